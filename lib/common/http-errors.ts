@@ -165,8 +165,8 @@ export class DeploymentMisconfiguredError extends HttpException {
   }
 }
 
-/** A limit of a deployment: `max_parallel_requests`, rpm, tpm. */
-export type ReachedLimit = 'concurrency' | 'requests' | 'tokens';
+/** A limit of a deployment: `max_parallel_requests`, rpm, tpm, or what its provider has told. */
+export type ReachedLimit = 'concurrency' | 'requests' | 'tokens' | 'quota';
 
 /** All deployments of a model are in cooldown or at their own limit: 429 in OpenAI's shape. */
 export class RouterRateLimitError extends HttpException {

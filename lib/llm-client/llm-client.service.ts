@@ -126,6 +126,7 @@ export class LlmClient implements Capability {
       maxAnswerBytes: options.maxAnswerBytes,
       dropParams: options.dropParams,
       maxOutputOf,
+      learner: () => (router.settings.learnLimits ? (selection, headers) => router.learnLimits(selection, headers) : undefined),
     };
     this.requestLimits = { bounds: options.bounds, ofCaller: () => callerBounds(options.callerLimits, router.settings) };
   }

@@ -7,6 +7,7 @@ import {
 } from '../common/http-errors.js';
 import { samplesOf } from '../common/metric-samples.js';
 import type { Deployment } from './deployments/deployment.js';
+import type { QuotaDomains } from './quota/quota-domains.js';
 import type { DeploymentState } from './selection/explanation.js';
 
 const STATES: readonly DeploymentState['state'][] = ['available', 'cooling', 'over_budget', 'unhealthy', 'blocked', 'uncallable'];
@@ -53,6 +54,19 @@ export class RouterCounters {
       ),
     ];
   }
+}
+
+/** What is known of the quotas of providers; nothing where limits are not learned. */
+export function quotaSamples(quotas: QuotaDomains | undefined, nowMs: number): readonly MetricSample[] {
+  if (quotas === undefined) return [];
+  const all = [...quotas.values()];
+  const closed = all.filter((quota) => quota.state(nowMs).closedForMs > 0).length;
+  const refused = 'Requests that a provider answered with 429, and for which its quota was closed.';
+  return [
+    sample('quotas', 'Quotas of providers that are known.', 'gauge', all.length),
+    sample('quotas_closed', 'Quotas that are closed after a 429.', 'gauge', closed),
+    sample('quota_closures_total', refused, 'counter', quotas.closures),
+  ];
 }
 
 /** Only for deployments that were called: of a long list, few are. */

@@ -18,8 +18,9 @@ import { selfTest } from './engine/self-test.js';
 import { countsOf, outageOf } from './health/outage.js';
 import type { Selection } from './selection/selection.js';
 import type { RouterContext } from './router-dependencies.js';
+import { toldLimits, type AnswerHeaders } from './quota/told-limits.js';
 import type { RouterEngine } from './engine/engine.js';
-import { RouterCounters } from './metrics.js';
+import { quotaSamples, RouterCounters } from './metrics.js';
 import type { ResolvedRouterOptions } from './router.options.js';
 import { resolveRouterSettings, type ResolvedRouterSettings, type RouterSettings } from './settings.js';
 import { RouterCore } from './selection/router-core.js';
@@ -160,6 +161,16 @@ export class RouterService implements Capability {
   }
 
   /**
+   * Reads the limits that a provider tells in the headers of an answer, of OpenAI's and Anthropic's
+   * names; nothing without `learnLimits`. `LlmClient` does it for its own calls; an app that sends
+   * itself calls it before `succeeded` or `failed`.
+   * @param headers A `Headers` of `fetch`, or anything with its `get`
+   */
+  learnLimits(pick: RouterPick, headers: AnswerHeaders): void {
+    if (this.settings.learnLimits) this.core.told(pick, toldLimits(headers, Date.now()));
+  }
+
+  /**
    * Calls `listener` when a deployment may take a request that it could not take before: one was
    * released, or deployments or settings have changed. Limits that end with time call nothing.
    * @internal
@@ -266,8 +277,15 @@ export class RouterService implements Capability {
 
   /** Metrics of this capability at this moment, as data. */
   metrics(): readonly MetricSample[] {
-    const budgets = this.core.budgets.samples(this.core.now());
-    return [...this.counters.samples(this.status(), this.deployments()), ...budgets, ...(this.options.sharedState?.metrics?.() ?? [])];
+    const nowMs = this.core.now();
+    const budgets = this.core.budgets.samples(nowMs);
+    const quotas = quotaSamples(this.core.quotas, nowMs);
+    return [
+      ...this.counters.samples(this.status(), this.deployments()),
+      ...budgets,
+      ...quotas,
+      ...(this.options.sharedState?.metrics?.() ?? []),
+    ];
   }
 
   /**

@@ -66,6 +66,12 @@ export interface RouterSettings {
    * its `max_budget` per `budget_duration`.
    */
   readonly providerBudgets?: Readonly<Record<string, Budget>>;
+  /**
+   * Whether limits that providers tell in their headers, and a 429, hold back further requests to
+   * the same quota (provider, account, key and model). Default `false`: as in LiteLLM, a 429 only
+   * puts its deployment in cooldown.
+   */
+  readonly learnLimits?: boolean;
   /** Limit for deployments without `max_parallel_requests`. */
   readonly defaultMaxParallelRequests?: number;
   /**
@@ -124,6 +130,7 @@ export interface ResolvedRouterSettings {
   readonly allowedFailsPolicy: Readonly<Record<string, number>> | undefined;
   readonly countConnectionErrors: boolean;
   readonly providerBudgets: ReadonlyMap<string, Budget>;
+  readonly learnLimits: boolean;
   readonly defaultMaxParallelRequests: number | undefined;
   readonly ignoreInvalidDeployments: boolean;
   readonly numRetries: number;
@@ -151,6 +158,7 @@ export const SETTING_KEYS: readonly (keyof RouterSettings)[] = [
   'allowedFailsPolicy',
   'countConnectionErrors',
   'providerBudgets',
+  'learnLimits',
   'defaultMaxParallelRequests',
   'ignoreInvalidDeployments',
   'numRetries',
@@ -210,6 +218,7 @@ export function resolveRouterSettings(input: RouterSettings, path: string, refus
     allowedFailsPolicy: policy('allowedFailsPolicy', 'AllowedFails'),
     countConnectionErrors: flag('countConnectionErrors'),
     providerBudgets: readProviderBudgets(at('providerBudgets'), input.providerBudgets ?? {}, refuse),
+    learnLimits: flag('learnLimits'),
     defaultMaxParallelRequests: count('defaultMaxParallelRequests', undefined),
     ignoreInvalidDeployments: flag('ignoreInvalidDeployments'),
     numRetries: count('numRetries', 2),

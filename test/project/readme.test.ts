@@ -141,7 +141,7 @@ describe('the table of metrics', () => {
     const one = { model_name: 'm', litellm_params: { model: 'openai/gpt-4o', api_key: 'sk-1' } };
     const budgets = { openai: { budgetUsd: 1, periodMs: 60_000 } };
     const hooks = [{ onEnd: () => {} }];
-    const own = { router: { modelList: [one], providerBudgets: budgets }, llmClient: { queue: {} }, hooks };
+    const own = { router: { modelList: [one], providerBudgets: budgets, learnLimits: true }, llmClient: { queue: {} }, hooks };
     const samples = [own, shared].flatMap((options) => {
       const llm = new library.FastLiteLLM(options);
       llm.monitor.recordPerformance({ component: 'billing', operation: 'charge', durationMs: 1 });

@@ -105,9 +105,9 @@ function notYet(failure: Failure, { last, hasFallback }: Tried): NotYet<Failure>
   // As in LiteLLM, only `max_parallel_requests` is waited for where a fallback may answer.
   const isFull = reached.includes('concurrency');
   if (!isFull && hasFallback()) return undefined;
-  // A call that ends may give back tokens before the minute is over.
-  const dependsOnTokens = reached.includes('tokens');
-  return { isNotYet: true, failure, retryAfterMs, mayBeSooner: isFull || dependsOnTokens, dependsOnTokens };
+  // A call that ends may give back tokens before the minute is over, or tell that more is left.
+  const isOutOfTokens = reached.includes('tokens') || reached.includes('quota');
+  return { isNotYet: true, failure, retryAfterMs, mayBeSooner: isFull || isOutOfTokens, dependsOnTokens: isOutOfTokens };
 }
 
 /** Calls that differ in none of these need the same deployments. */

@@ -18,6 +18,8 @@ export interface ExchangeSettings {
   readonly stream: boolean;
   /** Largest whole answer, and largest event of a stream, in bytes. */
   readonly maxBytes: number;
+  /** Told the headers of each answer. */
+  readonly onHeaders?: (rawHeaders: readonly Buffer[]) => void;
 }
 
 /** More of an error is not read. */
@@ -176,6 +178,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.rawHeaders = rawHeaders;
     this.resumeRequest = resume;
     this.requestId = requestIdIn(rawHeaders);
+    this.settings.onHeaders?.(rawHeaders);
     if (status >= 300) return true;
     const contentType = rawHeader(rawHeaders, 'content-type') ?? '';
     this.contentType = contentType;

@@ -7,7 +7,7 @@ import { promptTokensOf } from '../../http/token-estimate/token-estimate.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { LlmAnswer } from '../answer/llm-answer.js';
 import type { Attempt, Sender } from '../call/attempt.js';
-import type { Deployment } from '../call/call-router.js';
+import type { Deployment, Selection } from '../call/call-router.js';
 import type { ClosableResponse } from '../call/cancellation.js';
 import { kindOfCode } from '../call/failure.js';
 import type { ModelRequest, ReadRequest } from '../request.js';
@@ -35,6 +35,8 @@ export interface ProviderAccess {
   readonly dropParams: boolean;
   /** Most tokens that a model answers with, by the price list; `null`: unknown. */
   readonly maxOutputOf: (model: string) => number | null;
+  /** Learns a provider's limits from its headers; `undefined` where they are not learned. */
+  readonly learner: () => ((selection: Selection, headers: { get(name: string): string | undefined }) => void) | undefined;
 }
 
 /** A 404 that chat would be answered with, too. */
@@ -63,9 +65,11 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     let addsUsage = asksUsage && !known.refusesStreamOptions;
     let isRenewed = false;
     let notFound: SendState['notFound'];
+    const learn = access.learner();
+    const onHeaders = learn && ((raw: readonly Buffer[]): void => learn(attempt.selection, { get: (name) => rawHeader(raw, name) }));
     for (;;) {
       const { call, bridged, isBridgeable } = this.callFor(attempt, known, { addsUsage, notFound });
-      const exchange = new ProviderExchange({ known, call, stream: request.stream, maxBytes: access.maxAnswerBytes });
+      const exchange = new ProviderExchange({ known, call, stream: request.stream, maxBytes: access.maxAnswerBytes, onHeaders });
       try {
         attempt.begin(exchange);
         const sent = this.requestFor(attempt, known, call, exchange);

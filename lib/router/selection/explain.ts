@@ -4,6 +4,7 @@ import { minuteOf } from '../state/memory.js';
 import { ineligibilityOf, Ineligibility, type Scan } from './eligibility.js';
 import type { DeploymentState, ExclusionReason, RoutingExplanation } from './explanation.js';
 import { isNamed, type ModelGroup } from './model-group.js';
+import { targetOf } from './name-resolution.js';
 import { membersOf, type Placed } from './priority-tier.js';
 import type { RouterCore } from './router-core.js';
 import { strategyFor, strategyNamed } from './strategies/registry.js';
@@ -25,7 +26,7 @@ const REASONS: Readonly<Record<Ineligibility, ExclusionReason | undefined>> = {
 export function explainRouting(core: RouterCore, model: string, context: RoutingContext = {}): RoutingExplanation {
   const destination = core.names.find(model);
   if (destination === null) return { model, chosen: null, deployments: [] };
-  const { group, route } = destination;
+  const { group, route, captures } = destination;
   const chosen = core.peek(model, context, false)?.id ?? null;
   const nowMs = core.now();
   const strategy = strategyNamed(context.strategy) ?? group.strategy;
@@ -33,7 +34,10 @@ export function explainRouting(core: RouterCore, model: string, context: Routing
   const inputTokens = core.inputTokens(model, context);
   const { respectsLimits } = strategyFor(isCustom ? 'simple_shuffle' : strategy, context.stream === true);
   const { enablePreCallChecks, sampleTtlMs } = core.settings;
-  const reasons = reasonsOf(core, group, context, {
+  const modelOf = ({ deployment }: Placed): string => targetOf(deployment, captures);
+  const cost = { inputTokens, maxTokens: context.maxTokens ?? 0 };
+  const quotaWaitMs = (entry: Placed): number => core.quotas?.find(entry.deployment, modelOf(entry))?.waitMs(cost, nowMs) ?? 0;
+  const scan = {
     memory: core.memory,
     members: membersOf(group.placed),
     nowMs,
@@ -43,20 +47,24 @@ export function explainRouting(core: RouterCore, model: string, context: Routing
     limits: enablePreCallChecks === true || respectsLimits,
     anyHealth: false,
     sampleTtlMs,
-  });
+  };
+  const reasons = reasonsOf(core, group, context, scan).map((reason, position) =>
+    reason === undefined && quotaWaitMs(group.placed[position]) > 0 ? 'quota' : reason,
+  );
   const eligible = group.placed.filter((_, position) => reasons[position] === undefined);
   const lowest = eligible.reduce((least, { deployment }) => Math.min(least, deployment.order), Infinity);
   const deployments = group.placed.map((entry, position) => {
     const reason = reasons[position] ?? (entry.deployment.order > lowest ? 'order' : undefined);
-    return { ...stateOf(core, entry, nowMs), eligible: reason === undefined, ...(reason && { reason }) };
+    return { ...stateOf(core, entry, nowMs, modelOf(entry)), eligible: reason === undefined, ...(reason && { reason }) };
   });
   return { model, route, group: group.name, strategy: isCustom ? 'custom' : strategy, chosen, deployments };
 }
 
-/** Returns the current state of a deployment. */
-export function stateOf(core: RouterCore, { deployment, slot }: Placed, nowMs: number): DeploymentState {
+/** Returns the current state of a deployment. @param model The one that is called */
+export function stateOf(core: RouterCore, { deployment, slot }: Placed, nowMs: number, model: string = deployment.model): DeploymentState {
   const { memory, latencies, firstTokens } = core.states;
   const minute = minuteOf(nowMs);
+  const quota = core.quotas?.find(deployment, model)?.state(nowMs);
   return {
     id: deployment.id,
     group: deployment.modelName,
@@ -70,6 +78,7 @@ export function stateOf(core: RouterCore, { deployment, slot }: Placed, nowMs: n
     ...core.states.outcomesOf(slot, nowMs),
     latencyMs: latencies.meanOf(slot, nowMs),
     timeToFirstTokenMs: firstTokens.meanOf(slot, nowMs),
+    ...(quota && { quota }),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Uncallable } from '../deployments/callability.js';
+import type { QuotaState } from '../quota/quota-domain.js';
 import type { RoutingStrategy } from './strategies/strategy.js';
 
 /** How a model name leads to a model group. */
@@ -16,6 +17,7 @@ export type ExclusionReason =
   | 'budget'
   | 'unhealthy'
   | 'concurrency'
+  | 'quota'
   | 'requests'
   | 'tokens'
   | 'context_window';
@@ -43,6 +45,8 @@ export interface DeploymentState {
    */
   readonly latencyMs: number;
   readonly timeToFirstTokenMs: number;
+  /** With `learnLimits`, once the deployment was called: what is known of its provider's quota. */
+  readonly quota?: QuotaState;
 }
 
 /** What `explain` returns. */

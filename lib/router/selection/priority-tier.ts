@@ -18,6 +18,11 @@ export interface SelectionRequest {
   readonly context: RoutingContext;
   readonly inputTokens: number;
   readonly nowMs: number;
+  /**
+   * Until what is known of the deployment's quota allows the request, in milliseconds. Absent where
+   * limits are not learned.
+   */
+  readonly quotaWaitMs?: (placed: Placed) => number;
   /** Whether the selected deployment comes last among equals from then on. */
   readonly takesTurn: boolean;
 }
@@ -38,6 +43,8 @@ export interface TierSettings {
 }
 
 const NONE_EXCLUDED = new Uint8Array();
+const NO_IDS: readonly string[] = [];
+const NO_POSITIONS: number[] = [];
 /**
  * Draws from the alias table before all deployments are scanned: too many of those drawn are not
  * eligible.
@@ -79,7 +86,7 @@ export class PriorityTier {
    * Returns the position of the deployment that the strategy prefers, or -1 when none is eligible.
    */
   select(strategy: Strategy, request: SelectionRequest, anyHealth: boolean): number {
-    const excluded = this.excludedBy(request.context);
+    const excluded = this.excludedBy(request);
     const drawn = strategy.figure === null && excluded === null ? this.draw(this.scanOf(strategy, request, anyHealth)) : -1;
     if (drawn >= 0) return drawn;
     if (strategy.needsPrices) this.price(minuteOf(request.nowMs));
@@ -112,16 +119,24 @@ export class PriorityTier {
     };
   }
 
-  /** 1 at the positions of `excludeIds`; `null` where none of them is in this tier. */
-  excludedBy({ excludeIds }: RoutingContext): Uint8Array | null {
-    if (excludeIds === undefined || excludeIds.length === 0) return null;
-    this.positions ??= new Map(this.placed.map(({ deployment }, position) => [deployment.id, position]));
+  /**
+   * 1 at the positions of `excludeIds` and of those whose quota does not allow the request; `null`
+   * where none of them is in this tier.
+   */
+  excludedBy({ context, quotaWaitMs }: SelectionRequest): Uint8Array | null {
     let mask: Uint8Array | null = null;
-    for (const id of excludeIds) {
-      const position = this.positions.get(id);
-      if (position !== undefined) (mask ??= new Uint8Array(this.placed.length))[position] = 1;
+    const exclude = (position: number): void => void ((mask ??= new Uint8Array(this.placed.length))[position] = 1);
+    for (const position of this.positionsOf(context.excludeIds ?? NO_IDS)) exclude(position);
+    if (quotaWaitMs !== undefined) {
+      for (const [position, placed] of this.placed.entries()) if (quotaWaitMs(placed) > 0) exclude(position);
     }
     return mask;
+  }
+
+  private positionsOf(ids: readonly string[]): number[] {
+    if (ids.length === 0) return NO_POSITIONS;
+    const positions = (this.positions ??= new Map(this.placed.map(({ deployment }, position) => [deployment.id, position])));
+    return ids.flatMap((id) => positions.get(id) ?? []);
   }
 
   private canLimit({ inputTokens }: SelectionRequest): boolean {

@@ -6,6 +6,9 @@ import type { RouterEngine } from '../engine/engine.js';
 import { Budgets } from '../health/budgets.js';
 import { recordFailure } from '../health/cooldown.js';
 import { statusOf, type CallFailure } from '../health/failures.js';
+import type { QuotaCost } from '../quota/quota-domain.js';
+import { QuotaDomains } from '../quota/quota-domains.js';
+import type { ToldLimit } from '../quota/told-limits.js';
 import { Unreported } from '../redis/usage-delta.js';
 import type { Pick, RoutingContext } from '../routing-context.js';
 import type { ResolvedRouterSettings } from '../settings.js';
@@ -16,7 +19,7 @@ import { Outcomes } from '../state/outcomes.js';
 import { Slots } from '../state/slots.js';
 import { isWithinLimits } from './eligibility.js';
 import { NameResolution, targetOf, type Destination } from './name-resolution.js';
-import type { SelectionRequest } from './priority-tier.js';
+import type { Placed, SelectionRequest } from './priority-tier.js';
 import { Selection } from './selection.js';
 import { Selector, type Selected } from './selector.js';
 
@@ -47,6 +50,8 @@ export class RouterCore {
   deployments: readonly Deployment[] = [];
   readonly unreported: Unreported | null;
   readonly budgets = new Budgets();
+  /** What providers told of their limits; `undefined` where these are not learned. */
+  quotas: QuotaDomains | undefined = undefined;
 
   private readonly outcomes = new Outcomes();
   /** Slots of the deployments that are over a budget, and until when. */
@@ -99,6 +104,7 @@ export class RouterCore {
     }
     this.deployments = deployments;
     this.settings = settings;
+    this.quotas = settings.learnLimits ? (this.quotas ?? new QuotaDomains()) : undefined;
     this.states = states;
     this.selector = new Selector(states);
     this.names = new NameResolution(placed, { choice, memory, random, settings });
@@ -111,7 +117,7 @@ export class RouterCore {
     const destination = this.names.find(model);
     if (destination === null) return null;
     const inputTokens = this.inputTokens(model, context);
-    const selected = this.selector.select(destination.group, { context, inputTokens, nowMs: this.now(), takesTurn });
+    const selected = this.selector.select(destination.group, this.request(destination, context, inputTokens, takesTurn));
     return selected === null ? null : selected.tier.placed[selected.position].deployment;
   }
 
@@ -121,13 +127,13 @@ export class RouterCore {
     if (destination === null) throw new NoDeploymentError(model, 'unknown_model');
     const inputTokens = this.inputTokens(model, context);
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-      const request = { context, inputTokens, nowMs: this.now(), takesTurn: true };
+      const request = this.request(destination, context, inputTokens, true);
       const selected = this.selector.select(destination.group, request);
       if (selected === null) throw this.refusal(model, destination, request);
       const selection = this.book(destination, selected, request);
       if (selection !== null) return selection;
     }
-    throw this.refusal(model, destination, { context, inputTokens, nowMs: this.now(), takesTurn: true });
+    throw this.refusal(model, destination, this.request(destination, context, inputTokens, true));
   }
 
   /** Returns `false` when the selection was released before, as do `failed` and `cancelled`. */
@@ -142,6 +148,7 @@ export class RouterCore {
     this.release(selection, promptTokens === undefined ? undefined : promptTokens + completionTokens, nowMs);
     this.outcomes.succeeded(slot);
     states.addSuccess(slot, nowMs);
+    selection.booking.quota?.domain.succeeded(selection.booking.quota, nowMs);
     if (latencyMs >= 0) states.latencies.add(slot, completionTokens > 0 ? latencyMs / completionTokens : latencyMs, nowMs);
     if (timeToFirstTokenMs >= 0) states.firstTokens.add(slot, timeToFirstTokenMs, nowMs);
     this.pay(selection, outcome, nowMs);
@@ -161,6 +168,8 @@ export class RouterCore {
     this.outcomes.failed(slot);
     if (tokensIn(failure) > 0) this.pay(selection, failure, nowMs);
     if (status === 408) states.addTimeout(slot, nowMs);
+    if (status === 429) booking.quota?.domain.refused(booking.quota, failure.retryAfterMs, nowMs);
+    else booking.quota?.domain.ended(booking.quota);
     const groupSize = this.names.groupSizeOf(deployment);
     const coolMs = recordFailure({ deployment, slot, groupSize, status, failure, nowMs }, states, this.settings);
     if (coolMs > 0) {
@@ -179,8 +188,15 @@ export class RouterCore {
     const used = (promptTokens ?? selection.booking.tokens) + (completionTokens ?? 0);
     const nowMs = this.now();
     this.release(selection, isKnown ? used : undefined, nowMs);
+    selection.booking.quota?.domain.ended(selection.booking.quota);
     if (tokensIn(usage) > 0) this.pay(selection, usage, nowMs);
     return true;
+  }
+
+  /** The answer to a request told limits of its provider. */
+  told(pick: Pick, limits: readonly ToldLimit[]): void {
+    const { quota } = Selection.checked(pick).booking;
+    if (limits.length > 0) quota?.domain.tell(limits, quota, this.now());
   }
 
   /** Puts deployments that are over a budget out of rotation, and those that no longer are back. */
@@ -234,6 +250,16 @@ export class RouterCore {
     return counted > 0 ? Math.min(Math.floor(counted), MOST_TOKENS) : 0;
   }
 
+  private request(destination: Destination, context: RoutingContext, inputTokens: number, takesTurn: boolean): SelectionRequest {
+    const nowMs = this.now();
+    const { quotas } = this;
+    if (quotas === undefined) return { context, inputTokens, nowMs, takesTurn };
+    const cost = quotaCost(inputTokens, context);
+    const quotaWaitMs = ({ deployment }: Placed): number =>
+      quotas.find(deployment, targetOf(deployment, destination.captures))?.waitMs(cost, nowMs) ?? 0;
+    return { context, inputTokens, nowMs, takesTurn, quotaWaitMs };
+  }
+
   /** Books the request; `null` when another thread was faster and a limit would be exceeded. */
   private book(
     destination: Destination,
@@ -241,7 +267,7 @@ export class RouterCore {
     request: SelectionRequest,
   ): Selection | null {
     const { deployment, slot } = tier.placed[position];
-    const { inputTokens: tokens, nowMs } = request;
+    const { inputTokens: tokens, nowMs, context } = request;
     const minute = minuteOf(nowMs);
     this.states.book(slot, tokens, nowMs);
     if (this.memory.isShared && !isWithinLimits(tier.scanOf(strategy, request, false), position)) {
@@ -250,7 +276,8 @@ export class RouterCore {
     }
     this.unreported?.add(slot, 1, tokens, minute);
     const model = targetOf(deployment, destination.captures);
-    return new Selection({ deployment, model, group: tier.group, strategy: strategyName }, { slot, tokens, minute });
+    const quota = this.quotas?.of(deployment, model).begin(quotaCost(tokens, context), nowMs);
+    return new Selection({ deployment, model, group: tier.group, strategy: strategyName }, { slot, tokens, minute, quota });
   }
 
   /**
@@ -287,4 +314,8 @@ export class RouterCore {
     const message = `No deployments available - crossed budget: ${crossed.join('; ')}`;
     return new RouterRateLimitError(refusal.model, retryAfterMs, cooldownList, message, reached);
   }
+}
+
+function quotaCost(inputTokens: number, { maxTokens = 0 }: RoutingContext): QuotaCost {
+  return { inputTokens, maxTokens };
 }

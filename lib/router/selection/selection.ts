@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { InvalidArgumentError } from '../../common/errors.js';
 import type { Deployment } from '../deployments/deployment.js';
+import type { QuotaBooking } from '../quota/quota-domain.js';
 import type { Pick } from '../routing-context.js';
 import { MOST_TOKENS } from '../state/deployment-states.js';
 import type { RoutingExplanation } from './explanation.js';
@@ -11,6 +12,8 @@ export interface Booking {
   readonly slot: number;
   readonly tokens: number;
   readonly minute: number;
+  /** Where limits are learned. */
+  readonly quota?: QuotaBooking;
 }
 
 /** A deployment selected for one request, which holds its booking until it is released, once. */

@@ -25,6 +25,12 @@ export interface Selected {
   readonly strategyName: RoutingStrategy | 'custom';
 }
 
+const REACHED: Partial<Readonly<Record<Ineligibility, ReachedLimit>>> = {
+  [Ineligibility.concurrency]: 'concurrency',
+  [Ineligibility.requests]: 'requests',
+  [Ineligibility.tokens]: 'tokens',
+};
+
 /** Whether failed health checks are ignored: only when they alone leave no deployment eligible. */
 const HEALTH_ROUNDS = [false, true] as const;
 
@@ -64,26 +70,32 @@ export class Selector {
       return new ContextWindowExceededError(model, largest, inputTokens);
     }
     const strategy = this.strategyOf(group, request);
-    const { coolingUntil } = this.states.memory;
     const cooling: string[] = [];
     const reached = new Set<ReachedLimit>();
     let waitMs = Infinity;
     for (const tier of group.tiersFor(context)) {
       const scan = tier.scanOf(typeof strategy === 'function' ? simpleShuffle : strategy, request, false);
-      for (const [position, { deployment, slot }] of tier.placed.entries()) {
-        if (excluded.has(deployment.id)) continue;
+      for (const [position, entry] of tier.placed.entries()) {
+        if (excluded.has(entry.deployment.id)) continue;
         const reason = ineligibilityOf(scan, position);
-        if (reason === Ineligibility.none && typeof strategy === 'function') return new NoDeploymentError(model, 'refused_by_strategy');
-        if (reason === Ineligibility.cooldown) {
-          cooling.push(deployment.id);
-          waitMs = Math.min(waitMs, coolingUntil[slot] - nowMs);
-        } else if (reason === Ineligibility.requests || reason === Ineligibility.tokens) {
-          reached.add(reason === Ineligibility.requests ? 'requests' : 'tokens');
-          waitMs = Math.min(waitMs, (minuteOf(nowMs) + 1) * 60_000 - nowMs);
-        } else if (reason === Ineligibility.concurrency) reached.add('concurrency');
+        const quotaWaitMs = request.quotaWaitMs?.(entry) ?? 0;
+        const limit = reason === Ineligibility.none && quotaWaitMs > 0 ? 'quota' : REACHED[reason];
+        if (limit !== undefined) reached.add(limit);
+        else if (reason === Ineligibility.cooldown) cooling.push(entry.deployment.id);
+        else if (reason === Ineligibility.none && typeof strategy === 'function')
+          return new NoDeploymentError(model, 'refused_by_strategy');
+        waitMs = Math.min(waitMs, Math.max(quotaWaitMs, this.waitMs(reason, entry, nowMs)));
       }
     }
     return new RouterRateLimitError(model, waitMs === Infinity ? undefined : Math.ceil(waitMs), cooling, undefined, [...reached]);
+  }
+
+  /** Until a deployment that is not eligible may be; `Infinity` where no time is known. */
+  private waitMs(reason: Ineligibility, { slot }: Placed, nowMs: number): number {
+    if (reason === Ineligibility.none) return 0;
+    if (reason === Ineligibility.cooldown) return this.states.memory.coolingUntil[slot] - nowMs;
+    const isOfMinute = reason === Ineligibility.requests || reason === Ineligibility.tokens;
+    return isOfMinute ? (minuteOf(nowMs) + 1) * 60_000 - nowMs : Infinity;
   }
 
   private strategyOf(group: ModelGroup, { context }: SelectionRequest): Strategy | CustomRoutingStrategy {
@@ -97,7 +109,7 @@ export class Selector {
     for (const anyHealth of HEALTH_ROUNDS) {
       for (const tier of tiers) {
         const scan = tier.scanOf(simpleShuffle, request, anyHealth);
-        const excluded = tier.excludedBy(request.context);
+        const excluded = tier.excludedBy(request);
         const eligible = tier.placed.filter(
           (_, position) => excluded?.[position] !== 1 && ineligibilityOf(scan, position) === Ineligibility.none,
         );

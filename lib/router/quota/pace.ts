@@ -1,0 +1,65 @@
+/** Part of the rate that is taken away after a 429. */
+const CUT = 0.3;
+/** The old rate is reached again after so many requests at it, and not before so many seconds. */
+const PLATEAU_REQUESTS = 80;
+const SHORTEST_PLATEAU_MS = 8_000;
+/** At this multiple of the old rate the pace is no bound any more. */
+const LAST_SHARE = 4;
+const MINUTE_MS = 60_000;
+
+/**
+ * The rate at which requests go on after a 429 that no told limit explains: that of CUBIC (RFC
+ * 9438). It begins at 70 % of the old rate, comes near it soon, stays there for a while, and then
+ * looks for more, the faster the longer no 429 comes.
+ */
+export class Pace {
+  /** The probe took the first. */
+  private credit = 0;
+  private atMs: number;
+  private readonly plateauMs: number;
+
+  /** @param perMinute Rate of the requests that were served before the 429. */
+  constructor(
+    private readonly perMinute: number,
+    private readonly startMs: number,
+  ) {
+    this.atMs = startMs;
+    // One 429 ends each search: it takes more than 50 requests to keep them below 2 %.
+    this.plateauMs = Math.max(SHORTEST_PLATEAU_MS, (PLATEAU_REQUESTS * MINUTE_MS) / perMinute);
+  }
+
+  isOver(nowMs: number): boolean {
+    return this.shareAt(nowMs) >= LAST_SHARE;
+  }
+
+  /** Until a request may go; 0: now. */
+  waitMs(nowMs: number): number {
+    const credit = this.creditAt(nowMs);
+    return credit >= 1 ? 0 : (1 - credit) / this.perMsAt(nowMs);
+  }
+
+  /** Requests a minute at this moment. */
+  perMinuteAt(nowMs: number): number {
+    return this.perMinute * this.shareAt(nowMs);
+  }
+
+  take(nowMs: number): void {
+    this.credit = this.creditAt(nowMs) - 1;
+    this.atMs = nowMs;
+  }
+
+  /** At most what one second brings is saved up. */
+  private creditAt(nowMs: number): number {
+    const perMs = this.perMsAt(nowMs);
+    return Math.min(this.credit + (nowMs - this.atMs) * perMs, Math.max(1, perMs * 1_000));
+  }
+
+  private perMsAt(nowMs: number): number {
+    return this.perMinuteAt(nowMs) / MINUTE_MS;
+  }
+
+  private shareAt(nowMs: number): number {
+    const { startMs, plateauMs } = this;
+    return 1 + CUT * ((nowMs - startMs) / plateauMs - 1) ** 3;
+  }
+}

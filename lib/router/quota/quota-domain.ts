@@ -1,0 +1,179 @@
+import { Pace } from './pace.js';
+import { ToldBucket } from './told-bucket.js';
+import type { Counted, ToldLimit } from './told-limits.js';
+
+/** A limit that was told, as `explain` shows it. */
+export interface LearnedLimit {
+  readonly counted: Counted;
+  readonly limit: number;
+  /** Left now, as far as this process knows. */
+  readonly remaining: number;
+  /** Since it was told. */
+  readonly ageMs: number;
+}
+
+/** What is known of the quota that a deployment uses. */
+export interface QuotaState {
+  /** Told by headers of answers; empty where the provider tells none. */
+  readonly told: readonly LearnedLimit[];
+  /** Until the next request may go after a 429; 0: no 429, or its time is over. */
+  readonly closedForMs: number;
+  /** Since the last 429; `undefined`: there was none. */
+  readonly refusedMsAgo: number | undefined;
+}
+
+/** What a request takes of a quota. */
+export interface QuotaCost {
+  readonly inputTokens: number;
+  readonly maxTokens: number;
+}
+
+/** A request that was sent, or is about to be. */
+export interface QuotaBooking {
+  readonly domain: QuotaDomain;
+  readonly cost: QuotaCost;
+  readonly atMs: number;
+  /** Sent in all by then, this request included. */
+  readonly totals: Readonly<Record<Counted, number>>;
+  readonly isProbe: boolean;
+}
+
+/** The gate without a `Retry-After`; doubled while probes are refused, up to a minute. */
+const FIRST_CLOSED_MS = 1_000;
+const LONGEST_CLOSED_MS = 60_000;
+/** Fewer requests say little about their rate. */
+const FEWEST_MEASURED = 20;
+const MINUTE_MS = 60_000;
+const SLICE_MS = 10_000;
+const SLICES = 6;
+
+/**
+ * One quota of a provider: what its answers tell of it, and what a 429 says. Deployments that
+ * share provider, account, key and model share it.
+ */
+export class QuotaDomain {
+  private readonly buckets = new Map<Counted, ToldBucket>();
+  private readonly sent: Record<Counted, number> = { requests: 0, tokens: 0, inputTokens: 0, outputTokens: 0 };
+  /** Requests of the last minute that were not refused, in slices of 10 s. */
+  private readonly taken = new Array<number>(SLICES).fill(0);
+  private slice = 0;
+  /** Since when they are counted: the first request, or the end of a closed gate. */
+  private countedFromMs = -1;
+
+  private closedUntilMs = 0;
+  private refusedAtMs = -Infinity;
+  /** Refused probes in a row. */
+  private refusals = 0;
+  /** After a 429 one request goes first. */
+  private isProbeDue = false;
+  private probe: QuotaBooking | undefined = undefined;
+  private pace: Pace | undefined = undefined;
+  private perMinuteBefore = 0;
+  /** Whether told limits show why the provider refused. */
+  private isExplained = false;
+
+  /** @param onClosed Called when a 429 closes it. */
+  constructor(private readonly onClosed: () => void) {}
+
+  /** Until a request may go; 0: now, `Infinity`: when the probe has ended. */
+  waitMs(cost: QuotaCost, nowMs: number): number {
+    if (nowMs < this.closedUntilMs) return this.closedUntilMs - nowMs;
+    if (this.isProbeDue) return this.probe === undefined ? 0 : Infinity;
+    return Math.max(this.pace?.waitMs(nowMs) ?? 0, this.bucketsWaitMs(cost, this.sent, nowMs));
+  }
+
+  /** A request goes. Its booking is given back to `tell`, and to one of the three ends. */
+  begin(cost: QuotaCost, nowMs: number): QuotaBooking {
+    for (const counted of Object.keys(this.sent) as Counted[]) this.sent[counted] += costOf(counted, cost);
+    if (this.pace?.isOver(nowMs) === true) this.pace = undefined;
+    this.pace?.take(nowMs);
+    this.openSlice(nowMs);
+    this.taken[this.slice % SLICES]++;
+    if (this.countedFromMs < 0) this.countedFromMs = nowMs;
+    const isProbe = this.isProbeDue && this.probe === undefined;
+    const booking = { domain: this, cost, atMs: nowMs, totals: { ...this.sent }, isProbe };
+    if (isProbe) this.probe = booking;
+    return booking;
+  }
+
+  /** An answer of any status told limits. */
+  tell(limits: readonly ToldLimit[], { atMs, totals }: QuotaBooking, nowMs: number): void {
+    for (const told of limits) {
+      let bucket = this.buckets.get(told.counted);
+      if (bucket === undefined) this.buckets.set(told.counted, (bucket = new ToldBucket()));
+      bucket.tell(told, { atMs, total: totals[told.counted] }, nowMs);
+    }
+  }
+
+  succeeded(booking: QuotaBooking, nowMs: number): void {
+    if (booking !== this.probe) return;
+    this.probe = undefined;
+    this.isProbeDue = false;
+    this.refusals = 0;
+    this.taken.fill(0);
+    this.countedFromMs = nowMs;
+    // Where told limits explain the 429 they say how much may be sent.
+    this.pace = this.isExplained ? undefined : new Pace(this.perMinuteBefore, nowMs);
+  }
+
+  /** A 429. @param retryAfterMs As the provider asks for it. */
+  refused(booking: QuotaBooking, retryAfterMs: number | undefined, nowMs: number): void {
+    const isOfBefore = booking.atMs <= this.refusedAtMs;
+    if (booking === this.probe) this.probe = undefined;
+    else if (isOfBefore) {
+      // Sent before the gate was closed: it says nothing new but a longer time.
+      this.closedUntilMs = Math.max(this.closedUntilMs, nowMs + Math.min(retryAfterMs ?? 0, LONGEST_CLOSED_MS));
+      return;
+    } else this.perMinuteBefore = this.perMinuteAt(nowMs);
+    this.isExplained = this.bucketsWaitMs(booking.cost, booking.totals, nowMs) > 0;
+    const ownMs = Math.min(FIRST_CLOSED_MS * 2 ** this.refusals, LONGEST_CLOSED_MS);
+    this.refusals = Math.min(this.refusals + 1, 10);
+    this.refusedAtMs = nowMs;
+    this.onClosed();
+    this.isProbeDue = true;
+    this.closedUntilMs = nowMs + (retryAfterMs ?? ownMs);
+  }
+
+  /** An end that says nothing about the quota: another failure, a caller who left. */
+  ended(booking: QuotaBooking): void {
+    if (booking === this.probe) this.probe = undefined;
+  }
+
+  state(nowMs: number): QuotaState {
+    return {
+      told: Array.from(this.buckets, ([counted, bucket]) => ({ counted, ...bucket.figures(this.sent[counted], nowMs) })),
+      closedForMs: Math.max(0, this.closedUntilMs - nowMs),
+      refusedMsAgo: this.refusedAtMs === -Infinity ? undefined : nowMs - this.refusedAtMs,
+    };
+  }
+
+  private bucketsWaitMs(cost: QuotaCost, sent: Readonly<Record<Counted, number>>, nowMs: number): number {
+    let waitMs = 0;
+    for (const [counted, bucket] of this.buckets) waitMs = Math.max(waitMs, bucket.waitMs(costOf(counted, cost), sent[counted], nowMs));
+    return waitMs;
+  }
+
+  /** The rate of the last minute, or of the time since the gate was opened. */
+  private perMinuteAt(nowMs: number): number {
+    this.openSlice(nowMs);
+    const taken = this.taken.reduce((sum, count) => sum + count, 0) - 1;
+    const forMs = Math.min(Math.max(nowMs - this.countedFromMs, 1_000), MINUTE_MS);
+    const measured = (Math.max(1, taken) / forMs) * MINUTE_MS;
+    const paced = this.pace?.perMinuteAt(nowMs);
+    if (paced === undefined) return measured;
+    return taken < FEWEST_MEASURED ? paced : Math.min(paced, measured);
+  }
+
+  private openSlice(nowMs: number): void {
+    const slice = Math.floor(nowMs / SLICE_MS);
+    const passed = Math.min(slice - this.slice, SLICES);
+    for (let each = 0; each < passed; each++) this.taken[(slice - each) % SLICES] = 0;
+    this.slice = Math.max(slice, this.slice);
+  }
+}
+
+/** What a request counts. Of an answer only the start is certain. */
+function costOf(counted: Counted, { inputTokens, maxTokens }: QuotaCost): number {
+  if (counted === 'requests' || counted === 'outputTokens') return 1;
+  return counted === 'inputTokens' ? inputTokens : inputTokens + maxTokens;
+}

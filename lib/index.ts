@@ -142,6 +142,7 @@ export type { JsonBounds } from './http/body/json-shape.js';
 export type { BodyBounds } from './http/body/body-bounds.js';
 export {
   CallHook,
+  type AnswerText,
   type AnswerVerdict,
   type CallEnd,
   type CallHookOptions,
@@ -151,6 +152,8 @@ export {
   type HookFailurePolicy,
   type ModelCallHook,
   type RequestVerdict,
+  type TextKind,
+  type TextVerdict,
 } from './llm-client/hooks/call-hook.js';
 export type { LlmClientOptions } from './llm-client/llm-client.options.js';
 export type { InProcessCallSettings, ModelGroups } from './llm-client/in-process-calls.js';

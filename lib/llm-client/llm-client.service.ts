@@ -422,6 +422,9 @@ export class LlmClient implements Capability {
     const hooks = this.hooks.isEmpty ? NO_HOOKS : this.hooks.of(operation);
     if (hooks.length === 0) return this.run(description, options, sender);
     const running = new RunningCall(hooks, { operation, model, stream, startedAtMs, request: options.request, body: { model } });
+    if (sender instanceof CustomStreamSender && running.with('onEvent').length > 0) {
+      sender.onChunk = (chunk) => running.observe('onEvent', (hook) => hook.onEvent?.(running.view, chunk as Fields));
+    }
     const hooked: Sender<R> = {
       prepare: () => refuseUnread(running),
       send: (attempt) => sender.send(attempt),

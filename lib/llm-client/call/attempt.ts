@@ -62,6 +62,7 @@ export class Attempt implements JudgedAttempt {
   private sentAtMs: number | undefined = undefined;
   endedAtMs = NaN;
   private answeredAtMs: number | undefined = undefined;
+  private arrivedAtMs: number | undefined = undefined;
   private isOver = false;
   private exchange: Exchange | undefined = undefined;
   private timer: AttemptTimer | undefined = undefined;
@@ -115,6 +116,11 @@ export class Attempt implements JudgedAttempt {
     this.answered(nowMs);
     this.timer?.firstChunk();
     this.reporter.firstChunk(this);
+  }
+
+  /** Its provider has sent the whole stream; hooks may still hold a part of it. */
+  arrived(): void {
+    this.arrivedAtMs = performance.now();
   }
 
   timeOut(awaited: AwaitedPart): void {
@@ -191,7 +197,7 @@ export class Attempt implements JudgedAttempt {
     if (this.isOver) return false;
     this.isOver = true;
     this.answered();
-    this.endedAtMs = this.firstChunkAtMs === undefined ? (this.answeredAtMs as number) : performance.now();
+    this.endedAtMs = this.firstChunkAtMs === undefined ? (this.answeredAtMs as number) : (this.arrivedAtMs ?? performance.now());
     this.timer?.stop();
     this.call.cancellation.active = undefined;
     return true;

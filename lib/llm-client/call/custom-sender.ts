@@ -29,6 +29,9 @@ export class CustomSender<T> implements Sender<T> {
 
 /** Sends by a function that returns chunks: resolves with the first one. */
 export class CustomStreamSender<C> extends CustomSender<AsyncIterable<C>> {
+  /** Told of each chunk before the caller gets it. */
+  onChunk: ((chunk: C) => void) | undefined = undefined;
+
   override async send(attempt: Attempt): Promise<AsyncIterable<C>> {
     const exchange = new CustomExchange(attempt);
     let iterator: AsyncIterator<C> | undefined;
@@ -66,6 +69,7 @@ export class CustomStreamSender<C> extends CustomSender<AsyncIterable<C>> {
         const { value } = result;
         exchange.receivedTokens++;
         attempt.usage = callback(() => usageIn(value, this.options)) ?? attempt.usage;
+        this.onChunk?.(value);
         yield value;
         await drainOf(cancellation.response);
       }

@@ -54,6 +54,28 @@ export type RequestVerdict =
 /** What `onAnswer` decides; nothing: the answer goes on as it is. */
 export type AnswerVerdict = Denial | { readonly replace: Fields };
 
+/** What a text of an answer is. `arguments`: of a call of a tool, as JSON. */
+export type TextKind = 'content' | 'refusal' | 'reasoning' | 'arguments';
+
+/** The next text of an answer: all of it, or what a stream has brought. */
+export interface AnswerText {
+  readonly kind: TextKind;
+  /** The answer among several (`n`), from 0. */
+  readonly choice: number;
+  /** Texts of one part follow each other: a message, a call of a tool, a block of thinking. */
+  readonly part: string;
+  /** What the hook has held back of the part, and what is new. */
+  readonly text: string;
+  /** Whether no more of the part follows. */
+  readonly isLast: boolean;
+}
+
+/**
+ * What `onText` decides: nothing, the text goes on as it is; a string in its place; a part of it,
+ * and the rest held back until the next text of the same part. The last one holds nothing back.
+ */
+export type TextVerdict = Denial | string | { readonly pass: string; readonly hold: string };
+
 /** A whole answer, as the hooks so far have left it. */
 export interface HookedAnswer {
   readonly bytes: Buffer;
@@ -84,15 +106,22 @@ export interface CallEnd extends Omit<CallOutcome, 'cancelled'> {
  * Takes part in the calls of `LlmClient`: a provider with `@CallHook()`, or an entry of the option
  * `hooks`. All methods are optional.
  *
- * `onRequest` and `onAnswer` are guards: their errors and time-outs count as the hook's `failure`
- * says. The others observe: an error of theirs is logged once and changes nothing. A hook does not
- * see the calls that it makes itself.
+ * `onRequest`, `onText` and `onAnswer` are guards: their errors and time-outs count as the hook's
+ * `failure` says. The others observe: an error of theirs is logged once and changes nothing. A hook
+ * does not see the calls that it makes itself.
  */
 export interface ModelCallHook {
   /** Before tokens are counted and anything is sent: replaces, denies or answers the request. */
   onRequest?(call: HookedCall): MaybePromise<RequestVerdict | undefined | void>;
   /** An attempt begins: the first one, a retry or a fallback. */
   onAttempt?(call: HookedCall, attempt: AttemptStart): void;
+  /**
+   * The texts that the model generates, whole or as a stream brings them, in every format. A text
+   * is not sent before it has passed; a denial ends a stream with an error event.
+   */
+  onText?(call: HookedCall, text: AnswerText): MaybePromise<TextVerdict | undefined | void>;
+  /** An event of a stream, as the client gets it; for `stream` of `LlmClient` a chunk. Frozen. */
+  onEvent?(call: HookedCall, event: Fields): void;
   /** A whole answer, before the client gets it. */
   onAnswer?(call: HookedCall, answer: HookedAnswer): MaybePromise<AnswerVerdict | undefined | void>;
   /** Exactly once for each call, whatever came of it. The call does not wait for a promise. */
@@ -115,6 +144,11 @@ export interface CallHookOptions {
   readonly failure?: HookFailurePolicy;
   /** Longest time of one guard in milliseconds. Default 2000. */
   readonly timeoutMs?: number;
+  /**
+   * New characters that a stream has to bring before `onText` is asked again, or `Infinity` for
+   * whole texts; until then they are held back. Default 1.
+   */
+  readonly minTextChars?: number;
 }
 
 export type ResolvedCallHookOptions = Required<Omit<CallHookOptions, 'operations'>> & {
@@ -123,8 +157,8 @@ export type ResolvedCallHookOptions = Required<Omit<CallHookOptions, 'operations
 
 const CALL_HOOK = 'fast-litellm:call-hook';
 const LONGEST_TIMEOUT_MS = 600_000;
-const KEYS = ['order', 'operations', 'failure', 'timeoutMs'] as const satisfies readonly (keyof CallHookOptions)[];
-const METHODS = ['onRequest', 'onAttempt', 'onAnswer', 'onEnd'] as const satisfies readonly (keyof ModelCallHook)[];
+const KEYS = ['order', 'operations', 'failure', 'timeoutMs', 'minTextChars'] as const satisfies readonly (keyof CallHookOptions)[];
+const METHODS = ['onRequest', 'onAttempt', 'onText', 'onEvent', 'onAnswer', 'onEnd'] as const satisfies readonly (keyof ModelCallHook)[];
 
 /**
  * Makes a provider a hook of all calls to models; `FastLiteLLMModule` finds it in any module.
@@ -159,6 +193,9 @@ export function resolveCallHookOptions(path: string, options: CallHookOptions = 
     operations: optional(given.operations, undefined, (value) => new Set(checkArray(`${path}.operations`, value, name))),
     failure: optional(given.failure, 'closed', (value) => checkOneOf(`${path}.failure`, value, ['closed', 'open'])),
     timeoutMs: optional(given.timeoutMs, 2000, (value) => Math.min(checkPositiveInteger(`${path}.timeoutMs`, value), LONGEST_TIMEOUT_MS)),
+    minTextChars: optional(given.minTextChars, 1, (value) =>
+      value === Infinity ? Infinity : checkPositiveInteger(`${path}.minTextChars`, value),
+    ),
   };
 }
 

@@ -5,13 +5,18 @@ import type { Attempt } from '../call/attempt.js';
 import type { Call } from '../call/call.js';
 import type { Operation } from '../providers/protocol.js';
 import type { ProviderExchange } from '../providers/provider-exchange.js';
-import { ProviderSender, type ProviderAccess } from '../providers/provider-sender.js';
+import { ProviderSender, type ProviderAccess, type ReadStream } from '../providers/provider-sender.js';
 import type { ReadRequest } from '../request.js';
 import type { LlmStream } from '../stream/llm-stream.js';
 import { AnswerView } from './answer-view.js';
 import { answerOfHook } from './hook-answer.js';
+import { EventGuard } from './event-guard.js';
+import { HookedStream } from './hooked-stream.js';
+import { HookFault, type InstalledHook } from './installed-hook.js';
 import type { RunningCall } from './running-call.js';
-import { readAnswerVerdict, readRequestVerdict } from './verdicts.js';
+import { ownFields, UnreadableText, type OwnFields, type TextSlot } from './text/text-format.js';
+import { textFormatOf, unreadableTexts } from './text/text-formats.js';
+import { readAnswerVerdict, readRequestVerdict, readTextVerdict } from './verdicts.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -25,6 +30,7 @@ export interface RequestReader {
 
 /** Sends by the provider's protocol what the call's hooks allow, and answers what they allow. */
 export class HookedSender extends ProviderSender {
+  private readonly maxAnswerBytes: number;
   readonly prepare = (call: Call): Promise<LlmAnswer | LlmStream | undefined> => this.prepared(call);
 
   constructor(
@@ -35,11 +41,13 @@ export class HookedSender extends ProviderSender {
     private readonly reader: RequestReader,
   ) {
     super(access, operation, request);
+    this.maxAnswerBytes = access.maxAnswerBytes;
   }
 
   private async prepared(call: Call): Promise<LlmAnswer | LlmStream | undefined> {
     const { hooks, operation } = this;
-    if (this.request.stream) hooks.refuseUnreadable('onAnswer', 'a stream has no whole answer');
+    if (this.request.stream) hooks.refuseStreams();
+    hooks.refuseUnreadable('onText', unreadableTexts(this.request.forwarded));
     for (const hook of hooks.with('onRequest')) {
       const verdict = await hook.guard({
         method: 'onRequest',
@@ -86,24 +94,85 @@ export class HookedSender extends ProviderSender {
 
   protected override async answerOf(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): Promise<LlmAnswer> {
     let answer = await super.answerOf(attempt, exchange, bridged);
-    for (const hook of this.hooks.with('onAnswer')) {
-      const view = new AnswerView(answer.bytes, answer.usage, answer.call);
-      const verdict = await hook.guard({
-        method: 'onAnswer',
-        run: (each) => each.onAnswer?.(this.hooks.view, view),
-        read: readAnswerVerdict,
-        unguarded: undefined,
-      });
-      if (verdict !== undefined) answer = new LlmAnswer(Buffer.from(JSON.stringify(verdict.replace)), answer.usage, answer.call);
+    for (const hook of this.hooks.hooks) {
+      if (hook.has('onText')) answer = await this.guardTexts(hook, answer);
+      if (hook.has('onAnswer')) answer = await this.guardAnswer(hook, answer);
     }
     return answer;
   }
+
+  private async guardTexts(hook: InstalledHook, answer: LlmAnswer): Promise<LlmAnswer> {
+    const format = textFormatOf(this.operation);
+    if (format === undefined || this.request.forwarded !== undefined) return answer;
+    let isChanged = false;
+    let fields: OwnFields;
+    let slots: readonly TextSlot[];
+    try {
+      fields = ownFields(JSON.parse(answer.bytes.toString('utf8')));
+      slots = format.whole(fields);
+    } catch (error) {
+      const reason = error instanceof UnreadableText ? error.message : 'an answer that is no JSON object';
+      return hook.unguarded('onText', new HookFault(`cannot read ${reason}`), answer);
+    }
+    for (const { put, ...asked } of slots) {
+      if (asked.text === '') continue;
+      isChanged = await hook.guard({
+        method: 'onText',
+        run: (each) => each.onText?.(this.hooks.view, asked),
+        read: (verdict) => {
+          const { pass } = readTextVerdict(verdict, asked);
+          put(pass);
+          return isChanged || pass !== asked.text;
+        },
+        unguarded: isChanged,
+      });
+    }
+    if (!isChanged) return answer;
+    try {
+      return writtenAnswer(answer, fields, this.maxAnswerBytes);
+    } catch (error) {
+      return hook.unguarded('onText', error, answer);
+    }
+  }
+
+  private async guardAnswer(hook: InstalledHook, answer: LlmAnswer): Promise<LlmAnswer> {
+    const view = new AnswerView(answer.bytes, answer.usage, answer.call);
+    return hook.guard({
+      method: 'onAnswer',
+      run: (each) => each.onAnswer?.(this.hooks.view, view),
+      read: (given) => {
+        const verdict = readAnswerVerdict(given);
+        return verdict === undefined ? answer : writtenAnswer(answer, verdict.replace, this.maxAnswerBytes);
+      },
+      unguarded: answer,
+    });
+  }
+
+  protected override readStream(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): ReadStream {
+    const read = super.readStream(attempt, exchange, bridged);
+    const { hooks, operation, request } = this;
+    const isRead = hooks.with('onText').length > 0 || hooks.with('onEvent').length > 0;
+    if (!isRead || request.forwarded?.answer === 'bytes') return read;
+    const format = request.forwarded === undefined ? textFormatOf(operation) : undefined;
+    const guard = new EventGuard(hooks, format, this.maxAnswerBytes);
+    const stream = new HookedStream(exchange, guard, read, () => attempt.arrived());
+    attempt.begin(stream);
+    stream.begin();
+    return stream;
+  }
+}
+
+/** @throws HookFault above the size that answers may have; TypeError for what is no JSON */
+function writtenAnswer(answer: LlmAnswer, fields: object, maxBytes: number): LlmAnswer {
+  const bytes = Buffer.from(JSON.stringify(fields));
+  if (bytes.length > maxBytes) throw new HookFault(`gives an answer of more than ${maxBytes} bytes`);
+  return new LlmAnswer(bytes, answer.usage, answer.call);
 }
 
 /** Refuses what only the caller's own function sends, if a guard would have to read it. */
 export async function refuseUnread(hooks: RunningCall): Promise<undefined> {
   const reason = 'a call by execute or stream of LlmClient has no body that it can read';
   await Promise.resolve();
-  for (const method of ['onRequest', 'onAnswer'] as const) hooks.refuseUnreadable(method, reason);
+  for (const method of ['onRequest', 'onText', 'onAnswer'] as const) hooks.refuseUnreadable(method, reason);
   return undefined;
 }

@@ -14,7 +14,7 @@ interface RunningHook {
 const running = new AsyncLocalStorage<RunningHook>();
 
 /** The methods whose result decides about the call. */
-export type GuardMethod = 'onRequest' | 'onAnswer';
+export type GuardMethod = 'onRequest' | 'onText' | 'onAnswer';
 type Method = keyof ModelCallHook;
 
 /** What a hook did wrong, in words that quote nothing. */
@@ -55,18 +55,33 @@ export class InstalledHook {
     return true;
   }
 
-  /** Runs a guard within its time. @throws CallDeniedError, CallHookFailedError */
-  async guard<T>(turn: GuardTurn<T>): Promise<T> {
+  /** Runs a guard, at once if it can. @throws CallDeniedError, CallHookFailedError */
+  guard<T>(turn: GuardTurn<T>): T | Promise<T> {
     const entered = this.entered();
     try {
-      const verdict = await this.inTime(running.run(entered, async () => turn.run(this.hook)));
+      const verdict = running.run(entered, () => turn.run(this.hook));
+      if (isThenable(verdict)) return this.guardLater(turn, verdict, entered);
+      entered.isOver = true;
       return turn.read(verdict);
     } catch (error) {
-      if (error instanceof CallDeniedError) throw error;
-      return this.unguarded(turn.method, error, turn.unguarded);
+      entered.isOver = true;
+      return this.unguardedUnlessDenied(turn, error);
+    }
+  }
+
+  private async guardLater<T>(turn: GuardTurn<T>, verdict: PromiseLike<unknown>, entered: RunningHook): Promise<T> {
+    try {
+      return turn.read(await this.inTime(verdict));
+    } catch (error) {
+      return this.unguardedUnlessDenied(turn, error);
     } finally {
       entered.isOver = true;
     }
+  }
+
+  private unguardedUnlessDenied<T>({ method, unguarded }: GuardTurn<T>, error: unknown): T {
+    if (error instanceof CallDeniedError) throw error;
+    return this.unguarded(method, error, unguarded);
   }
 
   /** Runs a method whose errors change nothing, and does not wait for its promise. */
@@ -97,7 +112,7 @@ export class InstalledHook {
     return { hook: this, outer: running.getStore(), isOver: false };
   }
 
-  private async inTime<T>(verdict: Promise<T>): Promise<T> {
+  private async inTime<T>(verdict: PromiseLike<T>): Promise<T> {
     const { timeoutMs } = this.options;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {

@@ -61,6 +61,12 @@ export class RunningCall implements ObservedCall {
     for (const hook of this.with(method)) hook.unguarded(method, new HookFault(reason), undefined);
   }
 
+  /** A stream has no whole answer: a guard of those has to guard texts, too. */
+  refuseStreams(): void {
+    const reason = 'onAnswer cannot read a stream, and there is no onText';
+    for (const hook of this.with('onAnswer')) if (!hook.has('onText')) hook.unguarded('onAnswer', new HookFault(reason), undefined);
+  }
+
   /** From here on the call counts as answered by a hook. */
   answered(): void {
     this.wasAnswered = true;
@@ -82,7 +88,8 @@ export class RunningCall implements ObservedCall {
     this.observe('onEnd', (hook) => hook.onEnd?.(this.view, end));
   }
 
-  private observe(method: keyof ModelCallHook, run: (hook: ModelCallHook) => unknown): void {
+  /** Tells the hooks with a method that only observes. */
+  observe(method: keyof ModelCallHook, run: (hook: ModelCallHook) => unknown): void {
     for (const hook of this.hooks) if (hook.has(method)) hook.observe(method, run);
   }
 

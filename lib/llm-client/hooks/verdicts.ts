@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { CallDeniedError } from '../../common/http-errors.js';
-import type { AnswerVerdict, Denial, RequestVerdict } from './call-hook.js';
+import type { AnswerText, AnswerVerdict, Denial, RequestVerdict } from './call-hook.js';
 import type { GuardMethod } from './installed-hook.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -20,6 +20,20 @@ export function readRequestVerdict(verdict: unknown): Exclude<RequestVerdict, De
 export function readAnswerVerdict(verdict: unknown): Exclude<AnswerVerdict, Denial> | undefined {
   const given = verdictIn('onAnswer', verdict, ['deny', 'replace']);
   return given === undefined ? undefined : { replace: fieldsOf('onAnswer().replace', given.replace) };
+}
+
+/** The text that passes, and the one that is held back. @param text the hook was asked about */
+export function readTextVerdict(verdict: unknown, { text, isLast }: AnswerText): { readonly pass: string; readonly hold: string } {
+  if (verdict === undefined || verdict === null) return { pass: text, hold: '' };
+  if (typeof verdict === 'string') return { pass: verdict, hold: '' };
+  const given = fieldsOf('onText()', verdict);
+  if (given.deny !== undefined && Object.keys(given).length === 1) throw denialOf('onText', given.deny);
+  const { pass, hold } = given;
+  if (typeof pass !== 'string' || typeof hold !== 'string' || Object.keys(given).length > 2) {
+    throw new InvalidArgumentError('onText()', verdict, 'must be nothing, a string, or an object with deny, or with pass and hold');
+  }
+  if (isLast && hold !== '') throw new InvalidArgumentError('onText().hold', hold, 'must be empty for the last text of a part');
+  return { pass, hold };
 }
 
 function verdictIn(method: GuardMethod, verdict: unknown, keys: readonly string[]): Fields | undefined {

@@ -15,6 +15,7 @@ import { JSON_ANSWER } from '../answer/llm-answer.js';
 import { safeContentType } from '../forward/content-types.js';
 import { LlmBytes } from '../stream/llm-bytes.js';
 import { LlmStream, type StreamSource } from '../stream/llm-stream.js';
+import type { StreamOrigin } from '../stream/stream-origin.js';
 import type { RequestAuthorization } from './authorization.js';
 import type { ProviderEndpoint } from './endpoint.js';
 import type { KnownEndpoint, ProviderEndpoints } from './endpoints.js';
@@ -199,10 +200,21 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
 
   protected streamOf(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): LlmStream | LlmBytes {
     attempt.firstChunk();
-    const source = new ProviderStream(attempt, exchange, this.request.addsUsage, bridged);
+    const source = new ProviderStream(attempt, exchange, this.readStream(attempt, exchange, bridged));
     if (this.request.forwarded?.answer === 'bytes') return new LlmBytes(attempt.facts(), safeContentType(exchange.contentType), source);
     return new LlmStream<Record<string, unknown>>(attempt.facts(), source);
   }
+
+  protected readStream(_attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): ReadStream {
+    return { origin: exchange, hidesUsage: this.request.addsUsage, bridged };
+  }
+}
+
+/** How a stream is read. */
+export interface ReadStream {
+  readonly origin: StreamOrigin & { whenOver(listener: (error: Error | undefined) => void): void };
+  readonly hidesUsage: boolean;
+  readonly bridged: BridgedAnswer | undefined;
 }
 
 /** LiteLLM reads it in both places, and the series of Azure's models in the name. */
@@ -285,15 +297,20 @@ function wholeOf(bridged: BridgedAnswer, chat: Buffer, exchange: ProviderExchang
 
 /** A stream in progress: its end is the end of its attempt and of its call. */
 class ProviderStream implements StreamSource {
+  readonly exchange: StreamOrigin;
+  readonly hidesUsage: boolean;
+  readonly bridged: BridgedAnswer | undefined;
   usage: AnswerUsage | undefined = undefined;
 
   constructor(
     private readonly attempt: Attempt,
-    readonly exchange: ProviderExchange,
-    readonly hidesUsage: boolean,
-    readonly bridged: BridgedAnswer | undefined,
+    private readonly provider: ProviderExchange,
+    { origin, hidesUsage, bridged }: ReadStream,
   ) {
-    exchange.whenOver((error) => this.ended(error));
+    this.exchange = origin;
+    this.hidesUsage = hidesUsage;
+    this.bridged = bridged;
+    origin.whenOver((error) => this.ended(error));
   }
 
   get response(): ClosableResponse | undefined {
@@ -309,10 +326,10 @@ class ProviderStream implements StreamSource {
   }
 
   private ended(error: Error | undefined): void {
-    const { attempt, exchange } = this;
-    const { usage, error: stated } = exchange.ending();
+    const { attempt, provider } = this;
+    const { usage, error: stated } = provider.ending();
     attempt.usage = usage;
-    attempt.estimatedUsage = attempt.estimate(exchange.receivedTokens);
+    attempt.estimatedUsage = attempt.estimate(provider.receivedTokens);
     const failure = error ?? stated;
     if (failure === undefined) attempt.succeed();
     else attempt.breakOff(failure);

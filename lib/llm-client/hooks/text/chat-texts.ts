@@ -1,0 +1,163 @@
+import type { TextKind } from '../call-hook.js';
+import {
+  indexIn,
+  ownFields,
+  ownList,
+  UnreadableText,
+  type EventTexts,
+  type OwnFields,
+  type StreamTexts,
+  type TextFormat,
+  type TextSlot,
+} from './text-format.js';
+
+/** A text of a message or a delta: its place, and how a delta without it gets it. */
+interface Place {
+  readonly name: string;
+  readonly kind: TextKind;
+  readonly text: string;
+  readonly put: (text: string) => void;
+  readonly add: (delta: OwnFields, text: string) => void;
+}
+
+const FIELDS: readonly (readonly [field: string, kind: TextKind])[] = [
+  ['content', 'content'],
+  ['refusal', 'refusal'],
+  ['reasoning_content', 'reasoning'],
+  ['reasoning', 'reasoning'],
+];
+const TEXT_FIELDS = new Set(FIELDS.map(([field]) => field));
+
+/** OpenAI's chat, with LiteLLM's fields for thinking. */
+export const CHAT_TEXTS: TextFormat = {
+  whole: (answer) =>
+    ownList(answer.choices).flatMap((choice) =>
+      placesOf(ownFields(choice.message)).map(({ name, kind, text, put }) => ({
+        part: `${indexIn(choice.index)}:${name}`,
+        kind,
+        choice: indexIn(choice.index),
+        text,
+        isLast: true,
+        put: (given) => {
+          put(given);
+          // They spell the text that was replaced.
+          if (given !== text && 'logprobs' in choice) choice.logprobs = null;
+        },
+      })),
+    ),
+  stream: () => new ChatTexts(),
+};
+
+class ChatTexts implements StreamTexts {
+  /** Parts by choice and name. */
+  private readonly open = new Map<number, Map<string, Place>>();
+  private head: OwnFields = {};
+
+  read(event: OwnFields): EventTexts {
+    const { choices, usage, ...head } = event;
+    this.head = head;
+    const list = ownList(choices);
+    const read = list.map((choice) => this.readChoice(choice));
+    return {
+      slots: read.flatMap(({ slots }) => slots),
+      isOnlyText: list.length > 0 && (usage ?? undefined) === undefined && read.every(({ isOnlyText }) => isOnlyText),
+      isChanged: read.some(({ isChanged }) => isChanged),
+      before: [],
+    };
+  }
+
+  rest(): readonly { readonly event: OwnFields; readonly slot: TextSlot }[] {
+    return [...this.open].flatMap(([index, parts]) =>
+      [...parts.values()].map((place) => {
+        const delta: OwnFields = {};
+        const event = { ...this.head, choices: [{ index, delta, finish_reason: null }] };
+        return { event, slot: endOf(place, index, delta) };
+      }),
+    );
+  }
+
+  private readChoice(choice: OwnFields): { slots: TextSlot[]; isOnlyText: boolean; isChanged: boolean } {
+    const index = indexIn(choice.index);
+    if (placesOf(ownFields(choice.message)).some(({ text }) => text !== '')) throw new UnreadableText('a chunk with a whole message');
+    const delta = ownFields(choice.delta);
+    const places = placesOf(delta);
+    const isFinished = typeof choice.finish_reason === 'string';
+    let parts = this.open.get(index);
+    if (parts === undefined) this.open.set(index, (parts = new Map<string, Place>()));
+    for (const place of places) parts.set(place.name, place);
+    const slots: TextSlot[] = places.map(({ name, kind, text, put }, at) => {
+      const isLast = isFinished && places.findLastIndex((each) => each.name === name) === at;
+      return { part: `${index}:${name}`, kind, choice: index, text, isLast, put };
+    });
+    if (isFinished) {
+      this.open.delete(index);
+      choice.delta = delta;
+      const silent = [...parts.values()].filter(({ name }) => !places.some((each) => each.name === name));
+      slots.push(...silent.map((place) => endOf(place, index, delta)));
+    }
+    // They spell a text that may be held back, or replaced.
+    const isChanged = (choice.logprobs ?? undefined) !== undefined;
+    if (isChanged) choice.logprobs = null;
+    const isOnlyText = !isFinished && Object.keys(delta).length > 0 && Object.keys(delta).every((field) => TEXT_FIELDS.has(field));
+    return { slots, isOnlyText, isChanged };
+  }
+}
+
+function endOf({ name, kind, add }: Place, index: number, delta: OwnFields): TextSlot {
+  return { part: `${index}:${name}`, kind, choice: index, text: '', isLast: true, put: (text) => text !== '' && add(delta, text) };
+}
+
+/** The texts of a message, or of a delta. */
+function placesOf(message: OwnFields): Place[] {
+  if ((message.audio ?? undefined) !== undefined) throw new UnreadableText('sound');
+  return [...FIELDS.flatMap(([field, kind]) => fieldPlaces(message, field, kind)), ...thinkingPlaces(message), ...callPlaces(message)];
+}
+
+function fieldPlaces(message: OwnFields, field: string, kind: TextKind): Place[] {
+  const value = message[field] ?? '';
+  const add = (delta: OwnFields, text: string): void => void (delta[field] = text);
+  if (typeof value === 'string') {
+    return value === '' ? [] : [{ name: field, kind, text: value, put: (text) => void (message[field] = text), add }];
+  }
+  if (!Array.isArray(value)) throw new UnreadableText(`${field} that is no text`);
+  return ownList(value).flatMap((part) =>
+    typeof part.text === 'string' ? [{ name: field, kind, text: part.text, put: (text: string) => void (part.text = text), add }] : [],
+  );
+}
+
+function thinkingPlaces(message: OwnFields): Place[] {
+  const add = (delta: OwnFields, text: string): void => void (delta.thinking_blocks = [{ type: 'thinking', thinking: text }]);
+  return ownList(message.thinking_blocks).flatMap((block) =>
+    typeof block.thinking === 'string'
+      ? [{ name: 'thinking_blocks', kind: 'reasoning', text: block.thinking, put: (text) => void (block.thinking = text), add }]
+      : [],
+  );
+}
+
+function callPlaces(message: OwnFields): Place[] {
+  const calls = ownList(message.tool_calls).flatMap((call, at) => {
+    const index = typeof call.index === 'number' ? call.index : at;
+    const wrap = (inner: string, field: string): Place[] =>
+      argumentPlaces(call, inner, field, (added) => [{ index, ...added }], `tool_calls.${index}`);
+    return [...wrap('function', 'arguments'), ...wrap('custom', 'input')];
+  });
+  return [...calls, ...argumentPlaces(message, 'function_call', 'arguments')];
+}
+
+function argumentPlaces(
+  holder: OwnFields,
+  inner: string,
+  field: string,
+  listed?: (added: OwnFields) => readonly OwnFields[],
+  name: string = inner,
+): Place[] {
+  const fields = ownFields(holder[inner]);
+  const text = fields[field];
+  if (typeof text !== 'string' || text === '') return [];
+  const add = (delta: OwnFields, given: string): void => {
+    const added = { [inner]: { [field]: given } };
+    if (listed === undefined) Object.assign(delta, added);
+    else delta.tool_calls = [...ownList(delta.tool_calls), ...listed(added)];
+  };
+  return [{ name, kind: 'arguments', text, put: (given) => void (fields[field] = given), add }];
+}

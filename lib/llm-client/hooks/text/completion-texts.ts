@@ -1,0 +1,50 @@
+import { indexIn, ownList, type EventTexts, type OwnFields, type StreamTexts, type TextFormat, type TextSlot } from './text-format.js';
+
+/** OpenAI's completions: each choice is one text. */
+export const COMPLETION_TEXTS: TextFormat = {
+  whole: (answer) => ownList(answer.choices).map((choice) => slotOf(choice, true)),
+  stream: () => new CompletionTexts(),
+};
+
+class CompletionTexts implements StreamTexts {
+  private readonly open = new Set<number>();
+  private head: OwnFields = {};
+
+  read(event: OwnFields): EventTexts {
+    const { choices, usage, ...head } = event;
+    this.head = head;
+    const list = ownList(choices);
+    let isChanged = false;
+    let isOnlyText = list.length > 0 && (usage ?? undefined) === undefined;
+    const slots = list.map((choice) => {
+      const isFinished = typeof choice.finish_reason === 'string';
+      if (isFinished) this.open.delete(indexIn(choice.index));
+      else this.open.add(indexIn(choice.index));
+      isOnlyText &&= !isFinished;
+      if ((choice.logprobs ?? undefined) !== undefined) {
+        choice.logprobs = null;
+        isChanged = true;
+      }
+      return slotOf(choice, isFinished);
+    });
+    return { slots, isOnlyText, isChanged, before: [] };
+  }
+
+  rest(): readonly { readonly event: OwnFields; readonly slot: TextSlot }[] {
+    return [...this.open].map((index) => {
+      const choice = { index, text: '', logprobs: null, finish_reason: null };
+      return { event: { ...this.head, choices: [choice] }, slot: slotOf(choice, true) };
+    });
+  }
+}
+
+function slotOf(choice: OwnFields, isLast: boolean): TextSlot {
+  const index = indexIn(choice.index);
+  const text = typeof choice.text === 'string' ? choice.text : '';
+  const put = (given: string): void => {
+    if (given === text) return;
+    choice.text = given;
+    if ('logprobs' in choice) choice.logprobs = null;
+  };
+  return { part: String(index), kind: 'content', choice: index, text, isLast, put };
+}

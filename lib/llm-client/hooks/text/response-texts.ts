@@ -1,0 +1,168 @@
+import type { TextKind } from '../call-hook.js';
+import {
+  indexIn,
+  NO_TEXTS,
+  ownFields,
+  ownList,
+  UnreadableText,
+  type EventTexts,
+  type OwnFields,
+  type StreamTexts,
+  type TextFormat,
+  type TextSlot,
+} from './text-format.js';
+
+/** A text of an output item. */
+interface ItemText {
+  readonly part: string;
+  readonly kind: TextKind;
+  readonly text: string;
+  readonly put: (text: string) => void;
+}
+
+/** The field that has the whole text in an event `….done`. */
+const WHOLE_FIELDS = ['text', 'refusal', 'arguments', 'input', 'code', 'transcript'];
+/** The text of an item itself, by the item's type. */
+const OF_ITEMS: Readonly<Record<string, readonly [field: string, events: string]>> = {
+  function_call: ['arguments', 'response.function_call_arguments'],
+  custom_tool_call: ['input', 'response.custom_tool_call_input'],
+  mcp_call: ['arguments', 'response.mcp_call_arguments'],
+  code_interpreter_call: ['code', 'response.code_interpreter_call_code'],
+};
+
+/** OpenAI's Responses. */
+export const RESPONSE_TEXTS: TextFormat = {
+  whole: (answer) =>
+    ownList(answer.output).flatMap((item, at) => itemTexts(item, at).map((text) => ({ ...text, choice: 0, isLast: true }))),
+  stream: (maxChars) => new ResponseTexts(maxChars),
+};
+
+/** Events repeat whole texts when a part, an item and the response are done. */
+class ResponseTexts implements StreamTexts {
+  /** What the client got of each part. */
+  private readonly released = new Map<string, string>();
+  private readonly open = new Map<string, OwnFields>();
+  private chars = 0;
+
+  constructor(private readonly maxChars: number) {}
+
+  read(event: OwnFields): EventTexts {
+    const type = String(event.type);
+    const index = indexIn(event.output_index);
+    if (type.endsWith('.delta')) return this.delta(event, type.slice(0, -'.delta'.length));
+    if (type === 'response.output_item.added') return cleared(itemTexts(ownFields(event.item), index));
+    if (type === 'response.output_item.done') return this.repeated(itemTexts(ownFields(event.item), index));
+    if (/^response\.(?:content|reasoning_summary)_part\.(?:added|done)$/.test(type)) {
+      const texts = partTexts(ownFields(event.part), placeOf(event), type.includes('summary'));
+      return type.endsWith('.added') ? cleared(texts) : this.repeated(texts);
+    }
+    if (type.endsWith('.done')) return this.done(event, type.slice(0, -'.done'.length));
+    const output = ownList(ownFields(event.response).output);
+    return output.length === 0 ? NO_TEXTS : this.repeated(output.flatMap(itemTexts));
+  }
+
+  rest(): readonly { readonly event: OwnFields; readonly slot: TextSlot }[] {
+    return [...this.open].map(([part, last]) => {
+      const event = { ...last, delta: '' };
+      return { event, slot: this.slot(part, '', true, (text) => void (event.delta = text)) };
+    });
+  }
+
+  private delta(event: OwnFields, base: string): EventTexts {
+    if (base === 'response.audio') throw new UnreadableText('sound');
+    const { delta } = event;
+    if (typeof delta !== 'string') throw new UnreadableText(`${base}.delta without a text`);
+    const part = `${placeOf(event)}:${base}`;
+    this.open.set(part, { ...event });
+    const isChanged = Array.isArray(event.logprobs) && event.logprobs.length > 0;
+    if (isChanged) event.logprobs = [];
+    const slot = this.slot(part, delta, false, (text) => void (event.delta = text));
+    return { slots: [slot], isOnlyText: true, isChanged, before: [] };
+  }
+
+  private done(event: OwnFields, base: string): EventTexts {
+    const field = WHOLE_FIELDS.find((name) => typeof event[name] === 'string');
+    const part = `${placeOf(event)}:${base}`;
+    if (field === undefined) return NO_TEXTS;
+    const last = this.open.get(part);
+    this.open.delete(part);
+    const isChanged = Array.isArray(event.logprobs) && event.logprobs.length > 0;
+    if (isChanged) event.logprobs = [];
+    if (last === undefined) {
+      const slot = this.slot(part, event[field] as string, true, (text) => void (event[field] = text));
+      return { ...NO_TEXTS, isChanged, slots: [slot] };
+    }
+    const before: OwnFields[] = [];
+    const slot = this.slot(part, '', true, (text) => {
+      if (text !== '') before.push({ ...last, delta: text });
+      event[field] = this.released.get(part) ?? '';
+    });
+    return { slots: [slot], isOnlyText: false, isChanged: true, before };
+  }
+
+  /** Texts that the client has got already; others are guarded like new ones. */
+  private repeated(texts: readonly ItemText[]): EventTexts {
+    const slots: TextSlot[] = [];
+    for (const { part, text, put } of texts) {
+      const released = this.released.get(part);
+      if (released === undefined) slots.push(this.slot(part, text, true, put));
+      else put(released);
+    }
+    return { slots, isOnlyText: false, isChanged: texts.length > 0, before: [] };
+  }
+
+  private slot(part: string, text: string, isLast: boolean, put: (text: string) => void): TextSlot {
+    const kept = (given: string): void => {
+      this.chars += given.length;
+      if (this.chars > this.maxChars) throw new UnreadableText(`more than ${this.maxChars} characters`);
+      this.released.set(part, (this.released.get(part) ?? '') + given);
+      put(given);
+    };
+    return { part, kind: kindOf(part), choice: 0, text, isLast, put: kept };
+  }
+}
+
+function placeOf({ output_index: output, content_index: content, summary_index: summary }: OwnFields): string {
+  return `${indexIn(output)}:${typeof summary === 'number' ? `s${summary}` : typeof content === 'number' ? content : ''}`;
+}
+
+/** An item that begins has no text: its deltas bring it. */
+function cleared(texts: readonly ItemText[]): EventTexts {
+  for (const { put } of texts) put('');
+  return { ...NO_TEXTS, isChanged: texts.length > 0 };
+}
+
+function itemTexts(item: OwnFields, at: number): ItemText[] {
+  const type = String(item.type);
+  const own = Object.hasOwn(OF_ITEMS, type) ? OF_ITEMS[type] : undefined;
+  const ofItem = own === undefined ? [] : textIn(item, own[0], `${at}::${own[1]}`);
+  const ofContent = ownList(item.content).flatMap((part, index) => partTexts(part, `${at}:${index}`, false));
+  const ofSummary = ownList(item.summary).flatMap((part, index) => partTexts(part, `${at}:s${index}`, true));
+  return [...ofItem, ...ofContent, ...ofSummary];
+}
+
+function partTexts(part: OwnFields, place: string, isSummary: boolean): ItemText[] {
+  const { type } = part;
+  if (type === 'output_audio') throw new UnreadableText('sound');
+  if (type === 'refusal') return textIn(part, 'refusal', `${place}:response.refusal`);
+  const events = isSummary ? 'reasoning_summary_text' : type === 'reasoning_text' ? 'reasoning_text' : 'output_text';
+  return textIn(part, 'text', `${place}:response.${events}`);
+}
+
+function textIn(fields: OwnFields, name: string, part: string): ItemText[] {
+  const text = fields[name];
+  if (typeof text !== 'string' || text === '') return [];
+  const put = (given: string): void => {
+    if (given === text) return;
+    fields[name] = given;
+    // They spell the text that was replaced.
+    if (Array.isArray(fields.logprobs)) fields.logprobs = [];
+  };
+  return [{ part, kind: kindOf(part), text, put }];
+}
+
+function kindOf(part: string): TextKind {
+  if (part.endsWith('refusal')) return 'refusal';
+  if (part.includes('reasoning')) return 'reasoning';
+  return /output_text$|transcript$/.test(part) ? 'content' : 'arguments';
+}

@@ -24,7 +24,7 @@ describe('DashboardFeed', () => {
     engines: () => [],
     features: () => ({}),
     metrics: () => [{ name: 'token_counting_tokens_total', help: '', type: 'counter', value: calls }],
-    limits: { nearest: async () => [] },
+    limits: { nearest: async () => [], nearestBudgets: async () => [] },
     monitor: { getPerformanceStats: () => ({}), compareImplementations: jest.fn(), getRecommendations: () => [], history: () => history },
   };
 

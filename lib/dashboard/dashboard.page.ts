@@ -1,6 +1,7 @@
 import type { DashboardSnapshot } from './dashboard.snapshot.js';
 import { html, Html } from './html.js';
 import { enginesPanel, featuresPanel } from './panels/engines.panel.js';
+import { budgetsPanel } from './panels/money.panel.js';
 import { overviewPanel, processPanel, recommendationsPanel, statusPanel } from './panels/overview.panel.js';
 import { comparisonPanel, operationsPanel } from './panels/speed.panel.js';
 import { deploymentsPanel, limitsPanel, poolPanel } from './panels/traffic.panel.js';
@@ -15,6 +16,7 @@ const PANELS = {
   operations: operationsPanel,
   deployments: deploymentsPanel,
   limits: limitsPanel,
+  budgets: budgetsPanel,
   pool: poolPanel,
   engines: enginesPanel,
   features: featuresPanel,
@@ -76,6 +78,7 @@ export function renderPage(snapshot: DashboardSnapshot, { title, base, isGuarded
         ${card('recommendations', 'Recommendations', 'least', panel('recommendations'))}
         ${card('deployments', 'Deployments', 'wide', panel('deployments'))} ${card('pool', 'Connection pool', 'half', panel('pool'))}
         ${card('limits', 'Limits nearest to exhaustion', 'half', panel('limits'))}
+        ${card('budgets', 'Budgets nearest to exhaustion', 'half', panel('budgets'))}
         ${card('operations', 'Routes, calls and engines, last window', 'most', panel('operations'))}
         ${card('features', 'Feature flags', 'least', panel('features'))}
         ${card('comparison', 'Native beside TypeScript', 'wide', panel('comparison'))}

@@ -7,6 +7,7 @@ import type { PerformanceComparison } from '../monitor/comparison.js';
 import type { PerformanceRecommendation } from '../monitor/recommendations.js';
 import type { CallFigures } from '../monitor/series/performance-series.js';
 import type { PerformanceHistory } from '../monitor/series/series-history.js';
+import type { NearBudget } from '../rate-limit/metrics/near-limits.js';
 import type { DashboardSource, DeploymentState, PoolState } from './dashboard.source.js';
 
 /** A limit near exhaustion; its key is hashed. */
@@ -19,6 +20,9 @@ export interface LimitState {
   readonly remaining: number;
   readonly resetMs: number;
 }
+
+/** A budget near exhaustion; its key is hashed. */
+export type BudgetState = Omit<NearBudget, 'key'> & { readonly keyHash: string };
 
 /** One operation over the rolling window. */
 export interface OperationState {
@@ -58,6 +62,7 @@ export interface DashboardSnapshot {
   /** `null` without a router. */
   readonly deployments: readonly DeploymentState[] | null;
   readonly limits: readonly LimitState[];
+  readonly budgets: readonly BudgetState[];
   /** `null` without a pool. */
   readonly pool: PoolState | null;
 }
@@ -87,7 +92,12 @@ export interface TakenSnapshot {
 
 /** Takes a snapshot. Rates are computed from `before`. */
 export async function takeSnapshot(source: DashboardSource, before?: TakenSnapshot): Promise<TakenSnapshot> {
-  const [health, near] = await Promise.all([source.health(), source.limits.nearest(NEAREST_LIMITS)]);
+  const { limits } = source;
+  const [health, near, budgets] = await Promise.all([
+    source.health(),
+    limits.nearest(NEAREST_LIMITS),
+    limits.nearestBudgets(NEAREST_LIMITS),
+  ]);
   const [atMs, takenMs] = [Date.now(), performance.now()];
   const { monitor } = source;
   const stats = monitor?.getPerformanceStats() ?? {};
@@ -107,6 +117,7 @@ export async function takeSnapshot(source: DashboardSource, before?: TakenSnapsh
     recommendations: monitor?.getRecommendations() ?? [],
     deployments: source.deployments?.() ?? null,
     limits: near.map(({ key, ...limit }) => ({ ...limit, keyHash: hidden(key) })),
+    budgets: budgets.map(({ key, ...budget }) => ({ ...budget, keyHash: hidden(key) })),
     pool: source.pool?.() ?? null,
   };
   return { snapshot, takenMs };

@@ -61,7 +61,7 @@ export interface DashboardSource {
   engines(): readonly EngineState[];
   features(): Readonly<Record<string, FeatureStatus>>;
   metrics(): readonly MetricSample[];
-  readonly limits: Pick<LimitWatch, 'nearest'>;
+  readonly limits: Pick<LimitWatch, 'nearest' | 'nearestBudgets'>;
   readonly monitor?: Pick<PerformanceMonitorService, MonitorMethod>;
   deployments?(): readonly DeploymentState[];
   pool?(): PoolState;

@@ -78,4 +78,21 @@ describe.each(engineNames())('LimitWatch on the %s engine', (engine) => {
     expect(near).toHaveLength(128);
     expect(near.some(({ key }) => key === 'key-4999')).toBe(true);
   });
+
+  it('has the budgets that are nearest to exhaustion, with what calls hold', async () => {
+    const limiter = limiterOf({ limits: { team: { usdPerDay: 10 }, user: { usdPerDay: 1, usdPerMonth: 100 } } });
+    const watch = limiter.watch();
+    const reservation = limiter.reserve([{ key: 'team-a', limit: 'team' }], { usd: 8 });
+    limiter.reserve([{ key: 'ann', limit: 'user' }], { usd: 0.3 });
+    limiter.reserve([{ key: 'bob', limit: 'user' }], { usd: 0.01 });
+    expect(await watch.nearestBudgets(10)).toEqual([
+      { limit: 'team', key: 'team-a', period: 'day', limitUsd: 10, spentUsd: 0, heldUsd: 8, resetMs: expect.any(Number) as number },
+      { limit: 'user', key: 'ann', period: 'day', limitUsd: 1, spentUsd: 0, heldUsd: 0.3, resetMs: expect.any(Number) as number },
+      { limit: 'user', key: 'ann', period: 'month', limitUsd: 100, spentUsd: 0, heldUsd: 0.3, resetMs: expect.any(Number) as number },
+    ]);
+    limiter.settle(reservation, { usd: 2 });
+    expect(await watch.nearestBudgets(1)).toMatchObject([{ key: 'ann', heldUsd: 0.3 }]);
+    nowMs += 86_400_000;
+    expect((await watch.nearestBudgets(10)).map(({ key, period }) => `${key} ${period}`)).toEqual(['ann month']);
+  });
 });

@@ -1,3 +1,5 @@
+import { usdOf } from '../../common/nano-usd.js';
+import type { BudgetStanding } from '../budget/account.js';
 import type { RateLimit } from '../limits.js';
 import type { RateLimitDecision, RateLimitScope, RateLimitStore } from '../store.js';
 
@@ -16,6 +18,21 @@ export interface NearLimit {
   readonly resetMs: number;
 }
 
+/** A key near a budget. Amounts in USD. */
+export interface NearBudget {
+  /** The limit's name. */
+  readonly limit: string;
+  /** The key itself: hash it before showing it. */
+  readonly key: string;
+  readonly period: BudgetStanding['period'];
+  readonly limitUsd: number;
+  readonly spentUsd: number;
+  /** Reserved by calls in flight. */
+  readonly heldUsd: number;
+  /** Until the window is over. */
+  readonly resetMs: number;
+}
+
 /** Keys with a larger share of their limit left are not remembered. */
 const NEAR_SHARE = 0.9;
 const MAX_WATCHED = 128;
@@ -27,6 +44,8 @@ const MAX_WATCHED = 128;
 export class LimitWatch {
   /** By limit and key, the least recent first. */
   private readonly seen = new Map<string, RateLimitScope>();
+  /** The same for budgets: these stay for a month where other limits have recovered. */
+  private readonly spending = new Map<string, RateLimitScope>();
 
   constructor(private readonly store: RateLimitStore) {}
 
@@ -34,12 +53,11 @@ export class LimitWatch {
   saw(scopes: readonly RateLimitScope[], { allowed, scope, standings }: RateLimitDecision): void {
     const standing = standings[scope];
     if (standing === undefined) return;
-    const { limit, key } = scopes[scope];
-    if (allowed && tightest(limit, standing).share > NEAR_SHARE) return;
-    const name = `${limit.name}\n${key}`;
-    this.seen.delete(name);
-    this.seen.set(name, scopes[scope]);
-    if (this.seen.size > MAX_WATCHED) this.seen.delete(this.seen.keys().next().value as string);
+    standings.forEach(({ budgets = [] }, at) => {
+      if (budgets.some((budget) => shareLeft(budget) <= NEAR_SHARE)) remember(this.spending, scopes[at]);
+    });
+    if (allowed && tightest(scopes[scope].limit, standing).share > NEAR_SHARE) return;
+    remember(this.seen, scopes[scope]);
   }
 
   /**
@@ -53,6 +71,32 @@ export class LimitWatch {
       .slice(0, count);
   }
 
+  /** The state of the budgets, by the smallest share that is left. */
+  async nearestBudgets(count: number): Promise<readonly NearBudget[]> {
+    const near = await Promise.all([...this.spending].map(([name, scope]) => this.budgetsOf(name, scope)));
+    return near
+      .flat()
+      .sort((a, b) => leftOf(a) / a.limitUsd - leftOf(b) / b.limitUsd)
+      .slice(0, count);
+  }
+
+  private async budgetsOf(name: string, scope: RateLimitScope): Promise<readonly NearBudget[]> {
+    const { standings, atMs } = await this.store.peek([scope], 0, 0);
+    // Empty while the store is unavailable.
+    if (standings.length === 0) return [];
+    const near = (standings[0].budgets ?? []).filter((budget) => shareLeft(budget) < 1);
+    if (near.length === 0) this.spending.delete(name);
+    return near.map((budget) => ({
+      limit: scope.limit.name,
+      key: scope.key,
+      period: budget.period,
+      limitUsd: usdOf(budget.limitNanoUsd),
+      spentUsd: usdOf(budget.spentNanoUsd),
+      heldUsd: usdOf(budget.heldNanoUsd),
+      resetMs: Math.max(0, budget.resetsAtMs - atMs),
+    }));
+  }
+
   private async standingOf(name: string, scope: RateLimitScope): Promise<NearLimit | null> {
     const { standings } = await this.store.peek([scope], 0, 0);
     // Empty while the store is unavailable.
@@ -63,6 +107,22 @@ export class LimitWatch {
     this.seen.delete(name);
     return null;
   }
+}
+
+function remember(seen: Map<string, RateLimitScope>, scope: RateLimitScope): void {
+  const name = `${scope.limit.name}\n${scope.key}`;
+  seen.delete(name);
+  seen.set(name, scope);
+  if (seen.size > MAX_WATCHED) seen.delete(seen.keys().next().value as string);
+}
+
+/** What is neither spent nor held, as a share of the budget. */
+function shareLeft({ limitNanoUsd, spentNanoUsd, heldNanoUsd }: BudgetStanding): number {
+  return shareOf(limitNanoUsd - spentNanoUsd - heldNanoUsd, limitNanoUsd);
+}
+
+function leftOf({ limitUsd, spentUsd, heldUsd }: NearBudget): number {
+  return limitUsd - spentUsd - heldUsd;
 }
 
 function tightest(

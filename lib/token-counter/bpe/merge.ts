@@ -4,7 +4,7 @@ import { hashPrefixes, type Vocabulary } from './vocabulary.js';
 export const MAX_BLOCK_BYTES = 240;
 
 const NO_MERGE = 0x7fffffff;
-/** Pairs whose lowest rank is kept, as a power of two: the next merge is found in two short scans. */
+/** Pairs whose lowest rank is kept, as a power of two. */
 const GROUP_BITS = 4;
 const GROUP = 1 << GROUP_BITS;
 

@@ -146,9 +146,12 @@ export class CallPipeline<R> {
     const { retryPolicy, modelGroupRetryPolicy: ofGroups } = router.settings;
     const policy = Object.hasOwn(ofGroups, target.model) ? ofGroups[target.model] : retryPolicy;
     const isPolicyHeeded = deployment.numRetries === undefined;
+    // After a 429 of all deployments the queue waits for the first of them, unless there is a
+    // fallback.
+    const waits = this.waiting !== undefined && reason.kind === 'rate_limit' && !this.fallbacks.hasNext(target.model);
     const facts = {
       ...reason,
-      healthy,
+      healthy: waits ? Math.max(1, healthy) : healthy,
       healthyOthers,
       numRetries: call.retriesOn(deployment),
       policy: isPolicyHeeded ? policy : undefined,

@@ -48,8 +48,7 @@ export class WaitingSelection {
       // After an attempt each call leaves out other deployments.
       const lane = tried.last === undefined ? laneOf(this.call.context, target) : this;
       const result = this.settings.queue.go(this.queuedCall(), { lane, tryToGo });
-      if (result instanceof Promise) return result.catch(failureOf);
-      return 'isNotYet' in result ? result.failure : result;
+      return result instanceof Promise ? result.then(selectedIn, failureOf) : selectedIn(result);
     } catch (error) {
       return failureOf(error);
     }
@@ -114,6 +113,10 @@ function notYet(failure: Failure, { last, hasFallback }: Tried): NotYet<Failure>
 function laneOf({ tags, blockedModels, excludeIds, strategy }: RoutingContext, { model }: CallTarget): string {
   const isPlain = [tags, blockedModels, excludeIds, strategy].every((each) => each === undefined);
   return isPlain ? model : JSON.stringify([model, tags, blockedModels, excludeIds, strategy]);
+}
+
+function selectedIn(result: Selection | Failure | NotYet<Failure>): Selection | Failure {
+  return 'isNotYet' in result ? result.failure : result;
 }
 
 /** @throws what is not about waiting */

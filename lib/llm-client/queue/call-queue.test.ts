@@ -42,7 +42,7 @@ describe('CallQueue', () => {
       cancellation: new CallCancellation(),
       ...more,
     }) as QueuedCall & { cancellation: CallCancellation };
-  const go = (queue: CallQueue, places: Places, call = callOf()): string | NotYet<string> | Promise<string> =>
+  const go = (queue: CallQueue, places: Places, call = callOf()): string | NotYet<string> | Promise<string | NotYet<string>> =>
     queue.go<string, string>(call, { lane: 'm', tryToGo: places.tryToGo });
   const freed = (queue: CallQueue, places: Places): void => {
     places.taken--;
@@ -104,6 +104,16 @@ describe('CallQueue', () => {
     const notYet = { isNotYet: true, failure: FULL, retryAfterMs: 30_000, mayBeSooner: false, dependsOnTokens: false } as const;
     expect(queue.go(callOf(), { lane: 'm', tryToGo: () => notYet })).toBe(notYet);
     expect(queue.length).toBe(0);
+  });
+
+  it('returns the failure to a call in the queue once it would wait in vain', async () => {
+    const queue = queueOf();
+    const stuck = (go(queue, new Places(0)) as Promise<string>).catch(() => 'late');
+    const notYet = { isNotYet: true, failure: FULL, retryAfterMs: 30_000, mayBeSooner: false, dependsOnTokens: false } as const;
+    await expect(queue.go(callOf(), { lane: 'other', tryToGo: () => notYet })).resolves.toBe(notYet);
+    expect(queue.length).toBe(1);
+    await advance(10_000);
+    await expect(stuck).resolves.toBe('late');
   });
 
   it('ends a wait after its time with queue_timeout, and the waits of one call add up', async () => {

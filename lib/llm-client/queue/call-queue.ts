@@ -69,7 +69,13 @@ export interface QueueClassStatus {
 /** The queue at one moment. */
 export interface QueueStatus {
   readonly length: number;
+  /** `maxCalls`. */
+  readonly most: number;
   readonly promptTokens: number;
+  /** Calls since the start that were refused or pushed out because the queue was full. */
+  readonly refused: number;
+  /** Calls since the start that no deployment could take in time. */
+  readonly late: number;
   readonly byClass: Readonly<Record<QueueClass, QueueClassStatus>>;
   /** Calls that leave for a deployment, over the last minute. */
   readonly drainPerSecond: number;
@@ -130,7 +136,7 @@ export class CallQueue {
    * @throws CallQueueError when the queue is full, or the call has waited its time
    * @throws RequestCancelledError when the call is cancelled meanwhile
    */
-  go<R, F>(call: QueuedCall, wanted: Wanted<R, F>): R | NotYet<F> | Promise<R> {
+  go<R, F>(call: QueuedCall, wanted: Wanted<R, F>): R | NotYet<F> | Promise<R | NotYet<F>> {
     let known: NotYet<F> | undefined;
     // Where others wait, they go first.
     if (this.line.size === 0) {
@@ -140,7 +146,7 @@ export class CallQueue {
     }
     const nowMs = this.now();
     const waitMs = Math.min(this.options.maxWaitMs - call.waitedMs, call.leftMs - this.drain.medianServiceMs);
-    if (known !== undefined && !known.mayBeSooner && (known.retryAfterMs ?? 0) > waitMs) return known;
+    if (known !== undefined && isInVain(known, waitMs)) return known;
     if (call.cancellation.error !== undefined) throw call.cancellation.error;
     return this.enter(call, wanted, { nowMs, untilMs: nowMs + waitMs, retryAfterMs: known?.retryAfterMs });
   }
@@ -168,7 +174,10 @@ export class CallQueue {
     });
     return {
       length: this.line.size,
+      most: this.options.maxCalls,
       promptTokens: this.line.promptTokens,
+      refused: this.counts.total('full'),
+      late: this.counts.total('timeout'),
       byClass: Object.fromEntries(figures) as Record<QueueClass, QueueClassStatus>,
       drainPerSecond: this.drain.perSecond(nowMs),
     };
@@ -178,9 +187,9 @@ export class CallQueue {
     call: QueuedCall,
     { lane, tryToGo }: Wanted<R, F>,
     { nowMs, untilMs, retryAfterMs = POLL_MS }: { readonly nowMs: number; readonly untilMs: number; readonly retryAfterMs?: number },
-  ): Promise<R> {
+  ): Promise<R | NotYet<F>> {
     if (untilMs <= nowMs) throw this.refusal('queue_timeout', call);
-    return new Promise<R>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       const { place, promptTokens, costTokens } = call;
       const waiter: Waiter = {
         ...place,
@@ -193,7 +202,7 @@ export class CallQueue {
         reject,
         tryToGo: () => {
           const result = tryToGo();
-          if (isNotYet(result)) return result;
+          if (isNotYet(result) && !isInVain(result, untilMs - this.now())) return result;
           resolve(result);
           return undefined;
         },
@@ -299,6 +308,11 @@ export class CallQueue {
     clearTimeout(this.timer);
     this.timerAtMs = Infinity;
   }
+}
+
+/** Whether a call cannot go within the time that it may wait. */
+function isInVain({ mayBeSooner, retryAfterMs = 0 }: NotYet<unknown>, waitMs: number): boolean {
+  return !mayBeSooner && retryAfterMs > waitMs;
 }
 
 function isNotYet<R, F>(result: R | NotYet<F>): result is NotYet<F> {

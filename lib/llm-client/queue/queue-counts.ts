@@ -20,6 +20,11 @@ export class QueueCounts {
     if (outcome === 'served') this.waits[rank].record(waitedMs);
   }
 
+  /** Of all classes. */
+  total(outcome: QueueOutcome): number {
+    return this.calls.reduce((sum, each) => sum + each[outcome], 0);
+  }
+
   of(name: QueueClass, outcome: QueueOutcome): number {
     return this.calls[rankOf(name)][outcome];
   }

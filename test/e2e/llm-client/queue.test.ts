@@ -128,6 +128,16 @@ describe('LlmClient with a queue', () => {
     expect(performance.now() - startMs).toBeLessThan(1_000);
   });
 
+  it('waits after a 429 of all deployments until the first of them is out of cooldown', async () => {
+    const llm = open({ modelList: [deployment('m', 1), deployment('m', 1, { timeout: 9 })] });
+    const startMs = performance.now();
+    const refusal = Object.assign(new Error('slow down'), { status: 429, headers: { 'retry-after-ms': '300' } });
+    const send = () => (performance.now() - startMs < 290 ? Promise.reject(refusal) : Promise.resolve('answer'));
+    await expect(llm.client.execute('m', send)).resolves.toBe('answer');
+    const other = open({ modelList: [deployment('m', 1), deployment('m', 1, { timeout: 9 })] }, {});
+    await expect(other.client.execute('m', () => Promise.reject(refusal))).rejects.toBe(refusal);
+  });
+
   it('lets a more urgent call overtake within one service time; a header and the body can lower a call', async () => {
     const llm = open(
       { modelList: [deployment('m', 1)] },

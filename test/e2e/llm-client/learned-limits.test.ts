@@ -1,0 +1,72 @@
+import type { ServerResponse } from 'node:http';
+import { FastLiteLLM } from 'nestjs-fast-litellm';
+import { HiddenBucket } from '../../support/hidden-bucket.js';
+import { deploymentOf, HELLO, scripted, stopProviders } from '../../support/llm-client-providers.js';
+import { isLong, usuallyOrLong } from '../../support/long.js';
+
+const quiet = { log: () => {}, warn: () => {}, error: () => {} };
+afterAll(stopProviders);
+
+const BODY = JSON.stringify({
+  id: 'x',
+  object: 'chat.completion',
+  choices: [{ index: 0, message: { role: 'assistant', content: 'hi' }, finish_reason: 'stop' }],
+  usage: { prompt_tokens: 9, completion_tokens: 1, total_tokens: 10 },
+});
+const warmUpMs = usuallyOrLong(4_000, 60_000);
+const countedMs = usuallyOrLong(5_000, 120_000);
+/** The limit is half of the usual; the short run counts a few hundred attempts, with no change. */
+const half = isLong ? { fromMs: warmUpMs + countedMs / 3, toMs: warmUpMs + (2 * countedMs) / 3 } : { fromMs: 1_000, toMs: 2_000 };
+
+describe('LlmClient with learned limits and a queue', () => {
+  it(
+    `uses a provider's limit and gets few 429, over ${countedMs / 1_000} s of real time`,
+    async () => {
+      const startMs = performance.now();
+      const atMs = (): number => performance.now() - startMs;
+      // 40 a second; five seconds are saved.
+      const perMinuteAt = (at: number): number => (at > half.fromMs && at < half.toMs ? 1_200 : 2_400);
+      const bucket = new HiddenBucket({ perMinuteAt, savesSeconds: 5, tells: true });
+      const counts = { attempts: 0, refused: 0 };
+      const answer = (response: ServerResponse): void => {
+        const { isServed, headers, retryAfterMs } = bucket.ask(atMs());
+        if (atMs() > warmUpMs && atMs() < warmUpMs + countedMs) {
+          counts.attempts++;
+          if (!isServed) counts.refused++;
+        }
+        const told = { ...Object.fromEntries(headers), 'content-type': 'application/json' };
+        if (isServed) setTimeout(() => response.writeHead(200, told).end(BODY), 100);
+        else
+          response
+            .writeHead(429, { ...told, 'retry-after-ms': String(retryAfterMs) })
+            .end('{"error":{"message":"slow down","code":"rate_limit_exceeded"}}');
+      };
+      const apiBase = await scripted((request, response) => {
+        request.resume();
+        request.on('end', () => answer(response));
+      });
+      // Two deployments on one key are one quota.
+      const llm = new FastLiteLLM({
+        logger: quiet,
+        router: { modelList: ['a', 'b'].map((name) => deploymentOf('m', { name, apiBase })), learnLimits: true },
+        llmClient: { queue: { maxCallsPerTenant: 256 } },
+      });
+      const outcomes = { answered: 0, failed: 0 };
+      const caller = async (): Promise<void> => {
+        while (atMs() < warmUpMs + countedMs) {
+          await llm.client.chat({ model: 'm', messages: HELLO }).then(
+            () => outcomes.answered++,
+            () => outcomes.failed++,
+          );
+        }
+      };
+      await Promise.all(Array.from({ length: 30 }, caller));
+      await llm.close();
+      const had = (countedMs / 1_000) * 40 * (isLong ? 5 / 6 : 1);
+      expect(counts.refused / counts.attempts).toBeLessThan(0.02);
+      expect((counts.attempts - counts.refused) / had).toBeGreaterThan(0.9);
+      expect(outcomes.failed).toBe(0);
+    },
+    warmUpMs + countedMs + 60_000,
+  );
+});

@@ -1,4 +1,4 @@
-import type { DashboardSource, DeploymentState, PoolState } from './dashboard/dashboard.source.js';
+import type { DashboardSource, DeploymentState, PoolState, QueueState } from './dashboard/dashboard.source.js';
 import type { FastLiteLLM } from './fast-litellm.js';
 
 /** The data of the dashboard. */
@@ -13,6 +13,7 @@ export function dashboardSource(llm: FastLiteLLM, version: string): DashboardSou
     monitor: llm.monitor,
     deployments: () => deploymentsOf(llm),
     pool: () => poolOf(llm),
+    queue: () => queueOf(llm),
   };
 }
 
@@ -42,6 +43,14 @@ function poolOf({ connectionPool }: FastLiteLLM): PoolState {
       maxConnections: stats.maxConnections,
     })),
   };
+}
+
+function queueOf({ client }: FastLiteLLM): QueueState | null {
+  const { queue } = client.status();
+  if (queue === null) return null;
+  const { length, most, promptTokens, drainPerSecond, refused, late, byClass } = queue;
+  const classes = Object.entries(byClass).map(([name, state]) => ({ name, ...state }));
+  return { length, most, promptTokens, drainPerSecond, refused, late, classes };
 }
 
 /** A limit, or `undefined` if it is `Infinity`. */

@@ -4,7 +4,7 @@ import { enginesPanel, featuresPanel } from './panels/engines.panel.js';
 import { budgetsPanel } from './panels/money.panel.js';
 import { overviewPanel, processPanel, recommendationsPanel, statusPanel } from './panels/overview.panel.js';
 import { comparisonPanel, operationsPanel } from './panels/speed.panel.js';
-import { deploymentsPanel, limitsPanel, poolPanel } from './panels/traffic.panel.js';
+import { deploymentsPanel, limitsPanel, poolPanel, queuePanel } from './panels/traffic.panel.js';
 
 /** The panels of the page, by the id of their element. */
 const PANELS = {
@@ -18,6 +18,7 @@ const PANELS = {
   limits: limitsPanel,
   budgets: budgetsPanel,
   pool: poolPanel,
+  queue: queuePanel,
   engines: enginesPanel,
   features: featuresPanel,
 } as const satisfies Readonly<Record<string, (snapshot: DashboardSnapshot) => Html>>;
@@ -79,6 +80,7 @@ export function renderPage(snapshot: DashboardSnapshot, { title, base, isGuarded
         ${card('deployments', 'Deployments', 'wide', panel('deployments'))} ${card('pool', 'Connection pool', 'half', panel('pool'))}
         ${card('limits', 'Limits nearest to exhaustion', 'half', panel('limits'))}
         ${card('budgets', 'Budgets nearest to exhaustion', 'half', panel('budgets'))}
+        ${card('queue', 'Calls that wait for a deployment', 'half', panel('queue'))}
         ${card('operations', 'Routes, calls and engines, last window', 'most', panel('operations'))}
         ${card('features', 'Feature flags', 'least', panel('features'))}
         ${card('comparison', 'Native beside TypeScript', 'wide', panel('comparison'))}

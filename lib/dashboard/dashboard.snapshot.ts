@@ -8,7 +8,7 @@ import type { PerformanceRecommendation } from '../monitor/recommendations.js';
 import type { CallFigures } from '../monitor/series/performance-series.js';
 import type { PerformanceHistory } from '../monitor/series/series-history.js';
 import type { NearBudget } from '../rate-limit/metrics/near-limits.js';
-import type { DashboardSource, DeploymentState, PoolState } from './dashboard.source.js';
+import type { DashboardSource, DeploymentState, PoolState, QueueState } from './dashboard.source.js';
 
 /** A limit near exhaustion; its key is hashed. */
 export interface LimitState {
@@ -65,6 +65,8 @@ export interface DashboardSnapshot {
   readonly budgets: readonly BudgetState[];
   /** `null` without a pool. */
   readonly pool: PoolState | null;
+  /** `null` where calls do not wait. */
+  readonly queue: QueueState | null;
 }
 
 const NEAREST_LIMITS = 8;
@@ -119,6 +121,7 @@ export async function takeSnapshot(source: DashboardSource, before?: TakenSnapsh
     limits: near.map(({ key, ...limit }) => ({ ...limit, keyHash: hidden(key) })),
     budgets: budgets.map(({ key, ...budget }) => ({ ...budget, keyHash: hidden(key) })),
     pool: source.pool?.() ?? null,
+    queue: source.queue?.() ?? null,
   };
   return { snapshot, takenMs };
 }

@@ -49,6 +49,26 @@ export interface PoolState {
   readonly endpoints: readonly EndpointState[];
 }
 
+/** Calls of one class that wait. */
+export interface QueueClassState {
+  readonly name: string;
+  readonly length: number;
+  /** How long the oldest has waited. */
+  readonly oldestMs: number;
+}
+
+/** Calls that wait for a deployment. */
+export interface QueueState {
+  readonly length: number;
+  readonly most: number;
+  readonly promptTokens: number;
+  readonly drainPerSecond: number;
+  /** Since the start: refused or pushed out, and not served in time. */
+  readonly refused: number;
+  readonly late: number;
+  readonly classes: readonly QueueClassState[];
+}
+
 /** The data of the dashboard; it does not show what is missing. */
 export interface DashboardSource {
   readonly version: string;
@@ -65,4 +85,6 @@ export interface DashboardSource {
   readonly monitor?: Pick<PerformanceMonitorService, MonitorMethod>;
   deployments?(): readonly DeploymentState[];
   pool?(): PoolState;
+  /** `null` where calls do not wait. */
+  queue?(): QueueState | null;
 }

@@ -1,6 +1,6 @@
 import type { DashboardSnapshot, LimitState } from '../dashboard.snapshot.js';
 import type { DeploymentState, EndpointState } from '../dashboard.source.js';
-import { compact, count, duration, NONE, share, span } from '../figures.js';
+import { compact, count, duration, NONE, perSecond, share, span } from '../figures.js';
 import { html, type Html } from '../html.js';
 import { badge, bar, nothing, table, usageBar } from './panel.js';
 
@@ -83,6 +83,24 @@ export function poolPanel({ pool }: DashboardSnapshot): Html {
     <ul class="endpoints">
       ${endpoints.map(endpointRow)}
     </ul>`;
+}
+
+/** Calls that wait for a deployment, by class. */
+export function queuePanel({ queue }: DashboardSnapshot): Html {
+  if (queue === null) return nothing('Calls do not wait here: llmClient.queue is not set.');
+  const { length, most, promptTokens, drainPerSecond, refused, late, classes } = queue;
+  const figure = (label: string) => ({ label, isFigure: true });
+  const rows = classes.map(({ name, length: own, oldestMs }) => [
+    html`${name}`,
+    html`${count(own)}`,
+    html`${own > 0 ? duration(oldestMs) : NONE}`,
+  ]);
+  return html`<div class="head">
+      <span><strong>${count(length)}</strong> of ${count(most)} wait, ${compact(promptTokens)} prompt tokens</span>
+      <span class="figure">${perSecond(drainPerSecond)} leave</span>
+    </div>
+    ${usageBar(length, most)} ${table('Calls that wait, by class', [{ label: 'Class' }, figure('Waiting'), figure('Oldest')], rows)}
+    <p class="note">Since the start ${count(refused)} refused because the queue was full, ${count(late)} not served in time.</p>`;
 }
 
 function endpointRow({ origin, leased, idle, waiting, maxConnections: max }: EndpointState): Html {

@@ -68,7 +68,9 @@ describe('the dashboard for Grafana', () => {
     const gateway = await SampleGateway.start();
     await gateway.exercise();
     // Engines are sampled: so few calls may have left nothing.
-    gateway.app.get(FastLiteLLM).monitor.recordPerformance({ component: 'rust_routing', operation: 'pick', durationMs: 0.001 });
+    const { monitor } = gateway.app.get(FastLiteLLM);
+    monitor.recordPerformance({ component: 'rust_routing', operation: 'pick', durationMs: 0.001 });
+    monitor.recordPerformance({ component: 'llm_client', operation: 'queue_wait_default', durationMs: 1 });
     await gateway.text('/metrics');
     see(await gateway.text('/metrics'), seen);
     await gateway.stop();
@@ -76,7 +78,7 @@ describe('the dashboard for Grafana', () => {
     const registry = new Registry();
     const store = redisRateLimitStore({ client: noRedis, onStoreError: 'local', localLease: true });
     const shared = { rateLimit: { requestsPerMinute: 1, store }, router: { sharedState: redisRouterState({ client: noRedis }) } };
-    const llm = new FastLiteLLM({ metrics: { registry }, ...shared });
+    const llm = new FastLiteLLM({ metrics: { registry }, llmClient: { queue: {} }, ...shared });
     see(await registry.metrics(), seen);
     await llm.close();
   });

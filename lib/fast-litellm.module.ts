@@ -99,11 +99,13 @@ export class FastLiteLLMModule
   }
 
   /**
-   * Adds the providers with `@CallHook()`, which exist by now. Registers metrics here, not in the
-   * constructor, because an app that fails to start would not remove them.
+   * Adds the providers with `@CallHook()`, which exist by now, and waits for the tokenizers.
+   * Registers metrics here, not in the constructor, because an app that fails to start would not
+   * remove them.
    */
-  onModuleInit(): void {
+  async onModuleInit(): Promise<void> {
     for (const { hook, options } of discoverHooks(this.discovery)) this.llm.client.addHook(hook, options);
+    await this.llm.tokenCounter.ready();
     if (this.options?.metrics === undefined && hasPromClient()) this.llm.registerMetrics();
   }
 

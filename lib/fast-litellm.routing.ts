@@ -13,7 +13,9 @@ import { ROUTER_ENGINES } from './router/engine/engine-provider.js';
 import { resolveRouterOptions, type RouterOptions } from './router/router.options.js';
 import type { RouterContext } from './router/router-dependencies.js';
 import { RouterService } from './router/router.service.js';
+import type { Deployment } from './router/deployments/deployment.js';
 import type { TokenCounterService } from './token-counter/token-counter.service.js';
+import { resolveTokenizer, type ResolvedTokenizer } from './token-counter/tokenizers/tokenizer-sources.js';
 
 /** Tokens of a sample price: enough for the smallest price, too few for a higher tier. */
 const PRICED_TOKENS = 1_000;
@@ -62,4 +64,21 @@ export function openRouting(
     env: resolved.env,
     dropParams: resolved.dropParams,
   };
+}
+
+/**
+ * The tokenizers of LiteLLM's `model_info.custom_tokenizer` that name a `file` or a `package`, for
+ * the deployment's model group. LiteLLM's own keys, which download, are ignored.
+ * @throws InvalidConfigurationError naming the model group.
+ */
+export function customTokenizers(deployments: readonly Deployment[]): ResolvedTokenizer[] {
+  const found: ResolvedTokenizer[] = [];
+  for (const { modelName, source } of deployments) {
+    const custom = source.model_info?.custom_tokenizer;
+    if (typeof custom !== 'object' || custom === null || !('file' in custom || 'package' in custom)) continue;
+    const { file, package: name, split } = custom as Readonly<Record<string, unknown>>;
+    const own = Object.fromEntries(Object.entries({ file, package: name, split }).filter(([, value]) => value !== undefined));
+    found.push(resolveTokenizer(`model_list['${modelName}'].model_info.custom_tokenizer`, modelName, own));
+  }
+  return found;
 }

@@ -17,7 +17,7 @@ import type { Environment } from './feature-flags/feature-flags.environment.js';
 import { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
 import { EngineComparisons } from './fast-litellm.comparison.js';
 import { checkFastLiteLLMOptions, formerOptionsOf, type FastLiteLLMOptions } from './fast-litellm.options.js';
-import { openRouting } from './fast-litellm.routing.js';
+import { customTokenizers, openRouting } from './fast-litellm.routing.js';
 import { gatewayFetch, type GatewayFetch } from './gateway/in-process/gateway-fetch.js';
 import { resolveGatewayOptions } from './gateway/gateway.options.js';
 import { RateLimitGuard } from './http/guard/rate-limit.guard.js';
@@ -123,7 +123,13 @@ export class FastLiteLLM {
 
       const tokenCounting = provideEngine(TOKEN_COUNTER_ENGINES, engines);
       const batches = tokenCounting.under('batch_token_counting');
-      const tokenCounter = new TokenCounterService(tokenCounting, tokenCounterOptions, new StricterChoice(tokenCounting, batches), monitor);
+      const tokenCounter = new TokenCounterService(
+        tokenCounting,
+        tokenCounterOptions,
+        new StricterChoice(tokenCounting, batches),
+        monitor,
+        logger,
+      );
 
       const rateLimitOptions = resolveRateLimitOptions(options.rateLimit, flags.settings.rateLimit);
       const rateLimiting = provideEngine(RATE_LIMIT_ENGINES, engines);
@@ -133,6 +139,7 @@ export class FastLiteLLM {
 
       const routing = openRouting(options.router, engines, context, tokenCounter, monitor);
       const router = this.opened(routing.router);
+      for (const tokenizer of customTokenizers(router.deployments())) tokenCounter.addTokenizer(tokenizer);
 
       this.connectionPools = this.opened(new ConnectionPools(engines, { recorder: monitor }, context.env));
       const connectionPool = this.connectionPools.open(options.connectionPool);

@@ -297,5 +297,8 @@ export type { AllowedSpecial } from './token-counter/bpe/special-tokens.js';
 export type { CountMessagesOptions, CountOptions, TrimMessagesOptions } from './token-counter/arguments.js';
 export { ENCODING_NAMES, type EncodingName } from './token-counter/engine/engine.js';
 export type { TokenCounterOptions } from './token-counter/token-counter.options.js';
+export { FAMILY_NAMES, type FamilyName } from './token-counter/families.js';
+export { TokenizerError, type SplitName } from './token-counter/tokenizers/tokenizer-model.js';
+export type { TokenizerSource } from './token-counter/tokenizers/tokenizer-sources.js';
 export { TokenCounterService } from './token-counter/token-counter.service.js';
 export type { Tool, ToolChoice } from './token-counter/prompt/tools.js';

@@ -120,11 +120,23 @@ export declare function decode(ids: Uint32Array, encoding: number, bytes: Uint8A
 /** Writes the ids of `text` into `ids`, as many as fit, and returns how many there are. */
 export declare function encode(text: string, encoding: number, ids: Uint32Array): number
 
+/** The handle of a tokenizer that some thread has loaded under this name, or -1. */
+export declare function findTokenizer(name: string): number
+
 /**
  * The handle of an encoding, whose tables are built at the first call of the process. Throws
  * `UNKNOWN_ENCODING`.
  */
 export declare function loadEncoding(name: string): number
+
+/**
+ * Loads a packed tokenizer for all threads, and returns its handle. The
+ * name stands for the same tokenizer ever after. Throws `DAMAGED_TOKENIZER` and `OUT_OF_RESOURCES`.
+ */
+export declare function loadTokenizer(name: string, packed: Uint8Array): number
+
+/** The same beside the calling thread. */
+export declare function loadTokenizerAsync(name: string, packed: Uint8Array): Promise<number>
 
 /** Panics inside Rust, for the tests of what happens then. Throws, like every panic. */
 export declare function panicForTests(): number

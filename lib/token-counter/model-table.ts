@@ -1,22 +1,42 @@
 import { InvalidArgumentError } from '../common/errors.js';
 import { checkOneOf, refuseArgument } from '../common/options.js';
-import { ENCODING_NAMES, type TokenCounterEngine } from './engine/engine.js';
+import { ENCODING_NAMES, type EncodingName, type TokenCounterEngine } from './engine/engine.js';
 import { MAX_MODEL_NAME_LENGTH, modelFacts, type ModelFacts } from './models.js';
+import type { PackedTokenizer } from './tokenizers/packed-layout.js';
+import type { TokenizerLibrary } from './tokenizers/tokenizer-library.js';
 
 /** A model's facts and the handle of its encoding in each engine. */
 export class CountingModel {
   readonly facts: ModelFacts;
+  /** What the engines count with. */
+  readonly encoding: EncodingName | PackedTokenizer;
   private native = -1;
   private typescript = -1;
 
-  constructor(readonly name: string) {
-    this.facts = modelFacts(name);
+  constructor(
+    readonly name: string,
+    tokenizer?: PackedTokenizer,
+  ) {
+    const facts = modelFacts(name);
+    this.facts = tokenizer === undefined ? facts : { ...facts, approximate: false };
+    this.encoding = tokenizer ?? facts.encoding;
+  }
+
+  /** The name of the encoding or of the tokenizer. */
+  get encodingName(): string {
+    return typeof this.encoding === 'string' ? this.encoding : this.encoding.name;
+  }
+
+  /** How to make an estimate exact: what the option `tokenCounter.tokenizers` lacks. */
+  get exactWith(): string | undefined {
+    const { approximate, family } = this.facts;
+    return approximate && family !== undefined ? `tokenCounter.tokenizers['${family.name}']: ${family.source}` : undefined;
   }
 
   /** The handle of the encoding; the first call loads it. */
   handle(engine: TokenCounterEngine): number {
-    if (engine.engine === 'native') return this.native >= 0 ? this.native : (this.native = engine.load(this.facts.encoding));
-    return this.typescript >= 0 ? this.typescript : (this.typescript = engine.load(this.facts.encoding));
+    if (engine.engine === 'native') return this.native >= 0 ? this.native : (this.native = engine.load(this.encoding));
+    return this.typescript >= 0 ? this.typescript : (this.typescript = engine.load(this.encoding));
   }
 }
 
@@ -26,13 +46,25 @@ const MAX_REMEMBERED = 1000;
 /** Caches the facts of model names. */
 export class ModelTable {
   private readonly models = new Map<string, CountingModel>();
-  private readonly default: CountingModel;
+  private default: CountingModel;
   private lastName: string | undefined = undefined;
   private last: CountingModel;
 
-  constructor(defaultModel: string) {
-    this.default = new CountingModel(defaultModel);
+  constructor(
+    private readonly defaultModel: string,
+    private readonly tokenizers?: TokenizerLibrary,
+    /** Hears of each model whose counts a tokenizer would make exact. */
+    private readonly estimated?: (model: CountingModel) => void,
+  ) {
+    this.default = this.open(defaultModel);
     this.last = this.default;
+  }
+
+  /** Forgets all names, because other tokenizers are loaded. */
+  clear(): void {
+    this.models.clear();
+    this.lastName = undefined;
+    this.default = this.last = this.open(this.defaultModel);
   }
 
   /** The model of a name; the default model for `undefined` and `null`. */
@@ -57,8 +89,13 @@ export class ModelTable {
     if (this.models.size >= MAX_REMEMBERED) this.models.clear();
     // No known model has a name this long, so it is not cached.
     if (name.length > MAX_MODEL_NAME_LENGTH) return this.get('');
-    const model = new CountingModel(name);
+    const model = this.open(name);
     this.models.set(name, model);
+    if (model.exactWith !== undefined) this.estimated?.(model);
     return model;
+  }
+
+  private open(name: string): CountingModel {
+    return new CountingModel(name, this.tokenizers?.find(name));
   }
 }

@@ -1,11 +1,15 @@
+import { bareName } from './bare-name.js';
 import { ENCODING_NAMES, type EncodingName } from './engine/engine.js';
+import { familyOfModel, type Family } from './families.js';
 import { mediaRulesOf, type MediaRules } from './prompt/media-rules.js';
 
 /** Encoding and counting rules of a model. */
 export interface ModelFacts {
   readonly encoding: EncodingName;
-  /** The model's tokenizer is unknown: counts are an estimate, made with cl100k_base. */
+  /** The tokenizer is unknown or not loaded: counts are an estimate, made with cl100k_base. */
   readonly approximate: boolean;
+  /** The open tokenizer that the model has. */
+  readonly family?: Family;
   /** Tokens per chat message and per `name`. Source: OpenAI's cookbook on tiktoken. */
   readonly tokensPerMessage: number;
   readonly tokensPerName: number;
@@ -41,17 +45,13 @@ export function modelFacts(model: string): ModelFacts {
   const name = bareName(model.toLowerCase());
   const own = ENCODING_NAMES.find((encoding) => encoding === name);
   if (own !== undefined) return facts(own, false, name);
-  const family = FAMILIES.find(([pattern]) => pattern.test(name));
-  return family === undefined ? facts('cl100k_base', true, name) : facts(family[1], false, name);
+  const encoding = FAMILIES.find(([pattern]) => pattern.test(name))?.[1];
+  if (encoding !== undefined) return facts(encoding, false, name);
+  const family = familyOfModel(name);
+  return facts(family?.encoding ?? 'cl100k_base', family?.encoding === undefined, name, family);
 }
 
-function bareName(model: string): string {
-  const fineTune = /(?:^|\/)ft:/.exec(model);
-  const unprefixed = fineTune === null ? model.slice(model.lastIndexOf('/') + 1) : model.slice(fineTune.index + fineTune[0].length);
-  return unprefixed.split(':', 1)[0].replace(/^(?:[a-z-]+\.)+(?=gpt-|claude)/, '');
-}
-
-function facts(encoding: EncodingName, approximate: boolean, name: string): ModelFacts {
+function facts(encoding: EncodingName, approximate: boolean, name: string, family?: Family): ModelFacts {
   // The only snapshot with other tokens per message.
   const legacy = name === 'gpt-3.5-turbo-0301' || name === 'gpt-35-turbo-0301';
   return {
@@ -60,5 +60,6 @@ function facts(encoding: EncodingName, approximate: boolean, name: string): Mode
     tokensPerMessage: legacy ? 4 : 3,
     tokensPerName: legacy ? -1 : 1,
     media: mediaRulesOf(name),
+    family,
   };
 }

@@ -10,7 +10,7 @@ describe('resolveTokenCounterOptions', () => {
   });
 
   it('counts with defaultModel, and loads the encodings of preload at boot', () => {
-    const loaded: string[] = [];
+    const loaded: unknown[] = [];
     const load = jest.spyOn(TypeScriptTokenCounterEngine.prototype, 'load').mockImplementation((encoding) => loaded.push(encoding));
     const tokenCounter = { defaultModel: 'gpt-4o', preload: ['p50k_base', 'r50k_base'] } as const;
     const counter = new FastLiteLLM({ engine: 'typescript', logger: silent, tokenCounter }, { env: {} }).tokenCounter;

@@ -10,6 +10,8 @@ import {
 } from '../common/options.js';
 import { PricingBook, type PricingOptions } from './pricing/pricing-book.js';
 import { ENCODING_NAMES, type EncodingName } from './engine/engine.js';
+import { defaultCacheFolder } from './tokenizers/tokenizer-library.js';
+import { resolveTokenizers, type ResolvedTokenizer, type TokenizerSource } from './tokenizers/tokenizer-sources.js';
 
 /** Options of token counting: the key `tokenCounter`. */
 export interface TokenCounterOptions {
@@ -22,6 +24,16 @@ export interface TokenCounterOptions {
   readonly maxTextLength?: number;
   /** Encodings to load at boot instead of with the first call that needs them. Default none. */
   readonly preload?: readonly EncodingName[];
+  /**
+   * Tokenizers of open models, by the name of a family (`llama-3`), of a model, or a glob over
+   * names of models (`*qwen3*`). They are loaded at boot, beside the main thread. Default none.
+   */
+  readonly tokenizers?: Readonly<Record<string, TokenizerSource>>;
+  /**
+   * The folder where packed tokenizers are kept, so that they load in a tenth of a second; `false`:
+   * nowhere. Default: `nestjs-fast-litellm` in `$XDG_CACHE_HOME` or `~/.cache`.
+   */
+  readonly tokenizerCache?: string | false;
   /** Prices and limits in addition to those of `@pydantic/genai-prices`. */
   readonly pricing?: PricingOptions;
 }
@@ -31,12 +43,22 @@ export interface ResolvedTokenCounterOptions {
   readonly defaultModel: string;
   readonly maxTextLength: number;
   readonly preload: readonly EncodingName[];
+  readonly tokenizers: readonly ResolvedTokenizer[];
+  /** `null`: none. */
+  readonly tokenizerCache: string | null;
   readonly pricing: PricingBook;
 }
 
 const DEFAULT_MODEL = 'gpt-3.5-turbo';
 const DEFAULT_MAX_TEXT_LENGTH = 64 * 1024 * 1024;
-const KNOWN: readonly (keyof TokenCounterOptions)[] = ['defaultModel', 'maxTextLength', 'preload', 'pricing'];
+const KNOWN: readonly (keyof TokenCounterOptions)[] = [
+  'defaultModel',
+  'maxTextLength',
+  'preload',
+  'tokenizers',
+  'tokenizerCache',
+  'pricing',
+];
 
 /**
  * Checks the options and reads the price file.
@@ -52,6 +74,10 @@ export function resolveTokenCounterOptions(options: TokenCounterOptions = {}, pa
     maxTextLength: optional(input.maxTextLength, DEFAULT_MAX_TEXT_LENGTH, (value) => checkPositiveInteger(at('maxTextLength'), value)),
     preload: optional(input.preload, [], (value) =>
       checkArray(at('preload'), value, (entry, name) => checkOneOf(entry, name, ENCODING_NAMES)),
+    ),
+    tokenizers: optional(input.tokenizers, [], (value) => resolveTokenizers(at('tokenizers'), value)),
+    tokenizerCache: optional(input.tokenizerCache, defaultCacheFolder(), (value) =>
+      value === false ? null : checkString(at('tokenizerCache'), value),
     ),
     pricing: new PricingBook(
       optional(input.pricing, {}, (value) => checkPricingOptions(at('pricing'), value)),

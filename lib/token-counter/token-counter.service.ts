@@ -1,5 +1,7 @@
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
+import { defaultLog } from '../common/default-log.js';
 import { InvalidArgumentError } from '../common/errors.js';
+import type { LogSink } from '../common/log-sink.js';
 import { checkNumber, checkObject, checkPositiveInteger, refuseArgument } from '../common/options.js';
 import { measure, type CallRecorder } from '../common/recorder.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
@@ -39,6 +41,8 @@ import {
 import type { TokenCounterEngine } from './engine/engine.js';
 import type { ResolvedTokenCounterOptions } from './token-counter.options.js';
 import { trimToFit } from './prompt/trim.js';
+import { TokenizerLibrary } from './tokenizers/tokenizer-library.js';
+import type { ResolvedTokenizer } from './tokenizers/tokenizer-sources.js';
 import { truncateSegments } from './truncate.js';
 
 const DEFAULT_TRIM_RATIO = 0.75;
@@ -58,6 +62,9 @@ const NO_DETAILS: UsageDetails = {};
 export class TokenCounterService implements Capability {
   readonly capability = 'token_counting';
   private readonly models: ModelTable;
+  private readonly tokenizers: TokenizerLibrary;
+  /** Families and models whose counts were reported as estimates. */
+  private readonly estimated = new Set<string>();
   private readonly engines: EngineCalls<TokenCounterEngine>;
   private readonly counts: EngineSeries;
   private readonly maxTextLength: number;
@@ -72,14 +79,36 @@ export class TokenCounterService implements Capability {
     /** For batches, which have a feature flag of their own. */
     private readonly batchChoice: EngineChoice<TokenCounterEngine> = choice,
     recorder?: CallRecorder,
+    private readonly logger: LogSink = defaultLog(),
   ) {
     this.engines = new EngineCalls(choice, this.capability, recorder);
     this.counts = this.engines.series('count');
-    this.models = new ModelTable(options.defaultModel);
+    this.tokenizers = new TokenizerLibrary({
+      cacheFolder: options.tokenizerCache,
+      logger,
+      prepare: async (tokenizer) => this.preferredEngine().prepare(tokenizer),
+      loaded: () => this.models.clear(),
+    });
+    this.models = new ModelTable(options.defaultModel, this.tokenizers, (model) => this.reportEstimate(model));
     this.maxTextLength = options.maxTextLength;
     const { models, engines, maxTextLength } = this;
     this.requests = new RequestCounter({ models, engines, batchChoice, maxTextLength, counted: (tokens) => this.counted(tokens) });
+    for (const source of options.tokenizers) this.tokenizers.add(source);
     for (const encoding of options.preload) this.engines.run('load', undefined, (engine) => engine.load(encoding));
+  }
+
+  /**
+   * Resolves when all `tokenCounter.tokenizers` are loaded; until then their models are counted as
+   * without. The Nest module waits for it at boot.
+   * @throws InvalidConfigurationError naming the tokenizer that cannot be used, and why.
+   */
+  ready(): Promise<void> {
+    return this.tokenizers.ready();
+  }
+
+  /** Loads one more tokenizer, of a deployment. @internal */
+  addTokenizer(source: ResolvedTokenizer): void {
+    this.tokenizers.add(source);
   }
 
   /** Counts the tokens of a text. Lone surrogates count as U+FFFD. */
@@ -104,7 +133,7 @@ export class TokenCounterService implements Capability {
   countTokensBatch(texts: readonly string[], options?: string | CountOptions | null): number[] {
     const { model, allowedSpecial, requestId } = planCount(options, this.models);
     checkTexts(texts, this.maxTextLength);
-    const split = splitTexts(texts, model.facts.encoding, allowedSpecial);
+    const split = splitTexts(texts, model.encoding, allowedSpecial);
     const count = (engine: TokenCounterEngine): Uint32Array => engine.countBatch(split.texts, model.handle(engine));
     return this.countedAll(split.total(this.batchChoice.run('count_batch', requestId, count, averageLength(split.texts))));
   }
@@ -113,7 +142,7 @@ export class TokenCounterService implements Capability {
   async countTokensBatchAsync(texts: readonly string[], options?: string | CountOptions | null): Promise<number[]> {
     const { model, allowedSpecial, requestId } = planCount(options, this.models);
     checkTexts(texts, this.maxTextLength);
-    const split = splitTexts([...texts], model.facts.encoding, allowedSpecial);
+    const split = splitTexts([...texts], model.encoding, allowedSpecial);
     const count = async (engine: TokenCounterEngine): Promise<Uint32Array> => engine.countBatchAsync(split.texts, model.handle(engine));
     return this.countedAll(split.total(await this.batchChoice.runAsync('count_batch', requestId, count, averageLength(split.texts))));
   }
@@ -171,7 +200,7 @@ export class TokenCounterService implements Capability {
   encode(text: string, options?: string | CountOptions | null): Uint32Array {
     this.checkText(text);
     const { model, allowedSpecial, requestId } = planCount(options, this.models);
-    const segments = segmentsOf(text, model.facts.encoding, allowedSpecial);
+    const segments = segmentsOf(text, model.encoding, allowedSpecial);
     const encode = (engine: TokenCounterEngine): Uint32Array =>
       encodeSegments(segments, (part) => engine.encode(part, model.handle(engine)));
     return this.engines.run('encode', requestId, encode, text.length);
@@ -211,7 +240,7 @@ export class TokenCounterService implements Capability {
   /** The longest start of `text`, cut at a token, that has at most `maxTokens` tokens. */
   truncate(text: string, maxTokens: number, options?: string | CountOptions | null): string {
     const { most, model, segments, requestId } = this.planLimit('maxTokens', text, maxTokens, options);
-    const truncate = (engine: TokenCounterEngine): string => truncateSegments(text, segments, most, engine, model.handle(engine));
+    const truncate = (engine: TokenCounterEngine): string => truncateSegments(text, segments, most, engine, model);
     return this.engines.run('truncate', requestId, truncate, text.length);
   }
 
@@ -273,15 +302,27 @@ export class TokenCounterService implements Capability {
    * fails where TypeScript passes.
    */
   health(): CapabilityHealth {
-    const { encoding } = this.models.get(undefined).facts;
-    const selfTest = selfTestOf(encoding);
+    const { facts, encodingName: encoding } = this.models.get(undefined);
+    const selfTest = selfTestOf(facts.encoding);
     const health = engineHealth(this.choice, selfTest);
     const isAnswered = health.engine === 'native' && health.status === 'down' && faultOf(selfTest, this.choice.typescript) === undefined;
     return { ...health, status: isAnswered ? 'degraded' : health.status, encoding };
   }
 
+  private preferredEngine(): TokenCounterEngine {
+    const { active, native, typescript } = this.choice;
+    return active === 'native' && native !== null ? native : typescript;
+  }
+
+  /** Once for each family. */
+  private reportEstimate({ name, facts: { family }, exactWith }: CountingModel): void {
+    if (family === undefined || exactWith === undefined || this.estimated.has(family.name)) return;
+    this.estimated.add(family.name);
+    this.logger.log(`Token counter: estimates for ${name} (no tokenizer of ${family.name}); set ${exactWith}`);
+  }
+
   private countPlanned(text: string, { model, allowedSpecial, requestId }: CountPlan): number {
-    const segments = segmentsOf(text, model.facts.encoding, allowedSpecial);
+    const segments = segmentsOf(text, model.encoding, allowedSpecial);
     const count = (engine: TokenCounterEngine): number => countSegments(segments, (part) => engine.count(part, model.handle(engine)));
     return this.counted(this.engines.run('count', requestId, count, text.length));
   }
@@ -305,7 +346,7 @@ export class TokenCounterService implements Capability {
     this.checkText(text);
     const most = checkLimit(path, limit);
     const { model, allowedSpecial, requestId } = planCount(options, this.models);
-    return { most, model, segments: segmentsOf(text, model.facts.encoding, allowedSpecial), requestId };
+    return { most, model, segments: segmentsOf(text, model.encoding, allowedSpecial), requestId };
   }
 
   private nameOf(model: string | null | undefined): string {

@@ -1,4 +1,6 @@
+import { specialUnits } from './bpe/special-tokens.js';
 import type { TokenCounterEngine } from './engine/engine.js';
+import type { CountingModel } from './model-table.js';
 
 /**
  * The longest start of `text`, cut at a token, that has at most `maxTokens` tokens.
@@ -21,15 +23,16 @@ export function truncateSegments(
   segments: readonly (string | number)[],
   maxTokens: number,
   engine: TokenCounterEngine,
-  handle: number,
+  model: CountingModel,
 ): string {
+  const handle = model.handle(engine);
   if (segments.length === 1 && typeof segments[0] === 'string') return truncateText(text, maxTokens, engine, handle);
   let at = 0;
   let left = maxTokens;
   for (const segment of segments) {
     if (left === 0) break;
     if (typeof segment === 'number') {
-      at = text.indexOf('|>', at) + 2;
+      at += specialUnits(segment, text, at, model.encoding);
       left -= 1;
       continue;
     }

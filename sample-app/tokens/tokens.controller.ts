@@ -1,18 +1,12 @@
 import { Body, Controller, HttpCode, Post, Res, UseGuards } from '@nestjs/common';
-import {
-  InvalidArgumentError,
-  RateLimit,
-  RateLimitGuard,
-  TokenCounterService,
-  type EncodingName,
-  type EngineName,
-} from 'nestjs-fast-litellm';
+import { InvalidArgumentError, RateLimit, RateLimitGuard, TokenCounterService, type EngineName } from 'nestjs-fast-litellm';
 import { TIER_RULES } from '../tiers/tiers.js';
 import { tokenPieces, type TokenPiece } from './token-pieces.js';
 
 interface CountAnswer {
   readonly model: string;
-  readonly encoding: EncodingName;
+  /** The encoding, or the name of the tokenizer. */
+  readonly encoding: string;
   readonly prompt_tokens: number;
   /**
    * Whether the count is an estimate: the tokenizer is not public, or an image or document was
@@ -62,17 +56,17 @@ export class TokensController {
       engine: this.counter.health().engine,
       estimated_input_cost_usd: this.counter.estimateCost(promptTokens, 0, model),
       context_window: this.counter.getModelLimits(model).contextWindow,
-      ...(text !== undefined && { tokens: this.cut(text, encoding) }),
+      ...(text !== undefined && { tokens: this.cut(text, model) }),
     };
   }
 
-  private cut(text: string, encoding: EncodingName): TokenPiece[] {
+  private cut(text: string, model: string | undefined): TokenPiece[] {
     // Only the shown part of a long text is encoded.
-    const start = this.counter.truncate(text, MAX_PIECES, { encoding });
-    const ids = this.counter.encode(start, { encoding });
+    const start = this.counter.truncate(text, MAX_PIECES, { model });
+    const ids = this.counter.encode(start, { model });
     // Lone surrogates count as U+FFFD and are shown as such.
     const wellFormed = Buffer.from(start).toString();
-    return tokenPieces(wellFormed, ids, (some) => this.counter.decode(some, { encoding }));
+    return tokenPieces(wellFormed, ids, (some) => this.counter.decode(some, { model }));
   }
 }
 

@@ -79,7 +79,9 @@ export const INFO_KEYS: ReadonlySet<string> = new Set(
   cache_read_input_token_cost cache_creation_input_token_cost output_cost_per_reasoning_token input_cost_per_request
   allowed_fails_policy cooldown_time routing_strategy routing_strategy_args access_groups tags region_name description tier team_id
   team_public_model_name supports_vision supports_function_calling supports_parallel_function_calling supports_response_schema supports_reasoning
-  health_check_model health_check_timeout disable_background_health_check version rpm tpm metadata created_at updated_at`.split(/\s+/),
+  custom_tokenizer health_check_model health_check_timeout disable_background_health_check version rpm tpm metadata created_at updated_at`.split(
+    /\s+/,
+  ),
 );
 
 /**

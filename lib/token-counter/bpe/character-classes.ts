@@ -16,6 +16,9 @@ export const NUMBER = 1 << 5;
 /** White_Space, the `\s` of Rust's regular expressions; JavaScript's differs. */
 export const SPACE = 1 << 6;
 
+/** Classes that words have. */
+export const LETTER_CLASSES = UPPER | LOWER | UNCASED | MARK;
+
 let table: Uint8Array | undefined;
 
 /**

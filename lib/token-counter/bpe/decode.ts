@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { SPECIAL_TOKENS } from './special-tokens.js';
 import { ENCODING_NAMES } from '../engine/engine.js';
+import type { PackedTokenizer } from '../tokenizers/packed-layout.js';
 
 /** Special tokens by id, one map per encoding handle. An id decodes to its first text. */
 const SPECIAL_BYTES: readonly ReadonlyMap<number, Uint8Array>[] = ENCODING_NAMES.map((name) => {
@@ -34,6 +35,35 @@ export function decodeTokens(
   }
   if (start === 0) return decodeOrdinary(ids, 0);
   if (start < ids.length) parts.push(decodeOrdinary(ids.subarray(start), start));
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+/**
+ * Decodes the ids that a tokenizer's tables do not hold from its list, and those between them with
+ * `decodeOrdinary`, which returns the index of an id that is no token.
+ */
+export function decodeTokenizer(
+  ids: Uint32Array,
+  { outside, external, lengths, name }: PackedTokenizer,
+  decodeOrdinary: (ordinary: Uint32Array) => Uint8Array | number,
+): Uint8Array {
+  const isHeld = (id: number): boolean => external === null && id < lengths.length && lengths[id] > 0;
+  const parts: Uint8Array[] = [];
+  const ordinary = (start: number, end: number): void => {
+    if (start === end) return;
+    const bytes = decodeOrdinary(ids.subarray(start, end));
+    if (typeof bytes !== 'number') parts.push(bytes);
+    else throw new InvalidArgumentError(`ids[${start + bytes}]`, ids[start + bytes], `has to be a token of ${name}`, 'UNKNOWN_TOKEN');
+  };
+  let start = 0;
+  for (let index = 0; index < ids.length; index++) {
+    const bytes = isHeld(ids[index]) ? undefined : outside.get(ids[index]);
+    if (bytes === undefined) continue;
+    ordinary(start, index);
+    parts.push(bytes);
+    start = index + 1;
+  }
+  ordinary(start, ids.length);
   return new Uint8Array(Buffer.concat(parts));
 }
 

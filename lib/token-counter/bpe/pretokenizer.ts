@@ -1,3 +1,4 @@
+import { classesWithoutHan, isHan, skipWhile } from './character-sets.js';
 import { characterClasses, classBitAt, LOWER, MARK, NUMBER, OTHER, skipRun, SPACE, UNCASED, UPPER, widthAt } from './character-classes.js';
 
 const LETTER = UPPER | LOWER | UNCASED;
@@ -19,49 +20,97 @@ const LONG_S = 0x17f;
 export type PieceEnd = (text: string, at: number) => number;
 
 /** The pattern of r50k_base, p50k_base, p50k_edit and gpt2. */
-export const gpt2PieceEnd: PieceEnd = (text, at) => {
+export const gpt2PieceEnd: PieceEnd = (text, at) => gpt2End(text, at, false);
+
+/** Each number alone, then GPT-2's pattern for what is between: Command-R. */
+export const gpt2DigitsPieceEnd: PieceEnd = (text, at) => gpt2End(text, at, true);
+
+/** The pattern of cl100k_base. */
+export const cl100kPieceEnd: PieceEnd = (text, at) => cl100kEnd(text, at, LETTER, 3);
+
+/** cl100k's with one number a piece: Qwen to 3, Grok 2. */
+export const cl100kDigitsPieceEnd: PieceEnd = (text, at) => cl100kEnd(text, at, LETTER, 1);
+
+/** The same, and marks are parts of words: Qwen 3.5. */
+export const cl100kMarksPieceEnd: PieceEnd = (text, at) => cl100kEnd(text, at, LETTER | MARK, 1);
+
+/** The pattern of o200k_base and o200k_harmony. */
+export const o200kPieceEnd: PieceEnd = (text, at) => {
+  const classes = characterClasses();
+  const bit = classBitAt(text, at, classes);
+  const end = caseWordEnd(text, at, bit, classes);
+  if (end >= 0) return contractionEnd(text, end, true);
+  if (bit & NUMBER) return numberEnd(text, at, classes, 3);
+  return symbolsOrSpacesEnd(text, at, OTHER | MARK, classes, true);
+};
+
+/** o200k's without contractions, one number a piece: Mistral's Tekken. */
+export const o200kDigitsPieceEnd: PieceEnd = (text, at) => {
+  const classes = characterClasses();
+  const bit = classBitAt(text, at, classes);
+  const end = caseWordEnd(text, at, bit, classes);
+  if (end >= 0) return end;
+  if (bit & NUMBER) return numberEnd(text, at, classes, 1);
+  return symbolsOrSpacesEnd(text, at, OTHER | MARK, classes, true);
+};
+
+/** Runs of Han, then o200k's pattern without Han in its words: Kimi. */
+export const kimiPieceEnd: PieceEnd = (text, at) => {
+  const hanEnd = skipWhile(text, at, isHan);
+  if (hanEnd > at) return hanEnd;
+  const classes = characterClasses();
+  const bit = classBitAt(text, at, classes);
+  // Han ends a word as the text does.
+  const end = caseWordEnd(text, at, bit, classesWithoutHan());
+  if (end >= 0) return contractionEnd(text, end, true);
+  if (bit & NUMBER) return numberEnd(text, at, classes, 3);
+  return symbolsOrSpacesEnd(text, at, OTHER | MARK, classes, false);
+};
+
+function gpt2End(text: string, at: number, isDigitAlone: boolean): number {
   const classes = characterClasses();
   const contraction = contractionEnd(text, at, false);
   if (contraction > at) return contraction;
   const start = text.charCodeAt(at) === BLANK ? at + 1 : at;
   const bit = classBitAt(text, start, classes);
   if (bit & LETTER) return skipRun(text, start, LETTER, classes);
-  if (bit & NUMBER) return skipRun(text, start, NUMBER, classes);
+  if (bit & NUMBER) {
+    if (!isDigitAlone) return skipRun(text, start, NUMBER, classes);
+    return start > at ? start : at + widthAt(text, at);
+  }
   if (bit & (OTHER | MARK)) return skipRun(text, start, OTHER | MARK, classes);
-  return spacesEnd(text, at, classes);
-};
+  const end = skipRun(text, at, SPACE, classes);
+  return isDigitAlone && classBitAt(text, end, classes) & NUMBER ? end : lastSpaceLeft(text, at, end);
+}
 
-/** The pattern of cl100k_base. */
-export const cl100kPieceEnd: PieceEnd = (text, at) => {
+function cl100kEnd(text: string, at: number, word: number, digits: number): number {
   const classes = characterClasses();
   const contraction = contractionEnd(text, at, true);
   if (contraction > at) return contraction;
   const bit = classBitAt(text, at, classes);
-  if (bit & LETTER) return skipRun(text, at, LETTER, classes);
-  if (bit & NUMBER) return numberEnd(text, at, classes);
+  if (bit & word) return skipRun(text, at, word, classes);
+  if (bit & NUMBER) return numberEnd(text, at, classes, digits);
   if (!isLineEnd(text.charCodeAt(at))) {
     const after = at + widthAt(text, at);
-    if (classBitAt(text, after, classes) & LETTER) return skipRun(text, after, LETTER, classes);
+    if (classBitAt(text, after, classes) & word) return skipRun(text, after, word, classes);
   }
-  const end = symbolsEnd(text, at, classes);
-  if (end > at) return skipLineEnds(text, end, false);
-  return linesOrSpacesEnd(text, at, classes);
-};
+  return symbolsOrSpacesEnd(text, at, (OTHER | MARK) & ~word, classes, false);
+}
 
-/** The pattern of o200k_base and o200k_harmony. */
-export const o200kPieceEnd: PieceEnd = (text, at) => {
-  const classes = characterClasses();
-  const bit = classBitAt(text, at, classes);
+/** o200k's two alternatives for words, or -1. `bit` is the first character's. */
+function caseWordEnd(text: string, at: number, bit: number, classes: Uint8Array): number {
   const prefixed = bit & (LETTER | NUMBER) || isLineEnd(text.charCodeAt(at)) ? -1 : at + widthAt(text, at);
-  let end = prefixed < 0 ? -1 : mixedWordEnd(text, prefixed, classes);
-  if (end < 0) end = mixedWordEnd(text, at, classes);
-  if (end < 0) end = capitalsEnd(text, prefixed < 0 ? at : prefixed, classes);
-  if (end >= 0) return contractionEnd(text, end, true);
-  if (bit & NUMBER) return numberEnd(text, at, classes);
-  end = symbolsEnd(text, at, classes);
-  if (end > at) return skipLineEnds(text, end, true);
-  return linesOrSpacesEnd(text, at, classes);
-};
+  const end = prefixed < 0 ? -1 : mixedWordEnd(text, prefixed, classes);
+  if (end >= 0) return end;
+  const bare = mixedWordEnd(text, at, classes);
+  return bare >= 0 ? bare : capitalsEnd(text, prefixed < 0 ? at : prefixed, classes);
+}
+
+/** ` ?[symbols]+` and the line ends (and slashes) behind it, or white space. */
+function symbolsOrSpacesEnd(text: string, at: number, symbols: number, classes: Uint8Array, slashes: boolean): number {
+  const end = symbolsEnd(text, at, symbols, classes);
+  return end > at ? skipLineEnds(text, end, slashes) : linesOrSpacesEnd(text, at, classes);
+}
 
 /**
  * `[UPPER SHARED]*[LOWER SHARED]+`, or -1. The first half is greedy. Unless a lower-case letter
@@ -85,19 +134,19 @@ function capitalsEnd(text: string, at: number, classes: Uint8Array): number {
   return end > at ? end : -1;
 }
 
-function numberEnd(text: string, at: number, classes: Uint8Array): number {
-  for (let digits = 0; digits < 3 && classBitAt(text, at, classes) & NUMBER; digits++) at += widthAt(text, at);
+export function numberEnd(text: string, at: number, classes: Uint8Array, most: number): number {
+  for (let digits = 0; digits < most && classBitAt(text, at, classes) & NUMBER; digits++) at += widthAt(text, at);
   return at;
 }
 
 /** ` ?[^\s\p{L}\p{N}]+`, or `at` if it does not match. */
-function symbolsEnd(text: string, at: number, classes: Uint8Array): number {
+function symbolsEnd(text: string, at: number, symbols: number, classes: Uint8Array): number {
   const start = text.charCodeAt(at) === BLANK ? at + 1 : at;
-  const end = skipRun(text, start, OTHER | MARK, classes);
+  const end = skipRun(text, start, symbols, classes);
   return end > start ? end : at;
 }
 
-function skipLineEnds(text: string, at: number, slashes: boolean): number {
+export function skipLineEnds(text: string, at: number, slashes: boolean): number {
   for (;;) {
     const unit = text.charCodeAt(at);
     if (!isLineEnd(unit) && !(slashes && unit === SLASH)) return at;
@@ -112,16 +161,11 @@ function linesOrSpacesEnd(text: string, at: number, classes: Uint8Array): number
   return lastSpaceLeft(text, at, end);
 }
 
-/** `\s+(?!\S)|\s+` */
-function spacesEnd(text: string, at: number, classes: Uint8Array): number {
-  return lastSpaceLeft(text, at, skipRun(text, at, SPACE, classes));
-}
-
 function lastSpaceLeft(text: string, at: number, end: number): number {
   return end < text.length && end - at > 1 ? end - 1 : end;
 }
 
-function isLineEnd(unit: number): boolean {
+export function isLineEnd(unit: number): boolean {
   return unit === LINE_FEED || unit === CARRIAGE_RETURN;
 }
 

@@ -34,8 +34,17 @@ export function openRanks(encoding: EncodingName): RankFile {
   return file;
 }
 
+/** What encoding a text needs. */
+export interface Ranks {
+  readonly pieceEnd: PieceEnd;
+  readonly vocabulary: Vocabulary;
+  readonly merge: BlockMerge;
+  /** A piece of one character that is no token is its bytes, which never merge. */
+  readonly bytesAlone?: boolean;
+}
+
 /** One of tiktoken's rank files, without special tokens. */
-export class RankFile {
+export class RankFile implements Ranks {
   readonly pieceEnd: PieceEnd;
   readonly vocabulary: Vocabulary;
   readonly merge: BlockMerge;
@@ -69,12 +78,12 @@ export class RankFile {
   }
 
   /** Yields all tokens by ascending id. A line of the file: `! <first id> <token> <token> ...`. */
-  *tokens(): Generator<readonly [id: number, base64: string]> {
+  *tokens(): Generator<readonly [id: number, bytes: Uint8Array]> {
     for (const line of this.lines) {
       let at = line.indexOf(' ', 2);
       for (let id = firstId(line); at >= 0; id++) {
         const end = line.indexOf(' ', at + 1);
-        yield [id, line.slice(at + 1, end < 0 ? undefined : end)];
+        yield [id, Buffer.from(line.slice(at + 1, end < 0 ? undefined : end), 'base64')];
         at = end;
       }
     }

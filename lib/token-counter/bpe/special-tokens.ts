@@ -1,4 +1,6 @@
 import type { EncodingName } from '../engine/engine.js';
+import type { PackedTokenizer } from '../tokenizers/packed-layout.js';
+import { AddedTokens } from './added-tokens.js';
 
 const CL100K = {
   '<|endoftext|>': 100257,
@@ -69,8 +71,42 @@ export function splitAtSpecials(text: string, specials: ReadonlyMap<string, numb
 }
 
 /** Splits the text at its special tokens; one segment if none are allowed. */
-export function segmentsOf(text: string, encoding: EncodingName, allowed: AllowedSpecial | undefined): (string | number)[] {
-  return allowed === undefined ? [text] : splitAtSpecials(text, SPECIAL_TOKENS[encoding], allowed);
+export function segmentsOf(
+  text: string,
+  encoding: EncodingName | PackedTokenizer,
+  allowed: AllowedSpecial | undefined,
+): (string | number)[] {
+  if (allowed === undefined) return [text];
+  return typeof encoding === 'string'
+    ? splitAtSpecials(text, SPECIAL_TOKENS[encoding], allowed)
+    : splitAtTokens(text, specialsOf(encoding, allowed));
+}
+
+const allSpecials = new WeakMap<PackedTokenizer, AddedTokens>();
+
+function specialsOf(tokenizer: PackedTokenizer, allowed: AllowedSpecial): AddedTokens {
+  if (allowed !== 'all') return new AddedTokens([...tokenizer.specials].filter(([text]) => allowed.includes(text)));
+  let all = allSpecials.get(tokenizer);
+  if (all === undefined) allSpecials.set(tokenizer, (all = new AddedTokens(tokenizer.specials)));
+  return all;
+}
+
+function splitAtTokens(text: string, tokens: AddedTokens): (string | number)[] {
+  const segments: (string | number)[] = [];
+  let start = 0;
+  for (let found = tokens.find(text, 0); found !== undefined; found = tokens.find(text, start)) {
+    if (found.start > start) segments.push(text.slice(start, found.start));
+    segments.push(found.id);
+    start = found.end;
+  }
+  if (start < text.length) segments.push(text.slice(start));
+  return segments;
+}
+
+/** UTF-16 units of a special token that starts at `at`. */
+export function specialUnits(id: number, text: string, at: number, encoding: EncodingName | PackedTokenizer): number {
+  if (typeof encoding === 'string') return text.indexOf('|>', at) + 2 - at;
+  return Buffer.from(encoding.outside.get(id) ?? []).toString().length;
 }
 
 export function countSegments(segments: readonly (string | number)[], count: (text: string) => number): number {
@@ -113,7 +149,11 @@ export interface SplitTexts {
   readonly total: (counts: Uint32Array) => Uint32Array;
 }
 
-export function splitTexts(texts: readonly string[], encoding: EncodingName, allowed: AllowedSpecial | undefined): SplitTexts {
+export function splitTexts(
+  texts: readonly string[],
+  encoding: EncodingName | PackedTokenizer,
+  allowed: AllowedSpecial | undefined,
+): SplitTexts {
   if (allowed === undefined) return { texts, total: (counts) => counts };
   const ordinary: string[] = [];
   const owners: number[] = [];

@@ -38,16 +38,32 @@ export class Vocabulary {
   }
 
   /** Builds the table of `tokens`, which come by ascending id, all below `size`. */
-  static build(size: number, tokens: Iterable<readonly [id: number, base64: string]>): Vocabulary {
+  static build(size: number, tokens: Iterable<readonly [id: number, bytes: Uint8Array]>): Vocabulary {
+    const building = Vocabulary.building(size, tokens, Infinity);
+    let step = building.next();
+    while (!step.done) step = building.next();
+    return step.value;
+  }
+
+  /** The same with a pause behind so many tokens. */
+  static *building(
+    size: number,
+    tokens: Iterable<readonly [id: number, bytes: Uint8Array]>,
+    tokensPerStep: number,
+  ): Generator<undefined, Vocabulary> {
     const ends = new Uint32Array(size);
     const hashes = new Int32Array(size);
     const slots = new Int32Array(2 ** Math.ceil(Math.log2(size * 2)));
     let bytes = new Uint8Array(size * 8);
     let used = 0;
     let next = 0;
-    for (const [id, token] of tokens) {
-      const decoded = Buffer.from(token, 'base64');
-      if (used + decoded.length > bytes.length) bytes = grow(bytes);
+    let left = tokensPerStep;
+    for (const [id, decoded] of tokens) {
+      if (--left === 0) {
+        left = tokensPerStep;
+        yield undefined;
+      }
+      while (used + decoded.length > bytes.length) bytes = grow(bytes);
       bytes.set(decoded, used);
       used += decoded.length;
       while (next < id) ends[next++] = used - decoded.length;
@@ -57,6 +73,7 @@ export class Vocabulary {
       while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1);
       slots[slot] = id + 1;
     }
+    while (next < size) ends[next++] = used;
     return new Vocabulary(bytes.slice(0, used), ends, hashes, slots);
   }
 

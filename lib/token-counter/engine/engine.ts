@@ -1,4 +1,5 @@
 import type { EngineName } from '../../common/capability.js';
+import type { PackedTokenizer } from '../tokenizers/packed-layout.js';
 
 /** The encodings of both engines, by tiktoken's names. */
 export const ENCODING_NAMES = ['cl100k_base', 'o200k_base', 'o200k_harmony', 'p50k_base', 'p50k_edit', 'r50k_base', 'gpt2'] as const;
@@ -8,9 +9,12 @@ export type EncodingName = (typeof ENCODING_NAMES)[number];
 /** Bytes of the longest token of all encodings. */
 export const MAX_TOKEN_BYTES = 128;
 
+/** Most UTF-16 units of a text for one token of a loaded tokenizer, which may shorten a text. */
+export const MAX_TOKENIZER_UNITS = 4096;
+
 /** True if the length proves more than `limit` tokens: a UTF-16 unit has at least one byte. */
-export function isLongerThan(text: string, limit: number): boolean {
-  return text.length > limit * MAX_TOKEN_BYTES;
+export function isLongerThan(text: string, limit: number, handle: number): boolean {
+  return text.length > limit * (handle < ENCODING_NAMES.length ? MAX_TOKEN_BYTES : MAX_TOKENIZER_UNITS);
 }
 
 /** Counts of the texts of a JSON body, one by one. */
@@ -32,7 +36,13 @@ export abstract class TokenCounterEngine {
   abstract readonly engine: EngineName;
 
   /** Returns the handle of an encoding for the other methods. The first call loads its tables. */
-  abstract load(encoding: EncodingName): number;
+  abstract load(encoding: EncodingName | PackedTokenizer): number;
+
+  /**
+   * Loads the tables of a tokenizer, blocking the calling thread for at most a millisecond at a
+   * time.
+   */
+  abstract prepare(tokenizer: PackedTokenizer): Promise<void>;
 
   /** Number of tokens of `text`. */
   abstract count(text: string, encoding: number): number;

@@ -1,7 +1,8 @@
 import type { EngineName } from '../../common/capability.js';
 import type { NativeBinding } from '../../engine/native-binding.js';
-import { decodeTokens, unknownToken } from '../bpe/decode.js';
-import { isLongerThan, TokenCounterEngine } from './engine.js';
+import { decodeTokenizer, decodeTokens, unknownToken } from '../bpe/decode.js';
+import type { PackedTokenizer } from '../tokenizers/packed-layout.js';
+import { ENCODING_NAMES, isLongerThan, TokenCounterEngine } from './engine.js';
 import type { EncodingName, SliceCounts } from './engine.js';
 
 /** UTF-16 units of one call of the addon: in a synchronous batch, and in an asynchronous one. */
@@ -25,13 +26,27 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
   readonly engine: EngineName = 'native';
   private scratch: Uint32Array | undefined = undefined;
   private scratchBytes: Uint8Array | undefined = undefined;
+  /** By handle. */
+  private readonly tokenizers = new Map<number, PackedTokenizer>();
 
   constructor(private readonly binding: NativeBinding) {
     super();
   }
 
-  load(encoding: EncodingName): number {
-    return this.binding.loadEncoding(encoding);
+  load(encoding: EncodingName | PackedTokenizer): number {
+    if (typeof encoding === 'string') return this.binding.loadEncoding(encoding);
+    const found = this.binding.findTokenizer(encoding.key);
+    return this.keep(encoding, found >= 0 ? found : this.binding.loadTokenizer(encoding.key, encoding.data));
+  }
+
+  async prepare(tokenizer: PackedTokenizer): Promise<void> {
+    const { key, data } = tokenizer;
+    if (this.binding.findTokenizer(key) < 0) await this.binding.loadTokenizerAsync(key, data);
+  }
+
+  private keep(tokenizer: PackedTokenizer, handle: number): number {
+    this.tokenizers.set(handle, tokenizer);
+    return handle;
   }
 
   count(text: string, encoding: number): number {
@@ -39,7 +54,7 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
   }
 
   countUpTo(text: string, encoding: number, limit: number): number {
-    if (isLongerThan(text, limit)) return limit + 1;
+    if (isLongerThan(text, limit, encoding)) return limit + 1;
     if (text.length <= UNITS_PER_PORTION) return this.binding.countTokensUpTo(text, encoding, Math.min(limit, LARGEST_LIMIT));
     const counting = new this.binding.LongCount(encoding, Math.min(limit, LARGEST_LIMIT));
     let count = 0;
@@ -48,7 +63,7 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
   }
 
   async countUpToAsync(text: string, encoding: number, limit: number): Promise<number> {
-    if (isLongerThan(text, limit)) return limit + 1;
+    if (isLongerThan(text, limit, encoding)) return limit + 1;
     const counting = new this.binding.LongCount(encoding, Math.min(limit, LARGEST_LIMIT));
     let count = 0;
     for (const { portion, isLast } of portions(text)) if ((count = await counting.pushAsync(portion, isLast)) > limit) break;
@@ -104,6 +119,13 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
   }
 
   decode(ids: Uint32Array, encoding: number): Uint8Array {
+    const tokenizer = encoding < ENCODING_NAMES.length ? undefined : this.tokenizers.get(encoding);
+    if (tokenizer !== undefined) {
+      return decodeTokenizer(ids, tokenizer, (ordinary) => {
+        const unknown = ordinary.findIndex((id) => !this.has(id, encoding));
+        return unknown < 0 ? this.bytesOf(ordinary, encoding) : unknown;
+      });
+    }
     return decodeTokens(ids, encoding, (ordinary, offset) => {
       try {
         return this.bytesOf(ordinary, encoding);

@@ -1,11 +1,14 @@
 import type { EngineName } from '../../common/capability.js';
-import { decodeTokens, unknownToken } from '../bpe/decode.js';
+import { decodeTokens, decodeTokenizer, unknownToken } from '../bpe/decode.js';
 import { ENCODING_NAMES, isLongerThan, TokenCounterEngine } from './engine.js';
 import type { EncodingName, SliceCounts } from './engine.js';
+import type { PackedTokenizer } from '../tokenizers/packed-layout.js';
 import { SliceTexts } from './slice-texts.js';
 import { encodeInSteps, encodeShortText, LONG_PIECE_UNITS } from '../bpe/encode.js';
 import { openRanks } from '../bpe/ranks.js';
 import type { RankFile } from '../bpe/ranks.js';
+import { TokenizerRanks } from '../bpe/tokenizer-ranks.js';
+import { nextTurn } from '../../common/next-turn.js';
 
 /** UTF-16 units per turn of the event loop: 0.25 ms of prose, 1.5 ms at worst. */
 const UNITS_PER_TURN = 1024;
@@ -17,26 +20,45 @@ const UNITS_PER_TURN = 1024;
  */
 export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
   readonly engine: EngineName = 'typescript';
-  private readonly loaded: RankFile[] = [];
+  /** By handle: the encodings, then the tokenizers. */
+  private readonly loaded: (RankFile | TokenizerRanks)[] = [];
 
-  load(encoding: EncodingName): number {
+  load(encoding: EncodingName | PackedTokenizer): number {
+    if (typeof encoding !== 'string') return this.handleOf(encoding) ?? this.add(TokenizerRanks.open(encoding));
     const handle = ENCODING_NAMES.indexOf(encoding);
     this.loaded[handle] ??= openRanks(encoding);
     return handle;
   }
 
+  async prepare(tokenizer: PackedTokenizer): Promise<void> {
+    if (this.handleOf(tokenizer) !== undefined) return;
+    const ranks = await TokenizerRanks.openInTurns(tokenizer, nextTurn);
+    if (this.handleOf(tokenizer) === undefined) this.add(ranks);
+  }
+
+  private handleOf({ key }: PackedTokenizer): number | undefined {
+    const handle = this.loaded.findIndex((ranks) => ranks instanceof TokenizerRanks && ranks.packed.key === key);
+    return handle < 0 ? undefined : handle;
+  }
+
+  private add(ranks: TokenizerRanks): number {
+    const handle = Math.max(this.loaded.length, ENCODING_NAMES.length);
+    this.loaded[handle] = ranks;
+    return handle;
+  }
+
   count(text: string, encoding: number): number {
     const ranks = this.ranks(encoding);
-    if (text.length <= LONG_PIECE_UNITS) return encodeShortText(text, ranks).length;
+    if (text.length <= LONG_PIECE_UNITS && !(ranks instanceof TokenizerRanks)) return encodeShortText(text, ranks).length;
     let count = 0;
-    for (const ids of encodeInSteps(text, ranks)) count += ids.length;
+    for (const ids of stepsOf(text, ranks)) count += ids.length;
     return count;
   }
 
   countUpTo(text: string, encoding: number, limit: number): number {
-    if (isLongerThan(text, limit)) return limit + 1;
+    if (isLongerThan(text, limit, encoding)) return limit + 1;
     let count = 0;
-    for (const ids of encodeInSteps(text, this.ranks(encoding), unitsFor(limit))) {
+    for (const ids of stepsOf(text, this.ranks(encoding), unitsFor(limit))) {
       count += ids.length;
       if (count > limit) break;
     }
@@ -44,9 +66,9 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
   }
 
   async countUpToAsync(text: string, encoding: number, limit: number): Promise<number> {
-    if (isLongerThan(text, limit)) return limit + 1;
+    if (isLongerThan(text, limit, encoding)) return limit + 1;
     let count = 0;
-    for (const ids of encodeInSteps(text, this.ranks(encoding), unitsFor(limit))) {
+    for (const ids of stepsOf(text, this.ranks(encoding), unitsFor(limit))) {
       count += ids.length;
       if (count > limit) break;
       await nextTurn();
@@ -67,15 +89,16 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
         await nextTurn();
         left = UNITS_PER_TURN;
       }
-      if (text.length <= LONG_PIECE_UNITS) {
+      if (text.length <= LONG_PIECE_UNITS && !(ranks instanceof TokenizerRanks)) {
         counts[index] = encodeShortText(text, ranks).length;
         // Overhead of a text.
         left -= text.length + 16;
         continue;
       }
-      for (const ids of encodeInSteps(text, ranks, UNITS_PER_TURN)) {
+      left -= text.length + 16;
+      for (const ids of stepsOf(text, ranks, UNITS_PER_TURN)) {
         counts[index] += ids.length;
-        await nextTurn();
+        if (text.length > LONG_PIECE_UNITS) await nextTurn();
       }
     }
     return counts;
@@ -95,12 +118,13 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
 
   encode(text: string, encoding: number): Uint32Array {
     const ranks = this.ranks(encoding);
-    if (text.length <= LONG_PIECE_UNITS) return encodeShortText(text, ranks);
-    return concat([...encodeInSteps(text, ranks)]);
+    if (text.length <= LONG_PIECE_UNITS && !(ranks instanceof TokenizerRanks)) return encodeShortText(text, ranks);
+    return concat([...stepsOf(text, ranks)]);
   }
 
   decode(ids: Uint32Array, encoding: number): Uint8Array {
     const ranks = this.ranks(encoding);
+    if (ranks instanceof TokenizerRanks) return decodeTokenizer(ids, ranks.packed, (ordinary) => ranks.decode(ordinary));
     return decodeTokens(ids, encoding, (ordinary, offset) => {
       const index = ordinary.findIndex((id) => !ranks.has(id));
       if (index >= 0) throw unknownToken(offset + index, ordinary[index], encoding);
@@ -110,6 +134,7 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
 
   prefixLength(text: string, encoding: number, maxTokens: number): number {
     const ranks = this.ranks(encoding);
+    if (ranks instanceof TokenizerRanks) return ranks.prefixLength(text, maxTokens, unitsFor(maxTokens));
     const chunks: Uint32Array[] = [];
     let count = 0;
     for (const ids of encodeInSteps(text, ranks, unitsFor(maxTokens))) {
@@ -121,7 +146,7 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
     return unitsWithin(text, ranks.vocabulary.decodedLength(concat(chunks).subarray(0, maxTokens)));
   }
 
-  private ranks(encoding: number): RankFile {
+  private ranks(encoding: number): RankFile | TokenizerRanks {
     return (this.loaded[encoding] ??= openRanks(ENCODING_NAMES[encoding]));
   }
 }
@@ -131,8 +156,8 @@ function unitsFor(tokens: number): number {
   return Math.min(UNITS_PER_TURN, Math.max(LONG_PIECE_UNITS, tokens * 4));
 }
 
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+function stepsOf(text: string, ranks: RankFile | TokenizerRanks, segmentUnits?: number): Generator<Uint32Array, void> {
+  return ranks instanceof TokenizerRanks ? ranks.encodeInSteps(text, segmentUnits) : encodeInSteps(text, ranks, segmentUnits);
 }
 
 function concat(chunks: readonly Uint32Array[]): Uint32Array {

@@ -223,8 +223,10 @@ export class RequestCounter {
   }
 }
 
-function answerOf(promptTokens: number, { facts }: CountingModel, { assumed }: PromptContext): RequestTokens {
-  return { promptTokens, approximate: facts.approximate || assumed, encoding: facts.encoding };
+function answerOf(promptTokens: number, model: CountingModel, { assumed }: PromptContext): RequestTokens {
+  const { facts, encodingName: encoding, exactWith } = model;
+  const approximate = facts.approximate || assumed;
+  return exactWith === undefined ? { promptTokens, approximate, encoding } : { promptTokens, approximate, encoding, exactWith };
 }
 
 /** Estimated tokens of the prompt beyond the `readUnits` UTF-16 units that rules have counted. */

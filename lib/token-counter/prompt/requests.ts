@@ -4,7 +4,6 @@ import { countMessages, isSystemMessage, REPLY_PRIMING, type ChatMessage } from 
 import { countJson, countString, isRecord, type PromptContext } from './prompt-context.js';
 import { countItems } from './response-items.js';
 import { countResponseFormat, countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
-import type { EncodingName } from '../engine/engine.js';
 
 type Body = Readonly<Record<string, unknown>>;
 
@@ -17,8 +16,12 @@ export interface RequestTokens {
    * document, or earlier turns that only the provider has.
    */
   readonly approximate: boolean;
-  /** The encoding used for counting. */
-  readonly encoding: EncodingName;
+  /** The encoding used for counting, or the name of the tokenizer in `tokenCounter.tokenizers`. */
+  readonly encoding: string;
+  /**
+   * The option that would make the count of this model's texts exact, and a file or package for it.
+   */
+  readonly exactWith?: string;
 }
 
 /**

@@ -5,6 +5,10 @@ pub enum CoreError {
     UnknownEncoding,
     #[error("{0} is not a token of this encoding")]
     UnknownToken(u32),
+    #[error("the packed tokenizer is damaged: {0} is wrong")]
+    PackedTokenizer(&'static str),
+    #[error("this process has 60 tokenizers and takes no more")]
+    TooManyTokenizers,
     #[error("the lengths of a batch must add up to the joined text, got {got} for {expected}")]
     BatchLengths { expected: usize, got: usize },
     #[error("policies have more than 8192 scopes and kinds of limits in this process")]
@@ -31,9 +35,10 @@ impl CoreError {
             Self::UnknownEncoding => "UNKNOWN_ENCODING",
             Self::UnknownToken(_) => "UNKNOWN_TOKEN",
             Self::BatchLengths { .. } => "INVALID_ARGUMENT",
+            Self::PackedTokenizer(_) => "DAMAGED_TOKENIZER",
             Self::TooManyFamilies => "TOO_MANY_POLICIES",
             Self::RegionBytes(_) | Self::RegionSize { .. } | Self::PoolLimit { .. } => "INVALID_ARGUMENT",
-            Self::TooManyRegions | Self::NoMemory(_) | Self::TooManyMembers => "OUT_OF_RESOURCES",
+            Self::TooManyTokenizers | Self::TooManyRegions | Self::NoMemory(_) | Self::TooManyMembers => "OUT_OF_RESOURCES",
         }
     }
 }

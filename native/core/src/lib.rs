@@ -11,6 +11,7 @@ mod runtime;
 pub mod token_counter;
 #[cfg(test)]
 mod unicode_classes;
+mod unicode_sets;
 
 pub use error::CoreError;
 pub use runtime::shared_memory;

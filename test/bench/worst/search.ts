@@ -66,10 +66,10 @@ export function search(count: Count, tokens: readonly string[], ms: number): Fou
 }
 
 /** Tokens that are text by themselves. */
-export function textTokens(tokens: Iterable<readonly [id: number, base64: string]>): string[] {
+export function textTokens(tokens: Iterable<readonly [id: number, bytes: Uint8Array]>): string[] {
   const texts: string[] = [];
-  for (const [, base64] of tokens) {
-    const text = Buffer.from(base64, 'base64').toString();
+  for (const [, bytes] of tokens) {
+    const text = Buffer.from(bytes).toString();
     if (!text.includes('\ufffd')) texts.push(text);
   }
   return texts;

@@ -6,6 +6,7 @@ mod json_texts;
 mod long_count;
 mod portions;
 mod thread_buffers;
+mod tokenizers;
 
 use crate::error::{Checked, Failure, Result, from_core};
 use crate::js_text::JsText;

@@ -3,7 +3,7 @@
 use crate::environment::Stop;
 use crate::error::{Checked, Failure};
 use crate::js_text::JsText;
-use fast_litellm_core::token_counter::{self, Cache, Encoding, JsonTextCounter, LongText, PORTION, Text, VOCABULARY_COUNT};
+use fast_litellm_core::token_counter::{self, Cache, Encoding, JsonTextCounter, LongText, MOST_VOCABULARIES, PORTION, Text};
 use std::cell::RefCell;
 
 /// Buffers above this are given back after the call that needed them.
@@ -12,13 +12,12 @@ const KEEP_BYTES: usize = 1 << 20;
 const LONG: usize = 2 * PORTION;
 
 /// What a thread keeps between calls.
-#[derive(Default)]
 struct Local {
     units: Vec<u16>,
     text: Text,
     ids: Vec<u32>,
     json: JsonBuffers,
-    caches: [Option<Box<Cache>>; VOCABULARY_COUNT],
+    caches: [Option<Box<Cache>>; MOST_VOCABULARIES],
 }
 
 /// For texts that are counted as they stand in JSON: of the size of a portion.
@@ -29,7 +28,7 @@ struct JsonBuffers {
 }
 
 thread_local! {
-    static LOCAL: RefCell<Local> = const { RefCell::new(Local { units: Vec::new(), text: Text::EMPTY, ids: Vec::new(), json: JsonBuffers { long: LongText::EMPTY, bytes: Vec::new() }, caches: [const { None }; VOCABULARY_COUNT] }) };
+    static LOCAL: RefCell<Local> = const { RefCell::new(Local { units: Vec::new(), text: Text::EMPTY, ids: Vec::new(), json: JsonBuffers { long: LongText::EMPTY, bytes: Vec::new() }, caches: [const { None }; MOST_VOCABULARIES] }) };
 }
 
 impl Local {
@@ -55,7 +54,7 @@ pub fn vocabulary(handle: u32) -> Checked<usize> {
 }
 
 #[inline(always)]
-fn cache(caches: &mut [Option<Box<Cache>>; VOCABULARY_COUNT], vocabulary: usize) -> &mut Cache {
+fn cache(caches: &mut [Option<Box<Cache>>; MOST_VOCABULARIES], vocabulary: usize) -> &mut Cache {
     caches[vocabulary].get_or_insert_with(Default::default)
 }
 

@@ -1,7 +1,6 @@
 //! Counts a text that comes in portions, and holds no more than what has no border yet.
 //! A border is a place where a piece starts whatever stands around it.
 
-use crate::token_counter::bpe::vocabulary::MAX_LONG;
 use crate::token_counter::cache::Cache;
 use crate::token_counter::encoding::Encoding;
 use crate::token_counter::split::classes::{MARK, NUMBER, SPACE, class_of, is_letter};
@@ -42,7 +41,7 @@ impl LongText {
     }
 
     fn count_certain(&mut self, encoding: &Encoding, cache: &mut Cache, last: bool, limit: u32) -> u32 {
-        let end = if last { self.open.len() } else { self.last_border() };
+        let end = if last { self.open.len() } else { self.last_border(encoding) };
         if end > 0 {
             let left = limit.saturating_sub(self.total);
             let count = self.open.with_first(end, |text| encoding.count(cache, text, left));
@@ -50,7 +49,7 @@ impl LongText {
             self.open.remove_first(end);
         }
         self.searched = self.open.len();
-        self.total.saturating_add(self.open.len().div_ceil(MAX_LONG) as u32)
+        self.total.saturating_add(self.open.len().div_ceil(encoding.most_token_bytes()) as u32)
     }
 
     /// Makes it ready for another text, and gives back memory above `keep` bytes.
@@ -86,13 +85,18 @@ impl LongText {
     }
 
     /// The last border in the bytes not searched yet, or 0.
-    fn last_border(&self) -> usize {
+    fn last_border(&self, encoding: &Encoding) -> usize {
         let bytes = self.open.as_bytes();
         let (mut end, mut right) = (bytes.len(), None);
         while end > 0 {
             let start = (0..end).rev().find(|at| bytes[*at] & 0xc0 != 0x80).unwrap_or(0);
             let left = point_of(&bytes[start..end]);
-            if right.is_some_and(|right| is_border(left, right)) {
+            // Where a text is not split as it is, it has borders at spaces alone.
+            let is_border = |right: u32| match encoding.is_cut_at_space(&bytes[start..end]) {
+                Some(is_cut) => is_cut && right == u32::from(b' ') && !is_white_space(left),
+                None => is_border(left, right),
+            };
+            if right.is_some_and(is_border) {
                 return end;
             }
             if end < self.searched {
@@ -117,6 +121,11 @@ fn is_border(left: u32, right: u32) -> bool {
         MARK => left == NUMBER,
         _ => is_letter(right_class) && left == NUMBER,
     }
+}
+
+fn is_white_space(point: u32) -> bool {
+    // SAFETY: a code point.
+    unsafe { class_of(point) == SPACE }
 }
 
 /// The code point of one character.

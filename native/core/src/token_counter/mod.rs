@@ -11,9 +11,12 @@ mod count_memory;
 mod cpu_features;
 mod encoder;
 mod encoding;
+mod input;
 mod json_texts;
+mod loaded;
 mod long_text;
 mod lookup;
+mod packed;
 mod portable;
 mod simd;
 mod split;
@@ -25,6 +28,7 @@ pub use count_memory::CountMemory;
 pub use cpu_features::{Vectors, use_vectors};
 pub use encoding::Encoding;
 pub use json_texts::{JsonTextCounter, JsonTexts, TextCount};
+pub use loaded::{MOST_LOADED, find_tokenizer, load_tokenizer};
 pub use long_text::{LongText, PORTION};
 pub use text::Text;
 
@@ -38,8 +42,11 @@ pub const ENCODING_NAMES: [&str; 7] = ["cl100k_base", "o200k_base", "o200k_harmo
 /// handle's.
 const VOCABULARIES: [usize; 7] = [0, 1, 1, 2, 2, 3, 3];
 
-/// Vocabularies, and so caches, there are.
+/// Vocabularies of the package.
 pub const VOCABULARY_COUNT: usize = 4;
+
+/// Vocabularies, and so caches, there can be: those that are loaded stand behind the others.
+pub const MOST_VOCABULARIES: usize = VOCABULARY_COUNT + MOST_LOADED;
 
 static PACKED: [(Pattern, &[u8]); VOCABULARY_COUNT] = [
     (Pattern::Cl100k, include_bytes!(concat!(env!("OUT_DIR"), "/cl100k_base.bin"))),
@@ -60,12 +67,21 @@ pub fn handle_of(name: &str) -> Option<usize> {
 #[must_use]
 #[inline(always)]
 pub fn vocabulary_of(handle: usize) -> Option<usize> {
-    VOCABULARIES.get(handle).copied()
+    match VOCABULARIES.get(handle) {
+        Some(vocabulary) => Some(*vocabulary),
+        None => loaded::index_of(handle - VOCABULARIES.len()).map(|index| VOCABULARY_COUNT + index),
+    }
 }
 
-/// The encoding of a vocabulary below [`VOCABULARY_COUNT`], built at the first call.
+/// The encoding of a vocabulary that `vocabulary_of` has returned, built at the first call.
+///
+/// # Panics
+/// If there is no such vocabulary.
 #[inline(always)]
 pub fn encoding(vocabulary: usize) -> &'static Encoding {
+    if vocabulary >= VOCABULARY_COUNT {
+        return loaded::encoding(vocabulary - VOCABULARY_COUNT);
+    }
     ENCODINGS[vocabulary].get_or_init(|| {
         let (pattern, packed) = PACKED[vocabulary];
         Encoding::new(pattern, packed)

@@ -46,7 +46,7 @@ impl Encoding {
             let found = match self.pattern {
                 Pattern::Cl100k => starts_of::<false>(at, masks, Wide::default(), len, true, self.cuts()),
                 Pattern::O200k => starts_of::<true>(at, masks, Wide::default(), len, true, self.cuts()),
-                Pattern::Gpt2 => return None,
+                _ => return None,
             };
             if found.end == 0 {
                 return None;

@@ -41,8 +41,8 @@ impl Backtrack {
         self.answers.resize(1 << ANSWER_BITS, 0);
     }
 
-    /// Continues to the end of the piece of `len` bytes, or until the work exceeds its worth;
-    /// returns the length of the longest token that was tried. A dead end is never tried again,
+    /// Continues to the end of the piece of `len` bytes, or until the work exceeds its worth, or to a
+    /// token whose merges are not in the order of their ranks, of which `fits` knows nothing; returns the length of the longest token that was tried. A dead end is never tried again,
     /// because every prefix of a merged piece is itself merged.
     ///
     /// # Safety
@@ -63,6 +63,9 @@ impl Backtrack {
                         break;
                     }
                     (goal, cost) = (position + WORTH, 0);
+                }
+                if vocabulary.is_irregular(candidate) {
+                    break;
                 }
                 cost += 1;
                 let end = position + candidate_len;

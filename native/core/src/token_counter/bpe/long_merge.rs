@@ -141,7 +141,7 @@ impl LongMerge {
             return false;
         }
         let mut runs = std::mem::take(&mut self.runs);
-        let agreed = self.append(vocabulary, runs.merge(vocabulary, text, from, to));
+        let agreed = runs.merge(vocabulary, text, from, to).is_some_and(|merged| self.append(vocabulary, merged));
         self.runs = runs;
         agreed
     }

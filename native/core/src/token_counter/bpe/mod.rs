@@ -5,7 +5,7 @@ mod block_merge;
 mod filter;
 mod heap_merge;
 pub mod key;
-mod lengths;
+pub mod lengths;
 pub mod long_merge;
 #[cfg(test)]
 mod long_merge_tests;

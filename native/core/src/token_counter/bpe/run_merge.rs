@@ -26,9 +26,9 @@ pub struct RunMerge {
 impl RunMerge {
     /// Merges the bytes of `text` from `start` to `end`.
     ///
-    /// Merges of one rank are of the same pair of tokens, and a merge never makes a pair of a lower
-    /// rank than its own: so a run can be merged as a whole.
-    pub fn merge(&mut self, vocabulary: &Vocabulary, text: &[u8], start: usize, end: usize) -> Merged<'_> {
+    /// Merges of one rank are of the same pair of tokens, and a merge makes no pair of a lower rank
+    /// than its own: so a run can be merged as a whole. `None` where one may.
+    pub fn merge(&mut self, vocabulary: &Vocabulary, text: &[u8], start: usize, end: usize) -> Option<Merged<'_>> {
         let bytes = &text[start..end];
         self.runs.clear();
         self.runs.extend(runs_of(bytes).map(|run| Run { token: vocabulary.byte_ids[usize::from(run[0])], times: run.len() as u32 }));
@@ -40,6 +40,9 @@ impl RunMerge {
             let lowest = merges.iter().fold(NONE, |lowest, merge| lowest.min(*merge));
             if lowest == NONE {
                 break;
+            }
+            if vocabulary.is_early(lowest) {
+                return None;
             }
             let place = merges.iter().position(|merge| *merge == lowest).unwrap_or(0);
             let (at, is_with_next) = (place / 2, place % 2 != 0);
@@ -53,7 +56,7 @@ impl RunMerge {
             }
         }
         self.write(vocabulary, bytes.len());
-        Merged { start, len: bytes.len(), bounds: &self.bounds, ids: &self.ids }
+        Some(Merged { start, len: bytes.len(), bounds: &self.bounds, ids: &self.ids })
     }
 
     /// Puts runs, of which some may be empty, in the place of `count` others.

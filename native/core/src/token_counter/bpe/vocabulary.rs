@@ -35,6 +35,22 @@ pub struct Vocabulary {
     pub(crate) join_lines: usize,
     /// Longer tokens: ids plus one, open addressing.
     pub(crate) long: Vec<u32>,
+    /// Ids and lengths of tokens above [`MAX_LONG`] bytes, which only merging finds.
+    longer: Vec<(u32, u32)>,
+    /// Bit per token: one of the merges that make it comes before one that makes a part of it.
+    /// Empty if there is none.
+    irregular: Vec<u64>,
+    /// Bit per token: it is a part of one of a lower id.
+    early: Vec<u64>,
+}
+
+/// Two tokens that make one of more than [`MAX_LONG`] bytes.
+#[derive(Clone, Copy)]
+pub struct LongMerge {
+    pub left: u32,
+    pub right: u32,
+    pub made: u32,
+    pub length: u32,
 }
 
 /// In front of [`Vocabulary::joined`]: 2^20 bits, as what is left of the tables' last huge page
@@ -96,13 +112,66 @@ impl Vocabulary {
             lines,
             join_lines: lines_for(count),
             long: vec![0; (long_count * 3).next_power_of_two()],
+            longer: Vec::new(),
+            irregular: Vec::new(),
+            early: Vec::new(),
         };
         vocabulary.fixed_mut().pairs.fill(NONE);
         for id in 0..count as u32 {
             vocabulary.prefetch_insert(id + INSERT_AHEAD);
             vocabulary.insert(id);
         }
+        vocabulary.find_irregular();
         vocabulary
+    }
+
+    /// The same with tokens of more than [`MAX_LONG`] bytes.
+    pub fn with_long_merges(packed: &'static [u8], merges: &[LongMerge]) -> Self {
+        let mut vocabulary = Self::new(packed);
+        for merge in merges {
+            vocabulary.insert_join(merge.left, merge.right, merge.made);
+            vocabulary.longer.push((merge.made, merge.length));
+        }
+        vocabulary
+    }
+
+    fn find_irregular(&mut self) {
+        let words = self.len().div_ceil(64);
+        let (mut irregular, mut early) = (vec![0u64; words], vec![0u64; words]);
+        let mut is_any = false;
+        let is_set = |bits: &[u64], id: u32| bits[id as usize / 64] >> (id % 64) & 1 != 0;
+        for id in (0..self.len() as u32).filter(|id| self.lengths[*id as usize] > 1) {
+            let (left, right) = self.split(id);
+            for part in [left, right] {
+                if part > id {
+                    early[part as usize / 64] |= 1 << (part % 64);
+                }
+                if part > id || is_set(&irregular, part) {
+                    irregular[id as usize / 64] |= 1 << (id % 64);
+                    is_any = true;
+                }
+            }
+        }
+        if is_any {
+            (self.irregular, self.early) = (irregular, early);
+        }
+    }
+
+    /// Whether a token is made by merges that are not in the order of their ranks.
+    #[inline(always)]
+    pub fn is_irregular(&self, id: u32) -> bool {
+        self.irregular.get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 != 0)
+    }
+
+    /// Whether a token may merge at a lower rank than its own.
+    #[inline(always)]
+    pub fn is_early(&self, id: u32) -> bool {
+        self.early.get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 != 0)
+    }
+
+    /// Bytes of the longest token.
+    pub fn longest_token(&self) -> usize {
+        self.longer.iter().map(|(_, length)| *length as usize).max().unwrap_or(MAX_LONG)
     }
 
     #[inline(always)]
@@ -146,7 +215,8 @@ impl Vocabulary {
             }
         }
         if len > 1 {
-            self.insert_join(id);
+            let (left, right) = self.split(id);
+            self.insert_join(left, right, id);
         }
         self.fixed_mut().lengths.insert(token);
     }
@@ -223,7 +293,15 @@ impl Vocabulary {
     /// Length of a token that exists.
     #[inline(always)]
     pub fn token_len(&self, id: u32) -> usize {
-        usize::from(self.lengths[id as usize])
+        match self.lengths[id as usize] {
+            0 => self.longer_len(id),
+            len => usize::from(len),
+        }
+    }
+
+    #[cold]
+    fn longer_len(&self, id: u32) -> usize {
+        self.longer.iter().find(|(longer, _)| *longer == id).map_or(0, |(_, length)| *length as usize)
     }
 
     /// The two tokens whose merge makes this one; twice the same id for a single byte.

@@ -3,6 +3,7 @@
 //! they are few (1,857 in cl100k, 21,123 in o200k). A collision only misses a cut.
 
 use crate::token_counter::split::case_cuts::CaseCuts;
+use crate::token_counter::split::characters::Characters;
 
 include!("pair_hash.rs");
 
@@ -14,16 +15,17 @@ pub struct Cuts<'a> {
     pub spanned: &'a [u8],
     /// Where the pattern does not cut there itself.
     pub case: Option<&'a CaseCuts>,
+    /// Where merges start from characters.
+    pub characters: Option<&'a Characters>,
 }
 
 /// Size of the bitmap.
-#[cfg(test)]
 pub const SPANNED_BYTES: usize = (1 << PAIR_HASH_BITS) / 8;
 
 /// # Safety
 /// `bitmap` is a vocabulary's.
 #[inline(always)]
-unsafe fn is_spanned(bitmap: &[u8], left: u32, right: u32) -> bool {
+pub unsafe fn is_spanned(bitmap: &[u8], left: u32, right: u32) -> bool {
     let bit = pair_hash(left, right) as usize;
     // SAFETY: such a bitmap has a bit for every hash.
     unsafe { *bitmap.get_unchecked(bit / 8) >> (bit % 8) & 1 != 0 }
@@ -46,7 +48,7 @@ pub unsafe fn may_be_crossed(bitmap: &[u8], left: u32, last_of_left: u8, right: 
 /// # Safety
 /// Four bytes must be readable at `at`, which starts a character.
 #[inline(always)]
-unsafe fn character(at: *const u8) -> (u32, usize) {
+pub unsafe fn character(at: *const u8) -> (u32, usize) {
     // SAFETY: the caller's.
     let bytes = u32::from_le(unsafe { at.cast::<u32>().read_unaligned() });
     match bytes as u8 {

@@ -3,10 +3,13 @@
 
 pub mod block;
 pub mod case_cuts;
+pub mod characters;
 pub mod classes;
 pub mod cuts;
+mod deepseek;
 mod midpoint;
 pub mod pattern;
 pub mod scan;
+mod sets;
 pub mod wide_characters;
 pub mod window;

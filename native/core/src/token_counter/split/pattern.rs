@@ -1,10 +1,13 @@
-//! The three splitting patterns of the encodings, as exact matchers of one piece. No regex: none of
-//! them looks behind, so a piece depends only on what follows its start. `window.rs` finds most
-//! pieces of ASCII text faster; this is what it falls back to.
+//! The splitting patterns, as exact matchers of one piece. No regex: none of them looks behind, so
+//! a piece depends only on what follows its start. `window.rs` finds most pieces of ASCII text
+//! faster; this is what it falls back to.
 
 use crate::token_counter::split::classes::{LOWER, MARK, NUMBER, OTHER_LETTER, SPACE, UPPER, class_of, is_letter};
+use crate::token_counter::split::deepseek::deepseek;
+use crate::token_counter::split::sets::is_han;
 
-/// Which pattern an encoding splits by.
+/// Which pattern an encoding splits by. The names are in the order of packed files; the TypeScript
+/// engine has the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Pattern {
     /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
@@ -15,28 +18,59 @@ pub enum Pattern {
     /// Words end where upper case follows lower case, and carry a contraction: see tiktoken's
     /// `o200k_base`.
     O200k,
+    /// Each number alone, then GPT-2's: Command-R.
+    Gpt2Digits,
+    /// cl100k's with one number a piece: Qwen to 3, Grok 2.
+    Cl100kDigits,
+    /// The same, and marks are parts of words: Qwen 3.5.
+    Cl100kMarks,
+    /// o200k's without contractions, one number a piece: Mistral's Tekken.
+    O200kDigits,
+    /// Runs of Han, then o200k's without Han in its words: Kimi.
+    Kimi,
+    /// Numbers, runs of Han and kana, then words with marks, punctuation and white space.
+    DeepSeek,
+    /// No pattern, see `characters.rs`.
+    Characters,
+}
+
+impl Pattern {
+    /// In the order of packed files.
+    pub const ALL: [Self; 10] = [
+        Self::Gpt2,
+        Self::Cl100k,
+        Self::O200k,
+        Self::Gpt2Digits,
+        Self::Cl100kDigits,
+        Self::Cl100kMarks,
+        Self::O200kDigits,
+        Self::Kimi,
+        Self::DeepSeek,
+        Self::Characters,
+    ];
 }
 
 /// What `\s`, `\p{L}` and `\p{N}` do not take. Marks count as it in all patterns but o200k's words.
-const OTHER: u8 = 0;
-const END: u8 = 7;
+pub const OTHER: u8 = 0;
+pub const END: u8 = 7;
 
 /// One character: its class, and where the next one starts.
 #[derive(Clone, Copy)]
-struct Char {
-    class: u8,
-    next: usize,
+pub struct Char {
+    pub class: u8,
+    pub point: u32,
+    pub next: usize,
 }
 
 /// A cursor over valid UTF-8.
 #[derive(Clone, Copy)]
-struct Scan<'a>(&'a [u8]);
+pub struct Scan<'a>(pub &'a [u8]);
 
 impl Scan<'_> {
     #[inline(always)]
-    fn at(self, at: usize) -> Char {
+    pub fn at(self, at: usize) -> Char {
         let Some(&lead) = self.0.get(at) else {
-            return Char { class: END, next: at };
+            return Char { class: END, point: 0, next: at };
         };
         let byte = |i: usize| u32::from(self.0.get(at + i).copied().unwrap_or(0)) & 0x3f;
         let first = u32::from(lead);
@@ -48,20 +82,26 @@ impl Scan<'_> {
         };
         // SAFETY: as large as a code point can be; text has no larger ones.
         let class = unsafe { class_of(point.min(0x10_ffff)) };
-        Char { class, next: at + length }
+        Char { class, point, next: at + length }
     }
 
     #[inline(always)]
-    fn byte(self, at: usize) -> u8 {
+    pub fn byte(self, at: usize) -> u8 {
         self.0.get(at).copied().unwrap_or(0)
     }
 
     /// Where the run of characters whose class `belongs` ends.
     #[inline(always)]
-    fn run(self, mut at: usize, belongs: impl Fn(u8) -> bool) -> usize {
+    pub fn run(self, at: usize, belongs: impl Fn(u8) -> bool) -> usize {
+        self.run_of(at, |c| belongs(c.class))
+    }
+
+    /// The same by the whole character.
+    #[inline(always)]
+    pub fn run_of(self, mut at: usize, belongs: impl Fn(Char) -> bool) -> usize {
         loop {
             let c = self.at(at);
-            if !belongs(c.class) {
+            if !belongs(c) {
                 return at;
             }
             at = c.next;
@@ -78,26 +118,27 @@ impl Scan<'_> {
         contraction(self.byte(at + 1), self.byte(at + 2), any_case)
     }
 
-    /// `\s*[\r\n]+|\s+(?!\S)|\s+`, the first of them only `with_lines`; `at` is white space.
+    /// `\s*[\r\n]+|\s+(?!\S)|\s+`, the first of them only `with_lines`; `at` is white space, and
+    /// the text ends where a character's `is_end`.
     #[inline(always)]
-    fn white_space(self, at: usize, with_lines: bool) -> usize {
+    pub fn white_space(self, at: usize, with_lines: bool, is_end: impl Fn(Char) -> bool) -> usize {
         let mut end = at;
         let mut last = at;
         let mut lines = at;
-        loop {
+        let behind = loop {
             let c = self.at(end);
             if c.class != SPACE {
-                break;
+                break c;
             }
             last = end;
             end = c.next;
             if is_line_end(self.byte(last)) {
                 lines = end;
             }
-        }
+        };
         if with_lines && lines > at {
             lines
-        } else if end == self.0.len() || last == at {
+        } else if is_end(behind) || last == at {
             end
         } else {
             last
@@ -127,7 +168,7 @@ pub unsafe fn contraction_at(at: *const u8) -> usize {
 }
 
 #[inline(always)]
-fn is_line_end(byte: u8) -> bool {
+pub fn is_line_end(byte: u8) -> bool {
     byte == b'\n' || byte == b'\r'
 }
 
@@ -136,19 +177,32 @@ fn is_other(class: u8) -> bool {
     class == OTHER || class == MARK
 }
 
+#[inline(always)]
+fn is_end(c: Char) -> bool {
+    c.class == END
+}
+
 /// Where the piece that starts at `at` ends. `text` is valid UTF-8, `at` a character border before
-/// its end.
+/// its end. Not for [`Pattern::Characters`].
 #[inline(always)]
 pub fn piece_end(pattern: Pattern, text: &[u8], at: usize) -> usize {
     let scan = Scan(text);
     match pattern {
-        Pattern::Gpt2 => gpt2(scan, at),
-        Pattern::Cl100k => cl100k(scan, at),
-        Pattern::O200k => o200k(scan, at),
+        Pattern::Gpt2 => gpt2::<false>(scan, at),
+        Pattern::Cl100k => cl100k::<3, false>(scan, at),
+        Pattern::O200k => o200k::<3, true>(scan, at),
+        Pattern::Gpt2Digits => gpt2::<true>(scan, at),
+        Pattern::Cl100kDigits => cl100k::<1, false>(scan, at),
+        Pattern::Cl100kMarks => cl100k::<1, true>(scan, at),
+        Pattern::O200kDigits => o200k::<1, false>(scan, at),
+        Pattern::Kimi => kimi(scan, at),
+        Pattern::DeepSeek => deepseek(scan, at),
+        Pattern::Characters => text.len(),
     }
 }
 
-fn gpt2(scan: Scan, at: usize) -> usize {
+/// `DIGITS`: each number is a piece, and what is between two of them a text of its own.
+fn gpt2<const DIGITS: bool>(scan: Scan, at: usize) -> usize {
     let contraction = scan.contraction(at, false);
     if contraction > 0 {
         return at + contraction;
@@ -157,17 +211,18 @@ fn gpt2(scan: Scan, at: usize) -> usize {
     let (start, class) = if scan.byte(at) == b' ' { (first.next, scan.at(first.next).class) } else { (at, first.class) };
     match class {
         UPPER | LOWER | OTHER_LETTER => scan.run(start, is_letter),
+        NUMBER if DIGITS => first.next,
         NUMBER => scan.run(start, |class| class == NUMBER),
         OTHER | MARK => scan.run(start, is_other),
-        _ => scan.white_space(at, false),
+        _ => scan.white_space(at, false, |c| is_end(c) || DIGITS && c.class == NUMBER),
     }
 }
 
-/// `\p{N}{1,3}`, `at` being a number.
+/// `\p{N}{1,MOST}`, `at` being a number.
 #[inline(always)]
-fn numbers(scan: Scan, at: usize) -> usize {
+pub fn numbers<const MOST: usize>(scan: Scan, at: usize) -> usize {
     let mut end = scan.at(at).next;
-    for _ in 0..2 {
+    for _ in 1..MOST {
         let c = scan.at(end);
         if c.class != NUMBER {
             break;
@@ -179,11 +234,11 @@ fn numbers(scan: Scan, at: usize) -> usize {
 
 /// ` ?[^\s\p{L}\p{N}]+` and the tail of line ends (and slashes) behind it, or white space.
 #[inline(always)]
-fn others_or_space(scan: Scan, at: usize, first: Char, slash: u8) -> usize {
+fn others_or_space(scan: Scan, at: usize, first: Char, slash: u8, is_other: impl Fn(u8) -> bool) -> usize {
     let start = if scan.byte(at) == b' ' { first.next } else { at };
     let mut end = scan.run(start, is_other);
     if end == start {
-        return scan.white_space(at, true);
+        return scan.white_space(at, true, is_end);
     }
     while is_line_end(scan.byte(end)) || scan.byte(end) == slash {
         end += 1;
@@ -191,45 +246,75 @@ fn others_or_space(scan: Scan, at: usize, first: Char, slash: u8) -> usize {
     end
 }
 
-fn cl100k(scan: Scan, at: usize) -> usize {
+/// `MARKS`: marks are parts of words.
+fn cl100k<const NUMBERS: usize, const MARKS: bool>(scan: Scan, at: usize) -> usize {
     let contraction = scan.contraction(at, true);
     if contraction > 0 {
         return at + contraction;
     }
+    let is_word = |class: u8| is_letter(class) || MARKS && class == MARK;
     let first = scan.at(at);
     match first.class {
-        NUMBER => return numbers(scan, at),
-        UPPER | LOWER | OTHER_LETTER => return scan.run(first.next, is_letter),
+        NUMBER => return numbers::<NUMBERS>(scan, at),
+        class if is_word(class) => return scan.run(first.next, is_word),
         _ if is_line_end(scan.byte(at)) => {}
         _ => {
             let second = scan.at(first.next);
-            if is_letter(second.class) {
-                return scan.run(second.next, is_letter);
+            if is_word(second.class) {
+                return scan.run(second.next, is_word);
             }
         }
     }
     // No slash may follow: repeat a line end in its place.
-    others_or_space(scan, at, first, b'\n')
+    others_or_space(scan, at, first, b'\n', |class| is_other(class) && !is_word(class))
 }
 
-fn o200k(scan: Scan, at: usize) -> usize {
+fn o200k<const NUMBERS: usize, const CONTRACTIONS: bool>(scan: Scan, at: usize) -> usize {
     let first = scan.at(at);
     if first.class == NUMBER {
-        return numbers(scan, at);
+        return numbers::<NUMBERS>(scan, at);
     }
+    match case_word(scan, at, first, |c| c.class) {
+        Some(end) if CONTRACTIONS => end + scan.contraction(end, true),
+        Some(end) => end,
+        None => others_or_space(scan, at, first, b'/', is_other),
+    }
+}
+
+fn kimi(scan: Scan, at: usize) -> usize {
+    let mut end = at;
+    loop {
+        let c = scan.at(end);
+        if c.class == END || !is_han(c.point) {
+            break;
+        }
+        end = c.next;
+    }
+    if end > at {
+        return end;
+    }
+    let first = scan.at(at);
+    if first.class == NUMBER {
+        return numbers::<3>(scan, at);
+    }
+    // What no part of a word has: as the text's end.
+    match case_word(scan, at, first, |c| if is_han(c.point) { END } else { c.class }) {
+        Some(end) => end + scan.contraction(end, true),
+        None => others_or_space(scan, at, first, b'\n', is_other),
+    }
+}
+
+/// The pattern's two word alternatives, in their order, each with its optional first character
+/// tried first. `class_of` is a character's class in words.
+#[inline(always)]
+fn case_word(scan: Scan, at: usize, first: Char, class_of: impl Fn(Char) -> u8 + Copy) -> Option<usize> {
     let letter = is_letter(first.class);
     let prefixed = !letter && !is_line_end(scan.byte(at));
     let bare = letter || first.class == MARK;
-    // The order of the pattern's two word alternatives, each with its optional first character
-    // tried first.
-    let word = (prefixed.then(|| lower_word(scan, first.next)).flatten())
-        .or_else(|| bare.then(|| lower_word(scan, at)).flatten())
-        .or_else(|| prefixed.then(|| upper_word(scan, first.next)).flatten())
-        .or_else(|| bare.then(|| upper_word(scan, at)).flatten());
-    match word {
-        Some(end) => end + scan.contraction(end, true),
-        None => others_or_space(scan, at, first, b'/'),
-    }
+    (prefixed.then(|| lower_word(scan, first.next, class_of)).flatten())
+        .or_else(|| bare.then(|| lower_word(scan, at, class_of)).flatten())
+        .or_else(|| prefixed.then(|| upper_word(scan, first.next, class_of)).flatten())
+        .or_else(|| bare.then(|| upper_word(scan, at, class_of)).flatten())
 }
 
 #[inline(always)]
@@ -244,29 +329,30 @@ fn is_lowerish(class: u8) -> bool {
 
 /// `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+`
 #[inline(always)]
-fn lower_word(scan: Scan, at: usize) -> Option<usize> {
+fn lower_word(scan: Scan, at: usize, class_of: impl Fn(Char) -> u8) -> Option<usize> {
     let mut end = at;
     // Behind the last character of the upper run that the second set takes as well: where
     // backtracking would stop.
     let mut last_of_both = None;
     loop {
         let c = scan.at(end);
-        if !is_upperish(c.class) {
+        let class = class_of(c);
+        if !is_upperish(class) {
             break;
         }
         end = c.next;
-        if c.class != UPPER {
+        if class != UPPER {
             last_of_both = Some(end);
         }
     }
-    let lower = scan.run(end, is_lowerish);
+    let lower = scan.run_of(end, |c| is_lowerish(class_of(c)));
     if lower > end { Some(lower) } else { last_of_both }
 }
 
 /// `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*`, where `lower_word` has failed: no
 /// lower-case letter can follow.
 #[inline(always)]
-fn upper_word(scan: Scan, at: usize) -> Option<usize> {
-    let end = scan.run(at, is_upperish);
+fn upper_word(scan: Scan, at: usize, class_of: impl Fn(Char) -> u8) -> Option<usize> {
+    let end = scan.run_of(at, |c| is_upperish(class_of(c)));
     (end > at).then_some(end)
 }

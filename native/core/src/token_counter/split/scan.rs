@@ -67,18 +67,35 @@ unsafe fn dispatch<P: Pieces, C: Simd>(pattern: Pattern, text: &Text, cuts: Cuts
     // SAFETY: the caller's.
     unsafe {
         match pattern {
-            Pattern::Gpt2 => by_piece(text, pieces),
             Pattern::Cl100k => by_window::<P, C, false>(text, cuts, pieces),
             Pattern::O200k => by_window::<P, C, true>(text, cuts, pieces),
+            Pattern::Characters => by_characters(text, cuts, pieces),
+            _ => by_piece(pattern, text, pieces),
         }
     }
 }
 
-fn by_piece<P: Pieces>(text: &Text, pieces: &mut P) -> ControlFlow<()> {
+fn by_piece<P: Pieces>(pattern: Pattern, text: &Text, pieces: &mut P) -> ControlFlow<()> {
     let bytes = text.as_bytes();
     let mut position = 0;
     while position < bytes.len() {
-        let end = piece_end(Pattern::Gpt2, bytes, position);
+        let end = piece_end(pattern, bytes, position);
+        pieces.piece(position, end)?;
+        position = end;
+    }
+    ControlFlow::Continue(())
+}
+
+/// # Safety
+/// `cuts` are those of a vocabulary.
+unsafe fn by_characters<P: Pieces>(text: &Text, cuts: Cuts, pieces: &mut P) -> ControlFlow<()> {
+    let Some(characters) = cuts.characters else {
+        return ControlFlow::Continue(());
+    };
+    let mut position = 0;
+    while position < text.len() {
+        // SAFETY: the caller's; the text is padded.
+        let end = unsafe { characters.piece_end(cuts.spanned, text.as_ptr(), position, text.len()) };
         pieces.piece(position, end)?;
         position = end;
     }
@@ -202,8 +219,8 @@ mod tests {
         static ALL_CASES: LazyLock<CaseCuts> = LazyLock::new(CaseCuts::everywhere);
         let mut text = Text::new();
         text.set(string);
-        let nowhere = Cuts { spanned: &[0xff; SPANNED_BYTES], case: None };
-        let everywhere = Cuts { spanned: &[0; SPANNED_BYTES], case: Some(&ALL_CASES) };
+        let nowhere = Cuts { spanned: &[0xff; SPANNED_BYTES], case: None, characters: None };
+        let everywhere = Cuts { spanned: &[0; SPANNED_BYTES], case: Some(&ALL_CASES), characters: None };
         for pattern in [Pattern::Cl100k, Pattern::O200k] {
             let expected = expected(pattern, &text);
             for way in ways() {
@@ -237,7 +254,13 @@ mod tests {
                 let mut cache = Cache::default();
                 for _ in 0..2 {
                     let mut counter = Counter::new(vocabulary, &mut cache, &text, u32::MAX);
-                    scan_by(way, PACKED[i].0, &text, Cuts { spanned: vocabulary.spanned, case: Some(case) }, &mut counter);
+                    scan_by(
+                        way,
+                        PACKED[i].0,
+                        &text,
+                        Cuts { spanned: vocabulary.spanned, case: Some(case), characters: None },
+                        &mut counter,
+                    );
                     assert_eq!(counter.total() as usize, ids.len(), "{way} {} of {string:?}", ENCODING_NAMES[i]);
                 }
             }

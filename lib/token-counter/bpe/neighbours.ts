@@ -1,0 +1,69 @@
+import { pairHash } from '../tokenizers/spanned-pairs.js';
+
+/**
+ * Where a text whose merges start from characters may be cut: between two that are neighbours in no
+ * token. Pieces of prose are words. A character that is no token is a piece.
+ */
+export class Neighbours {
+  /** Bit per code point: the character is a token. */
+  private readonly known = new Uint8Array(0x110000 / 8);
+  /** Neighbours within ASCII, which are most: `left * 128 + right`. */
+  private readonly ascii = new Uint8Array(1 << 14);
+
+  constructor(
+    tokens: Iterable<string>,
+    private readonly spanned: Uint8Array,
+  ) {
+    for (const token of tokens) {
+      const point = token.codePointAt(0) as number;
+      if (token.length === (point > 0xffff ? 2 : 1)) this.known[point >> 3] |= 1 << (point & 7);
+      for (let at = 1; at < token.length; at++) {
+        const left = token.charCodeAt(at - 1);
+        const right = token.charCodeAt(at);
+        if ((left | right) < 0x80) this.ascii[left * 128 + right] = 1;
+      }
+    }
+  }
+
+  /** The end of the piece that starts at `at`. */
+  readonly pieceEnd = (text: string, at: number): number => {
+    let left = text.codePointAt(at) as number;
+    let end = at + (left > 0xffff ? 2 : 1);
+    if (!this.isKnown(left)) return end;
+    while (end < text.length) {
+      const right = text.codePointAt(end) as number;
+      if (!this.isInside(left, right) || !this.isKnown(right)) break;
+      left = right;
+      end += right > 0xffff ? 2 : 1;
+    }
+    return end;
+  };
+
+  /** Whether some token has both as neighbours. */
+  isInside(left: number, right: number): boolean {
+    if ((left | right) < 0x80) return this.ascii[left * 128 + right] !== 0;
+    const bit = pairHash(keyOf(left), keyOf(right));
+    return ((this.spanned[bit >> 3] >> (bit & 7)) & 1) !== 0;
+  }
+
+  /** Of ASCII even what is no token is one piece. A lone surrogate becomes U+FFFD. */
+  private isKnown(point: number): boolean {
+    if (point >= 0xd800 && point < 0xe000) point = 0xfffd;
+    return point < 0x80 || ((this.known[point >> 3] >> (point & 7)) & 1) !== 0;
+  }
+}
+
+/** The UTF-8 bytes of a character, the first one lowest. */
+function keyOf(point: number): number {
+  if (point < 0x80) return point;
+  if (point < 0x800) return 0xc0 | (point >> 6) | (tail(point) << 8);
+  if (point < 0x10000) {
+    if (point >= 0xd800 && point < 0xe000) return keyOf(0xfffd);
+    return 0xe0 | (point >> 12) | (tail(point >> 6) << 8) | (tail(point) << 16);
+  }
+  return 0xf0 | (point >> 18) | (tail(point >> 12) << 8) | (tail(point >> 6) << 16) | (tail(point) << 24);
+}
+
+function tail(bits: number): number {
+  return 0x80 | (bits & 0x3f);
+}

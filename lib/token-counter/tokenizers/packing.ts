@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { MissingFileError } from '../../common/errors.js';
+import { nextTurn } from '../../common/next-turn.js';
+import { PACKED_VERSION, PackedTokenizer } from './packed-layout.js';
+import type { SplitName } from './tokenizer-model.js';
+import type { ResolvedTokenizer } from './tokenizer-sources.js';
+
+/** What the thread gets. */
+export interface PackingTask {
+  readonly file: string;
+  readonly split: SplitName | undefined;
+  /** Where the packed file goes; `null`: nowhere. */
+  readonly target: string | null;
+}
+
+/** What the thread answers: one of the first two. */
+export interface PackingAnswer {
+  readonly packed?: Uint8Array;
+  readonly error?: string;
+  /** Why the packed file could not be written. */
+  readonly notKept?: string;
+}
+
+const THREAD = join(__dirname, `packing.thread${extname(__filename)}`);
+
+/**
+ * Opens a tokenizer from its packed file in `cacheFolder`. Where that is missing, of another
+ * version or damaged, a worker thread reads the tokenizer's own file and packs it, which takes
+ * seconds.
+ *
+ * @throws Error whose message tells what is wrong with the file.
+ */
+export async function openTokenizer(
+  source: ResolvedTokenizer,
+  cacheFolder: string | null,
+  warn: (message: string) => void,
+): Promise<PackedTokenizer> {
+  const key = await keyOf(source);
+  const target = cacheFolder === null ? null : join(cacheFolder, `${key}.tokenizer`);
+  if (target !== null) {
+    const kept = await readFile(target).catch(() => undefined);
+    const opened = kept && (await PackedTokenizer.openInTurns(source.name, key, kept, nextTurn));
+    if (opened !== undefined) return opened;
+  }
+  const { packed, error, notKept } = await packInThread({ file: source.file, split: source.split, target });
+  if (packed === undefined) throw new Error(error);
+  if (notKept !== undefined) warn(`Tokenizer ${source.name}: cannot write ${target} (${notKept}); it is packed again at each start`);
+  const opened = await PackedTokenizer.openInTurns(source.name, key, Buffer.from(packed.buffer as ArrayBuffer), nextTurn);
+  if (opened === undefined) throw new Error('the packed tokenizer is damaged');
+  return opened;
+}
+
+/** Another version, file or date of change is another key. */
+async function keyOf({ file, split }: ResolvedTokenizer): Promise<string> {
+  const [path, { size, mtimeMs }] = await Promise.all([realpath(file), stat(file)]);
+  const facts = JSON.stringify([PACKED_VERSION, path, size, mtimeMs, split]);
+  return `${basename(file)
+    .replace(/[^\w.-]/g, '_')
+    .slice(0, 40)}-${createHash('sha256').update(facts).digest('hex').slice(0, 24)}`;
+}
+
+function packInThread(task: PackingTask): Promise<PackingAnswer> {
+  if (!existsSync(THREAD)) throw new MissingFileError(basename(THREAD), 'loading a tokenizer');
+  return new Promise((resolve) => {
+    const thread = new Worker(THREAD, { workerData: task, name: 'fast-litellm tokenizer' });
+    thread.once('message', resolve);
+    thread.once('error', (error) => resolve({ error: error.message }));
+    thread.once('exit', (code) => resolve({ error: `the thread that packs it has ended (${code})` }));
+  });
+}

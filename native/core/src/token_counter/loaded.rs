@@ -1,0 +1,62 @@
+//! Tokenizers that are loaded at run time: one of each for all threads, for the life of the
+//! process.
+
+use crate::CoreError;
+use crate::token_counter::VOCABULARIES;
+use crate::token_counter::encoding::Encoding;
+use crate::token_counter::packed::Packed;
+use parking_lot::Mutex;
+use std::sync::OnceLock;
+
+/// A process takes no more, since none is ever given back.
+pub const MOST_LOADED: usize = 60;
+
+static ENCODINGS: [OnceLock<Encoding>; MOST_LOADED] = [const { OnceLock::new() }; MOST_LOADED];
+/// Names of the loaded ones, by index.
+static NAMES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// The handle of a tokenizer that is loaded.
+#[must_use]
+pub fn find_tokenizer(name: &str) -> Option<usize> {
+    NAMES.lock().iter().position(|known| known == name).map(handle_of)
+}
+
+/// Loads a packed tokenizer under a name, if none has it, and returns its handle. Takes tens of
+/// milliseconds.
+///
+/// # Errors
+/// [`CoreError::PackedTokenizer`] if the bytes are no packed tokenizer,
+/// [`CoreError::TooManyTokenizers`].
+pub fn load_tokenizer(name: &str, bytes: &[u8]) -> Result<usize, CoreError> {
+    if let Some(handle) = find_tokenizer(name) {
+        return Ok(handle);
+    }
+    // Outside the lock: two threads at the same time build it twice, one is used.
+    let encoding = Encoding::of_packed(Packed::read(bytes.to_vec())?);
+    let mut names = NAMES.lock();
+    if let Some(index) = names.iter().position(|known| known == name) {
+        return Ok(handle_of(index));
+    }
+    let place = ENCODINGS.get(names.len()).ok_or(CoreError::TooManyTokenizers)?;
+    // No other thread has this index: the lock is held.
+    let _ = place.set(encoding);
+    names.push(name.to_owned());
+    Ok(handle_of(names.len() - 1))
+}
+
+fn handle_of(index: usize) -> usize {
+    VOCABULARIES.len() + index
+}
+
+/// The index, if a tokenizer is loaded there.
+#[inline(always)]
+pub fn index_of(index: usize) -> Option<usize> {
+    ENCODINGS.get(index).and_then(OnceLock::get).map(|_| index)
+}
+
+/// The tokenizer of an index that `index_of` has returned.
+#[inline(always)]
+pub fn encoding(index: usize) -> &'static Encoding {
+    #[expect(clippy::expect_used, reason = "the caller has asked `index_of`, and none is unloaded")]
+    ENCODINGS[index].get().expect("the tokenizer is loaded")
+}

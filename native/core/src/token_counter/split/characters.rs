@@ -1,0 +1,91 @@
+//! Where a text whose merges start from characters may be cut: between two that are neighbours in
+//! no token. Pieces of prose are words. A character that is no token is its bytes, each a piece.
+
+use crate::token_counter::bpe::vocabulary::Vocabulary;
+use crate::token_counter::split::cuts::{character, is_spanned};
+
+const POINTS: usize = 0x11_0000;
+
+/// What is known of the characters of a vocabulary.
+pub struct Characters {
+    /// Those that are tokens.
+    known: Box<[u64]>,
+    /// The neighbours of each ASCII character within ASCII, which are most.
+    ascii: Box<[u128; 128]>,
+}
+
+impl Characters {
+    pub fn new(vocabulary: &Vocabulary) -> Self {
+        let mut known = vec![0u64; POINTS / 64].into_boxed_slice();
+        let mut ascii = Box::new([0u128; 128]);
+        for token in (0..vocabulary.len() as u32).filter_map(|id| vocabulary.token(id)) {
+            for pair in token.windows(2).filter(|pair| pair.is_ascii()) {
+                ascii[usize::from(pair[0])] |= 1 << pair[1];
+            }
+            let text = std::str::from_utf8(token).unwrap_or_default();
+            let mut points = text.chars();
+            if let (Some(point), None) = (points.next(), points.next()) {
+                known[point as usize / 64] |= 1 << (point as u32 % 64);
+            }
+        }
+        Self { known, ascii }
+    }
+
+    #[inline(always)]
+    fn is_known(&self, key: u32, length: usize) -> bool {
+        if length == 1 {
+            // Of ASCII even what is no token is one piece.
+            return true;
+        }
+        let byte = |i: u32| key >> (8 * i) & 0x3f;
+        let point = match length {
+            2 => (key & 0x1f) << 6 | byte(1),
+            3 => (key & 0x0f) << 12 | byte(1) << 6 | byte(2),
+            _ => (key & 0x07) << 18 | byte(1) << 12 | byte(2) << 6 | byte(3),
+        } as usize;
+        self.known.get(point / 64).is_some_and(|word| word >> (point % 64) & 1 != 0)
+    }
+
+    /// Where the piece that starts at `at` ends.
+    ///
+    /// # Safety
+    /// `at < len`, `len` bytes of UTF-8 and four more are readable at `text`, and `spanned` is a
+    /// vocabulary's bitmap.
+    #[inline(always)]
+    pub unsafe fn piece_end(&self, spanned: &[u8], text: *const u8, at: usize, len: usize) -> usize {
+        // SAFETY: the caller's; positions stay below `len`.
+        unsafe {
+            // Behind the first byte of a character that is no token.
+            if *text.add(at) & 0xc0 == 0x80 {
+                return at + 1;
+            }
+            let (mut left, length) = character(text.add(at));
+            if !self.is_known(left, length) {
+                return at + 1;
+            }
+            let mut end = at + length;
+            while end < len {
+                let (right, length) = character(text.add(end));
+                if !self.is_inside(spanned, left, right) || !self.is_known(right, length) {
+                    break;
+                }
+                left = right;
+                end += length;
+            }
+            end
+        }
+    }
+
+    /// Whether some token has both characters, as neighbours.
+    ///
+    /// # Safety
+    /// `spanned` is a vocabulary's bitmap.
+    #[inline(always)]
+    pub unsafe fn is_inside(&self, spanned: &[u8], left: u32, right: u32) -> bool {
+        if (left | right) < 0x80 {
+            return self.ascii[left as usize] >> right & 1 != 0;
+        }
+        // SAFETY: the caller's.
+        unsafe { is_spanned(spanned, left, right) }
+    }
+}

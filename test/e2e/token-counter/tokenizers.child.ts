@@ -1,0 +1,25 @@
+import { FastLiteLLM, type FastLiteLLMOptions } from '../../../lib/index.js';
+
+/** Opens the tokenizers of the options, counts a text, and prints what happened as JSON. */
+async function main(): Promise<void> {
+  const [options, model, text] = JSON.parse(process.argv[2]) as [FastLiteLLMOptions, string, string];
+  const lines: string[] = [];
+  const log = (line: unknown): void => void lines.push(String(line));
+  let error: unknown = undefined;
+  let before: unknown = undefined;
+  let after: unknown = undefined;
+  try {
+    const llm = new FastLiteLLM({ ...options, logger: { log, warn: log, error: log } });
+    const count = () => llm.tokenCounter.countRequest({ model, input: text });
+    before = count();
+    await llm.tokenCounter.ready();
+    after = { ...count(), ids: [...llm.tokenCounter.encode(text, model)] };
+    await llm.close();
+  } catch (thrown) {
+    const { name, code, path, message, cause } = thrown as Error & { code: string; path: string; cause?: Error };
+    error = { name, code, path, message, cause: cause?.message };
+  }
+  process.stdout.write(JSON.stringify({ before, after, error, lines }));
+}
+
+void main();

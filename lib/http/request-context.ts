@@ -5,8 +5,10 @@ import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import { BudgetExceededError, RateLimitExceededError } from '../common/http-errors.js';
 import { LARGEST_USD, nanoUsd, usdOf } from '../common/nano-usd.js';
 import { Reservation } from '../rate-limit/reservation.js';
+import type { RateLimitScope } from '../rate-limit/store.js';
 import { usageFrom, usedTokens, type AnswerUsage, type Usage } from './answer-usage.js';
 import { budgetRefusal, HELD_RETRY_MS } from './budget-refusal.js';
+import { ExpectedOutputs } from './token-estimate/expected-output.js';
 import { RequestMoney, type CallCost, type PriceOf } from './request-money.js';
 
 /** Field of HTTP requests: a WeakMap would keep a context until the next full collection. */
@@ -34,6 +36,13 @@ export interface LostTokens {
   readonly isUncounted: boolean;
 }
 
+/** Why more money is not held for a call. */
+export interface CoverDenial {
+  readonly error: RateLimitExceededError;
+  /** What could be held for it instead. */
+  readonly leftNanoUsd: number;
+}
+
 const NOTHING_LOST: LostTokens = { tokens: 0, isUncounted: false };
 
 /**
@@ -44,6 +53,10 @@ const NOTHING_LOST: LostTokens = { tokens: 0, isUncounted: false };
  * calls have ended.
  */
 export class RequestContext {
+  /** Output that is expected of a model, while its guard estimates the cost. */
+  outputOf: ((model: string) => number | undefined) | undefined = undefined;
+  /** The model that its body names. */
+  model: string | undefined = undefined;
   /** Tokens of its prompt, as its guard has counted them. */
   promptTokens: number | undefined = undefined;
   protected reported: number | undefined = undefined;
@@ -103,6 +116,25 @@ export class RequestContext {
     return this.money !== undefined;
   }
 
+  /** Output tokens that a model is expected to write for this request; `undefined`: not known. */
+  expectedOutput(model: string): number | undefined {
+    const { held } = this;
+    if (held?.limiter.options.budgets.reserve !== 'expected') return undefined;
+    return expectedOutputs(held.limiter).expected(budgetKeyOf(Reservation.scopesOf(held.reservation)), model);
+  }
+
+  /** A model has written so many tokens for this request. */
+  learnOutput(model: string, tokens: number): void {
+    const { held } = this;
+    if (held?.limiter.options.budgets.reserve !== 'expected') return;
+    expectedOutputs(held.limiter).learn(budgetKeyOf(Reservation.scopesOf(held.reservation)), model, tokens);
+  }
+
+  /** Whether a call may be sent with less output than it asks for. */
+  get clampsOutput(): boolean {
+    return this.held?.limiter.options.budgets.clampOutput === true;
+  }
+
   /** Prices usage that is reported without a cost. */
   set priceOf(priceOf: PriceOf) {
     if (this.money !== undefined) this.money.priceOf ??= priceOf;
@@ -118,7 +150,7 @@ export class RequestContext {
    * Returns the error of a budget that denies it, or of a store that cannot decide; then nothing
    * more is held for the call.
    */
-  async cover(nano: number, by: RequestContext = this): Promise<RateLimitExceededError | undefined> {
+  async cover(nano: number, by: RequestContext = this): Promise<CoverDenial | undefined> {
     const { money } = by;
     if (money === undefined) return undefined;
     // Before anything is awaited: calls of one request may begin together.
@@ -131,8 +163,11 @@ export class RequestContext {
       if (denial === undefined) continue;
       money.covered -= nano;
       // 503 where the store cannot be asked.
-      if ('outage' in denial) return new RateLimitExceededError({ limitName: denial.limitName, retryAfterMs: HELD_RETRY_MS });
-      return new BudgetExceededError(budgetRefusal(denial.limitName, denial));
+      if ('outage' in denial)
+        return { error: new RateLimitExceededError({ limitName: denial.limitName, retryAfterMs: HELD_RETRY_MS }), leftNanoUsd: 0 };
+      const { limitNanoUsd, spentNanoUsd, heldNanoUsd } = denial.standing;
+      const most = Reservation.nanoUsdOf(reservation) + Math.max(0, limitNanoUsd - spentNanoUsd - heldNanoUsd);
+      return { error: new BudgetExceededError(budgetRefusal(denial.limitName, denial)), leftNanoUsd: Math.max(0, most - (total - nano)) };
     }
     return undefined;
   }
@@ -147,6 +182,9 @@ export class RequestContext {
     if (money !== undefined) {
       money.reported = nano ?? money.reported;
       money.priced = (usage && money.priceOf?.(usage)) ?? money.priced;
+      // A call of `LlmClient` has learnt it already.
+      if (usage !== undefined && money.spent === undefined && this.model !== undefined)
+        this.learnOutput(this.model, usage.completionTokens);
     }
     this.settleIfOver();
   }
@@ -252,8 +290,20 @@ class FieldContext extends RequestContext {
     return this.whole.unpricedNanoUsd;
   }
 
-  override cover(nano: number): Promise<RateLimitExceededError | undefined> {
+  override cover(nano: number): Promise<CoverDenial | undefined> {
     return this.whole.cover(nano, this);
+  }
+
+  override expectedOutput(model: string): number | undefined {
+    return this.whole.expectedOutput(model);
+  }
+
+  override learnOutput(model: string, tokens: number): void {
+    this.whole.learnOutput(model, tokens);
+  }
+
+  override get clampsOutput(): boolean {
+    return this.whole.clampsOutput;
   }
 
   override watch(): boolean {
@@ -277,6 +327,21 @@ class FieldContext extends RequestContext {
   override settleIfOver(): void {
     this.whole.settleIfOver();
   }
+}
+
+/** What the answers of a limiter's keys are expected to be. */
+const outputs = new WeakMap<RateLimiterService, ExpectedOutputs>();
+
+/** The expected outputs of a limiter, learnt from what its requests report. */
+export function expectedOutputs(limiter: RateLimiterService): ExpectedOutputs {
+  let known = outputs.get(limiter);
+  if (known === undefined) outputs.set(limiter, (known = new ExpectedOutputs()));
+  return known;
+}
+
+/** The key of the first budget: by it outputs are learnt. */
+export function budgetKeyOf(scopes: readonly RateLimitScope[]): string {
+  return scopes.find(({ limit }) => limit.budgets !== undefined)?.key ?? '';
 }
 
 /** The counters of a reservation, as text. */

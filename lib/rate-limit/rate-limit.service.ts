@@ -316,7 +316,7 @@ export class RateLimiterService implements Capability {
 
   /** The decision of the store, counted. The caller checks the arguments. */
   decide(scopes: readonly RateLimitScope[], cost: number, tokens: number, nanoUsd = 0): RateLimitDecision | Promise<RateLimitDecision> {
-    return whenKnown(this.store.check(scopes, cost, tokens, nanoUsd), (decision) => this.count(scopes, decision));
+    return whenKnown(this.store.check(scopes, cost, tokens, nanoUsd), (decision) => this.counted(scopes, decision));
   }
 
   /**
@@ -328,10 +328,20 @@ export class RateLimiterService implements Capability {
     return this.table.get({ limit: name });
   }
 
+  /**
+   * Counts a decision that the caller got from the store.
+   * @internal
+   */
+  counted(scopes: readonly RateLimitScope[], decision: RateLimitDecision): RateLimitDecision {
+    this.limitWatch?.saw(scopes, decision);
+    this.counts.add(decision.allowed, decision.exceeded);
+    return decision;
+  }
+
   /** Peeks; counts a denial as a decision. The caller checks the arguments. */
   precheck(scopes: readonly RateLimitScope[], cost: number, tokens: number, nanoUsd = 0): RateLimitDecision | Promise<RateLimitDecision> {
     return whenKnown(this.store.peek(scopes, cost, tokens, nanoUsd), (decision) =>
-      decision.allowed ? decision : this.count(scopes, decision),
+      decision.allowed ? decision : this.counted(scopes, decision),
     );
   }
 
@@ -434,12 +444,6 @@ export class RateLimiterService implements Capability {
       'STORE_ANSWERS_LATER',
       `the ${this.store.kind} store decides asynchronously: call the method that ends in Async`,
     );
-  }
-
-  private count(scopes: readonly RateLimitScope[], decision: RateLimitDecision): RateLimitDecision {
-    this.limitWatch?.saw(scopes, decision);
-    this.counts.add(decision.allowed, decision.exceeded);
-    return decision;
   }
 }
 

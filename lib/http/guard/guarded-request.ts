@@ -70,7 +70,11 @@ export class GuardedRequest implements RequestResponse {
     const { response } = this;
     const context = this.requestContext();
     const isFirst = context.hold(limiter, reservation);
-    if (priceOf !== undefined) context.priceOf = priceOf;
+    if (priceOf !== undefined) {
+      context.priceOf = priceOf;
+      const { model } = (this.request.body ?? {}) as { readonly model?: unknown };
+      context.model = typeof model === 'string' ? model : undefined;
+    }
     if (response === undefined) {
       context.end(false);
       return;

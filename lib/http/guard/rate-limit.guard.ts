@@ -4,18 +4,33 @@ import { nanoUsd, usdOf } from '../../common/nano-usd.js';
 import { checkUsd } from '../../rate-limit/arguments.js';
 import { RateLimiterService } from '../../rate-limit/rate-limit.service.js';
 import { Reservation } from '../../rate-limit/reservation.js';
+import { tightestBudget } from '../../rate-limit/budget/tightest.js';
 import type { RateLimitDecision } from '../../rate-limit/store.js';
 import { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { jsonBodyOf } from '../body/body-object.js';
 import { isLarge } from '../body/body-size.js';
-import { RequestContext } from '../request-context.js';
+import { budgetKeyOf, expectedOutputs, RequestContext } from '../request-context.js';
 import { estimateNanoUsd, estimateTokens } from '../token-estimate/token-estimate.js';
+import { LEAST_OUTPUT } from '../token-estimate/worst-cost.js';
 import type { PriceOf } from '../request-money.js';
 import { clientKey } from './client-key.js';
 import { checkMessageBounds, GuardedRequest, requestResponseOf, type LimitedRequest, type RequestResponse } from './guarded-request.js';
 import { transportError } from './rate-limit-exception.js';
 import { checkAmount, RouteTable, type ApplicableLimits, type DefaultKey } from './route-limits.js';
 import { shouldSkip } from './skip-if.js';
+
+/** What a request asks for. */
+interface Asked {
+  readonly cost: number;
+  readonly tokens: number;
+  readonly nano: number;
+}
+
+/** A decision, and the money that it held. */
+interface Decided {
+  readonly decision: RateLimitDecision;
+  readonly nano: number;
+}
 
 /** The guards that have counted a request, kept on its context: Nest hands it to all of them. */
 const COUNTED_BY = Symbol('counted by');
@@ -63,8 +78,8 @@ export class RateLimitGuard implements CanActivate {
       tokens = await this.tokensOf(request, limits);
     }
 
-    const nano = limits.route.countsMoney ? await this.nanoUsdOf(request, limits) : 0;
-    const decision = await this.limiter.decide(limits.scopes, cost, tokens, nano);
+    const amounts = { cost, tokens, nano: limits.route.countsMoney ? await this.nanoUsdOf(request, limits) : 0 };
+    const { decision, nano } = await this.decide(request, limits, amounts);
     request.setHeaders(limits.route, decision, this.limiter.options.headers);
     if (!decision.allowed) return this.reject(request, limits, decision);
 
@@ -120,8 +135,7 @@ export class RateLimitGuard implements CanActivate {
     const { body } = request;
     const isLargeBody = isLarge(request);
     if (isLargeBody) checkMessageBounds(body, context);
-    const counting = { counter: this.tokenCounter, isLarge: isLargeBody, memory: RequestContext.of(request) };
-    const nano = await estimateNanoUsd(body, { ...counting, json: await jsonBodyOf(body) });
+    const nano = await this.estimate(request, RequestContext.of(request).outputOf);
     return nano === undefined ? undefined : usdOf(nano);
   }
 
@@ -172,8 +186,43 @@ export class RateLimitGuard implements CanActivate {
     };
   }
 
+  /** Decides once more on what the budgets have left, where `clampOutput` allows that. */
+  private async decide(request: GuardedRequest, limits: ApplicableLimits, { cost, tokens, nano }: Asked): Promise<Decided> {
+    const { limiter } = this;
+    if (!limits.route.countsMoney || !limiter.options.budgets.clampOutput)
+      return { decision: await limiter.decide(limits.scopes, cost, tokens, nano), nano };
+    const first = await limiter.store.check(limits.scopes, cost, tokens, nano);
+    const less = first.budget === undefined ? undefined : await this.clampedNanoUsd(request, limits, first);
+    if (less === undefined) return { decision: limiter.counted(limits.scopes, first), nano };
+    return { decision: await limiter.decide(limits.scopes, cost, tokens, less), nano: less };
+  }
+
+  private async estimate(request: LimitedRequest, outputOf?: (model: string) => number | undefined): Promise<number | undefined> {
+    const { body } = request;
+    const counting = { counter: this.tokenCounter, isLarge: isLarge(request), memory: RequestContext.of(request), outputOf };
+    return estimateNanoUsd(body, { ...counting, json: await jsonBodyOf(body) });
+  }
+
+  /**
+   * What the budgets have left, where that pays at least a short answer: `LlmClient` then asks for
+   * less output. `undefined`: the denial stands.
+   */
+  private async clampedNanoUsd(
+    { request }: GuardedRequest,
+    { route }: ApplicableLimits,
+    { standings }: RateLimitDecision,
+  ): Promise<number | undefined> {
+    if (!this.limiter.options.budgets.clampOutput || route.usd !== undefined) return undefined;
+    const least = await this.estimate(request, () => LEAST_OUTPUT);
+    const left = Math.min(...standings.flatMap(({ budgets }) => (budgets === undefined ? [] : [tightestBudget(budgets).leftNanoUsd])));
+    return least !== undefined && least > 0 && left >= least ? left : undefined;
+  }
+
   /** At least 1: a request of unknown cost must not pass a budget that is spent. */
-  private async nanoUsdOf({ request, context }: GuardedRequest, { route }: ApplicableLimits): Promise<number> {
+  private async nanoUsdOf({ request, context }: GuardedRequest, { route, scopes }: ApplicableLimits): Promise<number> {
+    const { reserve } = this.limiter.options.budgets;
+    if (reserve === 'expected')
+      RequestContext.of(request).outputOf = (model) => expectedOutputs(this.limiter).expected(budgetKeyOf(scopes), model);
     const { usd = await this.getUsd(request, context) } = route;
     const value = typeof usd === 'function' ? await usd(request, context) : usd;
     if (value === undefined) return Math.max(1, this.limiter.options.budgets.unpricedNanoUsd ?? 0);

@@ -5,7 +5,7 @@ import type { PromptEstimate } from '../../token-counter/prompt/request-counter.
 import { REPLY_PRIMING } from '../../token-counter/prompt/messages.js';
 import { TOKENS_PER_BYTE } from '../../token-counter/prompt/prompt-context.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
-import { outputCap, worstNanoUsd } from './worst-cost.js';
+import { outputCap, UNLIMITED_OUTPUT, worstNanoUsd } from './worst-cost.js';
 import type { JsonBody, Soon } from '../body/json-body.js';
 
 type Body = Readonly<Record<string, unknown>>;
@@ -214,12 +214,18 @@ function estimateByLength({ messages, input, prompt, system, instructions, tools
   }
 }
 
+/** How the cost of a request is estimated. */
+export interface CostContext extends Omit<EstimateContext, 'tokensPerMinute'> {
+  /** Output tokens of one choice of this model, at most. Default: all that the request allows. */
+  readonly outputOf?: (model: string) => number | undefined;
+}
+
 /**
  * The most nano-USD that a request may cost by the prices of its model: `max_tokens`, otherwise the
  * model's own limit or 16,384, times `n`. 0 without a prompt; `undefined` where no price is known.
  */
-export async function estimateNanoUsd(given: unknown, context: Omit<EstimateContext, 'tokensPerMinute'>): Promise<number | undefined> {
-  const { counter, json } = context;
+export async function estimateNanoUsd(given: unknown, context: CostContext): Promise<number | undefined> {
+  const { counter, json, outputOf } = context;
   if (!isBody(given)) return 0;
   const prompt = await promptTokensOf(given, context);
   if (prompt === 0) return 0;
@@ -228,7 +234,9 @@ export async function estimateNanoUsd(given: unknown, context: Omit<EstimateCont
   const name = typeof model === 'string' ? model : undefined;
   const asked = replyOf({ ...body, n: 1 });
   const choices = Math.min(Math.max(positive(n), 1), MOST_CHOICES);
-  const output = isEmbedding(body) ? 0 : outputCap(asked === 0 ? undefined : asked, counter.getModelLimits(name).maxOutputTokens, choices);
+  const expected = name === undefined ? undefined : outputOf?.(name);
+  const allowed = Math.min(asked === 0 ? UNLIMITED_OUTPUT : asked, expected ?? Infinity);
+  const output = isEmbedding(body) ? 0 : outputCap(allowed, counter.getModelLimits(name).maxOutputTokens, choices);
   return worstNanoUsd((input, out, details) => counter.estimateCost(input, out, name, details), prompt, output);
 }
 

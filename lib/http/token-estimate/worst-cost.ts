@@ -7,9 +7,32 @@ export type CostOf = (inputTokens: number, outputTokens: number, details?: Usage
 /** Output of a request that does not limit it, as LiteLLM assumes it. */
 export const UNLIMITED_OUTPUT = 16_384;
 
+/** The least output that a request is lowered to: OpenAI's Responses take no smaller figure. */
+export const LEAST_OUTPUT = 16;
+
 /** Output tokens that a request may get: what it asks for, within what the model can write. */
 export function outputCap(asked: number | undefined, modelMax: number | null | undefined, choices = 1): number {
   return Math.min(asked ?? UNLIMITED_OUTPUT, modelMax ?? Infinity) * Math.max(1, choices);
+}
+
+/**
+ * The most output tokens for which a request costs at most `nanoUsd`; `undefined` where that is
+ * less than `LEAST_OUTPUT`, or no price is known.
+ */
+export function affordableOutput(
+  costOf: CostOf,
+  inputTokens: number,
+  { nanoUsd: most, cap }: { nanoUsd: number; cap: number },
+): number | undefined {
+  const isPaid = (output: number): boolean => (worstNanoUsd(costOf, inputTokens, output) ?? Infinity) <= most;
+  if (cap < LEAST_OUTPUT || !isPaid(LEAST_OUTPUT)) return undefined;
+  let [low, high] = [LEAST_OUTPUT, cap];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (isPaid(middle)) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }
 
 /**

@@ -59,6 +59,8 @@ export class Attempt implements JudgedAttempt {
   /** The provider does not have what a request that passes as it is asks for: a path, a file. */
   isNotThere = false;
   firstChunkAtMs: number | undefined = undefined;
+  /** Output tokens of each choice, where a budget pays for less than the request asks for. */
+  mostOutput: number | undefined = undefined;
   private sentAtMs: number | undefined = undefined;
   endedAtMs = NaN;
   private answeredAtMs: number | undefined = undefined;
@@ -87,6 +89,10 @@ export class Attempt implements JudgedAttempt {
 
   get isOverCallersTime(): boolean {
     return this.timer?.isCallersLimit === true;
+  }
+
+  clampOutput(tokens: number): void {
+    this.mostOutput = tokens;
   }
 
   /** From here on time limits and cancellation abort `exchange`. @throws RequestCancelledError */

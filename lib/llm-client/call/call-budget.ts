@@ -1,7 +1,7 @@
 import { BudgetExceededError, UnsupportedRequestError } from '../../common/http-errors.js';
 import { nanoUsd } from '../../common/nano-usd.js';
 import type { CallCost } from '../../http/request-money.js';
-import { outputCap, worstNanoUsd } from '../../http/token-estimate/worst-cost.js';
+import { affordableOutput, outputCap, worstNanoUsd, type CostOf } from '../../http/token-estimate/worst-cost.js';
 import type { RequestContext } from '../../http/request-context.js';
 import type { Selection } from './call-router.js';
 
@@ -18,7 +18,15 @@ export interface PricedAttempt {
   readonly promptTokens: number | undefined;
   /** What a fallback changes of the request. */
   readonly target: { readonly overrides?: Readonly<Record<string, unknown>> };
+  /**
+   * Asks the provider for at most so many tokens of each choice. Absent where the request is to
+   * wait rather than to get less.
+   */
+  clampOutput?(tokens: number): void;
 }
+
+/** Budgets of one request that may each leave less. */
+const MOST_CLAMPS = 3;
 
 /** The money of one call whose request has budgets. */
 export class CallBudget {
@@ -30,18 +38,29 @@ export class CallBudget {
 
   /**
    * Holds the most that an attempt may cost, beside what the call has spent. Called before anything
-   * is sent, so that a retry or a fallback to a dearer model is denied, too.
+   * is sent, so that a retry or a fallback to a dearer model is denied, too, or gets less output
+   * where the budgets allow that (`clampOutput`).
    * @throws BudgetExceededError; UnsupportedRequestError for a model without a price.
    */
   async cover(attempt: PricedAttempt, maxOutputOf: (model: string) => number | null): Promise<void> {
     const { request } = attempt.call;
-    const nano = worstOf(attempt, maxOutputOf) ?? request?.unpricedNanoUsd;
+    const priced = pricedOf(attempt, maxOutputOf);
+    let nano = priced.costOf(priced.output) ?? request?.unpricedNanoUsd;
     if (nano === undefined) throw unpriced(attempt);
-    const more = this.spent + nano - this.covered;
-    if (more <= 0) return;
-    const denial = await request?.cover(more);
-    if (denial !== undefined) throw denial;
-    this.covered += more;
+    for (let tries = 0; ; tries++) {
+      const more = this.spent + nano - this.covered;
+      if (more <= 0) return;
+      const denial = await request?.cover(more);
+      if (denial === undefined) {
+        this.covered += more;
+        return;
+      }
+      const left = denial.leftNanoUsd + this.covered - this.spent;
+      const output = request?.clampsOutput === true && tries < MOST_CLAMPS ? priced.outputFor(left) : undefined;
+      if (output === undefined || attempt.clampOutput === undefined) throw denial.error;
+      attempt.clampOutput(Math.floor(output / priced.choices));
+      nano = Math.min(left, priced.costOf(output) ?? left);
+    }
   }
 
   /**
@@ -73,18 +92,34 @@ export class CallBudget {
   }
 }
 
-/** By the prices of the deployment. */
-function worstOf(
+/** What an attempt may cost by the prices of its deployment. */
+interface PricedOutput {
+  /** Tokens that are held for, of all choices. */
+  readonly output: number;
+  readonly choices: number;
+  costOf(output: number): number | undefined;
+  /** The most output that an amount pays; `undefined` where that is next to nothing. */
+  outputFor(nanoUsd: number): number | undefined;
+}
+
+function pricedOf(
   { call, selection, promptTokens = 0, target }: PricedAttempt,
   maxOutputOf: (model: string) => number | null,
-): number | undefined {
-  const { deployment, model } = selection;
-  const { operation, maxTokens, choices } = call.description;
+): PricedOutput {
+  const { deployment, model, group } = selection;
+  const { operation, maxTokens } = call.description;
+  const choices = Math.max(1, call.description.choices ?? 1);
   const asked = outputIn(target.overrides) ?? maxTokens ?? outputIn(deployment.params);
   const { max_output_tokens: stated } = deployment.info;
   const most = typeof stated === 'number' ? stated : maxOutputOf(model);
-  const output = WITHOUT_OUTPUT.has(operation) ? 0 : outputCap(asked, most, choices);
-  return worstNanoUsd((input, out, details) => deployment.costUsd(input, out, model, details), promptTokens, output);
+  const price: CostOf = (input, out, details) => deployment.costUsd(input, out, model, details);
+  const cap = WITHOUT_OUTPUT.has(operation) ? 0 : outputCap(asked, most, choices);
+  return {
+    output: Math.min(cap, (call.request?.expectedOutput(group) ?? Infinity) * choices),
+    choices,
+    costOf: (output) => worstNanoUsd(price, promptTokens, output),
+    outputFor: (nanoUsd) => affordableOutput(price, promptTokens, { nanoUsd, cap }),
+  };
 }
 
 function outputIn(fields: Readonly<Record<string, unknown>> | undefined): number | undefined {

@@ -101,11 +101,12 @@ class CustomExchange implements Exchange {
 
   async begin<T>(send: Send<T>): Promise<T> {
     const { attempt, controller } = this;
-    const { selection, number, model, target } = attempt;
+    const { selection, number, model, target, mostOutput } = attempt;
+    const overrides = mostOutput === undefined ? target.overrides : { ...target.overrides, max_completion_tokens: mostOutput };
     const { deployment, group } = selection;
     attempt.begin(this);
     this.wasSent = true;
-    const context = { signal: controller.signal, attempt: number, model, group, overrides: target.overrides };
+    const context = { signal: controller.signal, attempt: number, model, group, overrides };
     attempt.sending();
     // Asynchronous, because a `send` may throw before it returns a promise.
     const work = async (): Promise<T> => send(deployment, context);

@@ -85,6 +85,8 @@ export class CallReporter implements AttemptReporter {
       usageDetails: known?.details,
     });
     const costUsd = known === undefined ? undefined : this.spend(attempt, known, usage === undefined);
+    if (usage !== undefined)
+      call.request?.learnOutput(selection.group, usage.completionTokens / Math.max(1, call.description.choices ?? 1));
     attempt.observed?.ended({ ...outcomeOf(usage), costUsd, status: 200 });
     if (known === undefined) call.budget?.lose();
     if (!this.end(call, 'succeeded')) return;

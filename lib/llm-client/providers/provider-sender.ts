@@ -47,6 +47,10 @@ const MOST_LACKING = 1000;
 /** undici's word for it. */
 const NO_LIMIT = 0;
 
+/** How requests limit their output; the last one of an operation where it names none. */
+const OUTPUT_FIELDS = ['max_completion_tokens', 'max_tokens', 'max_output_tokens'] as const;
+const OUTPUT_FIELD_OF: Readonly<Record<string, string>> = { chat: 'max_completion_tokens', responses: 'max_output_tokens' };
+
 /** Sends attempts by the protocol of their provider, over the connection pool. */
 export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> {
   constructor(
@@ -112,7 +116,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
   }
 
   /** The operation as the provider has it, else by chat. */
-  private callFor({ model, target, selection }: Attempt, known: KnownEndpoint, state: SendState): BridgeableCall {
+  private callFor({ model, target, selection, mostOutput }: Attempt, known: KnownEndpoint, state: SendState): BridgeableCall {
     const { addsUsage, notFound } = state;
     const { request, operation } = this;
     const { endpoint, defaults, fixed } = known;
@@ -122,7 +126,10 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     const { max_output_tokens: stated } = selection.deployment.info;
     const maxOutputOf = typeof stated === 'number' ? () => stated : this.access.maxOutputOf;
     const { protocol, provider, headers } = endpoint;
-    const { overrides } = target;
+    const overrides =
+      mostOutput === undefined
+        ? target.overrides
+        : { ...target.overrides, ...this.outputLimit({ ...defaults, ...body, ...target.overrides }, mostOutput) };
     // One literal: spread from parts, it took 2 us of each call.
     const sent: SentRequest = {
       request,
@@ -157,6 +164,13 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     }
     const reason = `${provider} does not offer ${operation} for ${model}`;
     throw new UnsupportedRequestError({ provider, reason, mend: 'ask for another model' });
+  }
+
+  /** The fields that limit the output, as the request names them. */
+  private outputLimit(fields: Readonly<Record<string, unknown>>, tokens: number): Readonly<Record<string, number>> {
+    const named = OUTPUT_FIELDS.filter((field) => typeof fields[field] === 'number');
+    const names = named.length > 0 ? named : [OUTPUT_FIELD_OF[this.operation] ?? 'max_tokens'];
+    return Object.fromEntries(names.map((name) => [name, tokens]));
   }
 
   private dispatch(attempt: Attempt, { protocol }: ProviderEndpoint, sent: ProviderRequest, exchange: ProviderExchange): void {

@@ -1,10 +1,12 @@
 import { LARGEST_USD, nanoUsd } from '../../common/nano-usd.js';
 import {
   checkArray,
+  checkBoolean,
   checkFunction,
   checkKnownKeys,
   checkNumber,
   checkObject,
+  checkOneOf,
   checkString,
   joinPath,
   optional,
@@ -38,6 +40,17 @@ export interface BudgetSettings {
    */
   readonly unpricedUsd?: number;
   /**
+   * What is held for the output of a request. `worst` (default): all that it may write.
+   * `expected`: what 95 % of the last requests of the same key and model have written, once 20 are
+   * known; a longer answer may then exceed the budget.
+   */
+  readonly reserve?: 'worst' | 'expected';
+  /**
+   * Whether a request that a budget cannot pay in full is sent with a smaller `max_tokens`, down to
+   * 16. `LlmClient` does that, so the handler has to call models by it. Default `false`.
+   */
+  readonly clampOutput?: boolean;
+  /**
    * A file that keeps the budgets of the memory store over a restart: written every 5 seconds and
    * at shutdown, by one process. Default: none.
    */
@@ -50,11 +63,14 @@ export interface ResolvedBudgetSettings {
   readonly alertAt: readonly number[];
   readonly onAlert?: (alert: BudgetAlert) => void;
   readonly unpricedNanoUsd: number | undefined;
+  readonly reserve: 'worst' | 'expected';
+  readonly clampOutput: boolean;
   readonly snapshotFile: string | undefined;
 }
 
 const DEFAULT_MARKS = [0.5, 0.8, 1];
-const KNOWN: readonly (keyof BudgetSettings)[] = ['alertAt', 'onAlert', 'unpricedUsd', 'snapshotFile'];
+const RESERVES = ['worst', 'expected'] as const;
+const KNOWN: readonly (keyof BudgetSettings)[] = ['alertAt', 'onAlert', 'unpricedUsd', 'reserve', 'clampOutput', 'snapshotFile'];
 const MOST_MARKS = 16;
 
 /** @throws InvalidConfigurationError naming the option (`rateLimit.budgets.alertAt[0]`). */
@@ -72,6 +88,8 @@ export function resolveBudgetSettings(path: string, value: unknown): ResolvedBud
     unpricedNanoUsd: optional(input.unpricedUsd, undefined, (usd) =>
       nanoUsd(checkNumber(at('unpricedUsd'), usd, { min: 0, max: LARGEST_USD })),
     ),
+    reserve: optional(input.reserve, 'worst', (value) => checkOneOf(at('reserve'), value, RESERVES)),
+    clampOutput: optional(input.clampOutput, false, (value) => checkBoolean(at('clampOutput'), value)),
     snapshotFile: optional(input.snapshotFile, undefined, (file) => checkString(at('snapshotFile'), file)),
   };
 }

@@ -1,7 +1,7 @@
 import { BudgetExceededError, FastLiteLLM, UnsupportedRequestError, type RateLimiterService } from 'nestjs-fast-litellm';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RequestContext } from '../../../lib/http/request-context.js';
-import { scripted } from '../../support/llm-client-providers.js';
+import { scripted, stopProviders } from '../../support/llm-client-providers.js';
 import { until } from '../../support/until.js';
 
 const quiet = { log: () => {}, warn: () => {}, error: () => {} };
@@ -66,7 +66,10 @@ describe('LlmClient under budgets', () => {
     limiter.reset('a');
     invoiced = calls = 0;
   });
-  afterAll(() => llm.close());
+  afterAll(async () => {
+    await llm.close();
+    await stopProviders();
+  });
 
   /** A request of which a guard has held next to nothing. */
   const begin = (usd = 0.000_000_001): { request: object; context: RequestContext } => {

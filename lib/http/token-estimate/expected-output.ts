@@ -1,0 +1,38 @@
+/** Pairs of key and model that are remembered; the least recently used are forgotten. */
+const MOST_PAIRS = 10_000;
+/** Answers that are remembered of a pair. */
+const SAMPLES = 100;
+/** Fewer say nothing about the longest of twenty. */
+const LEAST_SAMPLES = 20;
+const SHARE = 0.95;
+
+/** The last answers of one key and model. */
+interface Seen {
+  readonly tokens: Float64Array;
+  count: number;
+}
+
+/** Learns how long the answers of a model to a key are. */
+export class ExpectedOutputs {
+  private readonly seen = new Map<string, Seen>();
+
+  /** Adds the output tokens of one answer. */
+  learn(key: string, model: string, tokens: number): void {
+    const pair = `${model} ${key}`;
+    let seen = this.seen.get(pair);
+    if (seen === undefined) {
+      if (this.seen.size >= MOST_PAIRS) this.seen.delete(this.seen.keys().next().value as string);
+      seen = { tokens: new Float64Array(SAMPLES), count: 0 };
+    } else this.seen.delete(pair);
+    this.seen.set(pair, seen);
+    seen.tokens[seen.count++ % SAMPLES] = tokens;
+  }
+
+  /** What 95 % of the last 100 answers have not exceeded; `undefined` of fewer than 20. */
+  expected(key: string, model: string): number | undefined {
+    const seen = this.seen.get(`${model} ${key}`);
+    if (seen === undefined || seen.count < LEAST_SAMPLES) return undefined;
+    const known = seen.tokens.slice(0, Math.min(seen.count, SAMPLES)).sort();
+    return known[Math.ceil(known.length * SHARE) - 1];
+  }
+}

@@ -1,0 +1,148 @@
+import { Body, Controller, HttpCode, Post, Req, UseGuards, type INestApplication } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import {
+  FastLiteLLMModule,
+  LlmClient,
+  RateLimit,
+  RateLimitGuard,
+  RateLimiterService,
+  type BudgetSettings,
+  type ChatRequest,
+} from 'nestjs-fast-litellm';
+import type { Server } from 'node:http';
+import request from 'supertest';
+import { scripted, stopProviders } from '../../support/llm-client-providers.js';
+import { until } from '../../support/until.js';
+import { logger } from '../rate-limit/limited-routes.js';
+
+const KEY = 'ip:127.0.0.1';
+/** 0.001 USD for a token read, 0.002 for one written. */
+const PRICES = { inputPerMillion: 1_000, outputPerMillion: 2_000 };
+
+@Controller()
+@UseGuards(RateLimitGuard)
+class ChatController {
+  constructor(private readonly client: LlmClient) {}
+
+  @Post('chat')
+  @HttpCode(200)
+  @RateLimit({ name: 'paid' })
+  async chat(@Req() incoming: object, @Body() body: ChatRequest): Promise<unknown> {
+    return (await this.client.chat({ ...body, stream: false }, { request: incoming })).json();
+  }
+}
+
+describe('output under a budget', () => {
+  const asked: Record<string, unknown>[] = [];
+  /** Tokens that the provider writes, if it may. */
+  let wanted = 1_000;
+  let app: INestApplication;
+  let limiter: RateLimiterService;
+
+  const start = async (budgets: BudgetSettings): Promise<void> => {
+    const provider = await scripted((incoming, response) => {
+      const parts: Buffer[] = [];
+      incoming.on('data', (part: Buffer) => parts.push(part));
+      incoming.on('end', () => {
+        const body = JSON.parse(Buffer.concat(parts).toString()) as Record<string, unknown>;
+        asked.push(body);
+        const cap = Number(body.max_completion_tokens ?? body.max_tokens ?? Infinity);
+        const written = Math.min(cap * Number(body.n ?? 1), wanted);
+        const message = { role: 'assistant', content: 'hi' };
+        const usage = { prompt_tokens: 8, completion_tokens: written, total_tokens: 8 + written };
+        const answer = { id: 'x', object: 'chat.completion', choices: [{ index: 0, message, finish_reason: 'length' }], usage };
+        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+      });
+    });
+    const module = await Test.createTestingModule({
+      imports: [
+        FastLiteLLMModule.forRoot({
+          logger,
+          rateLimit: { budgets, limits: { paid: { usdPerDay: 1 } } },
+          tokenCounter: { pricing: { overrides: { 'gpt-4': PRICES } } },
+          router: {
+            numRetries: 0,
+            modelList: [{ model_name: 'gpt-4', litellm_params: { model: 'openai/gpt-4', api_base: provider, api_key: 'sk-x' } }],
+          },
+        }),
+      ],
+      controllers: [ChatController],
+    }).compile();
+    app = module.createNestApplication({ logger: false });
+    await app.listen(0, '127.0.0.1');
+    limiter = module.get(RateLimiterService);
+  };
+  beforeEach(() => {
+    asked.length = 0;
+    wanted = 1_000;
+  });
+  afterEach(async () => {
+    await app.close();
+    await stopProviders();
+  });
+
+  const post = (body: object) =>
+    request(app.getHttpServer() as Server)
+      .post('/chat')
+      .send({ model: 'gpt-4', messages: [{ role: 'user', content: 'hello world' }], ...body });
+  const standing = () => limiter.getBudgets(KEY, { limit: 'paid' })[0];
+  const settled = () => until(() => standing().heldUsd === 0);
+
+  it.each([
+    [{ max_tokens: 4_000 }, 'max_tokens', 1],
+    [{ max_completion_tokens: 4_000 }, 'max_completion_tokens', 1],
+    [{}, 'max_completion_tokens', 1],
+    [{ max_tokens: 4_000, n: 3 }, 'max_tokens', 3],
+  ])('is lowered to what the budget has left: %j', async (body, field, choices) => {
+    await start({ clampOutput: true });
+    const { headers } = await post(body).expect(200);
+    const { 'x-ratelimit-remaining-usd': left } = headers as Record<string, string>;
+    expect(left).toBe('0');
+    const cap = Number(asked[0][field]) * choices;
+    // The guard counts the prompt, whose exact length is not the point.
+    expect(cap).toBeGreaterThan(480);
+    expect(cap).toBeLessThan(500);
+    await settled();
+    expect(standing().spentUsd).toBeLessThanOrEqual(1);
+    expect(standing().spentUsd).toBeCloseTo(0.008 + Math.min(cap, wanted) * 0.002, 9);
+  });
+
+  it('is left alone where the budget pays for all of it, and denied where it pays for less than 16 tokens', async () => {
+    await start({ clampOutput: true });
+    await post({ max_tokens: 100 }).expect(200);
+    expect(asked[0].max_tokens).toBe(100);
+    await settled();
+    await limiter.setSpent(KEY, 0.98, { limit: 'paid' });
+    const { body } = await post({ max_tokens: 100 }).expect(429);
+    expect(body).toMatchObject({ error: { code: 'budget_exhausted' } });
+    const { deniedCount, allowedCount } = limiter.getStats();
+    expect([allowedCount, deniedCount]).toEqual([1, 1]);
+    expect(asked).toHaveLength(1);
+  });
+
+  it('is denied where clampOutput is not set', async () => {
+    await start({});
+    await post({ max_tokens: 4_000 }).expect(429);
+    expect(asked).toHaveLength(0);
+  });
+
+  it('is held as it is expected to be, once 20 answers are known', async () => {
+    await start({ reserve: 'expected' });
+    wanted = 10;
+    const remaining = async (): Promise<number> =>
+      Number((await post({ max_tokens: 200 }).expect(200)).headers['x-ratelimit-remaining-usd']);
+    for (let i = 0; i < 20; i++) {
+      expect(await remaining()).toBeLessThan(0.6);
+      await settled();
+      limiter.reset(KEY, { limit: 'paid' });
+    }
+    expect(await remaining()).toBeGreaterThan(0.96);
+    await settled();
+    expect(standing().spentUsd).toBeCloseTo(0.028, 9);
+    // A longer answer is paid in full, and learnt.
+    wanted = 200;
+    await post({ max_tokens: 200 }).expect(200);
+    await settled();
+    expect(standing().spentUsd).toBeCloseTo(0.028 + 0.408, 9);
+  });
+});

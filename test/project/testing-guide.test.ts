@@ -13,7 +13,7 @@ beforeAll(() => Logger.overrideLogger(false));
 const path = 'docs/testing.md';
 const guide = readFileSync(join(root, path), 'utf8');
 const blocks = codeBlocks({ path, text: guide }).filter(({ info, text }) => info === 'ts' && /^(?:it|test)\(/m.test(text));
-const [withJest, withNodeTest, withNest] = blocks.map(({ text }) => text);
+const [withJest, withNodeTest, withNest, withLimits] = blocks.map(({ text }) => text);
 
 /** A file in a folder of its own, until `run` returns. */
 function withFile(name: string, text: string, run: (folder: string, file: string) => void): void {
@@ -27,14 +27,14 @@ function withFile(name: string, text: string, run: (folder: string, file: string
 }
 
 describe('the examples of docs/testing.md', () => {
-  it('are one for Jest, one for node:test and one for Nest', () => {
-    expect(blocks).toHaveLength(3);
+  it('are three for Jest, one of them with Nest, and one for node:test', () => {
+    expect(blocks).toHaveLength(4);
     expect(withNodeTest).toContain("from 'node:test'");
     expect(withNest).toContain("from '@nestjs/testing'");
   });
 
   // They declare their tests here.
-  for (const text of [withJest, withNest]) {
+  for (const text of [withJest, withNest, withLimits]) {
     const { outputText } = ts.transpileModule(text, {
       compilerOptions: { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022 },
     });

@@ -1,9 +1,10 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { FastLiteLLM, type FastLiteLLMOptions } from 'nestjs-fast-litellm';
+import { startProvider } from 'nestjs-fast-litellm/testing';
 import OpenAI, { toFile } from 'openai';
+import { PIXEL, SOUND } from '../../../lib/testing/protocols/openai-others.js';
 import { hanging } from '../../support/ai-sdk-providers.js';
 import { deploymentOf, HELLO, provider, stopProviders } from '../../support/llm-client-providers.js';
-import { OpenAIProvider, PIXEL, SOUND } from '../../support/openai-provider.js';
 import { until } from '../../support/until.js';
 
 const quiet = { log: () => {}, warn: () => {}, error: () => {} };
@@ -129,14 +130,15 @@ describe('the fetch of a FastLiteLLM', () => {
   });
 
   it('passes forms, files and sound', async () => {
-    const upstream = await OpenAIProvider.start('one');
+    const upstream = await startProvider('openai');
     const { openai } = open({ router: { modelList: [deploymentOf('m', upstream, { model: 'openai/other' })] } });
     const image = await toFile(Buffer.from(PIXEL, 'base64'), 'dog.png', { type: 'image/png' });
     expect((await openai.images.edit({ model: 'm', prompt: 'A dog', image })).data).toHaveLength(1);
-    expect((await upstream.latestForm()).get('model')).toBe('other');
+    expect((await upstream.latest.form()).get('model')).toBe('other');
     const speech = await openai.audio.speech.create({ model: 'm', voice: 'alloy', input: 'Hello' });
     expect(Buffer.from(await speech.arrayBuffer())).toEqual(SOUND);
     const file = await openai.files.retrieve('file-1', { query: { model: 'm' } });
-    expect([file.id, upstream.latest.path]).toEqual(['file-1', '/files/file-1']);
+    expect([file.id, upstream.latest.path]).toEqual(['file-1', '/v1/files/file-1']);
+    await upstream.close();
   });
 });

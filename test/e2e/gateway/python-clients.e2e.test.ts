@@ -1,9 +1,10 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { startProvider, type TestProvider } from 'nestjs-fast-litellm/testing';
+import { PIXEL, SOUND } from '../../../lib/testing/protocols/openai-others.js';
 import { ADAPTERS, GatewayApp, type AdapterName } from '../../support/gateway-app.js';
 import { deploymentOf, provider, stopProviders } from '../../support/llm-client-providers.js';
-import { OpenAIProvider, PIXEL, SOUND } from '../../support/openai-provider.js';
 
 /** A Python that has the packages `openai` and `litellm`. */
 const PYTHON = process.env.PYTHON_CLIENTS ?? 'python3';
@@ -14,14 +15,16 @@ if (!hasClients) process.stderr.write('no python3 with openai and litellm (PYTHO
 
 (hasClients ? describe : describe.skip).each(Object.keys(ADAPTERS) as AdapterName[])('Python clients of the gateway on %s', (adapter) => {
   let gateway: GatewayApp;
+  let other: TestProvider;
   beforeAll(async () => {
-    const [chat, other] = [await provider('one'), await OpenAIProvider.start('other')];
+    const chat = await provider('one');
+    other = await startProvider('openai', { script: 'Hello' });
     const router = { modelList: [deploymentOf('gpt-4o', chat), deploymentOf('other', { name: 'other-1', apiBase: other.apiBase })] };
     gateway = await GatewayApp.start(adapter, {}, { module: { router, rateLimit: { requestsPerMinute: 100_000 } } });
   });
   afterAll(async () => {
     await gateway.stop();
-    await stopProviders();
+    await Promise.all([stopProviders(), other.close()]);
   });
 
   it('serves openai and litellm, unchanged', async () => {

@@ -2,7 +2,7 @@ import { Controller, Get, Module, type INestApplication } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { ExternalExceptionsHandler } from '@nestjs/core/exceptions/external-exceptions-handler.js';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
-import { ProviderError, RetryAfterFilter, RouterRateLimitError } from 'nestjs-fast-litellm';
+import { CallQueueError, ProviderError, RetryAfterFilter, RouterRateLimitError } from 'nestjs-fast-litellm';
 import { adapters, startModule } from '../rate-limit/limited-routes.js';
 
 const cooling = new RouterRateLimitError('gpt-4', 1200, ['a']);
@@ -17,6 +17,11 @@ class RefusalsController {
   @Get('for-good')
   forGood() {
     throw new RouterRateLimitError('gpt-4', undefined, []);
+  }
+
+  @Get('queue')
+  queue() {
+    throw new CallQueueError('queue_full', 'gpt-4', 3_000);
   }
 
   @Get('provider')
@@ -38,6 +43,9 @@ describe.each(adapters)('RetryAfterFilter on %s', (adapter) => {
     const refused = await started.client.get('/cooling').expect(429);
     expect(refused.headers).toMatchObject({ 'retry-after': '2', 'retry-after-ms': '1200' });
     expect(refused.body).toEqual(cooling.getResponse());
+    const full = await started.client.get('/queue').expect(429);
+    expect(full.headers).toMatchObject({ 'retry-after': '3', 'retry-after-ms': '3000' });
+    expect(full.body).toMatchObject({ error: { type: 'requests', code: 'queue_full' } });
     const busy = await started.client.get('/provider').expect(503);
     expect(busy.headers).toMatchObject({ 'retry-after': '1', 'retry-after-ms': '30' });
     const forGood = await started.client.get('/for-good').expect(429);

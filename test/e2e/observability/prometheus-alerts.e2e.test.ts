@@ -38,6 +38,13 @@ const RAISED: Readonly<Record<string, { readonly series: Readonly<Record<string,
     series: { 'llm_client_calls_total{outcome="failed"}': '0+1x60', 'llm_client_calls_total{outcome="succeeded"}': '0+9x60' },
     afterS: 600,
   },
+  FastLiteLLMQueueOverflows: {
+    series: {
+      'llm_client_queue_left_total{class="batch",outcome="timeout"}': '0+3x60',
+      'llm_client_queue_left_total{class="batch",outcome="served"}': '0+9x60',
+    },
+    afterS: 600,
+  },
   FastLiteLLMBudgetNearlyUsed: {
     series: { 'router_budget_remaining_usd{budget="team"}': '10 0.5x20', 'router_budget_usd{budget="team"}': '10x21' },
     afterS: 60,
@@ -57,6 +64,9 @@ const WELL = {
   'call_duration_seconds{component="llm_client",operation="first_chunk",percentile="95"}': '1x60',
   'llm_client_calls_total{outcome="failed"}': '0+1x60',
   'llm_client_calls_total{outcome="succeeded"}': '0+99x60',
+  'llm_client_queue_left_total{class="batch",outcome="served"}': '0+99x60',
+  'llm_client_queue_left_total{class="batch",outcome="cancelled"}': '0+3x60',
+  'llm_client_queue_left_total{class="batch",outcome="timeout"}': '5x60',
   'router_budget_remaining_usd{budget="team"}': '10x60',
   'router_budget_usd{budget="team"}': '10x60',
   'router_budget_remaining_usd{budget="of nothing"}': '0x60',

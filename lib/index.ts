@@ -155,6 +155,7 @@ export {
   type TextKind,
   type TextVerdict,
 } from './llm-client/hooks/call-hook.js';
+export { CallJournal, type CallJournalOptions } from './llm-client/hooks/call-journal.js';
 export type { LlmClientOptions } from './llm-client/llm-client.options.js';
 export type { InProcessCallSettings, ModelGroups } from './llm-client/in-process-calls.js';
 export type { CallOptions, ModelRequest } from './llm-client/request.js';

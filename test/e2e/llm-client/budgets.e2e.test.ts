@@ -107,6 +107,15 @@ describe('LlmClient under budgets', () => {
     expect(stream.costUsd).toBeCloseTo(0.013, 12);
   });
 
+  it('holds what the body of a hook may cost, not the one that it replaces', async () => {
+    const { request } = begin();
+    const remove = llm.client.addHook({ onRequest: ({ body }) => ({ replace: { ...body, max_tokens: 10_000 } }) });
+    const denied = llm.client.chat(ask('cheap', 'ok 1 1'), { request });
+    await expect(denied).rejects.toBeInstanceOf(BudgetExceededError);
+    expect(calls).toBe(0);
+    remove();
+  });
+
   it('denies a call that its budget cannot pay, and asks no provider', async () => {
     const { request, context } = begin();
     const denied = llm.client.chat(ask('cheap', 'ok 1 1', { max_tokens: 10_000 }), { request });

@@ -1,0 +1,114 @@
+import { appendFile } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
+import type { OnApplicationShutdown } from '@nestjs/common';
+import { defaultLog } from '../../common/default-log.js';
+import type { LogSink } from '../../common/log-sink.js';
+import { checkKnownKeys, checkObject, checkPositiveInteger, checkString, optional } from '../../common/options.js';
+import { CallHook, type CallEnd, type HookedCall, type ModelCallHook } from './call-hook.js';
+
+/** Options of `CallJournal`. */
+export interface CallJournalOptions {
+  /** Path of the file, which only the process's user may read if it is made. */
+  readonly file: string;
+  /** Lines that may wait for the disk; what comes beyond is counted and dropped. Default 10,000. */
+  readonly maxPending?: number;
+  /** Default: Nest's logger. */
+  readonly logger?: LogSink;
+}
+
+/** Characters of one write, which the operating system appends in one piece. */
+const LONGEST_WRITE = 64 * 1024;
+const RETRY_MS = 1000;
+
+/**
+ * A journal of calls: a line of JSON for each, with model, outcome, tokens, cost and durations, and
+ * without any content. Several processes may append to one file, and it may be rotated at any time.
+ *
+ * @example
+ * { provide: CallJournal, useFactory: () => new CallJournal({ file: '/var/log/calls.jsonl' }) }
+ */
+@CallHook()
+export class CallJournal implements ModelCallHook, OnApplicationShutdown {
+  private readonly file: string;
+  private readonly maxPending: number;
+  private readonly log: LogSink;
+  private pending: string[] = [];
+  private dropped = 0;
+  private writing: Promise<void> | undefined = undefined;
+  /** Whether the disk is given time after a failure. */
+  private isWaiting = false;
+  /** Whether the last write failed: it may have left half a line. */
+  private hasFailed = false;
+
+  /** @throws InvalidConfigurationError naming the option. */
+  constructor(options: CallJournalOptions) {
+    const { file, maxPending, logger } = checkObject('CallJournal', options) as unknown as CallJournalOptions;
+    checkKnownKeys('CallJournal', options, ['file', 'maxPending', 'logger']);
+    this.file = checkString('CallJournal.file', file);
+    this.maxPending = optional(maxPending, 10_000, (value) => checkPositiveInteger('CallJournal.maxPending', value));
+    this.log = logger ?? defaultLog();
+  }
+
+  onEnd(call: HookedCall, end: CallEnd): void {
+    if (this.pending.length >= this.maxPending) this.dropped++;
+    else this.pending.push(lineOf(call, end));
+    if (!this.isWaiting) this.writing ??= this.write();
+  }
+
+  /** Writes what is pending. With a disk that fails it gives up, and logs how much is lost. */
+  async close(): Promise<void> {
+    await this.writing;
+    while (this.pending.length > 0) if (!(await this.writeBatch())) break;
+    const lost = this.pending.length + this.dropped;
+    if (lost > 0) this.log.error(`Call journal: ${lost} lines are lost (${this.file})`);
+    this.pending = [];
+    this.dropped = 0;
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return this.close();
+  }
+
+  private async write(): Promise<void> {
+    // What ends in one turn of the event loop is written at once.
+    await setImmediate();
+    let isWritten = true;
+    while (isWritten && this.pending.length > 0) isWritten = await this.writeBatch();
+    this.writing = undefined;
+    if (!isWritten) this.retryLater();
+  }
+
+  private retryLater(): void {
+    this.isWaiting = true;
+    setTimeout(() => {
+      this.isWaiting = false;
+      if (this.pending.length > 0) this.writing ??= this.write();
+    }, RETRY_MS).unref();
+  }
+
+  private async writeBatch(): Promise<boolean> {
+    const { pending, dropped } = this;
+    let [lines, text] = [0, this.hasFailed ? '\n' : ''];
+    while (lines < pending.length && (lines === 0 || text.length + pending[lines].length < LONGEST_WRITE)) text += pending[lines++];
+    if (dropped > 0) text += `${JSON.stringify({ time: new Date().toISOString(), dropped })}\n`;
+    try {
+      await appendFile(this.file, text, { mode: 0o600 });
+    } catch (error) {
+      if (!this.hasFailed)
+        this.log.error(`Call journal: cannot write ${this.file} (${String((error as NodeJS.ErrnoException).code)}); it tries again`);
+      this.hasFailed = true;
+      return false;
+    }
+    this.hasFailed = false;
+    this.dropped -= dropped;
+    this.pending.splice(0, lines);
+    return true;
+  }
+}
+
+function lineOf({ id, operation, model, stream, startedAt }: HookedCall, { error, ...end }: CallEnd): string {
+  const { code, name } = (error ?? {}) as { readonly code?: unknown; readonly name?: unknown };
+  // Not the message, which may quote a prompt.
+  const errorCode = [code, name].find((each) => typeof each === 'string') ?? 'unknown';
+  return `${JSON.stringify({ time: startedAt.toISOString(), id, operation, model, stream, ...end, ...(error !== undefined && { errorCode }) })}\n`;
+}

@@ -4,6 +4,7 @@ import { environment } from './harness/environment.js';
 import { writeReport } from './harness/documents.js';
 import { missedLines } from './harness/verdict.js';
 import type { Contender } from './rate-limit/contenders.js';
+import { budgetRowApart, type BudgetRow } from './rate-limit/budgets.js';
 import { measuredApart, type DecisionRow, type DecisionTask, type Effort } from './rate-limit/decisions.js';
 import { guardRows } from './rate-limit/guard.js';
 import { KEY_COUNTS, type Freshness } from './rate-limit/keys.js';
@@ -23,7 +24,7 @@ const HOPELESS = 4;
 
 /**
  * `npm run bench -- rate-limit`. `--only`: fresh, reused, handle, memory, churn, pause, threads,
- * guard, redis.
+ * guard, budgets, redis.
  */
 export async function main(argv: readonly string[]): Promise<void> {
   const options = benchArguments(argv);
@@ -43,6 +44,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     churn: wants('churn') ? await churnRows(names, quick ? 20_000 : 10_000_000, quick ? 1_000 : 100_000) : [],
     pauses: wants('pause') ? await pausesOf(kinds, quick) : [],
     threads: wants('threads') && kinds.includes(NATIVE) ? await threadsRow(1_000, quick ? 1 : 7, quick ? 20 : 500) : undefined,
+    budgets: wants('budgets') ? await budgetRows(kinds, effort) : [],
     redis: wants('redis') ? ((await redisRowsApart({ url: REDIS, rounds: quick ? 1 : 25, forMs: quick ? 20 : 80 })) ?? []) : [],
   };
   const facts = { environment: environment(), command: commandLine('rate-limit', argv), contenders: installed };
@@ -104,6 +106,15 @@ async function handlesApart(effort: Effort): Promise<DecisionRow> {
   const ns: Record<string, number> = {};
   for (const name of handleNames()) Object.assign(ns, (await measuredApart({ count: 1, freshness: 'handle', names: [name], effort })).ns);
   return { label: 'handle', ns };
+}
+
+async function budgetRows(kinds: readonly EngineKind[], effort: Effort): Promise<BudgetRow[]> {
+  const rows: BudgetRow[] = [];
+  for (const where of [...kinds, REDIS]) {
+    const row = await budgetRowApart({ where, effort });
+    if (row !== null) rows.push(row);
+  }
+  return rows;
 }
 
 async function pausesOf(kinds: readonly EngineKind[], quick: boolean): Promise<PauseRow[]> {

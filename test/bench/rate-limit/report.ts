@@ -42,7 +42,7 @@ export function report(
   facts: { environment: Environment; command: string; contenders: readonly Contender[] },
 ): string {
   const { environment, command, contenders } = facts;
-  const { threads, churn, pauses, guards, redis } = result;
+  const { threads, churn, pauses, guards, budgets, redis } = result;
   const part = (isThere: boolean, text: () => string): string => (isThere ? text() : '');
   const parts = [
     `\`${command}\`, ${environment.date}, ${environment.cpu}, Node ${environment.node}, ${environment.platform}. CPU time, medians of interleaved rounds in one process.`,
@@ -67,6 +67,12 @@ export function report(
       byName(
         'guard, ns',
         guards.map(({ adapter, ns }) => ({ label: adapter, figures: ns })),
+      ),
+    ),
+    part(budgets.length > 0, () =>
+      markdownTable(
+        ['reserve and settle, ns', 'without a budget', 'with one budget', 'ratio'].map(column),
+        budgets.map(({ label, plainNs, budgetNs, ratio }) => [label, short(plainNs), short(budgetNs), short(ratio)]),
       ),
     ),
     part(redis.length > 0, () =>

@@ -1,4 +1,5 @@
 import type { Verdict } from '../harness/verdict.js';
+import type { BudgetRow } from './budgets.js';
 import type { DecisionRow } from './decisions.js';
 import { GUARD, type GuardRow } from './guard.js';
 import { FLAT_MB, growth, type ChurnRow, type MemoryRow } from './memory.js';
@@ -15,6 +16,7 @@ export interface RateLimitResult {
   readonly pauses: readonly PauseRow[];
   readonly threads?: ThreadsRow;
   readonly guards: readonly GuardRow[];
+  readonly budgets: readonly BudgetRow[];
   readonly redis: readonly RedisRow[];
 }
 
@@ -79,6 +81,9 @@ export function verdicts(result: RateLimitResult): Verdict[] {
     const throttler = ns[GUARD.throttler60];
     if (throttler !== undefined)
       add(`guard, ${adapter}, all headers`, '1/2 of ThrottlerGuard', `1/${round(throttler / full)}`, full * 2 <= throttler);
+  }
+  for (const { label, ratio } of result.budgets) {
+    if (label === NATIVE) add('one budget, native', '1.5 x without', `${round(ratio)} x`, ratio <= 1.5);
   }
   for (const { label, timesPeer } of result.redis) {
     const [own, leases] = [timesPeer[REDIS_OURS], timesPeer[REDIS_LEASES]];

@@ -14,10 +14,13 @@ export interface GatewayLoad extends BodyKind {
   readonly gapMs?: number;
   /** Least length of a whole answer. */
   readonly answerBytes?: number;
+  /** Callers with an API key of their own, in turns. Default: no key. */
+  readonly callers?: number;
 }
 
 /** What is to be sent where. */
 export interface LoadJob extends GatewayLoad {
+  /** Several origins, separated by commas, are used in turns. */
   readonly origin: string;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -36,8 +39,9 @@ export interface LoadResult {
 }
 
 async function run({ origin, connections, requests, headers, ...load }: LoadJob): Promise<LoadResult> {
-  const { chunks, gapMs = 10, answerBytes } = load;
-  const pool = new Pool(origin, { connections });
+  const { chunks, gapMs = 10, answerBytes, callers } = load;
+  const origins = origin.split(',');
+  const pools = origins.map((each) => new Pool(each, { connections: Math.ceil(connections / origins.length) }));
   const asked = chunks > 0 ? { stream: true, max_tokens: chunks, user: `gap=${gapMs}` } : { max_tokens: 100 };
   const shared = { model: 'gpt-4o', ...asked, ...(answerBytes !== undefined && { user: `answer=${answerBytes}` }) };
   const latencies: number[] = [];
@@ -45,19 +49,24 @@ async function run({ origin, connections, requests, headers, ...load }: LoadJob)
   const rest: number[] = [];
   let seen = 0;
   let left = requests;
+  let sent = 0;
   const one = (body: string): Promise<void> =>
     new Promise((resolve, reject) => {
       const options: Dispatcher.DispatchOptions = {
         path: '/v1/chat/completions',
         method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
+        headers: {
+          'content-type': 'application/json',
+          ...(callers !== undefined && { authorization: `Bearer caller-${sent % callers}` }),
+          ...headers,
+        },
         body,
       };
       const start = process.hrtime.bigint();
       let status = 0;
       let events = 0;
       let cut = '';
-      pool.dispatch(options, {
+      pools[sent++ % pools.length].dispatch(options, {
         onConnect() {},
         onHeaders(code: number) {
           status = code;
@@ -92,7 +101,7 @@ async function run({ origin, connections, requests, headers, ...load }: LoadJob)
   const start = performance.now();
   await Promise.all(Array.from({ length: connections }, worker));
   const wallMs = performance.now() - start;
-  await pool.close();
+  await Promise.all(pools.map((pool) => pool.close()));
   const at = (values: number[], share: number): number => values.sort((a, b) => a - b)[Math.floor(values.length * share)] ?? NaN;
   return {
     wallMs,

@@ -1,0 +1,191 @@
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { ROOT } from '../gateway/contenders.js';
+import type { Environment } from '../harness/environment.js';
+import { markdownTable, short } from '../harness/table.js';
+import { atMost, type Verdict } from '../harness/verdict.js';
+import { ARRANGEMENTS, BASE, OVER_CLUSTER, OVER_REDIS, SHARED_ROUTER, WITH_LEASES } from './arrangements.js';
+import type { RedisUsage, ScalingRow } from './measured.js';
+
+export const CALLERS = 1_000;
+export const PROMPT_KB = 40;
+export const STREAMS = 600;
+/** Of a short request in one process on an idle machine: the gateway bench, 32 at a time, Fastify. */
+const IDLE_REQUEST_US = 76.5;
+
+/** What `npx nestjs-fast-litellm plan` calculates with: lib/cli/plan/figures.ts. */
+export interface ScalingFigures {
+  readonly requestUs: number;
+  readonly promptKbUs: number;
+  readonly chunkUs: number;
+  readonly idleMiB: number;
+  readonly streamKiB: number;
+  readonly streamKiBPerPromptKb: number;
+  readonly redis: RedisFigures;
+  readonly leases: RedisFigures;
+  readonly cluster: RedisFigures;
+}
+
+/** What limits over Redis cost a request. */
+interface RedisFigures {
+  readonly gatewayUs: number;
+  readonly calls: number;
+  readonly bytes: number;
+  readonly redisUs: number;
+}
+
+interface Facts {
+  readonly environment: Environment;
+  readonly command: string;
+  readonly rounds: number;
+}
+
+const FILE = join(ROOT, 'lib', 'cli', 'plan', 'figures.ts');
+
+function rowOf(rows: readonly ScalingRow[], name: string, load = 'short'): ScalingRow {
+  const row = rows.find((each) => each.name === name && each.load === load);
+  if (row === undefined) throw new Error(`not measured: ${name}, ${load}`);
+  return row;
+}
+
+/** All servers together. */
+function sum({ redis }: ScalingRow, field: keyof RedisUsage): number {
+  return redis.reduce((total, usage) => total + usage[field], 0);
+}
+
+/**
+ * On a busy machine the ratios hold and processor time does not: it is then that of the gateway
+ * bench, times the ratios.
+ */
+export function figuresOf(rows: readonly ScalingRow[], { loadBefore }: Environment): ScalingFigures {
+  const base = rowOf(rows, BASE);
+  const requestUs = loadBefore > cpus().length ? IDLE_REQUEST_US : base.cpuUs;
+  const streams = rowOf(rows, BASE, 'streams');
+  const long = rowOf(rows, BASE, 'streams of long prompts');
+  const kibOf = ({ idleMiB, mostMiB }: ScalingRow): number => ((mostMiB - idleMiB) * 1024) / STREAMS;
+  const redisFigures = (name: string, load: string): RedisFigures => {
+    const row = rowOf(rows, name, load);
+    return {
+      gatewayUs: rounded(Math.max(0, row.times - 1) * requestUs),
+      calls: rounded(sum(row, 'calls')),
+      bytes: rounded(sum(row, 'bytesIn') + sum(row, 'bytesOut')),
+      redisUs: rounded(sum(row, 'cpuTimes') * requestUs),
+    };
+  };
+  return {
+    requestUs: rounded(requestUs),
+    promptKbUs: rounded((Math.max(0, rowOf(rows, BASE, 'prompts').times - 1) * requestUs) / PROMPT_KB),
+    chunkUs: rounded(streams.times * requestUs),
+    idleMiB: rounded(base.idleMiB),
+    streamKiB: rounded(kibOf(streams)),
+    streamKiBPerPromptKb: rounded(Math.max(0, kibOf(long) - kibOf(streams)) / PROMPT_KB),
+    redis: redisFigures(OVER_REDIS, 'short'),
+    // Leases are for callers of many requests a second: of others each request asks Redis.
+    leases: redisFigures(WITH_LEASES, 'of ten callers'),
+    cluster: redisFigures(OVER_CLUSTER, 'short'),
+  };
+}
+
+/** Three significant digits. */
+function rounded(value: number): number {
+  return Number(value.toPrecision(3));
+}
+
+export function verdicts(rows: readonly ScalingRow[]): Verdict[] {
+  const times = (name: string, most: number): Verdict[] =>
+    atMost(`${name}, CPU a request`, rowOf(rows, name).times, most, ' x one process');
+  return [
+    ...times('two processes', 1.25),
+    ...times("node's cluster, two workers", 1.5),
+    ...times('two worker threads', 1.25),
+    ...times(OVER_REDIS, 1.6),
+    ...times(WITH_LEASES, 1.6),
+    ...times(SHARED_ROUTER, 1.2),
+  ];
+}
+
+const right = true;
+
+export function report(rows: readonly ScalingRow[], { environment, command, rounds }: Facts): string {
+  const { date, cpu, node, platform, loadBefore } = environment;
+  const cells = ARRANGEMENTS.map(({ name }) => {
+    const row = rowOf(rows, name);
+    const usesRedis = row.redis.length > 0;
+    const few = usesRedis ? rows.find((each) => each.name === name && each.load === 'of ten callers') : undefined;
+    const redis = (of: ScalingRow, field: keyof RedisUsage): string => short(sum(of, field));
+    const bytes = (of: ScalingRow): string => short(sum(of, 'bytesIn') + sum(of, 'bytesOut'));
+    return [
+      name,
+      short(row.cpuUs),
+      short(row.times),
+      short(row.idleMiB),
+      ...(usesRedis
+        ? [redis(row, 'calls'), few === undefined ? '-' : redis(few, 'calls'), bytes(row), short(sum(row, 'cpuTimes'))]
+        : ['-', '-', '-', '-']),
+    ];
+  });
+  const columns = [
+    { title: 'gateways on Fastify' },
+    { title: 'CPU us a request', right },
+    { title: 'x one process', right },
+    { title: 'MiB, idle', right },
+    { title: 'Redis calls a request', right },
+    { title: 'of ten callers', right },
+    { title: 'Redis bytes a request', right },
+    { title: 'Redis CPU, x one process', right },
+  ];
+  const shares = [OVER_CLUSTER, 'the same, keys in one slot'].map((name) => {
+    const { redis } = rowOf(rows, name);
+    const all = redis.reduce((total, { calls }) => total + calls, 0);
+    return [name, ...redis.map(({ calls }) => `${Math.round((calls / all) * 100)} %`)];
+  });
+  const loads = ['prompts', 'streams', 'streams of long prompts'].map((load) => {
+    const row = rowOf(rows, BASE, load);
+    return [load, short(row.cpuUs), short(row.times), short(row.mostMiB - row.idleMiB)];
+  });
+  const caution =
+    loadBefore > cpus().length
+      ? ' The machine was busy: ratios of processor time may be a third off; calls, bytes and shares are not.'
+      : '';
+  return [
+    `\`${command}\`, ${date}, ${cpu}, Node ${node}, ${platform}, load ${loadBefore.toFixed(1)}. Means of ${rounds} short rounds, each row in turns with the first one: compare the ratios, because a busy machine stretches processor time. CPU and memory are those of all processes of a row together, Redis' figures those of all its servers. Short requests, 32 in flight for each event loop, of ${CALLERS.toLocaleString('en')} callers in turns; a call of a script may decide several requests.${caution}`,
+    markdownTable(columns, cells),
+    'Calls at each node of the Redis Cluster:',
+    markdownTable([{ title: 'arrangement' }, ...['first', 'second', 'third'].map((title) => ({ title, right }))], shares),
+    `One process, limits in memory: prompts of ${PROMPT_KB} KB that were never sent, 8 in flight; ${STREAMS} open streams of 10 chunks a second, of short prompts and of prompts of ${PROMPT_KB} KB.`,
+    markdownTable(
+      [
+        { title: 'load' },
+        { title: 'CPU us a request or chunk', right },
+        { title: 'x a short request', right },
+        { title: 'MiB over idle', right },
+      ],
+      loads,
+    ),
+  ].join('\n\n');
+}
+
+/** Writes the figures of the calculator. */
+export function writeFigures(figures: ScalingFigures, { environment, command }: Facts): void {
+  const { date, cpu, node, loadBefore } = environment;
+  const member = ([name, value]: [string, unknown]): string =>
+    typeof value === 'number'
+      ? `  ${name}: ${value},`
+      : `  ${name}: { ${Object.entries(value as object)
+          .map(([key, each]) => `${key}: ${each}`)
+          .join(', ')} },`;
+  writeFileSync(
+    FILE,
+    `import type { ScalingFigures } from './plan.js';
+
+/**
+ * Written by \`${command} --write-docs\`.
+ * ${date}, ${cpu}, Node ${node}, load ${loadBefore.toFixed(1)}.
+ */
+export const FIGURES: ScalingFigures = {
+${Object.entries(figures).map(member).join('\n')}
+};
+`,
+  );
+}

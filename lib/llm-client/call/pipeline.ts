@@ -76,7 +76,9 @@ export class CallPipeline<R> {
     do {
       for (let retry = 0; ; retry++) {
         if (last !== undefined && call.isSpent) return last;
-        const selection = this.waiting === undefined ? tiers.select() : await this.selectInTurn(this.waiting, { tiers, target, last });
+        const { waiting } = this;
+        const selection =
+          waiting === undefined ? tiers.select() : (waiting.atOnce(tiers) ?? (await this.selectInTurn(waiting, { tiers, target, last })));
         if (selection instanceof Failure) {
           last ??= selection;
           if (tiers.isUntried) return last;

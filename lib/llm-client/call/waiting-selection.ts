@@ -37,6 +37,13 @@ export class WaitingSelection {
     private readonly settings: WaitingSettings,
   ) {}
 
+  /** A deployment where no call waits and one can take this call, as for most calls. */
+  atOnce(tiers: PriorityTiers): Selection | undefined {
+    if (this.settings.queue.length > 0 || this.call.budget !== undefined) return undefined;
+    const selected = tiers.select();
+    return selected instanceof Failure ? undefined : selected;
+  }
+
   /** A deployment, now or when the call's turn has come; a `Failure` where none is waited for. */
   select(tried: Tried): Selection | Failure | Promise<Selection | Failure> {
     const { tiers, target } = tried;

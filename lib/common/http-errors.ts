@@ -115,6 +115,56 @@ function rateAnswer({ limitName, exceeded, limit, retryAfterMs }: RateLimitRefus
   return { message, status: known ? 429 : 503, error: { message, type, param: null, code } };
 }
 
+/** Why a request is not accepted by its API key. */
+export type ApiKeyRefusal = 'missing' | 'unknown' | 'expired' | 'blocked' | 'not_admin' | 'unavailable';
+
+/** Status, `code` of the error, `code` of the body, message. */
+const API_KEY_ANSWERS = {
+  missing: [401, 'API_KEY_MISSING', 'invalid_api_key', 'No API key provided: send it as Authorization: Bearer <key>.'],
+  unknown: [401, 'API_KEY_UNKNOWN', 'invalid_api_key', 'Incorrect API key provided.'],
+  expired: [401, 'API_KEY_EXPIRED', 'api_key_expired', 'The API key has expired.'],
+  blocked: [403, 'API_KEY_BLOCKED', 'api_key_blocked', 'The API key is blocked.'],
+  not_admin: [403, 'API_KEY_NOT_ADMIN', 'master_key_required', 'Only the master key may do this.'],
+  unavailable: [503, 'API_KEY_STORE_UNAVAILABLE', 'api_key_store_unavailable', 'API keys cannot be checked at the moment.'],
+} as const satisfies Readonly<Record<ApiKeyRefusal, readonly [number, string, string, string]>>;
+/** When to ask again while the store of keys is away. */
+const API_KEY_RETRY_MS = 1_000;
+
+/** An API key is not accepted: 401, 403 or, where the store is away, 503, in OpenAI's shape. */
+export class ApiKeyError extends HttpException {
+  /** Stable, machine-readable. */
+  readonly code: (typeof API_KEY_ANSWERS)[ApiKeyRefusal][1];
+  readonly reason: ApiKeyRefusal;
+  /** Under `unavailable`. */
+  readonly retryAfterMs?: number;
+
+  constructor(reason: ApiKeyRefusal, options?: { readonly cause?: unknown }) {
+    const [status, code, bodyCode, message] = API_KEY_ANSWERS[reason];
+    const type = status === 503 ? 'server_error' : 'invalid_request_error';
+    super({ error: { message, type, param: null, code: bodyCode } }, status, options);
+    this.name = new.target.name;
+    this.message = message;
+    this.code = code;
+    this.reason = reason;
+    if (reason === 'unavailable') this.retryAfterMs = API_KEY_RETRY_MS;
+  }
+}
+
+/** The caller may not call this model: 403 in OpenAI's shape. */
+export class ModelNotAllowedError extends HttpException {
+  /** Stable, machine-readable. */
+  readonly code = 'MODEL_NOT_ALLOWED';
+  readonly model: string;
+
+  constructor(model: string) {
+    const message = `This API key may not call the model ${shortened(model)}.`;
+    super({ error: { message, type: 'invalid_request_error', param: 'model', code: 'model_not_allowed' } }, 403);
+    this.name = new.target.name;
+    this.message = message;
+    this.model = model;
+  }
+}
+
 /** Reasons of a `NoDeploymentError`. */
 export type NoDeploymentReason = 'unknown_model' | 'tags' | 'blocked' | 'excluded' | 'refused_by_strategy';
 

@@ -9,6 +9,7 @@ import type { RateLimitScope } from '../rate-limit/store.js';
 import { usageFrom, usedTokens, type AnswerUsage, type Usage } from './answer-usage.js';
 import { budgetRefusal, HELD_RETRY_MS } from './budget-refusal.js';
 import { ExpectedOutputs } from './token-estimate/expected-output.js';
+import type { Principal } from './principal.js';
 import { RequestMoney, type CallCost, type PriceOf } from './request-money.js';
 
 /** Field of HTTP requests: a WeakMap would keep a context until the next full collection. */
@@ -57,6 +58,8 @@ export class RequestContext {
   outputOf: ((model: string) => number | undefined) | undefined = undefined;
   /** The model that its body names. */
   model: string | undefined = undefined;
+  /** Who sends it; `undefined` until a guard has authenticated it. */
+  principal: Principal | undefined = undefined;
   /** Tokens of its prompt, as its guard has counted them. */
   promptTokens: number | undefined = undefined;
   protected reported: number | undefined = undefined;
@@ -74,12 +77,17 @@ export class RequestContext {
 
   /** The context of a request; Express's, Fastify's and Node's request objects share it. */
   static of(request: object): RequestContext {
-    const { raw } = request as { readonly raw?: unknown };
-    const key = typeof raw === 'object' && raw !== null ? raw : request;
+    const key = ownerOf(request);
     if (key instanceof IncomingMessage) return ((key as Message)[CONTEXT] ??= new RequestContext());
     let context = contexts.get(key);
     if (context === undefined) contexts.set(key, (context = new RequestContext()));
     return context;
+  }
+
+  /** Who sends a request; makes no context for a request that has none. */
+  static principalOf(request: object): Principal | undefined {
+    const key = ownerOf(request);
+    return (key instanceof IncomingMessage ? (key as Message)[CONTEXT] : contexts.get(key))?.principal;
   }
 
   /**
@@ -344,6 +352,12 @@ export function budgetKeyOf(scopes: readonly RateLimitScope[]): string {
   return scopes.find(({ limit }) => limit.budgets !== undefined)?.key ?? '';
 }
 
+/** The object that Express's, Fastify's and Node's requests have in common. */
+function ownerOf(request: object): object {
+  const { raw } = request as { readonly raw?: unknown };
+  return typeof raw === 'object' && raw !== null ? raw : request;
+}
+
 /** The counters of a reservation, as text. */
 function countersOf(reservation: Reservation): string {
   return JSON.stringify(Reservation.scopesOf(reservation).map(({ limit, key }) => [limit.name, key]));
@@ -376,4 +390,24 @@ export function reportUsage(request: object, usage: Usage | number, costUsd?: nu
   if (tokens === undefined || !(tokens >= 0)) return;
   const context = RequestContext.of(request);
   context.report(tokens, context.holdsMoney ? usageFrom(usage) : undefined, nano);
+}
+
+/**
+ * Who sends a request, as `ApiKeyGuard` or `setPrincipal` has said; `undefined` if neither has.
+ *
+ * @param request The request of Express or Fastify, or Node's own.
+ */
+export function principalOf(request: object): Principal | undefined {
+  return RequestContext.principalOf(checkObject('request', request, refuseArgument));
+}
+
+/**
+ * Says who sends a request, for guards of the app that authenticate by other means than
+ * `ApiKeyGuard`: `RateLimitGuard` counts the request under `limitKey` and applies `limits`, and the
+ * gateway lists and calls the models of `mayCall`. Never take any of it from the body.
+ *
+ * @param request The request of Express or Fastify, or Node's own.
+ */
+export function setPrincipal(request: object, principal: Principal): void {
+  RequestContext.of(checkObject('request', request, refuseArgument)).principal = principal;
 }

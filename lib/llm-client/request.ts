@@ -10,6 +10,7 @@ import {
   optional,
   refuseArgument,
 } from '../common/options.js';
+import { ModelNotAllowedError } from '../common/http-errors.js';
 import type { Fallbacks } from '../router/fallbacks.js';
 import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
 import { isLarge, isLargeBody } from '../http/body/body-size.js';
@@ -63,7 +64,10 @@ export interface CallOptions {
   readonly tenant?: string;
   /** How urgent the call is, while calls wait. Default `default`. */
   readonly queueClass?: QueueClass;
-  /** Whether the caller may call a model group of the body's `fallbacks`. Default: any. */
+  /**
+   * Whether the caller may call the body's `model` (else 403, `MODEL_NOT_ALLOWED`), and a model
+   * group of its `fallbacks`. Default: any.
+   */
   readonly mayCall?: (model: string) => boolean;
 }
 
@@ -158,6 +162,7 @@ export class ReadRequest {
     checkObject('options', options, refuseArgument);
     checkCallOptions(options);
     this.model = checkString('model', body.model, refuseArgument);
+    if (options.mayCall?.(this.model) === false) throw new ModelNotAllowedError(this.model);
     const asksStream = optional(body.stream ?? undefined, false, (value) => checkBoolean('stream', value, refuseArgument));
     this.stream = asksStream || forwarded?.answer === 'bytes';
     const { stream_options: streamOptions } = body as { readonly stream_options?: { readonly include_usage?: unknown } | null };

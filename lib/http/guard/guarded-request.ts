@@ -6,6 +6,7 @@ import { isLarge } from '../body/body-size.js';
 import { BodyBoundsError } from '../body/json-bounds.js';
 import { excessOf, type JsonExcess } from '../body/json-shape.js';
 import { RequestContext } from '../request-context.js';
+import type { Principal } from '../principal.js';
 import type { PriceOf } from '../request-money.js';
 import { endWithResponse, watchUsage, type HttpResponse } from '../response-end.js';
 import type { Identifiable } from './client-key.js';
@@ -49,6 +50,11 @@ export class GuardedRequest implements RequestResponse {
   ) {
     this.request = request;
     this.response = response;
+  }
+
+  /** Who sends it, if a guard has authenticated it. */
+  get principal(): Principal | undefined {
+    return RequestContext.principalOf(this.request);
   }
 
   /** Whether its body is over 16 KiB. */

@@ -12,11 +12,12 @@ import { isLarge } from '../body/body-size.js';
 import { budgetKeyOf, expectedOutputs, RequestContext } from '../request-context.js';
 import { estimateNanoUsd, estimateTokens } from '../token-estimate/token-estimate.js';
 import { LEAST_OUTPUT } from '../token-estimate/worst-cost.js';
+import type { Principal } from '../principal.js';
 import type { PriceOf } from '../request-money.js';
 import { clientKey } from './client-key.js';
 import { checkMessageBounds, GuardedRequest, requestResponseOf, type LimitedRequest, type RequestResponse } from './guarded-request.js';
 import { transportError } from './rate-limit-exception.js';
-import { checkAmount, RouteTable, type ApplicableLimits, type DefaultKey } from './route-limits.js';
+import { checkAmount, RouteTable, type ApplicableLimits, type DefaultKey, type RouteLimits } from './route-limits.js';
 import { shouldSkip } from './skip-if.js';
 
 /** What a request asks for. */
@@ -32,6 +33,9 @@ interface Decided {
   readonly nano: number;
 }
 
+/** The name that the limits of all principals count under. */
+const OWN_LIMIT_NAME = 'api-key';
+
 /** The guards that have counted a request, kept on its context: Nest hands it to all of them. */
 const COUNTED_BY = Symbol('counted by');
 type CountedContext = ExecutionContext & { [COUNTED_BY]?: RateLimitGuard[] };
@@ -41,7 +45,8 @@ type CountedContext = ExecutionContext & { [COUNTED_BY]?: RateLimitGuard[] };
  * those of the module options. HTTP, GraphQL, WebSockets and microservice messages.
  *
  * Use it on a controller (`@UseGuards(RateLimitGuard)`) or as `APP_GUARD`, after the guard that
- * authenticates: the default key trusts the API key of the request.
+ * authenticates: the default key is that of the principal (`ApiKeyGuard`), whose own limits count
+ * beside those of the route. Without a principal it trusts the API key of the request.
  *
  * Tokens are reserved before the handler runs and settled when the response ends, by the `usage` of
  * a JSON answer or by `reportUsage`; a request that fails gets them back.
@@ -63,7 +68,7 @@ export class RateLimitGuard implements CanActivate {
     if (route === null || this.hasCounted(context) || (await this.isSkipped(context))) return true;
 
     const request = this.requestOf(context);
-    const limits = await route.applicableTo(request, this.defaultKey);
+    const limits = this.withOwn(request.principal, route, await route.applicableTo(request, this.defaultKey));
     if (limits === undefined) return true;
 
     const cost = await limits.route.costOf(request);
@@ -98,13 +103,18 @@ export class RateLimitGuard implements CanActivate {
     const route = this.routes.of(context);
     if (route === null || (await this.isSkipped(context).catch(() => true))) return;
     const request = this.requestOf(context);
-    const limits = await route.knownWithoutBody(request, this.defaultKey);
+    const limits = this.withOwn(request.principal, route, await route.knownWithoutBody(request, this.defaultKey));
     if (limits !== undefined) await this.peek(request, limits, await limits.route.costOf(request).catch(() => 0));
   }
 
-  /** The key of limits whose rule names none. Default: the hashed API key, else the address. */
-  protected getKey(request: LimitedRequest, _context: ExecutionContext): string | Promise<string> {
-    return clientKey(request);
+  /**
+   * The key of limits whose rule names none. Default: that of the principal, if a guard has
+   * authenticated the request, else the hashed API key, else the address.
+   */
+  protected getKey(request: LimitedRequest, context: ExecutionContext): string | Promise<string> {
+    // Not of `request`, which may stand for a request that is not complete yet.
+    const principal = RequestContext.principalOf(this.getRequestResponse(context).request);
+    return principal?.limitKey ?? clientKey(request);
   }
 
   /**
@@ -150,6 +160,17 @@ export class RateLimitGuard implements CanActivate {
   /** Finds request and response. Override it for a transport that the guard does not know. */
   protected getRequestResponse(context: ExecutionContext): RequestResponse {
     return requestResponseOf(context);
+  }
+
+  /** The limits of a route together with those of the principal's own. */
+  private withOwn(
+    principal: Principal | undefined,
+    route: RouteLimits,
+    applicable: ApplicableLimits | undefined,
+  ): ApplicableLimits | undefined {
+    if (principal?.limits === undefined) return applicable;
+    const limit = this.limiter.limitOf({ limit: OWN_LIMIT_NAME, limits: principal.limits });
+    return route.beside(applicable, { limit, key: principal.limitKey });
   }
 
   private requestOf(context: ExecutionContext): GuardedRequest {

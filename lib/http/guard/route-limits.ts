@@ -46,6 +46,8 @@ export class RouteLimits {
   readonly policyHeader: string;
   /** By the limits that apply: the route without the others. */
   private readonly parts = new Map<string, RouteLimits>();
+  /** By the limits of a principal's own: the route with them. */
+  private readonly withOwn = new WeakMap<RateLimit, RouteLimits>();
 
   constructor(
     readonly limits: readonly RouteLimit[],
@@ -114,6 +116,12 @@ export class RouteLimits {
     return this.withKeys(keys);
   }
 
+  /** What applies to a request of this route, and beside it the limits of its principal's own. */
+  beside(applicable: ApplicableLimits | undefined, own: RateLimitScope): ApplicableLimits {
+    const { route, scopes } = applicable ?? { route: this.part(this.limits.map(() => false)), scopes: [] };
+    return { route: route.with(own.limit), scopes: [...scopes, own] };
+  }
+
   /** Requests that a request counts as. */
   async costOf({ request, context }: GuardedRequest): Promise<number> {
     const { cost } = this;
@@ -131,6 +139,16 @@ export class RouteLimits {
       limit: figures[exceeded ?? ''] ?? standings[scope]?.limit,
       retryAfterMs: retryAfterMs === Infinity ? undefined : retryAfterMs,
     });
+  }
+
+  private with(own: RateLimit): RouteLimits {
+    let together = this.withOwn.get(own);
+    if (together === undefined) {
+      const limit: RouteLimit = { limit: own, label: own.name, quotas: quotasOf(own.name, own) };
+      together = new RouteLimits([...this.limits, limit], this.cost, this.tokens, this.usd);
+      this.withOwn.set(own, together);
+    }
+    return together;
   }
 
   private async keysBy(find: (limit: RouteLimit) => Promise<string | false>): Promise<readonly (string | false)[]> {

@@ -1,6 +1,8 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { checkNumber, checkOneOf, checkString, refuseArgument } from '../../common/options.js';
 import { clientKey, type Identifiable } from '../../http/guard/client-key.js';
+import type { Principal } from '../../http/principal.js';
+import { RequestContext } from '../../http/request-context.js';
 import type { QueuePlace } from './call-queue.js';
 import { classInHeader, lowerOf, QUEUE_CLASSES, type QueueClass } from './queue-class.js';
 import type { QueuedCaller, QueueOptions } from './queue.options.js';
@@ -32,7 +34,7 @@ export function placeOf(caller: QueuedCaller, asked: AskedPlace, options: QueueO
     tenantOf === undefined ? (asked.tenant ?? tenantIn(request)) : checkString('queue.tenantOf', tenantOf(caller), refuseArgument);
   if (tenant.length > LONGEST_TENANT)
     throw new InvalidArgumentError('queue.tenant', tenant.length, `must have at most ${LONGEST_TENANT} characters`);
-  const own = asked.queueClass ?? classOf?.(caller) ?? 'default';
+  const own = asked.queueClass ?? classOf?.(caller) ?? principalIn(request)?.priority ?? 'default';
   const known = checkOneOf('queue.classOf', own, QUEUE_CLASSES, refuseArgument);
   const weight = checkNumber('queue.weightOf', weightOf?.(tenant) ?? 1, { min: 0.1, max: 1_000 }, refuseArgument);
   return { tenant, weight, queueClass: classFor(known, asked, { request, mayRaise: () => mayRaise?.(caller) === true }) };
@@ -49,5 +51,11 @@ function classFor(
 }
 
 function tenantIn(request: object | undefined): string {
-  return request === undefined ? PROCESS : clientKey(request);
+  if (request === undefined) return PROCESS;
+  return principalIn(request)?.limitKey ?? clientKey(request);
+}
+
+/** Who sends the request, if a guard has authenticated it. */
+function principalIn(request: object | undefined): Principal | undefined {
+  return request === undefined ? undefined : RequestContext.principalOf(request);
 }

@@ -22,12 +22,15 @@ export interface QueueOptions {
   readonly maxWaitMs?: number;
   /**
    * Returns who pays for a call: tenants share by tokens. Default: `CallOptions.tenant`, else the
-   * hash of the request's API key, else its address.
+   * request's principal, else the hash of its API key, else its address.
    */
   readonly tenantOf?: (caller: QueuedCaller) => string;
   /** Returns a tenant's share beside the others', from 0.1 to 1,000. Default 1. */
   readonly weightOf?: (tenant: string) => number;
-  /** Returns the class of a call. Default: `CallOptions.queueClass`, else `default`. */
+  /**
+   * Returns the class of a call. Default: `CallOptions.queueClass`, else the priority of the
+   * request's API key, else `default`.
+   */
   readonly classOf?: (caller: QueuedCaller) => QueueClass;
   /**
    * Returns whether the body's `priority` may be more urgent than the caller's class. Default:

@@ -67,10 +67,10 @@ describe('CallOptions.mayCall', () => {
     const asked: string[] = [];
     const mayCall = (model: string): boolean => {
       asked.push(model);
-      return model === 'n';
+      return model !== 'secret';
     };
     expect((await client.chat(body({ fallbacks: ['n'] }) as never, { mayCall })).call.group).toBe('n');
-    expect(asked).toEqual(['n']);
+    expect(asked).toEqual(['m', 'n']);
     for (const fallbacks of [['n', 'secret'], [{ m: ['secret'] }], [{ model: 'secret', messages: HELLO }]]) {
       await expect(client.chat(body({ fallbacks }), { mayCall })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', path: 'fallbacks' });
     }
@@ -81,9 +81,17 @@ describe('CallOptions.mayCall', () => {
     const [m, n] = await Promise.all([provider('m', { fault: 'status', status: 500 }), provider('n')]);
     const modelList = [deploymentOf('m', m), deploymentOf('n', n)];
     const { client } = clientOf({ modelList, numRetries: 0, fallbacks: [{ m: ['n'] }] });
-    const mayCall = jest.fn(() => false);
+    const mayCall = jest.fn((model: string) => model === 'm');
     expect((await client.chat(body({}) as never, { mayCall })).call.group).toBe('n');
     expect((await client.chat(body({}) as never, { mayCall, fallbacks: ['n'] })).call.group).toBe('n');
-    expect(mayCall).not.toHaveBeenCalled();
+    expect(mayCall.mock.calls).toEqual([['m'], ['m']]);
+  });
+
+  it('is asked for the model of the body, and rejects another one before anything is sent', async () => {
+    const m = await provider('m');
+    const { client } = clientOf({ modelList: [deploymentOf('m', m)] });
+    const refused = client.chat(body({}), { mayCall: (model) => model !== 'm' });
+    await expect(refused).rejects.toMatchObject({ code: 'MODEL_NOT_ALLOWED', status: 403, model: 'm' });
+    expect(m.requests).toBe(0);
   });
 });

@@ -21,6 +21,7 @@ export const floors: Readonly<Record<string, number>> = {
   dashboard: 5,
   telemetry: 5,
   'llm-client': 5,
+  keys: 5,
   http: 4,
   'json-body': 3,
   'token-counter': 3,

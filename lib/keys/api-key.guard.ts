@@ -1,0 +1,58 @@
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import type { IncomingHttpHeaders } from 'node:http';
+import { FastLiteLLMError } from '../common/errors.js';
+import { ApiKeyError, ModelNotAllowedError } from '../common/http-errors.js';
+import { requestResponseOf } from '../http/guard/guarded-request.js';
+import { setRetryAfter, type HeaderTarget } from '../http/guard/headers.js';
+import { transportError } from '../http/guard/rate-limit-exception.js';
+import type { Principal } from '../http/principal.js';
+import { RequestContext } from '../http/request-context.js';
+import { ApiKeyService } from './api-keys.service.js';
+import { checkModelAccess } from './model-access.js';
+
+/**
+ * Accepts requests with a valid API key, and says who sends them: `RateLimitGuard` behind it counts
+ * them under the key and applies the key's own limits and budgets, `@ApiKey()` gives the handler
+ * the principal. HTTP and GraphQL. A request that a guard before it has authenticated
+ * (`setPrincipal`) needs no key.
+ *
+ * Where the body names a `model`, the key must be allowed to call it.
+ *
+ * @example
+ * \@UseGuards(ApiKeyGuard, RateLimitGuard)
+ */
+@Injectable()
+export class ApiKeyGuard implements CanActivate {
+  constructor(protected readonly keys: ApiKeyService) {}
+
+  /** @throws ApiKeyError (401, 403, 503) or ModelNotAllowedError (403), in OpenAI's shape. */
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const transport = context.getType<string>();
+    if (transport !== 'http' && transport !== 'graphql') {
+      throw new FastLiteLLMError('UNSUPPORTED_TRANSPORT', `ApiKeyGuard: works for HTTP and GraphQL, and not for ${transport}`);
+    }
+    const { request, response } = requestResponseOf(context);
+    try {
+      const principal = await this.principalOf(request);
+      checkModelAccess(principal, request.body);
+      return true;
+    } catch (error) {
+      if (error instanceof ApiKeyError && response !== undefined) setRefusalHeaders(response, error);
+      throw error instanceof ApiKeyError || error instanceof ModelNotAllowedError ? transportError(transport, error) : error;
+    }
+  }
+
+  private async principalOf(request: { readonly headers?: IncomingHttpHeaders }): Promise<Principal> {
+    const context = RequestContext.of(request);
+    return (context.principal ??= await this.keys.authenticate(request.headers ?? {}));
+  }
+}
+
+function setRefusalHeaders(response: HeaderTarget, error: ApiKeyError): void {
+  if (response.headersSent === true) return;
+  if (error.getStatus() === 401) {
+    if (response.setHeader !== undefined) response.setHeader('www-authenticate', 'Bearer');
+    else response.header?.('www-authenticate', 'Bearer');
+  }
+  if (error.retryAfterMs !== undefined) setRetryAfter(response, error.retryAfterMs);
+}

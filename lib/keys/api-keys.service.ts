@@ -1,0 +1,357 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
+import { errorMessage, FastLiteLLMError, InvalidArgumentError } from '../common/errors.js';
+import { ApiKeyError, type ApiKeyRefusal } from '../common/http-errors.js';
+import type { LogSink } from '../common/log-sink.js';
+import { samplesOf } from '../common/metric-samples.js';
+import { refuseArgument } from '../common/options.js';
+import { keyIn } from '../http/key-headers.js';
+import type { Principal } from '../http/principal.js';
+import type { BudgetReport, RateLimiterService } from '../rate-limit/rate-limit.service.js';
+import { hashApiKey, newApiKey, publicIdOf } from './api-key.js';
+import {
+  checkApiKeySettings,
+  KEY_LIMIT_NAME,
+  MOST_HASHES,
+  type ApiKeyHash,
+  type ApiKeyRecord,
+  type ApiKeySettings,
+} from './api-key-record.js';
+import type { ApiKeyStore } from './api-key-store.js';
+import type { ResolvedApiKeysOptions } from './api-keys.options.js';
+import { KeyCache } from './key-cache.js';
+import { KnownKey } from './known-key.js';
+
+/** A key, which is shown this once, and its record. */
+export interface NewApiKey {
+  /** Only the client keeps it. */
+  readonly key: string;
+  readonly record: ApiKeyRecord;
+}
+
+/** A key that was accepted in this process. */
+export interface UsedApiKey {
+  readonly record: ApiKeyRecord;
+  /** When it was accepted last. */
+  readonly usedAt: Date;
+}
+
+/** Settings to change; `null` removes one. */
+export type ApiKeyChanges = { readonly [K in keyof ApiKeySettings]?: ApiKeySettings[K] | null };
+
+/** What the keys are checked with. */
+export interface ApiKeysContext {
+  readonly limiter: RateLimiterService;
+  readonly logger: LogSink;
+  /** The wall clock in ms, for expiry. Default: that of the process. */
+  readonly wall?: () => number;
+}
+
+/** Longer texts are no keys of this package: they are not hashed twice. */
+const LONGEST_KEY = 129;
+/** Attempts to write a record that other processes change at the same time. */
+const MOST_CONFLICTS = 5;
+const MOST_LAST_USES = 10_000;
+const OUTCOMES = ['accepted', 'missing', 'unknown', 'expired', 'blocked', 'unavailable'] as const;
+type Outcome = (typeof OUTCOMES)[number];
+
+const MASTER: Principal = { limitKey: 'key:master', alias: 'master key', tags: [], metadata: {}, mayCall: () => true, isAdmin: true };
+
+/**
+ * Authenticates requests by their API keys, and makes, changes and removes keys. Only hashes are
+ * stored; records are cached for 10 seconds, and a change in any process clears them at once if the
+ * store has `onChange`.
+ *
+ * @example
+ * const { key, record } = await keys.create({ alias: 'mobile', models: ['gpt-4o*'], limits: { usdPerMonth: 50 } });
+ * await keys.update(record.publicId, { blocked: true });
+ */
+export class ApiKeyService implements Capability {
+  readonly capability = 'api_keys';
+  private readonly cache: KeyCache;
+  private readonly store: ApiKeyStore | undefined;
+  private readonly master: Buffer | undefined;
+  private readonly configured: ReadonlyMap<string, KnownKey>;
+  private readonly outcomes = new Map<Outcome, number>(OUTCOMES.map((outcome) => [outcome, 0]));
+  /** By public id: keys that were accepted in this process, in the order of their last use. */
+  private readonly lastUses = new Map<string, { readonly record: ApiKeyRecord; readonly usedMs: number }>();
+  private readonly stopListening: (() => void) | undefined;
+  private readonly wall: () => number;
+  private failure: string | undefined = undefined;
+
+  /** @internal Made by `FastLiteLLMKeysModule`. */
+  constructor(
+    private readonly options: ResolvedApiKeysOptions,
+    private readonly context: ApiKeysContext,
+  ) {
+    const { store, configured, masterKey, maxStaleMs } = options;
+    this.store = store;
+    this.wall = context.wall ?? (() => Date.now());
+    this.master = typeof masterKey === 'string' ? hashBytes(masterKey) : undefined;
+    this.configured = new Map([...configured].map(([publicId, record]) => [publicId, new KnownKey(record)]));
+    for (const { limits } of configured.values()) this.checkLimits(limits);
+    this.cache = new KeyCache((publicId) => this.load(publicId), maxStaleMs);
+    this.stopListening = store?.onChange?.((publicId) => this.cache.changed(publicId));
+  }
+
+  /** Whether there is a master key: without one keys cannot be managed over HTTP. */
+  get hasMasterKey(): boolean {
+    return this.master !== undefined;
+  }
+
+  /**
+   * Who sends a request with these headers.
+   * @throws ApiKeyError without a valid key (401), with a blocked one (403), and when the store is
+   * away and does not know the key yet (503).
+   */
+  async authenticate(headers: IncomingHttpHeaders): Promise<Principal> {
+    const key = keyIn(headers, this.options.header);
+    if (key === undefined) throw this.refused('missing');
+    const hash = hashBytes(key);
+    if (this.master !== undefined && timingSafeEqual(hash, this.master)) return this.accepted(MASTER);
+    const publicId = key.length > LONGEST_KEY ? undefined : publicIdOf(key);
+    if (publicId === undefined) throw this.refused('unknown');
+    const known = await this.known(publicId);
+    this.refreshUse(known?.record);
+    const fault = known === undefined ? 'unknown' : known.faultOf(hash, this.wall());
+    if (known === undefined || fault !== undefined) throw this.refused(fault ?? 'unknown');
+    this.noteUse(known.record);
+    return this.accepted(known.principal);
+  }
+
+  /**
+   * Makes a key. @param key One that clients have already, such as LiteLLM's; default: a new one.
+   * @throws InvalidArgumentError naming a wrong setting, or an alias or key that there is already.
+   */
+  async create(settings: ApiKeySettings = {}, key: string = newApiKey()): Promise<NewApiKey> {
+    const checked = this.checkSettings(settings);
+    const publicId = publicIdOf(key);
+    if (publicId === undefined) throw new InvalidArgumentError('key', undefined, 'must be sk- and 13 to 125 letters, digits and _ . -');
+    await this.checkAlias(checked.alias, publicId);
+    const now = this.nowText();
+    const record = { publicId, hashes: [{ sha256: hashApiKey(key) }], revision: 1, createdAt: now, updatedAt: now, ...checked };
+    const isFree = !this.configured.has(publicId) && (await this.writableStore().put(record));
+    if (!isFree) throw new InvalidArgumentError('key', undefined, 'must be a key that there is not yet');
+    this.cache.changed(publicId);
+    return { key, record };
+  }
+
+  /** The record of a key; `undefined` for an unknown one. Asks the store. */
+  async find(publicId: string): Promise<ApiKeyRecord | undefined> {
+    return this.configured.get(publicId)?.record ?? (await this.store?.findByPublicId(publicId));
+  }
+
+  /** All records, those of the configuration first. */
+  async list(): Promise<readonly ApiKeyRecord[]> {
+    const stored = (await this.store?.list()) ?? [];
+    return [...[...this.configured.values()].map(({ record }) => record), ...stored];
+  }
+
+  /**
+   * Changes settings of a key. Returns its record, or `undefined` for an unknown key.
+   * @throws InvalidArgumentError naming a wrong setting, or an alias that another key has.
+   */
+  async update(publicId: string, changes: ApiKeyChanges): Promise<ApiKeyRecord | undefined> {
+    if (typeof changes.alias === 'string') await this.checkAlias(changes.alias, publicId);
+    return this.rewrite(publicId, (record) => changed(record, changes, (settings) => this.checkSettings(settings)));
+  }
+
+  /**
+   * Gives a key another secret, and the changes. The public id, counters and budgets stay. At most
+   * 8 secrets are valid at a time, the newest ones.
+   * @param graceMs How long the former secret is still valid, in ms. Default 0.
+   */
+  async rotate(publicId: string, graceMs = 0, changes: ApiKeyChanges = {}): Promise<NewApiKey | undefined> {
+    if (!Number.isSafeInteger(graceMs) || graceMs < 0)
+      throw new InvalidArgumentError('graceMs', graceMs, 'must be an integer of at least 0');
+    if (typeof changes.alias === 'string') await this.checkAlias(changes.alias, publicId);
+    const key = newApiKey(publicId);
+    const record = await this.rewrite(publicId, (before) => {
+      const next = changed(before, changes, (settings) => this.checkSettings(settings));
+      const former = graceMs === 0 ? [] : this.expiring(before.hashes, this.wall() + graceMs);
+      return { ...next, hashes: [{ sha256: hashApiKey(key) }, ...former].slice(0, MOST_HASHES) };
+    });
+    return record && { key, record };
+  }
+
+  /** Removes a key. Returns `false` for an unknown one. */
+  async delete(publicId: string): Promise<boolean> {
+    this.refuseConfigured(publicId);
+    const isRemoved = await this.writableStore().delete(publicId);
+    this.cache.changed(publicId);
+    this.lastUses.delete(publicId);
+    return isRemoved;
+  }
+
+  /** When a key was last accepted in this process; `undefined`: not since it began. */
+  lastUsedAt(publicId: string): Date | undefined {
+    const use = this.lastUses.get(publicId);
+    return use === undefined ? undefined : new Date(use.usedMs);
+  }
+
+  /** Keys that were accepted in this process, the one used last first. */
+  lastUsed(most: number): readonly UsedApiKey[] {
+    const latest = [...this.lastUses.values()].slice(-most).reverse();
+    return latest.map(({ record, usedMs }) => ({ record, usedAt: new Date(usedMs) }));
+  }
+
+  /** The budgets of a key, as they stand; none where it has none. */
+  async budgetsOf({ publicId, limits }: ApiKeyRecord): Promise<readonly BudgetReport[]> {
+    if (limits === undefined) return [];
+    return this.context.limiter.getBudgetsAsync(`key:${publicId}`, { limit: KEY_LIMIT_NAME, limits });
+  }
+
+  /** Sets what a key has spent in the current window of each of its budgets, in USD. Default 0. */
+  async resetSpend(record: ApiKeyRecord, usd = 0): Promise<void> {
+    const { publicId, limits } = record;
+    for (const { period } of await this.budgetsOf(record))
+      await this.context.limiter.setSpent(`key:${publicId}`, usd, { limit: KEY_LIMIT_NAME, limits, period });
+  }
+
+  /** Metrics of this capability at this moment, as data. */
+  metrics(): readonly MetricSample[] {
+    const sample = samplesOf('api_keys');
+    const { lookups, failures, stale } = this.cache.counts;
+    const help = 'Requests by what became of their API key.';
+    return [
+      ...OUTCOMES.map((outcome) => sample('requests_total', help, 'counter', this.outcomes.get(outcome) ?? 0, { outcome })),
+      sample('cached', 'API keys in the cache.', 'gauge', this.cache.size),
+      sample('store_lookups_total', 'Look-ups in the store of API keys.', 'counter', lookups),
+      sample('store_failures_total', 'Look-ups that the store of API keys did not answer.', 'counter', failures),
+      sample('stale_total', 'API keys used beyond their time because the store was away.', 'counter', stale),
+    ];
+  }
+
+  /** Whether the store answers. */
+  health(): CapabilityHealth {
+    const reason = this.store?.fault?.() ?? this.failure;
+    const store = this.store?.kind ?? 'configuration';
+    return { status: reason === undefined ? 'ok' : 'degraded', engine: 'typescript', store, ...(reason !== undefined && { reason }) };
+  }
+
+  /** Closes the store. May be called more than once. */
+  async close(): Promise<void> {
+    this.stopListening?.();
+    await this.store?.close?.();
+  }
+
+  private async known(publicId: string): Promise<KnownKey | undefined> {
+    const configured = this.configured.get(publicId);
+    if (configured !== undefined || this.store === undefined) return configured;
+    try {
+      return await this.cache.get(publicId);
+    } catch (error) {
+      throw this.refused('unavailable', error);
+    }
+  }
+
+  /** The first of several failures is logged: one outage would fill the log. */
+  private async load(publicId: string): Promise<ApiKeyRecord | undefined> {
+    try {
+      const record = await this.store?.findByPublicId(publicId);
+      this.checkLimits(record?.limits);
+      this.failure = undefined;
+      return record;
+    } catch (error) {
+      const reason = errorMessage(error);
+      if (this.failure === undefined)
+        this.context.logger.warn(
+          `API keys: the ${this.store?.kind} store cannot be read (${reason}); known keys stay valid for keys.maxStaleMs`,
+        );
+      this.failure = reason;
+      throw error;
+    }
+  }
+
+  private accepted(principal: Principal): Principal {
+    this.outcomes.set('accepted', (this.outcomes.get('accepted') ?? 0) + 1);
+    return principal;
+  }
+
+  /** A key that is refused now, because it was changed since its last use, is shown as it is. */
+  private refreshUse(record: ApiKeyRecord | undefined): void {
+    const use = record && this.lastUses.get(record.publicId);
+    if (record !== undefined && use !== undefined && use.record !== record) this.lastUses.set(record.publicId, { ...use, record });
+  }
+
+  private noteUse(record: ApiKeyRecord): void {
+    const { lastUses } = this;
+    // Deleted first, so that the key becomes the last one.
+    lastUses.delete(record.publicId);
+    if (lastUses.size >= MOST_LAST_USES) for (const oldest of lastUses.keys()) if (lastUses.delete(oldest)) break;
+    lastUses.set(record.publicId, { record, usedMs: this.wall() });
+  }
+
+  private refused(reason: Exclude<ApiKeyRefusal, 'not_admin'>, cause?: unknown): ApiKeyError {
+    this.outcomes.set(reason, (this.outcomes.get(reason) ?? 0) + 1);
+    return new ApiKeyError(reason, { cause });
+  }
+
+  /** Writes what `change` makes of the record, and again where another process was first. */
+  private async rewrite(publicId: string, change: (record: ApiKeyRecord) => ApiKeyRecord): Promise<ApiKeyRecord | undefined> {
+    this.refuseConfigured(publicId);
+    const store = this.writableStore();
+    for (let attempt = 0; attempt < MOST_CONFLICTS; attempt++) {
+      const before = await store.findByPublicId(publicId);
+      if (before === undefined) return undefined;
+      const record = { ...change(before), revision: (before.revision ?? 1) + 1, updatedAt: this.nowText() };
+      if (!(await store.put(record))) continue;
+      this.cache.changed(publicId);
+      return record;
+    }
+    throw new FastLiteLLMError('API_KEY_CONFLICT', `API key ${publicId}: other processes change it at the same time; try again`);
+  }
+
+  /** Former secrets with an end, without those that are over. */
+  private expiring(hashes: readonly ApiKeyHash[], untilMs: number): readonly ApiKeyHash[] {
+    const nowMs = this.wall();
+    return hashes.flatMap(({ sha256, validUntil }) => {
+      const endMs = Math.min(untilMs, validUntil === undefined ? Infinity : Date.parse(validUntil));
+      return endMs <= nowMs ? [] : [{ sha256, validUntil: new Date(endMs).toISOString() }];
+    });
+  }
+
+  private checkSettings(settings: ApiKeySettings): ApiKeySettings {
+    const checked = checkApiKeySettings('', settings, refuseArgument);
+    this.checkLimits(checked.limits);
+    return checked;
+  }
+
+  /** Whether the limiter's store can keep them. */
+  private checkLimits(limits: ApiKeySettings['limits']): void {
+    if (limits !== undefined) this.context.limiter.limitOf({ limit: KEY_LIMIT_NAME, limits });
+  }
+
+  private async checkAlias(alias: string | undefined, publicId: string): Promise<void> {
+    if (alias === undefined) return;
+    const others = (await this.list()).filter((record) => record.publicId !== publicId);
+    if (others.some((record) => record.alias === alias)) throw new InvalidArgumentError('alias', alias, 'must be unique among keys');
+  }
+
+  private refuseConfigured(publicId: string): void {
+    if (!this.configured.has(publicId)) return;
+    throw new InvalidArgumentError('key', publicId, 'is a key of the configuration: change it there');
+  }
+
+  private writableStore(): ApiKeyStore {
+    if (this.store !== undefined) return this.store;
+    const advice = 'set keys.store to fileApiKeyStore(path), redisApiKeyStore({ url }) or a store of the app';
+    throw new FastLiteLLMError('API_KEY_STORE_MISSING', `API keys: there is no store that new keys could be kept in; ${advice}`);
+  }
+
+  private nowText(): string {
+    return new Date(this.wall()).toISOString();
+  }
+}
+
+/** The record with other settings; a setting that is `null` is removed. */
+function changed(record: ApiKeyRecord, changes: ApiKeyChanges, check: (settings: ApiKeySettings) => ApiKeySettings): ApiKeyRecord {
+  const { publicId, hashes, revision, createdAt, updatedAt, ...settings } = record;
+  const given = Object.entries({ ...settings, ...changes }).filter(([, value]) => value !== null);
+  return { publicId, hashes, revision, createdAt, updatedAt, ...check(Object.fromEntries(given)) };
+}
+
+function hashBytes(key: string): Buffer {
+  return createHash('sha256').update(key).digest();
+}

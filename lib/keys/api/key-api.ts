@@ -1,0 +1,199 @@
+import { HttpException } from '@nestjs/common';
+import { FastLiteLLMError, InvalidArgumentError } from '../../common/errors.js';
+import { LARGEST_USD } from '../../common/nano-usd.js';
+import { checkInteger, checkNumber, checkString, refuseArgument } from '../../common/options.js';
+import type { Principal } from '../../http/principal.js';
+import type { ApiKeyRecord } from '../api-key-record.js';
+import type { ApiKeyService, NewApiKey } from '../api-keys.service.js';
+import {
+  changesOf,
+  checkFields,
+  checkKeyFields,
+  durationMs,
+  fieldsOf,
+  namedKey,
+  statusOf,
+  withFieldNames,
+  type KeyFields,
+} from './key-fields.js';
+
+const LIST_FIELDS = ['page', 'size', 'user_id', 'team_id', 'key_alias', 'key_hash', 'status', 'return_full_object'];
+const STATUSES: readonly unknown[] = ['active', 'expired', 'revoked'];
+const DEFAULT_PAGE_SIZE = 10;
+const LARGEST_PAGE = 100;
+const MOST_DELETED = 1_000;
+
+/** What LiteLLM's `/key/*` routes do, with its fields. Errors are in OpenAI's shape. */
+export class KeyApi {
+  constructor(private readonly keys: ApiKeyService) {}
+
+  /** `key`: one that clients have already. */
+  async generate(body: unknown): Promise<KeyFields> {
+    return this.answering(body, async () => {
+      const { key, ...fields } = checkKeyFields(body, ['key']);
+      const settings = withoutNull(changesOf(fields, undefined, Date.now()));
+      const given = key === undefined || key === null ? undefined : checkString('key', key, refuseArgument);
+      return this.withSecret(await this.keys.create(settings, given));
+    });
+  }
+
+  async update(body: unknown): Promise<KeyFields> {
+    return this.answering(body, async () => {
+      const { key, ...fields } = checkKeyFields(body, ['key']);
+      const before = key === undefined || key === null ? await this.byAlias(fields.key_alias) : await this.named('key', key);
+      const changes = changesOf(fields, before.limits, Date.now());
+      return fieldsOf(existing(await this.keys.update(before.publicId, changes)));
+    });
+  }
+
+  /** `grace_period`: how long the former key is still valid. Default: not at all. */
+  async regenerate(body: unknown, named?: string): Promise<KeyFields> {
+    return this.answering(body, async () => {
+      const { key = named, grace_period: grace, ...fields } = checkKeyFields(body, ['key', 'grace_period']);
+      const before = await this.named('key', key ?? named);
+      const graceMs = grace === undefined || grace === null || grace === '' ? 0 : durationMs('grace_period', grace);
+      const changes = changesOf(fields, before.limits, Date.now());
+      const rotated = await this.keys.rotate(before.publicId, graceMs, changes);
+      return this.withSecret(rotated ?? notFound());
+    });
+  }
+
+  async block(body: unknown, blocked: boolean): Promise<KeyFields> {
+    return this.answering(body, async () => {
+      const { publicId } = await this.named('key', checkFields(body, ['key']).key);
+      return fieldsOf(existing(await this.keys.update(publicId, { blocked })));
+    });
+  }
+
+  /** Deletes all of them or, where one is unknown, none. */
+  async delete(body: unknown): Promise<KeyFields> {
+    return this.answering(body, async () => {
+      const { keys, key_aliases: aliases } = checkFields(body, ['keys', 'key_aliases']);
+      const given = keys ?? aliases;
+      if (!Array.isArray(given) || given.length === 0 || given.length > MOST_DELETED)
+        throw new InvalidArgumentError('keys', given, `must be an array of 1 to ${MOST_DELETED} keys, or key_aliases of aliases`);
+      const records: ApiKeyRecord[] = [];
+      for (const [index, entry] of (given as readonly unknown[]).entries())
+        records.push(keys === undefined || keys === null ? await this.byAlias(entry) : await this.named(`keys[${index}]`, entry));
+      for (const { publicId } of records) await this.keys.delete(publicId);
+      return { deleted_keys: records.map(({ publicId }) => publicId) };
+    });
+  }
+
+  /** A key reads only what concerns itself. */
+  async info(query: unknown, principal: Principal): Promise<KeyFields> {
+    return this.answering(query, async () => {
+      const { key = principal.keyId } = checkFields(query, ['key']);
+      if (key === undefined) throw new InvalidArgumentError('key', undefined, 'must be given: the master key has no record');
+      const publicId = namedKey('key', key);
+      const record = principal.isAdmin || publicId === principal.keyId ? await this.keys.find(publicId) : undefined;
+      return { key: publicId, info: await this.full(existing(record)) };
+    });
+  }
+
+  async list(query: unknown): Promise<KeyFields> {
+    return this.answering(query, async () => {
+      const fields = checkFields(query, LIST_FIELDS);
+      const page = wholeNumber('page', fields.page, 1, Number.MAX_SAFE_INTEGER);
+      const size = wholeNumber('size', fields.size, DEFAULT_PAGE_SIZE, LARGEST_PAGE);
+      const found = await this.matching(fields);
+      const shown = found.slice((page - 1) * size, page * size);
+      const isFull = fields.return_full_object === 'true' || fields.return_full_object === true;
+      return {
+        keys: isFull ? await Promise.all(shown.map((record) => this.full(record))) : shown.map(({ publicId }) => publicId),
+        total_count: found.length,
+        current_page: page,
+        total_pages: Math.ceil(found.length / size),
+      };
+    });
+  }
+
+  async resetSpend(named: string, body: unknown): Promise<KeyFields> {
+    return this.answering(body, async () => {
+      const usd = checkNumber('reset_to', checkFields(body, ['reset_to']).reset_to, { min: 0, max: LARGEST_USD }, refuseArgument);
+      const record = await this.named('key', named);
+      const { spend, max_budget, budget_reset_at } = await this.full(record);
+      if (spend === null) throw new InvalidArgumentError('key', undefined, 'must have a budget');
+      await this.keys.resetSpend(record, usd);
+      return { key_hash: record.publicId, spend: usd, previous_spend: spend, max_budget, budget_reset_at };
+    });
+  }
+
+  /** The newest first. */
+  private async matching(fields: KeyFields): Promise<readonly ApiKeyRecord[]> {
+    const { user_id: user, team_id: team, key_alias: alias, key_hash: hash, status } = fields;
+    if (status !== undefined && !STATUSES.includes(status))
+      throw new InvalidArgumentError('status', status, 'must be active, expired or revoked');
+    const publicId = hash === undefined ? undefined : namedKey('key_hash', hash);
+    const nowMs = Date.now();
+    const found = (await this.keys.list()).filter(
+      (record) =>
+        (user === undefined || record.user === user) &&
+        (team === undefined || record.team === team) &&
+        (alias === undefined || record.alias === alias) &&
+        (publicId === undefined || record.publicId === publicId) &&
+        (status === undefined || statusOf(record, nowMs) === status),
+    );
+    return found.sort((a, b) => (b.createdAt ?? '').localeCompare(a.createdAt ?? '') || a.publicId.localeCompare(b.publicId));
+  }
+
+  /** With what the key has spent in the current window of its budget. */
+  private async full(record: ApiKeyRecord): Promise<KeyFields> {
+    const budget = (await this.keys.budgetsOf(record)).find(({ period }) => period === 'window');
+    return {
+      ...fieldsOf(record),
+      status: statusOf(record, Date.now()),
+      spend: budget?.spentUsd ?? null,
+      budget_reset_at: budget?.resetsAt.toISOString() ?? null,
+      last_active: this.keys.lastUsedAt(record.publicId)?.toISOString() ?? null,
+    };
+  }
+
+  private withSecret({ key, record }: NewApiKey): KeyFields {
+    return { key, ...fieldsOf(record) };
+  }
+
+  private async named(name: string, value: unknown): Promise<ApiKeyRecord> {
+    return existing(await this.keys.find(namedKey(name, value)));
+  }
+
+  private async byAlias(alias: unknown): Promise<ApiKeyRecord> {
+    const text = checkString('key_alias', alias, refuseArgument);
+    return existing((await this.keys.list()).find((record) => record.alias === text));
+  }
+
+  /** Errors of the service as a client of the API is told of them. */
+  private async answering(fields: unknown, work: () => Promise<KeyFields>): Promise<KeyFields> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof FastLiteLLMError && error.code === 'API_KEY_STORE_MISSING')
+        throw refusal(409, error.message, 'api_key_store_missing');
+      if (error instanceof FastLiteLLMError && error.code === 'API_KEY_CONFLICT') throw refusal(409, error.message, 'api_key_conflict');
+      throw withFieldNames(error, fields as KeyFields);
+    }
+  }
+}
+
+function existing(record: ApiKeyRecord | undefined): ApiKeyRecord {
+  return record ?? notFound();
+}
+
+function notFound(): never {
+  throw refusal(404, 'There is no such key.', 'api_key_not_found');
+}
+
+function refusal(status: number, message: string, code: string): HttpException {
+  return new HttpException({ error: { message, type: 'invalid_request_error', param: status === 404 ? 'key' : null, code } }, status);
+}
+
+/** A new key has no setting that could be removed. */
+function withoutNull(changes: object): object {
+  return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== null));
+}
+
+/** Of a query, so a text. */
+function wholeNumber(name: string, value: unknown, fallback: number, max: number): number {
+  if (value === undefined) return fallback;
+  return checkInteger(name, typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value, { min: 1, max }, refuseArgument);
+}

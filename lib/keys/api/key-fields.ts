@@ -1,0 +1,248 @@
+import { InvalidArgumentError } from '../../common/errors.js';
+import { checkKnownKeys, checkObject, refuseArgument } from '../../common/options.js';
+import type { RateLimits } from '../../rate-limit/limits.js';
+import { isPublicId, publicIdOf } from '../api-key.js';
+import type { ApiKeyRecord } from '../api-key-record.js';
+import type { ApiKeyChanges } from '../api-keys.service.js';
+
+/** A body or a query of LiteLLM's key API. */
+export type KeyFields = Readonly<Record<string, unknown>>;
+
+/** LiteLLM's names of settings, and `priority`, which is ours. */
+const SETTINGS = [
+  'key_alias',
+  'duration',
+  'models',
+  'user_id',
+  'team_id',
+  'metadata',
+  'tags',
+  'rpm_limit',
+  'tpm_limit',
+  'max_parallel_requests',
+  'max_budget',
+  'budget_duration',
+  'blocked',
+  'priority',
+] as const;
+
+/** LiteLLM's fields without a counterpart: its clients send them empty. */
+const UNSUPPORTED = [
+  'access_group_ids',
+  'agent_id',
+  'aliases',
+  'allowed_cache_controls',
+  'allowed_passthrough_routes',
+  'allowed_routes',
+  'allowed_vector_store_indexes',
+  'auto_rotate',
+  'budget_fallbacks',
+  'budget_id',
+  'budget_limits',
+  'config',
+  'default_estimated_output_tokens',
+  'default_estimated_output_tokens_per_model',
+  'denied_passthrough_routes',
+  'disable_global_guardrails',
+  'enable_prompt_caching',
+  'end_user_budget_id',
+  'enforced_params',
+  'guardrails',
+  'mcp_rpm_limit',
+  'model_max_budget',
+  'model_rpm_limit',
+  'model_tpm_limit',
+  'new_key',
+  'new_master_key',
+  'object_permission',
+  'organization_id',
+  'permissions',
+  'policies',
+  'project_id',
+  'prompts',
+  'rotation_interval',
+  'router_settings',
+  'rpm_limit_type',
+  'send_invite_email',
+  'soft_budget',
+  'spend',
+  'tag_rpm_limit',
+  'temp_budget_expiry',
+  'temp_budget_increase',
+  'throttle_on_budget_exceeded',
+  'tpd_limit',
+  'tpm_limit_type',
+];
+
+/** Types of keys whose rights every key here has. */
+const KEY_TYPES: readonly unknown[] = ['default', 'llm_api'];
+const NEVER = '-1';
+const DURATION = /^(\d{1,8})(s|m|h|d|w|mo)$/;
+const DAY_MS = 86_400_000;
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: DAY_MS, w: 7 * DAY_MS, mo: 30 * DAY_MS };
+const LONGEST_MS = 100 * 366 * DAY_MS;
+const SHA256 = /^[0-9a-f]{64}$/;
+const PUBLIC_ID_LENGTH = 12;
+
+/** Our names of what a body sets, for errors. */
+const NAMES: Readonly<Record<string, string>> = {
+  alias: 'key_alias',
+  user: 'user_id',
+  team: 'team_id',
+  'limits.requestsPerMinute': 'rpm_limit',
+  'limits.tokensPerMinute': 'tpm_limit',
+  'limits.maxConcurrent': 'max_parallel_requests',
+  'limits.usdPerWindow': 'max_budget',
+  'limits.usdWindow': 'budget_duration',
+};
+
+/**
+ * Checks the names of a body's fields. Those of LiteLLM that have no effect here may be empty.
+ * @param more Fields of this route beside those of a key's settings.
+ * @throws InvalidArgumentError naming the field.
+ */
+export function checkKeyFields(body: unknown, more: readonly string[]): KeyFields {
+  const fields = checkObject('body', body ?? {}, refuseArgument);
+  checkKnownKeys('', fields, [...SETTINGS, ...UNSUPPORTED, 'key_type', ...more], refuseArgument);
+  for (const name of UNSUPPORTED) {
+    if (!more.includes(name) && !isEmpty(fields[name]) && !(name === 'spend' && fields[name] === 0))
+      throw new InvalidArgumentError(name, undefined, 'is not supported here');
+  }
+  const { key_type: type } = fields;
+  if (!isEmpty(type) && !KEY_TYPES.includes(type)) throw new InvalidArgumentError('key_type', type, 'must be default or llm_api');
+  return fields;
+}
+
+/** Checks the names of a query's or a small body's fields. @throws InvalidArgumentError */
+export function checkFields(value: unknown, known: readonly string[]): KeyFields {
+  const fields = checkObject('body', value ?? {}, refuseArgument);
+  checkKnownKeys('', fields, known, refuseArgument);
+  return fields;
+}
+
+/**
+ * What a body changes about a key.
+ * @param limits Those that the key has.
+ * @throws InvalidArgumentError naming the field, as LiteLLM names it.
+ */
+export function changesOf(fields: KeyFields, limits: RateLimits | undefined, nowMs: number): ApiKeyChanges {
+  const set = (name: string, ours: keyof ApiKeyChanges): object => (fields[name] === undefined ? {} : { [ours]: fields[name] });
+  const { models, duration } = fields;
+  const hasLimits = ['rpm_limit', 'tpm_limit', 'max_parallel_requests', 'max_budget', 'budget_duration'].some(
+    (name) => fields[name] !== undefined,
+  );
+  return {
+    ...set('key_alias', 'alias'),
+    ...set('user_id', 'user'),
+    ...set('team_id', 'team'),
+    ...set('metadata', 'metadata'),
+    ...set('tags', 'tags'),
+    ...set('blocked', 'blocked'),
+    ...set('priority', 'priority'),
+    // LiteLLM: an empty list allows all models.
+    ...(models !== undefined && { models: Array.isArray(models) && models.length === 0 ? null : (models as string[]) }),
+    ...(duration !== undefined && { expiresAt: expiryOf(duration, nowMs) }),
+    ...(hasLimits && { limits: limitsOf(fields, limits ?? {}) }),
+  };
+}
+
+function expiryOf(duration: unknown, nowMs: number): string | null {
+  if (duration === null || duration === NEVER) return null;
+  return new Date(nowMs + durationMs('duration', duration)).toISOString();
+}
+
+/** A length as LiteLLM writes it, in ms. @throws InvalidArgumentError */
+export function durationMs(name: string, value: unknown): number {
+  const [, count, unit] = (typeof value === 'string' && DURATION.exec(value)) || [];
+  const ms = Number(count) * UNIT_MS[unit];
+  if (ms > 0 && ms <= LONGEST_MS) return ms;
+  throw new InvalidArgumentError(name, value, 'must be a length such as 30m, 24h, 7d, 1w or 1mo');
+}
+
+/** `null`: none are left. */
+function limitsOf(fields: KeyFields, before: RateLimits): RateLimits | null {
+  const limits: { -readonly [K in keyof RateLimits]: unknown } = { ...before };
+  const set = (name: string, key: keyof RateLimits): void => {
+    const { [name]: value } = fields;
+    if (value === null) delete limits[key];
+    else if (value !== undefined) limits[key] = value;
+  };
+  set('rpm_limit', 'requestsPerMinute');
+  set('tpm_limit', 'tokensPerMinute');
+  set('max_parallel_requests', 'maxConcurrent');
+  set('max_budget', 'usdPerWindow');
+  set('budget_duration', 'usdWindow');
+  if (fields.max_budget === null) {
+    delete limits.usdWindow;
+    delete limits.usdWindowKind;
+    if (limits.usdPerDay === undefined && limits.usdPerMonth === undefined) delete limits.timeZone;
+  }
+  if ((limits.usdPerWindow === undefined) !== (limits.usdWindow === undefined)) {
+    const missing = limits.usdWindow === undefined ? 'budget_duration' : 'max_budget';
+    throw new InvalidArgumentError(
+      missing,
+      undefined,
+      'must be set where the other of max_budget and budget_duration is: budgets here start again',
+    );
+  }
+  return Object.keys(limits).length === 0 ? null : (limits as RateLimits);
+}
+
+/** The error of a setting, with LiteLLM's name of the field. */
+export function withFieldNames(error: unknown, fields: KeyFields): unknown {
+  if (!(error instanceof InvalidArgumentError)) return error;
+  const name = NAMES[error.path];
+  return name === undefined ? error : new InvalidArgumentError(name, fields[name], error.rule);
+}
+
+/**
+ * The public id of a key that a request names: by it, by the whole key, or by the hash of one that
+ * was made elsewhere.
+ * @throws InvalidArgumentError for any other text, which is not shown: it may be a key.
+ */
+export function namedKey(name: string, value: unknown): string {
+  if (isPublicId(value)) return value;
+  if (typeof value === 'string' && SHA256.test(value)) return value.slice(0, PUBLIC_ID_LENGTH);
+  const publicId = publicIdOf(String(value));
+  if (publicId !== undefined) return publicId;
+  throw new InvalidArgumentError(name, undefined, 'must be a key or its public id');
+}
+
+/** LiteLLM's fields of a record; no secret and no hash is among them. */
+export function fieldsOf(record: ApiKeyRecord): KeyFields {
+  const { publicId, limits = {} } = record;
+  return {
+    token: publicId,
+    token_id: publicId,
+    key_name: `sk-${publicId}-…`,
+    key_alias: record.alias ?? null,
+    user_id: record.user ?? null,
+    team_id: record.team ?? null,
+    models: record.models ?? [],
+    metadata: record.metadata ?? {},
+    tags: record.tags ?? [],
+    priority: record.priority ?? null,
+    rpm_limit: limits.requestsPerMinute ?? null,
+    tpm_limit: limits.tokensPerMinute ?? null,
+    max_parallel_requests: limits.maxConcurrent ?? null,
+    max_budget: limits.usdPerWindow ?? null,
+    budget_duration: limits.usdWindow ?? null,
+    blocked: record.blocked ?? false,
+    expires: record.expiresAt ?? null,
+    created_at: record.createdAt ?? null,
+    updated_at: record.updatedAt ?? null,
+  };
+}
+
+/** As LiteLLM calls it. */
+export type KeyStatus = 'active' | 'expired' | 'revoked';
+
+export function statusOf({ blocked, expiresAt }: ApiKeyRecord, nowMs: number): KeyStatus {
+  if (blocked === true) return 'revoked';
+  return expiresAt !== undefined && Date.parse(expiresAt) <= nowMs ? 'expired' : 'active';
+}
+
+function isEmpty(value: unknown): boolean {
+  if (value === undefined || value === null || value === '' || value === false) return true;
+  return typeof value === 'object' && Object.keys(value).length === 0;
+}

@@ -1,0 +1,145 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { until } from '../../test/support/until.js';
+import type { ApiKeyStore } from './api-key-store.js';
+import { fileApiKeyStore } from './file-store.js';
+
+const HASH = 'a'.repeat(64);
+
+describe('the file of API keys', () => {
+  let folder: string;
+  let file: string;
+  let stores: ApiKeyStore[];
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'keys-'));
+    file = join(folder, 'keys.json');
+    stores = [];
+  });
+  afterEach(async () => {
+    for (const store of stores) await store.close?.();
+    rmSync(folder, { recursive: true });
+  });
+  const open = (): ApiKeyStore => {
+    const store = fileApiKeyStore(file);
+    stores.push(store);
+    return store;
+  };
+  const record = (publicId: string, more: object = {}) => ({ publicId, hashes: [{ sha256: HASH }], revision: 1, ...more });
+  const content = (...keys: object[]): string => JSON.stringify({ version: 1, keys });
+
+  it('is made with the first key, for its owner only, and leaves no other file', async () => {
+    const store = open();
+    expect(await store.list()).toEqual([]);
+    expect(existsSync(file)).toBe(false);
+    expect(await store.put(record('key000000001', { alias: 'one', limits: { usdPerWindow: 2, usdWindow: '30d' } }))).toBe(true);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(existsSync(`${file}.lock`)).toBe(false);
+    const again = open();
+    expect(await again.findByPublicId('key000000001')).toMatchObject({ alias: 'one', limits: { usdPerWindow: 2, usdWindow: '30d' } });
+    expect(await again.findByPublicId('key000000002')).toBeUndefined();
+  });
+
+  it('refuses a record whose revision is not the next one', async () => {
+    const store = open();
+    await store.put(record('key000000001'));
+    expect(await store.put(record('key000000001'))).toBe(false);
+    expect(await store.put(record('key000000001', { revision: 3 }))).toBe(false);
+    expect(await store.put(record('key000000001', { revision: 2, blocked: true }))).toBe(true);
+    expect(await store.delete('key000000002')).toBe(false);
+    expect(await store.delete('key000000001')).toBe(true);
+    expect(await store.list()).toEqual([]);
+  });
+
+  it('loses no key when several stores write at the same time', async () => {
+    const writers = [open(), open(), open()];
+    const ids = Array.from({ length: 45 }, (_, i) => `key0000000${String(i).padStart(2, '0')}`);
+    expect(await Promise.all(ids.map((id, i) => writers[i % 3].put(record(id))))).toEqual(ids.map(() => true));
+    expect((await open().list()).map(({ publicId }) => publicId).sort()).toEqual(ids);
+  });
+
+  it('sees what another process or an editor has written within a second, and tells which key', async () => {
+    const [reader, writer] = [open(), open()];
+    const changes: (string | null)[] = [];
+    const stop = reader.onChange?.((publicId) => changes.push(publicId));
+    await writer.put(record('key000000001'));
+    await until(async () => (await reader.findByPublicId('key000000001')) !== undefined, 2_000);
+    writeFileSync(file, content(record('key000000001', { blocked: true }), record('key000000002')));
+    await until(async () => (await reader.list()).length === 2, 2_000);
+    expect(changes).toEqual(['key000000001', 'key000000001', 'key000000002']);
+    rmSync(file);
+    await until(async () => (await reader.list()).length === 0, 2_000);
+    stop?.();
+  });
+
+  it('keeps the last good content while the file is half written, and says so', async () => {
+    const store = open();
+    await store.put(record('key000000001'));
+    writeFileSync(file, '{ "version": 1, "keys": [{ "publicId": "key0');
+    await until(() => store.fault?.() !== undefined, 2_000);
+    expect(store.fault?.()).toBe(`${file}: must be JSON`);
+    expect(await store.findByPublicId('key000000001')).toBeDefined();
+    await expect(store.put(record('key000000002'))).rejects.toThrow('must be JSON');
+    writeFileSync(file, content(record('key000000003')));
+    await until(() => store.fault?.() === undefined, 2_000);
+    expect(await store.findByPublicId('key000000001')).toBeUndefined();
+  });
+
+  it('takes the lock of a process that died, and waits for one that is alive', async () => {
+    const store = open();
+    writeFileSync(`${file}.lock`, '');
+    const longAgo = new Date(Date.now() - 11_000);
+    utimesSync(`${file}.lock`, longAgo, longAgo);
+    expect(await store.put(record('key000000001'))).toBe(true);
+    writeFileSync(`${file}.lock`, '');
+    const waiting = store.put(record('key000000002'));
+    setTimeout(() => rmSync(`${file}.lock`), 100);
+    expect(await waiting).toBe(true);
+  });
+
+  it.each<[string, string, RegExp]>([
+    ['text', 'sk-secret', /keys\.json: must be JSON$/],
+    ['another version', '{ "version": 2, "keys": [] }', /keys\.json: version: must be 1/],
+    ['no list', '{ "version": 1, "keys": {} }', /keys\.json: keys: must be an array/],
+    ['an unknown field', '{ "version": 1, "keys": [], "secret": 1 }', /keys\.json: secret: is not a known option/],
+    [
+      'a key in place of its hash',
+      content({ publicId: 'key000000001', hashes: [{ sha256: 'sk-secret' }] }),
+      /keys\[0\]\.hashes\[0\]\.sha256: must be a SHA-256.*got a string of 9 characters/,
+    ],
+    ['no hash', content({ publicId: 'key000000001', hashes: [] }), /keys\[0\]\.hashes: must have 1 to 8 hashes/],
+    [
+      'a public id that is none',
+      content({ publicId: 'sk-secret', hashes: [{ sha256: HASH }] }),
+      /keys\[0\]\.publicId: must be 12 letters and digits/,
+    ],
+    ['the same key twice', content(record('key000000001'), record('key000000001')), /keys\[1\]\.publicId: must be unique/],
+    [
+      'an expiry that is no date',
+      content(record('key000000001', { expiresAt: 'tomorrow' })),
+      /keys\[0\]\.expiresAt: must be a date of ISO 8601/,
+    ],
+    [
+      'a misspelt limit',
+      content(record('key000000001', { limits: { requestPerMinute: 1 } })),
+      /keys\[0\]\.limits\.requestPerMinute: is not a known option \(did you mean requestsPerMinute/,
+    ],
+    [
+      'a limit below 0',
+      content(record('key000000001', { limits: { usdPerDay: -1 } })),
+      /keys\[0\]\.limits\.usdPerDay: must be a number from 0/,
+    ],
+    ['models that are no list', content(record('key000000001', { models: 'gpt-4o' })), /keys\[0\]\.models: must be an array/],
+    [
+      'a priority that is none',
+      content(record('key000000001', { priority: 'high' })),
+      /keys\[0\]\.priority: must be one of critical, default, batch/,
+    ],
+  ])('is refused at the start with %s, without showing a secret', async (_, text, message) => {
+    writeFileSync(file, text);
+    expect(() => open().onChange?.(() => {})).toThrow(message);
+    await expect(open().list()).rejects.toThrow(message);
+    await expect(open().list()).rejects.not.toThrow('sk-secret');
+    expect(readFileSync(file, 'utf8')).toBe(text);
+  });
+});

@@ -1,0 +1,124 @@
+import { steadyNow } from '../common/clock.js';
+import type { ApiKeyRecord } from './api-key-record.js';
+import { KnownKey } from './known-key.js';
+
+/** How long a record is used before the store is asked again. */
+const HIT_MS = 10_000;
+const MISS_MS = 5_000;
+/** While the store is away it is asked again after this time. */
+const RETRY_MS = 1_000;
+const MOST_KEYS = 10_000;
+const MOST_MISSES = 10_000;
+const MOST_LOOKUPS = 1_000;
+
+interface CachedKey {
+  readonly key: KnownKey;
+  readonly loadedMs: number;
+  freshUntilMs: number;
+}
+
+/** What a cache has done since it was made. */
+export interface KeyCacheCounts {
+  lookups: number;
+  failures: number;
+  /** Keys used beyond their time because the store was away. */
+  stale: number;
+}
+
+/**
+ * Records that requests have asked for, so that one request in 10 seconds asks the store. Unknown
+ * keys have a table of their own: a client that invents keys evicts none that is valid.
+ */
+export class KeyCache {
+  readonly counts: KeyCacheCounts = { lookups: 0, failures: 0, stale: 0 };
+  /** Reloaded keys are last, so the first one is the least recently used. */
+  private readonly keys = new Map<string, CachedKey>();
+  private readonly misses = new Map<string, number>();
+  /** Requests for one key share its look-up. */
+  private readonly lookups = new Map<string, Promise<KnownKey | undefined>>();
+  private inFlight = 0;
+
+  constructor(
+    private readonly find: (publicId: string) => Promise<ApiKeyRecord | undefined>,
+    /** How long a key is used while the store is away, in ms. */
+    private readonly maxStaleMs: number,
+    private readonly now: () => number = steadyNow,
+  ) {}
+
+  /** @throws the store's error, or one of too many look-ups at a time. */
+  async get(publicId: string): Promise<KnownKey | undefined> {
+    const nowMs = this.now();
+    const cached = this.keys.get(publicId);
+    if (cached !== undefined && nowMs < cached.freshUntilMs) return cached.key;
+    if (nowMs < (this.misses.get(publicId) ?? 0)) return undefined;
+    return this.lookups.get(publicId) ?? this.lookUp(publicId, cached);
+  }
+
+  /** Has the next request ask the store. @param publicId `null`: of all keys. */
+  changed(publicId: string | null): void {
+    if (publicId === null) {
+      // They stay for a store that goes away again.
+      for (const cached of this.keys.values()) cached.freshUntilMs = 0;
+      this.misses.clear();
+      this.lookups.clear();
+      return;
+    }
+    this.keys.delete(publicId);
+    this.misses.delete(publicId);
+    // A look-up that began before the change is not remembered.
+    this.lookups.delete(publicId);
+  }
+
+  get size(): number {
+    return this.keys.size;
+  }
+
+  private lookUp(publicId: string, cached: CachedKey | undefined): Promise<KnownKey | undefined> {
+    if (this.inFlight >= MOST_LOOKUPS) return Promise.reject(new Error(`more than ${MOST_LOOKUPS} look-ups at a time`));
+    this.counts.lookups++;
+    this.inFlight++;
+    const isCurrent = (): boolean => this.lookups.get(publicId) === lookup;
+    const lookup: Promise<KnownKey | undefined> = this.load(publicId)
+      .then(
+        (key) => {
+          if (isCurrent()) this.remember(publicId, key);
+          return key;
+        },
+        (error: unknown) => this.staleOr(error, isCurrent() ? cached : undefined),
+      )
+      .finally(() => {
+        this.inFlight--;
+        if (isCurrent()) this.lookups.delete(publicId);
+      });
+    this.lookups.set(publicId, lookup);
+    return lookup;
+  }
+
+  private async load(publicId: string): Promise<KnownKey | undefined> {
+    const record = await this.find(publicId);
+    return record === undefined ? undefined : new KnownKey(record);
+  }
+
+  private remember(publicId: string, key: KnownKey | undefined): void {
+    const nowMs = this.now();
+    this.keys.delete(publicId);
+    this.misses.delete(publicId);
+    if (key === undefined) bounded(this.misses, MOST_MISSES).set(publicId, nowMs + MISS_MS);
+    else bounded(this.keys, MOST_KEYS).set(publicId, { key, loadedMs: nowMs, freshUntilMs: nowMs + HIT_MS });
+  }
+
+  private staleOr(error: unknown, cached: CachedKey | undefined): KnownKey {
+    this.counts.failures++;
+    const nowMs = this.now();
+    if (cached === undefined || nowMs >= cached.loadedMs + this.maxStaleMs) throw error;
+    this.counts.stale++;
+    cached.freshUntilMs = nowMs + RETRY_MS;
+    return cached.key;
+  }
+}
+
+/** Makes room for one more entry. */
+function bounded<V>(table: Map<string, V>, most: number): Map<string, V> {
+  if (table.size >= most) for (const oldest of table.keys()) return (table.delete(oldest), table);
+  return table;
+}

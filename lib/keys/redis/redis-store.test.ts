@@ -1,0 +1,128 @@
+import { Redis } from 'ioredis';
+import { hasRedis, RedisServer } from '../../../test/support/redis-server.js';
+import { until } from '../../../test/support/until.js';
+import type { ApiKeyStore } from '../api-key-store.js';
+import { redisApiKeyStore } from './redis-store.js';
+
+const HASH = 'a'.repeat(64);
+const record = (publicId: string, more: object = {}) => ({ publicId, hashes: [{ sha256: HASH }], revision: 1, ...more });
+
+(hasRedis ? describe : describe.skip)('API keys in Redis', () => {
+  let server: RedisServer;
+  let stores: ApiKeyStore[];
+  let clients: Redis[];
+  beforeAll(async () => {
+    server = await RedisServer.start();
+  });
+  afterAll(() => server.stop());
+  beforeEach(() => {
+    stores = [];
+    clients = [];
+  });
+  afterEach(async () => {
+    for (const store of stores) await store.close?.();
+    for (const client of clients) client.disconnect();
+    await server.ask((client) => client.flushall());
+  });
+
+  const byUrl = (): ApiKeyStore => added(redisApiKeyStore({ url: server.url, timeoutMs: 5_000 }));
+  const byClient = (): ApiKeyStore => {
+    const client = new Redis(server.port, '127.0.0.1');
+    clients.push(client);
+    return added(redisApiKeyStore({ client, timeoutMs: 5_000 }));
+  };
+  function added(store: ApiKeyStore): ApiKeyStore {
+    stores.push(store);
+    return store;
+  }
+
+  it.each([
+    ['a url', byUrl],
+    ['a client', byClient],
+  ])('keeps records, with %s', async (_, open) => {
+    const store = open();
+    const first = record('key000000001', {
+      alias: 'one',
+      models: [],
+      metadata: { a: [] },
+      limits: { usdPerWindow: 0.1, usdWindow: '30d' },
+    });
+    expect(await store.put(first)).toBe(true);
+    expect(await store.put(first)).toBe(false);
+    expect(await store.findByPublicId('key000000001')).toEqual(first);
+    expect(await store.findByPublicId('key000000002')).toBeUndefined();
+    expect(await store.put(record('key000000001', { revision: 2, blocked: true }))).toBe(true);
+    expect(await store.delete('key000000002')).toBe(false);
+    expect(await store.delete('key000000001')).toBe(true);
+    expect(await store.list()).toEqual([]);
+  });
+
+  it('lists thousands of records', async () => {
+    const store = byUrl();
+    const ids = Array.from({ length: 3_000 }, (_, i) => `key${String(i).padStart(9, '0')}`);
+    await Promise.all(ids.map((id) => store.put(record(id))));
+    expect((await store.list()).map(({ publicId }) => publicId).sort()).toEqual(ids);
+  });
+
+  it.each([
+    ['a url', byUrl],
+    ['a client', byClient],
+  ])('tells others which key has changed, with %s', async (_, open) => {
+    const heard: (string | null)[] = [];
+    const stop = open().onChange?.((publicId) => heard.push(publicId));
+    await until(() => heard.length === 1);
+    const writer = byUrl();
+    await writer.put(record('key000000001'));
+    await writer.put(record('key000000001'));
+    await writer.delete('key000000001');
+    await writer.delete('key000000001');
+    await until(() => heard.length === 3);
+    stop?.();
+    await writer.put(record('key000000001'));
+    expect(heard).toEqual([null, 'key000000001', 'key000000001']);
+  });
+
+  it('hears of changes again after Redis was away, and says that any key may have changed', async () => {
+    const own = await RedisServer.start();
+    try {
+      const store = added(redisApiKeyStore({ url: own.url, timeoutMs: 1_000 }));
+      const heard: (string | null)[] = [];
+      store.onChange?.((publicId) => heard.push(publicId));
+      await until(() => heard.length === 1);
+      await own.kill();
+      await expect(store.findByPublicId('key000000001')).rejects.toThrow();
+      await own.start();
+      await until(() => heard.length === 2);
+      await until(async () => store.put(record('key000000001')).catch(() => false));
+      await until(() => heard.length === 3);
+      expect(heard).toEqual([null, null, 'key000000001']);
+    } finally {
+      await own.stop();
+    }
+  });
+
+  it.each([
+    ['text', 'sk-secret'],
+    ['another record', JSON.stringify(record('key000000002'))],
+    ['an unknown field', JSON.stringify({ ...record('key000000001'), secret: 'sk-secret' })],
+  ])('refuses %s in place of a record, without showing it', async (_, text) => {
+    await server.ask((client) => client.hset('fast-litellm:{keys}', 'key000000001', text));
+    const read = byUrl().findByPublicId('key000000001');
+    await expect(read).rejects.toThrow('the record of the API key key000000001 in Redis');
+    await expect(read).rejects.not.toThrow('sk-secret');
+  });
+
+  it('can be used again after it was closed', async () => {
+    const store = byUrl();
+    await store.put(record('key000000001'));
+    await store.close?.();
+    await store.close?.();
+    expect(await store.findByPublicId('key000000001')).toBeDefined();
+  });
+
+  it('has no connection before it is used', () => {
+    expect(() => redisApiKeyStore({ url: 'redis://127.0.0.1:1' })).not.toThrow();
+    expect(() => redisApiKeyStore({})).toThrow('redis: must name either a url or a client');
+    expect(() => redisApiKeyStore({ url: 'redis://x', timeout: 1 } as never)).toThrow('redis.timeout: is not a known option');
+  });
+});

@@ -1,14 +1,22 @@
 import { ConfigurableModuleBuilder, Inject, Module, type DynamicModule } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { InvalidConfigurationError } from './common/errors.js';
 import { checkObject } from './common/options.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import { MasterKey } from './gateway/access/master-key.js';
 import { readBodies } from './gateway/body/bodies.js';
 import { createGatewayControllers } from './gateway/gateway.controllers.js';
 import { GATEWAY_DESK, type GatewayDesk } from './gateway/gateway.desk.js';
-import { resolveGatewayMount, resolveGatewayOptions, type GatewayMount, type GatewayOptions } from './gateway/gateway.options.js';
+import {
+  resolveGatewayMount,
+  resolveGatewayOptions,
+  type GatewayMount,
+  type GatewayOptions,
+  type ResolvedGatewayOptions,
+} from './gateway/gateway.options.js';
 import { GUARD_COUNT, MOUNTED_ROUTES, type MountedRoute } from './gateway/routes/mounted-route.js';
 import { RateLimitGuard } from './http/guard/rate-limit.guard.js';
+import { ApiKeyService } from './keys/api-keys.service.js';
 import { readLiteLLMProxySettings } from './router/config/proxy-settings.js';
 
 const MASTER_KEY_SETTING = 'general_settings.master_key';
@@ -57,17 +65,22 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
   providers: [
     {
       provide: GATEWAY_DESK,
-      inject: [FastLiteLLM, GUARD_COUNT, MODULE_OPTIONS_TOKEN],
-      useFactory: (llm: FastLiteLLM, guards: number, options?: GatewayOptions): GatewayDesk => ({
-        options: resolveGatewayOptions(options),
-        masterKey: masterKeyOf(llm, guards, options),
-        client: llm.client,
-        router: llm.router,
-        tokenCounter: llm.tokenCounter,
-        rateLimits: new RateLimitGuard(llm.rateLimiter, llm.tokenCounter),
-        json: llm.json,
-        readiness: () => ({ isShuttingDown: llm.shutdown.isShuttingDown, isHealthy: llm.healthCheck().status !== 'down' }),
-      }),
+      inject: [FastLiteLLM, GUARD_COUNT, MODULE_OPTIONS_TOKEN, { token: ApiKeyService, optional: true }],
+      useFactory: (llm: FastLiteLLM, guards: number, given?: GatewayOptions, apiKeys?: ApiKeyService): GatewayDesk => {
+        const options = resolveGatewayOptions(given);
+        const keys = keysOf(options, apiKeys);
+        return {
+          options,
+          keys,
+          masterKey: keys === null ? masterKeyOf(llm, guards, options) : null,
+          client: llm.client,
+          router: llm.router,
+          tokenCounter: llm.tokenCounter,
+          rateLimits: new RateLimitGuard(llm.rateLimiter, llm.tokenCounter),
+          json: llm.json,
+          readiness: () => ({ isShuttingDown: llm.shutdown.isShuttingDown, isHealthy: llm.healthCheck().status !== 'down' }),
+        };
+      },
     },
   ],
 })
@@ -90,9 +103,18 @@ export class FastLiteLLMGatewayModule extends ConfigurableModuleClass {
   }
 }
 
+/** The keys that requests need; `null`: none. */
+function keysOf({ keys, masterKey }: ResolvedGatewayOptions, apiKeys: ApiKeyService | undefined): ApiKeyService | null {
+  if (keys === true && apiKeys === undefined)
+    throw new InvalidConfigurationError('gateway.keys', 'needs FastLiteLLMKeysModule among the imports of the app');
+  if (keys === false || apiKeys === undefined) return null;
+  if (masterKey !== null)
+    throw new InvalidConfigurationError('gateway.masterKey', 'cannot be set beside FastLiteLLMKeysModule: set keys.masterKey there');
+  return apiKeys;
+}
+
 /** The option, else the one of LiteLLM's configuration, where the app has no guards of its own. */
-function masterKeyOf({ liteLLMConfig }: FastLiteLLM, guards: number, options?: GatewayOptions): MasterKey | null {
-  const { masterKey: own } = resolveGatewayOptions(options);
+function masterKeyOf({ liteLLMConfig }: FastLiteLLM, guards: number, { masterKey: own }: ResolvedGatewayOptions): MasterKey | null {
   if (own !== null) return new MasterKey(own);
   const { path, handledSettings, env } = liteLLMConfig;
   if (path === undefined || guards > 0 || handledSettings.includes(MASTER_KEY_SETTING)) return null;

@@ -95,6 +95,8 @@ export class FastLiteLLM {
   private readonly connectionPools: ConnectionPools;
   private readonly setting: EngineSetting;
   private readonly engines: Readonly<Record<string, SwitchingEngine<object>>>;
+  /** Capabilities of other modules of the app. */
+  private readonly added: Capability[] = [];
   /** What `close` has to close. */
   private readonly parts: { close(): void | Promise<void> }[] = [];
 
@@ -227,12 +229,24 @@ export class FastLiteLLM {
     const rateLimits = new RateLimitGuard(rateLimiter, tokenCounter);
     const readiness = () => ({ isShuttingDown: this.shutdown.isShuttingDown, isHealthy: true });
     const options = resolveGatewayOptions();
-    return gatewayFetch({ options, masterKey: null, client, router, tokenCounter, rateLimiter, rateLimits, json, readiness }, settings);
+    return gatewayFetch(
+      { options, keys: null, masterKey: null, client, router, tokenCounter, rateLimiter, rateLimits, json, readiness },
+      settings,
+    );
   }
 
   /** Every capability, for health and metrics. */
   capabilities(): readonly Capability[] {
-    return [this.tokenCounter, this.rateLimiter, this.router, this.connectionPool, this.client, this.monitor, this.acceleration];
+    const own = [this.tokenCounter, this.rateLimiter, this.router, this.connectionPool, this.client, this.monitor, this.acceleration];
+    return [...own, ...this.added];
+  }
+
+  /**
+   * Has health and metrics show a capability of another module.
+   * @internal
+   */
+  addCapability(capability: Capability): void {
+    this.added.push(capability);
   }
 
   /**

@@ -16,6 +16,8 @@ export {
   RequestCancelledError,
 } from './common/errors.js';
 export {
+  ApiKeyError,
+  type ApiKeyRefusal,
   BudgetExceededError,
   type BudgetRefusal,
   CallDeniedError,
@@ -23,6 +25,7 @@ export {
   CallQueueError,
   ContextWindowExceededError,
   DeploymentMisconfiguredError,
+  ModelNotAllowedError,
   NoDeploymentError,
   RateLimitExceededError,
   RouterRateLimitError,
@@ -41,6 +44,18 @@ export type { ShadowObservation, ShadowRecorder, ShadowSummary } from './engine/
 export type { DashboardOptions } from './dashboard/dashboard.options.js';
 export { FastLiteLLMDashboardModule, type DashboardMount } from './fast-litellm-dashboard.module.js';
 export { FastLiteLLMGatewayModule } from './fast-litellm-gateway.module.js';
+export { FastLiteLLMKeysModule, type KeysMount } from './fast-litellm-keys.module.js';
+export { ApiKey } from './keys/api-key.decorator.js';
+export { publicIdOf as publicIdOfApiKey } from './keys/api-key.js';
+export { ApiKeyGuard } from './keys/api-key.guard.js';
+export type { ApiKeyHash, ApiKeyRecord, ApiKeySettings } from './keys/api-key-record.js';
+export type { ApiKeyStore } from './keys/api-key-store.js';
+export type { ApiKeysOptions, ConfiguredApiKey } from './keys/api-keys.options.js';
+export { ApiKeyService, type ApiKeyChanges, type NewApiKey, type UsedApiKey } from './keys/api-keys.service.js';
+export { fileApiKeyStore } from './keys/file-store.js';
+export { redisApiKeyStore, type RedisApiKeyStoreOptions } from './keys/redis/redis-store.js';
+export { keyIn } from './http/key-headers.js';
+export type { Principal, PriorityClass } from './http/principal.js';
 export {
   GATEWAY_ENDPOINTS,
   type ForwardedEndpoint,
@@ -220,7 +235,7 @@ export type { AnswerUsage, Usage } from './http/answer-usage.js';
 export type { LimitedRequest, RequestResponse } from './http/guard/guarded-request.js';
 export { RateLimitGuard } from './http/guard/rate-limit.guard.js';
 export { rateLimitPrecheck, type RateLimitPrecheck } from './http/guard/precheck.js';
-export { reportUsage } from './http/request-context.js';
+export { principalOf, reportUsage, setPrincipal } from './http/request-context.js';
 export { SkipPerformance } from './common/skip-performance.js';
 export { RateLimit, SkipRateLimit, type FromRequest, type RateLimitRule } from './http/decorators.js';
 export { RetryAfterFilter } from './http/retry-after.filter.js';

@@ -16,6 +16,9 @@ import {
 import { HttpAdapterHost } from '@nestjs/core';
 import { RateLimit, SkipRateLimit } from '../http/decorators.js';
 import { RateLimitGuard } from '../http/guard/rate-limit.guard.js';
+import { RequestContext } from '../http/request-context.js';
+import type { CallOptions } from '../llm-client/request.js';
+import { DEFAULT_LIMIT_NAME } from '../rate-limit/rate-limit.options.js';
 import { AccessGuard } from './access/access.guard.js';
 import { AnthropicErrorFilter, OpenAIErrorFilter } from './gateway-error.filter.js';
 import { GATEWAY_DESK, type GatewayDesk } from './gateway.desk.js';
@@ -109,7 +112,7 @@ function addHandler(controller: Type<object>, mounted: MountedRoute, mount: Reso
       const exchange: GatewayExchange = {
         request,
         reply,
-        callOptions: { ...(await desk.options.callOptions?.(request)), request, response: reply },
+        callOptions: { ...withPrincipal(desk, request, await desk.options.callOptions?.(request)), request, response: reply },
         json: (body, status = 200) => {
           host.httpAdapter.setHeader(reply, 'content-type', 'application/json; charset=utf-8');
           host.httpAdapter.setHeader(reply, 'x-content-type-options', 'nosniff');
@@ -135,9 +138,24 @@ function addHandler(controller: Type<object>, mounted: MountedRoute, mount: Reso
   for (const decorate of decorators) decorate(prototype, name, descriptor);
 }
 
+/** The app's options for a call, within what its principal may do. */
+function withPrincipal({ router }: GatewayDesk, request: GatewayRequest, options: CallOptions = {}): CallOptions {
+  const principal = RequestContext.principalOf(request);
+  if (principal === undefined) return options;
+  const { mayCall, routing } = options;
+  const isTagged = principal.tags.length > 0 && router.settings.enableTagFiltering && routing?.tags === undefined;
+  return {
+    ...options,
+    mayCall: (model) => principal.mayCall(model) && (mayCall?.(model) ?? true),
+    ...(isTagged && { routing: { ...routing, tags: principal.tags } }),
+  };
+}
+
 function limitsOf(endpoint: Group['endpoint'], limits: GatewayRateLimits | undefined): ClassDecorator {
   const rules = isByEndpoint(limits) ? limits[endpoint] : UNLIMITED.has(endpoint as GatewayEndpoint) ? false : limits;
-  if (rules === false || (rules === undefined && UNLIMITED.has(endpoint as GatewayEndpoint))) return SkipRateLimit();
+  if ((rules ?? false) === false && UNLIMITED.has(endpoint as GatewayEndpoint)) return SkipRateLimit();
+  // A rule that applies to no request: the limits of an API key still count.
+  if (rules === false) return RateLimit({ name: DEFAULT_LIMIT_NAME, key: () => false });
   return rules === undefined || rules.length === 0 ? () => {} : RateLimit(...rules);
 }
 

@@ -1,3 +1,4 @@
+import type { ApiKeyService } from '../keys/api-keys.service.js';
 import type { LlmClient } from '../llm-client/llm-client.service.js';
 import type { JsonReader } from '../http/body/json-reader.js';
 import type { RateLimitGuard } from '../http/guard/rate-limit.guard.js';
@@ -15,7 +16,9 @@ export interface GatewayReadiness {
 /** What the gateway's routes work with. */
 export interface GatewayDesk {
   readonly options: ResolvedGatewayOptions;
-  /** What requests have to send; `null`: the app's guards decide. */
+  /** Who may send requests; `null`: those with the master key, or whom the app's guards accept. */
+  readonly keys: ApiKeyService | null;
+  /** What requests have to send; `null`: `keys` or the app's guards decide. */
   readonly masterKey: MasterKey | null;
   readonly client: LlmClient;
   readonly router: RouterService;

@@ -96,6 +96,11 @@ export interface GatewayOptions {
    * `LITELLM_MASTER_KEY`, unless `router.handledSettings` has `general_settings.master_key`.
    */
   readonly masterKey?: string;
+  /**
+   * Whether requests need an API key of `FastLiteLLMKeysModule`. Default: where the app imports
+   * that module, which then has the master key, too.
+   */
+  readonly keys?: boolean;
   /** Options for the calls of a request: tags, time limits, which models its client may call. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the app declares the type of its framework's request
   readonly callOptions?: (request: any) => CallOptions | Promise<CallOptions>;
@@ -110,6 +115,8 @@ export interface ResolvedGatewayOptions {
   readonly models: Readonly<Partial<Record<ForwardedEndpoint, string>>>;
   readonly callOptions: GatewayOptions['callOptions'];
   readonly masterKey: string | null;
+  /** `undefined`: where the app has keys. */
+  readonly keys: boolean | undefined;
 }
 
 /** The checked mount, with defaults. */
@@ -131,6 +138,7 @@ const OPTIONS = [
   'models',
   'callOptions',
   'masterKey',
+  'keys',
 ] as const satisfies readonly (keyof GatewayOptions)[];
 const PATH = /^\/?(?:[\w.~-]+\/)*[\w.~-]+\/?$/;
 
@@ -146,6 +154,7 @@ export function resolveGatewayOptions(options: GatewayOptions = {}): ResolvedGat
     ),
     models: optional(given.models, {}, checkModels),
     masterKey: optional(given.masterKey, null, (value) => checkString('gateway.masterKey', value)),
+    keys: optional(given.keys, undefined, (value) => checkBoolean('gateway.keys', value)),
     callOptions: optional(given.callOptions, undefined, (value) =>
       checkFunction<NonNullable<GatewayOptions['callOptions']>>('gateway.callOptions', value),
     ),
@@ -168,7 +177,7 @@ function bodyLimitOf(value: unknown): (request: IncomingMessage) => number {
 /** @throws InvalidConfigurationError naming the option. */
 export function resolveGatewayMount({ path, endpoints, unprefixed, guards, rateLimit }: GatewayMount): ResolvedGatewayMount {
   return {
-    path: checkPath(path ?? 'v1'),
+    path: checkRoutePath('gateway.path', path ?? 'v1'),
     endpoints: new Set(optional(endpoints, GATEWAY_ENDPOINTS, checkEndpoints)),
     unprefixed: optional(unprefixed, false, (value) => checkBoolean('gateway.unprefixed', value)),
     guards: optional(guards, [], (value) =>
@@ -178,10 +187,11 @@ export function resolveGatewayMount({ path, endpoints, unprefixed, guards, rateL
   };
 }
 
-function checkPath(path: unknown): string {
-  const given = checkString('gateway.path', path);
+/** The path of routes, without slashes around it. @throws InvalidConfigurationError */
+export function checkRoutePath(option: string, path: unknown): string {
+  const given = checkString(option, path);
   if (PATH.test(given)) return given.replace(/^\/|\/$/g, '');
-  throw refuseOption('gateway.path', path, 'must be a path of letters, digits, _ . ~ - and /');
+  throw refuseOption(option, path, 'must be a path of letters, digits, _ . ~ - and /');
 }
 
 function checkEndpoints(value: unknown): readonly GatewayEndpoint[] {

@@ -75,7 +75,7 @@ const NOTES: Readonly<Record<string, string>> = {
   'general_settings.enable_oauth2_auth': '`guards` of the gateway: any guard of Nest',
   'general_settings.allowed_ips': '`guards` of the gateway: any guard of Nest',
   'general_settings.allowed_routes': '`endpoints` of the gateway',
-  'general_settings.database_url': 'no database: no virtual keys, teams and spend logs',
+  'general_settings.database_url': 'no database: keys are in a file or in Redis',
   'general_settings.store_model_in_db': 'no database; `router.setModelList()` at run time',
   'general_settings.max_parallel_requests': '[rate limits](rate-limits.md)',
   'general_settings.global_max_parallel_requests': '[rate limits](rate-limits.md)',

@@ -1,20 +1,19 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { HttpException } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
+import { keyIn } from '../../http/key-headers.js';
 import { gatewayError } from '../errors.js';
-
-/** Headers from which LiteLLM's proxy reads a key; the first one present decides. */
-const KEY_HEADERS = ['x-litellm-api-key', 'authorization', 'api-key', 'x-api-key', 'x-goog-api-key', 'ocp-apim-subscription-key'];
 
 /** The key that all requests have to send, kept as its hash. */
 export class MasterKey {
   private readonly hash: Buffer;
-  private readonly headers: readonly string[];
 
   /** @param header the only one that is read, in lower case. Default: those of LiteLLM's proxy */
-  constructor(key: string, header: string | null = null) {
+  constructor(
+    key: string,
+    private readonly header: string | null = null,
+  ) {
     this.hash = hashOf(key);
-    this.headers = header === null ? KEY_HEADERS : [header];
   }
 
   /** What is wrong with a request without it. */
@@ -25,8 +24,8 @@ export class MasterKey {
 
   /** Takes the same time for every wrong key. */
   private isIn(headers: IncomingHttpHeaders): boolean {
-    const sent = this.headers.map((name) => headers[name]).find((value) => typeof value === 'string' && value !== '');
-    return typeof sent === 'string' && timingSafeEqual(hashOf(/^bearer\s+(\S+)\s*$/i.exec(sent)?.[1] ?? sent), this.hash);
+    const sent = keyIn(headers, this.header);
+    return sent !== undefined && timingSafeEqual(hashOf(sent), this.hash);
   }
 }
 

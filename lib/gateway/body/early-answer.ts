@@ -1,3 +1,5 @@
+import { ApiKeyError } from '../../common/http-errors.js';
+import { setRetryAfter } from '../../http/guard/headers.js';
 import { answerTo, errorBody } from '../errors.js';
 import type { GatewayRoute } from '../routes/route.js';
 
@@ -11,6 +13,10 @@ export interface EarlyAnswer {
 /** The answer to an error before Nest sees the request. */
 export function earlyAnswer(error: unknown, { endpoint }: GatewayRoute): EarlyAnswer {
   const answer = answerTo(error);
-  const headers = { 'content-type': 'application/json; charset=utf-8', 'x-content-type-options': 'nosniff' };
+  const headers: Record<string, string> = { 'content-type': 'application/json; charset=utf-8', 'x-content-type-options': 'nosniff' };
+  if (answer.status === 401) headers['www-authenticate'] = 'Bearer';
+  if (error instanceof ApiKeyError && error.retryAfterMs !== undefined) {
+    setRetryAfter({ setHeader: (name, value) => (headers[name] = value) }, error.retryAfterMs);
+  }
   return { status: answer.status, headers, body: errorBody(answer, endpoint === 'messages') };
 }

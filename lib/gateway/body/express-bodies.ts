@@ -4,7 +4,7 @@ import type { JsonBounds } from '../../http/body/json-shape.js';
 import type { JsonReader } from '../../http/body/json-reader.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
 import { precheckBy, type RateLimitPrecheck } from '../../http/guard/precheck.js';
-import type { MasterKey } from '../access/master-key.js';
+import { keyFaultOf } from '../access/key-check.js';
 import type { GatewayDesk } from '../gateway.desk.js';
 import { handlerOf, type MountedRoute } from '../routes/mounted-route.js';
 import { contentTypeFault } from './content-type.js';
@@ -34,7 +34,7 @@ type ExpressMiddleware = (request: ExpressRequest, response: ServerResponse, nex
 interface ReadRoute {
   readonly mounted: MountedRoute;
   readonly precheck: RateLimitPrecheck;
-  readonly masterKey: MasterKey | null;
+  readonly access: Pick<GatewayDesk, 'keys' | 'masterKey'>;
   readonly maxBodyBytes: (request: IncomingMessage) => number;
   readonly json: JsonReader;
   readonly jsonBounds: Required<JsonBounds>;
@@ -52,7 +52,7 @@ const gateways = new WeakMap<ExpressApp, RouteTable[]>();
  */
 export function readExpressBodies(
   app: ExpressApp,
-  { options, rateLimits, masterKey, json }: GatewayDesk,
+  { options, rateLimits, keys, masterKey, json }: GatewayDesk,
   mountedRoutes: readonly MountedRoute[],
 ): void {
   let tables = gateways.get(app);
@@ -67,7 +67,7 @@ export function readExpressBodies(
     const { body, method } = mounted.route;
     if (body === 'none') continue;
     const precheck = precheckBy(rateLimits, mounted.controller, handlerOf(mounted));
-    const route = { mounted, precheck, masterKey, maxBodyBytes: options.maxBodyBytes, json, jsonBounds };
+    const route = { mounted, precheck, access: { keys, masterKey }, maxBodyBytes: options.maxBodyBytes, json, jsonBounds };
     for (const path of mounted.paths) table.set(`${method} ${path.toLowerCase()}`, route);
   }
 }
@@ -80,14 +80,8 @@ function bodyReader(app: ExpressApp, tables: readonly RouteTable[]): ExpressMidd
     const route = routes.get(`${request.method} ${normalized(request.path)}`);
     if (route === undefined || request.readableEnded || contentTypeFault(request.headers, route.mounted.route.body) !== undefined)
       return next();
-    const { mounted, precheck, masterKey, maxBodyBytes, json, jsonBounds } = route;
-    const keyFault = masterKey?.faultIn(request.headers);
-    if (keyFault !== undefined) {
-      boundUnreadBody(request);
-      return refuse(response, keyFault, mounted);
-    }
-    precheck(request, response, (denied) => {
-      if (denied !== undefined) return refuse(response, denied, mounted);
+    const { mounted, precheck, access, maxBodyBytes, json, jsonBounds } = route;
+    const read = (): void => {
       const limit = maxBodyBytes(request);
       const fault = statedLengthFault(request, limit);
       if (fault !== undefined) {
@@ -101,7 +95,14 @@ function bodyReader(app: ExpressApp, tables: readonly RouteTable[]): ExpressMidd
         },
         (error: unknown) => refuse(response, error, mounted),
       );
-    });
+    };
+    keyFaultOf(access, request).then((keyFault) => {
+      if (keyFault !== undefined) {
+        boundUnreadBody(request);
+        return refuse(response, keyFault, mounted);
+      }
+      precheck(request, response, (denied) => (denied === undefined ? read() : refuse(response, denied, mounted)));
+    }, next);
   };
 }
 

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { resolveJsonBounds } from '../../http/body/json-bounds.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
 import { precheckBy } from '../../http/guard/precheck.js';
+import { keyFaultOf } from '../access/key-check.js';
 import type { GatewayDesk } from '../gateway.desk.js';
 import { GATEWAY_ROUTE, handlerOf, type MountedRoute } from '../routes/mounted-route.js';
 import { contentTypeFault } from './content-type.js';
@@ -63,12 +64,13 @@ function listOf<H>(hooks: H | H[] | undefined): H[] {
   return hooks === undefined ? [] : Array.isArray(hooks) ? hooks : [hooks];
 }
 
-function refuseByHeaders({ options, masterKey }: GatewayDesk, { route }: MountedRoute): Hook {
+function refuseByHeaders(desk: GatewayDesk, { route }: MountedRoute): Hook {
   return ({ raw }, _reply, done) => {
-    const { headers } = raw;
-    const fault = masterKey?.faultIn(headers) ?? contentTypeFault(headers, route.body) ?? statedLengthFault(raw, options.maxBodyBytes(raw));
-    if (fault !== undefined) boundUnreadBody(raw);
-    done(fault);
+    keyFaultOf(desk, raw).then((keyFault) => {
+      const fault = keyFault ?? contentTypeFault(raw.headers, route.body) ?? statedLengthFault(raw, desk.options.maxBodyBytes(raw));
+      if (fault !== undefined) boundUnreadBody(raw);
+      done(fault);
+    }, done);
   };
 }
 

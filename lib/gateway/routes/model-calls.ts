@@ -1,3 +1,4 @@
+import { ModelNotAllowedError } from '../../common/http-errors.js';
 import { releaseBody } from '../../http/body/body-object.js';
 import { reportUsage } from '../../http/request-context.js';
 import type { LlmAnswer } from '../../llm-client/answer/llm-answer.js';
@@ -45,8 +46,10 @@ function count(names: RouteNames, counted: (desk: GatewayDesk, body: ModelReques
     ...names,
     method: 'POST',
     body: 'json',
-    async handle(desk: GatewayDesk, { request, json }: GatewayExchange): Promise<void> {
-      const answer = await counted(desk, modelRequestOf(request));
+    async handle(desk: GatewayDesk, { request, callOptions, json }: GatewayExchange): Promise<void> {
+      const body = modelRequestOf(request);
+      if (callOptions.mayCall?.(body.model) === false) throw new ModelNotAllowedError(String(body.model));
+      const answer = await counted(desk, body);
       // Counting sends no prompt: releases the tokens that the guard reserved.
       reportUsage(request, 0);
       json(answer);

@@ -24,16 +24,21 @@ export const MODEL_LISTS: readonly GatewayRoute[] = [
   },
 ];
 
-function list({ router }: GatewayDesk, { request, json }: GatewayExchange): void {
-  const ids = router.models();
+function list({ router }: GatewayDesk, { request, callOptions, json }: GatewayExchange): void {
+  const ids = callable(router.models(), callOptions);
   if (!isAnthropics(request)) return json({ object: 'list', data: ids.map(openAIModel) });
   json({ data: ids.map(anthropicModel), has_more: false, first_id: ids[0] ?? null, last_id: ids.at(-1) ?? null });
 }
 
-function retrieve({ router }: GatewayDesk, { request, json }: GatewayExchange): void {
+function retrieve({ router }: GatewayDesk, { request, callOptions, json }: GatewayExchange): void {
   const id = modelId(request);
-  if (!router.models().includes(id)) throw new NoDeploymentError(id, 'unknown_model');
+  if (!callable(router.models(), callOptions).includes(id)) throw new NoDeploymentError(id, 'unknown_model');
   json(isAnthropics(request) ? anthropicModel(id) : openAIModel(id));
+}
+
+/** The models that the client may call. */
+function callable(models: readonly string[], { mayCall }: GatewayExchange['callOptions']): readonly string[] {
+  return mayCall === undefined ? models : models.filter((model) => mayCall(model));
 }
 
 /** As LiteLLM tells clients of Anthropic from those of OpenAI. */

@@ -1,0 +1,90 @@
+import { ConfigurableModuleBuilder, Inject, Logger, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
+import { checkBoolean, checkObject, optional } from './common/options.js';
+import { FastLiteLLM } from './fast-litellm.js';
+import { checkRoutePath } from './gateway/gateway.options.js';
+import { OpenAIErrorFilter } from './gateway/gateway-error.filter.js';
+import { createKeyApiController } from './keys/api/key-api.controller.js';
+import { MasterKeyGuard } from './keys/api/master-key.guard.js';
+import { ApiKeyGuard } from './keys/api-key.guard.js';
+import { resolveApiKeysOptions, type ApiKeysOptions, type ResolvedApiKeysOptions } from './keys/api-keys.options.js';
+import { ApiKeyService } from './keys/api-keys.service.js';
+import { readLiteLLMProxySettings } from './router/config/proxy-settings.js';
+
+const MASTER_KEY_SETTING = 'general_settings.master_key';
+
+/** What is mounted. Beside the options, because routes are created before factories run. */
+export interface KeysMount {
+  /** Whether LiteLLM's routes are there, to manage keys with the master key. Default `true`. */
+  readonly api?: boolean;
+  /** Path of these routes, below the app's global prefix. Default `key`. */
+  readonly path?: string;
+  /** Whether every module can inject `ApiKeyService` and use `ApiKeyGuard`. Default `true`. */
+  readonly isGlobal?: boolean;
+}
+
+const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<ApiKeysOptions>({ moduleName: 'FastLiteLLMKeys' })
+  .setClassMethodName('forRoot')
+  .setFactoryMethodName('createApiKeysOptions')
+  .setExtras<KeysMount>({ api: undefined, path: undefined, isGlobal: undefined }, (definition, { api, path, isGlobal }) => ({
+    ...definition,
+    global: optional(isGlobal, true, (value) => checkBoolean('keys.isGlobal', value)),
+    controllers: optional(api, true, (value) => checkBoolean('keys.api', value))
+      ? [createKeyApiController(checkRoutePath('keys.path', path ?? 'key'), OpenAIErrorFilter)]
+      : [],
+  }))
+  .build();
+
+/**
+ * API keys with limits, budgets, models and an expiry, beside `FastLiteLLMModule`. `ApiKeyGuard`
+ * asks for them on routes of the app, `FastLiteLLMGatewayModule` on all of its own. With a master
+ * key they are managed by LiteLLM's routes: `/key/generate`, `info`, `update`, `delete`, `block`,
+ * `unblock`, `regenerate`, `list`, `/key/<key>/reset_spend`.
+ *
+ * @throws InvalidConfigurationError at boot, naming the option.
+ * @example
+ * \@Module({ imports: [FastLiteLLMModule.forRoot(), FastLiteLLMKeysModule.forRoot({ store: fileApiKeyStore('keys.json') })] })
+ * export class AppModule {}
+ */
+@Module({
+  providers: [
+    {
+      provide: ApiKeyService,
+      inject: [FastLiteLLM, MODULE_OPTIONS_TOKEN],
+      useFactory: (llm: FastLiteLLM, options?: ApiKeysOptions): ApiKeyService => {
+        const resolved = withProxySettings(llm, resolveApiKeysOptions(options));
+        const keys = new ApiKeyService(resolved, { limiter: llm.rateLimiter, logger: new Logger('FastLiteLLMKeys') });
+        llm.addCapability(keys);
+        return keys;
+      },
+    },
+    ApiKeyGuard,
+    MasterKeyGuard,
+  ],
+  exports: [ApiKeyService, ApiKeyGuard],
+})
+export class FastLiteLLMKeysModule extends ConfigurableModuleClass implements OnApplicationShutdown {
+  constructor(@Inject(ApiKeyService) private readonly keys: ApiKeyService) {
+    super();
+  }
+
+  /**
+   * Registers the keys of an app.
+   * @throws InvalidConfigurationError at boot, naming the option.
+   */
+  static override forRoot(options: ApiKeysOptions & KeysMount = {}): DynamicModule {
+    return super.forRoot(checkObject('options', options));
+  }
+
+  /** Closes the store. */
+  onApplicationShutdown(): Promise<void> {
+    return this.keys.close();
+  }
+}
+
+/** What the options leave open, by LiteLLM's configuration. */
+function withProxySettings({ liteLLMConfig }: FastLiteLLM, options: ResolvedApiKeysOptions): ResolvedApiKeysOptions {
+  const { path, handledSettings, env } = liteLLMConfig;
+  if (options.masterKey !== undefined || handledSettings.includes(MASTER_KEY_SETTING)) return options;
+  const { masterKey, keyHeader } = readLiteLLMProxySettings(path, env);
+  return { ...options, masterKey, header: options.header ?? keyHeader ?? undefined };
+}

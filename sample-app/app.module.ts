@@ -3,10 +3,13 @@ import { APP_FILTER, APP_INTERCEPTOR, ModuleRef } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
 import {
   FastLiteLLMDashboardModule,
+  fileApiKeyStore,
   FastLiteLLMGatewayModule,
+  FastLiteLLMKeysModule,
   FastLiteLLMModule,
   PerformanceInterceptor,
   rateLimitPrecheck,
+  type ApiKeysOptions,
   type FastLiteLLMOptions,
   type GatewayOptions,
 } from 'nestjs-fast-litellm';
@@ -41,11 +44,18 @@ import { TokensController } from './tokens/tokens.controller.js';
         connectionPool: { maxConnections: 1024, maxConnectionsPerEndpoint: 256 },
       }),
     }),
+    FastLiteLLMKeysModule.forRootAsync({
+      useFactory: (): ApiKeysOptions => {
+        const { masterKey, keyHeader, keysFile } = readGatewaySettings(process.env);
+        return { masterKey, header: keyHeader ?? undefined, store: keysFile === null ? undefined : fileApiKeyStore(keysFile) };
+      },
+    }),
     FastLiteLLMGatewayModule.forRootAsync({
       rateLimit: CHAT_RULES,
       useFactory: (): GatewayOptions => ({
         maxBodyBytes: (request) => BODY_BYTES[visitorOf(request).tier],
         allowedHosts: readGatewaySettings(process.env).hosts ?? undefined,
+        keys: readGatewaySettings(process.env).masterKey !== null,
       }),
     }),
     FastLiteLLMDashboardModule.forRootAsync({

@@ -1,29 +1,23 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { keyIn } from 'nestjs-fast-litellm';
 
-/** Headers from which LiteLLM's proxy reads a key; the first one present decides. */
-const KEY_HEADERS = ['x-litellm-api-key', 'authorization', 'api-key', 'x-api-key', 'x-goog-api-key', 'ocp-apim-subscription-key'];
-
-/** Known keys, stored as hashes. */
+/** The keys of the operator, stored as hashes: the master key, and those of `PRO_API_KEYS`. */
 export class ApiKeys {
   /** Whether requests need a key. */
   readonly isRequired: boolean;
   private readonly hashes: readonly Buffer[];
-  private readonly headers: readonly string[];
+  private readonly header: string | null;
 
   constructor(known: { readonly masterKey: string | null; readonly others: readonly string[]; readonly header?: string | null }) {
     this.isRequired = known.masterKey !== null;
     this.hashes = [...(known.masterKey === null ? [] : [known.masterKey]), ...known.others].map(hashOf);
-    this.headers = known.header ? [known.header] : KEY_HEADERS;
+    this.header = known.header ?? null;
   }
 
   /** The key of a request. */
   shownBy(headers: IncomingHttpHeaders): string | undefined {
-    for (const name of this.headers) {
-      const value = headers[name];
-      if (typeof value === 'string' && value !== '') return /^bearer\s+(\S+)\s*$/i.exec(value)?.[1] ?? value;
-    }
-    return undefined;
+    return keyIn(headers, this.header);
   }
 
   /** The hash of the request's key if it is known. Compares in constant time. */

@@ -1,7 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { IncomingMessage } from 'node:http';
-import { isCrossSite, isForeignHost } from 'nestjs-fast-litellm';
+import { isCrossSite, isForeignHost, publicIdOfApiKey, setPrincipal } from 'nestjs-fast-litellm';
 import { Transform, type Readable } from 'node:stream';
 import type { GatewaySettings } from './gateway-settings.js';
 import { remember, visitorOf, type Tier } from './visitors.js';
@@ -33,6 +33,8 @@ export function addFrontDoor(adapter: FastifyAdapter, settings: GatewaySettings)
     const { headers } = request.raw;
     const key = keys.knownIn(headers);
     const tier = key === undefined ? 'free' : 'pro';
+    // The routes need no other key then.
+    if (key !== undefined) setPrincipal(request.raw, { limitKey: key, tags: [], metadata: {}, isAdmin: false, mayCall: () => true });
     remember(headers, { tier, key, seesDetails: key !== undefined || !keys.isRequired });
     reply.header('x-content-type-options', 'nosniff');
     const rejection = rejectionOf(request, tier, settings);
@@ -69,12 +71,14 @@ function rejectionOf(request: Asked, tier: Tier, { keys, corsOrigins, hosts }: G
   // A CORS preflight has neither key nor body.
   if (method === 'OPTIONS') return undefined;
   const path = routeOptions.url ?? '';
-  if (keys.isRequired && tier !== 'pro' && !isOpen(path)) {
-    const isShown = keys.shownBy(headers) !== undefined;
+  const shown = keys.shownBy(headers);
+  // It may be one of the store, which guards look up.
+  const isLeftToGuards = shown !== undefined && publicIdOfApiKey(shown) !== undefined && isGuarded(path);
+  if (keys.isRequired && tier !== 'pro' && !isOpen(path) && !isLeftToGuards) {
     return failure(
       401,
       'invalid_api_key',
-      isShown ? 'Incorrect API key provided.' : 'No API key provided. Send it as Authorization: Bearer <key>.',
+      shown !== undefined ? 'Incorrect API key provided.' : 'No API key provided. Send it as Authorization: Bearer <key>.',
     );
   }
   // The gateway checks its own routes.
@@ -88,6 +92,11 @@ function rejectionOf(request: Asked, tier: Tier, { keys, corsOrigins, hosts }: G
 /** Routes without a key: probes, and the dashboard, which has its own token. */
 function isOpen(path: string): boolean {
   return path === '/health' || path.startsWith('/health/') || path === '/dashboard' || path.startsWith('/dashboard/');
+}
+
+/** Routes whose guards check keys: the gateway's, the count of tokens, and those of keys. */
+function isGuarded(path: string): boolean {
+  return path.startsWith('/v1/') || path.startsWith('/key/');
 }
 
 function isJson(headers: IncomingMessage['headers']): boolean {

@@ -15,6 +15,10 @@ const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i;
 export interface GatewaySettings {
   readonly keys: ApiKeys;
   readonly masterKey: string | null;
+  /** The only header that keys are read from; `null`: those of LiteLLM's proxy. */
+  readonly keyHeader: string | null;
+  /** A file with more keys; `null`: there are none. */
+  readonly keysFile: string | null;
   /** Origins of web sites that may call the gateway; `*`: all. */
   readonly corsOrigins: readonly string[];
   /** Host names under which a browser may call the gateway; `null`: any. */
@@ -25,7 +29,7 @@ export interface GatewaySettings {
 
 /**
  * Reads the access settings: `general_settings` of `LITELLM_CONFIG`, else `LITELLM_MASTER_KEY`;
- * `PRO_API_KEYS`, `CORS_ORIGINS`, `ALLOWED_HOSTS`, `HOST`.
+ * `PRO_API_KEYS`, `API_KEYS_FILE`, `CORS_ORIGINS`, `ALLOWED_HOSTS`, `HOST`.
  * @throws StartError for a LiteLLM setting that is not supported and would leave the gateway more
  * open than LiteLLM's proxy; `InvalidConfigurationError` for the file.
  */
@@ -54,11 +58,13 @@ export function readGatewaySettings(env: Environment): GatewaySettings {
   return {
     keys: new ApiKeys({ masterKey, others: proKeys(env, masterKey), header: proxy.keyHeader }),
     masterKey,
+    keyHeader: proxy.keyHeader,
+    keysFile: env.API_KEYS_FILE || null,
     corsOrigins: listOf(env.CORS_ORIGINS).map(checkOrigin),
     // DNS rebinding: any web site can point its own name at this machine's address.
     hosts: masterKey === null && isLocal ? [...listOf(env.ALLOWED_HOSTS), host].map((name) => name.toLowerCase()) : null,
     notices: [
-      ...(masterKey === null ? [] : ['Gateway: the master key is needed for everything but /health and the dashboard']),
+      ...(masterKey === null ? [] : ['Gateway: a key is needed for everything but /health and the dashboard']),
       ...(others.length === 0 ? [] : [`Gateway: ${others.join(', ')} not supported; clients without the master key get 401`]),
       ...(ignored.length === 0 ? [] : [`Gateway: ${ignored.join(', ')} ignored, as IGNORE_LITELLM_SETTINGS says`]),
     ],

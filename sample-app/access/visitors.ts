@@ -1,11 +1,12 @@
+import { principalOf } from 'nestjs-fast-litellm';
 import type { IncomingHttpHeaders } from 'node:http';
 
 export type Tier = 'free' | 'pro';
 
-/** The client of a request, as the front door identified it. */
+/** The client of a request, as the front door or its API key identified it. */
 export interface Visitor {
   readonly tier: Tier;
-  /** Hash of a known key, under which the client counts. Other clients count by address. */
+  /** Under which a client with a known key counts. Other clients count by address. */
   readonly key?: string;
   /** Whether `/health` may show deployments. */
   readonly seesDetails: boolean;
@@ -19,6 +20,8 @@ export function remember(headers: IncomingHttpHeaders, visitor: Visitor): void {
   visitors.set(headers, visitor);
 }
 
-export function visitorOf({ headers }: { readonly headers: IncomingHttpHeaders }): Visitor {
-  return visitors.get(headers) ?? STRANGER;
+export function visitorOf(request: { readonly headers: IncomingHttpHeaders }): Visitor {
+  const visitor = visitors.get(request.headers) ?? STRANGER;
+  const principal = principalOf(request);
+  return principal === undefined ? visitor : { ...visitor, tier: 'pro', key: principal.limitKey };
 }

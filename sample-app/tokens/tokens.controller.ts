@@ -1,5 +1,6 @@
 import { Body, Controller, HttpCode, Post, Res, UseGuards } from '@nestjs/common';
 import { InvalidArgumentError, RateLimit, RateLimitGuard, TokenCounterService, type EngineName } from 'nestjs-fast-litellm';
+import { KeyGuard } from '../access/key.guard.js';
 import { TIER_RULES } from '../tiers/tiers.js';
 import { tokenPieces, type TokenPiece } from './token-pieces.js';
 
@@ -26,7 +27,7 @@ interface CountAnswer {
 const MAX_PIECES = 2000;
 
 @Controller('v1/tokens')
-@UseGuards(RateLimitGuard)
+@UseGuards(KeyGuard, RateLimitGuard)
 @RateLimit(...TIER_RULES)
 export class TokensController {
   constructor(private readonly counter: TokenCounterService) {}

@@ -8,6 +8,7 @@ import { DashboardFeed } from './dashboard/dashboard.feed.js';
 import { checkDashboardPath, resolveDashboardOptions, type DashboardOptions } from './dashboard/dashboard.options.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import { dashboardSource } from './fast-litellm-dashboard.source.js';
+import { ApiKeyService } from './keys/api-keys.service.js';
 
 /**
  * Where the dashboard is mounted. Beside the options, because routes are created before factories
@@ -47,11 +48,11 @@ const ATTEMPTS_PER_MINUTE = 20;
   providers: [
     {
       provide: DashboardDesk,
-      inject: [FastLiteLLM, MODULE_OPTIONS_TOKEN],
-      useFactory: (llm: FastLiteLLM, options?: DashboardOptions) => {
+      inject: [FastLiteLLM, MODULE_OPTIONS_TOKEN, { token: ApiKeyService, optional: true }],
+      useFactory: (llm: FastLiteLLM, options?: DashboardOptions, keys?: ApiKeyService) => {
         readAssets();
         const { token, intervalMs, title } = resolveDashboardOptions(options);
-        const feed = new DashboardFeed(dashboardSource(llm, VERSION), intervalMs, new Logger('FastLiteLLMDashboard'));
+        const feed = new DashboardFeed(dashboardSource(llm, VERSION, keys), intervalMs, new Logger('FastLiteLLMDashboard'));
         return new DashboardDesk(title, new DashboardAccess(token), feed, llm.rateLimiterUnder({ requestsPerMinute: ATTEMPTS_PER_MINUTE }));
       },
     },

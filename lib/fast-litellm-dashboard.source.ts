@@ -1,8 +1,9 @@
-import type { DashboardSource, DeploymentState, PoolState, QueueState } from './dashboard/dashboard.source.js';
+import type { DashboardSource, DeploymentState, KeyState, PoolState, QueueState } from './dashboard/dashboard.source.js';
 import type { FastLiteLLM } from './fast-litellm.js';
+import type { ApiKeyService } from './keys/api-keys.service.js';
 
-/** The data of the dashboard. */
-export function dashboardSource(llm: FastLiteLLM, version: string): DashboardSource {
+/** The data of the dashboard. @param keys `undefined`: an app without API keys */
+export function dashboardSource(llm: FastLiteLLM, version: string, keys?: ApiKeyService): DashboardSource {
   return {
     version,
     health: () => llm.healthCheckAsync(),
@@ -14,6 +15,7 @@ export function dashboardSource(llm: FastLiteLLM, version: string): DashboardSou
     deployments: () => deploymentsOf(llm),
     pool: () => poolOf(llm),
     queue: () => queueOf(llm),
+    ...(keys !== undefined && { keys: (most: number) => keysOf(keys, most) }),
   };
 }
 
@@ -51,6 +53,17 @@ function queueOf({ client }: FastLiteLLM): QueueState | null {
   const { length, most, promptTokens, drainPerSecond, refused, late, byClass } = queue;
   const classes = Object.entries(byClass).map(([name, state]) => ({ name, ...state }));
   return { length, most, promptTokens, drainPerSecond, refused, late, classes };
+}
+
+function keysOf(keys: ApiKeyService, most: number): Promise<KeyState[]> {
+  return Promise.all(
+    keys.lastUsed(most).map(async ({ record, usedAt }) => {
+      const { publicId, alias, user, team, blocked, expiresAt } = record;
+      const isExpired = expiresAt !== undefined && Date.parse(expiresAt) <= Date.now();
+      const state = blocked === true ? 'blocked' : isExpired ? 'expired' : 'active';
+      return { publicId, alias, user, team, state, lastUsedMs: usedAt.getTime(), budgets: await keys.budgetsOf(record) };
+    }),
+  );
 }
 
 /** A limit, or `undefined` if it is `Infinity`. */

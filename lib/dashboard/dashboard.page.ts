@@ -2,6 +2,7 @@ import type { DashboardSnapshot } from './dashboard.snapshot.js';
 import { html, Html } from './html.js';
 import { enginesPanel, featuresPanel } from './panels/engines.panel.js';
 import { budgetsPanel } from './panels/money.panel.js';
+import { keysPanel } from './panels/keys.panel.js';
 import { overviewPanel, processPanel, recommendationsPanel, statusPanel } from './panels/overview.panel.js';
 import { comparisonPanel, operationsPanel } from './panels/speed.panel.js';
 import { deploymentsPanel, limitsPanel, poolPanel, queuePanel } from './panels/traffic.panel.js';
@@ -19,6 +20,7 @@ const PANELS = {
   budgets: budgetsPanel,
   pool: poolPanel,
   queue: queuePanel,
+  keys: keysPanel,
   engines: enginesPanel,
   features: featuresPanel,
 } as const satisfies Readonly<Record<string, (snapshot: DashboardSnapshot) => Html>>;
@@ -81,6 +83,7 @@ export function renderPage(snapshot: DashboardSnapshot, { title, base, isGuarded
         ${card('limits', 'Limits nearest to exhaustion', 'half', panel('limits'))}
         ${card('budgets', 'Budgets nearest to exhaustion', 'half', panel('budgets'))}
         ${card('queue', 'Calls that wait for a deployment', 'half', panel('queue'))}
+        ${snapshot.keys !== null && card('keys', 'API keys, last used first', 'wide', panel('keys'))}
         ${card('operations', 'Routes, calls and engines, last window', 'most', panel('operations'))}
         ${card('features', 'Feature flags', 'least', panel('features'))}
         ${card('comparison', 'Native beside TypeScript', 'wide', panel('comparison'))}

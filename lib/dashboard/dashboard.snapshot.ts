@@ -8,7 +8,7 @@ import type { PerformanceRecommendation } from '../monitor/recommendations.js';
 import type { CallFigures } from '../monitor/series/performance-series.js';
 import type { PerformanceHistory } from '../monitor/series/series-history.js';
 import type { NearBudget } from '../rate-limit/metrics/near-limits.js';
-import type { DashboardSource, DeploymentState, PoolState, QueueState } from './dashboard.source.js';
+import type { DashboardSource, DeploymentState, KeyState, PoolState, QueueState } from './dashboard.source.js';
 
 /** A limit near exhaustion; its key is hashed. */
 export interface LimitState {
@@ -67,9 +67,12 @@ export interface DashboardSnapshot {
   readonly pool: PoolState | null;
   /** `null` where calls do not wait. */
   readonly queue: QueueState | null;
+  /** The one used last first; `null` in an app without API keys. */
+  readonly keys: readonly KeyState[] | null;
 }
 
 const NEAREST_LIMITS = 8;
+const SHOWN_KEYS = 20;
 const SHOWN_OPERATIONS = 20;
 
 /** The tiles: label, unit, and the metrics that add up to it. */
@@ -95,10 +98,11 @@ export interface TakenSnapshot {
 /** Takes a snapshot. Rates are computed from `before`. */
 export async function takeSnapshot(source: DashboardSource, before?: TakenSnapshot): Promise<TakenSnapshot> {
   const { limits } = source;
-  const [health, near, budgets] = await Promise.all([
+  const [health, near, budgets, keys] = await Promise.all([
     source.health(),
     limits.nearest(NEAREST_LIMITS),
     limits.nearestBudgets(NEAREST_LIMITS),
+    source.keys?.(SHOWN_KEYS) ?? null,
   ]);
   const [atMs, takenMs] = [Date.now(), performance.now()];
   const { monitor } = source;
@@ -122,6 +126,7 @@ export async function takeSnapshot(source: DashboardSource, before?: TakenSnapsh
     budgets: budgets.map(({ key, ...budget }) => ({ ...budget, keyHash: hidden(key) })),
     pool: source.pool?.() ?? null,
     queue: source.queue?.() ?? null,
+    keys,
   };
   return { snapshot, takenMs };
 }

@@ -32,6 +32,18 @@ export interface DeploymentState {
   readonly tpmLimit?: number;
 }
 
+/** An API key, by its public id. */
+export interface KeyState {
+  readonly publicId: string;
+  readonly alias?: string;
+  readonly user?: string;
+  readonly team?: string;
+  readonly state: 'active' | 'blocked' | 'expired';
+  /** In ms since 1970, in this process. */
+  readonly lastUsedMs: number;
+  readonly budgets: readonly { readonly period: 'day' | 'month' | 'window'; readonly spentUsd: number; readonly limitUsd: number }[];
+}
+
 /** Connections to one origin. */
 export interface EndpointState {
   readonly origin: string;
@@ -87,4 +99,6 @@ export interface DashboardSource {
   pool?(): PoolState;
   /** `null` where calls do not wait. */
   queue?(): QueueState | null;
+  /** Those used last, of an app with API keys. */
+  keys?(most: number): Promise<readonly KeyState[]>;
 }

@@ -190,7 +190,8 @@ function show({ version, panels, plots: newPlots }) {
   // The messages of another version need its page.
   if (version !== main.dataset.version) return location.reload();
   // Rendered and escaped by the functions that render the page.
-  for (const [id, html] of Object.entries(panels)) element(id).innerHTML = html;
+  // Keys have a panel only where the app has keys.
+  for (const [id, html] of Object.entries(panels)) if (element(id) !== null) element(id).innerHTML = html;
   if (newPlots) showPlots(newPlots);
   failures = 0;
   newsAt = Date.now();

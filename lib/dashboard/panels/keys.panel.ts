@@ -1,0 +1,31 @@
+import type { DashboardSnapshot } from '../dashboard.snapshot.js';
+import type { KeyState } from '../dashboard.source.js';
+import { NONE, span, usd } from '../figures.js';
+import { html, type Html } from '../html.js';
+import { badge, nothing, table } from './panel.js';
+
+/** API keys by their last use, with what they have spent. */
+export function keysPanel({ keys, atMs }: DashboardSnapshot): Html {
+  if (keys === null) return nothing('No API keys here.');
+  if (keys.length === 0) return nothing('No API key has been used since the start of this process.');
+  const rows = keys.map((key) => [
+    html`${key.alias ?? key.publicId}${key.alias !== undefined && html` <span class="note below">${key.publicId}</span>`}`,
+    stateOf(key),
+    html`${key.team ?? NONE}`,
+    html`${key.user ?? NONE}`,
+    html`${span(atMs - key.lastUsedMs)} ago`,
+    html`${spending(key)}`,
+  ]);
+  const columns = [{ label: 'Key' }, { label: 'State' }, { label: 'Team' }, { label: 'User' }];
+  return html`${table('API keys', [...columns, { label: 'Last use', isFigure: true }, { label: 'Spent', isFigure: true }], rows)}
+    <p class="note">Uses of this process; spending of all that share the limiter's store.</p>`;
+}
+
+function stateOf({ state }: KeyState): Html {
+  return badge(state === 'active' ? 'good' : 'bad', state);
+}
+
+function spending({ budgets }: KeyState): string {
+  if (budgets.length === 0) return NONE;
+  return budgets.map(({ period, spentUsd, limitUsd }) => `${usd(spentUsd)} of ${usd(limitUsd)} (${period})`).join(', ');
+}

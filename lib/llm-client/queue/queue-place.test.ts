@@ -8,7 +8,7 @@ const requestOf = (headers: object, principal?: Partial<Principal>): object => {
     setPrincipal(request, { limitKey: 'key:a1', tags: [], metadata: {}, isAdmin: false, mayCall: () => true, ...principal });
   return request;
 };
-const placed = (request: object, asked = {}, options = {}) => placeOf({ request } as never, asked, options as never);
+const placed = (request: object, asked = {}, options = {}) => placeOf({ request } as never, asked, options);
 
 describe('the place of a call', () => {
   it('is that of the API key whom a guard has authenticated, and of its priority', () => {

@@ -56,11 +56,15 @@ export class BudgetAccount {
   raisedUntilMs = 0;
 
   get spent(): number {
-    return this.parts.reduce((sum, part) => addNanoUsd(sum, part.spent), 0);
+    let sum = 0;
+    for (let i = 0; i < this.parts.length; i++) sum = addNanoUsd(sum, this.parts[i].spent);
+    return sum;
   }
 
   get held(): number {
-    return this.parts.reduce((sum, part) => addNanoUsd(sum, part.held), 0);
+    let sum = 0;
+    for (let i = 0; i < this.parts.length; i++) sum = addNanoUsd(sum, this.parts[i].held);
+    return sum;
   }
 
   /** Whether nothing of it counts any more. Pruned before. */

@@ -61,14 +61,14 @@ export class BudgetLedger {
   /** Whether some budget denies: of several the gravest, then the one that denies for longest. */
   denial(scopes: readonly RateLimitScope[], nanoUsd: number, nowMs: number): LedgerDenial | undefined {
     const atMs = this.at(nowMs);
-    const asked = new Map<string, number>();
+    // A scope that is named twice is taken from twice.
+    const asked = scopes.length > 1 ? new Map<string, number>() : undefined;
     let gravest: LedgerDenial | undefined;
     scopes.forEach((scope, index) => {
       for (const budget of scope.limit.budgets ?? []) {
         const name = nameOf(scope, budget);
-        // A scope that is named twice is taken from twice.
-        const ask = (asked.get(name) ?? 0) + nanoUsd;
-        asked.set(name, ask);
+        const ask = (asked?.get(name) ?? 0) + nanoUsd;
+        asked?.set(name, ask);
         const account = this.find(name, atMs) ?? new BudgetAccount();
         const denial = account.denial(budget, ask, atMs);
         if (denial !== undefined && (gravest === undefined || isGraver(denial, gravest)))
@@ -175,6 +175,20 @@ export class BudgetLedger {
     return limit.budgets?.map((budget) =>
       (this.find(nameOf({ limit, key }, budget), atMs) ?? new BudgetAccount()).standing(budget, atMs, pending),
     );
+  }
+
+  /** The budgets that a hold was taken from, without a look at their names. */
+  standingsOf({ lines }: BudgetHold, nowMs: number): ReadonlyMap<RateLimitScope, readonly BudgetStanding[]> {
+    const atMs = this.at(nowMs);
+    const found = new Map<RateLimitScope, BudgetStanding[]>();
+    for (const { scope, budget, account } of lines) {
+      const standing = account.standing(budget, atMs);
+      const others = found.get(scope);
+      if (others === undefined) found.set(scope, [standing]);
+      // The same scope may be named twice.
+      else if (others.length < (scope.limit.budgets?.length ?? 0)) others.push(standing);
+    }
+    return found;
   }
 
   reset(scope: RateLimitScope): void {

@@ -17,6 +17,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'counts the tokens of files or of the standard input, with cost and share of the context window',
     load: async () => (await import('./commands/count.js')).COUNT,
   },
+  doctor: {
+    summary: 'checks engines, flags, tokenizers, Redis and deployments, and says what to do about each fault',
+    load: async () => (await import('./commands/doctor.js')).DOCTOR,
+  },
   prices: {
     summary: 'writes prices and limits of models to a file, from LiteLLM or models.dev',
     load: async () => (await import('./commands/prices.js')).PRICES,

@@ -1,0 +1,113 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { VERSION } from '../../common/version.js';
+import { runCommand, type CommandInput } from '../../../test/support/command-run.js';
+import type { DoctorFinding } from '../doctor/finding.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'doctor-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const file = (name: string, content: string): string => {
+  writeFileSync(join(folder, name), content);
+  return join(folder, name);
+};
+
+async function doctor(args: string[], input?: CommandInput) {
+  const { code, out } = await runCommand(['doctor', '--json', ...args], input);
+  const { status, findings } = JSON.parse(out) as { status: string; findings: DoctorFinding[] };
+  return { code, status, findings, of: (subject: string) => findings.filter((finding) => finding.subject.startsWith(subject)) };
+}
+
+describe('doctor', () => {
+  it('shows versions, the engine of each capability, and the tokenizers', async () => {
+    const { code, status, of } = await doctor([]);
+    expect({ code, status }).toEqual({ code: 0, status: 'ok' });
+    expect(of('versions')[0].detail).toContain(`nestjs-fast-litellm ${VERSION}, Node ${process.versions.node}`);
+    expect(of('engine ').map(({ subject }) => subject)).toEqual(expect.arrayContaining(['engine token_counting', 'engine routing']));
+    expect(of('tokenizers')[0].detail).toContain('o200k_base');
+  });
+
+  it('says why an engine is not native', async () => {
+    const { of } = await doctor([], { env: { FAST_LITELLM_ENGINE: 'typescript' } });
+    expect(of('engine token_counting')[0].detail).toBe('TypeScript (addon not opened: FAST_LITELLM_ENGINE is typescript)');
+  });
+
+  it('shows a flag that keeps the native engine from answering', async () => {
+    const { code, of } = await doctor([], { env: { FAST_LITELLM_RUST_ROUTING: 'disabled' } });
+    expect(code).toBe(0);
+    expect(of('flag ')).toEqual([expect.objectContaining({ subject: 'flag rust_routing', status: 'warning', detail: 'is disabled' })]);
+  });
+
+  it('names deployments that cannot be called, and what to do, without a secret', async () => {
+    const config = file(
+      'config.yaml',
+      [
+        'model_list:',
+        '  - model_name: gpt',
+        '    litellm_params: { model: azure/gpt-4o, api_key: os.environ/NOT_SET_HERE }',
+        '  - model_name: gpt',
+        '    litellm_params: { model: openai/gpt-4o, api_key: sk-secret }',
+        '  - model_name: own',
+        '    litellm_params: { model: openai/my-own, api_key: sk-secret, api_base: "http://own.example" }',
+      ].join('\n'),
+    );
+    const { code, findings, of } = await doctor(['--config', config]);
+    expect(code).toBe(1);
+    expect(of('deployments')[0]).toMatchObject({ status: 'ok', detail: '2 of 3 can be called, in 2 model groups' });
+    expect(of('deployment gpt/')).toEqual([
+      expect.objectContaining({
+        status: 'error',
+        detail: expect.stringContaining('NOT_SET_HERE'),
+        advice: expect.stringContaining('set it'),
+      }),
+    ]);
+    expect(of('prices')[0]).toMatchObject({ status: 'warning', detail: expect.stringContaining('openai/my-own') });
+    expect(JSON.stringify(findings)).not.toContain('sk-secret');
+    const prices = file('prices.json', JSON.stringify({ 'openai/my-own': { input_cost_per_token: 1, output_cost_per_token: 1 } }));
+    expect((await doctor(['--config', config, '--prices', prices])).of('prices')).toEqual([]);
+  });
+
+  it('says why an app with this file would not start', async () => {
+    const { code, findings } = await doctor(['-c', join(folder, 'missing.yaml')]);
+    expect(code).toBe(1);
+    expect(findings).toEqual([
+      expect.objectContaining({ subject: 'start', detail: expect.stringContaining('missing.yaml: cannot be read') }),
+    ]);
+  });
+
+  it('says whether Redis answers, without its password', async () => {
+    // As much of Redis as answers each command with its greeting.
+    const server = createServer((socket) => {
+      socket.on('data', (data) => {
+        const commands = data.toString().match(/^\*\d+/gm) ?? [];
+        socket.write('+PONG\r\n'.repeat(commands.length));
+      });
+      socket.on('error', () => {});
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const reached = await doctor(['--redis', `redis://:hidden@127.0.0.1:${port}`]);
+    expect(reached.of('redis')).toEqual([
+      expect.objectContaining({ subject: `redis 127.0.0.1:${port}`, detail: expect.stringMatching(/^answers, slowest of 5 pings \d/) }),
+    ]);
+    await new Promise((resolve) => server.close(resolve));
+    const refused = await doctor(['--redis', `redis://:hidden@127.0.0.1:${port}`]);
+    expect(refused.code).toBe(1);
+    expect(refused.of('redis')[0]).toMatchObject({ status: 'error', detail: expect.stringContaining('ECONNREFUSED') });
+    expect(JSON.stringify([reached.findings, refused.findings])).not.toContain('hidden');
+  });
+
+  it('writes a table with what to do below each finding', async () => {
+    const { out } = await runCommand(['doctor', '--config', join(folder, 'missing.yaml')]);
+    expect(out).toMatch(/^error {2}start {2}\S.*\n {14}→ /);
+  });
+
+  it('refuses what is no address of Redis', async () => {
+    expect(await runCommand(['doctor', '--redis', 'localhost'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('--redis: must be a URL'),
+    });
+  });
+});

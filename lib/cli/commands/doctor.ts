@@ -1,0 +1,64 @@
+import { errorMessage, FastLiteLLMError } from '../../common/errors.js';
+import { FastLiteLLM } from '../../fast-litellm.js';
+import type { Command, CommandIo, GivenArguments } from '../command.js';
+import { deploymentFindings } from '../doctor/deployment-findings.js';
+import { engineFindings, tokenizerFindings } from '../doctor/engine-findings.js';
+import { fault, type DoctorFinding } from '../doctor/finding.js';
+import { redisFinding } from '../doctor/redis-findings.js';
+import { isGiven, textOption } from '../given-options.js';
+import { alignedLines } from '../output/table.js';
+
+/** `npx nestjs-fast-litellm doctor` */
+export const DOCTOR: Command = {
+  options: {
+    config: { type: 'string', short: 'c', value: 'file', help: "LiteLLM's config.yaml: which deployments cannot be called, and why" },
+    redis: { type: 'string', short: 'r', value: 'url', help: 'whether this Redis answers' },
+    prices: { type: 'string', value: 'file', help: 'a price file: whether it can be read, and which deployments have a price' },
+    json: { type: 'boolean', help: 'write JSON' },
+  },
+  notes: ['Run it where the app runs, with the same environment. It calls no provider. Exit code 1 for an error, 0 for warnings.'],
+  run,
+};
+
+async function run({ options }: GivenArguments, io: CommandIo): Promise<number> {
+  const redis = textOption(options, 'redis');
+  const findings = [
+    ...(await installationFindings(textOption(options, 'config'), textOption(options, 'prices'), io)),
+    ...(redis === undefined ? [] : [await redisFinding(redis)]),
+  ];
+  const hasError = findings.some(({ status }) => status === 'error');
+  if (isGiven(options, 'json')) io.stdout.write(`${JSON.stringify({ status: hasError ? 'error' : 'ok', findings }, null, 2)}\n`);
+  else io.stdout.write(`${linesOf(findings).join('\n')}\n`);
+  return hasError ? 1 : 0;
+}
+
+async function installationFindings(
+  configPath: string | undefined,
+  source: string | undefined,
+  { env }: CommandIo,
+): Promise<DoctorFinding[]> {
+  // What the log would say are findings.
+  const logger = { log() {}, warn() {}, error() {} };
+  const router = configPath === undefined ? undefined : { configPath };
+  const tokenCounter = source === undefined ? undefined : { pricing: { source } };
+  let llm: FastLiteLLM;
+  try {
+    llm = new FastLiteLLM({ router, tokenCounter, logger }, { env: { ...env }, logger });
+  } catch (error) {
+    if (!(error instanceof FastLiteLLMError)) throw error;
+    return [fault('start', errorMessage(error), 'an app with the same options and environment does not start: mend this first')];
+  }
+  try {
+    return [...engineFindings(llm), ...tokenizerFindings(llm), ...(router === undefined ? [] : deploymentFindings(llm))];
+  } finally {
+    await llm.close();
+  }
+}
+
+function linesOf(findings: readonly DoctorFinding[]): string[] {
+  const rows = findings.flatMap(({ subject, status, detail, advice }) => [
+    [status, subject, detail],
+    ...(advice === undefined ? [] : [['', '', `→ ${advice}`]]),
+  ]);
+  return alignedLines(rows);
+}

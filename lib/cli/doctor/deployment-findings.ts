@@ -1,0 +1,20 @@
+import type { FastLiteLLM } from '../../fast-litellm.js';
+import { fault, ok, warning, type DoctorFinding } from './finding.js';
+
+/** Which deployments cannot be called, and which models have no price. */
+export function deploymentFindings({ router, tokenCounter }: FastLiteLLM): DoctorFinding[] {
+  const states = router.status();
+  const found = states.flatMap(({ id, uncallable }) =>
+    uncallable === undefined ? [] : [fault(`deployment ${id}`, uncallable.reason, uncallable.mend || 'change its entry in model_list')],
+  );
+  const callable = states.length - found.length;
+  const groups = new Set(states.map(({ group }) => group)).size;
+  if (callable > 0) found.unshift(ok('deployments', `${callable} of ${states.length} can be called, in ${groups} model groups`));
+  if (states.length === 0) found.push(warning('deployments', 'there are none', 'add a model_list to the file'));
+  const unpriced = [...new Set(states.map(({ model }) => model))].filter((model) => tokenCounter.getModelPrice(model) === null);
+  if (unpriced.length > 0) found.push(warning('prices', `unknown for ${unpriced.join(', ')}: their cost is not counted`, PRICE_ADVICE));
+  return found;
+}
+
+const PRICE_ADVICE =
+  'write a price file (npx nestjs-fast-litellm prices) for tokenCounter.pricing.source, or add prices to overrides or model_info';

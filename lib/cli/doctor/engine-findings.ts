@@ -1,0 +1,57 @@
+import { openNativeBinding } from '../../engine/native-binding.js';
+import type { EngineState } from '../../engine/switching-engine.js';
+import type { FastLiteLLM } from '../../fast-litellm.js';
+import type { FeatureStatus } from '../../feature-flags/feature-flag.js';
+import { ENCODING_NAMES, type EncodingName } from '../../token-counter/engine/engine.js';
+import { errorMessage } from '../../common/errors.js';
+import { VERSION } from '../../common/version.js';
+import { fault, ok, warning, type DoctorFinding } from './finding.js';
+
+/** Versions, the addon, the engine of each capability, and flags that keep it from answering. */
+export function engineFindings(llm: FastLiteLLM): DoctorFinding[] {
+  const flags = Object.entries(llm.featureFlags.getFeatureStatus()).flatMap(([name, status]) => flagFinding(name, status));
+  return [
+    ok('versions', `nestjs-fast-litellm ${VERSION}, Node ${process.versions.node}`),
+    addonFinding(),
+    ...llm.engineStates().map(engineFinding),
+    ...flags,
+  ];
+}
+
+function addonFinding(): DoctorFinding {
+  const { binding, reason } = openNativeBinding();
+  const platform = `${process.platform}-${process.arch}`;
+  if (binding !== null) return ok('addon', `${binding.version()} on ${platform}`);
+  const advice = 'install the package again on this platform, or build the addon (npm run build:native); until then TypeScript answers';
+  return warning('addon', reason, advice);
+}
+
+function engineFinding({ capability, active, reason, nativeErrors }: EngineState): DoctorFinding {
+  const errors = nativeErrors > 0 ? `, ${nativeErrors} errors` : '';
+  return ok(`engine ${capability}`, `${active === 'native' ? 'native' : 'TypeScript'} (${reason}${errors})`);
+}
+
+function flagFinding(name: string, { state, configuredState, lastError, breaker }: FeatureStatus): DoctorFinding[] {
+  if (breaker !== 'closed') {
+    const advice = 'report the error; resetErrors() of FeatureFlagsService lets the native engine try again';
+    return [warning(`flag ${name}`, `its circuit breaker is ${breaker} (${lastError ?? 'unknown error'})`, advice)];
+  }
+  if (state === 'enabled') return [];
+  return [warning(`flag ${name}`, `is ${configuredState}`, 'nothing, if that is wanted; else enable it in featureFlags or its variable')];
+}
+
+/** Whether each encoding loads and counts. */
+export function tokenizerFindings({ tokenCounter }: FastLiteLLM): DoctorFinding[] {
+  const faults = ENCODING_NAMES.flatMap((encoding) => encodingFault(tokenCounter, encoding) ?? []);
+  return faults.length > 0 ? faults : [ok('tokenizers', ENCODING_NAMES.join(', '))];
+}
+
+function encodingFault(counter: FastLiteLLM['tokenCounter'], encoding: EncodingName): DoctorFinding | undefined {
+  const advice = 'leave nestjs-fast-litellm and tiktoken out of the bundle, and install the package again';
+  try {
+    const text = counter.decode(counter.encode('Hello, Zürich', { encoding }), { encoding });
+    return text === 'Hello, Zürich' ? undefined : fault(`tokenizer ${encoding}`, 'decodes another text than it encoded', advice);
+  } catch (error) {
+    return fault(`tokenizer ${encoding}`, errorMessage(error), advice);
+  }
+}

@@ -1,0 +1,55 @@
+import { errorMessage } from '../../common/errors.js';
+import { checkRedisUrl, openRedisClient, type OwnedRedisClient } from '../../common/redis/client.js';
+import { fault, ok, warning, type DoctorFinding } from './finding.js';
+
+const TIMEOUT_MS = 2_000;
+/** A decision waits for Redis: from here on it is felt. */
+const SLOW_MS = 20;
+const PINGS = 5;
+
+/** Whether Redis answers, and how fast. */
+export async function redisFinding(url: string): Promise<DoctorFinding> {
+  const checked = checkRedisUrl('--redis', url);
+  // The address without user and password.
+  const subject = `redis ${new URL(checked).host}`;
+  let lastError: Error | undefined;
+  const client = openRedisClient(checked, {
+    purpose: 'doctor --redis',
+    connectionName: 'nestjs-fast-litellm doctor',
+    timeoutMs: TIMEOUT_MS,
+    onError: (error) => (lastError = error),
+  });
+  try {
+    const slowest = await slowestPing(client);
+    const detail = `answers, slowest of ${PINGS} pings ${slowest.toFixed(1)} ms`;
+    return slowest < SLOW_MS ? ok(subject, detail) : warning(subject, detail, 'move Redis closer: each decision waits for it');
+  } catch (error) {
+    const advice = 'check address, password and firewall; until it answers, limits and router state are kept per process';
+    return fault(subject, `does not answer (${errorMessage(lastError ?? error)})`, advice);
+  } finally {
+    client.disconnect();
+  }
+}
+
+async function slowestPing(client: OwnedRedisClient): Promise<number> {
+  await ping(client);
+  let slowest = 0;
+  for (let i = 0; i < PINGS; i++) {
+    const started = performance.now();
+    await ping(client);
+    slowest = Math.max(slowest, performance.now() - started);
+  }
+  return slowest;
+}
+
+async function ping(client: OwnedRedisClient): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${TIMEOUT_MS} ms`)), TIMEOUT_MS);
+  });
+  try {
+    await Promise.race([client.ping(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -125,12 +125,8 @@ export class FastLiteLLM {
 
       const tokenCounting = provideEngine(TOKEN_COUNTER_ENGINES, engines);
       const batches = tokenCounting.under('batch_token_counting');
-      const tokenCounter = new TokenCounterService(
-        tokenCounting,
-        tokenCounterOptions,
-        new StricterChoice(tokenCounting, batches),
-        monitor,
-        logger,
+      const tokenCounter = this.opened(
+        new TokenCounterService(tokenCounting, tokenCounterOptions, new StricterChoice(tokenCounting, batches), monitor, logger),
       );
 
       const rateLimitOptions = resolveRateLimitOptions(options.rateLimit, flags.settings.rateLimit);

@@ -312,7 +312,7 @@ export type { RequestTokens } from './token-counter/prompt/requests.js';
 export type { AllowedSpecial } from './token-counter/bpe/special-tokens.js';
 export type { CountMessagesOptions, CountOptions, TrimMessagesOptions } from './token-counter/arguments.js';
 export { ENCODING_NAMES, type EncodingName } from './token-counter/engine/engine.js';
-export type { TokenCounterOptions } from './token-counter/token-counter.options.js';
+export type { EstimatesOptions, TokenCounterOptions } from './token-counter/token-counter.options.js';
 export { FAMILY_NAMES, type FamilyName } from './token-counter/families.js';
 export { TokenizerError, type SplitName } from './token-counter/tokenizers/tokenizer-model.js';
 export type { TokenizerSource } from './token-counter/tokenizers/tokenizer-sources.js';

@@ -62,6 +62,8 @@ export class RequestContext {
   principal: Principal | undefined = undefined;
   /** Tokens of its prompt, as its guard has counted them. */
   promptTokens: number | undefined = undefined;
+  /** Takes the prompt tokens that a provider reports for the counted body. */
+  learnPrompt: ((promptTokens: number) => void) | undefined = undefined;
   protected reported: number | undefined = undefined;
   protected spent: number | undefined = undefined;
   /** Lost tokens of calls that report no usage: settled on top of what is known. */
@@ -143,6 +145,11 @@ export class RequestContext {
     return this.held?.limiter.options.budgets.clampOutput === true;
   }
 
+  /** Whether more than the sum of a usage is of interest. */
+  get readsUsage(): boolean {
+    return this.holdsMoney || this.learnPrompt !== undefined;
+  }
+
   /** Prices usage that is reported without a cost. */
   set priceOf(priceOf: PriceOf) {
     if (this.money !== undefined) this.money.priceOf ??= priceOf;
@@ -186,6 +193,7 @@ export class RequestContext {
    */
   report(tokens: number, usage?: AnswerUsage, nano?: number): void {
     this.reported = bounded(tokens);
+    if (usage !== undefined) this.learnPrompt?.(usage.promptTokens);
     const { money } = this;
     if (money !== undefined) {
       money.reported = nano ?? money.reported;
@@ -389,7 +397,7 @@ export function reportUsage(request: object, usage: Usage | number, costUsd?: nu
   const tokens = typeof usage === 'number' ? usage : usedTokens(usage);
   if (tokens === undefined || !(tokens >= 0)) return;
   const context = RequestContext.of(request);
-  context.report(tokens, context.holdsMoney ? usageFrom(usage) : undefined, nano);
+  context.report(tokens, context.readsUsage ? usageFrom(usage) : undefined, nano);
 }
 
 /**

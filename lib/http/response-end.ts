@@ -30,7 +30,7 @@ export function watchUsage(response: HttpResponse, context: RequestContext): voi
   const watched = function (this: unknown, body?: unknown): unknown {
     const usage = (body as { readonly usage?: unknown } | null | undefined)?.usage;
     const tokens = usedTokens(usage);
-    if (tokens !== undefined) context.report(tokens, context.holdsMoney ? usageFrom(usage) : undefined);
+    if (tokens !== undefined) context.report(tokens, context.readsUsage ? usageFrom(usage) : undefined);
     return answer.call(this, body);
   };
   response[method] = watched;

@@ -111,6 +111,7 @@ export class LlmClient implements Capability {
     this.hooks = new CallHooks(log);
     const spending = new CallSpending((model) => tokenCounter.estimateCost(0, 0, model));
     const reporter = new CallReporter(router, spending, recorder, { observer, log });
+    reporter.learnPrompt = (body, promptTokens) => tokenCounter.learnPrompt(body, promptTokens);
     const retryBudget = new RetryBudget(options.retryRatio, options.retriesPerSecond, now());
     const maxOutputOf = (model: string): number | null => tokenCounter.getModelLimits(model).maxOutputTokens;
     const waiting = options.queue && { queue: new CallQueue(options.queue, now, recorder), options: options.queue, now };
@@ -392,7 +393,8 @@ export class LlmClient implements Capability {
 
   private send(operation: Operation, request: ReadRequest, promptTokens: number): Promise<AnyAnswer> {
     const { model, stream, maxTokens, choices, options, startedAtMs } = request;
-    const description = { operation, model, stream, maxTokens, choices, promptTokens, startedAtMs };
+    const counted = request.json?.promptFields ?? request.body;
+    const description = { operation, model, stream, maxTokens, choices, promptTokens, counted, startedAtMs };
     return this.run(description, options, new ProviderSender(this.providers, operation, request));
   }
 

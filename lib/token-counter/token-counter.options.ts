@@ -36,6 +36,18 @@ export interface TokenCounterOptions {
   readonly tokenizerCache?: string | false;
   /** Prices and limits in addition to those of `@pydantic/genai-prices`. */
   readonly pricing?: PricingOptions;
+  /**
+   * Corrects counts for models whose tokenizer is not public by what their providers report.
+   * `false`: they are counted as `cl100k_base` counts. Default: corrected, and forgotten at the end
+   * of the process.
+   */
+  readonly estimates?: EstimatesOptions | false;
+}
+
+/** How counts are corrected for models whose tokenizer is not public. */
+export interface EstimatesOptions {
+  /** Keeps the corrections over restarts: written every 30 s and by `close`. Default none. */
+  readonly file?: string;
 }
 
 /** The options, checked and complete. */
@@ -47,6 +59,7 @@ export interface ResolvedTokenCounterOptions {
   /** `null`: none. */
   readonly tokenizerCache: string | null;
   readonly pricing: PricingBook;
+  readonly estimates: EstimatesOptions | false;
 }
 
 const DEFAULT_MODEL = 'gpt-3.5-turbo';
@@ -58,6 +71,7 @@ const KNOWN: readonly (keyof TokenCounterOptions)[] = [
   'tokenizers',
   'tokenizerCache',
   'pricing',
+  'estimates',
 ];
 
 /**
@@ -83,7 +97,14 @@ export function resolveTokenCounterOptions(options: TokenCounterOptions = {}, pa
       optional(input.pricing, {}, (value) => checkPricingOptions(at('pricing'), value)),
       at('pricing'),
     ),
+    estimates: optional(input.estimates, {}, (value) => (value === false ? false : checkEstimatesOptions(at('estimates'), value))),
   };
+}
+
+function checkEstimatesOptions(path: string, value: unknown): EstimatesOptions {
+  const { file, ...others } = checkObject(path, value) as EstimatesOptions;
+  checkKnownKeys(path, { ...others, file }, ['file']);
+  return { file: optional(file, undefined, (given) => checkString(joinPath(path, 'file'), given)) };
 }
 
 function checkPricingOptions(path: string, value: unknown): PricingOptions {

@@ -2,13 +2,16 @@ import type { Capability, CapabilityHealth, MetricSample } from '../common/capab
 import { defaultLog } from '../common/default-log.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';
-import { checkNumber, checkObject, checkPositiveInteger, refuseArgument } from '../common/options.js';
+import { checkInteger, checkNumber, checkObject, checkPositiveInteger, refuseArgument } from '../common/options.js';
 import { measure, type CallRecorder } from '../common/recorder.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { engineHealth, faultOf } from '../engine/self-test.js';
 import { EngineCalls } from '../engine/engine-calls.js';
 import type { EngineSeries } from '../engine/engine-series.js';
 import { selfTestOf } from './engine/self-test.js';
+import { EstimatesFile } from './estimates/estimates-file.js';
+import { PromptCorrections } from './estimates/prompt-corrections.js';
+import { TokenEstimates } from './estimates/token-estimates.js';
 import { countMessages, type ChatMessage } from './prompt/messages.js';
 import { ModelTable, type CountingModel } from './model-table.js';
 import type { UsageDetails } from '../common/token-cost.js';
@@ -69,6 +72,8 @@ export class TokenCounterService implements Capability {
   private readonly counts: EngineSeries;
   private readonly maxTextLength: number;
   private readonly requests: RequestCounter;
+  private readonly corrections: PromptCorrections | undefined;
+  private readonly estimatesFile: EstimatesFile | undefined;
   private calls = 0;
   private tokens = 0;
 
@@ -92,7 +97,14 @@ export class TokenCounterService implements Capability {
     this.models = new ModelTable(options.defaultModel, this.tokenizers, (model) => this.reportEstimate(model));
     this.maxTextLength = options.maxTextLength;
     const { models, engines, maxTextLength } = this;
-    this.requests = new RequestCounter({ models, engines, batchChoice, maxTextLength, counted: (tokens) => this.counted(tokens) });
+    if (options.estimates !== false) {
+      this.corrections = new PromptCorrections(new TokenEstimates());
+      const { file } = options.estimates;
+      if (file !== undefined) this.estimatesFile = new EstimatesFile(this.corrections.estimates, file, 'tokenCounter.estimates.file');
+    }
+    const { corrections } = this;
+    const counted = (tokens: number): number => this.counted(tokens);
+    this.requests = new RequestCounter({ models, engines, batchChoice, maxTextLength, corrections, counted });
     for (const source of options.tokenizers) this.tokenizers.add(source);
     for (const encoding of options.preload) this.engines.run('load', undefined, (engine) => engine.load(encoding));
   }
@@ -156,9 +168,10 @@ export class TokenCounterService implements Capability {
     const { model, tools, toolChoice, requestId } = optionsOf<CountMessagesOptions>(options);
     const found = this.models.get(model);
     return this.counted(
-      this.engines.run('count_messages', requestId, (engine) =>
-        countMessages(messages, this.requests.context(found, engine), { tools, toolChoice }),
-      ),
+      this.engines.run('count_messages', requestId, (engine) => {
+        const context = this.requests.context(found, engine);
+        return this.requests.expected(countMessages(messages, context, { tools, toolChoice }), found, context);
+      }),
     );
   }
 
@@ -194,6 +207,26 @@ export class TokenCounterService implements Capability {
   /** The same without blocking the event loop. Stops above `limit` tokens. @internal */
   estimateLongPromptAsync(body: Readonly<Record<string, unknown>>, texts: LongTexts, limit: number): Promise<PromptEstimate | undefined> {
     return this.requests.estimateLongAsync(body, texts, limit);
+  }
+
+  /**
+   * Corrects the estimates for a model without a public tokenizer: a provider has reported the
+   * prompt tokens of this body, which was counted as the same object. `LlmClient` and `reportUsage`
+   * do it for their calls.
+   */
+  reportPromptTokens(body: object, promptTokens: number): void {
+    checkObject('body', body, refuseArgument);
+    this.corrections?.learn(body, checkInteger('promptTokens', promptTokens, { min: 0 }, refuseArgument));
+  }
+
+  /** The same, of a figure that is not checked. @internal */
+  learnPrompt(body: object, promptTokens: number): void {
+    this.corrections?.learn(body, promptTokens);
+  }
+
+  /** Writes what has been learned to `tokenCounter.estimates.file`. */
+  async close(): Promise<void> {
+    await this.estimatesFile?.close();
   }
 
   /** Encodes a text to token ids. */
@@ -294,6 +327,7 @@ export class TokenCounterService implements Capability {
     return [
       { name: 'token_counting_calls_total', help: 'Texts, chats and requests counted.', type: 'counter', value: this.calls },
       { name: 'token_counting_tokens_total', help: 'Tokens counted.', type: 'counter', value: this.tokens },
+      ...(this.corrections?.estimates.metrics() ?? []),
     ];
   }
 

@@ -32,7 +32,7 @@ describe('count', () => {
       .map((line) => line.split(/ {2,}/));
     const [textA, textB] = ['Hello world', 'Grüße 🙂\n'].map((text) => countTokens(text, 'gpt-4o'));
     expect(rows[1]).toEqual([a, 'gpt-4o', String(textA), '0.010005', '0.0 %']);
-    expect(rows[2]).toEqual([a, 'claude-sonnet-4-5', '~2', '~0.015006', '0.0 %']);
+    expect(rows[2]).toEqual([a, 'claude-sonnet-4-5', '~3', '~0.015009', '0.0 %']);
     expect(rows[3]).toEqual([b, 'gpt-4o', String(textB), expect.any(String), '0.0 %']);
     expect(rows.slice(5)).toEqual([
       ['total', 'gpt-4o', String(textA + textB), expect.stringMatching(/^0\.02/)],

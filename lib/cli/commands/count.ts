@@ -104,7 +104,8 @@ async function countTexts(source: TextSource, { counter, models }: CountSettings
     approximate: counter.countRequest({ model, prompt: '' }).approximate,
   }));
   const add = async (piece: string): Promise<void> => {
-    for (const count of counts) count.tokens += (await counter.countTokensBatchAsync([piece], count.model))[0];
+    // A plain prompt counts as its text; for other tokenizers the estimate is corrected.
+    for (const count of counts) count.tokens += (await counter.countRequestAsync({ model: count.model, prompt: piece })).promptTokens;
   };
   const pieces = new TextPieces(PIECE_LENGTH);
   for await (const part of textOf(source, onRead)) {

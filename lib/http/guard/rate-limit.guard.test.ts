@@ -311,4 +311,19 @@ describe('@RateLimit', () => {
     expect(() => RateLimit(...(rules as never[]))).toThrow(InvalidArgumentError);
     expect(() => SkipRateLimit('a b')).toThrow(InvalidArgumentError);
   });
+
+  it('corrects estimates by the prompt tokens of a reported usage', async () => {
+    const { llm, ask } = open({ requestsPerMinute: 1000, limits: { chat: { tokensPerMinute: 1_000_000 } } });
+    const observed = (): number | undefined =>
+      llm.tokenCounter.metrics().find(({ name }) => name === 'token_estimates_observations_total')?.value;
+    const messages = [{ role: 'user', content: 'one two three four '.repeat(20) }];
+    for (const model of ['claude-sonnet-4-5', 'gpt-4']) {
+      const request = { ip: '192.0.2.1', body: { model, messages } };
+      await ask('http', [request, responseOf()], Gateway.prototype.chat);
+      reportUsage(request, { prompt_tokens: 120, completion_tokens: 5 });
+      reportUsage(request, { prompt_tokens: 120, completion_tokens: 9 });
+      reportUsage(request, 200);
+    }
+    expect(observed()).toBe(1);
+  });
 });

@@ -8,6 +8,7 @@ import { tightestBudget } from '../../rate-limit/budget/tightest.js';
 import type { RateLimitDecision } from '../../rate-limit/store.js';
 import { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { jsonBodyOf } from '../body/body-object.js';
+import type { JsonBody } from '../body/json-body.js';
 import { isLarge } from '../body/body-size.js';
 import { budgetKeyOf, expectedOutputs, RequestContext } from '../request-context.js';
 import { estimateNanoUsd, estimateTokens } from '../token-estimate/token-estimate.js';
@@ -131,10 +132,15 @@ export class RateLimitGuard implements CanActivate {
     const { body } = request;
     const isLargeBody = isLarge(request);
     if (isLargeBody) checkMessageBounds(body, context);
-    const counting = { counter: this.tokenCounter, tokensPerMinute, isLarge: isLargeBody, memory: RequestContext.of(request) };
+    const memory = RequestContext.of(request);
+    const counting = { counter: this.tokenCounter, tokensPerMinute, isLarge: isLargeBody, memory };
+    const estimate = (json: JsonBody | undefined): Promise<number> => {
+      const counted: unknown = json?.promptFields ?? body;
+      if (isObject(counted)) memory.learnPrompt = (promptTokens) => this.tokenCounter.learnPrompt(counted, promptTokens);
+      return estimateTokens(body, { ...counting, json }, tokensLeft);
+    };
     const json = jsonBodyOf(body);
-    if (!(json instanceof Promise)) return estimateTokens(body, { ...counting, json }, tokensLeft);
-    return json.then((written) => estimateTokens(body, { ...counting, json: written }, tokensLeft));
+    return json instanceof Promise ? json.then(estimate) : estimate(json);
   }
 
   /**
@@ -262,4 +268,8 @@ export class RateLimitGuard implements CanActivate {
   private reject(request: GuardedRequest, { route }: ApplicableLimits, decision: RateLimitDecision): Promise<never> {
     return this.throwRateLimitException(request.context, route.errorOf(decision));
   }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }

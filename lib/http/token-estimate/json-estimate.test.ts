@@ -20,9 +20,18 @@ function jsonBody(json: string): JsonBody {
 }
 
 describe.each(['native', 'typescript'] as const)('tokens counted from bytes by the %s engine', (engine) => {
-  const counter = new FastLiteLLM({ logger: quiet, engine }).tokenCounter;
+  const counter = new FastLiteLLM({ logger: quiet, engine, tokenCounter: { estimates: false } }).tokenCounter;
   const parsedTokens = async (json: string, isLarge: boolean): Promise<number> =>
     promptTokensOf(JSON.parse(json) as Fields, { counter, isLarge });
+
+  it.each([true, false])('are corrected by the content of escaped text (large: %s)', async (isLarge) => {
+    const { tokenCounter } = new FastLiteLLM({ logger: quiet, engine });
+    const body = { model: 'gemini-2.5-pro', messages: [{ role: 'user', content: '今天天气很好，'.repeat(2000) }] };
+    const escaped = JSON.stringify(body).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    const counted = await promptTokensOf({}, { counter: tokenCounter, isLarge, json: jsonBody(escaped) });
+    expect(counted).toBe(tokenCounter.estimatePrompt(body));
+    expect(counted).toBeLessThan(counter.estimatePrompt(body));
+  });
 
   it('equal those of the parsed body, small and large', async () => {
     for (let seed = 1; seed <= usuallyOrLong(engine === 'native' ? 30 : 3, 4000); seed++) {

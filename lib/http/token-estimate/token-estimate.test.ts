@@ -1,7 +1,8 @@
 import { FastLiteLLM } from '../../fast-litellm.js';
 import { estimateTokens } from './token-estimate.js';
 
-const counter = new FastLiteLLM({ logger: { log: () => {}, warn: () => {}, error: () => {} } }).tokenCounter;
+const quiet = { log: () => {}, warn: () => {}, error: () => {} };
+const counter = new FastLiteLLM({ logger: quiet, tokenCounter: { estimates: false } }).tokenCounter;
 const estimate = (body: unknown, tokensPerMinute = 100_000) => estimateTokens(body, { counter, tokensPerMinute });
 const chat = { model: 'gpt-4', messages: [{ role: 'user', content: 'hello world' }] };
 const film = (text: string, data = '') => ({

@@ -28,6 +28,8 @@ export interface CallDescription {
   readonly stream: boolean;
   readonly maxTokens?: number;
   readonly promptTokens?: number;
+  /** The body whose prompt was counted. */
+  readonly counted?: object;
   /** Answers asked for (`n`). */
   readonly choices?: number;
   readonly startedAtMs: number;

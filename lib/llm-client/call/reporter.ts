@@ -30,6 +30,8 @@ export class CallReporter implements AttemptReporter {
   readonly observers: CallObservers;
   /** Told how long calls take at their deployments. */
   queue: { served(durationMs: number): void } | undefined = undefined;
+  /** Told the prompt tokens that a provider reports for a body. */
+  learnPrompt: ((body: object, promptTokens: number) => void) | undefined = undefined;
   private readonly firstChunks: CallSeries;
   private readonly series = new Map<string, CallSeries>();
 
@@ -89,6 +91,9 @@ export class CallReporter implements AttemptReporter {
       call.request?.learnOutput(selection.group, usage.completionTokens / Math.max(1, call.description.choices ?? 1));
     attempt.observed?.ended({ ...outcomeOf(usage), costUsd, status: 200 });
     if (known === undefined) call.budget?.lose();
+    // A fallback may have another model and another prompt.
+    const { counted } = call.description;
+    if (usage !== undefined && counted !== undefined && call.fallbacks === 0) this.learnPrompt?.(counted, usage.promptTokens);
     if (!this.end(call, 'succeeded')) return;
     // Without a usage the cost of the answer is not known: the whole reservation stands.
     this.settle(call, usage?.totalTokens);

@@ -1,5 +1,10 @@
 import { InvalidArgumentError } from '../../common/errors.js';
+import type { ContentSample } from '../estimates/content-class.js';
 import type { LongTextCounter, LongTexts } from './prompt-context.js';
+
+const EXCERPT_BYTES = 2048;
+/** `\u5b57`, one more than its characters. */
+const LONGEST_ESCAPE = 7;
 
 /** The long texts of a body that its rules count, for an engine to count all at once. */
 export class CollectedTexts implements LongTextCounter {
@@ -34,6 +39,17 @@ export class CollectedTexts implements LongTextCounter {
     if (this.lengthOf(index) > this.maxTextLength) throw new InvalidArgumentError('text', undefined, 'may be too long');
     this.places.push(index);
     return 0;
+  }
+
+  /** Adds an excerpt of each text to count. */
+  addTo(sample: ContentSample): void {
+    const { bytes, places } = this.texts;
+    for (const index of this.places) {
+      const start = places[2 * index];
+      const length = Math.min(EXCERPT_BYTES, places[2 * index + 1] - start);
+      const text = excerptOf(Buffer.from(bytes.buffer, bytes.byteOffset + start, length).toString('utf8'));
+      sample.add(text, this.lengthOf(index));
+    }
   }
 
   /** The places of the texts to count. */
@@ -83,4 +99,17 @@ export class CollectedTexts implements LongTextCounter {
     const { places } = this.texts;
     return places[2 * index + 1] - places[2 * index];
   }
+}
+
+/** The text of a JSON string's excerpt: letters may be escapes, of which the last may be cut. */
+function excerptOf(json: string): string {
+  if (!json.includes('\\')) return json;
+  for (let end = json.length; end > 0 && end > json.length - LONGEST_ESCAPE; end--) {
+    try {
+      return JSON.parse(`"${json.slice(0, end)}"`) as string;
+    } catch {
+      // The cut is inside of an escape.
+    }
+  }
+  return json;
 }

@@ -120,7 +120,7 @@ class ClaudeRule implements ImageRule {
 const GEMINI_TILE = 258;
 
 /** Gemini 1.5 to 2.5: one tile for small images, else tiles of 256 to 768 px of at most 3072 px. */
-const GEMINI_TILES: ImageRule = {
+export const GEMINI_TILES: ImageRule = {
   tokens({ width, height }) {
     if (Math.max(width, height) <= 384) return GEMINI_TILE;
     const fit = Math.min(1, 3072 / Math.max(width, height));
@@ -133,7 +133,7 @@ const GEMINI_TILES: ImageRule = {
 
 /** Gemini 3: a budget for each resolution, whatever the size. */
 const GEMINI_BUDGETS: Readonly<Record<ImageDetail, number>> = { low: 280, medium: 560, auto: 1120, high: 1120, original: 2240 };
-const GEMINI_FIXED: ImageRule = { tokens: (_, detail) => GEMINI_BUDGETS[detail], most: (detail) => GEMINI_BUDGETS[detail] };
+export const GEMINI_FIXED: ImageRule = { tokens: (_, detail) => GEMINI_BUDGETS[detail], most: (detail) => GEMINI_BUDGETS[detail] };
 
 const sameBounds = (bounds: PatchBounds): Readonly<Record<ImageDetail, PatchBounds>> => ({
   low: bounds,

@@ -1,4 +1,4 @@
-import { imageRuleOf, type ImageRule } from './image-rules.js';
+import { GEMINI_FIXED, GEMINI_TILES, imageRuleOf, type ImageRule } from './image-rules.js';
 
 /** How a model's provider counts what is not text. */
 export interface MediaRules {
@@ -23,10 +23,20 @@ const TEXT_OF_PAGE = 2250;
 /** US Letter at 144 dpi. */
 const PAGE_SIZE = { width: 1224, height: 1584 };
 
+/** Rules are few, and names of models are many. */
+const byImageRule = new Map<ImageRule, MediaRules>();
+
 /** The rules of a model, by its bare name in lower case. Unknown models: those of gpt-4o. */
 export function mediaRulesOf(name: string): MediaRules {
   const images = imageRuleOf(name);
-  if (name.startsWith('gemini-')) return { images, ...(/^gemini-(?:1\.5|2)/.test(name) ? GEMINI_2 : GEMINI_3) };
+  let rules = byImageRule.get(images);
+  if (rules === undefined) byImageRule.set(images, (rules = rulesWith(images)));
+  return rules;
+}
+
+function rulesWith(images: ImageRule): MediaRules {
+  if (images === GEMINI_TILES) return { images, ...GEMINI_2 };
+  if (images === GEMINI_FIXED) return { images, ...GEMINI_3 };
   const tokensPerPage = TEXT_OF_PAGE + images.tokens(PAGE_SIZE, 'high');
   return { images, audioTokensPerSecond: AUDIO, videoTokensPerSecond: VIDEO, tokensPerPage };
 }

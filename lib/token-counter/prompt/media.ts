@@ -29,6 +29,7 @@ export function countImage(given: string | undefined, detail: ImageDetail, conte
   const image = imageTokens(context.model.media.images, source, detail);
   context.readUnits += source?.length ?? 0;
   if (image.assumed) context.assumed = true;
+  context.mediaTokens += image.tokens;
   return image.tokens;
 }
 
@@ -44,7 +45,9 @@ export function countBinary({ data, mimeType }: BinaryData, context: PromptConte
   context.assumed = true;
   context.readUnits += text.length;
   const base64 = text.slice(head.indexOf(',') + 1);
-  return Math.max(1, Math.ceil(tokensOf(base64, type, context)));
+  const tokens = Math.max(1, Math.ceil(tokensOf(base64, type, context)));
+  context.mediaTokens += tokens;
+  return tokens;
 }
 
 function tokensOf(base64: string, type: string, { model }: PromptContext): number {

@@ -2,7 +2,7 @@ import { FastLiteLLM } from '../../fast-litellm.js';
 import type { ChatMessage } from './messages.js';
 
 const silent = { log: () => {}, warn: () => {}, error: () => {} };
-const counter = new FastLiteLLM({ engine: 'typescript', logger: silent }, { env: {} }).tokenCounter;
+const counter = new FastLiteLLM({ engine: 'typescript', logger: silent, tokenCounter: { estimates: false } }, { env: {} }).tokenCounter;
 const count = (messages: ChatMessage[], model = 'gpt-3.5-turbo'): number => counter.countMessages(messages, { model });
 /** Tokens of `content` beyond those of an empty message. */
 const content = (parts: unknown, model?: string): number =>

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../../common/errors.js';
+import type { ContentSample } from '../estimates/content-class.js';
 import type { ModelFacts } from '../models.js';
 
 /** Long texts of a body: the raw contents of JSON strings. Strings of the body stand for them. */
@@ -35,6 +36,10 @@ export interface PromptContext {
   readUnits: number;
   /** Set when a part was estimated: an image of unknown size, audio, a binary document. */
   assumed: boolean;
+  /** Tokens of images, audio, videos and documents. */
+  mediaTokens: number;
+  /** Of texts, for models whose tokenizer is not known. */
+  readonly sample?: ContentSample;
 }
 
 /** Deeper structures are rejected: no provider accepts them, and they could exhaust the stack. */

@@ -3,6 +3,8 @@ import { checkObject, refuseArgument } from '../../common/options.js';
 import type { EngineCalls } from '../../engine/engine-calls.js';
 import type { EngineChoice } from '../../engine/engine-choice.js';
 import type { CountingModel, ModelTable } from '../model-table.js';
+import { ContentSample } from '../estimates/content-class.js';
+import type { PromptCorrections } from '../estimates/prompt-corrections.js';
 import { CollectedTexts } from './collected-texts.js';
 import { TOKENS_PER_BYTE, type LongTexts, type PromptContext } from './prompt-context.js';
 import { countRequestBody, type RequestTokens } from './requests.js';
@@ -32,6 +34,8 @@ export interface RequestCounterContext {
   readonly engines: EngineCalls<TokenCounterEngine>;
   readonly batchChoice: EngineChoice<TokenCounterEngine>;
   readonly maxTextLength: number;
+  /** `undefined`: counts are not corrected. */
+  readonly corrections: PromptCorrections | undefined;
   /** Adds the tokens of a count to the metrics; returns them. */
   readonly counted: (tokens: number) => number;
 }
@@ -45,7 +49,7 @@ export class RequestCounter {
     const model = this.modelOf(request);
     const answer = this.shared.engines.run('count_request', requestId, (engine): RequestTokens => {
       const context = this.context(model, engine);
-      return answerOf(countRequestBody(request, context), model, context);
+      return this.answer(countRequestBody(request, context), model, context, body);
     });
     this.shared.counted(answer.promptTokens);
     return answer;
@@ -56,7 +60,9 @@ export class RequestCounter {
     const model = this.modelOf(request);
     const { context, texts, tokens } = this.collect(request, model, false);
     const { counted } = await this.countTexts(texts, model, Infinity, requestId);
-    return answerOf(this.shared.counted(tokens + counted), model, context);
+    const answer = this.answer(tokens + counted, model, context, body);
+    this.shared.counted(answer.promptTokens);
+    return answer;
   }
 
   /** Count for limits: at least a quarter token per byte of prompt text that no rule counts. */
@@ -65,7 +71,7 @@ export class RequestCounter {
     const { engines, counted } = this.shared;
     const estimate = engines.run('count_request', undefined, (engine): number => {
       const context = this.context(model, engine, true);
-      return Math.max(countRequestBody(body, context), unreadTokens(body, context.readUnits));
+      return Math.max(this.bound(countRequestBody(body, context), model, context, body), unreadTokens(body, context.readUnits));
     });
     return counted(estimate);
   }
@@ -74,8 +80,8 @@ export class RequestCounter {
   async estimateAsync(body: Body, limit: number): Promise<PromptEstimate> {
     const model = this.modelOf(body);
     const { context, texts, tokens } = this.collect(body, model, true);
-    const { counted, unitsLeft } = await this.countTexts(texts, model, limit - tokens, undefined);
-    const certain = this.shared.counted(tokens + counted);
+    const { counted, unitsLeft } = await this.countTexts(texts, model, this.localLimit(limit, model, context) - tokens, undefined);
+    const certain = this.shared.counted(this.bound(tokens + counted, model, context, unitsLeft === 0 ? body : undefined));
     const estimated = certain + Math.ceil(unitsLeft * TOKENS_PER_BYTE);
     return { counted: certain, tokens: Math.max(estimated, unreadTokens(body, context.readUnits)) };
   }
@@ -92,10 +98,11 @@ export class RequestCounter {
         collected.clear();
         const context = this.context(model, engine, true, collected);
         const tokens = countRequestBody(body, context);
-        if (collected.places.length === 0) return this.withUnread(body, tokens, context, collected);
+        if (collected.places.length === 0) return this.withUnread(body, this.bound(tokens, model, context, body), context, collected);
+        if (context.sample !== undefined) collected.addTo(context.sample);
         const { counts, units } = engine.countSlices(texts.bytes, collected.toCount(), model.handle(engine), LARGEST_LIMIT);
         collected.read(units);
-        return this.withUnread(body, tokens + sumOf(counts), context, collected);
+        return this.withUnread(body, this.bound(tokens + sumOf(counts), model, context, body), context, collected);
       }),
     );
     return estimate === undefined ? undefined : this.shared.counted(estimate);
@@ -107,18 +114,22 @@ export class RequestCounter {
     const long = new CollectedTexts(texts, this.shared.maxTextLength);
     const found = this.countable(() => this.collect(body, model, true, long));
     if (found === undefined) return undefined;
-    const short = await this.countTexts(found.texts, model, limit - found.tokens, undefined);
+    const { context } = found;
+    if (context.sample !== undefined) long.addTo(context.sample);
+    const most = this.localLimit(limit, model, context);
+    const short = await this.countTexts(found.texts, model, most - found.tokens, undefined);
     let tokens = found.tokens + short.counted;
     let { unitsLeft } = short;
     if (long.places.length > 0) {
-      const slices = tokens > limit ? undefined : await this.countSlices(long, model, limit - tokens);
+      const slices = tokens > most ? undefined : await this.countSlices(long, model, most - tokens);
       if (slices !== undefined) tokens += sumOf(slices.counts);
       unitsLeft += long.read(slices?.units, slices?.counted);
     }
-    const certain = this.shared.counted(tokens);
+    const isWhole = tokens <= most;
+    const certain = this.shared.counted(this.bound(tokens, model, context, isWhole ? body : undefined));
     const estimated = certain + Math.ceil(unitsLeft * TOKENS_PER_BYTE);
-    if (tokens > limit) return { counted: certain, tokens: estimated };
-    const all = this.withUnread(body, estimated, found.context, long);
+    if (!isWhole) return { counted: certain, tokens: estimated };
+    const all = this.withUnread(body, estimated, context, long);
     return all === undefined ? undefined : { counted: certain, tokens: all };
   }
 
@@ -126,19 +137,59 @@ export class RequestCounter {
   context(model: CountingModel, engine: TokenCounterEngine, estimatesUnknown = false, long?: CollectedTexts): PromptContext {
     const handle = model.handle(engine);
     const { maxTextLength } = this.shared;
+    const sample = this.sampleOf(model);
     const context: PromptContext = {
       model: model.facts,
       count: (text) => {
         if (text.length > maxTextLength) throw textError('text', text, maxTextLength);
         context.readUnits += text.length;
+        sample?.add(text);
         return engine.count(text, handle);
       },
       long,
       estimatesUnknown,
       readUnits: 0,
       assumed: false,
+      mediaTokens: 0,
+      sample,
     };
     return context;
+  }
+
+  /** The tokens that the provider is expected to report for a counted context. */
+  expected(tokens: number, model: CountingModel, context: PromptContext): number {
+    return this.shared.corrections?.correct(tokens, model, context).expected ?? tokens;
+  }
+
+  private answer(tokens: number, model: CountingModel, context: PromptContext, body: object): RequestTokens {
+    const { corrections } = this.shared;
+    const { facts, encodingName: encoding, exactWith } = model;
+    const corrected = context.sample === undefined ? undefined : corrections?.correct(tokens, model, context);
+    if (corrected !== undefined) corrections?.remember(body, tokens, model, context);
+    return {
+      promptTokens: corrected?.expected ?? tokens,
+      approximate: facts.approximate || context.assumed,
+      encoding,
+      ...(corrected !== undefined && { bound: corrected.bound }),
+      ...(exactWith !== undefined && { exactWith }),
+    };
+  }
+
+  /** What a limit reserves for the tokens of a context; `counted` is the body, if all of it was. */
+  private bound(tokens: number, model: CountingModel, context: PromptContext, counted: object | undefined): number {
+    const { corrections } = this.shared;
+    if (corrections === undefined) return tokens;
+    if (counted !== undefined) corrections.remember(counted, tokens, model, context);
+    return corrections.correct(tokens, model, context).bound;
+  }
+
+  private localLimit(limit: number, model: CountingModel, context: PromptContext): number {
+    return this.shared.corrections?.localLimit(limit, model, context) ?? limit;
+  }
+
+  /** For models whose counts are corrected. */
+  private sampleOf({ facts }: CountingModel): ContentSample | undefined {
+    return facts.approximate && this.shared.corrections !== undefined ? new ContentSample() : undefined;
   }
 
   private modelOf(body: Body): CountingModel {
@@ -154,11 +205,13 @@ export class RequestCounter {
   ): { readonly context: PromptContext; readonly texts: readonly string[]; readonly tokens: number } {
     const { maxTextLength } = this.shared;
     const texts: string[] = [];
+    const sample = this.sampleOf(model);
     const context: PromptContext = {
       model: model.facts,
       count: (text) => {
         if (text.length > maxTextLength) throw textError('text', text, maxTextLength);
         context.readUnits += text.length;
+        sample?.add(text);
         if (text !== '') texts.push(text);
         return 0;
       },
@@ -166,6 +219,8 @@ export class RequestCounter {
       estimatesUnknown,
       readUnits: 0,
       assumed: false,
+      mediaTokens: 0,
+      sample,
     };
     return { context, texts, tokens: countRequestBody(body, context) };
   }
@@ -221,12 +276,6 @@ export class RequestCounter {
     };
     return this.shared.batchChoice.runAsync('count_request', requestId, count, units / Math.max(1, texts.length));
   }
-}
-
-function answerOf(promptTokens: number, model: CountingModel, { assumed }: PromptContext): RequestTokens {
-  const { facts, encodingName: encoding, exactWith } = model;
-  const approximate = facts.approximate || assumed;
-  return exactWith === undefined ? { promptTokens, approximate, encoding } : { promptTokens, approximate, encoding, exactWith };
 }
 
 /** Estimated tokens of the prompt beyond the `readUnits` UTF-16 units that rules have counted. */

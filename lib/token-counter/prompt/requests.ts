@@ -22,6 +22,11 @@ export interface RequestTokens {
    * The option that would make the count of this model's texts exact, and a file or package for it.
    */
   readonly exactWith?: string;
+  /**
+   * Of a model whose tokenizer is not public, whose count is corrected by what its provider
+   * reports: tokens that 95 of 100 such prompts stay below. Limits reserve as many.
+   */
+  readonly bound?: number;
 }
 
 /**

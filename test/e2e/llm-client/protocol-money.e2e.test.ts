@@ -55,7 +55,13 @@ class Money {
     const one = [entryOf('m', wire, origin), ...others(origin)];
     // Beside another deployment a retry does not wait.
     const modelList = [...one, ...one.map((entry) => ({ ...entry, model_info: { id: `${String(entry.model_info?.id)}-2` } }))];
-    const module = { router: { modelList, numRetries: 0, disableCooldowns: true, ...router }, rateLimit: { tokensPerMinute: LIMIT } };
+    // The scripted usage says nothing about the prompts.
+    const tokenCounter = { estimates: false as const };
+    const module = {
+      router: { modelList, numRetries: 0, disableCooldowns: true, ...router },
+      rateLimit: { tokensPerMinute: LIMIT },
+      tokenCounter,
+    };
     money.gateway = await GatewayApp.start('Express', {}, { module });
     return money;
   }

@@ -1,0 +1,226 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FastLiteLLM } from '../../fast-litellm.js';
+import type { EstimatesOptions } from '../token-counter.options.js';
+import type { TokenCounterService } from '../token-counter.service.js';
+import { ContentSample, type ContentClass } from './content-class.js';
+import { Correction } from './correction.js';
+import { TokenEstimates } from './token-estimates.js';
+
+const silent = { log: () => {}, warn: () => {}, error: () => {} };
+const open = (estimates?: EstimatesOptions | false): FastLiteLLM =>
+  new FastLiteLLM({ engine: 'typescript', logger: silent, tokenCounter: { estimates } }, { env: {} });
+const classOf = (...texts: string[]): ContentClass => {
+  const sample = new ContentSample();
+  for (const text of texts) sample.add(text);
+  return sample.contentClass;
+};
+
+describe('ContentSample', () => {
+  it.each<[ContentClass, string]>([
+    ['text', 'The weather is fine today, and so is the mood (mostly).'],
+    ['text', ''],
+    ['code', 'const a = (b) => { return [b, c]; };'],
+    ['cjk', '今天天气很好, we said.'],
+    ['cjk', 'こんにちは世界'],
+    ['cjk', '오늘은 날씨가 좋다'],
+    ['cyrillic', 'Сегодня хорошая погода'],
+    ['semitic', 'الطقس جميل اليوم'],
+    ['latin', 'Das Wetter ist heute schön, und für Ärzte übt man gründlich.'],
+    ['other', 'Ο καιρός είναι καλός'],
+  ])('finds %s in %j', (expected, text) => expect(classOf(text)).toBe(expected));
+
+  it('weighs each text by its length, also by an excerpt of it', () => {
+    expect(classOf('今天天气很好', 'plain words '.repeat(10_000))).toBe('text');
+    const sample = new ContentSample();
+    sample.add('plain words '.repeat(100));
+    sample.add('今天天气很好', 1_000_000);
+    expect(sample.contentClass).toBe('cjk');
+  });
+
+  it('looks at a bounded part of huge prompts', () => {
+    const started = performance.now();
+    classOf(...Array<string>(10_000).fill('x'.repeat(10_000)));
+    expect(performance.now() - started).toBeLessThan(200);
+  });
+});
+
+describe('Correction', () => {
+  it('moves to what is reported, fast at first, and bounds 95 of 100 reports', () => {
+    const correction = new Correction(1);
+    expect(correction.bound).toBe(1.25);
+    correction.observe(100, 150);
+    expect(correction.ratio).toBe(1.25);
+    for (let i = 0; i < 400; i++) correction.observe(1000, i % 10 === 0 ? 1650 : 1500);
+    expect(correction.ratio).toBeCloseTo(1.515, 1);
+    expect(correction.ratio * correction.bound).toBeGreaterThanOrEqual(1.6);
+    expect(correction.ratio * correction.bound).toBeLessThan(1.75);
+    expect(correction.meanError).toBeCloseTo(0.018, 1);
+  });
+
+  it.each([0, -1, NaN, Infinity, 1, 100_000])('ignores a report of %d tokens for 1,000', (reported) => {
+    const correction = new Correction(1.1);
+    correction.observe(1000, reported);
+    expect([correction.ratio, correction.observations]).toEqual([1.1, 0]);
+  });
+});
+
+describe('TokenEstimates', () => {
+  const measured = (model: string) => ({ model, encoding: 'cl100k_base', contentClass: 'text' as const });
+
+  it('starts with published ratios', () => {
+    const estimates = new TokenEstimates();
+    const expected = (model: string): number => estimates.factors(measured(model)).expected;
+    expect([expected('claude-sonnet-4-5'), expected('anthropic/claude-opus-4-7'), expected('claude-sonnet-5')]).toEqual([1.18, 1.53, 1.53]);
+    expect([expected('gemini/gemini-2.5-pro'), expected('unknown')]).toEqual([1.13, 1]);
+    expect(estimates.factors({ ...measured('claude-sonnet-4-5'), encoding: 'o200k_base' }).expected).toBe(1);
+  });
+
+  it('keeps a bounded number of models, those that were used last', () => {
+    const estimates = new TokenEstimates();
+    for (let i = 0; i < 1000; i++) {
+      estimates.observe({ ...measured('first'), tokens: 100 }, 200);
+      estimates.observe({ ...measured(`model-${i}`), tokens: 100 }, 200);
+    }
+    const kept = Object.keys(estimates.keep());
+    expect(kept).toHaveLength(256);
+    expect(kept).toContain('first');
+    expect(kept).not.toContain('model-1');
+  });
+
+  it('restores what it keeps, and ignores what is none', () => {
+    const estimates = new TokenEstimates();
+    for (let i = 0; i < 300; i++) estimates.observe({ ...measured('m'), tokens: 1000 }, 1300 + (i % 7) * 20);
+    const copy = new TokenEstimates();
+    copy.restore(JSON.parse(JSON.stringify(estimates.keep())) as Record<string, unknown>);
+    expect(copy.factors(measured('m')).expected).toBeCloseTo(estimates.factors(measured('m')).expected, 3);
+    expect(copy.factors(measured('m')).bound).toBeCloseTo(estimates.factors(measured('m')).bound, 3);
+    for (const broken of [
+      null,
+      7,
+      { text: null },
+      { text: [0, 1, []] },
+      { text: [1.2, -1, []] },
+      { text: [1.2, 5, ['x']] },
+      { text: [1, 1, Array(201).fill(1)] },
+    ])
+      copy.restore({ broken });
+    expect(Object.keys(copy.keep())).toEqual(['m']);
+  });
+});
+
+describe('counts of a model without a public tokenizer', () => {
+  const text = 'The weather is fine today, and everybody is glad about that. '.repeat(20);
+  const body = (model: string) => ({ model, messages: [{ role: 'user', content: text }] });
+  const raw = open(false).tokenCounter;
+  const claude = 'claude-sonnet-4-5';
+
+  it('show the estimate, and reserve the bound', () => {
+    const { tokenCounter } = open();
+    const local = raw.countRequest(body(claude));
+    expect(local).toEqual({ promptTokens: expect.any(Number), approximate: true, encoding: 'cl100k_base' });
+    const expected = Math.ceil(local.promptTokens * 1.18);
+    const bound = Math.ceil(local.promptTokens * 1.18 * 1.25);
+    expect(tokenCounter.countRequest(body(claude))).toEqual({ promptTokens: expected, bound, approximate: true, encoding: 'cl100k_base' });
+    expect(tokenCounter.countMessages(body(claude).messages, claude)).toBe(expected);
+    expect(tokenCounter.estimatePrompt(body(claude))).toBe(bound);
+    expect(raw.estimatePrompt(body(claude))).toBe(local.promptTokens);
+  });
+
+  it('are the same off the main thread, and stop at a limit of the corrected tokens', async () => {
+    const { tokenCounter } = open();
+    const { promptTokens, bound } = tokenCounter.countRequest(body(claude));
+    expect((await tokenCounter.countRequestAsync(body(claude))).promptTokens).toBe(promptTokens);
+    expect(await tokenCounter.estimatePromptAsync(body(claude), Infinity)).toEqual({ counted: bound, tokens: bound });
+    const cut = await tokenCounter.estimatePromptAsync({ ...body(claude), messages: Array(50).fill(body(claude).messages[0]) }, 1000);
+    expect(cut.counted).toBeGreaterThan(1000);
+    expect(cut.tokens).toBeGreaterThan(10_000);
+  });
+
+  it('leave the tokens of images as they are', () => {
+    const image = { role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://example.com/cat.png' } }] };
+    const { promptTokens } = open().tokenCounter.countRequest({ model: claude, messages: [image] });
+    expect(promptTokens).toBe(Math.ceil(7 * 1.18) + 1568);
+  });
+
+  it('come closer with each report; a body teaches once, and not with images', () => {
+    const { tokenCounter } = open();
+    const truth = Math.round(raw.countRequest(body(claude)).promptTokens * 1.4);
+    const report = (counter: TokenCounterService): void => {
+      const asked = body(claude);
+      counter.countRequest(asked);
+      counter.reportPromptTokens(asked, truth);
+      counter.reportPromptTokens(asked, 7);
+    };
+    for (let i = 0; i < 30; i++) report(tokenCounter);
+    const { promptTokens, bound } = tokenCounter.countRequest(body(claude));
+    expect(Math.abs(promptTokens - truth)).toBeLessThanOrEqual(truth * 0.02);
+    expect(bound).toBeGreaterThanOrEqual(truth);
+    const metrics = tokenCounter.metrics();
+    const sample = (name: string) => metrics.find((metric) => metric.name === `token_estimates_${name}`);
+    expect(sample('observations_total')?.value).toBe(30);
+    expect(sample('ratio')).toMatchObject({ labels: { model: claude, content: 'text' } });
+    expect(sample('bound_ratio')?.value).toBeGreaterThanOrEqual(1);
+  });
+
+  it('do not change those of a model with a known tokenizer', () => {
+    const { tokenCounter } = open();
+    const asked = body('gpt-4o');
+    expect(tokenCounter.countRequest(asked)).toEqual(raw.countRequest(asked));
+    tokenCounter.reportPromptTokens(asked, 100_000);
+    expect(tokenCounter.countRequest(asked)).toEqual(raw.countRequest(asked));
+    expect(tokenCounter.metrics().find(({ name }) => name === 'token_estimates_observations_total')?.value).toBe(0);
+  });
+
+  it.each([
+    [null, 1, 'body'],
+    [{}, -1, 'promptTokens'],
+    [{}, 1.5, 'promptTokens'],
+  ])('refuse the report of %j with %d tokens', (asked, tokens, path) => {
+    expect(() => open().tokenCounter.reportPromptTokens(asked as never, tokens)).toThrow(expect.objectContaining({ path }));
+  });
+});
+
+describe('tokenCounter.estimates.file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'estimates-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const body = { model: 'claude-sonnet-4-5', messages: [{ role: 'user', content: 'Some words of a prompt that goes on. '.repeat(20) }] };
+
+  it('keeps what was learned over a restart', async () => {
+    const file = join(folder, 'kept.json');
+    const first = open({ file });
+    for (let i = 0; i < 25; i++) {
+      const asked = { ...body };
+      first.tokenCounter.countRequest(asked);
+      first.tokenCounter.reportPromptTokens(asked, 333);
+    }
+    const before = first.tokenCounter.countRequest(body);
+    await first.close();
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ fastLiteLLMEstimates: 1 });
+    const second = open({ file });
+    expect(second.tokenCounter.countRequest(body)).toEqual(before);
+    await second.close();
+  });
+
+  it.each([
+    ['[', 'is no file of estimates'],
+    ['{"other":1}', 'it has another format'],
+    ['null', 'it has another format'],
+  ])('refuses the file %s', (content, message) => {
+    const file = join(folder, 'broken.json');
+    writeFileSync(file, content);
+    expect(() => open({ file })).toThrow(
+      expect.objectContaining({ path: 'tokenCounter.estimates.file', message: expect.stringContaining(message) }),
+    );
+    expect(readFileSync(file, 'utf8')).toBe(content);
+  });
+
+  it.each([
+    [7, 'tokenCounter.estimates'],
+    [{ file: 7 }, 'tokenCounter.estimates.file'],
+    [{ path: 'x' }, 'tokenCounter.estimates.path'],
+  ])('refuses the option %j', (estimates, path) => {
+    expect(() => open(estimates as never)).toThrow(expect.objectContaining({ name: 'InvalidConfigurationError', path }));
+  });
+});

@@ -1,18 +1,52 @@
 import Anthropic from '@anthropic-ai/sdk';
 import type { ServerResponse } from 'node:http';
 import type { LlmStream } from 'nestjs-fast-litellm';
-import { anthropicEvent, anthropicEvents, anthropicMessage } from '../../support/anthropic-events.js';
-import { anthropicScript, respondWith, type AnthropicAnswer, type AnthropicScript } from '../../support/anthropic-script.js';
+import { startProvider, type TestProvider } from 'nestjs-fast-litellm/testing';
+import { anthropicEvent, anthropicEvents, anthropicMessage, type AnthropicMessage } from '../../support/anthropic-events.js';
 import { clientOf, closeClients, isOver, type OpenClient } from '../../support/llm-client-setup.js';
 import { deploymentOf, HELLO, provider, stopProviders } from '../../support/llm-client-providers.js';
 import { disorderIn, messageEventsIn } from '../../support/message-events.js';
 import { messagesServer } from '../../support/messages-server.js';
 import { until } from '../../support/until.js';
 
+const started: TestProvider[] = [];
+
 afterEach(async () => {
   await closeClients();
   await stopProviders();
+  await Promise.all(started.splice(0).map((each) => each.close()));
 });
+
+/** How one request is answered: with a message in Anthropic's words, whole or streamed, or by hand. */
+type Answer = AnthropicMessage | ((response: ServerResponse) => void);
+
+/** A provider that answers as given, again and again as at the end. */
+async function claude(...answers: Answer[]): Promise<TestProvider> {
+  const script = await startProvider('anthropic', {
+    name: 'claude',
+    script: ({ stream }, index) => {
+      const answer = answers[Math.min(index, answers.length - 1)];
+      if (typeof answer === 'function') return { respond: answer };
+      return { respond: respondWith(stream ? anthropicEvents(answer) : JSON.stringify(answer)) };
+    },
+  });
+  started.push(script);
+  return script;
+}
+
+/** Answers with events, or with JSON. */
+function respondWith(
+  answer: string | readonly string[],
+  status = 200,
+  headers: Readonly<Record<string, string>> = {},
+): (response: ServerResponse) => void {
+  const isJson = typeof answer === 'string';
+  const type = isJson ? 'application/json' : 'text/event-stream; charset=utf-8';
+  return (response) => {
+    response.writeHead(status, { 'content-type': type, 'request-id': 'req_1', ...headers });
+    response.end(isJson ? answer : answer.join(''));
+  };
+}
 
 const KEY = 'sk-ant-api03-very-secret';
 const CLAUDE = { model: 'anthropic/claude-sonnet-4-5', api_key: KEY };
@@ -39,18 +73,18 @@ const COUNTED = {
 };
 
 interface Open extends OpenClient {
-  readonly script: AnthropicScript;
+  readonly script: TestProvider;
 }
 
 /** A client over a scripted Anthropic, and behind it, where that fails, a provider that is well. */
-async function over(...answers: AnthropicAnswer[]): Promise<Open> {
-  const script = await anthropicScript('claude', (index) => answers[Math.min(index, answers.length - 1)]);
+async function over(...answers: Answer[]): Promise<Open> {
+  const script = await claude(...answers);
   const modelList = [deploymentOf('m', script, { ...CLAUDE, order: 1 }), deploymentOf('m', await provider('well'), { order: 2 })];
   return { ...clientOf({ modelList, numRetries: 0 }), script };
 }
 
-const only = async (...answers: AnthropicAnswer[]): Promise<Open> => {
-  const script = await anthropicScript('claude', (index) => answers[Math.min(index, answers.length - 1)]);
+const only = async (...answers: Answer[]): Promise<Open> => {
+  const script = await claude(...answers);
   return { ...clientOf({ modelList: [deploymentOf('m', script, CLAUDE)], numRetries: 0 }), script };
 };
 
@@ -79,7 +113,7 @@ describe('chat over Anthropic', () => {
     });
     expect(answer.usage).toEqual(COUNTED);
     expect(answer.call).toMatchObject({ provider: 'anthropic', providerRequestId: 'req_1' });
-    const [{ url, headers, body }] = script.asked;
+    const [{ url, headers, body }] = script.requests;
     expect(url).toBe('/v1/messages');
     expect(headers).toMatchObject({ 'x-api-key': KEY, 'anthropic-version': '2023-06-01', 'content-type': 'application/json' });
     expect(headers).not.toHaveProperty('authorization');
@@ -91,11 +125,11 @@ describe('chat over Anthropic', () => {
   });
 
   it('asks for as much as the deployment states that its model can write', async () => {
-    const script = await anthropicScript('claude', () => anthropicMessage([HI]));
+    const script = await claude(anthropicMessage([HI]));
     const entry = deploymentOf('m', script, CLAUDE);
     const { client } = clientOf({ modelList: [{ ...entry, model_info: { ...entry.model_info, max_output_tokens: 777 } }] });
     await client.chat({ model: 'm', messages: HELLO });
-    expect(script.asked[0].body).toMatchObject({ max_tokens: 777 });
+    expect(script.requests[0].body).toMatchObject({ max_tokens: 777 });
   });
 
   it('streams, and knows the usage although the caller did not ask for it', async () => {
@@ -103,8 +137,8 @@ describe('chat over Anthropic', () => {
     const stream = await client.chat({ ...CHAT, stream: true });
     expect(await contentOf(stream)).toEqual({ text: 'Hi there', reasoning: 'Which city?', finish: 'stop', calls: '' });
     expect(stream.usage).toEqual(COUNTED);
-    expect(script.asked[0].body).toMatchObject({ stream: true });
-    expect(script.asked[0].body).not.toHaveProperty('stream_options');
+    expect(script.requests[0].body).toMatchObject({ stream: true });
+    expect(script.requests[0].body).not.toHaveProperty('stream_options');
   });
 
   it('has a conversation with tools and thinking', async () => {
@@ -116,7 +150,7 @@ describe('chat over Anthropic', () => {
       { id: 'toolu_1', type: 'function', function: { name: 'weather.now', arguments: '{"city":"Oslo"}' } },
     ]);
     await client.chat({ ...request, messages: [...HELLO, message, { role: 'tool', tool_call_id: 'toolu_1', content: 'Rain' }] });
-    expect(script.asked[1].body).toMatchObject({
+    expect(script.requests[1].body).toMatchObject({
       thinking: { type: 'enabled', budget_tokens: 1024 },
       tools: [{ name: 'weather_now' }],
       messages: [
@@ -137,7 +171,7 @@ describe('chat over Anthropic', () => {
     const { client, script, router } = await over(anthropicMessage([HI]));
     const { call } = await client.chat({ ...CHAT, n: 2 });
     expect(call).toMatchObject({ deploymentId: 'well', failures: [{ deploymentId: 'claude', kind: 'bad_request' }] });
-    expect(script.asked).toEqual([]);
+    expect(script.requests).toEqual([]);
     expect(router.status().find(({ id }) => id === 'claude')).toMatchObject({ state: 'available' });
   });
 });
@@ -211,7 +245,7 @@ describe('a hostile Anthropic', () => {
   };
   const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
 
-  it.each<[string, AnthropicAnswer]>([
+  it.each<[string, Answer]>([
     ['is cut', respondWith(events.slice(0, 3))],
     ['is empty', respondWith([])],
     ['is broken JSON', respondWith(['event: message_start\ndata: {"type":\n\n'])],
@@ -219,7 +253,7 @@ describe('a hostile Anthropic', () => {
     ['is JSON', respondWith('{}')],
     ['is HTML', respondWith('<html>', 200, { 'content-type': 'text/html' })],
   ])('whose stream %s fails with a known error, and nothing stays', async (_, answer) => {
-    const script = await anthropicScript('claude', () => answer);
+    const script = await claude(answer);
     const open = clientOf({ modelList: [deploymentOf('m', script, CLAUDE)], numRetries: 0 }, { maxAnswerBytes: 300_000 });
     const read = async (): Promise<unknown> => contentOf(await open.client.chat({ ...CHAT, stream: true }));
     await expect(read()).rejects.toMatchObject({ code: 'PROVIDER_MALFORMED' });
@@ -271,7 +305,7 @@ describe("Anthropic's SDK over Anthropic", () => {
   const MESSAGE = anthropicMessage([THOUGHT, HI, CALL], { stop_reason: 'tool_use', usage: USAGE });
   const ask = { model: 'm', max_tokens: 5000, messages: [{ role: 'user' as const, content: 'Hello' }] };
 
-  async function sdkOver(...answers: AnthropicAnswer[]): Promise<Open & { sdk: Anthropic; url: string }> {
+  async function sdkOver(...answers: Answer[]): Promise<Open & { sdk: Anthropic; url: string }> {
     const open = await only(...answers);
     const url = await messagesServer(open.client);
     return { ...open, url, sdk: new Anthropic({ baseURL: url, apiKey: 'sk-any', maxRetries: 0 }) };
@@ -285,8 +319,8 @@ describe("Anthropic's SDK over Anthropic", () => {
       thinking: { type: 'enabled' as const, budget_tokens: 2048 },
     };
     expect(await sdk.messages.create(body)).toEqual(expect.objectContaining(MESSAGE));
-    expect(script.asked[0].body).toEqual({ ...body, model: 'claude-sonnet-4-5' });
-    expect(script.asked[0].headers).toMatchObject({ 'x-api-key': KEY });
+    expect(script.requests[0].body).toEqual({ ...body, model: 'claude-sonnet-4-5' });
+    expect(script.requests[0].headers).toMatchObject({ 'x-api-key': KEY });
     const answer = await client.messages(body);
     expect(answer.usage).toEqual(COUNTED);
     expect(answer.json()).toEqual(MESSAGE);
@@ -313,7 +347,7 @@ describe("Anthropic's SDK over Anthropic", () => {
   it('brings its version and betas, and keeps its key', async () => {
     const { sdk, script } = await sdkOver(MESSAGE);
     await sdk.beta.messages.create({ ...ask, betas: ['context-1m-2025-08-07', 'interleaved-thinking-2025-05-14'] });
-    const { headers } = script.asked[0];
+    const { headers } = script.requests[0];
     expect(headers).toMatchObject({
       'anthropic-version': '2026-10-21',
       'anthropic-beta': 'context-1m-2025-08-07,interleaved-thinking-2025-05-14',

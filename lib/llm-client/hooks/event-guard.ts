@@ -1,4 +1,3 @@
-import { isError } from '../providers/openai/errors.js';
 import { eventOf } from '../stream/event-translator.js';
 import { dataOf } from '../stream/sse-reader.js';
 import { frozen } from './answer-view.js';
@@ -44,7 +43,7 @@ export class EventGuard {
     if (data === DONE) return after(this.rest(), (rest) => `${rest}${raw}\n\n`);
     const event = objectIn(data);
     if (event === undefined) return this.unread(raw, 'an event that is no JSON object');
-    if (this.texts === undefined || isError(event.error)) return this.unchanged(raw, event);
+    if (this.texts === undefined) return this.unchanged(raw, event);
     let found: EventTexts;
     try {
       found = this.texts.read(event);

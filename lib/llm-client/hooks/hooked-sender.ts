@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { LlmAnswer } from '../answer/llm-answer.js';
 import type { BridgedAnswer } from '../bridges/bridge.js';
+import { bridgeOf } from '../bridges/bridges.js';
 import type { Attempt } from '../call/attempt.js';
 import type { Call } from '../call/call.js';
 import type { Operation } from '../providers/protocol.js';
@@ -155,7 +156,8 @@ export class HookedSender extends ProviderSender {
     if (!isRead || request.forwarded?.answer === 'bytes') return read;
     const format = request.forwarded === undefined ? textFormatOf(operation) : undefined;
     const guard = new EventGuard(hooks, format, this.maxAnswerBytes);
-    const stream = new HookedStream(exchange, guard, read, () => attempt.arrived());
+    const source = { hidesUsage: read.hidesUsage, bridged: read.bridged, bridgeAnew: () => bridgeOf(operation)?.answer(request.body) };
+    const stream = new HookedStream(exchange, guard, source, () => attempt.arrived());
     attempt.begin(stream);
     stream.begin();
     return stream;

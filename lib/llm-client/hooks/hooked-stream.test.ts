@@ -4,7 +4,7 @@ import { RESPONSES_BRIDGE } from '../bridges/responses/responses.js';
 import type { ProviderExchange } from '../providers/provider-exchange.js';
 import { EventReader } from '../stream/sse-reader.js';
 import type { ChunkSink } from '../stream/stream-origin.js';
-import type { AnswerText, ModelCallHook, TextVerdict } from './call-hook.js';
+import type { AnswerText, HookFailurePolicy, ModelCallHook, TextVerdict } from './call-hook.js';
 import { resolveCallHookOptions } from './call-hook.js';
 import { EventGuard } from './event-guard.js';
 import { HookedStream } from './hooked-stream.js';
@@ -39,6 +39,8 @@ interface Guarded {
   readonly events: string;
   readonly hooks: readonly ModelCallHook[];
   readonly minTextChars?: number;
+  readonly failure?: HookFailurePolicy;
+  readonly timeoutMs?: number;
   /** Where the bytes are cut. */
   readonly cuts?: readonly number[];
   readonly maxChars?: number;
@@ -51,13 +53,28 @@ async function read({
   hooks,
   cuts = [],
   maxChars = 1e6,
+  failure,
+  timeoutMs,
   minTextChars = 1,
 }: Guarded): Promise<{ text: string; error?: Error }> {
-  const installed = hooks.map((hook) => new InstalledHook('Hook', hook, { ...resolveCallHookOptions('hooks'), minTextChars }, silent));
+  const installed = hooks.map(
+    (hook) =>
+      new InstalledHook(
+        'Hook',
+        hook,
+        { ...resolveCallHookOptions('hooks', { ...(failure && { failure }), ...(timeoutMs && { timeoutMs }) }), minTextChars },
+        silent,
+      ),
+  );
   const call = new RunningCall(installed, { operation, model: 'm', stream: true, startedAtMs: 0, body: {} });
   const sent = new Sent();
   const guard = new EventGuard(call, textFormatOf(operation), maxChars);
-  const stream = new HookedStream(sent as unknown as ProviderExchange, guard, { hidesUsage: false, bridged: undefined }, () => {});
+  const stream = new HookedStream(
+    sent as unknown as ProviderExchange,
+    guard,
+    { hidesUsage: false, bridged: undefined, bridgeAnew: () => undefined },
+    () => {},
+  );
   stream.begin();
   let text = '';
   const over = new Promise<Error | undefined>((resolve) =>
@@ -197,7 +214,27 @@ describe.each(OPERATIONS)('the texts of %s', (operation) => {
   });
 });
 
-describe('the texts of chat', () => {
+describe('a guard of texts that hangs, and fails open', () => {
+  it('is waited for once in a stream', async () => {
+    let asked = 0;
+    const onText = () => {
+      asked++;
+      return new Promise<never>(() => {});
+    };
+    const events = eventsOf(
+      'chat',
+      Array.from({ length: 50 }, () => ({ content: 'word ' })),
+    );
+    const before = performance.now();
+    const { text, error } = await read({ operation: 'chat', events, hooks: [{ onText }], failure: 'open', timeoutMs: 50 });
+    expect(error).toBeUndefined();
+    expect(contentOf(parsed(text))).toBe('word '.repeat(50));
+    expect(asked).toBe(1);
+    expect(performance.now() - before).toBeLessThan(1000);
+  });
+});
+
+describe('the texts of chat, by their kinds', () => {
   const guard = (deltas: readonly Fields[], hook: ModelCallHook) => read({ operation: 'chat', events: chatEvents(deltas), hooks: [hook] });
 
   it('have kinds: content, refusal, reasoning, arguments of tools', async () => {
@@ -255,6 +292,11 @@ describe('the texts of chat', () => {
     const { text, error } = await guard([delta], { onText: () => undefined });
     expect(error).toMatchObject({ code: 'CALL_HOOK_FAILED' });
     expect(text).toBe('');
+  });
+
+  it('are guarded beside an error', async () => {
+    const events = chatEvents([{ content: 'me@home ' }]).replace('{"id":"c"', '{"error":{"message":"no"},"id":"c"');
+    expect((await read({ operation: 'chat', events, hooks: [{ onText: (_, given) => redact(given) }] })).text).not.toContain('me@home');
   });
 
   it('do not show in logprobs', async () => {

@@ -12,6 +12,12 @@ const EVENT_END = /\r?\n\r?\n/;
 /** Bytes that wait for a reader before the provider is paused. */
 const MOST_WAITING = 256 * 1024;
 
+/** How the events of the exchange are read. */
+export interface HookedSource extends Pick<ReadStream, 'hidesUsage' | 'bridged'> {
+  /** Makes another bridge of the call. */
+  readonly bridgeAnew: () => BridgedAnswer | undefined;
+}
+
 /** A stream between its provider and its reader: each event passes the hooks before it goes on. */
 export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStream {
   readonly origin = this;
@@ -37,12 +43,12 @@ export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStre
   constructor(
     private readonly exchange: ProviderExchange,
     private readonly guard: EventGuard,
-    private readonly source: Pick<ReadStream, 'hidesUsage' | 'bridged'>,
+    private readonly source: HookedSource,
     private readonly onArrived: () => void,
   ) {
     const { hidesUsage, bridged } = source;
     this.filter = new EventFilter(hidesUsage);
-    this.bridged = bridged === undefined ? undefined : endsOnly(bridged);
+    this.bridged = bridged === undefined ? undefined : endsOnly(bridged, source.bridgeAnew);
   }
 
   /** From here on it takes the provider's events, read or not. */
@@ -208,13 +214,19 @@ export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStre
   }
 }
 
-/** What of a bridge is left once its events are written: those of silence and of an error. */
-function endsOnly(bridged: BridgedAnswer): BridgedAnswer {
+/**
+ * What of a bridge is left once its events are written: those of silence and of an error. It may
+ * have seen the end of a stream whose last events the guards hold: then another one has the error.
+ */
+function endsOnly(bridged: BridgedAnswer, bridgeAnew: HookedSource['bridgeAnew']): BridgedAnswer {
   return {
     whole: (chat) => chat,
     chunk: (bytes) => bytes,
     end: () => NONE,
     ...(bridged.ping !== undefined && { ping: () => bridged.ping?.() ?? NONE }),
-    error: (error, status) => bridged.error(error, status),
+    error: (error, status) => {
+      const event = bridged.error(error, status);
+      return event.length > 0 ? event : (bridgeAnew()?.error(error, status) ?? event);
+    },
   };
 }

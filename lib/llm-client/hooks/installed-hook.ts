@@ -28,6 +28,8 @@ export interface GuardTurn<T> {
   readonly read: (verdict: unknown) => T;
   /** What holds where the guard fails and the call goes on. */
   readonly unguarded: T;
+  /** Told when that happens. */
+  readonly onUnguarded?: () => void;
 }
 
 /** A hook of a client. Runs its methods, and decides what their failures mean. */
@@ -79,8 +81,9 @@ export class InstalledHook {
     }
   }
 
-  private unguardedUnlessDenied<T>({ method, unguarded }: GuardTurn<T>, error: unknown): T {
+  private unguardedUnlessDenied<T>({ method, unguarded, onUnguarded }: GuardTurn<T>, error: unknown): T {
     if (error instanceof CallDeniedError) throw error;
+    onUnguarded?.();
     return this.unguarded(method, error, unguarded);
   }
 

@@ -10,7 +10,7 @@ import {
   CallHook,
 } from 'nestjs-fast-litellm';
 import type { ProviderProtocol, ScriptedAnswer } from 'nestjs-fast-litellm/testing';
-import { stopProviders, testProvider } from '../../support/llm-client-providers.js';
+import { scripted, stopProviders, testProvider } from '../../support/llm-client-providers.js';
 
 const quiet = { log: () => {}, warn: () => {}, error: () => {} };
 const opened: FastLiteLLM[] = [];
@@ -132,6 +132,19 @@ describe.each(FORMATS)('texts of %s at a provider of %s', (operation, protocol) 
     expect(ends.all[0].costUsd).toBeGreaterThan(0);
     expect(client.callsUnderWay).toBe(0);
     expect(provider.inFlight).toBe(0);
+  });
+
+  it('end the response of a stream with an error event of the API', async () => {
+    const deny: ModelCallHook = { onText: (_, { text }) => (text.includes('or') ? { deny: 'No.' } : { pass: '', hold: text }) };
+    const { client } = await open([deny], { text: TEXT }, protocol);
+    const url = await scripted((_, response) => void call(client, true).then((answer) => answer.sendTo(response)));
+    const body = await (await fetch(url)).text();
+    const last = body.trimEnd().split('\n\n').at(-1) ?? '';
+    expect(last).toMatch(
+      operation === 'messages' || operation === 'responses' ? /^event: error\ndata: \{"type":"error"/ : /^data: \{"error"/,
+    );
+    expect(last).toContain('No.');
+    expect(body).not.toContain('jo.doe');
   });
 
   it('stay unsent where a guard fails closed, and are sent where it fails open', async () => {

@@ -15,6 +15,8 @@ export class TextGuard {
   private readonly hooks: readonly InstalledHook[];
   /** What each hook holds back, by part. */
   private readonly held = new Map<string, Held[]>();
+  /** Hooks that failed: each event would wait for one that hangs. */
+  private readonly failed = new Set<InstalledHook>();
 
   /** @param maxChars that a hook may hold back, or put in the place of a text */
   constructor(
@@ -50,15 +52,16 @@ export class TextGuard {
   }
 
   private ask(hook: InstalledHook, { kind, choice, part, isLast }: TextSlot, held: Held, added: string): string | Promise<string> {
-    const { maxChars } = this;
+    const { maxChars, failed } = this;
     const text = held.text + added;
-    const isEnough = isLast || (added !== '' && text.length - held.seen >= hook.options.minTextChars);
+    const isEnough = isLast || failed.has(hook) || (added !== '' && text.length - held.seen >= hook.options.minTextChars);
     if (text === '' || !isEnough) {
       held.text = text;
       if (text.length <= maxChars) return '';
     }
     held.text = '';
     held.seen = 0;
+    if (failed.has(hook)) return text;
     if (text.length > maxChars) return hook.unguarded('onText', new HookFault(`holds more than ${maxChars} characters back`), text);
     const asked = { kind, choice, part, text, isLast };
     return hook.guard({
@@ -72,6 +75,7 @@ export class TextGuard {
         return pass;
       },
       unguarded: text,
+      onUnguarded: () => failed.add(hook),
     });
   }
 }

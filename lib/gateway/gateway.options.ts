@@ -81,6 +81,12 @@ export interface GatewayOptions {
   /** Bounds of the shape of JSON bodies; each has a default. */
   readonly jsonBounds?: JsonBounds;
   /**
+   * Whether `request.body` keeps its long fields after the answer has begun, for code that logs
+   * prompts behind it. They stay in memory while a stream runs. Default false: those that were not
+   * read before are `undefined` then.
+   */
+  readonly keepBodies?: boolean;
+  /**
    * Names under which browsers may reach this server: protects a gateway without authentication on
    * loopback from other sites' names for it. Default: any.
    */
@@ -110,6 +116,7 @@ export interface GatewayOptions {
 export interface ResolvedGatewayOptions {
   readonly maxBodyBytes: (request: IncomingMessage) => number;
   readonly jsonBounds: JsonBounds | undefined;
+  readonly keepBodies: boolean;
   /** In lower case; `null`: any. */
   readonly allowedHosts: readonly string[] | null;
   readonly models: Readonly<Partial<Record<ForwardedEndpoint, string>>>;
@@ -134,6 +141,7 @@ const FORWARDED = ['images', 'audio', 'moderations', 'rerank', 'files', 'batches
 const OPTIONS = [
   'maxBodyBytes',
   'jsonBounds',
+  'keepBodies',
   'allowedHosts',
   'models',
   'callOptions',
@@ -149,6 +157,7 @@ export function resolveGatewayOptions(options: GatewayOptions = {}): ResolvedGat
   return {
     maxBodyBytes: bodyLimitOf(given.maxBodyBytes),
     jsonBounds: optional(given.jsonBounds, undefined, (value) => checkObject('gateway.jsonBounds', value)),
+    keepBodies: optional(given.keepBodies, false, (value) => checkBoolean('gateway.keepBodies', value)),
     allowedHosts: optional(given.allowedHosts, null, (value) =>
       checkArray('gateway.allowedHosts', value, (path, host) => checkString(path, host).toLowerCase()),
     ),

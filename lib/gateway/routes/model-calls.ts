@@ -32,9 +32,9 @@ function call(names: RouteNames, ask: Ask): GatewayRoute {
     ...names,
     method: 'POST',
     body: 'json',
-    async handle({ client }: GatewayDesk, { request, reply, callOptions }: GatewayExchange): Promise<void> {
+    async handle({ client, options }: GatewayDesk, { request, reply, callOptions }: GatewayExchange): Promise<void> {
       const answer = await ask(client, modelRequestOf(request), callOptions);
-      releaseBody(request.body);
+      if (!options.keepBodies) releaseBody(request.body);
       await answer.sendTo(reply);
     },
   };

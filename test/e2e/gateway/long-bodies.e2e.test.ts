@@ -109,6 +109,28 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('long bodies on %s', (adap
   });
 });
 
+describe('a body behind its answer', () => {
+  it.each([
+    [false, [undefined, undefined]],
+    [true, ['Grüße / ', 'gpt-4o']],
+  ])('has its long fields with keepBodies: %s', async (keepBodies, want) => {
+    const seen: unknown[] = [];
+    let body: Fields = {};
+    edit = (given) => void (body = given);
+    const gateway = await GatewayApp.start(
+      'Express',
+      { keepBodies },
+      { module: { router: router() }, providers: [{ provide: APP_INTERCEPTOR, useClass: Editing }] },
+    );
+    const headers = { 'content-type': 'application/json' };
+    expect((await gateway.ask('/v1/chat/completions', { headers, body: BODY })).status).toBe(200);
+    const messages = body.messages as Fields[] | undefined;
+    seen.push((messages?.[1].content as string | undefined)?.slice(0, 8), messages === undefined ? undefined : body.model);
+    await gateway.stop();
+    expect(seen).toEqual(want);
+  });
+});
+
 describe('LlmClient', () => {
   it.each<[string, () => Buffer | ReadableStream<Uint8Array> | Readable]>([
     ['a Buffer', () => Buffer.from(BODY)],

@@ -11,6 +11,7 @@ import {
   optional,
 } from '../../common/options.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
+import type { Principal } from '../../http/principal.js';
 import type { CallFacts } from '../answer/llm-answer.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -32,6 +33,8 @@ export interface HookedCall {
   readonly body: Fields;
   /** The HTTP request that the call belongs to, where `CallOptions.request` names it. */
   readonly request?: object;
+  /** Who sends that request, where a guard such as `ApiKeyGuard` has authenticated it. */
+  readonly principal?: Principal;
   readonly startedAt: Date;
 }
 

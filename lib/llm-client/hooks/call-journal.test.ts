@@ -40,6 +40,17 @@ describe('a journal of calls', () => {
       outcome: 'failed',
       error: Object.assign(new Error('quotes: secret prompt'), { code: 'PROVIDER_SERVER' }),
     });
+    const principal = {
+      limitKey: 'key:k',
+      keyId: 'k',
+      user: 'u',
+      team: 't',
+      tags: [],
+      metadata: { note: 'secret' },
+      isAdmin: false,
+      mayCall: () => true,
+    };
+    journal.onEnd({ ...call(3), principal }, end);
     await journal.onApplicationShutdown();
     expect(written()).toEqual([
       { time: '1970-01-01T00:00:00.000Z', id: '1', operation: 'chat', model: 'm', stream: false, ...end },
@@ -53,6 +64,7 @@ describe('a journal of calls', () => {
         outcome: 'failed',
         errorCode: 'PROVIDER_SERVER',
       },
+      { time: '1970-01-01T00:00:00.000Z', id: '3', operation: 'chat', model: 'm', stream: false, keyId: 'k', user: 'u', team: 't', ...end },
     ]);
     expect(readFileSync(file, 'utf8')).not.toContain('secret');
     if (process.platform !== 'win32') expect(statSync(file).mode & 0o777).toBe(0o600);

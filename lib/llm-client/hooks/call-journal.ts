@@ -106,9 +106,11 @@ export class CallJournal implements ModelCallHook, OnApplicationShutdown {
   }
 }
 
-function lineOf({ id, operation, model, stream, startedAt }: HookedCall, { error, ...end }: CallEnd): string {
+function lineOf({ id, operation, model, stream, startedAt, principal }: HookedCall, { error, ...end }: CallEnd): string {
+  const { keyId, user, team } = principal ?? {};
+  const caller = { keyId, user, team };
   const { code, name } = (error ?? {}) as { readonly code?: unknown; readonly name?: unknown };
   // Not the message, which may quote a prompt.
   const errorCode = [code, name].find((each) => typeof each === 'string') ?? 'unknown';
-  return `${JSON.stringify({ time: startedAt.toISOString(), id, operation, model, stream, ...end, ...(error !== undefined && { errorCode }) })}\n`;
+  return `${JSON.stringify({ time: startedAt.toISOString(), id, operation, model, stream, ...caller, ...end, ...(error !== undefined && { errorCode }) })}\n`;
 }

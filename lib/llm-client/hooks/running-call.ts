@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AttemptStart, CallOutcome, ObservedAttempt, ObservedCall } from '../../common/call-observer.js';
 import { CallDeniedError } from '../../common/http-errors.js';
+import { RequestContext } from '../../http/request-context.js';
 import type { CallEnd, HookedCall, ModelCallHook } from './call-hook.js';
 import { HookFault, type GuardMethod, type InstalledHook } from './installed-hook.js';
 
@@ -32,6 +33,7 @@ export class RunningCall implements ObservedCall {
   ) {
     const { operation, model, stream, request, body } = identity;
     this.body = body;
+    const principal = request && RequestContext.principalOf(request);
     const bodyNow = (): Fields => this.body;
     this.view = {
       id: randomUUID(),
@@ -42,6 +44,7 @@ export class RunningCall implements ObservedCall {
         return bodyNow();
       },
       ...(request !== undefined && { request }),
+      ...(principal !== undefined && { principal }),
       startedAt: new Date(),
     };
   }

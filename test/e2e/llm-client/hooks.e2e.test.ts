@@ -6,6 +6,7 @@ import {
   FastLiteLLM,
   FastLiteLLMModule,
   LlmClient,
+  setPrincipal,
   type CallEnd,
   type HookedCall,
   type LlmAnswer,
@@ -336,6 +337,16 @@ describe('hooks that observe', () => {
     await errorOf(client.execute('m', () => Promise.reject(new TypeError('no'))));
     expect(ends.all).toMatchObject([{ outcome: 'succeeded', inputTokens: 3, outputTokens: 4 }, { outcome: 'failed' }]);
   });
+});
+
+it('tells hooks who sends the request of a call', async () => {
+  const seen: unknown[] = [];
+  const { client } = await open([{ onEnd: ({ principal, request }) => void seen.push(principal?.keyId, request) }]);
+  const request = {};
+  setPrincipal(request, { limitKey: 'key:k', keyId: 'k', tags: [], metadata: {}, isAdmin: false, mayCall: () => true });
+  await client.chat(ask(), { request });
+  await client.chat(ask());
+  expect(seen).toEqual(['k', request, undefined, undefined]);
 });
 
 describe('a hook that calls models itself', () => {

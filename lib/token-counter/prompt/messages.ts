@@ -2,6 +2,7 @@ import { InvalidArgumentError } from '../../common/errors.js';
 import { countContent } from './content-parts.js';
 import { countParts } from './gemini-parts.js';
 import { countString, countText, countUnread, isRecord, type PromptContext } from './prompt-context.js';
+import type { ModelFacts } from '../models.js';
 import { countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
 
 /**
@@ -26,17 +27,30 @@ export interface ChatTools {
 /** Every reply starts with `<|start|>assistant<|message|>`. */
 export const REPLY_PRIMING = 3;
 
+/** Tokens of the start of the prompt and of the reply. */
+export function promptOverhead({ chat }: ModelFacts): number {
+  return chat?.prompt ?? REPLY_PRIMING;
+}
+
+/** Tokens around the contents of a message; the role is among them where a model has `chat`. */
+export function messageOverhead(role: unknown, { chat, tokensPerMessage }: ModelFacts): number {
+  if (chat === undefined) return tokensPerMessage + (role === 'function' ? FUNCTION_RESULT : 0);
+  if (role === 'system' || role === 'developer') return chat.system;
+  return role === 'assistant' || role === 'model' ? chat.assistant : chat.user;
+}
+
 /**
  * Counts the prompt tokens of a chat by OpenAI's cookbook ("How to count tokens with tiktoken"): 3
  * for each message, 1 for each `name`, 3 to prime the reply, and the text of every string field. Of
  * `tool_calls` the arguments count, as in LiteLLM; of the older `function_call` also the name, and
- * 3 more, as OpenAI's API has reported it.
+ * 3 more, as OpenAI's API has reported it. A model with its own tokenizer has the overhead of its
+ * family's chat template instead.
  *
  * @throws InvalidArgumentError naming the field (`messages[2].content[1].type`).
  */
 export function countMessages(messages: readonly ChatMessage[], context: PromptContext, given: ChatTools = {}): number {
   if (!Array.isArray(messages)) throw new InvalidArgumentError('messages', messages, 'must be an array of messages');
-  let tokens = REPLY_PRIMING;
+  let tokens = promptOverhead(context.model);
   for (let i = 0; i < messages.length; i++) tokens += countMessage(messages[i] as ChatMessage, i, context);
   const { tools, toolChoice, hasSystemMessage = messages.some(isSystemMessage) } = given;
   return tokens + countTools({ tools, hasSystemMessage }, context) + countToolChoice(toolChoice, context);
@@ -54,10 +68,14 @@ const FUNCTION_RESULT = -2;
 /** Tokens of one message, without the priming of the reply, so that counts of messages add up. */
 export function countMessage(message: ChatMessage, index: number, context: PromptContext): number {
   if (!isRecord(message)) throw new InvalidArgumentError(`messages[${index}]`, message, 'must be an object');
-  let tokens = context.model.tokensPerMessage + (message.role === 'function' ? FUNCTION_RESULT : 0);
+  const { chat } = context.model;
+  let tokens = messageOverhead(message.role, context.model);
   for (const field in message) {
     const value = message[field];
-    if (typeof value === 'string') {
+    if (chat !== undefined && (field === 'role' || field === 'name')) {
+      // Templates have the role among the overhead, and no names.
+      continue;
+    } else if (typeof value === 'string') {
       tokens += countString(value, context);
       if (field === 'name') tokens += context.model.tokensPerName;
     } else if (value === null || value === undefined) {

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { countContent } from './content-parts.js';
-import { countMessages, isSystemMessage, REPLY_PRIMING, type ChatMessage } from './messages.js';
+import { countMessages, isSystemMessage, messageOverhead, promptOverhead, type ChatMessage } from './messages.js';
 import { countJson, countString, isRecord, type PromptContext } from './prompt-context.js';
 import { countItems } from './response-items.js';
 import { countResponseFormat, countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
@@ -45,7 +45,7 @@ export function countRequestBody(body: Body, context: PromptContext): number {
     const toolChoice = (body.tool_choice ?? body.function_call) as ToolChoice | undefined;
     const hasSystemMessage = (body.system ?? undefined) === undefined ? undefined : true;
     const chat = countMessages(body.messages as ChatMessage[], context, { tools, toolChoice, hasSystemMessage });
-    const tokens = countSystem(body.system, 'system', context) + chat;
+    const tokens = countField(body.system, 'system', 'system', context) + chat;
     return tokens + countResponseFormat(body.response_format, 'response_format', context);
   }
   if (isResponses(body)) return countResponses(body, context);
@@ -69,8 +69,8 @@ function hasUnseenPrompt(body: Body): boolean {
 
 function countResponses(body: Body, context: PromptContext): number {
   if (hasUnseenPrompt(body)) context.assumed = true;
-  let tokens = REPLY_PRIMING + countSystem(body.instructions, 'instructions', context);
-  if (typeof body.input === 'string') tokens += countSystem(body.input, 'input', context);
+  let tokens = promptOverhead(context.model) + countField(body.instructions, 'instructions', 'system', context);
+  if (typeof body.input === 'string') tokens += countField(body.input, 'input', 'user', context);
   else if (body.input !== undefined) tokens += countItems(body.input, context);
   if (isRecord(body.prompt)) tokens += countJson(body.prompt.variables, 'prompt.variables', context);
   if (isRecord(body.text)) tokens += countResponseFormat(body.text.format, 'text.format', context);
@@ -88,9 +88,10 @@ function hasSystemItem({ instructions, input }: Body): boolean {
 }
 
 /** A message in a field of the body (`system`, `instructions`); its role is one token. */
-function countSystem(content: unknown, path: string, context: PromptContext): number {
+function countField(content: unknown, path: string, role: string, context: PromptContext): number {
   if (content === undefined || content === null) return 0;
-  return context.model.tokensPerMessage + 1 + countContent(content, path, context);
+  const roleTokens = context.model.chat === undefined ? 1 : 0;
+  return messageOverhead(role, context.model) + roleTokens + countContent(content, path, context);
 }
 
 function countInputs(inputs: unknown, path: string, context: PromptContext): number {

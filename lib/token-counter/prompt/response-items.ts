@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../../common/errors.js';
+import { messageOverhead } from './messages.js';
 import { countContent } from './content-parts.js';
 import { countImage, countUnknown } from './media.js';
 import { countJson, countText, isRecord, type PromptContext } from './prompt-context.js';
@@ -28,8 +29,9 @@ export function countItems(items: unknown, context: PromptContext): number {
 }
 
 function countItem(item: Item, path: string, context: PromptContext): number {
-  let tokens = context.model.tokensPerMessage + countOutput(item.output, `${path}.output`, context);
-  for (const field of TEXTS) tokens += countText(item[field], context);
+  const { chat } = context.model;
+  let tokens = messageOverhead(item.role, context.model) + countOutput(item.output, `${path}.output`, context);
+  for (const field of TEXTS) if (chat === undefined || field !== 'role') tokens += countText(item[field], context);
   for (const field of CONTENTS) tokens += countContent(item[field], `${path}.${field}`, context);
   for (const field of STRUCTURES) tokens += countJson(item[field], `${path}.${field}`, context);
   // The tools found by `mcp_list_tools` and `tool_search_output`.

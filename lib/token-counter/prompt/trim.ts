@@ -1,4 +1,4 @@
-import { countMessage, isSystemMessage, REPLY_PRIMING, type ChatMessage } from './messages.js';
+import { countMessage, isSystemMessage, promptOverhead, type ChatMessage } from './messages.js';
 import { isRecord, type PromptContext } from './prompt-context.js';
 
 const MAX_ATTEMPTS = 10;
@@ -21,7 +21,7 @@ export function trimToFit<M extends ChatMessage>(messages: readonly M[], maxToke
   const costs = new Map<ChatMessage, number>(Array.from(messages, (message, index) => [message, countMessage(message, index, context)]));
   const cost = (unit: readonly M[]): number =>
     unit.reduce((sum, message) => sum + (costs.get(message) ?? countMessage(message, 0, context)), 0);
-  let left = maxTokens - REPLY_PRIMING;
+  let left = maxTokens - promptOverhead(context.model);
   if (cost(messages) <= left) return [...messages];
 
   const system = joinSystem(messages.filter(isSystemMessage));

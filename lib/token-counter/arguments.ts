@@ -26,6 +26,11 @@ export interface CountMessagesOptions {
   readonly tools?: readonly Tool[] | null;
   /** `auto`, `none`, `required`, or an object that names a tool. */
   readonly toolChoice?: ToolChoice;
+  /**
+   * Counts the chat as the model's chat template renders it, which is exact; with tools this is the
+   * default. Needs a loaded tokenizer with the template beside it, and `@huggingface/jinja`.
+   */
+  readonly template?: boolean;
   /** For rollouts: the same id always gets the same engine. */
   readonly requestId?: string;
 }

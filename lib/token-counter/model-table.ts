@@ -3,23 +3,27 @@ import { checkOneOf, refuseArgument } from '../common/options.js';
 import { ENCODING_NAMES, type EncodingName, type TokenCounterEngine } from './engine/engine.js';
 import { MAX_MODEL_NAME_LENGTH, modelFacts, type ModelFacts } from './models.js';
 import type { PackedTokenizer } from './tokenizers/packed-layout.js';
-import type { TokenizerLibrary } from './tokenizers/tokenizer-library.js';
+import { ChatTemplate } from './prompt/chat-template.js';
+import type { LoadedTokenizer, TokenizerLibrary } from './tokenizers/tokenizer-library.js';
 
 /** A model's facts and the handle of its encoding in each engine. */
 export class CountingModel {
   readonly facts: ModelFacts;
   /** What the engines count with. */
   readonly encoding: EncodingName | PackedTokenizer;
+  /** Of a loaded tokenizer with the template beside it. */
+  readonly chatTemplate: ChatTemplate | undefined = undefined;
   private native = -1;
   private typescript = -1;
 
   constructor(
     readonly name: string,
-    tokenizer?: PackedTokenizer,
+    tokenizer?: LoadedTokenizer,
   ) {
     const facts = modelFacts(name);
     this.facts = tokenizer === undefined ? facts : { ...facts, approximate: false, chat: facts.family?.chat };
-    this.encoding = tokenizer ?? facts.encoding;
+    this.encoding = tokenizer?.packed ?? facts.encoding;
+    if (tokenizer?.chatTemplate !== undefined) this.chatTemplate = new ChatTemplate(tokenizer.chatTemplate);
   }
 
   /** The name of the encoding or of the tokenizer. */

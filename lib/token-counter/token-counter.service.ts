@@ -165,12 +165,12 @@ export class TokenCounterService implements Capability {
    * @throws InvalidArgumentError naming the field (`messages[2].content[1].type`).
    */
   countMessages(messages: readonly ChatMessage[], options: CountMessagesOptions | string | null = {}): number {
-    const { model, tools, toolChoice, requestId } = optionsOf<CountMessagesOptions>(options);
+    const { model, tools, toolChoice, template, requestId } = optionsOf<CountMessagesOptions>(options);
     const found = this.models.get(model);
     return this.counted(
       this.engines.run('count_messages', requestId, (engine) => {
         const context = this.requests.context(found, engine);
-        return this.requests.expected(countMessages(messages, context, { tools, toolChoice }), found, context);
+        return this.requests.expected(countMessages(messages, context, { tools, toolChoice, template }), found, context);
       }),
     );
   }

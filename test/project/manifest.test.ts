@@ -89,7 +89,9 @@ describe('dependencies', () => {
     expect(
       optional.filter(
         (name) =>
-          !/ioredis|langchain|microservices|opentelemetry|prom|terminus|websockets|swagger|^@aws|^@azure|^@smithy|^google-auth/.test(name),
+          !/ioredis|langchain|microservices|opentelemetry|prom|terminus|websockets|swagger|^@aws|^@azure|^@smithy|^google-auth|^@huggingface/.test(
+            name,
+          ),
       ),
     ).toEqual([]);
     expect(optional.filter((name) => !(name in peerDependencies))).toEqual([]);

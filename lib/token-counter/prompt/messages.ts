@@ -20,6 +20,8 @@ export interface ChatMessage {
 export interface ChatTools {
   readonly tools?: readonly Tool[] | null;
   readonly toolChoice?: ToolChoice;
+  /** Renders the model's chat template, as is done with tools. */
+  readonly template?: boolean;
   /** Default: whether one of the messages is a system message. */
   readonly hasSystemMessage?: boolean;
 }
@@ -50,10 +52,25 @@ export function messageOverhead(role: unknown, { chat, tokensPerMessage }: Model
  */
 export function countMessages(messages: readonly ChatMessage[], context: PromptContext, given: ChatTools = {}): number {
   if (!Array.isArray(messages)) throw new InvalidArgumentError('messages', messages, 'must be an array of messages');
+  const rendered = given.template === true || (given.tools?.length ?? 0) > 0 ? renderedChat(messages, context, given) : undefined;
+  if (rendered !== undefined) return rendered;
   let tokens = promptOverhead(context.model);
   for (let i = 0; i < messages.length; i++) tokens += countMessage(messages[i] as ChatMessage, i, context);
   const { tools, toolChoice, hasSystemMessage = messages.some(isSystemMessage) } = given;
   return tokens + countTools({ tools, hasSystemMessage }, context) + countToolChoice(toolChoice, context);
+}
+
+/**
+ * By the model's template, where the chat can be rendered; otherwise what follows is an estimate.
+ */
+function renderedChat(messages: readonly ChatMessage[], context: PromptContext, { tools, template }: ChatTools): number | undefined {
+  if (context.rendered === undefined) {
+    if (template === true) throw new InvalidArgumentError('template', template, 'needs a model whose tokenizer has a chat template');
+    return undefined;
+  }
+  const tokens = context.rendered(messages, tools);
+  if (tokens === undefined) context.assumed = true;
+  return tokens;
 }
 
 /** Whether a message instructs the model; newer models call the role `developer`. */

@@ -25,6 +25,8 @@ export interface PromptContext {
   readonly model: ModelFacts;
   /** Counts ordinary text. */
   readonly count: (text: string) => number;
+  /** Tokens of the chat as the model's template renders it; `undefined` where it cannot. */
+  readonly rendered?: (messages: readonly object[], tools: readonly unknown[] | null | undefined) => number | undefined;
   /** Of a body whose long texts are bytes. */
   readonly long?: LongTextCounter;
   /**

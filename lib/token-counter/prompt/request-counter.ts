@@ -5,6 +5,8 @@ import type { EngineChoice } from '../../engine/engine-choice.js';
 import type { CountingModel, ModelTable } from '../model-table.js';
 import { ContentSample } from '../estimates/content-class.js';
 import type { PromptCorrections } from '../estimates/prompt-corrections.js';
+import { countSegments, segmentsOf } from '../bpe/special-tokens.js';
+import { ChatTemplate } from './chat-template.js';
 import { CollectedTexts } from './collected-texts.js';
 import { TOKENS_PER_BYTE, type LongTexts, type PromptContext } from './prompt-context.js';
 import { countRequestBody, type RequestTokens } from './requests.js';
@@ -146,6 +148,7 @@ export class RequestCounter {
         sample?.add(text);
         return engine.count(text, handle);
       },
+      rendered: rendering(model, (text) => context.count(text), long),
       long,
       estimatesUnknown,
       readUnits: 0,
@@ -215,6 +218,7 @@ export class RequestCounter {
         if (text !== '') texts.push(text);
         return 0;
       },
+      rendered: rendering(model, (text) => context.count(text), long),
       long,
       estimatesUnknown,
       readUnits: 0,
@@ -276,6 +280,16 @@ export class RequestCounter {
     };
     return this.shared.batchChoice.runAsync('count_request', requestId, count, units / Math.max(1, texts.length));
   }
+}
+
+/** How the model's chat template counts, if there is one; not for texts that are bytes. */
+function rendering(model: CountingModel, count: (text: string) => number, long?: CollectedTexts): PromptContext['rendered'] {
+  const { chatTemplate, encoding } = model;
+  if (chatTemplate === undefined || long !== undefined || !ChatTemplate.isAvailable()) return undefined;
+  return (messages, tools) => {
+    const { text } = chatTemplate.render(messages, tools);
+    return text === undefined ? undefined : countSegments(segmentsOf(text, encoding, 'all'), count);
+  };
 }
 
 /** Estimated tokens of the prompt beyond the `readUnits` UTF-16 units that rules have counted. */

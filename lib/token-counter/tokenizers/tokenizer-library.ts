@@ -4,6 +4,7 @@ import { errorMessage, InvalidConfigurationError } from '../../common/errors.js'
 import type { LogSink } from '../../common/log-sink.js';
 import { bareName } from '../bare-name.js';
 import { familyOfModel } from '../families.js';
+import { readChatTemplate, type ChatTemplateSource } from './chat-template-file.js';
 import { openTokenizer } from './packing.js';
 import type { PackedTokenizer } from './packed-layout.js';
 import type { ResolvedTokenizer } from './tokenizer-sources.js';
@@ -24,9 +25,15 @@ export interface LibraryContext {
   readonly loaded: () => void;
 }
 
+/** A tokenizer, and the chat template of its model if that is beside its file. */
+export interface LoadedTokenizer {
+  readonly packed: PackedTokenizer;
+  readonly chatTemplate: ChatTemplateSource | undefined;
+}
+
 /** The tokenizers of the options: loads each once, and finds that of a model. */
 export class TokenizerLibrary {
-  private readonly tokenizers = new Map<string, PackedTokenizer>();
+  private readonly tokenizers = new Map<string, LoadedTokenizer>();
   private readonly sources: ResolvedTokenizer[] = [];
   private readonly loading: Promise<void>[] = [];
 
@@ -51,7 +58,7 @@ export class TokenizerLibrary {
   }
 
   /** The tokenizer of a model, if it is loaded: by exact name, then by glob, then by family. */
-  find(model: string): PackedTokenizer | undefined {
+  find(model: string): LoadedTokenizer | undefined {
     if (this.tokenizers.size === 0) return undefined;
     const name = model.toLowerCase();
     const glob = this.sources.find((source) => source.name.includes('*') && matches(source.name.toLowerCase(), name));
@@ -69,7 +76,7 @@ export class TokenizerLibrary {
     } catch (error) {
       throw new InvalidConfigurationError(source.path, `cannot use ${source.origin}: ${errorMessage(error)}`, { cause: error });
     }
-    this.tokenizers.set(source.name, tokenizer);
+    this.tokenizers.set(source.name, { packed: tokenizer, chatTemplate: await readChatTemplate(source.file) });
     loaded();
     logger.log(`Tokenizer ${source.name}: loaded from ${source.origin} in ${Math.round(performance.now() - started)} ms`);
   }

@@ -1,8 +1,8 @@
 import { FastLiteLLM, type FastLiteLLMOptions } from '../../../lib/index.js';
 
-/** Opens the tokenizers of the options, counts a text, and prints what happened as JSON. */
+/** Opens the tokenizers of the options, counts a text and a body, and prints what happened as JSON. */
 async function main(): Promise<void> {
-  const [options, model, text] = JSON.parse(process.argv[2]) as [FastLiteLLMOptions, string, string];
+  const [options, model, text, body] = JSON.parse(process.argv[2]) as [FastLiteLLMOptions, string, string, object | undefined];
   const lines: string[] = [];
   const log = (line: unknown): void => void lines.push(String(line));
   let error: unknown = undefined;
@@ -13,7 +13,13 @@ async function main(): Promise<void> {
     const count = () => llm.tokenCounter.countRequest({ model, input: text });
     before = count();
     await llm.tokenCounter.ready();
-    after = { ...count(), ids: [...llm.tokenCounter.encode(text, model)] };
+    const { tokenCounter } = llm;
+    after = {
+      ...count(),
+      ids: [...tokenCounter.encode(text, model)],
+      withSpecials: tokenCounter.countTokens(text, { model, allowedSpecial: 'all' }),
+      ...(body !== undefined && { body: tokenCounter.countRequest(body), bodyAsync: await tokenCounter.countRequestAsync(body) }),
+    };
     await llm.close();
   } catch (thrown) {
     const { name, code, path, message, cause } = thrown as Error & { code: string; path: string; cause?: Error };

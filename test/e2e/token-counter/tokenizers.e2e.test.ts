@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -17,6 +17,9 @@ interface Answer {
     readonly approximate: boolean;
     readonly encoding: string;
     readonly ids: readonly number[];
+    readonly withSpecials: number;
+    readonly body?: object;
+    readonly bodyAsync?: object;
   };
   readonly error?: { readonly name: string; readonly code: string; readonly path: string; readonly message: string };
   readonly lines: readonly string[];
@@ -30,11 +33,13 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 async function run(
   tokenCounter: FastLiteLLMOptions['tokenCounter'],
   engine: 'auto' | 'typescript' = 'auto',
-  model = MODEL,
+  [text, body]: readonly [string, object?] = [TEXT],
 ): Promise<Answer> {
   const options: FastLiteLLMOptions = { engine, tokenCounter: { tokenizerCache: join(folder, 'cache'), ...tokenCounter } };
   const args = ['--require', join(ROOT, 'test/support/typescript-hook.js'), join(__dirname, 'tokenizers.child.ts')];
-  const { stdout } = await promisify(execFile)(process.execPath, [...args, JSON.stringify([options, model, TEXT])], { cwd: FIXTURES });
+  const { stdout } = await promisify(execFile)(process.execPath, [...args, JSON.stringify([options, MODEL, text, body])], {
+    cwd: FIXTURES,
+  });
   return JSON.parse(stdout) as Answer;
 }
 
@@ -74,6 +79,25 @@ describe('tokenCounter.tokenizers', () => {
     expect(other.after).toEqual(after);
     expect(lines.join()).not.toContain('cannot write');
     expect(other.lines.join()).toContain('it is packed again at each start');
+  }, 120_000);
+
+  it("counts a chat with tools as the model's chat template renders it", async () => {
+    const template =
+      '{% for m in messages %}<|im_start|>{{ m.role }} {{ m.content }}{% endfor %}{% for t in tools or [] %}<think>{{ t.function.name }}{% endfor %}';
+    copyFileSync(join(FIXTURES, 'cl100k-digits.json'), join(folder, 'tokenizer.json'));
+    writeFileSync(join(folder, 'tokenizer_config.json'), JSON.stringify({ chat_template: template, bos_token: null }));
+    const body = {
+      model: MODEL,
+      messages: [{ role: 'user', content: 'Hello' }],
+      tools: [{ type: 'function', function: { name: 'weather' } }],
+    };
+    const tokenizers = { qwen: { file: join(folder, 'tokenizer.json') } };
+    const { after } = await run({ tokenizers }, 'auto', ['<|im_start|>user Hello<think>weather', body]);
+    expect(after.body).toEqual({ promptTokens: after.withSpecials, approximate: false, encoding: 'qwen' });
+    expect(after.bodyAsync).toEqual(after.body);
+    const image = { role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://example.com/a.png' } }] };
+    const other = await run({ tokenizers }, 'auto', [TEXT, { ...body, messages: [image] }]);
+    expect(other.after.body).toMatchObject({ approximate: true });
   }, 120_000);
 
   it('refuses tokenizers that it cannot count exactly, with the part and the reason', async () => {

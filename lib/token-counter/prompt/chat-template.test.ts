@@ -1,0 +1,42 @@
+import { ChatTemplate } from './chat-template.js';
+
+const TEMPLATE =
+  '{{ bos_token }}{%- if tools %}{%- for tool in tools %}[{{ tool.function.name }}]{%- endfor %}{%- endif %}' +
+  '{%- for message in messages %}{%- if message.role == "robot" %}{{ raise_exception("unknown role") }}{%- endif %}' +
+  '<{{ message.role }}>{{ message.content }}{%- for call in message.tool_calls or [] %}({{ call.function.arguments.city }}){%- endfor %}{%- endfor %}' +
+  '{%- if add_generation_prompt %}<assistant>{%- endif %}{{ eos_token }}';
+
+describe('ChatTemplate', () => {
+  const template = new ChatTemplate({ template: TEMPLATE, bosToken: '<s>', eosToken: '</s>' });
+  const call = { type: 'function', function: { name: 'weather', arguments: '{"city":"Oslo"}' } };
+
+  it('renders texts, tools, and arguments of calls as objects', () => {
+    const messages = [
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: 'Hi' },
+          { type: 'text', text: 'there' },
+        ],
+      },
+      { role: 'assistant', content: null, tool_calls: [call] },
+    ];
+    expect(template.render(messages, [{ type: 'function', function: { name: 'weather' } }])).toEqual({
+      text: '<s>[weather]<user>Hi\nthere<assistant>(Oslo)<assistant></s>',
+    });
+    expect(template.render([{ role: 'user', content: 'Hi' }], undefined)).toEqual({ text: '<s><user>Hi<assistant></s>' });
+  });
+
+  it.each<[string, readonly object[], readonly unknown[] | null, RegExp]>([
+    ['an image', [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x' } }] }], null, /parts that are no text/],
+    ["tools in Anthropic's shape", [{ role: 'user', content: 'Hi' }], [{ name: 'weather', input_schema: {} }], /OpenAI's shape/],
+    ['what the template refuses', [{ role: 'robot', content: 'Hi' }], null, /the template refuses it: .*unknown role/],
+  ])('tells why it cannot render %s', (_, messages, tools, refusal) => {
+    expect(template.render(messages, tools)).toEqual({ refusal: expect.stringMatching(refusal) as string });
+  });
+
+  it('refuses a template that is not valid', () => {
+    const broken = new ChatTemplate({ template: '{% for %}', bosToken: '', eosToken: '' });
+    expect(broken.render([{ role: 'user', content: 'Hi' }], null).refusal).toMatch(/^the template refuses it/);
+  });
+});

@@ -65,6 +65,7 @@ export class CallJournal implements ModelCallHook, OnApplicationShutdown {
     this.dropped = 0;
   }
 
+  /** Called by Nest: as `close`. */
   onApplicationShutdown(): Promise<void> {
     return this.close();
   }

@@ -1,5 +1,6 @@
 /** Headers of an answer. `name` is in lower case. */
 export interface AnswerHeaders {
+  /** The value of a header. */
   get(name: string): string | null | undefined;
 }
 

@@ -19,7 +19,12 @@ function open() {
   const { client, ...rest } = clientOf({ modelList: [deploymentOf('m', { name: 'a', apiBase: 'http://127.0.0.1:1/v1' })], numRetries: 0 });
   const request = {};
   const settled: number[] = [];
-  const limiter = { settle: (_: unknown, used: { tokens: number }) => void settled.push(used.tokens), charge: () => {}, release: () => {} };
+  const limiter = {
+    options: { budgets: { reserve: 'worst' } },
+    settle: (_: unknown, used: { tokens: number }) => void settled.push(used.tokens),
+    charge: () => {},
+    release: () => {},
+  };
   const context = RequestContext.of(request);
   context.hold(limiter as never, reservationOf(RESERVED));
   const end = (failed: boolean): number | string => {

@@ -40,7 +40,7 @@ fn check_runs(merge: &mut RunMerge, text: &[u8]) {
         let (bounds, ids) = merge_any(vocabulary, text);
         let [mut expected, mut found] = [vec![], vec![]];
         Merged { start: 0, len: text.len(), bounds: &bounds, ids: &ids }.push_from(0, &mut expected);
-        merge.merge(vocabulary, text, 0, text.len()).push_from(0, &mut found);
+        merge.merge(vocabulary, text, 0, text.len()).unwrap().push_from(0, &mut found);
         assert_eq!(found, expected, "{:?}", String::from_utf8_lossy(text));
     }
 }

@@ -1,7 +1,7 @@
 import type { DashboardSnapshot } from './dashboard.snapshot.js';
 import { html, Html } from './html.js';
 import { enginesPanel, featuresPanel } from './panels/engines.panel.js';
-import { budgetsPanel } from './panels/money.panel.js';
+import { budgetsPanel, spendingPanel } from './panels/money.panel.js';
 import { keysPanel } from './panels/keys.panel.js';
 import { overviewPanel, processPanel, recommendationsPanel, statusPanel } from './panels/overview.panel.js';
 import { comparisonPanel, operationsPanel } from './panels/speed.panel.js';
@@ -18,6 +18,7 @@ const PANELS = {
   deployments: deploymentsPanel,
   limits: limitsPanel,
   budgets: budgetsPanel,
+  spending: spendingPanel,
   pool: poolPanel,
   queue: queuePanel,
   keys: keysPanel,
@@ -82,6 +83,7 @@ export function renderPage(snapshot: DashboardSnapshot, { title, base, isGuarded
         ${card('deployments', 'Deployments', 'wide', panel('deployments'))} ${card('pool', 'Connection pool', 'half', panel('pool'))}
         ${card('limits', 'Limits nearest to exhaustion', 'half', panel('limits'))}
         ${card('budgets', 'Budgets nearest to exhaustion', 'half', panel('budgets'))}
+        ${card('spending', 'Spending by model group', 'half', panel('spending'))}
         ${card('queue', 'Calls that wait for a deployment', 'half', panel('queue'))}
         ${snapshot.keys !== null && card('keys', 'API keys, last used first', 'wide', panel('keys'))}
         ${card('operations', 'Routes, calls and engines, last window', 'most', panel('operations'))}

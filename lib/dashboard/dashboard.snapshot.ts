@@ -24,6 +24,17 @@ export interface LimitState {
 /** A budget near exhaustion; its key is hashed. */
 export type BudgetState = Omit<NearBudget, 'key'> & { readonly keyHash: string };
 
+/** What a model group has cost since the start. */
+export interface SpendingState {
+  readonly group: string;
+  readonly provider: string;
+  /** With `llmClient.costByTeam`; empty without a team. */
+  readonly team?: string;
+  readonly totalUsd: number;
+  /** Since the last snapshot; missing in the first one. */
+  readonly usdPerHour?: number;
+}
+
 /** One operation over the rolling window. */
 export interface OperationState {
   readonly component: string;
@@ -63,6 +74,8 @@ export interface DashboardSnapshot {
   readonly deployments: readonly DeploymentState[] | null;
   readonly limits: readonly LimitState[];
   readonly budgets: readonly BudgetState[];
+  /** The dearest first. */
+  readonly spending: readonly SpendingState[];
   /** `null` without a pool. */
   readonly pool: PoolState | null;
   /** `null` where calls do not wait. */
@@ -74,6 +87,9 @@ export interface DashboardSnapshot {
 const NEAREST_LIMITS = 8;
 const SHOWN_KEYS = 20;
 const SHOWN_OPERATIONS = 20;
+const SHOWN_GROUPS = 12;
+const GROUP_COST = 'llm_client_group_cost_usd_total';
+const MS_PER_HOUR = 3_600_000;
 
 /** The tiles: label, unit, and the metrics that add up to it. */
 const TALLIES: readonly (readonly [label: string, unit: Tally['unit'], ...metrics: readonly string[]])[] = [
@@ -118,6 +134,7 @@ export async function takeSnapshot(source: DashboardSource, before?: TakenSnapsh
     features: source.features(),
     tallies: tally(source, takenMs, before),
     comparisons: monitor === undefined ? [] : compared(Object.keys(stats), monitor),
+    spending: spendingOf(source, takenMs, before),
     operations: busiest(stats),
     history: monitor?.history() ?? { endMs: [], series: [] },
     recommendations: monitor?.getRecommendations() ?? [],
@@ -143,6 +160,21 @@ function tally(source: DashboardSource, takenMs: number, before?: TakenSnapshot)
     const perSecond = last === undefined || seconds <= 0 ? undefined : Math.max(0, total - last) / seconds;
     return [{ label, unit, total, ...(perSecond !== undefined && { perSecond }) }];
   });
+}
+
+function spendingOf(source: DashboardSource, takenMs: number, before?: TakenSnapshot): SpendingState[] {
+  const hours = before === undefined ? 0 : (takenMs - before.takenMs) / MS_PER_HOUR;
+  return source
+    .metrics()
+    .filter(({ name }) => name === GROUP_COST)
+    .map(({ labels = {}, value }): SpendingState => {
+      const { group = '', provider = '', team } = labels;
+      const last = before?.snapshot.spending.find((each) => each.group === group && each.provider === provider && each.team === team);
+      const usdPerHour = last === undefined || hours <= 0 ? undefined : Math.max(0, value - last.totalUsd) / hours;
+      return { group, provider, team, totalUsd: value, ...(usdPerHour !== undefined && { usdPerHour }) };
+    })
+    .sort((a, b) => b.totalUsd - a.totalUsd)
+    .slice(0, SHOWN_GROUPS);
 }
 
 /** Compares each native component with its TypeScript one, if either was measured. */

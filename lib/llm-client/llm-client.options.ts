@@ -40,6 +40,11 @@ export interface LlmClientOptions {
   readonly bounds?: BodyBounds;
   /** Upper bounds of what a request's body may ask for. */
   readonly callerLimits?: CallerLimits;
+  /**
+   * Whether `llm_client_group_cost_usd_total` has a label for the team of the request's key: of at
+   * most 500 series, further ones count as `other`. Default false.
+   */
+  readonly costByTeam?: boolean;
   /** Lets calls wait for a deployment. Default: they fail at once where none can take them. */
   readonly queue?: QueueOptions;
 }
@@ -59,6 +64,7 @@ const KEYS = [
   'dropParams',
   'bounds',
   'callerLimits',
+  'costByTeam',
   'queue',
 ] as const satisfies readonly (keyof LlmClientOptions)[];
 
@@ -81,6 +87,7 @@ export function resolveLlmClientOptions(options: LlmClientOptions = {}, dropPara
     dropParams: optional(given.dropParams, dropParams, (value) => checkBoolean('llmClient.dropParams', value)),
     bounds: resolveBodyBounds('llmClient.bounds', given.bounds),
     callerLimits: optional(given.callerLimits, {}, checkCallerLimits),
+    costByTeam: optional(given.costByTeam, false, (value) => checkBoolean('llmClient.costByTeam', value)),
     queue: optional(given.queue, undefined, (value) => resolveQueueOptions('llmClient.queue', value)),
   };
 }

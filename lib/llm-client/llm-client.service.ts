@@ -109,7 +109,7 @@ export class LlmClient implements Capability {
     const { recorder = SILENT_RECORDER, observer, log = SILENT_LOG, now = steadyNow, random = Math.random, env = process.env } = context;
     this.json = context.json;
     this.hooks = new CallHooks(log);
-    const spending = new CallSpending((model) => tokenCounter.estimateCost(0, 0, model));
+    const spending = new CallSpending((model) => tokenCounter.estimateCost(0, 0, model), options.costByTeam);
     const reporter = new CallReporter(router, spending, recorder, { observer, log });
     reporter.learnPrompt = (body, promptTokens) => tokenCounter.learnPrompt(body, promptTokens);
     const retryBudget = new RetryBudget(options.retryRatio, options.retriesPerSecond, now());

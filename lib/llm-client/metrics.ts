@@ -45,6 +45,7 @@ export function callSamples(counts: CallCounts, spending: CallSpending, budget: 
       'The part of llm_client_cost_usd_total for estimated tokens',
       spending.estimated.costUsd,
     ),
+    ...spending.byGroup.samples(),
     counter('llm_client_unpriced_calls_total', 'Calls without a known price', spending.unpricedCalls),
     counter('llm_client_retries_refused_total', 'Retries that the retry budget did not allow', budget.exhausted),
   ];

@@ -135,19 +135,25 @@ describe('the table of errors', () => {
 });
 
 describe('the table of metrics', () => {
-  it('has every metric with its type and labels, and no other', () => {
+  it('has every metric with its type and labels, and no other', async () => {
     const store = library.redisRateLimitStore({ client: noRedis, onStoreError: 'local', localLease: true });
     const shared = { rateLimit: { requestsPerMinute: 1, store }, router: { sharedState: library.redisRouterState({ client: noRedis }) } };
     const one = { model_name: 'm', litellm_params: { model: 'openai/gpt-4o', api_key: 'sk-1' } };
     const budgets = { openai: { budgetUsd: 1, periodMs: 60_000 } };
     const hooks = [{ onEnd: () => {} }];
-    const own = { router: { modelList: [one], providerBudgets: budgets, learnLimits: true }, llmClient: { queue: {} }, hooks };
-    const samples = [own, shared].flatMap((options) => {
+    const own = {
+      router: { modelList: [one], providerBudgets: budgets, learnLimits: true },
+      llmClient: { queue: {}, costByTeam: true },
+      hooks,
+    };
+    const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
+    const samples: library.MetricSample[] = [];
+    for (const options of [own, shared]) {
       const llm = new library.FastLiteLLM(options);
       llm.monitor.recordPerformance({ component: 'billing', operation: 'charge', durationMs: 1 });
-      if (llm.router.models().length > 0) llm.router.succeeded(llm.router.acquire('m'), { latencyMs: 1 });
-      return llm.metrics();
-    });
+      if (llm.router.models().length > 0) await llm.client.execute('m', async () => ({ usage }));
+      samples.push(...llm.metrics());
+    }
     const rows = samples.map(({ name, type, labels = {} }) => `fast_litellm_${name} ${type} ${Object.keys(labels).join(', ')}`);
     const table = tableAfter(documentation, '`registerPrometheusMetrics(llm, registry)`').map(
       ([name, type, labels]) => `${codeIn(name)[0]} ${type} ${codeIn(labels).join()}`,

@@ -1,7 +1,7 @@
 import type { BudgetState, DashboardSnapshot } from '../dashboard.snapshot.js';
-import { span, usd } from '../figures.js';
+import { NONE, share, span, usd } from '../figures.js';
 import { html, type Html } from '../html.js';
-import { bar, nothing } from './panel.js';
+import { bar, nothing, table } from './panel.js';
 
 const PERIODS = { day: 'a day', month: 'a month', window: 'a window' } as const satisfies Record<BudgetState['period'], string>;
 
@@ -29,4 +29,21 @@ function budgetRow({ limit, keyHash, period, limitUsd, spentUsd, heldUsd, resetM
     ])}
     <p class="note">${usd(spentUsd)} spent · ${usd(heldUsd)} held by calls in flight · resets in ${span(resetMs)}</p>
   </li>`;
+}
+
+/** Cost by model group, the dearest first. */
+export function spendingPanel({ spending }: DashboardSnapshot): Html {
+  if (spending.length === 0) return nothing('Nothing spent yet, or no model has a known price.');
+  const totalUsd = spending.reduce((sum, each) => sum + each.totalUsd, 0);
+  const rows = spending.map(({ group, provider, team, totalUsd: ownUsd, usdPerHour }) => {
+    const part = totalUsd > 0 ? ownUsd / totalUsd : 0;
+    return [
+      html`${group} <span class="note below">${provider}${team !== undefined && team !== '' && ` · team ${team}`}</span>`,
+      html`<span class="share">${bar([{ kind: 'used', percentage: part * 100 }])}<span>${share(part)}</span></span>`,
+      html`${usd(ownUsd)}`,
+      html`${usdPerHour === undefined ? NONE : usd(usdPerHour)}`,
+    ];
+  });
+  const figure = (label: string) => ({ label, isFigure: true });
+  return table('Spending', [{ label: 'Model group' }, { label: 'Share' }, figure('Since the start'), figure('An hour, now')], rows);
 }

@@ -148,6 +148,7 @@ export class CallReporter implements AttemptReporter {
   private spend({ call, selection }: Attempt, usage: AnswerUsage, isEstimated: boolean): number | undefined {
     const costUsd = this.spending.add(selection, usage, isEstimated);
     call.costUsd += costUsd ?? NaN;
+    if (costUsd !== undefined) this.spending.byGroup.add(selection, call.request?.principal?.team, costUsd);
     call.budget?.pay(costUsd, call.request?.unpricedNanoUsd);
     return costUsd;
   }

@@ -1,4 +1,5 @@
 import type { Selection } from './call-router.js';
+import { GroupCosts } from './group-costs.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 
 /** Tokens and cost of all calls of a client, as reported by providers or estimated. */
@@ -10,10 +11,16 @@ export class CallSpending {
   unpricedCalls = 0;
   /** The estimated part of these figures: prompts without an answer, and broken streams. */
   readonly estimated = { inputTokens: 0, outputTokens: 0, costUsd: 0 };
+  readonly byGroup: GroupCosts;
   private isPrepared = false;
 
   /** @param openPrices Loads the price list. */
-  constructor(private readonly openPrices: (model: string) => unknown) {}
+  constructor(
+    private readonly openPrices: (model: string) => unknown,
+    costByTeam = false,
+  ) {
+    this.byGroup = new GroupCosts(costByTeam);
+  }
 
   /** Loads the price list once, while the first provider works on its answer. */
   prepare(model: string): void {

@@ -142,7 +142,12 @@ mod tests {
         let mut counter = JsonTextCounter { cache: &mut cache, long: &mut long, bytes: &mut buffer };
         let found = counted(&texts, bytes, &mut counter);
         let copy = texts.copy_unknown(bytes);
-        assert_eq!(counted(&texts, &copy, &mut counter), found);
+        let again = counted(&texts, &copy, &mut counter);
+        assert_eq!(again.len(), found.len());
+        for (again, first) in again.iter().zip(&found) {
+            // A count above the limit is that of a part, which depends on what the cache knows.
+            assert!(again == first || (again.tokens > limit && first.tokens > limit));
+        }
         found
     }
 

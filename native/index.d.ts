@@ -131,7 +131,8 @@ export declare function loadEncoding(name: string): number
 
 /**
  * Loads a packed tokenizer for all threads, and returns its handle. The
- * name stands for the same tokenizer ever after. Throws `DAMAGED_TOKENIZER` and `OUT_OF_RESOURCES`.
+ * name stands for the same tokenizer ever after. Throws `DAMAGED_TOKENIZER` and
+ * `OUT_OF_RESOURCES`.
  */
 export declare function loadTokenizer(name: string, packed: Uint8Array): number
 

@@ -2,7 +2,7 @@ import { FastLiteLLM, type FastLiteLLMOptions } from '../../../lib/index.js';
 
 /** Opens the tokenizers of the options, counts a text and a body, and prints what happened as JSON. */
 async function main(): Promise<void> {
-  const [options, model, text, body] = JSON.parse(process.argv[2]) as [FastLiteLLMOptions, string, string, object | undefined];
+  const [options, model, text, body] = JSON.parse(process.argv[2]) as [FastLiteLLMOptions, string, string, object | null];
   const lines: string[] = [];
   const log = (line: unknown): void => void lines.push(String(line));
   let error: unknown = undefined;
@@ -18,7 +18,7 @@ async function main(): Promise<void> {
       ...count(),
       ids: [...tokenCounter.encode(text, model)],
       withSpecials: tokenCounter.countTokens(text, { model, allowedSpecial: 'all' }),
-      ...(body !== undefined && { body: tokenCounter.countRequest(body), bodyAsync: await tokenCounter.countRequestAsync(body) }),
+      ...(body !== null && { body: tokenCounter.countRequest(body), bodyAsync: await tokenCounter.countRequestAsync(body) }),
     };
     await llm.close();
   } catch (thrown) {

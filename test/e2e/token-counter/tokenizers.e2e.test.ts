@@ -33,7 +33,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 async function run(
   tokenCounter: FastLiteLLMOptions['tokenCounter'],
   engine: 'auto' | 'typescript' = 'auto',
-  [text, body]: readonly [string, object?] = [TEXT],
+  [text, body = null]: readonly [string, (object | null)?] = [TEXT],
 ): Promise<Answer> {
   const options: FastLiteLLMOptions = { engine, tokenCounter: { tokenizerCache: join(folder, 'cache'), ...tokenCounter } };
   const args = ['--require', join(ROOT, 'test/support/typescript-hook.js'), join(__dirname, 'tokenizers.child.ts')];

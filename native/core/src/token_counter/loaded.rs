@@ -2,7 +2,6 @@
 //! process.
 
 use crate::CoreError;
-use crate::token_counter::VOCABULARIES;
 use crate::token_counter::encoding::Encoding;
 use crate::token_counter::packed::Packed;
 use parking_lot::Mutex;
@@ -15,37 +14,27 @@ static ENCODINGS: [OnceLock<Encoding>; MOST_LOADED] = [const { OnceLock::new() }
 /// Names of the loaded ones, by index.
 static NAMES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// The handle of a tokenizer that is loaded.
-#[must_use]
-pub fn find_tokenizer(name: &str) -> Option<usize> {
-    NAMES.lock().iter().position(|known| known == name).map(handle_of)
+/// The index of a tokenizer that is loaded.
+pub fn find(name: &str) -> Option<usize> {
+    NAMES.lock().iter().position(|known| known == name)
 }
 
-/// Loads a packed tokenizer under a name, if none has it, and returns its handle. Takes tens of
-/// milliseconds.
-///
-/// # Errors
-/// [`CoreError::PackedTokenizer`] if the bytes are no packed tokenizer,
-/// [`CoreError::TooManyTokenizers`].
-pub fn load_tokenizer(name: &str, bytes: &[u8]) -> Result<usize, CoreError> {
-    if let Some(handle) = find_tokenizer(name) {
-        return Ok(handle);
+/// Loads a packed tokenizer under a name, if none has it, and returns its index.
+pub fn load(name: &str, bytes: &[u8]) -> Result<usize, CoreError> {
+    if let Some(index) = find(name) {
+        return Ok(index);
     }
     // Outside the lock: two threads at the same time build it twice, one is used.
     let encoding = Encoding::of_packed(Packed::read(bytes.to_vec())?);
     let mut names = NAMES.lock();
     if let Some(index) = names.iter().position(|known| known == name) {
-        return Ok(handle_of(index));
+        return Ok(index);
     }
     let place = ENCODINGS.get(names.len()).ok_or(CoreError::TooManyTokenizers)?;
     // No other thread has this index: the lock is held.
     let _ = place.set(encoding);
     names.push(name.to_owned());
-    Ok(handle_of(names.len() - 1))
-}
-
-fn handle_of(index: usize) -> usize {
-    VOCABULARIES.len() + index
+    Ok(names.len() - 1)
 }
 
 /// The index, if a tokenizer is loaded there.

@@ -28,10 +28,11 @@ pub use count_memory::CountMemory;
 pub use cpu_features::{Vectors, use_vectors};
 pub use encoding::Encoding;
 pub use json_texts::{JsonTextCounter, JsonTexts, TextCount};
-pub use loaded::{MOST_LOADED, find_tokenizer, load_tokenizer};
+pub use loaded::MOST_LOADED;
 pub use long_text::{LongText, PORTION};
 pub use text::Text;
 
+use crate::CoreError;
 use split::pattern::Pattern;
 use std::sync::OnceLock;
 
@@ -61,6 +62,22 @@ static ENCODINGS: [OnceLock<Encoding>; VOCABULARY_COUNT] = [const { OnceLock::ne
 #[must_use]
 pub fn handle_of(name: &str) -> Option<usize> {
     ENCODING_NAMES.iter().position(|known| *known == name)
+}
+
+/// The handle of a tokenizer that is loaded.
+#[must_use]
+pub fn find_tokenizer(name: &str) -> Option<usize> {
+    loaded::find(name).map(|index| VOCABULARIES.len() + index)
+}
+
+/// Loads a packed tokenizer under a name, if none has it, and returns its handle. Takes tens of
+/// milliseconds.
+///
+/// # Errors
+/// [`CoreError::PackedTokenizer`] if the bytes are no packed tokenizer,
+/// [`CoreError::TooManyTokenizers`].
+pub fn load_tokenizer(name: &str, bytes: &[u8]) -> Result<usize, CoreError> {
+    loaded::load(name, bytes).map(|index| VOCABULARIES.len() + index)
 }
 
 /// Which vocabulary, and so which cache, a handle uses.

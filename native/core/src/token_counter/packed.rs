@@ -5,8 +5,8 @@ use crate::CoreError;
 use crate::token_counter::bpe::lengths::MAX_LONG;
 use crate::token_counter::bpe::vocabulary::{LongMerge, NONE};
 use crate::token_counter::input::{AddedToken, Form, InputRules, PrefixSpace};
-use crate::token_counter::split::cuts::SPANNED_BYTES;
 use crate::token_counter::split::pattern::Pattern;
+use crate::token_counter::split::spanned::SPANNED_BYTES;
 
 const MAGIC: u32 = 0x544c_464e;
 const VERSION: u32 = 1;

@@ -6,7 +6,7 @@ use crate::token_counter::avx512::four_keys::COUNTING;
 use crate::token_counter::simd::WideCharacters;
 use crate::token_counter::split::block::{Masks, Wide};
 use crate::token_counter::split::classes::class_of;
-use crate::token_counter::split::cuts::{BIT_FACTOR, LINE_BITS, LINE_FACTOR, LINE_SHIFT, partial_key};
+use crate::token_counter::split::spanned::{BIT_FACTOR, LINE_BITS, LINE_FACTOR, LINE_SHIFT, partial_key};
 use core::arch::x86_64::{
     __m512i, _mm512_add_epi32, _mm512_alignr_epi32, _mm512_alignr_epi64, _mm512_and_si512, _mm512_castsi512_si128, _mm512_cmpge_epu32_mask,
     _mm512_cmple_epu32_mask, _mm512_cvtepu8_epi32, _mm512_loadu_si512, _mm512_madd_epi16, _mm512_maddubs_epi16, _mm512_mask_mov_epi32,

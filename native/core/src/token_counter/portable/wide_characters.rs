@@ -4,7 +4,7 @@ use crate::token_counter::cpu_features::by_machine;
 use crate::token_counter::simd::WideCharacters;
 use crate::token_counter::split::block::{Masks, Wide};
 use crate::token_counter::split::classes::{LOWER, MARK, OTHER_LETTER, UPPER, class_of};
-use crate::token_counter::split::cuts::may_be_crossed;
+use crate::token_counter::split::spanned::may_be_crossed;
 use crate::token_counter::split::wide_characters::{Character, is_cut_at};
 
 // What `classify_wide` makes of the digits of a class.

@@ -2,7 +2,7 @@
 //! no token. Pieces of prose are words. A character that is no token is its bytes, each a piece.
 
 use crate::token_counter::bpe::vocabulary::Vocabulary;
-use crate::token_counter::split::cuts::{character, is_spanned};
+use crate::token_counter::split::spanned::{character, is_spanned};
 
 const POINTS: usize = 0x11_0000;
 

@@ -1,7 +1,7 @@
 //! DeepSeek's three passes as one: what the first two take ends the text for the third.
 
 use crate::token_counter::split::classes::{LOWER, MARK, NUMBER, SPACE, UPPER, is_letter};
-use crate::token_counter::split::pattern::{Char, END, Scan, is_line_end, numbers};
+use crate::token_counter::split::cursor::{Char, END, Scan, is_line_end, numbers};
 use crate::token_counter::split::sets::is_punctuation;
 
 /// `\p{N}{1,3}`, then `[一-龥\u3040-ゟ゠-ヿ]+`, then

@@ -1,4 +1,4 @@
-// Shared with the build script, which fills the bitmap that `cuts.rs` reads.
+// Shared with the build script, which fills the bitmap that `spanned.rs` reads.
 
 /// Bits of a pair's hash. The bitmap of spanned pairs is 64 KB, so that it stays in the
 /// second-level cache.

@@ -158,7 +158,7 @@ mod tests {
     use crate::token_counter::lookup::counter::Counter;
     use crate::token_counter::portable::Portable;
     use crate::token_counter::split::case_cuts::CaseCuts;
-    use crate::token_counter::split::cuts::SPANNED_BYTES;
+    use crate::token_counter::split::spanned::SPANNED_BYTES;
     use crate::token_counter::{Cache, ENCODING_NAMES, PACKED, encoding};
     use proptest::prelude::*;
     use std::sync::LazyLock;

@@ -4,8 +4,8 @@
 
 use crate::token_counter::simd::Simd;
 use crate::token_counter::split::block::{Masks, WINDOW, Wide};
+use crate::token_counter::split::cursor::contraction_at;
 use crate::token_counter::split::cuts::Cuts;
-use crate::token_counter::split::pattern::contraction_at;
 use crate::token_counter::split::wide_characters;
 
 /// Piece starts of one window.

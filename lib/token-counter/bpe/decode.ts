@@ -44,10 +44,9 @@ export function decodeTokens(
  */
 export function decodeTokenizer(
   ids: Uint32Array,
-  { outside, external, lengths, name }: PackedTokenizer,
+  { outside, heldOutside, name }: PackedTokenizer,
   decodeOrdinary: (ordinary: Uint32Array) => Uint8Array | number,
 ): Uint8Array {
-  const isHeld = (id: number): boolean => external === null && id < lengths.length && lengths[id] > 0;
   const parts: Uint8Array[] = [];
   const ordinary = (start: number, end: number): void => {
     if (start === end) return;
@@ -57,7 +56,7 @@ export function decodeTokenizer(
   };
   let start = 0;
   for (let index = 0; index < ids.length; index++) {
-    const bytes = isHeld(ids[index]) ? undefined : outside.get(ids[index]);
+    const bytes = heldOutside.has(ids[index]) ? undefined : outside.get(ids[index]);
     if (bytes === undefined) continue;
     ordinary(start, index);
     parts.push(bytes);

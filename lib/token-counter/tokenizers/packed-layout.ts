@@ -104,7 +104,7 @@ export class PackedTokenizer {
   readonly plainNormalized: ReadonlySet<string>;
   /** Control tokens, by their text. */
   readonly specials: ReadonlyMap<string, number>;
-  /** Bytes of the tokens that the tables do not hold, by id. */
+  /** Bytes of added tokens, and of those that the tables do not hold, by id. */
   readonly outside: ReadonlyMap<number, Uint8Array>;
   readonly longMerges: Uint32Array;
   /** The file's ids; `null` if the tables have the same. */
@@ -115,6 +115,7 @@ export class PackedTokenizer {
   readonly tokenBytes: Uint8Array;
   /** The bitmap of pairs. */
   readonly spanned: Uint8Array;
+  private held: ReadonlySet<number> | undefined = undefined;
 
   private constructor(
     /** As in the option `tokenCounter.tokenizers`. */
@@ -157,6 +158,19 @@ export class PackedTokenizer {
     this.plainNormalized = normalized;
     this.specials = tables.specials;
     this.outside = tables.outside;
+  }
+
+  /** Those of `outside` that the tables hold, too: there they are as a text has them. */
+  get heldOutside(): ReadonlySet<number> {
+    return (this.held ??= new Set(this.heldIds()));
+  }
+
+  private *heldIds(): Generator<number> {
+    const { external, lengths, outside } = this;
+    for (let id = 0; id < lengths.length; id++) {
+      const outer = external === null ? id : external[id];
+      if (lengths[id] > 0 && outside.has(outer)) yield outer;
+    }
   }
 
   /** Opens a packed file; `undefined` if it is of another version, or damaged. */

@@ -2,6 +2,8 @@ const asked = Number(process.env.LONG ?? 0);
 
 /** True if the tests run in full. */
 export const isLong = asked > 0;
+/** The same with all of their dose. */
+export const isWhole = asked >= 1;
 
 /**
  * The count or duration of a test: `usually` in `npm test`, `long` with `LONG=1`, and between them,

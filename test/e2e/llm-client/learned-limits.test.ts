@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { FastLiteLLM } from 'nestjs-fast-litellm';
 import { HiddenBucket } from '../../support/hidden-bucket.js';
 import { deploymentOf, HELLO, scripted, stopProviders } from '../../support/llm-client-providers.js';
-import { isLong, usuallyOrLong } from '../../support/long.js';
+import { isLong, isWhole, usuallyOrLong } from '../../support/long.js';
 
 const quiet = { log: () => {}, warn: () => {}, error: () => {} };
 afterAll(stopProviders);
@@ -64,7 +64,7 @@ describe('LlmClient with learned limits and a queue', () => {
       await llm.close();
       const had = (countedMs / 1_000) * 40 * (isLong ? 5 / 6 : 1);
       // Seconds of a busy machine tell less than minutes of an idle one.
-      const [mostRefused, leastUsed] = process.env.LONG === '1' ? [0.02, 0.9] : [0.15, 0.7];
+      const [mostRefused, leastUsed] = isWhole ? [0.02, 0.9] : [0.15, 0.7];
       expect(counts.refused / counts.attempts).toBeLessThan(mostRefused);
       expect((counts.attempts - counts.refused) / had).toBeGreaterThan(leastUsed);
       expect(outcomes.failed).toBe(0);

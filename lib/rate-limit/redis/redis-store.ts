@@ -40,7 +40,7 @@ interface Group {
 type Amounts = Pick<RedisAsk, 'cost' | 'tokens' | 'nanoUsd'>;
 type BudgetReply = RateLimitDecision | StaleWindows;
 
-/** What is given back of a decision, and what counts as spent of its money. */
+/** What a settlement returns of a decision, and what counts as spent of its money. */
 interface Undone {
   readonly cost: number;
   readonly tokens: number;

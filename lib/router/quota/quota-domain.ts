@@ -82,7 +82,7 @@ export class QuotaDomain {
     return Math.max(this.pace?.waitMs(nowMs) ?? 0, this.bucketsWaitMs(cost, this.sent, nowMs));
   }
 
-  /** A request goes. Its booking is given back to `tell`, and to one of the three ends. */
+  /** A request is sent. Pass the booking it returns to `tell`, and to one of the three ends. */
   begin(cost: QuotaCost, nowMs: number): QuotaBooking {
     for (const counted of Object.keys(this.sent) as Counted[]) this.sent[counted] += costOf(counted, cost);
     if (this.pace?.isOver(nowMs) === true) this.pace = undefined;

@@ -90,7 +90,7 @@ const REQUESTS: readonly (readonly [name: string, ask: Ask])[] = [
   ['nested lists', json(`${'['.repeat(3000)}${']'.repeat(3000)}`)],
   ['a form', { headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: 'a=1&b=2' }],
   ['CSV by a parser of the app', { headers: { 'content-type': CSV }, body: 'a;b\n1;2' }],
-  ['a type that nobody parses', { headers: { 'content-type': 'application/pdf' }, body: '%PDF' }],
+  ['a type without a parser', { headers: { 'content-type': 'application/pdf' }, body: '%PDF' }],
   ['JSON with another charset', json('{"a":"é"}', { 'content-type': 'application/json; charset=utf-8' })],
   ['no body', { headers: {} }],
   ['another method', { method: 'GET' }],

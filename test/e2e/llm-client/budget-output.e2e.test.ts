@@ -107,7 +107,7 @@ describe('output under a budget', () => {
     expect(standing().spentUsd).toBeCloseTo(0.008 + Math.min(cap, wanted) * 0.002, 9);
   });
 
-  it('is left alone where the budget pays for all of it, and denied where it pays for less than 16 tokens', async () => {
+  it('is unchanged where the budget covers all of it, and denied where it covers less than 16 tokens', async () => {
     await start({ clampOutput: true });
     await post({ max_tokens: 100 }).expect(200);
     expect(asked[0].max_tokens).toBe(100);

@@ -25,7 +25,7 @@ async function check(): Promise<void> {
       signal,
     });
 
-  assert.equal((await chat('key-of-nobody')).status, 401);
+  assert.equal((await chat('unknown-key')).status, 401);
   assert.equal(provider.requests.length, 0);
 
   // Streams: the first chunk is here while the provider still answers.

@@ -34,7 +34,7 @@ async function check(): Promise<void> {
   };
   const gateways = await Promise.all([1, 2, 3].map(() => startGateway(env)));
 
-  assert.equal((await chat(gateways[0], 'key-of-nobody')).status, 401);
+  assert.equal((await chat(gateways[0], 'unknown-key')).status, 401);
 
   // Three processes at once admit as many requests of a team as one would.
   const sent = Array.from({ length: 60 }, (_, at) => chat(gateways[at % gateways.length], 'key-of-red'));

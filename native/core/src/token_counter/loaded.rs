@@ -7,7 +7,7 @@ use crate::token_counter::packed::Packed;
 use parking_lot::Mutex;
 use std::sync::OnceLock;
 
-/// A process takes no more, since none is ever given back.
+/// The most a process loads: a loaded tokenizer stays for the life of the process.
 pub const MOST_LOADED: usize = 60;
 
 static ENCODINGS: [OnceLock<Encoding>; MOST_LOADED] = [const { OnceLock::new() }; MOST_LOADED];

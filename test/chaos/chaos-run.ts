@@ -1,8 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { FastLiteLLM } from '../../lib/fast-litellm.js';
+import { liveHeapBytes } from '../support/heap.js';
 import { FAULTS, USUAL, type Fault } from './faults.js';
 import { Front } from './front.js';
 import { Load, type Outcome } from './load.js';
@@ -38,9 +37,6 @@ const COOLDOWN_MS = 1000;
 const REQUESTS_AFTER = 1200;
 /** Collections, from first to last. */
 const HEAP_SAMPLES = 12;
-
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
 
 /** Providers fail in every way there is, under load, and are mended again. */
 export async function runChaos({ seconds, inFlight, seed, say }: ChaosPlan): Promise<ChaosReport> {
@@ -95,8 +91,7 @@ export async function runChaos({ seconds, inFlight, seed, say }: ChaosPlan): Pro
     await sleep(200 + random() * 600);
     if (Date.now() >= sampleAtMs) {
       sampleAtMs += sampleEveryMs;
-      collect();
-      heap.push(process.memoryUsage().heapUsed);
+      heap.push(liveHeapBytes());
       say(`${JSON.stringify(load.outcomes)}, heap ${(heap[heap.length - 1] / 1e6).toFixed(1)} MB`);
     }
   }

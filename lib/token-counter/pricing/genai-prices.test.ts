@@ -1,3 +1,4 @@
+import { liveHeapBytes } from '../../../test/support/heap.js';
 import type { UsageDetails } from '../../common/token-cost.js';
 import { PricingBook } from './pricing-book.js';
 
@@ -90,8 +91,8 @@ describe('prices of @pydantic/genai-prices', () => {
   ])('limits the input of %s to %d tokens', (model, most) => expect(bundled.limits(model).contextWindow).toBe(most));
 
   it('does not grow in memory with 20,000 different model names', () => {
-    const before = process.memoryUsage().heapUsed;
+    const before = liveHeapBytes();
     for (let i = 0; i < 20_000; i++) cost(`model-${i}`, 1, 1);
-    expect(process.memoryUsage().heapUsed - before).toBeLessThan(50e6);
+    expect(liveHeapBytes() - before).toBeLessThan(50e6);
   });
 });

@@ -1,12 +1,9 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { CallQueueError, FastLiteLLM } from 'nestjs-fast-litellm';
+import { liveHeapBytes } from '../../support/heap.js';
 import { deploymentOf, HELLO, provider, stopProviders } from '../../support/llm-client-providers.js';
 import { usuallyOrLong } from '../../support/long.js';
 import { until } from '../../support/until.js';
 
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
 const quiet = { log: () => {}, warn: () => {}, error: () => {} };
 
 const IN_FLIGHT = 64;
@@ -53,8 +50,7 @@ it(
     const samples = 12;
     for (let at = 0; at < samples; at++) {
       await new Promise((resolve) => setTimeout(resolve, (seconds * 1_000) / (samples + 1)));
-      collect();
-      heap.push(process.memoryUsage().heapUsed);
+      heap.push(liveHeapBytes());
       most.inFlight = Math.max(most.inFlight, llm.router.status()[0].inFlight);
       most.waiting = Math.max(most.waiting, llm.client.status().queue?.length ?? 0);
     }

@@ -34,25 +34,27 @@ export class BudgetDecisions {
   check(scopes: readonly RateLimitScope[], ask: BudgetedAsk): RateLimitDecision {
     const nowMs = this.now();
     const { ledger } = this;
-    const decision = this.decide('check', scopes, ask, nowMs);
-    const hold = decision.allowed && decision.outage === undefined ? ledger.hold(scopes, ask.nanoUsd, nowMs) : undefined;
-    if (hold === undefined) return decisionOf(decision, this.standings(scopes, decision, nowMs, 0));
-    const budgets = ledger.standingsOf(hold, nowMs);
+    const asked = ledger.ask(scopes, ask.nanoUsd);
+    const decision = this.decide('check', asked, ask, nowMs);
+    if (!decision.allowed || decision.outage !== undefined)
+      return decisionOf(decision, this.standings(scopes, decision, nowMs, 0));
+    ledger.hold(asked, nowMs);
     const standings = decision.standings.map((standing, index) => {
-      const own = budgets.get(scopes[index]);
+      const own = ledger.standingsOf(asked, scopes[index], nowMs);
       return own === undefined ? standing : standingWith(standing, own);
     });
-    return decisionOf(decision, standings, hold);
+    return decisionOf(decision, standings, asked);
   }
 
   peek(scopes: readonly RateLimitScope[], ask: BudgetedAsk): RateLimitDecision {
     const nowMs = this.now();
-    const decision = this.decide('peek', scopes, ask, nowMs);
+    const decision = this.decide('peek', this.ledger.ask(scopes, ask.nanoUsd), ask, nowMs);
     return decisionOf(decision, this.standings(scopes, decision, nowMs, decision.allowed ? ask.nanoUsd : 0));
   }
 
-  private decide(how: 'check' | 'peek', scopes: readonly RateLimitScope[], ask: BudgetedAsk, nowMs: number): RateLimitDecision {
-    const denial = this.ledger.denial(scopes, ask.nanoUsd, nowMs);
+  private decide(how: 'check' | 'peek', asked: BudgetHold, ask: BudgetedAsk, nowMs: number): RateLimitDecision {
+    const { scopes } = asked;
+    const denial = this.ledger.denial(asked, nowMs);
     if (denial === undefined) return this.onRates(how, scopes, ask, nowMs);
     if (denial.reason === 'budget_held') {
       const rates = this.onRates('peek', scopes, ask, nowMs);

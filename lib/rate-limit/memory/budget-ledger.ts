@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { addNanoUsd } from '../../common/nano-usd.js';
 import { BudgetAccount, type BudgetPart, type BudgetSpending, type BudgetStanding, type Denial } from '../budget/account.js';
 import type { BudgetLimit } from '../budget/budget-limits.js';
+import type { RateLimit } from '../limits.js';
 import { MOST_SHOWN_HOLDS, type BudgetDenial, type Extension, type HeldMoney, type RateLimitScope } from '../store.js';
 
 /** Accounts that a new one makes the ledger look at, so that idle ones go. */
@@ -11,23 +12,52 @@ const LONGEST_KEY = 200;
 const SEPARATOR = '/';
 const GRAVITY = { budget_held: 0, budget_exhausted: 1, request_exceeds_budget: 2 } as const;
 
-/** One budget that a hold was taken from. */
-interface HeldLine {
-  readonly scope: RateLimitScope;
-  readonly budget: BudgetLimit;
-  readonly account: BudgetAccount;
-  readonly part: BudgetPart;
+/** The accounts of one budget of one limit, by key. */
+interface Book {
+  /** `LIMIT/BUDGET`. */
+  readonly name: string;
+  readonly accounts: Map<string, LedgerAccount>;
 }
 
-/** What one decision took from budgets. A reset or a new window has other parts. */
+/** An account, and its place among all by their last use. */
+class LedgerAccount extends BudgetAccount {
+  older: LedgerAccount = this;
+  newer: LedgerAccount = this;
+  /** Holds that are not settled, the oldest first. */
+  open: Set<BudgetHold> | undefined = undefined;
+
+  constructor(
+    readonly book: Book,
+    readonly key: string,
+  ) {
+    super();
+  }
+
+  get name(): string {
+    return this.book.name + SEPARATOR + this.key;
+  }
+}
+
+/** One budget that a request asks and, once it is allowed, what was taken from. */
+interface BudgetLine {
+  readonly scope: RateLimitScope;
+  readonly budget: BudgetLimit;
+  readonly book: Book;
+  readonly key: string;
+  account: LedgerAccount;
+  part: BudgetPart;
+}
+
+/** What one decision asks of budgets, and takes if it is allowed. */
 export class BudgetHold {
   /** What it was settled with. */
   charged: number | undefined = undefined;
+  atMs = 0;
 
   constructor(
-    readonly lines: readonly HeldLine[],
+    readonly scopes: readonly RateLimitScope[],
+    readonly lines: readonly BudgetLine[],
     public nanoUsd: number,
-    readonly atMs: number,
   ) {}
 }
 
@@ -47,52 +77,55 @@ export class BudgetLedger {
   overshootNanoUsd = 0;
   /** Whether anything has changed since `saved()`. */
   isDirty = false;
-  /** The least recently used first. */
-  private readonly accounts = new Map<string, BudgetAccount>();
-  private readonly openHolds = new WeakMap<BudgetAccount, Set<BudgetHold>>();
+  size = 0;
+  private readonly books = new Map<string, Book>();
+  private readonly booksOfLimit = new WeakMap<RateLimit, readonly Book[]>();
+  /** Of a ring of all accounts: its `newer` is the one that was used least recently. */
+  private readonly ring = new LedgerAccount({ name: '', accounts: new Map() }, '');
   private latestMs = 0;
 
   constructor(private readonly maxAccounts: number) {}
 
-  get size(): number {
-    return this.accounts.size;
+  /** What a request asks of the budgets of its scopes. */
+  ask(scopes: readonly RateLimitScope[], nanoUsd: number): BudgetHold {
+    const lines: BudgetLine[] = [];
+    for (const scope of scopes) {
+      const { budgets } = scope.limit;
+      if (budgets === undefined) continue;
+      const books = this.booksOf(scope.limit);
+      const key = shortKey(scope.key);
+      for (let i = 0; i < budgets.length; i++) {
+        const account = books[i].accounts.get(key) ?? NEVER_USED;
+        lines.push({ scope, budget: budgets[i], book: books[i], key, account, part: NO_PART });
+      }
+    }
+    return new BudgetHold(scopes, lines, nanoUsd);
   }
 
   /** Whether some budget denies: of several the gravest, then the one that denies for longest. */
-  denial(scopes: readonly RateLimitScope[], nanoUsd: number, nowMs: number): LedgerDenial | undefined {
+  denial({ scopes, lines, nanoUsd }: BudgetHold, nowMs: number): LedgerDenial | undefined {
     const atMs = this.at(nowMs);
-    // A scope that is named twice is taken from twice.
-    const asked = scopes.length > 1 ? new Map<string, number>() : undefined;
     let gravest: LedgerDenial | undefined;
-    scopes.forEach((scope, index) => {
-      for (const budget of scope.limit.budgets ?? []) {
-        const name = nameOf(scope, budget);
-        const ask = (asked?.get(name) ?? 0) + nanoUsd;
-        asked?.set(name, ask);
-        const account = this.find(name, atMs) ?? new BudgetAccount();
-        const denial = account.denial(budget, ask, atMs);
-        if (denial !== undefined && (gravest === undefined || isGraver(denial, gravest)))
-          gravest = { ...denial, scope: index, standing: account.standing(budget, atMs) };
-      }
-    });
+    for (let i = 0; i < lines.length; i++) {
+      const { scope, budget, account } = lines[i];
+      const asked = nanoUsd * (1 + timesBefore(lines, i));
+      const denial = account.prune(atMs).denial(budget, asked, atMs);
+      if (denial !== undefined && (gravest === undefined || isGraver(denial, gravest)))
+        gravest = { ...denial, scope: scopes.indexOf(scope), standing: account.standing(budget, atMs) };
+    }
     return gravest;
   }
 
-  /** Holds an amount in every budget, which `denial` has allowed. */
-  hold(scopes: readonly RateLimitScope[], nanoUsd: number, nowMs: number): BudgetHold {
-    const atMs = this.at(nowMs);
-    const lines = scopes.flatMap((scope) =>
-      (scope.limit.budgets ?? []).map((budget): HeldLine => {
-        const account = this.account(nameOf(scope, budget), atMs);
-        const part = account.part(budget, atMs);
-        part.held = addNanoUsd(part.held, nanoUsd);
-        return { scope, budget, account, part };
-      }),
-    );
+  /** Holds what was asked, which `denial` has allowed at the same moment. */
+  hold(asked: BudgetHold, nowMs: number): void {
+    asked.atMs = this.at(nowMs);
+    for (const line of asked.lines) {
+      line.account = this.used(line.book, line.key);
+      line.part = line.account.part(line.budget, asked.atMs);
+      line.part.held = addNanoUsd(line.part.held, asked.nanoUsd);
+    }
+    this.open(asked);
     this.isDirty = true;
-    const hold = new BudgetHold(lines, nanoUsd, atMs);
-    this.open(hold);
-    return hold;
   }
 
   /**
@@ -104,7 +137,7 @@ export class BudgetLedger {
     const more = nanoUsd - (charged ?? hold.nanoUsd);
     if (more <= 0) return undefined;
     const scopes = [...new Set(hold.lines.map(({ scope }) => scope))];
-    const denial = this.denial(scopes, more, nowMs);
+    const denial = this.denial(this.ask(scopes, more), nowMs);
     if (denial !== undefined) return { ...denial, limitName: scopes[denial.scope].limit.name };
     for (const { account, part } of hold.lines) {
       part.held = addNanoUsd(part.held, charged === undefined ? more : nanoUsd);
@@ -121,13 +154,13 @@ export class BudgetLedger {
   /** Replaces a hold by what was spent, in the window of the hold; later calls correct it. */
   settle(hold: BudgetHold, nanoUsd: number, nowMs: number): readonly BudgetSpending[] {
     const atMs = this.at(nowMs);
-    const { charged, lines } = hold;
+    const { charged } = hold;
     const [returned, more] = charged === undefined ? [hold.nanoUsd, nanoUsd] : [0, nanoUsd - charged];
     this.overshootNanoUsd = addNanoUsd(this.overshootNanoUsd, overshoot(hold, nanoUsd) - overshoot(hold, charged ?? 0));
     hold.charged = nanoUsd;
     this.isDirty = true;
-    for (const { account } of lines) this.openHolds.get(account)?.delete(hold);
-    return lines.map(({ scope, budget, account, part }) => {
+    return hold.lines.map(({ scope, budget, account, part }) => {
+      account.open?.delete(hold);
       const beforeNanoUsd = account.prune(atMs).spent;
       part.held = addNanoUsd(part.held, -returned);
       part.spent = addNanoUsd(part.spent, more);
@@ -139,83 +172,83 @@ export class BudgetLedger {
   /** Replaces what was spent in the window of one budget. */
   setSpent(scope: RateLimitScope, budget: BudgetLimit, nanoUsd: number, nowMs: number): void {
     const atMs = this.at(nowMs);
-    this.account(nameOf(scope, budget), atMs).setSpent(budget, nanoUsd, atMs);
-    this.isDirty = true;
+    this.accountOf(scope, budget, atMs).setSpent(budget, nanoUsd, atMs);
   }
 
   /** Raises one budget until its window is over. */
   raise(scope: RateLimitScope, budget: BudgetLimit, nanoUsd: number, nowMs: number): void {
     const atMs = this.at(nowMs);
-    this.account(nameOf(scope, budget), atMs).raise(budget, nanoUsd, atMs);
-    this.isDirty = true;
+    this.accountOf(scope, budget, atMs).raise(budget, nanoUsd, atMs);
   }
 
   /** Holds of a key that are not settled. */
-  holds(scope: RateLimitScope, nowMs: number): HeldMoney {
+  holds({ limit, key }: RateLimitScope, nowMs: number): HeldMoney {
     const atMs = this.at(nowMs);
-    const [budget] = scope.limit.budgets ?? [];
-    const account = budget && this.find(nameOf(scope, budget), atMs);
-    const holds = [...((account && this.openHolds.get(account)) ?? [])];
+    const holds = [...(this.booksOf(limit).at(0)?.accounts.get(shortKey(key))?.open ?? [])];
     // A set keeps the order in which holds were opened.
     const oldest = holds.slice(0, MOST_SHOWN_HOLDS).map(({ nanoUsd, atMs: takenMs }) => ({ nanoUsd, ageMs: atMs - takenMs }));
     return { count: holds.length, oldest };
   }
 
-  private open(hold: BudgetHold): void {
-    for (const { account } of hold.lines) {
-      const holds = this.openHolds.get(account);
-      if (holds === undefined) this.openHolds.set(account, new Set([hold]));
-      else holds.add(hold);
-    }
-  }
-
   /** @param pending What the decision would hold on top. */
   standings({ limit, key }: RateLimitScope, nowMs: number, pending = 0): readonly BudgetStanding[] | undefined {
+    if (limit.budgets === undefined) return undefined;
     const atMs = this.at(nowMs);
-    return limit.budgets?.map((budget) =>
-      (this.find(nameOf({ limit, key }, budget), atMs) ?? new BudgetAccount()).standing(budget, atMs, pending),
-    );
+    const short = shortKey(key);
+    const books = this.booksOf(limit);
+    return limit.budgets.map((budget, i) => (books[i].accounts.get(short)?.prune(atMs) ?? NEVER_USED).standing(budget, atMs, pending));
   }
 
-  /** The budgets that a hold was taken from, without a look at their names. */
-  standingsOf({ lines }: BudgetHold, nowMs: number): ReadonlyMap<RateLimitScope, readonly BudgetStanding[]> {
+  /** How the budgets of one of its scopes stand after a hold. */
+  standingsOf({ lines }: BudgetHold, scope: RateLimitScope, nowMs: number): readonly BudgetStanding[] | undefined {
+    if (scope.limit.budgets === undefined) return undefined;
     const atMs = this.at(nowMs);
-    const found = new Map<RateLimitScope, BudgetStanding[]>();
-    for (const { scope, budget, account } of lines) {
-      const standing = account.standing(budget, atMs);
-      const others = found.get(scope);
-      if (others === undefined) found.set(scope, [standing]);
-      // The same scope may be named twice.
-      else if (others.length < (scope.limit.budgets?.length ?? 0)) others.push(standing);
+    const first = lines.findIndex((line) => line.scope === scope);
+    const own = lines.slice(first, first + scope.limit.budgets.length);
+    return own.map(({ budget, account }) => account.standing(budget, atMs));
+  }
+
+  reset({ limit, key }: RateLimitScope): void {
+    const short = shortKey(key);
+    for (const book of this.booksOf(limit)) {
+      const account = book.accounts.get(short);
+      if (account !== undefined) this.forget(account);
     }
-    return found;
-  }
-
-  reset(scope: RateLimitScope): void {
-    for (const budget of scope.limit.budgets ?? []) this.accounts.delete(nameOf(scope, budget));
     this.isDirty = true;
   }
 
-  /** The accounts by name: `LIMIT/BUDGET/KEY`. */
-  entries(): IterableIterator<[string, BudgetAccount]> {
-    return this.accounts.entries();
+  /** All accounts by name: `LIMIT/BUDGET/KEY`. */
+  *entries(): Generator<[string, BudgetAccount]> {
+    for (const book of this.books.values()) for (const account of book.accounts.values()) yield [account.name, account];
   }
 
   /** Names of limits and keys, from the account at `from` on. */
   names(from: number, count: number): readonly (readonly [limitName: string, key: string])[] {
     const names: (readonly [string, string])[] = [];
     let place = 0;
-    for (const name of this.accounts.keys()) {
-      if (place++ < from) continue;
-      if (names.length === count) break;
-      const [limitName, , ...key] = name.split(SEPARATOR);
-      names.push([limitName, key.join(SEPARATOR)]);
+    for (const book of this.books.values()) {
+      if (place + book.accounts.size <= from) {
+        place += book.accounts.size;
+        continue;
+      }
+      const [limitName] = book.name.split(SEPARATOR);
+      for (const key of book.accounts.keys()) {
+        if (place++ < from) continue;
+        if (names.length === count) return names;
+        names.push([limitName, key]);
+      }
     }
     return names;
   }
 
+  /** Takes an account over from a file. @param name `LIMIT/BUDGET/KEY` */
   restore(name: string, account: BudgetAccount): void {
-    this.accounts.set(name, account);
+    const [limitName, id, ...key] = name.split(SEPARATOR);
+    const own = this.used(this.book(limitName + SEPARATOR + id), key.join(SEPARATOR));
+    own.parts = account.parts;
+    own.total = account.total;
+    own.raisedNanoUsd = account.raisedNanoUsd;
+    own.raisedUntilMs = account.raisedUntilMs;
   }
 
   /** As in the key table, time never runs back. */
@@ -223,38 +256,88 @@ export class BudgetLedger {
     return (this.latestMs = Math.max(this.latestMs, Math.floor(nowMs)));
   }
 
-  private find(name: string, atMs: number): BudgetAccount | undefined {
-    return this.accounts.get(name)?.prune(atMs);
+  private open(hold: BudgetHold): void {
+    for (const { account } of hold.lines) (account.open ??= new Set()).add(hold);
   }
 
-  private account(name: string, atMs: number): BudgetAccount {
-    let account = this.find(name, atMs);
-    if (account === undefined) {
-      this.makeRoom(atMs);
-      account = new BudgetAccount();
-    } else this.accounts.delete(name);
-    this.accounts.set(name, account);
+  private booksOf(limit: RateLimit): readonly Book[] {
+    let books = this.booksOfLimit.get(limit);
+    if (books === undefined) {
+      books = (limit.budgets ?? []).map(({ id }) => this.book(limit.name + SEPARATOR + id));
+      this.booksOfLimit.set(limit, books);
+    }
+    return books;
+  }
+
+  private book(name: string): Book {
+    let book = this.books.get(name);
+    if (book === undefined) this.books.set(name, (book = { name, accounts: new Map() }));
+    return book;
+  }
+
+  private accountOf({ limit, key }: RateLimitScope, budget: BudgetLimit, atMs: number): LedgerAccount {
+    const book = this.booksOf(limit)[limit.budgets?.indexOf(budget) ?? 0];
+    this.isDirty = true;
+    return this.used(book, shortKey(key)).prune(atMs);
+  }
+
+  /** The account of a key, opened if it is new, which is now the one that was used last. */
+  private used(book: Book, key: string): LedgerAccount {
+    let account = book.accounts.get(key);
+    if (account !== undefined) unlink(account);
+    else {
+      this.makeRoom();
+      book.accounts.set(key, (account = new LedgerAccount(book, key)));
+      this.size++;
+    }
+    const { ring } = this;
+    account.older = ring.older;
+    account.newer = ring;
+    ring.older = ring.older.newer = account;
     return account;
   }
 
+  private forget(account: LedgerAccount): void {
+    unlink(account);
+    account.book.accounts.delete(account.key);
+    this.size--;
+  }
+
   /** Idle accounts go first, because an evicted one has forgotten what it spent. */
-  private makeRoom(atMs: number): void {
-    const { accounts } = this;
-    if (accounts.size < this.maxAccounts) return;
-    let looked = 0;
-    for (const [name, account] of accounts) {
-      if (account.prune(atMs).isIdle) accounts.delete(name);
-      if (++looked >= SWEPT) break;
+  private makeRoom(): void {
+    const { ring } = this;
+    if (this.size < this.maxAccounts) return;
+    let account = ring.newer;
+    for (let looked = 0; looked < SWEPT && account !== ring; looked++) {
+      const { newer } = account;
+      if (account.prune(this.latestMs).isIdle) this.forget(account);
+      account = newer;
     }
-    if (accounts.size < this.maxAccounts) return;
-    accounts.delete(accounts.keys().next().value as string);
+    if (this.size < this.maxAccounts) return;
+    this.forget(ring.newer);
     this.evicted++;
   }
 }
 
-function nameOf({ limit, key }: RateLimitScope, { id }: BudgetLimit): string {
-  const short = key.length <= LONGEST_KEY ? key : `~${createHash('sha256').update(key, 'utf16le').digest('base64url')}`;
-  return limit.name + SEPARATOR + id + SEPARATOR + short;
+/** Stands for an account that is not there. */
+const NEVER_USED = new LedgerAccount({ name: '', accounts: new Map() }, '');
+const NO_PART: BudgetPart = { startMs: 0, endMs: 0, spent: 0, held: 0 };
+
+function unlink({ older, newer }: LedgerAccount): void {
+  older.newer = newer;
+  newer.older = older;
+}
+
+/** A scope that is named twice is taken from twice. */
+function timesBefore(lines: readonly BudgetLine[], place: number): number {
+  const { book, key } = lines[place];
+  let times = 0;
+  for (let i = 0; i < place; i++) if (lines[i].book === book && lines[i].key === key) times++;
+  return times;
+}
+
+function shortKey(key: string): string {
+  return key.length <= LONGEST_KEY ? key : `~${createHash('sha256').update(key, 'utf16le').digest('base64url')}`;
 }
 
 function isGraver(denial: Denial, other: LedgerDenial): boolean {

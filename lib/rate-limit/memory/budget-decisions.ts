@@ -36,12 +36,13 @@ export class BudgetDecisions {
     const { ledger } = this;
     const asked = ledger.ask(scopes, ask.nanoUsd);
     const decision = this.decide('check', asked, ask, nowMs);
-    if (!decision.allowed || decision.outage !== undefined)
-      return decisionOf(decision, this.standings(scopes, decision, nowMs, 0));
+    if (!decision.allowed || decision.outage !== undefined) return decisionOf(decision, this.standings(scopes, decision, nowMs, 0));
     ledger.hold(asked, nowMs);
+    const budgets = ledger.standingsOf(asked, nowMs);
+    let next = 0;
     const standings = decision.standings.map((standing, index) => {
-      const own = ledger.standingsOf(asked, scopes[index], nowMs);
-      return own === undefined ? standing : standingWith(standing, own);
+      const count = scopes[index].limit.budgets?.length ?? 0;
+      return count === 0 ? standing : standingWith(standing, budgets.slice(next, (next += count)));
     });
     return decisionOf(decision, standings, asked);
   }

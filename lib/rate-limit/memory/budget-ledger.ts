@@ -3,6 +3,7 @@ import { addNanoUsd } from '../../common/nano-usd.js';
 import { BudgetAccount, type BudgetPart, type BudgetSpending, type BudgetStanding, type Denial } from '../budget/account.js';
 import type { BudgetLimit } from '../budget/budget-limits.js';
 import type { RateLimit } from '../limits.js';
+import { join, leave, membersOf, RingHead, type Linked } from './ring.js';
 import { MOST_SHOWN_HOLDS, type BudgetDenial, type Extension, type HeldMoney, type RateLimitScope } from '../store.js';
 
 /** Accounts that a new one makes the ledger look at, so that idle ones go. */
@@ -19,12 +20,12 @@ interface Book {
   readonly accounts: Map<string, LedgerAccount>;
 }
 
-/** An account, and its place among all by their last use. */
-class LedgerAccount extends BudgetAccount {
-  older: LedgerAccount = this;
-  newer: LedgerAccount = this;
-  /** Holds that are not settled, the oldest first. */
-  open: Set<BudgetHold> | undefined = undefined;
+/** An account, and its place in the ring of all by their last use. */
+class LedgerAccount extends BudgetAccount implements Linked {
+  older: Linked = this;
+  newer: Linked = this;
+  /** Head of the ring of lines that were taken and are not settled. */
+  readonly open: Linked = new RingHead();
 
   constructor(
     readonly book: Book,
@@ -39,13 +40,19 @@ class LedgerAccount extends BudgetAccount {
 }
 
 /** One budget that a request asks and, once it is allowed, what was taken from. */
-interface BudgetLine {
-  readonly scope: RateLimitScope;
-  readonly budget: BudgetLimit;
-  readonly book: Book;
-  readonly key: string;
-  account: LedgerAccount;
-  part: BudgetPart;
+class BudgetLine implements Linked {
+  older: Linked = this;
+  newer: Linked = this;
+  hold: BudgetHold | undefined = undefined;
+  part: BudgetPart = NO_PART;
+
+  constructor(
+    readonly scope: RateLimitScope,
+    readonly budget: BudgetLimit,
+    readonly book: Book,
+    readonly key: string,
+    public account: LedgerAccount,
+  ) {}
 }
 
 /** What one decision asks of budgets, and takes if it is allowed. */
@@ -80,8 +87,8 @@ export class BudgetLedger {
   size = 0;
   private readonly books = new Map<string, Book>();
   private readonly booksOfLimit = new WeakMap<RateLimit, readonly Book[]>();
-  /** Of a ring of all accounts: its `newer` is the one that was used least recently. */
-  private readonly ring = new LedgerAccount({ name: '', accounts: new Map() }, '');
+  /** Head of the ring of all accounts, by their last use. */
+  private readonly byUse: Linked = new RingHead();
   private latestMs = 0;
 
   constructor(private readonly maxAccounts: number) {}
@@ -96,7 +103,7 @@ export class BudgetLedger {
       const key = shortKey(scope.key);
       for (let i = 0; i < budgets.length; i++) {
         const account = books[i].accounts.get(key) ?? NEVER_USED;
-        lines.push({ scope, budget: budgets[i], book: books[i], key, account, part: NO_PART });
+        lines.push(new BudgetLine(scope, budgets[i], books[i], key, account));
       }
     }
     return new BudgetHold(scopes, lines, nanoUsd);
@@ -159,8 +166,9 @@ export class BudgetLedger {
     this.overshootNanoUsd = addNanoUsd(this.overshootNanoUsd, overshoot(hold, nanoUsd) - overshoot(hold, charged ?? 0));
     hold.charged = nanoUsd;
     this.isDirty = true;
-    return hold.lines.map(({ scope, budget, account, part }) => {
-      account.open?.delete(hold);
+    return hold.lines.map((line) => {
+      const { scope, budget, account, part } = line;
+      leave(line);
       const beforeNanoUsd = account.prune(atMs).spent;
       part.held = addNanoUsd(part.held, -returned);
       part.spent = addNanoUsd(part.spent, more);
@@ -184,10 +192,11 @@ export class BudgetLedger {
   /** Holds of a key that are not settled. */
   holds({ limit, key }: RateLimitScope, nowMs: number): HeldMoney {
     const atMs = this.at(nowMs);
-    const holds = [...(this.booksOf(limit).at(0)?.accounts.get(shortKey(key))?.open ?? [])];
-    // A set keeps the order in which holds were opened.
-    const oldest = holds.slice(0, MOST_SHOWN_HOLDS).map(({ nanoUsd, atMs: takenMs }) => ({ nanoUsd, ageMs: atMs - takenMs }));
-    return { count: holds.length, oldest };
+    const account = this.booksOf(limit).at(0)?.accounts.get(shortKey(key));
+    const open = account === undefined ? [] : [...membersOf(account.open)];
+    const holds = new Set(open.map((line) => (line as BudgetLine).hold as BudgetHold));
+    const oldest = [...holds].slice(0, MOST_SHOWN_HOLDS).map(({ nanoUsd, atMs: takenMs }) => ({ nanoUsd, ageMs: atMs - takenMs }));
+    return { count: holds.size, oldest };
   }
 
   /** @param pending What the decision would hold on top. */
@@ -199,13 +208,10 @@ export class BudgetLedger {
     return limit.budgets.map((budget, i) => (books[i].accounts.get(short)?.prune(atMs) ?? NEVER_USED).standing(budget, atMs, pending));
   }
 
-  /** How the budgets of one of its scopes stand after a hold. */
-  standingsOf({ lines }: BudgetHold, scope: RateLimitScope, nowMs: number): readonly BudgetStanding[] | undefined {
-    if (scope.limit.budgets === undefined) return undefined;
+  /** How the budgets stand that a hold was taken from: those of the first scope, of the next … */
+  standingsOf({ lines }: BudgetHold, nowMs: number): readonly BudgetStanding[] {
     const atMs = this.at(nowMs);
-    const first = lines.findIndex((line) => line.scope === scope);
-    const own = lines.slice(first, first + scope.limit.budgets.length);
-    return own.map(({ budget, account }) => account.standing(budget, atMs));
+    return lines.map(({ budget, account }) => account.standing(budget, atMs));
   }
 
   reset({ limit, key }: RateLimitScope): void {
@@ -257,7 +263,11 @@ export class BudgetLedger {
   }
 
   private open(hold: BudgetHold): void {
-    for (const { account } of hold.lines) (account.open ??= new Set()).add(hold);
+    for (const line of hold.lines) {
+      line.hold = hold;
+      leave(line);
+      join(line.account.open, line);
+    }
   }
 
   private booksOf(limit: RateLimit): readonly Book[] {
@@ -284,37 +294,30 @@ export class BudgetLedger {
   /** The account of a key, opened if it is new, which is now the one that was used last. */
   private used(book: Book, key: string): LedgerAccount {
     let account = book.accounts.get(key);
-    if (account !== undefined) unlink(account);
+    if (account !== undefined) leave(account);
     else {
       this.makeRoom();
       book.accounts.set(key, (account = new LedgerAccount(book, key)));
       this.size++;
     }
-    const { ring } = this;
-    account.older = ring.older;
-    account.newer = ring;
-    ring.older = ring.older.newer = account;
+    join(this.byUse, account);
     return account;
   }
 
   private forget(account: LedgerAccount): void {
-    unlink(account);
+    leave(account);
     account.book.accounts.delete(account.key);
     this.size--;
   }
 
   /** Idle accounts go first, because an evicted one has forgotten what it spent. */
   private makeRoom(): void {
-    const { ring } = this;
     if (this.size < this.maxAccounts) return;
-    let account = ring.newer;
-    for (let looked = 0; looked < SWEPT && account !== ring; looked++) {
-      const { newer } = account;
-      if (account.prune(this.latestMs).isIdle) this.forget(account);
-      account = newer;
-    }
+    const eldest: LedgerAccount[] = [];
+    for (const member of membersOf(this.byUse)) if (eldest.push(member as LedgerAccount) === SWEPT) break;
+    for (const account of eldest) if (account.prune(this.latestMs).isIdle) this.forget(account);
     if (this.size < this.maxAccounts) return;
-    this.forget(ring.newer);
+    this.forget(eldest[0]);
     this.evicted++;
   }
 }
@@ -322,11 +325,6 @@ export class BudgetLedger {
 /** Stands for an account that is not there. */
 const NEVER_USED = new LedgerAccount({ name: '', accounts: new Map() }, '');
 const NO_PART: BudgetPart = { startMs: 0, endMs: 0, spent: 0, held: 0 };
-
-function unlink({ older, newer }: LedgerAccount): void {
-  older.newer = newer;
-  newer.older = older;
-}
 
 /** A scope that is named twice is taken from twice. */
 function timesBefore(lines: readonly BudgetLine[], place: number): number {

@@ -43,7 +43,9 @@ function newMessage(bytes: number, index: number): Message {
   const length = Math.min(Math.round(bytes), all.length - 1);
   const start = randomInt(all.length - length);
   const role = index === 0 ? 'system' : index % 2 === 1 ? 'user' : 'assistant';
-  return { role, content: `${randomInt(2 ** 40)} ${all.slice(start, start + length)}` };
+  // Without half a surrogate pair at the ends, which liter-llm refuses.
+  const text = Buffer.from(all.slice(start, start + length)).toString();
+  return { role, content: `${randomInt(2 ** 40)} ${text}` };
 }
 
 /** Makes the messages of one client's requests, one after the other. */

@@ -20,7 +20,7 @@ export function ours(origin: string): Type {
       FastLiteLLMModule.forRoot({
         router: { modelList: [deployment('one'), deployment('two')] },
         rateLimit: { limits: { chat: LIMIT } },
-        connectionPool: { maxConnections: 1024, maxConnectionsPerEndpoint: 256 },
+        connectionPool: { maxConnections: 1024, maxConnectionsPerEndpoint: 1024 },
         tokenCounter: { preload: ['o200k_base'] },
       }),
       FastLiteLLMGatewayModule.forRoot({ endpoints: ['chat'], rateLimit: [{ name: 'chat' }] }),

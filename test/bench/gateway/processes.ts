@@ -111,7 +111,7 @@ export class LoadProcess {
   async run(job: LoadJob): Promise<LoadResult> {
     this.child.send(job);
     const [answer] = (await once(this.child, 'message')) as [{ result?: LoadResult; error?: string }];
-    if (answer.result === undefined) throw new Error(answer.error);
+    if (answer.result === undefined) throw new Error(`${job.origin}: ${answer.error}`);
     return answer.result;
   }
 
@@ -160,6 +160,10 @@ general_settings: { master_key: ${MASTER_KEY} }
 function literLlmConfig(origin: string): string {
   return `[general]
 master_key = "${MASTER_KEY}"
+
+# The provider of the bench is on loopback, which it refuses by default.
+[security]
+outbound_policy = "off"
 
 [[models]]
 name = "gpt-4o"

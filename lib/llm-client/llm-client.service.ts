@@ -27,7 +27,8 @@ import { accountCall, modelCall } from './forward/forward-requests.js';
 import { FORWARDED_PATHS, type Forwarded, type ForwardedOperation, type ForwardedPath } from './forward/forwarded.js';
 import type { CallHookOptions, ModelCallHook } from './hooks/call-hook.js';
 import { CallHooks } from './hooks/call-hooks.js';
-import { HookedSender, refuseUnread, type RequestReader } from './hooks/hooked-sender.js';
+import type * as Hooked from './hooks/hooked-sender.js';
+import type { RequestReader } from './hooks/hooked-sender.js';
 import type { InstalledHook } from './hooks/installed-hook.js';
 import { RunningCall } from './hooks/running-call.js';
 import { callSamples } from './metrics.js';
@@ -402,6 +403,7 @@ export class LlmClient implements Capability {
   private sendHooked(operation: Operation, { asked, given, request }: HookedRequest, hooks: readonly InstalledHook[]): Promise<AnyAnswer> {
     const { model, stream, options, startedAtMs } = request;
     const running = new RunningCall(hooks, { operation, model, stream, startedAtMs, request: options.request, body: asked.body });
+    const { HookedSender } = hookedSending();
     const reader: RequestReader = {
       read: async (body) => {
         const changed = body as ModelRequest;
@@ -428,7 +430,7 @@ export class LlmClient implements Capability {
       sender.onChunk = (chunk) => running.observe('onEvent', (hook) => hook.onEvent?.(running.view, chunk as Fields));
     }
     const hooked: Sender<R> = {
-      prepare: () => refuseUnread(running),
+      prepare: () => hookedSending().refuseUnread(running),
       send: (attempt) => sender.send(attempt),
       countPrompt: (overrides) => sender.countPrompt(overrides),
     };
@@ -470,4 +472,10 @@ function describe(model: string, send: unknown, options: ExecuteOptions, stream:
   checkString('options.operation', operation, refuseArgument);
   const { maxTokens, inputTokens: promptTokens } = routing ?? {};
   return { operation, model, stream, maxTokens, promptTokens, startedAtMs: performance.now() };
+}
+
+/** What only apps with hooks need. */
+function hookedSending(): typeof Hooked {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded when it is first used
+  return require('./hooks/hooked-sender.js') as typeof Hooked;
 }

@@ -55,16 +55,18 @@ export function readGatewaySettings(env: Environment): GatewaySettings {
     );
   }
   const others = masterKey === null ? [] : proxy.authentication;
+  const keysFile = env.API_KEYS_FILE || null;
   return {
     keys: new ApiKeys({ masterKey, others: proKeys(env, masterKey), header: proxy.keyHeader }),
     masterKey,
     keyHeader: proxy.keyHeader,
-    keysFile: env.API_KEYS_FILE || null,
+    keysFile,
     corsOrigins: listOf(env.CORS_ORIGINS).map(checkOrigin),
     // DNS rebinding: any web site can point its own name at this machine's address.
     hosts: masterKey === null && isLocal ? [...listOf(env.ALLOWED_HOSTS), host].map((name) => name.toLowerCase()) : null,
     notices: [
       ...(masterKey === null ? [] : ['Gateway: a key is needed for everything but /health and the dashboard']),
+      ...(masterKey === null || keysFile !== null ? [] : ['Gateway: set API_KEYS_FILE to a file for the keys that /key/generate makes']),
       ...(others.length === 0 ? [] : [`Gateway: ${others.join(', ')} not supported; clients without the master key get 401`]),
       ...(ignored.length === 0 ? [] : [`Gateway: ${ignored.join(', ')} ignored, as IGNORE_LITELLM_SETTINGS says`]),
     ],

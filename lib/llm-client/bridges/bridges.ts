@@ -1,16 +1,18 @@
+/* eslint-disable @typescript-eslint/no-require-imports -- each is loaded when it is first used */
 import type { Operation } from '../providers/protocol.js';
 import type { Bridge } from './bridge.js';
-import { COMPLETIONS_BRIDGE } from './completions/completions.js';
-import { MESSAGES_BRIDGE } from './messages/messages.js';
-import { RESPONSES_BRIDGE } from './responses/responses.js';
+import type * as Completions from './completions/completions.js';
+import type * as Messages from './messages/messages.js';
+import type * as Responses from './responses/responses.js';
 
-const BRIDGES: Readonly<Partial<Record<Operation, Bridge>>> = {
-  completions: COMPLETIONS_BRIDGE,
-  messages: MESSAGES_BRIDGE,
-  responses: RESPONSES_BRIDGE,
+/** Loaded with the first call that needs them. */
+const BRIDGES: Readonly<Partial<Record<Operation, () => Bridge>>> = {
+  completions: () => (require('./completions/completions.js') as typeof Completions).COMPLETIONS_BRIDGE,
+  messages: () => (require('./messages/messages.js') as typeof Messages).MESSAGES_BRIDGE,
+  responses: () => (require('./responses/responses.js') as typeof Responses).RESPONSES_BRIDGE,
 };
 
 /** How an operation is served by chat; `undefined`: it is chat, or cannot be. */
 export function bridgeOf(operation: Operation): Bridge | undefined {
-  return BRIDGES[operation];
+  return BRIDGES[operation]?.();
 }

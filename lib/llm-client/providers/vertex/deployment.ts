@@ -6,7 +6,7 @@ import type { ProviderAddress } from '../provider-address.js';
 import { GoogleAuthorization, googleCredentials } from './credentials.js';
 import { vertexModel } from './models.js';
 import { vertexPlace } from './place.js';
-import { vertexProtocol } from './vertex.js';
+import type * as Vertex from './vertex.js';
 
 /** How a deployment on Vertex AI is reached. */
 export interface VertexDeployment {
@@ -44,6 +44,8 @@ export function vertexDeployment(facts: VertexDeploymentFacts): VertexDeployment
   if (known.api === 'unsupported')
     throw new DeploymentFault(deploymentId, 'model', `the protocol of ${model} on Vertex AI is not supported`, known.mend);
   const credentials = googleCredentials(params, env, deploymentId);
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- it brings Claude's and Gemini's protocols
+  const { vertexProtocol } = require('./vertex.js') as typeof Vertex;
   const place = vertexPlace({ ...facts, ownProject: credentials.project });
   const { url, variable } = place;
   // An address and credentials that both come from the environment belong together.

@@ -1,8 +1,9 @@
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { open, readFile, rm, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, FastLiteLLMError, InvalidConfigurationError } from '../common/errors.js';
 import { checkArray, checkKnownKeys, checkObject, checkString } from '../common/options.js';
+import { OWNER_ONLY, replaceFile } from '../common/replace-file.js';
 import { checkApiKeyRecord, type ApiKeyRecord } from './api-key-record.js';
 import type { ApiKeyStore } from './api-key-store.js';
 
@@ -168,17 +169,9 @@ function readRecords(file: string, text: string | undefined): Records {
   return records;
 }
 
-/** Written beside the file and renamed, so that a reader finds it whole. */
-async function write(file: string, records: Records): Promise<void> {
-  const draft = `${file}.${process.pid}.tmp`;
-  const handle = await open(draft, 'w', 0o600);
-  try {
-    await handle.writeFile(`${JSON.stringify({ version: VERSION, keys: [...records.values()] }, undefined, 2)}\n`);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(draft, file);
+function write(file: string, records: Records): Promise<void> {
+  const text = JSON.stringify({ version: VERSION, keys: [...records.values()] }, undefined, 2);
+  return replaceFile(file, OWNER_ONLY, (draft) => draft.writeFile(`${text}\n`));
 }
 
 /** Runs `work` while no other process does so. */
@@ -199,7 +192,7 @@ async function withLock<T>(lock: string, work: () => Promise<T>): Promise<T> {
 
 async function take(lock: string): Promise<boolean> {
   try {
-    await (await open(lock, 'wx', 0o600)).close();
+    await (await open(lock, 'wx', OWNER_ONLY)).close();
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

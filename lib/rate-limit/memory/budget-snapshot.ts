@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
 import { addNanoUsd } from '../../common/nano-usd.js';
 import { errorMessage, InvalidConfigurationError } from '../../common/errors.js';
+import { OWNER_ONLY, replaceFile } from '../../common/replace-file.js';
 import { BudgetAccount, type BudgetPart } from '../budget/account.js';
 import type { BudgetLedger } from './budget-ledger.js';
 
@@ -55,24 +55,18 @@ export class BudgetSnapshot {
   }
 }
 
-async function write(ledger: BudgetLedger, file: string): Promise<void> {
-  const draft = `${file}.${process.pid}.tmp`;
-  // Keys may name users.
-  const handle = await open(draft, 'w', 0o600);
-  try {
+/** Keys may name users. */
+function write(ledger: BudgetLedger, file: string): Promise<void> {
+  return replaceFile(file, OWNER_ONLY, async (draft) => {
     let lines = [HEADER];
     for (const [name, account] of ledger.entries()) {
       lines.push(JSON.stringify(lineOf(name, account)));
       if (lines.length < SLICE) continue;
-      await handle.write(`${lines.join('\n')}\n`);
+      await draft.write(`${lines.join('\n')}\n`);
       lines = [];
     }
-    await handle.write(`${lines.join('\n')}\n`);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(draft, file);
+    await draft.write(`${lines.join('\n')}\n`);
+  });
 }
 
 function restore(ledger: BudgetLedger, file: string): void {

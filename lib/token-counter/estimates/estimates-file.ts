@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
 import { errorMessage, InvalidConfigurationError } from '../../common/errors.js';
+import { replaceFile } from '../../common/replace-file.js';
 import type { TokenEstimates } from './token-estimates.js';
 
 const EVERY_MS = 30_000;
 const VERSION_FIELD = 'fastLiteLLMEstimates';
 const VERSION = 1;
+/** There is no content in it. */
+const READ_BY_ALL = 0o666;
 
 /** Keeps estimates in a file. Written beside it and renamed, so that it is whole. */
 export class EstimatesFile {
@@ -28,7 +30,8 @@ export class EstimatesFile {
   /** Writes what has changed. Never rejects: the next write tries again. */
   save(): Promise<void> {
     if (this.writing !== undefined || !this.estimates.isDirty) return this.writing ?? Promise.resolve();
-    this.writing = write(this.file, JSON.stringify({ [VERSION_FIELD]: VERSION, models: this.estimates.keep() }))
+    const text = JSON.stringify({ [VERSION_FIELD]: VERSION, models: this.estimates.keep() });
+    this.writing = replaceFile(this.file, READ_BY_ALL, (draft) => draft.writeFile(text))
       .then(
         () => (this.failure = undefined),
         (error: unknown) => {
@@ -64,16 +67,4 @@ function read(file: string, option: string): Readonly<Record<string, unknown>> {
   } catch (error) {
     throw new InvalidConfigurationError(option, `is no file of estimates (${errorMessage(error)}); remove it to start anew`);
   }
-}
-
-async function write(file: string, text: string): Promise<void> {
-  const draft = `${file}.${process.pid}.tmp`;
-  const handle = await open(draft, 'w');
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(draft, file);
 }

@@ -5,6 +5,8 @@ import { TokenizerError, type TokenizerModel } from './tokenizer-model.js';
 
 /** Ids of both engines' tables. */
 const MOST_IDS = 1 << 19;
+/** Merging a token takes time by the square of its bytes; known files have at most 512. */
+const MOST_BYTES = 4096;
 const NO_RANK = Infinity;
 /** Pairs of ids as one number. */
 const PAIR = 1 << 20;
@@ -26,6 +28,7 @@ interface Made {
  */
 export function packTokenizer(model: TokenizerModel): Buffer {
   checkBytes(model);
+  checkSizes(model);
   const made = madeBy(model);
   const starts = startsOf(model);
   const ordered = [...made.keys()].sort((a, b) => rankOf(made, a) - rankOf(made, b));
@@ -65,6 +68,12 @@ export function packTokenizer(model: TokenizerModel): Buffer {
 function checkBytes({ byteIds }: TokenizerModel): void {
   for (let byte = 0; byte < 256; byte++)
     if (!Number.isInteger(byteIds[byte])) throw new TokenizerError('model.vocab', byte, 'must have a token for each byte');
+}
+
+function checkSizes({ tokens }: TokenizerModel): void {
+  if (tokens.size > MOST_IDS) throw new TokenizerError('model.vocab', tokens.size, `must have at most ${MOST_IDS} tokens`);
+  for (const { length } of tokens.values())
+    if (length > MOST_BYTES) throw new TokenizerError('model.vocab', length, `must have tokens of at most ${MOST_BYTES} bytes`);
 }
 
 /** What merging starts from: bytes, or characters with their bytes. */

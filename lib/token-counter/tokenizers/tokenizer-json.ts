@@ -4,6 +4,9 @@ import { TokenizerError, type AddedToken, type Merges, type PrefixSpace, type Sp
 
 type Json = Readonly<Record<string, unknown>>;
 
+/** Ids are written as 32 bits; the last one means none. */
+const LARGEST_ID = 2 ** 32 - 2;
+
 /** The character that stands for a space. */
 const METASPACE = '\u2581';
 /** Any other byte-level pre-tokenizer splits by this pattern if it is told to. */
@@ -18,7 +21,7 @@ export function readTokenizerJson(json: unknown): TokenizerModel {
   const model = record(file.model, 'model');
   checkModel(model);
   const isCharacters = model.byte_fallback === true;
-  const vocabulary = record(model.vocab, 'model.vocab') as Readonly<Record<string, number>>;
+  const vocabulary = readVocabulary(record(model.vocab, 'model.vocab'));
   const normalizer = readNormalizer(file.normalizer, isCharacters);
   const split = isCharacters ? characters(file.pre_tokenizer) : byteLevel(file.pre_tokenizer);
   const added = readAdded(file.added_tokens);
@@ -28,7 +31,7 @@ export function readTokenizerJson(json: unknown): TokenizerModel {
     spaces: isCharacters,
     prefixSpace: normalizer.prefixSpace === 'none' ? split.prefixSpace : normalizer.prefixSpace,
     tokens: readTokens(vocabulary, isCharacters),
-    byteIds: isCharacters ? fallbackBytes(vocabulary) : BYTE_CHARACTERS.map((character) => vocabulary[character]),
+    byteIds: isCharacters ? fallbackBytes(vocabulary) : BYTE_CHARACTERS.map((character) => vocabulary.get(character) as number),
     merges: readMerges(model.merges, vocabulary),
     added,
     bos: readBos(file.post_processor),
@@ -123,7 +126,7 @@ function readAdded(value: unknown): AddedToken[] {
   return array(value ?? [], 'added_tokens').map((entry, index) => {
     const path = `added_tokens[${index}]`;
     const { id, content, special, normalized, single_word: word, lstrip, rstrip } = record(entry, path);
-    if (typeof id !== 'number' || typeof content !== 'string' || content === '')
+    if (!isId(id) || typeof content !== 'string' || content === '')
       throw new TokenizerError(path, entry, 'must have an id and a content');
     if (special !== true && (word === true || lstrip === true || rstrip === true))
       throw new TokenizerError(path, content, 'must not depend on what is around it (single_word, lstrip, rstrip)');
@@ -131,11 +134,27 @@ function readAdded(value: unknown): AddedToken[] {
   });
 }
 
-function readTokens(vocabulary: Readonly<Record<string, number>>, isCharacters: boolean): Map<number, string> {
+/** The ids of tokens; a map, because `constructor` is a token of some. */
+type Vocabulary = ReadonlyMap<string, number>;
+
+function readVocabulary(given: Json): Vocabulary {
+  const vocabulary = new Map<string, number>();
+  for (const [token, id] of Object.entries(given)) {
+    if (!isId(id)) throw new TokenizerError(`model.vocab[${JSON.stringify(token.slice(0, 40))}]`, id, 'must be an id');
+    vocabulary.set(token, id);
+  }
+  return vocabulary;
+}
+
+function isId(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= LARGEST_ID;
+}
+
+function readTokens(vocabulary: Vocabulary, isCharacters: boolean): Map<number, string> {
   const tokens = new Map<number, string>();
-  for (const token of Object.keys(vocabulary)) {
+  for (const [token, id] of vocabulary) {
     const bytes = isCharacters ? charactersToBytes(token) : bytesOfToken(token);
-    if (bytes !== undefined) tokens.set(vocabulary[token], bytes);
+    if (bytes !== undefined) tokens.set(id, bytes);
   }
   return tokens;
 }
@@ -148,24 +167,24 @@ function charactersToBytes(token: string): string | undefined {
   return Buffer.from(token.replaceAll(METASPACE, ' ')).toString('latin1');
 }
 
-function fallbackBytes(vocabulary: Readonly<Record<string, number>>): number[] {
+function fallbackBytes(vocabulary: Vocabulary): number[] {
   return Array.from({ length: 256 }, (_, byte) => {
     const name = `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`;
     const character = byte < 0x80 ? (byte === 0x20 ? METASPACE : String.fromCharCode(byte)) : undefined;
-    const id = (character === undefined ? undefined : vocabulary[character]) ?? vocabulary[name];
+    const id = (character === undefined ? undefined : vocabulary.get(character)) ?? vocabulary.get(name);
     if (id === undefined) throw new TokenizerError('model.vocab', name, 'must have a token for each byte');
     return id;
   });
 }
 
-function readMerges(value: unknown, vocabulary: Readonly<Record<string, number>>): Merges {
+function readMerges(value: unknown, vocabulary: Vocabulary): Merges {
   const list = array(value, 'model.merges');
   const merges = { left: new Uint32Array(list.length), right: new Uint32Array(list.length), made: new Uint32Array(list.length) };
   for (const [index, entry] of list.entries()) {
-    const [left, right] = typeof entry === 'string' ? entry.split(' ') : (entry as readonly string[]);
-    const ids = [vocabulary[left], vocabulary[right], vocabulary[`${left}${right}`]];
-    if (ids.includes(undefined as never)) throw new TokenizerError(`model.merges[${index}]`, entry, 'must be of tokens of the vocabulary');
-    [merges.left[index], merges.right[index], merges.made[index]] = ids;
+    const [left, right] = typeof entry === 'string' ? entry.split(' ') : (array(entry, `model.merges[${index}]`) as readonly string[]);
+    const ids = [left, right, `${left}${right}`].map((token) => vocabulary.get(token));
+    if (ids.includes(undefined)) throw new TokenizerError(`model.merges[${index}]`, entry, 'must be of tokens of the vocabulary');
+    [merges.left[index], merges.right[index], merges.made[index]] = ids as number[];
   }
   return merges;
 }

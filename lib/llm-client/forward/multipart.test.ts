@@ -55,6 +55,30 @@ describe('MultipartBody', () => {
     expect(parse(Buffer.from(change(formOf([part('name="model"', 'm')]).toString()))).text('model')).toBe('m');
   });
 
+  it.each<[string, string | Buffer, string]>([
+    ['two dispositions', part('name="a"', 'x', 'content-disposition: form-data; name="model"\r\n'), 'one name each'],
+    ['a disposition behind a lone line feed', part('name="a"\ncontent-disposition: form-data; name="model"', 'x'), 'one name each'],
+    ['a disposition that goes on in the next line', part('name="a"', 'x', ' ; name="model"\r\n'), 'one name each'],
+    ['two names', part('name="a"; name="model"', 'x'), 'one name each'],
+    ['a name in another charset', part(`name="a"; name*=utf-8''model`, 'x'), 'one name each'],
+    ['a name without quotes', part('name=model', 'x'), 'one name each'],
+    ['a name with a backslash', part('name="\\model"', 'x'), 'one name each'],
+    ['a quote that is not closed', part('filename="a; name="model"', 'x'), 'one name each'],
+    ['a file without a name', part('filename="a"', 'x'), 'parts with names'],
+  ])('refuses %s, which servers read differently', (_, bytes, rule) => {
+    expect(() => parse(formOf([bytes as Buffer]))).toThrow(rule);
+  });
+
+  it.each<[string, string]>([
+    ['a name inside of the name of a file', 'filename="; name=\\"model\\""; name="a"'],
+    ['parameters in any case and order', 'FileName="b"; Name="a"'],
+    ['a file name in another charset', `name="a"; filename="b"; filename*=utf-8''%c3%a4`],
+    ['spaces and a semicolon at the end', 'name="a" ; filename="b" ;'],
+  ])('finds the name of a part beside %s', (_, disposition) => {
+    expect(parse(formOf([part(disposition, 'x')])).fields()).toEqual({});
+    expect(parse(formOf([part(disposition, 'x')])).without((name) => name === 'a')).toHaveLength('--x-1--\r\n'.length);
+  });
+
   it('accepts a boundary in quotes', () => {
     const bytes = formOf([part('name="model"', 'm')], 'a b:c');
     expect(MultipartBody.parse(bytes, 'Multipart/Form-Data; charset=utf-8; boundary="a b:c"').text('model')).toBe('m');

@@ -14,9 +14,13 @@ interface FormPart {
 const TYPE = /^multipart\/form-data[ \t]*(?:;|$)/i;
 /** RFC 2046: 1 to 70 characters. */
 const BOUNDARY = /;[ \t]*boundary=(?:"([\w'()+,./:=? -]{1,70})"|([\w'()+,./:=?-]{1,70}))[ \t]*(?:;|$)/i;
-const NAME = /;[ \t]*name="([^"\r\n]{0,1000})"/i;
-const DISPOSITION = /^content-disposition:[ \t]*form-data\b([^\r\n]*)$/im;
-const FILE = /;[ \t]*filename\*?=/i;
+const DISPOSITION = /^content-disposition[ \t]*:([^\r\n]*)/gim;
+const FORM_DATA = /^[ \t]*form-data[ \t]*/i;
+/** Behind the one before: a name inside of a file's name is none. */
+const PARAMETER = /;[ \t]*([\w*-]{1,100})=(?:"([^"\\\r\n]*(?:\\[^\r\n][^"\\\r\n]*)*)"|([^\s";]{1,8000}))[ \t]*/y;
+const LONGEST_NAME = 1000;
+/** A header that goes on in the next line: some servers join them, others do not. */
+const FOLDED = /^[ \t]/m;
 const CRLF = Buffer.from('\r\n');
 const END_OF_HEADERS = Buffer.from('\r\n\r\n');
 const DASH = 45;
@@ -132,10 +136,33 @@ function partAt(bytes: Buffer, start: number, end: number): FormPart {
   const headersEnd = bytes.subarray(start, Math.min(end, start + LONGEST_HEADERS)).indexOf(END_OF_HEADERS);
   if (headersEnd === -1) throw broken('must have parts with headers');
   const headers = bytes.toString('utf8', start, start + headersEnd);
-  const disposition = DISPOSITION.exec(headers)?.[1] ?? '';
-  const name = NAME.exec(disposition)?.[1];
-  if (name === undefined) throw broken('must have parts with names');
-  return { name, isFile: FILE.test(disposition), start, contentStart: start + headersEnd + END_OF_HEADERS.length, end };
+  const dispositions = [...headers.matchAll(DISPOSITION)];
+  const parameters = dispositions.length === 1 ? parametersIn(dispositions[0][1]) : undefined;
+  const name = parameters?.get('name');
+  // Servers read other ones differently: the field that is checked has to be the one that counts.
+  if (parameters === undefined || FOLDED.test(headers) || parameters.has('name*')) throw broken('must have parts with one name each');
+  if (name === undefined || name.length > LONGEST_NAME) throw broken('must have parts with names');
+  const isFile = parameters.has('filename') || parameters.has('filename*');
+  return { name, isFile, start, contentStart: start + headersEnd + END_OF_HEADERS.length, end };
+}
+
+/** `undefined` for what has another syntax, or a parameter twice. */
+function parametersIn(disposition: string): ReadonlyMap<string, string> | undefined {
+  const parameters = new Map<string, string>();
+  let at = FORM_DATA.exec(disposition)?.[0].length;
+  if (at === undefined) return undefined;
+  while (at < disposition.length) {
+    PARAMETER.lastIndex = at;
+    const found = PARAMETER.exec(disposition);
+    if (found === null) return disposition.slice(at).trim() === ';' ? parameters : undefined;
+    const [whole, key, quoted, plain] = found;
+    const name = key.toLowerCase();
+    // A name has quotes, as all clients write it, and nothing that servers unescape.
+    if (parameters.has(name) || (name === 'name' && quoted?.includes('\\') !== false)) return undefined;
+    parameters.set(name, quoted ?? plain);
+    at += whole.length;
+  }
+  return parameters;
 }
 
 function broken(rule: string): InvalidArgumentError {

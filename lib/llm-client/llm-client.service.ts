@@ -8,6 +8,7 @@ import type { Environment } from '../feature-flags/feature-flags.environment.js'
 import { isJsonSource, type JsonReader, type JsonSource } from '../http/body/json-reader.js';
 import { jsonBodyOf } from '../http/body/body-object.js';
 import { checkBodyBounds } from '../http/body/body-bounds.js';
+import { RequestContext } from '../http/request-context.js';
 import { promptTokensOf } from '../http/token-estimate/token-estimate.js';
 import type { RouterService } from '../router/router.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
@@ -247,7 +248,11 @@ export class LlmClient implements Capability {
     return this.askAccount('files', request, options) as Promise<LlmAnswer | LlmBytes>;
   }
 
-  /** Batches of a provider's account. @throws NoDeploymentError for an unknown model group. */
+  /**
+   * Batches of a provider's account.
+   * @throws NoDeploymentError for an unknown model group; UnsupportedRequestError for a new batch
+   * whose `request` has a budget: what it costs is never told.
+   */
   batches(request: AccountRequest, options?: CallOptions): Promise<LlmAnswer> {
     return this.askAccount('batches', request, options) as Promise<LlmAnswer>;
   }
@@ -383,13 +388,19 @@ export class LlmClient implements Capability {
   }
 
   private async askAccount(operation: 'files' | 'batches', request: AccountRequest, options: CallOptions = {}): Promise<AnyAnswer> {
-    const { fields, forwarded } = await accountCall(operation, request, (group) => {
-      const name = this.router.knownName(group);
-      return this.router.deployments().filter((each) => each.isSelectable && (each.modelName === name || each.id === name));
+    const { mayCall, request: incoming } = options;
+    const { fields, forwarded } = await accountCall(operation, request, {
+      deploymentsOf: (group) => {
+        const name = this.router.knownName(group);
+        return this.router.deployments().filter((each) => each.isSelectable && (each.modelName === name || each.id === name));
+      },
+      mayCall,
+      holdsMoney: incoming !== undefined && RequestContext.of(incoming).holdsMoney,
     });
     // What has made a file or a batch is not done twice.
     const retries = forwarded.method === 'POST' ? { numRetries: 0 } : undefined;
-    return this.ask(operation, fields, { ...options, disableFallbacks: true, ...retries }, forwarded);
+    // The group was checked; the call names its deployment.
+    return this.ask(operation, fields, { ...options, mayCall: undefined, disableFallbacks: true, ...retries }, forwarded);
   }
 
   private send(operation: Operation, request: ReadRequest, promptTokens: number): Promise<AnyAnswer> {

@@ -10,11 +10,13 @@ import {
   optional,
   refuseArgument,
 } from '../common/options.js';
+import { InvalidArgumentError } from '../common/errors.js';
 import { ModelNotAllowedError } from '../common/http-errors.js';
 import type { Fallbacks } from '../router/fallbacks.js';
 import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
 import { isLarge, isLargeBody } from '../http/body/body-size.js';
 import type { JsonBody } from '../http/body/json-body.js';
+import { askedOutput } from '../http/token-estimate/asked-output.js';
 import type { ClosableResponse } from './call/cancellation.js';
 import type { RoutingContext } from './call/call-router.js';
 import type { LimitedRequest } from '../http/guard/guarded-request.js';
@@ -111,6 +113,7 @@ function checkTime(path: string, value: unknown): void {
   if (typeof value !== 'number' || !(value > 0)) throw refuseArgument(path, value, 'must be a number above 0');
 }
 
+const MODEL = 'model';
 const MOST_RETRIES = 10;
 
 /** Bounds of a body and of what it may ask for. */
@@ -137,8 +140,8 @@ export class ReadRequest {
   readonly addsUsage: boolean;
   readonly options: SteeredOptions;
   readonly maxTokens: number | undefined;
-  /** `n`: answers asked for. */
-  readonly choices: number | undefined;
+  /** Answers asked for: `n`, for each prompt of a list. */
+  readonly choices: number;
   /** Whether counting and writing the body take turns of the event loop of their own. */
   readonly isLarge: boolean;
   /** Whether it has fields that no provider gets. */
@@ -169,10 +172,14 @@ export class ReadRequest {
     this.addsUsage = this.stream && streamUsage && streamOptions?.include_usage !== true;
     const headers = (options.request as LimitedRequest | undefined)?.headers;
     this.isLarge = json === undefined ? isLarge({ headers, body }) : isLargeBody(json.bytes);
-    this.hasOwnFields = Object.keys(body).some(isOwnField);
-    const reply = body.max_completion_tokens ?? body.max_tokens ?? body.max_output_tokens;
-    this.maxTokens = typeof reply === 'number' ? reply : undefined;
-    this.choices = typeof body.n === 'number' ? body.n : undefined;
+    const names = Object.keys(body);
+    const other = names.find((name) => name.length === MODEL.length && name !== MODEL && name.toLowerCase() === MODEL);
+    if (other !== undefined)
+      throw new InvalidArgumentError(other, body[other], 'must be written in lower case: some servers read it as the model');
+    this.hasOwnFields = names.some(isOwnField);
+    const { tokens, choices } = askedOutput(json?.outline ?? body);
+    this.maxTokens = tokens === 0 ? undefined : tokens;
+    this.choices = choices;
     this.hasTags = tagsIn(body.metadata) !== undefined;
     this.options = this.hasOwnFields || this.hasTags ? steered(body, options, limits.ofCaller()) : options;
   }

@@ -26,6 +26,7 @@ describe('estimateTokens', () => {
     ['an input beside the variables of a stored prompt, together', stored, counter.countRequest(stored).promptTokens + 1],
     ['the Responses API', { model: 'gpt-4', input: 'hello world', max_output_tokens: 7 }, 9],
     ['every choice', { ...chat, max_tokens: 100, n: 3 }, 309],
+    ['an answer for each prompt of a list', { model: 'gpt-4', prompt: ['hello', 'hello'], max_tokens: 100 }, 202],
     ['1024 where no reply is named', chat, 1024],
     ['the prompt where that is more', { ...chat, messages: [{ role: 'user', content: ' a'.repeat(3000) }] }, 3007],
     ['embeddings have no reply', { model: 'text-embedding-3-small', input: 'hello world' }, 2],
@@ -114,7 +115,7 @@ describe('estimateTokens', () => {
     expect(await estimate(chat, 2)).toBe(9);
   });
 
-  it.each([[-1], [0], [NaN], [Infinity], ['100'], [null], [{}], [1e308]])('ignores an invalid max_tokens: %p', async (max_tokens) => {
+  it.each([[-1], [0], [NaN], [Infinity], ['many'], [null], [{}], [1e308]])('ignores an invalid max_tokens: %p', async (max_tokens) => {
     const tokens = await estimate({ ...chat, max_tokens });
     expect(tokens).toBe(max_tokens === 1e308 ? 2 ** 31 : 1024);
     expect(await estimate({ ...chat, max_tokens: 10, n: 1e9 })).toBe(9 + 10 * 128);

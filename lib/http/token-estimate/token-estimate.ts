@@ -5,6 +5,7 @@ import type { PromptEstimate } from '../../token-counter/prompt/request-counter.
 import { REPLY_PRIMING } from '../../token-counter/prompt/messages.js';
 import { TOKENS_PER_BYTE } from '../../token-counter/prompt/prompt-context.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
+import { askedOutput } from './asked-output.js';
 import { outputCap, UNLIMITED_OUTPUT, worstNanoUsd } from './worst-cost.js';
 import type { JsonBody, Soon } from '../body/json-body.js';
 
@@ -12,7 +13,6 @@ type Body = Readonly<Record<string, unknown>>;
 
 /** The least reply of a request that does not limit it. */
 const UNLIMITED_REPLY = 1024;
-const MOST_CHOICES = 128;
 /** A prompt that JSON cannot express cannot be sent either. */
 const UNREADABLE_PROMPT = 1;
 
@@ -40,8 +40,8 @@ class NeedsTexts extends Error {}
 
 /**
  * Estimates the tokens of a request: its prompt, and the reply that its body allows
- * (`max_completion_tokens`, `max_tokens`, `max_output_tokens`, times `n`), otherwise at least 1024
- * or a quarter of the limit. Embeddings have no reply; a body without a prompt has 0.
+ * (`askedOutput`), otherwise at least 1024 or a quarter of the limit. Embeddings have no reply; a
+ * body without a prompt has 0.
  *
  * Of several prompts, several figures for the reply, and the fallbacks of the request the largest
  * counts, because each provider reads its own. Counting a large body stops above `tokensLeft`: then
@@ -230,10 +230,9 @@ export async function estimateNanoUsd(given: unknown, context: CostContext): Pro
   const prompt = await promptTokensOf(given, context);
   if (prompt === 0) return 0;
   const body = json?.promptFields ?? given;
-  const { model, n } = body;
+  const { model } = body;
   const name = typeof model === 'string' ? model : undefined;
-  const asked = replyOf({ ...body, n: 1 });
-  const choices = Math.min(Math.max(positive(n), 1), MOST_CHOICES);
+  const { tokens: asked, choices } = askedOutput(body);
   const expected = name === undefined ? undefined : outputOf?.(name);
   const allowed = Math.min(asked === 0 ? UNLIMITED_OUTPUT : asked, expected ?? Infinity);
   const output = isEmbedding(body) ? 0 : outputCap(allowed, counter.getModelLimits(name).maxOutputTokens, choices);
@@ -251,9 +250,8 @@ function withReply(prompt: number, body: Body, tokensPerMinute: number): number 
 /** Tokens that the body allows for the reply; 0 if it names no figure. */
 function replyOf(body: Body): number {
   if (isEmbedding(body)) return 0;
-  const { max_completion_tokens, max_tokens, max_output_tokens, n } = body;
-  const reply = Math.max(positive(max_completion_tokens), positive(max_tokens), positive(max_output_tokens));
-  return reply * Math.min(Math.max(positive(n), 1), MOST_CHOICES);
+  const { tokens, choices } = askedOutput(body);
+  return tokens * choices;
 }
 
 function isBody(body: unknown): body is Body {
@@ -275,9 +273,4 @@ function isEmbedding({
   if ((messages ?? prompt) !== undefined || input === undefined || instructions !== undefined || max_output_tokens !== undefined)
     return false;
   return dimensions !== undefined || encoding_format !== undefined || (typeof model === 'string' && model.includes('embed'));
-}
-
-/** A positive figure, otherwise 0: a negative one would return tokens. */
-function positive(value: unknown): number {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 1 ? Math.min(Math.ceil(value), LARGEST_AMOUNT) : 0;
 }

@@ -1,12 +1,13 @@
 import { BudgetExceededError, UnsupportedRequestError } from '../../common/http-errors.js';
 import { nanoUsd } from '../../common/nano-usd.js';
 import type { CallCost } from '../../http/request-money.js';
+import { askedOutput } from '../../http/token-estimate/asked-output.js';
 import { affordableOutput, outputCap, worstNanoUsd, type CostOf } from '../../http/token-estimate/worst-cost.js';
 import type { RequestContext } from '../../http/request-context.js';
 import type { Selection } from './call-router.js';
 
 /** Operations whose answers are not priced by output tokens. */
-const WITHOUT_OUTPUT = new Set(['embeddings', 'moderations', 'rerank']);
+const WITHOUT_OUTPUT = new Set(['embeddings', 'moderations', 'rerank', 'files', 'batches']);
 
 /** An attempt, as its price is foreseen. */
 export interface PricedAttempt {
@@ -108,8 +109,9 @@ function pricedOf(
 ): PricedOutput {
   const { deployment, model, group } = selection;
   const { operation, maxTokens } = call.description;
-  const choices = Math.max(1, call.description.choices ?? 1);
-  const asked = outputIn(target.overrides) ?? maxTokens ?? outputIn(deployment.params);
+  const [changed, defaults] = [askedOutput(target.overrides ?? {}), askedOutput(deployment.params)];
+  const choices = Math.max(call.description.choices ?? 1, changed.choices, defaults.choices);
+  const asked = changed.tokens || maxTokens || defaults.tokens || undefined;
   const { max_output_tokens: stated } = deployment.info;
   const most = typeof stated === 'number' ? stated : maxOutputOf(model);
   const price: CostOf = (input, out, details) => deployment.costUsd(input, out, model, details);
@@ -120,11 +122,6 @@ function pricedOf(
     costOf: (output) => worstNanoUsd(price, promptTokens, output),
     outputFor: (nanoUsd) => affordableOutput(price, promptTokens, { nanoUsd, cap }),
   };
-}
-
-function outputIn(fields: Readonly<Record<string, unknown>> | undefined): number | undefined {
-  const figures = [fields?.max_completion_tokens, fields?.max_tokens, fields?.max_output_tokens];
-  return figures.find((figure): figure is number => typeof figure === 'number' && figure > 0);
 }
 
 function unpriced({ selection: { deployment } }: PricedAttempt): UnsupportedRequestError {

@@ -22,6 +22,8 @@ export class CallCounts {
 }
 
 const COMPONENT = 'llm_client';
+/** Their output is no text whose tokens could be estimated. */
+const WITHOUT_ESTIMATE: ReadonlySet<string> = new Set(['images', 'audio']);
 const NO_TOKENS = { promptTokens: 0, completionTokens: 0 };
 
 /** The one place that reports to router, rate limiter, monitor, telemetry and metrics. */
@@ -90,7 +92,7 @@ export class CallReporter implements AttemptReporter {
     if (usage !== undefined)
       call.request?.learnOutput(selection.group, usage.completionTokens / Math.max(1, call.description.choices ?? 1));
     attempt.observed?.ended({ ...outcomeOf(usage), costUsd, status: 200 });
-    if (known === undefined) call.budget?.lose();
+    if (known === undefined || isUntold(attempt)) call.budget?.lose();
     // A fallback may have another model and another prompt.
     const { counted } = call.description;
     if (usage !== undefined && counted !== undefined && call.fallbacks === 0) this.learnPrompt?.(counted, usage.promptTokens);
@@ -110,6 +112,7 @@ export class CallReporter implements AttemptReporter {
     let costUsd: number | undefined;
     if (cost !== undefined) {
       // What was reserved for an uncounted prompt stands, and covers what arrived of its answer.
+      if (isUntold(attempt)) call.budget?.lose();
       if (usage === undefined && attempt.promptTokens === undefined) {
         call.hasUncountedLoss = true;
         call.budget?.lose();
@@ -178,6 +181,11 @@ export class CallReporter implements AttemptReporter {
     const endedAtMs = succeededAtMs ?? performance.now();
     series.record(endedAtMs - startedAtMs, succeededAtMs !== undefined, usage?.promptTokens ?? promptTokens, usage?.completionTokens);
   }
+}
+
+/** Whether nothing tells what the answer costs: then all that is held for it counts as spent. */
+function isUntold({ call, usage }: Attempt): boolean {
+  return usage === undefined && WITHOUT_ESTIMATE.has(call.description.operation);
 }
 
 /** Usage in the words of observers. */

@@ -3,6 +3,7 @@ import { UnsupportedRequestError } from '../../common/http-errors.js';
 import { ProviderError } from '../../common/provider-error.js';
 import type { ObservedAttempt } from '../../common/call-observer.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
+import { limitedOutput } from '../../http/token-estimate/asked-output.js';
 import { promptTokensOf } from '../../http/token-estimate/token-estimate.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { LlmAnswer } from '../answer/llm-answer.js';
@@ -47,8 +48,7 @@ const MOST_LACKING = 1000;
 /** undici's word for it. */
 const NO_LIMIT = 0;
 
-/** How requests limit their output; the last one of an operation where it names none. */
-const OUTPUT_FIELDS = ['max_completion_tokens', 'max_tokens', 'max_output_tokens'] as const;
+/** How a request limits its output if it does not by itself. */
 const OUTPUT_FIELD_OF: Readonly<Record<string, string>> = { chat: 'max_completion_tokens', responses: 'max_output_tokens' };
 
 /** Sends attempts by the protocol of their provider, over the connection pool. */
@@ -167,10 +167,9 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
   }
 
   /** The fields that limit the output, as the request names them. */
-  private outputLimit(fields: Readonly<Record<string, unknown>>, tokens: number): Readonly<Record<string, number>> {
-    const named = OUTPUT_FIELDS.filter((field) => typeof fields[field] === 'number');
-    const names = named.length > 0 ? named : [OUTPUT_FIELD_OF[this.operation] ?? 'max_tokens'];
-    return Object.fromEntries(names.map((name) => [name, tokens]));
+  private outputLimit(fields: Readonly<Record<string, unknown>>, tokens: number): Readonly<Record<string, unknown>> {
+    const limited = limitedOutput(fields, tokens);
+    return Object.keys(limited).length > 0 ? limited : { [OUTPUT_FIELD_OF[this.operation] ?? 'max_tokens']: tokens };
   }
 
   private dispatch(attempt: Attempt, { protocol }: ProviderEndpoint, sent: ProviderRequest, exchange: ProviderExchange): void {

@@ -93,6 +93,7 @@ describe('output under a budget', () => {
     [{ max_completion_tokens: 4_000 }, 'max_completion_tokens', 1],
     [{}, 'max_completion_tokens', 1],
     [{ max_tokens: 4_000, n: 3 }, 'max_tokens', 3],
+    [{ max_tokens: '4000' }, 'max_tokens', 1],
   ])('is lowered to what the budget has left: %j', async (body, field, choices) => {
     await start({ clampOutput: true });
     const { headers } = await post(body).expect(200);

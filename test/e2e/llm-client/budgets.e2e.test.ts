@@ -97,6 +97,37 @@ describe('LlmClient under budgets', () => {
     expect(standing()).toMatchObject({ spentUsd: 0.013, heldUsd: 0 });
   });
 
+  it.each<[object]>([
+    [{ max_completion_tokens: 1, max_tokens: 100 }],
+    [{ max_completion_tokens: -1, max_tokens: 100 }],
+    [{ max_tokens: '100' }],
+    [{ max_tokens: 1, maxOutputTokens: 50, candidate_count: 2 }],
+    [{ max_tokens: 1, generationConfig: { maxOutputTokens: 50, candidateCount: 2 } }],
+    [{ max_tokens: 1, inferenceConfig: { maxTokens: 100 } }],
+  ])('holds what a request may be answered with, whatever field says so: %j', async (fields) => {
+    const { request, context } = begin();
+    const call = llm.client.chat(ask('cheap', 'ok 3 5', fields), { request });
+    await until(() => calls > 0);
+    expect(standing().heldUsd).toBeGreaterThan(100 * 0.002);
+    expect(standing().heldUsd).toBeLessThan(100 * 0.002 + 0.05);
+    await call;
+    context.end(false);
+  });
+
+  it('holds the choices that a fallback of the request asks for', async () => {
+    const { request, context } = begin();
+    const call = llm.client.chat(
+      ask('dear', '500', { fallbacks: [{ model: 'cheap', messages: [{ role: 'user', content: 'ok 3 5' }], n: 20 }] }),
+      {
+        request,
+      },
+    );
+    await until(() => calls > 1);
+    expect(standing().heldUsd).toBeGreaterThan(200 * 0.002);
+    await call;
+    context.end(false);
+  });
+
   it('adds the cost to the headers of an answer, and to a stream at its end', async () => {
     const headers: Record<string, unknown> = {};
     const target = { writeHead: (_: number, all: object) => Object.assign(headers, all), end: () => {} };

@@ -23,3 +23,13 @@ export interface Principal {
   /** Whether it may call a model. */
   readonly mayCall: (model: string) => boolean;
 }
+
+/** Who sends a request with the master key. */
+export const MASTER_PRINCIPAL: Principal = {
+  limitKey: 'key:master',
+  alias: 'master key',
+  tags: [],
+  metadata: {},
+  mayCall: () => true,
+  isAdmin: true,
+};

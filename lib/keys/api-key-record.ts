@@ -41,7 +41,7 @@ export interface ApiKeySettings {
   readonly expiresAt?: string;
   /** Default: `false`. */
   readonly blocked?: boolean;
-  /** JSON that the app reads, 16 KiB at most. */
+  /** JSON that the app reads, 16 KiB and 100 levels at most. */
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
@@ -84,6 +84,8 @@ const MOST_TAGS = 64;
 /** Secrets of one key that are valid at a time. */
 export const MOST_HASHES = 8;
 const LARGEST_METADATA = 16_384;
+/** Redis reads JSON of at most 1,000 levels. */
+const DEEPEST_METADATA = 100;
 
 /**
  * Checks a record of a store or a file.
@@ -171,8 +173,14 @@ function checkDate(path: string, value: unknown, refuse: Refuse): string {
 
 function checkMetadata(path: string, value: unknown, refuse: Refuse): Readonly<Record<string, unknown>> {
   const metadata = checkObject(path, value, refuse);
+  if (isDeeper(metadata, DEEPEST_METADATA)) throw refuse(path, metadata, `must have ${DEEPEST_METADATA} levels at most`);
   if (JSON.stringify(metadata).length <= LARGEST_METADATA) return metadata;
   throw refuse(path, metadata, `must have ${LARGEST_METADATA} characters of JSON at most`);
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1));
 }
 
 /** A key may have been pasted into the wrong field. */

@@ -7,7 +7,7 @@ import type { LogSink } from '../common/log-sink.js';
 import { samplesOf } from '../common/metric-samples.js';
 import { refuseArgument } from '../common/options.js';
 import { keyIn } from '../http/key-headers.js';
-import type { Principal } from '../http/principal.js';
+import { MASTER_PRINCIPAL, type Principal } from '../http/principal.js';
 import type { BudgetReport, RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import { hashApiKey, newApiKey, publicIdOf } from './api-key.js';
 import {
@@ -55,8 +55,6 @@ const MOST_CONFLICTS = 5;
 const MOST_LAST_USES = 10_000;
 const OUTCOMES = ['accepted', 'missing', 'unknown', 'expired', 'blocked', 'unavailable'] as const;
 type Outcome = (typeof OUTCOMES)[number];
-
-const MASTER: Principal = { limitKey: 'key:master', alias: 'master key', tags: [], metadata: {}, mayCall: () => true, isAdmin: true };
 
 /**
  * Authenticates requests by their API keys, and makes, changes and removes keys. Only hashes are
@@ -109,7 +107,7 @@ export class ApiKeyService implements Capability {
     const key = keyIn(headers, this.options.header);
     if (key === undefined) throw this.refused('missing');
     const hash = hashBytes(key);
-    if (this.master !== undefined && timingSafeEqual(hash, this.master)) return this.accepted(MASTER);
+    if (this.isMaster(hash)) return this.accepted(MASTER_PRINCIPAL);
     const publicId = key.length > LONGEST_KEY ? undefined : publicIdOf(key);
     if (publicId === undefined) throw this.refused('unknown');
     const known = await this.known(publicId);
@@ -128,6 +126,7 @@ export class ApiKeyService implements Capability {
     const checked = this.checkSettings(settings);
     const publicId = publicIdOf(key);
     if (publicId === undefined) throw new InvalidArgumentError('key', undefined, 'must be sk- and 13 to 125 letters, digits and _ . -');
+    if (this.isMaster(hashBytes(key))) throw new InvalidArgumentError('key', undefined, 'must be another key than the master key');
     await this.checkAlias(checked.alias, publicId);
     const now = this.nowText();
     const record = { publicId, hashes: [{ sha256: hashApiKey(key) }], revision: 1, createdAt: now, updatedAt: now, ...checked };
@@ -234,6 +233,10 @@ export class ApiKeyService implements Capability {
   async close(): Promise<void> {
     this.stopListening?.();
     await this.store?.close?.();
+  }
+
+  private isMaster(hash: Buffer): boolean {
+    return this.master !== undefined && timingSafeEqual(hash, this.master);
   }
 
   private async known(publicId: string): Promise<KnownKey | undefined> {

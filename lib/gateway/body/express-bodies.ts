@@ -78,12 +78,12 @@ function bodyReader(app: ExpressApp, tables: readonly RouteTable[]): ExpressMidd
     // Nest adds the routes after the modules, with the prefixes that the app gives them.
     routes ??= prefixedRoutes(app, tables);
     const route = routes.get(`${request.method} ${normalized(request.path)}`);
-    if (route === undefined || request.readableEnded || contentTypeFault(request.headers, route.mounted.route.body) !== undefined)
-      return next();
+    if (route === undefined || request.readableEnded) return next();
     const { mounted, precheck, access, maxBodyBytes, json, jsonBounds } = route;
     const read = (): void => {
       const limit = maxBodyBytes(request);
-      const fault = statedLengthFault(request, limit);
+      // Before the app's parsers, which would inflate a compressed body.
+      const fault = contentTypeFault(request.headers, mounted.route.body) ?? statedLengthFault(request, limit);
       if (fault !== undefined) {
         boundUnreadBody(request);
         return refuse(response, fault, mounted);

@@ -50,8 +50,8 @@ function count(names: RouteNames, counted: (desk: GatewayDesk, body: ModelReques
       const body = modelRequestOf(request);
       if (callOptions.mayCall?.(body.model) === false) throw new ModelNotAllowedError(String(body.model));
       const answer = await counted(desk, body);
-      // Counting sends no prompt: releases the tokens that the guard reserved.
-      reportUsage(request, 0);
+      // Counting sends no prompt: releases the tokens and the money that the guard reserved.
+      reportUsage(request, 0, 0);
       json(answer);
     },
   };

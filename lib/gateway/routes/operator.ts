@@ -24,10 +24,14 @@ function readiness({ readiness: ask }: GatewayDesk, { json }: GatewayExchange): 
   else json({ status: isHealthy ? 'healthy' : 'unhealthy', db: 'Not connected' }, isHealthy ? 200 : 503);
 }
 
-/** `?litellm_model_id=`: one deployment, by the id that answers have in `x-litellm-model-id`. */
-function modelInfo({ router, tokenCounter }: GatewayDesk, { request, json }: GatewayExchange): void {
+/**
+ * The deployments of the models that the client may call. `?litellm_model_id=`: one of them, by the
+ * id that answers have in `x-litellm-model-id`.
+ */
+function modelInfo({ router, tokenCounter }: GatewayDesk, { request, callOptions, json }: GatewayExchange): void {
   const { litellm_model_id: id } = (request.query ?? {}) as { readonly litellm_model_id?: unknown };
-  const shown = router.deployments().filter((deployment) => id === undefined || deployment.id === id);
+  const { mayCall = () => true } = callOptions;
+  const shown = router.deployments().filter((each) => (id === undefined || each.id === id) && mayCall(each.modelName));
   json({ data: shown.map((deployment) => infoOf(deployment, tokenCounter)) });
 }
 

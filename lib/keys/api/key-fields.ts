@@ -191,7 +191,7 @@ function limitsOf(fields: KeyFields, before: RateLimits): RateLimits | null {
 /** The error of a setting, with LiteLLM's name of the field. */
 export function withFieldNames(error: unknown, fields: KeyFields): unknown {
   if (!(error instanceof InvalidArgumentError)) return error;
-  const name = NAMES[error.path];
+  const name = Object.hasOwn(NAMES, error.path) ? NAMES[error.path] : undefined;
   return name === undefined ? error : new InvalidArgumentError(name, fields[name], error.rule);
 }
 

@@ -80,6 +80,14 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('the master key of a confi
     expect((await fetch(`${gateway.url}/health/liveliness`)).status).toBe(200);
   });
 
+  it('is what limits count by, whatever other headers say', async () => {
+    gateway = await GatewayApp.start(adapter, {}, { module: { router: { configPath }, rateLimit: { requestsPerMinute: 1 } } });
+    const body = { model: 'gpt-4o', messages: MESSAGES };
+    const headers = (other: string) => ({ 'x-litellm-api-key': KEY, authorization: `Bearer ${other}` });
+    expect((await gateway.post('/v1/chat/completions', body, headers('sk-one'))).status).toBe(200);
+    expect((await gateway.post('/v1/chat/completions', body, headers('sk-two'))).status).toBe(429);
+  });
+
   it.each<[string, object, string[]]>([
     ['guards of its own', { guards: [OpenGuard] }, []],
     ['an app that enforces the setting', {}, ['general_settings.master_key']],

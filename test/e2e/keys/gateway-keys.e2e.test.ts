@@ -100,6 +100,60 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('a gateway with API keys o
     expect((await chat(key, 'gpt-4o-mini')).choices).toHaveLength(1);
   });
 
+  it('serves the files of a model group that a key may call', async () => {
+    const { key } = await keys.create({ models: ['gpt-4o'] });
+    provider.use({ body: { object: 'list', data: [] } });
+    expect((await sdk(key).files.list({}, { query: { model: 'gpt-4o' } })).data).toEqual([]);
+    provider.use('Hello.');
+  });
+
+  it('refuses a model in another case, which servers in Go read as the model', async () => {
+    const { key } = await keys.create({ models: ['gpt-4o'] });
+    const twice = sdk(key).chat.completions.create({ model: 'gpt-4o', messages, Model: 'claude' } as never);
+    await expect(twice).rejects.toMatchObject({ status: 400, param: 'Model' });
+  });
+
+  it('spends nothing for counting tokens, and all that is held where no provider tells the usage', async () => {
+    const { key, record } = await keys.create({ limits: { usdPerWindow: 1, usdWindow: '30d' } });
+    const money = async () => (await keys.budgetsOf(record)).map(({ spentUsd, heldUsd }) => [spentUsd, heldUsd])[0];
+    const anthropic = new Anthropic({ baseURL: gateway.url, apiKey: key, maxRetries: 0 });
+    await anthropic.messages.countTokens({ model: 'gpt-4o', messages });
+    await until(async () => (await money())[1] === 0);
+    expect(await money()).toEqual([0, 0]);
+    await sdk(key)
+      .audio.speech.create({ model: 'gpt-4o', voice: 'alloy', input: 'Hello' })
+      .then((answer) => answer.arrayBuffer());
+    await until(async () => (await money())[1] === 0);
+    // 16,384 tokens of gpt-4o.
+    expect((await money())[0]).toBeGreaterThan(0.16);
+  });
+
+  it('refuses compressed bodies before anything inflates them', async () => {
+    const { key } = await keys.create();
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', 'content-encoding': 'gzip' };
+    for (const [sent, status] of [
+      [headers, 415],
+      [{ ...headers, authorization: 'Bearer sk-other' }, 401],
+    ] as const) {
+      const refused = await gateway.ask('/v1/chat/completions', { headers: sent, body: Buffer.from('no gzip') });
+      expect([refused.status, JSON.parse(refused.text)]).toMatchObject([status, { error: { type: 'invalid_request_error' } }]);
+    }
+  });
+
+  it('makes no batch under a budget, because its cost is never told', async () => {
+    const budget = { usdPerWindow: 1, usdWindow: '30d' };
+    const { key } = await keys.create({ limits: budget });
+    const before = provider.requests.length;
+    const batch = { input_file_id: 'file-1', endpoint: '/v1/chat/completions', completion_window: '24h' } as const;
+    const refused = sdk(key).batches.create(batch, { query: { model: 'gpt-4o' } });
+    await expect(refused).rejects.toMatchObject({ status: 400, code: 'unsupported_operation' });
+    expect(provider.requests.length).toBe(before);
+    provider.use({ body: { id: 'batch_1', object: 'batch' } });
+    expect((await sdk(key).batches.cancel('batch_1', { query: { model: 'gpt-4o' } })).id).toBe('batch_1');
+    expect((await sdk(MASTER).batches.create(batch, { query: { model: 'gpt-4o' } })).id).toBe('batch_1');
+    provider.use('Hello.');
+  });
+
   it('ignores what a body says about who asks', async () => {
     const { key, record } = await keys.create({ models: ['gpt-4o'], limits: { requestsPerMinute: 1 } });
     const other = await keys.create();
@@ -124,6 +178,9 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('a gateway with API keys o
     expect((await sdk(MASTER).models.list()).data.map(({ id }) => id)).toEqual(['gpt-4o', 'gpt-4o-mini', 'claude']);
     const anthropic = new Anthropic({ baseURL: gateway.url, apiKey: key, maxRetries: 0 });
     expect((await anthropic.models.list()).data.map(({ id }) => id)).toEqual(['gpt-4o', 'gpt-4o-mini']);
+    const { text } = await gateway.ask('/v1/model/info', { method: 'GET', headers: { 'x-api-key': key } });
+    const { data } = JSON.parse(text) as { data: { model_name: string }[] };
+    expect(data.map(({ model_name: name }) => name)).toEqual(['gpt-4o', 'gpt-4o-mini']);
   });
 
   it('counts requests under their key, and applies its own limits beside those of the routes', async () => {

@@ -7,6 +7,8 @@ import { MemoryKeyStore } from '../../support/memory-key-store.js';
 const MASTER = 'sk-the-master-key-0123';
 type Fields = Record<string, unknown>;
 
+const nested = (levels: number): object => JSON.parse(`${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`) as object;
+
 describe.each(Object.keys(ADAPTERS) as AdapterName[])("LiteLLM's key API on %s", (adapter) => {
   let provider: TestProvider;
   let store: MemoryKeyStore;
@@ -102,6 +104,9 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])("LiteLLM's key API on %s",
     ['an alias that is no text', { key_alias: 7 }, 'key_alias: must be a text'],
     ['a priority that is none', { priority: 'high' }, 'priority: must be one of critical, default, batch'],
     ['metadata that is no object', { metadata: [] }, 'metadata: must be an object'],
+    ['metadata that is too deep for Redis', { metadata: nested(101) }, 'metadata: must have 100 levels at most'],
+    ['the master key', { key: MASTER }, 'key: must be another key than the master key'],
+    ['a field with the name of a method', { constructor: 1 }, 'constructor: is not a known option'],
     ['a key that is none', { key: 'secret' }, 'key: must be sk- and 13 to 125'],
     ['a list in place of a body', [] as never, 'body: must be an object'],
   ])('refuses %s with 400 by its name', async (_, body, message) => {

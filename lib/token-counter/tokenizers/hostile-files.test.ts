@@ -17,7 +17,8 @@ const pack = (text: string): Buffer => {
   writeFileSync(file, text);
   return packTokenizer(readTokenizer(file, undefined));
 };
-const packWith = (model: object, more: object = {}): Buffer => pack(JSON.stringify({ ...json, ...more, model: { ...json.model, ...model } }));
+const packWith = (model: object, more: object = {}): Buffer =>
+  pack(JSON.stringify({ ...json, ...more, model: { ...json.model, ...model } }));
 const { vocab, merges } = json.model;
 const next = Math.max(...Object.values(vocab)) + 1;
 

@@ -126,8 +126,7 @@ function readAdded(value: unknown): AddedToken[] {
   return array(value ?? [], 'added_tokens').map((entry, index) => {
     const path = `added_tokens[${index}]`;
     const { id, content, special, normalized, single_word: word, lstrip, rstrip } = record(entry, path);
-    if (!isId(id) || typeof content !== 'string' || content === '')
-      throw new TokenizerError(path, entry, 'must have an id and a content');
+    if (!isId(id) || typeof content !== 'string' || content === '') throw new TokenizerError(path, entry, 'must have an id and a content');
     if (special !== true && (word === true || lstrip === true || rstrip === true))
       throw new TokenizerError(path, content, 'must not depend on what is around it (single_word, lstrip, rstrip)');
     return { id, content, special: special === true, normalized: normalized === true };

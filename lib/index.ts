@@ -175,7 +175,9 @@ export type { LlmClientOptions } from './llm-client/llm-client.options.js';
 export type { InProcessCallSettings, ModelGroups } from './llm-client/in-process-calls.js';
 export type { CallOptions, ModelRequest } from './llm-client/request.js';
 export type { ExecuteOptions, Send, SendContext } from './llm-client/send.js';
-export { LlmClient, type LlmClientStatus } from './llm-client/llm-client.service.js';
+export type { ExactTokens, LocalCountReason } from './llm-client/counting/exact-counts.js';
+export type { ExactCountOptions } from './llm-client/counting/exact-counts.options.js';
+export { LlmClient, type LlmClientStatus, type TokenCountContext } from './llm-client/llm-client.service.js';
 export type { QueueClassStatus, QueueStatus } from './llm-client/queue/call-queue.js';
 export type { QueueClass } from './llm-client/queue/queue-class.js';
 export type { QueuedCaller, QueueOptions } from './llm-client/queue/queue.options.js';
@@ -196,6 +198,8 @@ export type {
   AnswerFault,
   AnswerReader,
   AnswerTranslator,
+  CountCall,
+  CountedOperation,
   Operation,
   Protocol,
   SentRequest,

@@ -87,6 +87,11 @@ export interface GatewayOptions {
    */
   readonly keepBodies?: boolean;
   /**
+   * Whether `messages/count_tokens` and `responses/input_tokens` ask the provider first, as
+   * `LlmClient.countTokensExact`. Default false: tokens are counted here.
+   */
+  readonly exactTokenCounts?: boolean;
+  /**
    * Names under which browsers may reach this server: protects a gateway without authentication on
    * loopback from other sites' names for it. Default: any.
    */
@@ -117,6 +122,7 @@ export interface ResolvedGatewayOptions {
   readonly maxBodyBytes: (request: IncomingMessage) => number;
   readonly jsonBounds: JsonBounds | undefined;
   readonly keepBodies: boolean;
+  readonly exactTokenCounts: boolean;
   /** In lower case; `null`: any. */
   readonly allowedHosts: readonly string[] | null;
   readonly models: Readonly<Partial<Record<ForwardedEndpoint, string>>>;
@@ -142,6 +148,7 @@ const OPTIONS = [
   'maxBodyBytes',
   'jsonBounds',
   'keepBodies',
+  'exactTokenCounts',
   'allowedHosts',
   'models',
   'callOptions',
@@ -158,6 +165,7 @@ export function resolveGatewayOptions(options: GatewayOptions = {}): ResolvedGat
     maxBodyBytes: bodyLimitOf(given.maxBodyBytes),
     jsonBounds: optional(given.jsonBounds, undefined, (value) => checkObject('gateway.jsonBounds', value)),
     keepBodies: optional(given.keepBodies, false, (value) => checkBoolean('gateway.keepBodies', value)),
+    exactTokenCounts: optional(given.exactTokenCounts, false, (value) => checkBoolean('gateway.exactTokenCounts', value)),
     allowedHosts: optional(given.allowedHosts, null, (value) =>
       checkArray('gateway.allowedHosts', value, (path, host) => checkString(path, host).toLowerCase()),
     ),

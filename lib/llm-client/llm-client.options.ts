@@ -1,5 +1,6 @@
 import { checkBoolean, checkInteger, checkKnownKeys, checkNumber, checkObject, checkPositiveInteger, optional } from '../common/options.js';
 import { resolveBodyBounds, type BodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
+import { resolveExactCountOptions, type ExactCountOptions, type ResolvedExactCountOptions } from './counting/exact-counts.options.js';
 import { resolveQueueOptions, type QueueOptions, type ResolvedQueueOptions } from './queue/queue.options.js';
 
 /** Upper bounds of what a request's body may ask for. They do not apply to `CallOptions`. */
@@ -47,11 +48,14 @@ export interface LlmClientOptions {
   readonly costByTeam?: boolean;
   /** Lets calls wait for a deployment. Default: they fail at once where none can take them. */
   readonly queue?: QueueOptions;
+  /** How `countTokensExact` asks providers; each field has a default. */
+  readonly exactCounts?: ExactCountOptions;
 }
 
-export type ResolvedLlmClientOptions = Required<Omit<LlmClientOptions, 'bounds' | 'queue'>> & {
+export type ResolvedLlmClientOptions = Required<Omit<LlmClientOptions, 'bounds' | 'queue' | 'exactCounts'>> & {
   readonly bounds: ResolvedBodyBounds;
   readonly queue?: ResolvedQueueOptions;
+  readonly exactCounts: ResolvedExactCountOptions;
 };
 
 const KEYS = [
@@ -66,6 +70,7 @@ const KEYS = [
   'callerLimits',
   'costByTeam',
   'queue',
+  'exactCounts',
 ] as const satisfies readonly (keyof LlmClientOptions)[];
 
 /**
@@ -89,6 +94,7 @@ export function resolveLlmClientOptions(options: LlmClientOptions = {}, dropPara
     callerLimits: optional(given.callerLimits, {}, checkCallerLimits),
     costByTeam: optional(given.costByTeam, false, (value) => checkBoolean('llmClient.costByTeam', value)),
     queue: optional(given.queue, undefined, (value) => resolveQueueOptions('llmClient.queue', value)),
+    exactCounts: resolveExactCountOptions('llmClient.exactCounts', given.exactCounts ?? undefined),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { CallObserver } from '../common/call-observer.js';
 import type { LogSink } from '../common/log-sink.js';
 import type { Capability, CapabilityHealth, HealthOf, MetricSample } from '../common/capability.js';
+import { InvalidArgumentError } from '../common/errors.js';
 import { checkFunction, checkObject, checkString, refuseArgument } from '../common/options.js';
 import { SILENT_RECORDER, type CallRecorder } from '../common/recorder.js';
 import { steadyNow } from '../common/clock.js';
@@ -17,6 +18,7 @@ import { countMessagesTokens, type MessageTokens } from './bridges/messages/coun
 import { countResponsesTokens, type ResponseTokens } from './bridges/responses/count-tokens.js';
 import type { Sender } from './call/attempt.js';
 import { Call, type CallDescription } from './call/call.js';
+import { CallCancellation } from './call/cancellation.js';
 import { CustomSender, CustomStreamSender } from './call/custom-sender.js';
 import type { RoutingContext } from './call/call-router.js';
 import { CallPipeline, type ClientContext } from './call/pipeline.js';
@@ -32,10 +34,13 @@ import type * as Hooked from './hooks/hooked-sender.js';
 import type { RequestReader } from './hooks/hooked-sender.js';
 import type { InstalledHook } from './hooks/installed-hook.js';
 import { RunningCall } from './hooks/running-call.js';
-import { callSamples } from './metrics.js';
+import { callSamples, exactCountSamples } from './metrics.js';
+import { countedOperationOf, localBody } from './counting/counted-request.js';
+import type * as ExactCounting from './counting/exact-counts.js';
+import type { ExactTokens, ProviderCount } from './counting/exact-counts.js';
 import { ProviderEndpoints } from './providers/endpoints.js';
 import type { ProviderTransport } from './providers/provider-transport.js';
-import type { Operation } from './providers/protocol.js';
+import type { CountedOperation, Operation } from './providers/protocol.js';
 import { ProviderSender, type ProviderAccess } from './providers/provider-sender.js';
 import { CallQueue, type QueueStatus } from './queue/call-queue.js';
 import { queueSamples } from './queue/queue-metrics.js';
@@ -56,6 +61,9 @@ type Whole = { readonly stream?: false | null };
 type Answered<Json, Event> = LlmAnswer<Json> | LlmStream<Event>;
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 type AnyAnswer = LlmAnswer | LlmStream | LlmBytes;
+
+/** Who asks for a token count: what of `CallOptions` decides which deployments may be asked. */
+export type TokenCountContext = Pick<CallOptions, 'signal' | 'request' | 'routing' | 'mayCall'>;
 
 /** State of a client at one moment. */
 export interface LlmClientStatus {
@@ -99,6 +107,7 @@ export class LlmClient implements Capability {
   private readonly requestLimits: RequestLimits;
   private readonly json: JsonReader;
   private readonly hooks: CallHooks;
+  private exactCountsMade: ExactCounting.ExactCounts | undefined = undefined;
 
   /** @internal Made by `FastLiteLLM`. */
   constructor(
@@ -164,11 +173,14 @@ export class LlmClient implements Capability {
   }
 
   /**
-   * Counts the input tokens of a response, as OpenAI's `input_tokens` does; calls no provider.
+   * Counts the input tokens of a response, as OpenAI's `input_tokens` does. Calls no provider,
+   * unless `options.exact` is set: then it is asked first, as by `countTokensExact`.
    * @throws InvalidArgumentError naming a wrong field of the body.
    */
-  async countResponseTokens(body: object): Promise<ResponseTokens> {
+  async countResponseTokens(body: object, options: TokenCountContext & { readonly exact?: boolean } = {}): Promise<ResponseTokens> {
     checkBodyBounds(checkObject('body', body, refuseArgument), this.requestLimits.bounds);
+    const count = options.exact === true ? await this.countAtProvider('responses', body, options) : undefined;
+    if (count !== undefined && 'tokens' in count) return { object: 'response.input_tokens', input_tokens: count.tokens };
     return countResponsesTokens(body, this.tokenCounter);
   }
 
@@ -181,12 +193,42 @@ export class LlmClient implements Capability {
   }
 
   /**
-   * Counts the input tokens of a message, as Anthropic's `count_tokens` does; calls no provider.
+   * Counts the input tokens of a message, as Anthropic's `count_tokens` does. Calls no provider,
+   * unless `options.exact` is set: then it is asked first, as by `countTokensExact`.
    * @throws InvalidArgumentError naming a wrong field of the body.
    */
-  async countMessageTokens(body: object): Promise<MessageTokens> {
+  async countMessageTokens(body: object, options: TokenCountContext & { readonly exact?: boolean } = {}): Promise<MessageTokens> {
     checkBodyBounds(checkObject('body', body, refuseArgument), this.requestLimits.bounds);
+    const count = options.exact === true ? await this.countAtProvider('messages', body, options) : undefined;
+    if (count !== undefined && 'tokens' in count) return { input_tokens: count.tokens };
     return countMessagesTokens(body, this.tokenCounter);
+  }
+
+  /**
+   * Counts the prompt of a request by the counting endpoint of its provider: Anthropic (also on
+   * Vertex AI and Azure), Gemini and Vertex AI, Claude on Bedrock, OpenAI. The deployments of the
+   * model group are asked in turn, with their own keys. Where none counts within
+   * `llmClient.exactCounts`, the token counter does, and `source` and `reason` say so. Nothing is
+   * charged, and a failure puts no deployment in cooldown. Requests that an `onRequest` hook may
+   * change are counted locally.
+   * @param body of chat, Messages or Responses
+   * @throws InvalidArgumentError naming a wrong field of the body; ModelNotAllowedError by
+   * `options.mayCall`; RequestCancelledError
+   *
+   * @example
+   * const { promptTokens, source } = await client.countTokensExact({ model, messages });
+   */
+  async countTokensExact(body: ChatRequest | MessagesRequest | ResponsesRequest, options: TokenCountContext = {}): Promise<ExactTokens> {
+    const asked = checkObject('body', body, refuseArgument) as ModelRequest;
+    const operation = countedOperationOf(asked);
+    const local = localBody(asked, operation);
+    const count = await this.countAtProvider(operation, asked, options);
+    if ('tokens' in count) {
+      const { tokens, source, deploymentId } = count;
+      return { promptTokens: tokens, source, approximate: false, deploymentId };
+    }
+    const { promptTokens, approximate, bound } = await this.tokenCounter.countRequestAsync(local);
+    return { promptTokens, source: 'local', approximate, reason: count.reason, ...(bound !== undefined && { bound }) };
   }
 
   /** A completion of OpenAI's older API. Providers without it answer by chat. */
@@ -316,7 +358,12 @@ export class LlmClient implements Capability {
   metrics(): readonly MetricSample[] {
     const { reporter, retryBudget, waiting } = this.client;
     const samples = callSamples(reporter.counts, reporter.spending, retryBudget);
-    return [...samples, ...(waiting === undefined ? [] : queueSamples(waiting.queue)), ...this.hooks.metrics()];
+    return [
+      ...samples,
+      ...(waiting === undefined ? [] : queueSamples(waiting.queue)),
+      ...exactCountSamples(this.exactCountsMade?.figures),
+      ...this.hooks.metrics(),
+    ];
   }
 
   /** It has no engine of its own: its health is the router's. */
@@ -375,6 +422,40 @@ export class LlmClient implements Capability {
 
   private countRead({ options, body, json, isLarge }: ReadRequest): number | Promise<number> {
     return options.routing?.inputTokens ?? promptTokensOf(body, { counter: this.tokenCounter, json, isLarge });
+  }
+
+  private get exactCounts(): ExactCounting.ExactCounts {
+    const { providers, options, client } = this;
+    return (this.exactCountsMade ??= new (exactCounting().ExactCounts)(providers, options.exactCounts, client.now));
+  }
+
+  /** Asks the provider for the tokens of a prompt, and teaches the estimates what it says. */
+  private async countAtProvider(operation: CountedOperation, body: object, given: TokenCountContext): Promise<ProviderCount> {
+    const { signal, request: incoming, routing, mayCall } = given;
+    const options = { signal, request: incoming, routing, mayCall };
+    const request = new ReadRequest({ body: body as ModelRequest }, options, false, this.requestLimits);
+    // What a hook may change or deny must not leave the process before it has run.
+    if (this.hooks.of(operation).some((hook) => hook.has('onRequest'))) return this.exactCounts.countsLocally('hooks');
+    const cancellation = new CallCancellation(signal);
+    try {
+      const candidates = this.router.candidates(request.model, request.options.routing);
+      const count = await cancellation.until(this.exactCounts.count({ operation, request, candidates }));
+      if ('tokens' in count && count.source === 'provider' && !request.isLarge)
+        this.learn(localBody(request.body, operation), count.tokens);
+      return count;
+    } finally {
+      cancellation.dispose();
+    }
+  }
+
+  private learn(body: Fields, promptTokens: number): void {
+    try {
+      this.tokenCounter.countRequest(body);
+      this.tokenCounter.learnPrompt(body, promptTokens);
+    } catch (error) {
+      // The provider counts what the token counter does not.
+      if (!(error instanceof InvalidArgumentError)) throw error;
+    }
   }
 
   private async forward(
@@ -483,6 +564,12 @@ function describe(model: string, send: unknown, options: ExecuteOptions, stream:
   checkString('options.operation', operation, refuseArgument);
   const { maxTokens, inputTokens: promptTokens } = routing ?? {};
   return { operation, model, stream, maxTokens, promptTokens, startedAtMs: performance.now() };
+}
+
+/** What only apps need that count by providers. */
+function exactCounting(): typeof ExactCounting {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded when it is first used
+  return require('./counting/exact-counts.js') as typeof ExactCounting;
 }
 
 /** What only apps with hooks need. */

@@ -1,4 +1,6 @@
 import type { MetricSample } from '../common/capability.js';
+import { samplesOf } from '../common/metric-samples.js';
+import type { ExactCountFigures } from './counting/exact-counts.js';
 import type { CallSpending } from './call/spending.js';
 import type { CallCounts } from './call/reporter.js';
 import type { RetryBudget } from './call/retry.js';
@@ -49,4 +51,18 @@ export function callSamples(counts: CallCounts, spending: CallSpending, budget: 
     counter('llm_client_unpriced_calls_total', 'Calls without a known price', spending.unpricedCalls),
     counter('llm_client_retries_refused_total', 'Retries that the retry budget did not allow', budget.exhausted),
   ];
+}
+
+const NOTHING_COUNTED: ExactCountFigures = { counted: { provider: 0, cache: 0, local: 0 }, reasons: new Map([['unsupported', 0]]) };
+
+/** The metrics of `countTokensExact`. */
+export function exactCountSamples({ counted, reasons } = NOTHING_COUNTED): readonly MetricSample[] {
+  const sample = samplesOf('llm_client_exact_counts');
+  const sources = Object.entries(counted).map(([source, value]) =>
+    sample('total', 'Prompts that countTokensExact counted, by who counted them', 'counter', value, { source }),
+  );
+  const local = [...reasons].map(([reason, value]) =>
+    sample('local_total', 'Prompts that no provider counted, by the reason', 'counter', value, { reason }),
+  );
+  return [...sources, ...local];
 }

@@ -9,6 +9,7 @@ import type { EngineChoice } from '../engine/engine-choice.js';
 import { engineHealth } from '../engine/self-test.js';
 import type { Deployment, ModelListEntry } from './deployments/deployment.js';
 import { DeploymentList } from './config/deployment-list.js';
+import { candidatesFor, type Candidate } from './selection/candidates.js';
 import { explainRouting, stateOf } from './selection/explain.js';
 import type { DeploymentState, RoutingExplanation } from './selection/explanation.js';
 import { FALLBACK_KINDS, fallbacksIn, type FallbackKind, type FallbackTarget } from './fallbacks.js';
@@ -213,6 +214,15 @@ export class RouterService implements Capability {
   /** Returns how many deployments of the model are neither in cooldown nor unhealthy. */
   healthyCount(model: string, context?: RoutingContext | null): number {
     return this.core.healthyCount(model, context ?? undefined);
+  }
+
+  /**
+   * Returns the deployments that requests for a model may go to, those in rotation first. Books
+   * nothing.
+   * @internal
+   */
+  candidates(model: string, context?: RoutingContext | null): readonly Candidate[] {
+    return candidatesFor(this.core, model, context ?? undefined);
   }
 
   /** Explains which deployment a request would get now, and why the others are not eligible. */

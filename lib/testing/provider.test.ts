@@ -67,6 +67,16 @@ describe.each(PROTOCOLS)('a provider of %s', (protocol) => {
   const USAGE = { promptTokens: 1200, completionTokens: 34, cacheReadTokens: 1000 };
   const SAID = { prompt_tokens: 1200, completion_tokens: 34, total_tokens: 1234, prompt_tokens_details: { cached_tokens: 1000 } };
 
+  it('counts tokens', async () => {
+    const started = await provider(protocol, { script: { usage: { promptTokens: 7 } } });
+    const client = clientOf(started);
+    const body = { model: 'm', messages: HELLO, tools: [WEATHER] };
+    expect(await client.countTokensExact(body)).toMatchObject({ promptTokens: 7, source: 'provider' });
+    expect([started.latest.prompt, started.latest.toolNames]).toEqual([HELLO[0].content, ['weather']]);
+    started.use();
+    expect((await client.countTokensExact({ ...body, messages: [...HELLO, ...HELLO] })).promptTokens).toBeGreaterThan(7);
+  });
+
   it('answers with text, thinking, a tool call and cache hits', async () => {
     const { choices, usage } = await ask({
       text: 'Let me look.',
@@ -308,6 +318,7 @@ describe('a provider', () => {
     expect((await sdk.completions.create({ model: 'gpt', prompt: 'Hi' })).choices[0].text).toBe('Hello');
     expect((await sdk.models.list()).data).toEqual([]);
     expect((await sdk.images.generate({ prompt: 'a cat' })).data).toHaveLength(1);
+    expect(await sdk.responses.inputTokens.count({ model: 'm', input: 'Hello' })).toMatchObject({ object: 'response.input_tokens' });
   });
 
   it("serves Anthropic's SDK", async () => {

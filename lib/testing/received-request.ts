@@ -45,9 +45,15 @@ export class ReceivedRequest {
     return this.body.stream === true || /:streamGenerateContent$|\/converse-stream$/.test(this.path);
   }
 
+  /** The body, or the request within it whose tokens are counted. @internal */
+  get promptFields(): Fields {
+    const { generateContentRequest, input } = this.body;
+    return fieldsOf(generateContentRequest ?? fieldsOf(input).converse ?? this.body);
+  }
+
   /** The text of the user's last turn, in any protocol; `''` where there is none. */
   get prompt(): string {
-    const { messages, contents, input, prompt } = this.body;
+    const { messages, contents, input, prompt } = this.promptFields;
     const turns = messages ?? contents ?? input ?? prompt;
     if (!Array.isArray(turns)) return textOf(turns);
     const last = (turns as unknown[]).findLast((turn) => typeof turn === 'string' || fieldsOf(turn).role === 'user');
@@ -56,7 +62,7 @@ export class ReceivedRequest {
 
   /** Names of the tools that the model may call, in any protocol. */
   get toolNames(): readonly string[] {
-    const { tools, toolConfig } = this.body;
+    const { tools, toolConfig } = this.promptFields;
     return listOf(tools ?? fieldsOf(toolConfig).tools).flatMap((tool) => {
       const { name, function: called, toolSpec, functionDeclarations } = fieldsOf(tool);
       const named = [

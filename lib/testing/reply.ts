@@ -35,7 +35,8 @@ export function replyTo(request: ReceivedRequest, answer: ScriptedAnswer, { name
   };
 }
 
-function usageOf(given: ScriptedUsage, { body }: ReceivedRequest, written: string): ReplyUsage {
+function usageOf(given: ScriptedUsage, request: ReceivedRequest, written: string): ReplyUsage {
+  const body = request.promptFields;
   const prompt = JSON.stringify([body.system, body.messages ?? body.contents ?? body.input ?? body.prompt]);
   return {
     promptTokens: given.promptTokens ?? tokensIn(prompt),

@@ -17,13 +17,16 @@ export const MODEL_CALLS: readonly GatewayRoute[] = [
   call({ name: 'embeddings', endpoint: 'embeddings', path: 'embeddings' }, (client, body, options) => client.embeddings(body, options)),
   call({ name: 'responses', endpoint: 'responses', path: 'responses' }, (client, body, options) => client.responses(body, options)),
   call({ name: 'messages', endpoint: 'messages', path: 'messages' }, (client, body, options) => client.messages(body, options)),
-  count({ name: 'countResponseTokens', endpoint: 'responses', path: 'responses/input_tokens' }, ({ client }, body) =>
-    client.countResponseTokens(body),
+  count({ name: 'countResponseTokens', endpoint: 'responses', path: 'responses/input_tokens' }, (client, body, options) =>
+    client.countResponseTokens(body, options),
   ),
-  count({ name: 'countMessageTokens', endpoint: 'messages', path: 'messages/count_tokens' }, ({ client }, body) =>
-    client.countMessageTokens(body),
+  count({ name: 'countMessageTokens', endpoint: 'messages', path: 'messages/count_tokens' }, (client, body, options) =>
+    client.countMessageTokens(body, options),
   ),
 ];
+
+type CountOptions = NonNullable<Parameters<LlmClient['countMessageTokens']>[1]>;
+type Count = (client: LlmClient, body: ModelRequest, options: CountOptions) => Promise<object>;
 
 type RouteNames = Pick<GatewayRoute, 'name' | 'endpoint' | 'path'>;
 
@@ -40,17 +43,17 @@ function call(names: RouteNames, ask: Ask): GatewayRoute {
   };
 }
 
-/** Counts the prompt here: no provider is asked. */
-function count(names: RouteNames, counted: (desk: GatewayDesk, body: ModelRequest) => Promise<object>): GatewayRoute {
+/** Counts the prompt; by a provider where the operator wants that. */
+function count(names: RouteNames, counted: Count): GatewayRoute {
   return {
     ...names,
     method: 'POST',
     body: 'json',
-    async handle(desk: GatewayDesk, { request, callOptions, json }: GatewayExchange): Promise<void> {
+    async handle({ client, options }: GatewayDesk, { request, callOptions, json }: GatewayExchange): Promise<void> {
       const body = modelRequestOf(request);
       if (callOptions.mayCall?.(body.model) === false) throw new ModelNotAllowedError(String(body.model));
-      const answer = await counted(desk, body);
-      // Counting sends no prompt: releases the tokens and the money that the guard reserved.
+      const answer = await counted(client, body, { ...callOptions, exact: options.exactTokenCounts });
+      // Counting costs nothing: releases the tokens and the money that the guard reserved.
       reportUsage(request, 0, 0);
       json(answer);
     },

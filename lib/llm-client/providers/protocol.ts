@@ -7,6 +7,9 @@ import type { ProviderTransport } from './provider-transport.js';
 /** The APIs that clients may call. Each is named after the last part of its path. */
 export type Operation = 'chat' | 'completions' | 'embeddings' | 'responses' | 'messages' | ForwardedOperation;
 
+/** The APIs whose prompts a provider may count. */
+export type CountedOperation = Extract<Operation, 'chat' | 'responses' | 'messages'>;
+
 /** What is sent to one deployment. */
 export interface SentRequest {
   readonly request: ReadRequest;
@@ -65,6 +68,12 @@ export interface WireCall {
   readonly textType?: RegExp;
   /** Whether the stream is bytes instead of events. */
   readonly isBytes?: boolean;
+}
+
+/** A request to a provider's counting endpoint. */
+export interface CountCall extends Pick<WireCall, 'path' | 'headers' | 'body'> {
+  /** The field of the answer that has the tokens: `input_tokens`. */
+  readonly field: string;
 }
 
 /**
@@ -139,6 +148,13 @@ export interface Protocol {
    * @throws InvalidArgumentError for no JSON; UnsupportedRequestError for what it cannot express.
    */
   call(operation: Operation, sent: SentRequest): WireCall | undefined;
+  /**
+   * The request that lets the provider count the prompt of an operation; `undefined`: it has no
+   * endpoint for that. Operations other than `chat` are bridged to it then.
+   * @param sent its body, defaults and fixed fields without those that belong to the answer
+   * @throws as `call`
+   */
+  count?(operation: CountedOperation, sent: SentRequest): CountCall | undefined;
   /**
    * The error that a body or a header states. A body that it throws for, such as a proxy's page,
    * states none. @param header by its name in lower case

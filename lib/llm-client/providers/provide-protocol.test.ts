@@ -38,6 +38,7 @@ describe('provideProtocol', () => {
     ['a known name', 'openai', {}, 'name: must not be that of a known provider'],
     ['a name that is no prefix', 'Acme/', {}, 'name: must begin with a letter'],
     ['no protocol', 'acme', { protocol: undefined }, 'provider.protocol: '],
+    ['a count that is none', 'acme', { protocol: { ...protocol, count: 7 } }, 'provider.protocol.count: must be a function'],
     ['half a protocol', 'acme', { protocol: { name: 'acme', call: () => undefined } }, 'provider.protocol.errorIn: must be a function'],
     ['a wrong address', 'acme', { base: 'ftp://acme' }, 'provider.base: must be an http or https URL'],
     ['wrong variables', 'acme', { keys: [1] }, 'provider.keys[0]: '],

@@ -46,6 +46,7 @@ export function addProvided(name: string, provider: ProvidedProvider): () => voi
   checkKnownKeys('provider', given, ['protocol', 'base', 'keys', 'bases', 'keyHeader', 'keyOptional'], refuseArgument);
   const protocol = checkObject('provider.protocol', given.protocol, refuseArgument);
   for (const method of ['call', 'errorIn', 'hasError']) checkFunction(`provider.protocol.${method}`, protocol[method], refuseArgument);
+  optional(protocol.count, undefined, (value) => checkFunction('provider.protocol.count', value, refuseArgument));
   optional(protocol.transport, undefined, (value) =>
     checkFunction('provider.protocol.transport.dispatch', (value as { readonly dispatch?: unknown }).dispatch, refuseArgument),
   );

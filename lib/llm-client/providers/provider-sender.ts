@@ -1,6 +1,4 @@
-import { FastLiteLLMError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';
-import { ProviderError } from '../../common/provider-error.js';
 import type { ObservedAttempt } from '../../common/call-observer.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import { limitedOutput } from '../../http/token-estimate/asked-output.js';
@@ -8,16 +6,14 @@ import { promptTokensOf } from '../../http/token-estimate/token-estimate.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { LlmAnswer } from '../answer/llm-answer.js';
 import type { Attempt, Sender } from '../call/attempt.js';
-import type { Deployment, Selection } from '../call/call-router.js';
+import type { Selection } from '../call/call-router.js';
 import type { ClosableResponse } from '../call/cancellation.js';
-import { kindOfCode } from '../call/failure.js';
 import type { ModelRequest, ReadRequest } from '../request.js';
 import { JSON_ANSWER } from '../answer/llm-answer.js';
 import { safeContentType } from '../forward/content-types.js';
 import { LlmBytes } from '../stream/llm-bytes.js';
 import { LlmStream, type StreamSource } from '../stream/llm-stream.js';
 import type { StreamOrigin } from '../stream/stream-origin.js';
-import type { RequestAuthorization } from './authorization.js';
 import type { ProviderEndpoint } from './endpoint.js';
 import type { KnownEndpoint, ProviderEndpoints } from './endpoints.js';
 import { bridgeOf } from '../bridges/bridges.js';
@@ -26,6 +22,7 @@ import { changesOf } from './openai/request.js';
 import type { Operation, SentRequest, WireCall } from './protocol.js';
 import { rawHeader } from './raw-headers.js';
 import { ProviderExchange } from './provider-exchange.js';
+import { baseModelOf, inTime, providerRequest, renewsAfter } from './provider-request.js';
 import type { ProviderRequest, ProviderTransport } from './provider-transport.js';
 
 /** What requests to providers go through. */
@@ -45,8 +42,6 @@ export interface ProviderAccess {
 const NO_MODEL = /model_not_found|DeploymentNotFound/;
 /** Clients may name the models of a deployment. */
 const MOST_LACKING = 1000;
-/** undici's word for it. */
-const NO_LIMIT = 0;
 
 /** How a request limits its output if it does not by itself. */
 const OUTPUT_FIELD_OF: Readonly<Record<string, string>> = { chat: 'max_completion_tokens', responses: 'max_output_tokens' };
@@ -77,7 +72,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
       const exchange = new ProviderExchange({ known, call, stream: request.stream, maxBytes: access.maxAnswerBytes, onHeaders });
       try {
         attempt.begin(exchange);
-        const sent = this.requestFor(attempt, known, call, exchange);
+        const sent = providerRequest(attempt, known, call, exchange);
         this.dispatch(attempt, known.endpoint, sent instanceof Promise ? await inTime(sent, exchange) : sent, exchange);
         await exchange.answered;
       } catch (error) {
@@ -179,24 +174,6 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     else dispatchObserved(attempt.observed, transport, sent, exchange);
   }
 
-  private requestFor(
-    attempt: Attempt,
-    known: KnownEndpoint,
-    call: WireCall,
-    exchange: ProviderExchange,
-  ): ProviderRequest | Promise<ProviderRequest> {
-    const { authorization } = known.endpoint;
-    const { body } = call;
-    if (!(body instanceof Promise) && authorization === undefined) return requestWith(attempt, known, call, body);
-    // Aborted in the meantime, `answered` rejects before it is awaited.
-    exchange.answered.catch(() => {});
-    return (async () => {
-      const request = requestWith(attempt, known, call, await body);
-      if (authorization !== undefined) request.headers = [...request.headers, ...(await credentialsFor(request, known, exchange))];
-      return request;
-    })();
-  }
-
   /** Whether answers without a usage are estimated by their length. */
   private get hasReply(): boolean {
     return this.operation !== 'embeddings' && this.request.forwarded === undefined;
@@ -230,12 +207,6 @@ export interface ReadStream {
   readonly bridged: BridgedAnswer | undefined;
 }
 
-/** LiteLLM reads it in both places, and the series of Azure's models in the name. */
-function baseModelOf({ params, info, model }: Deployment): string | undefined {
-  const named = [params.base_model, info.base_model].find((value) => typeof value === 'string' && value !== '');
-  return (named as string | undefined) ?? (/\/(?:o_series|gpt5_series)\//.test(model) ? model : undefined);
-}
-
 /** What a request to the deployment has shown so far. */
 interface SendState {
   readonly addsUsage: boolean;
@@ -258,45 +229,6 @@ interface BridgeableCall {
   readonly bridged: BridgedAnswer | undefined;
   /** Whether chat can serve the operation where the provider turns out not to have it. */
   readonly isBridgeable: boolean;
-}
-
-/** An attempt that is over does not wait for its body or its credentials. */
-async function inTime(request: Promise<ProviderRequest>, exchange: ProviderExchange): Promise<ProviderRequest> {
-  return (await Promise.race([request, exchange.answered])) as ProviderRequest;
-}
-
-function requestWith({ model, times }: Attempt, { endpoint }: KnownEndpoint, call: WireCall, body: string | Buffer): ProviderRequest {
-  return {
-    origin: endpoint.origin,
-    path: endpoint.pathOf(call.path, call.isOfAccount === true ? undefined : model),
-    method: call.method ?? 'POST',
-    headers: withHeaders(endpoint.headers, call.headers),
-    body,
-    headersTimeout: times.isHeadSet ? NO_LIMIT : undefined,
-    bodyTimeout: times.isBodySet ? NO_LIMIT : undefined,
-  };
-}
-
-/** @throws ProviderError where a token service is out, DeploymentFault if that refuses */
-async function credentialsFor(
-  request: ProviderRequest,
-  { endpoint, errors }: KnownEndpoint,
-  exchange: ProviderExchange,
-): Promise<readonly string[]> {
-  try {
-    return (await endpoint.authorization?.headersFor(request)) ?? [];
-  } catch (error) {
-    if (error instanceof ProviderError || error instanceof FastLiteLLMError || !(error instanceof Error)) throw error;
-    const message = `The service that grants credentials for ${endpoint.provider} failed.`;
-    throw errors.failed(kindOfCode(error) ?? 'server', message, exchange, error);
-  }
-}
-
-/** Headers of the call replace those of the deployment. */
-function withHeaders(headers: readonly string[], own: readonly string[] | undefined): string[] {
-  if (own === undefined) return headers as string[];
-  const kept = headers.flatMap((name, at) => (at % 2 === 0 && rawHeader(own, name) === undefined ? [name, headers[at + 1]] : []));
-  return [...kept, ...own];
 }
 
 /** @throws ProviderError for an answer that is not of chat */
@@ -363,13 +295,6 @@ function dispatchObserved(
 /** Compatible servers may lack an operation of OpenAI's, or have it for some models only. */
 function lacksOperation({ status, errorBody }: ProviderExchange): boolean {
   return status === 405 || status === 501 || (status === 404 && !NO_MODEL.test(errorBody));
-}
-
-/** Whether the provider refused the credentials, and there may be others. */
-function renewsAfter({ status, errorBody }: ProviderExchange, authorization: RequestAuthorization | undefined): boolean {
-  if (authorization === undefined) return false;
-  const isRefused = authorization.refuses?.(status, errorBody) ?? status === 401;
-  return isRefused && authorization.renew();
 }
 
 /** Some providers do not know `stream_options`, and name them in their error. */

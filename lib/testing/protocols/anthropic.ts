@@ -38,7 +38,9 @@ export const ANTHROPIC: WireProtocol = {
   params: (origin) => ({ model: 'anthropic/claude-sonnet-4-5', api_base: origin, api_key: 'sk-ant-local' }),
   answer(request, reply) {
     const { path, stream } = request;
-    if (path.endsWith('/messages/count_tokens')) return { json: { input_tokens: reply.usage?.promptTokens ?? 0 } };
+    // The latter is Vertex AI's.
+    if (/\/(?:messages\/count_tokens|count-tokens:rawPredict)$/.test(path))
+      return { json: { input_tokens: reply.usage?.promptTokens ?? 0 } };
     if (!path.endsWith('/messages')) return undefined;
     const message = messageOf(request, reply);
     return stream ? streamOf(message, reply) : { json: message };

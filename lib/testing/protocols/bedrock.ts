@@ -44,6 +44,7 @@ export const BEDROCK: WireProtocol = {
       return { json: { output: { message }, stopReason: STOP_REASONS[reply.finish], ...metadataOf(reply) } };
     }
     if (path.endsWith('/converse-stream')) return streamOf(reply);
+    if (path.endsWith('/count-tokens')) return { json: { inputTokens: reply.usage?.promptTokens ?? 0 } };
     if (path.endsWith('/invoke')) return { json: embeddingsOf(body, reply) };
     return undefined;
   },

@@ -18,6 +18,9 @@ export const OPENAI: WireProtocol = {
     const { path, stream } = request;
     if (path.endsWith('/chat/completions')) return stream ? chatStream(request, reply) : { json: chatCompletion(request, reply) };
     if (path.endsWith('/responses')) return stream ? responseStream(request, reply) : { json: responseOf(request, reply) };
+    if (path.endsWith('/responses/input_tokens')) {
+      return { json: { object: 'response.input_tokens', input_tokens: reply.usage?.promptTokens ?? 0 } };
+    }
     if (path.endsWith('/completions')) return stream ? textStream(request, reply) : { json: textCompletion(request, reply) };
     if (path.endsWith('/embeddings')) return { json: embeddingsOf(request, reply) };
     return otherAnswer(request, reply);

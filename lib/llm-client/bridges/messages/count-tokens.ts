@@ -1,7 +1,8 @@
-import { checkArray, checkObject, checkString, refuseArgument } from '../../../common/options.js';
+import { checkObject, checkString, refuseArgument } from '../../../common/options.js';
 import { isLarge } from '../../../http/body/body-size.js';
 import { promptTokensOf } from '../../../http/token-estimate/token-estimate.js';
 import type { TokenCounterService } from '../../../token-counter/token-counter.service.js';
+import { localBody } from '../../counting/counted-request.js';
 
 /** The answer of Anthropic's `/v1/messages/count_tokens`. */
 export interface MessageTokens {
@@ -16,7 +17,6 @@ export interface MessageTokens {
 export async function countMessagesTokens(body: object, counter: TokenCounterService): Promise<MessageTokens> {
   const fields = checkObject('body', body, refuseArgument);
   checkString('model', fields.model, refuseArgument);
-  checkArray('messages', fields.messages, (path, message) => checkObject(path, message, refuseArgument), refuseArgument);
-  const tokens = await promptTokensOf(fields, { counter, isLarge: isLarge({ body }) });
+  const tokens = await promptTokensOf(localBody(fields, 'messages'), { counter, isLarge: isLarge({ body }) });
   return { input_tokens: Math.ceil(tokens) };
 }

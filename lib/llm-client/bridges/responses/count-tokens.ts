@@ -1,7 +1,8 @@
-import { checkArray, checkObject, checkString, refuseArgument } from '../../../common/options.js';
+import { checkObject, checkString, refuseArgument } from '../../../common/options.js';
 import { isLarge } from '../../../http/body/body-size.js';
 import { promptTokensOf } from '../../../http/token-estimate/token-estimate.js';
 import type { TokenCounterService } from '../../../token-counter/token-counter.service.js';
+import { localBody } from '../../counting/counted-request.js';
 
 /** The answer of OpenAI's `/v1/responses/input_tokens`. */
 export interface ResponseTokens {
@@ -17,11 +18,6 @@ export interface ResponseTokens {
 export async function countResponsesTokens(body: object, counter: TokenCounterService): Promise<ResponseTokens> {
   const fields = checkObject('body', body, refuseArgument);
   checkString('model', fields.model, refuseArgument);
-  const { input } = fields;
-  // A text alone would count as one to embed, without the message around it.
-  const items = typeof input === 'string' ? [{ role: 'user', content: input }] : (input ?? []);
-  checkArray('input', items, (path, item) => checkObject(path, item, refuseArgument), refuseArgument);
-  const prompt = { ...fields, input: items, instructions: fields.instructions ?? '' };
-  const tokens = await promptTokensOf(prompt, { counter, isLarge: isLarge({ body }) });
+  const tokens = await promptTokensOf(localBody(fields, 'responses'), { counter, isLarge: isLarge({ body }) });
   return { object: 'response.input_tokens', input_tokens: Math.ceil(tokens) };
 }

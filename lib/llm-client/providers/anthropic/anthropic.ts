@@ -1,9 +1,9 @@
 import { InvalidArgumentError } from '../../../common/errors.js';
 import { headerOf, type AnyHeaders } from '../../call/retry-after.js';
 import { OPENAI_READER } from '../openai/openai.js';
-import { mergedFields, passed, written } from '../openai/request.js';
+import { mergedFields, passed, pickedFields, written } from '../openai/request.js';
 import { CHAT_PARAMETERS } from '../parameters.js';
-import type { Operation, Protocol, SentRequest, WireCall } from '../protocol.js';
+import type { CountCall, CountedOperation, Operation, Protocol, SentRequest, WireCall } from '../protocol.js';
 import { rawHeader } from '../raw-headers.js';
 import { errorIn, hasError } from './errors.js';
 import { MESSAGES_READER, PassingTranslator } from './native.js';
@@ -21,6 +21,8 @@ export interface MessagesHost extends TakenByHost {
   pathOf(sent: SentRequest): string;
   /** `anthropic_version` of the body, for a host that has the model in its path. */
   readonly bodyVersion?: string;
+  /** Where it counts tokens. Default: `/messages/count_tokens`. */
+  readonly countPath?: string;
 }
 
 const DIRECT: MessagesHost = { takesUrls: true, midSystem: true, hasTiers: true, pathOf: () => '/messages' };
@@ -34,6 +36,7 @@ const CLOUDS: Readonly<Record<string, MessagesHost>> = {
 export const ANTHROPIC: Protocol = {
   name: 'anthropic',
   call: (operation, sent) => messagesCall(operation, sent, CLOUDS[sent.provider] ?? DIRECT),
+  count: (operation, sent) => messagesCount(operation, sent, CLOUDS[sent.provider] ?? DIRECT),
   errorIn,
   hasError,
 };
@@ -45,6 +48,30 @@ export const ANTHROPIC: Protocol = {
 export function messagesCall(operation: Operation, sent: SentRequest, host: MessagesHost): WireCall | undefined {
   if (operation === 'chat') return chatCall(sent, host);
   return operation === 'messages' ? nativeCall(sent, host) : undefined;
+}
+
+/** `MessageCountTokensParams` of the SDK: other fields are an error at the endpoint. */
+const COUNTED =
+  `model messages system tools tool_choice thinking output_config output_format cache_control mcp_servers context_management speed`.split(
+    ' ',
+  );
+
+/** A request to count a prompt at any host of Anthropic's models; its body names the model. */
+export function messagesCount(operation: CountedOperation, sent: SentRequest, host: MessagesHost): CountCall | undefined {
+  const { countPath: path = '/messages/count_tokens' } = host;
+  if (operation === 'responses') return undefined;
+  if (operation === 'chat') {
+    const { body, betas } = messagesRequest(sent, host);
+    return {
+      path,
+      headers: headersFor(sent, host, { betas }),
+      body: written(sent, () => pickedFields(body, COUNTED)),
+      field: 'input_tokens',
+    };
+  }
+  const native = nativeRequest(sent);
+  const body = written(native, () => pickedFields(withOwnHistory(mergedFields(native)), COUNTED));
+  return { path, headers: headersFor(sent, host, clientHeaders(sent)), body, field: 'input_tokens' };
 }
 
 function chatCall(sent: SentRequest, host: MessagesHost): WireCall {
@@ -61,17 +88,25 @@ function chatCall(sent: SentRequest, host: MessagesHost): WireCall {
 
 /** The client's own request: only what steers the call is taken out. */
 function nativeCall(sent: SentRequest, host: MessagesHost): WireCall {
-  const { headers } = fieldsOf(sent.request.options.request);
-  const version = clientVersion(headerOf(headers as AnyHeaders, 'anthropic-version'));
-  const betas = listOf(headerOf(headers as AnyHeaders, 'anthropic-beta')).map(checkedBeta);
-  const native = { ...passed(sent), addsUsage: false, defaults: nativeDefaults(sent.defaults) };
+  const native = nativeRequest(sent);
   return {
     path: host.pathOf(sent),
-    headers: headersFor(sent, host, { betas, version }),
+    headers: headersFor(sent, host, clientHeaders(sent)),
     body: written(native, () => placed(withOwnHistory(mergedFields(native)), host)),
     ...(sent.request.stream && { translator: new PassingTranslator() }),
     reader: MESSAGES_READER,
   };
+}
+
+function nativeRequest(sent: SentRequest): SentRequest {
+  return { ...passed(sent), addsUsage: false, defaults: nativeDefaults(sent.defaults) };
+}
+
+/** What the client's own headers say. */
+function clientHeaders({ request }: SentRequest): RequestHeaders {
+  const { headers } = fieldsOf(request.options.request);
+  const version = clientVersion(headerOf(headers as AnyHeaders, 'anthropic-version'));
+  return { betas: listOf(headerOf(headers as AnyHeaders, 'anthropic-beta')).map(checkedBeta), version };
 }
 
 function placed(body: Fields, { bodyVersion }: MessagesHost): Fields {

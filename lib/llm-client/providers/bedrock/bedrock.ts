@@ -1,7 +1,8 @@
-import type { Protocol, SentRequest, WireCall } from '../protocol.js';
+import type { CountCall, Protocol, SentRequest, WireCall } from '../protocol.js';
 import { OPENAI_READER } from '../openai/openai.js';
 import { embeddingCall } from './embeddings.js';
 import { errorIn, hasError } from './errors.js';
+import { countedModel } from './models.js';
 import { ConverseRequest } from './request.js';
 import { ConverseAnswer } from './stream.js';
 
@@ -14,9 +15,18 @@ export const BEDROCK: Protocol = {
     if (operation === 'chat') return converse(sent);
     return operation === 'embeddings' ? embeddingCall(sent) : undefined;
   },
+  count: (operation, sent) => (operation === 'chat' ? countTokens(sent) : undefined),
   errorIn,
   hasError,
 };
+
+/** CountTokens, which the service has for Claude. */
+function countTokens(sent: SentRequest): CountCall | undefined {
+  const request = new ConverseRequest(sent);
+  const model = countedModel(request.model);
+  if (model === undefined) return undefined;
+  return { path: `/model/${encodeURIComponent(model)}/count-tokens`, body: request.countBody(), field: 'inputTokens' };
+}
 
 function converse(sent: SentRequest): WireCall {
   const request = new ConverseRequest(sent);

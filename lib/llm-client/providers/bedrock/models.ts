@@ -54,6 +54,18 @@ export function isNova({ family }: BedrockModel): boolean {
   return family === 'nova' || family === 'nova-2';
 }
 
+/** Claude's own ids begin with it; before it are regions of profiles and paths of ARNs. */
+const CLAUDE_ID = 'anthropic.claude-';
+
+/**
+ * The id by which the service counts tokens: that of the model, not of an inference profile.
+ * `undefined` for models other than Claude, and where an ARN hides the model.
+ */
+export function countedModel({ family, id, name }: BedrockModel): string | undefined {
+  const named = [id, name].map((each) => each.slice(each.lastIndexOf('/') + 1)).find((each) => each.includes(CLAUDE_ID));
+  return family === 'claude' ? named?.slice(named.indexOf(CLAUDE_ID)) : undefined;
+}
+
 /** `outputConfig.textFormat`. Later Claude models take it only while they think. */
 export function hasTextFormat({ traits, version, name }: BedrockModel, thinks: boolean): boolean {
   if (traits !== undefined) return traits.structured && (version <= 406 || thinks);

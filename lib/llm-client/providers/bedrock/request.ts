@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../../../common/errors.js';
 import { lacksThinking } from '../anthropic/conversation.js';
-import { written } from '../openai/request.js';
+import { pickedFields, written } from '../openai/request.js';
 import { dropsParams, refused, splitParameters, type ParameterRules, type SplitParameters } from '../parameters.js';
 import type { SentRequest, WireCall } from '../protocol.js';
 import { conversationOf } from './messages.js';
@@ -23,6 +23,8 @@ const OWN_FIELDS: ReadonlySet<string> = new Set(
   `additionalModelResponseFieldPaths guardrailConfig outputConfig performanceConfig promptVariables requestMetadata serviceTier`.split(' '),
 );
 const TIERS: ReadonlySet<unknown> = new Set(['default', 'flex', 'priority', 'reserved']);
+/** What `ConverseTokensRequest` has. */
+const COUNTED = ['messages', 'system', 'toolConfig', 'additionalModelRequestFields'];
 /** Room for the answer beside the thinking, where the request states no maximum. */
 const ANSWER_TOKENS = 4096;
 
@@ -58,6 +60,11 @@ export class ConverseRequest {
 
   body(): WireCall['body'] {
     return written(this.sent, () => this.fields());
+  }
+
+  /** The body of CountTokens. */
+  countBody(): WireCall['body'] {
+    return written(this.sent, () => ({ input: { converse: pickedFields(this.fields(), COUNTED) } }));
   }
 
   private fields(): Fields {

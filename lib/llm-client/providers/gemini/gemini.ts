@@ -1,6 +1,6 @@
 import { OPENAI_READER } from '../openai/openai.js';
-import { written } from '../openai/request.js';
-import type { Protocol, SentRequest, WireCall } from '../protocol.js';
+import { pickedFields, written } from '../openai/request.js';
+import type { CountCall, Protocol, SentRequest, WireCall } from '../protocol.js';
 import { batchEmbedContents } from './embeddings.js';
 import { errorIn, hasError } from './errors.js';
 import { generateContentBody } from './request.js';
@@ -13,6 +13,7 @@ export const GEMINI: Protocol = {
     if (operation === 'chat') return generateContent(sent, modelPath(sent.model), false);
     return operation === 'embeddings' ? batchEmbedContents(sent, modelPath(sent.model)) : undefined;
   },
+  count: (operation, sent) => (operation === 'chat' ? countTokens(sent, modelPath(sent.model)) : undefined),
   errorIn,
   hasError,
 };
@@ -27,6 +28,21 @@ export function generateContent(sent: SentRequest, path: string, isVertex: boole
     translator: new GeminiTranslator(model, addsUsage || options?.include_usage === true),
     reader: OPENAI_READER,
   };
+}
+
+/** Lets the Gemini API count a whole request, which has to name its model. */
+function countTokens(sent: SentRequest, path: string): CountCall {
+  const fields = (): object => ({ generateContentRequest: { model: path.slice(1), ...generateContentBody(sent, false) } });
+  return { path: `${path}:countTokens`, body: written(sent, fields), field: 'totalTokens' };
+}
+
+/** What Vertex AI counts: other fields are an error there. */
+const COUNTED_BY_VERTEX = ['contents', 'systemInstruction', 'tools', 'generationConfig'];
+
+/** The same for Vertex AI, at a model's path. */
+export function countVertexTokens(sent: SentRequest, path: string): CountCall {
+  const fields = (): object => pickedFields(generateContentBody(sent, true), COUNTED_BY_VERTEX);
+  return { path: `${path}:countTokens`, body: written(sent, fields), field: 'totalTokens' };
 }
 
 /** Tuned models have a collection of their own. */

@@ -2,7 +2,7 @@ import type { AnswerTranslator, Operation, Protocol, SentRequest } from '../prot
 import { rowOf } from '../provider-table.environment.js';
 import { COMPATIBLE } from '../provider-table.dialects.js';
 import { errorIn, hasError } from './errors.js';
-import { hasCompletions, hasResponses } from './own-apis.js';
+import { countsTokens, hasCompletions, hasResponses } from './own-apis.js';
 import { DialectTranslator } from './dialect-answer.js';
 import { chatFields } from './dialect-request.js';
 import { dialectOfModel, type Dialect } from './dialect.js';
@@ -11,7 +11,7 @@ import { passed, written } from './request.js';
 import { forwardedCall } from './forwarded.js';
 import { OPENAI_READER } from './reader.js';
 import { chatNeedsResponses } from './responses/needs-responses.js';
-import { chatByResponses, responsesCall } from './responses/responses.js';
+import { chatByResponses, inputTokensCall, responsesCall } from './responses/responses.js';
 
 const PATHS: Readonly<Partial<Record<Operation, string>>> = {
   chat: '/chat/completions',
@@ -37,6 +37,8 @@ export const OPENAI: Protocol = {
     const body = written(sent, () => chatFields(sent, dialect));
     return { path, body, reader: OPENAI_READER, translator: translatorOf(sent, dialect) };
   },
+  count: (operation, sent) =>
+    operation === 'messages' || !countsTokens(sent) ? undefined : inputTokensCall(passed(sent), operation === 'chat'),
   errorIn,
   hasError,
 };

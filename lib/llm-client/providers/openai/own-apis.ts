@@ -30,6 +30,11 @@ export function hasResponses(sent: SentRequest): boolean {
   return WITH_RESPONSES.has(provider);
 }
 
+/** Whether the provider answers `/responses/input_tokens`. Azure's answer to it is a 404 (2026). */
+export function countsTokens({ provider, params }: SentRequest): boolean {
+  return params.use_chat_completions_api !== true && (provider === 'openai' || provider === 'litellm_proxy');
+}
+
 /** Whether the provider answers `/completions` for the model. */
 export function hasCompletions({ provider, model, isAtHome }: SentRequest): boolean {
   if (WITH_COMPLETIONS.has(provider)) return true;

@@ -83,6 +83,11 @@ function requestFields({ body, request, addsUsage }: SentRequest): Readonly<Reco
   return fields;
 }
 
+/** The fields of these names that are set. */
+export function pickedFields(fields: object, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([name, value]) => names.includes(name) && value !== undefined));
+}
+
 /** What a fallback changes. Whether to stream is decided before the call begins. */
 export function changesOf(overrides: object): Record<string, unknown> {
   const changes = withoutOwn(overrides);

@@ -1,11 +1,11 @@
 import { UnsupportedRequestError } from '../../../common/http-errors.js';
-import { messagesCall, type MessagesHost } from '../anthropic/anthropic.js';
+import { messagesCall, messagesCount, type MessagesHost } from '../anthropic/anthropic.js';
 import { errorIn as claudeErrorIn } from '../anthropic/errors.js';
 import { embedContent, predictEmbeddings } from '../gemini/embeddings.js';
 import { errorIn, hasError } from '../gemini/errors.js';
-import { generateContent } from '../gemini/gemini.js';
+import { countVertexTokens, generateContent } from '../gemini/gemini.js';
 import { OPENAI } from '../openai/openai.js';
-import type { Operation, Protocol, SentRequest, StatedError, WireCall } from '../protocol.js';
+import type { CountCall, CountedOperation, Operation, Protocol, SentRequest, StatedError, WireCall } from '../protocol.js';
 import { vertexModel, type VertexModel } from './models.js';
 import type { VertexPlace } from './place.js';
 
@@ -18,7 +18,13 @@ const MULTIMODAL = /^multimodalembedding/;
 
 /** Vertex AI: each model by the protocol that Google serves it by. */
 export function vertexProtocol(place: VertexPlace): Protocol {
-  return { name: 'vertex', call: (operation, sent) => callOf(operation, sent, place), errorIn: anyErrorIn, hasError };
+  return {
+    name: 'vertex',
+    call: (operation, sent) => callOf(operation, sent, place),
+    count: (operation, sent) => countOf(operation, sent, place),
+    errorIn: anyErrorIn,
+    hasError,
+  };
 }
 
 /** Google's, or one of Claude: a stream of its has Anthropic's events. */
@@ -49,6 +55,17 @@ function callOf(operation: Operation, sent: SentRequest, place: VertexPlace): Wi
       throw new UnsupportedRequestError({ param: 'model', provider, reason, mend: model.mend });
     }
   }
+}
+
+/** Google counts for its own models and for Claude, for that not at the location `global`. */
+function countOf(operation: CountedOperation, sent: SentRequest, place: VertexPlace): CountCall | undefined {
+  const model = vertexModel(sent.model);
+  if (model.api === 'gemini')
+    return operation === 'chat' ? countVertexTokens({ ...sent, model: model.name }, pathOf(place, model.path)) : undefined;
+  if (model.api !== 'claude' || place.location === 'global') return undefined;
+  const path = pathOf(place, model.path);
+  const countPath = `${path.slice(0, path.lastIndexOf('/'))}/count-tokens:rawPredict`;
+  return messagesCount(operation, sent, { ...claudeHost(path), countPath });
 }
 
 /** An address may name the model itself. */

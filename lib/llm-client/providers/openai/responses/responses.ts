@@ -1,8 +1,8 @@
 import { changedBy } from '../../../../http/body/raw-field.js';
-import type { SentRequest, WireCall } from '../../protocol.js';
+import type { CountCall, SentRequest, WireCall } from '../../protocol.js';
 import { policedFields } from '../../parameters.js';
 import { OPENAI_READER } from '../reader.js';
-import { written } from '../request.js';
+import { pickedFields, written } from '../request.js';
 import { responsesFieldsOf } from './chat-request.js';
 import { ResponseToChat } from './chat-stream.js';
 import { readableInput } from './input-items.js';
@@ -19,6 +19,16 @@ export function responsesCall(sent: SentRequest): WireCall {
     reader: passing,
     ...(sent.request.stream && { translator: passing }),
   };
+}
+
+/** `InputTokenCountParams` of the SDK: other fields are an error at the endpoint. */
+const COUNTED =
+  `conversation input instructions model parallel_tool_calls previous_response_id reasoning text tool_choice tools truncation`.split(' ');
+
+/** A request to count the prompt of a response, or of a chat as a response. */
+export function inputTokensCall(sent: SentRequest, isChat: boolean): CountCall {
+  const fields = (): object => pickedFields(isChat ? responsesFieldsOf(sent) : passedFields(sent), COUNTED);
+  return { path: '/responses/input_tokens', body: written(sent, fields), field: 'input_tokens' };
 }
 
 /** A chat request, sent to `/responses`. */

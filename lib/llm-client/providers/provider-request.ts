@@ -1,0 +1,95 @@
+import { FastLiteLLMError } from '../../common/errors.js';
+import { ProviderError } from '../../common/provider-error.js';
+import type { AttemptTimes } from '../call/cancellation.js';
+import type { Deployment } from '../call/call-router.js';
+import { kindOfCode } from '../call/failure.js';
+import type { RequestAuthorization } from './authorization.js';
+import type { KnownEndpoint } from './endpoints.js';
+import type { WireCall } from './protocol.js';
+import type { ProviderExchange } from './provider-exchange.js';
+import type { ProviderRequest } from './provider-transport.js';
+import { rawHeader } from './raw-headers.js';
+
+/** undici's word for it. */
+const NO_LIMIT = 0;
+
+/** What a request is for: an attempt. */
+export interface RequestTarget {
+  /** As the provider knows it. */
+  readonly model: string;
+  readonly times: Pick<AttemptTimes, 'isHeadSet' | 'isBodySet'>;
+}
+
+/** What of a call is sent. */
+export type SentCall = Pick<WireCall, 'path' | 'headers' | 'method' | 'isOfAccount' | 'body'>;
+
+/** The request of a call at a deployment's address, with its credentials. */
+export function providerRequest(
+  target: RequestTarget,
+  known: KnownEndpoint,
+  call: SentCall,
+  exchange: ProviderExchange,
+): ProviderRequest | Promise<ProviderRequest> {
+  const { authorization } = known.endpoint;
+  const { body } = call;
+  if (!(body instanceof Promise) && authorization === undefined) return requestWith(target, known, call, body);
+  // Aborted in the meantime, `answered` rejects before it is awaited.
+  exchange.answered.catch(() => {});
+  return (async () => {
+    const request = requestWith(target, known, call, await body);
+    if (authorization !== undefined) request.headers = [...request.headers, ...(await credentialsFor(request, known, exchange))];
+    return request;
+  })();
+}
+
+/** An exchange that is over does not wait for its body or its credentials. */
+export async function inTime(request: Promise<ProviderRequest>, exchange: ProviderExchange): Promise<ProviderRequest> {
+  return (await Promise.race([request, exchange.answered])) as ProviderRequest;
+}
+
+/** Whether the provider refused the credentials, and there may be others. */
+export function renewsAfter({ status, errorBody }: ProviderExchange, authorization: RequestAuthorization | undefined): boolean {
+  if (authorization === undefined) return false;
+  const isRefused = authorization.refuses?.(status, errorBody) ?? status === 401;
+  return isRefused && authorization.renew();
+}
+
+/** LiteLLM reads it in both places, and the series of Azure's models in the name. */
+export function baseModelOf({ params, info, model }: Deployment): string | undefined {
+  const named = [params.base_model, info.base_model].find((value) => typeof value === 'string' && value !== '');
+  return (named as string | undefined) ?? (/\/(?:o_series|gpt5_series)\//.test(model) ? model : undefined);
+}
+
+function requestWith({ model, times }: RequestTarget, { endpoint }: KnownEndpoint, call: SentCall, body: string | Buffer): ProviderRequest {
+  return {
+    origin: endpoint.origin,
+    path: endpoint.pathOf(call.path, call.isOfAccount === true ? undefined : model),
+    method: call.method ?? 'POST',
+    headers: withHeaders(endpoint.headers, call.headers),
+    body,
+    headersTimeout: times.isHeadSet ? NO_LIMIT : undefined,
+    bodyTimeout: times.isBodySet ? NO_LIMIT : undefined,
+  };
+}
+
+/** @throws ProviderError where a token service is out, DeploymentFault if that refuses */
+async function credentialsFor(
+  request: ProviderRequest,
+  { endpoint, errors }: KnownEndpoint,
+  exchange: ProviderExchange,
+): Promise<readonly string[]> {
+  try {
+    return (await endpoint.authorization?.headersFor(request)) ?? [];
+  } catch (error) {
+    if (error instanceof ProviderError || error instanceof FastLiteLLMError || !(error instanceof Error)) throw error;
+    const message = `The service that grants credentials for ${endpoint.provider} failed.`;
+    throw errors.failed(kindOfCode(error) ?? 'server', message, exchange, error);
+  }
+}
+
+/** Headers of the call replace those of the deployment. */
+function withHeaders(headers: readonly string[], own: readonly string[] | undefined): string[] {
+  if (own === undefined) return headers as string[];
+  const kept = headers.flatMap((name, at) => (at % 2 === 0 && rawHeader(own, name) === undefined ? [name, headers[at + 1]] : []));
+  return [...kept, ...own];
+}

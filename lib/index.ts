@@ -98,6 +98,7 @@ export { registerPrometheusMetrics, type MetricSource } from './metrics/promethe
 export type { ActualUsage, CheckOptions, LimitChoice, ScopeChoice, ScopeList } from './rate-limit/arguments.js';
 export type { ExceededLimit, RateLimit as NamedRateLimit, RateLimits } from './rate-limit/limits.js';
 export type { BudgetDenialReason, BudgetSpending, BudgetStanding } from './rate-limit/budget/account.js';
+export type { BudgetPeriod } from './common/nano-usd.js';
 export type { BudgetLimit, BudgetOptions, BudgetWindow, UsdWindowKind } from './rate-limit/budget/budget-limits.js';
 export type { BudgetAlert, BudgetSettings } from './rate-limit/budget/budget-settings.js';
 export type { Span } from './rate-limit/budget/calendar.js';

@@ -1,5 +1,6 @@
 // In a file of their own: these need Nest, which code without Nest must not load.
 import { HttpException } from '@nestjs/common';
+import type { BudgetPeriod } from './nano-usd.js';
 
 /** Facts of a `RateLimitExceededError`. */
 export interface RateLimitRefusal {
@@ -18,12 +19,12 @@ export interface BudgetRefusal {
   /** The limits whose budget denied the request: a name in `rateLimit.limits`, or of a rule. */
   readonly limitName: string;
   readonly reason: 'budget_exhausted' | 'budget_held' | 'request_exceeds_budget';
-  readonly period: 'day' | 'month' | 'window';
+  readonly period: BudgetPeriod;
   readonly limitUsd: number;
   readonly spentUsd: number;
   readonly heldUsd: number;
-  /** When the window is over. */
-  readonly resetsAt: Date;
+  /** When the window is over; absent for a budget that never starts again. */
+  readonly resetsAt?: Date;
   /** Under `budget_held`: calls in flight may return what they hold. */
   readonly retryAfterMs?: number;
 }
@@ -79,7 +80,7 @@ export class BudgetExceededError extends RateLimitExceededError {
   readonly limitUsd: number;
   readonly spentUsd: number;
   readonly heldUsd: number;
-  readonly resetsAt: Date;
+  readonly resetsAt?: Date;
 
   constructor(refusal: BudgetRefusal) {
     const { limitName, reason, limitUsd, spentUsd, heldUsd, resetsAt, retryAfterMs } = refusal;
@@ -95,11 +96,11 @@ export class BudgetExceededError extends RateLimitExceededError {
 function budgetAnswer({ limitName, reason, period, limitUsd, spentUsd, heldUsd, resetsAt }: BudgetRefusal): ClientAnswer {
   const facts = `${limitUsd} USD (${limitName}, ${period}): ${spentUsd} USD spent, ${heldUsd} USD held by requests in flight.`;
   const message = {
-    budget_exhausted: `Budget exceeded: ${facts} It resets at ${resetsAt.toISOString()}.`,
+    budget_exhausted: `Budget exceeded: ${facts}${resetsAt === undefined ? '' : ` It resets at ${resetsAt.toISOString()}.`}`,
     budget_held: `Budget exceeded for the moment: ${facts}`,
     request_exceeds_budget: `This request may cost more than the whole budget of ${facts}`,
   }[reason];
-  const figures = { scope: limitName, limit_usd: limitUsd, spent_usd: spentUsd, held_usd: heldUsd, resets_at: resetsAt.toISOString() };
+  const figures = { scope: limitName, limit_usd: limitUsd, spent_usd: spentUsd, held_usd: heldUsd, resets_at: resetsAt?.toISOString() };
   return { message, status: 429, error: { message, type: 'budget_exceeded', param: null, code: reason, ...figures } };
 }
 

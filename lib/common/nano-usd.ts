@@ -3,6 +3,8 @@
  * embedding costs less than a millionth.
  */
 export const NANO_PER_USD = 1_000_000_000;
+/** Which budget of a key: of a day, a month, a window of any length, or of all time. */
+export type BudgetPeriod = 'day' | 'month' | 'window' | 'total';
 /** The largest budget and the largest cost of one call: four million USD, far below 2^53. */
 export const LARGEST_USD = 4_000_000;
 export const LARGEST_NANO_USD = LARGEST_USD * NANO_PER_USD;
@@ -31,4 +33,9 @@ export function usdText(nano: number): string {
   const digits = String(nano).padStart(10, '0');
   const fraction = digits.slice(-9).replace(/0{1,9}$/, '');
   return fraction === '' ? digits.slice(0, -9) : `${digits.slice(0, -9)}.${fraction}`;
+}
+
+/** When a budget starts again; `undefined` for one that never does. */
+export function dateOf(resetsAtMs: number): Date | undefined {
+  return resetsAtMs === Infinity ? undefined : new Date(resetsAtMs);
 }

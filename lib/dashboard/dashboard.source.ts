@@ -1,4 +1,5 @@
 import type { CapabilityHealth, MetricSample } from '../common/capability.js';
+import type { BudgetPeriod } from '../common/nano-usd.js';
 import type { EngineState } from '../engine/switching-engine.js';
 import type { FeatureStatus } from '../feature-flags/feature-flag.js';
 import type { PerformanceMonitorService } from '../monitor/performance-monitor.service.js';
@@ -41,7 +42,9 @@ export interface KeyState {
   readonly state: 'active' | 'blocked' | 'expired';
   /** In ms since 1970, in this process. */
   readonly lastUsedMs: number;
-  readonly budgets: readonly { readonly period: 'day' | 'month' | 'window'; readonly spentUsd: number; readonly limitUsd: number }[];
+  /** Also where no budget limits it; absent where that is not known. */
+  readonly spentUsd?: number;
+  readonly budgets: readonly { readonly period: BudgetPeriod; readonly spentUsd: number; readonly limitUsd: number }[];
 }
 
 /** Connections to one origin. */

@@ -1,5 +1,5 @@
 import type { BudgetRefusal } from '../common/http-errors.js';
-import { usdOf } from '../common/nano-usd.js';
+import { dateOf, usdOf } from '../common/nano-usd.js';
 import type { BudgetDenial } from '../rate-limit/store.js';
 
 /** When to ask again for money that calls in flight hold: some of them end every second. */
@@ -14,7 +14,7 @@ export function budgetRefusal(limitName: string, { reason, standing }: BudgetDen
     limitUsd: usdOf(standing.limitNanoUsd),
     spentUsd: usdOf(standing.spentNanoUsd),
     heldUsd: usdOf(standing.heldNanoUsd),
-    resetsAt: new Date(standing.resetsAtMs),
+    resetsAt: dateOf(standing.resetsAtMs),
     retryAfterMs: reason === 'budget_held' ? HELD_RETRY_MS : undefined,
   };
 }

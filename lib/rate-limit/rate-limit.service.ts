@@ -4,7 +4,7 @@ import { samplesOf } from '../common/metric-samples.js';
 import { checkArray, checkInteger, checkObject, refuseArgument } from '../common/options.js';
 import type { CallRecorder } from '../common/recorder.js';
 import { burstClock } from '../common/clock.js';
-import { usdOf } from '../common/nano-usd.js';
+import { usdOf, type BudgetPeriod } from '../common/nano-usd.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { engineHealth } from '../engine/self-test.js';
 import {
@@ -41,7 +41,7 @@ export interface RateLimitStats {
 
 /** One budget of a key, in USD. */
 export interface BudgetReport {
-  readonly period: 'day' | 'month' | 'window';
+  readonly period: BudgetPeriod;
   readonly limitUsd: number;
   /** Settled in the current window. */
   readonly spentUsd: number;
@@ -49,8 +49,8 @@ export interface BudgetReport {
   readonly heldUsd: number;
   /** Settled since the key is known, over all windows. */
   readonly totalUsd: number;
-  /** When all of the window is over. */
-  readonly resetsAt: Date;
+  /** When all of the window is over; absent under `usdTotal`. */
+  readonly resetsAt?: Date;
 }
 
 const DEFAULT_PAGE = 100;
@@ -210,7 +210,7 @@ export class RateLimiterService implements Capability {
     return (await this.raise(reservation, checkUsd('usd', usd, 0))) === undefined;
   }
 
-  /** The budgets of a key under one limit, in the order of day, month, window. Takes nothing. */
+  /** The budgets of a key under one limit: day, month, window, total. Takes nothing. */
   getBudgets(key: string, options: LimitChoice = {}): readonly BudgetReport[] {
     this.checkSynchronous();
     return this.budgetsOf(key, options) as readonly BudgetReport[];
@@ -232,9 +232,25 @@ export class RateLimiterService implements Capability {
     await this.changeBudget(key, options, { kind: 'spent', nanoUsd: checkUsd('usd', usd, 0) });
   }
 
-  /** Adds `usd` to a budget of a key until its current window is over. */
+  /** Adds `usd` to a budget of a key until its current window is over; to `usdTotal` for good. */
   async raiseBudget(key: string, usd: number, options: BudgetChoice = {}): Promise<void> {
     await this.changeBudget(key, options, { kind: 'raise', nanoUsd: checkUsd('usd', usd, 0) });
+  }
+
+  /**
+   * Adds to what a key has spent in a budget, without a decision.
+   * @internal
+   */
+  async addSpent(key: string, nanoUsd: number, options: BudgetChoice): Promise<void> {
+    await this.changeBudget(key, options, { kind: 'added', nanoUsd });
+  }
+
+  /**
+   * Whether limits may have budgets here.
+   * @internal
+   */
+  get keepsBudgets(): boolean {
+    return whyNoBudgets(this.store, this.options.sharedAs) === undefined;
   }
 
   /**

@@ -24,7 +24,7 @@ export interface RateLimitStanding {
   readonly resetMs: number;
   /** The same for `tokensPerMinute`. */
   readonly tokensResetMs?: number;
-  /** Its budgets, in the order of day, month, window. */
+  /** Its budgets, in the order of day, month, window, total. */
   readonly budgets?: readonly BudgetStanding[];
 }
 
@@ -92,15 +92,15 @@ export interface HeldMoney {
   readonly oldest: readonly { readonly nanoUsd: number; readonly ageMs: number }[];
 }
 
-/** A change of one budget by an operator. */
+/** A change of one budget without a decision: by an operator, or by what nothing was held for. */
 export interface BudgetChange {
   /** Place of the budget in those of the limit. */
   readonly budget: number;
   /**
-   * `spent`: replaces what was spent in the window. `raise`: is added to the limit until it is
-   * over.
+   * `spent`: replaces what was spent in the window. `added`: is added to that. `raise`: is added to
+   * the limit until the window is over.
    */
-  readonly kind: 'spent' | 'raise';
+  readonly kind: 'spent' | 'added' | 'raise';
   readonly nanoUsd: number;
 }
 
@@ -152,7 +152,7 @@ export interface RateLimitStore {
   /** Raises the money held to `nanoUsd`; where a budget denies that, nothing is changed. */
   extend?(taken: TakenRateLimit, nanoUsd: number): Extension | Promise<Extension>;
 
-  /** Changes a budget by hand. */
+  /** Changes a budget without a decision. */
   changeBudget?(scope: RateLimitScope, change: BudgetChange): void | Promise<void>;
 
   /** What calls in flight hold in the budgets of a key. */

@@ -34,7 +34,7 @@ const ADVANCES = [0, 0, 0, 1, 1_000, 60_000, HOUR_MS / 2, HOUR_MS, 7 * HOUR_MS, 
 const AMOUNTS = [0, 1, 7, 40, 100, 333, 1_000] as const;
 
 const budget: fc.Arbitrary<ModelBudget> = fc.record({
-  kind: fc.constantFrom('day', 'month', 'sliding', 'firstUse'),
+  kind: fc.constantFrom('day', 'month', 'sliding', 'firstUse', 'total'),
   limit: fc.constantFrom(0, 1, 50, 100, 333, 500, 2_000),
   lengthMs: fc.constantFrom(60_000, HOUR_MS, DAY_MS),
   timeZone: fc.constant('UTC'),
@@ -49,7 +49,7 @@ const budgets: fc.Arbitrary<readonly ModelBudget[]> = fc
   .map(([list, timeZone]) =>
     [...list].sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind)).map((each) => ({ ...each, timeZone })),
   );
-const ORDER = ['day', 'month', 'sliding', 'firstUse'];
+const ORDER = ['day', 'month', 'sliding', 'firstUse', 'total'];
 
 const amount = fc.constantFrom(...AMOUNTS);
 const place = fc.nat(1);
@@ -86,6 +86,7 @@ export function optionsOf({ budgets: list, maxConcurrent }: ModelLimit): RateLim
     const usd = limit / 1e9;
     if (kind === 'day') options.usdPerDay = usd;
     else if (kind === 'month') options.usdPerMonth = usd;
+    else if (kind === 'total') options.usdTotal = usd;
     else Object.assign(options, { usdPerWindow: usd, usdWindow: `${lengthMs / 60_000}m`, usdWindowKind: kind });
   }
   return options;

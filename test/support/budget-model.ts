@@ -2,7 +2,7 @@ import type { BudgetDenialReason } from '../../lib/rate-limit/budget/account.js'
 
 /** A budget as the model sees it. */
 export interface ModelBudget {
-  readonly kind: 'day' | 'month' | 'sliding' | 'firstUse';
+  readonly kind: 'day' | 'month' | 'sliding' | 'firstUse' | 'total';
   readonly limit: number;
   /** Of `sliding` and `firstUse`. */
   readonly lengthMs: number;
@@ -148,7 +148,7 @@ export class BudgetModel {
 
   private windowOf(name: string, budget: ModelBudget, nowMs: number, isTaken: boolean): string {
     const { kind, lengthMs, timeZone } = budget;
-    if (kind === 'sliding') return '';
+    if (kind === 'sliding' || kind === 'total') return '';
     if (kind === 'firstUse') {
       const begun = this.firstUses.get(name);
       const isOpen = begun !== undefined && nowMs < begun + lengthMs;

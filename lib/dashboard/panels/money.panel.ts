@@ -3,7 +3,10 @@ import { NONE, share, span, usd } from '../figures.js';
 import { html, type Html } from '../html.js';
 import { bar, nothing, table } from './panel.js';
 
-const PERIODS = { day: 'a day', month: 'a month', window: 'a window' } as const satisfies Record<BudgetState['period'], string>;
+const PERIODS = { day: 'a day', month: 'a month', window: 'a window', total: 'in all' } as const satisfies Record<
+  BudgetState['period'],
+  string
+>;
 
 /** Budgets nearest to exhaustion. */
 export function budgetsPanel({ budgets }: DashboardSnapshot): Html {
@@ -27,7 +30,9 @@ function budgetRow({ limit, keyHash, period, limitUsd, spentUsd, heldUsd, resetM
       { kind, percentage: percentage(spentUsd) },
       { kind: 'idle', percentage: percentage(heldUsd) },
     ])}
-    <p class="note">${usd(spentUsd)} spent · ${usd(heldUsd)} held by calls in flight · resets in ${span(resetMs)}</p>
+    <p class="note">
+      ${usd(spentUsd)} spent · ${usd(heldUsd)} held by calls in flight${resetMs === Infinity ? '' : ` · resets in ${span(resetMs)}`}
+    </p>
   </li>`;
 }
 

@@ -60,7 +60,7 @@ function setBudgetHeaders(target: HeaderTarget, standings: readonly BudgetStandi
   const { standing, leftNanoUsd } = tightestBudget(standings);
   setHeader(target, 'x-ratelimit-limit-usd', usdText(standing.limitNanoUsd));
   setHeader(target, 'x-ratelimit-remaining-usd', usdText(leftNanoUsd));
-  setHeader(target, 'x-ratelimit-reset-usd', duration(Math.max(0, standing.resetsAtMs - atMs)));
+  if (standing.resetsAtMs !== Infinity) setHeader(target, 'x-ratelimit-reset-usd', duration(Math.max(0, standing.resetsAtMs - atMs)));
   setHeader(target, 'x-litellm-key-spend', usdText(standing.spentNanoUsd));
 }
 

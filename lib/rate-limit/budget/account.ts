@@ -22,7 +22,7 @@ export interface BudgetStanding {
   readonly heldNanoUsd: number;
   /** Settled since the key is known, over all windows. */
   readonly totalNanoUsd: number;
-  /** When all of the window is over, by the store's clock. */
+  /** When all of the window is over, by the store's clock. `Infinity`: it never is. */
   readonly resetsAtMs: number;
 }
 
@@ -72,6 +72,11 @@ export class BudgetAccount {
     return this.parts.length === 0 && this.raisedNanoUsd === 0;
   }
 
+  /** Whether no time ends what it counts. */
+  get isEndless(): boolean {
+    return this.parts.length > 0 && this.parts[0].endMs === Infinity;
+  }
+
   /** Forgets the parts, and the raise, that are over at `nowMs`. */
   prune(nowMs: number): this {
     if (this.raisedUntilMs <= nowMs) this.raisedNanoUsd = 0;
@@ -105,6 +110,13 @@ export class BudgetAccount {
     for (const part of this.parts) part.spent = part === current ? nanoUsd : 0;
   }
 
+  /** Adds to what was spent in the window. Pruned before. */
+  addSpent(budget: BudgetLimit, nanoUsd: number, nowMs: number): void {
+    const part = this.part(budget, nowMs);
+    part.spent = addNanoUsd(part.spent, nanoUsd);
+    this.total = addNanoUsd(this.total, nanoUsd);
+  }
+
   /** Raises the limit until the window of a taking at `nowMs` is over. Pruned before. */
   raise(budget: BudgetLimit, nanoUsd: number, nowMs: number): void {
     this.raisedNanoUsd = addNanoUsd(this.raisedNanoUsd, nanoUsd);
@@ -125,7 +137,7 @@ export class BudgetAccount {
 
   private resetsAt(window: BudgetWindow, nowMs: number, isTaken: boolean): number {
     const newest = this.parts.at(-1);
-    if (window.kind === 'calendar' || isTaken) return window.partAt(nowMs, newest).endMs;
+    if (window.kind === 'calendar' || window.kind === 'total' || isTaken) return window.partAt(nowMs, newest).endMs;
     return newest?.endMs ?? nowMs;
   }
 

@@ -1,4 +1,4 @@
-import { LARGEST_USD, NANO_PER_USD } from '../../common/nano-usd.js';
+import { LARGEST_USD, NANO_PER_USD, type BudgetPeriod } from '../../common/nano-usd.js';
 import { checkNumber, checkOneOf, joinPath, type Refuse } from '../../common/options.js';
 import { Calendar, ZoneClock, type Span } from './calendar.js';
 
@@ -21,6 +21,8 @@ export interface BudgetOptions {
    * request after the last window.
    */
   readonly usdWindowKind?: UsdWindowKind;
+  /** USD in all: never starts again. `reset` and `setSpent` change what was spent. */
+  readonly usdTotal?: number;
   /** IANA zone of the calendar: `Europe/Zurich`. Default `UTC`. */
   readonly timeZone?: string;
 }
@@ -31,12 +33,13 @@ export const BUDGET_KEYS = [
   'usdPerWindow',
   'usdWindow',
   'usdWindowKind',
+  'usdTotal',
   'timeZone',
 ] as const satisfies readonly (keyof BudgetOptions)[];
 
 /** A checked budget. */
 export interface BudgetLimit {
-  readonly period: 'day' | 'month' | 'window';
+  readonly period: BudgetPeriod;
   /** With the limit's name and the key the identity of its counters; without a `/`. */
   readonly id: string;
   readonly nanoUsd: number;
@@ -45,11 +48,12 @@ export interface BudgetLimit {
 
 /** A window: the instants that count together, and until when they are counted. */
 export interface BudgetWindow {
-  readonly kind: UsdWindowKind;
+  readonly kind: UsdWindowKind | 'total';
+  /** `Infinity` for `total`. */
   readonly lengthMs: number;
   /**
    * The part of the window that a taking at `nowMs` falls into, from its beginning until it is not
-   * counted any more. A calendar or first-use window has one part, a sliding window 61.
+   * counted any more. A sliding window has 61 parts, any other one.
    * @param newest The part of the latest taking, if it still counts.
    */
   partAt(nowMs: number, newest?: Span): Span;
@@ -63,20 +67,21 @@ const KINDS: readonly UsdWindowKind[] = ['calendar', 'sliding', 'firstUse'];
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: DAY_MS, w: 7 * DAY_MS, mo: MONTH_MS };
 /** As the windows of requests: an amount counts for the length and up to a 60th longer. */
 const PARTS_PER_WINDOW = 60;
+const ALL_TIME: Span = { startMs: 0, endMs: Infinity };
+const TOTAL: BudgetWindow = { kind: 'total', lengthMs: Infinity, partAt: () => ALL_TIME };
 
 /** Checks the budgets of a limit; `undefined` without any. @throws by `refuse`. */
 export function compileBudgets(options: BudgetOptions, path: string, refuse: Refuse): readonly BudgetLimit[] | undefined {
   const at = (key: keyof BudgetOptions): string => joinPath(path, key);
   const { usdPerDay, usdPerMonth, usdPerWindow, usdWindow, usdWindowKind, timeZone = 'UTC' } = options;
-  const nanoOf = (key: 'usdPerDay' | 'usdPerMonth' | 'usdPerWindow'): number =>
+  const nanoOf = (key: 'usdPerDay' | 'usdPerMonth' | 'usdPerWindow' | 'usdTotal'): number =>
     Math.round(checkNumber(at(key), options[key], { min: 0, max: LARGEST_USD }, refuse) * NANO_PER_USD);
   const clock = zoneClock(at('timeZone'), timeZone, refuse);
   const calendar = (lengthMs: number, value: unknown): BudgetWindow =>
     calendarWindow(lengthMs, new Calendar(lengthMs, clock, { path: at('usdWindow'), value, refuse }));
   const budgets: BudgetLimit[] = [];
   const add = (period: BudgetLimit['period'], nano: number, window: BudgetWindow): void => {
-    const zone = window.kind === 'calendar' ? `:${timeZone.replaceAll('/', '.')}` : '';
-    budgets.push({ period, id: `${window.kind}:${window.lengthMs}${zone}`, nanoUsd: nano, window });
+    budgets.push({ period, id: idOf(window, timeZone), nanoUsd: nano, window });
   };
   if (usdPerDay !== undefined) add('day', nanoOf('usdPerDay'), calendar(DAY_MS, usdPerDay));
   if (usdPerMonth !== undefined) add('month', nanoOf('usdPerMonth'), calendar(MONTH_MS, usdPerMonth));
@@ -89,11 +94,17 @@ export function compileBudgets(options: BudgetOptions, path: string, refuse: Ref
     add('window', nano, window);
   } else if (usdWindow !== undefined) throw refuse(at('usdWindow'), usdWindow, 'needs usdPerWindow beside it');
   else if (usdWindowKind !== undefined) throw refuse(at('usdWindowKind'), usdWindowKind, 'needs usdPerWindow beside it');
+  if (options.usdTotal !== undefined) add('total', nanoOf('usdTotal'), TOTAL);
   if (new Set(budgets.map(({ id }) => id)).size < budgets.length)
     throw refuse(at('usdPerWindow'), usdPerWindow, 'must have another window than usdPerDay and usdPerMonth');
   if (budgets.length > 0) return budgets;
   if (options.timeZone !== undefined) throw refuse(at('timeZone'), timeZone, 'needs a budget beside it');
   return undefined;
+}
+
+function idOf({ kind, lengthMs }: BudgetWindow, timeZone: string): string {
+  if (kind === 'total') return kind;
+  return `${kind}:${lengthMs}${kind === 'calendar' ? `:${timeZone.replaceAll('/', '.')}` : ''}`;
 }
 
 function zoneClock(path: string, timeZone: unknown, refuse: Refuse): ZoneClock {

@@ -1,4 +1,4 @@
-import { LARGEST_USD, nanoUsd } from '../../common/nano-usd.js';
+import { LARGEST_USD, nanoUsd, type BudgetPeriod } from '../../common/nano-usd.js';
 import {
   checkArray,
   checkBoolean,
@@ -19,13 +19,14 @@ export interface BudgetAlert {
   readonly limit: string;
   /** The key itself: it may name a user. */
   readonly key: string;
-  readonly period: 'day' | 'month' | 'window';
+  readonly period: BudgetPeriod;
   /** The mark: 0.8 of the budget. */
   readonly mark: number;
   readonly limitUsd: number;
   readonly spentUsd: number;
   readonly heldUsd: number;
-  readonly resetsAt: Date;
+  /** Absent where the budget never starts again. */
+  readonly resetsAt?: Date;
 }
 
 /** What holds for all budgets of a limiter. */

@@ -156,6 +156,55 @@ describe.each(engineNames())('budgets on the %s engine', (engine) => {
     }
   });
 
+  it('counts everything that a key has spent under usdTotal, and raises that for good', async () => {
+    const limiter = limiterOf({ usdTotal: 1, usdPerDay: 0.5 });
+    const spend = (usd: number) => {
+      const reservation = limiter.reserve('a', { usd });
+      if (reservation.allowed) limiter.settle(reservation, { usd });
+      return reservation;
+    };
+    for (let day = 0; day < 3; day++, nowMs += 300 * 86_400_000) spend(0.3);
+    expect(limiter.getBudgets('a')).toEqual([
+      { period: 'day', limitUsd: 0.5, spentUsd: 0, heldUsd: 0, totalUsd: 0.9, resetsAt: new Date(nowMs + 43_200_000) },
+      { period: 'total', limitUsd: 1, spentUsd: 0.9, heldUsd: 0, totalUsd: 0.9, resetsAt: undefined },
+    ]);
+    expect(spend(0.2)).toMatchObject({ allowed: false, budgetDenial: 'budget_exhausted', retryAfterMs: undefined, remainingUsd: 0.1 });
+    await limiter.raiseBudget('a', 0.5, { period: 'total' });
+    nowMs += 300 * 86_400_000;
+    expect(spend(0.2).allowed).toBe(true);
+    await limiter.setSpent('a', 1.45, { period: 'total' });
+    expect(spend(0.1)).toMatchObject({ allowed: false, remainingUsd: 0.05 });
+    limiter.reset('a');
+    expect(limiter.getBudgets('a')[1]).toMatchObject({ limitUsd: 1, spentUsd: 0 });
+  });
+
+  it('restores usdTotal from a file, and what it was raised by', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'budgets-'));
+    const rateLimit = { usdTotal: 1, budgets: { snapshotFile: join(folder, 'budgets.jsonl') } };
+    try {
+      const first = limiterOf(rateLimit);
+      first.settle(first.reserve('a', { usd: 0.5 }), { usd: 0.75 });
+      await first.raiseBudget('a', 1);
+      await first.close();
+      nowMs += 1_000 * 86_400_000;
+      expect(limiterOf(rateLimit).getBudgets('a')).toMatchObject([{ period: 'total', limitUsd: 2, spentUsd: 0.75 }]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('evicts keys whose spending no time ends after all others', () => {
+    const limiter = limiterOf({ usdPerDay: 1, limits: { all: { usdTotal: 1 } }, maxKeys: 4 });
+    const spend = (key: string, limit?: string) => limiter.settle(limiter.reserve(key, { limit, usd: 0.5 }), { usd: 0.5 });
+    spend('a', 'all');
+    spend('b', 'all');
+    for (let i = 0; i < 20; i++) spend(`day ${i}`);
+    expect(limiter.getBudgets('a', { limit: 'all' })).toMatchObject([{ spentUsd: 0.5 }]);
+    expect(limiter.getBudgets('b', { limit: 'all' })).toMatchObject([{ spentUsd: 0.5 }]);
+    for (let i = 0; i < 20; i++) spend(`all ${i}`, 'all');
+    expect(limiter.store.stats()).toMatchObject({ keys: 4, evicted: 38 });
+  });
+
   it('evicts idle keys before those that have spent', () => {
     const limiter = limiterOf({ usdPerDay: 1, usdPerWindow: 1, usdWindow: '1m', usdWindowKind: 'sliding', maxKeys: 4 });
     limiter.settle(limiter.reserve('a', { usd: 1 }), { usd: 1 });
@@ -176,6 +225,7 @@ describe.each(engineNames())('budgets on the %s engine', (engine) => {
       { usdPerDay: 1, usdPerWindow: 2, usdWindow: '24h' },
       'rateLimit.usdPerWindow: must have another window than usdPerDay and usdPerMonth',
     ],
+    [{ usdTotal: -1 }, 'rateLimit.usdTotal: must be a number from 0 to 4000000, got -1'],
     [{ usdWindow: '1d' }, 'rateLimit.usdWindow: needs usdPerWindow beside it'],
     [{ requestsPerMinute: 1, timeZone: 'UTC' }, 'rateLimit.timeZone: needs a budget beside it'],
     [{ usdPerMonth: 1, sharedAs: 'x' }, 'rateLimit.usdPerMonth: cannot be used with sharedAs: budgets are kept by one thread'],

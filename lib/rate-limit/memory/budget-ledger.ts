@@ -183,6 +183,12 @@ export class BudgetLedger {
     this.accountOf(scope, budget, atMs).setSpent(budget, nanoUsd, atMs);
   }
 
+  /** Adds to what was spent in the window of one budget. */
+  addSpent(scope: RateLimitScope, budget: BudgetLimit, nanoUsd: number, nowMs: number): void {
+    const atMs = this.at(nowMs);
+    this.accountOf(scope, budget, atMs).addSpent(budget, nanoUsd, atMs);
+  }
+
   /** Raises one budget until its window is over. */
   raise(scope: RateLimitScope, budget: BudgetLimit, nanoUsd: number, nowMs: number): void {
     const atMs = this.at(nowMs);
@@ -310,14 +316,19 @@ export class BudgetLedger {
     this.size--;
   }
 
-  /** Idle accounts go first, because an evicted one has forgotten what it spent. */
+  /** An evicted account has forgotten what it spent: idle ones go first, endless ones last. */
   private makeRoom(): void {
     if (this.size < this.maxAccounts) return;
     const eldest: LedgerAccount[] = [];
     for (const member of membersOf(this.byUse)) if (eldest.push(member as LedgerAccount) === SWEPT) break;
-    for (const account of eldest) if (account.prune(this.latestMs).isIdle) this.forget(account);
+    let evicted: LedgerAccount | undefined;
+    for (const account of eldest) {
+      if (account.prune(this.latestMs).isIdle) this.forget(account);
+      else if (account.isEndless) this.used(account.book, account.key);
+      else evicted ??= account;
+    }
     if (this.size < this.maxAccounts) return;
-    this.forget(eldest[0]);
+    this.forget(evicted ?? (this.byUse.newer as LedgerAccount));
     this.evicted++;
   }
 }

@@ -13,7 +13,7 @@ const PATH = 'rateLimit.budgets.snapshotFile';
 
 /**
  * Keeps the ledger in a file: a header, then a line of JSON per account: `[name, total, parts,
- * raise]`, in nano-USD. Written beside the file and renamed, so that it is whole.
+ * raise]`, in nano-USD; `null`: without an end. Written beside it and renamed, so that it is whole.
  */
 export class BudgetSnapshot {
   /** Why the last write failed. */
@@ -89,8 +89,8 @@ function restore(ledger: BudgetLedger, file: string): void {
 type Line = readonly [
   name: string,
   total: number,
-  parts: readonly (readonly [number, number, number, number])[],
-  raise?: readonly [nanoUsd: number, untilMs: number],
+  parts: readonly (readonly [startMs: number, endMs: number | null, spent: number, held: number])[],
+  raise?: readonly [nanoUsd: number, untilMs: number | null],
 ];
 
 function lineOf(name: string, { total, parts, raisedNanoUsd, raisedUntilMs }: BudgetAccount): Line {
@@ -104,11 +104,15 @@ function restoreAccount(ledger: BudgetLedger, [name, total, parts, raise]: Line)
   account.total = amount(total);
   account.parts = parts.map(([startMs, endMs, spent, held]): BudgetPart => {
     account.total = addNanoUsd(account.total, amount(held));
-    return { startMs: amount(startMs), endMs: amount(endMs), spent: addNanoUsd(amount(spent), held), held: 0 };
+    return { startMs: amount(startMs), endMs: end(endMs), spent: addNanoUsd(amount(spent), held), held: 0 };
   });
-  if (raise !== undefined) [account.raisedNanoUsd, account.raisedUntilMs] = raise.map(amount);
+  if (raise !== undefined) [account.raisedNanoUsd, account.raisedUntilMs] = [amount(raise[0]), end(raise[1])];
   if (typeof name !== 'string') throw new Error('a name is missing');
   ledger.restore(name, account);
+}
+
+function end(value: number | null): number {
+  return value === null ? Infinity : amount(value);
 }
 
 function amount(value: number): number {

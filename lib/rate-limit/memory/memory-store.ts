@@ -124,6 +124,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
     const limit = scope.limit.budgets?.[budget];
     if (limit === undefined) return;
     if (kind === 'spent') this.ledger.setSpent(scope, limit, nanoUsd, this.context.now());
+    else if (kind === 'added') this.ledger.addSpent(scope, limit, nanoUsd, this.context.now());
     else this.ledger.raise(scope, limit, nanoUsd, this.context.now());
   }
 

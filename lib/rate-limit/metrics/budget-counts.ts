@@ -1,6 +1,6 @@
 import type { MetricSample } from '../../common/capability.js';
 import { samplesOf } from '../../common/metric-samples.js';
-import { usdOf } from '../../common/nano-usd.js';
+import { dateOf, usdOf } from '../../common/nano-usd.js';
 import type { BudgetSpending, BudgetStanding } from '../budget/account.js';
 import type { BudgetAlert, ResolvedBudgetSettings } from '../budget/budget-settings.js';
 
@@ -54,6 +54,6 @@ export function shownStanding(standing: BudgetStanding): Omit<BudgetAlert, 'limi
     spentUsd: usdOf(standing.spentNanoUsd),
     heldUsd: usdOf(standing.heldNanoUsd),
     totalUsd: usdOf(standing.totalNanoUsd),
-    resetsAt: new Date(standing.resetsAtMs),
+    resetsAt: dateOf(standing.resetsAtMs),
   };
 }

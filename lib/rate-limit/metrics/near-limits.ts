@@ -29,7 +29,7 @@ export interface NearBudget {
   readonly spentUsd: number;
   /** Reserved by calls in flight. */
   readonly heldUsd: number;
-  /** Until the window is over. */
+  /** Until the window is over. `Infinity`: it never is. */
   readonly resetMs: number;
 }
 

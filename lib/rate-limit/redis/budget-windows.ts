@@ -1,7 +1,7 @@
 import type { BudgetLimit } from '../budget/budget-limits.js';
 
 /** How the script computes a window. */
-export const WindowKind = { calendar: 1, sliding: 2, firstUse: 3 } as const;
+export const WindowKind = { calendar: 1, sliding: 2, firstUse: 3, total: 4 } as const;
 
 /** Numbers of one budget in `RedisBudgets.figures`: id, kind, limit, length, four bounds. */
 export const BUDGET_FIELDS = 8;
@@ -34,7 +34,7 @@ export class BudgetWindows {
     this.aheadMs = redisMs - this.now();
   }
 
-  /** Per budget: id, kind, limit in nano-USD, length and bounds in milliseconds. */
+  /** Per budget: id, kind, limit in nano-USD, length (0: endless) and bounds in milliseconds. */
   figuresOf(budgets: readonly BudgetLimit[]): readonly (number | string)[] {
     const nowMs = this.now() + this.aheadMs;
     let known = this.known.get(budgets);
@@ -48,7 +48,7 @@ function knownAt(budgets: readonly BudgetLimit[], nowMs: number): Known {
   let [fromMs, untilMs] = [-Infinity, Infinity];
   for (const { id, nanoUsd, window } of budgets) {
     const { kind, lengthMs } = window;
-    figures.push(id, WindowKind[kind], nanoUsd, lengthMs, ...boundsAt(window, nowMs));
+    figures.push(id, WindowKind[kind], nanoUsd, kind === 'total' ? 0 : lengthMs, ...boundsAt(window, nowMs));
     if (kind !== 'calendar') continue;
     const { startMs, endMs } = window.partAt(nowMs);
     fromMs = Math.max(fromMs, startMs);

@@ -44,6 +44,8 @@ export const OperationKind = {
   raiseBudget: 15,
   /** Holds that are not settled: their number, then amount and age of the oldest. */
   listHolds: 16,
+  /** `budget, nanoUsd`: adds to what was spent in its window. */
+  addSpent: 17,
 } as const;
 export type OperationKind = (typeof OperationKind)[keyof typeof OperationKind];
 
@@ -113,6 +115,7 @@ export function replyLength({ kind, scopes }: RedisOperation): number {
     case OperationKind.settleHold:
       return budgetStandingsLength(scopes);
     case OperationKind.setSpent:
+    case OperationKind.addSpent:
     case OperationKind.raiseBudget:
       return BUDGET_REPLY_LENGTH;
     case OperationKind.listHolds:

@@ -47,6 +47,7 @@ interface Undone {
   readonly spentNanoUsd?: number;
 }
 
+const CHANGES = { spent: OperationKind.setSpent, added: OperationKind.addSpent, raise: OperationKind.raiseBudget } as const;
 const NOTHING: Amounts = { cost: 0, tokens: 0, nanoUsd: 0 };
 
 /** One operation on the scopes of a group. */
@@ -211,7 +212,7 @@ class RedisRateLimitStore implements RateLimitStore {
   async changeBudget(scope: RateLimitScope, { budget, kind, nanoUsd }: BudgetChange): Promise<void> {
     const [group] = this.groups([scope]);
     const read = (reply: Float64Array, at: number): StaleWindows | undefined => staleWindows(reply, at);
-    const run = { kind: kind === 'spent' ? OperationKind.setSpent : OperationKind.raiseBudget, values: [budget, nanoUsd], read };
+    const run = { kind: CHANGES[kind], values: [budget, nanoUsd], read };
     await this.inWindows(group, (fresh) => this.run({ group: fresh, ...run })).catch(unavailable);
   }
 

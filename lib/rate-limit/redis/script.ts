@@ -68,6 +68,7 @@ const NUMBERS = {
   SET_SPENT: OperationKind.setSpent,
   RAISE_BUDGET: OperationKind.raiseBudget,
   LIST_HOLDS: OperationKind.listHolds,
+  ADD_SPENT: OperationKind.addSpent,
   // Why money is denied, the gravest last (`BudgetReason`), and the code of such a decision.
   ALL_HELD: BudgetReason.budget_held,
   EXHAUSTED: BudgetReason.budget_exhausted,
@@ -83,6 +84,7 @@ const NUMBERS = {
   CALENDAR: WindowKind.calendar,
   SLIDING: WindowKind.sliding,
   FIRST_USE: WindowKind.firstUse,
+  TOTAL: WindowKind.total,
   // Fields of a part of a window.
   PART_START: 1,
   PART_END: 2,

@@ -31,6 +31,14 @@ class PaidController {
     return costUsd === undefined && usage !== undefined ? { usage } : { text: '' };
   }
 
+  @Post('lifetime')
+  @HttpCode(200)
+  @RateLimit({ name: 'lifetime', usdTotal: 1, usd: 0.75 })
+  lifetime(@Req() incoming: object): object {
+    reportUsage(incoming, 1, 0.75);
+    return {};
+  }
+
   @Post('fixed')
   @HttpCode(200)
   @RateLimit({ name: 'paid', usd: 0.5 })
@@ -106,6 +114,27 @@ describe.each(['Express', 'Fastify'])('budgets under RateLimitGuard on %s', (ada
     const tooLarge = await post('/chat', { max_tokens: 5_000 }).expect(429);
     expect(tooLarge.body).toMatchObject({ error: { code: 'request_exceeds_budget', type: 'budget_exceeded' } });
     expect(tooLarge.headers['x-should-retry']).toBe('false');
+  });
+
+  it('tells no time at which a budget of all time starts again', async () => {
+    const { headers } = await post('/lifetime', {}).expect(200);
+    expect(headers).toMatchObject({ 'x-ratelimit-limit-usd': '1', 'x-ratelimit-remaining-usd': '0.25' });
+    expect(headers['x-ratelimit-reset-usd']).toBeUndefined();
+    const limit = { limit: 'lifetime', limits: { usdTotal: 1 } };
+    await until(() => limiter.getBudgets(KEY, limit)[0].spentUsd === 0.75);
+    const refused = await post('/lifetime', {}).expect(429);
+    expect(refused.headers['x-should-retry']).toBe('false');
+    expect(refused.headers['x-ratelimit-reset-usd']).toBeUndefined();
+    expect((refused.body as { error: object }).error).toEqual({
+      message: 'Budget exceeded: 1 USD (lifetime, total): 0.75 USD spent, 0 USD held by requests in flight.',
+      type: 'budget_exceeded',
+      param: null,
+      code: 'budget_exhausted',
+      scope: 'lifetime',
+      limit_usd: 1,
+      spent_usd: 0.75,
+      held_usd: 0,
+    });
   });
 
   it('denies for a moment what requests in flight hold', async () => {

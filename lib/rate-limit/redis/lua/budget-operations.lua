@@ -23,6 +23,7 @@ local function spanOf(budgets, j, a)
   -- Redis's clock may go back when a replica takes over.
   if newest and (newest[PART_START] > clock or kind == FIRST_USE) then return newest[PART_START], newest[PART_END] end
   if kind == FIRST_USE then return clock, clock + length end
+  if kind == TOTAL then return 0, NEVER end
   if kind == SLIDING then
     local step = budgets[j + BUDGET_BOUNDS]
     local start = floor(clock / step) * step
@@ -33,9 +34,10 @@ local function spanOf(budgets, j, a)
   end
 end
 
--- How long nothing is known of what was spent before Redis lost its data.
-local function blindFor(budgets, j, from, to)
+-- How long nothing is known of what was spent before Redis lost its data; of all time nothing is until somebody says it.
+local function blindFor(budgets, j, a, from, to)
   if since == 0 then return 0 end
+  if budgets[j + BUDGET_KIND] == TOTAL then return #a.parts > 0 and 0 or NEVER end
   if budgets[j + BUDGET_KIND] == CALENDAR then return since > from and to - clock or 0 end
   return max(since + budgets[j + BUDGET_LENGTH] - clock, 0)
 end
@@ -54,7 +56,7 @@ local function moneyRefusal(budgets, j, a, ask)
   local from, to = spanOf(budgets, j, a)
   if not from then return STALE, clock end
   if ask > limit then return TOO_LARGE, NEVER end
-  local over, blind = spent + ask - limit, blindFor(budgets, j, from, to)
+  local over, blind = spent + ask - limit, blindFor(budgets, j, a, from, to)
   if over > 0 or blind > 0 then return EXHAUSTED, max(over > 0 and waitForMoney(a, over) or 0, blind) end
   if heldIn(a) + over > 0 then return ALL_HELD, NEVER end
   return 0, 0
@@ -82,8 +84,9 @@ local function resetsAt(budgets, j, a, isTaken)
   local newest = a.parts[#a.parts]
   local from, to = spanOf(budgets, j, a)
   if not from then return clock end
-  local blind = clock + blindFor(budgets, j, from, to)
-  if isTaken or budgets[j + BUDGET_KIND] == CALENDAR then return max(to, blind) end
+  local blind = clock + blindFor(budgets, j, a, from, to)
+  local kind = budgets[j + BUDGET_KIND]
+  if isTaken or kind == CALENDAR or kind == TOTAL then return max(to, blind) end
   return max(newest and newest[PART_END] or clock, blind)
 end
 
@@ -218,7 +221,7 @@ perform[RESET_BUDGETS] = function(scopes)
   end
 end
 
--- What an operator changes: the part of the window that a taking would fall into.
+-- What is changed without a decision: the part of the window that a taking would fall into.
 local function change(scopes, place, act)
   local v = scopes[1]
   local j = place * BUDGET_FIELDS + 1
@@ -236,6 +239,12 @@ perform[SET_SPENT] = function(scopes, place, nano)
   change(scopes, place, function(a, current)
     a.total = sumOf(a.total, nano - spentIn(a))
     for _, part in ipairs(a.parts) do part[PART_SPENT] = part == current and nano or 0 end
+  end)
+end
+
+perform[ADD_SPENT] = function(scopes, place, nano)
+  change(scopes, place, function(a, current)
+    current[PART_SPENT], a.total = sumOf(current[PART_SPENT], nano), sumOf(a.total, nano)
   end)
 end
 

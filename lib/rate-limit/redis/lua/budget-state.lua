@@ -135,11 +135,11 @@ local function bookOf(hash, holds, budgets)
   return book
 end
 
--- A window from the first use says when the next one begins, even with nothing in it.
+-- Even with nothing in it a window from the first use says when the next one begins, and one of all time that nothing was spent.
 local function isIdle(id, a)
   if a.total > 0 or a.raisedUntil > clock then return false end
   for _, part in ipairs(a.parts) do
-    if part[PART_SPENT] > 0 or part[PART_HELD] > 0 or sub(id, 1, 1) == 'f' then return false end
+    if part[PART_SPENT] > 0 or part[PART_HELD] > 0 or sub(id, 1, 1) == 'f' or since > 0 and part[PART_END] == NEVER then return false end
   end
   return true
 end
@@ -189,5 +189,6 @@ local function writeBook(book)
   fields[2] = pack('<ddd', book.ends, book.sweepAt, book.count)
   send('HSET', book.hash, fields)
   send('HDEL', book.hash, gone)
-  if renews then call_redis('PEXPIRE', KEYS[book.hash], book.ends - clock) end
+  if not renews then return end
+  if book.ends == NEVER then call_redis('PERSIST', KEYS[book.hash]) else call_redis('PEXPIRE', KEYS[book.hash], book.ends - clock) end
 end

@@ -12,6 +12,7 @@ const limits: RateLimitOptions = {
     team: { usdPerMonth: 10, usdPerWindow: 1, usdWindow: '1h', usdWindowKind: 'sliding' },
     burst: { usdPerWindow: 1, usdWindow: '2s', usdWindowKind: 'firstUse' },
     plain: { requestsPerMinute: 5 },
+    all: { usdTotal: 1 },
   },
 };
 
@@ -55,6 +56,15 @@ describe.each(hasRedis ? ['memory', 'Redis', 'Redis with oneSlot'] : ['memory'])
     expect((await service.reserveAsync('b', { limit: 'burst', usd: 1.5 })).budgetDenial).toBe('request_exceeds_budget');
     await sleep(2_100);
     expect(await service.getBudgetsAsync('a', { limit: 'burst' })).toMatchObject([{ limitUsd: 1, spentUsd: 0 }]);
+  });
+
+  it('raises a budget that never starts again for good', async () => {
+    await service.raiseBudget('a', 0.5, { limit: 'all' });
+    await service.settleAsync(await service.reserveAsync('a', { limit: 'all', usd: 1.25 }), { usd: 1.25 });
+    expect(await service.getBudgetsAsync('a', { limit: 'all' })).toMatchObject([{ period: 'total', limitUsd: 1.5, spentUsd: 1.25 }]);
+    expect((await service.reserveAsync('a', { limit: 'all', usd: 0.5 })).budgetDenial).toBe('budget_exhausted');
+    await service.addSpent('a', 250_000_000, { limit: 'all' });
+    expect(await service.getBudgetsAsync('a', { limit: 'all' })).toMatchObject([{ spentUsd: 1.5, totalUsd: 1.5 }]);
   });
 
   it('shows what calls in flight hold, the oldest first', async () => {

@@ -185,6 +185,38 @@ const DAY_MS = 86_400_000;
     expect(await ttlOf('spent')).toBe(-2);
   });
 
+  it('never expires under usdTotal while something is spent or held, and is forgotten by a reset', async () => {
+    const service = limiter({ url: server.url }, { usdTotal: 1, usdPerDay: 1 });
+    const ttlOf = (key: string) => server.ask((client) => client.pttl(`fast-litellm:{default/${key}}/usd`));
+    const reservation = await service.reserveAsync('a', { usd: 0.6 });
+    expect(await ttlOf('a')).toBe(-1);
+    await service.settleAsync(reservation, { usd: 0.5 });
+    expect(await ttlOf('a')).toBe(-1);
+    expect(await service.reserveAsync('a', { usd: 0.6 })).toMatchObject({
+      budgetDenial: 'budget_exhausted',
+      retryAfterMs: undefined,
+    });
+    expect(await service.getBudgetsAsync('a')).toMatchObject([
+      { period: 'day', resetsAt: expect.any(Date) },
+      { period: 'total', spentUsd: 0.5, limitUsd: 1, resetsAt: undefined },
+    ]);
+    await service.resetAsync('a');
+    expect(await ttlOf('a')).toBe(-2);
+    await service.settleAsync(await service.reserveAsync('failed', { usd: 0.6 }), { usd: 0 });
+    expect(await ttlOf('failed')).toBe(-2);
+  });
+
+  it('denies under usdTotal and onDataLoss refuse until somebody says what was spent', async () => {
+    const service = limiter({ url: server.url, onDataLoss: 'refuse' }, { usdTotal: 1 });
+    const denied = await service.reserveAsync('a', { usd: 0.1 });
+    expect(denied).toMatchObject({ budgetDenial: 'budget_exhausted', retryAfterMs: undefined });
+    await service.setSpent('a', 0);
+    await service.setSpent('b', 0.95);
+    for (let i = 0; i < 2; i++) await service.settleAsync(await service.reserveAsync('a', { usd: 0.1 }), { usd: 0 });
+    expect((await service.reserveAsync('a', { usd: 0.1 })).allowed).toBe(true);
+    expect(await service.reserveAsync('b', { usd: 0.1 })).toMatchObject({ budgetDenial: 'budget_exhausted', remainingUsd: 0.05 });
+  });
+
   it('keeps no text of a key that is not plain', async () => {
     const service = limiter({ url: server.url }, { usdPerDay: 1 });
     await service.reserveAsync('sk secret', { usd: 0.1 });

@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from '../common/errors.js';
 import type { ApiKeyRecord } from './api-key-record.js';
 
 /**
@@ -12,6 +13,8 @@ export interface ApiKeyStore {
   /**
    * Writes a record whose `revision` is the next one: 1 for a new key, else one more than the
    * stored one. Returns `false`, and writes nothing, where another process was first.
+   * @throws InvalidArgumentError (`alias`) for an alias of another key, if the store can tell in
+   * the same step; otherwise two processes may give it to two keys.
    */
   put(record: ApiKeyRecord): Promise<boolean>;
   /** Removes a key. Returns `false` for an unknown one. */
@@ -28,4 +31,9 @@ export interface ApiKeyStore {
   fault?(): string | undefined;
   /** Closes connections and timers. May be called more than once, and the store used again. */
   close?(): void | Promise<void>;
+}
+
+/** Another key has the alias. */
+export function aliasTaken(alias: string): InvalidArgumentError {
+  return new InvalidArgumentError('alias', alias, 'must be unique among keys');
 }

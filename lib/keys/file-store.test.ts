@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../../test/support/until.js';
@@ -58,6 +58,18 @@ describe('the file of API keys', () => {
     expect((await open().list()).map(({ publicId }) => publicId).sort()).toEqual(ids);
   });
 
+  it('gives an alias to one of several keys that are made at the same time', async () => {
+    const writers = [open(), open(), open()];
+    const made = await Promise.allSettled(writers.map((writer, i) => writer.put(record(`key00000000${i}`, { alias: 'one' }))));
+    expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    const refused = made.find(({ status }) => status === 'rejected') as PromiseRejectedResult;
+    expect(refused.reason).toMatchObject({ path: 'alias', rule: 'must be unique among keys' });
+    const [kept] = await open().list();
+    expect(await writers[0].put({ ...kept, revision: 2, blocked: true })).toBe(true);
+    expect(await writers[1].put({ ...kept, revision: 3, alias: 'other' })).toBe(true);
+    expect(await writers[2].put(record('key000000009', { alias: 'one' }))).toBe(true);
+  });
+
   it('sees what another process or an editor has written within a second, and tells which key', async () => {
     const [reader, writer] = [open(), open()];
     const changes: (string | null)[] = [];
@@ -83,6 +95,37 @@ describe('the file of API keys', () => {
     writeFileSync(file, content(record('key000000003')));
     await until(() => store.fault?.() === undefined, 2_000);
     expect(await store.findByPublicId('key000000001')).toBeUndefined();
+  });
+
+  it('loses no key when several stores find the lock of a process that died', async () => {
+    const longAgo = new Date(Date.now() - 11_000);
+    const writers = [open(), open(), open(), open()];
+    for (let round = 0; round < 10; round++) {
+      writeFileSync(`${file}.lock`, 'dead');
+      utimesSync(`${file}.lock`, longAgo, longAgo);
+      const ids = Array.from({ length: 4 }, (_, i) => `key${round}000000${i}0`);
+      expect(await Promise.all(ids.map((id, i) => writers[i].put(record(id))))).toEqual(ids.map(() => true));
+    }
+    expect(await open().list()).toHaveLength(40);
+    expect(readdirSync(folder)).toEqual(['keys.json']);
+  });
+
+  it('writes again where another process has taken the lock meanwhile', async () => {
+    const store = open();
+    await store.put(record('key000000001'));
+    let isFirst = true;
+    // Called while the record is written.
+    const toJSON = (): object => {
+      if (isFirst) {
+        writeFileSync(`${file}.lock`, 'another process');
+        writeFileSync(file, content(record('key000000001'), record('key000000003')));
+        setTimeout(() => rmSync(`${file}.lock`), 50);
+      }
+      isFirst = false;
+      return {};
+    };
+    expect(await store.put(record('key000000002', { metadata: { toJSON } }))).toBe(true);
+    expect((await open().list()).map(({ publicId }) => publicId).sort()).toEqual(['key000000001', 'key000000002', 'key000000003']);
   });
 
   it('takes the lock of a process that died, and waits for one that is alive', async () => {

@@ -1,11 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
-import { open, readFile, rm, stat } from 'node:fs/promises';
+import { link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, FastLiteLLMError, InvalidConfigurationError } from '../common/errors.js';
 import { checkArray, checkKnownKeys, checkObject, checkString } from '../common/options.js';
 import { OWNER_ONLY, replaceFile } from '../common/replace-file.js';
 import { checkApiKeyRecord, type ApiKeyRecord } from './api-key-record.js';
-import type { ApiKeyStore } from './api-key-store.js';
+import { aliasTaken, type ApiKeyStore } from './api-key-store.js';
 
 const VERSION = 1;
 /** How often the file is looked at for changes of other processes. */
@@ -51,9 +52,13 @@ class FileApiKeyStore implements ApiKeyStore {
   }
 
   put(record: ApiKeyRecord): Promise<boolean> {
-    const { publicId, revision = 1 } = record;
+    const { publicId, revision = 1, alias } = record;
     return this.change((records) => {
-      if (revision !== (records.get(publicId)?.revision ?? 0) + 1) return undefined;
+      const before = records.get(publicId);
+      if (revision !== (before?.revision ?? 0) + 1) return undefined;
+      // Two keys of an edited file may have one alias: they can be changed still.
+      if (alias !== undefined && alias !== before?.alias && [...records.values()].some((other) => other.alias === alias))
+        throw aliasTaken(alias);
       return new Map(records).set(publicId, record);
     });
   }
@@ -124,10 +129,10 @@ class FileApiKeyStore implements ApiKeyStore {
   /** Changes what the file has now, which another process may have written. */
   private change(make: (records: Records) => Records | undefined): Promise<boolean> {
     const written = this.writing.then(() =>
-      withLock(`${this.file}.lock`, async () => {
+      withLock(`${this.file}.lock`, async (isHeld) => {
         const changed = make(readRecords(this.file, readOptional(this.file)));
         if (changed === undefined) return false;
-        await write(this.file, changed);
+        await write(this.file, changed, isHeld);
         this.open();
         this.replace(changed);
         return true;
@@ -169,35 +174,68 @@ function readRecords(file: string, text: string | undefined): Records {
   return records;
 }
 
-function write(file: string, records: Records): Promise<void> {
+/** @throws LockLost for a process that was stopped for so long that another one took its lock. */
+function write(file: string, records: Records, isHeld: () => Promise<boolean>): Promise<void> {
   const text = JSON.stringify({ version: VERSION, keys: [...records.values()] }, undefined, 2);
-  return replaceFile(file, OWNER_ONLY, (draft) => draft.writeFile(`${text}\n`));
+  return replaceFile(file, OWNER_ONLY, async (draft) => {
+    await draft.writeFile(`${text}\n`);
+    // Here, because it may take long.
+    await draft.sync();
+    if (!(await isHeld())) throw new LockLost();
+  });
 }
 
-/** Runs `work` while no other process does so. */
-async function withLock<T>(lock: string, work: () => Promise<T>): Promise<T> {
+/** The work is done again, on what the other process has written. */
+class LockLost extends Error {}
+
+/** Runs `work` while no other process does so. The lock is a file with a text of its owner. */
+async function withLock<T>(lock: string, work: (isHeld: () => Promise<boolean>) => Promise<T>): Promise<T> {
+  const owner = randomUUID();
   const untilMs = performance.now() + LOCK_WAIT_MS;
-  while (!(await take(lock))) {
+  const isHeld = async (): Promise<boolean> => (await ownerOf(lock)) === owner;
+  for (;;) {
+    if (await take(lock, owner)) {
+      try {
+        return await work(isHeld);
+      } catch (error) {
+        if (!(error instanceof LockLost)) throw error;
+      } finally {
+        if (await isHeld()) await rm(lock, { force: true });
+      }
+    }
     if (performance.now() > untilMs) {
       throw new FastLiteLLMError('API_KEY_STORE_LOCKED', `${lock}: is held by another process for more than ${LOCK_WAIT_MS} ms`);
     }
     await sleep(LOCK_RETRY_MS);
   }
-  try {
-    return await work();
-  } finally {
-    await rm(lock, { force: true });
-  }
 }
 
-async function take(lock: string): Promise<boolean> {
+async function take(lock: string, owner: string): Promise<boolean> {
   try {
-    await (await open(lock, 'wx', OWNER_ONLY)).close();
+    await writeFile(lock, owner, { flag: 'wx', mode: OWNER_ONLY });
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
   const held = await stat(lock).catch(() => undefined);
-  if (held !== undefined && Date.now() - held.mtimeMs > STALE_LOCK_MS) await rm(lock, { force: true });
+  if (held !== undefined && Date.now() - held.mtimeMs > STALE_LOCK_MS) await removeStale(lock, owner);
   return false;
+}
+
+/** Of several processes that find a stale lock one removes it, and none removes a new one. */
+async function removeStale(lock: string, owner: string): Promise<void> {
+  const removed = `${lock}.${owner}`;
+  try {
+    await rename(lock, removed);
+  } catch {
+    return; // Another process was first.
+  }
+  const { mtimeMs } = await stat(removed);
+  // Another process has removed the stale lock since, and this one is in use.
+  if (Date.now() - mtimeMs <= STALE_LOCK_MS) await link(removed, lock).catch(() => {});
+  await rm(removed, { force: true });
+}
+
+async function ownerOf(lock: string): Promise<string | undefined> {
+  return readFile(lock, 'utf8').catch(() => undefined);
 }

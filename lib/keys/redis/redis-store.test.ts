@@ -57,6 +57,27 @@ const record = (publicId: string, more: object = {}) => ({ publicId, hashes: [{ 
     expect(await store.list()).toEqual([]);
   });
 
+  it('gives an alias to one of several keys that are made at the same time, and back when it is free', async () => {
+    const writers = [byUrl(), byUrl(), byUrl()];
+    const made = await Promise.allSettled(writers.map((writer, i) => writer.put(record(`key00000000${i}`, { alias: 'one' }))));
+    expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    const refused = made.find(({ status }) => status === 'rejected') as PromiseRejectedResult;
+    expect(refused.reason).toMatchObject({ path: 'alias', rule: 'must be unique among keys' });
+    const [store] = writers;
+    const [kept] = await store.list();
+    expect(await store.put({ ...kept, revision: 2, blocked: true })).toBe(true);
+    expect(await store.put({ ...kept, revision: 3, alias: 'other' })).toBe(true);
+    expect(await store.put(record('key000000009', { alias: 'one' }))).toBe(true);
+    expect(await store.delete('key000000009')).toBe(true);
+    expect(await store.put(record('key000000008', { alias: 'one' }))).toBe(true);
+    expect(await server.ask((client) => client.hgetall('fast-litellm:{keys}:aliases'))).toEqual({
+      other: kept.publicId,
+      one: 'key000000008',
+    });
+    await server.ask((client) => client.hdel('fast-litellm:{keys}', 'key000000008'));
+    expect(await store.put(record('key000000007', { alias: 'one' }))).toBe(true);
+  });
+
   it('lists thousands of records', async () => {
     const store = byUrl();
     const ids = Array.from({ length: 3_000 }, (_, i) => `key${String(i).padStart(9, '0')}`);

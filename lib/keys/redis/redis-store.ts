@@ -16,7 +16,7 @@ import {
 import { withinTime } from '../../common/redis/deadline.js';
 import { LuaScript, readLua } from '../../common/redis/lua-script.js';
 import { checkApiKeyRecord, type ApiKeyRecord } from '../api-key-record.js';
-import type { ApiKeyStore } from '../api-key-store.js';
+import { aliasTaken, type ApiKeyStore } from '../api-key-store.js';
 
 /** Options of `redisApiKeyStore`. */
 export interface RedisApiKeyStoreOptions {
@@ -49,8 +49,9 @@ interface Subscriber extends Omit<OwnedRedisClient, 'on'> {
 
 type Listener = (publicId: string | null) => void;
 
-/** Hash tag of both names: in a Cluster they are on one node. */
+/** Hash tag of all names: in a Cluster they are on one node. */
 const HASH_TAG = 'keys';
+const ALIAS_TAKEN = -1;
 const DEFAULT_PREFIX = 'fast-litellm:';
 const DEFAULT_TIMEOUT_MS = 250;
 /** Records in one answer of a scan: Redis serves other clients between two of them. */
@@ -58,8 +59,9 @@ const SCAN_COUNT = 500;
 const KNOWN: readonly (keyof RedisApiKeyStoreOptions)[] = ['url', 'client', 'prefix', 'timeoutMs'];
 
 /**
- * Keeps keys in a hash of Redis (`<prefix>{keys}`), without secrets, for any number of processes. A
- * change reaches all of them at once, by publish and subscribe.
+ * Keeps keys in a hash of Redis (`<prefix>{keys}`, and their aliases in another one), without
+ * secrets, for any number of processes. A change reaches all of them at once, by publish and
+ * subscribe.
  *
  * @throws InvalidConfigurationError naming the option (`redis.timeoutMs`); MissingPackageError
  * without ioredis, when the app starts.
@@ -83,7 +85,7 @@ class RedisApiKeyStore implements ApiKeyStore {
   }
 
   async put(record: ApiKeyRecord): Promise<boolean> {
-    return this.open().put(record.publicId, JSON.stringify(record), record.revision ?? 1);
+    return this.open().put(record);
   }
 
   async delete(publicId: string): Promise<boolean> {
@@ -130,6 +132,7 @@ class RedisLink {
   private readonly putScript: LuaScript;
   private readonly deleteScript: LuaScript;
   private readonly hash: string;
+  private readonly aliases: string;
   private readonly channel: string;
 
   constructor(
@@ -146,6 +149,7 @@ class RedisLink {
     this.putScript = new LuaScript(this.client, readLua(folder, 'put.lua'), 'string');
     this.deleteScript = new LuaScript(this.client, readLua(folder, 'delete.lua'), 'string');
     this.hash = `${prefix}{${HASH_TAG}}`;
+    this.aliases = `${this.hash}:aliases`;
     this.channel = `${this.hash}:changes`;
     this.subscriber = this.subscribe();
   }
@@ -154,12 +158,16 @@ class RedisLink {
     return this.ask(() => this.hget.call(this.client, this.hash, publicId)) as Promise<string | null>;
   }
 
-  async put(publicId: string, text: string, revision: number): Promise<boolean> {
-    return (await this.ask(() => this.putScript.run([this.hash], [publicId, text, revision, this.channel]))) === 1;
+  async put(record: ApiKeyRecord): Promise<boolean> {
+    const { publicId, revision = 1, alias = '' } = record;
+    const values = [publicId, JSON.stringify(record), revision, this.channel, alias];
+    const answer = await this.ask(() => this.putScript.run([this.hash, this.aliases], values));
+    if (answer === ALIAS_TAKEN) throw aliasTaken(alias);
+    return answer === 1;
   }
 
   async delete(publicId: string): Promise<boolean> {
-    return Number(await this.ask(() => this.deleteScript.run([this.hash], [publicId, this.channel]))) > 0;
+    return Number(await this.ask(() => this.deleteScript.run([this.hash, this.aliases], [publicId, this.channel]))) > 0;
   }
 
   async *scan(): AsyncGenerator<readonly [publicId: string, text: string]> {

@@ -61,7 +61,8 @@ function keysOf(keys: ApiKeyService, most: number): Promise<KeyState[]> {
       const { publicId, alias, user, team, blocked, expiresAt } = record;
       const isExpired = expiresAt !== undefined && Date.parse(expiresAt) <= Date.now();
       const state = blocked === true ? 'blocked' : isExpired ? 'expired' : 'active';
-      return { publicId, alias, user, team, state, lastUsedMs: usedAt.getTime(), budgets: await keys.budgetsOf(record) };
+      const [budgets, spending] = await Promise.all([keys.budgetsOf(record), keys.spendingOf(record)]);
+      return { publicId, alias, user, team, state, lastUsedMs: usedAt.getTime(), budgets, spentUsd: spending?.spentUsd };
     }),
   );
 }

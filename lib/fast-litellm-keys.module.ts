@@ -52,7 +52,11 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
       inject: [FastLiteLLM, MODULE_OPTIONS_TOKEN],
       useFactory: (llm: FastLiteLLM, options?: ApiKeysOptions): ApiKeyService => {
         const resolved = withProxySettings(llm, resolveApiKeysOptions(options));
-        const keys = new ApiKeyService(resolved, { limiter: llm.rateLimiter, logger: new Logger('FastLiteLLMKeys') });
+        const keys = new ApiKeyService(resolved, {
+          limiter: llm.rateLimiter,
+          tokenCounter: llm.tokenCounter,
+          logger: new Logger('FastLiteLLMKeys'),
+        });
         llm.addCapability(keys);
         return keys;
       },

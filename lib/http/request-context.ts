@@ -10,7 +10,7 @@ import { usageFrom, usedTokens, type AnswerUsage, type Usage } from './answer-us
 import { budgetRefusal, HELD_RETRY_MS } from './budget-refusal.js';
 import { ExpectedOutputs } from './token-estimate/expected-output.js';
 import type { Principal } from './principal.js';
-import { RequestMoney, type CallCost, type PriceOf } from './request-money.js';
+import { RequestMoney, SpendingTally, type CallCost, type PriceOf } from './request-money.js';
 
 /** Field of HTTP requests: a WeakMap would keep a context until the next full collection. */
 const CONTEXT = Symbol('request context');
@@ -60,6 +60,8 @@ export class RequestContext {
   model: string | undefined = undefined;
   /** Who sends it; `undefined` until a guard has authenticated it. */
   principal: Principal | undefined = undefined;
+  /** A limit of many requests together: `RateLimitGuard` applies it beside those of the route. */
+  shared: RateLimitScope | undefined = undefined;
   /** Tokens of its prompt, as its guard has counted them. */
   promptTokens: number | undefined = undefined;
   /** Takes the prompt tokens that a provider reports for the counted body. */
@@ -76,6 +78,9 @@ export class RequestContext {
   private held: Held | undefined = undefined;
   /** Where a reservation holds money. */
   protected money: RequestMoney | undefined = undefined;
+  protected tally: SpendingTally | undefined = undefined;
+  private fieldTallies: SpendingTally[] | undefined = undefined;
+  private isEndAwaited = false;
 
   /** The context of a request; Express's, Fastify's and Node's request objects share it. */
   static of(request: object): RequestContext {
@@ -86,10 +91,15 @@ export class RequestContext {
     return context;
   }
 
+  /** The context of a request, if it has one. */
+  static find(request: object): RequestContext | undefined {
+    const key = ownerOf(request);
+    return key instanceof IncomingMessage ? (key as Message)[CONTEXT] : contexts.get(key);
+  }
+
   /** Who sends a request; makes no context for a request that has none. */
   static principalOf(request: object): Principal | undefined {
-    const key = ownerOf(request);
-    return (key instanceof IncomingMessage ? (key as Message)[CONTEXT] : contexts.get(key))?.principal;
+    return RequestContext.find(request)?.principal;
   }
 
   /**
@@ -121,6 +131,28 @@ export class RequestContext {
     return !this.isWatched && (this.isWatched = true);
   }
 
+  /** Returns `true` once: the caller then waits for the response to end. */
+  awaitEnd(): boolean {
+    return !this.isEndAwaited && (this.isEndAwaited = true);
+  }
+
+  /**
+   * Tells `spend` what the request has cost in nano-USD, once that is known, for a caller whom no
+   * budget limits. Returns `true` for the first one of a request.
+   */
+  countSpending(spend: (nanoUsd: number) => void, priceOf: PriceOf): boolean {
+    if (this.tally !== undefined) return false;
+    this.tally = new SpendingTally(spend, priceOf);
+    return true;
+  }
+
+  /** The tally of a field, which reports its own usage. */
+  fieldTally(): SpendingTally | undefined {
+    const part = this.tally?.part();
+    if (part !== undefined) (this.fieldTallies ??= []).push(part);
+    return part;
+  }
+
   /** Whether the request has money held in budgets. */
   get holdsMoney(): boolean {
     return this.money !== undefined;
@@ -147,7 +179,7 @@ export class RequestContext {
 
   /** Whether more than the sum of a usage is of interest. */
   get readsUsage(): boolean {
-    return this.holdsMoney || this.learnPrompt !== undefined;
+    return this.holdsMoney || this.tally !== undefined || this.learnPrompt !== undefined;
   }
 
   /** Prices usage that is reported without a cost. */
@@ -194,10 +226,10 @@ export class RequestContext {
   report(tokens: number, usage?: AnswerUsage, nano?: number): void {
     this.reported = bounded(tokens);
     if (usage !== undefined) this.learnPrompt?.(usage.promptTokens);
+    this.tally?.money.report(usage, nano);
     const { money } = this;
     if (money !== undefined) {
-      money.reported = nano ?? money.reported;
-      money.priced = (usage && money.priceOf?.(usage)) ?? money.priced;
+      money.report(usage, nano);
       // A call of `LlmClient` has learnt it already.
       if (usage !== undefined && money.spent === undefined && this.model !== undefined)
         this.learnOutput(this.model, usage.completionTokens);
@@ -236,10 +268,9 @@ export class RequestContext {
   }
 
   protected pay(cost: CallCost | undefined): void {
-    const { money } = this;
-    if (money === undefined || cost === undefined) return;
-    money.spent = (money.spent ?? 0) + cost.nanoUsd;
-    money.covered -= cost.coveredNanoUsd;
+    if (cost === undefined) return;
+    this.money?.pay(cost);
+    this.tally?.money.pay(cost);
   }
 
   /** The larger of both: a report may cover some of the calls, or tokens of no call. */
@@ -254,6 +285,8 @@ export class RequestContext {
     const paid = this.money?.used ?? (known === 0 && this.hasFailed ? 0 : undefined);
     this.held = this.settleBy(known === undefined ? undefined : bounded(known + this.surplus), paid);
     this.money?.clear();
+    this.tally?.settle();
+    this.fieldTallies?.forEach((tally) => tally.settle());
     // The context may live on: a WebSocket sends many messages, each with a reservation of its own.
     this.reported = this.spent = undefined;
     this.surplus = 0;
@@ -295,6 +328,7 @@ export class RequestContext {
 class FieldContext extends RequestContext {
   constructor(private readonly whole: RequestContext) {
     super();
+    this.tally = whole.fieldTally();
   }
 
   override hold(limiter: RateLimiterService, reservation: Reservation): boolean {
@@ -324,6 +358,10 @@ class FieldContext extends RequestContext {
 
   override watch(): boolean {
     return this.whole.watch();
+  }
+
+  override awaitEnd(): boolean {
+    return this.whole.awaitEnd();
   }
 
   override beginCall(): void {

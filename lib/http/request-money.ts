@@ -26,9 +26,47 @@ export class RequestMoney {
     return reported === undefined ? counted : Math.max(reported, counted ?? 0);
   }
 
+  /** Usage was reported, with its cost or without. */
+  report(usage: AnswerUsage | undefined, nanoUsd: number | undefined): void {
+    this.reported = nanoUsd ?? this.reported;
+    this.priced = (usage && this.priceOf?.(usage)) ?? this.priced;
+  }
+
+  /** A call has ended. */
+  pay(cost: CallCost): void {
+    this.spent = (this.spent ?? 0) + cost.nanoUsd;
+    this.covered -= cost.coveredNanoUsd;
+  }
+
   /** The request is settled; its context may live on. */
   clear(): void {
     this.reported = this.priced = this.spent = undefined;
+  }
+}
+
+/** Tells once what a request has cost, where no budget counts it. */
+export class SpendingTally {
+  readonly money = new RequestMoney();
+  private isTold = false;
+
+  constructor(
+    private readonly spend: (nanoUsd: number) => void,
+    priceOf: PriceOf | undefined,
+  ) {
+    this.money.priceOf = priceOf;
+  }
+
+  /** That of a part of the request, which reports its own usage. */
+  part(): SpendingTally {
+    return new SpendingTally(this.spend, this.money.priceOf);
+  }
+
+  /** The request is over. Where its cost is not known yet, a later report tells it. */
+  settle(): void {
+    const { used } = this.money;
+    if (used === undefined || this.isTold) return;
+    this.isTold = true;
+    if (used > 0) this.spend(used);
   }
 }
 

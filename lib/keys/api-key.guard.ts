@@ -34,6 +34,7 @@ export class ApiKeyGuard implements CanActivate {
     const { request, response } = requestResponseOf(context);
     try {
       const principal = await this.principalOf(request);
+      this.keys.countSpending({ request, response });
       checkModelAccess(principal, request.body);
       return true;
     } catch (error) {

@@ -25,6 +25,7 @@ describe('ApiKeyService', () => {
     const logger = { ...quiet, warn: (text: string) => void warnings.push(text) };
     return new ApiKeyService(resolveApiKeysOptions({ store, masterKey: MASTER, ...options }), {
       limiter: llm.rateLimiter,
+      tokenCounter: llm.tokenCounter,
       logger,
       wall: () => wallMs,
     });

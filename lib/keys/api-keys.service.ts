@@ -6,9 +6,15 @@ import { ApiKeyError, type ApiKeyRefusal } from '../common/http-errors.js';
 import type { LogSink } from '../common/log-sink.js';
 import { samplesOf } from '../common/metric-samples.js';
 import { refuseArgument } from '../common/options.js';
+import type { RequestResponse } from '../http/guard/guarded-request.js';
 import { keyIn } from '../http/key-headers.js';
+import { modelOf, priceByBody } from '../http/price-by-body.js';
 import { MASTER_PRINCIPAL, type Principal } from '../http/principal.js';
+import { RequestContext } from '../http/request-context.js';
+import type { PriceOf } from '../http/request-money.js';
+import { endWithResponse, watchUsage } from '../http/response-end.js';
 import type { BudgetReport, RateLimiterService } from '../rate-limit/rate-limit.service.js';
+import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import { hashApiKey, newApiKey, publicIdOf } from './api-key.js';
 import {
   checkApiKeySettings,
@@ -18,9 +24,10 @@ import {
   type ApiKeyRecord,
   type ApiKeySettings,
 } from './api-key-record.js';
-import type { ApiKeyStore } from './api-key-store.js';
+import { aliasTaken, type ApiKeyStore } from './api-key-store.js';
 import type { ResolvedApiKeysOptions } from './api-keys.options.js';
 import { KeyCache } from './key-cache.js';
+import { KeySpending } from './key-spending.js';
 import { KnownKey } from './known-key.js';
 
 /** A key, which is shown this once, and its record. */
@@ -43,6 +50,8 @@ export type ApiKeyChanges = { readonly [K in keyof ApiKeySettings]?: ApiKeySetti
 /** What the keys are checked with. */
 export interface ApiKeysContext {
   readonly limiter: RateLimiterService;
+  /** Prices usage that is reported without a cost. */
+  readonly tokenCounter: TokenCounterService;
   readonly logger: LogSink;
   /** The wall clock in ms, for expiry. Default: that of the process. */
   readonly wall?: () => number;
@@ -68,6 +77,7 @@ type Outcome = (typeof OUTCOMES)[number];
 export class ApiKeyService implements Capability {
   readonly capability = 'api_keys';
   private readonly cache: KeyCache;
+  private readonly spending: KeySpending;
   private readonly store: ApiKeyStore | undefined;
   private readonly master: Buffer | undefined;
   private readonly configured: ReadonlyMap<string, KnownKey>;
@@ -85,6 +95,7 @@ export class ApiKeyService implements Capability {
   ) {
     const { store, configured, masterKey, maxStaleMs } = options;
     this.store = store;
+    this.spending = new KeySpending(context.limiter);
     this.wall = context.wall ?? (() => Date.now());
     this.master = typeof masterKey === 'string' ? hashBytes(masterKey) : undefined;
     this.configured = new Map([...configured].map(([publicId, record]) => [publicId, new KnownKey(record)]));
@@ -133,6 +144,7 @@ export class ApiKeyService implements Capability {
     const isFree = !this.configured.has(publicId) && (await this.writableStore().put(record));
     if (!isFree) throw new InvalidArgumentError('key', undefined, 'must be a key that there is not yet');
     this.cache.changed(publicId);
+    this.spending.begin(record);
     return { key, record };
   }
 
@@ -174,10 +186,14 @@ export class ApiKeyService implements Capability {
     return record && { key, record };
   }
 
-  /** Removes a key. Returns `false` for an unknown one. */
+  /** Removes a key, and what it has spent. Returns `false` for an unknown one. */
   async delete(publicId: string): Promise<boolean> {
     this.refuseConfigured(publicId);
-    const isRemoved = await this.writableStore().delete(publicId);
+    const store = this.writableStore();
+    // One that cannot be read can be removed.
+    const record = await store.findByPublicId(publicId).catch(() => undefined);
+    const isRemoved = await store.delete(publicId);
+    if (isRemoved && record !== undefined) await this.spending.forget(record);
     this.cache.changed(publicId);
     this.lastUses.delete(publicId);
     return isRemoved;
@@ -196,16 +212,41 @@ export class ApiKeyService implements Capability {
   }
 
   /** The budgets of a key, as they stand; none where it has none. */
-  async budgetsOf({ publicId, limits }: ApiKeyRecord): Promise<readonly BudgetReport[]> {
-    if (limits === undefined) return [];
-    return this.context.limiter.getBudgetsAsync(`key:${publicId}`, { limit: KEY_LIMIT_NAME, limits });
+  async budgetsOf(record: ApiKeyRecord): Promise<readonly BudgetReport[]> {
+    return this.spending.budgetsOf(record);
   }
 
-  /** Sets what a key has spent in the current window of each of its budgets, in USD. Default 0. */
+  /**
+   * What a key has spent, as LiteLLM shows it: in the current window of `usdPerWindow`, else in
+   * all, else in its month or day. Where nothing limits its money, `limitUsd` is 4 million.
+   * `undefined` where the store of the rate limiter keeps no budgets, or is away.
+   */
+  async spendingOf(record: ApiKeyRecord): Promise<BudgetReport | undefined> {
+    return this.spending.shown(record);
+  }
+
+  /**
+   * Sets what a key has spent, in USD: in the current window of each of its budgets or, without
+   * any, in all. Default 0.
+   */
   async resetSpend(record: ApiKeyRecord, usd = 0): Promise<void> {
-    const { publicId, limits } = record;
-    for (const { period } of await this.budgetsOf(record))
-      await this.context.limiter.setSpent(`key:${publicId}`, usd, { limit: KEY_LIMIT_NAME, limits, period });
+    await this.spending.set(record, usd);
+  }
+
+  /**
+   * Counts what an authenticated request costs for its key, where no budget of the key does.
+   * @internal
+   */
+  countSpending({ request, response }: RequestResponse): void {
+    const context = RequestContext.of(request);
+    const { keyId, limits } = context.principal ?? {};
+    if (keyId === undefined || !this.spending.counts(limits)) return;
+    const hasModel = modelOf(request.body) !== undefined;
+    const priceOf: PriceOf = hasModel ? priceByBody(this.context.tokenCounter, request.body) : () => undefined;
+    if (!context.countSpending((nanoUsd) => this.spending.add(keyId, nanoUsd), priceOf) || response === undefined) return;
+    // A request without a model may look up a stored answer, whose usage is not its own.
+    if (hasModel && context.watch()) watchUsage(response, context);
+    if (context.awaitEnd()) endWithResponse(response, context);
   }
 
   /** Metrics of this capability at this moment, as data. */
@@ -299,6 +340,7 @@ export class ApiKeyService implements Capability {
       const before = await store.findByPublicId(publicId);
       if (before === undefined) return undefined;
       const record = { ...change(before), revision: (before.revision ?? 1) + 1, updatedAt: this.nowText() };
+      await this.spending.carry(before, record);
       if (!(await store.put(record))) continue;
       this.cache.changed(publicId);
       return record;
@@ -329,7 +371,7 @@ export class ApiKeyService implements Capability {
   private async checkAlias(alias: string | undefined, publicId: string): Promise<void> {
     if (alias === undefined) return;
     const others = (await this.list()).filter((record) => record.publicId !== publicId);
-    if (others.some((record) => record.alias === alias)) throw new InvalidArgumentError('alias', alias, 'must be unique among keys');
+    if (others.some((record) => record.alias === alias)) throw aliasTaken(alias);
   }
 
   private refuseConfigured(publicId: string): void {

@@ -25,7 +25,7 @@ function stateOf({ state }: KeyState): Html {
   return badge(state === 'active' ? 'good' : 'bad', state);
 }
 
-function spending({ budgets }: KeyState): string {
-  if (budgets.length === 0) return NONE;
+function spending({ budgets, spentUsd }: KeyState): string {
+  if (budgets.length === 0) return spentUsd === undefined ? NONE : usd(spentUsd);
   return budgets.map(({ period, spentUsd, limitUsd }) => `${usd(spentUsd)} of ${usd(limitUsd)} (${period})`).join(', ');
 }

@@ -6,7 +6,7 @@ import { isLarge } from '../body/body-size.js';
 import { BodyBoundsError } from '../body/json-bounds.js';
 import { excessOf, type JsonExcess } from '../body/json-shape.js';
 import { RequestContext } from '../request-context.js';
-import type { Principal } from '../principal.js';
+import { modelOf } from '../price-by-body.js';
 import type { PriceOf } from '../request-money.js';
 import { endWithResponse, watchUsage, type HttpResponse } from '../response-end.js';
 import type { Identifiable } from './client-key.js';
@@ -52,11 +52,6 @@ export class GuardedRequest implements RequestResponse {
     this.response = response;
   }
 
-  /** Who sends it, if a guard has authenticated it. */
-  get principal(): Principal | undefined {
-    return RequestContext.principalOf(this.request);
-  }
-
   /** Whether its body is over 16 KiB. */
   get isLarge(): boolean {
     return isLarge(this.request);
@@ -78,8 +73,7 @@ export class GuardedRequest implements RequestResponse {
     const isFirst = context.hold(limiter, reservation);
     if (priceOf !== undefined) {
       context.priceOf = priceOf;
-      const { model } = (this.request.body ?? {}) as { readonly model?: unknown };
-      context.model = typeof model === 'string' ? model : undefined;
+      context.model = modelOf(this.request.body);
     }
     if (response === undefined) {
       context.end(false);
@@ -87,7 +81,7 @@ export class GuardedRequest implements RequestResponse {
     }
     // A request without a prompt may look up a stored answer, whose usage is not its own.
     if ((Reservation.tokensOf(reservation) > 0 || Reservation.holdsMoney(reservation)) && context.watch()) watchUsage(response, context);
-    if (isFirst) endWithResponse(response, context);
+    if (isFirst && context.awaitEnd()) endWithResponse(response, context);
   }
 
   /** A field of GraphQL has a context of its own; so has each message of a WebSocket. */

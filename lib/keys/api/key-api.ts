@@ -113,7 +113,6 @@ export class KeyApi {
       const usd = checkNumber('reset_to', checkFields(body, ['reset_to']).reset_to, { min: 0, max: LARGEST_USD }, refuseArgument);
       const record = await this.named('key', named);
       const { spend, max_budget, budget_reset_at } = await this.full(record);
-      if (spend === null) throw new InvalidArgumentError('key', undefined, 'must have a budget');
       await this.keys.resetSpend(record, usd);
       return { key_hash: record.publicId, spend: usd, previous_spend: spend, max_budget, budget_reset_at };
     });
@@ -137,14 +136,14 @@ export class KeyApi {
     return found.sort((a, b) => (b.createdAt ?? '').localeCompare(a.createdAt ?? '') || a.publicId.localeCompare(b.publicId));
   }
 
-  /** With what the key has spent in the current window of its budget. */
+  /** With what the key has spent: in the current window of its budget or, without one, in all. */
   private async full(record: ApiKeyRecord): Promise<KeyFields> {
-    const budget = (await this.keys.budgetsOf(record)).find(({ period }) => period === 'window');
+    const spending = await this.keys.spendingOf(record);
     return {
       ...fieldsOf(record),
       status: statusOf(record, Date.now()),
-      spend: budget?.spentUsd ?? null,
-      budget_reset_at: budget?.resetsAt.toISOString() ?? null,
+      spend: spending?.spentUsd ?? null,
+      budget_reset_at: spending?.resetsAt?.toISOString() ?? null,
       last_active: this.keys.lastUsedAt(record.publicId)?.toISOString() ?? null,
     };
   }

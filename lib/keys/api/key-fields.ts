@@ -93,6 +93,7 @@ const NAMES: Readonly<Record<string, string>> = {
   'limits.tokensPerMinute': 'tpm_limit',
   'limits.maxConcurrent': 'max_parallel_requests',
   'limits.usdPerWindow': 'max_budget',
+  'limits.usdTotal': 'max_budget',
   'limits.usdWindow': 'budget_duration',
 };
 
@@ -159,9 +160,12 @@ export function durationMs(name: string, value: unknown): number {
   throw new InvalidArgumentError(name, value, 'must be a length such as 30m, 24h, 7d, 1w or 1mo');
 }
 
+/** Not checked yet. */
+type ChangingLimits = { -readonly [K in keyof RateLimits]: unknown };
+
 /** `null`: none are left. */
 function limitsOf(fields: KeyFields, before: RateLimits): RateLimits | null {
-  const limits: { -readonly [K in keyof RateLimits]: unknown } = { ...before };
+  const limits: ChangingLimits = { ...before };
   const set = (name: string, key: keyof RateLimits): void => {
     const { [name]: value } = fields;
     if (value === null) delete limits[key];
@@ -170,22 +174,28 @@ function limitsOf(fields: KeyFields, before: RateLimits): RateLimits | null {
   set('rpm_limit', 'requestsPerMinute');
   set('tpm_limit', 'tokensPerMinute');
   set('max_parallel_requests', 'maxConcurrent');
-  set('max_budget', 'usdPerWindow');
-  set('budget_duration', 'usdWindow');
-  if (fields.max_budget === null) {
-    delete limits.usdWindow;
-    delete limits.usdWindowKind;
-    if (limits.usdPerDay === undefined && limits.usdPerMonth === undefined) delete limits.timeZone;
-  }
-  if ((limits.usdPerWindow === undefined) !== (limits.usdWindow === undefined)) {
-    const missing = limits.usdWindow === undefined ? 'budget_duration' : 'max_budget';
-    throw new InvalidArgumentError(
-      missing,
-      undefined,
-      'must be set where the other of max_budget and budget_duration is: budgets here start again',
-    );
-  }
+  setBudget(fields, limits);
   return Object.keys(limits).length === 0 ? null : (limits as RateLimits);
+}
+
+/** With a duration the budget starts again, without one it never does. */
+function setBudget(fields: KeyFields, limits: ChangingLimits): void {
+  const { max_budget: budget, budget_duration: duration } = fields;
+  if (budget === undefined && duration === undefined) return;
+  const kept = limits.usdWindow === undefined ? 'usdTotal' : 'usdPerWindow';
+  const usd = budget === undefined ? limits[kept] : (budget ?? undefined);
+  const window = duration === undefined ? limits.usdWindow : (duration ?? undefined);
+  delete limits[kept];
+  delete limits.usdWindow;
+  if (usd !== undefined && window !== undefined) {
+    limits.usdPerWindow = usd;
+    limits.usdWindow = window;
+    return;
+  }
+  delete limits.usdWindowKind;
+  if (usd !== undefined) limits.usdTotal = usd;
+  else if (typeof duration === 'string') throw new InvalidArgumentError('max_budget', undefined, 'must be set where budget_duration is');
+  if (limits.usdPerDay === undefined && limits.usdPerMonth === undefined && limits.usdTotal === undefined) delete limits.timeZone;
 }
 
 /** The error of a setting, with LiteLLM's name of the field. */
@@ -225,7 +235,7 @@ export function fieldsOf(record: ApiKeyRecord): KeyFields {
     rpm_limit: limits.requestsPerMinute ?? null,
     tpm_limit: limits.tokensPerMinute ?? null,
     max_parallel_requests: limits.maxConcurrent ?? null,
-    max_budget: limits.usdPerWindow ?? null,
+    max_budget: limits.usdPerWindow ?? limits.usdTotal ?? null,
     budget_duration: limits.usdWindow ?? null,
     blocked: record.blocked ?? false,
     expires: record.expiresAt ?? null,

@@ -1,5 +1,6 @@
 import type { CallObserver, CallOutcome } from '../../common/call-observer.js';
 import type { LogSink } from '../../common/log-sink.js';
+import { nanoUsd } from '../../common/nano-usd.js';
 import { ProviderError } from '../../common/provider-error.js';
 import type { CallRecorder, CallSeries } from '../../common/recorder.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
@@ -170,8 +171,9 @@ export class CallReporter implements AttemptReporter {
   }
 
   /** @param tokens of the answer; `undefined` where that is not known */
-  private settle({ request, lostTokens, hasUncountedLoss, budget }: Call, tokens: number | undefined): void {
-    request?.endCall(tokens, { tokens: lostTokens, isUncounted: hasUncountedLoss }, budget?.cost);
+  private settle({ request, lostTokens, hasUncountedLoss, budget, costUsd }: Call, tokens: number | undefined): void {
+    const cost = budget?.cost ?? (Number.isNaN(costUsd) ? undefined : { nanoUsd: nanoUsd(costUsd), coveredNanoUsd: 0 });
+    request?.endCall(tokens, { tokens: lostTokens, isUncounted: hasUncountedLoss }, cost);
   }
 
   private record({ description }: Call, succeededAtMs: number | undefined, usage: AnswerUsage | undefined): void {

@@ -29,7 +29,7 @@ describe('the dashboard of an app with API keys', () => {
     const headers = { authorization: 'Bearer t' };
     const page = (await gateway.ask('/dashboard', { method: 'GET', headers })).text;
     const data = (await gateway.ask('/dashboard/data', { method: 'GET', headers })).text;
-    const shown = (JSON.parse(data) as { keys: { publicId: string; budgets: { spentUsd: number }[] }[] }).keys;
+    const shown = (JSON.parse(data) as { keys: { publicId: string; budgets: { spentUsd: number }[]; spentUsd: number }[] }).keys;
     expect(shown.map(({ publicId }) => publicId)).toEqual([first.record.publicId, second.record.publicId]);
     expect(shown[0]).toMatchObject({
       alias: '<mobile>',
@@ -39,6 +39,8 @@ describe('the dashboard of an app with API keys', () => {
       budgets: [{ period: 'day', limitUsd: 2 }],
     });
     expect(shown[0].budgets[0].spentUsd).toBeGreaterThan(0);
+    expect(shown[0].spentUsd).toBe(shown[0].budgets[0].spentUsd);
+    expect(shown[1]).toMatchObject({ budgets: [], spentUsd: shown[0].spentUsd / 2 });
     const [card] = /<section class="card wide of-keys"[\s\S]*?<\/section>/.exec(page) ?? [''];
     expect(card).toContain('&lt;mobile&gt;');
     expect(card).toContain('of $2.00 (day)');

@@ -3,6 +3,7 @@ import { startProvider, type TestProvider } from 'nestjs-fast-litellm/testing';
 import { hashApiKey } from '../../../lib/keys/api-key.js';
 import { ADAPTERS, GatewayApp, type AdapterName, type RawAnswer } from '../../support/gateway-app.js';
 import { MemoryKeyStore } from '../../support/memory-key-store.js';
+import { until } from '../../support/until.js';
 
 const MASTER = 'sk-the-master-key-0123';
 type Fields = Record<string, unknown>;
@@ -39,6 +40,12 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])("LiteLLM's key API on %s",
   const generate = (body: object = {}) => done(post('/key/generate', body)) as Promise<Fields & { key: string; token: string }>;
   const statusOf = async (key: string) => (await get('/v1/models', key)).status;
   const errorOf = (answer: RawAnswer) => ({ status: answer.status, ...(json(answer).error as object) });
+
+  const infoOf = async (token: string) => (await done(get(`/key/info?key=${token}`))).info as Fields;
+  const spend = (token: string, usd: number) => {
+    const { rateLimiter } = gateway.llm;
+    rateLimiter.settle(rateLimiter.reserve(`key:${token}`, { limit: 'api-key', limits: store.records.get(token)?.limits, usd }), { usd });
+  };
 
   const FULL = {
     key_alias: 'mobile',
@@ -95,7 +102,6 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])("LiteLLM's key API on %s",
     ['a limit that is none', { rpm_limit: 'many' }, 'rpm_limit: must be an integer from 0'],
     ['tokens below 0', { tpm_limit: -1 }, 'tpm_limit: must be an integer from 0'],
     ['places below 0', { max_parallel_requests: -1 }, 'max_parallel_requests: must be an integer from 0'],
-    ['a budget that never starts again', { max_budget: 5 }, 'budget_duration: must be set where'],
     ['a duration without a budget', { budget_duration: '30d' }, 'max_budget: must be set where'],
     ['a duration that is none', { max_budget: 5, budget_duration: 'month' }, 'budget_duration: must be a length such as'],
     ['a budget that is none', { max_budget: 'all', budget_duration: '30d' }, 'max_budget: must be a number from 0'],
@@ -203,9 +209,51 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])("LiteLLM's key API on %s",
     expect(await done(get(`/key/info?key=${token}`))).toMatchObject({ info: { spend: 0 } });
   });
 
-  it('refuses to reset what a key without a budget has spent', async () => {
-    const { token } = await generate({ rpm_limit: 5 });
-    expect(errorOf(await post(`/key/${token}/reset_spend`, { reset_to: 0 }))).toMatchObject({ status: 400, param: 'key' });
+  it('gives a key a budget that never starts again, without a duration', async () => {
+    const { token, ...made } = await generate({ max_budget: 5 });
+    expect(made).toMatchObject({ max_budget: 5, budget_duration: null });
+    expect(store.records.get(token)?.limits).toEqual({ usdTotal: 5 });
+    spend(token, 1.5);
+    expect(await infoOf(token)).toMatchObject({ spend: 1.5, max_budget: 5, budget_duration: null, budget_reset_at: null });
+    expect(await done(post('/key/update', { key: token, max_budget: 7 }))).toMatchObject({ max_budget: 7, budget_duration: null });
+    expect(await infoOf(token)).toMatchObject({ spend: 1.5 });
+  });
+
+  it('starts a window at 0, and keeps what is shown as spent where there is no window any more', async () => {
+    const { token } = await generate({ max_budget: 5 });
+    spend(token, 4);
+    expect(await done(post('/key/update', { key: token, budget_duration: '30d' }))).toMatchObject({
+      max_budget: 5,
+      budget_duration: '30d',
+    });
+    expect(await infoOf(token)).toMatchObject({ spend: 0, budget_reset_at: expect.any(String) as string });
+    spend(token, 1);
+    expect(await done(post('/key/update', { key: token, budget_duration: null }))).toMatchObject({ max_budget: 5, budget_duration: null });
+    expect(await infoOf(token)).toMatchObject({ spend: 1, budget_reset_at: null });
+    expect(store.records.get(token)?.limits).toEqual({ usdTotal: 5 });
+    await done(post('/key/update', { key: token, max_budget: null }));
+    expect(await infoOf(token)).toMatchObject({ spend: 1, max_budget: null });
+    await done(post('/key/update', { key: token, max_budget: 2 }));
+    expect(await infoOf(token)).toMatchObject({ spend: 1, max_budget: 2 });
+    expect((await post('/key/update', { key: token, max_budget: null, budget_duration: '1d' })).status).toBe(400);
+  });
+
+  it('shows what a key without a budget has spent, sets it, and forgets it with the key', async () => {
+    const key = 'sk-QWrxEynunsNpV1zT48HIrw';
+    const { token } = await generate({ key, rpm_limit: 5 });
+    expect(await infoOf(token)).toMatchObject({ spend: 0, max_budget: null, budget_reset_at: null });
+    const chat = { model: 'gpt-4o', messages: [{ role: 'user', content: 'Hello' }] };
+    expect((await post('/v1/chat/completions', chat, key)).status).toBe(200);
+    await until(async () => (await infoOf(token)).spend !== 0);
+    const once = (await infoOf(token)).spend as number;
+    expect((await post('/v1/chat/completions', { ...chat, stream: true }, key)).status).toBe(200);
+    await until(async () => Math.abs(((await infoOf(token)).spend as number) - 2 * once) < 1e-9);
+    expect(await done(get('/key/list?return_full_object=true'))).toMatchObject({ keys: [{ spend: 2 * once }] });
+    expect(await done(post(`/key/${token}/reset_spend`, { reset_to: 0.5 }))).toMatchObject({ previous_spend: 2 * once, max_budget: null });
+    expect(await infoOf(token)).toMatchObject({ spend: 0.5 });
+    await done(post('/key/delete', { keys: [token] }));
+    await generate({ key, rpm_limit: 5 });
+    expect(await infoOf(token)).toMatchObject({ spend: 0 });
   });
 
   it('is for the master key alone, but a key may read what concerns itself', async () => {

@@ -1,6 +1,6 @@
 import { ConfigurableModuleBuilder, Inject, Module, type DynamicModule } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { InvalidConfigurationError } from './common/errors.js';
+import { InvalidArgumentError, InvalidConfigurationError } from './common/errors.js';
 import { checkObject } from './common/options.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import { MasterKey } from './gateway/access/master-key.js';
@@ -17,9 +17,13 @@ import {
 import { GUARD_COUNT, MOUNTED_ROUTES, type MountedRoute } from './gateway/routes/mounted-route.js';
 import { RateLimitGuard } from './http/guard/rate-limit.guard.js';
 import { ApiKeyService } from './keys/api-keys.service.js';
-import { readLiteLLMProxySettings } from './router/config/proxy-settings.js';
+import type { RateLimitScope } from './rate-limit/store.js';
+import { BUDGET_SETTING } from './router/config/config-file.js';
+import { readLiteLLMProxyBudget, readLiteLLMProxySettings } from './router/config/proxy-settings.js';
 
 const MASTER_KEY_SETTING = 'general_settings.master_key';
+/** LiteLLM's name for it. */
+const PROXY_BUDGET = 'litellm-proxy-budget';
 
 /** Names the keys that belong to the mount. */
 const NO_MOUNT: GatewayMount = {
@@ -77,6 +81,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
           router: llm.router,
           tokenCounter: llm.tokenCounter,
           rateLimits: new RateLimitGuard(llm.rateLimiter, llm.tokenCounter),
+          budget: budgetOf(llm),
           json: llm.json,
           readiness: () => ({ isShuttingDown: llm.shutdown.isShuttingDown, isHealthy: llm.healthCheck().status !== 'down' }),
         };
@@ -111,6 +116,23 @@ function keysOf({ keys, masterKey }: ResolvedGatewayOptions, apiKeys: ApiKeyServ
   if (masterKey !== null)
     throw new InvalidConfigurationError('gateway.masterKey', 'cannot be set beside FastLiteLLMKeysModule: set keys.masterKey there');
   return apiKeys;
+}
+
+/** LiteLLM's budget of the whole proxy. */
+function budgetOf({ liteLLMConfig, rateLimiter }: FastLiteLLM): RateLimitScope | null {
+  const { path, handledSettings, env } = liteLLMConfig;
+  const budget = path === undefined || handledSettings.includes(BUDGET_SETTING) ? undefined : readLiteLLMProxyBudget(path, env);
+  if (budget === undefined) return null;
+  const { usd, duration } = budget;
+  const limits = duration === undefined ? { usdTotal: usd } : { usdPerWindow: usd, usdWindow: duration };
+  try {
+    return { limit: rateLimiter.limitOf({ limit: PROXY_BUDGET, limits }), key: 'all' };
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error;
+    const setting = error.path.endsWith('usdWindow') ? 'litellm_settings.budget_duration' : BUDGET_SETTING;
+    const advice = `; to limit spending by other means, name ${BUDGET_SETTING} in router.handledSettings`;
+    throw new InvalidConfigurationError(`${path}: ${setting}`, error.rule + advice);
+  }
 }
 
 /** The option, else the one of LiteLLM's configuration, where the app has no guards of its own. */

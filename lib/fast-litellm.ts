@@ -226,7 +226,7 @@ export class FastLiteLLM {
     const readiness = () => ({ isShuttingDown: this.shutdown.isShuttingDown, isHealthy: true });
     const options = resolveGatewayOptions();
     return gatewayFetch(
-      { options, keys: null, masterKey: null, client, router, tokenCounter, rateLimiter, rateLimits, json, readiness },
+      { options, keys: null, masterKey: null, client, router, tokenCounter, rateLimiter, rateLimits, budget: null, json, readiness },
       settings,
     );
   }

@@ -2,6 +2,7 @@ import type { ApiKeyService } from '../keys/api-keys.service.js';
 import type { LlmClient } from '../llm-client/llm-client.service.js';
 import type { JsonReader } from '../http/body/json-reader.js';
 import type { RateLimitGuard } from '../http/guard/rate-limit.guard.js';
+import type { RateLimitScope } from '../rate-limit/store.js';
 import type { RouterService } from '../router/router.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import type { MasterKey } from './access/master-key.js';
@@ -24,6 +25,8 @@ export interface GatewayDesk {
   readonly router: RouterService;
   readonly tokenCounter: TokenCounterService;
   readonly rateLimits: RateLimitGuard;
+  /** A budget of all requests together, beside their limits; `null`: none. */
+  readonly budget: RateLimitScope | null;
   readonly json: JsonReader;
   readonly readiness: () => GatewayReadiness;
 }

@@ -64,7 +64,10 @@ const NOTES: Readonly<Record<string, string>> = {
   'litellm_settings.callbacks': '[metrics, spans and observers](observability.md)',
   'litellm_settings.success_callback': '[metrics, spans and observers](observability.md)',
   'litellm_settings.failure_callback': '[metrics, spans and observers](observability.md)',
-  'litellm_settings.max_budget': '`router.providerBudgets`, and budgets of deployments',
+  'litellm_settings.max_budget':
+    'of all requests of `FastLiteLLMGatewayModule` together; models without a price need [`unpricedUsd`](budgets.md#what-is-held)',
+  'litellm_settings.budget_duration':
+    'without it `max_budget` never starts again; lengths as [`usdWindow`](budgets.md#windows) in the calendar',
   'litellm_settings.json_logs': "the app's logger",
   'litellm_settings.sse_keepalive_ping_interval_seconds': 'streams of Messages send pings by themselves',
   'general_settings.master_key': 'asked for by `FastLiteLLMGatewayModule`; else `LITELLM_MASTER_KEY`',

@@ -1,6 +1,7 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { RequestContext } from '../../http/request-context.js';
+import type { HttpResponse } from '../../http/response-end.js';
 import { checkModelAccess } from '../../keys/model-access.js';
 import { gatewayError } from '../errors.js';
 import { contentTypeFault } from '../body/content-type.js';
@@ -48,8 +49,11 @@ export class AccessGuard implements CanActivate {
     const { route } = Reflect.getMetadata(GATEWAY_ROUTE, context.getHandler()) as MountedRoute;
     const fault = contentTypeFault(headers, route.body);
     if (fault !== undefined) throw fault;
+    if (this.desk.budget !== null) RequestContext.of(request).shared = this.desk.budget;
     const principal = RequestContext.principalOf(request);
-    if (principal !== undefined) checkModelAccess(principal, request.body);
+    if (principal === undefined) return true;
+    checkModelAccess(principal, request.body);
+    this.desk.keys?.countSpending({ request, response: http.getResponse<HttpResponse>() });
     return true;
   }
 }

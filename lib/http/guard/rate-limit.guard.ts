@@ -1,6 +1,6 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { RateLimitExceededError } from '../../common/http-errors.js';
-import { nanoUsd, usdOf } from '../../common/nano-usd.js';
+import { usdOf } from '../../common/nano-usd.js';
 import { checkUsd } from '../../rate-limit/arguments.js';
 import { RateLimiterService } from '../../rate-limit/rate-limit.service.js';
 import { Reservation } from '../../rate-limit/reservation.js';
@@ -13,8 +13,7 @@ import { isLarge } from '../body/body-size.js';
 import { budgetKeyOf, expectedOutputs, RequestContext } from '../request-context.js';
 import { estimateNanoUsd, estimateTokens } from '../token-estimate/token-estimate.js';
 import { LEAST_OUTPUT } from '../token-estimate/worst-cost.js';
-import type { Principal } from '../principal.js';
-import type { PriceOf } from '../request-money.js';
+import { priceByBody } from '../price-by-body.js';
 import { clientKey } from './client-key.js';
 import { checkMessageBounds, GuardedRequest, requestResponseOf, type LimitedRequest, type RequestResponse } from './guarded-request.js';
 import { transportError } from './rate-limit-exception.js';
@@ -69,7 +68,7 @@ export class RateLimitGuard implements CanActivate {
     if (route === null || this.hasCounted(context) || (await this.isSkipped(context))) return true;
 
     const request = this.requestOf(context);
-    const limits = this.withOwn(request.principal, route, await route.applicableTo(request, this.defaultKey));
+    const limits = this.withOwn(request, route, await route.applicableTo(request, this.defaultKey));
     if (limits === undefined) return true;
 
     const cost = await limits.route.costOf(request);
@@ -92,7 +91,11 @@ export class RateLimitGuard implements CanActivate {
     this.markCounted(context);
     if (!limits.route.reserves) return true;
     const reservation = Reservation.of(decision, { scopes: limits.scopes, tokens, nanoUsd: nano });
-    request.settleAtEnd(this.limiter, reservation, limits.route.countsMoney ? this.priceOf(request) : undefined);
+    request.settleAtEnd(
+      this.limiter,
+      reservation,
+      limits.route.countsMoney ? priceByBody(this.tokenCounter, request.request.body) : undefined,
+    );
     return true;
   }
 
@@ -104,7 +107,7 @@ export class RateLimitGuard implements CanActivate {
     const route = this.routes.of(context);
     if (route === null || (await this.isSkipped(context).catch(() => true))) return;
     const request = this.requestOf(context);
-    const limits = this.withOwn(request.principal, route, await route.knownWithoutBody(request, this.defaultKey));
+    const limits = this.withOwn(request, route, await route.knownWithoutBody(request, this.defaultKey));
     if (limits !== undefined) await this.peek(request, limits, await limits.route.costOf(request).catch(() => 0));
   }
 
@@ -168,15 +171,14 @@ export class RateLimitGuard implements CanActivate {
     return requestResponseOf(context);
   }
 
-  /** The limits of a route together with those of the principal's own. */
-  private withOwn(
-    principal: Principal | undefined,
-    route: RouteLimits,
-    applicable: ApplicableLimits | undefined,
-  ): ApplicableLimits | undefined {
-    if (principal?.limits === undefined) return applicable;
+  /** The limits of a route together with those of the principal's own, and a shared one. */
+  private withOwn({ request }: GuardedRequest, route: RouteLimits, applicable: ApplicableLimits | undefined): ApplicableLimits | undefined {
+    const { principal, shared } = RequestContext.find(request) ?? {};
+    let limits = applicable;
+    if (shared !== undefined) limits = route.beside(limits, shared);
+    if (principal?.limits === undefined) return limits;
     const limit = this.limiter.limitOf({ limit: OWN_LIMIT_NAME, limits: principal.limits });
-    return route.beside(applicable, { limit, key: principal.limitKey });
+    return route.beside(limits, { limit, key: principal.limitKey });
   }
 
   private requestOf(context: ExecutionContext): GuardedRequest {
@@ -201,16 +203,6 @@ export class RateLimitGuard implements CanActivate {
     const { tokens, tokensPerMinute = Infinity } = route;
     if (tokens === undefined) return checkAmount('tokens', await this.getTokens(request, context, tokensPerMinute, tokensLeft));
     return checkAmount('tokens', typeof tokens === 'number' ? tokens : await tokens(request, context));
-  }
-
-  /** Prices the usage of an answer by the model of its request. */
-  private priceOf({ request }: GuardedRequest): PriceOf {
-    const { model } = (request.body ?? {}) as { readonly model?: unknown };
-    const name = typeof model === 'string' ? model : undefined;
-    return ({ promptTokens, completionTokens, details }) => {
-      const usd = this.tokenCounter.estimateCost(promptTokens, completionTokens, name, details);
-      return usd === null ? undefined : nanoUsd(usd);
-    };
   }
 
   /** Decides once more on what the budgets have left, where `clampOutput` allows that. */

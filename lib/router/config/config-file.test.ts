@@ -145,6 +145,15 @@ router_settings:
     expect(() => resolveRouterOptions({ configPath: own }, {})).toThrow(expect.objectContaining({ path: `${own}: include` }));
   });
 
+  it("says whom the budget of LiteLLM's proxy limits, unless the app limits spending itself", () => {
+    const path = written('budget.json', JSON.stringify({ litellm_settings: { max_budget: 5, budget_duration: '30d' } }));
+    const budget = 'litellm_settings.max_budget';
+    expect(resolveRouterOptions({ configPath: path }, env).warnings).toEqual([
+      `${path}: ${budget} limits the requests of FastLiteLLMGatewayModule together; the app's own routes need a budget of theirs (@RateLimit)`,
+    ]);
+    expect(resolveRouterOptions({ configPath: path, handledSettings: [budget] }, env).warnings).toEqual([]);
+  });
+
   it('reports options without effect', () => {
     const params = {
       itpm: 5,

@@ -43,6 +43,12 @@ const GENERAL = new Set([
 /** Keys of `litellm_settings` that concern calls. */
 const OF_CLIENT = new Set(['drop_params', 'enable_azure_ad_token_refresh']);
 
+/** The setting that limits what all requests of LiteLLM's proxy may spend together. */
+export const BUDGET_SETTING = 'litellm_settings.max_budget';
+
+/** Keys of `litellm_settings` that the gateway module reads. */
+const OF_GATEWAY = new Set(['max_budget', 'budget_duration']);
+
 /** Sections that have an effect. */
 const READ = new Set(['model_list', 'router_settings', 'environment_variables', 'credential_list']);
 
@@ -67,7 +73,8 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
     if (READ.has(section)) return [];
     const value = config[section];
     const keys = typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : [''];
-    const unknown = section === 'litellm_settings' ? keys.filter((key) => !GENERAL.has(key) && !OF_CLIENT.has(key)) : keys;
+    const unknown =
+      section === 'litellm_settings' ? keys.filter((key) => !GENERAL.has(key) && !OF_CLIENT.has(key) && !OF_GATEWAY.has(key)) : keys;
     return unknown.map((key) => (key === '' ? section : `${section}.${key}`));
   });
   const unhandled = unheeded.filter((setting) => !handledSettings.includes(setting));
@@ -76,6 +83,10 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
     ? "; FastLiteLLMGatewayModule asks for the master key unless it has guards, the app's own routes need some that do"
     : '';
   if (unhandled.length > 0) warn(`${path}: settings of LiteLLM's proxy, without effect: ${unhandled.join(', ')}${mend}`);
+  if (settings.max_budget !== undefined && !handledSettings.includes(BUDGET_SETTING)) {
+    const others = "the app's own routes need a budget of theirs (@RateLimit)";
+    warn(`${path}: ${BUDGET_SETTING} limits the requests of FastLiteLLMGatewayModule together; ${others}`);
+  }
   const routerSettings = part('router_settings');
   const reporting = { refuse: refuseFileValue, warn };
   return {

@@ -2,7 +2,7 @@ import { InvalidConfigurationError } from '../../common/errors.js';
 import { checkObject } from '../../common/options.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import type * as ConfigDocument from './config-yaml.js';
-import { environmentOf } from './config-file.js';
+import { BUDGET_SETTING, environmentOf } from './config-file.js';
 import { refuseFileValue, resolveEnvironmentNames } from './file-values.js';
 
 type Section = Readonly<Record<string, unknown>>;
@@ -68,6 +68,36 @@ export function readLiteLLMProxySettings(configPath?: string, env: Environment =
     authentication: named(AUTHENTICATION),
     restrictions: [...named(RESTRICTIONS), ...(hasDefaultGuardrail(config.guardrails) ? ['guardrails'] : [])],
   };
+}
+
+/** The budget of LiteLLM's proxy. */
+export interface LiteLLMProxyBudget {
+  readonly usd: number;
+  /** `litellm_settings.budget_duration`; `undefined`: it never starts again. */
+  readonly duration: string | undefined;
+}
+
+/**
+ * Reads `litellm_settings.max_budget` of a `config.yaml`. `undefined` without one and, as in
+ * LiteLLM, with one of 0.
+ * @throws InvalidConfigurationError for one that is no amount: there would be no limit.
+ */
+export function readLiteLLMProxyBudget(configPath: string, env: Environment = process.env): LiteLLMProxyBudget | undefined {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- as above
+  const { readConfigDocument } = require('./config-yaml.js') as typeof ConfigDocument;
+  const config = readConfigDocument(configPath);
+  const given = checkObject(`${configPath}: litellm_settings`, config.litellm_settings ?? {}, refuseFileValue);
+  const known = environmentOf(configPath, config, env, () => {});
+  const unset = (name: string): never => {
+    throw new InvalidConfigurationError(`${configPath}: ${BUDGET_SETTING}`, `names the variable ${name}, which is not set`);
+  };
+  const [budget, duration] = [given.max_budget ?? 0, given.budget_duration ?? undefined].map((value) =>
+    resolveEnvironmentNames(value, known, unset),
+  );
+  const usd = typeof budget === 'string' && budget.trim() !== '' ? Number(budget) : budget;
+  if (typeof usd !== 'number' || !(usd >= 0))
+    throw new InvalidConfigurationError(`${configPath}: ${BUDGET_SETTING}`, 'must be USD, from 0');
+  return usd === 0 ? undefined : { usd, duration: duration as string | undefined };
 }
 
 function masterKeyOf(path: string, { master_key: given }: Section, env: Environment): string | null {

@@ -28,6 +28,7 @@ const esmOnly = [
 /** @type {import('jest').Config} */
 module.exports = {
   testEnvironment: '<rootDir>/test/support/jest-environment.js',
+  runtime: '<rootDir>/test/support/jest-runtime.js',
   // Four on the usual two cores, where Jest alone would take one: the tests wait for sockets, windows and processes half of the time.
   maxWorkers: Math.max(4, availableParallelism() - 1),
   testSequencer: '<rootDir>/scripts/suite-order.js',

@@ -8,7 +8,7 @@ const SAME: Ratios = { text: 1, latin: 1, code: 1, cjk: 1, cyrillic: 1, semitic:
 // Russian and Arabic. Claude by what its users and Anthropic publish relative to o200k_base.
 const PUBLISHED: readonly (readonly [RegExp, Ratios])[] = [
   [
-    /claude-(?:[a-z]+-)?(?:[5-9]|4[-.][7-9](?!\d))/,
+    /claude-(?:[a-z]+-)?(?:[5-9]|4[-.][7-9](?:\D|$))/,
     { text: 1.53, latin: 1.24, code: 1.53, cjk: 0.71, cyrillic: 0.6, semitic: 0.54, other: 1 },
   ],
   [/claude/, { text: 1.18, latin: 0.96, code: 1.18, cjk: 0.71, cyrillic: 0.6, semitic: 0.54, other: 1 }],

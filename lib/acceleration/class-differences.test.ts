@@ -1,6 +1,7 @@
 import { characterClasses } from '../token-counter/bpe/character-classes.js';
 import { mayDiffer } from './class-differences.js';
 import { isWithin } from './libraries/version-range.js';
+import { isLong } from '../../test/support/long.js';
 
 describe('mayDiffer', () => {
   it.each(['', 'plain text\n', 'Größe', 'Привет', '漢字テスト', '👍🏽 👩‍👩‍👧', 'नमस्ते'])('lets %j pass', (text) => {
@@ -23,7 +24,8 @@ describe('mayDiffer', () => {
     const patterns = [/\p{L}|\p{M}|\p{N}|\s/u, /\p{Lu}|\p{Lt}/u, /\p{Ll}/u, /\p{Lm}|\p{Lo}/u, /\p{M}/u, /\p{N}/u, /\s/u];
     const classes = characterClasses();
     const wrong: number[] = [];
-    for (let point = 0; point < 0x110000; point++) {
+    const step = isLong ? 1 : 5;
+    for (let point = 0; point < 0x110000; point += point < 0x3000 ? 1 : step) {
       const character = String.fromCodePoint(point);
       const found = patterns.findIndex((pattern, number) => number > 0 && pattern.test(character));
       const differs = Math.max(found, 0) !== classes[point] || point === 0x17f || (point >= 0xd800 && point < 0xe000);

@@ -3,6 +3,7 @@ import { get_encoding } from 'tiktoken';
 
 import { engineNames } from '../../test/support/engine-names.js';
 import { liveHeapBytes } from '../../test/support/heap.js';
+import { usuallyOrLong } from '../../test/support/long.js';
 import { FastLiteLLM } from '../fast-litellm.js';
 import { SimpleTokenCounter } from './compat/simple-token-counter.js';
 
@@ -145,7 +146,7 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
           if (counter.countTokens(text, 'gpt-4o') <= limit) expect(start).toBe(text);
         },
       ),
-      { numRuns: 300 },
+      { numRuns: usuallyOrLong(100, 300) },
     );
   });
 
@@ -194,7 +195,7 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
 
   it('answers isWithinTokenLimitAsync as isWithinTokenLimit', async () => {
     const specials = { allowedSpecial: 'all' } as const;
-    const text = '<|endoftext|>some words, <|endoftext|>and more'.repeat(5000);
+    const text = '<|endoftext|>some words, <|endoftext|>and more'.repeat(1500);
     for (const options of [undefined, 'gpt-4o', specials]) {
       const count = counter.countTokens(text, options);
       expect(await counter.isWithinTokenLimitAsync(text, count, options)).toBe(count);
@@ -268,11 +269,13 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
     await expect(strict.countTokensBatchAsync([long])).rejects.toEqual(error);
   });
 
-  it('does not grow in memory with 200,000 different model names', () => {
+  const names = usuallyOrLong(50_000, 200_000);
+
+  it(`does not grow in memory with ${names} different model names`, () => {
     counter.countTokens('a', 'warm-up');
     const before = liveHeapBytes();
-    for (let i = 0; i < 200_000; i++) counter.countTokens('', `model-${i}`);
-    for (let i = 0; i < 2000; i++) counter.countTokens('', `${i}`.padEnd(100_000, 'x'));
+    for (let i = 0; i < names; i++) counter.countTokens('', `model-${i}`);
+    for (let i = 0; i < usuallyOrLong(700, 2000); i++) counter.countTokens('', `${i}`.padEnd(100_000, 'x'));
     expect(liveHeapBytes() - before).toBeLessThan(60e6);
     expect(counter.countTokens('Hello world', 'gpt-4o')).toBe(2);
   });

@@ -8,13 +8,24 @@ export class ReadmeProgram {
   readonly blocks: readonly CodeBlock[] = documents.flatMap(codeBlocks).filter(({ info }) => /^ts\b/.test(info));
 
   private readonly options: ts.CompilerOptions;
-  private readonly program: ts.Program;
-  private readonly checker: ts.TypeChecker;
+  private compiled: ts.Program | undefined;
 
   constructor() {
     const config = ts.getParsedCommandLineOfConfigFile(join(root, 'tsconfig.json'), {}, { ...ts.sys, onUnRecoverableConfigFileDiagnostic });
     // An example may declare what it does not use.
     this.options = { ...config?.options, noUnusedLocals: false, noUnusedParameters: false };
+  }
+
+  /** Made for the first question about types: this takes seconds. */
+  private get program(): ts.Program {
+    return (this.compiled ??= this.compile());
+  }
+
+  private get checker(): ts.TypeChecker {
+    return this.program.getTypeChecker();
+  }
+
+  private compile(): ts.Program {
     const texts = new Map(this.blocks.map((block) => [fileOf(block), block.text]));
     const host = ts.createCompilerHost(this.options);
     const real = { ...host };
@@ -24,8 +35,7 @@ export class ReadmeProgram {
       const text = texts.get(file);
       return text === undefined ? real.getSourceFile(file, language, ...rest) : ts.createSourceFile(file, text, language);
     };
-    this.program = ts.createProgram({ rootNames: [...texts.keys(), join(root, 'lib/index.ts')], options: this.options, host });
-    this.checker = this.program.getTypeChecker();
+    return ts.createProgram({ rootNames: [...texts.keys(), join(root, 'lib/index.ts')], options: this.options, host });
   }
 
   /** Compiler errors of a block, with line numbers of its document. */

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import * as library from 'nestjs-fast-litellm';
 import * as aiSdk from 'nestjs-fast-litellm/ai-sdk';
 import { readFlagsFile } from '../../lib/feature-flags/feature-flags.file.js';
+import { isLong } from '../support/long.js';
 import { noRedis } from '../support/no-redis.js';
 import { allDocuments, anchors, codeBlocks, codeIn, documentation, documents, tableAfter } from './readme-document.js';
 import { ReadmeProgram } from './readme-program.js';
@@ -19,11 +20,13 @@ const sourcesOf = (...folders: string[]): [path: string, text: string][] =>
 const firstCode = (marker: string): string[] => tableAfter(documentation, marker).flatMap(([cell]) => codeIn(cell));
 
 const program = new ReadmeProgram();
+/** What compiles the examples with lib/. */
+const compiling = isLong ? it : it.skip;
 
 describe('the examples', () => {
   const lines = new Map(program.blocks.map((block) => [`${block.path}:${block.line}`, block]));
 
-  it.each([...lines.keys()])('%s compiles', (name) => {
+  compiling.each([...lines.keys()])('%s compiles', (name) => {
     expect(program.complaints(lines.get(name)!)).toEqual([]);
   });
 
@@ -69,13 +72,13 @@ describe('the tables of options', () => {
   // Limits stand in the options themselves; wherever else they appear, the README points there.
   const whole = new Set([...tables, 'RateLimits']);
 
-  it.each(tables)('%s has every option, and no other', (name) => {
+  compiling.each(tables)('%s has every option, and no other', (name) => {
     const described = tableAfter(documentation, `<!-- options:${name} -->`).map(([cell]) => withoutNames(codeIn(cell)[0]));
     const paths = program.optionPaths(name, whole);
     expect([...described].sort()).toEqual([...paths].sort());
   });
 
-  it('are there for every exported interface of options that no other contains', () => {
+  compiling('are there for every exported interface of options that no other contains', () => {
     const contained = new Set(program.optionPaths(main, whole));
     const prefixes = ['', ...[...contained].map((path) => `${path}.`)];
     const names = program.exportedInterfaces(/(Options|Rule)$/);

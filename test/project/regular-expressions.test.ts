@@ -1,4 +1,5 @@
 import { regularExpressionsOf, type Expression } from './regular-expressions.rules.js';
+import { isLong } from '../support/long.js';
 import { readSources } from './sources.js';
 
 interface Diagnostics {
@@ -56,7 +57,8 @@ describe('regular expressions of lib/ and sample-app/', () => {
 
   test('take linear time over any text', () => {
     const distinct = new Map(expressions.map((expression) => [`/${expression.source}/${expression.flags}`, expression]));
-    const faults = [...distinct.values()].map(faultOf);
+    const checked = [...distinct.values()].filter((_, at) => isLong || at % 4 === 0);
+    const faults = checked.map(faultOf);
     expect(faults.filter((fault) => fault !== undefined)).toEqual([]);
   }, 300_000);
 

@@ -100,7 +100,7 @@ describe('prepare without access to the crate registry', () => {
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const env = {
       CARGO_HOME: emptyCargoHome(`http://127.0.0.1:${(silent.address() as AddressInfo).port}`),
-      NATIVE_FETCH_TIMEOUT_MS: '3000',
+      NATIVE_FETCH_TIMEOUT_MS: '1000',
     };
     const first = await prepare(env);
     const second = await prepare(env, '--once');
@@ -108,7 +108,7 @@ describe('prepare without access to the crate registry', () => {
     // Never read, they would not even notice that who asked is gone.
     for (const socket of asked) socket.destroy();
 
-    expect(first.lines).toEqual([expect.stringMatching(/TypeScript engines will answer: the crate registry did not answer within 3 s$/)]);
+    expect(first.lines).toEqual([expect.stringMatching(/TypeScript engines will answer: the crate registry did not answer within 1 s$/)]);
     expect(first.code).toBe(0);
     expect(second.lines).toEqual([expect.stringContaining('as before')]);
   });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { largeJson, parseLargeJson } from './large-json.js';
+import { usuallyOrLong } from '../../../test/support/long.js';
 
 const LONG = 300_000;
 
@@ -12,7 +13,7 @@ describe('largeJson', () => {
         const json = JSON.stringify({ values, last: values[0] });
         expect((await largeJson({ values, last: values[0] })).equals(Buffer.from(json))).toBe(true);
       }),
-      { numRuns: 60 },
+      { numRuns: usuallyOrLong(20, 60) },
     );
   });
 

@@ -41,8 +41,8 @@ describe.each(Object.entries(WRITERS))('schemas for %s', (_, write) => {
 });
 
 describe('tools', () => {
+  const parameters = { type: 'object', properties: many(5000, E), $defs: { E: { type: 'string' } } };
   const tools = Array.from({ length: 100 }, (_, at) => {
-    const parameters = { type: 'object', properties: many(5000, E), $defs: { E: { type: 'string' } } };
     return { type: 'function', function: { name: `t${at}`, parameters } };
   });
   const sent = { model: 'm', provider: 'p', params: {}, request: { body: {}, stream: false }, headers: [] };

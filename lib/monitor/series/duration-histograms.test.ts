@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { bucketOf, BUCKETS_PER_OCTAVE, durationOf, OCTAVES } from './duration-histograms.js';
+import { usuallyOrLong } from '../../../test/support/long.js';
 
 const LAST = OCTAVES * BUCKETS_PER_OCTAVE - 1;
 
@@ -10,7 +11,7 @@ describe('the scale of durations', () => {
       fc.property(durations, (durationMs) => {
         expect(Math.abs(durationOf(bucketOf(durationMs)) / durationMs - 1)).toBeLessThanOrEqual(0.01);
       }),
-      { numRuns: 20_000 },
+      { numRuns: usuallyOrLong(3_000, 20_000) },
     );
   });
 

@@ -50,7 +50,7 @@ const flags = new FeatureFlagsService({}, { env: {}, logger: { log() {}, warn() 
         const holds = (await client.keys('*')).filter((name) => name.endsWith('/usd/holds'));
         if (holds.length > 0) throw new Error(`${holds.join()} are left`);
       });
-      await fc.assert(replayed, { numRuns: histories(60) });
+      await fc.assert(replayed, { numRuns: histories(25) });
     },
     LONG_MS,
   );

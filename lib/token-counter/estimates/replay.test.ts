@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FastLiteLLM } from '../../fast-litellm.js';
+import { usuallyOrLong } from '../../../test/support/long.js';
 import { seededRandom } from '../../../test/support/random-text.js';
 import type { EncodingName } from '../engine/engine.js';
 
@@ -74,7 +75,7 @@ describe('estimates for a hidden tokenizer', () => {
       const errors: number[] = [];
       const overs: number[] = [];
       let exceeded = 0;
-      const requests = 1500;
+      const requests = usuallyOrLong(600, 1500);
       for (let i = 0; i < requests; i++) {
         const body = { model: 'hidden-model', messages: chatOf(random) };
         const text = body.messages.reduce((sum, { content }) => sum + tokenCounter.countTokens(content, { encoding }), 0);

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 
 import { FastLiteLLM } from '../../fast-litellm.js';
 import type { ChatMessage } from './messages.js';
+import { usuallyOrLong } from '../../../test/support/long.js';
 
 const silent = { log: () => {}, warn: () => {}, error: () => {} };
 const counter = new FastLiteLLM({ engine: 'typescript', logger: silent }, { env: {} }).tokenCounter;
@@ -122,7 +123,7 @@ describe('trimMessages', () => {
         expect(count(trimmed)).toBeLessThanOrEqual(Math.max(maxTokens, count(trimmed.filter(({ role }) => role === 'system'))));
         for (const { content: text } of trimmed) expect(text).not.toMatch(/\p{Surrogate}/u);
       }),
-      { numRuns: 300 },
+      { numRuns: usuallyOrLong(80, 300) },
     );
   });
 

@@ -13,7 +13,8 @@ import { readTokenizer } from './read-tokenizer.js';
 import { SPLITS } from './tokenizer-model.js';
 
 const ROOT = join(__dirname, '..', '..', '..');
-const SAMPLED_BLOCKS = 64;
+const SAMPLED_BLOCKS = 32;
+const SAMPLED_IDS = 1_500;
 const UNASSIGNED = /\p{Cn}/u;
 
 interface Vectors {
@@ -79,7 +80,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s tok
     it('decodes what it encodes', () => {
       const { normalizer, spaces } = open(tokenizer);
       const all = handle();
-      for (const text of tokenizerTexts(usuallyOrLong(150, 2000))) {
+      for (const text of tokenizerTexts(usuallyOrLong(80, 2000))) {
         const normal = normalizer === 'none' ? text : text.normalize(normalizer === 'nfc' ? 'NFC' : 'NFKC');
         const decoded = Buffer.from(engine.decode(engine.encode(text, all), all)).toString();
         // U+2581 of the text cannot be told from a space.
@@ -90,7 +91,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s tok
 
     it('counts a text of many portions as the sum of its ids, with and without a limit', async () => {
       const all = handle();
-      const text = tokenizerTexts(usuallyOrLong(600, 2000)).join('\n\n a word, another word. ').repeat(2);
+      const text = tokenizerTexts(usuallyOrLong(200, 2000)).join('\n\n a word, another word. ').repeat(2);
       const { length } = engine.encode(text, all);
       expect(engine.count(text, all)).toBe(length);
       expect(engine.countUpTo(text, all, length)).toBe(length);
@@ -104,7 +105,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s tok
 
     it('cuts a prefix whose tokens are the first of the text', () => {
       const all = handle();
-      for (const text of tokenizerTexts(usuallyOrLong(80, 600))) {
+      for (const text of tokenizerTexts(usuallyOrLong(40, 600))) {
         const ids = engine.encode(text, all);
         for (const tokens of [0, 1, ids.length >> 1, ids.length, ids.length + 1]) {
           const units = engine.prefixLength(text, all, tokens);
@@ -121,7 +122,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s tok
       const all = handle();
       const size = packed.external?.length ?? packed.lengths.length;
       let again = 0;
-      for (let inner = 0; inner < size; inner += usuallyOrLong(Math.ceil(size / 3000), 1)) {
+      for (let inner = 0; inner < size; inner += usuallyOrLong(Math.ceil(size / SAMPLED_IDS), 1)) {
         const id = packed.external === null ? inner : packed.external[inner];
         if (id === 0xffffffff || packed.lengths[inner] === 0) continue;
         const bytes = engine.decode(Uint32Array.of(id), all);
@@ -131,7 +132,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s tok
         const ids = engine.encode(text, all);
         if (ids.length === 1 && ids[0] === id) again++;
       }
-      expect(again).toBeGreaterThan(Math.min(size, 3000) / 4);
+      expect(again).toBeGreaterThan(Math.min(size, SAMPLED_IDS) / 4);
       expect(() => engine.decode(Uint32Array.of(5_000_000), all)).toThrow(
         expect.objectContaining({ code: 'UNKNOWN_TOKEN', path: 'ids[0]' }),
       );

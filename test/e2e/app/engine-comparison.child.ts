@@ -1,4 +1,5 @@
-import { FastLiteLLM, type PerformanceComparison } from '../../../lib/index.js';
+import { FastLiteLLM } from '../../../lib/fast-litellm.js';
+import type { PerformanceComparison } from '../../../lib/monitor/comparison.js';
 
 const CAPABILITIES = ['token_counting', 'rate_limiting', 'routing', 'connection_pooling'];
 

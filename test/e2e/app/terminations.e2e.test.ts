@@ -12,7 +12,7 @@ import { sleep, until } from '../../support/until.js';
 import type { TokenizingKind } from './terminations.tokens.worker.js';
 import type { SharedCounts } from './terminations.worker.js';
 
-const ROUNDS = usuallyOrLong(2, 60);
+const ROUNDS = usuallyOrLong(1, 60);
 const THREADS = 3;
 const SHARED: SharedCounts = { name: 'terminations', deployments: 6, maxConnections: 8 };
 
@@ -52,7 +52,7 @@ async function tokenizing(kind: TokenizingKind): Promise<Worker> {
     'leave no work behind, and no memory: %s',
     async (kind) => {
       const before = process.memoryUsage.rss();
-      const workers = await Promise.all(Array.from({ length: 6 }, () => tokenizing(kind)));
+      const workers = await Promise.all(Array.from({ length: usuallyOrLong(2, 6) }, () => tokenizing(kind)));
       const begun = process.cpuUsage();
       await until(() => process.cpuUsage(begun).user > 50_000);
       await Promise.all(workers.map((worker) => worker.terminate()));

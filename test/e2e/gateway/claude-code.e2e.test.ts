@@ -1,6 +1,7 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { GatewayApp, type AdapterName } from '../../support/gateway-app.js';
 import { stopProviders } from '../../support/llm-client-providers.js';
+import { usuallyOrLong } from '../../support/long.js';
 import { disorderIn, joinedMessage, messageEventsIn, type Message } from '../../support/message-events.js';
 import { ANTHROPIC_SCRIPT } from '../../support/protocols/anthropic-protocol.js';
 import { BEDROCK_SCRIPT } from '../../support/protocols/bedrock-protocol.js';
@@ -9,7 +10,7 @@ import { OPENAI_SCRIPT } from '../../support/protocols/openai-protocol.js';
 import { SCRIPTED_USAGE, ScriptedProvider, type ScriptedAnswer, type ScriptedProtocol } from '../../support/protocols/protocol-script.js';
 
 const PROTOCOLS = [ANTHROPIC_SCRIPT, OPENAI_SCRIPT, GEMINI_SCRIPT, BEDROCK_SCRIPT];
-const TURNS = 20;
+const TURNS = usuallyOrLong(7, 20);
 const BILLING = 'x-anthropic-billing-header: cc_version=2.1.9; cc_entrypoint=cli; cch=00000;';
 const LONG_NAME = 'mcp__plugin_design_system_figma_desktop__get_variable_definitions_of_node';
 const ephemeral = { type: 'ephemeral' as const };
@@ -151,41 +152,44 @@ function resultsOf({ content }: Message, turn: number): Messages[number] {
 afterEach(stopProviders);
 
 describe.each(PROTOCOLS.map((protocol) => [protocol.name, protocol] as const))('a session of Claude Code over %s', (name, protocol) => {
-  it.each<AdapterName>(name === 'openai' ? ['Express', 'Fastify'] : ['Express'])('has twenty turns with tools, on %s', async (adapter) => {
-    const [session, gateway] = await Session.start(adapter, protocol);
-    const { messages, provider, small } = session;
-    const { input, cached, output } = SCRIPTED_USAGE;
-    let counted = 0;
-    for (let turn = 0; turn < TURNS; turn++) {
-      messages.push({ role: 'user', content: [{ type: 'text', text: `Question ${turn}` }] });
-      for (let step = 0; step < ANSWERS.length; step++) {
-        const message = await session.ask();
-        const { text, calls = [] } = ANSWERS[step];
-        expect(message.stop_reason).toBe(STOPS[step]);
-        expect(message.usage).toMatchObject({
-          input_tokens: input - cached,
-          cache_creation_input_tokens: 0,
-          cache_read_input_tokens: cached,
-          output_tokens: output,
-        });
-        const said = message.content.filter(({ type }) => type !== 'thinking').map(({ id: _, ...block }) => block);
-        expect(said).toEqual([
-          ...(text === undefined ? [] : [{ type: 'text', text }]),
-          ...calls.map((call) => ({ type: 'tool_use', ...call })),
-        ]);
-        if (calls.length > 0) messages.push(resultsOf(message, turn));
+  it.each<AdapterName>(name === 'openai' ? ['Express', 'Fastify'] : ['Express'])(
+    `has ${TURNS} turns with tools, on %s`,
+    async (adapter) => {
+      const [session, gateway] = await Session.start(adapter, protocol);
+      const { messages, provider, small } = session;
+      const { input, cached, output } = SCRIPTED_USAGE;
+      let counted = 0;
+      for (let turn = 0; turn < TURNS; turn++) {
+        messages.push({ role: 'user', content: [{ type: 'text', text: `Question ${turn}` }] });
+        for (let step = 0; step < ANSWERS.length; step++) {
+          const message = await session.ask();
+          const { text, calls = [] } = ANSWERS[step];
+          expect(message.stop_reason).toBe(STOPS[step]);
+          expect(message.usage).toMatchObject({
+            input_tokens: input - cached,
+            cache_creation_input_tokens: 0,
+            cache_read_input_tokens: cached,
+            output_tokens: output,
+          });
+          const said = message.content.filter(({ type }) => type !== 'thinking').map(({ id: _, ...block }) => block);
+          expect(said).toEqual([
+            ...(text === undefined ? [] : [{ type: 'text', text }]),
+            ...calls.map((call) => ({ type: 'tool_use', ...call })),
+          ]);
+          if (calls.length > 0) messages.push(resultsOf(message, turn));
+        }
+        const { input_tokens: tokens } = await session.count();
+        expect(tokens).toBeGreaterThan(counted);
+        counted = tokens;
       }
-      const { input_tokens: tokens } = await session.count();
-      expect(tokens).toBeGreaterThan(counted);
-      counted = tokens;
-    }
-    const title = await session.title();
-    expect(title).toMatchObject({ content: [{ type: 'text', text: '{"title":"Files"}' }], stop_reason: 'end_turn' });
-    expect([...provider.faults, ...small.faults]).toEqual([]);
-    expect(provider.asked).toHaveLength(TURNS * ANSWERS.length);
-    // Only Anthropic reads the note to its billing.
-    const hasNote = [...provider.asked, ...small.asked].map((body) => JSON.stringify(body).includes('x-anthropic-billing-header'));
-    expect(new Set(hasNote)).toEqual(new Set([name === 'anthropic']));
-    await gateway.stop();
-  });
+      const title = await session.title();
+      expect(title).toMatchObject({ content: [{ type: 'text', text: '{"title":"Files"}' }], stop_reason: 'end_turn' });
+      expect([...provider.faults, ...small.faults]).toEqual([]);
+      expect(provider.asked).toHaveLength(TURNS * ANSWERS.length);
+      // Only Anthropic reads the note to its billing.
+      const hasNote = [...provider.asked, ...small.asked].map((body) => JSON.stringify(body).includes('x-anthropic-billing-header'));
+      expect(new Set(hasNote)).toEqual(new Set([name === 'anthropic']));
+      await gateway.stop();
+    },
+  );
 });

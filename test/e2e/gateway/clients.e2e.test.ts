@@ -6,6 +6,7 @@ import OpenAI from 'openai';
 import { FastLiteLLM, type FastLiteLLMOptions } from 'nestjs-fast-litellm';
 import { LocalProvider } from '../../../sample-app/providers/local-provider.js';
 import { ADAPTERS, GatewayApp, type AdapterName } from '../../support/gateway-app.js';
+import { oneOrAll } from '../../support/long.js';
 
 /** A model of each provider protocol. */
 const MODELS = {
@@ -32,7 +33,7 @@ async function serve(way: AdapterName | 'fetch', module: FastLiteLLMOptions): Pr
   return { url: 'http://nowhere.invalid', fetch: llm.fetch({ rateLimit: 'key:1' }), stop: () => llm.close() };
 }
 
-describe.each([...(Object.keys(ADAPTERS) as AdapterName[]), 'fetch'] as const)('clients of the gateway on %s', (way) => {
+describe.each(oneOrAll([...(Object.keys(ADAPTERS) as AdapterName[]), 'fetch'] as const))('clients of the gateway on %s', (way) => {
   let upstream: LocalProvider;
   let gateway: Served;
   let openai: OpenAI;

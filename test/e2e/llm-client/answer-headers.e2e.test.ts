@@ -4,6 +4,7 @@ import { FastLiteLLMModule, LlmClient, RetryAfterFilter, type AnswerTarget, type
 import type { OutgoingHttpHeaders } from 'node:http';
 import { adapters, logger, startModule } from '../rate-limit/limited-routes.js';
 import { deploymentOf, HELLO, scripted, stopProviders } from '../../support/llm-client-providers.js';
+import { oneOrAll } from '../../support/long.js';
 
 const COMPLETION = JSON.stringify({ id: 'x', choices: [{ message: { content: '<script>alert(1)</script>' } }] });
 const STREAM = `data: ${JSON.stringify({ choices: [{ delta: { content: '<script>alert(1)</script>' } }] })}\n\ndata: [DONE]\n\n`;
@@ -43,7 +44,7 @@ class GatewayController {
   }
 }
 
-describe.each(adapters)('the headers of an answer on %s', (adapter) => {
+describe.each(oneOrAll(adapters))('the headers of an answer on %s', (adapter) => {
   let app: INestApplication;
   afterEach(async () => {
     await app.close();

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { LlmAnswer, LlmClient } from 'nestjs-fast-litellm';
 import { clientOf, closeClients } from '../../support/llm-client-setup.js';
 import { stopProviders } from '../../support/llm-client-providers.js';
+import { usuallyOrLong } from '../../support/long.js';
 import { disorderIn, joinedMessage, type Message, type MessageEvent } from '../../support/message-events.js';
 import { ANTHROPIC_SCRIPT, CLAUDE_SIGNATURE } from '../../support/protocols/anthropic-protocol.js';
 import { BEDROCK_SCRIPT } from '../../support/protocols/bedrock-protocol.js';
@@ -221,7 +222,7 @@ describe.each(APIS)('a conversation by %s goes on across protocols', (_, begin) 
           await conversation.ask(providers.client, streams);
         }
       }),
-      { numRuns: 30 },
+      { numRuns: usuallyOrLong(8, 30) },
     );
     expect(providers.faults).toEqual([]);
   });

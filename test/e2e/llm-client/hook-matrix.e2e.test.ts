@@ -11,6 +11,7 @@ import {
 import type { ProviderScript, ProviderProtocol } from 'nestjs-fast-litellm/testing';
 import { setTimeout as wait } from 'node:timers/promises';
 import { stopProviders, testProvider } from '../../support/llm-client-providers.js';
+import { isSampled } from '../../support/long.js';
 
 const quiet = { log: () => {}, warn: () => {}, error: () => {} };
 const opened: FastLiteLLM[] = [];
@@ -179,8 +180,10 @@ const OUTCOMES: [string, Outcome][] = [
   ],
 ];
 
-describe.each(FORMATS)('hooks of %s', (_, { protocol, isStream, hasText, ask }) => {
-  const outcomes = OUTCOMES.filter(([, { isOfStreams }]) => isOfStreams !== true || isStream);
+const ROWS = FORMATS.map(([name, each], row) => [name, each, row] as const);
+
+describe.each(ROWS)('hooks of %s', (_, { protocol, isStream, hasText, ask }, row) => {
+  const outcomes = OUTCOMES.filter(([, { isOfStreams }], column) => (isOfStreams !== true || isStream) && isSampled(row, column, 3));
 
   it.each(outcomes)('are called as often as they should be: %s', async (_, outcome) => {
     const { script = ANSWER, fallback, attempts, requested = 1, end, answers = false, code } = outcome;

@@ -11,6 +11,7 @@ import {
 } from 'nestjs-fast-litellm';
 import type { ProviderProtocol, ScriptedAnswer } from 'nestjs-fast-litellm/testing';
 import { scripted, stopProviders, testProvider } from '../../support/llm-client-providers.js';
+import { isSampled } from '../../support/long.js';
 
 const quiet = { log: () => {}, warn: () => {}, error: () => {} };
 const opened: FastLiteLLM[] = [];
@@ -35,7 +36,9 @@ const CALLS: Readonly<Record<string, (client: LlmClient, stream: boolean) => Pro
   messages: (client, stream) => client.messages({ model: 'm', messages, max_tokens: 50, stream } as never),
 };
 const PROVIDERS: readonly ProviderProtocol[] = ['openai', 'anthropic', 'gemini', 'bedrock'];
-const FORMATS = Object.keys(CALLS).flatMap((operation) => PROVIDERS.map((protocol) => [operation, protocol] as const));
+const FORMATS = Object.keys(CALLS).flatMap((operation, row) =>
+  PROVIDERS.filter((_, column) => isSampled(row, column, 2)).map((protocol) => [operation, protocol] as const),
+);
 
 /** All strings of a value. */
 function stringsIn(value: unknown): string[] {

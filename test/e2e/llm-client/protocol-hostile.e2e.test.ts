@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { bedrockEvent } from '../../support/bedrock-frames.js';
 import { clientOf, closeClients, isOver, type OpenClient } from '../../support/llm-client-setup.js';
 import { HELLO, scripted, stopProviders } from '../../support/llm-client-providers.js';
+import { isLong, usuallyOrLong } from '../../support/long.js';
 import { BEDROCK_WIRE, WIRES, type Wire } from '../../support/protocols/wires.js';
 import { until } from '../../support/until.js';
 
@@ -10,9 +11,12 @@ import { until } from '../../support/until.js';
 
 const NAMES = ['chat', 'messages', 'responses', 'completions'] as const;
 type Name = (typeof NAMES)[number];
+/** Each operation and each protocol; each with each where there is time. */
+const SAMPLE = ['messages over anthropic', 'chat over bedrock', 'completions over gemini', 'responses over responses'];
 const CASES = WIRES.flatMap((wire) =>
   NAMES.filter((name) => wire.name !== 'responses' || name !== 'completions').map((name) => [name, wire.name, wire] as const),
-);
+).filter(([name, wire]) => isLong || SAMPLE.includes(`${name} over ${wire}`));
+const TOOLS = usuallyOrLong(5_000, 100_000);
 const FIGURES = { prompt: 20, read: 0, written: 0, output: 6 };
 const MOST_BYTES = 100_000;
 /** What the sockets of a loopback hold, several times. */
@@ -122,7 +126,7 @@ const encoded = new Map<Wire, Buffer>();
 
 /** Encoded once: this takes longer than to refuse them. */
 function toolsOf(wire: Wire): Buffer {
-  const tools = encoded.get(wire) ?? Buffer.concat(Array.from({ length: 100_000 }, (_, index) => toolStart(wire, index)));
+  const tools = encoded.get(wire) ?? Buffer.concat(Array.from({ length: TOOLS }, (_, index) => toolStart(wire, index)));
   encoded.set(wire, tools);
   return tools;
 }
@@ -177,7 +181,7 @@ describe.each(CASES)('%s over a hostile %s', (name, _, wire) => {
     expect(error).toBeInstanceOf(Error);
   });
 
-  it('bears 100,000 tools', async () => {
+  it(`refuses ${TOOLS} tools`, async () => {
     const { error } = await read(await over(wire, answer(wire, [...head, toolsOf(wire)])), name, { most: 1e6 });
     expect(error).toBeInstanceOf(ProviderError);
   });

@@ -10,7 +10,7 @@ const IN_FLIGHT = 64;
 const WAITING = 256;
 /** More than have a place: some are always refused. */
 const CALLERS = IN_FLIGHT + WAITING + 40;
-const seconds = usuallyOrLong(6, 600);
+const seconds = usuallyOrLong(4, 600);
 
 afterAll(stopProviders);
 
@@ -57,7 +57,10 @@ it(
     await Promise.all(callers);
     await until(() => llm.client.status().callsInFlight === 0);
     await llm.close();
-    expect(most).toEqual({ inFlight: IN_FLIGHT, waiting: WAITING });
+    expect(most.inFlight).toBe(IN_FLIGHT);
+    // At most as many; on a busy machine the samples may miss the moment when all wait.
+    expect(most.waiting).toBeLessThanOrEqual(WAITING);
+    expect(most.waiting).toBeGreaterThan(WAITING / 2);
     for (const count of Object.values(outcomes)) expect(count).toBeGreaterThan(0);
     expect(llm.client.status().queue).toMatchObject({ length: 0, promptTokens: 0 });
     // Of a warm process: the second half beside the first.

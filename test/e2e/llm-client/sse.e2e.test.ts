@@ -9,6 +9,7 @@ import { from, map, tap, type Observable } from 'rxjs';
 import { logger } from '../rate-limit/limited-routes.js';
 import { deploymentOf, HELLO, scripted, stopProviders } from '../../support/llm-client-providers.js';
 import { until } from '../../support/until.js';
+import { oneOrAll } from '../../support/long.js';
 
 /** Some 40 MB: more than sockets and buffers take. */
 const EVENTS = 2_500;
@@ -56,7 +57,7 @@ class EventsController {
 
 const adapters = { Express: () => new ExpressAdapter(), Fastify: () => new FastifyAdapter() as unknown as ExpressAdapter };
 
-describe.each(Object.entries(adapters))("a stream handed to Nest's @Sse, %s", (_, adapter) => {
+describe.each(oneOrAll(Object.entries(adapters)))("a stream handed to Nest's @Sse, %s", (_, adapter) => {
   let app: INestApplication;
   let events: EventsController;
   let upstream: FastProvider;

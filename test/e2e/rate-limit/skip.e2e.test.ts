@@ -14,6 +14,7 @@ import {
 import { PrometheusController, PrometheusModule } from '@willsoto/nestjs-prometheus';
 import { register } from 'prom-client';
 import { adapters, logger, startModule } from './limited-routes.js';
+import { oneOrAll } from '../../support/long.js';
 
 @Controller('health')
 class ProbeController {
@@ -43,7 +44,7 @@ class PlainController {
   }
 }
 
-describe.each(adapters)('skipIf of the rate limits on %s', (adapter) => {
+describe.each(oneOrAll(adapters))('skipIf of the rate limits on %s', (adapter) => {
   let app: INestApplication;
   afterEach(async () => {
     await app.close();

@@ -3,8 +3,9 @@ import { APP_GUARD } from '@nestjs/core';
 import { ThrottlerGuard, ThrottlerModule } from '@nestjs/throttler';
 import { FastLiteLLMModule, FastThrottlerStorage } from 'nestjs-fast-litellm';
 import { adapters, logger, startModule } from './limited-routes.js';
+import { oneOrAll } from '../../support/long.js';
 
-describe.each(adapters)('FastThrottlerStorage on %s', (adapter) => {
+describe.each(oneOrAll(adapters))('FastThrottlerStorage on %s', (adapter) => {
   let app: INestApplication;
   afterEach(() => app.close());
 

@@ -130,7 +130,7 @@ function fromMinute(): () => number {
     };
     const budgeted = {
       modelList: ['a', 'b'].map((id) => deployment(id, { model: `${id}/x`, input_cost_per_token: 1 })),
-      providerBudgets: { a: { budgetUsd: 10, periodMs: 8_000 } },
+      providerBudgets: { a: { budgetUsd: 10, periodMs: 5_000 } },
     };
     const [first, second] = [open(budgeted, { client }), open(budgeted)];
     const left = (router: RouterService): number =>
@@ -157,10 +157,10 @@ function fromMinute(): () => number {
   }, 60_000);
 
   it('share a cooldown without prolonging it', async () => {
-    const [first, second] = [open({ cooldownMs: 4_000 }), open({ cooldownMs: 4_000 })];
+    const [first, second] = [open({ cooldownMs: 2_000 }), open({ cooldownMs: 2_000 })];
     first.failed(first.acquire('a'), { status: 429 });
     await until(() => of(second, 'a').state === 'cooling');
-    expect(of(second, 'a').coolingForMs).toBeLessThanOrEqual(4_000);
+    expect(of(second, 'a').coolingForMs).toBeLessThanOrEqual(2_000);
     expect(second.getAvailableDeployment('gpt-4')?.id).toBe('b');
     await until(() => of(second, 'a').state === 'available' && of(first, 'a').state === 'available', 10_000);
     await sleep(150);

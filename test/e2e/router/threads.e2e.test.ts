@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { openNativeBinding } from '../../../lib/engine/native-binding.js';
 import { NativeRouterEngine } from '../../../lib/router/engine/native.js';
 import type { RouterService } from '../../../lib/router/router.service.js';
-import { usuallyOrLong } from '../../support/long.js';
+import { isLong, usuallyOrLong } from '../../support/long.js';
 import { deployment, routerOn } from '../../support/router-engines.js';
 import type { WorkerTask } from './router.worker.js';
 import { root } from '../../project/sources.js';
@@ -44,7 +44,7 @@ const inFlightOf = (router: RouterService): number[] => router.status().map(({ i
 const base = { turns: usuallyOrLong(5_000, 20_000), keeps: 0, endless: false, threads: THREADS, deployments: 40 };
 
 (binding === null ? describe.skip : describe)('worker threads that share a router', () => {
-  it.each(['least_busy', 'simple_shuffle', 'usage_based'])(
+  it.each(isLong ? ['least_busy', 'simple_shuffle', 'usage_based'] : ['least_busy'])(
     'count exactly, and are back at zero: %s',
     async (strategy) => {
       const task = { ...base, strategy, name: `threads-${strategy}` };
@@ -106,7 +106,7 @@ const base = { turns: usuallyOrLong(5_000, 20_000), keeps: 0, endless: false, th
   }, 60_000);
 
   it('releases the requests in flight of a terminated thread without blocking the others', async () => {
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < usuallyOrLong(1, 3); round++) {
       const task = { ...base, threads: 3, endless: true, strategy: 'least_busy', name: 'threads-stopped' };
       const meeting = new SharedArrayBuffer(16);
       const router = observer(task);

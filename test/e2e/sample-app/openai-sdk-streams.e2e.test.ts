@@ -8,6 +8,7 @@ import { FastLiteLLMModule, LlmClient, type AnswerTarget, type CallOptions, type
 import { logger } from '../rate-limit/limited-routes.js';
 import { deploymentOf, HELLO, scripted, stopProviders } from '../../support/llm-client-providers.js';
 import { until } from '../../support/until.js';
+import { oneOrAll } from '../../support/long.js';
 
 // Streams as OpenAI sends them, read by OpenAI's SDK behind both adapters.
 
@@ -73,7 +74,7 @@ class ChatController {
 
 const adapters = { Express: () => new ExpressAdapter(), Fastify: () => new FastifyAdapter() as unknown as ExpressAdapter };
 
-describe.each(Object.entries(adapters))('a stream for the OpenAI SDK, %s', (_, adapter) => {
+describe.each(oneOrAll(Object.entries(adapters)))('a stream for the OpenAI SDK, %s', (_, adapter) => {
   let app: INestApplication;
   let sdk: OpenAI;
 

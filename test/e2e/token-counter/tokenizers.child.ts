@@ -1,4 +1,5 @@
-import { FastLiteLLM, type FastLiteLLMOptions } from '../../../lib/index.js';
+import { FastLiteLLM } from '../../../lib/fast-litellm.js';
+import type { FastLiteLLMOptions } from '../../../lib/fast-litellm.options.js';
 
 /** Opens the tokenizers of the options, counts a text and a body, and prints what happened as JSON. */
 async function main(): Promise<void> {

@@ -1,11 +1,12 @@
 import { array, assert, constantFrom, integer, oneof, property, record, string, tuple, uniqueArray } from 'fast-check';
 import { KeptItems } from './kept-items.js';
 import { BridgedResponse } from './responses.js';
+import { usuallyOrLong } from '../../../../test/support/long.js';
 
 type Json = Readonly<Record<string, unknown>>;
 type ResponseEvent = Json & { readonly type: string; readonly output_index: number; readonly item_id: string; readonly delta: string };
 
-const RUNS = { numRuns: 200 };
+const RUNS = { numRuns: usuallyOrLong(60, 200) };
 const text = string({ minLength: 1, maxLength: 8, unit: 'grapheme' });
 
 const bridged = (): BridgedResponse => new BridgedResponse({ model: 'm' }, new KeptItems());

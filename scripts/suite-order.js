@@ -7,17 +7,22 @@ const { default: Sequencer } = require('@jest/test-sequencer');
 
 /** Suites that run long although their files are short. */
 const LONGEST = [
-  'lib/token-counter/engine/engine.test.ts',
-  'test/e2e/rate-limit/redis/processes.e2e.test.ts',
+  'lib/token-counter/tokenizers/tokenizers.test.ts',
+  'test/project/setup.test.ts',
+  'test/e2e/token-counter/tokenizers.e2e.test.ts',
+  'test/e2e/dashboard/dashboard.browser.test.ts',
+  'test/e2e/acceleration/acceleration.e2e.test.ts',
   'test/e2e/rate-limit/redis/outage.e2e.test.ts',
-  'lib/rate-limit/redis/script.test.ts',
-  'lib/rate-limit/engine/histories.test.ts',
-  'test/chaos/chaos.test.ts',
-  'test/e2e/app/terminations.e2e.test.ts',
-  'lib/token-counter/bpe/encode.test.ts',
-  'lib/acceleration/libraries/tiktoken.test.ts',
+  'test/e2e/app/stalls.e2e.test.ts',
+  'lib/token-counter/engine/engine.test.ts',
   'test/e2e/app/sigterm.e2e.test.ts',
+  'test/project/regular-expressions.test.ts',
+  'test/e2e/rate-limit/redis/processes.e2e.test.ts',
   'test/e2e/router/redis.e2e.test.ts',
+  'test/e2e/llm-client/queue-memory.test.ts',
+  'test/chaos/chaos.test.ts',
+  'test/e2e/router/threads.e2e.test.ts',
+  'test/e2e/keys/processes.e2e.test.ts',
 ];
 
 module.exports = class SuiteOrder extends Sequencer {

@@ -91,7 +91,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s tok
 
     it('counts a text of many portions as the sum of its ids, with and without a limit', async () => {
       const all = handle();
-      const text = tokenizerTexts(usuallyOrLong(200, 2000)).join('\n\n a word, another word. ').repeat(2);
+      const text = tokenizerTexts(usuallyOrLong(100, 2000)).join('\n\n a word, another word. ').repeat(2);
       const { length } = engine.encode(text, all);
       expect(engine.count(text, all)).toBe(length);
       expect(engine.countUpTo(text, all, length)).toBe(length);
@@ -105,7 +105,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s tok
 
     it('cuts a prefix whose tokens are the first of the text', () => {
       const all = handle();
-      for (const text of tokenizerTexts(usuallyOrLong(40, 600))) {
+      for (const text of tokenizerTexts(usuallyOrLong(25, 600))) {
         const ids = engine.encode(text, all);
         for (const tokens of [0, 1, ids.length >> 1, ids.length, ids.length + 1]) {
           const units = engine.prefixLength(text, all, tokens);

@@ -87,7 +87,11 @@ export class PoolTimeoutError extends FastLiteLLMError {
   readonly timeoutMs: number;
 
   constructor(origin: string, timeoutMs: number) {
-    super('POOL_TIMEOUT', `no connection to ${origin} came free within ${timeoutMs} ms`);
+    super(
+      'POOL_TIMEOUT',
+      `no connection to ${origin} came free within ${timeoutMs} ms; ` +
+        'connectionPool.maxConnectionsPerEndpoint and maxConnections allow more calls at once',
+    );
     this.origin = origin;
     this.timeoutMs = timeoutMs;
   }

@@ -34,6 +34,10 @@ export interface ConnectionPoolContext {
   readonly logger?: LogSink;
 }
 
+/** A wait that is told, and how often at most. */
+const LONG_WAIT_MS = 1_000;
+const WARNED_EVERY_MS = 600_000;
+
 /** A pool that is garbage-collected without `drain` would stay a member. */
 const abandoned = new FinalizationRegistry<PoolAccounting>((accounting) => accounting.leave());
 
@@ -57,6 +61,7 @@ export class ConnectionPoolService implements Capability {
   private readonly unit: string;
   private readonly acquisitions: CallSeries;
   private readonly logger: LogSink;
+  private warnedAtMs = -Infinity;
   private opened: FetchDispatcher | undefined = undefined;
   private drained: Promise<void> | undefined = undefined;
 
@@ -76,6 +81,7 @@ export class ConnectionPoolService implements Capability {
       expired: (slots, nowMs, found) => choice.run('expired', this.unit, (each) => each.expired(slots, nowMs, found)),
     });
     this.logger = logger;
+    this.pool.waiters.onWaited = (origin, waitedMs) => this.warnOfWaits(origin, waitedMs);
     this.acquisitions = recorder.series(`${engine === 'native' ? 'rust' : 'typescript'}_connection_pooling`, 'acquire');
   }
 
@@ -210,6 +216,19 @@ export class ConnectionPoolService implements Capability {
     if (this.pool.draining) return { ...own, status: 'down', reason: 'the pool is drained' };
     const exhausted = exhaustionOf(this.stats());
     return exhausted === undefined ? own : { ...own, status: 'degraded', reason: exhausted };
+  }
+
+  /** The caps are for connections that are lent for milliseconds; a model answers for seconds. */
+  private warnOfWaits(origin: string, waitedMs: number): void {
+    const nowMs = performance.now();
+    if (waitedMs < LONG_WAIT_MS || nowMs - this.warnedAtMs < WARNED_EVERY_MS) return;
+    this.warnedAtMs = nowMs;
+    const { maxConnectionsPerEndpoint, maxConnections } = this.options;
+    this.logger.warn(
+      `Connection pool: a request to ${origin} waited ${Math.round(waitedMs)} ms for a connection: ` +
+        `connectionPool.maxConnectionsPerEndpoint is ${maxConnectionsPerEndpoint}, maxConnections ${maxConnections}; ` +
+        'raise them to the calls that one process has in flight',
+    );
   }
 
   private openDispatcher(): FetchDispatcher {

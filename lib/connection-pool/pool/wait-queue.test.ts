@@ -4,7 +4,9 @@ import { TaggedServer } from '../../../test/support/connection-pool-server.js';
 import { until } from '../../../test/support/until.js';
 
 describe.each(engineNames())('waiting for a connection, %s', (engine) => {
-  const pools = new TestPools(engine);
+  const warnings: string[] = [];
+  const logger = { log: () => {}, warn: (message: string) => void warnings.push(message), error: () => {} };
+  const pools = new TestPools(engine, {}, logger, { logger });
   let server: TaggedServer;
   let other: TaggedServer;
 
@@ -35,6 +37,28 @@ describe.each(engineNames())('waiting for a connection, %s', (engine) => {
     expect(value('waits_total')).toBe(10);
     expect(value('wait_seconds_total')).toBeGreaterThan(0);
     expect(pool.stats()).toMatchObject({ waiting: 0, activeConnections: 0, idleConnections: 2 });
+  });
+
+  it('tells once that a wait was long, and which options would have spared it', async () => {
+    const pool = pools.open({ maxConnectionsPerEndpoint: 1 });
+    const real = performance.now.bind(performance);
+    let aheadMs = 0;
+    const clock = jest.spyOn(performance, 'now').mockImplementation(() => real() + aheadMs);
+    const told = warnings.length;
+    try {
+      for (const waitMs of [10, 1_500, 1_500]) {
+        const held = pool.getConnection(server.origin)!;
+        const waiting = pool.acquire(server.origin);
+        aheadMs += waitMs;
+        pool.returnConnection(held);
+        pool.returnConnection(await waiting);
+      }
+    } finally {
+      clock.mockRestore();
+    }
+    expect(warnings.slice(told)).toEqual([
+      expect.stringMatching(/to http:\/\/127\.0\.0\.1:\d+ waited 15\d\d ms .*maxConnectionsPerEndpoint is 1, maxConnections 100;/),
+    ]);
   });
 
   it('is in one line for all endpoints where the pool is full, and idle connections elsewhere make room', async () => {

@@ -98,6 +98,8 @@ export class WaitQueue {
   /** How many have waited and for how long in total, with or without success. */
   waits = 0;
   waitedMs = 0;
+  /** Called with the end of each wait. */
+  onWaited: (origin: string, waitedMs: number) => void = () => {};
   private readonly queues = new Map<PoolEndpoint, EndpointQueue>();
   private order = 0;
   private timer: NodeJS.Timeout | undefined = undefined;
@@ -132,8 +134,10 @@ export class WaitQueue {
     if (queue.first === undefined && this.queues.size > 1) this.queues.delete(waiter.endpoint);
     waiter.end();
     this.waits++;
-    this.waitedMs += performance.now() - waiter.sinceMs;
+    const waitedMs = performance.now() - waiter.sinceMs;
+    this.waitedMs += waitedMs;
     this.count(waiter.endpoint, -1);
+    this.onWaited(waiter.endpoint.origin, waitedMs);
     // Without waiters the timer does not keep the process alive.
     if (this.size === 0) this.timer?.unref();
     return true;

@@ -219,6 +219,9 @@ export interface RateLimitStats {
   evicted: number
 }
 
+/** Reads a `tokenizer.json`; `null` for one that is damaged or of another kind. */
+export declare function readVocabulary(json: Uint8Array): VocabularyParts | null
+
 /**
  * Takes part in the state of this name, and returns the number of this thread in it. Its memory is
  * `router/<name>`;
@@ -259,3 +262,16 @@ export declare function sharedMemory(name: string, bytes: number): ArrayBuffer
 
 /** The addon's version, which is the package's. */
 export declare function version(): string
+
+/** The vocabulary and the merges of a `tokenizer.json`, and the rest of it as JSON. */
+export interface VocabularyParts {
+  rest: string
+  /** The tokens in UTF-8, one behind the other, with their lengths. */
+  texts: Uint8Array
+  lengths: Uint32Array
+  ids: Uint32Array
+  /** By rank: the two tokens that merge, and the one that they make. */
+  left: Uint32Array
+  right: Uint32Array
+  made: Uint32Array
+}

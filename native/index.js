@@ -874,6 +874,7 @@ module.exports.rateLimitRelease = nativeBinding.rateLimitRelease
 module.exports.rateLimitReset = nativeBinding.rateLimitReset
 module.exports.rateLimitSettle = nativeBinding.rateLimitSettle
 module.exports.rateLimitStats = nativeBinding.rateLimitStats
+module.exports.readVocabulary = nativeBinding.readVocabulary
 module.exports.routerOpen = nativeBinding.routerOpen
 module.exports.routerScan = nativeBinding.routerScan
 module.exports.routerSlot = nativeBinding.routerSlot

@@ -90,6 +90,7 @@ export class TokenCounterService implements Capability {
     this.counts = this.engines.series('count');
     this.tokenizers = new TokenizerLibrary({
       cacheFolder: options.tokenizerCache,
+      isNative: () => this.preferredEngine() === this.choice.native,
       logger,
       prepare: async (tokenizer) => this.preferredEngine().prepare(tokenizer),
       loaded: () => this.models.clear(),

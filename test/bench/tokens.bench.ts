@@ -5,6 +5,11 @@ import type { BenchArguments } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
 import { writeReport } from './harness/documents.js';
 import { missedLines } from './harness/verdict.js';
+import { familyRows, type FamilyRow } from './tokens/families.js';
+import { FAMILIES, installedFamilies } from './tokens/family-contenders.js';
+import { familyLoadRow, type FamilyLoadRow } from './tokens/family-load.js';
+import { describeFamilyRow } from './tokens/family-report.js';
+import { installVocabularies } from './tokens/vocabularies.js';
 import { batchRow } from './tokens/batch.js';
 import type { BatchRow } from './tokens/batch.js';
 import { ENCODINGS, ROOT } from './tokens/contenders.js';
@@ -29,6 +34,8 @@ import { LONG_BLOCK, coldRow, encodeRow, staysToTheEnd, throughputRow } from './
 
 /** From this load on, the other processes are heard in the figures. */
 const BUSY = 1;
+/** Texts of 4 KB that each family counts once. */
+const UNSEEN_SLICES = 600;
 
 const say = (line: string): void => console.error(line);
 
@@ -47,6 +54,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     batches: await batchRows(installed, options),
     hostile: await hostileRows(installed, options),
     load: await loadRows(installed, options),
+    ...(await familyResults(options)),
   };
   const facts = {
     environment: environment(),
@@ -95,6 +103,27 @@ async function throughputRows(installed: readonly Contender[], options: BenchArg
     }
   }
   return rows;
+}
+
+/** `--only families` measures them alone, `--only "families Llama 3"` one. */
+async function familyResults(options: BenchArguments): Promise<Pick<TokensResult, 'families' | 'familyLoads'>> {
+  const families: FamilyRow[] = [];
+  const familyLoads: FamilyLoadRow[] = [];
+  if (options.quick || !FAMILIES.some(({ name }) => wanted(options, `families ${name}`))) return { families, familyLoads };
+  try {
+    installVocabularies();
+  } catch (error) {
+    say(`open models: not all are measured (${(error as Error).message.split('\n', 1)[0]})`);
+  }
+  const unseen = freshSlices(filesUnder(join(ROOT, 'node_modules')), 'js', UNSEEN_SLICES);
+  for (const family of installedFamilies().filter(({ name }) => wanted(options, `families ${name}`))) {
+    for (const row of await familyRows(family, unseen, { rounds: 7, minMs: 20 }, say)) {
+      say(describeFamilyRow(row));
+      families.push(row);
+    }
+    for (const engine of [NATIVE, TYPESCRIPT] as const) familyLoads.push(await familyLoadRow(family, engine, 3));
+  }
+  return { families, familyLoads };
 }
 
 /**

@@ -3,6 +3,9 @@ interface Node {
   id: number;
 }
 
+/** Some 50 us. */
+const TOKENS_PER_STEP = 64;
+
 /** A token's text in a text. */
 export interface FoundToken {
   readonly id: number;
@@ -17,17 +20,33 @@ export class AddedTokens {
   private readonly starts = new Uint8Array(1 << 16);
 
   constructor(tokens: Iterable<readonly [text: string, id: number]>) {
+    for (const [text, id] of tokens) this.add(text, id);
+  }
+
+  /** The same in steps; `undefined` without tokens. */
+  static *building(tokens: Iterable<readonly [text: string, id: number]>): Generator<undefined, AddedTokens | undefined> {
+    let found: AddedTokens | undefined = undefined;
+    let left = TOKENS_PER_STEP;
     for (const [text, id] of tokens) {
-      this.starts[text.charCodeAt(0)] = 1;
-      let node = this.root;
-      for (let at = 0; at < text.length; at++) {
-        const unit = text.charCodeAt(at);
-        let next = node.next.get(unit);
-        if (next === undefined) node.next.set(unit, (next = { next: new Map(), id: -1 }));
-        node = next;
-      }
-      node.id = id;
+      found ??= new AddedTokens([]);
+      found.add(text, id);
+      if (--left > 0) continue;
+      left = TOKENS_PER_STEP;
+      yield undefined;
     }
+    return found;
+  }
+
+  private add(text: string, id: number): void {
+    this.starts[text.charCodeAt(0)] = 1;
+    let node = this.root;
+    for (let at = 0; at < text.length; at++) {
+      const unit = text.charCodeAt(at);
+      let next = node.next.get(unit);
+      if (next === undefined) node.next.set(unit, (next = { next: new Map(), id: -1 }));
+      node = next;
+    }
+    node.id = id;
   }
 
   /** The next one from `from` on. */

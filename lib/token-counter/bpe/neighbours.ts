@@ -1,4 +1,4 @@
-import { pairHash } from '../tokenizers/spanned-pairs.js';
+import { characterLength, pairHash } from '../tokenizers/spanned-pairs.js';
 
 /**
  * Where a text whose merges start from characters may be cut: between two that are neighbours in no
@@ -10,19 +10,16 @@ export class Neighbours {
   /** Neighbours within ASCII, which are most: `left * 128 + right`. */
   private readonly ascii = new Uint8Array(1 << 14);
 
-  constructor(
-    tokens: Iterable<string>,
-    private readonly spanned: Uint8Array,
-  ) {
-    for (const token of tokens) {
-      const point = token.codePointAt(0) as number;
-      if (token.length === (point > 0xffff ? 2 : 1)) this.known[point >> 3] |= 1 << (point & 7);
-      for (let at = 1; at < token.length; at++) {
-        const left = token.charCodeAt(at - 1);
-        const right = token.charCodeAt(at);
-        if ((left | right) < 0x80) this.ascii[left * 128 + right] = 1;
-      }
+  constructor(private readonly spanned: Uint8Array) {}
+
+  /** Adds a token by its bytes. */
+  add(bytes: Uint8Array): void {
+    const lead = bytes[0];
+    if (bytes.length === characterLength(lead)) {
+      const point = bytes.length === 1 ? lead : pointOf(bytes);
+      this.known[point >> 3] |= 1 << (point & 7);
     }
+    for (let at = 1; at < bytes.length; at++) if ((bytes[at - 1] | bytes[at]) < 0x80) this.ascii[bytes[at - 1] * 128 + bytes[at]] = 1;
   }
 
   /** The end of the piece that starts at `at`. */
@@ -66,4 +63,11 @@ function keyOf(point: number): number {
 
 function tail(bits: number): number {
   return 0x80 | (bits & 0x3f);
+}
+
+/** The character of two to four bytes. */
+function pointOf(bytes: Uint8Array): number {
+  let point = bytes[0] & (0xff >> (bytes.length + 1));
+  for (let at = 1; at < bytes.length; at++) point = (point << 6) | (bytes[at] & 0x3f);
+  return point;
 }

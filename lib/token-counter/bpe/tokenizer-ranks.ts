@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import type { PackedTokenizer } from '../tokenizers/packed-layout.js';
 import type { SplitName } from '../tokenizers/tokenizer-model.js';
 import { AddedTokens } from './added-tokens.js';
@@ -35,8 +34,8 @@ const PIECE_ENDS: Readonly<Record<Exclude<SplitName, 'characters'>, PieceEnd>> =
 
 /** UTF-16 units of a text that are normalized at once. */
 const PORTION_UNITS = 1 << 16;
-/** Tokens that are read between two pauses: about a millisecond. */
-const TOKENS_PER_TURN = 4096;
+/** Tokens of a step: some 50 us. */
+const TOKENS_PER_STEP = 512;
 const NONE = 0xffff_ffff;
 /** What form C may change, alone or with what is before it; all below is in that form. */
 const MAY_COMPOSE = /[\u0300-\uffff]/;
@@ -46,44 +45,50 @@ const NOT_ASCII = /[^\0-\x7f]/;
 export type Part =
   { readonly id: number; readonly original: string } | { readonly id: null; readonly text: string; readonly original: string };
 
+interface Tables {
+  readonly vocabulary: Vocabulary;
+  readonly neighbours: Neighbours | undefined;
+  readonly added: AddedTokens | undefined;
+  readonly addedNormalized: AddedTokens | undefined;
+}
+
 /** A tokenizer of a file, for the TypeScript engine. */
 export class TokenizerRanks implements Ranks {
+  readonly vocabulary: Vocabulary;
   readonly pieceEnd: PieceEnd;
   readonly merge: BlockMerge;
   readonly bytesAlone: boolean;
   private readonly added: AddedTokens | undefined;
   private readonly addedNormalized: AddedTokens | undefined;
   private readonly neighbours: Neighbours | undefined;
-  private readonly inner: ReadonlyMap<number, number> | undefined;
+  /** The tables' id plus one of each id of the file; 0 for one that they lack. */
+  private readonly inner: Uint32Array | undefined;
   private readonly isCutAtSpaces: boolean;
 
   private constructor(
     readonly packed: PackedTokenizer,
-    readonly vocabulary: Vocabulary,
+    { vocabulary, neighbours, added, addedNormalized }: Tables,
   ) {
+    this.vocabulary = vocabulary;
     this.merge = new BlockMerge(vocabulary);
     this.bytesAlone = packed.split === 'characters';
-    this.neighbours = packed.split === 'characters' ? new Neighbours(textsOf(packed), packed.spanned) : undefined;
-    this.pieceEnd = packed.split === 'characters' ? (this.neighbours as Neighbours).pieceEnd : PIECE_ENDS[packed.split];
-    const isNormalized = ([text]: readonly [string, number]): boolean => packed.plainNormalized.has(text);
-    this.added = tokensOf([...packed.plain].filter((token) => !isNormalized(token)));
-    this.addedNormalized = tokensOf([...packed.plain].filter(isNormalized));
-    if (packed.external !== null) this.inner = new Map(Array.from(packed.external, (outer, inner) => [outer, inner]));
+    this.neighbours = neighbours;
+    this.pieceEnd = neighbours === undefined ? PIECE_ENDS[packed.split as keyof typeof PIECE_ENDS] : neighbours.pieceEnd;
+    this.added = added;
+    this.addedNormalized = addedNormalized;
+    if (packed.external !== null) this.inner = innerIds(packed.external);
     const endsAtSpaces = ![...packed.plain.keys()].some((text) => text.trimStart().includes(' '));
     this.isCutAtSpaces = endsAtSpaces && packed.prefixSpace === 'none';
   }
 
-  /** Reads the vocabulary at once: a tenth of a second. */
-  static open(packed: PackedTokenizer): TokenizerRanks {
-    return new TokenizerRanks(packed, Vocabulary.build(sizeOf(packed), tokensIn(packed)));
-  }
-
-  /** The same in turns of about a millisecond; `nextTurn` lets the event loop go on. */
-  static async openInTurns(packed: PackedTokenizer, nextTurn: () => Promise<void>): Promise<TokenizerRanks> {
-    const building = Vocabulary.building(sizeOf(packed), tokensIn(packed), TOKENS_PER_TURN);
-    let step = building.next();
-    for (; !step.done; step = building.next()) await nextTurn();
-    return new TokenizerRanks(packed, step.value);
+  /** Reads the vocabulary in steps: a tenth of a second in all. */
+  static *opening(packed: PackedTokenizer): Generator<undefined, TokenizerRanks> {
+    const vocabulary = yield* Vocabulary.building(sizeOf(packed), tokensIn(packed));
+    const neighbours = packed.split === 'characters' ? yield* neighboursOf(packed) : undefined;
+    const isNormalized = ([text]: readonly [string, number]): boolean => packed.plainNormalized.has(text);
+    const added = yield* AddedTokens.building([...packed.plain].filter((token) => !isNormalized(token)));
+    const addedNormalized = yield* AddedTokens.building([...packed.plain].filter(isNormalized));
+    return new TokenizerRanks(packed, { vocabulary, neighbours, added, addedNormalized });
   }
 
   /** The ids of a text in steps of 1 to 2 ms; a step may be empty. */
@@ -118,13 +123,9 @@ export class TokenizerRanks implements Ranks {
 
   /** The bytes of `ids`, none of which is an added token; the index of an unknown one. */
   decode(ids: Uint32Array): Uint8Array | number {
-    const inner = ids.map((id) => this.innerId(id) ?? NONE);
+    const inner = this.inner === undefined ? ids : ids.map((id) => (this.inner?.[id] ?? 0) - 1);
     const unknown = inner.findIndex((id) => id >= this.packed.lengths.length || this.packed.lengths[id] === 0);
     return unknown < 0 ? this.vocabulary.decode(inner) : unknown;
-  }
-
-  private innerId(id: number): number | undefined {
-    return this.inner === undefined ? id : this.inner.get(id);
   }
 
   /** The file's ids of the tables' ids. */
@@ -232,8 +233,12 @@ function* groupsOf(text: string, mayCompose: boolean): Generator<string> {
   if (group !== '') yield group;
 }
 
-function tokensOf(tokens: readonly (readonly [text: string, id: number])[]): AddedTokens | undefined {
-  return tokens.length === 0 ? undefined : new AddedTokens(tokens);
+function innerIds(external: Uint32Array): Uint32Array {
+  let largest = 0;
+  for (const id of external) if (id !== NONE && id > largest) largest = id;
+  const inner = new Uint32Array(largest + 1);
+  for (let id = 0; id < external.length; id++) if (external[id] !== NONE) inner[external[id]] = id + 1;
+  return inner;
 }
 
 /** One more than the largest id. */
@@ -254,9 +259,14 @@ function* tokensIn(packed: PackedTokenizer): Generator<readonly [id: number, byt
   }
 }
 
-/** Tokens of whole characters. */
-function* textsOf(packed: PackedTokenizer): Generator<string> {
+function* neighboursOf(packed: PackedTokenizer): Generator<undefined, Neighbours> {
+  const neighbours = new Neighbours(packed.spanned);
+  let left = TOKENS_PER_STEP;
   for (const [, bytes] of tokensIn(packed)) {
-    if (isUtf8(bytes)) yield Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
+    neighbours.add(bytes);
+    if (--left > 0) continue;
+    left = TOKENS_PER_STEP;
+    yield undefined;
   }
+  return neighbours;
 }

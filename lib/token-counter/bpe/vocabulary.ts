@@ -1,3 +1,8 @@
+import { atOnce } from '../../common/next-turn.js';
+
+/** Some 100 us. */
+const TOKENS_PER_STEP = 512;
+
 /**
  * All tokens of a rank file: a hash table from bytes to token id.
  *
@@ -39,28 +44,21 @@ export class Vocabulary {
 
   /** Builds the table of `tokens`, which come by ascending id, all below `size`. */
   static build(size: number, tokens: Iterable<readonly [id: number, bytes: Uint8Array]>): Vocabulary {
-    const building = Vocabulary.building(size, tokens, Infinity);
-    let step = building.next();
-    while (!step.done) step = building.next();
-    return step.value;
+    return atOnce(Vocabulary.building(size, tokens));
   }
 
-  /** The same with a pause behind so many tokens. */
-  static *building(
-    size: number,
-    tokens: Iterable<readonly [id: number, bytes: Uint8Array]>,
-    tokensPerStep: number,
-  ): Generator<undefined, Vocabulary> {
+  /** The same in steps. */
+  static *building(size: number, tokens: Iterable<readonly [id: number, bytes: Uint8Array]>): Generator<undefined, Vocabulary> {
     const ends = new Uint32Array(size);
     const hashes = new Int32Array(size);
     const slots = new Int32Array(2 ** Math.ceil(Math.log2(size * 2)));
     let bytes = new Uint8Array(size * 8);
     let used = 0;
     let next = 0;
-    let left = tokensPerStep;
+    let left = TOKENS_PER_STEP;
     for (const [id, decoded] of tokens) {
       if (--left === 0) {
-        left = tokensPerStep;
+        left = TOKENS_PER_STEP;
         yield undefined;
       }
       while (used + decoded.length > bytes.length) bytes = grow(bytes);

@@ -8,7 +8,7 @@ import { encodeInSteps, encodeShortText, LONG_PIECE_UNITS } from '../bpe/encode.
 import { openRanks } from '../bpe/ranks.js';
 import type { RankFile } from '../bpe/ranks.js';
 import { TokenizerRanks } from '../bpe/tokenizer-ranks.js';
-import { nextTurn } from '../../common/next-turn.js';
+import { atOnce, inTurns, nextTurn } from '../../common/next-turn.js';
 
 /** UTF-16 units per turn of the event loop: 0.25 ms of prose, 1.5 ms at worst. */
 const UNITS_PER_TURN = 1024;
@@ -24,7 +24,7 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
   private readonly loaded: (RankFile | TokenizerRanks)[] = [];
 
   load(encoding: EncodingName | PackedTokenizer): number {
-    if (typeof encoding !== 'string') return this.handleOf(encoding) ?? this.add(TokenizerRanks.open(encoding));
+    if (typeof encoding !== 'string') return this.handleOf(encoding) ?? this.add(atOnce(TokenizerRanks.opening(encoding)));
     const handle = ENCODING_NAMES.indexOf(encoding);
     this.loaded[handle] ??= openRanks(encoding);
     return handle;
@@ -32,7 +32,7 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
 
   async prepare(tokenizer: PackedTokenizer): Promise<void> {
     if (this.handleOf(tokenizer) !== undefined) return;
-    const ranks = await TokenizerRanks.openInTurns(tokenizer, nextTurn);
+    const ranks = await inTurns(TokenizerRanks.opening(tokenizer));
     if (this.handleOf(tokenizer) === undefined) this.add(ranks);
   }
 

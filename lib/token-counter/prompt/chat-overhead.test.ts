@@ -1,3 +1,4 @@
+import { atOnce } from '../../common/next-turn.js';
 import { tokenizerPackages } from '../../../test/support/tokenizer-packages.js';
 import { familyOf, type FamilyName } from '../families.js';
 import { TypeScriptTokenCounterEngine } from '../engine/typescript.js';
@@ -87,7 +88,7 @@ describe('the overhead of a chat', () => {
     'is what the template of $name makes of a chat',
     ({ name, file }) => {
       const [, model, text] = RENDERED[name];
-      const tokenizer = PackedTokenizer.open(name, `chat-${name}`, packTokenizer(readTokenizer(file, undefined)));
+      const tokenizer = atOnce(PackedTokenizer.opening(name, `chat-${name}`, packTokenizer(readTokenizer(file, undefined))));
       if (tokenizer === undefined) throw new Error(`${file} cannot be packed`);
       const engine = new TypeScriptTokenCounterEngine();
       const handle = engine.load(tokenizer);

@@ -1,26 +1,29 @@
+import type { Respell } from './token-table.js';
+
+/** Characters that stand for bytes are below. */
+const POINTS = 0x200;
+
 /**
- * The characters by which byte-level tokenizers write bytes: printable ones of Latin-1 stand for
- * themselves, the others are U+0100 and up, in order.
+ * The byte of each character by which byte-level tokenizers write bytes: printable ones of Latin-1
+ * stand for themselves, the others are U+0100 and up, in order. -1: the character stands for none.
  */
-const BYTE_OF = new Map<string, string>();
+const BYTE_OF = new Int16Array(POINTS).fill(-1);
 {
   let next = 0x100;
   for (let byte = 0; byte < 256; byte++) {
     const isPrintable = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
-    BYTE_OF.set(String.fromCharCode(isPrintable ? byte : next++), String.fromCharCode(byte));
+    BYTE_OF[isPrintable ? byte : next++] = byte;
   }
 }
 
-/** The bytes of a token, as a binary string; `undefined` if a character stands for none. */
-export function bytesOfToken(token: string): string | undefined {
-  let bytes = '';
-  for (const character of token) {
-    const byte = BYTE_OF.get(character);
-    if (byte === undefined) return undefined;
-    bytes += byte;
+/** A token whose characters stand for bytes. */
+export const bytesOfCharacters: Respell = (texts, start, end, target, at) => {
+  for (let from = start; from < end; from++) {
+    const lead = texts[from];
+    const point = lead < 0x80 ? lead : lead < 0xc8 ? ((lead & 0x1f) << 6) | (texts[++from] & 0x3f) : POINTS;
+    const byte = BYTE_OF[point] ?? -1;
+    if (byte < 0) return -1;
+    target[at++] = byte;
   }
-  return bytes;
-}
-
-/** The 256 characters, by the byte that each stands for. */
-export const BYTE_CHARACTERS: readonly string[] = [...BYTE_OF.keys()];
+  return at;
+};

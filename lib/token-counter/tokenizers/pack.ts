@@ -1,22 +1,16 @@
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
+import { hashPrefixes, Vocabulary } from '../bpe/vocabulary.js';
+import { lastMerges } from './last-merges.js';
+import { NumberedTokens } from './numbered-tokens.js';
 import { LONGEST_TOKEN, writePacked, type LongMerge } from './packed-layout.js';
-import { spannedPairs } from './spanned-pairs.js';
-import { TokenizerError, type TokenizerModel } from './tokenizer-model.js';
+import { characterLength, spannedPairs } from './spanned-pairs.js';
+import { MOST_FILE_IDS, TokenizerError, type TokenizerModel } from './tokenizer-model.js';
 
 /** Ids of both engines' tables. */
 const MOST_IDS = 1 << 19;
 /** Merging a token takes time by the square of its bytes; known files have at most 512. */
 const MOST_BYTES = 4096;
-const NO_RANK = Infinity;
-/** Pairs of ids as one number. */
-const PAIR = 1 << 20;
-
-/** How a token is made: its two parts, and the rank of that merge. */
-interface Made {
-  readonly left: number;
-  readonly right: number;
-  readonly rank: number;
-}
+const NO_ID = 0xffff_ffff;
 
 /**
  * Packs a tokenizer for both engines. They give each token one rank: that of the merge that makes
@@ -27,204 +21,177 @@ interface Made {
  * @throws TokenizerError for a vocabulary without all bytes or with too many tokens.
  */
 export function packTokenizer(model: TokenizerModel): Buffer {
-  checkBytes(model);
+  const { tokens, merges } = model;
   checkSizes(model);
-  const made = madeBy(model);
-  const starts = startsOf(model);
-  const ordered = [...made.keys()].sort((a, b) => rankOf(made, a) - rankOf(made, b));
-  const inner = innerIds(model, starts, ordered);
-  const size = inner.external?.length ?? Math.max(...model.byteIds, ordered.at(-1) ?? 0, ...inner.long.values()) + 1;
-  if (size > MOST_IDS) throw new TokenizerError('model.vocab', size, `must have at most ${MOST_IDS} tokens`);
-  const tokens: string[] = new Array<string>(size).fill('');
-  for (let byte = 0; byte < 256; byte++) tokens[inner.of(model.byteIds[byte], byte)] = String.fromCharCode(byte);
-  for (const [bytes, id] of inner.prefixes) tokens[id] = bytes;
-  for (const [id, bytes] of starts) if (bytes.length > 1) tokens[inner.of(id)] = bytes;
-  const long: LongMerge[] = [];
-  for (const id of ordered) {
-    const bytes = model.tokens.get(id) as string;
-    if (bytes.length <= LONGEST_TOKEN) tokens[inner.of(id)] = bytes;
-    else {
-      const { left, right } = made.get(id) as Made;
-      long.push({ left: inner.of(left), right: inner.of(right), made: inner.of(id), length: bytes.length });
-    }
-  }
-  const derived = derivedOf(tokens, (id) => {
-    const outer = inner.external === null ? id : inner.external[id];
-    const parts = made.get(outer);
-    return parts === undefined ? undefined : [inner.of(parts.left), inner.of(parts.right)];
-  });
+  const last = lastMerges(model, checkIds(model) + 1);
+  const made = byRank(model, last);
+  const tables = model.split === 'characters' || !isInOrder(model, made) ? renumbered(model, made) : asNumbered(model, made);
+  if (tables.size > MOST_IDS) throw new TokenizerError('model.vocab', tables.size, `must have at most ${MOST_IDS} tokens`);
+  const long = Array.from(
+    made.filter((index) => tokens.lengthOf(index) > LONGEST_TOKEN),
+    (index): LongMerge => {
+      const merge = last[tokens.ids[index]];
+      const [left, right, id] = [merges.left[merge], merges.right[merge], merges.made[merge]].map((each) => tables.innerOf(each));
+      return { left, right, made: id, length: tokens.lengthOf(index) };
+    },
+  );
   const isCharacters = model.split === 'characters';
   return writePacked({
     model,
-    tokens,
-    derived,
-    external: inner.external,
+    tokens: tables,
+    derived: derivedOf(tables, (id) => {
+      const merge = last[tables.external === null ? id : tables.external[id]] ?? -1;
+      return merge < 0 ? undefined : [tables.innerOf(merges.left[merge]), tables.innerOf(merges.right[merge])];
+    }),
+    external: tables.external,
     long,
-    spanned: spannedPairs(isCharacters ? wholeTokens(tokens) : tokens, isCharacters),
-    decodeOnly: decodeOnly(model, made, starts),
+    spanned: spannedPairs(isCharacters ? wholeTokens(tables) : tables.values(), isCharacters),
+    decodeOnly: decodeOnly(model, last),
   });
-}
-
-function checkBytes({ byteIds }: TokenizerModel): void {
-  for (let byte = 0; byte < 256; byte++)
-    if (!Number.isInteger(byteIds[byte])) throw new TokenizerError('model.vocab', byte, 'must have a token for each byte');
 }
 
 function checkSizes({ tokens }: TokenizerModel): void {
-  if (tokens.size > MOST_IDS) throw new TokenizerError('model.vocab', tokens.size, `must have at most ${MOST_IDS} tokens`);
-  for (const { length } of tokens.values())
-    if (length > MOST_BYTES) throw new TokenizerError('model.vocab', length, `must have tokens of at most ${MOST_BYTES} bytes`);
+  const count = tokens.ids.length;
+  if (count > MOST_IDS) throw new TokenizerError('model.vocab', count, `must have at most ${MOST_IDS} tokens`);
+  for (let index = 0; index < count; index++)
+    if (tokens.lengthOf(index) > MOST_BYTES)
+      throw new TokenizerError('model.vocab', tokens.lengthOf(index), `must have tokens of at most ${MOST_BYTES} bytes`);
 }
 
-/** What merging starts from: bytes, or characters with their bytes. */
-function startsOf({ split, tokens, byteIds }: TokenizerModel): Map<number, string> {
-  const starts = new Map<number, string>();
-  for (const [byte, id] of byteIds.entries()) starts.set(id, String.fromCharCode(byte));
-  if (split !== 'characters') return starts;
-  for (const [id, bytes] of tokens) if (bytes.length > 1 && bytes.length === characterLength(bytes.charCodeAt(0))) starts.set(id, bytes);
-  return starts;
+/** Returns the largest id. */
+function checkIds({ byteIds, tokens }: TokenizerModel): number {
+  for (let byte = 0; byte < 256; byte++)
+    if (!Number.isInteger(byteIds[byte])) throw new TokenizerError('model.vocab', byte, 'must have a token for each byte');
+  const largest = largestOf(tokens.ids);
+  if (largest >= MOST_FILE_IDS) throw new TokenizerError('model.vocab', largest, `must have ids below ${MOST_FILE_IDS}`);
+  return Math.max(largest, ...byteIds);
 }
 
-function characterLength(lead: number): number {
-  return lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+function largestOf(numbers: Uint32Array): number {
+  let largest = 0;
+  for (const number of numbers) if (number > largest) largest = number;
+  return largest;
 }
 
-/** How each token that merges make is made. */
-function madeBy(model: TokenizerModel): Map<number, Made> {
-  const starts = new Map([...startsOf(model)].map(([id, bytes]) => [bytes, id]));
-  const rankAndMade = pairRanks(model);
-  const made = new Map<number, Made>();
-  for (const [id, bytes] of model.tokens) {
-    const parts = startParts(bytes, starts, model.split === 'characters');
-    if (parts === undefined || parts.length < 2) continue;
-    const last = mergeParts(parts, rankAndMade);
-    if (last?.made === id) made.set(id, last);
-  }
-  return made;
+/** The tokens that merges make, by their ranks, which are all different: indexes into the table. */
+function byRank({ merges, tokens: { ids } }: TokenizerModel, last: Int32Array): Int32Array {
+  const found = new Int32Array(largestOf(merges.rank) + 1).fill(-1);
+  for (let index = 0; index < ids.length; index++) if (last[ids[index]] >= 0) found[merges.rank[last[ids[index]]]] = index;
+  return found.filter((index) => index >= 0);
 }
 
-function startParts(bytes: string, starts: ReadonlyMap<string, number>, isCharacters: boolean): number[] | undefined {
-  const parts: number[] = [];
-  for (let at = 0; at < bytes.length;) {
-    const length = isCharacters ? characterLength(bytes.charCodeAt(at)) : 1;
-    const id = starts.get(bytes.slice(at, at + length));
-    if (id === undefined) return undefined;
-    parts.push(id);
-    at += length;
-  }
-  return parts;
+/** Whether the ids of the file rise with the ranks, so that the tables can have the same. */
+function isInOrder({ byteIds, tokens: { ids } }: TokenizerModel, made: Int32Array): boolean {
+  if (made.length > 0 && Math.max(...byteIds) > ids[made[0]]) return false;
+  return made.every((index, at) => at === 0 || ids[index] > ids[made[at - 1]]);
 }
 
-type PairRank = (left: number, right: number) => { readonly rank: number; readonly made: number } | undefined;
+/** The bytes of the tokens, and behind them each byte: where it starts. */
+function sourceOf({ tokens: { bytes } }: TokenizerModel): readonly [source: Uint8Array, bytesAt: number] {
+  return [Buffer.concat([bytes, Uint8Array.from({ length: 256 }, (_, byte) => byte)]), bytes.length];
+}
 
-function pairRanks({ merges, tokens }: TokenizerModel): PairRank {
-  if (merges === null) {
-    const ids = new Map([...tokens].map(([id, bytes]) => [bytes, id]));
-    return (left, right) => {
-      const id = ids.get(`${tokens.get(left)}${tokens.get(right)}`);
-      return id === undefined ? undefined : { rank: id, made: id };
-    };
-  }
-  const ranks = new Map<number, number>();
-  for (let rank = merges.left.length - 1; rank >= 0; rank--) ranks.set(merges.left[rank] * PAIR + merges.right[rank], rank);
-  return (left, right) => {
-    const rank = ranks.get(left * PAIR + right);
-    return rank === undefined ? undefined : { rank, made: merges.made[rank] };
-  };
+function asNumbered(model: TokenizerModel, made: Int32Array): NumberedTokens {
+  const { tokens, byteIds } = model;
+  const [source, bytesAt] = sourceOf(model);
+  const tables = new NumberedTokens(Math.max(...byteIds, made.length > 0 ? tokens.ids[made[made.length - 1]] : 0) + 1, source, null, null);
+  for (let byte = 0; byte < 256; byte++) tables.set(byteIds[byte], bytesAt + byte, 1);
+  for (const index of made)
+    if (tokens.lengthOf(index) <= LONGEST_TOKEN) tables.set(tokens.ids[index], tokens.startOf(index), tokens.lengthOf(index));
+  return tables;
 }
 
 /**
- * Merges all parts, the lowest rank first; the last merge, or `undefined` if several parts stay.
+ * The bytes, then the first bytes of characters, which no text is left with, the characters, and
+ * what merges make.
  */
-function mergeParts(parts: number[], pairRank: PairRank): (Made & { readonly made: number }) | undefined {
-  const pairs = parts.slice(1).map((right, at) => pairRank(parts[at], right));
-  let last: (Made & { readonly made: number }) | undefined = undefined;
-  while (parts.length > 1) {
-    let at = -1;
-    let lowest = NO_RANK;
-    for (let i = 0; i < pairs.length; i++) {
-      const rank = pairs[i]?.rank ?? NO_RANK;
-      if (rank < lowest) [at, lowest] = [i, rank];
-    }
-    const pair = pairs[at];
-    if (pair === undefined) return undefined;
-    last = { left: parts[at], right: parts[at + 1], rank: pair.rank, made: pair.made };
-    parts.splice(at, 2, pair.made);
-    pairs.splice(at, 1);
-    if (at > 0) pairs[at - 1] = pairRank(parts[at - 1], pair.made);
-    if (at < pairs.length) pairs[at] = pairRank(pair.made, parts[at + 1]);
+function renumbered(model: TokenizerModel, made: Int32Array): NumberedTokens {
+  const { tokens, byteIds } = model;
+  const [source, bytesAt] = sourceOf(model);
+  const characters = charactersOf(model);
+  const prefixes = prefixesOf(model, characters);
+  const external = new Uint32Array(256 + prefixes.length + characters.length + made.length);
+  const inner = new Int32Array(MOST_FILE_IDS).fill(-1);
+  const tables = new NumberedTokens(external.length, source, external, inner);
+  let id = 0;
+  for (; id < 256; id++) {
+    external[id] = byteIds[id];
+    tables.set(id, bytesAt + id, 1);
   }
-  return last;
-}
-
-function rankOf(made: ReadonlyMap<number, Made>, id: number): number {
-  return (made.get(id) as Made).rank;
-}
-
-/** Ids of the engines' tables, which rise with the rank. */
-interface InnerIds {
-  /** `byte` distinguishes the bytes that share a token. */
-  of(id: number, byte?: number): number;
-  /** The file's id of each; `null` if these are the same. */
-  readonly external: Uint32Array | null;
-  /** Of the first bytes of characters, which no text is left with. */
-  readonly prefixes: ReadonlyMap<string, number>;
-  readonly long: ReadonlySet<number>;
-}
-
-const NO_ID = 0xffff_ffff;
-
-function innerIds(model: TokenizerModel, starts: ReadonlyMap<number, string>, ordered: readonly number[]): InnerIds {
-  const long = new Set(ordered.filter((id) => (model.tokens.get(id) as string).length > LONGEST_TOKEN));
-  const isInOrder = model.split !== 'characters' && isAscending(ordered) && Math.max(...model.byteIds) < (ordered[0] ?? NO_ID);
-  if (isInOrder) return { of: (id) => id, external: null, prefixes: new Map(), long };
-  const external = [...model.byteIds];
-  const prefixes = new Map<string, number>();
-  const characters = [...starts].filter(([, bytes]) => bytes.length > 1);
-  for (const length of [2, 3])
-    for (const [, bytes] of characters) {
-      const prefix = bytes.slice(0, length);
-      if (bytes.length > length && !prefixes.has(prefix)) prefixes.set(prefix, external.push(NO_ID) - 1);
+  for (const { start, length } of prefixes) {
+    external[id] = NO_ID;
+    tables.set(id++, start, length);
+  }
+  for (const indexes of [characters, made]) {
+    for (const index of indexes) {
+      external[id] = tokens.ids[index];
+      inner[tokens.ids[index]] = id;
+      if (tokens.lengthOf(index) <= LONGEST_TOKEN) tables.set(id, tokens.startOf(index), tokens.lengthOf(index));
+      id++;
     }
-  const inner = new Map<number, number>();
-  for (const [id] of characters) inner.set(id, external.push(id) - 1);
-  for (const id of ordered) inner.set(id, external.push(id) - 1);
-  for (const [byte, id] of model.byteIds.entries()) if (!inner.has(id)) inner.set(id, byte);
-  return { of: (id, byte) => byte ?? (inner.get(id) as number), external: Uint32Array.from(external), prefixes, long };
+  }
+  for (const [byte, outer] of byteIds.entries()) if (inner[outer] < 0) inner[outer] = byte;
+  return tables;
 }
 
-function isAscending(ids: readonly number[]): boolean {
-  return ids.every((id, at) => at === 0 || id > ids[at - 1]);
+/** Characters of several bytes that merging starts from: indexes into the table. */
+function charactersOf({ split, tokens }: TokenizerModel): number[] {
+  const found: number[] = [];
+  if (split !== 'characters') return found;
+  for (let index = 0; index < tokens.ids.length; index++) {
+    const length = tokens.lengthOf(index);
+    if (length > 1 && length === characterLength(tokens.bytes[tokens.startOf(index)])) found.push(index);
+  }
+  return found;
+}
+
+/** Each beginning of two or three bytes once. */
+function prefixesOf({ tokens }: TokenizerModel, characters: readonly number[]): { readonly start: number; readonly length: number }[] {
+  const found = new Map<number, { start: number; length: number }>();
+  for (const length of [2, 3])
+    for (const index of characters) {
+      if (tokens.lengthOf(index) <= length) continue;
+      const start = tokens.startOf(index);
+      const key = tokens.bytes.subarray(start, start + length).reduce((sum, byte) => sum * 256 + byte, 0);
+      if (!found.has(key)) found.set(key, { start, length });
+    }
+  return [...found.values()];
 }
 
 /** For each token: the two that make it, and the longest other token that it begins with. */
-function derivedOf(tokens: readonly string[], partsOf: (id: number) => readonly [number, number] | undefined): Uint32Array {
-  const derived = new Uint32Array(tokens.length * 3);
-  const ids = new Map<string, number>();
-  tokens.forEach((bytes, id) => bytes !== '' && ids.set(bytes, id));
-  tokens.forEach((bytes, id) => {
-    let prefix = id;
-    for (let length = bytes.length - 1; length > 0 && prefix === id; length--) prefix = ids.get(bytes.slice(0, length)) ?? id;
+function derivedOf(tables: NumberedTokens, partsOf: (id: number) => readonly [number, number] | undefined): Uint32Array {
+  const { size, source, starts, lengths } = tables;
+  const vocabulary = Vocabulary.build(size, tables.entries());
+  const hashes = new Int32Array(source.length + 1);
+  hashPrefixes(source, hashes, source.length);
+  const derived = new Uint32Array(size * 3);
+  for (let id = 0; id < size; id++) {
+    const start = starts[id];
+    const end = start + lengths[id];
+    let prefix = -1;
+    for (let to = end - 1; to > start && prefix < 0; to--) prefix = vocabulary.find(source, hashes, start, to);
+    const parts = prefix < 0 ? [id, id] : partsOf(id);
     // A character's last byte follows what comes before it.
-    const parts =
-      bytes.length < 2 ? [id, id] : (partsOf(id) ?? [ids.get(bytes.slice(0, -1)) as number, ids.get(bytes.slice(-1)) as number]);
-    derived.set([parts[0], parts[1], prefix], id * 3);
-  });
+    derived[id * 3] = parts?.[0] ?? vocabulary.find(source, hashes, start, end - 1);
+    derived[id * 3 + 1] = parts?.[1] ?? vocabulary.find(source, hashes, end - 1, end);
+    derived[id * 3 + 2] = prefix < 0 ? id : prefix;
+  }
   return derived;
 }
 
 /** Tokens of whole characters. */
-function wholeTokens(tokens: readonly string[]): string[] {
-  return tokens.filter((bytes) => bytes !== '' && isUtf8(Buffer.from(bytes, 'latin1')));
+function* wholeTokens(tables: NumberedTokens): Generator<Uint8Array> {
+  for (const bytes of tables.values()) if (isAscii(bytes) || isUtf8(bytes)) yield bytes;
 }
 
 /** Tokens that no text is encoded to, or whose bytes the tables do not hold. */
-function decodeOnly(model: TokenizerModel, made: ReadonlyMap<number, Made>, starts: ReadonlyMap<number, string>): Map<number, string> {
-  const added = new Set(model.added.map(({ id }) => id));
-  const found = new Map<number, string>();
-  for (const [id, bytes] of model.tokens) {
-    const isHeld = starts.has(id) || (made.has(id) && bytes.length <= LONGEST_TOKEN);
-    if (!isHeld && !added.has(id)) found.set(id, bytes);
+function decodeOnly(model: TokenizerModel, last: Int32Array): Map<number, Uint8Array> {
+  const { added, byteIds, tokens } = model;
+  const held = new Set([...byteIds, ...charactersOf(model).map((index) => tokens.ids[index]), ...added.map(({ id }) => id)]);
+  const found = new Map<number, Uint8Array>();
+  for (const [index, id] of tokens.ids.entries()) {
+    const isMade = last[id] >= 0 && tokens.lengthOf(index) <= LONGEST_TOKEN;
+    if (!isMade && !held.has(id)) found.set(id, tokens.bytesOf(index));
   }
   return found;
 }

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import type { NumberedTokens } from './numbered-tokens.js';
 import { PAIR_BITMAP_BYTES } from './spanned-pairs.js';
 import { PREFIX_SPACES, SPLITS, type AddedToken, type PrefixSpace, type SplitName, type TokenizerModel } from './tokenizer-model.js';
 
@@ -23,8 +24,10 @@ const NONE = 0xffff_ffff;
 /** Bytes behind the end, so that wide loads stay inside. */
 const PADDING_BYTES = 16;
 
-/** Bytes whose checksum is computed at once. */
-const BYTES_PER_TURN = 1 << 20;
+/** What a step of opening does: some 100 us each. */
+const BYTES_PER_STEP = 1 << 18;
+const ADDED_PER_STEP = 256;
+const IDS_PER_STEP = 1 << 13;
 
 /** Bytes of the longest token that the tables hold. */
 export const LONGEST_TOKEN = 128;
@@ -44,32 +47,31 @@ export interface LongMerge {
 /** What is packed. */
 export interface PackedParts {
   readonly model: TokenizerModel;
-  /** Bytes by id; empty for an id without a token. */
-  readonly tokens: readonly string[];
+  readonly tokens: NumberedTokens;
   readonly derived: Uint32Array;
   readonly external: Uint32Array | null;
   readonly long: readonly LongMerge[];
   readonly spanned: Buffer;
-  readonly decodeOnly: ReadonlyMap<number, string>;
+  readonly decodeOnly: ReadonlyMap<number, Uint8Array>;
 }
 
 /** Writes a packed tokenizer. */
 export function writePacked({ model, tokens, derived, external, long, spanned, decodeOnly }: PackedParts): Buffer {
   const added = [
-    ...model.added.map((token): [number, Kind, Buffer] => [token.id, kindOf(token), Buffer.from(token.content)]),
-    ...[...decodeOnly].map(([id, bytes]): [number, Kind, Buffer] => [id, 'decode-only', Buffer.from(bytes, 'latin1')]),
+    ...model.added.map((token): [number, Kind, Uint8Array] => [token.id, kindOf(token), Buffer.from(token.content)]),
+    ...[...decodeOnly].map(([id, bytes]): [number, Kind, Uint8Array] => [id, 'decode-only', bytes]),
   ];
   const form = ['none', 'nfc', 'nfkc'].indexOf(model.normalizer);
   const flags = form | (model.spaces ? 4 : 0) | (PREFIX_SPACES.indexOf(model.prefixSpace) << 3);
   const packed = Buffer.concat([
     words([MAGIC, PACKED_VERSION, 0]),
-    words([SPLITS.indexOf(model.split), flags, model.bos ?? NONE, tokens.length, added.length, long.length, external === null ? 0 : 1]),
+    words([SPLITS.indexOf(model.split), flags, model.bos ?? NONE, tokens.size, added.length, long.length, external === null ? 0 : 1]),
     ...added.flatMap(([id, kind, bytes]) => [words([id, KINDS.indexOf(kind), bytes.length]), bytes]),
     ...long.map(({ left, right, made, length }) => words([left, right, made, length])),
     words(external ?? []),
-    words([tokens.length]),
-    Buffer.from(tokens.map((token) => token.length)),
-    Buffer.from(tokens.join(''), 'latin1'),
+    words([tokens.size]),
+    tokens.lengths,
+    ...tokens.values(),
     words(derived),
     spanned,
     Buffer.alloc(PADDING_BYTES),
@@ -83,10 +85,10 @@ function kindOf({ special, normalized }: AddedToken): Kind {
   return normalized ? 'plain-normalized' : 'plain';
 }
 
+/** Node runs on little-endian machines alone. */
 function words(values: ArrayLike<number>): Buffer {
-  const buffer = Buffer.alloc(values.length * 4);
-  for (let index = 0; index < values.length; index++) buffer.writeUInt32LE(values[index], index * 4);
-  return buffer;
+  const { buffer, byteLength } = Uint32Array.from(values);
+  return Buffer.from(buffer, 0, byteLength);
 }
 
 /** A packed tokenizer, as both engines use it. */
@@ -106,6 +108,8 @@ export class PackedTokenizer {
   readonly specials: ReadonlyMap<string, number>;
   /** Bytes of added tokens, and of those that the tables do not hold, by id. */
   readonly outside: ReadonlyMap<number, Uint8Array>;
+  /** Those of `outside` that the tables hold, too: there they are as a text has them. */
+  readonly heldOutside: ReadonlySet<number> = new Set();
   readonly longMerges: Uint32Array;
   /** The file's ids; `null` if the tables have the same. */
   readonly external: Uint32Array | null;
@@ -115,7 +119,6 @@ export class PackedTokenizer {
   readonly tokenBytes: Uint8Array;
   /** The bitmap of pairs. */
   readonly spanned: Uint8Array;
-  private held: ReadonlySet<number> | undefined = undefined;
 
   private constructor(
     /** As in the option `tokenCounter.tokenizers`. */
@@ -123,25 +126,15 @@ export class PackedTokenizer {
     /** Stands for the contents: tokenizers of one key are the same. */
     readonly key: string,
     readonly data: Buffer,
+    added: AddedTables,
   ) {
-    const [split, flags, bos, ids, added, long, isMapped] = Array.from({ length: 7 }, (_, i) => data.readUInt32LE(CRC_END + i * 4));
+    const [split, flags, bos, ids, , long, isMapped] = header(data);
     this.split = SPLITS[split];
     this.normalizer = (['none', 'nfc', 'nfkc'] as const)[flags & 3];
     this.spaces = (flags & 4) !== 0;
     this.prefixSpace = PREFIX_SPACES[(flags >> 3) & 3];
     this.bos = bos === NONE ? null : bos;
-    const tables = { plain: new Map<string, number>(), specials: new Map<string, number>(), outside: new Map<number, Uint8Array>() };
-    const normalized = new Set<string>();
-    let at = HEADER_BYTES;
-    for (let i = 0; i < added; i++) {
-      const [id, kind, length] = [0, 4, 8].map((offset) => data.readUInt32LE(at + offset));
-      const bytes = data.subarray(at + 12, at + 12 + length);
-      at += 12 + length;
-      tables.outside.set(id, bytes);
-      if (KINDS[kind] === 'decode-only') continue;
-      (KINDS[kind] === 'special' ? tables.specials : tables.plain).set(bytes.toString(), id);
-      if (KINDS[kind] === 'plain-normalized') normalized.add(bytes.toString());
-    }
+    let at = added.end;
     const wordsAt = (count: number): Uint32Array => new Uint32Array(new Uint8Array(data.subarray(at, at + count * 4)).buffer);
     this.longMerges = wordsAt(long * 4);
     at += long * 16;
@@ -154,42 +147,64 @@ export class PackedTokenizer {
     this.tokenBytes = data.subarray(at, at + bytes);
     at += bytes + ids * 12;
     this.spanned = data.subarray(at, at + PAIR_BITMAP_BYTES);
-    this.plain = tables.plain;
-    this.plainNormalized = normalized;
-    this.specials = tables.specials;
-    this.outside = tables.outside;
+    this.plain = added.plain;
+    this.plainNormalized = added.plainNormalized;
+    this.specials = added.specials;
+    this.outside = added.outside;
   }
 
-  /** Those of `outside` that the tables hold, too: there they are as a text has them. */
-  get heldOutside(): ReadonlySet<number> {
-    return (this.held ??= new Set(this.heldIds()));
-  }
-
-  private *heldIds(): Generator<number> {
-    const { external, lengths, outside } = this;
-    for (let id = 0; id < lengths.length; id++) {
-      const outer = external === null ? id : external[id];
-      if (lengths[id] > 0 && outside.has(outer)) yield outer;
-    }
-  }
-
-  /** Opens a packed file; `undefined` if it is of another version, or damaged. */
-  static open(name: string, key: string, data: Buffer): PackedTokenizer | undefined {
-    return isPacked(data) && data.readUInt32LE(CRC_END - 4) === crc32(data.subarray(CRC_END))
-      ? new PackedTokenizer(name, key, data)
-      : undefined;
-  }
-
-  /** The same in turns of about a millisecond; `nextTurn` lets the event loop go on. */
-  static async openInTurns(name: string, key: string, data: Buffer, nextTurn: () => Promise<void>): Promise<PackedTokenizer | undefined> {
+  /** Opens a packed file in steps; `undefined` if it is of another version, or damaged. */
+  static *opening(name: string, key: string, data: Buffer): Generator<undefined, PackedTokenizer | undefined> {
     if (!isPacked(data)) return undefined;
     let sum = 0;
-    for (let at = CRC_END; at < data.length; at += BYTES_PER_TURN) {
-      sum = crc32(data.subarray(at, at + BYTES_PER_TURN), sum);
-      await nextTurn();
+    for (let at = CRC_END; at < data.length; at += BYTES_PER_STEP) {
+      sum = crc32(data.subarray(at, at + BYTES_PER_STEP), sum);
+      yield undefined;
     }
-    return data.readUInt32LE(CRC_END - 4) === sum ? new PackedTokenizer(name, key, data) : undefined;
+    if (data.readUInt32LE(CRC_END - 4) !== sum) return undefined;
+    const tokenizer = new PackedTokenizer(name, key, data, yield* readAdded(data));
+    yield* tokenizer.findHeldOutside();
+    return tokenizer;
   }
+
+  private *findHeldOutside(): Generator<undefined, void> {
+    const { external, lengths, outside } = this;
+    const held = this.heldOutside as Set<number>;
+    for (let id = 0; id < lengths.length; id++) {
+      if (id % IDS_PER_STEP === 0) yield undefined;
+      const outer = external === null ? id : external[id];
+      if (lengths[id] > 0 && outside.has(outer)) held.add(outer);
+    }
+  }
+}
+
+/** The numbers of the header, behind the checksum. */
+function header(data: Buffer): number[] {
+  return Array.from({ length: 7 }, (_, index) => data.readUInt32LE(CRC_END + index * 4));
+}
+
+interface AddedTables extends Pick<PackedTokenizer, 'plain' | 'plainNormalized' | 'specials' | 'outside'> {
+  /** Where they end in the file. */
+  readonly end: number;
+}
+
+function* readAdded(data: Buffer): Generator<undefined, AddedTables> {
+  const [plain, specials] = [new Map<string, number>(), new Map<string, number>()];
+  const plainNormalized = new Set<string>();
+  const outside = new Map<number, Uint8Array>();
+  const [, , , , count] = header(data);
+  let end = HEADER_BYTES;
+  for (let index = 0; index < count; index++) {
+    if (index % ADDED_PER_STEP === 0) yield undefined;
+    const [id, kind, length] = [data.readUInt32LE(end), data.readUInt32LE(end + 4), data.readUInt32LE(end + 8)];
+    const bytes = data.subarray(end + 12, end + 12 + length);
+    end += 12 + length;
+    outside.set(id, bytes);
+    if (KINDS[kind] === 'decode-only') continue;
+    (KINDS[kind] === 'special' ? specials : plain).set(bytes.toString(), id);
+    if (KINDS[kind] === 'plain-normalized') plainNormalized.add(bytes.toString());
+  }
+  return { plain, plainNormalized, specials, outside, end };
 }
 
 function isPacked(data: Buffer): boolean {

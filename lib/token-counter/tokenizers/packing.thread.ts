@@ -1,6 +1,7 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
+import { openNativeBinding } from '../../engine/native-binding.js';
 import { packTokenizer } from './pack.js';
 import type { PackingAnswer, PackingTask } from './packing.js';
 import { readTokenizer } from './read-tokenizer.js';
@@ -27,9 +28,9 @@ function removePart(part: string): void {
   }
 }
 
-function answer({ file, split, target }: PackingTask): PackingAnswer {
+function answer({ file, split, target, isNative }: PackingTask): PackingAnswer {
   try {
-    const packed = packTokenizer(readTokenizer(file, split));
+    const packed = packTokenizer(readTokenizer(file, split, isNative ? openNativeBinding().binding : null));
     const notKept = target === null ? undefined : keep(packed, target);
     return { packed: new Uint8Array(packed), notKept };
   } catch (error) {

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, realpath, stat } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { MissingFileError } from '../../common/errors.js';
-import { nextTurn } from '../../common/next-turn.js';
+import { inTurns } from '../../common/next-turn.js';
 import { PACKED_VERSION, PackedTokenizer } from './packed-layout.js';
+import { ADDED_TOKENS_FILE } from './read-tokenizer.js';
 import type { SplitName } from './tokenizer-model.js';
 import type { ResolvedTokenizer } from './tokenizer-sources.js';
 
@@ -15,6 +16,8 @@ export interface PackingTask {
   readonly split: SplitName | undefined;
   /** Where the packed file goes; `null`: nowhere. */
   readonly target: string | null;
+  /** The addon reads the file, if it can be opened. */
+  readonly isNative: boolean;
 }
 
 /** What the thread answers: one of the first two. */
@@ -25,39 +28,44 @@ export interface PackingAnswer {
   readonly notKept?: string;
 }
 
+/** How tokenizers are packed and kept. */
+export interface PackingContext {
+  /** `null`: nothing is kept. */
+  readonly cacheFolder: string | null;
+  readonly isNative: boolean;
+  readonly warn: (message: string) => void;
+}
+
 const THREAD = join(__dirname, `packing.thread${extname(__filename)}`);
 
 /**
  * Opens a tokenizer from its packed file in `cacheFolder`. Where that is missing, of another
  * version or damaged, a worker thread reads the tokenizer's own file and packs it, which takes
- * seconds.
+ * up to a second.
  *
  * @throws Error whose message tells what is wrong with the file.
  */
-export async function openTokenizer(
-  source: ResolvedTokenizer,
-  cacheFolder: string | null,
-  warn: (message: string) => void,
-): Promise<PackedTokenizer> {
+export async function openTokenizer(source: ResolvedTokenizer, { cacheFolder, isNative, warn }: PackingContext): Promise<PackedTokenizer> {
   const key = await keyOf(source);
   const target = cacheFolder === null ? null : join(cacheFolder, `${key}.tokenizer`);
   if (target !== null) {
     const kept = await readFile(target).catch(() => undefined);
-    const opened = kept && (await PackedTokenizer.openInTurns(source.name, key, kept, nextTurn));
+    const opened = kept && (await inTurns(PackedTokenizer.opening(source.name, key, kept)));
     if (opened !== undefined) return opened;
   }
-  const { packed, error, notKept } = await packInThread({ file: source.file, split: source.split, target });
+  const { packed, error, notKept } = await packInThread({ file: source.file, split: source.split, target, isNative });
   if (packed === undefined) throw new Error(error);
   if (notKept !== undefined) warn(`Tokenizer ${source.name}: cannot write ${target} (${notKept}); it is packed again at each start`);
-  const opened = await PackedTokenizer.openInTurns(source.name, key, Buffer.from(packed.buffer as ArrayBuffer), nextTurn);
+  const opened = await inTurns(PackedTokenizer.opening(source.name, key, Buffer.from(packed.buffer as ArrayBuffer)));
   if (opened === undefined) throw new Error('the packed tokenizer is damaged');
   return opened;
 }
 
 /** Another version, file or date of change is another key. */
 async function keyOf({ file, split }: ResolvedTokenizer): Promise<string> {
-  const [path, { size, mtimeMs }] = await Promise.all([realpath(file), stat(file)]);
-  const facts = JSON.stringify([PACKED_VERSION, path, size, mtimeMs, split]);
+  const added = stat(join(dirname(file), ADDED_TOKENS_FILE)).catch(() => undefined);
+  const [path, own, config] = await Promise.all([realpath(file), stat(file), added]);
+  const facts = JSON.stringify([PACKED_VERSION, path, own.size, own.mtimeMs, split, config?.size, config?.mtimeMs]);
   return `${basename(file)
     .replace(/[^\w.-]/g, '_')
     .slice(0, 40)}-${createHash('sha256').update(facts).digest('hex').slice(0, 24)}`;

@@ -1,15 +1,16 @@
 import { splitOf } from './split-patterns.js';
-import { TokenizerError, type AddedToken, type SplitName, type TokenizerModel } from './tokenizer-model.js';
+import { TokenTable } from './token-table.js';
+import { isFileId, TokenizerError, type AddedToken, type Merges, type SplitName, type TokenizerModel } from './tokenizer-model.js';
 
 /** A line of a `.tiktoken` file: a token in Base64, and its rank. */
 const LINE = /^([A-Za-z0-9+/]+={0,2}) (\d{1,9})$/;
 
 /**
- * Reads a `.tiktoken` file (`tiktoken.model`): tokens and ranks, with neither a pattern nor special
- * tokens.
+ * Reads a `.tiktoken` file (`tiktoken.model`, `qwen.tiktoken`): tokens and ranks, no pattern.
+ * `added`: what another file of the model has.
  * @throws TokenizerError naming the line.
  */
-export function readTiktoken(text: string, split: SplitName): TokenizerModel {
+export function readTiktoken(text: string, split: SplitName, added: readonly AddedToken[]): TokenizerModel {
   const tokens = new Map<number, string>();
   for (const [index, line] of text.split('\n').entries()) {
     if (line === '') continue;
@@ -17,14 +18,22 @@ export function readTiktoken(text: string, split: SplitName): TokenizerModel {
     if (found === null) throw new TokenizerError(`line ${index + 1}`, line, 'must be a token in Base64 and its rank');
     tokens.set(Number(found[2]), Buffer.from(found[1], 'base64').toString('latin1'));
   }
-  return modelOf(tokens, split, []);
+  // Of the models with such files, Qwen's have these splits, and compose characters first.
+  const normalizer = split === 'cl100k-digits' || split === 'cl100k-marks' ? 'nfc' : 'none';
+  return { ...modelOf(tokens, split, added), normalizer };
 }
 
 interface Tekken {
   readonly config?: { readonly pattern?: unknown; readonly default_vocab_size?: unknown; readonly default_num_special_tokens?: unknown };
-  readonly vocab?: readonly { readonly rank?: unknown; readonly token_bytes?: unknown }[];
-  readonly special_tokens?: readonly { readonly rank?: unknown; readonly token_str?: unknown }[];
+  readonly vocab?: readonly ({ readonly rank?: unknown; readonly token_bytes?: unknown } | null)[];
+  readonly special_tokens?: readonly ({ readonly rank?: unknown; readonly token_str?: unknown } | null)[];
 }
+
+/** Of files that name none, by their ids: mistral-common's `DEPRECATED_SPECIAL_TOKENS`. */
+const OLD_SPECIALS =
+  '<unk> <s> </s> [INST] [/INST] [AVAILABLE_TOOLS] [/AVAILABLE_TOOLS] [TOOL_RESULTS] [/TOOL_RESULTS] [TOOL_CALLS] [IMG] <pad> [IMG_BREAK] [IMG_END] [PREFIX] [MIDDLE] [SUFFIX] [SYSTEM_PROMPT] [/SYSTEM_PROMPT] [TOOL_CONTENT]'.split(
+    ' ',
+  );
 
 /**
  * Reads Mistral's `tekken.json`: ids are ranks behind the special tokens.
@@ -39,13 +48,16 @@ export function readTekken(json: unknown): TokenizerModel {
   if (!Array.isArray(vocab)) throw new TokenizerError('vocab', vocab, 'must be an array');
   const tokens = new Map<number, string>();
   // The file has more tokens than the models.
-  for (const [index, { rank, token_bytes: bytes }] of (vocab as NonNullable<Tekken['vocab']>).slice(0, size - offset).entries()) {
-    if (typeof rank !== 'number' || typeof bytes !== 'string')
+  for (const [index, entry] of (vocab as NonNullable<Tekken['vocab']>).slice(0, size - offset).entries()) {
+    const { rank, token_bytes: bytes } = entry ?? {};
+    if (!isFileId(rank) || typeof bytes !== 'string')
       throw new TokenizerError(`vocab[${index}]`, rank, 'must have a rank and bytes in Base64');
     tokens.set(rank + offset, Buffer.from(bytes, 'base64').toString('latin1'));
   }
-  const names = (specials ?? []).map(({ rank, token_str: content }, index): AddedToken => {
-    if (typeof rank !== 'number' || typeof content !== 'string')
+  if (specials !== undefined && !Array.isArray(specials)) throw new TokenizerError('special_tokens', specials, 'must be an array');
+  const names = (specials ?? OLD_SPECIALS.map((token_str, rank) => ({ rank, token_str }))).map((entry, index): AddedToken => {
+    const { rank, token_str: content } = entry ?? {};
+    if (!isFileId(rank) || typeof content !== 'string')
       throw new TokenizerError(`special_tokens[${index}]`, content, 'must have a rank and a text');
     return { id: rank, content, special: true, normalized: false };
   });
@@ -54,7 +66,32 @@ export function readTekken(json: unknown): TokenizerModel {
 }
 
 function modelOf(tokens: Map<number, string>, split: SplitName, added: readonly AddedToken[]): TokenizerModel {
-  const byteIds: number[] = [];
-  for (const [id, bytes] of tokens) if (bytes.length === 1) byteIds[bytes.charCodeAt(0)] = id;
-  return { split, normalizer: 'none', spaces: false, prefixSpace: 'none', tokens, byteIds, merges: null, added, bos: null };
+  const table = TokenTable.of(new Map(Array.from(tokens, ([id, bytes]) => [id, Buffer.from(bytes, 'latin1')])));
+  return {
+    split,
+    normalizer: 'none',
+    spaces: false,
+    prefixSpace: 'none',
+    tokens: table,
+    byteIds: table.byteIds() as number[],
+    merges: mergesOf(tokens),
+    added,
+    bos: null,
+  };
+}
+
+/** Each two tokens that make one: its rank is its id. */
+function mergesOf(tokens: ReadonlyMap<number, string>): Merges {
+  const ids = new Map([...tokens].map(([id, bytes]) => [bytes, id]));
+  const [left, right, made]: number[][] = [[], [], []];
+  for (const [id, bytes] of tokens) {
+    for (let at = 1; at < bytes.length; at++) {
+      const [first, second] = [ids.get(bytes.slice(0, at)), ids.get(bytes.slice(at))];
+      if (first === undefined || second === undefined) continue;
+      left.push(first);
+      right.push(second);
+      made.push(id);
+    }
+  }
+  return { left: Uint32Array.from(left), right: Uint32Array.from(right), made: Uint32Array.from(made), rank: Uint32Array.from(made) };
 }

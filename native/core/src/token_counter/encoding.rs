@@ -1,7 +1,7 @@
 //! An encoding: its pattern and vocabulary, and what can be asked of it.
 
 use crate::CoreError;
-use crate::token_counter::bpe::vocabulary::Vocabulary;
+use crate::token_counter::bpe::vocabulary::{NONE, Vocabulary};
 use crate::token_counter::cache::Cache;
 #[cfg(target_arch = "x86_64")]
 use crate::token_counter::cpu_features::{Vectors, vectors};
@@ -19,7 +19,6 @@ use crate::token_counter::split::cuts::Cuts;
 use crate::token_counter::split::pattern::Pattern;
 use crate::token_counter::split::scan::scan;
 use crate::token_counter::text::Text;
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 /// Immutable, one per process and vocabulary, used by all threads; each brings its own [`Cache`].
@@ -39,7 +38,19 @@ pub struct Encoding {
 struct FileIds {
     /// By the tables' id.
     external: Box<[u32]>,
-    inner: HashMap<u32, u32>,
+    /// By the file's id; `NONE` for one that the tables lack.
+    inner: Box<[u32]>,
+}
+
+impl FileIds {
+    fn new(external: Box<[u32]>) -> Self {
+        let largest = external.iter().filter(|outer| **outer != NONE).max().copied().unwrap_or_default();
+        let mut inner = vec![NONE; largest as usize + 1].into_boxed_slice();
+        for (id, outer) in external.iter().enumerate().filter(|(_, outer)| **outer != NONE) {
+            inner[*outer as usize] = id as u32;
+        }
+        Self { external, inner }
+    }
 }
 
 impl Encoding {
@@ -50,11 +61,7 @@ impl Encoding {
     /// A tokenizer of a file.
     pub(crate) fn of_packed(packed: Packed) -> Self {
         let vocabulary = Vocabulary::with_long_merges(packed.vocabulary, &packed.long);
-        let ids = packed.external.map(|external| FileIds {
-            inner: external.iter().enumerate().map(|(inner, outer)| (*outer, inner as u32)).collect(),
-            external,
-        });
-        Self::with(packed.pattern, vocabulary, Input::new(&packed.input), ids)
+        Self::with(packed.pattern, vocabulary, Input::new(&packed.input), packed.external.map(FileIds::new))
     }
 
     fn with(pattern: Pattern, vocabulary: Vocabulary, input: Option<Input>, ids: Option<FileIds>) -> Self {
@@ -143,7 +150,7 @@ impl Encoding {
     fn inner_id(&self, id: u32) -> Option<u32> {
         match &self.ids {
             None => Some(id),
-            Some(file) => file.inner.get(&id).copied(),
+            Some(file) => file.inner.get(id as usize).copied().filter(|inner| *inner != NONE),
         }
     }
 

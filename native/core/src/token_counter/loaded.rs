@@ -20,12 +20,12 @@ pub fn find(name: &str) -> Option<usize> {
 }
 
 /// Loads a packed tokenizer under a name, if none has it, and returns its index.
-pub fn load(name: &str, bytes: &[u8]) -> Result<usize, CoreError> {
+pub fn load(name: &str, bytes: Vec<u8>) -> Result<usize, CoreError> {
     if let Some(index) = find(name) {
         return Ok(index);
     }
     // Outside the lock: two threads at the same time build it twice, one is used.
-    let encoding = Encoding::of_packed(Packed::read(bytes.to_vec())?);
+    let encoding = Encoding::of_packed(Packed::read(bytes)?);
     let mut names = NAMES.lock();
     if let Some(index) = names.iter().position(|known| known == name) {
         return Ok(index);

@@ -21,6 +21,7 @@ mod portable;
 mod simd;
 mod split;
 mod text;
+mod vocabulary_file;
 
 pub use cache::Cache;
 pub use count_memory::CountMemory;
@@ -31,6 +32,7 @@ pub use json_texts::{JsonTextCounter, JsonTexts, TextCount};
 pub use loaded::MOST_LOADED;
 pub use long_text::{LongText, PORTION};
 pub use text::Text;
+pub use vocabulary_file::VocabularyFile;
 
 use crate::CoreError;
 use split::pattern::Pattern;
@@ -76,7 +78,7 @@ pub fn find_tokenizer(name: &str) -> Option<usize> {
 /// # Errors
 /// [`CoreError::PackedTokenizer`] if the bytes are no packed tokenizer,
 /// [`CoreError::TooManyTokenizers`].
-pub fn load_tokenizer(name: &str, bytes: &[u8]) -> Result<usize, CoreError> {
+pub fn load_tokenizer(name: &str, bytes: Vec<u8>) -> Result<usize, CoreError> {
     loaded::load(name, bytes).map(|index| VOCABULARIES.len() + index)
 }
 

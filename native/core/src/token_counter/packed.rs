@@ -12,6 +12,8 @@ const MAGIC: u32 = 0x544c_464e;
 const VERSION: u32 = 1;
 /// Ids have 19 bits in the tables.
 const MOST_IDS: usize = 1 << 19;
+/// Of the file's ids, as `tokenizer-model.ts` checks them.
+const MOST_FILE_IDS: u32 = 1 << 20;
 /// Kinds of added tokens: control tokens are the caller's business, others can only be decoded.
 const PLAIN: u32 = 0;
 const PLAIN_NORMALIZED: u32 = 1;
@@ -102,6 +104,7 @@ impl Packed {
             long_merges.push(LongMerge { left: words[0], right: words[1], made: words[2], length: words[3] });
         }
         let external = if is_mapped == 1 { Some(from.words(ids)?.into_boxed_slice()) } else { None };
+        check(external.iter().flatten().all(|id| *id < MOST_FILE_IDS || *id == NONE), "an id of the file")?;
         let start = from.at;
         check(from.word()? as usize == ids, "the number of ids")?;
         let lengths = from.take(ids)?;

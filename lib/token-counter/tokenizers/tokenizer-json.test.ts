@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { tokenizerPackages } from '../../../test/support/tokenizer-packages.js';
+import { TOKENIZER_FIXTURES } from '../../../test/support/tokenizer-files.js';
+import { openNativeBinding } from '../../engine/native-binding.js';
+import { packTokenizer } from './pack.js';
+import { readTokenizer } from './read-tokenizer.js';
+import { readTokenizerJson } from './tokenizer-json.js';
+import { SPLITS } from './tokenizer-model.js';
+
+type Json = Record<string, unknown>;
+
+function fixture(name: string): { model: { vocab: Json; merges: unknown[] }; added_tokens: unknown[] } & Json {
+  return JSON.parse(readFileSync(join(TOKENIZER_FIXTURES, `${name}.json`), 'utf8')) as ReturnType<typeof fixture>;
+}
+
+/** The fixture `cl100k` with a change in its model, or in the parts beside it. */
+const inModel = (change: Json): Json => ({ ...fixture('cl100k'), model: { ...fixture('cl100k').model, ...change } });
+const beside = (change: Json): Json => ({ ...fixture('cl100k'), ...change });
+
+describe('readTokenizerJson', () => {
+  it.each<readonly [file: unknown, path: string, rule: string]>([
+    [[], 'tokenizer.json', 'must be an object'],
+    [beside({ model: null }), 'model', 'must be an object'],
+    [inModel({ type: 'WordPiece' }), 'model.type', 'must be BPE'],
+    [inModel({ dropout: 0.1 }), 'model.dropout', 'must be 0'],
+    [inModel({ unk_token: '<unk>' }), 'model.unk_token', 'must be null'],
+    [inModel({ end_of_word_suffix: '</w>' }), 'model.end_of_word_suffix', 'must be empty'],
+    [inModel({ vocab: [] }), 'model.vocab', 'must be an object'],
+    [inModel({ vocab: { ...fixture('cl100k').model.vocab, a: 'x' } }), 'model.vocab["a"]', 'must be an id below 1048576'],
+    [inModel({ vocab: { ...fixture('cl100k').model.vocab, a: 2 ** 20 } }), 'model.vocab["a"]', 'must be an id below 1048576'],
+    [inModel({ merges: [], vocab: { a: 1 } }), 'model.vocab', 'must have a token for each byte'],
+    [inModel({ merges: null }), 'model.merges', 'must be an array'],
+    [inModel({ merges: [['a', 'b'], ['a']] }), 'model.merges[1]', 'must be of tokens of the vocabulary'],
+    [inModel({ merges: [null] }), 'model.merges[0]', 'must be an array'],
+    [beside({ added_tokens: [{ content: '<a>' }] }), 'added_tokens[0]', 'must have an id and a content'],
+    [beside({ added_tokens: [{ id: 9, content: '<a>', lstrip: true }] }), 'added_tokens[0]', 'must not depend on what is around it'],
+    [beside({ normalizer: { type: 'Lowercase' } }), 'normalizer', 'must be NFC, NFKC or the rules for U+2581'],
+    [beside({ pre_tokenizer: { type: 'ByteLevel', add_prefix_space: true } }), 'pre_tokenizer', 'must be Split, Digits'],
+    [beside({ pre_tokenizer: null }), 'pre_tokenizer', 'must end with ByteLevel'],
+  ])('refuses a damaged or unknown part with its path and the rule (%#)', (file, path, rule) => {
+    const message = expect.stringContaining(`${path}: ${rule}`) as string;
+    expect(() => readTokenizerJson(file)).toThrow(expect.objectContaining({ code: 'UNSUPPORTED_TOKENIZER', path, message }));
+  });
+});
+
+const { binding } = openNativeBinding();
+const FILES = [...SPLITS.map((name) => join(TOKENIZER_FIXTURES, `${name}.json`)), ...tokenizerPackages().map(({ file }) => file)];
+
+(binding ? describe : describe.skip)('readTokenizer with the addon', () => {
+  it.each(FILES)('reads the same from %s as without', (file) => {
+    const read = binding?.readVocabulary(readFileSync(file));
+    expect(read?.ids.length).toBeGreaterThan(256);
+    expect(packTokenizer(readTokenizer(file, undefined, binding)).equals(packTokenizer(readTokenizer(file, undefined)))).toBe(true);
+  });
+
+  it('tells what is wrong with a file that the addon does not read', () => {
+    const reader = { readVocabulary: jest.fn(() => null) };
+    const file = join(TOKENIZER_FIXTURES, 'gpt2.json');
+    expect(packTokenizer(readTokenizer(file, undefined, reader)).equals(packTokenizer(readTokenizer(file, undefined)))).toBe(true);
+    expect(reader.readVocabulary).toHaveBeenCalledTimes(1);
+  });
+});

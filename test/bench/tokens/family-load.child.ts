@@ -1,0 +1,44 @@
+// Loads one tokenizer in an app that runs already, and prints the cost. Run with --expose-gc.
+// Arguments: engine, file, cache folder.
+import { join } from 'node:path';
+import type { FastLiteLLM } from '../../../lib/fast-litellm.js';
+import type { FastLiteLLMOptions } from '../../../lib/fast-litellm.options.js';
+import { ROOT } from './contenders.js';
+import type { FamilyLoad } from './family-load.js';
+
+const [engine, file, cache] = process.argv.slice(2) as ['native' | 'typescript', string, string];
+const collect = globalThis.gc as () => void;
+const MODEL = 'house/model';
+const SILENT = { log() {}, warn() {}, error() {} };
+
+async function main(): Promise<void> {
+  const { FastLiteLLM: Roof } = require(join(ROOT, 'dist', 'lib', 'fast-litellm.js')) as { FastLiteLLM: typeof FastLiteLLM };
+  const open = (tokenCounter: FastLiteLLMOptions['tokenCounter']): FastLiteLLM =>
+    new Roof({ engine, logger: SILENT, tokenCounter }, { env: {} });
+  open({}).tokenCounter.countTokens('ready?', 'gpt-4o');
+  collect();
+  const before = process.memoryUsage.rss();
+  const start = performance.now();
+  const { tokenCounter } = open({ tokenizers: { [MODEL]: { file } }, tokenizerCache: cache });
+  let isLoading = true;
+  let longestGapMs = 0;
+  let last = performance.now();
+  const turn = (): void => {
+    const now = performance.now();
+    longestGapMs = Math.max(longestGapMs, now - last);
+    last = now;
+    if (isLoading) setImmediate(turn);
+  };
+  setImmediate(turn);
+  await tokenCounter.ready();
+  isLoading = false;
+  tokenCounter.countTokens('ready?', MODEL);
+  const ms = performance.now() - start;
+  await new Promise((resolve) => setImmediate(resolve));
+  collect();
+  const cost: FamilyLoad = { ms, rssMb: (process.memoryUsage.rss() - before) / 1e6, longestGapMs };
+  console.log(JSON.stringify(cost));
+  process.exit(0);
+}
+
+void main();

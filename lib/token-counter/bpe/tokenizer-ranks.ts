@@ -36,6 +36,7 @@ const PIECE_ENDS: Readonly<Record<Exclude<SplitName, 'characters'>, PieceEnd>> =
 const PORTION_UNITS = 1 << 16;
 /** Tokens of a step: some 50 us. */
 const TOKENS_PER_STEP = 512;
+const IDS_PER_STEP = 4096;
 const NONE = 0xffff_ffff;
 /** What form C may change, alone or with what is before it; all below is in that form. */
 const MAY_COMPOSE = /[\u0300-\uffff]/;
@@ -50,6 +51,7 @@ interface Tables {
   readonly neighbours: Neighbours | undefined;
   readonly added: AddedTokens | undefined;
   readonly addedNormalized: AddedTokens | undefined;
+  readonly inner: Uint32Array | undefined;
 }
 
 /** A tokenizer of a file, for the TypeScript engine. */
@@ -67,7 +69,7 @@ export class TokenizerRanks implements Ranks {
 
   private constructor(
     readonly packed: PackedTokenizer,
-    { vocabulary, neighbours, added, addedNormalized }: Tables,
+    { vocabulary, neighbours, added, addedNormalized, inner }: Tables,
   ) {
     this.vocabulary = vocabulary;
     this.merge = new BlockMerge(vocabulary);
@@ -76,7 +78,7 @@ export class TokenizerRanks implements Ranks {
     this.pieceEnd = neighbours === undefined ? PIECE_ENDS[packed.split as keyof typeof PIECE_ENDS] : neighbours.pieceEnd;
     this.added = added;
     this.addedNormalized = addedNormalized;
-    if (packed.external !== null) this.inner = innerIds(packed.external);
+    this.inner = inner;
     const endsAtSpaces = ![...packed.plain.keys()].some((text) => text.trimStart().includes(' '));
     this.isCutAtSpaces = endsAtSpaces && packed.prefixSpace === 'none';
   }
@@ -88,7 +90,8 @@ export class TokenizerRanks implements Ranks {
     const isNormalized = ([text]: readonly [string, number]): boolean => packed.plainNormalized.has(text);
     const added = yield* AddedTokens.building([...packed.plain].filter((token) => !isNormalized(token)));
     const addedNormalized = yield* AddedTokens.building([...packed.plain].filter(isNormalized));
-    return new TokenizerRanks(packed, { vocabulary, neighbours, added, addedNormalized });
+    const inner = packed.external === null ? undefined : yield* innerIds(packed.external);
+    return new TokenizerRanks(packed, { vocabulary, neighbours, added, addedNormalized, inner });
   }
 
   /** The ids of a text in steps of 1 to 2 ms; a step may be empty. */
@@ -233,12 +236,22 @@ function* groupsOf(text: string, mayCompose: boolean): Generator<string> {
   if (group !== '') yield group;
 }
 
-function innerIds(external: Uint32Array): Uint32Array {
-  let largest = 0;
-  for (const id of external) if (id !== NONE && id > largest) largest = id;
-  const inner = new Uint32Array(largest + 1);
-  for (let id = 0; id < external.length; id++) if (external[id] !== NONE) inner[external[id]] = id + 1;
+function* innerIds(external: Uint32Array): Generator<undefined, Uint32Array> {
+  let inner = new Uint32Array(external.length);
+  for (let id = 0; id < external.length; id++) {
+    if (id % IDS_PER_STEP === 0) yield undefined;
+    const outer = external[id];
+    if (outer === NONE) continue;
+    if (outer >= inner.length) inner = grown(inner, outer + 1);
+    inner[outer] = id + 1;
+  }
   return inner;
+}
+
+function grown(ids: Uint32Array, length: number): Uint32Array {
+  const all = new Uint32Array(Math.max(length, Math.ceil(ids.length * 1.5)));
+  all.set(ids);
+  return all;
 }
 
 /** One more than the largest id. */

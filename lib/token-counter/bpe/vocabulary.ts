@@ -3,6 +3,8 @@ import { atOnce } from '../../common/next-turn.js';
 /** Some 100 us. */
 const TOKENS_PER_STEP = 512;
 
+type ShortTokens = Pick<Vocabulary, 'longest' | 'single' | 'pairs'>;
+
 /**
  * All tokens of a rank file: a hash table from bytes to token id.
  *
@@ -25,18 +27,11 @@ export class Vocabulary {
     private readonly hashes: Int32Array,
     /** Open addressing: id + 1, or 0 for a free slot. */
     private readonly slots: Int32Array,
+    { longest, single, pairs }: ShortTokens,
   ) {
-    this.pairs = new Int32Array(1 << 16).fill(-1);
-    this.single = new Int32Array(256);
-    let longest = 0;
-    for (let id = 0; id < ends.length; id++) {
-      const start = id > 0 ? ends[id - 1] : 0;
-      const length = ends[id] - start;
-      longest = Math.max(longest, length);
-      if (length === 1) this.single[bytes[start]] = id;
-      else if (length === 2) this.pairs[bytes[start] | (bytes[start + 1] << 8)] = id;
-    }
     this.longest = longest;
+    this.single = single;
+    this.pairs = pairs;
     this.powers = new Int32Array(longest + 1);
     this.powers[0] = 1;
     for (let i = 1; i <= longest; i++) this.powers[i] = Math.imul(this.powers[i - 1], MULTIPLIER);
@@ -52,6 +47,7 @@ export class Vocabulary {
     const ends = new Uint32Array(size);
     const hashes = new Int32Array(size);
     const slots = new Int32Array(2 ** Math.ceil(Math.log2(size * 2)));
+    const short = { longest: 0, single: new Int32Array(256), pairs: new Int32Array(1 << 16).fill(-1) };
     let bytes = new Uint8Array(size * 8);
     let used = 0;
     let next = 0;
@@ -66,13 +62,16 @@ export class Vocabulary {
       used += decoded.length;
       while (next < id) ends[next++] = used - decoded.length;
       ends[next++] = used;
+      short.longest = Math.max(short.longest, decoded.length);
+      if (decoded.length === 1) short.single[decoded[0]] = id;
+      else if (decoded.length === 2) short.pairs[decoded[0] | (decoded[1] << 8)] = id;
       hashes[id] = hashAll(decoded);
       let slot = firstSlot(hashes[id], slots.length - 1);
       while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1);
       slots[slot] = id + 1;
     }
     while (next < size) ends[next++] = used;
-    return new Vocabulary(bytes.slice(0, used), ends, hashes, slots);
+    return new Vocabulary(bytes.slice(0, used), ends, hashes, slots, short);
   }
 
   /** Bytes of a token; 0 for an id without a token. */

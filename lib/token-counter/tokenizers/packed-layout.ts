@@ -142,8 +142,8 @@ export class PackedTokenizer {
     at += isMapped * ids * 4 + 4;
     this.lengths = data.subarray(at, at + ids);
     at += ids;
-    let bytes = 0;
-    for (const length of this.lengths) bytes += length;
+    // Behind the bytes: three ids of each token, the bitmap, the padding.
+    const bytes = data.length - at - ids * 12 - PAIR_BITMAP_BYTES - PADDING_BYTES;
     this.tokenBytes = data.subarray(at, at + bytes);
     at += bytes + ids * 12;
     this.spanned = data.subarray(at, at + PAIR_BITMAP_BYTES);

@@ -65,7 +65,7 @@ impl Encoding {
     }
 
     fn with(pattern: Pattern, vocabulary: Vocabulary, input: Option<Input>, ids: Option<FileIds>) -> Self {
-        let case_cuts = (pattern == Pattern::Cl100k).then(|| CaseCuts::new(&vocabulary));
+        let case_cuts = matches!(pattern, Pattern::Cl100k | Pattern::Cl100kDigits).then(|| CaseCuts::new(&vocabulary));
         let characters = (pattern == Pattern::Characters).then(|| Characters::new(&vocabulary));
         Self { pattern, vocabulary, case_cuts, characters, input, ids }
     }

@@ -3,7 +3,7 @@
 
 use crate::token_counter::split::classes::{MARK, class_of};
 use crate::token_counter::text::Text;
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, Anchored, MatchKind, StartKind};
 use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
 use std::sync::LazyLock;
@@ -71,6 +71,8 @@ pub struct Input {
 struct Matcher {
     texts: AhoCorasick,
     ids: Vec<u32>,
+    /// By byte: whether a text starts with it. Most of what is searched has none.
+    starts: Box<[bool; 256]>,
 }
 
 impl Matcher {
@@ -79,14 +81,22 @@ impl Matcher {
         if texts.is_empty() {
             return None;
         }
-        let texts = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(texts).ok()?;
-        Some(Self { texts, ids })
+        let mut starts = Box::new([false; 256]);
+        texts.iter().filter_map(|text| text.bytes().next()).for_each(|first| starts[usize::from(first)] = true);
+        let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).start_kind(StartKind::Anchored).build(texts);
+        Some(Self { texts: automaton.ok()?, ids, starts })
     }
 
     /// The longest of the leftmost ones.
-    fn find(&self, text: &str, from: usize) -> Option<(u32, Range<usize>)> {
-        let found = self.texts.find(aho_corasick::Input::new(text).range(from..))?;
-        Some((self.ids[found.pattern().as_usize()], found.range()))
+    fn find(&self, text: &str, mut from: usize) -> Option<(u32, Range<usize>)> {
+        let bytes = text.as_bytes();
+        loop {
+            from += bytes.get(from..)?.iter().position(|byte| self.starts[usize::from(*byte)])?;
+            if let Some(found) = self.texts.find(aho_corasick::Input::new(bytes).range(from..).anchored(Anchored::Yes)) {
+                return Some((self.ids[found.pattern().as_usize()], found.range()));
+            }
+            from += 1;
+        }
     }
 }
 

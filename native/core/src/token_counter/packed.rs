@@ -3,7 +3,7 @@
 
 use crate::CoreError;
 use crate::token_counter::bpe::lengths::MAX_LONG;
-use crate::token_counter::bpe::vocabulary::{LongMerge, NONE};
+use crate::token_counter::bpe::vocabulary::{DERIVED_BYTES, LongMerge, NONE};
 use crate::token_counter::input::{AddedToken, Form, InputRules, PrefixSpace};
 use crate::token_counter::split::pattern::Pattern;
 use crate::token_counter::split::spanned::SPANNED_BYTES;
@@ -111,8 +111,7 @@ impl Packed {
         check(lengths.iter().all(|length| usize::from(*length) <= MAX_LONG), "the length of a token")?;
         let tokens = from.take(lengths.iter().map(|length| usize::from(*length)).sum())?;
         check_bytes(lengths, tokens)?;
-        let derived = from.words(ids * 3)?;
-        check_derived(lengths, &derived)?;
+        check_derived(lengths, from.take(ids * DERIVED_BYTES)?)?;
         from.take(SPANNED_BYTES)?;
         let end = from.at;
         // For the life of the process, as the tables are.
@@ -135,15 +134,17 @@ fn check_bytes(lengths: &[u8], tokens: &[u8]) -> Result<(), CoreError> {
 }
 
 /// Parts and prefixes are shorter tokens; of a byte they are itself.
-fn check_derived(lengths: &[u8], derived: &[u32]) -> Result<(), CoreError> {
-    for (id, parts) in derived.chunks_exact(3).enumerate() {
+fn check_derived(lengths: &[u8], derived: &[u8]) -> Result<(), CoreError> {
+    for (id, parts) in derived.chunks_exact(DERIVED_BYTES).enumerate() {
+        let part = |at: usize| u32::from_le_bytes([parts[at], parts[at + 1], parts[at + 2], parts[at + 3]]);
+        let parts = [part(0), part(4), part(8)];
         let length = lengths[id];
         let length_of = |part: u32| lengths.get(part as usize).copied().unwrap_or(0);
         let holds = match length {
             0 => true,
             1 => parts.iter().all(|part| *part as usize == id),
             _ => {
-                let [left, right, prefix] = [parts[0], parts[1], parts[2]].map(length_of);
+                let [left, right, prefix] = parts.map(length_of);
                 left > 0 && right > 0 && u16::from(left) + u16::from(right) == u16::from(length) && prefix > 0 && prefix < length
             }
         };

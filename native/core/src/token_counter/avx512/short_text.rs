@@ -11,7 +11,7 @@ use crate::token_counter::encoding::Encoding;
 use crate::token_counter::lookup::counter::Counter;
 use crate::token_counter::split::block::WINDOW;
 use crate::token_counter::split::block::Wide;
-use crate::token_counter::split::pattern::Pattern;
+use crate::token_counter::split::pattern::{Pattern, rules};
 use crate::token_counter::split::window::starts_of;
 use crate::token_counter::text::Text;
 use core::arch::x86_64::{
@@ -44,8 +44,9 @@ impl Encoding {
             let at = text.set_block(block, len);
             let masks = classify_ascii(block);
             let found = match self.pattern {
-                Pattern::Cl100k => starts_of::<false>(at, masks, Wide::default(), len, true, self.cuts()),
-                Pattern::O200k => starts_of::<true>(at, masks, Wide::default(), len, true, self.cuts()),
+                Pattern::Cl100k => starts_of::<{ rules::CL100K }>(at, masks, Wide::default(), len, true, self.cuts()),
+                Pattern::O200k => starts_of::<{ rules::O200K }>(at, masks, Wide::default(), len, true, self.cuts()),
+                Pattern::O200kDigits => starts_of::<{ rules::O200K_DIGITS }>(at, masks, Wide::default(), len, true, self.cuts()),
                 _ => return None,
             };
             if found.end == 0 {

@@ -12,7 +12,8 @@ pub use crate::token_counter::bpe::lengths::{MAX_LONG, MAX_SHORT};
 pub const NONE: u32 = u32::MAX;
 const SLOTS_PER_LINE: usize = 4;
 const ID_SHIFT: u32 = 44;
-const DERIVED_BYTES: usize = 12;
+/// Of the three ids of each token.
+pub const DERIVED_BYTES: usize = 12;
 
 /// Tables over one packed vocabulary (the build script tells the layout).
 pub struct Vocabulary {

@@ -2,6 +2,7 @@
 //! no token. Pieces of prose are words. A character that is no token is its bytes, each a piece.
 
 use crate::token_counter::bpe::vocabulary::Vocabulary;
+use crate::token_counter::split::block::WINDOW;
 use crate::token_counter::split::spanned::{character, is_spanned};
 
 const POINTS: usize = 0x11_0000;
@@ -10,17 +11,22 @@ const POINTS: usize = 0x11_0000;
 pub struct Characters {
     /// Those that are tokens.
     known: Box<[u64]>,
-    /// The neighbours of each ASCII character within ASCII, which are most.
-    ascii: Box<[u128; 128]>,
+    /// The neighbours of each ASCII character within ASCII, which are most: two words of bits.
+    ascii: Box<[u64; 256]>,
+}
+
+#[inline(always)]
+fn word_of(left: u8, right: u8) -> usize {
+    usize::from(left & 0x7f) << 1 | usize::from(right >> 6 & 1)
 }
 
 impl Characters {
     pub fn new(vocabulary: &Vocabulary) -> Self {
         let mut known = vec![0u64; POINTS / 64].into_boxed_slice();
-        let mut ascii = Box::new([0u128; 128]);
+        let mut ascii = Box::new([0u64; 256]);
         for token in (0..vocabulary.len() as u32).filter_map(|id| vocabulary.token(id)) {
             for pair in token.windows(2).filter(|pair| pair.is_ascii()) {
-                ascii[usize::from(pair[0])] |= 1 << pair[1];
+                ascii[word_of(pair[0], pair[1])] |= 1 << (pair[1] & 63);
             }
             let text = std::str::from_utf8(token).unwrap_or_default();
             let mut points = text.chars();
@@ -44,6 +50,24 @@ impl Characters {
             _ => (key & 0x07) << 18 | byte(1) << 12 | byte(2) << 6 | byte(3),
         } as usize;
         self.known.get(point / 64).is_some_and(|word| word >> (point % 64) & 1 != 0)
+    }
+
+    /// Where pieces start in 64 bytes of ASCII, at the first of which one does: bit i, one starts
+    /// at byte i. Without a branch for each, as none could be foreseen.
+    ///
+    /// # Safety
+    /// 64 bytes are readable at `text`.
+    #[inline(always)]
+    pub unsafe fn ascii_starts(&self, text: *const u8) -> Option<u64> {
+        // SAFETY: the caller's.
+        let bytes = unsafe { &*text.cast::<[u8; WINDOW]>() };
+        if !bytes.is_ascii() {
+            return None;
+        }
+        Some(bytes.windows(2).enumerate().fold(1, |starts, (at, pair)| {
+            let is_inside = self.ascii[word_of(pair[0], pair[1])] >> (pair[1] & 63) & 1;
+            starts | (is_inside ^ 1) << (at + 1)
+        }))
     }
 
     /// Where the piece that starts at `at` ends.
@@ -83,7 +107,7 @@ impl Characters {
     #[inline(always)]
     pub unsafe fn is_inside(&self, spanned: &[u8], left: u32, right: u32) -> bool {
         if (left | right) < 0x80 {
-            return self.ascii[left as usize] >> right & 1 != 0;
+            return self.ascii[word_of(left as u8, right as u8)] >> (right & 63) & 1 != 0;
         }
         // SAFETY: the caller's.
         unsafe { is_spanned(spanned, left, right) }

@@ -109,14 +109,14 @@ fn contraction(first: u8, second: u8, any_case: bool) -> usize {
     }
 }
 
-/// Length of the contraction (in any case) whose apostrophe stands at `at`, or 0.
+/// Length of the contraction whose apostrophe stands at `at`, or 0.
 ///
 /// # Safety
 /// Three bytes must be readable at `at`.
 #[inline(always)]
-pub unsafe fn contraction_at(at: *const u8) -> usize {
+pub unsafe fn contraction_at(at: *const u8, any_case: bool) -> usize {
     // SAFETY: the caller's.
-    unsafe { contraction(*at.add(1), *at.add(2), true) }
+    unsafe { contraction(*at.add(1), *at.add(2), any_case) }
 }
 
 #[inline(always)]

@@ -51,6 +51,42 @@ impl Pattern {
     ];
 }
 
+/// What windows have to know of a pattern, beside cl100k's: code is compiled for each set of bits.
+pub mod rules {
+    pub const CL100K: u8 = 0;
+    /// Words end where upper case follows lower case, tails have slashes.
+    pub const O200K: u8 = 1;
+    /// Only a space is the first character of a word or of punctuation; line ends are white space.
+    pub const GPT2: u8 = 2;
+    /// Each digit is a piece.
+    pub const DIGITS: u8 = 4;
+    pub const NO_CONTRACTIONS: u8 = 8;
+    /// A number ends the part that is split.
+    pub const PARTS: u8 = 16;
+    /// Windows end before what is beyond ASCII.
+    pub const ASCII: u8 = 32;
+    /// Control characters are no punctuation: the exact matcher takes them.
+    pub const NO_CONTROLS: u8 = 64;
+    pub const CL100K_DIGITS: u8 = DIGITS;
+    pub const O200K_DIGITS: u8 = O200K | DIGITS | NO_CONTRACTIONS;
+    pub const DEEPSEEK: u8 = NO_CONTRACTIONS | PARTS | ASCII | NO_CONTROLS;
+    pub const GPT2_ALONE: u8 = GPT2 | ASCII;
+    pub const GPT2_DIGITS: u8 = GPT2 | ASCII | DIGITS | PARTS;
+}
+
+/// The pattern of some rules.
+pub const fn pattern_of(rules: u8) -> Pattern {
+    match rules {
+        rules::O200K => Pattern::O200k,
+        rules::CL100K_DIGITS => Pattern::Cl100kDigits,
+        rules::O200K_DIGITS => Pattern::O200kDigits,
+        rules::DEEPSEEK => Pattern::DeepSeek,
+        rules::GPT2_ALONE => Pattern::Gpt2,
+        rules::GPT2_DIGITS => Pattern::Gpt2Digits,
+        _ => Pattern::Cl100k,
+    }
+}
+
 #[inline(always)]
 fn is_other(class: u8) -> bool {
     class == OTHER || class == MARK

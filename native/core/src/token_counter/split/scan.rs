@@ -6,7 +6,7 @@ use crate::token_counter::simd::Simd;
 use crate::token_counter::split::block::WINDOW;
 use crate::token_counter::split::cuts::Cuts;
 use crate::token_counter::split::midpoint::split_of;
-use crate::token_counter::split::pattern::{Pattern, piece_end};
+use crate::token_counter::split::pattern::{Pattern, pattern_of, piece_end, rules};
 use crate::token_counter::split::window::piece_starts;
 use crate::token_counter::text::Text;
 use std::ops::ControlFlow;
@@ -67,9 +67,14 @@ unsafe fn dispatch<P: Pieces, C: Simd>(pattern: Pattern, text: &Text, cuts: Cuts
     // SAFETY: the caller's.
     unsafe {
         match pattern {
-            Pattern::Cl100k => by_window::<P, C, false>(text, cuts, pieces),
-            Pattern::O200k => by_window::<P, C, true>(text, cuts, pieces),
-            Pattern::Characters => by_characters(text, cuts, pieces),
+            Pattern::Cl100k => by_window::<P, C, { rules::CL100K }>(text, cuts, pieces),
+            Pattern::O200k => by_window::<P, C, { rules::O200K }>(text, cuts, pieces),
+            Pattern::Cl100kDigits => by_window::<P, C, { rules::CL100K_DIGITS }>(text, cuts, pieces),
+            Pattern::O200kDigits => by_window::<P, C, { rules::O200K_DIGITS }>(text, cuts, pieces),
+            Pattern::DeepSeek => by_window::<P, C, { rules::DEEPSEEK }>(text, cuts, pieces),
+            Pattern::Gpt2 => by_window::<P, C, { rules::GPT2_ALONE }>(text, cuts, pieces),
+            Pattern::Gpt2Digits => by_window::<P, C, { rules::GPT2_DIGITS }>(text, cuts, pieces),
+            Pattern::Characters => by_characters::<P, C>(text, cuts, pieces),
             _ => by_piece(pattern, text, pieces),
         }
     }
@@ -87,13 +92,27 @@ fn by_piece<P: Pieces>(pattern: Pattern, text: &Text, pieces: &mut P) -> Control
 }
 
 /// # Safety
-/// `cuts` are those of a vocabulary.
-unsafe fn by_characters<P: Pieces>(text: &Text, cuts: Cuts, pieces: &mut P) -> ControlFlow<()> {
+/// `cuts` are those of a vocabulary, and the machine has `C`'s instructions.
+#[inline(always)]
+unsafe fn by_characters<P: Pieces, C: Simd>(text: &Text, cuts: Cuts, pieces: &mut P) -> ControlFlow<()> {
     let Some(characters) = cuts.characters else {
         return ControlFlow::Continue(());
     };
     let mut position = 0;
     while position < text.len() {
+        if text.len() - position >= WINDOW {
+            // SAFETY: the caller's; as many bytes are left.
+            unsafe {
+                let found = characters.ascii_starts(text.as_ptr().add(position));
+                // The last piece may go on behind the window.
+                let (starts, end) = found.map_or((0, 0), |starts| (starts, starts.ilog2() as usize));
+                if end > 0 {
+                    pieces.window::<C>(position, starts ^ 1 << end, end)?;
+                    position += end;
+                    continue;
+                }
+            }
+        }
         // SAFETY: the caller's; the text is padded.
         let end = unsafe { characters.piece_end(cuts.spanned, text.as_ptr(), position, text.len()) };
         pieces.piece(position, end)?;
@@ -105,7 +124,7 @@ unsafe fn by_characters<P: Pieces>(text: &Text, cuts: Cuts, pieces: &mut P) -> C
 /// # Safety
 /// The machine must have `C`'s instructions.
 #[inline(always)]
-unsafe fn by_window<P: Pieces, C: Simd, const O200K: bool>(text: &Text, cuts: Cuts, pieces: &mut P) -> ControlFlow<()> {
+unsafe fn by_window<P: Pieces, C: Simd, const RULES: u8>(text: &Text, cuts: Cuts, pieces: &mut P) -> ControlFlow<()> {
     let bytes = text.as_bytes();
     let split = if P::IN_ANY_ORDER { split_of(bytes) } else { 0 };
     // One call of `step` for both: it is thousands of bytes of code, which a text after a pause has
@@ -119,7 +138,7 @@ unsafe fn by_window<P: Pieces, C: Simd, const O200K: bool>(text: &Text, cuts: Cu
         } else {
             // SAFETY: the caller's; both parts begin where the text does, and their positions are
             // below their ends.
-            unsafe { step::<P, C, O200K>(text, &bytes[..now.end], &mut now.start, cuts, pieces)? };
+            unsafe { step::<P, C, RULES>(text, &bytes[..now.end], &mut now.start, cuts, pieces)? };
         }
         std::mem::swap(&mut now, &mut other);
     }
@@ -131,7 +150,7 @@ unsafe fn by_window<P: Pieces, C: Simd, const O200K: bool>(text: &Text, cuts: Cu
 /// The machine must have `C`'s instructions; `bytes` are the text's first ones, and `position` is
 /// below their end.
 #[inline(always)]
-unsafe fn step<P: Pieces, C: Simd, const O200K: bool>(
+unsafe fn step<P: Pieces, C: Simd, const RULES: u8>(
     text: &Text,
     bytes: &[u8],
     position: &mut usize,
@@ -140,14 +159,14 @@ unsafe fn step<P: Pieces, C: Simd, const O200K: bool>(
 ) -> ControlFlow<()> {
     let rest = bytes.len() - *position;
     // SAFETY: the caller's; the padding makes a window and more readable from any position on.
-    let found = unsafe { piece_starts::<C, O200K>(text.as_ptr().add(*position), rest.min(WINDOW), rest <= WINDOW, cuts) };
+    let found = unsafe { piece_starts::<C, RULES>(text.as_ptr().add(*position), rest.min(WINDOW), rest <= WINDOW, cuts) };
     let start = *position;
     if found.end > 0 {
         *position += found.end;
         // SAFETY: the caller's.
         return unsafe { pieces.window::<C>(start, found.starts, found.end) };
     }
-    *position = piece_end(if O200K { Pattern::O200k } else { Pattern::Cl100k }, bytes, start);
+    *position = piece_end(const { pattern_of(RULES) }, bytes, start);
     pieces.piece(start, *position)
 }
 
@@ -220,8 +239,9 @@ mod tests {
         let mut text = Text::new();
         text.set(string);
         let nowhere = Cuts { spanned: &[0xff; SPANNED_BYTES], case: None, characters: None };
-        let everywhere = Cuts { spanned: &[0; SPANNED_BYTES], case: Some(&ALL_CASES), characters: None };
-        for pattern in [Pattern::Cl100k, Pattern::O200k] {
+        for pattern in Pattern::ALL.into_iter().filter(|pattern| *pattern != Pattern::Characters) {
+            let case = matches!(pattern, Pattern::Cl100k | Pattern::Cl100kDigits).then_some(&*ALL_CASES);
+            let everywhere = Cuts { spanned: &[0; SPANNED_BYTES], case, characters: None };
             let expected = expected(pattern, &text);
             for way in ways() {
                 let mut found = Ends::default();

@@ -1,6 +1,6 @@
 import { randomText, seededRandom } from './random-text.js';
 
-/** What the tokenizers' own rules look for: added tokens, U+2581, characters that compose, runs. */
+/** What the tokenizers' own rules look for: added tokens, U+2581, what composes, runs. */
 const EXTRA = [
   '<think>',
   '</think>',
@@ -30,6 +30,12 @@ const EXTRA = [
   'ー',
   'ï¼',
   '\n*\n*\n*',
+  // Tokens of Llama 3 that merges do not make.
+  ' nhiều',
+  ' việc',
+  'ektedir',
+  ' jeho',
+  'しない',
   ' '.repeat(40),
   ' '.repeat(200),
   '='.repeat(300),

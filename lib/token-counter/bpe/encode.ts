@@ -80,6 +80,11 @@ function encodePiece(start: number, end: number, count: number, ranks: Ranks): n
     ids[count] = whole;
     return count + 1;
   }
+  const other = ranks.whole?.find(bytes, prefixes, start, end) ?? -1;
+  if (other >= 0) {
+    ids[count] = other;
+    return count + 1;
+  }
   if (ranks.bytesAlone === true && isOneCharacter(bytes[start], end - start)) {
     for (let at = start; at < end; at++) ids[count++] = vocabulary.single[bytes[at]];
     return count;

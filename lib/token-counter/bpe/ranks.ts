@@ -5,6 +5,7 @@ import { cl100kPieceEnd, gpt2PieceEnd, o200kPieceEnd } from './pretokenizer.js';
 import type { PieceEnd } from './pretokenizer.js';
 import type { EncodingName } from '../engine/engine.js';
 import { Vocabulary } from './vocabulary.js';
+import type { WholePieces } from './whole-pieces.js';
 
 /** Encodings that differ only in their special tokens share a file and its copy in memory. */
 const FILES: Readonly<Record<EncodingName, string>> = {
@@ -41,6 +42,8 @@ export interface Ranks {
   readonly merge: BlockMerge;
   /** A piece of one character that is no token is its bytes, which never merge. */
   readonly bytesAlone?: boolean;
+  /** Tokens that only a piece as a whole is. */
+  readonly whole?: WholePieces;
 }
 
 /** One of tiktoken's rank files, without special tokens. */

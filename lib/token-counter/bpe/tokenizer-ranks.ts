@@ -19,6 +19,7 @@ import {
 } from './pretokenizer.js';
 import type { Ranks } from './ranks.js';
 import { Vocabulary } from './vocabulary.js';
+import { WholePieces } from './whole-pieces.js';
 
 const PIECE_ENDS: Readonly<Record<Exclude<SplitName, 'characters'>, PieceEnd>> = {
   gpt2: gpt2PieceEnd,
@@ -52,6 +53,7 @@ interface Tables {
   readonly added: AddedTokens | undefined;
   readonly addedNormalized: AddedTokens | undefined;
   readonly inner: Uint32Array | undefined;
+  readonly whole: WholePieces | undefined;
 }
 
 /** A tokenizer of a file, for the TypeScript engine. */
@@ -60,6 +62,7 @@ export class TokenizerRanks implements Ranks {
   readonly pieceEnd: PieceEnd;
   readonly merge: BlockMerge;
   readonly bytesAlone: boolean;
+  readonly whole: WholePieces | undefined;
   private readonly added: AddedTokens | undefined;
   private readonly addedNormalized: AddedTokens | undefined;
   private readonly neighbours: Neighbours | undefined;
@@ -69,7 +72,7 @@ export class TokenizerRanks implements Ranks {
 
   private constructor(
     readonly packed: PackedTokenizer,
-    { vocabulary, neighbours, added, addedNormalized, inner }: Tables,
+    { vocabulary, neighbours, added, addedNormalized, inner, whole }: Tables,
   ) {
     this.vocabulary = vocabulary;
     this.merge = new BlockMerge(vocabulary);
@@ -79,6 +82,7 @@ export class TokenizerRanks implements Ranks {
     this.added = added;
     this.addedNormalized = addedNormalized;
     this.inner = inner;
+    this.whole = whole;
     const endsAtSpaces = ![...packed.plain.keys()].some((text) => text.trimStart().includes(' '));
     this.isCutAtSpaces = endsAtSpaces && packed.prefixSpace === 'none';
   }
@@ -91,7 +95,9 @@ export class TokenizerRanks implements Ranks {
     const added = yield* AddedTokens.building([...packed.plain].filter((token) => !isNormalized(token)));
     const addedNormalized = yield* AddedTokens.building([...packed.plain].filter(isNormalized));
     const inner = packed.external === null ? undefined : yield* innerIds(packed.external);
-    return new TokenizerRanks(packed, { vocabulary, neighbours, added, addedNormalized, inner });
+    const innerOf = (id: number): number => (inner === undefined ? id : inner[id] - 1);
+    const whole = packed.whole.size === 0 ? undefined : new WholePieces(Array.from(packed.whole, ([id, bytes]) => [innerOf(id), bytes]));
+    return new TokenizerRanks(packed, { vocabulary, neighbours, added, addedNormalized, inner, whole });
   }
 
   /** The ids of a text in steps of 1 to 2 ms; a step may be empty. */
@@ -115,7 +121,7 @@ export class TokenizerRanks implements Ranks {
       let bytes = 0;
       for (const ids of encodeInSteps(part.text, this, segmentUnits)) {
         const fitting = ids.subarray(0, left);
-        bytes += this.vocabulary.decodedLength(fitting);
+        bytes += this.vocabulary.decodedLength(fitting) + (this.whole?.decodedLength(fitting) ?? 0);
         left -= fitting.length;
         if (fitting.length < ids.length) return units + this.originalUnits(part.original, bytes);
       }
@@ -237,7 +243,7 @@ function* groupsOf(text: string, mayCompose: boolean): Generator<string> {
 }
 
 function* innerIds(external: Uint32Array): Generator<undefined, Uint32Array> {
-  let inner = new Uint32Array(external.length);
+  let inner: Uint32Array = new Uint32Array(external.length);
   for (let id = 0; id < external.length; id++) {
     if (id % IDS_PER_STEP === 0) yield undefined;
     const outer = external[id];

@@ -16,7 +16,7 @@ const NO_ID = 0xffff_ffff;
  * Packs a tokenizer for both engines. They give each token one rank: that of the merge that makes
  * it of its own bytes. No other pair that makes it ever stands in a text, because until it is made
  * its bytes merge as they do alone. Tokens that merging their own bytes does not make are decoded
- * only.
+ * only, or are whole pieces where merges are ignored.
  *
  * @throws TokenizerError for a vocabulary without all bytes or with too many tokens.
  */
@@ -25,7 +25,8 @@ export function packTokenizer(model: TokenizerModel): Buffer {
   checkSizes(model);
   const last = lastMerges(model, checkIds(model) + 1);
   const made = byRank(model, last);
-  const tables = model.split === 'characters' || !isInOrder(model, made) ? renumbered(model, made) : asNumbered(model, made);
+  const whole = wholePieces(model, last);
+  const tables = model.split === 'characters' || !isInOrder(model, made) ? renumbered(model, made, whole) : asNumbered(model, made, whole);
   if (tables.size > MOST_IDS) throw new TokenizerError('model.vocab', tables.size, `must have at most ${MOST_IDS} tokens`);
   const long = Array.from(
     made.filter((index) => tokens.lengthOf(index) > LONGEST_TOKEN),
@@ -45,8 +46,9 @@ export function packTokenizer(model: TokenizerModel): Buffer {
     }),
     external: tables.external,
     long,
-    spanned: spannedPairs(isCharacters ? wholeTokens(tables) : tables.values(), isCharacters),
-    decodeOnly: decodeOnly(model, last),
+    spanned: spannedPairs(isCharacters ? wholeTokens(tables) : chain(tables.values(), whole.values()), isCharacters, whole.values()),
+    decodeOnly: decodeOnly(model, last, whole),
+    whole,
   });
 }
 
@@ -86,15 +88,39 @@ function isInOrder({ byteIds, tokens: { ids } }: TokenizerModel, made: Int32Arra
   return made.every((index, at) => at === 0 || ids[index] > ids[made[at - 1]]);
 }
 
+type Whole = ReadonlyMap<number, Uint8Array>;
+
+/** Tokens that merges do not make, and that pieces are all the same, by their ids. */
+function wholePieces({ tokens, added, ignoresMerges }: TokenizerModel, last: Int32Array): Whole {
+  const found = new Map<number, Uint8Array>();
+  if (!ignoresMerges) return found;
+  const addedIds = new Set(added.map(({ id }) => id));
+  for (const [index, id] of tokens.ids.entries()) {
+    const length = tokens.lengthOf(index);
+    const isUnmade = length > 1 && length <= LONGEST_TOKEN && last[id] < 0 && !addedIds.has(id);
+    if (isUnmade && isUtf8(tokens.bytesOf(index))) found.set(id, tokens.bytesOf(index));
+  }
+  return found;
+}
+
+function* chain<T>(...all: readonly Iterable<T>[]): Generator<T> {
+  for (const each of all) yield* each;
+}
+
 /** The bytes of the tokens, and behind them each byte: where it starts. */
 function sourceOf({ tokens: { bytes } }: TokenizerModel): readonly [source: Uint8Array, bytesAt: number] {
   return [Buffer.concat([bytes, Uint8Array.from({ length: 256 }, (_, byte) => byte)]), bytes.length];
 }
 
-function asNumbered(model: TokenizerModel, made: Int32Array): NumberedTokens {
+function asNumbered(model: TokenizerModel, made: Int32Array, whole: Whole): NumberedTokens {
   const { tokens, byteIds } = model;
   const [source, bytesAt] = sourceOf(model);
-  const tables = new NumberedTokens(Math.max(...byteIds, made.length > 0 ? tokens.ids[made[made.length - 1]] : 0) + 1, source, null, null);
+  const tables = new NumberedTokens(
+    Math.max(...byteIds, ...whole.keys(), made.length > 0 ? tokens.ids[made[made.length - 1]] : 0) + 1,
+    source,
+    null,
+    null,
+  );
   for (let byte = 0; byte < 256; byte++) tables.set(byteIds[byte], bytesAt + byte, 1);
   for (const index of made)
     if (tokens.lengthOf(index) <= LONGEST_TOKEN) tables.set(tokens.ids[index], tokens.startOf(index), tokens.lengthOf(index));
@@ -105,12 +131,12 @@ function asNumbered(model: TokenizerModel, made: Int32Array): NumberedTokens {
  * The bytes, then the first bytes of characters, which no text is left with, the characters, and
  * what merges make.
  */
-function renumbered(model: TokenizerModel, made: Int32Array): NumberedTokens {
+function renumbered(model: TokenizerModel, made: Int32Array, whole: Whole): NumberedTokens {
   const { tokens, byteIds } = model;
   const [source, bytesAt] = sourceOf(model);
   const characters = charactersOf(model);
   const prefixes = prefixesOf(model, characters);
-  const external = new Uint32Array(256 + prefixes.length + characters.length + made.length);
+  const external = new Uint32Array(256 + prefixes.length + characters.length + made.length + whole.size);
   const inner = new Int32Array(MOST_FILE_IDS).fill(-1);
   const tables = new NumberedTokens(external.length, source, external, inner);
   let id = 0;
@@ -130,6 +156,7 @@ function renumbered(model: TokenizerModel, made: Int32Array): NumberedTokens {
       id++;
     }
   }
+  for (const outer of whole.keys()) external[id++] = outer;
   for (const [byte, outer] of byteIds.entries()) if (inner[outer] < 0) inner[outer] = byte;
   return tables;
 }
@@ -185,9 +212,14 @@ function* wholeTokens(tables: NumberedTokens): Generator<Uint8Array> {
 }
 
 /** Tokens that no text is encoded to, or whose bytes the tables do not hold. */
-function decodeOnly(model: TokenizerModel, last: Int32Array): Map<number, Uint8Array> {
+function decodeOnly(model: TokenizerModel, last: Int32Array, whole: Whole): Map<number, Uint8Array> {
   const { added, byteIds, tokens } = model;
-  const held = new Set([...byteIds, ...charactersOf(model).map((index) => tokens.ids[index]), ...added.map(({ id }) => id)]);
+  const held = new Set([
+    ...byteIds,
+    ...charactersOf(model).map((index) => tokens.ids[index]),
+    ...added.map(({ id }) => id),
+    ...whole.keys(),
+  ]);
   const found = new Map<number, Uint8Array>();
   for (const [index, id] of tokens.ids.entries()) {
     const isMade = last[id] >= 0 && tokens.lengthOf(index) <= LONGEST_TOKEN;

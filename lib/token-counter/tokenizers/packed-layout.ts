@@ -17,7 +17,7 @@ import { PREFIX_SPACES, SPLITS, type AddedToken, type PrefixSpace, type SplitNam
  */
 const MAGIC = 0x544c464e;
 /** Raised whenever a packed file of before would be read wrongly. */
-export const PACKED_VERSION = 1;
+export const PACKED_VERSION = 2;
 const CRC_END = 12;
 const HEADER_BYTES = 40;
 const NONE = 0xffff_ffff;
@@ -32,7 +32,7 @@ const IDS_PER_STEP = 1 << 13;
 /** Bytes of the longest token that the tables hold. */
 export const LONGEST_TOKEN = 128;
 
-const KINDS = ['plain', 'plain-normalized', 'special', 'decode-only'] as const;
+const KINDS = ['plain', 'plain-normalized', 'special', 'decode-only', 'whole'] as const;
 type Kind = (typeof KINDS)[number];
 
 /** Two tokens, by their ids in the tables, that make one of more than `LONGEST_TOKEN` bytes. */
@@ -53,13 +53,16 @@ export interface PackedParts {
   readonly long: readonly LongMerge[];
   readonly spanned: Buffer;
   readonly decodeOnly: ReadonlyMap<number, Uint8Array>;
+  /** Tokens that only a piece as a whole is, by the file's ids. */
+  readonly whole: ReadonlyMap<number, Uint8Array>;
 }
 
 /** Writes a packed tokenizer. */
-export function writePacked({ model, tokens, derived, external, long, spanned, decodeOnly }: PackedParts): Buffer {
+export function writePacked({ model, tokens, derived, external, long, spanned, decodeOnly, whole }: PackedParts): Buffer {
   const added = [
     ...model.added.map((token): [number, Kind, Uint8Array] => [token.id, kindOf(token), Buffer.from(token.content)]),
     ...[...decodeOnly].map(([id, bytes]): [number, Kind, Uint8Array] => [id, 'decode-only', bytes]),
+    ...[...whole].map(([id, bytes]): [number, Kind, Uint8Array] => [id, 'whole', bytes]),
   ];
   const form = ['none', 'nfc', 'nfkc'].indexOf(model.normalizer);
   const flags = form | (model.spaces ? 4 : 0) | (PREFIX_SPACES.indexOf(model.prefixSpace) << 3);
@@ -108,6 +111,8 @@ export class PackedTokenizer {
   readonly specials: ReadonlyMap<string, number>;
   /** Bytes of added tokens, and of those that the tables do not hold, by id. */
   readonly outside: ReadonlyMap<number, Uint8Array>;
+  /** Tokens that merges do not make, by the file's ids: a piece is one as a whole. */
+  readonly whole: ReadonlyMap<number, Uint8Array>;
   /** Those of `outside` that the tables hold, too: there they are as a text has them. */
   readonly heldOutside: ReadonlySet<number> = new Set();
   readonly longMerges: Uint32Array;
@@ -151,6 +156,7 @@ export class PackedTokenizer {
     this.plainNormalized = added.plainNormalized;
     this.specials = added.specials;
     this.outside = added.outside;
+    this.whole = added.whole;
   }
 
   /** Opens a packed file in steps; `undefined` if it is of another version, or damaged. */
@@ -183,7 +189,7 @@ function header(data: Buffer): number[] {
   return Array.from({ length: 7 }, (_, index) => data.readUInt32LE(CRC_END + index * 4));
 }
 
-interface AddedTables extends Pick<PackedTokenizer, 'plain' | 'plainNormalized' | 'specials' | 'outside'> {
+interface AddedTables extends Pick<PackedTokenizer, 'plain' | 'plainNormalized' | 'specials' | 'outside' | 'whole'> {
   /** Where they end in the file. */
   readonly end: number;
 }
@@ -191,7 +197,7 @@ interface AddedTables extends Pick<PackedTokenizer, 'plain' | 'plainNormalized' 
 function* readAdded(data: Buffer): Generator<undefined, AddedTables> {
   const [plain, specials] = [new Map<string, number>(), new Map<string, number>()];
   const plainNormalized = new Set<string>();
-  const outside = new Map<number, Uint8Array>();
+  const [outside, whole] = [new Map<number, Uint8Array>(), new Map<number, Uint8Array>()];
   const [, , , , count] = header(data);
   let end = HEADER_BYTES;
   for (let index = 0; index < count; index++) {
@@ -200,11 +206,12 @@ function* readAdded(data: Buffer): Generator<undefined, AddedTables> {
     const bytes = data.subarray(end + 12, end + 12 + length);
     end += 12 + length;
     outside.set(id, bytes);
-    if (KINDS[kind] === 'decode-only') continue;
+    if (KINDS[kind] === 'whole') whole.set(id, bytes);
+    if (KINDS[kind] === 'decode-only' || KINDS[kind] === 'whole') continue;
     (KINDS[kind] === 'special' ? specials : plain).set(bytes.toString(), id);
     if (KINDS[kind] === 'plain-normalized') plainNormalized.add(bytes.toString());
   }
-  return { plain, plainNormalized, specials, outside, end };
+  return { plain, plainNormalized, specials, outside, whole, end };
 }
 
 function isPacked(data: Buffer): boolean {

@@ -55,7 +55,8 @@ export function readTekken(json: unknown): TokenizerModel {
     tokens.set(rank + offset, Buffer.from(bytes, 'base64').toString('latin1'));
   }
   if (specials !== undefined && !Array.isArray(specials)) throw new TokenizerError('special_tokens', specials, 'must be an array');
-  const names = (specials ?? OLD_SPECIALS.map((token_str, rank) => ({ rank, token_str }))).map((entry, index): AddedToken => {
+  const given = (specials ?? OLD_SPECIALS.map((text, rank) => ({ rank, token_str: text }))) as NonNullable<Tekken['special_tokens']>;
+  const names = given.map((entry, index): AddedToken => {
     const { rank, token_str: content } = entry ?? {};
     if (!isFileId(rank) || typeof content !== 'string')
       throw new TokenizerError(`special_tokens[${index}]`, content, 'must have a rank and a text');
@@ -75,6 +76,7 @@ function modelOf(tokens: Map<number, string>, split: SplitName, added: readonly 
     tokens: table,
     byteIds: table.byteIds() as number[],
     merges: mergesOf(tokens),
+    ignoresMerges: true,
     added,
     bos: null,
   };

@@ -15,9 +15,10 @@ export function pairHash(left: number, right: number): number {
 
 /**
  * The pairs of adjacent characters that some token spans: texts may be cut at all others. Behind
- * ASCII nothing is cut, so those pairs are there only `withAscii`.
+ * ASCII nothing is cut, so those pairs are there only `withAscii`. `whole`: tokens that only whole
+ * pieces are.
  */
-export function spannedPairs(tokens: Iterable<Uint8Array>, withAscii: boolean): Buffer {
+export function spannedPairs(tokens: Iterable<Uint8Array>, withAscii: boolean, whole: Iterable<Uint8Array>): Buffer {
   const bitmap = Buffer.alloc(PAIR_BITMAP_BYTES);
   const partial = new Set<string>();
   const set = (left: number, right: number): void => {
@@ -46,7 +47,26 @@ export function spannedPairs(tokens: Iterable<Uint8Array>, withAscii: boolean): 
       start = at;
     }
   }
+  for (const token of whole) keepWhole(bitmap, token);
   return bitmap;
+}
+
+/** No part of a piece may be taken for a token that only whole pieces are: no cut at its ends. */
+function keepWhole(bitmap: Buffer, token: Uint8Array): void {
+  const first = keyOf(token, 0, characterLength(token[0]));
+  for (let left = 0; left < 1 << LINE_BITS; left++) {
+    const bit = (pairHash(0, first) & -(1 << LINE_BITS)) | left;
+    bitmap[bit >> 3] |= 1 << (bit & 7);
+  }
+  let start = token.length - 1;
+  while ((token[start] & 0xc0) === 0x80) start--;
+  const column = pairHash(keyOf(token, start, token.length), 0) & ((1 << LINE_BITS) - 1);
+  // Behind ASCII nothing is cut.
+  if (token[start] < 0x80) return;
+  for (let line = 0; line < 1 << (PAIR_HASH_BITS - LINE_BITS); line++) {
+    const bit = (line << LINE_BITS) | column;
+    bitmap[bit >> 3] |= 1 << (bit & 7);
+  }
 }
 
 /** Bytes of the character whose first byte in UTF-8 is `lead`. */

@@ -49,7 +49,9 @@ export interface SpelledVocabulary {
   readonly made: Uint32Array;
 }
 
-/** Writes the bytes of the token `texts[start..end]` to `target` at `at`; returns their end, or -1. */
+/**
+ * Writes the bytes of the token `texts[start..end]` to `target` at `at`; returns their end, or -1.
+ */
 export type Respell = (texts: Uint8Array, start: number, end: number, target: Uint8Array, at: number) => number;
 
 /** The tokens by their bytes, less those that stand for none. */

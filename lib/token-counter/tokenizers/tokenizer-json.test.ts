@@ -2,8 +2,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tokenizerPackages } from '../../../test/support/tokenizer-packages.js';
 import { TOKENIZER_FIXTURES } from '../../../test/support/tokenizer-files.js';
+import { atOnce } from '../../common/next-turn.js';
 import { openNativeBinding } from '../../engine/native-binding.js';
+import type { TokenCounterEngine } from '../engine/engine.js';
+import { NativeTokenCounterEngine } from '../engine/native.js';
+import { TypeScriptTokenCounterEngine } from '../engine/typescript.js';
 import { packTokenizer } from './pack.js';
+import { PackedTokenizer } from './packed-layout.js';
 import { readTokenizer } from './read-tokenizer.js';
 import { readTokenizerJson } from './tokenizer-json.js';
 import { SPLITS } from './tokenizer-model.js';
@@ -23,6 +28,11 @@ describe('readTokenizerJson', () => {
     [[], 'tokenizer.json', 'must be an object'],
     [beside({ model: null }), 'model', 'must be an object'],
     [inModel({ type: 'WordPiece' }), 'model.type', 'must be BPE'],
+    [
+      { ...fixture('characters'), model: { ...fixture('characters').model, ignore_merges: true } },
+      'model.ignore_merges',
+      'must be false for a vocabulary of characters',
+    ],
     [inModel({ dropout: 0.1 }), 'model.dropout', 'must be 0'],
     [inModel({ unk_token: '<unk>' }), 'model.unk_token', 'must be null'],
     [inModel({ end_of_word_suffix: '</w>' }), 'model.end_of_word_suffix', 'must be empty'],
@@ -45,6 +55,43 @@ describe('readTokenizerJson', () => {
 });
 
 const { binding } = openNativeBinding();
+const engines: TokenCounterEngine[] = [new TypeScriptTokenCounterEngine(), ...(binding ? [new NativeTokenCounterEngine(binding)] : [])];
+
+describe.each(engines.map((engine) => [engine.engine, engine] as const))('ignore_merges in the %s engine', (_, engine) => {
+  /** The fixture without the merge of its last word that is a part of no other token. */
+  function withoutMerge(ignoreMerges: boolean): readonly [handle: number, id: number, text: string] {
+    const { model, ...file } = fixture('cl100k');
+    const merges = model.merges as [string, string][];
+    const isPart = (token: string): boolean => merges.some((pair) => pair.includes(token));
+    const [left, right] = merges.filter(([a, b]) => /^[a-z]+$/.test(a + b) && !isPart(a + b)).at(-1) as [string, string];
+    const others = merges.filter(([a, b]) => a !== left || b !== right);
+    const changed = { ...file, model: { ...model, merges: others, ignore_merges: ignoreMerges } };
+    const packed = packTokenizer(readTokenizerJson(changed));
+    const tokenizer = atOnce(PackedTokenizer.opening('test', `ignore-merges-${ignoreMerges}`, packed)) as PackedTokenizer;
+    const id = model.vocab[`${left}${right}`] as number;
+    return [engine.load(tokenizer), id, Buffer.from(engine.decode(Uint32Array.of(id), engine.load(tokenizer))).toString()];
+  }
+
+  it('takes a piece for a token that merges do not make, but no part of a piece', () => {
+    const [handle, id, text] = withoutMerge(true);
+    const ids = (other: string): number[] => {
+      const found = Array.from(engine.encode(other, handle));
+      expect(engine.count(other, handle)).toBe(found.length);
+      return found;
+    };
+    expect(text).toMatch(/^[a-z]+$/);
+    expect(ids(text)).toEqual([id]);
+    for (const longer of [`${text}q`, `${text}Foo`, `${text}字字字字字字字字`, `字字字字${text}字字`])
+      expect(ids(longer)).not.toContain(id);
+    expect(engine.prefixLength(`${text}.`, handle, 1)).toBe(text.length);
+  });
+
+  it('does not without ignore_merges', () => {
+    const [handle, id, text] = withoutMerge(false);
+    expect(Array.from(engine.encode(text, handle))).not.toContain(id);
+  });
+});
+
 const FILES = [...SPLITS.map((name) => join(TOKENIZER_FIXTURES, `${name}.json`)), ...tokenizerPackages().map(({ file }) => file)];
 
 (binding ? describe : describe.skip)('readTokenizer with the addon', () => {

@@ -41,6 +41,7 @@ export function readTokenizerJson(json: unknown, spelled?: SpelledVocabulary): T
     tokens,
     byteIds: byteIdsOf(tokens, isCharacters ? fallbackIds(vocabulary) : []),
     merges: { left: vocabulary.left, right: vocabulary.right, made: vocabulary.made, rank: vocabulary.left.map((_, rank) => rank) },
+    ignoresMerges: model.ignore_merges === true,
     added,
     bos: readBos(file.post_processor),
   };
@@ -52,6 +53,8 @@ function checkModel(model: Json): void {
   if (typeof dropout === 'number' && dropout > 0) throw new TokenizerError('model.dropout', dropout, 'must be 0');
   for (const key of ['continuing_subword_prefix', 'end_of_word_suffix'])
     if (typeof model[key] === 'string' && model[key] !== '') throw new TokenizerError(`model.${key}`, model[key], 'must be empty');
+  if (isFallback === true && model.ignore_merges === true)
+    throw new TokenizerError('model.ignore_merges', true, 'must be false for a vocabulary of characters');
   if (isFallback !== true && typeof unknown === 'string' && unknown !== '')
     throw new TokenizerError('model.unk_token', unknown, 'must be null for a vocabulary that has all bytes');
 }

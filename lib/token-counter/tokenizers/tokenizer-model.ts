@@ -51,6 +51,8 @@ export interface TokenizerModel {
   /** The token of each byte. */
   readonly byteIds: readonly number[];
   readonly merges: Merges;
+  /** A piece that is a token as a whole is that token, even if merges do not make it. */
+  readonly ignoresMerges: boolean;
   readonly added: readonly AddedToken[];
   /** The token that starts a prompt, or `null`. */
   readonly bos: number | null;

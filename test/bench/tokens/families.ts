@@ -94,7 +94,7 @@ async function unseenRow(
   const late = [...difference].filter(([, { tokens }]) => tokens > 0).map(([name, { tokens, of }]) => [name, `${tokens} of ${of}`]);
   return rowOf(family, 'JavaScript, unseen', samples, bytesOf(slices.slice(warmUp, warmUp + rounds * perRound)) / rounds, {
     ...wrong,
-    ...Object.fromEntries(late),
+    ...(Object.fromEntries(late) as Record<string, string>),
   });
 }
 

@@ -71,7 +71,10 @@ impl Encoder<'_> {
                 return;
             }
             let before = self.ids.len();
-            let id = self.vocabulary.find(at, len);
+            let mut id = self.vocabulary.find(at, len);
+            if id == NONE {
+                id = self.vocabulary.find_whole(std::slice::from_raw_parts(at, len));
+            }
             if id == NONE {
                 self.push_merged(at, len);
             } else {
@@ -87,7 +90,11 @@ impl Encoder<'_> {
     unsafe fn push_long(&mut self, at: *const u8, len: usize) {
         // SAFETY: the caller's.
         unsafe {
-            let id = self.vocabulary.find_long(std::slice::from_raw_parts(at, len));
+            let piece = std::slice::from_raw_parts(at, len);
+            let id = match self.vocabulary.find_long(piece) {
+                NONE => self.vocabulary.find_whole(piece),
+                id => id,
+            };
             if id != NONE {
                 self.ids.push(id);
                 return;

@@ -60,7 +60,7 @@ impl Encoding {
 
     /// A tokenizer of a file.
     pub(crate) fn of_packed(packed: Packed) -> Self {
-        let vocabulary = Vocabulary::with_long_merges(packed.vocabulary, &packed.long);
+        let vocabulary = Vocabulary::with_others(packed.vocabulary, &packed.long, packed.whole);
         Self::with(packed.pattern, vocabulary, Input::new(&packed.input), packed.external.map(FileIds::new))
     }
 

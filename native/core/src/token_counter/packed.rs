@@ -7,9 +7,10 @@ use crate::token_counter::bpe::vocabulary::{DERIVED_BYTES, LongMerge, NONE};
 use crate::token_counter::input::{AddedToken, Form, InputRules, PrefixSpace};
 use crate::token_counter::split::pattern::Pattern;
 use crate::token_counter::split::spanned::SPANNED_BYTES;
+use std::collections::HashMap;
 
 const MAGIC: u32 = 0x544c_464e;
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Ids have 19 bits in the tables.
 const MOST_IDS: usize = 1 << 19;
 /// Of the file's ids, as `tokenizer-model.ts` checks them.
@@ -17,12 +18,16 @@ const MOST_FILE_IDS: u32 = 1 << 20;
 /// Kinds of added tokens: control tokens are the caller's business, others can only be decoded.
 const PLAIN: u32 = 0;
 const PLAIN_NORMALIZED: u32 = 1;
+/// A token that only a piece as a whole is.
+const WHOLE: u32 = 4;
 
 /// A packed tokenizer.
 pub struct Packed {
     pub pattern: Pattern,
     pub input: InputRules,
     pub long: Vec<LongMerge>,
+    /// Tokens that merges do not make, by the tables' ids: a piece is one as a whole.
+    pub whole: Vec<(u32, Vec<u8>)>,
     /// The file's id of each token of the tables.
     pub external: Option<Box<[u32]>>,
     /// What `Vocabulary::new` takes.
@@ -88,10 +93,14 @@ impl Packed {
             _ => PrefixSpace::First,
         };
         let mut input = InputRules { form, spaces: flags & 4 != 0, prefix_space, added: Vec::new() };
+        let mut whole = Vec::new();
         for _ in 0..added {
             let words = from.words(3)?;
             let text = from.take(words[2] as usize)?;
-            if words[1] == PLAIN || words[1] == PLAIN_NORMALIZED {
+            if words[1] == WHOLE {
+                check(!text.is_empty() && text.len() <= MAX_LONG, "a whole token")?;
+                whole.push((words[0], text.to_vec()));
+            } else if words[1] == PLAIN || words[1] == PLAIN_NORMALIZED {
                 let text = std::str::from_utf8(text).map_err(|_| CoreError::PackedTokenizer("an added token"))?;
                 check(!text.is_empty(), "an added token")?;
                 input.added.push(AddedToken { id: words[0], text: text.to_owned(), normalized: words[1] == PLAIN_NORMALIZED });
@@ -105,6 +114,13 @@ impl Packed {
         }
         let external = if is_mapped == 1 { Some(from.words(ids)?.into_boxed_slice()) } else { None };
         check(external.iter().flatten().all(|id| *id < MOST_FILE_IDS || *id == NONE), "an id of the file")?;
+        if let Some(external) = &external {
+            let inner: HashMap<u32, u32> = external.iter().enumerate().map(|(inner, outer)| (*outer, inner as u32)).collect();
+            for (id, _) in &mut whole {
+                *id = *inner.get(id).ok_or(CoreError::PackedTokenizer("a whole token"))?;
+            }
+        }
+        check(whole.iter().all(|(id, _)| (*id as usize) < ids), "a whole token")?;
         let start = from.at;
         check(from.word()? as usize == ids, "the number of ids")?;
         let lengths = from.take(ids)?;
@@ -116,7 +132,7 @@ impl Packed {
         let end = from.at;
         // For the life of the process, as the tables are.
         let bytes: &'static [u8] = Vec::leak(bytes);
-        Ok(Self { pattern, input, long: long_merges, external, vocabulary: &bytes[start..end] })
+        Ok(Self { pattern, input, long: long_merges, whole, external, vocabulary: &bytes[start..end] })
     }
 }
 

@@ -7,6 +7,7 @@ use crate::token_counter::bpe::filter::Filter;
 use crate::token_counter::bpe::key::Key;
 use crate::token_counter::bpe::lengths::{Lengths, finish, step};
 pub use crate::token_counter::bpe::lengths::{MAX_LONG, MAX_SHORT};
+use std::collections::HashMap;
 
 /// No token.
 pub const NONE: u32 = u32::MAX;
@@ -36,8 +37,11 @@ pub struct Vocabulary {
     pub(crate) join_lines: usize,
     /// Longer tokens: ids plus one, open addressing.
     pub(crate) long: Vec<u32>,
-    /// Ids and lengths of tokens above [`MAX_LONG`] bytes, which only merging finds.
+    /// Ids and lengths of tokens above [`MAX_LONG`] bytes, which only merging finds, and of those in
+    /// `whole`.
     longer: Vec<(u32, u32)>,
+    /// Tokens that merging their bytes does not make: a piece is one as a whole.
+    whole: HashMap<Vec<u8>, u32>,
     /// Bit per token: one of the merges that make it comes before one that makes a part of it.
     /// Empty if there is none.
     irregular: Vec<u64>,
@@ -114,6 +118,7 @@ impl Vocabulary {
             join_lines: lines_for(count),
             long: vec![0; (long_count * 3).next_power_of_two()],
             longer: Vec::new(),
+            whole: HashMap::new(),
             irregular: Vec::new(),
             early: Vec::new(),
         };
@@ -126,9 +131,11 @@ impl Vocabulary {
         vocabulary
     }
 
-    /// The same with tokens of more than [`MAX_LONG`] bytes.
-    pub fn with_long_merges(packed: &'static [u8], merges: &[LongMerge]) -> Self {
+    /// The same with tokens of more than [`MAX_LONG`] bytes, and those that merges do not make.
+    pub fn with_others(packed: &'static [u8], merges: &[LongMerge], whole: Vec<(u32, Vec<u8>)>) -> Self {
         let mut vocabulary = Self::new(packed);
+        vocabulary.longer.extend(whole.iter().map(|(id, bytes)| (*id, bytes.len() as u32)));
+        vocabulary.whole = whole.into_iter().map(|(id, bytes)| (bytes, id)).collect();
         for merge in merges {
             vocabulary.insert_join(merge.left, merge.right, merge.made);
             vocabulary.longer.push((merge.made, merge.length));
@@ -351,6 +358,23 @@ impl Vocabulary {
                 _ => self.find_long(std::slice::from_raw_parts(at, len)),
             }
         }
+    }
+
+    /// The token that a piece is as a whole, though merging its bytes does not make it, or `NONE`.
+    #[inline(always)]
+    pub fn find_whole(&self, piece: &[u8]) -> u32 {
+        if self.whole.is_empty() { NONE } else { self.whole.get(piece).copied().unwrap_or(NONE) }
+    }
+
+    /// Whether a piece of more than [`MAX_SHORT`] bytes is a token.
+    #[inline(always)]
+    pub fn is_long_token(&self, piece: &[u8]) -> bool {
+        self.find_long(piece) != NONE || self.find_whole(piece) != NONE
+    }
+
+    /// Tokens that merging their bytes does not make.
+    pub fn whole_tokens(&self) -> impl Iterator<Item = &[u8]> {
+        self.whole.keys().map(Vec::as_slice)
     }
 
     /// The token of 3 to 13 bytes with this key, or `NONE`.

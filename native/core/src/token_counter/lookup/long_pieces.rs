@@ -4,7 +4,7 @@ use crate::token_counter::bpe::key::MAX_KEY;
 use crate::token_counter::bpe::long_merge::{MAX_BLOCK, MAX_BLOCKS, MAX_LARGE};
 use crate::token_counter::bpe::merge::{MAX_DEFINED, merged_count, merged_counts};
 use crate::token_counter::bpe::piece::Piece;
-use crate::token_counter::bpe::vocabulary::{MAX_LONG, NONE};
+use crate::token_counter::bpe::vocabulary::MAX_LONG;
 use crate::token_counter::cache::{Cache, MAX_MEDIUM};
 use crate::token_counter::lookup::counter::{Counter, LONG_UNKNOWN, WIDE_UNKNOWN};
 use crate::token_counter::lookup::unknown_pieces::MERGING;
@@ -64,7 +64,7 @@ impl Counter<'_> {
                     self.total += count;
                     again[again_len].write(piece);
                     again_len += usize::from(count == MERGING);
-                } else if self.vocabulary.find_long(std::slice::from_raw_parts(at, piece.len())) != NONE {
+                } else if self.vocabulary.is_long_token(std::slice::from_raw_parts(at, piece.len())) {
                     self.cache.remember_medium(&place, 1);
                     self.total += 1;
                 } else {
@@ -100,7 +100,7 @@ impl Counter<'_> {
             for i in 0..waiting {
                 let piece = self.wide_unknown[i].assume_init();
                 let bytes = std::slice::from_raw_parts(self.start.add(piece.start()), piece.len());
-                if self.vocabulary.find_long(bytes) != NONE {
+                if self.vocabulary.is_long_token(bytes) {
                     self.remember_wide(piece, 1);
                 } else if piece.len() <= MAX_DEFINED {
                     defined[defined_len].write(piece);
@@ -181,7 +181,7 @@ impl Counter<'_> {
             parts(vocabulary.spanned, at, len, |part, length| {
                 count += if length <= MAX_KEY {
                     self.count_one(part, length)
-                } else if vocabulary.find_long(std::slice::from_raw_parts(part, length)) != NONE {
+                } else if vocabulary.is_long_token(std::slice::from_raw_parts(part, length)) {
                     1
                 } else if length <= MAX_DEFINED {
                     merged_count(vocabulary, part, length)

@@ -107,7 +107,8 @@ impl Counter<'_> {
                 return Some(count);
             }
             let id = if (3..=MAX_SHORT).contains(&len) { self.vocabulary.find_short(key, len) } else { self.vocabulary.find(at, len) };
-            let count = if id == NONE { self.cache.merged(place)? } else { 1 };
+            let is_token = id != NONE || self.vocabulary.find_whole(std::slice::from_raw_parts(at, len)) != NONE;
+            let count = if is_token { 1 } else { self.cache.merged(place)? };
             self.cache.remember_small(place, count);
             Some(count)
         }

@@ -24,13 +24,25 @@ pub struct CaseCuts {
 impl CaseCuts {
     pub fn new(vocabulary: &Vocabulary) -> Self {
         let mut cuts = Self::everywhere();
-        for token in (0..vocabulary.len() as u32).filter_map(|id| vocabulary.token(id)) {
+        let tokens = (0..vocabulary.len() as u32).filter_map(|id| vocabulary.token(id));
+        for token in tokens.chain(vocabulary.whole_tokens()) {
             // Nearly all have none.
             if !token[1..].iter().any(u8::is_ascii_uppercase) {
                 continue;
             }
             for border in (1..token.len()).filter(|at| token[at - 1].is_ascii_lowercase() && token[*at].is_ascii_uppercase()) {
                 cuts.insert(&token[..border], &token[border..]);
+            }
+        }
+        // A part must not be taken for a piece that is a token as a whole.
+        for token in vocabulary.whole_tokens() {
+            for letter in b'a'..=b'z' {
+                if token[token.len() - 1].is_ascii_lowercase() {
+                    cuts.insert(token, &[letter.to_ascii_uppercase()]);
+                }
+                if token[0].is_ascii_uppercase() {
+                    cuts.insert(&[letter], token);
+                }
             }
         }
         cuts

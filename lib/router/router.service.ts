@@ -162,6 +162,24 @@ export class RouterService implements Capability {
   }
 
   /**
+   * Reports that a provider has begun to answer, for streams.
+   * @internal
+   */
+  answering(pick: RouterPick): void {
+    if (!this.settings.learnLimits) return;
+    this.core.answering(pick);
+    this.freed();
+  }
+
+  /**
+   * Gives a pick back for which nothing was sent: it counts as never made.
+   * @internal
+   */
+  unused(pick: RouterPick): void {
+    if (this.core.unused(pick)) this.freed();
+  }
+
+  /**
    * Reads the limits that a provider tells in the headers of an answer, of OpenAI's and Anthropic's
    * names; nothing without `learnLimits`. `LlmClient` does it for its own calls; an app that sends
    * itself calls it before `succeeded` or `failed`.

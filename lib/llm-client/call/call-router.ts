@@ -8,5 +8,15 @@ export type { Pick as Selection, RoutingContext } from '../../router/routing-con
 /** What a call needs of the router. */
 export type CallRouter = Pick<
   RouterService,
-  'acquire' | 'succeeded' | 'failed' | 'cancelled' | 'healthyCount' | 'fallbacksOf' | 'knownName' | 'deployments' | 'settings'
+  | 'acquire'
+  | 'succeeded'
+  | 'failed'
+  | 'cancelled'
+  | 'unused'
+  | 'answering'
+  | 'healthyCount'
+  | 'fallbacksOf'
+  | 'knownName'
+  | 'deployments'
+  | 'settings'
 >;

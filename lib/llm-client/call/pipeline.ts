@@ -125,7 +125,7 @@ export class CallPipeline<R> {
         const denial = await call.budget.heldFor(priced, client.maxOutputOf);
         if (denial === undefined) return selection;
         // Others may use the deployment meanwhile.
-        client.router.cancelled(selection, { promptTokens: 0, completionTokens: 0 });
+        client.router.unused(selection);
         const late = await waiting.waitForBudget(denial);
         if (late !== undefined) return late;
       }

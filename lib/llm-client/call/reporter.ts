@@ -72,7 +72,8 @@ export class CallReporter implements AttemptReporter {
     });
   }
 
-  firstChunk({ firstChunkAtMs = NaN, startedAtMs, observed }: Attempt): void {
+  firstChunk({ firstChunkAtMs = NaN, startedAtMs, observed, selection }: Attempt): void {
+    this.router.answering(selection);
     this.firstChunks.record(firstChunkAtMs - startedAtMs);
     observed?.firstChunk();
   }

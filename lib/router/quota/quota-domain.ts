@@ -41,6 +41,14 @@ export interface QuotaBooking {
 /** The gate without a `Retry-After`; doubled while probes are refused, up to a minute. */
 const FIRST_CLOSED_MS = 1_000;
 const LONGEST_CLOSED_MS = 60_000;
+/**
+ * Whatever a provider tells: after this time without a request one goes and asks. Providers tell
+ * resets of hours for daily limits, and some tell nonsense.
+ */
+const LONGEST_WAIT_MS = 5 * 60_000;
+/** A probe without an answer: another one goes. */
+const LONGEST_PROBE_MS = 60_000;
+const SLOWEST_PER_MINUTE = 1;
 /** Fewer requests say little about their rate. */
 const FEWEST_MEASURED = 20;
 const MINUTE_MS = 60_000;
@@ -60,6 +68,8 @@ export class QuotaDomain {
   /** Since when they are counted: the first request, or the end of a closed gate. */
   private countedFromMs = -1;
 
+  private sentAtMs = 0;
+
   private closedUntilMs = 0;
   private refusedAtMs = -Infinity;
   /** Refused probes in a row. */
@@ -75,22 +85,25 @@ export class QuotaDomain {
   /** @param onClosed Called when a 429 closes it. */
   constructor(private readonly onClosed: () => void) {}
 
-  /** Until a request may go; 0: now, `Infinity`: when the probe has ended. */
+  /** Until a request may go, 5 minutes at most; 0: now, `Infinity`: when the probe has ended. */
   waitMs(cost: QuotaCost, nowMs: number): number {
     if (nowMs < this.closedUntilMs) return this.closedUntilMs - nowMs;
-    if (this.isProbeDue) return this.probe === undefined ? 0 : Infinity;
-    return Math.max(this.pace?.waitMs(nowMs) ?? 0, this.bucketsWaitMs(cost, this.sent, nowMs));
+    if (this.isProbeDue) return this.mayProbe(nowMs) ? 0 : Infinity;
+    const waitMs = Math.max(this.pace?.waitMs(nowMs) ?? 0, this.bucketsWaitMs(cost, this.sent, nowMs));
+    return Math.min(waitMs, Math.max(0, this.sentAtMs + LONGEST_WAIT_MS - nowMs));
   }
 
   /** A request is sent. Pass the booking it returns to `tell`, and to one of the three ends. */
   begin(cost: QuotaCost, nowMs: number): QuotaBooking {
-    for (const counted of Object.keys(this.sent) as Counted[]) this.sent[counted] += costOf(counted, cost);
+    for (const [counted, bucket] of this.buckets) bucket.advance(this.sent[counted], nowMs);
+    this.add(cost, 1);
+    this.sentAtMs = nowMs;
     if (this.pace?.isOver(nowMs) === true) this.pace = undefined;
     this.pace?.take(nowMs);
     this.openSlice(nowMs);
     this.taken[this.slice % SLICES]++;
     if (this.countedFromMs < 0) this.countedFromMs = nowMs;
-    const isProbe = this.isProbeDue && this.probe === undefined;
+    const isProbe = this.isProbeDue && this.mayProbe(nowMs);
     const booking = { domain: this, cost, atMs: nowMs, totals: { ...this.sent }, isProbe };
     if (isProbe) this.probe = booking;
     return booking;
@@ -113,7 +126,7 @@ export class QuotaDomain {
     this.taken.fill(0);
     this.countedFromMs = nowMs;
     // Where told limits explain the 429 they say how much may be sent.
-    this.pace = this.isExplained ? undefined : new Pace(this.perMinuteBefore, nowMs);
+    this.pace = this.isExplained ? undefined : new Pace(Math.max(SLOWEST_PER_MINUTE, this.perMinuteBefore), nowMs);
   }
 
   /** A 429. @param retryAfterMs As the provider asks for it. */
@@ -131,12 +144,18 @@ export class QuotaDomain {
     this.refusedAtMs = nowMs;
     this.onClosed();
     this.isProbeDue = true;
-    this.closedUntilMs = nowMs + (retryAfterMs ?? ownMs);
+    this.closedUntilMs = nowMs + Math.min(retryAfterMs ?? ownMs, LONGEST_WAIT_MS);
   }
 
   /** An end that says nothing about the quota: another failure, a caller who left. */
   ended(booking: QuotaBooking): void {
     if (booking === this.probe) this.probe = undefined;
+  }
+
+  /** Nothing was sent. */
+  unused(booking: QuotaBooking): void {
+    this.add(booking.cost, -1);
+    this.ended(booking);
   }
 
   state(nowMs: number): QuotaState {
@@ -145,6 +164,14 @@ export class QuotaDomain {
       closedForMs: Math.max(0, this.closedUntilMs - nowMs),
       refusedMsAgo: this.refusedAtMs === -Infinity ? undefined : nowMs - this.refusedAtMs,
     };
+  }
+
+  private mayProbe(nowMs: number): boolean {
+    return this.probe === undefined || nowMs - this.probe.atMs >= LONGEST_PROBE_MS;
+  }
+
+  private add(cost: QuotaCost, times: 1 | -1): void {
+    for (const counted of Object.keys(this.sent) as Counted[]) this.sent[counted] += times * costOf(counted, cost);
   }
 
   private bucketsWaitMs(cost: QuotaCost, sent: Readonly<Record<Counted, number>>, nowMs: number): number {

@@ -14,14 +14,15 @@ interface Reference {
 /** A limit at the moment for which the provider told it, and what was sent since. */
 export class ToldBucket {
   private limit = 0;
+  /** What was left at `atMs`, when `sentBefore` had been sent by our own count. */
   private remaining = 0;
+  private atMs = -Infinity;
+  private sentBefore = 0;
   /** What comes back in a millisecond. */
   private refill = 0;
   private resetAtMs = 0;
   /** When the request was sent whose answer told it: later requests are not in `remaining`. */
   private sentAtMs = -Infinity;
-  /** Sent in all by then, by our own count. */
-  private sentBefore = 0;
   private toldAtMs = 0;
   private reference: Reference | undefined = undefined;
   /** Whether the limit comes back all at once, when its window ends, and not bit by bit. */
@@ -36,11 +37,23 @@ export class ToldBucket {
     else if (this.refill === 0 || limit !== this.limit) this.refill = limit / USUAL_WINDOW_MS;
     this.limit = limit;
     this.remaining = remaining;
-    this.sentAtMs = sent.atMs;
+    this.atMs = this.sentAtMs = sent.atMs;
     this.sentBefore = sent.total;
     this.toldAtMs = nowMs;
     this.resetAtMs = sent.atMs + (resetMs ?? missing / this.refill);
     if (resetMs !== undefined) this.compareResets(sent);
+  }
+
+  /**
+   * A request is about to be sent. Without it, what was sent while the limit was full and what came
+   * back since would be set off against each other for ever.
+   */
+  advance(sent: number, nowMs: number): void {
+    this.remaining = this.level(sent, nowMs);
+    this.sentBefore = sent;
+    this.atMs = Math.max(this.atMs, nowMs);
+    // The next window is not told yet.
+    if (this.isStepped && nowMs >= this.resetAtMs) this.resetAtMs = nowMs + USUAL_WINDOW_MS;
   }
 
   /** Until `cost` fits, in milliseconds; 0: it fits now. @param sent In all, by our own count. */
@@ -56,9 +69,11 @@ export class ToldBucket {
     return { limit: this.limit, remaining: Math.max(0, Math.floor(this.level(sent, nowMs))), ageMs: nowMs - this.toldAtMs };
   }
 
+  /** At least minus the limit: of one window the provider would have refused the rest. */
   private level(sent: number, nowMs: number): number {
-    const back = this.isStepped ? (nowMs >= this.resetAtMs ? this.limit : 0) : Math.max(0, nowMs - this.sentAtMs) * this.refill;
-    return Math.min(this.limit, this.remaining + back) - (sent - this.sentBefore);
+    const { limit, remaining, sentBefore } = this;
+    const back = this.isStepped ? (nowMs >= this.resetAtMs ? Infinity : 0) : Math.max(0, nowMs - this.atMs) * this.refill;
+    return Math.max(Math.min(limit, remaining + back) - (sent - sentBefore), -limit);
   }
 
   /**

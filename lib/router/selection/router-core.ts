@@ -193,6 +193,28 @@ export class RouterCore {
     return true;
   }
 
+  /** The provider has begun its answer: a probe of its quota need not wait for the end. */
+  answering(pick: Pick): void {
+    const { quota } = Selection.checked(pick).booking;
+    quota?.domain.succeeded(quota, this.now());
+  }
+
+  /** Nothing was sent: it counts as if it had not been selected. */
+  unused(pick: Pick): boolean {
+    const selection = Selection.checked(pick);
+    if (selection.isReleased) return false;
+    const { slot, tokens, minute, quota } = selection.booking;
+    const nowMs = this.now();
+    selection.release();
+    quota?.domain.unused(quota);
+    if (minute !== minuteOf(nowMs)) this.states.end(slot);
+    else {
+      this.states.undo(slot, tokens, nowMs);
+      this.unreported?.add(slot, -1, -tokens, minute);
+    }
+    return true;
+  }
+
   /** The answer to a request told limits of its provider. */
   told(pick: Pick, limits: readonly ToldLimit[]): void {
     const { quota } = Selection.checked(pick).booking;
@@ -316,6 +338,7 @@ export class RouterCore {
   }
 }
 
+/** `max_tokens` is what the client writes. */
 function quotaCost(inputTokens: number, { maxTokens = 0 }: RoutingContext): QuotaCost {
-  return { inputTokens, maxTokens };
+  return { inputTokens, maxTokens: maxTokens > 0 ? maxTokens : 0 };
 }

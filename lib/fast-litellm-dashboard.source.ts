@@ -1,5 +1,6 @@
 import type { DashboardSource, DeploymentState, KeyState, PoolState, QueueState } from './dashboard/dashboard.source.js';
 import type { FastLiteLLM } from './fast-litellm.js';
+import type { ComponentStats } from './monitor/series/performance-series.js';
 import type { ApiKeyService } from './keys/api-keys.service.js';
 
 /** The data of the dashboard. @param keys `undefined`: an app without API keys */
@@ -47,11 +48,16 @@ function poolOf({ connectionPool }: FastLiteLLM): PoolState {
   };
 }
 
-function queueOf({ client }: FastLiteLLM): QueueState | null {
+function queueOf({ client, monitor }: FastLiteLLM): QueueState | null {
   const { queue } = client.status();
   if (queue === null) return null;
   const { length, most, promptTokens, drainPerSecond, refused, late, byClass } = queue;
-  const classes = Object.entries(byClass).map(([name, state]) => ({ name, ...state }));
+  const { operations = {} }: Partial<ComponentStats> = monitor.getPerformanceStats('llm_client').llm_client ?? {};
+  const classes = Object.entries(byClass).map(([name, state]) => {
+    const { window } = operations[`queue_wait_${name}`] ?? {};
+    const waits = window !== undefined && window.measuredCalls > 0 && { p50WaitMs: window.p50DurationMs, p95WaitMs: window.p95DurationMs };
+    return { name, ...state, ...waits };
+  });
   return { length, most, promptTokens, drainPerSecond, refused, late, classes };
 }
 

@@ -7,7 +7,9 @@ export interface MetricSample {
   readonly name: string;
   /** The text of Prometheus' HELP line. */
   readonly help: string;
-  readonly type: 'counter' | 'gauge';
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  /** Of a histogram: which of its series. A bucket has the label `le`, and counts all below it. */
+  readonly suffix?: '_bucket' | '_sum' | '_count';
   readonly value: number;
   /** Bounded sets only: never a key, a user or a secret. */
   readonly labels?: Readonly<Record<string, string>>;

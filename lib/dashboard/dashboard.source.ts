@@ -70,6 +70,9 @@ export interface QueueClassState {
   readonly length: number;
   /** How long the oldest has waited. */
   readonly oldestMs: number;
+  /** How long those have waited that went lately; `undefined` where none did. */
+  readonly p50WaitMs?: number;
+  readonly p95WaitMs?: number;
 }
 
 /** Calls that wait for a deployment. */

@@ -9,6 +9,8 @@ type Labels = NonNullable<MetricSample['labels']>;
 export interface MetricValue {
   readonly sharedLabels: Labels;
   readonly value: number;
+  /** Where it is not the family's name: of a histogram. */
+  readonly metricName?: string;
 }
 
 /** The samples of one name, one for each set of labels. */
@@ -68,7 +70,7 @@ export class MetricFamilies {
 /** One series of one name, and the last reading in which it had a value. */
 class Series {
   reading = 0;
-  latest: { readonly sharedLabels: Labels; value: number } | undefined = undefined;
+  latest: { readonly sharedLabels: Labels; value: number; readonly metricName?: string } | undefined = undefined;
 
   constructor(readonly labels: Labels) {}
 }
@@ -93,20 +95,21 @@ class KnownSeries {
     return (this.values = []);
   }
 
-  add({ type, value, labels = NO_LABELS, addsUp }: MetricSample): void {
+  add({ type, suffix, value, labels = NO_LABELS, addsUp }: MetricSample): void {
     // A source that passes the same object again saves building its key.
-    let series = this.byLabels.get(labels);
+    let series = suffix === undefined ? this.byLabels.get(labels) : this.seriesOf(labels, suffix);
     if (series === undefined) this.byLabels.set(labels, (series = this.seriesOf(labels)));
     if (series === this.other && addsUp === false) return;
     const { latest } = series;
     if (latest === undefined || series.reading !== this.reading) {
       series.reading = this.reading;
-      this.values.push((series.latest = { sharedLabels: series.labels, value }));
-    } else latest.value = type === 'counter' || series === this.other ? latest.value + value : value;
+      const metricName = suffix && { metricName: this.name + suffix };
+      this.values.push((series.latest = { sharedLabels: series.labels, value, ...metricName }));
+    } else latest.value = type !== 'gauge' || series === this.other ? latest.value + value : value;
   }
 
-  private seriesOf(labels: Labels): Series {
-    const key = keyOf(labels);
+  private seriesOf(labels: Labels, suffix = ''): Series {
+    const key = suffix + keyOf(labels);
     const known = this.byKey.get(key);
     if (known !== undefined) return known;
     if (this.byKey.size >= this.maxSeries)

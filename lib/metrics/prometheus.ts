@@ -16,7 +16,7 @@ interface Described {
   readonly help: string;
   readonly type: MetricSample['type'];
   readonly aggregator: 'sum';
-  readonly values: readonly { readonly labels: Readonly<Record<string, string>>; readonly value: number }[];
+  readonly values: readonly { readonly labels: Readonly<Record<string, string>>; readonly value: number; readonly metricName?: string }[];
 }
 
 /** The same for the text format: prom-client caches the text of `sharedLabels` by its object. */
@@ -43,7 +43,7 @@ class DescribedMetric {
   }
 
   get(): Promise<Described> {
-    const values = this.read().map(({ sharedLabels, value }) => ({ labels: sharedLabels, value }));
+    const values = this.read().map(({ sharedLabels, value, metricName }) => ({ labels: sharedLabels, value, metricName }));
     return Promise.resolve({ ...this.described(), values });
   }
 

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { OPENAI_SDK, OTHERS, OURS, OURS_BY, OURS_MESSAGES, SDK_BY_OURS, startClients, type Client } from './clients/clients.js';
+import { OPENAI_SDK, OTHERS, OURS, OURS_BY, OURS_MESSAGES, OURS_WITH, SDK_BY_OURS, startClients, type Client } from './clients/clients.js';
 import { benchArguments, commandLine } from './harness/arguments.js';
 import { writeReport } from './harness/documents.js';
 import { environment } from './harness/environment.js';
@@ -15,6 +15,8 @@ const TARGET = 5;
 const MOST_BY_PROTOCOL = 1.5;
 /** What a call of the SDK by our `fetch` may cost, by its own. */
 const MOST_BY_FETCH = 1.2;
+/** What a queue with free places, or a hook that observes, may add to a call. */
+const MOST_BY_OPTION = 1.02;
 /** What a stream that passes unchanged may cost, by OpenAI's. */
 const MOST_BY_PASSING = 1.1;
 const WARM_UPS = 3;
@@ -82,6 +84,9 @@ function verdicts([one, sixteen, streams]: readonly Samples[]): Verdict[] {
       ),
       ...[...OURS_BY, OURS_MESSAGES].flatMap((name) =>
         atMost(`${name}, ${WIDTHS[at]} in flight`, times(samples, name), MOST_BY_PROTOCOL, " x OpenAI's protocol"),
+      ),
+      ...OURS_WITH.flatMap((name) =>
+        atMost(`${name}, ${WIDTHS[at]} in flight`, times(samples, name), MOST_BY_OPTION, ' x the call without'),
       ),
     ]),
     ...atMost(`${OURS_MESSAGES}, streamed`, times(streams, OURS_MESSAGES), MOST_BY_PASSING, " x OpenAI's protocol"),

@@ -27,6 +27,8 @@ export interface Clients {
 export const OURS = 'LlmClient.chat';
 export const OURS_BY = ['anthropic', 'gemini', 'bedrock'].map((protocol) => `${OURS}, ${protocol}`);
 export const OURS_MESSAGES = 'LlmClient.messages, anthropic';
+/** The same with what an operator may switch on: `llmClient.queue` with free places, a hook that only observes. */
+export const OURS_WITH = ['queue', 'observing hook'].map((what) => `${OURS}, with ${what}`);
 export const OPENAI_SDK = 'openai SDK';
 /** The SDK by our `fetch`: with routing, limits and fallbacks. */
 export const SDK_BY_OURS = 'openai SDK with llm.fetch()';
@@ -63,17 +65,22 @@ export async function startClients(): Promise<Clients> {
   const [{ port }] = (await once(child, 'message')) as [{ port: number }];
   const origin = `http://127.0.0.1:${port}`;
   const { FastLiteLLM } = require(join(ROOT, 'dist', 'lib', 'index.js')) as typeof Package;
-  const llm = new FastLiteLLM({
-    logger: SILENT,
-    router: { modelList: deployments(origin) },
-    // Counted and never denied.
-    rateLimit: { requestsPerMinute: 1_000_000_000, tokensPerMinute: 2_000_000_000 },
-    connectionPool: { maxConnections: MAX_CONNECTIONS, maxConnectionsPerEndpoint: MAX_CONNECTIONS },
-  });
+  const open = (more: Partial<Package.FastLiteLLMOptions> = {}): Package.FastLiteLLM =>
+    new FastLiteLLM({
+      logger: SILENT,
+      router: { modelList: deployments(origin) },
+      // Counted and never denied.
+      rateLimit: { requestsPerMinute: 1_000_000_000, tokensPerMinute: 2_000_000_000 },
+      connectionPool: { maxConnections: MAX_CONNECTIONS, maxConnectionsPerEndpoint: MAX_CONNECTIONS },
+      ...more,
+    });
+  const llm = open();
+  const others = [open({ llmClient: { queue: {} } }), open({ hooks: [{ onEnd: () => {} }] })];
   const pool = new Pool(origin, { connections: MAX_CONNECTIONS });
   return {
     all: [
       ...ours(llm),
+      ...others.map((each, at) => chatBy(each, OURS_WITH[at], 'gpt-4o')),
       openAiSdk(origin, (settings) => llm.fetch(settings)),
       openAiSdk(origin),
       anthropicSdk(origin),
@@ -82,7 +89,7 @@ export async function startClients(): Promise<Clients> {
       bareUndici(pool),
     ],
     close: async () => {
-      await Promise.all([llm.close(), pool.destroy()]);
+      await Promise.all([...[llm, ...others].map((each) => each.close()), pool.destroy()]);
       child.kill('SIGKILL');
     },
   };
@@ -105,8 +112,8 @@ function deployments(origin: string): { model_name: string; litellm_params: { mo
   );
 }
 
-function ours({ client }: Package.FastLiteLLM): Client[] {
-  const chat = (name: string, model: string): Client => ({
+function chatBy({ client }: Package.FastLiteLLM, name: string, model: string): Client {
+  return {
     name,
     call: async () => lengthOf((await client.chat({ ...CHAT, model })).json<ChatAnswer>()),
     stream: async () => {
@@ -114,7 +121,11 @@ function ours({ client }: Package.FastLiteLLM): Client[] {
       for await (const chunk of await client.chat({ ...CHAT, model, stream: true })) length += deltaOf(chunk);
       return length;
     },
-  });
+  };
+}
+
+function ours(llm: Package.FastLiteLLM): Client[] {
+  const { client } = llm;
   const messages: Client = {
     name: OURS_MESSAGES,
     call: async () => {
@@ -129,7 +140,7 @@ function ours({ client }: Package.FastLiteLLM): Client[] {
       return length;
     },
   };
-  return [chat(OURS, 'gpt-4o'), ...OURS_BY.map((name) => chat(name, name.slice(OURS.length + 2))), messages];
+  return [chatBy(llm, OURS, 'gpt-4o'), ...OURS_BY.map((name) => chatBy(llm, name, name.slice(OURS.length + 2))), messages];
 }
 
 /** @param own our `fetch` in the place of the SDK's */

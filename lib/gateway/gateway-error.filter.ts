@@ -1,6 +1,6 @@
 import { Catch, Inject, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { BudgetExceededError, RateLimitExceededError } from '../common/http-errors.js';
+import { BudgetExceededError } from '../common/http-errors.js';
 import { setBudgetDenial, setRetryAfter, type HeaderTarget } from '../http/guard/headers.js';
 import { answerTo, errorBody } from './errors.js';
 
@@ -26,8 +26,7 @@ export abstract class GatewayErrorFilter implements ExceptionFilter {
     const { retryAfterMs, providerRequestId } = error as ErrorFacts;
     if (providerRequestId !== undefined) httpAdapter.setHeader(response, 'llm_provider-x-request-id', providerRequestId);
     if (error instanceof BudgetExceededError) setBudgetDenial(response, error);
-    // The guard has already set the header of its own errors.
-    if (retryAfterMs !== undefined && !(error instanceof RateLimitExceededError)) setRetryAfter(response, retryAfterMs);
+    else if (retryAfterMs !== undefined) setRetryAfter(response, retryAfterMs);
     if (answer.status === 401) httpAdapter.setHeader(response, 'www-authenticate', 'Bearer');
     httpAdapter.setHeader(response, 'x-content-type-options', 'nosniff');
     httpAdapter.reply(response, errorBody(answer, this.isAnthropics, providerRequestId), answer.status);

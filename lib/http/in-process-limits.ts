@@ -46,6 +46,7 @@ export async function takeLimits(counters: LimitCounters, request: LimitedReques
   const { tokensPerMinute } = limit;
   const counting = { counter: tokenCounter, tokensPerMinute: tokensPerMinute ?? Infinity, isLarge: isLarge(request), memory: context };
   const tokens = tokensPerMinute === undefined ? 0 : await estimateTokens(request.body, counting);
+  if (tokensPerMinute !== undefined) context.estimated = { tokens, tokensPerMinute };
   const decision = await rateLimiter.decide([scope], 1, tokens);
   const setHeaders = (target: HeaderTarget): void => {
     if (!rateLimiter.options.headers || decision.standings.length === 0) return;

@@ -1,21 +1,21 @@
 import { Catch, type ArgumentsHost } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
-import { BudgetExceededError, CallQueueError, RouterRateLimitError } from '../common/http-errors.js';
+import { BudgetExceededError, CallQueueError, RateLimitExceededError, RouterRateLimitError } from '../common/http-errors.js';
 import { ProviderError } from '../common/provider-error.js';
 import { setBudgetDenial, setRetryAfter, type HeaderTarget } from './guard/headers.js';
 
-type RetryableError = RouterRateLimitError | CallQueueError | ProviderError | BudgetExceededError;
+type RetryableError = RouterRateLimitError | CallQueueError | ProviderError | RateLimitExceededError;
 
 /**
  * Sets `Retry-After` and `retry-after-ms` when the router, its queue or a provider rejects a
  * request for a known time, and `x-should-retry: false` when a budget is spent; Nest answers.
- * `RateLimitGuard` sets its own. HTTP only: in GraphQL and microservices the error goes on. Not
- * for WebSocket gateways: Nest takes what a filter caught there as answered.
+ * `RateLimitGuard` has set its own already. HTTP only: in GraphQL and microservices the error goes
+ * on. Not for WebSocket gateways: Nest takes what a filter caught there as answered.
  *
  * @example
  * providers: [{ provide: APP_FILTER, useClass: RetryAfterFilter }]
  */
-@Catch(RouterRateLimitError, CallQueueError, ProviderError, BudgetExceededError)
+@Catch(RouterRateLimitError, CallQueueError, ProviderError, RateLimitExceededError)
 export class RetryAfterFilter extends BaseExceptionFilter<RetryableError> {
   /** Sets `Retry-After` and `retry-after-ms`, then answers as Nest does. */
   override catch(error: RetryableError, host: ArgumentsHost): void {

@@ -3,7 +3,7 @@ import { usdOf } from '../common/nano-usd.js';
 import type { BudgetDenialReason } from './budget/account.js';
 import { tightestBudget } from './budget/tightest.js';
 import type { ExceededLimit } from './limits.js';
-import type { RateLimitDecision, RateLimitStanding, TakenRateLimit } from './store.js';
+import type { MoreTokens, RateLimitDecision, RateLimitStanding, TakenRateLimit } from './store.js';
 
 /** What `check` returns. */
 export interface RateLimitResult {
@@ -41,8 +41,16 @@ type Asked = Pick<TakenRateLimit, 'scopes' | 'tokens' | 'nanoUsd'>;
 /** What was taken, and what has been done about it since. */
 interface Taken extends TakenRateLimit {
   nanoUsd: number;
+  more: readonly MoreTokens[];
   isSettled: boolean;
   isReleased: boolean;
+}
+
+const NONE: readonly MoreTokens[] = [];
+
+/** All tokens that are reserved until a settlement. */
+export function reservedTokens({ tokens, more = NONE }: TakenRateLimit): number {
+  return more.reduce((sum, each) => sum + each.tokens, tokens);
 }
 
 /** The result of `reserve`, for `settle` or `release` of the same service. */
@@ -84,7 +92,7 @@ export class Reservation implements RateLimitResult {
     if (!allowed || asked === undefined) return;
     const { scopes, tokens, nanoUsd = 0 } = asked;
     // A spread in place of the fields takes 3 us.
-    this.#taken = { scopes, tokens, atMs, lease, hold, nanoUsd, outage, isSettled: false, isReleased: false };
+    this.#taken = { scopes, tokens, atMs, lease, hold, nanoUsd, more: NONE, outage, isSettled: false, isReleased: false };
   }
 
   /** @param asked What was to be taken; nothing by a peek. */
@@ -100,7 +108,7 @@ export class Reservation implements RateLimitResult {
 
   /** Tokens that are reserved until it is settled; 0 for a denial. */
   static tokensOf(reservation: Reservation): number {
-    return reservation.#taken?.tokens ?? 0;
+    return reservation.#taken === undefined ? 0 : reservedTokens(reservation.#taken);
   }
 
   /** Nano-USD that are held until it is settled; 0 for a denial. */
@@ -122,6 +130,14 @@ export class Reservation implements RateLimitResult {
   /** The store has raised what is held. */
   static extended(reservation: Reservation, nanoUsd: number): void {
     if (reservation.#taken !== undefined) reservation.#taken.nanoUsd = nanoUsd;
+  }
+
+  /** The store has reserved more tokens; `false`: it was settled meanwhile. */
+  static addTokens(reservation: Reservation, more: MoreTokens): boolean {
+    const taken = reservation.#taken;
+    if (taken === undefined || taken.isSettled) return false;
+    taken.more = [...taken.more, more];
+    return true;
   }
 
   /** The scopes that it was taken from; none for a denial. */

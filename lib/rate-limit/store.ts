@@ -61,6 +61,7 @@ export interface RateLimitDecision {
 export interface TakenRateLimit {
   readonly scopes: readonly RateLimitScope[];
   readonly tokens: number;
+  readonly more?: readonly MoreTokens[];
   /** `Infinity` where a request is released by its key alone: then any request of the key ends. */
   readonly atMs: number;
   readonly lease?: string;
@@ -81,6 +82,22 @@ export interface ExtensionOutage {
 
 /** The denial of an extension, or nothing where the hold was raised. */
 export type Extension = (BudgetDenial & { readonly limitName: string }) | ExtensionOutage | undefined;
+
+/** Tokens that were reserved later, for the same request. */
+export interface MoreTokens {
+  readonly tokens: number;
+  /** The store's clock at the instant that they count at. */
+  readonly atMs: number;
+}
+
+/** Why no more tokens are reserved for a request in flight. */
+export interface TokenDenial {
+  /** The limit that denies; the first one where the store cannot be asked. */
+  readonly limit: RateLimit;
+  /** `Infinity` where no time helps. */
+  readonly retryAfterMs: number;
+  readonly outage?: 'deny';
+}
 
 /** Holds that one answer shows at most. */
 export const MOST_SHOWN_HOLDS = 20;
@@ -151,6 +168,12 @@ export interface RateLimitStore {
 
   /** Raises the money held to `nanoUsd`; where a budget denies that, nothing is changed. */
   extend?(taken: TakenRateLimit, nanoUsd: number): Extension | Promise<Extension>;
+
+  /**
+   * Reserves more tokens for a request in flight, in all of its scopes that count tokens or in
+   * none; takes no request and no slot. They are settled apart, by their own time.
+   */
+  reserveMore?(taken: TakenRateLimit, tokens: number): MoreTokens | TokenDenial | Promise<MoreTokens | TokenDenial>;
 
   /** Changes a budget without a decision. */
   changeBudget?(scope: RateLimitScope, change: BudgetChange): void | Promise<void>;

@@ -9,11 +9,13 @@ import { TextGuard } from './text/text-guard.js';
 type Soon<T> = T | Promise<T>;
 
 const DONE = '[DONE]';
+/** Texts that a stream may have open; each is kept until its end. */
+const MOST_PARTS = 4_096;
 const EVENT_NAME = /^event: ?(.*)$/m;
 
 /** Passes the events of one stream through the hooks of its call. */
 export class EventGuard {
-  private readonly texts: StreamTexts | undefined;
+  private texts: StreamTexts | undefined;
   private readonly guard: TextGuard;
   private readonly isObserved: boolean;
   /** Events that were added, less those that were left out. */
@@ -52,6 +54,10 @@ export class EventGuard {
       throw error;
     }
     const { slots, before, isOnlyText } = found;
+    if (this.guard.openParts + slots.length > MOST_PARTS) {
+      this.texts = undefined;
+      return this.unread(raw, `a stream with more than ${MOST_PARTS} texts at a time`);
+    }
     if (slots.length === 0 && !found.isChanged) return this.unchanged(raw, event);
     return after(this.fill(slots, 0, { isChanged: found.isChanged, hasText: false }), ({ isChanged, hasText }) => {
       const isLeftOut = isOnlyText && !hasText && slots.some(({ text }) => text !== '');

@@ -12,6 +12,7 @@ import type { LlmStream } from '../stream/llm-stream.js';
 import { AnswerView } from './answer-view.js';
 import { answerOfHook } from './hook-answer.js';
 import { EventGuard } from './event-guard.js';
+import { checkSize, LARGEST_REQUEST } from './hook-bounds.js';
 import { HookedStream } from './hooked-stream.js';
 import { HookFault, type InstalledHook } from './installed-hook.js';
 import type { RunningCall } from './running-call.js';
@@ -23,15 +24,21 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** Reads requests for a client. */
 export interface RequestReader {
+  /** Whether it is the body that the client sent, of which no hook can change the bytes. */
+  isUnchanged(body: Fields): boolean;
   /** Reads a body that hooks have changed. @throws InvalidArgumentError naming a wrong field */
   read(body: Fields): Promise<ReadRequest>;
   /** Counts the prompt; a large body is written to bytes before. */
   count(request: ReadRequest): number | Promise<number>;
+  /** Estimates prompt and reply, as the guard did for the request that was not changed. */
+  estimate(request: ReadRequest, tokensPerMinute: number): Promise<number>;
 }
 
 /** Sends by the provider's protocol what the call's hooks allow, and answers what they allow. */
 export class HookedSender extends ProviderSender {
   private readonly maxAnswerBytes: number;
+  /** As the client has sent it. */
+  private readonly asked: ReadRequest;
   readonly prepare = (call: Call): Promise<LlmAnswer | LlmStream | undefined> => this.prepared(call);
 
   constructor(
@@ -42,6 +49,7 @@ export class HookedSender extends ProviderSender {
     private readonly reader: RequestReader,
   ) {
     super(access, operation, request);
+    this.asked = request;
     this.maxAnswerBytes = access.maxAnswerBytes;
   }
 
@@ -58,6 +66,7 @@ export class HookedSender extends ProviderSender {
       });
       if (verdict !== undefined && 'answer' in verdict) {
         try {
+          checkSize('an answer', verdict.answer, this.maxAnswerBytes);
           const answer = answerOfHook(verdict.answer, operation, this.request);
           hooks.answered();
           return answer;
@@ -73,11 +82,21 @@ export class HookedSender extends ProviderSender {
       }
     }
     const { request } = this;
+    await this.reserveMore(call, request);
     const promptTokens = await this.reader.count(request);
     const { model, stream, maxTokens, choices, options } = request;
     const { startedAtMs } = call.description;
     call.revise({ operation, model, stream, maxTokens, choices, promptTokens, startedAtMs }, options);
     return undefined;
+  }
+
+  /** A changed body may use more tokens than were reserved. @throws RateLimitExceededError */
+  private async reserveMore({ request: context }: Call, request: ReadRequest): Promise<void> {
+    if (context?.estimated === undefined || request === this.asked) return;
+    const { tokens, tokensPerMinute } = context.estimated;
+    const more = (await this.reader.estimate(request, tokensPerMinute)) - tokens;
+    const denial = more > 0 ? await context.reserveMore(more) : undefined;
+    if (denial !== undefined) throw denial;
   }
 
   /** Also a body that a hook has changed in place. @throws InvalidArgumentError for a wrong one */
@@ -86,6 +105,7 @@ export class HookedSender extends ProviderSender {
     const { stream, forwarded } = this.request;
     if (body !== hooks.body && forwarded?.form !== undefined)
       throw new InvalidArgumentError('onRequest().replace', body, 'cannot take the place of a form');
+    if (!this.reader.isUnchanged(body)) checkSize('a request', body, LARGEST_REQUEST);
     const read = await this.reader.read(body);
     if (read.stream !== stream)
       throw new InvalidArgumentError('onRequest().replace.stream', read.stream, `must be ${stream}, as the client asks`);
@@ -166,6 +186,7 @@ export class HookedSender extends ProviderSender {
 
 /** @throws HookFault above the size that answers may have; TypeError for what is no JSON */
 function writtenAnswer(answer: LlmAnswer, fields: object, maxBytes: number): LlmAnswer {
+  checkSize('an answer', fields, maxBytes);
   const bytes = Buffer.from(JSON.stringify(fields));
   if (bytes.length > maxBytes) throw new HookFault(`gives an answer of more than ${maxBytes} bytes`);
   return new LlmAnswer(bytes, answer.usage, answer.call);

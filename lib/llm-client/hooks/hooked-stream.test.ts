@@ -214,6 +214,29 @@ describe.each(OPERATIONS)('the texts of %s', (operation) => {
   });
 });
 
+describe('a stream that opens text after text and ends none', () => {
+  const chunk = (index: number): string =>
+    `data: ${JSON.stringify({ id: 'c', choices: [{ index, delta: { content: 'word' }, finish_reason: null }] })}\n\n`;
+  const events = Array.from({ length: 5_000 }, (_, index) => chunk(index)).join('');
+  const hold: ModelCallHook = { onText: (_, { text, isLast }) => (isLast ? text : { pass: '', hold: text }) };
+
+  it('ends with an error', async () => {
+    const { error } = await read({ operation: 'chat', events, hooks: [hold] });
+    expect(error).toMatchObject({ code: 'CALL_HOOK_FAILED' });
+  });
+
+  it('ends with an error where all texts together are larger than an answer may be', async () => {
+    const { text, error } = await read({ operation: 'chat', events, hooks: [hold], maxChars: 100 });
+    expect(error).toMatchObject({ code: 'CALL_HOOK_FAILED' });
+    expect(text).not.toContain('word');
+  });
+
+  it('goes on unguarded where the guard fails open', async () => {
+    const { text, error } = await read({ operation: 'chat', events, hooks: [{ onText: () => undefined }], failure: 'open' });
+    expect([error, parsed(text).length]).toEqual([undefined, 5_000]);
+  });
+});
+
 describe('a guard of texts that hangs, and fails open', () => {
   it('is waited for once in a stream', async () => {
     let asked = 0;

@@ -17,6 +17,8 @@ const running = new AsyncLocalStorage<RunningHook>();
 export type GuardMethod = 'onRequest' | 'onText' | 'onAnswer';
 type Method = keyof ModelCallHook;
 
+const CONTENT = ['onRequest', 'onText', 'onAnswer', 'onEvent'] as const satisfies readonly Method[];
+
 /** What a hook did wrong, in words that quote nothing. */
 export class HookFault extends Error {}
 
@@ -55,6 +57,11 @@ export class InstalledHook {
     if (operations !== undefined && !operations.has(operation)) return false;
     for (let each = running.getStore(); each !== undefined; each = each.outer) if (each.hook === this && !each.isOver) return false;
     return true;
+  }
+
+  /** Whether it reads or changes what is sent or answered, besides how a call goes. */
+  get takesPartInContent(): boolean {
+    return CONTENT.some((method) => this.has(method));
   }
 
   /** Runs a guard, at once if it can. @throws CallDeniedError, CallHookFailedError */

@@ -35,7 +35,8 @@ export class RunningCall implements ObservedCall {
     this.body = body;
     const principal = request && RequestContext.principalOf(request);
     const bodyNow = (): Fields => this.body;
-    this.view = {
+    // All hooks share it, and none may tell another one something else.
+    this.view = Object.freeze({
       id: randomUUID(),
       operation,
       model,
@@ -46,7 +47,7 @@ export class RunningCall implements ObservedCall {
       ...(request !== undefined && { request }),
       ...(principal !== undefined && { principal }),
       startedAt: new Date(),
-    };
+    });
   }
 
   /** The hooks with a method. */
@@ -76,6 +77,7 @@ export class RunningCall implements ObservedCall {
   }
 
   attempt(start: AttemptStart): ObservedAttempt {
+    Object.freeze(start);
     this.attempts++;
     this.last = start;
     this.observe('onAttempt', (hook) => hook.onAttempt?.(this.view, start));
@@ -101,13 +103,13 @@ export class RunningCall implements ObservedCall {
     const { error } = outcome;
     const isDenied = error instanceof CallDeniedError;
     const failed = isDenied ? 'denied' : error !== undefined ? 'failed' : undefined;
-    return {
+    return Object.freeze({
       ...outcome,
       outcome: cancelled === true ? 'cancelled' : (failed ?? (this.wasAnswered ? 'answered' : 'succeeded')),
       durationMs: performance.now() - this.identity.startedAtMs,
       ...(timeToFirstTokenMs !== undefined && { timeToFirstTokenMs }),
       attempts,
       ...(last !== undefined && { deploymentId: last.deploymentId, provider: last.provider, upstreamModel: last.model }),
-    };
+    });
   }
 }

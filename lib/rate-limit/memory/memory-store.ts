@@ -10,6 +10,7 @@ import type {
   BudgetKeys,
   Extension,
   HeldMoney,
+  MoreTokens,
   RateLimitDecision,
   RateLimitScope,
   RateLimitStanding,
@@ -17,6 +18,7 @@ import type {
   RateLimitStoreStats,
   Settled,
   TakenRateLimit,
+  TokenDenial,
 } from '../store.js';
 import { BudgetDecisions } from './budget-decisions.js';
 import { BudgetHold, BudgetLedger } from './budget-ledger.js';
@@ -114,6 +116,23 @@ export class MemoryRateLimitStore implements RateLimitStore {
       this.onOwner('settle', scope, (space) => space.settle(scope, settlement));
     }
     return spent;
+  }
+
+  reserveMore({ scopes, atMs }: TakenRateLimit, tokens: number): MoreTokens | TokenDenial {
+    const nowMs = this.context.now();
+    const limited = scopes.filter(({ limit }) => limit.tokensPerMinute !== undefined);
+    for (const scope of limited) {
+      // Its own slot may be the last one: a standing tells what is left beside that.
+      const { standings } = this.peekAt([scope], { cost: 0, tokens: 0, nowMs });
+      const { remainingTokens = 0, tokensResetMs = RETRY_AFTER_FAULT_MS } = standings.at(0) ?? {};
+      if (remainingTokens >= tokens) continue;
+      const { exceeded, retryAfterMs } = this.peekAt([scope], { cost: 0, tokens, nowMs });
+      return { limit: scope.limit, retryAfterMs: exceeded === 'tokens' ? retryAfterMs : tokensResetMs };
+    }
+    // In place of the reservation: where nothing was taken, an engine has nothing to settle.
+    const settlement = { reservedTokens: 0, actualTokens: tokens, takenAtMs: atMs, nowMs };
+    for (const scope of limited) this.onOwner('settle', scope, (space) => space.settle(scope, settlement));
+    return { tokens, atMs };
   }
 
   extend({ hold }: TakenRateLimit, nanoUsd: number): Extension {

@@ -150,6 +150,11 @@ export function limitNumbers(limit: RateLimit): readonly number[] {
   return numbers;
 }
 
+/** The same figures for a request that has its slot already. */
+export function withoutConcurrency([perSecond, capacity, tokensPerMinute, , ...windows]: readonly number[]): readonly number[] {
+  return [perSecond, capacity, tokensPerMinute, -1, ...windows];
+}
+
 /** Windows of the same length and code share their state. */
 export function windowId(lengthMs: number, code: number): number {
   return lengthMs * CODES + code;

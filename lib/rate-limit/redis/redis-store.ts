@@ -12,7 +12,7 @@ import { RedisKeys, type TaggedScope } from './keys.js';
 import { RedisLeases } from './leases.js';
 import { resolveRedisOptions, type RedisRateLimitStoreOptions, type ResolvedRedisOptions } from './options.js';
 import { RedisOutage, type RedisAsk } from './outage.js';
-import { OperationKind, type RedisOperation } from './protocol.js';
+import { OperationKind, withoutConcurrency, type RedisOperation, type RedisScope } from './protocol.js';
 import { RedisScriptQueue, type StoreFailure } from './script-queue.js';
 import { RedisSlots } from './concurrency-slots.js';
 import { RedisWriteTest } from './write-test.js';
@@ -21,12 +21,14 @@ import type {
   BudgetKeys,
   Extension,
   HeldMoney,
+  MoreTokens,
   RateLimitDecision,
   RateLimitScope,
   RateLimitStore,
   RateLimitStoreStats,
   Settled,
   TakenRateLimit,
+  TokenDenial,
 } from '../store.js';
 
 /** Scopes in one slot of a Cluster, and their indexes among all. */
@@ -158,6 +160,33 @@ class RedisRateLimitStore implements RateLimitStore {
       ...holdsOf(taken).map((hold) => this.money.settle(hold, actualNanoUsd ?? 0, isProvisional)),
     ]);
     return spendings.length === 0 ? undefined : spendings.flatMap((each) => each ?? []);
+  }
+
+  async reserveMore(taken: TakenRateLimit, tokens: number): Promise<MoreTokens | TokenDenial> {
+    const none = { tokens: 0, atMs: taken.atMs };
+    if (taken.outage === 'local') return (await this.memory.reserveMore?.(taken, tokens)) ?? none;
+    const limited = taken.scopes.filter(({ limit }) => limit.tokensPerMinute !== undefined);
+    if (taken.outage !== undefined || limited.length === 0) return none;
+    const done: { readonly group: Group; readonly atMs: number }[] = [];
+    const undo = (): void => done.forEach(({ group, atMs }) => void this.giveBack([group], 0, tokens, atMs));
+    try {
+      for (const group of this.groups(limited)) {
+        const read = (reply: Float64Array, at: number): RateLimitDecision => readDecision(reply, at, group.scopes);
+        const redis = group.redis.map(withoutSlots);
+        const run = { group: { ...group, redis }, kind: OperationKind.take, values: [0, tokens], read };
+        const { allowed, scope, retryAfterMs, atMs } = await this.run(run);
+        if (!allowed) {
+          undo();
+          return { limit: group.scopes[scope].limit, retryAfterMs };
+        }
+        done.push({ group, atMs });
+      }
+      return { tokens, atMs: Math.min(...done.map(({ atMs }) => atMs)) };
+    } catch (failure) {
+      undo();
+      this.outage.count(failure as StoreFailure);
+      return this.outage.mode === 'deny' ? { limit: limited[0].limit, retryAfterMs: 0, outage: 'deny' } : none;
+    }
   }
 
   async extend(taken: TakenRateLimit, nanoUsd: number): Promise<Extension> {
@@ -431,6 +460,11 @@ class RedisRateLimitStore implements RateLimitStore {
       return { tag, places, scopes: places.map((place) => scopes[place]), redis: places.map((place) => redis[place]) };
     });
   }
+}
+
+/** The same key for a request that has its slot. */
+function withoutSlots<T extends RedisScope>(scope: T): T {
+  return { ...scope, slotsKey: '', limits: withoutConcurrency(scope.limits) };
 }
 
 /** The holds that a decision made. */

@@ -6,6 +6,7 @@ import type { TextSlot } from './text-format.js';
 /** What a hook holds back of a part. */
 interface Held {
   text: string;
+  bytes: number;
   /** Characters of it that the hook has seen. */
   seen: number;
 }
@@ -15,15 +16,22 @@ export class TextGuard {
   private readonly hooks: readonly InstalledHook[];
   /** What each hook holds back, by part. */
   private readonly held = new Map<string, Held[]>();
+  /** Bytes of all of it. */
+  private heldBytes = 0;
   /** Hooks that failed: each event would wait for one that hangs. */
   private readonly failed = new Set<InstalledHook>();
 
-  /** @param maxChars that a hook may hold back, or put in the place of a text */
+  /** @param maxBytes that a hook may hold back, or put in the place of a text */
   constructor(
     private readonly call: RunningCall,
-    private readonly maxChars: number,
+    private readonly maxBytes: number,
   ) {
     this.hooks = call.with('onText');
+  }
+
+  /** Parts that have not ended. */
+  get openParts(): number {
+    return this.held.size;
   }
 
   /**
@@ -32,7 +40,7 @@ export class TextGuard {
    */
   next(slot: TextSlot): string | Promise<string> {
     let held = this.held.get(slot.part);
-    if (held === undefined) this.held.set(slot.part, (held = this.hooks.map(() => ({ text: '', seen: 0 }))));
+    if (held === undefined) this.held.set(slot.part, (held = this.hooks.map(() => ({ text: '', bytes: 0, seen: 0 }))));
     if (slot.isLast) this.held.delete(slot.part);
     return this.from(0, slot, { text: slot.text, held });
   }
@@ -52,30 +60,40 @@ export class TextGuard {
   }
 
   private ask(hook: InstalledHook, { kind, choice, part, isLast }: TextSlot, held: Held, added: string): string | Promise<string> {
-    const { maxChars, failed } = this;
+    const { maxBytes, failed } = this;
     const text = held.text + added;
+    const bytes = held.bytes + Buffer.byteLength(added);
     const isEnough = isLast || failed.has(hook) || (added !== '' && text.length - held.seen >= hook.options.minTextChars);
     if (text === '' || !isEnough) {
-      held.text = text;
-      if (text.length <= maxChars) return '';
+      this.keep(held, text, bytes);
+      // One part, or all of them together.
+      if (this.heldBytes <= maxBytes) return '';
     }
-    held.text = '';
+    const isTooMuch = Math.max(bytes, this.heldBytes) > maxBytes;
+    this.keep(held, '', 0);
     held.seen = 0;
     if (failed.has(hook)) return text;
-    if (text.length > maxChars) return hook.unguarded('onText', new HookFault(`holds more than ${maxChars} characters back`), text);
+    if (isTooMuch) return hook.unguarded('onText', new HookFault(`holds more than ${maxBytes} bytes back`), text);
     const asked = { kind, choice, part, text, isLast };
     return hook.guard({
       method: 'onText',
       run: (each) => each.onText?.(this.call.view, asked),
       read: (verdict) => {
         const { pass, hold } = readTextVerdict(verdict, asked);
-        if (pass.length + hold.length > maxChars) throw new HookFault(`gives a text of more than ${maxChars} characters`);
-        held.text = hold;
+        const [passBytes, holdBytes] = [Buffer.byteLength(pass), Buffer.byteLength(hold)];
+        if (passBytes + holdBytes > maxBytes) throw new HookFault(`gives a text of more than ${maxBytes} bytes`);
+        this.keep(held, hold, holdBytes);
         held.seen = hold.length;
         return pass;
       },
       unguarded: text,
       onUnguarded: () => failed.add(hook),
     });
+  }
+
+  private keep(held: Held, text: string, bytes: number): void {
+    this.heldBytes += bytes - held.bytes;
+    held.text = text;
+    held.bytes = bytes;
   }
 }

@@ -100,7 +100,7 @@ export type { ExceededLimit, RateLimit as NamedRateLimit, RateLimits } from './r
 export type { BudgetDenialReason, BudgetSpending, BudgetStanding } from './rate-limit/budget/account.js';
 export type { BudgetPeriod } from './common/nano-usd.js';
 export type { BudgetLimit, BudgetOptions, BudgetWindow, UsdWindowKind } from './rate-limit/budget/budget-limits.js';
-export type { BudgetAlert, BudgetSettings } from './rate-limit/budget/budget-settings.js';
+export type { BudgetAlert, BudgetQueueOptions, BudgetSettings } from './rate-limit/budget/budget-settings.js';
 export type { Span } from './rate-limit/budget/calendar.js';
 export { redisRateLimitStore } from './rate-limit/redis/redis-store.js';
 export type { OnStoreError, RedisRateLimitStoreOptions } from './rate-limit/redis/options.js';
@@ -121,6 +121,7 @@ export type {
   Extension,
   ExtensionOutage,
   HeldMoney,
+  MoreTokens,
   RateLimitDecision,
   RateLimitScope,
   RateLimitStanding,
@@ -128,6 +129,7 @@ export type {
   RateLimitStoreStats,
   Settled,
   TakenRateLimit,
+  TokenDenial,
 } from './rate-limit/store.js';
 export type { RateLimitResult, Reservation } from './rate-limit/reservation.js';
 export type { PerformanceComparison } from './monitor/comparison.js';
@@ -179,8 +181,8 @@ export type { ExecuteOptions, Send, SendContext } from './llm-client/send.js';
 export type { ExactTokens, LocalCountReason } from './llm-client/counting/exact-counts.js';
 export type { ExactCountOptions } from './llm-client/counting/exact-counts.options.js';
 export { LlmClient, type LlmClientStatus, type TokenCountContext } from './llm-client/llm-client.service.js';
-export type { QueueClassStatus, QueueStatus } from './llm-client/queue/call-queue.js';
-export type { QueueClass } from './llm-client/queue/queue-class.js';
+export type { QueueClassStatus, QueueStatus } from './http/queue/call-queue.js';
+export type { QueueClass } from './http/queue/queue-class.js';
 export type { QueuedCaller, QueueOptions } from './llm-client/queue/queue.options.js';
 export type {
   AccountRequest,

@@ -5,8 +5,11 @@ import type { BudgetDenial } from '../rate-limit/store.js';
 /** When to ask again for money that calls in flight hold: some of them end every second. */
 export const HELD_RETRY_MS = 1_000;
 
-/** A store's denial as the client is told of it. */
-export function budgetRefusal(limitName: string, { reason, standing }: BudgetDenial): BudgetRefusal {
+/**
+ * A store's denial as the client is told of it.
+ * @param heldRetryMs when to ask again for money that is held
+ */
+export function budgetRefusal(limitName: string, { reason, standing }: BudgetDenial, heldRetryMs = HELD_RETRY_MS): BudgetRefusal {
   return {
     limitName,
     reason,
@@ -15,6 +18,6 @@ export function budgetRefusal(limitName: string, { reason, standing }: BudgetDen
     spentUsd: usdOf(standing.spentNanoUsd),
     heldUsd: usdOf(standing.heldNanoUsd),
     resetsAt: dateOf(standing.resetsAtMs),
-    retryAfterMs: reason === 'budget_held' ? HELD_RETRY_MS : undefined,
+    retryAfterMs: reason === 'budget_held' ? heldRetryMs : undefined,
   };
 }

@@ -64,6 +64,8 @@ export class RequestContext {
   shared: RateLimitScope | undefined = undefined;
   /** Tokens of its prompt, as its guard has counted them. */
   promptTokens: number | undefined = undefined;
+  /** Tokens that its body was estimated to use, as they were reserved for it. */
+  estimated: { readonly tokens: number; readonly tokensPerMinute: number } | undefined = undefined;
   /** Takes the prompt tokens that a provider reports for the counted body. */
   learnPrompt: ((promptTokens: number) => void) | undefined = undefined;
   protected reported: number | undefined = undefined;
@@ -158,6 +160,16 @@ export class RequestContext {
     return this.money !== undefined;
   }
 
+  /**
+   * Tells when money or tokens of its limiters are freed, by any request, until the returned
+   * function is called.
+   */
+  whenFreed(listener: () => void): () => void {
+    const stops: (() => void)[] = [];
+    for (let { held } = this; held !== undefined; held = held.before) stops.push(held.limiter.whenFreed(listener));
+    return () => stops.forEach((stop) => stop());
+  }
+
   /** Output tokens that a model is expected to write for this request; `undefined`: not known. */
   expectedOutput(model: string): number | undefined {
     const { held } = this;
@@ -215,6 +227,31 @@ export class RequestContext {
       const { limitNanoUsd, spentNanoUsd, heldNanoUsd } = denial.standing;
       const most = Reservation.nanoUsdOf(reservation) + Math.max(0, limitNanoUsd - spentNanoUsd - heldNanoUsd);
       return { error: new BudgetExceededError(budgetRefusal(denial.limitName, denial)), leftNanoUsd: Math.max(0, most - (total - nano)) };
+    }
+    return undefined;
+  }
+
+  /**
+   * Reserves `tokens` more for a call whose body asks for more than that of the request. Returns
+   * the error of a limit that denies it.
+   */
+  async reserveMore(tokens: number): Promise<RateLimitExceededError | undefined> {
+    const counters = new Set<string>();
+    for (let { held } = this; held !== undefined; held = held.before) {
+      const { limiter, reservation } = held;
+      const own = countersOf(reservation);
+      if (Reservation.tokensOf(reservation) === 0 || counters.has(own)) continue;
+      counters.add(own);
+      const denial = await limiter.reserveMore(reservation, tokens);
+      if (denial === undefined) continue;
+      const { limit, retryAfterMs, outage } = denial;
+      if (outage !== undefined) return new RateLimitExceededError({ limitName: limit.name, retryAfterMs: HELD_RETRY_MS });
+      return new RateLimitExceededError({
+        limitName: limit.name,
+        exceeded: 'tokens',
+        limit: limit.tokensPerMinute,
+        retryAfterMs: retryAfterMs === Infinity ? undefined : retryAfterMs,
+      });
     }
     return undefined;
   }
@@ -342,6 +379,10 @@ class FieldContext extends RequestContext {
 
   override cover(nano: number): Promise<CoverDenial | undefined> {
     return this.whole.cover(nano, this);
+  }
+
+  override whenFreed(listener: () => void): () => void {
+    return this.whole.whenFreed(listener);
   }
 
   override expectedOutput(model: string): number | undefined {

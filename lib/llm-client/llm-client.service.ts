@@ -10,7 +10,7 @@ import { isJsonSource, type JsonReader, type JsonSource } from '../http/body/jso
 import { jsonBodyOf } from '../http/body/body-object.js';
 import { checkBodyBounds } from '../http/body/body-bounds.js';
 import { RequestContext } from '../http/request-context.js';
-import { promptTokensOf } from '../http/token-estimate/token-estimate.js';
+import { estimateTokens, promptTokensOf } from '../http/token-estimate/token-estimate.js';
 import type { RouterService } from '../router/router.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import type { LlmAnswer } from './answer/llm-answer.js';
@@ -42,8 +42,8 @@ import { ProviderEndpoints } from './providers/endpoints.js';
 import type { ProviderTransport } from './providers/provider-transport.js';
 import type { CountedOperation, Operation } from './providers/protocol.js';
 import { ProviderSender, type ProviderAccess } from './providers/provider-sender.js';
-import { CallQueue, type QueueStatus } from './queue/call-queue.js';
-import { queueSamples } from './queue/queue-metrics.js';
+import { CallQueue, type QueueStatus } from '../http/queue/call-queue.js';
+import { queueSamples } from '../http/queue/queue-metrics.js';
 import { checkCallOptions, ReadRequest, type AskedBody, type CallOptions, type ModelRequest, type RequestLimits } from './request.js';
 import type { ExecuteOptions, Send } from './send.js';
 import type { LlmBytes } from './stream/llm-bytes.js';
@@ -125,7 +125,11 @@ export class LlmClient implements Capability {
     reporter.learnPrompt = (body, promptTokens) => tokenCounter.learnPrompt(body, promptTokens);
     const retryBudget = new RetryBudget(options.retryRatio, options.retriesPerSecond, now());
     const maxOutputOf = (model: string): number | null => tokenCounter.getModelLimits(model).maxOutputTokens;
-    const waiting = options.queue && { queue: new CallQueue(options.queue, now, recorder), options: options.queue, now };
+    const waiting = options.queue && {
+      queue: new CallQueue(options.queue, { now, component: 'llm_client', recorder }),
+      options: options.queue,
+      now,
+    };
     this.client = { router, options, reporter, retryBudget, now, random, maxOutputOf, waiting };
     if (waiting !== undefined) {
       reporter.queue = waiting.queue;
@@ -360,7 +364,7 @@ export class LlmClient implements Capability {
     const samples = callSamples(reporter.counts, reporter.spending, retryBudget);
     return [
       ...samples,
-      ...(waiting === undefined ? [] : queueSamples(waiting.queue)),
+      ...(waiting === undefined ? [] : queueSamples(waiting.queue, QUEUE)),
       ...exactCountSamples(this.exactCountsMade?.figures),
       ...this.hooks.metrics(),
     ];
@@ -395,11 +399,12 @@ export class LlmClient implements Capability {
     try {
       const request = this.read(operation, asked, given);
       const hooks = this.hooks.isEmpty ? NO_HOOKS : this.hooks.of(operation);
-      if (hooks.length > 0) return this.sendHooked(operation, { asked, given, request }, hooks);
+      if (hooks.some((hook) => hook.takesPartInContent)) return this.sendHooked(operation, { asked, given, request }, hooks);
+      const running = hooks.length === 0 ? undefined : runningCall(hooks, operation, { asked, given, request });
       const tokens = this.count(request);
       return typeof tokens === 'number'
-        ? this.send(operation, request, tokens)
-        : tokens.then((counted) => this.send(operation, request, counted));
+        ? this.send(operation, request, tokens, running)
+        : tokens.then((counted) => this.send(operation, request, counted, running));
     } catch (error) {
       const refusal = error as Error;
       return Promise.reject(refusal);
@@ -484,28 +489,32 @@ export class LlmClient implements Capability {
     return this.ask(operation, fields, { ...options, mayCall: undefined, disableFallbacks: true, ...retries }, forwarded);
   }
 
-  private send(operation: Operation, request: ReadRequest, promptTokens: number): Promise<AnyAnswer> {
+  private send(operation: Operation, request: ReadRequest, promptTokens: number, hooks?: RunningCall): Promise<AnyAnswer> {
     const { model, stream, maxTokens, choices, options, startedAtMs } = request;
     const counted = request.json?.promptFields ?? request.body;
     const description = { operation, model, stream, maxTokens, choices, promptTokens, counted, startedAtMs };
-    return this.run(description, options, new ProviderSender(this.providers, operation, request));
+    return this.run(description, options, new ProviderSender(this.providers, operation, request), hooks);
   }
 
   /** The call begins before its hooks run, so that its end is told whatever they do. */
-  private sendHooked(operation: Operation, { asked, given, request }: HookedRequest, hooks: readonly InstalledHook[]): Promise<AnyAnswer> {
+  private sendHooked(operation: Operation, hooked: HookedRequest, hooks: readonly InstalledHook[]): Promise<AnyAnswer> {
+    const { asked, given, request } = hooked;
     const { model, stream, options, startedAtMs } = request;
-    const running = new RunningCall(hooks, { operation, model, stream, startedAtMs, request: options.request, body: asked.body });
+    const running = runningCall(hooks, operation, hooked);
     const { HookedSender } = hookedSending();
     const reader: RequestReader = {
+      // An object without bytes may have been changed in place.
+      isUnchanged: (body) => body === asked.body && asked.json !== undefined,
       read: async (body) => {
         const changed = body as ModelRequest;
         const json = await jsonBodyOf(changed);
         const isSame = changed === asked.body && json === asked.json;
-        // An object without bytes may have been changed in place.
         if (isSame && json !== undefined) return request;
         return this.read(operation, { body: changed, json, forwarded: asked.forwarded }, isSame ? given : uncounted(given));
       },
       count: (read) => this.count(read),
+      estimate: ({ body: changed, json, isLarge }, tokensPerMinute) =>
+        estimateTokens(changed, { counter: this.tokenCounter, tokensPerMinute, json, isLarge }),
     };
     const sender = new HookedSender(this.providers, operation, request, running, reader);
     return this.run({ operation, model, stream, startedAtMs }, options, sender, running);
@@ -536,6 +545,7 @@ export class LlmClient implements Capability {
   }
 }
 
+const QUEUE = { prefix: 'llm_client_queue', what: 'Calls', waitsFor: 'a deployment' };
 const NO_HOOKS: readonly InstalledHook[] = [];
 const SILENT_LOG: LogSink = { log: () => {}, warn: () => {}, error: () => {} };
 
@@ -544,6 +554,11 @@ interface HookedRequest {
   readonly asked: AskedBody;
   readonly given: CallOptions;
   readonly request: ReadRequest;
+}
+
+function runningCall(hooks: readonly InstalledHook[], operation: string, { asked, request }: HookedRequest): RunningCall {
+  const { model, stream, options, startedAtMs } = request;
+  return new RunningCall(hooks, { operation, model, stream, startedAtMs, request: options.request, body: asked.body });
 }
 
 /** What the program has stated of the prompt does not hold for a changed one. */

@@ -23,7 +23,7 @@ import type { LimitedRequest } from '../http/guard/guarded-request.js';
 import type { Forwarded } from './forward/forwarded.js';
 import type { CallerLimits } from './llm-client.options.js';
 import { isOwnField, tagsIn } from './own-fields.js';
-import { classOfPriority, QUEUE_CLASSES, type QueueClass } from './queue/queue-class.js';
+import { classOfPriority, QUEUE_CLASSES, type QueueClass } from '../http/queue/queue-class.js';
 import { readCallersFallbacks, readRequestFallbacks } from './request-fallbacks.js';
 
 /**

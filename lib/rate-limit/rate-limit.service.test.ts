@@ -48,6 +48,37 @@ describe.each(engineNames())('RateLimiterService on the %s engine', (engine) => 
     expect(refusedBy({ maxConcurrent: 1 })).toBe('concurrency');
   });
 
+  it('reserves more tokens for a request in flight, takes no slot for that, and settles all of them', () => {
+    const limits = limiter({ tokensPerMinute: 100, maxConcurrent: 1, limits: { team: { tokensPerMinute: 80 } } });
+    const left = () => [limits.peek('a', { cost: 0 }), limits.peek('t', { cost: 0, limit: 'team' })].map((each) => each.remainingTokens);
+    const take = () => limits.reserve(['a', { key: 't', limit: 'team' }], { tokens: 50 });
+    const first = take();
+    nowMs += 700;
+    expect(limits.reserveMore(first, 20)).toBeUndefined();
+    expect(left()).toEqual([30, 10]);
+    // What the team has not is not taken from the key.
+    expect(limits.reserveMore(first, 20)).toMatchObject({ limit: { name: 'team' }, retryAfterMs: expect.any(Number) as number });
+    expect(left()).toEqual([30, 10]);
+    expect(limits.reserveMore(first, 10_000)).toMatchObject({ limit: { name: 'default' } });
+    limits.settle(first, 65);
+    expect(left()).toEqual([35, 15]);
+    limits.settle(first, 0);
+    limits.settle(first, 99);
+    expect(limits.reserveMore(first, 1)).toBeUndefined();
+    expect(left()).toEqual([35, 15]);
+
+    nowMs += 60_000;
+    const second = take();
+    expect(limits.reserveMore(second, 10)).toBeUndefined();
+    limits.settle(second, 0);
+    expect(left()).toEqual([100, 80]);
+    const standing = take();
+    expect(limits.reserveMore(standing, 10)).toBeUndefined();
+    limits.settle(standing, { usd: 0 });
+    expect(left()).toEqual([40, 20]);
+    expect(take()).toMatchObject({ allowed: false, exceeded: 'tokens' });
+  });
+
   it('returns remaining requests and peeks without taking', () => {
     const limits = limiter({ requestsPerMinute: 3, tokensPerMinute: 100 });
     for (let i = 0; i < 5; i++) expect(limits.getRemaining('a')).toBe(3);

@@ -25,8 +25,17 @@ import { BudgetCounts, shownStanding } from './metrics/budget-counts.js';
 import { DecisionCounts } from './metrics/counts.js';
 import { LimitWatch } from './metrics/near-limits.js';
 import type { ResolvedRateLimitOptions } from './rate-limit.options.js';
-import { Reservation, type RateLimitResult } from './reservation.js';
-import type { BudgetChange, Extension, RateLimitDecision, RateLimitScope, RateLimitStore, Settled, TakenRateLimit } from './store.js';
+import { Reservation, reservedTokens, type RateLimitResult } from './reservation.js';
+import type {
+  BudgetChange,
+  Extension,
+  RateLimitDecision,
+  RateLimitScope,
+  RateLimitStore,
+  Settled,
+  TakenRateLimit,
+  TokenDenial,
+} from './store.js';
 
 /** The result of `getStats`. */
 export interface RateLimitStats {
@@ -119,6 +128,8 @@ export class RateLimiterService implements Capability {
   private readonly counts = new DecisionCounts();
   private readonly budgetCounts: BudgetCounts;
   private limitWatch: LimitWatch | null = null;
+  private readonly freedListeners = new Set<(scopes: readonly RateLimitScope[]) => void>();
+  private readonly moreMetrics: (() => readonly MetricSample[])[] = [];
 
   /** @internal Made by `FastLiteLLM`. */
   constructor(
@@ -126,7 +137,8 @@ export class RateLimiterService implements Capability {
     readonly options: ResolvedRateLimitOptions,
     /** Monotonic milliseconds. */
     now: () => number = burstClock(),
-    recorder?: CallRecorder,
+    /** @internal For what waits for this limiter. */
+    readonly recorder?: CallRecorder,
   ) {
     const { sharedAs, maxKeys, budgets } = options;
     this.memory = new MemoryRateLimitStore(choice, { now, name: sharedAs, maxKeys, snapshotFile: budgets.snapshotFile }, recorder);
@@ -283,13 +295,33 @@ export class RateLimiterService implements Capability {
   }
 
   /**
+   * Reserves more tokens for a request in flight; returns the denial of a limit.
+   * @internal
+   */
+  reserveMore(reservation: Reservation, tokens: number): MaybePromise<TokenDenial | undefined> {
+    const taken = Reservation.takeForExtension(Reservation.checked('reservation', reservation));
+    if (taken === undefined || this.store.reserveMore === undefined || tokens <= 0) return undefined;
+    return whenKnown(this.store.reserveMore(taken, tokens), (more) => {
+      // A request that exceeds the limit by itself does so the next time, too.
+      if ('limit' in more) {
+        const isTooMuch = reservedTokens(taken) + tokens > (more.limit.tokensPerMinute ?? Infinity);
+        return isTooMuch ? { ...more, retryAfterMs: Infinity } : more;
+      }
+      if (more.tokens > 0 && !Reservation.addTokens(reservation, more)) {
+        ignoreFailure(this.payTokens({ scopes: taken.scopes, outage: taken.outage, ...more }, 0));
+      }
+      return undefined;
+    });
+  }
+
+  /**
    * Counts the money of a reservation as spent; a later `settle` corrects that.
    * @internal
    */
   charge(reservation: Reservation): void {
     const taken = Reservation.takeForExtension(reservation);
     if (taken === undefined || !Reservation.holdsMoney(reservation)) return;
-    ignoreFailure(this.pay(taken, { tokens: taken.tokens, nanoUsd: taken.nanoUsd ?? 0, isProvisional: true }));
+    ignoreFailure(this.pay(taken, { tokens: reservedTokens(taken), nanoUsd: taken.nanoUsd ?? 0, isProvisional: true }));
   }
 
   /** Frees the slots of a reservation, once, or that of a `check` by its key. Tokens stay. */
@@ -304,12 +336,12 @@ export class RateLimiterService implements Capability {
 
   /** Forgets a key under one limit. */
   reset(key: string, options: LimitChoice = {}): void {
-    ignoreFailure(this.store.reset(this.table.scope(checkKey('key', key), options)));
+    ignoreFailure(this.forget(key, options));
   }
 
   /** `reset`, and waits for the store. */
   async resetAsync(key: string, options: LimitChoice = {}): Promise<void> {
-    await this.store.reset(this.table.scope(checkKey('key', key), options));
+    await this.forget(key, options);
   }
 
   /** Decisions since the start, and the state of `keys` under the limits of the options. */
@@ -354,19 +386,30 @@ export class RateLimiterService implements Capability {
     return decision;
   }
 
-  /** Peeks; counts a denial as a decision. The caller checks the arguments. */
-  precheck(scopes: readonly RateLimitScope[], cost: number, tokens: number, nanoUsd = 0): RateLimitDecision | Promise<RateLimitDecision> {
-    return whenKnown(this.store.peek(scopes, cost, tokens, nanoUsd), (decision) =>
-      decision.allowed ? decision : this.counted(scopes, decision),
-    );
-  }
-
   /**
    * Starts to remember the keys that come near their limits. For dashboards.
    * @internal
    */
   watch(): LimitWatch {
     return (this.limitWatch ??= new LimitWatch(this.store));
+  }
+
+  /**
+   * Tells when a reservation was settled or an operator has changed a budget: what was denied may
+   * be allowed now. Returns the function that stops that.
+   * @internal
+   */
+  whenFreed(listener: (scopes: readonly RateLimitScope[]) => void): () => void {
+    this.freedListeners.add(listener);
+    return () => void this.freedListeners.delete(listener);
+  }
+
+  /**
+   * Adds metrics of what waits for this limiter.
+   * @internal
+   */
+  addMetrics(samples: () => readonly MetricSample[]): void {
+    this.moreMetrics.push(samples);
   }
 
   /** Metrics of this capability at this moment, as data. */
@@ -381,6 +424,7 @@ export class RateLimiterService implements Capability {
         : [sample('evicted_keys_total', 'Keys evicted before they expired, because maxKeys was reached.', 'counter', evicted)]),
       ...this.budgetCounts.samples(),
       ...this.store.metrics(),
+      ...this.moreMetrics.flatMap((samples) => samples()),
     ];
   }
 
@@ -426,6 +470,16 @@ export class RateLimiterService implements Capability {
       throw new InvalidArgumentError('period', period, periods === '' ? 'needs a limit with a budget' : `must be one of ${periods}`);
     }
     await this.store.changeBudget(scope, { budget, ...change });
+    this.freed([scope]);
+  }
+
+  private forget(key: string, options: LimitChoice): MaybePromise<void> {
+    const scope = this.table.scope(checkKey('key', key), options);
+    return whenKnown(this.store.reset(scope), () => this.freed([scope]));
+  }
+
+  private freed(scopes: readonly RateLimitScope[]): void {
+    for (const listener of this.freedListeners) listener(scopes);
   }
 
   private finish(reservation: Reservation, actual: number | ActualUsage): void | Promise<unknown> {
@@ -436,16 +490,30 @@ export class RateLimiterService implements Capability {
     const counts = taken?.scopes.some(({ limit }) => limit.tokensPerMinute !== undefined || limit.budgets !== undefined);
     const settled =
       taken !== undefined && counts
-        ? this.pay(taken, { tokens: used.tokens ?? taken.tokens, nanoUsd: checkUsd('actual.usd', used.usd, taken.nanoUsd ?? 0) })
+        ? this.pay(taken, { tokens: used.tokens ?? reservedTokens(taken), nanoUsd: checkUsd('actual.usd', used.usd, taken.nanoUsd ?? 0) })
         : undefined;
     const released = this.free(reservation, {});
     return settled || released ? Promise.all([settled, released]) : undefined;
   }
 
   private pay(taken: TakenRateLimit, { tokens, nanoUsd, isProvisional }: Payment): MaybePromise<void> {
-    return whenKnown(this.store.settle(taken, tokens, nanoUsd, isProvisional), (spendings: Settled) => {
-      if (spendings !== undefined) this.budgetCounts.settled(spendings, nanoUsd - (taken.nanoUsd ?? 0));
+    const { scopes, outage, more = [] } = taken;
+    // What was reserved later counts later: each part is settled by its own time.
+    let left = tokens;
+    const rest = more.map((each) => {
+      const used = Math.min(left, each.tokens);
+      left -= used;
+      return this.payTokens({ scopes, outage, ...each }, used);
     });
+    rest.forEach(ignoreFailure);
+    return whenKnown(this.store.settle(taken, left, nanoUsd, isProvisional), (spendings: Settled) => {
+      if (spendings !== undefined) this.budgetCounts.settled(spendings, nanoUsd - (taken.nanoUsd ?? 0));
+      this.freed(taken.scopes);
+    });
+  }
+
+  private payTokens(taken: TakenRateLimit, tokens: number): MaybePromise<void> {
+    return whenKnown(this.store.settle(taken, tokens), () => undefined);
   }
 
   private free(held: Reservation | string, options: LimitChoice): void | Promise<void> {

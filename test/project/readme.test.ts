@@ -147,6 +147,7 @@ describe('the table of metrics', () => {
     const own = {
       router: { modelList: [one], providerBudgets: budgets, learnLimits: true },
       llmClient: { queue: {}, costByTeam: true },
+      rateLimit: { usdPerDay: 1, budgets: { queue: {} } },
       hooks,
     };
     const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
@@ -154,10 +155,13 @@ describe('the table of metrics', () => {
     for (const options of [own, shared]) {
       const llm = new library.FastLiteLLM(options);
       llm.monitor.recordPerformance({ component: 'billing', operation: 'charge', durationMs: 1 });
+      new library.RateLimitGuard(llm.rateLimiter, llm.tokenCounter);
       if (llm.router.models().length > 0) await llm.client.execute('m', async () => ({ usage }));
       samples.push(...llm.metrics());
     }
-    const rows = samples.map(({ name, type, labels = {} }) => `fast_litellm_${name} ${type} ${Object.keys(labels).join(', ')}`);
+    // Every histogram has `le`.
+    const labelsOf = (labels: object): string[] => Object.keys(labels).filter((label) => label !== 'le');
+    const rows = samples.map(({ name, type, labels = {} }) => `fast_litellm_${name} ${type} ${labelsOf(labels).join(', ')}`);
     const table = tableAfter(documentation, '`registerPrometheusMetrics(llm, registry)`').map(
       ([name, type, labels]) => `${codeIn(name)[0]} ${type} ${codeIn(labels).join()}`,
     );

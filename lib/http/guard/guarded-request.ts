@@ -14,6 +14,12 @@ import { setBudgetDenial, setRateLimitHeaders, setRetryAfter } from './headers.j
 import type { LimitQuotas } from './quotas.js';
 import { transportError } from './rate-limit-exception.js';
 
+/** A decision of the guard. */
+export interface GuardDecision extends RateLimitDecision {
+  /** When to ask again for money that is held, where the queue for it knows that. */
+  readonly heldRetryMs?: number;
+}
+
 /** A request as the guard reads it. */
 export interface LimitedRequest extends Identifiable {
   readonly body?: unknown;
@@ -52,17 +58,23 @@ export class GuardedRequest implements RequestResponse {
     this.response = response;
   }
 
+  /** Whether another guard, or another field of the query, holds money for it already. */
+  get holdsMoney(): boolean {
+    return RequestContext.of(this.owner).holdsMoney;
+  }
+
   /** Whether its body is over 16 KiB. */
   get isLarge(): boolean {
     return isLarge(this.request);
   }
 
   /** Sets the headers of a decision; without `all` only those that say when to retry. */
-  setHeaders(limits: LimitQuotas, decision: RateLimitDecision, all: boolean): void {
+  setHeaders(limits: LimitQuotas, decision: GuardDecision, all: boolean): void {
     const { response } = this;
     if (response === undefined) return;
     if (all && decision.standings.length > 0) setRateLimitHeaders(response, limits, decision);
-    if (decision.budget !== undefined) setBudgetDenial(response, decision.budget);
+    const { budget, heldRetryMs: retryAfterMs } = decision;
+    if (budget !== undefined) setBudgetDenial(response, { reason: budget.reason, retryAfterMs });
     else if (!decision.allowed && decision.retryAfterMs !== Infinity) setRetryAfter(response, decision.retryAfterMs);
   }
 
@@ -86,10 +98,14 @@ export class GuardedRequest implements RequestResponse {
 
   /** A field of GraphQL has a context of its own; so has each message of a WebSocket. */
   private requestContext(): RequestContext {
-    const { request, response, context } = this;
-    const owner = response === undefined && isObject(request.body) ? request.body : request;
+    const { owner, context } = this;
     const info = context.getType<string>() === 'graphql' ? context.getArgByIndex<unknown>(3) : undefined;
     return isObject(info) ? RequestContext.ofField(info, owner) : RequestContext.of(owner);
+  }
+
+  private get owner(): object {
+    const { request, response } = this;
+    return response === undefined && isObject(request.body) ? request.body : request;
   }
 }
 

@@ -68,9 +68,12 @@ function setBudgetHeaders(target: HeaderTarget, standings: readonly BudgetStandi
  * Sets `Retry-After` where calls in flight hold the money, otherwise `x-should-retry: false`: the
  * SDKs of OpenAI and Anthropic retry any other 429.
  */
-export function setBudgetDenial(target: HeaderTarget, { reason }: { readonly reason: BudgetDenialReason }): void {
+export function setBudgetDenial(
+  target: HeaderTarget,
+  { reason, retryAfterMs = HELD_RETRY_MS }: { readonly reason: BudgetDenialReason; readonly retryAfterMs?: number },
+): void {
   if (target.headersSent === true) return;
-  if (reason === 'budget_held') setRetryAfter(target, HELD_RETRY_MS);
+  if (reason === 'budget_held') setRetryAfter(target, retryAfterMs);
   else setHeader(target, 'x-should-retry', 'false');
 }
 

@@ -5,7 +5,6 @@ import { checkUsd } from '../../rate-limit/arguments.js';
 import { RateLimiterService } from '../../rate-limit/rate-limit.service.js';
 import { Reservation } from '../../rate-limit/reservation.js';
 import { tightestBudget } from '../../rate-limit/budget/tightest.js';
-import type { RateLimitDecision } from '../../rate-limit/store.js';
 import { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { jsonBodyOf } from '../body/body-object.js';
 import type { JsonBody } from '../body/json-body.js';
@@ -14,8 +13,16 @@ import { budgetKeyOf, expectedOutputs, RequestContext } from '../request-context
 import { estimateNanoUsd, estimateTokens } from '../token-estimate/token-estimate.js';
 import { LEAST_OUTPUT } from '../token-estimate/worst-cost.js';
 import { priceByBody } from '../price-by-body.js';
+import { BudgetQueue, type Decided } from './budget-queue.js';
 import { clientKey } from './client-key.js';
-import { checkMessageBounds, GuardedRequest, requestResponseOf, type LimitedRequest, type RequestResponse } from './guarded-request.js';
+import {
+  checkMessageBounds,
+  GuardedRequest,
+  requestResponseOf,
+  type GuardDecision,
+  type LimitedRequest,
+  type RequestResponse,
+} from './guarded-request.js';
 import { transportError } from './rate-limit-exception.js';
 import { checkAmount, RouteTable, type ApplicableLimits, type DefaultKey, type RouteLimits } from './route-limits.js';
 import { shouldSkip } from './skip-if.js';
@@ -27,11 +34,7 @@ interface Asked {
   readonly nano: number;
 }
 
-/** A decision, and the money that it held. */
-interface Decided {
-  readonly decision: RateLimitDecision;
-  readonly nano: number;
-}
+type MaybePromise<T> = T | Promise<T>;
 
 /** The name that the limits of all principals count under. */
 const OWN_LIMIT_NAME = 'api-key';
@@ -54,6 +57,8 @@ type CountedContext = ExecutionContext & { [COUNTED_BY]?: RateLimitGuard[] };
 @Injectable()
 export class RateLimitGuard implements CanActivate {
   private readonly routes: RouteTable;
+  /** `undefined`: requests do not wait for budgets. */
+  private readonly waiting: BudgetQueue | undefined;
   private readonly defaultKey: DefaultKey = ({ request, context }) => this.getKey(request, context);
 
   constructor(
@@ -61,6 +66,7 @@ export class RateLimitGuard implements CanActivate {
     protected readonly tokenCounter: TokenCounterService,
   ) {
     this.routes = new RouteTable(limiter);
+    this.waiting = BudgetQueue.of(limiter);
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -84,7 +90,10 @@ export class RateLimitGuard implements CanActivate {
     }
 
     const amounts = { cost, tokens, nano: limits.route.countsMoney ? await this.nanoUsdOf(request, limits) : 0 };
-    const { decision, nano } = await this.decide(request, limits, amounts);
+    const decided = await this.decide(request, limits, amounts);
+    // The client has left while it waited.
+    if (decided === undefined) return false;
+    const { decision, nano } = decided;
     request.setHeaders(limits.route, decision, this.limiter.options.headers);
     if (!decision.allowed) return this.reject(request, limits, decision);
 
@@ -137,10 +146,12 @@ export class RateLimitGuard implements CanActivate {
     if (isLargeBody) checkMessageBounds(body, context);
     const memory = RequestContext.of(request);
     const counting = { counter: this.tokenCounter, tokensPerMinute, isLarge: isLargeBody, memory };
-    const estimate = (json: JsonBody | undefined): Promise<number> => {
+    const estimate = async (json: JsonBody | undefined): Promise<number> => {
       const counted: unknown = json?.promptFields ?? body;
       if (isObject(counted)) memory.learnPrompt = (promptTokens) => this.tokenCounter.learnPrompt(counted, promptTokens);
-      return estimateTokens(body, { ...counting, json }, tokensLeft);
+      const tokens = await estimateTokens(body, { ...counting, json }, tokensLeft);
+      memory.estimated = { tokens, tokensPerMinute };
+      return tokens;
     };
     const json = jsonBodyOf(body);
     return json instanceof Promise ? json.then(estimate) : estimate(json);
@@ -205,15 +216,31 @@ export class RateLimitGuard implements CanActivate {
     return checkAmount('tokens', typeof tokens === 'number' ? tokens : await tokens(request, context));
   }
 
-  /** Decides once more on what the budgets have left, where `clampOutput` allows that. */
-  private async decide(request: GuardedRequest, limits: ApplicableLimits, { cost, tokens, nano }: Asked): Promise<Decided> {
-    const { limiter } = this;
-    if (!limits.route.countsMoney || !limiter.options.budgets.clampOutput)
-      return { decision: await limiter.decide(limits.scopes, cost, tokens, nano), nano };
-    const first = await limiter.store.check(limits.scopes, cost, tokens, nano);
-    const less = first.budget === undefined ? undefined : await this.clampedNanoUsd(request, limits, first);
-    if (less === undefined) return { decision: limiter.counted(limits.scopes, first), nano };
-    return { decision: await limiter.decide(limits.scopes, cost, tokens, less), nano: less };
+  /** The final decision, counted: where budgets have a queue, after the wait for what is held. */
+  private async decide(request: GuardedRequest, limits: ApplicableLimits, asked: Asked): Promise<Decided | undefined> {
+    const { limiter, waiting } = this;
+    const { scopes, route } = limits;
+    const decide = (): MaybePromise<Decided> => this.tryToTake(request, limits, asked);
+    const giveBack = ({ decision, nano }: Decided): void =>
+      limiter.settle(Reservation.of(decision, { scopes, tokens: asked.tokens, nanoUsd: nano }), { tokens: 0, usd: 0 });
+    // What the request itself holds is returned at its end alone.
+    const mayWait = waiting !== undefined && route.countsMoney && !request.holdsMoney;
+    const decided = mayWait ? await waiting.take(request, { scopes, nano: asked.nano, decide, giveBack }) : await decide();
+    if (decided !== undefined) limiter.counted(scopes, decided.decision);
+    return decided;
+  }
+
+  /** Takes less money than asked for, where `clampOutput` allows that and budgets have no more. */
+  private tryToTake(request: GuardedRequest, limits: ApplicableLimits, { cost, tokens, nano }: Asked): MaybePromise<Decided> {
+    const { store } = this.limiter;
+    const first = store.check(limits.scopes, cost, tokens, nano);
+    const clamped = async (decision: GuardDecision): Promise<Decided> => {
+      const less = await this.clampedNanoUsd(request, limits, decision);
+      return less === undefined ? { decision, nano } : { decision: await store.check(limits.scopes, cost, tokens, less), nano: less };
+    };
+    const next = (decision: GuardDecision): MaybePromise<Decided> =>
+      decision.budget === undefined || !this.limiter.options.budgets.clampOutput ? { decision, nano } : clamped(decision);
+    return first instanceof Promise ? first.then(next) : next(first);
   }
 
   private async estimate(request: LimitedRequest, outputOf?: (model: string) => number | undefined): Promise<number | undefined> {
@@ -229,9 +256,9 @@ export class RateLimitGuard implements CanActivate {
   private async clampedNanoUsd(
     { request }: GuardedRequest,
     { route }: ApplicableLimits,
-    { standings }: RateLimitDecision,
+    { standings }: GuardDecision,
   ): Promise<number | undefined> {
-    if (!this.limiter.options.budgets.clampOutput || route.usd !== undefined) return undefined;
+    if (route.usd !== undefined) return undefined;
     const least = await this.estimate(request, () => LEAST_OUTPUT);
     const left = Math.min(...standings.flatMap(({ budgets }) => (budgets === undefined ? [] : [tightestBudget(budgets).leftNanoUsd])));
     return least !== undefined && least > 0 && left >= least ? left : undefined;
@@ -248,16 +275,18 @@ export class RateLimitGuard implements CanActivate {
     return Math.max(1, checkUsd('@RateLimit.usd', value, 0));
   }
 
-  /** Rejects a request that is over a limit already; otherwise returns the tokens left. */
+  /** Rejects a request that is over a limit and cannot wait; otherwise returns the tokens left. */
   private async peek(request: GuardedRequest, limits: ApplicableLimits, cost: number, tokens = limits.route.leastTokens): Promise<number> {
-    const decision = await this.limiter.precheck(limits.scopes, cost, tokens, limits.route.leastNanoUsd);
-    request.setHeaders(limits.route, decision, this.limiter.options.headers);
-    if (!decision.allowed) await this.reject(request, limits, decision);
+    const { limiter } = this;
+    const decision = await limiter.store.peek(limits.scopes, cost, tokens, limits.route.leastNanoUsd);
+    const mayWait = !decision.allowed && this.waiting?.hasRoomFor(request, decision) === true;
+    if (!mayWait) request.setHeaders(limits.route, decision, limiter.options.headers);
+    if (!decision.allowed && !mayWait) await this.reject(request, limits, limiter.counted(limits.scopes, decision));
     // A standing is that after the request.
     return tokens + Math.min(...decision.standings.map(({ remainingTokens }) => remainingTokens ?? Infinity));
   }
 
-  private reject(request: GuardedRequest, { route }: ApplicableLimits, decision: RateLimitDecision): Promise<never> {
+  private reject(request: GuardedRequest, { route }: ApplicableLimits, decision: GuardDecision): Promise<never> {
     return this.throwRateLimitException(request.context, route.errorOf(decision));
   }
 }

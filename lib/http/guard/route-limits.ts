@@ -7,10 +7,10 @@ import { LARGEST_AMOUNT } from '../../rate-limit/arguments.js';
 import { LIMIT_KEYS, type RateLimit, type RateLimits } from '../../rate-limit/limits.js';
 import { DEFAULT_LIMIT_NAME, isLimitName } from '../../rate-limit/rate-limit.options.js';
 import type { RateLimiterService } from '../../rate-limit/rate-limit.service.js';
-import type { RateLimitDecision, RateLimitScope } from '../../rate-limit/store.js';
+import type { RateLimitScope } from '../../rate-limit/store.js';
 import { budgetRefusal } from '../budget-refusal.js';
 import { ownRules, ownSkips, type RateLimitRule } from '../decorators.js';
-import { GuardedRequest, type LimitedRequest } from './guarded-request.js';
+import { GuardedRequest, type GuardDecision, type LimitedRequest } from './guarded-request.js';
 import { policyHeader, quotasOf, type Quota } from './quotas.js';
 import { shouldSkip } from './skip-if.js';
 
@@ -129,9 +129,9 @@ export class RouteLimits {
   }
 
   /** The error of a request that these limits deny. */
-  errorOf({ scope, exceeded, retryAfterMs, standings, budget }: RateLimitDecision): RateLimitExceededError {
+  errorOf({ scope, exceeded, retryAfterMs, standings, budget, heldRetryMs }: GuardDecision): RateLimitExceededError {
     const { limit, label } = this.limits[scope];
-    if (budget !== undefined) return new BudgetExceededError(budgetRefusal(label, budget));
+    if (budget !== undefined) return new BudgetExceededError(budgetRefusal(label, budget, heldRetryMs));
     const figures: Partial<Record<string, number>> = { tokens: limit.tokensPerMinute, concurrency: limit.maxConcurrent };
     return new RateLimitExceededError({
       limitName: label,

@@ -1,6 +1,6 @@
 import type { BudgetExceededError } from '../../common/http-errors.js';
 import { CallQueueError, RouterRateLimitError } from '../../common/http-errors.js';
-import type { CallQueue, NotYet, QueuedCall } from '../queue/call-queue.js';
+import type { CallQueue, NotYet, QueuedCall } from '../../http/queue/call-queue.js';
 import { placeOf } from '../queue/queue-place.js';
 import type { QueueOptions } from '../queue/queue.options.js';
 import type { Call, CallTarget } from './call.js';
@@ -25,7 +25,7 @@ export interface Tried {
   readonly hasFallback: () => boolean;
 }
 
-/** How often a budget is asked again: the reservations that hold it end at any time. */
+/** How often a budget is asked again: other processes do not tell when they settle. */
 const BUDGET_RETRY_MS = 250;
 
 /** Selects deployments for one call, which waits in the queue for them. */
@@ -54,7 +54,7 @@ export class WaitingSelection {
     try {
       // After an attempt each call leaves out other deployments.
       const lane = tried.last === undefined ? laneOf(this.call.context, target) : this;
-      const result = this.settings.queue.go(this.queuedCall(), { lane, tryToGo });
+      const result = this.settings.queue.go(this.queuedCall(), { lane, group: target.model, tryToGo });
       return result instanceof Promise ? result.then(selectedIn, failureOf) : selectedIn(result);
     } catch (error) {
       return failureOf(error);
@@ -68,15 +68,21 @@ export class WaitingSelection {
   async waitForBudget(denial: BudgetExceededError): Promise<Failure | undefined> {
     const failure = new Failure(denial, 'caller', { kind: 'bad_request', status: 429 });
     const { now, queue } = this.settings;
-    const atMs = now() + BUDGET_RETRY_MS;
     const later = { isNotYet: true, failure, retryAfterMs: BUDGET_RETRY_MS, mayBeSooner: true, dependsOnTokens: false } as const;
+    let atMs = now() + BUDGET_RETRY_MS;
     const wanted = { lane: this, tryToGo: () => (now() >= atMs ? undefined : later) };
+    const stop = this.call.request?.whenFreed(() => {
+      atMs = 0;
+      queue.wake((lane) => lane === this);
+    });
     try {
       await queue.go<undefined, Failure>(this.queuedCall(), wanted);
       return undefined;
     } catch (error) {
       if (error instanceof CallQueueError) return failure;
       throw error;
+    } finally {
+      stop?.();
     }
   }
 

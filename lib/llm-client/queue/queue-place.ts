@@ -1,14 +1,11 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { checkNumber, checkOneOf, checkString, refuseArgument } from '../../common/options.js';
-import { clientKey, type Identifiable } from '../../http/guard/client-key.js';
 import type { Principal } from '../../http/principal.js';
+import type { QueuePlace } from '../../http/queue/call-queue.js';
+import { lowerOf, QUEUE_CLASSES, type QueueClass } from '../../http/queue/queue-class.js';
+import { lowered, tenantIn } from '../../http/queue/queue-place.js';
 import { RequestContext } from '../../http/request-context.js';
-import type { QueuePlace } from './call-queue.js';
-import { classInHeader, lowerOf, QUEUE_CLASSES, type QueueClass } from './queue-class.js';
 import type { QueuedCaller, QueueOptions } from './queue.options.js';
-
-/** Lowers the class of a request: `critical`, `default`, `batch`, or LiteLLM's number. */
-export const PRIORITY_HEADER = 'x-litellm-priority';
 
 /** What the program and the request say about the place of a call. */
 export interface AskedPlace {
@@ -31,7 +28,7 @@ export function placeOf(caller: QueuedCaller, asked: AskedPlace, options: QueueO
   const { request } = caller;
   const { tenantOf, weightOf, classOf, mayRaise } = options;
   const tenant =
-    tenantOf === undefined ? (asked.tenant ?? tenantIn(request)) : checkString('queue.tenantOf', tenantOf(caller), refuseArgument);
+    tenantOf === undefined ? (asked.tenant ?? tenantOfRequest(request)) : checkString('queue.tenantOf', tenantOf(caller), refuseArgument);
   if (tenant.length > LONGEST_TENANT)
     throw new InvalidArgumentError('queue.tenant', tenant.length, `must have at most ${LONGEST_TENANT} characters`);
   const own = asked.queueClass ?? classOf?.(caller) ?? principalIn(request)?.priority ?? 'default';
@@ -45,14 +42,11 @@ function classFor(
   { callerClass }: AskedPlace,
   { request, mayRaise }: { readonly request: object | undefined; readonly mayRaise: () => boolean },
 ): QueueClass {
-  const lowered = classInHeader((request as Identifiable | undefined)?.headers?.[PRIORITY_HEADER]);
-  const byBody = callerClass === undefined ? own : mayRaise() ? callerClass : lowerOf(own, callerClass);
-  return lowered === undefined ? byBody : lowerOf(byBody, lowered);
+  return lowered(callerClass === undefined ? own : mayRaise() ? callerClass : lowerOf(own, callerClass), request);
 }
 
-function tenantIn(request: object | undefined): string {
-  if (request === undefined) return PROCESS;
-  return principalIn(request)?.limitKey ?? clientKey(request);
+function tenantOfRequest(request: object | undefined): string {
+  return request === undefined ? PROCESS : tenantIn(request, principalIn(request));
 }
 
 /** Who sends the request, if a guard has authenticated it. */

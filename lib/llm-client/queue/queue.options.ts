@@ -1,5 +1,6 @@
 import { checkFunction, checkInteger, checkKnownKeys, checkObject, joinPath, optional } from '../../common/options.js';
-import type { QueueClass } from './queue-class.js';
+import type { QueueBounds } from '../../http/queue/call-queue.js';
+import type { QueueClass } from '../../http/queue/queue-class.js';
 
 /** The call that a function of `QueueOptions` is asked about. */
 export interface QueuedCaller {
@@ -39,8 +40,7 @@ export interface QueueOptions {
   readonly mayRaise?: (caller: QueuedCaller) => boolean;
 }
 
-export type ResolvedQueueOptions = QueueOptions &
-  Required<Pick<QueueOptions, 'maxCalls' | 'maxPromptTokens' | 'maxCallsPerTenant' | 'maxWaitMs'>>;
+export type ResolvedQueueOptions = QueueOptions & QueueBounds;
 
 const NUMBERS = ['maxCalls', 'maxPromptTokens', 'maxCallsPerTenant', 'maxWaitMs'] as const;
 const FUNCTIONS = ['tenantOf', 'weightOf', 'classOf', 'mayRaise'] as const;

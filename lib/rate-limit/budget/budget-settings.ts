@@ -3,6 +3,7 @@ import {
   checkArray,
   checkBoolean,
   checkFunction,
+  checkInteger,
   checkKnownKeys,
   checkNumber,
   checkObject,
@@ -29,6 +30,18 @@ export interface BudgetAlert {
   readonly resetsAt?: Date;
 }
 
+/** How requests wait in `RateLimitGuard` for money that requests in flight hold. */
+export interface BudgetQueueOptions {
+  /** Most requests that wait. Default 256. */
+  readonly maxRequests?: number;
+  /** Most requests of one principal, API key or address that wait. Default 64. */
+  readonly maxRequestsPerTenant?: number;
+  /** Most prompt tokens of all requests that wait. Default 2,000,000. */
+  readonly maxPromptTokens?: number;
+  /** Longest time that one request waits. Default 10,000. */
+  readonly maxWaitMs?: number;
+}
+
 /** What holds for all budgets of a limiter. */
 export interface BudgetSettings {
   /** Shares of a budget whose crossing is reported, once in each window. Default 0.5, 0.8 and 1. */
@@ -52,6 +65,11 @@ export interface BudgetSettings {
    */
   readonly clampOutput?: boolean;
   /**
+   * Lets a request wait in `RateLimitGuard` while requests in flight hold the money that it needs
+   * (`budget_held`); `{}` takes the defaults. Default: it is denied at once.
+   */
+  readonly queue?: BudgetQueueOptions;
+  /**
    * A file that keeps the budgets of the memory store over a restart: written every 5 seconds and
    * at shutdown, by one process. Default: none.
    */
@@ -66,13 +84,19 @@ export interface ResolvedBudgetSettings {
   readonly unpricedNanoUsd: number | undefined;
   readonly reserve: 'worst' | 'expected';
   readonly clampOutput: boolean;
+  readonly queue: Required<BudgetQueueOptions> | undefined;
   readonly snapshotFile: string | undefined;
 }
 
 const DEFAULT_MARKS = [0.5, 0.8, 1];
 const RESERVES = ['worst', 'expected'] as const;
-const KNOWN: readonly (keyof BudgetSettings)[] = ['alertAt', 'onAlert', 'unpricedUsd', 'reserve', 'clampOutput', 'snapshotFile'];
+const KNOWN: readonly (keyof BudgetSettings)[] = ['alertAt', 'onAlert', 'unpricedUsd', 'reserve', 'clampOutput', 'queue', 'snapshotFile'];
+const QUEUE_KEYS = ['maxRequests', 'maxRequestsPerTenant', 'maxPromptTokens', 'maxWaitMs'] as const satisfies (keyof BudgetQueueOptions)[];
 const MOST_MARKS = 16;
+/** More requests than these would make one step of the queue felt by the event loop. */
+const MOST_WAITING = 10_000;
+const MOST_TOKENS = 1_000_000_000;
+const LONGEST_WAIT_MS = 600_000;
 
 /** @throws InvalidConfigurationError naming the option (`rateLimit.budgets.alertAt[0]`). */
 export function resolveBudgetSettings(path: string, value: unknown): ResolvedBudgetSettings {
@@ -91,6 +115,20 @@ export function resolveBudgetSettings(path: string, value: unknown): ResolvedBud
     ),
     reserve: optional(input.reserve, 'worst', (value) => checkOneOf(at('reserve'), value, RESERVES)),
     clampOutput: optional(input.clampOutput, false, (value) => checkBoolean(at('clampOutput'), value)),
+    queue: optional(input.queue, undefined, (queue) => resolveQueue(at('queue'), queue)),
     snapshotFile: optional(input.snapshotFile, undefined, (file) => checkString(at('snapshotFile'), file)),
+  };
+}
+
+function resolveQueue(path: string, value: unknown): Required<BudgetQueueOptions> {
+  const input = checkObject(path, value);
+  checkKnownKeys(path, input, QUEUE_KEYS);
+  const integer = (key: keyof BudgetQueueOptions, fallback: number, max: number): number =>
+    optional(input[key], fallback, (number) => checkInteger(joinPath(path, key), number, { min: 1, max }));
+  return {
+    maxRequests: integer('maxRequests', 256, MOST_WAITING),
+    maxRequestsPerTenant: integer('maxRequestsPerTenant', 64, MOST_WAITING),
+    maxPromptTokens: integer('maxPromptTokens', 2_000_000, MOST_TOKENS),
+    maxWaitMs: integer('maxWaitMs', 10_000, LONGEST_WAIT_MS),
   };
 }

@@ -1,7 +1,7 @@
 import { CallQueueError } from '../../common/http-errors.js';
-import { CallCancellation } from '../call/cancellation.js';
+import { CallCancellation } from '../../llm-client/call/cancellation.js';
 import { CallQueue, type NotYet, type QueuedCall, type QueuePlace } from './call-queue.js';
-import { resolveQueueOptions, type QueueOptions } from './queue.options.js';
+import { resolveQueueOptions, type QueueOptions } from '../../llm-client/queue/queue.options.js';
 
 const FULL = 'full';
 
@@ -30,7 +30,8 @@ describe('CallQueue', () => {
   });
   afterEach(() => jest.useRealTimers());
 
-  const queueOf = (options: QueueOptions = {}): CallQueue => new CallQueue(resolveQueueOptions('queue', options), () => nowMs);
+  const queueOf = (options: QueueOptions = {}): CallQueue =>
+    new CallQueue(resolveQueueOptions('queue', options), { now: () => nowMs, component: 'test' });
   const callOf = (place: Partial<QueuePlace> = {}, more: Partial<QueuedCall> = {}): QueuedCall & { cancellation: CallCancellation } =>
     ({
       model: 'm',
@@ -110,7 +111,7 @@ describe('CallQueue', () => {
     const queue = queueOf();
     const stuck = (go(queue, new Places(0)) as Promise<string>).catch(() => 'late');
     const notYet = { isNotYet: true, failure: FULL, retryAfterMs: 30_000, mayBeSooner: false, dependsOnTokens: false } as const;
-    await expect(queue.go(callOf(), { lane: 'other', tryToGo: () => notYet })).resolves.toBe(notYet);
+    await expect(queue.go(callOf(), { lane: 'other', group: 'm', tryToGo: () => notYet })).resolves.toBe(notYet);
     expect(queue.length).toBe(1);
     await advance(10_000);
     await expect(stuck).resolves.toBe('late');
@@ -205,10 +206,144 @@ describe('CallQueue', () => {
     const queue = queueOf();
     const [busy, other] = [new Places(0), new Places(1)];
     const stuck = (queue.go<string, string>(callOf(), { lane: 'busy', tryToGo: busy.tryToGo }) as Promise<string>).catch(() => 'late');
-    await expect(queue.go<string, string>(callOf(), { lane: 'other', tryToGo: other.tryToGo })).resolves.toBe('gone');
+    expect(queue.go<string, string>(callOf(), { lane: 'other', tryToGo: other.tryToGo })).toBe('gone');
+    other.places++;
+    const inGroup = queue.go<string, string>(callOf(), { lane: 'other', group: 'busy', tryToGo: other.tryToGo });
+    await expect(inGroup).resolves.toBe('gone');
     expect(queue.length).toBe(1);
     await advance(10_000);
     await expect(stuck).resolves.toBe('late');
+  });
+
+  it('lets a call of another group go at once where the queue is full', async () => {
+    const queue = queueOf({ maxCalls: 1 });
+    const stuck = (go(queue, new Places(0)) as Promise<string>).catch(() => 'late');
+    const other = { lane: 'other', tryToGo: new Places(1).tryToGo };
+    expect(queue.go<string, string>(callOf(), other)).toBe('gone');
+    await expect(queue.go<string, string>(callOf(), other)).rejects.toMatchObject({ code: 'QUEUE_FULL' });
+    await advance(10_000);
+    await expect(stuck).resolves.toBe('late');
+  });
+
+  it('asks about nothing but what an event concerns', async () => {
+    const queue = queueOf();
+    const asked: string[] = [];
+    const waitIn = (lane: string) =>
+      queue.go<string, string>(callOf(), {
+        lane,
+        tryToGo: () => {
+          asked.push(lane);
+          return { isNotYet: true, failure: FULL, retryAfterMs: undefined, mayBeSooner: true, dependsOnTokens: false };
+        },
+      }) as Promise<string>;
+    const waiting = ['red', 'red', 'blue', 'blue'].map((lane) => waitIn(lane).catch(() => 'late'));
+    await Promise.resolve();
+    asked.length = 0;
+    queue.wake((lane) => lane === 'blue');
+    await Promise.resolve();
+    expect(asked).toEqual(['blue']);
+    await advance(250);
+    expect(asked.slice(1)).toEqual(['red', 'blue']);
+    await advance(10_000);
+    expect(await Promise.all(waiting)).toEqual(['late', 'late', 'late', 'late']);
+  });
+
+  it('survives sizes that are no numbers', async () => {
+    const [queue, places] = [queueOf(), new Places(0)];
+    const waiting = [NaN, -5, 10].map((tokens) =>
+      Promise.resolve(go(queue, places, callOf({}, { promptTokens: tokens, costTokens: tokens }))),
+    );
+    await expect(go(queue, places, callOf({}, { promptTokens: Infinity, costTokens: Infinity }))).rejects.toThrow('too many');
+    expect(queue.status()).toMatchObject({ length: 3, promptTokens: 10 });
+    places.places = 3;
+    queue.wake();
+    await expect(Promise.all(waiting)).resolves.toEqual(['gone', 'gone', 'gone']);
+  });
+
+  describe('with answers that come later', () => {
+    /** Answers about calls when the test says so. */
+    class Answers {
+      readonly asked: ((result: string | NotYet<string>) => void)[] = [];
+      readonly givenBack: string[] = [];
+      readonly wanted = (lane = 'm') => ({
+        lane,
+        tryToGo: () => new Promise<string | NotYet<string>>((resolve) => this.asked.push(resolve)),
+        giveBack: (result: string) => void this.givenBack.push(result),
+      });
+      readonly no = (): void =>
+        this.asked.shift()?.({ isNotYet: true, failure: FULL, retryAfterMs: undefined, mayBeSooner: true, dependsOnTokens: true });
+      readonly yes = (result: string): void => this.asked.shift()?.(result);
+    }
+    const turns = async (): Promise<void> => {
+      for (let i = 0; i < 20; i++) await Promise.resolve();
+    };
+    const enter = async (queue: CallQueue, answers: Answers, lane?: string) => {
+      const call = callOf();
+      const result = Promise.resolve(queue.go(call, answers.wanted(lane))).catch((error: unknown) => (error as { code: string }).code);
+      await turns();
+      for (; answers.asked.length > 0; await turns()) answers.no();
+      return { call, result };
+    };
+
+    it('asks about one call of a lane at a time, and goes on with the next', async () => {
+      const [queue, answers] = [queueOf(), new Answers()];
+      const [first, second] = [await enter(queue, answers), await enter(queue, answers)];
+      const other = await enter(queue, answers, 'other');
+      expect(queue.length).toBe(3);
+      queue.wake();
+      await turns();
+      expect(answers.asked).toHaveLength(2);
+      answers.yes('first');
+      await turns();
+      answers.yes('other');
+      answers.yes('second');
+      expect(await Promise.all([first.result, other.result, second.result])).toEqual(['first', 'other', 'second']);
+      expect([queue.length, jest.getTimerCount()]).toEqual([0, 0]);
+    });
+
+    it('loses no event that comes while an answer is on its way', async () => {
+      const [queue, answers] = [queueOf(), new Answers()];
+      const waiting = queue.go(callOf(), answers.wanted()) as Promise<string>;
+      queue.wake();
+      answers.no();
+      await turns();
+      expect(answers.asked).toHaveLength(1);
+      queue.wake();
+      answers.no();
+      await turns();
+      answers.yes('gone');
+      await expect(waiting).resolves.toBe('gone');
+    });
+
+    it('gives back what arrives for a call that has left', async () => {
+      const [queue, answers] = [queueOf(), new Answers()];
+      const { call, result } = await enter(queue, answers);
+      queue.wake();
+      await turns();
+      call.cancellation.cancel(new Error('gone'));
+      expect(await result).toBe('REQUEST_CANCELLED');
+      answers.yes('money');
+      await turns();
+      expect([answers.givenBack, queue.length, queue.counts.of('default', 'cancelled')]).toEqual([['money'], 0, 1]);
+    });
+
+    it('lets an answer that is on its way decide at the end of the wait', async () => {
+      const [queue, answers] = [queueOf(), new Answers()];
+      const [first, second] = [await enter(queue, answers), await enter(queue, answers)];
+      queue.wake();
+      await turns();
+      await advance(10_000);
+      expect(await second.result).toBe('QUEUE_TIMEOUT');
+      answers.yes('just in time');
+      expect(await first.result).toBe('just in time');
+      const third = await enter(queue, answers);
+      queue.wake();
+      await turns();
+      await advance(10_000);
+      answers.no();
+      expect(await third.result).toBe('QUEUE_TIMEOUT');
+      expect([queue.length, jest.getTimerCount()]).toEqual([0, 0]);
+    });
   });
 
   it('lets a short prompt go where a long one exceeds the tokens that are left', async () => {

@@ -84,6 +84,23 @@ describe('the file of API keys', () => {
     stop?.();
   });
 
+  it('checks what has changed of a file again, and that alone', async () => {
+    const store = open();
+    const heard: (string | null)[] = [];
+    store.onChange?.((publicId) => heard.push(publicId));
+    const [one, two] = [record('key000000001'), record('key000000002')];
+    await store.put(one);
+    await store.put(two);
+    const known = await store.findByPublicId('key000000001');
+    const changed = { ...two, alias: 'two' };
+    writeFileSync(file, content(one, changed));
+    await until(async () => (await store.findByPublicId('key000000002'))?.alias === 'two');
+    expect(await store.findByPublicId('key000000001')).toBe(known);
+    expect(heard).toEqual(['key000000001', 'key000000002', 'key000000002']);
+    writeFileSync(file, content(one, { ...changed, models: 'all' }));
+    await until(() => store.fault?.()?.includes('keys[1].models: must be an array') === true);
+  });
+
   it('keeps the last good content while the file is half written, and says so', async () => {
     const store = open();
     await store.put(record('key000000001'));

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { countTokens } from '../../standalone.js';
 import { runCommand } from '../../../test/support/command-run.js';
+import { startProvider } from '../../testing.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'count-'));
 const file = (name: string, content: string | Buffer): string => {
@@ -50,6 +51,36 @@ describe('count', () => {
     const input = Array.from(bytes, (_, at) => bytes.subarray(at, at + 1));
     const { out } = await runCommand(['count', '--json'], { input });
     expect(JSON.parse(out)).toMatchObject({ counts: [{ tokens: countTokens('Grüße 🙂🙂 価格', 'gpt-4o') }] });
+  });
+
+  it('asks the providers of a configuration for the tokens of requests, and says why it does not', async () => {
+    const provider = await startProvider('anthropic', { script: [{ usage: { promptTokens: 4711 } }, { status: 500 }] });
+    try {
+      const params = { model: 'anthropic/claude-sonnet-4-5', api_base: provider.url, api_key: 'os.environ/OWN_KEY' };
+      const config = file('config.yaml', JSON.stringify({ model_list: [{ model_name: 'claude', litellm_params: params }] }));
+      const request = (content: string): string => JSON.stringify({ model: 'claude', messages: [{ role: 'user', content }] });
+      const files = [file('one.json', request('one')), file('two.json', request('two'))];
+      const { code, out, err } = await runCommand(['count', '-r', '-e', config, '--json', ...files], { env: { OWN_KEY: 'sk-own' } });
+      expect(code).toBe(0);
+      expect(JSON.parse(out)).toMatchObject({
+        counts: [
+          { tokens: 4711, approximate: false },
+          { tokens: expect.any(Number), approximate: true, reason: 'server' },
+        ],
+      });
+      expect(err).toBe(`nestjs-fast-litellm count: ${files[1]}: claude is counted locally (server)\n`);
+      expect(provider.latest.headers['x-api-key']).toBe('sk-own');
+    } finally {
+      await provider.close();
+    }
+  });
+
+  it.each([
+    [['-e', 'config.yaml'], 2, '--exact counts requests: add --request'],
+    [['-r', '-e', '/no/such/config.yaml'], 1, 'no/such/config.yaml'],
+  ])('refuses %j', async (args, exit, words) => {
+    const { code, err } = await runCommand(['count', ...args], { input: '{}' });
+    expect([code, err.includes(words)]).toEqual([exit, true]);
   });
 
   it('counts the body of a request, on its own model without another', async () => {

@@ -1,6 +1,7 @@
-import { errorMessage, InvalidArgumentError } from '../../common/errors.js';
+import { errorMessage, FastLiteLLMError, InvalidArgumentError } from '../../common/errors.js';
+import { FastLiteLLM } from '../../fast-litellm.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
-import { UsageError, type Command, type CommandIo, type GivenArguments } from '../command.js';
+import { CommandError, UsageError, type Command, type CommandIo, type GivenArguments } from '../command.js';
 import { integerOption, isGiven, textOption, textOptions } from '../given-options.js';
 import { PROGRAM } from '../help.js';
 import { ProgressBar } from '../output/progress-bar.js';
@@ -25,6 +26,8 @@ interface Count {
   readonly costUsd: number | null;
   /** `null` if it is not known. */
   readonly contextWindow: number | null;
+  /** With `--exact`: why no provider counted. */
+  readonly reason?: string;
 }
 
 interface CountSettings {
@@ -33,6 +36,8 @@ interface CountSettings {
   readonly models: readonly string[];
   readonly isRequest: boolean;
   readonly outputTokens: number;
+  /** Whose deployments count; `undefined`: the token counter does. */
+  readonly exact: FastLiteLLM | undefined;
 }
 
 /** `npx nestjs-fast-litellm count` */
@@ -41,6 +46,7 @@ export const COUNT: Command = {
   options: {
     model: { type: 'string', short: 'm', multiple: true, value: 'name', help: `model that counts, repeatable (default ${DEFAULT_MODEL})` },
     request: { type: 'boolean', short: 'r', help: 'each file is the JSON body of a request: chat, Responses, completions or embeddings' },
+    exact: { type: 'string', short: 'e', value: 'file', help: "asks the providers of LiteLLM's config.yaml, with --request" },
     'output-tokens': { type: 'string', short: 'o', value: 'n', help: 'tokens of the reply, for the cost (default 0)' },
     limit: { type: 'string', short: 'l', value: 'n', help: 'exit with 1 if a file has more tokens' },
     prices: { type: 'string', value: 'file', help: "prices and limits in LiteLLM's or models.dev's format" },
@@ -51,13 +57,38 @@ export const COUNT: Command = {
   run,
 };
 
-async function run({ options, operands }: GivenArguments, io: CommandIo): Promise<number> {
+async function run(given: GivenArguments, io: CommandIo): Promise<number> {
+  const config = textOption(given.options, 'exact');
+  if (config === undefined) return countSources(given, io, undefined);
+  if (!isGiven(given.options, 'request')) throw new UsageError('--exact counts requests: add --request');
+  const exact = openProviders(config, io);
+  try {
+    return await countSources(given, io, exact);
+  } finally {
+    await exact.close();
+  }
+}
+
+/** @throws CommandError for a configuration that no app would start with */
+function openProviders(configPath: string, { env, stderr }: CommandIo): FastLiteLLM {
+  const warn = (message: string): void => void stderr.write(`${message}\n`);
+  const logger = { log: () => {}, warn, error: warn };
+  try {
+    return new FastLiteLLM({ router: { configPath }, logger }, { env: { ...env }, logger });
+  } catch (error) {
+    if (!(error instanceof FastLiteLLMError)) throw error;
+    throw new CommandError(errorMessage(error), { cause: error });
+  }
+}
+
+async function countSources({ options, operands }: GivenArguments, io: CommandIo, exact: FastLiteLLM | undefined): Promise<number> {
   const source = textOption(options, 'prices');
   const settings: CountSettings = {
     counter: openTokenCounter(source === undefined ? {} : { pricing: { source } }, io),
     models: textOptions(options, 'model'),
     isRequest: isGiven(options, 'request'),
     outputTokens: integerOption(options, 'output-tokens') ?? 0,
+    exact,
   };
   const limit = integerOption(options, 'limit') ?? Infinity;
   if (operands.length === 0 && io.stdin.isTTY === true) throw new UsageError('name a file, or pipe a text to it');
@@ -69,7 +100,12 @@ async function run({ options, operands }: GivenArguments, io: CommandIo): Promis
   let failures = 0;
   for (const each of sources) {
     try {
-      counts.push(...(await countSource(each, settings, (bytes) => bar?.add(bytes, each.name))));
+      const counted = await countSource(each, settings, (bytes) => bar?.add(bytes, each.name));
+      counts.push(...counted);
+      for (const { model, reason } of counted.filter((count) => count.reason !== undefined)) {
+        bar?.end();
+        io.stderr.write(`${PROGRAM} count: ${each.name}: ${model} is counted locally (${reason})\n`);
+      }
     } catch (error) {
       if (!(error instanceof UnreadableError) && !(error instanceof InvalidArgumentError)) throw error;
       failures++;
@@ -86,7 +122,8 @@ async function run({ options, operands }: GivenArguments, io: CommandIo): Promis
 async function countSource(source: TextSource, settings: CountSettings, onRead: (bytes: number) => void): Promise<Count[]> {
   const { counter, outputTokens } = settings;
   const counted = settings.isRequest ? await countRequests(source, settings, onRead) : await countTexts(source, settings, onRead);
-  return counted.map(({ model, tokens, approximate }) => ({
+  return counted.map(({ model, tokens, approximate, reason }) => ({
+    ...(reason !== undefined && { reason }),
     source: source.name,
     model,
     tokens,
@@ -96,8 +133,10 @@ async function countSource(source: TextSource, settings: CountSettings, onRead: 
   }));
 }
 
+type Counted = Pick<Count, 'model' | 'tokens' | 'approximate' | 'reason'>;
+
 /** Reads the text once for all models, in pieces: its length is not limited by memory. */
-async function countTexts(source: TextSource, { counter, models }: CountSettings, onRead: (bytes: number) => void) {
+async function countTexts(source: TextSource, { counter, models }: CountSettings, onRead: (bytes: number) => void): Promise<Counted[]> {
   const counts = (models.length === 0 ? [DEFAULT_MODEL] : models).map((model) => ({
     model,
     tokens: 0,
@@ -116,7 +155,8 @@ async function countTexts(source: TextSource, { counter, models }: CountSettings
   return counts;
 }
 
-async function countRequests(source: TextSource, { counter, models }: CountSettings, onRead: (bytes: number) => void) {
+async function countRequests(source: TextSource, settings: CountSettings, onRead: (bytes: number) => void): Promise<Counted[]> {
+  const { counter, models, exact } = settings;
   let text = '';
   for await (const part of textOf(source, onRead)) {
     text += part;
@@ -126,6 +166,10 @@ async function countRequests(source: TextSource, { counter, models }: CountSetti
   const named = models.length > 0 ? models : [typeof body.model === 'string' ? body.model : DEFAULT_MODEL];
   return Promise.all(
     named.map(async (model) => {
+      if (exact !== undefined) {
+        const { promptTokens: tokens, approximate, reason } = await exact.client.countTokensExact({ ...body, model });
+        return { model, tokens, approximate, reason };
+      }
       const { promptTokens: tokens, approximate } = await counter.countRequestAsync({ ...body, model });
       return { model, tokens, approximate };
     }),

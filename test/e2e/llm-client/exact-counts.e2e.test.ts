@@ -392,6 +392,26 @@ describe('counts of equal requests', () => {
     expect(inspect(open.client, { depth: 8 })).not.toContain('Hello!');
   });
 
+  it('are kept by the address and the model in the path, too', async () => {
+    const script = (_: ReceivedRequest, index: number): ScriptedAnswer => ({ usage: { promptTokens: 100 + index } });
+    const [one, two] = [await testProvider('gemini', { script }), await testProvider('gemini', { script: { usage: { promptTokens: 7 } } })];
+    const of = (name: string, { url }: TestProvider, model: string): ModelListEntry => ({
+      model_name: name,
+      litellm_params: { model, api_base: url, api_key: 'k', vertex_project: 'p' },
+    });
+    const { client } = clientOf({
+      modelList: [
+        of('a', one, 'vertex_ai/gemini-2.5-flash'),
+        of('b', one, 'vertex_ai/gemini-3-pro'),
+        of('c', two, 'vertex_ai/gemini-3-pro'),
+      ],
+    });
+    const counts = [];
+    for (const model of ['a', 'b', 'c', 'b']) counts.push((await client.countTokensExact({ model, messages: HELLO })).promptTokens);
+    expect(counts).toEqual([100, 101, 7, 101]);
+    expect(Object.keys(one.requests[0].body)).toEqual(Object.keys(one.requests[1].body));
+  });
+
   it('are asked again with a time of 0', async () => {
     const provider = await counter('anthropic');
     const { client } = clientOf({ modelList: [provider.deployment('m')] }, { exactCounts: { cacheTtlMs: 0 } });
@@ -438,6 +458,14 @@ describe('requests in flight', () => {
     }
     expect(await Promise.all(counts)).toMatchObject(Array(6).fill({ source: 'provider', promptTokens: 5 }));
     expect(most).toBeLessThanOrEqual(2);
+  });
+
+  it('keep the limit of a minute, those too that wait', async () => {
+    const provider = await counter('anthropic');
+    const { client } = clientOf({ modelList: [provider.deployment('m')] }, { exactCounts: { maxConcurrent: 1, requestsPerMinute: 2 } });
+    const counts = ['a', 'b', 'c'].map((content) => client.countTokensExact({ model: 'm', messages: [{ role: 'user', content }] }));
+    expect((await Promise.all(counts)).map(({ reason }) => reason)).toEqual([undefined, undefined, 'limited']);
+    expect(provider.requests).toHaveLength(2);
   });
 
   it('are limited where no place gets free in time', async () => {

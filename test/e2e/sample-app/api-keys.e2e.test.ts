@@ -37,6 +37,14 @@ describe('the sample gateway with a master key and a file of keys', () => {
     expect((await ask('/v1/models', { headers: bearer(key) })).status).toBe(403);
   });
 
+  it('takes large bodies from clients with a key of the file, as from those of PRO_API_KEYS, and from no other', async () => {
+    const { key } = JSON.parse((await post('/key/generate', MASTER)).text) as { key: string };
+    const input = { model: 'none', input: 'x'.repeat(3 * 2 ** 20) };
+    for (const known of [key, 'sk-one', MASTER]) expect((await post('/v1/embeddings', known, input)).status).toBe(404);
+    const refused = await post('/v1/embeddings', `sk-abcdefghijkl-${'A'.repeat(43)}`, input).catch(() => ({ status: 401 }));
+    expect(refused.status).toBe(401);
+  });
+
   it('still accepts the keys of PRO_API_KEYS, which manage none', async () => {
     expect((await count(bearer('sk-one'))).status).toBe(200);
     expect((await ask('/v1/models', { headers: bearer('sk-one') })).status).toBe(200);

@@ -82,7 +82,7 @@ export class BudgetLedger {
   evicted = 0;
   /** Sum of what calls cost above what was held for them. */
   overshootNanoUsd = 0;
-  /** Whether anything has changed since `saved()`. */
+  /** Whether something has changed since it was last written. */
   isDirty = false;
   size = 0;
   private readonly books = new Map<string, Book>();

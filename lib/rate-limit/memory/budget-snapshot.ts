@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { addNanoUsd } from '../../common/nano-usd.js';
 import { errorMessage, InvalidConfigurationError } from '../../common/errors.js';
-import { OWNER_ONLY, replaceFile } from '../../common/replace-file.js';
+import { OWNER_ONLY } from '../../common/replace-file.js';
+import { readStateFile, StateFile } from '../../common/state-file.js';
 import { BudgetAccount, type BudgetPart } from '../budget/account.js';
 import type { BudgetLedger } from './budget-ledger.js';
 
@@ -13,70 +13,29 @@ const PATH = 'rateLimit.budgets.snapshotFile';
 
 /**
  * Keeps the ledger in a file: a header, then a line of JSON per account: `[name, total, parts,
- * raise]`, in nano-USD; `null`: without an end. Written beside it and renamed, so that it is whole.
+ * raise]`, in nano-USD; `null`: without an end.
+ * @throws InvalidConfigurationError for a file that cannot be read, or is another one.
  */
-export class BudgetSnapshot {
-  /** Why the last write failed. */
-  failure: string | undefined = undefined;
-  private readonly timer: NodeJS.Timeout;
-  private writing: Promise<void> | undefined = undefined;
-
-  /** @throws InvalidConfigurationError for a file that cannot be read, or is another one. */
-  constructor(
-    private readonly ledger: BudgetLedger,
-    private readonly file: string,
-  ) {
-    restore(ledger, file);
-    this.timer = setInterval(() => void this.save(), EVERY_MS);
-    this.timer.unref();
-  }
-
-  /** Writes what has changed. Never rejects: the next write tries again. */
-  save(): Promise<void> {
-    if (this.writing !== undefined || !this.ledger.isDirty) return this.writing ?? Promise.resolve();
-    this.ledger.isDirty = false;
-    this.writing = write(this.ledger, this.file)
-      .then(
-        () => (this.failure = undefined),
-        (error: unknown) => {
-          this.failure = errorMessage(error);
-          this.ledger.isDirty = true;
-        },
-      )
-      .then(() => (this.writing = undefined));
-    return this.writing;
-  }
-
-  /** Writes a last time. */
-  async close(): Promise<void> {
-    clearInterval(this.timer);
-    await this.writing;
-    await this.save();
-  }
+export function openBudgetSnapshot(ledger: BudgetLedger, file: string): StateFile {
+  restore(ledger, file);
+  // Keys may name users.
+  return new StateFile(ledger, { file, mode: OWNER_ONLY, everyMs: EVERY_MS, parts: () => slices(ledger) });
 }
 
-/** Keys may name users. */
-function write(ledger: BudgetLedger, file: string): Promise<void> {
-  return replaceFile(file, OWNER_ONLY, async (draft) => {
-    let lines = [HEADER];
-    for (const [name, account] of ledger.entries()) {
-      lines.push(JSON.stringify(lineOf(name, account)));
-      if (lines.length < SLICE) continue;
-      await draft.write(`${lines.join('\n')}\n`);
-      lines = [];
-    }
-    await draft.write(`${lines.join('\n')}\n`);
-  });
+function* slices(ledger: BudgetLedger): Generator<string> {
+  let lines = [HEADER];
+  for (const [name, account] of ledger.entries()) {
+    lines.push(JSON.stringify(lineOf(name, account)));
+    if (lines.length < SLICE) continue;
+    yield `${lines.join('\n')}\n`;
+    lines = [];
+  }
+  yield `${lines.join('\n')}\n`;
 }
 
 function restore(ledger: BudgetLedger, file: string): void {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw new InvalidConfigurationError(PATH, `cannot be read: ${errorMessage(error)}`);
-  }
+  const text = readStateFile(file, PATH);
+  if (text === undefined) return;
   const [header, ...lines] = text.split('\n');
   try {
     if (header !== HEADER) throw new Error('it has another format');

@@ -1,5 +1,6 @@
 import type { CapabilityHealth, MetricSample } from '../../common/capability.js';
 import { measure, type CallRecorder } from '../../common/recorder.js';
+import type { StateFile } from '../../common/state-file.js';
 import type { EngineChoice } from '../../engine/engine-choice.js';
 import { EngineSeries } from '../../engine/engine-series.js';
 import type { Ask, RateLimitEngine } from '../engine/engine.js';
@@ -22,7 +23,7 @@ import type {
 } from '../store.js';
 import { BudgetDecisions } from './budget-decisions.js';
 import { BudgetHold, BudgetLedger } from './budget-ledger.js';
-import { BudgetSnapshot } from './budget-snapshot.js';
+import { openBudgetSnapshot } from './budget-snapshot.js';
 import { EngineSpace } from './engine-space.js';
 
 /** When to try again after a decision at which the native engine failed. */
@@ -54,7 +55,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
   readonly keepsBudgets = true;
   private readonly ledger: BudgetLedger;
   private readonly budgets: BudgetDecisions;
-  private readonly snapshot: BudgetSnapshot | undefined;
+  private readonly snapshot: StateFile | undefined;
   private readonly checks: EngineSeries;
   private readonly spaces = new Map<RateLimitEngine, EngineSpace>();
   /** Engine of all keys; `null`: it depends on the key; `undefined`: before the first decision. */
@@ -70,7 +71,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
     this.ledger = new BudgetLedger(context.maxKeys);
     const rates = { check: this.checkRates.bind(this), peek: this.peekRates.bind(this) };
     this.budgets = new BudgetDecisions(this.ledger, rates, context.now);
-    this.snapshot = context.snapshotFile === undefined ? undefined : new BudgetSnapshot(this.ledger, context.snapshotFile);
+    this.snapshot = context.snapshotFile === undefined ? undefined : openBudgetSnapshot(this.ledger, context.snapshotFile);
   }
 
   /** The engine that decides; in a rollout or a shadow run, that of a request without a key. */

@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs';
+import { errorMessage, InvalidConfigurationError } from './errors.js';
+import { replaceFile } from './replace-file.js';
+
+/** A state in memory that is kept in a file. */
+export interface KeptState {
+  /** Whether something has changed since the last write began. */
+  isDirty: boolean;
+}
+
+/** How a state is kept. */
+export interface StateFileSettings {
+  readonly file: string;
+  /** Who may read and write it. */
+  readonly mode: number;
+  readonly everyMs: number;
+  /** Makes the content, each part in a turn of the event loop of its own. */
+  readonly parts: () => Iterable<string>;
+}
+
+/** Keeps a state in a file, which is replaced as a whole. */
+export class StateFile {
+  /** Why the last write failed. */
+  failure: string | undefined = undefined;
+  private readonly timer: NodeJS.Timeout;
+  private writing: Promise<void> | undefined = undefined;
+
+  constructor(
+    private readonly state: KeptState,
+    private readonly settings: StateFileSettings,
+  ) {
+    this.timer = setInterval(() => void this.save(), settings.everyMs);
+    this.timer.unref();
+  }
+
+  /** Writes what has changed. Never rejects: the next write tries again. */
+  save(): Promise<void> {
+    const { state } = this;
+    if (this.writing !== undefined || !state.isDirty) return this.writing ?? Promise.resolve();
+    state.isDirty = false;
+    this.writing = write(this.settings)
+      .then(
+        () => (this.failure = undefined),
+        (error: unknown) => {
+          this.failure = errorMessage(error);
+          state.isDirty = true;
+        },
+      )
+      .then(() => (this.writing = undefined));
+    return this.writing;
+  }
+
+  /** Writes a last time. */
+  async close(): Promise<void> {
+    clearInterval(this.timer);
+    await this.writing;
+    await this.save();
+  }
+}
+
+/**
+ * Reads the file of an option; `undefined` if there is none yet.
+ * @throws InvalidConfigurationError if it cannot be read
+ */
+export function readStateFile(file: string, option: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new InvalidConfigurationError(option, `cannot be read: ${errorMessage(error)}`, { cause: error });
+  }
+}
+
+function write({ file, mode, parts }: StateFileSettings): Promise<void> {
+  return replaceFile(file, mode, async (draft) => {
+    for (const part of parts()) await draft.writeFile(part);
+  });
+}

@@ -133,7 +133,11 @@ export class FastLiteLLM {
       const rateLimiting = provideEngine(RATE_LIMIT_ENGINES, engines);
       const limiterClock = context.now ?? processClock(rateLimiting.native === null ? null : openNativeBinding().binding);
       this.openRateLimiter = (resolved) => new RateLimiterService(rateLimiting, resolved, limiterClock, monitor);
-      const rateLimiter = this.opened(this.openRateLimiter(rateLimitOptions));
+      const rateLimiter = this.openRateLimiter(rateLimitOptions);
+      // What was learned is shared over the limiter's connection: before that is closed.
+      this.parts.push({ close: () => tokenCounter.close().finally(() => rateLimiter.close()) });
+      const { redis } = rateLimiter.store;
+      if (redis !== undefined) tokenCounter.shareEstimates(redis);
 
       const routing = openRouting(options.router, engines, context, tokenCounter, monitor);
       const router = this.opened(routing.router);

@@ -1,4 +1,5 @@
 import type { CapabilityHealth, MetricSample } from '../common/capability.js';
+import type { SharedRedis } from '../common/redis/client.js';
 import type { BudgetDenialReason, BudgetSpending, BudgetStanding } from './budget/account.js';
 import type { ExceededLimit, RateLimit } from './limits.js';
 
@@ -148,6 +149,11 @@ export interface RateLimitStore {
   readonly synchronous?: boolean;
   /** Whether it keeps budgets. Without that, limits with budgets are refused. */
   readonly keepsBudgets?: boolean;
+  /**
+   * The connection of a store in Redis, for what else processes share.
+   * @internal
+   */
+  readonly redis?: SharedRedis;
 
   /**
    * Decides on all scopes. If allowed, takes `cost` requests, `tokens` and a slot of each scope,

@@ -80,6 +80,11 @@ export class ModelTable {
     return this.last;
   }
 
+  /** The models that were counted by their name, at most the last 1,000. */
+  named(): CountingModel[] {
+    return [...this.models.values()].filter(({ name }) => name !== '' && !(ENCODING_NAMES as readonly string[]).includes(name));
+  }
+
   /** @throws InvalidArgumentError for an unknown encoding. */
   byEncoding(encoding: unknown): CountingModel {
     return this.get(checkOneOf('encoding', encoding, ENCODING_NAMES, refuseArgument));

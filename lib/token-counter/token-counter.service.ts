@@ -4,14 +4,17 @@ import { InvalidArgumentError } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';
 import { checkInteger, checkNumber, checkObject, checkPositiveInteger, refuseArgument } from '../common/options.js';
 import { measure, type CallRecorder } from '../common/recorder.js';
+import type { SharedRedis } from '../common/redis/client.js';
+import type { StateFile } from '../common/state-file.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { engineHealth, faultOf } from '../engine/self-test.js';
 import { EngineCalls } from '../engine/engine-calls.js';
 import type { EngineSeries } from '../engine/engine-series.js';
 import { selfTestOf } from './engine/self-test.js';
-import { EstimatesFile } from './estimates/estimates-file.js';
+import { openEstimatesFile } from './estimates/estimates-file.js';
+import { SharedEstimates } from './estimates/shared-estimates.js';
 import { PromptCorrections } from './estimates/prompt-corrections.js';
-import { TokenEstimates } from './estimates/token-estimates.js';
+import { TokenEstimates, type EstimateSummary } from './estimates/token-estimates.js';
 import { countMessages, type ChatMessage } from './prompt/messages.js';
 import { ModelTable, type CountingModel } from './model-table.js';
 import type { UsageDetails } from '../common/token-cost.js';
@@ -48,6 +51,17 @@ import { TokenizerLibrary } from './tokenizers/tokenizer-library.js';
 import type { ResolvedTokenizer } from './tokenizers/tokenizer-sources.js';
 import { truncateSegments } from './truncate.js';
 
+/** How the prompts of a model are counted. */
+interface ModelCount extends Partial<EstimateSummary> {
+  readonly model: string;
+  /** The encoding or tokenizer that counts. */
+  readonly encoding: string;
+  readonly isExact: boolean;
+  readonly answers: number;
+  /** What would make it exact. */
+  readonly exactWith?: string;
+}
+
 const DEFAULT_TRIM_RATIO = 0.75;
 const MIN_TRIM_RATIO = 0.001;
 const NO_DETAILS: UsageDetails = {};
@@ -73,7 +87,8 @@ export class TokenCounterService implements Capability {
   private readonly maxTextLength: number;
   private readonly requests: RequestCounter;
   private readonly corrections: PromptCorrections | undefined;
-  private readonly estimatesFile: EstimatesFile | undefined;
+  private readonly estimatesFile: StateFile | undefined;
+  private sharedEstimates: SharedEstimates | undefined = undefined;
   private calls = 0;
   private tokens = 0;
 
@@ -101,7 +116,7 @@ export class TokenCounterService implements Capability {
     if (options.estimates !== false) {
       this.corrections = new PromptCorrections(new TokenEstimates());
       const { file } = options.estimates;
-      if (file !== undefined) this.estimatesFile = new EstimatesFile(this.corrections.estimates, file, 'tokenCounter.estimates.file');
+      if (file !== undefined) this.estimatesFile = openEstimatesFile(this.corrections.estimates, file, 'tokenCounter.estimates.file');
     }
     const { corrections } = this;
     const counted = (tokens: number): number => this.counted(tokens);
@@ -225,9 +240,30 @@ export class TokenCounterService implements Capability {
     this.corrections?.learn(body, promptTokens);
   }
 
-  /** Writes what has been learned to `tokenCounter.estimates.file`. */
+  /**
+   * Models that were counted, those with most answers first, for the dashboard.
+   * @internal
+   */
+  modelCounts(most: number): ModelCount[] {
+    const counts = this.models.named().map((model): ModelCount => {
+      const { name, encodingName: encoding, exactWith, facts } = model;
+      const summary = facts.approximate ? this.corrections?.estimates.summaryOf(name) : undefined;
+      return { model: name, encoding, isExact: !facts.approximate, answers: 0, ...summary, ...(exactWith !== undefined && { exactWith }) };
+    });
+    return counts.sort((a, b) => b.answers - a.answers).slice(0, most);
+  }
+
+  /**
+   * Shares what is learned with other processes over a connection that stays open until `close`.
+   * @internal
+   */
+  shareEstimates(redis: SharedRedis): void {
+    if (this.corrections !== undefined) this.sharedEstimates = new SharedEstimates(this.corrections.estimates, redis);
+  }
+
+  /** Writes what has been learned to `tokenCounter.estimates.file` and for other processes. */
   async close(): Promise<void> {
-    await this.estimatesFile?.close();
+    await Promise.all([this.estimatesFile?.close(), this.sharedEstimates?.close()]);
   }
 
   /** Encodes a text to token ids. */
@@ -329,6 +365,7 @@ export class TokenCounterService implements Capability {
       { name: 'token_counting_calls_total', help: 'Texts, chats and requests counted.', type: 'counter', value: this.calls },
       { name: 'token_counting_tokens_total', help: 'Tokens counted.', type: 'counter', value: this.tokens },
       ...(this.corrections?.estimates.metrics() ?? []),
+      ...(this.sharedEstimates?.metrics() ?? []),
     ];
   }
 
@@ -341,6 +378,9 @@ export class TokenCounterService implements Capability {
     const selfTest = selfTestOf(facts.encoding);
     const health = engineHealth(this.choice, selfTest);
     const isAnswered = health.engine === 'native' && health.status === 'down' && faultOf(selfTest, this.choice.typescript) === undefined;
+    const unwritten = this.estimatesFile?.failure;
+    if (unwritten !== undefined && health.status === 'ok')
+      return { ...health, status: 'degraded', reason: `cannot write tokenCounter.estimates.file (${unwritten})`, encoding };
     return { ...health, status: isAnswered ? 'degraded' : health.status, encoding };
   }
 

@@ -39,6 +39,15 @@ export interface OwnedRedisClient extends RedisClient {
   disconnect(): void;
 }
 
+/** A connection that other parts of the process use until its owner is closed. */
+export interface SharedRedis {
+  readonly client: RedisClient;
+  /** Prefix of all key names. */
+  readonly prefix: string;
+  /** Longest wait for an answer. */
+  readonly timeoutMs: number;
+}
+
 /** What a client is opened for. */
 export interface RedisClientSettings {
   /** For `MissingPackageError`: `the Redis store of the rate limiter`. */

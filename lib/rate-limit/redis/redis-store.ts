@@ -1,7 +1,7 @@
 import type { CapabilityHealth, MetricSample } from '../../common/capability.js';
 import { samplesOf } from '../../common/metric-samples.js';
 import { RedisCircuitBreaker } from '../../common/redis/circuit-breaker.js';
-import { openRedisClient, type OwnedRedisClient, type RedisClient } from '../../common/redis/client.js';
+import { openRedisClient, type OwnedRedisClient, type RedisClient, type SharedRedis } from '../../common/redis/client.js';
 import { countsRates, hasBudgets, type RateLimit } from '../limits.js';
 import { RedisHold, RedisHolds, staleFailure } from './budget-holds.js';
 import { RedisKeyScan, unavailable } from './key-scan.js';
@@ -87,6 +87,7 @@ export function redisRateLimitStore(options: RedisRateLimitStoreOptions): (memor
 class RedisRateLimitStore implements RateLimitStore {
   readonly kind = 'redis';
   readonly keepsBudgets = true;
+  readonly redis: SharedRedis;
 
   private readonly own: OwnedRedisClient | undefined;
   private readonly circuit: RedisCircuitBreaker;
@@ -116,6 +117,7 @@ class RedisRateLimitStore implements RateLimitStore {
       });
     }
     const client = (options.client ?? this.own) as RedisClient;
+    this.redis = { client, prefix: options.prefix, timeoutMs };
     this.isCluster = client.isCluster === true;
     this.circuit = new RedisCircuitBreaker(client, timeoutMs);
     this.keys = new RedisKeys(options.prefix, options.oneSlot, this.windows);

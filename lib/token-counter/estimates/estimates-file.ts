@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { errorMessage, InvalidConfigurationError } from '../../common/errors.js';
-import { replaceFile } from '../../common/replace-file.js';
+import { readStateFile, StateFile } from '../../common/state-file.js';
 import type { TokenEstimates } from './token-estimates.js';
 
 const EVERY_MS = 30_000;
@@ -9,56 +8,18 @@ const VERSION = 1;
 /** There is no content in it. */
 const READ_BY_ALL = 0o666;
 
-/** Keeps estimates in a file. Written beside it and renamed, so that it is whole. */
-export class EstimatesFile {
-  /** Why the last write failed. */
-  failure: string | undefined = undefined;
-  private readonly timer: NodeJS.Timeout;
-  private writing: Promise<void> | undefined = undefined;
-
-  /** @throws InvalidConfigurationError for a file that cannot be read, or is another one */
-  constructor(
-    private readonly estimates: TokenEstimates,
-    private readonly file: string,
-    option: string,
-  ) {
-    estimates.restore(read(file, option));
-    this.timer = setInterval(() => void this.save(), EVERY_MS);
-    this.timer.unref();
-  }
-
-  /** Writes what has changed. Never rejects: the next write tries again. */
-  save(): Promise<void> {
-    if (this.writing !== undefined || !this.estimates.isDirty) return this.writing ?? Promise.resolve();
-    const text = JSON.stringify({ [VERSION_FIELD]: VERSION, models: this.estimates.keep() });
-    this.writing = replaceFile(this.file, READ_BY_ALL, (draft) => draft.writeFile(text))
-      .then(
-        () => (this.failure = undefined),
-        (error: unknown) => {
-          this.failure = errorMessage(error);
-          this.estimates.isDirty = true;
-        },
-      )
-      .then(() => (this.writing = undefined));
-    return this.writing;
-  }
-
-  /** Writes a last time. */
-  async close(): Promise<void> {
-    clearInterval(this.timer);
-    await this.writing;
-    await this.save();
-  }
+/**
+ * Keeps estimates in a file of JSON.
+ * @throws InvalidConfigurationError for a file that cannot be read, or is another one
+ */
+export function openEstimatesFile(estimates: TokenEstimates, file: string, option: string): StateFile {
+  const text = readStateFile(file, option);
+  if (text !== undefined) estimates.restore(read(text, option));
+  const parts = (): string[] => [JSON.stringify({ [VERSION_FIELD]: VERSION, models: estimates.keep() })];
+  return new StateFile(estimates, { file, mode: READ_BY_ALL, everyMs: EVERY_MS, parts });
 }
 
-function read(file: string, option: string): Readonly<Record<string, unknown>> {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
-    throw new InvalidConfigurationError(option, `cannot be read: ${errorMessage(error)}`, { cause: error });
-  }
+function read(text: string, option: string): Readonly<Record<string, unknown>> {
   try {
     const kept = JSON.parse(text) as Readonly<Record<string, unknown>> | null;
     if (kept?.[VERSION_FIELD] !== VERSION || typeof kept.models !== 'object' || kept.models === null)

@@ -1,5 +1,7 @@
 import type { CountingModel } from '../model-table.js';
 import type { PromptContext } from '../prompt/prompt-context.js';
+import type { EstimateFactors } from './correction.js';
+import type { ContentSample } from './content-class.js';
 import type { PromptMeasurement, TokenEstimates } from './token-estimates.js';
 
 /** A prompt's tokens by local rules, and what they stand for at the provider. */
@@ -16,41 +18,47 @@ export class PromptCorrections {
 
   constructor(readonly estimates: TokenEstimates) {}
 
-  /** The provider's tokens for `tokens` of a context; the same where the tokenizer is known. */
+  /** The provider's tokens for all `tokens` of a context; the same where the tokenizer is known. */
   correct(tokens: number, model: CountingModel, context: PromptContext): CorrectedTokens {
-    if (context.sample === undefined) return { expected: tokens, bound: tokens };
-    const { expected, bound } = this.factorsOf(model, context.sample.contentClass);
-    const text = Math.max(0, tokens - context.mediaTokens);
-    return {
-      expected: Math.ceil(text * expected) + context.mediaTokens,
-      bound: Math.ceil(text * bound) + context.mediaTokens,
-    };
+    const { sample, mediaTokens } = context;
+    if (sample === undefined) return { expected: tokens, bound: tokens };
+    const text = Math.max(0, tokens - mediaTokens);
+    const { expected, bound } = this.factorsOf(model, sample, text);
+    return { expected: Math.ceil(text * expected) + mediaTokens, bound: Math.ceil(text * bound) + mediaTokens };
   }
 
-  /** The local tokens whose bound is `limit`. */
-  localLimit(limit: number, model: CountingModel, context: PromptContext): number {
-    if (context.sample === undefined || limit === Infinity) return limit;
-    const { bound } = this.factorsOf(model, context.sample.contentClass);
-    return (limit - context.mediaTokens) / bound + context.mediaTokens;
+  /** The bound of a part of the tokens of a context; the same part has the same `localLimit`. */
+  partBound(tokens: number, model: CountingModel, { sample, mediaTokens }: PromptContext): number {
+    if (sample === undefined) return tokens;
+    return Math.ceil(Math.max(0, tokens - mediaTokens) * this.factorsOf(model, sample, sample.roughTokens).bound) + mediaTokens;
+  }
+
+  /** The local tokens of a part whose bound is `limit`. */
+  localLimit(limit: number, model: CountingModel, { sample, mediaTokens }: PromptContext): number {
+    if (sample === undefined || limit === Infinity) return limit;
+    return (limit - mediaTokens) / this.factorsOf(model, sample, sample.roughTokens).bound + mediaTokens;
   }
 
   /** Remembers how a body was counted, until a provider reports its tokens. */
   remember(body: object, tokens: number, model: CountingModel, { sample, mediaTokens, assumed }: PromptContext): void {
     // The share of media and of what only the provider has is not known.
-    if (sample === undefined || mediaTokens > 0 || assumed) return;
-    const { contentClass } = sample;
-    this.measured.set(body, { model: model.name, encoding: model.facts.encoding, contentClass, tokens });
+    if (sample === undefined || mediaTokens > 0 || assumed || tokens <= 0) return;
+    this.measured.set(body, measurement(model, sample, tokens));
   }
 
   /** A provider has reported the prompt tokens of a body. Each body teaches once. */
   learn(body: object, reported: number): void {
-    const measurement = this.measured.get(body);
-    if (measurement === undefined) return;
+    const measured = this.measured.get(body);
+    if (measured === undefined) return;
     this.measured.delete(body);
-    this.estimates.observe(measurement, reported);
+    this.estimates.observe(measured, reported);
   }
 
-  private factorsOf({ name, facts }: CountingModel, contentClass: PromptMeasurement['contentClass']) {
-    return this.estimates.factors({ model: name, encoding: facts.encoding, contentClass });
+  private factorsOf(model: CountingModel, sample: ContentSample, tokens: number): EstimateFactors {
+    return this.estimates.factors(measurement(model, sample, Math.max(1, tokens)));
   }
+}
+
+function measurement({ name }: CountingModel, sample: ContentSample, tokens: number): PromptMeasurement {
+  return { model: name, contentClass: sample.contentClass, tokens, features: sample.features(tokens) };
 }

@@ -23,8 +23,7 @@ const PUBLISHED: readonly (readonly [RegExp, Ratios])[] = [
 ];
 
 /** The first ratio of a model for texts that are counted with cl100k_base. */
-export function publishedRatio(model: string, encoding: string, contentClass: ContentClass): number {
-  if (encoding !== 'cl100k_base') return 1;
+export function publishedRatio(model: string, contentClass: ContentClass): number {
   const name = model.toLowerCase();
   return (PUBLISHED.find(([pattern]) => pattern.test(name))?.[1] ?? SAME)[contentClass];
 }

@@ -5,7 +5,8 @@ import { FastLiteLLM } from '../../fast-litellm.js';
 import type { EstimatesOptions } from '../token-counter.options.js';
 import type { TokenCounterService } from '../token-counter.service.js';
 import { ContentSample, type ContentClass } from './content-class.js';
-import { Correction } from './correction.js';
+import { seededRandom } from '../../../test/support/random-text.js';
+import { Correction, type CountedPrompt } from './correction.js';
 import { TokenEstimates } from './token-estimates.js';
 
 const silent = { log: () => {}, warn: () => {}, error: () => {} };
@@ -46,67 +47,185 @@ describe('ContentSample', () => {
   });
 });
 
+/** A prompt of `tokens` local tokens, in which a part of the characters are digits. */
+function prompt(tokens: number, digits = 0): CountedPrompt {
+  const sample = new ContentSample();
+  const characters = tokens * 4;
+  sample.add('word '.repeat(Math.ceil((characters * (1 - digits)) / 5)) + '1'.repeat(characters * digits));
+  return { tokens, features: sample.features(tokens) };
+}
+
 describe('Correction', () => {
-  it('moves to what is reported, fast at first, and bounds 95 of 100 reports', () => {
+  it('starts with what is published, and learns from each report', () => {
+    const correction = new Correction(1.18);
+    expect(correction.factors(prompt(1000))).toEqual({ expected: 1.18, bound: 1.18 * 1.25 });
+    correction.observe(prompt(1000), 1500);
+    expect(correction.factors(prompt(1000)).expected).toBeCloseTo(1.5, 1);
+  });
+
+  it('bounds 95 of 100 reports', () => {
     const correction = new Correction(1);
-    expect(correction.bound).toBe(1.25);
-    correction.observe(100, 150);
-    expect(correction.ratio).toBe(1.25);
-    for (let i = 0; i < 400; i++) correction.observe(1000, i % 10 === 0 ? 1650 : 1500);
-    expect(correction.ratio).toBeCloseTo(1.515, 1);
-    expect(correction.ratio * correction.bound).toBeGreaterThanOrEqual(1.6);
-    expect(correction.ratio * correction.bound).toBeLessThan(1.75);
-    expect(correction.meanError).toBeCloseTo(0.018, 1);
+    const random = seededRandom(7);
+    let exceeded = 0;
+    for (let i = 0; i < 1000; i++) {
+      const reported = 1000 * (1.4 + 0.2 * random());
+      if (i >= 200 && reported > 1000 * correction.factors(prompt(1000)).bound) exceeded++;
+      correction.observe(prompt(1000), reported);
+    }
+    const { expected, bound } = correction.factors(prompt(1000));
+    expect(expected).toBeCloseTo(1.5, 1);
+    expect(bound).toBeLessThanOrEqual(1.62);
+    expect(exceeded / 800).toBeLessThanOrEqual(0.06);
+    expect(correction.meanError).toBeCloseTo(0.033, 2);
+    expect(correction.meanBound).toBeCloseTo(bound / expected, 1);
+  });
+
+  it('tells prompts apart by what they consist of', () => {
+    const correction = new Correction(1);
+    for (let i = 0; i < 60; i++) correction.observe(prompt(1000, (i % 5) / 10), 1000 * (1 + (i % 5) / 10));
+    expect(correction.factors(prompt(1000, 0.1)).expected).toBeCloseTo(1.1, 2);
+    expect(correction.factors(prompt(1000, 0.4)).expected).toBeCloseTo(1.4, 2);
+  });
+
+  it('is hardly moved by reports of other prompts', () => {
+    const correction = new Correction(1);
+    for (let i = 0; i < 300; i++) correction.observe(prompt(1000), i % 30 === 29 ? 3000 : 1200 + (i % 7) * 5);
+    expect(correction.factors(prompt(1000)).expected).toBeCloseTo(1.215, 1);
+  });
+
+  it('starts anew when the model has another tokenizer', () => {
+    const correction = new Correction(1);
+    for (let i = 0; i < 500; i++) correction.observe(prompt(1000), 1000 + (i % 7) * 5);
+    for (let i = 0; i < 10; i++) correction.observe(prompt(1000), 1350 + (i % 7) * 5);
+    expect(correction.factors(prompt(1000)).expected).toBeCloseTo(1.365, 1);
+    expect(correction.reports).toBeLessThan(10);
   });
 
   it.each([0, -1, NaN, Infinity, 1, 100_000])('ignores a report of %d tokens for 1,000', (reported) => {
     const correction = new Correction(1.1);
-    correction.observe(1000, reported);
-    expect([correction.ratio, correction.observations]).toEqual([1.1, 0]);
+    correction.observe(prompt(1000), reported);
+    expect([correction.factors(prompt(1000)).expected, correction.reports]).toEqual([1.1, 0]);
+  });
+});
+
+describe('what other processes share', () => {
+  const learned = (ratio: number, reports: number): Correction => {
+    const correction = new Correction(1);
+    for (let i = 0; i < reports; i++) correction.observe(prompt(1000), 1000 * ratio * (1 + ((i % 7) - 3) / 100));
+    return correction;
+  };
+  const shared = (ratio: number, reports = 40): unknown => JSON.parse(JSON.stringify(learned(ratio, reports).share()));
+  const expectedOf = (correction: Correction): number => correction.factors(prompt(1000)).expected;
+
+  it('is known at once, with a bound', () => {
+    const correction = new Correction(1);
+    correction.learnFrom([shared(1.5, 10), shared(1.5, 15)]);
+    const { expected, bound } = correction.factors(prompt(1000));
+    expect(expected).toBeCloseTo(1.5, 1);
+    expect(bound / expected).toBeLessThan(1.15);
+    expect(correction.reports).toBe(0);
+  });
+
+  it('gives the same in any order, and however often', () => {
+    const others = [shared(1.5, 30), shared(1.4, 12), shared(1.45, 100)];
+    const results = [others, [...others].reverse(), [others[1], others[0], others[2]]].map((order) => {
+      const correction = learned(1.42, 15);
+      for (let i = 0; i < 3; i++) correction.learnFrom(order);
+      return expectedOf(correction);
+    });
+    expect(results[1]).toBeCloseTo(results[0], 9);
+    expect(results[2]).toBeCloseTo(results[0], 9);
+  });
+
+  it('is left out where most others disagree, and where own reports do', () => {
+    const young = new Correction(1);
+    young.learnFrom([shared(1.5), shared(4, 10_000), shared(1.5)]);
+    expect(expectedOf(young)).toBeCloseTo(1.5, 1);
+    const old = learned(1.2, 12);
+    old.learnFrom([shared(3), shared(3), shared(3)]);
+    expect(expectedOf(old)).toBeCloseTo(1.2, 1);
+  });
+
+  it('fades beside enough own reports', () => {
+    const correction = learned(1.2, 250);
+    const before = expectedOf(correction);
+    correction.learnFrom([shared(1.4, 1000)]);
+    expect(expectedOf(correction)).toBeCloseTo(before, 9);
+  });
+
+  const [reports, products, targets] = (shared(1.5) as { evidence: [number, number[], number[]] }).evidence;
+  it.each<[string, unknown]>([
+    ['nothing', null],
+    ['a text', 'x'],
+    ['no evidence', { published: 1, variance: 0.01 }],
+    ['other published ratios', { published: 1.2, variance: 0.01, evidence: [reports, products, targets] }],
+    ['no variance', { published: 1, variance: 'x', evidence: [reports, products, targets] }],
+    ['no count', { published: 1, variance: 0.01, evidence: [-1, products, targets] }],
+    ['more weight than reports', { published: 1, variance: 0.01, evidence: [3, products, targets] }],
+    ['too few products', { published: 1, variance: 0.01, evidence: [reports, products.slice(1), targets] }],
+    ['products of no reports', { published: 1, variance: 0.01, evidence: [reports, products.map((each) => -each), targets] }],
+    ['targets of no reports', { published: 1, variance: 0.01, evidence: [reports, products, targets.map((each) => each * 1000)] }],
+    ['a number that is none', { published: 1, variance: 0.01, evidence: [reports, products, targets.map(() => null)] }],
+  ])('is ignored where it is broken: %s', (_, broken) => {
+    const correction = new Correction(1);
+    correction.learnFrom([broken]);
+    correction.restore(broken);
+    expect([expectedOf(correction), correction.reports]).toEqual([1, 0]);
   });
 });
 
 describe('TokenEstimates', () => {
-  const measured = (model: string) => ({ model, encoding: 'cl100k_base', contentClass: 'text' as const });
+  const measured = (model: string, tokens = 1000) => ({ model, contentClass: 'text' as const, ...prompt(tokens) });
 
   it('starts with published ratios', () => {
     const estimates = new TokenEstimates();
     const expected = (model: string): number => estimates.factors(measured(model)).expected;
     expect([expected('claude-sonnet-4-5'), expected('anthropic/claude-opus-4-7'), expected('claude-sonnet-5')]).toEqual([1.18, 1.53, 1.53]);
     expect([expected('gemini/gemini-2.5-pro'), expected('unknown')]).toEqual([1.13, 1]);
-    expect(estimates.factors({ ...measured('claude-sonnet-4-5'), encoding: 'o200k_base' }).expected).toBe(1);
   });
 
   it('keeps a bounded number of models, those that were used last', () => {
     const estimates = new TokenEstimates();
     for (let i = 0; i < 1000; i++) {
-      estimates.observe({ ...measured('first'), tokens: 100 }, 200);
-      estimates.observe({ ...measured(`model-${i}`), tokens: 100 }, 200);
+      estimates.observe(measured('first', 100), 200);
+      estimates.observe(measured(`model-${i}`, 100), 200);
+      estimates.factors(measured(`asked-${i}`));
     }
     const kept = Object.keys(estimates.keep());
     expect(kept).toHaveLength(256);
     expect(kept).toContain('first');
     expect(kept).not.toContain('model-1');
+    expect(estimates.names()).toHaveLength(256 + 64);
   });
 
   it('restores what it keeps, and ignores what is none', () => {
     const estimates = new TokenEstimates();
-    for (let i = 0; i < 300; i++) estimates.observe({ ...measured('m'), tokens: 1000 }, 1300 + (i % 7) * 20);
+    for (let i = 0; i < 300; i++) estimates.observe(measured('m'), 1300 + (i % 7) * 20);
     const copy = new TokenEstimates();
     copy.restore(JSON.parse(JSON.stringify(estimates.keep())) as Record<string, unknown>);
-    expect(copy.factors(measured('m')).expected).toBeCloseTo(estimates.factors(measured('m')).expected, 3);
-    expect(copy.factors(measured('m')).bound).toBeCloseTo(estimates.factors(measured('m')).bound, 3);
+    const [first, second] = [estimates, copy].map((each) => each.factors(measured('m')));
+    expect(second.expected).toBeCloseTo(first.expected, 3);
+    expect(second.bound).toBeCloseTo(first.bound, 3);
+    const [{ text }] = Object.values(estimates.keep());
     for (const broken of [
       null,
       7,
       { text: null },
       { text: [0, 1, []] },
-      { text: [1.2, -1, []] },
-      { text: [1.2, 5, ['x']] },
-      { text: [1, 1, Array(201).fill(1)] },
+      { text: { ...text, deviations: ['x'] } },
+      { text: { ...text, meanError: -1 } },
     ])
       copy.restore({ broken });
     expect(Object.keys(copy.keep())).toEqual(['m']);
+  });
+
+  it('sums up a model over its classes of content', () => {
+    const estimates = new TokenEstimates();
+    expect(estimates.summaryOf('m')).toBeUndefined();
+    for (let i = 0; i < 30; i++) estimates.observe(measured('m'), 1300);
+    for (let i = 0; i < 10; i++) estimates.observe({ ...measured('m'), contentClass: 'code' }, 1100);
+    expect(estimates.summaryOf('m')).toEqual({ answers: 40, meanError: expect.any(Number), bound: expect.any(Number) });
+    expect(estimates.metrics().filter(({ labels }) => labels?.content === 'code')).toHaveLength(3);
   });
 });
 

@@ -1,77 +1,125 @@
 import type { MetricSample } from '../../common/capability.js';
 import { samplesOf } from '../../common/metric-samples.js';
 import { CONTENT_CLASSES, type ContentClass } from './content-class.js';
-import { Correction, keptCorrection, type KeptCorrection } from './correction.js';
+import {
+  Correction,
+  publishedFactors,
+  type CountedPrompt,
+  type EstimateFactors,
+  type KeptCorrection,
+  type SharedCorrection,
+} from './correction.js';
 import { publishedRatio } from './published-ratios.js';
 
 /** Models whose corrections are kept; of more, those that were not used for longest are dropped. */
 const MOST_MODELS = 256;
+const MOST_UNKNOWN = 64;
 /** The envelope of shorter prompts says nothing about their texts. */
 const LEAST_TOKENS = 16;
 
 /** A prompt as it was counted locally. */
-export interface PromptMeasurement {
+export interface PromptMeasurement extends CountedPrompt {
   readonly model: string;
-  /** Of the encoding that counted. */
-  readonly encoding: string;
   readonly contentClass: ContentClass;
-  readonly tokens: number;
 }
 
-/** What tokens of a provider a local count stands for. */
-export interface EstimateFactors {
-  /** Expected tokens of the provider for a local one. */
-  readonly expected: number;
-  /** Tokens that 95 of 100 prompts stay below. */
+/** One of something for each class of content that was seen. */
+export type ByClass<T> = Readonly<Partial<Record<ContentClass, T>>>;
+
+/** How far the estimates of a model are off. */
+export interface EstimateSummary {
+  /** Reports of this process. */
+  readonly answers: number;
+  /** Mean distance of the last reports from their estimates, as a share. */
+  readonly meanError: number;
+  /** Mean factor of bounds on their estimates. */
   readonly bound: number;
 }
 
-/** The corrections of all models, as they are kept in a file. */
-export type KeptEstimates = Readonly<Record<string, Readonly<Partial<Record<ContentClass, KeptCorrection>>>>>;
+type Corrections = Map<ContentClass, Correction>;
 
 /**
  * Corrects counts for models whose tokenizer is not public by what their providers report. Starts
- * with published ratios; each report moves the ratio of its model and class of content.
+ * with published ratios; each report corrects those of its model and class of content.
  */
 export class TokenEstimates {
-  private readonly models = new Map<string, Map<ContentClass, Correction>>();
-  private observations = 0;
-  /** Whether something has changed since the last `keep`. */
+  /** Whether something has changed since it was last written. */
   isDirty = false;
+  /** Hears of each model that is estimated without reports. */
+  onUnknownModel: (() => void) | undefined = undefined;
+  private readonly models = new Map<string, Corrections>();
+  /** Models that were estimated without reports: their names come from clients. */
+  private readonly unknown = new Set<string>();
+  private readonly unshared = new Set<string>();
+  private observations = 0;
 
-  /** The factors of a prompt. Models without a report use what is published, and are not kept. */
-  factors({ model, encoding, contentClass }: Omit<PromptMeasurement, 'tokens'>): EstimateFactors {
-    const { ratio, bound } = this.models.get(model)?.get(contentClass) ?? new Correction(publishedRatio(model, encoding, contentClass));
-    return { expected: ratio, bound: ratio * bound };
+  /** The factors of a prompt. */
+  factors({ model, contentClass, ...prompt }: PromptMeasurement): EstimateFactors {
+    const known = this.models.get(model);
+    if (known === undefined) this.noteUnknown(model);
+    return known?.get(contentClass)?.factors(prompt) ?? publishedFactors(publishedRatio(model, contentClass));
   }
 
   /** A provider has reported the prompt tokens of a request. */
-  observe({ model, encoding, contentClass, tokens }: PromptMeasurement, reported: number): void {
-    if (tokens < LEAST_TOKENS || !(reported > 0)) return;
-    this.correctionOf(model, contentClass, encoding).observe(tokens, reported);
+  observe({ model, contentClass, ...prompt }: PromptMeasurement, reported: number): void {
+    if (prompt.tokens < LEAST_TOKENS || !(reported > 0)) return;
+    this.correctionOf(model, contentClass).observe(prompt, reported);
     this.observations++;
     this.isDirty = true;
+    this.unshared.add(model);
   }
 
   /** The corrections, to be restored after a restart. */
-  keep(): KeptEstimates {
-    this.isDirty = false;
-    const entries = [...this.models].map(([model, classes]) => {
-      const kept = [...classes].map(([name, correction]): [ContentClass, KeptCorrection] => [name, correction.keep()]);
-      return [model, Object.fromEntries(kept)] as const;
-    });
-    return Object.fromEntries(entries);
+  keep(): Readonly<Record<string, ByClass<KeptCorrection>>> {
+    const learned = [...this.models].map(([model, classes]) => [model, byClass(classes, (correction) => correction.keep())] as const);
+    return Object.fromEntries(learned.filter(([, classes]) => Object.keys(classes).length > 0));
   }
 
   /** Takes corrections that were kept; ignores what is none. */
   restore(kept: Readonly<Record<string, unknown>>): void {
-    for (const [model, classes] of Object.entries(kept)) {
-      if (typeof classes !== 'object' || classes === null) continue;
-      for (const name of CONTENT_CLASSES) {
-        const correction = keptCorrection((classes as Readonly<Record<string, unknown>>)[name]);
-        if (correction !== undefined) this.correctionOf(model, name, '').restore(correction);
-      }
+    for (const [model, classes] of Object.entries(kept))
+      for (const [name, each] of entriesOf(classes)) this.correctionOf(model, name).restore(each);
+  }
+
+  /** Models that are estimated, those without reports too. */
+  names(): string[] {
+    return [...this.models.keys(), ...this.unknown];
+  }
+
+  /** What was learned of each model since it was last taken, for other processes. */
+  takeUnshared(): [model: string, ByClass<SharedCorrection>][] {
+    const models = [...this.unshared];
+    this.unshared.clear();
+    return models.flatMap((model): [string, ByClass<SharedCorrection>][] => {
+      const known = this.models.get(model);
+      return known === undefined ? [] : [[model, byClass(known, (correction) => correction.share())]];
+    });
+  }
+
+  /** Takes it back: the others did not get it. */
+  untake(models: readonly string[]): void {
+    for (const model of models) this.unshared.add(model);
+  }
+
+  /** Takes what other processes have learned of a model; ignores what is none. */
+  learnFrom(model: string, others: readonly unknown[]): void {
+    const shared = new Map<ContentClass, unknown[]>();
+    for (const other of others) for (const [name, each] of entriesOf(other)) shared.set(name, [...(shared.get(name) ?? []), each]);
+    for (const name of CONTENT_CLASSES) {
+      const known = this.models.get(model)?.get(name);
+      const each = shared.get(name) ?? [];
+      if (known !== undefined || each.length > 0) (known ?? this.correctionOf(model, name)).learnFrom(each);
     }
+  }
+
+  /** How far the estimates of a model are off; `undefined` without reports. */
+  summaryOf(model: string): EstimateSummary | undefined {
+    const corrections = [...(this.models.get(model)?.values() ?? [])];
+    const answers = corrections.reduce((sum, { reports }) => sum + reports, 0);
+    if (answers === 0) return undefined;
+    const mean = (of: (correction: Correction) => number): number =>
+      corrections.reduce((sum, correction) => sum + of(correction) * correction.reports, 0) / answers;
+    return { answers, meanError: mean(({ meanError }) => meanError), bound: mean(({ meanBound }) => meanBound) };
   }
 
   metrics(): MetricSample[] {
@@ -79,29 +127,52 @@ export class TokenEstimates {
     const samples = [sample('observations_total', 'Reports of providers that corrected estimates.', 'counter', this.observations)];
     for (const [model, classes] of this.models) {
       for (const [name, correction] of classes) {
+        if (correction.reports === 0) continue;
         const labels = { model, content: name };
         const gauge = (metric: string, help: string, value: number): MetricSample => ({
           ...sample(metric, help, 'gauge', value, labels),
           addsUp: false,
         });
         samples.push(gauge('ratio', 'Reported tokens for one that is counted locally.', correction.ratio));
-        samples.push(gauge('error_ratio', 'Mean distance of the last 200 reports from their estimates.', correction.meanError));
-        samples.push(gauge('bound_ratio', 'Factor on the estimate that 95 of 100 reports stay below.', correction.bound));
+        samples.push(gauge('error_ratio', 'Mean distance of the last 100 reports from their estimates.', correction.meanError));
+        samples.push(
+          gauge('bound_ratio', 'Mean factor of bounds, which 95 of 100 reports stay below, on their estimates.', correction.meanBound),
+        );
       }
     }
     return samples;
   }
 
-  private correctionOf(model: string, contentClass: ContentClass, encoding: string): Correction {
+  private noteUnknown(model: string): void {
+    if (this.unknown.has(model)) return;
+    this.unknown.add(model);
+    if (this.unknown.size > MOST_UNKNOWN) this.unknown.delete(this.unknown.values().next().value as string);
+    this.onUnknownModel?.();
+  }
+
+  private correctionOf(model: string, contentClass: ContentClass): Correction {
     const classes = this.models.get(model) ?? new Map<ContentClass, Correction>();
     // The last one is the one that was used last.
     this.models.delete(model);
     this.models.set(model, classes);
+    this.unknown.delete(model);
     if (this.models.size > MOST_MODELS) this.models.delete(this.models.keys().next().value as string);
     const known = classes.get(contentClass);
     if (known !== undefined) return known;
-    const correction = new Correction(publishedRatio(model, encoding, contentClass));
+    const correction = new Correction(publishedRatio(model, contentClass));
     classes.set(contentClass, correction);
     return correction;
   }
+}
+
+function byClass<T>(classes: Corrections, of: (correction: Correction) => T): ByClass<T> {
+  return Object.fromEntries([...classes].filter(([, { reports }]) => reports > 0).map(([name, correction]) => [name, of(correction)]));
+}
+
+/** The entries of what should be an object by class. */
+function entriesOf(value: unknown): [ContentClass, unknown][] {
+  if (typeof value !== 'object' || value === null) return [];
+  return CONTENT_CLASSES.flatMap((name): [ContentClass, unknown][] =>
+    Object.hasOwn(value, name) ? [[name, (value as Record<string, unknown>)[name]]] : [],
+  );
 }

@@ -48,7 +48,8 @@ export class CollectedTexts implements LongTextCounter {
       const start = places[2 * index];
       const length = Math.min(EXCERPT_BYTES, places[2 * index + 1] - start);
       const text = excerptOf(Buffer.from(bytes.buffer, bytes.byteOffset + start, length).toString('utf8'));
-      sample.add(text, this.lengthOf(index));
+      // As many characters for a byte as the excerpt has.
+      sample.add(text, Math.round((text.length / length) * this.lengthOf(index)));
     }
   }
 

@@ -182,7 +182,8 @@ export class RequestCounter {
   private bound(tokens: number, model: CountingModel, context: PromptContext, counted: object | undefined): number {
     const { corrections } = this.shared;
     if (corrections === undefined) return tokens;
-    if (counted !== undefined) corrections.remember(counted, tokens, model, context);
+    if (counted === undefined) return corrections.partBound(tokens, model, context);
+    corrections.remember(counted, tokens, model, context);
     return corrections.correct(tokens, model, context).bound;
   }
 

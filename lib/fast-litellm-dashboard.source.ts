@@ -16,6 +16,7 @@ export function dashboardSource(llm: FastLiteLLM, version: string, keys?: ApiKey
     deployments: () => deploymentsOf(llm),
     pool: () => poolOf(llm),
     queue: () => queueOf(llm),
+    counts: (most) => llm.tokenCounter.modelCounts(most),
     ...(keys !== undefined && { keys: (most: number) => keysOf(keys, most) }),
   };
 }

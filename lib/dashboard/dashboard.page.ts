@@ -1,6 +1,7 @@
 import type { DashboardSnapshot } from './dashboard.snapshot.js';
 import { html, Html } from './html.js';
 import { enginesPanel, featuresPanel } from './panels/engines.panel.js';
+import { countsPanel } from './panels/counts.panel.js';
 import { budgetsPanel, spendingPanel } from './panels/money.panel.js';
 import { keysPanel } from './panels/keys.panel.js';
 import { overviewPanel, processPanel, recommendationsPanel, statusPanel } from './panels/overview.panel.js';
@@ -21,6 +22,7 @@ const PANELS = {
   spending: spendingPanel,
   pool: poolPanel,
   queue: queuePanel,
+  counts: countsPanel,
   keys: keysPanel,
   engines: enginesPanel,
   features: featuresPanel,
@@ -85,6 +87,7 @@ export function renderPage(snapshot: DashboardSnapshot, { title, base, isGuarded
         ${card('budgets', 'Budgets nearest to exhaustion', 'half', panel('budgets'))}
         ${card('spending', 'Spending by model group', 'half', panel('spending'))}
         ${card('queue', 'Calls that wait for a deployment', 'half', panel('queue'))}
+        ${card('counts', 'Token counts by model', 'half', panel('counts'))}
         ${snapshot.keys !== null && card('keys', 'API keys, last used first', 'wide', panel('keys'))}
         ${card('operations', 'Routes, calls and engines, last window', 'most', panel('operations'))}
         ${card('features', 'Feature flags', 'least', panel('features'))}

@@ -8,7 +8,7 @@ import type { PerformanceRecommendation } from '../monitor/recommendations.js';
 import type { CallFigures } from '../monitor/series/performance-series.js';
 import type { PerformanceHistory } from '../monitor/series/series-history.js';
 import type { NearBudget } from '../rate-limit/metrics/near-limits.js';
-import type { DashboardSource, DeploymentState, KeyState, PoolState, QueueState } from './dashboard.source.js';
+import type { DashboardSource, DeploymentState, KeyState, ModelCountState, PoolState, QueueState } from './dashboard.source.js';
 
 /** A limit near exhaustion; its key is hashed. */
 export interface LimitState {
@@ -76,6 +76,8 @@ export interface DashboardSnapshot {
   readonly budgets: readonly BudgetState[];
   /** The dearest first. */
   readonly spending: readonly SpendingState[];
+  /** How models are counted, those with most answers first. */
+  readonly counts: readonly ModelCountState[];
   /** `null` without a pool. */
   readonly pool: PoolState | null;
   /** `null` where calls do not wait. */
@@ -88,6 +90,7 @@ const NEAREST_LIMITS = 8;
 const SHOWN_KEYS = 20;
 const SHOWN_OPERATIONS = 20;
 const SHOWN_GROUPS = 12;
+const SHOWN_MODELS = 12;
 const GROUP_COST = 'llm_client_group_cost_usd_total';
 const MS_PER_HOUR = 3_600_000;
 
@@ -141,6 +144,7 @@ export async function takeSnapshot(source: DashboardSource, before?: TakenSnapsh
     deployments: source.deployments?.() ?? null,
     limits: near.map(({ key, ...limit }) => ({ ...limit, keyHash: hidden(key) })),
     budgets: budgets.map(({ key, ...budget }) => ({ ...budget, keyHash: hidden(key) })),
+    counts: source.counts?.(SHOWN_MODELS) ?? [],
     pool: source.pool?.() ?? null,
     queue: source.queue?.() ?? null,
     keys,

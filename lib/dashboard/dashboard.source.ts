@@ -87,6 +87,23 @@ export interface QueueState {
   readonly classes: readonly QueueClassState[];
 }
 
+/** How the prompts of a model are counted. */
+export interface ModelCountState {
+  readonly model: string;
+  /** The encoding or tokenizer that counts. */
+  readonly encoding: string;
+  /** `false`: estimated, and corrected by what the provider reports. */
+  readonly isExact: boolean;
+  /** Answers whose reported usage corrected the estimates. */
+  readonly answers: number;
+  /** Mean share by which the last reports differ from their estimates; missing without answers. */
+  readonly meanError?: number;
+  /** Factor on the estimate that 95 of 100 reports stay below; missing without answers. */
+  readonly bound?: number;
+  /** The option and the file that would make it exact. */
+  readonly exactWith?: string;
+}
+
 /** The data of the dashboard; it does not show what is missing. */
 export interface DashboardSource {
   readonly version: string;
@@ -105,6 +122,8 @@ export interface DashboardSource {
   pool?(): PoolState;
   /** `null` where calls do not wait. */
   queue?(): QueueState | null;
+  /** Models that were counted, those with most answers first. */
+  counts?(most: number): readonly ModelCountState[];
   /** Those used last, of an app with API keys. */
   keys?(most: number): Promise<readonly KeyState[]>;
 }

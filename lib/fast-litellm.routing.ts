@@ -10,6 +10,7 @@ import { promptTokensOf } from './http/token-estimate/token-estimate.js';
 import { ListRouters } from './router/compat/router-cache.js';
 import type { RouterEngine } from './router/engine/engine.js';
 import { ROUTER_ENGINES } from './router/engine/engine-provider.js';
+import type { ClientConfig } from './router/config/config-file.js';
 import { resolveRouterOptions, type RouterOptions } from './router/router.options.js';
 import type { RouterContext } from './router/router-dependencies.js';
 import { RouterService } from './router/router.service.js';
@@ -27,8 +28,8 @@ export interface OpenedRouting {
   readonly lists: ListRouters;
   /** The environment with the variables that the router's file sets. */
   readonly env: Environment;
-  /** The file's `litellm_settings.drop_params`. */
-  readonly dropParams: boolean | undefined;
+  /** The file's settings for the client. */
+  readonly ofClient: ClientConfig | undefined;
 }
 
 /** @throws InvalidConfigurationError naming the option, or the file and place in it. */
@@ -52,8 +53,8 @@ export function openRouting(
         // Without the fee of a request.
         return cost === null ? null : (cost - (tokenCounter.estimateCost(0, 0, model) ?? 0)) / PRICED_TOKENS;
       },
-      costUsd: (model, promptTokens, completionTokens, details) =>
-        tokenCounter.estimateCost(promptTokens, completionTokens, model, details),
+      priced: (model, promptTokens, completionTokens, details) =>
+        tokenCounter.estimateCostParts(promptTokens, completionTokens, model, details),
       maxInputTokens: (model) => tokenCounter.getModelLimits(model).contextWindow,
     },
   };
@@ -62,7 +63,7 @@ export function openRouting(
     router: new RouterService(choice, resolved, { ...context, check: deploymentCheck(resolved.env) }),
     lists: new ListRouters(choice, context),
     env: resolved.env,
-    dropParams: resolved.dropParams,
+    ofClient: resolved.ofClient,
   };
 }
 

@@ -21,6 +21,7 @@ import { customTokenizers, openRouting } from './fast-litellm.routing.js';
 import { gatewayFetch, type GatewayFetch } from './gateway/in-process/gateway-fetch.js';
 import { resolveGatewayOptions } from './gateway/gateway.options.js';
 import { RateLimitGuard } from './http/guard/rate-limit.guard.js';
+import { onReportedCost } from './http/reported-costs.js';
 import { JsonReader } from './http/body/json-reader.js';
 import { checkHealth, checkHealthAsync, type HealthReport } from './health/health-report.js';
 import { GracefulShutdown } from './health/graceful-shutdown.js';
@@ -151,13 +152,14 @@ export class FastLiteLLM {
       const transport: ProviderTransport = {
         dispatch: (request, handler) => connectionPool.dispatcher.dispatch(request, handler),
       };
-      const client = new LlmClient(router, transport, tokenCounter, resolveLlmClientOptions(options.llmClient, routing.dropParams), {
+      const client = new LlmClient(router, transport, tokenCounter, resolveLlmClientOptions(options.llmClient, routing.ofClient), {
         recorder: monitor,
         observer: this.observer,
         log: logger,
         now: context.now,
         env: routing.env,
         json,
+        onReportedCost: (listener) => onReportedCost(rateLimiter, listener),
       });
 
       for (const hook of options.hooks ?? []) client.addHook(hook);

@@ -142,7 +142,9 @@ export type { PerformanceRecommendation } from './monitor/recommendations.js';
 export type { HistoryColumns } from './monitor/series/series-history.js';
 export type { InProcessLimit } from './http/in-process-limits.js';
 export { PerformanceInterceptor } from './http/performance.interceptor.js';
+export type { AnswerCost } from './llm-client/answer/answer-cost.js';
 export { LlmAnswer, type AnswerTarget, type CallFacts } from './llm-client/answer/llm-answer.js';
+export type { CostLabels, SpendingHistory } from './llm-client/call/spending-history.js';
 export type { MessageTokens } from './llm-client/bridges/messages/count-tokens.js';
 export type { ResponseTokens } from './llm-client/bridges/responses/count-tokens.js';
 export type { AttemptFailure } from './llm-client/call/call.js';
@@ -238,7 +240,7 @@ export type {
   ResponsesRequest,
 } from './llm-client/api/requests.js';
 export type { ResponsesAnswer, ResponsesEvent, ResponsesItem } from './llm-client/api/responses.js';
-export type { AnswerUsage, Usage } from './http/answer-usage.js';
+export type { AnswerUsage, StatedCost, Usage } from './http/answer-usage.js';
 export type { LimitedRequest, RequestResponse } from './http/guard/guarded-request.js';
 export { RateLimitGuard } from './http/guard/rate-limit.guard.js';
 export { rateLimitPrecheck, type RateLimitPrecheck } from './http/guard/precheck.js';
@@ -314,7 +316,7 @@ export {
 export type { ChatMessage } from './token-counter/prompt/messages.js';
 export type { PricingOptions } from './token-counter/pricing/pricing-book.js';
 export type { ModelLimits, ModelPrice, ModelPricing } from './token-counter/pricing/pricing.js';
-export type { UsageDetails } from './common/token-cost.js';
+export type { CostPart, CostParts, PricedUsage, UsageDetails } from './common/token-cost.js';
 export type { RequestTokens } from './token-counter/prompt/requests.js';
 export type { AllowedSpecial } from './token-counter/bpe/special-tokens.js';
 export type { CountMessagesOptions, CountOptions, TrimMessagesOptions } from './token-counter/arguments.js';

@@ -85,6 +85,12 @@ function less(total: number | undefined, part: number): number | undefined {
 
 /** How the answer came about, for `providerMetadata`. */
 export function metadataOf(call: CallFacts): ProviderFields {
-  const { failures, ...facts } = call;
-  return { [OWN_NAME]: { ...facts, failures: failures.map((failure) => ({ ...failure })) } };
+  const { failures, cost, ...facts } = call;
+  return {
+    [OWN_NAME]: {
+      ...facts,
+      ...(cost !== undefined && { cost: { ...cost, parts: { ...cost.parts } } }),
+      failures: failures.map((failure) => ({ ...failure })),
+    },
+  };
 }

@@ -10,6 +10,13 @@ export interface TokenRates {
   /** Writes that live an hour. Left out: as other writes. */
   readonly cacheWrite1hPerMillion?: number;
   readonly reasoningPerMillion?: number;
+  /** Sound and pictures, in and out. Left out: as text of their side. */
+  readonly inputAudioPerMillion?: number;
+  readonly outputAudioPerMillion?: number;
+  readonly inputImagePerMillion?: number;
+  readonly outputImagePerMillion?: number;
+  /** USD for each web search that the provider runs. */
+  readonly perWebSearchUsd?: number;
   /** USD for each request, whatever its tokens. */
   readonly perRequestUsd?: number;
 }
@@ -42,6 +49,48 @@ export interface UsageDetails {
   readonly cacheWrite1hTokens?: number;
   /** Output spent on reasoning. */
   readonly reasoningTokens?: number;
+  /** Sound and pictures in the input and in the output. */
+  readonly inputAudioTokens?: number;
+  readonly outputAudioTokens?: number;
+  readonly inputImageTokens?: number;
+  readonly outputImageTokens?: number;
+  /** Web searches that the provider has run; no tokens. */
+  readonly webSearches?: number;
+}
+
+/**
+ * What a cost consists of. `input` is neither cached nor sound nor picture, `output` is no
+ * reasoning, `toolUsage` are the provider's own tools, `request` is the fee of a request, `other`
+ * what a source does not tell apart.
+ */
+export const COST_PARTS = [
+  'input',
+  'cacheRead',
+  'cacheCreation',
+  'output',
+  'reasoning',
+  'audio',
+  'image',
+  'toolUsage',
+  'request',
+  'other',
+] as const;
+/** One of `COST_PARTS`: `input`, `output`, `cacheRead`, … */
+export type CostPart = (typeof COST_PARTS)[number];
+/** Amounts by part, all of one unit; a part that is left out is 0. */
+export type CostParts = Readonly<Partial<Record<CostPart, number>>>;
+
+/** The price of one request in USD, by its parts. */
+export interface PricedUsage {
+  /** The sum of `parts`. */
+  readonly usd: number;
+  /** In USD. */
+  readonly parts: CostParts;
+  /**
+   * Where the price comes from: `deployment` for prices in the model list, else as in
+   * `ModelLimits.sources`.
+   */
+  readonly source: string;
 }
 
 const NO_DETAILS: UsageDetails = {};
@@ -54,23 +103,65 @@ const NO_DETAILS: UsageDetails = {};
  *
  * @returns `null` if a token that was used has no price: none is made up.
  */
-export function costOf(pricing: TieredRates, inputTokens: number, outputTokens: number, details: UsageDetails = NO_DETAILS): number | null {
+export function costOf(pricing: TieredRates, inputTokens: number, outputTokens: number, details?: UsageDetails): number | null {
+  const parts = costPartsOf(pricing, inputTokens, outputTokens, details);
+  return parts === null ? null : sumOf(parts);
+}
+
+/** The same by its parts, in USD; only parts that the prices know. */
+export function costPartsOf(
+  pricing: TieredRates,
+  inputTokens: number,
+  outputTokens: number,
+  details: UsageDetails = NO_DETAILS,
+): CostParts | null {
   const rates = ratesFor(pricing, inputTokens);
+  const { inputPerMillion: inputRate, outputPerMillion: outputRate } = rates;
+  // A model without any price costs nothing known, even when nothing was used.
+  if (inputRate === undefined && outputRate === undefined) return null;
   const cacheRead = details.cacheReadTokens ?? 0;
   const write1h = details.cacheWrite1hTokens ?? 0;
   const write = Math.max(details.cacheWriteTokens ?? 0, write1h) - write1h;
-  const reasoning = Math.min(details.reasoningTokens ?? 0, outputTokens);
-  const cacheWriteRate = rates.cacheWritePerMillion ?? rates.inputPerMillion;
-  const total =
-    partCost(Math.max(0, inputTokens - cacheRead - write - write1h), rates.inputPerMillion) +
-    partCost(cacheRead, rates.cacheReadPerMillion ?? rates.inputPerMillion) +
-    partCost(write, cacheWriteRate) +
-    partCost(write1h, rates.cacheWrite1hPerMillion ?? cacheWriteRate) +
-    partCost(outputTokens - reasoning, rates.outputPerMillion) +
-    partCost(reasoning, rates.reasoningPerMillion ?? rates.outputPerMillion);
-  if (Number.isNaN(total)) return null;
-  // A model without any price costs nothing known, even when nothing was used.
-  return rates.inputPerMillion === undefined && rates.outputPerMillion === undefined ? null : total + (rates.perRequestUsd ?? 0);
+  const cacheWriteRate = rates.cacheWritePerMillion ?? inputRate;
+  const input = new Shares(Math.max(0, inputTokens - cacheRead - write - write1h));
+  const output = new Shares(outputTokens);
+  const audioIn = input.take(details.inputAudioTokens, rates.inputAudioPerMillion);
+  const imageIn = input.take(details.inputImageTokens, rates.inputImagePerMillion);
+  const audioOut = output.take(details.outputAudioTokens, rates.outputAudioPerMillion);
+  const imageOut = output.take(details.outputImageTokens, rates.outputImagePerMillion);
+  const reasoning = Math.min(details.reasoningTokens ?? 0, output.rest);
+  const parts = {
+    input: partCost(input.rest, inputRate),
+    cacheRead: partCost(cacheRead, rates.cacheReadPerMillion ?? inputRate),
+    cacheCreation: partCost(write, cacheWriteRate) + partCost(write1h, rates.cacheWrite1hPerMillion ?? cacheWriteRate),
+    output: partCost(output.rest - reasoning, outputRate),
+    reasoning: partCost(reasoning, rates.reasoningPerMillion ?? outputRate),
+    audio: audioIn + audioOut,
+    image: imageIn + imageOut,
+    toolUsage: (details.webSearches ?? 0) * (rates.perWebSearchUsd ?? 0),
+    request: rates.perRequestUsd ?? 0,
+  };
+  return Number.isNaN(sumOf(parts)) ? null : parts;
+}
+
+/** The sum in the order of `COST_PARTS`. */
+export function sumOf(parts: CostParts): number {
+  let sum = 0;
+  for (const part of COST_PARTS) sum += parts[part] ?? 0;
+  return sum;
+}
+
+/** Tokens of one side, of which some have prices of their own. */
+class Shares {
+  constructor(public rest: number) {}
+
+  /** Takes tokens that have a price, and returns their cost. */
+  take(tokens: number | undefined, ratePerMillion: number | undefined): number {
+    if (tokens === undefined || ratePerMillion === undefined) return 0;
+    const taken = Math.min(tokens, this.rest);
+    this.rest -= taken;
+    return partCost(taken, ratePerMillion);
+  }
 }
 
 /** `NaN` for tokens without a price. */

@@ -8,7 +8,15 @@ import type { PerformanceRecommendation } from '../monitor/recommendations.js';
 import type { CallFigures } from '../monitor/series/performance-series.js';
 import type { PerformanceHistory } from '../monitor/series/series-history.js';
 import type { NearBudget } from '../rate-limit/metrics/near-limits.js';
-import type { DashboardSource, DeploymentState, KeyState, ModelCountState, PoolState, QueueState } from './dashboard.source.js';
+import type {
+  DashboardSource,
+  DeploymentState,
+  KeyState,
+  ModelCountState,
+  PoolState,
+  QueueState,
+  SpendingOverTime,
+} from './dashboard.source.js';
 
 /** A limit near exhaustion; its key is hashed. */
 export interface LimitState {
@@ -78,6 +86,8 @@ export interface DashboardSnapshot {
   readonly spending: readonly SpendingState[];
   /** How models are counted, those with most answers first. */
   readonly counts: readonly ModelCountState[];
+  /** `null` without a client of models. */
+  readonly spendingOverTime: SpendingOverTime | null;
   /** `null` without a pool. */
   readonly pool: PoolState | null;
   /** `null` where calls do not wait. */
@@ -138,6 +148,7 @@ export async function takeSnapshot(source: DashboardSource, before?: TakenSnapsh
     tallies: tally(source, takenMs, before),
     comparisons: monitor === undefined ? [] : compared(Object.keys(stats), monitor),
     spending: spendingOf(source, takenMs, before),
+    spendingOverTime: source.spendingOverTime?.() ?? null,
     operations: busiest(stats),
     history: monitor?.history() ?? { endMs: [], series: [] },
     recommendations: monitor?.getRecommendations() ?? [],

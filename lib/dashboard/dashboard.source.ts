@@ -104,6 +104,12 @@ export interface ModelCountState {
   readonly exactWith?: string;
 }
 
+/** Spending in intervals of `binMs`, the oldest first; the last one is not over yet. */
+export interface SpendingOverTime {
+  readonly binMs: number;
+  readonly series: readonly { readonly group: string; readonly team?: string; readonly usd: readonly number[] }[];
+}
+
 /** The data of the dashboard; it does not show what is missing. */
 export interface DashboardSource {
   readonly version: string;
@@ -124,6 +130,7 @@ export interface DashboardSource {
   queue?(): QueueState | null;
   /** Models that were counted, those with most answers first. */
   counts?(most: number): readonly ModelCountState[];
+  spendingOverTime?(): SpendingOverTime;
   /** Those used last, of an app with API keys. */
   keys?(most: number): Promise<readonly KeyState[]>;
 }

@@ -23,7 +23,8 @@ import { AccessGuard } from './access/access.guard.js';
 import { AnthropicErrorFilter, OpenAIErrorFilter } from './gateway-error.filter.js';
 import { GATEWAY_DESK, type GatewayDesk } from './gateway.desk.js';
 import type { GatewayEndpoint, GatewayRateLimits, RateLimitsByEndpoint, ResolvedGatewayMount } from './gateway.options.js';
-import { documentTag, operationOf } from './openapi/operation.js';
+import { documentTag } from '../common/openapi-metadata.js';
+import { operationOf } from './openapi/operation.js';
 import { FASTIFY_ROUTE_CONFIG, GATEWAY_ROUTE, type MountedRoute } from './routes/mounted-route.js';
 import { FORWARDED_ROUTES } from './routes/forwarded.js';
 import { MODEL_CALLS } from './routes/model-calls.js';
@@ -84,7 +85,7 @@ function createController(mount: ResolvedGatewayMount, group: Group): { controll
   Controller({ path: paths, version: VERSION_NEUTRAL })(GatewayController);
   const guards: Type<CanActivate>[] = group.endpoint === 'health' ? [] : [AccessGuard, ...mount.guards, RateLimitGuard];
   UseGuards(...guards)(GatewayController);
-  documentTag(GatewayController);
+  documentTag('gateway')(GatewayController);
   limitsOf(group.endpoint, mount.rateLimit)(GatewayController);
   const routes = group.routes.map((route): MountedRoute => {
     const mounted = {

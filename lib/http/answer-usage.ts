@@ -8,6 +8,17 @@ export interface AnswerUsage {
   readonly totalTokens: number;
   /** The tokens among them that have prices of their own. */
   readonly details?: UsageDetails;
+  /** The fields of a provider's usage that state a cost, unread. */
+  readonly stated?: StatedCost;
+}
+
+/** How providers state a cost beside the tokens: OpenRouter, Perplexity, xAI, DeepInfra. */
+export interface StatedCost {
+  readonly cost?: unknown;
+  readonly cost_details?: unknown;
+  readonly is_byok?: unknown;
+  readonly cost_in_usd_ticks?: unknown;
+  readonly estimated_cost?: unknown;
 }
 
 /**
@@ -45,6 +56,9 @@ const DETAILS = {
   ],
   cacheWriteTokens: [
     'cache_creation_input_tokens',
+    'prompt_tokens_details.cache_write_tokens',
+    'prompt_tokens_details.cache_creation_tokens',
+    'input_tokens_details.cache_write_tokens',
     'inputTokenDetails.cacheWriteTokens',
     'inputTokens.cacheWrite',
     'details.cacheWriteTokens',
@@ -60,14 +74,31 @@ const DETAILS = {
     'details.reasoningTokens',
   ],
 } as const;
-const DETAIL_PATHS = Object.entries(DETAILS).map(([name, paths]) => [name, paths.map((path) => path.split('.'))] as const);
+/** The same for what few answers have. */
+const RARE_DETAILS = {
+  inputAudioTokens: ['prompt_tokens_details.audio_tokens', 'input_tokens_details.audio_tokens', 'details.inputAudioTokens'],
+  outputAudioTokens: ['completion_tokens_details.audio_tokens', 'output_tokens_details.audio_tokens', 'details.outputAudioTokens'],
+  inputImageTokens: ['prompt_tokens_details.image_tokens', 'input_tokens_details.image_tokens', 'details.inputImageTokens'],
+  outputImageTokens: ['completion_tokens_details.image_tokens', 'output_tokens_details.image_tokens', 'details.outputImageTokens'],
+  webSearches: ['server_tool_use.web_search_requests', 'prompt_tokens_details.web_search_requests', 'details.webSearches'],
+} as const;
+const DETAIL_PATHS = pathsOf(DETAILS);
+const RARE_PATHS = pathsOf(RARE_DETAILS);
 
 /** The usage that a provider or an SDK reports; `undefined` if the value is no usage. */
 export function usageFrom(value: unknown): AnswerUsage | undefined {
   const fields = fieldsOf(value);
   const usage = tokensIn(fields);
-  const details = usage && detailsIn(fields);
-  return details === undefined ? usage : { ...(usage as AnswerUsage), details };
+  if (usage === undefined) return undefined;
+  const details = detailsIn(fields);
+  const stated = statedIn(fields);
+  return details === undefined && stated === undefined ? usage : { ...usage, ...(details && { details }), ...(stated && { stated }) };
+}
+
+/** The fields that state a cost; `undefined` if there is none. */
+function statedIn({ cost, estimated_cost, cost_in_usd_ticks, cost_details, is_byok }: Fields): StatedCost | undefined {
+  if ((cost ?? estimated_cost ?? cost_in_usd_ticks ?? cost_details ?? undefined) === undefined) return undefined;
+  return { cost, estimated_cost, cost_in_usd_ticks, cost_details, is_byok };
 }
 
 /** All tokens of a usage; `undefined` if the value is no usage. */
@@ -91,12 +122,31 @@ function tokensIn(fields: Fields): AnswerUsage | undefined {
 /** The first positive figure of each kind; `undefined` if there is none at all. */
 function detailsIn(fields: Fields): UsageDetails | undefined {
   let hasAny = false;
-  const details = DETAIL_PATHS.map(([name, paths]) => {
-    const tokens = paths.map((path) => amount(at(fields, path)) ?? 0).find((figure) => figure > 0) ?? 0;
-    hasAny ||= tokens > 0;
-    return [name, Math.round(tokens)] as const;
-  });
-  return hasAny ? Object.fromEntries(details) : undefined;
+  const details: Record<string, number> = {};
+  for (const [name, paths] of DETAIL_PATHS) {
+    details[name] = firstFigure(fields, paths);
+    hasAny ||= details[name] > 0;
+  }
+  for (const [name, paths] of RARE_PATHS) {
+    const figure = firstFigure(fields, paths);
+    if (figure === 0) continue;
+    details[name] = figure;
+    hasAny = true;
+  }
+  return hasAny ? details : undefined;
+}
+
+/** A positive integer, else 0. */
+function firstFigure(fields: Fields, paths: readonly (readonly string[])[]): number {
+  for (const path of paths) {
+    const figure = amount(at(fields, path)) ?? 0;
+    if (figure > 0) return Math.round(figure);
+  }
+  return 0;
+}
+
+function pathsOf(details: Readonly<Record<string, readonly string[]>>): readonly (readonly [string, readonly (readonly string[])[]])[] {
+  return Object.entries(details).map(([name, paths]) => [name, paths.map((path) => path.split('.'))] as const);
 }
 
 /** Anthropic's `input_tokens` exclude cached tokens; the figures of others include them. */
@@ -128,7 +178,12 @@ function amount(value: unknown): number | undefined {
 }
 
 function at(fields: Fields, path: readonly string[]): unknown {
-  return path.reduce<unknown>((value, name) => fieldsOf(value)[name], fields);
+  let value: unknown = fields;
+  for (const name of path) {
+    if (typeof value !== 'object' || value === null) return undefined;
+    value = (value as Fields)[name];
+  }
+  return value;
 }
 
 function fieldsOf(value: unknown): Fields {

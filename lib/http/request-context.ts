@@ -10,6 +10,7 @@ import { usageFrom, usedTokens, type AnswerUsage, type Usage } from './answer-us
 import { budgetRefusal, HELD_RETRY_MS } from './budget-refusal.js';
 import { ExpectedOutputs } from './token-estimate/expected-output.js';
 import type { Principal } from './principal.js';
+import { tellReportedCost } from './reported-costs.js';
 import { RequestMoney, SpendingTally, type CallCost, type PriceOf } from './request-money.js';
 
 /** Field of HTTP requests: a WeakMap would keep a context until the next full collection. */
@@ -78,6 +79,10 @@ export class RequestContext {
   private hasFailed = false;
   private isWatched = false;
   private held: Held | undefined = undefined;
+  /** Cost of the client's own calls for the request, in nano-USD. */
+  protected callsNanoUsd = 0;
+  /** The cost that the program has stated, in nano-USD. */
+  protected statedNanoUsd: number | undefined = undefined;
   /** Where a reservation holds money. */
   protected money: RequestMoney | undefined = undefined;
   protected tally: SpendingTally | undefined = undefined;
@@ -262,6 +267,7 @@ export class RequestContext {
    */
   report(tokens: number, usage?: AnswerUsage, nano?: number): void {
     this.reported = bounded(tokens);
+    this.statedNanoUsd = nano ?? this.statedNanoUsd;
     if (usage !== undefined) this.learnPrompt?.(usage.promptTokens);
     this.tally?.money.report(usage, nano);
     const { money } = this;
@@ -306,6 +312,7 @@ export class RequestContext {
 
   protected pay(cost: CallCost | undefined): void {
     if (cost === undefined) return;
+    this.callsNanoUsd += cost.nanoUsd;
     this.money?.pay(cost);
     this.tally?.money.pay(cost);
   }
@@ -318,6 +325,7 @@ export class RequestContext {
 
   private settle(): void {
     if (this.callsInFlight > 0) return;
+    this.tellReported();
     const known = this.used ?? (this.hasFailed && !this.isUncounted ? 0 : undefined);
     const paid = this.money?.used ?? (known === 0 && this.hasFailed ? 0 : undefined);
     this.held = this.settleBy(known === undefined ? undefined : bounded(known + this.surplus), paid);
@@ -328,6 +336,22 @@ export class RequestContext {
     this.reported = this.spent = undefined;
     this.surplus = 0;
     this.isUncounted = false;
+  }
+
+  /** Tells the costs that the program has stated, beyond those of the client's own calls. */
+  private tellReported(): void {
+    for (let { held } = this; held !== undefined; held = held.before) {
+      held.by.tellStated(held.limiter);
+      this.tellStated(held.limiter);
+    }
+    this.callsNanoUsd = 0;
+  }
+
+  private tellStated(limiter: RateLimiterService): void {
+    const { statedNanoUsd = 0, callsNanoUsd, model, principal } = this;
+    this.statedNanoUsd = undefined;
+    const nanoUsd = statedNanoUsd - callsNanoUsd;
+    if (nanoUsd > 0) tellReportedCost(limiter, { model, team: principal?.team, nanoUsd });
   }
 
   /** Settles what can be settled; returns the reservations that stand until usage is reported. */
@@ -466,7 +490,9 @@ function bounded(tokens: number): number {
  *
  * @param request The handler's request; for WebSockets the message (an object); for GraphQL the
  * resolver's `info`, where several fields of a query use tokens.
- * @param costUsd What it has cost, for budgets. Default: by the prices of the body's `model`.
+ * @param costUsd What it has cost, in USD, from 0 to 4 million: for budgets, and for the cost
+ * metrics of `LlmClient` under the body's `model`. A repeated report replaces the one before.
+ * Default: for budgets by the prices of that model; metrics count no cost.
  * @example
  * for await (const chunk of stream) if (chunk.usage) reportUsage(request, chunk.usage);
  */
@@ -476,6 +502,7 @@ export function reportUsage(request: object, usage: Usage | number, costUsd?: nu
   const tokens = typeof usage === 'number' ? usage : usedTokens(usage);
   if (tokens === undefined || !(tokens >= 0)) return;
   const context = RequestContext.of(request);
+  if (nano !== undefined) context.model ??= modelOf(request);
   context.report(tokens, context.readsUsage ? usageFrom(usage) : undefined, nano);
 }
 
@@ -497,4 +524,10 @@ export function principalOf(request: object): Principal | undefined {
  */
 export function setPrincipal(request: object, principal: Principal): void {
   RequestContext.of(checkObject('request', request, refuseArgument)).principal = principal;
+}
+
+/** The model that the body of an HTTP request names. */
+function modelOf(request: object): string | undefined {
+  const { model } = ((request as { readonly body?: unknown }).body ?? {}) as { readonly model?: unknown };
+  return typeof model === 'string' ? model : undefined;
 }

@@ -1,5 +1,6 @@
 import { checkBoolean, checkInteger, checkKnownKeys, checkNumber, checkObject, checkPositiveInteger, optional } from '../common/options.js';
 import { resolveBodyBounds, type BodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
+import type { ClientConfig } from '../router/config/config-file.js';
 import { resolveExactCountOptions, type ExactCountOptions, type ResolvedExactCountOptions } from './counting/exact-counts.options.js';
 import { resolveQueueOptions, type QueueOptions, type ResolvedQueueOptions } from './queue/queue.options.js';
 
@@ -37,6 +38,12 @@ export interface LlmClientOptions {
    * `router.configPath`, else false.
    */
   readonly dropParams?: boolean;
+  /**
+   * Whether the usage at the end of a stream has its `cost` in USD, where the client gets a usage.
+   * Default: `include_cost_in_streaming_usage` in the `litellm_settings` of `router.configPath`,
+   * else false.
+   */
+  readonly streamCost?: boolean;
   /** Bounds of the lists in a body, such as `messages` and `tools`; each has a default. */
   readonly bounds?: BodyBounds;
   /** Upper bounds of what a request's body may ask for. */
@@ -66,6 +73,7 @@ const KEYS = [
   'maxAnswerBytes',
   'streamUsage',
   'dropParams',
+  'streamCost',
   'bounds',
   'callerLimits',
   'costByTeam',
@@ -74,10 +82,10 @@ const KEYS = [
 ] as const satisfies readonly (keyof LlmClientOptions)[];
 
 /**
- * @param dropParams `litellm_settings.drop_params` of a configuration file
+ * @param ofFile those in the `litellm_settings` of a configuration file
  * @throws InvalidConfigurationError naming the option.
  */
-export function resolveLlmClientOptions(options: LlmClientOptions = {}, dropParams = false): ResolvedLlmClientOptions {
+export function resolveLlmClientOptions(options: LlmClientOptions = {}, ofFile: ClientConfig = {}): ResolvedLlmClientOptions {
   const given = checkObject('llmClient', options);
   checkKnownKeys('llmClient', given, KEYS);
   const number = (key: keyof LlmClientOptions, fallback: number): number =>
@@ -89,7 +97,8 @@ export function resolveLlmClientOptions(options: LlmClientOptions = {}, dropPara
     retriesPerSecond: number('retriesPerSecond', 10),
     maxAnswerBytes: optional(given.maxAnswerBytes, 64 * 1024 * 1024, (value) => checkPositiveInteger('llmClient.maxAnswerBytes', value)),
     streamUsage: optional(given.streamUsage, true, (value) => checkBoolean('llmClient.streamUsage', value)),
-    dropParams: optional(given.dropParams, dropParams, (value) => checkBoolean('llmClient.dropParams', value)),
+    dropParams: optional(given.dropParams, ofFile.dropParams ?? false, (value) => checkBoolean('llmClient.dropParams', value)),
+    streamCost: optional(given.streamCost, ofFile.streamCost ?? false, (value) => checkBoolean('llmClient.streamCost', value)),
     bounds: resolveBodyBounds('llmClient.bounds', given.bounds),
     callerLimits: optional(given.callerLimits, {}, checkCallerLimits),
     costByTeam: optional(given.costByTeam, false, (value) => checkBoolean('llmClient.costByTeam', value)),

@@ -10,6 +10,7 @@ import { isJsonSource, type JsonReader, type JsonSource } from '../http/body/jso
 import { jsonBodyOf } from '../http/body/body-object.js';
 import { checkBodyBounds } from '../http/body/body-bounds.js';
 import { RequestContext } from '../http/request-context.js';
+import type { ReportedCost } from '../http/reported-costs.js';
 import { estimateTokens, promptTokensOf } from '../http/token-estimate/token-estimate.js';
 import type { RouterService } from '../router/router.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
@@ -25,6 +26,7 @@ import { CallPipeline, type ClientContext } from './call/pipeline.js';
 import { CallReporter } from './call/reporter.js';
 import { RetryBudget } from './call/retry.js';
 import { CallSpending } from './call/spending.js';
+import type { SpendingHistory } from './call/spending-history.js';
 import { callerBounds, type ResolvedLlmClientOptions } from './llm-client.options.js';
 import { accountCall, modelCall } from './forward/forward-requests.js';
 import { FORWARDED_PATHS, type Forwarded, type ForwardedOperation, type ForwardedPath } from './forward/forwarded.js';
@@ -86,6 +88,8 @@ export interface LlmClientContext {
   /** Where the keys of well-known providers are looked up. Default `process.env`. */
   readonly env?: Environment;
   readonly json: JsonReader;
+  /** Tells the costs that `reportUsage` states for calls made elsewhere. */
+  readonly onReportedCost?: (listener: (cost: ReportedCost) => void) => void;
 }
 
 /**
@@ -120,7 +124,8 @@ export class LlmClient implements Capability {
     const { recorder = SILENT_RECORDER, observer, log = SILENT_LOG, now = steadyNow, random = Math.random, env = process.env } = context;
     this.json = context.json;
     this.hooks = new CallHooks(log);
-    const spending = new CallSpending((model) => tokenCounter.estimateCost(0, 0, model), options.costByTeam);
+    const spending = new CallSpending((model) => tokenCounter.estimateCost(0, 0, model), { hasTeams: options.costByTeam, now });
+    context.onReportedCost?.((cost) => spending.report(cost));
     const reporter = new CallReporter(router, spending, recorder, { observer, log });
     reporter.learnPrompt = (body, promptTokens) => tokenCounter.learnPrompt(body, promptTokens);
     const retryBudget = new RetryBudget(options.retryRatio, options.retriesPerSecond, now());
@@ -141,6 +146,7 @@ export class LlmClient implements Capability {
       tokenCounter,
       maxAnswerBytes: options.maxAnswerBytes,
       dropParams: options.dropParams,
+      streamCost: options.streamCost,
       maxOutputOf,
       learner: () => (router.settings.learnLimits ? (selection, headers) => router.learnLimits(selection, headers) : undefined),
     };
@@ -356,6 +362,11 @@ export class LlmClient implements Capability {
   /** Calls in flight and those that wait, at this moment. */
   status(): LlmClientStatus {
     return { callsInFlight: this.callsUnderWay, queue: this.client.waiting?.queue.status() ?? null };
+  }
+
+  /** What model groups have cost in the last six hours, in this process. */
+  spendingHistory(): SpendingHistory {
+    return this.client.reporter.spending.byGroup.history();
   }
 
   /** Metrics of this capability at this moment, as data. */

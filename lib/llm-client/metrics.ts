@@ -41,13 +41,15 @@ export function callSamples(counts: CallCounts, spending: CallSpending, budget: 
     tokens('output', spending.outputTokens),
     estimated('input', spending.estimated.inputTokens),
     estimated('output', spending.estimated.outputTokens),
-    counter('llm_client_cost_usd_total', 'Cost of these tokens in USD, for calls with a known price', spending.costUsd),
+    counter('llm_client_cost_usd_total', 'Cost in USD of calls with a known price, and of costs reported by the app', spending.costUsd),
     counter(
       'llm_client_estimated_cost_usd_total',
       'The part of llm_client_cost_usd_total for estimated tokens',
       spending.estimated.costUsd,
     ),
+    counter('llm_client_reported_cost_usd_total', 'The part of llm_client_cost_usd_total that reportUsage stated', spending.reportedUsd),
     ...spending.byGroup.samples(),
+    ...spending.told.samples(),
     counter('llm_client_unpriced_calls_total', 'Calls without a known price', spending.unpricedCalls),
     counter('llm_client_retries_refused_total', 'Retries that the retry budget did not allow', budget.exhausted),
   ];

@@ -1,5 +1,6 @@
 import { deployment, routerEngines, routerOn, type StandingClock } from '../../test/support/router-engines.js';
 import { InvalidConfigurationError } from '../common/errors.js';
+import type { PricedUsage } from '../common/token-cost.js';
 import { readPeriod } from './config/budget-settings.js';
 import { resolveRouterOptions, type RouterOptions } from './router.options.js';
 import type { RouterService } from './router.service.js';
@@ -99,14 +100,15 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
   });
 
   it('counts a call through a pattern by the price of the called model', () => {
-    const costUsd = (model: string, promptTokens: number): number | null => (model === 'openai/gpt-4o' ? promptTokens : null);
+    const priced = (model: string, promptTokens: number): PricedUsage | null =>
+      model === 'openai/gpt-4o' ? { usd: promptTokens, parts: { input: promptTokens }, source: 'test' } : null;
     const { router } = routerOn(
       engine,
       {
         modelList: [deployment('any', { model: 'openai/*' }, 'openai/*')],
         providerBudgets: { openai: { budgetUsd: 10, periodMs: DAY_MS } },
       },
-      { modelFacts: { costUsd } },
+      { modelFacts: { priced } },
     );
     const left = (): number => router.metrics().find(({ name }) => name === 'router_budget_remaining_usd')?.value ?? NaN;
     router.succeeded(router.acquire('openai/gpt-4o'), { latencyMs: 1, promptTokens: 4 });
@@ -117,15 +119,15 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
   });
 
   it('rounds fractions of tokens before it asks for a price', () => {
-    const costUsd = jest.fn((_model: string, promptTokens: number, completionTokens: number) => promptTokens + completionTokens);
+    const priced = jest.fn(() => null);
     const { router } = routerOn(
       engine,
       { modelList, providerBudgets: { openai: { budgetUsd: 10, periodMs: DAY_MS } } },
-      { modelFacts: { costUsd } },
+      { modelFacts: { priced } },
     );
     router.addDeployment(deployment('own', { model: 'openai/gpt-4.1' }));
     router.succeeded(router.acquire('own'), { latencyMs: 1, promptTokens: 2.5, completionTokens: 1.25 });
-    expect(costUsd).toHaveBeenCalledWith('openai/gpt-4.1', 3, 1, undefined);
+    expect(priced).toHaveBeenCalledWith('openai/gpt-4.1', 3, 1, undefined);
   });
 
   it('ends over-budget states when a budget is raised, and keeps cooldowns of failures', () => {

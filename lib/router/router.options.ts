@@ -13,7 +13,7 @@ import {
 } from '../common/options.js';
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
 import type { CalledByApp } from './deployments/callability.js';
-import { readConfigFile } from './config/config-file.js';
+import { readConfigFile, type ClientConfig } from './config/config-file.js';
 import type { ModelListEntry } from './deployments/deployment.js';
 import { refuseFileValue, resolveEnvironmentNames } from './config/file-values.js';
 import { resolveHealthChecks, type HealthCheckOptions, type ResolvedHealthChecks } from './config/health-check-options.js';
@@ -94,8 +94,8 @@ export interface ResolvedRouterOptions {
   /** Unknown parts of the file and of LiteLLM's settings. */
   readonly warnings: readonly string[];
   readonly env: Environment;
-  /** `litellm_settings.drop_params` of the file, for the client. */
-  readonly dropParams?: boolean;
+  /** Settings of the file for the client. */
+  readonly ofClient?: ClientConfig;
   readonly modelFacts?: ModelFacts;
 }
 
@@ -166,7 +166,7 @@ export function resolveRouterOptions(
     countTokens: optional(input.countTokens, undefined, (value) => checkFunction(at('countTokens'), value)),
     warnings: [...warnings],
     env,
-    dropParams: file?.dropParams,
+    ofClient: file?.ofClient,
   };
 }
 

@@ -17,7 +17,7 @@ import { PromptCorrections } from './estimates/prompt-corrections.js';
 import { TokenEstimates, type EstimateSummary } from './estimates/token-estimates.js';
 import { countMessages, type ChatMessage } from './prompt/messages.js';
 import { ModelTable, type CountingModel } from './model-table.js';
-import type { UsageDetails } from '../common/token-cost.js';
+import type { PricedUsage, UsageDetails } from '../common/token-cost.js';
 import type { ModelLimits, ModelPrice } from './pricing/pricing.js';
 import { RequestCounter, type PromptEstimate } from './prompt/request-counter.js';
 import type { LongTexts } from './prompt/prompt-context.js';
@@ -335,8 +335,18 @@ export class TokenCounterService implements Capability {
    * `usageDetails`.
    */
   estimateCost(inputTokens: number, outputTokens: number, model?: string | null, usageDetails?: UsageDetails | null): number | null {
+    return this.estimateCostParts(inputTokens, outputTokens, model, usageDetails)?.usd ?? null;
+  }
+
+  /** The same by its parts, and where the prices come from. */
+  estimateCostParts(
+    inputTokens: number,
+    outputTokens: number,
+    model?: string | null,
+    usageDetails?: UsageDetails | null,
+  ): PricedUsage | null {
     const details = checkObject('usageDetails', usageDetails ?? NO_DETAILS, refuseArgument);
-    return this.options.pricing.estimateCost(inputTokens, outputTokens, this.nameOf(model), details);
+    return this.options.pricing.priced(inputTokens, outputTokens, this.nameOf(model), details);
   }
 
   /** Prices of a model in USD per million tokens, and their source; `null` if none is known. */

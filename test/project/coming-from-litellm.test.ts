@@ -60,6 +60,7 @@ const NOTES: Readonly<Record<string, string>> = {
   'router_settings.cache_responses': 'no cache of responses',
   'router_settings.alerting_config': '[Prometheus alerts](observability.md)',
   'litellm_settings.drop_params': 'also `llmClient.dropParams`',
+  'litellm_settings.include_cost_in_streaming_usage': 'also `llmClient.streamCost`',
   'litellm_settings.cache': 'no cache of responses; those of LangChain and the AI SDK work',
   'litellm_settings.callbacks': '[metrics, spans and observers](observability.md)',
   'litellm_settings.success_callback': '[metrics, spans and observers](observability.md)',

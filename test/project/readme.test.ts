@@ -141,8 +141,8 @@ describe('the table of metrics', () => {
   it('has every metric with its type and labels, and no other', async () => {
     const store = library.redisRateLimitStore({ client: noRedis, onStoreError: 'local', localLease: true });
     const shared = { rateLimit: { requestsPerMinute: 1, store }, router: { sharedState: library.redisRouterState({ client: noRedis }) } };
-    const one = { model_name: 'm', litellm_params: { model: 'openai/gpt-4o', api_key: 'sk-1' } };
-    const budgets = { openai: { budgetUsd: 1, periodMs: 60_000 } };
+    const one = { model_name: 'm', litellm_params: { model: 'openrouter/openai/gpt-4o', api_key: 'sk-1' } };
+    const budgets = { openrouter: { budgetUsd: 1, periodMs: 60_000 } };
     const hooks = [{ onEnd: () => {} }];
     const own = {
       router: { modelList: [one], providerBudgets: budgets, learnLimits: true },
@@ -150,7 +150,7 @@ describe('the table of metrics', () => {
       rateLimit: { usdPerDay: 1, budgets: { queue: {} } },
       hooks,
     };
-    const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
+    const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2, cost: 0.001 };
     const samples: library.MetricSample[] = [];
     for (const options of [own, shared]) {
       const llm = new library.FastLiteLLM(options);

@@ -1,7 +1,9 @@
 import type { BudgetState, DashboardSnapshot } from '../dashboard.snapshot.js';
+import type { SpendingOverTime } from '../dashboard.source.js';
 import { NONE, share, span, usd } from '../figures.js';
 import { html, type Html } from '../html.js';
 import { bar, nothing, table } from './panel.js';
+import { spendingPlot } from './spending-plot.js';
 
 const PERIODS = { day: 'a day', month: 'a month', window: 'a window', total: 'in all' } as const satisfies Record<
   BudgetState['period'],
@@ -36,8 +38,8 @@ function budgetRow({ limit, keyHash, period, limitUsd, spentUsd, heldUsd, resetM
   </li>`;
 }
 
-/** Cost by model group, the dearest first. */
-export function spendingPanel({ spending }: DashboardSnapshot): Html {
+/** Cost by model group: over time, and the dearest first. */
+export function spendingPanel({ spending, spendingOverTime }: DashboardSnapshot): Html {
   if (spending.length === 0) return nothing('Nothing spent yet, or no model has a known price.');
   const totalUsd = spending.reduce((sum, each) => sum + each.totalUsd, 0);
   const rows = spending.map(({ group, provider, team, totalUsd: ownUsd, usdPerHour }) => {
@@ -50,5 +52,13 @@ export function spendingPanel({ spending }: DashboardSnapshot): Html {
     ];
   });
   const figure = (label: string) => ({ label, isFigure: true });
-  return table('Spending', [{ label: 'Model group' }, { label: 'Share' }, figure('Since the start'), figure('An hour, now')], rows);
+  const columns = [{ label: 'Model group' }, { label: 'Share' }, figure('Since the start'), figure('An hour, now')];
+  return html`${spendingOverTime !== null && spendingPlots(spendingOverTime)}${table('Spending', columns, rows)}`;
+}
+
+function spendingPlots(spending: SpendingOverTime): Html {
+  const hasTeams = spending.series.some(({ team }) => team !== undefined && team !== '');
+  return html`${spendingPlot('By model group', spending, ({ group }) => group)}${
+    hasTeams && spendingPlot('By team', spending, ({ team = '' }) => (team === '' ? 'no team' : team))
+  }`;
 }

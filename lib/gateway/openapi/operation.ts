@@ -1,19 +1,9 @@
 import { SetMetadata } from '@nestjs/common';
 import type { ApiOperationOptions } from '@nestjs/swagger';
+import { needsBearer, OPENAPI } from '../../common/openapi-metadata.js';
+import type { MountedRoute } from '../routes/mounted-route.js';
 import type { GatewayRoute } from '../routes/route.js';
 import { ANSWERS, ANTHROPIC_ERROR, OPENAI_ERROR, REQUESTS, type Schema } from './schemas.js';
-
-/**
- * The metadata that the decorators of @nestjs/swagger write. The gateway writes it without the
- * package, which takes a second to load and is needed by few processes.
- */
-const OPERATION = 'swagger/apiOperation';
-const PARAMETERS = 'swagger/apiParameters';
-const CONSUMES = 'swagger/apiConsumes';
-const RESPONSES = 'swagger/apiResponse';
-const SECURITY = 'swagger/apiSecurity';
-const EXCLUDED = 'swagger/apiExcludeEndpoint';
-const TAGS = 'swagger/apiUseTags';
 
 const SUMMARIES: Readonly<Record<string, string>> = {
   chat: 'Chat completion',
@@ -51,27 +41,37 @@ const STREAMED: ReadonlySet<string> = new Set(['chat', 'completions', 'responses
 const BYTES: Readonly<Record<string, string>> = { speech: 'audio/mpeg', downloadFile: 'application/octet-stream' };
 const PARAMETER = /:(\w+)/g;
 
-/** The tag of all routes in an OpenAPI document. */
-export const documentTag: ClassDecorator = SetMetadata(TAGS, ['gateway']);
-
 /** What an OpenAPI document of the app says of a route. */
 export function operationOf(route: GatewayRoute, isGuarded: boolean): MethodDecorator[] {
   const { name, endpoint, body, path } = route;
-  if (route.isHidden === true) return [SetMetadata(EXCLUDED, { disable: true })];
+  if (route.isHidden === true) return [SetMetadata(OPENAPI.excluded, { disable: true })];
   const text = { type: 'string' };
   const ofPath = [...path.matchAll(PARAMETER)].map(([, id]) => ({ in: 'path', name: id, required: true, type: String, schema: text }));
   const ofAccount =
     endpoint === 'files' || endpoint === 'batches' ? [{ in: 'query', name: 'model', required: false, type: String, schema: text }] : [];
   const schema = REQUESTS[name];
   const ofBody = schema === undefined ? [] : [{ in: 'body', required: true, type: String, schema }];
-  const isOpen = endpoint === 'health' || !isGuarded;
   return [
-    SetMetadata(OPERATION, { summary: SUMMARIES[name] ?? name, operationId: name } satisfies ApiOperationOptions),
-    SetMetadata(PARAMETERS, [...ofBody, ...ofPath, ...ofAccount]),
-    SetMetadata(RESPONSES, responsesOf(route)),
-    ...(body === 'form' ? [SetMetadata(CONSUMES, ['multipart/form-data'])] : []),
-    ...(isOpen ? [] : [SetMetadata(SECURITY, [{ bearer: [] }])]),
+    SetMetadata(OPENAPI.operation, { summary: SUMMARIES[name] ?? name, operationId: name } satisfies ApiOperationOptions),
+    SetMetadata(OPENAPI.parameters, [...ofBody, ...ofPath, ...ofAccount]),
+    SetMetadata(OPENAPI.responses, responsesOf(route)),
+    ...(body === 'form' ? [SetMetadata(OPENAPI.consumes, ['multipart/form-data'])] : []),
+    ...(isGuarded && takesKey(route) ? [needsBearer] : []),
   ];
+}
+
+/** Probes take none. */
+function takesKey({ endpoint, isHidden }: GatewayRoute): boolean {
+  return endpoint !== 'health' && isHidden !== true;
+}
+
+/** Says of mounted routes that they take a key: known once the app has its keys. */
+export function documentKeys(routes: readonly MountedRoute[]): void {
+  for (const { route, controller } of routes) {
+    if (!takesKey(route)) continue;
+    const prototype = controller.prototype as object;
+    needsBearer(prototype, route.name, Object.getOwnPropertyDescriptor(prototype, route.name) as PropertyDescriptor);
+  }
 }
 
 function responsesOf({ name, endpoint }: GatewayRoute): object {

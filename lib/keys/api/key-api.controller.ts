@@ -15,6 +15,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
+import { documentTag, needsBearer } from '../../common/openapi-metadata.js';
 import { ApiKeyService } from '../api-keys.service.js';
 import { KeyApi } from './key-api.js';
 import type { KeyFields } from './key-fields.js';
@@ -27,6 +28,8 @@ const NOT_STORED = ['cache-control', 'no-store'] as const;
 export function createKeyApiController(path: string, errorFilter: Type<ExceptionFilter>): Type<object> {
   @Controller({ path, version: VERSION_NEUTRAL })
   @UseFilters(errorFilter)
+  @needsBearer
+  @documentTag('keys')
   class KeyApiController {
     private readonly api: KeyApi;
 

@@ -1,6 +1,8 @@
-import { nanoUsd, usdText } from '../../common/nano-usd.js';
+import { usdText } from '../../common/nano-usd.js';
 import type { AttemptFailure } from '../call/call.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
+import type { CostPart, CostParts } from '../../common/token-cost.js';
+import type { AnswerCost } from './answer-cost.js';
 
 /** How an answer came about. */
 export interface CallFacts {
@@ -20,11 +22,13 @@ export interface CallFacts {
   readonly durationMs: number;
   /** The part of `durationMs` not spent waiting for providers, connections and retries. */
   readonly overheadMs: number;
-  /**
-   * Cost of the answer in USD, by its usage and the prices of the deployment; absent without a
-   * price, without a usage, and for a stream, whose `costUsd` has it at its end.
-   */
+  /** Cost of the answer in USD, as in `cost`. */
   readonly costUsd?: number;
+  /**
+   * Cost of the answer by its parts, and where its price comes from; absent without a price,
+   * without a usage, and for a stream, whose `cost` has it at its end.
+   */
+  readonly cost?: AnswerCost;
   /** The provider's id of the request, for its support. Absent with a `send` of one's own. */
   readonly providerRequestId?: string;
 }
@@ -57,9 +61,21 @@ export const EVENT_STREAM_ANSWER = 'text/event-stream; charset=utf-8';
 /** LiteLLM's name for a header of the provider. */
 const PROVIDER_REQUEST_ID = 'llm_provider-x-request-id';
 
+/** Parts that a header names; those of 0 have none. */
+const COST_HEADERS: readonly (readonly [part: CostPart, name: string])[] = [
+  ['cacheRead', 'x-litellm-response-cost-cache-read'],
+  ['cacheCreation', 'x-litellm-response-cost-cache-creation'],
+  ['reasoning', 'x-litellm-response-cost-reasoning'],
+  ['audio', 'x-litellm-response-cost-audio'],
+  ['image', 'x-litellm-response-cost-image'],
+  ['toolUsage', 'x-litellm-response-cost-tool-usage'],
+  ['request', 'x-litellm-response-cost-request'],
+  ['other', 'x-litellm-response-cost-other'],
+];
+
 /** Passes the headers of an answer to `set`, by LiteLLM's names. */
 export function setFacts(call: CallFacts, set: (name: string, value: string) => void): void {
-  const { providerRequestId, costUsd } = call;
+  const { providerRequestId, cost } = call;
   set('x-content-type-options', 'nosniff');
   set('x-litellm-model-id', headerText(call.deploymentId));
   set('x-litellm-model-group', headerText(call.group));
@@ -67,8 +83,18 @@ export function setFacts(call: CallFacts, set: (name: string, value: string) => 
   set('x-litellm-attempted-fallbacks', String(call.fallbacks));
   set('x-litellm-response-duration-ms', call.durationMs.toFixed(3));
   set('x-litellm-overhead-duration-ms', call.overheadMs.toFixed(3));
-  if (costUsd !== undefined) set('x-litellm-response-cost', usdText(nanoUsd(costUsd)));
+  if (cost !== undefined) {
+    set('x-litellm-response-cost', usdText(cost.nanoUsd));
+    setCostParts(cost.parts, set);
+  }
   if (providerRequestId !== undefined) set(PROVIDER_REQUEST_ID, providerRequestId);
+}
+
+/** As LiteLLM's: `-input` without cached tokens, `-output` with the reasoning. */
+function setCostParts(parts: CostParts, set: (name: string, value: string) => void): void {
+  set('x-litellm-response-cost-input', usdText(parts.input ?? 0));
+  set('x-litellm-response-cost-output', usdText((parts.output ?? 0) + (parts.reasoning ?? 0)));
+  for (const [part, name] of COST_HEADERS) if ((parts[part] ?? 0) > 0) set(name, usdText(parts[part] ?? 0));
 }
 
 /** Percent-encodes what is not ASCII, as in URLs: `%E4`. */

@@ -1,7 +1,10 @@
 import type { ObservedAttempt } from '../../common/call-observer.js';
 import { ProviderError } from '../../common/provider-error.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
+import { usdOf } from '../../common/nano-usd.js';
+import { answerCost, type AnswerCost } from '../answer/answer-cost.js';
 import type { CallFacts } from '../answer/llm-answer.js';
+import { toldCost, type ToldCost } from '../answer/told-cost.js';
 import { upstreamModel } from '../providers/resolution.js';
 import type { Call, CallTarget } from './call.js';
 import type { Selection } from './call-router.js';
@@ -18,6 +21,8 @@ export interface Exchange extends Abortable {
   readonly receivedTokens: number;
   /** The provider's id of the request. */
   readonly requestId?: string;
+  /** The cost of a whole answer, as a header of LiteLLM's proxies states it. */
+  readonly statedCost?: string;
 }
 
 /** Sends attempts. */
@@ -56,6 +61,7 @@ export class Attempt implements JudgedAttempt {
   usage: AnswerUsage | undefined = undefined;
   /** Of a complete answer whose provider reported no usage. */
   estimatedUsage: AnswerUsage | undefined = undefined;
+  private priced: { readonly usage: AnswerUsage; readonly cost: AnswerCost | undefined } | undefined = undefined;
   /** The provider does not have what a request that passes as it is asks for: a path, a file. */
   isNotThere = false;
   firstChunkAtMs: number | undefined = undefined;
@@ -154,10 +160,10 @@ export class Attempt implements JudgedAttempt {
   }
 
   /**
-   * Tokens that the attempt costs when it fails: its prompt, once that was sent, and what arrived
-   * of an answer. An answer with an error status costs nothing.
+   * Tokens that the attempt has used when it fails: its prompt, once that was sent, and what
+   * arrived of an answer. An answer with an error status costs nothing.
    */
-  get cost(): AnswerUsage | undefined {
+  get used(): AnswerUsage | undefined {
     if (this.usage !== undefined) return this.usage;
     const { exchange, firstChunkAtMs } = this;
     if (exchange === undefined || (firstChunkAtMs === undefined && (!exchange.wasSent || exchange.isRefused))) return undefined;
@@ -186,16 +192,37 @@ export class Attempt implements JudgedAttempt {
       failures,
       durationMs,
       overheadMs: Math.max(0, durationMs - upstreamMs - waitedMs),
-      costUsd: this.costUsd,
+      ...costFacts(this.answerCost),
       providerRequestId: this.exchange?.requestId,
     };
   }
 
-  /** Cost of the answer in USD, once its usage is known. */
-  get costUsd(): number | undefined {
-    const { usage, selection } = this;
-    if (usage === undefined) return undefined;
-    return selection.deployment.costUsd(usage.promptTokens, usage.completionTokens, selection.model, usage.details);
+  /** Cost of the answer, once its usage is known or its provider has told the cost. */
+  get answerCost(): AnswerCost | undefined {
+    const usage = this.usage ?? (this.exchange?.statedCost === undefined ? undefined : this.estimatedUsage);
+    return usage && this.costOf(usage);
+  }
+
+  /** What a usage of this attempt costs; `undefined`: no price is known. */
+  costOf(usage: AnswerUsage): AnswerCost | undefined {
+    if (this.priced?.usage === usage) return this.priced.cost;
+    const { deployment, model } = this.selection;
+    const told = this.toldCost(usage);
+    // Prices are per whole token; counts reported by the app may have fractions.
+    const tokens = [Math.round(usage.promptTokens), Math.round(usage.completionTokens)] as const;
+    const priced = deployment.priced(...tokens, model, usage.details);
+    const cost = answerCost(priced, told === 'invalid' ? undefined : told);
+    this.priced = { usage, cost };
+    return cost;
+  }
+
+  /** Whether the provider states a cost that cannot be one. */
+  hasInvalidCost(usage: AnswerUsage): boolean {
+    return this.toldCost(usage) === 'invalid';
+  }
+
+  private toldCost({ stated }: AnswerUsage): ToldCost | 'invalid' | undefined {
+    return toldCost(this.provider, stated, this.exchange?.statedCost);
   }
 
   /** `false` where it is over already. */
@@ -208,4 +235,8 @@ export class Attempt implements JudgedAttempt {
     this.call.cancellation.active = undefined;
     return true;
   }
+}
+
+function costFacts(cost: AnswerCost | undefined): Pick<CallFacts, 'cost' | 'costUsd'> {
+  return cost === undefined ? {} : { cost, costUsd: usdOf(cost.nanoUsd) };
 }

@@ -1,5 +1,4 @@
 import { BudgetExceededError, UnsupportedRequestError } from '../../common/http-errors.js';
-import { nanoUsd } from '../../common/nano-usd.js';
 import type { CallCost } from '../../http/request-money.js';
 import { askedOutput } from '../../http/token-estimate/asked-output.js';
 import { affordableOutput, outputCap, worstNanoUsd, type CostOf } from '../../http/token-estimate/worst-cost.js';
@@ -77,9 +76,9 @@ export class CallBudget {
     return undefined;
   }
 
-  /** An attempt has ended. @param costUsd `undefined`: its model has no known price */
-  pay(costUsd: number | undefined, unpricedNanoUsd: number | undefined): void {
-    this.spent += costUsd === undefined ? (unpricedNanoUsd ?? 0) : nanoUsd(costUsd);
+  /** An attempt has ended. @param nanoUsd `undefined`: its model has no known price */
+  pay(nanoUsd: number | undefined, unpricedNanoUsd: number | undefined): void {
+    this.spent += nanoUsd ?? unpricedNanoUsd ?? 0;
   }
 
   /** What it has cost is not known: all that is held counts. */

@@ -66,8 +66,8 @@ export class Call {
   upstreamMs = 0;
   /** Tokens of failed attempts whose prompt was sent. */
   lostTokens = 0;
-  /** Cost of all attempts in USD; `NaN` where an attempt has no known price. */
-  costUsd = 0;
+  /** Cost of all attempts; `NaN` where an attempt has no known price. */
+  nanoUsd = 0;
   /** Whether a prompt was sent whose tokens are not known. */
   hasUncountedLoss = false;
   isOver = false;

@@ -1,49 +1,73 @@
 import type { MetricSample } from '../../common/capability.js';
-import type { Selection } from './call-router.js';
+import { steadyNow } from '../../common/clock.js';
+import { addNanoUsd, usdOf } from '../../common/nano-usd.js';
+import { SpendingBins, type CostLabels, type SpendingHistory } from './spending-history.js';
 
 /** Groups of wildcard deployments and teams may be many: further ones count as `other`. */
 const MOST_SERIES = 500;
 const OTHER = 'other';
 
-/** Whose money it is. `team`: where the operator asks for it, and the request's key has one. */
-type CostLabels = Readonly<Record<'group' | 'provider', string> & { team?: string }>;
+/** How costs are told apart. */
+export interface GroupCostsSettings {
+  /** Whether teams are told apart. Default false. */
+  readonly hasTeams?: boolean;
+  /** Milliseconds, of a clock that never steps. Default `steadyNow`. */
+  readonly now?: () => number;
+}
 
 interface GroupCost {
   readonly labels: CostLabels;
-  usd: number;
+  nanoUsd: number;
+  readonly bins: SpendingBins;
 }
 
-/** Cost of attempts in USD by model group and provider, and by team where it is asked for. */
+/** Cost of attempts by model group and provider, and by team where it is asked for. */
 export class GroupCosts {
   private readonly sums = new Map<string, GroupCost>();
+  private readonly hasTeams: boolean;
+  private readonly now: () => number;
 
-  /** @param hasTeams Whether teams are told apart. */
-  constructor(private readonly hasTeams: boolean) {}
+  constructor({ hasTeams = false, now = steadyNow }: GroupCostsSettings = {}) {
+    this.hasTeams = hasTeams;
+    this.now = now;
+  }
 
-  add({ group, deployment: { provider } }: Selection, team: string | undefined, costUsd: number): void {
-    const labels: CostLabels = this.hasTeams ? { group, provider, team: team ?? '' } : { group, provider };
-    const known = this.sums.get(nameOf(labels));
-    if (known !== undefined) known.usd += costUsd;
-    else if (this.sums.size < MOST_SERIES) this.sums.set(nameOf(labels), { labels, usd: costUsd });
-    else this.addToOthers(costUsd);
+  add({ group, provider, team = '' }: CostLabels, nanoUsd: number): void {
+    const sum = this.sumOf(this.hasTeams ? { group, provider, team } : { group, provider });
+    sum.nanoUsd = addNanoUsd(sum.nanoUsd, nanoUsd);
+    sum.bins.add(nanoUsd, this.now());
   }
 
   samples(): readonly MetricSample[] {
     const help = 'Cost in USD by model group and provider, for calls with a known price';
-    return [...this.sums.values()].map(({ labels, usd }) => ({
+    return [...this.sums.values()].map(({ labels, nanoUsd }) => ({
       name: 'llm_client_group_cost_usd_total',
       help,
       type: 'counter',
-      value: usd,
+      value: usdOf(nanoUsd),
       labels,
     }));
   }
 
-  private addToOthers(costUsd: number): void {
-    const labels: CostLabels = this.hasTeams ? { group: OTHER, provider: OTHER, team: OTHER } : { group: OTHER, provider: OTHER };
-    const others = this.sums.get(nameOf(labels));
-    if (others === undefined) this.sums.set(nameOf(labels), { labels, usd: costUsd });
-    else others.usd += costUsd;
+  /** The last hours, in this process. */
+  history(): SpendingHistory {
+    const nowMs = this.now();
+    return {
+      binMs: SpendingBins.WIDTH_MS,
+      series: [...this.sums.values()].map(({ labels, bins }) => ({ labels, nanoUsd: bins.values(nowMs) })),
+    };
+  }
+
+  private sumOf(labels: CostLabels): GroupCost {
+    const name = nameOf(labels);
+    const known = this.sums.get(name);
+    if (known !== undefined) return known;
+    if (this.sums.size >= MOST_SERIES && labels.group !== OTHER) {
+      return this.sumOf(this.hasTeams ? { group: OTHER, provider: OTHER, team: OTHER } : { group: OTHER, provider: OTHER });
+    }
+    const sum = { labels, nanoUsd: 0, bins: new SpendingBins() };
+    this.sums.set(name, sum);
+    return sum;
   }
 }
 

@@ -1,9 +1,10 @@
 import type { CallObserver, CallOutcome } from '../../common/call-observer.js';
 import type { LogSink } from '../../common/log-sink.js';
-import { nanoUsd } from '../../common/nano-usd.js';
+import { usdOf } from '../../common/nano-usd.js';
 import { ProviderError } from '../../common/provider-error.js';
 import type { CallRecorder, CallSeries } from '../../common/recorder.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
+import type { AnswerCost } from '../answer/answer-cost.js';
 import type { Attempt, AttemptReporter } from './attempt.js';
 import type { Call } from './call.js';
 import { CallObservers } from './call-observers.js';
@@ -82,6 +83,7 @@ export class CallReporter implements AttemptReporter {
   succeeded(attempt: Attempt): void {
     const { call, selection, usage, startedAtMs, firstChunkAtMs, endedAtMs } = attempt;
     const known = usage ?? attempt.estimatedUsage;
+    const cost = known && attempt.costOf(known);
     this.queue?.served(endedAtMs - startedAtMs);
     this.router.succeeded(selection, {
       latencyMs: endedAtMs - startedAtMs,
@@ -89,8 +91,9 @@ export class CallReporter implements AttemptReporter {
       promptTokens: known?.promptTokens,
       completionTokens: known?.completionTokens,
       usageDetails: known?.details,
+      costUsd: cost && usdOf(cost.nanoUsd),
     });
-    const costUsd = known === undefined ? undefined : this.spend(attempt, known, usage === undefined);
+    const costUsd = known === undefined ? undefined : this.spend(attempt, known, cost);
     if (usage !== undefined)
       call.request?.learnOutput(selection.group, usage.completionTokens / Math.max(1, call.description.choices ?? 1));
     attempt.observed?.ended({ ...outcomeOf(usage), costUsd, status: 200 });
@@ -106,32 +109,33 @@ export class CallReporter implements AttemptReporter {
   }
 
   attemptFailed(attempt: Attempt, failure: Failure): void {
-    const { call, selection, usage, cost } = attempt;
+    const { call, selection, usage, used: lost } = attempt;
     const { error, fault, reason } = failure;
-    const used = { ...(cost ?? NO_TOKENS), usageDetails: cost?.details };
+    const cost = lost && attempt.costOf(lost);
+    const used = { ...(lost ?? NO_TOKENS), usageDetails: lost?.details, costUsd: cost && usdOf(cost.nanoUsd) };
     if (failure.countsAgainstDeployment) this.router.failed(selection, { ...routerReport(failure), ...used });
     else this.router.cancelled(selection, used);
     let costUsd: number | undefined;
-    if (cost !== undefined) {
+    if (lost !== undefined) {
       // What was reserved for an uncounted prompt stands, and covers what arrived of its answer.
       if (isUntold(attempt)) call.budget?.lose();
       if (usage === undefined && attempt.promptTokens === undefined) {
         call.hasUncountedLoss = true;
         call.budget?.lose();
-      } else call.lostTokens += cost.totalTokens;
-      costUsd = this.spend(attempt, cost, usage === undefined);
+      } else call.lostTokens += lost.totalTokens;
+      costUsd = this.spend(attempt, lost, cost);
     }
     if (reason !== undefined) {
       const { deployment, group } = selection;
       call.failures = [...call.failures, { deploymentId: deployment.id, group, kind: reason.kind, status: reason.status }];
     }
     const status = error instanceof ProviderError ? error.providerStatus : undefined;
-    attempt.observed?.ended({ ...outcomeOf(cost), costUsd, error, status, cancelled: fault === 'cancelled' });
+    attempt.observed?.ended({ ...outcomeOf(lost), costUsd, error, status, cancelled: fault === 'cancelled' });
   }
 
   streamBroke(attempt: Attempt, failure: Failure): void {
     this.attemptFailed(attempt, failure);
-    this.callFailed(attempt.call, failure.error, attempt.cost);
+    this.callFailed(attempt.call, failure.error, attempt.used);
   }
 
   /** The call ends without a complete answer. @param usage of the stream that broke */
@@ -150,12 +154,19 @@ export class CallReporter implements AttemptReporter {
     call.observed?.ended({ costUsd: 0, retries: 0, fallbacks: 0 });
   }
 
-  private spend({ call, selection }: Attempt, usage: AnswerUsage, isEstimated: boolean): number | undefined {
-    const costUsd = this.spending.add(selection, usage, isEstimated);
-    call.costUsd += costUsd ?? NaN;
-    if (costUsd !== undefined) this.spending.byGroup.add(selection, call.request?.principal?.team, costUsd);
-    call.budget?.pay(costUsd, call.request?.unpricedNanoUsd);
-    return costUsd;
+  /** Returns the cost in USD. */
+  private spend(attempt: Attempt, used: AnswerUsage, cost: AnswerCost | undefined): number | undefined {
+    const { call, selection, usage, provider } = attempt;
+    const { spending } = this;
+    spending.spend(used, cost, usage === undefined);
+    if (attempt.hasInvalidCost(used)) spending.told.ignore(provider);
+    call.budget?.pay(cost?.nanoUsd, call.request?.unpricedNanoUsd);
+    call.nanoUsd += cost?.nanoUsd ?? NaN;
+    if (cost === undefined) return undefined;
+    spending.told.add(provider, cost);
+    const { group, deployment } = selection;
+    spending.byGroup.add({ group, provider: deployment.provider, team: call.request?.principal?.team }, cost.nanoUsd);
+    return usdOf(cost.nanoUsd);
   }
 
   private end(call: Call, outcome: 'succeeded' | 'failed' | 'cancelled'): boolean {
@@ -172,8 +183,8 @@ export class CallReporter implements AttemptReporter {
   }
 
   /** @param tokens of the answer; `undefined` where that is not known */
-  private settle({ request, lostTokens, hasUncountedLoss, budget, costUsd }: Call, tokens: number | undefined): void {
-    const cost = budget?.cost ?? (Number.isNaN(costUsd) ? undefined : { nanoUsd: nanoUsd(costUsd), coveredNanoUsd: 0 });
+  private settle({ request, lostTokens, hasUncountedLoss, budget, nanoUsd }: Call, tokens: number | undefined): void {
+    const cost = budget?.cost ?? (Number.isNaN(nanoUsd) ? undefined : { nanoUsd, coveredNanoUsd: 0 });
     request?.endCall(tokens, { tokens: lostTokens, isUncounted: hasUncountedLoss }, cost);
   }
 
@@ -203,6 +214,6 @@ function outcomeOf(usage: AnswerUsage | undefined): CallOutcome {
   };
 }
 
-function totalsOf({ costUsd, retries, fallbacks }: Call): CallOutcome {
-  return { costUsd: Number.isNaN(costUsd) ? undefined : costUsd, retries, fallbacks };
+function totalsOf({ nanoUsd, retries, fallbacks }: Call): CallOutcome {
+  return { costUsd: Number.isNaN(nanoUsd) ? undefined : usdOf(nanoUsd), retries, fallbacks };
 }

@@ -2,6 +2,9 @@ import { deployment } from '../../../test/support/router-engines.js';
 import { refuseArgument } from '../../common/options.js';
 import { readModelList } from '../../router/config/model-list.js';
 import type { Selection } from './call-router.js';
+import type { AnswerUsage } from '../../http/answer-usage.js';
+import { answerCost } from '../answer/answer-cost.js';
+import type { PricedUsage } from '../../common/token-cost.js';
 import { CallSpending } from './spending.js';
 
 const usage = (promptTokens: number, completionTokens: number) => ({
@@ -14,27 +17,31 @@ describe('CallSpending', () => {
   const asked: unknown[][] = [];
   /** A selection of a deployment whose model is known to cost so much. */
   const selectionOf = (price: number | null, params: object = {}, info: object = {}): Selection => {
-    const costUsd = (...args: unknown[]): number | null => {
+    const priced = (...args: unknown[]): PricedUsage | null => {
       asked.push(args);
-      return price;
+      return price === null ? null : { usd: price, parts: { input: price }, source: 'test' };
     };
     const entry = deployment('a', { model: 'openai/*', ...params });
     const { deployments } = readModelList([{ ...entry, model_info: { ...entry.model_info, ...info } }], {
       path: 'modelList',
       refuse: refuseArgument,
       env: {},
-      modelFacts: { costUsd },
+      modelFacts: { priced },
     });
     return { deployment: deployments[0], group: 'g', model: 'openai/gpt-4o', strategy: 'simple_shuffle' };
   };
   const opened = jest.fn();
   const spending = (): CallSpending => new CallSpending(opened);
+  const spend = (sum: CallSpending, { deployment, model }: Selection, used: AnswerUsage): void => {
+    const { promptTokens, completionTokens, details } = used;
+    sum.spend(used, answerCost(deployment.priced(Math.round(promptTokens), Math.round(completionTokens), model, details), undefined));
+  };
   beforeEach(() => void asked.splice(0));
 
   it('adds up tokens and the cost of the model that was called', () => {
     const sum = spending();
-    sum.add(selectionOf(0.25), usage(10, 3));
-    sum.add(selectionOf(0.25), usage(1.6, 0));
+    spend(sum, selectionOf(0.25), usage(10, 3));
+    spend(sum, selectionOf(0.25), usage(1.6, 0));
     expect(asked).toEqual([
       ['openai/gpt-4o', 10, 3, undefined],
       ['openai/gpt-4o', 2, 0, undefined],
@@ -43,7 +50,7 @@ describe('CallSpending', () => {
   });
 
   it('prices a deployment by its base_model', () => {
-    spending().add(selectionOf(1, {}, { base_model: 'azure/gpt-4o' }), usage(1, 1));
+    spend(spending(), selectionOf(1, {}, { base_model: 'azure/gpt-4o' }), usage(1, 1));
     expect(asked).toEqual([['azure/gpt-4o', 1, 1, undefined]]);
   });
 
@@ -55,15 +62,15 @@ describe('CallSpending', () => {
   ])('prices cached and reasoning tokens by their own prices: %j', (params, costUsd) => {
     const details = { cacheReadTokens: 8, cacheWriteTokens: 1, reasoningTokens: 2 };
     const sum = spending();
-    sum.add(selectionOf(null, params), { ...usage(10, 3), details });
+    spend(sum, selectionOf(null, params), { ...usage(10, 3), details });
     expect(sum.costUsd).toBeCloseTo(costUsd, 9);
-    sum.add(selectionOf(0.25), { ...usage(10, 3), details });
+    spend(sum, selectionOf(0.25), { ...usage(10, 3), details });
     expect(asked).toEqual([['openai/gpt-4o', 10, 3, details]]);
   });
 
   it('counts a call without a known price as unpriced', () => {
     const sum = spending();
-    sum.add(selectionOf(null), usage(10, 3));
+    spend(sum, selectionOf(null), usage(10, 3));
     expect(sum).toMatchObject({ inputTokens: 10, outputTokens: 3, costUsd: 0, unpricedCalls: 1 });
   });
 
@@ -75,7 +82,7 @@ describe('CallSpending', () => {
     [{ input_cost_per_token: 0 }, {}, 0],
   ])('prefers the prices of the deployment: %j, %j', (params, info, costUsd) => {
     const sum = spending();
-    sum.add(selectionOf(1000, params, info), usage(10, 3));
+    spend(sum, selectionOf(1000, params, info), usage(10, 3));
     expect(sum).toMatchObject({ costUsd, unpricedCalls: 0 });
     expect(asked).toEqual([]);
   });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { usageFrom } from '../../http/answer-usage.js';
+import { NO_COST } from '../answer/answer-cost.js';
 import { LlmAnswer, type CallFacts } from '../answer/llm-answer.js';
 import { bridgeOf } from '../bridges/bridges.js';
 import type { Operation } from '../providers/protocol.js';
@@ -82,5 +83,15 @@ function streamOf(bytes: Buffer, request: ReadRequest): LlmStream {
 function factsOf({ model, startedAtMs }: ReadRequest): CallFacts {
   const durationMs = performance.now() - startedAtMs;
   const none = { attempts: 0, retries: 0, fallbacks: 0, failures: [] };
-  return { deploymentId: NAME, provider: NAME, group: model, model, ...none, durationMs, overheadMs: durationMs, costUsd: 0 };
+  return {
+    deploymentId: NAME,
+    provider: NAME,
+    group: model,
+    model,
+    ...none,
+    durationMs,
+    overheadMs: durationMs,
+    costUsd: 0,
+    cost: NO_COST,
+  };
 }

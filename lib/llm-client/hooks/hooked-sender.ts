@@ -176,7 +176,7 @@ export class HookedSender extends ProviderSender {
     if (!isRead || request.forwarded?.answer === 'bytes') return read;
     const format = request.forwarded === undefined ? textFormatOf(operation) : undefined;
     const guard = new EventGuard(hooks, format, this.maxAnswerBytes);
-    const source = { hidesUsage: read.hidesUsage, bridged: read.bridged, bridgeAnew: () => bridgeOf(operation)?.answer(request.body) };
+    const source = { ...read, bridgeAnew: () => bridgeOf(operation)?.answer(request.body) };
     const stream = new HookedStream(exchange, guard, source, () => attempt.arrived());
     attempt.begin(stream);
     stream.begin();

@@ -72,7 +72,7 @@ async function read({
   const stream = new HookedStream(
     sent as unknown as ProviderExchange,
     guard,
-    { hidesUsage: false, bridged: undefined, bridgeAnew: () => undefined },
+    { hidesUsage: false, writesCost: false, bridged: undefined, bridgeAnew: () => undefined },
     () => {},
   );
   stream.begin();

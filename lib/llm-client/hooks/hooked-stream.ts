@@ -13,7 +13,7 @@ const EVENT_END = /\r?\n\r?\n/;
 const MOST_WAITING = 256 * 1024;
 
 /** How the events of the exchange are read. */
-export interface HookedSource extends Pick<ReadStream, 'hidesUsage' | 'bridged'> {
+export interface HookedSource extends Pick<ReadStream, 'hidesUsage' | 'bridged' | 'writesCost'> {
   /** Makes another bridge of the call. */
   readonly bridgeAnew: () => BridgedAnswer | undefined;
 }
@@ -22,6 +22,7 @@ export interface HookedSource extends Pick<ReadStream, 'hidesUsage' | 'bridged'>
 export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStream {
   readonly origin = this;
   readonly hidesUsage = false;
+  readonly writesCost: boolean;
   /** What is read of it is in the client's words already. */
   readonly bridged: BridgedAnswer | undefined;
   private readonly filter: EventFilter;
@@ -46,7 +47,8 @@ export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStre
     private readonly source: HookedSource,
     private readonly onArrived: () => void,
   ) {
-    const { hidesUsage, bridged } = source;
+    const { hidesUsage, bridged, writesCost } = source;
+    this.writesCost = writesCost;
     this.filter = new EventFilter(hidesUsage);
     this.bridged = bridged === undefined ? undefined : endsOnly(bridged, source.bridgeAnew);
   }

@@ -1,4 +1,5 @@
 import { ProviderError } from '../../common/provider-error.js';
+import { NO_COST, type AnswerCost } from '../answer/answer-cost.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { StreamSource } from '../stream/llm-stream.js';
 import type { ChunkSink, StreamOrigin } from '../stream/stream-origin.js';
@@ -10,7 +11,8 @@ export class WrittenStream implements StreamSource, StreamOrigin {
   readonly bridged = undefined;
   readonly response = undefined;
   readonly usage: AnswerUsage | undefined = undefined;
-  readonly costUsd = 0;
+  readonly writesCost = false;
+  readonly cost = NO_COST;
   private sink: ChunkSink | undefined = undefined;
 
   constructor(private readonly events: Buffer) {}
@@ -19,6 +21,10 @@ export class WrittenStream implements StreamSource, StreamOrigin {
     this.sink = sink;
     sink.chunk(this.events);
     this.end(undefined);
+  }
+
+  costSoFar(): AnswerCost {
+    return NO_COST;
   }
 
   /** A slow reader has all of it already. */

@@ -33,6 +33,7 @@ const EVENT_STREAM = /^text\/event-stream\b/i;
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/i;
 const EMPTY = Buffer.alloc(0);
 const NO_HEADERS: readonly Buffer[] = [];
+const COST_HEADER = 'x-litellm-response-cost';
 
 /**
  * One request on one connection, and its answer: a whole one all at once, a stream chunk by chunk.
@@ -44,6 +45,8 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   requestId: string | undefined = undefined;
   /** Of an answer, as the provider states it. */
   contentType = '';
+  /** Of a whole answer: LiteLLM's proxies state no cost before a stream ends. */
+  statedCost: string | undefined = undefined;
   /** Whether the request was handed to the socket. */
   wasSent = false;
   /** The body of an answer with an error status. */
@@ -110,7 +113,12 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     const { reader } = this.settings.call;
     const tail = this.record?.tail() ?? EMPTY;
     const stated = reader.errorAtEnd(tail);
-    return { usage: reader.usageIn(tail, this.record?.head()), error: stated === undefined ? undefined : this.errorIn(stated) };
+    return { usage: this.usageSoFar(), error: stated === undefined ? undefined : this.errorIn(stated) };
+  }
+
+  /** The usage that a stream has stated so far. */
+  usageSoFar(): AnswerUsage | undefined {
+    return this.settings.call.reader.usageIn(this.record?.tail() ?? EMPTY, this.record?.head());
   }
 
   /** Ends it from this side, in any state. */
@@ -182,6 +190,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     if (status >= 300) return true;
     const contentType = rawHeader(rawHeaders, 'content-type') ?? '';
     this.contentType = contentType;
+    if (!this.settings.stream) this.statedCost = rawHeader(rawHeaders, COST_HEADER);
     const encoding = rawHeader(rawHeaders, 'content-encoding');
     if (encoding !== undefined && encoding !== 'identity') {
       this.abort(this.malformed('The provider encoded its answer, which the request did not ask for.'));

@@ -2,6 +2,7 @@ import { UnsupportedRequestError } from '../../common/http-errors.js';
 import type { ObservedAttempt } from '../../common/call-observer.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import { limitedOutput } from '../../http/token-estimate/asked-output.js';
+import type { AnswerCost } from '../answer/answer-cost.js';
 import { promptTokensOf } from '../../http/token-estimate/token-estimate.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { LlmAnswer } from '../answer/llm-answer.js';
@@ -32,6 +33,8 @@ export interface ProviderAccess {
   readonly tokenCounter: TokenCounterService;
   readonly maxAnswerBytes: number;
   readonly dropParams: boolean;
+  /** Whether the usage at the end of a stream has the cost. */
+  readonly streamCost: boolean;
   /** Most tokens that a model answers with, by the price list; `null`: unknown. */
   readonly maxOutputOf: (model: string) => number | null;
   /** Learns a provider's limits from its headers; `undefined` where they are not learned. */
@@ -196,7 +199,9 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
   }
 
   protected readStream(_attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): ReadStream {
-    return { origin: exchange, hidesUsage: this.request.addsUsage, bridged };
+    const { addsUsage, forwarded } = this.request;
+    const writesCost = this.access.streamCost && !addsUsage && forwarded === undefined;
+    return { origin: exchange, hidesUsage: addsUsage, bridged, writesCost };
   }
 }
 
@@ -205,6 +210,8 @@ export interface ReadStream {
   readonly origin: StreamOrigin & { whenOver(listener: (error: Error | undefined) => void): void };
   readonly hidesUsage: boolean;
   readonly bridged: BridgedAnswer | undefined;
+  /** Whether the usage that the client gets has the cost. */
+  readonly writesCost: boolean;
 }
 
 /** What a request to the deployment has shown so far. */
@@ -245,15 +252,17 @@ class ProviderStream implements StreamSource {
   readonly exchange: StreamOrigin;
   readonly hidesUsage: boolean;
   readonly bridged: BridgedAnswer | undefined;
+  readonly writesCost: boolean;
   usage: AnswerUsage | undefined = undefined;
 
   constructor(
     private readonly attempt: Attempt,
     private readonly provider: ProviderExchange,
-    { origin, hidesUsage, bridged }: ReadStream,
+    { origin, hidesUsage, bridged, writesCost }: ReadStream,
   ) {
     this.exchange = origin;
     this.hidesUsage = hidesUsage;
+    this.writesCost = writesCost;
     this.bridged = bridged;
     origin.whenOver((error) => this.ended(error));
   }
@@ -262,8 +271,13 @@ class ProviderStream implements StreamSource {
     return this.attempt.call.cancellation.response;
   }
 
-  get costUsd(): number | undefined {
-    return this.attempt.costUsd;
+  get cost(): AnswerCost | undefined {
+    return this.attempt.answerCost;
+  }
+
+  costSoFar(): AnswerCost | undefined {
+    const usage = this.usage ?? this.provider.usageSoFar();
+    return usage && this.attempt.costOf(usage);
   }
 
   leave(): void {

@@ -74,7 +74,7 @@ export class EventFilter {
 }
 
 /** Whether it has a `"usage"` other than `null`, which OpenAI writes into every event. */
-function hasUsage(bytes: Buffer): boolean {
+export function hasUsage(bytes: Buffer): boolean {
   for (let at = bytes.indexOf(USAGE); at >= 0; at = bytes.indexOf(USAGE, at)) {
     at += USAGE.length;
     while (bytes[at] === SPACE || bytes[at] === COLON) at++;

@@ -1,16 +1,19 @@
 import { HttpException } from '@nestjs/common';
 import { CallDeniedError, CallHookFailedError } from '../../common/http-errors.js';
 import { ProviderError, type OpenAIErrorBody } from '../../common/provider-error.js';
+import { usdOf } from '../../common/nano-usd.js';
 import { whenOver } from '../../common/response-over.js';
 import type { BridgedAnswer } from '../bridges/bridge.js';
 import type { ClosableResponse } from '../call/cancellation.js';
 import { isError } from '../providers/openai/errors.js';
 import { EventReader } from './sse-reader.js';
+import type { AnswerCost } from '../answer/answer-cost.js';
 import { EVENT_STREAM_ANSWER, type AnswerTarget, type CallFacts } from '../answer/llm-answer.js';
 import { openResponse, type Writable } from './open-response.js';
 import { drainOf } from './response-drain.js';
 import type { ChunkSink, StreamOrigin } from './stream-origin.js';
 import { EventFilter } from './event-filter.js';
+import { addCost, withCost } from './event-cost.js';
 import { KeepAlive } from './keep-alive.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 
@@ -25,8 +28,12 @@ export interface StreamSource {
   readonly response: ClosableResponse | undefined;
   /** When the stream is over, if its provider reported it. */
   readonly usage: AnswerUsage | undefined;
-  /** What that costs in USD, where the price is known. */
-  readonly costUsd: number | undefined;
+  /** What that costs, where the price is known. */
+  readonly cost: AnswerCost | undefined;
+  /** Whether the usage that the client gets has the cost. */
+  readonly writesCost: boolean;
+  /** What has been used by now, as the provider states it, costs so much. */
+  costSoFar(): AnswerCost | undefined;
   /** Nothing reads the stream any more. */
   leave(): void;
 }
@@ -53,7 +60,13 @@ export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable
 
   /** Cost of the answer in USD, once the stream is over; absent without a usage or a price. */
   get costUsd(): number | undefined {
-    return this.source.costUsd;
+    const { cost } = this;
+    return cost && usdOf(cost.nanoUsd);
+  }
+
+  /** The same by its parts, and where the price comes from. */
+  get cost(): AnswerCost | undefined {
+    return this.source.cost;
   }
 
   /** Ends the stream early: the request to the provider is aborted. */
@@ -86,7 +99,7 @@ export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Event, void, undefined> {
     this.take();
-    const { exchange, hidesUsage, response } = this.source;
+    const { exchange, hidesUsage, response, writesCost } = this.source;
     const queue = new EventQueue(exchange, this.source.bridged);
     exchange.attach(queue);
     try {
@@ -99,6 +112,7 @@ export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable
           throw error;
         }
         if (hidesUsage && isUsageOnly(event)) continue;
+        if (writesCost) addCost(event, () => this.source.costSoFar());
         yield event as Event;
         await drainOf(response);
       }
@@ -179,7 +193,7 @@ class ResponseSink implements ChunkSink {
     if (gathered.length === 0) return;
     this.gathered = [];
     const passed = this.filter.pass(gathered.length === 1 ? gathered[0] : Buffer.concat(gathered));
-    const written = this.source.bridged?.chunk(passed) ?? passed;
+    const written = this.priced(this.source.bridged?.chunk(passed) ?? passed);
     if (written.length === 0) return;
     this.keepAlive?.heard();
     this.isFull = !this.response.write(written);
@@ -207,7 +221,13 @@ class ResponseSink implements ChunkSink {
       return exchange.errorEvent(body) ?? errorEvent(body);
     }
     if (bridged === undefined) return this.filter.rest();
-    return Buffer.concat([bridged.chunk(this.filter.rest()), bridged.end()]);
+    return this.priced(Buffer.concat([bridged.chunk(this.filter.rest()), bridged.end()]));
+  }
+
+  /** Whole events, with the cost in their usage where that is asked for. */
+  private priced(events: Buffer): Buffer {
+    const { source } = this;
+    return source.writesCost ? withCost(events, () => source.costSoFar()) : events;
   }
 }
 

@@ -8,14 +8,21 @@ import { sharedStateOf } from './redis-settings.js';
 import type { RouterSettings } from '../settings.js';
 import type { RouterSharedState } from '../redis/shared-state.js';
 
+/** Settings of a configuration file that concern calls, where it has them. */
+export interface ClientConfig {
+  /** `litellm_settings.drop_params` */
+  readonly dropParams?: boolean;
+  /** `litellm_settings.include_cost_in_streaming_usage` */
+  readonly streamCost?: boolean;
+}
+
 /** The router's part of a configuration file. */
 export interface RouterConfig {
   readonly modelList: readonly unknown[];
   readonly settings: RouterSettings;
   /** Over the Redis of `router_settings`. */
   readonly sharedState: RouterSharedState | undefined;
-  /** `litellm_settings.drop_params`, for the client. */
-  readonly dropParams: boolean | undefined;
+  readonly ofClient: ClientConfig;
   /** The environment, with the variables of the file that it does not have. */
   readonly env: Environment;
 }
@@ -41,7 +48,7 @@ const GENERAL = new Set([
 ]);
 
 /** Keys of `litellm_settings` that concern calls. */
-const OF_CLIENT = new Set(['drop_params', 'enable_azure_ad_token_refresh']);
+const OF_CLIENT = new Set(['drop_params', 'include_cost_in_streaming_usage', 'enable_azure_ad_token_refresh']);
 
 /** The setting that limits what all requests of LiteLLM's proxy may spend together. */
 export const BUDGET_SETTING = 'litellm_settings.max_budget';
@@ -101,9 +108,13 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
       ...fromLiteLLM(`${root}router_settings`, routerSettings, reporting),
     },
     sharedState: sharedStateOf(`${root}router_settings`, routerSettings, { env, ...reporting }),
-    dropParams: typeof settings.drop_params === 'boolean' ? settings.drop_params : undefined,
+    ofClient: { dropParams: flagIn(settings.drop_params), streamCost: flagIn(settings.include_cost_in_streaming_usage) },
     env,
   };
+}
+
+function flagIn(value: unknown): boolean | undefined {
+  return typeof value === 'boolean' ? value : undefined;
 }
 
 /** The setting has LiteLLM ask for tokens as this variable does. */

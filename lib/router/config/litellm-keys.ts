@@ -13,7 +13,8 @@ export const ENTRY_KEYS: ReadonlySet<string> = new Set([
 const USED_PARAMS: ReadonlySet<string> = new Set(
   `model api_key api_base base_url api_version organization custom_llm_provider azure_ad_token rpm tpm weight order max_parallel_requests timeout
   stream_timeout num_retries cooldown_time tags input_cost_per_token output_cost_per_token cache_read_input_token_cost cache_creation_input_token_cost
-  output_cost_per_reasoning_token input_cost_per_request max_budget budget_duration headers extra_headers extra_body default_headers aws_region_name allowed_fails
+  cache_creation_input_token_cost_above_1hr output_cost_per_reasoning_token input_cost_per_audio_token output_cost_per_audio_token
+  input_cost_per_image_token output_cost_per_image_token input_cost_per_request max_budget budget_duration headers extra_headers extra_body default_headers aws_region_name allowed_fails
   allowed_fails_policy max_input_tokens tenant_id client_id client_secret azure_scope base_model drop_params additional_drop_params allowed_openai_params
   use_chat_completions_api aws_access_key_id aws_secret_access_key aws_session_token aws_profile_name aws_role_name aws_session_name aws_external_id
   aws_web_identity_token aws_sts_endpoint aws_bedrock_runtime_endpoint model_id
@@ -76,7 +77,8 @@ export function isSentParam(key: string): boolean {
 /** Keys of LiteLLM's `model_info`. */
 export const INFO_KEYS: ReadonlySet<string> = new Set(
   `id db_model base_model mode max_tokens max_input_tokens max_output_tokens input_cost_per_token output_cost_per_token supported_environments allowed_fails
-  cache_read_input_token_cost cache_creation_input_token_cost output_cost_per_reasoning_token input_cost_per_request
+  cache_read_input_token_cost cache_creation_input_token_cost cache_creation_input_token_cost_above_1hr output_cost_per_reasoning_token
+  input_cost_per_audio_token output_cost_per_audio_token input_cost_per_image_token output_cost_per_image_token input_cost_per_request
   allowed_fails_policy cooldown_time routing_strategy routing_strategy_args access_groups tags region_name description tier team_id
   team_public_model_name supports_vision supports_function_calling supports_parallel_function_calling supports_response_schema supports_reasoning
   custom_tokenizer health_check_model health_check_timeout disable_background_health_check version rpm tpm metadata created_at updated_at`.split(

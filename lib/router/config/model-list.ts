@@ -1,6 +1,6 @@
 import { errorMessage } from '../../common/errors.js';
 import { checkArray, checkObject, checkString, joinPath, optional, type Refuse } from '../../common/options.js';
-import { costOf, type TokenRates, type UsageDetails } from '../../common/token-cost.js';
+import { costPartsOf, sumOf, type PricedUsage, type TokenRates, type UsageDetails } from '../../common/token-cost.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import { checkAmount, resolveEnvironmentNames } from './file-values.js';
 import { readPeriod, type Budget } from './budget-settings.js';
@@ -36,8 +36,8 @@ export interface ModelFacts {
   /** USD for an input token and an output token. */
   costPerToken?(model: string): number | null | undefined;
   maxInputTokens?(model: string): number | null | undefined;
-  /** USD for a call. */
-  costUsd?(model: string, promptTokens: number, completionTokens: number, details?: UsageDetails): number | null | undefined;
+  /** The price of a call. */
+  priced?(model: string, promptTokens: number, completionTokens: number, details?: UsageDetails): PricedUsage | null | undefined;
 }
 
 /** The deployments of a list, and what was found while it was read. */
@@ -139,10 +139,10 @@ class EntryReader {
       weight: this.amount('weight', this.everywhere) ?? NaN,
       order: this.amount('order') ?? Infinity,
       priceOf: () => price ?? modelFacts?.costPerToken?.(baseModel ?? model) ?? UNKNOWN_COST,
-      costOf: (promptTokens, completionTokens, called, details) =>
+      pricedBy: (promptTokens, completionTokens, called, details) =>
         (rates === undefined
-          ? modelFacts?.costUsd?.(baseModel ?? called, promptTokens, completionTokens, details)
-          : costOf(rates, promptTokens, completionTokens, details)) ?? undefined,
+          ? modelFacts?.priced?.(baseModel ?? called, promptTokens, completionTokens, details)
+          : pricedByDeployment(rates, promptTokens, completionTokens, details)) ?? undefined,
       budget: this.budget(),
       tags: optional(params.tags ?? info.tags ?? undefined, [], (tags) =>
         checkArray(`${paramsPath}.tags`, tags, (where, tag) => checkString(where, tag, refuse), refuse),
@@ -285,7 +285,12 @@ class EntryReader {
       outputPerMillion: output ?? 0,
       cacheReadPerMillion: perMillion('cache_read_input_token_cost'),
       cacheWritePerMillion: perMillion('cache_creation_input_token_cost'),
+      cacheWrite1hPerMillion: perMillion('cache_creation_input_token_cost_above_1hr'),
       reasoningPerMillion: perMillion('output_cost_per_reasoning_token'),
+      inputAudioPerMillion: perMillion('input_cost_per_audio_token'),
+      outputAudioPerMillion: perMillion('output_cost_per_audio_token'),
+      inputImagePerMillion: perMillion('input_cost_per_image_token'),
+      outputImagePerMillion: perMillion('output_cost_per_image_token'),
       perRequestUsd,
     };
   }
@@ -300,6 +305,11 @@ class EntryReader {
     this.reading.warnings.add('litellm_params: max_budget has no effect without budget_duration');
     return undefined;
   }
+}
+
+function pricedByDeployment(rates: OwnRates, ...usage: [input: number, output: number, details?: UsageDetails]): PricedUsage | null {
+  const parts = costPartsOf(rates, ...usage);
+  return parts === null ? null : { usd: sumOf(parts), parts, source: 'deployment' };
 }
 
 type OwnRates = TokenRates & Required<Pick<TokenRates, 'inputPerMillion' | 'outputPerMillion'>>;

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import type { UsageDetails } from '../../common/token-cost.js';
+import type { PricedUsage, UsageDetails } from '../../common/token-cost.js';
 import type { Budget } from '../config/budget-settings.js';
 import type { Uncallable } from './callability.js';
 import type { DeploymentOutcomes } from '../state/outcomes.js';
@@ -24,10 +24,10 @@ export interface ModelListEntry {
 /** An entry of the model list, read and complete; defaults of the router included. */
 export type DeploymentSettings = Omit<
   Deployment,
-  'outcomes' | 'costPerToken' | 'costUsd' | 'blocked' | 'isSelectable' | 'toJSON' | typeof inspect.custom
+  'outcomes' | 'costPerToken' | 'costUsd' | 'priced' | 'blocked' | 'isSelectable' | 'toJSON' | typeof inspect.custom
 > & {
   readonly priceOf: () => number;
-  readonly costOf: (promptTokens: number, completionTokens: number, called: string, details?: UsageDetails) => number | undefined;
+  readonly pricedBy: (promptTokens: number, completionTokens: number, called: string, details?: UsageDetails) => PricedUsage | undefined;
 };
 
 const NO_OUTCOMES: DeploymentOutcomes = { success: 0, failure: 0 };
@@ -97,12 +97,12 @@ export class Deployment {
   outcomes: DeploymentOutcomes = NO_OUTCOMES;
 
   private readonly priceOf: DeploymentSettings['priceOf'];
-  private readonly costOf: DeploymentSettings['costOf'];
+  private readonly pricedBy: DeploymentSettings['pricedBy'];
 
-  constructor({ priceOf, costOf, ...settings }: DeploymentSettings) {
+  constructor({ priceOf, pricedBy, ...settings }: DeploymentSettings) {
     Object.assign(this, settings, { params: guarded(settings.params) });
     this.priceOf = priceOf;
-    this.costOf = costOf;
+    this.pricedBy = pricedBy;
   }
 
   /** USD for an input token and an output token; higher than any price where none is known. */
@@ -118,7 +118,12 @@ export class Deployment {
    * @param details Those of these tokens that have their own prices.
    */
   costUsd(promptTokens: number, completionTokens: number, called = this.model, details?: UsageDetails): number | undefined {
-    return this.costOf(promptTokens, completionTokens, called, details);
+    return this.pricedBy(promptTokens, completionTokens, called, details)?.usd;
+  }
+
+  /** The same with its parts, and where the prices come from. */
+  priced(promptTokens: number, completionTokens: number, called = this.model, details?: UsageDetails): PricedUsage | undefined {
+    return this.pricedBy(promptTokens, completionTokens, called, details);
   }
 
   /** Whether a limit of 0 keeps it from getting any request. */

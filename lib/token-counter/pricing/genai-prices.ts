@@ -11,6 +11,10 @@ const RATE_KEYS: Readonly<Record<string, keyof TokenRates>> = {
   cache_write_mtok: 'cacheWritePerMillion',
   cache_write_1h_mtok: 'cacheWrite1hPerMillion',
   output_reasoning_mtok: 'reasoningPerMillion',
+  input_audio_mtok: 'inputAudioPerMillion',
+  output_audio_mtok: 'outputAudioPerMillion',
+  input_image_mtok: 'inputImagePerMillion',
+  output_image_mtok: 'outputImagePerMillion',
 };
 /** LiteLLM's provider names that the package does not find. */
 const ALIASES: ReadonlyMap<string, string> = new Map([['fireworks_ai', 'fireworks']]);
@@ -83,15 +87,20 @@ function toPricing({ model_price, model }: GenaiPrices.PriceCalculation, name: s
       tiers.set(start, tier);
     }
   }
-  // For a thousand requests; no model has tiers here.
-  const { requests_kcount: fee } = model_price;
-  const perRequestUsd = typeof fee === 'number' ? fee / 1000 : fee === undefined ? undefined : fee.base / 1000;
+  const { requests_kcount: requests, web_searches_kcount: searches } = model_price;
   return known({
     ...base,
-    perRequestUsd,
+    perRequestUsd: ofOne(requests),
+    perWebSearchUsd: ofOne(searches),
     tiers: tiers.size === 0 ? undefined : [...tiers.values()],
     contextWindow: inputLimit(model, name),
   });
+}
+
+/** Of a price for a thousand; no model has tiers here. */
+function ofOne(price: GenaiPrices.PriceCalculation['model_price'][string]): number | undefined {
+  if (price === undefined) return undefined;
+  return (typeof price === 'number' ? price : price.base) / 1000;
 }
 
 function inputLimit({ id, context_window: window }: GenaiPrices.PriceCalculation['model'], name: string): number | undefined {

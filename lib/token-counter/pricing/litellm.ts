@@ -1,4 +1,4 @@
-import { known, readNumber, type PriceEntry, type PriceFile } from './pricing-file.js';
+import { isObject, known, readNumber, type PriceEntry, type PriceFile } from './pricing-file.js';
 import type { RateTier, TokenRates } from '../../common/token-cost.js';
 import type { ListedPrices, ModelPricing } from './pricing.js';
 
@@ -10,6 +10,10 @@ const RATE_FIELDS: Readonly<Record<string, keyof TokenRates>> = {
   cache_creation_input_token_cost: 'cacheWritePerMillion',
   cache_creation_input_token_cost_above_1hr: 'cacheWrite1hPerMillion',
   output_cost_per_reasoning_token: 'reasoningPerMillion',
+  input_cost_per_audio_token: 'inputAudioPerMillion',
+  output_cost_per_audio_token: 'outputAudioPerMillion',
+  input_cost_per_image_token: 'inputImagePerMillion',
+  output_cost_per_image_token: 'outputImagePerMillion',
 };
 const TIER_FIELD = /^(\w+)_above_(\d+)k_tokens$/;
 
@@ -73,10 +77,16 @@ export function litellmPricing(entry: PriceEntry, path: string): ModelPricing {
   return known({
     ...rates,
     perRequestUsd: readNumber(entry, 'input_cost_per_request', path),
+    perWebSearchUsd: webSearchUsd(entry, path),
     tiers: tiers.size === 0 ? undefined : [...tiers.values()].map(known),
     // `max_tokens` is the older field: the output limit in entries that have one, else the input
     // limit.
     contextWindow: readNumber(entry, 'max_input_tokens', path) ?? (maxOutputTokens === undefined ? maxTokens : undefined),
     maxOutputTokens,
   });
+}
+
+/** The price for a search of medium size, which OpenAI takes for one without a size. */
+function webSearchUsd({ search_context_cost_per_query: bySize }: PriceEntry, path: string): number | undefined {
+  return isObject(bySize) ? readNumber(bySize, 'search_context_size_medium', `${path}.search_context_cost_per_query`) : undefined;
 }

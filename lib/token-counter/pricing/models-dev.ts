@@ -74,5 +74,7 @@ function rates(cost: PriceEntry, path: string): TokenRates {
     cacheReadPerMillion: readNumber(cost, 'cache_read', path),
     cacheWritePerMillion: readNumber(cost, 'cache_write', path),
     reasoningPerMillion: readNumber(cost, 'reasoning', path),
+    inputAudioPerMillion: readNumber(cost, 'input_audio', path),
+    outputAudioPerMillion: readNumber(cost, 'output_audio', path),
   });
 }

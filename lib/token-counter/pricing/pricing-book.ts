@@ -4,7 +4,7 @@ import { known, openPriceFile } from './pricing-file.js';
 import { GenaiPriceSource } from './genai-prices.js';
 import { isLiteLLMEntry, LiteLLMPrices, litellmPricing } from './litellm.js';
 import { isModelsDev, ModelsDevPrices } from './models-dev.js';
-import { costOf, type UsageDetails } from '../../common/token-cost.js';
+import { costOf, costPartsOf, sumOf, type PricedUsage, type TokenRates, type UsageDetails } from '../../common/token-cost.js';
 import { checkUsage, type ListedPrices, type ModelLimits, type ModelPrice, type ModelPricing, type PriceSource } from './pricing.js';
 
 /** Sources of prices and limits, used before the package's own. */
@@ -25,8 +25,13 @@ const RATES = [
   'cacheWritePerMillion',
   'cacheWrite1hPerMillion',
   'reasoningPerMillion',
+  'inputAudioPerMillion',
+  'outputAudioPerMillion',
+  'inputImagePerMillion',
+  'outputImagePerMillion',
+  'perWebSearchUsd',
   'perRequestUsd',
-];
+] as const satisfies readonly (keyof TokenRates)[];
 
 /** Prices and limits of models: overrides, then the source, then `@pydantic/genai-prices`. */
 export class PricingBook {
@@ -45,13 +50,18 @@ export class PricingBook {
 
   /** Cost in USD, or `null` without a price. @throws InvalidArgumentError for an invalid count. */
   estimateCost(inputTokens: number, outputTokens: number, model: string, details: UsageDetails): number | null {
+    return this.priced(inputTokens, outputTokens, model, details)?.usd ?? null;
+  }
+
+  /** The same by its parts, and the source of the prices. */
+  priced(inputTokens: number, outputTokens: number, model: string, details: UsageDetails): PricedUsage | null {
     checkUsage(inputTokens, outputTokens, details);
     if (model.length > MAX_MODEL_NAME_LENGTH) return null;
     for (const source of this.sources) {
       const pricing = lookup(source, model);
       // A source may know a model's limits but not its price: the next one is tried.
-      const cost = pricing === undefined ? null : costOf(pricing, inputTokens, outputTokens, details);
-      if (cost !== null) return cost;
+      const parts = pricing === undefined ? null : costPartsOf(pricing, inputTokens, outputTokens, details);
+      if (parts !== null) return { usd: sumOf(parts), parts, source: source.name };
     }
     return null;
   }

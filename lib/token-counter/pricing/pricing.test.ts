@@ -35,7 +35,7 @@ describe("LiteLLM's price file", () => {
       cache_creation_input_token_cost: 1.25e-6,
       cache_creation_input_token_cost_above_1hr: 2e-6,
       cache_creation_input_token_cost_above_1hr_above_200k_tokens: 8e-6,
-      input_cost_per_audio_token: 'unread',
+      input_cost_per_pixel: 'unread',
     },
     'ft:gpt-4o': { litellm_provider: 'openai', input_cost_per_token: 7e-6, output_cost_per_token: 7e-6 },
     'limits-only': { litellm_provider: 'x', max_input_tokens: 10 },

@@ -51,6 +51,11 @@ const DETAILS = [
   'cacheWriteTokens',
   'cacheWrite1hTokens',
   'reasoningTokens',
+  'inputAudioTokens',
+  'outputAudioTokens',
+  'inputImageTokens',
+  'outputImageTokens',
+  'webSearches',
 ] as const satisfies readonly (keyof UsageDetails)[];
 
 /** Checks the counts of a cost estimate. @throws InvalidArgumentError naming the wrong one. */

@@ -4,6 +4,7 @@ import { FastLiteLLM, FastLiteLLMDashboardModule, FastLiteLLMModule, type Dashbo
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { createHttpAdapter } from '../../../sample-app/http-adapter.js';
 import { BROWSER_FLAGS, describeInBrowser, DESKTOP, executablePath, noteComplaints, PHONE, picture } from '../../support/browser.js';
+import { stopProviders, testProvider } from '../../support/llm-client-providers.js';
 import { isLong } from '../../support/long.js';
 import { EXPECTED_PILL } from '../observability/expected-health.js';
 
@@ -137,6 +138,22 @@ describeInBrowser('the dashboard, in a browser', () => {
     // uPlot settles its scales in a microtask.
     const span = 'Promise.resolve().then(() => charts.map(({ chart: { scales } }) => scales.x.max - scales.x.min))';
     expect(await page.evaluate(`showPlots(${news}), ${span}`)).toEqual([60, 60]);
+  });
+
+  it('plots what model groups have cost in the last hours', async () => {
+    const provider = await testProvider('openai', { script: { usage: { promptTokens: 1_000, completionTokens: 10 } } });
+    llm().router.addDeployment(provider.deployment('chat', { input_cost_per_token: 0.000_01 }));
+    await open();
+    expect(await page.locator('#spending figure').count()).toBe(0);
+    await llm().client.chat({ model: 'chat', messages: [{ role: 'user', content: 'Hi' }] });
+    await shows('#spending figcaption', /By model group\s+\$0\.01 in 6 h 0 min, at most \$0\.01 in 5 min/);
+    const plot = page.getByRole('img', { name: /^By model group, the last 6 h/ });
+    // The bar of the interval that is not over yet: at the right edge, as high as the plot.
+    const [bar, whole] = await Promise.all([plot.locator('path').boundingBox(), plot.boundingBox()]);
+    expect(bar?.height).toBeGreaterThan(0.9 * (whole?.height ?? NaN));
+    expect((bar?.x ?? 0) + (bar?.width ?? 0)).toBeGreaterThan((whole?.x ?? 0) + 0.97 * (whole?.width ?? NaN));
+    expect(complaints).toEqual([]);
+    await stopProviders();
   });
 
   it('reconnects after a restart of the server', async () => {

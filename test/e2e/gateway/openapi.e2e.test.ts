@@ -1,4 +1,5 @@
-import type { CanActivate } from '@nestjs/common';
+import type { CanActivate, DynamicModule } from '@nestjs/common';
+import { FastLiteLLMKeysModule } from 'nestjs-fast-litellm';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { ADAPTERS, GatewayApp, type AdapterName } from '../../support/gateway-app.js';
 
@@ -48,5 +49,27 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('the OpenAPI document of a
     const operations = Object.values(document.paths).flatMap((path) => Object.values(path) as { operationId?: string; summary?: string }[]);
     expect(operations.filter(({ summary, operationId }) => summary === undefined || summary === operationId)).toEqual([]);
     expect(JSON.stringify(document)).not.toContain('part0');
+  });
+});
+
+describe.each<[string, object, readonly unknown[], boolean]>([
+  ['API keys', {}, [() => FastLiteLLMKeysModule.forRoot({ masterKey: 'sk-master-key-of-this-test' })], true],
+  ['a master key', { masterKey: 'sk-master-key-of-this-test' }, [], true],
+  ['neither', {}, [], false],
+])('the OpenAPI document of an app with %s', (_, options, modules, takesKeys) => {
+  it(`says ${takesKeys ? 'of each route that it takes' : 'of no route that it takes'} a key`, async () => {
+    const imports = (modules as (() => DynamicModule)[]).map((make) => make());
+    const gateway = await GatewayApp.start('Express', options, { imports });
+    const document = SwaggerModule.createDocument(gateway.app, new DocumentBuilder().addBearerAuth().build());
+    const secured = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.values(methods as Record<string, { security?: unknown }>).map(({ security }) => [path, security] as const),
+    );
+    const routes = secured.filter(([path]) => !path.startsWith('/health'));
+    expect(routes.length).toBeGreaterThan(10);
+    expect(routes.filter(([, security]) => (security !== undefined) !== takesKeys)).toEqual([]);
+    expect(secured.filter(([path, security]) => path.startsWith('/health') && security !== undefined)).toEqual([]);
+    expect(secured.some(([path]) => path === '/key/generate')).toBe(modules.length > 0);
+    expect(document.components?.securitySchemes).toMatchObject({ bearer: { type: 'http', scheme: 'bearer' } });
+    await gateway.stop();
   });
 });

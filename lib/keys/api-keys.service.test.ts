@@ -1,5 +1,9 @@
 import { MemoryKeyStore } from '../../test/support/memory-key-store.js';
+import { until } from '../../test/support/until.js';
 import { FastLiteLLM } from '../fast-litellm.js';
+import { RequestContext } from '../http/request-context.js';
+import { redisRateLimitStore } from '../rate-limit/redis/redis-store.js';
+import { KeyApi } from './api/key-api.js';
 import type { ApiKeySettings } from './api-key-record.js';
 import { resolveApiKeysOptions, type ApiKeysOptions } from './api-keys.options.js';
 import { ApiKeyService } from './api-keys.service.js';
@@ -218,6 +222,26 @@ describe('ApiKeyService', () => {
     keys = open({ header: 'X-Team-Key' });
     expect((await keys.authenticate({ 'x-team-key': `bearer ${key}` })).keyId).toBeDefined();
     await expect(asked(key)).rejects.toEqual(refusal('API_KEY_MISSING', 401));
+  });
+
+  it('says where the store of the rate limiter takes no spending', async () => {
+    const away = redisRateLimitStore({ url: 'redis://127.0.0.1:1', onStoreError: 'allow', timeoutMs: 100 });
+    const other = new FastLiteLLM({ logger: quiet, rateLimit: { requestsPerMinute: 1, store: away } });
+    const { rateLimiter: limiter, tokenCounter } = other;
+    keys = new ApiKeyService(resolveApiKeysOptions({ store }), { limiter, tokenCounter, logger: quiet });
+    const { key, record } = await keys.create();
+    const request = {};
+    const context = RequestContext.of(request);
+    context.principal = await asked(key);
+    keys.countSpending({ request });
+    context.report(1, undefined, 5);
+    context.end(false);
+    const uncounted = () => keys.metrics().find(({ name }) => name === 'api_keys_uncounted_requests_total')?.value;
+    await until(() => uncounted() === 1);
+    expect(await keys.spendingOf(record)).toBeUndefined();
+    const reset = new KeyApi(keys).resetSpend(record.publicId, { reset_to: 1 });
+    await expect(reset).rejects.toMatchObject({ status: 503, response: { error: { code: 'rate_limit_store_unavailable' } } });
+    await other.close();
   });
 
   it('forgets what a key has spent', async () => {

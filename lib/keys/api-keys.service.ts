@@ -260,6 +260,12 @@ export class ApiKeyService implements Capability {
       sample('store_lookups_total', 'Look-ups in the store of API keys.', 'counter', lookups),
       sample('store_failures_total', 'Look-ups that the store of API keys did not answer.', 'counter', failures),
       sample('stale_total', 'API keys used beyond their time because the store was away.', 'counter', stale),
+      sample(
+        'uncounted_requests_total',
+        'Requests of keys without a budget whose cost the store of the rate limiter did not take.',
+        'counter',
+        this.spending.lost,
+      ),
     ];
   }
 

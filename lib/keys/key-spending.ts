@@ -17,8 +17,13 @@ export function limitsMoney(limits: RateLimits | undefined): boolean {
   return (usdPerDay ?? usdPerMonth ?? usdPerWindow ?? usdTotal) !== undefined;
 }
 
+const PERIODS = { usdPerDay: 'day', usdPerMonth: 'month', usdPerWindow: 'window', usdTotal: 'total' } as const;
+
 /** What keys have spent, in the limiter's store: in their budgets or, without any, in all. */
 export class KeySpending {
+  /** Requests whose cost the store did not take. */
+  lost = 0;
+
   constructor(private readonly limiter: RateLimiterService) {}
 
   /** The budgets of a key, as they stand; none where it has none. */
@@ -44,14 +49,16 @@ export class KeySpending {
 
   /** Adds the cost of a request. What the store does not take is lost: no limit depends on it. */
   add(publicId: string, nanoUsd: number): void {
-    this.limiter.addSpent(limitKeyOf(publicId), nanoUsd, { limit: KEY_LIMIT_NAME, limits: ALL }).catch(() => {});
+    this.limiter.addSpent(limitKeyOf(publicId), nanoUsd, { limit: KEY_LIMIT_NAME, limits: ALL }).catch(() => this.lost++);
   }
 
   /** Replaces what was spent in the current window of each budget or, without any, in all. */
   async set(record: SpendingKey, usd: number): Promise<void> {
     if (!this.limiter.keepsBudgets) throw new InvalidArgumentError('key', undefined, 'has no spending: the rate limiter keeps no budgets');
     const limits = limitsMoney(record.limits) ? record.limits : ALL;
-    for (const { period } of await this.budgetsOf({ ...record, limits })) await this.setOne(record.publicId, usd, limits, period);
+    // By the options: a store that is away shows no budgets, and has to be heard.
+    for (const option of Object.keys(PERIODS) as (keyof typeof PERIODS)[])
+      if (limits?.[option] !== undefined) await this.setOne(record.publicId, usd, limits, PERIODS[option]);
   }
 
   /**

@@ -168,6 +168,8 @@ export class KeyApi {
     } catch (error) {
       if (error instanceof FastLiteLLMError && error.code === 'API_KEY_STORE_MISSING')
         throw refusal(409, error.message, 'api_key_store_missing');
+      if (error instanceof FastLiteLLMError && error.code === 'STORE_UNAVAILABLE')
+        throw refusal(503, error.message, 'rate_limit_store_unavailable');
       if (error instanceof FastLiteLLMError && error.code === 'API_KEY_CONFLICT') throw refusal(409, error.message, 'api_key_conflict');
       throw withFieldNames(error, fields as KeyFields);
     }
@@ -183,7 +185,8 @@ function notFound(): never {
 }
 
 function refusal(status: number, message: string, code: string): HttpException {
-  return new HttpException({ error: { message, type: 'invalid_request_error', param: status === 404 ? 'key' : null, code } }, status);
+  const type = status === 503 ? 'server_error' : 'invalid_request_error';
+  return new HttpException({ error: { message, type, param: status === 404 ? 'key' : null, code } }, status);
 }
 
 /** A new key has no setting that could be removed. */

@@ -51,12 +51,9 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
       provide: ApiKeyService,
       inject: [FastLiteLLM, MODULE_OPTIONS_TOKEN],
       useFactory: (llm: FastLiteLLM, options?: ApiKeysOptions): ApiKeyService => {
-        const resolved = withProxySettings(llm, resolveApiKeysOptions(options));
-        const keys = new ApiKeyService(resolved, {
-          limiter: llm.rateLimiter,
-          tokenCounter: llm.tokenCounter,
-          logger: new Logger('FastLiteLLMKeys'),
-        });
+        const logger = new Logger('FastLiteLLMKeys');
+        const resolved = withProxySettings(llm, resolveApiKeysOptions(options), logger);
+        const keys = new ApiKeyService(resolved, { limiter: llm.rateLimiter, tokenCounter: llm.tokenCounter, logger });
         llm.addCapability(keys);
         return keys;
       },
@@ -85,10 +82,14 @@ export class FastLiteLLMKeysModule extends ConfigurableModuleClass implements On
   }
 }
 
+const NO_MASTER_KEY =
+  'API keys: no master key is set, so /key/… answers 401; set LITELLM_MASTER_KEY, or masterKey: null to manage keys in code only';
+
 /** What the options leave open, by LiteLLM's configuration. */
-function withProxySettings({ liteLLMConfig }: FastLiteLLM, options: ResolvedApiKeysOptions): ResolvedApiKeysOptions {
+function withProxySettings({ liteLLMConfig }: FastLiteLLM, options: ResolvedApiKeysOptions, logger: Logger): ResolvedApiKeysOptions {
   const { path, handledSettings, env } = liteLLMConfig;
   if (options.masterKey !== undefined || handledSettings.includes(MASTER_KEY_SETTING)) return options;
   const { masterKey, keyHeader } = readLiteLLMProxySettings(path, env);
+  if (masterKey === null && options.store !== undefined) logger.warn(NO_MASTER_KEY);
   return { ...options, masterKey, header: options.header ?? keyHeader ?? undefined };
 }

@@ -98,7 +98,7 @@ function budgetAnswer({ limitName, reason, period, limitUsd, spentUsd, heldUsd, 
   const message = {
     budget_exhausted: `Budget exceeded: ${facts}${resetsAt === undefined ? '' : ` It resets at ${resetsAt.toISOString()}.`}`,
     budget_held: `Budget exceeded for the moment: ${facts}`,
-    request_exceeds_budget: `This request may cost more than the whole budget of ${facts}`,
+    request_exceeds_budget: `This request may cost more than the whole budget of ${facts} A smaller max_tokens lowers what it may cost.`,
   }[reason];
   const figures = { scope: limitName, limit_usd: limitUsd, spent_usd: spentUsd, held_usd: heldUsd, resets_at: resetsAt?.toISOString() };
   return { message, status: 429, error: { message, type: 'budget_exceeded', param: null, code: reason, ...figures } };
@@ -139,8 +139,11 @@ export class ApiKeyError extends HttpException {
   /** Under `unavailable`. */
   readonly retryAfterMs?: number;
 
-  constructor(reason: ApiKeyRefusal, options?: { readonly cause?: unknown }) {
-    const [status, code, bodyCode, message] = API_KEY_ANSWERS[reason];
+  /** @param options `header`: the only one that keys are read from; default: all that LiteLLM's proxy reads. */
+  constructor(reason: ApiKeyRefusal, options: { readonly cause?: unknown; readonly header?: string } = {}) {
+    const [status, code, bodyCode, usual] = API_KEY_ANSWERS[reason];
+    const isInOwnHeader = reason === 'missing' && options.header !== undefined;
+    const message = isInOwnHeader ? `No API key provided: send it in the header ${options.header}.` : usual;
     const type = status === 503 ? 'server_error' : 'invalid_request_error';
     super({ error: { message, type, param: null, code: bodyCode } }, status, options);
     this.name = new.target.name;

@@ -222,6 +222,7 @@ describe('ApiKeyService', () => {
     keys = open({ header: 'X-Team-Key' });
     expect((await keys.authenticate({ 'x-team-key': `bearer ${key}` })).keyId).toBeDefined();
     await expect(asked(key)).rejects.toEqual(refusal('API_KEY_MISSING', 401));
+    await expect(asked(key)).rejects.toThrow('No API key provided: send it in the header x-team-key.');
   });
 
   it('says where the store of the rate limiter takes no spending', async () => {

@@ -116,7 +116,7 @@ export class ApiKeyService implements Capability {
    */
   async authenticate(headers: IncomingHttpHeaders): Promise<Principal> {
     const key = keyIn(headers, this.options.header);
-    if (key === undefined) throw this.refused('missing');
+    if (key === undefined) throw this.refused('missing', { header: this.options.header });
     const hash = hashBytes(key);
     if (this.isMaster(hash)) return this.accepted(MASTER_PRINCIPAL);
     const publicId = key.length > LONGEST_KEY ? undefined : publicIdOf(key);
@@ -292,7 +292,7 @@ export class ApiKeyService implements Capability {
     try {
       return await this.cache.get(publicId);
     } catch (error) {
-      throw this.refused('unavailable', error);
+      throw this.refused('unavailable', { cause: error });
     }
   }
 
@@ -333,9 +333,9 @@ export class ApiKeyService implements Capability {
     lastUses.set(record.publicId, { record, usedMs: this.wall() });
   }
 
-  private refused(reason: Exclude<ApiKeyRefusal, 'not_admin'>, cause?: unknown): ApiKeyError {
+  private refused(reason: Exclude<ApiKeyRefusal, 'not_admin'>, options?: { cause?: unknown; header?: string }): ApiKeyError {
     this.outcomes.set(reason, (this.outcomes.get(reason) ?? 0) + 1);
-    return new ApiKeyError(reason, { cause });
+    return new ApiKeyError(reason, options);
   }
 
   /** Writes what `change` makes of the record, and again where another process was first. */

@@ -48,9 +48,9 @@ type Fate = 'works' | 'sent' | 'none';
 
 /** What differs, or what there is instead. A key has a note only if it is one of LiteLLM's. */
 const NOTES: Readonly<Record<string, string>> = {
-  'sections.guardrails': 'guards and interceptors of Nest',
+  'sections.guardrails': '[call hooks](hooks.md)',
   'sections.callback_settings': '[metrics and spans](observability.md)',
-  'litellm_params.max_budget': 'with `budget_duration`',
+  'litellm_params.max_budget': 'needs `budget_duration` beside it',
   'litellm_params.fallbacks': 'of the request, or `router_settings.fallbacks`',
   'router_settings.routing_strategy':
     '`simple-shuffle`, `least-busy`, `latency-based-routing`, `cost-based-routing`, `usage-based-routing`, `usage-based-routing-v2`: [strategies](router.md)',
@@ -62,18 +62,18 @@ const NOTES: Readonly<Record<string, string>> = {
   'litellm_settings.drop_params': 'also `llmClient.dropParams`',
   'litellm_settings.include_cost_in_streaming_usage': 'also `llmClient.streamCost`',
   'litellm_settings.cache': 'no cache of responses; those of LangChain and the AI SDK work',
-  'litellm_settings.callbacks': '[metrics, spans and observers](observability.md)',
-  'litellm_settings.success_callback': '[metrics, spans and observers](observability.md)',
-  'litellm_settings.failure_callback': '[metrics, spans and observers](observability.md)',
+  'litellm_settings.callbacks': '[call hooks](hooks.md), [metrics and spans](observability.md)',
+  'litellm_settings.success_callback': '[call hooks](hooks.md), [metrics and spans](observability.md)',
+  'litellm_settings.failure_callback': '[call hooks](hooks.md), [metrics and spans](observability.md)',
   'litellm_settings.max_budget':
     'of all requests of `FastLiteLLMGatewayModule` together; models without a price need [`unpricedUsd`](budgets.md#what-is-held)',
   'litellm_settings.budget_duration':
     'without it `max_budget` never starts again; lengths as [`usdWindow`](budgets.md#windows) in the calendar',
   'litellm_settings.json_logs': "the app's logger",
   'litellm_settings.sse_keepalive_ping_interval_seconds': 'streams of Messages send pings by themselves',
-  'general_settings.master_key': 'asked for by `FastLiteLLMGatewayModule`; else `LITELLM_MASTER_KEY`',
-  'general_settings.litellm_key_header_name': 'with the master key',
-  'general_settings.dangerously_permit_weak_or_unset_master_key': 'with the master key',
+  'general_settings.master_key': 'protects `FastLiteLLMGatewayModule` and `/key/…`; default: the variable `LITELLM_MASTER_KEY`',
+  'general_settings.litellm_key_header_name': 'for the master key and for API keys',
+  'general_settings.dangerously_permit_weak_or_unset_master_key': 'in the sample gateway',
   'general_settings.custom_auth': '`guards` of the gateway: any guard of Nest',
   'general_settings.enable_jwt_auth': '`guards` of the gateway: any guard of Nest',
   'general_settings.enable_oauth2_auth': '`guards` of the gateway: any guard of Nest',
@@ -104,7 +104,7 @@ const unheeded: ReadonlySet<string> = (() => {
   writeFileSync(path, JSON.stringify({ ...sections, model_list: [], ...settings }));
   const warnings: string[] = [];
   readConfigFile(path, { env: {}, warn: (text) => void warnings.push(text), handledSettings: [] });
-  const [, listed = ''] = /without effect: ([^;]*)/.exec(warnings.join('\n')) ?? [];
+  const [, listed = ''] = /without effect: (.*)/.exec(warnings.join('\n')) ?? [];
   return new Set(listed.split(', '));
 })();
 

@@ -104,10 +104,13 @@ const NAMES: Readonly<Record<string, string>> = {
  */
 export function checkKeyFields(body: unknown, more: readonly string[]): KeyFields {
   const fields = checkObject('body', body ?? {}, refuseArgument);
-  checkKnownKeys('', fields, [...SETTINGS, ...UNSUPPORTED, 'key_type', ...more], refuseArgument);
-  for (const name of UNSUPPORTED) {
-    if (!more.includes(name) && !isEmpty(fields[name]) && !(name === 'spend' && fields[name] === 0))
-      throw new InvalidArgumentError(name, undefined, 'is not supported here');
+  // An error lists the fields that work, not those that the next error would refuse.
+  const isUnsupported = (name: string): boolean => UNSUPPORTED.includes(name) && !more.includes(name);
+  const supported = Object.fromEntries(Object.entries(fields).filter(([name]) => !isUnsupported(name)));
+  checkKnownKeys('', supported, [...SETTINGS, 'key_type', ...more], refuseArgument);
+  for (const [name, value] of Object.entries(fields)) {
+    if (isUnsupported(name) && !isEmpty(value) && !(name === 'spend' && value === 0))
+      throw new InvalidArgumentError(name, value, 'has no effect here: leave it out');
   }
   const { key_type: type } = fields;
   if (!isEmpty(type) && !KEY_TYPES.includes(type)) throw new InvalidArgumentError('key_type', type, 'must be default or llm_api');

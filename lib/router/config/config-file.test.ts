@@ -24,10 +24,10 @@ const thrownBy = (work: () => unknown): unknown => {
 const env = { AZURE_API_KEY: 'azure-key', OPENAI_API_KEY: 'openai-key', LIMIT: '60' };
 
 describe('a LiteLLM configuration', () => {
-  it('is read as the README shows', () => {
+  it('is read as the docs show', () => {
     const [example] = documents
       .flatMap((document) => codeBlocks(document))
-      .filter(({ info, text }) => info === 'yaml' && text.includes('model_list'));
+      .filter(({ info, text }) => info === 'yaml' && text.includes('router_settings'));
     const options = resolveRouterOptions({ configPath: written('readme.yaml', example.text) }, env);
     expect(options.warnings).toEqual([]);
     expect(options.settings).toMatchObject({
@@ -65,9 +65,7 @@ describe('a LiteLLM configuration', () => {
     const options = resolveRouterOptions({ configPath: path, timeoutMs: 5 }, env);
     expect(options.settings).toMatchObject({ numRetries: 1, timeoutMs: 5, streamTimeoutMs: 2_000 });
     expect(options.warnings).toEqual([
-      expect.stringContaining(
-        "settings of LiteLLM's proxy, without effect: general_settings.master_key; FastLiteLLMGatewayModule asks for the master key",
-      ),
+      expect.stringContaining('general_settings.master_key protects FastLiteLLMGatewayModule without guards, and /key/…; '),
       expect.stringContaining('unheard_of'),
       expect.stringContaining('redis_host'),
     ]);

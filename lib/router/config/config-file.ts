@@ -84,12 +84,15 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
       section === 'litellm_settings' ? keys.filter((key) => !GENERAL.has(key) && !OF_CLIENT.has(key) && !OF_GATEWAY.has(key)) : keys;
     return unknown.map((key) => (key === '' ? section : `${section}.${key}`));
   });
+  const masterKey = 'general_settings.master_key';
+  const ofGateway = new Set([masterKey, 'general_settings.litellm_key_header_name']);
   const unhandled = unheeded.filter((setting) => !handledSettings.includes(setting));
-  // An operator who sets a `master_key` expects the gateway to ask for it.
-  const mend = unhandled.includes('general_settings.master_key')
-    ? "; FastLiteLLMGatewayModule asks for the master key unless it has guards, the app's own routes need some that do"
-    : '';
-  if (unhandled.length > 0) warn(`${path}: settings of LiteLLM's proxy, without effect: ${unhandled.join(', ')}${mend}`);
+  const ignored = unhandled.filter((setting) => !ofGateway.has(setting));
+  if (ignored.length > 0) warn(`${path}: settings of LiteLLM's proxy, without effect: ${ignored.join(', ')}`);
+  if (unhandled.includes(masterKey)) {
+    const others = "the app's own routes need a guard of theirs (ApiKeyGuard)";
+    warn(`${path}: ${masterKey} protects FastLiteLLMGatewayModule without guards, and /key/…; ${others}`);
+  }
   if (settings.max_budget !== undefined && !handledSettings.includes(BUDGET_SETTING)) {
     const others = "the app's own routes need a budget of theirs (@RateLimit)";
     warn(`${path}: ${BUDGET_SETTING} limits the requests of FastLiteLLMGatewayModule together; ${others}`);

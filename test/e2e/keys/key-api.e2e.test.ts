@@ -97,7 +97,8 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])("LiteLLM's key API on %s",
 
   it.each<[string, Fields, string]>([
     ['an unknown field', { rpm_limits: 5 }, 'rpm_limits: is not a known option (did you mean rpm_limit?)'],
-    ['a field without effect here', { allowed_routes: ['/chat'] }, 'allowed_routes: is not supported here'],
+    ['an unknown field that resembles none', { foo: 1 }, 'foo: is not a known option, known are key_alias, duration, models'],
+    ['a field without effect here', { allowed_routes: ['/chat'] }, 'allowed_routes: has no effect here: leave it out, got'],
     ['another type of key', { key_type: 'management' }, 'key_type: must be default or llm_api'],
     ['a limit that is none', { rpm_limit: 'many' }, 'rpm_limit: must be an integer from 0'],
     ['tokens below 0', { tpm_limit: -1 }, 'tpm_limit: must be an integer from 0'],

@@ -116,7 +116,10 @@ async function countSources({ options, operands }: GivenArguments, io: CommandIo
   bar?.end();
   if (isGiven(options, 'json')) io.stdout.write(`${JSON.stringify({ counts, totals: totalsOf(counts) }, null, 2)}\n`);
   else if (counts.length > 0) io.stdout.write(`${tableOf(counts, sources.length).join('\n')}\n`);
-  return failures > 0 || counts.some(({ tokens }) => tokens > limit) ? 1 : 0;
+  const exceeding = counts.filter(({ tokens }) => tokens > limit);
+  for (const { source: name, model, tokens } of exceeding)
+    io.stderr.write(`${PROGRAM} count: ${name}: has ${tokens} tokens for ${model}, more than --limit ${limit}\n`);
+  return failures > 0 || exceeding.length > 0 ? 1 : 0;
 }
 
 async function countSource(source: TextSource, settings: CountSettings, onRead: (bytes: number) => void): Promise<Count[]> {

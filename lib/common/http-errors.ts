@@ -139,7 +139,7 @@ export class ApiKeyError extends HttpException {
   /** Under `unavailable`. */
   readonly retryAfterMs?: number;
 
-  /** @param options `header`: the only one that keys are read from; default: all that LiteLLM's proxy reads. */
+  /** @param options `header`: the only one that keys are read from. Default: LiteLLM's headers. */
   constructor(reason: ApiKeyRefusal, options: { readonly cause?: unknown; readonly header?: string } = {}) {
     const [status, code, bodyCode, usual] = API_KEY_ANSWERS[reason];
     const isInOwnHeader = reason === 'missing' && options.header !== undefined;

@@ -140,7 +140,7 @@ describe('the published package', () => {
     const [{ files }] = JSON.parse(json) as [{ files: { path: string }[] }];
     const paths = files.map((file) => file.path);
     const library =
-      /^dist\/lib\/(?!.*\.test\.).+\.(js|js\.map|d\.ts)$|^dist\/lib\/dashboard\/browser\/(app\.css|icon\.svg)$|^dist\/lib\/[a-z-]+\/redis\/lua\/[a-z-]+\.lua$/;
+      /^dist\/lib\/(?!.*\.test\.).+\.(js|js\.map|d\.ts)$|^dist\/lib\/dashboard\/browser\/(app\.css|icon\.svg)$|^dist\/lib\/[a-z-]+\/[a-z-]+\/lua\/[a-z-]+\.lua$/;
     const others = ['CHANGELOG.md', 'LICENSE', 'README.md', 'native/index.d.ts', 'native/index.js', 'package.json'];
     const entries = readdirSync(join(root, 'docs'), { withFileTypes: true });
     const documentation = entries.filter((entry) => entry.isFile()).map(({ name }) => `docs/${name}`);

@@ -1,3 +1,4 @@
+import { withOrderedMarks } from './ordered-marks.js';
 import type { PackedTokenizer } from '../tokenizers/packed-layout.js';
 import type { SplitName } from '../tokenizers/tokenizer-model.js';
 import { AddedTokens } from './added-tokens.js';
@@ -196,8 +197,8 @@ export class TokenizerRanks implements Ranks {
 
   private changed(text: string): string {
     const { normalizer, spaces } = this.packed;
-    if (normalizer === 'nfc' && MAY_COMPOSE.test(text)) text = text.normalize('NFC');
-    if (normalizer === 'nfkc' && NOT_ASCII.test(text)) text = text.normalize('NFKC');
+    if (normalizer === 'nfc' && MAY_COMPOSE.test(text)) text = withOrderedMarks(text).normalize('NFC');
+    if (normalizer === 'nfkc' && NOT_ASCII.test(text)) text = withOrderedMarks(text).normalize('NFKC');
     return spaces ? text.replaceAll('\u2581', ' ') : text;
   }
 

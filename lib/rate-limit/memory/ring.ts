@@ -7,6 +7,7 @@ export interface Linked {
   newer: Linked;
 }
 
+/** The head of an empty ring. */
 export class RingHead implements Linked {
   older: Linked = this;
   newer: Linked = this;

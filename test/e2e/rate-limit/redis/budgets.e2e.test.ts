@@ -206,7 +206,7 @@ const DAY_MS = 86_400_000;
     expect(await ttlOf('failed')).toBe(-2);
   });
 
-  it('denies under usdTotal and onDataLoss refuse until somebody says what was spent', async () => {
+  it('denies under usdTotal and onDataLoss refuse until setSpent is called', async () => {
     const service = limiter({ url: server.url, onDataLoss: 'refuse' }, { usdTotal: 1 });
     const denied = await service.reserveAsync('a', { usd: 0.1 });
     expect(denied).toMatchObject({ budgetDenial: 'budget_exhausted', retryAfterMs: undefined });

@@ -3,10 +3,13 @@ import { html, Html } from './html.js';
 import { enginesPanel, featuresPanel } from './panels/engines.panel.js';
 import { countsPanel } from './panels/counts.panel.js';
 import { budgetsPanel, spendingPanel } from './panels/money.panel.js';
+import { deploymentsPanel } from './panels/deployments.panel.js';
 import { keysPanel } from './panels/keys.panel.js';
+import { limitsPanel } from './panels/limits.panel.js';
 import { overviewPanel, processPanel, recommendationsPanel, statusPanel } from './panels/overview.panel.js';
+import { poolPanel } from './panels/pool.panel.js';
+import { queuePanel } from './panels/queue.panel.js';
 import { comparisonPanel, operationsPanel } from './panels/speed.panel.js';
-import { deploymentsPanel, limitsPanel, poolPanel, queuePanel } from './panels/traffic.panel.js';
 
 /** The panels of the page, by the id of their element. */
 const PANELS = {

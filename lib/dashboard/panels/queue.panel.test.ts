@@ -1,6 +1,6 @@
 import type { DashboardSnapshot } from '../dashboard.snapshot.js';
 import type { QueueState } from '../dashboard.source.js';
-import { queuePanel } from './traffic.panel.js';
+import { queuePanel } from './queue.panel.js';
 
 const panelOf = (queue: QueueState | null): string => queuePanel({ queue } as DashboardSnapshot).text;
 

@@ -1,0 +1,26 @@
+import type { DashboardSnapshot } from '../dashboard.snapshot.js';
+import { compact, count, duration, NONE, perSecond } from '../figures.js';
+import { html, type Html } from '../html.js';
+import { nothing, table, usageBar } from './panel.js';
+
+/** Calls that wait for a deployment, by class. */
+export function queuePanel({ queue }: DashboardSnapshot): Html {
+  if (queue === null) return nothing('Calls do not wait here: llmClient.queue is not set.');
+  const { length, most, promptTokens, drainPerSecond, refused, late, classes } = queue;
+  const figure = (label: string) => ({ label, isFigure: true });
+  const wait = (ms: number | undefined): Html => html`${ms === undefined ? NONE : duration(ms)}`;
+  const rows = classes.map(({ name, length: own, oldestMs, p50WaitMs, p95WaitMs }) => [
+    html`${name}`,
+    html`${count(own)}`,
+    wait(own > 0 ? oldestMs : undefined),
+    wait(p50WaitMs),
+    wait(p95WaitMs),
+  ]);
+  return html`<div class="head">
+      <span><strong>${count(length)}</strong> of ${count(most)} wait, ${compact(promptTokens)} prompt tokens</span>
+      <span class="figure">${perSecond(drainPerSecond)} leave</span>
+    </div>
+    ${usageBar(length, most)}
+    ${table('Calls that wait, by class', [{ label: 'Class' }, figure('Waiting'), figure('Oldest'), figure('p50'), figure('p95')], rows)}
+    <p class="note">Since the start ${count(refused)} refused because the queue was full, ${count(late)} not served in time.</p>`;
+}

@@ -152,6 +152,17 @@ router_settings:
     expect(resolveRouterOptions({ configPath: path, handledSettings: [budget] }, env).warnings).toEqual([]);
   });
 
+  it('reports variables that are written as in a shell', () => {
+    const path = written(
+      'shell.yaml',
+      "router_settings: { redis_host: r, redis_port: 1, redis_password: '${REDIS_PASSWORD}' }\nenvironment_variables: { A: '${B:-b}', C: '$5 {c}' }",
+    );
+    expect(resolveRouterOptions({ configPath: path }, { B: 'b' }).warnings).toEqual([
+      `${path}: router_settings.redis_password contains \${REDIS_PASSWORD}, which is not replaced; write os.environ/REDIS_PASSWORD`,
+      `${path}: environment_variables.A contains \${B}, which is not replaced; write os.environ/B`,
+    ]);
+  });
+
   it('reports options without effect', () => {
     const params = {
       itpm: 5,

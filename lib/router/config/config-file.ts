@@ -2,7 +2,7 @@ import { checkArray, checkObject } from '../../common/options.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import type * as ConfigDocument from './config-yaml.js';
 import { withCredentials } from './credentials.js';
-import { refuseFileValue, resolveEnvironmentNames } from './file-values.js';
+import { refuseFileValue, resolveEnvironmentNames, shellVariableIn } from './file-values.js';
 import { fromLiteLLM } from './litellm-router-settings.js';
 import { sharedStateOf } from './redis-settings.js';
 import type { RouterSettings } from '../settings.js';
@@ -97,6 +97,11 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
     const others = "the app's own routes need a budget of theirs (@RateLimit)";
     warn(`${path}: ${BUDGET_SETTING} limits the requests of FastLiteLLMGatewayModule together; ${others}`);
   }
+  for (const section of ['router_settings', 'environment_variables'])
+    for (const [key, value] of Object.entries(object(section))) {
+      const name = shellVariableIn(value);
+      if (name !== undefined) warn(`${root}${section}.${key} contains \${${name}}, which is not replaced; write os.environ/${name}`);
+    }
   const routerSettings = part('router_settings');
   const reporting = { refuse: refuseFileValue, warn };
   return {

@@ -11,6 +11,8 @@ export interface Reporting {
 }
 
 const PREFIX = 'os.environ/';
+/** A variable as shells and Docker Compose write it. */
+const SHELL_VARIABLE = /\$\{([A-Za-z_]\w*)(?:[:?+-][^{}]*)?\}/;
 /** Upper bound of the nesting: recursion must end before the stack does, and a cycle has no end. */
 const MAX_DEPTH = 64;
 
@@ -36,6 +38,14 @@ export function resolveEnvironmentNames(value: unknown, env: Environment, missin
   if (Object.getPrototypeOf(value) !== Object.prototype) return value;
   const entries = Object.entries(value).map(([key, entry]) => [key, resolve(entry)] as const);
   return Object.fromEntries(entries.filter(([, entry]) => entry !== undefined));
+}
+
+/**
+ * Returns the name in a `${NAME}`, which neither LiteLLM nor this package replaces: a key would be
+ * sent as it is written, and could be guessed.
+ */
+export function shellVariableIn(value: unknown): string | undefined {
+  return typeof value === 'string' ? SHELL_VARIABLE.exec(value)?.[1] : undefined;
 }
 
 /**

@@ -2,7 +2,7 @@ import { errorMessage } from '../../common/errors.js';
 import { checkArray, checkObject, checkString, joinPath, optional, type Refuse } from '../../common/options.js';
 import { costPartsOf, sumOf, type PricedUsage, type TokenRates, type UsageDetails } from '../../common/token-cost.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
-import { checkAmount, resolveEnvironmentNames } from './file-values.js';
+import { checkAmount, resolveEnvironmentNames, shellVariableIn } from './file-values.js';
 import { readPeriod, type Budget } from './budget-settings.js';
 import { Deployment, type DeploymentSettings, type ModelListEntry } from '../deployments/deployment.js';
 import { isCalledByApp, type CalledByApp, type CheckDeployment, type Uncallable } from '../deployments/callability.js';
@@ -51,6 +51,7 @@ type Section = Readonly<Record<string, unknown>>;
 type Place = readonly [path: string, section: Section];
 
 const VARIABLE = 'os.environ/';
+const HEADER_PARAMS = new Set(['headers', 'extra_headers', 'default_headers']);
 /** Higher than any known price, so that a deployment without a price is the last choice. */
 const UNKNOWN_COST = Number.MAX_VALUE;
 
@@ -265,10 +266,25 @@ class EntryReader {
     const isStopped = unset.size > 0 && (context.check !== undefined || model.startsWith(VARIABLE));
     if (!isStopped) for (const name of unset) this.warnOfUnset(this.paramsPath, name);
     const found = isCalledByApp(context.calledByApp ?? false, provider) ? undefined : verdict?.uncallable;
-    const uncallable = isStopped ? unsetVariables([...unset]) : found;
+    const unreplaced = context.check === undefined ? undefined : this.shellVariable();
+    const uncallable = isStopped ? unsetVariables([...unset]) : (unreplaced ?? found);
     if (uncallable !== undefined) reading.findings.push({ id, ...uncallable });
     else if (verdict?.note !== undefined) reading.notes.push(`${id}: ${verdict.note}`);
     return { provider, uncallable };
+  }
+
+  /** A parameter with a `${NAME}`, which would be sent as it is written. */
+  private shellVariable(): Uncallable | undefined {
+    for (const [key, value] of Object.entries(this.params)) {
+      const isHeaders = HEADER_PARAMS.has(key) && typeof value === 'object' && value !== null;
+      for (const text of isHeaders ? Object.values(value as Section) : [value]) {
+        const name = shellVariableIn(text);
+        if (name === undefined) continue;
+        const reason = `litellm_params.${key} contains \${${name}}, which is not replaced`;
+        return { reason, mend: `write os.environ/${name} as the whole value, and put all of it into the variable` };
+      }
+    }
+    return undefined;
   }
 
   /** The deployment's own prices, where a side that is not set is free; `undefined` without any. */

@@ -3,7 +3,7 @@ import { checkObject } from '../../common/options.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import type * as ConfigDocument from './config-yaml.js';
 import { BUDGET_SETTING, environmentOf } from './config-file.js';
-import { refuseFileValue, resolveEnvironmentNames } from './file-values.js';
+import { refuseFileValue, resolveEnvironmentNames, shellVariableIn } from './file-values.js';
 
 type Section = Readonly<Record<string, unknown>>;
 
@@ -48,8 +48,8 @@ const WEAK_MASTER_KEY = 'dangerously_permit_weak_or_unset_master_key';
  * have no effect by themselves: the app has to enforce them by guards, or to refuse to start.
  *
  * @param configPath without it, only the environment is read
- * @throws InvalidConfigurationError when the master key names a variable that is not set, is empty
- * or is no string: the gateway would be open.
+ * @throws InvalidConfigurationError when the master key names a variable that is not set or not
+ * replaced, is empty or is no string: the gateway would be open.
  */
 export function readLiteLLMProxySettings(configPath?: string, env: Environment = process.env): LiteLLMProxySettings {
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- with the first file: the YAML parser takes 10 ms of the start
@@ -115,6 +115,12 @@ function masterKeyOf(path: string, { master_key: given }: Section, env: Environm
 }
 
 function checkKey(path: string, key: unknown): string {
+  const name = shellVariableIn(key);
+  if (name !== undefined)
+    throw new InvalidConfigurationError(
+      path,
+      `contains \${${name}}, which is not replaced: write os.environ/${name}, or anyone could guess the key`,
+    );
   // Spaces around the value of a header are removed.
   if (typeof key === 'string' && key !== '' && key.trim() === key) return key;
   throw new InvalidConfigurationError(path, 'must be a non-empty text without spaces around it; a number needs quotes');

@@ -40,7 +40,7 @@ describe('an app with deployments that cannot be called', () => {
     expect(messages).toHaveLength(2);
     const [params, found] = messages;
     expect(params).toContain("LiteLLM's own, without effect: s3_bucket_name");
-    expect(found).toContain('Router: 12 of 13 deployments cannot be called and get no requests:');
+    expect(found).toContain('Router: 15 of 16 deployments cannot be called and get no requests:');
     const lines = found.split('\n').slice(1);
     expect(lines.map((line) => line.trim().split(':', 1)[0])).toEqual(IDS);
     for (const [at, id] of IDS.entries()) expect(lines[at]).toMatch(BROKEN[id][1]);
@@ -86,10 +86,10 @@ describe('an app with deployments that cannot be called', () => {
     expect(explained.filter(({ reason }) => reason === 'uncallable').map(({ id }) => id)).toEqual(IDS);
     expect(explained.at(-1)).toMatchObject({ id: 'working', eligible: true });
     const health = llm.healthCheck();
-    expect(health.components.routing).toMatchObject({ status: 'degraded', deployments: 13, available: 1, uncallable: 12 });
-    expect(health.components.routing.reason).toContain('12 of 13 deployments cannot be called: bedrock (');
+    expect(health.components.routing).toMatchObject({ status: 'degraded', deployments: 16, available: 1, uncallable: 15 });
+    expect(health.components.routing.reason).toContain('15 of 16 deployments cannot be called: bedrock (');
     const gauge = llm.metrics().find(({ name, labels }) => name === 'router_deployments' && labels?.state === 'uncallable');
-    expect(gauge?.value).toBe(12);
+    expect(gauge?.value).toBe(15);
     expect(JSON.stringify([states, explained, health])).not.toContain('sk-secret');
   });
 
@@ -135,13 +135,13 @@ describe('an app with deployments that cannot be called', () => {
     await expect(llm.client.chat({ model: 'chat', messages: [...HELLO] })).rejects.toMatchObject({ code: 'DEPLOYMENT_MISCONFIGURED' });
   });
 
-  it('accepts deployments that the app calls itself, unless a variable is not set', async () => {
+  it('accepts deployments that the app calls itself, unless a variable is not set or not replaced', async () => {
     const ids = async (calledByApp: RouterOptions['calledByApp']): Promise<string[]> =>
       (await boot({ modelList: [...broken, good()], calledByApp })).router
         .deployments()
         .flatMap(({ id, uncallable }) => (uncallable ? [] : [id]));
     expect(await ids(['bedrock', 'anthropik'])).toEqual(['bedrock', 'typo', 'working']);
-    expect(await ids(true)).toEqual([...IDS.filter((id) => !id.startsWith('unset-')), 'working']);
+    expect(await ids(true)).toEqual([...IDS.filter((id) => !/^(?:unset|shell)-/.test(id)), 'working']);
     expect(await ids(false)).toEqual(['working']);
     const llm = await boot({ modelList: broken, calledByApp: ['bedrock'] });
     const region = await llm.client.execute('chat', async ({ params }) => params.aws_region_name);

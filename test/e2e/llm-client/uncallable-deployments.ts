@@ -22,6 +22,18 @@ export const BROKEN: Readonly<Record<string, readonly [params: Record<string, un
     { model: 'openai/gpt-4o', api_key: 'sk-secret-header', extra_headers: { 'x-team': 'os.environ/NO_SUCH_TEAM' } },
     /environment variable NO_SUCH_TEAM is not set/,
   ],
+  'shell-key': [
+    { model: 'openai/gpt-4o', api_key: '${NO_SUCH_KEY:-sk-secret-default}' },
+    /litellm_params\.api_key contains \$\{NO_SUCH_KEY\}, which is not replaced/,
+  ],
+  'shell-base': [
+    { model: 'openai/gpt-4o', api_key: 'sk-secret-shell', api_base: 'https://a.example/${NO_SUCH_ACCOUNT}/v1' },
+    /litellm_params\.api_base contains \$\{NO_SUCH_ACCOUNT\}/,
+  ],
+  'shell-header': [
+    { model: 'openai/gpt-4o', api_key: 'sk-secret-shell', extra_headers: { 'x-team': '${NO_SUCH_TEAM}' } },
+    /litellm_params\.extra_headers contains \$\{NO_SUCH_TEAM\}/,
+  ],
   'no-url': [{ model: 'openai/gpt-4o', api_base: 'sk-secret-not-a-url', api_key: 'k' }, /api_base must be an http or https URL/],
 };
 export const IDS = Object.keys(BROKEN);

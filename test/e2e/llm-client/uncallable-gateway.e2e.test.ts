@@ -101,10 +101,10 @@ describe('the sample gateway with uncallable deployments', () => {
 
   it('reports a degraded health with the reason, and counts them', async () => {
     const health = (await (await fetch(`${url}/health`)).json()) as object;
-    expect(JSON.stringify(health)).toContain('13 of 16 deployments cannot be called');
+    expect(JSON.stringify(health)).toContain('16 of 19 deployments cannot be called');
     expect(JSON.stringify(health)).not.toContain('sk-secret');
     const metrics = await (await fetch(`${url}/metrics`)).text();
-    expect(metrics).toMatch(/router_deployments\{state="uncallable"[^}]*\} 13/);
+    expect(metrics).toMatch(/router_deployments\{state="uncallable"[^}]*\} 16/);
     const page = await (await fetch(`${url}/dashboard`)).text();
     expect(page).toContain('GROQ_API_KEY');
     expect(page).toContain('uncallable');

@@ -111,6 +111,13 @@ describe('the start of the sample gateway', () => {
       { EMPTY_KEY: '' },
       /general_settings\.master_key: must be a non-empty text/,
     ],
+    [
+      'a variable as a shell writes it',
+      "{ master_key: '${LITELLM_MASTER_KEY}' }",
+      '',
+      { LITELLM_MASTER_KEY: 'sk-set' },
+      /general_settings\.master_key: contains \$\{LITELLM_MASTER_KEY\}, which is not replaced: write os\.environ\/LITELLM_MASTER_KEY/,
+    ],
     ['an empty text', "{ master_key: '' }", '', {}, /general_settings\.master_key: must be a non-empty text/],
     ['spaces', "{ master_key: ' ' }", '', {}, /general_settings\.master_key: must be a non-empty text/],
     ['a number', '{ master_key: 1234567 }', '', {}, /general_settings\.master_key: must be a non-empty text/],

@@ -147,6 +147,11 @@ export class UnshownText {
   constructor(readonly length: number) {}
 }
 
+/** A value for an error message that does not show a text, which may be a secret. */
+export function unshown(value: unknown): unknown {
+  return typeof value === 'string' ? new UnshownText(value.length) : value;
+}
+
 const LARGEST_SHOWN = 10n ** 40n;
 
 /**

@@ -1,4 +1,4 @@
-import { describeValue, InvalidArgumentError, InvalidConfigurationError, UnshownText } from './errors.js';
+import { describeValue, InvalidArgumentError, InvalidConfigurationError, unshown } from './errors.js';
 import { suggestion } from './nearest-name.js';
 
 /** Makes the error for a value that breaks `rule` (`must be a positive integer`). */
@@ -89,7 +89,7 @@ export function checkKnownKeys(path: string, object: object, known: readonly str
     if (known.includes(key)) continue;
     const hint = suggestion(key, known) || `, known are ${known.join(', ')}`;
     const value = (object as Record<string, unknown>)[key];
-    throw refuse(joinPath(path, key), typeof value === 'string' ? new UnshownText(value.length) : value, `is not a known option${hint}`);
+    throw refuse(joinPath(path, key), unshown(value), `is not a known option${hint}`);
   }
 }
 

@@ -10,7 +10,7 @@ import {
   refuseOption,
   type Refuse,
 } from '../common/options.js';
-import { UnshownText } from '../common/errors.js';
+import { unshown } from '../common/errors.js';
 import type { PriorityClass } from '../http/principal.js';
 import { compileLimit, type RateLimits } from '../rate-limit/limits.js';
 import { isPublicId } from './api-key.js';
@@ -95,7 +95,7 @@ export function checkApiKeyRecord(path: string, value: unknown, refuse: Refuse =
   const given = checkObject(path, value, refuse);
   checkKnownKeys(path, given, RECORD, refuse);
   const { publicId, hashes, revision, createdAt, updatedAt, ...settings } = given;
-  if (!isPublicId(publicId)) throw refuse(joinPath(path, 'publicId'), hidden(publicId), 'must be 12 letters and digits');
+  if (!isPublicId(publicId)) throw refuse(joinPath(path, 'publicId'), unshown(publicId), 'must be 12 letters and digits');
   const checked = checkArray(joinPath(path, 'hashes'), hashes, (at, hash) => checkHash(at, hash, refuse), refuse);
   if (checked.length === 0 || checked.length > MOST_HASHES)
     throw refuse(joinPath(path, 'hashes'), hashes, `must have 1 to ${MOST_HASHES} hashes`);
@@ -147,7 +147,7 @@ function checkHash(path: string, value: unknown, refuse: Refuse): ApiKeyHash {
   checkKnownKeys(path, hash, ['sha256', 'validUntil'], refuse);
   const { sha256, validUntil } = hash;
   if (typeof sha256 !== 'string' || !SHA256.test(sha256)) {
-    throw refuse(joinPath(path, 'sha256'), hidden(sha256), 'must be a SHA-256 in lower-case hexadecimal, never the key itself');
+    throw refuse(joinPath(path, 'sha256'), unshown(sha256), 'must be a SHA-256 in lower-case hexadecimal, never the key itself');
   }
   return {
     sha256,
@@ -157,7 +157,7 @@ function checkHash(path: string, value: unknown, refuse: Refuse): ApiKeyHash {
 
 function checkText(path: string, value: unknown, refuse: Refuse): string {
   if (typeof value === 'string' && value !== '' && value.length <= LONGEST_TEXT) return value;
-  throw refuse(path, hidden(value), `must be a text of 1 to ${LONGEST_TEXT} characters`);
+  throw refuse(path, unshown(value), `must be a text of 1 to ${LONGEST_TEXT} characters`);
 }
 
 function checkTexts(path: string, value: unknown, most: number, refuse: Refuse): readonly string[] {
@@ -168,7 +168,7 @@ function checkTexts(path: string, value: unknown, most: number, refuse: Refuse):
 
 function checkDate(path: string, value: unknown, refuse: Refuse): string {
   if (typeof value === 'string' && ISO_DATE.test(value) && !Number.isNaN(Date.parse(value))) return value;
-  throw refuse(path, hidden(value), 'must be a date of ISO 8601 such as 2027-01-31T00:00:00Z');
+  throw refuse(path, unshown(value), 'must be a date of ISO 8601 such as 2027-01-31T00:00:00Z');
 }
 
 function checkMetadata(path: string, value: unknown, refuse: Refuse): Readonly<Record<string, unknown>> {
@@ -181,9 +181,4 @@ function checkMetadata(path: string, value: unknown, refuse: Refuse): Readonly<R
 function isDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1));
-}
-
-/** A key may have been pasted into the wrong field. */
-function hidden(value: unknown): unknown {
-  return typeof value === 'string' ? new UnshownText(value.length) : value;
 }

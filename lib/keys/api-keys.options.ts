@@ -8,7 +8,7 @@ import {
   optional,
   refuseOption,
 } from '../common/options.js';
-import { UnshownText } from '../common/errors.js';
+import { unshown } from '../common/errors.js';
 import { hashApiKey, publicIdOf } from './api-key.js';
 import { checkApiKeySettings, type ApiKeyRecord, type ApiKeySettings } from './api-key-record.js';
 import type { ApiKeyStore } from './api-key-store.js';
@@ -81,7 +81,7 @@ function checkStore(path: string, value: unknown): ApiKeyStore {
 
 function checkMasterKey(path: string, value: unknown): string {
   if (typeof value === 'string' && value !== '' && value.trim() === value) return value;
-  throw refuseOption(path, hidden(value), 'must be a non-empty text without spaces around it');
+  throw refuseOption(path, unshown(value), 'must be a non-empty text without spaces around it');
 }
 
 function configuredKeys(path: string, value: unknown): ReadonlyMap<string, ApiKeyRecord> {
@@ -92,16 +92,12 @@ function configuredKeys(path: string, value: unknown): ReadonlyMap<string, ApiKe
     const at = `${path}[${index}]`;
     const { key, ...settings } = checkObject(at, entry);
     const publicId = typeof key === 'string' ? publicIdOf(key) : undefined;
-    if (publicId === undefined) throw refuseOption(`${at}.key`, hidden(key), 'must be sk- and 13 to 125 letters, digits and _ . -');
+    if (publicId === undefined) throw refuseOption(`${at}.key`, unshown(key), 'must be sk- and 13 to 125 letters, digits and _ . -');
     const checked = checkApiKeySettings(at, settings);
-    if (records.has(publicId)) throw refuseOption(`${at}.key`, hidden(key), 'must be unique');
+    if (records.has(publicId)) throw refuseOption(`${at}.key`, unshown(key), 'must be unique');
     if (checked.alias !== undefined && aliases.has(checked.alias)) throw refuseOption(`${at}.alias`, checked.alias, 'must be unique');
     if (checked.alias !== undefined) aliases.add(checked.alias);
     records.set(publicId, { publicId, hashes: [{ sha256: hashApiKey(key as string) }], ...checked });
   });
   return records;
-}
-
-function hidden(value: unknown): unknown {
-  return typeof value === 'string' ? new UnshownText(value.length) : value;
 }

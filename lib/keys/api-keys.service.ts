@@ -1,9 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
-import { errorMessage, FastLiteLLMError, InvalidArgumentError } from '../common/errors.js';
+import { errorMessage, FastLiteLLMError, InvalidArgumentError, unshown } from '../common/errors.js';
 import { ApiKeyError, type ApiKeyRefusal } from '../common/http-errors.js';
 import type { LogSink } from '../common/log-sink.js';
+import { makeRoom } from '../common/make-room.js';
 import { samplesOf } from '../common/metric-samples.js';
 import { refuseArgument } from '../common/options.js';
 import type { RequestResponse } from '../http/guard/guarded-request.js';
@@ -136,13 +137,13 @@ export class ApiKeyService implements Capability {
   async create(settings: ApiKeySettings = {}, key: string = newApiKey()): Promise<NewApiKey> {
     const checked = this.checkSettings(settings);
     const publicId = publicIdOf(key);
-    if (publicId === undefined) throw new InvalidArgumentError('key', undefined, 'must be sk- and 13 to 125 letters, digits and _ . -');
-    if (this.isMaster(hashBytes(key))) throw new InvalidArgumentError('key', undefined, 'must be another key than the master key');
+    if (publicId === undefined) throw new InvalidArgumentError('key', unshown(key), 'must be sk- and 13 to 125 letters, digits and _ . -');
+    if (this.isMaster(hashBytes(key))) throw new InvalidArgumentError('key', unshown(key), 'must be another key than the master key');
     await this.checkAlias(checked.alias, publicId);
     const now = this.nowText();
     const record = { publicId, hashes: [{ sha256: hashApiKey(key) }], revision: 1, createdAt: now, updatedAt: now, ...checked };
     const isFree = !this.configured.has(publicId) && (await this.writableStore().put(record));
-    if (!isFree) throw new InvalidArgumentError('key', undefined, 'must be a key that there is not yet');
+    if (!isFree) throw new InvalidArgumentError('key', unshown(key), 'must be a key that there is not yet');
     this.cache.changed(publicId);
     this.spending.begin(record);
     return { key, record };
@@ -329,7 +330,7 @@ export class ApiKeyService implements Capability {
     const { lastUses } = this;
     // Deleted first, so that the key becomes the last one.
     lastUses.delete(record.publicId);
-    if (lastUses.size >= MOST_LAST_USES) for (const oldest of lastUses.keys()) if (lastUses.delete(oldest)) break;
+    makeRoom(lastUses, MOST_LAST_USES);
     lastUses.set(record.publicId, { record, usedMs: this.wall() });
   }
 

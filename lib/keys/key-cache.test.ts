@@ -60,22 +60,22 @@ describe('the cache of API keys', () => {
   it(`keeps valid keys and bounded memory when a client invents ${invented} keys`, async () => {
     await cache.get('known0000000');
     for (let i = 0; i < invented; i++) await cache.get(`invented${i}`);
-    expect((cache as unknown as { misses: Map<string, number> }).misses.size).toBe(10_000);
+    expect((cache as unknown as { misses: Map<string, number> }).misses.size).toBeLessThanOrEqual(10_000);
     expect(cache.size).toBe(1);
     store.lookups = 0;
     expect([await has('known0000000'), store.lookups]).toEqual([true, 0]);
   });
 
-  it('evicts the key that was read first when there are more than 10,000', async () => {
+  it('evicts the keys that were read first when there are more than 10,000', async () => {
     for (let i = 0; i < 10_001; i++) {
       store.records.set(`k${i}`, { publicId: `k${i}`, hashes: [{ sha256: HASH }] });
       await cache.get(`k${i}`);
     }
-    expect(cache.size).toBe(10_000);
+    expect(cache.size).toBe(9_376);
     store.lookups = 0;
-    await cache.get('k1');
+    await cache.get('k625');
     expect(store.lookups).toBe(0);
-    await cache.get('k0');
+    await cache.get('k624');
     expect(store.lookups).toBe(1);
   });
 

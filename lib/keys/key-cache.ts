@@ -1,4 +1,5 @@
 import { steadyNow } from '../common/clock.js';
+import { makeRoom } from '../common/make-room.js';
 import type { ApiKeyRecord } from './api-key-record.js';
 import { KnownKey } from './known-key.js';
 
@@ -103,8 +104,13 @@ export class KeyCache {
     const nowMs = this.now();
     this.keys.delete(publicId);
     this.misses.delete(publicId);
-    if (key === undefined) bounded(this.misses, MOST_MISSES).set(publicId, nowMs + MISS_MS);
-    else bounded(this.keys, MOST_KEYS).set(publicId, { key, loadedMs: nowMs, freshUntilMs: nowMs + HIT_MS });
+    if (key === undefined) {
+      makeRoom(this.misses, MOST_MISSES);
+      this.misses.set(publicId, nowMs + MISS_MS);
+    } else {
+      makeRoom(this.keys, MOST_KEYS);
+      this.keys.set(publicId, { key, loadedMs: nowMs, freshUntilMs: nowMs + HIT_MS });
+    }
   }
 
   private staleOr(error: unknown, cached: CachedKey | undefined): KnownKey {
@@ -115,10 +121,4 @@ export class KeyCache {
     cached.freshUntilMs = nowMs + RETRY_MS;
     return cached.key;
   }
-}
-
-/** Makes room for one more entry. */
-function bounded<V>(table: Map<string, V>, most: number): Map<string, V> {
-  if (table.size >= most) for (const oldest of table.keys()) return (table.delete(oldest), table);
-  return table;
 }

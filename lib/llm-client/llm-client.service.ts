@@ -130,12 +130,13 @@ export class LlmClient implements Capability {
     reporter.learnPrompt = (body, promptTokens) => tokenCounter.learnPrompt(body, promptTokens);
     const retryBudget = new RetryBudget(options.retryRatio, options.retriesPerSecond, now());
     const maxOutputOf = (model: string): number | null => tokenCounter.getModelLimits(model).maxOutputTokens;
+    const longestAnswerOf = (model: string): number | null => maxOutputOf(model) ?? tokenCounter.getModelLimits(model).contextWindow;
     const waiting = options.queue && {
       queue: new CallQueue(options.queue, { now, component: 'llm_client', recorder }),
       options: options.queue,
       now,
     };
-    this.client = { router, options, reporter, retryBudget, now, random, maxOutputOf, waiting };
+    this.client = { router, options, reporter, retryBudget, now, random, maxOutputOf, longestAnswerOf, waiting };
     if (waiting !== undefined) {
       reporter.queue = waiting.queue;
       router.whenFreed(() => waiting.queue.wake());

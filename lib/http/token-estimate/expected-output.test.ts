@@ -24,8 +24,9 @@ describe('the expected output of a model', () => {
     learn('b', 'm', 2);
     learn('a', 'n', 3);
     expect([outputs.expected('a', 'm'), outputs.expected('b', 'm'), outputs.expected('a', 'n')]).toEqual([1, 2, 3]);
+    for (let i = 0; i < 9_997; i++) outputs.learn(`key ${i}`, 'm', 1);
     learn('a', 'm', 1);
-    for (let i = 0; i < 9_999; i++) outputs.learn(`key ${i}`, 'm', 1);
+    outputs.learn('one more', 'm', 1);
     expect([outputs.expected('a', 'm'), outputs.expected('b', 'm')]).toEqual([1, undefined]);
   });
 });

@@ -1,3 +1,5 @@
+import { makeRoom } from '../../common/make-room.js';
+
 /** Pairs of key and model that are remembered; the least recently used are forgotten. */
 const MOST_PAIRS = 10_000;
 /** Answers that are remembered of a pair. */
@@ -21,7 +23,7 @@ export class ExpectedOutputs {
     const pair = `${model} ${key}`;
     let seen = this.seen.get(pair);
     if (seen === undefined) {
-      if (this.seen.size >= MOST_PAIRS) this.seen.delete(this.seen.keys().next().value as string);
+      makeRoom(this.seen, MOST_PAIRS);
       seen = { tokens: new Float64Array(SAMPLES), count: 0 };
     } else this.seen.delete(pair);
     this.seen.set(pair, seen);

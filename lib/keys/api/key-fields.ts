@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../../common/errors.js';
+import { InvalidArgumentError, unshown } from '../../common/errors.js';
 import { checkKnownKeys, checkObject, refuseArgument } from '../../common/options.js';
 import type { RateLimits } from '../../rate-limit/limits.js';
 import { isPublicId, publicIdOf } from '../api-key.js';
@@ -218,7 +218,7 @@ export function namedKey(name: string, value: unknown): string {
   if (typeof value === 'string' && SHA256.test(value)) return value.slice(0, PUBLIC_ID_LENGTH);
   const publicId = publicIdOf(String(value));
   if (publicId !== undefined) return publicId;
-  throw new InvalidArgumentError(name, undefined, 'must be a key or its public id');
+  throw new InvalidArgumentError(name, unshown(value), 'must be a key or its public id');
 }
 
 /** LiteLLM's fields of a record; no secret and no hash is among them. */

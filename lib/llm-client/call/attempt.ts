@@ -9,6 +9,7 @@ import { upstreamModel } from '../providers/resolution.js';
 import type { Call, CallTarget } from './call.js';
 import type { Selection } from './call-router.js';
 import { AttemptTimer, type Abortable, type AttemptTimes, type AwaitedPart } from './cancellation.js';
+import { modelOutput, type MaxOutputOf } from './model-output.js';
 import { judge, type Failure, type JudgedAttempt } from './failure.js';
 
 /** One request to a provider: by the connection pool, or by a function of the caller. */
@@ -47,6 +48,13 @@ export interface AttemptReporter {
   streamBroke(attempt: Attempt, failure: Failure): void;
 }
 
+/** What attempts have of their client. */
+export interface AttemptContext {
+  readonly reporter: AttemptReporter;
+  /** Tokens that no answer of a model exceeds. */
+  readonly longestAnswerOf: MaxOutputOf;
+}
+
 /** One try at one deployment, up to the end of its answer. */
 export class Attempt implements JudgedAttempt {
   readonly startedAtMs = performance.now();
@@ -72,6 +80,8 @@ export class Attempt implements JudgedAttempt {
   private answeredAtMs: number | undefined = undefined;
   private arrivedAtMs: number | undefined = undefined;
   private isOver = false;
+  private readonly reporter: AttemptReporter;
+  private readonly longestAnswerOf: MaxOutputOf;
   private exchange: Exchange | undefined = undefined;
   private timer: AttemptTimer | undefined = undefined;
 
@@ -79,8 +89,10 @@ export class Attempt implements JudgedAttempt {
     readonly call: Call,
     readonly selection: Selection,
     readonly target: CallTarget,
-    private readonly reporter: AttemptReporter,
+    { reporter, longestAnswerOf }: AttemptContext,
   ) {
+    this.reporter = reporter;
+    this.longestAnswerOf = longestAnswerOf;
     const { deployment, model } = selection;
     this.number = ++call.attempts;
     this.model = upstreamModel(model, deployment.params.custom_llm_provider);
@@ -170,9 +182,11 @@ export class Attempt implements JudgedAttempt {
     return this.estimate(exchange.receivedTokens);
   }
 
-  /** Usage where the provider reports none. */
-  estimate(completionTokens: number): AnswerUsage {
-    const { promptTokens = 0 } = this;
+  /** Usage where the provider reports none: an answer of many bytes holds more than its text. */
+  estimate(receivedTokens: number): AnswerUsage {
+    const { promptTokens = 0, call, selection } = this;
+    const { choices = 1 } = call.description;
+    const completionTokens = Math.min(receivedTokens, (modelOutput(selection, this.longestAnswerOf) ?? Infinity) * choices);
     return { promptTokens, completionTokens, totalTokens: promptTokens + completionTokens };
   }
 

@@ -4,6 +4,7 @@ import { askedOutput } from '../../http/token-estimate/asked-output.js';
 import { affordableOutput, outputCap, worstNanoUsd, type CostOf } from '../../http/token-estimate/worst-cost.js';
 import type { RequestContext } from '../../http/request-context.js';
 import type { Selection } from './call-router.js';
+import { modelOutput, type MaxOutputOf } from './model-output.js';
 
 /** Operations whose answers are not priced by output tokens. */
 const WITHOUT_OUTPUT = new Set(['embeddings', 'moderations', 'rerank', 'files', 'batches']);
@@ -42,7 +43,7 @@ export class CallBudget {
    * where the budgets allow that (`clampOutput`).
    * @throws BudgetExceededError; UnsupportedRequestError for a model without a price.
    */
-  async cover(attempt: PricedAttempt, maxOutputOf: (model: string) => number | null): Promise<void> {
+  async cover(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): Promise<void> {
     const { request } = attempt.call;
     const priced = pricedOf(attempt, maxOutputOf);
     let nano = priced.costOf(priced.output) ?? request?.unpricedNanoUsd;
@@ -67,7 +68,7 @@ export class CallBudget {
    * Holds the same before the attempt begins. Returns the denial of a budget that calls in flight
    * hold; any other is left to `cover`.
    */
-  async heldFor(attempt: PricedAttempt, maxOutputOf: (model: string) => number | null): Promise<BudgetExceededError | undefined> {
+  async heldFor(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): Promise<BudgetExceededError | undefined> {
     try {
       await this.cover(attempt, maxOutputOf);
     } catch (error) {
@@ -102,17 +103,13 @@ interface PricedOutput {
   outputFor(nanoUsd: number): number | undefined;
 }
 
-function pricedOf(
-  { call, selection, promptTokens = 0, target }: PricedAttempt,
-  maxOutputOf: (model: string) => number | null,
-): PricedOutput {
+function pricedOf({ call, selection, promptTokens = 0, target }: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutput {
   const { deployment, model, group } = selection;
   const { operation, maxTokens } = call.description;
   const [changed, defaults] = [askedOutput(target.overrides ?? {}), askedOutput(deployment.params)];
   const choices = Math.max(call.description.choices ?? 1, changed.choices, defaults.choices);
   const asked = changed.tokens || maxTokens || defaults.tokens || undefined;
-  const { max_output_tokens: stated } = deployment.info;
-  const most = typeof stated === 'number' ? stated : maxOutputOf(model);
+  const most = modelOutput(selection, maxOutputOf);
   const price: CostOf = (input, out, details) => deployment.costUsd(input, out, model, details);
   const cap = WITHOUT_OUTPUT.has(operation) ? 0 : outputCap(asked, most, choices);
   return {

@@ -16,6 +16,7 @@ export interface ClientContext extends CallSettings {
   readonly random: () => number;
   /** Most tokens that a model answers with; `null`: unknown. */
   readonly maxOutputOf: (model: string) => number | null;
+  readonly longestAnswerOf: (model: string) => number | null;
   /** Where calls wait for deployments; `undefined`: they do not. */
   readonly waiting: WaitingSettings | undefined;
 }
@@ -84,7 +85,7 @@ export class CallPipeline<R> {
           if (tiers.isUntried) return last;
           break;
         }
-        const attempt = new Attempt(call, selection, target, client.reporter);
+        const attempt = new Attempt(call, selection, target, client);
         client.reporter.attemptStarted(attempt);
         try {
           if (call.budget !== undefined) await call.budget.cover(attempt, client.maxOutputOf);

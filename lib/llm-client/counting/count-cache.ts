@@ -1,3 +1,5 @@
+import { makeRoom } from '../../common/make-room.js';
+
 /** Tokens by the key of their request: a bounded number of them, for a bounded time. */
 export class CountCache {
   private readonly counts = new Map<string, { readonly tokens: number; readonly untilMs: number }>();
@@ -20,7 +22,7 @@ export class CountCache {
   set(key: string, tokens: number, nowMs: number): void {
     if (this.ttlMs === 0) return;
     this.counts.delete(key);
+    makeRoom(this.counts, this.maxCounts);
     this.counts.set(key, { tokens, untilMs: nowMs + this.ttlMs });
-    if (this.counts.size > this.maxCounts) this.counts.delete(this.counts.keys().next().value as string);
   }
 }

@@ -1,4 +1,4 @@
-import { InvalidArgumentError, UnshownText } from '../../common/errors.js';
+import { InvalidArgumentError, unshown } from '../../common/errors.js';
 import { checkObject, joinPath, refuseOption, type Refuse } from '../../common/options.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 
@@ -53,10 +53,6 @@ export function shellVariableIn(value: unknown): string | undefined {
  * must not end up in a log.
  */
 export const refuseFileValue: Refuse = (path, value, rule) => refuseOption(path, unshown(value), rule);
-
-function unshown(value: unknown): unknown {
-  return typeof value === 'string' ? new UnshownText(value.length) : value;
-}
 
 /** Reads a number of at least 0, which may be text: from the environment, or quoted in YAML. */
 export function checkAmount(path: string, value: unknown, refuse: Refuse): number {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { makeRoom } from '../../common/make-room.js';
 import type { Deployment } from '../deployments/deployment.js';
 import { QuotaDomain } from './quota-domain.js';
 
@@ -36,8 +37,8 @@ export class QuotaDomains {
     const domain = known ?? new QuotaDomain(() => this.closures++);
     // The newest is last.
     if (known !== undefined) this.domains.delete(name);
+    makeRoom(this.domains, MOST_DOMAINS);
     this.domains.set(name, domain);
-    if (this.domains.size > MOST_DOMAINS) this.domains.delete(this.domains.keys().next().value as string);
     return domain;
   }
 

@@ -3,7 +3,7 @@ import type { Deployment } from '../deployments/deployment.js';
 import type { Route } from './explanation.js';
 import { ModelGroup, type GroupContext } from './model-group.js';
 import type { Placed } from './priority-tier.js';
-import { Wildcard } from './wildcard.js';
+import { LONGEST_NAME, Wildcard } from './wildcard.js';
 
 /** Where requests for a model name go. */
 export interface Destination {
@@ -22,8 +22,6 @@ interface Pattern {
 
 /** Looked-up names that are kept: they come from requests, so there must be a bound. */
 const MOST_KNOWN = 1_000;
-/** Longer names are not matched against patterns, and not kept. */
-const LONGEST_NAME = 512;
 const ANY = '*';
 const NO_CAPTURES: readonly string[] = [];
 
@@ -97,11 +95,9 @@ export class NameResolution {
     if (single !== undefined) return { group: this.groupOfOne(single), name, route: 'id', captures: NO_CAPTURES };
     const exact = this.groups.get(name);
     if (exact !== undefined) return { group: exact, name, route: 'name', captures: NO_CAPTURES };
-    if (name.length <= LONGEST_NAME) {
-      for (const { group, wildcard } of this.patterns) {
-        const captures = wildcard.capturesOf(name);
-        if (captures !== null) return { group, name, route: 'wildcard', captures };
-      }
+    for (const { group, wildcard } of this.patterns) {
+      const captures = wildcard.capturesOf(name);
+      if (captures !== null) return { group, name, route: 'wildcard', captures };
     }
     const model = this.byModel.get(name);
     if (model !== undefined) return { group: model, name, route: 'model', captures: NO_CAPTURES };

@@ -35,6 +35,11 @@ describe('a wildcard', () => {
     );
   });
 
+  test('matches no name that is longer than names of models are', () => {
+    expect(new Wildcard('gpt-*').capturesOf(`gpt-${'4'.repeat(508)}`)).toEqual(['4'.repeat(508)]);
+    expect(new Wildcard('gpt-*').capturesOf(`gpt-${'4'.repeat(509)}`)).toBeNull();
+  });
+
   test('answers at once where a regular expression would not end', () => {
     const pattern = `${'*a'.repeat(40)}*b`;
     const startedMs = performance.now();

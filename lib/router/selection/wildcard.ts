@@ -1,3 +1,6 @@
+/** Longer names match no pattern: they come from requests, and are no names of models. */
+export const LONGEST_NAME = 512;
+
 /**
  * A pattern for model names, in which each `*` stands for any characters, also none. An earlier `*`
  * takes as much as it can, as `(.*)` in LiteLLM does. It is no regular expression, because that
@@ -19,7 +22,8 @@ export class Wildcard {
   /** Returns what each `*` stands for, or `null` where the name does not match. */
   capturesOf(name: string): readonly string[] | null {
     const { first, between, last } = this;
-    if (name.length < first.length + last.length || !name.startsWith(first) || !name.endsWith(last)) return null;
+    if (name.length > LONGEST_NAME || name.length < first.length + last.length || !name.startsWith(first) || !name.endsWith(last))
+      return null;
     const captures: string[] = [];
     // The last occurrence of each part leaves the most to the stars before it.
     let end = name.length - last.length;

@@ -128,6 +128,21 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('a gateway with API keys o
     expect((await money())[0]).toBeGreaterThan(0.16);
   });
 
+  it('estimates an answer without usage at no more than its model can write, whatever its bytes', async () => {
+    const { record, key } = await keys.create({ limits: { usdPerDay: 1_000 } });
+    // 4 MB look like a million tokens: log probabilities, pictures and lies are as long.
+    const filler = { choices: [{ index: 0, message: { role: 'assistant', content: 'Hi' }, logprobs: 'x'.repeat(4_000_000) }] };
+    for (const body of [filler, JSON.stringify(filler).slice(1)]) {
+      provider.use({ body });
+      await gateway.post('/v1/chat/completions', { model: 'gpt-4o', messages, n: 2 }, { authorization: `Bearer ${key}` });
+    }
+    provider.use('Hello.');
+    const { spentUsd } = (await keys.spendingOf(record))!;
+    expect(spentUsd).toBeGreaterThan(0);
+    // Seven attempts with the retries and the fallback, each of two choices of gpt-4o's 128,000 tokens at most.
+    expect(spentUsd).toBeLessThanOrEqual(7 * 2 * 128_000 * 0.00001 + 0.001);
+  });
+
   it('refuses compressed bodies before anything inflates them', async () => {
     const { key } = await keys.create();
     const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', 'content-encoding': 'gzip' };

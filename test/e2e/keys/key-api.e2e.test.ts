@@ -63,6 +63,14 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])("LiteLLM's key API on %s",
     blocked: false,
   };
 
+  it('says that a key has the wrong form without showing it', async () => {
+    const answers = [await post('/key/generate', { key: 'sk-short' }), await post('/key/block', { key: 'sk-short' })];
+    for (const answer of answers) {
+      expect(errorOf(answer)).toMatchObject({ status: 400, param: 'key' });
+      expect(errorOf(answer)).toHaveProperty('message', expect.stringMatching(/^key: must be .*, got a string of 8 characters$/));
+    }
+  });
+
   it('makes a key with the fields of LiteLLM, and shows its secret this once', async () => {
     const answer = await post('/key/generate', { ...FULL, duration: '24h' });
     expect([answer.status, answer.headers['cache-control']]).toEqual([200, 'no-store']);

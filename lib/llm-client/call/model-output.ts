@@ -1,0 +1,10 @@
+import type { Selection } from './call-router.js';
+
+/** Output tokens that a model can write; `null` where that is not known. */
+export type MaxOutputOf = (model: string) => number | null;
+
+/** That of the model that a selection calls: `max_output_tokens` of the deployment, else the model's. */
+export function modelOutput({ deployment, model }: Selection, maxOutputOf: MaxOutputOf): number | null {
+  const { max_output_tokens: stated } = deployment.info;
+  return typeof stated === 'number' ? stated : maxOutputOf(model);
+}

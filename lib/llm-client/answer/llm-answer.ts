@@ -41,6 +41,8 @@ export interface AnswerTarget {
   /** Headers that are set already. */
   getHeaders?(): Readonly<Record<string, number | string | string[] | undefined>>;
   headers?: unknown;
+  /** Fastify's: sets the status, which Nest has set to 201 for a POST. */
+  code?(status: number): unknown;
   /** Fastify's: sets a header. */
   header?(name: string, value: string): unknown;
   /** Fastify's: sends the body. */
@@ -138,6 +140,7 @@ export class LlmAnswer<Json = Record<string, unknown>> {
     if (typeof target.headers === 'function') {
       setFacts(this.call, (name, value) => target.header?.(name, value));
       target.header?.('content-type', this.contentType);
+      target.code?.(200);
       target.send?.(this.bytes);
     } else {
       const headers = factHeaders(this.call);

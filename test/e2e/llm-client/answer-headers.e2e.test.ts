@@ -1,4 +1,4 @@
-import { Body, Controller, HttpCode, Module, Post, Req, Res, type INestApplication } from '@nestjs/common';
+import { Body, Controller, Module, Post, Req, Res, type INestApplication } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { FastLiteLLMModule, LlmClient, RetryAfterFilter, type AnswerTarget, type ModelRequest } from 'nestjs-fast-litellm';
 import type { OutgoingHttpHeaders } from 'node:http';
@@ -31,14 +31,12 @@ class GatewayController {
   constructor(private readonly client: LlmClient) {}
 
   @Post('chat/completions')
-  @HttpCode(200)
   async chat(@Body() body: ModelRequest, @Req() request: object, @Res() response: AnswerTarget): Promise<void> {
     const answer = await this.client.chat(body, { request, response: response as never });
     await answer.sendTo(response);
   }
 
   @Post('embeddings')
-  @HttpCode(200)
   async embeddings(@Body() body: ModelRequest, @Req() request: object, @Res() response: AnswerTarget): Promise<void> {
     await (await this.client.embeddings(body, { request })).sendTo(response);
   }

@@ -21,7 +21,9 @@ export function nanoUsd(usd: number): number {
 
 /** A sum that stays an exact integer: counters stop at 2^53 - 1, nine million USD. */
 export function addNanoUsd(sum: number, nano: number): number {
-  return Math.min(Math.max(sum + nano, 0), Number.MAX_SAFE_INTEGER);
+  const exact = sum + nano;
+  if (exact < 0) return 0;
+  return exact > Number.MAX_SAFE_INTEGER ? Number.MAX_SAFE_INTEGER : exact;
 }
 
 export function usdOf(nano: number): number {

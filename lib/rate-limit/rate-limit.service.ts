@@ -141,7 +141,8 @@ export class RateLimiterService implements Capability {
     readonly recorder?: CallRecorder,
   ) {
     const { sharedAs, maxKeys, budgets } = options;
-    this.memory = new MemoryRateLimitStore(choice, { now, name: sharedAs, maxKeys, snapshotFile: budgets.snapshotFile }, recorder);
+    const { alertAt, snapshotFile } = budgets;
+    this.memory = new MemoryRateLimitStore(choice, { now, name: sharedAs, maxKeys, alertAt, snapshotFile }, recorder);
     const { store = this.memory } = options;
     this.store = typeof store === 'function' ? store(this.memory) : store;
     this.budgetCounts = new BudgetCounts(budgets);

@@ -72,7 +72,10 @@ export interface TakenRateLimit {
   readonly outage?: RateLimitDecision['outage'];
 }
 
-/** What a settlement added to budgets; nothing where no money was held. */
+/**
+ * What a settlement added to budgets; nothing where no money was held. A store may leave out
+ * budgets that have crossed no mark of `rateLimit.budgets.alertAt`.
+ */
 export type Settled = readonly BudgetSpending[] | void;
 
 /** The store could not decide on an extension, and denies it by its configuration. */

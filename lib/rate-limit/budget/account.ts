@@ -67,6 +67,11 @@ export class BudgetAccount {
     return sum;
   }
 
+  /** The limit with its raise. Pruned before. */
+  limitOf({ nanoUsd }: BudgetLimit): number {
+    return addNanoUsd(nanoUsd, this.raisedNanoUsd);
+  }
+
   /** Whether nothing of it counts any more. Pruned before. */
   get isIdle(): boolean {
     return this.parts.length === 0 && this.raisedNanoUsd === 0;
@@ -85,9 +90,9 @@ export class BudgetAccount {
   }
 
   /** Whether `ask` may not be taken. Pruned before. */
-  denial({ nanoUsd }: BudgetLimit, ask: number, nowMs: number): Denial | undefined {
+  denial(budget: BudgetLimit, ask: number, nowMs: number): Denial | undefined {
     const { spent } = this;
-    const limit = addNanoUsd(nanoUsd, this.raisedNanoUsd);
+    const limit = this.limitOf(budget);
     if (ask > limit) return { reason: 'request_exceeds_budget', waitMs: Infinity };
     if (spent + ask > limit) return { reason: 'budget_exhausted', waitMs: this.waitFor(spent + ask - limit, nowMs) };
     return spent + this.held + ask > limit ? { reason: 'budget_held', waitMs: Infinity } : undefined;
@@ -124,14 +129,14 @@ export class BudgetAccount {
   }
 
   /** @param pending What a decision would hold on top. Pruned before. */
-  standing({ period, window, nanoUsd }: BudgetLimit, nowMs: number, pending = 0): BudgetStanding {
+  standing(budget: BudgetLimit, nowMs: number, pending = 0): BudgetStanding {
     return {
-      period,
-      limitNanoUsd: addNanoUsd(nanoUsd, this.raisedNanoUsd),
+      period: budget.period,
+      limitNanoUsd: this.limitOf(budget),
       spentNanoUsd: this.spent,
       heldNanoUsd: addNanoUsd(this.held, pending),
       totalNanoUsd: this.total,
-      resetsAtMs: this.resetsAt(window, nowMs, pending > 0),
+      resetsAtMs: this.resetsAt(budget.window, nowMs, pending > 0),
     };
   }
 

@@ -8,7 +8,11 @@ export interface TightestBudget {
 
 /** The budget with the least left. @param standings One at least. */
 export function tightestBudget(standings: readonly BudgetStanding[]): TightestBudget {
-  const left = (standing: BudgetStanding): number => Math.max(0, standing.limitNanoUsd - standing.spentNanoUsd - standing.heldNanoUsd);
-  const standing = standings.reduce((least, each) => (left(each) < left(least) ? each : least));
-  return { standing, leftNanoUsd: left(standing) };
+  let tightest = standings[0];
+  for (let i = 1; i < standings.length; i++) if (leftIn(standings[i]) < leftIn(tightest)) tightest = standings[i];
+  return { standing: tightest, leftNanoUsd: leftIn(tightest) };
+}
+
+function leftIn({ limitNanoUsd, spentNanoUsd, heldNanoUsd }: BudgetStanding): number {
+  return Math.max(0, limitNanoUsd - spentNanoUsd - heldNanoUsd);
 }

@@ -16,8 +16,13 @@ export interface RateDecisions {
   peek(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision;
 }
 
+/** A decision that was made for this request and is completed in place. */
+type OwnDecision = Omit<RateLimitDecision, 'standings' | 'hold'> & {
+  readonly standings: (RateLimitStanding & { budgets?: readonly BudgetStanding[] })[];
+  hold?: BudgetHold;
+};
+
 const NOTHING: BudgetedAsk = { cost: 0, tokens: 0, nanoUsd: 0 };
-const UNLIMITED: RateLimitStanding = { limit: Infinity, remainingRequests: Infinity, resetMs: 0 };
 
 /**
  * Joins the decision on money with that on requests, tokens and concurrency, all or nothing: both
@@ -33,27 +38,23 @@ export class BudgetDecisions {
 
   check(scopes: readonly RateLimitScope[], ask: BudgetedAsk): RateLimitDecision {
     const nowMs = this.now();
-    const { ledger } = this;
-    const asked = ledger.ask(scopes, ask.nanoUsd);
+    const asked = this.ledger.ask(scopes, ask.nanoUsd);
     const decision = this.decide('check', asked, ask, nowMs);
-    if (!decision.allowed || decision.outage !== undefined) return decisionOf(decision, this.standings(scopes, decision, nowMs, 0));
-    ledger.hold(asked, nowMs);
-    const budgets = ledger.standingsOf(asked, nowMs);
-    let next = 0;
-    const standings = decision.standings.map((standing, index) => {
-      const count = scopes[index].limit.budgets?.length ?? 0;
-      return count === 0 ? standing : standingWith(standing, budgets.slice(next, (next += count)));
-    });
-    return decisionOf(decision, standings, asked);
+    if (decision.allowed && decision.outage === undefined) {
+      this.ledger.hold(asked, nowMs);
+      decision.hold = asked;
+    }
+    return this.withStandings(decision, asked, nowMs, 0);
   }
 
   peek(scopes: readonly RateLimitScope[], ask: BudgetedAsk): RateLimitDecision {
     const nowMs = this.now();
-    const decision = this.decide('peek', this.ledger.ask(scopes, ask.nanoUsd), ask, nowMs);
-    return decisionOf(decision, this.standings(scopes, decision, nowMs, decision.allowed ? ask.nanoUsd : 0));
+    const asked = this.ledger.ask(scopes, ask.nanoUsd);
+    const decision = this.decide('peek', asked, ask, nowMs);
+    return this.withStandings(decision, asked, nowMs, decision.allowed ? ask.nanoUsd : 0);
   }
 
-  private decide(how: 'check' | 'peek', asked: BudgetHold, ask: BudgetedAsk, nowMs: number): RateLimitDecision {
+  private decide(how: 'check' | 'peek', asked: BudgetHold, ask: BudgetedAsk, nowMs: number): OwnDecision {
     const { scopes } = asked;
     const denial = this.ledger.denial(asked, nowMs);
     if (denial === undefined) return this.onRates(how, scopes, ask, nowMs);
@@ -65,56 +66,44 @@ export class BudgetDecisions {
   }
 
   /** The decision on the scopes that limit anything besides money, for the places of all scopes. */
-  private onRates(
-    how: 'check' | 'peek',
-    scopes: readonly RateLimitScope[],
-    { cost, tokens }: BudgetedAsk,
-    nowMs: number,
-  ): RateLimitDecision {
-    if (scopes.every(({ limit }) => countsRates(limit))) return this.rates[how](scopes, cost, tokens);
+  private onRates(how: 'check' | 'peek', scopes: readonly RateLimitScope[], { cost, tokens }: BudgetedAsk, nowMs: number): OwnDecision {
+    if (scopes.every(({ limit }) => countsRates(limit))) return this.decideRates(how, scopes, { cost, tokens });
     const places = scopes.flatMap(({ limit }, index) => (countsRates(limit) ? [index] : []));
-    const allowed = { allowed: true, scope: 0, retryAfterMs: 0, standings: scopes.map(() => UNLIMITED), atMs: nowMs };
+    const allowed = { allowed: true, scope: 0, retryAfterMs: 0, standings: scopes.map(unlimited), atMs: nowMs };
     if (places.length === 0) return allowed;
-    const decision = this.rates[how](
-      places.map((place) => scopes[place]),
-      cost,
-      tokens,
-    );
+    const limited = places.map((place) => scopes[place]);
+    const decision = this.decideRates(how, limited, { cost, tokens });
     if (decision.standings.length === 0) return decision;
     const standings = [...allowed.standings];
     places.forEach((place, index) => (standings[place] = decision.standings[index]));
     return { ...decision, scope: places[decision.scope], standings };
   }
 
-  private standings(
+  private decideRates(
+    how: 'check' | 'peek',
     scopes: readonly RateLimitScope[],
-    { standings }: RateLimitDecision,
-    nowMs: number,
-    pending: number,
-  ): RateLimitStanding[] {
-    return standings.map((standing, index) => {
-      const budgets = this.ledger.standings(scopes[index], nowMs, pending);
-      return budgets === undefined ? standing : standingWith(standing, budgets);
-    });
+    { cost, tokens }: Omit<BudgetedAsk, 'nanoUsd'>,
+  ): OwnDecision {
+    const { rates } = this;
+    return (how === 'check' ? rates.check(scopes, cost, tokens) : rates.peek(scopes, cost, tokens)) as OwnDecision;
+  }
+
+  /** @param pending What the decision would hold on top. */
+  private withStandings(decision: OwnDecision, asked: BudgetHold, nowMs: number, pending: number): RateLimitDecision {
+    let line = 0;
+    for (let i = 0; i < decision.standings.length; i++) {
+      const count = asked.scopes[i].limit.budgets?.length ?? 0;
+      if (count > 0) decision.standings[i].budgets = this.ledger.standingsOf(asked, { line, count, nowMs, pending });
+      line += count;
+    }
+    return decision;
   }
 }
 
-/** The fields by name: a spread takes microseconds. */
-function decisionOf(
-  { allowed, scope, exceeded, retryAfterMs, atMs, lease, budget, outage }: RateLimitDecision,
-  standings: readonly RateLimitStanding[],
-  hold?: BudgetHold,
-): RateLimitDecision {
-  return { allowed, scope, exceeded, retryAfterMs, standings, atMs, lease, hold, budget, outage };
+function unlimited(): RateLimitStanding {
+  return { limit: Infinity, remainingRequests: Infinity, resetMs: 0 };
 }
 
-function standingWith(
-  { limit, remainingRequests, remainingTokens, resetMs, tokensResetMs }: RateLimitStanding,
-  budgets: readonly BudgetStanding[],
-): RateLimitStanding {
-  return { limit, remainingRequests, remainingTokens, resetMs, tokensResetMs, budgets };
-}
-
-function denied({ reason, standing, scope, waitMs }: LedgerDenial, left: RateLimitDecision): RateLimitDecision {
+function denied({ reason, standing, scope, waitMs }: LedgerDenial, left: OwnDecision): OwnDecision {
   return { ...left, allowed: false, scope, exceeded: 'usd', retryAfterMs: waitMs, budget: { reason, standing } };
 }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { addNanoUsd } from '../../common/nano-usd.js';
 import { BudgetAccount, type BudgetPart, type BudgetSpending, type BudgetStanding, type Denial } from '../budget/account.js';
+import { crosses } from '../budget/alert-marks.js';
 import type { BudgetLimit } from '../budget/budget-limits.js';
 import type { RateLimit } from '../limits.js';
-import { join, leave, membersOf, RingHead, type Linked } from './ring.js';
+import { isMember, join, leave, membersOf, RingHead, type Linked } from './ring.js';
 import { MOST_SHOWN_HOLDS, type BudgetDenial, type Extension, type HeldMoney, type RateLimitScope } from '../store.js';
 
 /** Accounts that a new one makes the ledger look at, so that idle ones go. */
@@ -68,6 +69,15 @@ export class BudgetHold {
   ) {}
 }
 
+/** Which lines of a decision to describe. */
+export interface AskedStandings {
+  readonly line: number;
+  readonly count: number;
+  readonly nowMs: number;
+  /** What the decision would hold on top. */
+  readonly pending: number;
+}
+
 /** A denied request: the scope whose budget denies, and why. */
 export interface LedgerDenial extends BudgetDenial {
   readonly scope: number;
@@ -91,19 +101,27 @@ export class BudgetLedger {
   private readonly byUse: Linked = new RingHead();
   private latestMs = 0;
 
-  constructor(private readonly maxAccounts: number) {}
+  /** @param alertAt Shares of a budget whose crossing a settlement tells. */
+  constructor(
+    private readonly maxAccounts: number,
+    private readonly alertAt: readonly number[],
+  ) {}
 
   /** What a request asks of the budgets of its scopes. */
   ask(scopes: readonly RateLimitScope[], nanoUsd: number): BudgetHold {
-    const lines: BudgetLine[] = [];
-    for (const scope of scopes) {
+    let count = 0;
+    for (let i = 0; i < scopes.length; i++) count += scopes[i].limit.budgets?.length ?? 0;
+    const lines = new Array<BudgetLine>(count);
+    let next = 0;
+    for (let i = 0; next < count; i++) {
+      const scope = scopes[i];
       const { budgets } = scope.limit;
       if (budgets === undefined) continue;
       const books = this.booksOf(scope.limit);
       const key = shortKey(scope.key);
-      for (let i = 0; i < budgets.length; i++) {
-        const account = books[i].accounts.get(key) ?? NEVER_USED;
-        lines.push(new BudgetLine(scope, budgets[i], books[i], key, account));
+      for (let j = 0; j < budgets.length; j++) {
+        const account = books[j].accounts.get(key) ?? NEVER_USED;
+        lines[next++] = new BudgetLine(scope, budgets[j], books[j], key, account);
       }
     }
     return new BudgetHold(scopes, lines, nanoUsd);
@@ -127,7 +145,9 @@ export class BudgetLedger {
   hold(asked: BudgetHold, nowMs: number): void {
     asked.atMs = this.at(nowMs);
     for (const line of asked.lines) {
-      line.account = this.used(line.book, line.key);
+      // A key that is named twice is opened by its first line, and an account may have been evicted for another.
+      if (isMember(line.account)) this.touch(line.account);
+      else line.account = this.used(line.book, line.key);
       line.part = line.account.part(line.budget, asked.atMs);
       line.part.held = addNanoUsd(line.part.held, asked.nanoUsd);
     }
@@ -158,23 +178,31 @@ export class BudgetLedger {
     return undefined;
   }
 
-  /** Replaces a hold by what was spent, in the window of the hold; later calls correct it. */
+  /**
+   * Replaces a hold by what was spent, in the window of the hold; later calls correct it. Returns
+   * the budgets that have crossed a mark.
+   */
   settle(hold: BudgetHold, nanoUsd: number, nowMs: number): readonly BudgetSpending[] {
     const atMs = this.at(nowMs);
     const { charged } = hold;
-    const [returned, more] = charged === undefined ? [hold.nanoUsd, nanoUsd] : [0, nanoUsd - charged];
+    const returned = charged === undefined ? hold.nanoUsd : 0;
+    const more = nanoUsd - (charged ?? 0);
     this.overshootNanoUsd = addNanoUsd(this.overshootNanoUsd, overshoot(hold, nanoUsd) - overshoot(hold, charged ?? 0));
     hold.charged = nanoUsd;
     this.isDirty = true;
-    return hold.lines.map((line) => {
+    const told: BudgetSpending[] = [];
+    for (const line of hold.lines) {
       const { scope, budget, account, part } = line;
       leave(line);
       const beforeNanoUsd = account.prune(atMs).spent;
       part.held = addNanoUsd(part.held, -returned);
       part.spent = addNanoUsd(part.spent, more);
       account.total = addNanoUsd(account.total, more);
-      return { limitName: scope.limit.name, key: scope.key, beforeNanoUsd, standing: account.standing(budget, atMs) };
-    });
+      const step = { beforeNanoUsd, spentNanoUsd: account.spent, limitNanoUsd: account.limitOf(budget) };
+      if (this.alertAt.some((mark) => crosses(mark, step)))
+        told.push({ limitName: scope.limit.name, key: scope.key, beforeNanoUsd, standing: account.standing(budget, atMs) });
+    }
+    return told;
   }
 
   /** Replaces what was spent in the window of one budget. */
@@ -214,10 +242,15 @@ export class BudgetLedger {
     return limit.budgets.map((budget, i) => (books[i].accounts.get(short)?.prune(atMs) ?? NEVER_USED).standing(budget, atMs, pending));
   }
 
-  /** How the budgets stand that a hold was taken from: those of the first scope, of the next … */
-  standingsOf({ lines }: BudgetHold, nowMs: number): readonly BudgetStanding[] {
+  /** How the budgets of some lines of a decision stand, after `denial` or `hold` at the same moment. */
+  standingsOf({ lines }: BudgetHold, { line, count, nowMs, pending }: AskedStandings): readonly BudgetStanding[] {
     const atMs = this.at(nowMs);
-    return lines.map(({ budget, account }) => account.standing(budget, atMs));
+    const standings = new Array<BudgetStanding>(count);
+    for (let i = 0; i < count; i++) {
+      const { account, budget } = lines[line + i];
+      standings[i] = account.standing(budget, atMs, pending);
+    }
+    return standings;
   }
 
   reset({ limit, key }: RateLimitScope): void {
@@ -300,12 +333,16 @@ export class BudgetLedger {
   /** The account of a key, opened if it is new, which is now the one that was used last. */
   private used(book: Book, key: string): LedgerAccount {
     let account = book.accounts.get(key);
-    if (account !== undefined) leave(account);
-    else {
+    if (account === undefined) {
       this.makeRoom();
       book.accounts.set(key, (account = new LedgerAccount(book, key)));
       this.size++;
     }
+    return this.touch(account);
+  }
+
+  private touch(account: LedgerAccount): LedgerAccount {
+    leave(account);
     join(this.byUse, account);
     return account;
   }
@@ -324,7 +361,7 @@ export class BudgetLedger {
     let evicted: LedgerAccount | undefined;
     for (const account of eldest) {
       if (account.prune(this.latestMs).isIdle) this.forget(account);
-      else if (account.isEndless) this.used(account.book, account.key);
+      else if (account.isEndless) this.touch(account);
       else evicted ??= account;
     }
     if (this.size < this.maxAccounts) return;

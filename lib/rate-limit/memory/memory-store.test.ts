@@ -131,6 +131,16 @@ describe('requests in flight over keys of both engines', () => {
     expect(keys.map((key) => limiter.peek(key).allowed)).toEqual(keys.map(() => true));
   });
 
+  it('hold money once', async () => {
+    const { limiter } = setUp({ requestsPerMinute: 5, usdPerDay: 1 }, 'canary:50');
+    const keys = Array.from({ length: 20 }, (_, index) => `k${index}`);
+    const held = limiter.reserve(keys, { usd: 0.1 });
+    const holds = (): Promise<number[]> => Promise.all(keys.map(async (key) => (await limiter.getBudgetHolds(key)).count));
+    expect(await holds()).toEqual(keys.map(() => 1));
+    limiter.settle(held, { usd: 0.05 });
+    expect(await holds()).toEqual(keys.map(() => 0));
+  });
+
   it('end in both engines of a shadow run', () => {
     const { native, limiter } = setUp({ maxConcurrent: 1 }, 'shadow');
     const held = limiter.reserve('k');

@@ -21,7 +21,7 @@ import type {
   TakenRateLimit,
   TokenDenial,
 } from '../store.js';
-import { BudgetDecisions } from './budget-decisions.js';
+import { BudgetDecisions, type RateDecisions } from './budget-decisions.js';
 import { BudgetHold, BudgetLedger } from './budget-ledger.js';
 import { openBudgetSnapshot } from './budget-snapshot.js';
 import { EngineSpace } from './engine-space.js';
@@ -39,6 +39,8 @@ export interface MemoryStoreContext {
   /** Name of a space whose keys all threads share (native engine); `null`: private. */
   readonly name: string | null;
   readonly maxKeys: number;
+  /** Shares of a budget whose crossing a settlement tells. */
+  readonly alertAt: readonly number[];
   /** Where budgets are kept over a restart. */
   readonly snapshotFile?: string;
 }
@@ -68,8 +70,11 @@ export class MemoryRateLimitStore implements RateLimitStore {
   ) {
     this.checks = new EngineSeries(recorder, 'rate_limiting', 'check');
     abandoned.register(this, this.spaces, this);
-    this.ledger = new BudgetLedger(context.maxKeys);
-    const rates = { check: this.checkRates.bind(this), peek: this.peekRates.bind(this) };
+    this.ledger = new BudgetLedger(context.maxKeys, context.alertAt);
+    const rates: RateDecisions = {
+      check: (scopes, cost, tokens) => this.checkRates(scopes, cost, tokens),
+      peek: (scopes, cost, tokens) => this.peekRates(scopes, cost, tokens),
+    };
     this.budgets = new BudgetDecisions(this.ledger, rates, context.now);
     this.snapshot = context.snapshotFile === undefined ? undefined : openBudgetSnapshot(this.ledger, context.snapshotFile);
   }
@@ -208,9 +213,9 @@ export class MemoryRateLimitStore implements RateLimitStore {
     const native = scopes.filter(({ key }) => this.owner(key) === this.choice.native);
     const own = scopes.filter((scope) => !native.includes(scope));
     const foreseen = this.peekAt(own, ask);
-    const decision = foreseen.allowed ? this.check(native, cost, tokens) : foreseen;
+    const decision = foreseen.allowed ? this.checkRates(native, cost, tokens) : foreseen;
     if (decision.outage !== undefined) return decision;
-    if (decision.allowed) this.check(own, cost, tokens);
+    if (decision.allowed) this.checkRates(own, cost, tokens);
     const { standings } = this.peekAt(scopes, { cost: 0, tokens: 0, nowMs: ask.nowMs });
     const scope = decision.allowed ? tightest(standings) : scopes.indexOf((decision === foreseen ? own : native)[decision.scope]);
     return { ...decision, standings, scope };

@@ -1,6 +1,7 @@
 import type { MetricSample } from '../../common/capability.js';
 import { samplesOf } from '../../common/metric-samples.js';
 import { dateOf, usdOf } from '../../common/nano-usd.js';
+import { crosses } from '../budget/alert-marks.js';
 import type { BudgetSpending, BudgetStanding } from '../budget/account.js';
 import type { BudgetAlert, ResolvedBudgetSettings } from '../budget/budget-settings.js';
 
@@ -34,12 +35,10 @@ export class BudgetCounts {
     ];
   }
 
-  /** Spending in a window only grows, so one settlement crosses each mark. */
   private alert({ limitName, key, beforeNanoUsd, standing }: BudgetSpending): void {
     const { limitNanoUsd, spentNanoUsd } = standing;
     for (const mark of this.settings.alertAt) {
-      const atNanoUsd = mark * limitNanoUsd;
-      if (beforeNanoUsd >= atNanoUsd || spentNanoUsd < atNanoUsd) continue;
+      if (!crosses(mark, { beforeNanoUsd, spentNanoUsd, limitNanoUsd })) continue;
       this.alerts.set(mark, (this.alerts.get(mark) ?? 0) + 1);
       this.settings.onAlert?.({ limit: limitName, key, mark, ...shownStanding(standing) });
     }

@@ -4,6 +4,7 @@ import { suggestion } from '../common/nearest-name.js';
 import { VERSION } from '../common/version.js';
 import { CommandError, UsageError, type Command, type CommandIo, type GivenArguments } from './command.js';
 import { commandHelp, PROGRAM, programHelp } from './help.js';
+import { writeLines } from './output/lines.js';
 
 interface CommandEntry {
   /** One line of the list of commands, without a full stop. */
@@ -51,7 +52,7 @@ export async function runCli(args: readonly string[], io: CommandIo): Promise<nu
   }
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (entry === undefined) {
-    io.stderr.write(`${PROGRAM}: unknown command '${name}'${suggestion(name, Object.keys(COMMANDS))}; --help lists the commands\n`);
+    writeLines(io.stderr, [`${PROGRAM}: unknown command '${name}'${suggestion(name, Object.keys(COMMANDS))}; --help lists the commands`]);
     return USAGE;
   }
   return runCommand(name, entry, rest, io);
@@ -67,7 +68,7 @@ async function runCommand(name: string, { summary, load }: CommandEntry, args: s
   } catch (error) {
     const isUsage = error instanceof UsageError;
     if (!isUsage && !(error instanceof CommandError) && !(error instanceof FastLiteLLMError)) throw error;
-    io.stderr.write(`${PROGRAM} ${name}: ${errorMessage(error)}${isUsage ? `; --help shows the options` : ''}\n`);
+    writeLines(io.stderr, [`${PROGRAM} ${name}: ${errorMessage(error)}${isUsage ? `; --help shows the options` : ''}`]);
     return isUsage ? USAGE : FAILURE;
   }
 }

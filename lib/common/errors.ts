@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { visibleText } from './visible-text.js';
 
 /**
  * Base of all errors of this package. `code` is stable, for programs; `message` is for people and
@@ -26,7 +27,7 @@ export class InvalidArgumentError extends FastLiteLLMError {
   readonly rule: string;
 
   constructor(path: string, value: unknown, rule: string, code = 'INVALID_ARGUMENT') {
-    super(code, `${path}: ${rule}, got ${describeValue(value)}`);
+    super(code, `${visibleText(path)}: ${rule}, got ${describeValue(value)}`);
     this.path = path;
     this.rule = rule;
   }
@@ -44,7 +45,7 @@ export class InvalidConfigurationError extends FastLiteLLMError {
   readonly path: string;
 
   constructor(path: string, message: string, options?: ErrorOptions) {
-    super('INVALID_CONFIGURATION', `${path}: ${message}`, options);
+    super('INVALID_CONFIGURATION', `${visibleText(path)}: ${message}`, options);
     this.path = path;
   }
 }

@@ -5,6 +5,7 @@ import type { LogSink } from '../common/log-sink.js';
 import { checkOneOf, checkString, refuseArgument, refuseOption } from '../common/options.js';
 import { measure, SILENT_RECORDER, type CallSeries } from '../common/recorder.js';
 import { steadyNow } from '../common/clock.js';
+import { visibleText } from '../common/visible-text.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { engineHealth } from '../engine/self-test.js';
 import type { Deployment, ModelListEntry } from './deployments/deployment.js';
@@ -376,7 +377,7 @@ export class RouterService implements Capability {
     this.counters.cooldowns++;
     const seconds = Math.ceil((untilMs - this.core.now()) / 1000);
     const cause = misconfigurationIn(failure, id) ?? (status === 0 ? 'connection failed' : `status ${status}`);
-    this.logger.warn(`Router: deployment ${id} (${modelName}) in cooldown for ${seconds} s (${cause})`);
+    this.logger.warn(`Router: deployment ${visibleText(id)} (${visibleText(modelName)}) in cooldown for ${seconds} s (${cause})`);
     this.options.sharedState?.cooled?.(id, untilMs);
   }
 }

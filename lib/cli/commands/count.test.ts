@@ -119,6 +119,21 @@ describe('count', () => {
     expect(image).toMatch(/image\.png: is not a text file$/);
   });
 
+  it('shows names of files and models without the controls in them', async () => {
+    const path = file('\u001b]0;title\u0007\nred.txt', 'Hello');
+    const [counted, missing, request, prices] = [
+      await runCommand(['count', path]),
+      await runCommand(['count', `${path}2`]),
+      await runCommand(['count', '-r'], { input: '{"model":"gpt\\u009b31m\\nred","messages":[]}' }),
+      await runCommand(['count', '--prices', file('names.json', '{"m\\u001b[2J":{"input_cost_per_token":-1}}')], { input: 'x' }),
+    ];
+    expect(counted.out).toContain('\\x1b]0;title\\x07\\x0ared.txt  gpt-4o');
+    expect(missing.err).toContain('\\x07\\x0ared.txt2: cannot be read');
+    expect(request.out).toContain('gpt\\x9b31m\\x0ared');
+    expect(prices.err).toContain('m\\x1b[2J.input_cost_per_token: must be');
+    for (const { out, err } of [counted, missing, request, prices]) expect(out + err).not.toMatch(/[^\n\P{Cc}]/u);
+  });
+
   it.each([
     ['{', 'is not JSON'],
     ['[]', 'is not a request'],

@@ -9,6 +9,7 @@ import { alignedLines } from '../output/table.js';
 import { TextPieces } from '../text-pieces.js';
 import { textOf, textSources, UnreadableError, type TextSource } from '../text-sources.js';
 import { openTokenCounter } from '../token-counting.js';
+import { writeLines } from '../output/lines.js';
 
 const DEFAULT_MODEL = 'gpt-4o';
 /** Some milliseconds of work on the native engine, and memory of some times as much. */
@@ -71,7 +72,7 @@ async function run(given: GivenArguments, io: CommandIo): Promise<number> {
 
 /** @throws CommandError for a configuration that no app would start with */
 function openProviders(configPath: string, { env, stderr }: CommandIo): FastLiteLLM {
-  const warn = (message: string): void => void stderr.write(`${message}\n`);
+  const warn = (message: string): void => writeLines(stderr, message.split('\n'));
   const logger = { log: () => {}, warn, error: warn };
   try {
     return new FastLiteLLM({ router: { configPath }, logger }, { env: { ...env }, logger });
@@ -104,21 +105,21 @@ async function countSources({ options, operands }: GivenArguments, io: CommandIo
       counts.push(...counted);
       for (const { model, reason } of counted.filter((count) => count.reason !== undefined)) {
         bar?.end();
-        io.stderr.write(`${PROGRAM} count: ${each.name}: ${model} is counted locally (${reason})\n`);
+        writeLines(io.stderr, [`${PROGRAM} count: ${each.name}: ${model} is counted locally (${reason})`]);
       }
     } catch (error) {
       if (!(error instanceof UnreadableError) && !(error instanceof InvalidArgumentError)) throw error;
       failures++;
       bar?.end();
-      io.stderr.write(`${PROGRAM} count: ${each.name}: ${error.message}\n`);
+      writeLines(io.stderr, [`${PROGRAM} count: ${each.name}: ${error.message}`]);
     }
   }
   bar?.end();
   if (isGiven(options, 'json')) io.stdout.write(`${JSON.stringify({ counts, totals: totalsOf(counts) }, null, 2)}\n`);
-  else if (counts.length > 0) io.stdout.write(`${tableOf(counts, sources.length).join('\n')}\n`);
+  else if (counts.length > 0) writeLines(io.stdout, tableOf(counts, sources.length));
   const exceeding = counts.filter(({ tokens }) => tokens > limit);
   for (const { source: name, model, tokens } of exceeding)
-    io.stderr.write(`${PROGRAM} count: ${name}: has ${tokens} tokens for ${model}, more than --limit ${limit}\n`);
+    writeLines(io.stderr, [`${PROGRAM} count: ${name}: has ${tokens} tokens for ${model}, more than --limit ${limit}`]);
   return failures > 0 || exceeding.length > 0 ? 1 : 0;
 }
 

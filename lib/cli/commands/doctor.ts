@@ -7,6 +7,7 @@ import { fault, type DoctorFinding } from '../doctor/finding.js';
 import { redisFinding } from '../doctor/redis-findings.js';
 import { isGiven, textOption } from '../given-options.js';
 import { alignedLines } from '../output/table.js';
+import { writeLines } from '../output/lines.js';
 
 /** `npx nestjs-fast-litellm doctor` */
 export const DOCTOR: Command = {
@@ -28,7 +29,7 @@ async function run({ options }: GivenArguments, io: CommandIo): Promise<number> 
   ];
   const hasError = findings.some(({ status }) => status === 'error');
   if (isGiven(options, 'json')) io.stdout.write(`${JSON.stringify({ status: hasError ? 'error' : 'ok', findings }, null, 2)}\n`);
-  else io.stdout.write(`${linesOf(findings).join('\n')}\n`);
+  else writeLines(io.stdout, linesOf(findings));
   return hasError ? 1 : 0;
 }
 

@@ -3,6 +3,7 @@ import { errorMessage } from '../../common/errors.js';
 import { CommandError, type Command, type CommandIo, type GivenArguments } from '../command.js';
 import { isGiven, textOption } from '../given-options.js';
 import { checkPriceFile, isUnchanged, replaceFile, type PriceChanges } from '../price-file-update.js';
+import { writeLines } from '../output/lines.js';
 
 const SOURCES: Readonly<Record<string, string>> = {
   litellm: 'https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json',
@@ -40,7 +41,7 @@ async function run({ options }: GivenArguments, io: CommandIo): Promise<number> 
   if (!isSame && !isDryRun) writeTo(to, text);
   const written = !isSame && !isDryRun;
   if (isGiven(options, 'json')) io.stdout.write(`${JSON.stringify({ file: to, written, ...changes }, null, 2)}\n`);
-  else io.stdout.write(`${linesOf(changes, { to, isSame, isDryRun }).join('\n')}\n`);
+  else writeLines(io.stdout, linesOf(changes, { to, isSame, isDryRun }));
   return isDryRun && !isSame ? 1 : 0;
 }
 

@@ -1,3 +1,4 @@
+import { visibleText } from '../../common/visible-text.js';
 import type { CommandIo } from '../command.js';
 
 const BAR_WIDTH = 24;
@@ -36,7 +37,7 @@ export class ProgressBar {
     this.drawnMs = now;
     this.isDrawn = true;
     // A longer line would wrap, and the next one would be drawn below it.
-    this.out.write(CLEAR_LINE + this.line(name, now - this.startedMs).slice(0, (this.out.columns ?? 80) - 1));
+    this.out.write(CLEAR_LINE + this.line(visibleText(name), now - this.startedMs).slice(0, (this.out.columns ?? 80) - 1));
   }
 
   /** Erases the line: the result follows. */

@@ -1,8 +1,11 @@
+import { visibleText } from '../../common/visible-text.js';
+
 /** How a column is aligned. */
 export type Alignment = 'left' | 'right';
 
 /** Lines with aligned columns, two spaces apart. Columns are aligned to the left by default. */
-export function alignedLines(rows: readonly (readonly string[])[], alignments: readonly Alignment[] = []): string[] {
+export function alignedLines(cells: readonly (readonly string[])[], alignments: readonly Alignment[] = []): string[] {
+  const rows = cells.map((row) => row.map(visibleText));
   const widths: number[] = [];
   for (const row of rows) row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, cell.length)));
   const padded = (cell: string, column: number): string =>

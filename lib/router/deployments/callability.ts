@@ -1,3 +1,5 @@
+import { visibleText } from '../../common/visible-text.js';
+
 /** Why a deployment cannot be called, and how to mend it. */
 export interface Uncallable {
   /** Why the deployment cannot be called. */
@@ -41,7 +43,7 @@ export function findingsMessage(findings: readonly Finding[], deployments: numbe
 /** Returns a message with a bounded number of lines. */
 export function listed(title: string, lines: readonly string[]): string {
   const more = lines.length > MOST_NAMED ? [`and ${lines.length - MOST_NAMED} more`] : [];
-  return [`${title}:`, ...lines.slice(0, MOST_NAMED), ...more].join('\n  ');
+  return [`${title}:`, ...lines.slice(0, MOST_NAMED).map(visibleText), ...more].join('\n  ');
 }
 
 export function isCalledByApp(calledByApp: CalledByApp, provider: string): boolean {

@@ -1,5 +1,5 @@
 import { HttpException } from '@nestjs/common';
-import { FastLiteLLMError, InvalidArgumentError } from '../../common/errors.js';
+import { FastLiteLLMError, InvalidArgumentError, InvalidConfigurationError } from '../../common/errors.js';
 import { LARGEST_USD } from '../../common/nano-usd.js';
 import { checkInteger, checkNumber, checkString, refuseArgument } from '../../common/options.js';
 import type { Principal } from '../../http/principal.js';
@@ -72,11 +72,13 @@ export class KeyApi {
       const given = keys ?? aliases;
       if (!Array.isArray(given) || given.length === 0 || given.length > MOST_DELETED)
         throw new InvalidArgumentError('keys', given, `must be an array of 1 to ${MOST_DELETED} keys, or key_aliases of aliases`);
-      const records: ApiKeyRecord[] = [];
-      for (const [index, entry] of (given as readonly unknown[]).entries())
-        records.push(keys === undefined || keys === null ? await this.byAlias(entry) : await this.named(`keys[${index}]`, entry));
-      for (const { publicId } of records) await this.keys.delete(publicId);
-      return { deleted_keys: records.map(({ publicId }) => publicId) };
+      const publicIds: string[] = [];
+      for (const [index, entry] of (given as readonly unknown[]).entries()) {
+        const byName = keys === undefined || keys === null;
+        publicIds.push(byName ? (await this.byAlias(entry)).publicId : await this.removable(`keys[${index}]`, entry));
+      }
+      for (const publicId of publicIds) await this.keys.delete(publicId);
+      return { deleted_keys: publicIds };
     });
   }
 
@@ -86,7 +88,7 @@ export class KeyApi {
       const { key = principal.keyId } = checkFields(query, ['key']);
       if (key === undefined) throw new InvalidArgumentError('key', undefined, 'must be given: the master key has no record');
       const publicId = namedKey('key', key);
-      const record = principal.isAdmin || publicId === principal.keyId ? await this.keys.find(publicId) : undefined;
+      const record = principal.isAdmin || publicId === principal.keyId ? await this.found(publicId) : undefined;
       return { key: publicId, info: await this.full(existing(record)) };
     });
   }
@@ -153,7 +155,27 @@ export class KeyApi {
   }
 
   private async named(name: string, value: unknown): Promise<ApiKeyRecord> {
-    return existing(await this.keys.find(namedKey(name, value)));
+    return existing(await this.found(namedKey(name, value)));
+  }
+
+  private async found(publicId: string): Promise<ApiKeyRecord | undefined> {
+    try {
+      return await this.keys.find(publicId);
+    } catch (error) {
+      if (!(error instanceof InvalidConfigurationError)) throw error;
+      throw refusal(409, `${error.message}; /key/delete removes it`, 'api_key_unreadable');
+    }
+  }
+
+  /** A record that cannot be read can be removed. */
+  private async removable(name: string, value: unknown): Promise<string> {
+    const publicId = namedKey(name, value);
+    try {
+      return existing(await this.keys.find(publicId)).publicId;
+    } catch (error) {
+      if (error instanceof InvalidConfigurationError) return publicId;
+      throw error;
+    }
   }
 
   private async byAlias(alias: unknown): Promise<ApiKeyRecord> {

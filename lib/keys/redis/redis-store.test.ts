@@ -78,6 +78,28 @@ const record = (publicId: string, more: object = {}) => ({ publicId, hashes: [{ 
     expect(await store.put(record('key000000007', { alias: 'one' }))).toBe(true);
   });
 
+  it.each([
+    ['no JSON', '{'],
+    ['no object', '[1]'],
+    ['a wrong field', JSON.stringify(record('broken000000', { hashes: [], alias: 'two' }))],
+    ['another id', JSON.stringify(record('key000000009'))],
+  ])('keeps the other keys manageable beside a record with %s, tells of it, and removes it', async (_, text) => {
+    const store = byUrl();
+    await store.put(record('key000000001', { alias: 'one' }));
+    await server.ask(async (client) => {
+      await client.hset('fast-litellm:{keys}', 'broken000000', text);
+      await client.hset('fast-litellm:{keys}:aliases', 'two', 'broken000000');
+    });
+    expect((await store.list()).map(({ publicId }) => publicId)).toEqual(['key000000001']);
+    expect(store.fault?.()).toMatch(/^the record of the API key broken000000 in Redis/);
+    await expect(store.findByPublicId('broken000000')).rejects.toThrow('the record of the API key broken000000');
+    expect(await store.put(record('broken000000'))).toBe(false);
+    expect(await store.put(record('key000000002', { alias: 'three' }))).toBe(true);
+    expect(await store.delete('broken000000')).toBe(true);
+    expect(store.fault?.()).toBeUndefined();
+    expect(await store.put(record('key000000003', { alias: 'two' }))).toBe(true);
+  });
+
   it('lists thousands of records', async () => {
     const store = byUrl();
     const ids = Array.from({ length: 3_000 }, (_, i) => `key${String(i).padStart(9, '0')}`);

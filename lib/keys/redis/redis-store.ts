@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { InvalidConfigurationError } from '../../common/errors.js';
+import { errorMessage, InvalidConfigurationError } from '../../common/errors.js';
 import { checkInteger, checkKnownKeys, checkObject, joinPath, optional, refuseOption } from '../../common/options.js';
 import { RedisCircuitBreaker } from '../../common/redis/circuit-breaker.js';
 import {
@@ -56,6 +56,8 @@ const DEFAULT_PREFIX = 'fast-litellm:';
 const DEFAULT_TIMEOUT_MS = 250;
 /** Records in one answer of a scan: Redis serves other clients between two of them. */
 const SCAN_COUNT = 500;
+/** Unreadable records that health remembers. */
+const MOST_UNREADABLE = 100;
 const KNOWN: readonly (keyof RedisApiKeyStoreOptions)[] = ['url', 'client', 'prefix', 'timeoutMs'];
 
 /**
@@ -75,13 +77,16 @@ export function redisApiKeyStore(options: RedisApiKeyStoreOptions): ApiKeyStore 
 class RedisApiKeyStore implements ApiKeyStore {
   readonly kind = 'redis';
   private link: RedisLink | undefined = undefined;
+  /** What was wrong with records at the last look: by public id. */
+  private readonly unreadable = new Map<string, string>();
   private readonly listeners = new Set<Listener>();
 
   constructor(private readonly options: ResolvedOptions) {}
 
   async findByPublicId(publicId: string): Promise<ApiKeyRecord | undefined> {
     const text = await this.open().find(publicId);
-    return text === null ? undefined : readRecord(publicId, text);
+    this.unreadable.delete(publicId);
+    return text === null ? undefined : this.read(publicId, text);
   }
 
   async put(record: ApiKeyRecord): Promise<boolean> {
@@ -89,13 +94,24 @@ class RedisApiKeyStore implements ApiKeyStore {
   }
 
   async delete(publicId: string): Promise<boolean> {
+    this.unreadable.delete(publicId);
     return this.open().delete(publicId);
   }
 
-  /** A key that changes during the scan may come twice: the later one counts. */
+  /**
+   * A key that changes during the scan may come twice: the later one counts. A record that cannot
+   * be read is left out, so that it does not keep the others from being managed.
+   */
   async list(): Promise<readonly ApiKeyRecord[]> {
     const records = new Map<string, ApiKeyRecord>();
-    for await (const [publicId, text] of this.open().scan()) records.set(publicId, readRecord(publicId, text));
+    this.unreadable.clear();
+    for await (const [publicId, text] of this.open().scan()) {
+      try {
+        records.set(publicId, this.read(publicId, text));
+      } catch {
+        records.delete(publicId);
+      }
+    }
     return [...records.values()];
   }
 
@@ -106,12 +122,22 @@ class RedisApiKeyStore implements ApiKeyStore {
   }
 
   fault(): string | undefined {
-    return this.link?.fault();
+    const [first] = this.unreadable.values();
+    return this.link?.fault() ?? first;
   }
 
   close(): void {
     this.link?.close();
     this.link = undefined;
+  }
+
+  private read(publicId: string, text: string): ApiKeyRecord {
+    try {
+      return readRecord(publicId, text);
+    } catch (error) {
+      if (this.unreadable.size < MOST_UNREADABLE) this.unreadable.set(publicId, errorMessage(error));
+      throw error;
+    }
   }
 
   private open(): RedisLink {

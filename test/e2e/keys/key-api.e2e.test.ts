@@ -1,4 +1,10 @@
-import { FastLiteLLMGatewayModule, FastLiteLLMKeysModule, type ApiKeysOptions, type KeysMount } from 'nestjs-fast-litellm';
+import {
+  FastLiteLLMGatewayModule,
+  FastLiteLLMKeysModule,
+  InvalidConfigurationError,
+  type ApiKeysOptions,
+  type KeysMount,
+} from 'nestjs-fast-litellm';
 import { startProvider, type TestProvider } from 'nestjs-fast-litellm/testing';
 import { hashApiKey } from '../../../lib/keys/api-key.js';
 import { ADAPTERS, GatewayApp, type AdapterName, type RawAnswer } from '../../support/gateway-app.js';
@@ -62,6 +68,18 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])("LiteLLM's key API on %s",
     priority: 'batch',
     blocked: false,
   };
+
+  it('says that a record of the store cannot be read, and removes it', async () => {
+    const { token } = await generate({ key_alias: 'broken' });
+    const find = jest.spyOn(store, 'findByPublicId');
+    find.mockRejectedValue(new InvalidConfigurationError(`the record of the API key ${token} in Redis`, 'must be JSON'));
+    for (const answer of [await get(`/key/info?key=${token}`), await post('/key/block', { key: token })]) {
+      const message = `the record of the API key ${token} in Redis: must be JSON; /key/delete removes it`;
+      expect(errorOf(answer)).toMatchObject({ status: 409, code: 'api_key_unreadable', message });
+    }
+    expect(await done(post('/key/delete', { keys: [token] }))).toEqual({ deleted_keys: [token] });
+    expect(store.records.has(token)).toBe(false);
+  });
 
   it('says that a key has the wrong form without showing it', async () => {
     const answers = [await post('/key/generate', { key: 'sk-short' }), await post('/key/block', { key: 'sk-short' })];

@@ -72,7 +72,9 @@ async function main() {
   const known = filesUnder(__dirname, '.bench.ts').map((file) => relative(__dirname, file).replace('.bench.ts', ''));
   const all = first === undefined || first.startsWith('-');
   if (!all && !known.includes(first))
-    throw new Error(`which bench? npm run bench [-- ${known.join(' | ')}] [--quick] [--only ROWS] [--engine NAMES] [--json FILE]`);
+    throw new Error(
+      `which bench? npm run bench [-- ${known.join(' | ')}] [--quick] [--only ROWS] [--engine NAMES] [--seconds N] [--json FILE]`,
+    );
   const args = all ? process.argv.slice(2) : rest;
   // A smoke run takes what is there.
   if (!args.includes('--quick')) installPeers();

@@ -8,13 +8,15 @@ export interface BenchArguments {
   readonly engines: readonly string[];
   /** Only rows whose name contains one of these. */
   readonly only: readonly string[];
+  /** How long a bench that searches does so for each of its subjects. */
+  readonly seconds?: number;
   /** Where the raw figures go. */
   readonly json?: string;
   /** Write the tables of docs/benchmarks.md. Default: only after a full run. */
   readonly writeDocs: boolean;
 }
 
-/** Throws on an unknown option, with Node's own message. */
+/** Throws on an unknown option, with Node's own message, and on `--seconds` that are no number. */
 export function benchArguments(argv: readonly string[]): BenchArguments {
   const { values } = parseArgs({
     args: [...argv],
@@ -22,6 +24,7 @@ export function benchArguments(argv: readonly string[]): BenchArguments {
       quick: { type: 'boolean', default: false },
       engine: { type: 'string', default: '' },
       only: { type: 'string', default: '' },
+      seconds: { type: 'string' },
       json: { type: 'string' },
       'write-docs': { type: 'boolean' },
     },
@@ -31,11 +34,14 @@ export function benchArguments(argv: readonly string[]): BenchArguments {
       .split(',')
       .map((part) => part.trim())
       .filter(Boolean);
+  const seconds = values.seconds === undefined ? undefined : Number(values.seconds);
+  if (seconds !== undefined && !(seconds > 0)) throw new Error(`--seconds: must be a positive number, got ${values.seconds}`);
   const [engines, only] = [list(values.engine), list(values.only)];
   return {
     quick: values.quick,
     engines,
     only,
+    seconds,
     json: values.json,
     writeDocs: values['write-docs'] ?? (!values.quick && engines.length === 0 && only.length === 0),
   };

@@ -49,9 +49,10 @@ export class AddedTokens {
     node.id = id;
   }
 
-  /** The next one from `from` on. */
-  find(text: string, from: number): FoundToken | undefined {
-    for (let start = from; start < text.length; start++) {
+  /** The next one that starts from `from` on and before `until`. */
+  find(text: string, from: number, until = text.length): FoundToken | undefined {
+    const stop = Math.min(until, text.length);
+    for (let start = from; start < stop; start++) {
       if (this.starts[text.charCodeAt(start)] === 0) continue;
       let found: FoundToken | undefined = undefined;
       let node = this.root.next.get(text.charCodeAt(start));

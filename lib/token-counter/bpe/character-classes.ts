@@ -62,8 +62,24 @@ export function skipRun(text: string, at: number, mask: number, classes: Uint8Ar
       }
     }
     if (at >= text.length) return at;
+    const stride = at;
     at = skipRepeated(text, at);
+    if (at === stride && runs?.text === text && classes === table) at = runs.skip(at, mask);
   }
+}
+
+/** What is known of a text's classes. */
+export interface KnownRuns {
+  readonly text: string;
+  /** Where what is known to have only classes of `mask` ends, from `at` on. */
+  skip(at: number, mask: number): number;
+}
+
+let runs: KnownRuns | undefined = undefined;
+
+/** Lets `skipRun` use what is known of the text whose pieces are sought next. */
+export function useRuns(known: KnownRuns | undefined): void {
+  runs = known;
 }
 
 /** Skips copies of the stride before `at`, because strings compare faster than characters. */

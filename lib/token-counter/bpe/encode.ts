@@ -1,3 +1,5 @@
+import { useRuns } from './character-classes.js';
+import { ClassBlocks } from './class-blocks.js';
 import { mergeIncrementally } from './incremental-merge.js';
 import { MAX_BLOCK_BYTES } from './merge.js';
 import type { Ranks } from './ranks.js';
@@ -14,6 +16,7 @@ const SEGMENT_BYTES = 3 * (SEGMENT_UNITS + LONG_PIECE_UNITS);
 const UTF8_UNITS = 1 << 20;
 
 const utf8 = new TextEncoder();
+const NO_IDS = new Uint32Array(0);
 // Buffers for one segment. Encoding a segment is synchronous, so all calls share them.
 const ends = new Int32Array(SEGMENT_UNITS + 1);
 let bytes = new Uint8Array(0);
@@ -23,8 +26,12 @@ let ids = new Uint32Array(0);
 /** Yields the token ids of `text` in steps of 1 to 2 ms; a step may be empty. */
 export function* encodeInSteps(text: string, ranks: Ranks, segmentUnits = SEGMENT_UNITS): Generator<Uint32Array, void> {
   const { pieceEnd } = ranks;
+  const blocks = ClassBlocks.of(text);
   let at = 0;
   while (at < text.length) {
+    const looking = blocks?.looking(at);
+    while (looking?.next().done === false) yield NO_IDS;
+    useRuns(blocks);
     const start = at;
     let pieces = 0;
     let end = start;
@@ -119,10 +126,13 @@ function utf8Length(text: string, from: number, to: number): number {
   return length;
 }
 
-const NO_IDS = new Uint32Array(0);
-
 function* encodeLongPiece(piece: string, ranks: Ranks): Generator<Uint32Array, void> {
-  const pieceBytes = new Uint8Array(Buffer.byteLength(piece));
+  let length = 0;
+  for (let at = 0, step: string; at < piece.length; at += step.length) {
+    length += Buffer.byteLength((step = stepOf(piece, at)));
+    if (piece.length > UTF8_UNITS) yield NO_IDS;
+  }
+  const pieceBytes = new Uint8Array(length);
   for (let at = 0, end = 0; at < piece.length;) {
     if (at > 0 || piece.length > UTF8_UNITS) yield NO_IDS;
     const { read, written } = utf8.encodeInto(stepOf(piece, at), pieceBytes.subarray(end));

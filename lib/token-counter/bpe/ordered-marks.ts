@@ -115,6 +115,11 @@ function unitsOf(point: number): number {
   return point > 0xffff ? 2 : 1;
 }
 
+/** Whether what is before a character may change its place: it is a mark, or starts with one. */
+export function mayBeReordered(character: string): boolean {
+  return classOf(pointAt(character.normalize('NFKD'), 0)) !== undefined;
+}
+
 function classOf(point: number): MarkClass | undefined {
   let found = classOfMark.get(point);
   if (found === undefined && !classOfMark.has(point)) classOfMark.set(point, (found = findClass(String.fromCodePoint(point))));

@@ -117,15 +117,21 @@ function symbolsOrSpacesEnd(text: string, at: number, symbols: number, classes: 
  * follows, it backtracks to its last shared character, which is then the whole second half.
  */
 function mixedWordEnd(text: string, at: number, classes: Uint8Array): number {
-  let end = at;
-  let sharedEnd = -1;
+  const upperEnd = skipRun(text, at, UPPER, classes);
+  let end = skipRun(text, upperEnd, SHARED, classes);
+  if (end === upperEnd) return classBitAt(text, end, classes) & LOWER ? skipRun(text, end, LOWER | SHARED, classes) : -1;
+  if (classBitAt(text, end, classes) & UPPER) end = skipRun(text, end, UPPER | SHARED, classes);
+  if (classBitAt(text, end, classes) & LOWER) return skipRun(text, end, LOWER | SHARED, classes);
   for (;;) {
-    end = skipRun(text, end, UPPER, classes);
-    const afterShared = skipRun(text, end, SHARED, classes);
-    if (afterShared === end) break;
-    end = sharedEnd = afterShared;
+    const before = widthBefore(text, end);
+    if ((classBitAt(text, end - before, classes) & UPPER) === 0) return end;
+    end -= before;
   }
-  return classBitAt(text, end, classes) & LOWER ? skipRun(text, end, LOWER | SHARED, classes) : sharedEnd;
+}
+
+/** UTF-16 units of the character before `at`. */
+function widthBefore(text: string, at: number): number {
+  return at > 1 && (text.codePointAt(at - 2) as number) > 0xffff ? 2 : 1;
 }
 
 /** `[UPPER SHARED]+[LOWER SHARED]*` where `mixedWordEnd` found nothing: capitals alone, or -1. */

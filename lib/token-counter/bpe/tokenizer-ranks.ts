@@ -1,12 +1,13 @@
-import { withOrderedMarks } from './ordered-marks.js';
 import type { PackedTokenizer } from '../tokenizers/packed-layout.js';
 import type { SplitName } from '../tokenizers/tokenizer-model.js';
-import { AddedTokens } from './added-tokens.js';
+import { atOnce } from '../../common/next-turn.js';
+import { AddedTokens, type FoundToken } from './added-tokens.js';
 import { characterClasses, MARK, SPACE } from './character-classes.js';
 import { deepseekPieceEnd } from './deepseek.js';
 import { encodeInSteps } from './encode.js';
 import { BlockMerge } from './merge.js';
 import { Neighbours } from './neighbours.js';
+import { normalizing, type Form } from './normalizing.js';
 import {
   cl100kDigitsPieceEnd,
   cl100kMarksPieceEnd,
@@ -34,19 +35,18 @@ const PIECE_ENDS: Readonly<Record<Exclude<SplitName, 'characters'>, PieceEnd>> =
   deepseek: deepseekPieceEnd,
 };
 
-/** UTF-16 units of a text that are normalized at once. */
+/** UTF-16 units of a portion, and units that are searched or changed in a step. */
 const PORTION_UNITS = 1 << 16;
+const NO_IDS = new Uint32Array(0);
+const FORMS: Readonly<Record<string, Form | undefined>> = { nfc: 'NFC', nfkc: 'NFKC' };
 /** Tokens of a step: some 50 us. */
 const TOKENS_PER_STEP = 512;
 const IDS_PER_STEP = 4096;
 const NONE = 0xffff_ffff;
-/** What form C may change, alone or with what is before it; all below is in that form. */
-const MAY_COMPOSE = /[\u0300-\uffff]/;
-const NOT_ASCII = /[^\0-\x7f]/;
 
-/** A part of a text: an added token, or what is split and merged. */
-export type Part =
-  { readonly id: number; readonly original: string } | { readonly id: null; readonly text: string; readonly original: string };
+/** A part of a text: an added token, or what is split and merged; `undefined` for a pause. */
+type Part =
+  undefined | { readonly id: number; readonly original: string } | { readonly id: null; readonly text: string; readonly original: string };
 
 interface Tables {
   readonly vocabulary: Vocabulary;
@@ -104,7 +104,8 @@ export class TokenizerRanks implements Ranks {
   /** The ids of a text in steps of 1 to 2 ms; a step may be empty. */
   *encodeInSteps(text: string, segmentUnits?: number): Generator<Uint32Array, void> {
     for (const part of this.parts(text)) {
-      if (part.id !== null) yield Uint32Array.of(part.id);
+      if (part === undefined) yield NO_IDS;
+      else if (part.id !== null) yield Uint32Array.of(part.id);
       else for (const ids of encodeInSteps(part.text, this, segmentUnits)) yield this.outer(ids);
     }
   }
@@ -114,6 +115,7 @@ export class TokenizerRanks implements Ranks {
     let left = maxTokens;
     let units = 0;
     for (const part of this.parts(text)) {
+      if (part === undefined) continue;
       if (part.id !== null) {
         if (left-- <= 0) return units;
         units += part.original.length;
@@ -147,7 +149,7 @@ export class TokenizerRanks implements Ranks {
   private *parts(text: string): Generator<Part> {
     let isFirst = true;
     for (let at = 0; at < text.length;) {
-      const end = this.portionEnd(text, at);
+      const end = yield* this.portionEnd(text, at);
       yield* this.partsOf(text.slice(at, end), isFirst);
       isFirst = false;
       at = end;
@@ -155,10 +157,11 @@ export class TokenizerRanks implements Ranks {
   }
 
   /** Texts of megabytes are cut where it makes no difference, if there is such a place. */
-  private portionEnd(text: string, at: number): number {
+  private *portionEnd(text: string, at: number): Generator<undefined, number> {
     if (!this.isCutAtSpaces || text.length - at <= PORTION_UNITS) return text.length;
     const classes = characterClasses();
     for (let end = at + PORTION_UNITS; end < text.length; end++) {
+      if ((end - at) % PORTION_UNITS === 0) yield undefined;
       if (text.charCodeAt(end) !== 0x20) continue;
       const left = text.charCodeAt(end - 1);
       const isSurrogate = (left & 0xf800) === 0xd800;
@@ -170,8 +173,8 @@ export class TokenizerRanks implements Ranks {
 
   private *partsOf(text: string, isFirst: boolean): Generator<Part> {
     let at = 0;
-    let found = this.added?.find(text, 0);
-    for (; found !== undefined; found = this.added?.find(text, at)) {
+    let found = yield* finding(this.added, text, 0);
+    for (; found !== undefined; found = yield* finding(this.added, text, at)) {
       yield* this.between(text.slice(at, found.start), isFirst && at === 0);
       yield { id: found.id, original: text.slice(found.start, found.end) };
       at = found.end;
@@ -182,10 +185,10 @@ export class TokenizerRanks implements Ranks {
   /** What is between two added tokens. */
   private *between(original: string, isFirst: boolean): Generator<Part> {
     if (original === '') return;
-    const changed = this.prefixed(this.changed(original), isFirst);
+    const changed = this.prefixed(yield* this.changing(original), isFirst);
     let at = 0;
-    let found = this.addedNormalized?.find(changed, 0);
-    for (; found !== undefined; found = this.addedNormalized?.find(changed, at)) {
+    let found = yield* finding(this.addedNormalized, changed, 0);
+    for (; found !== undefined; found = yield* finding(this.addedNormalized, changed, at)) {
       const text = changed.slice(at, found.start);
       if (text !== '') yield { id: null, text, original: text };
       yield { id: found.id, original: changed.slice(found.start, found.end) };
@@ -195,11 +198,15 @@ export class TokenizerRanks implements Ranks {
     else if (at < changed.length) yield { id: null, text: changed.slice(at), original: changed.slice(at) };
   }
 
-  private changed(text: string): string {
+  private *changing(text: string): Generator<undefined, string> {
     const { normalizer, spaces } = this.packed;
-    if (normalizer === 'nfc' && MAY_COMPOSE.test(text)) text = withOrderedMarks(text).normalize('NFC');
-    if (normalizer === 'nfkc' && NOT_ASCII.test(text)) text = withOrderedMarks(text).normalize('NFKC');
-    return spaces ? text.replaceAll('\u2581', ' ') : text;
+    const form = FORMS[normalizer];
+    const normalized = form === undefined ? text : yield* normalizing(text, form);
+    return spaces ? normalized.replaceAll('\u2581', ' ') : normalized;
+  }
+
+  private changed(text: string): string {
+    return atOnce(this.changing(text));
   }
 
   private prefixed(text: string, isFirst: boolean): string {
@@ -225,6 +232,16 @@ export class TokenizerRanks implements Ranks {
       units += group.length;
     }
     return units;
+  }
+}
+
+/** The next of the tokens from `from` on, in steps. */
+function* finding(tokens: AddedTokens | undefined, text: string, from: number): Generator<undefined, FoundToken | undefined> {
+  if (tokens === undefined) return undefined;
+  for (let start = from; ; start += PORTION_UNITS) {
+    const found = tokens.find(text, start, start + PORTION_UNITS);
+    if (found !== undefined || start + PORTION_UNITS >= text.length) return found;
+    yield undefined;
   }
 }
 

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { isLong, usuallyOrLong } from '../../../test/support/long.js';
 import { randomText, seededRandom } from '../../../test/support/random-text.js';
 import { SPECIAL_TOKENS } from './special-tokens.js';
@@ -79,6 +80,17 @@ describe.each(['cl100k_base', 'o200k_base', 'p50k_base', 'r50k_base'] as const)(
         sameIds(text, Array.from(finish(mergeIncrementally(new TextEncoder().encode(text), ranks, windowBytes))), want);
     }
   }, 60_000);
+
+  it('merges bytes that repeat themselves as it merges others', () => {
+    const part = fc.string({ unit: fc.constantFrom(...' \n\tab-=estéж中', '        '), minLength: 1, maxLength: 24 });
+    fc.assert(
+      fc.property(fc.array(fc.tuple(part, fc.integer({ min: 1, max: 400 })), { minLength: 1, maxLength: 3 }), (parts) => {
+        const bytes = Buffer.from(parts.map(([text, times]) => text.repeat(times)).join(''));
+        sameIds(bytes.toString(), Array.from(finish(mergeIncrementally(bytes, ranks))), finish(mergePiece(bytes, vocabulary)));
+      }),
+      { numRuns: usuallyOrLong(30, 1_000) },
+    );
+  });
 
   it('merges the bytes of every token into that token, so ranks can be merged in ascending order', () => {
     // The first byte, which is in no other token, prevents a look-up of the whole piece.

@@ -9,6 +9,16 @@ const BLOCK_OVERLAP = 40;
 const WINDOW_OVERLAP = 512;
 /** Windows after blocks without a common token, before blocks are tried again. */
 const WINDOWS_BEFORE_BLOCKS = 4;
+/**
+ * Of bytes that repeat themselves: tokens among which one cycle is sought, those that are tried as
+ * its start, bytes at the end whose tokens may be others once the text goes on, and bytes that have
+ * to be the same at least and at most, which is a step.
+ */
+const CYCLE_TOKENS = 512;
+const CYCLE_TRIES = 32;
+const CYCLE_MARGIN = 256;
+const CYCLE_BYTES = 1024;
+const MOST_CYCLE_BYTES = 1 << 18;
 
 /**
  * Merges a piece of any length part by part, with the result of `mergePiece`, in time and memory
@@ -20,6 +30,8 @@ const WINDOWS_BEFORE_BLOCKS = 4;
  *     tokens so far   ... | abc | de | f |
  *     next block                | de | fg | hi ...      both have "de": ... | abc | de | fg | hi
  *
+ * Where bytes repeat themselves, so do their tokens, by the same rule: they are copied.
+ *
  * Blocks of common text share a token after a few bytes. Where two share none, as in runs of one
  * character, `mergePiece` merges a window that starts at a token; if needed, ever longer windows.
  */
@@ -29,7 +41,9 @@ export function* mergeIncrementally(bytes: Uint8Array, ranks: Ranks, windowBytes
   const prefixes = new Int32Array(Math.min(bytes.length, windowBytes + MAX_BLOCK_BYTES) + 1);
   let windows = 0;
   while (list.end < bytes.length) {
-    if (windows > 0) {
+    if (list.repeatCycle()) {
+      // Copied.
+    } else if (windows > 0) {
       windows--;
       const overlap = Math.min(WINDOW_OVERLAP, windowBytes >> 2);
       for (let scale = 1; !list.join(yield* list.mergeWindow(windowBytes * scale, overlap * scale)); scale *= 4);
@@ -77,6 +91,39 @@ class TokenList {
       this.end = from + end;
       if (end === bytes.length) return true;
     }
+  }
+
+  /**
+   * Copies tokens where the bytes go on as they did between two ends of the same token. Returns false
+   * if they do not for long.
+   */
+  repeatCycle(): boolean {
+    const { bytes, tokens, vocabulary } = this;
+    let count = this.count;
+    let to = this.end;
+    while (count > 1 && this.end - to < CYCLE_MARGIN) to -= vocabulary.lengthOf(tokens[--count]);
+    const last = count - 1;
+    const until = Math.min(bytes.length, to + MOST_CYCLE_BYTES);
+    if (last < 1 || until - to < CYCLE_BYTES) return false;
+    let from = to;
+    let tries = CYCLE_TRIES;
+    for (let first = last - 1; first >= Math.max(0, last - CYCLE_TOKENS) && tries > 0; first--) {
+      from -= vocabulary.lengthOf(tokens[first + 1]);
+      if (tokens[first] !== tokens[last]) continue;
+      tries--;
+      let same = 0;
+      while (to + same < until && bytes[from + same] === bytes[to + same]) same++;
+      const times = Math.floor(same / (to - from));
+      if (same < CYCLE_BYTES || to + times * (to - from) <= this.end) continue;
+      this.count = count;
+      const cycle = last - first;
+      this.reserve(times * cycle);
+      for (let time = 0; time < times; time++) this.tokens.copyWithin(count + time * cycle, first + 1, count);
+      this.count += times * cycle;
+      this.end = to + times * (to - from);
+      return true;
+    }
+    return false;
   }
 
   /** Merges `length` bytes from a token on that starts at least `overlap` bytes before the end. */

@@ -20,6 +20,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { map, type Observable } from 'rxjs';
 import { SkipPerformance } from '../common/skip-performance.js';
 import { SKIPPED_LIMITS } from '../common/skip-rate-limit.js';
+import { addressKey } from '../http/guard/client-key.js';
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import type { AskingRequest, DashboardAccess } from './dashboard.access.js';
 import { findAsset } from './dashboard.assets.js';
@@ -97,7 +98,7 @@ export function createDashboardController(path: string): Type<object> {
       this.admit(request);
       const { access, feed } = this.desk;
       const session = access.sessionOf(request);
-      const audience = session === undefined ? { client: `ip:${request.ip}` } : { client: session.id, endMs: session.endMs };
+      const audience = session === undefined ? { client: addressKey(request.ip) } : { client: session.id, endMs: session.endMs };
       if (!feed.hasRoom(audience.client)) throw new HttpException(TOO_MANY_PAGES, 429);
       return feed.stream(audience).pipe(map((data): MessageEvent => ({ data, retry: RECONNECT_MS })));
     }
@@ -106,7 +107,7 @@ export function createDashboardController(path: string): Type<object> {
     login(@Req() request: DashboardRequest, @Res() response: unknown): Promise<void> {
       const { access, attempts } = this.desk;
       const context = { ...this.contextOf(request), base: '' };
-      const address = request.ip ?? '';
+      const address = addressKey(request.ip);
       if (!attempts.peek(address).allowed) return this.send(response, 429, HTML, renderLogin(context, TOO_MANY));
       const { token } = (request.body ?? {}) as { readonly token?: unknown };
       if (!access.isToken(token)) {
@@ -153,7 +154,7 @@ export function createDashboardController(path: string): Type<object> {
     private refusalOf(request: DashboardRequest): 401 | 429 | null {
       const { access, attempts } = this.desk;
       const tries = request.headers.authorization !== undefined && !access.hasSession(request);
-      const address = request.ip ?? '';
+      const address = addressKey(request.ip);
       if (tries && access.isGuarded && !attempts.peek(address).allowed) return 429;
       if (access.admits(request)) return null;
       if (tries) attempts.check(address);

@@ -58,7 +58,7 @@ const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 const DOTTED_END = /(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
 
 /** A client of IPv6 owns a /64 network: all of its addresses are one client. */
-function addressKey(ip: string | undefined): string {
+export function addressKey(ip: string | undefined): string {
   if (ip === undefined || ip === '') return 'ip:unknown';
   if (!ip.includes(':')) return `ip:${ip}`;
   const mapped = MAPPED.exec(ip);

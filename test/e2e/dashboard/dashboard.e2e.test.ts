@@ -19,9 +19,14 @@ import { EXPECTED_PILL } from '../observability/expected-health.js';
 const logger = { log: () => {}, warn: () => {}, error: () => {} };
 const SECRET = 'sk-live-1234567890abcdef';
 
+function behindProxy(adapter: ExpressAdapter): ExpressAdapter {
+  adapter.set('trust proxy', true);
+  return adapter;
+}
+
 describe.each([
-  ['Express', () => new ExpressAdapter()],
-  ['Fastify', () => new FastifyAdapter({ forceCloseConnections: true } as never)],
+  ['Express', () => behindProxy(new ExpressAdapter())],
+  ['Fastify', () => new FastifyAdapter({ forceCloseConnections: true, trustProxy: true } as never)],
 ])('the dashboard on %s', (_, adapter) => {
   let app: INestApplication;
 
@@ -146,6 +151,16 @@ describe.each([
       await client.get('/dashboard/data').set('Cookie', session).expect(200);
     },
   );
+
+  it('takes the addresses of a network of IPv6 for one that tries tokens', async () => {
+    const client = await start({ token: 's3cret-token' });
+    const logIn = (from: string, token: string) =>
+      client.post('/dashboard/login').set('X-Forwarded-For', from).type('form').send({ token });
+    for (let i = 0; i < 20; i++) await logIn(`2001:db8:1:2:${i}::${i}`, `guess-${i}`).expect(401);
+    await logIn('2001:db8:1:2:ffff::1', 's3cret-token').expect(429);
+    await client.get('/dashboard/data').set({ 'X-Forwarded-For': '2001:db8:1:2::1', authorization: 'Bearer s3cret-token' }).expect(429);
+    await logIn('2001:db8:1:3::1', 's3cret-token').expect(303);
+  });
 
   it('ends a session on log-out, with copies of its cookie and its streams', async () => {
     const client = await start({ token: 's3cret-token' });

@@ -55,7 +55,7 @@ describe('the cache of API keys', () => {
     expect(store.lookups).toBe(1_000);
   });
 
-  const invented = usuallyOrLong(20_000, 100_000);
+  const invented = usuallyOrLong(12_000, 100_000);
 
   it(`keeps valid keys and bounded memory when a client invents ${invented} keys`, async () => {
     await cache.get('known0000000');

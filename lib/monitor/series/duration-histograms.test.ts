@@ -11,7 +11,7 @@ describe('the scale of durations', () => {
       fc.property(durations, (durationMs) => {
         expect(Math.abs(durationOf(bucketOf(durationMs)) / durationMs - 1)).toBeLessThanOrEqual(0.01);
       }),
-      { numRuns: usuallyOrLong(3_000, 20_000) },
+      { numRuns: usuallyOrLong(1_500, 20_000) },
     );
   });
 

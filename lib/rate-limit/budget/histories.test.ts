@@ -23,7 +23,7 @@ describe.each(rateLimitEngines().map((engine) => [engine.engine, engine] as cons
           fc.asyncProperty(budgetHistories, (history) =>
             replayBudgets(history, (options, now) => new RateLimiterService(choiceOf(engine), options, now)),
           ),
-          { numRuns: histories(40) },
+          { numRuns: histories(25) },
         ),
       LONG_MS,
     );

@@ -15,7 +15,7 @@ describe('random histories', () => {
         const calls = judge(first, history);
         for (const engine of others) repeat(engine, history, calls);
       });
-      fc.assert(decided, { numRuns: histories(400) });
+      fc.assert(decided, { numRuns: histories(250) });
     },
     LONG_MS,
   );

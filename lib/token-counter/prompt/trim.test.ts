@@ -123,7 +123,7 @@ describe('trimMessages', () => {
         expect(count(trimmed)).toBeLessThanOrEqual(Math.max(maxTokens, count(trimmed.filter(({ role }) => role === 'system'))));
         for (const { content: text } of trimmed) expect(text).not.toMatch(/\p{Surrogate}/u);
       }),
-      { numRuns: usuallyOrLong(80, 300) },
+      { numRuns: usuallyOrLong(50, 300) },
     );
   });
 

@@ -16,7 +16,7 @@ const silent = { log: () => {}, warn: () => {}, error: () => {} };
 export const isNative = openNativeBinding().binding !== null;
 
 /** Texts per library; few without the native engine, because then nothing is patched. */
-export const COUNT = isNative ? usuallyOrLong(600, 20_000) : 500;
+export const COUNT = isNative ? usuallyOrLong(400, 20_000) : 500;
 
 /** A service of its own, and what decides for it. */
 export function openAcceleration(

@@ -2,11 +2,12 @@ import Anthropic from '@anthropic-ai/sdk';
 import type { GatewayOptions } from 'nestjs-fast-litellm';
 import OpenAI from 'openai';
 import { ADAPTERS, GatewayApp, type AdapterName } from '../../support/gateway-app.js';
+import { oneOrAll } from '../../support/long.js';
 import { stopProviders, testProvider } from '../../support/llm-client-providers.js';
 
 afterAll(stopProviders);
 
-describe.each(Object.keys(ADAPTERS) as AdapterName[])('the gateway on %s with exactTokenCounts', (adapter) => {
+describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('the gateway on %s with exactTokenCounts', (adapter) => {
   let gateway: GatewayApp;
   afterEach(() => gateway.stop());
 

@@ -1,6 +1,7 @@
 import OpenAI, { toFile } from 'openai';
 import type { GatewayMount, GatewayOptions } from 'nestjs-fast-litellm';
 import { ADAPTERS, GatewayApp, type AdapterName } from '../../support/gateway-app.js';
+import { oneOrAll } from '../../support/long.js';
 import { startProvider, type ScriptedAnswer, type TestProvider } from 'nestjs-fast-litellm/testing';
 import { PIXEL, SOUND } from '../../../lib/testing/protocols/openai-others.js';
 import { deploymentOf } from '../../support/llm-client-providers.js';
@@ -9,7 +10,7 @@ import { until } from '../../support/until.js';
 /** What the provider answers where a test says nothing else. */
 const USUAL: ScriptedAnswer = { text: 'Hello', usage: { promptTokens: 5, completionTokens: 7 } };
 
-describe.each(Object.keys(ADAPTERS) as AdapterName[])('requests that pass the gateway on %s', (adapter) => {
+describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('requests that pass the gateway on %s', (adapter) => {
   let upstream: TestProvider;
   let gateway: GatewayApp;
   let openai: OpenAI;

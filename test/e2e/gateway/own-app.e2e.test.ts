@@ -22,6 +22,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { map, type Observable } from 'rxjs';
 import { ADAPTERS, sendRaw, type AdapterName, type Ask, type RawAnswer } from '../../support/gateway-app.js';
+import { oneOrAll } from '../../support/long.js';
 
 const CSV = 'text/csv';
 const quiet = { log: () => {}, warn: () => {}, error: () => {} };
@@ -103,7 +104,7 @@ function seen({ status, headers, text }: RawAnswer): object {
   return { status, headers: rest, text, isDated: date !== undefined, hasId: id !== undefined };
 }
 
-describe.each(Object.keys(ADAPTERS) as AdapterName[])('an app of its own on %s', (adapter) => {
+describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('an app of its own on %s', (adapter) => {
   let alone: { app: INestApplication; port: number };
   let beside: { app: INestApplication; port: number };
   beforeAll(async () => {

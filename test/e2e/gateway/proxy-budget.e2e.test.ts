@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import type { RateLimitOptions } from 'nestjs-fast-litellm';
 import { startProvider, type TestProvider } from 'nestjs-fast-litellm/testing';
 import { ADAPTERS, GatewayApp, type AdapterName } from '../../support/gateway-app.js';
+import { oneOrAll } from '../../support/long.js';
 import { until } from '../../support/until.js';
 
 const PRICES = { input_cost_per_token: 0.001, output_cost_per_token: 0.001 };
 const CHAT = { model: 'gpt-4o', max_tokens: 20, messages: [{ role: 'user', content: 'Hello' }] };
 
-describe.each(Object.keys(ADAPTERS) as AdapterName[])('litellm_settings.max_budget of a config.yaml on %s', (adapter) => {
+describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('litellm_settings.max_budget of a config.yaml on %s', (adapter) => {
   let folder: string;
   let configPath: string;
   let provider: TestProvider;

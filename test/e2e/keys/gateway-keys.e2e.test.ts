@@ -3,13 +3,14 @@ import { ApiKeyService, FastLiteLLMKeysModule, type GatewayOptions, type KeysMou
 import { startProvider, type TestProvider } from 'nestjs-fast-litellm/testing';
 import OpenAI from 'openai';
 import { ADAPTERS, GatewayApp, type AdapterName } from '../../support/gateway-app.js';
+import { oneOrAll } from '../../support/long.js';
 import { until } from '../../support/until.js';
 import { MemoryKeyStore } from '../../support/memory-key-store.js';
 
 const MASTER = 'sk-the-master-key-0123';
 const messages = [{ role: 'user' as const, content: 'Hello' }];
 
-describe.each(Object.keys(ADAPTERS) as AdapterName[])('a gateway with API keys on %s', (adapter) => {
+describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('a gateway with API keys on %s', (adapter) => {
   let provider: TestProvider;
   let store: MemoryKeyStore;
   let gateway: GatewayApp;

@@ -33,6 +33,7 @@ import {
 } from 'nestjs-fast-litellm';
 import request from 'supertest';
 import { MemoryKeyStore } from '../../support/memory-key-store.js';
+import { oneOrAll } from '../../support/long.js';
 
 const logger = { log: () => {}, warn: () => {}, error: () => {} };
 const MASTER = 'sk-the-master-key-0123';
@@ -113,7 +114,7 @@ class WhoResolver {
   }
 }
 
-describe.each(['Express', 'Fastify'])('ApiKeyGuard on %s', (adapter) => {
+describe.each(oneOrAll(['Express', 'Fastify']))('ApiKeyGuard on %s', (adapter) => {
   let app: INestApplication;
   let keys: ApiKeyService;
 

@@ -8,6 +8,7 @@ import {
 import { startProvider, type TestProvider } from 'nestjs-fast-litellm/testing';
 import { hashApiKey } from '../../../lib/keys/api-key.js';
 import { ADAPTERS, GatewayApp, type AdapterName, type RawAnswer } from '../../support/gateway-app.js';
+import { oneOrAll } from '../../support/long.js';
 import { MemoryKeyStore } from '../../support/memory-key-store.js';
 import { until } from '../../support/until.js';
 
@@ -16,7 +17,7 @@ type Fields = Record<string, unknown>;
 
 const nested = (levels: number): object => JSON.parse(`${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`) as object;
 
-describe.each(Object.keys(ADAPTERS) as AdapterName[])("LiteLLM's key API on %s", (adapter) => {
+describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))("LiteLLM's key API on %s", (adapter) => {
   let provider: TestProvider;
   let store: MemoryKeyStore;
   let gateway: GatewayApp;

@@ -7,7 +7,7 @@ import { usuallyOrLong } from '../../support/long.js';
 import { hasRedis, RedisServer } from '../../support/redis-server.js';
 
 const quiet = { log: () => {}, warn: () => {}, error: () => {} };
-const CALLS = usuallyOrLong(250, 5_000);
+const CALLS = usuallyOrLong(150, 5_000);
 const AT_A_TIME = 60;
 /** 0.001 USD for a token read, 0.003 for one written; the dear ones ten times that. */
 const [INPUT, OUTPUT] = [1_000_000, 3_000_000];

@@ -16,7 +16,7 @@ const SAMPLE = ['messages over anthropic', 'chat over bedrock', 'completions ove
 const CASES = WIRES.flatMap((wire) =>
   NAMES.filter((name) => wire.name !== 'responses' || name !== 'completions').map((name) => [name, wire.name, wire] as const),
 ).filter(([name, wire]) => isLong || SAMPLE.includes(`${name} over ${wire}`));
-const TOOLS = usuallyOrLong(5_000, 100_000);
+const TOOLS = usuallyOrLong(3_000, 100_000);
 const FIGURES = { prompt: 20, read: 0, written: 0, output: 6 };
 const MOST_BYTES = 100_000;
 /** What the sockets of a loopback hold, several times. */

@@ -254,12 +254,12 @@ describe('LlmClient with a queue', () => {
     three.context.end(true);
   });
 
-  it(`keeps nothing after ${usuallyOrLong(2_000, 10_000)} calls with random cancellations`, async () => {
+  it(`keeps nothing after ${usuallyOrLong(1_000, 10_000)} calls with random cancellations`, async () => {
     const llm = open({ modelList: [deployment('m', 8)] }, { queue: { maxCalls: 512, maxCallsPerTenant: 512, maxWaitMs: 30 } });
     let seed = 7;
     const random = (): number => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
     const outcomes = { answered: 0, cancelled: 0, refused: 0 };
-    const count = usuallyOrLong(2_000, 10_000);
+    const count = usuallyOrLong(1_000, 10_000);
     const all: Promise<void>[] = [];
     for (let at = 0; at < count; at++) {
       const controller = new AbortController();

@@ -41,7 +41,7 @@ function observer(task: Omit<WorkerTask, 'meeting'>): RouterService {
 }
 
 const inFlightOf = (router: RouterService): number[] => router.status().map(({ inFlight }) => inFlight);
-const base = { turns: usuallyOrLong(5_000, 20_000), keeps: 0, endless: false, threads: THREADS, deployments: 40 };
+const base = { turns: usuallyOrLong(2_500, 20_000), keeps: 0, endless: false, threads: THREADS, deployments: 40 };
 
 (binding === null ? describe.skip : describe)('worker threads that share a router', () => {
   it.each(isLong ? ['least_busy', 'simple_shuffle', 'usage_based'] : ['least_busy'])(
@@ -67,7 +67,7 @@ const base = { turns: usuallyOrLong(5_000, 20_000), keeps: 0, endless: false, th
   it('enforces the limit of concurrent requests over all threads', async () => {
     const task = {
       ...base,
-      turns: usuallyOrLong(3_000, 10_000),
+      turns: usuallyOrLong(1_500, 10_000),
       deployments: 2,
       strategy: 'least_busy',
       name: 'threads-parallel',

@@ -1,9 +1,11 @@
 import { FastLiteLLM } from '../../../lib/fast-litellm.js';
 import type { FastLiteLLMOptions } from '../../../lib/fast-litellm.options.js';
 
-/** Opens the tokenizers of the options, counts a text and a body, and prints what happened as JSON. */
-async function main(): Promise<void> {
-  const [options, model, text, body] = JSON.parse(process.argv[2]) as [FastLiteLLMOptions, string, string, object | null];
+/** What an app with these options counts: a text of a model and a body, once its tokenizers are open. */
+export type Call = readonly [options: FastLiteLLMOptions, model: string, text: string, body: object | null];
+
+/** Opens the tokenizers of the options, counts the text and the body, and tells what happened. */
+async function answer([options, model, text, body]: Call): Promise<object> {
   const lines: string[] = [];
   const log = (line: unknown): void => void lines.push(String(line));
   let error: unknown = undefined;
@@ -26,7 +28,14 @@ async function main(): Promise<void> {
     const { name, code, path, message, cause } = thrown as Error & { code: string; path: string; cause?: Error };
     error = { name, code, path, message, cause: cause?.message };
   }
-  process.stdout.write(JSON.stringify({ before, after, error, lines }));
+  return { before, after, error, lines };
+}
+
+/** One app after the other; prints their answers as JSON. */
+async function main(): Promise<void> {
+  const answers: object[] = [];
+  for (const call of JSON.parse(process.argv[2]) as Call[]) answers.push(await answer(call));
+  process.stdout.write(JSON.stringify(answers));
 }
 
 void main();

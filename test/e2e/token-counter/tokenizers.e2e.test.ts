@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import type { FastLiteLLMOptions } from '../../../lib/index.js';
 import { oneOrAll } from '../../support/long.js';
 import { asTekken, asTiktoken, TEKKEN_OFFSET } from '../../support/tokenizer-files.js';
+import type { Call } from './tokenizers.child.js';
 
 const ROOT = join(__dirname, '..', '..', '..');
 const FIXTURES = join(ROOT, 'test', 'fixtures', 'tokenizers');
@@ -32,19 +33,16 @@ beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'tokenizers-'))));
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 /** In a process of its own, as an app would. */
-async function run(
-  tokenCounter: FastLiteLLMOptions['tokenCounter'],
-  engine: 'auto' | 'typescript' = 'auto',
-  [text, body = null]: readonly [string, (object | null)?] = [TEXT],
-): Promise<Answer> {
+async function run(tokenCounter: FastLiteLLMOptions['tokenCounter'], engine: 'auto' | 'typescript' = 'auto'): Promise<Answer> {
   const options: FastLiteLLMOptions = { engine, tokenCounter: { tokenizerCache: join(folder, 'cache'), ...tokenCounter } };
-  return runWith(options, [MODEL, text, body], FIXTURES);
+  return (await runAll([[options, MODEL, TEXT, null]], FIXTURES))[0];
 }
 
-async function runWith(options: FastLiteLLMOptions, call: readonly [model: string, text: string, body: object | null], cwd: string) {
+/** Several in one process, one after the other: a start takes longer than they do. */
+async function runAll(calls: readonly Call[], cwd: string): Promise<Answer[]> {
   const args = ['--require', join(ROOT, 'test/support/typescript-hook.js'), join(__dirname, 'tokenizers.child.ts')];
-  const { stdout } = await promisify(execFile)(process.execPath, [...args, JSON.stringify([options, ...call])], { cwd });
-  return JSON.parse(stdout) as Answer;
+  const { stdout } = await promisify(execFile)(process.execPath, [...args, JSON.stringify(calls)], { cwd });
+  return JSON.parse(stdout) as Answer[];
 }
 
 describe('tokenCounter.tokenizers', () => {
@@ -76,10 +74,13 @@ describe('tokenCounter.tokenizers', () => {
 
   it('counts without a cache, and tells of one that cannot be written', async () => {
     const tokenizers = { [MODEL]: { file: 'characters.json' } };
-    const { after, lines } = await run({ tokenizers, tokenizerCache: false });
-    expect(after.approximate).toBe(false);
     writeFileSync(join(folder, 'file'), '');
-    const other = await run({ tokenizers, tokenizerCache: join(folder, 'file', 'cache') });
+    const caches = [false, join(folder, 'file', 'cache')] as const;
+    const [{ after, lines }, other] = await runAll(
+      caches.map((tokenizerCache) => [{ tokenCounter: { tokenizers, tokenizerCache } }, MODEL, TEXT, null]),
+      FIXTURES,
+    );
+    expect(after.approximate).toBe(false);
     expect(other.after).toEqual(after);
     expect(lines.join()).not.toContain('cannot write');
     expect(other.lines.join()).toContain('it is packed again at each start');
@@ -95,12 +96,18 @@ describe('tokenCounter.tokenizers', () => {
       messages: [{ role: 'user', content: 'Hello' }],
       tools: [{ type: 'function', function: { name: 'weather' } }],
     };
+    const image = { role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://example.com/a.png' } }] };
     const tokenizers = { qwen: { file: join(folder, 'tokenizer.json') } };
-    const { after } = await run({ tokenizers }, 'auto', ['<|im_start|>user Hello<think>weather', body]);
+    const options: FastLiteLLMOptions = { tokenCounter: { tokenizers, tokenizerCache: join(folder, 'cache') } };
+    const [{ after }, other] = await runAll(
+      [
+        [options, MODEL, '<|im_start|>user Hello<think>weather', body],
+        [options, MODEL, TEXT, { ...body, messages: [image] }],
+      ],
+      FIXTURES,
+    );
     expect(after.body).toEqual({ promptTokens: after.withSpecials, approximate: false, encoding: 'qwen' });
     expect(after.bodyAsync).toEqual(after.body);
-    const image = { role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://example.com/a.png' } }] };
-    const other = await run({ tokenizers }, 'auto', [TEXT, { ...body, messages: [image] }]);
     expect(other.after.body).toMatchObject({ approximate: true });
   }, 120_000);
 
@@ -123,27 +130,29 @@ describe('tokenCounter.tokenizers', () => {
             `  - model_name: ${name}\n    litellm_params: { model: openai/${name}, api_key: sk-none }\n    model_info: { custom_tokenizer: ${tokenizer} }\n`,
         )
         .join('')}`;
-    const options: FastLiteLLMOptions = {
-      tokenCounter: { tokenizerCache: join(folder, 'cache') },
-      router: { configPath: join(folder, 'config.yaml') },
+    const tokenizerCache = join(folder, 'cache');
+    const optionsOf = (name: string, tokenizers: readonly (readonly [string, string, ...unknown[]])[]): FastLiteLLMOptions => {
+      const configPath = join(folder, name);
+      writeFileSync(configPath, yaml(tokenizers));
+      return { tokenCounter: { tokenizerCache }, router: { configPath } };
     };
-    writeFileSync(join(folder, 'config.yaml'), yaml(groups));
-    for (const [model, , fixture, offset = 0] of groups) {
-      const { before, after, error } = await runWith(options, [model, TEXT, null], folder);
+    const options = optionsOf('config.yaml', groups);
+    const answers = await runAll(
+      groups.map(([model]) => [options, model, TEXT, null]),
+      folder,
+    );
+    const wanted = await runAll(
+      groups.map(([, , file]) => [{ tokenCounter: { tokenizerCache, tokenizers: { [MODEL]: { file } } } }, MODEL, TEXT, null]),
+      FIXTURES,
+    );
+    groups.forEach(([model, , , offset = 0], at) => {
+      const { before, after, error } = answers[at];
       expect(error).toBeUndefined();
       expect(before.approximate).toBe(true);
-      const wanted = (await run({ tokenizers: { [MODEL]: { file: fixture } } })).after.ids;
-      expect(after).toMatchObject({
-        approximate: false,
-        encoding: model,
-        promptTokens: wanted.length,
-        ids: wanted.map((id) => id + offset),
-      });
-    }
-    // LiteLLM's own keys name a repository to download from.
-    writeFileSync(join(folder, 'config.yaml'), yaml([['hub', '{ identifier: deepseek-ai/DeepSeek-V3, revision: main }']]));
-    expect((await runWith(options, ['hub', TEXT, null], folder)).after).toMatchObject({ approximate: true });
-    for (const [tokenizer, message] of [
+      const ids = wanted[at].after.ids.map((id) => id + offset);
+      expect(after).toMatchObject({ approximate: false, encoding: model, promptTokens: ids.length, ids });
+    });
+    const faults = [
       ['{ package: "@house/none" }', '.package: needs @house/none with models/tokenizer.json, which is not there: npm install @house/none'],
       ['{ file: none.json }', `.file: must be a file, ${join(folder, 'none.json')} is not there`],
       [
@@ -151,11 +160,20 @@ describe('tokenCounter.tokenizers', () => {
         ': cannot use tiktoken.model: split: must tell how the texts of a .tiktoken file are split, got undefined',
       ],
       ['{ file: tiktoken.model, split: words }', '.split: must be one of gpt2, cl100k'],
-    ]) {
-      writeFileSync(join(folder, 'config.yaml'), yaml([['house', tokenizer]]));
-      const { error } = await runWith(options, ['house', TEXT, null], folder);
-      expect(error?.message).toContain(`model_list['house'].model_info.custom_tokenizer${message}`);
-    }
+    ] as const;
+    // LiteLLM's own keys name a repository to download from.
+    const hub = optionsOf('hub.yaml', [['hub', '{ identifier: deepseek-ai/DeepSeek-V3, revision: main }']]);
+    const [ofHub, ...refused] = await runAll(
+      [
+        [hub, 'hub', TEXT, null],
+        ...faults.map(([tokenizer], at): Call => [optionsOf(`fault-${at}.yaml`, [['house', tokenizer]]), 'house', TEXT, null]),
+      ],
+      folder,
+    );
+    expect(ofHub.after).toMatchObject({ approximate: true });
+    faults.forEach(([, message], at) =>
+      expect(refused[at].error?.message).toContain(`model_list['house'].model_info.custom_tokenizer${message}`),
+    );
   }, 120_000);
 
   it('refuses tokenizers that it cannot count exactly, with the part and the reason', async () => {
@@ -178,9 +196,17 @@ describe('tokenCounter.tokenizers', () => {
       ],
       [{ ...json, model: { ...json.model, vocab: {}, merges: [] } }, 'model.vocab: must have a token for each byte, got 0'],
     ];
-    for (const [file, message] of oneOrAll(cases)) {
-      writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(file));
-      const { error, lines } = await run({ tokenizers: { qwen: { file: join(folder, 'tokenizer.json') } } });
+    const sampled = oneOrAll(cases);
+    const answers = await runAll(
+      sampled.map(([file], at) => {
+        const path = join(folder, `tokenizer-${at}.json`);
+        writeFileSync(path, JSON.stringify(file));
+        return [{ tokenCounter: { tokenizers: { qwen: { file: path } } } }, MODEL, TEXT, null];
+      }),
+      FIXTURES,
+    );
+    sampled.forEach(([, message], at) => {
+      const { error, lines } = answers[at];
       expect(error).toMatchObject({
         name: 'InvalidConfigurationError',
         code: 'INVALID_CONFIGURATION',
@@ -188,6 +214,6 @@ describe('tokenCounter.tokenizers', () => {
       });
       expect(error?.message).toContain(message);
       expect(lines.join('\n')).toContain(message);
-    }
+    });
   }, 120_000);
 });

@@ -9,7 +9,7 @@ import type { SpendingTask } from './spender.child.js';
 
 const PROCESSES = 4;
 const IN_FLIGHT = 4;
-const CALLS = usuallyOrLong(1_000, 10_000);
+const CALLS = usuallyOrLong(500, 10_000);
 /** Lives of a process that end by a kill. */
 const KILLS = usuallyOrLong(1, 3);
 const BUDGET_USD = 1;

@@ -1,0 +1,38 @@
+/** The real one: the turns of the loop go on where a test has replaced the timers. */
+const afterPolling = setImmediate;
+
+/**
+ * Lets a number of pieces of work begin in each turn of the event loop, first come, first served.
+ * What else waits for the loop, such as the chunks of streams, gets its time between them.
+ */
+export class TurnLimit {
+  private begun = 0;
+  private isWatching = false;
+  private readonly waiting: (() => void)[] = [];
+
+  constructor(private readonly perTurn: number) {}
+
+  /** Resolves in the turn in which the work may begin; `undefined`: it may begin now. */
+  begin(): Promise<void> | undefined {
+    this.watch();
+    if (this.begun < this.perTurn) {
+      this.begun++;
+      return undefined;
+    }
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  private watch(): void {
+    if (this.isWatching) return;
+    this.isWatching = true;
+    afterPolling(() => this.nextTurn());
+  }
+
+  private nextTurn(): void {
+    this.isWatching = false;
+    const next = this.waiting.splice(0, this.perTurn);
+    this.begun = next.length;
+    if (this.begun > 0) this.watch();
+    for (const begin of next) begin();
+  }
+}

@@ -1,7 +1,7 @@
 import { ProviderError } from '../../common/provider-error.js';
 import { NO_COST, type AnswerCost } from '../answer/answer-cost.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
-import type { StreamSource } from '../stream/llm-stream.js';
+import type { StreamSource } from '../stream/single-reading.js';
 import type { ChunkSink, StreamOrigin } from '../stream/stream-origin.js';
 
 /** A stream whose events are written already: the answer of a hook. */

@@ -1,17 +1,17 @@
 import { whenOver } from '../../common/response-over.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { AnswerTarget, CallFacts } from '../answer/llm-answer.js';
-import type { StreamSource } from './llm-stream.js';
-import { openResponse, type Writable } from './open-response.js';
+import type { Writable } from './open-response.js';
 import { drainOf } from './response-drain.js';
 import type { ChunkSink, StreamOrigin } from './stream-origin.js';
+import { SingleReading, type StreamSource } from './single-reading.js';
 
 /** Bytes that wait for a slow reader before the provider is paused. */
 const MOST_WAITING = 256 * 1024;
 
 /** A provider's answer of bytes, such as sound, as it arrives. Read it once. */
 export class LlmBytes implements AsyncIterable<Buffer> {
-  private taken = false;
+  private readonly reading: SingleReading;
 
   /** @internal Made by `LlmClient`. */
   constructor(
@@ -19,7 +19,9 @@ export class LlmBytes implements AsyncIterable<Buffer> {
     /** The provider's if it is safe in a browser, else `application/octet-stream`. */
     readonly contentType: string,
     private readonly source: StreamSource,
-  ) {}
+  ) {
+    this.reading = new SingleReading(call, source);
+  }
 
   /** The usage, once all has arrived and if its provider reported one. */
   get usage(): AnswerUsage | undefined {
@@ -36,21 +38,12 @@ export class LlmBytes implements AsyncIterable<Buffer> {
    * that breaks off ends with the connection, so that its client does not take it for whole.
    */
   sendTo(target: AnswerTarget): Promise<void> {
-    this.take();
-    let response: Writable;
-    try {
-      response = openResponse(target, this.call, this.contentType);
-    } catch (error) {
-      this.source.leave();
-      const refusal = error as Error;
-      return Promise.reject(refusal);
-    }
-    return new Promise((resolve) => this.source.exchange.attach(new ByteSink(response, this.source, resolve)));
+    return this.reading.sendTo(target, this.contentType, (...sink) => new ByteSink(...sink));
   }
 
   /** The bytes as they arrive. Leaving the loop early ends the answer. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
-    this.take();
+    this.reading.begin();
     const { exchange, response } = this.source;
     const queue = new ByteQueue(exchange);
     exchange.attach(queue);
@@ -62,11 +55,6 @@ export class LlmBytes implements AsyncIterable<Buffer> {
     } finally {
       this.source.leave();
     }
-  }
-
-  private take(): void {
-    if (this.taken) throw new TypeError('the answer has been read already');
-    this.taken = true;
   }
 }
 

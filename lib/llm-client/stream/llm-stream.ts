@@ -4,39 +4,18 @@ import { ProviderError, type OpenAIErrorBody } from '../../common/provider-error
 import { usdOf } from '../../common/nano-usd.js';
 import { whenOver } from '../../common/response-over.js';
 import type { BridgedAnswer } from '../bridges/bridge.js';
-import type { ClosableResponse } from '../call/cancellation.js';
 import { isError } from '../providers/openai/errors.js';
 import { EventReader } from './sse-reader.js';
 import type { AnswerCost } from '../answer/answer-cost.js';
+import type { AnswerUsage } from '../../http/answer-usage.js';
 import { EVENT_STREAM_ANSWER, type AnswerTarget, type CallFacts } from '../answer/llm-answer.js';
-import { openResponse, type Writable } from './open-response.js';
+import type { Writable } from './open-response.js';
 import { drainOf } from './response-drain.js';
 import type { ChunkSink, StreamOrigin } from './stream-origin.js';
+import { SingleReading, type StreamSource } from './single-reading.js';
 import { EventFilter } from './event-filter.js';
 import { addCost, withCost } from './event-cost.js';
 import { KeepAlive } from './keep-alive.js';
-import type { AnswerUsage } from '../../http/answer-usage.js';
-
-/** Where a stream comes from. */
-export interface StreamSource {
-  readonly exchange: StreamOrigin;
-  /** Whether the event with the usage is kept back: its caller did not ask for it. */
-  readonly hidesUsage: boolean;
-  /** Puts the chat's events into the client's API; absent: they are what the client asked for. */
-  readonly bridged: BridgedAnswer | undefined;
-  /** The response that the call was given, whose buffer the reader fills. */
-  readonly response: ClosableResponse | undefined;
-  /** When the stream is over, if its provider reported it. */
-  readonly usage: AnswerUsage | undefined;
-  /** What that costs, where the price is known. */
-  readonly cost: AnswerCost | undefined;
-  /** Whether the usage that the client gets has the cost. */
-  readonly writesCost: boolean;
-  /** What has been used by now, as the provider states it, costs so much. */
-  costSoFar(): AnswerCost | undefined;
-  /** Nothing reads the stream any more. */
-  leave(): void;
-}
 
 const DONE = '[DONE]';
 const NONE = Buffer.alloc(0);
@@ -45,13 +24,15 @@ const MOST_WAITING = 64;
 
 /** A provider's streamed answer. Read it once: by `sendTo`, or as an iterable of its events. */
 export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable<Event> {
-  private taken = false;
+  private readonly reading: SingleReading;
 
   /** @internal Made by `LlmClient`. */
   constructor(
     readonly call: CallFacts,
     private readonly source: StreamSource,
-  ) {}
+  ) {
+    this.reading = new SingleReading(call, source);
+  }
 
   /** The usage, once the stream is over and if its provider reported one. */
   get usage(): AnswerUsage | undefined {
@@ -80,16 +61,7 @@ export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable
    * OpenAI's clients throw.
    */
   sendTo(target: AnswerTarget): Promise<void> {
-    this.take();
-    let response: Writable;
-    try {
-      response = openResponse(target, this.call, EVENT_STREAM_ANSWER);
-    } catch (error) {
-      this.source.leave();
-      const refusal = error as Error;
-      return Promise.reject(refusal);
-    }
-    return new Promise((resolve) => this.source.exchange.attach(new ResponseSink(response, this.source, resolve)));
+    return this.reading.sendTo(target, EVENT_STREAM_ANSWER, (...sink) => new ResponseSink(...sink));
   }
 
   /**
@@ -98,7 +70,7 @@ export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable
    * `response`, the next event waits until that has room.
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Event, void, undefined> {
-    this.take();
+    this.reading.begin();
     const { exchange, hidesUsage, response, writesCost } = this.source;
     const queue = new EventQueue(exchange, this.source.bridged);
     exchange.attach(queue);
@@ -119,11 +91,6 @@ export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable
     } finally {
       this.source.leave();
     }
-  }
-
-  private take(): void {
-    if (this.taken) throw new TypeError('the stream has been read already');
-    this.taken = true;
   }
 }
 

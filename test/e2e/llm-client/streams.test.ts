@@ -83,7 +83,7 @@ describe('a stream', () => {
     expect(open.providers[0].latest?.body.stream_options).toEqual({ include_usage: true });
     await until(() => isOver(open));
     expect(open.router.status()[0]).toMatchObject({ successes: 1, tokens: stream.usage?.totalTokens });
-    await expect(read(stream)).rejects.toThrow('the stream has been read already');
+    await expect(read(stream)).rejects.toThrow('the answer has been read already');
   });
 
   it('passes through unchanged, with the call’s facts in the headers', async () => {

@@ -17,8 +17,24 @@ const NAMED_ENGINES = [
   'token-counter',
 ];
 
-/** Folders whose suites use no engine. */
-const ENGINE_BLIND = ['test/project', 'test/bench'];
+/**
+ * Other suites that are the same with any `TEST_ENGINE`, as parts of paths: they use no engine,
+ * name their engines, have Redis decide, or look at pages.
+ */
+const ENGINE_BLIND = [
+  'test/project/',
+  'test/bench/',
+  '\\.browser\\.test',
+  'test/contract/hostile-arguments',
+  'test/e2e/app/engine-comparison',
+  'test/e2e/app/stalls',
+  'test/e2e/app/terminations',
+  'test/e2e/connection-pool/',
+  'test/e2e/rate-limit/redis/(budget-processes|processes|cluster)',
+  'test/e2e/router/redis',
+  'test/e2e/router/threads',
+  'test/e2e/token-counter/tokenizers',
+];
 
 /**
  * Suites that depend on Node's built-in undici and streams, as parts of paths: `ready` runs them on

@@ -69,7 +69,7 @@ function typescriptSuite({ folder }) {
   return jest({
     name: 'tests on TypeScript alone',
     report: join(folder, 'typescript.json'),
-    args: ['--testPathIgnorePatterns', '/node_modules/', `/lib/(${NAMED_ENGINES.join('|')})/`, `/(${ENGINE_BLIND.join('|')})/`],
+    args: ['--testPathIgnorePatterns', '/node_modules/', `/lib/(${NAMED_ENGINES.join('|')})/`, `(${ENGINE_BLIND.join('|')})`],
     env: { TEST_ENGINE: 'typescript' },
   });
 }

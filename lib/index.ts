@@ -242,6 +242,7 @@ export type {
 export type { ResponsesAnswer, ResponsesEvent, ResponsesItem } from './llm-client/api/responses.js';
 export type { AnswerUsage, StatedCost, Usage } from './http/answer-usage.js';
 export type { LimitedRequest, RequestResponse } from './http/guard/guarded-request.js';
+export { addressKey } from './http/guard/client-key.js';
 export { RateLimitGuard } from './http/guard/rate-limit.guard.js';
 export { rateLimitPrecheck, type RateLimitPrecheck } from './http/guard/precheck.js';
 export { principalOf, reportUsage, setPrincipal } from './http/request-context.js';

@@ -35,8 +35,9 @@ describe('the two tiers of POST /v1/tokens/count', () => {
   it('refuses in the shape of OpenAI, whatever key is made up, and lets those who pay pass', async () => {
     // Injected without sockets: on a busy machine the connections would take too long to exceed the
     // limit.
-    const ask = (key: string) =>
+    const ask = (key: string, remoteAddress = '127.0.0.1') =>
       app.inject({
+        remoteAddress,
         method: 'POST',
         url: '/v1/tokens/count',
         headers: { authorization: `Bearer ${key}` },
@@ -48,5 +49,8 @@ describe('the two tiers of POST /v1/tokens/count', () => {
     expect(refused.json()).toMatchObject({ error: { type: 'requests', code: 'rate_limit_exceeded', param: null } });
     expect(refused.headers['retry-after']).toBe('1');
     await count('sk-pro-demo').expect(200);
+    // A client of IPv6 has a network of addresses.
+    const fromNetwork = await Promise.all(Array.from({ length: 2 * TIERS.free.burst }, (_, i) => ask('sk-made-up', `2001:db8:1:2::${i}`)));
+    expect(new Set(fromNetwork.map(({ statusCode }) => statusCode))).toEqual(new Set([200, 429]));
   });
 });

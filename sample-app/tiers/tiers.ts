@@ -1,4 +1,4 @@
-import type { RateLimitRule, RateLimits } from 'nestjs-fast-litellm';
+import { addressKey, type RateLimitRule, type RateLimits } from 'nestjs-fast-litellm';
 import type { IncomingHttpHeaders } from 'node:http';
 import { visitorOf, type Tier } from '../access/visitors.js';
 
@@ -32,7 +32,7 @@ function rule(tier: Tier, name: keyof typeof LIMITS): RateLimitRule {
     // `false`: the rule does not apply to this request.
     key: (request: Request) => {
       const visitor = visitorOf(request);
-      return visitor.tier === tier && (visitor.key ?? `ip:${request.ip}`);
+      return visitor.tier === tier && (visitor.key ?? addressKey(request.ip));
     },
   };
 }

@@ -57,7 +57,14 @@ const WITH_PORT = /^(?:(\d+\.\d+\.\d+\.\d+):\d+|\[([^\]]+)\](?::\d+)?)$/;
 const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 const DOTTED_END = /(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
 
-/** A client of IPv6 owns a /64 network: all of its addresses are one client. */
+/**
+ * The key of a client's address, for the `key` of a rule: `ip:203.0.113.7`. A client of IPv6 owns
+ * a /64 network, so all of its addresses are one: `ip:2001:db8:1:2::/64`.
+ *
+ * @param ip The address as the app's own rule for proxies gives it, `request.ip`.
+ * @example
+ * \@RateLimit({ key: (request) => request.user?.id ?? addressKey(request.ip) })
+ */
 export function addressKey(ip: string | undefined): string {
   if (ip === undefined || ip === '') return 'ip:unknown';
   if (!ip.includes(':')) return `ip:${ip}`;

@@ -1,4 +1,5 @@
 import { ConfigurableModuleBuilder, Logger, Module, type DynamicModule } from '@nestjs/common';
+import { needsForRoot } from './common/needs-for-root.js';
 import { checkObject } from './common/options.js';
 import { VERSION } from './common/version.js';
 import { DashboardAccess } from './dashboard/dashboard.access.js';
@@ -46,6 +47,7 @@ const ATTEMPTS_PER_MINUTE = 20;
  */
 @Module({
   providers: [
+    needsForRoot(MODULE_OPTIONS_TOKEN, 'FastLiteLLMDashboardModule'),
     {
       provide: DashboardDesk,
       inject: [FastLiteLLM, MODULE_OPTIONS_TOKEN, { token: ApiKeyService, optional: true }],

@@ -1,6 +1,7 @@
 import { ConfigurableModuleBuilder, Inject, Module, type DynamicModule } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { InvalidArgumentError, InvalidConfigurationError } from './common/errors.js';
+import { needsForRoot } from './common/needs-for-root.js';
 import { checkObject } from './common/options.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import { MasterKey } from './gateway/access/master-key.js';
@@ -68,6 +69,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
  */
 @Module({
   providers: [
+    needsForRoot(MODULE_OPTIONS_TOKEN, 'FastLiteLLMGatewayModule'),
     {
       provide: GATEWAY_DESK,
       inject: [FastLiteLLM, GUARD_COUNT, MODULE_OPTIONS_TOKEN, { token: ApiKeyService, optional: true }],

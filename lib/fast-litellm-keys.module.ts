@@ -1,4 +1,5 @@
 import { ConfigurableModuleBuilder, Inject, Logger, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
+import { needsForRoot } from './common/needs-for-root.js';
 import { checkBoolean, checkObject, optional } from './common/options.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import { checkRoutePath } from './gateway/gateway.options.js';
@@ -47,6 +48,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
  */
 @Module({
   providers: [
+    needsForRoot(MODULE_OPTIONS_TOKEN, 'FastLiteLLMKeysModule'),
     {
       provide: ApiKeyService,
       inject: [FastLiteLLM, MODULE_OPTIONS_TOKEN],

@@ -11,6 +11,8 @@ import {
 } from '@nestjs/common';
 import { DiscoveryModule, DiscoveryService, HttpAdapterHost } from '@nestjs/core';
 import { AccelerationService } from './acceleration/acceleration.service.js';
+import { defaultLog } from './common/default-log.js';
+import { needsForRoot } from './common/needs-for-root.js';
 import { checkObject } from './common/options.js';
 import { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
 import { FastLiteLLM } from './fast-litellm.js';
@@ -60,6 +62,7 @@ function inNest(options: FastLiteLLMOptions = {}): FastLiteLLMOptions {
 @Module({
   imports: [DiscoveryModule],
   providers: [
+    needsForRoot(MODULE_OPTIONS_TOKEN, 'FastLiteLLMModule'),
     {
       provide: FastLiteLLM,
       inject: [MODULE_OPTIONS_TOKEN],
@@ -104,9 +107,19 @@ export class FastLiteLLMModule
    * remove them.
    */
   async onModuleInit(): Promise<void> {
+    this.warnOfOthers();
     for (const { hook, options } of discoverHooks(this.discovery)) this.llm.client.addHook(hook, options);
     await this.llm.tokenCounter.ready();
     if (this.options?.metrics === undefined && hasPromClient()) this.llm.registerMetrics();
+  }
+
+  /** Which of several a provider gets depends on Nest's order of modules. The first one says so. */
+  private warnOfOthers(): void {
+    const found = this.discovery.getProviders().filter(({ token, host }) => token === FastLiteLLM && host?.isGlobal === true);
+    if (found.length < 2 || found[0].instance !== this.llm) return;
+    const each = 'each import has options, limits and connections of its own';
+    const logger = this.options?.logger ?? defaultLog();
+    logger.warn(`Module: FastLiteLLMModule is imported ${found.length} times, and ${each}; import it once, it is global`);
   }
 
   /** Counts the requests of the HTTP server, so that the shutdown can wait for them. */

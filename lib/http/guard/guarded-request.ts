@@ -29,7 +29,7 @@ export interface LimitedRequest extends Identifiable {
 export interface RequestResponse {
   readonly request: LimitedRequest;
   /** Absent for messages (WebSockets, microservices), which have no headers and no end. */
-  readonly response?: HttpResponse;
+  readonly response?: HttpResponse | undefined;
 }
 
 /** The context of GraphQL drivers: Nest's make the first two, mercurius alone makes `reply`. */

@@ -21,9 +21,9 @@ export interface Exchange extends Abortable {
   /** About how many tokens of an answer have arrived. */
   readonly receivedTokens: number;
   /** The provider's id of the request. */
-  readonly requestId?: string;
+  readonly requestId?: string | undefined;
   /** The cost of a whole answer, as a header of LiteLLM's proxies states it. */
-  readonly statedCost?: string;
+  readonly statedCost?: string | undefined;
 }
 
 /** Sends attempts. */

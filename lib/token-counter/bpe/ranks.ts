@@ -43,7 +43,7 @@ export interface Ranks {
   /** A piece of one character that is no token is its bytes, which never merge. */
   readonly bytesAlone?: boolean;
   /** Tokens that only a piece as a whole is. */
-  readonly whole?: WholePieces;
+  readonly whole?: WholePieces | undefined;
 }
 
 /** One of tiktoken's rank files, without special tokens. */

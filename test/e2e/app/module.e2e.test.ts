@@ -6,7 +6,10 @@ import { Test } from '@nestjs/testing';
 import { PrometheusModule } from '@willsoto/nestjs-prometheus';
 import {
   FastLiteLLM,
+  FastLiteLLMDashboardModule,
+  FastLiteLLMGatewayModule,
   FastLiteLLMHealthIndicator,
+  FastLiteLLMKeysModule,
   FastLiteLLMModule,
   FeatureFlagsService,
   InvalidConfigurationError,
@@ -152,6 +155,29 @@ describe('FastLiteLLMModule', () => {
     expect(testing.get(Consumer as Type<Consumer>, { strict: false }).tokens).toBeInstanceOf(TokenCounterService);
     await testing.close();
     await expect(boot(false)).rejects.toThrow(/dependencies/);
+  });
+
+  it.each([
+    ['FastLiteLLMModule', FastLiteLLMModule],
+    ['FastLiteLLMKeysModule', FastLiteLLMKeysModule],
+    ['FastLiteLLMDashboardModule', FastLiteLLMDashboardModule],
+    ['FastLiteLLMGatewayModule', FastLiteLLMGatewayModule],
+  ])('says how to import %s when it is imported without forRoot', async (name, bare: Type) => {
+    const others = bare === FastLiteLLMModule ? [] : [FastLiteLLMModule.forRoot({ logger, metrics: false })];
+    await expect(compile(...others, bare)).rejects.toThrow(`${name}: must be imported once, by forRoot() or forRootAsync()`);
+  });
+
+  it('warns when an app has two of it that are global', async () => {
+    const warnings: string[] = [];
+    const telling = { ...logger, warn: (message: string) => warnings.push(message) };
+    const own = (isGlobal: boolean) => FastLiteLLMModule.forRoot({ logger: telling, metrics: false, isGlobal });
+    const other = FastLiteLLMModule.forRoot({ logger: telling, metrics: false, rateLimit: { requestsPerMinute: 5 } });
+    const boot = async (...imports: Parameters<typeof compile>) => (await (await compile(...imports)).init()).close();
+    const once = own(true);
+    await boot(once, once, own(false));
+    expect(warnings).toEqual([]);
+    await boot(own(true), other);
+    expect(warnings).toEqual([expect.stringContaining('FastLiteLLMModule is imported 2 times')]);
   });
 
   it('registers its metrics with prom-client by default, until the app closes', async () => {

@@ -1,0 +1,16 @@
+import type { FactoryProvider, InjectionToken } from '@nestjs/common';
+import { InvalidConfigurationError } from './errors.js';
+
+/**
+ * A provider of a module's options that `forRoot` replaces. Without it a module that is imported as
+ * a bare class ends in Nest's words about a token that no app knows.
+ */
+export function needsForRoot(token: InjectionToken, module: string): FactoryProvider {
+  return {
+    provide: token,
+    useFactory: (): never => {
+      const rule = 'must be imported once, by forRoot() or forRootAsync(); other modules inject its providers without an import';
+      throw new InvalidConfigurationError(module, rule);
+    },
+  };
+}

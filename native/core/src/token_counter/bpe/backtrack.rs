@@ -15,6 +15,8 @@ const COST: usize = 128;
 const COST_PER_LONGEST: usize = 24;
 const MOST_COST: usize = 512;
 const WORTH: usize = 32;
+/// Bytes after which the caller looks for another way, though this one is worth its work.
+const MOST_BYTES: usize = 2048;
 
 /// What the first bytes of a piece are merged into.
 #[derive(Default)]
@@ -42,15 +44,19 @@ impl Backtrack {
     }
 
     /// Continues to the end of the piece of `len` bytes, or until the work exceeds its worth, or to a
-    /// token whose merges are not in the order of their ranks, of which `fits` knows nothing; returns the length of the longest token that was tried. A dead end is never tried again,
-    /// because every prefix of a merged piece is itself merged.
+    /// token whose merges are not in the order of their ranks, of which `fits` knows nothing; or for
+    /// some kilobytes. Returns the length of the longest token that was tried, and whether to go on
+    /// like this. A dead end is never tried again, because every prefix of a merged piece is itself
+    /// merged.
     ///
     /// # Safety
     /// `tokens` are those of a part of the piece, and not all; `len + 16` bytes must be readable at
     /// `at`.
-    pub unsafe fn extend(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize, tokens: &mut Tokens) -> usize {
+    pub unsafe fn extend(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize, tokens: &mut Tokens) -> (usize, bool) {
         let mut position = tokens.end;
+        let stop = position + MOST_BYTES;
         let mut goal = position + WORTH;
+        let mut goes_on = false;
         let mut cost = 0;
         let mut longest;
         // SAFETY: positions stay below `len`, tokens end at or before it.
@@ -59,7 +65,8 @@ impl Backtrack {
             longest = candidate_len;
             while position < len {
                 if cost >= (COST_PER_LONGEST * longest).clamp(COST, MOST_COST) {
-                    if position < goal {
+                    goes_on = position >= stop;
+                    if position < goal || goes_on {
                         break;
                     }
                     (goal, cost) = (position + WORTH, 0);
@@ -98,7 +105,7 @@ impl Backtrack {
             }
         }
         tokens.end = position;
-        longest
+        (longest, goes_on)
     }
 
     #[inline(always)]

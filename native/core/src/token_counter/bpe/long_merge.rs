@@ -29,6 +29,13 @@ const RUN_OVERLAP: usize = 512;
 const MOST_RUNS: usize = 48;
 /// Rounds of a kind before it is looked whether a faster way is one again.
 const ROUNDS: u32 = 8;
+/// Text that repeats itself: tokens among which one cycle is sought, those that are tried as its
+/// start, bytes at the end whose tokens may be others once the text goes on, and bytes ahead that
+/// have to be the same.
+const CYCLE_TOKENS: usize = 512;
+const CYCLE_TRIES: usize = 32;
+const CYCLE_MARGIN: usize = 256;
+const CYCLE_BYTES: usize = 1024;
 
 /// Longest piece of the last table.
 pub const MAX_LARGE: usize = 312;
@@ -78,8 +85,11 @@ impl LongMerge {
             let agreed = unsafe {
                 match way {
                     Way::Backtrack => {
-                        let longest = self.backtrack.extend(vocabulary, at, len, &mut self.tokens);
+                        let (longest, goes_on) = self.backtrack.extend(vocabulary, at, len, &mut self.tokens);
                         let text = std::slice::from_raw_parts(at, len);
+                        if self.repeat_cycle(vocabulary, text) || goes_on {
+                            continue;
+                        }
                         let ahead = &text[self.tokens.end..len.min(self.tokens.end + RUNS_AHEAD)];
                         if runs_of(ahead).nth(FEW_RUNS).is_none() && self.extend_by_runs(vocabulary, text) {
                             continue;
@@ -94,8 +104,11 @@ impl LongMerge {
                     Way::One => self.extend_long(vocabulary, at, len, 1),
                 }
             };
+            // SAFETY: the caller's.
+            let is_repeated = self.repeat_cycle(vocabulary, unsafe { std::slice::from_raw_parts(at, len) });
             left -= 1;
             (way, left) = match way {
+                _ if is_repeated => (Way::Backtrack, 0),
                 Way::Short if !agreed => (Way::Long, ROUNDS),
                 Way::Long if !agreed => (Way::One, ROUNDS),
                 _ if left == 0 => (Way::Backtrack, 0),
@@ -130,6 +143,45 @@ impl LongMerge {
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+
+    /// Where the text goes on as it did between two ends of the same token, so do the tokens: each
+    /// two neighbours stay what they are. Whether it does for long.
+    fn repeat_cycle(&mut self, vocabulary: &Vocabulary, text: &[u8]) -> bool {
+        let Tokens { ids, end } = &mut self.tokens;
+        let (mut to, mut kept) = (*end, ids.len());
+        while kept > 1 && *end - to < CYCLE_MARGIN {
+            kept -= 1;
+            to -= vocabulary.token_len(ids[kept]);
+        }
+        let ahead = &text[to..];
+        let (Some(last), Some(next)) = (kept.checked_sub(1), ahead.get(..CYCLE_BYTES)) else {
+            return false;
+        };
+        let (mut from, mut tries) = (to, CYCLE_TRIES);
+        for first in (last.saturating_sub(CYCLE_TOKENS)..last).rev() {
+            from -= vocabulary.token_len(ids[first + 1]);
+            if ids[first] != ids[last] {
+                continue;
+            }
+            if text[from..from + CYCLE_BYTES] != *next {
+                tries -= 1;
+                if tries == 0 {
+                    return false;
+                }
+                continue;
+            }
+            let same = ahead.chunks_exact(64).zip(text[from..].chunks_exact(64)).take_while(|(one, other)| one == other);
+            let times = same.count() * 64 / (to - from);
+            let is_further = to + times * (to - from) > *end;
+            if is_further {
+                ids.truncate(kept);
+                (0..times).for_each(|_| ids.extend_from_within(first + 1..kept));
+                *end = to + times * (to - from);
+            }
+            return is_further;
+        }
+        false
     }
 
     /// By runs of one byte, if those before the end are few, too; whether they agreed.

@@ -35,6 +35,14 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(crate::long::cases(200))]
+    #[test]
+    fn texts_that_repeat_themselves_merge_as_others_do(parts in prop::collection::vec(("[ \n\tab=-]{1,24}|( {8}|[a-zé中]){1,24}", 1usize..400), 1..4)) {
+        check(parts.iter().map(|(part, times)| part.repeat(*times)).collect::<String>().as_bytes());
+    }
+}
+
 fn check_runs(merge: &mut RunMerge, text: &[u8]) {
     for vocabulary in VOCABULARIES.iter() {
         let (bounds, ids) = merge_any(vocabulary, text);

@@ -47,6 +47,8 @@ import { resolveTokenCounterOptions } from './token-counter/token-counter.option
 import { TOKEN_COUNTER_ENGINES } from './token-counter/engine/engine-provider.js';
 import { TokenCounterService } from './token-counter/token-counter.service.js';
 
+type DispatchedRequest = Parameters<ConnectionPoolService['dispatcher']['dispatch']>[0];
+
 /** The result of `healthCheck`. */
 export interface FastLiteLLMHealth extends HealthReport {
   /** Whether the native addon is open. */
@@ -150,7 +152,8 @@ export class FastLiteLLM {
       const jsonScanning = provideEngine(JSON_BODY_ENGINES, engines);
       const json = new JsonReader(jsonScanning);
       const transport: ProviderTransport = {
-        dispatch: (request, handler) => connectionPool.dispatcher.dispatch(request, handler),
+        // Its types do not know bodies in parts.
+        dispatch: (request, handler) => connectionPool.dispatcher.dispatch(request as DispatchedRequest, handler),
       };
       const client = new LlmClient(router, transport, tokenCounter, resolveLlmClientOptions(options.llmClient, routing.ofClient), {
         recorder: monitor,

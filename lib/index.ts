@@ -212,7 +212,7 @@ export type {
   StreamOpening,
   WireCall,
 } from './llm-client/providers/protocol.js';
-export type { ProviderHandler, ProviderRequest, ProviderTransport } from './llm-client/providers/provider-transport.js';
+export type { ProviderHandler, ProviderRequest, ProviderTransport, RequestBytes } from './llm-client/providers/provider-transport.js';
 export { provideProtocol } from './llm-client/providers/provide-protocol.js';
 export type { ProvidedProvider } from './llm-client/providers/provided.js';
 export { ChatChunks, type ChatUsage, type FinishReason } from './llm-client/providers/openai/chat-chunks.js';

@@ -8,7 +8,7 @@ import { asBuffer } from '../../json-body/text-marks.js';
 import { BodyObject } from './body-object.js';
 import { JsonBody, textIn, type Soon } from './json-body.js';
 import { BodyBoundsError } from './json-bounds.js';
-import { writtenInTurns } from './json-writer.js';
+import { longWritten, writtenFields } from './json-writer.js';
 import { RawField } from './raw-field.js';
 
 /** Shorter texts are scanned on the main thread: handing them over takes longer. */
@@ -82,7 +82,7 @@ export class JsonReader {
   private async written(fields: () => readonly (readonly [name: string, value: unknown])[]): Promise<JsonBody | undefined> {
     let bytes: Buffer;
     try {
-      bytes = await writtenInTurns(fields());
+      bytes = writtenFields(await longWritten(fields()));
     } catch {
       return undefined;
     }

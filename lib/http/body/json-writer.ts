@@ -12,6 +12,11 @@ type Field = readonly [name: string, value: unknown];
 
 /** Writes fields as an object: `WrittenJson` as its bytes, others as `JSON.stringify` does. */
 export function writtenFields(fields: Iterable<Field>): Buffer {
+  return Buffer.concat(writtenParts(fields));
+}
+
+/** The same in parts, which share the memory of `WrittenJson`. */
+export function writtenParts(fields: Iterable<Field>): readonly Buffer[] {
   const parts: Buffer[] = [];
   let text = '';
   let separator = '{';
@@ -26,14 +31,14 @@ export function writtenFields(fields: Iterable<Field>): Buffer {
     text = '';
   }
   parts.push(Buffer.from(separator === '{' ? '{}' : `${text}}`));
-  return Buffer.concat(parts);
+  return parts;
 }
 
-/** The same with turns of the event loop for values that may be long. */
-export async function writtenInTurns(fields: Iterable<Field>): Promise<Buffer> {
+/** The fields with those written that may be long, each in turns of the event loop. */
+export async function longWritten(fields: Iterable<Field>): Promise<readonly Field[]> {
   const written: Field[] = [];
   for (const [name, value] of fields) written.push([name, isLong(value) ? new WrittenJson(await largeJson(value)) : value]);
-  return writtenFields(written);
+  return written;
 }
 
 function isLong(value: unknown): value is object | string {

@@ -10,6 +10,7 @@ import type { CountCall, CountedOperation, SentRequest } from '../providers/prot
 import { baseModelOf } from '../providers/provider-request.js';
 import type { ProviderAccess } from '../providers/provider-sender.js';
 import { upstreamModel } from '../providers/resolution.js';
+import { partsOf } from '../providers/provider-transport.js';
 import type { ModelRequest, ReadRequest } from '../request.js';
 import { promptFields } from './counted-request.js';
 import { CountCache } from './count-cache.js';
@@ -133,7 +134,8 @@ export class ExactCounts {
       if (counting === undefined) return 'unsupported';
       const { known, call } = counting;
       const body = await call.body;
-      const hash = createHmac('sha256', this.secret).update(`${known.endpoint.origin}${call.path}\n`).update(body);
+      const hash = createHmac('sha256', this.secret).update(`${known.endpoint.origin}${call.path}\n`);
+      for (const part of partsOf(body)) hash.update(part);
       return { counting: { ...counting, call: { ...call, body } }, key: hash.digest('base64') };
     } catch (error) {
       if (error instanceof UnsupportedRequestError || error instanceof DeploymentMisconfiguredError) return 'unsupported';

@@ -1,4 +1,5 @@
 import type { DeploymentFault } from './deployment-fault.js';
+import type { RequestBytes } from './provider-transport.js';
 
 /** A request before it has its credentials. */
 export interface UnsignedRequest {
@@ -7,7 +8,7 @@ export interface UnsignedRequest {
   readonly path: string;
   /** Names and values in turns. */
   readonly headers: readonly string[];
-  readonly body: string | Buffer;
+  readonly body: RequestBytes;
 }
 
 /** Credentials that are fetched, renewed or computed for each request. */

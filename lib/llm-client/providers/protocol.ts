@@ -2,7 +2,7 @@ import type { OpenAIErrorBody } from '../../common/provider-error.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { ForwardedOperation } from '../forward/forwarded.js';
 import type { ModelRequest, ReadRequest } from '../request.js';
-import type { ProviderTransport } from './provider-transport.js';
+import type { ProviderTransport, RequestBytes } from './provider-transport.js';
 
 /** The APIs that clients may call. Each is named after the last part of its path. */
 export type Operation = 'chat' | 'completions' | 'embeddings' | 'responses' | 'messages' | ForwardedOperation;
@@ -56,8 +56,8 @@ export interface WireCall {
   readonly method?: 'GET' | 'POST' | 'DELETE';
   /** Whether the provider's account is asked, and no model: the path never names one. */
   readonly isOfAccount?: boolean;
-  /** As bytes if it is large. */
-  readonly body: string | Buffer | Promise<string | Buffer>;
+  /** As bytes if it is large; a list is sent one after the other. */
+  readonly body: RequestBytes | Promise<RequestBytes>;
   /** Puts the answer into the words of the client's API. Absent: its bytes pass unchanged. */
   readonly translator?: AnswerTranslator;
   /** Reads the bytes behind the translator. */

@@ -7,7 +7,7 @@ import type { RequestAuthorization } from './authorization.js';
 import type { KnownEndpoint } from './endpoints.js';
 import type { WireCall } from './protocol.js';
 import type { ProviderExchange } from './provider-exchange.js';
-import type { ProviderRequest } from './provider-transport.js';
+import { lengthOf, type ProviderRequest, type RequestBytes } from './provider-transport.js';
 import { rawHeader } from './raw-headers.js';
 
 /** undici's word for it. */
@@ -60,13 +60,17 @@ export function baseModelOf({ params, info, model }: Deployment): string | undef
   return (named as string | undefined) ?? (/\/(?:o_series|gpt5_series)\//.test(model) ? model : undefined);
 }
 
-function requestWith({ model, times }: RequestTarget, { endpoint }: KnownEndpoint, call: SentCall, body: string | Buffer): ProviderRequest {
+function requestWith({ model, times }: RequestTarget, { endpoint }: KnownEndpoint, call: SentCall, body: RequestBytes): ProviderRequest {
+  const headers = withHeaders(endpoint.headers, call.headers);
+  const parts = typeof body === 'string' || Buffer.isBuffer(body) ? undefined : body;
+  const isOwnTransport = endpoint.protocol.transport !== undefined;
   return {
     origin: endpoint.origin,
     path: endpoint.pathOf(call.path, call.isOfAccount === true ? undefined : model),
     method: call.method ?? 'POST',
-    headers: withHeaders(endpoint.headers, call.headers),
-    body,
+    // undici knows the length of whole bodies only.
+    headers: parts === undefined || isOwnTransport ? headers : [...headers, 'content-length', String(lengthOf(parts))],
+    body: parts !== undefined && isOwnTransport ? Buffer.concat(parts) : body,
     headersTimeout: times.isHeadSet ? NO_LIMIT : undefined,
     bodyTimeout: times.isBodySet ? NO_LIMIT : undefined,
   };

@@ -1,3 +1,6 @@
+/** The body of a request: a text, bytes, or bytes in parts. */
+export type RequestBytes = string | Buffer | readonly Buffer[];
+
 /** A request to a provider, as undici's dispatchers take it. */
 export interface ProviderRequest {
   readonly origin: string;
@@ -5,7 +8,8 @@ export interface ProviderRequest {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Names and values in turns. */
   headers: string[];
-  readonly body: string | Buffer;
+  /** In parts only over the connection pool, for a body of more than 512 KiB. */
+  readonly body: RequestBytes;
   /** In milliseconds, until the headers and between chunks. 0: none. Default: the connection's. */
   readonly headersTimeout?: number;
   readonly bodyTimeout?: number;
@@ -31,4 +35,14 @@ export interface ProviderHandler {
 export interface ProviderTransport {
   /** Sends a request; its answer goes to `handler`. `false`: the next one had better wait. */
   dispatch(request: ProviderRequest, handler: ProviderHandler): boolean;
+}
+
+/** A body as the parts that are sent one after the other. */
+export function partsOf(body: RequestBytes): readonly (string | Buffer)[] {
+  return typeof body === 'string' || Buffer.isBuffer(body) ? [body] : body;
+}
+
+/** Bytes of all parts together. */
+export function lengthOf(parts: readonly Buffer[]): number {
+  return parts.reduce((length, part) => length + part.length, 0);
 }

@@ -111,6 +111,21 @@ describe('a deployment by a model of the AI SDK', () => {
     await expect(client.chat({ ...CHAT, n: 2 })).rejects.toMatchObject({ code: 'UNSUPPORTED_PARAMETER', param: 'n' });
   });
 
+  it('is given a body of a megabyte that came as bytes', async () => {
+    const content = 'x'.repeat(1_000_000);
+    const seen: unknown[] = [];
+    const model = new MockLanguageModelV3({
+      modelId: 'acme-1',
+      doGenerate: ({ prompt }) => {
+        seen.push(prompt);
+        const content = [{ type: 'text' as const, text: 'Hi.' }];
+        return Promise.resolve({ content, finishReason: { unified: 'stop' as const, raw: 'stop' }, usage: USAGE, warnings: [] });
+      },
+    });
+    await over(deployment(model)).client.chat(Buffer.from(JSON.stringify({ model: 'm', messages: [{ role: 'user', content }] })));
+    expect(seen).toEqual([[expect.objectContaining({ role: 'user', content: [{ type: 'text', text: content }] })]]);
+  });
+
   it('falls back when it fails, by the status, the time and the words of its error', async () => {
     const model = new MockLanguageModelV3({
       doGenerate: () => Promise.reject(failure({ statusCode: 429, responseHeaders: { 'retry-after': '7' } })),

@@ -88,6 +88,13 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('long bodies on %s', (adap
     expect(arrived).toEqual([sent('one'), sent('one'), sent('two')]);
   });
 
+  it('are forwarded so too where they are too long to be joined', async () => {
+    failures = 2;
+    const longer = (body: string): string => body.replace(TEXT, TEXT.repeat(30));
+    expect((await post(longer(BODY))).status).toBe(200);
+    expect(arrived).toEqual([longer(sent('one')), longer(sent('one')), longer(sent('two'))]);
+  });
+
   it('are read and edited by the app like any other', async () => {
     edit = (body) => {
       (body.messages as Fields[])[0].content = 'edited';
@@ -140,6 +147,15 @@ describe('LlmClient', () => {
     const answer = (await clientOf(router()).client.chat(source())) as LlmAnswer;
     expect(JSON.parse(answer.bytes.toString())).toMatchObject({ id: 'c' });
     expect(arrived).toEqual([sent('one')]);
+  });
+
+  it('goes on to the fallback of a provider that refuses a body before it has read it', async () => {
+    const refusing = await scripted((_request, response) => void response.writeHead(429).end('{}'));
+    const [first, second] = router().modelList;
+    const modelList = [{ ...first, litellm_params: { ...first.litellm_params, api_base: refusing } }, second];
+    const longer = BODY.replace(TEXT, TEXT.repeat(100));
+    await clientOf({ ...router(), modelList, numRetries: 0 }).client.chat(Buffer.from(longer));
+    expect(arrived).toEqual([sent('two').replace(TEXT, TEXT.repeat(100))]);
   });
 
   it('writes a large object once for all attempts', async () => {

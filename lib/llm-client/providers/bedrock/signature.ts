@@ -1,5 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
 import type { UnsignedRequest } from '../authorization.js';
+import { partsOf, type RequestBytes } from '../provider-transport.js';
 
 /** Keys of AWS, permanent or for a session. */
 export interface AwsCredentials {
@@ -68,8 +69,10 @@ function encoded(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (each) => `%${each.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
-function sha256(data: string | Buffer): string {
-  return createHash('sha256').update(data).digest('hex');
+function sha256(data: RequestBytes): string {
+  const hash = createHash('sha256');
+  for (const part of partsOf(data)) hash.update(part);
+  return hash.digest('hex');
 }
 
 function hmac(key: Buffer, data: string): Buffer {

@@ -1,11 +1,12 @@
 import { errorMessage, InvalidArgumentError } from '../../../common/errors.js';
 import { UnsupportedRequestError } from '../../../common/http-errors.js';
 import { nextTurn } from '../../../common/next-turn.js';
-import { writtenFields, writtenInTurns } from '../../../http/body/json-writer.js';
+import { longWritten, writtenParts } from '../../../http/body/json-writer.js';
 import { largeJson } from '../../../http/body/large-json.js';
 import { areShort, fieldsToPass } from '../../../http/body/raw-field.js';
 import type { ModelRequest } from '../../request.js';
 import { tagsIn, withoutOwn } from '../../own-fields.js';
+import { lengthOf } from '../provider-transport.js';
 import type { SentRequest, WireCall } from '../protocol.js';
 
 /** The body: the deployment's defaults, the request, a fallback's changes, `extra_body`. */
@@ -40,19 +41,33 @@ export function written(sent: SentRequest, fields: () => object): WireCall['body
   }
 }
 
+/**
+ * Longer bodies are sent in parts: to join them would take their memory once more, and V8 collects
+ * all of its heap for each 64 MB of buffers.
+ */
+const LONGEST_JOINED = 512 * 1024;
+
 /** Raw fields between those that have changed. */
 function spliced(sent: SentRequest, fields: () => object): WireCall['body'] {
   try {
     const made = fields() as Readonly<Record<string, unknown>>;
-    if (!sent.request.isLarge || areShort(made, sent.request.json)) return writtenFields(Object.entries(made));
-    const body = writtenInTurns(Object.entries(made)).catch((error: unknown) => {
-      throw notJson(sent, error);
-    });
+    if (!sent.request.isLarge || areShort(made, sent.request.json)) return joined(Object.entries(made));
+    const body = longWritten(Object.entries(made))
+      .then(joined)
+      .catch((error: unknown) => {
+        throw notJson(sent, error);
+      });
     body.catch(() => {});
     return body;
   } catch (error) {
     throw notJson(sent, error);
   }
+}
+
+function joined(fields: Iterable<readonly [name: string, value: unknown]>): Buffer | readonly Buffer[] {
+  const parts = writtenParts(fields);
+  const length = lengthOf(parts);
+  return length > LONGEST_JOINED ? parts : Buffer.concat(parts, length);
 }
 
 async function largeBody(sent: SentRequest, fields: () => object): Promise<Buffer> {

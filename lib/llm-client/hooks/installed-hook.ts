@@ -11,7 +11,23 @@ interface RunningHook {
   isOver: boolean;
 }
 
+/**
+ * The hook whose code makes a call. Up to Node 22 every promise of the process takes twice as long
+ * while it is enabled, so it is disabled while no hook runs.
+ */
 const running = new AsyncLocalStorage<RunningHook>();
+let runningCount = 0;
+
+function enter<R>(entered: RunningHook, run: () => R): R {
+  runningCount++;
+  return running.run(entered, run);
+}
+
+function leave(entered: RunningHook): void {
+  if (entered.isOver) return;
+  entered.isOver = true;
+  if (--runningCount === 0) running.disable();
+}
 
 /** The methods whose result decides about the call. */
 export type GuardMethod = 'onRequest' | 'onText' | 'onAnswer';
@@ -68,12 +84,12 @@ export class InstalledHook {
   guard<T>(turn: GuardTurn<T>): T | Promise<T> {
     const entered = this.entered();
     try {
-      const verdict = running.run(entered, () => turn.run(this.hook));
+      const verdict = enter(entered, () => turn.run(this.hook));
       if (isThenable(verdict)) return this.guardLater(turn, verdict, entered);
-      entered.isOver = true;
+      leave(entered);
       return turn.read(verdict);
     } catch (error) {
-      entered.isOver = true;
+      leave(entered);
       return this.unguardedUnlessDenied(turn, error);
     }
   }
@@ -84,7 +100,7 @@ export class InstalledHook {
     } catch (error) {
       return this.unguardedUnlessDenied(turn, error);
     } finally {
-      entered.isOver = true;
+      leave(entered);
     }
   }
 
@@ -97,9 +113,9 @@ export class InstalledHook {
   /** Runs a method whose errors change nothing, and does not wait for its promise. */
   observe(method: Method, run: (hook: ModelCallHook) => unknown): void {
     const entered = this.entered();
-    const over = (): void => void (entered.isOver = true);
+    const over = (): void => leave(entered);
     try {
-      const given = running.run(entered, () => run(this.hook));
+      const given = enter(entered, () => run(this.hook));
       if (!isThenable(given)) return over();
       Promise.resolve(given)
         .catch((error: unknown) => this.failed(method, error, 'calls go on without it'))

@@ -134,7 +134,7 @@ const OUTCOMES: [string, Outcome][] = [
     'a client that leaves',
     {
       script: { fault: 'hang' },
-      options: () => ({ signal: AbortSignal.timeout(60) }),
+      options: () => ({ signal: AbortSignal.timeout(500) }),
       attempts: 1,
       end: { outcome: 'cancelled' },
       code: 'REQUEST_CANCELLED',
@@ -142,7 +142,7 @@ const OUTCOMES: [string, Outcome][] = [
   ],
   [
     'a time-out',
-    { script: { fault: 'hang' }, options: () => ({ timeoutMs: 60 }), attempts: 1, end: { outcome: 'failed' }, code: 'PROVIDER_TIMEOUT' },
+    { script: { fault: 'hang' }, options: () => ({ timeoutMs: 500 }), attempts: 1, end: { outcome: 'failed' }, code: 'PROVIDER_TIMEOUT' },
   ],
   [
     'a denial',

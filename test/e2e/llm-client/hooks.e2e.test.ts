@@ -365,6 +365,29 @@ describe('a hook that calls models itself', () => {
     expect(provider.requests).toHaveLength(5);
   });
 
+  it('is not asked about its own calls after the hooks of another call have ended', async () => {
+    const asked: string[] = [];
+    let goOn = (): void => {};
+    const gate = new Promise<void>((resolve) => (goOn = resolve));
+    const { client } = await open([
+      {
+        async onRequest({ body }) {
+          const text = String((body.messages as { content: unknown }[])[0].content);
+          asked.push(text);
+          if (text !== 'Hello') return;
+          await gate;
+          await client.chat(ask('its own'));
+        },
+      },
+      { onEnd: () => {} },
+    ]);
+    const waiting = client.chat(ask('Hello'));
+    await client.chat(ask('another'));
+    goOn();
+    await waiting;
+    expect(asked).toEqual(['Hello', 'another']);
+  });
+
   it('is asked about calls that it makes when its turn is over', async () => {
     let asked = 0;
     let later: Promise<unknown> = Promise.resolve();

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FastLiteLLM, redisRateLimitStore, redisRouterState } from 'nestjs-fast-litellm';
 import { Registry } from 'prom-client';
+import { stopProviders, testProvider } from '../../support/llm-client-providers.js';
 import { noRedis } from '../../support/no-redis.js';
 import { SampleGateway } from '../sample-app/sample-gateway.js';
 import { root } from '../../project/sources.js';
@@ -23,6 +24,16 @@ interface Dashboard {
 const dashboard = JSON.parse(readFileSync(join(root, 'docs/grafana-dashboard.json'), 'utf8')) as Dashboard;
 const queries = dashboard.panels.flatMap(({ title, targets = [] }) => targets.map((target) => ({ title, ...target })));
 const variables = dashboard.templating.list.flatMap(({ definition }) => definition ?? []);
+
+/** An answer whose provider tells the cost. */
+const TOLD = {
+  id: 'x',
+  object: 'chat.completion',
+  created: 1,
+  model: 'm',
+  choices: [{ index: 0, message: { role: 'assistant', content: 'Hi' }, finish_reason: 'stop' }],
+  usage: { prompt_tokens: 100, completion_tokens: 50, total_tokens: 150, cost: 0.0004, is_byok: false },
+};
 
 /** By metric, by label, the values that were seen. */
 type Seen = Map<string, Map<string, Set<string>>>;
@@ -77,9 +88,17 @@ describe('the dashboard for Grafana', () => {
     const registry = new Registry();
     const store = redisRateLimitStore({ client: noRedis, onStoreError: 'local', localLease: true });
     const shared = { rateLimit: { requestsPerMinute: 1, store }, router: { sharedState: redisRouterState({ client: noRedis }) } };
-    const llm = new FastLiteLLM({ metrics: { registry }, llmClient: { queue: {} }, ...shared });
+    const telling = await testProvider('openai');
+    telling.use(() => ({ body: TOLD }));
+    const modelList = [telling.deployment('m', { model: 'openrouter/m' })];
+    const router = { ...shared.router, modelList };
+    const llm = new FastLiteLLM({ metrics: { registry }, llmClient: { queue: {} }, ...shared, router });
+    await llm.client.chat({ model: 'm', messages: [{ role: 'user', content: 'Hello' }] });
+    // The first scrape finds metrics that have come since the start, the second shows them.
+    await registry.metrics();
     see(await registry.metrics(), seen);
     await llm.close();
+    await stopProviders();
   });
 
   it.each(queries.map(({ title, expr, legendFormat }) => [title, expr, legendFormat]))('%s: %s finds its metrics', (_, expr, legend) => {

@@ -1,15 +1,14 @@
-import { ConfigurableModuleBuilder, Logger, Module, type DynamicModule } from '@nestjs/common';
+import { ConfigurableModuleBuilder, Module, type DynamicModule } from '@nestjs/common';
+import { lazy } from './common/lazy.js';
 import { needsForRoot } from './common/needs-for-root.js';
 import { checkObject } from './common/options.js';
-import { VERSION } from './common/version.js';
-import { DashboardAccess } from './dashboard/dashboard.access.js';
-import { readAssets } from './dashboard/dashboard.assets.js';
-import { createDashboardController, DashboardDesk } from './dashboard/dashboard.controller.js';
-import { DashboardFeed } from './dashboard/dashboard.feed.js';
-import { checkDashboardPath, resolveDashboardOptions, type DashboardOptions } from './dashboard/dashboard.options.js';
+import { checkDashboardPath, DASHBOARD_DESK, type DashboardOptions } from './dashboard/dashboard.options.js';
 import { FastLiteLLM } from './fast-litellm.js';
-import { dashboardSource } from './fast-litellm-dashboard.source.js';
+import type * as MountedDashboard from './fast-litellm-dashboard.mounted.js';
 import { ApiKeyService } from './keys/api-keys.service.js';
+
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with a dashboard load it
+const mounted = lazy(() => require('./fast-litellm-dashboard.mounted.js') as typeof MountedDashboard);
 
 /**
  * Where the dashboard is mounted. Beside the options, because routes are created before factories
@@ -27,12 +26,9 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
   .setFactoryMethodName('createDashboardOptions')
   .setExtras<DashboardMount>({ path: '/dashboard' }, (definition, { path }) => ({
     ...definition,
-    controllers: [createDashboardController(checkDashboardPath(path))],
+    controllers: [mounted().createDashboardController(checkDashboardPath(path))],
   }))
   .build();
-
-/** Tokens that an address can try in a minute. */
-const ATTEMPTS_PER_MINUTE = 20;
 
 /**
  * Mounts a page with health, engines, feature flags, latencies, deployments, limits and
@@ -49,14 +45,9 @@ const ATTEMPTS_PER_MINUTE = 20;
   providers: [
     needsForRoot(MODULE_OPTIONS_TOKEN, 'FastLiteLLMDashboardModule'),
     {
-      provide: DashboardDesk,
+      provide: DASHBOARD_DESK,
       inject: [FastLiteLLM, MODULE_OPTIONS_TOKEN, { token: ApiKeyService, optional: true }],
-      useFactory: (llm: FastLiteLLM, options?: DashboardOptions, keys?: ApiKeyService) => {
-        readAssets();
-        const { token, intervalMs, title } = resolveDashboardOptions(options);
-        const feed = new DashboardFeed(dashboardSource(llm, VERSION, keys), intervalMs, new Logger('FastLiteLLMDashboard'));
-        return new DashboardDesk(title, new DashboardAccess(token), feed, llm.rateLimiterUnder({ requestsPerMinute: ATTEMPTS_PER_MINUTE }));
-      },
+      useFactory: (llm: FastLiteLLM, options?: DashboardOptions, keys?: ApiKeyService) => mounted().openDashboard(llm, options, keys),
     },
   ],
 })

@@ -1,17 +1,20 @@
 import { ConfigurableModuleBuilder, Inject, Logger, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
+import { lazy } from './common/lazy.js';
 import { needsForRoot } from './common/needs-for-root.js';
 import { checkBoolean, checkObject, optional } from './common/options.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import { checkRoutePath } from './gateway/gateway.options.js';
 import { OpenAIErrorFilter } from './gateway/gateway-error.filter.js';
-import { createKeyApiController } from './keys/api/key-api.controller.js';
-import { MasterKeyGuard } from './keys/api/master-key.guard.js';
+import type * as KeyApi from './keys/api/key-api.controller.js';
 import { ApiKeyGuard } from './keys/api-key.guard.js';
 import { resolveApiKeysOptions, type ApiKeysOptions, type ResolvedApiKeysOptions } from './keys/api-keys.options.js';
 import { ApiKeyService } from './keys/api-keys.service.js';
 import { readLiteLLMProxySettings } from './router/config/proxy-settings.js';
 
 const MASTER_KEY_SETTING = 'general_settings.master_key';
+
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with these routes load them
+const keyApi = lazy(() => require('./keys/api/key-api.controller.js') as typeof KeyApi);
 
 /** What is mounted. Beside the options, because routes are created before factories run. */
 export interface KeysMount {
@@ -30,7 +33,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     ...definition,
     global: optional(isGlobal, true, (value) => checkBoolean('keys.isGlobal', value)),
     controllers: optional(api, true, (value) => checkBoolean('keys.api', value))
-      ? [createKeyApiController(checkRoutePath('keys.path', path ?? 'key'), OpenAIErrorFilter)]
+      ? [keyApi().createKeyApiController(checkRoutePath('keys.path', path ?? 'key'), OpenAIErrorFilter)]
       : [],
   }))
   .build();
@@ -61,7 +64,6 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
       },
     },
     ApiKeyGuard,
-    MasterKeyGuard,
   ],
   exports: [ApiKeyService, ApiKeyGuard],
 })

@@ -18,7 +18,8 @@ import { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/f
 import { EngineComparisons } from './fast-litellm.comparison.js';
 import { checkFastLiteLLMOptions, formerOptionsOf, type FastLiteLLMOptions } from './fast-litellm.options.js';
 import { customTokenizers, openRouting } from './fast-litellm.routing.js';
-import { gatewayFetch, type GatewayFetch } from './gateway/in-process/gateway-fetch.js';
+import type * as InProcess from './gateway/in-process/gateway-fetch.js';
+import type { GatewayFetch } from './gateway/in-process/gateway-fetch.js';
 import { resolveGatewayOptions } from './gateway/gateway.options.js';
 import { RateLimitGuard } from './http/guard/rate-limit.guard.js';
 import { onReportedCost } from './http/reported-costs.js';
@@ -234,6 +235,8 @@ export class FastLiteLLM {
     const rateLimits = new RateLimitGuard(rateLimiter, tokenCounter);
     const readiness = () => ({ isShuttingDown: this.shutdown.isShuttingDown, isHealthy: true });
     const options = resolveGatewayOptions();
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded when it is first used
+    const { gatewayFetch } = require('./gateway/in-process/gateway-fetch.js') as typeof InProcess;
     return gatewayFetch(
       { options, keys: null, masterKey: null, client, router, tokenCounter, rateLimiter, rateLimits, budget: null, json, readiness },
       settings,

@@ -1,11 +1,16 @@
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
+import { lazy } from '../common/lazy.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import type { TokenCounterEngine } from '../token-counter/engine/engine.js';
 import type { AccelerationOptions, AccelerationTarget } from './acceleration.options.js';
-import { patches } from './acceleration.patches.js';
+import type * as Patching from './acceleration.patches.js';
 import type { PatchStatus } from './patch-status.js';
 import { StandIn } from './stand-in.js';
 import type { RequestPool } from './libraries/undici.js';
+
+/** Few apps patch libraries. */
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded when it is first used
+const patches = lazy(() => (require('./acceleration.patches.js') as typeof Patching).patches);
 
 /**
  * Patches libraries that the app already uses, in place and reversibly, so that the native engine
@@ -18,6 +23,7 @@ import type { RequestPool } from './libraries/undici.js';
 export class AccelerationService implements Capability {
   readonly capability = 'acceleration';
   private readonly standIn: StandIn;
+  private hasApplied = false;
 
   /**
    * @param pool Takes the requests of undici's global dispatcher; without it undici is not patched.
@@ -36,7 +42,8 @@ export class AccelerationService implements Capability {
    * @throws InvalidArgumentError for an unknown target.
    */
   apply(options: AccelerationOptions = {}): boolean {
-    return patches.apply(this, { standIn: this.standIn, pool: this.pool }, options);
+    this.hasApplied = true;
+    return patches().apply(this, { standIn: this.standIn, pool: this.pool }, options);
   }
 
   /**
@@ -44,12 +51,12 @@ export class AccelerationService implements Capability {
    * @returns whether anything was patched.
    */
   remove(): boolean {
-    return patches.removeAll();
+    return patches().removeAll();
   }
 
   /** The copies of each library, their state, and the calls by who answered them. */
   status(): PatchStatus {
-    return patches.status(this.standIn);
+    return patches().status(this.standIn);
   }
 
   /** What is patched, or why nothing is. */
@@ -62,7 +69,7 @@ export class AccelerationService implements Capability {
 
   /** Restores the functions that only this instance had patched. */
   close(): void {
-    patches.release(this);
+    if (this.hasApplied) patches().release(this);
   }
 
   /** Metrics of this capability, as data. */

@@ -25,6 +25,7 @@ import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import type { AskingRequest, DashboardAccess } from './dashboard.access.js';
 import { findAsset } from './dashboard.assets.js';
 import type { DashboardFeed } from './dashboard.feed.js';
+import { DASHBOARD_DESK } from './dashboard.options.js';
 import { renderLogin, renderPage, type PageContext } from './dashboard.page.js';
 
 /** Dependencies of the controller. */
@@ -74,7 +75,7 @@ export function createDashboardController(path: string): Type<object> {
   @SetMetadata(SKIPPED_LIMITS, [])
   class DashboardController implements OnModuleDestroy, OnApplicationShutdown {
     constructor(
-      @Inject(DashboardDesk) private readonly desk: DashboardDesk,
+      @Inject(DASHBOARD_DESK) private readonly desk: DashboardDesk,
       @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
     ) {}
 

@@ -1,6 +1,9 @@
 import { InvalidConfigurationError } from '../common/errors.js';
 import { checkInteger, checkKnownKeys, checkObject, checkString, optional, refuseOption } from '../common/options.js';
 
+/** Injection token of what the dashboard's routes work with. */
+export const DASHBOARD_DESK = Symbol('FastLiteLLMDashboardDesk');
+
 /** Options of the dashboard. */
 export interface DashboardOptions {
   /**

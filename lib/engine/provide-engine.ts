@@ -1,5 +1,6 @@
 import { defaultLog } from '../common/default-log.js';
 import { errorMessage, NativeEngineUnavailableError } from '../common/errors.js';
+import { lazy } from '../common/lazy.js';
 import type { LogSink } from '../common/log-sink.js';
 import type { FeatureName } from '../feature-flags/feature-flags.options.js';
 import type { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
@@ -17,6 +18,7 @@ export interface EngineProvider<E extends object> {
   readonly name: string;
   readonly feature: FeatureName;
   readonly native: (binding: NativeBinding) => E;
+  /** Called when the engine first answers. */
   readonly typescript: () => E;
   /** The native engine is used only if it passes. */
   readonly selfTest: SelfTest<E>;
@@ -50,7 +52,14 @@ export function provideEngine<E extends object>(provider: EngineProvider<E>, con
   const { name, feature } = provider;
   const opened = setting.mode === 'typescript' ? { native: null, reason: switchedOff(setting.setBy) } : openEngine(provider, openBinding);
   if (opened.native === null && setting.mode === 'native') throw new NativeEngineUnavailableError(opened.reason);
-  const engines = { ...opened, typescript: provider.typescript(), nativeFrom: setting.mode === 'native' ? 0 : nativeFrom(feature) };
+  const typescript = lazy(provider.typescript);
+  const engines: Engines<E> = {
+    ...opened,
+    get typescript() {
+      return typescript();
+    },
+    nativeFrom: setting.mode === 'native' ? 0 : nativeFrom(feature),
+  };
   const choice = new SwitchingEngine(feature, engines, flags, recorder);
   logger.log(`${name}: ${choice.active === 'native' ? 'native' : 'TypeScript'} engine (${choice.reason})`);
   return choice;

@@ -24,6 +24,7 @@ export interface EngineState {
 /** The two engines of a capability, as they were found at boot. */
 export interface Engines<E extends object> {
   readonly native: E | null;
+  /** May load the engine when it is first read. */
   readonly typescript: E;
   /** Why native is there or not, for logs and health. */
   readonly reason: string;
@@ -38,7 +39,6 @@ export interface Engines<E extends object> {
  */
 export class SwitchingEngine<E extends object> implements EngineChoice<E> {
   readonly native: E | null;
-  readonly typescript: E;
   always: E | null = null;
 
   private readonly flag: FeatureFlag;
@@ -53,10 +53,13 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     private readonly recorder?: EngineRecorder,
   ) {
     this.native = engines.native;
-    this.typescript = engines.typescript;
     this.flag = flags.flag(feature);
     flags.onChange(feature, () => this.update());
     this.update();
+  }
+
+  get typescript(): E {
+    return this.engines.typescript;
   }
 
   /** The same engines under another feature's flag. */
@@ -103,11 +106,11 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
   }
 
   run<R>(operation: string, requestId: string | undefined, call: (engine: E) => R, size?: number): R {
-    const { native, typescript } = this;
+    const { native } = this;
     const { run, trial } = this.admit(requestId, size);
-    if (native === null || run === 'typescript') return this.measured(operation, typescript, call);
+    if (native === null || run === 'typescript') return this.measured(operation, this.typescript, call);
     if (run === 'shadow') {
-      const answer = attempt(() => call(typescript));
+      const answer = attempt(() => call(this.typescript));
       const beside = attempt(() => call(native));
       this.compare(operation, answer, beside, trial);
       return unwrap(answer);
@@ -116,18 +119,18 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     try {
       result = this.measured(operation, native, call);
     } catch (error) {
-      return this.answerInstead(error, trial, () => this.measured(operation, typescript, call));
+      return this.answerInstead(error, trial, () => this.measured(operation, this.typescript, call));
     }
     if (trial) this.flag.endTrial('success');
     return result;
   }
 
   async runAsync<R>(operation: string, requestId: string | undefined, call: (engine: E) => Promise<R>, size?: number): Promise<R> {
-    const { native, typescript } = this;
+    const { native } = this;
     const { run, trial } = this.admit(requestId, size);
-    if (native === null || run === 'typescript') return this.measuredAsync(operation, typescript, call);
+    if (native === null || run === 'typescript') return this.measuredAsync(operation, this.typescript, call);
     if (run === 'shadow') {
-      const answer = await attemptAsync(() => call(typescript));
+      const answer = await attemptAsync(() => call(this.typescript));
       // The caller does not wait for the native engine.
       void attemptAsync(() => call(native)).then((beside) => this.compare(operation, answer, beside, trial));
       return unwrap(answer);
@@ -137,7 +140,7 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
       result = await this.measuredAsync(operation, native, call);
     } catch (error) {
       this.absorb(error, trial);
-      return this.measuredAsync(operation, typescript, call);
+      return this.measuredAsync(operation, this.typescript, call);
     }
     if (trial) this.flag.endTrial('success');
     return result;

@@ -3,8 +3,8 @@
 import type * as OpenTelemetry from '@opentelemetry/api';
 import type { CallObserver } from '../common/call-observer.js';
 import { loadOptionalPackage } from '../common/optional-package.js';
-import { CallMetrics } from './call-metrics.js';
-import { CallSpans } from './call-spans.js';
+import type * as Metrics from './call-metrics.js';
+import type * as Spans from './call-spans.js';
 
 /**
  * Records calls of models as OpenTelemetry spans and metrics, by the semantic conventions for
@@ -17,6 +17,10 @@ import { CallSpans } from './call-spans.js';
 export function openTelemetryObserver(): CallObserver {
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- only when asked: an optional peer
   const api = loadOptionalPackage('@opentelemetry/api', 'telemetry', () => require('@opentelemetry/api') as typeof OpenTelemetry);
+  /* eslint-disable @typescript-eslint/no-require-imports -- only apps with telemetry load them */
+  const { CallSpans } = require('./call-spans.js') as typeof Spans;
+  const { CallMetrics } = require('./call-metrics.js') as typeof Metrics;
+  /* eslint-enable */
   const spans = new CallSpans(api);
   const metrics = new CallMetrics(api);
   return { started: (call) => metrics.started(call, spans.started(call)) };

@@ -3,14 +3,16 @@ import type { PreparedWork } from '../../engine/comparison.js';
 import type { RateLimitEngine } from './engine.js';
 import { NativeRateLimitEngine } from './native.js';
 import { selfTest } from './self-test.js';
-import { TypeScriptRateLimitEngine } from './typescript.js';
+import type * as TypeScriptEngine from './typescript.js';
 
 /** The two engines that decide limits. */
 export const RATE_LIMIT_ENGINES: EngineProvider<RateLimitEngine> = {
   name: 'Rate limiter',
   feature: 'rust_rate_limiting',
   native: (binding) => new NativeRateLimitEngine(binding),
-  typescript: () => new TypeScriptRateLimitEngine(),
+  // Loaded when it first answers: with the addon it seldom does.
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  typescript: () => new (require('./typescript.js') as typeof TypeScriptEngine).TypeScriptRateLimitEngine(),
   selfTest,
   comparison: [{ operation: 'check', prepare: prepareCheck }],
 };

@@ -1,5 +1,8 @@
 import type { CapabilityHealth, MetricSample } from '../../common/capability.js';
 
+/** Hash tag of all keys in Redis: in a Cluster they are on one node. */
+export const HASH_TAG = 'router';
+
 /** The part of a router that a shared state reads and writes. */
 export interface StateOfRouter {
   /** Routers of one group (threads of this process) share memory; `null`: this router is alone. */

@@ -3,7 +3,7 @@ import type { EngineProvider } from '../../engine/provide-engine.js';
 import type { EncodingName, TokenCounterEngine } from './engine.js';
 import { NativeTokenCounterEngine } from './native.js';
 import { selfTestOf } from './self-test.js';
-import { TypeScriptTokenCounterEngine } from './typescript.js';
+import type * as TypeScriptEngine from './typescript.js';
 
 /** The self-test at boot counts with it, so the native engine has it loaded. */
 const CHECKED_ENCODING: EncodingName = 'cl100k_base';
@@ -21,7 +21,9 @@ export const TOKEN_COUNTER_ENGINES: EngineProvider<TokenCounterEngine> = {
   name: 'Token counter',
   feature: 'rust_token_counting',
   native: (binding) => new NativeTokenCounterEngine(binding),
-  typescript: () => new TypeScriptTokenCounterEngine(),
+  // Loaded when it first answers: with the addon it seldom does.
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  typescript: () => new (require('./typescript.js') as typeof TypeScriptEngine).TypeScriptTokenCounterEngine(),
   selfTest: selfTestOf(CHECKED_ENCODING),
   comparison: [40, 320, 2048].map(countOf),
 };

@@ -1,0 +1,88 @@
+import type { HttpAdapterHost } from '@nestjs/core';
+import { InvalidArgumentError, InvalidConfigurationError } from './common/errors.js';
+import type { FastLiteLLM } from './fast-litellm.js';
+import { MasterKey } from './gateway/access/master-key.js';
+import { readBodies } from './gateway/body/bodies.js';
+import type { GatewayDesk } from './gateway/gateway.desk.js';
+import { resolveGatewayOptions, type GatewayOptions, type ResolvedGatewayOptions } from './gateway/gateway.options.js';
+import { documentKeys } from './gateway/openapi/operation.js';
+import type { MountedRoute } from './gateway/routes/mounted-route.js';
+import { RateLimitGuard } from './http/guard/rate-limit.guard.js';
+import type { ApiKeyService } from './keys/api-keys.service.js';
+import type { RateLimitScope } from './rate-limit/store.js';
+import { BUDGET_SETTING } from './router/config/config-file.js';
+import { readLiteLLMProxyBudget, readLiteLLMProxySettings } from './router/config/proxy-settings.js';
+
+export { createGatewayControllers } from './gateway/gateway.controllers.js';
+
+const MASTER_KEY_SETTING = 'general_settings.master_key';
+/** LiteLLM's name for it. */
+const PROXY_BUDGET = 'litellm-proxy-budget';
+
+/** What the app's modules give the gateway. */
+interface GatewayParts {
+  /** How many guards of the app are on the routes. */
+  readonly guards: number;
+  readonly options?: GatewayOptions;
+  readonly keys?: ApiKeyService;
+}
+
+/** What the gateway's routes work with. @throws InvalidConfigurationError naming the option. */
+export function openGateway(llm: FastLiteLLM, { guards, options: given, keys: apiKeys }: GatewayParts): GatewayDesk {
+  const options = resolveGatewayOptions(given);
+  const keys = keysOf(options, apiKeys);
+  return {
+    options,
+    keys,
+    masterKey: keys === null ? masterKeyOf(llm, guards, options) : null,
+    client: llm.client,
+    router: llm.router,
+    tokenCounter: llm.tokenCounter,
+    rateLimits: new RateLimitGuard(llm.rateLimiter, llm.tokenCounter),
+    budget: budgetOf(llm),
+    json: llm.json,
+    readiness: () => ({ isShuttingDown: llm.shutdown.isShuttingDown, isHealthy: llm.healthCheck().status !== 'down' }),
+  };
+}
+
+/** Has the server read the bodies of the gateway's routes, and documents the keys that they need. */
+export function serve(host: HttpAdapterHost, desk: GatewayDesk, routes: readonly MountedRoute[]): void {
+  readBodies(host, desk, routes);
+  if (desk.keys !== null || desk.masterKey !== null) documentKeys(routes);
+}
+
+/** The keys that requests need; `null`: none. */
+function keysOf({ keys, masterKey }: ResolvedGatewayOptions, apiKeys: ApiKeyService | undefined): ApiKeyService | null {
+  if (keys === true && apiKeys === undefined)
+    throw new InvalidConfigurationError('gateway.keys', 'needs FastLiteLLMKeysModule among the imports of the app');
+  if (keys === false || apiKeys === undefined) return null;
+  if (masterKey !== null)
+    throw new InvalidConfigurationError('gateway.masterKey', 'cannot be set beside FastLiteLLMKeysModule: set keys.masterKey there');
+  return apiKeys;
+}
+
+/** LiteLLM's budget of the whole proxy. */
+function budgetOf({ liteLLMConfig, rateLimiter }: FastLiteLLM): RateLimitScope | null {
+  const { path, handledSettings, env } = liteLLMConfig;
+  const budget = path === undefined || handledSettings.includes(BUDGET_SETTING) ? undefined : readLiteLLMProxyBudget(path, env);
+  if (budget === undefined) return null;
+  const { usd, duration } = budget;
+  const limits = duration === undefined ? { usdTotal: usd } : { usdPerWindow: usd, usdWindow: duration };
+  try {
+    return { limit: rateLimiter.limitOf({ limit: PROXY_BUDGET, limits }), key: 'all' };
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error;
+    const setting = error.path.endsWith('usdWindow') ? 'litellm_settings.budget_duration' : BUDGET_SETTING;
+    const advice = `; to limit spending by other means, name ${BUDGET_SETTING} in router.handledSettings`;
+    throw new InvalidConfigurationError(`${path}: ${setting}`, error.rule + advice);
+  }
+}
+
+/** The option, else the one of LiteLLM's configuration, where the app has no guards of its own. */
+function masterKeyOf({ liteLLMConfig }: FastLiteLLM, guards: number, { masterKey: own }: ResolvedGatewayOptions): MasterKey | null {
+  if (own !== null) return new MasterKey(own);
+  const { path, handledSettings, env } = liteLLMConfig;
+  if (path === undefined || guards > 0 || handledSettings.includes(MASTER_KEY_SETTING)) return null;
+  const { masterKey, keyHeader } = readLiteLLMProxySettings(path, env);
+  return masterKey === null ? null : new MasterKey(masterKey, keyHeader);
+}

@@ -1,3 +1,4 @@
+import { lazy } from './common/lazy.js';
 import type { CallRecorder } from './common/recorder.js';
 import { provideEngine, type EngineContext } from './engine/provide-engine.js';
 import { openNativeBinding } from './engine/native-binding.js';
@@ -5,7 +6,7 @@ import { processClock } from './engine/shared-memory.js';
 import type { SwitchingEngine } from './engine/switching-engine.js';
 import type { Environment } from './feature-flags/feature-flags.environment.js';
 import type { FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
-import { deploymentCheck } from './llm-client/providers/deployment-check.js';
+import type * as Checking from './llm-client/providers/deployment-check.js';
 import { promptTokensOf } from './http/token-estimate/token-estimate.js';
 import { ListRouters } from './router/compat/router-cache.js';
 import type { RouterEngine } from './router/engine/engine.js';
@@ -58,9 +59,11 @@ export function openRouting(
       maxInputTokens: (model) => tokenCounter.getModelLimits(model).contextWindow,
     },
   };
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded for the first deployment
+  const check = lazy(() => (require('./llm-client/providers/deployment-check.js') as typeof Checking).deploymentCheck(resolved.env));
   return {
     engines: choice,
-    router: new RouterService(choice, resolved, { ...context, check: deploymentCheck(resolved.env) }),
+    router: new RouterService(choice, resolved, { ...context, check: (deployment) => check()(deployment) }),
     lists: new ListRouters(choice, context),
     env: resolved.env,
     ofClient: resolved.ofClient,

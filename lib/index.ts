@@ -216,7 +216,7 @@ export type { ProviderHandler, ProviderRequest, ProviderTransport, RequestBytes 
 export { provideProtocol } from './llm-client/providers/provide-protocol.js';
 export type { ProvidedProvider } from './llm-client/providers/provided.js';
 export { ChatChunks, type ChatUsage, type FinishReason } from './llm-client/providers/openai/chat-chunks.js';
-export { OPENAI_READER } from './llm-client/providers/openai/openai.js';
+export { OPENAI_READER } from './llm-client/providers/openai/reader.js';
 export type {
   ChatChunkChoice,
   ChatCompletion,

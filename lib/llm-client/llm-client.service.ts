@@ -2,6 +2,7 @@ import type { CallObserver } from '../common/call-observer.js';
 import type { LogSink } from '../common/log-sink.js';
 import type { Capability, CapabilityHealth, HealthOf, MetricSample } from '../common/capability.js';
 import { InvalidArgumentError } from '../common/errors.js';
+import { lazy } from '../common/lazy.js';
 import { checkFunction, checkObject, checkString, refuseArgument } from '../common/options.js';
 import { SILENT_RECORDER, type CallRecorder } from '../common/recorder.js';
 import { steadyNow } from '../common/clock.js';
@@ -22,7 +23,8 @@ import { Call, type CallDescription } from './call/call.js';
 import { CallCancellation } from './call/cancellation.js';
 import { CustomSender, CustomStreamSender } from './call/custom-sender.js';
 import type { RoutingContext } from './call/call-router.js';
-import { CallPipeline, type ClientContext } from './call/pipeline.js';
+import type * as Pipeline from './call/pipeline.js';
+import type { ClientContext } from './call/pipeline.js';
 import { CallReporter } from './call/reporter.js';
 import { RetryBudget } from './call/retry.js';
 import { CallSpending } from './call/spending.js';
@@ -40,11 +42,13 @@ import { callSamples, exactCountSamples } from './metrics.js';
 import { countedOperationOf, localBody } from './counting/counted-request.js';
 import type * as ExactCounting from './counting/exact-counts.js';
 import type { ExactTokens, ProviderCount } from './counting/exact-counts.js';
-import { ProviderEndpoints } from './providers/endpoints.js';
+import type * as Endpoints from './providers/endpoints.js';
 import type { ProviderTransport } from './providers/provider-transport.js';
 import type { CountedOperation, Operation } from './providers/protocol.js';
-import { ProviderSender, type ProviderAccess } from './providers/provider-sender.js';
-import { CallQueue, type QueueStatus } from '../http/queue/call-queue.js';
+import type * as Sending from './providers/provider-sender.js';
+import type { ProviderAccess } from './providers/provider-sender.js';
+import type * as Queueing from '../http/queue/call-queue.js';
+import type { QueueStatus } from '../http/queue/call-queue.js';
 import { queueSamples } from '../http/queue/queue-metrics.js';
 import { checkCallOptions, ReadRequest, type AskedBody, type CallOptions, type ModelRequest, type RequestLimits } from './request.js';
 import type { ExecuteOptions, Send } from './send.js';
@@ -107,7 +111,7 @@ export class LlmClient implements Capability {
   readonly capability = 'llm_client';
 
   private readonly client: ClientContext;
-  private readonly providers: ProviderAccess;
+  private readonly providers: () => ProviderAccess;
   private readonly requestLimits: RequestLimits;
   private readonly json: JsonReader;
   private readonly hooks: CallHooks;
@@ -132,7 +136,7 @@ export class LlmClient implements Capability {
     const maxOutputOf = (model: string): number | null => tokenCounter.getModelLimits(model).maxOutputTokens;
     const longestAnswerOf = (model: string): number | null => maxOutputOf(model) ?? tokenCounter.getModelLimits(model).contextWindow;
     const waiting = options.queue && {
-      queue: new CallQueue(options.queue, { now, component: 'llm_client', recorder }),
+      queue: new (queueing().CallQueue)(options.queue, { now, component: 'llm_client', recorder }),
       options: options.queue,
       now,
     };
@@ -141,17 +145,25 @@ export class LlmClient implements Capability {
       reporter.queue = waiting.queue;
       router.whenFreed(() => waiting.queue.wake());
     }
-    this.providers = {
+    this.providers = lazy(() => ({
       transport,
-      endpoints: new ProviderEndpoints(env),
+      endpoints: new (providerEndpoints().ProviderEndpoints)(env),
       tokenCounter,
       maxAnswerBytes: options.maxAnswerBytes,
       dropParams: options.dropParams,
       streamCost: options.streamCost,
       maxOutputOf,
       learner: () => (router.settings.learnLimits ? (selection, headers) => router.learnLimits(selection, headers) : undefined),
-    };
+    }));
+    if (router.deployments().length > 0) this.prepare();
     this.requestLimits = { bounds: options.bounds, ofCaller: () => callerBounds(options.callerLimits, router.settings) };
+  }
+
+  /** Loads at the start what the first call would wait for. */
+  private prepare(): void {
+    this.providers();
+    providerSending();
+    callPipeline();
   }
 
   /**
@@ -442,8 +454,8 @@ export class LlmClient implements Capability {
   }
 
   private get exactCounts(): ExactCounting.ExactCounts {
-    const { providers, options, client } = this;
-    return (this.exactCountsMade ??= new (exactCounting().ExactCounts)(providers, options.exactCounts, client.now));
+    const { options, client } = this;
+    return (this.exactCountsMade ??= new (exactCounting().ExactCounts)(this.providers(), options.exactCounts, client.now));
   }
 
   /** Asks the provider for the tokens of a prompt, and teaches the estimates what it says. */
@@ -505,7 +517,7 @@ export class LlmClient implements Capability {
     const { model, stream, maxTokens, choices, options, startedAtMs } = request;
     const counted = request.json?.promptFields ?? request.body;
     const description = { operation, model, stream, maxTokens, choices, promptTokens, counted, startedAtMs };
-    return this.run(description, options, new ProviderSender(this.providers, operation, request), hooks);
+    return this.run(description, options, new (providerSending().ProviderSender)(this.providers(), operation, request), hooks);
   }
 
   /** The call begins before its hooks run, so that its end is told whatever they do. */
@@ -528,7 +540,7 @@ export class LlmClient implements Capability {
       estimate: ({ body: changed, json, isLarge }, tokensPerMinute) =>
         estimateTokens(changed, { counter: this.tokenCounter, tokensPerMinute, json, isLarge }),
     };
-    const sender = new HookedSender(this.providers, operation, request, running, reader);
+    const sender = new HookedSender(this.providers(), operation, request, running, reader);
     return this.run({ operation, model, stream, startedAtMs }, options, sender, running);
   }
 
@@ -553,7 +565,7 @@ export class LlmClient implements Capability {
   private run<R>(description: CallDescription, options: CallOptions, sender: Sender<R>, hooks?: RunningCall): Promise<R> {
     const call = new Call(description, options, this.client);
     if (hooks !== undefined) call.observed = hooks;
-    return new CallPipeline(this.client, call, sender).run();
+    return new (callPipeline().CallPipeline)(this.client, call, sender).run();
   }
 }
 
@@ -593,14 +605,11 @@ function describe(model: string, send: unknown, options: ExecuteOptions, stream:
   return { operation, model, stream, maxTokens, promptTokens, startedAtMs: performance.now() };
 }
 
-/** What only apps need that count by providers. */
-function exactCounting(): typeof ExactCounting {
-  // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded when it is first used
-  return require('./counting/exact-counts.js') as typeof ExactCounting;
-}
-
-/** What only apps with hooks need. */
-function hookedSending(): typeof Hooked {
-  // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded when it is first used
-  return require('./hooks/hooked-sender.js') as typeof Hooked;
-}
+/* eslint-disable @typescript-eslint/no-require-imports -- each is loaded when it is first used */
+const callPipeline = lazy(() => require('./call/pipeline.js') as typeof Pipeline);
+const providerEndpoints = lazy(() => require('./providers/endpoints.js') as typeof Endpoints);
+const providerSending = lazy(() => require('./providers/provider-sender.js') as typeof Sending);
+const queueing = lazy(() => require('../http/queue/call-queue.js') as typeof Queueing);
+const exactCounting = lazy(() => require('./counting/exact-counts.js') as typeof ExactCounting);
+const hookedSending = lazy(() => require('./hooks/hooked-sender.js') as typeof Hooked);
+/* eslint-enable */

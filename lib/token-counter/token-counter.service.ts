@@ -12,7 +12,7 @@ import { EngineCalls } from '../engine/engine-calls.js';
 import type { EngineSeries } from '../engine/engine-series.js';
 import { selfTestOf } from './engine/self-test.js';
 import { openEstimatesFile } from './estimates/estimates-file.js';
-import { SharedEstimates } from './estimates/shared-estimates.js';
+import type * as Sharing from './estimates/shared-estimates.js';
 import { PromptCorrections } from './estimates/prompt-corrections.js';
 import { TokenEstimates, type EstimateSummary } from './estimates/token-estimates.js';
 import { countMessages, type ChatMessage } from './prompt/messages.js';
@@ -88,7 +88,7 @@ export class TokenCounterService implements Capability {
   private readonly requests: RequestCounter;
   private readonly corrections: PromptCorrections | undefined;
   private readonly estimatesFile: StateFile | undefined;
-  private sharedEstimates: SharedEstimates | undefined = undefined;
+  private sharedEstimates: Sharing.SharedEstimates | undefined = undefined;
   private calls = 0;
   private tokens = 0;
 
@@ -258,7 +258,10 @@ export class TokenCounterService implements Capability {
    * @internal
    */
   shareEstimates(redis: SharedRedis): void {
-    if (this.corrections !== undefined) this.sharedEstimates = new SharedEstimates(this.corrections.estimates, redis);
+    if (this.corrections === undefined) return;
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with Redis load it
+    const { SharedEstimates } = require('./estimates/shared-estimates.js') as typeof Sharing;
+    this.sharedEstimates = new SharedEstimates(this.corrections.estimates, redis);
   }
 
   /** Writes what has been learned to `tokenCounter.estimates.file` and for other processes. */

@@ -1,5 +1,6 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { RateLimitExceededError } from '../../common/http-errors.js';
+import { lazy } from '../../common/lazy.js';
 import { usdOf } from '../../common/nano-usd.js';
 import { checkUsd } from '../../rate-limit/arguments.js';
 import { RateLimiterService } from '../../rate-limit/rate-limit.service.js';
@@ -13,7 +14,8 @@ import { budgetKeyOf, expectedOutputs, RequestContext } from '../request-context
 import { estimateNanoUsd, estimateTokens } from '../token-estimate/token-estimate.js';
 import { LEAST_OUTPUT } from '../token-estimate/worst-cost.js';
 import { priceByBody } from '../price-by-body.js';
-import { BudgetQueue, type Decided } from './budget-queue.js';
+import type * as BudgetQueues from './budget-queue.js';
+import type { BudgetQueue, Decided } from './budget-queue.js';
 import { clientKey } from './client-key.js';
 import {
   checkMessageBounds,
@@ -26,6 +28,9 @@ import {
 import { transportError } from './rate-limit-exception.js';
 import { checkAmount, RouteTable, type ApplicableLimits, type DefaultKey, type RouteLimits } from './route-limits.js';
 import { shouldSkip } from './skip-if.js';
+
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps whose requests wait load it
+const budgetQueues = lazy(() => require('./budget-queue.js') as typeof BudgetQueues);
 
 /** What a request asks for. */
 interface Asked {
@@ -66,7 +71,7 @@ export class RateLimitGuard implements CanActivate {
     protected readonly tokenCounter: TokenCounterService,
   ) {
     this.routes = new RouteTable(limiter);
-    this.waiting = BudgetQueue.of(limiter);
+    this.waiting = limiter.options.budgets.queue === undefined ? undefined : budgetQueues().BudgetQueue.of(limiter);
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {

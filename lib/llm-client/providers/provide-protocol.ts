@@ -1,6 +1,6 @@
 import { refuseArgument } from '../../common/options.js';
 import { addProvided, type ProvidedProvider } from './provided.js';
-import { isKnownProvider } from './provider-table.environment.js';
+import type * as ProviderTable from './provider-table.environment.js';
 
 /**
  * Adds a provider with a protocol of the app's own, for all clients of this process: deployments
@@ -12,6 +12,8 @@ import { isKnownProvider } from './provider-table.environment.js';
  * @throws InvalidArgumentError for a name that is taken, or naming the wrong part of `provider`
  */
 export function provideProtocol(name: string, provider: ProvidedProvider): () => void {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- few apps have a protocol of their own
+  const { isKnownProvider } = require('./provider-table.environment.js') as typeof ProviderTable;
   if (isKnownProvider(name)) throw refuseArgument('name', name, 'must not be that of a known provider');
   return addProvided(name, provider);
 }

@@ -4,8 +4,9 @@ import { errorMessage, InvalidConfigurationError } from '../../common/errors.js'
 import type { LogSink } from '../../common/log-sink.js';
 import { bareName } from '../bare-name.js';
 import { familyOfModel } from '../families.js';
-import { readChatTemplate, type ChatTemplateSource } from './chat-template-file.js';
-import { openTokenizer } from './packing.js';
+import type * as TemplateFiles from './chat-template-file.js';
+import type { ChatTemplateSource } from './chat-template-file.js';
+import type * as Packing from './packing.js';
 import type { PackedTokenizer } from './packed-layout.js';
 import type { ResolvedTokenizer } from './tokenizer-sources.js';
 
@@ -70,6 +71,10 @@ export class TokenizerLibrary {
 
   private async load(source: ResolvedTokenizer): Promise<void> {
     const { cacheFolder, isNative, logger, prepare, loaded } = this.context;
+    /* eslint-disable @typescript-eslint/no-require-imports -- only apps with own tokenizers load them */
+    const { openTokenizer } = require('./packing.js') as typeof Packing;
+    const { readChatTemplate } = require('./chat-template-file.js') as typeof TemplateFiles;
+    /* eslint-enable */
     const started = performance.now();
     let tokenizer: PackedTokenizer;
     try {

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../../../common/errors.js';
 import { headerOf, type AnyHeaders } from '../../call/retry-after.js';
-import { OPENAI_READER } from '../openai/openai.js';
+import { OPENAI_READER } from '../openai/reader.js';
 import { mergedFields, passed, pickedFields, written } from '../openai/request.js';
 import { CHAT_PARAMETERS } from '../parameters.js';
 import type { CountCall, CountedOperation, Operation, Protocol, SentRequest, WireCall } from '../protocol.js';

@@ -1,5 +1,5 @@
 import type { CountCall, Protocol, SentRequest, WireCall } from '../protocol.js';
-import { OPENAI_READER } from '../openai/openai.js';
+import { OPENAI_READER } from '../openai/reader.js';
 import { embeddingCall } from './embeddings.js';
 import { errorIn, hasError } from './errors.js';
 import { countedModel } from './models.js';

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../../../common/errors.js';
 import { UnsupportedRequestError } from '../../../common/http-errors.js';
-import { OPENAI_READER } from '../openai/openai.js';
+import { OPENAI_READER } from '../openai/reader.js';
 import { mergedFields, written } from '../openai/request.js';
 import { refused } from '../parameters.js';
 import type { AnswerReader, AnswerTranslator, SentRequest, WireCall } from '../protocol.js';

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../../../common/errors.js';
-import { OPENAI_READER } from '../openai/openai.js';
+import { OPENAI_READER } from '../openai/reader.js';
 import { mergedFields, written } from '../openai/request.js';
 import { refused } from '../parameters.js';
 import type { AnswerReader, AnswerTranslator, SentRequest, WireCall } from '../protocol.js';

@@ -1,4 +1,4 @@
-import { OPENAI_READER } from '../openai/openai.js';
+import { OPENAI_READER } from '../openai/reader.js';
 import { pickedFields, written } from '../openai/request.js';
 import type { CountCall, Protocol, SentRequest, WireCall } from '../protocol.js';
 import { batchEmbedContents } from './embeddings.js';

@@ -19,8 +19,6 @@ const PATHS: Readonly<Partial<Record<Operation, string>>> = {
   embeddings: '/embeddings',
 };
 
-export { OPENAI_READER };
-
 /** OpenAI's chat and embeddings; completions and Responses where the provider has them. */
 export const OPENAI: Protocol = {
   name: 'openai',

@@ -45,7 +45,7 @@ export function openGateway(llm: FastLiteLLM, { guards, options: given, keys: ap
   };
 }
 
-/** Has the server read the bodies of the gateway's routes, and documents the keys that they need. */
+/** Has the server read the bodies of the routes, and documents the keys that they need. */
 export function serve(host: HttpAdapterHost, desk: GatewayDesk, routes: readonly MountedRoute[]): void {
   readBodies(host, desk, routes);
   if (desk.keys !== null || desk.masterKey !== null) documentKeys(routes);

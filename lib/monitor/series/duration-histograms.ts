@@ -19,15 +19,14 @@ const STEEPNESS = BUCKETS_PER_OCTAVE / 3;
 /** A table from fractions of an octave to buckets, which is faster than the quadratic. */
 const FRACTION_BITS = 12;
 const FRACTIONS = 2 ** FRACTION_BITS;
-const PLACES = Uint8Array.from({ length: FRACTIONS }, (_, at) => (4 - at / FRACTIONS) * (at / FRACTIONS) * STEEPNESS);
+const PLACES = new Uint8Array(FRACTIONS);
 /** The lower edge of each place, as a multiple of that of its octave. */
-const EDGES = Float64Array.from({ length: BUCKETS_PER_OCTAVE }, (_, place) => 1 + PLACES.indexOf(place) / FRACTIONS);
-
-/** The value of each bucket with the same relative distance to both edges. */
-const MIDDLES = Float64Array.from({ length: OCTAVES * BUCKETS_PER_OCTAVE }, (_, bucket) => {
-  const [low, high] = [edge(bucket), edge(bucket + 1)];
-  return (2 * low * high) / (low + high);
-});
+const EDGES = new Float64Array(BUCKETS_PER_OCTAVE);
+for (let at = FRACTIONS - 1; at >= 0; at--) {
+  const fraction = at / FRACTIONS;
+  PLACES[at] = (4 - fraction) * fraction * STEEPNESS;
+  EDGES[PLACES[at]] = 1 + fraction;
+}
 
 const double = new Float64Array(1);
 const words = new Int32Array(double.buffer);
@@ -63,9 +62,10 @@ export function bucketOf(durationMs: number): number {
   return octave * BUCKETS_PER_OCTAVE + placeOf(bits);
 }
 
-/** The duration that represents a bucket, in milliseconds. */
+/** The duration with the same relative distance to both edges of a bucket, in milliseconds. */
 export function durationOf(bucket: number): number {
-  return MIDDLES[bucket];
+  const [low, high] = [edge(bucket), edge(bucket + 1)];
+  return (2 * low * high) / (low + high);
 }
 
 function edge(bucket: number): number {

@@ -145,7 +145,8 @@ export class BudgetLedger {
   hold(asked: BudgetHold, nowMs: number): void {
     asked.atMs = this.at(nowMs);
     for (const line of asked.lines) {
-      // A key that is named twice is opened by its first line, and an account may have been evicted for another.
+      // A key that is named twice is opened by its first line, and an account may have been evicted
+      // for another.
       if (isMember(line.account)) this.touch(line.account);
       else line.account = this.used(line.book, line.key);
       line.part = line.account.part(line.budget, asked.atMs);
@@ -242,7 +243,7 @@ export class BudgetLedger {
     return limit.budgets.map((budget, i) => (books[i].accounts.get(short)?.prune(atMs) ?? NEVER_USED).standing(budget, atMs, pending));
   }
 
-  /** How the budgets of some lines of a decision stand, after `denial` or `hold` at the same moment. */
+  /** How the budgets of some lines stand, after `denial` or `hold` at the same moment. */
   standingsOf({ lines }: BudgetHold, { line, count, nowMs, pending }: AskedStandings): readonly BudgetStanding[] {
     const atMs = this.at(nowMs);
     const standings = new Array<BudgetStanding>(count);

@@ -94,8 +94,8 @@ class TokenList {
   }
 
   /**
-   * Copies tokens where the bytes go on as they did between two ends of the same token. Returns false
-   * if they do not for long.
+   * Copies tokens where the bytes go on as they did between two ends of the same token. Returns
+   * false if they do not for long.
    */
   repeatCycle(): boolean {
     const { bytes, tokens, vocabulary } = this;

@@ -44,7 +44,7 @@ function cutFrom(text: string, at: number): number {
   return text.length;
 }
 
-/** Whether a character, which is no mark, leaves what is before it as it is: then so does the rest. */
+/** Whether a character that is no mark leaves what is before it as it is: then so does the rest. */
 function isCut(before: string, character: string, form: Form): boolean {
   const low = before.charCodeAt(before.length - 1);
   const last = before.slice((low & 0xfc00) === 0xdc00 ? -2 : -1);

@@ -119,7 +119,10 @@ describe.each(routerEngines().map((engine, row) => [engine.engine, engine, row] 
     const { router } = open();
     router.setModelList([deployment('any', { model: 'openai/*' }, 'openai/*')]);
     for (let at = 0; at < 5_000; at++) router.succeeded(router.acquire(`openai/model-${at}`), { latencyMs: 1 });
-    expect(router.metrics().find(({ name }) => name === 'router_quotas')?.value).toBe(4_096);
+    const quotas = router.metrics().find(({ name }) => name === 'router_quotas')?.value;
+    expect(quotas).toBeLessThanOrEqual(4_096);
+    // Room is made for a sixteenth at once.
+    expect(quotas).toBeGreaterThan(3_800);
   });
 
   describe('of a provider whose limit changes', () => {

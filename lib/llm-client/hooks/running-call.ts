@@ -118,9 +118,9 @@ export class RunningCall implements ObservedCall {
 
 type Writable<T> = { -readonly [Field in keyof T]: T[Field] };
 
-/** What hooks see of a call. Frozen: all of them share it, and none may tell another one something else. */
+/** What hooks see of a call. Frozen: they share it, and none may tell another something else. */
 class CallView {
-  /** One function for all calls: an accessor of its own gives each object a hidden class of its own. */
+  /** One function for all calls: own accessors would give each object an own hidden class. */
   private static readonly bodyProperty: PropertyDescriptor & ThisType<CallView> = {
     enumerable: true,
     get() {

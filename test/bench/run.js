@@ -67,14 +67,26 @@ function compileBench() {
   }
 }
 
+const usage = (known) => `npm run bench                      all benches; writes docs/benchmarks.md
+npm run bench -- NAME [options]    one of: ${known.join(', ')}
+
+  --quick          few rounds, only to see that it runs
+  --only ROWS      rows whose name contains one of these, separated by commas
+  --engine NAMES   contenders whose name contains one of these
+  --seconds N      how long a search takes for each of its subjects
+  --json FILE      keep the raw figures
+  --write-docs     write the tables of docs/benchmarks.md, also after a partial run`;
+
 async function main() {
   const [first, ...rest] = process.argv.slice(2);
   const known = filesUnder(__dirname, '.bench.ts').map((file) => relative(__dirname, file).replace('.bench.ts', ''));
+  if (first === '--help' || first === '-h' || rest.includes('--help')) return console.log(usage(known));
   const all = first === undefined || first.startsWith('-');
-  if (!all && !known.includes(first))
-    throw new Error(
-      `which bench? npm run bench [-- ${known.join(' | ')}] [--quick] [--only ROWS] [--engine NAMES] [--seconds N] [--json FILE]`,
-    );
+  if (!all && !known.includes(first)) {
+    console.error(`bench: there is no bench '${first}'\n\n${usage(known)}`);
+    process.exitCode = 1;
+    return;
+  }
   const args = all ? process.argv.slice(2) : rest;
   // A smoke run takes what is there.
   if (!args.includes('--quick')) installPeers();
@@ -85,6 +97,7 @@ async function main() {
 }
 
 main().catch((error) => {
-  console.error(`bench: ${error.stack ?? error}`);
+  const isUsage = String(error.code).startsWith('ERR_PARSE_ARGS');
+  console.error(isUsage ? `bench: ${error.message}; see npm run bench -- --help` : `bench: ${error.stack ?? error}`);
   process.exitCode = 1;
 });

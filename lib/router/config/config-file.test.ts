@@ -152,6 +152,18 @@ router_settings:
     expect(resolveRouterOptions({ configPath: path, handledSettings: [budget] }, env).warnings).toEqual([]);
   });
 
+  it('says where settings belong, and what they need', () => {
+    const path = written(
+      'misplaced.json',
+      JSON.stringify({ general_settings: { drop_params: true, num_retries: 2 }, litellm_settings: { budget_duration: '30d' } }),
+    );
+    expect(resolveRouterOptions({ configPath: path }, env).warnings).toEqual([
+      `${path}: settings of LiteLLM's proxy, without effect: general_settings.drop_params, general_settings.num_retries`,
+      `${path}: settings that belong in litellm_settings: general_settings.drop_params, general_settings.num_retries`,
+      `${path}: litellm_settings.budget_duration has no effect without max_budget`,
+    ]);
+  });
+
   it('reports variables that are written as in a shell', () => {
     const path = written(
       'shell.yaml',

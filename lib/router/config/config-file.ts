@@ -89,6 +89,13 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
   const unhandled = unheeded.filter((setting) => !handledSettings.includes(setting));
   const ignored = unhandled.filter((setting) => !ofGateway.has(setting));
   if (ignored.length > 0) warn(`${path}: settings of LiteLLM's proxy, without effect: ${ignored.join(', ')}`);
+  const misplaced = ignored.filter((setting) => {
+    const [section, key] = setting.split('.');
+    return section === 'general_settings' && (GENERAL.has(key) || OF_CLIENT.has(key) || OF_GATEWAY.has(key));
+  });
+  if (misplaced.length > 0) warn(`${path}: settings that belong in litellm_settings: ${misplaced.join(', ')}`);
+  if (settings.budget_duration !== undefined && settings.max_budget === undefined)
+    warn(`${path}: litellm_settings.budget_duration has no effect without max_budget`);
   if (unhandled.includes(masterKey)) {
     const others = "the app's own routes need a guard of theirs (ApiKeyGuard)";
     warn(`${path}: ${masterKey} protects FastLiteLLMGatewayModule without guards, and /key/…; ${others}`);

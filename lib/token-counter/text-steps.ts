@@ -1,3 +1,5 @@
+import { nextTurn } from '../common/next-turn.js';
+
 /** UTF-16 units counted in one step: less than 1 ms of copying and a few of counting. */
 const UNITS_PER_STEP = 1 << 18;
 /** Overhead of a text, in units. */
@@ -17,4 +19,19 @@ export function* textSteps(texts: readonly string[]): Generator<readonly string[
     units += text.length + CALL_UNITS;
   }
   if (step.length > 0) yield step;
+}
+
+/** UTF-16 units of short texts, and of all that are counted in one turn of the event loop. */
+export const SHORT_TEXT_UNITS = 1 << 12;
+
+/** Short texts that are counted one after the other, some in each turn of the event loop. */
+export class TextTurns {
+  private left = SHORT_TEXT_UNITS;
+
+  /** The wait for a turn that has room for the text; `undefined`: this one has. */
+  roomFor({ length }: string): Promise<void> | undefined {
+    const hasRoom = length <= this.left;
+    this.left = (hasRoom ? this.left : SHORT_TEXT_UNITS) - length - CALL_UNITS;
+    return hasRoom ? undefined : nextTurn();
+  }
 }

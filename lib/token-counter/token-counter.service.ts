@@ -305,7 +305,10 @@ export class TokenCounterService implements Capability {
   async isWithinTokenLimitAsync(text: string, limit: number, options?: string | CountOptions | null): Promise<number | false> {
     const { most, model, segments, requestId } = this.planLimit('limit', text, limit, options);
     const countUpTo = (engine: TokenCounterEngine): Promise<number> =>
-      countSegmentsUpToAsync(segments, most, (part, left) => engine.countUpToAsync(part, model.handle(engine), left));
+      countSegmentsUpToAsync(segments, most, {
+        now: (part, left) => engine.countUpTo(part, model.handle(engine), left),
+        inTurns: (part, left) => engine.countUpToAsync(part, model.handle(engine), left),
+      });
     const count = await this.choice.runAsync('count_up_to', requestId, countUpTo, text.length);
     return count <= most ? count : false;
   }

@@ -1,5 +1,6 @@
 import type { EncodingName } from '../engine/engine.js';
 import type { PackedTokenizer } from '../tokenizers/packed-layout.js';
+import { SHORT_TEXT_UNITS, TextTurns } from '../text-steps.js';
 import { AddedTokens } from './added-tokens.js';
 
 const CL100K = {
@@ -129,15 +130,28 @@ export function countSegmentsUpTo(
   return tokens;
 }
 
-/** `countSegmentsUpTo` with an asynchronous count. */
-export async function countSegmentsUpToAsync(
-  segments: readonly (string | number)[],
-  limit: number,
-  countUpTo: (text: string, left: number) => Promise<number>,
-): Promise<number> {
+/** How a part of a text is counted up to the tokens that are left. */
+export interface PartCounts {
+  readonly now: (text: string, left: number) => number;
+  /** Without blocking the event loop. */
+  readonly inTurns: (text: string, left: number) => Promise<number>;
+}
+
+/**
+ * `countSegmentsUpTo` without blocking the event loop. Short segments are counted at once, some in
+ * each turn: handing over thousands of them takes far longer than counting.
+ */
+export async function countSegmentsUpToAsync(segments: readonly (string | number)[], limit: number, count: PartCounts): Promise<number> {
+  const turns = new TextTurns();
   let tokens = 0;
   for (const segment of segments) {
-    tokens += typeof segment === 'number' ? 1 : await countUpTo(segment, limit - tokens);
+    if (typeof segment === 'number') tokens++;
+    else if (segment.length > SHORT_TEXT_UNITS) tokens += await count.inTurns(segment, limit - tokens);
+    else {
+      const turn = turns.roomFor(segment);
+      if (turn !== undefined) await turn;
+      tokens += count.now(segment, limit - tokens);
+    }
     if (tokens > limit) return limit + 1;
   }
   return tokens;

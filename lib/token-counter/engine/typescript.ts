@@ -3,6 +3,7 @@ import { decodeTokens, decodeTokenizer, unknownToken } from '../bpe/decode.js';
 import { ENCODING_NAMES, isLongerThan, TokenCounterEngine } from './engine.js';
 import type { EncodingName, SliceCounts } from './engine.js';
 import type { PackedTokenizer } from '../tokenizers/packed-layout.js';
+import { SHORT_TEXT_UNITS, TextTurns } from '../text-steps.js';
 import { SliceTexts } from './slice-texts.js';
 import { encodeInSteps, encodeShortText, LONG_PIECE_UNITS } from '../bpe/encode.js';
 import { openRanks } from '../bpe/ranks.js';
@@ -112,7 +113,16 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
 
   async countSlicesAsync(bytes: Uint8Array, texts: Uint32Array, encoding: number, limit: number): Promise<SliceCounts> {
     const slices = new SliceTexts(bytes, texts);
-    for await (const text of slices.upToInTurns(limit)) slices.add(await this.countUpToAsync(text, encoding, limit - slices.sum));
+    const turns = new TextTurns();
+    for await (const text of slices.upToInTurns(limit)) {
+      const left = limit - slices.sum;
+      if (text.length > SHORT_TEXT_UNITS) slices.add(await this.countUpToAsync(text, encoding, left));
+      else {
+        const turn = turns.roomFor(text);
+        if (turn !== undefined) await turn;
+        slices.add(this.countUpTo(text, encoding, left));
+      }
+    }
     return slices.result();
   }
 

@@ -15,7 +15,7 @@ import { ModelNotAllowedError } from '../common/http-errors.js';
 import type { Fallbacks } from '../router/fallbacks.js';
 import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
 import { isLarge, isLargeBody } from '../http/body/body-size.js';
-import type { JsonBody } from '../http/body/json-body.js';
+import { LONGEST_MODEL_NAME, type JsonBody } from '../http/body/json-body.js';
 import { askedOutput } from '../http/token-estimate/asked-output.js';
 import type { ClosableResponse } from './call/cancellation.js';
 import type { RoutingContext } from './call/call-router.js';
@@ -165,6 +165,8 @@ export class ReadRequest {
     checkObject('options', options, refuseArgument);
     checkCallOptions(options);
     this.model = checkString('model', body.model, refuseArgument);
+    if (this.model.length > LONGEST_MODEL_NAME)
+      throw new InvalidArgumentError('model', this.model, `must not be longer than ${LONGEST_MODEL_NAME} characters`);
     if (options.mayCall?.(this.model) === false) throw new ModelNotAllowedError(this.model);
     const asksStream = optional(body.stream ?? undefined, false, (value) => checkBoolean('stream', value, refuseArgument));
     this.stream = asksStream || forwarded?.answer === 'bytes';

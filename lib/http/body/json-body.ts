@@ -7,6 +7,9 @@ type Fields = Readonly<Record<string, unknown>>;
 /** A value, or a promise of it for long bodies. */
 export type Soon<T> = T | Promise<T>;
 
+/** Nothing longer is the name of a model: it is refused before anything works with it. */
+export const LONGEST_MODEL_NAME = 4096;
+
 /** A JSON object as the bytes that came, and what a scan has found in them. It never changes. */
 export class JsonBody implements LongTexts {
   /** Tokens of its prompt, once they are counted. */
@@ -27,6 +30,13 @@ export class JsonBody implements LongTexts {
   /** The same, but for the model's name, which is no part of the prompt. */
   get promptFields(): Fields {
     return (this.readFields ??= this.withModel());
+  }
+
+  /** Whether its `model` is too long for a name, found without decoding it. */
+  get hasLongModel(): boolean {
+    const { model } = this.outline;
+    const index = typeof model === 'string' ? markedIndex(model) : -1;
+    return index >= 0 && this.rawText(index).length > LONGEST_MODEL_NAME;
   }
 
   /** The bytes of a field's value. */

@@ -6,7 +6,7 @@ import { isJsonFault, type JsonBodyEngine, type JsonFault, type JsonScan } from 
 import { DEFAULT_JSON_BOUNDS, type JsonBounds } from '../../json-body/json-bounds.js';
 import { asBuffer } from '../../json-body/text-marks.js';
 import { BodyObject } from './body-object.js';
-import { JsonBody, textIn, type Soon } from './json-body.js';
+import { JsonBody, LONGEST_MODEL_NAME, textIn, type Soon } from './json-body.js';
 import { BodyBoundsError } from './json-bounds.js';
 import { longWritten, writtenFields } from './json-writer.js';
 import { RawField } from './raw-field.js';
@@ -63,7 +63,9 @@ export class JsonReader {
     if (bytes.length < KEPT_FROM) return JSON.parse(textIn(bytes));
     // No API takes another value: a long one is not parsed to be refused.
     if (!scan.isObject) throw new HttpException('The body must be a JSON object.', 400);
-    return BodyObject.of(new JsonBody(bytes, scan), (shown) => this.rewrite(shown)).object;
+    const json = new JsonBody(bytes, scan);
+    if (json.hasLongModel) throw longModel();
+    return BodyObject.of(json, (shown) => this.rewrite(shown)).object;
   }
 
   private async rewrite(shown: BodyObject): Promise<JsonBody | undefined> {
@@ -119,6 +121,11 @@ async function collected(source: Exclude<JsonSource, Uint8Array>): Promise<Buffe
 /** Other bytes become U+FFFD, as everywhere in Node. */
 function asUtf8(received: Uint8Array): Buffer {
   return isUtf8(received) ? asBuffer(received) : Buffer.from(asBuffer(received).toString());
+}
+
+function longModel(): HttpException {
+  const message = `model: must not be longer than ${LONGEST_MODEL_NAME} characters`;
+  return new HttpException({ error: { message, type: 'invalid_request_error', param: 'model', code: 'invalid_argument' } }, 400);
 }
 
 function errorOf(fault: JsonFault): HttpException {

@@ -174,6 +174,8 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('the gateway on %s', (adap
   it.each([
     ['deep JSON', `{"model":"gpt-4o","messages":${'['.repeat(20_000)}${']'.repeat(20_000)}}`, 'body_out_of_bounds'],
     ['many keys', `{${Array.from({ length: 30_000 }, (_, i) => `"k${i}":1`).join()}}`, 'body_out_of_bounds'],
+    ['a text in place of the model', `{"model":"${'m'.repeat(9_000)}","messages":[]}`, 'invalid_argument'],
+    ['a short body with it', `{"model":"${'m'.repeat(5_000)}","messages":[]}`, 'invalid_argument'],
     ['a key __proto__', '{"model":"gpt-4o","__proto__":{"stream":true}}', null],
     ['bytes that are no UTF-8', Buffer.from([123, 255, 254, 125]), null],
     ['a text', '"gpt-4o"', 'invalid_argument'],

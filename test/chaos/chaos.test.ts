@@ -1,7 +1,7 @@
 import { runChaos, type ChaosReport } from './chaos-run.js';
 import { usuallyOrLong } from '../support/long.js';
 
-const SECONDS = usuallyOrLong(4, 180);
+const SECONDS = usuallyOrLong(3, 180);
 
 describe('64 concurrent requests to providers that deny, hang, reset, garble, truncate, freeze and are killed', () => {
   let report: ChaosReport;

@@ -84,7 +84,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s tok
     it('decodes what it encodes', () => {
       const { normalizer, spaces } = open(tokenizer);
       const all = handle();
-      for (const text of tokenizerTexts(usuallyOrLong(50, 2000))) {
+      for (const text of tokenizerTexts(usuallyOrLong(35, 2000))) {
         const normal = normalizer === 'none' ? text : text.normalize(normalizer === 'nfc' ? 'NFC' : 'NFKC');
         const decoded = Buffer.from(engine.decode(engine.encode(text, all), all)).toString();
         // U+2581 of the text cannot be told from a space.
@@ -95,7 +95,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s tok
 
     it('counts a text of many portions as the sum of its ids, with and without a limit', async () => {
       const all = handle();
-      const text = tokenizerTexts(usuallyOrLong(60, 2000)).join('\n\n a word, another word. ').repeat(2);
+      const text = tokenizerTexts(usuallyOrLong(40, 2000)).join('\n\n a word, another word. ').repeat(2);
       const { length } = engine.encode(text, all);
       expect(engine.count(text, all)).toBe(length);
       expect(engine.countUpTo(text, all, length)).toBe(length);
@@ -109,7 +109,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s tok
 
     it('cuts a prefix whose tokens are the first of the text', () => {
       const all = handle();
-      for (const text of tokenizerTexts(usuallyOrLong(15, 600))) {
+      for (const text of tokenizerTexts(usuallyOrLong(10, 600))) {
         const ids = engine.encode(text, all);
         for (const tokens of [0, 1, ids.length >> 1, ids.length, ids.length + 1]) {
           const units = engine.prefixLength(text, all, tokens);

@@ -9,6 +9,7 @@ export type Soon<T> = T | Promise<T>;
 
 /** Nothing longer is the name of a model: it is refused before anything works with it. */
 export const LONGEST_MODEL_NAME = 4096;
+const QUOTE = 0x22;
 
 /** A JSON object as the bytes that came, and what a scan has found in them. It never changes. */
 export class JsonBody implements LongTexts {
@@ -32,11 +33,10 @@ export class JsonBody implements LongTexts {
     return (this.readFields ??= this.withModel());
   }
 
-  /** Whether its `model` is too long for a name, found without decoding it. */
+  /** Whether its `model` is a text too long for a name, found without parsing anything. */
   get hasLongModel(): boolean {
-    const { model } = this.outline;
-    const index = typeof model === 'string' ? markedIndex(model) : -1;
-    return index >= 0 && this.rawText(index).length > LONGEST_MODEL_NAME;
+    const field = this.scan.fields.find(({ name }) => name === 'model');
+    return field !== undefined && this.bytes[field.valueStart] === QUOTE && field.valueEnd - field.valueStart > LONGEST_MODEL_NAME + 2;
   }
 
   /** The bytes of a field's value. */

@@ -1,3 +1,4 @@
+import { engineNames } from '../../../test/support/engine-names.js';
 import { jsonBodyEngines } from '../../../test/support/json-body-engines.js';
 import { usuallyOrLong } from '../../../test/support/long.js';
 import { RandomRequests } from '../../../test/support/random-requests.js';
@@ -19,7 +20,7 @@ function jsonBody(json: string): JsonBody {
   return new JsonBody(bytes, scan);
 }
 
-describe.each(['native', 'typescript'] as const)('tokens counted from bytes by the %s engine', (engine) => {
+describe.each(engineNames())('tokens counted from bytes by the %s engine', (engine) => {
   const counter = new FastLiteLLM({ logger: quiet, engine, tokenCounter: { estimates: false } }).tokenCounter;
   const parsedTokens = async (json: string, isLarge: boolean): Promise<number> =>
     promptTokensOf(JSON.parse(json) as Fields, { counter, isLarge });

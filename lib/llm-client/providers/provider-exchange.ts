@@ -3,6 +3,7 @@ import type { OpenAIErrorBody, ProviderError } from '../../common/provider-error
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { Exchange } from '../call/attempt.js';
 import { kindOfCode } from '../call/failure.js';
+import { LineEnds } from '../stream/line-ends.js';
 import type { ChunkSink, StreamOrigin } from '../stream/stream-origin.js';
 import { StreamRecord } from '../stream/stream-record.js';
 import type { KnownEndpoint } from './endpoints.js';
@@ -60,6 +61,8 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   private resumeRequest: (() => void) | undefined = undefined;
   /** Whether the answer is a stream of events, as it was asked for. */
   private streams = false;
+  /** Of a stream of server-sent events. */
+  private lineEnds: LineEnds | undefined = undefined;
   private state: 'waiting' | 'streaming' | 'over' = 'waiting';
   private failure: Error | undefined = undefined;
   /** Chunks that nothing has taken yet. */
@@ -196,6 +199,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
       this.abort(this.malformed('The provider encoded its answer, which the request did not ask for.'));
     } else if (this.settings.stream) {
       this.streams = (this.settings.call.streamType ?? EVENT_STREAM).test(contentType);
+      if (this.streams && EVENT_STREAM.test(contentType)) this.lineEnds = new LineEnds();
       // JSON may say what is wrong.
       if (!this.streams && !JSON_TYPE.test(contentType)) this.abort(this.refused());
     }
@@ -204,7 +208,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
 
   onData(chunk: Buffer): boolean {
     if (this.state === 'over') return this.onDataBehindEnd();
-    if (this.streams) return this.onStreamData(chunk);
+    if (this.streams) return this.onStreamData(this.lineEnds?.read(chunk) ?? chunk);
     const { stream, maxBytes } = this.settings;
     this.keep(chunk);
     if (this.status < 300 && !stream) {

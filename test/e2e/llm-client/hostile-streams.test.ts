@@ -162,6 +162,18 @@ describe('a stream', () => {
     expect([await textOf(stream), stream.call.deploymentId, stream.usage?.totalTokens]).toEqual(['a', 'hostile', 9]);
   });
 
+  it.each([
+    ['whole', (text: string) => [text]],
+    ['byte by byte', bytewise],
+  ])('may end its lines with CR alone, %s: text, usage and end are seen', async (_, cut) => {
+    const usage = event({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 8, total_tokens: 9 } });
+    const text = `: hi\n\n${delta('a')}${delta('b')}${usage}data: [DONE]\n\n`.replaceAll('\n', '\r');
+    const open = await over(pieces(cut(text)));
+    const stream = await open.client.chat({ ...chat, stream: true });
+    expect([await textOf(stream), stream.usage?.totalTokens]).toEqual(['ab', 9]);
+    expect(open.router.status()[0]).toMatchObject({ successes: 1, failures: 0 });
+  });
+
   it('counts a token per event for its deployment when it reports no usage', async () => {
     const open = await over(pieces([delta('a').repeat(30), 'data: [DONE]\n\n']));
     const stream = await open.client.chat({ ...chat, stream: true });

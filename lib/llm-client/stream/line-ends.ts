@@ -1,0 +1,47 @@
+const LINE_FEED = 10;
+const CARRIAGE_RETURN = 13;
+const NONE = Buffer.alloc(0);
+
+/**
+ * Server-sent events may end their lines with CR, LF or CR LF; what reads them here, and most
+ * clients, know the last two. From the first CR alone on, each end of a stream becomes LF.
+ */
+export class LineEnds {
+  private hasCrAlone = false;
+  /** Whether the chunk before ended with a CR, whose LF may follow. */
+  private isAfterCr = false;
+
+  /** The chunk itself where no CR stands alone. */
+  read(chunk: Buffer): Buffer {
+    if (chunk.length === 0) return chunk;
+    const { isAfterCr } = this;
+    this.isAfterCr = chunk[chunk.length - 1] === CARRIAGE_RETURN;
+    if (this.hasCrAlone) return withLineFeeds(isAfterCr && chunk[0] === LINE_FEED ? chunk.subarray(1) : chunk);
+    const isCutCrAlone = isAfterCr && chunk[0] !== LINE_FEED;
+    if (!isCutCrAlone && !hasCrAlone(chunk)) return chunk;
+    this.hasCrAlone = true;
+    // The CR has been passed on: this makes CR LF of it.
+    return isCutCrAlone ? Buffer.concat([Buffer.of(LINE_FEED), withLineFeeds(chunk)]) : withLineFeeds(chunk);
+  }
+}
+
+/** Whether a CR is followed by anything but LF. What follows the last byte is not known. */
+function hasCrAlone(chunk: Buffer): boolean {
+  const last = chunk.length - 1;
+  for (let at = chunk.indexOf(CARRIAGE_RETURN); at >= 0 && at < last; at = chunk.indexOf(CARRIAGE_RETURN, at + 1)) {
+    if (chunk[at + 1] !== LINE_FEED) return true;
+  }
+  return false;
+}
+
+function withLineFeeds(chunk: Buffer): Buffer {
+  if (chunk.length === 0) return NONE;
+  const written = Buffer.allocUnsafe(chunk.length);
+  let length = 0;
+  for (let at = 0; at < chunk.length; at++) {
+    const isCr = chunk[at] === CARRIAGE_RETURN;
+    written[length++] = isCr ? LINE_FEED : chunk[at];
+    if (isCr && chunk[at + 1] === LINE_FEED) at++;
+  }
+  return written.subarray(0, length);
+}

@@ -136,7 +136,7 @@ export class FastLiteLLM {
       const rateLimitOptions = resolveRateLimitOptions(options.rateLimit, flags.settings.rateLimit);
       const rateLimiting = provideEngine(RATE_LIMIT_ENGINES, engines);
       const limiterClock = context.now ?? processClock(rateLimiting.native === null ? null : openNativeBinding().binding);
-      this.openRateLimiter = (resolved) => new RateLimiterService(rateLimiting, resolved, limiterClock, monitor);
+      this.openRateLimiter = (resolved) => new RateLimiterService(rateLimiting, resolved, limiterClock, monitor, logger);
       const rateLimiter = this.openRateLimiter(rateLimitOptions);
       // What was learned is shared over the limiter's connection: before that is closed.
       this.parts.push({ close: () => tokenCounter.close().finally(() => rateLimiter.close()) });

@@ -1,3 +1,7 @@
+/** No token, request or search costs more: a price above it is a slip, and its sums would be no amounts. */
+export const MOST_USD_OF_ONE = 1_000;
+export const MOST_USD_PER_MILLION = MOST_USD_OF_ONE * 1_000_000;
+
 /**
  * Prices in USD per million tokens. A rate that is left out: cached reads, cache writes and
  * reasoning fall back to the plain rate of their side.

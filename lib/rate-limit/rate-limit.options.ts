@@ -12,6 +12,7 @@ import {
 } from '../common/options.js';
 import { resolveBudgetSettings, type BudgetSettings, type ResolvedBudgetSettings } from './budget/budget-settings.js';
 import { compileLimit, hasLimits, LIMIT_KEYS, type RateLimit, type RateLimits } from './limits.js';
+import type { LogSink } from '../common/log-sink.js';
 import type { RateLimitStore } from './store.js';
 
 /** Decides whether a request skips rate limits: `true` skips; `false` or nothing does not. */
@@ -31,7 +32,7 @@ export interface RateLimitOptions extends RateLimits {
   /** Keys in memory; above that the least recently used are evicted. Default 250,000. */
   readonly maxKeys?: number;
   /** A store, or a function that makes it of the one in memory. Default: in memory. */
-  readonly store?: RateLimitStore | ((memory: RateLimitStore) => RateLimitStore);
+  readonly store?: RateLimitStore | ((memory: RateLimitStore, log?: LogSink) => RateLimitStore);
   /** What holds for all budgets (`usdPerDay`, …): alerts, prices, a file. */
   readonly budgets?: BudgetSettings;
   /** Whether `RateLimitGuard` sets headers beside `Retry-After`. Default `true`. */

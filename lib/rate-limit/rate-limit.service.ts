@@ -2,6 +2,7 @@ import type { Capability, CapabilityHealth, MetricSample } from '../common/capab
 import { FastLiteLLMError, InvalidArgumentError } from '../common/errors.js';
 import { samplesOf } from '../common/metric-samples.js';
 import { checkArray, checkInteger, checkObject, refuseArgument } from '../common/options.js';
+import type { LogSink } from '../common/log-sink.js';
 import type { CallRecorder } from '../common/recorder.js';
 import { burstClock } from '../common/clock.js';
 import { usdOf, type BudgetPeriod } from '../common/nano-usd.js';
@@ -139,12 +140,14 @@ export class RateLimiterService implements Capability {
     now: () => number = burstClock(),
     /** @internal For what waits for this limiter. */
     readonly recorder?: CallRecorder,
+    /** Where a store says that it cannot decide. */
+    log?: LogSink,
   ) {
     const { sharedAs, maxKeys, budgets } = options;
     const { alertAt, snapshotFile } = budgets;
     this.memory = new MemoryRateLimitStore(choice, { now, name: sharedAs, maxKeys, alertAt, snapshotFile }, recorder);
     const { store = this.memory } = options;
-    this.store = typeof store === 'function' ? store(this.memory) : store;
+    this.store = typeof store === 'function' ? store(this.memory, log) : store;
     this.budgetCounts = new BudgetCounts(budgets);
     this.table = new LimitTable(options, whyNoBudgets(this.store, sharedAs));
   }

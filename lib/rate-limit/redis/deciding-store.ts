@@ -1,4 +1,5 @@
 import type { CapabilityHealth, MetricSample } from '../../common/capability.js';
+import type { LogSink } from '../../common/log-sink.js';
 import { samplesOf } from '../../common/metric-samples.js';
 import { RedisCircuitBreaker } from '../../common/redis/circuit-breaker.js';
 import { openRedisClient, type OwnedRedisClient, type RedisClient, type SharedRedis } from '../../common/redis/client.js';
@@ -87,6 +88,7 @@ export class RedisRateLimitStore implements RateLimitStore {
   constructor(
     options: ResolvedRedisOptions,
     private readonly memory: RateLimitStore,
+    log?: LogSink,
   ) {
     const { url, timeoutMs } = options;
     if (url !== undefined) {
@@ -105,7 +107,7 @@ export class RedisRateLimitStore implements RateLimitStore {
     this.scan = new RedisKeyScan(client, timeoutMs);
     this.writeTest = new RedisWriteTest(client, this.keys, timeoutMs);
     const mark = options.onDataLoss === 'refuse' ? { key: this.keys.mark, slotTtlMs: options.slotTtlMs } : undefined;
-    const outage = new RedisOutage(options.onStoreError, memory);
+    const outage = new RedisOutage(options.onStoreError, memory, log);
     this.outage = outage;
     this.queue = new RedisScriptQueue({ client, circuit: this.circuit, timeoutMs, mark, onSuccess: (wrote) => outage.succeeded(wrote) });
     this.slots = new RedisSlots(this.queue, options.slotTtlMs);

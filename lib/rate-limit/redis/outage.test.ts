@@ -45,4 +45,21 @@ describe('an outage of the Redis store', () => {
     expect(outage.recent()).toBeUndefined();
     clock.mockRestore();
   });
+
+  it('is logged once a minute, with its reason and what answers', () => {
+    const clock = jest.spyOn(performance, 'now').mockReturnValue(10_000);
+    const warn = jest.fn<void, [string]>();
+    const outage = new RedisOutage('deny', {} as RateLimitStore, { warn });
+    for (let i = 0; i < 100; i++) outage.count(oom);
+    clock.mockReturnValue(80_000);
+    outage.count(away);
+    outage.count(away);
+    expect(warn.mock.calls).toEqual([
+      ['Redis did not decide rate limits: OOM command not allowed; onStoreError: deny answers in its place'],
+      [
+        'Redis did not decide rate limits 100 times since the last such line: the connection to Redis is lost; onStoreError: deny answers in its place',
+      ],
+    ]);
+    clock.mockRestore();
+  });
 });

@@ -1,4 +1,5 @@
 import type { MetricSample } from '../../common/capability.js';
+import type { LogSink } from '../../common/log-sink.js';
 import type { OnStoreError } from './options.js';
 import type { StoreFailure, StoreFailureKind } from './script-queue.js';
 import type { RateLimitDecision, RateLimitScope, RateLimitStore } from '../store.js';
@@ -11,6 +12,8 @@ const MEMORY_OF_FAILURE_MS = 10_000;
 const OUTAGES_OF_FLAPPING = 3;
 const FLAPPING_MS = 30_000;
 const SETTLED_MS = 2_000;
+/** Between two lines of the log. */
+const LOG_EVERY_MS = 60_000;
 
 /** What a request asks of the store. */
 export interface RedisAsk {
@@ -34,16 +37,21 @@ export class RedisOutage {
   private isOver = true;
   /** Start times of the latest outages. */
   private readonly beginnings: number[] = [];
+  private loggedMs = -Infinity;
+  private unlogged = 0;
 
   constructor(
     readonly mode: OnStoreError,
     private readonly memory: RateLimitStore,
+    private readonly log?: Pick<LogSink, 'warn'>,
   ) {}
 
   count(failure: StoreFailure): void {
     const atMs = performance.now();
     this.failures[failure.kind]++;
     this.note({ failure, atMs });
+    this.unlogged++;
+    if (atMs - this.loggedMs >= LOG_EVERY_MS) this.warn(failure, atMs);
     if (!this.isOver) return;
     this.isOver = false;
     if (this.beginnings.push(atMs) > OUTAGES_OF_FLAPPING) this.beginnings.shift();
@@ -92,6 +100,13 @@ export class RedisOutage {
     const { lastRefusal } = this;
     if (lastRefusal === undefined || performance.now() - lastRefusal.atMs >= MEMORY_OF_FAILURE_MS) return undefined;
     return lastRefusal.failure.reason;
+  }
+
+  private warn({ reason }: StoreFailure, atMs: number): void {
+    const since = this.loggedMs === -Infinity ? '' : ` ${this.unlogged} times since the last such line`;
+    this.loggedMs = atMs;
+    this.unlogged = 0;
+    this.log?.warn(`Redis did not decide rate limits${since}: ${reason}; onStoreError: ${this.mode} answers in its place`);
   }
 
   private note(failed: Failed): void {

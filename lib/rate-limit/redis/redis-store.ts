@@ -1,3 +1,4 @@
+import type { LogSink } from '../../common/log-sink.js';
 import { resolveRedisOptions, type RedisRateLimitStoreOptions } from './options.js';
 import type * as DecidingStore from './deciding-store.js';
 import type { RateLimitStore } from '../store.js';
@@ -17,11 +18,11 @@ import type { RateLimitStore } from '../store.js';
  *   rateLimit: { requestsPerMinute: 60, store: redisRateLimitStore({ url: 'redis://localhost', onStoreError: 'local' }) },
  * });
  */
-export function redisRateLimitStore(options: RedisRateLimitStoreOptions): (memory: RateLimitStore) => RateLimitStore {
+export function redisRateLimitStore(options: RedisRateLimitStoreOptions): (memory: RateLimitStore, log?: LogSink) => RateLimitStore {
   const resolved = resolveRedisOptions(options);
-  return (memory) => {
+  return (memory, log) => {
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with Redis load it
     const { RedisRateLimitStore } = require('./deciding-store.js') as typeof DecidingStore;
-    return new RedisRateLimitStore(resolved, memory);
+    return new RedisRateLimitStore(resolved, memory, log);
   };
 }

@@ -24,6 +24,22 @@ const thrownBy = (work: () => unknown): unknown => {
 const env = { AZURE_API_KEY: 'azure-key', OPENAI_API_KEY: 'openai-key', LIMIT: '60' };
 
 describe('a LiteLLM configuration', () => {
+  it('names prices of a million tokens in the place of one, and refuses what is no price', () => {
+    const list = (price: unknown): string =>
+      written(
+        'prices.json',
+        JSON.stringify({ model_list: [{ model_name: 'm', litellm_params: { model: 'openai/m', input_cost_per_token: price } }] }),
+      );
+    const path = 'router.modelList[0].litellm_params.input_cost_per_token';
+    expect(routerOn(engine, { configPath: list(2.5) }).router.warnings).toEqual([
+      expect.stringContaining(`${path}: 2.5 USD for one token; a price per million tokens is divided by 1,000,000 here`),
+    ]);
+    expect(routerOn(engine, { configPath: list(0.00025) }).router.warnings).toEqual([]);
+    expect(() => routerOn(engine, { configPath: list(1e308) })).toThrow(
+      expect.objectContaining({ message: expect.stringMatching(/input_cost_per_token.*must be at most 1000 USD/) }),
+    );
+  });
+
   it('is read as the docs show', () => {
     const [example] = documents
       .flatMap((document) => codeBlocks(document))

@@ -1,3 +1,4 @@
+import { MOST_USD_OF_ONE } from '../../common/token-cost.js';
 import { InvalidArgumentError, unshown } from '../../common/errors.js';
 import { checkObject, joinPath, refuseOption, type Refuse } from '../../common/options.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
@@ -59,6 +60,13 @@ export function checkAmount(path: string, value: unknown, refuse: Refuse): numbe
   const amount = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
   if (typeof amount === 'number' && Number.isFinite(amount) && amount >= 0) return amount;
   throw refuse(path, value, 'must be a number of at least 0');
+}
+
+/** Reads a price in USD, which may be text, of one token or one request. */
+export function checkPrice(path: string, value: unknown, refuse: Refuse): number {
+  const price = checkAmount(path, value, refuse);
+  if (price <= MOST_USD_OF_ONE) return price;
+  throw refuse(path, value, `must be at most ${MOST_USD_OF_ONE} USD`);
 }
 
 /** Reads an object of such numbers; `undefined` and `null` are left out. */

@@ -2,7 +2,7 @@ import { errorMessage } from '../../common/errors.js';
 import { checkArray, checkObject, checkString, joinPath, optional, type Refuse } from '../../common/options.js';
 import { costPartsOf, sumOf, type PricedUsage, type TokenRates, type UsageDetails } from '../../common/token-cost.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
-import { checkAmount, resolveEnvironmentNames, shellVariableIn } from './file-values.js';
+import { checkAmount, checkPrice, resolveEnvironmentNames, shellVariableIn } from './file-values.js';
 import { readPeriod, type Budget } from './budget-settings.js';
 import { Deployment, type DeploymentSettings, type ModelListEntry } from '../deployments/deployment.js';
 import { isCalledByApp, type CalledByApp, type CheckDeployment, type Uncallable } from '../deployments/callability.js';
@@ -54,6 +54,8 @@ const VARIABLE = 'os.environ/';
 const HEADER_PARAMS = new Set(['headers', 'extra_headers', 'default_headers']);
 /** Higher than any known price, so that a deployment without a price is the last choice. */
 const UNKNOWN_COST = Number.MAX_VALUE;
+/** Ten times the dearest token of today. */
+const DEAREST_TOKEN_USD = 0.01;
 
 /** @throws what `refuse` makes, naming the entry and key. */
 export function readModelList(list: unknown, context: ReadingContext): ReadModelList {
@@ -176,9 +178,18 @@ class EntryReader {
   }
 
   /** A number from the first section that has one. */
-  private amount(key: string, places: readonly Place[] = this.paramsFirst): number | undefined {
+  private amount(key: string, places: readonly Place[] = this.paramsFirst, check = checkAmount): number | undefined {
     const found = places.find(([, section]) => section[key] !== undefined && section[key] !== null);
-    return found && checkAmount(joinPath(found[0], key), found[1][key], this.context.refuse);
+    return found && check(joinPath(found[0], key), found[1][key], this.context.refuse);
+  }
+
+  private price(key: string): number | undefined {
+    return this.amount(key, this.paramsFirst, checkPrice);
+  }
+
+  private warnOfPrice(key: string, perToken: number): void {
+    const path = joinPath(this.paramsPath, key);
+    this.reading.warnings.add(`${path}: ${perToken} USD for one token; a price per million tokens is divided by 1,000,000 here`);
   }
 
   private seconds(key: string): number | undefined {
@@ -290,11 +301,13 @@ class EntryReader {
   /** The deployment's own prices, where a side that is not set is free; `undefined` without any. */
   private ownRates(): OwnRates | undefined {
     const perMillion = (key: string): number | undefined => {
-      const perToken = this.amount(key);
-      return perToken === undefined ? undefined : perToken * 1e6;
+      const perToken = this.price(key);
+      if (perToken === undefined) return undefined;
+      if (perToken > DEAREST_TOKEN_USD) this.warnOfPrice(key, perToken);
+      return perToken * 1e6;
     };
     const [input, output] = [perMillion('input_cost_per_token'), perMillion('output_cost_per_token')];
-    const perRequestUsd = this.amount('input_cost_per_request');
+    const perRequestUsd = this.price('input_cost_per_request');
     if (input === undefined && output === undefined && perRequestUsd === undefined) return undefined;
     return {
       inputPerMillion: input ?? 0,

@@ -1,4 +1,4 @@
-import { isObject, known, readNumber, type PriceEntry, type PriceFile } from './pricing-file.js';
+import { isObject, known, readNumber, readPrice, type PriceEntry, type PriceFile } from './pricing-file.js';
 import type { RateTier, TokenRates } from '../../common/token-cost.js';
 import type { ListedPrices, ModelPricing } from './pricing.js';
 
@@ -64,19 +64,19 @@ export function litellmPricing(entry: PriceEntry, path: string): ModelPricing {
   const tiers = new Map<number, { -readonly [field in keyof RateTier]: RateTier[field] }>();
   for (const field of Object.keys(entry)) {
     const plain = Object.hasOwn(RATE_FIELDS, field) ? RATE_FIELDS[field] : undefined;
-    if (plain !== undefined) rates[plain] = readNumber(entry, field, path, MILLION);
+    if (plain !== undefined) rates[plain] = readPrice(entry, field, path, MILLION);
     const tiered = TIER_FIELD.exec(field);
     if (tiered === null || !Object.hasOwn(RATE_FIELDS, tiered[1])) continue;
     const aboveInputTokens = Number(tiered[2]) * 1000;
     const tier = tiers.get(aboveInputTokens) ?? { aboveInputTokens };
-    tier[RATE_FIELDS[tiered[1]]] = readNumber(entry, field, path, MILLION);
+    tier[RATE_FIELDS[tiered[1]]] = readPrice(entry, field, path, MILLION);
     tiers.set(aboveInputTokens, tier);
   }
   const maxTokens = readNumber(entry, 'max_tokens', path);
   const maxOutputTokens = readNumber(entry, 'max_output_tokens', path);
   return known({
     ...rates,
-    perRequestUsd: readNumber(entry, 'input_cost_per_request', path),
+    perRequestUsd: readPrice(entry, 'input_cost_per_request', path),
     perWebSearchUsd: webSearchUsd(entry, path),
     tiers: tiers.size === 0 ? undefined : [...tiers.values()].map(known),
     // `max_tokens` is the older field: the output limit in entries that have one, else the input
@@ -88,5 +88,5 @@ export function litellmPricing(entry: PriceEntry, path: string): ModelPricing {
 
 /** The price for a search of medium size, which OpenAI takes for one without a size. */
 function webSearchUsd({ search_context_cost_per_query: bySize }: PriceEntry, path: string): number | undefined {
-  return isObject(bySize) ? readNumber(bySize, 'search_context_size_medium', `${path}.search_context_cost_per_query`) : undefined;
+  return isObject(bySize) ? readPrice(bySize, 'search_context_size_medium', `${path}.search_context_cost_per_query`) : undefined;
 }

@@ -1,6 +1,6 @@
 import { InvalidConfigurationError, describeValue } from '../../common/errors.js';
-import { isObject, known, readNumber, type PriceEntry, type PriceFile } from './pricing-file.js';
-import type { TokenRates } from '../../common/token-cost.js';
+import { isObject, known, readNumber, readPrice, type PriceEntry, type PriceFile } from './pricing-file.js';
+import { MOST_USD_PER_MILLION, type TokenRates } from '../../common/token-cost.js';
 import type { ListedPrices, ModelPricing } from './pricing.js';
 
 /** Providers whose price a model name without a provider has, if several sell it: the makers. */
@@ -68,13 +68,14 @@ function modelsDevPricing(model: unknown, path: string): ModelPricing {
 }
 
 function rates(cost: PriceEntry, path: string): TokenRates {
+  const read = (field: string): number | undefined => readPrice(cost, field, path, 1, MOST_USD_PER_MILLION);
   return known({
-    inputPerMillion: readNumber(cost, 'input', path),
-    outputPerMillion: readNumber(cost, 'output', path),
-    cacheReadPerMillion: readNumber(cost, 'cache_read', path),
-    cacheWritePerMillion: readNumber(cost, 'cache_write', path),
-    reasoningPerMillion: readNumber(cost, 'reasoning', path),
-    inputAudioPerMillion: readNumber(cost, 'input_audio', path),
-    outputAudioPerMillion: readNumber(cost, 'output_audio', path),
+    inputPerMillion: read('input'),
+    outputPerMillion: read('output'),
+    cacheReadPerMillion: read('cache_read'),
+    cacheWritePerMillion: read('cache_write'),
+    reasoningPerMillion: read('reasoning'),
+    inputAudioPerMillion: read('input_audio'),
+    outputAudioPerMillion: read('output_audio'),
   });
 }

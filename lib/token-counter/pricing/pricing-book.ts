@@ -4,7 +4,16 @@ import { known, openPriceFile } from './pricing-file.js';
 import { GenaiPriceSource } from './genai-prices.js';
 import { isLiteLLMEntry, LiteLLMPrices, litellmPricing } from './litellm.js';
 import { isModelsDev, ModelsDevPrices } from './models-dev.js';
-import { costOf, costPartsOf, sumOf, type PricedUsage, type TokenRates, type UsageDetails } from '../../common/token-cost.js';
+import {
+  costOf,
+  costPartsOf,
+  MOST_USD_OF_ONE,
+  MOST_USD_PER_MILLION,
+  sumOf,
+  type PricedUsage,
+  type TokenRates,
+  type UsageDetails,
+} from '../../common/token-cost.js';
 import { checkUsage, type ListedPrices, type ModelLimits, type ModelPrice, type ModelPricing, type PriceSource } from './pricing.js';
 
 /** Sources of prices and limits, used before the package's own. */
@@ -151,5 +160,8 @@ function checkTier(path: string, tier: unknown): void {
 }
 
 function checkAmounts(entry: Readonly<Record<string, unknown>>, path: string): void {
-  for (const field of Object.keys(entry)) if (field !== 'tiers') checkNumber(joinPath(path, field), entry[field], { min: 0 });
+  for (const field of Object.keys(entry)) {
+    const max = field.endsWith('PerMillion') ? MOST_USD_PER_MILLION : field.endsWith('Usd') ? MOST_USD_OF_ONE : undefined;
+    if (field !== 'tiers') checkNumber(joinPath(path, field), entry[field], { min: 0, max });
+  }
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseConfigJson } from '../../common/config-text.js';
 import { describeValue, InvalidConfigurationError } from '../../common/errors.js';
+import { MOST_USD_OF_ONE } from '../../common/token-cost.js';
 
 /** Entry of one model in a price file. */
 export type PriceEntry = Readonly<Record<string, unknown>>;
@@ -34,6 +35,13 @@ export function readNumber(entry: PriceEntry, field: string, path: string, scale
   if (value === undefined || value === null) return undefined;
   if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value * scale;
   throw new InvalidConfigurationError(`${path}.${field}`, `must be a non-negative number, got ${describeValue(value)}`);
+}
+
+/** Reads a price in USD of at most `most`. `scale` converts the unit. */
+export function readPrice(entry: PriceEntry, field: string, path: string, scale = 1, most = MOST_USD_OF_ONE): number | undefined {
+  const price = readNumber(entry, field, path);
+  if (price === undefined || price <= most) return price && price * scale;
+  throw new InvalidConfigurationError(`${path}.${field}`, `must be at most ${most}, got ${price}`);
 }
 
 /** Drops `undefined` values, so that a tier's missing rate does not hide the plain one. */

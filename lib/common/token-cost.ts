@@ -1,4 +1,4 @@
-/** No token, request or search costs more: a price above it is a slip, and its sums would be no amounts. */
+/** No token, request or search costs more: a higher price is a slip. */
 export const MOST_USD_OF_ONE = 1_000;
 export const MOST_USD_PER_MILLION = MOST_USD_OF_ONE * 1_000_000;
 

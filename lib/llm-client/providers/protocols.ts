@@ -1,4 +1,5 @@
 /* eslint-disable @typescript-eslint/no-require-imports -- each is loaded when it is first used */
+import { lazy } from '../../common/lazy.js';
 import type * as Anthropic from './anthropic/anthropic.js';
 import type * as Bedrock from './bedrock/bedrock.js';
 import type * as Gemini from './gemini/gemini.js';
@@ -10,9 +11,9 @@ import { CLOUDS, rowOf, type ProtocolName } from './provider-table.environment.j
 /** Loaded with the first deployment that speaks them: together a twelfth of the start. */
 const PROTOCOLS: Readonly<Record<ProtocolName, () => Protocol>> = {
   openai: () => OPENAI,
-  anthropic: () => (require('./anthropic/anthropic.js') as typeof Anthropic).ANTHROPIC,
-  bedrock: () => (require('./bedrock/bedrock.js') as typeof Bedrock).BEDROCK,
-  gemini: () => (require('./gemini/gemini.js') as typeof Gemini).GEMINI,
+  anthropic: lazy(() => (require('./anthropic/anthropic.js') as typeof Anthropic).ANTHROPIC),
+  bedrock: lazy(() => (require('./bedrock/bedrock.js') as typeof Bedrock).BEDROCK),
+  gemini: lazy(() => (require('./gemini/gemini.js') as typeof Gemini).GEMINI),
 };
 
 /** The protocol that a provider speaks with a model. */

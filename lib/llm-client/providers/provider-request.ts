@@ -94,6 +94,9 @@ async function credentialsFor(
 /** Headers of the call replace those of the deployment. */
 function withHeaders(headers: readonly string[], own: readonly string[] | undefined): string[] {
   if (own === undefined) return headers as string[];
-  const kept = headers.flatMap((name, at) => (at % 2 === 0 && rawHeader(own, name) === undefined ? [name, headers[at + 1]] : []));
-  return [...kept, ...own];
+  const all = [...own];
+  for (let at = 0; at < headers.length; at += 2) {
+    if (rawHeader(own, headers[at]) === undefined) all.push(headers[at], headers[at + 1]);
+  }
+  return all;
 }

@@ -56,10 +56,13 @@ export class ContentSample {
   private length = 0;
   private seen = 0;
   private readonly characters = new Float64Array(TOKENS_PER_CHARACTER.length);
+  /** The last ones: a prompt is estimated, and remembered for its provider's report. */
+  private known: { readonly tokens: number; readonly features: Float64Array } | undefined = undefined;
 
   /** @param represents characters that it stands for, as an excerpt. Default its length */
   add(text: string, represents = text.length): void {
     if (text === '') return;
+    this.known = undefined;
     this.length += represents;
     if (this.texts++ >= MOST_TEXTS) return;
     this.seen += represents;
@@ -91,6 +94,7 @@ export class ContentSample {
 
   /** What the prompt consists of, for one of its `tokens`. */
   features(tokens: number): Float64Array {
+    if (this.known?.tokens === tokens) return this.known.features;
     const features = new Float64Array(FEATURES);
     const scale = this.scale / tokens;
     features[0] = 1;
@@ -98,6 +102,7 @@ export class ContentSample {
     for (let kind = 0; kind < this.characters.length; kind++) {
       features[Math.min(2 + kind, FEATURES - 1)] += this.characters[kind] * scale * TOKENS_PER_CHARACTER[kind];
     }
+    this.known = { tokens, features };
     return features;
   }
 

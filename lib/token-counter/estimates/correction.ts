@@ -24,6 +24,8 @@ const OWN_REPORTS_ENOUGH = 200;
 /** From so many own reports on, others that differ by more than this share are left out. */
 const REPORTS_TO_JUDGE = 10;
 const MOST_DISAGREEMENT = 0.25;
+/** The weights and the quantile are computed anew after this share of more reports, of at most `WINDOW`. */
+const NEWS = 1 / 16;
 
 /** A prompt whose tokens were counted locally. */
 export interface CountedPrompt {
@@ -60,6 +62,17 @@ export interface KeptCorrection extends SharedCorrection {
   readonly deviations: readonly number[];
 }
 
+/** What follows from the reports so far. */
+interface Known {
+  readonly fit: Fit;
+  /** With those of others. */
+  readonly reports: number;
+  readonly variance: number;
+  readonly quantile: number;
+  /** Own reports from which on it is computed anew. */
+  readonly until: number;
+}
+
 /** What others know, checked. */
 interface Foreign {
   readonly evidence: Evidence;
@@ -83,8 +96,7 @@ export class Correction {
   private deviations: number[] = [];
   private next = 0;
   private surprises = 0;
-  private known: { readonly fit: Fit; readonly reports: number; readonly variance: number } | undefined = undefined;
-  private knownQuantile: number | undefined = undefined;
+  private known: Known | undefined = undefined;
 
   constructor(private readonly published: number) {}
 
@@ -99,17 +111,15 @@ export class Correction {
   }
 
   factors(prompt: CountedPrompt): EstimateFactors {
-    const { expected, deviation, reports } = this.predict(prompt);
-    if (reports < LEAST_REPORTS) return { expected, bound: expected * FIRST_BOUND };
-    return { expected, bound: expected + Math.max(0, this.quantile * deviation) };
+    const { expected, bound } = this.predict(prompt);
+    return { expected, bound };
   }
 
   /** A provider has reported the tokens of a prompt. */
   observe(prompt: CountedPrompt, reported: number): void {
     const ratio = reported / prompt.tokens;
     if (!(ratio >= 1 / MOST_RATIO && ratio <= MOST_RATIO)) return;
-    const { expected, deviation, scatter } = this.predict(prompt);
-    const { bound } = this.factors(prompt);
+    const { expected, bound, deviation, scatter } = this.predict(prompt);
     const error = ratio - expected;
     const surprise = error / deviation;
     this.remember(surprise);
@@ -122,7 +132,7 @@ export class Correction {
     const share = Math.max(1 / WINDOW, 1 / this.reports);
     this.meanError += share * (Math.abs(error / expected) - this.meanError);
     this.meanBound += share * (bound / expected - this.meanBound);
-    this.known = undefined;
+    if (this.known !== undefined && this.reports >= this.known.until) this.known = undefined;
     this.noteSurprise(surprise);
   }
 
@@ -159,19 +169,17 @@ export class Correction {
   }
 
   private predict(prompt: CountedPrompt) {
-    const { fit, reports, variance } = (this.known ??= this.fit());
+    const { fit, reports, variance, quantile } = (this.known ??= this.learned());
     const ratio = this.published + fit.predict(prompt.features);
     const scatter = noiseOf(prompt) + fit.variance(prompt.features);
-    return {
-      expected: Math.min(MOST_RATIO, Math.max(1 / MOST_RATIO, ratio)),
-      deviation: Math.sqrt(variance * scatter),
-      scatter,
-      reports,
-    };
+    const expected = Math.min(MOST_RATIO, Math.max(1 / MOST_RATIO, ratio));
+    const deviation = Math.sqrt(variance * scatter);
+    const bound = reports < LEAST_REPORTS ? expected * FIRST_BOUND : expected + Math.max(0, quantile * deviation);
+    return { expected, bound, deviation, scatter };
   }
 
   /** Own reports, and those of others until there are enough own ones. */
-  private fit(): { fit: Fit; reports: number; variance: number } {
+  private learned(): Known {
     const all = new Evidence();
     all.addPart(this.own, 1);
     const believed = this.believed();
@@ -184,6 +192,8 @@ export class Correction {
       fit: new Fit(all),
       reports: all.reports,
       variance: isYoung ? median(believed.map(({ variance }) => variance)) : this.variance,
+      quantile: this.quantile(),
+      until: this.reports + Math.max(1, NEWS * Math.min(WINDOW, this.reports)),
     };
   }
 
@@ -202,28 +212,24 @@ export class Correction {
     this.own = new Evidence();
     this.variance = FIRST_VARIANCE;
     this.surprises = 0;
+    this.known = undefined;
     this.forgetDeviations();
   }
 
-  private get quantile(): number {
+  private quantile(): number {
     if (this.deviations.length < LEAST_REPORTS) return NORMAL_QUANTILE;
-    if (this.knownQuantile === undefined) {
-      const sorted = Float64Array.from(this.deviations).sort();
-      this.knownQuantile = sorted[Math.min(sorted.length, Math.ceil(QUANTILE * (sorted.length + 1))) - 1];
-    }
-    return this.knownQuantile;
+    const sorted = Float64Array.from(this.deviations).sort();
+    return sorted[Math.min(sorted.length, Math.ceil(QUANTILE * (sorted.length + 1))) - 1];
   }
 
   private remember(deviation: number): void {
     this.deviations[this.next] = deviation;
     this.next = (this.next + 1) % WINDOW;
-    this.knownQuantile = undefined;
   }
 
   private forgetDeviations(): void {
     this.deviations = [];
     this.next = 0;
-    this.knownQuantile = undefined;
   }
 }
 

@@ -148,6 +148,8 @@ describe('what other processes share', () => {
 
   it('fades beside enough own reports', () => {
     const correction = learned(1.2, 250);
+    // The weights are computed anew, as what others share makes it.
+    correction.learnFrom([]);
     const before = expectedOf(correction);
     correction.learnFrom([shared(1.4, 1000)]);
     expect(expectedOf(correction)).toBeCloseTo(before, 9);

@@ -18,6 +18,17 @@ const NAMED_ENGINES = [
 ];
 
 /**
+ * Sources whose dependent suites have an engine: it is chosen in the first one, or in a process that
+ * the others start. No other suite runs on TypeScript again.
+ */
+const ENGINE_SOURCES = [
+  'lib/engine/provide-engine.ts',
+  'lib/cli/main.test.ts',
+  'test/e2e/keys/processes.e2e.test.ts',
+  'test/e2e/sample-app/sample-process.ts',
+];
+
+/**
  * Other suites that are the same with any `TEST_ENGINE`, as parts of paths: they use no engine,
  * name their engines, have Redis decide, or look at pages.
  */
@@ -56,4 +67,4 @@ const NODE_SUITES = [
   'test/e2e/sample-app/openai-sdk',
 ];
 
-module.exports = { ENGINE_BLIND, NAMED_ENGINES, NODE_SUITES };
+module.exports = { ENGINE_BLIND, ENGINE_SOURCES, NAMED_ENGINES, NODE_SUITES };

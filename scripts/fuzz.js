@@ -1,7 +1,8 @@
 'use strict';
 // `npm run fuzz`: each target of native/fuzz on its corpus, then on new inputs for 15 seconds
 // (LONG=1: 10 minutes; below 15 seconds with a faster build). `npm run fuzz -- tokens 60`: one
-// target for a minute. `--minimize`: keeps the fewest inputs with the same coverage.
+// target for a minute. `--build` builds only; `--minimize` keeps the fewest inputs with the same
+// coverage.
 
 const { mkdirSync, readdirSync, renameSync, rmSync } = require('node:fs');
 const { availableParallelism } = require('node:os');
@@ -122,6 +123,10 @@ async function main(args) {
   const program = (name) => join(BUILT, built.target, profile, name);
   const names = wanted.length > 0 ? wanted : targets();
   const isBuilt = await build(built, profile);
+  if (args.includes('--build')) {
+    process.exitCode = isBuilt ? 0 : 1;
+    return;
+  }
   const work = args.includes('--minimize') ? (name) => minimize(program, name) : (name) => fuzz(program, name, seconds);
   const results = isBuilt ? await each(names, work) : names.map(() => false);
   const failed = results.filter((ok) => !ok).length;

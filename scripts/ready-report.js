@@ -47,14 +47,15 @@ function addJest(name, file) {
 
 /**
  * Runs Jest on this terminal.
- * @param {{ name: string, report: string, args?: string[], env?: NodeJS.ProcessEnv, node?: string
- * }} check
- *   report: path of the JSON report; node: executable, default this one
+ * @param {{ name: string, report: string, args?: string[], env?: NodeJS.ProcessEnv, node?: string,
+ * command?: [string, string[], object?] }} check
+ *   report: path of the JSON report; node: executable, default this one; command: default Jest
  */
-async function jest({ name, report, args = [], env = {}, node = process.execPath }) {
+async function jest({ name, report, args = [], env = {}, node = process.execPath, command = [node, ['node_modules/jest/bin/jest.js']] }) {
   console.error(`\n[ready] ${name}`);
-  const command = ['node_modules/jest/bin/jest.js', '--json', `--outputFile=${report}`, ...args];
-  const { code } = await timed(name, async () => ({ code: await run(node, command, { env: { ...process.env, ...env } }) }));
+  const [program, own, options] = command;
+  const work = () => run(program, [...own, '--json', `--outputFile=${report}`, ...args], { ...options, env: { ...process.env, ...env } });
+  const { code } = await timed(name, async () => ({ code: await work() }));
   // Interrupted.
   if (code >= 128) process.exit(code);
   addJest(name, report);
@@ -88,4 +89,4 @@ function conclude() {
   process.exitCode = total.failed > 0 ? 1 : 0;
 }
 
-module.exports = { PATIENT, plain, jest, addJest, rustTests, counted, fail, conclude };
+module.exports = { PATIENT, plain, jest, rustTests, counted, fail, conclude };

@@ -2,24 +2,27 @@
 /**
  * `npm run ready`: all checks of CI. Continues after a failure and ends with a summary line.
  *
- * `--tested FILE`: the suite has already run on the default engine, with Jest's JSON report in
- * FILE. `LONG=1`: long tests run in full. IN_TURN run one after the other; BESIDE run at the same
- * time at low priority. To add a check, add it to one of these two lists.
+ * IN_TURN run one after the other. The lists of BESIDE run at the same time at low priority, on
+ * what the suites leave of the cores while they wait. ALONE run last. To add a check, add it to one
+ * of these lists. `LONG=1`: long tests run in full.
  */
 
 const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
-const { ENGINE_BLIND, NAMED_ENGINES, NODE_SUITES } = require('./engine-suites.js');
+const { ENGINE_BLIND, ENGINE_SOURCES, NAMED_ENGINES, NODE_SUITES } = require('./engine-suites.js');
 const { OTHER_NODES, findNode } = require('./other-nodes.js');
-const { root } = require('./process.js');
-const { PATIENT, plain, jest, addJest, rustTests, counted, fail, conclude } = require('./ready-report.js');
+const { root, npm } = require('./process.js');
+const { PATIENT, plain, jest, rustTests, counted, fail, conclude } = require('./ready-report.js');
 
 const LONG = process.env.LONG;
 const CI = process.env.CI;
 
 const cargo = (name, ...args) => ['cargo', [name, '--manifest-path', 'native/Cargo.toml', ...args]];
 const node = (path, ...args) => [process.execPath, [path, ...args]];
+
+/** The dose of long tests: some of them take minutes with all of it. */
+const DOSE = LONG ?? '0.3';
 
 async function addon() {
   await plain('addon', node('scripts/build-native.js'), { env: { ...process.env, NATIVE: 'required' } });
@@ -31,6 +34,7 @@ async function addon() {
 
 async function rustChecks() {
   await plain('rustfmt', cargo('fmt', '--all', '--check'), PATIENT);
+  await plain('rustfmt of the fuzz targets', ['cargo', ['fmt', '--manifest-path', 'native/fuzz/Cargo.toml', '--check']], PATIENT);
   await plain('clippy', cargo('clippy', '--workspace', '--all-targets', '--', '-D', 'warnings'), PATIENT);
 }
 
@@ -40,47 +44,49 @@ async function rustSuite() {
   await counted('cargo test under AddressSanitizer', node('scripts/sanitize.js'), PATIENT);
 }
 
+const FUZZ = ['scripts/fuzz.js', ...(LONG ? [] : ['3'])];
+
+async function fuzzBuild() {
+  await plain('build of the fuzz targets', node(...FUZZ, '--build'), PATIENT);
+}
+
 /** Not beside others: an input that takes ten seconds is a finding. */
 async function fuzzTargets() {
-  await plain('rustfmt of the fuzz targets', ['cargo', ['fmt', '--manifest-path', 'native/fuzz/Cargo.toml', '--check']]);
-  await counted('fuzz targets', node('scripts/fuzz.js', ...(LONG ? [] : ['3'])));
+  await counted('fuzz targets', node(...FUZZ));
 }
 
 async function typescriptChecks() {
-  await plain('typecheck', node('node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'));
-  await plain('lint', node('node_modules/eslint/bin/eslint.js', '.', '--max-warnings', '0'));
-  await plain('format', node('node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'));
-  await plain('reference', node('node_modules/typedoc/bin/typedoc', '--emit', 'none'));
+  await plain('typecheck', node('node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'), PATIENT);
+  await plain('lint', node('node_modules/eslint/bin/eslint.js', '.', '--max-warnings', '0'), PATIENT);
+  await plain('format', node('node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'), PATIENT);
+  await plain('reference', node('node_modules/typedoc/bin/typedoc', '--emit', 'none'), PATIENT);
+}
+
+/** From the packed package. */
+async function examples() {
   await plain('dist', node('node_modules/@nestjs/cli/bin/nest.js', 'build', 'sample-app'));
+  await counted('examples', node('scripts/examples.js'));
 }
 
-/** From the packed package, with the dist/ that the checks before have compiled. */
-function examples() {
-  return counted('examples', node('scripts/examples.js'));
+/** With the README's command. */
+function defaultSuite({ folder }) {
+  return jest({ name: 'tests', report: join(folder, 'tests.json'), env: { TEST_ENGINE: '', LONG: DOSE }, command: npm('test', '--') });
 }
 
-async function defaultSuite({ folder, tested }) {
-  if (tested !== undefined) addJest('tests', tested);
-  else await jest({ name: 'tests', report: join(folder, 'tests.json'), env: { TEST_ENGINE: '' } });
-}
-
-/** The suites that do not name their engines, and have one. */
+/** The suites that choose an engine, and do not name it. */
 function typescriptSuite({ folder }) {
   return jest({
     name: 'tests on TypeScript alone',
     report: join(folder, 'typescript.json'),
-    args: ['--testPathIgnorePatterns', '/node_modules/', `/lib/(${NAMED_ENGINES.join('|')})/`, `(${ENGINE_BLIND.join('|')})`],
+    args: [
+      '--testPathIgnorePatterns',
+      '/node_modules/',
+      `/lib/(${NAMED_ENGINES.join('|')})/`,
+      `(${ENGINE_BLIND.join('|')})`,
+      '--findRelatedTests',
+      ...ENGINE_SOURCES,
+    ],
     env: { TEST_ENGINE: 'typescript' },
-  });
-}
-
-/** The suites that import `test/support/long.ts`, with more than their usual dose. */
-function longSuites({ folder }) {
-  return jest({
-    name: 'long tests',
-    report: join(folder, 'long.json'),
-    args: ['--findRelatedTests', 'test/support/long.ts'],
-    env: { TEST_ENGINE: '', LONG: LONG ?? '0.3' },
   });
 }
 
@@ -103,24 +109,21 @@ async function otherNodes({ folder }) {
   }
 }
 
-const IN_TURN = [typescriptChecks, examples, defaultSuite, typescriptSuite, otherNodes, longSuites, fuzzTargets];
-const BESIDE = [rustChecks, rustSuite];
+const IN_TURN = [addon, defaultSuite, typescriptSuite, otherNodes, examples];
+const BESIDE = [[rustChecks, rustSuite, fuzzBuild], [typescriptChecks]];
+const ALONE = [fuzzTargets];
 
-async function main(args) {
-  const folder = mkdtempSync(join(tmpdir(), 'ready-'));
-  const at = args.indexOf('--tested');
-  const context = { folder, tested: at >= 0 ? args[at + 1] : undefined };
-  console.error('[ready] the addon, then all other checks…');
-  // First and alone: the suites use it.
-  await addon();
-  const beside = (async () => {
-    for (const check of BESIDE) await check(context);
-  })();
-  for (const check of IN_TURN) await check(context);
-  await beside;
-  rmSync(folder, { recursive: true, force: true });
+async function inTurn(checks, context) {
+  for (const check of checks) await check(context);
+}
+
+async function main() {
+  const context = { folder: mkdtempSync(join(tmpdir(), 'ready-')) };
+  await Promise.all([IN_TURN, ...BESIDE].map((checks) => inTurn(checks, context)));
+  await inTurn(ALONE, context);
+  rmSync(context.folder, { recursive: true, force: true });
   conclude();
 }
 
 process.chdir(root);
-main(process.argv.slice(2));
+main();

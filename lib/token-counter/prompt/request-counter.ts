@@ -138,6 +138,16 @@ export class RequestCounter {
   /** The context of one count on an engine. */
   context(model: CountingModel, engine: TokenCounterEngine, estimatesUnknown = false, long?: CollectedTexts): PromptContext {
     const handle = model.handle(engine);
+    return this.contextOf(model, (text) => engine.count(text, handle), estimatesUnknown, long);
+  }
+
+  /** A context that counts a text by `countText`. */
+  private contextOf(
+    model: CountingModel,
+    countText: (text: string) => number,
+    estimatesUnknown: boolean,
+    long: CollectedTexts | undefined,
+  ): PromptContext {
     const { maxTextLength } = this.shared;
     const sample = this.sampleOf(model);
     const context: PromptContext = {
@@ -146,7 +156,7 @@ export class RequestCounter {
         if (text.length > maxTextLength) throw textError('text', text, maxTextLength);
         context.readUnits += text.length;
         sample?.add(text);
-        return engine.count(text, handle);
+        return countText(text);
       },
       rendered: rendering(model, (text) => context.count(text), long),
       long,
@@ -207,26 +217,12 @@ export class RequestCounter {
     estimatesUnknown: boolean,
     long?: CollectedTexts,
   ): { readonly context: PromptContext; readonly texts: readonly string[]; readonly tokens: number } {
-    const { maxTextLength } = this.shared;
     const texts: string[] = [];
-    const sample = this.sampleOf(model);
-    const context: PromptContext = {
-      model: model.facts,
-      count: (text) => {
-        if (text.length > maxTextLength) throw textError('text', text, maxTextLength);
-        context.readUnits += text.length;
-        sample?.add(text);
-        if (text !== '') texts.push(text);
-        return 0;
-      },
-      rendered: rendering(model, (text) => context.count(text), long),
-      long,
-      estimatesUnknown,
-      readUnits: 0,
-      assumed: false,
-      mediaTokens: 0,
-      sample,
+    const collectText = (text: string): number => {
+      if (text !== '') texts.push(text);
+      return 0;
     };
+    const context = this.contextOf(model, collectText, estimatesUnknown, long);
     return { context, texts, tokens: countRequestBody(body, context) };
   }
 

@@ -19,6 +19,8 @@ const MASTER_KEY_SETTING = 'general_settings.master_key';
 /** LiteLLM's name for it. */
 const PROXY_BUDGET = 'litellm-proxy-budget';
 
+const NO_KEYS = 'Gateway: requests need no key; it has no guards, no masterKey, and no FastLiteLLMKeysModule beside it';
+
 /** What the app's modules give the gateway. */
 interface GatewayParts {
   /** How many guards of the app are on the routes. */
@@ -31,10 +33,12 @@ interface GatewayParts {
 export function openGateway(llm: FastLiteLLM, { guards, options: given, keys: apiKeys }: GatewayParts): GatewayDesk {
   const options = resolveGatewayOptions(given);
   const keys = keysOf(options, apiKeys);
+  const masterKey = keys === null ? masterKeyOf(llm, guards, options) : null;
+  if (keys === null && masterKey === null && guards === 0) llm.log.log(NO_KEYS);
   return {
     options,
     keys,
-    masterKey: keys === null ? masterKeyOf(llm, guards, options) : null,
+    masterKey,
     client: llm.client,
     router: llm.router,
     tokenCounter: llm.tokenCounter,
@@ -82,7 +86,7 @@ function budgetOf({ liteLLMConfig, rateLimiter }: FastLiteLLM): RateLimitScope |
 function masterKeyOf({ liteLLMConfig }: FastLiteLLM, guards: number, { masterKey: own }: ResolvedGatewayOptions): MasterKey | null {
   if (own !== null) return new MasterKey(own);
   const { path, handledSettings, env } = liteLLMConfig;
-  if (path === undefined || guards > 0 || handledSettings.includes(MASTER_KEY_SETTING)) return null;
+  if (guards > 0 || handledSettings.includes(MASTER_KEY_SETTING)) return null;
   const { masterKey, keyHeader } = readLiteLLMProxySettings(path, env);
   return masterKey === null ? null : new MasterKey(masterKey, keyHeader);
 }

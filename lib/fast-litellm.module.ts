@@ -12,6 +12,7 @@ import {
 import { DiscoveryModule, DiscoveryService, HttpAdapterHost } from '@nestjs/core';
 import { AccelerationService } from './acceleration/acceleration.service.js';
 import { defaultLog } from './common/default-log.js';
+import type { LogSink } from './common/log-sink.js';
 import { needsForRoot } from './common/needs-for-root.js';
 import { checkObject } from './common/options.js';
 import { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
@@ -108,9 +109,15 @@ export class FastLiteLLMModule
    */
   async onModuleInit(): Promise<void> {
     this.warnOfOthers();
-    for (const { hook, options } of discoverHooks(this.discovery)) this.llm.client.addHook(hook, options);
+    const found = discoverHooks(this.discovery);
+    for (const { hook, options } of found) this.llm.client.addHook(hook, options);
+    if (found.length > 0) this.log.log(`Call hooks: ${found.map(({ hook }) => hook.constructor.name).join(', ')}`);
     await this.llm.tokenCounter.ready();
     if (this.options?.metrics === undefined && hasPromClient()) this.llm.registerMetrics();
+  }
+
+  private get log(): LogSink {
+    return this.options?.logger ?? defaultLog();
   }
 
   /** Which of several a provider gets depends on Nest's order of modules. The first one says so. */
@@ -118,8 +125,7 @@ export class FastLiteLLMModule
     const found = this.discovery.getProviders().filter(({ token, host }) => token === FastLiteLLM && host?.isGlobal === true);
     if (found.length < 2 || found[0].instance !== this.llm) return;
     const each = 'each import has options, limits and connections of its own';
-    const logger = this.options?.logger ?? defaultLog();
-    logger.warn(`Module: FastLiteLLMModule is imported ${found.length} times, and ${each}; import it once, it is global`);
+    this.log.warn(`Module: FastLiteLLMModule is imported ${found.length} times, and ${each}; import it once, it is global`);
   }
 
   /** Counts the requests of the HTTP server, so that the shutdown can wait for them. */

@@ -3,6 +3,7 @@ import { AccelerationService } from './acceleration/acceleration.service.js';
 import type { CallObserver } from './common/call-observer.js';
 import type { Capability, MetricSample } from './common/capability.js';
 import { defaultLog } from './common/default-log.js';
+import type { LogSink } from './common/log-sink.js';
 import { checkBoolean, optional, refuseOption } from './common/options.js';
 import { ConnectionPools } from './connection-pool/pool-registry.js';
 import type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
@@ -97,6 +98,8 @@ export class FastLiteLLM {
 
   private readonly openRateLimiter: (options: ResolvedRateLimitOptions) => RateLimiterService;
   private readonly connectionPools: ConnectionPools;
+  /** @internal */
+  readonly log: LogSink;
   private readonly setting: EngineSetting;
   private readonly engines: Readonly<Record<string, SwitchingEngine<object>>>;
   /** Capabilities of other modules of the app. */
@@ -107,6 +110,7 @@ export class FastLiteLLM {
   constructor(options: FastLiteLLMOptions = {}, context: FeatureFlagsContext = {}) {
     checkFastLiteLLMOptions(options);
     const logger = options.logger ?? context.logger ?? defaultLog();
+    this.log = logger;
     for (const key of formerOptionsOf(options)) logger.warn(`unknown option, ignored: ${key}`);
     const tokenCounterOptions = resolveTokenCounterOptions(options.tokenCounter);
     const metrics = readMetrics(options.metrics);

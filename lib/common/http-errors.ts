@@ -1,6 +1,6 @@
 // In a file of their own: these need Nest, which code without Nest must not load.
 import { HttpException } from '@nestjs/common';
-import type { BudgetPeriod } from './nano-usd.js';
+import { nanoUsd, usdText, type BudgetPeriod } from './nano-usd.js';
 
 /** Facts of a `RateLimitExceededError`. */
 export interface RateLimitRefusal {
@@ -94,7 +94,8 @@ export class BudgetExceededError extends RateLimitExceededError {
 }
 
 function budgetAnswer({ limitName, reason, period, limitUsd, spentUsd, heldUsd, resetsAt }: BudgetRefusal): ClientAnswer {
-  const facts = `${limitUsd} USD (${limitName}, ${period}): ${spentUsd} USD spent, ${heldUsd} USD held by requests in flight.`;
+  const [limit, spent, held] = [limitUsd, spentUsd, heldUsd].map((usd) => usdText(nanoUsd(usd)));
+  const facts = `${limit} USD (${limitName}, ${period}): ${spent} USD spent, ${held} USD held by requests in flight.`;
   const message = {
     budget_exhausted: `Budget exceeded: ${facts}${resetsAt === undefined ? '' : ` It resets at ${resetsAt.toISOString()}.`}`,
     budget_held: `Budget exceeded for the moment: ${facts}`,
@@ -173,7 +174,7 @@ export class ModelNotAllowedError extends HttpException {
 export type NoDeploymentReason = 'unknown_model' | 'tags' | 'blocked' | 'excluded' | 'refused_by_strategy';
 
 const NO_DEPLOYMENT: Readonly<Record<NoDeploymentReason, string>> = {
-  unknown_model: 'no deployment is known for it',
+  unknown_model: 'it is not in the model list',
   tags: 'not allowed to access the model due to tags configuration',
   blocked: 'all of its deployments are blocked',
   excluded: 'all of its deployments have been tried',

@@ -230,8 +230,10 @@ export class RequestContext {
       if ('outage' in denial)
         return { error: new RateLimitExceededError({ limitName: denial.limitName, retryAfterMs: HELD_RETRY_MS }), leftNanoUsd: 0 };
       const { limitNanoUsd, spentNanoUsd, heldNanoUsd } = denial.standing;
-      const most = Reservation.nanoUsdOf(reservation) + Math.max(0, limitNanoUsd - spentNanoUsd - heldNanoUsd);
-      return { error: new BudgetExceededError(budgetRefusal(denial.limitName, denial)), leftNanoUsd: Math.max(0, most - (total - nano)) };
+      const own = Reservation.nanoUsdOf(reservation);
+      const most = own + Math.max(0, limitNanoUsd - spentNanoUsd - heldNanoUsd);
+      const others = { ...denial, standing: { ...denial.standing, heldNanoUsd: Math.max(0, heldNanoUsd - own) } };
+      return { error: new BudgetExceededError(budgetRefusal(denial.limitName, others)), leftNanoUsd: Math.max(0, most - (total - nano)) };
     }
     return undefined;
   }

@@ -204,7 +204,8 @@ function setBudget(fields: KeyFields, limits: ChangingLimits): void {
 /** The error of a setting, with LiteLLM's name of the field. */
 export function withFieldNames(error: unknown, fields: KeyFields): unknown {
   if (!(error instanceof InvalidArgumentError)) return error;
-  const name = Object.hasOwn(NAMES, error.path) ? NAMES[error.path] : undefined;
+  // A field of the body that has one of our names keeps it.
+  const name = !Object.hasOwn(fields, error.path) && Object.hasOwn(NAMES, error.path) ? NAMES[error.path] : undefined;
   return name === undefined ? error : new InvalidArgumentError(name, fields[name], error.rule);
 }
 

@@ -202,8 +202,7 @@ function isUntold({ call, usage }: Attempt): boolean {
   return usage === undefined && WITHOUT_ESTIMATE.has(call.description.operation);
 }
 
-/** Usage in the words of observers. */
-/** The fields by name: a spread takes a microsecond, and all calls with a hook come here. */
+/** Usage in the words of observers. A spread would take a microsecond of each call with a hook. */
 function outcomeOf(
   usage: AnswerUsage | undefined,
   { status, costUsd, retries, fallbacks }: Pick<CallOutcome, 'status' | 'costUsd' | 'retries' | 'fallbacks'>,

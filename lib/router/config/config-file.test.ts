@@ -81,7 +81,7 @@ describe('a LiteLLM configuration', () => {
     const options = resolveRouterOptions({ configPath: path, timeoutMs: 5 }, env);
     expect(options.settings).toMatchObject({ numRetries: 1, timeoutMs: 5, streamTimeoutMs: 2_000 });
     expect(options.warnings).toEqual([
-      expect.stringContaining('general_settings.master_key protects FastLiteLLMGatewayModule without guards, and /key/…; '),
+      expect.stringContaining('general_settings.master_key protects the gateway, if that has no guards, and /key/…; '),
       expect.stringContaining('unheard_of'),
       expect.stringContaining('redis_host'),
     ]);

@@ -98,7 +98,7 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
     warn(`${path}: litellm_settings.budget_duration has no effect without max_budget`);
   if (unhandled.includes(masterKey)) {
     const others = "the app's own routes need a guard of theirs (ApiKeyGuard)";
-    warn(`${path}: ${masterKey} protects FastLiteLLMGatewayModule without guards, and /key/…; ${others}`);
+    warn(`${path}: ${masterKey} protects the gateway, if that has no guards, and /key/…; ${others}`);
   }
   if (settings.max_budget !== undefined && !handledSettings.includes(BUDGET_SETTING)) {
     const others = "the app's own routes need a budget of theirs (@RateLimit)";

@@ -52,9 +52,7 @@ const WEAK_MASTER_KEY = 'dangerously_permit_weak_or_unset_master_key';
  * replaced, is empty or is no string: the gateway would be open.
  */
 export function readLiteLLMProxySettings(configPath?: string, env: Environment = process.env): LiteLLMProxySettings {
-  // eslint-disable-next-line @typescript-eslint/no-require-imports -- with the first file: the YAML parser takes 10 ms of the start
-  const { readConfigDocument } = require('./config-yaml.js') as typeof ConfigDocument;
-  const config = configPath === undefined ? {} : readConfigDocument(configPath);
+  const config = configPath === undefined ? {} : documentOf(configPath);
   const path = `${configPath ?? 'the environment'}: general_settings`;
   const general = checkObject(path, config.general_settings ?? {}, refuseFileValue);
   const known = environmentOf(configPath ?? '', config, env, () => {});
@@ -83,9 +81,7 @@ export interface LiteLLMProxyBudget {
  * @throws InvalidConfigurationError for one that is no amount: there would be no limit.
  */
 export function readLiteLLMProxyBudget(configPath: string, env: Environment = process.env): LiteLLMProxyBudget | undefined {
-  // eslint-disable-next-line @typescript-eslint/no-require-imports -- as above
-  const { readConfigDocument } = require('./config-yaml.js') as typeof ConfigDocument;
-  const config = readConfigDocument(configPath);
+  const config = documentOf(configPath);
   const given = checkObject(`${configPath}: litellm_settings`, config.litellm_settings ?? {}, refuseFileValue);
   const known = environmentOf(configPath, config, env, () => {});
   const unset = (name: string): never => {
@@ -98,6 +94,12 @@ export function readLiteLLMProxyBudget(configPath: string, env: Environment = pr
   if (typeof usd !== 'number' || !(usd >= 0))
     throw new InvalidConfigurationError(`${configPath}: ${BUDGET_SETTING}`, 'must be USD, from 0');
   return usd === 0 ? undefined : { usd, duration: duration as string | undefined };
+}
+
+function documentOf(configPath: string): ReturnType<typeof ConfigDocument.readConfigDocument> {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- with the first file: the YAML parser takes 10 ms of the start
+  const { readConfigDocument } = require('./config-yaml.js') as typeof ConfigDocument;
+  return readConfigDocument(configPath);
 }
 
 function masterKeyOf(path: string, { master_key: given }: Section, env: Environment): string | null {

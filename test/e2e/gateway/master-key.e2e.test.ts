@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import OpenAI from 'openai';
 import type { LocalProvider } from '../../../sample-app/providers/local-provider.js';
 import { ADAPTERS, GatewayApp, type AdapterName, type AppAround } from '../../support/gateway-app.js';
-import { provider, stopProviders } from '../../support/llm-client-providers.js';
+import { deploymentOf, provider, stopProviders } from '../../support/llm-client-providers.js';
 
 const KEY = 'sk-of-the-operator';
 const MESSAGES = [{ role: 'user' as const, content: 'Hello' }];
@@ -94,6 +94,28 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('the master key of a confi
   ])('is left to %s', async (_, options, handled) => {
     await start(options, handled);
     expect((await chat('sk-any')).choices).toHaveLength(1);
+  });
+
+  it('comes from the environment where the app has no config.yaml', async () => {
+    process.env.LITELLM_MASTER_KEY = KEY;
+    try {
+      gateway = await GatewayApp.start(adapter, {}, { module: { router: { modelList: [deploymentOf('gpt-4o', upstream)] } } });
+    } finally {
+      delete process.env.LITELLM_MASTER_KEY;
+    }
+    await expect(chat('sk-other')).rejects.toMatchObject({ status: 401 });
+    expect((await chat(KEY)).choices).toHaveLength(1);
+  });
+
+  it.each<[string, object, object, boolean]>([
+    ['names an open gateway', {}, {}, true],
+    ['says nothing of one with a key', { masterKey: KEY }, {}, false],
+    ['says nothing of one with guards', { guards: [OpenGuard] }, {}, false],
+  ])('the log %s', async (_, options, router, isNamed) => {
+    const lines: string[] = [];
+    const logger = { log: (line: string) => void lines.push(line), warn: () => {}, error: () => {} };
+    gateway = await GatewayApp.start(adapter, options, { module: { logger, router } });
+    expect(lines.some((line) => line.startsWith('Gateway: requests need no key'))).toBe(isNamed);
   });
 
   it('may be another one', async () => {

@@ -125,6 +125,7 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))("LiteLLM's key A
   it.each<[string, Fields, string]>([
     ['an unknown field', { rpm_limits: 5 }, 'rpm_limits: is not a known option (did you mean rpm_limit?)'],
     ['an unknown field that resembles none', { foo: 1 }, 'foo: is not a known option, known are key_alias, duration, models'],
+    ["the name of a setting in the app's own options", { alias: 'x' }, 'alias: is not a known option'],
     ['a field without effect here', { allowed_routes: ['/chat'] }, 'allowed_routes: has no effect here: leave it out, got'],
     ['another type of key', { key_type: 'management' }, 'key_type: must be default or llm_api'],
     ['a limit that is none', { rpm_limit: 'many' }, 'rpm_limit: must be an integer from 0'],

@@ -152,6 +152,11 @@ describe('LlmClient under budgets', () => {
     const denied = llm.client.chat(ask('cheap', 'ok 1 1', { max_tokens: 10_000 }), { request });
     await expect(denied).rejects.toBeInstanceOf(BudgetExceededError);
     await expect(denied).rejects.toMatchObject({ code: 'BUDGET_EXCEEDED', reason: 'request_exceeds_budget', limitName: 'default' });
+    // Its own hold is none of other requests.
+    await expect(denied).rejects.toMatchObject({
+      heldUsd: 0,
+      message: expect.stringMatching(/: 0 USD spent, 0 USD held by requests in flight/),
+    });
     context.end(true);
     expect(calls).toBe(0);
     expect(standing()).toMatchObject({ spentUsd: 0, heldUsd: 0 });

@@ -86,6 +86,20 @@ describe('providers with @CallHook()', () => {
     await app.close();
   });
 
+  it('are named in the log', async () => {
+    @Injectable()
+    @CallHook()
+    class Journal implements ModelCallHook {
+      onEnd() {}
+    }
+    const lines: string[] = [];
+    const logger = { ...quiet, log: (line: string) => void lines.push(line) };
+    const app = await Test.createTestingModule({ imports: [FastLiteLLMModule.forRoot({ logger })], providers: [Journal] }).compile();
+    await app.init();
+    expect(lines).toContain('Call hooks: Journal');
+    await app.close();
+  });
+
   it('stop the app at boot where they belong to a request', async () => {
     @Injectable({ scope: Scope.REQUEST })
     @CallHook()

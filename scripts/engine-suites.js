@@ -18,8 +18,8 @@ const NAMED_ENGINES = [
 ];
 
 /**
- * Sources whose dependent suites have an engine: it is chosen in the first one, or in a process that
- * the others start. No other suite runs on TypeScript again.
+ * Sources whose dependent suites have an engine: it is chosen in the first one, or in a process
+ * that the others start. No other suite runs on TypeScript again.
  */
 const ENGINE_SOURCES = [
   'lib/engine/provide-engine.ts',

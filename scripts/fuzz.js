@@ -1,8 +1,7 @@
 'use strict';
-// `npm run fuzz`: each target of native/fuzz on its corpus, then on new inputs for 15 seconds
-// (LONG=1: 10 minutes; below 15 seconds with a faster build). `npm run fuzz -- tokens 60`: one
-// target for a minute. `--build` builds only; `--minimize` keeps the fewest inputs with the same
-// coverage.
+// `npm run fuzz`: each target of native/fuzz on its corpus, then on new inputs for 15 seconds; with
+// LONG=1 10 minutes. `npm run fuzz -- tokens 60`: one target for a minute. `--build` builds only;
+// `--minimize` keeps the fewest inputs with the same coverage.
 
 const { mkdirSync, readdirSync, renameSync, rmSync } = require('node:fs');
 const { availableParallelism } = require('node:os');

@@ -1,6 +1,7 @@
 import { addNanoUsd } from '../../common/nano-usd.js';
 import type { BudgetLimit, BudgetWindow } from './budget-limits.js';
 import type { Span } from './calendar.js';
+import { FIGURES, type FigurePlace } from './figure-space.js';
 
 /** Why a budget denies a request. */
 export type BudgetDenialReason =
@@ -36,8 +37,18 @@ export interface BudgetSpending {
 
 /** One part of a window, with what was taken in it. */
 export interface BudgetPart extends Span {
-  spent: number;
-  held: number;
+  readonly spent: number;
+  readonly held: number;
+}
+
+/** What an account remembers. */
+export interface AccountRecord {
+  readonly total: number;
+  /** The oldest first. */
+  readonly parts: readonly BudgetPart[];
+  /** Added to the limit until `raisedUntilMs`. */
+  readonly raisedNanoUsd: number;
+  readonly raisedUntilMs: number;
 }
 
 /** A denial, and how long it lasts: `Infinity` where no time ends it. */
@@ -46,86 +57,164 @@ export interface Denial {
   readonly waitMs: number;
 }
 
+/** Places of an account's numbers: of its newest part first, whose end is 0 if there is none. */
+const START = 0;
+const END = 1;
+const SPENT = 2;
+const HELD = 3;
+const TOTAL = 4;
+const RAISED = 5;
+const RAISED_UNTIL = 6;
+const USED_AT = 7;
+/** Of accounts that are not kept: nothing was ever taken from them. */
+const NOTHING: FigurePlace = { figures: new Float64Array(FIGURES), at: 0 };
+
 /** What was spent and is held under one key and one budget. */
-export class BudgetAccount {
-  /** The oldest first. */
-  parts: BudgetPart[] = [];
-  total = 0;
-  /** Added to the limit until `raisedUntilMs`. */
-  raisedNanoUsd = 0;
-  raisedUntilMs = 0;
+export class BudgetAccount implements AccountRecord {
+  private figures = NOTHING.figures;
+  private at = NOTHING.at;
+  /** Parts of a sliding window before the newest one, the oldest first. */
+  private earlier: Writable<BudgetPart>[] | null = null;
+
+  /** Whether it has a place of its own; without one nothing can be taken from it. */
+  get isKept(): boolean {
+    return this.figures !== NOTHING.figures;
+  }
+
+  /** Begins to keep what is taken. */
+  keepIn({ figures, at }: FigurePlace): void {
+    this.figures = figures;
+    this.at = at;
+  }
+
+  /** Forgets everything, and hands its place back. */
+  leave(): FigurePlace {
+    const place = { figures: this.figures, at: this.at };
+    this.keepIn(NOTHING);
+    this.earlier = null;
+    return place;
+  }
+
+  restore({ total, parts, raisedNanoUsd, raisedUntilMs }: AccountRecord): void {
+    this.set(TOTAL, total);
+    this.set(RAISED, raisedNanoUsd);
+    this.set(RAISED_UNTIL, raisedUntilMs);
+    for (const { startMs, endMs, spent, held } of parts) {
+      this.begin({ startMs, endMs });
+      this.set(SPENT, spent);
+      this.set(HELD, held);
+    }
+  }
+
+  get parts(): readonly BudgetPart[] {
+    const { newest, earlier } = this;
+    return newest === undefined ? [] : [...(earlier ?? []), newest];
+  }
+
+  get total(): number {
+    return this.get(TOTAL);
+  }
+
+  get raisedNanoUsd(): number {
+    return this.get(RAISED);
+  }
+
+  get raisedUntilMs(): number {
+    return this.get(RAISED_UNTIL);
+  }
+
+  get usedAtMs(): number {
+    return this.get(USED_AT);
+  }
+
+  set usedAtMs(nowMs: number) {
+    this.set(USED_AT, nowMs);
+  }
 
   get spent(): number {
-    let sum = 0;
-    for (let i = 0; i < this.parts.length; i++) sum = addNanoUsd(sum, this.parts[i].spent);
-    return sum;
+    const { earlier } = this;
+    const spent = this.get(SPENT);
+    return earlier === null ? spent : earlier.reduce((sum, part) => addNanoUsd(sum, part.spent), spent);
   }
 
   get held(): number {
-    let sum = 0;
-    for (let i = 0; i < this.parts.length; i++) sum = addNanoUsd(sum, this.parts[i].held);
-    return sum;
+    const { earlier } = this;
+    const held = this.get(HELD);
+    return earlier === null ? held : earlier.reduce((sum, part) => addNanoUsd(sum, part.held), held);
   }
 
   /** The limit with its raise. Pruned before. */
   limitOf({ nanoUsd }: BudgetLimit): number {
-    return addNanoUsd(nanoUsd, this.raisedNanoUsd);
+    const raised = this.get(RAISED);
+    return raised === 0 ? nanoUsd : addNanoUsd(nanoUsd, raised);
   }
 
   /** Whether nothing of it counts any more. Pruned before. */
   get isIdle(): boolean {
-    return this.parts.length === 0 && this.raisedNanoUsd === 0;
+    return this.get(END) === 0 && this.get(RAISED) === 0;
   }
 
   /** Whether no time ends what it counts. */
   get isEndless(): boolean {
-    return this.parts.length > 0 && this.parts[0].endMs === Infinity;
+    return this.get(END) === Infinity;
   }
 
   /** Forgets the parts, and the raise, that are over at `nowMs`. */
   prune(nowMs: number): this {
-    if (this.raisedUntilMs <= nowMs) this.raisedNanoUsd = 0;
-    while (this.parts.length > 0 && this.parts[0].endMs <= nowMs) this.parts.shift();
+    if (this.get(END) <= nowMs || this.earlier !== null || this.get(RAISED) !== 0) this.forgetBefore(nowMs);
     return this;
   }
 
-  /** Whether `ask` may not be taken. Pruned before. */
+  /** Whether `ask` may not be taken. Prunes. */
   denial(budget: BudgetLimit, ask: number, nowMs: number): Denial | undefined {
-    const { spent } = this;
+    const { spent } = this.prune(nowMs);
     const limit = this.limitOf(budget);
     if (ask > limit) return { reason: 'request_exceeds_budget', waitMs: Infinity };
     if (spent + ask > limit) return { reason: 'budget_exhausted', waitMs: this.waitFor(spent + ask - limit, nowMs) };
     return spent + this.held + ask > limit ? { reason: 'budget_held', waitMs: Infinity } : undefined;
   }
 
-  /** The part that a taking at `nowMs` counts in. Pruned before. */
-  part({ window }: BudgetLimit, nowMs: number): BudgetPart {
-    const newest = this.parts.at(-1);
-    const { startMs, endMs } = window.partAt(nowMs, newest);
-    if (newest?.startMs === startMs) return newest;
-    const part = { startMs, endMs, spent: 0, held: 0 };
-    this.parts.push(part);
-    return part;
+  /** Holds in the part that `nowMs` is in; returns that part's beginning, for `move`. Pruned before. */
+  hold(budget: BudgetLimit, nanoUsd: number, nowMs: number): number {
+    this.beginAt(budget.window, nowMs);
+    this.add(HELD, nanoUsd);
+    return this.get(START);
+  }
+
+  /** Changes what is held and spent in the part of a hold. Of a part that is over only the total is left. */
+  move(partStartMs: number, held: number, spent: number): void {
+    this.add(TOTAL, spent);
+    if (this.get(START) === partStartMs && this.get(END) > 0) {
+      this.add(HELD, held);
+      this.add(SPENT, spent);
+      return;
+    }
+    const part = this.earlier?.find(({ startMs }) => startMs === partStartMs);
+    if (part === undefined) return;
+    part.held = addNanoUsd(part.held, held);
+    part.spent = addNanoUsd(part.spent, spent);
   }
 
   /** Replaces what was spent in the window. Pruned before. */
   setSpent(budget: BudgetLimit, nanoUsd: number, nowMs: number): void {
-    const current = this.part(budget, nowMs);
-    this.total = addNanoUsd(this.total, nanoUsd - this.spent);
-    for (const part of this.parts) part.spent = part === current ? nanoUsd : 0;
+    this.add(TOTAL, nanoUsd - this.spent);
+    this.beginAt(budget.window, nowMs);
+    this.set(SPENT, nanoUsd);
+    for (const part of this.earlier ?? []) part.spent = 0;
   }
 
   /** Adds to what was spent in the window. Pruned before. */
   addSpent(budget: BudgetLimit, nanoUsd: number, nowMs: number): void {
-    const part = this.part(budget, nowMs);
-    part.spent = addNanoUsd(part.spent, nanoUsd);
-    this.total = addNanoUsd(this.total, nanoUsd);
+    this.beginAt(budget.window, nowMs);
+    this.add(SPENT, nanoUsd);
+    this.add(TOTAL, nanoUsd);
   }
 
   /** Raises the limit until the window of a taking at `nowMs` is over. Pruned before. */
   raise(budget: BudgetLimit, nanoUsd: number, nowMs: number): void {
-    this.raisedNanoUsd = addNanoUsd(this.raisedNanoUsd, nanoUsd);
-    this.raisedUntilMs = this.part(budget, nowMs).endMs;
+    this.beginAt(budget.window, nowMs);
+    this.add(RAISED, nanoUsd);
+    this.set(RAISED_UNTIL, this.get(END));
   }
 
   /** @param pending What a decision would hold on top. Pruned before. */
@@ -135,15 +224,24 @@ export class BudgetAccount {
       limitNanoUsd: this.limitOf(budget),
       spentNanoUsd: this.spent,
       heldNanoUsd: addNanoUsd(this.held, pending),
-      totalNanoUsd: this.total,
+      totalNanoUsd: this.get(TOTAL),
       resetsAtMs: this.resetsAt(budget.window, nowMs, pending > 0),
     };
   }
 
+  private forgetBefore(nowMs: number): void {
+    if (this.get(RAISED_UNTIL) <= nowMs) this.set(RAISED, 0);
+    const { earlier } = this;
+    if (earlier !== null) while (earlier.length > 0 && earlier[0].endMs <= nowMs) earlier.shift();
+    if (this.get(END) <= nowMs) this.setNewest(earlier?.pop());
+    if (earlier?.length === 0) this.earlier = null;
+  }
+
   private resetsAt(window: BudgetWindow, nowMs: number, isTaken: boolean): number {
-    const newest = this.parts.at(-1);
-    if (window.kind === 'calendar' || window.kind === 'total' || isTaken) return window.partAt(nowMs, newest).endMs;
-    return newest?.endMs ?? nowMs;
+    const endMs = this.get(END);
+    if (this.isCurrent(window, nowMs)) return endMs;
+    if (window.kind === 'calendar' || window.kind === 'total' || isTaken) return window.partAt(nowMs, this.newest).endMs;
+    return endMs === 0 ? nowMs : endMs;
   }
 
   /** Time until so much of what was spent is out of the window. */
@@ -152,4 +250,51 @@ export class BudgetAccount {
     const last = this.parts.find((part) => (freed += part.spent) >= over);
     return last === undefined ? Infinity : last.endMs - nowMs;
   }
+
+  private get newest(): BudgetPart | undefined {
+    const endMs = this.get(END);
+    return endMs === 0 ? undefined : { startMs: this.get(START), endMs, spent: this.get(SPENT), held: this.get(HELD) };
+  }
+
+  /** Whether a taking at `nowMs` counts in the newest part. */
+  private isCurrent({ kind, lengthMs }: BudgetWindow, nowMs: number): boolean {
+    const endMs = this.get(END);
+    return nowMs >= this.get(START) && nowMs < (kind === 'sliding' ? endMs - lengthMs : endMs);
+  }
+
+  /** Makes the part that `nowMs` is in the newest one. */
+  private beginAt(window: BudgetWindow, nowMs: number): void {
+    if (!this.isCurrent(window, nowMs)) this.begin(window.partAt(nowMs, this.newest));
+  }
+
+  private begin({ startMs, endMs }: Span): void {
+    const { newest } = this;
+    if (newest?.startMs === startMs) return;
+    if (newest !== undefined) (this.earlier ??= []).push(newest);
+    this.setNewest({ startMs, endMs, spent: 0, held: 0 });
+  }
+
+  private setNewest({ startMs, endMs, spent, held }: BudgetPart = NO_PART): void {
+    this.set(START, startMs);
+    this.set(END, endMs);
+    this.set(SPENT, spent);
+    this.set(HELD, held);
+  }
+
+  private get(place: number): number {
+    return this.figures[this.at + place];
+  }
+
+  private set(place: number, value: number): void {
+    this.figures[this.at + place] = value;
+  }
+
+  private add(place: number, nanoUsd: number): void {
+    const index = this.at + place;
+    this.figures[index] = addNanoUsd(this.figures[index], nanoUsd);
+  }
 }
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+const NO_PART: BudgetPart = { startMs: 0, endMs: 0, spent: 0, held: 0 };

@@ -1,19 +1,13 @@
 import { countsRates } from '../limits.js';
 import type { RateLimitDecision, RateLimitScope, RateLimitStanding } from '../store.js';
 import type { BudgetStanding } from '../budget/account.js';
+import type { Ask } from '../engine/engine.js';
 import type { BudgetHold, BudgetLedger, LedgerDenial } from './budget-ledger.js';
-
-/** What a request asks for. */
-export interface BudgetedAsk {
-  readonly cost: number;
-  readonly tokens: number;
-  readonly nanoUsd: number;
-}
 
 /** Decides requests, tokens and concurrency alone. */
 export interface RateDecisions {
-  check(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision;
-  peek(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision;
+  check(scopes: readonly RateLimitScope[], ask: Ask): RateLimitDecision;
+  peek(scopes: readonly RateLimitScope[], ask: Ask): RateLimitDecision;
 }
 
 /** A decision that was made for this request and is completed in place. */
@@ -21,8 +15,6 @@ type OwnDecision = Omit<RateLimitDecision, 'standings' | 'hold'> & {
   readonly standings: (RateLimitStanding & { budgets?: readonly BudgetStanding[] })[];
   hold?: BudgetHold;
 };
-
-const NOTHING: BudgetedAsk = { cost: 0, tokens: 0, nanoUsd: 0 };
 
 /**
  * Joins the decision on money with that on requests, tokens and concurrency, all or nothing: both
@@ -33,13 +25,12 @@ export class BudgetDecisions {
   constructor(
     readonly ledger: BudgetLedger,
     private readonly rates: RateDecisions,
-    private readonly now: () => number,
   ) {}
 
-  check(scopes: readonly RateLimitScope[], ask: BudgetedAsk): RateLimitDecision {
-    const nowMs = this.now();
-    const asked = this.ledger.ask(scopes, ask.nanoUsd);
-    const decision = this.decide('check', asked, ask, nowMs);
+  check(scopes: readonly RateLimitScope[], ask: Ask, nanoUsd: number): RateLimitDecision {
+    const { nowMs } = ask;
+    const asked = this.ledger.ask(scopes, nanoUsd);
+    const decision = this.decide('check', asked, ask);
     if (decision.allowed && decision.outage === undefined) {
       this.ledger.hold(asked, nowMs);
       decision.hold = asked;
@@ -47,45 +38,35 @@ export class BudgetDecisions {
     return this.withStandings(decision, asked, nowMs, 0);
   }
 
-  peek(scopes: readonly RateLimitScope[], ask: BudgetedAsk): RateLimitDecision {
-    const nowMs = this.now();
-    const asked = this.ledger.ask(scopes, ask.nanoUsd);
-    const decision = this.decide('peek', asked, ask, nowMs);
-    return this.withStandings(decision, asked, nowMs, decision.allowed ? ask.nanoUsd : 0);
+  peek(scopes: readonly RateLimitScope[], ask: Ask, nanoUsd: number): RateLimitDecision {
+    const asked = this.ledger.ask(scopes, nanoUsd);
+    const decision = this.decide('peek', asked, ask);
+    return this.withStandings(decision, asked, ask.nowMs, decision.allowed ? nanoUsd : 0);
   }
 
-  private decide(how: 'check' | 'peek', asked: BudgetHold, ask: BudgetedAsk, nowMs: number): OwnDecision {
+  private decide(how: 'check' | 'peek', asked: BudgetHold, ask: Ask): OwnDecision {
     const { scopes } = asked;
-    const denial = this.ledger.denial(asked, nowMs);
-    if (denial === undefined) return this.onRates(how, scopes, ask, nowMs);
+    const denial = this.ledger.denial(asked, ask.nowMs);
+    if (denial === undefined) return this.onRates(how, scopes, ask);
     if (denial.reason === 'budget_held') {
-      const rates = this.onRates('peek', scopes, ask, nowMs);
+      const rates = this.onRates('peek', scopes, ask);
       if (!rates.allowed) return rates;
     }
-    return denied(denial, this.onRates('peek', scopes, NOTHING, nowMs));
+    return denied(denial, this.onRates('peek', scopes, { cost: 0, tokens: 0, nowMs: ask.nowMs }));
   }
 
   /** The decision on the scopes that limit anything besides money, for the places of all scopes. */
-  private onRates(how: 'check' | 'peek', scopes: readonly RateLimitScope[], { cost, tokens }: BudgetedAsk, nowMs: number): OwnDecision {
-    if (scopes.every(({ limit }) => countsRates(limit))) return this.decideRates(how, scopes, { cost, tokens });
+  private onRates(how: 'check' | 'peek', scopes: readonly RateLimitScope[], ask: Ask): OwnDecision {
+    if (allCountRates(scopes)) return this.rates[how](scopes, ask) as OwnDecision;
     const places = scopes.flatMap(({ limit }, index) => (countsRates(limit) ? [index] : []));
-    const allowed = { allowed: true, scope: 0, retryAfterMs: 0, standings: scopes.map(unlimited), atMs: nowMs };
+    const allowed = { allowed: true, scope: 0, retryAfterMs: 0, standings: scopes.map(unlimited), atMs: ask.nowMs };
     if (places.length === 0) return allowed;
     const limited = places.map((place) => scopes[place]);
-    const decision = this.decideRates(how, limited, { cost, tokens });
+    const decision = this.rates[how](limited, ask) as OwnDecision;
     if (decision.standings.length === 0) return decision;
     const standings = [...allowed.standings];
     places.forEach((place, index) => (standings[place] = decision.standings[index]));
     return { ...decision, scope: places[decision.scope], standings };
-  }
-
-  private decideRates(
-    how: 'check' | 'peek',
-    scopes: readonly RateLimitScope[],
-    { cost, tokens }: Omit<BudgetedAsk, 'nanoUsd'>,
-  ): OwnDecision {
-    const { rates } = this;
-    return (how === 'check' ? rates.check(scopes, cost, tokens) : rates.peek(scopes, cost, tokens)) as OwnDecision;
   }
 
   /** @param pending What the decision would hold on top. */
@@ -98,6 +79,11 @@ export class BudgetDecisions {
     }
     return decision;
   }
+}
+
+function allCountRates(scopes: readonly RateLimitScope[]): boolean {
+  for (let i = 0; i < scopes.length; i++) if (!countsRates(scopes[i].limit)) return false;
+  return true;
 }
 
 function unlimited(): RateLimitStanding {

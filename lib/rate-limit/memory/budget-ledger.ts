@@ -1,16 +1,22 @@
 import { createHash } from 'node:crypto';
 import { addNanoUsd } from '../../common/nano-usd.js';
-import { BudgetAccount, type BudgetPart, type BudgetSpending, type BudgetStanding, type Denial } from '../budget/account.js';
-import { crosses } from '../budget/alert-marks.js';
+import { BudgetAccount, type AccountRecord, type BudgetSpending, type BudgetStanding, type Denial } from '../budget/account.js';
+import { crosses, type SpendingStep } from '../budget/alert-marks.js';
 import type { BudgetLimit } from '../budget/budget-limits.js';
+import { FigureSpace } from '../budget/figure-space.js';
 import type { RateLimit } from '../limits.js';
 import { isMember, join, leave, membersOf, RingHead, type Linked } from './ring.js';
 import { MOST_SHOWN_HOLDS, type BudgetDenial, type Extension, type HeldMoney, type RateLimitScope } from '../store.js';
 
 /** Accounts that a new one makes the ledger look at, so that idle ones go. */
 const SWEPT = 4;
-/** Longer keys are kept as their hash: clients may choose them. */
+/** A use within that time does not move an account among all others: that takes four more of them. */
+const MOVED_AFTER_MS = 1_000;
+/** Holds that are remembered to be shown: an app may reserve and never settle. */
+const MOST_OPEN_HOLDS = 100_000;
+/** Longer keys are kept as `~` and their hash: clients may choose them. */
 const LONGEST_KEY = 200;
+const HASHED = '~'.charCodeAt(0);
 const SEPARATOR = '/';
 const GRAVITY = { budget_held: 0, budget_exhausted: 1, request_exceeds_budget: 2 } as const;
 
@@ -25,8 +31,6 @@ interface Book {
 class LedgerAccount extends BudgetAccount implements Linked {
   older: Linked = this;
   newer: Linked = this;
-  /** Head of the ring of lines that were taken and are not settled. */
-  readonly open: Linked = new RingHead();
 
   constructor(
     readonly book: Book,
@@ -41,23 +45,22 @@ class LedgerAccount extends BudgetAccount implements Linked {
 }
 
 /** One budget that a request asks and, once it is allowed, what was taken from. */
-class BudgetLine implements Linked {
-  older: Linked = this;
-  newer: Linked = this;
-  hold: BudgetHold | undefined = undefined;
-  part: BudgetPart = NO_PART;
+class BudgetLine {
+  /** Beginning of the part of the window that it was taken from. */
+  partStartMs = 0;
 
   constructor(
     readonly scope: RateLimitScope,
     readonly budget: BudgetLimit,
-    readonly book: Book,
-    readonly key: string,
+    /** Not kept where the key has none. */
     public account: LedgerAccount,
   ) {}
 }
 
-/** What one decision asks of budgets, and takes if it is allowed. */
-export class BudgetHold {
+/** What one decision asks of budgets, and takes if it is allowed. In a ring while it holds money. */
+export class BudgetHold implements Linked {
+  older: Linked = this;
+  newer: Linked = this;
   /** What it was settled with. */
   charged: number | undefined = undefined;
   atMs = 0;
@@ -95,10 +98,16 @@ export class BudgetLedger {
   /** Whether something has changed since it was last written. */
   isDirty = false;
   size = 0;
+  /** Those with accounts. */
   private readonly books = new Map<string, Book>();
-  private readonly booksOfLimit = new WeakMap<RateLimit, readonly Book[]>();
+  /** Replaced whenever a book comes or goes, so that no limit keeps one of another limit's name. */
+  private booksOfLimit = new WeakMap<RateLimit, readonly Book[]>();
+  private readonly figures = new FigureSpace();
   /** Head of the ring of all accounts, by their last use. */
   private readonly byUse: Linked = new RingHead();
+  /** Head of the ring of holds that are not settled. */
+  private readonly open: Linked = new RingHead();
+  private openHolds = 0;
   private latestMs = 0;
 
   /** @param alertAt Shares of a budget whose crossing a settlement tells. */
@@ -120,8 +129,8 @@ export class BudgetLedger {
       const books = this.booksOf(scope.limit);
       const key = shortKey(scope.key);
       for (let j = 0; j < budgets.length; j++) {
-        const account = books[j].accounts.get(key) ?? NEVER_USED;
-        lines[next++] = new BudgetLine(scope, budgets[j], books[j], key, account);
+        const account = books[j].accounts.get(key) ?? new LedgerAccount(books[j], key);
+        lines[next++] = new BudgetLine(scope, budgets[j], account);
       }
     }
     return new BudgetHold(scopes, lines, nanoUsd);
@@ -134,7 +143,7 @@ export class BudgetLedger {
     for (let i = 0; i < lines.length; i++) {
       const { scope, budget, account } = lines[i];
       const asked = nanoUsd * (1 + timesBefore(lines, i));
-      const denial = account.prune(atMs).denial(budget, asked, atMs);
+      const denial = account.denial(budget, asked, atMs);
       if (denial !== undefined && (gravest === undefined || isGraver(denial, gravest)))
         gravest = { ...denial, scope: scopes.indexOf(scope), standing: account.standing(budget, atMs) };
     }
@@ -143,16 +152,18 @@ export class BudgetLedger {
 
   /** Holds what was asked, which `denial` has allowed at the same moment. */
   hold(asked: BudgetHold, nowMs: number): void {
-    asked.atMs = this.at(nowMs);
-    for (const line of asked.lines) {
-      // A key that is named twice is opened by its first line, and an account may have been evicted
+    const { lines, nanoUsd } = asked;
+    const atMs = this.at(nowMs);
+    asked.atMs = atMs;
+    for (let i = 0; i < lines.length; i++) {
+      const line = lines[i];
+      // A key that is named twice is entered by its first line, and an account may have been evicted
       // for another.
-      if (isMember(line.account)) this.touch(line.account);
-      else line.account = this.used(line.book, line.key);
-      line.part = line.account.part(line.budget, asked.atMs);
-      line.part.held = addNanoUsd(line.part.held, asked.nanoUsd);
+      if (!line.account.isKept) line.account = this.used(line.account.book, line.account.key);
+      else if (atMs - line.account.usedAtMs >= MOVED_AFTER_MS) this.touch(line.account);
+      line.partStartMs = line.account.hold(line.budget, nanoUsd, atMs);
     }
-    this.open(asked);
+    this.remember(asked);
     this.isDirty = true;
   }
 
@@ -167,14 +178,12 @@ export class BudgetLedger {
     const scopes = [...new Set(hold.lines.map(({ scope }) => scope))];
     const denial = this.denial(this.ask(scopes, more), nowMs);
     if (denial !== undefined) return { ...denial, limitName: scopes[denial.scope].limit.name };
-    for (const { account, part } of hold.lines) {
-      part.held = addNanoUsd(part.held, charged === undefined ? more : nanoUsd);
-      part.spent = addNanoUsd(part.spent, -(charged ?? 0));
-      account.total = addNanoUsd(account.total, -(charged ?? 0));
+    for (const { account, partStartMs } of hold.lines) {
+      if (account.isKept) account.move(partStartMs, charged === undefined ? more : nanoUsd, -(charged ?? 0));
     }
     hold.nanoUsd = nanoUsd;
     hold.charged = undefined;
-    this.open(hold);
+    this.remember(hold);
     this.isDirty = true;
     return undefined;
   }
@@ -185,23 +194,23 @@ export class BudgetLedger {
    */
   settle(hold: BudgetHold, nanoUsd: number, nowMs: number): readonly BudgetSpending[] {
     const atMs = this.at(nowMs);
-    const { charged } = hold;
+    const { charged, lines } = hold;
     const returned = charged === undefined ? hold.nanoUsd : 0;
     const more = nanoUsd - (charged ?? 0);
     this.overshootNanoUsd = addNanoUsd(this.overshootNanoUsd, overshoot(hold, nanoUsd) - overshoot(hold, charged ?? 0));
     hold.charged = nanoUsd;
+    this.dismiss(hold);
     this.isDirty = true;
-    const told: BudgetSpending[] = [];
-    for (const line of hold.lines) {
-      const { scope, budget, account, part } = line;
-      leave(line);
+    let told = NOTHING_TOLD;
+    for (let i = 0; i < lines.length; i++) {
+      const { scope, budget, account, partStartMs } = lines[i];
+      // A key was reset, or evicted.
+      if (!account.isKept) continue;
       const beforeNanoUsd = account.prune(atMs).spent;
-      part.held = addNanoUsd(part.held, -returned);
-      part.spent = addNanoUsd(part.spent, more);
-      account.total = addNanoUsd(account.total, more);
-      const step = { beforeNanoUsd, spentNanoUsd: account.spent, limitNanoUsd: account.limitOf(budget) };
-      if (this.alertAt.some((mark) => crosses(mark, step)))
-        told.push({ limitName: scope.limit.name, key: scope.key, beforeNanoUsd, standing: account.standing(budget, atMs) });
+      account.move(partStartMs, -returned, more);
+      const spentNanoUsd = account.spent;
+      if (spentNanoUsd > beforeNanoUsd && this.isTold({ beforeNanoUsd, spentNanoUsd, limitNanoUsd: account.limitOf(budget) }))
+        told = [...told, { limitName: scope.limit.name, key: scope.key, beforeNanoUsd, standing: account.standing(budget, atMs) }];
     }
     return told;
   }
@@ -228,10 +237,13 @@ export class BudgetLedger {
   holds({ limit, key }: RateLimitScope, nowMs: number): HeldMoney {
     const atMs = this.at(nowMs);
     const account = this.booksOf(limit).at(0)?.accounts.get(shortKey(key));
-    const open = account === undefined ? [] : [...membersOf(account.open)];
-    const holds = new Set(open.map((line) => (line as BudgetLine).hold as BudgetHold));
-    const oldest = [...holds].slice(0, MOST_SHOWN_HOLDS).map(({ nanoUsd, atMs: takenMs }) => ({ nanoUsd, ageMs: atMs - takenMs }));
-    return { count: holds.size, oldest };
+    const holds = [...membersOf(this.open)].filter((hold) =>
+      (hold as BudgetHold).lines.some((line) => line.account === account),
+    ) as BudgetHold[];
+    // One that was charged and raised again is the youngest member, not the youngest hold.
+    holds.sort((one, other) => one.atMs - other.atMs);
+    const oldest = holds.slice(0, MOST_SHOWN_HOLDS).map(({ nanoUsd, atMs: takenMs }) => ({ nanoUsd, ageMs: atMs - takenMs }));
+    return { count: holds.length, oldest };
   }
 
   /** @param pending What the decision would hold on top. */
@@ -264,7 +276,7 @@ export class BudgetLedger {
   }
 
   /** All accounts by name: `LIMIT/BUDGET/KEY`. */
-  *entries(): Generator<[string, BudgetAccount]> {
+  *entries(): Generator<[string, AccountRecord]> {
     for (const book of this.books.values()) for (const account of book.accounts.values()) yield [account.name, account];
   }
 
@@ -288,13 +300,9 @@ export class BudgetLedger {
   }
 
   /** Takes an account over from a file. @param name `LIMIT/BUDGET/KEY` */
-  restore(name: string, account: BudgetAccount): void {
+  restore(name: string, record: AccountRecord): void {
     const [limitName, id, ...key] = name.split(SEPARATOR);
-    const own = this.used(this.book(limitName + SEPARATOR + id), key.join(SEPARATOR));
-    own.parts = account.parts;
-    own.total = account.total;
-    own.raisedNanoUsd = account.raisedNanoUsd;
-    own.raisedUntilMs = account.raisedUntilMs;
+    this.used(newBook(limitName + SEPARATOR + id), key.join(SEPARATOR)).restore(record);
   }
 
   /** As in the key table, time never runs back. */
@@ -302,27 +310,33 @@ export class BudgetLedger {
     return (this.latestMs = Math.max(this.latestMs, Math.floor(nowMs)));
   }
 
-  private open(hold: BudgetHold): void {
-    for (const line of hold.lines) {
-      line.hold = hold;
-      leave(line);
-      join(line.account.open, line);
-    }
+  /** Shows a hold as one of its keys, if it holds anything. */
+  private remember(hold: BudgetHold): void {
+    if (hold.nanoUsd === 0 || isMember(hold)) return;
+    join(this.open, hold);
+    if (++this.openHolds > MOST_OPEN_HOLDS) this.dismiss(this.open.newer);
+  }
+
+  private dismiss(hold: Linked): void {
+    if (!isMember(hold)) return;
+    leave(hold);
+    this.openHolds--;
+  }
+
+  /** Whether a settlement has crossed a mark. */
+  private isTold(step: SpendingStep): boolean {
+    const { alertAt } = this;
+    for (let i = 0; i < alertAt.length; i++) if (crosses(alertAt[i], step)) return true;
+    return false;
   }
 
   private booksOf(limit: RateLimit): readonly Book[] {
     let books = this.booksOfLimit.get(limit);
     if (books === undefined) {
-      books = (limit.budgets ?? []).map(({ id }) => this.book(limit.name + SEPARATOR + id));
+      books = (limit.budgets ?? []).map(({ id }) => this.books.get(limit.name + SEPARATOR + id) ?? newBook(limit.name + SEPARATOR + id));
       this.booksOfLimit.set(limit, books);
     }
     return books;
-  }
-
-  private book(name: string): Book {
-    let book = this.books.get(name);
-    if (book === undefined) this.books.set(name, (book = { name, accounts: new Map() }));
-    return book;
   }
 
   private accountOf({ limit, key }: RateLimitScope, budget: BudgetLimit, atMs: number): LedgerAccount {
@@ -332,26 +346,44 @@ export class BudgetLedger {
   }
 
   /** The account of a key, opened if it is new, which is now the one that was used last. */
-  private used(book: Book, key: string): LedgerAccount {
-    let account = book.accounts.get(key);
+  private used(named: Book, key: string): LedgerAccount {
+    let account = (this.books.get(named.name) ?? named).accounts.get(key);
     if (account === undefined) {
       this.makeRoom();
+      const book = this.listed(named);
       book.accounts.set(key, (account = new LedgerAccount(book, key)));
+      account.keepIn(this.figures.take());
       this.size++;
     }
     return this.touch(account);
   }
 
+  /** The book of a name, which may have come or gone since `booksOf`. */
+  private listed(named: Book): Book {
+    const book = this.books.get(named.name);
+    if (book !== undefined) return book;
+    this.books.set(named.name, named);
+    this.booksOfLimit = new WeakMap();
+    return named;
+  }
+
   private touch(account: LedgerAccount): LedgerAccount {
+    account.usedAtMs = this.latestMs;
     leave(account);
     join(this.byUse, account);
     return account;
   }
 
   private forget(account: LedgerAccount): void {
+    const { book, key } = account;
     leave(account);
-    account.book.accounts.delete(account.key);
+    this.figures.giveBack(account.leave());
+    book.accounts.delete(key);
     this.size--;
+    if (book.accounts.size > 0) return;
+    // Limits of calls may have windows without end.
+    this.books.delete(book.name);
+    this.booksOfLimit = new WeakMap();
   }
 
   /** An evicted account has forgotten what it spent: idle ones go first, endless ones last. */
@@ -371,20 +403,25 @@ export class BudgetLedger {
   }
 }
 
-/** Stands for an account that is not there. */
-const NEVER_USED = new LedgerAccount({ name: '', accounts: new Map() }, '');
-const NO_PART: BudgetPart = { startMs: 0, endMs: 0, spent: 0, held: 0 };
+const NEVER_USED = new BudgetAccount();
+const NOTHING_TOLD: readonly BudgetSpending[] = [];
+
+function newBook(name: string): Book {
+  return { name, accounts: new Map() };
+}
 
 /** A scope that is named twice is taken from twice. */
 function timesBefore(lines: readonly BudgetLine[], place: number): number {
-  const { book, key } = lines[place];
+  const { book, key } = lines[place].account;
   let times = 0;
-  for (let i = 0; i < place; i++) if (lines[i].book === book && lines[i].key === key) times++;
+  for (let i = 0; i < place; i++) if (lines[i].account.key === key && lines[i].account.book.name === book.name) times++;
   return times;
 }
 
 function shortKey(key: string): string {
-  return key.length <= LONGEST_KEY ? key : `~${createHash('sha256').update(key, 'utf16le').digest('base64url')}`;
+  // Reading a character puts a concatenated key into one piece: looked up in pieces it takes 25 ns more.
+  if (key.length <= LONGEST_KEY && key.charCodeAt(0) !== HASHED) return key;
+  return `~${createHash('sha256').update(key, 'utf16le').digest('base64url')}`;
 }
 
 function isGraver(denial: Denial, other: LedgerDenial): boolean {

@@ -2,7 +2,7 @@ import { addNanoUsd } from '../../common/nano-usd.js';
 import { errorMessage, InvalidConfigurationError } from '../../common/errors.js';
 import { OWNER_ONLY } from '../../common/replace-file.js';
 import { readStateFile, StateFile } from '../../common/state-file.js';
-import { BudgetAccount, type BudgetPart } from '../budget/account.js';
+import type { AccountRecord, BudgetPart } from '../budget/account.js';
 import type { BudgetLedger } from './budget-ledger.js';
 
 const EVERY_MS = 5_000;
@@ -52,22 +52,23 @@ type Line = readonly [
   raise?: readonly [nanoUsd: number, untilMs: number | null],
 ];
 
-function lineOf(name: string, { total, parts, raisedNanoUsd, raisedUntilMs }: BudgetAccount): Line {
+function lineOf(name: string, { total, parts, raisedNanoUsd, raisedUntilMs }: AccountRecord): Line {
   const kept = parts.map(({ startMs, endMs, spent, held }) => [startMs, endMs, spent, held] as const);
   return raisedNanoUsd === 0 ? [name, total, kept] : [name, total, kept, [raisedNanoUsd, raisedUntilMs]];
 }
 
 /** What was held by a process that ended counts as spent: its calls may have been made. */
 function restoreAccount(ledger: BudgetLedger, [name, total, parts, raise]: Line): void {
-  const account = new BudgetAccount();
-  account.total = amount(total);
-  account.parts = parts.map(([startMs, endMs, spent, held]): BudgetPart => {
-    account.total = addNanoUsd(account.total, amount(held));
-    return { startMs: amount(startMs), endMs: end(endMs), spent: addNanoUsd(amount(spent), held), held: 0 };
-  });
-  if (raise !== undefined) [account.raisedNanoUsd, account.raisedUntilMs] = [amount(raise[0]), end(raise[1])];
+  const restored = parts.map(([startMs, endMs, spent, held]): BudgetPart => ({
+    startMs: amount(startMs),
+    endMs: end(endMs),
+    spent: addNanoUsd(amount(spent), amount(held)),
+    held: 0,
+  }));
+  const allInAll = parts.reduce((sum, [, , , held]) => addNanoUsd(sum, held), amount(total));
+  const [raisedNanoUsd, raisedUntilMs] = raise === undefined ? [0, 0] : [amount(raise[0]), end(raise[1])];
   if (typeof name !== 'string') throw new Error('a name is missing');
-  ledger.restore(name, account);
+  ledger.restore(name, { total: allInAll, parts: restored, raisedNanoUsd, raisedUntilMs });
 }
 
 function end(value: number | null): number {

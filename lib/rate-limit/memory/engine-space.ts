@@ -91,6 +91,7 @@ export class EngineSpace {
       remainingTokens: hasTokens ? last[DecisionField.remainingTokens] : undefined,
       resetMs: last[DecisionField.resetMs],
       tokensResetMs: hasTokens ? last[DecisionField.tokensResetMs] : undefined,
+      budgets: undefined,
     };
     return {
       allowed: code === DecisionCode.allowed,
@@ -99,6 +100,9 @@ export class EngineSpace {
       retryAfterMs: last[DecisionField.retryAfterMs],
       standings: [standing],
       atMs: last[DecisionField.atMs],
+      // Filled in under budgets: an object grows slowly, and its readers then meet two shapes.
+      hold: undefined,
+      budget: undefined,
     };
   }
 }

@@ -72,10 +72,10 @@ export class MemoryRateLimitStore implements RateLimitStore {
     abandoned.register(this, this.spaces, this);
     this.ledger = new BudgetLedger(context.maxKeys, context.alertAt);
     const rates: RateDecisions = {
-      check: (scopes, cost, tokens) => this.checkRates(scopes, cost, tokens),
-      peek: (scopes, cost, tokens) => this.peekRates(scopes, cost, tokens),
+      check: (scopes, ask) => this.checkRates(scopes, ask),
+      peek: (scopes, ask) => this.peekAt(scopes, ask),
     };
-    this.budgets = new BudgetDecisions(this.ledger, rates, context.now);
+    this.budgets = new BudgetDecisions(this.ledger, rates);
     this.snapshot = context.snapshotFile === undefined ? undefined : openBudgetSnapshot(this.ledger, context.snapshotFile);
   }
 
@@ -86,15 +86,16 @@ export class MemoryRateLimitStore implements RateLimitStore {
   }
 
   check(scopes: readonly RateLimitScope[], cost: number, tokens: number, nanoUsd = 0): RateLimitDecision {
-    return hasBudgets(scopes) ? this.budgets.check(scopes, { cost, tokens, nanoUsd }) : this.checkRates(scopes, cost, tokens);
+    const ask = { cost, tokens, nowMs: this.context.now() };
+    return hasBudgets(scopes) ? this.budgets.check(scopes, ask, nanoUsd) : this.checkRates(scopes, ask);
   }
 
   peek(scopes: readonly RateLimitScope[], cost: number, tokens: number, nanoUsd = 0): RateLimitDecision {
-    return hasBudgets(scopes) ? this.budgets.peek(scopes, { cost, tokens, nanoUsd }) : this.peekRates(scopes, cost, tokens);
+    const ask = { cost, tokens, nowMs: this.context.now() };
+    return hasBudgets(scopes) ? this.budgets.peek(scopes, ask, nanoUsd) : this.peekAt(scopes, ask);
   }
 
-  private checkRates(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision {
-    const ask = { cost, tokens, nowMs: this.context.now() };
+  private checkRates(scopes: readonly RateLimitScope[], ask: Ask): RateLimitDecision {
     const owners = new Set(scopes.map(({ key }) => this.owner(key)));
     if (owners.size > 1) return this.checkBoth(scopes, ask);
     const [owner] = owners;
@@ -103,10 +104,6 @@ export class MemoryRateLimitStore implements RateLimitStore {
     const series = this.checks.of(owner);
     const decide = (): RateLimitDecision => this.attempt(owner, check, () => failed(ask));
     return series.sampled() ? measure(series, decide, scopes.length) : decide();
-  }
-
-  private peekRates(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision {
-    return this.peekAt(scopes, { cost, tokens, nowMs: this.context.now() });
   }
 
   settle(
@@ -209,13 +206,12 @@ export class MemoryRateLimitStore implements RateLimitStore {
 
   /** Scopes of both engines, in a rollout. Native decides last: other threads may take from it. */
   private checkBoth(scopes: readonly RateLimitScope[], ask: Ask): RateLimitDecision {
-    const { cost, tokens } = ask;
     const native = scopes.filter(({ key }) => this.owner(key) === this.choice.native);
     const own = scopes.filter((scope) => !native.includes(scope));
     const foreseen = this.peekAt(own, ask);
-    const decision = foreseen.allowed ? this.checkRates(native, cost, tokens) : foreseen;
+    const decision = foreseen.allowed ? this.checkRates(native, ask) : foreseen;
     if (decision.outage !== undefined) return decision;
-    if (decision.allowed) this.checkRates(own, cost, tokens);
+    if (decision.allowed) this.checkRates(own, ask);
     const { standings } = this.peekAt(scopes, { cost: 0, tokens: 0, nowMs: ask.nowMs });
     const scope = decision.allowed ? tightest(standings) : scopes.indexOf((decision === foreseen ? own : native)[decision.scope]);
     return { ...decision, standings, scope };

@@ -1,0 +1,98 @@
+import { refuseOption } from '../../common/options.js';
+import { compileLimit } from '../limits.js';
+import type { RateLimitScope } from '../store.js';
+import { BudgetLedger, type BudgetHold } from './budget-ledger.js';
+
+const NOON = Date.parse('2024-02-29T12:00:00Z');
+const DAY_MS = 86_400_000;
+
+function scopeOf(key: string, name = 'default'): RateLimitScope {
+  return { key, limit: compileLimit(name, { usdPerDay: 1 }, '', refuseOption) };
+}
+
+function take(ledger: BudgetLedger, scope: RateLimitScope, nanoUsd: number, nowMs = NOON): BudgetHold {
+  const hold = ledger.ask([scope], nanoUsd);
+  if (ledger.denial(hold, nowMs) === undefined) ledger.hold(hold, nowMs);
+  return hold;
+}
+
+function inner(ledger: BudgetLedger): { readonly books: Map<string, unknown>; readonly openHolds: number } {
+  return ledger as unknown as ReturnType<typeof inner>;
+}
+
+describe('BudgetLedger', () => {
+  it('keeps no book whose accounts are forgotten, where each call brings another limit', () => {
+    const ledger = new BudgetLedger(10, []);
+    for (let i = 0; i < 100; i++) {
+      const scope = scopeOf('a', `limit ${i}`);
+      ledger.settle(take(ledger, scope, 5), 5, NOON);
+      ledger.standings(scopeOf('never used', `other ${i}`), NOON);
+    }
+    expect(inner(ledger).books.size).toBe(10);
+    expect(ledger.size).toBe(10);
+    ledger.reset(scopeOf('a', 'limit 99'));
+    expect(inner(ledger).books.size).toBe(9);
+  });
+
+  it('counts limits of one name together, though their book came and went', () => {
+    const ledger = new BudgetLedger(10, []);
+    const [one, other] = [scopeOf('a'), scopeOf('a')];
+    expect(ledger.standings(other, NOON)).toMatchObject([{ spentNanoUsd: 0 }]);
+    for (const [first, second] of [
+      [one, other],
+      [other, one],
+    ]) {
+      ledger.settle(take(ledger, first, 7), 7, NOON);
+      ledger.settle(take(ledger, second, 2), 2, NOON);
+      expect(ledger.standings(one, NOON)).toMatchObject([{ spentNanoUsd: 9 }]);
+      expect(ledger.standings(other, NOON)).toMatchObject([{ spentNanoUsd: 9 }]);
+      ledger.reset(first);
+    }
+    const twice = ledger.ask([scopeOf('b'), scopeOf('b')], 600_000_000);
+    expect(ledger.denial(twice, NOON)).toMatchObject({ reason: 'request_exceeds_budget', scope: 1 });
+  });
+
+  it('remembers no hold of nothing, and 100,000 others that are never settled', () => {
+    const ledger = new BudgetLedger(10, []);
+    const scope = scopeOf('a');
+    for (let i = 0; i < 1_000; i++) take(ledger, scope, 0);
+    expect(ledger.holds(scope, NOON)).toEqual({ count: 0, oldest: [] });
+    const holds = Array.from({ length: 100_010 }, (_, i) => take(ledger, scope, 1, NOON + i));
+    expect(inner(ledger).openHolds).toBe(100_000);
+    expect(ledger.holds(scope, NOON + 100_010).oldest[0]).toEqual({ nanoUsd: 1, ageMs: 100_000 });
+    for (const hold of holds) ledger.settle(hold, 1, NOON);
+    expect(inner(ledger).openHolds).toBe(0);
+    expect(ledger.standings(scope, NOON)).toMatchObject([{ spentNanoUsd: 100_010, heldNanoUsd: 0 }]);
+  });
+
+  it('gives the place of a forgotten key to another one, and settles nothing there', () => {
+    const ledger = new BudgetLedger(10, []);
+    const [a, b] = [scopeOf('a'), scopeOf('b')];
+    const old = take(ledger, a, 40);
+    ledger.reset(a);
+    take(ledger, b, 2);
+    ledger.settle(old, 40, NOON);
+    expect(ledger.extend(old, 50, NOON)).toBeUndefined();
+    expect(ledger.standings(b, NOON)).toMatchObject([{ spentNanoUsd: 0, heldNanoUsd: 2, totalNanoUsd: 0 }]);
+    expect(ledger.standings(a, NOON)).toMatchObject([{ spentNanoUsd: 0, heldNanoUsd: 0 }]);
+  });
+
+  it('evicts the key that was used last before all others, a second aside', () => {
+    const ledger = new BudgetLedger(2, []);
+    const use = (key: string, nowMs: number) => ledger.settle(take(ledger, scopeOf(key), 3, nowMs), 3, nowMs);
+    use('a', NOON);
+    use('b', NOON + 1);
+    use('a', NOON + 1_000);
+    use('c', NOON + 1_001);
+    expect([...ledger.entries()].map(([name]) => name.split('/').at(-1))).toEqual(['a', 'c']);
+    expect(ledger.standings(scopeOf('a'), NOON + DAY_MS)).toMatchObject([{ spentNanoUsd: 0, totalNanoUsd: 6 }]);
+  });
+
+  it('takes a short key for no hash of a long one', () => {
+    const ledger = new BudgetLedger(10, []);
+    take(ledger, scopeOf('x'.repeat(300)), 5);
+    const [name] = [...ledger.entries()][0];
+    const hash = name.slice(name.lastIndexOf('~'));
+    expect(ledger.standings(scopeOf(hash), NOON)).toMatchObject([{ heldNanoUsd: 0 }]);
+  });
+});

@@ -32,6 +32,15 @@ async function addon() {
   ]);
 }
 
+async function dist() {
+  await plain('dist', node('node_modules/@nestjs/cli/bin/nest.js', 'build', 'sample-app'));
+}
+
+/** What the tests and the examples take. */
+async function builds() {
+  await Promise.all([addon(), dist()]);
+}
+
 async function rustChecks() {
   await plain('rustfmt', cargo('fmt', '--all', '--check'), PATIENT);
   await plain('rustfmt of the fuzz targets', ['cargo', ['fmt', '--manifest-path', 'native/fuzz/Cargo.toml', '--check']], PATIENT);
@@ -63,9 +72,8 @@ async function typescriptChecks() {
 }
 
 /** From the packed package. */
-async function examples() {
-  await plain('dist', node('node_modules/@nestjs/cli/bin/nest.js', 'build', 'sample-app'));
-  await counted('examples', node('scripts/examples.js'));
+function examples() {
+  return counted('examples', node('scripts/examples.js'));
 }
 
 /** With the README's command. */
@@ -109,7 +117,7 @@ async function otherNodes({ folder }) {
   }
 }
 
-const IN_TURN = [addon, defaultSuite, typescriptSuite, otherNodes, examples];
+const IN_TURN = [builds, defaultSuite, typescriptSuite, otherNodes, examples];
 const BESIDE = [[rustChecks, rustSuite, fuzzBuild], [typescriptChecks]];
 const ALONE = [fuzzTargets];
 

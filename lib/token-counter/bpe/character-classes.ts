@@ -1,8 +1,11 @@
 import { UNICODE_CLASS_RANGES } from './unicode-classes.js';
 
-// One bit per class, so that a set of classes is a number: bit n is class n of the generated table.
+// One bit per class, so that a set of classes is a number: bit n is class n of the generated table,
+// of which two classes are divided once more.
+/** Of OTHER, the slash: o200k's symbols end with it as with line ends. */
+export const SLASH = 1 << 8;
 /** All else: punctuation, symbols, controls, unassigned code points, lone surrogates. */
-export const OTHER = 1 << 0;
+export const OTHER = (1 << 0) | SLASH;
 /** Lu or Lt. */
 export const UPPER = 1 << 1;
 /** Ll. */
@@ -13,8 +16,10 @@ export const UNCASED = 1 << 3;
 export const MARK = 1 << 4;
 /** Nd, Nl or No. */
 export const NUMBER = 1 << 5;
+/** Of SPACE, the line feed and the carriage return. */
+export const LINE_END = 1 << 7;
 /** White_Space, the `\s` of Rust's regular expressions; JavaScript's differs. */
-export const SPACE = 1 << 6;
+export const SPACE = (1 << 6) | LINE_END;
 
 /** Classes that words have. */
 export const LETTER_CLASSES = UPPER | LOWER | UNCASED | MARK;
@@ -37,11 +42,16 @@ function decodeRanges(encoded: string): Uint8Array {
     next = first + parseInt(length || '1', 36);
     classes.fill(letter.charCodeAt(0) - 0x40, first, next);
   }
+  classes[0x0a] = classes[0x0d] = Math.log2(LINE_END);
+  classes[0x2f] = Math.log2(SLASH);
   return classes;
 }
 
-/** Units after which `skipRun` looks for a repetition: a multiple of all numbers up to 12. */
-const STRIDE_UNITS = 55_440;
+/**
+ * Units after which a run is skipped in larger steps, if it repeats itself or is known: a multiple of
+ * all numbers up to 12.
+ */
+export const STRIDE_UNITS = 55_440;
 
 /**
  * The end of the run of characters from `at` on whose class is in `mask`; `at` if there is none.
@@ -64,15 +74,43 @@ export function skipRun(text: string, at: number, mask: number, classes: Uint8Ar
     if (at >= text.length) return at;
     const stride = at;
     at = skipRepeated(text, at);
-    if (at === stride && runs?.text === text && classes === table) at = runs.skip(at, mask);
+    if (at === stride) at = skipKnown(text, at, mask, classes);
   }
 }
 
-/** What is known of a text's classes. */
+/** The start of the run of characters before `end` whose class is in `mask`, `from` at the least. */
+export function runStart(text: string, { from, end }: TextRange, mask: number, classes: Uint8Array): number {
+  let at = end;
+  while (at > from) {
+    const stop = Math.max(from, at - STRIDE_UNITS);
+    while (at > stop) {
+      const before = at - widthBefore(text, at);
+      if ((classBitAt(text, before, classes) & mask) === 0) return at;
+      at = before;
+    }
+    if (at > from && runs?.text === text && classes === runs.table) at = Math.max(from, runs.skipBack(at, mask));
+  }
+  return from;
+}
+
+export interface TextRange {
+  readonly from: number;
+  readonly end: number;
+}
+
+/** What is known of the classes of a text, by a table of them. */
 export interface KnownRuns {
   readonly text: string;
+  readonly table: Uint8Array;
   /** Where what is known to have only classes of `mask` ends, from `at` on. */
   skip(at: number, mask: number): number;
+  /** Where it starts, before `at`. */
+  skipBack(at: number, mask: number): number;
+}
+
+/** Skips what is known to have only classes of `mask`. */
+export function skipKnown(text: string, at: number, mask: number, table: Uint8Array): number {
+  return runs?.text === text && runs.table === table ? runs.skip(at, mask) : at;
 }
 
 let runs: KnownRuns | undefined = undefined;
@@ -105,4 +143,14 @@ export function classBitAt(text: string, at: number, classes: Uint8Array): numbe
 /** UTF-16 units of the character at `at`. */
 export function widthAt(text: string, at: number): number {
   return (text.codePointAt(at) as number) > 0xffff ? 2 : 1;
+}
+
+/** UTF-16 units of the character before `at`. */
+export function widthBefore(text: string, at: number): number {
+  return at > 1 && (text.codePointAt(at - 2) as number) > 0xffff ? 2 : 1;
+}
+
+/** Whether the unit at `at` is the second half of a surrogate pair. */
+export function isInsidePair(text: string, at: number): boolean {
+  return (text.charCodeAt(at) & 0xfc00) === 0xdc00 && (text.charCodeAt(at - 1) & 0xfc00) === 0xd800;
 }

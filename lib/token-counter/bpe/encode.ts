@@ -14,6 +14,8 @@ const SEGMENT_UNITS = 16384;
 const SEGMENT_BYTES = 3 * (SEGMENT_UNITS + LONG_PIECE_UNITS);
 /** UTF-16 units of a long piece that are converted to UTF-8 in one step. */
 const UTF8_UNITS = 1 << 20;
+/** Ids of a long piece that are given away in one step. */
+const IDS_PER_STEP = 1 << 16;
 
 const utf8 = new TextEncoder();
 const NO_IDS = new Uint32Array(0);
@@ -26,7 +28,7 @@ let ids = new Uint32Array(0);
 /** Yields the token ids of `text` in steps of 1 to 2 ms; a step may be empty. */
 export function* encodeInSteps(text: string, ranks: Ranks, segmentUnits = SEGMENT_UNITS): Generator<Uint32Array, void> {
   const { pieceEnd } = ranks;
-  const blocks = ClassBlocks.of(text);
+  const blocks = ClassBlocks.of(text, pieceEnd.longRuns);
   let at = 0;
   while (at < text.length) {
     const looking = blocks?.looking(at);
@@ -142,7 +144,7 @@ function* encodeLongPiece(piece: string, ranks: Ranks): Generator<Uint32Array, v
   const merging = mergeIncrementally(pieceBytes, ranks);
   let step = merging.next();
   for (; !step.done; step = merging.next()) yield NO_IDS;
-  yield step.value;
+  for (let at = 0; at < step.value.length; at += IDS_PER_STEP) yield step.value.subarray(at, at + IDS_PER_STEP);
 }
 
 /** The units from `at` on that the next step converts, without half a surrogate pair. */

@@ -63,14 +63,15 @@ interface MergedWindow {
 class TokenList {
   /** Bytes that are merged. */
   end = 0;
-  private tokens: Uint32Array;
+  private readonly tokens: Uint32Array;
   private count = 0;
 
   constructor(
     private readonly bytes: Uint8Array,
     private readonly vocabulary: Vocabulary,
   ) {
-    this.tokens = new Uint32Array(Math.min(bytes.length, WINDOW_BYTES));
+    // As many as there can be: copying the tokens of megabytes to a larger array takes 90 ms.
+    this.tokens = new Uint32Array(bytes.length);
   }
 
   ids(): Uint32Array {
@@ -86,8 +87,8 @@ class TokenList {
     hashPrefixes(bytes, prefixes, bytes.length);
     for (let start = 0; ; start += MAX_BLOCK_BYTES - BLOCK_OVERLAP) {
       const end = Math.min(bytes.length, start + MAX_BLOCK_BYTES);
-      const length = blocks.merge(bytes, prefixes, start, end);
-      if (!this.joinBlock(blocks, from + start, length)) return false;
+      blocks.merge(bytes, prefixes, start, end);
+      if (!this.joinBlock(blocks, from + start)) return false;
       this.end = from + end;
       if (end === bytes.length) return true;
     }
@@ -117,7 +118,6 @@ class TokenList {
       if (same < CYCLE_BYTES || to + times * (to - from) <= this.end) continue;
       this.count = count;
       const cycle = last - first;
-      this.reserve(times * cycle);
       for (let time = 0; time < times; time++) this.tokens.copyWithin(count + time * cycle, first + 1, count);
       this.count += times * cycle;
       this.end = to + times * (to - from);
@@ -150,7 +150,6 @@ class TokenList {
       if (count >= this.count || next >= tokens.length) return false;
     }
     this.count = count;
-    this.reserve(tokens.length - next);
     this.tokens.set(tokens.subarray(next), count);
     this.count += tokens.length - next;
     this.end = end;
@@ -158,7 +157,7 @@ class TokenList {
   }
 
   /** Appends a block that starts at `start`, from the last shared token on. */
-  private joinBlock(block: BlockMerge, start: number, length: number): boolean {
+  private joinBlock(block: BlockMerge, start: number): boolean {
     let count = this.count;
     let from = this.end;
     if (start === 0) count = from = 0;
@@ -170,7 +169,6 @@ class TokenList {
         if (block.has(from - start, to - start)) break;
       }
     this.count = count;
-    this.reserve(length);
     this.count = block.write(from - start, this.tokens, count);
     return true;
   }
@@ -180,12 +178,5 @@ class TokenList {
     let start = this.end;
     for (let count = this.count; count > 0 && this.end - start < overlap;) start -= this.vocabulary.lengthOf(this.tokens[--count]);
     return start;
-  }
-
-  private reserve(more: number): void {
-    if (this.count + more <= this.tokens.length) return;
-    const grown = new Uint32Array((this.count + more) * 2);
-    grown.set(this.tokens.subarray(0, this.count));
-    this.tokens = grown;
   }
 }

@@ -1,4 +1,11 @@
 import { characterLength, pairHash } from '../tokenizers/spanned-pairs.js';
+import { isInsidePair, skipKnown, STRIDE_UNITS, widthBefore } from './character-classes.js';
+import type { LongRuns } from './class-blocks.js';
+import type { PieceEnd } from './pretokenizer.js';
+
+/** Blocks in which each character may be in one token with that before it, and others. */
+const JOINED = 1;
+const CUT = 2;
 
 /**
  * Where a text whose merges start from characters may be cut: between two that are neighbours in no
@@ -23,18 +30,46 @@ export class Neighbours {
   }
 
   /** The end of the piece that starts at `at`. */
-  readonly pieceEnd = (text: string, at: number): number => {
-    let left = text.codePointAt(at) as number;
-    let end = at + (left > 0xffff ? 2 : 1);
-    if (!this.isKnown(left)) return end;
-    while (end < text.length) {
-      const right = text.codePointAt(end) as number;
-      if (!this.isInside(left, right) || !this.isKnown(right)) break;
+  readonly pieceEnd: PieceEnd = Object.assign(
+    (text: string, at: number): number => {
+      let left = text.codePointAt(at) as number;
+      let end = at + (left > 0xffff ? 2 : 1);
+      if (!this.isKnown(left)) return end;
+      for (let stop = at + STRIDE_UNITS; end < text.length;) {
+        if (end >= stop) {
+          end = skipKnown(text, end, JOINED, this.spanned);
+          if (end === text.length) break;
+          left = text.codePointAt(end - widthBefore(text, end)) as number;
+          stop = end + STRIDE_UNITS;
+        }
+        const right = text.codePointAt(end) as number;
+        if (!this.isInside(left, right) || !this.isKnown(right)) break;
+        left = right;
+        end += right > 0xffff ? 2 : 1;
+      }
+      return end;
+    },
+    {
+      longRuns: (): LongRuns => ({
+        table: this.spanned,
+        pure: [JOINED],
+        maskOf: (text, from, to) => (this.isJoined(text, from, to) ? JOINED : CUT),
+      }),
+    },
+  );
+
+  /** Whether each character that starts in a part of a text is of one piece with that before it. */
+  private isJoined(text: string, from: number, to: number): boolean {
+    let at = isInsidePair(text, from) ? from + 1 : from;
+    let left = at === 0 ? undefined : (text.codePointAt(at - widthBefore(text, at)) as number);
+    while (at < to) {
+      const right = text.codePointAt(at) as number;
+      if (!this.isKnown(right) || (left !== undefined && (!this.isInside(left, right) || !this.isKnown(left)))) return false;
       left = right;
-      end += right > 0xffff ? 2 : 1;
+      at += right > 0xffff ? 2 : 1;
     }
-    return end;
-  };
+    return true;
+  }
 
   /** Whether some token has both as neighbours. */
   isInside(left: number, right: number): boolean {

@@ -1,5 +1,23 @@
-import { classesWithoutHan, isHan, skipWhile } from './character-sets.js';
-import { characterClasses, classBitAt, LOWER, MARK, NUMBER, OTHER, skipRun, SPACE, UNCASED, UPPER, widthAt } from './character-classes.js';
+import { kimiClasses, ofHan } from './character-sets.js';
+import {
+  characterClasses,
+  classBitAt,
+  LETTER_CLASSES,
+  LINE_END,
+  LOWER,
+  MARK,
+  NUMBER,
+  OTHER,
+  runStart,
+  skipRun,
+  SLASH,
+  SPACE,
+  UNCASED,
+  UPPER,
+  widthAt,
+  type TextRange,
+} from './character-classes.js';
+import { classRuns, type LongRuns } from './class-blocks.js';
 
 const LETTER = UPPER | LOWER | UNCASED;
 /** In both halves of o200k's `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+`. */
@@ -7,9 +25,12 @@ const SHARED = UNCASED | MARK;
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
+/** Numbers that are Han as well, which Kimi's table tells apart. */
+const ANY_NUMBER = NUMBER | ofHan(NUMBER);
+const KIMI_SYMBOLS = OTHER | MARK | ofHan(OTHER | MARK);
+const HAN = ofHan(LETTER_CLASSES | NUMBER | OTHER);
 const BLANK = 0x20;
 const APOSTROPHE = 0x27;
-const SLASH = 0x2f;
 const LONG_S = 0x17f;
 
 /**
@@ -17,7 +38,11 @@ const LONG_S = 0x17f;
  * pattern, which no token crosses. The patterns look ahead, never back, so any start of a piece
  * will do.
  */
-export type PieceEnd = (text: string, at: number) => number;
+export interface PieceEnd {
+  (text: string, at: number): number;
+  /** What pieces of megabytes consist of, where it is not the classes of all. */
+  readonly longRuns?: () => LongRuns;
+}
 
 /** The pattern of r50k_base, p50k_base, p50k_edit and gpt2. */
 export const gpt2PieceEnd: PieceEnd = (text, at) => gpt2End(text, at, false);
@@ -55,17 +80,19 @@ export const o200kDigitsPieceEnd: PieceEnd = (text, at) => {
 };
 
 /** Runs of Han, then o200k's pattern without Han in its words: Kimi. */
-export const kimiPieceEnd: PieceEnd = (text, at) => {
-  const hanEnd = skipWhile(text, at, isHan);
-  if (hanEnd > at) return hanEnd;
-  const classes = characterClasses();
-  const bit = classBitAt(text, at, classes);
-  // Han ends a word as the text does.
-  const end = caseWordEnd(text, at, bit, classesWithoutHan());
-  if (end >= 0) return contractionEnd(text, end, true);
-  if (bit & NUMBER) return numberEnd(text, at, classes, 3);
-  return symbolsOrSpacesEnd(text, at, OTHER | MARK, classes, false);
-};
+export const kimiPieceEnd: PieceEnd = Object.assign(
+  (text: string, at: number): number => {
+    const classes = kimiClasses();
+    const bit = classBitAt(text, at, classes);
+    if (bit & HAN) return skipRun(text, at, HAN, classes);
+    // Han ends a word as the text does.
+    const end = caseWordEnd(text, at, bit, classes);
+    if (end >= 0) return contractionEnd(text, end, true);
+    if (bit & NUMBER) return numberEnd(text, at, classes, 3);
+    return symbolsOrSpacesEnd(text, at, KIMI_SYMBOLS, classes, false);
+  },
+  { longRuns: (): LongRuns => classRuns(kimiClasses(), [LETTER_CLASSES, KIMI_SYMBOLS | LINE_END, SPACE, HAN]) },
+);
 
 function gpt2End(text: string, at: number, isDigitAlone: boolean): number {
   const classes = characterClasses();
@@ -109,7 +136,7 @@ function caseWordEnd(text: string, at: number, bit: number, classes: Uint8Array)
 /** ` ?[symbols]+` and the line ends (and slashes) behind it, or white space. */
 function symbolsOrSpacesEnd(text: string, at: number, symbols: number, classes: Uint8Array, slashes: boolean): number {
   const end = symbolsEnd(text, at, symbols, classes);
-  return end > at ? skipLineEnds(text, end, slashes) : linesOrSpacesEnd(text, at, classes);
+  return end > at ? skipRun(text, end, slashes ? LINE_END | SLASH : LINE_END, classes) : linesOrSpacesEnd(text, at, classes);
 }
 
 /**
@@ -122,16 +149,7 @@ function mixedWordEnd(text: string, at: number, classes: Uint8Array): number {
   if (end === upperEnd) return classBitAt(text, end, classes) & LOWER ? skipRun(text, end, LOWER | SHARED, classes) : -1;
   if (classBitAt(text, end, classes) & UPPER) end = skipRun(text, end, UPPER | SHARED, classes);
   if (classBitAt(text, end, classes) & LOWER) return skipRun(text, end, LOWER | SHARED, classes);
-  for (;;) {
-    const before = widthBefore(text, end);
-    if ((classBitAt(text, end - before, classes) & UPPER) === 0) return end;
-    end -= before;
-  }
-}
-
-/** UTF-16 units of the character before `at`. */
-function widthBefore(text: string, at: number): number {
-  return at > 1 && (text.codePointAt(at - 2) as number) > 0xffff ? 2 : 1;
+  return runStart(text, { from: at, end }, UPPER, classes);
 }
 
 /** `[UPPER SHARED]+[LOWER SHARED]*` where `mixedWordEnd` found nothing: capitals alone, or -1. */
@@ -141,7 +159,7 @@ function capitalsEnd(text: string, at: number, classes: Uint8Array): number {
 }
 
 export function numberEnd(text: string, at: number, classes: Uint8Array, most: number): number {
-  for (let digits = 0; digits < most && classBitAt(text, at, classes) & NUMBER; digits++) at += widthAt(text, at);
+  for (let digits = 0; digits < most && classBitAt(text, at, classes) & ANY_NUMBER; digits++) at += widthAt(text, at);
   return at;
 }
 
@@ -152,19 +170,16 @@ function symbolsEnd(text: string, at: number, symbols: number, classes: Uint8Arr
   return end > start ? end : at;
 }
 
-export function skipLineEnds(text: string, at: number, slashes: boolean): number {
-  for (;;) {
-    const unit = text.charCodeAt(at);
-    if (!isLineEnd(unit) && !(slashes && unit === SLASH)) return at;
-    at += 1;
-  }
-}
-
 /** `\s*[\r\n]+|\s+(?!\S)|\s+` */
 function linesOrSpacesEnd(text: string, at: number, classes: Uint8Array): number {
   const end = skipRun(text, at, SPACE, classes);
-  for (let last = end - 1; last >= at; last--) if (isLineEnd(text.charCodeAt(last))) return last + 1;
-  return lastSpaceLeft(text, at, end);
+  const linesEnd = lastLineEnd(text, { from: at, end }, classes);
+  return linesEnd > at ? linesEnd : lastSpaceLeft(text, at, end);
+}
+
+/** The end of the last line end in a run of white space, or the start of the run. */
+export function lastLineEnd(text: string, run: TextRange, classes: Uint8Array): number {
+  return runStart(text, run, SPACE & ~LINE_END, classes);
 }
 
 function lastSpaceLeft(text: string, at: number, end: number): number {

@@ -37,6 +37,8 @@ const PIECE_ENDS: Readonly<Record<Exclude<SplitName, 'characters'>, PieceEnd>> =
 
 /** UTF-16 units of a portion, and units that are searched or changed in a step. */
 const PORTION_UNITS = 1 << 16;
+/** Stands for a space where merges start from characters. */
+const SPACE_SIGN = '\u2581';
 const NO_IDS = new Uint32Array(0);
 const FORMS: Readonly<Record<string, Form | undefined>> = { nfc: 'NFC', nfkc: 'NFKC' };
 /** Tokens of a step: some 50 us. */
@@ -202,7 +204,7 @@ export class TokenizerRanks implements Ranks {
     const { normalizer, spaces } = this.packed;
     const form = FORMS[normalizer];
     const normalized = form === undefined ? text : yield* normalizing(text, form);
-    return spaces ? normalized.replaceAll('\u2581', ' ') : normalized;
+    return spaces ? yield* withSpaces(normalized) : normalized;
   }
 
   private changed(text: string): string {
@@ -233,6 +235,17 @@ export class TokenizerRanks implements Ranks {
     }
     return units;
   }
+}
+
+/** A space in place of each U+2581, in steps: megabytes of them take a second. */
+function* withSpaces(text: string): Generator<undefined, string> {
+  if (!text.includes(SPACE_SIGN)) return text;
+  const parts: string[] = [];
+  for (let at = 0; at < text.length; at += PORTION_UNITS) {
+    if (at > 0) yield undefined;
+    parts.push(text.slice(at, at + PORTION_UNITS).replaceAll(SPACE_SIGN, ' '));
+  }
+  return parts.join('');
 }
 
 /** The next of the tokens from `from` on, in steps. */

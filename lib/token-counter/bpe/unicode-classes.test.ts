@@ -31,6 +31,8 @@ describe('character classes', () => {
       [' ', SPACE],
       ['\u0085', SPACE],
       ['\u3000', SPACE],
+      ['\n', SPACE],
+      ['/', OTHER],
       ['\ufeff', OTHER],
       ['\u180e', OTHER],
       ['\ud800', OTHER],
@@ -40,7 +42,9 @@ describe('character classes', () => {
       ['\u{10d50}', UPPER],
       ['\ua7ce', OTHER],
     ];
-    for (const [character, bit] of examples) expect([character, classBitAt(character, 0, classes)]).toEqual([character, bit]);
+    for (const [character, mask] of examples)
+      for (const other of [UPPER, LOWER, UNCASED, MARK, NUMBER, SPACE, OTHER])
+        expect([character, other, (classBitAt(character, 0, classes) & other) !== 0]).toEqual([character, other, other === mask]);
     expect(classBitAt('a', 1, classes)).toBe(0);
     expect(classes[UNICODE_CLASS_END - 1]).toBeGreaterThan(0);
     expect(classes.subarray(UNICODE_CLASS_END).every((value) => value === 0)).toBe(true);

@@ -123,6 +123,9 @@ export declare function encode(text: string, encoding: number, ids: Uint32Array)
 /** The handle of a tokenizer that some thread has loaded under this name, or -1. */
 export declare function findTokenizer(name: string): number
 
+/** Frees the memory of an `ArrayBuffer`, which is empty afterwards. */
+export declare function freeMemory(memory: ArrayBuffer): void
+
 /**
  * The handle of an encoding, whose tables are built at the first call of the process. Throws
  * `UNKNOWN_ENCODING`.

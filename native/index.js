@@ -854,6 +854,7 @@ module.exports.countTokensUpTo = nativeBinding.countTokensUpTo
 module.exports.decode = nativeBinding.decode
 module.exports.encode = nativeBinding.encode
 module.exports.findTokenizer = nativeBinding.findTokenizer
+module.exports.freeMemory = nativeBinding.freeMemory
 module.exports.loadEncoding = nativeBinding.loadEncoding
 module.exports.loadTokenizer = nativeBinding.loadTokenizer
 module.exports.loadTokenizerAsync = nativeBinding.loadTokenizerAsync

@@ -158,6 +158,7 @@ export class ReadRequest {
   constructor({ body, json, forwarded }: AskedBody, options: CallOptions, streamUsage: boolean, limits: RequestLimits) {
     this.body = body;
     this.json = json;
+    if (json !== undefined) json.calls++;
     this.forwarded = forwarded;
     checkObject('body', body, refuseArgument);
     if (json === undefined) checkBodyBounds(body, limits.bounds);

@@ -100,6 +100,11 @@ export class PooledConnection<T extends ConnectionTarget> {
     return this.sent && this.client.stats.size > 0;
   }
 
+  /** Whether the operating system, or the buffers of TLS, have all bytes that were written. */
+  get hasWrittenAll(): boolean {
+    return this.socket?.writableLength === 0;
+  }
+
   /** Sends a request, after those in flight. */
   dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
     const routed = routedBy(this.endpoint.route, options);

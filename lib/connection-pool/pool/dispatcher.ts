@@ -134,10 +134,16 @@ export class PoolDispatcher extends Dispatcher {
   }
 }
 
+/** A handler of this package: it is told its connection. */
+interface LeaseHandler {
+  onLease?(connection: { readonly hasWrittenAll: boolean }): void;
+}
+
 function send(pool: SocketPool, id: number, options: Options, handler: Handler): void {
   const connection = pool.table.leased(id);
   pool.returnLater(connection);
   try {
+    (handler as LeaseHandler).onLease?.(connection);
     connection.dispatch(options, handler);
     if (connection.connecting && connection.isBusy) startEarly(handler, new EarlyController((error) => connection.giveUp(id, error)));
   } catch (error) {

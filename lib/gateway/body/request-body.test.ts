@@ -1,6 +1,8 @@
-import type { IncomingMessage } from 'node:http';
+import { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { openNativeBinding } from '../../engine/native-binding.js';
 import type { JsonReader } from '../../http/body/json-reader.js';
 import { resolveJsonBounds } from '../../http/body/json-bounds.js';
 import { readRequestBody } from './request-body.js';
@@ -30,5 +32,38 @@ describe('readRequestBody', () => {
     }
     expect(begun).toEqual(Array.from({ length: 40 }, (_, at) => at));
     expect(most).toBeLessThan(20);
+  });
+});
+
+describe('the chunks of a body', () => {
+  const LENGTH = 32 * 1024;
+  // Without the addon the garbage collector frees them.
+  const freed = openNativeBinding().binding === null ? LENGTH : 0;
+
+  /** Lengths of two chunks after the body was read, and whether the reader owns the whole. */
+  async function lengthsAfter(prepare: (request: IncomingMessage) => void, payload?: PassThrough): Promise<unknown[]> {
+    const request = new IncomingMessage(new Socket());
+    request.headers['content-length'] = String(2 * LENGTH);
+    prepare(request);
+    const json = { read: (bytes: Buffer, _bounds: object, isOwn: boolean) => [bytes.toString('latin1'), isOwn] } as unknown as JsonReader;
+    const read = readRequestBody(request, { ...reading, json, limit: 4 * LENGTH, payload: payload ?? request });
+    const chunks = ['a', 'b'].map((letter) => Buffer.from(new ArrayBuffer(LENGTH)).fill(letter));
+    for (const chunk of chunks) (payload ?? request).push(chunk);
+    (payload ?? request).push(null);
+    const [text, isOwn] = (await read) as [string, boolean];
+    expect(text).toBe('a'.repeat(LENGTH) + 'b'.repeat(LENGTH));
+    return [...chunks.map(({ length }) => length), isOwn];
+  }
+
+  it('are freed once they are copied', async () => {
+    expect(await lengthsAfter(() => {})).toEqual([freed, freed, true]);
+  });
+
+  it.each<[string, (request: IncomingMessage) => void, PassThrough?]>([
+    ['another listener', (request) => request.on('data', () => {})],
+    ['a wrapped method', (request) => (request.on = request.on.bind(request))],
+    ['a stream of the app', () => {}, new PassThrough({ highWaterMark: 4 * LENGTH })],
+  ])('are kept where %s may have them', async (_, prepare, payload) => {
+    expect(await lengthsAfter(prepare, payload)).toEqual([LENGTH, LENGTH, true]);
   });
 });

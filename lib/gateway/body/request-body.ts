@@ -1,8 +1,9 @@
 import type { HttpException } from '@nestjs/common';
-import type { IncomingMessage } from 'node:http';
+import { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { RequestCancelledError } from '../../common/errors.js';
 import { TurnLimit } from '../../common/turn-limit.js';
+import { freeBytes } from '../../engine/free-bytes.js';
 import type { JsonBounds } from '../../http/body/json-shape.js';
 import type { JsonReader } from '../../http/body/json-reader.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
@@ -52,12 +53,12 @@ export function readForm(bytes: Buffer, contentType: string): object {
  * is not kept. InvalidArgumentError for a broken form.
  */
 export async function readRequestBody(request: IncomingMessage, reading: BodyReading): Promise<unknown> {
-  const bytes = await readBytes(request, reading);
+  const { bytes, isOwn } = await readBytes(request, reading);
   await beginning.begin();
   if (reading.kind === 'form') {
     return readForm(bytes, request.headers['content-type'] ?? '');
   }
-  return bytes.length === 0 ? undefined : reading.json.read(bytes, reading.jsonBounds);
+  return bytes.length === 0 ? undefined : reading.json.read(bytes, reading.jsonBounds, isOwn);
 }
 
 /** The error for a body whose stated length is above the limit. */
@@ -67,7 +68,7 @@ export function statedLengthFault({ headers }: IncomingMessage, limit: number): 
 
 function ignore(): void {}
 
-function readBytes(request: IncomingMessage, { payload = request, limit }: BodyReading): Promise<Buffer> {
+function readBytes(request: IncomingMessage, { payload = request, limit }: BodyReading): Promise<ReceivedBody> {
   return new Promise((resolve, reject) => {
     const body = new ReceivedBytes(Number(request.headers['content-length']));
     const stop = (): void => {
@@ -85,9 +86,11 @@ function readBytes(request: IncomingMessage, { payload = request, limit }: BodyR
       // Without a reader the rest would stay in the socket, and the answer behind it.
       payload.resume();
     };
+    const isPlain = payload === request && hasPlainEvents(request);
     const read = (chunk: Buffer): void => {
       if (body.length + chunk.length > limit) refuse(bodyTooLarge(limit));
-      else body.add(chunk);
+      // Another listener may keep the chunk.
+      else body.add(chunk, isPlain && request.listenerCount('data') === 1);
     };
     const complete = (): void => {
       stop();
@@ -102,16 +105,35 @@ function readBytes(request: IncomingMessage, { payload = request, limit }: BodyR
   });
 }
 
+/**
+ * Whether the chunks of a request come from its socket to its listeners alone: libraries that log
+ * bodies wrap these methods and keep what passes, and a test's request has its program's bytes.
+ */
+function hasPlainEvents(request: IncomingMessage): boolean {
+  const plain = IncomingMessage.prototype;
+  return request instanceof IncomingMessage && request.on === plain.on && request.emit === plain.emit && request.push === plain.push;
+}
+
+/** A body that has arrived. */
+interface ReceivedBody {
+  readonly bytes: Buffer;
+  /** Whether nothing else has them, so that they may be freed. */
+  readonly isOwn: boolean;
+}
+
 /** The bytes of a body while they arrive. */
 class ReceivedBytes {
   length = 0;
   private readonly chunks: Buffer[] = [];
+  /** Of all of `chunks`. */
+  private isOwn = true;
   /** All of them, where the length was stated and more than one chunk comes. */
   private all: Buffer | undefined = undefined;
 
   constructor(private readonly statedLength: number) {}
 
-  add(chunk: Buffer): void {
+  /** @param isOwn whether nothing else has the chunk */
+  add(chunk: Buffer, isOwn: boolean): void {
     const { chunks, statedLength, length } = this;
     this.length += chunk.length;
     const isStated = this.length <= statedLength && statedLength <= ALLOCATED_AT_ONCE;
@@ -122,13 +144,21 @@ class ReceivedBytes {
       chunks.push(this.all.subarray(0, length));
       this.all = undefined;
     }
-    if (this.all === undefined) chunks.push(chunk);
-    else chunk.copy(this.all, length);
+    if (this.all === undefined) {
+      chunks.push(chunk);
+      this.isOwn &&= isOwn;
+    } else {
+      chunk.copy(this.all, length);
+      if (isOwn) freeBytes(chunk);
+    }
   }
 
-  whole(): Buffer {
-    const { all, chunks, length } = this;
-    if (all !== undefined) return all.subarray(0, length);
-    return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, length);
+  whole(): ReceivedBody {
+    const { all, chunks, length, isOwn } = this;
+    if (all !== undefined) return { bytes: all.subarray(0, length), isOwn: true };
+    if (chunks.length === 1) return { bytes: chunks[0], isOwn };
+    const bytes = Buffer.concat(chunks, length);
+    if (isOwn) chunks.forEach(freeBytes);
+    return { bytes, isOwn: true };
   }
 }

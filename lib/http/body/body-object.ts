@@ -87,6 +87,7 @@ export class BodyObject {
 
   /** Gives the bytes back. Long fields that were never read are `undefined` from here on. */
   release(): void {
+    this.body?.release();
     this.forget();
     this.texts = [];
     for (const field of this.lazy.values()) field.source = undefined;

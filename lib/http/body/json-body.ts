@@ -1,3 +1,4 @@
+import { freeBytes } from '../../engine/free-bytes.js';
 import type { JsonScan, ScannedField } from '../../json-body/engine/engine.js';
 import type { LongTexts } from '../../token-counter/prompt/prompt-context.js';
 import { decodeJsonText, markedIndex } from '../../json-body/text-marks.js';
@@ -17,11 +18,34 @@ export class JsonBody implements LongTexts {
   promptTokens: number | undefined = undefined;
   private parsedOutline: Fields | undefined = undefined;
   private readFields: Fields | undefined = undefined;
+  /** Calls that read it. */
+  calls = 0;
+  /** Requests to providers with its bytes, until all are written. */
+  private uses = 0;
+  private isReleased = false;
 
+  /** @param isOwn whether nothing else has the bytes, so that they may be freed */
   constructor(
     readonly bytes: Buffer,
     readonly scan: JsonScan,
+    private readonly isOwn = false,
   ) {}
+
+  /** A request sends its bytes. One that breaks off never ends its use: a write may be pending. */
+  use(): void {
+    this.uses++;
+  }
+
+  endUse(): void {
+    this.uses--;
+    this.free();
+  }
+
+  /** The call that read it is over. Its bytes are freed unless another one has read them, too. */
+  release(): void {
+    this.isReleased = true;
+    this.free();
+  }
 
   /** Its fields with marks in place of long texts. Not to be changed. */
   get outline(): Fields {
@@ -78,6 +102,10 @@ export class JsonBody implements LongTexts {
   textOf(outlined: string): string {
     const index = markedIndex(outlined);
     return index < 0 ? outlined : this.textAt(index);
+  }
+
+  private free(): void {
+    if (this.isOwn && this.isReleased && this.uses === 0 && this.calls <= 1) freeBytes(this.bytes);
   }
 
   private withModel(): Fields {

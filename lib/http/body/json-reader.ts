@@ -33,13 +33,14 @@ export class JsonReader {
   /**
    * What `request.body` becomes: a plain object, or one that parses its long fields when they are
    * read (`BodyObject`).
+   * @param isOwn whether nothing else has the bytes: `releaseBody` may then free them
    * @throws HttpException (400) for no JSON, a doubled key, `__proto__`, and a text out of
    * bounds
    */
-  read(received: Uint8Array, bounds: Required<JsonBounds>): Soon<unknown> {
+  read(received: Uint8Array, bounds: Required<JsonBounds>, isOwn = false): Soon<unknown> {
     const bytes = asUtf8(received);
     const scan = this.scan(bytes, bounds);
-    return scan instanceof Promise ? scan.then((found) => this.bodyOf(bytes, found)) : this.bodyOf(bytes, scan);
+    return scan instanceof Promise ? scan.then((found) => this.bodyOf(bytes, found, isOwn)) : this.bodyOf(bytes, scan, isOwn);
   }
 
   /** The same for a program's bytes. @throws InvalidArgumentError instead, also above 32 MiB */
@@ -58,12 +59,12 @@ export class JsonReader {
     return this.written(() => Object.entries(object));
   }
 
-  private bodyOf(bytes: Buffer, scan: JsonScan | JsonFault): unknown {
+  private bodyOf(bytes: Buffer, scan: JsonScan | JsonFault, isOwn: boolean): unknown {
     if (isJsonFault(scan)) throw errorOf(scan);
     if (bytes.length < KEPT_FROM) return JSON.parse(textIn(bytes));
     // No API takes another value: a long one is not parsed to be refused.
     if (!scan.isObject) throw new HttpException('The body must be a JSON object.', 400);
-    const json = new JsonBody(bytes, scan);
+    const json = new JsonBody(bytes, scan, isOwn);
     if (json.hasLongModel) throw longModel();
     return BodyObject.of(json, (shown) => this.rewrite(shown)).object;
   }

@@ -1,6 +1,7 @@
 import { FastLiteLLMError, ProxyRefusedError } from '../../common/errors.js';
 import type { OpenAIErrorBody, ProviderError } from '../../common/provider-error.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
+import type { JsonBody } from '../../http/body/json-body.js';
 import type { Exchange } from '../call/attempt.js';
 import { kindOfCode } from '../call/failure.js';
 import { LineEnds } from '../stream/line-ends.js';
@@ -9,7 +10,7 @@ import { StreamRecord } from '../stream/stream-record.js';
 import type { KnownEndpoint } from './endpoints.js';
 import type { WireCall } from './protocol.js';
 import type { AnswerHead } from './provider-errors.js';
-import type { ProviderHandler } from './provider-transport.js';
+import type { ProviderHandler, SendingConnection } from './provider-transport.js';
 import { rawHeader, requestIdIn } from './raw-headers.js';
 
 /** What an exchange goes by. */
@@ -19,6 +20,8 @@ export interface ExchangeSettings {
   readonly stream: boolean;
   /** Largest whole answer, and largest event of a stream, in bytes. */
   readonly maxBytes: number;
+  /** The body whose bytes the request has. */
+  readonly source?: JsonBody;
   /** Told the headers of each answer. */
   readonly onHeaders?: (rawHeaders: readonly Buffer[]) => void;
 }
@@ -57,6 +60,8 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
 
   private resolve!: () => void;
   private reject!: (error: Error) => void;
+  private isWhollySent = false;
+  private connection: SendingConnection | undefined = undefined;
   private abortRequest: ((error: Error) => void) | undefined = undefined;
   private resumeRequest: (() => void) | undefined = undefined;
   /** Whether the answer is a stream of events, as it was asked for. */
@@ -76,6 +81,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   private endTimer: NodeJS.Timeout | undefined = undefined;
 
   constructor(private readonly settings: ExchangeSettings) {
+    settings.source?.use();
     this.answered = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
@@ -172,8 +178,13 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return this.settings.known.errors.failed('malformed', message, this, error as Error);
   }
 
+  onLease(connection: SendingConnection): void {
+    this.connection = connection;
+  }
+
   onRequestSent(): void {
     this.wasSent = true;
+    this.isWhollySent = true;
   }
 
   onConnect(abort: (error?: Error) => void): void {
@@ -377,6 +388,9 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     const before = this.state;
     this.state = 'over';
     this.failure = error;
+    // A provider may answer before it has read the request.
+    if (error === undefined && this.isWhollySent && this.connection?.hasWrittenAll === true) this.settings.source?.endUse();
+    this.connection = undefined;
     // Keeps nothing of the request alive: what follows reads only the answer's bytes.
     this.abortRequest = undefined;
     this.resumeRequest = undefined;

@@ -73,7 +73,14 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     const onHeaders = learn && ((raw: readonly Buffer[]): void => learn(attempt.selection, { get: (name) => rawHeader(raw, name) }));
     for (;;) {
       const { call, bridged, isBridgeable } = this.callFor(attempt, known, { addsUsage, notFound });
-      const exchange = new ProviderExchange({ known, call, stream: request.stream, maxBytes: access.maxAnswerBytes, onHeaders });
+      const exchange = new ProviderExchange({
+        known,
+        call,
+        stream: request.stream,
+        maxBytes: access.maxAnswerBytes,
+        source: request.json,
+        onHeaders,
+      });
       try {
         attempt.begin(exchange);
         const sent = providerRequest(attempt, known, call, exchange);

@@ -8,15 +8,23 @@ export interface ProviderRequest {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Names and values in turns. */
   headers: string[];
-  /** In parts only over the connection pool, for a body of more than 512 KiB. */
+  /** In parts only over the connection pool, for a body of more than 32 KiB. */
   readonly body: RequestBytes;
   /** In milliseconds, until the headers and between chunks. 0: none. Default: the connection's. */
   readonly headersTimeout?: number;
   readonly bodyTimeout?: number;
 }
 
+/** The connection of a request. */
+export interface SendingConnection {
+  /** Whether the socket has passed all bytes on: none of them is read any more. */
+  readonly hasWrittenAll: boolean;
+}
+
 /** Receives an answer step by step: undici's handler without wrappers. */
 export interface ProviderHandler {
+  /** Which connection takes the request, where that is one of the pool. */
+  onLease?(connection: SendingConnection): void;
   /** Before anything is sent. `abort` ends the request from this side. */
   onConnect(abort: (error?: Error) => void): void;
   /** The whole request was handed to the socket. */

@@ -6,6 +6,7 @@
 mod connection_pool;
 mod environment;
 mod error;
+mod freed_memory;
 mod js_text;
 mod json_body;
 mod rate_limit;

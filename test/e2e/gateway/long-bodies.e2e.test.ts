@@ -1,8 +1,11 @@
 import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
-import type { LlmAnswer } from 'nestjs-fast-litellm';
+import type { ChatRequest, LlmAnswer } from 'nestjs-fast-litellm';
 import { Readable } from 'node:stream';
 import type { Observable } from 'rxjs';
+import { openNativeBinding } from '../../../lib/engine/native-binding.js';
+import { receivedBody } from '../../../lib/http/body/body-object.js';
+import type { JsonBody } from '../../../lib/http/body/json-body.js';
 import { ADAPTERS, GatewayApp, type AdapterName } from '../../support/gateway-app.js';
 import { clientOf, closeClients } from '../../support/llm-client-setup.js';
 import { deploymentOf, scripted, stopProviders } from '../../support/llm-client-providers.js';
@@ -135,6 +138,59 @@ describe('a body behind its answer', () => {
     seen.push((messages?.[1].content as string | undefined)?.slice(0, 8), messages === undefined ? undefined : body.model);
     await gateway.stop();
     expect(seen).toEqual(want);
+  });
+});
+
+describe('the memory of a body', () => {
+  /** Length of the bytes that came, some turns after the answer. */
+  async function lengthAfter(options: { readonly keepBodies?: boolean }, modelList = router().modelList, body = BODY): Promise<number> {
+    let json: JsonBody | undefined;
+    const received = edit;
+    edit = (given) => {
+      json = receivedBody(given);
+      received(given);
+    };
+    const gateway = await GatewayApp.start('Fastify', options, {
+      module: { router: { ...router(), modelList } },
+      providers: [{ provide: APP_INTERCEPTOR, useClass: Editing }],
+    });
+    expect((await gateway.ask('/v1/chat/completions', { headers: { 'content-type': 'application/json' }, body })).status).toBe(200);
+    await gateway.stop();
+    return json?.bytes.length ?? NaN;
+  }
+  // Without the addon the garbage collector frees it.
+  const freed = openNativeBinding().binding === null ? BODY.length : 0;
+
+  it('is freed with the answer', async () => {
+    expect(await lengthAfter({})).toBe(freed);
+  });
+
+  it('is kept with keepBodies', async () => {
+    expect(await lengthAfter({ keepBodies: true })).toBe(BODY.length);
+  });
+
+  it('is kept where an attempt has failed, whose write may be pending', async () => {
+    failures = 1;
+    expect(await lengthAfter({})).toBe(BODY.length);
+  });
+
+  it('is kept where a call of the app reads it, too', async () => {
+    const { client } = clientOf(router());
+    let answer: Promise<LlmAnswer> | undefined;
+    edit = (body) => void (answer = client.chat(body as unknown as ChatRequest & { stream?: false }));
+    expect(await lengthAfter({})).toBe(BODY.length);
+    expect((await answer)?.bytes.length).toBeGreaterThan(0);
+    expect(arrived).toEqual([sent('one'), sent('one')]);
+  });
+
+  it('is kept where the provider answers before it has read the request', async () => {
+    const hasty = await scripted((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(ANSWER));
+    });
+    const [first] = router().modelList;
+    const longer = BODY.replace(TEXT, TEXT.repeat(300));
+    const modelList = [{ ...first, litellm_params: { ...first.litellm_params, api_base: hasty } }];
+    expect(await lengthAfter({}, modelList, longer)).toBe(longer.length);
   });
 });
 

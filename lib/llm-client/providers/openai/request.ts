@@ -45,7 +45,7 @@ export function written(sent: SentRequest, fields: () => object): WireCall['body
  * Longer bodies are sent in parts: to join them would take their memory once more, and V8 collects
  * all of its heap for each 64 MB of buffers.
  */
-const LONGEST_JOINED = 512 * 1024;
+const LONGEST_JOINED = 32 * 1024;
 
 /** Raw fields between those that have changed. */
 function spliced(sent: SentRequest, fields: () => object): WireCall['body'] {

@@ -1,0 +1,10 @@
+//! Memory that is given back before the garbage collector would.
+
+use napi::bindgen_prelude::ArrayBuffer;
+use napi_derive::napi;
+
+/// Frees the memory of an `ArrayBuffer`, which is empty afterwards.
+#[napi(catch_unwind)]
+pub fn free_memory(memory: ArrayBuffer) -> napi::Result<()> {
+    memory.detach()
+}

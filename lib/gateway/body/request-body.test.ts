@@ -59,9 +59,9 @@ describe('the chunks of a body', () => {
     expect(await lengthsAfter(() => {})).toEqual([freed, freed, true]);
   });
 
-  it.each<[string, (request: IncomingMessage) => void, PassThrough?]>([
-    ['another listener', (request) => request.on('data', () => {})],
-    ['a wrapped method', (request) => (request.on = request.on.bind(request))],
+  it.each<[string, (request: IncomingMessage) => void, PassThrough | undefined]>([
+    ['another listener', (request) => request.on('data', () => {}), undefined],
+    ['a wrapped method', (request) => (request.on = request.on.bind(request)), undefined],
     ['a stream of the app', () => {}, new PassThrough({ highWaterMark: 4 * LENGTH })],
   ])('are kept where %s may have them', async (_, prepare, payload) => {
     expect(await lengthsAfter(prepare, payload)).toEqual([LENGTH, LENGTH, true]);

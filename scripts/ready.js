@@ -98,6 +98,11 @@ function typescriptSuite({ folder }) {
   });
 }
 
+/** Into npm's cache, where `otherNodes` and the examples find them. */
+async function downloadNodes() {
+  for (const line of OTHER_NODES) await findNode(line);
+}
+
 async function otherNodes({ folder }) {
   for (const line of OTHER_NODES) {
     const name = `tests on Node ${line}`;
@@ -118,7 +123,7 @@ async function otherNodes({ folder }) {
 }
 
 const IN_TURN = [builds, defaultSuite, typescriptSuite, otherNodes, examples];
-const BESIDE = [[rustChecks, rustSuite, fuzzBuild], [typescriptChecks]];
+const BESIDE = [[rustChecks, rustSuite, fuzzBuild], [typescriptChecks], [downloadNodes]];
 const ALONE = [fuzzTargets];
 
 async function inTurn(checks, context) {

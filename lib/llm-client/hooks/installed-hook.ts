@@ -17,10 +17,22 @@ interface RunningHook {
  */
 const running = new AsyncLocalStorage<RunningHook>();
 let runningCount = 0;
+/** The hook whose method runs at this moment, where that returns no promise: no storage is needed. */
+let immediate: RunningHook | undefined;
+
+function current(): RunningHook | undefined {
+  return immediate ?? running.getStore();
+}
 
 function enter<R>(entered: RunningHook, run: () => R): R {
+  const outer = immediate;
+  immediate = undefined;
   runningCount++;
-  return running.run(entered, run);
+  try {
+    return running.run(entered, run);
+  } finally {
+    immediate = outer;
+  }
 }
 
 function leave(entered: RunningHook): void {
@@ -29,11 +41,12 @@ function leave(entered: RunningHook): void {
   if (--runningCount === 0) running.disable();
 }
 
+/** What the failure of an observer means. */
+const UNOBSERVED = 'calls go on without it';
+
 /** The methods whose result decides about the call. */
 export type GuardMethod = 'onRequest' | 'onText' | 'onAnswer';
 type Method = keyof ModelCallHook;
-
-const CONTENT = ['onRequest', 'onText', 'onAnswer', 'onEvent'] as const satisfies readonly Method[];
 
 /** What a hook did wrong, in words that quote nothing. */
 export class HookFault extends Error {}
@@ -55,6 +68,8 @@ export class InstalledHook {
   /** Failures of its methods. */
   failures = 0;
   private readonly reported = new Set<string>();
+  /** Observing methods that have returned, and no promise. */
+  private readonly immediate = new Set<Method>();
 
   constructor(
     readonly name: string,
@@ -71,13 +86,13 @@ export class InstalledHook {
   takesPartIn(operation: string): boolean {
     const { operations } = this.options;
     if (operations !== undefined && !operations.has(operation)) return false;
-    for (let each = running.getStore(); each !== undefined; each = each.outer) if (each.hook === this && !each.isOver) return false;
+    for (let each = current(); each !== undefined; each = each.outer) if (each.hook === this && !each.isOver) return false;
     return true;
   }
 
   /** Whether it reads or changes what is sent or answered, besides how a call goes. */
   get takesPartInContent(): boolean {
-    return CONTENT.some((method) => this.has(method));
+    return this.has('onRequest') || this.has('onText') || this.has('onAnswer') || this.has('onEvent');
   }
 
   /** Runs a guard, at once if it can. @throws CallDeniedError, CallHookFailedError */
@@ -112,18 +127,41 @@ export class InstalledHook {
 
   /** Runs a method whose errors change nothing, and does not wait for its promise. */
   observe(method: Method, run: (hook: ModelCallHook) => unknown): void {
+    if (this.immediate.has(method)) return this.observeNow(method, run);
     const entered = this.entered();
     const over = (): void => leave(entered);
     try {
       const given = enter(entered, () => run(this.hook));
-      if (!isThenable(given)) return over();
-      Promise.resolve(given)
-        .catch((error: unknown) => this.failed(method, error, 'calls go on without it'))
-        .finally(over);
+      if (isThenable(given)) return this.observeLater(method, given, over);
+      this.immediate.add(method);
+      over();
     } catch (error) {
       over();
-      this.failed(method, error, 'calls go on without it');
+      this.failed(method, error, UNOBSERVED);
     }
+  }
+
+  private observeNow(method: Method, run: (hook: ModelCallHook) => unknown): void {
+    const outer = immediate;
+    const entered = this.entered();
+    immediate = entered;
+    try {
+      const given = run(this.hook);
+      if (!isThenable(given)) return;
+      this.immediate.delete(method);
+      this.observeLater(method, given, () => {});
+    } catch (error) {
+      this.failed(method, error, UNOBSERVED);
+    } finally {
+      entered.isOver = true;
+      immediate = outer;
+    }
+  }
+
+  private observeLater(method: Method, given: PromiseLike<unknown>, over: () => void): void {
+    Promise.resolve(given)
+      .catch((error: unknown) => this.failed(method, error, UNOBSERVED))
+      .finally(over);
   }
 
   /** A guard cannot check something. @throws CallHookFailedError unless it fails open */
@@ -135,7 +173,7 @@ export class InstalledHook {
   }
 
   private entered(): RunningHook {
-    return { hook: this, outer: running.getStore(), isOver: false };
+    return { hook: this, outer: current(), isOver: false };
   }
 
   private async inTime<T>(verdict: PromiseLike<T>): Promise<T> {

@@ -63,15 +63,17 @@ export class RunningCall implements ObservedCall {
   }
 
   attempt(start: AttemptStart): ObservedAttempt {
-    Object.freeze(start);
     this.attempts++;
     this.last = start;
-    this.observe('onAttempt', (hook) => hook.onAttempt?.(this.view, start));
-    return {
-      run: (send) => send(),
-      firstChunk: () => void (this.timeToFirstTokenMs = performance.now() - this.identity.startedAtMs),
-      ended: () => {},
-    };
+    if (this.hooks.some((hook) => hook.has('onAttempt'))) {
+      Object.freeze(start);
+      this.observe('onAttempt', (hook) => hook.onAttempt?.(this.view, start));
+    }
+    return new RunningAttempt(this);
+  }
+
+  firstChunk(): void {
+    this.timeToFirstTokenMs = performance.now() - this.identity.startedAtMs;
   }
 
   ended(outcome: CallOutcome): void {
@@ -114,6 +116,21 @@ export class RunningCall implements ObservedCall {
     }
     return Object.freeze(end);
   }
+}
+
+/** An attempt, of which hooks see how it begins. */
+class RunningAttempt implements ObservedAttempt {
+  constructor(private readonly call: RunningCall) {}
+
+  run<T>(send: () => T): T {
+    return send();
+  }
+
+  firstChunk(): void {
+    this.call.firstChunk();
+  }
+
+  ended(): void {}
 }
 
 type Writable<T> = { -readonly [Field in keyof T]: T[Field] };

@@ -402,6 +402,40 @@ describe('a hook that calls models itself', () => {
     expect(asked).toEqual(['Hello', 'another']);
   });
 
+  it('is not asked about the calls that a method without a promise makes, others are', async () => {
+    const ended: string[] = [];
+    let own: Promise<unknown> = Promise.resolve();
+    const observer = (name: string, calls: boolean): ModelCallHook => ({
+      onEnd({ body }) {
+        const text = String((body.messages as { content: unknown }[])[0].content);
+        ended.push(`${name}: ${text}`);
+        if (calls && text === 'Hello') own = client.chat(ask('its own'));
+      },
+    });
+    const { client } = await open([observer('a', true), observer('b', false)]);
+    for (let i = 0; i < 3; i++) {
+      await client.chat(ask());
+      await own;
+      expect(ended.splice(0)).toEqual(['a: Hello', 'b: Hello', 'b: its own']);
+    }
+  });
+
+  it('may return a promise after calls without one, whose failure is counted', async () => {
+    let calls = 0;
+    const { client } = await open([
+      {
+        onEnd: () => {
+          if (++calls === 3) throw new Error('thrown');
+          return calls > 3 ? Promise.reject(new Error('rejected')) : undefined;
+        },
+      },
+    ]);
+    for (let i = 0; i < 5; i++) await client.chat(ask());
+    await Promise.resolve();
+    const failures = client.metrics().find(({ name }) => name === 'llm_client_hook_failures_total');
+    expect([calls, failures?.value]).toEqual([5, 3]);
+  });
+
   it('is asked about calls that it makes when its turn is over', async () => {
     let asked = 0;
     let later: Promise<unknown> = Promise.resolve();

@@ -93,7 +93,7 @@ async function main() {
   buildPackage();
   compileBench();
   if (all) require(join(compiled, 'harness', 'every-bench.js')).main(known, __filename, args);
-  else await require(join(compiled, `${first}.bench.js`)).main(args);
+  else await require(join(compiled, 'harness', 'every-bench.js')).one(first, require(join(compiled, `${first}.bench.js`)).main, args);
 }
 
 main().catch((error) => {

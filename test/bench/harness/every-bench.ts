@@ -2,12 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { benchArguments, commandLine } from './arguments.js';
+import { benchArguments } from './arguments.js';
 import { environment } from './environment.js';
-import { README, writeReport, writeSection } from './documents.js';
-import { headlines } from './headlines.js';
-import { markdownTable } from './table.js';
-import type { Verdict } from './verdict.js';
+import { recordTargets } from './targets.js';
+import { missedLines, type Verdict } from './verdict.js';
 
 interface Outcome {
   readonly name: string;
@@ -30,35 +28,24 @@ export function main(names: readonly string[], runner: string, argv: readonly st
   });
   rmSync(folder, { recursive: true });
 
-  const { date, cpu, node, platform, loadBefore } = machine;
   const verdicts = outcomes.flatMap(({ targets }) => targets ?? []);
-  const facts = `\`${commandLine(undefined, argv)}\`, ${date}, ${cpu}, Node ${node}, ${platform}, load ${loadBefore.toFixed(1)}: ${verdicts.filter(({ met }) => met).length} of ${verdicts.length} targets met.`;
-  console.log(`\n${facts}\n\n${table(outcomes)}`);
+  console.log(`\n${verdicts.filter(({ met }) => met).length} of ${verdicts.length} targets are met.\n\n${missedLines(verdicts)}`);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ ...machine, outcomes }, null, 2)}\n`);
-  if (options.writeDocs) {
-    writeReport('all', `${facts}\n\n${summary(outcomes)}`);
-    writeReport('targets', `${facts}\n\n${table(outcomes)}`);
-    const figures = headlines(verdicts);
-    if (figures !== undefined) writeSection(README, 'figures', figures);
-  }
+  for (const { name } of outcomes.filter(({ targets }) => targets === undefined)) console.error(`bench: ${name} failed`);
   if (outcomes.some(({ targets }) => targets === undefined)) process.exitCode = 1;
 }
 
-/** How many targets of each bench are met. */
-function summary(outcomes: readonly Outcome[]): string {
-  return markdownTable(
-    [{ title: 'bench' }, { title: 'targets', right: true }, { title: 'met', right: true }],
-    outcomes.map(({ name, targets = [] }) => [name, targets.length, targets.filter(({ met }) => met).length]),
-  );
-}
-
-function table(outcomes: readonly Outcome[]): string {
-  return markdownTable(
-    [{ title: 'bench' }, { title: 'target' }, { title: 'wanted' }, { title: 'measured', right: true }, { title: 'met' }],
-    outcomes.flatMap(({ name, targets }) =>
-      targets === undefined
-        ? [[name, 'to run', 'an end', 'failed', '**no**']]
-        : targets.map(({ what, target, measured, met }) => [name, what, target, measured, met ? 'yes' : '**no**']),
-    ),
-  );
+/** A bench alone, and its rows in the list of all targets. */
+export async function one(name: string, run: (argv: readonly string[]) => void | Promise<void>, argv: readonly string[]): Promise<void> {
+  const options = benchArguments(argv);
+  if (!options.writeDocs) return run(argv);
+  const folder = mkdtempSync(join(tmpdir(), 'bench-'));
+  const file = options.json ?? join(folder, `${name}.json`);
+  try {
+    await run(options.json === undefined ? [...argv, '--json', file] : argv);
+    const { targets } = JSON.parse(readFileSync(file, 'utf8')) as { targets: Verdict[] };
+    recordTargets({ name, ...environment(), targets, isPart: options.only.length > 0 || options.engines.length > 0 });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }

@@ -10,6 +10,12 @@ export function markdownTable(columns: readonly { title: string; right?: boolean
   return [line(columns.map(({ title }) => title)), rule, ...cells.map(line)].join('\n');
 }
 
+/** The cells of a row that `markdownTable` has written. */
+export function cellsOf(line: string): string[] {
+  const cells = line.split(/(?<!\\)\|/).slice(1, -1);
+  return cells.map((cell) => cell.trim().replaceAll('\\|', '|'));
+}
+
 /** Three significant digits, no exponent: `1240`, `56.3`, `0.12`; `-` for what was not measured. */
 export function short(value: number): string {
   if (!Number.isFinite(value)) return '-';

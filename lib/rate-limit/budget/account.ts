@@ -174,14 +174,14 @@ export class BudgetAccount implements AccountRecord {
     return spent + this.held + ask > limit ? { reason: 'budget_held', waitMs: Infinity } : undefined;
   }
 
-  /** Holds in the part that `nowMs` is in; returns that part's beginning, for `move`. Pruned before. */
+  /** Holds in the part that `nowMs` is in; returns its beginning, for `move`. Pruned before. */
   hold(budget: BudgetLimit, nanoUsd: number, nowMs: number): number {
     this.beginAt(budget.window, nowMs);
     this.add(HELD, nanoUsd);
     return this.get(START);
   }
 
-  /** Changes what is held and spent in the part of a hold. Of a part that is over only the total is left. */
+  /** Changes what is held and spent in a hold's part. Of one that is over the total is left. */
   move(partStartMs: number, held: number, spent: number): void {
     this.add(TOTAL, spent);
     if (this.get(START) === partStartMs && this.get(END) > 0) {

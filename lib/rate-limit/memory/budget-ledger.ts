@@ -10,7 +10,7 @@ import { MOST_SHOWN_HOLDS, type BudgetDenial, type Extension, type HeldMoney, ty
 
 /** Accounts that a new one makes the ledger look at, so that idle ones go. */
 const SWEPT = 4;
-/** A use within that time does not move an account among all others: that takes four more of them. */
+/** A use within that time does not move an account among all others, which takes four more. */
 const MOVED_AFTER_MS = 1_000;
 /** Holds that are remembered to be shown: an app may reserve and never settle. */
 const MOST_OPEN_HOLDS = 100_000;
@@ -57,7 +57,7 @@ class BudgetLine {
   ) {}
 }
 
-/** What one decision asks of budgets, and takes if it is allowed. In a ring while it holds money. */
+/** What a decision asks of budgets, and takes if it is allowed. In a ring while it holds money. */
 export class BudgetHold implements Linked {
   older: Linked = this;
   newer: Linked = this;
@@ -157,7 +157,7 @@ export class BudgetLedger {
     asked.atMs = atMs;
     for (let i = 0; i < lines.length; i++) {
       const line = lines[i];
-      // A key that is named twice is entered by its first line, and an account may have been evicted
+      // A key named twice is entered by its first line, and an account may have been evicted
       // for another.
       if (!line.account.isKept) line.account = this.used(line.account.book, line.account.key);
       else if (atMs - line.account.usedAtMs >= MOVED_AFTER_MS) this.touch(line.account);
@@ -419,7 +419,7 @@ function timesBefore(lines: readonly BudgetLine[], place: number): number {
 }
 
 function shortKey(key: string): string {
-  // Reading a character puts a concatenated key into one piece: looked up in pieces it takes 25 ns more.
+  // Reading a character joins a concatenated key: looked up in pieces it takes 25 ns more.
   if (key.length <= LONGEST_KEY && key.charCodeAt(0) !== HASHED) return key;
   return `~${createHash('sha256').update(key, 'utf16le').digest('base64url')}`;
 }

@@ -48,7 +48,7 @@ function decodeRanges(encoded: string): Uint8Array {
 }
 
 /**
- * Units after which a run is skipped in larger steps, if it repeats itself or is known: a multiple of
+ * Units after which a run is skipped in larger steps, if it repeats or is known: a multiple of
  * all numbers up to 12.
  */
 export const STRIDE_UNITS = 55_440;
@@ -78,7 +78,7 @@ export function skipRun(text: string, at: number, mask: number, classes: Uint8Ar
   }
 }
 
-/** The start of the run of characters before `end` whose class is in `mask`, `from` at the least. */
+/** The start of the run before `end` of characters whose class is in `mask`, at least `from`. */
 export function runStart(text: string, { from, end }: TextRange, mask: number, classes: Uint8Array): number {
   let at = end;
   while (at > from) {

@@ -21,7 +21,7 @@ export function kimiClasses(): Uint8Array {
   return kimi;
 }
 
-// Classes of `deepseekClasses` beside letters, marks, numbers and white space; 0 is what no pattern has.
+// Classes of `deepseekClasses` beside letters, marks, numbers and white space; 0: in no pattern.
 /** What the second pass takes, whatever else it is. */
 export const EAST_ASIAN = 1 << 16;
 export const ASCII_LETTER = 1 << 17;

@@ -19,7 +19,7 @@ const LONG_TEXT_UNITS = 1 << 20;
 export interface LongRuns {
   /** The table that pieces are found with. */
   readonly table: Uint8Array;
-  /** Sets of classes, as masks, of which a piece may have any number but for its first characters. */
+  /** Masks of classes of which a piece may have any number but for its first characters. */
   readonly pure: readonly number[];
   /** The classes of the characters that start in a part of a text, as a mask. */
   maskOf(text: string, from: number, to: number): number;

@@ -1,7 +1,4 @@
-import { marksOf, normalizingMarks } from './ordered-marks.js';
-
-/** Unicode's normalization forms that tokenizers use. */
-export type Form = 'NFC' | 'NFKC';
+import { marksOf, normalizingMarks, type Form } from './ordered-marks.js';
 
 /** UTF-16 units of a step: well below a millisecond. */
 const STEP_UNITS = 1 << 14;

@@ -1,4 +1,5 @@
-import type { Form } from './normalizing.js';
+/** Unicode's normalization forms that tokenizers use. */
+export type Form = 'NFC' | 'NFKC';
 
 /** The mark of the highest class: what it changes its place with has a class. */
 const LAST = '\u0345';

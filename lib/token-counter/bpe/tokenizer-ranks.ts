@@ -7,7 +7,8 @@ import { deepseekPieceEnd } from './deepseek.js';
 import { encodeInSteps } from './encode.js';
 import { BlockMerge } from './merge.js';
 import { Neighbours } from './neighbours.js';
-import { normalizing, type Form } from './normalizing.js';
+import { normalizing } from './normalizing.js';
+import type { Form } from './ordered-marks.js';
 import {
   cl100kDigitsPieceEnd,
   cl100kMarksPieceEnd,

@@ -17,7 +17,7 @@ interface RunningHook {
  */
 const running = new AsyncLocalStorage<RunningHook>();
 let runningCount = 0;
-/** The hook whose method runs at this moment, where that returns no promise: no storage is needed. */
+/** The hook whose method runs now, where that returns no promise: no storage is needed. */
 let immediate: RunningHook | undefined;
 
 function current(): RunningHook | undefined {

@@ -16,7 +16,7 @@ import type { Fallbacks } from '../router/fallbacks.js';
 import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
 import { isLarge, isLargeBody } from '../http/body/body-size.js';
 import { LONGEST_MODEL_NAME, type JsonBody } from '../http/body/json-body.js';
-import { askedOutput } from '../http/token-estimate/asked-output.js';
+import { askedOutput, asksBackground } from '../http/token-estimate/asked-output.js';
 import type { ClosableResponse } from './call/cancellation.js';
 import type { RoutingContext } from './call/call-router.js';
 import type { LimitedRequest } from '../http/guard/guarded-request.js';
@@ -142,6 +142,8 @@ export class ReadRequest {
   readonly maxTokens: number | undefined;
   /** Answers asked for: `n`, for each prompt of a list. */
   readonly choices: number;
+  /** Whether the provider is to work on after it has answered (`background`). */
+  readonly isBackground: boolean;
   /** Whether counting and writing the body take turns of the event loop of their own. */
   readonly isLarge: boolean;
   /** Whether it has fields that no provider gets. */
@@ -183,6 +185,7 @@ export class ReadRequest {
     const { tokens, choices } = askedOutput(json?.outline ?? body);
     this.maxTokens = tokens === 0 ? undefined : tokens;
     this.choices = choices;
+    this.isBackground = asksBackground(body);
     this.hasTags = tagsIn(body.metadata) !== undefined;
     this.options = this.hasOwnFields || this.hasTags ? steered(body, options, limits.ofCaller()) : options;
   }

@@ -50,6 +50,11 @@ export function limitedOutput(fields: Fields, tokens: number): Record<string, un
   return limited;
 }
 
+/** Whether a request to the Responses API is to run after its answer, which then has no usage. */
+export function asksBackground(fields: Fields): boolean {
+  return Object.keys(fields).some((name) => plainName(name) === 'background' && (fields[name] ?? false) !== false);
+}
+
 function* partsOf(fields: Fields): Generator<Fields> {
   yield fields;
   for (const name of Object.keys(fields)) {

@@ -1,6 +1,6 @@
 import { BudgetExceededError, UnsupportedRequestError } from '../../common/http-errors.js';
 import type { CallCost } from '../../http/request-money.js';
-import { askedOutput } from '../../http/token-estimate/asked-output.js';
+import { askedOutput, asksBackground } from '../../http/token-estimate/asked-output.js';
 import { affordableOutput, outputCap, worstNanoUsd, type CostOf } from '../../http/token-estimate/worst-cost.js';
 import type { RequestContext } from '../../http/request-context.js';
 import type { Selection } from './call-router.js';
@@ -13,7 +13,12 @@ const WITHOUT_OUTPUT = new Set(['embeddings', 'moderations', 'rerank', 'files', 
 export interface PricedAttempt {
   readonly call: {
     readonly request: RequestContext | undefined;
-    readonly description: { readonly operation: string; readonly maxTokens?: number; readonly choices?: number };
+    readonly description: {
+      readonly operation: string;
+      readonly maxTokens?: number;
+      readonly choices?: number;
+      readonly isBackground?: boolean;
+    };
   };
   readonly selection: Selection;
   readonly promptTokens: number | undefined;
@@ -41,10 +46,13 @@ export class CallBudget {
    * Holds the most that an attempt may cost, beside what the call has spent. Called before anything
    * is sent, so that a retry or a fallback to a dearer model is denied, too, or gets less output
    * where the budgets allow that (`clampOutput`).
-   * @throws BudgetExceededError; UnsupportedRequestError for a model without a price.
+   * @throws BudgetExceededError; UnsupportedRequestError for a model without a price, and for a
+   * background response: what it costs is never told.
    */
   async cover(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): Promise<void> {
-    const { request } = attempt.call;
+    const { request, description } = attempt.call;
+    if (description.operation === 'responses' && (description.isBackground === true || asksBackground(attempt.target.overrides ?? {})))
+      throw untold(attempt);
     const priced = pricedOf(attempt, maxOutputOf);
     let nano = priced.costOf(priced.output) ?? request?.unpricedNanoUsd;
     if (nano === undefined) throw unpriced(attempt);
@@ -118,6 +126,11 @@ function pricedOf({ call, selection, promptTokens = 0, target }: PricedAttempt, 
     costOf: (output) => worstNanoUsd(price, promptTokens, output),
     outputFor: (nanoUsd) => affordableOutput(price, promptTokens, { nanoUsd, cap }),
   };
+}
+
+function untold({ selection: { deployment } }: PricedAttempt): UnsupportedRequestError {
+  const reason = 'a budget applies, and a provider tells what a background response costs only after its answer';
+  return new UnsupportedRequestError({ param: 'background', provider: deployment.provider, reason, mend: 'send the request without it' });
 }
 
 function unpriced({ selection: { deployment } }: PricedAttempt): UnsupportedRequestError {

@@ -32,6 +32,8 @@ export interface CallDescription {
   readonly counted?: object;
   /** Answers asked for (`n`). */
   readonly choices?: number;
+  /** Whether the provider works on after its answer. */
+  readonly isBackground?: boolean;
   readonly startedAtMs: number;
 }
 

@@ -170,6 +170,22 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('a gateway with 
     provider.use('Hello.');
   });
 
+  it('makes no background response under a budget, because its cost is told after its answer', async () => {
+    const { key } = await keys.create({ limits: { usdPerWindow: 1, usdWindow: '30d' } });
+    const body = { model: 'gpt-4o', input: 'Hi', max_output_tokens: 1_000 };
+    const ask = async (fields: object, secret: string) => {
+      const { status, text } = await gateway.post('/v1/responses', { ...body, ...fields }, { authorization: `Bearer ${secret}` });
+      return [status, (JSON.parse(text) as { error?: { param?: string } | null }).error?.param];
+    };
+    const before = provider.requests.length;
+    for (const fields of [{ background: true }, { background: true, stream: true }, { background: 'true' }, { BACKGROUND: 1 }])
+      expect(await ask(fields, key)).toEqual([400, 'background']);
+    expect(provider.requests.length).toBe(before);
+    provider.use({ body: { id: 'resp_1', object: 'response', status: 'queued', output: [], usage: null } });
+    expect(await ask({ background: true }, MASTER)).toEqual([200, undefined]);
+    provider.use('Hello.');
+  });
+
   it('ignores what a body says about who asks', async () => {
     const { key, record } = await keys.create({ models: ['gpt-4o'], limits: { requestsPerMinute: 1 } });
     const other = await keys.create();

@@ -55,6 +55,23 @@ describe('the chunks of a body', () => {
     return [...chunks.map(({ length }) => length), isOwn];
   }
 
+  it.each<[string, string | undefined, number[]]>([
+    ['a stated length', '5', [2, 3]],
+    ['no stated length', undefined, [2, 1, 3]],
+    ['more bytes than its client has stated', '3', [2, 1, 2, 4]],
+    ['a stated length that is allocated in steps', String(6 << 20), [1 << 20, 4 << 20, 1 << 20]],
+  ])('become the body of a request with %s', async (_, stated, lengths) => {
+    const request = new IncomingMessage(new Socket());
+    if (stated !== undefined) request.headers['content-length'] = stated;
+    const json = { read: (bytes: Buffer) => Buffer.from(bytes) } as unknown as JsonReader;
+    const read = readRequestBody(request, { ...reading, json, limit: 1 << 24 });
+    const chunks = lengths.map((length, at) => Buffer.alloc(length, at + 1));
+    const whole = Buffer.concat(chunks);
+    for (const chunk of chunks) request.push(chunk);
+    request.push(null);
+    expect(whole.equals((await read) as Buffer)).toBe(true);
+  });
+
   it('are freed once they are copied', async () => {
     expect(await lengthsAfter(() => {})).toEqual([freed, freed, true]);
   });

@@ -22,13 +22,11 @@ export interface BodyReading {
   readonly jsonBounds: Required<JsonBounds>;
 }
 
-/** Stated lengths up to this one are allocated as a whole. */
-const MOST_ALLOCATED = 4 * 1024 * 1024;
 /**
- * The allocation waits for this part of the body, because clients may state more than they send:
+ * Memory is allocated for so many times what has arrived: clients may state more than they send.
  * 2,000 connections with one byte each of 4 MiB took 8 GB and held up the event loop for 4 s.
  */
-const ALLOCATED_FROM = 1 / 8;
+const GROWTH = 8;
 
 /**
  * Requests that begin in one turn of the event loop, some 0.2 ms each: 600 that come at once would
@@ -70,6 +68,8 @@ export async function readRequestBody(request: IncomingMessage, reading: BodyRea
 export function statedLengthFault({ headers }: IncomingMessage, limit: number): HttpException | undefined {
   return headers['content-length'] === undefined || Number(headers['content-length']) <= limit ? undefined : bodyTooLarge(limit);
 }
+
+const NO_BYTES = Buffer.alloc(0);
 
 function ignore(): void {}
 
@@ -129,55 +129,37 @@ interface ReceivedBody {
 /** The bytes of a body while they arrive. */
 class ReceivedBytes {
   length = 0;
-  private chunks: Buffer[] = [];
-  /** Of all of `chunks`. */
+  private all: Buffer = NO_BYTES;
+  /** Whether nothing else has `all`. */
   private isOwn = true;
-  /** All of them, where the length was stated and more than one chunk comes. */
-  private all: Buffer | undefined = undefined;
 
   constructor(private readonly statedLength: number) {}
 
   /** @param isOwn whether nothing else has the chunk */
   add(chunk: Buffer, isOwn: boolean): void {
-    const { length } = this;
-    this.length += chunk.length;
-    if (this.all === undefined && this.isWorthAllocating()) this.allocate();
-    if (this.all !== undefined && this.length > this.all.length) {
-      // A hook of the app has made more of the bytes.
-      this.chunks = [this.all.subarray(0, length)];
-      this.all = undefined;
-    }
-    if (this.all === undefined) {
-      this.chunks.push(chunk);
-      this.isOwn &&= isOwn;
-    } else {
-      chunk.copy(this.all, length);
-      if (isOwn) freeBytes(chunk);
-    }
-  }
-
-  private isWorthAllocating(): boolean {
     const { length, statedLength } = this;
-    return statedLength <= MOST_ALLOCATED && length < statedLength && length >= statedLength * ALLOCATED_FROM;
-  }
-
-  private allocate(): void {
-    this.all = Buffer.allocUnsafeSlow(this.statedLength);
-    let at = 0;
-    for (const chunk of this.chunks) {
-      at += chunk.copy(this.all, at);
-      if (this.isOwn) freeBytes(chunk);
+    this.length += chunk.length;
+    if (length === 0 && !(chunk.length < statedLength)) {
+      this.all = chunk;
+      this.isOwn = isOwn;
+      return;
     }
-    this.chunks = [];
-    this.isOwn = true;
+    if (this.length > this.all.length) this.grow(length);
+    chunk.copy(this.all, length);
+    if (isOwn) freeBytes(chunk);
   }
 
   whole(): ReceivedBody {
-    const { all, chunks, length, isOwn } = this;
-    if (all !== undefined) return { bytes: all.subarray(0, length), isOwn: true };
-    if (chunks.length === 1) return { bytes: chunks[0], isOwn };
-    const bytes = Buffer.concat(chunks, length);
-    if (isOwn) chunks.forEach(freeBytes);
-    return { bytes, isOwn: true };
+    return { bytes: this.all.subarray(0, this.length), isOwn: this.isOwn };
+  }
+
+  /** Up to the stated length, unless a hook of the app has made more of the bytes. */
+  private grow(kept: number): void {
+    const { all, length, statedLength } = this;
+    const grown = Buffer.allocUnsafeSlow(length <= statedLength ? Math.min(statedLength, GROWTH * length) : 2 * length);
+    all.copy(grown, 0, 0, kept);
+    if (this.isOwn) freeBytes(all);
+    this.all = grown;
+    this.isOwn = true;
   }
 }

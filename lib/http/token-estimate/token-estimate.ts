@@ -242,9 +242,10 @@ export async function estimateNanoUsd(given: unknown, context: CostContext): Pro
 /** Tokens of the prompt and of the reply that the body allows. */
 function withReply(prompt: number, body: Body, tokensPerMinute: number): number {
   if (prompt === 0) return 0;
-  const isUnlimited = !isEmbedding(body) && replyOf(body) === 0;
+  const reply = replyOf(body);
+  const isUnlimited = reply === 0 && !isEmbedding(body);
   const least = isUnlimited ? Math.min(UNLIMITED_REPLY, Math.max(1, Math.floor(tokensPerMinute / 4))) : 0;
-  return Math.min(Math.max(prompt + replyOf(body), least), LARGEST_AMOUNT);
+  return Math.min(Math.max(prompt + reply, least), LARGEST_AMOUNT);
 }
 
 /** Tokens that the body allows for the reply; 0 if it names no figure. */

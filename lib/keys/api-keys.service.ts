@@ -142,7 +142,7 @@ export class ApiKeyService implements Capability {
     await this.checkAlias(checked.alias, publicId);
     const now = this.nowText();
     const record = { publicId, hashes: [{ sha256: hashApiKey(key) }], revision: 1, createdAt: now, updatedAt: now, ...checked };
-    const isFree = !this.configured.has(publicId) && (await this.writableStore().put(record));
+    const isFree = !this.configured.has(publicId) && (await this.asked(this.writableStore().put(record)));
     if (!isFree) throw new InvalidArgumentError('key', unshown(key), 'must be a key that there is not yet');
     this.cache.changed(publicId);
     this.spending.begin(record);
@@ -151,12 +151,12 @@ export class ApiKeyService implements Capability {
 
   /** The record of a key; `undefined` for an unknown one. Asks the store. */
   async find(publicId: string): Promise<ApiKeyRecord | undefined> {
-    return this.configured.get(publicId)?.record ?? (await this.store?.findByPublicId(publicId));
+    return this.configured.get(publicId)?.record ?? (await this.asked(this.store?.findByPublicId(publicId)));
   }
 
   /** All records, those of the configuration first. */
   async list(): Promise<readonly ApiKeyRecord[]> {
-    const stored = (await this.store?.list()) ?? [];
+    const stored = (await this.asked(this.store?.list())) ?? [];
     return [...[...this.configured.values()].map(({ record }) => record), ...stored];
   }
 
@@ -193,7 +193,7 @@ export class ApiKeyService implements Capability {
     const store = this.writableStore();
     // One that cannot be read can be removed.
     const record = await store.findByPublicId(publicId).catch(() => undefined);
-    const isRemoved = await store.delete(publicId);
+    const isRemoved = await this.asked(store.delete(publicId));
     if (isRemoved && record !== undefined) await this.spending.forget(record);
     this.cache.changed(publicId);
     this.lastUses.delete(publicId);
@@ -305,13 +305,33 @@ export class ApiKeyService implements Capability {
       this.failure = undefined;
       return record;
     } catch (error) {
-      const reason = errorMessage(error);
-      if (this.failure === undefined)
-        this.context.logger.warn(
-          `API keys: the ${this.store?.kind} store cannot be read (${reason}); known keys stay valid for keys.maxStaleMs`,
-        );
-      this.failure = reason;
+      this.noteFailure(error);
       throw error;
+    }
+  }
+
+  private noteFailure(error: unknown): void {
+    const reason = errorMessage(error);
+    if (this.failure === undefined)
+      this.context.logger.warn(
+        `API keys: the ${this.store?.kind} store cannot be read (${reason}); known keys stay valid for keys.maxStaleMs`,
+      );
+    this.failure = reason;
+  }
+
+  /**
+   * What the store answers to those who manage keys.
+   * @throws ApiKeyError (503) for an error that is none of this package: the store is away.
+   */
+  private async asked<T>(answer: Promise<T>): Promise<T>;
+  private async asked<T>(answer: Promise<T> | undefined): Promise<T | undefined>;
+  private async asked<T>(answer: Promise<T> | undefined): Promise<T | undefined> {
+    try {
+      return await answer;
+    } catch (error) {
+      if (error instanceof FastLiteLLMError) throw error;
+      this.noteFailure(error);
+      throw this.refused('unavailable', { cause: error });
     }
   }
 
@@ -344,11 +364,11 @@ export class ApiKeyService implements Capability {
     this.refuseConfigured(publicId);
     const store = this.writableStore();
     for (let attempt = 0; attempt < MOST_CONFLICTS; attempt++) {
-      const before = await store.findByPublicId(publicId);
+      const before = await this.asked(store.findByPublicId(publicId));
       if (before === undefined) return undefined;
       const record = { ...change(before), revision: (before.revision ?? 1) + 1, updatedAt: this.nowText() };
       await this.spending.carry(before, record);
-      if (!(await store.put(record))) continue;
+      if (!(await this.asked(store.put(record)))) continue;
       this.cache.changed(publicId);
       return record;
     }

@@ -19,18 +19,21 @@ export class MemoryKeyStore implements ApiKeyStore {
     return record;
   }
 
-  put(record: ApiKeyRecord): Promise<boolean> {
+  async put(record: ApiKeyRecord): Promise<boolean> {
+    if (this.failure !== undefined) throw new Error(this.failure);
     const isNext = record.revision === (this.records.get(record.publicId)?.revision ?? 0) + 1;
     if (isNext) this.records.set(record.publicId, record);
-    return Promise.resolve(isNext);
+    return isNext;
   }
 
-  delete(publicId: string): Promise<boolean> {
-    return Promise.resolve(this.records.delete(publicId));
+  async delete(publicId: string): Promise<boolean> {
+    if (this.failure !== undefined) throw new Error(this.failure);
+    return this.records.delete(publicId);
   }
 
-  list(): Promise<readonly ApiKeyRecord[]> {
-    return Promise.resolve([...this.records.values()]);
+  async list(): Promise<readonly ApiKeyRecord[]> {
+    if (this.failure !== undefined) throw new Error(this.failure);
+    return [...this.records.values()];
   }
 
   onChange(listener: (publicId: string | null) => void): () => void {

@@ -70,6 +70,29 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))("LiteLLM's key A
     blocked: false,
   };
 
+  it('answers 503 to every route while the store of keys is away', async () => {
+    const { token } = await generate();
+    store.failure = 'connection refused';
+    const asked = [
+      post('/key/generate'),
+      post('/key/update', { key: token, key_alias: 'other' }),
+      post('/key/update', { key: token, tags: ['a'] }),
+      post('/key/regenerate', { key: token }),
+      post('/key/block', { key: token }),
+      post('/key/delete', { keys: [token] }),
+      post(`/key/${token}/reset_spend`, { reset_to: 0 }),
+      get('/key/list'),
+      get(`/key/info?key=${token}`),
+    ];
+    for (const answer of await Promise.all(asked)) {
+      expect(errorOf(answer)).toMatchObject({ status: 503, code: 'api_key_store_unavailable' });
+      expect(answer.headers).toHaveProperty('retry-after');
+      expect(answer.text).not.toContain('refused');
+    }
+    store.failure = undefined;
+    expect((await infoOf(token)).token).toBe(token);
+  });
+
   it('says that a record of the store cannot be read, and removes it', async () => {
     const { token } = await generate({ key_alias: 'broken' });
     const find = jest.spyOn(store, 'findByPublicId');

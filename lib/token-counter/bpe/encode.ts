@@ -9,7 +9,7 @@ import { hashPrefixes } from './vocabulary.js';
 export const LONG_PIECE_UNITS = 128;
 
 /** UTF-16 units of a segment: short pieces that are encoded together. */
-const SEGMENT_UNITS = 16384;
+export const SEGMENT_UNITS = 16384;
 /** A unit has at most three bytes; a segment ends with the first piece that fills it. */
 const SEGMENT_BYTES = 3 * (SEGMENT_UNITS + LONG_PIECE_UNITS);
 /** UTF-16 units of a long piece that are converted to UTF-8 in one step. */

@@ -34,28 +34,33 @@ export class BlockMerge {
     const { length } = this;
     let count = length;
     for (let at = this.lowestPair(); at >= 0; at = this.lowestPair()) {
-      count--;
-      const middle = next[at];
-      const after = next[middle];
-      ids[at] = merges[at];
-      next[at] = after;
-      next[middle] = 0;
-      merges[middle] = NO_MERGE;
-      let made = -1;
-      if (after < length) {
-        previous[after] = at;
-        made = vocabulary.find(bytes, prefixes, start + at, start + next[after]);
+      const rank = merges[at];
+      const from = at > 0 ? previous[at] : at;
+      let to = at;
+      // Equal pairs side by side follow without a search, unless one of a lower rank is made.
+      for (let lowest = rank; merges[at] === rank && lowest >= rank; at = next[at]) {
+        count--;
+        const middle = next[at];
+        const after = next[middle];
+        ids[at] = rank;
+        next[at] = after;
+        next[middle] = 0;
+        merges[middle] = NO_MERGE;
+        let made = -1;
+        if (after < length) {
+          previous[after] = at;
+          made = vocabulary.find(bytes, prefixes, start + at, start + next[after]);
+        }
+        lowest = merges[at] = made < 0 ? NO_MERGE : made;
+        if (at > 0) {
+          const before = previous[at];
+          const joined = vocabulary.find(bytes, prefixes, start + before, start + after);
+          merges[before] = joined < 0 ? NO_MERGE : joined;
+          lowest = Math.min(lowest, merges[before]);
+        }
+        to = middle;
       }
-      merges[at] = made < 0 ? NO_MERGE : made;
-      const group = at >> GROUP_BITS;
-      if (at > 0) {
-        const before = previous[at];
-        const joined = vocabulary.find(bytes, prefixes, start + before, start + after);
-        merges[before] = joined < 0 ? NO_MERGE : joined;
-        if (before >> GROUP_BITS !== group) this.updateGroup(before >> GROUP_BITS);
-      }
-      this.updateGroup(group);
-      if (middle >> GROUP_BITS !== group) this.updateGroup(middle >> GROUP_BITS);
+      for (let group = from >> GROUP_BITS; group <= to >> GROUP_BITS; group++) this.updateGroup(group);
     }
     return count;
   }

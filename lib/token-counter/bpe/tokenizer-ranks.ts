@@ -4,7 +4,7 @@ import { atOnce } from '../../common/next-turn.js';
 import { AddedTokens, type FoundToken } from './added-tokens.js';
 import { characterClasses, MARK, SPACE } from './character-classes.js';
 import { deepseekPieceEnd } from './deepseek.js';
-import { encodeInSteps } from './encode.js';
+import { encodeInSteps, encodeShortText, LONG_PIECE_UNITS, SEGMENT_UNITS } from './encode.js';
 import { BlockMerge } from './merge.js';
 import { Neighbours } from './neighbours.js';
 import { normalizing } from './normalizing.js';
@@ -73,6 +73,7 @@ export class TokenizerRanks implements Ranks {
   /** The tables' id plus one of each id of the file; 0 for one that they lack. */
   private readonly inner: Uint32Array | undefined;
   private readonly isCutAtSpaces: boolean;
+  private readonly form: Form | undefined;
 
   private constructor(
     readonly packed: PackedTokenizer,
@@ -81,6 +82,7 @@ export class TokenizerRanks implements Ranks {
     this.vocabulary = vocabulary;
     this.merge = new BlockMerge(vocabulary);
     this.bytesAlone = packed.split === 'characters';
+    this.form = FORMS[packed.normalizer];
     this.neighbours = neighbours;
     this.pieceEnd = neighbours === undefined ? PIECE_ENDS[packed.split as keyof typeof PIECE_ENDS] : neighbours.pieceEnd;
     this.added = added;
@@ -105,12 +107,26 @@ export class TokenizerRanks implements Ranks {
   }
 
   /** The ids of a text in steps of 1 to 2 ms; a step may be empty. */
-  *encodeInSteps(text: string, segmentUnits?: number): Generator<Uint32Array, void> {
+  *encodeInSteps(text: string, segmentUnits = SEGMENT_UNITS): Generator<Uint32Array, void> {
+    // Short parts go together: Gemma's line feeds and tabs are added tokens, each a part.
+    let ids: number[] = [];
+    let units = 0;
     for (const part of this.parts(text)) {
       if (part === undefined) yield NO_IDS;
-      else if (part.id !== null) yield Uint32Array.of(part.id);
-      else for (const ids of encodeInSteps(part.text, this, segmentUnits)) yield this.outer(ids);
+      else if (part.id !== null) ids.push(part.id);
+      else if (part.text.length <= LONG_PIECE_UNITS) for (const id of this.outer(encodeShortText(part.text, this))) ids.push(id);
+      else {
+        yield Uint32Array.from(ids);
+        ids = [];
+        for (const long of encodeInSteps(part.text, this, segmentUnits)) yield this.outer(long);
+      }
+      units += part?.original.length ?? 0;
+      if (units < segmentUnits) continue;
+      yield Uint32Array.from(ids);
+      ids = [];
+      units = 0;
     }
+    yield Uint32Array.from(ids);
   }
 
   /** Length in UTF-16 units of the first tokens of `text`, without a character cut in half. */
@@ -188,7 +204,11 @@ export class TokenizerRanks implements Ranks {
   /** What is between two added tokens. */
   private *between(original: string, isFirst: boolean): Generator<Part> {
     if (original === '') return;
-    const changed = this.prefixed(yield* this.changing(original), isFirst);
+    const changed = this.prefixed(this.mayChange(original) ? yield* this.changing(original) : original, isFirst);
+    if (this.addedNormalized === undefined) {
+      yield { id: null, text: changed, original };
+      return;
+    }
     let at = 0;
     let found = yield* finding(this.addedNormalized, changed, 0);
     for (; found !== undefined; found = yield* finding(this.addedNormalized, changed, at)) {
@@ -201,11 +221,14 @@ export class TokenizerRanks implements Ranks {
     else if (at < changed.length) yield { id: null, text: changed.slice(at), original: changed.slice(at) };
   }
 
+  private mayChange(text: string): boolean {
+    return this.form !== undefined || (this.packed.spaces && text.includes(SPACE_SIGN));
+  }
+
   private *changing(text: string): Generator<undefined, string> {
-    const { normalizer, spaces } = this.packed;
-    const form = FORMS[normalizer];
+    const { form } = this;
     const normalized = form === undefined ? text : yield* normalizing(text, form);
-    return spaces ? yield* withSpaces(normalized) : normalized;
+    return this.packed.spaces ? yield* withSpaces(normalized) : normalized;
   }
 
   private changed(text: string): string {

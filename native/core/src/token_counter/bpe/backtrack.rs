@@ -9,11 +9,8 @@ const ANSWER_BITS: u32 = 8;
 /// What a candidate costs whose answer is not known, in units of one whose answer is.
 const UNKNOWN_COST: usize = 8;
 /// Units after which it is asked how far they have led, and bytes that they have to: at less,
-/// merging by blocks takes less time. More where tokens are long, as blocks take longer there, and
-/// most units are spent on the first of a pattern.
+/// merging by ranks or by blocks takes less time.
 const COST: usize = 128;
-const COST_PER_LONGEST: usize = 24;
-const MOST_COST: usize = 512;
 const WORTH: usize = 32;
 /// Bytes after which the caller looks for another way, though this one is worth its work.
 const MOST_BYTES: usize = 2048;
@@ -45,26 +42,23 @@ impl Backtrack {
 
     /// Continues to the end of the piece of `len` bytes, or until the work exceeds its worth, or to a
     /// token whose merges are not in the order of their ranks, of which `fits` knows nothing; or for
-    /// some kilobytes. Returns the length of the longest token that was tried, and whether to go on
-    /// like this. A dead end is never tried again, because every prefix of a merged piece is itself
-    /// merged.
+    /// some kilobytes. Returns whether to go on like this. A dead end is never tried again, because
+    /// every prefix of a merged piece is itself merged.
     ///
     /// # Safety
     /// `tokens` are those of a part of the piece, and not all; `len + 16` bytes must be readable at
     /// `at`.
-    pub unsafe fn extend(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize, tokens: &mut Tokens) -> (usize, bool) {
+    pub unsafe fn extend(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize, tokens: &mut Tokens) -> bool {
         let mut position = tokens.end;
         let stop = position + MOST_BYTES;
         let mut goal = position + WORTH;
         let mut goes_on = false;
         let mut cost = 0;
-        let mut longest;
         // SAFETY: positions stay below `len`, tokens end at or before it.
         unsafe {
             let (mut candidate, mut candidate_len) = vocabulary.longest(at.add(position), len - position, &mut cost);
-            longest = candidate_len;
             while position < len {
-                if cost >= (COST_PER_LONGEST * longest).clamp(COST, MOST_COST) {
+                if cost >= COST {
                     goes_on = position >= stop;
                     if position < goal || goes_on {
                         break;
@@ -85,7 +79,6 @@ impl Backtrack {
                     position = end;
                     if position < len {
                         (candidate, candidate_len) = vocabulary.longest(at.add(position), len - position, &mut cost);
-                        longest = longest.max(candidate_len);
                     }
                 } else if candidate_len > 1 {
                     candidate = vocabulary.prefix(candidate);
@@ -105,7 +98,7 @@ impl Backtrack {
             }
         }
         tokens.end = position;
-        (longest, goes_on)
+        goes_on
     }
 
     #[inline(always)]

@@ -44,7 +44,7 @@ impl Merged<'_> {
 
 /// The first bound behind `at`.
 #[inline(always)]
-fn next_bound(bounds: &[u64], at: usize) -> usize {
+pub fn next_bound(bounds: &[u64], at: usize) -> usize {
     let from = at + 1;
     let mut word = from / LANES;
     let mut bits = bounds[word] & u64::MAX << (from % LANES);
@@ -57,7 +57,7 @@ fn next_bound(bounds: &[u64], at: usize) -> usize {
 
 /// The last bound before `at`, which is not the first one.
 #[inline(always)]
-fn previous_bound(bounds: &[u64], at: usize) -> usize {
+pub fn previous_bound(bounds: &[u64], at: usize) -> usize {
     let to = at - 1;
     let mut word = to / LANES;
     let mut bits = bounds[word] & u64::MAX >> (LANES - 1 - to % LANES);

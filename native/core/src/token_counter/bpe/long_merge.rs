@@ -1,11 +1,11 @@
-//! Merges pieces of any length in linear time: by backtracking, by run lengths or by blocks. The
+//! Merges pieces of any length in linear time: by backtracking, by ranks or by blocks. The
 //! result is that of `merge.rs`; docs/design/tokenizer.md explains why overlapping blocks can be
 //! joined.
 
 use crate::token_counter::bpe::backtrack::{Backtrack, Tokens};
 use crate::token_counter::bpe::block_merge::{Block, Merged, TOGETHER, merge_blocks};
 use crate::token_counter::bpe::heap_merge::merge_any;
-use crate::token_counter::bpe::run_merge::{RunMerge, runs_of};
+use crate::token_counter::bpe::rank_merge::{MAX_RANKED, RankMerge};
 use crate::token_counter::bpe::vocabulary::Vocabulary;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,20 +13,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Blocks of common text: 256 bytes each, of which a quarter is merged twice.
 const SHORT: usize = 4;
 const SHORT_OVERLAP: usize = Block::<SHORT>::MOST - 192;
-/// Blocks of runs, whose tokens are long: of two kilobytes each, nearly as many as fit the
-/// first-level cache.
-const LONG: usize = 32;
-const LONG_OVERLAP: usize = 288;
-const LONG_TOGETHER: usize = 3;
+/// Of bytes that are merged rank by rank; and bytes of which so many have one rank at the most,
+/// where blocks that do not wait for each other take less time.
+const RANKED_OVERLAP: usize = 288;
+const FEW_RANKS: usize = 16;
 /// Short blocks of the first round: fewer are in vain if they do not agree.
 const FIRST_TOGETHER: usize = 3;
-/// Text of few runs: where the next bytes are so few, and as many bytes and runs are merged at
-/// once.
-const RUNS_AHEAD: usize = 512;
-const FEW_RUNS: usize = 8;
-const RUN_BYTES: usize = 1 << 14;
-const RUN_OVERLAP: usize = 512;
-const MOST_RUNS: usize = 48;
 /// Rounds of a kind before it is looked whether a faster way is one again.
 const ROUNDS: u32 = 8;
 /// Text that repeats itself: tokens among which one cycle is sought, those that are tried as its
@@ -50,10 +42,10 @@ pub const MAX_BLOCKS: usize = TOGETHER;
 #[derive(Clone, Copy)]
 enum Way {
     Backtrack,
-    /// By short blocks in turns, by long ones, or by one long one behind the other.
+    /// By short blocks in turns.
     Short,
-    Long,
-    One,
+    /// By longer ones, rank by rank.
+    Ranked,
 }
 
 /// Working memory, kept between calls.
@@ -63,8 +55,7 @@ pub struct LongMerge {
     backtrack: Backtrack,
     whole: Vec<Block<WHOLE>>,
     short: Vec<Block<SHORT>>,
-    long: Vec<Block<LONG>>,
-    runs: RunMerge,
+    ranked: Option<Box<RankMerge>>,
     /// Set when the caller has gone: the result is not used then.
     pub stop: Option<Arc<AtomicBool>>,
 }
@@ -85,23 +76,18 @@ impl LongMerge {
             let agreed = unsafe {
                 match way {
                     Way::Backtrack => {
-                        let (longest, goes_on) = self.backtrack.extend(vocabulary, at, len, &mut self.tokens);
+                        let goes_on = self.backtrack.extend(vocabulary, at, len, &mut self.tokens);
                         let text = std::slice::from_raw_parts(at, len);
                         if self.repeat_cycle(vocabulary, text) || goes_on {
                             continue;
                         }
-                        let ahead = &text[self.tokens.end..len.min(self.tokens.end + RUNS_AHEAD)];
-                        if runs_of(ahead).nth(FEW_RUNS).is_none() && self.extend_by_runs(vocabulary, text) {
-                            continue;
+                        if !self.extend_ranked(vocabulary, text, FEW_RANKS) {
+                            (way, left) = (Way::Short, ROUNDS);
                         }
-                        // Short blocks cannot agree on a token that is longer than what they share.
-                        way = if longest > SHORT_OVERLAP { Way::Long } else { Way::Short };
-                        left = ROUNDS;
                         continue;
                     }
                     Way::Short => self.extend_short(vocabulary, at, len, if left == ROUNDS { FIRST_TOGETHER } else { TOGETHER }),
-                    Way::Long => self.extend_long(vocabulary, at, len, LONG_TOGETHER),
-                    Way::One => self.extend_long(vocabulary, at, len, 1),
+                    Way::Ranked => self.extend_ranked(vocabulary, std::slice::from_raw_parts(at, len), 1),
                 }
             };
             // SAFETY: the caller's.
@@ -109,8 +95,7 @@ impl LongMerge {
             left -= 1;
             (way, left) = match way {
                 _ if is_repeated => (Way::Backtrack, 0),
-                Way::Short if !agreed => (Way::Long, ROUNDS),
-                Way::Long if !agreed => (Way::One, ROUNDS),
+                Way::Short if !agreed => (Way::Ranked, ROUNDS),
                 _ if left == 0 => (Way::Backtrack, 0),
                 _ => (way, left),
             };
@@ -184,58 +169,16 @@ impl LongMerge {
         false
     }
 
-    /// By runs of one byte, if those before the end are few, too; whether they agreed.
-    fn extend_by_runs(&mut self, vocabulary: &Vocabulary, text: &[u8]) -> bool {
-        let (from, _) = self.bound_before(vocabulary, RUN_OVERLAP);
-        let most = &text[from..text.len().min(from + RUN_BYTES)];
-        let to = from + runs_of(most).take(MOST_RUNS).map(<[u8]>::len).sum::<usize>();
-        if to <= self.tokens.end {
-            return false;
-        }
-        let mut runs = std::mem::take(&mut self.runs);
-        let agreed = runs.merge(vocabulary, text, from, to).is_some_and(|merged| self.append(vocabulary, merged));
-        self.runs = runs;
-        agreed
-    }
-
-    /// By a round of short blocks; whether all of them agreed.
+    /// By a round of short blocks; whether all of them agreed. Where they did not, the next bytes
+    /// are merged rank by rank.
     ///
-    /// # Safety
-    /// As for `merge`.
-    unsafe fn extend_short(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize, together: usize) -> bool {
-        let mut blocks = std::mem::take(&mut self.short);
-        // SAFETY: the caller's.
-        let agreed = unsafe { self.extend(vocabulary, at, len, &mut blocks, (together, SHORT_OVERLAP)) };
-        self.short = blocks;
-        agreed
-    }
-
-    /// The same by long ones.
-    ///
-    /// # Safety
-    /// As for `merge`.
-    unsafe fn extend_long(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize, together: usize) -> bool {
-        let mut blocks = std::mem::take(&mut self.long);
-        // SAFETY: the caller's.
-        let agreed = unsafe { self.extend(vocabulary, at, len, &mut blocks, (together, LONG_OVERLAP)) };
-        self.long = blocks;
-        agreed
-    }
-
     /// # Safety
     /// As for `merge`; at most `TOGETHER` blocks.
-    unsafe fn extend<const GROUPS: usize>(
-        &mut self,
-        vocabulary: &Vocabulary,
-        at: *const u8,
-        len: usize,
-        blocks: &mut Vec<Block<GROUPS>>,
-        (together, overlap): (usize, usize),
-    ) -> bool {
-        let (mut from, first_len) = self.bound_before(vocabulary, overlap);
+    unsafe fn extend_short(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize, together: usize) -> bool {
+        let (mut from, first_len) = self.bound_before(vocabulary, SHORT_OVERLAP);
         // In a run that has come to repeat itself, blocks that far apart begin where tokens do.
-        let most = Block::<GROUPS>::MOST;
-        let stride = most - overlap - (most - overlap) % first_len;
+        let most = Block::<SHORT>::MOST;
+        let stride = most - SHORT_OVERLAP - (most - SHORT_OVERLAP) % first_len;
         let mut places = [(0, 0); TOGETHER];
         let mut count = 0;
         while count < together {
@@ -247,54 +190,43 @@ impl LongMerge {
             }
             from += stride;
         }
+        let mut blocks = std::mem::take(&mut self.short);
         blocks.resize_with(blocks.len().max(count), || Block::new(vocabulary));
         // SAFETY: the caller's.
-        unsafe { merge_blocks(vocabulary, at, &places[..count], blocks) };
+        unsafe { merge_blocks(vocabulary, at, &places[..count], &mut blocks) };
         let agreed = blocks[..count].iter().all(|block| self.append(vocabulary, block.merged()));
+        self.short = blocks;
         if !agreed {
             // SAFETY: the caller's.
-            unsafe { self.repair(vocabulary, at, len, together > 1) };
+            self.extend_ranked(vocabulary, unsafe { std::slice::from_raw_parts(at, len) }, 1);
         }
         agreed
     }
 
-    /// Goes on where a block did not agree: by one that begins where a token does, or if that did
-    /// not either by any that does.
-    ///
-    /// # Safety
-    /// As for `merge`.
-    unsafe fn repair(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize, by_one: bool) {
-        // SAFETY: the caller's.
-        unsafe {
-            if by_one {
-                let mut blocks = std::mem::take(&mut self.long);
-                blocks.resize_with(blocks.len().max(1), || Block::new(vocabulary));
-                let (from, _) = self.bound_before(vocabulary, LONG_OVERLAP);
-                merge_blocks(vocabulary, at, &[(from, len.min(from + Block::<LONG>::MOST))], &mut blocks);
-                let agreed = self.append(vocabulary, blocks[0].merged());
-                self.long = blocks;
-                if agreed {
-                    return;
-                }
-            }
-            self.extend_any(vocabulary, at, len);
+    /// By some kilobytes that begin where a token does, rank by rank, or if they do not agree by
+    /// any number; `false` where they have more ranks than one in `bytes_per_rank`.
+    fn extend_ranked(&mut self, vocabulary: &Vocabulary, text: &[u8], bytes_per_rank: usize) -> bool {
+        let (from, _) = self.bound_before(vocabulary, RANKED_OVERLAP);
+        let to = text.len().min(from + MAX_RANKED);
+        let mut ranked = self.ranked.take().unwrap_or_else(RankMerge::new);
+        let merged = ranked.merge(vocabulary, text, (from, to), (to - from) / bytes_per_rank + 1);
+        let agreed = merged.map(|merged| self.append(vocabulary, merged));
+        self.ranked = Some(ranked);
+        if agreed == Some(false) {
+            self.extend_any(vocabulary, text);
         }
+        agreed.is_some()
     }
 
     /// By a block without a bound to its length: where what is merged last depends on what is far
     /// behind, as in a chain of ever lower ranks.
-    ///
-    /// # Safety
-    /// As for `merge`.
-    unsafe fn extend_any(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize) {
-        let (mut most, mut overlap) = (Block::<LONG>::MOST, LONG_OVERLAP);
+    fn extend_any(&mut self, vocabulary: &Vocabulary, text: &[u8]) {
+        let (mut most, mut overlap) = (MAX_RANKED, RANKED_OVERLAP);
         loop {
             (most, overlap) = (most * 4, overlap * 4);
             let (from, _) = self.bound_before(vocabulary, overlap);
-            let to = len.min(from + most);
-            // SAFETY: the caller's.
-            let bytes = unsafe { std::slice::from_raw_parts(at.add(from), to - from) };
-            let (bounds, ids) = merge_any(vocabulary, bytes);
+            let to = text.len().min(from + most);
+            let (bounds, ids) = merge_any(vocabulary, &text[from..to]);
             if self.append(vocabulary, Merged { start: from, len: to - from, bounds: &bounds, ids: &ids }) {
                 return;
             }

@@ -13,5 +13,5 @@ mod longest;
 pub mod merge;
 mod merge_table;
 pub mod piece;
-mod run_merge;
+mod rank_merge;
 pub mod vocabulary;

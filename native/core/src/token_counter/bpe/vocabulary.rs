@@ -138,9 +138,18 @@ impl Vocabulary {
         vocabulary.whole = whole.into_iter().map(|(id, bytes)| (bytes, id)).collect();
         for merge in merges {
             vocabulary.insert_join(merge.left, merge.right, merge.made);
+            vocabulary.mark_early(merge);
             vocabulary.longer.push((merge.made, merge.length));
         }
         vocabulary
+    }
+
+    /// Parts of a longer token that come after it.
+    fn mark_early(&mut self, merge: &LongMerge) {
+        for part in [merge.left, merge.right].into_iter().filter(|part| *part > merge.made) {
+            self.early.resize(self.len().div_ceil(64), 0);
+            self.early[part as usize / 64] |= 1 << (part % 64);
+        }
     }
 
     fn find_irregular(&mut self) {

@@ -53,12 +53,17 @@ interface Subject extends Pick<Part, 'encoding' | 'core'> {
 
 /** Texts that were slow once: those of the vectors, each as one part. */
 function foundRecipes(): Recipe[] {
-  const file = join(ROOT, 'test', 'vectors', 'token-counter-worst.json');
-  const { encodings } = JSON.parse(readFileSync(file, 'utf8')) as {
-    encodings: Record<string, readonly { readonly parts: readonly (readonly [part: string, times: number])[] }[]>;
-  };
-  const vectors = Object.values(encodings).flat();
-  const texts = vectors.map(({ parts }) => parts.map(([part, times]) => part.repeat(times)).join(''));
+  type Parts = readonly (readonly [part: string, times: number])[];
+  const read = (name: string): unknown => JSON.parse(readFileSync(join(ROOT, 'test', 'vectors', name), 'utf8'));
+  const { encodings } = read('token-counter-worst.json') as { encodings: Record<string, readonly { readonly parts: Parts }[]> };
+  const families = read('tokenizers-worst.json') as { readonly texts: readonly Parts[] };
+  const vectors = [
+    ...Object.values(encodings)
+      .flat()
+      .map(({ parts }) => parts),
+    ...families.texts,
+  ];
+  const texts = vectors.map((parts) => parts.map(([part, times]) => part.repeat(times)).join(''));
   return [...new Set(texts)].map((text) => ({ parts: [text], order: 'cycle' }));
 }
 

@@ -48,6 +48,15 @@ function open({ name, file }: (typeof TOKENIZERS)[number]): PackedTokenizer {
 /** `TOKENIZER_VECTORS`: a folder with more of them, by test/fixtures/tokenizers/make.py. */
 const VECTORS = process.env.TOKENIZER_VECTORS ?? join(ROOT, 'test', 'vectors', 'tokenizers');
 
+/** Texts that the bench of slow texts found. */
+interface WorstVectors {
+  readonly texts: readonly (readonly (readonly [part: string, times: number])[])[];
+  readonly tokenizers: Readonly<Record<string, Vectors>>;
+}
+
+const WORST = JSON.parse(readFileSync(join(ROOT, 'test', 'vectors', 'tokenizers-worst.json'), 'utf8')) as WorstVectors;
+const WORST_TEXTS = WORST.texts.map((parts) => parts.map(([part, times]) => part.repeat(times)).join(''));
+
 function vectorsOf(name: string): Vectors {
   return JSON.parse(readFileSync(join(VECTORS, `${name}.json`), 'utf8')) as Vectors;
 }
@@ -78,6 +87,19 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s tok
         const ids = engine.encode(text, all);
         if (hashOfIds(ids) !== wantedHashes[index] || engine.count(text, all) !== wanted[index])
           expect({ text, count: ids.length, hash: hashOfIds(ids) }).toEqual({ text, count: wanted[index], hash: wantedHashes[index] });
+      }
+    });
+
+    it("encodes slow texts to Hugging Face's ids", async () => {
+      const { counts, hashes } = WORST.tokenizers[name];
+      const wanted = counts.split(',').map(Number);
+      const wantedHashes = hashes.split(',');
+      expect(wanted).toHaveLength(WORST_TEXTS.length);
+      const all = handle();
+      for (const [index, text] of WORST_TEXTS.entries()) {
+        const found = { text, hash: hashOfIds(engine.encode(text, all)), count: await engine.countUpToAsync(text, all, 0xffffffff) };
+        const isRight = found.hash === wantedHashes[index] && found.count === wanted[index];
+        if (!isRight) expect(found).toEqual({ text, hash: wantedHashes[index], count: wanted[index] });
       }
     });
 

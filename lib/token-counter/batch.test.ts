@@ -76,3 +76,18 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('countB
       expect(() => batch(['ab'], Uint32Array.of(2), 99)).toThrow(expect.objectContaining({ code: 'UNKNOWN_ENCODING' }));
   });
 });
+
+it('passes a long text of a batch to the addon in portions', async () => {
+  const portions: number[] = [];
+  class LongCount {
+    pushAsync(portion: string): Promise<number> {
+      portions.push(portion.length);
+      return Promise.resolve(portions.length);
+    }
+  }
+  const countTokensBatchAsync = jest.fn((strings: readonly string[]) => Promise.resolve(new Uint32Array(strings.length).fill(1)));
+  const engine = new NativeTokenCounterEngine({ LongCount, countTokensBatchAsync } as never);
+  expect(Array.from(await engine.countBatchAsync(['a'.repeat(300), 'a'.repeat(1 << 20), 'a'.repeat(300)], 0))).toEqual([1, 16, 1]);
+  expect(Math.max(...portions)).toBe(1 << 16);
+  expect(countTokensBatchAsync.mock.calls.flat(2).every((each) => typeof each !== 'string' || each.length === 300)).toBe(true);
+});

@@ -83,6 +83,11 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
     for (const { first, strings, lengths } of steps(texts, UNITS_PER_STEP)) {
       if (inFlight.length > 0) await nextTurn();
       if (inFlight.length >= STEPS_IN_FLIGHT) await inFlight.shift();
+      // One call would copy megabytes, which holds up the event loop for tens of milliseconds.
+      if (strings.length === 1 && strings[0].length > UNITS_PER_STEP) {
+        counts[first] = await this.countUpToAsync(strings[0], encoding, LARGEST_LIMIT);
+        continue;
+      }
       const counted = this.binding.countTokensBatchAsync(strings, lengths, encoding).then((found) => counts.set(found, first));
       // The first failure rejects the batch; later ones must not be unhandled rejections.
       counted.catch(() => undefined);

@@ -1,4 +1,6 @@
 import { InvalidArgumentError } from '../../common/errors.js';
+import { ApiKeyError } from '../../common/http-errors.js';
+import { RequestContext } from '../../http/request-context.js';
 import type { LlmAnswer } from '../../llm-client/answer/llm-answer.js';
 import type { ForwardedForm, ForwardedRequest } from '../../llm-client/api/forwarded.js';
 import type { LlmClient } from '../../llm-client/llm-client.service.js';
@@ -73,10 +75,12 @@ type AccountRoute = Pick<GatewayRoute, 'name' | 'path' | 'method' | 'body'> & { 
 /** Files and batches belong to an account: that of a model group, which the request names. */
 function account({ endpoint, ...route }: AccountRoute): GatewayRoute {
   const tail = route.path.slice(endpoint.length);
+  const isList = route.method === 'GET' && tail === '';
   return {
     ...route,
     endpoint,
     async handle({ client, options }: GatewayDesk, { request, reply, callOptions }: GatewayExchange): Promise<void> {
+      if (isList) refuseTenants(request);
       const { id = '' } = request.params as { readonly id?: string };
       const { model, rest } = queryOf(request);
       const body = route.body === 'form' ? formIn(request) : route.body === 'json' ? modelRequestOf(request) : undefined;
@@ -90,6 +94,12 @@ function account({ endpoint, ...route }: AccountRoute): GatewayRoute {
       await answer.sendTo(reply);
     },
   };
+}
+
+/** A list has the files of all tenants; an id is known to those who have made it. */
+function refuseTenants(request: GatewayRequest): void {
+  const principal = RequestContext.principalOf(request);
+  if (principal !== undefined && !principal.isAdmin) throw new ApiKeyError('not_admin');
 }
 
 /** The operator's model for a form that names none. */

@@ -89,8 +89,8 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('a gateway with 
     await expect(client.images.generate({ model: 'claude', prompt: 'x' })).rejects.toMatchObject(refused);
     const sound = new File(['x'], 'x.wav');
     await expect(client.audio.transcriptions.create({ model: 'claude', file: sound })).rejects.toMatchObject(refused);
-    await expect(client.files.list({}, { headers: { 'x-litellm-model': 'claude' } })).rejects.toMatchObject(refused);
-    await expect(client.files.list({}, { query: { model: 'claude' } })).rejects.toMatchObject(refused);
+    await expect(client.files.retrieve('file-1', { headers: { 'x-litellm-model': 'claude' } })).rejects.toMatchObject(refused);
+    await expect(client.files.retrieve('file-1', { query: { model: 'claude' } })).rejects.toMatchObject(refused);
     const anthropic = new Anthropic({ baseURL: gateway.url, apiKey: key, maxRetries: 0 });
     await expect(anthropic.messages.countTokens({ model: 'claude', messages })).rejects.toMatchObject({ status: 403 });
     await expect(client.chat.completions.create({ model: 'gpt-4o', messages, fallbacks: ['claude'] } as never)).rejects.toMatchObject({
@@ -103,8 +103,20 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('a gateway with 
 
   it('serves the files of a model group that a key may call', async () => {
     const { key } = await keys.create({ models: ['gpt-4o'] });
+    provider.use({ body: { id: 'file-1', object: 'file' } });
+    expect((await sdk(key).files.retrieve('file-1', { query: { model: 'gpt-4o' } })).id).toBe('file-1');
+    provider.use('Hello.');
+  });
+
+  it('lists files and batches, which are those of all keys, for the master key only', async () => {
+    const { key } = await keys.create({ models: ['gpt-4o'] });
+    const query = { query: { model: 'gpt-4o' } };
     provider.use({ body: { object: 'list', data: [] } });
-    expect((await sdk(key).files.list({}, { query: { model: 'gpt-4o' } })).data).toEqual([]);
+    const before = provider.requests.length;
+    await expect(sdk(key).files.list({}, query)).rejects.toMatchObject({ status: 403, code: 'master_key_required' });
+    await expect(sdk(key).batches.list({}, query)).rejects.toMatchObject({ status: 403, code: 'master_key_required' });
+    expect(provider.requests.length).toBe(before);
+    expect((await sdk(MASTER).files.list({}, query)).data).toEqual([]);
     provider.use('Hello.');
   });
 

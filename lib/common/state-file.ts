@@ -16,6 +16,8 @@ export interface StateFileSettings {
   readonly everyMs: number;
   /** Makes the content, each part in a turn of the event loop of its own. */
   readonly parts: () => Iterable<string>;
+  /** Told why a write failed: once, until a write succeeds. */
+  readonly onFailure?: (reason: string) => void;
 }
 
 /** Keeps a state in a file, which is replaced as a whole. */
@@ -42,7 +44,9 @@ export class StateFile {
       .then(
         () => (this.failure = undefined),
         (error: unknown) => {
-          this.failure = errorMessage(error);
+          const reason = errorMessage(error);
+          if (this.failure === undefined) this.settings.onFailure?.(reason);
+          this.failure = reason;
           state.isDirty = true;
         },
       )

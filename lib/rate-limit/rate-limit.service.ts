@@ -145,7 +145,7 @@ export class RateLimiterService implements Capability {
   ) {
     const { sharedAs, maxKeys, budgets } = options;
     const { alertAt, snapshotFile } = budgets;
-    this.memory = new MemoryRateLimitStore(choice, { now, name: sharedAs, maxKeys, alertAt, snapshotFile }, recorder);
+    this.memory = new MemoryRateLimitStore(choice, { now, name: sharedAs, maxKeys, alertAt, snapshotFile, log }, recorder);
     const { store = this.memory } = options;
     this.store = typeof store === 'function' ? store(this.memory, log) : store;
     this.budgetCounts = new BudgetCounts(budgets);

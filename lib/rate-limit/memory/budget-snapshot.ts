@@ -1,5 +1,6 @@
 import { addNanoUsd } from '../../common/nano-usd.js';
 import { errorMessage, InvalidConfigurationError } from '../../common/errors.js';
+import type { LogSink } from '../../common/log-sink.js';
 import { OWNER_ONLY } from '../../common/replace-file.js';
 import { readStateFile, StateFile } from '../../common/state-file.js';
 import type { AccountRecord, BudgetPart } from '../budget/account.js';
@@ -16,10 +17,12 @@ const PATH = 'rateLimit.budgets.snapshotFile';
  * raise]`, in nano-USD; `null`: without an end.
  * @throws InvalidConfigurationError for a file that cannot be read, or is another one.
  */
-export function openBudgetSnapshot(ledger: BudgetLedger, file: string): StateFile {
+export function openBudgetSnapshot(ledger: BudgetLedger, file: string, log?: Pick<LogSink, 'warn'>): StateFile {
   restore(ledger, file);
   // Keys may name users.
-  return new StateFile(ledger, { file, mode: OWNER_ONLY, everyMs: EVERY_MS, parts: () => slices(ledger) });
+  const onFailure = (reason: string): void =>
+    log?.warn(`Rate limiter: cannot write ${PATH} (${reason}); a restart forgets what was spent since the last write`);
+  return new StateFile(ledger, { file, mode: OWNER_ONLY, everyMs: EVERY_MS, parts: () => slices(ledger), onFailure });
 }
 
 function* slices(ledger: BudgetLedger): Generator<string> {

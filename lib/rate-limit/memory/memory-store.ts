@@ -5,6 +5,7 @@ import type { EngineChoice } from '../../engine/engine-choice.js';
 import { EngineSeries } from '../../engine/engine-series.js';
 import type { Ask, RateLimitEngine } from '../engine/engine.js';
 import { InvalidArgumentError } from '../../common/errors.js';
+import type { LogSink } from '../../common/log-sink.js';
 import { countsRates, hasBudgets, type RateLimit } from '../limits.js';
 import type {
   BudgetChange,
@@ -43,6 +44,8 @@ export interface MemoryStoreContext {
   readonly alertAt: readonly number[];
   /** Where budgets are kept over a restart. */
   readonly snapshotFile?: string;
+  /** Where a failed write of that file is logged. */
+  readonly log?: Pick<LogSink, 'warn'>;
 }
 
 /**
@@ -76,7 +79,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
       peek: (scopes, ask) => this.peekAt(scopes, ask),
     };
     this.budgets = new BudgetDecisions(this.ledger, rates);
-    this.snapshot = context.snapshotFile === undefined ? undefined : openBudgetSnapshot(this.ledger, context.snapshotFile);
+    this.snapshot = context.snapshotFile === undefined ? undefined : openBudgetSnapshot(this.ledger, context.snapshotFile, context.log);
   }
 
   /** The engine that decides; in a rollout or a shadow run, that of a request without a key. */

@@ -72,7 +72,7 @@ function loading(loads: readonly FamilyLoadRow[]): string {
     engine,
     ...[file, packed].flatMap(({ ms, rssMb, longestGapMs }) => [short(ms), short(rssMb), short(longestGapMs)]),
   ]);
-  return `Loading a tokenizer in an app that runs; the gap is the longest time in which its event loop did nothing else:\n\n${markdownTable(columns, cells)}`;
+  return `Loading a tokenizer in an app that runs; the gap is the longest turn of its event loop, in processor time:\n\n${markdownTable(columns, cells)}`;
 }
 
 function wrongCounts(rows: readonly FamilyRow[]): string {

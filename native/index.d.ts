@@ -15,7 +15,7 @@ export declare class LongCount {
   constructor(encoding: number, limit: number)
   /**
    * Takes the next portion, and returns the tokens that are certain: all of them behind the
-   * `last` one. Above the limit the text need not go on.
+   * `last` one. Above the limit, or behind the last, it stays at its count.
    */
   push(portion: string, last: boolean): number
   /** The same beside the calling thread. One portion at a time. */

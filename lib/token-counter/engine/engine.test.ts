@@ -301,3 +301,17 @@ function allIds(name: EncodingName): number[] {
     return tokens.map((_, index) => Number(first) + index);
   });
 }
+
+describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s, texts of many portions', (_, engine) => {
+  // The garbage collector, which does not see this memory, may come to its owner much later.
+  it('keep no memory behind their end, or behind their limit', () => {
+    const encoding = engine.load('cl100k_base');
+    const text = 'a'.repeat(70_000);
+    const count = (times: number): number => {
+      for (let turn = 0; turn < times; turn++) engine.countUpTo(text, encoding, turn % 2 === 0 ? 600 : 100_000);
+      return process.memoryUsage().rss;
+    };
+    const before = count(200);
+    expect(count(1_000) - before).toBeLessThan(60_000_000);
+  });
+});

@@ -100,6 +100,12 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s tok
         const found = { text, hash: hashOfIds(engine.encode(text, all)), count: await engine.countUpToAsync(text, all, 0xffffffff) };
         const isRight = found.hash === wantedHashes[index] && found.count === wanted[index];
         if (!isRight) expect(found).toEqual({ text, hash: wantedHashes[index], count: wanted[index] });
+        // One below is exceeded; from its count on, the text is within the limit.
+        for (const more of [-1, 0, 1, 15, wanted[index]]) {
+          const limit = wanted[index] + more;
+          const counted = engine.countUpTo(text, all, limit);
+          if (more < 0 ? counted <= limit : counted !== wanted[index]) expect({ text, limit, counted }).toEqual(wanted[index]);
+        }
       }
     });
 

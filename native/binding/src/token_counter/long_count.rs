@@ -15,10 +15,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 type Resolve = Box<dyn FnOnce(Env) -> napi::Result<u32> + Send>;
 
+/// What is known of a text. Its memory is freed at its end: the garbage collector, which does not
+/// see it, may come to the object much later.
+enum Counted {
+    SoFar(LongText),
+    /// All of it, or more than its limit.
+    End(u32),
+}
+
+impl Default for Counted {
+    fn default() -> Self {
+        Self::SoFar(LongText::default())
+    }
+}
+
 /// A text while it is counted.
 #[napi]
 pub struct LongCount {
-    text: Arc<Mutex<LongText>>,
+    text: Arc<Mutex<Counted>>,
     vocabulary: usize,
     limit: u32,
 }
@@ -32,7 +46,7 @@ impl LongCount {
     }
 
     /// Takes the next portion, and returns the tokens that are certain: all of them behind the
-    /// `last` one. Above the limit the text need not go on.
+    /// `last` one. Above the limit, or behind the last, it stays at its count.
     #[napi(catch_unwind, ts_args_type = "portion: string, last: boolean")]
     pub fn push(&self, portion: JsText, last: bool) -> Result<u32> {
         let mut units = Vec::new();
@@ -65,7 +79,14 @@ impl LongCount {
     }
 }
 
-fn push(text: &Mutex<LongText>, vocabulary: usize, portion: &LongPortion, stop: Option<&Stop>) -> u32 {
-    let mut text = text.lock().unwrap_or_else(PoisonError::into_inner);
-    push_long(&mut text, vocabulary, portion, stop)
+fn push(counted: &Mutex<Counted>, vocabulary: usize, portion: &LongPortion, stop: Option<&Stop>) -> u32 {
+    let mut counted = counted.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = match &mut *counted {
+        Counted::End(count) => return *count,
+        Counted::SoFar(text) => push_long(text, vocabulary, portion, stop),
+    };
+    if portion.last || count > portion.limit {
+        *counted = Counted::End(count);
+    }
+    count
 }

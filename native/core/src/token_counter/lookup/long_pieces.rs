@@ -4,7 +4,6 @@ use crate::token_counter::bpe::key::MAX_KEY;
 use crate::token_counter::bpe::long_merge::{MAX_BLOCK, MAX_BLOCKS, MAX_LARGE};
 use crate::token_counter::bpe::merge::{MAX_DEFINED, merged_count, merged_counts};
 use crate::token_counter::bpe::piece::Piece;
-use crate::token_counter::bpe::vocabulary::MAX_LONG;
 use crate::token_counter::cache::{Cache, MAX_MEDIUM};
 use crate::token_counter::lookup::counter::{Counter, LONG_UNKNOWN, WIDE_UNKNOWN};
 use crate::token_counter::lookup::unknown_pieces::MERGING;
@@ -165,7 +164,7 @@ impl Counter<'_> {
                     count
                 });
             }
-            let least = len.div_ceil(MAX_LONG) as u32;
+            let least = len.div_ceil(self.vocabulary.longest_token()) as u32;
             if self.total.saturating_add(least) > self.limit { least } else { self.parts_count(at, len) }
         }
     }

@@ -23,12 +23,14 @@ describe('mayDiffer', () => {
   it('says of every code point what the pattern of a JavaScript tokenizer makes of it', () => {
     const patterns = [/\p{L}|\p{M}|\p{N}|\s/u, /\p{Lu}|\p{Lt}/u, /\p{Ll}/u, /\p{Lm}|\p{Lo}/u, /\p{M}/u, /\p{N}/u, /\s/u];
     const classes = characterClasses();
+    /** Line ends are white space of their own, the slash is no class of the pattern. */
+    const classOf = (point: number): number => [0, 1, 2, 3, 4, 5, 6, 6, 0][classes[point]];
     const wrong: number[] = [];
     const step = isLong ? 1 : 5;
     for (let point = 0; point < 0x110000; point += point < 0x3000 ? 1 : step) {
       const character = String.fromCodePoint(point);
       const found = patterns.findIndex((pattern, number) => number > 0 && pattern.test(character));
-      const differs = Math.max(found, 0) !== classes[point] || point === 0x17f || (point >= 0xd800 && point < 0xe000);
+      const differs = Math.max(found, 0) !== classOf(point) || point === 0x17f || (point >= 0xd800 && point < 0xe000);
       if (mayDiffer(character) !== differs) wrong.push(point);
     }
     expect(wrong).toEqual([]);

@@ -7,7 +7,17 @@ const FIRST_SURROGATE = 0xd800;
 const LAST_SURROGATE = 0xdfff;
 
 /** By the class numbers in the engine's table. */
-const OF_CLASS = [/^[\p{L}\p{M}\p{N}\s]/u, /^[\p{Lu}\p{Lt}]/u, /^\p{Ll}/u, /^[\p{Lm}\p{Lo}]/u, /^\p{M}/u, /^\p{N}/u, /^\s/u];
+const OF_CLASS = [
+  /^[\p{L}\p{M}\p{N}\s]/u,
+  /^[\p{Lu}\p{Lt}]/u,
+  /^\p{Ll}/u,
+  /^[\p{Lm}\p{Lo}]/u,
+  /^\p{M}/u,
+  /^\p{N}/u,
+  /^\s/u,
+  /^[\n\r]/u,
+  /^\//u,
+];
 
 /** Contractions of the engine accept the long s as an s; those of JavaScript tokenizers do not. */
 const LONG_S = 0x17f;

@@ -23,7 +23,7 @@ export interface SendingConnection {
 
 /** Receives an answer step by step: undici's handler without wrappers. */
 export interface ProviderHandler {
-  /** Which connection takes the request, where that is one of the pool. */
+  /** @internal Which connection takes the request, where that is one of the pool. */
   onLease?(connection: SendingConnection): void;
   /** Before anything is sent. `abort` ends the request from this side. */
   onConnect(abort: (error?: Error) => void): void;

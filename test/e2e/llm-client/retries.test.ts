@@ -51,7 +51,7 @@ describe('a failed attempt', () => {
 
   it('is followed by another deployment with max_retries: 0, which is for SDKs', async () => {
     const providers = await Promise.all([provider('cheap', status(500)), provider('dear')]);
-    const modelList = providers.map((each, cost) => deploymentOf('m', each, { input_cost_per_token: cost, max_retries: 0 }));
+    const modelList = providers.map((each, at) => deploymentOf('m', each, { input_cost_per_token: at / 1e6, max_retries: 0 }));
     const { client, router } = clientOf({ modelList, strategy: 'cost_based' });
     expect((await client.chat(chat)).call).toMatchObject({ deploymentId: 'dear', retries: 1 });
     expect(router.warnings).toEqual([]);

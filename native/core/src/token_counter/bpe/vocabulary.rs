@@ -186,9 +186,9 @@ impl Vocabulary {
         self.early.get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 != 0)
     }
 
-    /// Bytes of the longest token.
+    /// Bytes that no token exceeds.
     pub fn longest_token(&self) -> usize {
-        self.longer.iter().map(|(_, length)| *length as usize).max().unwrap_or(MAX_LONG)
+        self.longer.iter().fold(MAX_LONG, |most, (_, length)| most.max(*length as usize))
     }
 
     #[inline(always)]

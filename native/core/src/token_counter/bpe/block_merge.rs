@@ -5,7 +5,7 @@ use crate::token_counter::bpe::merge_table::Join;
 use crate::token_counter::bpe::vocabulary::{NONE, Vocabulary};
 use crate::token_counter::cpu_features::by_machine;
 
-const LANES: usize = 64;
+pub const LANES: usize = 64;
 const POSITION_BITS: u32 = 12;
 const NO_MERGE: u32 = 1 << 31;
 
@@ -214,7 +214,7 @@ fn packed(id: u32, position: usize) -> u32 {
 }
 
 #[inline(always)]
-fn lowest_of(group: &[u32; LANES]) -> u32 {
+pub fn lowest_of(group: &[u32; LANES]) -> u32 {
     let mut lanes = [NONE; 16];
     for sixteen in group.chunks_exact(16) {
         for (lane, merge) in lanes.iter_mut().zip(sixteen) {

@@ -1,11 +1,10 @@
 //! Byte-pair merging rank by rank: all pairs of the lowest rank in one round, as text that repeats
 //! itself has many pairs of few ranks.
 
-use crate::token_counter::bpe::block_merge::{Merged, next_bound, previous_bound};
+use crate::token_counter::bpe::block_merge::{LANES, Merged, lowest_of, next_bound, previous_bound};
 use crate::token_counter::bpe::vocabulary::{NONE, Vocabulary};
 use crate::token_counter::cpu_features::by_machine;
 
-const LANES: usize = 64;
 const GROUPS: usize = 64;
 /// Bytes that are merged at the most: their ranks and tokens fit the first-level cache.
 pub const MAX_RANKED: usize = GROUPS * LANES - 1;
@@ -127,17 +126,6 @@ fn equal(lanes: &[u32; LANES], value: u32) -> u64 {
         bits |= (u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (at * 8);
     }
     bits
-}
-
-#[inline(always)]
-fn lowest_of(lanes: &[u32; LANES]) -> u32 {
-    let mut lowest = [NONE; 16];
-    for sixteen in lanes.chunks_exact(16) {
-        for (lowest, lane) in lowest.iter_mut().zip(sixteen) {
-            *lowest = (*lowest).min(*lane);
-        }
-    }
-    lowest.iter().fold(NONE, |lowest, lane| lowest.min(*lane))
 }
 
 by_machine! {

@@ -19,7 +19,7 @@ const MASTER_KEY_SETTING = 'general_settings.master_key';
 /** LiteLLM's name for it. */
 const PROXY_BUDGET = 'litellm-proxy-budget';
 
-const NO_KEYS = 'Gateway: requests need no key; it has no guards, no masterKey, and no FastLiteLLMKeysModule beside it';
+const NO_KEYS = 'Gateway: requests need no key (no guards, masterKey or FastLiteLLMKeysModule); set gateway.masterKey to ask for one';
 
 /** What the app's modules give the gateway. */
 interface GatewayParts {

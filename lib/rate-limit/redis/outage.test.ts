@@ -46,7 +46,7 @@ describe('an outage of the Redis store', () => {
     clock.mockRestore();
   });
 
-  it('is logged once a minute, with its reason and what answers', () => {
+  it('is logged once a minute, with the reason and onStoreError', () => {
     const clock = jest.spyOn(performance, 'now').mockReturnValue(10_000);
     const warn = jest.fn<void, [string]>();
     const outage = new RedisOutage('deny', {} as RateLimitStore, { warn });
@@ -55,10 +55,8 @@ describe('an outage of the Redis store', () => {
     outage.count(away);
     outage.count(away);
     expect(warn.mock.calls).toEqual([
-      ['Redis did not decide rate limits: OOM command not allowed; onStoreError: deny answers in its place'],
-      [
-        'Redis did not decide rate limits 100 times since the last such line: the connection to Redis is lost; onStoreError: deny answers in its place',
-      ],
+      ['Rate limiter: Redis failed (OOM command not allowed), failed operations: 1; onStoreError is deny'],
+      ['Rate limiter: Redis failed (the connection to Redis is lost), failed operations: 100; onStoreError is deny'],
     ]);
     clock.mockRestore();
   });

@@ -103,10 +103,9 @@ export class RedisOutage {
   }
 
   private warn({ reason }: StoreFailure, atMs: number): void {
-    const since = this.loggedMs === -Infinity ? '' : ` ${this.unlogged} times since the last such line`;
+    this.log?.warn(`Rate limiter: Redis failed (${reason}), failed operations: ${this.unlogged}; onStoreError is ${this.mode}`);
     this.loggedMs = atMs;
     this.unlogged = 0;
-    this.log?.warn(`Redis did not decide rate limits${since}: ${reason}; onStoreError: ${this.mode} answers in its place`);
   }
 
   private note(failed: Failed): void {

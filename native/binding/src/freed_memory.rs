@@ -1,4 +1,4 @@
-//! Memory that is given back before the garbage collector would.
+//! Frees memory of buffers at once, because the garbage collector frees it late.
 
 use napi::bindgen_prelude::ArrayBuffer;
 use napi_derive::napi;

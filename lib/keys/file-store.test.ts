@@ -1,4 +1,17 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../../test/support/until.js';
@@ -112,6 +125,32 @@ describe('the file of API keys', () => {
     writeFileSync(file, content(record('key000000003')));
     await until(() => store.fault?.() === undefined, 2_000);
     expect(await store.findByPublicId('key000000001')).toBeUndefined();
+  });
+
+  it.each<[string, () => void, string]>([
+    ['a folder', () => mkdirSync(file), 'no regular file'],
+    ['a link to itself', () => symlinkSync('keys.json', file), 'ELOOP'],
+    ['more than memory holds', () => (writeFileSync(file, ''), truncateSync(file, 3 * 2 ** 30)), 'more than 268435456 bytes'],
+    // What blocks the reader of a pipe, and fills its memory from a device.
+    ...(process.platform === 'win32'
+      ? []
+      : ([
+          ['a pipe', () => void execFileSync('mkfifo', [file]), 'no regular file'],
+          ['an endless device', () => symlinkSync('/dev/zero', file), 'no regular file'],
+        ] as [string, () => void, string][])),
+  ])('keeps the last good content while the file is %s', async (_, replace, reason) => {
+    const store = open();
+    await store.put(record('key000000001'));
+    rmSync(file);
+    replace();
+    await until(() => store.fault?.() !== undefined, 2_000);
+    expect(store.fault?.()).toContain(reason);
+    expect(await store.findByPublicId('key000000001')).toBeDefined();
+    await expect(store.put(record('key000000002'))).rejects.toThrow(reason);
+    rmSync(file, { recursive: true });
+    writeFileSync(file, content(record('key000000003')));
+    await until(() => store.fault?.() === undefined, 2_000);
+    expect(await store.findByPublicId('key000000003')).toBeDefined();
   });
 
   it('loses no key when several stores find the lock of a process that died', async () => {

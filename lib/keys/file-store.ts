@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
-import { link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { unwatchFile, watchFile } from 'node:fs';
+import { link, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, FastLiteLLMError, InvalidConfigurationError } from '../common/errors.js';
 import { checkArray, checkKnownKeys, checkObject, checkString } from '../common/options.js';
+import { readRegularFile, readRegularFileSync } from '../common/regular-file.js';
 import { OWNER_ONLY, replaceFile } from '../common/replace-file.js';
 import { checkApiKeyRecord, type ApiKeyRecord } from './api-key-record.js';
 import { aliasTaken, type ApiKeyStore } from './api-key-store.js';
@@ -102,8 +103,8 @@ class FileApiKeyStore implements ApiKeyStore {
   }
 
   private readonly onFileChange = (): void => {
-    readFile(this.file, 'utf8').then(
-      (text) => this.reload(text),
+    readRegularFile(this.file).then(
+      (bytes) => this.reload(bytes.toString()),
       (error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? this.reload(undefined) : (this.failure = errorMessage(error))),
     );
   };
@@ -123,6 +124,15 @@ class FileApiKeyStore implements ApiKeyStore {
     return this.content.records;
   }
 
+  /** @throws Error where the file is wrong: the store is away for those who change keys. */
+  private current(): Records {
+    try {
+      return this.read(readOptional(this.file));
+    } catch (error) {
+      throw new Error(errorMessage(error), { cause: error });
+    }
+  }
+
   private replace(records: Records): void {
     const before = this.records ?? new Map<string, ApiKeyRecord>();
     this.records = records;
@@ -137,7 +147,7 @@ class FileApiKeyStore implements ApiKeyStore {
   private change(make: (records: Records) => Records | undefined): Promise<boolean> {
     const written = this.writing.then(() =>
       withLock(`${this.file}.lock`, async (isHeld) => {
-        const changed = make(this.read(readOptional(this.file)));
+        const changed = make(this.current());
         if (changed === undefined) return false;
         const text = textOf(changed);
         await write(this.file, text, isHeld);
@@ -154,7 +164,7 @@ class FileApiKeyStore implements ApiKeyStore {
 
 function readOptional(file: string): string | undefined {
   try {
-    return readFileSync(file, 'utf8');
+    return readRegularFileSync(file).toString();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new InvalidConfigurationError(file, `cannot be read: ${errorMessage(error)}`);
@@ -266,5 +276,8 @@ async function removeStale(lock: string, owner: string): Promise<void> {
 }
 
 async function ownerOf(lock: string): Promise<string | undefined> {
-  return readFile(lock, 'utf8').catch(() => undefined);
+  return readRegularFile(lock).then(
+    (owner) => owner.toString(),
+    () => undefined,
+  );
 }

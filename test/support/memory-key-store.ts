@@ -7,6 +7,8 @@ export class MemoryKeyStore implements ApiKeyStore {
   lookups = 0;
   /** Why it does not answer. */
   failure: string | undefined;
+  /** What is wrong although it answers. */
+  wrong: string | undefined;
   /** Look-ups wait for it. */
   gate: Promise<void> = Promise.resolve();
   private readonly listeners = new Set<(publicId: string | null) => void>();
@@ -34,6 +36,10 @@ export class MemoryKeyStore implements ApiKeyStore {
   async list(): Promise<readonly ApiKeyRecord[]> {
     if (this.failure !== undefined) throw new Error(this.failure);
     return [...this.records.values()];
+  }
+
+  fault(): string | undefined {
+    return this.wrong;
   }
 
   onChange(listener: (publicId: string | null) => void): () => void {

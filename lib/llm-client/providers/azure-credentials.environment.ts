@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { isInstalled, loadOptionalPackage } from '../../common/optional-package.js';
+import { readRegularFile } from '../../common/regular-file.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import type { RequestAuthorization } from './authorization.js';
 import { BearerTokens, sharedTokens, type AccessToken } from './bearer-tokens.js';
@@ -231,7 +231,7 @@ async function federatedToken(source: string, env: Environment): Promise<string>
   const name = rest.join('/');
   if (kind === 'env') return env[name] ?? '';
   const path = kind === 'env_path' ? (env[name] ?? '') : name;
-  return (await readFile(path, 'utf8')).trim();
+  return (await readRegularFile(path)).toString().trim();
 }
 
 /** Trims: values read from files often end with a newline. */

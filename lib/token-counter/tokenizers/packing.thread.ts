@@ -11,7 +11,9 @@ function keep(packed: Buffer, file: string): string | undefined {
   const part = `${file}.${process.pid}.part`;
   try {
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(part, packed);
+    removePart(part);
+    // Never through a link that another user of the folder has put in its place.
+    writeFileSync(part, packed, { flag: 'wx' });
     renameSync(part, file);
     return undefined;
   } catch (error) {

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile, realpath, stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { MissingFileError } from '../../common/errors.js';
 import { inTurns } from '../../common/next-turn.js';
+import { readRegularFile } from '../../common/regular-file.js';
 import { PACKED_VERSION, PackedTokenizer } from './packed-layout.js';
 import { ADDED_TOKENS_FILE } from './read-tokenizer.js';
 import type { SplitName } from './tokenizer-model.js';
@@ -49,7 +50,7 @@ export async function openTokenizer(source: ResolvedTokenizer, { cacheFolder, is
   const key = await keyOf(source);
   const target = cacheFolder === null ? null : join(cacheFolder, `${key}.tokenizer`);
   if (target !== null) {
-    const kept = await readFile(target).catch(() => undefined);
+    const kept = await readRegularFile(target).catch(() => undefined);
     const opened = kept && (await inTurns(PackedTokenizer.opening(source.name, key, kept)));
     if (opened !== undefined) return opened;
   }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type * as Library from 'google-auth-library';
 import { isInstalled, loadOptionalPackage } from '../../../common/optional-package.js';
 import { ProviderError } from '../../../common/provider-error.js';
+import { readRegularFileSync } from '../../../common/regular-file.js';
 import type { Environment } from '../../../feature-flags/feature-flags.environment.js';
 import { kindOfCode } from '../../call/failure.js';
 import type { RequestAuthorization } from '../authorization.js';
@@ -51,7 +51,7 @@ function jsonOf(value: unknown, key: string, deploymentId: string): Fields {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
   const given = typeof value === 'string' ? value.trim() : '';
   try {
-    const json: unknown = JSON.parse(given.startsWith('{') ? given : readFileSync(given, 'utf8'));
+    const json: unknown = JSON.parse(given.startsWith('{') ? given : readRegularFileSync(given).toString());
     if (typeof json === 'object' && json !== null && typeof (json as Fields).type === 'string') return json as Fields;
   } catch {
     // Its message may show a part of the key.

@@ -1,0 +1,38 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
+import { open } from 'node:fs/promises';
+
+/** A hundred times the largest file that the package writes. */
+const MOST_BYTES = 256 * 1024 * 1024;
+/** Opening a pipe would block until somebody writes to it; Windows has no such pipes. */
+const WITHOUT_WAITING = constants.O_RDONLY | ((constants.O_NONBLOCK as number | undefined) ?? 0);
+
+/**
+ * Reads a whole file that may be replaced by anything while the app runs: a pipe would block the
+ * process, a device such as `/dev/zero` fill its memory.
+ * @throws Error for what is no regular file, for one of more than 256 MB, or what the disk answers
+ */
+export async function readRegularFile(file: string): Promise<Buffer> {
+  const handle = await open(file, WITHOUT_WAITING);
+  try {
+    checkRegular(await handle.stat());
+    return await handle.readFile();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** As `readRegularFile`, at once. */
+export function readRegularFileSync(file: string): Buffer {
+  const descriptor = openSync(file, WITHOUT_WAITING);
+  try {
+    checkRegular(fstatSync(descriptor));
+    return readFileSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function checkRegular(stats: Stats): void {
+  if (!stats.isFile()) throw new Error('it is no regular file');
+  if (stats.size > MOST_BYTES) throw new Error(`it has more than ${MOST_BYTES} bytes`);
+}

@@ -4,7 +4,7 @@ import { isExplained, start } from './start.js';
 
 async function main(): Promise<void> {
   const { app, url } = await start(process.env);
-  // Nest's default list has SIGSEGV and SIGBUS as well: a process that crashes in native code would hang.
+  // Nest's default list has SIGSEGV and SIGBUS as well: a crash in native code would hang.
   app.enableShutdownHooks(['SIGINT', 'SIGTERM'], { useProcessExit: true });
   const { providers } = app.get(Upstreams, { strict: false });
   const local = providers.map(({ name, apiBase, pid }) => `\n  ${name}: process ${pid}, ${apiBase}`).join('');

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 
 /** A hundred times the largest file that the package writes. */
 const MOST_BYTES = 256 * 1024 * 1024;
-/** Opening a pipe would block until somebody writes to it; Windows has no such pipes. */
+/** Opening a pipe would block until another process writes to it; Windows has no such pipes. */
 const WITHOUT_WAITING = constants.O_RDONLY | ((constants.O_NONBLOCK as number | undefined) ?? 0);
 
 /**

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../../test/support/until.js';
@@ -11,11 +11,13 @@ describe('StateFile', () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'state-file-'));
     file = join(folder, 'state.json');
+    failures = [];
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
   const open = (state: { isDirty: boolean }, parts: () => Iterable<string>, everyMs = 60_000): StateFile =>
-    new StateFile(state, { file, mode: OWNER_ONLY, everyMs, parts });
+    new StateFile(state, { file, mode: OWNER_ONLY, everyMs, parts, onFailure: (reason) => void failures.push(reason) });
+  let failures: string[];
 
   it('writes what has changed, for the owner alone, and leaves no draft', async () => {
     const state = { isDirty: false };
@@ -70,6 +72,25 @@ describe('StateFile', () => {
     await mended.save();
     expect([mended.failure, readFileSync(file, 'utf8')]).toEqual([undefined, 'mended']);
     await mended.close();
+  });
+
+  it('says at the start that its folder is missing, once, and writes when it is there', async () => {
+    file = join(folder, 'later', 'state.json');
+    const state = { isDirty: true };
+    const kept = open(state, () => ['kept']);
+    await kept.save();
+    expect(failures).toEqual([expect.stringContaining('ENOENT')]);
+    mkdirSync(join(folder, 'later'));
+    await kept.close();
+    expect([kept.failure, readFileSync(file, 'utf8')]).toEqual([undefined, 'kept']);
+  });
+
+  it('says nothing of a link whose own folder is there', async () => {
+    mkdirSync(join(folder, 'behind'));
+    writeFileSync(join(folder, 'behind', 'state.json'), 'former');
+    symlinkSync(join(folder, 'behind', 'state.json'), file);
+    await open({ isDirty: true }, () => ['kept']).close();
+    expect([failures, readFileSync(join(folder, 'behind', 'state.json'), 'utf8')]).toEqual([[], 'kept']);
   });
 
   it('tells a file that is missing from one that cannot be read', () => {

@@ -1,3 +1,5 @@
+import { accessSync, constants, realpathSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { errorMessage, InvalidConfigurationError } from './errors.js';
 import { readRegularFileSync } from './regular-file.js';
 import { replaceFile } from './replace-file.js';
@@ -16,13 +18,13 @@ export interface StateFileSettings {
   readonly everyMs: number;
   /** Makes the content, each part in a turn of the event loop of its own. */
   readonly parts: () => Iterable<string>;
-  /** Told why a write failed: once, until a write succeeds. */
-  readonly onFailure?: (reason: string) => void;
+  /** Told why the file cannot be written, at the start or later: once, until a write succeeds. */
+  readonly onFailure: (reason: string) => void;
 }
 
 /** Keeps a state in a file, which is replaced as a whole. */
 export class StateFile {
-  /** Why the last write failed. */
+  /** Why the file cannot be written. */
   failure: string | undefined = undefined;
   private readonly timer: NodeJS.Timeout;
   private writing: Promise<void> | undefined = undefined;
@@ -33,6 +35,11 @@ export class StateFile {
   ) {
     this.timer = setInterval(() => void this.save(), settings.everyMs);
     this.timer.unref();
+    try {
+      accessSync(folderOf(settings.file), constants.W_OK);
+    } catch (error) {
+      this.failed(error);
+    }
   }
 
   /** Writes what has changed. Never rejects: the next write tries again. */
@@ -44,9 +51,7 @@ export class StateFile {
       .then(
         () => (this.failure = undefined),
         (error: unknown) => {
-          const reason = errorMessage(error);
-          if (this.failure === undefined) this.settings.onFailure?.(reason);
-          this.failure = reason;
+          this.failed(error);
           state.isDirty = true;
         },
       )
@@ -59,6 +64,21 @@ export class StateFile {
     clearInterval(this.timer);
     await this.writing;
     await this.save();
+  }
+
+  private failed(error: unknown): void {
+    const reason = errorMessage(error);
+    if (this.failure === undefined) this.settings.onFailure(reason);
+    this.failure = reason;
+  }
+}
+
+/** Where the file is replaced: a link stays one. */
+function folderOf(file: string): string {
+  try {
+    return dirname(realpathSync(file));
+  } catch {
+    return dirname(file);
   }
 }
 

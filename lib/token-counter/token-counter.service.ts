@@ -116,7 +116,8 @@ export class TokenCounterService implements Capability {
     if (options.estimates !== false) {
       this.corrections = new PromptCorrections(new TokenEstimates());
       const { file } = options.estimates;
-      if (file !== undefined) this.estimatesFile = openEstimatesFile(this.corrections.estimates, file, 'tokenCounter.estimates.file');
+      const option = 'tokenCounter.estimates.file';
+      if (file !== undefined) this.estimatesFile = openEstimatesFile(this.corrections.estimates, file, { option, log: logger });
     }
     const { corrections } = this;
     const counted = (tokens: number): number => this.counted(tokens);

@@ -156,17 +156,20 @@ describe.each(engineNames())('budgets on the %s engine', (engine) => {
     }
   });
 
-  it('logs that its file cannot be written, once', async () => {
+  it('logs at the start that its file cannot be written, once', async () => {
     const snapshotFile = join(tmpdir(), 'no-such-folder', 'budgets.jsonl');
     const warn = jest.spyOn(logger, 'warn');
     try {
       const limiter = limiterOf({ usdPerDay: 1, budgets: { snapshotFile } });
+      expect(warn).toHaveBeenCalledTimes(1);
       limiter.settle(limiter.reserve('a', { usd: 1 }), { usd: 0.75 });
       await limiter.close();
       await limiter.close();
       const lines = (warn.mock.calls as unknown[][]).map(([line]) => String(line));
       expect(lines.filter((line) => line.includes('snapshotFile'))).toEqual([
-        expect.stringMatching(/^Rate limiter: cannot write rateLimit\.budgets\.snapshotFile \(ENOENT.*\); a restart forgets/),
+        expect.stringMatching(
+          /^Rate limiter: cannot write rateLimit\.budgets\.snapshotFile \(ENOENT.*\); create its folder, or make it writable: a restart forgets/,
+        ),
       ]);
     } finally {
       warn.mockRestore();

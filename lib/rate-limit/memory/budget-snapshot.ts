@@ -21,7 +21,9 @@ export function openBudgetSnapshot(ledger: BudgetLedger, file: string, log?: Pic
   restore(ledger, file);
   // Keys may name users.
   const onFailure = (reason: string): void =>
-    log?.warn(`Rate limiter: cannot write ${PATH} (${reason}); a restart forgets what was spent since the last write`);
+    log?.warn(
+      `Rate limiter: cannot write ${PATH} (${reason}); create its folder, or make it writable: a restart forgets what was spent since the last write`,
+    );
   return new StateFile(ledger, { file, mode: OWNER_ONLY, everyMs: EVERY_MS, parts: () => slices(ledger), onFailure });
 }
 

@@ -1,4 +1,5 @@
 import { errorMessage, InvalidConfigurationError } from '../../common/errors.js';
+import type { LogSink } from '../../common/log-sink.js';
 import { readStateFile, StateFile } from '../../common/state-file.js';
 import type { TokenEstimates } from './token-estimates.js';
 
@@ -8,15 +9,26 @@ const VERSION = 1;
 /** There is no content in it. */
 const READ_BY_ALL = 0o666;
 
+/** What a file of estimates takes from its surroundings. */
+interface EstimatesFileContext {
+  /** Named in errors and in the log. */
+  readonly option: string;
+  readonly log: Pick<LogSink, 'warn'>;
+}
+
 /**
  * Keeps estimates in a file of JSON.
  * @throws InvalidConfigurationError for a file that cannot be read, or is another one
  */
-export function openEstimatesFile(estimates: TokenEstimates, file: string, option: string): StateFile {
+export function openEstimatesFile(estimates: TokenEstimates, file: string, { option, log }: EstimatesFileContext): StateFile {
   const text = readStateFile(file, option);
   if (text !== undefined) estimates.restore(read(text, option));
   const parts = (): string[] => [JSON.stringify({ [VERSION_FIELD]: VERSION, models: estimates.keep() })];
-  return new StateFile(estimates, { file, mode: READ_BY_ALL, everyMs: EVERY_MS, parts });
+  const onFailure = (reason: string): void =>
+    log.warn(
+      `Token counter: cannot write ${option} (${reason}); create its folder, or make it writable: a restart forgets what was learned`,
+    );
+  return new StateFile(estimates, { file, mode: READ_BY_ALL, everyMs: EVERY_MS, parts, onFailure });
 }
 
 function read(text: string, option: string): Readonly<Record<string, unknown>> {

@@ -324,6 +324,18 @@ describe('tokenCounter.estimates.file', () => {
     await second.close();
   });
 
+  it('is named in the log at the start where its folder is missing', async () => {
+    const warn = jest.spyOn(silent, 'warn');
+    const llm = open({ file: join(folder, 'missing', 'kept.json') });
+    const lines = (warn.mock.calls as unknown[][]).map(([line]) => String(line));
+    warn.mockRestore();
+    expect(lines).toEqual([
+      expect.stringMatching(/^Token counter: cannot write tokenCounter\.estimates\.file \(ENOENT.*\); create its folder/),
+    ]);
+    expect(llm.tokenCounter.health()).toMatchObject({ status: 'degraded' });
+    await llm.close();
+  });
+
   it.each([
     ['[', 'is no file of estimates'],
     ['{"other":1}', 'it has another format'],

@@ -17,8 +17,13 @@ export interface WatchedServer {
 }
 
 const CHECK_EVERY_MS = 20;
+/** Longest wait for the calls of aborted requests to end. */
+const SETTLE_MS = 500;
 
-/** Shuts an app down: reports not ready, stops listening, waits for requests in flight. */
+/**
+ * Shuts an app down: reports not ready, stops listening, waits for requests in flight, and aborts
+ * those that remain.
+ */
 export class GracefulShutdown {
   private readonly servers = new Set<WatchedServer>();
   private readonly open = new OpenResponses();
@@ -74,6 +79,8 @@ export class GracefulShutdown {
     for (const response of this.open.all()) if (!response.headersSent) response.setHeader('Connection', 'close');
     // Without a server, as in most tests, there is nothing to wait for.
     if (this.servers.size === 0 && this.left() === 0) return;
+    const waiting = this.left();
+    if (waiting > 0) this.logger.log(`Shutdown: waiting for ${waiting} requests in flight, at most shutdown.drainMs (${drainMs} ms)`);
     const endMs = performance.now() + drainMs;
     do {
       await sleep(Math.min(CHECK_EVERY_MS, drainMs));
@@ -82,7 +89,20 @@ export class GracefulShutdown {
       for (const server of this.servers) server.closeIdleConnections?.();
     } while (this.left() > 0 && performance.now() < endMs);
     const left = this.left();
-    if (left > 0) this.logger.warn(`Shutdown: aborted ${left} requests still in flight after shutdown.drainMs (${drainMs} ms)`);
+    if (left === 0) return;
+    this.logger.warn(`Shutdown: aborted ${left} requests still in flight after shutdown.drainMs (${drainMs} ms)`);
+    await this.abort();
+  }
+
+  /**
+   * A server that is closed waits for its connections, so a hung provider would keep the process
+   * alive until it is killed, and nothing would be settled.
+   */
+  private async abort(): Promise<void> {
+    for (const response of this.open.all()) response.destroy();
+    // The requests settle what they have used before the stores are closed.
+    const endMs = performance.now() + SETTLE_MS;
+    while (this.left() > 0 && performance.now() < endMs) await sleep(CHECK_EVERY_MS);
   }
 
   /** Most calls of models are for an HTTP request, so the larger figure counts. */

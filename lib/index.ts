@@ -269,7 +269,7 @@ export { ROUTING_STRATEGIES } from './router/selection/strategies/registry.js';
 export type { RoutingStrategy } from './router/selection/strategies/strategy.js';
 export type { CallSuccess, CallUsage } from './router/state/call-success.js';
 export type { Pick as RoutedPick, RoutingContext } from './router/routing-context.js';
-export type { RouterSharedState, StateOfRouter } from './router/redis/shared-state.js';
+export type { RouterSharedState, StateOfRouter, UnreportedSpending } from './router/redis/shared-state.js';
 export {
   AdvancedRouter,
   applyAcceleration,

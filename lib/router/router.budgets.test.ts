@@ -163,8 +163,10 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     const sharedState: RouterSharedState = { start: (state) => void (shared = state), health: () => ({}), close: async () => {} };
     const { router, clock } = open({ providerBudgets: { openai: { budgetUsd: 3, periodMs: 10_000 } }, sharedState });
     pay(router, 'o1');
-    expect(shared?.takeSpending?.()).toEqual([{ key: 'provider:openai', usd: 3, periodMs: 10_000 }]);
-    expect(shared?.takeSpending?.()).toEqual([{ key: 'provider:openai', usd: 0, periodMs: 10_000 }]);
+    const known = { periodMs: 10_000, totalUsd: 3, leftMs: 10_000 };
+    expect(shared?.takeSpending?.()).toEqual([{ key: 'provider:openai', usd: 3, ...known }]);
+    expect(shared?.takeSpending?.()).toEqual([{ key: 'provider:openai', usd: 0, ...known }]);
+    shared?.spent?.('provider:openai', NaN, 2_000);
     shared?.spent?.('provider:openai', 5, 2_000);
     clock.pass(1_999);
     expect(stateOf(router)[0]).toBe('o1 over_budget');

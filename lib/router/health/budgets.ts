@@ -1,6 +1,7 @@
 import type { MetricSample } from '../../common/capability.js';
 import type { Budget } from '../config/budget-settings.js';
 import type { Deployment } from '../deployments/deployment.js';
+import type { UnreportedSpending } from '../redis/shared-state.js';
 
 /** Spending of one budget. */
 class Ledger {
@@ -100,11 +101,12 @@ export class Budgets {
   }
 
   /** Returns all budgets, with what was spent since the last call. */
-  takeUnreported(): { readonly key: string; readonly usd: number; readonly periodMs: number }[] {
+  takeUnreported(nowMs: number): UnreportedSpending[] {
     return Array.from(this.ledgers.values(), (ledger) => {
       const usd = ledger.unreportedUsd;
       ledger.unreportedUsd = 0;
-      return { key: ledger.key, usd, periodMs: ledger.budget.periodMs };
+      const { key, budget, endsAtMs } = ledger;
+      return { key, usd, periodMs: budget.periodMs, totalUsd: ledger.open(nowMs).spentUsd, leftMs: Math.max(0, endsAtMs - nowMs) };
     });
   }
 
@@ -120,7 +122,7 @@ export class Budgets {
    */
   settle(key: string, totalUsd: number, endsAtMs: number): boolean {
     const ledger = this.ledgers.get(key);
-    if (ledger === undefined) return false;
+    if (ledger === undefined || !(totalUsd >= 0)) return false;
     const before = ledger.isCrossed;
     ledger.spentUsd = totalUsd + ledger.unreportedUsd;
     const isMoved = Math.abs(endsAtMs - ledger.endsAtMs) > JITTER_MS;

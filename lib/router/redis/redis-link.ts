@@ -11,6 +11,9 @@ import { HASH_TAG, type StateOfRouter } from './shared-state.js';
 /** Failed exchanges in a row after which the state of others no longer counts. */
 const FAILURES_UNTIL_ALONE = 3;
 
+/** Of a cooldown that is shared; a longer one is damage, or is shared anew when it is over. */
+const LONGEST_COOLDOWN_MS = 86_400_000;
+
 /** How a link exchanges. */
 export interface RedisLinkOptions {
   readonly url: string | undefined;
@@ -47,7 +50,7 @@ export class RedisLink {
     const { timeoutMs } = options;
     const client = options.client ?? (this.owned = openOwned(options));
     this.circuit = new RedisCircuitBreaker(client, timeoutMs);
-    this.script = new LuaScript(client, readLua(join(__dirname, 'lua'), 'exchange.lua'), 'string');
+    this.script = new LuaScript(client, readLua(join(__dirname, 'lua'), 'exchange.lua', { LONGEST: LONGEST_COOLDOWN_MS }), 'string');
     this.schedule(0);
   }
 
@@ -163,7 +166,13 @@ export class RedisLink {
         cooling.length,
         ...cooling.flatMap(([id, untilMs]) => [id, Math.ceil(untilMs - nowMs)]),
         spending.length,
-        ...spending.flatMap(({ key, usd, periodMs }) => [key, usd.toFixed(12), Math.ceil(periodMs)]),
+        ...spending.flatMap((own) => [
+          own.key,
+          own.usd.toFixed(12),
+          Math.ceil(own.periodMs),
+          (own.totalUsd ?? 0).toFixed(12),
+          Math.ceil(own.leftMs ?? 0),
+        ]),
       ],
     );
     const answer = (await request.catch((error: unknown) => {

@@ -30,7 +30,7 @@ export function stateForSharing(core: RouterCore, sharedAs: string | null): Stat
       const nowMs = core.now();
       if (slot !== undefined && untilMs > nowMs && untilMs > core.memory.coolingUntil[slot]) core.states.cool(slot, untilMs);
     },
-    takeSpending: () => core.budgets.takeUnreported(),
+    takeSpending: () => core.budgets.takeUnreported(core.now()),
     putSpendingBack: (key, usd) => core.budgets.putBack(key, usd),
     spent: (key, totalUsd, leftMs) => {
       if (core.budgets.settle(key, totalUsd, core.now() + leftMs)) core.applyBudgets();

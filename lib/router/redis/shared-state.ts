@@ -3,6 +3,18 @@ import type { CapabilityHealth, MetricSample } from '../../common/capability.js'
 /** Hash tag of all keys in Redis: in a Cluster they are on one node. */
 export const HASH_TAG = 'router';
 
+/** Spending of this process against a budget. */
+export interface UnreportedSpending {
+  readonly key: string;
+  /** Not reported yet. */
+  readonly usd: number;
+  readonly periodMs: number;
+  /** Spending of all processes in this period, as this one knows it: for a state that has lost it. */
+  readonly totalUsd?: number;
+  /** Time left in the period. */
+  readonly leftMs?: number;
+}
+
 /** The part of a router that a shared state reads and writes. */
 export interface StateOfRouter {
   /** Routers of one group (threads of this process) share memory; `null`: this router is alone. */
@@ -21,7 +33,7 @@ export interface StateOfRouter {
   /** Another process put a deployment into cooldown. */
   cool(id: string, untilMs: number): void;
   /** All budgets, with the unreported spending of this process; counts as reported afterwards. */
-  takeSpending?(): readonly { readonly key: string; readonly usd: number; readonly periodMs: number }[];
+  takeSpending?(): readonly UnreportedSpending[];
   /** Returns spending that could not be reported. */
   putSpendingBack?(key: string, usd: number): void;
   /** Total spending of all processes against a budget, and the time left in its period. */

@@ -156,6 +156,74 @@ function fromMinute(): () => number {
     });
   }, 60_000);
 
+  /** Two routers with a budget of 10 USD, of which 4 are spent, and what damages their state. */
+  async function spending(periodMs = 600_000) {
+    const budgeted = {
+      modelList: ['a', 'b'].map((id) => deployment(id, { model: `${id}/x`, input_cost_per_token: 1 })),
+      providerBudgets: { a: { budgetUsd: 10, periodMs } },
+    };
+    const both = [open(budgeted), open(budgeted)];
+    const left = (router: RouterService): number =>
+      router.metrics().find(({ name }) => name === 'router_budget_remaining_usd')?.value ?? NaN;
+    const pay = (usd: number): void => both[0].succeeded(both[0].acquire('a'), { latencyMs: 1, promptTokens: usd });
+    pay(4);
+    await until(() => both.every((router) => left(router) === 6));
+    const client = new Redis(redis.url);
+    clients.push(client);
+    return { both, left, pay, client, key: (name: string) => `${prefix}{router}:${name}` };
+  }
+  /** Longer than several exchanges. */
+  const exchanges = (): Promise<void> => sleep(200);
+
+  it.each(['not a number', 'nan', '-5', '1e300', 'inf', '', 'lost'])('keep what was spent when its total in Redis is %j', async (total) => {
+    const { both, left, pay, client, key } = await spending();
+    if (total === 'lost') await client.del(key('spent:provider:a'));
+    else await client.set(key('spent:provider:a'), total);
+    await exchanges();
+    expect(both.map(left)).toEqual([6, 6]);
+    pay(3);
+    await until(() => both.every((router) => left(router) === 3));
+    expect(await client.pttl(key('spent:provider:a'))).toBeGreaterThan(0);
+  });
+
+  it.each(['members', 'cooldowns', 'spent:provider:a', 'usage:MINUTE', 'under-way:forged'])(
+    'share again after %s became a value of another type, and count no spending twice',
+    async (name) => {
+      const { both, left, pay, client, key } = await spending();
+      const minute = String(Math.floor(Date.now() / 60_000));
+      await client.zadd(key('members'), Date.now() + 900, 'forged|group');
+      for (const type of ['list', 'text'] as const) {
+        const damaged = key(name.replace('MINUTE', minute));
+        await client.del(damaged);
+        await (type === 'list' ? client.lpush(damaged, 'x') : client.set(damaged, 'x'.repeat(1_000_000)));
+        pay(1);
+        await exchanges();
+      }
+      await until(() => both.every((router) => left(router) === 4 && router.health().status === 'ok'));
+      both[0].failed(both[0].acquire('b'), { status: 429 });
+      await until(() => of(both[1], 'b').state === 'cooling');
+    },
+  );
+
+  it('drop numbers that are none, or that nobody can have written', async () => {
+    const { both, left, pay, client, key } = await spending();
+    const minute = String(Math.floor(Date.now() / 60_000));
+    const wrong = ['nan', 'inf', '-inf', '1e300', '-1e18', 'x', ''];
+    await client.zadd(key('members'), 1e300, 'ahead|of time', Date.now() + 900, 'without a bar', Date.now() + 900, 'forged|group');
+    for (const value of wrong) {
+      for (const name of ['cooldowns', 'under-way:forged']) await client.hset(key(name), 'a', value, 'b', value, 'unknown', value);
+      await client.hset(key(`usage:${minute}`), 'a|r', value, 'a|t', value, 'a', value);
+      await exchanges();
+      for (const router of both) {
+        expect([value, router.health().status, of(router, 'a').state]).toEqual([value, 'ok', 'available']);
+        expect(of(router, 'a').inFlight).toBe(0);
+        expect(Number.isFinite(of(router, 'a').tokens)).toBe(true);
+      }
+    }
+    pay(1);
+    await until(() => both.every((router) => left(router) === 5));
+  });
+
   it('share a cooldown without prolonging it', async () => {
     const [first, second] = [open({ cooldownMs: 2_000 }), open({ cooldownMs: 2_000 })];
     first.failed(first.acquire('a'), { status: 429 });

@@ -34,9 +34,34 @@ export interface RateTier extends TokenRates {
 }
 
 /** Rates, and others for long inputs. */
-export interface TieredRates extends TokenRates {
+export interface LengthRates extends TokenRates {
   readonly tiers?: readonly RateTier[];
 }
+
+/** Service tiers with prices of their own. */
+export const SERVICE_TIERS = ['flex', 'priority'] as const;
+/** One of `SERVICE_TIERS`. */
+export type PricedTier = (typeof SERVICE_TIERS)[number];
+
+/** Rates, and others for long inputs and by service tier. */
+export interface TieredRates extends LengthRates {
+  /** A rate that is left out is the standard one. */
+  readonly serviceTiers?: Readonly<Partial<Record<PricedTier, LengthRates>>>;
+}
+
+/** Rates by their names in LiteLLM, in USD per token. A service tier is a suffix: `…_priority`. */
+export const LITELLM_RATES: Readonly<Record<string, keyof TokenRates>> = {
+  input_cost_per_token: 'inputPerMillion',
+  output_cost_per_token: 'outputPerMillion',
+  cache_read_input_token_cost: 'cacheReadPerMillion',
+  cache_creation_input_token_cost: 'cacheWritePerMillion',
+  cache_creation_input_token_cost_above_1hr: 'cacheWrite1hPerMillion',
+  output_cost_per_reasoning_token: 'reasoningPerMillion',
+  input_cost_per_audio_token: 'inputAudioPerMillion',
+  output_cost_per_audio_token: 'outputAudioPerMillion',
+  input_cost_per_image_token: 'inputImagePerMillion',
+  output_cost_per_image_token: 'outputImagePerMillion',
+};
 
 /**
  * Parts of a request's tokens that have prices of their own. Each is contained in the input or
@@ -60,6 +85,8 @@ export interface UsageDetails {
   readonly outputImageTokens?: number;
   /** Web searches that the provider has run; no tokens. */
   readonly webSearches?: number;
+  /** Service tier that was billed; left out: the standard one. No tokens. */
+  readonly serviceTier?: PricedTier;
 }
 
 /**
@@ -119,7 +146,7 @@ export function costPartsOf(
   outputTokens: number,
   details: UsageDetails = NO_DETAILS,
 ): CostParts | null {
-  const rates = ratesFor(pricing, inputTokens);
+  const rates = ratesFor(pricing, inputTokens, details.serviceTier);
   const { inputPerMillion: inputRate, outputPerMillion: outputRate } = rates;
   // A model without any price costs nothing known, even when nothing was used.
   if (inputRate === undefined && outputRate === undefined) return null;
@@ -174,10 +201,16 @@ function partCost(tokens: number, ratePerMillion: number | undefined): number {
   return ratePerMillion === undefined ? NaN : (tokens * ratePerMillion) / 1e6;
 }
 
-/** A rate that a tier leaves out is that of the tier below it, or the plain one. */
-function ratesFor(pricing: TieredRates, inputTokens: number): TokenRates {
-  const reached = pricing.tiers?.filter(({ aboveInputTokens }) => inputTokens > aboveInputTokens) ?? [];
-  if (reached.length < 2) return reached.length === 0 ? pricing : { ...pricing, ...reached[0] };
+/**
+ * A rate that a tier leaves out is that of the tier below it, or the plain one. For long inputs
+ * those of the service tier come first, then those for long inputs, as LiteLLM has it.
+ */
+function ratesFor(pricing: TieredRates, inputTokens: number, serviceTier: PricedTier | undefined): TokenRates {
+  const { tiers = [], serviceTiers } = pricing;
+  const own = serviceTier === undefined ? undefined : serviceTiers?.[serviceTier];
+  const reached = [...tiers, ...(own?.tiers ?? [])].filter(({ aboveInputTokens }) => inputTokens > aboveInputTokens);
+  if (own === undefined && reached.length === 0) return pricing;
+  // The sort is stable: the service tier's follow the others of the same length.
   reached.sort((a, b) => a.aboveInputTokens - b.aboveInputTokens);
-  return Object.assign({}, pricing, ...reached) as TokenRates;
+  return Object.assign({}, pricing, own, ...reached) as TokenRates;
 }

@@ -8,6 +8,8 @@ export interface AnswerUsage {
   readonly totalTokens: number;
   /** The tokens among them that have prices of their own. */
   readonly details?: UsageDetails;
+  /** The service tier that the provider has billed, as it names it. */
+  readonly serviceTier?: string;
   /** The fields of a provider's usage that state a cost, unread. */
   readonly stated?: StatedCost;
 }
@@ -85,14 +87,19 @@ const RARE_DETAILS = {
 const DETAIL_PATHS = pathsOf(DETAILS);
 const RARE_PATHS = pathsOf(RARE_DETAILS);
 
-/** The usage that a provider or an SDK reports; `undefined` if the value is no usage. */
-export function usageFrom(value: unknown): AnswerUsage | undefined {
+/**
+ * The usage that a provider or an SDK reports; `undefined` if the value is no usage.
+ * @param tier `service_tier` beside it, as OpenAI tells it; Anthropic's is in the usage
+ */
+export function usageFrom(value: unknown, tier?: unknown): AnswerUsage | undefined {
   const fields = fieldsOf(value);
   const usage = tokensIn(fields);
   if (usage === undefined) return undefined;
   const details = detailsIn(fields);
   const stated = statedIn(fields);
-  return details === undefined && stated === undefined ? usage : { ...usage, ...(details && { details }), ...(stated && { stated }) };
+  const serviceTier = [tier, fields.service_tier, fields.serviceTier].find((told) => typeof told === 'string');
+  if ((details ?? stated ?? serviceTier) === undefined) return usage;
+  return { ...usage, ...(details && { details }), ...(serviceTier !== undefined && { serviceTier }), ...(stated && { stated }) };
 }
 
 /** The fields that state a cost; `undefined` if there is none. */

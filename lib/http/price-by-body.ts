@@ -1,12 +1,15 @@
 import { nanoUsd } from '../common/nano-usd.js';
+import { asksPriority, billedTier } from './token-estimate/asked-tier.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import type { PriceOf } from './request-money.js';
 
 /** Prices the usage of an answer by the `model` that the body of its request names. */
 export function priceByBody(counter: TokenCounterService, body: unknown): PriceOf {
   const name = modelOf(body);
-  return ({ promptTokens, completionTokens, details }) => {
-    const usd = counter.estimateCost(promptTokens, completionTokens, name, details);
+  const asksForPriority = asksPriority((body ?? {}) as Readonly<Record<string, unknown>>);
+  return ({ promptTokens, completionTokens, details, serviceTier }) => {
+    const billed = { ...details, serviceTier: billedTier(serviceTier, asksForPriority) };
+    const usd = counter.estimateCost(promptTokens, completionTokens, name, billed);
     return usd === null ? undefined : nanoUsd(usd);
   };
 }

@@ -514,9 +514,9 @@ export class LlmClient implements Capability {
   }
 
   private send(operation: Operation, request: ReadRequest, promptTokens: number, hooks?: RunningCall): Promise<AnyAnswer> {
-    const { model, stream, maxTokens, choices, isBackground, options, startedAtMs } = request;
+    const { model, stream, maxTokens, choices, isBackground, asksPriority, options, startedAtMs } = request;
     const counted = request.json?.promptFields ?? request.body;
-    const description = { operation, model, stream, maxTokens, choices, isBackground, promptTokens, counted, startedAtMs };
+    const description = { operation, model, stream, maxTokens, choices, isBackground, asksPriority, promptTokens, counted, startedAtMs };
     return this.run(description, options, new (providerSending().ProviderSender)(this.providers(), operation, request), hooks);
   }
 

@@ -17,6 +17,7 @@ import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-boun
 import { isLarge, isLargeBody } from '../http/body/body-size.js';
 import { LONGEST_MODEL_NAME, type JsonBody } from '../http/body/json-body.js';
 import { askedOutput, asksBackground } from '../http/token-estimate/asked-output.js';
+import { asksPriority } from '../http/token-estimate/asked-tier.js';
 import type { ClosableResponse } from './call/cancellation.js';
 import type { RoutingContext } from './call/call-router.js';
 import type { LimitedRequest } from '../http/guard/guarded-request.js';
@@ -144,6 +145,8 @@ export class ReadRequest {
   readonly choices: number;
   /** Whether the provider is to work on after it has answered (`background`). */
   readonly isBackground: boolean;
+  /** Whether it asks for the priority tier (`service_tier`). */
+  readonly asksPriority: boolean;
   /** Whether counting and writing the body take turns of the event loop of their own. */
   readonly isLarge: boolean;
   /** Whether it has fields that no provider gets. */
@@ -186,6 +189,7 @@ export class ReadRequest {
     this.maxTokens = tokens === 0 ? undefined : tokens;
     this.choices = choices;
     this.isBackground = asksBackground(body);
+    this.asksPriority = asksPriority(body);
     this.hasTags = tagsIn(body.metadata) !== undefined;
     this.options = this.hasOwnFields || this.hasTags ? steered(body, options, limits.ofCaller()) : options;
   }

@@ -6,7 +6,8 @@ import { REPLY_PRIMING } from '../../token-counter/prompt/messages.js';
 import { TOKENS_PER_BYTE } from '../../token-counter/prompt/prompt-context.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { askedOutput } from './asked-output.js';
-import { outputCap, UNLIMITED_OUTPUT, worstNanoUsd } from './worst-cost.js';
+import { asksPriority, foreseenCost } from './asked-tier.js';
+import { outputCap, UNLIMITED_OUTPUT, worstNanoUsd, type CostOf } from './worst-cost.js';
 import type { JsonBody, Soon } from '../body/json-body.js';
 
 type Body = Readonly<Record<string, unknown>>;
@@ -236,7 +237,8 @@ export async function estimateNanoUsd(given: unknown, context: CostContext): Pro
   const expected = name === undefined ? undefined : outputOf?.(name);
   const allowed = Math.min(asked === 0 ? UNLIMITED_OUTPUT : asked, expected ?? Infinity);
   const output = isEmbedding(body) ? 0 : outputCap(allowed, counter.getModelLimits(name).maxOutputTokens, choices);
-  return worstNanoUsd((input, out, details) => counter.estimateCost(input, out, name, details), prompt, output);
+  const costOf: CostOf = (input, out, details) => counter.estimateCost(input, out, name, details);
+  return worstNanoUsd(foreseenCost(costOf, asksPriority(body)), prompt, output);
 }
 
 /** Tokens of the prompt and of the reply that the body allows. */

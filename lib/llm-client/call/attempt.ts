@@ -2,12 +2,14 @@ import type { ObservedAttempt } from '../../common/call-observer.js';
 import { ProviderError } from '../../common/provider-error.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import { usdOf } from '../../common/nano-usd.js';
+import { billedTier } from '../../http/token-estimate/asked-tier.js';
 import { answerCost, type AnswerCost } from '../answer/answer-cost.js';
 import type { CallFacts } from '../answer/llm-answer.js';
 import { toldCost, type ToldCost } from '../answer/told-cost.js';
 import { upstreamModel } from '../providers/resolution.js';
 import type { Call, CallTarget } from './call.js';
 import type { Selection } from './call-router.js';
+import { asksForPriority } from './asked-priority.js';
 import { AttemptTimer, type Abortable, type AttemptTimes, type AwaitedPart } from './cancellation.js';
 import { modelOutput, type MaxOutputOf } from './model-output.js';
 import { judge, type Failure, type JudgedAttempt } from './failure.js';
@@ -224,7 +226,8 @@ export class Attempt implements JudgedAttempt {
     const told = this.toldCost(usage);
     // Prices are per whole token; counts reported by the app may have fractions.
     const tokens = [Math.round(usage.promptTokens), Math.round(usage.completionTokens)] as const;
-    const priced = deployment.priced(...tokens, model, usage.details);
+    const serviceTier = billedTier(usage.serviceTier, asksForPriority(this));
+    const priced = deployment.priced(...tokens, model, serviceTier === undefined ? usage.details : { ...usage.details, serviceTier });
     const cost = answerCost(priced, told === 'invalid' ? undefined : told);
     this.priced = { usage, cost };
     return cost;

@@ -1,9 +1,11 @@
 import { BudgetExceededError, UnsupportedRequestError } from '../../common/http-errors.js';
 import type { CallCost } from '../../http/request-money.js';
 import { askedOutput, asksBackground } from '../../http/token-estimate/asked-output.js';
-import { affordableOutput, outputCap, worstNanoUsd, type CostOf } from '../../http/token-estimate/worst-cost.js';
+import { foreseenCost } from '../../http/token-estimate/asked-tier.js';
+import { affordableOutput, outputCap, worstNanoUsd } from '../../http/token-estimate/worst-cost.js';
 import type { RequestContext } from '../../http/request-context.js';
 import type { Selection } from './call-router.js';
+import { asksForPriority } from './asked-priority.js';
 import { modelOutput, type MaxOutputOf } from './model-output.js';
 
 /** Operations whose answers are not priced by output tokens. */
@@ -18,6 +20,7 @@ export interface PricedAttempt {
       readonly maxTokens?: number;
       readonly choices?: number;
       readonly isBackground?: boolean;
+      readonly asksPriority?: boolean;
     };
   };
   readonly selection: Selection;
@@ -111,14 +114,15 @@ interface PricedOutput {
   outputFor(nanoUsd: number): number | undefined;
 }
 
-function pricedOf({ call, selection, promptTokens = 0, target }: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutput {
+function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutput {
+  const { call, selection, promptTokens = 0, target } = attempt;
   const { deployment, model, group } = selection;
   const { operation, maxTokens } = call.description;
   const [changed, defaults] = [askedOutput(target.overrides ?? {}), askedOutput(deployment.params)];
   const choices = Math.max(call.description.choices ?? 1, changed.choices, defaults.choices);
   const asked = changed.tokens || maxTokens || defaults.tokens || undefined;
   const most = modelOutput(selection, maxOutputOf);
-  const price: CostOf = (input, out, details) => deployment.costUsd(input, out, model, details);
+  const price = foreseenCost((input, out, details) => deployment.costUsd(input, out, model, details), asksForPriority(attempt));
   const cap = WITHOUT_OUTPUT.has(operation) ? 0 : outputCap(asked, most, choices);
   return {
     output: Math.min(cap, (call.request?.expectedOutput(group) ?? Infinity) * choices),

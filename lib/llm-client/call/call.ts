@@ -34,6 +34,8 @@ export interface CallDescription {
   readonly choices?: number;
   /** Whether the provider works on after its answer. */
   readonly isBackground?: boolean;
+  /** Whether it asks for the priority tier (`service_tier`). */
+  readonly asksPriority?: boolean;
   readonly startedAtMs: number;
 }
 

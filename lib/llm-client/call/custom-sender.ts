@@ -161,5 +161,7 @@ function close(iterator: AsyncIterator<unknown> | undefined): void {
 
 function usageIn(result: unknown, { usageOf }: ExecuteOptions): AnswerUsage | undefined {
   if (usageOf !== undefined) return usageFrom(usageOf(result));
-  return typeof result === 'object' && result !== null ? usageFrom((result as { readonly usage?: unknown }).usage) : undefined;
+  if (typeof result !== 'object' || result === null) return undefined;
+  const { usage, service_tier: tier } = result as { readonly usage?: unknown; readonly service_tier?: unknown };
+  return usageFrom(usage, tier);
 }

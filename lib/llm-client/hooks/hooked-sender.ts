@@ -84,9 +84,9 @@ export class HookedSender extends ProviderSender {
     const { request } = this;
     await this.reserveMore(call, request);
     const promptTokens = await this.reader.count(request);
-    const { model, stream, maxTokens, choices, isBackground, options } = request;
+    const { model, stream, maxTokens, choices, isBackground, asksPriority, options } = request;
     const { startedAtMs } = call.description;
-    call.revise({ operation, model, stream, maxTokens, choices, isBackground, promptTokens, startedAtMs }, options);
+    call.revise({ operation, model, stream, maxTokens, choices, isBackground, asksPriority, promptTokens, startedAtMs }, options);
     return undefined;
   }
 

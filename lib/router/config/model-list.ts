@@ -1,6 +1,15 @@
 import { errorMessage } from '../../common/errors.js';
 import { checkArray, checkObject, checkString, joinPath, optional, type Refuse } from '../../common/options.js';
-import { costPartsOf, sumOf, type PricedUsage, type TokenRates, type UsageDetails } from '../../common/token-cost.js';
+import {
+  costPartsOf,
+  LITELLM_RATES,
+  SERVICE_TIERS,
+  sumOf,
+  type PricedUsage,
+  type TieredRates,
+  type TokenRates,
+  type UsageDetails,
+} from '../../common/token-cost.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import { checkAmount, checkPrice, resolveEnvironmentNames, shellVariableIn } from './file-values.js';
 import { readPeriod, type Budget } from './budget-settings.js';
@@ -306,22 +315,16 @@ class EntryReader {
       if (perToken > DEAREST_TOKEN_USD) this.warnOfPrice(key, perToken);
       return perToken * 1e6;
     };
-    const [input, output] = [perMillion('input_cost_per_token'), perMillion('output_cost_per_token')];
-    const perRequestUsd = this.price('input_cost_per_request');
-    if (input === undefined && output === undefined && perRequestUsd === undefined) return undefined;
-    return {
-      inputPerMillion: input ?? 0,
-      outputPerMillion: output ?? 0,
-      cacheReadPerMillion: perMillion('cache_read_input_token_cost'),
-      cacheWritePerMillion: perMillion('cache_creation_input_token_cost'),
-      cacheWrite1hPerMillion: perMillion('cache_creation_input_token_cost_above_1hr'),
-      reasoningPerMillion: perMillion('output_cost_per_reasoning_token'),
-      inputAudioPerMillion: perMillion('input_cost_per_audio_token'),
-      outputAudioPerMillion: perMillion('output_cost_per_audio_token'),
-      inputImagePerMillion: perMillion('input_cost_per_image_token'),
-      outputImagePerMillion: perMillion('output_cost_per_image_token'),
-      perRequestUsd,
+    const ratesOf = (suffix: string): TokenRates => {
+      const named = Object.entries(LITELLM_RATES).map(([key, rate]) => [rate, perMillion(key + suffix)] as const);
+      // One without a value would hide the standard rate.
+      return Object.fromEntries(named.filter(([, price]) => price !== undefined));
     };
+    const standard = ratesOf('');
+    const perRequestUsd = this.price('input_cost_per_request');
+    if (standard.inputPerMillion === undefined && standard.outputPerMillion === undefined && perRequestUsd === undefined) return undefined;
+    const serviceTiers = Object.fromEntries(SERVICE_TIERS.map((tier) => [tier, ratesOf(`_${tier}`)]));
+    return { inputPerMillion: 0, outputPerMillion: 0, ...standard, perRequestUsd, serviceTiers };
   }
 
   /** `max_budget` per `budget_duration`. */
@@ -341,7 +344,7 @@ function pricedByDeployment(rates: OwnRates, ...usage: [input: number, output: n
   return parts === null ? null : { usd: sumOf(parts), parts, source: 'deployment' };
 }
 
-type OwnRates = TokenRates & Required<Pick<TokenRates, 'inputPerMillion' | 'outputPerMillion'>>;
+type OwnRates = TieredRates & Required<Pick<TokenRates, 'inputPerMillion' | 'outputPerMillion'>>;
 
 function unsetVariables(names: readonly string[]): Uncallable {
   const [are, them] = names.length === 1 ? [`variable ${names[0]} is`, 'it'] : [`variables ${names.join(', ')} are`, 'them'];

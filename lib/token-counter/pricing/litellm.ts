@@ -1,21 +1,10 @@
 import { isObject, known, readNumber, readPrice, type PriceEntry, type PriceFile } from './pricing-file.js';
-import type { RateTier, TokenRates } from '../../common/token-cost.js';
+import { LITELLM_RATES, type LengthRates, type PricedTier, type RateTier, type TokenRates } from '../../common/token-cost.js';
 import type { ListedPrices, ModelPricing } from './pricing.js';
 
 const MILLION = 1e6;
-const RATE_FIELDS: Readonly<Record<string, keyof TokenRates>> = {
-  input_cost_per_token: 'inputPerMillion',
-  output_cost_per_token: 'outputPerMillion',
-  cache_read_input_token_cost: 'cacheReadPerMillion',
-  cache_creation_input_token_cost: 'cacheWritePerMillion',
-  cache_creation_input_token_cost_above_1hr: 'cacheWrite1hPerMillion',
-  output_cost_per_reasoning_token: 'reasoningPerMillion',
-  input_cost_per_audio_token: 'inputAudioPerMillion',
-  output_cost_per_audio_token: 'outputAudioPerMillion',
-  input_cost_per_image_token: 'inputImagePerMillion',
-  output_cost_per_image_token: 'outputImagePerMillion',
-};
-const TIER_FIELD = /^(\w+)_above_(\d+)k_tokens$/;
+const LONG_INPUT = /^(\w+)_above_(\d+)k_tokens$/;
+const SERVICE_TIER = /_(flex|priority)$/;
 
 /** Prices as in LiteLLM's `model_prices_and_context_window.json`, in USD per token. */
 export class LiteLLMPrices implements ListedPrices {
@@ -53,32 +42,57 @@ export class LiteLLMPrices implements ListedPrices {
 
 /** Whether an object has the shape of LiteLLM's file rather than of `ModelPricing`. */
 export function isLiteLLMEntry(entry: PriceEntry): boolean {
-  return ['litellm_provider', 'max_tokens', 'max_input_tokens', 'max_output_tokens', ...Object.keys(RATE_FIELDS)].some(
+  return ['litellm_provider', 'max_tokens', 'max_input_tokens', 'max_output_tokens', ...Object.keys(LITELLM_RATES)].some(
     (field) => field in entry,
   );
 }
 
+/** The rates of an entry, or of one of its service tiers, while they are read. */
+class RateReader {
+  private readonly plain: { -readonly [rate in keyof TokenRates]?: number } = {};
+  private readonly tiers = new Map<number, { -readonly [field in keyof RateTier]: RateTier[field] }>();
+
+  /** @param thousands input tokens above which the rate holds, as in the name of its field */
+  set(rate: keyof TokenRates, price: number | undefined, thousands: string | undefined): void {
+    if (thousands === undefined) {
+      this.plain[rate] = price;
+      return;
+    }
+    const aboveInputTokens = Number(thousands) * 1000;
+    const tier = this.tiers.get(aboveInputTokens) ?? { aboveInputTokens };
+    tier[rate] = price;
+    this.tiers.set(aboveInputTokens, tier);
+  }
+
+  rates(): LengthRates {
+    return known({ ...this.plain, tiers: this.tiers.size === 0 ? undefined : [...this.tiers.values()].map(known) });
+  }
+}
+
+function ratesOf(serviceTiers: Readonly<Partial<Record<PricedTier, RateReader>>>): ModelPricing['serviceTiers'] {
+  const named = Object.entries(serviceTiers).map(([service, reader]) => [service, reader.rates()] as const);
+  return named.length === 0 ? undefined : Object.fromEntries(named);
+}
+
 /** @throws InvalidConfigurationError naming the field below `path`. */
 export function litellmPricing(entry: PriceEntry, path: string): ModelPricing {
-  const rates: { -readonly [rate in keyof TokenRates]?: number } = {};
-  const tiers = new Map<number, { -readonly [field in keyof RateTier]: RateTier[field] }>();
+  const standard = new RateReader();
+  const serviceTiers: Partial<Record<PricedTier, RateReader>> = {};
   for (const field of Object.keys(entry)) {
-    const plain = Object.hasOwn(RATE_FIELDS, field) ? RATE_FIELDS[field] : undefined;
-    if (plain !== undefined) rates[plain] = readPrice(entry, field, path, MILLION);
-    const tiered = TIER_FIELD.exec(field);
-    if (tiered === null || !Object.hasOwn(RATE_FIELDS, tiered[1])) continue;
-    const aboveInputTokens = Number(tiered[2]) * 1000;
-    const tier = tiers.get(aboveInputTokens) ?? { aboveInputTokens };
-    tier[RATE_FIELDS[tiered[1]]] = readPrice(entry, field, path, MILLION);
-    tiers.set(aboveInputTokens, tier);
+    const service = SERVICE_TIER.exec(field)?.[1] as PricedTier | undefined;
+    const name = field.replace(SERVICE_TIER, '');
+    const [, rate = name, thousands] = LONG_INPUT.exec(name) ?? [];
+    if (!Object.hasOwn(LITELLM_RATES, rate)) continue;
+    const rates = service === undefined ? standard : (serviceTiers[service] ??= new RateReader());
+    rates.set(LITELLM_RATES[rate], readPrice(entry, field, path, MILLION), thousands);
   }
   const maxTokens = readNumber(entry, 'max_tokens', path);
   const maxOutputTokens = readNumber(entry, 'max_output_tokens', path);
   return known({
-    ...rates,
+    ...standard.rates(),
+    serviceTiers: ratesOf(serviceTiers),
     perRequestUsd: readPrice(entry, 'input_cost_per_request', path),
     perWebSearchUsd: webSearchUsd(entry, path),
-    tiers: tiers.size === 0 ? undefined : [...tiers.values()].map(known),
     // `max_tokens` is the older field: the output limit in entries that have one, else the input
     // limit.
     contextWindow: readNumber(entry, 'max_input_tokens', path) ?? (maxOutputTokens === undefined ? maxTokens : undefined),

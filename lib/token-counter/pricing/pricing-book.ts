@@ -9,6 +9,7 @@ import {
   costPartsOf,
   MOST_USD_OF_ONE,
   MOST_USD_PER_MILLION,
+  SERVICE_TIERS,
   sumOf,
   type PricedUsage,
   type TokenRates,
@@ -146,10 +147,23 @@ class OverridePrices implements PriceSource {
 }
 
 function checkPricing(entry: Readonly<Record<string, unknown>>, path: string): ModelPricing {
-  checkKnownKeys(path, entry, [...RATES, 'contextWindow', 'maxOutputTokens', 'tiers']);
+  checkRates(entry, path, ['contextWindow', 'maxOutputTokens', 'serviceTiers']);
+  if (entry.serviceTiers === undefined) return entry;
+  const tiersPath = joinPath(path, 'serviceTiers');
+  const serviceTiers = checkObject(tiersPath, entry.serviceTiers);
+  checkKnownKeys(tiersPath, serviceTiers, SERVICE_TIERS);
+  for (const [tier, rates] of Object.entries(serviceTiers)) {
+    const tierPath = joinPath(tiersPath, tier);
+    checkRates(checkObject(tierPath, rates), tierPath, []);
+  }
+  return entry;
+}
+
+/** @param others known beside the rates */
+function checkRates(entry: Readonly<Record<string, unknown>>, path: string, others: readonly string[]): void {
+  checkKnownKeys(path, entry, [...RATES, 'tiers', ...others]);
   checkAmounts(entry, path);
   if (entry.tiers !== undefined) checkArray(`${path}.tiers`, entry.tiers, checkTier);
-  return entry;
 }
 
 function checkTier(path: string, tier: unknown): void {
@@ -162,6 +176,6 @@ function checkTier(path: string, tier: unknown): void {
 function checkAmounts(entry: Readonly<Record<string, unknown>>, path: string): void {
   for (const field of Object.keys(entry)) {
     const max = field.endsWith('PerMillion') ? MOST_USD_PER_MILLION : field.endsWith('Usd') ? MOST_USD_OF_ONE : undefined;
-    if (field !== 'tiers') checkNumber(joinPath(path, field), entry[field], { min: 0, max });
+    if (field !== 'tiers' && field !== 'serviceTiers') checkNumber(joinPath(path, field), entry[field], { min: 0, max });
   }
 }

@@ -38,6 +38,18 @@ describe("LiteLLM's price file", () => {
       input_cost_per_pixel: 'unread',
     },
     'ft:gpt-4o': { litellm_provider: 'openai', input_cost_per_token: 7e-6, output_cost_per_token: 7e-6 },
+    tiered: {
+      litellm_provider: 'openai',
+      input_cost_per_token: 2e-6,
+      output_cost_per_token: 10e-6,
+      cache_read_input_token_cost: 1e-7,
+      input_cost_per_token_above_272k_tokens: 4e-6,
+      output_cost_per_token_above_272k_tokens: 15e-6,
+      input_cost_per_token_priority: 5e-6,
+      output_cost_per_token_priority: 20e-6,
+      input_cost_per_token_above_272k_tokens_priority: 9e-6,
+      input_cost_per_token_flex: 1e-6,
+    },
     'limits-only': { litellm_provider: 'x', max_input_tokens: 10 },
     'output-only': { litellm_provider: 'x', max_tokens: 20, max_output_tokens: 20 },
   };
@@ -70,6 +82,26 @@ describe("LiteLLM's price file", () => {
     [200_001, 0, { cacheWrite1hTokens: 1 }, 200_000 * 4e-6 + 8e-6],
   ])('prices %i input and %i output tokens with the details %j', (input, output, details, usd) => {
     expect(cost('gemini/big', input, output, details, litellm)).toBeCloseTo(usd, 10);
+  });
+
+  it.each<[string, number, UsageDetails, number]>([
+    ['the priority tier', 1000, { serviceTier: 'priority' }, 1000 * 5e-6 + 10 * 20e-6],
+    ['a rate that the tier leaves out', 1000, { serviceTier: 'flex', cacheReadTokens: 100 }, 900e-6 + 100e-7 + 10 * 10e-6],
+    ['long inputs of the tier', 272_001, { serviceTier: 'priority' }, 272_001 * 9e-6 + 10 * 15e-6],
+    ['long inputs of a tier without own rates', 272_001, { serviceTier: 'flex' }, 272_001 * 4e-6 + 10 * 15e-6],
+    ['the standard tier', 272_001, {}, 272_001 * 4e-6 + 10 * 15e-6],
+  ])('prices %s', (_, input, details, usd) => {
+    expect(cost('tiered', input, 10, details, litellm)).toBeCloseTo(usd, 10);
+  });
+
+  it('takes service tiers in overrides, and refuses other names', () => {
+    const overrides = { m: { inputPerMillion: 1, outputPerMillion: 1, serviceTiers: { priority: { inputPerMillion: 2 } } } };
+    expect(cost('m', 1e6, 0, { serviceTier: 'priority' }, book({ overrides }))).toBe(2);
+    expect(() => book({ overrides: { m: { ...overrides.m, serviceTiers: { scale: {} } } } })).toThrow('m.serviceTiers.scale');
+    expect(() => book({ overrides: { m: { ...overrides.m, serviceTiers: { flex: { inputPerMillion: -1 } } } } })).toThrow(
+      'm.serviceTiers.flex.inputPerMillion',
+    );
+    expect(() => cost('m', 1, 1, { serviceTier: 'scale' as never }, book({ overrides }))).toThrow('usageDetails.serviceTier');
   });
 });
 

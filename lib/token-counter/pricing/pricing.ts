@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../../common/errors.js';
-import { checkKnownKeys, refuseArgument } from '../../common/options.js';
-import type { TieredRates, UsageDetails } from '../../common/token-cost.js';
+import { checkKnownKeys, checkOneOf, refuseArgument } from '../../common/options.js';
+import { SERVICE_TIERS, type TieredRates, type UsageDetails } from '../../common/token-cost.js';
 
 /** Prices and limits of a model. */
 export interface ModelPricing extends TieredRates {
@@ -63,8 +63,9 @@ export function checkUsage(inputTokens: unknown, outputTokens: unknown, details:
   checkTokens('inputTokens', inputTokens);
   checkTokens('outputTokens', outputTokens);
   // A misspelt or provider-specific name would be billed at the plain rate.
-  checkKnownKeys('usageDetails', details, DETAILS, refuseArgument);
+  checkKnownKeys('usageDetails', details, [...DETAILS, 'serviceTier'], refuseArgument);
   for (const field of DETAILS) {
     if (details[field] !== undefined) checkTokens(`usageDetails.${field}`, details[field]);
   }
+  if (details.serviceTier !== undefined) checkOneOf('usageDetails.serviceTier', details.serviceTier, SERVICE_TIERS, refuseArgument);
 }

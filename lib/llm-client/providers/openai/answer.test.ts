@@ -21,6 +21,18 @@ describe('usageIn', () => {
     expect(scan(value)).toEqual(found);
   });
 
+  it.each<[string, object, string | undefined]>([
+    ['behind it', { usage, service_tier: 'flex' }, 'flex'],
+    ['before it', { service_tier: 'default', tools: [{ parameters: { service_tier: 'flex' } }], usage }, 'default'],
+    ['in a text', { choices: [{ message: { content: '"service_tier":"flex"' } }], usage }, undefined],
+    ['in an object behind it', { usage, metadata: { service_tier: 'flex' } }, undefined],
+    ['in an object before it', { metadata: { service_tier: 'flex' }, usage }, undefined],
+    ['above it', { service_tier: 'flex', inner: { usage } }, undefined],
+  ])('reads a service tier %s only where it is of the same object', (_, answer, tier) => {
+    for (const bytes of [JSON.stringify(answer), JSON.stringify(answer, null, 2), `data: ${JSON.stringify(answer)}\n\ndata: [DONE]\n\n`])
+      expect(scan(bytes)?.serviceTier).toBe(tier);
+  });
+
   it.each<[string, unknown]>([
     ['nothing', ''],
     ['null', { usage: null }],

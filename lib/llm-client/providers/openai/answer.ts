@@ -2,13 +2,19 @@ import { usageFrom, type AnswerUsage } from '../../../http/answer-usage.js';
 import type { AnswerFault } from '../protocol.js';
 import { hasError } from './errors.js';
 
-const [OPEN, CLOSE, QUOTE, BACKSLASH, COLON] = Buffer.from('{}"\\:');
+const [OPEN, CLOSE, OPEN_LIST, CLOSE_LIST, QUOTE, BACKSLASH, COLON] = Buffer.from('{}[]"\\:');
 const ERROR = Buffer.from('"error"');
 const USAGE = Buffer.from('"usage"');
+const TIER = Buffer.from('"service_tier"');
 /** A longer object is no usage. */
 const LONGEST_USAGE = 4096;
 /** `"usage"` keys that are read, from the end: each may cost `LONGEST_USAGE` bytes. */
 const MOST_KEYS = 64;
+/** Bytes beside a usage in which its `service_tier` is looked for: tools may stand between. */
+const TIER_DISTANCE = 64 * 1024;
+const MOST_TIER_KEYS = 8;
+const TIER_VALUE = /^\s{0,8}:\s{0,8}"(\w{1,32})"/;
+const LONGEST_TIER = 64;
 
 /** Some providers answer an error with 200. The answer is not parsed: it may be long. */
 export function faultIn(answer: Buffer): AnswerFault | undefined {
@@ -43,14 +49,64 @@ function behindSpace(answer: Buffer, from = 0): number {
  * to find it.
  */
 export function usageIn(bytes: Buffer): AnswerUsage | undefined {
-  return lastUsageIn(bytes, usageFrom, LONGEST_USAGE);
+  const read = (usage: unknown, at: number): AnswerUsage | undefined => {
+    const found = usageFrom(usage);
+    return found && usageFrom(usage, tierBeside(bytes, at));
+  };
+  return lastUsageIn(bytes, read, LONGEST_USAGE);
 }
 
-/** The last `"usage":{…}` that `read` takes for one. @param longest in bytes */
-export function lastUsageIn(bytes: Buffer, read: (usage: unknown) => AnswerUsage | undefined, longest: number): AnswerUsage | undefined {
+/**
+ * The `service_tier` of the object whose `"usage"` key begins at `at`. One in an object beside it,
+ * as in `metadata`, which repeats what the client has sent, is none.
+ */
+function tierBeside(bytes: Buffer, at: number): string | undefined {
+  const start = Math.max(0, at - TIER_DISTANCE);
+  const near = bytes.subarray(start, at + TIER_DISTANCE);
+  const usage = at - start;
+  // Chat has it behind the usage of a whole answer, before that of a stream; Responses before it.
+  for (let key = near.indexOf(TIER, usage), keys = 0; key >= 0 && keys < MOST_TIER_KEYS; keys++) {
+    const tier = isSameObject(near, usage, key) ? tierBehind(near, key + TIER.length) : undefined;
+    if (tier !== undefined) return tier;
+    key = near.indexOf(TIER, key + TIER.length);
+  }
+  for (let key = near.subarray(0, usage).lastIndexOf(TIER), keys = 0; key >= 0 && keys < MOST_TIER_KEYS; keys++) {
+    const tier = isSameObject(near, key, usage) ? tierBehind(near, key + TIER.length) : undefined;
+    if (tier !== undefined) return tier;
+    key = near.subarray(0, key).lastIndexOf(TIER);
+  }
+  return undefined;
+}
+
+function tierBehind(bytes: Buffer, from: number): string | undefined {
+  return TIER_VALUE.exec(bytes.toString('latin1', from, from + LONGEST_TIER))?.[1];
+}
+
+/** Whether two keys, which begin at these places, are of one object. */
+function isSameObject(bytes: Buffer, from: number, to: number): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let at = from; at < to; at++) {
+    const byte = bytes[at];
+    if (inString) {
+      if (byte === BACKSLASH) at++;
+      else if (byte === QUOTE) inString = false;
+    } else if (byte === QUOTE) inString = true;
+    else if (byte === OPEN || byte === OPEN_LIST) depth++;
+    else if ((byte === CLOSE || byte === CLOSE_LIST) && --depth < 0) return false;
+  }
+  return depth === 0 && !inString;
+}
+
+/** The last `"usage":{…}`, at a byte, that `read` takes for one. @param longest in bytes */
+export function lastUsageIn(
+  bytes: Buffer,
+  read: (usage: unknown, at: number) => AnswerUsage | undefined,
+  longest: number,
+): AnswerUsage | undefined {
   let at = bytes.lastIndexOf(USAGE);
   for (let keys = 0; at >= 0 && keys < MOST_KEYS; keys++) {
-    const usage = read(objectBehind(bytes, at + USAGE.length, longest));
+    const usage = read(objectBehind(bytes, at + USAGE.length, longest), at);
     if (usage !== undefined) return usage;
     at = at === 0 ? -1 : bytes.lastIndexOf(USAGE, at - 1);
   }

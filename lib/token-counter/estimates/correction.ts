@@ -187,9 +187,11 @@ export class Correction {
     const left = Math.max(0, 1 - this.reports / OWN_REPORTS_ENOUGH);
     const part = foreign === 0 ? 0 : left * Math.min(1, MOST_FOREIGN_REPORTS / foreign);
     for (const { evidence } of believed) all.addPart(evidence, part);
+    const fit = new Fit(all);
     const isYoung = this.reports < LEAST_REPORTS && believed.length > 0;
     return {
-      fit: new Fit(all),
+      // A sum of equations that others have forged may have no solution.
+      fit: fit.isSolved ? fit : new Fit(new Evidence()),
       reports: all.reports,
       variance: isYoung ? median(believed.map(({ variance }) => variance)) : this.variance,
       quantile: this.quantile(),

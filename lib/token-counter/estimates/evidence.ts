@@ -8,6 +8,8 @@ const RIDGE = 0.003;
 const FORGETTING = 0.005;
 /** No tokenizer has another ratio, whatever the text. */
 const MOST_RATIO = 5;
+/** More than any prompt has for one of its tokens. */
+const MOST_FEATURE = 1e9;
 const DIGITS = 8;
 const ROUNDING = 1e-3;
 
@@ -71,7 +73,11 @@ export class Evidence {
     if (total > this.reports + ROUNDING || !new Fit(this).isSolved) return false;
     return this.targets.every((target, row) => {
       const square = this.products[(row * (row + 3)) / 2];
-      return square >= 0 && Math.abs(target) <= MOST_RATIO * Math.sqrt(square * total) + ROUNDING;
+      return (
+        square >= 0 &&
+        square <= MOST_FEATURE ** 2 * (total + ROUNDING) &&
+        Math.abs(target) <= MOST_RATIO * Math.sqrt(square * total) + ROUNDING
+      );
     });
   }
 }

@@ -109,6 +109,52 @@ function measured(tokens = 1000, model = 'hidden'): PromptMeasurement {
     expect(expectedOf(young.estimates)).toBeCloseTo(1.5, 1);
   });
 
+  it('stay finite where values are written whose sum has no number', async () => {
+    const squares = Array.from({ length: 14 }, (_, row) =>
+      Array.from({ length: row + 1 }, (__, at) => (row === 0 ? 1 : at === row ? 1e308 : at && 9e307)),
+    );
+    // Large ones fail in the sum; those below in the digits that a sum has.
+    for (const scale of [1, 1e-60, 1e-290, 1e-300]) {
+      const evidence = [30, squares.flat().map((square, at) => (at === 0 ? 1 : square * scale)), Array<number>(14).fill(0)];
+      const forged = `${Date.now()}|${JSON.stringify({ text: { published: 1, evidence, variance: 0.01 } })}`;
+      const { estimates, shared } = start();
+      expectedOf(estimates);
+      await redis.hset(key, 'one', forged, 'two', forged, 'three', forged);
+      await shared.exchange();
+      const { expected, bound } = estimates.factors(measured());
+      expect([scale, expected > 0.9 && expected < 5, bound >= expected && bound < 5]).toEqual([scale, true, true]);
+    }
+  });
+
+  it('are shared for other models where the key of one has another type', async () => {
+    const [first, second] = [start(), start()];
+    await redis.set(key, 'x'.repeat(1_000_000));
+    for (const model of ['hidden', 'other']) {
+      for (let i = 0; i < 12; i++) first.estimates.observe(measured(1000, model), 1500);
+      second.estimates.factors(measured(1000, model));
+    }
+    await first.shared.exchange();
+    await second.shared.exchange();
+    for (const model of ['hidden', 'other']) expect(second.estimates.factors(measured(1000, model)).expected).toBeCloseTo(1.5, 1);
+  });
+
+  it('drop values that no process can have written', async () => {
+    const { estimates, shared } = start();
+    expectedOf(estimates);
+    await redis.hset(
+      key,
+      'long',
+      `${Date.now()}|"${'x'.repeat(5_000_000)}"`,
+      'ahead',
+      `${'9'.repeat(400)}|{}`,
+      'x'.repeat(200_000),
+      `${Date.now()}|{}`,
+    );
+    await shared.exchange();
+    expect(valueOf(shared, 'up')).toBe(1);
+    expect(await redis.hlen(key)).toBe(0);
+  });
+
   it('are learned alone while Redis is away, and shared when it is back', async () => {
     const client = openRedisClient(server.url, { purpose: 'a test', connectionName: 'test', timeoutMs: 100 }) as unknown as Redis;
     const { estimates, shared } = start(client, 100);

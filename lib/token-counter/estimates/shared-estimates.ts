@@ -17,6 +17,8 @@ const LEAST_INTERVAL_MS = 250;
 const TTL_MS = 86_400_000;
 /** Processes whose reports are kept for a model; of more, those with the latest news. */
 const MOST_PROCESSES = 16;
+/** Characters of a report: those of all classes have a sixth of it. */
+const LONGEST_REPORT = 100_000;
 
 /**
  * Shares what processes learn about the tokens of models over the Redis of the rate limiter. Each
@@ -40,7 +42,7 @@ export class SharedEstimates {
   ) {
     const { client, timeoutMs } = redis;
     this.circuit = new RedisCircuitBreaker(client, timeoutMs);
-    this.script = new LuaScript(client, readLua(join(__dirname, 'lua'), 'exchange.lua'), 'string');
+    this.script = new LuaScript(client, readLua(join(__dirname, 'lua'), 'exchange.lua', { LONGEST: LONGEST_REPORT }), 'string');
     estimates.onUnknownModel = () => this.schedule(Math.max(0, LEAST_INTERVAL_MS - (performance.now() - this.lastMs)));
     this.schedule(EVERY_MS);
   }

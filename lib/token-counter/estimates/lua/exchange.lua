@@ -12,11 +12,21 @@ local read = 5 + 2 * tonumber(ARGV[4])
 
 local function keyOf(model) return KEYS[1] .. model end
 
--- Fields that are not too old, the oldest first; deletes the others.
+-- A key of another type, which other programs may have written, is replaced.
+local function ask(command, key, ...)
+  local reply = redis.pcall(command, key, ...)
+  if type(reply) ~= 'table' or not reply.err then return reply end
+  if not string.find(reply.err, 'WRONGTYPE', 1, true) then error(reply.err, 0) end
+  redis.call('DEL', key)
+  return redis.call(command, key, ...)
+end
+
+-- Fields that are not too old or too long, the oldest first; deletes the others.
 local function fields(key)
-  local all, kept = redis.call('HGETALL', key), {}
+  local all, kept = ask('HGETALL', key), {}
   for i = 1, #all, 2 do
-    local at, json = string.match(all[i + 1], '^(%d+)|(.*)$')
+    local at, json
+    if #all[i] + #all[i + 1] <= LONGEST then at, json = string.match(all[i + 1], '^(%d+)|(.*)$') end
     at = tonumber(at)
     if at and math.abs(now - at) < ttl then kept[#kept + 1] = { at, all[i], json }
     else redis.call('HDEL', key, all[i]) end
@@ -27,7 +37,7 @@ end
 
 for i = 5, read - 1, 2 do
   local key = keyOf(ARGV[i])
-  redis.call('HSET', key, me, string.format('%.0f|', now) .. ARGV[i + 1])
+  ask('HSET', key, me, string.format('%.0f|', now) .. ARGV[i + 1])
   local known = fields(key)
   for j = 1, #known - most do redis.call('HDEL', key, known[j][2]) end
   redis.call('PEXPIRE', key, ttl)

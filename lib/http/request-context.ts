@@ -238,6 +238,11 @@ export class RequestContext {
     return undefined;
   }
 
+  /** Counts a call of the request that a limit denied after the guard had allowed the request. */
+  countDenial({ exceeded }: RateLimitExceededError): void {
+    if (exceeded !== undefined) this.held?.limiter.deniedLater(exceeded);
+  }
+
   /**
    * Reserves `tokens` more for a call whose body asks for more than that of the request. Returns
    * the error of a limit that denies it.

@@ -2,12 +2,12 @@ import type { MetricSample } from '../common/capability.js';
 import { samplesOf } from '../common/metric-samples.js';
 import type { ExactCountFigures } from './counting/exact-counts.js';
 import type { CallSpending } from './call/spending.js';
-import type { CallCounts } from './call/reporter.js';
+import type { CallCounts, CallEnd } from './call/reporter.js';
 import type { RetryBudget } from './call/retry.js';
 
 /** The client's metrics. */
 export function callSamples(counts: CallCounts, spending: CallSpending, budget: RetryBudget): readonly MetricSample[] {
-  const ended = (outcome: 'succeeded' | 'failed' | 'cancelled'): MetricSample => ({
+  const ended = (outcome: CallEnd): MetricSample => ({
     name: 'llm_client_calls_total',
     help: 'Finished calls, by outcome',
     type: 'counter',
@@ -33,6 +33,7 @@ export function callSamples(counts: CallCounts, spending: CallSpending, budget: 
     ended('succeeded'),
     ended('failed'),
     ended('cancelled'),
+    ended('denied'),
     { name: 'llm_client_calls_in_flight', help: 'Calls in flight', type: 'gauge', value: counts.inFlight },
     counter('llm_client_attempts_total', 'Attempts, first ones and retries', counts.attempts),
     counter('llm_client_retries_total', 'Retries within a priority tier', counts.retries),

@@ -391,6 +391,15 @@ export class RateLimiterService implements Capability {
   }
 
   /**
+   * Counts a call that a limit denied after its request was allowed: `LlmClient` knows the price
+   * of a call when it has selected a deployment.
+   * @internal
+   */
+  deniedLater(exceeded: string): void {
+    this.counts.deniedLater(exceeded);
+  }
+
+  /**
    * Starts to remember the keys that come near their limits. For dashboards.
    * @internal
    */

@@ -61,6 +61,8 @@ const BY_OPERATOR: AttemptTimes['byCaller'] = { whole: false, firstChunk: false 
 /** One call: what it was asked for, how far it may go, and what its attempts have come to. */
 export class Call {
   attempts = 0;
+  /** Attempts that a budget denied before anything was sent. */
+  unsent = 0;
   retries = 0;
   fallbacks = 0;
   failures: readonly AttemptFailure[] = NONE;

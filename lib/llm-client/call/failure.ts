@@ -35,6 +35,11 @@ export class Failure {
     return this.fault === 'operator' || this.error instanceof UnsupportedRequestError || this.error instanceof BudgetExceededError;
   }
 
+  /** Whether a budget denied the attempt before anything was sent. */
+  get isUnsent(): boolean {
+    return this.error instanceof BudgetExceededError;
+  }
+
   get countsAgainstDeployment(): boolean {
     return this.fault === 'provider' || this.fault === 'operator';
   }

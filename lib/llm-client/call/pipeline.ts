@@ -104,7 +104,7 @@ export class CallPipeline<R> {
           await call.cancellation.wait(waitMs);
           call.waitedMs += performance.now() - beforeMs;
         }
-        call.retries++;
+        if (!last.isUnsent) call.retries++;
       }
     } while (this.fallbacks.allowsNextTier(target.model, last) && tiers.next());
     return last;

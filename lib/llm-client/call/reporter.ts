@@ -1,4 +1,5 @@
 import type { CallObserver, CallOutcome } from '../../common/call-observer.js';
+import { CallDeniedError, RateLimitExceededError } from '../../common/http-errors.js';
 import type { LogSink } from '../../common/log-sink.js';
 import { usdOf } from '../../common/nano-usd.js';
 import { ProviderError } from '../../common/provider-error.js';
@@ -17,11 +18,16 @@ export class CallCounts {
   succeeded = 0;
   failed = 0;
   cancelled = 0;
+  /** By a limit, a budget or a hook. */
+  denied = 0;
   attempts = 0;
   retries = 0;
   fallbacks = 0;
   inFlight = 0;
 }
+
+/** How a call ended. */
+export type CallEnd = 'succeeded' | 'failed' | 'cancelled' | 'denied';
 
 const COMPONENT = 'llm_client';
 /** Their output is no text whose tokens could be estimated. */
@@ -114,6 +120,7 @@ export class CallReporter implements AttemptReporter {
     const cost = lost && attempt.costOf(lost);
     const used = { ...(lost ?? NO_TOKENS), usageDetails: lost?.details, costUsd: cost && usdOf(cost.nanoUsd) };
     if (failure.countsAgainstDeployment) this.router.failed(selection, { ...routerReport(failure), ...used });
+    else if (failure.isUnsent) this.unsent(attempt);
     else this.router.cancelled(selection, used);
     let costUsd: number | undefined;
     if (lost !== undefined) {
@@ -141,9 +148,11 @@ export class CallReporter implements AttemptReporter {
   /** The call ends without a complete answer. @param usage of the stream that broke */
   callFailed(call: Call, error: unknown, usage?: AnswerUsage): void {
     const isCancelled = call.cancellation.error !== undefined;
-    if (!this.end(call, isCancelled ? 'cancelled' : 'failed')) return;
+    const isDenied = !isCancelled && isDenial(error);
+    if (!this.end(call, isCancelled ? 'cancelled' : isDenied ? 'denied' : 'failed')) return;
+    if (isDenied && error instanceof RateLimitExceededError) call.request?.countDenial(error);
     this.settle(call, call.lostTokens > 0 && !call.hasUncountedLoss ? 0 : undefined);
-    if (!isCancelled) this.record(call, undefined, usage);
+    if (!isCancelled && !isDenied) this.record(call, undefined, usage);
     call.observed?.ended({ ...outcomeOf(usage, totalsOf(call)), ...(isCancelled ? { cancelled: true } : { error }) });
   }
 
@@ -169,13 +178,18 @@ export class CallReporter implements AttemptReporter {
     return usdOf(cost.nanoUsd);
   }
 
-  private end(call: Call, outcome: 'succeeded' | 'failed' | 'cancelled'): boolean {
+  private unsent({ call, selection }: Attempt): void {
+    this.router.unused(selection);
+    call.unsent++;
+  }
+
+  private end(call: Call, outcome: CallEnd): boolean {
     if (call.isOver) return false;
     call.isOver = true;
     const { counts } = this;
     counts[outcome]++;
     counts.inFlight--;
-    counts.attempts += call.attempts;
+    counts.attempts += call.attempts - call.unsent;
     counts.retries += call.retries;
     counts.fallbacks += call.fallbacks;
     call.cancellation.dispose();
@@ -195,6 +209,12 @@ export class CallReporter implements AttemptReporter {
     const endedAtMs = succeededAtMs ?? performance.now();
     series.record(endedAtMs - startedAtMs, succeededAtMs !== undefined, usage?.promptTokens ?? promptTokens, usage?.completionTokens);
   }
+}
+
+/** Whether a limit, a budget or a hook forbade the call: no deployment has failed. */
+function isDenial(error: unknown): boolean {
+  // Without `exceeded` the store of the limits could not be asked.
+  return error instanceof CallDeniedError || (error instanceof RateLimitExceededError && error.exceeded !== undefined);
 }
 
 /** Whether nothing tells what the answer costs: then all that is held for it counts as spent. */

@@ -16,6 +16,13 @@ export class DecisionCounts {
     if (!allowed && exceeded !== undefined) this.deniedBy.set(exceeded, (this.deniedBy.get(exceeded) ?? 0) + 1);
   }
 
+  /** A part of an allowed request was denied: it counts as allowed, and in the metric of denials. */
+  deniedLater(exceeded: string): void {
+    const limit = exceeded as ExceededLimit;
+    const count = this.deniedBy.get(limit);
+    if (count !== undefined) this.deniedBy.set(limit, count + 1);
+  }
+
   samples(): MetricSample[] {
     const sample = samplesOf('rate_limit');
     return [

@@ -23,6 +23,7 @@ export class RouterCounters {
   failures = 0;
   private readonly refusals = { no_deployment: 0, rate_limit: 0, context_window: 0, misconfigured: 0 };
 
+  /** Of requests for any deployment of their group. */
   refused(error: unknown): void {
     if (error instanceof RouterRateLimitError) this.refusals.rate_limit++;
     else if (error instanceof NoDeploymentError) this.refusals.no_deployment++;
@@ -40,7 +41,7 @@ export class RouterCounters {
       counter('calls_total', 'Finished calls, by outcome.', this.cancellations, { outcome: 'cancelled' }),
       ...deployments.flatMap(({ id, outcomes }) => outcomeSamples(id, outcomes)),
       ...REASONS.map((reason) =>
-        counter('refusals_total', 'Requests without an eligible deployment, by reason.', this.refusals[reason], { reason }),
+        counter('refusals_total', 'Selections without an eligible deployment, by reason.', this.refusals[reason], { reason }),
       ),
       counter('cooldowns_total', 'Cooldowns started.', this.cooldowns),
       ...STATES.map((state) =>
@@ -54,6 +55,16 @@ export class RouterCounters {
       ),
     ];
   }
+}
+
+/** Whether a selection was refused, as opposed to failed. */
+export function isRefusal(error: unknown): error is Error {
+  return (
+    error instanceof RouterRateLimitError ||
+    error instanceof NoDeploymentError ||
+    error instanceof DeploymentMisconfiguredError ||
+    error instanceof ContextWindowExceededError
+  );
 }
 
 /** What is known of the quotas of providers; nothing where limits are not learned. */
@@ -73,7 +84,11 @@ export function quotaSamples(quotas: QuotaDomains | undefined, nowMs: number): r
 function outcomeSamples(deployment: string, outcomes: Deployment['outcomes']): MetricSample[] {
   if (outcomes.success + outcomes.failure === 0) return [];
   const help = 'Finished calls of a deployment, by outcome.';
-  return (['success', 'failure'] as const).map((outcome) =>
-    sample('deployment_calls_total', help, 'counter', outcomes[outcome], { deployment, outcome }),
-  );
+  const seconds = 'Duration of the successful calls of a deployment, from sending to the end of the answer.';
+  return [
+    ...(['success', 'failure'] as const).map((outcome) =>
+      sample('deployment_calls_total', help, 'counter', outcomes[outcome], { deployment, outcome }),
+    ),
+    sample('deployment_seconds_total', seconds, 'counter', outcomes.successMs / 1000, { deployment }),
+  ];
 }

@@ -1,6 +1,5 @@
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
 import { defaultLog } from '../common/default-log.js';
-import { errorMessage, InvalidConfigurationError } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';
 import { checkOneOf, checkString, refuseArgument, refuseOption } from '../common/options.js';
 import { measure, SILENT_RECORDER, type CallSeries } from '../common/recorder.js';
@@ -22,10 +21,10 @@ import type { Selection } from './selection/selection.js';
 import type { RouterContext } from './router-dependencies.js';
 import { toldLimits, type AnswerHeaders } from './quota/told-limits.js';
 import type { RouterEngine } from './engine/engine.js';
-import { quotaSamples, RouterCounters } from './metrics.js';
+import { isRefusal, quotaSamples, RouterCounters } from './metrics.js';
 import type { ResolvedRouterOptions } from './router.options.js';
 import { resolveRouterSettings, type ResolvedRouterSettings, type RouterSettings } from './settings.js';
-import { RouterCore } from './selection/router-core.js';
+import { RouterCore, type Cooldown } from './selection/router-core.js';
 import type { CallSuccess, CallUsage } from './state/call-success.js';
 import type { Pick as RouterPick, RoutingContext } from './routing-context.js';
 import { stateForSharing } from './redis/shared-state-adapter.js';
@@ -87,7 +86,7 @@ export class RouterService implements Capability {
       random,
       countTokens,
       reports: sharedState !== undefined,
-      onCooldown: (deployment, untilMs, ...why) => this.onCooldown(deployment, untilMs, ...why),
+      onCooldown: (cooldown) => this.onCooldown(cooldown),
     });
     sharedState?.start(stateForSharing(this.core, sharedAs));
     if (options.healthChecks !== undefined) {
@@ -345,7 +344,8 @@ export class RouterService implements Capability {
       this.counters.picks++;
       return pick;
     } catch (error) {
-      this.counters.refused(error);
+      // A retry first asks for another deployment than the failed one; without one it repeats.
+      if (!context?.excludeIds?.length) this.counters.refused(error);
       throw error;
     }
   }
@@ -360,7 +360,17 @@ export class RouterService implements Capability {
   }
 
   private bookMeasured(model: string, context: RoutingContext | null | undefined): Selection {
-    return measure(this.series, () => this.book(model, context));
+    // A refusal is an answer: it is no failure of the engine.
+    const booked = measure(this.series, () => {
+      try {
+        return this.book(model, context);
+      } catch (error) {
+        if (isRefusal(error)) return error;
+        throw error;
+      }
+    });
+    if (booked instanceof Error) throw booked;
+    return booked;
   }
 
   private freed(): void {
@@ -373,17 +383,11 @@ export class RouterService implements Capability {
     this.freed();
   }
 
-  private onCooldown({ id, modelName }: Deployment, untilMs: number, status: number, failure: CallFailure): void {
+  private onCooldown({ deployment: { id, modelName }, untilMs, cause, isExtended }: Cooldown): void {
+    this.options.sharedState?.cooled?.(id, untilMs);
+    if (isExtended) return;
     this.counters.cooldowns++;
     const seconds = Math.ceil((untilMs - this.core.now()) / 1000);
-    const cause = misconfigurationIn(failure, id) ?? (status === 0 ? 'connection failed' : `status ${status}`);
     this.logger.warn(`Router: deployment ${visibleText(id)} (${visibleText(modelName)}) in cooldown for ${seconds} s (${cause})`);
-    this.options.sharedState?.cooled?.(id, untilMs);
   }
-}
-
-/** What the operator has to correct. The client's error does not say it. */
-function misconfigurationIn({ misconfigured, error }: CallFailure, id: string): string | undefined {
-  const cause = misconfigured === true ? (error as Partial<Error> | null | undefined)?.cause : undefined;
-  return cause instanceof InvalidConfigurationError ? errorMessage(cause).replace(`deployment ${id}: `, '') : undefined;
 }

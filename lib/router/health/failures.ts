@@ -1,5 +1,5 @@
 import { CONNECTION_CODES } from '../../common/connection-codes.js';
-import { errorMessage } from '../../common/errors.js';
+import { errorMessage, InvalidConfigurationError } from '../../common/errors.js';
 import type { CallUsage } from '../state/call-success.js';
 
 /**
@@ -45,6 +45,19 @@ export function statusOf({ status, error, timeout }: CallFailure): number {
   const text = errorMessage(error);
   if (RATE_LIMIT_WORDS.test(text)) return 429;
   return isConnectionError(error) ? CONNECTION_FAILED : 500;
+}
+
+/**
+ * What has failed, in words for logs and the dashboard. A time-out has the status 408 here, which
+ * no provider has answered.
+ * @param id of the deployment, which an error of its configuration names
+ */
+export function causeOf(failure: CallFailure, status: number, id: string): string {
+  const { misconfigured, error, timeout } = failure;
+  const cause = misconfigured === true ? (error as Partial<Error> | null | undefined)?.cause : undefined;
+  if (cause instanceof InvalidConfigurationError) return errorMessage(cause).replace(`deployment ${id}: `, '');
+  if (status === CONNECTION_FAILED) return 'connection failed';
+  return timeout === true && status === 408 ? 'no answer in time' : `status ${status}`;
 }
 
 /**

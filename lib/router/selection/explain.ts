@@ -64,6 +64,7 @@ export function explainRouting(core: RouterCore, model: string, context: Routing
 export function stateOf(core: RouterCore, { deployment, slot }: Placed, nowMs: number, model: string = deployment.model): DeploymentState {
   const { memory, latencies, firstTokens } = core.states;
   const minute = minuteOf(nowMs);
+  const { lastFailure } = deployment.outcomes;
   const quota = core.quotas?.find(deployment, model)?.state(nowMs);
   return {
     id: deployment.id,
@@ -72,6 +73,7 @@ export function stateOf(core: RouterCore, { deployment, slot }: Placed, nowMs: n
     state: nameOfState(core, { deployment, slot }, nowMs),
     ...(deployment.uncallable && { uncallable: deployment.uncallable }),
     coolingForMs: Math.max(memory.coolingUntil[slot] - nowMs, 0),
+    ...(lastFailure && { lastFailure: { cause: lastFailure.cause, agoMs: nowMs - lastFailure.atMs } }),
     inFlight: memory.inFlightOf(slot),
     requests: memory.requestsOf(slot, minute),
     tokens: memory.tokensOf(slot, minute),

@@ -32,6 +32,12 @@ export interface DeploymentState {
   readonly uncallable?: Uncallable;
   /** Rest of the cooldown in milliseconds. */
   readonly coolingForMs: number;
+  /** The last call that failed since the start, in this process. */
+  readonly lastFailure?: {
+    /** `status 429`, `no answer in time`, `connection failed`, or what is misconfigured. */
+    readonly cause: string;
+    readonly agoMs: number;
+  };
   /** Requests in flight. */
   readonly inFlight: number;
   /** Of the current minute, as the next three. */
@@ -40,7 +46,7 @@ export interface DeploymentState {
   readonly successes: number;
   readonly failures: number;
   /**
-   * Means of the last samples; 0 without samples, and `strategyOptions.sampleTtlMs` after the
+   * Means of the last samples, `latencyMs` per output token where a call reports tokens; 0 without samples, and `strategyOptions.sampleTtlMs` after the
    * newest.
    */
   readonly latencyMs: number;

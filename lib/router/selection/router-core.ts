@@ -5,7 +5,7 @@ import type { Deployment } from '../deployments/deployment.js';
 import type { RouterEngine } from '../engine/engine.js';
 import { Budgets } from '../health/budgets.js';
 import { recordFailure } from '../health/cooldown.js';
-import { statusOf, type CallFailure } from '../health/failures.js';
+import { causeOf, statusOf, type CallFailure } from '../health/failures.js';
 import type { QuotaCost } from '../quota/quota-domain.js';
 import { QuotaDomains } from '../quota/quota-domains.js';
 import type { ToldLimit } from '../quota/told-limits.js';
@@ -23,6 +23,16 @@ import type { Placed, SelectionRequest } from './priority-tier.js';
 import { Selection } from './selection.js';
 import { Selector, type Selected } from './selector.js';
 
+/** A deployment that gets no requests after failures. */
+export interface Cooldown {
+  readonly deployment: Deployment;
+  readonly untilMs: number;
+  /** In words. */
+  readonly cause: string;
+  /** It was in cooldown before: calls in flight fail one after the other. */
+  readonly isExtended: boolean;
+}
+
 /** What a router core is made with. */
 export interface RouterEnvironment {
   readonly choice: EngineChoice<RouterEngine>;
@@ -34,8 +44,8 @@ export interface RouterEnvironment {
   readonly countTokens?: (messages: readonly unknown[], model: string) => number;
   /** Whether usage is kept for other processes. */
   readonly reports?: boolean;
-  /** Called when a deployment goes into cooldown. */
-  readonly onCooldown?: (deployment: Deployment, untilMs: number, status: number, failure: CallFailure) => void;
+  /** Called when a deployment goes into cooldown, or when its cooldown is made longer. */
+  readonly onCooldown?: (cooldown: Cooldown) => void;
 }
 
 const NO_CONTEXT: RoutingContext = {};
@@ -146,7 +156,7 @@ export class RouterCore {
     const { slot } = selection.booking;
     const nowMs = this.now();
     this.release(selection, promptTokens === undefined ? undefined : promptTokens + completionTokens, nowMs);
-    this.outcomes.succeeded(slot);
+    this.outcomes.succeeded(slot, latencyMs);
     states.addSuccess(slot, nowMs);
     selection.booking.quota?.domain.succeeded(selection.booking.quota, nowMs);
     if (latencyMs >= 0) states.latencies.add(slot, completionTokens > 0 ? latencyMs / completionTokens : latencyMs, nowMs);
@@ -165,7 +175,8 @@ export class RouterCore {
     const status = statusOf(failure);
     const nowMs = this.now();
     this.release(selection, tokensIn(failure), nowMs);
-    this.outcomes.failed(slot);
+    const cause = causeOf(failure, status, deployment.id);
+    this.outcomes.failed(slot, { cause, atMs: nowMs });
     if (tokensIn(failure) > 0) this.pay(selection, failure, nowMs);
     if (status === 408) states.addTimeout(slot, nowMs);
     if (status === 429) booking.quota?.domain.refused(booking.quota, failure.retryAfterMs, nowMs);
@@ -173,8 +184,10 @@ export class RouterCore {
     const groupSize = this.names.groupSizeOf(deployment);
     const coolMs = recordFailure({ deployment, slot, groupSize, status, failure, nowMs }, states, this.settings);
     if (coolMs > 0) {
-      states.cool(slot, nowMs + coolMs);
-      this.env.onCooldown?.(deployment, nowMs + coolMs, status, failure);
+      const isExtended = states.memory.coolingUntil[slot] > nowMs;
+      const untilMs = nowMs + coolMs;
+      states.cool(slot, untilMs);
+      this.env.onCooldown?.({ deployment, untilMs, cause, isExtended });
     }
     return true;
   }

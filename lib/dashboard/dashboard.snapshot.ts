@@ -1,4 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import { performance as nodePerformance, type EventLoopUtilization } from 'node:perf_hooks';
 import type { CapabilityHealth } from '../common/capability.js';
 import { COMPARISON } from '../engine/comparison.js';
 import type { EngineState } from '../engine/switching-engine.js';
@@ -23,6 +24,8 @@ export interface LimitState {
   readonly limit: string;
   /** Identifies a key within this process, and does not reveal it. */
   readonly keyHash: string;
+  /** Of an API key, a team or a user that the dashboard shows. */
+  readonly keyName?: string;
   readonly unit: 'requests' | 'tokens';
   readonly total: number;
   readonly remaining: number;
@@ -30,7 +33,7 @@ export interface LimitState {
 }
 
 /** A budget near exhaustion; its key is hashed. */
-export type BudgetState = Omit<NearBudget, 'key'> & { readonly keyHash: string };
+export type BudgetState = Omit<NearBudget, 'key'> & Pick<LimitState, 'keyHash' | 'keyName'>;
 
 /** What a model group has cost since the start. */
 export interface SpendingState {
@@ -65,6 +68,9 @@ export interface DashboardSnapshot {
   readonly node: string;
   readonly platform: string;
   readonly uptimeMs: number;
+  readonly residentBytes: number;
+  /** Share of the time since the last snapshot in which the event loop was busy. */
+  readonly loopBusy?: number;
   readonly health: {
     readonly status: CapabilityHealth['status'];
     readonly rustAvailable: boolean;
@@ -122,6 +128,7 @@ const secret = randomBytes(32);
 export interface TakenSnapshot {
   readonly snapshot: DashboardSnapshot;
   readonly takenMs: number;
+  readonly loop: EventLoopUtilization;
 }
 
 /** Takes a snapshot. Rates are computed from `before`. */
@@ -133,7 +140,8 @@ export async function takeSnapshot(source: DashboardSource, before?: TakenSnapsh
     limits.nearestBudgets(NEAREST_LIMITS),
     source.keys?.(SHOWN_KEYS) ?? null,
   ]);
-  const [atMs, takenMs] = [Date.now(), performance.now()];
+  const [atMs, takenMs, loop] = [Date.now(), performance.now(), nodePerformance.eventLoopUtilization()];
+  const names = namesOf(keys ?? []);
   const { monitor } = source;
   const stats = monitor?.getPerformanceStats() ?? {};
   const snapshot = {
@@ -142,6 +150,8 @@ export async function takeSnapshot(source: DashboardSource, before?: TakenSnapsh
     node: process.version,
     platform: `${process.platform}-${process.arch}`,
     uptimeMs: Math.round(process.uptime() * 1000),
+    residentBytes: process.memoryUsage.rss(),
+    ...(before !== undefined && { loopBusy: nodePerformance.eventLoopUtilization(loop, before.loop).utilization }),
     health,
     engines: source.engines(),
     features: source.features(),
@@ -153,14 +163,27 @@ export async function takeSnapshot(source: DashboardSource, before?: TakenSnapsh
     history: monitor?.history() ?? { endMs: [], series: [] },
     recommendations: monitor?.getRecommendations() ?? [],
     deployments: source.deployments?.() ?? null,
-    limits: near.map(({ key, ...limit }) => ({ ...limit, keyHash: hidden(key) })),
-    budgets: budgets.map(({ key, ...budget }) => ({ ...budget, keyHash: hidden(key) })),
+    limits: near.map(({ key, ...limit }) => ({ ...limit, ...shownKey(key, names) })),
+    budgets: budgets.map(({ key, ...budget }) => ({ ...budget, ...shownKey(key, names) })),
     counts: source.counts?.(SHOWN_MODELS) ?? [],
     pool: source.pool?.() ?? null,
     queue: source.queue?.() ?? null,
     keys,
   };
-  return { snapshot, takenMs };
+  return { snapshot, takenMs, loop };
+}
+
+/** Names of what limits count by, as far as the table of API keys shows them. */
+function namesOf(keys: readonly KeyState[]): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  for (const { team, user } of keys) for (const name of [team, user]) if (name !== undefined) names.set(name, name);
+  for (const { publicId, alias } of keys) names.set(`key:${publicId}`, alias ?? publicId);
+  return names;
+}
+
+function shownKey(key: string, names: ReadonlyMap<string, string>): Pick<LimitState, 'keyHash' | 'keyName'> {
+  const keyName = names.get(key);
+  return { keyHash: hidden(key), ...(keyName !== undefined && { keyName }) };
 }
 
 function tally(source: DashboardSource, takenMs: number, before?: TakenSnapshot): Tally[] {

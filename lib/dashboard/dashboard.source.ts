@@ -18,12 +18,14 @@ export interface DeploymentState {
   readonly uncallable?: { readonly reason: string; readonly mend: string };
   /** Remaining cooldown in milliseconds. */
   readonly coolingForMs: number;
-  /** Requests answered since the start, and those of them that failed. */
+  /** Attempts since the start, and those of them that failed. */
   readonly answered: number;
   readonly failures: number;
+  /** The last one that failed. */
+  readonly lastFailure?: { readonly cause: string; readonly agoMs: number };
   /** Requests in flight. */
   readonly inFlight: number;
-  /** 0: unknown. */
+  /** Per output token where a call reports tokens, as LiteLLM's; 0: unknown. */
   readonly latencyMs: number;
   readonly timeToFirstTokenMs: number;
   /** Usage of this minute, and limits. */

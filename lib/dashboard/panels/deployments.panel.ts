@@ -15,7 +15,7 @@ export function deploymentsPanel({ deployments }: DashboardSnapshot): Html {
     const part = deployment.answered / Math.max(1, answered.get(group) ?? 0);
     return [
       html`${group} <span class="note below">${model} · ${id}</span>${faultOf(deployment)}`,
-      stateOf(deployment),
+      html`${stateOf(deployment)}${lastFailureOf(deployment)}`,
       html`<span class="share">${bar([{ kind: 'used', percentage: part * 100 }])}<span>${share(part)}</span></span>`,
       html`${compact(deployment.answered)}${failures > 0 && html` <span class="bad-word">(${compact(failures)} failed)</span>`}`,
       html`${count(inFlight)}`,
@@ -27,12 +27,22 @@ export function deploymentsPanel({ deployments }: DashboardSnapshot): Html {
   });
   const figure = (label: string) => ({ label, isFigure: true });
   const columns = [{ label: 'Deployment' }, { label: 'State' }, { label: 'Share of its group' }];
-  return table('Deployments', [...columns, ...['Answered', 'In flight', 'Latency', 'First token', 'rpm', 'tpm'].map(figure)], rows);
+  return table(
+    'Deployments',
+    [...columns, ...['Attempts', 'In flight', 'Latency per token', 'First token', 'rpm', 'tpm'].map(figure)],
+    rows,
+  );
 }
 
 function stateOf({ state, coolingForMs }: DeploymentState): Html {
   if (state === 'available') return badge('good', state);
   return state === 'cooling' ? badge('warn', `in cooldown, ${span(coolingForMs)}`) : badge('bad', state);
+}
+
+/** Also where it is available again: what happened minutes ago is what the operator looks for. */
+function lastFailureOf({ lastFailure }: DeploymentState): Html | false {
+  if (lastFailure === undefined) return false;
+  return html` <span class="note below">${lastFailure.cause}, ${span(lastFailure.agoMs)} ago</span>`;
 }
 
 /** Why it cannot be called, and how to mend it. */

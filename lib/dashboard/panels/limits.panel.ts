@@ -3,20 +3,27 @@ import { compact, span } from '../figures.js';
 import { html, type Html } from '../html.js';
 import { nothing, usageBar } from './panel.js';
 
+export const KEYS_NOTE = 'API keys, teams and users of the table below by name; others hashed with a salt of each process.';
+
 /** Keys nearest to their limit. */
 export function limitsPanel({ limits }: DashboardSnapshot): Html {
   if (limits.length === 0) return nothing('No key is near a limit.');
   return html`<ul class="limits">
       ${limits.map(limitRow)}
     </ul>
-    <p class="note">Keys are hashed with a salt of each process.</p>`;
+    <p class="note">${KEYS_NOTE}</p>`;
 }
 
-function limitRow({ limit, keyHash, unit, total, remaining, resetMs }: LimitState): Html {
+/** The name of a key that the dashboard shows elsewhere, else its hash. */
+export function keyOf(keyHash: string, keyName: string | undefined): Html {
+  return keyName === undefined ? html`<code>${keyHash}</code>` : html`${keyName}`;
+}
+
+function limitRow({ limit, keyHash, keyName, unit, total, remaining, resetMs }: LimitState): Html {
   const used = total - remaining;
   return html`<li>
     <div class="head">
-      <span><strong>${limit}</strong> <code>${keyHash}</code></span>
+      <span><strong>${limit}</strong> ${keyOf(keyHash, keyName)}</span>
       <span class="figure">${compact(remaining)} of ${compact(total)} ${unit} left</span>
     </div>
     ${usageBar(used, total)}

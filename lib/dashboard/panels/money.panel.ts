@@ -2,6 +2,7 @@ import type { BudgetState, DashboardSnapshot } from '../dashboard.snapshot.js';
 import type { SpendingOverTime } from '../dashboard.source.js';
 import { NONE, share, span, usd } from '../figures.js';
 import { html, type Html } from '../html.js';
+import { KEYS_NOTE, keyOf } from './limits.panel.js';
 import { bar, nothing, table } from './panel.js';
 import { spendingPlot } from './spending-plot.js';
 
@@ -16,16 +17,16 @@ export function budgetsPanel({ budgets }: DashboardSnapshot): Html {
   return html`<ul class="limits">
       ${budgets.map(budgetRow)}
     </ul>
-    <p class="note">Keys are hashed with a salt of each process.</p>`;
+    <p class="note">${KEYS_NOTE}</p>`;
 }
 
-function budgetRow({ limit, keyHash, period, limitUsd, spentUsd, heldUsd, resetMs }: BudgetState): Html {
+function budgetRow({ limit, keyHash, keyName, period, limitUsd, spentUsd, heldUsd, resetMs }: BudgetState): Html {
   const leftUsd = Math.max(0, limitUsd - spentUsd - heldUsd);
   const percentage = (part: number): number => (limitUsd > 0 ? (part / limitUsd) * 100 : 100);
   const kind = leftUsd === 0 ? 'full' : leftUsd < limitUsd / 4 ? 'near' : 'used';
   return html`<li>
     <div class="head">
-      <span><strong>${limit}</strong> <code>${keyHash}</code></span>
+      <span><strong>${limit}</strong> ${keyOf(keyHash, keyName)}</span>
       <span class="figure">${usd(leftUsd)} of ${usd(limitUsd)} ${PERIODS[period]} left</span>
     </div>
     ${bar([

@@ -1,5 +1,5 @@
 import type { DashboardSnapshot, Tally } from '../dashboard.snapshot.js';
-import { compact, count, NONE, perSecond, span, usd, words } from '../figures.js';
+import { compact, count, NONE, perSecond, share, span, usd, words } from '../figures.js';
 import { html, type Html } from '../html.js';
 import { badge, nothing } from './panel.js';
 
@@ -17,10 +17,12 @@ export function statusPanel({ health }: DashboardSnapshot): Html {
   return html`<span class="pill ${kind}"><span class="dot" aria-hidden="true"></span>${text}${about !== '' && html`: ${about}`}</span>`;
 }
 
-/** The process: versions, platform, uptime. */
-export function processPanel({ version, node, platform, uptimeMs, health }: DashboardSnapshot): Html {
+/** The process: versions, platform, uptime, memory, and how busy its event loop is. */
+export function processPanel({ version, node, platform, uptimeMs, residentBytes, loopBusy, health }: DashboardSnapshot): Html {
   const addon = health.rustAvailable ? 'addon loaded' : 'no addon';
-  return html`nestjs-fast-litellm ${version} · Node ${node} · ${platform} · ${addon} · up ${span(uptimeMs)}`;
+  const loop = loopBusy === undefined ? '' : ` · event loop ${share(loopBusy)} busy`;
+  const memory = `${Math.round(residentBytes / 2 ** 20)} MiB`;
+  return html`nestjs-fast-litellm ${version} · Node ${node} · ${platform} · ${addon} · up ${span(uptimeMs)} · ${memory}${loop}`;
 }
 
 /** Counters since the start, and their rates. */

@@ -203,12 +203,13 @@ describeInBrowser('the dashboard, in a browser', () => {
 
   const screens = [
     ['light', PHONE],
+    ['light', { width: 768, height: 1024 }],
     ['dark', PHONE],
     ['light', DESKTOP],
     ['dark', DESKTOP],
   ] as const;
 
-  it.each(isLong ? screens : [screens[0], screens[3]])(
+  it.each(isLong ? screens : [screens[0], screens[1], screens[4]])(
     'fits a %s screen of %j, with a contrast of at least 4.5',
     async (colorScheme, size) => {
       await page.emulateMedia({ colorScheme });

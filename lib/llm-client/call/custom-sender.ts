@@ -3,6 +3,7 @@ import { FastLiteLLMError } from '../../common/errors.js';
 import { DeploymentMisconfiguredError } from '../../common/http-errors.js';
 import { usageFrom, type AnswerUsage } from '../../http/answer-usage.js';
 import type { ExecuteOptions, Send } from '../send.js';
+import { LoopReader, type LoopState } from '../stream/loop-reader.js';
 import { drainOf } from '../stream/response-drain.js';
 import type { Attempt, Exchange, Sender } from './attempt.js';
 import { CallbackError, reasonOf } from './failure.js';
@@ -37,52 +38,44 @@ export class CustomStreamSender<C> extends CustomSender<AsyncIterable<C>> {
     let iterator: AsyncIterator<C> | undefined;
     try {
       const chunks = await exchange.begin(this.request);
-      iterator = chunks[Symbol.asyncIterator]();
-      const first = await exchange.until(iterator.next());
+      const source = (iterator = chunks[Symbol.asyncIterator]());
+      const first = await exchange.until(source.next());
       attempt.firstChunk();
       callback(() => this.options.onAnswer?.(attempt.facts()));
-      const stream = this.read(first, iterator, exchange);
-      // Started here, so that `finally` also runs for a reader who leaves before the first chunk.
-      await stream.next();
-      return stream;
+      exchange.closeSource = () => close(source);
+      return new LoopReader<C>(
+        (reader) => this.read(first, source, exchange, reader),
+        () => exchange.leave(),
+      );
     } catch (error) {
       close(iterator);
       throw error;
     }
   }
 
-  /** The chunks. The first thing it yields is nothing, and stands for its start. */
-  private async *read(first: IteratorResult<C>, iterator: AsyncIterator<C>, exchange: CustomExchange): AsyncGenerator<C, void, undefined> {
+  private async *read(
+    first: IteratorResult<C>,
+    iterator: AsyncIterator<C>,
+    exchange: CustomExchange,
+    reader: LoopState,
+  ): AsyncGenerator<C, void, undefined> {
     const { attempt } = exchange;
-    const { cancellation } = attempt.call;
-    let isOver = false;
-    const breakOff = (error: unknown): void => {
-      if (isOver) return;
-      isOver = true;
-      attempt.breakOff(error);
-      close(iterator);
-    };
-    exchange.onAbort = breakOff;
     try {
-      yield undefined as C;
       for (let result = first; result.done !== true; result = await exchange.until(iterator.next())) {
         const { value } = result;
         exchange.receivedTokens++;
         attempt.usage = callback(() => usageIn(value, this.options)) ?? attempt.usage;
         this.onChunk?.(value);
         yield value;
-        await drainOf(cancellation.response);
+        await drainOf(attempt.call.cancellation.response);
       }
-      isOver = true;
-      attempt.succeed();
+      exchange.succeed();
     } catch (error) {
-      breakOff(error);
+      exchange.breakOff(error);
+      if (reader.hasLeft) return;
       throw error instanceof CallbackError ? error.cause : error;
     } finally {
-      if (!isOver) {
-        cancellation.cancel(new Error('the stream was not read to its end'));
-        breakOff(cancellation.error);
-      }
+      exchange.leave();
     }
   }
 }
@@ -92,7 +85,8 @@ class CustomExchange implements Exchange {
   wasSent = false;
   isRefused = false;
   receivedTokens = 0;
-  onAbort: ((error: Error) => void) | undefined = undefined;
+  /** Of a stream that has begun and is not over. */
+  closeSource: (() => void) | undefined = undefined;
   private readonly controller = new AbortController();
   private aborted: Error | undefined = undefined;
   private reject: ((error: Error) => void) | undefined = undefined;
@@ -133,7 +127,29 @@ class CustomExchange implements Exchange {
     this.aborted = error;
     this.controller.abort(error);
     this.reject?.(error);
-    this.onAbort?.(error);
+    this.breakOff(error);
+  }
+
+  /** The stream has come to its end. */
+  succeed(): void {
+    this.closeSource = undefined;
+    this.attempt.succeed();
+  }
+
+  breakOff(error: unknown): void {
+    const { closeSource } = this;
+    if (closeSource === undefined) return;
+    this.closeSource = undefined;
+    this.attempt.breakOff(error);
+    closeSource();
+  }
+
+  /** Its reader reads no more. */
+  leave(): void {
+    if (this.closeSource === undefined) return;
+    const { cancellation } = this.attempt.call;
+    cancellation.cancel(new Error('the stream was not read to its end'));
+    this.breakOff(cancellation.error);
   }
 
   /** Tells from the error whether the request was sent, and whether an error status answered it. */

@@ -4,6 +4,7 @@ import type { AnswerTarget, CallFacts } from '../answer/llm-answer.js';
 import type { Writable } from './open-response.js';
 import { drainOf } from './response-drain.js';
 import type { ChunkSink, StreamOrigin } from './stream-origin.js';
+import type { LoopState } from './loop-reader.js';
 import { SingleReading, type StreamSource } from './single-reading.js';
 
 /** Bytes that wait for a slow reader before the provider is paused. */
@@ -42,8 +43,12 @@ export class LlmBytes implements AsyncIterable<Buffer> {
   }
 
   /** The bytes as they arrive. Leaving the loop early ends the answer. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
-    this.reading.begin();
+  [Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
+    return this.reading.by((reader) => this.chunks(reader));
+  }
+
+  private async *chunks(reader: LoopState): AsyncGenerator<Buffer, void, undefined> {
+    this.reading.begin(reader);
     const { exchange, response } = this.source;
     const queue = new ByteQueue(exchange);
     exchange.attach(queue);
@@ -52,6 +57,8 @@ export class LlmBytes implements AsyncIterable<Buffer> {
         yield bytes;
         await drainOf(response);
       }
+    } catch (error) {
+      if (!reader.hasLeft) throw error;
     } finally {
       this.source.leave();
     }

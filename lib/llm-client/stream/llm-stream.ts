@@ -16,6 +16,7 @@ import { SingleReading, type StreamSource } from './single-reading.js';
 import { EventFilter } from './event-filter.js';
 import { addCost, withCost } from './event-cost.js';
 import { KeepAlive } from './keep-alive.js';
+import type { LoopState } from './loop-reader.js';
 
 const DONE = '[DONE]';
 const NONE = Buffer.alloc(0);
@@ -69,8 +70,12 @@ export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable
    * thrown as a `ProviderError`. Leaving the loop early ends the stream. With the call's
    * `response`, the next event waits until that has room.
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Event, void, undefined> {
-    this.reading.begin();
+  [Symbol.asyncIterator](): AsyncGenerator<Event, void, undefined> {
+    return this.reading.by((reader) => this.events(reader));
+  }
+
+  private async *events(reader: LoopState): AsyncGenerator<Event, void, undefined> {
+    this.reading.begin(reader);
     const { exchange, hidesUsage, response, writesCost } = this.source;
     const queue = new EventQueue(exchange, this.source.bridged);
     exchange.attach(queue);
@@ -88,6 +93,8 @@ export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable
         yield event as Event;
         await drainOf(response);
       }
+    } catch (error) {
+      if (!reader.hasLeft) throw error;
     } finally {
       this.source.leave();
     }

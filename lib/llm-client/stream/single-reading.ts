@@ -3,6 +3,7 @@ import type { AnswerCost } from '../answer/answer-cost.js';
 import type { AnswerTarget, CallFacts } from '../answer/llm-answer.js';
 import type { BridgedAnswer } from '../bridges/bridge.js';
 import type { ClosableResponse } from '../call/cancellation.js';
+import { LoopReader, type LoopState } from './loop-reader.js';
 import { openResponse, type Writable } from './open-response.js';
 import type { ChunkSink, StreamOrigin } from './stream-origin.js';
 
@@ -30,16 +31,27 @@ export interface StreamSource {
 /** The reading of a streamed answer: once, by a response or by a loop. */
 export class SingleReading {
   private hasBegun = false;
+  private loop: object | undefined = undefined;
 
   constructor(
     private readonly call: CallFacts,
     private readonly source: StreamSource,
   ) {}
 
+  /** An iterator over what `read` yields. Its first `next` rejects where something else reads. */
+  by<T>(read: (reader: LoopState) => AsyncGenerator<T, void, undefined>): LoopReader<T> {
+    return new LoopReader(read, (reader) => {
+      if (this.hasBegun && this.loop !== reader) return;
+      this.hasBegun = true;
+      this.source.leave();
+    });
+  }
+
   /** @throws TypeError the second time */
-  begin(): void {
+  begin(loop?: object): void {
     if (this.hasBegun) throw new TypeError('the answer has been read already');
     this.hasBegun = true;
+    this.loop = loop;
   }
 
   /** Opens the response; all that arrives goes to the sink that `sinkTo` makes of it. */

@@ -1,5 +1,6 @@
 import { createServer, get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { ProviderError, RequestCancelledError } from 'nestjs-fast-litellm';
 import { RequestContext } from '../../../lib/http/request-context.js';
 import type { ProviderBehaviour } from '../../../sample-app/providers/provider-behaviour.js';
@@ -283,6 +284,72 @@ describe('a client that leaves', () => {
     await expect(open.client.chat(chat, { signal: controller.signal })).rejects.toBeInstanceOf(RequestCancelledError);
     expect(open.providers[0].requests).toBe(1);
     await until(() => isOver(open));
+  });
+
+  describe.each(['events', 'bytes', 'chunks of a function'])('of %s', (kind) => {
+    const begun = event({ id: 'x', choices: [{ index: 0, delta: { content: 'a' } }] });
+    /** A stream that says no more after its beginning. */
+    async function silent(): Promise<{ open: OpenClient; stream: AsyncIterable<unknown>; left: () => boolean }> {
+      let hasLeft = false;
+      const apiBase = await scripted((request, response) => {
+        request.resume();
+        response.on('close', () => (hasLeft = true));
+        response.writeHead(200, { 'content-type': kind === 'bytes' ? 'audio/mpeg' : 'text/event-stream' });
+        response.write(begun);
+      });
+      const open = clientOf({ modelList: [deploymentOf('m', { name: 'silent', apiBase })], numRetries: 0 });
+      const chunks = async function* (signal: AbortSignal) {
+        signal.addEventListener('abort', () => (hasLeft = true));
+        yield 'a';
+        await new Promise(() => {});
+      };
+      const stream = await (kind === 'events'
+        ? open.client.chat(chat)
+        : kind === 'bytes'
+          ? open.client.speech({ model: 'm', input: 'a', voice: 'b' })
+          : open.client.stream('m', async (__, { signal }) => chunks(signal)));
+      return { open, stream, left: () => hasLeft };
+    }
+
+    it.each<[string, (iterator: AsyncIterator<unknown>) => unknown]>([
+      ['before it reads', (iterator) => iterator.return?.()],
+      [
+        'while it waits for the next part',
+        async (iterator) => {
+          await iterator.next();
+          const waiting = iterator.next();
+          await iterator.return?.();
+          expect(await waiting).toEqual({ done: true, value: undefined });
+        },
+      ],
+      ['by an error of its own', async (iterator) => expect(iterator.throw?.(new Error('mine'))).rejects.toThrow('mine')],
+    ])('ends the stream when its reader leaves %s', async (_, leave) => {
+      const { open, stream, left } = await silent();
+      await leave(stream[Symbol.asyncIterator]());
+      await until(() => left() && isOver(open));
+      const again = stream[Symbol.asyncIterator]().next();
+      if (kind === 'chunks of a function') expect(await again).toMatchObject({ done: true });
+      else await expect(again).rejects.toThrow('the answer has been read already');
+    });
+
+    it('ends the stream when a Readable of it is destroyed', async () => {
+      for (const begin of [(): void => {}, (readable: Readable) => void readable.read()]) {
+        const { open, stream, left } = await silent();
+        const readable = Readable.from(stream);
+        begin(readable);
+        await new Promise((resolve) => setImmediate(resolve));
+        readable.destroy();
+        await until(() => left() && isOver(open));
+      }
+    });
+  });
+
+  it('keeps a stream that another loop reads', async () => {
+    const open = await over([{ chunkDelayMs: 5, tokens: 20 }]);
+    const stream = await open.client.chat(chat);
+    const reading = read(stream);
+    await stream[Symbol.asyncIterator]().return(undefined);
+    expect(await reading).not.toBe('');
   });
 
   it('ends the stream by leaving the loop or by cancel()', async () => {

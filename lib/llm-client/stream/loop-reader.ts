@@ -1,0 +1,45 @@
+/** Whether a stream is still read, for what yields its events. */
+export interface LoopState {
+  /** Nothing waits for events any more, so their end is no error. */
+  readonly hasLeft: boolean;
+}
+
+/**
+ * The iterator of a stream whose reader may leave at any time. That of a generator alone does
+ * nothing when it is left before the first event, and waits for the event that is being read.
+ */
+export class LoopReader<T> implements AsyncGenerator<T, void, undefined>, LoopState {
+  hasLeft = false;
+  private readonly events: AsyncGenerator<T, void, undefined>;
+
+  /** @param leave Ends the stream, also when it is over. */
+  constructor(
+    read: (reader: LoopState) => AsyncGenerator<T, void, undefined>,
+    private readonly leave: (reader: LoopState) => void,
+  ) {
+    this.events = read(this);
+  }
+
+  next(): Promise<IteratorResult<T, void>> {
+    return this.events.next();
+  }
+
+  return(): Promise<IteratorResult<T, void>> {
+    this.hasLeft = true;
+    this.leave(this);
+    return this.events.return();
+  }
+
+  throw(error: unknown): Promise<IteratorResult<T, void>> {
+    this.leave(this);
+    return this.events.throw(error);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+}

@@ -55,12 +55,8 @@ export interface CountPlan {
 }
 
 /** Checked arguments of a question about a limit. */
-export interface LimitPlan {
+export interface LimitPlan extends CountPlan {
   readonly most: number;
-  readonly model: CountingModel;
-  /** The text, split at its special tokens if any are allowed. */
-  readonly segments: readonly (string | number)[];
-  readonly requestId?: string;
 }
 
 /** The engines count in 32 bits; no accepted text has more tokens. */

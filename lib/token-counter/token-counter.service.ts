@@ -28,8 +28,10 @@ import {
   countSegmentsUpToAsync,
   averageLength,
   encodeSegments,
+  segmentsInTurns,
   segmentsOf,
   splitTexts,
+  splitTextsInTurns,
 } from './bpe/special-tokens.js';
 import {
   checkLimit,
@@ -171,7 +173,7 @@ export class TokenCounterService implements Capability {
   async countTokensBatchAsync(texts: readonly string[], options?: string | CountOptions | null): Promise<number[]> {
     const { model, allowedSpecial, requestId } = planCount(options, this.models);
     checkTexts(texts, this.maxTextLength);
-    const split = splitTexts([...texts], model.encoding, allowedSpecial);
+    const split = await splitTextsInTurns([...texts], model.encoding, allowedSpecial);
     const count = async (engine: TokenCounterEngine): Promise<Uint32Array> => engine.countBatchAsync(split.texts, model.handle(engine));
     return this.countedAll(split.total(await this.batchChoice.runAsync('count_batch', requestId, count, averageLength(split.texts))));
   }
@@ -291,7 +293,8 @@ export class TokenCounterService implements Capability {
 
   /** The token count if it is at most `limit`, otherwise `false`. Stops soon after the limit. */
   isWithinTokenLimit(text: string, limit: number, options?: string | CountOptions | null): number | false {
-    const { most, model, segments, requestId } = this.planLimit('limit', text, limit, options);
+    const { most, model, allowedSpecial, requestId } = this.planLimit('limit', text, limit, options);
+    const segments = segmentsOf(text, model.encoding, allowedSpecial);
     const countUpTo = (engine: TokenCounterEngine): number =>
       countSegmentsUpTo(segments, most, (part, left) => engine.countUpTo(part, model.handle(engine), left));
     const count = this.engines.run('count_up_to', requestId, countUpTo, text.length);
@@ -304,7 +307,8 @@ export class TokenCounterService implements Capability {
    * hand-over costs more than counting.
    */
   async isWithinTokenLimitAsync(text: string, limit: number, options?: string | CountOptions | null): Promise<number | false> {
-    const { most, model, segments, requestId } = this.planLimit('limit', text, limit, options);
+    const { most, model, allowedSpecial, requestId } = this.planLimit('limit', text, limit, options);
+    const segments = await segmentsInTurns(text, model.encoding, allowedSpecial);
     const countUpTo = (engine: TokenCounterEngine): Promise<number> =>
       countSegmentsUpToAsync(segments, most, {
         now: (part, left) => engine.countUpTo(part, model.handle(engine), left),
@@ -316,7 +320,8 @@ export class TokenCounterService implements Capability {
 
   /** The longest start of `text`, cut at a token, that has at most `maxTokens` tokens. */
   truncate(text: string, maxTokens: number, options?: string | CountOptions | null): string {
-    const { most, model, segments, requestId } = this.planLimit('maxTokens', text, maxTokens, options);
+    const { most, model, allowedSpecial, requestId } = this.planLimit('maxTokens', text, maxTokens, options);
+    const segments = segmentsOf(text, model.encoding, allowedSpecial);
     const truncate = (engine: TokenCounterEngine): string => truncateSegments(text, segments, most, engine, model);
     return this.engines.run('truncate', requestId, truncate, text.length);
   }
@@ -437,8 +442,7 @@ export class TokenCounterService implements Capability {
   private planLimit(path: string, text: string, limit: number, options: string | CountOptions | null | undefined): LimitPlan {
     this.checkText(text);
     const most = checkLimit(path, limit);
-    const { model, allowedSpecial, requestId } = planCount(options, this.models);
-    return { most, model, segments: segmentsOf(text, model.encoding, allowedSpecial), requestId };
+    return { most, ...planCount(options, this.models) };
   }
 
   private nameOf(model: string | null | undefined): string {

@@ -1,7 +1,8 @@
 import type { EncodingName } from '../engine/engine.js';
 import type { PackedTokenizer } from '../tokenizers/packed-layout.js';
 import { SHORT_TEXT_UNITS, TextTurns } from '../text-steps.js';
-import { AddedTokens } from './added-tokens.js';
+import { atOnce, inTurns } from '../../common/next-turn.js';
+import { AddedTokens, type FoundToken } from './added-tokens.js';
 
 const CL100K = {
   '<|endoftext|>': 100257,
@@ -50,55 +51,85 @@ function harmony(): Map<string, number> {
 /** Special tokens that are allowed in a text: all of its encoding, or the listed ones. */
 export type AllowedSpecial = 'all' | readonly string[];
 
-// A candidate never hides the start of another, because `<` is not part of a name.
-const CANDIDATE = /<\|[a-z0-9_]{1,32}\|>/g;
+/** A text in parts: strings are ordinary text (never empty), numbers are ids of special tokens. */
+export type Segments = readonly (string | number)[];
+
+/** UTF-16 units that are looked through in a step: some 0.3 ms where all are special tokens. */
+const UNITS_PER_STEP = 1 << 14;
+/** Short texts that are split in a step. */
+const TEXTS_PER_STEP = 64;
 
 /**
- * Splits `text` at the allowed special tokens, as tiktoken's `allowed_special` does: strings are
- * ordinary text (never empty), numbers are token ids. Names that the encoding lacks are ignored.
+ * Splits `text` at the allowed special tokens, as tiktoken's `allowed_special` does. Names that the
+ * encoding lacks are ignored.
  */
-export function splitAtSpecials(text: string, specials: ReadonlyMap<string, number>, allowed: AllowedSpecial): (string | number)[] {
-  const segments: (string | number)[] = [];
-  let start = 0;
-  for (const { 0: candidate, index } of text.matchAll(CANDIDATE)) {
-    const id = specials.get(candidate);
-    if (id === undefined || (allowed !== 'all' && !allowed.includes(candidate))) continue;
-    if (index > start) segments.push(text.slice(start, index));
-    segments.push(id);
-    start = index + candidate.length;
-  }
-  if (start < text.length) segments.push(text.slice(start));
-  return segments;
+export function splitAtSpecials(text: string, specials: ReadonlyMap<string, number>, allowed: AllowedSpecial): Segments {
+  return atOnce(splitting(text, new NamedTokens(specials, allowed)));
 }
 
 /** Splits the text at its special tokens; one segment if none are allowed. */
-export function segmentsOf(
+export function segmentsOf(text: string, encoding: EncodingName | PackedTokenizer, allowed: AllowedSpecial | undefined): Segments {
+  return allowed === undefined ? [text] : atOnce(splitting(text, tokensOf(encoding, allowed)));
+}
+
+/** The same without blocking the event loop. */
+export async function segmentsInTurns(
   text: string,
   encoding: EncodingName | PackedTokenizer,
   allowed: AllowedSpecial | undefined,
-): (string | number)[] {
-  if (allowed === undefined) return [text];
-  return typeof encoding === 'string'
-    ? splitAtSpecials(text, SPECIAL_TOKENS[encoding], allowed)
-    : splitAtTokens(text, specialsOf(encoding, allowed));
+): Promise<Segments> {
+  return allowed === undefined ? [text] : inTurns(splitting(text, tokensOf(encoding, allowed)));
+}
+
+type FindsTokens = Pick<AddedTokens, 'find'>;
+
+// A candidate never hides the start of another, because `<` is not part of a name.
+const CANDIDATE = /<\|[a-z0-9_]{1,32}\|>/g;
+const LONGEST_CANDIDATE = 36;
+
+/** Finds the tokens of OpenAI's encodings; nothing has to be built for a short text. */
+class NamedTokens implements FindsTokens {
+  constructor(
+    private readonly specials: ReadonlyMap<string, number>,
+    private readonly allowed: AllowedSpecial,
+  ) {}
+
+  find(text: string, from: number, until: number): FoundToken | undefined {
+    const { specials, allowed } = this;
+    const window = text.slice(from, until + LONGEST_CANDIDATE - 1);
+    CANDIDATE.lastIndex = 0;
+    for (let match = CANDIDATE.exec(window); match !== null; match = CANDIDATE.exec(window)) {
+      const [candidate] = match;
+      const start = from + match.index;
+      if (start >= until) return undefined;
+      const id = specials.get(candidate);
+      if (id !== undefined && (allowed === 'all' || allowed.includes(candidate))) return { id, start, end: start + candidate.length };
+    }
+    return undefined;
+  }
 }
 
 const allSpecials = new WeakMap<PackedTokenizer, AddedTokens>();
 
-function specialsOf(tokenizer: PackedTokenizer, allowed: AllowedSpecial): AddedTokens {
-  if (allowed !== 'all') return new AddedTokens([...tokenizer.specials].filter(([text]) => allowed.includes(text)));
-  let all = allSpecials.get(tokenizer);
-  if (all === undefined) allSpecials.set(tokenizer, (all = new AddedTokens(tokenizer.specials)));
+function tokensOf(encoding: EncodingName | PackedTokenizer, allowed: AllowedSpecial): FindsTokens {
+  if (typeof encoding === 'string') return new NamedTokens(SPECIAL_TOKENS[encoding], allowed);
+  if (allowed !== 'all') return new AddedTokens([...encoding.specials].filter(([text]) => allowed.includes(text)));
+  let all = allSpecials.get(encoding);
+  if (all === undefined) allSpecials.set(encoding, (all = new AddedTokens(encoding.specials)));
   return all;
 }
 
-function splitAtTokens(text: string, tokens: AddedTokens): (string | number)[] {
+function* splitting(text: string, tokens: FindsTokens): Generator<undefined, Segments> {
   const segments: (string | number)[] = [];
-  let start = 0;
-  for (let found = tokens.find(text, 0); found !== undefined; found = tokens.find(text, start)) {
-    if (found.start > start) segments.push(text.slice(start, found.start));
-    segments.push(found.id);
-    start = found.end;
+  let [start, at] = [0, 0];
+  for (let until = UNITS_PER_STEP; at < text.length; until = at + UNITS_PER_STEP) {
+    if (at > 0) yield undefined;
+    for (let found = tokens.find(text, at, until); found !== undefined; found = tokens.find(text, at, until)) {
+      if (found.start > start) segments.push(text.slice(start, found.start));
+      segments.push(found.id);
+      start = at = found.end;
+    }
+    at = Math.max(at, until);
   }
   if (start < text.length) segments.push(text.slice(start));
   return segments;
@@ -110,18 +141,14 @@ export function specialUnits(id: number, text: string, at: number, encoding: Enc
   return Buffer.from(encoding.outside.get(id) ?? []).toString().length;
 }
 
-export function countSegments(segments: readonly (string | number)[], count: (text: string) => number): number {
+export function countSegments(segments: Segments, count: (text: string) => number): number {
   let tokens = 0;
   for (const segment of segments) tokens += typeof segment === 'number' ? 1 : count(segment);
   return tokens;
 }
 
 /** Counts up to `limit`; `limit + 1` means more. `countUpTo` gets the tokens left. */
-export function countSegmentsUpTo(
-  segments: readonly (string | number)[],
-  limit: number,
-  countUpTo: (text: string, left: number) => number,
-): number {
+export function countSegmentsUpTo(segments: Segments, limit: number, countUpTo: (text: string, left: number) => number): number {
   let tokens = 0;
   for (const segment of segments) {
     tokens += typeof segment === 'number' ? 1 : countUpTo(segment, limit - tokens);
@@ -141,7 +168,7 @@ export interface PartCounts {
  * `countSegmentsUpTo` without blocking the event loop. Short segments are counted at once, some in
  * each turn: handing over thousands of them takes far longer than counting.
  */
-export async function countSegmentsUpToAsync(segments: readonly (string | number)[], limit: number, count: PartCounts): Promise<number> {
+export async function countSegmentsUpToAsync(segments: Segments, limit: number, count: PartCounts): Promise<number> {
   const turns = new TextTurns();
   let tokens = 0;
   for (const segment of segments) {
@@ -163,17 +190,35 @@ export interface SplitTexts {
   readonly total: (counts: Uint32Array) => Uint32Array;
 }
 
+/** Splits the texts of a batch, as `segmentsOf` does each. */
 export function splitTexts(
   texts: readonly string[],
   encoding: EncodingName | PackedTokenizer,
   allowed: AllowedSpecial | undefined,
 ): SplitTexts {
-  if (allowed === undefined) return { texts, total: (counts) => counts };
+  return allowed === undefined ? unsplit(texts) : atOnce(splittingTexts(texts, tokensOf(encoding, allowed)));
+}
+
+/** The same without blocking the event loop. */
+export async function splitTextsInTurns(
+  texts: readonly string[],
+  encoding: EncodingName | PackedTokenizer,
+  allowed: AllowedSpecial | undefined,
+): Promise<SplitTexts> {
+  return allowed === undefined ? unsplit(texts) : inTurns(splittingTexts(texts, tokensOf(encoding, allowed)));
+}
+
+function unsplit(texts: readonly string[]): SplitTexts {
+  return { texts, total: (counts) => counts };
+}
+
+function* splittingTexts(texts: readonly string[], tokens: FindsTokens): Generator<undefined, SplitTexts> {
   const ordinary: string[] = [];
   const owners: number[] = [];
   const specials = new Uint32Array(texts.length);
   for (const [index, text] of texts.entries()) {
-    for (const segment of segmentsOf(text, encoding, allowed)) {
+    if (index % TEXTS_PER_STEP === 0) yield undefined;
+    for (const segment of yield* splitting(text, tokens)) {
       if (typeof segment === 'number') specials[index]++;
       else owners[ordinary.push(segment) - 1] = index;
     }
@@ -186,7 +231,7 @@ export function splitTexts(
   return { texts: ordinary, total };
 }
 
-export function encodeSegments(segments: readonly (string | number)[], encode: (text: string) => Uint32Array): Uint32Array {
+export function encodeSegments(segments: Segments, encode: (text: string) => Uint32Array): Uint32Array {
   if (segments.length === 1 && typeof segments[0] === 'string') return encode(segments[0]);
   const parts = segments.map((segment) => (typeof segment === 'number' ? Uint32Array.of(segment) : encode(segment)));
   const ids = new Uint32Array(parts.reduce((length, part) => length + part.length, 0));

@@ -20,7 +20,7 @@ import {
 } from './arguments.js';
 import type { RateLimitEngine } from './engine/engine.js';
 import { selfTest } from './engine/self-test.js';
-import type { RateLimit } from './limits.js';
+import type { RateLimit, RateLimits } from './limits.js';
 import { MemoryRateLimitStore } from './memory/memory-store.js';
 import { BudgetCounts, shownStanding } from './metrics/budget-counts.js';
 import { DecisionCounts } from './metrics/counts.js';
@@ -89,8 +89,10 @@ export interface BudgetHoldsReport {
 
 /** A page of `listBudgets`. */
 export interface BudgetListOptions {
-  /** Keys under this limit alone. Default: all limits of the options. */
+  /** Keys under this limit alone. Default: all limits of the options, not those of rules. */
   readonly limit?: string;
+  /** What a rule of this name limits: the options do not know the limits of routes. */
+  readonly limits?: RateLimits;
   /** About so many keys in a page, up to 1,000. Default 100. */
   readonly count?: number;
   /** `cursor` of the page before. */
@@ -275,8 +277,9 @@ export class RateLimiterService implements Capability {
    * than letters, digits and `_.:@-` is shown as `~` and its hash.
    */
   async listBudgets(options: BudgetListOptions = {}): Promise<BudgetPage> {
-    const { limit, count = DEFAULT_PAGE, cursor } = checkObject('options', options, refuseArgument) as BudgetListOptions;
-    const named = limit === undefined ? [this.options.limit, ...this.options.named.values()] : [this.table.get({ limit })];
+    const { limit, limits: given, count = DEFAULT_PAGE, cursor } = checkObject('options', options, refuseArgument) as BudgetListOptions;
+    const isAll = (limit ?? given) === undefined;
+    const named = isAll ? [this.options.limit, ...this.options.named.values()] : [this.table.get({ limit, limits: given })];
     checkInteger('count', count, { min: 1, max: LARGEST_PAGE }, refuseArgument);
     if (cursor !== undefined) checkKey('cursor', cursor);
     const limits = named.filter(({ budgets }) => budgets !== undefined);

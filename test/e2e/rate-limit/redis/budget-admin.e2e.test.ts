@@ -107,6 +107,16 @@ describe.each(hasRedis ? ['memory', 'Redis', 'Redis with oneSlot'] : ['memory'])
     expect((await service.listBudgets({ limit: 'team', count: 1_000 })).keys).toEqual([]);
   });
 
+  it('lists the keys under the limits of a rule, which the options do not know', async () => {
+    const rule = { limit: 'rule', limits: { usdPerDay: 2 } };
+    await service.reserveAsync('of-a-rule', { ...rule, usd: 0.4 });
+    const { keys } = await service.listBudgets({ ...rule, count: 1_000 });
+    expect(keys).toMatchObject([{ limit: 'rule', key: 'of-a-rule', budgets: [{ limitUsd: 2, heldUsd: 0.4 }] }]);
+    const all = await service.listBudgets({ count: 1_000 });
+    expect(all.keys.filter(({ limit }) => limit === 'rule')).toEqual([]);
+    await service.resetAsync('of-a-rule', rule);
+  });
+
   it('refuses a period that the limit has not, and the cursor of another list', async () => {
     await expect(service.setSpent('a', 1, { limit: 'team' })).rejects.toThrow('period: must be one of month, window, got undefined');
     await expect(service.raiseBudget('a', 1, { period: 'month' })).rejects.toThrow('period: must be one of day, got "month"');

@@ -49,7 +49,7 @@ describe('an outage of the Redis store', () => {
   it('is logged once a minute, with the reason and onStoreError', () => {
     const clock = jest.spyOn(performance, 'now').mockReturnValue(10_000);
     const warn = jest.fn<void, [string]>();
-    const outage = new RedisOutage('deny', {} as RateLimitStore, { warn });
+    const outage = new RedisOutage('deny', {} as RateLimitStore, { warn, log: () => {} });
     for (let i = 0; i < 100; i++) outage.count(oom);
     clock.mockReturnValue(80_000);
     outage.count(away);
@@ -58,6 +58,20 @@ describe('an outage of the Redis store', () => {
       ['Rate limiter: Redis failed (OOM command not allowed), failed operations: 1; onStoreError is deny'],
       ['Rate limiter: Redis failed (the connection to Redis is lost), failed operations: 100; onStoreError is deny'],
     ]);
+    clock.mockRestore();
+  });
+
+  it('logs its end once for each line of its begin', () => {
+    const clock = jest.spyOn(performance, 'now').mockReturnValue(10_000);
+    const log = jest.fn<void, [string]>();
+    const outage = new RedisOutage('deny', {} as RateLimitStore, { warn: () => {}, log });
+    outage.succeeded(true);
+    for (let i = 0; i < 8; i++) outage.count(away);
+    clock.mockReturnValue(22_500);
+    outage.succeeded(true);
+    outage.count(away);
+    outage.succeeded(true);
+    expect(log.mock.calls).toEqual([['Rate limiter: Redis answers again (after 13 s), failed operations since the last line: 7']]);
     clock.mockRestore();
   });
 });

@@ -39,11 +39,13 @@ export class RedisOutage {
   private readonly beginnings: number[] = [];
   private loggedMs = -Infinity;
   private unlogged = 0;
+  /** Begin of the outage whose end has not been logged. */
+  private loggedOutageMs: number | undefined = undefined;
 
   constructor(
     readonly mode: OnStoreError,
     private readonly memory: RateLimitStore,
-    private readonly log?: Pick<LogSink, 'warn'>,
+    private readonly log?: Pick<LogSink, 'warn' | 'log'>,
   ) {}
 
   count(failure: StoreFailure): void {
@@ -74,7 +76,9 @@ export class RedisOutage {
    */
   succeeded(wrote: boolean): void {
     if (wrote) this.lastRefusal = undefined;
-    if (this.lastRefusal === undefined) this.isOver = true;
+    if (this.lastRefusal !== undefined || this.isOver) return;
+    this.isOver = true;
+    this.logEnd();
   }
 
   /** Answers a `check` or `peek` that Redis did not answer. */
@@ -105,6 +109,16 @@ export class RedisOutage {
   private warn({ reason }: StoreFailure, atMs: number): void {
     this.log?.warn(`Rate limiter: Redis failed (${reason}), failed operations: ${this.unlogged}; onStoreError is ${this.mode}`);
     this.loggedMs = atMs;
+    this.loggedOutageMs ??= atMs;
+    this.unlogged = 0;
+  }
+
+  /** At most one line for each of `warn`, so that a Redis that comes and goes fills no log. */
+  private logEnd(): void {
+    if (this.loggedOutageMs === undefined) return;
+    const seconds = Math.ceil((performance.now() - this.loggedOutageMs) / 1000);
+    this.log?.log(`Rate limiter: Redis answers again (after ${seconds} s), failed operations since the last line: ${this.unlogged}`);
+    this.loggedOutageMs = undefined;
     this.unlogged = 0;
   }
 

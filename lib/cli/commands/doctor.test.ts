@@ -69,6 +69,26 @@ describe('doctor', () => {
     expect((await doctor(['--config', config, '--prices', prices])).of('prices')).toEqual([]);
   });
 
+  it('warns of settings that are misspelt, unknown or without effect', async () => {
+    const config = file(
+      'settings.yaml',
+      [
+        'model_list:',
+        '  - model_name: gpt',
+        '    litellm_params: { model: openai/gpt-4o, api_key: sk-secret, api_bse: "http://127.0.0.1:1" }',
+        '  - model_name: gpt',
+        '    litellm_params: { model: azure/gpt-4o, api_key: os.environ/NOT_SET_HERE }',
+        'router_settings: { num_retrys: 2 }',
+        'litellm_settings: { callbacks: [langfuse] }',
+      ].join('\n'),
+    );
+    const { of } = await doctor(['--config', config]);
+    const details = of('settings').map(({ status, detail }) => `${status} ${detail}`);
+    expect(details).toHaveLength(3);
+    for (const named of ['num_retrys', 'litellm_settings.callbacks', 'api_bse'])
+      expect(details).toContainEqual(expect.stringMatching(`^warning .*${named}`));
+  });
+
   it('says why an app with this file would not start', async () => {
     const { code, findings } = await doctor(['-c', join(folder, 'missing.yaml')]);
     expect(code).toBe(1);

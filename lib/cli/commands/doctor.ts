@@ -1,7 +1,7 @@
 import { errorMessage, FastLiteLLMError } from '../../common/errors.js';
 import { FastLiteLLM } from '../../fast-litellm.js';
 import type { Command, CommandIo, GivenArguments } from '../command.js';
-import { deploymentFindings } from '../doctor/deployment-findings.js';
+import { deploymentFindings, settingFindings } from '../doctor/deployment-findings.js';
 import { engineFindings, tokenizerFindings } from '../doctor/engine-findings.js';
 import { fault, type DoctorFinding } from '../doctor/finding.js';
 import { redisFinding } from '../doctor/redis-findings.js';
@@ -50,7 +50,11 @@ async function installationFindings(
     return [fault('start', errorMessage(error), 'an app with the same options and environment does not start: mend this first')];
   }
   try {
-    return [...engineFindings(llm), ...tokenizerFindings(llm), ...(router === undefined ? [] : deploymentFindings(llm))];
+    return [
+      ...engineFindings(llm),
+      ...tokenizerFindings(llm),
+      ...(router === undefined ? [] : [...deploymentFindings(llm), ...settingFindings(llm)]),
+    ];
   } finally {
     await llm.close();
   }

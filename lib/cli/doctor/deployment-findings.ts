@@ -1,4 +1,5 @@
 import type { FastLiteLLM } from '../../fast-litellm.js';
+import { CANNOT_BE_CALLED } from '../../router/deployments/callability.js';
 import { fault, ok, warning, type DoctorFinding } from './finding.js';
 
 /** Which deployments cannot be called, and which models have no price. */
@@ -16,5 +17,13 @@ export function deploymentFindings({ router, tokenCounter }: FastLiteLLM): Docto
   return found;
 }
 
+/** Settings of the file that are unknown, misspelt or without effect: the app starts with them. */
+export function settingFindings({ router }: FastLiteLLM): DoctorFinding[] {
+  // Deployments that cannot be called have findings of their own.
+  const warnings = router.warnings.filter((line) => !line.includes(CANNOT_BE_CALLED));
+  return warnings.map((line) => warning('settings', line, SETTING_ADVICE));
+}
+
+const SETTING_ADVICE = 'correct the name, or take it out of the file (docs/coming-from-litellm.md lists the settings that work)';
 const PRICE_ADVICE =
   'write a price file (npx nestjs-fast-litellm prices) for tokenCounter.pricing.source, or add prices to overrides or model_info';

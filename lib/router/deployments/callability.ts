@@ -27,6 +27,9 @@ export type CheckDeployment = (deployment: {
 /** The deployments that the app calls itself: all, or those of these providers. */
 export type CalledByApp = boolean | readonly string[];
 
+/** In the warning about them. */
+export const CANNOT_BE_CALLED = 'deployments cannot be called and get no requests';
+
 /** A deployment that cannot be called, as it is reported. */
 export interface Finding extends Uncallable {
   readonly id: string;
@@ -37,7 +40,7 @@ const MOST_NAMED = 20;
 /** Returns one message for all findings of a list. */
 export function findingsMessage(findings: readonly Finding[], deployments: number): string {
   const lines = findings.map(({ id, reason, mend }) => `${id}: ${reason}${mend === '' ? '' : `; ${mend}`}`);
-  return listed(`${findings.length} of ${deployments} deployments cannot be called and get no requests`, lines);
+  return listed(`${findings.length} of ${deployments} ${CANNOT_BE_CALLED}`, lines);
 }
 
 /** Returns a message with a bounded number of lines. */

@@ -54,6 +54,8 @@ describe('clientKey', () => {
     ['not:an:address', 'ip:not:an:address'],
     ['[not:an:address]:4711', 'ip:[not:an:address]:4711'],
     ['', 'ip:unknown'],
+    ['x'.repeat(16_000), 'ip:unknown'],
+    [`fe80::1%${'x'.repeat(16_000)}`, 'ip:unknown'],
     [undefined, 'ip:unknown'],
   ])('is the /64 network of an IPv6 address: %s', (ip, key) => expect(clientKey({ ip })).toBe(key));
 

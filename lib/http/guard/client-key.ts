@@ -52,6 +52,8 @@ function hash(apiKey: string): string {
   return `key:${createHash('sha256').update(apiKey).digest('base64url').slice(0, 22)}`;
 }
 
+/** With zone and port. What is longer is no address, and would fill the memory as a key. */
+const LONGEST_ADDRESS = 128;
 /** Some proxies write a client into `X-Forwarded-For` with the port of its connection. */
 const WITH_PORT = /^(?:(\d+\.\d+\.\d+\.\d+):\d+|\[([^\]]+)\](?::\d+)?)$/;
 const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
@@ -66,7 +68,7 @@ const DOTTED_END = /(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
  * \@RateLimit({ key: (request) => request.user?.id ?? addressKey(request.ip) })
  */
 export function addressKey(ip: string | undefined): string {
-  if (ip === undefined || ip === '') return 'ip:unknown';
+  if (ip === undefined || ip === '' || ip.length > LONGEST_ADDRESS) return 'ip:unknown';
   if (!ip.includes(':')) return `ip:${ip}`;
   const mapped = MAPPED.exec(ip);
   if (mapped !== null) return `ip:${mapped[1]}`;

@@ -3,8 +3,9 @@ import { open } from 'node:fs/promises';
 
 /** A hundred times the largest file that the package writes. */
 const MOST_BYTES = 256 * 1024 * 1024;
-/** Opening a pipe would block until another process writes to it; Windows has no such pipes. */
-const WITHOUT_WAITING = constants.O_RDONLY | ((constants.O_NONBLOCK as number | undefined) ?? 0);
+/** Opening a pipe would block until another process opens it, too; Windows has no such pipes. */
+export const NON_BLOCKING = (constants.O_NONBLOCK as number | undefined) ?? 0;
+const READING = constants.O_RDONLY | NON_BLOCKING;
 
 /**
  * Reads a whole file that may be replaced by anything while the app runs: a pipe would block the
@@ -12,7 +13,7 @@ const WITHOUT_WAITING = constants.O_RDONLY | ((constants.O_NONBLOCK as number | 
  * @throws Error for what is no regular file, for one of more than 256 MB, or what the disk answers
  */
 export async function readRegularFile(file: string): Promise<Buffer> {
-  const handle = await open(file, WITHOUT_WAITING);
+  const handle = await open(file, READING);
   try {
     checkRegular(await handle.stat());
     return await handle.readFile();
@@ -23,7 +24,7 @@ export async function readRegularFile(file: string): Promise<Buffer> {
 
 /** As `readRegularFile`, at once. */
 export function readRegularFileSync(file: string): Buffer {
-  const descriptor = openSync(file, WITHOUT_WAITING);
+  const descriptor = openSync(file, READING);
   try {
     checkRegular(fstatSync(descriptor));
     return readFileSync(descriptor);

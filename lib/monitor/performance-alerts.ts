@@ -1,5 +1,5 @@
-import { appendFile } from 'node:fs';
 import type * as Rxjs from 'rxjs';
+import { appendToFile } from '../common/append-file.js';
 import { errorMessage } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';
 import type { ResolvedAlertOptions } from './performance-monitor.options.js';
@@ -81,9 +81,9 @@ export class PerformanceAlerts {
     for (const listener of this.listeners) this.notify(listener, alert);
     const file = this.options?.file;
     if (file === undefined) return;
-    appendFile(file, `${JSON.stringify({ timestamp: new Date(alert.atMs).toISOString(), ...alert })}\n`, (error) => {
-      if (error !== null) this.logger.error(`Alerts: cannot write monitor.alerts.file (${error.message})`);
-    });
+    appendToFile(file, `${JSON.stringify({ timestamp: new Date(alert.atMs).toISOString(), ...alert })}\n`).catch((error: unknown) =>
+      this.logger.error(`Alerts: cannot write monitor.alerts.file (${errorMessage(error)})`),
+    );
   }
 
   private notify(listener: (alert: PerformanceAlert) => void, alert: PerformanceAlert): void {

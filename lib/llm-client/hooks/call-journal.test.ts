@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -100,6 +101,15 @@ describe('a journal of calls', () => {
     journal.onEnd(call(2), end);
     await journal.close();
     expect(written().map(({ id }) => id)).toEqual(['1', '2']);
+  });
+
+  (process.platform === 'win32' ? it.skip : it)('closes where its file is a pipe that nothing reads', async () => {
+    execFileSync('mkfifo', [file]);
+    const journal = new CallJournal({ file, logger });
+    journal.onEnd(call(1), end);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await journal.close();
+    expect(lines).toEqual([`Call journal: cannot write ${file} (ENXIO); it tries again`, `Call journal: 1 lines are lost (${file})`]);
   });
 
   it('says at its end what is lost', async () => {

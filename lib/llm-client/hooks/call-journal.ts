@@ -1,9 +1,10 @@
-import { appendFile } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import type { OnApplicationShutdown } from '@nestjs/common';
+import { appendToFile } from '../../common/append-file.js';
 import { defaultLog } from '../../common/default-log.js';
 import type { LogSink } from '../../common/log-sink.js';
 import { checkKnownKeys, checkObject, checkPositiveInteger, checkString, optional } from '../../common/options.js';
+import { OWNER_ONLY } from '../../common/replace-file.js';
 import { CallHook, type CallEnd, type HookedCall, type ModelCallHook } from './call-hook.js';
 
 /** Options of `CallJournal`. */
@@ -93,7 +94,7 @@ export class CallJournal implements ModelCallHook, OnApplicationShutdown {
     while (lines < pending.length && (lines === 0 || text.length + pending[lines].length < LONGEST_WRITE)) text += pending[lines++];
     if (dropped > 0) text += `${JSON.stringify({ time: new Date().toISOString(), dropped })}\n`;
     try {
-      await appendFile(this.file, text, { mode: 0o600 });
+      await appendToFile(this.file, text, OWNER_ONLY);
     } catch (error) {
       if (!this.hasFailed)
         this.log.error(`Call journal: cannot write ${this.file} (${String((error as NodeJS.ErrnoException).code)}); it tries again`);

@@ -9,7 +9,7 @@ export interface UnreportedSpending {
   /** Not reported yet. */
   readonly usd: number;
   readonly periodMs: number;
-  /** Spending of all processes in this period, as this one knows it: for a state that has lost it. */
+  /** Of all processes in this period, as this one knows it: for a state that has lost it. */
   readonly totalUsd?: number;
   /** Time left in the period. */
   readonly leftMs?: number;

@@ -45,6 +45,8 @@ async function main(): Promise<void> {
 
 /** Processor time of this thread; where that is not told, wall time. */
 function threadCpuMs(): number {
+  // The kernel brings the figure up to date with each tick, 4 ms, and when it is asked for this.
+  process.cpuUsage();
   try {
     return Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ', 1)[0]) / 1e6;
   } catch {

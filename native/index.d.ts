@@ -22,6 +22,18 @@ export declare class LongCount {
   pushAsync(portion: string, last: boolean): Promise<number>
 }
 
+/**
+ * A packed tokenizer on its way to the addon. It comes in parts, because copying the megabytes of
+ * all of it takes the calling thread 5 ms.
+ */
+export declare class PackedTokenizerBytes {
+  constructor(length: number)
+  /** Takes the next part. */
+  push(part: Uint8Array): void
+  /** `loadTokenizer` of all parts, beside the calling thread. */
+  loadAsync(name: string): Promise<number>
+}
+
 /** Writes the slots of connections whose time is over into `found`, and returns how many. */
 export declare function connectionPoolExpired(expiresAtMs: Float64Array, nowMs: number, found: Int32Array): number
 
@@ -138,9 +150,6 @@ export declare function loadEncoding(name: string): number
  * `OUT_OF_RESOURCES`.
  */
 export declare function loadTokenizer(name: string, packed: Uint8Array): number
-
-/** The same beside the calling thread. */
-export declare function loadTokenizerAsync(name: string, packed: Uint8Array): Promise<number>
 
 /** Panics inside Rust, for the tests of what happens then. Throws, like every panic. */
 export declare function panicForTests(): number

@@ -836,6 +836,7 @@ function __napiStampBindingTarget(exportsObject, target) {
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.LongCount = nativeBinding.LongCount
+module.exports.PackedTokenizerBytes = nativeBinding.PackedTokenizerBytes
 module.exports.connectionPoolExpired = nativeBinding.connectionPoolExpired
 module.exports.connectionPoolForget = nativeBinding.connectionPoolForget
 module.exports.connectionPoolJoin = nativeBinding.connectionPoolJoin
@@ -857,7 +858,6 @@ module.exports.findTokenizer = nativeBinding.findTokenizer
 module.exports.freeMemory = nativeBinding.freeMemory
 module.exports.loadEncoding = nativeBinding.loadEncoding
 module.exports.loadTokenizer = nativeBinding.loadTokenizer
-module.exports.loadTokenizerAsync = nativeBinding.loadTokenizerAsync
 module.exports.panicForTests = nativeBinding.panicForTests
 module.exports.prefixLength = nativeBinding.prefixLength
 module.exports.rateLimitCheck = nativeBinding.rateLimitCheck

@@ -4,7 +4,7 @@ import { ENCODING_NAMES, type EncodingName, type TokenCounterEngine } from './en
 import { MAX_MODEL_NAME_LENGTH, modelFacts, type ModelFacts } from './models.js';
 import type { PackedTokenizer } from './tokenizers/packed-layout.js';
 import { ChatTemplate } from './prompt/chat-template.js';
-import type { LoadedTokenizer, TokenizerLibrary } from './tokenizers/tokenizer-library.js';
+import type { TokenizerLibrary } from './tokenizers/tokenizer-library.js';
 
 /** A model's facts and the handle of its encoding in each engine. */
 export class CountingModel {
@@ -18,11 +18,11 @@ export class CountingModel {
 
   constructor(
     readonly name: string,
-    tokenizer?: LoadedTokenizer,
+    tokenizer?: PackedTokenizer,
   ) {
     const facts = modelFacts(name);
     this.facts = tokenizer === undefined ? facts : { ...facts, approximate: false, chat: facts.family?.chat };
-    this.encoding = tokenizer?.packed ?? facts.encoding;
+    this.encoding = tokenizer ?? facts.encoding;
     if (tokenizer?.chatTemplate !== undefined) this.chatTemplate = new ChatTemplate(tokenizer.chatTemplate);
   }
 

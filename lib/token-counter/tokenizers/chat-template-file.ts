@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { readRegularFileSync } from '../../common/regular-file.js';
 
 /** A chat template as the files of a model have it. */
 export interface ChatTemplateSource {
@@ -7,6 +7,10 @@ export interface ChatTemplateSource {
   readonly bosToken: string;
   readonly eosToken: string;
 }
+
+/** Beside a tokenizer's file: its chat template, added tokens and more. */
+export const TOKENIZER_CONFIG_FILE = 'tokenizer_config.json';
+export const CHAT_TEMPLATE_FILE = 'chat_template.jinja';
 
 interface TokenizerConfig {
   readonly chat_template?: string | readonly { readonly name?: string; readonly template?: string }[];
@@ -18,13 +22,19 @@ interface TokenizerConfig {
  * Reads `chat_template.jinja` or the template in `tokenizer_config.json`, beside a tokenizer's
  * file; `undefined` if there is none.
  */
-export async function readChatTemplate(tokenizerFile: string): Promise<ChatTemplateSource | undefined> {
+export function readChatTemplate(tokenizerFile: string): ChatTemplateSource | undefined {
   const folder = dirname(tokenizerFile);
-  const read = (name: string): Promise<string | undefined> => readFile(join(folder, name), 'utf8').catch(() => undefined);
-  const [text, template] = await Promise.all([read('tokenizer_config.json'), read('chat_template.jinja')]);
-  const config = parsed(text);
-  const source = template ?? templateIn(config);
+  const config = parsed(textOf(join(folder, TOKENIZER_CONFIG_FILE)));
+  const source = textOf(join(folder, CHAT_TEMPLATE_FILE)) ?? templateIn(config);
   return source === undefined ? undefined : { template: source, bosToken: tokenOf(config.bos_token), eosToken: tokenOf(config.eos_token) };
+}
+
+function textOf(file: string): string | undefined {
+  try {
+    return readRegularFileSync(file).toString();
+  } catch {
+    return undefined;
+  }
 }
 
 function parsed(text: string | undefined): TokenizerConfig {

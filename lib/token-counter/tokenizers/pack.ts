@@ -1,5 +1,6 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import { hashPrefixes, Vocabulary } from '../bpe/vocabulary.js';
+import type { ChatTemplateSource } from './chat-template-file.js';
 import { lastMerges } from './last-merges.js';
 import { NumberedTokens } from './numbered-tokens.js';
 import { LONGEST_TOKEN, writePacked, type LongMerge } from './packed-layout.js';
@@ -20,7 +21,7 @@ const NO_ID = 0xffff_ffff;
  *
  * @throws TokenizerError for a vocabulary without all bytes or with too many tokens.
  */
-export function packTokenizer(model: TokenizerModel): Buffer {
+export function packTokenizer(model: TokenizerModel, chatTemplate?: ChatTemplateSource): Buffer {
   const { tokens, merges } = model;
   checkSizes(model);
   const last = lastMerges(model, checkIds(model) + 1);
@@ -49,6 +50,7 @@ export function packTokenizer(model: TokenizerModel): Buffer {
     spanned: spannedPairs(isCharacters ? wholeTokens(tables) : chain(tables.values(), whole.values()), isCharacters, whole.values()),
     decodeOnly: decodeOnly(model, last, whole),
     whole,
+    chatTemplate,
   });
 }
 

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import type { ChatTemplateSource } from './chat-template-file.js';
 import type { NumberedTokens } from './numbered-tokens.js';
 import { PAIR_BITMAP_BYTES } from './spanned-pairs.js';
 import { PREFIX_SPACES, SPLITS, type AddedToken, type PrefixSpace, type SplitName, type TokenizerModel } from './tokenizer-model.js';
@@ -8,18 +9,20 @@ import { PREFIX_SPACES, SPLITS, type AddedToken, type PrefixSpace, type SplitNam
  *
  *     u32 magic, version, CRC-32 of all behind it
  *     u32 split, flags (normalizer 2 bits, spaces 1, prefix space 2), BOS,
- *         number of ids, of added tokens, of long merges, 1 if mapped
- *     added:      u32 id, kind, length; the bytes
+ *         number of ids, of added tokens, of long merges, 1 if mapped, bytes of the chat template
  *     long:       u32 left, right, made, length   merges of more than 128 bytes, by rank
  *     external:   u32 for each id, if mapped      ids of the file
+ *     chat:       JSON, empty if there is none
+ *     added:      u32 id, kind (and `HELD`), length; the bytes
  *     vocabulary: u32 ids, u8 length of each, the bytes,
  *                 u32 left, right, prefix of each, bitmap of pairs
  */
 const MAGIC = 0x544c464e;
 /** Raised whenever a packed file of before would be read wrongly. */
-export const PACKED_VERSION = 2;
+export const PACKED_VERSION = 3;
 const CRC_END = 12;
-const HEADER_BYTES = 40;
+const HEADER_WORDS = 8;
+const HEADER_BYTES = CRC_END + HEADER_WORDS * 4;
 const NONE = 0xffff_ffff;
 /** Bytes behind the end, so that wide loads stay inside. */
 const PADDING_BYTES = 16;
@@ -27,13 +30,15 @@ const PADDING_BYTES = 16;
 /** What a step of opening does: some 100 us each. */
 const BYTES_PER_STEP = 1 << 18;
 const ADDED_PER_STEP = 256;
-const IDS_PER_STEP = 1 << 13;
 
 /** Bytes of the longest token that the tables hold. */
 export const LONGEST_TOKEN = 128;
 
 const KINDS = ['plain', 'plain-normalized', 'special', 'decode-only', 'whole'] as const;
 type Kind = (typeof KINDS)[number];
+const KIND_MASK = 7;
+/** Beside the kind: the tables hold the token, too. */
+const HELD = 8;
 
 /** Two tokens, by their ids in the tables, that make one of more than `LONGEST_TOKEN` bytes. */
 export interface LongMerge {
@@ -55,23 +60,29 @@ export interface PackedParts {
   readonly decodeOnly: ReadonlyMap<number, Uint8Array>;
   /** Tokens that only a piece as a whole is, by the file's ids. */
   readonly whole: ReadonlyMap<number, Uint8Array>;
+  readonly chatTemplate: ChatTemplateSource | undefined;
 }
 
 /** Writes a packed tokenizer. */
-export function writePacked({ model, tokens, derived, external, long, spanned, decodeOnly, whole }: PackedParts): Buffer {
+export function writePacked(parts: PackedParts): Buffer {
+  const { model, tokens, derived, external, long, spanned, decodeOnly, whole, chatTemplate } = parts;
   const added = [
     ...model.added.map((token): [number, Kind, Uint8Array] => [token.id, kindOf(token), Buffer.from(token.content)]),
     ...[...decodeOnly].map(([id, bytes]): [number, Kind, Uint8Array] => [id, 'decode-only', bytes]),
     ...[...whole].map(([id, bytes]): [number, Kind, Uint8Array] => [id, 'whole', bytes]),
   ];
   const form = ['none', 'nfc', 'nfkc'].indexOf(model.normalizer);
+  const held = heldOutside(parts, new Set(added.map(([id]) => id)));
+  const chat = Buffer.from(chatTemplate === undefined ? '' : JSON.stringify(chatTemplate));
   const flags = form | (model.spaces ? 4 : 0) | (PREFIX_SPACES.indexOf(model.prefixSpace) << 3);
   const packed = Buffer.concat([
     words([MAGIC, PACKED_VERSION, 0]),
-    words([SPLITS.indexOf(model.split), flags, model.bos ?? NONE, tokens.size, added.length, long.length, external === null ? 0 : 1]),
-    ...added.flatMap(([id, kind, bytes]) => [words([id, KINDS.indexOf(kind), bytes.length]), bytes]),
+    words([SPLITS.indexOf(model.split), flags, model.bos ?? NONE, tokens.size]),
+    words([added.length, long.length, external === null ? 0 : 1, chat.length]),
     ...long.map(({ left, right, made, length }) => words([left, right, made, length])),
     words(external ?? []),
+    chat,
+    ...added.flatMap(([id, kind, bytes]) => [words([id, KINDS.indexOf(kind) | (held.has(id) ? HELD : 0), bytes.length]), bytes]),
     words([tokens.size]),
     tokens.lengths,
     ...tokens.values(),
@@ -83,6 +94,16 @@ export function writePacked({ model, tokens, derived, external, long, spanned, d
   return packed;
 }
 
+/** Those of the ids `outside` the tables that the tables have, too. */
+function heldOutside({ tokens, external }: PackedParts, outside: ReadonlySet<number>): Set<number> {
+  const held = new Set<number>();
+  for (let id = 0; id < tokens.size; id++) {
+    const outer = external === null ? id : external[id];
+    if (tokens.lengths[id] > 0 && outside.has(outer)) held.add(outer);
+  }
+  return held;
+}
+
 function kindOf({ special, normalized }: AddedToken): Kind {
   if (special) return 'special';
   return normalized ? 'plain-normalized' : 'plain';
@@ -92,6 +113,23 @@ function kindOf({ special, normalized }: AddedToken): Kind {
 function words(values: ArrayLike<number>): Buffer {
   const { buffer, byteLength } = Uint32Array.from(values);
   return Buffer.from(buffer, 0, byteLength);
+}
+
+/** Bytes of tokens, by id. They are parts of the file, made when asked for: Gemma has 6,400. */
+class TokenBytes {
+  /** Where the bytes start, behind their length. */
+  private readonly starts = new Map<number, number>();
+
+  constructor(private readonly data: Buffer) {}
+
+  set(id: number, start: number): void {
+    this.starts.set(id, start);
+  }
+
+  get(id: number): Uint8Array | undefined {
+    const start = this.starts.get(id);
+    return start === undefined ? undefined : this.data.subarray(start, start + this.data.readUInt32LE(start - 4));
+  }
 }
 
 /** A packed tokenizer, as both engines use it. */
@@ -110,11 +148,13 @@ export class PackedTokenizer {
   /** Control tokens, by their text. */
   readonly specials: ReadonlyMap<string, number>;
   /** Bytes of added tokens, and of those that the tables do not hold, by id. */
-  readonly outside: ReadonlyMap<number, Uint8Array>;
+  readonly outside: Pick<TokenBytes, 'get'>;
   /** Tokens that merges do not make, by the file's ids: a piece is one as a whole. */
   readonly whole: ReadonlyMap<number, Uint8Array>;
   /** Those of `outside` that the tables hold, too: there they are as a text has them. */
-  readonly heldOutside: ReadonlySet<number> = new Set();
+  readonly heldOutside: ReadonlySet<number>;
+  /** `undefined` if the model's files have none. */
+  readonly chatTemplate: ChatTemplateSource | undefined;
   readonly longMerges: Uint32Array;
   /** The file's ids; `null` if the tables have the same. */
   readonly external: Uint32Array | null;
@@ -133,18 +173,19 @@ export class PackedTokenizer {
     readonly data: Buffer,
     added: AddedTables,
   ) {
-    const [split, flags, bos, ids, , long, isMapped] = header(data);
+    const [split, flags, bos, ids] = header(data);
     this.split = SPLITS[split];
     this.normalizer = (['none', 'nfc', 'nfkc'] as const)[flags & 3];
     this.spaces = (flags & 4) !== 0;
     this.prefixSpace = PREFIX_SPACES[(flags >> 3) & 3];
     this.bos = bos === NONE ? null : bos;
-    let at = added.end;
-    const wordsAt = (count: number): Uint32Array => new Uint32Array(new Uint8Array(data.subarray(at, at + count * 4)).buffer);
-    this.longMerges = wordsAt(long * 4);
-    at += long * 16;
-    this.external = isMapped === 1 ? wordsAt(ids) : null;
-    at += isMapped * ids * 4 + 4;
+    const { longAt, externalAt, chatAt, addedAt } = sectionsOf(data);
+    // No copies: a buffer of this size starts at an address of whole words.
+    const wordsIn = (from: number, to: number): Uint32Array => new Uint32Array(data.buffer, data.byteOffset + from, (to - from) / 4);
+    this.longMerges = wordsIn(longAt, externalAt);
+    this.external = externalAt === chatAt ? null : wordsIn(externalAt, chatAt);
+    this.chatTemplate = chatAt === addedAt ? undefined : (JSON.parse(data.toString('utf8', chatAt, addedAt)) as ChatTemplateSource);
+    let at = added.end + 4;
     this.lengths = data.subarray(at, at + ids);
     at += ids;
     // Behind the bytes: three ids of each token, the bitmap, the padding.
@@ -156,6 +197,7 @@ export class PackedTokenizer {
     this.plainNormalized = added.plainNormalized;
     this.specials = added.specials;
     this.outside = added.outside;
+    this.heldOutside = added.heldOutside;
     this.whole = added.whole;
   }
 
@@ -168,50 +210,49 @@ export class PackedTokenizer {
       yield undefined;
     }
     if (data.readUInt32LE(CRC_END - 4) !== sum) return undefined;
-    const tokenizer = new PackedTokenizer(name, key, data, yield* readAdded(data));
-    yield* tokenizer.findHeldOutside();
-    return tokenizer;
-  }
-
-  private *findHeldOutside(): Generator<undefined, void> {
-    const { external, lengths, outside } = this;
-    const held = this.heldOutside as Set<number>;
-    for (let id = 0; id < lengths.length; id++) {
-      if (id % IDS_PER_STEP === 0) yield undefined;
-      const outer = external === null ? id : external[id];
-      if (lengths[id] > 0 && outside.has(outer)) held.add(outer);
-    }
+    return new PackedTokenizer(name, key, data, yield* readAdded(data));
   }
 }
 
 /** The numbers of the header, behind the checksum. */
 function header(data: Buffer): number[] {
-  return Array.from({ length: 7 }, (_, index) => data.readUInt32LE(CRC_END + index * 4));
+  return Array.from({ length: HEADER_WORDS }, (_, index) => data.readUInt32LE(CRC_END + index * 4));
 }
 
-interface AddedTables extends Pick<PackedTokenizer, 'plain' | 'plainNormalized' | 'specials' | 'outside' | 'whole'> {
+/** Where the parts between the header and the vocabulary start. */
+function sectionsOf(data: Buffer): Readonly<Record<'longAt' | 'externalAt' | 'chatAt' | 'addedAt', number>> {
+  const [, , , ids, , long, isMapped, chat] = header(data);
+  const externalAt = HEADER_BYTES + long * 16;
+  const chatAt = externalAt + isMapped * ids * 4;
+  return { longAt: HEADER_BYTES, externalAt, chatAt, addedAt: chatAt + chat };
+}
+
+interface AddedTables extends Pick<PackedTokenizer, 'plain' | 'plainNormalized' | 'specials' | 'outside' | 'heldOutside' | 'whole'> {
   /** Where they end in the file. */
   readonly end: number;
 }
 
 function* readAdded(data: Buffer): Generator<undefined, AddedTables> {
   const [plain, specials] = [new Map<string, number>(), new Map<string, number>()];
-  const plainNormalized = new Set<string>();
-  const [outside, whole] = [new Map<number, Uint8Array>(), new Map<number, Uint8Array>()];
+  const [plainNormalized, heldOutside] = [new Set<string>(), new Set<number>()];
+  const [outside, whole] = [new TokenBytes(data), new Map<number, Uint8Array>()];
   const [, , , , count] = header(data);
-  let end = HEADER_BYTES;
+  let end = sectionsOf(data).addedAt;
   for (let index = 0; index < count; index++) {
     if (index % ADDED_PER_STEP === 0) yield undefined;
-    const [id, kind, length] = [data.readUInt32LE(end), data.readUInt32LE(end + 4), data.readUInt32LE(end + 8)];
-    const bytes = data.subarray(end + 12, end + 12 + length);
-    end += 12 + length;
-    outside.set(id, bytes);
-    if (KINDS[kind] === 'whole') whole.set(id, bytes);
-    if (KINDS[kind] === 'decode-only' || KINDS[kind] === 'whole') continue;
-    (KINDS[kind] === 'special' ? specials : plain).set(bytes.toString(), id);
-    if (KINDS[kind] === 'plain-normalized') plainNormalized.add(bytes.toString());
+    const [id, word, length] = [data.readUInt32LE(end), data.readUInt32LE(end + 4), data.readUInt32LE(end + 8)];
+    const start = end + 12;
+    end = start + length;
+    outside.set(id, start);
+    if (word & HELD) heldOutside.add(id);
+    const kind = KINDS[word & KIND_MASK];
+    if (kind === 'whole') whole.set(id, data.subarray(start, end));
+    if (kind === 'decode-only' || kind === 'whole') continue;
+    const text = data.toString('utf8', start, end);
+    (kind === 'special' ? specials : plain).set(text, id);
+    if (kind === 'plain-normalized') plainNormalized.add(text);
   }
-  return { plain, plainNormalized, specials, outside, whole, end };
+  return { plain, plainNormalized, specials, outside, heldOutside, whole, end };
 }
 
 function isPacked(data: Buffer): boolean {

@@ -2,6 +2,7 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openNativeBinding } from '../../engine/native-binding.js';
+import { readChatTemplate } from './chat-template-file.js';
 import { packTokenizer } from './pack.js';
 import type { PackingAnswer, PackingTask } from './packing.js';
 import { readTokenizer } from './read-tokenizer.js';
@@ -32,7 +33,7 @@ function removePart(part: string): void {
 
 function answer({ file, split, target, isNative }: PackingTask): PackingAnswer {
   try {
-    const packed = packTokenizer(readTokenizer(file, split, isNative ? openNativeBinding().binding : null));
+    const packed = packTokenizer(readTokenizer(file, split, isNative ? openNativeBinding().binding : null), readChatTemplate(file));
     const notKept = target === null ? undefined : keep(packed, target);
     return { packed: new Uint8Array(packed), notKept };
   } catch (error) {

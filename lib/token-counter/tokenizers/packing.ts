@@ -6,8 +6,8 @@ import { Worker } from 'node:worker_threads';
 import { MissingFileError } from '../../common/errors.js';
 import { inTurns } from '../../common/next-turn.js';
 import { readRegularFile } from '../../common/regular-file.js';
+import { CHAT_TEMPLATE_FILE, TOKENIZER_CONFIG_FILE } from './chat-template-file.js';
 import { PACKED_VERSION, PackedTokenizer } from './packed-layout.js';
-import { ADDED_TOKENS_FILE } from './read-tokenizer.js';
 import type { SplitName } from './tokenizer-model.js';
 import type { ResolvedTokenizer } from './tokenizer-sources.js';
 
@@ -51,7 +51,8 @@ export async function openTokenizer(source: ResolvedTokenizer, { cacheFolder, is
   const target = cacheFolder === null ? null : join(cacheFolder, `${key}.tokenizer`);
   if (target !== null) {
     const kept = await readRegularFile(target).catch(() => undefined);
-    const opened = kept && (await inTurns(PackedTokenizer.opening(source.name, key, kept)));
+    // What throws has the right checksum of wrong contents.
+    const opened = kept && (await inTurns(PackedTokenizer.opening(source.name, key, kept)).catch(() => undefined));
     if (opened !== undefined) return opened;
   }
   const { packed, error, notKept } = await packInThread({ file: source.file, split: source.split, target, isNative });
@@ -64,9 +65,9 @@ export async function openTokenizer(source: ResolvedTokenizer, { cacheFolder, is
 
 /** Another version, file or date of change is another key. */
 async function keyOf({ file, split }: ResolvedTokenizer): Promise<string> {
-  const added = stat(join(dirname(file), ADDED_TOKENS_FILE)).catch(() => undefined);
-  const [path, own, config] = await Promise.all([realpath(file), stat(file), added]);
-  const facts = JSON.stringify([PACKED_VERSION, path, own.size, own.mtimeMs, split, config?.size, config?.mtimeMs]);
+  const beside = [TOKENIZER_CONFIG_FILE, CHAT_TEMPLATE_FILE].map((name) => stat(join(dirname(file), name)).catch(() => undefined));
+  const [path, own, ...others] = await Promise.all([realpath(file), stat(file), ...beside]);
+  const facts = JSON.stringify([PACKED_VERSION, path, split, ...[own, ...others].map((each) => [each?.size, each?.mtimeMs])]);
   return `${basename(file)
     .replace(/[^\w.-]/g, '_')
     .slice(0, 40)}-${createHash('sha256').update(facts).digest('hex').slice(0, 24)}`;

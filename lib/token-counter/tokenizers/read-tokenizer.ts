@@ -1,12 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { NativeBinding } from '../../engine/native-binding.js';
+import { TOKENIZER_CONFIG_FILE } from './chat-template-file.js';
 import { readTekken, readTiktoken } from './rank-files.js';
 import { readAddedById, readTokenizerJson } from './tokenizer-json.js';
 import { TokenizerError, type SplitName, type TokenizerModel } from './tokenizer-model.js';
 
-/** Beside a `.tiktoken` file it has the added tokens of the model. */
-export const ADDED_TOKENS_FILE = 'tokenizer_config.json';
 const JSON_STARTS_WITHIN = 64;
 
 /** Reads the megabytes of a `tokenizer.json` several times faster; `null` where it cannot. */
@@ -20,7 +19,8 @@ export function readTokenizer(file: string, split: SplitName | undefined, native
   const data = readFileSync(file);
   if (!isJson(data)) {
     if (split === undefined) throw new TokenizerError('split', split, 'must tell how the texts of a .tiktoken file are split');
-    const config = join(dirname(file), ADDED_TOKENS_FILE);
+    // Beside a `.tiktoken` file it has the added tokens of the model.
+    const config = join(dirname(file), TOKENIZER_CONFIG_FILE);
     return readTiktoken(data.toString(), split, existsSync(config) ? readAddedById(parsed(config, readFileSync(config))) : []);
   }
   const read = native?.readVocabulary(data);

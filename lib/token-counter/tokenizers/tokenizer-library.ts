@@ -4,8 +4,6 @@ import { errorMessage, InvalidConfigurationError } from '../../common/errors.js'
 import type { LogSink } from '../../common/log-sink.js';
 import { bareName } from '../bare-name.js';
 import { familyOfModel } from '../families.js';
-import type * as TemplateFiles from './chat-template-file.js';
-import type { ChatTemplateSource } from './chat-template-file.js';
 import type * as Packing from './packing.js';
 import type { PackedTokenizer } from './packed-layout.js';
 import type { ResolvedTokenizer } from './tokenizer-sources.js';
@@ -28,15 +26,9 @@ export interface LibraryContext {
   readonly loaded: () => void;
 }
 
-/** A tokenizer, and the chat template of its model if that is beside its file. */
-export interface LoadedTokenizer {
-  readonly packed: PackedTokenizer;
-  readonly chatTemplate: ChatTemplateSource | undefined;
-}
-
 /** The tokenizers of the options: loads each once, and finds that of a model. */
 export class TokenizerLibrary {
-  private readonly tokenizers = new Map<string, LoadedTokenizer>();
+  private readonly tokenizers = new Map<string, PackedTokenizer>();
   private readonly sources: ResolvedTokenizer[] = [];
   private readonly loading: Promise<void>[] = [];
 
@@ -61,7 +53,7 @@ export class TokenizerLibrary {
   }
 
   /** The tokenizer of a model, if it is loaded: by exact name, then by glob, then by family. */
-  find(model: string): LoadedTokenizer | undefined {
+  find(model: string): PackedTokenizer | undefined {
     if (this.tokenizers.size === 0) return undefined;
     const name = model.toLowerCase();
     const glob = this.sources.find((source) => source.name.includes('*') && matches(source.name.toLowerCase(), name));
@@ -71,10 +63,8 @@ export class TokenizerLibrary {
 
   private async load(source: ResolvedTokenizer): Promise<void> {
     const { cacheFolder, isNative, logger, prepare, loaded } = this.context;
-    /* eslint-disable @typescript-eslint/no-require-imports -- only apps with own tokenizers load them */
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with own tokenizers load it
     const { openTokenizer } = require('./packing.js') as typeof Packing;
-    const { readChatTemplate } = require('./chat-template-file.js') as typeof TemplateFiles;
-    /* eslint-enable */
     const started = performance.now();
     let tokenizer: PackedTokenizer;
     try {
@@ -83,7 +73,7 @@ export class TokenizerLibrary {
     } catch (error) {
       throw new InvalidConfigurationError(source.path, `cannot use ${source.origin}: ${errorMessage(error)}`, { cause: error });
     }
-    this.tokenizers.set(source.name, { packed: tokenizer, chatTemplate: await readChatTemplate(source.file) });
+    this.tokenizers.set(source.name, tokenizer);
     loaded();
     logger.log(`Tokenizer ${source.name}: loaded from ${source.origin} in ${Math.round(performance.now() - started)} ms`);
   }

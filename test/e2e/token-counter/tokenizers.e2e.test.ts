@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { crc32 } from 'node:zlib';
 import type { FastLiteLLMOptions } from '../../../lib/index.js';
 import { oneOrAll } from '../../support/long.js';
 import { asTekken, asTiktoken, TEKKEN_OFFSET } from '../../support/tokenizer-files.js';
@@ -11,6 +12,9 @@ import type { Call } from './tokenizers.child.js';
 const ROOT = join(__dirname, '..', '..', '..');
 const FIXTURES = join(ROOT, 'test', 'fixtures', 'tokenizers');
 const MODEL = 'ollama/qwen3:8b';
+/** Places in a packed file. */
+const CHECKED_FROM = 12;
+const ADDED_TOKENS_AT = 28;
 const TEXT = 'Count <think> me, café 123';
 
 interface Answer {
@@ -62,14 +66,31 @@ describe('tokenCounter.tokenizers', () => {
     expect(statSync(join(folder, 'cache', files[0])).mtimeMs).toBe(written);
   }, 120_000);
 
-  it('packs a damaged file of the cache again', async () => {
+  it('packs a damaged file of the cache, and one of another version, again', async () => {
     const tokenizers = { '*qwen3*': { file: 'cl100k-digits.json' } };
     const { after } = await run({ tokenizers });
     const file = join(folder, 'cache', readdirSync(join(folder, 'cache'))[0]);
     const packed = readFileSync(file);
-    writeFileSync(file, Buffer.concat([packed.subarray(0, 5000), Buffer.from([packed[5000] ^ 1]), packed.subarray(5001)]));
-    expect((await run({ tokenizers })).after).toEqual(after);
-    expect(readFileSync(file).equals(packed)).toBe(true);
+    const with32Bits = (at: number, value: number, isSummed: boolean): Buffer => {
+      const changed = Buffer.from(packed);
+      changed.writeUInt32LE(value, at);
+      if (isSummed) changed.writeUInt32LE(crc32(changed.subarray(CHECKED_FROM)), CHECKED_FROM - 4);
+      return changed;
+    };
+    const damaged = [
+      with32Bits(5000, packed.readUInt32LE(5000) ^ 1, false),
+      packed.subarray(0, packed.length >> 1),
+      Buffer.alloc(0),
+      with32Bits(4, packed.readUInt32LE(4) - 1, true),
+      with32Bits(ADDED_TOKENS_AT, 0xffff_ffff, true),
+    ];
+    for (const contents of damaged) {
+      writeFileSync(file, contents);
+      const answer = await run({ tokenizers });
+      expect(answer.after).toEqual(after);
+      expect(answer.lines.join()).not.toContain('cannot');
+      expect(readFileSync(file).equals(packed)).toBe(true);
+    }
   }, 120_000);
 
   it('counts without a cache, and tells of one that cannot be written', async () => {
@@ -109,6 +130,10 @@ describe('tokenCounter.tokenizers', () => {
     expect(after.body).toEqual({ promptTokens: after.withSpecials, approximate: false, encoding: 'qwen' });
     expect(after.bodyAsync).toEqual(after.body);
     expect(other.after.body).toMatchObject({ approximate: true });
+
+    writeFileSync(join(folder, 'chat_template.jinja'), 'none at all');
+    const [changed] = await runAll([[options, MODEL, 'none at all', body]], FIXTURES);
+    expect(changed.after.body).toEqual({ promptTokens: changed.after.withSpecials, approximate: false, encoding: 'qwen' });
   }, 120_000);
 
   it("counts by model_info.custom_tokenizer of LiteLLM's config.yaml, by file and by package", async () => {

@@ -25,24 +25,46 @@ pub fn load_tokenizer(name: String, packed: Uint8ArraySlice) -> Result<u32> {
     Ok(token_counter::load_tokenizer(&name, packed.to_vec()).map_err(|error| from_core(&error))? as u32)
 }
 
-/// The same beside the calling thread.
-#[napi(catch_unwind, ts_return_type = "Promise<number>")]
-pub fn load_tokenizer_async<'env>(env: &'env Env, name: String, packed: Uint8ArraySlice) -> Result<Object<'env>> {
-    let packed = packed.to_vec();
-    let stop = Stop::of(env)?;
-    let (deferred, promise): (JsDeferred<u32, Resolve>, _) =
-        env.create_deferred().map_err(|error| Error::new("PROMISE_UNAVAILABLE", error.reason.clone()))?;
-    threads()?.spawn(move || {
-        if stop.is_set() {
-            return deferred.reject(napi::Error::from_reason("the thread has ended"));
-        }
-        match catch_unwind(AssertUnwindSafe(|| token_counter::load_tokenizer(&name, packed))) {
-            Ok(Ok(handle)) => deferred.resolve(Box::new(move |_| Ok(handle as u32))),
-            Ok(Err(error)) => deferred.reject(napi::Error::from_reason(error.to_string())),
-            Err(_) => deferred.reject(napi::Error::from_reason("a panic while loading a tokenizer")),
-        }
-    });
-    Ok(promise)
+/// A packed tokenizer on its way to the addon. It comes in parts, because copying the megabytes of
+/// all of it takes the calling thread 5 ms.
+#[napi]
+pub struct PackedTokenizerBytes {
+    bytes: Vec<u8>,
+}
+
+#[napi]
+impl PackedTokenizerBytes {
+    #[napi(constructor, catch_unwind)]
+    #[must_use]
+    pub fn new(length: u32) -> Self {
+        Self { bytes: Vec::with_capacity(length as usize) }
+    }
+
+    /// Takes the next part.
+    #[napi(catch_unwind)]
+    pub fn push(&mut self, part: Uint8ArraySlice) {
+        self.bytes.extend_from_slice(&part);
+    }
+
+    /// `loadTokenizer` of all parts, beside the calling thread.
+    #[napi(catch_unwind, ts_return_type = "Promise<number>")]
+    pub fn load_async<'env>(&mut self, env: &'env Env, name: String) -> Result<Object<'env>> {
+        let packed = std::mem::take(&mut self.bytes);
+        let stop = Stop::of(env)?;
+        let (deferred, promise): (JsDeferred<u32, Resolve>, _) =
+            env.create_deferred().map_err(|error| Error::new("PROMISE_UNAVAILABLE", error.reason.clone()))?;
+        threads()?.spawn(move || {
+            if stop.is_set() {
+                return deferred.reject(napi::Error::from_reason("the thread has ended"));
+            }
+            match catch_unwind(AssertUnwindSafe(|| token_counter::load_tokenizer(&name, packed))) {
+                Ok(Ok(handle)) => deferred.resolve(Box::new(move |_| Ok(handle as u32))),
+                Ok(Err(error)) => deferred.reject(napi::Error::from_reason(error.to_string())),
+                Err(_) => deferred.reject(napi::Error::from_reason("a panic while loading a tokenizer")),
+            }
+        });
+        Ok(promise)
+    }
 }
 
 /// The vocabulary and the merges of a `tokenizer.json`, and the rest of it as JSON.

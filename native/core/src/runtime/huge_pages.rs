@@ -5,7 +5,7 @@ use std::alloc::{Layout, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
-const HUGE_PAGE: usize = 2 << 20;
+pub const HUGE_PAGE: usize = 2 << 20;
 /// Tables are mapped in units of the largest ordinary page there is.
 #[cfg(target_os = "linux")]
 const PAGE: usize = 64 << 10;

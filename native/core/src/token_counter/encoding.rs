@@ -20,6 +20,7 @@ use crate::token_counter::split::pattern::Pattern;
 use crate::token_counter::split::scan::scan;
 use crate::token_counter::text::Text;
 use std::ops::ControlFlow;
+use std::sync::OnceLock;
 
 /// Immutable, one per process and vocabulary, used by all threads; each brings its own [`Cache`].
 pub struct Encoding {
@@ -37,19 +38,27 @@ pub struct Encoding {
 
 struct FileIds {
     /// By the tables' id.
-    external: Box<[u32]>,
-    /// By the file's id; `NONE` for one that the tables lack.
-    inner: Box<[u32]>,
+    external: &'static [[u8; 4]],
+    /// By the file's id; `NONE` for one that the tables lack. Only decoding asks for it.
+    inner: OnceLock<Box<[u32]>>,
 }
 
 impl FileIds {
-    fn new(external: Box<[u32]>) -> Self {
-        let largest = external.iter().filter(|outer| **outer != NONE).max().copied().unwrap_or_default();
-        let mut inner = vec![NONE; largest as usize + 1].into_boxed_slice();
-        for (id, outer) in external.iter().enumerate().filter(|(_, outer)| **outer != NONE) {
-            inner[*outer as usize] = id as u32;
-        }
-        Self { external, inner }
+    #[inline(always)]
+    fn external(&self, id: u32) -> u32 {
+        u32::from_le_bytes(self.external[id as usize])
+    }
+
+    fn inner(&self) -> &[u32] {
+        self.inner.get_or_init(|| {
+            let outer = || self.external.iter().map(|outer| u32::from_le_bytes(*outer));
+            let largest = outer().filter(|outer| *outer != NONE).max().unwrap_or_default();
+            let mut inner = vec![NONE; largest as usize + 1].into_boxed_slice();
+            for (id, outer) in (0..).zip(outer()).filter(|(_, outer)| *outer != NONE) {
+                inner[outer as usize] = id;
+            }
+            inner
+        })
     }
 }
 
@@ -61,7 +70,12 @@ impl Encoding {
     /// A tokenizer of a file.
     pub(crate) fn of_packed(packed: Packed) -> Self {
         let vocabulary = Vocabulary::with_others(packed.vocabulary, &packed.long, packed.whole);
-        Self::with(packed.pattern, vocabulary, Input::new(&packed.input), packed.external.map(FileIds::new))
+        Self::with(
+            packed.pattern,
+            vocabulary,
+            Input::new(&packed.input),
+            packed.external.map(|external| FileIds { external, inner: OnceLock::new() }),
+        )
     }
 
     fn with(pattern: Pattern, vocabulary: Vocabulary, input: Option<Input>, ids: Option<FileIds>) -> Self {
@@ -137,7 +151,7 @@ impl Encoding {
         let start = ids.len();
         self.encode_inner(cache, text, limit, ids);
         if let Some(file) = &self.ids {
-            ids[start..].iter_mut().for_each(|id| *id = file.external[*id as usize]);
+            ids[start..].iter_mut().for_each(|id| *id = file.external(*id));
         }
     }
 
@@ -150,7 +164,7 @@ impl Encoding {
     fn inner_id(&self, id: u32) -> Option<u32> {
         match &self.ids {
             None => Some(id),
-            Some(file) => file.inner.get(id as usize).copied().filter(|inner| *inner != NONE),
+            Some(file) => file.inner().get(id as usize).copied().filter(|inner| *inner != NONE),
         }
     }
 

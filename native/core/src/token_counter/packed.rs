@@ -10,7 +10,7 @@ use crate::token_counter::split::spanned::SPANNED_BYTES;
 use std::collections::HashMap;
 
 const MAGIC: u32 = 0x544c_464e;
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Ids have 19 bits in the tables.
 const MOST_IDS: usize = 1 << 19;
 /// Of the file's ids, as `tokenizer-model.ts` checks them.
@@ -20,6 +20,10 @@ const PLAIN: u32 = 0;
 const PLAIN_NORMALIZED: u32 = 1;
 /// A token that only a piece as a whole is.
 const WHOLE: u32 = 4;
+/// Beside the kind is whether the tables hold the token, too: of use to the TypeScript engine.
+const KIND_MASK: u32 = 7;
+/// Bytes of an id.
+const ID: usize = 4;
 
 /// A packed tokenizer.
 pub struct Packed {
@@ -29,7 +33,7 @@ pub struct Packed {
     /// Tokens that merges do not make, by the tables' ids: a piece is one as a whole.
     pub whole: Vec<(u32, Vec<u8>)>,
     /// The file's id of each token of the tables.
-    pub external: Option<Box<[u32]>>,
+    pub external: Option<&'static [[u8; ID]]>,
     /// What `Vocabulary::new` takes.
     pub vocabulary: &'static [u8],
 }
@@ -73,9 +77,9 @@ impl Packed {
         check(from.word()? == MAGIC, "its first word")?;
         check(from.word()? == VERSION, "its version")?;
         from.word()?;
-        let [pattern, flags, _bos, ids, added, long, is_mapped] = {
-            let words = from.words(7)?;
-            [words[0], words[1], words[2], words[3], words[4], words[5], words[6]]
+        let [pattern, flags, _bos, ids, added, long, is_mapped, chat] = {
+            let words = from.words(8)?;
+            [words[0], words[1], words[2], words[3], words[4], words[5], words[6], words[7]]
         };
         let pattern = *Pattern::ALL.get(pattern as usize).ok_or(CoreError::PackedTokenizer("its split"))?;
         let ids = ids as usize;
@@ -92,30 +96,34 @@ impl Packed {
             2 => PrefixSpace::WhereMissing,
             _ => PrefixSpace::First,
         };
-        let mut input = InputRules { form, spaces: flags & 4 != 0, prefix_space, added: Vec::new() };
-        let mut whole = Vec::new();
-        for _ in 0..added {
-            let words = from.words(3)?;
-            let text = from.take(words[2] as usize)?;
-            if words[1] == WHOLE {
-                check(!text.is_empty() && text.len() <= MAX_LONG, "a whole token")?;
-                whole.push((words[0], text.to_vec()));
-            } else if words[1] == PLAIN || words[1] == PLAIN_NORMALIZED {
-                let text = std::str::from_utf8(text).map_err(|_| CoreError::PackedTokenizer("an added token"))?;
-                check(!text.is_empty(), "an added token")?;
-                input.added.push(AddedToken { id: words[0], text: text.to_owned(), normalized: words[1] == PLAIN_NORMALIZED });
-            }
-        }
         let mut long_merges = Vec::new();
         for _ in 0..long {
             let words = from.words(4)?;
             check(words[..3].iter().all(|id| (*id as usize) < ids) && words[3] as usize > MAX_LONG, "a long merge")?;
             long_merges.push(LongMerge { left: words[0], right: words[1], made: words[2], length: words[3] });
         }
-        let external = if is_mapped == 1 { Some(from.words(ids)?.into_boxed_slice()) } else { None };
-        check(external.iter().flatten().all(|id| *id < MOST_FILE_IDS || *id == NONE), "an id of the file")?;
-        if let Some(external) = &external {
-            let inner: HashMap<u32, u32> = external.iter().enumerate().map(|(inner, outer)| (*outer, inner as u32)).collect();
+        let external_at = from.at;
+        let external = if is_mapped == 1 { from.take(ids * ID)? } else { &[] }.as_chunks::<ID>().0;
+        let is_file_id = |id: &[u8; ID]| u32::from_le_bytes(*id) < MOST_FILE_IDS || u32::from_le_bytes(*id) == NONE;
+        check(external.iter().all(is_file_id), "an id of the file")?;
+        from.take(chat as usize)?;
+        let mut input = InputRules { form, spaces: flags & 4 != 0, prefix_space, added: Vec::new() };
+        let mut whole = Vec::new();
+        for _ in 0..added {
+            let words = from.words(3)?;
+            let text = from.take(words[2] as usize)?;
+            let kind = words[1] & KIND_MASK;
+            if kind == WHOLE {
+                check(!text.is_empty() && text.len() <= MAX_LONG, "a whole token")?;
+                whole.push((words[0], text.to_vec()));
+            } else if kind == PLAIN || kind == PLAIN_NORMALIZED {
+                let text = std::str::from_utf8(text).map_err(|_| CoreError::PackedTokenizer("an added token"))?;
+                check(!text.is_empty(), "an added token")?;
+                input.added.push(AddedToken { id: words[0], text: text.to_owned(), normalized: kind == PLAIN_NORMALIZED });
+            }
+        }
+        if is_mapped == 1 && !whole.is_empty() {
+            let inner: HashMap<u32, u32> = (0..).zip(external).map(|(inner, outer)| (u32::from_le_bytes(*outer), inner)).collect();
             for (id, _) in &mut whole {
                 *id = *inner.get(id).ok_or(CoreError::PackedTokenizer("a whole token"))?;
             }
@@ -132,6 +140,7 @@ impl Packed {
         let end = from.at;
         // For the life of the process, as the tables are.
         let bytes: &'static [u8] = Vec::leak(bytes);
+        let external = (is_mapped == 1).then(|| bytes[external_at..external_at + ids * ID].as_chunks::<ID>().0);
         Ok(Self { pattern, input, long: long_merges, whole, external, vocabulary: &bytes[start..end] })
     }
 }

@@ -1,7 +1,7 @@
 //! The vocabulary of an encoding: bytes to id and back, built once per process and then only read,
 //! by all threads.
 
-use crate::runtime::huge_pages::HugeSlice;
+use crate::runtime::huge_pages::{HUGE_PAGE, HugeSlice};
 use crate::runtime::prefetch::prefetch;
 use crate::token_counter::bpe::filter::Filter;
 use crate::token_counter::bpe::key::Key;
@@ -68,6 +68,14 @@ fn lines_for(tokens: usize) -> usize {
     tokens / 4 + 1
 }
 
+/// Lines for so many tokens of 3 to 13 bytes: three to each on average, so that slots stay free, or
+/// fewer: what the tables' last huge page has left is theirs.
+fn short_lines_for(tokens: usize, join_lines: usize) -> usize {
+    let lines = tokens / 3 + 1;
+    let bytes = (lines + join_lines + 1) * size_of::<Line>() + size_of::<Fixed>();
+    lines + (bytes.next_multiple_of(HUGE_PAGE) - bytes) / size_of::<Line>()
+}
+
 /// Four slots, a cache line.
 pub(crate) type Line = [u64; 2 * SLOTS_PER_LINE];
 
@@ -105,7 +113,7 @@ impl Vocabulary {
 
         let short_count = lengths.iter().filter(|len| (3..=MAX_SHORT as u8).contains(len)).count();
         let long_count = lengths.iter().filter(|len| **len > MAX_SHORT as u8).count();
-        let lines = (short_count * 4 / 3 / SLOTS_PER_LINE).next_power_of_two();
+        let lines = short_lines_for(short_count, lines_for(count));
         let mut vocabulary = Self {
             offsets,
             lengths,
@@ -273,13 +281,13 @@ impl Vocabulary {
                 slots[free * 2 + 1] = tag | u64::from(id) << ID_SHIFT;
                 return;
             }
-            line = (line + 1) & (self.lines - 1);
+            line = if line + 1 < self.lines { line + 1 } else { 0 };
         }
     }
 
     #[inline(always)]
     fn line_of(&self, hash: u64) -> usize {
-        (hash >> 40) as usize & (self.lines - 1)
+        (((hash >> 32) * self.lines as u64) >> 32) as usize
     }
 
     /// Number of ids, special tokens not among them.
@@ -396,7 +404,7 @@ impl Vocabulary {
         let tag = key.high | (len as u64) << 40;
         let mut line = self.line_of(hash);
         loop {
-            // SAFETY: `line_of` and the mask below keep it inside the table.
+            // SAFETY: `line_of` and the end of the loop keep it inside the table.
             let slots = unsafe { self.memory.get_unchecked(line) };
             // All four at once: which one it is cannot be predicted.
             let differs = |slot: usize| (slots[slot * 2] ^ key.low) | (slots[slot * 2 + 1] ^ tag) << (64 - ID_SHIFT);
@@ -408,7 +416,7 @@ impl Vocabulary {
             if slots[SLOTS_PER_LINE * 2 - 1] == 0 {
                 return NONE;
             }
-            line = (line + 1) & (self.lines - 1);
+            line = if line + 1 < self.lines { line + 1 } else { 0 };
         }
     }
 

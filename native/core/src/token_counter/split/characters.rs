@@ -28,7 +28,8 @@ impl Characters {
             for pair in token.windows(2).filter(|pair| pair.is_ascii()) {
                 ascii[word_of(pair[0], pair[1])] |= 1 << (pair[1] & 63);
             }
-            let text = std::str::from_utf8(token).unwrap_or_default();
+            // Longer ones are no character: to look at them all takes a tenth of the load.
+            let text = if token.len() <= 4 { std::str::from_utf8(token).unwrap_or_default() } else { "" };
             let mut points = text.chars();
             if let (Some(point), None) = (points.next(), points.next()) {
                 known[point as usize / 64] |= 1 << (point as u32 % 64);

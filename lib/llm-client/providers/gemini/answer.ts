@@ -222,18 +222,24 @@ export function usageOf(figures: UsageFigures, candidates: unknown): ChatUsage |
   if (figures.promptTokenCount === undefined && figures.totalTokenCount === undefined) return undefined;
   const [prompt, answer, thoughts, cached, tools, total] = USAGE_FIGURES.map((name) => figures[name] ?? 0);
   const isInclusive = prompt + answer + tools === total;
-  const promptTokens = prompt + (isSearched(candidates) ? 0 : tools);
+  const searches = searchesIn(candidates);
+  const promptTokens = prompt + (searches > 0 ? 0 : tools);
   const completionTokens = answer + (isInclusive ? 0 : thoughts);
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
     total_tokens: Math.max(total, promptTokens + completionTokens),
-    ...(cached > 0 && { prompt_tokens_details: { cached_tokens: cached } }),
+    ...((cached > 0 || searches > 0) && {
+      prompt_tokens_details: { ...(cached > 0 && { cached_tokens: cached }), ...(searches > 0 && { web_search_requests: searches }) },
+    }),
     ...(thoughts > 0 && { completion_tokens_details: { reasoning_tokens: thoughts } }),
   };
 }
 
-/** Google bills a search by itself, and its results not as input. */
-function isSearched(candidates: unknown): boolean {
-  return listOf(candidates).some((candidate) => listOf(fieldsOf(fieldsOf(candidate).groundingMetadata).webSearchQueries).length > 0);
+/** Google bills searches by themselves, and their results not as input. */
+function searchesIn(candidates: unknown): number {
+  return listOf(candidates).reduce<number>(
+    (sum, candidate) => sum + listOf(fieldsOf(fieldsOf(candidate).groundingMetadata).webSearchQueries).length,
+    0,
+  );
 }

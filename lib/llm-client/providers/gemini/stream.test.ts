@@ -221,16 +221,18 @@ describe('a whole answer', () => {
     expect(whole(answer([text('a')], { usageMetadata }))).toMatchObject({ usage });
   });
 
-  it('does not count what a search found as input', () => {
+  it('counts searches, and not what they found as input', () => {
     const grounded = {
-      candidates: [candidate([text('a')], { finishReason: 'STOP', groundingMetadata: { webSearchQueries: ['q'] } })],
+      candidates: [candidate([text('a')], { finishReason: 'STOP', groundingMetadata: { webSearchQueries: ['q', 'r'] } })],
       usageMetadata: { ...USAGE, toolUsePromptTokenCount: 2, totalTokenCount: 20 },
     };
     expect(whole(grounded)).toMatchObject({
-      usage: { prompt_tokens: 10 },
-      choices: [{ message: { provider_specific_fields: { grounding_metadata: { webSearchQueries: ['q'] } } } }],
+      usage: { prompt_tokens: 10, prompt_tokens_details: { web_search_requests: 2 } },
+      choices: [{ message: { provider_specific_fields: { grounding_metadata: { webSearchQueries: ['q', 'r'] } } } }],
     });
-    expect(joined(chunksOf(streamed(sse(grounded))))).toMatchObject({ usage: { prompt_tokens: 10 } });
+    expect(joined(chunksOf(streamed(sse(grounded))))).toMatchObject({
+      usage: { prompt_tokens: 10, prompt_tokens_details: { web_search_requests: 2 } },
+    });
   });
 
   it.each<[string, string]>([

@@ -8,7 +8,12 @@ export interface ChatUsage {
   readonly prompt_tokens: number;
   readonly completion_tokens: number;
   readonly total_tokens: number;
-  readonly prompt_tokens_details?: { readonly cached_tokens?: number; readonly cache_creation_tokens?: number };
+  readonly prompt_tokens_details?: {
+    readonly cached_tokens?: number;
+    readonly cache_creation_tokens?: number;
+    /** Searches that the provider has run, as LiteLLM names them. */
+    readonly web_search_requests?: number;
+  };
   readonly completion_tokens_details?: { readonly reasoning_tokens?: number };
   readonly cache_creation_input_tokens?: number;
   readonly cache_creation?: { readonly ephemeral_5m_input_tokens: number; readonly ephemeral_1h_input_tokens: number };

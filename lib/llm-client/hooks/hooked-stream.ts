@@ -105,7 +105,7 @@ export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStre
   chunk(bytes: Buffer): boolean {
     if (this.isOver) return false;
     try {
-      const whole = this.filter.pass(bytes);
+      const whole = this.filter.pass([bytes]);
       this.add(this.source.bridged?.chunk(whole) ?? whole);
     } catch (error) {
       this.abort(this.exchange.unreadable(error));

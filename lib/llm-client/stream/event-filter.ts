@@ -7,27 +7,17 @@ const NONE = Buffer.alloc(0);
 const LINE_FEED = 10;
 const [SPACE, COLON, FIRST_OF_NULL] = Buffer.from(' :n');
 const USAGE = Buffer.from('"usage"');
+const LONGEST_END = 4;
 /** At most this many bytes of a cut end stand in the chunks before. */
-const LONGEST_EDGE = 3;
+const LONGEST_EDGE = LONGEST_END - 1;
 
-/** The bytes that may begin an end; empty where the end is complete. */
-export function edgeOf(bytes: Buffer): Buffer {
+/** The last bytes, where they may begin an end; empty where the end is complete. */
+function edgeOf(bytes: Buffer): Buffer {
   if (endsAnEvent(bytes) || bytes.subarray(-ENDS[1].length).equals(ENDS[1])) return NONE;
   const edge = bytes.subarray(-LONGEST_EDGE);
   const [end] = ENDS;
   const at = edge.indexOf(end);
   return at < 0 ? edge : edge.subarray(at + end.length);
-}
-
-/** Returns the number of events that end in `chunk`. */
-export function countEvents(chunk: Buffer): number {
-  let count = 0;
-  for (const end of ENDS) {
-    // Usually the event ends with the chunk, and nothing is behind it.
-    for (let at = chunk.indexOf(end); at >= 0; at = at + end.length < chunk.length ? chunk.indexOf(end, at + end.length) : -1) count++;
-    if (count > 0) break;
-  }
-  return count;
 }
 
 /**
@@ -42,15 +32,13 @@ export class EventFilter {
 
   constructor(private readonly hidesUsage: boolean) {}
 
-  /** Returns the whole events in `chunk` and in what was kept back before. */
-  pass(chunk: Buffer): Buffer {
+  /** Returns the whole events in what has arrived at once and in what was kept back before. */
+  pass(chunks: readonly Buffer[]): Buffer {
     const { carried } = this;
-    if (carried.length === 0 && endsAnEvent(chunk)) return this.cleared(chunk, ENDS[0]);
-    carried.push(chunk);
-    const seen = this.edge.length === 0 ? chunk : Buffer.concat([this.edge, chunk]);
-    this.edge = edgeOf(seen);
-    if (countEvents(seen) === 0) return NONE;
-    const bytes = Buffer.concat(carried);
+    if (carried.length === 0 && endsAnEvent(chunks[chunks.length - 1])) return this.cleared(joined(chunks), ENDS[0]);
+    for (const chunk of chunks) carried.push(chunk);
+    if (!this.hasEnd(chunks)) return NONE;
+    const bytes = joined(carried);
     for (const separator of ENDS) {
       const at = bytes.lastIndexOf(separator);
       if (at < 0) continue;
@@ -59,6 +47,17 @@ export class EventFilter {
       return this.cleared(end === bytes.length ? bytes : bytes.subarray(0, end), separator);
     }
     return NONE;
+  }
+
+  /** Whether an event ends in `chunks`, the first of which follows `edge`. */
+  private hasEnd(chunks: readonly Buffer[]): boolean {
+    let isFound = false;
+    for (const chunk of chunks) {
+      const start = this.edge.length === 0 ? chunk : Buffer.concat([this.edge, chunk.subarray(0, LONGEST_END)]);
+      isFound ||= ENDS.some((end) => start.includes(end) || chunk.includes(end));
+      this.edge = edgeOf(chunk.length < LONGEST_END ? start : chunk);
+    }
+    return isFound;
   }
 
   /** Returns the unfinished event at the end of the stream. */
@@ -71,6 +70,10 @@ export class EventFilter {
   private cleared(events: Buffer, separator: Buffer): Buffer {
     return this.hidesUsage && hasUsage(events) ? withoutUsage(events, separator) : events;
   }
+}
+
+function joined(chunks: readonly Buffer[]): Buffer {
+  return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
 }
 
 /** Whether it has a `"usage"` other than `null`, which OpenAI writes into every event. */

@@ -120,7 +120,7 @@ function isUsageOnly({ choices, usage }: Readonly<Record<string, unknown>>): boo
  */
 class ResponseSink implements ChunkSink {
   private readonly filter: EventFilter;
-  private gathered: Buffer[] = [];
+  private gathered: Buffer[] | undefined = undefined;
   private isFull = false;
   private readonly drained = (): void => {
     this.isFull = false;
@@ -149,7 +149,11 @@ class ResponseSink implements ChunkSink {
   }
 
   chunk(bytes: Buffer): boolean {
-    if (this.gathered.push(bytes) === 1) process.nextTick(writeGathered, this);
+    if (this.gathered === undefined) {
+      // Pushed to an empty array, one chunk would take the room of seventeen.
+      this.gathered = [bytes];
+      process.nextTick(writeGathered, this);
+    } else this.gathered.push(bytes);
     return !this.isFull;
   }
 
@@ -164,9 +168,9 @@ class ResponseSink implements ChunkSink {
 
   private writeGathered(): void {
     const { gathered } = this;
-    if (gathered.length === 0) return;
-    this.gathered = [];
-    const passed = this.filter.pass(gathered.length === 1 ? gathered[0] : Buffer.concat(gathered));
+    if (gathered === undefined) return;
+    this.gathered = undefined;
+    const passed = this.filter.pass(gathered);
     const written = this.priced(this.source.bridged?.chunk(passed) ?? passed);
     if (written.length === 0) return;
     this.keepAlive?.heard();

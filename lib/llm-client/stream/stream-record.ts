@@ -1,12 +1,16 @@
 import { EventScan, type EndLines } from './event-scan.js';
 
-/** Bytes kept of a stream's end: enough for the usage and the last event. */
-const TAIL_BYTES = 16 * 1024;
+/**
+ * Bytes kept of a stream's end: the last two events, where the usage is. Few, because V8 counts
+ * them: those of hundreds of streams would hasten its collections.
+ */
+const LEAST_TAIL = 4 * 1024;
+const LONGEST_TAIL = 16 * 1024;
 /** Bytes kept of its beginning, where a protocol states there what the prompt used. */
 const HEAD_BYTES = 8 * 1024;
 /** Beyond them, before the tail is moved to the front of its buffer. */
-const TAIL_ROOM = 4 * 1024;
-const SMALLEST_TAIL = 1024;
+const TAIL_ROOM = 1024;
+const SMALLEST_BUFFER = 1024;
 const NONE = Buffer.alloc(0);
 
 /** What a stream is recorded for. */
@@ -22,6 +26,7 @@ export class StreamRecord {
   /** Copied, because a chunk of some bytes would keep the memory of a whole read. */
   private last: Buffer = NONE;
   private lastBytes = 0;
+  private tailBytes = LEAST_TAIL;
   private isLastOwn = false;
   private readonly first: Buffer[] = [];
   /** Bytes that are still to be kept. */
@@ -48,6 +53,9 @@ export class StreamRecord {
 
   /** Returns the part of `chunk` that belongs to the stream. */
   add(received: Buffer): Buffer {
+    // No event in the chunk is longer.
+    const longestEvent = this.unended + received.length;
+    if (this.tailBytes < 2 * longestEvent) this.tailBytes = Math.min(LONGEST_TAIL, 2 * longestEvent);
     const length = this.scan.scan(received);
     const chunk = length === received.length ? received : received.subarray(0, length);
     if (this.missing > 0) {
@@ -70,7 +78,7 @@ export class StreamRecord {
 
   private keep(chunk: Buffer): void {
     const { length } = chunk;
-    if (length >= TAIL_BYTES) {
+    if (length >= LONGEST_TAIL) {
       this.last = chunk;
       this.isLastOwn = false;
       this.lastBytes = length;
@@ -82,10 +90,11 @@ export class StreamRecord {
   }
 
   private makeRoom(length: number): void {
-    const kept = this.last.subarray(Math.max(0, this.lastBytes + length - TAIL_BYTES), this.lastBytes);
-    const most = TAIL_BYTES + TAIL_ROOM;
+    const { tailBytes } = this;
+    const kept = this.last.subarray(Math.max(0, this.lastBytes + length - tailBytes), this.lastBytes);
+    const most = tailBytes + TAIL_ROOM;
     if (!this.isLastOwn || this.last.length < most) {
-      this.last = Buffer.allocUnsafeSlow(Math.min(most, Math.max(SMALLEST_TAIL, 2 * (kept.length + length))));
+      this.last = Buffer.allocUnsafeSlow(Math.min(most, Math.max(SMALLEST_BUFFER, 2 * (kept.length + length))));
       this.isLastOwn = true;
     }
     this.last.set(kept);

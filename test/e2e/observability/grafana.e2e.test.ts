@@ -39,7 +39,7 @@ const TOLD = {
 type Seen = Map<string, Map<string, Set<string>>>;
 
 function see(metrics: string, seen: Seen): void {
-  for (const [, name, labels = ''] of metrics.matchAll(/^(fast_litellm_\w+)(?:\{(.*)\})? \S+$/gm)) {
+  for (const [, name, labels = ''] of metrics.matchAll(/^((?:fast_litellm|nodejs|process)_\w+)(?:\{(.*)\})? \S+$/gm)) {
     const known = seen.get(name) ?? new Map<string, Set<string>>();
     seen.set(name, known);
     for (const [, label, value] of labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g))
@@ -55,7 +55,7 @@ const isMatched = (operator: string, wanted: string, value: string): boolean =>
 /** What a query asks for that is not there. */
 function missing(expr: string, legend: string, seen: Seen): string[] {
   const complaints: string[] = [];
-  for (const [, name, matchers = ''] of expr.matchAll(/\b(fast_litellm_\w+)(?:\{([^}]*)\})?/g)) {
+  for (const [, name, matchers = ''] of expr.matchAll(/\b((?:fast_litellm|nodejs|process)_\w+)(?:\{([^}]*)\})?/g)) {
     const labels = seen.get(name);
     if (labels === undefined) {
       complaints.push(name);
@@ -63,7 +63,8 @@ function missing(expr: string, legend: string, seen: Seen): string[] {
     }
     const grouped = [...expr.matchAll(/\bby \(([^)]*)\)/g)].flatMap(([, names]) => names.split(', '));
     const shown = [...legend.matchAll(/\{\{(\w+)\}\}/g)].map(([, label]) => label);
-    for (const label of [...grouped, ...shown]) if (!labels.has(label)) complaints.push(`${name} by ${label}`);
+    for (const label of [...grouped, ...shown])
+      if (!OF_PROMETHEUS.includes(label) && !labels.has(label)) complaints.push(`${name} by ${label}`);
     for (const [matcher, label, operator, value] of matchers.matchAll(/(\w+)(=~?)"([^"]*)"/g)) {
       if (OF_PROMETHEUS.includes(label)) continue;
       if (![...(labels.get(label) ?? [])].some((known) => isMatched(operator, value, known))) complaints.push(`${name}{${matcher}}`);
@@ -103,7 +104,7 @@ describe('the dashboard for Grafana', () => {
 
   it.each(queries.map(({ title, expr, legendFormat }) => [title, expr, legendFormat]))('%s: %s finds its metrics', (_, expr, legend) => {
     expect(missing(expr, legend, seen)).toEqual([]);
-    expect(expr).toMatch(/\bfast_litellm_\w+\{.*job=~"\$job", instance=~"\$instance"\}/);
+    expect(expr).toMatch(/\b(?:fast_litellm|nodejs|process)_\w+\{.*job=~"\$job", instance=~"\$instance"\}/);
   });
 
   it('finds a missing metric', () => {

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../common/errors.js';
 import { usdOf } from '../common/nano-usd.js';
 import type { BudgetDenialReason } from './budget/account.js';
-import { tightestBudget } from './budget/tightest.js';
+import { leastLeft } from './budget/tightest.js';
 import type { ExceededLimit } from './limits.js';
 import type { MoreTokens, RateLimitDecision, RateLimitStanding, TakenRateLimit } from './store.js';
 
@@ -83,10 +83,9 @@ export class Reservation implements RateLimitResult {
     this.retryAfterMs = allowed || retryAfterMs === Infinity ? undefined : retryAfterMs;
     this.resetMs = resetMs;
     this.exceeded = exceeded;
-    if (budgets !== undefined) {
-      this.budgetDenial = budget?.reason;
-      this.remainingUsd = usdOf(tightestBudget(budgets).leftNanoUsd);
-    }
+    // Always set: reservations with and without a budget are then of one shape.
+    this.budgetDenial = budget?.reason;
+    this.remainingUsd = budgets === undefined ? undefined : usdOf(leastLeft(budgets));
     this.scope = scope;
     this.outage = outage;
     if (!allowed || asked === undefined) return;

@@ -5,7 +5,7 @@ import { usdOf } from '../../common/nano-usd.js';
 import { checkUsd } from '../../rate-limit/arguments.js';
 import { RateLimiterService } from '../../rate-limit/rate-limit.service.js';
 import { Reservation } from '../../rate-limit/reservation.js';
-import { tightestBudget } from '../../rate-limit/budget/tightest.js';
+import { leastLeft } from '../../rate-limit/budget/tightest.js';
 import { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { jsonBodyOf } from '../body/body-object.js';
 import type { JsonBody } from '../body/json-body.js';
@@ -265,7 +265,7 @@ export class RateLimitGuard implements CanActivate {
   ): Promise<number | undefined> {
     if (route.usd !== undefined) return undefined;
     const least = await this.estimate(request, () => LEAST_OUTPUT);
-    const left = Math.min(...standings.flatMap(({ budgets }) => (budgets === undefined ? [] : [tightestBudget(budgets).leftNanoUsd])));
+    const left = Math.min(...standings.flatMap(({ budgets }) => (budgets === undefined ? [] : [leastLeft(budgets)])));
     return least !== undefined && least > 0 && left >= least ? left : undefined;
   }
 

@@ -132,15 +132,11 @@ export class BudgetAccount implements AccountRecord {
   }
 
   get spent(): number {
-    const { earlier } = this;
-    const spent = this.get(SPENT);
-    return earlier === null ? spent : earlier.reduce((sum, part) => addNanoUsd(sum, part.spent), spent);
+    return this.earlier === null ? this.get(SPENT) : this.sumOf('spent');
   }
 
   get held(): number {
-    const { earlier } = this;
-    const held = this.get(HELD);
-    return earlier === null ? held : earlier.reduce((sum, part) => addNanoUsd(sum, part.held), held);
+    return this.earlier === null ? this.get(HELD) : this.sumOf('held');
   }
 
   /** The limit with its raise. Pruned before. */
@@ -161,17 +157,28 @@ export class BudgetAccount implements AccountRecord {
 
   /** Forgets the parts, and the raise, that are over at `nowMs`. */
   prune(nowMs: number): this {
-    if (this.get(END) <= nowMs || this.earlier !== null || this.get(RAISED) !== 0) this.forgetBefore(nowMs);
+    if (!this.isPlain(nowMs)) this.forgetBefore(nowMs);
     return this;
   }
 
   /** Whether `ask` may not be taken. Prunes. */
   denial(budget: BudgetLimit, ask: number, nowMs: number): Denial | undefined {
-    const { spent } = this.prune(nowMs);
+    const fits = this.isPlain(nowMs) && this.get(SPENT) + this.get(HELD) + ask <= budget.nanoUsd;
+    return fits ? undefined : this.prune(nowMs).reasonOf(budget, ask, nowMs);
+  }
+
+  /** Whether it is one part that still counts, and its limit is not raised: nearly all are. */
+  private isPlain(nowMs: number): boolean {
+    return this.get(END) > nowMs && this.earlier === null && this.get(RAISED) === 0;
+  }
+
+  private reasonOf(budget: BudgetLimit, ask: number, nowMs: number): Denial | undefined {
+    const { spent, held } = this;
     const limit = this.limitOf(budget);
+    if (spent + held + ask <= limit) return undefined;
     if (ask > limit) return { reason: 'request_exceeds_budget', waitMs: Infinity };
     if (spent + ask > limit) return { reason: 'budget_exhausted', waitMs: this.waitFor(spent + ask - limit, nowMs) };
-    return spent + this.held + ask > limit ? { reason: 'budget_held', waitMs: Infinity } : undefined;
+    return { reason: 'budget_held', waitMs: Infinity };
   }
 
   /** Holds in the part that `nowMs` is in; returns its beginning, for `move`. Pruned before. */
@@ -181,14 +188,21 @@ export class BudgetAccount implements AccountRecord {
     return this.get(START);
   }
 
+  /** Whether spending `more` may reach a share of the budget, at any time. Need not be pruned. */
+  mayReach(share: number, { nanoUsd }: BudgetLimit, more: number): boolean {
+    return this.get(RAISED) !== 0 || this.spent + more >= share * nanoUsd;
+  }
+
   /** Changes what is held and spent in a hold's part. Of one that is over the total is left. */
   move(partStartMs: number, held: number, spent: number): void {
     this.add(TOTAL, spent);
     if (this.get(START) === partStartMs && this.get(END) > 0) {
       this.add(HELD, held);
       this.add(SPENT, spent);
-      return;
-    }
+    } else if (this.earlier !== null) this.moveEarlier(partStartMs, held, spent);
+  }
+
+  private moveEarlier(partStartMs: number, held: number, spent: number): void {
     const part = this.earlier?.find(({ startMs }) => startMs === partStartMs);
     if (part === undefined) return;
     part.held = addNanoUsd(part.held, held);
@@ -225,8 +239,12 @@ export class BudgetAccount implements AccountRecord {
       spentNanoUsd: this.spent,
       heldNanoUsd: addNanoUsd(this.held, pending),
       totalNanoUsd: this.get(TOTAL),
-      resetsAtMs: this.resetsAt(budget.window, nowMs, pending > 0),
+      resetsAtMs: this.isCurrent(budget.window, nowMs) ? this.get(END) : this.resetsAt(budget.window, nowMs, pending > 0),
     };
+  }
+
+  private sumOf(kind: 'spent' | 'held'): number {
+    return (this.earlier ?? []).reduce((sum, part) => addNanoUsd(sum, part[kind]), this.get(kind === 'spent' ? SPENT : HELD));
   }
 
   private forgetBefore(nowMs: number): void {
@@ -239,7 +257,6 @@ export class BudgetAccount implements AccountRecord {
 
   private resetsAt(window: BudgetWindow, nowMs: number, isTaken: boolean): number {
     const endMs = this.get(END);
-    if (this.isCurrent(window, nowMs)) return endMs;
     if (window.kind === 'calendar' || window.kind === 'total' || isTaken) return window.partAt(nowMs, this.newest).endMs;
     return endMs === 0 ? nowMs : endMs;
   }

@@ -6,6 +6,13 @@ export interface TightestBudget {
   readonly leftNanoUsd: number;
 }
 
+/** What the budget with the least left has. @param standings One at least. */
+export function leastLeft(standings: readonly BudgetStanding[]): number {
+  let least = leftIn(standings[0]);
+  for (let i = 1; i < standings.length; i++) least = Math.min(least, leftIn(standings[i]));
+  return least;
+}
+
 /** The budget with the least left. @param standings One at least. */
 export function tightestBudget(standings: readonly BudgetStanding[]): TightestBudget {
   let tightest = standings[0];

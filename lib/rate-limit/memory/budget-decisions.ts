@@ -1,18 +1,19 @@
 import { countsRates } from '../limits.js';
 import type { RateLimitDecision, RateLimitScope, RateLimitStanding } from '../store.js';
-import type { BudgetStanding } from '../budget/account.js';
 import type { Ask } from '../engine/engine.js';
-import type { BudgetHold, BudgetLedger, LedgerDenial } from './budget-ledger.js';
+import type { BudgetHold, BudgetLedger, Described, LedgerDenial } from './budget-ledger.js';
 
 /** Decides requests, tokens and concurrency alone. */
 export interface RateDecisions {
-  check(scopes: readonly RateLimitScope[], ask: Ask): RateLimitDecision;
-  peek(scopes: readonly RateLimitScope[], ask: Ask): RateLimitDecision;
+  readonly check: DecideRates;
+  readonly peek: DecideRates;
 }
+
+type DecideRates = (scopes: readonly RateLimitScope[], ask: Ask) => RateLimitDecision;
 
 /** A decision that was made for this request and is completed in place. */
 type OwnDecision = Omit<RateLimitDecision, 'standings' | 'hold'> & {
-  readonly standings: (RateLimitStanding & { budgets?: readonly BudgetStanding[] })[];
+  readonly standings: (RateLimitStanding & Described)[];
   hold?: BudgetHold;
 };
 
@@ -28,57 +29,47 @@ export class BudgetDecisions {
   ) {}
 
   check(scopes: readonly RateLimitScope[], ask: Ask, nanoUsd: number): RateLimitDecision {
-    const { nowMs } = ask;
-    const asked = this.ledger.ask(scopes, nanoUsd);
-    const decision = this.decide('check', asked, ask);
+    const asked = this.ledger.ask(scopes, nanoUsd, ask.nowMs);
+    const decision = this.decide(this.rates.check, asked, ask);
     if (decision.allowed && decision.outage === undefined) {
-      this.ledger.hold(asked, nowMs);
+      this.ledger.hold(asked);
       decision.hold = asked;
     }
-    return this.withStandings(decision, asked, nowMs, 0);
+    this.ledger.describe(asked, decision.standings);
+    return decision;
   }
 
   peek(scopes: readonly RateLimitScope[], ask: Ask, nanoUsd: number): RateLimitDecision {
-    const asked = this.ledger.ask(scopes, nanoUsd);
-    const decision = this.decide('peek', asked, ask);
-    return this.withStandings(decision, asked, ask.nowMs, decision.allowed ? nanoUsd : 0);
-  }
-
-  private decide(how: 'check' | 'peek', asked: BudgetHold, ask: Ask): OwnDecision {
-    const { scopes } = asked;
-    const denial = this.ledger.denial(asked, ask.nowMs);
-    if (denial === undefined) return this.onRates(how, scopes, ask);
-    if (denial.reason === 'budget_held') {
-      const rates = this.onRates('peek', scopes, ask);
-      if (!rates.allowed) return rates;
-    }
-    return denied(denial, this.onRates('peek', scopes, { cost: 0, tokens: 0, nowMs: ask.nowMs }));
-  }
-
-  /** The decision on the scopes that limit anything besides money, for the places of all scopes. */
-  private onRates(how: 'check' | 'peek', scopes: readonly RateLimitScope[], ask: Ask): OwnDecision {
-    if (allCountRates(scopes)) return this.rates[how](scopes, ask) as OwnDecision;
-    const places = scopes.flatMap(({ limit }, index) => (countsRates(limit) ? [index] : []));
-    const allowed = { allowed: true, scope: 0, retryAfterMs: 0, standings: scopes.map(unlimited), atMs: ask.nowMs };
-    if (places.length === 0) return allowed;
-    const limited = places.map((place) => scopes[place]);
-    const decision = this.rates[how](limited, ask) as OwnDecision;
-    if (decision.standings.length === 0) return decision;
-    const standings = [...allowed.standings];
-    places.forEach((place, index) => (standings[place] = decision.standings[index]));
-    return { ...decision, scope: places[decision.scope], standings };
-  }
-
-  /** @param pending What the decision would hold on top. */
-  private withStandings(decision: OwnDecision, asked: BudgetHold, nowMs: number, pending: number): RateLimitDecision {
-    let line = 0;
-    for (let i = 0; i < decision.standings.length; i++) {
-      const count = asked.scopes[i].limit.budgets?.length ?? 0;
-      if (count > 0) decision.standings[i].budgets = this.ledger.standingsOf(asked, { line, count, nowMs, pending });
-      line += count;
-    }
+    const asked = this.ledger.ask(scopes, nanoUsd, ask.nowMs);
+    const decision = this.decide(this.rates.peek, asked, ask);
+    this.ledger.describe(asked, decision.standings, decision.allowed ? nanoUsd : 0);
     return decision;
   }
+
+  private decide(onRates: DecideRates, asked: BudgetHold, ask: Ask): OwnDecision {
+    const { scopes } = asked;
+    const denial = this.ledger.denial(asked);
+    if (denial === undefined) return onLimited(onRates, scopes, ask);
+    if (denial.reason === 'budget_held') {
+      const rates = onLimited(this.rates.peek, scopes, ask);
+      if (!rates.allowed) return rates;
+    }
+    return denied(denial, onLimited(this.rates.peek, scopes, { cost: 0, tokens: 0, nowMs: ask.nowMs }));
+  }
+}
+
+/** The decision on the scopes that limit anything besides money, for the places of all scopes. */
+function onLimited(decide: DecideRates, scopes: readonly RateLimitScope[], ask: Ask): OwnDecision {
+  if (allCountRates(scopes)) return decide(scopes, ask) as OwnDecision;
+  const places = scopes.flatMap(({ limit }, index) => (countsRates(limit) ? [index] : []));
+  const allowed = { allowed: true, scope: 0, retryAfterMs: 0, standings: scopes.map(unlimited), atMs: ask.nowMs };
+  if (places.length === 0) return allowed;
+  const limited = places.map((place) => scopes[place]);
+  const decision = decide(limited, ask) as OwnDecision;
+  if (decision.standings.length === 0) return decision;
+  const standings = [...allowed.standings];
+  places.forEach((place, index) => (standings[place] = decision.standings[index]));
+  return { ...decision, scope: places[decision.scope], standings };
 }
 
 function allCountRates(scopes: readonly RateLimitScope[]): boolean {

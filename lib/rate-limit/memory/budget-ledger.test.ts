@@ -11,12 +11,12 @@ function scopeOf(key: string, name = 'default'): RateLimitScope {
 }
 
 function take(ledger: BudgetLedger, scope: RateLimitScope, nanoUsd: number, nowMs = NOON): BudgetHold {
-  const hold = ledger.ask([scope], nanoUsd);
-  if (ledger.denial(hold, nowMs) === undefined) ledger.hold(hold, nowMs);
+  const hold = ledger.ask([scope], nanoUsd, nowMs);
+  if (ledger.denial(hold) === undefined) ledger.hold(hold);
   return hold;
 }
 
-function inner(ledger: BudgetLedger): { readonly books: Map<string, unknown>; readonly openHolds: number } {
+function inner(ledger: BudgetLedger): { readonly books: Map<string, unknown>; readonly open: { readonly size: number } } {
   return ledger as unknown as ReturnType<typeof inner>;
 }
 
@@ -25,7 +25,7 @@ describe('BudgetLedger', () => {
     const ledger = new BudgetLedger(10, []);
     for (let i = 0; i < 100; i++) {
       const scope = scopeOf('a', `limit ${i}`);
-      ledger.settle(take(ledger, scope, 5), 5, NOON);
+      ledger.settle(take(ledger, scope, 5), 5, () => NOON);
       ledger.standings(scopeOf('never used', `other ${i}`), NOON);
     }
     expect(inner(ledger).books.size).toBe(10);
@@ -42,26 +42,26 @@ describe('BudgetLedger', () => {
       [one, other],
       [other, one],
     ]) {
-      ledger.settle(take(ledger, first, 7), 7, NOON);
-      ledger.settle(take(ledger, second, 2), 2, NOON);
+      ledger.settle(take(ledger, first, 7), 7, () => NOON);
+      ledger.settle(take(ledger, second, 2), 2, () => NOON);
       expect(ledger.standings(one, NOON)).toMatchObject([{ spentNanoUsd: 9 }]);
       expect(ledger.standings(other, NOON)).toMatchObject([{ spentNanoUsd: 9 }]);
       ledger.reset(first);
     }
-    const twice = ledger.ask([scopeOf('b'), scopeOf('b')], 600_000_000);
-    expect(ledger.denial(twice, NOON)).toMatchObject({ reason: 'request_exceeds_budget', scope: 1 });
+    const twice = ledger.ask([scopeOf('b'), scopeOf('b')], 600_000_000, NOON);
+    expect(ledger.denial(twice)).toMatchObject({ reason: 'request_exceeds_budget', scope: 1 });
   });
 
-  it('remembers no hold of nothing, and 100,000 others that are never settled', () => {
+  it('remembers no hold of nothing, and the first 100,000 others that are never settled', () => {
     const ledger = new BudgetLedger(10, []);
     const scope = scopeOf('a');
     for (let i = 0; i < 1_000; i++) take(ledger, scope, 0);
     expect(ledger.holds(scope, NOON)).toEqual({ count: 0, oldest: [] });
     const holds = Array.from({ length: 100_010 }, (_, i) => take(ledger, scope, 1, NOON + i));
-    expect(inner(ledger).openHolds).toBe(100_000);
-    expect(ledger.holds(scope, NOON + 100_010).oldest[0]).toEqual({ nanoUsd: 1, ageMs: 100_000 });
-    for (const hold of holds) ledger.settle(hold, 1, NOON);
-    expect(inner(ledger).openHolds).toBe(0);
+    expect(inner(ledger).open.size).toBe(100_000);
+    expect(ledger.holds(scope, NOON + 100_010).oldest[0]).toEqual({ nanoUsd: 1, ageMs: 100_010 });
+    for (const hold of holds) ledger.settle(hold, 1, () => NOON);
+    expect(inner(ledger).open.size).toBe(0);
     expect(ledger.standings(scope, NOON)).toMatchObject([{ spentNanoUsd: 100_010, heldNanoUsd: 0 }]);
   });
 
@@ -71,7 +71,7 @@ describe('BudgetLedger', () => {
     const old = take(ledger, a, 40);
     ledger.reset(a);
     take(ledger, b, 2);
-    ledger.settle(old, 40, NOON);
+    ledger.settle(old, 40, () => NOON);
     expect(ledger.extend(old, 50, NOON)).toBeUndefined();
     expect(ledger.standings(b, NOON)).toMatchObject([{ spentNanoUsd: 0, heldNanoUsd: 2, totalNanoUsd: 0 }]);
     expect(ledger.standings(a, NOON)).toMatchObject([{ spentNanoUsd: 0, heldNanoUsd: 0 }]);
@@ -79,7 +79,7 @@ describe('BudgetLedger', () => {
 
   it('evicts the key that was used last before all others, a second aside', () => {
     const ledger = new BudgetLedger(2, []);
-    const use = (key: string, nowMs: number) => ledger.settle(take(ledger, scopeOf(key), 3, nowMs), 3, nowMs);
+    const use = (key: string, nowMs: number) => ledger.settle(take(ledger, scopeOf(key), 3, nowMs), 3, () => nowMs);
     use('a', NOON);
     use('b', NOON + 1);
     use('a', NOON + 1_000);

@@ -1,19 +1,17 @@
 import { createHash } from 'node:crypto';
-import { addNanoUsd } from '../../common/nano-usd.js';
 import { BudgetAccount, type AccountRecord, type BudgetSpending, type BudgetStanding, type Denial } from '../budget/account.js';
-import { crosses, type SpendingStep } from '../budget/alert-marks.js';
+import { crosses } from '../budget/alert-marks.js';
 import type { BudgetLimit } from '../budget/budget-limits.js';
 import { FigureSpace } from '../budget/figure-space.js';
 import type { RateLimit } from '../limits.js';
-import { isMember, join, leave, membersOf, RingHead, type Linked } from './ring.js';
+import { OpenHolds } from './open-holds.js';
+import { join, leave, membersOf, RingHead, type Linked } from './ring.js';
 import { MOST_SHOWN_HOLDS, type BudgetDenial, type Extension, type HeldMoney, type RateLimitScope } from '../store.js';
 
 /** Accounts that a new one makes the ledger look at, so that idle ones go. */
 const SWEPT = 4;
 /** A use within that time does not move an account among all others, which takes four more. */
 const MOVED_AFTER_MS = 1_000;
-/** Holds that are remembered to be shown: an app may reserve and never settle. */
-const MOST_OPEN_HOLDS = 100_000;
 /** Longer keys are kept as `~` and their hash: clients may choose them. */
 const LONGEST_KEY = 200;
 const HASHED = '~'.charCodeAt(0);
@@ -57,28 +55,24 @@ class BudgetLine {
   ) {}
 }
 
-/** What a decision asks of budgets, and takes if it is allowed. In a ring while it holds money. */
-export class BudgetHold implements Linked {
-  older: Linked = this;
-  newer: Linked = this;
+/** What a decision asks of budgets, and takes if it is allowed. */
+export class BudgetHold {
+  place = -1;
   /** What it was settled with. */
   charged: number | undefined = undefined;
-  atMs = 0;
 
   constructor(
     readonly scopes: readonly RateLimitScope[],
     readonly lines: readonly BudgetLine[],
     public nanoUsd: number,
+    /** When it was asked for, by the ledger's time. */
+    readonly atMs: number,
   ) {}
 }
 
-/** Which lines of a decision to describe. */
-export interface AskedStandings {
-  readonly line: number;
-  readonly count: number;
-  readonly nowMs: number;
-  /** What the decision would hold on top. */
-  readonly pending: number;
+/** Where `describe` writes how the budgets of a scope stand. */
+export interface Described {
+  budgets?: readonly BudgetStanding[];
 }
 
 /** A denied request: the scope whose budget denies, and why. */
@@ -87,14 +81,14 @@ export interface LedgerDenial extends BudgetDenial {
   readonly waitMs: number;
 }
 
+const NO_BOOKS = { limit: undefined, books: [] };
+
 /**
  * The budgets of a memory store: what every key has spent and holds. It is apart from the key table
  * because money is kept for a month, in a file, and under the key's own text.
  */
 export class BudgetLedger {
   evicted = 0;
-  /** Sum of what calls cost above what was held for them. */
-  overshootNanoUsd = 0;
   /** Whether something has changed since it was last written. */
   isDirty = false;
   size = 0;
@@ -102,22 +96,26 @@ export class BudgetLedger {
   private readonly books = new Map<string, Book>();
   /** Replaced whenever a book comes or goes, so that no limit keeps one of another limit's name. */
   private booksOfLimit = new WeakMap<RateLimit, readonly Book[]>();
+  /** Most apps ask under one limit, and a weak map takes 20 ns. */
+  private latest: { readonly limit: RateLimit | undefined; readonly books: readonly Book[] } = NO_BOOKS;
   private readonly figures = new FigureSpace();
   /** Head of the ring of all accounts, by their last use. */
   private readonly byUse: Linked = new RingHead();
-  /** Head of the ring of holds that are not settled. */
-  private readonly open: Linked = new RingHead();
-  private openHolds = 0;
+  private readonly open = new OpenHolds<BudgetHold>();
+  /** Of `alertAt`; `Infinity` without any. */
+  private readonly lowestMark: number;
   private latestMs = 0;
 
   /** @param alertAt Shares of a budget whose crossing a settlement tells. */
   constructor(
     private readonly maxAccounts: number,
     private readonly alertAt: readonly number[],
-  ) {}
+  ) {
+    this.lowestMark = Math.min(...alertAt);
+  }
 
   /** What a request asks of the budgets of its scopes. */
-  ask(scopes: readonly RateLimitScope[], nanoUsd: number): BudgetHold {
+  ask(scopes: readonly RateLimitScope[], nanoUsd: number, nowMs: number): BudgetHold {
     let count = 0;
     for (let i = 0; i < scopes.length; i++) count += scopes[i].limit.budgets?.length ?? 0;
     const lines = new Array<BudgetLine>(count);
@@ -133,16 +131,15 @@ export class BudgetLedger {
         lines[next++] = new BudgetLine(scope, budgets[j], account);
       }
     }
-    return new BudgetHold(scopes, lines, nanoUsd);
+    return new BudgetHold(scopes, lines, nanoUsd, this.at(nowMs));
   }
 
   /** Whether some budget denies: of several the gravest, then the one that denies for longest. */
-  denial({ scopes, lines, nanoUsd }: BudgetHold, nowMs: number): LedgerDenial | undefined {
-    const atMs = this.at(nowMs);
+  denial({ scopes, lines, nanoUsd, atMs }: BudgetHold): LedgerDenial | undefined {
     let gravest: LedgerDenial | undefined;
     for (let i = 0; i < lines.length; i++) {
       const { scope, budget, account } = lines[i];
-      const asked = nanoUsd * (1 + timesBefore(lines, i));
+      const asked = i === 0 ? nanoUsd : nanoUsd * (1 + timesBefore(lines, i));
       const denial = account.denial(budget, asked, atMs);
       if (denial !== undefined && (gravest === undefined || isGraver(denial, gravest)))
         gravest = { ...denial, scope: scopes.indexOf(scope), standing: account.standing(budget, atMs) };
@@ -150,11 +147,9 @@ export class BudgetLedger {
     return gravest;
   }
 
-  /** Holds what was asked, which `denial` has allowed at the same moment. */
-  hold(asked: BudgetHold, nowMs: number): void {
-    const { lines, nanoUsd } = asked;
-    const atMs = this.at(nowMs);
-    asked.atMs = atMs;
+  /** Holds what was asked, which `denial` has allowed just before. */
+  hold(asked: BudgetHold): void {
+    const { lines, nanoUsd, atMs } = asked;
     for (let i = 0; i < lines.length; i++) {
       const line = lines[i];
       // A key named twice is entered by its first line, and an account may have been evicted
@@ -163,7 +158,7 @@ export class BudgetLedger {
       else if (atMs - line.account.usedAtMs >= MOVED_AFTER_MS) this.touch(line.account);
       line.partStartMs = line.account.hold(line.budget, nanoUsd, atMs);
     }
-    this.remember(asked);
+    this.open.add(asked);
     this.isDirty = true;
   }
 
@@ -176,14 +171,14 @@ export class BudgetLedger {
     const more = nanoUsd - (charged ?? hold.nanoUsd);
     if (more <= 0) return undefined;
     const scopes = [...new Set(hold.lines.map(({ scope }) => scope))];
-    const denial = this.denial(this.ask(scopes, more), nowMs);
+    const denial = this.denial(this.ask(scopes, more, nowMs));
     if (denial !== undefined) return { ...denial, limitName: scopes[denial.scope].limit.name };
     for (const { account, partStartMs } of hold.lines) {
       if (account.isKept) account.move(partStartMs, charged === undefined ? more : nanoUsd, -(charged ?? 0));
     }
     hold.nanoUsd = nanoUsd;
     hold.charged = undefined;
-    this.remember(hold);
+    this.open.add(hold);
     this.isDirty = true;
     return undefined;
   }
@@ -191,26 +186,22 @@ export class BudgetLedger {
   /**
    * Replaces a hold by what was spent, in the window of the hold; later calls correct it. Returns
    * the budgets that have crossed a mark.
+   * @param now Read where a mark may be crossed only: a reading takes 60 ns.
    */
-  settle(hold: BudgetHold, nanoUsd: number, nowMs: number): readonly BudgetSpending[] {
-    const atMs = this.at(nowMs);
+  settle(hold: BudgetHold, nanoUsd: number, now: () => number): readonly BudgetSpending[] {
     const { charged, lines } = hold;
     const returned = charged === undefined ? hold.nanoUsd : 0;
     const more = nanoUsd - (charged ?? 0);
-    this.overshootNanoUsd = addNanoUsd(this.overshootNanoUsd, overshoot(hold, nanoUsd) - overshoot(hold, charged ?? 0));
     hold.charged = nanoUsd;
-    this.dismiss(hold);
+    this.open.delete(hold);
     this.isDirty = true;
     let told = NOTHING_TOLD;
     for (let i = 0; i < lines.length; i++) {
-      const { scope, budget, account, partStartMs } = lines[i];
+      const { account, budget, partStartMs } = lines[i];
       // A key was reset, or evicted.
       if (!account.isKept) continue;
-      const beforeNanoUsd = account.prune(atMs).spent;
-      account.move(partStartMs, -returned, more);
-      const spentNanoUsd = account.spent;
-      if (spentNanoUsd > beforeNanoUsd && this.isTold({ beforeNanoUsd, spentNanoUsd, limitNanoUsd: account.limitOf(budget) }))
-        told = [...told, { limitName: scope.limit.name, key: scope.key, beforeNanoUsd, standing: account.standing(budget, atMs) }];
+      if (account.mayReach(this.lowestMark, budget, more)) told = [...told, ...this.moveAndTell(lines[i], -returned, more, now())];
+      else account.move(partStartMs, -returned, more);
     }
     return told;
   }
@@ -237,10 +228,7 @@ export class BudgetLedger {
   holds({ limit, key }: RateLimitScope, nowMs: number): HeldMoney {
     const atMs = this.at(nowMs);
     const account = this.booksOf(limit).at(0)?.accounts.get(shortKey(key));
-    const holds = [...membersOf(this.open)].filter((hold) =>
-      (hold as BudgetHold).lines.some((line) => line.account === account),
-    ) as BudgetHold[];
-    // One that was charged and raised again is the youngest member, not the youngest hold.
+    const holds = this.open.all().filter((hold) => hold.lines.some((line) => line.account === account));
     holds.sort((one, other) => one.atMs - other.atMs);
     const oldest = holds.slice(0, MOST_SHOWN_HOLDS).map(({ nanoUsd, atMs: takenMs }) => ({ nanoUsd, ageMs: atMs - takenMs }));
     return { count: holds.length, oldest };
@@ -255,15 +243,20 @@ export class BudgetLedger {
     return limit.budgets.map((budget, i) => (books[i].accounts.get(short)?.prune(atMs) ?? NEVER_USED).standing(budget, atMs, pending));
   }
 
-  /** How the budgets of some lines stand, after `denial` or `hold` at the same moment. */
-  standingsOf({ lines }: BudgetHold, { line, count, nowMs, pending }: AskedStandings): readonly BudgetStanding[] {
-    const atMs = this.at(nowMs);
-    const standings = new Array<BudgetStanding>(count);
-    for (let i = 0; i < count; i++) {
-      const { account, budget } = lines[line + i];
-      standings[i] = account.standing(budget, atMs, pending);
+  /**
+   * Adds to what is left in each scope how its budgets stand, after `denial` or `hold`.
+   * @param standings One per scope; none where the limits could not be decided.
+   * @param pending What the decision would hold on top.
+   */
+  describe({ scopes, lines, atMs }: BudgetHold, standings: readonly Described[], pending = 0): void {
+    let next = 0;
+    for (let i = 0; i < standings.length; i++) {
+      const { budgets } = scopes[i].limit;
+      if (budgets === undefined) continue;
+      const described = new Array<BudgetStanding>(budgets.length);
+      for (let j = 0; j < budgets.length; j++) described[j] = lines[next++].account.standing(budgets[j], atMs, pending);
+      standings[i].budgets = described;
     }
-    return standings;
   }
 
   reset({ limit, key }: RateLimitScope): void {
@@ -310,32 +303,25 @@ export class BudgetLedger {
     return (this.latestMs = Math.max(this.latestMs, Math.floor(nowMs)));
   }
 
-  /** Shows a hold as one of its keys, if it holds anything. */
-  private remember(hold: BudgetHold): void {
-    if (hold.nanoUsd === 0 || isMember(hold)) return;
-    join(this.open, hold);
-    if (++this.openHolds > MOST_OPEN_HOLDS) this.dismiss(this.open.newer);
-  }
-
-  private dismiss(hold: Linked): void {
-    if (!isMember(hold)) return;
-    leave(hold);
-    this.openHolds--;
-  }
-
-  /** Whether a settlement has crossed a mark. */
-  private isTold(step: SpendingStep): boolean {
-    const { alertAt } = this;
-    for (let i = 0; i < alertAt.length; i++) if (crosses(alertAt[i], step)) return true;
-    return false;
+  /** The same as `account.move`; returns the budget if its spending crosses a mark. */
+  private moveAndTell(line: BudgetLine, held: number, spent: number, nowMs: number): readonly BudgetSpending[] {
+    const { scope, budget, account, partStartMs } = line;
+    const atMs = this.at(nowMs);
+    const beforeNanoUsd = account.prune(atMs).spent;
+    account.move(partStartMs, held, spent);
+    const step = { beforeNanoUsd, spentNanoUsd: account.spent, limitNanoUsd: account.limitOf(budget) };
+    if (!this.alertAt.some((mark) => crosses(mark, step))) return NOTHING_TOLD;
+    return [{ limitName: scope.limit.name, key: scope.key, beforeNanoUsd, standing: account.standing(budget, atMs) }];
   }
 
   private booksOf(limit: RateLimit): readonly Book[] {
+    if (limit === this.latest.limit) return this.latest.books;
     let books = this.booksOfLimit.get(limit);
     if (books === undefined) {
       books = (limit.budgets ?? []).map(({ id }) => this.books.get(limit.name + SEPARATOR + id) ?? newBook(limit.name + SEPARATOR + id));
       this.booksOfLimit.set(limit, books);
     }
+    this.latest = { limit, books };
     return books;
   }
 
@@ -363,7 +349,7 @@ export class BudgetLedger {
     const book = this.books.get(named.name);
     if (book !== undefined) return book;
     this.books.set(named.name, named);
-    this.booksOfLimit = new WeakMap();
+    this.forgetBooks();
     return named;
   }
 
@@ -383,7 +369,12 @@ export class BudgetLedger {
     if (book.accounts.size > 0) return;
     // Limits of calls may have windows without end.
     this.books.delete(book.name);
+    this.forgetBooks();
+  }
+
+  private forgetBooks(): void {
     this.booksOfLimit = new WeakMap();
+    this.latest = NO_BOOKS;
   }
 
   /** An evicted account has forgotten what it spent: idle ones go first, endless ones last. */
@@ -427,8 +418,4 @@ function shortKey(key: string): string {
 function isGraver(denial: Denial, other: LedgerDenial): boolean {
   const difference = GRAVITY[denial.reason] - GRAVITY[other.reason];
   return difference > 0 || (difference === 0 && denial.waitMs > other.waitMs);
-}
-
-function overshoot({ nanoUsd }: BudgetHold, charged: number): number {
-  return Math.max(0, charged - nanoUsd);
 }

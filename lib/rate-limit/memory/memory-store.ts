@@ -114,7 +114,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
     actualTokens: number,
     actualNanoUsd = nanoUsd,
   ): Settled {
-    const spent = hold instanceof BudgetHold ? this.ledger.settle(hold, actualNanoUsd ?? hold.nanoUsd, this.context.now()) : undefined;
+    const spent = hold instanceof BudgetHold ? this.ledger.settle(hold, actualNanoUsd ?? hold.nanoUsd, this.context.now) : undefined;
     if (reservedTokens === actualTokens) return spent;
     const settlement = { reservedTokens, actualTokens, takenAtMs, nowMs: this.context.now() };
     for (const scope of scopes) {

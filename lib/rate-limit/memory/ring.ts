@@ -28,11 +28,6 @@ export function leave(member: Linked): void {
   member.older = member.newer = member;
 }
 
-/** Whether it is in a ring. */
-export function isMember(member: Linked): boolean {
-  return member.newer !== member;
-}
-
 /** The members, the oldest first. */
 export function* membersOf(head: Linked): Generator<Linked> {
   for (let member = head.newer; member !== head; member = member.newer) yield member;

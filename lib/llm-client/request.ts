@@ -16,7 +16,7 @@ import type { Fallbacks } from '../router/fallbacks.js';
 import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
 import { isLarge, isLargeBody } from '../http/body/body-size.js';
 import { LONGEST_MODEL_NAME, type JsonBody } from '../http/body/json-body.js';
-import { askedOutput, asksBackground } from '../http/token-estimate/asked-output.js';
+import { askedOutput, asksBackground, mostOutput } from '../http/token-estimate/asked-output.js';
 import { asksPriority } from '../http/token-estimate/asked-tier.js';
 import type { ClosableResponse } from './call/cancellation.js';
 import type { RoutingContext } from './call/call-router.js';
@@ -185,9 +185,9 @@ export class ReadRequest {
     if (other !== undefined)
       throw new InvalidArgumentError(other, body[other], 'must be written in lower case: some servers read it as the model');
     this.hasOwnFields = names.some(isOwnField);
-    const { tokens, choices } = askedOutput(json?.outline ?? body);
-    this.maxTokens = tokens === 0 ? undefined : tokens;
-    this.choices = choices;
+    const asked = askedOutput(json?.outline ?? body);
+    this.maxTokens = mostOutput(asked);
+    this.choices = asked.choices;
     this.isBackground = asksBackground(body);
     this.asksPriority = asksPriority(body);
     this.hasTags = tagsIn(body.metadata) !== undefined;

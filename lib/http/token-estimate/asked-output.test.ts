@@ -23,7 +23,28 @@ describe('askedOutput', () => {
     [{ max_tokens: 5, prompt: [] }, 5, 1],
     [JSON.parse('{"__proto__": {"max_tokens": 9}, "max_tokens": 5}') as object, 5, 1],
   ])('reads %j as %d tokens of %d choices', (fields, tokens, choices) => {
-    expect(askedOutput(fields as Record<string, unknown>)).toEqual({ tokens, choices });
+    expect(askedOutput(fields as Record<string, unknown>)).toMatchObject({ tokens, choices });
+  });
+
+  const messages = [{ role: 'user', content: 'a' }];
+  it.each<[object, boolean]>([
+    [{ messages }, false],
+    [{ messages, max_tokens: 5 }, true],
+    [{ messages, max_completion_tokens: 5 }, true],
+    [{ messages, max_tokens: 0 }, false],
+    [{ messages, max_output_tokens: 1 }, false],
+    [{ messages, Max_Tokens: 1 }, false],
+    [{ messages, maxTokens: 1, generationConfig: { maxOutputTokens: 1 } }, false],
+    [{ prompt: 'a', max_tokens: 5 }, true],
+    [{ prompt: 'a', max_output_tokens: 5 }, false],
+    [{ input: 'a', max_output_tokens: 5 }, true],
+    [{ input: 'a', max_tokens: 5 }, false],
+    [{ input: 'a', prompt: { id: 'p' }, max_output_tokens: 5 }, true],
+    [{ messages, input: 'a', max_output_tokens: 1 }, false],
+    [{ messages, input: 'a', max_output_tokens: 1, max_tokens: 1 }, true],
+    [{ max_tokens: 5 }, true],
+  ])('knows whether the API of %j limits it: %s', (fields, isLimited) => {
+    expect(askedOutput(fields as Record<string, unknown>).isLimited).toBe(isLimited);
   });
 });
 

@@ -5,7 +5,7 @@ import type { PromptEstimate } from '../../token-counter/prompt/request-counter.
 import { REPLY_PRIMING } from '../../token-counter/prompt/messages.js';
 import { TOKENS_PER_BYTE } from '../../token-counter/prompt/prompt-context.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
-import { askedOutput } from './asked-output.js';
+import { askedOutput, mostOutput } from './asked-output.js';
 import { asksPriority, foreseenCost } from './asked-tier.js';
 import { outputCap, UNLIMITED_OUTPUT, worstNanoUsd, type CostOf } from './worst-cost.js';
 import type { JsonBody, Soon } from '../body/json-body.js';
@@ -233,10 +233,10 @@ export async function estimateNanoUsd(given: unknown, context: CostContext): Pro
   const body = json?.promptFields ?? given;
   const { model } = body;
   const name = typeof model === 'string' ? model : undefined;
-  const { tokens: asked, choices } = askedOutput(body);
+  const asked = askedOutput(body);
   const expected = name === undefined ? undefined : outputOf?.(name);
-  const allowed = Math.min(asked === 0 ? UNLIMITED_OUTPUT : asked, expected ?? Infinity);
-  const output = isEmbedding(body) ? 0 : outputCap(allowed, counter.getModelLimits(name).maxOutputTokens, choices);
+  const allowed = Math.min(mostOutput(asked) ?? UNLIMITED_OUTPUT, expected ?? Infinity);
+  const output = isEmbedding(body) ? 0 : outputCap(allowed, counter.getModelLimits(name).maxOutputTokens, asked.choices);
   const costOf: CostOf = (input, out, details) => counter.estimateCost(input, out, name, details);
   return worstNanoUsd(foreseenCost(costOf, asksPriority(body)), prompt, output);
 }
@@ -245,7 +245,7 @@ export async function estimateNanoUsd(given: unknown, context: CostContext): Pro
 function withReply(prompt: number, body: Body, tokensPerMinute: number): number {
   if (prompt === 0) return 0;
   const reply = replyOf(body);
-  const isUnlimited = reply === 0 && !isEmbedding(body);
+  const isUnlimited = !isEmbedding(body) && !askedOutput(body).isLimited;
   const least = isUnlimited ? Math.min(UNLIMITED_REPLY, Math.max(1, Math.floor(tokensPerMinute / 4))) : 0;
   return Math.min(Math.max(prompt + reply, least), LARGEST_AMOUNT);
 }

@@ -1,8 +1,8 @@
 import { BudgetExceededError, UnsupportedRequestError } from '../../common/http-errors.js';
 import type { CallCost } from '../../http/request-money.js';
-import { askedOutput, asksBackground } from '../../http/token-estimate/asked-output.js';
+import { askedOutput, asksBackground, liftsLimit, mostOutput } from '../../http/token-estimate/asked-output.js';
 import { foreseenCost } from '../../http/token-estimate/asked-tier.js';
-import { affordableOutput, outputCap, worstNanoUsd } from '../../http/token-estimate/worst-cost.js';
+import { affordableOutput, outputCap, UNLIMITED_OUTPUT, worstNanoUsd } from '../../http/token-estimate/worst-cost.js';
 import type { RequestContext } from '../../http/request-context.js';
 import type { Selection } from './call-router.js';
 import { asksForPriority } from './asked-priority.js';
@@ -118,9 +118,13 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
   const { call, selection, promptTokens = 0, target } = attempt;
   const { deployment, model, group } = selection;
   const { operation, maxTokens } = call.description;
-  const [changed, defaults] = [askedOutput(target.overrides ?? {}), askedOutput(deployment.params)];
+  const api = operation === 'responses' ? { input: [] } : { messages: [] };
+  const [changed, defaults] = [askedOutput(target.overrides ?? {}, api), askedOutput(deployment.params)];
   const choices = Math.max(call.description.choices ?? 1, changed.choices, defaults.choices);
-  const asked = changed.tokens || maxTokens || defaults.tokens || undefined;
+  // A fallback's figure that its API does not know leaves that of the request in force; `null` lifts it.
+  const inForce = liftsLimit(target.overrides ?? {}) ? UNLIMITED_OUTPUT : maxTokens;
+  const own = changed.isLimited ? changed.tokens : Math.max(changed.tokens, inForce ?? mostOutput(changed) ?? 0);
+  const asked = own || defaults.tokens || undefined;
   const most = modelOutput(selection, maxOutputOf);
   const price = foreseenCost((input, out, details) => deployment.costUsd(input, out, model, details), asksForPriority(attempt));
   const cap = WITHOUT_OUTPUT.has(operation) ? 0 : outputCap(asked, most, choices);

@@ -1,7 +1,7 @@
 import { UnsupportedRequestError } from '../../common/http-errors.js';
 import type { ObservedAttempt } from '../../common/call-observer.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
-import { limitedOutput } from '../../http/token-estimate/asked-output.js';
+import { askedOutput, limitedOutput } from '../../http/token-estimate/asked-output.js';
 import type { AnswerCost } from '../answer/answer-cost.js';
 import { promptTokensOf } from '../../http/token-estimate/token-estimate.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
@@ -175,7 +175,9 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
   /** The fields that limit the output, as the request names them. */
   private outputLimit(fields: Readonly<Record<string, unknown>>, tokens: number): Readonly<Record<string, unknown>> {
     const limited = limitedOutput(fields, tokens);
-    return Object.keys(limited).length > 0 ? limited : { [OUTPUT_FIELD_OF[this.operation] ?? 'max_tokens']: tokens };
+    // Providers ignore the names of other APIs.
+    const { isLimited } = askedOutput(fields, this.operation === 'responses' ? { input: [] } : { messages: [] });
+    return isLimited ? limited : { ...limited, [OUTPUT_FIELD_OF[this.operation] ?? 'max_tokens']: tokens };
   }
 
   private dispatch(attempt: Attempt, { protocol }: ProviderEndpoint, sent: ProviderRequest, exchange: ProviderExchange): void {

@@ -46,6 +46,7 @@ describe('output under a budget', () => {
       incoming.on('end', () => {
         const body = JSON.parse(Buffer.concat(parts).toString()) as Record<string, unknown>;
         asked.push(body);
+        if (body.user === 'failing') return void response.writeHead(500).end();
         const cap = Number(body.max_completion_tokens ?? body.max_tokens ?? Infinity);
         const written = Math.min(cap * Number(body.n ?? 1), wanted);
         const message = { role: 'assistant', content: 'hi' };
@@ -125,6 +126,34 @@ describe('output under a budget', () => {
     await start({});
     await post({ max_tokens: 4_000 }).expect(429);
     expect(asked).toHaveLength(0);
+  });
+
+  it.each([
+    { max_output_tokens: 16 },
+    { Max_Tokens: 16 },
+    { maxTokens: 16 },
+    { generationConfig: { maxOutputTokens: 16 } },
+    { input: 'hello', max_output_tokens: 16 },
+  ])('is held in full, and lowered, where only a field of another API limits it: %j', async (body) => {
+    await start({});
+    await post(body).expect(429);
+    expect(asked).toHaveLength(0);
+    await app.close();
+    await start({ clampOutput: true });
+    await post(body).expect(200);
+    expect(asked[0].max_completion_tokens).toBeGreaterThan(450);
+    expect(asked[0].max_completion_tokens).toBeLessThan(500);
+  });
+
+  it.each([
+    ['takes the limit away', { max_tokens: null }, 1],
+    ['names that of another API', { maxOutputTokens: 1, max_tokens: 0 }, 1],
+    ['limits it, too', { max_tokens: 20 }, 2],
+  ])('is held in full for a fallback that %s', async (_, changes, sent) => {
+    await start({});
+    const fallbacks = [{ model: 'gpt-4', user: 'other', ...changes }];
+    await post({ max_tokens: 16, user: 'failing', fallbacks }).expect(sent === 1 ? 500 : 200);
+    expect(asked).toHaveLength(sent);
   });
 
   it('is held as it is expected to be, once 20 answers are known', async () => {

@@ -45,18 +45,21 @@ local function accountOf(book, id)
   return a
 end
 
-local function recordOf(book, name)
-  local r = book.records[name]
-  if r ~= nil then return r end
-  local text = call_redis('HGET', KEYS[book.hash], 'h:' .. name)
-  if not text then return false end
-  r = { starts = {} }
-  local from
+local function unpackRecord(text)
+  local r, from = { starts = {} }
   r.held, r.charged, r.at, from = unpack_bytes('<ddd', text)
   while from <= #text do
     local start, id, next = unpack_bytes('<dBc0', text, from)
     r.starts[#r.starts + 1], from = { start, id }, next
   end
+  return r
+end
+
+local function recordOf(book, name)
+  local r = book.records[name]
+  if r ~= nil then return r end
+  local text = call_redis('HGET', KEYS[book.hash], 'h:' .. name)
+  r = text and unpackRecord(text)
   book.records[name] = r
   return r
 end
@@ -109,7 +112,8 @@ local function sweep(book)
   book.sweepAt, book.changed = tonumber(first[2]) or NEVER, true
 end
 
-local function bookOf(hash, holds, budgets)
+-- `hold`: one whose record the operation needs, read by the same command.
+local function bookOf(hash, holds, budgets, hold)
   local book = books[hash]
   if not book then
     book = { hash = hash, holds = holds, accounts = {}, records = {}, written = {}, ends = 0, sweepAt = NEVER, count = 0, needed = 0 }
@@ -119,10 +123,14 @@ local function bookOf(hash, holds, budgets)
   for i = 1, #budgets, BUDGET_FIELDS do
     if not book.accounts[budgets[i]] then fields[#fields + 1] = budgets[i] end
   end
+  local known = #fields
+  if hold and book.records[hold] == nil then fields[known + 1] = 'h:' .. hold end
   if #fields == 0 then return book end
   local found = call_redis('HMGET', KEYS[hash], unpack(fields))
   for i, id in ipairs(fields) do
-    if id ~= 'meta' then
+    if i > known then
+      book.records[hold] = found[i] and unpackRecord(found[i])
+    elseif id ~= 'meta' then
       book.accounts[id] = accountFrom(found[i])
     elseif found[i] then
       book.ends, book.sweepAt, book.count = unpack_bytes('<ddd', found[i])

@@ -16,14 +16,14 @@ local function openBudgets()
 -- include: budget-state.lua
 -- include: budget-operations.lua
 
-return books, bookOf, writeBook
+return books, bookOf, writeBook, { [SETTLE_HOLD] = true, [EXTEND_HOLD] = true, [LOWER_HOLD] = true, [KEEP_HOLD] = true }
 end
 
 return perform, stateOf, write, newState, openBudgets
 end
 
 local perform, stateOf, write, newState, openBudgets
-local books, bookOf, writeBook
+local books, bookOf, writeBook, ofHold
 local at, count = 1, #operations
 while at < count do
   local kind = operations[at]
@@ -43,7 +43,7 @@ while at < count do
     local first, width = at + 2 + operations[at + 1], 3
     if kind >= TAKE_WITH_BUDGETS then
       width = 6
-      if not books then books, bookOf, writeBook = openBudgets() end
+      if not books then books, bookOf, writeBook, ofHold = openBudgets() end
     end
     local last, scopes = first + width * operations[first], {}
     for i = first + 1, last, width do
@@ -52,7 +52,8 @@ while at < count do
       local v = { key = key, s = key > 0 and stateOf(key) or newState(), slots = operations[i + 1], p = policies[operations[i + 2]] }
       if width > 3 and operations[i + 3] > 0 then
         v.budgets = policies[operations[i + 5]]
-        v.book = bookOf(operations[i + 3], operations[i + 4], v.budgets)
+        local hold = ofHold[kind] and operations[at + 2] .. '.' .. #scopes + 1
+        v.book = bookOf(operations[i + 3], operations[i + 4], v.budgets, hold)
       end
       scopes[#scopes + 1] = v
     end

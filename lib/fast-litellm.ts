@@ -44,7 +44,7 @@ import type { InProcessCallSettings } from './llm-client/in-process-calls.js';
 import { JSON_BODY_ENGINES } from './json-body/engine/engine-provider.js';
 import { resolveLlmClientOptions } from './llm-client/llm-client.options.js';
 import { LlmClient } from './llm-client/llm-client.service.js';
-import type { ProviderTransport } from './llm-client/providers/provider-transport.js';
+import { portionsOf, sentParts, type ProviderTransport } from './llm-client/providers/provider-transport.js';
 import { resolveTokenCounterOptions } from './token-counter/token-counter.options.js';
 import { TOKEN_COUNTER_ENGINES } from './token-counter/engine/engine-provider.js';
 import { TokenCounterService } from './token-counter/token-counter.service.js';
@@ -157,8 +157,12 @@ export class FastLiteLLM {
       const jsonScanning = provideEngine(JSON_BODY_ENGINES, engines);
       const json = new JsonReader(jsonScanning);
       const transport: ProviderTransport = {
-        // Its types do not know bodies in parts.
-        dispatch: (request, handler) => connectionPool.dispatcher.dispatch(request as DispatchedRequest, handler),
+        dispatch: (request, handler) => {
+          const parts = sentParts(request.body);
+          const sent = parts === undefined ? request : { ...request, body: portionsOf(parts) };
+          // Its types do not know bodies in parts.
+          return connectionPool.dispatcher.dispatch(sent as DispatchedRequest, handler);
+        },
       };
       const client = new LlmClient(router, transport, tokenCounter, resolveLlmClientOptions(options.llmClient, routing.ofClient), {
         recorder: monitor,

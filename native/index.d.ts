@@ -98,9 +98,10 @@ export declare function countSlices(bytes: Uint8Array, texts: Uint32Array, encod
 
 /**
  * The same on another thread if that is worth it: then the promise has tokens and units of those
- * that were counted; otherwise a number is returned.
+ * that were counted; otherwise a number is returned. Bytes that are the caller's own are read
+ * where they are, of others the texts to count are copied.
  */
-export declare function countSlicesAsync(bytes: Uint8Array, texts: Uint32Array, encoding: number, limit: number, counts: Uint32Array): number | Promise<Uint32Array>
+export declare function countSlicesAsync(slices: JsonSlices, encoding: number, limit: number, counts: Uint32Array): number | Promise<Uint32Array>
 
 /** Number of tokens of `text`. */
 export declare function countTokens(text: string, encoding: number): number
@@ -135,8 +136,19 @@ export declare function encode(text: string, encoding: number, ids: Uint32Array)
 /** The handle of a tokenizer that some thread has loaded under this name, or -1. */
 export declare function findTokenizer(name: string): number
 
-/** Frees the memory of an `ArrayBuffer`, which is empty afterwards. */
+/**
+ * Frees the memory of an `ArrayBuffer`, which is empty afterwards. One that another thread reads
+ * is left to the garbage collector.
+ */
 export declare function freeMemory(memory: ArrayBuffer): void
+
+/** Texts that stand in bytes between the places `texts`. */
+export interface JsonSlices {
+  bytes: Uint8Array
+  texts: Uint32Array
+  /** Whether nothing else reads or writes the bytes until the count has ended. */
+  isOwn: boolean
+}
 
 /**
  * The handle of an encoding, whose tables are built at the first call of the process. Throws
@@ -256,8 +268,11 @@ export declare function routerSlot(name: string, id: string): number
  */
 export declare function scanJson(bytes: Uint8Array, numbers: Uint32Array): string | undefined
 
-/** The same on another thread, over a copy of the bytes. `numbers` has the bounds alone. */
-export declare function scanJsonAsync(bytes: Uint8Array, numbers: Uint32Array): Promise<ScannedJson>
+/**
+ * The same on another thread. `numbers` has the bounds alone. Bytes that are the caller's own are
+ * read where they are, others copied.
+ */
+export declare function scanJsonAsync(bytes: Uint8Array, numbers: Uint32Array, isOwn: boolean): Promise<ScannedJson>
 
 /** A scan off the calling thread. */
 export interface ScannedJson {

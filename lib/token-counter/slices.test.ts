@@ -43,7 +43,8 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('the co
     for (const found of [
       engine.countSlices(bytes, places, handle, MOST),
       engine.countSlices(bytes, places, handle, MOST),
-      await engine.countSlicesAsync(bytes, places, handle, MOST),
+      await engine.countSlicesAsync({ bytes, texts: places, isOwn: false }, handle, MOST),
+      await engine.countSlicesAsync({ bytes, texts: places, isOwn: true }, handle, MOST),
     ]) {
       expect(Array.from(found.counts)).toEqual(counts);
       expect(Array.from(found.units)).toEqual(units);
@@ -59,11 +60,15 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('the co
     }
   });
 
-  it('are right for all-new texts that another thread counts, several bodies at a time', async () => {
+  it.each([false, true])('are right for all-new texts that another thread counts, several bodies at a time, own %s', async (isOwn) => {
     const bodies = Array.from({ length: 6 }, (_, body) =>
-      bodyOf(Array.from({ length: 4 }, (__, text) => `${engine.engine} ${body} ${text}: caf\\u00e9\\n "`.slice(0, -1).repeat(600))),
+      bodyOf(
+        Array.from({ length: 4 }, (__, text) => `${engine.engine} ${isOwn} ${body} ${text}: caf\\u00e9\\n "`.slice(0, -1).repeat(600)),
+      ),
     );
-    const found = await Promise.all(bodies.map(({ bytes, places }) => engine.countSlicesAsync(bytes, places, handle, MOST)));
+    const found = await Promise.all(
+      bodies.map(({ bytes, places: texts }) => engine.countSlicesAsync({ bytes, texts, isOwn }, handle, MOST)),
+    );
     for (const [index, { texts }] of bodies.entries())
       expect(Array.from(found[index].counts)).toEqual(texts.map((text) => engine.count(text, handle)));
   });
@@ -72,18 +77,19 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('the co
     const { bytes, places, texts } = bodyOf(['one two three', `${engine.engine} `.repeat(6_000), 'four']);
     const first = engine.count(texts[0], handle);
     for (const limit of [first, first + 100]) {
-      for (const found of [engine.countSlices(bytes, places, handle, limit), await engine.countSlicesAsync(bytes, places, handle, limit)]) {
+      const slices = { bytes, texts: places, isOwn: true };
+      for (const found of [engine.countSlices(bytes, places, handle, limit), await engine.countSlicesAsync(slices, handle, limit)]) {
         expect(found.counted).toBe(2);
         expect(found.counts[0] + found.counts[1]).toBeGreaterThan(limit);
         expect(found.counts[2]).toBe(0);
       }
     }
     const sum = texts.reduce((total, text) => total + engine.count(text, handle), 0);
-    expect((await engine.countSlicesAsync(bytes, places, handle, sum)).counted).toBe(3);
+    expect((await engine.countSlicesAsync({ bytes, texts: places, isOwn: true }, handle, sum)).counted).toBe(3);
   });
 
   it('are none without texts', async () => {
-    const found = await engine.countSlicesAsync(Buffer.from('{}'), new Uint32Array(0), handle, 0);
+    const found = await engine.countSlicesAsync({ bytes: Buffer.from('{}'), texts: new Uint32Array(0), isOwn: true }, handle, 0);
     expect([found.counted, found.counts.length, found.units.length]).toEqual([0, 0, 0]);
   });
 });
@@ -97,16 +103,56 @@ withAddon('the addon', () => {
       [0, 6],
       [3, 2],
       [6, 6],
-    ])
-      for (const call of [countSlices, countSlicesAsync])
-        expect(() => call(bytes, Uint32Array.from(places), 0, 9, new Uint32Array(2))).toThrow(
-          expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
-        );
+    ]) {
+      const [texts, counts] = [Uint32Array.from(places), new Uint32Array(2)];
+      for (const call of [
+        () => countSlices(bytes, texts, 0, 9, counts),
+        () => countSlicesAsync({ bytes, texts, isOwn: true }, 0, 9, counts),
+      ])
+        expect(call).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    }
     expect(() => countSlices(bytes, Uint32Array.of(0, 1), 0, 9, new Uint32Array(1))).toThrow('typed arrays');
     expect(() => scanJson('{}' as never, new Uint32Array(9))).toThrow('typed arrays');
     expect(() => scanJson(new Uint16Array(2) as never, new Uint32Array(9))).toThrow('typed arrays');
     expect(() => scanJson(bytes, new Uint32Array(3))).toThrow('typed arrays');
-    expect(() => scanJsonAsync(bytes, new Uint32Array(3))).toThrow('typed arrays');
+    expect(() => scanJsonAsync(bytes, new Uint32Array(3), true)).toThrow('typed arrays');
+  });
+});
+
+withAddon('the bytes that another thread reads', () => {
+  const text = `"${'all of these words are read where they are '.repeat(100_000)}"`;
+  const free = (bytes: Buffer): void => binding!.freeMemory(bytes.buffer as ArrayBuffer);
+  const ofText = (): Buffer => {
+    const bytes = Buffer.allocUnsafeSlow(text.length);
+    bytes.write(text);
+    return bytes;
+  };
+
+  it.each<[string, (bytes: Buffer) => unknown]>([
+    ['a scan', (bytes) => binding!.scanJsonAsync(bytes, Uint32Array.of(9, 9, 9, 9), true)],
+    [
+      'a count',
+      (bytes) => {
+        const slices = { bytes, texts: Uint32Array.of(1 + Math.round(Math.random() * 1000), bytes.length - 1), isOwn: true };
+        return binding!.countSlicesAsync(slices, binding!.loadEncoding('o200k_base'), MOST, new Uint32Array(2));
+      },
+    ],
+  ])('are freed behind %s, not before', async (_, read) => {
+    const bytes = ofText();
+    const reading = read(bytes);
+    expect(reading).toBeInstanceOf(Promise);
+    free(bytes);
+    expect(bytes).toHaveLength(text.length);
+    await reading;
+    free(bytes);
+    expect(bytes).toHaveLength(0);
+  });
+
+  it('are a copy where a program may change them', async () => {
+    const bytes = ofText();
+    const reading = binding!.scanJsonAsync(bytes, Uint32Array.of(9, 9, 9, 9), false);
+    bytes.fill('}');
+    expect((await reading).numbers[0]).toBe(0);
   });
 });
 

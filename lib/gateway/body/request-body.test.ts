@@ -72,6 +72,38 @@ describe('the chunks of a body', () => {
     expect(whole.equals((await read) as Buffer)).toBe(true);
   });
 
+  it('become it in steps that leave other requests their time, long as it is', async () => {
+    const request = new IncomingMessage(new Socket());
+    const length = 4 << 20;
+    request.headers['content-length'] = String(length);
+    const chunks = Array.from({ length: length / LENGTH }, (_, at) => Buffer.alloc(LENGTH, at + 1));
+    const whole = Buffer.concat(chunks);
+    const json = { read: (bytes: Buffer) => Buffer.from(bytes) } as unknown as JsonReader;
+    let copied = 0;
+    const copying = jest.spyOn(Buffer.prototype, 'copy').mockImplementation(function (this: Buffer, ...given: unknown[]) {
+      const [to, at, from = 0, end = this.length] = given as [Buffer, number, number?, number?];
+      copied += end - from;
+      to.set(this.subarray(from, end), at);
+      return end - from;
+    });
+    const read = readRequestBody(request, { ...reading, json, limit: length });
+    for (const chunk of chunks) request.push(chunk);
+    request.push(null);
+    let [turns, most] = [0, 0];
+    const each = (): void => {
+      most = Math.max(most, copied);
+      copied = 0;
+      turns++;
+      if (turns < 1000) setImmediate(each);
+    };
+    each();
+    const body = (await read) as Buffer;
+    copying.mockRestore();
+    expect(whole.equals(body)).toBe(true);
+    expect(turns).toBeGreaterThan(10);
+    expect(most).toBeLessThan(1 << 20);
+  });
+
   it('are freed once they are copied', async () => {
     expect(await lengthsAfter(() => {})).toEqual([freed, freed, true]);
   });

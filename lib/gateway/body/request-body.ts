@@ -27,12 +27,20 @@ export interface BodyReading {
  * 2,000 connections with one byte each of 4 MiB took 8 GB and held up the event loop for 4 s.
  */
 const GROWTH = 8;
+/**
+ * With each chunk so many times its bytes move to grown memory: all at once they would take
+ * milliseconds, most of them for pages that are new.
+ */
+const MOVED = 2;
 
 /**
  * Requests that begin in one turn of the event loop, some 0.2 ms each: 600 that come at once would
  * hold up the chunks of streams in flight by 0.2 s.
  */
 const beginning = new TurnLimit(8);
+
+/** Bytes of a body in one turn of the event loop: Node would read 2 MB, in 10 ms. */
+const READ_IN_TURN = 256 * 1024;
 
 /** The forms that were read, by the object that `request.body` is. */
 const forms = new WeakMap<object, MultipartBody>();
@@ -91,11 +99,20 @@ function readBytes(request: IncomingMessage, { payload = request, limit }: BodyR
       // Without a reader the rest would stay in the socket, and the answer behind it.
       payload.resume();
     };
+    let leftInTurn = READ_IN_TURN;
+    const nextTurn = (): void => {
+      leftInTurn = READ_IN_TURN;
+      payload.resume();
+    };
     const isPlain = payload === request && hasPlainEvents(request);
     const read = (chunk: Buffer): void => {
+      leftInTurn -= chunk.length;
       if (body.length + chunk.length > limit) refuse(bodyTooLarge(limit));
       // Another listener may keep the chunk.
       else body.add(chunk, isPlain && request.listenerCount('data') === 1);
+      if (leftInTurn > 0) return;
+      payload.pause();
+      setImmediate(nextTurn);
     };
     const complete = (): void => {
       stop();
@@ -132,6 +149,8 @@ class ReceivedBytes {
   private all: Buffer = NO_BYTES;
   /** Whether nothing else has `all`. */
   private isOwn = true;
+  /** The shorter memory before `all`, until its first `kept` bytes are copied; `moved` are. */
+  private before: (ReceivedBody & { readonly kept: number; moved: number }) | undefined = undefined;
 
   constructor(private readonly statedLength: number) {}
 
@@ -146,20 +165,34 @@ class ReceivedBytes {
     }
     if (this.length > this.all.length) this.grow(length);
     chunk.copy(this.all, length);
+    this.move(MOVED * chunk.length);
     if (isOwn) freeBytes(chunk);
   }
 
   whole(): ReceivedBody {
+    this.move(Infinity);
     return { bytes: this.all.subarray(0, this.length), isOwn: this.isOwn };
   }
 
   /** Up to the stated length, unless a hook of the app has made more of the bytes. */
   private grow(kept: number): void {
-    const { all, length, statedLength } = this;
+    const { length, statedLength } = this;
+    this.move(Infinity);
     const grown = Buffer.allocUnsafeSlow(length <= statedLength ? Math.min(statedLength, GROWTH * length) : 2 * length);
-    all.copy(grown, 0, 0, kept);
-    if (this.isOwn) freeBytes(all);
+    this.before = { bytes: this.all, isOwn: this.isOwn, kept, moved: 0 };
     this.all = grown;
     this.isOwn = true;
+  }
+
+  /** Copies some more of the memory before. */
+  private move(most: number): void {
+    const { before } = this;
+    if (before === undefined) return;
+    const { bytes, isOwn, kept, moved } = before;
+    before.moved = Math.min(moved + most, kept);
+    bytes.copy(this.all, moved, moved, before.moved);
+    if (before.moved < kept) return;
+    this.before = undefined;
+    if (isOwn) freeBytes(bytes);
   }
 }

@@ -28,7 +28,7 @@ export class JsonBody implements LongTexts {
   constructor(
     readonly bytes: Buffer,
     readonly scan: JsonScan,
-    private readonly isOwn = false,
+    readonly isOwn = false,
   ) {}
 
   /** A request sends its bytes. One that breaks off never ends its use: a write may be pending. */

@@ -39,7 +39,7 @@ export class JsonReader {
    */
   read(received: Uint8Array, bounds: Required<JsonBounds>, isOwn = false): Soon<unknown> {
     const bytes = asUtf8(received);
-    const scan = this.scan(bytes, bounds);
+    const scan = this.scan(bytes, bounds, isOwn);
     return scan instanceof Promise ? scan.then((found) => this.bodyOf(bytes, found, isOwn)) : this.bodyOf(bytes, scan, isOwn);
   }
 
@@ -89,13 +89,13 @@ export class JsonReader {
     } catch {
       return undefined;
     }
-    const scan = await this.scan(bytes, DEFAULT_JSON_BOUNDS);
+    const scan = await this.scan(bytes, DEFAULT_JSON_BOUNDS, true);
     return isJsonFault(scan) || !scan.isObject ? undefined : new JsonBody(bytes, scan);
   }
 
-  private scan(bytes: Buffer, bounds: Required<JsonBounds>): Soon<JsonScan | JsonFault> {
+  private scan(bytes: Buffer, bounds: Required<JsonBounds>, isOwn: boolean): Soon<JsonScan | JsonFault> {
     const { engines } = this;
-    if (bytes.length > SCANNED_APART) return engines.runAsync('scan', undefined, (engine) => engine.scanAsync(bytes, bounds));
+    if (bytes.length > SCANNED_APART) return engines.runAsync('scan', undefined, (engine) => engine.scanAsync(bytes, bounds, isOwn));
     const engine = engines.always;
     if (engine === null) return engines.run('scan', undefined, (either) => either.scan(bytes, bounds));
     try {

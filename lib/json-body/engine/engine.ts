@@ -58,7 +58,7 @@ export abstract class JsonBodyEngine {
 
   /**
    * Like `scan`, blocking the calling thread for at most a few milliseconds at a time. The bytes
-   * must not change meanwhile.
+   * must not change meanwhile. @param isOwn whether nothing else can change them: no copy is needed
    */
-  abstract scanAsync(bytes: Uint8Array, bounds: Required<JsonBounds>): Promise<JsonScan | JsonFault>;
+  abstract scanAsync(bytes: Uint8Array, bounds: Required<JsonBounds>, isOwn?: boolean): Promise<JsonScan | JsonFault>;
 }

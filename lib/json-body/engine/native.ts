@@ -38,8 +38,8 @@ export class NativeJsonBodyEngine extends JsonBodyEngine {
     return resultOf(bytes, bounds, numbers, outline);
   }
 
-  async scanAsync(bytes: Uint8Array, bounds: Required<JsonBounds>): Promise<JsonScan | JsonFault> {
-    const { numbers, outline } = await this.binding.scanJsonAsync(bytes, withBounds(new Uint32Array(HEADER), bounds));
+  async scanAsync(bytes: Uint8Array, bounds: Required<JsonBounds>, isOwn = false): Promise<JsonScan | JsonFault> {
+    const { numbers, outline } = await this.binding.scanJsonAsync(bytes, withBounds(new Uint32Array(HEADER), bounds), isOwn);
     return resultOf(bytes, bounds, numbers, outline);
   }
 }

@@ -7,7 +7,7 @@ import type { RequestAuthorization } from './authorization.js';
 import type { KnownEndpoint } from './endpoints.js';
 import type { WireCall } from './protocol.js';
 import type { ProviderExchange } from './provider-exchange.js';
-import { lengthOf, type ProviderRequest, type RequestBytes } from './provider-transport.js';
+import { lengthOf, sentParts, type ProviderRequest, type RequestBytes } from './provider-transport.js';
 import { rawHeader } from './raw-headers.js';
 
 /** undici's word for it. */
@@ -62,15 +62,14 @@ export function baseModelOf({ params, info, model }: Deployment): string | undef
 
 function requestWith({ model, times }: RequestTarget, { endpoint }: KnownEndpoint, call: SentCall, body: RequestBytes): ProviderRequest {
   const headers = withHeaders(endpoint.headers, call.headers);
-  const parts = typeof body === 'string' || Buffer.isBuffer(body) ? undefined : body;
   const isOwnTransport = endpoint.protocol.transport !== undefined;
+  const parts = isOwnTransport ? undefined : sentParts(body);
   return {
     origin: endpoint.origin,
     path: endpoint.pathOf(call.path, call.isOfAccount === true ? undefined : model),
     method: call.method ?? 'POST',
-    // undici knows the length of whole bodies only.
-    headers: parts === undefined || isOwnTransport ? headers : [...headers, 'content-length', String(lengthOf(parts))],
-    body: parts !== undefined && isOwnTransport ? Buffer.concat(parts) : body,
+    headers: parts === undefined ? headers : [...headers, 'content-length', String(lengthOf(parts))],
+    body: isOwnTransport && typeof body === 'object' && !Buffer.isBuffer(body) ? Buffer.concat(body) : body,
     headersTimeout: times.isHeadSet ? NO_LIMIT : undefined,
     bodyTimeout: times.isBodySet ? NO_LIMIT : undefined,
   };

@@ -1,3 +1,5 @@
+import { nextTurn } from '../../common/next-turn.js';
+
 /** The body of a request: a text, bytes, or bytes in parts. */
 export type RequestBytes = string | Buffer | readonly Buffer[];
 
@@ -48,6 +50,36 @@ export interface ProviderTransport {
 /** A body as the parts that are sent one after the other. */
 export function partsOf(body: RequestBytes): readonly (string | Buffer)[] {
   return typeof body === 'string' || Buffer.isBuffer(body) ? [body] : body;
+}
+
+/** Bytes that are written in one turn of the event loop: the system copies them meanwhile. */
+const PORTION = 256 * 1024;
+
+/** A body that is sent in parts, whose length undici has to be told; `undefined` for others. */
+export function sentParts(body: RequestBytes): readonly Buffer[] | undefined {
+  if (typeof body === 'string') return undefined;
+  if (!Buffer.isBuffer(body)) return body;
+  return body.length > PORTION ? [body] : undefined;
+}
+
+/** The parts for undici, which writes what it gets at once: those of long bodies in turns. */
+export function portionsOf(parts: readonly Buffer[]): Iterable<Buffer> | AsyncIterable<Buffer> {
+  return lengthOf(parts) > PORTION ? inPortions(parts) : parts;
+}
+
+async function* inPortions(parts: readonly Buffer[]): AsyncGenerator<Buffer, void> {
+  let left = PORTION;
+  for (const part of parts) {
+    for (let at = 0; at < part.length; at += PORTION) {
+      const portion = part.subarray(at, at + PORTION);
+      if (portion.length > left) {
+        await nextTurn();
+        left = PORTION;
+      }
+      left -= portion.length;
+      yield portion;
+    }
+  }
 }
 
 /** Bytes of all parts together. */

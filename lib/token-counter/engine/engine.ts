@@ -17,6 +17,14 @@ export function isLongerThan(text: string, limit: number, handle: number): boole
   return text.length > limit * (handle < ENCODING_NAMES.length ? MAX_TOKEN_BYTES : MAX_TOKENIZER_UNITS);
 }
 
+/** Texts that are the raw contents of JSON strings: `texts` has the start and the end of each. */
+export interface JsonSlices {
+  readonly bytes: Uint8Array;
+  readonly texts: Uint32Array;
+  /** Whether nothing else can change the bytes until they are counted: no copy is needed. */
+  readonly isOwn: boolean;
+}
+
 /** Counts of the texts of a JSON body, one by one. */
 export interface SliceCounts {
   readonly counts: Uint32Array;
@@ -66,7 +74,7 @@ export abstract class TokenCounterEngine {
   abstract countSlices(bytes: Uint8Array, texts: Uint32Array, encoding: number, limit: number): SliceCounts;
 
   /** Like `countSlices`, blocking the calling thread for at most a few milliseconds at a time. */
-  abstract countSlicesAsync(bytes: Uint8Array, texts: Uint32Array, encoding: number, limit: number): Promise<SliceCounts>;
+  abstract countSlicesAsync(slices: JsonSlices, encoding: number, limit: number): Promise<SliceCounts>;
 
   /** The token ids of `text`. */
   abstract encode(text: string, encoding: number): Uint32Array;

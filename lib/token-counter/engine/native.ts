@@ -4,7 +4,7 @@ import type { NativeBinding } from '../../engine/native-binding.js';
 import { decodeTokenizer, decodeTokens, unknownToken } from '../bpe/decode.js';
 import type { PackedTokenizer } from '../tokenizers/packed-layout.js';
 import { ENCODING_NAMES, isLongerThan, TokenCounterEngine } from './engine.js';
-import type { EncodingName, SliceCounts } from './engine.js';
+import type { EncodingName, JsonSlices, SliceCounts } from './engine.js';
 
 /** UTF-16 units of one call of the addon: in a synchronous batch, and in an asynchronous one. */
 const UNITS_PER_CALL = 1 << 20;
@@ -108,9 +108,9 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
     return countsOf(numbers, this.binding.countSlices(bytes, texts, encoding, Math.min(limit, LARGEST_LIMIT), numbers));
   }
 
-  async countSlicesAsync(bytes: Uint8Array, texts: Uint32Array, encoding: number, limit: number): Promise<SliceCounts> {
-    const numbers = new Uint32Array(texts.length);
-    const counted = this.binding.countSlicesAsync(bytes, texts, encoding, Math.min(limit, LARGEST_LIMIT), numbers);
+  async countSlicesAsync(slices: JsonSlices, encoding: number, limit: number): Promise<SliceCounts> {
+    const numbers = new Uint32Array(slices.texts.length);
+    const counted = this.binding.countSlicesAsync(slices, encoding, Math.min(limit, LARGEST_LIMIT), numbers);
     if (typeof counted === 'number') return countsOf(numbers, counted);
     const found = await counted;
     const half = found.length / 2;

@@ -1,7 +1,7 @@
 import type { EngineName } from '../../common/capability.js';
 import { decodeTokens, decodeTokenizer, unknownToken } from '../bpe/decode.js';
 import { ENCODING_NAMES, isLongerThan, TokenCounterEngine } from './engine.js';
-import type { EncodingName, SliceCounts } from './engine.js';
+import type { EncodingName, JsonSlices, SliceCounts } from './engine.js';
 import type { PackedTokenizer } from '../tokenizers/packed-layout.js';
 import { SHORT_TEXT_UNITS, TextTurns } from '../text-steps.js';
 import { SliceTexts } from './slice-texts.js';
@@ -111,7 +111,7 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
     return slices.result();
   }
 
-  async countSlicesAsync(bytes: Uint8Array, texts: Uint32Array, encoding: number, limit: number): Promise<SliceCounts> {
+  async countSlicesAsync({ bytes, texts }: JsonSlices, encoding: number, limit: number): Promise<SliceCounts> {
     const slices = new SliceTexts(bytes, texts);
     const turns = new TextTurns();
     for await (const text of slices.upToInTurns(limit)) {

@@ -5,6 +5,8 @@ import type { ModelFacts } from '../models.js';
 /** Long texts of a body: the raw contents of JSON strings. Strings of the body stand for them. */
 export interface LongTexts {
   readonly bytes: Uint8Array;
+  /** Whether nothing else can change the bytes. */
+  readonly isOwn: boolean;
   /** Start and end of each text. */
   readonly places: Uint32Array;
   /** The index of the text that a string of the body stands for, or -1. */

@@ -237,10 +237,10 @@ export class RequestCounter {
   }
 
   private countSlices(long: CollectedTexts, model: CountingModel, limit: number): Promise<SliceCounts> {
-    const places = long.toCount();
+    const { bytes, isOwn } = long.texts;
+    const slices = { bytes, isOwn, texts: long.toCount() };
     const most = Math.min(Math.max(0, Math.floor(limit)), LARGEST_LIMIT);
-    const count = async (engine: TokenCounterEngine): Promise<SliceCounts> =>
-      engine.countSlicesAsync(long.texts.bytes, places, model.handle(engine), most);
+    const count = async (engine: TokenCounterEngine): Promise<SliceCounts> => engine.countSlicesAsync(slices, model.handle(engine), most);
     return this.shared.batchChoice.runAsync('count_request', undefined, count, long.averageLength);
   }
 

@@ -3,8 +3,8 @@
 use crate::error::{Error, Result};
 use napi::{Env, sys};
 use std::cell::RefCell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 thread_local! {
     static OPEN: RefCell<Vec<(sys::napi_env, Stop)>> = const { RefCell::new(Vec::new()) };
@@ -12,7 +12,27 @@ thread_local! {
 
 /// Set once the environment that asked for some work has ended.
 #[derive(Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop {
+    flag: Arc<AtomicBool>,
+    readers: Arc<Readers>,
+}
+
+/// Threads that read memory of an environment, which ends behind the last of them.
+#[derive(Default)]
+struct Readers {
+    count: Mutex<usize>,
+    left: Condvar,
+}
+
+/// While it exists, memory of the environment stays.
+pub struct Reading(Arc<Readers>);
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        *self.0.count.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.0.left.notify_all();
+    }
+}
 
 impl Stop {
     /// That of an environment.
@@ -28,7 +48,9 @@ impl Stop {
             OPEN.with_borrow_mut(|open| {
                 open.retain(|(env, stop)| {
                     let ends = *env == ended;
-                    stop.0.fetch_or(ends, Ordering::Relaxed);
+                    if ends {
+                        stop.end();
+                    }
                     !ends
                 });
             });
@@ -39,11 +61,30 @@ impl Stop {
 
     /// For the core.
     pub fn flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0)
+        Arc::clone(&self.flag)
+    }
+
+    /// To read memory of the environment; `None` once that has ended.
+    pub fn reading(&self) -> Option<Reading> {
+        let mut count = self.readers.count.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_set() {
+            return None;
+        }
+        *count += 1;
+        Some(Reading(Arc::clone(&self.readers)))
+    }
+
+    /// Waits for those who read, some milliseconds: those who come later find the flag.
+    fn end(&self) {
+        let mut count = self.readers.count.lock().unwrap_or_else(PoisonError::into_inner);
+        self.flag.store(true, Ordering::Relaxed);
+        while *count > 0 {
+            count = self.readers.left.wait(count).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     #[inline(always)]
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.flag.load(Ordering::Relaxed)
     }
 }

@@ -3,14 +3,15 @@
 
 use crate::environment::Stop;
 use crate::error::{Checked, Error, Failure, Result};
+use crate::lent_bytes::LentBytes;
 use crate::raw_napi::{Answer, Callback, answer_with};
 use crate::threads::threads;
 use fast_litellm_core::json_body::{Bounds, Fault, Scan, outline, scan};
-use napi::bindgen_prelude::{Object, Uint8ArraySlice, Uint32Array, Uint32ArraySlice};
+use napi::bindgen_prelude::{Object, Uint8Array, Uint8ArraySlice, Uint32Array, Uint32ArraySlice};
 use napi::{Env, JsDeferred, sys};
 use napi_derive::napi;
 use std::ffi::{CStr, c_char};
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 /// `scanJson`, which is called once a request.
@@ -49,26 +50,29 @@ pub fn scan_json(bytes: Uint8ArraySlice, mut numbers: Uint32ArraySlice) -> Resul
     Ok(outline.map(|outline| String::from_utf8_lossy(&outline).into_owned()))
 }
 
-/// The same on another thread, over a copy of the bytes. `numbers` has the bounds alone.
-#[napi(catch_unwind, ts_args_type = "bytes: Uint8Array, numbers: Uint32Array", ts_return_type = "Promise<ScannedJson>")]
-pub fn scan_json_async<'env>(env: &'env Env, bytes: Uint8ArraySlice, numbers: Uint32ArraySlice) -> Result<Object<'env>> {
+/// The same on another thread. `numbers` has the bounds alone. Bytes that are the caller's own are
+/// read where they are, others copied.
+#[napi(catch_unwind, ts_args_type = "bytes: Uint8Array, numbers: Uint32Array, isOwn: boolean", ts_return_type = "Promise<ScannedJson>")]
+pub fn scan_json_async<'env>(env: &'env Env, bytes: Uint8Array, numbers: Uint32ArraySlice, is_own: bool) -> Result<Object<'env>> {
     let bounds = bounds_of(&numbers)?;
-    let copy = checked(&bytes)?.to_vec();
+    checked(&bytes)?;
+    let bytes = LentBytes::of(bytes, is_own);
     let stop = Stop::of(env)?;
     let threads = threads()?;
     let (deferred, promise): (JsDeferred<ScannedJson, Resolve>, _) =
         env.create_deferred().map_err(|error| Error::new("PROMISE_UNAVAILABLE", error.reason.clone()))?;
     threads.spawn(move || {
-        if stop.is_set() {
-            return deferred.reject(napi::Error::from_reason("the thread has ended"));
-        }
-        let scanned = catch_unwind(|| {
-            let result = scan(&copy, bounds);
-            let outline = result.as_ref().ok().and_then(|found| outline_of(&copy, found));
+        let scan_all = |bytes: &[u8]| {
+            let result = scan(bytes, bounds);
+            let outline = result.as_ref().ok().and_then(|found| outline_of(bytes, found));
             (numbers_of(&result), outline.map(|outline| String::from_utf8_lossy(&outline).into_owned()))
-        });
-        match scanned {
-            Ok((numbers, outline)) => deferred.resolve(Box::new(move |_| Ok(ScannedJson { numbers: numbers.into(), outline }))),
+        };
+        match catch_unwind(AssertUnwindSafe(|| bytes.read(&stop, scan_all))) {
+            Ok(Some((numbers, outline))) => deferred.resolve(Box::new(move |_| {
+                drop(bytes);
+                Ok(ScannedJson { numbers: numbers.into(), outline })
+            })),
+            Ok(None) => deferred.reject(napi::Error::from_reason("the thread has ended")),
             Err(_) => deferred.reject(napi::Error::from_reason("a panic while scanning a JSON text")),
         }
     });

@@ -9,6 +9,7 @@ mod error;
 mod freed_memory;
 mod js_text;
 mod json_body;
+mod lent_bytes;
 mod rate_limit;
 mod raw_napi;
 mod router;

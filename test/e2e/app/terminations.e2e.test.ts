@@ -48,7 +48,7 @@ async function tokenizing(kind: TokenizingKind): Promise<Worker> {
 }
 
 (binding === null ? describe.skip : describe)('threads that are ended while the addon counts their tokens', () => {
-  it.each<[TokenizingKind]>([['many texts'], ['long texts'], ['one run']])(
+  it.each<[TokenizingKind]>([['many texts'], ['long texts'], ['one run'], ['own bytes']])(
     'leave no work behind, and no memory: %s',
     async (kind) => {
       const before = process.memoryUsage.rss();

@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { openNativeBinding } from '../../../lib/engine/native-binding.js';
 import { NativeTokenCounterEngine } from '../../../lib/token-counter/engine/native.js';
 
-export type TokenizingKind = 'many texts' | 'long texts' | 'one run';
+export type TokenizingKind = 'many texts' | 'long texts' | 'one run' | 'own bytes';
 
 const { binding } = openNativeBinding();
 if (binding === null) throw new Error('this needs the addon');
@@ -13,6 +13,15 @@ const handle = engine.load('o200k_base');
 /** No two alike, so that none is known from before. */
 const word = (seed: number): string => (Math.imul(seed + 1, 0x9e3779b1) >>> 0).toString(36);
 const words = (count: number): string => Array.from({ length: count }, (_, at) => word(at)).join(' ');
+
+/** Bodies that other threads read where they are. */
+const ownBytes = (bodies: number): Promise<unknown> =>
+  Promise.all(
+    Array.from({ length: bodies }, (_, body) => {
+      const bytes = Buffer.from(`"${words(2_000_000)}${word(body)}"`);
+      return engine.countSlicesAsync({ bytes, texts: Uint32Array.of(1, bytes.length - 1), isOwn: true }, handle, 2 ** 31 - 1);
+    }),
+  );
 
 const counting: Record<TokenizingKind, () => Promise<unknown>> = {
   'many texts': () =>
@@ -29,6 +38,7 @@ const counting: Record<TokenizingKind, () => Promise<unknown>> = {
       handle,
       2 ** 31 - 1,
     ),
+  'own bytes': () => ownBytes(20),
 };
 void counting[workerData as TokenizingKind]();
 parentPort?.postMessage('counting');

@@ -3,9 +3,10 @@
 use super::thread_buffers::{vocabulary, with_json_counter};
 use crate::environment::Stop;
 use crate::error::{Error, Failure, Result};
+use crate::lent_bytes::LentBytes;
 use crate::threads::threads;
 use fast_litellm_core::token_counter::{CountMemory, JsonTexts, TextCount};
-use napi::bindgen_prelude::{Object, Uint8ArraySlice, Uint32Array, Uint32ArraySlice};
+use napi::bindgen_prelude::{Object, Uint8Array, Uint8ArraySlice, Uint32Array, Uint32ArraySlice};
 use napi::{Env, JsDeferred};
 use napi_derive::napi;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +14,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// So many unknown bytes are counted by the calling thread: 30 us, where another takes as long to
 /// wake.
 const AT_ONCE: usize = 32 << 10;
+
+/// Texts that stand in bytes between the places `texts`.
+#[napi(object, object_to_js = false)]
+pub struct JsonSlices {
+    pub bytes: Uint8Array,
+    pub texts: Uint32Array,
+    /// Whether nothing else reads or writes the bytes until the count has ended.
+    pub is_own: bool,
+}
 
 type Resolve = Box<dyn FnOnce(Env) -> napi::Result<Uint32Array> + Send>;
 
@@ -33,39 +43,40 @@ pub fn count_slices(
 }
 
 /// The same on another thread if that is worth it: then the promise has tokens and units of those
-/// that were counted; otherwise a number is returned.
+/// that were counted; otherwise a number is returned. Bytes that are the caller's own are read
+/// where they are, of others the texts to count are copied.
 #[napi(
     catch_unwind,
-    ts_args_type = "bytes: Uint8Array, texts: Uint32Array, encoding: number, limit: number, counts: Uint32Array",
+    ts_args_type = "slices: JsonSlices, encoding: number, limit: number, counts: Uint32Array",
     ts_return_type = "number | Promise<Uint32Array>"
 )]
 pub fn count_slices_async<'env>(
     env: &'env Env,
-    bytes: Uint8ArraySlice,
-    texts: Uint32ArraySlice,
+    slices: JsonSlices,
     encoding: u32,
     limit: u32,
     mut counts: Uint32ArraySlice,
 ) -> Result<napi::Either<u32, Object<'env>>> {
+    let JsonSlices { bytes, texts, is_own } = slices;
     let mut texts = recall(&bytes, &texts, encoding)?;
     if texts.unknown_bytes() <= AT_ONCE {
         // SAFETY: as above.
         return Ok(napi::Either::A(count_now(&texts, &bytes, limit, unsafe { counts.as_mut() })?));
     }
-    let copy = texts.copy_unknown(&bytes);
+    let bytes = if is_own { LentBytes::of(bytes, true) } else { LentBytes::Copied(texts.copy_unknown(&bytes)) };
     let stop = Stop::of(env)?;
     let threads = threads()?;
     let (deferred, promise): (JsDeferred<Uint32Array, Resolve>, _) =
         env.create_deferred().map_err(|error| Error::new("PROMISE_UNAVAILABLE", error.reason.clone()))?;
     threads.spawn(move || {
-        if stop.is_set() {
-            return deferred.reject(napi::Error::from_reason("the thread has ended"));
-        }
-        match catch_unwind(AssertUnwindSafe(|| count(&texts, &copy, limit, Some(&stop)))) {
-            Ok(counts) => deferred.resolve(Box::new(move |_| {
+        let counted = catch_unwind(AssertUnwindSafe(|| bytes.read(&stop, |bytes| count(&texts, bytes, limit, Some(&stop)))));
+        match counted {
+            Ok(Some(counts)) => deferred.resolve(Box::new(move |_| {
+                drop(bytes);
                 let (tokens, units) = (counts.iter().map(|count| count.tokens), counts.iter().map(|count| count.units));
                 Ok(tokens.chain(units).collect::<Vec<u32>>().into())
             })),
+            Ok(None) => deferred.reject(napi::Error::from_reason("the thread has ended")),
             Err(_) => deferred.reject(napi::Error::from_reason("a panic while counting texts")),
         }
     });

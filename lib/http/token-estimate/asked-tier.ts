@@ -23,7 +23,7 @@ export function billedTier(told: string | undefined, asksForPriority: boolean): 
   return SERVICE_TIERS.find((tier) => tier === told.toLowerCase());
 }
 
-/** The dearer one of the standard prices and those of the priority tier, where that is asked for. */
+/** The dearer one of the standard and the priority prices, where that tier is asked for. */
 export function foreseenCost(costOf: CostOf, asksForPriority: boolean): CostOf {
   if (!asksForPriority) return costOf;
   return (input, output, details) => {

@@ -121,7 +121,7 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
   const api = operation === 'responses' ? { input: [] } : { messages: [] };
   const [changed, defaults] = [askedOutput(target.overrides ?? {}, api), askedOutput(deployment.params)];
   const choices = Math.max(call.description.choices ?? 1, changed.choices, defaults.choices);
-  // A fallback's figure that its API does not know leaves that of the request in force; `null` lifts it.
+  // A figure that the fallback's API does not know leaves the request's in force; `null` lifts it.
   const inForce = liftsLimit(target.overrides ?? {}) ? UNLIMITED_OUTPUT : maxTokens;
   const own = changed.isLimited ? changed.tokens : Math.max(changed.tokens, inForce ?? mostOutput(changed) ?? 0);
   const asked = own || defaults.tokens || undefined;

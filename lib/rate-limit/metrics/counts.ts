@@ -16,7 +16,7 @@ export class DecisionCounts {
     if (!allowed && exceeded !== undefined) this.deniedBy.set(exceeded, (this.deniedBy.get(exceeded) ?? 0) + 1);
   }
 
-  /** A part of an allowed request was denied: it counts as allowed, and in the metric of denials. */
+  /** A part of an allowed request was denied: it counts as allowed, and as a denial. */
   deniedLater(exceeded: string): void {
     const limit = exceeded as ExceededLimit;
     const count = this.deniedBy.get(limit);

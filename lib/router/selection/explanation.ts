@@ -46,8 +46,8 @@ export interface DeploymentState {
   readonly successes: number;
   readonly failures: number;
   /**
-   * Means of the last samples, `latencyMs` per output token where a call reports tokens; 0 without samples, and `strategyOptions.sampleTtlMs` after the
-   * newest.
+   * Means of the last samples, `latencyMs` per output token where a call reports tokens; 0 without
+   * samples, and `strategyOptions.sampleTtlMs` after the newest.
    */
   readonly latencyMs: number;
   readonly timeToFirstTokenMs: number;

@@ -34,6 +34,7 @@ export function callSamples(counts: CallCounts, spending: CallSpending, budget: 
     ended('failed'),
     ended('cancelled'),
     ended('denied'),
+    ended('refused'),
     { name: 'llm_client_calls_in_flight', help: 'Calls in flight', type: 'gauge', value: counts.inFlight },
     counter('llm_client_attempts_total', 'Attempts, first ones and retries', counts.attempts),
     counter('llm_client_retries_total', 'Retries within a priority tier', counts.retries),

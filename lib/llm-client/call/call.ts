@@ -66,6 +66,8 @@ export class Call {
   retries = 0;
   fallbacks = 0;
   failures: readonly AttemptFailure[] = NONE;
+  /** The last error that the request is to blame for. */
+  callersError: unknown = undefined;
   /** Time spent waiting before retries and in the queue. */
   waitedMs = 0;
   /** Time spent waiting for the connection pool and for providers. */

@@ -21,6 +21,8 @@ export interface FailureReason {
   readonly retryAfterMs?: number;
 }
 
+const CALLERS_KINDS: ReadonlySet<ProviderFailureKind> = new Set(['bad_request', 'context_window', 'content_policy']);
+
 /** A failed attempt, or a selection without a result. */
 export class Failure {
   /** @param reason Without one the call ends: no other deployment would help. */
@@ -38,6 +40,12 @@ export class Failure {
   /** Whether a budget denied the attempt before anything was sent. */
   get isUnsent(): boolean {
     return this.error instanceof BudgetExceededError;
+  }
+
+  /** Whether the request is at fault: a 400 of the provider, or what no provider can answer. */
+  get isCallers(): boolean {
+    const { fault, reason } = this;
+    return reason !== undefined && (fault === 'caller' || (fault === 'provider' && CALLERS_KINDS.has(reason.kind)));
   }
 
   get countsAgainstDeployment(): boolean {

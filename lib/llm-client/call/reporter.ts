@@ -1,5 +1,12 @@
 import type { CallObserver, CallOutcome } from '../../common/call-observer.js';
-import { CallDeniedError, RateLimitExceededError } from '../../common/http-errors.js';
+import { InvalidArgumentError } from '../../common/errors.js';
+import {
+  CallDeniedError,
+  ContextWindowExceededError,
+  ModelNotAllowedError,
+  NoDeploymentError,
+  RateLimitExceededError,
+} from '../../common/http-errors.js';
 import type { LogSink } from '../../common/log-sink.js';
 import { usdOf } from '../../common/nano-usd.js';
 import { ProviderError } from '../../common/provider-error.js';
@@ -20,6 +27,8 @@ export class CallCounts {
   cancelled = 0;
   /** By a limit, a budget or a hook. */
   denied = 0;
+  /** For an error of the caller, which no deployment would have answered. */
+  refused = 0;
   attempts = 0;
   retries = 0;
   fallbacks = 0;
@@ -27,7 +36,7 @@ export class CallCounts {
 }
 
 /** How a call ended. */
-export type CallEnd = 'succeeded' | 'failed' | 'cancelled' | 'denied';
+export type CallEnd = 'succeeded' | 'failed' | 'cancelled' | 'denied' | 'refused';
 
 const COMPONENT = 'llm_client';
 /** Their output is no text whose tokens could be estimated. */
@@ -132,6 +141,7 @@ export class CallReporter implements AttemptReporter {
       } else call.lostTokens += lost.totalTokens;
       costUsd = this.spend(attempt, lost, cost);
     }
+    if (failure.isCallers) call.callersError = error;
     if (reason !== undefined) {
       const { deployment, group } = selection;
       call.failures = [...call.failures, { deploymentId: deployment.id, group, kind: reason.kind, status: reason.status }];
@@ -148,11 +158,11 @@ export class CallReporter implements AttemptReporter {
   /** The call ends without a complete answer. @param usage of the stream that broke */
   callFailed(call: Call, error: unknown, usage?: AnswerUsage): void {
     const isCancelled = call.cancellation.error !== undefined;
-    const isDenied = !isCancelled && isDenial(error);
-    if (!this.end(call, isCancelled ? 'cancelled' : isDenied ? 'denied' : 'failed')) return;
-    if (isDenied && error instanceof RateLimitExceededError) call.request?.countDenial(error);
+    const outcome = isCancelled ? 'cancelled' : isDenial(error) ? 'denied' : isRefusal(call, error) ? 'refused' : 'failed';
+    if (!this.end(call, outcome)) return;
+    if (outcome === 'denied' && error instanceof RateLimitExceededError) call.request?.countDenial(error);
     this.settle(call, call.lostTokens > 0 && !call.hasUncountedLoss ? 0 : undefined);
-    if (!isCancelled && !isDenied) this.record(call, undefined, usage);
+    if (outcome === 'failed') this.record(call, undefined, usage);
     call.observed?.ended({ ...outcomeOf(usage, totalsOf(call)), ...(isCancelled ? { cancelled: true } : { error }) });
   }
 
@@ -215,6 +225,14 @@ export class CallReporter implements AttemptReporter {
 function isDenial(error: unknown): boolean {
   // Without `exceeded` the store of the limits could not be asked.
   return error instanceof CallDeniedError || (error instanceof RateLimitExceededError && error.exceeded !== undefined);
+}
+
+/** Whether the caller has to change the request: no deployment has failed. */
+function isRefusal(call: Call, error: unknown): boolean {
+  if (error instanceof NoDeploymentError) return error.reason === 'unknown_model' || error.reason === 'tags';
+  const isOfRequest =
+    error instanceof InvalidArgumentError || error instanceof ModelNotAllowedError || error instanceof ContextWindowExceededError;
+  return isOfRequest || (error !== undefined && error === call.callersError);
 }
 
 /** Whether nothing tells what the answer costs: then all that is held for it counts as spent. */

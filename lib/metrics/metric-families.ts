@@ -22,12 +22,14 @@ export interface MetricFamily {
 }
 
 const OTHER = 'other';
+/** Kept by merged series: an alert for failures has to see theirs. Its values are few. */
+const KEPT = 'outcome';
 const NO_LABELS: Labels = {};
 
 /**
  * Sorts samples by name, and bounds the series of each name: the first `maxSeries` sets of labels
- * keep a series of their own for good, all later ones share one. A counter never moves between
- * them.
+ * keep a series of their own for good, all later ones share one for each `outcome`. A counter never
+ * moves between them.
  */
 export class MetricFamilies {
   /** By name without the prefix. */
@@ -72,7 +74,11 @@ class Series {
   reading = 0;
   latest: { readonly sharedLabels: Labels; value: number; readonly metricName?: string } | undefined = undefined;
 
-  constructor(readonly labels: Labels) {}
+  constructor(
+    readonly labels: Labels,
+    /** Whether it is shared by the labels beyond `maxSeries`. */
+    readonly isOther = false,
+  ) {}
 }
 
 /** The series of one name: equal sets of labels share one object. */
@@ -82,7 +88,8 @@ class KnownSeries {
   /** Weak, because the labels that share a series are unbounded. */
   private readonly byLabels = new WeakMap<Labels, Series>([[NO_LABELS, new Series(NO_LABELS)]]);
   private readonly byKey = new Map<string, Series>();
-  private other: Series | undefined = undefined;
+  /** The shared series, by outcome. */
+  private readonly others = new Map<string | undefined, Series>();
 
   constructor(
     readonly name: string,
@@ -99,24 +106,33 @@ class KnownSeries {
     // A source that passes the same object again saves building its key.
     let series = suffix === undefined ? this.byLabels.get(labels) : this.seriesOf(labels, suffix);
     if (series === undefined) this.byLabels.set(labels, (series = this.seriesOf(labels)));
-    if (series === this.other && addsUp === false) return;
+    if (series.isOther && addsUp === false) return;
     const { latest } = series;
     if (latest === undefined || series.reading !== this.reading) {
       series.reading = this.reading;
       const metricName = suffix && { metricName: this.name + suffix };
       this.values.push((series.latest = { sharedLabels: series.labels, value, ...metricName }));
-    } else latest.value = type !== 'gauge' || series === this.other ? latest.value + value : value;
+    } else latest.value = type !== 'gauge' || series.isOther ? latest.value + value : value;
   }
 
   private seriesOf(labels: Labels, suffix = ''): Series {
     const key = suffix + keyOf(labels);
     const known = this.byKey.get(key);
     if (known !== undefined) return known;
-    if (this.byKey.size >= this.maxSeries)
-      return (this.other ??= new Series(Object.fromEntries(Object.keys(labels).map((label) => [label, OTHER]))));
+    if (this.byKey.size >= this.maxSeries) return this.otherOf(labels);
     const series = new Series(labels);
     this.byKey.set(key, series);
     return series;
+  }
+
+  private otherOf(labels: Labels): Series {
+    const outcome = labels[KEPT] as string | undefined;
+    let other = this.others.get(outcome);
+    if (other === undefined) {
+      const shared = Object.entries(labels).map(([label, value]) => [label, label === KEPT ? value : OTHER]);
+      this.others.set(outcome, (other = new Series(Object.fromEntries(shared) as Labels, true)));
+    }
+    return other;
   }
 }
 

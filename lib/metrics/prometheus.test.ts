@@ -159,6 +159,22 @@ describe('the form of the metrics', () => {
     ]);
   });
 
+  it('keeps the outcome where series share one, so that failures stay failures', async () => {
+    const registry = new Registry();
+    const metrics = () =>
+      ['a', 'b', 'c'].flatMap((deployment) => [
+        sample('calls_total', 2, { deployment, outcome: 'success' }),
+        sample('calls_total', 1, { deployment, outcome: 'failure' }),
+      ]);
+    registerPrometheusMetrics({ metrics }, registry, { maxSeries: 2 });
+    expect(await values(registry)).toEqual([
+      'fast_litellm_calls_total{deployment="a",outcome="success"} 2',
+      'fast_litellm_calls_total{deployment="a",outcome="failure"} 1',
+      'fast_litellm_calls_total{deployment="other",outcome="success"} 4',
+      'fast_litellm_calls_total{deployment="other",outcome="failure"} 2',
+    ]);
+  });
+
   it('escapes labels and help', async () => {
     const registry = new Registry();
     registerPrometheusMetrics({ metrics: () => [{ ...sample('keys', 1, { name: 'a"b\\c\nd' }), help: 'One\nline.' }] }, registry);

@@ -17,7 +17,7 @@ import { readConfigFile, type ClientConfig } from './config/config-file.js';
 import type { ModelListEntry } from './deployments/deployment.js';
 import { refuseFileValue, resolveEnvironmentNames } from './config/file-values.js';
 import { resolveHealthChecks, type HealthCheckOptions, type ResolvedHealthChecks } from './config/health-check-options.js';
-import { fromLiteLLM, type LiteLLMRouterSettings } from './config/litellm-router-settings.js';
+import { fromLiteLLM, pathsOfLiteLLM, type LiteLLMRouterSettings } from './config/litellm-router-settings.js';
 import type { ModelFacts } from './config/model-list.js';
 import { resolveRouterSettings, SETTING_KEYS, type ResolvedRouterSettings, type RouterSettings } from './settings.js';
 import { sharedStateOf } from './config/redis-settings.js';
@@ -89,6 +89,10 @@ export interface ResolvedRouterOptions {
   readonly strict: boolean;
   readonly calledByApp: CalledByApp;
   readonly countTokens: RouterOptions['countTokens'];
+  /** Where the model list is written. Default: in the option. */
+  readonly listPath?: string;
+  /** The same for one entry, of the file or of the option. */
+  readonly entryPath?: (index: number) => string;
   /** Makes the error for an entry of the model list; values of a file are not quoted. */
   readonly refuse?: Refuse;
   /** Unknown parts of the file and of LiteLLM's settings. */
@@ -134,9 +138,8 @@ export function resolveRouterOptions(
   const handledSettings = optional(input.handledSettings, [], (value) =>
     checkArray(at('handledSettings'), value, (where, name) => checkString(where, name)),
   );
-  const file = optional(input.configPath, undefined, (value) =>
-    readConfigFile(checkString(at('configPath'), value), { env: around, warn, handledSettings }),
-  );
+  const configPath = optional(input.configPath, undefined, (value) => checkString(at('configPath'), value));
+  const file = configPath === undefined ? undefined : readConfigFile(configPath, { env: around, warn, handledSettings });
   const env = file?.env ?? around;
   const theirs = optional(input.routerSettings, {}, (value) =>
     checkObject(
@@ -149,12 +152,18 @@ export function resolveRouterOptions(
   const own = Object.fromEntries(SETTING_KEYS.filter((key) => input[key] !== undefined).map((key) => [key, input[key]])) as RouterSettings;
   const refuse = file === undefined ? refuseOption : refuseFileValue;
   const merged: RouterSettings = { ...file?.settings, ...given, ...own };
+  const paths = new Map([...(file?.settingPaths ?? []), ...pathsOfLiteLLM(at('routerSettings'), theirs)]);
+  for (const key of Object.keys(own)) paths.delete(key as keyof RouterSettings);
   const list = optional(input.modelList, [], (value) => checkArray(at('modelList'), value, (_, entry) => entry));
+  const ofFile = file?.modelList ?? [];
+  const fileListPath = `${configPath}: model_list`;
   return {
     input: merged,
-    settings: resolveRouterSettings(merged, path, refuse),
+    settings: resolveRouterSettings(merged, path, refuse, paths),
     refuse,
-    modelList: [...(file?.modelList ?? []), ...list],
+    modelList: [...ofFile, ...list],
+    listPath: list.length === 0 && configPath !== undefined ? fileListPath : at('modelList'),
+    entryPath: (index) => (index < ofFile.length ? `${fileListPath}[${index}]` : `${at('modelList')}[${index - ofFile.length}]`),
     sharedAs: optional(input.sharedAs, null, (value) => checkName(at('sharedAs'), value)),
     maxDeployments: optional(input.maxDeployments, DEFAULT_MAX_DEPLOYMENTS, (value) =>
       checkInteger(at('maxDeployments'), value, { min: 8, max: 65_536 }),

@@ -68,7 +68,8 @@ export class RouterService implements Capability {
     this.logger = context.logger ?? defaultLog();
     this.input = options.input;
     const reading = {
-      path: 'router.modelList',
+      path: options.listPath ?? 'router.modelList',
+      pathOf: options.entryPath,
       refuse: options.refuse ?? refuseOption,
       env,
       modelFacts,

@@ -180,11 +180,17 @@ export const DEFAULT_TIMEOUT_MS = 6_000_000;
 const NO_FALLBACKS: FallbackTable = new Map();
 
 /**
+ * @param paths where settings were written under other names
  * @throws InvalidConfigurationError naming the setting (`router.cooldownMs`), or what `refuse`
  * makes instead.
  */
-export function resolveRouterSettings(input: RouterSettings, path: string, refuse: Refuse = refuseOption): ResolvedRouterSettings {
-  const at = (key: keyof RouterSettings): string => joinPath(path, key);
+export function resolveRouterSettings(
+  input: RouterSettings,
+  path: string,
+  refuse: Refuse = refuseOption,
+  paths?: ReadonlyMap<keyof RouterSettings, string>,
+): ResolvedRouterSettings {
+  const at = (key: keyof RouterSettings): string => paths?.get(key) ?? joinPath(path, key);
   const flag = (key: keyof RouterSettings): boolean => optional(input[key], false, (value) => checkBoolean(at(key), value, refuse));
   const amount = <D>(key: keyof RouterSettings, fallback: D): number | D =>
     optional(input[key], fallback, (value) => checkNumber(at(key), value, { min: 0 }, refuse));

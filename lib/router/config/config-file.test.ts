@@ -30,7 +30,7 @@ describe('a LiteLLM configuration', () => {
         'prices.json',
         JSON.stringify({ model_list: [{ model_name: 'm', litellm_params: { model: 'openai/m', input_cost_per_token: price } }] }),
       );
-    const path = 'router.modelList[0].litellm_params.input_cost_per_token';
+    const path = `${join(folder, 'prices.json')}: model_list[0].litellm_params.input_cost_per_token`;
     expect(routerOn(engine, { configPath: list(2.5) }).router.warnings).toEqual([
       expect.stringContaining(`${path}: 2.5 USD for one token; a price per million tokens is divided by 1,000,000 here`),
     ]);
@@ -38,6 +38,37 @@ describe('a LiteLLM configuration', () => {
     expect(() => routerOn(engine, { configPath: list(1e308) })).toThrow(
       expect.objectContaining({ message: expect.stringMatching(/input_cost_per_token.*must be at most 1000 USD/) }),
     );
+  });
+
+  it.each<[what: string, config: object, message: string]>([
+    ['a deployment', { model_list: [{ model_name: 'm', litellm_params: {} }] }, 'model_list[0].litellm_params.model: must be'],
+    [
+      'a misspelt key of a deployment',
+      { model_list: [{ model_name: 'm', litellm_parms: { model: 'openai/m', api_key: 'sk-secret' } }] },
+      'model_list[0].litellm_parms: is not a known option (did you mean litellm_params?), got an object',
+    ],
+    [
+      'a price in words',
+      { model_list: [{ model_name: 'm', litellm_params: { model: 'openai/m', output_cost_per_token: 'cheap' } }] },
+      'model_list[0].litellm_params.output_cost_per_token: must be a number of at least 0, got a string',
+    ],
+    [
+      'a price in words of model_info',
+      { model_list: [{ model_name: 'm', litellm_params: { model: 'openai/m' }, model_info: { input_cost_per_token: 'cheap' } }] },
+      'model_list[0].model_info.input_cost_per_token: must be a number of at least 0, got a string',
+    ],
+    ['a setting', { router_settings: { routing_strategy: 'random' } }, 'router_settings.routing_strategy: must be one of'],
+    ['a setting of litellm_settings', { litellm_settings: { num_retries: 'many' } }, 'litellm_settings.num_retries: must be an integer'],
+  ])('names the file and its own words for %s that is wrong', (_, config, message) => {
+    const configPath = written('wrong.json', JSON.stringify(config));
+    expect(() => routerOn(engine, { configPath })).toThrow(`${configPath}: ${message}`);
+  });
+
+  it('names the option for a deployment or a setting that is not of the file', () => {
+    const configPath = written('right.json', JSON.stringify({ model_list: [deployment('a')], router_settings: { num_retries: 1 } }));
+    const wrong = { ...deployment('b'), model_name: 7 } as never;
+    expect(() => routerOn(engine, { configPath, modelList: [wrong] })).toThrow('router.modelList[0].model_name: must be');
+    expect(() => routerOn(engine, { configPath, numRetries: -1 })).toThrow('router.numRetries: must be');
   });
 
   it('is read as the docs show', () => {
@@ -57,9 +88,9 @@ describe('a LiteLLM configuration', () => {
     const { router } = routerOn(engine, { configPath: join(folder, 'readme.yaml') });
     expect(router.models()).toEqual(['gpt-4o', 'anthropic/*', 'default']);
     expect(router.warnings).toEqual([
-      'router.modelList[0].litellm_params names the variable AZURE_API_KEY, which is not set',
-      'router.modelList[1].litellm_params names the variable OPENAI_API_KEY, which is not set',
-      'router.modelList[2].litellm_params names the variable ANTHROPIC_API_KEY, which is not set',
+      `${join(folder, 'readme.yaml')}: model_list[0].litellm_params names the variable AZURE_API_KEY, which is not set`,
+      `${join(folder, 'readme.yaml')}: model_list[1].litellm_params names the variable OPENAI_API_KEY, which is not set`,
+      `${join(folder, 'readme.yaml')}: model_list[2].litellm_params names the variable ANTHROPIC_API_KEY, which is not set`,
     ]);
     expect(router.fallbacksOf('gpt-4o')).toEqual([{ model: 'anthropic/claude-sonnet' }]);
     expect(router.acquire('default').deployment.provider).toBe('azure');
@@ -128,7 +159,7 @@ router_settings:
     const large = written('many.yaml', `s: &s { rpm: 5 }\nmodel_list:\n${many.join('\n')}`);
     expect(resolveRouterOptions({ configPath: large }, {}).modelList[199]).toMatchObject({ litellm_params: { rpm: 5 } });
     expect(() => resolveRouterOptions({ routerSettings: { cooldown_time: 'soon' } }, {})).toThrow('router.routerSettings.cooldown_time');
-    expect(() => resolveRouterOptions({ routerSettings: { num_retries: 'soon' } }, {})).toThrow('router.numRetries');
+    expect(() => resolveRouterOptions({ routerSettings: { num_retries: 'soon' } }, {})).toThrow('router.routerSettings.num_retries');
   });
 
   it('may consist of several files, and set missing variables', () => {

@@ -3,7 +3,7 @@ import type { Environment } from '../../feature-flags/feature-flags.environment.
 import type * as ConfigDocument from './config-yaml.js';
 import { withCredentials } from './credentials.js';
 import { refuseFileValue, resolveEnvironmentNames, shellVariableIn } from './file-values.js';
-import { fromLiteLLM } from './litellm-router-settings.js';
+import { fromLiteLLM, pathsOfLiteLLM, type SettingPaths } from './litellm-router-settings.js';
 import { sharedStateOf } from './redis-settings.js';
 import type { RouterSettings } from '../settings.js';
 import type { RouterSharedState } from '../redis/shared-state.js';
@@ -20,6 +20,7 @@ export interface ClientConfig {
 export interface RouterConfig {
   readonly modelList: readonly unknown[];
   readonly settings: RouterSettings;
+  readonly settingPaths: SettingPaths;
   /** Over the Redis of `router_settings`. */
   readonly sharedState: RouterSharedState | undefined;
   readonly ofClient: ClientConfig;
@@ -122,6 +123,10 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
       ...fromLiteLLM(`${root}litellm_settings`, general, reporting),
       ...fromLiteLLM(`${root}router_settings`, routerSettings, reporting),
     },
+    settingPaths: new Map([
+      ...pathsOfLiteLLM(`${root}litellm_settings`, general),
+      ...pathsOfLiteLLM(`${root}router_settings`, routerSettings),
+    ]),
     sharedState: sharedStateOf(`${root}router_settings`, routerSettings, { env, ...reporting }),
     ofClient: { dropParams: flagIn(settings.drop_params), streamCost: flagIn(settings.include_cost_in_streaming_usage) },
     env,

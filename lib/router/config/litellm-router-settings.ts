@@ -34,21 +34,34 @@ const SECONDS: Readonly<Record<string, keyof RouterSettings>> = {
 };
 
 /** Settings that need more than another name. */
-const OTHERS = [
-  'routing_strategy_args',
-  'tag_filtering_match_any',
-  'provider_budget_config',
-  'routing_groups',
-  'optional_pre_call_checks',
-  'allowed_fails_policy',
-  'retry_policy',
-  'model_group_retry_policy',
-];
-const THEIRS: ReadonlySet<string> = new Set([...Object.keys(SAME), ...Object.keys(SECONDS), ...OTHERS]);
+const OTHERS: Readonly<Record<string, keyof RouterSettings>> = {
+  routing_strategy_args: 'strategyOptions',
+  tag_filtering_match_any: 'tagFilteringMatchAll',
+  provider_budget_config: 'providerBudgets',
+  routing_groups: 'routingGroups',
+  optional_pre_call_checks: 'enablePreCallChecks',
+  allowed_fails_policy: 'allowedFailsPolicy',
+  retry_policy: 'retryPolicy',
+  model_group_retry_policy: 'modelGroupRetryPolicy',
+};
+const OWN_NAMES = new Map(Object.entries({ ...SAME, ...SECONDS, ...OTHERS }));
+
+/** Where settings were written, by our names: errors name the place that has to be corrected. */
+export type SettingPaths = ReadonlyMap<keyof RouterSettings, string>;
+
+/** The paths of LiteLLM's settings. */
+export function pathsOfLiteLLM(path: string, input: LiteLLMRouterSettings): SettingPaths {
+  const paths = new Map<keyof RouterSettings, string>();
+  for (const key of Object.keys(input)) {
+    const own = OWN_NAMES.get(key);
+    if (own !== undefined) paths.set(own, joinPath(path, key));
+  }
+  return paths;
+}
 
 /** Translates LiteLLM's names; a setting that is given under our name as well keeps our value. */
 export function inOwnNames(path: string, input: RouterSettings | LiteLLMRouterSettings, refuse: Refuse): RouterSettings {
-  const isTheirs = (key: string): boolean => THEIRS.has(key) && !(SETTING_KEYS as readonly string[]).includes(key);
+  const isTheirs = (key: string): boolean => OWN_NAMES.has(key) && !(SETTING_KEYS as readonly string[]).includes(key);
   const keys = Object.keys(input);
   if (!keys.some(isTheirs)) return input;
   const entries = Object.entries(input);

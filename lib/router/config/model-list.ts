@@ -1,4 +1,5 @@
-import { errorMessage } from '../../common/errors.js';
+import { errorMessage, unshown } from '../../common/errors.js';
+import { nearestName } from '../../common/nearest-name.js';
 import { checkArray, checkObject, checkString, joinPath, optional, type Refuse } from '../../common/options.js';
 import {
   costPartsOf,
@@ -24,6 +25,8 @@ import { checkStrategy } from '../selection/strategies/registry.js';
 /** What an entry is read with. */
 export interface ReadingContext {
   readonly path: string;
+  /** The path of an entry, where the list has more than one source. Default: `path[index]`. */
+  readonly pathOf?: (index: number) => string;
   readonly refuse: Refuse;
   readonly env: Environment;
   readonly defaultMaxParallelRequests?: number;
@@ -74,7 +77,7 @@ export function readModelList(list: unknown, context: ReadingContext): ReadModel
   if (!Array.isArray(list)) throw refuse(path, list, 'must be an array of deployments');
   for (const [index, entry] of list.entries()) {
     try {
-      deployments.push(new Deployment(readEntry(`${path}[${index}]`, entry, context, reading)));
+      deployments.push(new Deployment(readEntry(context.pathOf?.(index) ?? `${path}[${index}]`, entry, context, reading)));
     } catch (error) {
       if (context.ignoreInvalid !== true) throw error;
       reading.warnings.add(`left out: ${errorMessage(error)}`);
@@ -112,11 +115,18 @@ class EntryReader {
     const { refuse } = context;
     this.paramsPath = joinPath(path, 'litellm_params');
     this.infoPath = joinPath(path, 'model_info');
+    for (const key of ['model_name', 'litellm_params']) if (given[key] === undefined) this.refuseMisspelt(key, given);
     this.entry = this.resolvedEntry(given);
     this.modelName = checkString(joinPath(path, 'model_name'), this.entry.model_name, refuse);
     this.params = this.resolvedParams(checkObject(this.paramsPath, given.litellm_params, refuse));
     this.info = this.resolvedInfo(given.model_info);
     this.model = checkString(joinPath(this.paramsPath, 'model'), this.params.model, refuse);
+  }
+
+  private refuseMisspelt(wanted: string, given: Section): void {
+    const typed = Object.keys(given).find((key) => !ENTRY_KEYS.has(key) && nearestName(key, [wanted]) !== undefined);
+    if (typed === undefined) return;
+    throw this.context.refuse(joinPath(this.path, typed), unshown(given[typed]), `is not a known option (did you mean ${wanted}?)`);
   }
 
   read(source: ModelListEntry): DeploymentSettings {

@@ -30,7 +30,7 @@ export declare class PackedTokenizerBytes {
   constructor(length: number)
   /** Takes the next part. */
   push(part: Uint8Array): void
-  /** `loadTokenizer` of all parts, beside the calling thread. */
+  /** `loadTokenizer` of all parts, beside the calling thread, for which it makes a cache. */
   loadAsync(name: string): Promise<number>
 }
 

@@ -58,6 +58,13 @@ fn cache(caches: &mut [Option<Box<Cache>>; MOST_VOCABULARIES], vocabulary: usize
     caches[vocabulary].get_or_insert_with(Default::default)
 }
 
+/// Gives this thread the cache of a vocabulary, if it has none.
+pub fn keep_cache(vocabulary: usize, cache: Box<Cache>) {
+    LOCAL.with_borrow_mut(|local| {
+        local.caches[vocabulary].get_or_insert(cache);
+    });
+}
+
 /// The first `len` units are what JavaScript gave; `text` is where they become UTF-8.
 pub struct Copied<'a> {
     pub units: &'a [u16],

@@ -3,7 +3,8 @@
 use crate::environment::Stop;
 use crate::error::{Error, Result, from_core};
 use crate::threads::threads;
-use fast_litellm_core::token_counter;
+use crate::token_counter::thread_buffers::{keep_cache, vocabulary};
+use fast_litellm_core::token_counter::{self, Cache};
 use napi::bindgen_prelude::{Object, Uint8Array, Uint8ArraySlice, Uint32Array};
 use napi::{Env, JsDeferred};
 use napi_derive::napi;
@@ -46,7 +47,7 @@ impl PackedTokenizerBytes {
         self.bytes.extend_from_slice(&part);
     }
 
-    /// `loadTokenizer` of all parts, beside the calling thread.
+    /// `loadTokenizer` of all parts, beside the calling thread, for which it makes a cache.
     #[napi(catch_unwind, ts_return_type = "Promise<number>")]
     pub fn load_async<'env>(&mut self, env: &'env Env, name: String) -> Result<Object<'env>> {
         let packed = std::mem::take(&mut self.bytes);
@@ -57,8 +58,12 @@ impl PackedTokenizerBytes {
             if stop.is_set() {
                 return deferred.reject(napi::Error::from_reason("the thread has ended"));
             }
-            match catch_unwind(AssertUnwindSafe(|| token_counter::load_tokenizer(&name, packed))) {
-                Ok(Ok(handle)) => deferred.resolve(Box::new(move |_| Ok(handle as u32))),
+            let load = || token_counter::load_tokenizer(&name, packed).map(|handle| (handle as u32, Box::new(Cache::provided())));
+            match catch_unwind(AssertUnwindSafe(load)) {
+                Ok(Ok((handle, cache))) => deferred.resolve(Box::new(move |_| {
+                    let _ = vocabulary(handle).map(|vocabulary| keep_cache(vocabulary, cache));
+                    Ok(handle)
+                })),
                 Ok(Err(error)) => deferred.reject(napi::Error::from_reason(error.to_string())),
                 Err(_) => deferred.reject(napi::Error::from_reason("a panic while loading a tokenizer")),
             }

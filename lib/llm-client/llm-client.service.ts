@@ -50,6 +50,7 @@ import type { ProviderAccess } from './providers/provider-sender.js';
 import type * as Queueing from '../http/queue/call-queue.js';
 import type { QueueStatus } from '../http/queue/call-queue.js';
 import { queueSamples } from '../http/queue/queue-metrics.js';
+import { describedCall } from './described-call.js';
 import { checkCallOptions, ReadRequest, type AskedBody, type CallOptions, type ModelRequest, type RequestLimits } from './request.js';
 import type { ExecuteOptions, Send } from './send.js';
 import type { LlmBytes } from './stream/llm-bytes.js';
@@ -437,7 +438,7 @@ export class LlmClient implements Capability {
 
   private read(operation: Operation, asked: AskedBody, given: CallOptions): ReadRequest {
     const addsUsage = this.options.streamUsage && (operation === 'chat' || operation === 'completions');
-    return new ReadRequest(asked, given, addsUsage, this.requestLimits);
+    return new ReadRequest({ ...asked, operation }, given, addsUsage, this.requestLimits);
   }
 
   /** Tokens of the prompt. A large body is written to bytes before; a form has its own. */
@@ -462,7 +463,7 @@ export class LlmClient implements Capability {
   private async countAtProvider(operation: CountedOperation, body: object, given: TokenCountContext): Promise<ProviderCount> {
     const { signal, request: incoming, routing, mayCall } = given;
     const options = { signal, request: incoming, routing, mayCall };
-    const request = new ReadRequest({ body: body as ModelRequest }, options, false, this.requestLimits);
+    const request = new ReadRequest({ body: body as ModelRequest, operation }, options, false, this.requestLimits);
     // What a hook may change or deny must not leave the process before it has run.
     if (this.hooks.of(operation).some((hook) => hook.has('onRequest'))) return this.exactCounts.countsLocally('hooks');
     const cancellation = new CallCancellation(signal);
@@ -514,10 +515,8 @@ export class LlmClient implements Capability {
   }
 
   private send(operation: Operation, request: ReadRequest, promptTokens: number, hooks?: RunningCall): Promise<AnyAnswer> {
-    const { model, stream, maxTokens, choices, isBackground, asksPriority, options, startedAtMs } = request;
-    const counted = request.json?.promptFields ?? request.body;
-    const description = { operation, model, stream, maxTokens, choices, isBackground, asksPriority, promptTokens, counted, startedAtMs };
-    return this.run(description, options, new (providerSending().ProviderSender)(this.providers(), operation, request), hooks);
+    const description = describedCall(operation, request, { promptTokens, counted: request.json?.promptFields ?? request.body });
+    return this.run(description, request.options, new (providerSending().ProviderSender)(this.providers(), operation, request), hooks);
   }
 
   /** The call begins before its hooks run, so that its end is told whatever they do. */

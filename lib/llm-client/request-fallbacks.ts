@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '../common/errors.js';
 import { refuseArgument } from '../common/options.js';
+import { otherModel } from './other-model.js';
 import { readFallbacks, type Fallbacks, type FallbackTable } from '../router/fallbacks.js';
 
 /**
@@ -27,7 +28,10 @@ export function readCallersFallbacks(
   if (Array.isArray(value) && value.length > most) throw refuse(value.length);
   const targets = [...readRequestFallbacks(path, value).values()].flat();
   if (targets.length > most) throw refuse(targets.length);
-  for (const { model } of targets) {
+  for (const { model, overrides = {} } of targets) {
+    const other = otherModel(overrides);
+    if (other !== undefined)
+      throw new InvalidArgumentError(path, other, 'must name a model in lower case: some servers read it as the model');
     if (!mayCall(model)) throw new InvalidArgumentError(path, model, 'must name models that the caller may call');
   }
   return value as Fallbacks;

@@ -16,7 +16,7 @@ import type { Fallbacks } from '../router/fallbacks.js';
 import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
 import { isLarge, isLargeBody } from '../http/body/body-size.js';
 import { LONGEST_MODEL_NAME, type JsonBody } from '../http/body/json-body.js';
-import { askedOutput, asksBackground, mostOutput } from '../http/token-estimate/asked-output.js';
+import { askedOutput, asksBackground, dropsLimit, liftsLimit, mostOutput } from '../http/token-estimate/asked-output.js';
 import { asksPriority } from '../http/token-estimate/asked-tier.js';
 import type { ClosableResponse } from './call/cancellation.js';
 import type { RoutingContext } from './call/call-router.js';
@@ -25,6 +25,7 @@ import type { Forwarded } from './forward/forwarded.js';
 import type { CallerLimits } from './llm-client.options.js';
 import { isOwnField, tagsIn } from './own-fields.js';
 import { classOfPriority, QUEUE_CLASSES, type QueueClass } from '../http/queue/queue-class.js';
+import { otherModel } from './other-model.js';
 import { readCallersFallbacks, readRequestFallbacks } from './request-fallbacks.js';
 
 /**
@@ -114,7 +115,6 @@ function checkTime(path: string, value: unknown): void {
   if (typeof value !== 'number' || !(value > 0)) throw refuseArgument(path, value, 'must be a number above 0');
 }
 
-const MODEL = 'model';
 const MOST_RETRIES = 10;
 
 /** Bounds of a body and of what it may ask for. */
@@ -126,6 +126,8 @@ export interface RequestLimits {
 /** What a call is asked for. */
 export interface AskedBody {
   readonly body: ModelRequest;
+  /** Tells the API, and so which fields limit the output. */
+  readonly operation?: string;
   /** The same as bytes, where it has them. */
   readonly json?: JsonBody;
   /** Where the request passes as it is. */
@@ -141,6 +143,10 @@ export class ReadRequest {
   readonly addsUsage: boolean;
   readonly options: SteeredOptions;
   readonly maxTokens: number | undefined;
+  /** Whether nothing that it names limits its output for certain, nor a default of a deployment. */
+  readonly isUnlimited: boolean;
+  /** Whether its `additional_drop_params` remove the field that limits the output. */
+  readonly dropsLimit: boolean;
   /** Answers asked for: `n`, for each prompt of a list. */
   readonly choices: number;
   /** Whether the provider is to work on after it has answered (`background`). */
@@ -160,7 +166,7 @@ export class ReadRequest {
   readonly forwarded: Forwarded | undefined;
 
   /** @throws InvalidArgumentError naming the field. */
-  constructor({ body, json, forwarded }: AskedBody, options: CallOptions, streamUsage: boolean, limits: RequestLimits) {
+  constructor({ body, operation, json, forwarded }: AskedBody, options: CallOptions, streamUsage: boolean, limits: RequestLimits) {
     this.body = body;
     this.json = json;
     if (json !== undefined) json.calls++;
@@ -181,12 +187,14 @@ export class ReadRequest {
     const headers = (options.request as LimitedRequest | undefined)?.headers;
     this.isLarge = json === undefined ? isLarge({ headers, body }) : isLargeBody(json.bytes);
     const names = Object.keys(body);
-    const other = names.find((name) => name.length === MODEL.length && name !== MODEL && name.toLowerCase() === MODEL);
+    const other = otherModel(body);
     if (other !== undefined)
       throw new InvalidArgumentError(other, body[other], 'must be written in lower case: some servers read it as the model');
     this.hasOwnFields = names.some(isOwnField);
-    const asked = askedOutput(json?.outline ?? body);
+    const asked = askedOutput(json?.outline ?? body, operation);
     this.maxTokens = mostOutput(asked);
+    this.dropsLimit = dropsLimit(body);
+    this.isUnlimited = !asked.isLimited && (asked.tokens > 0 || liftsLimit(body));
     this.choices = asked.choices;
     this.isBackground = asksBackground(body);
     this.asksPriority = asksPriority(body);

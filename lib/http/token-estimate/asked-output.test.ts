@@ -1,4 +1,4 @@
-import { askedOutput, limitedOutput } from './asked-output.js';
+import { askedOutput, limitedOutput, outputCap } from './asked-output.js';
 
 describe('askedOutput', () => {
   it.each<[object, number, number]>([
@@ -16,7 +16,11 @@ describe('askedOutput', () => {
     [{ inferenceConfig: { maxTokens: 7 }, additionalModelRequestFields: { max_tokens: 9 } }, 9, 1],
     [{ generationConfig: [7], inferenceConfig: null }, 0, 1],
     [{ max_tokens: 5, n: 2, best_of: 4 }, 5, 4],
-    [{ max_tokens: 5, n: 1e9 }, 5, 128],
+    [{ max_tokens: 5, n: 1e9 }, 5, 1e9],
+    [{ max_tokens: 5, n: 1e9, prompt: ['a', 'b', 'c'] }, 5, 2 ** 31],
+    [{ max_tokens: 5, n: '+5' }, 5, 128],
+    [{ max_tokens: 5, ['max_to\u212aens']: 7, ['be\u017ft_of']: 2 }, 7, 2],
+    [{ additionalModelRequestFields: { inferenceConfig: { maxTokens: 7 } } }, 7, 1],
     [{ max_tokens: 5, prompt: ['a', 'b', 'c'] }, 5, 3],
     [{ max_tokens: 5, prompt: [[1, 2], [3]], n: 2 }, 5, 4],
     [{ max_tokens: 5, prompt: [1, 2, 3] }, 5, 1],
@@ -43,8 +47,29 @@ describe('askedOutput', () => {
     [{ messages, input: 'a', max_output_tokens: 1 }, false],
     [{ messages, input: 'a', max_output_tokens: 1, max_tokens: 1 }, true],
     [{ max_tokens: 5 }, true],
+    [{ messages, max_tokens: null, max_completion_tokens: 5 }, true],
+    [{ messages, max_tokens: 5, maxOutputTokens: 0 }, false],
+    [{ messages, max_tokens: 5, generationConfig: { maxOutputTokens: null } }, false],
+    [{ messages, max_tokens: 5, inferenceConfig: { maxTokens: -1 } }, false],
+    [{ messages, max_tokens: 5, generationConfig: { maxOutputTokens: 7 } }, true],
+    [{ messages, max_tokens: 5, prediction: { type: 'content', content: 'a' } }, false],
+    [{ messages, max_tokens: 5, additional_drop_params: ['max_tokens'] }, false],
+    [{ messages, max_tokens: 5, additional_drop_params: ['generationConfig.maxOutputTokens'] }, false],
+    [{ messages, max_tokens: 5, additional_drop_params: ['user', 1] }, true],
   ])('knows whether the API of %j limits it: %s', (fields, isLimited) => {
     expect(askedOutput(fields as Record<string, unknown>).isLimited).toBe(isLimited);
+  });
+
+  it.each([
+    ['chat', { max_completion_tokens: 5 }, true],
+    ['completions', { max_completion_tokens: 5 }, false],
+    ['completions', { max_tokens: 5 }, true],
+    ['messages', { max_completion_tokens: 5 }, false],
+    ['messages', { max_tokens: 5 }, true],
+    ['responses', { prompt: { id: 'p' }, max_tokens: 5 }, false],
+    ['responses', { prompt: { id: 'p' }, max_output_tokens: 5 }, true],
+  ])('knows what limits %s: %j', (operation, fields, isLimited) => {
+    expect(askedOutput(fields, operation).isLimited).toBe(isLimited);
   });
 });
 
@@ -56,6 +81,19 @@ describe('limitedOutput', () => {
       max_completion_tokens: 2,
       generationConfig: { maxOutputTokens: 16, topK: 1 },
     });
+    expect(limitedOutput({ generationConfig: { maxOutputTokens: null } }, 16)).toEqual({ generationConfig: { maxOutputTokens: 16 } });
     expect(limitedOutput({ n: 3, generationConfig: { topK: 1 }, max_tokens: null }, 16)).toEqual({});
+  });
+});
+
+describe('outputCap', () => {
+  it.each([
+    ['the figure', 100, true, null, 100],
+    ['what the model can write', 100_000, true, 64_000, 64_000],
+    ['all that the model can write where nothing limits it', 0, false, 128_000, 128_000],
+    ['16,384 tokens where that is not known', 0, false, null, 16_384],
+    ['a larger figure that may count', 32_000, false, null, 32_000],
+  ])('is %s', (_, tokens, isLimited, modelMax, cap) => {
+    expect(outputCap({ tokens, isLimited }, modelMax, 2)).toBe(2 * cap);
   });
 });

@@ -7,46 +7,91 @@ type Fields = Readonly<Record<string, unknown>>;
 export interface AskedOutput {
   /** Tokens of one choice: the largest figure of the request; 0 if it names none. */
   readonly tokens: number;
-  /** Whether a field of the request's own API names one: providers ignore those of other APIs. */
+  /**
+   * Whether a field of the request's own API names one, and no other field lifts it: providers
+   * ignore the names of other APIs.
+   */
   readonly isLimited: boolean;
   /** Answers that are generated: choices times prompts. At least 1. */
   readonly choices: number;
 }
 
 const CHAT_LIMITS = ['max_completion_tokens', 'max_tokens'];
+const OLD_LIMITS = ['max_tokens'];
 const RESPONSES_LIMITS = ['max_output_tokens'];
+/** By operation. */
+const LIMITS_OF: ReadonlyMap<string, readonly string[]> = new Map([
+  ['chat', CHAT_LIMITS],
+  ['completions', OLD_LIMITS],
+  ['messages', OLD_LIMITS],
+  ['responses', RESPONSES_LIMITS],
+]);
 /** OpenAI's names, and those of Gemini and Bedrock, whose own fields pass to them. */
 const LIMITS: ReadonlySet<string> = new Set(['maxcompletiontokens', 'maxtokens', 'maxoutputtokens']);
 const CHOICES: ReadonlySet<string> = new Set(['n', 'bestof', 'candidatecount']);
-/** Objects that have the same fields in them. */
+/** Objects that have the same fields in them, and each other. */
 const CONTAINERS: ReadonlySet<string> = new Set(['generationconfig', 'inferenceconfig', 'additionalmodelrequestfields']);
-const MOST_CHOICES = 128;
+/** OpenAI's own bound. */
+const UNREADABLE_CHOICES = 128;
+const MOST_DEPTH = 3;
 const NUMBER_TEXT = /^\s{0,9}\d{1,15}(?:\.\d{1,15})?\s{0,9}$/;
 
 /**
  * Reads how much a request may be answered with. Each provider reads other names, so the largest
  * figure counts. A list of prompts has an answer for each.
- * @param body Tells the API by its prompt. Default: `fields`
+ * @param operation Tells the API (`chat`). Default: the prompts of the fields tell it
  */
-export function askedOutput(fields: Fields, body: Fields = fields): AskedOutput {
+export function askedOutput(fields: Fields, operation?: string): AskedOutput {
   let [tokens, choices] = [0, 1];
   for (const part of partsOf(fields)) {
     for (const name of Object.keys(part)) {
       const known = plainName(name);
       if (LIMITS.has(known)) tokens = Math.max(tokens, positive(part[name]));
-      else if (CHOICES.has(known)) choices = Math.max(choices, Math.min(positive(part[name]), MOST_CHOICES));
+      else if (CHOICES.has(known)) choices = Math.max(choices, choicesIn(part[name]));
     }
   }
-  return { tokens, isLimited: isLimited(fields, body), choices: choices * promptsIn(fields.prompt) };
+  const isLimited = namesLimit(fields, operation) && !isLifted(fields) && !dropsLimit(fields);
+  return { tokens, isLimited, choices: Math.min(choices * promptsIn(fields.prompt), LARGEST_AMOUNT) };
 }
 
 /** With prompts of several APIs the route decides which is read, so each has to be limited. */
-function isLimited(fields: Fields, { messages, prompt, input }: Fields): boolean {
+function namesLimit(fields: Fields, operation: string | undefined): boolean {
   const names = (known: readonly string[]): boolean => known.some((name) => positive(fields[name]) > 0);
+  const known = operation === undefined ? undefined : LIMITS_OF.get(operation);
+  if (known !== undefined) return names(known);
+  const { messages, prompt, input } = fields;
   const isChat = (messages ?? undefined) !== undefined || typeof prompt === 'string' || Array.isArray(prompt);
   const isResponses = (input ?? undefined) !== undefined;
   if (!isChat && !isResponses) return names([...CHAT_LIMITS, ...RESPONSES_LIMITS]);
   return (!isChat || names(CHAT_LIMITS)) && (!isResponses || names(RESPONSES_LIMITS));
+}
+
+/**
+ * Whether a figure stands beside another that takes its place and is none, such as
+ * `generationConfig.maxOutputTokens: null`, or a prediction, of which what the model rejects is
+ * output beyond any limit.
+ */
+function isLifted(fields: Fields): boolean {
+  if ((fields.prediction ?? undefined) !== undefined) return true;
+  for (const part of partsOf(fields)) {
+    for (const name of Object.keys(part)) {
+      const value = part[name];
+      // At the top `null` is as good as absent.
+      const isGiven = value !== undefined && (value !== null || part !== fields);
+      if (isGiven && LIMITS.has(plainName(name)) && positive(value) === 0) return true;
+    }
+  }
+  return false;
+}
+
+/**
+ * Output tokens that a request may get: what it asks for, within what the model can write; all of
+ * that where nothing limits it for certain.
+ */
+export function outputCap(asked: Pick<AskedOutput, 'tokens' | 'isLimited'>, modelMax: number | null | undefined, choices = 1): number {
+  const unlimited = modelMax ?? Math.max(asked.tokens, UNLIMITED_OUTPUT);
+  const ofOne = asked.isLimited ? Math.min(asked.tokens, modelMax ?? Infinity) : unlimited;
+  return Math.min(ofOne * Math.max(1, choices), LARGEST_AMOUNT);
 }
 
 /** Tokens of one choice that a request may be answered with; `undefined` where it names none. */
@@ -55,21 +100,41 @@ export function mostOutput({ tokens, isLimited }: AskedOutput): number | undefin
   return isLimited ? tokens : Math.max(tokens, UNLIMITED_OUTPUT);
 }
 
-/** Whether changes of a request take a limit of its output away, such as `max_tokens: null`. */
+/** Whether a request takes limits of its output away, such as a default by `max_tokens: null`. */
 export function liftsLimit(changes: Fields): boolean {
   return Object.keys(changes).some((name) => LIMITS.has(plainName(name)) && positive(changes[name]) === 0);
 }
 
+/** Whether `additional_drop_params` remove a limit of the output before it is sent. */
+export function dropsLimit({ additional_drop_params: paths }: Fields): boolean {
+  if (!Array.isArray(paths)) return false;
+  return paths.some((path) => {
+    const first = typeof path === 'string' ? plainName(path.split(/[.[]/, 1)[0]) : '';
+    return LIMITS.has(first) || CONTAINERS.has(first);
+  });
+}
+
+/** Fields without those that say how much is to be written. */
+export function withoutOutput(fields: Fields): Fields {
+  const entries = Object.entries(fields).flatMap(([name, value]): [string, unknown][] => {
+    const known = plainName(name);
+    if (LIMITS.has(known) || CHOICES.has(known)) return [];
+    return [[name, CONTAINERS.has(known) && isObject(value) ? withoutOutput(value) : value]];
+  });
+  return Object.fromEntries(entries);
+}
+
 /** The fields that limit the output of a request, each at most this figure. Empty: none does. */
-export function limitedOutput(fields: Fields, tokens: number): Record<string, unknown> {
+export function limitedOutput(fields: Fields, tokens: number, isInside = false): Record<string, unknown> {
   const limited: Record<string, unknown> = {};
   for (const name of Object.keys(fields)) {
     const value = fields[name];
-    if (value === undefined || value === null) continue;
+    // In an object of the provider's own `null` takes the place of a figure.
+    if (value === undefined || (value === null && !isInside)) continue;
     const known = plainName(name);
     if (LIMITS.has(known)) limited[name] = Math.min(positive(value) || tokens, tokens);
     else if (CONTAINERS.has(known) && isObject(value)) {
-      const inside = limitedOutput(value, tokens);
+      const inside = limitedOutput(value, tokens, true);
       if (Object.keys(inside).length > 0) limited[name] = { ...value, ...inside };
     }
   }
@@ -81,12 +146,19 @@ export function asksBackground(fields: Fields): boolean {
   return Object.keys(fields).some((name) => plainName(name) === 'background' && (fields[name] ?? false) !== false);
 }
 
-function* partsOf(fields: Fields): Generator<Fields> {
+function* partsOf(fields: Fields, depth = 0): Generator<Fields> {
   yield fields;
+  if (depth === MOST_DEPTH) return;
   for (const name of Object.keys(fields)) {
     const value = CONTAINERS.has(plainName(name)) ? fields[name] : undefined;
-    if (isObject(value)) yield value;
+    if (isObject(value)) yield* partsOf(value, depth + 1);
   }
+}
+
+/** Servers read more texts as numbers than these: `+5`, `1_0`. */
+function choicesIn(value: unknown): number {
+  const isUnreadable = typeof value === 'string' && !NUMBER_TEXT.test(value);
+  return isUnreadable ? UNREADABLE_CHOICES : positive(value);
 }
 
 /** Of completions. A list of numbers is one prompt. */
@@ -100,9 +172,12 @@ function positive(value: unknown): number {
   return typeof figure === 'number' && Number.isFinite(figure) && figure >= 1 ? Math.min(Math.ceil(figure), LARGEST_AMOUNT) : 0;
 }
 
-/** Google takes its fields in both spellings, servers in Go take any case. */
-function plainName(name: string): string {
-  return name.replaceAll('_', '').toLowerCase();
+/**
+ * Google takes its fields in both spellings, servers in Go take any case: `ſ` is an `s` for them,
+ * and the sign of Kelvin a `k`.
+ */
+export function plainName(name: string): string {
+  return name.replaceAll('_', '').toLowerCase().replaceAll('ſ', 's');
 }
 
 function isObject(value: unknown): value is Fields {

@@ -5,9 +5,9 @@ import type { PromptEstimate } from '../../token-counter/prompt/request-counter.
 import { REPLY_PRIMING } from '../../token-counter/prompt/messages.js';
 import { TOKENS_PER_BYTE } from '../../token-counter/prompt/prompt-context.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
-import { askedOutput, mostOutput } from './asked-output.js';
+import { askedOutput, outputCap } from './asked-output.js';
 import { asksPriority, foreseenCost } from './asked-tier.js';
-import { outputCap, UNLIMITED_OUTPUT, worstNanoUsd, type CostOf } from './worst-cost.js';
+import { worstNanoUsd, type CostOf } from './worst-cost.js';
 import type { JsonBody, Soon } from '../body/json-body.js';
 
 type Body = Readonly<Record<string, unknown>>;
@@ -235,8 +235,8 @@ export async function estimateNanoUsd(given: unknown, context: CostContext): Pro
   const name = typeof model === 'string' ? model : undefined;
   const asked = askedOutput(body);
   const expected = name === undefined ? undefined : outputOf?.(name);
-  const allowed = Math.min(mostOutput(asked) ?? UNLIMITED_OUTPUT, expected ?? Infinity);
-  const output = isEmbedding(body) ? 0 : outputCap(allowed, counter.getModelLimits(name).maxOutputTokens, asked.choices);
+  const most = outputCap(asked, counter.getModelLimits(name).maxOutputTokens, asked.choices);
+  const output = isEmbedding(body) ? 0 : Math.min(most, (expected ?? Infinity) * asked.choices);
   const costOf: CostOf = (input, out, details) => counter.estimateCost(input, out, name, details);
   return worstNanoUsd(foreseenCost(costOf, asksPriority(body)), prompt, output);
 }

@@ -4,16 +4,11 @@ import type { UsageDetails } from '../../common/token-cost.js';
 /** Prices of a model: USD, or nothing where no price is known. */
 export type CostOf = (inputTokens: number, outputTokens: number, details?: UsageDetails) => number | null | undefined;
 
-/** Output of a request that does not limit it, as LiteLLM assumes it. */
+/** Output without a limit of the request or of the model that is known, as LiteLLM assumes it. */
 export const UNLIMITED_OUTPUT = 16_384;
 
 /** The least output that a request is lowered to: OpenAI's Responses take no smaller figure. */
 export const LEAST_OUTPUT = 16;
-
-/** Output tokens that a request may get: what it asks for, within what the model can write. */
-export function outputCap(asked: number | undefined, modelMax: number | null | undefined, choices = 1): number {
-  return Math.min(asked ?? UNLIMITED_OUTPUT, modelMax ?? Infinity) * Math.max(1, choices);
-}
 
 /**
  * The most output tokens for which a request costs at most `nanoUsd`; `undefined` where that is

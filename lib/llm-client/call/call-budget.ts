@@ -1,8 +1,15 @@
 import { BudgetExceededError, UnsupportedRequestError } from '../../common/http-errors.js';
 import type { CallCost } from '../../http/request-money.js';
-import { askedOutput, asksBackground, liftsLimit, mostOutput } from '../../http/token-estimate/asked-output.js';
+import {
+  askedOutput,
+  asksBackground,
+  dropsLimit,
+  liftsLimit,
+  outputCap,
+  type AskedOutput,
+} from '../../http/token-estimate/asked-output.js';
 import { foreseenCost } from '../../http/token-estimate/asked-tier.js';
-import { affordableOutput, outputCap, UNLIMITED_OUTPUT, worstNanoUsd } from '../../http/token-estimate/worst-cost.js';
+import { affordableOutput, worstNanoUsd } from '../../http/token-estimate/worst-cost.js';
 import type { RequestContext } from '../../http/request-context.js';
 import type { Selection } from './call-router.js';
 import { asksForPriority } from './asked-priority.js';
@@ -18,6 +25,8 @@ export interface PricedAttempt {
     readonly description: {
       readonly operation: string;
       readonly maxTokens?: number;
+      readonly isUnlimited?: boolean;
+      readonly dropsLimit?: boolean;
       readonly choices?: number;
       readonly isBackground?: boolean;
       readonly asksPriority?: boolean;
@@ -117,14 +126,11 @@ interface PricedOutput {
 function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutput {
   const { call, selection, promptTokens = 0, target } = attempt;
   const { deployment, model, group } = selection;
-  const { operation, maxTokens } = call.description;
-  const api = operation === 'responses' ? { input: [] } : { messages: [] };
-  const [changed, defaults] = [askedOutput(target.overrides ?? {}, api), askedOutput(deployment.params)];
+  const { operation } = call.description;
+  const [changed, defaults] = [askedOutput(target.overrides ?? {}, operation), askedOutput(deployment.params)];
   const choices = Math.max(call.description.choices ?? 1, changed.choices, defaults.choices);
-  // A figure that the fallback's API does not know leaves the request's in force; `null` lifts it.
-  const inForce = liftsLimit(target.overrides ?? {}) ? UNLIMITED_OUTPUT : maxTokens;
-  const own = changed.isLimited ? changed.tokens : Math.max(changed.tokens, inForce ?? mostOutput(changed) ?? 0);
-  const asked = own || defaults.tokens || undefined;
+  const isDropped = call.description.dropsLimit === true || dropsLimit(deployment.params);
+  const asked = isDropped ? { tokens: 0, isLimited: false } : limitInForce(attempt, changed, defaults);
   const most = modelOutput(selection, maxOutputOf);
   const price = foreseenCost((input, out, details) => deployment.costUsd(input, out, model, details), asksForPriority(attempt));
   const cap = WITHOUT_OUTPUT.has(operation) ? 0 : outputCap(asked, most, choices);
@@ -132,8 +138,24 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
     output: Math.min(cap, (call.request?.expectedOutput(group) ?? Infinity) * choices),
     choices,
     costOf: (output) => worstNanoUsd(price, promptTokens, output),
-    outputFor: (nanoUsd) => affordableOutput(price, promptTokens, { nanoUsd, cap }),
+    // What would be lowered is not sent.
+    outputFor: (nanoUsd) => (isDropped ? undefined : affordableOutput(price, promptTokens, { nanoUsd, cap })),
   };
+}
+
+/** The figure of a fallback comes before that of the request, and a deployment's is a default. */
+function limitInForce(
+  { call, target }: PricedAttempt,
+  changed: AskedOutput,
+  defaults: AskedOutput,
+): Pick<AskedOutput, 'tokens' | 'isLimited'> {
+  const { maxTokens = 0, isUnlimited } = call.description;
+  if (changed.isLimited) return changed;
+  // A fallback's figure that its API does not know leaves that of the request in force.
+  const tokens = Math.max(changed.tokens, maxTokens);
+  if (isUnlimited === true || liftsLimit(target.overrides ?? {})) return { tokens, isLimited: false };
+  if (maxTokens > 0) return { tokens, isLimited: true };
+  return changed.tokens > 0 ? changed : { tokens: defaults.tokens, isLimited: defaults.tokens > 0 };
 }
 
 function untold({ selection: { deployment } }: PricedAttempt): UnsupportedRequestError {

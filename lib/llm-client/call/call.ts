@@ -27,6 +27,10 @@ export interface CallDescription {
   readonly model: string;
   readonly stream: boolean;
   readonly maxTokens?: number;
+  /** Whether what limits its output does not do so for certain. */
+  readonly isUnlimited?: boolean;
+  /** Whether it has the field that limits its output removed. */
+  readonly dropsLimit?: boolean;
   readonly promptTokens?: number;
   /** The body whose prompt was counted. */
   readonly counted?: object;

@@ -7,6 +7,7 @@ import type { Call } from '../call/call.js';
 import type { Operation } from '../providers/protocol.js';
 import type { ProviderExchange } from '../providers/provider-exchange.js';
 import { ProviderSender, type ProviderAccess, type ReadStream } from '../providers/provider-sender.js';
+import { describedCall } from '../described-call.js';
 import type { ReadRequest } from '../request.js';
 import type { LlmStream } from '../stream/llm-stream.js';
 import { AnswerView } from './answer-view.js';
@@ -84,9 +85,8 @@ export class HookedSender extends ProviderSender {
     const { request } = this;
     await this.reserveMore(call, request);
     const promptTokens = await this.reader.count(request);
-    const { model, stream, maxTokens, choices, isBackground, asksPriority, options } = request;
     const { startedAtMs } = call.description;
-    call.revise({ operation, model, stream, maxTokens, choices, isBackground, asksPriority, promptTokens, startedAtMs }, options);
+    call.revise({ ...describedCall(operation, request, { promptTokens }), startedAtMs }, request.options);
     return undefined;
   }
 

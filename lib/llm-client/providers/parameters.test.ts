@@ -67,3 +67,28 @@ describe('additional_drop_params', () => {
     expect(fields.messages).toEqual([{ role: 'user' }]);
   });
 });
+
+describe('the extra_body of a request', () => {
+  it('adds no figure of the output, no prompt and no model in another case', () => {
+    const extra_body = {
+      top_k: 1,
+      best_of: 9,
+      N: 9,
+      Model: 'dear',
+      maxOutputTokens: 9,
+      system: 'a',
+      System_Instruction: 'a',
+      background: true,
+      serviceTier: 'priority',
+      generationConfig: { maxOutputTokens: 9, candidateCount: 9, topK: 2 },
+    };
+    const sent = sentWith([]);
+    const { extra } = requestedFields({ ...sent, request: { ...sent.request, body: { model: 'm', extra_body } } });
+    expect(extra).toEqual({ top_k: 1, generationConfig: { topK: 2 } });
+  });
+
+  it('may not have the usage of streams dropped', () => {
+    const sent = { ...sentWith(['stream_options', 'stream_options.include_usage', 'user']), addsUsage: true };
+    expect(requestedFields(sent).fields.stream_options).toEqual({ include_usage: true });
+  });
+});

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';
 import { plainValue } from '../../http/body/raw-field.js';
+import { plainName, withoutOutput } from '../../http/token-estimate/asked-output.js';
 import { isOwnField } from '../own-fields.js';
 import { mergedFields } from './openai/request.js';
 import type { SentRequest } from './protocol.js';
@@ -55,7 +56,9 @@ export interface RequestedFields {
 }
 
 /** Parameters of a body's `extra_body` that are not added: limits and the router go by the body. */
-const NOT_EXTRA: ReadonlySet<string> = new Set(['input', 'prompt', 'max_output_tokens']);
+const NOT_EXTRA: ReadonlySet<string> = new Set(
+  [...CHAT_PARAMETERS, 'input', 'prompt', 'system', 'instructions', 'suffix', 'system_instruction', 'background'].map(plainName),
+);
 const NONE_ALLOWED: ReadonlySet<string> = new Set();
 
 /** Applies `additional_drop_params`, and reads `allowed_openai_params` and `extra_body`. */
@@ -83,7 +86,7 @@ export function policedFields(sent: SentRequest): Fields {
 /** Only parameters of providers: the model, the address and the key stay the body's. */
 function extraOf(extra: unknown): Fields | undefined {
   if (typeof extra !== 'object' || extra === null || Array.isArray(extra)) return undefined;
-  const entries = Object.entries(extra).filter(([name]) => !CHAT_PARAMETERS.has(name) && !NOT_EXTRA.has(name) && !isOwnField(name));
+  const entries = Object.entries(withoutOutput(extra as Fields)).filter(([name]) => !NOT_EXTRA.has(plainName(name)) && !isOwnField(name));
   return Object.fromEntries(entries);
 }
 
@@ -142,7 +145,8 @@ const LONGEST_DROP = 256;
 
 /** @throws InvalidArgumentError for too many or too long ones */
 function callersDrops(given: unknown): readonly string[] {
-  const paths = listOf(given);
+  // Without the usage of a stream what it has cost is not known.
+  const paths = listOf(given).filter((path) => !/^stream_options\b/.test(path));
   if (paths.length <= MOST_DROPS && paths.every(({ length }) => length <= LONGEST_DROP)) return paths;
   const rule = `must be at most ${MOST_DROPS} paths of at most ${LONGEST_DROP} characters`;
   throw new InvalidArgumentError('additional_drop_params', given, rule);

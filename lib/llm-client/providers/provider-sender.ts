@@ -176,7 +176,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
   private outputLimit(fields: Readonly<Record<string, unknown>>, tokens: number): Readonly<Record<string, unknown>> {
     const limited = limitedOutput(fields, tokens);
     // Providers ignore the names of other APIs.
-    const { isLimited } = askedOutput(fields, this.operation === 'responses' ? { input: [] } : { messages: [] });
+    const { isLimited } = askedOutput(fields, this.operation);
     return isLimited ? limited : { ...limited, [OUTPUT_FIELD_OF[this.operation] ?? 'max_tokens']: tokens };
   }
 

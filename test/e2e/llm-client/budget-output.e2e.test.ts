@@ -63,7 +63,10 @@ describe('output under a budget', () => {
           tokenCounter: { pricing: { overrides: { 'gpt-4': PRICES } } },
           router: {
             numRetries: 0,
-            modelList: [{ model_name: 'gpt-4', litellm_params: { model: 'openai/gpt-4', api_base: provider, api_key: 'sk-x' } }],
+            modelList: [
+              { model_name: 'gpt-4', litellm_params: { model: 'openai/gpt-4', api_base: provider, api_key: 'sk-x' } },
+              { model_name: 'small', litellm_params: { model: 'openai/gpt-4', api_base: provider, api_key: 'sk-x', max_tokens: 16 } },
+            ],
           },
         }),
       ],
@@ -134,6 +137,9 @@ describe('output under a budget', () => {
     { maxTokens: 16 },
     { generationConfig: { maxOutputTokens: 16 } },
     { input: 'hello', max_output_tokens: 16 },
+    { max_tokens: 16, prediction: { type: 'content', content: 'a' } },
+    { max_tokens: 16, maxTokens: 0 },
+    { model: 'small', max_tokens: null },
   ])('is held in full, and lowered, where only a field of another API limits it: %j', async (body) => {
     await start({});
     await post(body).expect(429);
@@ -143,6 +149,12 @@ describe('output under a budget', () => {
     await post(body).expect(200);
     expect(asked[0].max_completion_tokens).toBeGreaterThan(450);
     expect(asked[0].max_completion_tokens).toBeLessThan(500);
+  });
+
+  it.each([{}, { clampOutput: true }])('is held in full where the request has its limit dropped: %j', async (budgets) => {
+    await start(budgets);
+    await post({ max_tokens: 16, additional_drop_params: ['max_tokens', 'max_completion_tokens'] }).expect(429);
+    expect(asked).toHaveLength(0);
   });
 
   it.each([

@@ -99,7 +99,7 @@ describe('LlmClient under budgets', () => {
 
   it.each<[object]>([
     [{ max_completion_tokens: 1, max_tokens: 100 }],
-    [{ max_completion_tokens: -1, max_tokens: 100 }],
+    [{ max_completion_tokens: null, max_tokens: 100 }],
     [{ max_tokens: '100' }],
     [{ max_tokens: 1, maxOutputTokens: 50, candidate_count: 2 }],
     [{ max_tokens: 1, generationConfig: { maxOutputTokens: 50, candidateCount: 2 } }],

@@ -258,6 +258,14 @@ const SHORT_OF_A_LEASE_MS = 500;
     }
     expect(await service.getBudgetsAsync('k', paid)).toMatchObject([{ spentUsd: 0.1, heldUsd: 0 }]);
     await service.resetAsync('k', paid);
+    const endless = { limit: 'endless', limits: { usdTotal: 1 } };
+    await service.settleAsync(await service.reserveAsync('k', { ...endless, usd: 0.1 }), { usd: 0.1 });
+    await service.reserveAsync('k', { ...endless, usd: 0.2 });
+    await service.raiseBudget('k', 1, endless);
+    expect(await service.getBudgetHolds('k', endless)).toMatchObject({ count: 1 });
+    expect((await service.listBudgets(endless)).keys).toMatchObject([
+      { key: 'k', budgets: [{ limitUsd: 2, spentUsd: 0.1, heldUsd: 0.2 }] },
+    ]);
     expect(await service.health()).toMatchObject({ status: 'ok' });
     expect(metric(service, 'rate_limit_store_failures_total', 'reply')).toBe(0);
   });

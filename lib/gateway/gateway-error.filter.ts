@@ -2,6 +2,7 @@ import { Catch, Inject, Logger, type ArgumentsHost, type ExceptionFilter } from 
 import { HttpAdapterHost } from '@nestjs/core';
 import { BudgetExceededError } from '../common/http-errors.js';
 import { setBudgetDenial, setRetryAfter, type HeaderTarget } from '../http/guard/headers.js';
+import { setFailedCall } from '../llm-client/answer/failed-call.js';
 import { answerTo, errorBody } from './errors.js';
 
 /** What a client may be told besides the error. */
@@ -25,6 +26,7 @@ export abstract class GatewayErrorFilter implements ExceptionFilter {
     if (httpAdapter.isHeadersSent(response)) return httpAdapter.end(response) as void;
     const { retryAfterMs, providerRequestId } = error as ErrorFacts;
     if (providerRequestId !== undefined) httpAdapter.setHeader(response, 'llm_provider-x-request-id', providerRequestId);
+    setFailedCall(error, (name, value) => void httpAdapter.setHeader(response, name, value));
     if (error instanceof BudgetExceededError) setBudgetDenial(response, error);
     else if (retryAfterMs !== undefined) setRetryAfter(response, retryAfterMs);
     if (answer.status === 401) httpAdapter.setHeader(response, 'www-authenticate', 'Bearer');

@@ -563,7 +563,10 @@ export class LlmClient implements Capability {
 
   private run<R>(description: CallDescription, options: CallOptions, sender: Sender<R>, hooks?: RunningCall): Promise<R> {
     const call = new Call(description, options, this.client);
-    if (hooks !== undefined) call.observed = hooks;
+    if (hooks !== undefined) {
+      call.observed = hooks;
+      call.id = hooks.view.id;
+    }
     return new (callPipeline().CallPipeline)(this.client, call, sender).run();
   }
 }

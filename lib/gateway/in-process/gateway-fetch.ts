@@ -1,5 +1,6 @@
 import { checkKnownKeys, checkObject, refuseArgument } from '../../common/options.js';
 import { setRetryAfter } from '../../http/guard/headers.js';
+import { setFailedCall } from '../../llm-client/answer/failed-call.js';
 import { beginCall, type BegunCall, type InProcessCallSettings, type ModelGroups } from '../../llm-client/in-process-calls.js';
 import { readForm } from '../body/request-body.js';
 import { answerTo, errorBody, gatewayError } from '../errors.js';
@@ -119,6 +120,7 @@ function refuse(error: unknown, reply: FetchReply, isAnthropics: boolean): void 
   if (answer.isUnexpected) return reply.fail(error);
   const { retryAfterMs, providerRequestId } = error as ErrorFacts;
   if (providerRequestId !== undefined) reply.setHeader('llm_provider-x-request-id', providerRequestId);
+  setFailedCall(error, (name, value) => reply.setHeader(name, value));
   if (retryAfterMs !== undefined) setRetryAfter(reply, retryAfterMs);
   reply.setHeader('x-should-retry', 'false');
   sendJson(reply, answer.status, errorBody(answer, isAnthropics, providerRequestId));

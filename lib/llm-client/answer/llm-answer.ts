@@ -100,7 +100,7 @@ function setCostParts(parts: CostParts, set: (name: string, value: string) => vo
 }
 
 /** Percent-encodes what is not ASCII, as in URLs: `%E4`. */
-function headerText(name: string): string {
+export function headerText(name: string): string {
   return name.replace(NO_HEADER_TEXT, percentEncoded);
 }
 

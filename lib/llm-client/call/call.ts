@@ -84,6 +84,8 @@ export class Call {
   hasUncountedLoss = false;
   isOver = false;
   observed: ObservedCall | undefined = undefined;
+  /** As hooks see it; a call without hooks gets an id when it fails. */
+  id: string | undefined = undefined;
 
   readonly cancellation: CallCancellation;
   /** The HTTP request whose reservation the call settles. */

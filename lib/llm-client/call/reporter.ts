@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { CallObserver, CallOutcome } from '../../common/call-observer.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import {
@@ -13,11 +14,13 @@ import { ProviderError } from '../../common/provider-error.js';
 import type { CallRecorder, CallSeries } from '../../common/recorder.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { AnswerCost } from '../answer/answer-cost.js';
+import { describeFailedCall } from '../answer/failed-call.js';
 import type { Attempt, AttemptReporter } from './attempt.js';
 import type { Call } from './call.js';
 import { CallObservers } from './call-observers.js';
 import type { CallRouter } from './call-router.js';
 import { routerReport, type Failure } from './failure.js';
+import { FailureLog } from './failure-log.js';
 import type { CallSpending } from './spending.js';
 
 /** Totals over all calls of a client. */
@@ -51,6 +54,7 @@ export class CallReporter implements AttemptReporter {
   queue: { served(durationMs: number): void } | undefined = undefined;
   /** Told the prompt tokens that a provider reports for a body. */
   learnPrompt: ((body: object, promptTokens: number) => void) | undefined = undefined;
+  private readonly failures: FailureLog;
   private readonly firstChunks: CallSeries;
   private readonly series = new Map<string, CallSeries>();
 
@@ -61,6 +65,7 @@ export class CallReporter implements AttemptReporter {
     { observer, log }: { readonly observer?: CallObserver; readonly log: LogSink },
   ) {
     this.observers = new CallObservers(log);
+    this.failures = new FailureLog(log);
     if (observer !== undefined) this.observers.add(observer);
     this.firstChunks = recorder.series(COMPONENT, 'first_chunk');
   }
@@ -142,6 +147,7 @@ export class CallReporter implements AttemptReporter {
       costUsd = this.spend(attempt, lost, cost);
     }
     if (failure.isCallers) call.callersError = error;
+    describeFailedCall(error, { deploymentId: selection.deployment.id, group: selection.group });
     if (reason !== undefined) {
       const { deployment, group } = selection;
       call.failures = [...call.failures, { deploymentId: deployment.id, group, kind: reason.kind, status: reason.status }];
@@ -162,7 +168,12 @@ export class CallReporter implements AttemptReporter {
     if (!this.end(call, outcome)) return;
     if (outcome === 'denied' && error instanceof RateLimitExceededError) call.request?.countDenial(error);
     this.settle(call, call.lostTokens > 0 && !call.hasUncountedLoss ? 0 : undefined);
-    if (outcome === 'failed') this.record(call, undefined, usage);
+    const { retries, fallbacks } = call;
+    describeFailedCall(error, { id: call.id ?? randomUUID(), retries, fallbacks });
+    if (outcome === 'failed') {
+      this.record(call, undefined, usage);
+      this.failures.add(call, error);
+    }
     call.observed?.ended({ ...outcomeOf(usage, totalsOf(call)), ...(isCancelled ? { cancelled: true } : { error }) });
   }
 

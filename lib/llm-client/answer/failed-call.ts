@@ -1,0 +1,36 @@
+import { headerText } from './llm-answer.js';
+
+/** What is known of a failed call besides its error. */
+export interface FailedCall {
+  /** Also in the log and in the journal of calls. */
+  readonly id: string;
+  readonly retries: number;
+  readonly fallbacks: number;
+  /** Where the error comes from; absent where no deployment was asked. */
+  readonly deploymentId?: string;
+  readonly group?: string;
+}
+
+/** Not on the errors: they are `HttpException`s, or whatever a `send` of the app throws. */
+const failedCalls = new WeakMap<object, Partial<FailedCall>>();
+
+/** Adds to what is known of the call that an error has ended. */
+export function describeFailedCall(error: unknown, facts: Partial<FailedCall>): void {
+  if (typeof error === 'object' && error !== null) failedCalls.set(error, { ...failedCalls.get(error), ...facts });
+}
+
+/** What is known of the call that an error has ended; nothing where it is of no call. */
+export function failedCallOf(error: unknown): Partial<FailedCall> {
+  return (typeof error === 'object' && error !== null && failedCalls.get(error)) || {};
+}
+
+/** Passes the headers of an error's answer to `set`, by LiteLLM's names. */
+export function setFailedCall(error: unknown, set: (name: string, value: string) => void): void {
+  const { id, deploymentId, group, retries, fallbacks } = failedCallOf(error);
+  if (id === undefined) return;
+  set('x-litellm-call-id', id);
+  if (deploymentId !== undefined) set('x-litellm-model-id', headerText(deploymentId));
+  if (group !== undefined) set('x-litellm-model-group', headerText(group));
+  set('x-litellm-attempted-retries', String(retries));
+  set('x-litellm-attempted-fallbacks', String(fallbacks));
+}

@@ -254,7 +254,7 @@ describe('ApiKeyService', () => {
     const uncounted = () => keys.metrics().find(({ name }) => name === 'api_keys_uncounted_requests_total')?.value;
     await until(() => uncounted() === 1);
     expect(await keys.spendingOf(record)).toBeUndefined();
-    const reset = new KeyApi(keys).resetSpend(record.publicId, { reset_to: 1 });
+    const reset = new KeyApi(keys, { log: () => {} }).resetSpend(record.publicId, { reset_to: 1 });
     await expect(reset).rejects.toMatchObject({ status: 503, response: { error: { code: 'rate_limit_store_unavailable' } } });
     await other.close();
   });

@@ -89,7 +89,7 @@ export class RouterService implements Capability {
       reports: sharedState !== undefined,
       onCooldown: (cooldown) => this.onCooldown(cooldown),
     });
-    sharedState?.start(stateForSharing(this.core, sharedAs));
+    sharedState?.start(stateForSharing(this.core, sharedAs, this.logger));
     if (options.healthChecks !== undefined) {
       this.healthChecks = new HealthChecks(options.healthChecks, {
         deployments: () => this.core.deployments.filter(({ uncallable }) => uncallable === undefined),

@@ -4,6 +4,7 @@ import {
   Get,
   Header,
   HttpCode,
+  Logger,
   Param,
   Post,
   Query,
@@ -34,7 +35,7 @@ export function createKeyApiController(path: string, errorFilter: Type<Exception
     private readonly api: KeyApi;
 
     constructor(private readonly keys: ApiKeyService) {
-      this.api = new KeyApi(keys);
+      this.api = new KeyApi(keys, new Logger('FastLiteLLMKeys'));
     }
 
     @Post('generate')

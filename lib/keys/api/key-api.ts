@@ -1,7 +1,9 @@
 import { HttpException } from '@nestjs/common';
 import { FastLiteLLMError, InvalidArgumentError, InvalidConfigurationError } from '../../common/errors.js';
+import type { LogSink } from '../../common/log-sink.js';
 import { LARGEST_USD } from '../../common/nano-usd.js';
 import { checkInteger, checkNumber, checkString, refuseArgument } from '../../common/options.js';
+import { visibleText } from '../../common/visible-text.js';
 import type { Principal } from '../../http/principal.js';
 import type { ApiKeyRecord } from '../api-key-record.js';
 import type { ApiKeyService, NewApiKey } from '../api-keys.service.js';
@@ -17,6 +19,8 @@ import {
   type KeyFields,
 } from './key-fields.js';
 
+type KeyName = Pick<ApiKeyRecord, 'publicId' | 'alias'>;
+
 const LIST_FIELDS = ['page', 'size', 'user_id', 'team_id', 'key_alias', 'key_hash', 'status', 'return_full_object'];
 const STATUSES: readonly unknown[] = ['active', 'expired', 'revoked'];
 const DEFAULT_PAGE_SIZE = 10;
@@ -25,7 +29,11 @@ const MOST_DELETED = 1_000;
 
 /** What LiteLLM's `/key/*` routes do, with its fields. Errors are in OpenAI's shape. */
 export class KeyApi {
-  constructor(private readonly keys: ApiKeyService) {}
+  /** @param log receives a line for each change of a key, without the key */
+  constructor(
+    private readonly keys: ApiKeyService,
+    private readonly log: Pick<LogSink, 'log'>,
+  ) {}
 
   /** `key`: one that clients have already. */
   async generate(body: unknown): Promise<KeyFields> {
@@ -33,7 +41,9 @@ export class KeyApi {
       const { key, ...fields } = checkKeyFields(body, ['key']);
       const settings = withoutNull(changesOf(fields, undefined, Date.now()));
       const given = key === undefined || key === null ? undefined : checkString('key', key, refuseArgument);
-      return this.withSecret(await this.keys.create(settings, given));
+      const created = await this.keys.create(settings, given);
+      this.changed(created.record, 'created');
+      return this.withSecret(created);
     });
   }
 
@@ -42,7 +52,11 @@ export class KeyApi {
       const { key, ...fields } = checkKeyFields(body, ['key']);
       const before = key === undefined || key === null ? await this.byAlias(fields.key_alias) : await this.named('key', key);
       const changes = changesOf(fields, before.limits, Date.now());
-      return fieldsOf(existing(await this.keys.update(before.publicId, changes)));
+      const record = existing(await this.keys.update(before.publicId, changes));
+      const wasBlocked = before.blocked === true;
+      const isBlocked = record.blocked === true;
+      this.changed(record, wasBlocked === isBlocked ? 'updated' : isBlocked ? 'blocked' : 'unblocked');
+      return fieldsOf(record);
     });
   }
 
@@ -53,15 +67,18 @@ export class KeyApi {
       const before = await this.named('key', key ?? named);
       const graceMs = grace === undefined || grace === null || grace === '' ? 0 : durationMs('grace_period', grace);
       const changes = changesOf(fields, before.limits, Date.now());
-      const rotated = await this.keys.rotate(before.publicId, graceMs, changes);
-      return this.withSecret(rotated ?? notFound());
+      const rotated = (await this.keys.rotate(before.publicId, graceMs, changes)) ?? notFound();
+      this.changed(rotated.record, 'rotated');
+      return this.withSecret(rotated);
     });
   }
 
   async block(body: unknown, blocked: boolean): Promise<KeyFields> {
     return this.answering(body, async () => {
       const { publicId } = await this.named('key', checkFields(body, ['key']).key);
-      return fieldsOf(existing(await this.keys.update(publicId, { blocked })));
+      const record = existing(await this.keys.update(publicId, { blocked }));
+      this.changed(record, blocked ? 'blocked' : 'unblocked');
+      return fieldsOf(record);
     });
   }
 
@@ -72,13 +89,13 @@ export class KeyApi {
       const given = keys ?? aliases;
       if (!Array.isArray(given) || given.length === 0 || given.length > MOST_DELETED)
         throw new InvalidArgumentError('keys', given, `must be an array of 1 to ${MOST_DELETED} keys, or key_aliases of aliases`);
-      const publicIds: string[] = [];
+      const found: KeyName[] = [];
       for (const [index, entry] of (given as readonly unknown[]).entries()) {
         const byName = keys === undefined || keys === null;
-        publicIds.push(byName ? (await this.byAlias(entry)).publicId : await this.removable(`keys[${index}]`, entry));
+        found.push(byName ? await this.byAlias(entry) : await this.removable(`keys[${index}]`, entry));
       }
-      for (const publicId of publicIds) await this.keys.delete(publicId);
-      return { deleted_keys: publicIds };
+      for (const key of found) if (await this.keys.delete(key.publicId)) this.changed(key, 'deleted');
+      return { deleted_keys: found.map(({ publicId }) => publicId) };
     });
   }
 
@@ -116,6 +133,7 @@ export class KeyApi {
       const record = await this.named('key', named);
       const { spend, max_budget, budget_reset_at } = await this.full(record);
       await this.keys.resetSpend(record, usd);
+      this.changed(record, 'given another spending');
       return { key_hash: record.publicId, spend: usd, previous_spend: spend, max_budget, budget_reset_at };
     });
   }
@@ -168,12 +186,12 @@ export class KeyApi {
   }
 
   /** A record that cannot be read can be removed. */
-  private async removable(name: string, value: unknown): Promise<string> {
+  private async removable(name: string, value: unknown): Promise<KeyName> {
     const publicId = namedKey(name, value);
     try {
-      return existing(await this.keys.find(publicId)).publicId;
+      return existing(await this.keys.find(publicId));
     } catch (error) {
-      if (error instanceof InvalidConfigurationError) return publicId;
+      if (error instanceof InvalidConfigurationError) return { publicId };
       throw error;
     }
   }
@@ -181,6 +199,11 @@ export class KeyApi {
   private async byAlias(alias: unknown): Promise<ApiKeyRecord> {
     const text = checkString('key_alias', alias, refuseArgument);
     return existing((await this.keys.list()).find((record) => record.alias === text));
+  }
+
+  private changed({ publicId, alias }: KeyName, event: string): void {
+    const named = alias === undefined ? '' : `, alias ${visibleText(alias)}`;
+    this.log.log(`API keys: key ${publicId} ${event} (by the master key${named})`);
   }
 
   /** Errors of the service as a client of the API is told of them. */

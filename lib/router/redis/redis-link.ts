@@ -11,6 +11,9 @@ import { HASH_TAG, type StateOfRouter } from './shared-state.js';
 /** Failed exchanges in a row after which the state of others no longer counts. */
 const FAILURES_UNTIL_ALONE = 3;
 
+/** Between two lines about outages, so that a Redis that comes and goes fills no log. */
+const LOG_EVERY_MS = 60_000;
+
 /** Of a cooldown that is shared; a longer one is damage, or is shared anew when it is over. */
 const LONGEST_COOLDOWN_MS = 86_400_000;
 
@@ -42,6 +45,9 @@ export class RedisLink {
   private members = 0;
   private reason = 'no exchange yet';
   private closed = false;
+  private loggedMs = -Infinity;
+  /** Begin of the outage whose end has not been logged. */
+  private loggedOutageMs: number | undefined = undefined;
 
   constructor(
     private readonly options: RedisLinkOptions,
@@ -113,6 +119,7 @@ export class RedisLink {
     if (failure === undefined) {
       this.exchanges++;
       this.failuresInARow = 0;
+      this.logEnd();
     } else this.failed(failure);
     if (!this.closed) this.schedule(this.cooldowns.size > 0 && this.failuresInARow === 0 ? 0 : this.options.intervalMs);
   }
@@ -214,6 +221,22 @@ export class RedisLink {
     if (this.failuresInARow !== FAILURES_UNTIL_ALONE) return;
     for (const id of this.known) this.router.elsewhere(id, 0, 0, 0, 0);
     this.known.clear();
+    this.logOutage();
+  }
+
+  private logOutage(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.loggedMs < LOG_EVERY_MS) return;
+    this.loggedMs = nowMs;
+    this.loggedOutageMs ??= nowMs;
+    this.router.log?.warn(`Router: Redis failed (${this.reason}); the router decides by the state of this process until Redis answers`);
+  }
+
+  private logEnd(): void {
+    if (this.loggedOutageMs === undefined) return;
+    const seconds = Math.ceil((performance.now() - this.loggedOutageMs) / 1000);
+    this.loggedOutageMs = undefined;
+    this.router.log?.log(`Router: Redis answers again (after ${seconds} s); the state of other processes counts`);
   }
 }
 

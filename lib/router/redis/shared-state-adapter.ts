@@ -3,7 +3,7 @@ import type { RouterCore } from '../selection/router-core.js';
 import type { StateOfRouter } from './shared-state.js';
 
 /** Adapts a router to what a shared state reads and writes. */
-export function stateForSharing(core: RouterCore, sharedAs: string | null): StateOfRouter {
+export function stateForSharing(core: RouterCore, sharedAs: string | null, log: StateOfRouter['log']): StateOfRouter {
   const slotOf = (id: string): number | undefined => core.names.byId.get(id)?.slot;
   return {
     group: () => (sharedAs === null ? null : `${hostname()}:${process.pid}:${sharedAs}`),
@@ -36,5 +36,6 @@ export function stateForSharing(core: RouterCore, sharedAs: string | null): Stat
       if (core.budgets.settle(key, totalUsd, core.now() + leftMs)) core.applyBudgets();
     },
     now: () => core.now(),
+    log,
   };
 }

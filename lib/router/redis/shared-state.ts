@@ -1,4 +1,5 @@
 import type { CapabilityHealth, MetricSample } from '../../common/capability.js';
+import type { LogSink } from '../../common/log-sink.js';
 
 /** Hash tag of all keys in Redis: in a Cluster they are on one node. */
 export const HASH_TAG = 'router';
@@ -40,6 +41,8 @@ export interface StateOfRouter {
   spent?(key: string, totalUsd: number, leftMs: number): void;
   /** The router's clock, in milliseconds. */
   now(): number;
+  /** Receives a line when the exchange fails, and one when it succeeds again. */
+  readonly log?: Pick<LogSink, 'log' | 'warn'>;
 }
 
 /**

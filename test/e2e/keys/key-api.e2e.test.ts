@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import {
   FastLiteLLMGatewayModule,
   FastLiteLLMKeysModule,
@@ -53,6 +54,22 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))("LiteLLM's key A
     const { rateLimiter } = gateway.llm;
     rateLimiter.settle(rateLimiter.reserve(`key:${token}`, { limit: 'api-key', limits: store.records.get(token)?.limits, usd }), { usd });
   };
+
+  it('logs each change of a key, and never the key', async () => {
+    const log = jest.spyOn(Logger.prototype, 'log').mockImplementation(() => {});
+    const { key, token } = await generate({ key_alias: 'mobile\n' });
+    await done(post('/key/block', { key: token }));
+    await done(post('/key/update', { key: token, blocked: false }));
+    await done(post('/key/update', { key: token, max_budget: 5 }));
+    const rotated = await done(post('/key/regenerate', { key: token }));
+    await done(post(`/key/${token}/reset_spend`, { reset_to: 0 }));
+    await done(post('/key/delete', { keys: [token] }));
+    const lines = log.mock.calls.map(([line]) => String(line)).filter((line) => line.startsWith('API keys: key '));
+    log.mockRestore();
+    const events = ['created', 'blocked', 'unblocked', 'updated', 'rotated', 'given another spending', 'deleted'];
+    expect(lines).toEqual(events.map((event) => `API keys: key ${token} ${event} (by the master key, alias mobile\\x0a)`));
+    for (const secret of [key, String(rotated.key)]) expect(lines.join()).not.toContain(secret);
+  });
 
   const FULL = {
     key_alias: 'mobile',

@@ -78,7 +78,13 @@ const DETAILS = {
 } as const;
 /** The same for what few answers have. */
 const RARE_DETAILS = {
-  inputAudioTokens: ['prompt_tokens_details.audio_tokens', 'input_tokens_details.audio_tokens', 'details.inputAudioTokens'],
+  // A transcription has it in the singular.
+  inputAudioTokens: [
+    'prompt_tokens_details.audio_tokens',
+    'input_tokens_details.audio_tokens',
+    'input_token_details.audio_tokens',
+    'details.inputAudioTokens',
+  ],
   outputAudioTokens: ['completion_tokens_details.audio_tokens', 'output_tokens_details.audio_tokens', 'details.outputAudioTokens'],
   inputImageTokens: ['prompt_tokens_details.image_tokens', 'input_tokens_details.image_tokens', 'details.inputImageTokens'],
   outputImageTokens: ['completion_tokens_details.image_tokens', 'output_tokens_details.image_tokens', 'details.outputImageTokens'],

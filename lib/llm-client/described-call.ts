@@ -7,7 +7,7 @@ export function describedCall(
   request: ReadRequest,
   { promptTokens, counted }: Pick<CallDescription, 'promptTokens' | 'counted'>,
 ): CallDescription {
-  const { model, stream, maxTokens, isUnlimited, dropsLimit, choices, isBackground, asksPriority, startedAtMs } = request;
+  const { model, stream, maxTokens, isUnlimited, dropsLimit, choices, isBackground, asksPriority, hasSound, startedAtMs } = request;
   return {
     operation,
     model,
@@ -18,6 +18,7 @@ export function describedCall(
     choices,
     isBackground,
     asksPriority,
+    hasSound,
     promptTokens,
     counted,
     startedAtMs,

@@ -1,6 +1,13 @@
 import { nanoUsd } from '../../common/nano-usd.js';
 import type { UsageDetails } from '../../common/token-cost.js';
 
+/** A prompt, as far as its price depends on it. */
+export interface PromptSize {
+  readonly tokens: number;
+  /** Whether some of it may be sound, which is dearer than text for many models. */
+  readonly hasSound: boolean;
+}
+
 /** Prices of a model: USD, or nothing where no price is known. */
 export type CostOf = (inputTokens: number, outputTokens: number, details?: UsageDetails) => number | null | undefined;
 
@@ -16,10 +23,10 @@ export const LEAST_OUTPUT = 16;
  */
 export function affordableOutput(
   costOf: CostOf,
-  inputTokens: number,
+  prompt: PromptSize,
   { nanoUsd: most, cap }: { nanoUsd: number; cap: number },
 ): number | undefined {
-  const isPaid = (output: number): boolean => (worstNanoUsd(costOf, inputTokens, output) ?? Infinity) <= most;
+  const isPaid = (output: number): boolean => (worstNanoUsd(costOf, prompt, output) ?? Infinity) <= most;
   if (cap < LEAST_OUTPUT || !isPaid(LEAST_OUTPUT)) return undefined;
   let [low, high] = [LEAST_OUTPUT, cap];
   while (low < high) {
@@ -31,18 +38,33 @@ export function affordableOutput(
 }
 
 /**
- * The most nano-USD that a request may cost: its prompt read, or written to a cache, and all of its
- * output, as reasoning where that is dearer. `undefined`: no price is known.
+ * The most nano-USD that a request may cost: its prompt as the dearest of what it may be, read or
+ * written to a cache, and all of its output as the dearest that the model may write. `undefined`:
+ * no price is known.
  */
-export function worstNanoUsd(costOf: CostOf, inputTokens: number, outputTokens: number): number | undefined {
-  const kinds: readonly (UsageDetails | undefined)[] = [
-    undefined,
-    { reasoningTokens: outputTokens },
-    { cacheWriteTokens: inputTokens },
-    { cacheWriteTokens: inputTokens, reasoningTokens: outputTokens },
-    { cacheWriteTokens: inputTokens, cacheWrite1hTokens: inputTokens, reasoningTokens: outputTokens },
-  ];
-  const costs = kinds.map((details) => costOf(inputTokens, outputTokens, details));
-  const known = costs.filter((cost) => cost !== null && cost !== undefined);
-  return known.length < costs.length ? undefined : nanoUsd(Math.max(...known));
+export function worstNanoUsd(costOf: CostOf, prompt: PromptSize, outputTokens: number): number | undefined {
+  const { tokens: input, hasSound } = prompt;
+  const costWith = (details: UsageDetails): number | undefined => costOf(input, outputTokens, details) ?? undefined;
+  const plain = costWith({});
+  if (plain === undefined) return undefined;
+  const dearest = (kinds: readonly UsageDetails[]): UsageDetails => {
+    let found: UsageDetails = {};
+    let most = plain;
+    for (const kind of kinds) {
+      const cost = costWith(kind);
+      if (cost === undefined || cost <= most) continue;
+      [found, most] = [kind, cost];
+    }
+    return found;
+  };
+  const ofInput = dearest([
+    { cacheWriteTokens: input },
+    { cacheWriteTokens: input, cacheWrite1hTokens: input },
+    { inputImageTokens: input },
+    ...(hasSound ? [{ inputAudioTokens: input }] : []),
+  ]);
+  // Only models that speak or draw have these prices, and they may do so unasked.
+  const ofOutput = dearest([{ reasoningTokens: outputTokens }, { outputAudioTokens: outputTokens }, { outputImageTokens: outputTokens }]);
+  const worst = costWith({ ...ofInput, ...ofOutput });
+  return worst === undefined ? undefined : nanoUsd(worst);
 }

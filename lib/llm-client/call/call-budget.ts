@@ -8,6 +8,7 @@ import {
   outputCap,
   type AskedOutput,
 } from '../../http/token-estimate/asked-output.js';
+import { mayHaveSound } from '../../http/token-estimate/asked-sound.js';
 import { foreseenCost } from '../../http/token-estimate/asked-tier.js';
 import { affordableOutput, worstNanoUsd } from '../../http/token-estimate/worst-cost.js';
 import type { RequestContext } from '../../http/request-context.js';
@@ -30,6 +31,7 @@ export interface PricedAttempt {
       readonly choices?: number;
       readonly isBackground?: boolean;
       readonly asksPriority?: boolean;
+      readonly hasSound?: boolean;
     };
   };
   readonly selection: Selection;
@@ -133,13 +135,14 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
   const asked = isDropped ? { tokens: 0, isLimited: false } : limitInForce(attempt, changed, defaults);
   const most = modelOutput(selection, maxOutputOf);
   const price = foreseenCost((input, out, details) => deployment.costUsd(input, out, model, details), asksForPriority(attempt));
+  const prompt = { tokens: promptTokens, hasSound: call.description.hasSound === true || mayHaveSound(target.overrides ?? {}) };
   const cap = WITHOUT_OUTPUT.has(operation) ? 0 : outputCap(asked, most, choices);
   return {
     output: Math.min(cap, (call.request?.expectedOutput(group) ?? Infinity) * choices),
     choices,
-    costOf: (output) => worstNanoUsd(price, promptTokens, output),
+    costOf: (output) => worstNanoUsd(price, prompt, output),
     // What would be lowered is not sent.
-    outputFor: (nanoUsd) => (isDropped ? undefined : affordableOutput(price, promptTokens, { nanoUsd, cap })),
+    outputFor: (nanoUsd) => (isDropped ? undefined : affordableOutput(price, prompt, { nanoUsd, cap })),
   };
 }
 

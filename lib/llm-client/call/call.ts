@@ -40,6 +40,8 @@ export interface CallDescription {
   readonly isBackground?: boolean;
   /** Whether it asks for the priority tier (`service_tier`). */
   readonly asksPriority?: boolean;
+  /** Whether its prompt may have sound, which has a price of its own. */
+  readonly hasSound?: boolean;
   readonly startedAtMs: number;
 }
 

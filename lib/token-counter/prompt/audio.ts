@@ -2,6 +2,8 @@ const BYTES_PER_SECOND: Readonly<Record<string, number>> = { pcm16: 48_000, g711
 // 128 kbit/s, the usual rate of MP3; the true rate is only known after reading all frames.
 const DEFAULT_BYTES_PER_SECOND = 16_000;
 const WAV_HEADER = 44;
+/** 192 kHz, stereo, of 32 bits. */
+const MOST_BYTES_PER_SECOND = 1_536_000;
 
 /**
  * Estimates the length of base64 audio in seconds. The byte rate comes from a WAV header or the
@@ -15,6 +17,7 @@ export function audioSeconds(data: string, format: string | undefined): number {
 function wavSeconds(data: string, bytes: number): number | undefined {
   const head = Buffer.from(data.slice(0, 64), 'base64');
   if (head.length < WAV_HEADER || head.toString('latin1', 0, 4) !== 'RIFF' || head.toString('latin1', 8, 12) !== 'WAVE') return undefined;
-  const bytesPerSecond = head.readUInt32LE(28);
+  // Players go by the samples, whatever the byte rate beside them says.
+  const bytesPerSecond = Math.min(head.readUInt32LE(28), head.readUInt32LE(24) * head.readUInt16LE(32), MOST_BYTES_PER_SECOND);
   return bytesPerSecond === 0 ? undefined : Math.max(0, bytes - WAV_HEADER) / bytesPerSecond;
 }

@@ -224,11 +224,16 @@ describe('content parts', () => {
   it('counts audio by its length: 10 tokens a second, 32 for Gemini', () => {
     const wav = Buffer.alloc(44 + 2 * 32_000);
     wav.write('RIFF\0\0\0\0WAVEfmt ', 'latin1');
+    wav.writeUInt32LE(16_000, 24);
     wav.writeUInt32LE(32_000, 28);
+    wav.writeUInt16LE(2, 32);
     expect(content([{ type: 'input_audio', input_audio: { data: wav.toString('base64'), format: 'wav' } }])).toBe(20);
     const mp3 = Buffer.alloc(16_000).toString('base64');
     expect(content([{ type: 'input_audio', input_audio: { data: mp3, format: 'mp3' } }])).toBe(11);
     expect(content([{ type: 'input_audio', input_audio: { data: wav.toString('base64'), format: 'wav' } }], 'gemini-2.5-pro')).toBe(64);
+    // Not by a byte rate that is none, and cannot make the sound short.
+    wav.writeUInt32LE(0xffffffff, 28);
+    expect(content([{ type: 'input_audio', input_audio: { data: wav.toString('base64'), format: 'wav' } }])).toBe(20);
     wav.writeUInt32LE(0, 28);
     expect(content([{ type: 'input_audio', input_audio: { data: wav.toString('base64'), format: 'wav' } }])).toBe(41);
     expect(content([{ type: 'input_audio', input_audio: { data: '', format: 'wav' } }])).toBe(1);

@@ -1,0 +1,49 @@
+import { costOf, type TokenRates, type UsageDetails } from '../../common/token-cost.js';
+import { mayHaveSound } from './asked-sound.js';
+import { worstNanoUsd } from './worst-cost.js';
+
+const RATES: TokenRates = { inputPerMillion: 1_000, outputPerMillion: 2_000 };
+
+/** Of 100 tokens read and 10 written, in thousandths of a USD. */
+function worst(rates: TokenRates, hasSound = false): number {
+  const price = (input: number, output: number, details?: UsageDetails) => costOf({ ...RATES, ...rates }, input, output, details);
+  return (worstNanoUsd(price, { tokens: 100, hasSound }, 10) ?? NaN) / 1e6;
+}
+
+describe('worstNanoUsd', () => {
+  it.each<[string, TokenRates, number]>([
+    ['text', {}, 100 + 20],
+    ['cheaper kinds', { cacheReadPerMillion: 1, reasoningPerMillion: 1, outputAudioPerMillion: 1, inputImagePerMillion: 1 }, 120],
+    ['reasoning', { reasoningPerMillion: 3_000 }, 130],
+    ['speech that the model may answer with', { outputAudioPerMillion: 16_000 }, 100 + 160],
+    ['pictures, in and out', { inputImagePerMillion: 2_000, outputImagePerMillion: 8_000 }, 200 + 80],
+    ['writes to a cache', { cacheWritePerMillion: 1_250, cacheWrite1hPerMillion: 2_000, reasoningPerMillion: 3_000 }, 200 + 30],
+    ['no sound in a prompt of text', { inputAudioPerMillion: 9_000 }, 120],
+  ])('holds the dearest kind: %s', (_, rates, cost) => {
+    expect(worst(rates)).toBeCloseTo(cost, 6);
+  });
+
+  it('holds the price of sound where the prompt may have some', () => {
+    expect(worst({ inputAudioPerMillion: 9_000, cacheWritePerMillion: 1_250 }, true)).toBeCloseTo(900 + 20, 6);
+  });
+
+  it('knows no cost without a price', () => {
+    expect(worstNanoUsd(() => null, { tokens: 1, hasSound: true }, 1)).toBeUndefined();
+  });
+});
+
+describe('mayHaveSound', () => {
+  const content = (part: object) => ({ messages: [{ role: 'user', content: [{ type: 'text', text: 'a' }, part] }] });
+  it.each<[object, boolean]>([
+    [content({ type: 'image_url', image_url: { url: 'https://a/b' } }), false],
+    [content({ type: 'input_audio', input_audio: {} }), true],
+    [content({ type: 'file', file: { file_id: 'a' } }), true],
+    [content({ type: 'image_url', image_url: { url: 'data:audio/mp3;base64,AA==' } }), true],
+    [content({ type: 'image_url', image_url: 'DATA:video/mp4;base64,AA==' }), true],
+    [{ messages: [{ role: 'assistant', audio: { id: 'a' } }] }, true],
+    [{ input: [{ type: 'message', content: [{ type: 'input_file', file_url: 'https://a/b' }] }] }, true],
+    [{ input: 'audio', messages: [null, 1, { role: 'user', content: 'audio' }] }, false],
+  ])('of %j is %s', (body, isSound) => {
+    expect(mayHaveSound(body as Record<string, unknown>)).toBe(isSound);
+  });
+});

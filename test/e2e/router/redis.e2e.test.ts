@@ -194,8 +194,9 @@ function fromMinute(): () => number {
       await client.zadd(key('members'), Date.now() + 900, 'forged|group');
       for (const type of ['list', 'text'] as const) {
         const damaged = key(name.replace('MINUTE', minute));
-        await client.del(damaged);
-        await (type === 'list' ? client.lpush(damaged, 'x') : client.set(damaged, 'x'.repeat(1_000_000)));
+        // At once, or an exchange could write the key anew between the two.
+        const anew = client.multi().del(damaged);
+        await (type === 'list' ? anew.lpush(damaged, 'x') : anew.set(damaged, 'x'.repeat(1_000_000))).exec();
         pay(1);
         await exchanges();
       }

@@ -14,14 +14,13 @@ const handle = engine.load('o200k_base');
 const word = (seed: number): string => (Math.imul(seed + 1, 0x9e3779b1) >>> 0).toString(36);
 const words = (count: number): string => Array.from({ length: count }, (_, at) => word(at)).join(' ');
 
-/** Bodies that other threads read where they are. */
-const ownBytes = (bodies: number): Promise<unknown> =>
-  Promise.all(
-    Array.from({ length: bodies }, (_, body) => {
-      const bytes = Buffer.from(`"${words(2_000_000)}${word(body)}"`);
-      return engine.countSlicesAsync({ bytes, texts: Uint32Array.of(1, bytes.length - 1), isOwn: true }, handle, 2 ** 31 - 1);
-    }),
-  );
+/** Counts of bytes that other threads read where they are: each of another text. */
+function ownBytes(counts: number): Promise<unknown> {
+  const bytes = Buffer.from(`"${words(400_000)}"`);
+  const count = (__: unknown, at: number) =>
+    engine.countSlicesAsync({ bytes, texts: Uint32Array.of(1 + at, bytes.length - 1), isOwn: true }, handle, 2 ** 31 - 1);
+  return Promise.all(Array.from({ length: counts }, count));
+}
 
 const counting: Record<TokenizingKind, () => Promise<unknown>> = {
   'many texts': () =>
@@ -38,7 +37,7 @@ const counting: Record<TokenizingKind, () => Promise<unknown>> = {
       handle,
       2 ** 31 - 1,
     ),
-  'own bytes': () => ownBytes(20),
+  'own bytes': () => ownBytes(1_000),
 };
 void counting[workerData as TokenizingKind]();
 parentPort?.postMessage('counting');

@@ -6,7 +6,8 @@ import type { PriceOf } from './request-money.js';
 /** Prices the usage of an answer by the `model` that the body of its request names. */
 export function priceByBody(counter: TokenCounterService, body: unknown): PriceOf {
   const name = modelOf(body);
-  const asksForPriority = asksPriority((body ?? {}) as Readonly<Record<string, unknown>>);
+  // The keys of a body of raw bytes, which names no model, are all of its places: seconds for 4 MB.
+  const asksForPriority = name !== undefined && asksPriority(body as Readonly<Record<string, unknown>>);
   return ({ promptTokens, completionTokens, details, serviceTier }) => {
     const billed = { ...details, serviceTier: billedTier(serviceTier, asksForPriority) };
     const usd = counter.estimateCost(promptTokens, completionTokens, name, billed);

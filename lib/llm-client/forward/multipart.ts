@@ -69,6 +69,11 @@ export class MultipartBody {
     return this.bytes.toString('utf8', part.contentStart, part.end);
   }
 
+  /** How many parts have a name. */
+  countOf(name: string): number {
+    return this.parts.filter((each) => each.name === name).length;
+  }
+
   /** The texts of all short fields that are no files. */
   fields(): Record<string, string> {
     const short = this.parts.filter(({ isFile, contentStart, end }) => !isFile && end - contentStart <= LONGEST_TEXT);

@@ -4,6 +4,8 @@ import type { ListedPrices, ModelPricing } from './pricing.js';
 
 const MILLION = 1e6;
 const LONG_INPUT = /^(\w+)_above_(\d+)k_tokens$/;
+/** Units of LiteLLM's prices that no usage of tokens tells. */
+const OTHER_UNIT = /^(?:input|output|ocr|annotation)_cost_per_(?!(?:token|reasoning_token|audio_token|image_token|request|query)(?:_|$))/;
 const SERVICE_TIER = /_(flex|priority)$/;
 
 /** Prices as in LiteLLM's `model_prices_and_context_window.json`, in USD per token. */
@@ -86,18 +88,29 @@ export function litellmPricing(entry: PriceEntry, path: string): ModelPricing {
     const rates = service === undefined ? standard : (serviceTiers[service] ??= new RateReader());
     rates.set(LITELLM_RATES[rate], readPrice(entry, field, path, MILLION), thousands);
   }
+  const rates = standard.rates();
   const maxTokens = readNumber(entry, 'max_tokens', path);
   const maxOutputTokens = readNumber(entry, 'max_output_tokens', path);
   return known({
-    ...standard.rates(),
+    ...(isPricedByTokens(rates, entry) ? rates : {}),
     serviceTiers: ratesOf(serviceTiers),
-    perRequestUsd: readPrice(entry, 'input_cost_per_request', path),
+    // A rerank is one query, for up to 100 documents.
+    perRequestUsd: readPrice(entry, 'input_cost_per_request', path) ?? readPrice(entry, 'input_cost_per_query', path),
     perWebSearchUsd: webSearchUsd(entry, path),
     // `max_tokens` is the older field: the output limit in entries that have one, else the input
     // limit.
     contextWindow: readNumber(entry, 'max_input_tokens', path) ?? (maxOutputTokens === undefined ? maxTokens : undefined),
     maxOutputTokens,
   });
+}
+
+/**
+ * `false` where tokens cost 0 because seconds, pictures or characters are paid for: such a model
+ * has no known price. A price of 0 would let it pass any budget.
+ */
+function isPricedByTokens(rates: LengthRates, entry: PriceEntry): boolean {
+  const isFree = Object.values(rates).every((rate) => rate === 0);
+  return !isFree || !Object.keys(entry).some((field) => OTHER_UNIT.test(field) && Number(entry[field]) > 0);
 }
 
 /** The price for a search of medium size, which OpenAI takes for one without a size. */

@@ -94,6 +94,16 @@ describe("LiteLLM's price file", () => {
     expect(cost('tiered', input, 10, details, litellm)).toBeCloseTo(usd, 10);
   });
 
+  it.each<[string, Record<string, number>, number | null]>([
+    ['a picture beside free tokens', { input_cost_per_token: 0, output_cost_per_token: 0, output_cost_per_image: 0.04 }, null],
+    ['pixels beside free output', { output_cost_per_token: 0, input_cost_per_pixel: 1e-8 }, null],
+    ['seconds beside tokens with a price', { input_cost_per_token: 1e-6, output_cost_per_token: 0, input_cost_per_second: 1 }, 1e-6],
+    ['a query', { input_cost_per_token: 0, output_cost_per_token: 0, input_cost_per_query: 0.002 }, 0.002],
+    ['nothing', { input_cost_per_token: 0, output_cost_per_token: 0, input_cost_per_image: 0 }, 0],
+  ])('knows what a model costs that is paid by %s', (_, entry, usd) => {
+    expect(cost('m', 1, 1, {}, book({ source: { m: { litellm_provider: 'x', ...entry } } }))).toBe(usd);
+  });
+
   it('takes service tiers in overrides, and refuses other names', () => {
     const overrides = { m: { inputPerMillion: 1, outputPerMillion: 1, serviceTiers: { priority: { inputPerMillion: 2 } } } };
     expect(cost('m', 1e6, 0, { serviceTier: 'priority' }, book({ overrides }))).toBe(2);

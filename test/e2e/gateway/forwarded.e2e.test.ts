@@ -208,6 +208,11 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('requests that p
     ['nothing', 'multipart/form-data; boundary=a', ''],
     ['no model', 'multipart/form-data; boundary=a', '--a\r\ncontent-disposition: form-data; name="x"\r\n\r\nm\r\n--a--\r\n'],
     [
+      'two numbers of answers, of which servers read either',
+      'multipart/form-data; boundary=a',
+      `--a\r\ncontent-disposition: form-data; name="model"\r\n\r\nsound\r\n${['9', '1'].map((n) => `--a\r\ncontent-disposition: form-data; name="n"\r\n\r\n${n}\r\n`).join('')}--a--\r\n`,
+    ],
+    [
       'too many parts',
       'multipart/form-data; boundary=a',
       `${'--a\r\ncontent-disposition: form-data; name="x"\r\n\r\nm\r\n'.repeat(1500)}--a--\r\n`,

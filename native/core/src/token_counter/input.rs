@@ -171,15 +171,12 @@ impl Input {
     }
 
     fn is_unchanged(&self, text: &str) -> bool {
-        !text.is_empty()
-            && self.prefix_space == PrefixSpace::Never
-            && self.is_normalized(text)
-            && !(self.spaces && text.contains(METASPACE))
+        !text.is_empty() && self.prefix_space == PrefixSpace::Never && self.is_normalized(text) && !(self.spaces && has_metaspace(text))
     }
 
     fn changed<'a>(&self, text: &'a str, is_first: bool) -> Cow<'a, str> {
         let mut changed = self.normalize(text);
-        if self.spaces && changed.contains(METASPACE) {
+        if self.spaces && has_metaspace(&changed) {
             changed = Cow::Owned(changed.replace(METASPACE, " "));
         }
         let is_missing = !changed.starts_with(' ');
@@ -230,7 +227,7 @@ impl Input {
     /// Without a prefix.
     fn changed_within<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let normalized = self.normalize(text);
-        if self.spaces && normalized.contains(METASPACE) { Cow::Owned(normalized.replace(METASPACE, " ")) } else { normalized }
+        if self.spaces && has_metaspace(&normalized) { Cow::Owned(normalized.replace(METASPACE, " ")) } else { normalized }
     }
 }
 
@@ -258,6 +255,11 @@ fn groups(text: &str, may_compose: bool) -> impl Iterator<Item = &str> {
 fn goes_on(point: char) -> bool {
     // SAFETY: a code point.
     matches!(point, '\u{1160}'..='\u{11ff}') || unsafe { class_of(point as u32) } == MARK
+}
+
+/// To begin a search for a string takes longer than to look at most parts of a text.
+fn has_metaspace(text: &str) -> bool {
+    has_byte_from(text, METASPACE.as_bytes()[0]) && text.contains(METASPACE)
 }
 
 /// Looks at 64 bytes at a time, which become vector instructions.

@@ -100,14 +100,19 @@ unsafe fn by_characters<P: Pieces, C: Simd>(text: &Text, cuts: Cuts, pieces: &mu
     };
     let mut position = 0;
     while position < text.len() {
-        if text.len() - position >= WINDOW {
-            // SAFETY: the caller's; as many bytes are left.
-            unsafe {
-                let found = characters.ascii_starts(text.as_ptr().add(position));
-                // The last piece may go on behind the window.
-                let (starts, end) = found.map_or((0, 0), |starts| (starts, starts.ilog2() as usize));
+        let rest = text.len() - position;
+        // SAFETY: the caller's; the padding makes a window readable from any position on.
+        unsafe {
+            if let Some(starts) = characters.ascii_starts(text.as_ptr().add(position)) {
+                let (starts, end) = if rest <= WINDOW {
+                    (starts & u64::MAX >> (WINDOW - rest), rest)
+                } else {
+                    // The last piece may go on behind the window.
+                    let end = starts.ilog2() as usize;
+                    (starts ^ 1 << end, end)
+                };
                 if end > 0 {
-                    pieces.window::<C>(position, starts ^ 1 << end, end)?;
+                    pieces.window::<C>(position, starts, end)?;
                     position += end;
                     continue;
                 }

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import * as library from 'nestjs-fast-litellm';
 import * as aiSdk from 'nestjs-fast-litellm/ai-sdk';
 import { readFlagsFile } from '../../lib/feature-flags/feature-flags.file.js';
+import { resolveApiKeysOptions } from '../../lib/keys/api-keys.options.js';
 import { isLong } from '../support/long.js';
 import { noRedis } from '../support/no-redis.js';
 import { allDocuments, anchors, codeBlocks, codeIn, documentation, documents, tableAfter } from './readme-document.js';
@@ -69,8 +70,9 @@ describe('the examples', () => {
 describe('the tables of options', () => {
   const tables = [...documentation.matchAll(/^<!-- options:(\w+) -->$/gm)].map(([, name]) => name);
   const main = 'FastLiteLLMOptions';
-  // Limits stand in the options themselves; wherever else they appear, the README points there.
-  const whole = new Set([...tables, 'RateLimits']);
+  // Limits stand in the options themselves, and rates in `ModelPricing`; wherever else they appear,
+  // the documentation points there.
+  const whole = new Set([...tables, 'RateLimits', 'LengthRates']);
 
   compiling.each(tables)('%s has every option, and no other', (name) => {
     const described = tableAfter(documentation, `<!-- options:${name} -->`).map(([cell]) => withoutNames(codeIn(cell)[0]));
@@ -152,12 +154,15 @@ describe('the table of metrics', () => {
     };
     const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2, cost: 0.001 };
     const samples: library.MetricSample[] = [];
+    const logger = { log() {}, warn() {}, error() {} };
     for (const options of [own, shared]) {
       const llm = new library.FastLiteLLM(options);
       llm.monitor.recordPerformance({ component: 'billing', operation: 'charge', durationMs: 1 });
       new library.RateLimitGuard(llm.rateLimiter, llm.tokenCounter);
       if (llm.router.models().length > 0) await llm.client.execute('m', async () => ({ usage }));
       samples.push(...llm.metrics());
+      const { rateLimiter: limiter, tokenCounter } = llm;
+      samples.push(...new library.ApiKeyService(resolveApiKeysOptions({}), { limiter, tokenCounter, logger }).metrics());
     }
     // Every histogram has `le`.
     const labelsOf = (labels: object): string[] => Object.keys(labels).filter((label) => label !== 'le');

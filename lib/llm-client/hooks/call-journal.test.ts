@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until } from '../../../test/support/until.js';
 import type { CallEnd, HookedCall } from './call-hook.js';
 import { CallJournal } from './call-journal.js';
 
@@ -26,6 +27,7 @@ const call = (id: number | string): HookedCall => ({
   startedAt: new Date(0),
 });
 const end: CallEnd = { outcome: 'succeeded', durationMs: 1, attempts: 1, inputTokens: 3, costUsd: 0.5 };
+const firstLine = (): Promise<void> => until(() => lines.length > 0);
 const written = (): Record<string, unknown>[] =>
   readFileSync(file, 'utf8')
     .split('\n')
@@ -94,7 +96,7 @@ describe('a journal of calls', () => {
     file = join(missing, 'calls.jsonl');
     const journal = new CallJournal({ file, logger });
     journal.onEnd(call(1), end);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await firstLine();
     expect(lines).toEqual([`Call journal: cannot write ${file} (ENOENT); it tries again`]);
     const { mkdirSync } = await import('node:fs');
     mkdirSync(missing);
@@ -107,7 +109,7 @@ describe('a journal of calls', () => {
     execFileSync('mkfifo', [file]);
     const journal = new CallJournal({ file, logger });
     journal.onEnd(call(1), end);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await firstLine();
     await journal.close();
     expect(lines).toEqual([`Call journal: cannot write ${file} (ENXIO); it tries again`, `Call journal: 1 lines are lost (${file})`]);
   });

@@ -314,7 +314,8 @@ describe('a local count', () => {
 
   it.each(answers)('takes the place of %s, and calls are not affected', async (_, script, reason) => {
     const provider = await testProvider('anthropic', { script: ({ path }) => (path.endsWith('count_tokens') ? script : 'Hello.') });
-    const open = clientOf({ modelList: [provider.deployment('claude')] }, { exactCounts: { timeoutMs: 150 } });
+    const timeoutMs = reason === 'timeout' ? 150 : 10_000;
+    const open = clientOf({ modelList: [provider.deployment('claude')] }, { exactCounts: { timeoutMs } });
     const body = { model: 'claude', messages: [{ role: 'user', content: TEXT }] };
     const count = await open.client.countTokensExact(body);
     expect(count).toEqual({ promptTokens: expect.any(Number), bound: expect.any(Number), source: 'local', approximate: true, reason });

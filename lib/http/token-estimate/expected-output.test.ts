@@ -15,6 +15,19 @@ describe('the expected output of a model', () => {
     expect(outputs.expected('a', 'm')).toBe(7);
   });
 
+  it('has a median from the first answer on', () => {
+    const outputs = new ExpectedOutputs();
+    expect(outputs.median('a', 'm')).toBeUndefined();
+    for (const [tokens, median] of [
+      [9, 9],
+      [1_000, 9],
+      [10, 10],
+    ]) {
+      outputs.learn('a', 'm', tokens);
+      expect(outputs.median('a', 'm')).toBe(median);
+    }
+  });
+
   it('is that of the key and the model, and forgets the least recently used', () => {
     const outputs = new ExpectedOutputs();
     const learn = (key: string, model: string, tokens: number): void => {

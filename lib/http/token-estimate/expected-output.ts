@@ -6,7 +6,6 @@ const MOST_PAIRS = 10_000;
 const SAMPLES = 100;
 /** Fewer say nothing about the longest of twenty. */
 const LEAST_SAMPLES = 20;
-const SHARE = 0.95;
 
 /** The last answers of one key and model. */
 interface Seen {
@@ -32,9 +31,18 @@ export class ExpectedOutputs {
 
   /** What 95 % of the last 100 answers have not exceeded; `undefined` of fewer than 20. */
   expected(key: string, model: string): number | undefined {
+    return this.quantile(key, model, 0.95, LEAST_SAMPLES);
+  }
+
+  /** What half of the last 100 answers have not exceeded; `undefined` without one. */
+  median(key: string, model: string): number | undefined {
+    return this.quantile(key, model, 0.5, 1);
+  }
+
+  private quantile(key: string, model: string, share: number, least: number): number | undefined {
     const seen = this.seen.get(`${model} ${key}`);
-    if (seen === undefined || seen.count < LEAST_SAMPLES) return undefined;
+    if (seen === undefined || seen.count < least) return undefined;
     const known = seen.tokens.slice(0, Math.min(seen.count, SAMPLES)).sort();
-    return known[Math.ceil(known.length * SHARE) - 1];
+    return known[Math.ceil(known.length * share) - 1];
   }
 }

@@ -48,6 +48,8 @@ export interface AttemptReporter {
   attemptFailed(attempt: Attempt, failure: Failure): void;
   /** A stream broke after its first chunk: the call ends with it. */
   streamBroke(attempt: Attempt, failure: Failure): void;
+  /** Output tokens of each choice of a usual answer of a model group; 0 where none is known. */
+  usualOutput(group: string): number;
 }
 
 /** What attempts have of their client. */
@@ -181,7 +183,15 @@ export class Attempt implements JudgedAttempt {
     if (this.usage !== undefined) return this.usage;
     const { exchange, firstChunkAtMs } = this;
     if (exchange === undefined || (firstChunkAtMs === undefined && (!exchange.wasSent || exchange.isRefused))) return undefined;
-    return this.estimate(exchange.receivedTokens);
+    return this.estimate(Math.max(exchange.receivedTokens, this.unseenOutput));
+  }
+
+  /** A provider writes a whole answer to its end, though its caller no longer waits for it. */
+  private get unseenOutput(): number {
+    const { stream, maxTokens, choices = 1 } = this.call.description;
+    if (stream || this.cancelled === undefined) return 0;
+    const most = this.mostOutput ?? maxTokens ?? Infinity;
+    return Math.min(this.reporter.usualOutput(this.selection.group), most) * choices;
   }
 
   /** Usage where the provider reports none: an answer of many bytes holds more than its text. */

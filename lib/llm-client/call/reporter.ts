@@ -13,6 +13,7 @@ import { usdOf } from '../../common/nano-usd.js';
 import { ProviderError } from '../../common/provider-error.js';
 import type { CallRecorder, CallSeries } from '../../common/recorder.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
+import { ExpectedOutputs } from '../../http/token-estimate/expected-output.js';
 import type { AnswerCost } from '../answer/answer-cost.js';
 import { describeFailedCall } from '../answer/failed-call.js';
 import type { Attempt, AttemptReporter } from './attempt.js';
@@ -44,6 +45,8 @@ export type CallEnd = 'succeeded' | 'failed' | 'cancelled' | 'denied' | 'refused
 const COMPONENT = 'llm_client';
 /** Their output is no text whose tokens could be estimated. */
 const WITHOUT_ESTIMATE: ReadonlySet<string> = new Set(['images', 'audio']);
+/** What answers of a model usually have is the same for all. */
+const ALL_CALLERS = '';
 const NO_TOKENS = { promptTokens: 0, completionTokens: 0 };
 
 /** The one place that reports to router, rate limiter, monitor, telemetry and metrics. */
@@ -54,6 +57,7 @@ export class CallReporter implements AttemptReporter {
   queue: { served(durationMs: number): void } | undefined = undefined;
   /** Told the prompt tokens that a provider reports for a body. */
   learnPrompt: ((body: object, promptTokens: number) => void) | undefined = undefined;
+  private readonly outputs = new ExpectedOutputs();
   private readonly failures: FailureLog;
   private readonly firstChunks: CallSeries;
   private readonly series = new Map<string, CallSeries>();
@@ -114,8 +118,7 @@ export class CallReporter implements AttemptReporter {
       costUsd: cost && usdOf(cost.nanoUsd),
     });
     const costUsd = known === undefined ? undefined : this.spend(attempt, known, cost);
-    if (usage !== undefined)
-      call.request?.learnOutput(selection.group, usage.completionTokens / Math.max(1, call.description.choices ?? 1));
+    if (usage !== undefined) this.learnOutput(attempt, usage.completionTokens / Math.max(1, call.description.choices ?? 1));
     attempt.observed?.ended(outcomeOf(usage, { costUsd, status: 200 }));
     if (known === undefined || isUntold(attempt)) call.budget?.lose();
     // A fallback may have another model and another prompt.
@@ -126,6 +129,15 @@ export class CallReporter implements AttemptReporter {
     this.settle(call, usage?.totalTokens);
     this.record(call, endedAtMs, usage);
     call.observed?.ended(outcomeOf(usage, totalsOf(call)));
+  }
+
+  usualOutput(group: string): number {
+    return this.outputs.median(ALL_CALLERS, group) ?? 0;
+  }
+
+  private learnOutput({ call, selection: { group } }: Attempt, tokens: number): void {
+    call.request?.learnOutput(group, tokens);
+    this.outputs.learn(ALL_CALLERS, group, tokens);
   }
 
   attemptFailed(attempt: Attempt, failure: Failure): void {

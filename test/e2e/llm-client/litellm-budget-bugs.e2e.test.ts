@@ -153,6 +153,27 @@ describe('budgets that LiteLLM got wrong', () => {
     expect(spentUsd).toBeCloseTo(llm.tokenCounter.estimatePrompt({ model: 'm', messages }) * 0.001, 9);
   });
 
+  it.each([
+    ['usual output', { max_tokens: 500 }, 40],
+    ['usual output of each choice', { max_tokens: 500, n: 2 }, 80],
+    ['most output that it allows', { max_tokens: 30 }, 30],
+  ])('#13245 charge the %s, too, where answers of the model are known', async (_, fields, output) => {
+    const controller = new AbortController();
+    let isLeft = false;
+    const { llm, request, context } = await over(() => {
+      if (isLeft) setImmediate(() => controller.abort());
+      return isLeft ? { fault: 'hang' } : { usage: { promptTokens: 10, completionTokens: 40 } };
+    }, PRICES);
+    await llm.client.chat({ model: 'm', max_tokens: 500, messages });
+    isLeft = true;
+    const call = llm.client.chat({ model: 'm', ...fields, messages }, { request, signal: controller.signal });
+    await expect(call).rejects.toMatchObject({ code: 'REQUEST_CANCELLED' });
+    context.end(true);
+    const { spentUsd, heldUsd } = llm.rateLimiter.getBudgets('key')[0];
+    expect(heldUsd).toBe(0);
+    expect(spentUsd).toBeCloseTo(llm.tokenCounter.estimatePrompt({ model: 'm', messages }) * 0.001 + output * 0.002, 9);
+  });
+
   it('#40002 hold and charge the price of a prompt’s tier', async () => {
     const usage = { promptTokens: 250_000, completionTokens: 10 };
     const { llm, request, context } = await over({ usage }, { model: 'openai/tiered' });

@@ -21,6 +21,25 @@ describe('usageIn', () => {
     expect(scan(value)).toEqual(found);
   });
 
+  const stated = { usage: { prompt_tokens: 1, completion_tokens: 1 } };
+  it.each<[string, object]>([
+    ['metadata behind it', { usage, metadata: stated }],
+    ['metadata before it', { metadata: stated, usage }],
+    ['tools behind it', { usage, tools: [{ name: 'a', parameters: { default: [stated] } }] }],
+    ['an object behind another one', { usage, metadata: { first: { usage: null }, second: [stated, 'x"'] }, user: 'u' }],
+    ['much behind it', { usage, metadata: { ...stated, padding: '{"'.repeat(40_000) }, list: new Array(20_000).fill({}) }],
+    ['several of them', { usage, metadata: { ...stated, inner: stated }, other: stated }],
+    ['the response of an event', { response: { usage, metadata: stated }, sequence_number: 1 }],
+  ])('takes none that the client has stated, in %s', (_, answer) => {
+    for (const bytes of [JSON.stringify(answer), JSON.stringify(answer, null, 2), `data: ${JSON.stringify(answer)}\n\ndata: [DONE]\n\n`])
+      expect(scan(bytes)).toEqual(found);
+  });
+
+  it('takes that of the last event of a stream, however deep', () => {
+    const events = [{ usage: { prompt_tokens: 2, completion_tokens: 2 } }, { choices: [{ usage }] }];
+    expect(scan(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(''))).toEqual(found);
+  });
+
   it.each<[string, object, string | undefined]>([
     ['behind it', { usage, service_tier: 'flex' }, 'flex'],
     ['before it', { service_tier: 'default', tools: [{ parameters: { service_tier: 'flex' } }], usage }, 'default'],

@@ -10,6 +10,8 @@ const TIER = Buffer.from('"service_tier"');
 const LONGEST_USAGE = 4096;
 /** `"usage"` keys that are read, from the end: each may cost `LONGEST_USAGE` bytes. */
 const MOST_KEYS = 64;
+/** Bytes from a usage to the end of an answer in which no other one is looked for at once. */
+const NEAR_END = 64 * 1024;
 /** Bytes beside a usage in which its `service_tier` is looked for: tools may stand between. */
 const TIER_DISTANCE = 64 * 1024;
 const MOST_TIER_KEYS = 8;
@@ -84,7 +86,16 @@ function tierBehind(bytes: Buffer, from: number): string | undefined {
 
 /** Whether two keys, which begin at these places, are of one object. */
 function isSameObject(bytes: Buffer, from: number, to: number): boolean {
-  let depth = 0;
+  const { least, depth } = levels(bytes, from, to);
+  return least === 0 && depth === 0;
+}
+
+/**
+ * How deep the place `to` is below the place `from`, and the least of all levels between them, 0 or
+ * less. Both are outside of strings.
+ */
+function levels(bytes: Buffer, from: number, to: number): { readonly least: number; readonly depth: number } {
+  let [least, depth] = [0, 0];
   let inString = false;
   for (let at = from; at < to; at++) {
     const byte = bytes[at];
@@ -93,24 +104,46 @@ function isSameObject(bytes: Buffer, from: number, to: number): boolean {
       else if (byte === QUOTE) inString = false;
     } else if (byte === QUOTE) inString = true;
     else if (byte === OPEN || byte === OPEN_LIST) depth++;
-    else if ((byte === CLOSE || byte === CLOSE_LIST) && --depth < 0) return false;
+    else if (byte === CLOSE || byte === CLOSE_LIST) least = Math.min(least, --depth);
   }
-  return depth === 0 && !inString;
+  return { least, depth };
 }
 
-/** The last `"usage":{…}`, at a byte, that `read` takes for one. @param longest in bytes */
+/**
+ * The last `"usage":{…}`, at a byte, that `read` takes for one; not one in an object beside a
+ * usage, as in `metadata` that repeats what the client has sent. @param longest in bytes
+ */
 export function lastUsageIn(
   bytes: Buffer,
   read: (usage: unknown, at: number) => AnswerUsage | undefined,
   longest: number,
 ): AnswerUsage | undefined {
   let at = bytes.lastIndexOf(USAGE);
+  let found: AnswerUsage | undefined;
+  // Of the one that was found, below the key at `at`, and the least between them.
+  let [depth, least] = [0, 0];
   for (let keys = 0; at >= 0 && keys < MOST_KEYS; keys++) {
-    const usage = read(objectBehind(bytes, at + USAGE.length, longest), at);
-    if (usage !== undefined) return usage;
-    at = at === 0 ? -1 : bytes.lastIndexOf(USAGE, at - 1);
+    const isBelow = least === 0 && depth > 0;
+    const usage = found === undefined || isBelow ? read(objectBehind(bytes, at + USAGE.length, longest), at) : undefined;
+    if (usage !== undefined) {
+      if (endsWithItsObject(bytes, at)) return usage;
+      found = usage;
+      [depth, least] = [0, 0];
+    }
+    const before = at === 0 ? -1 : bytes.lastIndexOf(USAGE, at - 1);
+    if (found !== undefined && before >= 0) {
+      const between = levels(bytes, before, at);
+      least = Math.min(between.least, between.depth + least);
+      depth += between.depth;
+    }
+    at = before;
   }
-  return undefined;
+  return found;
+}
+
+/** Whether the answer ends with the object of the key at `at`: its usage is the answer's. */
+function endsWithItsObject(bytes: Buffer, at: number): boolean {
+  return bytes.length - at < NEAR_END && levels(bytes, at, bytes.length).depth === -1;
 }
 
 /** The object behind a key that ends at `from`; `undefined`: none, or a long one. */

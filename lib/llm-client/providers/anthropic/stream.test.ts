@@ -265,10 +265,13 @@ describe('a streamed answer', () => {
   });
 
   it('gives the same events wherever its chunks are cut', () => {
+    // Each event states the second.
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(1_800_000_000_000);
     const events = anthropicEvents(anthropicMessage([THOUGHT, TEXT, CALL, SEARCH, FOUND]));
     const expected = streamed(events);
     for (const size of [1, 2, 3, 7, 64]) expect(streamed(events, size)).toEqual(expected);
     expect(streamed([events.join('').replaceAll('\n', '\r\n')], 3)).toEqual(expected);
+    clock.mockRestore();
   });
 
   it('may have any events: it is translated, or refused with an error', () => {

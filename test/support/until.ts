@@ -13,7 +13,7 @@ export async function until(holds: () => boolean | Promise<boolean>, forMs = 20_
   }
 }
 
-/** Waits if the minute ends within `ms`, because the router counts tokens per clock minute. */
+/** Waits if the minute ends within `ms`, because the router counts by the clock's minutes. */
 export async function untilMinuteLasts(ms = 5_000): Promise<void> {
   const left = 60_000 - (Date.now() % 60_000);
   if (left < ms) await sleep(left);

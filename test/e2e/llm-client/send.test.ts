@@ -11,8 +11,10 @@ import { request } from 'undici';
 import type { ProviderBehaviour } from '../../../sample-app/providers/provider-behaviour.js';
 import { clientOf, closeClients, isOver } from '../../support/llm-client-setup.js';
 import { deploymentOf, HELLO, provider, stopProviders } from '../../support/llm-client-providers.js';
-import { until } from '../../support/until.js';
+import { until, untilMinuteLasts } from '../../support/until.js';
 
+// Failures are counted per minute.
+beforeEach(() => untilMinuteLasts(2_000));
 afterEach(async () => {
   await closeClients();
   await stopProviders();

@@ -206,7 +206,7 @@ function fromMinute(): () => number {
     },
   );
 
-  it('drop numbers that are none, or that nobody can have written', async () => {
+  it('drop values that are not numbers, and numbers that no router writes', async () => {
     const { both, left, pay, client, key } = await spending();
     const minute = String(Math.floor(Date.now() / 60_000));
     const wrong = ['nan', 'inf', '-inf', '1e300', '-1e18', 'x', ''];

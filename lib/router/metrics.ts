@@ -21,6 +21,8 @@ export class RouterCounters {
   cooldowns = 0;
   successes = 0;
   failures = 0;
+  /** For what the request says. */
+  refusedByProviders = 0;
   private readonly refusals = { no_deployment: 0, rate_limit: 0, context_window: 0, misconfigured: 0 };
 
   /** Of requests for any deployment of their group. */
@@ -39,6 +41,7 @@ export class RouterCounters {
       counter('calls_total', 'Finished calls, by outcome.', this.successes, { outcome: 'success' }),
       counter('calls_total', 'Finished calls, by outcome.', this.failures, { outcome: 'failure' }),
       counter('calls_total', 'Finished calls, by outcome.', this.cancellations, { outcome: 'cancelled' }),
+      counter('calls_total', 'Finished calls, by outcome.', this.refusedByProviders, { outcome: 'refused' }),
       ...deployments.flatMap(({ id, outcomes }) => outcomeSamples(id, outcomes)),
       ...REASONS.map((reason) =>
         counter('refusals_total', 'Selections without an eligible deployment, by reason.', this.refusals[reason], { reason }),
@@ -82,11 +85,11 @@ export function quotaSamples(quotas: QuotaDomains | undefined, nowMs: number): r
 
 /** Only for deployments that were called: of a long list, few are. */
 function outcomeSamples(deployment: string, outcomes: Deployment['outcomes']): MetricSample[] {
-  if (outcomes.success + outcomes.failure === 0) return [];
+  if (outcomes.success + outcomes.failure + outcomes.refused === 0) return [];
   const help = 'Finished calls of a deployment, by outcome.';
   const seconds = 'Duration of the successful calls of a deployment, from sending to the end of the answer.';
   return [
-    ...(['success', 'failure'] as const).map((outcome) =>
+    ...(['success', 'failure', 'refused'] as const).map((outcome) =>
       sample('deployment_calls_total', help, 'counter', outcomes[outcome], { deployment, outcome }),
     ),
     sample('deployment_seconds_total', seconds, 'counter', outcomes.successMs / 1000, { deployment }),

@@ -38,6 +38,7 @@ describe('a router at runtime', () => {
     expect(counts.map(({ labels, value }) => [labels?.outcome, value])).toEqual([
       ['success', 1],
       ['failure', 1],
+      ['refused', 0],
     ]);
   });
 

@@ -239,22 +239,28 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
 
   it('counts finished calls in total and per deployment, and omits deployments that were never called', () => {
     const { router: service } = router({ modelList: [deployment('a'), deployment('b')], disableCooldowns: true });
-    const [first, second, third] = Array.from({ length: 3 }, () => service.acquire('a'));
+    const [first, second, third, ...others] = Array.from({ length: 6 }, () => service.acquire('a'));
     service.succeeded(first, { latencyMs: 1 });
     service.succeeded(first, { latencyMs: 1 });
     service.failed(second, { status: 500 });
     service.cancelled(third);
+    service.failed(others[0], { error: Object.assign(new Error('temperature is too high'), { status: 400 }) });
+    service.failed(others[1], { status: 403, contentPolicy: true });
+    service.failed(others[2], { status: 400, misconfigured: true });
     const of = (metric: string) => service.metrics().flatMap(({ name, labels, value }) => (name === metric ? [{ ...labels, value }] : []));
     expect(of('router_calls_total')).toEqual([
       { outcome: 'success', value: 1 },
-      { outcome: 'failure', value: 1 },
+      { outcome: 'failure', value: 2 },
       { outcome: 'cancelled', value: 1 },
+      { outcome: 'refused', value: 2 },
     ]);
     const { id } = first.deployment;
     expect(of('router_deployment_calls_total')).toEqual([
       { deployment: id, outcome: 'success', value: 1 },
-      { deployment: id, outcome: 'failure', value: 1 },
+      { deployment: id, outcome: 'failure', value: 2 },
+      { deployment: id, outcome: 'refused', value: 2 },
     ]);
+    expect(service.status()[0].lastFailure?.cause).toBe('status 400');
   });
 
   it('releases a selection that is reported without an outcome', () => {

@@ -13,7 +13,7 @@ import { candidatesFor, type Candidate } from './selection/candidates.js';
 import { explainRouting, stateOf } from './selection/explain.js';
 import type { DeploymentState, RoutingExplanation } from './selection/explanation.js';
 import { FALLBACK_KINDS, fallbacksIn, type FallbackKind, type FallbackTarget } from './fallbacks.js';
-import type { CallFailure } from './health/failures.js';
+import { isRefused, statusOf, type CallFailure } from './health/failures.js';
 import { HealthChecks } from './health/health-checks.js';
 import { selfTest } from './engine/self-test.js';
 import { countsOf, outageOf } from './health/outage.js';
@@ -150,8 +150,10 @@ export class RouterService implements Capability {
 
   /** Reports a failed call, which may put the deployment in cooldown. */
   failed(pick: RouterPick, outcome?: CallFailure | null): void {
-    if (!this.core.failed(pick, outcome ?? NOTHING_KNOWN)) return;
-    this.counters.failures++;
+    const failure = outcome ?? NOTHING_KNOWN;
+    if (!this.core.failed(pick, failure)) return;
+    if (isRefused(failure, statusOf(failure))) this.counters.refusedByProviders++;
+    else this.counters.failures++;
     this.freed();
   }
 

@@ -30,7 +30,7 @@ export type DeploymentSettings = Omit<
   readonly pricedBy: (promptTokens: number, completionTokens: number, called: string, details?: UsageDetails) => PricedUsage | undefined;
 };
 
-const NO_OUTCOMES: DeploymentOutcomes = { success: 0, failure: 0, successMs: 0 };
+const NO_OUTCOMES: DeploymentOutcomes = { success: 0, failure: 0, refused: 0, successMs: 0 };
 /** Parameters that may be shown. Any other may hold a secret: keys, headers, bodies. */
 const SHOWN = new Set([
   'model',

@@ -68,6 +68,15 @@ export function countsAgainst(status: number): boolean {
   return status === 429 || status === 401 || status === 404 || status === 408 || status >= 500;
 }
 
+/**
+ * Whether a provider has refused what a request says: the deployment is well. A wrong configuration
+ * may look the same.
+ */
+export function isRefused({ misconfigured, contentPolicy }: CallFailure, status: number): boolean {
+  if (misconfigured === true) return false;
+  return contentPolicy === true || status === 400 || status === 413 || status === 422;
+}
+
 /** The error classes of LiteLLM's policies. */
 export const ERROR_CLASSES = [
   'BadRequestError',

@@ -5,7 +5,7 @@ import type { Deployment } from '../deployments/deployment.js';
 import type { RouterEngine } from '../engine/engine.js';
 import { Budgets } from '../health/budgets.js';
 import { recordFailure } from '../health/cooldown.js';
-import { causeOf, statusOf, type CallFailure } from '../health/failures.js';
+import { causeOf, isRefused, statusOf, type CallFailure } from '../health/failures.js';
 import type { QuotaCost } from '../quota/quota-domain.js';
 import { QuotaDomains } from '../quota/quota-domains.js';
 import type { ToldLimit } from '../quota/told-limits.js';
@@ -176,7 +176,8 @@ export class RouterCore {
     const nowMs = this.now();
     this.release(selection, tokensIn(failure), nowMs);
     const cause = causeOf(failure, status, deployment.id);
-    this.outcomes.failed(slot, { cause, atMs: nowMs });
+    if (isRefused(failure, status)) this.outcomes.refused(slot);
+    else this.outcomes.failed(slot, { cause, atMs: nowMs });
     if (tokensIn(failure) > 0) this.pay(selection, failure, nowMs);
     if (status === 408) states.addTimeout(slot, nowMs);
     if (status === 429) booking.quota?.domain.refused(booking.quota, failure.retryAfterMs, nowMs);

@@ -10,6 +10,8 @@ export interface LastFailure {
 export interface DeploymentOutcomes {
   readonly success: number;
   readonly failure: number;
+  /** Requests that the provider refused for what they say. */
+  readonly refused: number;
   /** Duration of the successful calls, of those that told it. */
   readonly successMs: number;
   readonly lastFailure?: LastFailure;
@@ -18,6 +20,7 @@ export interface DeploymentOutcomes {
 interface Counts {
   success: number;
   failure: number;
+  refused: number;
   successMs: number;
   lastFailure?: LastFailure;
 }
@@ -39,6 +42,10 @@ export class Outcomes {
     counts.lastFailure = failure;
   }
 
+  refused(slot: number): void {
+    this.countsOf(slot).refused++;
+  }
+
   /** Clears the slot for another deployment. */
   forget(slot: number): void {
     this.bySlot.delete(slot);
@@ -51,7 +58,7 @@ export class Outcomes {
 
   private countsOf(slot: number): Counts {
     let counts = this.bySlot.get(slot);
-    if (counts === undefined) this.bySlot.set(slot, (counts = { success: 0, failure: 0, successMs: 0 }));
+    if (counts === undefined) this.bySlot.set(slot, (counts = { success: 0, failure: 0, refused: 0, successMs: 0 }));
     return counts;
   }
 }

@@ -82,6 +82,7 @@ const WELL = {
   'rate_limit_budget_alerts_total{mark="0.8"}': '3x60',
   'router_deployment_calls_total{deployment="west",outcome="failure"}': '0+1x60',
   'router_deployment_calls_total{deployment="west",outcome="success"}': '0+99x60',
+  'router_deployment_calls_total{deployment="west",outcome="refused"}': '0+99x60',
   'router_budget_remaining_usd{budget="team"}': '10x60',
   'router_budget_usd{budget="team"}': '10x60',
   'router_budget_remaining_usd{budget="of nothing"}': '0x60',

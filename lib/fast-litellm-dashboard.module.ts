@@ -1,6 +1,6 @@
 import { ConfigurableModuleBuilder, Module, type DynamicModule } from '@nestjs/common';
 import { lazy } from './common/lazy.js';
-import { needsForRoot } from './common/needs-for-root.js';
+import { fromMainModule, needsForRoot } from './common/needs-for-root.js';
 import { checkObject } from './common/options.js';
 import { checkDashboardPath, DASHBOARD_DESK, type DashboardOptions } from './dashboard/dashboard.options.js';
 import { FastLiteLLM } from './fast-litellm.js';
@@ -46,8 +46,9 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     needsForRoot(MODULE_OPTIONS_TOKEN, 'FastLiteLLMDashboardModule'),
     {
       provide: DASHBOARD_DESK,
-      inject: [FastLiteLLM, MODULE_OPTIONS_TOKEN, { token: ApiKeyService, optional: true }],
-      useFactory: (llm: FastLiteLLM, options?: DashboardOptions, keys?: ApiKeyService) => mounted().openDashboard(llm, options, keys),
+      inject: [{ token: FastLiteLLM, optional: true }, MODULE_OPTIONS_TOKEN, { token: ApiKeyService, optional: true }],
+      useFactory: (llm: FastLiteLLM | undefined, options?: DashboardOptions, keys?: ApiKeyService) =>
+        mounted().openDashboard(fromMainModule(llm, 'FastLiteLLMDashboardModule'), options, keys),
     },
   ],
 })

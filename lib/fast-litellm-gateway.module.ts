@@ -1,7 +1,7 @@
 import { ConfigurableModuleBuilder, Inject, Module, type DynamicModule } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { lazy } from './common/lazy.js';
-import { needsForRoot } from './common/needs-for-root.js';
+import { fromMainModule, needsForRoot } from './common/needs-for-root.js';
 import { checkObject } from './common/options.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import type * as MountedGateway from './fast-litellm-gateway.mounted.js';
@@ -58,9 +58,9 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     needsForRoot(MODULE_OPTIONS_TOKEN, 'FastLiteLLMGatewayModule'),
     {
       provide: GATEWAY_DESK,
-      inject: [FastLiteLLM, GUARD_COUNT, MODULE_OPTIONS_TOKEN, { token: ApiKeyService, optional: true }],
-      useFactory: (llm: FastLiteLLM, guards: number, options?: GatewayOptions, keys?: ApiKeyService): GatewayDesk =>
-        mounted().openGateway(llm, { guards, options, keys }),
+      inject: [{ token: FastLiteLLM, optional: true }, GUARD_COUNT, MODULE_OPTIONS_TOKEN, { token: ApiKeyService, optional: true }],
+      useFactory: (llm: FastLiteLLM | undefined, guards: number, options?: GatewayOptions, keys?: ApiKeyService): GatewayDesk =>
+        mounted().openGateway(fromMainModule(llm, 'FastLiteLLMGatewayModule'), { guards, options, keys }),
     },
   ],
 })

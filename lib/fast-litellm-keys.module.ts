@@ -1,6 +1,6 @@
 import { ConfigurableModuleBuilder, Inject, Logger, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
 import { lazy } from './common/lazy.js';
-import { needsForRoot } from './common/needs-for-root.js';
+import { fromMainModule, needsForRoot } from './common/needs-for-root.js';
 import { checkBoolean, checkObject, optional } from './common/options.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import { checkRoutePath } from './gateway/gateway.options.js';
@@ -54,8 +54,9 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     needsForRoot(MODULE_OPTIONS_TOKEN, 'FastLiteLLMKeysModule'),
     {
       provide: ApiKeyService,
-      inject: [FastLiteLLM, MODULE_OPTIONS_TOKEN],
-      useFactory: (llm: FastLiteLLM, options?: ApiKeysOptions): ApiKeyService => {
+      inject: [{ token: FastLiteLLM, optional: true }, MODULE_OPTIONS_TOKEN],
+      useFactory: (main: FastLiteLLM | undefined, options?: ApiKeysOptions): ApiKeyService => {
+        const llm = fromMainModule(main, 'FastLiteLLMKeysModule');
         const logger = new Logger('FastLiteLLMKeys');
         const resolved = withProxySettings(llm, resolveApiKeysOptions(options), logger);
         const keys = new ApiKeyService(resolved, { limiter: llm.rateLimiter, tokenCounter: llm.tokenCounter, logger });

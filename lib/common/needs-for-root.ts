@@ -14,3 +14,12 @@ export function needsForRoot(token: InjectionToken, module: string): FactoryProv
     },
   };
 }
+
+/**
+ * What a module injects from `FastLiteLLMModule`. Without this check Nest names a private token.
+ * @throws InvalidConfigurationError where the app does not import `FastLiteLLMModule`
+ */
+export function fromMainModule<T>(llm: T | undefined, module: string): T {
+  if (llm !== undefined) return llm;
+  throw new InvalidConfigurationError(module, 'needs FastLiteLLMModule; add FastLiteLLMModule.forRoot() to the imports of the app');
+}

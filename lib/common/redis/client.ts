@@ -1,5 +1,5 @@
 import type * as IORedis from 'ioredis';
-import { errorMessage } from '../errors.js';
+import { errorMessage, unshown } from '../errors.js';
 import { loadOptionalPackage } from '../optional-package.js';
 import { checkString, refuseOption } from '../options.js';
 
@@ -123,7 +123,7 @@ export function checkRedisClient(path: string, value: unknown): RedisClient {
  */
 export function checkRedisUrl(path: string, value: unknown): string {
   const url = checkString(path, value);
-  if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) throw refuseOption(path, undefined, 'must be a URL of redis:// or rediss://');
+  if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) throw refuseOption(path, unshown(url), 'must be a URL of redis:// or rediss://');
   return url;
 }
 

@@ -35,7 +35,10 @@ describe('the options of the Redis store', () => {
     [{ url, client, onStoreError: 'deny' }, 'redis: must name either a url or a client, got an object (Object)'],
     [{ url }, 'redis.onStoreError: must be one of deny, allow, local, got undefined'],
     [{ url, onStoreError: 'alow' }, 'redis.onStoreError: must be one of deny, allow, local (did you mean allow?), got "alow"'],
-    [{ url: 'http://a:secret@b', onStoreError: 'deny' }, 'redis.url: must be a URL of redis:// or rediss://, got undefined'],
+    [
+      { url: 'http://a:secret@b', onStoreError: 'deny' },
+      'redis.url: must be a URL of redis:// or rediss://, got a string of 17 characters',
+    ],
     [{ client: {}, onStoreError: 'deny' }, 'redis.client: must be a client of ioredis, got an object (Object)'],
     [{ url, onStoreError: 'deny', timeoutMs: 0 }, 'redis.timeoutMs: must be an integer from 1 to 60000, got 0'],
     [{ url, onStoreError: 'deny', prefix: 'a{b}' }, 'redis.prefix: must have no { or }: these mark the slot of a Cluster, got "a{b}"'],

@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { unshown } from '../../common/errors.js';
 import { checkObject, joinPath, type Refuse } from '../../common/options.js';
 import { checkRedisUrl } from '../../common/redis/client.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
@@ -49,7 +50,7 @@ function addressOf(path: string, settings: Settings, env: Environment, refuse: R
   const at = (key: string): string => joinPath(path, key);
   const words = (key: string, value: unknown): string => {
     if (typeof value === 'string' || typeof value === 'number') return String(value);
-    throw refuse(at(key), undefined, 'must be a string');
+    throw refuse(at(key), value, 'must be a string');
   };
   const { username, password, db, ssl } = connectionOf(settings, env);
   const user = isSet(username) ? encodeURIComponent(words('cache_kwargs.username', username)) : '';
@@ -62,7 +63,7 @@ function addressOf(path: string, settings: Settings, env: Environment, refuse: R
   const url = `${isTrue(ssl) ? 'rediss' : 'redis'}://${login}${host}:${port}${database}`;
   // With a name such as `redis://cache` or `a/b`, the URL would point to another host.
   if (!URL.canParse(url) || new URL(url).hostname !== host)
-    throw refuse(at('redis_host'), undefined, 'must be the name or address of a host');
+    throw refuse(at('redis_host'), unshown(name), 'must be the name or address of a host');
   return url;
 }
 
@@ -85,5 +86,5 @@ function isTrue(value: unknown): boolean {
 function numberOf(path: string, value: unknown, max: number, refuse: Refuse): number {
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
   if (typeof number === 'number' && Number.isInteger(number) && number >= 0 && number <= max) return number;
-  throw refuse(path, undefined, `must be an integer from 0 to ${max}`);
+  throw refuse(path, unshown(value), `must be an integer from 0 to ${max}`);
 }

@@ -167,6 +167,14 @@ describe('FastLiteLLMModule', () => {
     await expect(compile(...others, bare)).rejects.toThrow(`${name}: must be imported once, by forRoot() or forRootAsync()`);
   });
 
+  it.each([
+    ['FastLiteLLMKeysModule', () => FastLiteLLMKeysModule.forRoot()],
+    ['FastLiteLLMDashboardModule', () => FastLiteLLMDashboardModule.forRoot()],
+    ['FastLiteLLMGatewayModule', () => FastLiteLLMGatewayModule.forRoot()],
+  ])('says what to import beside %s', async (name, alone) => {
+    await expect(compile(alone())).rejects.toThrow(`${name}: needs FastLiteLLMModule; add FastLiteLLMModule.forRoot() to the imports`);
+  });
+
   it('warns when an app has two of it that are global', async () => {
     const warnings: string[] = [];
     const telling = { ...logger, warn: (message: string) => warnings.push(message) };

@@ -2,10 +2,10 @@ import type { AnswerUsage } from '../../../http/answer-usage.js';
 import { endLinesOf } from '../../stream/event-scan.js';
 import { eventOf } from '../../stream/event-translator.js';
 import { dataOf } from '../../stream/sse-reader.js';
-import { faultIn as faultInWhole, lastUsageIn, looksWhole } from '../openai/answer.js';
+import { faultIn as faultInWhole, lastUsageIn, looksWhole, statedFault } from '../openai/answer.js';
 import { hasError } from '../openai/errors.js';
 import { errorAtEnd } from '../openai/stream.js';
-import type { AnswerFault, AnswerReader, AnswerTranslator, StreamOpening } from '../protocol.js';
+import type { AnswerReader, AnswerTranslator, StreamOpening } from '../protocol.js';
 import { isErrorType } from './errors.js';
 import { fieldsOf, isObject, type Fields } from './blocks.js';
 import { answerUsage, mergedUsage } from './usage.js';
@@ -32,20 +32,16 @@ const ERROR = Buffer.from('"error"');
 export const MESSAGES_READER: AnswerReader = {
   faultIn(answer) {
     const isError = answer.subarray(0, ERROR_HEAD).includes(ERROR);
-    return isError && looksWhole(answer) ? faultOf(answer.toString('utf8')) : faultInWhole(answer);
+    return isError && looksWhole(answer) ? statedFault(answer) : faultInWhole(answer);
   },
   usageIn(bytes, head) {
-    return head === undefined ? lastUsageIn(bytes, usageOf, LONGEST_USAGE) : usageOfStream(bytes, head);
+    return head === undefined ? lastUsageIn(bytes, usageOf, LONGEST_USAGE)?.usage : usageOfStream(bytes, head);
   },
   openingOf,
   errorAtEnd,
   ends: endLinesOf('message_stop', 'error'),
   errorEvent: ({ message, type }) => eventOf({ type: 'error', error: { type: isErrorType(type) ? type : 'api_error', message } }, 'error'),
 };
-
-function faultOf(answer: string): AnswerFault | undefined {
-  return hasError(answer) ? { error: answer } : undefined;
-}
 
 function usageOf(usage: unknown): AnswerUsage | undefined {
   return answerUsage(fieldsOf(usage));

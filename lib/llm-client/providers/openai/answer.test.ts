@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { usageIn } from './answer.js';
+import { faultIn, usageIn } from './answer.js';
 
 const scan = (value: unknown): ReturnType<typeof usageIn> =>
   usageIn(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)));
@@ -59,9 +59,24 @@ describe('usageIn', () => {
     ['half of one', '{"usage":{"prompt_tokens":1,"comp'],
     ['no numbers', { usage: { prompt_tokens: 'many' } }],
     ['a long object', { usage: { prompt_tokens: 1, x: 'x'.repeat(5000) } }],
+    ['a key far before it', `{"usage":${' '.repeat(2000)}${JSON.stringify(usage)}}`],
+    [
+      'metadata so far behind that it may be either',
+      { usage, metadata: { padding: 'x'.repeat(5 << 20), usage }, user: 'x'.repeat(70_000) },
+    ],
     ['an answer with too many other usage keys behind it', { usage, steps: new Array(100).fill({ usage: null }) }],
   ])('finds no usage in %s', (_, value) => {
     expect(scan(value)).toBeUndefined();
+  });
+
+  it('looks for a service tier once, where many usages lie within each other', () => {
+    let nested: object = { usage };
+    for (let depth = 0; depth < 60; depth++) nested = { usage, inner: nested, last: 0 };
+    const indexOf = jest.spyOn(Buffer.prototype, 'indexOf');
+    scan({ nested, tiers: 'x'.repeat(70_000) });
+    const searches = indexOf.mock.calls.filter(([key]) => String(key) === '"service_tier"');
+    indexOf.mockRestore();
+    expect(searches).toHaveLength(1);
   });
 
   it('finds the same usage as a JSON parser, whatever surrounds it', () => {
@@ -79,5 +94,19 @@ it('usageIn reports no details where all of them are 0 or no numbers', () => {
     promptTokens: 9,
     completionTokens: 12,
     totalTokens: 21,
+  });
+});
+
+describe('faultIn', () => {
+  const long = (length: number): string => 'x'.repeat(length);
+  it.each<[string, string, ReturnType<typeof faultIn>]>([
+    ['an error', '\n{ "error": "gone" }\n', { error: '\n{ "error": "gone" }\n' }],
+    ['no error', '{"error":null,"id":"x"}', undefined],
+    ['a longer answer than any error', `{"error":"${long(1 << 20)}"}`, undefined],
+    ['empty lines', '\n'.repeat(1000), 'malformed'],
+    ['an object behind a mebibyte of empty lines', `${'\n'.repeat(1 << 20)}\n{}`, 'malformed'],
+    ['an object before a mebibyte of empty lines', `{}${'\n'.repeat(1 << 20)}\n`, 'malformed'],
+  ])('reads %s', (_, answer, fault) => {
+    expect(faultIn(Buffer.from(answer))).toEqual(fault);
   });
 });

@@ -10,6 +10,14 @@ const TIER = Buffer.from('"service_tier"');
 const LONGEST_USAGE = 4096;
 /** `"usage"` keys that are read, from the end: each may cost `LONGEST_USAGE` bytes. */
 const MOST_KEYS = 64;
+/** Bytes that are looked through for how keys lie to each other, some 2.5 ns each. */
+const MOST_WALKED = 4 * 1024 * 1024;
+/** A longer answer is not parsed for an error: 62 MB of empty objects took 18 s. */
+const LONGEST_FAULT = 1024 * 1024;
+/** White space around an answer: some providers send empty lines while they work. */
+const LONGEST_MARGIN = 1024 * 1024;
+/** White space within one. */
+const LONGEST_SPACE = 1024;
 /** Bytes from a usage to the end of an answer in which no other one is looked for at once. */
 const NEAR_END = 64 * 1024;
 /** Bytes beside a usage in which its `service_tier` is looked for: tools may stand between. */
@@ -21,7 +29,12 @@ const LONGEST_TIER = 64;
 /** Some providers answer an error with 200. The answer is not parsed: it may be long. */
 export function faultIn(answer: Buffer): AnswerFault | undefined {
   if (!looksWhole(answer)) return 'malformed';
-  if (!mayBeginWithError(answer)) return undefined;
+  return mayBeginWithError(answer) ? statedFault(answer) : undefined;
+}
+
+/** The error of a whole answer that may be one. */
+export function statedFault(answer: Buffer): AnswerFault | undefined {
+  if (answer.length > LONGEST_FAULT) return undefined;
   const text = answer.toString('utf8');
   return hasError(text) ? { error: text } : undefined;
 }
@@ -29,19 +42,26 @@ export function faultIn(answer: Buffer): AnswerFault | undefined {
 /** Has the braces of an object, with white space around it: some providers send empty lines. */
 export function looksWhole(answer: Buffer): boolean {
   let end = answer.length - 1;
-  while (answer[end] <= 32) end--;
-  return answer[behindSpace(answer)] === OPEN && answer[end] === CLOSE;
+  const first = Math.max(0, end - LONGEST_MARGIN);
+  while (end > first && answer[end] <= 32) end--;
+  return answer[behindMargin(answer)] === OPEN && answer[end] === CLOSE;
 }
 
 /** An error in the place of an answer is its only field, or its first. */
 function mayBeginWithError(answer: Buffer): boolean {
-  const name = behindSpace(answer, behindSpace(answer) + 1);
+  const name = behindSpace(answer, behindMargin(answer) + 1);
   return answer.subarray(name, name + ERROR.length).equals(ERROR);
 }
 
-function behindSpace(answer: Buffer, from = 0): number {
+function behindMargin(answer: Buffer): number {
+  return behindSpace(answer, 0, LONGEST_MARGIN);
+}
+
+/** At most `longest` bytes behind `from`. */
+function behindSpace(answer: Buffer, from: number, longest = LONGEST_SPACE): number {
+  const last = from + longest;
   let at = from;
-  while (answer[at] <= 32) at++;
+  while (at < last && answer[at] <= 32) at++;
   return at;
 }
 
@@ -51,11 +71,8 @@ function behindSpace(answer: Buffer, from = 0): number {
  * to find it.
  */
 export function usageIn(bytes: Buffer): AnswerUsage | undefined {
-  const read = (usage: unknown, at: number): AnswerUsage | undefined => {
-    const found = usageFrom(usage);
-    return found && usageFrom(usage, tierBeside(bytes, at));
-  };
-  return lastUsageIn(bytes, read, LONGEST_USAGE);
+  const found = lastUsageIn(bytes, usageFrom, LONGEST_USAGE);
+  return found && usageFrom(found.fields, tierBeside(bytes, found.at));
 }
 
 /**
@@ -109,29 +126,41 @@ function levels(bytes: Buffer, from: number, to: number): { readonly least: numb
   return { least, depth };
 }
 
+/** A usage in an answer, and where its key begins. */
+interface FoundUsage {
+  readonly usage: AnswerUsage;
+  readonly fields: unknown;
+  readonly at: number;
+}
+
 /**
- * The last `"usage":{…}`, at a byte, that `read` takes for one; not one in an object beside a
- * usage, as in `metadata` that repeats what the client has sent. @param longest in bytes
+ * The last `"usage":{…}` that `read` takes for one; not one in an object beside a usage, as in
+ * `metadata` that repeats what the client has sent. `undefined`, too, where it takes too long to
+ * tell: a usage that the client has stated must not count. @param longest in bytes
  */
-export function lastUsageIn(
-  bytes: Buffer,
-  read: (usage: unknown, at: number) => AnswerUsage | undefined,
-  longest: number,
-): AnswerUsage | undefined {
+export function lastUsageIn(bytes: Buffer, read: (usage: unknown) => AnswerUsage | undefined, longest: number): FoundUsage | undefined {
   let at = bytes.lastIndexOf(USAGE);
-  let found: AnswerUsage | undefined;
+  let found: FoundUsage | undefined;
   // Of the one that was found, below the key at `at`, and the least between them.
   let [depth, least] = [0, 0];
+  let left = MOST_WALKED;
   for (let keys = 0; at >= 0 && keys < MOST_KEYS; keys++) {
     const isBelow = least === 0 && depth > 0;
-    const usage = found === undefined || isBelow ? read(objectBehind(bytes, at + USAGE.length, longest), at) : undefined;
+    const fields = found === undefined || isBelow ? objectBehind(bytes, at + USAGE.length, longest) : undefined;
+    const usage = fields === undefined ? undefined : read(fields);
     if (usage !== undefined) {
-      if (endsWithItsObject(bytes, at)) return usage;
-      found = usage;
+      found = { usage, fields, at };
+      if (bytes.length - at < NEAR_END) {
+        // Its usage is the answer's where the answer ends with its object.
+        left -= bytes.length - at;
+        if (levels(bytes, at, bytes.length).depth === -1) return found;
+      }
       [depth, least] = [0, 0];
     }
     const before = at === 0 ? -1 : bytes.lastIndexOf(USAGE, at - 1);
     if (found !== undefined && before >= 0) {
+      left -= at - before;
+      if (left < 0) return undefined;
       const between = levels(bytes, before, at);
       least = Math.min(between.least, between.depth + least);
       depth += between.depth;
@@ -139,11 +168,6 @@ export function lastUsageIn(
     at = before;
   }
   return found;
-}
-
-/** Whether the answer ends with the object of the key at `at`: its usage is the answer's. */
-function endsWithItsObject(bytes: Buffer, at: number): boolean {
-  return bytes.length - at < NEAR_END && levels(bytes, at, bytes.length).depth === -1;
 }
 
 /** The object behind a key that ends at `from`; `undefined`: none, or a long one. */

@@ -51,6 +51,7 @@ const NOTES: Readonly<Record<string, string>> = {
   'sections.guardrails': '[call hooks](hooks.md)',
   'sections.callback_settings': '[metrics and spans](observability.md)',
   'litellm_params.max_budget': 'needs `budget_duration` beside it',
+  'litellm_params.litellm_credential_name': 'an entry of `credential_list`',
   'litellm_params.fallbacks': 'of the request, or `router_settings.fallbacks`',
   'router_settings.routing_strategy':
     '`simple-shuffle`, `least-busy`, `latency-based-routing`, `cost-based-routing`, `usage-based-routing`, `usage-based-routing-v2`: [strategies](router.md)',

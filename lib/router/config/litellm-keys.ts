@@ -24,7 +24,9 @@ const USED_PARAMS: ReadonlySet<string> = new Set([
   allowed_fails_policy max_input_tokens tenant_id client_id client_secret azure_scope base_model drop_params additional_drop_params allowed_openai_params
   use_chat_completions_api aws_access_key_id aws_secret_access_key aws_session_token aws_profile_name aws_role_name aws_session_name aws_external_id
   aws_web_identity_token aws_sts_endpoint aws_bedrock_runtime_endpoint model_id
-  vertex_project vertex_location vertex_credentials vertex_ai_project vertex_ai_location vertex_ai_credentials`.split(/\s+/),
+  vertex_project vertex_location vertex_credentials vertex_ai_project vertex_ai_location vertex_ai_credentials litellm_credential_name`.split(
+    /\s+/,
+  ),
 ]);
 
 /** Parameters that LiteLLM 1.110.2 and its router do not send to a provider. */
@@ -48,7 +50,7 @@ const LITELLM_PARAMS: ReadonlySet<string> = new Set(
   retry_policy retry_strategy roles router_general_settings routing_groups routing_strategy routing_strategy_args rpd rust search_tool_name search_tools
   secret_fields self session_affinity_repin_on_failover set_verbose shared_session silent_model ssl_verify stream stream_chunk_size stream_options
   stream_response stream_timeout_by_service_tier success_callback supports_system_message tag_filtering_match_any tag_regex tag_routing_prefix
-  text_completion thought_signature_in_tool_call_id tiered_pricing timeout_by_service_tier tpd ttl turn_off_message_logging   use_client use_in_pass_through use_litellm_proxy use_xai_oauth user_continue_message vector_store_id verbose wandb_api_key weave_project_id`.split(
+  text_completion thought_signature_in_tool_call_id tiered_pricing timeout_by_service_tier tpd ttl turn_off_message_logging use_client use_in_pass_through use_litellm_proxy use_xai_oauth user_continue_message vector_store_id verbose wandb_api_key weave_project_id`.split(
     /\s+/,
   ),
 );

@@ -214,6 +214,17 @@ describe('the document', () => {
     expect(quoted).toHaveLength(5);
   });
 
+  it('has figures in the table of what is fast that stand in the tables of the benches', () => {
+    const textOf = (page: string): string => documents.find(({ path }) => path === page)?.text ?? '';
+    const figuresIn = (text: string): readonly string[] => text.replace(/`[^`]*`/g, '').match(/(?<![\d.])\d+(?:\.\d+)?/g) ?? [];
+    const measured = new Set(figuresIn(textOf('docs/benchmarks.md').replaceAll(',', '')));
+    const quoted = tableAfter(textOf('docs/performance.md'), '# What is fast').flatMap(([, ours, others]) =>
+      figuresIn(`${ours} ${others}`),
+    );
+    expect(quoted.filter((figure) => !measured.has(figure))).toEqual([]);
+    expect(quoted.length).toBeGreaterThan(30);
+  });
+
   it('has a README of at most 350 lines', () => {
     const readme = documents.find(({ path }) => path === 'README.md')?.text ?? '';
     expect(readme.split('\n').length).toBeLessThanOrEqual(351);

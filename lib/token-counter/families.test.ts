@@ -157,6 +157,8 @@ describe('the family of a model', () => {
       const { encoding, source } = familyOf(name);
       expect((encoding === undefined) !== (source === undefined)).toBe(true);
     }
+    // Meta's own file of Llama 3, too, is a .tiktoken file.
+    expect(familyOf('llama-3').split).toBe('cl100k');
     expect(modelFacts('azure_ai/Phi-4')).toMatchObject({ encoding: 'cl100k_base', approximate: false });
     expect(modelFacts('azure_ai/Phi-4-mini-instruct')).toMatchObject({ encoding: 'o200k_base', approximate: false });
     expect(modelFacts('ollama/llama3.1:8b')).toMatchObject({ encoding: 'cl100k_base', approximate: true });

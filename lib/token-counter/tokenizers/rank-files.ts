@@ -5,6 +5,11 @@ import { isFileId, TokenizerError, type AddedToken, type Merges, type SplitName,
 /** A line of a `.tiktoken` file: a token in Base64, and its rank. */
 const LINE = /^([A-Za-z0-9+/]+={0,2}) (\d{1,9})$/;
 
+/** Whether a file begins as a `.tiktoken` file does. */
+export function isTiktoken(head: string): boolean {
+  return LINE.test(head.split(/\r?\n/, 1)[0]);
+}
+
 /**
  * Reads a `.tiktoken` file (`tiktoken.model`, `qwen.tiktoken`): tokens and ranks, no pattern.
  * `added`: what another file of the model has.
@@ -12,7 +17,7 @@ const LINE = /^([A-Za-z0-9+/]+={0,2}) (\d{1,9})$/;
  */
 export function readTiktoken(text: string, split: SplitName, added: readonly AddedToken[]): TokenizerModel {
   const tokens = new Map<number, string>();
-  for (const [index, line] of text.split('\n').entries()) {
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
     if (line === '') continue;
     const found = LINE.exec(line);
     if (found === null) throw new TokenizerError(`line ${index + 1}`, line, 'must be a token in Base64 and its rank');

@@ -2,11 +2,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { NativeBinding } from '../../engine/native-binding.js';
 import { TOKENIZER_CONFIG_FILE } from './chat-template-file.js';
-import { readTekken, readTiktoken } from './rank-files.js';
+import { isTiktoken, readTekken, readTiktoken } from './rank-files.js';
 import { readAddedById, readTokenizerJson } from './tokenizer-json.js';
 import { TokenizerError, type SplitName, type TokenizerModel } from './tokenizer-model.js';
 
 const JSON_STARTS_WITHIN = 64;
+const LONGEST_FIRST_LINE = 1 << 14;
+const NO_TOKENIZER = 'must be a tokenizer.json, a tekken.json or a .tiktoken file (of a SentencePiece model, use the tokenizer.json)';
 
 /** Reads the megabytes of a `tokenizer.json` several times faster; `null` where it cannot. */
 export type NativeReader = Pick<NativeBinding, 'readVocabulary'>;
@@ -18,6 +20,8 @@ export type NativeReader = Pick<NativeBinding, 'readVocabulary'>;
 export function readTokenizer(file: string, split: SplitName | undefined, native?: NativeReader | null): TokenizerModel {
   const data = readFileSync(file);
   if (!isJson(data)) {
+    const head = data.toString('utf8', 0, LONGEST_FIRST_LINE);
+    if (!isTiktoken(head)) throw new TokenizerError(basename(file), head.slice(0, 20), NO_TOKENIZER);
     if (split === undefined) throw new TokenizerError('split', split, 'must tell how the texts of a .tiktoken file are split');
     // Beside a `.tiktoken` file it has the added tokens of the model.
     const config = join(dirname(file), TOKENIZER_CONFIG_FILE);

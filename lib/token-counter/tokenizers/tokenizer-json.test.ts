@@ -23,7 +23,20 @@ function fixture(name: string): { model: { vocab: Json; merges: unknown[] }; add
 const inModel = (change: Json): Json => ({ ...fixture('cl100k'), model: { ...fixture('cl100k').model, ...change } });
 const beside = (change: Json): Json => ({ ...fixture('cl100k'), ...change });
 
+/** A fixture whose splits remove, as files that are made from tiktoken's have it. */
+function removing(name: string, { invert }: { readonly invert: boolean }): Json {
+  const file = fixture(name);
+  const { pretokenizers, ...sequence } = file.pre_tokenizer as { readonly pretokenizers: readonly Json[] };
+  const steps = pretokenizers.map((step) => (step.type === 'Split' ? { ...step, behavior: 'Removed', invert } : step));
+  return { ...file, pre_tokenizer: { ...sequence, pretokenizers: steps } };
+}
+
 describe('readTokenizerJson', () => {
+  it.each(['cl100k', 'o200k', 'kimi', 'cl100k-marks'])('splits as %s where what does not match is removed', (name) => {
+    const removed = packTokenizer(readTokenizerJson(removing(name, { invert: true })));
+    expect(removed.equals(packTokenizer(readTokenizerJson(fixture(name))))).toBe(true);
+  });
+
   it.each<readonly [file: unknown, path: string, rule: string]>([
     [[], 'tokenizer.json', 'must be an object'],
     [beside({ model: null }), 'model', 'must be an object'],
@@ -48,6 +61,8 @@ describe('readTokenizerJson', () => {
     [beside({ normalizer: { type: 'Lowercase' } }), 'normalizer', 'must be NFC, NFKC or the rules for U+2581'],
     [beside({ pre_tokenizer: { type: 'ByteLevel', add_prefix_space: true } }), 'pre_tokenizer', 'must be Split, Digits'],
     [beside({ pre_tokenizer: null }), 'pre_tokenizer', 'must end with ByteLevel'],
+    [removing('cl100k', { invert: false }), 'pre_tokenizer.pretokenizers[0]', 'must be a regular expression whose matches are isolated'],
+    [removing('deepseek', { invert: true }), 'pre_tokenizer.pretokenizers[2]', 'must be the only split'],
   ])('refuses a damaged or unknown part with its path and the rule (%#)', (file, path, rule) => {
     const message = expect.stringContaining(`${path}: ${rule}`) as string;
     expect(() => readTokenizerJson(file)).toThrow(expect.objectContaining({ code: 'UNSUPPORTED_TOKENIZER', path, message }));

@@ -90,23 +90,32 @@ interface Split {
 function byteLevel(value: unknown): Split {
   const passes: string[] = [];
   let isByteLevel = false;
+  let removing: string | undefined = undefined;
   for (const [step, path] of stepsOf(value, 'pre_tokenizer', 'pretokenizers')) {
     if (isByteLevel) throw new TokenizerError(path, step.type, 'must not follow ByteLevel');
-    if (step.type === 'Split') passes.push(regexOf(step, path));
-    else if (step.type === 'Digits' && step.individual_digits === true) passes.push('digits');
+    if (step.type === 'Split') {
+      passes.push(regexOf(step, path));
+      if (step.behavior === 'Removed') removing = path;
+    } else if (step.type === 'Digits' && step.individual_digits === true) passes.push('digits');
     else if (step.type === 'ByteLevel' && step.add_prefix_space !== true) {
       isByteLevel = true;
       if (step.use_regex !== false) passes.push(GPT2);
     } else throw new TokenizerError(path, step.type, 'must be Split, Digits one by one or ByteLevel without a prefix');
   }
   if (!isByteLevel) throw new TokenizerError('pre_tokenizer', value, 'must end with ByteLevel, or the model must have byte_fallback');
+  if (removing !== undefined && passes.length > 1) throw new TokenizerError(removing, 'Removed', 'must be the only split');
   return { split: splitOf(passes, 'pre_tokenizer'), prefixSpace: 'none' };
 }
 
+/**
+ * Files made from tiktoken's remove what does not match. The known patterns match every character,
+ * so that the pieces of a single split are the same.
+ */
 function regexOf({ pattern, behavior, invert }: Json, path: string): string {
   const regex = record(pattern, `${path}.pattern`).Regex;
-  const isPlain = typeof regex === 'string' && behavior === 'Isolated' && invert !== true;
-  if (!isPlain) throw new TokenizerError(path, behavior, 'must be a regular expression whose matches are isolated');
+  const isIsolating = invert === true ? behavior === 'Removed' : behavior === 'Isolated';
+  if (typeof regex !== 'string' || !isIsolating)
+    throw new TokenizerError(path, behavior, 'must be a regular expression whose matches are isolated');
   return regex;
 }
 

@@ -343,6 +343,8 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     if (opening === 'undecided' && this.size < LONGEST_ERROR) return;
     if (typeof opening === 'object') return this.abort(this.errorIn(opening.error));
     this.state = 'streaming';
+    // Parts of the first read, which they would keep for as long as the stream runs.
+    this.rawHeaders = NO_HEADERS;
     this.resolve();
   }
 

@@ -1,3 +1,6 @@
+import type { KnownEndpoint } from './endpoints.js';
+import { OPENAI_READER } from './openai/reader.js';
+import { ProviderExchange } from './provider-exchange.js';
 import { rawHeader, requestIdIn } from './raw-headers.js';
 
 const raw = (...headers: string[]): Buffer[] => headers.map((text) => Buffer.from(text, 'latin1'));
@@ -28,5 +31,21 @@ describe("headers of undici's flat list", () => {
     expect(requestIdIn(raw('request-id', 'anthropic', 'x-request-id', 'openai'))).toBe('openai');
     expect(requestIdIn(raw('apim-request-id', 'azure', 'x-request-id', 'two words'))).toBe('azure');
     expect(requestIdIn(raw('content-type', 'text/plain', 'x-request-id', 'a'.repeat(257)))).toBeUndefined();
+  });
+});
+
+describe('the headers of a stream', () => {
+  it('are dropped with its first event, because they keep the memory of a whole read', () => {
+    const call = { path: '/', body: '', reader: OPENAI_READER };
+    const exchange = new ProviderExchange({ known: {} as KnownEndpoint, call, stream: true, maxBytes: 1000 });
+    exchange.onHeaders(
+      200,
+      ['content-type', 'text/event-stream'].map((text) => Buffer.from(text)),
+      () => {},
+    );
+    exchange.onData(Buffer.from(': wait\n\n'));
+    expect(exchange.rawHeaders).toHaveLength(2);
+    exchange.onData(Buffer.from('data: {}\n\n'));
+    expect(exchange.rawHeaders).toHaveLength(0);
   });
 });

@@ -5,8 +5,9 @@ const ENDS = [Buffer.from('\n\n'), Buffer.from('\r\n\r\n')] as const;
 const NONE = Buffer.alloc(0);
 
 const LINE_FEED = 10;
-const [SPACE, COLON, FIRST_OF_NULL] = Buffer.from(' :n');
-const USAGE = Buffer.from('"usage"');
+const [SPACE, COLON, QUOTE, FIRST_OF_NULL] = Buffer.from(' :"n');
+/** Without its first quote: a search stops at each byte like the first, and events have many. */
+const USAGE = Buffer.from('usage"');
 const LONGEST_END = 4;
 /** At most this many bytes of a cut end stand in the chunks before. */
 const LONGEST_EDGE = LONGEST_END - 1;
@@ -79,9 +80,10 @@ function joined(chunks: readonly Buffer[]): Buffer {
 /** Whether it has a `"usage"` other than `null`, which OpenAI writes into every event. */
 export function hasUsage(bytes: Buffer): boolean {
   for (let at = bytes.indexOf(USAGE); at >= 0; at = bytes.indexOf(USAGE, at)) {
+    const isKey = bytes[at - 1] === QUOTE;
     at += USAGE.length;
     while (bytes[at] === SPACE || bytes[at] === COLON) at++;
-    if (bytes[at] !== FIRST_OF_NULL) return true;
+    if (isKey && bytes[at] !== FIRST_OF_NULL) return true;
   }
   return false;
 }

@@ -67,7 +67,7 @@ describe('StreamRecord', () => {
     );
   });
 
-  it('keeps the last 4 KB of short events, and the last two events where they are longer', () => {
+  it('keeps the last 2 KB of short events, and the last two events where they are longer', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(7_900), { minLength: 1, maxLength: 40 }), fc.array(fc.nat(400_000), { maxLength: 40 }), (sizes, cuts) => {
         const events = sizes.map((size, index) => Buffer.from(`data: ${`${index} `.padEnd(size)}\n\n`));
@@ -77,13 +77,13 @@ describe('StreamRecord', () => {
         ends.forEach((at, index) => record.add(whole.subarray(ends[index - 1] ?? 0, at)));
         const tail = record.tail();
         expect(tail.equals(whole.subarray(whole.length - tail.length))).toBe(true);
-        expect(tail.length).toBeGreaterThanOrEqual(Math.min(4096, whole.length));
+        expect(tail.length).toBeGreaterThanOrEqual(Math.min(2048, whole.length));
         expect(tail.length).toBeGreaterThanOrEqual(Buffer.concat(events.slice(-2)).length);
       }),
     );
     const record = new StreamRecord();
     for (let index = 0; index < 1000; index++) record.add(Buffer.from(`data: ${index}\n\n`));
-    expect(record.tail().length).toBeLessThanOrEqual(5120);
+    expect(record.tail().length).toBeLessThanOrEqual(2560);
   });
 
   it('keeps only the end of a long stream', () => {

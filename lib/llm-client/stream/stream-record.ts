@@ -4,12 +4,12 @@ import { EventScan, type EndLines } from './event-scan.js';
  * Bytes kept of a stream's end: the last two events, where the usage is. Few, because V8 counts
  * them: those of hundreds of streams would hasten its collections.
  */
-const LEAST_TAIL = 4 * 1024;
+const LEAST_TAIL = 2 * 1024;
 const LONGEST_TAIL = 16 * 1024;
 /** Bytes kept of its beginning, where a protocol states there what the prompt used. */
 const HEAD_BYTES = 8 * 1024;
 /** Beyond them, before the tail is moved to the front of its buffer. */
-const TAIL_ROOM = 1024;
+const TAIL_ROOM = 512;
 const SMALLEST_BUFFER = 1024;
 const NONE = Buffer.alloc(0);
 

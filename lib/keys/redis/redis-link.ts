@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { errorMessage } from '../../common/errors.js';
 import { RedisCircuitBreaker } from '../../common/redis/circuit-breaker.js';
 import {
   failureReason,
@@ -42,6 +43,8 @@ export class RedisLink {
   private readonly owned: OwnedRedisClient | undefined;
   private readonly client: RedisClient;
   private readonly subscriber: Subscriber | undefined;
+  /** Why Redis refused the subscription, such as for missing permissions. */
+  private subscriptionFault: string | undefined = undefined;
   private readonly breaker: RedisCircuitBreaker;
   private readonly hget: SendCommand;
   private readonly hscan: SendCommand;
@@ -97,7 +100,7 @@ export class RedisLink {
   }
 
   fault(): string | undefined {
-    return this.breaker.refusal(HASH_TAG);
+    return this.breaker.refusal(HASH_TAG) ?? this.subscriptionFault;
   }
 
   close(): void {
@@ -126,9 +129,15 @@ export class RedisLink {
     if (subscriber === undefined) return undefined;
     const begin = (): void => {
       subscriber.subscribe(this.channel).then(
-        () => this.changed(null),
-        // The connection is lost again, and its return begins anew.
-        () => {},
+        () => {
+          this.subscriptionFault = undefined;
+          this.changed(null);
+        },
+        (error: unknown) => {
+          // After a lost connection the next one subscribes anew.
+          if (isReplyError(error))
+            this.subscriptionFault = `changes of keys are seen after 10 s, because SUBSCRIBE failed: ${errorMessage(error)}`;
+        },
       );
     };
     subscriber.on('message', (_channel, publicId) => this.changed(publicId));

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import { readFileSync } from 'node:fs';
 import { hasRedis, RedisServer } from '../../../test/support/redis-server.js';
 import { until } from '../../../test/support/until.js';
 import type { ApiKeyStore } from '../api-key-store.js';
@@ -55,6 +56,28 @@ const record = (publicId: string, more: object = {}) => ({ publicId, hashes: [{ 
     expect(await store.delete('key000000002')).toBe(false);
     expect(await store.delete('key000000001')).toBe(true);
     expect(await store.list()).toEqual([]);
+  });
+
+  it('needs only the permissions listed in the docs', async () => {
+    const documented = /`(~\S+)` and `((?:\+\w+ ?)+)`, and the channel `(&\S+)`/;
+    const [, keys, commands, channel] = documented.exec(readFileSync('docs/keys.md', 'utf8')) as RegExpExecArray;
+    await server.ask((client) => client.call('ACL', 'SETUSER', 'keys', 'reset', 'on', '>secret', keys, channel, ...commands.split(' ')));
+    const url = server.url.replace('//', '//keys:secret@');
+    const [one, other] = [1, 2].map(() => added(redisApiKeyStore({ url, timeoutMs: 5_000 })));
+    const changes: string[] = [];
+    other.onChange?.((publicId) => changes.push(publicId ?? 'all'));
+    const first = record('key000000001', { alias: 'one' });
+    await until(() => changes.includes('all'));
+    expect(await one.put(first)).toBe(true);
+    await until(() => changes.includes('key000000001'));
+    expect(await other.list()).toEqual([first]);
+    expect(await other.findByPublicId('key000000001')).toEqual(first);
+    expect(await other.delete('key000000001')).toBe(true);
+
+    await server.ask((client) => client.call('ACL', 'SETUSER', 'keys', '-subscribe'));
+    const deaf = added(redisApiKeyStore({ url, timeoutMs: 5_000 }));
+    expect(await deaf.list()).toEqual([]);
+    await until(() => deaf.fault?.()?.includes('because SUBSCRIBE failed: NOPERM') === true);
   });
 
   it('gives an alias to one of several keys that are made at the same time, and back when it is free', async () => {

@@ -1,6 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import { Transform, type Readable } from 'node:stream';
+import { BufferList } from '../../common/buffer-list.js';
 import { checkInteger, checkKnownKeys, checkObject, optional, refuseArgument } from '../../common/options.js';
 import { isLargeBody, mayBeLarge } from './body-size.js';
 import { boundUnreadBody } from './unread-body.js';
@@ -128,22 +129,20 @@ export function boundJsonMiddleware(maxBytes: number, bounds: JsonBounds = {}): 
       return;
     }
     const shape = new JsonShape(checked);
-    const chunks: Buffer[] = [];
-    let bytes = 0;
+    const chunks = new BufferList();
     const end = (error?: unknown): void => {
       request.off('data', read).off('end', parse).off('error', end).off('aborted', abort);
       if (error !== undefined) boundUnreadBody(request);
       next(error);
     };
     const read = (chunk: Buffer): void => {
-      bytes += chunk.length;
       const excess = shape.write(chunk);
-      if (bytes > maxBytes) end(new HttpException('request entity too large', 413));
+      if (chunks.length + chunk.length > maxBytes) end(new HttpException('request entity too large', 413));
       else if (excess !== undefined) end(new BodyBoundsError(excess));
       else chunks.push(chunk);
     };
     const parse = (): void => {
-      parseLargeJson(Buffer.concat(chunks)).then(
+      parseLargeJson(chunks.take()).then(
         (body) => {
           request.body = body;
           end();

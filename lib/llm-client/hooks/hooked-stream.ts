@@ -1,3 +1,4 @@
+import { BufferList } from '../../common/buffer-list.js';
 import type { OpenAIErrorBody } from '../../common/provider-error.js';
 import type { BridgedAnswer } from '../bridges/bridge.js';
 import type { Exchange } from '../call/attempt.js';
@@ -29,8 +30,7 @@ export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStre
   private events: string[] = [];
   private passed = 0;
   private sink: ChunkSink | undefined = undefined;
-  private waiting: Buffer[] = [];
-  private waitingBytes = 0;
+  private readonly waiting = new BufferList();
   /** Whether a guard thinks about an event. */
   private isBusy = false;
   /** Whether the reader takes no more. */
@@ -81,10 +81,7 @@ export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStre
 
   attach(sink: ChunkSink): void {
     this.sink = sink;
-    const { waiting, waitingBytes } = this;
-    this.waiting = [];
-    this.waitingBytes = 0;
-    this.isFull = waitingBytes > 0 && !sink.chunk(Buffer.concat(waiting, waitingBytes));
+    this.isFull = this.waiting.length > 0 && !sink.chunk(this.waiting.take());
     if (this.isOver) sink.end(this.failure);
     else this.goOn();
   }
@@ -199,8 +196,7 @@ export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStre
       return;
     }
     this.waiting.push(bytes);
-    this.waitingBytes += bytes.length;
-    this.isFull = this.waitingBytes >= MOST_WAITING;
+    this.isFull = this.waiting.length >= MOST_WAITING;
   }
 
   private goOn(): void {

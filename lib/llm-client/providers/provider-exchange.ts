@@ -1,3 +1,4 @@
+import { BufferList } from '../../common/buffer-list.js';
 import { FastLiteLLMError, ProxyRefusedError } from '../../common/errors.js';
 import type { OpenAIErrorBody, ProviderError } from '../../common/provider-error.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
@@ -30,6 +31,8 @@ export interface ExchangeSettings {
 const LONGEST_ERROR = 64 * 1024;
 /** What waits for a slow reader until the provider is told to wait. */
 const MOST_WAITING = 256 * 1024;
+/** Interim answers (1xx): a server that works for minutes sends one now and then. */
+const MOST_INTERIM = 1000;
 /** How long a connection may stay open behind the end of its stream, in ms. */
 const END_WAIT_MS = 500;
 const BYTES_PER_TOKEN = 4;
@@ -71,8 +74,10 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   private state: 'waiting' | 'streaming' | 'over' = 'waiting';
   private failure: Error | undefined = undefined;
   /** Chunks that nothing has taken yet. */
-  private waiting: Buffer[] | undefined = undefined;
-  private size = 0;
+  private waiting: BufferList | undefined = undefined;
+  private interim = 0;
+  /** Whether more has arrived since the opening was looked at; `undefined`: not in this turn. */
+  private hasMore: boolean | undefined = undefined;
   private sink: ChunkSink | undefined = undefined;
   private onStreamEnd: ((error: Error | undefined) => void) | undefined = undefined;
   private record: StreamRecord | undefined = undefined;
@@ -108,7 +113,6 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   takeBytes(): Buffer {
     const bytes = this.waitingBytes();
     this.waiting = undefined;
-    this.size = 0;
     return bytes;
   }
 
@@ -194,7 +198,10 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
 
   onHeaders(status: number, rawHeaders: readonly Buffer[], resume: () => void): boolean {
     // 1xx: the answer is yet to come.
-    if (status < 200) return true;
+    if (status < 200) {
+      if (++this.interim > MOST_INTERIM) this.abort(this.malformed(`The provider sent more than ${MOST_INTERIM} interim answers.`));
+      return this.state !== 'over';
+    }
     this.status = status;
     this.wasSent = true;
     this.rawHeaders = rawHeaders;
@@ -232,6 +239,8 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     if (this.state === 'over') return this.closed();
     if (this.status >= 300) return this.finish(this.refused());
     if (this.streams && !this.endTranslation()) return;
+    if (this.hasMore === true) this.lookAtOpening();
+    if (this.isOver) return;
     if (this.state === 'streaming') return this.finish(undefined);
     if (this.streams) return this.finish(this.malformed('The provider ended its stream before the first event.'));
     if (this.isText) return this.finish(undefined);
@@ -337,8 +346,27 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return this.size < MOST_WAITING;
   }
 
-  /** While there are only comments or half an error, another deployment may still be tried. */
+  /**
+   * Looks at all that has arrived once in a turn of the event loop: at each byte of 60 KB that came
+   * one by one, it took seconds.
+   */
   private open(): void {
+    if (this.hasMore !== undefined && this.size < LONGEST_ERROR) {
+      this.hasMore = true;
+      return;
+    }
+    this.lookAtOpening();
+    if (this.state !== 'waiting') return;
+    this.hasMore = false;
+    setImmediate(() => {
+      const { hasMore } = this;
+      this.hasMore = undefined;
+      if (hasMore === true && this.state === 'waiting') this.open();
+    });
+  }
+
+  /** While there are only comments or half an error, another deployment may still be tried. */
+  private lookAtOpening(): void {
     const opening = this.settings.call.reader.openingOf(this.waitingBytes());
     if (opening === 'undecided' && this.size < LONGEST_ERROR) return;
     if (typeof opening === 'object') return this.abort(this.errorIn(opening.error));
@@ -348,16 +376,22 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.resolve();
   }
 
+  private get isOver(): boolean {
+    return this.state === 'over';
+  }
+
   private keep(chunk: Buffer): void {
-    if (this.waiting === undefined) this.waiting = [chunk];
-    else this.waiting.push(chunk);
-    this.size += chunk.length;
+    this.waiting ??= new BufferList();
+    this.waiting.push(chunk);
+  }
+
+  /** Bytes that nothing has taken yet. */
+  private get size(): number {
+    return this.waiting?.length ?? 0;
   }
 
   private waitingBytes(): Buffer {
-    const { waiting = [EMPTY] } = this;
-    if (waiting.length > 1) this.waiting = [Buffer.concat(waiting, this.size)];
-    return (this.waiting ?? waiting)[0];
+    return this.waiting?.bytes() ?? EMPTY;
   }
 
   private faultOfWhole(): ProviderError | undefined {

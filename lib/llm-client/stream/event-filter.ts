@@ -1,3 +1,4 @@
+import { BufferList } from '../../common/buffer-list.js';
 import { dataOf } from './sse-reader.js';
 
 /** The empty line that ends an event. A server writes one kind only, most the first. */
@@ -28,7 +29,7 @@ function edgeOf(bytes: Buffer): Buffer {
  */
 export class EventFilter {
   /** Bytes of the unfinished event: it may arrive in thousands of chunks. */
-  private carried: Buffer[] = [];
+  private readonly carried = new BufferList();
   private edge: Buffer = NONE;
 
   constructor(private readonly hidesUsage: boolean) {}
@@ -39,14 +40,15 @@ export class EventFilter {
     if (carried.length === 0 && endsAnEvent(chunks[chunks.length - 1])) return this.cleared(joined(chunks), ENDS[0]);
     for (const chunk of chunks) carried.push(chunk);
     if (!this.hasEnd(chunks)) return NONE;
-    const bytes = joined(carried);
+    const bytes = carried.take();
     for (const separator of ENDS) {
       const at = bytes.lastIndexOf(separator);
       if (at < 0) continue;
       const end = at + separator.length;
-      this.carried = end === bytes.length ? [] : [bytes.subarray(end)];
+      if (end < bytes.length) carried.push(bytes.subarray(end));
       return this.cleared(end === bytes.length ? bytes : bytes.subarray(0, end), separator);
     }
+    carried.push(bytes);
     return NONE;
   }
 
@@ -63,9 +65,7 @@ export class EventFilter {
 
   /** Returns the unfinished event at the end of the stream. */
   rest(): Buffer {
-    const { carried } = this;
-    this.carried = [];
-    return Buffer.concat(carried);
+    return this.carried.take();
   }
 
   private cleared(events: Buffer, separator: Buffer): Buffer {

@@ -20,6 +20,7 @@ export class EventScan {
   /** Whether the event that ends the stream is complete. */
   isOver = false;
   private readonly longest: number;
+  private readonly shortest: number;
   /** Of the unfinished line: its bytes so far, and as many of the first ones as an end line has. */
   private lineBytes = 0;
   private lineHead: Buffer = NONE;
@@ -28,6 +29,7 @@ export class EventScan {
 
   constructor(private readonly ends: EndLines = []) {
     this.longest = ends.reduce((longest, { length }) => Math.max(longest, length), 1);
+    this.shortest = ends.reduce((shortest, { length }) => Math.min(shortest, length), Infinity);
   }
 
   /** Returns how many bytes of `chunk` belong to the stream. */
@@ -38,7 +40,7 @@ export class EventScan {
       const next = end < 0 ? length : end + 1;
       this.unended += next - at;
       if (this.lineBytes > 0) this.continueLine(chunk, at, next);
-      else if (!this.isEnding) this.isEnding = this.beginsEnd(chunk, at);
+      else if (!this.isEnding && next - at > this.shortest) this.isEnding = this.beginsEnd(chunk, at);
       if (end < 0) {
         if (this.lineBytes === 0) this.lineHead = Buffer.from(chunk.subarray(at, at + this.longest));
         this.lineBytes += next - at;

@@ -1,3 +1,4 @@
+import { BufferList } from '../../common/buffer-list.js';
 import { whenOver } from '../../common/response-over.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { AnswerTarget, CallFacts } from '../answer/llm-answer.js';
@@ -94,8 +95,7 @@ class ByteSink implements ChunkSink {
 
 /** Queues bytes for a reader that takes them one by one. */
 class ByteQueue implements ChunkSink {
-  private chunks: Buffer[] = [];
-  private waiting = 0;
+  private readonly chunks = new BufferList();
   private ended = false;
   private error: Error | undefined = undefined;
   private wake: (() => void) | undefined = undefined;
@@ -104,9 +104,8 @@ class ByteQueue implements ChunkSink {
 
   chunk(bytes: Buffer): boolean {
     this.chunks.push(bytes);
-    this.waiting += bytes.length;
     this.wake?.();
-    return this.waiting < MOST_WAITING;
+    return this.chunks.length < MOST_WAITING;
   }
 
   end(error: Error | undefined): void {
@@ -117,12 +116,7 @@ class ByteQueue implements ChunkSink {
 
   async next(): Promise<Buffer | undefined> {
     for (;;) {
-      if (this.waiting > 0) {
-        const bytes = Buffer.concat(this.chunks, this.waiting);
-        this.chunks = [];
-        this.waiting = 0;
-        return bytes;
-      }
+      if (this.chunks.length > 0) return this.chunks.take();
       if (this.ended) break;
       this.exchange.resume();
       await new Promise<void>((resolve) => (this.wake = resolve));

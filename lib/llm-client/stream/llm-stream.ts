@@ -227,7 +227,9 @@ function errorEvent(error: OpenAIErrorBody): string {
 /** Queues the events of a stream for a reader that takes them one by one. */
 class EventQueue implements ChunkSink {
   private readonly reader = new EventReader();
-  private readonly events: string[] = [];
+  private events: string[] = [];
+  /** Those before it are read: to shift one of a million takes a millisecond. */
+  private first = 0;
   private ended = false;
   private error: Error | undefined = undefined;
   private wake: (() => void) | undefined = undefined;
@@ -238,13 +240,13 @@ class EventQueue implements ChunkSink {
   ) {}
 
   chunk(bytes: Buffer): boolean {
-    this.events.push(...this.reader.read(this.bridged?.chunk(bytes) ?? bytes));
+    this.add(this.bridged?.chunk(bytes) ?? bytes);
     this.wake?.();
-    return this.events.length < MOST_WAITING;
+    return this.events.length - this.first < MOST_WAITING;
   }
 
   end(error: Error | undefined): void {
-    if (error === undefined && this.bridged !== undefined) this.events.push(...this.reader.read(this.bridged.end()));
+    if (error === undefined && this.bridged !== undefined) this.add(this.bridged.end());
     this.ended = true;
     this.error = error;
     this.wake?.();
@@ -254,9 +256,22 @@ class EventQueue implements ChunkSink {
     return this.events.length === 0 && !this.ended;
   }
 
+  private add(bytes: Buffer): void {
+    for (const event of this.reader.read(bytes)) this.events.push(event);
+  }
+
+  private take(): string | undefined {
+    const event = this.events[this.first++];
+    if (this.first >= this.events.length) {
+      this.events = [];
+      this.first = 0;
+    }
+    return event;
+  }
+
   async next(): Promise<string | undefined> {
     for (;;) {
-      const event = this.events.shift();
+      const event = this.take();
       if (event !== undefined) return event;
       if (this.ended) break;
       this.exchange.resume();

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { dataOf, EventReader } from './sse-reader.js';
 
 describe('dataOf', () => {
@@ -35,4 +36,33 @@ it('reads the same events wherever chunks cut them', () => {
     for (let at = 0; at < bytes.length; at += size) read.push(...reader.read(bytes.subarray(at, at + size)));
     expect(read).toEqual(events);
   }
+});
+
+it('reads the events of any text as soon as they end, at any cut', () => {
+  const parts = fc.constantFrom('data: a', 'data:{"é":1}', 'event: x', ':', ' ', '\n', '\n\n', '\r\n', '\r\n\r\n', '\r', 'event: error');
+  fc.assert(
+    fc.property(fc.array(parts, { maxLength: 30 }), fc.array(fc.nat(80), { maxLength: 6 }), (texts, cuts) => {
+      const bytes = Buffer.from(texts.join(''));
+      const reader = new EventReader();
+      const read: string[] = [];
+      const places = [...cuts.filter((cut) => cut < bytes.length), bytes.length].sort((a, b) => a - b);
+      for (const [index, to] of places.entries()) {
+        read.push(...reader.read(bytes.subarray(places[index - 1] ?? 0, to)));
+        const whole = bytes
+          .toString('utf8', 0, to)
+          .split(/\r?\n\r?\n/)
+          .slice(0, -1);
+        expect(read).toEqual(whole.map(dataOf).filter((data) => data !== undefined));
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+it('looks for the data of a long event among its lines, without a text for each of them', () => {
+  const split = jest.spyOn(String.prototype, 'split');
+  const data = dataOf(`${'a\n'.repeat(1000)}data: 1\n${'\n'.repeat(1000)}data:2\r\nb`);
+  const calls = split.mock.calls.length;
+  split.mockRestore();
+  expect([data, calls]).toEqual(['1\n2', 0]);
 });

@@ -1,3 +1,4 @@
+import { BufferList } from '../../../common/buffer-list.js';
 import { crc32 } from './crc32.js';
 
 /**
@@ -23,18 +24,20 @@ const NONE: readonly Frame[] = [];
 
 /** Reads frames, wherever chunks cut them. */
 export class FrameReader {
-  private pieces: Buffer[] = [];
-  /** Bytes of the unfinished frame. */
-  pending = 0;
+  private readonly pieces = new BufferList();
   /** Bytes that are needed to go on. */
   private needed = PRELUDE;
+
+  /** Bytes of the unfinished frame. */
+  get pending(): number {
+    return this.pieces.length;
+  }
 
   /** The frames that `chunk` completes. @throws Error for lengths or checksums that are wrong */
   read(chunk: Buffer): readonly Frame[] {
     this.pieces.push(chunk);
-    this.pending += chunk.length;
     if (this.pending < this.needed) return NONE;
-    const bytes = this.pieces.length === 1 ? chunk : Buffer.concat(this.pieces, this.pending);
+    const bytes = this.pieces.take();
     const frames: Frame[] = [];
     let at = 0;
     this.needed = PRELUDE;
@@ -46,8 +49,7 @@ export class FrameReader {
       at += length;
       this.needed = PRELUDE;
     }
-    this.pieces = at === bytes.length ? [] : [bytes.subarray(at)];
-    this.pending = bytes.length - at;
+    if (at < bytes.length) this.pieces.push(bytes.subarray(at));
     return frames;
   }
 }

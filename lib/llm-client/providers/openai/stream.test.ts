@@ -31,6 +31,15 @@ describe('openingOf', () => {
     expect(openingOf(text)).toEqual(opening);
   });
 
+  it("reads any number of Azure's results of its filter as one text", () => {
+    const bytes = Buffer.from('data: {"choices":[],"prompt_filter_results":[]}\n\n'.repeat(1300) + `data: ${failure}\n\n`);
+    const toString = jest.spyOn(Buffer.prototype, 'toString');
+    const opening = openingOfBytes(bytes);
+    const reads = toString.mock.calls.length;
+    toString.mockRestore();
+    expect([opening, reads]).toEqual([{ error: failure }, 1]);
+  });
+
   it('decides the same or not yet, wherever the beginning is cut', () => {
     const whole = [`: ok\n\nevent: error\ndata: ${failure}\n\n`, `data: ${failure}\n\n`, `: ok\n\ndata: ${chunk}\n\n`];
     for (const text of whole) {

@@ -18,18 +18,26 @@ const FILTER_RESULTS = '"prompt_filter_results"';
 
 /** @param bytes all that has arrived so far, wherever the chunks ended */
 export function openingOf(bytes: Buffer): StreamOpening {
-  const text = bytes.toString('utf8', 0, LONGEST_READ);
-  const begun = text.slice((COMMENTS.exec(text) as RegExpExecArray)[0].length);
+  let begun = behindComments(bytes.toString('utf8', 0, LONGEST_READ));
+  let first = DATA.exec(begun);
+  while (first !== null && isFilterResult(first[1].trim())) {
+    begun = behindComments(begun.slice(first.index + first[0].length));
+    first = DATA.exec(begun);
+  }
   if (begun === '' || begun.startsWith(':')) return 'undecided';
   const isError = ERROR_EVENT.test(begun);
-  const first = DATA.exec(begun);
   const data = first?.[1].trim();
-  if (first !== null && data?.startsWith(NO_CHOICES) === true && data.includes(FILTER_RESULTS)) {
-    return openingOf(Buffer.from(begun.slice(first.index + first[0].length)));
-  }
   if (data !== undefined) return isError || hasError(data) ? { error: data } : 'answer';
   if (isError || HALF_AN_ERROR.test(begun)) return 'undecided';
   return begun.length < LONGEST_OPENING ? 'undecided' : 'answer';
+}
+
+function behindComments(text: string): string {
+  return text.slice((COMMENTS.exec(text) as RegExpExecArray)[0].length);
+}
+
+function isFilterResult(data: string): boolean {
+  return data.startsWith(NO_CHOICES) && data.includes(FILTER_RESULTS);
 }
 
 /** The error that a stream ended with, as JSON. @param tail its last bytes, starting anywhere */

@@ -186,10 +186,13 @@ export class Attempt implements JudgedAttempt {
     return this.estimate(Math.max(exchange.receivedTokens, this.unseenOutput));
   }
 
-  /** A provider writes a whole answer to its end, though its caller no longer waits for it. */
+  /**
+   * A provider writes a whole answer to its end, though its caller no longer waits for it: has left,
+   * or has set the time that is over.
+   */
   private get unseenOutput(): number {
     const { stream, maxTokens, choices = 1 } = this.call.description;
-    if (stream || this.cancelled === undefined) return 0;
+    if (stream || (this.cancelled === undefined && !this.isOverCallersTime)) return 0;
     const most = this.mostOutput ?? maxTokens ?? Infinity;
     return Math.min(this.reporter.usualOutput(this.selection.group), most) * choices;
   }

@@ -157,17 +157,18 @@ describe('budgets that LiteLLM got wrong', () => {
     ['usual output', { max_tokens: 500 }, 40],
     ['usual output of each choice', { max_tokens: 500, n: 2 }, 80],
     ['most output that it allows', { max_tokens: 30 }, 30],
+    ['usual output after the time that the client has set', { max_tokens: 500, timeout: 0.2 }, 40],
   ])('#13245 charge the %s, too, where answers of the model are known', async (_, fields, output) => {
     const controller = new AbortController();
     let isLeft = false;
     const { llm, request, context } = await over(() => {
-      if (isLeft) setImmediate(() => controller.abort());
+      if (isLeft && !('timeout' in fields)) setImmediate(() => controller.abort());
       return isLeft ? { fault: 'hang' } : { usage: { promptTokens: 10, completionTokens: 40 } };
     }, PRICES);
     await llm.client.chat({ model: 'm', max_tokens: 500, messages });
     isLeft = true;
     const call = llm.client.chat({ model: 'm', ...fields, messages }, { request, signal: controller.signal });
-    await expect(call).rejects.toMatchObject({ code: 'REQUEST_CANCELLED' });
+    await expect(call).rejects.toMatchObject({ code: 'timeout' in fields ? 'PROVIDER_TIMEOUT' : 'REQUEST_CANCELLED' });
     context.end(true);
     const { spentUsd, heldUsd } = llm.rateLimiter.getBudgets('key')[0];
     expect(heldUsd).toBe(0);

@@ -74,7 +74,7 @@ const known = new WeakMap<RateLimit, LimitQuotas>();
 function quotasFor(limit: RateLimit): LimitQuotas {
   let quotas = known.get(limit);
   if (quotas === undefined) {
-    const limits = [{ limit, quotas: quotasOf(limit.name, limit) }];
+    const limits = [{ limit, quotas: quotasOf(limit.name, limit), isOfKey: true }];
     known.set(limit, (quotas = { limits, policyHeader: policyHeader(limits) }));
   }
   return quotas;

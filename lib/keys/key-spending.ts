@@ -1,13 +1,12 @@
 import { InvalidArgumentError } from '../common/errors.js';
 import { LARGEST_USD } from '../common/nano-usd.js';
+import { shownBudget } from '../rate-limit/budget/shown-budget.js';
 import type { RateLimits } from '../rate-limit/limits.js';
 import type { BudgetReport, RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import { KEY_LIMIT_NAME, type ApiKeyRecord } from './api-key-record.js';
 
 /** The account of a key that no budget limits: the same as that of `usdTotal`. */
 const ALL: RateLimits = { usdTotal: LARGEST_USD };
-/** The budget whose spending is shown as that of the key is the first of these that it has. */
-const SHOWN = ['window', 'total', 'month', 'day'] as const satisfies readonly BudgetReport['period'][];
 
 type SpendingKey = Pick<ApiKeyRecord, 'publicId' | 'limits'>;
 
@@ -34,12 +33,7 @@ export class KeySpending {
   /** `undefined` where the limiter's store keeps no budgets, or is away. */
   async shown({ publicId, limits }: SpendingKey): Promise<BudgetReport | undefined> {
     const counted = limitsMoney(limits) ? limits : this.limiter.keepsBudgets ? ALL : undefined;
-    const budgets = await this.budgetsOf({ publicId, limits: counted });
-    for (const period of SHOWN) {
-      const budget = budgets.find((each) => each.period === period);
-      if (budget !== undefined) return budget;
-    }
-    return undefined;
+    return shownBudget(await this.budgetsOf({ publicId, limits: counted }));
   }
 
   /** Whether `add` has to count the calls of a key: no budget does. */

@@ -3,9 +3,9 @@ import type { RateLimitDecision, RateLimitStanding } from '../../rate-limit/stor
 import { duration, setRateLimitHeaders, setRetryAfter } from './headers.js';
 import { policyHeader, quotasOf } from './quotas.js';
 
-const plan = (label: string, limits: RateLimits) => {
+const plan = (label: string, limits: RateLimits, isOfKey = true) => {
   const limit = compileLimit(label, limits, 'test');
-  return { limit, quotas: quotasOf(label, limit) };
+  return { limit, quotas: quotasOf(label, limit), isOfKey };
 };
 
 /** Headers set by Fastify's method. */
@@ -43,6 +43,25 @@ describe('rate limit headers', () => {
       'x-ratelimit-remaining-tokens': '400',
       'x-ratelimit-reset-tokens': '20ms',
     });
+  });
+
+  const [team, key, own] = [plan('team', { usdPerDay: 9 }, false), plan('paid', { usdPerDay: 9 }), plan('api-key', { usdPerDay: 9 })];
+  const spent = (...usd: readonly [period: 'day' | 'total', spent: number][]): RateLimitStanding => ({
+    limit: Infinity,
+    remainingRequests: Infinity,
+    resetMs: 0,
+    budgets: usd.map(([period, spentUsd]) => ({
+      ...{ period, limitNanoUsd: 9e9, spentNanoUsd: spentUsd * 1e9, heldNanoUsd: 0, totalNanoUsd: 0, resetsAtMs: Infinity },
+    })),
+  });
+  it.each([
+    ['its own, though a team has spent more', [team, key], [spent(['day', 8]), spent(['day', 1])], '1'],
+    ['its own before that of a route', [key, own], [spent(['day', 8]), spent(['day', 2])], '2'],
+    ['that of a route, where its own limits have none', [key, own], [spent(['day', 3]), { ...spent(), budgets: undefined }], '3'],
+    ['the one that /key/info shows', [own], [spent(['day', 8], ['total', 4])], '4'],
+    ['none, where only a team has one', [team], [spent(['day', 8])], undefined],
+  ])('show what a key has spent in a budget: %s', (_, limits, standings, shown) => {
+    expect(headersOf(limits, standings)['x-litellm-key-spend']).toBe(shown);
   });
 
   it('leave out a reset that no time brings', () => {

@@ -1,5 +1,6 @@
 import { usdText } from '../../common/nano-usd.js';
 import type { BudgetDenialReason, BudgetStanding } from '../../rate-limit/budget/account.js';
+import { shownBudget } from '../../rate-limit/budget/shown-budget.js';
 import { tightestBudget } from '../../rate-limit/budget/tightest.js';
 import type { RateLimitDecision, RateLimitStanding } from '../../rate-limit/store.js';
 import { HELD_RETRY_MS } from '../budget-refusal.js';
@@ -53,15 +54,25 @@ export function setRateLimitHeaders(target: HeaderTarget, { limits, policyHeader
   }
   const budgets = standings.flatMap((standing) => standing.budgets ?? []);
   if (budgets.length > 0) setBudgetHeaders(target, budgets, decision.atMs);
+  const spent = keySpending(limits, standings);
+  if (spent !== undefined) setHeader(target, 'x-litellm-key-spend', usdText(spent));
 }
 
-/** Sets `x-ratelimit-{limit,remaining,reset}-usd` of the tightest budget, and its spending. */
+/** Nano-USD that the key has spent, by its own limits where it has some; they are the last ones. */
+function keySpending(limits: LimitQuotas['limits'], standings: readonly RateLimitStanding[]): number | undefined {
+  for (let i = standings.length - 1; i >= 0; i--) {
+    const { budgets } = standings[i];
+    if (budgets !== undefined && limits[i].isOfKey) return shownBudget(budgets)?.spentNanoUsd;
+  }
+  return undefined;
+}
+
+/** Sets `x-ratelimit-{limit,remaining,reset}-usd` of the tightest budget. */
 function setBudgetHeaders(target: HeaderTarget, standings: readonly BudgetStanding[], atMs: number): void {
   const { standing, leftNanoUsd } = tightestBudget(standings);
   setHeader(target, 'x-ratelimit-limit-usd', usdText(standing.limitNanoUsd));
   setHeader(target, 'x-ratelimit-remaining-usd', usdText(leftNanoUsd));
   if (standing.resetsAtMs !== Infinity) setHeader(target, 'x-ratelimit-reset-usd', duration(Math.max(0, standing.resetsAtMs - atMs)));
-  setHeader(target, 'x-litellm-key-spend', usdText(standing.spentNanoUsd));
 }
 
 /**

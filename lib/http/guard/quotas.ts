@@ -9,7 +9,12 @@ export interface Quota {
 
 /** Limits as headers show them. */
 export interface LimitQuotas {
-  readonly limits: readonly { readonly limit: RateLimit; readonly quotas: readonly Quota[] }[];
+  readonly limits: readonly {
+    readonly limit: RateLimit;
+    readonly quotas: readonly Quota[];
+    /** Whether it counts under the caller's key, and not under a team or all callers together. */
+    readonly isOfKey: boolean;
+  }[];
   /** `RateLimit-Policy`: the same for every answer. */
   readonly policyHeader: string;
 }

@@ -191,10 +191,10 @@ export class RateLimitGuard implements CanActivate {
   private withOwn({ request }: GuardedRequest, route: RouteLimits, applicable: ApplicableLimits | undefined): ApplicableLimits | undefined {
     const { principal, shared } = RequestContext.find(request) ?? {};
     let limits = applicable;
-    if (shared !== undefined) limits = route.beside(limits, shared);
+    if (shared !== undefined) limits = route.beside(limits, shared, false);
     if (principal?.limits === undefined) return limits;
     const limit = this.limiter.limitOf({ limit: OWN_LIMIT_NAME, limits: principal.limits });
-    return route.beside(limits, { limit, key: principal.limitKey });
+    return route.beside(limits, { limit, key: principal.limitKey }, true);
   }
 
   private requestOf(context: ExecutionContext): GuardedRequest {

@@ -25,6 +25,7 @@ export interface RouteLimit {
   /** Its name in headers and errors. */
   readonly label: string;
   readonly quotas: readonly Quota[];
+  readonly isOfKey: boolean;
   readonly key?: RateLimitRule['key'];
   readonly skipIf?: RateLimitRule['skipIf'];
 }
@@ -116,10 +117,10 @@ export class RouteLimits {
     return this.withKeys(keys);
   }
 
-  /** What applies to a request of this route, and beside it the limits of its principal's own. */
-  beside(applicable: ApplicableLimits | undefined, own: RateLimitScope): ApplicableLimits {
+  /** What applies to a request of this route, and beside it a limit of its principal or of all. */
+  beside(applicable: ApplicableLimits | undefined, own: RateLimitScope, isOfKey: boolean): ApplicableLimits {
     const { route, scopes } = applicable ?? { route: this.part(this.limits.map(() => false)), scopes: [] };
-    return { route: route.with(own.limit), scopes: [...scopes, own] };
+    return { route: route.with(own.limit, isOfKey), scopes: [...scopes, own] };
   }
 
   /** Requests that a request counts as. */
@@ -141,10 +142,10 @@ export class RouteLimits {
     });
   }
 
-  private with(own: RateLimit): RouteLimits {
+  private with(own: RateLimit, isOfKey: boolean): RouteLimits {
     let together = this.withOwn.get(own);
     if (together === undefined) {
-      const limit: RouteLimit = { limit: own, label: own.name, quotas: quotasOf(own.name, own) };
+      const limit: RouteLimit = { limit: own, label: own.name, quotas: quotasOf(own.name, own), isOfKey };
       together = new RouteLimits([...this.limits, limit], this.cost, this.tokens, this.usd);
       this.withOwn.set(own, together);
     }
@@ -204,7 +205,8 @@ export class RouteTable {
     const limits = rules.map(({ rule, scope, number }): RouteLimit => {
       const limit = rule === undefined ? this.limiter.limitOf({}) : this.limitOf(rule, number === 1 ? scope : `${scope}:${number}`);
       const label = rule?.name ?? (number === 1 ? DEFAULT_LIMIT_NAME : `${DEFAULT_LIMIT_NAME}-${number}`);
-      return { limit, label, quotas: quotasOf(label, limit), key: rule?.key, skipIf: rule?.skipIf };
+      const key = rule?.key;
+      return { limit, label, quotas: quotasOf(label, limit), isOfKey: key === undefined, key, skipIf: rule?.skipIf };
     });
     return limits.length === 0
       ? null

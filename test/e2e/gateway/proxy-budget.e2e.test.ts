@@ -38,7 +38,8 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('litellm_setting
 
   it('limits what all requests spend together, whatever key they send', async () => {
     const { llm, post } = bound(await start({ max_budget: 0.05, budget_duration: '30d' }));
-    expect((await post('sk-first-0123456789')).status).toBe(200);
+    const { status, headers } = await post('sk-first-0123456789');
+    expect([status, headers['x-ratelimit-limit-usd'], headers['x-litellm-key-spend']]).toEqual([200, '0.05', undefined]);
     const of = { limit: LIMIT, limits: { usdPerWindow: 0.05, usdWindow: '30d' } };
     await until(() => llm.rateLimiter.getBudgets('all', of)[0].heldUsd === 0);
     const [{ spentUsd }] = llm.rateLimiter.getBudgets('all', of);

@@ -147,7 +147,12 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('a gateway with 
     const filler = { choices: [{ index: 0, message: { role: 'assistant', content: 'Hi' }, logprobs: 'x'.repeat(4_000_000) }] };
     for (const body of [filler, JSON.stringify(filler).slice(1)]) {
       provider.use({ body });
-      await gateway.post('/v1/chat/completions', { model: 'gpt-4o', messages, n: 2 }, { authorization: `Bearer ${key}` });
+      const { headers } = await gateway.post(
+        '/v1/chat/completions',
+        { model: 'gpt-4o', messages, n: 2 },
+        { authorization: `Bearer ${key}` },
+      );
+      expect(headers['x-litellm-key-spend']).toBeDefined();
     }
     provider.use('Hello.');
     const { spentUsd } = (await keys.spendingOf(record))!;

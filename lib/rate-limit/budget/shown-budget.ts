@@ -1,0 +1,13 @@
+import type { BudgetLimit } from './budget-limits.js';
+
+/** LiteLLM's `max_budget` is one of the first two. */
+const SHOWN = ['window', 'total', 'month', 'day'] as const satisfies readonly BudgetLimit['period'][];
+
+/** The budget whose spending is shown as that of its key: one of several. */
+export function shownBudget<B extends Pick<BudgetLimit, 'period'>>(budgets: readonly B[]): B | undefined {
+  for (const period of SHOWN) {
+    const budget = budgets.find((each) => each.period === period);
+    if (budget !== undefined) return budget;
+  }
+  return undefined;
+}

@@ -1,3 +1,4 @@
+import { addedFields } from './added-fields.js';
 import { asksPriority } from '../../http/token-estimate/asked-tier.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -11,5 +12,11 @@ interface AskedAttempt {
 
 /** Whether the request, the fallback or the deployment asks for the priority tier. */
 export function asksForPriority({ call, target, selection }: AskedAttempt): boolean {
-  return call.description.asksPriority === true || asksPriority(target.overrides ?? {}) || asksPriority(selection.deployment.params);
+  const { params } = selection.deployment;
+  return (
+    call.description.asksPriority === true ||
+    asksPriority(target.overrides ?? {}) ||
+    asksPriority(params) ||
+    asksPriority(addedFields(params))
+  );
 }

@@ -13,6 +13,7 @@ import { foreseenCost } from '../../http/token-estimate/asked-tier.js';
 import { affordableOutput, worstNanoUsd } from '../../http/token-estimate/worst-cost.js';
 import type { RequestContext } from '../../http/request-context.js';
 import type { Selection } from './call-router.js';
+import { addedFields } from './added-fields.js';
 import { asksForPriority } from './asked-priority.js';
 import { modelOutput, type MaxOutputOf } from './model-output.js';
 
@@ -130,19 +131,23 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
   const { deployment, model, group } = selection;
   const { operation } = call.description;
   const [changed, defaults] = [askedOutput(target.overrides ?? {}, operation), askedOutput(deployment.params)];
-  const choices = Math.max(call.description.choices ?? 1, changed.choices, defaults.choices);
-  const isDropped = call.description.dropsLimit === true || dropsLimit(deployment.params);
+  const added = addedFields(deployment.params);
+  const fixed = askedOutput(added);
+  const choices = Math.max(call.description.choices ?? 1, changed.choices, defaults.choices, fixed.choices);
+  const isDropped = call.description.dropsLimit === true || dropsLimit(deployment.params) || liftsLimit(added);
   const asked = isDropped ? { tokens: 0, isLimited: false } : limitInForce(attempt, changed, defaults);
+  // By another name than the request's, both limits are sent.
+  const limit = { tokens: Math.max(asked.tokens, fixed.tokens), isLimited: asked.isLimited || fixed.tokens > 0 };
   const most = modelOutput(selection, maxOutputOf);
   const price = foreseenCost((input, out, details) => deployment.costUsd(input, out, model, details), asksForPriority(attempt));
   const prompt = { tokens: promptTokens, hasSound: call.description.hasSound === true || mayHaveSound(target.overrides ?? {}) };
-  const cap = WITHOUT_OUTPUT.has(operation) ? 0 : outputCap(asked, most, choices);
+  const cap = WITHOUT_OUTPUT.has(operation) ? 0 : outputCap(limit, most, choices);
   return {
     output: Math.min(cap, (call.request?.expectedOutput(group) ?? Infinity) * choices),
     choices,
     costOf: (output) => worstNanoUsd(price, prompt, output),
-    // What would be lowered is not sent.
-    outputFor: (nanoUsd) => (isDropped ? undefined : affordableOutput(price, prompt, { nanoUsd, cap })),
+    // What would be lowered is not sent, or replaced.
+    outputFor: (nanoUsd) => (isDropped || fixed.tokens > 0 ? undefined : affordableOutput(price, prompt, { nanoUsd, cap })),
   };
 }
 

@@ -2,6 +2,7 @@ import { InvalidArgumentError } from '../../common/errors.js';
 import { DeploymentMisconfiguredError } from '../../common/http-errors.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import { isSentParam } from '../../router/config/litellm-keys.js';
+import { addedFields } from '../call/added-fields.js';
 import type { Deployment } from '../call/call-router.js';
 import { DeploymentFault } from './deployment-fault.js';
 import { ProviderEndpoint } from './endpoint.js';
@@ -114,8 +115,7 @@ function defaultsIn(params: Readonly<Record<string, unknown>>): Readonly<Record<
 }
 
 /** As in LiteLLM, `extra_body` overrides the body. Whether to stream stays the caller's choice. */
-function fixedIn({ extra_body: extra }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> | undefined {
-  if (typeof extra !== 'object' || extra === null || Array.isArray(extra)) return undefined;
-  const entries = Object.entries(extra).filter(([key]) => key !== 'stream');
+function fixedIn(params: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> | undefined {
+  const entries = Object.entries(addedFields(params)).filter(([key]) => key !== 'stream');
   return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }

@@ -18,6 +18,13 @@ import { logger } from '../rate-limit/limited-routes.js';
 const KEY = 'ip:127.0.0.1';
 /** 0.001 USD for a token read, 0.002 for one written. */
 const PRICES = { inputPerMillion: 1_000, outputPerMillion: 2_000 };
+/** `extra_body` of deployments. */
+const ADDED = {
+  long: { max_tokens: 4_000 },
+  many: { n: 40 },
+  open: { max_completion_tokens: null },
+  short: { max_tokens: 16 },
+};
 
 @Controller()
 @UseGuards(RateLimitGuard)
@@ -65,6 +72,10 @@ describe('output under a budget', () => {
             numRetries: 0,
             modelList: [
               { model_name: 'gpt-4', litellm_params: { model: 'openai/gpt-4', api_base: provider, api_key: 'sk-x' } },
+              ...Object.entries(ADDED).map(([name, extra_body]) => ({
+                model_name: name,
+                litellm_params: { model: 'openai/gpt-4', api_base: provider, api_key: 'sk-x', extra_body },
+              })),
               { model_name: 'small', litellm_params: { model: 'openai/gpt-4', api_base: provider, api_key: 'sk-x', max_tokens: 16 } },
             ],
           },
@@ -166,6 +177,19 @@ describe('output under a budget', () => {
     const fallbacks = [{ model: 'gpt-4', user: 'other', ...changes }];
     await post({ max_tokens: 16, user: 'failing', fallbacks }).expect(sent === 1 ? 500 : 200);
     expect(asked).toHaveLength(sent);
+  });
+
+  it.each([
+    ['long', {}],
+    ['long', { clampOutput: true }],
+    ['open', { clampOutput: true }],
+    ['many', {}],
+  ])('is held as extra_body of the deployment %s asks for it, which is not lowered: %j', async (model, budgets) => {
+    await start(budgets);
+    await post({ model, max_tokens: 16 }).expect(429);
+    expect(asked).toHaveLength(0);
+    await post({ model: 'short', max_tokens: null }).expect(200);
+    expect(asked[0].max_tokens).toBe(16);
   });
 
   it('is held as it is expected to be, once 20 answers are known', async () => {

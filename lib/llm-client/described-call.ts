@@ -7,7 +7,8 @@ export function describedCall(
   request: ReadRequest,
   { promptTokens, counted }: Pick<CallDescription, 'promptTokens' | 'counted'>,
 ): CallDescription {
-  const { model, stream, maxTokens, isUnlimited, dropsLimit, choices, isBackground, asksPriority, hasSound, startedAtMs } = request;
+  const { model, stream, maxTokens, isUnlimited, dropsLimit, choices, isBackground, asksPriority, hasSound, searches, startedAtMs } =
+    request;
   return {
     operation,
     model,
@@ -19,6 +20,7 @@ export function describedCall(
     isBackground,
     asksPriority,
     hasSound,
+    searches,
     promptTokens,
     counted,
     startedAtMs,

@@ -17,6 +17,7 @@ import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-boun
 import { isLarge, isLargeBody } from '../http/body/body-size.js';
 import { LONGEST_MODEL_NAME, type JsonBody } from '../http/body/json-body.js';
 import { askedOutput, asksBackground, dropsLimit, liftsLimit, mostOutput } from '../http/token-estimate/asked-output.js';
+import { askedSearches } from '../http/token-estimate/asked-searches.js';
 import { mayHaveSound } from '../http/token-estimate/asked-sound.js';
 import { asksPriority } from '../http/token-estimate/asked-tier.js';
 import type { ClosableResponse } from './call/cancellation.js';
@@ -156,6 +157,8 @@ export class ReadRequest {
   readonly asksPriority: boolean;
   /** Whether its prompt may have sound. */
   readonly hasSound: boolean;
+  /** Web searches that its provider may run. */
+  readonly searches: number;
   /** Whether counting and writing the body take turns of the event loop of their own. */
   readonly isLarge: boolean;
   /** Whether it has fields that no provider gets. */
@@ -202,6 +205,7 @@ export class ReadRequest {
     this.isBackground = asksBackground(body);
     this.asksPriority = asksPriority(body);
     this.hasSound = operation === 'audio' || mayHaveSound(json?.outline ?? body);
+    this.searches = askedSearches(json?.outline ?? body);
     this.hasTags = tagsIn(body.metadata) !== undefined;
     this.options = this.hasOwnFields || this.hasTags ? steered(body, options, limits.ofCaller()) : options;
   }

@@ -6,6 +6,7 @@ import { REPLY_PRIMING } from '../../token-counter/prompt/messages.js';
 import { TOKENS_PER_BYTE } from '../../token-counter/prompt/prompt-context.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { askedOutput, outputCap } from './asked-output.js';
+import { askedSearches } from './asked-searches.js';
 import { mayHaveSound } from './asked-sound.js';
 import { asksPriority, foreseenCost } from './asked-tier.js';
 import { worstNanoUsd, type CostOf } from './worst-cost.js';
@@ -239,7 +240,8 @@ export async function estimateNanoUsd(given: unknown, context: CostContext): Pro
   const most = outputCap(asked, counter.getModelLimits(name).maxOutputTokens, asked.choices);
   const output = isEmbedding(body) ? 0 : Math.min(most, (expected ?? Infinity) * asked.choices);
   const costOf: CostOf = (input, out, details) => counter.estimateCost(input, out, name, details);
-  return worstNanoUsd(foreseenCost(costOf, asksPriority(body)), { tokens: prompt, hasSound: mayHaveSound(body) }, output);
+  const size = { tokens: prompt, hasSound: mayHaveSound(body), searches: askedSearches(body) };
+  return worstNanoUsd(foreseenCost(costOf, asksPriority(body)), size, output);
 }
 
 /** Tokens of the prompt and of the reply that the body allows. */

@@ -5,9 +5,9 @@ import { worstNanoUsd } from './worst-cost.js';
 const RATES: TokenRates = { inputPerMillion: 1_000, outputPerMillion: 2_000 };
 
 /** Of 100 tokens read and 10 written, in thousandths of a USD. */
-function worst(rates: TokenRates, hasSound = false): number {
+function worst(rates: TokenRates, { hasSound = false, searches = 0 } = {}): number {
   const price = (input: number, output: number, details?: UsageDetails) => costOf({ ...RATES, ...rates }, input, output, details);
-  return (worstNanoUsd(price, { tokens: 100, hasSound }, 10) ?? NaN) / 1e6;
+  return (worstNanoUsd(price, { tokens: 100, hasSound, searches }, 10) ?? NaN) / 1e6;
 }
 
 describe('worstNanoUsd', () => {
@@ -24,11 +24,16 @@ describe('worstNanoUsd', () => {
   });
 
   it('holds the price of sound where the prompt may have some', () => {
-    expect(worst({ inputAudioPerMillion: 9_000, cacheWritePerMillion: 1_250 }, true)).toBeCloseTo(900 + 20, 6);
+    expect(worst({ inputAudioPerMillion: 9_000, cacheWritePerMillion: 1_250 }, { hasSound: true })).toBeCloseTo(900 + 20, 6);
+  });
+
+  it('holds the fees of searches', () => {
+    expect(worst({ perWebSearchUsd: 0.01 }, { searches: 3 })).toBeCloseTo(120 + 30, 6);
+    expect(worst({}, { searches: 3 })).toBeCloseTo(120, 6);
   });
 
   it('knows no cost without a price', () => {
-    expect(worstNanoUsd(() => null, { tokens: 1, hasSound: true }, 1)).toBeUndefined();
+    expect(worstNanoUsd(() => null, { tokens: 1, hasSound: true, searches: 1 }, 1)).toBeUndefined();
   });
 });
 

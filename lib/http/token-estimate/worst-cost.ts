@@ -6,6 +6,8 @@ export interface PromptSize {
   readonly tokens: number;
   /** Whether some of it may be sound, which is dearer than text for many models. */
   readonly hasSound: boolean;
+  /** Web searches that the provider may run for it. */
+  readonly searches: number;
 }
 
 /** Prices of a model: USD, or nothing where no price is known. */
@@ -39,11 +41,11 @@ export function affordableOutput(
 
 /**
  * The most nano-USD that a request may cost: its prompt as the dearest of what it may be, read or
- * written to a cache, and all of its output as the dearest that the model may write. `undefined`:
- * no price is known.
+ * written to a cache, all of its output as the dearest that the model may write, and its searches.
+ * `undefined`: no price is known.
  */
 export function worstNanoUsd(costOf: CostOf, prompt: PromptSize, outputTokens: number): number | undefined {
-  const { tokens: input, hasSound } = prompt;
+  const { tokens: input, hasSound, searches } = prompt;
   const costWith = (details: UsageDetails): number | undefined => costOf(input, outputTokens, details) ?? undefined;
   const plain = costWith({});
   if (plain === undefined) return undefined;
@@ -65,6 +67,6 @@ export function worstNanoUsd(costOf: CostOf, prompt: PromptSize, outputTokens: n
   ]);
   // Only models that speak or draw have these prices, and they may do so unasked.
   const ofOutput = dearest([{ reasoningTokens: outputTokens }, { outputAudioTokens: outputTokens }, { outputImageTokens: outputTokens }]);
-  const worst = costWith({ ...ofInput, ...ofOutput });
+  const worst = costWith({ ...ofInput, ...ofOutput, ...(searches > 0 && { webSearches: searches }) });
   return worst === undefined ? undefined : nanoUsd(worst);
 }

@@ -8,6 +8,7 @@ import {
   outputCap,
   type AskedOutput,
 } from '../../http/token-estimate/asked-output.js';
+import { askedSearches } from '../../http/token-estimate/asked-searches.js';
 import { mayHaveSound } from '../../http/token-estimate/asked-sound.js';
 import { foreseenCost } from '../../http/token-estimate/asked-tier.js';
 import { affordableOutput, worstNanoUsd } from '../../http/token-estimate/worst-cost.js';
@@ -33,6 +34,7 @@ export interface PricedAttempt {
       readonly isBackground?: boolean;
       readonly asksPriority?: boolean;
       readonly hasSound?: boolean;
+      readonly searches?: number;
     };
   };
   readonly selection: Selection;
@@ -140,7 +142,12 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
   const limit = { tokens: Math.max(asked.tokens, fixed.tokens), isLimited: asked.isLimited || fixed.tokens > 0 };
   const most = modelOutput(selection, maxOutputOf);
   const price = foreseenCost((input, out, details) => deployment.costUsd(input, out, model, details), asksForPriority(attempt));
-  const prompt = { tokens: promptTokens, hasSound: call.description.hasSound === true || mayHaveSound(target.overrides ?? {}) };
+  const prompt = {
+    tokens: promptTokens,
+    hasSound: call.description.hasSound === true || mayHaveSound(target.overrides ?? {}),
+    // Each may replace those of another; which one does is its protocol's.
+    searches: Math.max(call.description.searches ?? 0, ...[target.overrides ?? {}, deployment.params, added].map(askedSearches)),
+  };
   const cap = WITHOUT_OUTPUT.has(operation) ? 0 : outputCap(limit, most, choices);
   return {
     output: Math.min(cap, (call.request?.expectedOutput(group) ?? Infinity) * choices),

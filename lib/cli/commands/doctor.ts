@@ -1,7 +1,7 @@
 import { errorMessage, FastLiteLLMError } from '../../common/errors.js';
 import { FastLiteLLM } from '../../fast-litellm.js';
 import type { Command, CommandIo, GivenArguments } from '../command.js';
-import { deploymentFindings, settingFindings } from '../doctor/deployment-findings.js';
+import { deploymentFindings, openModelFindings, settingFindings } from '../doctor/deployment-findings.js';
 import { engineFindings, tokenizerFindings } from '../doctor/engine-findings.js';
 import { fault, type DoctorFinding } from '../doctor/finding.js';
 import { redisFinding } from '../doctor/redis-findings.js';
@@ -46,18 +46,25 @@ async function installationFindings(
   try {
     llm = new FastLiteLLM({ router, tokenCounter, logger }, { env: { ...env }, logger });
   } catch (error) {
-    if (!(error instanceof FastLiteLLMError)) throw error;
-    return [fault('start', errorMessage(error), 'an app with the same options and environment does not start: mend this first')];
+    return [startFault(error)];
   }
   try {
+    await llm.tokenCounter.ready();
     return [
       ...engineFindings(llm),
       ...tokenizerFindings(llm),
-      ...(router === undefined ? [] : [...deploymentFindings(llm), ...settingFindings(llm)]),
+      ...(router === undefined ? [] : [...deploymentFindings(llm), ...openModelFindings(llm), ...settingFindings(llm)]),
     ];
+  } catch (error) {
+    return [startFault(error)];
   } finally {
     await llm.close();
   }
+}
+
+function startFault(error: unknown): DoctorFinding {
+  if (!(error instanceof FastLiteLLMError)) throw error;
+  return fault('start', errorMessage(error), 'an app with the same options and environment does not start: mend this first');
 }
 
 function linesOf(findings: readonly DoctorFinding[]): string[] {

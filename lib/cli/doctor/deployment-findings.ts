@@ -17,6 +17,23 @@ export function deploymentFindings({ router, tokenCounter }: FastLiteLLM): Docto
   return found;
 }
 
+/** Which model groups have a tokenizer of their own, and which open models are estimated. */
+export function openModelFindings({ router, tokenCounter }: FastLiteLLM): DoctorFinding[] {
+  const loaded = new Set<string>();
+  const modelsOf = new Map<string, Set<string>>();
+  for (const { group, model } of router.status()) {
+    const { approximate, encoding } = tokenCounter.countRequest({ model: group, prompt: '' });
+    if (encoding === group) loaded.add(group);
+    if (!approximate) continue;
+    const { exactWith } = tokenCounter.countRequest({ model, prompt: '' });
+    if (exactWith !== undefined) modelsOf.set(exactWith, (modelsOf.get(exactWith) ?? new Set()).add(model));
+  }
+  return [
+    ...(loaded.size > 0 ? [ok('tokenizer', `loaded for ${[...loaded].join(', ')}`)] : []),
+    ...Array.from(modelsOf, ([exactWith, models]) => warning('tokenizer', `tokens of ${[...models].join(', ')} are estimated`, exactWith)),
+  ];
+}
+
 /** Settings of the file that are unknown, misspelt or without effect: the app starts with them. */
 export function settingFindings({ router }: FastLiteLLM): DoctorFinding[] {
   // Deployments that cannot be called have findings of their own.

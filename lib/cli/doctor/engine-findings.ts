@@ -3,6 +3,8 @@ import type { EngineState } from '../../engine/switching-engine.js';
 import type { FastLiteLLM } from '../../fast-litellm.js';
 import type { FeatureStatus } from '../../feature-flags/feature-flag.js';
 import { ENCODING_NAMES, type EncodingName } from '../../token-counter/engine/engine.js';
+import { FAMILY_NAMES, familyOf, type FamilyName } from '../../token-counter/families.js';
+import { resolveTokenizer } from '../../token-counter/tokenizers/tokenizer-sources.js';
 import { errorMessage } from '../../common/errors.js';
 import { VERSION } from '../../common/version.js';
 import { fault, ok, warning, type DoctorFinding } from './finding.js';
@@ -40,10 +42,25 @@ function flagFinding(name: string, { state, configuredState, lastError, breaker 
   return [warning(`flag ${name}`, `is ${configuredState}`, 'nothing, if that is wanted; else enable it in featureFlags or its variable')];
 }
 
-/** Whether each encoding loads and counts. */
+/** Whether each encoding loads and counts, and which packages with a tokenizer are there. */
 export function tokenizerFindings({ tokenCounter }: FastLiteLLM): DoctorFinding[] {
   const faults = ENCODING_NAMES.flatMap((encoding) => encodingFault(tokenCounter, encoding) ?? []);
-  return faults.length > 0 ? faults : [ok('tokenizers', ENCODING_NAMES.join(', '))];
+  const found = FAMILY_NAMES.flatMap((name) => (isInstalled(name) ? [`${familyOf(name).source} (${name})`] : []));
+  return [
+    ...(faults.length > 0 ? faults : [ok('tokenizers', ENCODING_NAMES.join(', '))]),
+    ...(found.length > 0 ? [ok('tokenizers installed', `${found.join(', ')}; used where tokenCounter.tokenizers names them`)] : []),
+  ];
+}
+
+function isInstalled(name: FamilyName): boolean {
+  const { source } = familyOf(name);
+  if (source === undefined || !source.startsWith('@')) return false;
+  try {
+    resolveTokenizer('doctor', name, { package: source });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function encodingFault(counter: FastLiteLLM['tokenCounter'], encoding: EncodingName): DoctorFinding | undefined {

@@ -51,11 +51,17 @@ describe('doctor', () => {
         '    litellm_params: { model: openai/gpt-4o, api_key: sk-secret }',
         '  - model_name: own',
         '    litellm_params: { model: openai/my-own, api_key: sk-secret, api_base: "http://own.example" }',
+        '  - model_name: priced',
+        '    litellm_params: { model: openai/my-priced, api_base: "http://own.example", input_cost_per_token: 1, output_cost_per_token: 1 }',
+        '  - model_name: named',
+        '    litellm_params: { model: openai/my-named, api_base: "http://own.example", base_model: gpt-4o }',
+        '  - model_name: openai/*',
+        '    litellm_params: { model: openai/*, api_key: sk-secret }',
       ].join('\n'),
     );
     const { code, findings, of } = await doctor(['--config', config]);
     expect(code).toBe(1);
-    expect(of('deployments')[0]).toMatchObject({ status: 'ok', detail: '2 of 3 can be called, in 2 model groups' });
+    expect(of('deployments')[0]).toMatchObject({ status: 'ok', detail: '5 of 6 can be called, in 5 model groups' });
     expect(of('deployment gpt/')).toEqual([
       expect.objectContaining({
         status: 'error',
@@ -63,7 +69,7 @@ describe('doctor', () => {
         advice: expect.stringContaining('set it'),
       }),
     ]);
-    expect(of('prices')[0]).toMatchObject({ status: 'warning', detail: expect.stringContaining('openai/my-own') });
+    expect(of('prices')[0]).toMatchObject({ status: 'warning', detail: 'unknown for openai/my-own: their cost is not counted' });
     expect(JSON.stringify(findings)).not.toContain('sk-secret');
     const prices = file('prices.json', JSON.stringify({ 'openai/my-own': { input_cost_per_token: 1, output_cost_per_token: 1 } }));
     expect((await doctor(['--config', config, '--prices', prices])).of('prices')).toEqual([]);
@@ -78,13 +84,18 @@ describe('doctor', () => {
         '    litellm_params: { model: openai/gpt-4o, api_key: sk-secret, api_bse: "http://127.0.0.1:1" }',
         '  - model_name: gpt',
         '    litellm_params: { model: azure/gpt-4o, api_key: os.environ/NOT_SET_HERE }',
-        'router_settings: { num_retrys: 2 }',
+        'router_settings: { num_retrys: 2, redis_password: os.environ/NO_PASSWORD }',
         'litellm_settings: { callbacks: [langfuse] }',
+        'general_settings: { master_key: sk-secret }',
       ].join('\n'),
     );
     const { of } = await doctor(['--config', config]);
     const details = of('settings').map(({ status, detail }) => `${status} ${detail}`);
-    expect(details).toHaveLength(3);
+    expect(details).toHaveLength(5);
+    const adviceOn = (words: string) => of('settings').find(({ detail }) => detail.includes(words))?.advice;
+    expect(adviceOn('variable NO_PASSWORD')).toBe('set it in the environment of the app');
+    expect(adviceOn('master_key protects')).toContain('router.handledSettings');
+    expect(adviceOn('num_retrys')).toContain('correct the name');
     for (const named of ['num_retrys', 'litellm_settings.callbacks', 'api_bse'])
       expect(details).toContainEqual(expect.stringMatching(`^warning .*${named}`));
   });

@@ -1,9 +1,10 @@
 import type { FastLiteLLM } from '../../fast-litellm.js';
+import type { Deployment } from '../../router/deployments/deployment.js';
 import { CANNOT_BE_CALLED } from '../../router/deployments/callability.js';
 import { fault, ok, warning, type DoctorFinding } from './finding.js';
 
 /** Which deployments cannot be called, and which models have no price. */
-export function deploymentFindings({ router, tokenCounter }: FastLiteLLM): DoctorFinding[] {
+export function deploymentFindings({ router }: FastLiteLLM): DoctorFinding[] {
   const states = router.status();
   const found = states.flatMap(({ id, uncallable }) =>
     uncallable === undefined ? [] : [fault(`deployment ${id}`, uncallable.reason, uncallable.mend || 'change its entry in model_list')],
@@ -12,7 +13,7 @@ export function deploymentFindings({ router, tokenCounter }: FastLiteLLM): Docto
   const groups = new Set(states.map(({ group }) => group)).size;
   if (callable > 0) found.unshift(ok('deployments', `${callable} of ${states.length} can be called, in ${groups} model groups`));
   if (states.length === 0) found.push(warning('deployments', 'there are none', 'add a model_list to the file'));
-  const unpriced = [...new Set(states.map(({ model }) => model))].filter((model) => tokenCounter.getModelPrice(model) === null);
+  const unpriced = unpricedModels(router.deployments());
   if (unpriced.length > 0) found.push(warning('prices', `unknown for ${unpriced.join(', ')}: their cost is not counted`, PRICE_ADVICE));
   return found;
 }
@@ -38,9 +39,21 @@ export function openModelFindings({ router, tokenCounter }: FastLiteLLM): Doctor
 export function settingFindings({ router }: FastLiteLLM): DoctorFinding[] {
   // Deployments that cannot be called have findings of their own.
   const warnings = router.warnings.filter((line) => !line.includes(CANNOT_BE_CALLED));
-  return warnings.map((line) => warning('settings', line, SETTING_ADVICE));
+  return warnings.map((line) => warning('settings', line, adviceFor(line)));
+}
+
+/** Behind a `*` the request names the model. */
+function unpricedModels(deployments: readonly Deployment[]): readonly string[] {
+  const unpriced = deployments.filter((deployment) => !deployment.model.includes('*') && deployment.costUsd(1, 1) === undefined);
+  return [...new Set(unpriced.map(({ model }) => model))];
+}
+
+function adviceFor(line: string): string {
+  if (/variable \S+,? (?:which )?is not set$/.test(line)) return 'set it in the environment of the app';
+  if (line.includes(' protects the gateway')) return "name it in router.handledSettings once the app's own routes have a guard";
+  return /without effect|unknown option|sent with every request/.test(line) ? SETTING_ADVICE : 'change it in the file';
 }
 
 const SETTING_ADVICE = 'correct the name, or take it out of the file (docs/coming-from-litellm.md lists the settings that work)';
 const PRICE_ADVICE =
-  'write a price file (npx nestjs-fast-litellm prices) for tokenCounter.pricing.source, or add prices to overrides or model_info';
+  'set base_model or input_cost_per_token and output_cost_per_token of the deployment, or tokenCounter.pricing.source to a file that npx nestjs-fast-litellm prices writes';

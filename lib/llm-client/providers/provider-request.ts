@@ -1,5 +1,6 @@
 import { FastLiteLLMError } from '../../common/errors.js';
 import { ProviderError } from '../../common/provider-error.js';
+import { namedBaseModel } from '../../router/deployments/base-model.js';
 import type { AttemptTimes } from '../call/cancellation.js';
 import type { Deployment } from '../call/call-router.js';
 import { kindOfCode } from '../call/failure.js';
@@ -54,10 +55,10 @@ export function renewsAfter({ status, errorBody }: ProviderExchange, authorizati
   return isRefused && authorization.renew();
 }
 
-/** LiteLLM reads it in both places, and the series of Azure's models in the name. */
-export function baseModelOf({ params, info, model }: Deployment): string | undefined {
-  const named = [params.base_model, info.base_model].find((value) => typeof value === 'string' && value !== '');
-  return (named as string | undefined) ?? (/\/(?:o_series|gpt5_series)\//.test(model) ? model : undefined);
+/** As LiteLLM, which also reads the series of Azure's models in the name. */
+export function baseModelOf(deployment: Deployment): string | undefined {
+  const { model } = deployment;
+  return namedBaseModel(deployment) ?? (/\/(?:o_series|gpt5_series)\//.test(model) ? model : undefined);
 }
 
 function requestWith({ model, times }: RequestTarget, { endpoint }: KnownEndpoint, call: SentCall, body: RequestBytes): ProviderRequest {

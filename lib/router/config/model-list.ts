@@ -16,6 +16,7 @@ import { checkAmount, checkPrice, resolveEnvironmentNames, shellVariableIn } fro
 import { readPeriod, type Budget } from './budget-settings.js';
 import { Deployment, type DeploymentSettings, type ModelListEntry } from '../deployments/deployment.js';
 import { isCalledByApp, type CalledByApp, type CheckDeployment, type Uncallable } from '../deployments/callability.js';
+import { namedBaseModel } from '../deployments/base-model.js';
 import { deploymentName } from '../deployments/deployment-name.js';
 import { checkErrorPolicy, knownErrorPolicy } from './error-policies.js';
 import { ListReading } from './list-reading.js';
@@ -138,7 +139,7 @@ class EntryReader {
     const { provider, uncallable } = this.callability(id);
     const rates = this.ownRates();
     const price = rates && (rates.inputPerMillion + rates.outputPerMillion) / 1e6;
-    const baseModel = typeof info.base_model === 'string' ? info.base_model : undefined;
+    const baseModel = namedBaseModel({ params, info });
     const policy = knownErrorPolicy('model_info: allowed_fails_policy', info.allowed_fails_policy, 'AllowedFails', (text) =>
       this.reading.warnings.add(text),
     );

@@ -215,6 +215,11 @@ describe('a deployment by a model of the AI SDK', () => {
     expect(Buffer.from(base64.data[0].embedding as unknown as string, 'base64').readFloatLE(4)).toBe(0.5);
   });
 
+  it('has the price of its model', () => {
+    const { router } = over(deployment(new MockLanguageModelV3({ provider: 'acme.chat', modelId: 'gpt-4o' })));
+    expect(router.deployments()[0].costUsd(1_000, 1_000)).toBe(0.0125);
+  });
+
   it('has one name for a model, another for its twin, and none for what is no model', () => {
     const [model, twin] = [
       new MockLanguageModelV3({ provider: 'p', modelId: 'x' }),

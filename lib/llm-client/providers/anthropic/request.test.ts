@@ -431,6 +431,8 @@ describe('parameters', () => {
 
   it("default max_tokens to the price list's maximum, else the model's", () => {
     expect(sentBody({}, { maxOutputOf: () => 1234 }).max_tokens).toBe(1234);
+    const ofBase = { baseModel: 'named', maxOutputOf: (model: string) => (model === 'named' ? 77 : null) };
+    expect(sentBody({}, ofBase).max_tokens).toBe(77);
     const maxima = {
       'claude-3-haiku-20240307': 4096,
       'claude-3-5-sonnet-20241022': 8192,

@@ -40,7 +40,7 @@ export function messagesRequest(sent: SentRequest, host: TakenByHost): MessagesR
   const { chat, own } = splitParameters(sent, RULES);
   const traits = traitsOf(sent.baseModel ?? sent.model);
   const names = new ToolNames(toolNamesIn(chat.tools));
-  const maxTokens = chat.max_completion_tokens ?? chat.max_tokens ?? sent.maxOutputOf?.(sent.model) ?? traits.maxOutput;
+  const maxTokens = chat.max_completion_tokens ?? chat.max_tokens ?? sent.maxOutputOf?.(sent.baseModel ?? sent.model) ?? traits.maxOutput;
   const isForced = isForcing(asForcing(chat.tool_choice));
   let thinking = thinkingFor(chat, { sent, traits, maxTokens, isForced });
   // The model would have to go on with thoughts that Anthropic cannot verify.

@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream';
 import { nextTurn } from '../../common/next-turn.js';
 import { LlmStream } from '../stream/llm-stream.js';
 import type { StreamSource } from '../stream/single-reading.js';
@@ -73,4 +74,38 @@ it('hands a reader as many events as a bridge makes of a chunk', async () => {
   let events = 0;
   for await (const event of new LlmStream({} as never, source)) events += Object.keys(event).length + 1;
   expect(events).toBe(many);
+});
+
+const CALL = { deploymentId: 'd', group: 'm', durationMs: 1, overheadMs: 1 };
+
+describe('a stream whose end its bridge cannot read', () => {
+  const bridged = (fails: 'chunk' | 'end') => ({
+    chunk: () => Buffer.alloc(0),
+    end: () => Buffer.alloc(0),
+    [fails]: () => {
+      throw new RangeError('too deep');
+    },
+    error: ({ message }: { readonly message: string }) => Buffer.from(message),
+  });
+  const over = (fails: 'chunk' | 'end'): LlmStream => {
+    const exchange = streamOf(() => 'answer');
+    exchange.onData(Buffer.from(DELTA));
+    exchange.onComplete();
+    return new LlmStream(
+      CALL as never,
+      { exchange, bridged: bridged(fails), hidesUsage: false, leave: () => {} } as unknown as StreamSource,
+    );
+  };
+
+  it.each(['chunk', 'end'] as const)('ends a response with an error: %s', async (fails) => {
+    let written = '';
+    const response = new Writable({ write: (bytes, _, done) => done(void (written += String(bytes))) });
+    const head = { writeHead: () => response, getHeaders: () => ({}), setHeader: () => {} };
+    await over(fails).sendTo(Object.assign(response, head));
+    expect([response.writableEnded, written]).toEqual([true, expect.stringMatching(/ended early|protocol/)]);
+  });
+
+  it('throws to its reader', async () => {
+    await expect(over('end')[Symbol.asyncIterator]().next()).rejects.toThrow('protocol');
+  });
 });

@@ -179,16 +179,25 @@ class ResponseSink implements ChunkSink {
 
   end(error: Error | undefined): void {
     const { response } = this;
-    this.writeGathered();
+    try {
+      this.writeGathered();
+      this.writeLast(error);
+    } catch (fault) {
+      // What a bridge cannot read must not leave the response open.
+      this.writeLast(this.source.exchange.unreadable(fault));
+    }
     response.removeListener('drain', this.drained);
     this.keepAlive?.stop();
     this.unwatch();
-    if (!response.destroyed) {
-      const last = this.last(error);
-      if (last.length > 0) response.write(last);
-    }
     response.end();
     this.done();
+  }
+
+  private writeLast(error: Error | undefined): void {
+    const { response } = this;
+    if (response.destroyed) return;
+    const last = this.last(error);
+    if (last.length > 0) response.write(last);
   }
 
   private last(error: Error | undefined): Buffer | string {
@@ -246,9 +255,13 @@ class EventQueue implements ChunkSink {
   }
 
   end(error: Error | undefined): void {
-    if (error === undefined && this.bridged !== undefined) this.add(this.bridged.end());
-    this.ended = true;
     this.error = error;
+    try {
+      if (error === undefined && this.bridged !== undefined) this.add(this.bridged.end());
+    } catch (fault) {
+      this.error = this.exchange.unreadable(fault);
+    }
+    this.ended = true;
     this.wake?.();
   }
 

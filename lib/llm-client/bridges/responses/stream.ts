@@ -1,3 +1,4 @@
+import { append } from '../../../common/append.js';
 import type { OpenAIErrorBody } from '../../../common/provider-error.js';
 import type { ThinkingBlock } from '../../providers/openai/chat-types.js';
 import { isError } from '../../providers/openai/errors.js';
@@ -256,7 +257,7 @@ class OpenText implements OpenItem {
   addText(text: string, logprobs: readonly unknown[]): void {
     if (this.kind !== 'output_text') this.begin('output_text');
     this.text += text;
-    if (logprobs.length > 0) this.logprobs.push(...logprobs);
+    append(this.logprobs, logprobs);
     this.writePart('response.output_text.delta', { delta: text, logprobs });
   }
 

@@ -1,5 +1,6 @@
 import { FINISH_REASONS } from '../anthropic/answer.js';
 import { randomUUID } from 'node:crypto';
+import { append } from '../../../common/append.js';
 import type { ChatUsage, FinishReason } from '../openai/chat-chunks.js';
 import type { ThinkingBlock } from '../openai/chat-types.js';
 import { errorIn, hasError, statusOf } from './errors.js';
@@ -159,7 +160,7 @@ class AnswerParts {
 
   private addCited({ content, citations }: Fields): void {
     if (Array.isArray(content)) for (const part of content as readonly unknown[]) this.text += textOf(fieldAt(part, 'text'));
-    if (Array.isArray(citations)) this.citations.push(...(citations as readonly unknown[]));
+    if (Array.isArray(citations)) append(this.citations, citations as readonly unknown[]);
   }
 }
 

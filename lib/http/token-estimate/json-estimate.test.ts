@@ -37,7 +37,16 @@ describe.each(engineNames())('tokens counted from bytes by the %s engine', (engi
   it('equal those of the parsed body, small and large', async () => {
     for (let seed = 1; seed <= usuallyOrLong(engine === 'native' ? 10 : 3, 4000); seed++) {
       const requests = new RandomRequests(seed);
-      for (const json of [requests.chat(), requests.messages(), requests.responses(), requests.texts('input'), requests.texts('prompt')]) {
+      const documents = JSON.stringify([{ title: 'a', text: 'é"\n'.repeat(10_000) }]);
+      const grounded = requests.chat().replace('{', `{"documents":${documents},"suffix":"${'b'.repeat(20_000)}",`);
+      for (const json of [
+        grounded,
+        requests.chat(),
+        requests.messages(),
+        requests.responses(),
+        requests.texts('input'),
+        requests.texts('prompt'),
+      ]) {
         const isLarge = seed % 2 === 0;
         const body = jsonBody(json);
         const expected = await parsedTokens(json, isLarge);

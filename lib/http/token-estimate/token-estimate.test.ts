@@ -13,6 +13,9 @@ const cycle: object[] = [];
 cycle.push(cycle);
 const stored = { model: 'gpt-4', input: 'hello world', prompt: { id: 'p', variables: { city: 'Oslo' } }, max_output_tokens: 1 };
 
+const schema = { type: 'object', properties: { city: { type: 'string', description: ' a'.repeat(50) } } };
+const FORMATTED = { model: 'gpt-4', input: 'hello world', text: { format: { type: 'json_schema', name: 'place', schema } } };
+
 describe('estimateTokens', () => {
   it.each([
     ['the prompt and the reply it allows', { ...chat, max_tokens: 100 }, 109],
@@ -37,6 +40,14 @@ describe('estimateTokens', () => {
       { model: 'gpt-4', prompt: 'hello world', input: 'hello', dimensions: 1, max_tokens: 100, max_output_tokens: 100 },
       102,
     ],
+    ['the text behind a completion', { model: 'gpt-4', prompt: 'hello', suffix: ' a'.repeat(50), max_tokens: 1 }, 52],
+    ['documents to answer from', { ...chat, documents: [{ text: 'a'.repeat(388) }], max_tokens: 1 }, 111],
+    ['a system prompt of Gemini', { ...chat, systemInstruction: { parts: [{ text: 'a'.repeat(377) }] }, max_tokens: 1 }, 110],
+    ['a schema of Gemini', { ...chat, generationConfig: { responseSchema: { title: 'a'.repeat(388) } }, max_tokens: 1 }, 110],
+    ['a schema beside a plain input', { ...FORMATTED, max_output_tokens: 1 }, 77],
+    ['a rerank without a reply', { model: 'rerank-2', query: 'hello world', documents: ['a'.repeat(396)] }, 102],
+    ['no prompt in documents without a query', { model: 'm', documents: ['a'.repeat(400)] }, 0],
+    ['no prompt in a query of GraphQL', { query: '{ a }', variables: { documents: ['a'] } }, 0],
     ['no prompt', { model: 'gpt-4' }, 0],
     ['the length of a part of an unknown type, and the reply', film(''), 25],
     ['the texts beside a part of an unknown type', film(' hello'.repeat(1000)), 1025],

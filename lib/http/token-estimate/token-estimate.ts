@@ -3,6 +3,7 @@ import { nextTurn } from '../../common/next-turn.js';
 import { LARGEST_AMOUNT } from '../../rate-limit/arguments.js';
 import type { PromptEstimate } from '../../token-counter/prompt/request-counter.js';
 import { REPLY_PRIMING } from '../../token-counter/prompt/messages.js';
+import { isRerank, promptFieldsOf } from '../../token-counter/prompt/prompt-fields.js';
 import { TOKENS_PER_BYTE } from '../../token-counter/prompt/prompt-context.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { askedOutput, outputCap } from './asked-output.js';
@@ -43,8 +44,8 @@ class NeedsTexts extends Error {}
 
 /**
  * Estimates the tokens of a request: its prompt, and the reply that its body allows
- * (`askedOutput`), otherwise at least 1024 or a quarter of the limit. Embeddings have no reply; a
- * body without a prompt has 0.
+ * (`askedOutput`), otherwise at least 1024 or a quarter of the limit. Embeddings and reranks have
+ * no reply; a body without a prompt has 0.
  *
  * Of several prompts, several figures for the reply, and the fallbacks of the request the largest
  * counts, because each provider reads its own. Counting a large body stops above `tokensLeft`: then
@@ -206,11 +207,13 @@ function found<T>(estimated: T | undefined): T {
 }
 
 /** Estimates a prompt that cannot be counted by the length of its JSON. */
-function estimateByLength({ messages, input, prompt, system, instructions, tools, functions }: Body, error: unknown): number {
+function estimateByLength(body: Body, error: unknown): number {
   if (!(error instanceof InvalidArgumentError)) throw error;
+  const { messages, input, prompt, system, instructions, tools, functions } = body;
   if ((messages ?? input ?? prompt ?? undefined) === undefined) return 0;
   try {
-    const json = JSON.stringify({ messages, input, prompt, system, instructions, tools, functions });
+    const others = promptFieldsOf(body);
+    const json = JSON.stringify([{ messages, input, prompt, system, instructions, tools, functions }, ...others]).slice(1, -1);
     return Math.ceil(Buffer.byteLength(json) * TOKENS_PER_BYTE);
   } catch {
     return UNREADABLE_PROMPT;
@@ -238,8 +241,10 @@ export async function estimateNanoUsd(given: unknown, context: CostContext): Pro
   const asked = askedOutput(body);
   const expected = name === undefined ? undefined : outputOf?.(name);
   const most = outputCap(asked, counter.getModelLimits(name).maxOutputTokens, asked.choices);
-  const output = isEmbedding(body) ? 0 : Math.min(most, (expected ?? Infinity) * asked.choices);
   const costOf: CostOf = (input, out, details) => counter.estimateCost(input, out, name, details);
+  // Fields of embeddings do not keep a model that writes from answering.
+  const isMute = isWithoutReply(body) && !((costOf(0, 1_000) ?? 0) > (costOf(0, 0) ?? 0));
+  const output = isMute ? 0 : Math.min(most, (expected ?? Infinity) * asked.choices);
   const size = { tokens: prompt, hasSound: mayHaveSound(body), searches: askedSearches(body) };
   return worstNanoUsd(foreseenCost(costOf, asksPriority(body)), size, output);
 }
@@ -248,20 +253,24 @@ export async function estimateNanoUsd(given: unknown, context: CostContext): Pro
 function withReply(prompt: number, body: Body, tokensPerMinute: number): number {
   if (prompt === 0) return 0;
   const reply = replyOf(body);
-  const isUnlimited = !isEmbedding(body) && !askedOutput(body).isLimited;
+  const isUnlimited = !isWithoutReply(body) && !askedOutput(body).isLimited;
   const least = isUnlimited ? Math.min(UNLIMITED_REPLY, Math.max(1, Math.floor(tokensPerMinute / 4))) : 0;
   return Math.min(Math.max(prompt + reply, least), LARGEST_AMOUNT);
 }
 
 /** Tokens that the body allows for the reply; 0 if it names no figure. */
 function replyOf(body: Body): number {
-  if (isEmbedding(body)) return 0;
+  if (isWithoutReply(body)) return 0;
   const { tokens, choices } = askedOutput(body);
   return tokens * choices;
 }
 
 function isBody(body: unknown): body is Body {
   return typeof body === 'object' && body !== null && !Array.isArray(body);
+}
+
+function isWithoutReply(body: Body): boolean {
+  return isEmbedding(body) || isRerank(body);
 }
 
 function isEmbedding({

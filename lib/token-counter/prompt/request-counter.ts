@@ -9,6 +9,7 @@ import { countSegments, segmentsOf } from '../bpe/special-tokens.js';
 import { ChatTemplate } from './chat-template.js';
 import { CollectedTexts } from './collected-texts.js';
 import { TOKENS_PER_BYTE, type LongTexts, type PromptContext } from './prompt-context.js';
+import { promptFieldsOf } from './prompt-fields.js';
 import { countRequestBody, type RequestTokens } from './requests.js';
 import { textSteps } from '../text-steps.js';
 import { textError } from '../arguments.js';
@@ -297,15 +298,13 @@ function unreadTokens(body: Body, readUnits: number): number {
 }
 
 /** UTF-16 units of all texts of a prompt, and their bytes, of long ones at most as many. */
-function textsIn(
-  { messages, input, prompt, system, instructions, tools, functions }: Body,
-  long?: CollectedTexts,
-): { readonly units: number; readonly bytes: number } {
+function textsIn(body: Body, long?: CollectedTexts): { readonly units: number; readonly bytes: number } {
+  const { messages, input, prompt, system, instructions, tools, functions } = body;
   let units = 0;
   let bytes = 0;
   // A loop, because a body may be nested deeper than the stack; bounded, because it may contain
   // itself.
-  const open: unknown[] = [messages, input, prompt, system, instructions, tools, functions];
+  const open: unknown[] = [messages, input, prompt, system, instructions, tools, functions, ...promptFieldsOf(body)];
   for (let walked = 0; open.length > 0 && walked < MOST_VALUES; walked++) {
     const value = open.pop();
     if (typeof value === 'string') {

@@ -2,6 +2,7 @@ import { InvalidArgumentError } from '../../common/errors.js';
 import { countContent } from './content-parts.js';
 import { countMessages, isSystemMessage, messageOverhead, promptOverhead, type ChatMessage } from './messages.js';
 import { countJson, countString, isRecord, type PromptContext } from './prompt-context.js';
+import { countPromptFields, isRerank } from './prompt-fields.js';
 import { countItems } from './response-items.js';
 import { countResponseFormat, countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
 
@@ -40,6 +41,10 @@ export interface RequestTokens {
  * body without a prompt.
  */
 export function countRequestBody(body: Body, context: PromptContext): number {
+  return countPrompt(body, context) + countPromptFields(body, context);
+}
+
+function countPrompt(body: Body, context: PromptContext): number {
   if (body.messages !== undefined) {
     const tools = (body.tools ?? body.functions) as readonly Tool[] | undefined;
     const toolChoice = (body.tool_choice ?? body.function_call) as ToolChoice | undefined;
@@ -51,6 +56,7 @@ export function countRequestBody(body: Body, context: PromptContext): number {
   if (isResponses(body)) return countResponses(body, context);
   if (body.input !== undefined) return countInputs(body.input, 'input', context);
   if (body.prompt !== undefined) return countInputs(body.prompt, 'prompt', context);
+  if (context.estimatesUnknown === true && isRerank(body)) return 0;
   throw new InvalidArgumentError('messages', undefined, 'must be given (or input, or prompt)');
 }
 
@@ -58,7 +64,10 @@ function isResponses(body: Body): boolean {
   if (hasUnseenPrompt(body)) return true;
   return (
     body.input !== undefined &&
-    (body.instructions !== undefined || body.tools !== undefined || (Array.isArray(body.input) && body.input.some(isRecord)))
+    (body.instructions !== undefined ||
+      body.tools !== undefined ||
+      isRecord(body.text) ||
+      (Array.isArray(body.input) && body.input.some(isRecord)))
   );
 }
 

@@ -116,6 +116,11 @@ describe.each(['Express', 'Fastify'])('budgets under RateLimitGuard on %s', (ada
     expect(tooLarge.headers['x-should-retry']).toBe('false');
   });
 
+  it('holds the output of a model that writes, though the request looks like one for embeddings', async () => {
+    const { body } = await post('/chat', { messages: undefined, input: 'hello', dimensions: 256 }).expect(429);
+    expect(body).toMatchObject({ error: { code: 'request_exceeds_budget' } });
+  });
+
   it('tells no time at which a budget of all time starts again', async () => {
     const { headers } = await post('/lifetime', {}).expect(200);
     expect(headers).toMatchObject({ 'x-ratelimit-limit-usd': '1', 'x-ratelimit-remaining-usd': '0.25' });

@@ -7,8 +7,8 @@ export function describedCall(
   request: ReadRequest,
   { promptTokens, counted }: Pick<CallDescription, 'promptTokens' | 'counted'>,
 ): CallDescription {
-  const { model, stream, maxTokens, isUnlimited, dropsLimit, choices, isBackground, asksPriority, hasSound, searches, startedAtMs } =
-    request;
+  const { model, stream, maxTokens, isUnlimited, dropsLimit, choices, isBackground, asksPriority } = request;
+  const { hasSound, soundTokens, searches, startedAtMs } = request;
   return {
     operation,
     model,
@@ -20,6 +20,7 @@ export function describedCall(
     isBackground,
     asksPriority,
     hasSound,
+    soundTokens,
     searches,
     promptTokens,
     counted,

@@ -34,6 +34,7 @@ export interface PricedAttempt {
       readonly isBackground?: boolean;
       readonly asksPriority?: boolean;
       readonly hasSound?: boolean;
+      readonly soundTokens?: number;
       readonly searches?: number;
     };
   };
@@ -143,7 +144,7 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
   const most = modelOutput(selection, maxOutputOf);
   const price = foreseenCost((input, out, details) => deployment.costUsd(input, out, model, details), asksForPriority(attempt));
   const prompt = {
-    tokens: promptTokens,
+    tokens: promptTokens + (call.description.soundTokens ?? 0),
     hasSound: call.description.hasSound === true || mayHaveSound(target.overrides ?? {}),
     // Each may replace those of another; which one does is its protocol's.
     searches: Math.max(call.description.searches ?? 0, ...[target.overrides ?? {}, deployment.params, added].map(askedSearches)),

@@ -42,6 +42,8 @@ export interface CallDescription {
   readonly asksPriority?: boolean;
   /** Whether its prompt may have sound, which has a price of its own. */
   readonly hasSound?: boolean;
+  /** Tokens of the recordings of its form. */
+  readonly soundTokens?: number;
   /** Web searches that a provider may run for it. */
   readonly searches?: number;
   readonly startedAtMs: number;

@@ -69,6 +69,11 @@ export class MultipartBody {
     return this.bytes.toString('utf8', part.contentStart, part.end);
   }
 
+  /** The contents of all files. */
+  files(): Buffer[] {
+    return this.parts.filter(({ isFile }) => isFile).map(({ contentStart, end }) => this.bytes.subarray(contentStart, end));
+  }
+
   /** How many parts have a name. */
   countOf(name: string): number {
     return this.parts.filter((each) => each.name === name).length;

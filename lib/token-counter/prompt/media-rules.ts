@@ -15,7 +15,7 @@ const GEMINI_AUDIO = 32;
 const GEMINI_2 = { audioTokensPerSecond: GEMINI_AUDIO, videoTokensPerSecond: 258 + GEMINI_AUDIO, tokensPerPage: 258 };
 const GEMINI_3 = { audioTokensPerSecond: GEMINI_AUDIO, videoTokensPerSecond: 70 + GEMINI_AUDIO, tokensPerPage: 560 };
 /** OpenAI: one token for 100 ms of audio in the user's turn (Realtime guide, "audio tokens"). */
-const AUDIO = 10;
+export const OPENAI_AUDIO_TOKENS_PER_SECOND = 10;
 /** Gemini's rule: of the published ones it bills most. */
 const VIDEO = GEMINI_2.videoTokensPerSecond;
 /** The middle of what Anthropic publishes for the text of a page, 1,500 to 3,000. */
@@ -38,5 +38,5 @@ function rulesWith(images: ImageRule): MediaRules {
   if (images === GEMINI_TILES) return { images, ...GEMINI_2 };
   if (images === GEMINI_FIXED) return { images, ...GEMINI_3 };
   const tokensPerPage = TEXT_OF_PAGE + images.tokens(PAGE_SIZE, 'high');
-  return { images, audioTokensPerSecond: AUDIO, videoTokensPerSecond: VIDEO, tokensPerPage };
+  return { images, audioTokensPerSecond: OPENAI_AUDIO_TOKENS_PER_SECOND, videoTokensPerSecond: VIDEO, tokensPerPage };
 }

@@ -17,6 +17,10 @@ let calls = 0;
 async function provide(request: IncomingMessage, response: ServerResponse, rate: number): Promise<void> {
   const parts: Buffer[] = [];
   for await (const part of request) parts.push(part as Buffer);
+  if (request.headers['content-type']?.startsWith('multipart/') === true) {
+    const usage = { type: 'tokens', input_tokens: 100, output_tokens: 5, total_tokens: 105 };
+    return void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ text: 'hi', usage }));
+  }
   const { messages } = JSON.parse(Buffer.concat(parts).toString()) as { messages: { content: string }[] };
   const [what, input = 0, output = 0] = messages[0].content.split(' ').map((word, index) => (index === 0 ? word : Number(word)));
   calls++;
@@ -56,6 +60,7 @@ describe('LlmClient under budgets', () => {
         modelList: [
           { model_name: 'cheap', litellm_params: at(cheap, PRICES) },
           { model_name: 'dear', litellm_params: at(dear, DEAR) },
+          { model_name: 'ear', litellm_params: at(cheap, PRICES), model_info: { max_output_tokens: 10 } },
           { model_name: 'unpriced', litellm_params: { ...at(cheap, {}), model: 'openai/nobody-knows' } },
         ],
       },
@@ -95,6 +100,28 @@ describe('LlmClient under budgets', () => {
     expect(answer.call.costUsd).toBeCloseTo(0.013, 12);
     context.end(false);
     expect(standing()).toMatchObject({ spentUsd: 0.013, heldUsd: 0 });
+  });
+
+  it('holds the tokens of a recording by its length, of one without a header as of speech', async () => {
+    const { request, context } = begin();
+    const form = (file: Buffer): FormData => {
+      const fields = new FormData();
+      fields.set('model', 'ear');
+      fields.set('file', new Blob([new Uint8Array(file)]), 'speech.mp3');
+      return fields;
+    };
+    const recording = Buffer.alloc(4_000_000);
+    await expect(llm.client.transcriptions(form(recording), { request })).rejects.toThrow(BudgetExceededError);
+    // 24,000 samples a second of 4 bytes: 41.7 s.
+    recording.write('RIFF----WAVE');
+    [24_000, 96_000].forEach((value, index) => recording.writeUInt32LE(value, 24 + 4 * index));
+    recording.writeUInt16LE(4, 32);
+    const call = llm.client.transcriptions(form(recording), { request });
+    await until(() => standing().heldUsd > 0.001);
+    expect(standing().heldUsd).toBeCloseTo(0.417 + 10 * 0.002, 9);
+    await call;
+    context.end(false);
+    expect(standing()).toMatchObject({ spentUsd: 0.11, heldUsd: 0 });
   });
 
   it.each<[object]>([

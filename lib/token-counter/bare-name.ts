@@ -1,9 +1,15 @@
 /**
- * A model's name in lower case without its provider: the last part of a path, without Bedrock's
- * region and provider, a fine-tune's owner, or a version behind a colon.
+ * A model's name in lower case without its provider: the last part of a path, without region and
+ * provider as Bedrock has them, a fine-tune's owner, or a version behind a colon.
  */
 export function bareName(model: string): string {
   const fineTune = /(?:^|\/)ft:/.exec(model);
   const unprefixed = fineTune === null ? model.slice(model.lastIndexOf('/') + 1) : model.slice(fineTune.index + fineTune[0].length);
-  return unprefixed.split(':', 1)[0].replace(/^(?:[a-z-]+\.)+(?=gpt-|claude)/, '');
+  return unprefixed.split(':', 1)[0].replace(/^(?:(?:[a-z-]+\.)+|databricks-|openai-)(?=gpt-|claude|gemini-)/, '');
+}
+
+/** What is behind the first colon; of Ollama's models without one its default, `latest`. */
+export function tagOf(model: string): string {
+  const tag = model.split(':').slice(1).join(':');
+  return tag === '' && /^ollama(?:_chat)?\//.test(model) ? 'latest' : tag;
 }

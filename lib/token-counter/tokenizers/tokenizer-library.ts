@@ -2,7 +2,6 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { errorMessage, InvalidConfigurationError } from '../../common/errors.js';
 import type { LogSink } from '../../common/log-sink.js';
-import { bareName } from '../bare-name.js';
 import { familyOfModel } from '../families.js';
 import type * as Packing from './packing.js';
 import type { PackedTokenizer } from './packed-layout.js';
@@ -57,7 +56,7 @@ export class TokenizerLibrary {
     if (this.tokenizers.size === 0) return undefined;
     const name = model.toLowerCase();
     const glob = this.sources.find((source) => source.name.includes('*') && matches(source.name.toLowerCase(), name));
-    const family = familyOfModel(bareName(name));
+    const family = familyOfModel(name);
     return this.tokenizers.get(model) ?? (glob && this.tokenizers.get(glob.name)) ?? (family && this.tokenizers.get(family.name));
   }
 

@@ -21,7 +21,7 @@ export class CountingModel {
     tokenizer?: PackedTokenizer,
   ) {
     const facts = modelFacts(name);
-    this.facts = tokenizer === undefined ? facts : { ...facts, approximate: false, chat: facts.family?.chat };
+    this.facts = tokenizer === undefined ? facts : withTokenizer(facts);
     this.encoding = tokenizer ?? facts.encoding;
     if (tokenizer?.chatTemplate !== undefined) this.chatTemplate = new ChatTemplate(tokenizer.chatTemplate);
   }
@@ -42,6 +42,11 @@ export class CountingModel {
     if (engine.engine === 'native') return this.native >= 0 ? this.native : (this.native = engine.load(this.encoding));
     return this.typescript >= 0 ? this.typescript : (this.typescript = engine.load(this.encoding));
   }
+}
+
+function withTokenizer(facts: ModelFacts): ModelFacts {
+  const chat = facts.family?.chat;
+  return { ...facts, approximate: false, chat, isChatAssumed: chat === undefined };
 }
 
 /** Bound of the table: model names come from clients. */

@@ -12,6 +12,8 @@ export interface ModelFacts {
   readonly family?: Family;
   /** In the place of OpenAI's tokens per message and name: with the family's own tokenizer. */
   readonly chat?: ChatOverhead;
+  /** Texts are exact, but not what its template puts around messages: OpenAI's rule is taken. */
+  readonly isChatAssumed: boolean;
   /** Tokens per chat message and per `name`. Source: OpenAI's cookbook on tiktoken. */
   readonly tokensPerMessage: number;
   readonly tokensPerName: number;
@@ -59,6 +61,7 @@ function facts(encoding: EncodingName, approximate: boolean, name: string, famil
   return {
     encoding,
     approximate,
+    isChatAssumed: !approximate && family !== undefined,
     tokensPerMessage: legacy ? 4 : 3,
     tokensPerName: legacy ? -1 : 1,
     media: mediaRulesOf(name),

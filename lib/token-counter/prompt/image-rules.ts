@@ -157,9 +157,11 @@ const RULES: readonly (readonly [RegExp, ImageRule])[] = [
   [/^gpt-5\.(?:[23]|4-mini|4-nano)(?![a-z0-9])/, new PatchRule(1.2, sameBounds(STANDARD))],
   [/^gpt-5\.4(?![a-z0-9])/, new PatchRule(1.2, { low: LARGE, medium: LARGE, high: LARGE, auto: LARGE, original: ORIGINAL })],
   [/^gpt-(?:5\.\d|[6-9])/, new PatchRule(1.2, { low: SMALL, medium: LARGE, high: LARGE, auto: ORIGINAL, original: ORIGINAL })],
+  [/^(?:gpt-4|chatgpt-4o)/, new TileRule(85, 170)],
   [/^computer-use-preview/, new TileRule(65, 129)],
 ];
-const DEFAULT_RULE = new TileRule(85, 170);
+/** That of gpt-4o, for models whose rule is not known: an estimate. */
+export const ASSUMED_RULE: ImageRule = new TileRule(85, 170);
 
 const CLAUDE_VERSION = /claude-(?:[a-z]+-)?(\d{1,2})(?:[-.](\d{1,2})(?!\d))?(?!\d)/;
 const CLAUDE_STANDARD = new ClaudeRule({ side: 1568, patches: 1568 });
@@ -168,7 +170,7 @@ const CLAUDE_HIGH = new ClaudeRule({ side: 2576, patches: 4784 });
 /** The rule of a model, by its bare name in lower case. Unknown models: that of gpt-4o. */
 export function imageRuleOf(name: string): ImageRule {
   if (name.includes('claude')) return claudeRuleOf(name);
-  return RULES.find(([pattern]) => pattern.test(name))?.[1] ?? DEFAULT_RULE;
+  return RULES.find(([pattern]) => pattern.test(name))?.[1] ?? ASSUMED_RULE;
 }
 
 /** From 4.7 on Claude sees more pixels; so may one without a version. */

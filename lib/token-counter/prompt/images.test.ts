@@ -1,5 +1,5 @@
 import { imageDimensions } from './image-dimensions.js';
-import { imageRuleOf, type ImageDetail } from './image-rules.js';
+import { ASSUMED_RULE, imageRuleOf, type ImageDetail } from './image-rules.js';
 import { imageTokens } from './images.js';
 
 const dataUrl = (bytes: Buffer, type = 'image/png'): string => `data:${type};base64,${bytes.toString('base64')}`;
@@ -115,7 +115,8 @@ describe('imageDimensions', () => {
 describe('imageTokens', () => {
   const count = (model: string, width: number, height: number, detail?: ImageDetail): number => {
     const { tokens, assumed } = imageTokens(imageRuleOf(model), dataUrl(png(width, height)), detail);
-    expect(assumed).toBe(false);
+    // Providers of other models have rules of their own.
+    expect([assumed, imageRuleOf(model) === ASSUMED_RULE]).toEqual(Array(2).fill(['unknown', 'qwen3-vl'].includes(model)));
     return tokens;
   };
 
@@ -141,6 +142,8 @@ describe('imageTokens', () => {
     ['gpt-4-turbo', 765, 85],
     ['chatgpt-4o-latest', 765, 85],
     ['unknown', 765, 85],
+    ['qwen3-vl', 765, 85],
+    ['gpt-4.5-preview', 765, 85],
     ['gpt-4o-mini', 2833 + 4 * 5667, 2833],
     ['gpt-4o-mini-2024-07-18', 2833 + 4 * 5667, 2833],
     ['gpt-5', 70 + 4 * 140, 70],
@@ -152,7 +155,10 @@ describe('imageTokens', () => {
   ])('counts 1024 x 1024 for %s as %i, at low detail as %i', (model, high, low) => {
     expect(count(model, 1024, 1024)).toBe(high);
     expect(count(model, 1024, 1024, 'low')).toBe(low);
-    expect(imageTokens(imageRuleOf(model), 'https://example.com/cat.png', 'low')).toEqual({ tokens: low, assumed: false });
+    expect(imageTokens(imageRuleOf(model), 'https://example.com/cat.png', 'low')).toEqual({
+      tokens: low,
+      assumed: imageRuleOf(model) === ASSUMED_RULE,
+    });
   });
 
   // OpenAI's examples of patches, and sizes measured at its API for a factor of 1.2.

@@ -1,7 +1,7 @@
 import { imageDimensions } from './image-dimensions.js';
-import { isFixed, type ImageDetail, type ImageRule } from './image-rules.js';
+import { ASSUMED_RULE, isFixed, type ImageDetail, type ImageRule } from './image-rules.js';
 
-/** Tokens of an image, and whether its size had to be assumed. */
+/** Tokens of an image, and whether its size or its rule had to be assumed. */
 export interface ImageTokens {
   readonly tokens: number;
   readonly assumed: boolean;
@@ -15,7 +15,8 @@ export interface ImageTokens {
  * size is unknown.
  */
 export function imageTokens(rule: ImageRule, source: string | undefined, detail: ImageDetail = 'auto'): ImageTokens {
-  if (isFixed(rule, detail)) return { tokens: rule.most(detail), assumed: false };
+  const assumed = rule === ASSUMED_RULE;
+  if (isFixed(rule, detail)) return { tokens: rule.most(detail), assumed };
   const size = source === undefined ? null : imageDimensions(source);
-  return size === null ? { tokens: rule.most(detail), assumed: true } : { tokens: rule.tokens(size, detail), assumed: false };
+  return size === null ? { tokens: rule.most(detail), assumed: true } : { tokens: rule.tokens(size, detail), assumed };
 }

@@ -52,6 +52,9 @@ describe('countMessages', () => {
     const call = { id: 'call_abc123', type: 'function', function: { name: 'get_weather', arguments: '{"city":"Paris"}' } };
     const base = count([{ role: 'assistant', content: null }]);
     expect(count([{ role: 'assistant', content: null, tool_calls: [call, call] }])).toBe(base + 2 * text('{"city":"Paris"}'));
+    // As Ollama's API has them.
+    const asObject = { ...call, function: { ...call.function, arguments: { city: 'Paris' } } };
+    expect(count([{ role: 'assistant', content: null, tool_calls: [asObject] }])).toBe(base + text('{"city":"Paris"}'));
     expect(count([{ role: 'assistant', content: null, tool_calls: [{ type: 'custom', custom: { name: 'x', input: 'ls -la' } }] }])).toBe(
       base + text('ls -la'),
     );

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { countContent } from './content-parts.js';
 import { countParts } from './gemini-parts.js';
-import { countString, countText, countUnread, isRecord, type PromptContext } from './prompt-context.js';
+import { countJson, countString, countText, countUnread, isRecord, type PromptContext } from './prompt-context.js';
 import type { ModelFacts } from '../models.js';
 import { countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
 
@@ -52,8 +52,11 @@ export function messageOverhead(role: unknown, { chat, tokensPerMessage }: Model
  */
 export function countMessages(messages: readonly ChatMessage[], context: PromptContext, given: ChatTools = {}): number {
   if (!Array.isArray(messages)) throw new InvalidArgumentError('messages', messages, 'must be an array of messages');
-  const rendered = given.template === true || (given.tools?.length ?? 0) > 0 ? renderedChat(messages, context, given) : undefined;
+  const { isChatAssumed } = context.model;
+  const isRendered = given.template === true || (given.tools?.length ?? 0) > 0 || isChatAssumed;
+  const rendered = isRendered ? renderedChat(messages, context, given) : undefined;
   if (rendered !== undefined) return rendered;
+  if (isChatAssumed) context.assumed = true;
   let tokens = promptOverhead(context.model);
   for (let i = 0; i < messages.length; i++) tokens += countMessage(messages[i] as ChatMessage, i, context);
   const { tools, toolChoice, hasSystemMessage = messages.some(isSystemMessage) } = given;
@@ -104,7 +107,8 @@ export function countMessage(message: ChatMessage, index: number, context: Promp
     } else if (field === 'tool_calls') {
       tokens += countToolCalls(value, `messages[${index}].tool_calls`, context);
     } else if (field === 'function_call' && isRecord(value)) {
-      tokens += FUNCTION_CALL + countText(value.name, context) + countText(value.arguments, context);
+      tokens += FUNCTION_CALL + countText(value.name, context);
+      tokens += countJson(value.arguments, `messages[${index}].function_call.arguments`, context);
     } else {
       tokens += countUnread(value, context);
     }
@@ -118,8 +122,9 @@ function countToolCalls(calls: unknown, path: string, context: PromptContext): n
   for (let i = 0; i < calls.length; i++) {
     const call: unknown = calls[i];
     if (!isRecord(call)) throw new InvalidArgumentError(`${path}[${i}]`, call, 'must be an object');
-    if (isRecord(call.function)) tokens += countText(call.function.arguments, context);
-    else if (isRecord(call.custom)) tokens += countText(call.custom.input, context);
+    // A text in OpenAI's API, an object in Ollama's.
+    if (isRecord(call.function)) tokens += countJson(call.function.arguments, `${path}[${i}].function.arguments`, context);
+    else if (isRecord(call.custom)) tokens += countJson(call.custom.input, `${path}[${i}].custom.input`, context);
     else throw new InvalidArgumentError(`${path}[${i}]`, call, 'must have a function or a custom tool');
   }
   return tokens;

@@ -77,7 +77,7 @@ function hasUnseenPrompt(body: Body): boolean {
 }
 
 function countResponses(body: Body, context: PromptContext): number {
-  if (hasUnseenPrompt(body)) context.assumed = true;
+  if (hasUnseenPrompt(body) || context.model.isChatAssumed) context.assumed = true;
   let tokens = promptOverhead(context.model) + countField(body.instructions, 'instructions', 'system', context);
   if (typeof body.input === 'string') tokens += countField(body.input, 'input', 'user', context);
   else if (body.input !== undefined) tokens += countItems(body.input, context);

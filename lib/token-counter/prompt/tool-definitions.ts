@@ -21,6 +21,8 @@ export class ToolDefinitions {
   private readonly lines: string[] = [];
   /** UTF-16 units of the strings of the body that the text contains. */
   readUnits = 0;
+  /** Whether a tool has parts that only its provider knows. */
+  hasUnseen = false;
 
   constructor(private readonly context: PromptContext) {}
 
@@ -31,14 +33,15 @@ export class ToolDefinitions {
 
   /** Adds a function. @param path names its schema in errors */
   add(name: string, description: unknown, parameters: unknown, path: string): void {
-    this.describe(description, '');
+    this.describe(description);
     const properties = isRecord(parameters) ? this.properties(parameters, 0, path) : '';
     const type = `type ${this.read(name)} = `;
     if (properties === '') this.lines.push(`${type}() => any;`, '');
     else this.lines.push(`${type}(_: {`, properties, '}) => any;', '');
   }
 
-  private describe(description: unknown, indent: string): void {
+  /** Adds a comment. */
+  describe(description: unknown, indent = ''): void {
     if (typeof description === 'string' && description !== '') this.lines.push(`${indent}// ${this.read(description)}`);
   }
 

@@ -86,6 +86,20 @@ describe('countTools', () => {
     );
   });
 
+  it('marks as estimates what the provider adds for its own tools, and grammars', () => {
+    const isEstimate = (tool: object): boolean => counter.countRequest({ model: 'gpt-5', messages: chat, tools: [tool] }).approximate;
+    const definition = 'start: "a" | "b"';
+    const grammars = [
+      { type: 'custom', name: 'x', format: { type: 'grammar', syntax: 'lark', definition } },
+      { type: 'custom', custom: { name: 'x', format: { type: 'grammar', grammar: { syntax: 'lark', definition } } } },
+    ];
+    for (const tool of [{ type: 'web_search' }, { type: 'mcp', server_label: 's' }, { googleSearch: {} }, ...grammars])
+      expect([tool, isEstimate(tool)]).toEqual([tool, true]);
+    for (const tool of [{ type: 'function', function: weather }, { ...weather, type: 'function' }, { type: 'custom', name: 'x' }, weather])
+      expect([tool, isEstimate(tool)]).toEqual([tool, false]);
+    for (const tool of grammars) expect(tools([tool])).toBe(written(`// ${definition}`, 'type x = () => any;'));
+  });
+
   const inner = { type: 'object', properties: { q: { type: 'number', description: 'A number' } } };
   const innerType = '{\n  // A number\n  q?: number,\n}';
   it.each<[string, unknown]>([

@@ -42,6 +42,7 @@ export function countTools({ tools, hasSystemMessage, path = 'tools' }: ToolCoun
   if (tools.length === 0) return 0;
   const definitions = new ToolDefinitions(context);
   addEach(definitions, tools, path, 0);
+  if (definitions.hasUnseen) context.assumed = true;
   const text = `${NAMESPACE_START}${definitions.text}\n${NAMESPACE_END}`;
   return DEFINITIONS + (hasSystemMessage ? JOINED_SYSTEM_MESSAGE : 0) + countDefinitions(text, definitions, context);
 }
@@ -91,9 +92,22 @@ function addTool(definitions: ToolDefinitions, tool: unknown, path: string, dept
   // A hosted tool (web search) only has its type or, with Gemini, its name as a key.
   const name = definition.name ?? definition.type ?? (parameters === undefined ? soleKey(tool) : undefined);
   if (typeof name !== 'string') throw new InvalidArgumentError(`${path}.name`, name, 'must be a string');
+  if (typeof tool.type === 'string' ? !OWN_TYPES.has(tool.type) : name !== definition.name) definitions.hasUnseen = true;
+  const grammar = grammarOf(definition.format);
+  if (grammar !== undefined) definitions.hasUnseen = true;
+  definitions.describe(grammar);
   definitions.add(name, definition.description, parameters, path);
   // A namespace of the Responses API.
   if (Array.isArray(tool.tools)) addEach(definitions, tool.tools, `${path}.tools`, depth + 1);
+}
+
+/** Tools of the request. What the provider adds to the prompt for its own is not known. */
+const OWN_TYPES: ReadonlySet<string> = new Set(['function', 'custom', 'namespace']);
+
+/** Of a custom tool's input. How it is shown to the model is not published. */
+function grammarOf(format: unknown): string | undefined {
+  const { definition } = isRecord(format) ? (isRecord(format.grammar) ? format.grammar : format) : {};
+  return typeof definition === 'string' ? definition : undefined;
 }
 
 /** `googleSearch` of `{ googleSearch: {} }`. */

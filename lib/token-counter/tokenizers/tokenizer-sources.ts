@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { isAbsolute, join, resolve } from 'node:path';
 import { InvalidConfigurationError } from '../../common/errors.js';
-import { checkKnownKeys, checkObject, checkOneOf, checkString, joinPath } from '../../common/options.js';
+import { checkKnownKeys, checkObject, checkOneOf, checkString, joinPath, refuseOption } from '../../common/options.js';
 import { FAMILY_NAMES, familyOf, type FamilyName } from '../families.js';
 import { SPLITS, type SplitName } from './tokenizer-model.js';
 
@@ -41,6 +41,7 @@ export function resolveTokenizers(path: string, value: unknown): ResolvedTokeniz
 
 /** Checks one source. @throws InvalidConfigurationError naming it. */
 export function resolveTokenizer(path: string, name: string, value: unknown): ResolvedTokenizer {
+  if (typeof value === 'string') throw refuseOption(path, value, 'must be an object with a package or a file, such as { package: name }');
   const source = checkObject(path, value);
   checkKnownKeys(path, source, KEYS);
   const text = (key: 'file' | 'package'): string | undefined =>

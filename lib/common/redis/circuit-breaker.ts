@@ -1,5 +1,5 @@
 import { Backoff, FAILURES_TO_OPEN } from './backoff.js';
-import { failureReason, isReplyError, type RedisClient } from './client.js';
+import { connectionFault, failureReason, isReplyError, type RedisClient } from './client.js';
 import { ClusterNodes } from './cluster-nodes.js';
 import { withinTime } from './deadline.js';
 
@@ -41,7 +41,8 @@ export class RedisCircuitBreaker {
     if (status === 'ready' || (!this.wasReady && BEFORE_FIRST_READY.has(status))) {
       return tag === undefined ? this.nodes?.fault() : this.nodes?.refusal(tag);
     }
-    return `the connection to Redis is lost (${status})`;
+    const cause = connectionFault(this.client);
+    return `the connection to Redis is lost (${status}${cause === undefined ? '' : `, ${cause}`})`;
   }
 
   /** Pings Redis, also when the circuit is open; returns what is wrong, or `undefined`. */

@@ -106,8 +106,29 @@ export function openRedisClient(url: string, settings: RedisClientSettings): Own
     // After a failover the old master answers READONLY: the address has to be resolved again.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   });
-  client.on('error', onError);
+  client.on('error', (error: Error) => {
+    connectionFaults.set(client, faultOf(error));
+    onError(error);
+  });
+  client.on('ready', () => connectionFaults.delete(client));
   return client;
+}
+
+/** Why a connection cannot be opened or was closed. */
+const connectionFaults = new WeakMap<object, string | undefined>();
+
+/**
+ * Why the connection of a client of ours is lost: `ECONNREFUSED`, `WRONGPASS`. Without the address,
+ * because pages of health are often public.
+ */
+export function connectionFault(client: object): string | undefined {
+  return connectionFaults.get(client);
+}
+
+/** An answer of Redis begins with its code. */
+function faultOf(error: Error): string | undefined {
+  const { code } = error as NodeJS.ErrnoException;
+  return code ?? /^[A-Z]{2,}(?= )/.exec(error.message)?.[0];
 }
 
 /** Checks an option that is a client of `ioredis`. */

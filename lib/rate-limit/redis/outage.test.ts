@@ -55,8 +55,12 @@ describe('an outage of the Redis store', () => {
     outage.count(away);
     outage.count(away);
     expect(warn.mock.calls).toEqual([
-      ['Rate limiter: Redis failed (OOM command not allowed), failed operations: 1; onStoreError is deny'],
-      ['Rate limiter: Redis failed (the connection to Redis is lost), failed operations: 100; onStoreError is deny'],
+      [
+        'Rate limiter: Redis failed (OOM command not allowed), failed operations: 1; until it answers, requests get 503 (onStoreError: deny)',
+      ],
+      [
+        'Rate limiter: Redis failed (the connection to Redis is lost), failed operations: 100; until it answers, requests get 503 (onStoreError: deny)',
+      ],
     ]);
     clock.mockRestore();
   });

@@ -15,6 +15,13 @@ const SETTLED_MS = 2_000;
 /** Between two lines of the log. */
 const LOG_EVERY_MS = 60_000;
 
+/** What happens to requests during an outage. */
+const MEANWHILE: Readonly<Record<OnStoreError, string>> = {
+  deny: 'requests get 503',
+  allow: 'requests pass without limits',
+  local: 'this process counts for itself',
+};
+
 /** What a request asks of the store. */
 export interface RedisAsk {
   readonly scopes: readonly RateLimitScope[];
@@ -107,7 +114,8 @@ export class RedisOutage {
   }
 
   private warn({ reason }: StoreFailure, atMs: number): void {
-    this.log?.warn(`Rate limiter: Redis failed (${reason}), failed operations: ${this.unlogged}; onStoreError is ${this.mode}`);
+    const line = `Rate limiter: Redis failed (${reason}), failed operations: ${this.unlogged}`;
+    this.log?.warn(`${line}; until it answers, ${MEANWHILE[this.mode]} (onStoreError: ${this.mode})`);
     this.loggedMs = atMs;
     this.loggedOutageMs ??= atMs;
     this.unlogged = 0;

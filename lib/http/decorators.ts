@@ -1,6 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
 import 'reflect-metadata';
 import { InvalidArgumentError } from '../common/errors.js';
+import { ownFields } from '../common/own-fields.js';
 import { LARGEST_USD } from '../common/nano-usd.js';
 import { checkFunction, checkInteger, checkKnownKeys, checkNumber, checkObject, optional, refuseArgument } from '../common/options.js';
 import { SKIPPED_LIMITS } from '../common/skip-rate-limit.js';
@@ -105,5 +106,5 @@ function checkRule(path: string, rule: RateLimitRule): RateLimitRule {
   }
   if (usd !== undefined && typeof usd !== 'function') checkNumber(`${path}.usd`, usd, { min: 0, max: LARGEST_USD }, refuseArgument);
   if (name === undefined || hasLimits(limits)) compileLimit(name ?? 'route', limits, path, refuseArgument);
-  return rule;
+  return ownFields(Object.fromEntries(KNOWN.filter((field) => rule[field] !== undefined).map((field) => [field, rule[field]])));
 }

@@ -1,5 +1,6 @@
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
 import { FastLiteLLMError, InvalidArgumentError } from '../common/errors.js';
+import { ownField } from '../common/own-fields.js';
 import { samplesOf } from '../common/metric-samples.js';
 import { checkArray, checkInteger, checkObject, refuseArgument } from '../common/options.js';
 import type { LogSink } from '../common/log-sink.js';
@@ -457,7 +458,7 @@ export class RateLimiterService implements Capability {
 
   private take(keys: ScopeList, options: CheckOptions): MaybePromise<Reservation> {
     const scopes = this.table.scopes(keys, options);
-    const cost = checkAmount('cost', options.cost, 1);
+    const cost = checkAmount('cost', ownField(options, 'cost'), 1);
     const tokens = checkAmount('tokens', options.tokens, 0);
     const nanoUsd = checkUsd('usd', options.usd, 0);
     return whenKnown(this.decide(scopes, cost, tokens, nanoUsd), (decision) => Reservation.of(decision, { scopes, tokens, nanoUsd }));
@@ -465,7 +466,7 @@ export class RateLimiterService implements Capability {
 
   private look(keys: ScopeList, options: CheckOptions): MaybePromise<Reservation> {
     const scopes = this.table.scopes(keys, options);
-    const cost = checkAmount('cost', options.cost, 1);
+    const cost = checkAmount('cost', ownField(options, 'cost'), 1);
     const tokens = checkAmount('tokens', options.tokens, 0);
     const nanoUsd = checkUsd('usd', options.usd, 0);
     return whenKnown(this.store.peek(scopes, cost, tokens, nanoUsd), (decision) => Reservation.of(decision));

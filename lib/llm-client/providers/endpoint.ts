@@ -1,5 +1,6 @@
 import { decoded } from '../../common/basic-authorization.js';
 import { InvalidArgumentError } from '../../common/errors.js';
+import { ownFields } from '../../common/own-fields.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import type { RequestAuthorization } from './authorization.js';
 import { AwsAuthorization, hasAwsCredentials } from './bedrock/credentials.js';
@@ -51,21 +52,23 @@ export class ProviderEndpoint {
   /** Whether the environment has the provider's key or address. */
   readonly isSetUp: boolean;
   private readonly address: ProviderAddress;
+  private readonly params: EndpointParams & Readonly<Record<string, unknown>>;
   private readonly secrets: readonly string[];
 
   /**
    * @throws DeploymentFault for an unknown provider, a wrong address or header. Shows no secret.
    */
   constructor(
-    private readonly params: EndpointParams,
+    given: EndpointParams,
     private readonly deploymentId: string,
     env: Environment,
   ) {
+    const params = (this.params = ownFields(given));
     checkEndpointParams(params, deploymentId);
-    const given = said(params.api_base) ?? said(params.base_url);
-    let base = given === undefined ? undefined : parseBase(given, deploymentId);
+    const address = said(params.api_base) ?? said(params.base_url);
+    let base = address === undefined ? undefined : parseBase(address, deploymentId);
     const { model, custom_llm_provider } = params;
-    const resolved = resolveModel({ model, custom_llm_provider, base, isInProject: namesProject({ ...params }) });
+    const resolved = resolveModel({ model, custom_llm_provider, base, isInProject: namesProject(params) });
     if (!isResolved(resolved)) throw new DeploymentFault(deploymentId, resolved.key, resolved.reason, resolved.mend);
     const { provider } = resolved;
     if (!params.model.includes('*') && !isModelName(resolved.model))
@@ -75,9 +78,7 @@ export class ProviderEndpoint {
     const around = new ProviderEnvironment(provider, env);
     const isBedrock = provider === 'bedrock';
     if (isBedrock) base ??= ownEndpoint(params, deploymentId);
-    const vertex = isVertex(provider)
-      ? vertexDeployment({ model: resolved.model, params: { ...params }, env, deploymentId, base })
-      : undefined;
+    const vertex = isVertex(provider) ? vertexDeployment({ model: resolved.model, params, env, deploymentId, base }) : undefined;
     const url = vertex?.address.url ?? base ?? this.defaultBase(around);
     const version = text(params.api_version) ?? around.version();
     this.address = vertex?.address ?? addressOf(provider, url, { deploymentId, version, protocol: protocol.name });
@@ -87,7 +88,7 @@ export class ProviderEndpoint {
     const isForThis = base === undefined || isAtProvider(provider, base) || around.isItsAddress(base);
     const ownToken = isAzure(provider) && !isLocalOidc(params.azure_ad_token) ? text(params.azure_ad_token) : undefined;
     // A deployment's own credentials, of any kind, keep the environment's key out.
-    const hasOwnKeys = isBedrock && hasAwsCredentials({ ...params });
+    const hasOwnKeys = isBedrock && hasAwsCredentials(params);
     const isKeyed = text(params.api_key) !== undefined || ownToken !== undefined || this.hasEntraCredentials || hasOwnKeys;
     const isClient = provider === 'databricks' && isForThis && hasDatabricksClient(env);
     const key = text(params.api_key) ?? (isForThis && !isKeyed && !isClient ? around.key() : undefined);
@@ -122,13 +123,13 @@ export class ProviderEndpoint {
   /** An identity of the deployment's own at Azure. */
   private get hasEntraCredentials(): boolean {
     const { params, provider } = this;
-    return isAzure(provider) && (namesAzureIdentity({ ...params }) || isLocalOidc(params.azure_ad_token));
+    return isAzure(provider) && (namesAzureIdentity(params) || isLocalOidc(params.azure_ad_token));
   }
 
   /** @param takesEnvironment whether credentials of the environment may go to this address */
   private authorizationBy(env: Environment, takesEnvironment: boolean): RequestAuthorization | undefined {
     const { provider, deploymentId, params } = this;
-    const access = { params: { ...params }, env, deploymentId, takesEnvironment };
+    const access = { params, env, deploymentId, takesEnvironment };
     if (isAzure(provider)) return azureAuthorization(access);
     if (provider === 'bedrock' && (takesEnvironment || hasAwsCredentials(access.params))) {
       return new AwsAuthorization({ ...access, region: bedrockRegion(access.params, env, deploymentId) });
@@ -170,7 +171,7 @@ export class ProviderEndpoint {
     const { provider, deploymentId, params } = this;
     const set = around.base();
     if (set !== undefined) return parseBase(set.value, deploymentId, `api_base (from ${set.name})`);
-    if (provider === 'bedrock') return new URL(bedrockBase(bedrockRegion({ ...params }, around.env, deploymentId)));
+    if (provider === 'bedrock') return new URL(bedrockBase(bedrockRegion(params, around.env, deploymentId)));
     const known =
       provider === 'bedrock_mantle'
         ? regionalBase(regionIn(params.model) ?? text(params.aws_region_name) ?? around.region(), deploymentId)

@@ -1,3 +1,4 @@
+import { nextTurn } from '../../common/next-turn.js';
 import type { KnownEndpoint } from './endpoints.js';
 import { OPENAI_READER } from './openai/reader.js';
 import { ProviderExchange } from './provider-exchange.js';
@@ -35,7 +36,7 @@ describe("headers of undici's flat list", () => {
 });
 
 describe('the headers of a stream', () => {
-  it('are dropped with its first event, because they keep the memory of a whole read', () => {
+  it('are dropped with its first event, because they keep the memory of a whole read', async () => {
     const call = { path: '/', body: '', reader: OPENAI_READER };
     const exchange = new ProviderExchange({ known: {} as KnownEndpoint, call, stream: true, maxBytes: 1000 });
     exchange.onHeaders(
@@ -46,6 +47,7 @@ describe('the headers of a stream', () => {
     exchange.onData(Buffer.from(': wait\n\n'));
     expect(exchange.rawHeaders).toHaveLength(2);
     exchange.onData(Buffer.from('data: {}\n\n'));
+    await nextTurn();
     expect(exchange.rawHeaders).toHaveLength(0);
   });
 });

@@ -1,5 +1,6 @@
 import { errorMessage, unshown } from '../../common/errors.js';
 import { nearestName } from '../../common/nearest-name.js';
+import { ownFields } from '../../common/own-fields.js';
 import { checkArray, checkObject, checkString, joinPath, optional, type Refuse } from '../../common/options.js';
 import {
   costPartsOf,
@@ -223,7 +224,7 @@ class EntryReader {
    */
   private resolvedEntry({ litellm_params, model_info, ...own }: Section): Section {
     const resolved = this.resolved(own, (name) => this.unset.add(name));
-    return { ...resolved, model_name: resolved.model_name ?? own.model_name, litellm_params, model_info };
+    return ownFields({ ...resolved, model_name: resolved.model_name ?? own.model_name, litellm_params, model_info });
   }
 
   /**
@@ -231,7 +232,7 @@ class EntryReader {
    * address, the key would go to the default address of the provider.
    */
   private resolvedParams(given: Section): Section {
-    const params = { ...this.resolved(given, (name) => this.unset.add(name)) };
+    const params: Record<string, unknown> = ownFields(this.resolved(given, (name) => this.unset.add(name)));
     for (const key of ['api_base', 'base_url', 'model']) {
       const written = given[key];
       if (typeof written !== 'string') continue;
@@ -244,12 +245,12 @@ class EntryReader {
   }
 
   private resolvedInfo(given: unknown): Section {
-    if (given === undefined || given === null) return {};
+    if (given === undefined || given === null) return ownFields({});
     return this.resolved(checkObject(this.infoPath, given, this.context.refuse), (name) => this.warnOfUnset(this.infoPath, name));
   }
 
   private resolved(section: Section, missing: (name: string) => void): Section {
-    return resolveEnvironmentNames({ ...section }, this.context.env, missing) as Section;
+    return ownFields(resolveEnvironmentNames({ ...section }, this.context.env, missing) as Section);
   }
 
   private warnOfUnset(where: string, name: string): void {

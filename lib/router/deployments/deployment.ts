@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { ownFields } from '../../common/own-fields.js';
 import type { PricedUsage, UsageDetails } from '../../common/token-cost.js';
 import type { Budget } from '../config/budget-settings.js';
 import type { Uncallable } from './callability.js';
@@ -150,7 +151,7 @@ export class Deployment {
 /** Returns the parameters, which print no secret either. */
 function guarded(params: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const show = { enumerable: false, value: () => shown(params) };
-  return Object.freeze(Object.defineProperties({ ...params }, { toJSON: show, [inspect.custom]: show }));
+  return Object.freeze(Object.defineProperties(ownFields(params), { toJSON: show, [inspect.custom]: show }));
 }
 
 function shown(params: Readonly<Record<string, unknown>>): Record<string, unknown> {

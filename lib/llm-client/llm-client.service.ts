@@ -7,7 +7,8 @@ import { checkFunction, checkObject, checkString, refuseArgument } from '../comm
 import { SILENT_RECORDER, type CallRecorder } from '../common/recorder.js';
 import { steadyNow } from '../common/clock.js';
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
-import { isJsonSource, type JsonReader, type JsonSource } from '../http/body/json-reader.js';
+import type { JsonReader } from '../http/body/json-reader.js';
+import { isJsonSource, StreamedJson, type JsonSource } from '../http/body/json-source.js';
 import { jsonBodyOf } from '../http/body/body-object.js';
 import { checkBodyBounds } from '../http/body/body-bounds.js';
 import { RequestContext } from '../http/request-context.js';
@@ -407,7 +408,7 @@ export class LlmClient implements Capability {
    */
   private ask(operation: Operation, body: Fields | JsonSource, given: CallOptions, forwarded?: Forwarded): Promise<AnyAnswer> {
     try {
-      if (isJsonSource(body)) return this.json.readSource(body).then((read) => this.ask(operation, read as Fields, given, forwarded));
+      if (isJsonSource(body)) return this.readSource(body, given).then((read) => this.ask(operation, read as Fields, given, forwarded));
       const isStreamless = operation === 'embeddings' && (body as Fields | undefined)?.stream !== undefined;
       // Without a model it is refused while it is read.
       const asked = (isStreamless ? { ...body, stream: undefined } : body) as ModelRequest;
@@ -417,6 +418,21 @@ export class LlmClient implements Capability {
     } catch (error) {
       const refusal = error as Error;
       return Promise.reject(refusal);
+    }
+  }
+
+  /** Reads the JSON of a program. That of a stream is waited for until the call is cancelled. */
+  private async readSource(source: JsonSource, options: CallOptions): Promise<unknown> {
+    if (source instanceof Uint8Array) return this.json.readOwn(source);
+    const stream = new StreamedJson(source);
+    const cancellation = CallCancellation.by(options);
+    try {
+      return await this.json.readOwn(await cancellation.until(stream.whole()));
+    } catch (error) {
+      stream.stop();
+      throw error;
+    } finally {
+      cancellation.dispose();
     }
   }
 

@@ -1,9 +1,12 @@
 import type { HttpException } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
+import { charsetIn } from '../../http/body/json-bounds.js';
 import { gatewayError } from '../errors.js';
 import type { GatewayBody } from '../routes/route.js';
 
 const JSON_TYPE = /^application\/json[ \t]*(?:;|$)/i;
+/** Names of UTF-8, and of a part of it. */
+const CHARSETS: readonly string[] = ['utf-8', 'utf8', 'us-ascii'];
 const FORM_TYPE = /^multipart\/form-data[ \t]*;/i;
 
 /**
@@ -13,9 +16,13 @@ const FORM_TYPE = /^multipart\/form-data[ \t]*;/i;
 export function contentTypeFault(headers: IncomingHttpHeaders, body: GatewayBody): HttpException | undefined {
   const type = headers['content-type'];
   if (body === 'none' || (body === 'optional' && type === undefined)) return undefined;
-  const encoding = headers['content-encoding'] ?? 'identity';
-  const wanted = body === 'form' ? FORM_TYPE : JSON_TYPE;
-  if (wanted.test(type ?? '') && encoding === 'identity') return undefined;
-  const words = body === 'form' ? 'multipart/form-data' : 'application/json';
+  const isPlain = (headers['content-encoding'] ?? 'identity').toLowerCase() === 'identity';
+  const isForm = body === 'form';
+  if (isPlain && (isForm ? FORM_TYPE : JSON_TYPE).test(type ?? '')) {
+    if (isForm || CHARSETS.includes(charsetIn(type ?? ''))) return undefined;
+    // Its bytes would be read as UTF-8, and other characters be forwarded.
+    return gatewayError(415, null, 'The body must be JSON in UTF-8.');
+  }
+  const words = isForm ? 'multipart/form-data' : 'application/json';
   return gatewayError(415, null, `The body must be sent as ${words}, and not compressed.`);
 }

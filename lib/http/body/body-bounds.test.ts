@@ -21,3 +21,11 @@ describe('arguments of tool calls', () => {
     expect(check({ messages: [turn(null, call(undefined), call({}), 5, { function: null })] })).not.toThrow();
   });
 });
+
+describe('a field that is named like one of all objects', () => {
+  it.each(['constructor', 'toString', 'valueOf'])('has the bound of any other list: %s', (name) => {
+    const check = (entries: number) => () => checkBodyBounds({ [name]: Array.from({ length: entries }, () => 1) }, DEFAULT_BODY_BOUNDS);
+    expect(check(1000)).not.toThrow();
+    expect(check(1001)).toThrow('more than 1000 entries (llmClient.bounds.list)');
+  });
+});

@@ -66,17 +66,17 @@ type Fields = Readonly<Record<string, unknown>>;
 const COUNTED_ARGUMENTS = 64 * 1024;
 
 /** The bound of a field that is a list. */
-const LISTS: Readonly<Record<string, keyof BodyBounds>> = {
-  messages: 'messages',
-  tools: 'tools',
-  functions: 'tools',
-  tags: 'tags',
-  stop: 'stop',
-  fallbacks: 'fallbacks',
-  context_window_fallbacks: 'fallbacks',
-  content_policy_fallbacks: 'fallbacks',
-};
-const FALLBACKS: readonly string[] = Object.keys(LISTS).filter((name) => LISTS[name] === 'fallbacks');
+const LISTS: ReadonlyMap<string, keyof BodyBounds> = new Map([
+  ['messages', 'messages'],
+  ['tools', 'tools'],
+  ['functions', 'tools'],
+  ['tags', 'tags'],
+  ['stop', 'stop'],
+  ['fallbacks', 'fallbacks'],
+  ['context_window_fallbacks', 'fallbacks'],
+  ['content_policy_fallbacks', 'fallbacks'],
+]);
+const FALLBACKS: readonly string[] = [...LISTS.keys()].filter((name) => LISTS.get(name) === 'fallbacks');
 
 /**
  * Checks the lists and objects of a request's body against their bounds, before other code walks
@@ -109,7 +109,7 @@ class BodyCheck {
       const value = body[name];
       if (!Array.isArray(value)) continue;
       if (name === 'input' || name === 'prompt') this.checkInput(name, value);
-      else this.atMost(LISTS[name] ?? 'list', value.length, name);
+      else this.atMost(LISTS.get(name) ?? 'list', value.length, name);
       if (name === 'messages' || name === 'input') this.checkMessages(name, value);
     }
     this.checkKeys(body.metadata, 'metadata', 'metadata');

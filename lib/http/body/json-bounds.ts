@@ -124,7 +124,11 @@ export function boundJsonMiddleware(maxBytes: number, bounds: JsonBounds = {}): 
   checkInteger('maxBytes', maxBytes, { min: 1 }, refuseArgument);
   return (request, _response, next) => {
     const { headers } = request;
-    if (!isLargeJson(headers) || (headers['content-encoding'] ?? 'identity') !== 'identity' || isOtherCharset(headers)) {
+    if (
+      !isLargeJson(headers) ||
+      (headers['content-encoding'] ?? 'identity') !== 'identity' ||
+      charsetIn(headers['content-type'] ?? '') !== 'utf-8'
+    ) {
       next();
       return;
     }
@@ -160,9 +164,10 @@ function isLargeJson(headers: IncomingMessage['headers']): boolean {
   return mayBeLarge(headers) && JSON_TYPE.test(headers['content-type'] ?? '');
 }
 
-function isOtherCharset(headers: IncomingMessage['headers']): boolean {
-  const [, charset = 'utf-8'] = /charset="?([^";\s]{1,32})/i.exec(headers['content-type'] ?? '') ?? [];
-  return charset.toLowerCase() !== 'utf-8';
+/** The charset that a content type states, in lower case. */
+export function charsetIn(type: string): string {
+  const [, charset = 'utf-8'] = /charset="?([^";\s]{1,32})/i.exec(type) ?? [];
+  return charset.toLowerCase();
 }
 
 /** @throws InvalidArgumentError naming the bound. */

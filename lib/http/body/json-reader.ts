@@ -16,16 +16,6 @@ const SCANNED_APART = 32 * 1024;
 /** Shorter bodies are parsed at once: what the bytes of a long one save is less than they cost. */
 const KEPT_FROM = 8 * 1024;
 
-/** Longest JSON of a stream. */
-const LONGEST_SOURCE = 32 * 1024 * 1024;
-
-/** JSON as bytes, whole or as a stream. They do not change until the call has ended. */
-export type JsonSource = Uint8Array | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
-
-export function isJsonSource(body: unknown): body is JsonSource {
-  return body instanceof Uint8Array || (typeof body === 'object' && body !== null && Symbol.asyncIterator in body);
-}
-
 /** Reads JSON bodies, and keeps the bytes of long ones. */
 export class JsonReader {
   constructor(private readonly engines: Pick<EngineChoice<JsonBodyEngine>, 'always' | 'run' | 'runAsync' | 'recover'>) {}
@@ -43,9 +33,8 @@ export class JsonReader {
     return scan instanceof Promise ? scan.then((found) => this.bodyOf(bytes, found, isOwn)) : this.bodyOf(bytes, scan, isOwn);
   }
 
-  /** The same for a program's bytes. @throws InvalidArgumentError instead, also above 32 MiB */
-  async readSource(source: JsonSource): Promise<unknown> {
-    const bytes = source instanceof Uint8Array ? source : await collected(source);
+  /** The same for a program's bytes. @throws InvalidArgumentError instead */
+  async readOwn(bytes: Uint8Array): Promise<unknown> {
     try {
       return await this.read(bytes, DEFAULT_JSON_BOUNDS);
     } catch (error) {
@@ -104,19 +93,6 @@ export class JsonReader {
       return engines.recover(error, engine, (either) => either.scan(bytes, bounds));
     }
   }
-}
-
-/** @throws InvalidArgumentError for a longer one, and for chunks that are no bytes */
-async function collected(source: Exclude<JsonSource, Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of source as AsyncIterable<unknown>) {
-    if (!(chunk instanceof Uint8Array)) throw new InvalidArgumentError('body', chunk, 'must be a stream of bytes');
-    length += chunk.length;
-    if (length > LONGEST_SOURCE) throw new InvalidArgumentError('body', length, `must not be longer than ${LONGEST_SOURCE} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, length);
 }
 
 /** Other bytes become U+FFFD, as everywhere in Node. */

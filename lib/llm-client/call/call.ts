@@ -108,9 +108,9 @@ export class Call {
     options: SteeredOptions,
     private readonly client: CallSettings,
   ) {
-    const { request, response } = options;
+    const { request } = options;
     this.startedAtMs = client.now();
-    this.cancellation = new CallCancellation(options.signal, response && 'raw' in response ? response.raw : (response ?? undefined));
+    this.cancellation = CallCancellation.by(options);
     this.request = request ? RequestContext.of(request) : undefined;
     this.budget = this.request?.holdsMoney === true ? new CallBudget() : undefined;
     this.asked = this.read(description, options);

@@ -12,6 +12,12 @@ export interface Abortable {
   abort(error: Error): void;
 }
 
+/** What cancels a call. */
+interface Cancelling {
+  readonly signal?: AbortSignal | null;
+  readonly response?: ClosableResponse | { readonly raw: ClosableResponse } | null;
+}
+
 /** Cancels a call when its signal aborts, or its client leaves before the answer is complete. */
 export class CallCancellation {
   /** What is in flight; one thing at a time. */
@@ -21,6 +27,11 @@ export class CallCancellation {
   private signal: AbortSignal | undefined = undefined;
   private onAbort: (() => void) | undefined = undefined;
   private unwatch: (() => void) | undefined = undefined;
+
+  /** By the options of a call. @throws InvalidArgumentError as the constructor */
+  static by({ signal, response }: Cancelling): CallCancellation {
+    return new CallCancellation(signal, response && 'raw' in response ? response.raw : (response ?? undefined));
+  }
 
   /** @throws InvalidArgumentError for a signal or a response of the wrong type. */
   constructor(

@@ -194,6 +194,17 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('the gateway on %s', (adap
     expect((await gateway.ask('/v1/chat/completions', { headers, body: gzipSync(JSON.stringify(CHAT)) })).status).toBe(415);
   });
 
+  it.each([
+    ['charset=iso-8859-1', 415],
+    ['charset="UTF-16"', 415],
+    ['charset="utf-8"', 200],
+    ['charset=UTF8', 200],
+  ])('reads JSON in UTF-8 alone: %s', async (charset, status) => {
+    await start();
+    const headers = { 'content-type': `application/json; ${charset}`, 'content-encoding': 'Identity' };
+    expect((await gateway.ask('/v1/chat/completions', { headers, body: JSON.stringify(CHAT) })).status).toBe(status);
+  });
+
   it('is mounted beside another gateway with options of its own', async () => {
     const second = FastLiteLLMGatewayModule.forRoot({
       path: 'team/v1',

@@ -222,6 +222,26 @@ describe('LlmClient', () => {
     expect(arrived).toEqual([written.replace('MODEL', 'one'), written.replace('MODEL', 'one'), written.replace('MODEL', 'two')]);
   });
 
+  it.each<[string, (ended: () => void) => Readable | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>]>([
+    ['of Node', (ended) => new Readable({ read: () => {}, destroy: (_, done) => (ended(), done(null)) })],
+    ['of the web', (ended) => new ReadableStream<Uint8Array>({ start: (chunks) => chunks.enqueue(Buffer.from('{')), cancel: ended })],
+    [
+      'of a program',
+      (ended) => ({
+        [Symbol.asyncIterator]: () => ({
+          next: () => new Promise<never>(() => {}),
+          return: () => (ended(), Promise.resolve({ done: true, value: undefined })),
+        }),
+      }),
+    ],
+  ])('waits for a stream %s until the call is cancelled, and ends it', async (_, source) => {
+    const [control, ended] = [new AbortController(), jest.fn()];
+    const call = clientOf(router()).client.chat(source(ended), { signal: control.signal });
+    setImmediate(() => control.abort());
+    await expect(call).rejects.toMatchObject({ code: 'REQUEST_CANCELLED' });
+    expect([ended.mock.calls.length, arrived.length]).toEqual([1, 0]);
+  });
+
   it.each([
     ['no JSON', Buffer.from('{"model":'), 'must be one JSON object'],
     ['no object', Buffer.from('[1]'), 'must be an object'],

@@ -29,6 +29,7 @@ function bodyFor(provider: string, model: string, fields: Fields, more: Partial<
 
 describe('a chat in the dialect of its provider', () => {
   it.each<[string, string, string, Fields, Partial<SentRequest>, Fields]>([
+    ['a field that is named like one of all objects', 'openai', 'o3', { constructor: 'x' }, {}, { constructor: 'x' }],
     ['the newer limit for an o-series model', 'openai', 'o3', { max_tokens: 5 }, {}, { max_completion_tokens: 5 }],
     [
       'the newer limit where both are stated',

@@ -65,11 +65,11 @@ class ChatFields {
       if (WITHOUT_EFFECT.has(name) || asksForNothing(name, value) || dropsParams(sent, name)) return false;
       throw refused(name, sent, reasoning.lacks?.has(name) === true ? unlessNone(sent.model) : undefined);
     }
-    const accepted = dialect.accepts?.[name] ?? reasoning.accepts?.[name];
+    const accepted = acceptedBy(dialect, name) ?? acceptedBy(reasoning, name);
     if (accepted === undefined || accepted.includes(value)) return true;
     if (dropsParams(sent, name)) return false;
     const reason = `${sent.provider} takes only ${accepted.join(', ')} for ${sent.model}`;
-    throw refused(name, sent, reasoning.accepts?.[name] === accepted ? `${reason} unless reasoning_effort is none` : reason);
+    throw refused(name, sent, acceptedBy(reasoning, name) === accepted ? `${reason} unless reasoning_effort is none` : reason);
   }
 
   private isLacking(name: string): boolean {
@@ -125,6 +125,10 @@ class ChatFields {
       return asks ? [...(messages as unknown[]), { role: 'user', content: requiredTool }] : messages;
     });
   }
+}
+
+function acceptedBy({ accepts }: Dialect, name: string): readonly unknown[] | undefined {
+  return accepts !== undefined && Object.hasOwn(accepts, name) ? accepts[name] : undefined;
 }
 
 function keepsMarks(rule: true | RegExp | undefined, model: string): boolean {

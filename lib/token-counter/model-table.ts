@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../common/errors.js';
+import type { AllowedSpecial } from './bpe/special-tokens.js';
 import { checkOneOf, refuseArgument } from '../common/options.js';
 import { ENCODING_NAMES, type EncodingName, type TokenCounterEngine } from './engine/engine.js';
 import { MAX_MODEL_NAME_LENGTH, modelFacts, type ModelFacts } from './models.js';
@@ -13,8 +14,9 @@ export class CountingModel {
   readonly encoding: EncodingName | PackedTokenizer;
   /** Of a loaded tokenizer with the template beside it. */
   readonly chatTemplate: ChatTemplate | undefined = undefined;
-  private native = -1;
-  private typescript = -1;
+  private readonly handles: HandleOf;
+  /** For texts that are split at special tokens. */
+  private readonly continued: HandleOf;
 
   constructor(
     readonly name: string,
@@ -23,6 +25,8 @@ export class CountingModel {
     const facts = modelFacts(name);
     this.facts = tokenizer === undefined ? facts : withTokenizer(facts);
     this.encoding = tokenizer ?? facts.encoding;
+    this.handles = new HandleOf(this.encoding);
+    this.continued = tokenizer?.continued === undefined ? this.handles : new HandleOf(tokenizer.continued);
     if (tokenizer?.chatTemplate !== undefined) this.chatTemplate = new ChatTemplate(tokenizer.chatTemplate);
   }
 
@@ -40,8 +44,23 @@ export class CountingModel {
     return `tokenCounter.tokenizers['${name}']: ${given}`;
   }
 
-  /** The handle of the encoding; the first call loads it. */
-  handle(engine: TokenCounterEngine): number {
+  /**
+   * The handle of the encoding; the first call loads it. `allowed`: for the parts of a text that is
+   * split at special tokens.
+   */
+  handle(engine: TokenCounterEngine, allowed?: AllowedSpecial): number {
+    return (allowed === undefined ? this.handles : this.continued).in(engine);
+  }
+}
+
+/** The handle of an encoding in each engine. */
+class HandleOf {
+  private native = -1;
+  private typescript = -1;
+
+  constructor(private readonly encoding: EncodingName | PackedTokenizer) {}
+
+  in(engine: TokenCounterEngine): number {
     if (engine.engine === 'native') return this.native >= 0 ? this.native : (this.native = engine.load(this.encoding));
     return this.typescript >= 0 ? this.typescript : (this.typescript = engine.load(this.encoding));
   }

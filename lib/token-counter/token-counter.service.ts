@@ -165,7 +165,7 @@ export class TokenCounterService implements Capability {
     const { model, allowedSpecial, requestId } = planCount(options, this.models);
     checkTexts(texts, this.maxTextLength);
     const split = splitTexts(texts, model.encoding, allowedSpecial);
-    const count = (engine: TokenCounterEngine): Uint32Array => engine.countBatch(split.texts, model.handle(engine));
+    const count = (engine: TokenCounterEngine): Uint32Array => engine.countBatch(split.texts, model.handle(engine, allowedSpecial));
     return this.countedAll(split.total(this.batchChoice.run('count_batch', requestId, count, averageLength(split.texts))));
   }
 
@@ -174,7 +174,8 @@ export class TokenCounterService implements Capability {
     const { model, allowedSpecial, requestId } = planCount(options, this.models);
     checkTexts(texts, this.maxTextLength);
     const split = await splitTextsInTurns([...texts], model.encoding, allowedSpecial);
-    const count = async (engine: TokenCounterEngine): Promise<Uint32Array> => engine.countBatchAsync(split.texts, model.handle(engine));
+    const count = async (engine: TokenCounterEngine): Promise<Uint32Array> =>
+      engine.countBatchAsync(split.texts, model.handle(engine, allowedSpecial));
     return this.countedAll(split.total(await this.batchChoice.runAsync('count_batch', requestId, count, averageLength(split.texts))));
   }
 
@@ -278,7 +279,7 @@ export class TokenCounterService implements Capability {
     const { model, allowedSpecial, requestId } = planCount(options, this.models);
     const segments = segmentsOf(text, model.encoding, allowedSpecial);
     const encode = (engine: TokenCounterEngine): Uint32Array =>
-      encodeSegments(segments, (part) => engine.encode(part, model.handle(engine)));
+      encodeSegments(segments, (part) => engine.encode(part, model.handle(engine, allowedSpecial)));
     return this.engines.run('encode', requestId, encode, text.length);
   }
 
@@ -296,7 +297,7 @@ export class TokenCounterService implements Capability {
     const { most, model, allowedSpecial, requestId } = this.planLimit('limit', text, limit, options);
     const segments = segmentsOf(text, model.encoding, allowedSpecial);
     const countUpTo = (engine: TokenCounterEngine): number =>
-      countSegmentsUpTo(segments, most, (part, left) => engine.countUpTo(part, model.handle(engine), left));
+      countSegmentsUpTo(segments, most, (part, left) => engine.countUpTo(part, model.handle(engine, allowedSpecial), left));
     const count = this.engines.run('count_up_to', requestId, countUpTo, text.length);
     return count <= most ? count : false;
   }
@@ -311,8 +312,8 @@ export class TokenCounterService implements Capability {
     const segments = await segmentsInTurns(text, model.encoding, allowedSpecial);
     const countUpTo = (engine: TokenCounterEngine): Promise<number> =>
       countSegmentsUpToAsync(segments, most, {
-        now: (part, left) => engine.countUpTo(part, model.handle(engine), left),
-        inTurns: (part, left) => engine.countUpToAsync(part, model.handle(engine), left),
+        now: (part, left) => engine.countUpTo(part, model.handle(engine, allowedSpecial), left),
+        inTurns: (part, left) => engine.countUpToAsync(part, model.handle(engine, allowedSpecial), left),
       });
     const count = await this.choice.runAsync('count_up_to', requestId, countUpTo, text.length);
     return count <= most ? count : false;
@@ -322,7 +323,7 @@ export class TokenCounterService implements Capability {
   truncate(text: string, maxTokens: number, options?: string | CountOptions | null): string {
     const { most, model, allowedSpecial, requestId } = this.planLimit('maxTokens', text, maxTokens, options);
     const segments = segmentsOf(text, model.encoding, allowedSpecial);
-    const truncate = (engine: TokenCounterEngine): string => truncateSegments(text, segments, most, engine, model);
+    const truncate = (engine: TokenCounterEngine): string => truncateSegments({ text, segments, allowedSpecial }, most, engine, model);
     return this.engines.run('truncate', requestId, truncate, text.length);
   }
 
@@ -420,7 +421,8 @@ export class TokenCounterService implements Capability {
 
   private countPlanned(text: string, { model, allowedSpecial, requestId }: CountPlan): number {
     const segments = segmentsOf(text, model.encoding, allowedSpecial);
-    const count = (engine: TokenCounterEngine): number => countSegments(segments, (part) => engine.count(part, model.handle(engine)));
+    const count = (engine: TokenCounterEngine): number =>
+      countSegments(segments, (part) => engine.count(part, model.handle(engine, allowedSpecial)));
     return this.counted(this.engines.run('count', requestId, count, text.length));
   }
 

@@ -1,4 +1,4 @@
-import { specialUnits } from './bpe/special-tokens.js';
+import { specialUnits, type AllowedSpecial, type Segments } from './bpe/special-tokens.js';
 import type { TokenCounterEngine } from './engine/engine.js';
 import type { CountingModel } from './model-table.js';
 
@@ -17,16 +17,23 @@ function truncateText(text: string, maxTokens: number, engine: TokenCounterEngin
   return '';
 }
 
+/** A text and its parts. */
+export interface SplitText {
+  readonly text: string;
+  readonly segments: Segments;
+  readonly allowedSpecial: AllowedSpecial | undefined;
+}
+
 /** `truncateText` for a text split at special tokens, which are one token each and never cut. */
 export function truncateSegments(
-  text: string,
-  segments: readonly (string | number)[],
+  { text, segments, allowedSpecial }: SplitText,
   maxTokens: number,
   engine: TokenCounterEngine,
   model: CountingModel,
 ): string {
-  const handle = model.handle(engine);
-  if (segments.length === 1 && typeof segments[0] === 'string') return truncateText(text, maxTokens, engine, handle);
+  const handle = model.handle(engine, allowedSpecial);
+  const prefix = typeof segments[0] === 'string' && !text.startsWith(segments[0]) ? 1 : 0;
+  if (segments.length === 1 && typeof segments[0] === 'string') return truncateText(segments[0], maxTokens, engine, handle).slice(prefix);
   let at = 0;
   let left = maxTokens;
   for (const segment of segments) {
@@ -37,8 +44,9 @@ export function truncateSegments(
       continue;
     }
     const tokens = engine.countUpTo(segment, handle, left);
-    if (tokens > left) return text.slice(0, at) + truncateText(segment, left, engine, handle);
-    at += segment.length;
+    const added = at === 0 ? prefix : 0;
+    if (tokens > left) return text.slice(0, at) + truncateText(segment, left, engine, handle).slice(added);
+    at += segment.length - added;
     left -= tokens;
   }
   return text.slice(0, at);

@@ -81,7 +81,7 @@ export async function segmentsInTurns(
   return allowed === undefined ? [text] : inTurns(splitting(text, tokensOf(encoding, allowed)));
 }
 
-type FindsTokens = Pick<AddedTokens, 'find'>;
+type FindsTokens = Pick<AddedTokens, 'find'> & Partial<Pick<FileTokens, 'startOf' | 'prefixed'>>;
 
 // A candidate never hides the start of another, because `<` is not part of a name.
 const CANDIDATE = /<\|[a-z0-9_]{1,32}\|>/g;
@@ -109,36 +109,93 @@ class NamedTokens implements FindsTokens {
   }
 }
 
-const allSpecials = new WeakMap<PackedTokenizer, AddedTokens>();
+// As Rust's expressions have white space and words.
+const WHITE_SPACE = /[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
+const WORD_AT_START = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d]/u;
+const WORD_AT_END = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d]$/u;
+const SPACE_SIGN = '\u2581';
+
+/** Finds the special tokens of a tokenizer's file, by their bounds. */
+class FileTokens {
+  private readonly tokens: AddedTokens;
+
+  constructor(
+    private readonly packed: PackedTokenizer,
+    allowed: AllowedSpecial,
+  ) {
+    const { specials } = packed;
+    this.tokens = new AddedTokens(allowed === 'all' ? specials : [...specials].filter(([text]) => allowed.includes(text)));
+  }
+
+  find(text: string, from: number, until: number): FoundToken | undefined {
+    const { bounds } = this.packed;
+    let found = this.tokens.find(text, from, until);
+    if (bounds.size === 0) return found;
+    while (found !== undefined && bounds.get(found.id)?.singleWord === true && isInWord(text, found))
+      found = this.tokens.find(text, found.end, until);
+    if (found === undefined || bounds.get(found.id)?.rstrip !== true) return found;
+    let { end } = found;
+    while (end < text.length && WHITE_SPACE.test(text[end])) end++;
+    return { ...found, end };
+  }
+
+  /** Where a found token starts with what it takes of the text from `from` on. */
+  startOf({ id, start }: FoundToken, text: string, from: number): number {
+    if (this.packed.bounds.get(id)?.lstrip !== true) return start;
+    let at = start;
+    while (at > from && WHITE_SPACE.test(text[at - 1])) at--;
+    return at;
+  }
+
+  /** The first part of a text with the space that the tokenizer puts in front. */
+  prefixed(part: string): string {
+    const { continued, plain } = this.packed;
+    const isPrefixed = continued === undefined || part.startsWith(' ') || part.startsWith(SPACE_SIGN);
+    return isPrefixed || [...plain.keys()].some((token) => part.startsWith(token)) ? part : ` ${part}`;
+  }
+}
+
+function isInWord(text: string, { start, end }: FoundToken): boolean {
+  return WORD_AT_END.test(text.slice(Math.max(0, start - 2), start)) || WORD_AT_START.test(text.slice(end, end + 2));
+}
+
+const allSpecials = new WeakMap<PackedTokenizer, FileTokens>();
 
 function tokensOf(encoding: EncodingName | PackedTokenizer, allowed: AllowedSpecial): FindsTokens {
   if (typeof encoding === 'string') return new NamedTokens(SPECIAL_TOKENS[encoding], allowed);
-  if (allowed !== 'all') return new AddedTokens([...encoding.specials].filter(([text]) => allowed.includes(text)));
+  if (allowed !== 'all') return new FileTokens(encoding, allowed);
   let all = allSpecials.get(encoding);
-  if (all === undefined) allSpecials.set(encoding, (all = new AddedTokens(encoding.specials)));
+  if (all === undefined) allSpecials.set(encoding, (all = new FileTokens(encoding, allowed)));
   return all;
 }
 
 function* splitting(text: string, tokens: FindsTokens): Generator<undefined, Segments> {
   const segments: (string | number)[] = [];
+  const add = (part: string): void => void segments.push(segments.length === 0 ? (tokens.prefixed?.(part) ?? part) : part);
   let [start, at] = [0, 0];
   for (let until = UNITS_PER_STEP; at < text.length; until = at + UNITS_PER_STEP) {
     if (at > 0) yield undefined;
     for (let found = tokens.find(text, at, until); found !== undefined; found = tokens.find(text, at, until)) {
-      if (found.start > start) segments.push(text.slice(start, found.start));
+      const from = tokens.startOf?.(found, text, start) ?? found.start;
+      if (from > start) add(text.slice(start, from));
       segments.push(found.id);
       start = at = found.end;
     }
     at = Math.max(at, until);
   }
-  if (start < text.length) segments.push(text.slice(start));
+  if (start < text.length) add(text.slice(start));
   return segments;
 }
 
 /** UTF-16 units of a special token that starts at `at`. */
 export function specialUnits(id: number, text: string, at: number, encoding: EncodingName | PackedTokenizer): number {
   if (typeof encoding === 'string') return text.indexOf('|>', at) + 2 - at;
-  return Buffer.from(encoding.outside.get(id) ?? []).toString().length;
+  const { lstrip, rstrip } = encoding.bounds.get(id) ?? {};
+  let end = at;
+  while (lstrip && WHITE_SPACE.test(text[end] ?? '')) end++;
+  end += Buffer.from(encoding.outside.get(id) ?? []).toString().length;
+  while (rstrip && WHITE_SPACE.test(text[end] ?? '')) end++;
+  return end - at;
 }
 
 export function countSegments(segments: Segments, count: (text: string) => number): number {

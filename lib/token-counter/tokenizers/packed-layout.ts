@@ -2,7 +2,15 @@ import { crc32 } from 'node:zlib';
 import type { ChatTemplateSource } from './chat-template-file.js';
 import type { NumberedTokens } from './numbered-tokens.js';
 import { PAIR_BITMAP_BYTES } from './spanned-pairs.js';
-import { PREFIX_SPACES, SPLITS, type AddedToken, type PrefixSpace, type SplitName, type TokenizerModel } from './tokenizer-model.js';
+import {
+  PREFIX_SPACES,
+  SPLITS,
+  type AddedToken,
+  type PrefixSpace,
+  type SplitName,
+  type TokenBounds,
+  type TokenizerModel,
+} from './tokenizer-model.js';
 
 /**
  * A packed tokenizer, little-endian; `native/core/src/token_counter/packed.rs` reads the same:
@@ -13,14 +21,18 @@ import { PREFIX_SPACES, SPLITS, type AddedToken, type PrefixSpace, type SplitNam
  *     long:       u32 left, right, made, length   merges of more than 128 bytes, by rank
  *     external:   u32 for each id, if mapped      ids of the file
  *     chat:       JSON, empty if there is none
- *     added:      u32 id, kind (and `HELD`), length; the bytes
+ *     added:      u32 id, kind (and `HELD`, and bounds of special tokens), length; the bytes
  *     vocabulary: u32 ids, u8 length of each, the bytes,
  *                 u32 left, right, prefix of each, bitmap of pairs
  */
 const MAGIC = 0x544c464e;
 /** Raised whenever a packed file of before would be read wrongly. */
 export const PACKED_VERSION = 3;
+/** Raised with what is packed: files that were packed before are packed again. */
+export const PACKED_CONTENT = 1;
 const CRC_END = 12;
+const FLAGS_AT = CRC_END + 4;
+const PREFIX_FLAGS = 3 << 3;
 const HEADER_WORDS = 8;
 const HEADER_BYTES = CRC_END + HEADER_WORDS * 4;
 const NONE = 0xffff_ffff;
@@ -39,6 +51,10 @@ type Kind = (typeof KINDS)[number];
 const KIND_MASK = 7;
 /** Beside the kind: the tables hold the token, too. */
 const HELD = 8;
+/** Beside the kind, of a special token; the addon does not read them. */
+const LSTRIP = 16;
+const RSTRIP = 32;
+const SINGLE_WORD = 64;
 
 /** Two tokens, by their ids in the tables, that make one of more than `LONGEST_TOKEN` bytes. */
 export interface LongMerge {
@@ -67,9 +83,9 @@ export interface PackedParts {
 export function writePacked(parts: PackedParts): Buffer {
   const { model, tokens, derived, external, long, spanned, decodeOnly, whole, chatTemplate } = parts;
   const added = [
-    ...model.added.map((token): [number, Kind, Uint8Array] => [token.id, kindOf(token), Buffer.from(token.content)]),
-    ...[...decodeOnly].map(([id, bytes]): [number, Kind, Uint8Array] => [id, 'decode-only', bytes]),
-    ...[...whole].map(([id, bytes]): [number, Kind, Uint8Array] => [id, 'whole', bytes]),
+    ...model.added.map((token): [number, number, Uint8Array] => [token.id, wordOf(token), Buffer.from(token.content)]),
+    ...[...decodeOnly].map(([id, bytes]): [number, number, Uint8Array] => [id, KINDS.indexOf('decode-only'), bytes]),
+    ...[...whole].map(([id, bytes]): [number, number, Uint8Array] => [id, KINDS.indexOf('whole'), bytes]),
   ];
   const form = ['none', 'nfc', 'nfkc'].indexOf(model.normalizer);
   const held = heldOutside(parts, new Set(added.map(([id]) => id)));
@@ -82,7 +98,7 @@ export function writePacked(parts: PackedParts): Buffer {
     ...long.map(({ left, right, made, length }) => words([left, right, made, length])),
     words(external ?? []),
     chat,
-    ...added.flatMap(([id, kind, bytes]) => [words([id, KINDS.indexOf(kind) | (held.has(id) ? HELD : 0), bytes.length]), bytes]),
+    ...added.flatMap(([id, word, bytes]) => [words([id, word | (held.has(id) ? HELD : 0), bytes.length]), bytes]),
     words([tokens.size]),
     tokens.lengths,
     ...tokens.values(),
@@ -104,9 +120,19 @@ function heldOutside({ tokens, external }: PackedParts, outside: ReadonlySet<num
   return held;
 }
 
+function wordOf(token: AddedToken): number {
+  const { lstrip, rstrip, singleWord } = token.bounds ?? {};
+  return KINDS.indexOf(kindOf(token)) | (lstrip ? LSTRIP : 0) | (rstrip ? RSTRIP : 0) | (singleWord ? SINGLE_WORD : 0);
+}
+
 function kindOf({ special, normalized }: AddedToken): Kind {
   if (special) return 'special';
   return normalized ? 'plain-normalized' : 'plain';
+}
+
+function boundsIn(word: number): TokenBounds | undefined {
+  if ((word & (LSTRIP | RSTRIP | SINGLE_WORD)) === 0) return undefined;
+  return { lstrip: (word & LSTRIP) !== 0, rstrip: (word & RSTRIP) !== 0, singleWord: (word & SINGLE_WORD) !== 0 };
 }
 
 /** Node runs on little-endian machines alone. */
@@ -147,6 +173,13 @@ export class PackedTokenizer {
   readonly plainNormalized: ReadonlySet<string>;
   /** Control tokens, by their text. */
   readonly specials: ReadonlyMap<string, number>;
+  /** Of those that ask something of the text around them, by id. */
+  readonly bounds: ReadonlyMap<number, TokenBounds>;
+  /**
+   * The same for a text that follows a special token: without a space in front. `undefined` where
+   * that makes no difference.
+   */
+  readonly continued: PackedTokenizer | undefined = undefined;
   /** Bytes of added tokens, and of those that the tables do not hold, by id. */
   readonly outside: Pick<TokenBytes, 'get'>;
   /** Tokens that merges do not make, by the file's ids: a piece is one as a whole. */
@@ -196,9 +229,11 @@ export class PackedTokenizer {
     this.plain = added.plain;
     this.plainNormalized = added.plainNormalized;
     this.specials = added.specials;
+    this.bounds = added.bounds;
     this.outside = added.outside;
     this.heldOutside = added.heldOutside;
     this.whole = added.whole;
+    if (this.prefixSpace === 'first') this.continued = new PackedTokenizer(name, `${key}-continued`, withoutPrefix(data), added);
   }
 
   /** Opens a packed file in steps; `undefined` if it is of another version, or damaged. */
@@ -214,6 +249,14 @@ export class PackedTokenizer {
   }
 }
 
+/** A packed file that says: no space in front of a text. */
+function withoutPrefix(data: Buffer): Buffer {
+  const changed = Buffer.from(data);
+  changed.writeUInt32LE(changed.readUInt32LE(FLAGS_AT) & ~PREFIX_FLAGS, FLAGS_AT);
+  changed.writeUInt32LE(crc32(changed.subarray(CRC_END)), CRC_END - 4);
+  return changed;
+}
+
 /** The numbers of the header, behind the checksum. */
 function header(data: Buffer): number[] {
   return Array.from({ length: HEADER_WORDS }, (_, index) => data.readUInt32LE(CRC_END + index * 4));
@@ -227,7 +270,10 @@ function sectionsOf(data: Buffer): Readonly<Record<'longAt' | 'externalAt' | 'ch
   return { longAt: HEADER_BYTES, externalAt, chatAt, addedAt: chatAt + chat };
 }
 
-interface AddedTables extends Pick<PackedTokenizer, 'plain' | 'plainNormalized' | 'specials' | 'outside' | 'heldOutside' | 'whole'> {
+interface AddedTables extends Pick<
+  PackedTokenizer,
+  'plain' | 'plainNormalized' | 'specials' | 'bounds' | 'outside' | 'heldOutside' | 'whole'
+> {
   /** Where they end in the file. */
   readonly end: number;
 }
@@ -235,6 +281,7 @@ interface AddedTables extends Pick<PackedTokenizer, 'plain' | 'plainNormalized' 
 function* readAdded(data: Buffer): Generator<undefined, AddedTables> {
   const [plain, specials] = [new Map<string, number>(), new Map<string, number>()];
   const [plainNormalized, heldOutside] = [new Set<string>(), new Set<number>()];
+  const bounds = new Map<number, TokenBounds>();
   const [outside, whole] = [new TokenBytes(data), new Map<number, Uint8Array>()];
   const [, , , , count] = header(data);
   let end = sectionsOf(data).addedAt;
@@ -245,6 +292,8 @@ function* readAdded(data: Buffer): Generator<undefined, AddedTables> {
     end = start + length;
     outside.set(id, start);
     if (word & HELD) heldOutside.add(id);
+    const bound = boundsIn(word);
+    if (bound !== undefined) bounds.set(id, bound);
     const kind = KINDS[word & KIND_MASK];
     if (kind === 'whole') whole.set(id, data.subarray(start, end));
     if (kind === 'decode-only' || kind === 'whole') continue;
@@ -252,7 +301,7 @@ function* readAdded(data: Buffer): Generator<undefined, AddedTables> {
     (kind === 'special' ? specials : plain).set(text, id);
     if (kind === 'plain-normalized') plainNormalized.add(text);
   }
-  return { plain, plainNormalized, specials, outside, heldOutside, whole, end };
+  return { plain, plainNormalized, specials, bounds, outside, heldOutside, whole, end };
 }
 
 function isPacked(data: Buffer): boolean {

@@ -7,7 +7,7 @@ import { MissingFileError } from '../../common/errors.js';
 import { inTurns } from '../../common/next-turn.js';
 import { readRegularFile } from '../../common/regular-file.js';
 import { CHAT_TEMPLATE_FILE, TOKENIZER_CONFIG_FILE } from './chat-template-file.js';
-import { PACKED_VERSION, PackedTokenizer } from './packed-layout.js';
+import { PACKED_CONTENT, PACKED_VERSION, PackedTokenizer } from './packed-layout.js';
 import type { SplitName } from './tokenizer-model.js';
 import type { ResolvedTokenizer } from './tokenizer-sources.js';
 
@@ -67,7 +67,13 @@ export async function openTokenizer(source: ResolvedTokenizer, { cacheFolder, is
 async function keyOf({ file, split }: ResolvedTokenizer): Promise<string> {
   const beside = [TOKENIZER_CONFIG_FILE, CHAT_TEMPLATE_FILE].map((name) => stat(join(dirname(file), name)).catch(() => undefined));
   const [path, own, ...others] = await Promise.all([realpath(file), stat(file), ...beside]);
-  const facts = JSON.stringify([PACKED_VERSION, path, split, ...[own, ...others].map((each) => [each?.size, each?.mtimeMs])]);
+  const facts = JSON.stringify([
+    PACKED_VERSION,
+    PACKED_CONTENT,
+    path,
+    split,
+    ...[own, ...others].map((each) => [each?.size, each?.mtimeMs]),
+  ]);
   return `${basename(file)
     .replace(/[^\w.-]/g, '_')
     .slice(0, 40)}-${createHash('sha256').update(facts).digest('hex').slice(0, 24)}`;

@@ -7,6 +7,9 @@ import { openNativeBinding } from '../../engine/native-binding.js';
 import type { TokenCounterEngine } from '../engine/engine.js';
 import { NativeTokenCounterEngine } from '../engine/native.js';
 import { TypeScriptTokenCounterEngine } from '../engine/typescript.js';
+import { encodeSegments, segmentsOf } from '../bpe/special-tokens.js';
+import { CountingModel } from '../model-table.js';
+import { truncateSegments, type SplitText } from '../truncate.js';
 import { packTokenizer } from './pack.js';
 import { PackedTokenizer } from './packed-layout.js';
 import { readTokenizer } from './read-tokenizer.js';
@@ -104,6 +107,67 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('ignore
   it('does not without ignore_merges', () => {
     const [handle, id, text] = withoutMerge(false);
     expect(Array.from(engine.encode(text, handle))).not.toContain(id);
+  });
+});
+
+describe.each(engines.map((engine) => [engine.engine, engine] as const))('special tokens in the %s engine', (_, engine) => {
+  /** Counts as the service does with `allowedSpecial: 'all'`. */
+  function opened(key: string, file: unknown) {
+    const packed = packTokenizer(readTokenizerJson(file));
+    const tokenizer = atOnce(PackedTokenizer.opening('test', `specials-${key}`, packed)) as PackedTokenizer;
+    const model = new CountingModel('house/model', tokenizer);
+    const handle = model.handle(engine, 'all');
+    const split = (text: string): SplitText => ({ text, segments: segmentsOf(text, tokenizer, 'all'), allowedSpecial: 'all' });
+    return {
+      encode: (text: string): number[] => [...encodeSegments(split(text).segments, (part) => engine.encode(part, handle))],
+      truncate: (text: string, most: number): string => truncateSegments(split(text), most, engine, model),
+    };
+  }
+
+  it('take the text around them as the file says', () => {
+    const bounds = { lstrip: false, rstrip: false, single_word: false };
+    const added = [
+      { ...bounds, id: 900, content: '<l>', special: true, lstrip: true },
+      { ...bounds, id: 901, content: '<r>', special: true, rstrip: true },
+      { ...bounds, id: 902, content: '<w>', special: true, single_word: true },
+    ];
+    const [plain, bound] = [opened('plain', fixture('cl100k')), opened('bound', beside({ added_tokens: added }))];
+    const cases: [string, ...(string | number)[]][] = [
+      ['a \n<l> b', 'a', 900, ' b'],
+      ['a <r>\u3000\n b', 'a ', 901, 'b'],
+      ['  <l> <l> ', 900, 900, ' '],
+      ['<r> <r> <l>', 901, 901, 900],
+      ['a<w> <w>, <w>é', 'a<w> ', 902, ', <w>é'],
+      ['<w><w>', 902, 902],
+    ];
+    for (const [text, ...parts] of cases) {
+      const wanted = parts.flatMap((part) => (typeof part === 'number' ? [part] : plain.encode(part)));
+      expect([text, bound.encode(text)]).toEqual([text, wanted]);
+      for (let most = 0; most <= wanted.length; most++) {
+        const cut = bound.truncate(text, most);
+        expect(text.startsWith(cut)).toBe(true);
+        if (most === wanted.length) expect(cut).toBe(text);
+      }
+    }
+  });
+
+  it('put a space in front of the start of a text only, where the file says so', () => {
+    const file = fixture('characters');
+    const first = { type: 'Metaspace', replacement: '\u2581', prepend_scheme: 'first', split: false };
+    const [none, prefixed] = [opened('none', file), opened('first', { ...file, normalizer: null, pre_tokenizer: first })];
+    const turn = '<start_of_turn>';
+    for (const [text, same] of [
+      [`${turn}Hello`, `${turn}Hello`],
+      [`Hello${turn}Hello ${turn}`, ` Hello${turn}Hello ${turn}`],
+      [` a${turn} a`, ` a${turn} a`],
+      [`<table>a${turn}a`, `<table>a${turn}a`],
+      ['Hello', ' Hello'],
+    ]) {
+      expect([text, prefixed.encode(text)]).toEqual([text, none.encode(same)]);
+      const { length } = none.encode(same);
+      for (let most = 0; most <= length; most++) expect(text.startsWith(prefixed.truncate(text, most))).toBe(true);
+      expect(prefixed.truncate(text, length)).toBe(text);
+    }
   });
 });
 

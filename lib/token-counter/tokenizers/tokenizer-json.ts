@@ -8,6 +8,7 @@ import {
   type AddedToken,
   type PrefixSpace,
   type SplitName,
+  type TokenBounds,
   type TokenizerModel,
 } from './tokenizer-model.js';
 
@@ -160,7 +161,9 @@ function addedToken(path: string, { id, content, special, normalized, single_wor
     throw new TokenizerError(path, content, 'must have an id and a content');
   if (special !== true && (word === true || lstrip === true || rstrip === true))
     throw new TokenizerError(path, content, 'must not depend on what is around it (single_word, lstrip, rstrip)');
-  return { id, content, special: special === true, normalized: normalized === true };
+  const bounds: TokenBounds = { lstrip: lstrip === true, rstrip: rstrip === true, singleWord: word === true };
+  const isBound = bounds.lstrip || bounds.rstrip || bounds.singleWord;
+  return { id, content, special: special === true, normalized: normalized === true, ...(isBound && { bounds }) };
 }
 
 function spelledVocabulary(model: Json): SpelledVocabulary {

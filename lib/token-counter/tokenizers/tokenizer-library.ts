@@ -69,6 +69,7 @@ export class TokenizerLibrary {
     try {
       tokenizer = await openTokenizer(source, { cacheFolder, isNative: isNative(), warn: (message) => logger.warn(message) });
       await prepare(tokenizer);
+      if (tokenizer.continued !== undefined) await prepare(tokenizer.continued);
     } catch (error) {
       throw new InvalidConfigurationError(source.path, `cannot use ${source.origin}: ${errorMessage(error)}`, { cause: error });
     }

@@ -29,6 +29,16 @@ export type SplitName = (typeof SPLITS)[number];
 export type PrefixSpace = (typeof PREFIX_SPACES)[number];
 export const PREFIX_SPACES = ['none', 'always', 'where-missing', 'first'] as const;
 
+/** What an added token asks of the text around it. */
+export interface TokenBounds {
+  /** It takes the white space before it. */
+  readonly lstrip: boolean;
+  /** It takes the white space behind it. */
+  readonly rstrip: boolean;
+  /** It is none beside a letter, digit or mark. */
+  readonly singleWord: boolean;
+}
+
 /** A token that is found in the text before it is split. */
 export interface AddedToken {
   readonly id: number;
@@ -37,6 +47,8 @@ export interface AddedToken {
   readonly special: boolean;
   /** Found in the normalized text. */
   readonly normalized: boolean;
+  /** Of a special token that does not match everywhere as it is. */
+  readonly bounds?: TokenBounds;
 }
 
 /** A tokenizer as its file describes it. */

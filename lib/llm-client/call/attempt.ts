@@ -152,6 +152,7 @@ export class Attempt implements JudgedAttempt {
   }
 
   timeOut(awaited: AwaitedPart): void {
+    if (awaited === 'answer' && this.times.endsCall) this.call.isExpired = true;
     const { provider, selection, exchange } = this;
     const message = `The provider sent no ${awaited} within the time limit.`;
     const facts = { provider, deploymentId: selection.deployment.id, providerRequestId: exchange?.requestId };

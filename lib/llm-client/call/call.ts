@@ -89,6 +89,8 @@ export class Call {
   /** Whether a prompt was sent whose tokens are not known. */
   hasUncountedLoss = false;
   isOver = false;
+  /** A timer has told its deadline: on a busy event loop they are milliseconds early. */
+  isExpired = false;
   observed: ObservedCall | undefined = undefined;
   /** As hooks see it; a call without hooks gets an id when it fails. */
   id: string | undefined = undefined;
@@ -168,7 +170,7 @@ export class Call {
 
   /** Until its deadline, in milliseconds. */
   get leftMs(): number {
-    return this.asked.deadlineAtMs - this.client.now();
+    return this.isExpired ? 0 : this.asked.deadlineAtMs - this.client.now();
   }
 
   /** Retries of a priority tier: the deployment's or the router's, which the call can lower. */
@@ -193,11 +195,19 @@ export class Call {
     if (!this.stream) {
       const isSet = isCallSet || ownMs !== Infinity;
       const byCaller = isCallers && leftMs < ownMs ? { whole: true, firstChunk: false } : BY_OPERATOR;
-      return { wholeMs: Math.min(ownMs, leftMs), firstChunkMs: Infinity, isHeadSet: isSet, isBodySet: isSet, byCaller };
+      const wholeMs = Math.min(ownMs, leftMs);
+      return { wholeMs, endsCall: leftMs <= ownMs, firstChunkMs: Infinity, isHeadSet: isSet, isBodySet: isSet, byCaller };
     }
     const allowedMs = streamTimeoutMs ?? settings.streamTimeoutMs ?? ownMs;
     const firstChunkMs = options.streamTimeoutMs ?? Math.min(allowedMs, options.callerStreamTimeoutMs ?? Infinity);
     const byCaller = { whole: isCallers, firstChunk: options.streamTimeoutMs === undefined && firstChunkMs < allowedMs };
-    return { wholeMs: leftMs, firstChunkMs, isHeadSet: isCallSet || firstChunkMs !== Infinity, isBodySet: isCallSet, byCaller };
+    return {
+      wholeMs: leftMs,
+      endsCall: true,
+      firstChunkMs,
+      isHeadSet: isCallSet || firstChunkMs !== Infinity,
+      isBodySet: isCallSet,
+      byCaller,
+    };
   }
 }

@@ -110,6 +110,8 @@ export class CallCancellation {
 export interface AttemptTimes {
   /** Until its end. */
   readonly wholeMs: number;
+  /** Whether the time of its call ends then, too. */
+  readonly endsCall: boolean;
   /** Until the first chunk of a stream. */
   readonly firstChunkMs: number;
   /** Whether these parts have a configured limit: it replaces the connection's own. */

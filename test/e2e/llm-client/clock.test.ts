@@ -1,3 +1,4 @@
+import { FastLiteLLM } from 'nestjs-fast-litellm';
 import { once } from 'node:events';
 import { clientOf, closeClients } from '../../support/llm-client-setup.js';
 import { deploymentOf, HELLO, scripted, stopProviders } from '../../support/llm-client-providers.js';
@@ -46,6 +47,23 @@ describe('a call to a model, when the wall clock steps in the middle of it', () 
     // The first retry would wait longer than that.
     await expect(client.chat(chat, { timeoutMs: 20_000 })).rejects.toMatchObject({ providerStatus: 500 });
     expect(requests()).toBe(1);
+  });
+
+  it.each([
+    ['a whole answer', {}],
+    ['a stream', { stream: true }],
+  ])('asks no other deployment for %s once its time is over, though the timer was early', async (_, fields) => {
+    let requests = 0;
+    const apiBase = await scripted(() => void requests++);
+    const modelList = ['m', 'other'].map((group) => deploymentOf(group, { name: group, apiBase }));
+    // On a busy event loop timers are milliseconds early; here by all of their time.
+    const llm = new FastLiteLLM(
+      { router: { modelList, fallbacks: [{ m: ['other'] }], numRetries: 2 }, logger: { log: () => {}, warn: () => {}, error: () => {} } },
+      { env: {}, now: () => 0 },
+    );
+    await expect(llm.client.chat({ ...chat, ...fields }, { timeoutMs: 100 })).rejects.toMatchObject({ code: 'PROVIDER_TIMEOUT' });
+    expect(requests).toBeLessThanOrEqual(1);
+    await llm.close();
   });
 
   it('leaves the retry budget as it is when the clock steps', async () => {

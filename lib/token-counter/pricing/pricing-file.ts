@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { parseConfigJson } from '../../common/config-text.js';
-import { describeValue, InvalidConfigurationError } from '../../common/errors.js';
+import { parseConfigJson, readConfigText } from '../../common/config-text.js';
+import { describeValue, errorMessage, InvalidConfigurationError } from '../../common/errors.js';
 import { MOST_USD_OF_ONE } from '../../common/token-cost.js';
 
 /** Entry of one model in a price file. */
@@ -56,9 +55,9 @@ export function isObject(value: unknown): value is PriceEntry {
 function readJson(file: string, option: string): unknown {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readConfigText(file);
   } catch (error) {
-    throw new InvalidConfigurationError(option, `cannot read ${file}: ${(error as Error).message}`, { cause: error });
+    throw new InvalidConfigurationError(option, `cannot read ${file}: ${errorMessage(error)}`, { cause: error });
   }
-  return parseConfigJson(file, text.replace(/^\uFEFF/, ''));
+  return parseConfigJson(file, text);
 }

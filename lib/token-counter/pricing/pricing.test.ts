@@ -257,6 +257,7 @@ describe('invalid prices and usage', () => {
     [{ source: { m: { input_cost_per_token: 1e308 } } }, 'tokenCounter.pricing.source: m.input_cost_per_token', 'must be at most 1000'],
     [{ source: { openai: { models: {} }, azure: {} } }, 'tokenCounter.pricing.source: azure.models', 'must be an object'],
     [{ source: join(directory, 'missing.json') }, 'tokenCounter.pricing.source', 'cannot read'],
+    [{ source: process.platform === 'win32' ? 'missing.json' : '/dev/zero' }, 'tokenCounter.pricing.source', 'cannot read'],
     [{ source: 7 as never }, 'tokenCounter.pricing.source', 'must be an object'],
     [{ overrides: 7 as never }, 'tokenCounter.pricing.overrides', 'must be an object'],
     [{ overrides: { m: { inputPerMilion: 1 } } }, 'tokenCounter.pricing.overrides.m.inputPerMilion', 'inputPerMillion'],

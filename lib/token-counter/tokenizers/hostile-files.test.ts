@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packTokenizer } from './pack.js';
@@ -23,6 +23,13 @@ const { vocab, merges } = json.model;
 const next = Math.max(...Object.values(vocab)) + 1;
 
 describe('packing a tokenizer', () => {
+  const readsDevice = process.platform === 'win32' ? it.skip : it;
+  readsDevice('refuses a device, whose bytes have no end', () => {
+    const file = join(folder, 'device.json');
+    symlinkSync('/dev/zero', file);
+    expect(() => readTokenizer(file, undefined)).toThrow('no regular file');
+  });
+
   it('does not take a method of objects for a token', () => {
     expect(() => packWith({ merges: [...merges, 'con structor'] })).toThrow('must be of tokens of the vocabulary');
     expect(() => packWith({ merges: [...merges, ['toString', 'a']] })).toThrow('must be of tokens of the vocabulary');

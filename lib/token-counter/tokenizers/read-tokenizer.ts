@@ -1,5 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { readRegularFileSync } from '../../common/regular-file.js';
 import type { NativeBinding } from '../../engine/native-binding.js';
 import { TOKENIZER_CONFIG_FILE } from './chat-template-file.js';
 import { isTiktoken, readTekken, readTiktoken } from './rank-files.js';
@@ -18,14 +19,14 @@ export type NativeReader = Pick<NativeBinding, 'readVocabulary'>;
  * @throws TokenizerError naming what cannot be counted exactly.
  */
 export function readTokenizer(file: string, split: SplitName | undefined, native?: NativeReader | null): TokenizerModel {
-  const data = readFileSync(file);
+  const data = readRegularFileSync(file);
   if (!isJson(data)) {
     const head = data.toString('utf8', 0, LONGEST_FIRST_LINE);
     if (!isTiktoken(head)) throw new TokenizerError(basename(file), head.slice(0, 20), NO_TOKENIZER);
     if (split === undefined) throw new TokenizerError('split', split, 'must tell how the texts of a .tiktoken file are split');
     // Beside a `.tiktoken` file it has the added tokens of the model.
     const config = join(dirname(file), TOKENIZER_CONFIG_FILE);
-    return readTiktoken(data.toString(), split, existsSync(config) ? readAddedById(parsed(config, readFileSync(config))) : []);
+    return readTiktoken(data.toString(), split, existsSync(config) ? readAddedById(parsed(config, readRegularFileSync(config))) : []);
   }
   const read = native?.readVocabulary(data);
   if (read) return readTokenizerJson(JSON.parse(read.rest), read);

@@ -5,7 +5,7 @@ import { checkOneOf, optional } from '../common/options.js';
  * `typescript`: the addon stays closed.
  */
 export type EngineMode = 'auto' | 'native' | 'typescript';
-export const ENGINE_MODES: readonly EngineMode[] = ['auto', 'native', 'typescript'];
+const ENGINE_MODES: readonly EngineMode[] = ['auto', 'native', 'typescript'];
 
 /** Takes precedence over the option. */
 export const ENGINE_VARIABLE = 'FAST_LITELLM_ENGINE';

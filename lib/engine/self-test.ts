@@ -18,7 +18,7 @@ export function faultOf<E>(selfTest: SelfTest<E>, engine: E): string | undefined
 }
 
 /** The engine that answers a request without an id. */
-export function activeEngine<E extends object>({ active, native, typescript }: EngineChoice<E>): E {
+function activeEngine<E extends object>({ active, native, typescript }: EngineChoice<E>): E {
   return active === 'native' && native !== null ? native : typescript;
 }
 

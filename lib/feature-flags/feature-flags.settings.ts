@@ -33,6 +33,6 @@ export function mergeSettings(upper: FlagsSettings, lower: FlagsSettings): Flags
 }
 
 /** `lower` with every defined entry of `upper` on top. */
-export function overlay<T extends object>(upper: T, lower: T): T {
+function overlay<T extends object>(upper: T, lower: T): T {
   return { ...lower, ...Object.fromEntries(Object.entries(upper).filter(([, value]) => value !== undefined)) };
 }

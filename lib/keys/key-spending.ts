@@ -11,7 +11,7 @@ const ALL: RateLimits = { usdTotal: LARGEST_USD };
 type SpendingKey = Pick<ApiKeyRecord, 'publicId' | 'limits'>;
 
 /** Whether a budget is among limits. */
-export function limitsMoney(limits: RateLimits | undefined): boolean {
+function limitsMoney(limits: RateLimits | undefined): boolean {
   const { usdPerDay, usdPerMonth, usdPerWindow, usdTotal } = limits ?? {};
   return (usdPerDay ?? usdPerMonth ?? usdPerWindow ?? usdTotal) !== undefined;
 }

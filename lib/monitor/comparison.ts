@@ -1,7 +1,7 @@
 import { figuresOf, type CallFigures, type PerformanceSeries } from './series/performance-series.js';
 
 /** Least measured calls of each side. */
-export const MIN_COMPARED_CALLS = 20;
+const MIN_COMPARED_CALLS = 20;
 
 /** Comparison of two implementations by their measurements. */
 export interface PerformanceComparison {

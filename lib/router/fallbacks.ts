@@ -80,7 +80,7 @@ export function fallbacksIn(table: FallbackTable, names: readonly string[]): rea
 }
 
 /** `gpt-4` of `openai/gpt-4`. */
-export function withoutProvider(model: string): string {
+function withoutProvider(model: string): string {
   return model.slice(model.indexOf('/') + 1);
 }
 

@@ -47,13 +47,6 @@ function isHighSurrogate(unit: number): boolean {
   return unit >= 0xd800 && unit <= 0xdbff;
 }
 
-/** Parses a small JSON body. @throws SyntaxError as `parseLargeJson` does */
-export function parseSmallJson(body: Buffer): unknown {
-  const text = body.toString().replace(UTF8_BOM, '');
-  if (PROTOTYPE_KEY.test(text)) throw new SyntaxError('a key is __proto__');
-  return JSON.parse(text) as unknown;
-}
-
 /**
  * Parses a large JSON body. Decoding, the search for `__proto__` and parsing take a turn of the
  * event loop each: no other request waits longer than for the parser.

@@ -3,7 +3,7 @@ import type { Principal } from '../principal.js';
 import { classInHeader, lowerOf, type QueueClass } from './queue-class.js';
 
 /** Lowers the class of a request: `critical`, `default`, `batch`, or LiteLLM's number. */
-export const PRIORITY_HEADER = 'x-litellm-priority';
+const PRIORITY_HEADER = 'x-litellm-priority';
 
 /** Who pays for a request: its principal, else the hash of its API key, else its address. */
 export function tenantIn(request: Identifiable, principal: Principal | undefined): string {

@@ -29,11 +29,6 @@ const MOST_PARTS = 1000;
 const LONGEST_HEADERS = 8 * 1024;
 const LONGEST_TEXT = 64 * 1024;
 
-/** Whether a content type is that of a form with a boundary. */
-export function isMultipart(contentType: string | undefined): boolean {
-  return contentType !== undefined && TYPE.test(contentType) && BOUNDARY.test(contentType);
-}
-
 /**
  * A body of `multipart/form-data`: its bytes as they were sent, and where its parts are. Parsing
  * copies nothing and takes time in proportion to the bytes.

@@ -48,7 +48,7 @@ function verdictIn(method: GuardMethod, verdict: unknown, keys: readonly string[
 }
 
 /** The error of a denial. @throws InvalidArgumentError for a senseless one */
-export function denialOf(method: GuardMethod, deny: unknown): CallDeniedError {
+function denialOf(method: GuardMethod, deny: unknown): CallDeniedError {
   if (typeof deny === 'string') return new CallDeniedError(deny);
   const { message, code } = fieldsOf(`${method}().deny`, deny);
   if (typeof message !== 'string') throw new InvalidArgumentError(`${method}().deny.message`, message, 'must be a string');

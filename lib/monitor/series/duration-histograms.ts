@@ -44,7 +44,7 @@ export function bitsOf(durationMs: number): number {
 }
 
 /** The octave; outside of the scale it is negative, or `OCTAVES` and more. */
-export function octaveOf(bits: number): number {
+function octaveOf(bits: number): number {
   return (bits >>> MANTISSA_BITS) - (BIAS + LOWEST_EXPONENT);
 }
 

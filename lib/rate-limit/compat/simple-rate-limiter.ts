@@ -10,7 +10,7 @@ export const DEFAULT_REQUESTS_PER_MINUTE = 60;
  * The limits of fast-litellm's `SimpleRateLimiter`: a bucket of a tenth of a minute (at least 5),
  * the minute, and 60 times that an hour.
  */
-export function simpleLimits(requestsPerMinute: number): RateLimits {
+function simpleLimits(requestsPerMinute: number): RateLimits {
   return {
     requestsPerSecond: Math.ceil(requestsPerMinute / 60),
     burst: Math.max(Math.ceil(requestsPerMinute / 10), 5),

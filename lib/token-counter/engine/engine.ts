@@ -10,7 +10,7 @@ export type EncodingName = (typeof ENCODING_NAMES)[number];
 export const MAX_TOKEN_BYTES = 128;
 
 /** Most UTF-16 units of a text for one token of a loaded tokenizer, which may shorten a text. */
-export const MAX_TOKENIZER_UNITS = 4096;
+const MAX_TOKENIZER_UNITS = 4096;
 
 /** True if the length proves more than `limit` tokens: a UTF-16 unit has at least one byte. */
 export function isLongerThan(text: string, limit: number, handle: number): boolean {

@@ -41,7 +41,7 @@ export interface ListedPrices extends PriceSource {
 }
 
 /** Checks a number of tokens: a non-negative integer. */
-export function checkTokens(path: string, value: unknown): number {
+function checkTokens(path: string, value: unknown): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
   throw new InvalidArgumentError(path, value, 'must be a non-negative integer');
 }

@@ -144,7 +144,7 @@ export function blocksIn({ thinking_blocks: blocks }: Fields): readonly Thinking
 }
 
 /** Chat's usage by the names of Responses. */
-export function responsesUsageOf(usage: unknown): object | undefined {
+function responsesUsageOf(usage: unknown): object | undefined {
   const { prompt_tokens: input, completion_tokens: output, total_tokens: total, ...others } = fieldsOf(usage);
   const details = fieldsOf(others.prompt_tokens_details);
   const written = numberIn(details.cache_creation_tokens) || numberIn(others.cache_creation_input_tokens);

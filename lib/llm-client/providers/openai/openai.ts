@@ -42,7 +42,7 @@ export const OPENAI: Protocol = {
 };
 
 /** The dialect of the deployment's provider and model. */
-export function dialectOf({ provider, model, baseModel, isAtHome }: SentRequest): Dialect {
+function dialectOf({ provider, model, baseModel, isAtHome }: SentRequest): Dialect {
   const { dialect = COMPATIBLE, elsewhere = dialect } = rowOf(provider) ?? {};
   return dialectOfModel(isAtHome === false ? elsewhere : dialect, baseModel ?? model);
 }

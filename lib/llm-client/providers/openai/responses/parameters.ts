@@ -38,7 +38,7 @@ export function inResponsesWords(chat: Fields): Record<string, unknown> {
 }
 
 /** `{ type: 'function', function: { name, … } }` as `{ type: 'function', name, … }`. */
-export function flatTool(tool: unknown): unknown {
+function flatTool(tool: unknown): unknown {
   const { parameters = {}, ...others } = flat(tool) as Fields;
   // Absent, Responses takes `strict` for true.
   return isObject(tool) && isObject(tool.function) ? { strict: false, ...others, parameters } : tool;

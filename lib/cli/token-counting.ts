@@ -13,7 +13,7 @@ export function openTokenCounter(options: TokenCounterOptions, { stderr, env }: 
   const logger = { log: () => {}, warn, error: warn };
   const flags = new FeatureFlagsService({}, { logger, env });
   const engines = provideEngine(TOKEN_COUNTER_ENGINES, { setting: readEngineMode(undefined, env), flags, logger });
-  // What `ready` throws the command writes itself.
+  // The command writes errors of `ready` itself.
   const quiet = { ...logger, error: () => {} };
   return new TokenCounterService(engines, resolveTokenCounterOptions(options), engines, undefined, quiet);
 }

@@ -18,7 +18,7 @@ export interface StateFileSettings {
   readonly everyMs: number;
   /** Makes the content, each part in a turn of the event loop of its own. */
   readonly parts: () => Iterable<string>;
-  /** Told why the file cannot be written, at the start or later: once, until a write succeeds. */
+  /** Receives why the file cannot be written, at the start or later, once until a write works. */
   readonly onFailure: (reason: string) => void;
 }
 
@@ -73,7 +73,7 @@ export class StateFile {
   }
 }
 
-/** Where the file is replaced: a link stays one. */
+/** The path that is replaced: the target of a symbolic link, so that the link stays. */
 function folderOf(file: string): string {
   try {
     return dirname(realpathSync(file));

@@ -6,7 +6,7 @@ import type { PriceOf } from './request-money.js';
 /** Prices the usage of an answer by the `model` that the body of its request names. */
 export function priceByBody(counter: TokenCounterService, body: unknown): PriceOf {
   const name = modelOf(body);
-  // The keys of a body of raw bytes, which names no model, are all of its places: seconds for 4 MB.
+  // A body that is a Buffer names no model, and `Object.keys` of 4 MB takes seconds.
   const asksForPriority = name !== undefined && asksPriority(body as Readonly<Record<string, unknown>>);
   return ({ promptTokens, completionTokens, details, serviceTier }) => {
     const billed = { ...details, serviceTier: billedTier(serviceTier, asksForPriority) };

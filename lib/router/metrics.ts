@@ -21,11 +21,11 @@ export class RouterCounters {
   cooldowns = 0;
   successes = 0;
   failures = 0;
-  /** For what the request says. */
+  /** Requests that a provider refused because of their contents. */
   refusedByProviders = 0;
   private readonly refusals = { no_deployment: 0, rate_limit: 0, context_window: 0, misconfigured: 0 };
 
-  /** Of requests for any deployment of their group. */
+  /** Counts a request for which no deployment of its group could be selected. */
   refused(error: unknown): void {
     if (error instanceof RouterRateLimitError) this.refusals.rate_limit++;
     else if (error instanceof NoDeploymentError) this.refusals.no_deployment++;

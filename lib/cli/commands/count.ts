@@ -138,7 +138,7 @@ async function countSources({ options, operands }: GivenArguments, io: CommandIo
   return failures > 0 || exceeding.length > 0 ? 1 : 0;
 }
 
-/** The option `tokenCounter.tokenizers`: what is no file is a package. @throws UsageError */
+/** The option `tokenCounter.tokenizers`: a name that is no file is a package. @throws UsageError */
 function tokenizersOf(given: readonly string[]): Record<string, TokenizerSource> {
   return Object.fromEntries(
     given.map((each) => {

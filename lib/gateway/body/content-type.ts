@@ -20,7 +20,7 @@ export function contentTypeFault(headers: IncomingHttpHeaders, body: GatewayBody
   const isForm = body === 'form';
   if (isPlain && (isForm ? FORM_TYPE : JSON_TYPE).test(type ?? '')) {
     if (isForm || CHARSETS.includes(charsetIn(type ?? ''))) return undefined;
-    // Its bytes would be read as UTF-8, and other characters be forwarded.
+    // The bytes would be read as UTF-8, and other characters than the client's be forwarded.
     return gatewayError(415, null, 'The body must be JSON in UTF-8.');
   }
   const words = isForm ? 'multipart/form-data' : 'application/json';

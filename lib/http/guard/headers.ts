@@ -58,7 +58,7 @@ export function setRateLimitHeaders(target: HeaderTarget, { limits, policyHeader
   if (spent !== undefined) setHeader(target, 'x-litellm-key-spend', usdText(spent));
 }
 
-/** Nano-USD that the key has spent, by its own limits where it has some; they are the last ones. */
+/** Nano-USD that the key has spent, by its own limits if it has any, which are the last ones. */
 function keySpending(limits: LimitQuotas['limits'], standings: readonly RateLimitStanding[]): number | undefined {
   for (let i = standings.length - 1; i >= 0; i--) {
     const { budgets } = standings[i];

@@ -2,7 +2,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** Parts of messages that may be sound: files and videos, too. */
 const SOUND = /audio|file|video|media/i;
-/** Gemini takes any data as an image. A long text is a mark in an outline. */
+/** Gemini accepts any data URL as an image. In a body's outline, markers replace long texts. */
 const NO_SOUND = /^(?:https?:|data:image\/)/i;
 
 /** Whether the messages or the input of a request may have sound in them. */

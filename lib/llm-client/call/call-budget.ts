@@ -139,14 +139,14 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
   const choices = Math.max(call.description.choices ?? 1, changed.choices, defaults.choices, fixed.choices);
   const isDropped = call.description.dropsLimit === true || dropsLimit(deployment.params) || liftsLimit(added);
   const asked = isDropped ? { tokens: 0, isLimited: false } : limitInForce(attempt, changed, defaults);
-  // By another name than the request's, both limits are sent.
+  // Both limits are sent if the deployment's field has another name than the request's.
   const limit = { tokens: Math.max(asked.tokens, fixed.tokens), isLimited: asked.isLimited || fixed.tokens > 0 };
   const most = modelOutput(selection, maxOutputOf);
   const price = foreseenCost((input, out, details) => deployment.costUsd(input, out, model, details), asksForPriority(attempt));
   const prompt = {
     tokens: promptTokens + (call.description.soundTokens ?? 0),
     hasSound: call.description.hasSound === true || mayHaveSound(target.overrides ?? {}),
-    // Each may replace those of another; which one does is its protocol's.
+    // The protocol decides whose tools are sent, so the largest figure counts.
     searches: Math.max(call.description.searches ?? 0, ...[target.overrides ?? {}, deployment.params, added].map(askedSearches)),
   };
   const cap = WITHOUT_OUTPUT.has(operation) ? 0 : outputCap(limit, most, choices);
@@ -154,7 +154,7 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
     output: Math.min(cap, (call.request?.expectedOutput(group) ?? Infinity) * choices),
     choices,
     costOf: (output) => worstNanoUsd(price, prompt, output),
-    // What would be lowered is not sent, or replaced.
+    // A lowered limit would be dropped or replaced before it is sent.
     outputFor: (nanoUsd) => (isDropped || fixed.tokens > 0 ? undefined : affordableOutput(price, prompt, { nanoUsd, cap })),
   };
 }

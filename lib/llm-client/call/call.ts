@@ -27,7 +27,7 @@ export interface CallDescription {
   readonly model: string;
   readonly stream: boolean;
   readonly maxTokens?: number;
-  /** Whether what limits its output does not do so for certain. */
+  /** Whether the provider may ignore the field that limits the output. */
   readonly isUnlimited?: boolean;
   /** Whether it has the field that limits its output removed. */
   readonly dropsLimit?: boolean;
@@ -76,7 +76,7 @@ export class Call {
   retries = 0;
   fallbacks = 0;
   failures: readonly AttemptFailure[] = NONE;
-  /** The last error that the request is to blame for. */
+  /** The last error that the caller caused. */
   callersError: unknown = undefined;
   /** Time spent waiting before retries and in the queue. */
   waitedMs = 0;
@@ -89,7 +89,7 @@ export class Call {
   /** Whether a prompt was sent whose tokens are not known. */
   hasUncountedLoss = false;
   isOver = false;
-  /** A timer has told its deadline: on a busy event loop they are milliseconds early. */
+  /** The timer of the deadline has fired; on a busy event loop it fires milliseconds early. */
   isExpired = false;
   observed: ObservedCall | undefined = undefined;
   /** As hooks see it; a call without hooks gets an id when it fails. */

@@ -45,7 +45,7 @@ export type CallEnd = 'succeeded' | 'failed' | 'cancelled' | 'denied' | 'refused
 const COMPONENT = 'llm_client';
 /** Their output is no text whose tokens could be estimated. */
 const WITHOUT_ESTIMATE: ReadonlySet<string> = new Set(['images', 'audio']);
-/** What answers of a model usually have is the same for all. */
+/** The key of the usual output of a model, which is kept for all callers together. */
 const ALL_CALLERS = '';
 const NO_TOKENS = { promptTokens: 0, completionTokens: 0 };
 
@@ -55,7 +55,7 @@ export class CallReporter implements AttemptReporter {
   readonly observers: CallObservers;
   /** Told how long calls take at their deployments. */
   queue: { served(durationMs: number): void } | undefined = undefined;
-  /** Told the prompt tokens that a provider reports for a body. */
+  /** Receives the prompt tokens that a provider reports for a body. */
   learnPrompt: ((body: object, promptTokens: number) => void) | undefined = undefined;
   private readonly outputs = new ExpectedOutputs();
   private readonly failures: FailureLog;

@@ -371,7 +371,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     if (opening === 'undecided' && this.size < LONGEST_ERROR) return;
     if (typeof opening === 'object') return this.abort(this.errorIn(opening.error));
     this.state = 'streaming';
-    // Parts of the first read, which they would keep for as long as the stream runs.
+    // The headers are slices of the first read and would keep its memory until the stream ends.
     this.rawHeaders = NO_HEADERS;
     this.resolve();
   }

@@ -1,6 +1,6 @@
 /** Whether a stream is still read, for what yields its events. */
 export interface LoopState {
-  /** Nothing waits for events any more, so their end is no error. */
+  /** The reader has left the loop, so the end of the stream is no error. */
   readonly hasLeft: boolean;
 }
 

@@ -188,7 +188,7 @@ export class BudgetAccount implements AccountRecord {
     return this.get(START);
   }
 
-  /** Whether spending `more` may reach a share of the budget, at any time. Need not be pruned. */
+  /** Whether spending `more` may reach a share of the budget. Also right before `prune`. */
   mayReach(share: number, { nanoUsd }: BudgetLimit, more: number): boolean {
     return this.get(RAISED) !== 0 || this.spent + more >= share * nanoUsd;
   }

@@ -20,7 +20,7 @@ export class OpenHolds<Hold extends Held> {
     return this.places.length - this.free.length;
   }
 
-  /** Adds a hold, if it holds anything and is not there. */
+  /** Adds a hold, unless it holds nothing or was added before. */
   add(hold: Hold): void {
     if (hold.nanoUsd === 0 || hold.place >= 0) return;
     const place = this.free.pop() ?? this.places.length;

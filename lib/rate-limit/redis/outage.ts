@@ -46,7 +46,7 @@ export class RedisOutage {
   private readonly beginnings: number[] = [];
   private loggedMs = -Infinity;
   private unlogged = 0;
-  /** Begin of the outage whose end has not been logged. */
+  /** Start of the outage whose end has not been logged. */
   private loggedOutageMs: number | undefined = undefined;
 
   constructor(

@@ -27,7 +27,7 @@ export type CheckDeployment = (deployment: {
 /** The deployments that the app calls itself: all, or those of these providers. */
 export type CalledByApp = boolean | readonly string[];
 
-/** In the warning about them. */
+/** Words of the warning that lists them; `doctor` recognizes it by them. */
 export const CANNOT_BE_CALLED = 'deployments cannot be called and get no requests';
 
 /** A deployment that cannot be called, as it is reported. */

@@ -46,7 +46,7 @@ export class RedisLink {
   private reason = 'no exchange yet';
   private closed = false;
   private loggedMs = -Infinity;
-  /** Begin of the outage whose end has not been logged. */
+  /** Start of the outage whose end has not been logged. */
   private loggedOutageMs: number | undefined = undefined;
 
   constructor(

@@ -10,7 +10,7 @@ export interface UnreportedSpending {
   /** Not reported yet. */
   readonly usd: number;
   readonly periodMs: number;
-  /** Of all processes in this period, as this one knows it: for a state that has lost it. */
+  /** Spending of all processes in this period, as far as known: restores a Redis that lost it. */
   readonly totalUsd?: number;
   /** Time left in the period. */
   readonly leftMs?: number;

@@ -29,7 +29,7 @@ export interface Cooldown {
   readonly untilMs: number;
   /** In words. */
   readonly cause: string;
-  /** It was in cooldown before: calls in flight fail one after the other. */
+  /** Whether it was in cooldown already: calls in flight fail one after the other. */
   readonly isExtended: boolean;
 }
 

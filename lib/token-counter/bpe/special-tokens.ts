@@ -139,7 +139,7 @@ class FileTokens {
     return { ...found, end };
   }
 
-  /** Where a found token starts with what it takes of the text from `from` on. */
+  /** Start of a found token with the white space before it (`lstrip`), not before `from`. */
   startOf({ id, start }: FoundToken, text: string, from: number): number {
     if (this.packed.bounds.get(id)?.lstrip !== true) return start;
     let at = start;

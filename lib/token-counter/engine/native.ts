@@ -171,7 +171,7 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
   }
 }
 
-/** Hands over the parts of a packed tokenizer, one in each step. */
+/** Passes the parts of a packed tokenizer to the addon, one in each step. */
 function* partsOf(data: Uint8Array, push: (part: Uint8Array) => void): Generator<undefined, void> {
   for (let at = 0; at < data.length; at += BYTES_PER_PART) {
     push(data.subarray(at, at + BYTES_PER_PART));

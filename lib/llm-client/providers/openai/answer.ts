@@ -10,7 +10,7 @@ const TIER = Buffer.from('"service_tier"');
 const LONGEST_USAGE = 4096;
 /** `"usage"` keys that are read, from the end: each may cost `LONGEST_USAGE` bytes. */
 const MOST_KEYS = 64;
-/** Bytes that are looked through for how keys lie to each other, some 2.5 ns each. */
+/** Bytes that are scanned to compare the nesting of two keys, some 2.5 ns each. */
 const MOST_WALKED = 4 * 1024 * 1024;
 /** A longer answer is not parsed for an error: 62 MB of empty objects took 18 s. */
 const LONGEST_FAULT = 1024 * 1024;
@@ -141,7 +141,7 @@ interface FoundUsage {
 export function lastUsageIn(bytes: Buffer, read: (usage: unknown) => AnswerUsage | undefined, longest: number): FoundUsage | undefined {
   let at = bytes.lastIndexOf(USAGE);
   let found: FoundUsage | undefined;
-  // Of the one that was found, below the key at `at`, and the least between them.
+  // Nesting of the usage found so far, relative to the key at `at`, and the lowest between them.
   let [depth, least] = [0, 0];
   let left = MOST_WALKED;
   for (let keys = 0; at >= 0 && keys < MOST_KEYS; keys++) {
@@ -151,7 +151,7 @@ export function lastUsageIn(bytes: Buffer, read: (usage: unknown) => AnswerUsage
     if (usage !== undefined) {
       found = { usage, fields, at };
       if (bytes.length - at < NEAR_END) {
-        // Its usage is the answer's where the answer ends with its object.
+        // If the answer ends with the object that has this usage, it is the answer's own.
         left -= bytes.length - at;
         if (levels(bytes, at, bytes.length).depth === -1) return found;
       }

@@ -92,6 +92,19 @@ describe.each(['cl100k_base', 'o200k_base', 'p50k_base', 'r50k_base'] as const)(
     );
   });
 
+  it('merges no block of a run, because blocks of one share no token', () => {
+    const merge = jest.spyOn(ranks.merge, 'merge');
+    for (const text of [`${' '.repeat(250)}word`, ' '.repeat(430), `some words${' '.repeat(600)}`]) {
+      const bytes = Buffer.from(text);
+      sameIds(text, Array.from(finish(mergeIncrementally(bytes, ranks))), finish(mergePiece(bytes, vocabulary)));
+    }
+    expect(merge).not.toHaveBeenCalled();
+    const words = Buffer.from('abcdefgh'.repeat(40));
+    sameIds('words', Array.from(finish(mergeIncrementally(words, ranks))), finish(mergePiece(words, vocabulary)));
+    expect(merge).toHaveBeenCalled();
+    merge.mockRestore();
+  });
+
   it('merges the bytes of every token into that token, so ranks can be merged in ascending order', () => {
     // The first byte, which is in no other token, prevents a look-up of the whole piece.
     let tokens = 0;

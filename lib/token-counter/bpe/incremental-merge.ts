@@ -39,7 +39,7 @@ export function* mergeIncrementally(bytes: Uint8Array, ranks: Ranks, windowBytes
   const { vocabulary, merge: blocks } = ranks;
   const list = new TokenList(bytes, vocabulary);
   const prefixes = new Int32Array(Math.min(bytes.length, windowBytes + MAX_BLOCK_BYTES) + 1);
-  let windows = 0;
+  let windows = isRunBehindBlock(bytes) ? WINDOWS_BEFORE_BLOCKS : 0;
   while (list.end < bytes.length) {
     if (list.repeatCycle()) {
       // Copied.
@@ -51,6 +51,18 @@ export function* mergeIncrementally(bytes: Uint8Array, ranks: Ranks, windowBytes
     yield undefined;
   }
   return list.ids();
+}
+
+/**
+ * Whether the first two blocks of bytes overlap in a run of one character, so that they share no
+ * token: as 350 blanks and a word. Of a long piece the second block has nothing else.
+ */
+function isRunBehindBlock(bytes: Uint8Array): boolean {
+  if (bytes.length <= MAX_BLOCK_BYTES) return false;
+  const start = MAX_BLOCK_BYTES - BLOCK_OVERLAP;
+  const end = bytes.length <= 2 * MAX_BLOCK_BYTES ? MAX_BLOCK_BYTES : start + MAX_BLOCK_BYTES;
+  for (let at = start + 1; at < end; at++) if (bytes[at] !== bytes[start]) return false;
+  return true;
 }
 
 /** The tokens of the bytes from `start` on. */

@@ -11,7 +11,7 @@ const CALLS = usuallyOrLong(150, 5_000);
 const AT_A_TIME = 60;
 /** 0.001 USD for a token read, a tenth from a cache, 0.003 for one written; the dear ones ten times that. */
 const [INPUT, CACHED, OUTPUT] = [1_000_000, 100_000, 3_000_000];
-const LATE_MS = 400;
+const LATE_MS = 1_000;
 /** Tokens of each prompt, as the program counts them. */
 const PROMPT = 25;
 const messages = (content: string) => [{ role: 'user' as const, content }];
@@ -30,7 +30,7 @@ const fate: fc.Arbitrary<Fate> = fc.tuple(
   fc.nat(40),
 );
 const calls: fc.Arbitrary<Asked> = fc.record({
-  how: fc.constantFrom('whole', 'whole', 'whole', 'stream', 'stream', 'stream', 'late', 'leave'),
+  how: fc.constantFrom('whole', 'whole', 'whole', 'whole', 'stream', 'stream', 'stream', 'stream', 'late', 'leave'),
   // A retry, and two attempts at the fallback.
   attempts: fc.array(fate, { minLength: 4, maxLength: 4 }),
 });

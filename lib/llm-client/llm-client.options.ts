@@ -1,4 +1,13 @@
-import { checkBoolean, checkInteger, checkKnownKeys, checkNumber, checkObject, checkPositiveInteger, optional } from '../common/options.js';
+import {
+  checkBoolean,
+  checkInteger,
+  checkKnownKeys,
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  checkPositiveInteger,
+  optional,
+} from '../common/options.js';
 import { resolveBodyBounds, type BodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
 import type { ClientConfig } from '../router/config/config-file.js';
 import { resolveExactCountOptions, type ExactCountOptions, type ResolvedExactCountOptions } from './counting/exact-counts.options.js';
@@ -14,6 +23,8 @@ export interface CallerLimits {
   readonly maxFallbacks?: number;
 }
 
+const ABORT_POLICIES = ['estimate', 'drain'] as const;
+
 /** Options of `LlmClient` beyond the router's settings. */
 export interface LlmClientOptions {
   /** Attempts of one call, over all retries and fallbacks. Default 10. */
@@ -28,6 +39,14 @@ export interface LlmClientOptions {
   readonly retryRatio?: number;
   /** Retries per second that are allowed in addition to `retryRatio`. Default 10. */
   readonly retriesPerSecond?: number;
+  /**
+   * What is charged for a whole answer that its client has left: `estimate`, the prompt and the
+   * median output of the model group; `drain`, what the provider reports, for which its answer is
+   * read to the end. Default `estimate`.
+   */
+  readonly onAbort?: (typeof ABORT_POLICIES)[number];
+  /** Longest time that `drain` reads on, within the time of the call. Default 60,000. */
+  readonly abortDrainMs?: number;
   /** Largest accepted answer, or event of a stream, in bytes. Default 64 MiB. */
   readonly maxAnswerBytes?: number;
   /** Whether to request a stream's usage that the client does not see. Default true. */
@@ -70,6 +89,8 @@ const KEYS = [
   'attemptTimeoutMs',
   'retryRatio',
   'retriesPerSecond',
+  'onAbort',
+  'abortDrainMs',
   'maxAnswerBytes',
   'streamUsage',
   'dropParams',
@@ -95,6 +116,10 @@ export function resolveLlmClientOptions(options: LlmClientOptions = {}, ofFile: 
     attemptTimeoutMs: optional(given.attemptTimeoutMs, Infinity, (value) => checkPositiveInteger('llmClient.attemptTimeoutMs', value)),
     retryRatio: number('retryRatio', 0.5),
     retriesPerSecond: number('retriesPerSecond', 10),
+    onAbort: optional(given.onAbort, 'estimate', (value) => checkOneOf('llmClient.onAbort', value, ABORT_POLICIES)),
+    abortDrainMs: optional(given.abortDrainMs, 60_000, (value) =>
+      checkInteger('llmClient.abortDrainMs', value, { min: 1, max: 3_600_000 }),
+    ),
     maxAnswerBytes: optional(given.maxAnswerBytes, 64 * 1024 * 1024, (value) => checkPositiveInteger('llmClient.maxAnswerBytes', value)),
     streamUsage: optional(given.streamUsage, true, (value) => checkBoolean('llmClient.streamUsage', value)),
     dropParams: optional(given.dropParams, ofFile.dropParams ?? false, (value) => checkBoolean('llmClient.dropParams', value)),

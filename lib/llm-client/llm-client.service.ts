@@ -583,7 +583,8 @@ export class LlmClient implements Capability {
       call.observed = hooks;
       call.id = hooks.view.id;
     }
-    return new (callPipeline().CallPipeline)(this.client, call, sender).run();
+    const answer = new (callPipeline().CallPipeline)(this.client, call, sender).run();
+    return call.leaving === undefined ? answer : Promise.race([answer, call.leaving]);
   }
 }
 

@@ -88,6 +88,9 @@ export class Attempt implements JudgedAttempt {
   private readonly longestAnswerOf: MaxOutputOf;
   private exchange: Exchange | undefined = undefined;
   private timer: AttemptTimer | undefined = undefined;
+  /** Whether its answer is read for the usage alone: its caller has left. */
+  isDrained = false;
+  private drainTimer: NodeJS.Timeout | undefined = undefined;
 
   constructor(
     readonly call: Call,
@@ -117,11 +120,15 @@ export class Attempt implements JudgedAttempt {
     this.mostOutput = tokens;
   }
 
-  /** From here on time limits and cancellation abort `exchange`. @throws RequestCancelledError */
-  begin(exchange: Exchange): void {
-    const { cancellation } = this.call;
+  /**
+   * From here on time limits and cancellation abort `exchange`.
+   * @param isWhole whether it reads a whole answer, of which `onAbort: 'drain'` wants the usage
+   * @throws RequestCancelledError
+   */
+  begin(exchange: Exchange, isWhole = false): void {
+    const { cancellation, drainMs } = this.call;
     this.exchange = exchange;
-    cancellation.active = exchange;
+    cancellation.active = isWhole && drainMs !== undefined ? { abort: (error) => this.leave(exchange, error, drainMs) } : exchange;
     if (cancellation.error !== undefined) throw cancellation.error;
     this.timer ??= new AttemptTimer(this.times, this);
   }
@@ -149,6 +156,14 @@ export class Attempt implements JudgedAttempt {
   /** Its provider has sent the whole stream; hooks may still hold a part of it. */
   arrived(): void {
     this.arrivedAtMs = performance.now();
+  }
+
+  /** Its caller has left. What the provider has not begun is not waited for. */
+  private leave(exchange: Exchange, error: Error, drainMs: number): void {
+    if (!exchange.wasSent || exchange.isRefused) return exchange.abort(error);
+    this.isDrained = true;
+    this.drainTimer = setTimeout(() => exchange.abort(error), drainMs);
+    this.call.left(error);
   }
 
   timeOut(awaited: AwaitedPart): void {
@@ -263,6 +278,7 @@ export class Attempt implements JudgedAttempt {
     this.answered();
     this.endedAtMs = this.firstChunkAtMs === undefined ? (this.answeredAtMs as number) : (this.arrivedAtMs ?? performance.now());
     this.timer?.stop();
+    clearTimeout(this.drainTimer);
     this.call.cancellation.active = undefined;
     return true;
   }

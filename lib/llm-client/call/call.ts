@@ -95,6 +95,12 @@ export class Call {
   /** As hooks see it; a call without hooks gets an id when it fails. */
   id: string | undefined = undefined;
 
+  /** How long a whole answer is read after its caller has left; `undefined`: it is not. */
+  readonly drainMs: number | undefined;
+  /** Rejects when its caller has left and the call goes on. */
+  readonly leaving: Promise<never> | undefined;
+  /** Ends the wait of its caller. */
+  left: (error: Error) => void = () => {};
   readonly cancellation: CallCancellation;
   /** The HTTP request whose reservation the call settles. */
   readonly request: RequestContext | undefined;
@@ -116,6 +122,11 @@ export class Call {
     this.request = request ? RequestContext.of(request) : undefined;
     this.budget = this.request?.holdsMoney === true ? new CallBudget() : undefined;
     this.asked = this.read(description, options);
+    const { onAbort, abortDrainMs } = client.options;
+    if (onAbort === 'estimate' || description.stream) return;
+    this.drainMs = abortDrainMs;
+    this.leaving = new Promise((_, reject) => (this.left = reject));
+    this.leaving.catch(() => {});
   }
 
   get description(): CallDescription {

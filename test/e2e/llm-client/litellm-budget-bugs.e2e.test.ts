@@ -1,10 +1,11 @@
-import { FastLiteLLM, type RateLimiterService, type RateLimitOptions, type Reservation } from 'nestjs-fast-litellm';
+import { FastLiteLLM, type LlmClientOptions, type RateLimiterService, type RateLimitOptions, type Reservation } from 'nestjs-fast-litellm';
 import type { ProviderScript } from 'nestjs-fast-litellm/testing';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RequestContext } from '../../../lib/http/request-context.js';
 import { stopProviders, testProvider } from '../../support/llm-client-providers.js';
+import { until } from '../../support/until.js';
 
 // Budgets that LiteLLM has got wrong, by the number of the issue at github.com/BerriAI/litellm. Each test is what its reporters expected.
 
@@ -104,10 +105,15 @@ describe('budgets that LiteLLM got wrong', () => {
   });
 
   /** A client over one local provider, and a request that holds next to nothing. */
-  const over = async (script: ProviderScript, prices: object): Promise<{ llm: FastLiteLLM; request: object; context: RequestContext }> => {
+  const over = async (
+    script: ProviderScript,
+    prices: object,
+    llmClient: LlmClientOptions = {},
+  ): Promise<{ llm: FastLiteLLM; request: object; context: RequestContext }> => {
     const provider = await testProvider('openai', { script });
     const llm = new FastLiteLLM({
       logger: quiet,
+      llmClient,
       rateLimit: { usdPerDay: 1_000 },
       tokenCounter: { pricing: { overrides: { tiered: TIERED } } },
       router: { numRetries: 0, modelList: [provider.deployment('m', { model: 'openai/x', ...prices })] },
@@ -173,6 +179,34 @@ describe('budgets that LiteLLM got wrong', () => {
     const { spentUsd, heldUsd } = llm.rateLimiter.getBudgets('key')[0];
     expect(heldUsd).toBe(0);
     expect(spentUsd).toBeCloseTo(llm.tokenCounter.estimatePrompt({ model: 'm', messages }) * 0.001 + output * 0.002, 9);
+  });
+
+  it.each([
+    ['what the provider reports', { delayMs: 150, usage: { promptTokens: 10, completionTokens: 33 } }, 60_000, 10 * 0.001 + 33 * 0.002],
+    ['nothing for an error', { delayMs: 50, status: 500 }, 60_000, 0],
+    ['the prompt where abortDrainMs are over before', { fault: 'hang' }, 50, undefined],
+  ] as const)('#13245 #36008 charge %s with onAbort: drain, though the caller waits no more', async (_, answer, abortDrainMs, usd) => {
+    const controller = new AbortController();
+    const outcomes: string[] = [];
+    const { llm, request, context } = await over(
+      () => {
+        setImmediate(() => controller.abort());
+        return answer;
+      },
+      PRICES,
+      { onAbort: 'drain', abortDrainMs },
+    );
+    llm.client.addHook({ onEnd: (_call, { outcome }) => void outcomes.push(outcome), onAnswer: () => ({ deny: 'it is not read' }) });
+    const call = llm.client.chat({ model: 'm', max_tokens: 500, messages }, { request, signal: controller.signal });
+    await expect(call).rejects.toMatchObject({ code: 'REQUEST_CANCELLED' });
+    context.end(true);
+    const standing = () => llm.rateLimiter.getBudgets('key')[0];
+    expect([outcomes, standing().spentUsd]).toEqual([[], 0]);
+    expect(standing().heldUsd).toBeGreaterThan(1);
+    await until(() => standing().heldUsd === 0);
+    const prompt = llm.tokenCounter.estimatePrompt({ model: 'm', messages }) * 0.001;
+    expect(standing().spentUsd).toBeCloseTo(usd ?? prompt, 9);
+    expect(outcomes).toEqual(['cancelled']);
   });
 
   it('#40002 hold and charge the price of a prompt’s tier', async () => {

@@ -1,4 +1,5 @@
-import { describeValue, errorMessage } from './errors.js';
+import { describeValue, errorMessage, InvalidArgumentError } from './errors.js';
+import { UnsupportedRequestError } from './http-errors.js';
 
 describe('describeValue', () => {
   it.each<[unknown, string]>([
@@ -33,4 +34,13 @@ describe('errorMessage', () => {
   ])('%p gives %s', (error, message) => {
     expect(errorMessage(error)).toBe(message);
   });
+});
+
+it('repeats no megabytes of a body in an error', () => {
+  const long = 'x'.repeat(1 << 20);
+  const errors = [
+    new InvalidArgumentError(long, long, long),
+    new UnsupportedRequestError({ param: long, provider: 'gemini', reason: long, mend: 'send less' }),
+  ];
+  for (const error of errors) expect(JSON.stringify([error, error.message]).length).toBeLessThan(10_000);
 });

@@ -1,5 +1,8 @@
 import { types } from 'node:util';
-import { visibleText } from './visible-text.js';
+import { shortened, visibleText } from './visible-text.js';
+
+/** Characters of a path or a rule. */
+const LONGEST_PART = 1000;
 
 /**
  * Base of all errors of this package. `code` is stable, for programs; `message` is for people and
@@ -27,9 +30,11 @@ export class InvalidArgumentError extends FastLiteLLMError {
   readonly rule: string;
 
   constructor(path: string, value: unknown, rule: string, code = 'INVALID_ARGUMENT') {
-    super(code, `${visibleText(path)}: ${rule}, got ${describeValue(value)}`);
-    this.path = path;
-    this.rule = rule;
+    // A body may have any keys, and rules repeat parts of it.
+    const [shortPath, shortRule] = [shortened(path, LONGEST_PART), shortened(rule, LONGEST_PART)];
+    super(code, `${visibleText(shortPath)}: ${shortRule}, got ${describeValue(value)}`);
+    this.path = shortPath;
+    this.rule = shortRule;
   }
 }
 

@@ -1,5 +1,6 @@
 // In a file of their own: these need Nest, which code without Nest must not load.
 import { HttpException } from '@nestjs/common';
+import { shortened } from './visible-text.js';
 import { nanoUsd, usdText, type BudgetPeriod } from './nano-usd.js';
 
 /** Facts of a `RateLimitExceededError`. */
@@ -304,6 +305,9 @@ export class ContextWindowExceededError extends HttpException {
   }
 }
 
+/** Characters of a field or a reason: both may repeat what a body has. */
+const LONGEST_PART = 1000;
+
 /** Facts of an `UnsupportedRequestError`. */
 export interface UnsupportedRequest {
   /** Path of the field in the body: `n`, `messages[2].content[0]`. Absent: the whole operation. */
@@ -328,7 +332,10 @@ export class UnsupportedRequestError extends HttpException implements Unsupporte
   readonly reason: string;
   readonly mend: string;
 
-  constructor({ param, provider, reason, mend }: UnsupportedRequest) {
+  constructor(unsupported: UnsupportedRequest) {
+    const { provider, mend } = unsupported;
+    const param = unsupported.param === undefined ? undefined : shortened(unsupported.param, LONGEST_PART);
+    const reason = shortened(unsupported.reason, LONGEST_PART);
     const code = param === undefined ? 'UNSUPPORTED_OPERATION' : 'UNSUPPORTED_PARAMETER';
     const message = `${param === undefined ? '' : `${param} is not supported: `}${reason}; ${mend}.`;
     super({ error: { message, type: 'invalid_request_error', param: param ?? null, code: code.toLowerCase() } }, 400);
@@ -387,9 +394,4 @@ interface HookErrorBody {
   readonly type: string;
   readonly param: null;
   readonly code: string;
-}
-
-/** Names of models come from clients. */
-function shortened(text: string): string {
-  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

@@ -11,3 +11,8 @@ export function visibleText(text: string): string {
     return code.length > 2 ? `\\u${code}` : `\\x${code.padStart(2, '0')}`;
   });
 }
+
+/** A text from outside that an error repeats: clients and logs get no megabytes back. */
+export function shortened(text: string, most = 100): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
+}

@@ -261,10 +261,10 @@ export declare function routerSlot(name: string, id: string): number
 
 /**
  * Scans a JSON text. `numbers` starts with the bounds (depth, keys, containers, values) and gets
- * the answer: 0, whether it is an object, the numbers of fields and texts, six numbers a field
- * (quotes of the key, value, texts) and two a text; 1, place of a wrong byte; 2, bound, quotes of
- * the field; 3, quotes of a doubled key; 4, place of `__proto__`; or 5 and the length that
- * `numbers` needs. Returns the outline, if there are long texts.
+ * the answer: 0, 1 for an object plus 2 for odd numbers, the numbers of fields and texts, six
+ * numbers a field (quotes of the key, value, texts) and two a text; 1, place of a wrong byte; 2,
+ * bound, quotes of the field; 3, quotes of a doubled key; 4, place of `__proto__`; or 5 and the
+ * length that `numbers` needs. Returns the outline, if there are long texts.
  */
 export declare function scanJson(bytes: Uint8Array, numbers: Uint32Array): string | undefined
 

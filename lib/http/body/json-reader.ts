@@ -13,7 +13,10 @@ import { RawField } from './raw-field.js';
 
 /** Shorter texts are scanned on the main thread: handing them over takes longer. */
 const SCANNED_APART = 32 * 1024;
-/** Shorter bodies are parsed at once: what the bytes of a long one save is less than they cost. */
+/**
+ * Shorter bodies are parsed at once, because what the bytes of a long one save is less than they
+ * cost; not those with numbers that would be forwarded as others.
+ */
 const KEPT_FROM = 8 * 1024;
 
 /** Reads JSON bodies, and keeps the bytes of long ones. */
@@ -50,7 +53,7 @@ export class JsonReader {
 
   private bodyOf(bytes: Buffer, scan: JsonScan | JsonFault, isOwn: boolean): unknown {
     if (isJsonFault(scan)) throw errorOf(scan);
-    if (bytes.length < KEPT_FROM) return JSON.parse(textIn(bytes));
+    if (bytes.length < KEPT_FROM && !(scan.hasOddNumbers && scan.isObject)) return JSON.parse(textIn(bytes));
     // No API takes another value: a long one is not parsed to be refused.
     if (!scan.isObject) throw new HttpException('The body must be a JSON object.', 400);
     const json = new JsonBody(bytes, scan, isOwn);

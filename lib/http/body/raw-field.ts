@@ -112,6 +112,9 @@ const PASSED: ReadonlySet<string> = new Set([
   'documents',
 ]);
 
+/** Fields that protocols hand on unread, in which programs send large integers. */
+const NUMBERED: ReadonlySet<string> = new Set(['seed', 'response_format', 'text', 'logit_bias']);
+
 /** Longer values are not written in the turn of their neighbours. */
 const LONGEST_SHORT_FIELD = 16 * 1024;
 
@@ -138,7 +141,9 @@ export function fieldsToPass(body: JsonBody): Readonly<Record<string, unknown>> 
   for (const field of scan.fields) {
     const { name, firstText, endText } = field;
     const isPlain = firstText === endText && (typeof outline[name] !== 'object' || outline[name] === null);
-    if (!isPlain && PASSED.has(name)) fields[name] = new RawField(body, field);
+    const isPassed = isPlain ? false : PASSED.has(name);
+    if (isPassed || (scan.hasOddNumbers && NUMBERED.has(name) && typeof outline[name] !== 'string'))
+      fields[name] = new RawField(body, field);
     else fields[name] = firstText === endText ? outline[name] : body.valueOf(field);
   }
   return fields;

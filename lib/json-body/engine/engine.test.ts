@@ -71,6 +71,18 @@ describe.each(jsonBodyEngines().map((engine) => [engine.engine, engine] as const
     expect([fields, isObject]).toEqual([[], false]);
   });
 
+  it.each([
+    [false, '{"a":[0,-1,1.5,123456789012345,-0.5,0.1234567890123],"e":"1e5 -0 12345678901234567890"}'],
+    [true, '9007199254740993'],
+    [true, '{"a":[{"b":-12345678901234567}]}'],
+    [true, '[1e400,2]'],
+    [true, '1E5'],
+    [true, '[-0]'],
+    [true, '{"a":-0.0}'],
+  ])('tells whether JavaScript may write one of the numbers as another: %s for %s', (hasOddNumbers, json) => {
+    expect(accepted(scan(json)).hasOddNumbers).toBe(hasOddNumbers);
+  });
+
   it('replaces texts of more than 256 bytes', () => {
     expect(accepted(scan(`["${'x'.repeat(256)}"]`)).outline).toBeUndefined();
     expect(accepted(scan(`["${'x'.repeat(257)}"]`)).outline).toBe('["\uf8ff0"]');

@@ -22,6 +22,11 @@ export interface JsonScan {
   /** Whether the outermost value is an object. */
   readonly isObject: boolean;
   /**
+   * Whether JavaScript may write one of its numbers as another: an integer of more than 15 digits,
+   * one beyond all doubles, -0. Also true for some others.
+   */
+  readonly hasOddNumbers: boolean;
+  /**
    * The JSON with a mark in place of each long text (`text-marks.ts`); `undefined` if there is no
    * long text, so the bytes themselves are to be parsed.
    */

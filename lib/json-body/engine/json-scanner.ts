@@ -23,6 +23,9 @@ const LOWER_U = 0x75;
 /** Bit that makes an ASCII letter lower case. */
 const LOWER = 0x20;
 
+/** Any number of so many characters, without an exponent, is written as it was. */
+const LONGEST_EXACT = 15;
+
 /** What may follow. */
 const VALUE = 0;
 const VALUE_OR_END = 1;
@@ -67,6 +70,8 @@ export class JsonScanner {
   private stringStart = 0;
   private isKey = false;
   private isObject = false;
+  private hasOddNumbers = false;
+  private numberStart = 0;
   private containers = 0;
   private values = 1;
   /** Whether the container on each level is an object, from level 1. */
@@ -104,7 +109,7 @@ export class JsonScanner {
   }
 
   private end(): void {
-    if (this.expected === IN_NUMBER && this.number % 2 === 0) this.valueEnded();
+    if (this.expected === IN_NUMBER && this.number % 2 === 0) this.numberEnded();
     if (this.expected !== VALUE_ENDED || this.depth > 0) {
       this.result = syntaxFault(this.bytes, this.bytes.length);
       return;
@@ -112,7 +117,8 @@ export class JsonScanner {
     const texts = Uint32Array.from(this.texts);
     const outline = texts.length === 0 ? undefined : this.outline + this.bytes.toString('utf8', this.outlined);
     const fields = { numbers: this.fields, from: 0, count: this.fields.length / FIELD_NUMBERS };
-    this.result = scanOf(this.bytes, { isObject: this.isObject, fields, texts, outline });
+    const { isObject, hasOddNumbers } = this;
+    this.result = scanOf(this.bytes, { isObject, hasOddNumbers, fields, texts, outline });
   }
 
   /** Takes the byte at `at`, outside of strings and numbers. */
@@ -166,7 +172,7 @@ export class JsonScanner {
     else if (byte === MINUS || (byte >= ZERO && byte <= NINE)) {
       this.number = byte === MINUS ? AFTER_MINUS : byte === ZERO ? ONLY_ZERO : INTEGER;
       this.expected = IN_NUMBER;
-      this.at++;
+      this.numberStart = this.at++;
     } else this.literal(byte);
   }
 
@@ -197,8 +203,13 @@ export class JsonScanner {
     this.at = at;
     this.number = number;
     if (at === stop) return;
-    if (number % 2 === 0) this.valueEnded();
+    if (number % 2 === 0) this.numberEnded();
     else this.refuse();
+  }
+
+  private numberEnded(): void {
+    this.hasOddNumbers ||= mayChange(this.bytes, this.numberStart, this.at);
+    this.valueEnded();
   }
 
   private open(isObject: boolean): void {
@@ -319,6 +330,18 @@ function afterDigitOr(number: number, byte: number): number {
   if (byte === DOT) return number === ONLY_ZERO || number === INTEGER ? AFTER_DOT : 0;
   if ((byte | LOWER) === LOWER_E) return number === ONLY_ZERO || number === INTEGER || number === FRACTION ? AFTER_E : 0;
   return (byte === PLUS || byte === MINUS) && number === AFTER_E ? AFTER_SIGN : 0;
+}
+
+/** Whether JavaScript may write another number than that from `start` to `end`. */
+function mayChange(bytes: Buffer, start: number, end: number): boolean {
+  if (end - start > LONGEST_EXACT) return true;
+  let isZero = true;
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at];
+    if ((byte | LOWER) === LOWER_E) return true;
+    if (byte > ZERO && byte <= NINE) isZero = false;
+  }
+  return isZero && bytes[start] === MINUS;
 }
 
 function isHexDigit(byte: number | undefined): boolean {

@@ -10,6 +10,9 @@ const SYNTAX = 1;
 const BOUND = 2;
 const DUPLICATE = 3;
 const TOO_LONG = 5;
+/** Second number of a scan. */
+const IS_OBJECT = 1;
+const HAS_ODD_NUMBERS = 2;
 const BOUNDS = ['maxDepth', 'maxKeys', 'maxContainers', 'maxValues'] as const;
 /** In the place of a key where there is none. */
 const NO_KEY = 0xffffffff;
@@ -64,7 +67,8 @@ function resultOf(
       const textCount = numbers[3];
       const firstText = HEADER + fieldCount * FIELD_NUMBERS;
       const texts = textCount === 0 ? NO_TEXTS : numbers.slice(firstText, firstText + 2 * textCount);
-      return scanOf(asBuffer(bytes), { isObject: numbers[1] === 1, fields: { numbers, from: HEADER, count: fieldCount }, texts, outline });
+      const flags = { isObject: (numbers[1] & IS_OBJECT) > 0, hasOddNumbers: (numbers[1] & HAS_ODD_NUMBERS) > 0 };
+      return scanOf(asBuffer(bytes), { ...flags, fields: { numbers, from: HEADER, count: fieldCount }, texts, outline });
     }
     case SYNTAX:
       return syntaxFault(bytes, numbers[1]);

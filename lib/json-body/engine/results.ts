@@ -9,13 +9,14 @@ export const FIELD_NUMBERS = 6;
 /** What both engines find, as numbers: byte offsets and indices. */
 export interface ScanNumbers {
   readonly isObject: boolean;
+  readonly hasOddNumbers: boolean;
   /** The fields' numbers, from the index `from` on. */
   readonly fields: { readonly numbers: ArrayLike<number>; readonly from: number; readonly count: number };
   readonly texts: Uint32Array;
   readonly outline: string | undefined;
 }
 
-export function scanOf(bytes: Buffer, { isObject, fields: { numbers, from, count }, texts, outline }: ScanNumbers): JsonScan {
+export function scanOf(bytes: Buffer, { fields: { numbers, from, count }, ...found }: ScanNumbers): JsonScan {
   const fields: ScannedField[] = [];
   for (let at = from; at < from + count * FIELD_NUMBERS; at += FIELD_NUMBERS) {
     fields.push({
@@ -27,7 +28,7 @@ export function scanOf(bytes: Buffer, { isObject, fields: { numbers, from, count
       endText: numbers[at + 5],
     });
   }
-  return { fields, isObject, outline, texts };
+  return { fields, ...found };
 }
 
 /** The key that stands in JSON as `raw`. */

@@ -39,10 +39,10 @@ pub struct ScannedJson {
 type Resolve = Box<dyn FnOnce(Env) -> napi::Result<ScannedJson> + Send>;
 
 /// Scans a JSON text. `numbers` starts with the bounds (depth, keys, containers, values) and gets
-/// the answer: 0, whether it is an object, the numbers of fields and texts, six numbers a field
-/// (quotes of the key, value, texts) and two a text; 1, place of a wrong byte; 2, bound, quotes of
-/// the field; 3, quotes of a doubled key; 4, place of `__proto__`; or 5 and the length that
-/// `numbers` needs. Returns the outline, if there are long texts.
+/// the answer: 0, 1 for an object plus 2 for odd numbers, the numbers of fields and texts, six
+/// numbers a field (quotes of the key, value, texts) and two a text; 1, place of a wrong byte; 2,
+/// bound, quotes of the field; 3, quotes of a doubled key; 4, place of `__proto__`; or 5 and the
+/// length that `numbers` needs. Returns the outline, if there are long texts.
 #[napi(catch_unwind, ts_args_type = "bytes: Uint8Array, numbers: Uint32Array", ts_return_type = "string | undefined")]
 pub fn scan_json(bytes: Uint8ArraySlice, mut numbers: Uint32ArraySlice) -> Result<Option<String>> {
     // SAFETY: nothing else runs on the JavaScript thread during this call.
@@ -159,7 +159,8 @@ fn numbers_of(result: &std::result::Result<Scan, Fault>) -> Vec<u32> {
     match result {
         Ok(found) => {
             let mut numbers = Vec::with_capacity(4 + found.fields.len() * 6 + found.texts.len());
-            numbers.extend([SCAN, u32::from(found.is_object), found.fields.len() as u32, found.texts.len() as u32 / 2]);
+            let flags = u32::from(found.is_object) + 2 * u32::from(found.has_odd_numbers);
+            numbers.extend([SCAN, flags, found.fields.len() as u32, found.texts.len() as u32 / 2]);
             for field in &found.fields {
                 let (key, value, texts) = (field.key, field.value, field.texts);
                 numbers.extend([key.0, key.1, value.0, value.1, texts.0, texts.1].map(|number| number as u32));

@@ -98,6 +98,16 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('long bodies on %s', (adap
     expect(arrived).toEqual([longer(sent('one')), longer(sent('one')), longer(sent('two'))]);
   });
 
+  it.each(['', TEXT])('are forwarded with numbers that JavaScript would write otherwise, long or not', async (text) => {
+    failures = 2;
+    const numbers = '"seed":9223372036854775807,"response_format":{"type":"json_schema","json_schema":{"maximum":18446744073709551615}}';
+    const tools = '[{"type":"function","function":{"name":"f","parameters":{"minimum":-1e400,"maximum":9007199254740993}}}]';
+    const messages = `[{"role":"user","content":"${text}"}]`;
+    const odd = (model: string): string => `{"model":"${model}","messages":${messages},${numbers},"tools":${tools}}`;
+    expect((await post(odd('gpt-4o'))).status).toBe(200);
+    expect(arrived).toEqual([odd('one'), odd('one'), odd('two')]);
+  });
+
   it('are read and edited by the app like any other', async () => {
     edit = (body) => {
       (body.messages as Fields[])[0].content = 'edited';

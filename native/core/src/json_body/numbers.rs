@@ -1,5 +1,8 @@
 //! The numbers of RFC 8259.
 
+/// Any number of so many characters, without an exponent, is written as it was.
+const LONGEST_EXACT: usize = 15;
+
 /// Where the number that begins at `at` ends, or the first byte with which it is none.
 pub fn number_end(bytes: &[u8], mut at: usize) -> Result<usize, usize> {
     if bytes.get(at) == Some(&b'-') {
@@ -15,6 +18,13 @@ pub fn number_end(bytes: &[u8], mut at: usize) -> Result<usize, usize> {
         at = digits_end(bytes, at + 1 + sign)?;
     }
     Ok(at)
+}
+
+/// Whether JavaScript may write another number than this one, once it has parsed it: a long
+/// integer, one beyond all doubles, or -0. True for some others, too.
+pub fn may_change(number: &[u8]) -> bool {
+    let is_negative_zero = || number.strip_prefix(b"-").is_some_and(|digits| digits.iter().all(|byte| matches!(byte, b'0' | b'.')));
+    number.len() > LONGEST_EXACT || number.iter().any(|byte| matches!(byte, b'e' | b'E')) || is_negative_zero()
 }
 
 /// Behind one digit or more.

@@ -1,7 +1,7 @@
 //! The scan: one pass, without recursion.
 
 use super::keys::{Keys, ObjectKeys, key_of};
-use super::numbers::number_end;
+use super::numbers::{may_change, number_end};
 use super::outline::is_long;
 use crate::runtime::json_text::run_end;
 use smallvec::SmallVec;
@@ -57,6 +57,8 @@ pub struct Scan {
     /// Behind a byte order mark.
     pub start: usize,
     pub is_object: bool,
+    /// Whether JavaScript may write one of its numbers as another.
+    pub has_odd_numbers: bool,
     pub fields: Vec<Field>,
     /// Start and end of each.
     pub texts: Vec<u32>,
@@ -142,7 +144,11 @@ impl<'a> Scanner<'a> {
                 }
                 self.close();
             }
-            Some(b'-' | b'0'..=b'9') => self.at = number_end(self.bytes, self.at).map_err(Fault::Syntax)?,
+            Some(b'-' | b'0'..=b'9') => {
+                let start = self.at;
+                self.at = number_end(self.bytes, start).map_err(Fault::Syntax)?;
+                self.scan.has_odd_numbers |= may_change(&self.bytes[start..self.at]);
+            }
             Some(b't') => self.literal(b"true")?,
             Some(b'f') => self.literal(b"false")?,
             Some(b'n') => self.literal(b"null")?,

@@ -35,13 +35,15 @@ export interface ModelCall {
 export class ModelCalls {
   readonly client: LlmClient;
 
-  /** @throws InvalidArgumentError for an unknown setting */
+  /** @throws InvalidArgumentError for an unknown setting, or without an `llm` */
   constructor(
     private readonly groups: ModelGroups,
     readonly settings: FastLiteLLMProviderSettings,
   ) {
     checkKnownKeys('settings', checkObject('settings', settings, refuseArgument), SETTINGS, refuseArgument);
-    this.client = groups.client;
+    const { client } = checkObject('llm', groups, refuseArgument) as unknown as ModelGroups;
+    checkObject('llm.client', client, refuseArgument);
+    this.client = client;
   }
 
   /** @throws AiSdkCallError if a limit denies it */

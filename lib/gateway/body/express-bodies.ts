@@ -96,13 +96,28 @@ function bodyReader(app: ExpressApp, tables: readonly RouteTable[]): ExpressMidd
         (error: unknown) => refuse(response, error, mounted),
       );
     };
-    keyFaultOf(access, request).then((keyFault) => {
-      if (keyFault !== undefined) {
-        boundUnreadBody(request);
-        return refuse(response, keyFault, mounted);
-      }
-      precheck(request, response, (denied) => (denied === undefined ? read() : refuse(response, denied, mounted)));
-    }, next);
+    // A middleware before this one listens, and the bytes would pass while the key is checked.
+    const isHeld = request.listenerCount('data') > 0;
+    if (isHeld) request.pause();
+    const goOn = (): void => void (isHeld && request.resume());
+    keyFaultOf(access, request).then(
+      (keyFault) => {
+        if (keyFault !== undefined) {
+          goOn();
+          boundUnreadBody(request);
+          return refuse(response, keyFault, mounted);
+        }
+        precheck(request, response, (denied) => {
+          goOn();
+          if (denied === undefined) read();
+          else refuse(response, denied, mounted);
+        });
+      },
+      (error: unknown) => {
+        goOn();
+        next(error);
+      },
+    );
   };
 }
 

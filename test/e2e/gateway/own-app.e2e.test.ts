@@ -15,10 +15,10 @@ import {
   type PipeTransform,
 } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import type { NestExpressApplication } from '@nestjs/platform-express';
+import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { FastLiteLLMGatewayModule, FastLiteLLMModule } from 'nestjs-fast-litellm';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { map, type Observable } from 'rxjs';
 import { ADAPTERS, sendRaw, type AdapterName, type Ask, type RawAnswer } from '../../support/gateway-app.js';
@@ -103,6 +103,24 @@ function seen({ status, headers, text }: RawAnswer): object {
   const { date, 'x-request-id': id, ...rest } = headers as IncomingHttpHeaders & { 'x-request-id'?: string };
   return { status, headers: rest, text, isDated: date !== undefined, hasId: id !== undefined };
 }
+
+it('reads bodies on Express where a middleware before it listens to them, too', async () => {
+  const adapter = new ExpressAdapter();
+  let heard = 0;
+  adapter.use((request: IncomingMessage, _response: unknown, next: () => void) => {
+    request.on('data', ({ length }: Buffer) => (heard += length));
+    next();
+  });
+  const testing = await Test.createTestingModule({ imports: LITELLM }).compile();
+  testing.useLogger(false);
+  const app = testing.createNestApplication(adapter);
+  await app.listen(0, '127.0.0.1');
+  const { port } = (app.getHttpServer() as { address(): AddressInfo }).address();
+  const body = `{"model":"none","messages":[],"user":"${'x'.repeat(50_000)}"}`;
+  const answer = await sendRaw(port, '/v1/chat/completions', json(body));
+  await app.close();
+  expect([answer.status, heard]).toEqual([404, body.length]);
+});
 
 describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('an app of its own on %s', (adapter) => {
   let alone: { app: INestApplication; port: number };

@@ -43,6 +43,16 @@ describe('line ends of event streams', () => {
     }
   });
 
+  it('lose a byte order mark at the beginning alone, at any cut', () => {
+    const marked = fc.constantFrom('\uFEFF', '\uFEFF\uFEFF', '\uFEFE', '\uFEFFé', '').map((mark) => `${mark}data: a\uFEFF\n\n`);
+    fc.assert(
+      fc.property(marked, fc.array(fc.nat(10), { maxLength: 4 }), (text, cuts) => {
+        expect(read(cut(text, cuts))).toBe(text.replace(/^\uFEFF/, ''));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   it('are looked through without a call for each CR, where each line is empty', () => {
     const indexOf = jest.spyOn(Buffer.prototype, 'indexOf');
     const chunk = Buffer.alloc(1 << 16, '\r\n');

@@ -206,7 +206,7 @@ describe('ApiKeyService', () => {
     }
     expect(warnings).toEqual(
       ['must be JSON', 'it is no regular file'].map(
-        (reason) => `API keys: the memory store has a fault (keys.json: ${reason}); keys read before stay valid, correct it`,
+        (reason) => `API keys: the memory store has a fault (keys.json: ${reason}); correct it, keys read before stay valid`,
       ),
     );
   });

@@ -313,7 +313,7 @@ export class ApiKeyService implements Capability {
   /** A store that answers with what it read before, because it cannot be read now. */
   private noteFault(reason: string | undefined): void {
     if (reason !== undefined && this.failure === undefined)
-      this.context.logger.warn(`API keys: the ${this.store?.kind} store has a fault (${reason}); keys read before stay valid, correct it`);
+      this.context.logger.warn(`API keys: the ${this.store?.kind} store has a fault (${reason}); correct it, keys read before stay valid`);
     this.failure = reason;
   }
 

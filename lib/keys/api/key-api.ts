@@ -133,7 +133,7 @@ export class KeyApi {
       const record = await this.named('key', named);
       const { spend, max_budget, budget_reset_at } = await this.full(record);
       await this.keys.resetSpend(record, usd);
-      this.changed(record, 'given another spending');
+      this.changed(record, 'spend reset');
       return { key_hash: record.publicId, spend: usd, previous_spend: spend, max_budget, budget_reset_at };
     });
   }

@@ -66,7 +66,7 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))("LiteLLM's key A
     await done(post('/key/delete', { keys: [token] }));
     const lines = log.mock.calls.map(([line]) => String(line)).filter((line) => line.startsWith('API keys: key '));
     log.mockRestore();
-    const events = ['created', 'blocked', 'unblocked', 'updated', 'rotated', 'given another spending', 'deleted'];
+    const events = ['created', 'blocked', 'unblocked', 'updated', 'rotated', 'spend reset', 'deleted'];
     expect(lines).toEqual(events.map((event) => `API keys: key ${token} ${event} (by the master key, alias mobile\\x0a)`));
     for (const secret of [key, String(rotated.key)]) expect(lines.join()).not.toContain(secret);
   });

@@ -35,6 +35,19 @@ describe('ChatTemplate', () => {
     expect(template.render(messages, tools)).toEqual({ refusal: expect.stringMatching(refusal) as string });
   });
 
+  it.each([
+    // As DeepSeek's, and as Qwen's.
+    ["{%- if m.content is none %}{{ '[' + m.tool_calls[0]['function']['arguments'] + ']' }}{%- endif %}", '[{"city":"Oslo"}]'],
+    ["{%- if m.thoughts is not none and '<' in m.content %}x{%- endif %}{{ m.tool_calls[0].function.arguments.city }}", 'Oslo'],
+  ])('gives a message with calls the content and the arguments that the template %j takes', (body, text) => {
+    const message = { role: 'assistant', content: null, tool_calls: [call] };
+    const source = `{%- for m in messages %}${body}{%- endfor %}`;
+    expect(new ChatTemplate({ template: source, bosToken: '', eosToken: '' }).render([message], null)).toEqual({ text });
+    expect(new ChatTemplate({ template: source, bosToken: '', eosToken: '' }).render([message], [{ function: {} }])).toEqual({
+      refusal: 'the template has no tools',
+    });
+  });
+
   it('refuses a template that is not valid', () => {
     const broken = new ChatTemplate({ template: '{% for %}', bosToken: '', eosToken: '' });
     expect(broken.render([{ role: 'user', content: 'Hi' }], null).refusal).toMatch(/^the template refuses it/);

@@ -17,24 +17,36 @@ export class ChatTemplate {
 
   /**
    * The prompt of a chat of texts, and why there is none: parts that are no text, tools in another
-   * shape than OpenAI's, or what the template refuses.
+   * shape than OpenAI's or of a template that has none, or what the template refuses.
    * @throws MissingPackageError without `@huggingface/jinja`.
    */
   render(messages: readonly object[], tools: readonly unknown[] | null | undefined): { readonly text?: string; readonly refusal?: string } {
     const { Template } = openJinja();
-    const plain = messages.map(plainMessage);
-    if (plain.includes(undefined)) return { refusal: 'messages have parts that are no text' };
-    if (tools?.some((tool) => !isRecord(tool) || !isRecord(tool.function)) === true) return { refusal: "tools are not in OpenAI's shape" };
     const { template, bosToken, eosToken } = this.source;
-    try {
-      this.compiled ??= new Template(template);
-      const given = { messages: plain, tools: tools ?? null, add_generation_prompt: true, bos_token: bosToken, eos_token: eosToken };
-      return { text: this.compiled.render(given) };
-    } catch (error) {
-      return { refusal: `the template refuses it: ${errorMessage(error)}` };
+    if (messages.some((message) => plainMessage(message, '', true) === undefined))
+      return { refusal: 'messages have parts that are no text' };
+    if ((tools?.length ?? 0) > 0 && !/\btools\b/.test(template)) return { refusal: 'the template has no tools' };
+    if (tools?.some((tool) => !isRecord(tool) || !isRecord(tool.function)) === true) return { refusal: "tools are not in OpenAI's shape" };
+    let refusal: string | undefined = undefined;
+    const hasObjects = !JOINS_ARGUMENTS.test(template);
+    for (const none of TELLS_NONE.test(template) ? ([null, ''] as const) : ([''] as const)) {
+      try {
+        this.compiled ??= new Template(template);
+        const plain = messages.map((message) => plainMessage(message, none, hasObjects));
+        const given = { messages: plain, tools: tools ?? null, add_generation_prompt: true };
+        return { text: this.compiled.render({ ...given, bos_token: bosToken, eos_token: eosToken }) };
+      } catch (error) {
+        refusal ??= `the template refuses it: ${errorMessage(error)}`;
+      }
     }
+    return { refusal };
   }
 }
+
+/** A template that tells calls by a content that is none, as DeepSeek's; most take a text. */
+const TELLS_NONE = /\bis (?:not )?none\b/;
+/** A template that joins the arguments of a call, a text, with others; most write an object. */
+const JOINS_ARGUMENTS = /\+[^+{}]{0,80}\barguments\b[^+{}]{0,8}\+/;
 
 function openJinja(): typeof Jinja {
   // eslint-disable-next-line @typescript-eslint/no-require-imports
@@ -42,18 +54,20 @@ function openJinja(): typeof Jinja {
 }
 
 /**
- * With a text as its content, and arguments of calls as objects; `undefined` if it has other parts.
+ * With a text or `none` as its content, and arguments of calls as objects if they are to be so;
+ * `undefined` if it has other parts.
  */
-function plainMessage(message: object): Record<string, unknown> | undefined {
+function plainMessage(message: object, none: '' | null, hasObjects: boolean): Record<string, unknown> | undefined {
   if (!isRecord(message)) return undefined;
-  const content = textOf(message.content);
+  const content = textOf(message.content, none);
   if (content === undefined) return undefined;
-  const calls = Array.isArray(message.tool_calls) ? (message.tool_calls as readonly unknown[]).map(plainCall) : undefined;
+  const given = Array.isArray(message.tool_calls) ? (message.tool_calls as readonly unknown[]) : undefined;
+  const calls = hasObjects ? given?.map(plainCall) : given;
   return calls === undefined ? { ...message, content } : { ...message, content, tool_calls: calls };
 }
 
-function textOf(content: unknown): string | undefined {
-  if (content === undefined || content === null) return '';
+function textOf(content: unknown, none: '' | null): string | null | undefined {
+  if (content === undefined || content === null) return none;
   if (typeof content === 'string') return content;
   if (!Array.isArray(content)) return undefined;
   const texts = (content as readonly unknown[]).map((part) => (isRecord(part) && part.type === 'text' ? part.text : undefined));

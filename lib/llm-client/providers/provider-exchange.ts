@@ -238,8 +238,10 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   onComplete(): void {
     if (this.state === 'over') return this.closed();
     if (this.status >= 300) return this.finish(this.refused());
+    // What has arrived is passed on, also where the stream proves to be cut.
+    this.lookAtRest();
     if (this.streams && !this.endTranslation()) return;
-    if (this.hasMore === true) this.lookAtOpening();
+    this.lookAtRest();
     if (this.isOver) return;
     if (this.state === 'streaming') return this.finish(undefined);
     if (this.streams) return this.finish(this.malformed('The provider ended its stream before the first event.'));
@@ -363,6 +365,10 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
       this.hasMore = undefined;
       if (hasMore === true && this.state === 'waiting') this.open();
     });
+  }
+
+  private lookAtRest(): void {
+    if (this.hasMore === true && this.state === 'waiting') this.lookAtOpening();
   }
 
   /** While there are only comments or half an error, another deployment may still be tried. */

@@ -379,6 +379,8 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.state = 'streaming';
     // The headers are slices of the first read and would keep its memory until the stream ends.
     this.rawHeaders = NO_HEADERS;
+    // No other attempt follows, and the stream may run for minutes.
+    this.endUseOfSource();
     this.resolve();
   }
 
@@ -426,12 +428,18 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return this.settings.known.errors.failed('malformed', message, this);
   }
 
+  /** Nothing reads the request's bytes any more, unless its provider has answered before it did. */
+  private endUseOfSource(): void {
+    if (!this.isWhollySent || this.connection?.hasWrittenAll !== true) return;
+    this.connection = undefined;
+    this.settings.source?.endUse();
+  }
+
   private finish(error: Error | undefined): void {
     const before = this.state;
     this.state = 'over';
     this.failure = error;
-    // A provider may answer before it has read the request.
-    if (error === undefined && this.isWhollySent && this.connection?.hasWrittenAll === true) this.settings.source?.endUse();
+    if (error === undefined) this.endUseOfSource();
     this.connection = undefined;
     // Keeps nothing of the request alive: what follows reads only the answer's bytes.
     this.abortRequest = undefined;

@@ -175,6 +175,32 @@ describe('the memory of a body', () => {
     expect(await lengthAfter({})).toBe(freed);
   });
 
+  it('is freed while a stream runs', async () => {
+    let end = (): void => {};
+    const streaming = await scripted((request, response) => {
+      request.resume().on('end', () => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: {"choices":[{"delta":{"content":"a"}}]}\n\n');
+        end = () => void response.end('data: [DONE]\n\n');
+      });
+    });
+    const modelList = [deploymentOf('gpt-4o', { name: 'one', apiBase: streaming }, { model: 'openai/one' })];
+    const body = BODY.replace('{', '{"stream":true,');
+    let json: JsonBody | undefined;
+    edit = (given) => void (json = receivedBody(given));
+    const gateway = await GatewayApp.start(
+      'Fastify',
+      {},
+      { module: { router: { modelList } }, providers: [{ provide: APP_INTERCEPTOR, useClass: Editing }] },
+    );
+    const answer = gateway.ask('/v1/chat/completions', { headers: { 'content-type': 'application/json' }, body });
+    const left = freed === 0 ? 0 : body.length;
+    for (let turn = 0; turn < 500 && json?.bytes.length !== left; turn++) await new Promise((resolve) => setTimeout(resolve, 5));
+    const length = json?.bytes.length;
+    end();
+    expect([(await answer).status, length]).toEqual([200, left]);
+    await gateway.stop();
+  });
+
   it('is kept with keepBodies', async () => {
     expect(await lengthAfter({ keepBodies: true })).toBe(BODY.length);
   });

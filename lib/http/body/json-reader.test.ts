@@ -117,4 +117,20 @@ describe.each(jsonBodyEngines().map((engine) => [engine.engine, readerOf(engine)
     expect(await reader.read(bytes, DEFAULT_JSON_BOUNDS)).toEqual({ a: `${'x'.repeat(5000)}\ufffd` });
     expect(await reader.read(Buffer.from('\ufeff[1]'), DEFAULT_JSON_BOUNDS)).toEqual([1]);
   });
+
+  it('takes them in steps that leave other requests their time, wherever they cut a character', async () => {
+    const pieces = ['é', '€', '🦀', 'a']
+      .map((text) => Buffer.from(text))
+      .flatMap((bytes) => [bytes, bytes.subarray(1), bytes.subarray(0, -1)]);
+    let seed = 1;
+    const next = (): number => (seed = (seed * 48_271) % 0x7fffffff);
+    const content = Buffer.concat(Array.from({ length: 200_000 }, () => pieces[next() % pieces.length]));
+    const bytes = Buffer.concat([Buffer.from('{"a":"'), content, Buffer.from('"}')]);
+    const toString = jest.spyOn(Buffer.prototype, 'toString');
+    const object = await reader.read(bytes, DEFAULT_JSON_BOUNDS);
+    const decoded = toString.mock.calls.map(([, from, to]) => Number(to ?? bytes.length) - Number(from ?? 0));
+    toString.mockRestore();
+    expect(Math.max(...decoded)).toBeLessThan(bytes.length / 2);
+    expect(object).toEqual({ a: content.toString() });
+  });
 });

@@ -13,7 +13,9 @@ describe('askedSearches', () => {
     [{ tools: [{ googleSearch: {} }, { url_context: {} }] }, 10],
     [{ tools: [{ google_search: {} }] }, 10],
     [{ tools: [{ type: 'function', function: { name: 'web_search' } }] }, 0],
-    [{ tools: [{ name: 'get_weather', input_schema: {} }] }, 0],
+    [{ tools: [{ type: 'function', name: 'web_search', parameters: {} }] }, 0],
+    [{ tools: [{ name: 'WebSearch', input_schema: {} }] }, 0],
+    [{ tools: [{ type: 'web_search', web_search: { enable: true } }] }, 10],
     [{ tools: [null, 'web_search', [1]] }, 0],
     [{ web_search_options: {} }, 10],
   ])('reads %j as %d', (fields, searches) => {

@@ -19,10 +19,9 @@ export function askedSearches({ tools, web_search_options: options, max_tool_cal
 
 function searchesOf(tool: unknown): number {
   if (!isObject(tool)) return 0;
-  const { type, name, max_uses: uses } = tool;
-  // A function of the client may have any name.
-  if (type === 'function') return 0;
-  const isSearch = [type, name, ...Object.keys(tool)].some((each) => typeof each === 'string' && SEARCH.test(each));
+  const { type, max_uses: uses } = tool;
+  // A tool of the client may have any name: Claude Code has a `WebSearch`.
+  const isSearch = [type, ...Object.keys(tool)].some((each) => typeof each === 'string' && SEARCH.test(each));
   return isSearch ? (limitIn(uses) ?? UNLIMITED_SEARCHES) : 0;
 }
 

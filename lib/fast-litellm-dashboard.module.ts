@@ -1,6 +1,6 @@
 import { ConfigurableModuleBuilder, Module, type DynamicModule } from '@nestjs/common';
 import { lazy } from './common/lazy.js';
-import { fromMainModule, needsForRoot } from './common/needs-for-root.js';
+import { checkAsyncOptions, fromMainModule, needsForRoot } from './common/needs-for-root.js';
 import { checkObject } from './common/options.js';
 import { checkDashboardPath, DASHBOARD_DESK, type DashboardOptions } from './dashboard/dashboard.options.js';
 import { FastLiteLLM } from './fast-litellm.js';
@@ -59,5 +59,13 @@ export class FastLiteLLMDashboardModule extends ConfigurableModuleClass {
    */
   static override forRoot(options: DashboardOptions & DashboardMount = {}): DynamicModule {
     return super.forRoot(checkObject('options', options));
+  }
+
+  /**
+   * Registers the module with options that a factory or a class returns at boot.
+   * @throws InvalidConfigurationError without one of `useFactory`, `useClass` and `useExisting`.
+   */
+  static override forRootAsync(options: Parameters<typeof ConfigurableModuleClass.forRootAsync>[0]): DynamicModule {
+    return super.forRootAsync(checkAsyncOptions('FastLiteLLMDashboardModule', options));
   }
 }

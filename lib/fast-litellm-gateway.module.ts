@@ -1,7 +1,7 @@
 import { ConfigurableModuleBuilder, Inject, Module, type DynamicModule } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { lazy } from './common/lazy.js';
-import { fromMainModule, needsForRoot } from './common/needs-for-root.js';
+import { checkAsyncOptions, fromMainModule, needsForRoot } from './common/needs-for-root.js';
 import { checkObject } from './common/options.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import type * as MountedGateway from './fast-litellm-gateway.mounted.js';
@@ -80,5 +80,13 @@ export class FastLiteLLMGatewayModule extends ConfigurableModuleClass {
    */
   static override forRoot(options: GatewayOptions & GatewayMount = {}): DynamicModule {
     return super.forRoot(checkObject('options', options));
+  }
+
+  /**
+   * Registers the module with options that a factory or a class returns at boot.
+   * @throws InvalidConfigurationError without one of `useFactory`, `useClass` and `useExisting`.
+   */
+  static override forRootAsync(options: Parameters<typeof ConfigurableModuleClass.forRootAsync>[0]): DynamicModule {
+    return super.forRootAsync(checkAsyncOptions('FastLiteLLMGatewayModule', options));
   }
 }

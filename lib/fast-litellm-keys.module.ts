@@ -1,6 +1,6 @@
 import { ConfigurableModuleBuilder, Inject, Logger, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
 import { lazy } from './common/lazy.js';
-import { fromMainModule, needsForRoot } from './common/needs-for-root.js';
+import { checkAsyncOptions, fromMainModule, needsForRoot } from './common/needs-for-root.js';
 import { checkBoolean, checkObject, optional } from './common/options.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import { checkRoutePath } from './gateway/gateway.options.js';
@@ -79,6 +79,14 @@ export class FastLiteLLMKeysModule extends ConfigurableModuleClass implements On
    */
   static override forRoot(options: ApiKeysOptions & KeysMount = {}): DynamicModule {
     return super.forRoot(checkObject('options', options));
+  }
+
+  /**
+   * Registers the module with options that a factory or a class returns at boot.
+   * @throws InvalidConfigurationError without one of `useFactory`, `useClass` and `useExisting`.
+   */
+  static override forRootAsync(options: Parameters<typeof ConfigurableModuleClass.forRootAsync>[0]): DynamicModule {
+    return super.forRootAsync(checkAsyncOptions('FastLiteLLMKeysModule', options));
   }
 
   /** Closes the store. */

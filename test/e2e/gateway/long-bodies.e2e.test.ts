@@ -1,6 +1,7 @@
 import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import type { ChatRequest, LlmAnswer } from 'nestjs-fast-litellm';
+import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { Observable } from 'rxjs';
 import { openNativeBinding } from '../../../lib/engine/native-binding.js';
@@ -176,11 +177,12 @@ describe('the memory of a body', () => {
   });
 
   it('is freed while a stream runs', async () => {
-    let end = (): void => {};
+    let begin: (response: ServerResponse) => void = () => {};
+    const begun = new Promise<ServerResponse>((resolve) => (begin = resolve));
     const streaming = await scripted((request, response) => {
       request.resume().on('end', () => {
         response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: {"choices":[{"delta":{"content":"a"}}]}\n\n');
-        end = () => void response.end('data: [DONE]\n\n');
+        begin(response);
       });
     });
     const modelList = [deploymentOf('gpt-4o', { name: 'one', apiBase: streaming }, { model: 'openai/one' })];
@@ -194,9 +196,10 @@ describe('the memory of a body', () => {
     );
     const answer = gateway.ask('/v1/chat/completions', { headers: { 'content-type': 'application/json' }, body });
     const left = freed === 0 ? 0 : body.length;
+    const response = await begun;
     for (let turn = 0; turn < 500 && json?.bytes.length !== left; turn++) await new Promise((resolve) => setTimeout(resolve, 5));
     const length = json?.bytes.length;
-    end();
+    response.end('data: [DONE]\n\n');
     expect([(await answer).status, length]).toEqual([200, left]);
     await gateway.stop();
   });

@@ -3,11 +3,11 @@ import { InvalidArgumentError } from '../../common/errors.js';
 /** Longest JSON of a stream. */
 const LONGEST_SOURCE = 32 * 1024 * 1024;
 
-/** JSON as bytes, whole or as a stream. They do not change until the call has ended. */
-export type JsonSource = Uint8Array | JsonStream;
-
-/** A stream of the web or of Node, or any other iterable of bytes. */
-export type JsonStream = ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
+/**
+ * JSON as bytes, whole or as a stream of the web or of Node, or any other iterable of bytes. They
+ * do not change until the call has ended.
+ */
+export type JsonSource = Uint8Array | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
 export function isJsonSource(body: unknown): body is JsonSource {
   return body instanceof Uint8Array || (typeof body === 'object' && body !== null && Symbol.asyncIterator in body);
@@ -17,7 +17,7 @@ export function isJsonSource(body: unknown): body is JsonSource {
 export class StreamedJson {
   private readonly chunks: AsyncIterator<unknown>;
 
-  constructor(private readonly source: JsonStream) {
+  constructor(private readonly source: Exclude<JsonSource, Uint8Array>) {
     this.chunks = source instanceof ReadableStream ? new WebChunks(source.getReader()) : source[Symbol.asyncIterator]();
   }
 

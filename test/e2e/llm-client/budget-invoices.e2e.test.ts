@@ -52,7 +52,7 @@ describe.each(hasRedis ? ['memory', 'Redis'] : ['memory'])('the invoices of loca
       (body: unknown): ScriptedAnswer => {
         const { content } = (body as { messages: { content: string }[] }).messages[0];
         const call = open.get(content);
-        if (call === undefined) throw new Error(`nobody asks ${content}`);
+        if (call === undefined) throw new Error(`no open call has the content "${content}"`);
         const { how, attempts } = call.asked;
         const [what, input, output] = attempts[call.made++];
         if (how === 'leave') setImmediate(() => call.controller.abort());

@@ -12,6 +12,7 @@ describe('askedSearches', () => {
     [{ tools: [{ type: 'web_search', max_uses: 1e9 }] }, 1_000],
     [{ tools: [{ googleSearch: {} }, { url_context: {} }] }, 10],
     [{ tools: [{ google_search: {} }] }, 10],
+    [{ tools: [{ googleSearchRetrieval: {} }, { enterprise_web_search: {} }, { webSearch: {} }] }, 30],
     [{ tools: [{ type: 'function', function: { name: 'web_search' } }] }, 0],
     [{ tools: [{ type: 'function', name: 'web_search', parameters: {} }] }, 0],
     [{ tools: [{ name: 'WebSearch', input_schema: {} }] }, 0],

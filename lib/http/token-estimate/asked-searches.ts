@@ -1,7 +1,12 @@
 type Fields = Readonly<Record<string, unknown>>;
 
-/** `web_search_20250305` of Anthropic, `web_search_preview` of OpenAI, `googleSearch` of Gemini. */
-const SEARCH = /^(?:web_?search|google_?search|enterprise_?web_?search)/i;
+/** `web_search_20250305` of Anthropic, `web_search_preview` of OpenAI. */
+const SEARCH_TYPE = /^(?:web_?search|google_?search|enterprise_?web_?search)/i;
+/** Gemini's tools are named by their field. Looked up: a hostile tool may have a million fields. */
+const SEARCH_FIELDS = ['web_search', 'google_search', 'google_search_retrieval', 'enterprise_web_search'].flatMap((name) => [
+  name,
+  name.replace(/_[a-z]/g, (letters) => letters[1].toUpperCase()),
+]);
 /** Searches of a request that does not limit them: LiteLLM's figure for its largest size. */
 const UNLIMITED_SEARCHES = 10;
 /** More are no figure to hold money for. */
@@ -21,7 +26,7 @@ function searchesOf(tool: unknown): number {
   if (!isObject(tool)) return 0;
   const { type, max_uses: uses } = tool;
   // A tool of the client may have any name: Claude Code has a `WebSearch`.
-  const isSearch = [type, ...Object.keys(tool)].some((each) => typeof each === 'string' && SEARCH.test(each));
+  const isSearch = (typeof type === 'string' && SEARCH_TYPE.test(type)) || SEARCH_FIELDS.some((name) => Object.hasOwn(tool, name));
   return isSearch ? (limitIn(uses) ?? UNLIMITED_SEARCHES) : 0;
 }
 

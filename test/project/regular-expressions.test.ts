@@ -1,11 +1,13 @@
+import { runInNewContext } from 'node:vm';
 import { regularExpressionsOf, type Expression } from './regular-expressions.rules.js';
+import { cpuTimer } from '../support/cpu-time.js';
 import { isLong } from '../support/long.js';
 import { readSources } from './sources.js';
 
 interface Diagnostics {
   readonly status: 'safe' | 'vulnerable' | 'unknown';
-  readonly complexity?: { readonly type: string; readonly summary: string };
-  readonly attack?: { readonly pattern: string };
+  readonly complexity?: { readonly type: string; readonly summary: string; readonly isFuzz: boolean };
+  readonly attack?: { readonly pattern: string; readonly string: string };
   readonly error?: { readonly kind: string };
 }
 type Check = (source: string, flags: string, parameters: Record<string, number>) => Diagnostics;
@@ -13,7 +15,7 @@ type Check = (source: string, flags: string, parameters: Record<string, number>)
 const { checkSync } = jest.requireActual<{ checkSync: Check }>('recheck');
 // Where Recheck has no proof (for example look-ahead), it searches for an attack, with a fixed
 // seed.
-const PARAMETERS = { timeout: 60_000, randomSeed: 1 };
+const PARAMETERS = { timeout: 120_000, randomSeed: 1 };
 
 /**
  * Larger counts are as slow as unbounded ones: `a{512,}` rereads a shorter run from each character.
@@ -32,10 +34,26 @@ function withoutLargeCounts(source: string): string {
   });
 }
 
+/**
+ * Whether Node takes more than 1 µs for each character; linear expressions take some 5 ns. Recheck's
+ * search for an attack measures time, so on a busy machine it also finds attacks that are none.
+ */
+function isSlow(expression: RegExp, text: string): boolean {
+  const cpuMs = cpuTimer();
+  try {
+    runInNewContext('expression.test(text)', { expression, text }, { timeout: 10_000 });
+  } catch {
+    return true;
+  }
+  return cpuMs() > text.length / 1_000;
+}
+
 /** The problem of an expression; `undefined` if its time is linear for every text. */
 function faultOf({ place, source, flags }: Expression): string | undefined {
-  const { status, complexity, attack, error } = checkSync(withoutLargeCounts(source), flags, PARAMETERS);
+  const checked = withoutLargeCounts(source);
+  const { status, complexity, attack, error } = checkSync(checked, flags, PARAMETERS);
   if (status === 'safe') return undefined;
+  if (complexity?.isFuzz === true && attack !== undefined && !isSlow(new RegExp(checked, flags), attack.string)) return undefined;
   const reason = error?.kind ?? `${complexity?.summary}, such as for ${attack?.pattern}`;
   return `${place}: /${source}/${flags} is not linear (${reason})`;
 }
@@ -60,7 +78,7 @@ describe('regular expressions of lib/ and sample-app/', () => {
     const checked = [...distinct.values()].filter((_, at) => isLong || at % 4 === 0);
     const faults = checked.map(faultOf);
     expect(faults.filter((fault) => fault !== undefined)).toEqual([]);
-  }, 300_000);
+  }, 600_000);
 
   test('are literals, so that they can be checked', () => {
     expect(findings.flatMap(({ dynamic }) => dynamic)).toEqual([]);

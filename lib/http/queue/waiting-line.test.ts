@@ -1,5 +1,6 @@
 import type { QueueClass } from './queue-class.js';
 import { WaitingLine, type Classed } from './waiting-line.js';
+import { cpuTimer } from '../../../test/support/cpu-time.js';
 
 interface Call extends Classed {
   readonly id: number;
@@ -62,9 +63,9 @@ describe('WaitingLine', () => {
 
   it('finds the next call at once where prompts are far longer than a turn', () => {
     const line = lineOf(...Array.from({ length: 200 }, (_, at) => call(`tenant ${at}`, 1_000_000_000)));
-    const startMs = performance.now();
+    const cpuMs = cpuTimer();
     expect(serve(line)).toHaveLength(200);
-    expect(performance.now() - startMs).toBeLessThan(1_000);
+    expect(cpuMs()).toBeLessThan(1_000);
   });
 
   it('serves the most urgent class first, and 1 call in 20 of a lower one', () => {

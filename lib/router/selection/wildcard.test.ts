@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { Wildcard } from './wildcard.js';
+import { cpuTimer } from '../../../test/support/cpu-time.js';
 
 /** The definition: LiteLLM's own expression. Safe for the short names of this suite only. */
 function expressionOf(pattern: string): RegExp {
@@ -42,9 +43,9 @@ describe('a wildcard', () => {
 
   test('answers at once where a regular expression would not end', () => {
     const pattern = `${'*a'.repeat(40)}*b`;
-    const startedMs = performance.now();
+    const cpuMs = cpuTimer();
     expect(new Wildcard(pattern).capturesOf('a'.repeat(512))).toBeNull();
     expect(new Wildcard(pattern).capturesOf(`${'a'.repeat(511)}b`)).toHaveLength(41);
-    expect(performance.now() - startedMs).toBeLessThan(1_000);
+    expect(cpuMs()).toBeLessThan(1_000);
   });
 });

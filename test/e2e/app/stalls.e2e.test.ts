@@ -22,6 +22,7 @@ import { engineNames } from '../../support/engine-names.js';
 import { isLong, isSampled } from '../../support/long.js';
 import { sleep } from '../../support/until.js';
 import { adapters, logger } from '../rate-limit/limited-routes.js';
+import { cpuTimer } from '../../support/cpu-time.js';
 
 const MIB = 1024 * 1024;
 const LIMIT = 32 * MIB;
@@ -161,16 +162,16 @@ describe.each(pairs)('event loop stalls on %s with the %s engine', (adapter, eng
     'is served or refused while others are served: %s',
     async (_, body, expected) => {
       const json = typeof body === 'string' ? body : JSON.stringify(body);
-      const parsing = performance.now();
+      const parsingMs = cpuTimer();
       JSON.parse(json);
-      const parseMs = performance.now() - parsing;
+      const parseMs = parsingMs();
       let longestMs = 0;
       let isDone = false;
       const others = (async () => {
         while (!isDone) {
-          const startedMs = performance.now();
+          const cpuMs = cpuTimer();
           expect((await post('/small', '{}')).status).toBe(200);
-          longestMs = Math.max(longestMs, performance.now() - startedMs);
+          longestMs = Math.max(longestMs, cpuMs());
           await sleep(1);
         }
       })();

@@ -86,5 +86,5 @@ describe('the program', () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
-  }, 60_000);
+  });
 });

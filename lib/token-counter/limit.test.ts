@@ -46,7 +46,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('countU
       expect(await engine.countUpToAsync(text, handle, count)).toBe(count);
       if (count > 0) expect(await engine.countUpToAsync(text, handle, count - 1)).toBeGreaterThan(count - 1);
     }
-  }, 120_000);
+  });
 
   it('does not read a text with more bytes than the tokens of the limit can have', async () => {
     const handle = engine.load('cl100k_base');

@@ -178,7 +178,7 @@ describe(`the calls of LiteLLM ${recorded.litellm}`, () => {
         await Promise.all(played.values());
       }
     }
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await closeClients();

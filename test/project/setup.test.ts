@@ -8,8 +8,6 @@ import { root } from './sources.js';
 
 // Runs the real scripts in a copy without installed packages, so that this checkout stays
 // unchanged.
-jest.setTimeout(120_000);
-
 const withCargo = spawnSync('cargo', ['--version']).status === 0 ? test : test.skip;
 const pathWithoutCargo = (process.env.PATH ?? '')
   .split(delimiter)

@@ -6,6 +6,7 @@
  */
 
 const { AsyncLocalStorage } = require('node:async_hooks');
+const { Server } = require('node:http');
 const vm = require('node:vm');
 const { ModernFakeTimers } = require('@jest/fake-timers');
 const { ModuleMocker } = require('jest-mock');
@@ -34,6 +35,13 @@ for (const name of ['run', 'enterWith']) {
     return method.apply(this, args);
   };
 }
+
+/** Where a server closes idle connections, a client on a busy machine may be about to use one again. */
+const { listen } = Server.prototype;
+Server.prototype.listen = function (...args) {
+  if (this.keepAliveTimeout === 5_000) this.keepAliveTimeout = 0;
+  return listen.apply(this, args);
+};
 
 // Loads undici of Node, which sets its global dispatcher once and for good.
 void globalThis.Headers;

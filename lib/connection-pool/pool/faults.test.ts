@@ -179,5 +179,5 @@ describe.each(engineNames())('faults, %s', (engine) => {
     await until(() => sockets.size === pool.stats().totalConnections);
     await pool.drain();
     await until(() => sockets.size === 0);
-  }, 20_000);
+  });
 });

@@ -177,5 +177,5 @@ describe.each(engineNames())('waiting for a connection, %s', (engine) => {
     expect([server.overlaps, other.overlaps]).toEqual([0, 0]);
     expect(Array.from(users.values()).reduce((sum, count) => sum + count, 0)).toBe(1000);
     expect(pool.stats()).toMatchObject({ activeConnections: 0, waiting: 0, idleConnections: pool.stats().totalConnections });
-  }, 30_000);
+  });
 });

@@ -246,14 +246,13 @@ describe('a guard of texts that hangs, and fails open', () => {
     };
     const events = eventsOf(
       'chat',
-      Array.from({ length: 50 }, () => ({ content: 'word ' })),
+      // To wait for each of them would exceed the time of the test.
+      Array.from({ length: 1_000 }, () => ({ content: 'word ' })),
     );
-    const before = performance.now();
-    const { text, error } = await read({ operation: 'chat', events, hooks: [{ onText }], failure: 'open', timeoutMs: 50 });
+    const { text, error } = await read({ operation: 'chat', events, hooks: [{ onText }], failure: 'open', timeoutMs: 200 });
     expect(error).toBeUndefined();
-    expect(contentOf(parsed(text))).toBe('word '.repeat(50));
+    expect(contentOf(parsed(text))).toBe('word '.repeat(1_000));
     expect(asked).toBe(1);
-    expect(performance.now() - before).toBeLessThan(1000);
   });
 });
 

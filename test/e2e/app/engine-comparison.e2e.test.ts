@@ -18,8 +18,6 @@ function compareIn(env: Readonly<Record<string, string>>): Report {
   return JSON.parse(stdout.split('\n').at(-1) ?? '') as Report;
 }
 
-jest.setTimeout(60_000);
-
 const OPERATIONS = {
   token_counting: ['comparison_count_2048', 'comparison_count_320', 'comparison_count_40'],
   rate_limiting: ['comparison_check'],

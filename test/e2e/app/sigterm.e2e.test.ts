@@ -7,8 +7,6 @@ import { SampleProcess } from '../sample-app/sample-process.js';
 import { until } from '../../support/until.js';
 import type { LocalProvider } from '../../../sample-app/providers/local-provider.js';
 
-jest.setTimeout(60_000);
-
 const TOKENS = 20;
 /** The first one has no text. */
 const CHUNKS = TOKENS + 1;

@@ -81,7 +81,7 @@ const isClosed = openNativeBinding().binding === null || process.env.FAST_LITELL
     expect((await pool.request(id, { path: '/' })).statusCode).toBe(200);
     pool.removeConnection(id);
     await pool.drain();
-  }, 60_000);
+  });
 
   it('serves all threads under one cap, with one request per socket', async () => {
     const options = { ...OPTIONS, sharedAs: 'threads that work' };
@@ -109,7 +109,7 @@ const isClosed = openNativeBinding().binding === null || process.env.FAST_LITELL
     await pool.drain();
     await Promise.all(threads.map((thread) => thread.end()));
     await until(() => server.open === 0);
-  }, 60_000);
+  });
 
   it('closes an idle connection of another thread for a waiter, and a leased one when it is returned', async () => {
     const options = { ...OPTIONS, sharedAs: 'threads that give way' };
@@ -126,7 +126,7 @@ const isClosed = openNativeBinding().binding === null || process.env.FAST_LITELL
     for (const each of [id, ...others]) pool.returnConnection(each);
     await thread.end();
     await pool.drain();
-  }, 60_000);
+  });
 
   it('serves a waiter after the thread that held the connection has ended', async () => {
     const options = { ...OPTIONS, sharedAs: 'threads that end' };
@@ -138,5 +138,5 @@ const isClosed = openNativeBinding().binding === null || process.env.FAST_LITELL
     await thread.end();
     pool.returnConnection(await waiting);
     await pool.drain();
-  }, 60_000);
+  });
 });

@@ -1,5 +1,6 @@
 import { FastLiteLLM } from 'nestjs-fast-litellm';
 import type { DashboardSnapshot } from '../../../lib/dashboard/dashboard.snapshot.js';
+import { until } from '../../support/until.js';
 import { SampleGateway } from '../sample-app/sample-gateway.js';
 
 describe('the dashboard of the sample gateway after traffic', () => {
@@ -9,13 +10,15 @@ describe('the dashboard of the sample gateway after traffic', () => {
   beforeAll(async () => {
     gateway = await SampleGateway.start();
     await gateway.exercise();
-    // Most of the burst that an address may have.
-    await Promise.all(Array.from({ length: 80 }, () => gateway.post('/v1/tokens/count', { model: 'gpt-4o', input: 'Hello' })));
     // An answer may be there before its request is over here.
     const { connectionPool } = gateway.app.get(FastLiteLLM);
-    while (connectionPool.stats().activeConnections > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => connectionPool.stats().activeConnections === 0);
     await gateway.text('/dashboard');
-    snapshot = JSON.parse(await gateway.text('/dashboard/data')) as DashboardSnapshot;
+    await until(async () => {
+      await gateway.requestBurst();
+      snapshot = JSON.parse(await gateway.text('/dashboard/data')) as DashboardSnapshot;
+      return snapshot.limits.length > 0;
+    });
   });
   afterAll(() => gateway.stop());
 
@@ -68,7 +71,12 @@ describe('the dashboard of the sample gateway after traffic', () => {
   });
 
   it('shows all of it on the page', async () => {
-    const page = await gateway.text('/dashboard');
+    let page = '';
+    await until(async () => {
+      await gateway.requestBurst();
+      page = await gateway.text('/dashboard');
+      return page.includes('requests left');
+    });
     for (const shown of ['local-two/gpt-4o-mini', 'Share of its group', 'idle of 1,024', 'requests left', 'POST /v1/chat/completions']) {
       expect(page).toContain(shown);
     }

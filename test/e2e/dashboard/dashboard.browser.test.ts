@@ -10,8 +10,6 @@ import { EXPECTED_PILL } from '../observability/expected-health.js';
 
 const logger = { log: () => {}, warn: () => {}, error: () => {} };
 
-jest.setTimeout(60_000);
-
 describeInBrowser('the dashboard, in a browser', () => {
   let app: INestApplication;
   let browser: Browser;

@@ -52,6 +52,11 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('the master key of a confi
     await start();
     const before = upstream.requests;
     await expect(chat('sk-other')).rejects.toMatchObject({ status: 401, code: 'invalid_api_key' });
+    const anthropic = new Anthropic({ baseURL: gateway.url, apiKey: 'sk-other', maxRetries: 0 });
+    await expect(anthropic.messages.create({ model: 'gpt-4o', max_tokens: 9, messages: MESSAGES })).rejects.toMatchObject({
+      status: 401,
+      error: { type: 'error', error: { type: 'authentication_error' } },
+    });
     const large = { model: 'gpt-4o', messages: [{ role: 'user', content: 'x'.repeat(30 * 2 ** 20) }] };
     const refused = await fetch(`${gateway.url}/v1/chat/completions`, {
       method: 'POST',
@@ -63,11 +68,6 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('the master key of a confi
       () => 401,
     );
     expect(refused).toBe(401);
-    const anthropic = new Anthropic({ baseURL: gateway.url, apiKey: 'sk-other', maxRetries: 0 });
-    await expect(anthropic.messages.create({ model: 'gpt-4o', max_tokens: 9, messages: MESSAGES })).rejects.toMatchObject({
-      status: 401,
-      error: { type: 'error', error: { type: 'authentication_error' } },
-    });
     expect((await fetch(`${gateway.url}/v1/models`)).status).toBe(401);
     expect(upstream.requests).toBe(before);
   });

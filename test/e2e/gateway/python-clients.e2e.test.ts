@@ -47,5 +47,5 @@ if (!hasClients) process.stderr.write('no python3 with openai and litellm (PYTHO
       litellm_anthropic: reply,
       litellm_proxy: reply,
     });
-  }, 120_000);
+  });
 });

@@ -302,14 +302,16 @@ describe('a guard that fails', () => {
   });
 
   it('is left at once by a client that leaves', async () => {
+    @CallHook({ timeoutMs: 600_000 })
+    class Patient implements ModelCallHook {
+      readonly onRequest = hang;
+    }
     const ends = new Ends();
-    const { client } = await open([{ onRequest: hang }, ends]);
+    const { client } = await open([new Patient(), ends]);
     const leaving = new AbortController();
     const asked = errorOf(client.chat(ask(), { signal: leaving.signal }));
     setTimeout(() => leaving.abort(), 20);
-    const before = performance.now();
     expect(await asked).toMatchObject({ code: 'REQUEST_CANCELLED' });
-    expect(performance.now() - before).toBeLessThan(1000);
     expect(ends.all.map(({ outcome }) => outcome)).toEqual(['cancelled']);
   });
 

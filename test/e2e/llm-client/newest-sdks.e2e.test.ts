@@ -29,57 +29,49 @@ afterAll(async () => {
   if (canRun) rmSync(folder, { recursive: true, force: true });
 });
 
-(canRun ? test : test.skip)(
-  'the AI SDK 7 and openai 7 are served, unchanged',
-  async () => {
-    const provider = await recorder((_, body, response) => {
-      const { messages, tools } = body as {
-        readonly messages: readonly { readonly role: string; readonly content: string }[];
-        tools?: object;
-      };
-      const last = messages[messages.length - 1];
-      const toolCalls = [{ id: 'call_1', name: 'weather', arguments: '{"city":"Bern"}' }];
-      if (tools !== undefined && last.role !== 'tool') sendChat(response, body, { tool_calls: toolCalls });
-      else sendChat(response, body, { content: last.role === 'tool' ? `It is ${last.content}.` : 'Hello there.' });
-    });
-    const params = { model: 'groq/llama', api_base: provider.apiBase };
-    const { client } = clientOf({ modelList: [deploymentOf('m', { name: 'chat', apiBase: provider.apiBase }, params)] });
-    const { stdout } = await run(process.execPath, [join(folder, 'program.mjs'), await gatewayTo(client)]);
-    expect(JSON.parse(stdout)).toEqual({
-      aiSdk: { whole: 'Hello there.', tokens: 11, streamed: 'Hello there.', agent: 'It is cold in Bern.', steps: 2 },
-      openai: { whole: 'Hello there.', streamed: 'Hello there.', response: 'Hello there.' },
-    });
-  },
-  60_000,
-);
-
-(canRun ? test : test.skip)(
-  'the AI SDK 7 calls model groups, and its models are deployments',
-  async () => {
-    const asked: Readonly<Record<string, unknown>>[] = [];
-    const provider = await recorder((_, body, response) => {
-      asked.push(body);
-      const { messages = [], tools } = body as { readonly messages?: readonly { readonly role: string }[]; tools?: object };
-      const last = messages[messages.length - 1];
-      const toolCalls = [{ id: 'call_1', name: 'weather', arguments: '{"city":"Bern"}' }];
-      if (tools !== undefined && last.role !== 'tool') sendChat(response, body, { tool_calls: toolCalls });
-      else sendChat(response, body, { content: last?.role === 'tool' ? 'It is cold.' : 'Hello there.' });
-    });
-    const down = await recorder((_, __, response) => void response.writeHead(503, { 'content-type': 'application/json' }).end('{}'));
-    const hook = join(__dirname, '..', '..', 'support', 'typescript-hook.js');
-    const addresses = JSON.stringify({ down: down.apiBase, up: provider.apiBase });
-    const { stdout } = await run(process.execPath, ['--require', hook, join(folder, 'ai-sdk.mjs'), addresses]);
-    const expected = {
-      agent: 'It is cold.',
-      steps: 2,
-      tokens: [22, 10],
-      streamed: 'Hello there.',
-      seen: 'Hello there.',
-      error: [true, 404, false],
+(canRun ? test : test.skip)('the AI SDK 7 and openai 7 are served, unchanged', async () => {
+  const provider = await recorder((_, body, response) => {
+    const { messages, tools } = body as {
+      readonly messages: readonly { readonly role: string; readonly content: string }[];
+      tools?: object;
     };
-    expect(JSON.parse(stdout)).toEqual({ groups: expected, deployment: expected });
-    expect(asked.filter(({ reasoning_effort: effort }) => effort === 'low')).toHaveLength(4);
-    expect(JSON.stringify(asked)).toContain('data:image/png;base64,iVBORw0KGgo');
-  },
-  60_000,
-);
+    const last = messages[messages.length - 1];
+    const toolCalls = [{ id: 'call_1', name: 'weather', arguments: '{"city":"Bern"}' }];
+    if (tools !== undefined && last.role !== 'tool') sendChat(response, body, { tool_calls: toolCalls });
+    else sendChat(response, body, { content: last.role === 'tool' ? `It is ${last.content}.` : 'Hello there.' });
+  });
+  const params = { model: 'groq/llama', api_base: provider.apiBase };
+  const { client } = clientOf({ modelList: [deploymentOf('m', { name: 'chat', apiBase: provider.apiBase }, params)] });
+  const { stdout } = await run(process.execPath, [join(folder, 'program.mjs'), await gatewayTo(client)]);
+  expect(JSON.parse(stdout)).toEqual({
+    aiSdk: { whole: 'Hello there.', tokens: 11, streamed: 'Hello there.', agent: 'It is cold in Bern.', steps: 2 },
+    openai: { whole: 'Hello there.', streamed: 'Hello there.', response: 'Hello there.' },
+  });
+});
+
+(canRun ? test : test.skip)('the AI SDK 7 calls model groups, and its models are deployments', async () => {
+  const asked: Readonly<Record<string, unknown>>[] = [];
+  const provider = await recorder((_, body, response) => {
+    asked.push(body);
+    const { messages = [], tools } = body as { readonly messages?: readonly { readonly role: string }[]; tools?: object };
+    const last = messages[messages.length - 1];
+    const toolCalls = [{ id: 'call_1', name: 'weather', arguments: '{"city":"Bern"}' }];
+    if (tools !== undefined && last.role !== 'tool') sendChat(response, body, { tool_calls: toolCalls });
+    else sendChat(response, body, { content: last?.role === 'tool' ? 'It is cold.' : 'Hello there.' });
+  });
+  const down = await recorder((_, __, response) => void response.writeHead(503, { 'content-type': 'application/json' }).end('{}'));
+  const hook = join(__dirname, '..', '..', 'support', 'typescript-hook.js');
+  const addresses = JSON.stringify({ down: down.apiBase, up: provider.apiBase });
+  const { stdout } = await run(process.execPath, ['--require', hook, join(folder, 'ai-sdk.mjs'), addresses]);
+  const expected = {
+    agent: 'It is cold.',
+    steps: 2,
+    tokens: [22, 10],
+    streamed: 'Hello there.',
+    seen: 'Hello there.',
+    error: [true, 404, false],
+  };
+  expect(JSON.parse(stdout)).toEqual({ groups: expected, deployment: expected });
+  expect(asked.filter(({ reasoning_effort: effort }) => effort === 'low')).toHaveLength(4);
+  expect(JSON.stringify(asked)).toContain('data:image/png;base64,iVBORw0KGgo');
+});

@@ -1,5 +1,6 @@
 import { clientOf, closeClients } from '../../support/llm-client-setup.js';
 import { deploymentOf, HELLO, provider, stopProviders } from '../../support/llm-client-providers.js';
+import { until } from '../../support/until.js';
 
 afterEach(async () => {
   await closeClients();
@@ -11,7 +12,8 @@ describe('overheadMs', () => {
     const slow = await provider('slow', { fault: 'status', status: 500, latencyMs: 300 });
     const { client } = clientOf({ modelList: [deploymentOf('m', slow)], numRetries: 1 });
     const answer = client.chat({ model: 'm', messages: HELLO, stream });
-    setTimeout(() => slow.behave({ fault: null }), 400);
+    await until(() => slow.latest !== undefined);
+    slow.behave({ fault: null });
     const { call } = await answer;
     expect(call).toMatchObject({ attempts: 2, retries: 1 });
     // 300 ms each of the attempts, and half a second of back-off at least.

@@ -67,7 +67,8 @@ describe('a failed attempt', () => {
     const { client, providers } = await over([status(429, { retryAfter: '0.3' })], { numRetries: 1 });
     const startedMs = performance.now();
     const answer = client.chat(chat);
-    setTimeout(() => providers[0].behave({ fault: null }), 100);
+    await until(() => providers[0].latest !== undefined);
+    providers[0].behave({ fault: null });
     expect((await answer).call).toMatchObject({ retries: 1 });
     expect(performance.now() - startedMs).toBeGreaterThanOrEqual(299);
   });

@@ -175,7 +175,7 @@ describe('a stream', () => {
     for await (const chunk of response) length += (chunk as Buffer).length;
     expect(length).toBeGreaterThan(10_000_000);
     await until(() => isOver(open));
-  }, 120_000);
+  });
 });
 
 describe('a client that leaves', () => {

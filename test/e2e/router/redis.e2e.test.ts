@@ -79,7 +79,7 @@ function fromMinute(): () => number {
       proxy.target = next.port;
       await until(() => first.health().status === 'degraded');
       const pick = first.acquire('a');
-      await until(() => of(second, 'a').inFlight === 1, 10_000);
+      await until(() => of(second, 'a').inFlight === 1);
       await until(() => [first, second].every((router) => router.health().status === 'ok'));
       first.cancelled(pick);
     } finally {
@@ -154,7 +154,7 @@ function fromMinute(): () => number {
       if (of(second, 'a').state === 'available') pay(second, 10);
       return of(first, 'a').state === 'over_budget';
     });
-  }, 60_000);
+  });
 
   /** Two routers with a budget of 10 USD, of which 4 are spent, and what damages their state. */
   async function spending(periodMs = 600_000) {
@@ -231,7 +231,7 @@ function fromMinute(): () => number {
     await until(() => of(second, 'a').state === 'cooling');
     expect(of(second, 'a').coolingForMs).toBeLessThanOrEqual(2_000);
     expect(second.getAvailableDeployment('gpt-4')?.id).toBe('b');
-    await until(() => of(second, 'a').state === 'available' && of(first, 'a').state === 'available', 10_000);
+    await until(() => of(second, 'a').state === 'available' && of(first, 'a').state === 'available');
     await sleep(150);
     expect(of(second, 'a').state).toBe('available');
   });
@@ -247,10 +247,10 @@ function fromMinute(): () => number {
     ];
     const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     children.push(child);
-    await until(() => of(router, 'a').inFlight === 4, 30_000);
+    await until(() => of(router, 'a').inFlight === 4);
     child.kill('SIGKILL');
-    await until(() => of(router, 'a').inFlight === 0, 10_000);
-  }, 60_000);
+    await until(() => of(router, 'a').inFlight === 0);
+  });
 
   it('accept a client of the app, and leave it open', async () => {
     const client = new Redis(redis.url);
@@ -337,10 +337,10 @@ function fromMinute(): () => number {
     expect(second.metrics().find(({ name }) => name === 'router_shared_state_up')?.value).toBe(0);
     expect(JSON.stringify(second.health())).not.toContain(own.url);
     await own.start();
-    await until(() => of(second, 'a').inFlight === 1 && second.health().status === 'ok', 20_000);
+    await until(() => of(second, 'a').inFlight === 1 && second.health().status === 'ok');
     await Promise.all(routers.map((router) => router.close()));
     await own.stop();
-  }, 60_000);
+  });
 });
 
 describe('the options of sharedState', () => {

@@ -10,8 +10,6 @@ import { BROWSER_FLAGS, describeInBrowser, DESKTOP, executablePath, noteComplain
 const OLD = 'slow and long and old';
 const HELD_MS = 700;
 
-jest.setTimeout(60_000);
-
 describeInBrowser('the page, in a browser', () => {
   let app: NestFastifyApplication;
   let browser: Browser;

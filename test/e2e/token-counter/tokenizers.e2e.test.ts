@@ -67,7 +67,7 @@ describe('tokenCounter.tokenizers', () => {
     const written = statSync(join(folder, 'cache', files[0])).mtimeMs;
     expect((await run({ tokenizers })).after.ids).toEqual(answers[0].after.ids);
     expect(statSync(join(folder, 'cache', files[0])).mtimeMs).toBe(written);
-  }, 120_000);
+  });
 
   it('packs a damaged file of the cache, and one of another version, again', async () => {
     const tokenizers = { '*qwen3*': { file: 'cl100k-digits.json' } };
@@ -94,7 +94,7 @@ describe('tokenCounter.tokenizers', () => {
       expect(answer.lines.join()).not.toContain('cannot');
       expect(readFileSync(file).equals(packed)).toBe(true);
     }
-  }, 120_000);
+  });
 
   it('counts without a cache, and tells of one that cannot be written', async () => {
     const tokenizers = { [MODEL]: { file: 'characters.json' } };
@@ -108,7 +108,7 @@ describe('tokenCounter.tokenizers', () => {
     expect(other.after).toEqual(after);
     expect(lines.join()).not.toContain('cannot write');
     expect(other.lines.join()).toContain('it is packed again at each start');
-  }, 120_000);
+  });
 
   it("counts a chat with tools as the model's chat template renders it", async () => {
     const template =
@@ -147,7 +147,7 @@ describe('tokenCounter.tokenizers', () => {
     writeFileSync(join(folder, 'chat_template.jinja'), 'none at all{% if tools %}{% endif %}');
     const [changed] = await runAll([[options, MODEL, 'none at all', body]], FIXTURES);
     expect(changed.after.body).toEqual({ promptTokens: changed.after.withSpecials, approximate: false, encoding: 'qwen' });
-  }, 120_000);
+  });
 
   it("counts by model_info.custom_tokenizer of LiteLLM's config.yaml, by file and by package", async () => {
     const inPackage = join(folder, 'node_modules', '@house', 'tokenizer');
@@ -212,7 +212,7 @@ describe('tokenCounter.tokenizers', () => {
     faults.forEach(([, message], at) =>
       expect(refused[at].error?.message).toContain(`model_list['house'].model_info.custom_tokenizer${message}`),
     );
-  }, 120_000);
+  });
 
   it('refuses tokenizers that it cannot count exactly, with the part and the reason', async () => {
     const json = JSON.parse(readFileSync(join(FIXTURES, 'cl100k.json'), 'utf8')) as Record<string, Record<string, unknown>>;
@@ -253,5 +253,5 @@ describe('tokenCounter.tokenizers', () => {
       expect(error?.message).toContain(message);
       expect(lines.join('\n')).toContain(message);
     });
-  }, 120_000);
+  });
 });

@@ -86,7 +86,7 @@ class Spender {
     const start = async (calls: number, callMs: number): Promise<Spender> => {
       const spender = new Spender({ ...task, calls, callMs });
       spenders.push(spender);
-      await until(() => spender.isReady, 60_000);
+      await until(() => spender.isReady);
       return spender;
     };
     for (let life = 0; life < KILLS; life++) {
@@ -94,7 +94,7 @@ class Spender {
       for (const spender of alive) spender.begin();
       await Promise.all(
         alive.map(async (spender) => {
-          await until(() => spender.settled >= 2 && spender.inFlight >= 2, 30_000);
+          await until(() => spender.settled >= 2 && spender.inFlight >= 2);
           await spender.kill();
         }),
       );

@@ -4,8 +4,6 @@ import { cleanUp, limiter, metric, openLimiter } from '../../../support/redis-li
 import { hasRedis, Proxy, RedisServer } from '../../../support/redis-server.js';
 import { sleep, until } from '../../../support/until.js';
 
-jest.setTimeout(30_000);
-
 const DAY_MS = 86_400_000;
 
 (hasRedis ? describe : describe.skip)('budgets over Redis', () => {

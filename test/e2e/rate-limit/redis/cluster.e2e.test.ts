@@ -4,8 +4,6 @@ import { cleanUp, limiter, metric, passes } from '../../../support/redis-limiter
 import { hasRedis, RedisServer } from '../../../support/redis-server.js';
 import { until } from '../../../support/until.js';
 
-jest.setTimeout(30_000);
-
 (hasRedis ? describe : describe.skip)('a Cluster of two', () => {
   const nodes: RedisServer[] = [];
   let client: Cluster;

@@ -3,8 +3,6 @@ import { cleanUp, limiter, metric, passes } from '../../../support/redis-limiter
 import { hasRedis, Proxy, RedisServer } from '../../../support/redis-server.js';
 import { until } from '../../../support/until.js';
 
-jest.setTimeout(30_000);
-
 /** A lease of a limit per minute lasts a second. */
 const SHORT_OF_A_LEASE_MS = 500;
 

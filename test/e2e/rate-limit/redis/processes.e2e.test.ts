@@ -58,7 +58,7 @@ class Worker {
   async function start(task: Pick<ChildTask, 'key' | 'limits' | 'most' | 'forMs'>, localLease: boolean): Promise<Worker[]> {
     const redis = { url: server.url, onStoreError: 'deny', localLease, timeoutMs: 10_000 } as const;
     const workers = Array.from({ length: 4 }, () => new Worker({ redis, inFlight: IN_FLIGHT, ...task }));
-    await until(() => workers.every(({ ready }) => ready), 30_000);
+    await until(() => workers.every(({ ready }) => ready));
     for (const worker of workers) worker.begin();
     return workers;
   }
@@ -78,7 +78,7 @@ class Worker {
       await Promise.all(workers.map(({ ended }) => ended));
       expect(sum(workers)).toBe(LIMIT);
       expect(workers.filter(({ passed }) => passed > 0).length).toBeGreaterThan(1);
-    }, 90_000);
+    });
 
     test('never pass more when one is killed, and what it had leased comes back with the window', async () => {
       const key = `killed ${localLease}`;
@@ -96,6 +96,6 @@ class Worker {
       } finally {
         await rateLimiter.close();
       }
-    }, 90_000);
+    });
   });
 });

@@ -7,8 +7,6 @@ import { cleanUp, limiter, metric, openLimiter, passes } from '../../../support/
 import { hasRedis, RedisServer } from '../../../support/redis-server.js';
 import { sleep, until } from '../../../support/until.js';
 
-jest.setTimeout(30_000);
-
 /** So long that a machine that stalls does not miss it. */
 const BLOCK_MS = 3_000;
 /** A lease of a limit per minute lasts a second. */

@@ -163,7 +163,9 @@ const RULES: readonly (readonly [RegExp, ImageRule])[] = [
 /** That of gpt-4o, for models whose rule is not known: an estimate. */
 export const ASSUMED_RULE: ImageRule = new TileRule(85, 170);
 
-const CLAUDE_VERSION = /claude-(?:[a-z]+-)?(\d{1,2})(?:[-.](\d{1,2})(?!\d))?(?!\d)/;
+/** Longer numbers are dates. */
+const CLAUDE_VERSION = /claude-(?:[a-z]+-)?(\d+)(?:[-.](\d+))?/;
+const LONGEST_NUMBER = 2;
 const CLAUDE_STANDARD = new ClaudeRule({ side: 1568, patches: 1568 });
 const CLAUDE_HIGH = new ClaudeRule({ side: 2576, patches: 4784 });
 
@@ -175,7 +177,8 @@ export function imageRuleOf(name: string): ImageRule {
 
 /** From 4.7 on Claude sees more pixels; so may one without a version. */
 function claudeRuleOf(name: string): ImageRule {
-  const [, major, minor = '0'] = CLAUDE_VERSION.exec(name) ?? [];
-  if (major === undefined) return CLAUDE_HIGH;
-  return Number(major) > 4 || (major === '4' && Number(minor) >= 7) ? CLAUDE_HIGH : CLAUDE_STANDARD;
+  const [, major = '', minor = ''] = CLAUDE_VERSION.exec(name) ?? [];
+  if (major === '' || major.length > LONGEST_NUMBER) return CLAUDE_HIGH;
+  const isFrom47 = major === '4' && minor.length <= LONGEST_NUMBER && Number(minor) >= 7;
+  return Number(major) > 4 || isFrom47 ? CLAUDE_HIGH : CLAUDE_STANDARD;
 }

@@ -137,8 +137,7 @@ describe.each(routerEngines().map((engine, row) => [engine.engine, engine, row] 
       ['tells nothing, and saves a minute', { tells: false, savesSeconds: 60 }, 0.9],
       ['tells nothing, and saves ten seconds', { tells: false, savesSeconds: 10 }, 0.9],
       ['tells nothing, in windows', { tells: false, savesSeconds: 60, isStepped: true }, 0.9],
-      // What is not used within a second is lost, also that of the search.
-      ['tells nothing, and saves a second', { tells: false, savesSeconds: 1 }, 0.8],
+      ['tells nothing, and saves a second', { tells: false, savesSeconds: 1 }, 0.9],
     ];
 
     const sampled = cases.filter((__, column) => isSampled(row, column, 2));

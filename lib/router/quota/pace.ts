@@ -1,24 +1,27 @@
 /** Part of the rate that is taken away after a 429. */
-const CUT = 0.3;
+const CUT = 0.22;
 /** The old rate is reached again after so many requests at it, and not before so many seconds. */
-const PLATEAU_REQUESTS = 80;
-const SHORTEST_PLATEAU_MS = 8_000;
+const PLATEAU_REQUESTS = 55;
+const SHORTEST_PLATEAU_MS = 5_500;
 /** At this multiple of the old rate the pace is no bound any more. */
 const LAST_SHARE = 4;
 const MINUTE_MS = 60_000;
 
 /**
  * The rate at which requests go on after a 429 that no told limit explains: that of CUBIC (RFC
- * 9438). It begins at 70 % of the old rate, comes near it soon, stays there for a while, and then
+ * 9438). It begins at 78 % of the old rate, comes near it soon, stays there for a while, and then
  * looks for more, the faster the longer no 429 comes.
  */
 export class Pace {
-  /** The probe took the first. */
+  /** Since the probe, which took the first: what comes back while its answer is awaited may go at once. */
   private credit = 0;
   private atMs: number;
   private readonly plateauMs: number;
 
-  /** @param perMinute Rate of the requests that were served before the 429. */
+  /**
+   * @param perMinute Rate of the requests that were served before the 429.
+   * @param startMs When the probe was sent.
+   */
   constructor(
     private readonly perMinute: number,
     private readonly startMs: number,

@@ -124,9 +124,9 @@ export class QuotaDomain {
     this.isProbeDue = false;
     this.refusals = 0;
     this.taken.fill(0);
-    this.countedFromMs = nowMs;
+    this.countedFromMs = booking.atMs;
     // Where told limits explain the 429 they say how much may be sent.
-    this.pace = this.isExplained ? undefined : new Pace(Math.max(SLOWEST_PER_MINUTE, this.perMinuteBefore), nowMs);
+    this.pace = this.isExplained ? undefined : new Pace(Math.max(SLOWEST_PER_MINUTE, this.perMinuteBefore), booking.atMs);
   }
 
   /** A 429. @param retryAfterMs As the provider asks for it. */

@@ -1,4 +1,3 @@
-import { Logger } from '@nestjs/common';
 import { VERSION } from './common/version.js';
 import { DashboardAccess } from './dashboard/dashboard.access.js';
 import { readAssets } from './dashboard/dashboard.assets.js';
@@ -18,6 +17,6 @@ const ATTEMPTS_PER_MINUTE = 20;
 export function openDashboard(llm: FastLiteLLM, options?: DashboardOptions, keys?: ApiKeyService): DashboardDesk {
   readAssets();
   const { token, intervalMs, title } = resolveDashboardOptions(options);
-  const feed = new DashboardFeed(dashboardSource(llm, VERSION, keys), intervalMs, new Logger('FastLiteLLMDashboard'));
+  const feed = new DashboardFeed(dashboardSource(llm, VERSION, keys), intervalMs, llm.log);
   return new DashboardDesk(title, new DashboardAccess(token), feed, llm.rateLimiterUnder({ requestsPerMinute: ATTEMPTS_PER_MINUTE }));
 }

@@ -1,4 +1,4 @@
-import { ConfigurableModuleBuilder, Inject, Logger, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
+import { ConfigurableModuleBuilder, Inject, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
 import { lazy } from './common/lazy.js';
 import { checkAsyncOptions, fromMainModule, needsForRoot } from './common/needs-for-root.js';
 import { checkBoolean, checkObject, optional } from './common/options.js';
@@ -57,9 +57,8 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
       inject: [{ token: FastLiteLLM, optional: true }, MODULE_OPTIONS_TOKEN],
       useFactory: (main: FastLiteLLM | undefined, options?: ApiKeysOptions): ApiKeyService => {
         const llm = fromMainModule(main, 'FastLiteLLMKeysModule');
-        const logger = new Logger('FastLiteLLMKeys');
-        const resolved = withProxySettings(llm, resolveApiKeysOptions(options), logger);
-        const keys = new ApiKeyService(resolved, { limiter: llm.rateLimiter, tokenCounter: llm.tokenCounter, logger });
+        const { rateLimiter: limiter, tokenCounter, log: logger } = llm;
+        const keys = new ApiKeyService(withProxySettings(llm, resolveApiKeysOptions(options)), { limiter, tokenCounter, logger });
         llm.addCapability(keys);
         return keys;
       },
@@ -99,10 +98,10 @@ const NO_MASTER_KEY =
   'API keys: no master key is set, so /key/… answers 401; set LITELLM_MASTER_KEY, or masterKey: null to manage keys in code only';
 
 /** What the options leave open, by LiteLLM's configuration. */
-function withProxySettings({ liteLLMConfig }: FastLiteLLM, options: ResolvedApiKeysOptions, logger: Logger): ResolvedApiKeysOptions {
+function withProxySettings({ liteLLMConfig, log }: FastLiteLLM, options: ResolvedApiKeysOptions): ResolvedApiKeysOptions {
   const { path, handledSettings, env } = liteLLMConfig;
   if (options.masterKey !== undefined || handledSettings.includes(MASTER_KEY_SETTING)) return options;
   const { masterKey, keyHeader } = readLiteLLMProxySettings(path, env);
-  if (masterKey === null && options.store !== undefined) logger.warn(NO_MASTER_KEY);
+  if (masterKey === null && options.store !== undefined) log.warn(NO_MASTER_KEY);
   return { ...options, masterKey, header: options.header ?? keyHeader ?? undefined };
 }

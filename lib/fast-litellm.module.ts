@@ -11,7 +11,7 @@ import {
 } from '@nestjs/common';
 import { DiscoveryModule, DiscoveryService, HttpAdapterHost } from '@nestjs/core';
 import { AccelerationService } from './acceleration/acceleration.service.js';
-import { defaultLog } from './common/default-log.js';
+import { logOf } from './common/default-log.js';
 import type { LogSink } from './common/log-sink.js';
 import { checkAsyncOptions, needsForRoot } from './common/needs-for-root.js';
 import { checkObject } from './common/options.js';
@@ -125,7 +125,7 @@ export class FastLiteLLMModule
   }
 
   private get log(): LogSink {
-    return this.options?.logger ?? defaultLog();
+    return logOf(this.options?.logger);
   }
 
   /** Which of several a provider gets depends on Nest's order of modules. The first one says so. */

@@ -57,8 +57,8 @@ export interface FastLiteLLMOptions {
    * `@opentelemetry/api` is installed, `false` in the plain class.
    */
   readonly telemetry?: boolean;
-  /** Receives the log lines of this package. Default: Nest's logger. */
-  readonly logger?: LogSink;
+  /** Receives the log lines of this package; `false`: none are written. Default: Nest's logger. */
+  readonly logger?: LogSink | false;
 }
 
 const KEYS = [
@@ -96,7 +96,7 @@ export function checkFastLiteLLMOptions(options: FastLiteLLMOptions): void {
   checkKnownKeys('', checkObject('options', options), [...KEYS, ...FORMER_KEYS]);
   resolveAccelerate(options.accelerate);
   checkArray('hooks', options.hooks ?? [], (path, hook) => checkObject(path, hook));
-  if (options.logger === undefined) return;
+  if (options.logger === undefined || options.logger === false) return;
   const logger = checkObject('logger', options.logger);
   for (const method of ['log', 'warn', 'error']) checkFunction(`logger.${method}`, logger[method]);
 }

@@ -24,6 +24,15 @@ describe('FastLiteLLM', () => {
     ]);
   });
 
+  it('writes no line with logger: false', () => {
+    const write = jest.spyOn(process.stdout, 'write').mockReturnValue(true);
+    new FastLiteLLM({ logger: false });
+    expect(write).not.toHaveBeenCalled();
+    new FastLiteLLM();
+    expect(write).toHaveBeenCalled();
+    write.mockRestore();
+  });
+
   it('reports health from real checks', () => {
     const health = new FastLiteLLM({ logger }).healthCheck();
     const { binding, reason } = openNativeBinding();

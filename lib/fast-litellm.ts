@@ -2,7 +2,7 @@ import { resolveAccelerate } from './acceleration/acceleration.options.js';
 import { AccelerationService } from './acceleration/acceleration.service.js';
 import type { CallObserver } from './common/call-observer.js';
 import type { Capability, MetricSample } from './common/capability.js';
-import { defaultLog } from './common/default-log.js';
+import { logOf } from './common/default-log.js';
 import type { LogSink } from './common/log-sink.js';
 import { checkBoolean, optional, refuseOption } from './common/options.js';
 import { ConnectionPools } from './connection-pool/pool-registry.js';
@@ -109,7 +109,7 @@ export class FastLiteLLM {
 
   constructor(options: FastLiteLLMOptions = {}, context: FeatureFlagsContext = {}) {
     checkFastLiteLLMOptions(options);
-    const logger = options.logger ?? context.logger ?? defaultLog();
+    const logger = logOf(options.logger ?? context.logger);
     this.log = logger;
     for (const key of formerOptionsOf(options)) logger.warn(`unknown option, ignored: ${key}`);
     const tokenCounterOptions = resolveTokenCounterOptions(options.tokenCounter);

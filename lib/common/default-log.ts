@@ -1,6 +1,13 @@
 import type * as Nest from '@nestjs/common';
 import type { LogSink } from './log-sink.js';
 
+const SILENT: LogSink = { log() {}, warn() {}, error() {} };
+
+/** The logger of an option: `false` is silent, without one it is the default. */
+export function logOf(logger: LogSink | false | undefined): LogSink {
+  return logger === false ? SILENT : (logger ?? defaultLog());
+}
+
 /**
  * Nest's logger, or the console if Nest is not installed. Loaded with the first line: with another
  * logger Nest is not needed.

@@ -1,4 +1,4 @@
-import { describeValue, errorMessage, InvalidArgumentError } from './errors.js';
+import { describeValue, errorMessage, InvalidArgumentError, NO_VALUE } from './errors.js';
 import { UnsupportedRequestError } from './http-errors.js';
 
 describe('describeValue', () => {
@@ -43,4 +43,10 @@ it('repeats no megabytes of a body in an error', () => {
     new UnsupportedRequestError({ param: long, provider: 'gemini', reason: long, mend: 'send less' }),
   ];
   for (const error of errors) expect(JSON.stringify([error, error.message]).length).toBeLessThan(10_000);
+});
+
+it('ends an error without a value with its rule', () => {
+  const message = (value: unknown): string => new InvalidArgumentError('body', value, 'must not be nested deeper than 32 levels').message;
+  expect(message(NO_VALUE)).toBe('body: must not be nested deeper than 32 levels');
+  expect(message(undefined)).toBe('body: must not be nested deeper than 32 levels, got undefined');
 });

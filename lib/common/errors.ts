@@ -19,6 +19,9 @@ export class FastLiteLLMError extends Error {
   }
 }
 
+/** In place of a value, where the rule says what was wrong. */
+export const NO_VALUE = Symbol('no value');
+
 /**
  * A wrong argument. No reason for a fallback: both engines reject it.
  * `path` names the argument or option (`rateLimit.requestsPerMinute`), `rule` what it has to be.
@@ -32,7 +35,7 @@ export class InvalidArgumentError extends FastLiteLLMError {
   constructor(path: string, value: unknown, rule: string, code = 'INVALID_ARGUMENT') {
     // A body may have any keys, and rules repeat parts of it.
     const [shortPath, shortRule] = [shortened(path, LONGEST_PART), shortened(rule, LONGEST_PART)];
-    super(code, `${visibleText(shortPath)}: ${shortRule}, got ${describeValue(value)}`);
+    super(code, `${visibleText(shortPath)}: ${shortRule}${gotValue(value)}`);
     this.path = shortPath;
     this.rule = shortRule;
   }
@@ -179,6 +182,11 @@ export function describeValue(value: unknown): string {
     default:
       return `a ${typeof value}`;
   }
+}
+
+/** The end of an error's message: what there was in place of a right value. */
+export function gotValue(value: unknown): string {
+  return value === NO_VALUE ? '' : `, got ${describeValue(value)}`;
 }
 
 /** Asks the prototype, since a body from outside may have a `constructor` of its own. */

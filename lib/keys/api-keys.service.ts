@@ -89,6 +89,9 @@ export class ApiKeyService implements Capability {
   private readonly wall: () => number;
   private failure: string | undefined = undefined;
 
+  /** Where its lines go. @internal */
+  readonly log: LogSink;
+
   /** @internal Made by `FastLiteLLMKeysModule`. */
   constructor(
     private readonly options: ResolvedApiKeysOptions,
@@ -96,6 +99,7 @@ export class ApiKeyService implements Capability {
   ) {
     const { store, configured, masterKey, maxStaleMs } = options;
     this.store = store;
+    this.log = context.logger;
     this.spending = new KeySpending(context.limiter);
     this.wall = context.wall ?? (() => Date.now());
     this.master = typeof masterKey === 'string' ? hashBytes(masterKey) : undefined;
@@ -313,16 +317,14 @@ export class ApiKeyService implements Capability {
   /** A store that answers with what it read before, because it cannot be read now. */
   private noteFault(reason: string | undefined): void {
     if (reason !== undefined && this.failure === undefined)
-      this.context.logger.warn(`API keys: the ${this.store?.kind} store has a fault (${reason}); correct it, keys read before stay valid`);
+      this.log.warn(`API keys: the ${this.store?.kind} store has a fault (${reason}); correct it, keys read before stay valid`);
     this.failure = reason;
   }
 
   private noteFailure(error: unknown): void {
     const reason = errorMessage(error);
     if (this.failure === undefined)
-      this.context.logger.warn(
-        `API keys: the ${this.store?.kind} store cannot be read (${reason}); known keys stay valid for keys.maxStaleMs`,
-      );
+      this.log.warn(`API keys: the ${this.store?.kind} store cannot be read (${reason}); known keys stay valid for keys.maxStaleMs`);
     this.failure = reason;
   }
 

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../common/errors.js';
+import { InvalidArgumentError, NO_VALUE } from '../common/errors.js';
 import { LARGEST_USD } from '../common/nano-usd.js';
 import { shownBudget } from '../rate-limit/budget/shown-budget.js';
 import type { RateLimits } from '../rate-limit/limits.js';
@@ -48,7 +48,7 @@ export class KeySpending {
 
   /** Replaces what was spent in the current window of each budget or, without any, in all. */
   async set(record: SpendingKey, usd: number): Promise<void> {
-    if (!this.limiter.keepsBudgets) throw new InvalidArgumentError('key', undefined, 'has no spending: the rate limiter keeps no budgets');
+    if (!this.limiter.keepsBudgets) throw new InvalidArgumentError('key', NO_VALUE, 'has no spending: the rate limiter keeps no budgets');
     const limits = limitsMoney(record.limits) ? record.limits : ALL;
     // By the options: a store that is away shows no budgets, and has to be heard.
     for (const option of Object.keys(PERIODS) as (keyof typeof PERIODS)[])

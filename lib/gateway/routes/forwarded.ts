@@ -111,9 +111,9 @@ function withModel(form: MultipartBody, model: string | undefined): MultipartBod
   );
 }
 
-function formIn({ body }: GatewayRequest): MultipartBody {
+function formIn({ body, headers }: GatewayRequest): MultipartBody {
   const read = formOf(body);
-  if (read === undefined) throw new InvalidArgumentError('body', undefined, 'must be a form of the type multipart/form-data');
+  if (read === undefined) throw new InvalidArgumentError('body', headers['content-type'], 'must be a form of the type multipart/form-data');
   return read;
 }
 

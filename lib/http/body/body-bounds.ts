@@ -124,8 +124,8 @@ class BodyCheck {
   private atMost(bound: keyof BodyBounds, count: number, name: string): void {
     const most = this.bounds[bound];
     if (count <= most) return;
-    const rule = `must not have more than ${most} entries (llmClient.bounds.${bound}), it has ${count}`;
-    throw new InvalidArgumentError(this.path + name, undefined, rule, 'TOO_MANY_ENTRIES');
+    const rule = `must not have more than ${most} entries (llmClient.bounds.${bound})`;
+    throw new InvalidArgumentError(this.path + name, count, rule, 'TOO_MANY_ENTRIES');
   }
 
   private checkKeys(value: unknown, name: string, bound: keyof BodyBounds): void {

@@ -1,7 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import { isUtf8 } from 'node:buffer';
 import { nextTurn } from '../../common/next-turn.js';
-import { InvalidArgumentError } from '../../common/errors.js';
+import { InvalidArgumentError, NO_VALUE } from '../../common/errors.js';
 import type { EngineChoice } from '../../engine/engine-choice.js';
 import { isJsonFault, type JsonBodyEngine, type JsonFault, type JsonScan } from '../../json-body/engine/engine.js';
 import { DEFAULT_JSON_BOUNDS, type JsonBounds } from '../../json-body/json-bounds.js';
@@ -52,7 +52,7 @@ export class JsonReader {
       return await this.read(bytes, DEFAULT_JSON_BOUNDS);
     } catch (error) {
       if (!(error instanceof HttpException)) throw error;
-      throw new InvalidArgumentError('body', undefined, `must be one JSON object within the bounds (${error.message})`);
+      throw new InvalidArgumentError('body', NO_VALUE, `must be one JSON object within the bounds (${error.message})`);
     }
   }
 

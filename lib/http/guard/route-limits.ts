@@ -299,6 +299,7 @@ function limitName(scope: string): string {
 
 function onlyOne<K extends 'cost' | 'tokens' | 'usd'>(field: K, rules: readonly ScopedRule[]): RateLimitRule[K] {
   const given = rules.flatMap(({ rule }) => (rule?.[field] === undefined ? [] : [rule[field]]));
-  if (given.length > 1) throw new InvalidArgumentError(`@RateLimit.${field}`, undefined, 'must be set by one rule of a route only');
+  if (given.length > 1)
+    throw new InvalidArgumentError(`@RateLimit.${field}`, `${given.length} rules`, 'must be set by one rule of a route only');
   return given[0];
 }

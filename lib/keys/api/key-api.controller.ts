@@ -4,7 +4,6 @@ import {
   Get,
   Header,
   HttpCode,
-  Logger,
   Param,
   Post,
   Query,
@@ -35,7 +34,7 @@ export function createKeyApiController(path: string, errorFilter: Type<Exception
     private readonly api: KeyApi;
 
     constructor(private readonly keys: ApiKeyService) {
-      this.api = new KeyApi(keys, new Logger('FastLiteLLMKeys'));
+      this.api = new KeyApi(keys, keys.log);
     }
 
     @Post('generate')

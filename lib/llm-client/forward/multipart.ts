@@ -59,7 +59,7 @@ export class MultipartBody {
     const part = this.parts.findLast((each) => each.name === name && !each.isFile);
     if (part === undefined) return undefined;
     if (part.end - part.contentStart > LONGEST_TEXT) {
-      throw new InvalidArgumentError(name, undefined, `must be a text of at most ${LONGEST_TEXT} bytes`);
+      throw new InvalidArgumentError(name, part.end - part.contentStart, `must be a text of at most ${LONGEST_TEXT} bytes`);
     }
     return this.bytes.toString('utf8', part.contentStart, part.end);
   }

@@ -13,7 +13,10 @@ const MINUTE_MS = 60_000;
  * looks for more, the faster the longer no 429 comes.
  */
 export class Pace {
-  /** Since the probe, which took the first: what comes back while its answer is awaited may go at once. */
+  /**
+   * Since the probe, which took the first: what comes back while its answer is awaited may go at
+   * once.
+   */
   private credit = 0;
   private atMs: number;
   private readonly plateauMs: number;

@@ -118,7 +118,7 @@ export class QuotaDomain {
     }
   }
 
-  succeeded(booking: QuotaBooking, nowMs: number): void {
+  succeeded(booking: QuotaBooking): void {
     if (booking !== this.probe) return;
     this.probe = undefined;
     this.isProbeDue = false;

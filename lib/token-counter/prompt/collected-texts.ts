@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../../common/errors.js';
+import { InvalidArgumentError, NO_VALUE } from '../../common/errors.js';
 import type { ContentSample } from '../estimates/content-class.js';
 import type { LongTextCounter, LongTexts } from './prompt-context.js';
 
@@ -36,7 +36,7 @@ export class CollectedTexts implements LongTextCounter {
     const index = this.texts.indexOf(text);
     if (index < 0) return undefined;
     // Escaped it may be longer than the text: the error is for the text itself.
-    if (this.lengthOf(index) > this.maxTextLength) throw new InvalidArgumentError('text', undefined, 'may be too long');
+    if (this.lengthOf(index) > this.maxTextLength) throw new InvalidArgumentError('text', NO_VALUE, 'may be too long');
     this.places.push(index);
     return 0;
   }

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../../common/errors.js';
+import { InvalidArgumentError, NO_VALUE } from '../../common/errors.js';
 import type { ContentSample } from '../estimates/content-class.js';
 import type { ModelFacts } from '../models.js';
 
@@ -51,7 +51,7 @@ const MAX_DEPTH = 32;
 
 export function checkDepth(depth: number, path: string): void {
   if (depth > MAX_DEPTH)
-    throw new InvalidArgumentError(path, undefined, `must not be nested deeper than ${MAX_DEPTH} levels`, 'NESTED_TOO_DEEP');
+    throw new InvalidArgumentError(path, NO_VALUE, `must not be nested deeper than ${MAX_DEPTH} levels`, 'NESTED_TOO_DEEP');
 }
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

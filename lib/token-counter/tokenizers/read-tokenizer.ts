@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { NO_VALUE } from '../../common/errors.js';
 import { readRegularFileSync } from '../../common/regular-file.js';
 import type { NativeBinding } from '../../engine/native-binding.js';
 import { TOKENIZER_CONFIG_FILE } from './chat-template-file.js';
@@ -43,6 +44,6 @@ function parsed(file: string, data: Buffer): unknown {
   try {
     return JSON.parse(data.toString());
   } catch (error) {
-    throw new TokenizerError(basename(file), undefined, `must be JSON (${(error as Error).message.slice(0, 80)})`);
+    throw new TokenizerError(basename(file), NO_VALUE, `must be JSON (${(error as Error).message.slice(0, 80)})`);
   }
 }

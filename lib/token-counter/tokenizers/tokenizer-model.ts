@@ -1,4 +1,4 @@
-import { FastLiteLLMError, describeValue } from '../../common/errors.js';
+import { FastLiteLLMError, gotValue } from '../../common/errors.js';
 import type { TokenTable } from './token-table.js';
 
 /** How a tokenizer splits a text before it merges; the place in this list is in packed files. */
@@ -95,7 +95,7 @@ export class TokenizerError extends FastLiteLLMError {
   readonly path: string;
 
   constructor(path: string, value: unknown, rule: string) {
-    super('UNSUPPORTED_TOKENIZER', `${path}: ${rule}, got ${describeValue(value)}`);
+    super('UNSUPPORTED_TOKENIZER', `${path}: ${rule}${gotValue(value)}`);
     this.path = path;
   }
 }

@@ -1,4 +1,3 @@
-import { Logger } from '@nestjs/common';
 import {
   FastLiteLLMGatewayModule,
   FastLiteLLMKeysModule,
@@ -56,7 +55,7 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))("LiteLLM's key A
   };
 
   it('logs each change of a key, and never the key', async () => {
-    const log = jest.spyOn(Logger.prototype, 'log').mockImplementation(() => {});
+    const log = jest.spyOn(gateway.llm.log, 'log').mockImplementation(() => {});
     const { key, token } = await generate({ key_alias: 'mobile\n' });
     await done(post('/key/block', { key: token }));
     await done(post('/key/update', { key: token, blocked: false }));

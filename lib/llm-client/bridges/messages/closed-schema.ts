@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../../../common/errors.js';
+import { InvalidArgumentError, NO_VALUE } from '../../../common/errors.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -15,7 +15,7 @@ const BY_NAME: ReadonlySet<string> = new Set(['properties', '$defs', 'definition
  * @throws InvalidArgumentError for a schema that is too deep
  */
 export function closedSchema(path: string, schema: Fields, depth = 0): Fields {
-  if (depth > DEEPEST) throw new InvalidArgumentError(path, undefined, `must not be deeper than ${DEEPEST} schemas`);
+  if (depth > DEEPEST) throw new InvalidArgumentError(path, NO_VALUE, `must not be deeper than ${DEEPEST} schemas`);
   const closed = (at: string, value: unknown): unknown => (isFields(value) ? closedSchema(at, value, depth + 1) : value);
   const entries = Object.entries(schema).map(([key, value]): [string, unknown] => {
     const at = `${path}.${key}`;

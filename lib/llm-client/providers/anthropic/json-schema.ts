@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../../../common/errors.js';
+import { InvalidArgumentError, NO_VALUE } from '../../../common/errors.js';
 import { fieldsOf, isObject, type Fields } from './blocks.js';
 
 /** Deeper schemas are refused. */
@@ -48,7 +48,7 @@ export function hasOpenObject(schema: Fields, depth = 0): boolean {
 }
 
 function checkDepth(depth: number): void {
-  if (depth > DEEPEST) throw new InvalidArgumentError(PATH, undefined, `must not be nested deeper than ${DEEPEST} schemas`);
+  if (depth > DEEPEST) throw new InvalidArgumentError(PATH, NO_VALUE, `must not be nested deeper than ${DEEPEST} schemas`);
 }
 
 function inner(schema: Fields): Fields[] {

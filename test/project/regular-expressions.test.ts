@@ -75,7 +75,7 @@ describe('regular expressions of lib/ and sample-app/', () => {
 
   test('take linear time over any text', () => {
     const distinct = new Map(expressions.map((expression) => [`/${expression.source}/${expression.flags}`, expression]));
-    const checked = [...distinct.values()].filter((_, at) => isLong || at % 4 === 0);
+    const checked = [...distinct.values()].filter((_, at) => isLong || at % 8 === 0);
     const faults = checked.map(faultOf);
     expect(faults.filter((fault) => fault !== undefined)).toEqual([]);
   }, 600_000);

@@ -256,7 +256,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s eng
         if (!done) setImmediate(turn);
       };
       setImmediate(turn);
-      const texts = Array.from({ length: 40 }, () => 'lorem ipsum '.repeat(4500));
+      const texts = Array.from({ length: usuallyOrLong(12, 40) }, () => 'lorem ipsum '.repeat(4500));
       await engine.countBatchAsync([...texts, letters(50_000)], handle);
       done = true;
       expect(turns).toBeGreaterThan(3);

@@ -72,8 +72,8 @@ describe('tokenCounter.tokenizers', () => {
   it('packs a damaged file of the cache, and one of another version, again', async () => {
     const tokenizers = { '*qwen3*': { file: 'cl100k-digits.json' } };
     const { after } = await run({ tokenizers });
-    const file = join(folder, 'cache', readdirSync(join(folder, 'cache'))[0]);
-    const packed = readFileSync(file);
+    const [name] = readdirSync(join(folder, 'cache'));
+    const packed = readFileSync(join(folder, 'cache', name));
     const with32Bits = (at: number, value: number, isSummed: boolean): Buffer => {
       const changed = Buffer.from(packed);
       changed.writeUInt32LE(value, at);
@@ -87,13 +87,22 @@ describe('tokenCounter.tokenizers', () => {
       with32Bits(4, packed.readUInt32LE(4) - 1, true),
       with32Bits(ADDED_TOKENS_AT, 0xffff_ffff, true),
     ];
-    for (const contents of damaged) {
-      writeFileSync(file, contents);
-      const answer = await run({ tokenizers });
+    const caches = damaged.map((contents, at) => {
+      const tokenizerCache = join(folder, `cache-${at}`);
+      mkdirSync(tokenizerCache);
+      writeFileSync(join(tokenizerCache, name), contents);
+      return tokenizerCache;
+    });
+    const answers = await runAll(
+      caches.map((tokenizerCache) => [{ tokenCounter: { tokenizerCache, tokenizers } }, MODEL, TEXT, null]),
+      FIXTURES,
+    );
+    for (const [at, answer] of answers.entries()) {
       expect(answer.after).toEqual(after);
       expect(answer.lines.join()).not.toContain('cannot');
-      expect(readFileSync(file).equals(packed)).toBe(true);
+      expect(readFileSync(join(caches[at], name)).equals(packed)).toBe(true);
     }
+    expect(answers).toHaveLength(damaged.length);
   });
 
   it('counts without a cache, and tells of one that cannot be written', async () => {

@@ -21,6 +21,9 @@ export const BROWSER_FLAGS = [
   '--disable-sync',
 ];
 
+/** How long a busy machine may take to start a browser, or to show something. */
+export const PATIENCE_MS = 60_000;
+
 export const PHONE = { width: 390, height: 844 };
 export const DESKTOP = { width: 1280, height: 900 };
 

@@ -8,6 +8,8 @@ import { until } from '../../support/until.js';
 import type { LocalProvider } from '../../../sample-app/providers/local-provider.js';
 
 const TOKENS = 20;
+/** A stream takes five seconds: on a busy machine, too, the signal comes meanwhile. */
+const CHUNK_DELAY_MS = 250;
 /** The first one has no text. */
 const CHUNKS = TOKENS + 1;
 
@@ -17,7 +19,7 @@ describe('shutdown of the sample app', () => {
   let gateway: SampleProcess;
 
   async function start(env: Readonly<Record<string, string>> = {}): Promise<void> {
-    upstream = await provider('only', { tokens: TOKENS, chunkDelayMs: 100 });
+    upstream = await provider('only', { tokens: TOKENS, chunkDelayMs: CHUNK_DELAY_MS });
     const file = join(folder, 'config.yaml');
     writeFileSync(
       file,
@@ -74,7 +76,7 @@ describe('shutdown of the sample app', () => {
   });
 
   it('reports not ready and still accepts requests for shutdown.noticeMs', async () => {
-    await start({ SHUTDOWN_NOTICE_MS: '2000' });
+    await start({ SHUTDOWN_NOTICE_MS: '5000' });
     expect((await fetch(`${gateway.url}/health`)).status).toBe(200);
     gateway.signal('SIGTERM');
     let health = await fetch(`${gateway.url}/health`);

@@ -3,7 +3,16 @@ import { NestFactory } from '@nestjs/core';
 import { FastLiteLLM, FastLiteLLMDashboardModule, FastLiteLLMModule, type DashboardOptions } from 'nestjs-fast-litellm';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { createHttpAdapter } from '../../../sample-app/http-adapter.js';
-import { BROWSER_FLAGS, describeInBrowser, DESKTOP, executablePath, noteComplaints, PHONE, picture } from '../../support/browser.js';
+import {
+  BROWSER_FLAGS,
+  describeInBrowser,
+  DESKTOP,
+  executablePath,
+  noteComplaints,
+  PATIENCE_MS,
+  PHONE,
+  picture,
+} from '../../support/browser.js';
 import { stopProviders, testProvider } from '../../support/llm-client-providers.js';
 import { isLong } from '../../support/long.js';
 import { EXPECTED_PILL } from '../observability/expected-health.js';
@@ -38,7 +47,7 @@ describeInBrowser('the dashboard, in a browser', () => {
   }
   const llm = () => app.get(FastLiteLLM);
 
-  beforeAll(async () => void (browser = await chromium.launch({ executablePath, args: BROWSER_FLAGS })));
+  beforeAll(async () => void (browser = await chromium.launch({ executablePath, args: BROWSER_FLAGS, timeout: PATIENCE_MS })));
   afterAll(() => browser?.close());
   beforeEach(async () => {
     complaints.length = 0;
@@ -54,7 +63,7 @@ describeInBrowser('the dashboard, in a browser', () => {
   });
 
   const shows = (selector: string, wanted: RegExp) =>
-    page.locator(selector).filter({ hasText: wanted }).first().waitFor({ state: 'attached', timeout: 20_000 });
+    page.locator(selector).filter({ hasText: wanted }).first().waitFor({ state: 'attached', timeout: PATIENCE_MS });
   const open = async () => {
     await page.goto(`${url()}/dashboard`);
     await shows('#live', /^Live$/);
@@ -110,7 +119,7 @@ describeInBrowser('the dashboard, in a browser', () => {
       llm().rateLimiter.check('key');
     }, 50);
     try {
-      await page.locator('#series option').nth(1).waitFor({ state: 'attached', timeout: 20_000 });
+      await page.locator('#series option').nth(1).waitFor({ state: 'attached', timeout: PATIENCE_MS });
       await page.waitForTimeout(1500);
       const inks = (id: string) => page.evaluate<number>(`(${inksOf.toString()})('${id}')`);
       for (const id of ['latency', 'calls']) expect(await inks(id)).toBeGreaterThan(100);
@@ -179,7 +188,7 @@ describeInBrowser('the dashboard, in a browser', () => {
     expect(page.url()).toBe(`${url()}/dashboard`);
     await app.close();
     await serve({ token: 'second' });
-    await page.getByLabel('Token', { exact: true }).waitFor({ timeout: 20_000 });
+    await page.getByLabel('Token', { exact: true }).waitFor({ timeout: PATIENCE_MS });
     await picture(page, 'dashboard-login');
     await page.getByLabel('Token', { exact: true }).fill('second');
     await page.keyboard.press('Enter');

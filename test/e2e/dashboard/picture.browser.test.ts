@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { chromium, type Browser } from 'playwright-core';
-import { BROWSER_FLAGS, describeInBrowser, executablePath } from '../../support/browser.js';
+import { BROWSER_FLAGS, describeInBrowser, executablePath, PATIENCE_MS } from '../../support/browser.js';
 import { root } from '../../project/sources.js';
 import { SampleGateway } from '../sample-app/sample-gateway.js';
 
@@ -17,7 +17,7 @@ describeInBrowser('the dashboard of the sample gateway, in a browser', () => {
 
   beforeAll(async () => {
     gateway = await SampleGateway.start();
-    browser = await chromium.launch({ executablePath, args: BROWSER_FLAGS });
+    browser = await chromium.launch({ executablePath, args: BROWSER_FLAGS, timeout: PATIENCE_MS });
   });
   afterAll(async () => {
     await browser?.close();
@@ -33,7 +33,7 @@ describeInBrowser('the dashboard of the sample gateway, in a browser', () => {
       if (isWritten) await new Promise((resolve) => setTimeout(resolve, 500));
     } while (Date.now() < endMs);
     for (const text of ['local-one/gpt-4o-mini', 'POST /v1/chat/completions']) {
-      await page.getByText(text).first().waitFor({ state: 'attached', timeout: 20_000 });
+      await page.getByText(text).first().waitFor({ state: 'attached', timeout: PATIENCE_MS });
     }
     if (!isWritten) return;
     const route = await page.locator('#series option', { hasText: 'POST /v1/chat/completions' }).first().getAttribute('value');

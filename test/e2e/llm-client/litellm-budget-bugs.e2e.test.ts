@@ -163,7 +163,7 @@ describe('budgets that LiteLLM got wrong', () => {
     ['usual output', { max_tokens: 500 }, 40],
     ['usual output of each choice', { max_tokens: 500, n: 2 }, 80],
     ['most output that it allows', { max_tokens: 30 }, 30],
-    ['usual output after the time that the client has set', { max_tokens: 500, timeout: 0.2 }, 40],
+    ['usual output after the time that the client has set', { max_tokens: 500, timeout: 2 }, 40],
   ])('#13245 charge the %s, too, where answers of the model are known', async (_, fields, output) => {
     const controller = new AbortController();
     let isLeft = false;

@@ -171,7 +171,7 @@ describe('health under real failures', () => {
   });
 
   (RUST_ACCELERATION_AVAILABLE ? it : it.skip)('native errors: degraded until a call after the cool-off goes well', async () => {
-    const llm = await start({ featureFlags: { errorThreshold: 1, coolOffMs: 2_000 } });
+    const llm = await start({ featureFlags: { errorThreshold: 1, coolOffMs: 4_000 } });
     llm.featureFlags.recordError('rust_token_counting', new Error('panicked'));
     expect(await health('token_counting')).toMatchObject({ http: 200, status: TERMINUS_DEGRADED, component: { status: 'degraded' } });
     expect([await gauge('token_counting'), await metric('feature_tripped', 'feature="rust_token_counting"')]).toEqual([0.5, 1]);

@@ -5,7 +5,16 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 import { register } from 'prom-client';
 import { AppModule } from '../../../sample-app/app.module.js';
 import { createHttpAdapter } from '../../../sample-app/http-adapter.js';
-import { BROWSER_FLAGS, describeInBrowser, DESKTOP, executablePath, noteComplaints, PHONE, picture } from '../../support/browser.js';
+import {
+  BROWSER_FLAGS,
+  describeInBrowser,
+  DESKTOP,
+  executablePath,
+  noteComplaints,
+  PATIENCE_MS,
+  PHONE,
+  picture,
+} from '../../support/browser.js';
 
 const OLD = 'slow and long and old';
 const HELD_MS = 700;
@@ -23,7 +32,7 @@ describeInBrowser('the page, in a browser', () => {
     app = testing.createNestApplication<NestFastifyApplication>(createHttpAdapter());
     await app.listen(0, '127.0.0.1');
     url = await app.getUrl();
-    browser = await chromium.launch({ executablePath, args: BROWSER_FLAGS });
+    browser = await chromium.launch({ executablePath, args: BROWSER_FLAGS, timeout: PATIENCE_MS });
   });
   afterAll(async () => {
     await browser?.close();
@@ -46,7 +55,7 @@ describeInBrowser('the page, in a browser', () => {
    * it.
    */
   const shows = (selector: string, wanted: RegExp) =>
-    page.locator(selector).filter({ hasText: wanted }).waitFor({ state: 'attached', timeout: 10_000 });
+    page.locator(selector).filter({ hasText: wanted }).waitFor({ state: 'attached', timeout: PATIENCE_MS });
   const exactly = (value: number) => new RegExp(`^${value.toLocaleString('en-US')}$`);
 
   it('counts its initial text without console errors', async () => {

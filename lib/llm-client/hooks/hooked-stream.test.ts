@@ -249,7 +249,7 @@ describe('a guard of texts that hangs, and fails open', () => {
       // To wait for each of them would exceed the time of the test.
       Array.from({ length: 1_000 }, () => ({ content: 'word ' })),
     );
-    const { text, error } = await read({ operation: 'chat', events, hooks: [{ onText }], failure: 'open', timeoutMs: 200 });
+    const { text, error } = await read({ operation: 'chat', events, hooks: [{ onText }], failure: 'open', timeoutMs: 300 });
     expect(error).toBeUndefined();
     expect(contentOf(parsed(text))).toBe('word '.repeat(1_000));
     expect(asked).toBe(1);

@@ -9,7 +9,7 @@ import { until, untilMinuteLasts } from '../../support/until.js';
 // What providers, and what stands between, are known to do.
 
 // Failures are counted per minute.
-beforeEach(() => untilMinuteLasts(2_000));
+beforeEach(untilMinuteLasts);
 afterEach(async () => {
   await closeClients();
   await stopProviders();

@@ -11,7 +11,7 @@ import { until, untilMinuteLasts } from '../../support/until.js';
 
 const stopping: (() => void)[] = [];
 // Failures are counted per minute.
-beforeEach(() => untilMinuteLasts(2_000));
+beforeEach(untilMinuteLasts);
 afterEach(async () => {
   await closeClients();
   await stopProviders();

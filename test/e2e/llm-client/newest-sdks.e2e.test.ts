@@ -21,7 +21,7 @@ beforeAll(async () => {
   copyFileSync(join(__dirname, 'newest-sdks.child.mjs'), join(folder, 'program.mjs'));
   copyFileSync(join(__dirname, 'newest-ai-sdk.child.mjs'), join(folder, 'ai-sdk.mjs'));
   await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder });
-}, 180_000);
+});
 
 afterAll(async () => {
   await closeClients();

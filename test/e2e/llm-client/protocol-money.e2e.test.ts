@@ -138,7 +138,7 @@ const saying =
   };
 
 const started: Money[] = [];
-beforeEach(() => untilMinuteLasts(4_000));
+beforeEach(untilMinuteLasts);
 afterAll(async () => {
   await Promise.all(started.map(({ gateway }) => gateway.stop()));
   await stopProviders();

@@ -14,7 +14,7 @@ import { deploymentOf, HELLO, provider, stopProviders } from '../../support/llm-
 import { until, untilMinuteLasts } from '../../support/until.js';
 
 // Failures are counted per minute.
-beforeEach(() => untilMinuteLasts(2_000));
+beforeEach(untilMinuteLasts);
 afterEach(async () => {
   await closeClients();
   await stopProviders();

@@ -47,7 +47,7 @@ const adapters = [
 ] as const;
 const opened: INestApplication[] = [];
 
-beforeEach(() => untilMinuteLasts());
+beforeEach(untilMinuteLasts);
 afterEach(async () => {
   await Promise.all(opened.splice(0).map((app) => app.close()));
   await stopProviders();

@@ -66,7 +66,7 @@ const BODIES = {
 
 let sockets: Set<Socket>;
 // Failures are counted per minute.
-beforeEach(() => untilMinuteLasts(2_000));
+beforeEach(untilMinuteLasts);
 beforeEach(() => (sockets = new Set()));
 afterEach(async () => {
   await closeClients();

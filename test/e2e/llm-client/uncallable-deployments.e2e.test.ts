@@ -9,7 +9,7 @@ let working: LocalProvider;
 let giveKeysBack: () => void;
 
 // Failures are counted per minute.
-beforeEach(() => untilMinuteLasts(2_000));
+beforeEach(untilMinuteLasts);
 beforeAll(async () => {
   giveKeysBack = withoutKeys();
   working = await provider('working');

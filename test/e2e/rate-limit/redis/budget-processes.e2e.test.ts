@@ -119,5 +119,5 @@ class Spender {
     expect(spentUsd).toBeLessThanOrEqual(BUDGET_USD + bound);
     expect(spentUsd).toBeGreaterThanOrEqual(0.97 * BUDGET_USD);
     expect(Math.abs(spentUsd - known - lost)).toBeLessThanOrEqual(uncertain);
-  }, 180_000);
+  });
 });

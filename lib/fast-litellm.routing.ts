@@ -70,19 +70,31 @@ export function openRouting(
   };
 }
 
+/** LiteLLM's own keys of a `custom_tokenizer`: a repository of the Hugging Face Hub. */
+const OF_THE_HUB: ReadonlySet<string> = new Set(['identifier', 'revision', 'auth_token']);
+
 /**
  * The tokenizers of LiteLLM's `model_info.custom_tokenizer` that name a `file` or a `package`, for
- * the deployment's model group. LiteLLM's own keys, which download, are ignored.
+ * the deployment's model group. `warn` receives those that name a repository alone: nothing is
+ * downloaded.
  * @throws InvalidConfigurationError naming the model group.
  */
-export function customTokenizers(deployments: readonly Deployment[]): ResolvedTokenizer[] {
+export function customTokenizers(deployments: readonly Deployment[], warn: (message: string) => void): ResolvedTokenizer[] {
   const found: ResolvedTokenizer[] = [];
-  for (const { modelName, source } of deployments) {
-    const custom = source.model_info?.custom_tokenizer;
-    if (typeof custom !== 'object' || custom === null || !('file' in custom || 'package' in custom)) continue;
-    const { file, package: name, split } = custom as Readonly<Record<string, unknown>>;
-    const own = Object.fromEntries(Object.entries({ file, package: name, split }).filter(([, value]) => value !== undefined));
-    found.push(resolveTokenizer(`model_list['${modelName}'].model_info.custom_tokenizer`, modelName, own));
+  for (const { modelName, info } of deployments) {
+    const custom = info.custom_tokenizer ?? '';
+    if (custom === '') continue;
+    const path = `model_list['${modelName}'].model_info.custom_tokenizer`;
+    const own = ownKeys(custom);
+    if (own !== undefined) found.push(resolveTokenizer(path, modelName, own));
+    else warn(`Token counter: ${path} has no effect (a tokenizer of the Hugging Face Hub is not downloaded); set its file or package`);
   }
   return found;
+}
+
+/** The value without LiteLLM's keys; `undefined` where there are no others. */
+function ownKeys(custom: unknown): unknown {
+  if (typeof custom !== 'object' || custom === null || Array.isArray(custom)) return custom;
+  const own = Object.entries(custom).filter(([key, value]) => !OF_THE_HUB.has(key) && value !== undefined && value !== null);
+  return own.length === 0 && 'identifier' in custom ? undefined : Object.fromEntries(own);
 }

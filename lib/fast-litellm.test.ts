@@ -33,6 +33,20 @@ describe('FastLiteLLM', () => {
     write.mockRestore();
   });
 
+  it('warns about a tokenizer of the Hugging Face Hub, which is not downloaded', () => {
+    const entry = { model_name: 'house', litellm_params: { model: 'openai/house', api_key: 'sk-none' } };
+    const custom_tokenizer = { identifier: 'deepseek-ai/DeepSeek-V3', revision: 'main', auth_token: 'hf-secret' };
+    new FastLiteLLM({ logger, router: { modelList: [{ ...entry, model_info: { custom_tokenizer } }] } });
+    const place = "model_list['house'].model_info.custom_tokenizer";
+    expect(lines).toContain(
+      `Token counter: ${place} has no effect (a tokenizer of the Hugging Face Hub is not downloaded); set its file or package`,
+    );
+    expect(lines.join()).not.toContain('hf-secret');
+    expect(() => new FastLiteLLM({ logger, router: { modelList: [{ ...entry, model_info: { custom_tokenizer: 'qwen' } }] } })).toThrow(
+      `${place}: must be an object with a package or a file, such as { package: name }, got "qwen"`,
+    );
+  });
+
   it('reports health from real checks', () => {
     const health = new FastLiteLLM({ logger }).healthCheck();
     const { binding, reason } = openNativeBinding();

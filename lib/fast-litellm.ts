@@ -149,7 +149,8 @@ export class FastLiteLLM {
 
       const routing = openRouting(options.router, engines, context, tokenCounter, monitor);
       const router = this.opened(routing.router);
-      for (const tokenizer of customTokenizers(router.deployments())) tokenCounter.addTokenizer(tokenizer);
+      const tokenizers = customTokenizers(router.deployments(), (message) => logger.warn(message));
+      for (const tokenizer of tokenizers) tokenCounter.addTokenizer(tokenizer);
 
       this.connectionPools = this.opened(new ConnectionPools(engines, { recorder: monitor }, context.env));
       const connectionPool = this.connectionPools.open(options.connectionPool);

@@ -39,6 +39,16 @@ describe('the router options', () => {
     [{ model_name: 'a', litellm_params: {} }, 'litellm_params.model'],
     [{ model_name: 'a', litellm_params: { model: 'a', rpm: 'x' } }, 'litellm_params.rpm'],
     [{ model_name: 'a', litellm_params: { model: 'a', tags: 'x' } }, 'litellm_params.tags'],
+    [{ model_name: 'a', litellm_params: { model: 'a', extra_headers: 'x-a: b' } }, 'litellm_params.extra_headers'],
+    [{ model_name: 'a', litellm_params: { model: 'a', extra_body: [] } }, 'litellm_params.extra_body'],
+    [{ model_name: 'a', litellm_params: { model: 'a', drop_params: 'yes' } }, 'litellm_params.drop_params'],
+    [{ model_name: 'a', litellm_params: { model: 'a', additional_drop_params: 'seed' } }, 'litellm_params.additional_drop_params'],
+    [{ model_name: 'a', litellm_params: { model: 'a', allowed_openai_params: [1] } }, 'litellm_params.allowed_openai_params[0]'],
+    [{ model_name: 'a', litellm_params: { model: 'a', allowed_fails_policy: 3 } }, 'litellm_params.allowed_fails_policy'],
+    [{ model_name: 'a', litellm_params: { model: 'a', base_model: 4 } }, 'litellm_params.base_model'],
+    [{ model_name: 'a', litellm_params: { model: 'a' }, model_info: { tags: 'x' } }, 'model_info.tags'],
+    [{ model_name: 'a', litellm_params: { model: 'a' }, model_info: { max_output_tokens: 'many' } }, 'model_info.max_output_tokens'],
+    [{ model_name: 'a', litellm_params: { model: 'a' }, model_info: { mode: true } }, 'model_info.mode'],
     [{ model_name: 'a', litellm_params: { model: 'a' }, model_info: { routing_strategy: 'x' } }, 'model_info.routing_strategy'],
     [{ model_name: 'a', litellm_params: { model: 'a' }, model_info: { id: 'same' } }, 'model_info.id'],
   ])('reject a list with %j', (entry, path) => {
@@ -47,6 +57,28 @@ describe('the router options', () => {
     const { router } = routerOn(engine, { modelList, ignoreInvalidDeployments: true });
     expect(router.deployments()).toHaveLength(1);
     expect(router.warnings).toEqual([expect.stringContaining('left out')]);
+  });
+
+  it('read numbers and switches of a deployment that are text, as an environment variable has them', () => {
+    const entry: ModelListEntry = {
+      model_name: 'a',
+      litellm_params: { model: 'openai/a', drop_params: 'True', base_model: '', allowed_fails_policy: { TimeoutErrorAllowedFails: 3 } },
+      model_info: { max_output_tokens: '4096' },
+    };
+    const { router } = routerOn(engine, { modelList: [entry] });
+    const [{ params, info, allowedFailsPolicy }] = router.deployments();
+    expect([params.drop_params, info.max_output_tokens, allowedFailsPolicy]).toEqual([true, 4096, { TimeoutErrorAllowedFails: 3 }]);
+  });
+
+  it('warn of settings of a deployment that have no effect without another', () => {
+    const params = { model: 'openai/a', budget_duration: '1d', cache_read_input_token_cost: 1e-6, input_cost_per_token_flex: 1e-6 };
+    const { router } = routerOn(engine, { modelList: [{ model_name: 'a', litellm_params: params }] });
+    expect(router.warnings).toEqual(
+      expect.arrayContaining([
+        'litellm_params: budget_duration has no effect without max_budget',
+        'input_cost_per_token_flex, cache_read_input_token_cost: no effect without input_cost_per_token or output_cost_per_token',
+      ]),
+    );
   });
 
   it('give a deployment without an id a stable id, and copies of it other ids', () => {

@@ -22,6 +22,7 @@ import { deploymentName } from '../deployments/deployment-name.js';
 import { checkErrorPolicy, knownErrorPolicy } from './error-policies.js';
 import { ListReading } from './list-reading.js';
 import { ENTRY_KEYS, INFO_KEYS, UNHEEDED_KEYS } from './litellm-keys.js';
+import { INFO_KINDS, PARAM_KINDS, withCheckedKinds } from './setting-kinds.js';
 import { checkStrategy } from '../selection/strategies/registry.js';
 
 /** What an entry is read with. */
@@ -120,8 +121,9 @@ class EntryReader {
     for (const key of ['model_name', 'litellm_params']) if (given[key] === undefined) this.refuseMisspelt(key, given);
     this.entry = this.resolvedEntry(given);
     this.modelName = checkString(joinPath(path, 'model_name'), this.entry.model_name, refuse);
-    this.params = this.resolvedParams(checkObject(this.paramsPath, given.litellm_params, refuse));
-    this.info = this.resolvedInfo(given.model_info);
+    const params = this.resolvedParams(checkObject(this.paramsPath, given.litellm_params, refuse));
+    this.params = ownFields(withCheckedKinds(this.paramsPath, params, PARAM_KINDS, refuse));
+    this.info = ownFields(withCheckedKinds(this.infoPath, this.resolvedInfo(given.model_info), INFO_KINDS, refuse));
     this.model = checkString(joinPath(this.paramsPath, 'model'), this.params.model, refuse);
   }
 
@@ -132,7 +134,7 @@ class EntryReader {
   }
 
   read(source: ModelListEntry): DeploymentSettings {
-    const { context, modelName, model, params, info, infoPath, paramsPath } = this;
+    const { context, modelName, model, params, info, infoPath } = this;
     const { refuse, modelFacts } = context;
     this.warnOfKeys();
     this.reading.addParams(params);
@@ -141,9 +143,6 @@ class EntryReader {
     const rates = this.ownRates();
     const price = rates && (rates.inputPerMillion + rates.outputPerMillion) / 1e6;
     const baseModel = namedBaseModel({ params, info });
-    const policy = knownErrorPolicy('model_info: allowed_fails_policy', info.allowed_fails_policy, 'AllowedFails', (text) =>
-      this.reading.warnings.add(text),
-    );
     return {
       id,
       modelName,
@@ -168,19 +167,21 @@ class EntryReader {
           ? modelFacts?.priced?.(baseModel ?? called, promptTokens, completionTokens, details)
           : pricedByDeployment(rates, promptTokens, completionTokens, details)) ?? undefined,
       budget: this.budget(),
-      tags: optional(params.tags ?? info.tags ?? undefined, [], (tags) =>
-        checkArray(`${paramsPath}.tags`, tags, (where, tag) => checkString(where, tag, refuse), refuse),
-      ),
+      tags: this.first('tags', (where, tags) => checkArray(where, tags, (at, tag) => checkString(at, tag, refuse), refuse)) ?? [],
       cooldownMs: this.seconds('cooldown_time'),
       allowedFails: this.amount('allowed_fails'),
-      allowedFailsPolicy: optional(policy ?? undefined, undefined, (given) =>
-        checkErrorPolicy(`${infoPath}.allowed_fails_policy`, given, 'AllowedFails', refuse),
-      ),
+      allowedFailsPolicy: this.first('allowed_fails_policy', (where, policy) => this.errorPolicy(where, policy)),
       timeoutMs: this.seconds('timeout'),
       streamTimeoutMs: this.seconds('stream_timeout'),
       numRetries: this.amount('num_retries'),
       strategy: optional(info.routing_strategy, undefined, (name) => checkStrategy(`${infoPath}.routing_strategy`, name, refuse)),
     };
+  }
+
+  private errorPolicy(where: string, policy: unknown): Readonly<Record<string, number>> {
+    const section = where.startsWith(this.infoPath) ? 'model_info' : 'litellm_params';
+    const known = knownErrorPolicy(`${section}: allowed_fails_policy`, policy, 'AllowedFails', (text) => this.reading.warnings.add(text));
+    return checkErrorPolicy(where, known, 'AllowedFails', this.context.refuse);
   }
 
   private get everywhere(): readonly Place[] {
@@ -199,9 +200,14 @@ class EntryReader {
   }
 
   /** A number from the first section that has one. */
-  private amount(key: string, places: readonly Place[] = this.paramsFirst, check = checkAmount): number | undefined {
+  private amount(key: string, places?: readonly Place[], check = checkAmount): number | undefined {
+    return this.first(key, (path, value) => check(path, value, this.context.refuse), places);
+  }
+
+  /** The checked value of the first section that has one. */
+  private first<T>(key: string, check: (path: string, value: unknown) => T, places: readonly Place[] = this.paramsFirst): T | undefined {
     const found = places.find(([, section]) => section[key] !== undefined && section[key] !== null);
-    return found && check(joinPath(found[0], key), found[1][key], this.context.refuse);
+    return found && check(joinPath(found[0], key), found[1][key]);
   }
 
   private price(key: string): number | undefined {
@@ -334,16 +340,28 @@ class EntryReader {
     };
     const standard = ratesOf('');
     const perRequestUsd = this.price('input_cost_per_request');
-    if (standard.inputPerMillion === undefined && standard.outputPerMillion === undefined && perRequestUsd === undefined) return undefined;
+    if (standard.inputPerMillion === undefined && standard.outputPerMillion === undefined && perRequestUsd === undefined) {
+      this.warnOfLonePrices();
+      return undefined;
+    }
     const serviceTiers = Object.fromEntries(SERVICE_TIERS.map((tier) => [tier, ratesOf(`_${tier}`)]));
     return { inputPerMillion: 0, outputPerMillion: 0, ...standard, perRequestUsd, serviceTiers };
+  }
+
+  private warnOfLonePrices(): void {
+    const rates = Object.keys(LITELLM_RATES).flatMap((rate) => [rate, ...SERVICE_TIERS.map((tier) => `${rate}_${tier}`)]);
+    const lone = rates.filter((key) => this.price(key) !== undefined);
+    if (lone.length > 0) this.reading.warnings.add(`${lone.join(', ')}: no effect without input_cost_per_token or output_cost_per_token`);
   }
 
   /** `max_budget` per `budget_duration`. */
   private budget(): Budget | undefined {
     const budgetUsd = this.amount('max_budget');
     const duration = this.params.budget_duration ?? undefined;
-    if (budgetUsd === undefined) return undefined;
+    if (budgetUsd === undefined) {
+      if (duration !== undefined) this.reading.warnings.add('litellm_params: budget_duration has no effect without max_budget');
+      return undefined;
+    }
     if (duration !== undefined)
       return { budgetUsd, periodMs: readPeriod(`${this.paramsPath}.budget_duration`, duration, this.context.refuse) };
     this.reading.warnings.add('litellm_params: max_budget has no effect without budget_duration');

@@ -207,6 +207,10 @@ describe('tokenCounter.tokenizers', () => {
         ': cannot use tiktoken.model: split: must tell how the texts of a .tiktoken file are split, got undefined',
       ],
       ['{ file: tiktoken.model, split: words }', '.split: must be one of gpt2, cl100k'],
+      ['tokenizer.json', ': must be an object with a package or a file, such as { package: name }, got "tokenizer.json"'],
+      ['[tokenizer.json]', ': must be an object, got an array of 1'],
+      ['{ path: tokenizer.json }', '.path: is not a known option'],
+      ['{}', ': needs a file or a package'],
     ] as const;
     // LiteLLM's own keys name a repository to download from.
     const hub = optionsOf('hub.yaml', [['hub', '{ identifier: deepseek-ai/DeepSeek-V3, revision: main }']]);

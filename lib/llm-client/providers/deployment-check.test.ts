@@ -8,6 +8,8 @@ describe('deploymentCheck', () => {
   it.each<[string, Record<string, unknown>, RegExp]>([
     ['a key that YAML reads as a number', { api_key: 1234 }, /api_key must be a string/],
     ['a key that is an object', { api_key: { value: 'sk-1' } }, /api_key must be a string/],
+    ['a tenant that YAML reads as a number', { tenant_id: 1234 }, /tenant_id must be a string/],
+    ['an STS address that is an object', { aws_sts_endpoint: {} }, /aws_sts_endpoint must be a string/],
     ['a provider that is a number', { custom_llm_provider: 5 }, /custom_llm_provider must be a string/],
     ['a key under another name', { apiKey: 'sk-1' }, /apiKey is not a LiteLLM parameter/],
     ['a key in capitals', { 'API-KEY': 'sk-1' }, /API-KEY is not a LiteLLM parameter/],

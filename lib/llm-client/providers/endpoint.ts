@@ -1,4 +1,3 @@
-import { decoded } from '../../common/basic-authorization.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { ownFields } from '../../common/own-fields.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
@@ -9,7 +8,7 @@ import { azureAuthorization, isLocalOidc, namesAzureIdentity } from './azure-cre
 import { databricksAuthorization, hasDatabricksClient } from './databricks-credentials.environment.js';
 import { addressOf, parseBase, regionalBase, type ProviderAddress } from './address.js';
 import { DeploymentFault } from './deployment-fault.js';
-import { hasCredentials, headersOf, secretsIn, secretsInQuery, type HeaderParams } from './headers.js';
+import { hasCredentials, headersOf, secretsIn, secretsInLogin, secretsInQuery, type HeaderParams } from './headers.js';
 import { OPENAI } from './openai/openai.js';
 import type { Protocol } from './protocol.js';
 import { protocolOf } from './protocols.js';
@@ -99,7 +98,7 @@ export class ProviderEndpoint {
     this.keptBack = isKeyed || isForThis || isAuthorized ? [] : (vertex?.keptBack ?? around.setKeys());
     const isFetched = this.authorization !== undefined && (!isBedrock || text(env.AWS_ACCESS_KEY_ID) !== undefined);
     this.isSetUp = key !== undefined || token !== undefined || (vertex?.isSetUp ?? isFetched) || around.base() !== undefined;
-    this.secrets = [...secretsIn(this.headers), ...secretsInQuery(url), decoded(url.password)].filter((secret) => secret.length > 3);
+    this.secrets = [...secretsIn(this.headers), ...secretsInQuery(url), ...secretsInLogin(url)].filter((secret) => secret.length > 3);
   }
 
   /** Returns what is missing where the provider requires a key and there is none. */
@@ -280,12 +279,18 @@ const TEXTS = [
   'vertex_project',
   'vertex_location',
 ] as const;
+/** Parts of an identity, whose readers ignore a value that is no text. */
+const IDENTITY_TEXTS = [
+  ...['tenant_id', 'client_id', 'client_secret', 'azure_scope', 'model_id', 'vertex_ai_project', 'vertex_ai_location'],
+  ...['aws_session_name', 'aws_external_id', 'aws_web_identity_token', 'aws_sts_endpoint'],
+];
 const ADDRESSES = ['api_base', 'base_url'] as const;
 /** Their names without case and separators: recognizes `apiKey`, `API-KEY`, `api_url`. */
 const MEANT: ReadonlyMap<string, string> = new Map([
   ...[...TEXTS, ...ADDRESSES].map((key) => [bare(key), key] as const),
   ...['api_url', 'api_base_url', 'api_endpoint'].map((key) => [bare(key), 'api_base'] as const),
 ]);
+const QUOTE = 'put a number in quotes';
 /** LiteLLM fetches such values from services; Azure's are also read on this machine. */
 const OIDC = /^\s*oidc\//;
 
@@ -302,7 +307,7 @@ export function checkEndpointParams(params: object, deploymentId: string): void 
   for (const key of TEXTS) {
     const value = values.get(key);
     if (value === undefined) continue;
-    if (typeof value !== 'string') throw new DeploymentFault(deploymentId, key, 'must be a string', 'put a number in quotes');
+    if (typeof value !== 'string') throw new DeploymentFault(deploymentId, key, 'must be a string', QUOTE);
     if (OIDC.test(value) && !(key === 'azure_ad_token' && isLocalOidc(value)))
       throw new DeploymentFault(
         deploymentId,
@@ -310,6 +315,9 @@ export function checkEndpointParams(params: object, deploymentId: string): void 
         `${key} by this OIDC service is not supported`,
         'set api_key, or azure_ad_token: oidc/env/<variable> or oidc/file/<path>',
       );
+  }
+  for (const key of IDENTITY_TEXTS) {
+    if (typeof (values.get(key) ?? '') !== 'string') throw new DeploymentFault(deploymentId, key, 'must be a string', QUOTE);
   }
   if (values.has('litellm_credential_name')) {
     const key = 'litellm_credential_name';

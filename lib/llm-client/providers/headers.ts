@@ -1,4 +1,4 @@
-import { basicAuthorization } from '../../common/basic-authorization.js';
+import { basicAuthorization, decoded } from '../../common/basic-authorization.js';
 import { DeploymentFault } from './deployment-fault.js';
 import type { ProviderAddress } from './address.js';
 
@@ -69,6 +69,12 @@ export function headersOf(
 /** The secrets in an address's query: some providers take a key there. */
 export function secretsInQuery({ searchParams }: URL): string[] {
   return [...searchParams].filter(([name]) => SECRET_PARAMETER.test(name)).map(([, value]) => value);
+}
+
+/** The secrets in an address's login, as written and as sent. A user alone is an API key. */
+export function secretsInLogin({ username, password }: URL): string[] {
+  const secret = password === '' ? username : password;
+  return [secret, decoded(secret)];
 }
 
 /** The secrets in the headers. */

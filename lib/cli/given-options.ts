@@ -1,8 +1,9 @@
 import { UsageError, type GivenOptions } from './command.js';
 
-/** The value of an option that takes one text. */
+/** The value of an option that takes one text. @throws UsageError for an empty one */
 export function textOption(options: GivenOptions, name: string): string | undefined {
   const value = options[name];
+  if (value === '') throw new UsageError(`--${name}: must be a non-empty text, got ''`);
   return typeof value === 'string' ? value : undefined;
 }
 

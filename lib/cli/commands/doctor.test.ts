@@ -135,10 +135,18 @@ describe('doctor', () => {
     expect(out).toMatch(/^error {2}start {2}\S.*\n {14}→ /);
   });
 
-  it('refuses what is no address of Redis', async () => {
-    expect(await runCommand(['doctor', '--redis', 'localhost'])).toMatchObject({
-      code: 1,
-      err: expect.stringContaining('--redis: must be a URL'),
-    });
+  it.each([
+    ['nonsense', 'must be a URL of redis:// or rediss://, got "nonsense"'],
+    ['', "must be a non-empty text, got ''"],
+    ['http://u:hidden@a:1', 'must be a URL of redis:// or rediss://, got "http://***@a:1"'],
+    ['redis://:hidden', 'must be a URL of redis:// or rediss://, got "redis://:***"'],
+    ['redis://u:hid?den@den@a:66666', 'must be a URL of redis:// or rediss://, got "redis://u:***?***"'],
+    ['redis://:hidden%@a', 'must have % in its user and password written as %25, got "redis://***@a"'],
+    ['redis://a/hidden?password=hidden', 'must have the number of a database as its path, such as redis://localhost:6379/1, got'],
+  ])('refuses --redis %s by its rule and without its password', async (value, message) => {
+    const { code, err, out } = await runCommand(['doctor', '--redis', value]);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toContain(`--redis: ${message}`);
+    expect(err.replace('redis://a/hidden?', '')).not.toContain('hidden');
   });
 });

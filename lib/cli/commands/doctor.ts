@@ -4,7 +4,7 @@ import type { Command, CommandIo, GivenArguments } from '../command.js';
 import { deploymentFindings, openModelFindings, settingFindings } from '../doctor/deployment-findings.js';
 import { engineFindings, tokenizerFindings } from '../doctor/engine-findings.js';
 import { fault, type DoctorFinding } from '../doctor/finding.js';
-import { redisFinding } from '../doctor/redis-findings.js';
+import { checkRedisOption, redisFinding } from '../doctor/redis-findings.js';
 import { isGiven, textOption } from '../given-options.js';
 import { alignedLines } from '../output/table.js';
 import { writeLines } from '../output/lines.js';
@@ -22,7 +22,8 @@ export const DOCTOR: Command = {
 };
 
 async function run({ options }: GivenArguments, io: CommandIo): Promise<number> {
-  const redis = textOption(options, 'redis');
+  const given = textOption(options, 'redis');
+  const redis = given === undefined ? undefined : checkRedisOption(given);
   const findings = [
     ...(await installationFindings(textOption(options, 'config'), textOption(options, 'prices'), io)),
     ...(redis === undefined ? [] : [await redisFinding(redis)]),

@@ -107,6 +107,20 @@ describe('prices', () => {
     expect(readFileSync(to, 'utf8')).toBe(JSON.stringify(entries(150)));
   });
 
+  it.each([
+    [
+      'http://person:hidden@127.0.0.1:1/prices.json',
+      2,
+      "--from: must be a URL without user and password, got 'http://***@127.0.0.1:1/prices.json'",
+    ],
+    ['http://', 2, "--from: must be litellm, models.dev, a URL or a file, got 'http://'"],
+    ['http://127.0.0.1:1/prices.json?token=hidden', 1, 'http://127.0.0.1:1/prices.json?***: cannot be read'],
+  ])('refuses %s without showing its secrets', async (from, code, message) => {
+    const refused = await runCommand(['prices', '--from', from, '--to', at('none.json')]);
+    expect(refused).toMatchObject({ code, out: '', err: expect.stringContaining(message) });
+    expect(refused.err).not.toContain('hidden');
+  });
+
   it('says why it cannot write, and leaves nothing behind', async () => {
     const to = at('missing/prices.json');
     const from = write('good.json', entries(150));

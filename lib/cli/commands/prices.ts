@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { errorMessage } from '../../common/errors.js';
-import { CommandError, type Command, type CommandIo, type GivenArguments } from '../command.js';
+import { shownAddress } from '../../common/shown-address.js';
+import { CommandError, UsageError, type Command, type CommandIo, type GivenArguments } from '../command.js';
 import { isGiven, textOption } from '../given-options.js';
 import { checkPriceFile, isUnchanged, replaceFile, type PriceChanges } from '../price-file-update.js';
 import { writeLines } from '../output/lines.js';
@@ -36,7 +37,7 @@ async function run({ options }: GivenArguments, io: CommandIo): Promise<number> 
   const to = textOption(options, 'to') ?? DEFAULT_FILE;
   const isDryRun = isGiven(options, 'dry-run');
   const text = await readSource(Object.hasOwn(SOURCES, from) ? SOURCES[from] : from);
-  const changes = checkPriceFile(text, from, to);
+  const changes = checkPriceFile(text, shownSource(from), to);
   const isSame = isUnchanged(text, to);
   if (!isSame && !isDryRun) writeTo(to, text);
   const written = !isSame && !isDryRun;
@@ -45,17 +46,26 @@ async function run({ options }: GivenArguments, io: CommandIo): Promise<number> 
   return isDryRun && !isSame ? 1 : 0;
 }
 
-/** @throws CommandError */
+/** @throws CommandError, without the secrets of an address; UsageError */
 async function readSource(source: string): Promise<string> {
+  const isUrl = /^https?:\/\//.test(source);
+  const shown = shownSource(source);
+  if (isUrl && !URL.canParse(source)) throw new UsageError(`--from: must be litellm, models.dev, a URL or a file, got '${shown}'`);
+  const { username, password } = isUrl ? new URL(source) : { username: '', password: '' };
+  if (username !== '' || password !== '') throw new UsageError(`--from: must be a URL without user and password, got '${shown}'`);
   try {
-    if (!/^https?:\/\//.test(source)) return await readFile(source, 'utf8');
+    if (!isUrl) return await readFile(source, 'utf8');
     const response = await fetch(source, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     if (!response.ok) throw new Error(`status ${response.status}`);
     return await bounded(response);
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
-    throw new CommandError(`${source}: cannot be read (${errorMessage(error)}${cause})`, { cause: error });
+    throw new CommandError(`${shown}: cannot be read (${errorMessage(error)}${cause})`, { cause: error });
   }
+}
+
+function shownSource(source: string): string {
+  return /^https?:\/\//.test(source) ? shownAddress(source) : source;
 }
 
 async function bounded({ body }: Response): Promise<string> {

@@ -1,5 +1,7 @@
 import { errorMessage } from '../../common/errors.js';
 import { checkRedisUrl, openRedisClient, type OwnedRedisClient } from '../../common/redis/client.js';
+import { shownAddress } from '../../common/shown-address.js';
+import { UsageError } from '../command.js';
 import { fault, ok, warning, type DoctorFinding } from './finding.js';
 
 const TIMEOUT_MS = 2_000;
@@ -7,13 +9,24 @@ const TIMEOUT_MS = 2_000;
 const SLOW_MS = 20;
 const PINGS = 5;
 
-/** Whether Redis answers, and how fast. */
+/** @throws UsageError showing the value without its password */
+export function checkRedisOption(url: string): string {
+  try {
+    return checkRedisUrl('--redis', url, shownAddress);
+  } catch (error) {
+    throw new UsageError(errorMessage(error));
+  }
+}
+
+/**
+ * Whether Redis answers, and how fast.
+ * @param url checked
+ */
 export async function redisFinding(url: string): Promise<DoctorFinding> {
-  const checked = checkRedisUrl('--redis', url);
   // The address without user and password.
-  const subject = `redis ${new URL(checked).host}`;
+  const subject = `redis ${new URL(url).host}`.trimEnd();
   let lastError: Error | undefined;
-  const client = openRedisClient(checked, {
+  const client = openRedisClient(url, {
     purpose: 'doctor --redis',
     connectionName: 'nestjs-fast-litellm doctor',
     timeoutMs: TIMEOUT_MS,

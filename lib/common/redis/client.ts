@@ -139,13 +139,26 @@ export function checkRedisClient(path: string, value: unknown): RedisClient {
 }
 
 /**
- * Checks an option that is the URL of a Redis server. The error does not show the value, which may
- * hold a password.
+ * Checks an option that is the URL of a Redis server. The error shows of the value what `shown`
+ * makes of it, by default nothing: it may hold a password.
  */
-export function checkRedisUrl(path: string, value: unknown): string {
+export function checkRedisUrl(path: string, value: unknown, shown: (url: string) => unknown = unshown): string {
   const url = checkString(path, value);
-  if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) throw refuseOption(path, unshown(url), 'must be a URL of redis:// or rediss://');
+  const rule = ruleBrokenBy(url);
+  if (rule !== undefined) throw refuseOption(path, shown(url), rule);
   return url;
+}
+
+/** ioredis throws a `URIError` for such a login, and takes database 0 for a name. */
+function ruleBrokenBy(url: string): string | undefined {
+  if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) return 'must be a URL of redis:// or rediss://';
+  const { username, password, pathname } = new URL(url);
+  try {
+    decodeURIComponent(username + password);
+  } catch {
+    return 'must have % in its user and password written as %25';
+  }
+  return /^\/?\d*$/.test(pathname) ? undefined : 'must have the number of a database as its path, such as redis://localhost:6379/1';
 }
 
 /** Checks an option that is the prefix of key names. */

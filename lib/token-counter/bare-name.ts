@@ -5,7 +5,7 @@
 export function bareName(model: string): string {
   const fineTune = /(?:^|\/)ft:/.exec(model);
   const unprefixed = fineTune === null ? model.slice(model.lastIndexOf('/') + 1) : model.slice(fineTune.index + fineTune[0].length);
-  return unprefixed.split(':', 1)[0].replace(/^(?:(?:[a-z-]+\.)+|databricks-|openai-)(?=gpt-|claude|gemini-)/, '');
+  return unprefixed.split(':', 1)[0].replace(/^(?:(?:[a-z-]+\.)+|databricks-|openai-)(?=gpt-|o[1-9](?![a-z0-9])|claude|gemini-)/, '');
 }
 
 /** What is behind the first colon; of Ollama's models without one its default, `latest`. */

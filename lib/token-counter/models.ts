@@ -24,10 +24,13 @@ export interface ModelFacts {
 /** No model has a longer name. Keeps hostile names cheap and out of caches. */
 export const MAX_MODEL_NAME_LENGTH = 256;
 
-// The first match wins. Sources: tiktoken's model table and prefixes, and OpenAI's model pages.
+// The first match wins. Sources: tiktoken's model table and prefixes, gpt-tokenizer's models, and
+// OpenAI's model pages: what is made from GPT-4o, and all later models, have o200k_base.
 const FAMILIES: readonly (readonly [RegExp, EncodingName])[] = [
   [/^gpt-oss(?![a-z0-9])/, 'o200k_harmony'],
-  [/^(?:o[1-9]|codex-mini|gpt-4o|chatgpt-4o|gpt-4\.[1-9]|gpt-[5-9](?:\.\d+)?)(?![a-z0-9.])/, 'o200k_base'],
+  [/^(?:o[1-9]|gpt-4o|gpt-4\.[1-9]|gpt-[5-9](?:\.\d+)?|chatgpt-(?:4o|image))(?![a-z0-9.])/, 'o200k_base'],
+  [/^gpt-(?:realtime|audio|image|live|transcribe|(?:chat-|mini-)?latest)(?![a-z0-9.])/, 'o200k_base'],
+  [/^(?:codex-mini|computer-use|omni-moderation|chat-latest|daybreak-(?:blue|red))(?![a-z0-9.])/, 'o200k_base'],
   [/^(?:gpt-4|gpt-3\.5|gpt-35|text-embedding-3|text-embedding-ada-002|davinci-002|babbage-002)(?![a-z0-9.])/, 'cl100k_base'],
   [/^(?:text|code)-davinci-edit-001$/, 'p50k_edit'],
   [/^(?:text-davinci-00[23]|code-(?:davinci|cushman)-00[12]|(?:davinci|cushman)-codex)$/, 'p50k_base'],

@@ -180,6 +180,8 @@ describe('what a passing answer is', () => {
     ['{"type":"error","error":{"type":"api_error","message":"x"}}', { error: expect.stringContaining('api_error') as unknown }],
     ['{"error":{"message":"x"}}', { error: expect.stringContaining('x') as unknown }],
     ['{"id":"error","error":null}', undefined],
+    [`{"type":"error","error":{"message":"${'x'.repeat(1 << 20)}"}}`, { error: expect.stringContaining('more than 1 MiB') as unknown }],
+    [`{"type":"message","content":["error","${'x'.repeat(1 << 20)}"]}`, undefined],
     ['<html>', 'malformed'],
     ['{"type":"error"', 'malformed'],
     ['', 'malformed'],

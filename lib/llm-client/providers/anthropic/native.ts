@@ -31,8 +31,9 @@ const ERROR = Buffer.from('"error"');
 /** Reads answers of Anthropic that pass to a client unchanged. */
 export const MESSAGES_READER: AnswerReader = {
   faultIn(answer) {
-    const isError = answer.subarray(0, ERROR_HEAD).includes(ERROR);
-    return isError && looksWhole(answer) ? statedFault(answer) : faultInWhole(answer);
+    const head = answer.subarray(0, ERROR_HEAD);
+    if (!head.includes(ERROR) || !looksWhole(answer)) return faultInWhole(answer);
+    return statedFault(answer, TYPE.exec(head.toString('latin1'))?.[1] === 'error') ?? faultInWhole(answer);
   },
   usageIn(bytes, head) {
     return head === undefined ? lastUsageIn(bytes, usageOf, LONGEST_USAGE)?.usage : usageOfStream(bytes, head);

@@ -98,11 +98,16 @@ it('usageIn reports no details where all of them are 0 or no numbers', () => {
 });
 
 describe('faultIn', () => {
+  const LONG = { error: '{"error":{"message":"The provider answered with an error of more than 1 MiB."}}' };
   const long = (length: number): string => 'x'.repeat(length);
   it.each<[string, string, ReturnType<typeof faultIn>]>([
     ['an error', '\n{ "error": "gone" }\n', { error: '\n{ "error": "gone" }\n' }],
     ['no error', '{"error":null,"id":"x"}', undefined],
-    ['a longer answer than any error', `{"error":"${long(1 << 20)}"}`, undefined],
+    ['an error of more than a mebibyte', `{"error" : "${long(1 << 20)}"}`, LONG],
+    ['an object of an error of more than a mebibyte', `\n{"error":{"message":"${long(1 << 20)}"}}`, LONG],
+    ['no error in more than a mebibyte', `{"error":null,"text":"${long(1 << 20)}"}`, undefined],
+    ['an empty error in more than a mebibyte', `{"error":"","text":"${long(1 << 20)}"}`, undefined],
+    ['an error that is no key', `{"error","text":"x"}`, undefined],
     ['empty lines', '\n'.repeat(1000), 'malformed'],
     ['an object behind a mebibyte of empty lines', `${'\n'.repeat(1 << 20)}\n{}`, 'malformed'],
     ['an object before a mebibyte of empty lines', `{}${'\n'.repeat(1 << 20)}\n`, 'malformed'],

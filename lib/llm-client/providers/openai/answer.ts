@@ -12,8 +12,9 @@ const LONGEST_USAGE = 4096;
 const MOST_KEYS = 64;
 /** Bytes that are scanned to compare the nesting of two keys, some 2.5 ns each. */
 const MOST_WALKED = 4 * 1024 * 1024;
-/** A longer answer is not parsed for an error: 62 MB of empty objects took 18 s. */
+/** A longer error is not parsed: 62 MB of empty objects took 18 s. */
 const LONGEST_FAULT = 1024 * 1024;
+const LONG_FAULT: AnswerFault = { error: '{"error":{"message":"The provider answered with an error of more than 1 MiB."}}' };
 /** White space around an answer: some providers send empty lines while they work. */
 const LONGEST_MARGIN = 1024 * 1024;
 /** White space within one. */
@@ -29,12 +30,15 @@ const LONGEST_TIER = 64;
 /** Some providers answer an error with 200. The answer is not parsed: it may be long. */
 export function faultIn(answer: Buffer): AnswerFault | undefined {
   if (!looksWhole(answer)) return 'malformed';
-  return mayBeginWithError(answer) ? statedFault(answer) : undefined;
+  return beginsWithError(answer) ? statedFault(answer, true) : undefined;
 }
 
-/** The error of a whole answer that may be one. */
-export function statedFault(answer: Buffer): AnswerFault | undefined {
-  if (answer.length > LONGEST_FAULT) return undefined;
+/**
+ * The error of a whole answer that may be one.
+ * @param isError whether its beginning says so: a long answer is not parsed
+ */
+export function statedFault(answer: Buffer, isError: boolean): AnswerFault | undefined {
+  if (answer.length > LONGEST_FAULT) return isError ? LONG_FAULT : undefined;
   const text = answer.toString('utf8');
   return hasError(text) ? { error: text } : undefined;
 }
@@ -47,10 +51,14 @@ export function looksWhole(answer: Buffer): boolean {
   return answer[behindMargin(answer)] === OPEN && answer[end] === CLOSE;
 }
 
-/** An error in the place of an answer is its only field, or its first. */
-function mayBeginWithError(answer: Buffer): boolean {
+/** An error in the place of an answer is its only field, or its first: an object or a text. */
+function beginsWithError(answer: Buffer): boolean {
   const name = behindSpace(answer, behindMargin(answer) + 1);
-  return answer.subarray(name, name + ERROR.length).equals(ERROR);
+  if (!answer.subarray(name, name + ERROR.length).equals(ERROR)) return false;
+  const colon = behindSpace(answer, name + ERROR.length);
+  const value = behindSpace(answer, colon + 1);
+  const first = answer[value];
+  return answer[colon] === COLON && (first === OPEN || first === OPEN_LIST || (first === QUOTE && answer[value + 1] !== QUOTE));
 }
 
 function behindMargin(answer: Buffer): number {

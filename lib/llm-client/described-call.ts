@@ -8,7 +8,7 @@ export function describedCall(
   { promptTokens, counted }: Pick<CallDescription, 'promptTokens' | 'counted'>,
 ): CallDescription {
   const { model, stream, maxTokens, isUnlimited, dropsLimit, choices, isBackground, asksPriority } = request;
-  const { hasSound, soundTokens, searches, startedAtMs } = request;
+  const { hasSound, soundTokens, pictures, searches, startedAtMs } = request;
   return {
     operation,
     model,
@@ -21,6 +21,7 @@ export function describedCall(
     asksPriority,
     hasSound,
     soundTokens,
+    pictures,
     searches,
     promptTokens,
     counted,

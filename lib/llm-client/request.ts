@@ -24,6 +24,7 @@ import type { ClosableResponse } from './call/cancellation.js';
 import type { RoutingContext } from './call/call-router.js';
 import type { LimitedRequest } from '../http/guard/guarded-request.js';
 import type { Forwarded } from './forward/forwarded.js';
+import { picturesOf, type FormPictures } from './forward/form-pictures.js';
 import { soundTokensOf } from './forward/form-sound.js';
 import type { CallerLimits } from './llm-client.options.js';
 import { isOwnField, tagsIn } from './own-fields.js';
@@ -160,6 +161,8 @@ export class ReadRequest {
   readonly hasSound: boolean;
   /** Tokens of recordings in its form, which are no part of the prompt for the router. */
   readonly soundTokens: number;
+  /** Pictures in its form. */
+  readonly pictures: FormPictures | undefined;
   /** Web searches that its provider may run. */
   readonly searches: number;
   /** Whether counting and writing the body take turns of the event loop of their own. */
@@ -209,6 +212,7 @@ export class ReadRequest {
     this.asksPriority = asksPriority(body);
     this.hasSound = operation === 'audio' || mayHaveSound(json?.outline ?? body);
     this.soundTokens = operation === 'audio' && forwarded?.form !== undefined ? soundTokensOf(forwarded.form) : 0;
+    this.pictures = operation === 'images' && forwarded?.form !== undefined ? picturesOf(forwarded.form) : undefined;
     this.searches = askedSearches(json?.outline ?? body);
     this.hasTags = tagsIn(body.metadata) !== undefined;
     this.options = this.hasOwnFields || this.hasTags ? steered(body, options, limits.ofCaller()) : options;

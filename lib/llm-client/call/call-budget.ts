@@ -13,6 +13,8 @@ import { mayHaveSound } from '../../http/token-estimate/asked-sound.js';
 import { foreseenCost } from '../../http/token-estimate/asked-tier.js';
 import { affordableOutput, worstNanoUsd } from '../../http/token-estimate/worst-cost.js';
 import type { RequestContext } from '../../http/request-context.js';
+import { namedBaseModel } from '../../router/deployments/base-model.js';
+import { pictureTokens, type FormPictures } from '../forward/form-pictures.js';
 import type { Selection } from './call-router.js';
 import { addedFields } from './added-fields.js';
 import { asksForPriority } from './asked-priority.js';
@@ -35,6 +37,7 @@ export interface PricedAttempt {
       readonly asksPriority?: boolean;
       readonly hasSound?: boolean;
       readonly soundTokens?: number;
+      readonly pictures?: FormPictures;
       readonly searches?: number;
     };
   };
@@ -144,7 +147,7 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
   const most = modelOutput(selection, maxOutputOf);
   const price = foreseenCost((input, out, details) => deployment.costUsd(input, out, model, details), asksForPriority(attempt));
   const prompt = {
-    tokens: promptTokens + (call.description.soundTokens ?? 0),
+    tokens: promptTokens + (call.description.soundTokens ?? 0) + tokensOfPictures(attempt),
     hasSound: call.description.hasSound === true || mayHaveSound(target.overrides ?? {}),
     // The protocol decides whose tools are sent, so the largest figure counts.
     searches: Math.max(call.description.searches ?? 0, ...[target.overrides ?? {}, deployment.params, added].map(askedSearches)),
@@ -157,6 +160,12 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
     // A lowered limit would be dropped or replaced before it is sent.
     outputFor: (nanoUsd) => (isDropped || fixed.tokens > 0 ? undefined : affordableOutput(price, prompt, { nanoUsd, cap })),
   };
+}
+
+/** By the rule of the model that is called. */
+function tokensOfPictures({ call, selection: { deployment, model } }: PricedAttempt): number {
+  const { pictures } = call.description;
+  return pictures === undefined ? 0 : pictureTokens(pictures, namedBaseModel(deployment) ?? model);
 }
 
 /** The figure of a fallback comes before that of the request, and a deployment's is a default. */

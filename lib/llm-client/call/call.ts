@@ -1,3 +1,4 @@
+import type { FormPictures } from '../forward/form-pictures.js';
 import type { ObservedCall } from '../../common/call-observer.js';
 import type { ProviderFailureKind } from '../../common/provider-error.js';
 import { RequestContext } from '../../http/request-context.js';
@@ -44,6 +45,8 @@ export interface CallDescription {
   readonly hasSound?: boolean;
   /** Tokens of the recordings of its form. */
   readonly soundTokens?: number;
+  /** Pictures of its form. */
+  readonly pictures?: FormPictures;
   /** Web searches that a provider may run for it. */
   readonly searches?: number;
   readonly startedAtMs: number;

@@ -7,6 +7,7 @@ export interface ImageDimensions {
 // Enough for a JPEG with an EXIF thumbnail and a colour profile (64 KiB per segment).
 // A multiple of 4: whole base64 groups.
 const HEAD_CHARS = 512 * 1024;
+const HEAD_BYTES = (HEAD_CHARS / 4) * 3;
 const DATA_URL = /^data:[^,]{0,256};base64,/i;
 
 /**
@@ -20,9 +21,13 @@ export function imageDimensions(source: string): ImageDimensions | null {
   const prefix = DATA_URL.exec(source.slice(0, 300));
   if (prefix === null && /^[a-z][a-z0-9+.-]*:/i.test(source.slice(0, 32))) return null;
   const start = prefix === null ? 0 : prefix[0].length;
-  const bytes = Buffer.from(source.slice(start, start + HEAD_CHARS), 'base64');
+  return dimensionsIn(Buffer.from(source.slice(start, start + HEAD_CHARS), 'base64'));
+}
+
+/** The same of the bytes of a file. */
+export function dimensionsIn(file: Buffer): ImageDimensions | null {
   try {
-    const size = readHeader(bytes);
+    const size = readHeader(file.subarray(0, HEAD_BYTES));
     return size !== null && size.width > 0 && size.height > 0 ? size : null;
   } catch (error) {
     // Buffer's readers went past the end: the header is cut off.

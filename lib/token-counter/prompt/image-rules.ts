@@ -27,18 +27,40 @@ class TileRule implements ImageRule {
   constructor(
     private readonly base: number,
     private readonly perTile: number,
+    private readonly shortSide = 768,
   ) {}
 
   tokens({ width, height }: ImageDimensions, detail: ImageDetail): number {
     if (detail === 'low') return this.base;
-    const scale = Math.min(1, 2048 / Math.max(width, height), 768 / Math.min(width, height));
+    const scale = Math.min(1, 2048 / Math.max(width, height), this.shortSide / Math.min(width, height));
     // Rounded to whole pixels first: 1536.0000000000002 px are three tiles, not four.
     const tiles = (side: number): number => Math.max(1, Math.ceil(Math.round(side * scale) / 512));
     return this.base + this.perTile * tiles(width) * tiles(height);
   }
 
   most(detail: ImageDetail): number {
-    return this.tokens({ width: 2048, height: 768 }, detail);
+    return this.tokens({ width: 2048, height: this.shortSide }, detail);
+  }
+}
+
+/**
+ * OpenAI's image models, which edit an image: tiles as above with a short side of 512 px, and for
+ * high fidelity a sum by the shape. One that is nearly square counts as the dearer shape.
+ */
+class EditRule implements ImageRule {
+  private readonly tiles = new TileRule(65, 129, 512);
+
+  /** @param isHigh the fidelity where none is asked for */
+  constructor(private readonly isHigh: boolean) {}
+
+  tokens(size: ImageDimensions, detail: ImageDetail): number {
+    const isHigh = detail === 'auto' ? this.isHigh : detail !== 'low';
+    const fidelity = size.width === size.height ? 4096 : 6144;
+    return this.tiles.tokens(size, 'high') + (isHigh ? fidelity : 0);
+  }
+
+  most(detail: ImageDetail): number {
+    return this.tokens({ width: 2048, height: 512 }, detail);
   }
 }
 
@@ -159,6 +181,8 @@ const RULES: readonly (readonly [RegExp, ImageRule])[] = [
   [/^gpt-(?:5\.\d|[6-9])/, new PatchRule(1.2, { low: SMALL, medium: LARGE, high: LARGE, auto: ORIGINAL, original: ORIGINAL })],
   [/^(?:gpt-4|chatgpt-4o)/, new TileRule(85, 170)],
   [/^computer-use-preview/, new TileRule(65, 129)],
+  [/^gpt-image-1(?:-mini)?(?![a-z0-9.-])/, new EditRule(false)],
+  [/^(?:gpt|chatgpt)-image-/, new EditRule(true)],
 ];
 /** That of gpt-4o, for models whose rule is not known: an estimate. */
 export const ASSUMED_RULE: ImageRule = new TileRule(85, 170);

@@ -61,6 +61,11 @@ describe('LlmClient under budgets', () => {
           { model_name: 'cheap', litellm_params: at(cheap, PRICES) },
           { model_name: 'dear', litellm_params: at(dear, DEAR) },
           { model_name: 'ear', litellm_params: at(cheap, PRICES), model_info: { max_output_tokens: 10 } },
+          {
+            model_name: 'brush',
+            litellm_params: { ...at(cheap, PRICES), base_model: 'gpt-image-1' },
+            model_info: { max_output_tokens: 10 },
+          },
           { model_name: 'unpriced', litellm_params: { ...at(cheap, {}), model: 'openai/nobody-knows' } },
         ],
       },
@@ -122,6 +127,23 @@ describe('LlmClient under budgets', () => {
     await call;
     context.end(false);
     expect(standing()).toMatchObject({ spentUsd: 0.11, heldUsd: 0 });
+  });
+
+  it.each<[string, Record<string, string>, number]>([
+    ['by its size', {}, 65 + 129],
+    ['by the fidelity that is asked for', { input_fidelity: 'high' }, 65 + 129 + 4096],
+  ])('holds the tokens of a picture that is edited %s', async (_, more, tokens) => {
+    const fields = new FormData();
+    for (const [name, value] of Object.entries({ model: 'brush', ...more })) fields.set(name, value);
+    const png = Buffer.from('\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x02\0\0\0\x02\0', 'latin1');
+    fields.set('image', new Blob([new Uint8Array(png)]), 'a.png');
+    const { request, context } = begin();
+    const call = llm.client.imageEdits(fields, { request });
+    if (tokens > 1_000) return expect(call).rejects.toThrow(BudgetExceededError);
+    await until(() => standing().heldUsd > 0.001);
+    expect(standing().heldUsd).toBeCloseTo(tokens * 0.001 + 10 * 0.002, 9);
+    await call;
+    context.end(false);
   });
 
   it.each<[object]>([

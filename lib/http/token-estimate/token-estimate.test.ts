@@ -34,6 +34,9 @@ describe('estimateTokens', () => {
     ['the prompt where that is more', { ...chat, messages: [{ role: 'user', content: ' a'.repeat(3000) }] }, 3007],
     ['embeddings have no reply', { model: 'text-embedding-3-small', input: 'hello world' }, 2],
     ['embeddings, recognized by their options', { model: 'own', input: ['hello world', 'hello'], dimensions: 256 }, 3],
+    ['moderations have no reply', { model: 'omni-moderation-latest', input: 'hello world' }, 2],
+    ['speech has no reply', { model: 'tts-1', input: 'hello world', voice: 'alloy' }, 2],
+    ['a chat with a voice has one', { ...chat, voice: 'alloy', max_tokens: 100 }, 109],
     ['a chat that looks like them for a chat', { ...chat, input: 'hello', dimensions: 1, max_tokens: 100, max_output_tokens: 100 }, 109],
     [
       'a completion that looks like them for one',

@@ -270,22 +270,17 @@ function isBody(body: unknown): body is Body {
 }
 
 function isWithoutReply(body: Body): boolean {
-  return isEmbedding(body) || isRerank(body);
+  return isInputAlone(body) || isRerank(body);
 }
 
-function isEmbedding({
-  messages,
-  prompt,
-  input,
-  instructions,
-  max_output_tokens,
-  model,
-  dimensions,
-  encoding_format,
-}: Readonly<Record<string, unknown>>): boolean {
+/** A request for embeddings, moderation or speech: its answer has no tokens of text. */
+function isInputAlone(body: Body): boolean {
+  const { messages, prompt, input, instructions, max_output_tokens, model, dimensions, encoding_format } = body;
   // A chat or completion stays one with the fields of embeddings beside it: some providers ignore
   // unknown fields.
-  if ((messages ?? prompt) !== undefined || input === undefined || instructions !== undefined || max_output_tokens !== undefined)
-    return false;
-  return dimensions !== undefined || encoding_format !== undefined || (typeof model === 'string' && model.includes('embed'));
+  if ((messages ?? prompt) !== undefined || input === undefined || max_output_tokens !== undefined) return false;
+  // Speech has instructions for its voice.
+  if (typeof input === 'string' && typeof body.voice === 'string') return true;
+  if (instructions !== undefined) return false;
+  return dimensions !== undefined || encoding_format !== undefined || (typeof model === 'string' && /embed|moderation/.test(model));
 }

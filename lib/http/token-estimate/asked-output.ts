@@ -43,15 +43,41 @@ const NUMBER_TEXT = /^\s{0,9}\d{1,15}(?:\.\d{1,15})?\s{0,9}$/;
  */
 export function askedOutput(fields: Fields, operation?: string): AskedOutput {
   let [tokens, choices] = [0, 1];
-  for (const part of partsOf(fields)) {
-    for (const name of Object.keys(part)) {
-      const known = plainName(name);
-      if (LIMITS.has(known)) tokens = Math.max(tokens, positive(part[name]));
-      else if (CHOICES.has(known)) choices = Math.max(choices, choicesIn(part[name]));
+  // What the model rejects of a prediction is output beyond any limit.
+  let isLifted = (fields.prediction ?? undefined) !== undefined;
+  for (const { name, value, isInside } of outputFields(fields)) {
+    if (CHOICES.has(name)) choices = Math.max(choices, choicesIn(value));
+    else {
+      const figure = positive(value);
+      tokens = Math.max(tokens, figure);
+      // `generationConfig.maxOutputTokens: null` takes the place of a figure beside it; at the top
+      // `null` is as good as absent.
+      isLifted ||= figure === 0 && value !== undefined && (value !== null || isInside);
     }
   }
-  const isLimited = namesLimit(fields, operation) && !isLifted(fields) && !dropsLimit(fields);
+  const isLimited = namesLimit(fields, operation) && !isLifted && !dropsLimit(fields);
   return { tokens, isLimited, choices: Math.min(choices * promptsIn(fields.prompt), LARGEST_AMOUNT) };
+}
+
+/** A field that limits the output or asks for several. */
+interface OutputField {
+  /** In `LIMITS` or in `CHOICES`. */
+  readonly name: string;
+  readonly value: unknown;
+  /** Whether it is in a container. */
+  readonly isInside: boolean;
+}
+
+/** Those of a request, and of the containers in it. */
+function outputFields(fields: Fields, depth = 0): readonly OutputField[] {
+  const found: OutputField[] = [];
+  for (const key of Object.keys(fields)) {
+    const name = plainName(key);
+    const value = fields[key];
+    if (LIMITS.has(name) || CHOICES.has(name)) found.push({ name, value, isInside: depth > 0 });
+    else if (depth < MOST_DEPTH && CONTAINERS.has(name) && isObject(value)) found.push(...outputFields(value, depth + 1));
+  }
+  return found;
 }
 
 /** With prompts of several APIs the route decides which is read, so each has to be limited. */
@@ -64,24 +90,6 @@ function namesLimit(fields: Fields, operation: string | undefined): boolean {
   const isResponses = (input ?? undefined) !== undefined;
   if (!isChat && !isResponses) return names([...CHAT_LIMITS, ...RESPONSES_LIMITS]);
   return (!isChat || names(CHAT_LIMITS)) && (!isResponses || names(RESPONSES_LIMITS));
-}
-
-/**
- * Whether a figure stands beside another that takes its place and is none, such as
- * `generationConfig.maxOutputTokens: null`, or a prediction, of which what the model rejects is
- * output beyond any limit.
- */
-function isLifted(fields: Fields): boolean {
-  if ((fields.prediction ?? undefined) !== undefined) return true;
-  for (const part of partsOf(fields)) {
-    for (const name of Object.keys(part)) {
-      const value = part[name];
-      // At the top `null` is as good as absent.
-      const isGiven = value !== undefined && (value !== null || part !== fields);
-      if (isGiven && LIMITS.has(plainName(name)) && positive(value) === 0) return true;
-    }
-  }
-  return false;
 }
 
 /**
@@ -144,15 +152,6 @@ export function limitedOutput(fields: Fields, tokens: number, isInside = false):
 /** Whether a request to the Responses API is to run after its answer, which then has no usage. */
 export function asksBackground(fields: Fields): boolean {
   return Object.keys(fields).some((name) => plainName(name) === 'background' && (fields[name] ?? false) !== false);
-}
-
-function* partsOf(fields: Fields, depth = 0): Generator<Fields> {
-  yield fields;
-  if (depth === MOST_DEPTH) return;
-  for (const name of Object.keys(fields)) {
-    const value = CONTAINERS.has(plainName(name)) ? fields[name] : undefined;
-    if (isObject(value)) yield* partsOf(value, depth + 1);
-  }
 }
 
 /** Servers read more texts as numbers than these: `+5`, `1_0`. */

@@ -103,7 +103,7 @@ function promptOfFallback(changes: Body): { readonly counted: Body; readonly isW
 /** Tokens of a large prompt, as far as `tokensLeft` leaves room beside its reply. */
 async function estimateLarge(body: Body, context: EstimateContext, tokensLeft: number): Promise<number> {
   const { tokensPerMinute } = context;
-  const reply = replyOf(body);
+  const { tokens: reply } = replyOf(body);
   const { counted, tokens, isWhole } = await largestPrompt(body, context, tokensLeft - reply);
   if (!isWhole) return Math.max(counted, Math.min(tokens, tokensPerMinute - reply));
   return kept(tokens, context);
@@ -252,17 +252,16 @@ export async function estimateNanoUsd(given: unknown, context: CostContext): Pro
 /** Tokens of the prompt and of the reply that the body allows. */
 function withReply(prompt: number, body: Body, tokensPerMinute: number): number {
   if (prompt === 0) return 0;
-  const reply = replyOf(body);
-  const isUnlimited = !isWithoutReply(body) && !askedOutput(body).isLimited;
+  const { tokens, isUnlimited } = replyOf(body);
   const least = isUnlimited ? Math.min(UNLIMITED_REPLY, Math.max(1, Math.floor(tokensPerMinute / 4))) : 0;
-  return Math.min(Math.max(prompt + reply, least), LARGEST_AMOUNT);
+  return Math.min(Math.max(prompt + tokens, least), LARGEST_AMOUNT);
 }
 
-/** Tokens that the body allows for the reply; 0 if it names no figure. */
-function replyOf(body: Body): number {
-  if (isWithoutReply(body)) return 0;
-  const { tokens, choices } = askedOutput(body);
-  return tokens * choices;
+/** Tokens that the body allows for the reply, 0 if it names no figure; whether it may be longer. */
+function replyOf(body: Body): { readonly tokens: number; readonly isUnlimited: boolean } {
+  if (isWithoutReply(body)) return { tokens: 0, isUnlimited: false };
+  const { tokens, choices, isLimited } = askedOutput(body);
+  return { tokens: tokens * choices, isUnlimited: !isLimited };
 }
 
 function isBody(body: unknown): body is Body {

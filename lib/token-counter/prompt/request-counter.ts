@@ -22,6 +22,9 @@ const MOST_VALUES = 20_000_000;
 
 /** As engines take limits: no text has more tokens. */
 const LARGEST_LIMIT = 0xffffffff;
+/** Texts as short as `assistant` are counted once a prompt: each message has a role. */
+const LONGEST_ROLE = 9;
+const MOST_ROLES = 16;
 
 /** Estimated tokens of a prompt. */
 export interface PromptEstimate {
@@ -139,7 +142,14 @@ export class RequestCounter {
   /** The context of one count on an engine. */
   context(model: CountingModel, engine: TokenCounterEngine, estimatesUnknown = false, long?: CollectedTexts): PromptContext {
     const handle = model.handle(engine);
-    return this.contextOf(model, (text) => engine.count(text, handle), estimatesUnknown, long);
+    const roles = new Map<string, number>();
+    const count = (text: string): number => {
+      if (text.length > LONGEST_ROLE) return engine.count(text, handle);
+      const tokens = roles.get(text) ?? engine.count(text, handle);
+      if (roles.size < MOST_ROLES) roles.set(text, tokens);
+      return tokens;
+    };
+    return this.contextOf(model, count, estimatesUnknown, long);
   }
 
   /** A context that counts a text by `countText`. */
@@ -250,7 +260,12 @@ export class RequestCounter {
    * if only the texts can tell.
    */
   private withUnread(body: Body, tokens: number, { readUnits }: PromptContext, long: CollectedTexts): number | undefined {
-    const { units, bytes } = textsIn(body, long);
+    let [units, bytes] = [0, 0];
+    forEachText(body, (text) => {
+      const size = long.sizeOf(text);
+      units += size?.units ?? text.length;
+      bytes += size?.bytes ?? Buffer.byteLength(text);
+    });
     const unread = units - readUnits - long.readUnits;
     return unread <= 0 || Math.ceil((bytes / units) * unread * TOKENS_PER_BYTE) <= tokens ? tokens : undefined;
   }
@@ -292,32 +307,29 @@ function rendering(model: CountingModel, count: (text: string) => number, long?:
 
 /** Estimated tokens of the prompt beyond the `readUnits` UTF-16 units that rules have counted. */
 function unreadTokens(body: Body, readUnits: number): number {
-  const { units, bytes } = textsIn(body);
+  let [units, bytes] = [0, 0];
+  forEachText(body, (text) => (units += text.length));
   const unread = units - readUnits;
-  return unread <= 0 ? 0 : Math.ceil((bytes / units) * unread * TOKENS_PER_BYTE);
+  if (unread <= 0) return 0;
+  forEachText(body, (text) => (bytes += Buffer.byteLength(text)));
+  return Math.ceil((bytes / units) * unread * TOKENS_PER_BYTE);
 }
 
-/** UTF-16 units of all texts of a prompt, and their bytes, of long ones at most as many. */
-function textsIn(body: Body, long?: CollectedTexts): { readonly units: number; readonly bytes: number } {
+/** Calls `see` with each text of a prompt. */
+function forEachText(body: Body, see: (text: string) => void): void {
   const { messages, input, prompt, system, instructions, tools, functions } = body;
-  let units = 0;
-  let bytes = 0;
   // A loop, because a body may be nested deeper than the stack; bounded, because it may contain
   // itself.
   const open: unknown[] = [messages, input, prompt, system, instructions, tools, functions, ...promptFieldsOf(body)];
   for (let walked = 0; open.length > 0 && walked < MOST_VALUES; walked++) {
     const value = open.pop();
-    if (typeof value === 'string') {
-      const size = long?.sizeOf(value);
-      units += size?.units ?? value.length;
-      bytes += size?.bytes ?? Buffer.byteLength(value);
-    } else if (Array.isArray(value)) {
+    if (typeof value === 'string') see(value);
+    else if (Array.isArray(value)) {
       for (let i = 0; i < value.length; i++) if (typeof value[i] !== 'number') open.push(value[i]);
     } else if (typeof value === 'object' && value !== null) {
       for (const key in value) open.push((value as Body)[key]);
     }
   }
-  return { units, bytes };
 }
 
 function sumOf(counts: Uint32Array): number {

@@ -67,8 +67,10 @@ function resultOf(
       const textCount = numbers[3];
       const firstText = HEADER + fieldCount * FIELD_NUMBERS;
       const texts = textCount === 0 ? NO_TEXTS : numbers.slice(firstText, firstText + 2 * textCount);
-      const flags = { isObject: (numbers[1] & IS_OBJECT) > 0, hasOddNumbers: (numbers[1] & HAS_ODD_NUMBERS) > 0 };
-      return scanOf(asBuffer(bytes), { ...flags, fields: { numbers, from: HEADER, count: fieldCount }, texts, outline });
+      const isObject = (numbers[1] & IS_OBJECT) > 0;
+      const hasOddNumbers = (numbers[1] & HAS_ODD_NUMBERS) > 0;
+      const fields = { numbers, from: HEADER, count: fieldCount };
+      return scanOf(asBuffer(bytes), { isObject, hasOddNumbers, fields, texts, outline });
     }
     case SYNTAX:
       return syntaxFault(bytes, numbers[1]);

@@ -16,7 +16,9 @@ export interface ScanNumbers {
   readonly outline: string | undefined;
 }
 
-export function scanOf(bytes: Buffer, { fields: { numbers, from, count }, ...found }: ScanNumbers): JsonScan {
+/** One literal: with rest and spread it took 2 % of a short request, together with its caller. */
+export function scanOf(bytes: Buffer, { isObject, hasOddNumbers, fields: places, texts, outline }: ScanNumbers): JsonScan {
+  const { numbers, from, count } = places;
   const fields: ScannedField[] = [];
   for (let at = from; at < from + count * FIELD_NUMBERS; at += FIELD_NUMBERS) {
     fields.push({
@@ -28,7 +30,7 @@ export function scanOf(bytes: Buffer, { fields: { numbers, from, count }, ...fou
       endText: numbers[at + 5],
     });
   }
-  return { fields, ...found };
+  return { fields, isObject, hasOddNumbers, outline, texts };
 }
 
 /** The key that stands in JSON as `raw`. */

@@ -80,7 +80,9 @@ function behindSpace(answer: Buffer, from: number, longest = LONGEST_SPACE): num
  */
 export function usageIn(bytes: Buffer): AnswerUsage | undefined {
   const found = lastUsageIn(bytes, usageFrom, LONGEST_USAGE);
-  return found && usageFrom(found.fields, tierBeside(bytes, found.at));
+  if (found === undefined) return undefined;
+  const serviceTier = tierBeside(bytes, found.at);
+  return serviceTier === undefined ? found.usage : { ...found.usage, serviceTier };
 }
 
 /**

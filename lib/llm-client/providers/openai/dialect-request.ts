@@ -53,7 +53,8 @@ class ChatFields {
       if (own !== undefined) written.push([this.nameOf(name), own]);
     }
     if (thinking !== undefined) written.push(['thinking', { type: thinking }]);
-    return { ...Object.fromEntries(written), ...requested.extra };
+    const fields = Object.fromEntries(written);
+    return requested.extra === undefined ? fields : { ...fields, ...requested.extra };
   }
 
   /** `false`: it is left out. @throws UnsupportedRequestError */

@@ -56,14 +56,17 @@ export function openRouting(
       },
       priced: (model, promptTokens, completionTokens, details) =>
         tokenCounter.estimateCostParts(promptTokens, completionTokens, model, details),
-      maxInputTokens: (model) => tokenCounter.getModelLimits(model).contextWindow,
+      maxInputTokens: (model) => tokenCounter.limitsOf(model).contextWindow,
     },
   };
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded for the first deployment
   const check = lazy(() => (require('./llm-client/providers/deployment-check.js') as typeof Checking).deploymentCheck(resolved.env));
+  const router = new RouterService(choice, resolved, { ...context, check: (deployment) => check()(deployment) });
+  tokenCounter.useRoutes((name) => router.calledModels(name));
+  router.whenChanged(() => tokenCounter.routesChanged());
   return {
     engines: choice,
-    router: new RouterService(choice, resolved, { ...context, check: (deployment) => check()(deployment) }),
+    router,
     lists: new ListRouters(choice, context),
     env: resolved.env,
     ofClient: resolved.ofClient,

@@ -91,7 +91,10 @@ export interface QueueState {
 
 /** How the prompts of a model are counted. */
 export interface ModelCountState {
+  /** As requests name it. */
   readonly model: string;
+  /** For a model group: the model of its deployments by which it is counted. */
+  readonly countedAs?: string;
   /** The encoding or tokenizer that counts. */
   readonly encoding: string;
   /** `false`: estimated, and corrected by what the provider reports. */

@@ -135,8 +135,8 @@ export class LlmClient implements Capability {
     const reporter = new CallReporter(router, spending, recorder, { observer, log });
     reporter.learnPrompt = (body, promptTokens) => tokenCounter.learnPrompt(body, promptTokens);
     const retryBudget = new RetryBudget(options.retryRatio, options.retriesPerSecond, now());
-    const maxOutputOf = (model: string): number | null => tokenCounter.getModelLimits(model).maxOutputTokens;
-    const longestAnswerOf = (model: string): number | null => maxOutputOf(model) ?? tokenCounter.getModelLimits(model).contextWindow;
+    const maxOutputOf = (model: string): number | null => tokenCounter.limitsOf(model).maxOutputTokens;
+    const longestAnswerOf = (model: string): number | null => maxOutputOf(model) ?? tokenCounter.limitsOf(model).contextWindow;
     const waiting = options.queue && {
       queue: new (queueing().CallQueue)(options.queue, { now, component: 'llm_client', recorder }),
       options: options.queue,

@@ -9,6 +9,7 @@ import type { EngineChoice } from '../engine/engine-choice.js';
 import { engineHealth } from '../engine/self-test.js';
 import type { Deployment, ModelListEntry } from './deployments/deployment.js';
 import { DeploymentList } from './config/deployment-list.js';
+import { calledModels, type CalledModels } from './selection/called-models.js';
 import { candidatesFor, type Candidate } from './selection/candidates.js';
 import { explainRouting, stateOf } from './selection/explain.js';
 import type { DeploymentState, RoutingExplanation } from './selection/explanation.js';
@@ -55,6 +56,7 @@ export class RouterService implements Capability {
   private readonly series: CallSeries;
   private readonly healthChecks: HealthChecks | undefined;
   private readonly freedListeners: (() => void)[] = [];
+  private readonly changedListeners: (() => void)[] = [];
   private input: RouterSettings;
 
   /** @internal Made by `FastLiteLLM`. */
@@ -199,6 +201,20 @@ export class RouterService implements Capability {
    */
   whenFreed(listener: () => void): void {
     this.freedListeners.push(listener);
+  }
+
+  /** Calls `listener` when deployments or settings have changed. @internal */
+  whenChanged(listener: () => void): void {
+    this.changedListeners.push(listener);
+  }
+
+  /**
+   * Returns the models of the deployments that requests for a name may go to; `undefined` for an
+   * unknown name.
+   * @internal
+   */
+  calledModels(name: string): CalledModels | undefined {
+    return calledModels(this.core, name);
   }
 
   /**
@@ -383,6 +399,7 @@ export class RouterService implements Capability {
   /** Replaces deployments and settings. */
   private use(deployments: readonly Deployment[], settings: ResolvedRouterSettings): void {
     this.core.use(deployments, settings);
+    for (const listener of this.changedListeners) listener();
     this.freed();
   }
 

@@ -1,7 +1,8 @@
 import { isSharedArrayBuffer, isUint32Array } from 'node:util/types';
 import { InvalidArgumentError } from '../common/errors.js';
 import { checkInteger, checkObject, refuseArgument } from '../common/options.js';
-import type { CountingModel, ModelTable } from './model-table.js';
+import type { CountingModel } from './counting-model.js';
+import type { ModelTable } from './model-table.js';
 import type { AllowedSpecial } from './bpe/special-tokens.js';
 import type { EncodingName } from './engine/engine.js';
 import type { Tool, ToolChoice } from './prompt/tools.js';

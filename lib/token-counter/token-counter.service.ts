@@ -16,7 +16,9 @@ import type * as Sharing from './estimates/shared-estimates.js';
 import { PromptCorrections } from './estimates/prompt-corrections.js';
 import { TokenEstimates, type EstimateSummary } from './estimates/token-estimates.js';
 import { countMessages, type ChatMessage } from './prompt/messages.js';
-import { ModelTable, type CountingModel } from './model-table.js';
+import { limitsOfRoute, type FindRoute } from './model-routes.js';
+import type { CountingModel } from './counting-model.js';
+import { ModelTable } from './model-table.js';
 import type { PricedUsage, UsageDetails } from '../common/token-cost.js';
 import type { ModelLimits, ModelPrice } from './pricing/pricing.js';
 import { RequestCounter, type PromptEstimate } from './prompt/request-counter.js';
@@ -60,6 +62,8 @@ interface ModelCount extends Partial<EstimateSummary> {
   readonly encoding: string;
   readonly isExact: boolean;
   readonly answers: number;
+  /** The model of its deployments, where it is a model group. */
+  readonly countedAs?: string;
   /** What would make it exact. */
   readonly exactWith?: string;
 }
@@ -82,8 +86,10 @@ export class TokenCounterService implements Capability {
   readonly capability = 'token_counting';
   private readonly models: ModelTable;
   private readonly tokenizers: TokenizerLibrary;
-  /** Families and models whose counts were reported as estimates. */
+  /** Families whose counts were reported as estimates. */
   private readonly estimated = new Set<string>();
+  private readonly mixedGroups = new Set<string>();
+  private readonly groupLimits = new WeakMap<CountingModel, ModelLimits>();
   private readonly engines: EngineCalls<TokenCounterEngine>;
   private readonly counts: EngineSeries;
   private readonly maxTextLength: number;
@@ -112,7 +118,11 @@ export class TokenCounterService implements Capability {
       prepare: async (tokenizer) => this.preferredEngine().prepare(tokenizer),
       loaded: () => this.models.clear(),
     });
-    this.models = new ModelTable(options.defaultModel, this.tokenizers, (model) => this.reportEstimate(model));
+    this.models = new ModelTable({
+      defaultModel: options.defaultModel,
+      tokenizers: this.tokenizers,
+      opened: (model, group) => this.reportEstimate(model, group),
+    });
     this.maxTextLength = options.maxTextLength;
     const { models, engines, maxTextLength } = this;
     if (options.estimates !== false) {
@@ -140,6 +150,20 @@ export class TokenCounterService implements Capability {
   /** Loads one more tokenizer, of a deployment. @internal */
   addTokenizer(source: ResolvedTokenizer): void {
     this.tokenizers.add(source);
+  }
+
+  /**
+   * Counts prompts for the names of `route` by the models of their deployments, and so texts for
+   * those that are no name of a model.
+   * @internal
+   */
+  useRoutes(route: FindRoute): void {
+    this.models.useRoutes(route);
+  }
+
+  /** The deployments of the routes have changed. @internal */
+  routesChanged(): void {
+    this.models.clear();
   }
 
   /** Counts the tokens of a text. Lone surrogates count as U+FFFD. */
@@ -186,7 +210,7 @@ export class TokenCounterService implements Capability {
    */
   countMessages(messages: readonly ChatMessage[], options: CountMessagesOptions | string | null = {}): number {
     const { model, tools, toolChoice, template, requestId } = optionsOf<CountMessagesOptions>(options);
-    const found = this.models.get(model);
+    const found = this.models.ofPrompt(model);
     return this.counted(
       this.engines.run('count_messages', requestId, (engine) => {
         const context = this.requests.context(found, engine);
@@ -249,10 +273,18 @@ export class TokenCounterService implements Capability {
    * @internal
    */
   modelCounts(most: number): ModelCount[] {
-    const counts = this.models.named().map((model): ModelCount => {
+    const counts = this.models.named().map(([asked, model]): ModelCount => {
       const { name, encodingName: encoding, exactWith, facts } = model;
-      const summary = facts.approximate ? this.corrections?.estimates.summaryOf(name) : undefined;
-      return { model: name, encoding, isExact: !facts.approximate, answers: 0, ...summary, ...(exactWith !== undefined && { exactWith }) };
+      const summary = model.isCorrected ? this.corrections?.estimates.summaryOf(name) : undefined;
+      return {
+        model: asked,
+        encoding,
+        isExact: !facts.approximate,
+        answers: 0,
+        ...summary,
+        ...(name !== asked && { countedAs: name }),
+        ...(exactWith !== undefined && { exactWith }),
+      };
     });
     return counts.sort((a, b) => b.answers - a.answers).slice(0, most);
   }
@@ -336,7 +368,7 @@ export class TokenCounterService implements Capability {
   trimMessages<M extends ChatMessage>(messages: readonly M[], options: TrimMessagesOptions | string | null = {}): M[] {
     if (!Array.isArray(messages)) throw new InvalidArgumentError('messages', messages, 'must be an array of messages');
     const { model: name, maxTokens, trimRatio, requestId } = optionsOf<TrimMessagesOptions>(options);
-    const model = this.models.get(name);
+    const model = this.models.ofPrompt(name);
     const most = maxTokens === undefined ? this.inputShare(name, trimRatio) : checkPositiveInteger('maxTokens', maxTokens, refuseArgument);
     if (most === null) return [...(messages as readonly M[])];
     return this.engines.run('trim_messages', requestId, (engine) => trimToFit<M>(messages, most, this.requests.context(model, engine)));
@@ -369,10 +401,27 @@ export class TokenCounterService implements Capability {
 
   /**
    * Limits of a model, `null` if unknown, and their sources. Output limits come from
-   * `tokenCounter.pricing` only.
+   * `tokenCounter.pricing` only. A model group whose name is no model's has the smallest limits of
+   * its deployments.
    */
   getModelLimits(model?: string | null): ModelLimits {
-    return this.options.pricing.limits(this.nameOf(model));
+    const name = this.nameOf(model);
+    const own = this.limitsOf(name);
+    if (own.contextWindow !== null || own.maxOutputTokens !== null) return own;
+    // Forgotten with the model, when deployments change.
+    const counted = this.models.ofPrompt(name);
+    let limits = this.groupLimits.get(counted);
+    if (limits === undefined) {
+      const route = this.models.routeOf(name);
+      limits = route === undefined ? own : limitsOfRoute(route, (each) => this.limitsOf(each));
+      this.groupLimits.set(counted, limits);
+    }
+    return limits;
+  }
+
+  /** The same of the model of a deployment: its name is no model group's. @internal */
+  limitsOf(model: string): ModelLimits {
+    return this.options.pricing.limits(model);
   }
 
   /** Whether the text fits the model's input limit; `true` if the limit is unknown. */
@@ -412,8 +461,14 @@ export class TokenCounterService implements Capability {
     return active === 'native' && native !== null ? native : typescript;
   }
 
-  /** Once for each family. */
-  private reportEstimate({ name, facts: { family }, exactWith }: CountingModel): void {
+  /** Once for each family, and for each model group with different tokenizers. */
+  private reportEstimate({ name, facts: { family }, exactWith }: CountingModel, group: string | undefined): void {
+    if (group !== undefined) {
+      if (this.mixedGroups.has(group)) return;
+      this.mixedGroups.add(group);
+      this.logger.log(`Token counter: estimates for ${group} (its deployments have different tokenizers), made as for ${name}`);
+      return;
+    }
     if (family === undefined || exactWith === undefined || this.estimated.has(family.name)) return;
     this.estimated.add(family.name);
     this.logger.log(`Token counter: estimates for ${name} (no tokenizer of ${family.name}); set ${exactWith}`);

@@ -1,6 +1,6 @@
 import { specialUnits, type AllowedSpecial, type Segments } from './bpe/special-tokens.js';
 import type { TokenCounterEngine } from './engine/engine.js';
-import type { CountingModel } from './model-table.js';
+import type { CountingModel } from './counting-model.js';
 
 /**
  * The longest start of `text`, cut at a token, that has at most `maxTokens` tokens.

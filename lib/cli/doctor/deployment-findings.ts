@@ -1,6 +1,7 @@
 import type { FastLiteLLM } from '../../fast-litellm.js';
 import type { Deployment } from '../../router/deployments/deployment.js';
 import { CANNOT_BE_CALLED } from '../../router/deployments/callability.js';
+import { ENCODING_NAMES } from '../../token-counter/engine/engine.js';
 import { fault, ok, warning, type DoctorFinding } from './finding.js';
 
 /** Which deployments cannot be called, and which models have no price. */
@@ -24,7 +25,7 @@ export function openModelFindings({ router, tokenCounter }: FastLiteLLM): Doctor
   const modelsOf = new Map<string, Set<string>>();
   for (const { group, model } of router.status()) {
     const { approximate, encoding } = tokenCounter.countRequest({ model: group, prompt: '' });
-    if (encoding === group) loaded.add(group);
+    if (!approximate && !isEncoding(encoding)) loaded.add(group);
     if (!approximate) continue;
     const { exactWith } = tokenCounter.countRequest({ model, prompt: '' });
     if (exactWith !== undefined) modelsOf.set(exactWith, (modelsOf.get(exactWith) ?? new Set()).add(model));
@@ -33,6 +34,10 @@ export function openModelFindings({ router, tokenCounter }: FastLiteLLM): Doctor
     ...(loaded.size > 0 ? [ok('tokenizer', `loaded for ${[...loaded].join(', ')}`)] : []),
     ...Array.from(modelsOf, ([exactWith, models]) => warning('tokenizer', `tokens of ${[...models].join(', ')} are estimated`, exactWith)),
   ];
+}
+
+function isEncoding(name: string): boolean {
+  return (ENCODING_NAMES as readonly string[]).includes(name);
 }
 
 /** Settings of the file that are unknown, misspelt or without effect: the app starts with them. */

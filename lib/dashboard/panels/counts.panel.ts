@@ -13,10 +13,13 @@ export function countsPanel({ counts }: DashboardSnapshot): Html {
     <p class="note">Estimates are corrected by the usage of answers; limits reserve the estimate times the bound.</p>`;
 }
 
-function row({ model, encoding, isExact, answers, meanError, bound, exactWith }: ModelCountState): Html[] {
+function row({ model, countedAs, encoding, isExact, answers, meanError, bound, exactWith }: ModelCountState): Html[] {
   const figure = (value: number | undefined, write: (known: number) => string): Html => html`${value === undefined ? NONE : write(value)}`;
   return [
-    html`${model} <span class="note below">${encoding}${exactWith !== undefined && ` · exact with ${exactWith}`}</span>`,
+    html`${model}
+      <span class="note below"
+        >${countedAs !== undefined && `as ${countedAs} · `}${encoding}${exactWith !== undefined && ` · exact with ${exactWith}`}</span
+      >`,
     isExact ? badge('good', 'exact') : badge('plain', 'estimate'),
     figure(isExact ? undefined : answers, count),
     figure(meanError, share),

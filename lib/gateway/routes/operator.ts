@@ -38,7 +38,7 @@ function modelInfo({ router, tokenCounter }: GatewayDesk, { request, callOptions
 /** Without keys, headers and credentials. */
 function infoOf(deployment: Deployment, tokenCounter: GatewayDesk['tokenCounter']): object {
   const { model_name, litellm_params } = deployment.toJSON();
-  const { contextWindow, maxOutputTokens } = tokenCounter.getModelLimits(deployment.model);
+  const { contextWindow, maxOutputTokens } = tokenCounter.limitsOf(deployment.model);
   return {
     model_name,
     litellm_params,

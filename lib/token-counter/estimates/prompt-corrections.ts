@@ -1,6 +1,6 @@
-import type { CountingModel } from '../model-table.js';
+import type { CountingModel } from '../counting-model.js';
 import type { PromptContext } from '../prompt/prompt-context.js';
-import type { EstimateFactors } from './correction.js';
+import { publishedFactors, type EstimateFactors } from './correction.js';
 import type { ContentSample } from './content-class.js';
 import type { PromptMeasurement, TokenEstimates } from './token-estimates.js';
 
@@ -41,6 +41,8 @@ export class PromptCorrections {
 
   /** Remembers how a body was counted, until a provider reports its tokens. */
   remember(body: object, tokens: number, model: CountingModel, { sample, mediaTokens, assumed }: PromptContext): void {
+    // The answer may be of a deployment with another tokenizer.
+    if (model.isMixed) return;
     // The share of media and of what only the provider has is not known.
     if (sample === undefined || mediaTokens > 0 || assumed || tokens <= 0) return;
     this.measured.set(body, measurement(model, sample, tokens));
@@ -55,6 +57,8 @@ export class PromptCorrections {
   }
 
   private factorsOf(model: CountingModel, sample: ContentSample, tokens: number): EstimateFactors {
+    // The tokenizer is known, but not whether it is that of the deployment.
+    if (!model.isCorrected) return publishedFactors(1);
     return this.estimates.factors(measurement(model, sample, Math.max(1, tokens)));
   }
 }

@@ -22,8 +22,13 @@ const PUBLISHED: readonly (readonly [RegExp, Ratios])[] = [
   ],
 ];
 
+/** The published ratios of a model; models of one row share them. `undefined`: none are known. */
+export function publishedRatios(model: string): Ratios | undefined {
+  const name = model.toLowerCase();
+  return PUBLISHED.find(([pattern]) => pattern.test(name))?.[1];
+}
+
 /** The first ratio of a model for texts that are counted with cl100k_base. */
 export function publishedRatio(model: string, contentClass: ContentClass): number {
-  const name = model.toLowerCase();
-  return (PUBLISHED.find(([pattern]) => pattern.test(name))?.[1] ?? SAME)[contentClass];
+  return (publishedRatios(model) ?? SAME)[contentClass];
 }

@@ -17,7 +17,8 @@ export interface ModelLimits {
   readonly maxOutputTokens: number | null;
   /**
    * Where each figure comes from: `overrides`, the path of the price file, `source` for an object,
-   * or `@pydantic/genai-prices`; `null` for an unknown figure.
+   * or `@pydantic/genai-prices`; `router` for the smallest of a model group's deployments; `null`
+   * for an unknown figure.
    */
   readonly sources: { readonly contextWindow: string | null; readonly maxOutputTokens: string | null };
 }

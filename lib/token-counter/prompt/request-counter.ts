@@ -2,7 +2,8 @@ import { InvalidArgumentError } from '../../common/errors.js';
 import { checkObject, refuseArgument } from '../../common/options.js';
 import type { EngineCalls } from '../../engine/engine-calls.js';
 import type { EngineChoice } from '../../engine/engine-choice.js';
-import type { CountingModel, ModelTable } from '../model-table.js';
+import type { CountingModel } from '../counting-model.js';
+import type { ModelTable } from '../model-table.js';
 import { ContentSample } from '../estimates/content-class.js';
 import type { PromptCorrections } from '../estimates/prompt-corrections.js';
 import { countSegments, segmentsOf } from '../bpe/special-tokens.js';
@@ -218,7 +219,7 @@ export class RequestCounter {
   }
 
   private modelOf(body: Body): CountingModel {
-    return this.shared.models.get(body.model as string | undefined);
+    return this.shared.models.ofPrompt(body.model as string | undefined);
   }
 
   /** Walks the body like a count, but collects the texts instead of counting them. */

@@ -8,7 +8,7 @@ import type { TokenCounterEngine } from '../engine/engine.js';
 import { NativeTokenCounterEngine } from '../engine/native.js';
 import { TypeScriptTokenCounterEngine } from '../engine/typescript.js';
 import { encodeSegments, segmentsOf } from '../bpe/special-tokens.js';
-import { CountingModel } from '../model-table.js';
+import { CountingModel } from '../counting-model.js';
 import { truncateSegments, type SplitText } from '../truncate.js';
 import { packTokenizer } from './pack.js';
 import { PackedTokenizer } from './packed-layout.js';
@@ -115,7 +115,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('specia
   function opened(key: string, file: unknown) {
     const packed = packTokenizer(readTokenizerJson(file));
     const tokenizer = atOnce(PackedTokenizer.opening('test', `specials-${key}`, packed)) as PackedTokenizer;
-    const model = new CountingModel('house/model', tokenizer);
+    const model = new CountingModel('house/model', { tokenizer });
     const handle = model.handle(engine, 'all');
     const split = (text: string): SplitText => ({ text, segments: segmentsOf(text, tokenizer, 'all'), allowedSpecial: 'all' });
     return {

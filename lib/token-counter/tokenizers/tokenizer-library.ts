@@ -54,10 +54,16 @@ export class TokenizerLibrary {
   /** The tokenizer of a model, if it is loaded: by exact name, then by glob, then by family. */
   find(model: string): PackedTokenizer | undefined {
     if (this.tokenizers.size === 0) return undefined;
+    const family = familyOfModel(model.toLowerCase());
+    return this.findNamed(model) ?? (family && this.tokenizers.get(family.name));
+  }
+
+  /** The same by exact name or by glob only. */
+  findNamed(model: string): PackedTokenizer | undefined {
+    if (this.tokenizers.size === 0) return undefined;
     const name = model.toLowerCase();
     const glob = this.sources.find((source) => source.name.includes('*') && matches(source.name.toLowerCase(), name));
-    const family = familyOfModel(name);
-    return this.tokenizers.get(model) ?? (glob && this.tokenizers.get(glob.name)) ?? (family && this.tokenizers.get(family.name));
+    return this.tokenizers.get(model) ?? (glob && this.tokenizers.get(glob.name));
   }
 
   private async load(source: ResolvedTokenizer): Promise<void> {

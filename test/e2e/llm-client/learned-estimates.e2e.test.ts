@@ -11,7 +11,7 @@ const answerOf = (promptTokens: number): ScriptStep => ({ text: 'Yes.', usage: {
 
 async function open(script: ScriptStep | readonly ScriptStep[]): Promise<FastLiteLLM> {
   const provider = await startProvider('openai', { script });
-  const modelList = [provider.deployment('my-model'), provider.deployment('other')];
+  const modelList = ['my-model', 'other'].map((group) => provider.deployment(group, { model: `openai/${group}` }));
   const llm = new FastLiteLLM({ router: { modelList, fallbacks: [{ 'my-model': ['other'] }], numRetries: 0 }, logger: quiet });
   opened.push(llm, provider);
   return llm;

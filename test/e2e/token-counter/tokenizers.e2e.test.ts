@@ -227,6 +227,26 @@ describe('tokenCounter.tokenizers', () => {
     );
   });
 
+  it('counts a model group by its own tokenizer, also by an alias, else by that of the model of its deployments', async () => {
+    const file = join(FIXTURES, 'cl100k-digits.json');
+    const tokenCounter = { tokenizerCache: join(folder, 'cache') };
+    const entry = (model: string, model_info = {}) => ({ model_name: 'fast', litellm_params: { model, api_key: 'k' }, model_info });
+    const own = { modelList: [entry('openai/gpt-4o', { custom_tokenizer: { file } })], modelGroupAlias: { alias: 'fast' } };
+    const family = { modelList: [entry('groq/llama-3.3-70b-versatile')] };
+    const answers = await runAll(
+      [
+        [{ tokenCounter, router: own }, 'fast', TEXT, null],
+        [{ tokenCounter, router: own }, 'alias', TEXT, null],
+        [{ tokenCounter: { ...tokenCounter, tokenizers: { 'llama-3': { file } } }, router: family }, 'fast', TEXT, null],
+        [{ tokenCounter: { ...tokenCounter, tokenizers: { [MODEL]: { file } } } }, MODEL, TEXT, null],
+      ],
+      FIXTURES,
+    );
+    const { ids } = answers[3].after;
+    for (const [at, encoding] of ['fast', 'fast', 'llama-3'].entries())
+      expect(answers[at].after).toMatchObject({ approximate: false, encoding, promptTokens: ids.length, ids });
+  }, 120_000);
+
   it('refuses tokenizers that it cannot count exactly, with the part and the reason', async () => {
     const json = JSON.parse(readFileSync(join(FIXTURES, 'cl100k.json'), 'utf8')) as Record<string, Record<string, unknown>>;
     const cases: readonly (readonly [object, string])[] = [

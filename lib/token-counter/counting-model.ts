@@ -1,0 +1,96 @@
+import type { AllowedSpecial } from './bpe/special-tokens.js';
+import type { EncodingName, TokenCounterEngine } from './engine/engine.js';
+import { publishedRatios } from './estimates/published-ratios.js';
+import { modelFacts, type ModelFacts } from './models.js';
+import { ChatTemplate } from './prompt/chat-template.js';
+import type { PackedTokenizer } from './tokenizers/packed-layout.js';
+
+/** What of a counting model does not follow from its name. */
+export interface CountingModelParts {
+  /** In the place of the encoding. */
+  readonly tokenizer?: PackedTokenizer;
+  /** Default: those of the name. */
+  readonly facts?: ModelFacts;
+  /** Whether it stands for deployments with different tokenizers. */
+  readonly isMixed?: boolean;
+}
+
+/** A model's facts and the handle of its encoding in each engine. */
+export class CountingModel {
+  readonly facts: ModelFacts;
+  /** What the engines count with. */
+  readonly encoding: EncodingName | PackedTokenizer;
+  /** Of a loaded tokenizer with the template beside it. */
+  readonly chatTemplate: ChatTemplate | undefined = undefined;
+  /**
+   * Whether it stands for a model group whose deployments have different tokenizers, of which it is
+   * the largest: counts are estimates, and answers teach nothing.
+   */
+  readonly isMixed: boolean;
+  /** Whether what was published and learned of the model corrects its counts. */
+  readonly isCorrected: boolean;
+  private readonly handles: HandleOf;
+  /** For texts that are split at special tokens. */
+  private readonly continued: HandleOf;
+
+  /** @param name The model by which it counts; corrections are learned under it */
+  constructor(
+    readonly name: string,
+    { tokenizer, facts = modelFacts(name), isMixed = false }: CountingModelParts = {},
+  ) {
+    const known = tokenizer === undefined ? facts : withTokenizer(facts);
+    this.isMixed = isMixed;
+    this.isCorrected = known.approximate;
+    this.facts = isMixed ? { ...known, approximate: true } : known;
+    this.encoding = tokenizer ?? facts.encoding;
+    this.handles = new HandleOf(this.encoding);
+    this.continued = tokenizer?.continued === undefined ? this.handles : new HandleOf(tokenizer.continued);
+    if (tokenizer?.chatTemplate !== undefined) this.chatTemplate = new ChatTemplate(tokenizer.chatTemplate);
+  }
+
+  /** Whether a rule knows the name: how to count the model, or how far its estimate is off. */
+  get isKnown(): boolean {
+    const { approximate, family } = this.facts;
+    return !approximate || family !== undefined || publishedRatios(this.name) !== undefined;
+  }
+
+  /** The name of the encoding or of the tokenizer. */
+  get encodingName(): string {
+    return typeof this.encoding === 'string' ? this.encoding : this.encoding.name;
+  }
+
+  /** How to make an estimate exact: what the option `tokenCounter.tokenizers` lacks. */
+  get exactWith(): string | undefined {
+    const { approximate, family } = this.facts;
+    if (!approximate || this.isMixed || family === undefined) return undefined;
+    const { name, source } = family;
+    const given = source?.startsWith('@') ? `{ package: '${source}' }` : `{ file }, the ${source}`;
+    return `tokenCounter.tokenizers['${name}']: ${given}`;
+  }
+
+  /**
+   * The handle of the encoding; the first call loads it. `allowed`: for the parts of a text that is
+   * split at special tokens.
+   */
+  handle(engine: TokenCounterEngine, allowed?: AllowedSpecial): number {
+    return (allowed === undefined ? this.handles : this.continued).in(engine);
+  }
+}
+
+/** The handle of an encoding in each engine. */
+class HandleOf {
+  private native = -1;
+  private typescript = -1;
+
+  constructor(private readonly encoding: EncodingName | PackedTokenizer) {}
+
+  in(engine: TokenCounterEngine): number {
+    if (engine.engine === 'native') return this.native >= 0 ? this.native : (this.native = engine.load(this.encoding));
+    return this.typescript >= 0 ? this.typescript : (this.typescript = engine.load(this.encoding));
+  }
+}
+
+function withTokenizer(facts: ModelFacts): ModelFacts {
+  const chat = facts.family?.chat;
+  return { ...facts, approximate: false, chat, isChatAssumed: chat === undefined };
+}

@@ -64,24 +64,29 @@ impl FileIds {
 
 impl Encoding {
     pub(crate) fn new(pattern: Pattern, packed: &'static [u8]) -> Self {
-        Self::with(pattern, Vocabulary::new(packed), None, None)
+        Self::with(pattern, Vocabulary::new(packed))
     }
 
     /// A tokenizer of a file.
-    pub(crate) fn of_packed(packed: Packed) -> Self {
+    pub(crate) fn of_packed(mut packed: Packed) -> Self {
         let vocabulary = Vocabulary::with_others(packed.vocabulary, &packed.long, packed.whole);
-        Self::with(
-            packed.pattern,
-            vocabulary,
-            Input::new(&packed.input),
-            packed.external.map(|external| FileIds { external, inner: OnceLock::new() }),
-        )
+        let ids = packed.external.map(|external| FileIds { external, inner: OnceLock::new() });
+        let characters = (packed.pattern == Pattern::Characters).then(|| {
+            let runs = packed.input.take_runs(|token| {
+                let mut text = Text::new();
+                text.set(&token.text);
+                // SAFETY: a text is padded.
+                let id = unsafe { vocabulary.find(text.as_ptr(), text.len()) };
+                id != NONE && ids.as_ref().map_or(id, |file| file.external(id)) == token.id
+            });
+            Characters::new(&vocabulary, runs)
+        });
+        Self { characters, input: Input::new(&packed.input), ids, ..Self::with(packed.pattern, vocabulary) }
     }
 
-    fn with(pattern: Pattern, vocabulary: Vocabulary, input: Option<Input>, ids: Option<FileIds>) -> Self {
+    fn with(pattern: Pattern, vocabulary: Vocabulary) -> Self {
         let case_cuts = matches!(pattern, Pattern::Cl100k | Pattern::Cl100kDigits).then(|| CaseCuts::new(&vocabulary));
-        let characters = (pattern == Pattern::Characters).then(|| Characters::new(&vocabulary));
-        Self { pattern, vocabulary, case_cuts, characters, input, ids }
+        Self { pattern, vocabulary, case_cuts, characters: None, input: None, ids: None }
     }
 
     #[inline(always)]

@@ -2,6 +2,7 @@
 //! normalized, and U+2581 and spaces become one character, as they are in the vocabulary.
 
 use crate::token_counter::split::classes::{MARK, class_of};
+use crate::token_counter::split::runs::Runs;
 use crate::token_counter::text::Text;
 use aho_corasick::{AhoCorasick, Anchored, MatchKind, StartKind};
 use std::borrow::Cow;
@@ -49,6 +50,16 @@ pub struct InputRules {
     pub added: Vec<AddedToken>,
 }
 
+impl InputRules {
+    /// Takes out the added tokens that are pieces as well: see [`Runs`].
+    pub fn take_runs(&mut self, is_token: impl Fn(&AddedToken) -> bool) -> Runs {
+        // Otherwise the text on either side of an added token is normalized on its own.
+        let is_alike = self.form == Form::AsIs && self.prefix_space == PrefixSpace::Never;
+        let mut none = Vec::new();
+        Runs::take(if is_alike { &mut self.added } else { &mut none }, is_token)
+    }
+}
+
 /// A part of a text.
 pub enum Part<'a> {
     /// The text of an added token.
@@ -73,7 +84,14 @@ struct Matcher {
     ids: Vec<u32>,
     /// By byte: whether a text starts with it. Most of what is searched has none.
     starts: Box<[bool; 256]>,
+    /// The same bytes, some of them again, if they are few.
+    few_starts: Option<[u8; FEW]>,
 }
+
+/// So many bytes are compared with many of a text at once.
+const FEW: usize = 4;
+/// Those of a text that are.
+const CHUNK: usize = 64;
 
 impl Matcher {
     fn new<'a>(tokens: impl Iterator<Item = &'a AddedToken>) -> Option<Self> {
@@ -83,20 +101,32 @@ impl Matcher {
         }
         let mut starts = Box::new([false; 256]);
         texts.iter().filter_map(|text| text.bytes().next()).for_each(|first| starts[usize::from(first)] = true);
+        let firsts: Vec<u8> = (0..=u8::MAX).filter(|first| starts[usize::from(*first)]).collect();
+        let few_starts = (firsts.len() <= FEW).then(|| std::array::from_fn(|i| firsts[i % firsts.len()]));
         let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).start_kind(StartKind::Anchored).build(texts);
-        Some(Self { texts: automaton.ok()?, ids, starts })
+        Some(Self { texts: automaton.ok()?, ids, starts, few_starts })
     }
 
     /// The longest of the leftmost ones.
     fn find(&self, text: &str, mut from: usize) -> Option<(u32, Range<usize>)> {
         let bytes = text.as_bytes();
         loop {
+            from += self.without_start(bytes.get(from..)?);
             from += bytes.get(from..)?.iter().position(|byte| self.starts[usize::from(*byte)])?;
             if let Some(found) = self.texts.find(aho_corasick::Input::new(bytes).range(from..).anchored(Anchored::Yes)) {
                 return Some((self.ids[found.pattern().as_usize()], found.range()));
             }
             from += 1;
         }
+    }
+
+    /// How many of the first bytes no text starts with, or fewer. 64 at a time become vector
+    /// instructions.
+    #[inline(always)]
+    fn without_start(&self, bytes: &[u8]) -> usize {
+        let has_none = |few: &[u8; FEW], chunk: &[u8; CHUNK]| !chunk.iter().fold(false, |found, byte| found | few.contains(byte));
+        let chunks = bytes.as_chunks::<CHUNK>().0.iter();
+        self.few_starts.map_or(0, |few| CHUNK * chunks.take_while(|chunk| has_none(&few, chunk)).count())
     }
 }
 

@@ -1,8 +1,10 @@
 //! Where a text whose merges start from characters may be cut: between two that are neighbours in
 //! no token. Pieces of prose are words. A character that is no token is its bytes, each a piece.
+//! A run of a character that is an added token is a piece whatever stands around it, see `runs.rs`.
 
 use crate::token_counter::bpe::vocabulary::Vocabulary;
 use crate::token_counter::split::block::WINDOW;
+use crate::token_counter::split::runs::Runs;
 use crate::token_counter::split::spanned::{character, is_spanned};
 
 const POINTS: usize = 0x11_0000;
@@ -13,6 +15,7 @@ pub struct Characters {
     known: Box<[u64]>,
     /// The neighbours of each ASCII character within ASCII, which are most: two words of bits.
     ascii: Box<[u64; 256]>,
+    runs: Runs,
 }
 
 #[inline(always)]
@@ -21,7 +24,7 @@ fn word_of(left: u8, right: u8) -> usize {
 }
 
 impl Characters {
-    pub fn new(vocabulary: &Vocabulary) -> Self {
+    pub fn new(vocabulary: &Vocabulary, runs: Runs) -> Self {
         let mut known = vec![0u64; POINTS / 64].into_boxed_slice();
         let mut ascii = Box::new([0u64; 256]);
         for token in (0..vocabulary.len() as u32).filter_map(|id| vocabulary.token(id)) {
@@ -35,7 +38,13 @@ impl Characters {
                 known[point as usize / 64] |= 1 << (point as u32 % 64);
             }
         }
-        Self { known, ascii }
+        // A run ends the piece before it, and none goes on behind it.
+        for (left, right) in (0..0x80).flat_map(|left| (0..0x80).map(move |right| (left, right))) {
+            if left != right && runs.longest(left.into()).or(runs.longest(right.into())).is_some() {
+                ascii[word_of(left, right)] &= !(1 << (right & 63));
+            }
+        }
+        Self { known, ascii, runs }
     }
 
     #[inline(always)]
@@ -53,22 +62,30 @@ impl Characters {
         self.known.get(point / 64).is_some_and(|word| word >> (point % 64) & 1 != 0)
     }
 
-    /// Where pieces start in 64 bytes of ASCII, at the first of which one does: bit i, one starts
-    /// at byte i. Without a branch for each, as none could be foreseen.
+    /// The pieces in the first `rest` of 64 bytes of ASCII, which start with one. Bit i: a piece
+    /// starts at byte i. The second number is where the last of them ends, or 0 where only
+    /// [`Self::piece_end`] can tell. Without a branch for each, as none could be foreseen.
     ///
     /// # Safety
     /// 64 bytes are readable at `text`.
     #[inline(always)]
-    pub unsafe fn ascii_starts(&self, text: *const u8) -> Option<u64> {
+    pub unsafe fn ascii_pieces(&self, text: *const u8, rest: usize) -> (u64, usize) {
         // SAFETY: the caller's.
         let bytes = unsafe { &*text.cast::<[u8; WINDOW]>() };
         if !bytes.is_ascii() {
-            return None;
+            return (0, 0);
         }
-        Some(bytes.windows(2).enumerate().fold(1, |starts, (at, pair)| {
+        let starts = bytes.windows(2).enumerate().fold(1, |starts, (at, pair)| {
             let is_inside = self.ascii[word_of(pair[0], pair[1])] >> (pair[1] & 63) & 1;
             starts | (is_inside ^ 1) << (at + 1)
-        }))
+        });
+        // The last piece may go on behind the window.
+        let end = if rest <= WINDOW { rest } else { starts.ilog2() as usize };
+        let inside = !starts & u64::MAX >> (WINDOW - rest.min(WINDOW));
+        match self.runs.first_long(inside).map_or(end, |long| end.min(long)) {
+            0 => (0, 0),
+            end => (starts & u64::MAX >> (WINDOW - end), end),
+        }
     }
 
     /// Where the piece that starts at `at` ends.
@@ -89,6 +106,7 @@ impl Characters {
                 return at + 1;
             }
             let mut end = at + length;
+            let len = self.runs.longest(left).map_or(len, |longest| len.min(at + longest));
             while end < len {
                 let (right, length) = character(text.add(end));
                 if !self.is_inside(spanned, left, right) || !self.is_known(right, length) {
@@ -111,6 +129,6 @@ impl Characters {
             return self.ascii[word_of(left as u8, right as u8)] >> (right & 63) & 1 != 0;
         }
         // SAFETY: the caller's.
-        unsafe { is_spanned(spanned, left, right) }
+        self.runs.longest(left).or(self.runs.longest(right)).is_none() && unsafe { is_spanned(spanned, left, right) }
     }
 }

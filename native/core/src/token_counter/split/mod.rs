@@ -10,6 +10,7 @@ pub mod cuts;
 mod deepseek;
 mod midpoint;
 pub mod pattern;
+pub mod runs;
 pub mod scan;
 mod sets;
 pub mod spanned;

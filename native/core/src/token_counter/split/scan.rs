@@ -103,19 +103,11 @@ unsafe fn by_characters<P: Pieces, C: Simd>(text: &Text, cuts: Cuts, pieces: &mu
         let rest = text.len() - position;
         // SAFETY: the caller's; the padding makes a window readable from any position on.
         unsafe {
-            if let Some(starts) = characters.ascii_starts(text.as_ptr().add(position)) {
-                let (starts, end) = if rest <= WINDOW {
-                    (starts & u64::MAX >> (WINDOW - rest), rest)
-                } else {
-                    // The last piece may go on behind the window.
-                    let end = starts.ilog2() as usize;
-                    (starts ^ 1 << end, end)
-                };
-                if end > 0 {
-                    pieces.window::<C>(position, starts, end)?;
-                    position += end;
-                    continue;
-                }
+            let (starts, end) = characters.ascii_pieces(text.as_ptr().add(position), rest);
+            if end > 0 {
+                pieces.window::<C>(position, starts, end)?;
+                position += end;
+                continue;
             }
         }
         // SAFETY: the caller's; the text is padded.

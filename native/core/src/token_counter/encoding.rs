@@ -17,6 +17,7 @@ use crate::token_counter::split::case_cuts::CaseCuts;
 use crate::token_counter::split::characters::Characters;
 use crate::token_counter::split::cuts::Cuts;
 use crate::token_counter::split::pattern::Pattern;
+use crate::token_counter::split::runs::Runs;
 use crate::token_counter::split::scan::scan;
 use crate::token_counter::text::Text;
 use std::ops::ControlFlow;
@@ -72,7 +73,7 @@ impl Encoding {
         let vocabulary = Vocabulary::with_others(packed.vocabulary, &packed.long, packed.whole);
         let ids = packed.external.map(|external| FileIds { external, inner: OnceLock::new() });
         let characters = (packed.pattern == Pattern::Characters).then(|| {
-            let runs = packed.input.take_runs(|token| {
+            let runs = Runs::take_from(&mut packed.input, |token| {
                 let mut text = Text::new();
                 text.set(&token.text);
                 // SAFETY: a text is padded.

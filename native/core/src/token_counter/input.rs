@@ -2,7 +2,6 @@
 //! normalized, and U+2581 and spaces become one character, as they are in the vocabulary.
 
 use crate::token_counter::split::classes::{MARK, class_of};
-use crate::token_counter::split::runs::Runs;
 use crate::token_counter::text::Text;
 use aho_corasick::{AhoCorasick, Anchored, MatchKind, StartKind};
 use std::borrow::Cow;
@@ -48,16 +47,6 @@ pub struct InputRules {
     pub spaces: bool,
     pub prefix_space: PrefixSpace,
     pub added: Vec<AddedToken>,
-}
-
-impl InputRules {
-    /// Takes out the added tokens that are pieces as well: see [`Runs`].
-    pub fn take_runs(&mut self, is_token: impl Fn(&AddedToken) -> bool) -> Runs {
-        // Otherwise the text on either side of an added token is normalized on its own.
-        let is_alike = self.form == Form::AsIs && self.prefix_space == PrefixSpace::Never;
-        let mut none = Vec::new();
-        Runs::take(if is_alike { &mut self.added } else { &mut none }, is_token)
-    }
 }
 
 /// A part of a text.

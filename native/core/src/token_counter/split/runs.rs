@@ -2,7 +2,7 @@
 //! 31, and of tabs. Looked for like other added tokens, they would cut code into parts of fifty
 //! bytes. As pieces, which are tokens as a whole, they need no parts.
 
-use crate::token_counter::input::AddedToken;
+use crate::token_counter::input::{AddedToken, Form, InputRules, PrefixSpace};
 
 const ASCII: usize = 0x80;
 /// Where a character has fewer, its tokens are looked for like others: a window ends before a piece
@@ -21,15 +21,22 @@ pub struct Runs {
 }
 
 impl Runs {
+    /// Takes out the added tokens that are pieces as well. `is_token`: the vocabulary has it, too.
+    pub fn take_from(rules: &mut InputRules, is_token: impl Fn(&AddedToken) -> bool) -> Self {
+        // Otherwise the text on either side of an added token is normalized on its own.
+        let is_alike = rules.form == Form::AsIs && rules.prefix_space == PrefixSpace::Never;
+        let mut none = Vec::new();
+        Self::take(if is_alike { &mut rules.added } else { &mut none }, is_token)
+    }
+
     /// Takes from the added tokens those of a character that has one for each length up to some,
-    /// and is in no other, so that nothing but the run's length decides on them. `is_token`: the
-    /// vocabulary has it, too.
-    pub fn take(added: &mut Vec<AddedToken>, is_token: impl Fn(&AddedToken) -> bool) -> Self {
+    /// and is in no other, so that nothing but the run's length decides on them.
+    fn take(added: &mut Vec<AddedToken>, is_token: impl Fn(&AddedToken) -> bool) -> Self {
         let mut lengths = [const { Vec::new() }; ASCII];
         let mut is_mixed = [false; ASCII];
         for token in added.iter() {
             let bytes = token.text.as_bytes();
-            let is_run = token.text.is_ascii() && bytes.iter().all(|byte| *byte == bytes[0]);
+            let is_run = bytes.first().is_some_and(|first| first.is_ascii() && bytes.iter().all(|byte| byte == first));
             if is_run && !token.normalized && is_token(token) {
                 lengths[usize::from(bytes[0])].push(bytes.len());
             } else {
@@ -127,6 +134,13 @@ mod tests {
                 assert_eq!(runs.first_long(!starts), expected, "{len} from {start}");
             }
         }
+    }
+
+    #[test]
+    fn leaves_a_text_without_characters() {
+        let mut tokens = added([String::new()]);
+        assert_eq!(Runs::take(&mut tokens, |_| true).first_long(!1), None);
+        assert_eq!(texts(&tokens), [""]);
     }
 
     #[test]

@@ -96,6 +96,26 @@ describe.each(routerEngines().map((engine, row) => [engine.engine, engine, row] 
     expect(available(router)).toEqual(['m', 'n', 'o', 'p']);
   });
 
+  it('goes on at the old rate, however long the probe took', () => {
+    const { router, clock } = open();
+    for (let sent = 0; sent < 100; sent++) {
+      answered(router, router.acquire('m'), new Headers());
+      clock.pass(100);
+    }
+    router.failed(router.acquire('m'), { status: 429, retryAfterMs: 1_000 });
+    clock.pass(1_000);
+    const probe = router.acquire('m');
+    clock.pass(30_000);
+    answered(router, probe, new Headers());
+    let burst = 0;
+    while (burst < 100 && router.getAvailableDeployment('m') !== null) {
+      router.acquire('m');
+      burst++;
+    }
+    // One second of 78 % of 600 a minute.
+    expect(burst).toBe(7);
+  });
+
   it('changes nothing without learnLimits: as in LiteLLM, a lone deployment goes on after a 429', () => {
     const { router } = open({ learnLimits: false });
     const pick = router.acquire('m');

@@ -154,7 +154,8 @@ function ruleBrokenBy(url: string): string | undefined {
   if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) return 'must be a URL of redis:// or rediss://';
   const { username, password, pathname } = new URL(url);
   try {
-    decodeURIComponent(username + password);
+    decodeURIComponent(username);
+    decodeURIComponent(password);
   } catch {
     return 'must have % in its user and password written as %25';
   }

@@ -23,13 +23,15 @@ export class Pace {
 
   /**
    * @param perMinute Rate of the requests that were served before the 429.
-   * @param startMs When the probe was sent.
+   * @param startMs When the probe was answered.
+   * @param probedMs When it was sent.
    */
   constructor(
     private readonly perMinute: number,
     private readonly startMs: number,
+    probedMs: number,
   ) {
-    this.atMs = startMs;
+    this.atMs = probedMs;
     // One 429 ends each search: it takes more than 50 requests to keep them below 2 %.
     this.plateauMs = Math.max(SHORTEST_PLATEAU_MS, (PLATEAU_REQUESTS * MINUTE_MS) / perMinute);
   }

@@ -118,15 +118,15 @@ export class QuotaDomain {
     }
   }
 
-  succeeded(booking: QuotaBooking): void {
+  succeeded(booking: QuotaBooking, nowMs: number): void {
     if (booking !== this.probe) return;
     this.probe = undefined;
     this.isProbeDue = false;
     this.refusals = 0;
     this.taken.fill(0);
-    this.countedFromMs = booking.atMs;
+    this.countedFromMs = nowMs;
     // Where told limits explain the 429 they say how much may be sent.
-    this.pace = this.isExplained ? undefined : new Pace(Math.max(SLOWEST_PER_MINUTE, this.perMinuteBefore), booking.atMs);
+    this.pace = this.isExplained ? undefined : new Pace(Math.max(SLOWEST_PER_MINUTE, this.perMinuteBefore), nowMs, booking.atMs);
   }
 
   /** A 429. @param retryAfterMs As the provider asks for it. */

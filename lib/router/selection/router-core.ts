@@ -158,7 +158,7 @@ export class RouterCore {
     this.release(selection, promptTokens === undefined ? undefined : promptTokens + completionTokens, nowMs);
     this.outcomes.succeeded(slot, latencyMs);
     states.addSuccess(slot, nowMs);
-    selection.booking.quota?.domain.succeeded(selection.booking.quota);
+    selection.booking.quota?.domain.succeeded(selection.booking.quota, nowMs);
     if (latencyMs >= 0) states.latencies.add(slot, completionTokens > 0 ? latencyMs / completionTokens : latencyMs, nowMs);
     if (timeToFirstTokenMs >= 0) states.firstTokens.add(slot, timeToFirstTokenMs, nowMs);
     this.pay(selection, outcome, nowMs);
@@ -210,7 +210,7 @@ export class RouterCore {
   /** The provider has begun its answer: a probe of its quota need not wait for the end. */
   answering(pick: Pick): void {
     const { quota } = Selection.checked(pick).booking;
-    quota?.domain.succeeded(quota);
+    quota?.domain.succeeded(quota, this.now());
   }
 
   /** Nothing was sent: it counts as if it had not been selected. */

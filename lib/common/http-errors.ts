@@ -318,6 +318,8 @@ export interface UnsupportedRequest {
   readonly reason: string;
   /** What the client or the operator can do. */
   readonly mend: string;
+  /** `details` of the error, by which a client sends the request again in another form. */
+  readonly details?: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -331,14 +333,16 @@ export class UnsupportedRequestError extends HttpException implements Unsupporte
   readonly provider: string;
   readonly reason: string;
   readonly mend: string;
+  readonly details?: Readonly<Record<string, unknown>>;
 
   constructor(unsupported: UnsupportedRequest) {
-    const { provider, mend } = unsupported;
+    const { provider, mend, details } = unsupported;
     const param = unsupported.param === undefined ? undefined : shortened(unsupported.param, LONGEST_PART);
     const reason = shortened(unsupported.reason, LONGEST_PART);
     const code = param === undefined ? 'UNSUPPORTED_OPERATION' : 'UNSUPPORTED_PARAMETER';
     const message = `${param === undefined ? '' : `${param} is not supported: `}${reason}; ${mend}.`;
-    super({ error: { message, type: 'invalid_request_error', param: param ?? null, code: code.toLowerCase() } }, 400);
+    const error = { message, type: 'invalid_request_error', param: param ?? null, code: code.toLowerCase() };
+    super({ error: details === undefined ? error : { ...error, details } }, 400);
     this.name = new.target.name;
     this.message = message;
     this.code = code;
@@ -346,6 +350,7 @@ export class UnsupportedRequestError extends HttpException implements Unsupporte
     this.provider = provider;
     this.reason = reason;
     this.mend = mend;
+    this.details = details;
   }
 }
 

@@ -23,6 +23,8 @@ export interface OpenAIErrorBody {
   readonly type: string | null;
   readonly param: string | null;
   readonly code: string | null;
+  /** Facts that Anthropic's clients act on: `{ error_code: 'thread_not_found' }`. */
+  readonly details?: Readonly<Record<string, unknown>>;
 }
 
 /** What a `ProviderError` is made of. */
@@ -41,6 +43,8 @@ export interface ProviderFailureFacts {
   /** The provider's own `type` and `param`. */
   readonly type?: string | null;
   readonly param?: string | null;
+  /** Anthropic's `details`. */
+  readonly details?: Readonly<Record<string, unknown>>;
   /** The provider's Retry-After. */
   readonly retryAfterMs?: number;
   /** What the provider calls the request. */
@@ -96,7 +100,14 @@ export class ProviderError extends HttpException {
     // A status above 599 is none that could be handed on.
     const isAnswer = status !== undefined && status >= 400 && status < 600 && kind !== 'malformed';
     const type = facts.type ?? (isAnswer && status < 500 ? 'invalid_request_error' : 'server_error');
-    const error: OpenAIErrorBody = { message, type, param: facts.param ?? null, code: facts.providerCode ?? null };
+    const { details } = facts;
+    const error: OpenAIErrorBody = {
+      message,
+      type,
+      param: facts.param ?? null,
+      code: facts.providerCode ?? null,
+      ...(details !== undefined && { details }),
+    };
     super({ error }, isAnswer ? status : (STATUS_WITHOUT_ANSWER[kind] ?? 502), { cause: options?.cause });
     this.name = new.target.name;
     this.message = message;

@@ -89,10 +89,14 @@ export function judge(thrown: unknown, attempt: JudgedAttempt): Failure {
   if (error instanceof DeploymentMisconfiguredError) return new Failure(error, 'operator', reason);
   // Behind a `*` the caller names the model.
   const isUnknownModel = reason.kind === 'not_found' && deployment.model.includes('*');
-  if (isOverCallersTime || isUnknownModel || isNotThere) return new Failure(error, 'caller', reason);
+  // A conversation that the provider no longer keeps: the client sends it again.
+  const isLost = reason.kind === 'bad_request' && reason.status === NOT_FOUND;
+  if (isOverCallersTime || isUnknownModel || isNotThere || isLost) return new Failure(error, 'caller', reason);
   const isPoolFull = error instanceof FastLiteLLMError && reason.kind === 'timeout';
   return new Failure(error, isPoolFull ? 'pool' : 'provider', reason);
 }
+
+const NOT_FOUND = 404;
 
 const SELECTION_FAILURES: Readonly<Record<string, FailureReason & { readonly fault: Fault }>> = {
   ROUTER_RATE_LIMITED: { fault: 'provider', kind: 'rate_limit', status: 429 },
@@ -151,7 +155,7 @@ export function kindOfStatus(status: number, words: string): ProviderFailureKind
   }
   // 402: this account has no credit left, another may.
   if (status === 401 || status === 402 || status === 403) return 'authentication';
-  if (status === 404) return 'not_found';
+  if (status === NOT_FOUND) return words.startsWith('thread_') ? 'bad_request' : 'not_found';
   if (status === 408) return 'timeout';
   if (status === 429) return 'rate_limit';
   // A conflict is about the moment, not about the request; 424 is a failure of Bedrock's model.

@@ -1,3 +1,5 @@
+import { UnsupportedRequestError } from '../../common/http-errors.js';
+import { ProviderError } from '../../common/provider-error.js';
 import { Attempt, type Sender } from './attempt.js';
 import type { Call, CallSettings, CallTarget } from './call.js';
 import { Failure } from './failure.js';
@@ -24,11 +26,13 @@ export interface ClientContext extends CallSettings {
 /**
  * Runs one call: retries within the priority tier, then the next tiers of the model group with
  * retries of their own, then the group's fallbacks by the same rules, each once. In the end it
- * throws the first group's failure as it came.
+ * throws the first group's failure as it came, or one that tells the client how to recover.
  */
 export class CallPipeline<R> {
   private plan: FallbackPlan | undefined = undefined;
   private readonly waiting: WaitingSelection | undefined;
+  /** The request in another form would be answered by a deployment that refused this one. */
+  private recovery: UnsupportedRequestError | undefined = undefined;
 
   constructor(
     private readonly client: ClientContext,
@@ -62,11 +66,17 @@ export class CallPipeline<R> {
         if (!(outcome instanceof Failure)) return outcome;
         target = await this.fallbacks.next(target, outcome, sender);
       }
-      throw this.fallbacks.firstFailure?.error as Error;
+      throw this.failure;
     } catch (error) {
       client.reporter.callFailed(call, error);
       throw error;
     }
+  }
+
+  private get failure(): Error {
+    const first = this.fallbacks.firstFailure?.error as Error;
+    const isRecoverable = first instanceof ProviderError && first.error.details !== undefined;
+    return isRecoverable ? first : (this.recovery ?? first);
   }
 
   /** Tries the priority tiers of a model group, lowest `order` first. A failure is the last one. */
@@ -95,6 +105,7 @@ export class CallPipeline<R> {
         } catch (thrown) {
           last = attempt.fail(thrown);
           if (last.reason === undefined) throw last.error;
+          if (thrown instanceof UnsupportedRequestError && thrown.details !== undefined) this.recovery = thrown;
         }
         tiers.failed(selection, last);
         const waitMs = this.retryWaitMs(attempt, last, retry);

@@ -45,6 +45,7 @@ export class ProviderErrors {
     // Google answers a wrong key with 400, and its body says so.
     const status = answerStatus === 400 && stated.status === 401 ? 401 : answerStatus;
     const [message, type, param, code] = [stated.message, stated.type, stated.param, stated.code].map(clean);
+    const { details } = stated;
     const words = message ?? `The provider answered ${status}.`;
     return new ProviderError({
       kind: kindOfStatus(status, `${code ?? ''} ${words}`),
@@ -55,6 +56,7 @@ export class ProviderErrors {
       providerCode: code,
       type,
       param,
+      ...(details !== undefined && { details: redacted(details, (text) => endpoint.redact(text)) }),
       retryAfterMs: retryAfterOf({ get: (name) => rawHeader(rawHeaders, name) ?? null }, Date.now()) ?? stated.retryAfterMs,
       providerRequestId: requestId,
     });
@@ -68,4 +70,12 @@ export class ProviderErrors {
       return {};
     }
   }
+}
+
+/** Its texts without credentials; a name that could be one is left out. */
+function redacted(details: object, redact: (text: string) => string): Readonly<Record<string, unknown>> {
+  return JSON.parse(JSON.stringify(details), (name, value: unknown) => {
+    if (redact(name) !== name) return undefined;
+    return typeof value === 'string' ? redact(value) : value;
+  }) as Record<string, unknown>;
 }

@@ -3,7 +3,12 @@ import type { OpenAIErrorBody } from '../../../common/provider-error.js';
 /** An error as Anthropic's clients read it. */
 export interface MessagesErrorBody {
   readonly type: 'error';
-  readonly error: { readonly type: string; readonly message: string };
+  readonly error: {
+    readonly type: string;
+    readonly message: string;
+    /** Its `error_code` tells the SDK's message threads what to do. */
+    readonly details?: Readonly<Record<string, unknown>>;
+  };
   readonly request_id: string | null;
 }
 
@@ -33,9 +38,10 @@ export function messagesError(
   error: Partial<OpenAIErrorBody> | null | undefined,
   requestId: string | null = null,
 ): MessagesErrorBody {
-  const { message = 'The request failed.', code } = error ?? {};
+  const { message = 'The request failed.', code, details } = error ?? {};
   const text = code === 'context_length_exceeded' && !message.toLowerCase().includes(TOO_LONG) ? `${TOO_LONG}: ${message}` : message;
-  return { type: 'error', error: { type: errorType(status, error?.type), message: text }, request_id: requestId };
+  const body = { type: errorType(status, error?.type), message: text };
+  return { type: 'error', error: details === undefined ? body : { ...body, details }, request_id: requestId };
 }
 
 /** A type of Anthropic's own tells more than a status. */

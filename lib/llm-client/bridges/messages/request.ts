@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { InvalidArgumentError } from '../../../common/errors.js';
 import { UnsupportedRequestError } from '../../../common/http-errors.js';
 import { checkArray, checkInteger, checkNumber, checkObject, checkString, refuseArgument } from '../../../common/options.js';
+import { refuseThread } from '../../providers/anthropic/threads.js';
 import type { ModelRequest } from '../../request.js';
 import { chatMessages, systemMessages } from './history.js';
 import { closedSchema } from './closed-schema.js';
@@ -20,6 +21,7 @@ const LONGEST_USER = 64;
  */
 export function chatRequest(body: ModelRequest, provider: string): ModelRequest {
   const { model, stream } = body;
+  refuseThread(body.thread, provider);
   if (Array.isArray(body.mcp_servers) && body.mcp_servers.length > 0) throw noServers(provider);
   const tools = chatTools(body.tools, provider);
   return {

@@ -9,6 +9,7 @@ import { errorIn, hasError } from './errors.js';
 import { MESSAGES_READER, PassingTranslator } from './native.js';
 import { withOwnHistory } from './native-history.js';
 import { messagesRequest, type TakenByHost } from './request.js';
+import { refuseThread } from './threads.js';
 import { MessageTranslator } from './stream.js';
 import { fieldsOf, type Fields } from './blocks.js';
 
@@ -23,11 +24,14 @@ export interface MessagesHost extends TakenByHost {
   readonly bodyVersion?: string;
   /** Where it counts tokens. Default: `/messages/count_tokens`. */
   readonly countPath?: string;
+  /** Whether it keeps conversations (`thread`). */
+  readonly keepsThreads?: true;
 }
 
 const DIRECT: MessagesHost = { takesUrls: true, midSystem: true, hasTiers: true, pathOf: () => '/messages' };
-/** Clouds that have all in the body, as Anthropic has. */
-const CLOUDS: Readonly<Record<string, MessagesHost>> = {
+/** Those that have all in the body; others with the protocol keep no conversations. */
+const HOSTS: Readonly<Record<string, MessagesHost>> = {
+  anthropic: { ...DIRECT, keepsThreads: true },
   azure_ai: { ...DIRECT, midSystem: false },
   bedrock_mantle: { ...DIRECT, midSystem: false, takesUrls: false },
 };
@@ -35,8 +39,8 @@ const CLOUDS: Readonly<Record<string, MessagesHost>> = {
 /** Anthropic's Messages API. */
 export const ANTHROPIC: Protocol = {
   name: 'anthropic',
-  call: (operation, sent) => messagesCall(operation, sent, CLOUDS[sent.provider] ?? DIRECT),
-  count: (operation, sent) => messagesCount(operation, sent, CLOUDS[sent.provider] ?? DIRECT),
+  call: (operation, sent) => messagesCall(operation, sent, HOSTS[sent.provider] ?? DIRECT),
+  count: (operation, sent) => messagesCount(operation, sent, HOSTS[sent.provider] ?? DIRECT),
   errorIn,
   hasError,
 };
@@ -88,6 +92,7 @@ function chatCall(sent: SentRequest, host: MessagesHost): WireCall {
 
 /** The client's own request: only what steers the call is taken out. */
 function nativeCall(sent: SentRequest, host: MessagesHost): WireCall {
+  if (host.keepsThreads !== true) refuseThread(sent.body.thread, sent.provider);
   const native = nativeRequest(sent);
   return {
     path: host.pathOf(sent),

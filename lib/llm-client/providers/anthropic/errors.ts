@@ -1,5 +1,6 @@
 import { errorIn as errorInWords, hasError } from '../openai/errors.js';
 import type { StatedError } from '../protocol.js';
+import { fieldsOf, isObject, type Fields } from './blocks.js';
 
 /** The statuses of Anthropic's errors: in a stream they have only their type. */
 const STATUSES: Readonly<Record<string, number>> = {
@@ -14,16 +15,35 @@ const STATUSES: Readonly<Record<string, number>> = {
   timeout_error: 504,
   overloaded_error: 529,
 };
+/** The conversation's state at Anthropic is at fault, which the client sends again. */
+const THREAD = /^thread_/;
+/** Longer details are none. */
+const LONGEST_DETAILS = 4096;
 /** Says, beside other words, that prompt and reply together are too long. */
 const TOO_LONG = /exceed context limit|prompt is too long/;
 
-/** The error in a body or an event, `{ type: "error", error: { type, message } }`. */
+/** The error in a body or an event, `{ type: "error", error: { type, message, details } }`. */
 export function errorIn(body: string): StatedError {
   const stated = errorInWords(body);
   const { type, message } = stated;
   const status = typeof type === 'string' && Object.hasOwn(STATUSES, type) ? STATUSES[type] : undefined;
-  const code = stated.code ?? (message !== undefined && TOO_LONG.test(message) ? 'context_length_exceeded' : undefined);
-  return { ...stated, code, ...(status !== undefined && { status }) };
+  const details = detailsIn(body);
+  const isOfThread = THREAD.test(String(details?.error_code));
+  const code =
+    stated.code ??
+    (isOfThread ? String(details?.error_code) : undefined) ??
+    (message !== undefined && TOO_LONG.test(message) ? 'context_length_exceeded' : undefined);
+  return { ...stated, code, ...(status !== undefined && { status }), ...(details !== undefined && { details }) };
+}
+
+function detailsIn(body: string): Fields | undefined {
+  if (!body.includes('"details"')) return undefined;
+  try {
+    const { details } = fieldsOf(fieldsOf(JSON.parse(body)).error);
+    return isObject(details) && JSON.stringify(details).length <= LONGEST_DETAILS ? details : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether this is a type of Anthropic's. */

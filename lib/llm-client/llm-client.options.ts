@@ -40,12 +40,12 @@ export interface LlmClientOptions {
   /** Retries per second that are allowed in addition to `retryRatio`. Default 10. */
   readonly retriesPerSecond?: number;
   /**
-   * What is charged for a whole answer that its client has left: `estimate`, the prompt and the
-   * median output of the model group; `drain`, what the provider reports, for which its answer is
-   * read to the end. Default `estimate`.
+   * What is charged for an answer whose client has left, or whose time is over: `estimate`, the
+   * prompt and the median output of the model group, of a stream what arrived; `drain`, what the
+   * provider reports, for which it is read to the end. Default `estimate`.
    */
   readonly onAbort?: (typeof ABORT_POLICIES)[number];
-  /** Longest time that `drain` reads on, within the time of the call. Default 60,000. */
+  /** Longest time that `drain` reads on. Default 60,000. */
   readonly abortDrainMs?: number;
   /** Largest accepted answer, or event of a stream, in bytes. Default 64 MiB. */
   readonly maxAnswerBytes?: number;

@@ -583,8 +583,7 @@ export class LlmClient implements Capability {
       call.observed = hooks;
       call.id = hooks.view.id;
     }
-    const answer = new (callPipeline().CallPipeline)(this.client, call, sender).run();
-    return call.leaving === undefined ? answer : Promise.race([answer, call.leaving]);
+    return new (callPipeline().CallPipeline)(this.client, call, sender).run();
   }
 }
 

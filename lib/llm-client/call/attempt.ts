@@ -26,6 +26,11 @@ export interface Exchange extends Abortable {
   readonly requestId?: string | undefined;
   /** The cost of a whole answer, as a header of LiteLLM's proxies states it. */
   readonly statedCost?: string | undefined;
+  /**
+   * Ends with `error` for its caller, and reads on for the usage; `done` follows once, later.
+   * Returns `false` if nothing is left to read.
+   */
+  detach?(error: Error, done: (usage: AnswerUsage | undefined) => void): boolean;
 }
 
 /** Sends attempts. */
@@ -48,6 +53,8 @@ export interface AttemptReporter {
   attemptFailed(attempt: Attempt, failure: Failure): void;
   /** A stream broke after its first chunk: the call ends with it. */
   streamBroke(attempt: Attempt, failure: Failure): void;
+  /** An attempt that failed before has been read to its end, so its usage is final. */
+  drained(attempt: Attempt, failure: Failure): void;
   /** Output tokens of each choice of a usual answer of a model group; 0 where none is known. */
   usualOutput(group: string): number;
 }
@@ -88,9 +95,11 @@ export class Attempt implements JudgedAttempt {
   private readonly longestAnswerOf: MaxOutputOf;
   private exchange: Exchange | undefined = undefined;
   private timer: AttemptTimer | undefined = undefined;
-  /** Whether its answer is read for the usage alone: its caller has left. */
-  isDrained = false;
+  /** Whether it has failed, and its answer is still read for the usage. */
+  isDraining = false;
   private drainTimer: NodeJS.Timeout | undefined = undefined;
+  private failure: Failure | undefined = undefined;
+  private hasTimedOut = false;
 
   constructor(
     readonly call: Call,
@@ -121,14 +130,13 @@ export class Attempt implements JudgedAttempt {
   }
 
   /**
-   * From here on time limits and cancellation abort `exchange`.
-   * @param isWhole whether it reads a whole answer, of which `onAbort: 'drain'` wants the usage
+   * From here on time limits and cancellation end `exchange`.
    * @throws RequestCancelledError
    */
-  begin(exchange: Exchange, isWhole = false): void {
+  begin(exchange: Exchange): void {
     const { cancellation, drainMs } = this.call;
     this.exchange = exchange;
-    cancellation.active = isWhole && drainMs !== undefined ? { abort: (error) => this.leave(exchange, error, drainMs) } : exchange;
+    cancellation.active = drainMs === undefined ? exchange : { abort: (error) => this.giveUp(exchange, error) };
     if (cancellation.error !== undefined) throw cancellation.error;
     this.timer ??= new AttemptTimer(this.times, this);
   }
@@ -158,20 +166,36 @@ export class Attempt implements JudgedAttempt {
     this.arrivedAtMs = performance.now();
   }
 
-  /** Its caller has left. What the provider has not begun is not waited for. */
-  private leave(exchange: Exchange, error: Error, drainMs: number): void {
-    if (!exchange.wasSent || exchange.isRefused) return exchange.abort(error);
-    this.isDrained = true;
-    this.drainTimer = setTimeout(() => exchange.abort(error), drainMs);
-    this.call.left(error);
+  /** The caller abandons the answer. With `onAbort: 'drain'` it is still read for its usage. */
+  private giveUp(exchange: Exchange, error: Error): void {
+    const { call } = this;
+    const { drainMs } = call;
+    this.isDraining = drainMs !== undefined && exchange.wasSent && !exchange.isRefused;
+    // Before `detach`, which may end the stream of the caller at once.
+    if (this.isDraining) call.draining++;
+    if (this.isDraining && exchange.detach?.(error, (usage) => this.drained(error, usage)) === true) {
+      this.drainTimer = setTimeout(() => exchange.abort(error), drainMs);
+      return;
+    }
+    if (this.isDraining) call.draining--;
+    this.isDraining = false;
+    exchange.abort(error);
+  }
+
+  private drained(error: Error, usage: AnswerUsage | undefined): void {
+    clearTimeout(this.drainTimer);
+    this.isDraining = false;
+    this.usage = usage;
+    this.reporter.drained(this, this.failure ?? judge(error, this));
   }
 
   timeOut(awaited: AwaitedPart): void {
+    this.hasTimedOut = true;
     if (awaited === 'answer' && this.times.endsCall) this.call.isExpired = true;
     const { provider, selection, exchange } = this;
     const message = `The provider sent no ${awaited} within the time limit.`;
     const facts = { provider, deploymentId: selection.deployment.id, providerRequestId: exchange?.requestId };
-    exchange?.abort(new ProviderError({ kind: 'timeout', message, ...facts }));
+    if (exchange !== undefined) this.giveUp(exchange, new ProviderError({ kind: 'timeout', message, ...facts }));
   }
 
   /** The answer is complete: the attempt and its call end. */
@@ -181,14 +205,14 @@ export class Attempt implements JudgedAttempt {
 
   /** The attempt failed before its answer. */
   fail(thrown: unknown): Failure {
-    const failure = judge(thrown, this);
+    const failure = (this.failure = judge(thrown, this));
     if (this.end()) this.reporter.attemptFailed(this, failure);
     return failure;
   }
 
   /** Its stream broke after the first chunk, or the reader left it. */
   breakOff(thrown: unknown): void {
-    if (this.end()) this.reporter.streamBroke(this, judge(thrown, this));
+    if (this.end()) this.reporter.streamBroke(this, (this.failure = judge(thrown, this)));
   }
 
   /**
@@ -202,13 +226,10 @@ export class Attempt implements JudgedAttempt {
     return this.estimate(Math.max(exchange.receivedTokens, this.unseenOutput));
   }
 
-  /**
-   * A provider writes a whole answer to its end, though its caller no longer waits: it has left, or
-   * has set the time that is over.
-   */
+  /** A provider writes a whole answer to its end, even if its caller has abandoned it. */
   private get unseenOutput(): number {
     const { stream, maxTokens, choices = 1 } = this.call.description;
-    if (stream || (this.cancelled === undefined && !this.isOverCallersTime)) return 0;
+    if (stream || (this.cancelled === undefined && !this.hasTimedOut)) return 0;
     const most = this.mostOutput ?? maxTokens ?? Infinity;
     return Math.min(this.reporter.usualOutput(this.selection.group), most) * choices;
   }
@@ -278,7 +299,6 @@ export class Attempt implements JudgedAttempt {
     this.answered();
     this.endedAtMs = this.firstChunkAtMs === undefined ? (this.answeredAtMs as number) : (this.arrivedAtMs ?? performance.now());
     this.timer?.stop();
-    clearTimeout(this.drainTimer);
     this.call.cancellation.active = undefined;
     return true;
   }

@@ -98,12 +98,12 @@ export class Call {
   /** As hooks see it; a call without hooks gets an id when it fails. */
   id: string | undefined = undefined;
 
-  /** How long a whole answer is read after its caller has left; `undefined`: it is not. */
+  /** How long an abandoned answer is read on; `undefined`: it is not. */
   readonly drainMs: number | undefined;
-  /** Rejects when its caller has left and the call goes on. */
-  readonly leaving: Promise<never> | undefined;
-  /** Ends the wait of its caller. */
-  left: (error: Error) => void = () => {};
+  /** Failed attempts whose answers are still read. */
+  draining = 0;
+  /** Settles a call that is over, once the last of them is read. */
+  whenDrained: (() => void) | undefined = undefined;
   readonly cancellation: CallCancellation;
   /** The HTTP request whose reservation the call settles. */
   readonly request: RequestContext | undefined;
@@ -126,10 +126,7 @@ export class Call {
     this.budget = this.request?.holdsMoney === true ? new CallBudget() : undefined;
     this.asked = this.read(description, options);
     const { onAbort, abortDrainMs } = client.options;
-    if (onAbort === 'estimate' || description.stream) return;
-    this.drainMs = abortDrainMs;
-    this.leaving = new Promise((_, reject) => (this.left = reject));
-    this.leaving.catch(() => {});
+    if (onAbort === 'drain') this.drainMs = abortDrainMs;
   }
 
   get description(): CallDescription {

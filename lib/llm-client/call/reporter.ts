@@ -125,9 +125,14 @@ export class CallReporter implements AttemptReporter {
     const { counted } = call.description;
     if (usage !== undefined && counted !== undefined && call.fallbacks === 0) this.learnPrompt?.(counted, usage.promptTokens);
     if (!this.end(call, 'succeeded')) return;
+    this.record(call, endedAtMs, usage);
+    if (call.draining > 0) call.whenDrained = () => this.answered(call, usage);
+    else this.answered(call, usage);
+  }
+
+  private answered(call: Call, usage: AnswerUsage | undefined): void {
     // Without a usage the cost of the answer is not known: the whole reservation stands.
     this.settle(call, usage?.totalTokens);
-    this.record(call, endedAtMs, usage);
     call.observed?.ended(outcomeOf(usage, totalsOf(call)));
   }
 
@@ -141,13 +146,31 @@ export class CallReporter implements AttemptReporter {
   }
 
   attemptFailed(attempt: Attempt, failure: Failure): void {
-    const { call, selection, usage, used: lost } = attempt;
-    const { error, fault, reason } = failure;
-    const cost = lost && attempt.costOf(lost);
-    const used = { ...(lost ?? NO_TOKENS), usageDetails: lost?.details, costUsd: cost && usdOf(cost.nanoUsd) };
-    if (failure.countsAgainstDeployment) this.router.failed(selection, { ...routerReport(failure), ...used });
+    const { call, selection } = attempt;
+    const { error, reason } = failure;
+    // While it is drained, an estimate: the router must not wait to send its next call elsewhere.
+    if (failure.countsAgainstDeployment) this.router.failed(selection, { ...routerReport(failure), ...routerUsage(attempt) });
     else if (failure.isUnsent) this.unsent(attempt);
-    else this.router.cancelled(selection, used);
+    else if (!attempt.isDraining) this.router.cancelled(selection, routerUsage(attempt));
+    if (failure.isCallers) call.callersError = error;
+    describeFailedCall(error, { deploymentId: selection.deployment.id, group: selection.group });
+    if (reason !== undefined) {
+      const { deployment, group } = selection;
+      call.failures = [...call.failures, { deploymentId: deployment.id, group, kind: reason.kind, status: reason.status }];
+    }
+    if (!attempt.isDraining) this.chargeFailed(attempt, failure);
+  }
+
+  drained(attempt: Attempt, failure: Failure): void {
+    const { call } = attempt;
+    // A slot of the deployment was in use until now.
+    if (!failure.countsAgainstDeployment) this.router.cancelled(attempt.selection, routerUsage(attempt));
+    this.chargeFailed(attempt, failure);
+    if (--call.draining === 0) call.whenDrained?.();
+  }
+
+  private chargeFailed(attempt: Attempt, { error, fault }: Failure): void {
+    const { call, usage, used: lost } = attempt;
     let costUsd: number | undefined;
     if (lost !== undefined) {
       // What was reserved for an uncounted prompt stands, and covers what arrived of its answer.
@@ -156,13 +179,7 @@ export class CallReporter implements AttemptReporter {
         call.hasUncountedLoss = true;
         call.budget?.lose();
       } else call.lostTokens += lost.totalTokens;
-      costUsd = this.spend(attempt, lost, cost);
-    }
-    if (failure.isCallers) call.callersError = error;
-    describeFailedCall(error, { deploymentId: selection.deployment.id, group: selection.group });
-    if (reason !== undefined) {
-      const { deployment, group } = selection;
-      call.failures = [...call.failures, { deploymentId: deployment.id, group, kind: reason.kind, status: reason.status }];
+      costUsd = this.spend(attempt, lost, attempt.costOf(lost));
     }
     const status = error instanceof ProviderError ? error.providerStatus : undefined;
     attempt.observed?.ended({ ...outcomeOf(lost, { costUsd, status }), error, cancelled: fault === 'cancelled' });
@@ -170,23 +187,27 @@ export class CallReporter implements AttemptReporter {
 
   streamBroke(attempt: Attempt, failure: Failure): void {
     this.attemptFailed(attempt, failure);
-    this.callFailed(attempt.call, failure.error, attempt.used);
+    this.callFailed(attempt.call, failure.error, attempt);
   }
 
-  /** The call ends without a complete answer. @param usage of the stream that broke */
-  callFailed(call: Call, error: unknown, usage?: AnswerUsage): void {
+  /** The call ends without a complete answer. @param broken the attempt whose stream broke */
+  callFailed(call: Call, error: unknown, broken?: Attempt): void {
     const isCancelled = call.cancellation.error !== undefined;
     const outcome = isCancelled ? 'cancelled' : isDenial(error) ? 'denied' : isRefusal(call, error) ? 'refused' : 'failed';
     if (!this.end(call, outcome)) return;
     if (outcome === 'denied' && error instanceof RateLimitExceededError) call.request?.countDenial(error);
-    this.settle(call, call.lostTokens > 0 && !call.hasUncountedLoss ? 0 : undefined);
     const { retries, fallbacks } = call;
     describeFailedCall(error, { id: call.id ?? randomUUID(), retries, fallbacks });
     if (outcome === 'failed') {
-      this.record(call, undefined, usage);
+      this.record(call, undefined, broken?.used);
       this.failures.add(call, error);
     }
-    call.observed?.ended({ ...outcomeOf(usage, totalsOf(call)), ...(isCancelled ? { cancelled: true } : { error }) });
+    const finish = (): void => {
+      this.settle(call, call.lostTokens > 0 && !call.hasUncountedLoss ? 0 : undefined);
+      call.observed?.ended({ ...outcomeOf(broken?.used, totalsOf(call)), ...(isCancelled ? { cancelled: true } : { error }) });
+    };
+    if (call.draining > 0) call.whenDrained = finish;
+    else finish();
   }
 
   /** A hook has answered the call: no deployment was asked, and it used nothing. */
@@ -242,6 +263,13 @@ export class CallReporter implements AttemptReporter {
     const endedAtMs = succeededAtMs ?? performance.now();
     series.record(endedAtMs - startedAtMs, succeededAtMs !== undefined, usage?.promptTokens ?? promptTokens, usage?.completionTokens);
   }
+}
+
+/** What a failed attempt has used, for the router. */
+function routerUsage(attempt: Attempt) {
+  const { used } = attempt;
+  const cost = used && attempt.costOf(used);
+  return { ...(used ?? NO_TOKENS), usageDetails: used?.details, costUsd: cost && usdOf(cost.nanoUsd) };
 }
 
 /** Whether a limit, a budget or a hook forbade the call: no deployment has failed. */

@@ -1,5 +1,6 @@
 import { BufferList } from '../../common/buffer-list.js';
 import type { OpenAIErrorBody } from '../../common/provider-error.js';
+import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { BridgedAnswer } from '../bridges/bridge.js';
 import type { Exchange } from '../call/attempt.js';
 import type { ProviderExchange } from '../providers/provider-exchange.js';
@@ -97,6 +98,13 @@ export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStre
     // Tells this stream in turn, unless the provider has sent all of it.
     this.exchange.abort(error);
     this.finish(error);
+  }
+
+  detach(error: Error, done: (usage: AnswerUsage | undefined) => void): boolean {
+    if (this.isOver || !this.exchange.detach(error, done)) return false;
+    this.events = [];
+    this.finish(error);
+    return true;
   }
 
   chunk(bytes: Buffer): boolean {

@@ -84,6 +84,8 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   /** Gives up a request whose stream has ended; set until its connection is free. */
   private giveUp: (() => void) | undefined = undefined;
   private endTimer: NodeJS.Timeout | undefined = undefined;
+  /** Receives the usage at the end of an abandoned answer. */
+  private onDrained: ((usage: AnswerUsage | undefined) => void) | undefined = undefined;
 
   constructor(private readonly settings: ExchangeSettings) {
     settings.source?.use();
@@ -142,18 +144,35 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     abortRequest?.(error);
   }
 
+  detach(error: Error, done: (usage: AnswerUsage | undefined) => void): boolean {
+    const { state } = this;
+    if (state === 'over' || this.onDrained !== undefined) return false;
+    this.onDrained = done;
+    this.failure = error;
+    if (state === 'streaming') this.endForReader(error);
+    else this.reject(error);
+    if (this.streams) this.waiting = undefined;
+    this.resumeRequest?.();
+    return true;
+  }
+
+  /** Whether it has ended for its caller. */
+  private get isOverForReader(): boolean {
+    return this.state === 'over' || this.onDrained !== undefined;
+  }
+
   /** Tells `listener` when the stream is over, before its sink; at once if it is over already. */
   whenOver(listener: (error: Error | undefined) => void): void {
-    if (this.state === 'over') listener(this.failure);
+    if (this.isOverForReader) listener(this.failure);
     else this.onStreamEnd = listener;
   }
 
   /** The sink takes all chunks from here on, those that have waited first. */
   attach(sink: ChunkSink): void {
-    this.sink = sink;
     const takesMore = this.size === 0 || sink.chunk(this.takeBytes());
-    if (this.state === 'over') sink.end(this.failure);
-    else if (takesMore) this.resume();
+    if (this.isOverForReader) return sink.end(this.failure);
+    this.sink = sink;
+    if (takesMore) this.resume();
   }
 
   resume(): void {
@@ -343,6 +362,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
       return false;
     }
     if (this.sink !== undefined) return this.sink.chunk(chunk);
+    if (this.onDrained !== undefined) return true;
     this.keep(chunk);
     if (this.state === 'waiting') this.open();
     return this.size < MOST_WAITING;
@@ -438,17 +458,23 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   private finish(error: Error | undefined): void {
     const before = this.state;
     this.state = 'over';
-    this.failure = error;
+    this.failure ??= error;
     if (error === undefined) this.endUseOfSource();
     this.connection = undefined;
     // Keeps nothing of the request alive: what follows reads only the answer's bytes.
     this.abortRequest = undefined;
     this.resumeRequest = undefined;
     this.rawHeaders = NO_HEADERS;
-    if (before === 'streaming') {
-      this.onStreamEnd?.(error);
-      this.sink?.end(error);
-    } else if (error === undefined) this.resolve();
+    if (this.onDrained !== undefined) this.onDrained(this.streams ? this.usageSoFar() : this.usageIn(this.waitingBytes()));
+    else if (before === 'streaming') this.endForReader(error);
+    else if (error === undefined) this.resolve();
     else this.reject(error);
+  }
+
+  private endForReader(error: Error | undefined): void {
+    const { sink } = this;
+    this.sink = undefined;
+    this.onStreamEnd?.(error);
+    sink?.end(error);
   }
 }

@@ -82,7 +82,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
         onHeaders,
       });
       try {
-        attempt.begin(exchange, !request.stream);
+        attempt.begin(exchange);
         const sent = providerRequest(attempt, known, call, exchange);
         this.dispatch(attempt, known.endpoint, sent instanceof Promise ? await inTime(sent, exchange) : sent, exchange);
         await exchange.answered;
@@ -197,7 +197,6 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     attempt.estimatedUsage = attempt.estimate(this.hasReply ? exchange.receivedTokens : 0);
     const bytes = exchange.takeBytes();
     attempt.usage = exchange.usageIn(bytes);
-    if (attempt.isDrained) throw attempt.cancelled as Error;
     const contentType = exchange.isText ? safeContentType(exchange.contentType) : JSON_ANSWER;
     return new LlmAnswer(bridged === undefined ? bytes : wholeOf(bridged, bytes, exchange), attempt.usage, attempt.facts(), contentType);
   }

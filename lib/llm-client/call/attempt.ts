@@ -42,6 +42,8 @@ export interface Sender<R> {
   readonly prepare?: (call: Call) => Promise<R | undefined>;
   /** Resolves when the answer, of a stream its first chunk, has arrived. */
   send(attempt: Attempt): Promise<R>;
+  /** The error that the client gets in place of the one that the call ended with. */
+  guardFailure?(error: unknown): Promise<unknown>;
   /** Prompt tokens of a fallback that changes the request. */
   countPrompt(overrides: Readonly<Record<string, unknown>>): number | undefined | Promise<number>;
 }

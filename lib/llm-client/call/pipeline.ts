@@ -67,7 +67,8 @@ export class CallPipeline<R> {
         target = await this.fallbacks.next(target, outcome, sender);
       }
       throw this.failure;
-    } catch (error) {
+    } catch (thrown) {
+      const error = sender.guardFailure === undefined ? thrown : await sender.guardFailure(thrown);
       client.reporter.callFailed(call, error);
       throw error;
     }

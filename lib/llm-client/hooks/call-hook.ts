@@ -57,8 +57,11 @@ export type RequestVerdict =
 /** What `onAnswer` decides; nothing: the answer goes on as it is. */
 export type AnswerVerdict = Denial | { readonly replace: Fields };
 
-/** What a text of an answer is. `arguments`: of a call of a tool, as JSON. */
-export type TextKind = 'content' | 'refusal' | 'reasoning' | 'arguments';
+/**
+ * What a text of an answer is. `arguments`: of a call of a tool, as JSON. `other`: any other text,
+ * such as the title of a citation, the result of a provider's tool, or an error.
+ */
+export type TextKind = 'content' | 'refusal' | 'reasoning' | 'arguments' | 'other';
 
 /** The next text of an answer: all of it, or what a stream has brought. */
 export interface AnswerText {

@@ -3,6 +3,7 @@ import { dataOf } from '../stream/sse-reader.js';
 import { frozen } from './answer-view.js';
 import { HookFault } from './installed-hook.js';
 import type { RunningCall } from './running-call.js';
+import { OtherTexts } from './text/other-texts.js';
 import { UnreadableText, type EventTexts, type OwnFields, type StreamTexts, type TextFormat, type TextSlot } from './text/text-format.js';
 import { TextGuard } from './text/text-guard.js';
 
@@ -12,10 +13,14 @@ const DONE = '[DONE]';
 /** Texts that a stream may have open; each is kept until its end. */
 const MOST_PARTS = 4_096;
 const EVENT_NAME = /^event: ?(.*)$/m;
+/** An event without a comment, or a field that a client may show. */
+const PLAIN = /^(?:event: ?[\w.]+\r?\n)?data:[^\n]*$/;
+const PLAIN_NAME = /^[\w.]*$/;
 
 /** Passes the events of one stream through the hooks of its call. */
 export class EventGuard {
   private texts: StreamTexts | undefined;
+  private readonly others: OtherTexts;
   private readonly guard: TextGuard;
   private readonly isObserved: boolean;
   /** Events that were added, less those that were left out. */
@@ -28,7 +33,9 @@ export class EventGuard {
     private readonly call: RunningCall,
     format: TextFormat | undefined,
     maxChars: number,
+    echoed: ReadonlySet<string> = new Set(),
   ) {
+    this.others = new OtherTexts(echoed);
     this.texts = call.with('onText').length === 0 ? undefined : format?.stream(maxChars);
     this.guard = new TextGuard(call, maxChars);
     this.isObserved = call.with('onEvent').length > 0;
@@ -41,28 +48,30 @@ export class EventGuard {
    */
   pass(raw: string): Soon<string> {
     const data = dataOf(raw);
-    if (data === undefined) return `${raw}\n\n`;
-    if (data === DONE) return after(this.rest(), (rest) => `${rest}${raw}\n\n`);
+    const { texts } = this;
+    // A comment, which keeps the connection alive without its words.
+    if (data === undefined) return texts === undefined ? `${raw}\n\n` : ':\n\n';
+    if (data === DONE) return after(this.rest(), (rest) => `${rest}${texts === undefined ? raw : `data: ${DONE}`}\n\n`);
     const event = objectIn(data);
     if (event === undefined) return this.unread(raw, 'an event that is no JSON object');
-    if (this.texts === undefined) return this.unchanged(raw, event);
-    let found: EventTexts;
+    if (texts === undefined) return this.unchanged(raw, event);
+    let found: FoundTexts;
     try {
-      found = this.texts.read(event);
+      found = this.readTexts(texts, event, !PLAIN.test(raw));
     } catch (error) {
       if (error instanceof UnreadableText) return this.unread(raw, error.message);
       throw error;
     }
     const { slots, before, isOnlyText } = found;
-    if (this.guard.openParts + slots.length > MOST_PARTS) {
+    if (this.guard.openParts + slots.filter(({ isLast }) => !isLast).length > MOST_PARTS) {
       this.texts = undefined;
       return this.unread(raw, `a stream with more than ${MOST_PARTS} texts at a time`);
     }
     if (slots.length === 0 && !found.isChanged) return this.unchanged(raw, event);
     return after(this.fill(slots, 0, { isChanged: found.isChanged, hasText: false }), ({ isChanged, hasText }) => {
       const isLeftOut = isOnlyText && !hasText && slots.some(({ text }) => text !== '');
-      if (!isLeftOut && !isChanged && before.length === 0) return this.unchanged(raw, event);
-      const events = isLeftOut ? before : [...before, event];
+      if (!isLeftOut && !isChanged && before.every(({ length }) => length === 0)) return this.unchanged(raw, event);
+      const events = isLeftOut ? before.flat() : [...before.flat(), event];
       const { sequence_number: number } = event;
       const written = events.map((each, at) => this.write(numbered(each, number, this.shift + at), nameOf(raw, each)));
       this.shift += events.length - 1;
@@ -71,9 +80,21 @@ export class EventGuard {
     });
   }
 
+  private readTexts(texts: StreamTexts, event: OwnFields, isChanged: boolean): FoundTexts {
+    const known = texts.read(event);
+    const claimed = [...known.slots.flatMap(({ at }) => at ?? []), ...(known.repeated ?? [])];
+    const others = this.others.read(event, claimed);
+    return {
+      slots: [...known.slots, ...others.slots],
+      isOnlyText: known.isOnlyText,
+      isChanged: known.isChanged || others.isChanged || isChanged,
+      before: [known.before, others.before],
+    };
+  }
+
   /** The texts that a stream without an end has left, as events. */
   rest(): Soon<string> {
-    const rest = this.texts?.rest() ?? [];
+    const rest = this.texts === undefined ? [] : [...this.texts.rest(), ...this.others.rest()];
     const next = (at: number, written: string): Soon<string> => {
       if (at === rest.length) return written;
       const { event, slot } = rest[at];
@@ -143,6 +164,11 @@ export class EventGuard {
   }
 }
 
+/** The texts of an event, of its format and others. */
+interface FoundTexts extends Omit<EventTexts, 'before' | 'repeated'> {
+  readonly before: readonly (readonly OwnFields[])[];
+}
+
 interface Filled {
   readonly isChanged: boolean;
   readonly hasText: boolean;
@@ -160,7 +186,8 @@ function after<T, R>(value: Soon<T>, next: (value: T) => Soon<R>): Soon<R> {
 /** An event that was added has the name of its own type. */
 function nameOf(raw: string, { type }: OwnFields): string | undefined {
   const [, name] = EVENT_NAME.exec(raw) ?? [];
-  return name === undefined ? undefined : typeof type === 'string' ? type : name.trim();
+  const given = typeof type === 'string' ? type : name?.trim();
+  return name === undefined || !PLAIN_NAME.test(given ?? '') ? undefined : given;
 }
 
 function objectIn(data: string): OwnFields | undefined {

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../../common/errors.js';
+import { ProviderError, type ProviderFailureKind } from '../../common/provider-error.js';
 import { LlmAnswer } from '../answer/llm-answer.js';
 import type { BridgedAnswer } from '../bridges/bridge.js';
 import { bridgeOf } from '../bridges/bridges.js';
@@ -17,11 +18,16 @@ import { checkSize, LARGEST_REQUEST } from './hook-bounds.js';
 import { HookedStream } from './hooked-stream.js';
 import { HookFault, type InstalledHook } from './installed-hook.js';
 import type { RunningCall } from './running-call.js';
+import { JsonEscapes } from './text/json-escapes.js';
+import { echoedTexts, otherSlots } from './text/other-texts.js';
 import { ownFields, UnreadableText, type OwnFields, type TextSlot } from './text/text-format.js';
 import { textFormatOf, unreadableTexts } from './text/text-formats.js';
 import { readAnswerVerdict, readRequestVerdict, readTextVerdict } from './verdicts.js';
 
 type Fields = Readonly<Record<string, unknown>>;
+
+/** Failures whose messages have no words of the provider. */
+const OWN_MESSAGES: ReadonlySet<ProviderFailureKind> = new Set(['timeout', 'connection', 'malformed']);
 
 /** Reads requests for a client. */
 export interface RequestReader {
@@ -40,6 +46,8 @@ export class HookedSender extends ProviderSender {
   private readonly maxAnswerBytes: number;
   /** As the client has sent it. */
   private readonly asked: ReadRequest;
+  /** What answers may repeat of the request. */
+  private echoed: ReadonlySet<string> = new Set();
   readonly prepare = (call: Call): Promise<LlmAnswer | LlmStream | undefined> => this.prepared(call);
 
   constructor(
@@ -83,6 +91,7 @@ export class HookedSender extends ProviderSender {
       }
     }
     const { request } = this;
+    if (operation === 'responses' && hooks.with('onText').length > 0) this.echoed = echoedTexts(hooks.body);
     await this.reserveMore(call, request);
     const promptTokens = await this.reader.count(request);
     const { startedAtMs } = call.description;
@@ -122,38 +131,73 @@ export class HookedSender extends ProviderSender {
     return answer;
   }
 
+  /** The error for the client: what its provider wrote is a text as any other. */
+  async guardFailure(error: unknown): Promise<unknown> {
+    if (!(error instanceof ProviderError) || OWN_MESSAGES.has(error.kind)) return error;
+    const { message, type, param, code: providerCode } = error.error;
+    const texts: OwnFields = { message, type, param, code: providerCode };
+    try {
+      for (const hook of this.hooks.with('onText'))
+        for (const slot of otherSlots(texts, [], this.echoed).slots) await this.guardText(hook, slot, false);
+    } catch (denial) {
+      return denial;
+    }
+    if (texts.message === message && texts.type === type && texts.param === param && texts.code === providerCode) return error;
+    const { kind, providerStatus: status, provider, deploymentId, retryAfterMs, providerRequestId } = error;
+    const guarded = texts as { message: string; type: string | null; param: string | null; code: string | null };
+    const facts = { kind, provider, deploymentId, message: guarded.message, type: guarded.type, param: guarded.param };
+    return new ProviderError({
+      ...facts,
+      ...(status !== undefined && { status }),
+      ...(guarded.code !== null && { providerCode: guarded.code }),
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+      ...(providerRequestId !== undefined && { providerRequestId }),
+    });
+  }
+
   private async guardTexts(hook: InstalledHook, answer: LlmAnswer): Promise<LlmAnswer> {
     const format = textFormatOf(this.operation);
     if (format === undefined || this.request.forwarded !== undefined) return answer;
-    let isChanged = false;
+    let isChanged: boolean;
     let fields: OwnFields;
     let slots: readonly TextSlot[];
     try {
       fields = ownFields(JSON.parse(answer.bytes.toString('utf8')));
-      slots = format.whole(fields);
+      const known = format.whole(fields);
+      const others = otherSlots(
+        fields,
+        known.flatMap(({ at }) => at ?? []),
+        this.echoed,
+      );
+      slots = [...known, ...others.slots];
+      ({ isChanged } = others);
     } catch (error) {
       const reason = error instanceof UnreadableText ? error.message : 'an answer that is no JSON object';
       return hook.unguarded('onText', new HookFault(`cannot read ${reason}`), answer);
     }
-    for (const { put, ...asked } of slots) {
-      if (asked.text === '') continue;
-      isChanged = await hook.guard({
-        method: 'onText',
-        run: (each) => each.onText?.(this.hooks.view, asked),
-        read: (verdict) => {
-          const { pass } = readTextVerdict(verdict, asked);
-          put(pass);
-          return isChanged || pass !== asked.text;
-        },
-        unguarded: isChanged,
-      });
-    }
+    for (const slot of slots) if (slot.text !== '') isChanged = await this.guardText(hook, slot, isChanged);
     if (!isChanged) return answer;
     try {
       return writtenAnswer(answer, fields, this.maxAnswerBytes);
     } catch (error) {
       return hook.unguarded('onText', error, answer);
     }
+  }
+
+  /** Whether anything has changed, before or now. */
+  private guardText(hook: InstalledHook, { put, at: _, isJson, ...slot }: TextSlot, isChanged: boolean): boolean | Promise<boolean> {
+    const asked = isJson === true ? { ...slot, text: new JsonEscapes().read(slot.text, true) } : slot;
+    return hook.guard({
+      method: 'onText',
+      run: (each) => each.onText?.(this.hooks.view, asked),
+      read: (verdict) => {
+        const { pass } = readTextVerdict(verdict, asked);
+        if (pass === asked.text) return isChanged;
+        put(pass);
+        return true;
+      },
+      unguarded: isChanged,
+    });
   }
 
   private async guardAnswer(hook: InstalledHook, answer: LlmAnswer): Promise<LlmAnswer> {
@@ -175,7 +219,7 @@ export class HookedSender extends ProviderSender {
     const isRead = hooks.with('onText').length > 0 || hooks.with('onEvent').length > 0;
     if (!isRead || request.forwarded?.answer === 'bytes') return read;
     const format = request.forwarded === undefined ? textFormatOf(operation) : undefined;
-    const guard = new EventGuard(hooks, format, this.maxAnswerBytes);
+    const guard = new EventGuard(hooks, format, this.maxAnswerBytes, this.echoed);
     const source = { ...read, bridgeAnew: () => bridgeOf(operation)?.answer(request.body) };
     const stream = new HookedStream(exchange, guard, source, () => attempt.arrived());
     attempt.begin(stream);

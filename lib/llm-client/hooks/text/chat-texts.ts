@@ -8,6 +8,7 @@ import {
   type OwnFields,
   type StreamTexts,
   type TextFormat,
+  type TextPlace,
   type TextSlot,
 } from './text-format.js';
 
@@ -16,6 +17,8 @@ interface Place {
   readonly name: string;
   readonly kind: TextKind;
   readonly text: string;
+  readonly at: TextPlace;
+  readonly isJson?: boolean;
   readonly put: (text: string) => void;
   readonly add: (delta: OwnFields, text: string) => void;
 }
@@ -32,17 +35,11 @@ const TEXT_FIELDS = new Set(FIELDS.map(([field]) => field));
 export const CHAT_TEXTS: TextFormat = {
   whole: (answer) =>
     ownList(answer.choices).flatMap((choice) =>
-      placesOf(ownFields(choice.message)).map(({ name, kind, text, put }) => ({
+      placesOf(ownFields(choice.message)).map(({ name, add: _, ...place }) => ({
+        ...place,
         part: `${indexIn(choice.index)}:${name}`,
-        kind,
         choice: indexIn(choice.index),
-        text,
         isLast: true,
-        put: (given) => {
-          put(given);
-          // They spell the text that was replaced.
-          if (given !== text && 'logprobs' in choice) choice.logprobs = null;
-        },
       })),
     ),
   stream: () => new ChatTexts(),
@@ -61,7 +58,7 @@ class ChatTexts implements StreamTexts {
     return {
       slots: read.flatMap(({ slots }) => slots),
       isOnlyText: list.length > 0 && (usage ?? undefined) === undefined && read.every(({ isOnlyText }) => isOnlyText),
-      isChanged: read.some(({ isChanged }) => isChanged),
+      isChanged: false,
       before: [],
     };
   }
@@ -76,7 +73,7 @@ class ChatTexts implements StreamTexts {
     );
   }
 
-  private readChoice(choice: OwnFields): { slots: TextSlot[]; isOnlyText: boolean; isChanged: boolean } {
+  private readChoice(choice: OwnFields): { slots: TextSlot[]; isOnlyText: boolean } {
     const index = indexIn(choice.index);
     if (placesOf(ownFields(choice.message)).some(({ text }) => text !== '')) throw new UnreadableText('a chunk with a whole message');
     const delta = ownFields(choice.delta);
@@ -85,9 +82,9 @@ class ChatTexts implements StreamTexts {
     let parts = this.open.get(index);
     if (parts === undefined) this.open.set(index, (parts = new Map<string, Place>()));
     for (const place of places) parts.set(place.name, place);
-    const slots: TextSlot[] = places.map(({ name, kind, text, put }, at) => {
+    const slots: TextSlot[] = places.map(({ name, add: _, ...place }, at) => {
       const isLast = isFinished && places.findLastIndex((each) => each.name === name) === at;
-      return { part: `${index}:${name}`, kind, choice: index, text, isLast, put };
+      return { ...place, part: `${index}:${name}`, choice: index, isLast };
     });
     if (isFinished) {
       this.open.delete(index);
@@ -95,16 +92,13 @@ class ChatTexts implements StreamTexts {
       const silent = [...parts.values()].filter(({ name }) => !places.some((each) => each.name === name));
       slots.push(...silent.map((place) => endOf(place, index, delta)));
     }
-    // They spell a text that may be held back, or replaced.
-    const isChanged = (choice.logprobs ?? undefined) !== undefined;
-    if (isChanged) choice.logprobs = null;
     const isOnlyText = !isFinished && Object.keys(delta).length > 0 && Object.keys(delta).every((field) => TEXT_FIELDS.has(field));
-    return { slots, isOnlyText, isChanged };
+    return { slots, isOnlyText };
   }
 }
 
-function endOf({ name, kind, add }: Place, index: number, delta: OwnFields): TextSlot {
-  return { part: `${index}:${name}`, kind, choice: index, text: '', isLast: true, put: (text) => text !== '' && add(delta, text) };
+function endOf({ name, kind, isJson, add }: Place, index: number, delta: OwnFields): TextSlot {
+  return { part: `${index}:${name}`, kind, isJson, choice: index, text: '', isLast: true, put: (text) => text !== '' && add(delta, text) };
 }
 
 /** The texts of a message, or of a delta. */
@@ -117,11 +111,15 @@ function fieldPlaces(message: OwnFields, field: string, kind: TextKind): Place[]
   const value = message[field] ?? '';
   const add = (delta: OwnFields, text: string): void => void (delta[field] = text);
   if (typeof value === 'string') {
-    return value === '' ? [] : [{ name: field, kind, text: value, put: (text) => void (message[field] = text), add }];
+    return value === ''
+      ? []
+      : [{ name: field, kind, text: value, at: { holder: message, field }, put: (text) => void (message[field] = text), add }];
   }
   if (!Array.isArray(value)) throw new UnreadableText(`${field} that is no text`);
   return ownList(value).flatMap((part) =>
-    typeof part.text === 'string' ? [{ name: field, kind, text: part.text, put: (text: string) => void (part.text = text), add }] : [],
+    typeof part.text === 'string'
+      ? [{ name: field, kind, text: part.text, at: { holder: part, field: 'text' }, put: (text: string) => void (part.text = text), add }]
+      : [],
   );
 }
 
@@ -129,7 +127,16 @@ function thinkingPlaces(message: OwnFields): Place[] {
   const add = (delta: OwnFields, text: string): void => void (delta.thinking_blocks = [{ type: 'thinking', thinking: text }]);
   return ownList(message.thinking_blocks).flatMap((block) =>
     typeof block.thinking === 'string'
-      ? [{ name: 'thinking_blocks', kind: 'reasoning', text: block.thinking, put: (text) => void (block.thinking = text), add }]
+      ? [
+          {
+            name: 'thinking_blocks',
+            kind: 'reasoning',
+            text: block.thinking,
+            at: { holder: block, field: 'thinking' },
+            put: (text) => void (block.thinking = text),
+            add,
+          },
+        ]
       : [],
   );
 }
@@ -159,5 +166,15 @@ function argumentPlaces(
     if (listed === undefined) Object.assign(delta, added);
     else delta.tool_calls = [...ownList(delta.tool_calls), ...listed(added)];
   };
-  return [{ name, kind: 'arguments', text, put: (given) => void (fields[field] = given), add }];
+  return [
+    {
+      name,
+      kind: 'arguments',
+      text,
+      at: { holder: fields, field },
+      isJson: field === 'arguments',
+      put: (given) => void (fields[field] = given),
+      add,
+    },
+  ];
 }

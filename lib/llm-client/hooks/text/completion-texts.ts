@@ -14,20 +14,15 @@ class CompletionTexts implements StreamTexts {
     const { choices, usage, ...head } = event;
     this.head = head;
     const list = ownList(choices);
-    let isChanged = false;
     let isOnlyText = list.length > 0 && (usage ?? undefined) === undefined;
     const slots = list.map((choice) => {
       const isFinished = typeof choice.finish_reason === 'string';
       if (isFinished) this.open.delete(indexIn(choice.index));
       else this.open.add(indexIn(choice.index));
       isOnlyText &&= !isFinished;
-      if ((choice.logprobs ?? undefined) !== undefined) {
-        choice.logprobs = null;
-        isChanged = true;
-      }
       return slotOf(choice, isFinished);
     });
-    return { slots, isOnlyText, isChanged, before: [] };
+    return { slots, isOnlyText, isChanged: false, before: [] };
   }
 
   rest(): readonly { readonly event: OwnFields; readonly slot: TextSlot }[] {
@@ -42,9 +37,7 @@ function slotOf(choice: OwnFields, isLast: boolean): TextSlot {
   const index = indexIn(choice.index);
   const text = typeof choice.text === 'string' ? choice.text : '';
   const put = (given: string): void => {
-    if (given === text) return;
-    choice.text = given;
-    if ('logprobs' in choice) choice.logprobs = null;
+    if (given !== text) choice.text = given;
   };
-  return { part: String(index), kind: 'content', choice: index, text, isLast, put };
+  return { part: String(index), kind: 'content', choice: index, text, at: { holder: choice, field: 'text' }, isLast, put };
 }

@@ -35,7 +35,7 @@ const BY_DELTA = new Map([TEXT, THINKING, INPUT].map((each) => [each.delta, each
 
 /** Anthropic's Messages. */
 export const MESSAGE_TEXTS: TextFormat = {
-  whole: (answer) => ownList(answer.content).flatMap((block, at) => blockSlot(block, at)),
+  whole: (answer) => ownList(answer.content).flatMap((block, at) => blockSlot(block, String(at))),
   stream: () => new MessageTexts(),
 };
 
@@ -66,9 +66,10 @@ class MessageTexts implements StreamTexts {
     if (known === undefined) return NO_TEXTS;
     this.open.set(index, known);
     const text = block[known.field];
+    if (typeof text === 'object') return { ...NO_TEXTS, slots: blockSlot(block, `${index}:${known.field}`) };
     if (typeof text !== 'string' || text === '') return NO_TEXTS;
     const put = (given: string): void => void (block[known.field] = given);
-    return { ...NO_TEXTS, slots: [{ ...placeOf(index, known), text, isLast: false, put }] };
+    return { ...NO_TEXTS, slots: [{ ...placeOf(index, known), text, at: { holder: block, field: known.field }, isLast: false, put }] };
   }
 
   private added(index: number, delta: OwnFields): EventTexts {
@@ -78,7 +79,8 @@ class MessageTexts implements StreamTexts {
     const text = delta[known.deltaField];
     if (typeof text !== 'string') throw new UnreadableText('a delta without a text');
     const put = (given: string): void => void (delta[known.deltaField] = given);
-    return { ...NO_TEXTS, isOnlyText: true, slots: [{ ...placeOf(index, known), text, isLast: false, put }] };
+    const at = { holder: delta, field: known.deltaField };
+    return { ...NO_TEXTS, isOnlyText: true, slots: [{ ...placeOf(index, known), text, at, isLast: false, put }] };
   }
 
   private stopped(index: number): EventTexts {
@@ -93,11 +95,11 @@ class MessageTexts implements StreamTexts {
   }
 }
 
-function placeOf(index: number, { kind }: BlockText): Pick<TextSlot, 'part' | 'kind' | 'choice'> {
-  return { part: String(index), kind, choice: 0 };
+function placeOf(index: number, { kind }: BlockText): Pick<TextSlot, 'part' | 'kind' | 'choice' | 'isJson'> {
+  return { part: String(index), kind, choice: 0, isJson: kind === 'arguments' };
 }
 
-function blockSlot(block: OwnFields, at: number): TextSlot[] {
+function blockSlot(block: OwnFields, part: string): TextSlot[] {
   const known = typeof block.type === 'string' && Object.hasOwn(BY_BLOCK, block.type) ? BY_BLOCK[block.type] : undefined;
   if (known === undefined) return [];
   const value = block[known.field];
@@ -105,8 +107,9 @@ function blockSlot(block: OwnFields, at: number): TextSlot[] {
   const isText = typeof value === 'string';
   if (!isText && known !== INPUT) throw new UnreadableText(`${known.field} that is no text`);
   const text = isText ? value : JSON.stringify(value ?? {});
+  if (text === '{}') return [];
   const put = (given: string): void => {
     if (given !== text) block[known.field] = isText ? given : (JSON.parse(given) as unknown);
   };
-  return [{ ...placeOf(at, known), text, isLast: true, put }];
+  return [{ ...placeOf(0, known), part, text, at: { holder: block, field: known.field }, isLast: true, put }];
 }

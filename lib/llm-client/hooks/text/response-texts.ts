@@ -9,13 +9,16 @@ import {
   type OwnFields,
   type StreamTexts,
   type TextFormat,
+  type TextPlace,
   type TextSlot,
 } from './text-format.js';
 
 /** A text of an output item. */
 interface ItemText {
+  readonly at: TextPlace;
   readonly part: string;
   readonly kind: TextKind;
+  readonly isJson: boolean;
   readonly text: string;
   readonly put: (text: string) => void;
 }
@@ -71,44 +74,41 @@ class ResponseTexts implements StreamTexts {
   private delta(event: OwnFields, base: string): EventTexts {
     if (base === 'response.audio') throw new UnreadableText('sound');
     const { delta } = event;
-    if (typeof delta !== 'string') throw new UnreadableText(`${base}.delta without a text`);
+    if (typeof delta !== 'string') return NO_TEXTS;
     const part = `${placeOf(event)}:${base}`;
     this.open.set(part, { ...event });
-    const isChanged = Array.isArray(event.logprobs) && event.logprobs.length > 0;
-    if (isChanged) event.logprobs = [];
     const slot = this.slot(part, delta, false, (text) => void (event.delta = text));
-    return { slots: [slot], isOnlyText: true, isChanged, before: [] };
+    return { slots: [{ ...slot, at: { holder: event, field: 'delta' } }], isOnlyText: true, isChanged: false, before: [] };
   }
 
   private done(event: OwnFields, base: string): EventTexts {
     const field = WHOLE_FIELDS.find((name) => typeof event[name] === 'string');
     const part = `${placeOf(event)}:${base}`;
-    if (field === undefined) return NO_TEXTS;
     const last = this.open.get(part);
     this.open.delete(part);
-    const isChanged = Array.isArray(event.logprobs) && event.logprobs.length > 0;
-    if (isChanged) event.logprobs = [];
+    const at = { holder: event, field: field ?? 'text' };
     if (last === undefined) {
+      if (field === undefined) return NO_TEXTS;
       const slot = this.slot(part, event[field] as string, true, (text) => void (event[field] = text));
-      return { ...NO_TEXTS, isChanged, slots: [slot] };
+      return { ...NO_TEXTS, slots: [{ ...slot, at }] };
     }
     const before: OwnFields[] = [];
     const slot = this.slot(part, '', true, (text) => {
       if (text !== '') before.push({ ...last, delta: text });
-      event[field] = this.released.get(part) ?? '';
+      if (field !== undefined) event[field] = this.released.get(part) ?? '';
     });
-    return { slots: [slot], isOnlyText: false, isChanged: true, before };
+    return { slots: [slot], isOnlyText: false, isChanged: true, repeated: field === undefined ? [] : [at], before };
   }
 
   /** Texts that the client has got already; others are guarded like new ones. */
   private repeated(texts: readonly ItemText[]): EventTexts {
     const slots: TextSlot[] = [];
-    for (const { part, text, put } of texts) {
+    for (const { part, text, at, put } of texts) {
       const released = this.released.get(part);
-      if (released === undefined) slots.push(this.slot(part, text, true, put));
+      if (released === undefined) slots.push({ ...this.slot(part, text, true, put), at });
       else put(released);
     }
-    return { slots, isOnlyText: false, isChanged: texts.length > 0, before: [] };
+    return { slots, isOnlyText: false, isChanged: texts.length > 0, repeated: texts.map(({ at }) => at), before: [] };
   }
 
   private slot(part: string, text: string, isLast: boolean, put: (text: string) => void): TextSlot {
@@ -118,7 +118,7 @@ class ResponseTexts implements StreamTexts {
       this.released.set(part, (this.released.get(part) ?? '') + given);
       put(given);
     };
-    return { part, kind: kindOf(part), choice: 0, text, isLast, put: kept };
+    return { part, kind: kindOf(part), isJson: isJson(part), choice: 0, text, isLast, put: kept };
   }
 }
 
@@ -153,16 +153,18 @@ function textIn(fields: OwnFields, name: string, part: string): ItemText[] {
   const text = fields[name];
   if (typeof text !== 'string' || text === '') return [];
   const put = (given: string): void => {
-    if (given === text) return;
-    fields[name] = given;
-    // They spell the text that was replaced.
-    if (Array.isArray(fields.logprobs)) fields.logprobs = [];
+    if (given !== text) fields[name] = given;
   };
-  return [{ part, kind: kindOf(part), text, put }];
+  return [{ part, kind: kindOf(part), isJson: isJson(part), text, at: { holder: fields, field: name }, put }];
 }
 
 function kindOf(part: string): TextKind {
   if (part.endsWith('refusal')) return 'refusal';
   if (part.includes('reasoning')) return 'reasoning';
-  return /output_text$|transcript$/.test(part) ? 'content' : 'arguments';
+  if (/output_text$|transcript$/.test(part)) return 'content';
+  return /_(?:arguments|input|code)$/.test(part) ? 'arguments' : 'other';
+}
+
+function isJson(part: string): boolean {
+  return part.endsWith('_arguments');
 }

@@ -3,6 +3,12 @@ import type { TextKind } from '../call-hook.js';
 /** JSON that belongs to the reader, which changes it in place. */
 export type OwnFields = Record<string, unknown>;
 
+/** Where a text is. */
+export interface TextPlace {
+  readonly holder: object;
+  readonly field: string;
+}
+
 /** A text in an answer, or what an event of a stream adds to one. */
 export interface TextSlot {
   /** The part of the answer it belongs to. Parts begin and end by themselves. */
@@ -14,6 +20,10 @@ export interface TextSlot {
   readonly text: string;
   /** Whether the part ends with it. */
   readonly isLast: boolean;
+  /** Whether it is, or continues, a text of JSON. */
+  readonly isJson?: boolean;
+  /** Absent where the answer, or the event, does not have it yet. */
+  readonly at?: TextPlace;
   /** Puts another text in its place. */
   readonly put: (text: string) => void;
 }
@@ -23,8 +33,10 @@ export interface EventTexts {
   readonly slots: readonly TextSlot[];
   /** Whether the event says nothing without its texts. */
   readonly isOnlyText: boolean;
-  /** Whether it was changed already: by what repeats texts, such as `logprobs`. */
+  /** Whether it was changed already, by what repeats texts. */
   readonly isChanged: boolean;
+  /** Texts besides those of the slots that hooks have seen. */
+  readonly repeated?: readonly TextPlace[];
   /** Events to write before it, which `put` may add. */
   readonly before: OwnFields[];
 }

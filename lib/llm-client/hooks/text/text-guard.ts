@@ -1,6 +1,7 @@
 import { HookFault, type InstalledHook } from '../installed-hook.js';
 import type { RunningCall } from '../running-call.js';
 import { readTextVerdict } from '../verdicts.js';
+import { JsonEscapes } from './json-escapes.js';
 import type { TextSlot } from './text-format.js';
 
 /** What a hook holds back of a part. */
@@ -11,11 +12,18 @@ interface Held {
   seen: number;
 }
 
+/** Whole texts whose verdicts are kept, since events repeat them. */
+const MOST_KEPT = 1_000;
+const LONGEST_KEPT = 1_000;
+
 /** Asks the hooks of a call, one behind the other, about the texts of an answer. */
 export class TextGuard {
   private readonly hooks: readonly InstalledHook[];
   /** What each hook holds back, by part. */
   private readonly held = new Map<string, Held[]>();
+  private readonly escapes = new Map<string, JsonEscapes>();
+  /** Verdicts about whole texts of the kind `other`. */
+  private readonly kept = new Map<string, string>();
   /** Bytes of all of it. */
   private heldBytes = 0;
   /** Hooks that failed: each event would wait for one that hangs. */
@@ -40,9 +48,32 @@ export class TextGuard {
    */
   next(slot: TextSlot): string | Promise<string> {
     let held = this.held.get(slot.part);
+    const isWhole = held === undefined && slot.isLast;
     if (held === undefined) this.held.set(slot.part, (held = this.hooks.map(() => ({ text: '', bytes: 0, seen: 0 }))));
     if (slot.isLast) this.held.delete(slot.part);
-    return this.from(0, slot, { text: slot.text, held });
+    if (isWhole && slot.kind === 'other') return this.nextWhole(slot, held);
+    return this.from(0, slot, { text: slot.isJson === true ? this.unescaped(slot) : slot.text, held });
+  }
+
+  private nextWhole(slot: TextSlot, held: readonly Held[]): string | Promise<string> {
+    const { kept } = this;
+    const { text } = slot;
+    const known = kept.get(text);
+    if (known !== undefined) return known;
+    const keep = (passed: string): string => {
+      if (kept.size >= MOST_KEPT) kept.clear();
+      if (text.length <= LONGEST_KEPT) kept.set(text, passed);
+      return passed;
+    };
+    const passed = this.from(0, slot, { text, held });
+    return typeof passed === 'string' ? keep(passed) : passed.then(keep);
+  }
+
+  private unescaped({ part, text, isLast }: TextSlot): string {
+    const escapes = this.escapes.get(part) ?? new JsonEscapes();
+    if (isLast) this.escapes.delete(part);
+    else this.escapes.set(part, escapes);
+    return escapes.read(text, isLast);
   }
 
   private from(

@@ -37,6 +37,24 @@ export function readCallersFallbacks(
   return value as Fallbacks;
 }
 
+/** What Anthropic's entries may have; LiteLLM's targets change any field of the request. */
+const ANTHROPICS: ReadonlySet<string> = new Set(['model', 'max_tokens', 'output_config', 'speed', 'thinking']);
+
+/**
+ * Whether a body of Anthropic's API has that API's own `fallbacks`, models for a prompt that the
+ * first one declines: `'default'`, or `[{ model, max_tokens }]`. LiteLLM's names and chains are
+ * other shapes.
+ */
+export function areAnthropics(fallbacks: unknown): boolean {
+  if (!Array.isArray(fallbacks)) return fallbacks === 'default';
+  return fallbacks.length > 0 && fallbacks.every(isAnthropics);
+}
+
+function isAnthropics(entry: unknown): boolean {
+  if (typeof entry !== 'object' || entry === null) return false;
+  return typeof (entry as { readonly model?: unknown }).model === 'string' && Object.keys(entry).every((name) => ANTHROPICS.has(name));
+}
+
 /** Whether these are names or targets for every model group, and not chains. */
 export function isList(fallbacks: Fallbacks | null | undefined): boolean {
   if (!Array.isArray(fallbacks) || fallbacks.length === 0) return false;

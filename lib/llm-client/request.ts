@@ -30,7 +30,7 @@ import type { CallerLimits } from './llm-client.options.js';
 import { isOwnField, tagsIn } from './own-fields.js';
 import { classOfPriority, QUEUE_CLASSES, type QueueClass } from '../http/queue/queue-class.js';
 import { otherModel } from './other-model.js';
-import { readCallersFallbacks, readRequestFallbacks } from './request-fallbacks.js';
+import { areAnthropics, readCallersFallbacks, readRequestFallbacks } from './request-fallbacks.js';
 
 /**
  * A body of OpenAI's chat completions or embeddings. LiteLLM's own fields (`tags`, `num_retries`,
@@ -171,6 +171,8 @@ export class ReadRequest {
   readonly hasOwnFields: boolean;
   /** Whether its `metadata` has tags for the router. */
   readonly hasTags: boolean;
+  /** Whether its `fallbacks` are for Anthropic, and not for the router. */
+  readonly sendsFallbacks: boolean;
 
   readonly body: ModelRequest;
   /** Bytes of a large body, which protocols that pass it send; `undefined`: they write it. */
@@ -215,18 +217,21 @@ export class ReadRequest {
     this.pictures = operation === 'images' && forwarded?.form !== undefined ? picturesOf(forwarded.form) : undefined;
     this.searches = askedSearches(json?.outline ?? body);
     this.hasTags = tagsIn(body.metadata) !== undefined;
-    this.options = this.hasOwnFields || this.hasTags ? steered(body, options, limits.ofCaller()) : options;
+    this.sendsFallbacks = operation === 'messages' && body.fallbacks !== undefined && areAnthropics(body.fallbacks);
+    this.options = this.hasOwnFields || this.hasTags ? steered(body, options, limits.ofCaller(), this.sendsFallbacks) : options;
   }
 }
 
 /** Merges options of the body: behind the program's, and within the operator's bounds. */
-function steered(body: ModelRequest, options: CallOptions, bounds: Required<CallerLimits>): SteeredOptions {
+function steered(body: ModelRequest, options: CallOptions, bounds: Required<CallerLimits>, sendsFallbacks: boolean): SteeredOptions {
   const given = <T>(name: string, read: (value: unknown) => T): T | undefined => optional(body[name] ?? undefined, undefined, read);
   const seconds = (name: string): number | undefined =>
     given(name, (value) => checkNumber(name, value, { min: 0.001, max: 86_400 }, refuseArgument) * 1000);
   const text = (path: string, value: unknown): string => checkString(path, value, refuseArgument);
   const fallbacks = (name: string): Fallbacks | undefined =>
-    given(name, (value) => readCallersFallbacks(name, value, bounds.maxFallbacks, options.mayCall));
+    given(name, (value) =>
+      value === 'default' && sendsFallbacks ? undefined : readCallersFallbacks(name, value, bounds.maxFallbacks, options.mayCall),
+    );
   const timeoutMs = seconds('timeout');
   const retries = given('num_retries', (value) => checkInteger('num_retries', value, { min: 0, max: MOST_RETRIES }, refuseArgument));
   const tags = given('tags', (value) => checkArray('tags', value, text, refuseArgument)) ?? tagsIn(body.metadata);
@@ -240,7 +245,8 @@ function steered(body: ModelRequest, options: CallOptions, bounds: Required<Call
     callerStreamTimeoutMs: seconds('stream_timeout'),
     callerClass: given('priority', (value) => classOfPriority(checkInteger('priority', value, {}, refuseArgument))),
     numRetries: options.numRetries ?? (retries === undefined ? undefined : Math.min(retries, bounds.numRetries)),
-    fallbacks: options.fallbacks ?? general,
+    // Checked alike: each names a model that the caller must be allowed to call.
+    fallbacks: options.fallbacks ?? (sendsFallbacks ? undefined : general),
     contextWindowFallbacks: options.contextWindowFallbacks ?? contextWindow,
     contentPolicyFallbacks: options.contentPolicyFallbacks ?? contentPolicy,
     disableFallbacks: options.disableFallbacks ?? disabled,

@@ -90,9 +90,10 @@ export function mergedFields(sent: SentRequest): Readonly<Record<string, unknown
 }
 
 function requestFields({ body, request, addsUsage }: SentRequest): Readonly<Record<string, unknown>> {
-  const { hasOwnFields, hasTags } = request;
+  const { hasOwnFields, hasTags, sendsFallbacks } = request;
   if (!hasOwnFields && !hasTags && !addsUsage) return body;
   const fields = withoutOwn(body);
+  if (sendsFallbacks) fields.fallbacks = body.fallbacks;
   if (hasTags && tagsIn(body.metadata) !== undefined) fields.metadata = withoutTags(body.metadata as object);
   if (addsUsage) fields.stream_options = { ...(body.stream_options as object | undefined), include_usage: true };
   return fields;

@@ -129,7 +129,7 @@ describe("the SDK's tool runner with message threads", () => {
     const runner = stream
       ? sdk.beta.messages.toolRunner({ ...params, stream: true })
       : sdk.beta.messages.toolRunner({ ...params, stream: false });
-    const { content } = (await runner.runUntilDone());
+    const { content } = await runner.runUntilDone();
     return content.map((block) => (block.type === 'text' ? block.text : '')).join('');
   }
 

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { append } from '../../../common/append.js';
 import type { ChatUsage, FinishReason } from '../openai/chat-chunks.js';
 import type { ThinkingBlock } from '../openai/chat-types.js';
+import { isMistake, mistakeError } from '../model-mistake.js';
 import { errorIn, hasError, statusOf } from './errors.js';
 import { unwrapped } from './messages.js';
 import type { ToolNames } from './tool-names.js';
@@ -27,6 +28,7 @@ const REASONS: Readonly<Record<string, FinishReason>> = {
 
 /** @param hasCalls whether the answer has calls of the client's tools */
 export function finishOf(stopReason: unknown, hasCalls: boolean): FinishReason {
+  if (isMistake(stopReason)) return 'length';
   const known = typeof stopReason === 'string' && Object.hasOwn(REASONS, stopReason) ? REASONS[stopReason] : 'stop';
   if (known === 'stop' && hasCalls) return 'tool_calls';
   // The structured output was the only call.
@@ -88,6 +90,7 @@ export function wholeAnswer(answer: Buffer, { model, names, hasJsonTool }: Answe
   const parts = new AnswerParts(names, hasJsonTool);
   for (const block of content as readonly unknown[]) if (isObject(block)) parts.add(block);
   const message = parts.message();
+  if (isMistake(parsed.stopReason) && !parts.hasContent) return Buffer.from(JSON.stringify(mistakeError(parsed.stopReason)));
   const usage = usageOf(parsed.usage, parsed.additionalModelResponseFields);
   const tier = fieldAt(parsed.serviceTier, 'type');
   return Buffer.from(
@@ -123,6 +126,11 @@ class AnswerParts {
     else if (isObject(toolUse)) this.addCall(toolUse);
     else if (isObject(reasoningContent)) this.addReasoning(reasoningContent);
     else if (isObject(citationsContent)) this.addCited(citationsContent);
+  }
+
+  /** Anything but thoughts. */
+  get hasContent(): boolean {
+    return (this.json ?? this.text) !== '' || this.calls.length > 0;
   }
 
   message(): Fields {

@@ -139,7 +139,7 @@ describe('a whole answer', () => {
     ['a guardrail', [{ text: 'x' }], 'guardrail_intervened', 'content_filter'],
     ['a filter', [], 'content_filtered', 'content_filter'],
     ['a refusal', [], 'refusal', 'content_filter'],
-    ['malformed output', [{ text: 'x' }], 'malformed_model_output', 'stop'],
+    ['malformed output', [{ text: 'x' }], 'malformed_model_output', 'length'],
     ['an end with a call', [call({})], 'end_turn', 'tool_calls'],
     ['an unknown reason', [{ text: 'x' }], 'toString', 'stop'],
   ])('ends by %s, as its stream does', (_, content, stopReason, finish) => {

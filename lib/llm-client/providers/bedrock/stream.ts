@@ -1,4 +1,5 @@
 import { ChatChunks, errorChunk } from '../openai/chat-chunks.js';
+import { isMistake, mistakeError } from '../model-mistake.js';
 import type { AnswerTranslator } from '../protocol.js';
 import { answerId, fieldAt, finishOf, isObject, redactedBlock, usageOf, wholeAnswer, type AnswerContext } from './answer.js';
 import { statusOf } from './errors.js';
@@ -30,6 +31,7 @@ export class ConverseAnswer implements AnswerTranslator {
   private hasJson = false;
   /** Text beside a structured output: dropped if that comes. */
   private heldText = '';
+  private hasText = false;
   private moreFields: unknown = undefined;
   private state: 'begun' | 'stopped' | 'over' = 'begun';
 
@@ -124,6 +126,7 @@ export class ConverseAnswer implements AnswerTranslator {
 
   private textDelta(text: string): string {
     if (text === '') return '';
+    this.hasText = true;
     if (!this.context.hasJsonTool) return this.chunks.delta({ content: text });
     if (!this.hasJson) this.heldText += text;
     return '';
@@ -163,6 +166,10 @@ export class ConverseAnswer implements AnswerTranslator {
   /** The usage follows in `metadata`. */
   private messageStop({ stopReason, additionalModelResponseFields }: Fields): string {
     if (this.state === 'stopped') return '';
+    if (isMistake(stopReason) && !this.hasText && !this.hasJson && this.calls === 0) {
+      this.state = 'over';
+      return errorChunk(mistakeError(stopReason).error);
+    }
     this.state = 'stopped';
     this.moreFields = additionalModelResponseFields;
     let written = '';

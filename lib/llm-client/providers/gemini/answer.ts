@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ChatUsage, FinishReason } from '../openai/chat-chunks.js';
+import { isMistake, mistakeError } from '../model-mistake.js';
 import { fieldsOf, idWithSignature, listOf, textOf } from './content-types.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -13,8 +14,6 @@ const FINISH_REASONS: ReadonlyMap<string, FinishReason> = new Map([
   ),
 ]);
 const OF_IMAGES = /^IMAGE_/;
-/** The model went astray; another attempt often succeeds. */
-const ASTRAY = new Set(['MALFORMED_FUNCTION_CALL', 'UNEXPECTED_TOOL_CALL', 'MALFORMED_RESPONSE', 'MISSING_THOUGHT_SIGNATURE']);
 
 /** One candidate of an answer, whole or event by event. */
 export class Candidate {
@@ -27,14 +26,15 @@ export class Candidate {
     return this.reason !== undefined;
   }
 
-  /** Ended without any content, by a mistake of the model. */
+  /** Ended without any content but thoughts, by a mistake of the model. */
   get wentAstray(): string | undefined {
-    return !this.hasContent && this.reason !== undefined && ASTRAY.has(this.reason) ? this.reason : undefined;
+    return !this.hasContent && isMistake(this.reason) ? this.reason : undefined;
   }
 
   /** `tool_calls` if any event had a call: Gemini says `STOP` for both. */
   get finish(): FinishReason {
     const reason = this.reason ?? '';
+    if (isMistake(reason)) return 'length';
     const finish = OF_IMAGES.test(reason) ? 'content_filter' : (FINISH_REASONS.get(reason) ?? 'stop');
     return finish === 'stop' && this.calls > 0 ? 'tool_calls' : finish;
   }
@@ -45,12 +45,12 @@ export class Candidate {
     const found = new Found();
     for (const part of listOf(fieldsOf(event.content).parts)) this.readPart(fieldsOf(part), found);
     const delta = found.delta(event.groundingMetadata);
-    this.hasContent ||= delta !== undefined;
+    this.hasContent ||= found.hasContent;
     return delta;
   }
 
   private readPart(part: Fields, found: Found): void {
-    const { text, functionCall, inlineData } = part;
+    const { text, functionCall, inlineData, executableCode, codeExecutionResult } = part;
     const signature = textOf(part.thoughtSignature);
     if (functionCall !== undefined) {
       found.calls.push(callOf(fieldsOf(functionCall), signature, this.calls++));
@@ -58,6 +58,8 @@ export class Candidate {
     }
     if (signature !== undefined) found.signatures.push(signature);
     if (typeof text === 'string') found.add(text, part.thought === true);
+    if (executableCode !== undefined) found.add(codeBlock(fieldsOf(executableCode)), false);
+    if (codeExecutionResult !== undefined) found.add(codeBlock({ code: fieldsOf(codeExecutionResult).output }), false);
     if (inlineData !== undefined) this.readMedia(fieldsOf(inlineData), part.thought === true, found);
   }
 
@@ -85,6 +87,11 @@ class Found {
     else this.text += text;
   }
 
+  /** Anything but thoughts. */
+  get hasContent(): boolean {
+    return this.text !== '' || this.calls.length + this.images.length > 0 || this.audio !== undefined;
+  }
+
   delta(grounding: unknown): Record<string, unknown> | undefined {
     const { text, thoughts, calls, images, signatures, audio } = this;
     const delta: Record<string, unknown> = {};
@@ -100,6 +107,14 @@ class Found {
     if (Object.keys(more).length > 0) delta.provider_specific_fields = more;
     return Object.keys(delta).length === 0 ? undefined : delta;
   }
+}
+
+/** Code that Google has run, or what it printed, as a block of Markdown: chat has no such part. */
+function codeBlock({ language, code }: Fields): string {
+  const text = typeof code === 'string' ? code : '';
+  if (text.trim() === '') return '';
+  const fence = '`'.repeat(Math.max(...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length + 1), 3));
+  return `\n\n${fence}${typeof language === 'string' ? language.toLowerCase() : ''}\n${text.replace(/\n$/, '')}\n${fence}\n\n`;
 }
 
 /** Calls arrive whole. Gemini 3 gives them ids, which it wants back. */
@@ -171,9 +186,8 @@ export function indexOf({ index }: Fields): number | undefined {
 /** The error in the place of an answer of which nothing but the model's mistake came. */
 export function astrayIn(candidates: readonly Candidate[]): { readonly error: object } | undefined {
   const reasons = candidates.map(({ wentAstray }) => wentAstray);
-  if (reasons.length === 0 || reasons.includes(undefined)) return undefined;
-  const message = `The model gave no answer (finish reason ${reasons[0]}).`;
-  return { error: { message, type: 'server_error', param: null, code: '500' } };
+  const [first] = reasons;
+  return first === undefined || reasons.includes(undefined) ? undefined : mistakeError(first);
 }
 
 /** Google's log probabilities in OpenAI's shape. */

@@ -155,7 +155,10 @@ describe('a whole answer', () => {
     ['IMAGE_SAFETY', 'content_filter'],
     ['IMAGE_OTHER', 'content_filter'],
     ['NO_IMAGE', 'content_filter'],
-    ['MALFORMED_FUNCTION_CALL', 'stop'],
+    ['MALFORMED_FUNCTION_CALL', 'length'],
+    ['TOO_MANY_TOOL_CALLS', 'length'],
+    ['UNEXPECTED_TOOL_CALL', 'length'],
+    ['MALFORMED_SOMETHING_NEW', 'length'],
     ['SOMETHING_NEW', 'stop'],
     ['toString', 'stop'],
   ])('that ended by %s has the finish reason %s', (finishReason, finish) => {
@@ -276,12 +279,20 @@ describe('an error in the place of an answer', () => {
     expect(first + late).not.toContain('[DONE]');
   });
 
-  it.each(['MALFORMED_FUNCTION_CALL', 'UNEXPECTED_TOOL_CALL'])('stands for %s without content', (finishReason) => {
-    const astray = { candidates: [candidate(undefined, { finishReason })], usageMetadata: USAGE };
-    const error = { message: `The model gave no answer (finish reason ${finishReason}).`, type: 'server_error', param: null, code: '500' };
-    expect(whole(astray)).toEqual({ error });
-    expect(openingOf(Buffer.from(streamed(sse(astray))))).toEqual({ error: JSON.stringify({ error }) });
-  });
+  it.each(['MALFORMED_FUNCTION_CALL', 'UNEXPECTED_TOOL_CALL', 'TOO_MANY_TOOL_CALLS', 'MISSING_THOUGHT_SIGNATURE', 'MALFORMED_RESPONSE'])(
+    'stands for %s without content',
+    (finishReason) => {
+      const astray = { candidates: [candidate(undefined, { finishReason })], usageMetadata: USAGE };
+      const error = {
+        message: `The model gave no answer (finish reason ${finishReason}).`,
+        type: 'server_error',
+        param: null,
+        code: '500',
+      };
+      expect(whole(astray)).toEqual({ error });
+      expect(openingOf(Buffer.from(streamed(sse(astray))))).toEqual({ error: JSON.stringify({ error }) });
+    },
+  );
 });
 
 describe('a stream', () => {

@@ -1,4 +1,4 @@
-import { FastLiteLLM, type CallOptions, type ModelRequest } from 'nestjs-fast-litellm';
+import { FastLiteLLM, type CallOptions, type LlmAnswer, type ModelRequest } from 'nestjs-fast-litellm';
 import { stopProviders } from '../../support/llm-client-providers.js';
 import { recorder, sendChat, sendJson, type Recorder } from '../../support/responses-gateway.js';
 
@@ -39,7 +39,7 @@ describe('`fallbacks` in a body of the Messages API', () => {
 
   async function ask(model: string, fallbacks: unknown, options?: CallOptions): Promise<string> {
     const body = { model, max_tokens: 9, messages: [{ role: 'user', content: 'Hi' }], fallbacks } as ModelRequest;
-    const { content } = (await llm.client.messages(body, options)).json() as unknown as { content: { text: string }[] };
+    const { content } = ((await llm.client.messages(body, options)) as LlmAnswer).json<{ content: { text: string }[] }>();
     return content[0].text;
   }
 

@@ -71,6 +71,11 @@ async function typescriptChecks() {
   await plain('reference', node('node_modules/typedoc/bin/typedoc', '--emit', 'none'), PATIENT);
 }
 
+/** What one request runs, next to the committed table. */
+async function steps() {
+  await plain('steps of a request', node('test/steps/run.js'));
+}
+
 /** From the packed package. */
 function examples() {
   return counted('examples', node('scripts/examples.js'));
@@ -124,7 +129,7 @@ async function otherNodes({ folder }) {
 
 const IN_TURN = [builds, defaultSuite, typescriptSuite, otherNodes, examples];
 const BESIDE = [[rustChecks, rustSuite, fuzzBuild], [typescriptChecks], [downloadNodes]];
-const ALONE = [fuzzTargets];
+const ALONE = [fuzzTargets, steps];
 
 async function inTurn(checks, context) {
   for (const check of checks) await check(context);

@@ -187,6 +187,6 @@ describe('tokens of Microsoft Entra ID', () => {
   it('are kept out of messages', async () => {
     const own = endpoint({ ...OWN, client_id: 'redacted' });
     await headersOf(own);
-    expect(own.redact('token-1 by own-secret')).toBe('*** by ***');
+    expect(own.mask.text('token-1 by own-secret')).toBe('*** by ***');
   });
 });

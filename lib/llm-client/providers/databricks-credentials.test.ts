@@ -32,7 +32,7 @@ describe('a service principal of Databricks', () => {
       init: { method: 'POST', body: 'grant_type=client_credentials&scope=all-apis', redirect: 'error' },
     });
     expect(new Headers(asked[0].init.headers).get('authorization')).toBe(`Basic ${Buffer.from('one:secret-of-it').toString('base64')}`);
-    expect(own.redact('token-1 of secret-of-it')).toBe('*** of ***');
+    expect(own.mask.text('token-1 of secret-of-it')).toBe('*** of ***');
   });
 
   it('is left out for a key of the deployment, and for other hosts', () => {

@@ -132,14 +132,14 @@ describe('ProviderEndpoint', () => {
   });
 
   it('redacts its secrets', () => {
-    expect(endpoint({ api_key: 'sk-secret' }).redact('wrong key sk-secret, sk-secret!')).toBe('wrong key ***, ***!');
-    expect(endpoint({ api_base: 'http://u:pass-word@h' }).redact('pass-word')).toBe('***');
-    expect(endpoint({ api_base: 'http://sk-a%2Bb@h' }).redact('sk-a+b, sk-a%2Bb, c2stYStiOg==')).toBe('***, ***, ***');
-    expect(endpoint({ api_base: 'http://person:pass-word@h' }).redact('person')).toBe('person');
+    expect(endpoint({ api_key: 'sk-secret' }).mask.text('wrong key sk-secret, sk-secret!')).toBe('wrong key ***, ***!');
+    expect(endpoint({ api_base: 'http://u:pass-word@h' }).mask.text('pass-word')).toBe('***');
+    expect(endpoint({ api_base: 'http://sk-a%2Bb@h' }).mask.text('sk-a+b, sk-a%2Bb, c2stYStiOg==')).toBe('***, ***, ***');
+    expect(endpoint({ api_base: 'http://person:pass-word@h' }).mask.text('person')).toBe('person');
     const inQuery = 'https://h/v1?subscription-key=q-secret&api-version=2024-10-21';
-    expect(endpoint({ api_base: inQuery }).redact('q-secret of 2024-10-21')).toBe('*** of 2024-10-21');
+    expect(endpoint({ api_base: inQuery }).mask.text('q-secret of 2024-10-21')).toBe('*** of 2024-10-21');
     const more = { 'X-Gateway-Api-Key': 'gw-secret', Authorization: 'Bearer other', 'x-max-tokens': '4096' };
-    expect(endpoint({ api_key: 'sk-secret', extra_headers: more }).redact('gw-secret, other, 4096')).toBe('***, ***, 4096');
+    expect(endpoint({ api_key: 'sk-secret', extra_headers: more }).mask.text('gw-secret, other, 4096')).toBe('***, ***, 4096');
   });
 
   it.each<[string, Partial<EndpointParams>]>([

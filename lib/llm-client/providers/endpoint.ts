@@ -11,6 +11,7 @@ import { DeploymentFault } from './deployment-fault.js';
 import { hasCredentials, headersOf, secretsIn, secretsInLogin, secretsInQuery, type HeaderParams } from './headers.js';
 import { OPENAI } from './openai/openai.js';
 import type { Protocol } from './protocol.js';
+import { SecretMask } from './secret-mask.js';
 import { protocolOf } from './protocols.js';
 import { baseVariables, isAtProvider, keyVariables, providerAt, REGION_VARIABLES, rowOf } from './provider-table.environment.js';
 import { isResolved, regionIn, resolveModel } from './resolution.js';
@@ -53,6 +54,7 @@ export class ProviderEndpoint {
   private readonly address: ProviderAddress;
   private readonly params: EndpointParams & Readonly<Record<string, unknown>>;
   private readonly secrets: readonly string[];
+  private masking: { readonly renewed: readonly string[]; readonly mask: SecretMask } | undefined = undefined;
 
   /**
    * @throws DeploymentFault for an unknown provider, a wrong address or header. Shows no secret.
@@ -98,7 +100,7 @@ export class ProviderEndpoint {
     this.keptBack = isKeyed || isForThis || isAuthorized ? [] : (vertex?.keptBack ?? around.setKeys());
     const isFetched = this.authorization !== undefined && (!isBedrock || text(env.AWS_ACCESS_KEY_ID) !== undefined);
     this.isSetUp = key !== undefined || token !== undefined || (vertex?.isSetUp ?? isFetched) || around.base() !== undefined;
-    this.secrets = [...secretsIn(this.headers), ...secretsInQuery(url), ...secretsInLogin(url)].filter((secret) => secret.length > 3);
+    this.secrets = [...secretsIn(this.headers), ...secretsInQuery(url), ...secretsInLogin(url)];
   }
 
   /** Returns what is missing where the provider requires a key and there is none. */
@@ -158,12 +160,14 @@ export class ProviderEndpoint {
     return base + own + (query !== '' && own.includes('?') ? `&${query.slice(1)}` : query);
   }
 
-  /** Removes the deployment's secrets from `message`: some providers repeat the key they reject. */
-  redact(message: string): string {
-    let clean = message;
-    for (const secret of [...this.secrets, ...(this.authorization?.secrets ?? [])])
-      if (clean.includes(secret)) clean = clean.replaceAll(secret, '***');
-    return clean;
+  /** Masks the deployment's secrets, tokens that were fetched for it included. */
+  get mask(): SecretMask {
+    const renewed = this.authorization?.secrets ?? NONE;
+    const { masking } = this;
+    if (masking !== undefined && isSame(masking.renewed, renewed)) return masking.mask;
+    const mask = new SecretMask([...this.secrets, ...renewed]);
+    this.masking = { renewed, mask };
+    return mask;
   }
 
   private defaultBase(around: ProviderEnvironment): URL {
@@ -179,6 +183,12 @@ export class ProviderEndpoint {
     const reason = `must be given: ${provider} has no default address`;
     throw new DeploymentFault(deploymentId, 'api_base', reason, `set it, or ${baseVariables(provider).at(-1)} in the environment`);
   }
+}
+
+const NONE: readonly string[] = [];
+
+function isSame(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((each, at) => each === others[at]);
 }
 
 /** Bedrock's own words for `api_base`. */

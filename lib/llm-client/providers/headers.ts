@@ -18,7 +18,7 @@ export interface Credentials {
 
 const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
-const SECRET_NAME = /authorization|cookie|api-?key|secret|-key$|token$/;
+const SECRET_NAME = /\bauth\b|authorization|cookie|credential|password|api-?key|secret|-key$|token$/;
 const SECRET_PARAMETER = /key|token|secret|sig|code|password/i;
 /** Headers of the connection: undici rejects requests that set them. */
 const OF_CONNECTION = new Set(['content-length', 'transfer-encoding', 'keep-alive', 'upgrade', 'expect']);

@@ -182,7 +182,7 @@ describe('Anthropic', () => {
     expect(Object.fromEntries(Object.keys(headers).map((name) => [name, headerOf(asked, name)]))).toEqual(headers);
     expect(['x-api-key', 'authorization'].filter((name) => headerOf(asked, name) !== undefined)).toHaveLength(1);
     expect(asked.missingKey()).toBeUndefined();
-    expect(asked.redact(`wrong: ${Object.values({ ...params, ...env }).find((value) => typeof value === 'string')}`)).toBe('wrong: ***');
+    expect(asked.mask.text(`wrong: ${Object.values({ ...params, ...env }).find((value) => typeof value === 'string')}`)).toBe('wrong: ***');
   });
 
   it.each([

@@ -24,7 +24,7 @@ export class ProviderErrors {
     const { endpoint, deploymentId } = this;
     const status = kind === 'malformed' && head.status !== 0 ? head.status : undefined;
     const facts = { kind, message, status, provider: endpoint.provider, deploymentId, providerRequestId: head.requestId };
-    return new ProviderError(facts, { cause });
+    return new ProviderError(facts, { cause: cause && endpoint.mask.error(cause) });
   }
 
   /** An error in a stream, or in place of an answer. Some providers name its status as `code`. */
@@ -39,8 +39,8 @@ export class ProviderErrors {
   /** An error that the provider answered with. */
   answered(answerStatus: number, body: string, { rawHeaders, requestId }: AnswerHead): ProviderError {
     const { endpoint, deploymentId } = this;
-    // Redacted after parsing: JSON often writes the slash of a key as `\/`.
-    const clean = (text: string | null | undefined): string | undefined => (typeof text === 'string' ? endpoint.redact(text) : undefined);
+    const { mask } = endpoint;
+    const clean = (text: string | null | undefined): string | undefined => (typeof text === 'string' ? mask.text(text) : undefined);
     const stated = this.statedIn(body, (name) => rawHeader(rawHeaders, name));
     // Google answers a wrong key with 400, and its body says so.
     const status = answerStatus === 400 && stated.status === 401 ? 401 : answerStatus;

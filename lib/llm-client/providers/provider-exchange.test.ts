@@ -4,6 +4,7 @@ import { LlmStream } from '../stream/llm-stream.js';
 import type { StreamSource } from '../stream/single-reading.js';
 import { OPENAI_READER } from './openai/reader.js';
 import { ProviderExchange, type ExchangeSettings } from './provider-exchange.js';
+import { SecretMask } from './secret-mask.js';
 
 const errors = {
   failed: (_kind: string, message: string) => new Error(message),
@@ -11,7 +12,13 @@ const errors = {
 };
 
 function exchangeOf(reader: object = OPENAI_READER): ProviderExchange {
-  return new ProviderExchange({ known: { errors }, call: { reader }, stream: true, maxBytes: 1 << 20 } as unknown as ExchangeSettings);
+  const endpoint = { mask: new SecretMask([]) };
+  return new ProviderExchange({
+    known: { errors, endpoint },
+    call: { reader },
+    stream: true,
+    maxBytes: 1 << 20,
+  } as unknown as ExchangeSettings);
 }
 
 const head = ['content-type', 'text/event-stream'].map((text) => Buffer.from(text));

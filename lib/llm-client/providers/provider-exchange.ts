@@ -13,6 +13,7 @@ import type { WireCall } from './protocol.js';
 import type { AnswerHead } from './provider-errors.js';
 import type { ProviderHandler, SendingConnection } from './provider-transport.js';
 import { rawHeader, requestIdIn } from './raw-headers.js';
+import { MaskedStream } from './secret-mask.js';
 
 /** What an exchange goes by. */
 export interface ExchangeSettings {
@@ -71,6 +72,8 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   private streams = false;
   /** Of a stream of server-sent events. */
   private lineEnds: LineEnds | undefined = undefined;
+  /** Of a stream whose deployment has secrets. */
+  private masked: MaskedStream | undefined = undefined;
   private state: 'waiting' | 'streaming' | 'over' = 'waiting';
   private failure: Error | undefined = undefined;
   /** Chunks that nothing has taken yet. */
@@ -115,7 +118,8 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   takeBytes(): Buffer {
     const bytes = this.waitingBytes();
     this.waiting = undefined;
-    return bytes;
+    // A stream's were masked as they arrived.
+    return this.streams ? bytes : this.settings.known.endpoint.mask.bytes(bytes);
   }
 
   /** The usage in a whole answer. */
@@ -225,7 +229,8 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.wasSent = true;
     this.rawHeaders = rawHeaders;
     this.resumeRequest = resume;
-    this.requestId = requestIdIn(rawHeaders);
+    const requestId = requestIdIn(rawHeaders);
+    this.requestId = requestId && this.settings.known.endpoint.mask.text(requestId);
     this.settings.onHeaders?.(rawHeaders);
     if (status >= 300) return true;
     const contentType = rawHeader(rawHeaders, 'content-type') ?? '';
@@ -237,6 +242,8 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     } else if (this.settings.stream) {
       this.streams = (this.settings.call.streamType ?? EVENT_STREAM).test(contentType);
       if (this.streams && EVENT_STREAM.test(contentType)) this.lineEnds = new LineEnds();
+      const { mask } = this.settings.known.endpoint;
+      if (this.streams && !mask.isEmpty) this.masked = new MaskedStream(mask);
       // JSON may say what is wrong.
       if (!this.streams && !JSON_TYPE.test(contentType)) this.abort(this.refused());
     }
@@ -245,7 +252,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
 
   onData(chunk: Buffer): boolean {
     if (this.state === 'over') return this.onDataBehindEnd();
-    if (this.streams) return this.onStreamData(this.lineEnds?.read(chunk) ?? chunk);
+    if (this.streams) return this.onStreamData(this.maskedEvents(this.lineEnds?.read(chunk) ?? chunk));
     const { stream, maxBytes } = this.settings;
     this.keep(chunk);
     if (this.status < 300 && !stream) {
@@ -259,7 +266,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     if (this.status >= 300) return this.finish(this.refused());
     // What has arrived is passed on, also where the stream proves to be cut.
     this.lookAtRest();
-    if (this.streams && !this.endTranslation()) return;
+    if (this.streams && !this.endEvents()) return;
     this.lookAtRest();
     if (this.isOver) return;
     if (this.state === 'streaming') return this.finish(undefined);
@@ -284,6 +291,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     if (translator !== undefined) {
       try {
         chunk = translator.chunk(received);
+        if (this.hasFrames) chunk = this.masked?.pass(chunk) ?? chunk;
       } catch (error) {
         this.abort(this.unreadable(error));
         return false;
@@ -326,19 +334,32 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.giveUp = undefined;
   }
 
-  /** What a translator still holds belongs to the stream. `false`: the stream was cut. */
-  private endTranslation(): boolean {
+  /** Frames of bytes have sums: what their translator makes of them is masked. */
+  private get hasFrames(): boolean {
+    return this.lineEnds === undefined && this.settings.call.translator !== undefined;
+  }
+
+  private maskedEvents(events: Buffer): Buffer {
+    return this.hasFrames ? events : (this.masked?.pass(events) ?? events);
+  }
+
+  /** What the mask and the translator still hold belongs to the stream. `false`: it was cut. */
+  private endEvents(): boolean {
     const { translator } = this.settings.call;
-    if (translator === undefined) return true;
-    let rest: Buffer;
+    const rest = this.masked?.rest() ?? EMPTY;
     try {
-      rest = translator.end();
+      if (translator === undefined) {
+        if (rest.length > 0) this.take(rest);
+      } else {
+        const isTranslated = this.hasFrames || rest.length === 0;
+        const last = Buffer.concat([isTranslated ? rest : translator.chunk(rest), translator.end()]);
+        if (last.length > 0) this.take(last);
+      }
     } catch (error) {
       this.finish(this.unreadable(error));
       return false;
     }
-    if (rest.length > 0) this.take(rest);
-    return this.state !== 'over';
+    return !this.isOver;
   }
 
   private translateWhole(): ProviderError | undefined {

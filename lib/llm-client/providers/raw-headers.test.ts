@@ -1,5 +1,6 @@
 import { nextTurn } from '../../common/next-turn.js';
 import type { KnownEndpoint } from './endpoints.js';
+import { SecretMask } from './secret-mask.js';
 import { OPENAI_READER } from './openai/reader.js';
 import { ProviderExchange } from './provider-exchange.js';
 import { rawHeader, requestIdIn } from './raw-headers.js';
@@ -38,7 +39,12 @@ describe("headers of undici's flat list", () => {
 describe('the headers of a stream', () => {
   it('are dropped with its first event, because they keep the memory of a whole read', async () => {
     const call = { path: '/', body: '', reader: OPENAI_READER };
-    const exchange = new ProviderExchange({ known: {} as KnownEndpoint, call, stream: true, maxBytes: 1000 });
+    const exchange = new ProviderExchange({
+      known: { endpoint: { mask: new SecretMask([]) } } as KnownEndpoint,
+      call,
+      stream: true,
+      maxBytes: 1000,
+    });
     exchange.onHeaders(
       200,
       ['content-type', 'text/event-stream'].map((text) => Buffer.from(text)),

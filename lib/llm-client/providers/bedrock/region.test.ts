@@ -107,7 +107,7 @@ describe('the keys of Bedrock', () => {
 
   it('are removed from messages', () => {
     const asked = endpoint({ ...own, aws_session_token: 'token-of-own' });
-    expect(asked.redact('secret-of-own and token-of-own')).toBe('*** and ***');
+    expect(asked.mask.text('secret-of-own and token-of-own')).toBe('*** and ***');
   });
 
   it('are missing nothing where the default chain may find some', () => {

@@ -30,8 +30,6 @@ export interface AccountAccess {
 export async function modelCall(forwarded: Forwarded, body: ForwardedRequest | ForwardedForm): Promise<ForwardedCall> {
   const form = await formIn(body);
   if (form === undefined) return { fields: checkObject('body', body, refuseArgument), forwarded };
-  const answers = form.countOf('n');
-  if (answers > 1) throw refuseArgument('n', answers, 'must be given once (servers read the first or the last)');
   const stream = form.text('stream');
   const fields = {
     model: form.text('model'),

@@ -29,15 +29,38 @@ describe('MultipartBody', () => {
     expect([sent.name, sent.type, Buffer.from(await sent.arrayBuffer())]).toEqual(['a.mp3', 'audio/mpeg', file]);
   });
 
-  it('leaves out every model of a form that has several', async () => {
-    const form = await readBack(parse(formOf([part('name="model"', 'a'), part('name="model"', 'b')])).withModel('c', () => false));
-    expect(form.getAll('model')).toEqual(['c']);
+  it.each([
+    ['two models', ['name="model"', 'name="model"']],
+    ['a model that is a file', ['name="model"; filename="m"']],
+    ['a model beside one that is a file', ['name="model"', 'name="model"; filename="m"']],
+    ['a model that is a file of an empty name', ['name="model"; filename=""', 'name="model"']],
+    ["a model that is a file by another charset's name", [`name="model"; filename*=utf-8''m`]],
+    ['a model in capitals', ['name="model"', 'name="Model"']],
+    ['a list of models', ['name="model"', 'name="model[]"']],
+    ['a model behind a space', ['name="model"', 'name=" model"']],
+    ['a text twice', ['name="quality"', 'name="quality"']],
+    ['a text that is a file, too', ['name="n"', 'name="n"; filename="n"']],
+    ['a file that is a text, too', ['name="stream"; filename="s"', 'name="stream"']],
+  ])('refuses %s: servers read one or the other', (_, dispositions) => {
+    expect(() => parse(formOf(dispositions.map((each) => part(each, 'x'))))).toThrow(
+      /must (?:have each text field once|be a text field of)/,
+    );
   });
 
-  it('reads the texts of fields, the last of each name, and no files', () => {
-    const form = parse(
-      formOf([part('name="a"', '1'), part('name="a"', '2'), part('name="b"; filename="b"', '3'), part('name="__proto__"', '4')]),
-    );
+  it('refuses a part that some servers decode', () => {
+    const encoded = (encoding: string) => () => parse(formOf([part('name="n"', 'OQ==', `Content-Transfer-Encoding: ${encoding}\r\n`)]));
+    expect(encoded('base64')).toThrow('without a transfer encoding');
+    expect(encoded('quoted-printable')).toThrow('without a transfer encoding');
+    expect(encoded('binary')).not.toThrow();
+  });
+
+  it('accepts lists of texts and of files', () => {
+    const lists = ['name="include[]"', 'name="timestamp_granularities"', 'name="image[]"; filename="i"', 'name="image"; filename="i"'];
+    expect(parse(formOf([...lists, ...lists].map((each) => part(each, 'x')))).files()).toHaveLength(4);
+  });
+
+  it('reads the texts of fields, and no files', () => {
+    const form = parse(formOf([part('name="a"', '2'), part('name="b"; filename="b"', '3'), part('name="__proto__"', '4')]));
     expect(Object.entries(form.fields())).toEqual([
       ['a', '2'],
       ['__proto__', '4'],

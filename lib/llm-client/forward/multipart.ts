@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../../common/errors.js';
+import { refuseArgument } from '../../common/options.js';
 
 /** A part of a form: where it is in the bytes, and what it is called. */
 interface FormPart {
@@ -21,6 +22,8 @@ const PARAMETER = /;[ \t]*([\w*-]{1,100})=(?:"([^"\\\r\n]*(?:\\[^\r\n][^"\\\r\n]
 const LONGEST_NAME = 1000;
 /** A header that goes on in the next line: some servers join them, others do not. */
 const FOLDED = /^[ \t]/m;
+/** Some servers decode such a part, others take its text. */
+const ENCODED = /^content-transfer-encoding[ \t]*:(?![ \t]*(?:7bit|8bit|binary)[ \t\r]*$)/im;
 const CRLF = Buffer.from('\r\n');
 const END_OF_HEADERS = Buffer.from('\r\n\r\n');
 const DASH = 45;
@@ -28,6 +31,17 @@ const [CR, LF, SPACE, TAB] = Buffer.from('\r\n \t');
 const MOST_PARTS = 1000;
 const LONGEST_HEADERS = 8 * 1024;
 const LONGEST_TEXT = 64 * 1024;
+/** Texts that APIs take several of, also without the brackets of `include[]`. */
+const LISTS: ReadonlySet<string> = new Set([
+  'include',
+  'timestamp_granularities',
+  'known_speaker_names',
+  'known_speaker_references',
+  'tags',
+]);
+/** What some servers make of `Model`, ` model` and `model[]`. */
+const BARE_NAME = /^\s*([^[\s]*)/;
+const MODEL = 'model';
 
 /**
  * A body of `multipart/form-data`: its bytes as they were sent, and where its parts are. Parsing
@@ -44,7 +58,9 @@ export class MultipartBody {
   /** @throws InvalidArgumentError for anything but a whole form. */
   static parse(bytes: Buffer, contentType: string): MultipartBody {
     const boundary = boundaryIn(contentType);
-    return new MultipartBody(bytes, contentType, boundary, partsIn(bytes, boundary));
+    const parts = partsIn(bytes, boundary);
+    checkFields(parts);
+    return new MultipartBody(bytes, contentType, boundary, parts);
   }
 
   /** A form of JavaScript, with its files. */
@@ -54,9 +70,9 @@ export class MultipartBody {
     return MultipartBody.parse(bytes, encoded.headers.get('content-type') ?? '');
   }
 
-  /** The text of a field, the last of its name. @throws InvalidArgumentError if it is long. */
+  /** The text of a field. @throws InvalidArgumentError if it is long. */
   text(name: string): string | undefined {
-    const part = this.parts.findLast((each) => each.name === name && !each.isFile);
+    const part = this.parts.find((each) => each.name === name && !each.isFile);
     if (part === undefined) return undefined;
     if (part.end - part.contentStart > LONGEST_TEXT) {
       throw new InvalidArgumentError(name, part.end - part.contentStart, `must be a text of at most ${LONGEST_TEXT} bytes`);
@@ -67,11 +83,6 @@ export class MultipartBody {
   /** The contents of all files. */
   files(): Buffer[] {
     return this.parts.filter(({ isFile }) => isFile).map(({ contentStart, end }) => this.bytes.subarray(contentStart, end));
-  }
-
-  /** How many parts have a name. */
-  countOf(name: string): number {
-    return this.parts.filter((each) => each.name === name).length;
   }
 
   /** The texts of all short fields that are no files. */
@@ -86,8 +97,7 @@ export class MultipartBody {
     const written: Buffer[] = [];
     const add = (...content: Buffer[]): void => void written.push(delimiter, ...content, CRLF);
     for (const part of this.parts) {
-      const isModel = part.name === 'model' && !part.isFile;
-      if (!isModel && !drops(part.name)) add(this.bytes.subarray(part.start, part.end));
+      if (part.name !== MODEL && !drops(part.name)) add(this.bytes.subarray(part.start, part.end));
     }
     add(Buffer.from(`content-disposition: form-data; name="model"\r\n\r\n${model}`));
     return Buffer.concat([...written, Buffer.from(`--${this.boundary}--\r\n`)]);
@@ -100,6 +110,22 @@ export class MultipartBody {
     if (kept.length === this.parts.length) return this.bytes;
     const written = kept.flatMap(({ start, end }) => [delimiter, this.bytes.subarray(start, end), CRLF]);
     return Buffer.concat([...written, Buffer.from(`--${this.boundary}--\r\n`)]);
+  }
+}
+
+/**
+ * Servers read the first or the last of several fields, and some take a file for a text: what is
+ * checked here has to be what the provider reads.
+ */
+function checkFields(parts: readonly FormPart[]): void {
+  const texts = new Set<string>();
+  const files = new Set<string>();
+  for (const { name, isFile } of parts) {
+    const isModel = BARE_NAME.exec(name)?.[1].toLowerCase() === MODEL;
+    if (isModel && (isFile || name !== MODEL)) throw refuseArgument(MODEL, name, 'must be a text field of exactly this name');
+    const isRepeated = texts.has(name) && !LISTS.has(name) && !name.endsWith('[]');
+    if (isFile ? texts.has(name) : isRepeated || files.has(name)) throw refuseArgument('body', name, 'must have each text field once');
+    (isFile ? files : texts).add(name);
   }
 }
 
@@ -146,6 +172,7 @@ function partAt(bytes: Buffer, start: number, end: number): FormPart {
   const name = parameters?.get('name');
   // Servers read other ones differently: the field that is checked has to be the one that counts.
   if (parameters === undefined || FOLDED.test(headers) || parameters.has('name*')) throw broken('must have parts with one name each');
+  if (ENCODED.test(headers)) throw broken('must have parts without a transfer encoding');
   if (name === undefined || name.length > LONGEST_NAME) throw broken('must have parts with names');
   const isFile = parameters.has('filename') || parameters.has('filename*');
   return { name, isFile, start, contentStart: start + headersEnd + END_OF_HEADERS.length, end };

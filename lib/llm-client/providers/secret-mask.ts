@@ -3,7 +3,7 @@ const MASK = Buffer.from('***');
 const [LINE_FEED, BACKSLASH, PERCENT, SMALL_U, ZERO] = Buffer.from('\n\\%u0');
 /** Shorter secrets would mask words of an error. */
 const SHORTEST = 4;
-/** Placeholders of servers without keys, `none` or `sk-no-key-required`: answers have such words. */
+/** Placeholders for servers without keys, `none` or `sk-no-key-required`: answers have them. */
 const PLACEHOLDER = /^(?:.{1,7}|[a-z][a-z_-]{0,18})$/i;
 /** What no writer of JSON or of addresses escapes. */
 const PLAIN = /[\w.-]+/g;
@@ -55,7 +55,7 @@ export class SecretMask {
     return withoutAll(bytes, this.real);
   }
 
-  /** The error itself where it has no secret. Node's HTTP parser quotes what it cannot read, cut anywhere. */
+  /** Also without `data`, where HTTP parsers keep bytes that begin anywhere in a secret. */
   error(error: Error): Error {
     const { data, code } = error as { readonly data?: unknown; readonly code?: unknown };
     const message = this.text(error.message);

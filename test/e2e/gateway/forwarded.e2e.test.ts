@@ -206,6 +206,11 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('requests that p
     ['no headers', 'multipart/form-data; boundary=a', '--a\r\nsound\r\n--a--\r\n'],
     ['another boundary', 'multipart/form-data; boundary=b', '--a\r\ncontent-disposition: form-data; name="model"\r\n\r\nm\r\n--a--\r\n'],
     ['nothing', 'multipart/form-data; boundary=a', ''],
+    [
+      'a second model that is a file',
+      'multipart/form-data; boundary=a',
+      `--a\r\ncontent-disposition: form-data; name="model"; filename="m"\r\n\r\ndear\r\n--a\r\ncontent-disposition: form-data; name="model"\r\n\r\nsound\r\n--a--\r\n`,
+    ],
     ['no model', 'multipart/form-data; boundary=a', '--a\r\ncontent-disposition: form-data; name="x"\r\n\r\nm\r\n--a--\r\n'],
     [
       'two numbers of answers, of which servers read either',
@@ -215,7 +220,7 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('requests that p
     [
       'too many parts',
       'multipart/form-data; boundary=a',
-      `${'--a\r\ncontent-disposition: form-data; name="x"\r\n\r\nm\r\n'.repeat(1500)}--a--\r\n`,
+      `${'--a\r\ncontent-disposition: form-data; name="x[]"\r\n\r\nm\r\n'.repeat(1500)}--a--\r\n`,
     ],
   ])('refuses a form with %s', async (_, type, body) => {
     await start();

@@ -56,7 +56,7 @@ export class ProviderErrors {
       providerCode: code,
       type,
       param,
-      ...(details !== undefined && { details: redacted(details, (text) => endpoint.redact(text)) }),
+      ...(details !== undefined && { details: redacted(details, (text) => mask.text(text)) }),
       retryAfterMs: retryAfterOf({ get: (name) => rawHeader(rawHeaders, name) ?? null }, Date.now()) ?? stated.retryAfterMs,
       providerRequestId: requestId,
     });

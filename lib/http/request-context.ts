@@ -185,8 +185,23 @@ export class RequestContext {
   /** A model has written so many tokens for this request. */
   learnOutput(model: string, tokens: number): void {
     const { held } = this;
-    if (held?.limiter.options.budgets.reserve !== 'expected') return;
-    expectedOutputs(held.limiter).learn(budgetKeyOf(Reservation.scopesOf(held.reservation)), model, tokens);
+    if (held === undefined) return;
+    const { limiter, reservation } = held;
+    const settlesCrashes = this.money !== undefined && limiter.store.settlesCrashes === true;
+    if (limiter.options.budgets.reserve !== 'expected' && !settlesCrashes) return;
+    const outputs = expectedOutputs(limiter);
+    outputs.learn(budgetKeyOf(Reservation.scopesOf(reservation)), model, tokens);
+    if (settlesCrashes) outputs.learn(ALL_KEYS, model, tokens);
+  }
+
+  /**
+   * Output tokens of half of a model's answers, where its store settles what dead processes held at
+   * the expected cost; `undefined`: no answer is known yet.
+   */
+  medianOutput(model: string): number | undefined {
+    const { held } = this;
+    if (held?.limiter.store.settlesCrashes !== true) return undefined;
+    return medianOutput(held.limiter, budgetKeyOf(Reservation.scopesOf(held.reservation)), model);
   }
 
   /** Whether a call may be sent with less output than it asks for. */
@@ -213,19 +228,23 @@ export class RequestContext {
    * Holds `nano` more for a call, beside what other calls of the request have spent or hold.
    * Returns the error of a budget that denies it, or of a store that cannot decide; then nothing
    * more is held for the call.
+   * @param expected What is spent of it if this process dies. Default: all.
    */
-  async cover(nano: number, by: RequestContext = this): Promise<CoverDenial | undefined> {
+  async cover(nano: number, expected = nano, by: RequestContext = this): Promise<CoverDenial | undefined> {
     const { money } = by;
     if (money === undefined) return undefined;
     // Before anything is awaited: calls of one request may begin together.
     money.covered += nano;
+    money.expected += expected;
     const total = (money.spent ?? 0) + money.covered;
     for (let { held } = this; held !== undefined; held = held.before) {
       const { limiter, reservation } = held;
       if (held.by !== by || !Reservation.holdsMoney(reservation)) continue;
-      const denial = await limiter.raise(reservation, total);
+      const foreseen = limiter.store.settlesCrashes === true ? (money.spent ?? 0) + money.expected : undefined;
+      const denial = await limiter.raise(reservation, total, foreseen);
       if (denial === undefined) continue;
       money.covered -= nano;
+      money.expected -= expected;
       // 503 where the store cannot be asked.
       if ('outage' in denial)
         return { error: new RateLimitExceededError({ limitName: denial.limitName, retryAfterMs: HELD_RETRY_MS }), leftNanoUsd: 0 };
@@ -408,8 +427,12 @@ class FieldContext extends RequestContext {
     return this.whole.unpricedNanoUsd;
   }
 
-  override cover(nano: number): Promise<CoverDenial | undefined> {
-    return this.whole.cover(nano, this);
+  override cover(nano: number, expected?: number): Promise<CoverDenial | undefined> {
+    return this.whole.cover(nano, expected, this);
+  }
+
+  override medianOutput(model: string): number | undefined {
+    return this.whole.medianOutput(model);
   }
 
   override whenFreed(listener: () => void): () => void {
@@ -463,6 +486,15 @@ export function expectedOutputs(limiter: RateLimiterService): ExpectedOutputs {
   let known = outputs.get(limiter);
   if (known === undefined) outputs.set(limiter, (known = new ExpectedOutputs()));
   return known;
+}
+
+/** The name that outputs of all keys are learnt under: keys of callers are never empty. */
+const ALL_KEYS = '';
+
+/** Output tokens of half of a model's answers: to a key or, before the first one, to any. */
+export function medianOutput(limiter: RateLimiterService, key: string, model: string): number | undefined {
+  const outputs = expectedOutputs(limiter);
+  return outputs.median(key, model) ?? outputs.median(ALL_KEYS, model);
 }
 
 /** The key of the first budget: by it outputs are learnt. */

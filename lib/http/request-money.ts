@@ -13,6 +13,8 @@ export class RequestMoney {
   spent: number | undefined = undefined;
   /** Held for calls in flight. */
   covered = 0;
+  /** What these calls are expected to cost. */
+  expected = 0;
   /** Prices of the request's model, for usage that comes without a cost. */
   priceOf: PriceOf | undefined = undefined;
 
@@ -36,6 +38,7 @@ export class RequestMoney {
   pay(cost: CallCost): void {
     this.spent = (this.spent ?? 0) + cost.nanoUsd;
     this.covered -= cost.coveredNanoUsd;
+    this.expected -= cost.expectedNanoUsd ?? 0;
   }
 
   /** The request is settled; its context may live on. */
@@ -75,4 +78,6 @@ export interface CallCost {
   readonly nanoUsd: number;
   /** What `cover` held for it. */
   readonly coveredNanoUsd: number;
+  /** What of it was expected to be spent. */
+  readonly expectedNanoUsd?: number;
 }

@@ -79,6 +79,11 @@ export class ApiKeyService implements Capability {
   readonly capability = 'api_keys';
   private readonly cache: KeyCache;
   private readonly spending: KeySpending;
+  /**
+   * Counts what keys spend.
+   * @internal
+   */
+  readonly limiter: RateLimiterService;
   private readonly store: ApiKeyStore | undefined;
   private readonly master: Buffer | undefined;
   private readonly configured: ReadonlyMap<string, KnownKey>;
@@ -100,6 +105,7 @@ export class ApiKeyService implements Capability {
     const { store, configured, masterKey, maxStaleMs } = options;
     this.store = store;
     this.log = context.logger;
+    this.limiter = context.limiter;
     this.spending = new KeySpending(context.limiter);
     this.wall = context.wall ?? (() => Date.now());
     this.master = typeof masterKey === 'string' ? hashBytes(masterKey) : undefined;

@@ -22,6 +22,11 @@ export interface CheckOptions extends LimitChoice {
   readonly tokens?: number;
   /** USD to hold in budgets: the most that the request may cost. Default 0. */
   readonly usd?: number;
+  /**
+   * USD of these that are spent if this process dies before it settles them, over Redis. Default:
+   * all.
+   */
+  readonly expectedUsd?: number;
 }
 
 /** What a reservation has come to. */

@@ -7,6 +7,7 @@ import type { LogSink } from '../common/log-sink.js';
 import type { CallRecorder } from '../common/recorder.js';
 import { burstClock } from '../common/clock.js';
 import { usdOf, type BudgetPeriod } from '../common/nano-usd.js';
+import { visibleText } from '../common/visible-text.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { engineHealth } from '../engine/self-test.js';
 import {
@@ -100,6 +101,40 @@ export interface BudgetListOptions {
   readonly cursor?: string;
 }
 
+/** A page of `listCrashSettlements`. */
+export interface CrashListOptions {
+  /** About so many keys are looked at for a page, up to 1,000. Default 100. */
+  readonly count?: number;
+  /** `cursor` of the page before. */
+  readonly cursor?: string;
+}
+
+/** The settlement of a hold whose process died. */
+export interface CrashChoice {
+  /** Name of the limit. */
+  readonly limit: string;
+  /** The key, or the name that `listCrashSettlements` shows of it. */
+  readonly key: string;
+  readonly id: string;
+}
+
+/** What it was. */
+export interface CrashReport extends CrashChoice {
+  /** The most that the call could cost. */
+  readonly heldUsd: number;
+  /** What was counted as spent. */
+  readonly chargedUsd: number;
+  /** When the call began. */
+  readonly takenAt: Date;
+}
+
+/** Settlements of dead processes; a page may have none and a cursor. */
+export interface CrashPage {
+  readonly settlements: readonly CrashReport[];
+  /** For the next page; absent after the last. */
+  readonly cursor?: string;
+}
+
 /** Keys that have spent or hold money, in no order. */
 export interface BudgetPage {
   readonly keys: readonly { readonly limit: string; readonly key: string; readonly budgets: readonly BudgetReport[] }[];
@@ -144,7 +179,7 @@ export class RateLimiterService implements Capability {
     /** @internal For what waits for this limiter. */
     readonly recorder?: CallRecorder,
     /** Where a store says that it cannot decide. */
-    log?: LogSink,
+    private readonly log?: LogSink,
   ) {
     const { sharedAs, maxKeys, budgets } = options;
     const { alertAt, snapshotFile } = budgets;
@@ -213,6 +248,41 @@ export class RateLimiterService implements Capability {
   /** `settle`, and waits for the store. */
   async settleAsync(reservation: Reservation, actual: number | ActualUsage): Promise<void> {
     await this.finish(reservation, actual);
+  }
+
+  /**
+   * What processes that died held, as it was settled for them after `slotTtlMs`: at the expected
+   * cost or, where that was not known, in full. Kept for 7 days. Over Redis alone.
+   */
+  async listCrashSettlements(options: CrashListOptions = {}): Promise<CrashPage> {
+    const { count = DEFAULT_PAGE, cursor } = checkObject('options', options, refuseArgument) as CrashListOptions;
+    checkInteger('count', count, { min: 1, max: LARGEST_PAGE }, refuseArgument);
+    if (cursor !== undefined) checkKey('cursor', cursor);
+    const page = (await this.store.crashSettlements?.(count, cursor)) ?? { settlements: [] };
+    const settlements = page.settlements.map(({ limit, key, id, heldNanoUsd, chargedNanoUsd, takenAtMs }): CrashReport => ({
+      limit,
+      key,
+      id,
+      heldUsd: usdOf(heldNanoUsd),
+      chargedUsd: usdOf(chargedNanoUsd),
+      takenAt: new Date(takenAtMs),
+    }));
+    return { settlements, cursor: page.cursor };
+  }
+
+  /**
+   * Corrects one of them to what the call has cost, in each budget of its limit. A settlement is
+   * corrected once: `undefined` where it was corrected, or is not kept any more. The log has a line
+   * for it.
+   */
+  async refundCrashSettlement({ limit, key, id }: CrashChoice, usd: number): Promise<{ readonly chargedUsd: number } | undefined> {
+    const nano = checkUsd('usd', usd, 0);
+    const name = { limit: checkKey('limit', limit), key: checkKey('key', key), id: checkKey('id', id) };
+    const charged = await this.store.refundCrash?.(name, nano);
+    if (charged === undefined) return undefined;
+    const change = `from ${usdOf(charged)} to ${usdOf(nano)} USD`;
+    this.log?.log(`Rate limiter: crash settlement ${visibleText(name.id)} corrected ${change} (limit ${visibleText(name.limit)})`);
+    return { chargedUsd: usdOf(charged) };
   }
 
   /**
@@ -291,13 +361,16 @@ export class RateLimiterService implements Capability {
 
   /**
    * Raises what a reservation holds to `nanoUsd`; returns the denial of a budget.
+   * @param expectedNanoUsd What is spent if this process dies. Default: all that is held.
    * @internal
    */
-  raise(reservation: Reservation, nanoUsd: number): MaybePromise<Extension> {
+  raise(reservation: Reservation, nanoUsd: number, expectedNanoUsd?: number): MaybePromise<Extension> {
     const taken = Reservation.takeForExtension(Reservation.checked('reservation', reservation));
-    if (taken === undefined || this.store.extend === undefined || nanoUsd <= (taken.nanoUsd ?? 0)) return undefined;
-    return whenKnown(this.store.extend(taken, nanoUsd), (denial) => {
-      if (denial === undefined) Reservation.extended(reservation, nanoUsd);
+    if (taken === undefined || this.store.extend === undefined) return undefined;
+    const { nanoUsd: held = 0 } = taken;
+    if (nanoUsd <= held && expectedNanoUsd === undefined) return undefined;
+    return whenKnown(this.store.extend(taken, Math.max(nanoUsd, held), expectedNanoUsd), (denial) => {
+      if (denial === undefined) Reservation.extended(reservation, Math.max(nanoUsd, held));
       return denial;
     });
   }
@@ -371,8 +444,14 @@ export class RateLimiterService implements Capability {
   }
 
   /** The decision of the store, counted. The caller checks the arguments. */
-  decide(scopes: readonly RateLimitScope[], cost: number, tokens: number, nanoUsd = 0): RateLimitDecision | Promise<RateLimitDecision> {
-    return whenKnown(this.store.check(scopes, cost, tokens, nanoUsd), (decision) => this.counted(scopes, decision));
+  decide(
+    scopes: readonly RateLimitScope[],
+    cost: number,
+    tokens: number,
+    nanoUsd = 0,
+    expectedNanoUsd?: number,
+  ): RateLimitDecision | Promise<RateLimitDecision> {
+    return whenKnown(this.store.check(scopes, cost, tokens, nanoUsd, expectedNanoUsd), (decision) => this.counted(scopes, decision));
   }
 
   /**
@@ -461,7 +540,10 @@ export class RateLimiterService implements Capability {
     const cost = checkAmount('cost', ownField(options, 'cost'), 1);
     const tokens = checkAmount('tokens', options.tokens, 0);
     const nanoUsd = checkUsd('usd', options.usd, 0);
-    return whenKnown(this.decide(scopes, cost, tokens, nanoUsd), (decision) => Reservation.of(decision, { scopes, tokens, nanoUsd }));
+    const expected = options.expectedUsd === undefined ? undefined : checkUsd('expectedUsd', options.expectedUsd, 0);
+    return whenKnown(this.decide(scopes, cost, tokens, nanoUsd, expected), (decision) =>
+      Reservation.of(decision, { scopes, tokens, nanoUsd }),
+    );
   }
 
   private look(keys: ScopeList, options: CheckOptions): MaybePromise<Reservation> {

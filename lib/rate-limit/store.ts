@@ -133,6 +133,27 @@ export interface BudgetKeys {
   readonly cursor?: string;
 }
 
+/** The settlement of a hold whose process died, by names of its store. */
+export interface CrashName {
+  readonly limit: string;
+  readonly key: string;
+  readonly id: string;
+}
+
+/** What it was, and when. */
+export interface CrashSettlement extends CrashName {
+  readonly heldNanoUsd: number;
+  readonly chargedNanoUsd: number;
+  readonly takenAtMs: number;
+}
+
+/** A part of the settlements of dead processes. */
+export interface CrashSettlements {
+  readonly settlements: readonly CrashSettlement[];
+  /** Where to go on; absent at the end. */
+  readonly cursor?: string;
+}
+
 /** The keys of a store. */
 export interface RateLimitStoreStats {
   /** Keys that are held; `undefined` if the store would have to ask a server. */
@@ -152,6 +173,8 @@ export interface RateLimitStore {
   readonly synchronous?: boolean;
   /** Whether it keeps budgets. Without that, limits with budgets are refused. */
   readonly keepsBudgets?: boolean;
+  /** Whether it settles what a dead process held, at the expected cost. */
+  readonly settlesCrashes?: boolean;
   /**
    * The connection of a store in Redis, for what else processes share.
    * @internal
@@ -160,9 +183,16 @@ export interface RateLimitStore {
 
   /**
    * Decides on all scopes. If allowed, takes `cost` requests, `tokens` and a slot of each scope,
-   * and holds `nanoUsd` (default 0) in each budget.
+   * and holds `nanoUsd` (default 0) in each budget; `expectedNanoUsd` of that are spent if this
+   * process dies (default: all).
    */
-  check(scopes: readonly RateLimitScope[], cost: number, tokens: number, nanoUsd?: number): RateLimitDecision | Promise<RateLimitDecision>;
+  check(
+    scopes: readonly RateLimitScope[],
+    cost: number,
+    tokens: number,
+    nanoUsd?: number,
+    expectedNanoUsd?: number,
+  ): RateLimitDecision | Promise<RateLimitDecision>;
 
   /** Returns what `check` would return. Takes nothing. */
   peek(scopes: readonly RateLimitScope[], cost: number, tokens: number, nanoUsd?: number): RateLimitDecision | Promise<RateLimitDecision>;
@@ -175,8 +205,11 @@ export interface RateLimitStore {
    */
   settle(taken: TakenRateLimit, actualTokens: number, actualNanoUsd?: number, isProvisional?: boolean): Settled | Promise<Settled>;
 
-  /** Raises the money held to `nanoUsd`; where a budget denies that, nothing is changed. */
-  extend?(taken: TakenRateLimit, nanoUsd: number): Extension | Promise<Extension>;
+  /**
+   * Raises the money held to `nanoUsd`; where a budget denies that, nothing is changed.
+   * `expectedNanoUsd`: as of `check`.
+   */
+  extend?(taken: TakenRateLimit, nanoUsd: number, expectedNanoUsd?: number): Extension | Promise<Extension>;
 
   /**
    * Reserves more tokens for a request in flight, in all of its scopes that count tokens or in
@@ -195,6 +228,15 @@ export interface RateLimitStore {
    * @throws InvalidArgumentError for a cursor that the store has not made.
    */
   budgetKeys?(limits: readonly RateLimit[], count: number, cursor?: string): BudgetKeys | Promise<BudgetKeys>;
+
+  /**
+   * Settlements of what dead processes held, of about `count` keys from `cursor` on.
+   * @throws InvalidArgumentError for a cursor that the store has not made.
+   */
+  crashSettlements?(count: number, cursor?: string): CrashSettlements | Promise<CrashSettlements>;
+
+  /** Corrects one of them, once. Returns what was charged; nothing where there is none. */
+  refundCrash?(crash: CrashName, nanoUsd: number): number | undefined | Promise<number | undefined>;
 
   /** Frees the slots under `maxConcurrent`. Called once per reservation. */
   release(taken: TakenRateLimit): void | Promise<void>;

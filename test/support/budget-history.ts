@@ -4,13 +4,21 @@ import type { ModelBudget, ModelLimit } from './budget-model.js';
 
 /** One call of a history; `taking` is an index into the earlier ones, modulo their number. */
 export type BudgetStep =
-  | { readonly call: 'reserve'; readonly scopes: readonly (readonly [limit: number, key: string])[]; readonly nano: number }
+  | {
+      readonly call: 'reserve';
+      readonly scopes: readonly (readonly [limit: number, key: string])[];
+      readonly nano: number;
+      readonly expected: number;
+    }
   | { readonly call: 'settle'; readonly taking: number; readonly nano: number }
   | { readonly call: 'extend'; readonly taking: number; readonly nano: number }
+  | { readonly call: 'refund'; readonly place: number; readonly nano: number }
   | { readonly call: 'reset'; readonly limit: number; readonly key: string };
 
 export interface BudgetHistory {
   readonly startMs: number;
+  /** Without a renewal for that long, a hold is that of a dead process: over Redis. */
+  readonly ttlMs: number;
   readonly limits: readonly ModelLimit[];
   readonly steps: readonly (readonly [advanceMs: number, step: BudgetStep])[];
 }
@@ -31,6 +39,8 @@ const STARTS = [
   '2024-12-31T18:00:00Z',
 ] as const;
 const ADVANCES = [0, 0, 0, 1, 1_000, 60_000, HOUR_MS / 2, HOUR_MS, 7 * HOUR_MS, DAY_MS, 29 * DAY_MS] as const;
+/** The last one is longer than any history: no process dies in it. */
+const TTLS = [90_000, HOUR_MS, 1e12] as const;
 const AMOUNTS = [0, 1, 7, 40, 100, 333, 1_000] as const;
 
 const budget: fc.Arbitrary<ModelBudget> = fc.record({
@@ -62,16 +72,19 @@ const step: fc.Arbitrary<BudgetStep> = fc.oneof(
       call: fc.constant('reserve' as const),
       scopes: fc.array(fc.tuple(place, key), { minLength: 1, maxLength: 3 }),
       nano: amount,
+      expected: amount,
     }),
   },
   { weight: 4, arbitrary: fc.record({ call: fc.constant('settle' as const), taking, nano: amount }) },
   { weight: 2, arbitrary: fc.record({ call: fc.constant('extend' as const), taking, nano: amount }) },
+  { weight: 1, arbitrary: fc.record({ call: fc.constant('refund' as const), place: taking, nano: amount }) },
   { weight: 1, arbitrary: fc.record({ call: fc.constant('reset' as const), limit: place, key }) },
 );
 
 /** Two limits, two keys, and up to 60 calls around an instant at which calendars are special. */
 export const budgetHistories: fc.Arbitrary<BudgetHistory> = fc.record({
   startMs: fc.constantFrom(...STARTS).map((text) => Date.parse(text)),
+  ttlMs: fc.constantFrom(...TTLS),
   limits: fc.tuple(
     fc.record({ name: fc.constant('first'), budgets, maxConcurrent: fc.option(fc.constantFrom(0, 1, 3), { nil: undefined, freq: 2 }) }),
     fc.record({ name: fc.constant('second'), budgets }),

@@ -23,12 +23,36 @@ export interface ModelScope {
 
 /** What one allowed decision took. */
 export interface ModelTaking {
-  readonly scopes: readonly ModelScope[];
-  readonly entries: readonly Entry[];
+  /** One for each scope. */
+  readonly holds: readonly ModelHold[];
+  readonly atMs: number;
+  readonly expected: number;
   asked: number;
-  actual: number | undefined;
   isOver: boolean;
+  /** Of the last renewal: nothing else renews a hold in a history. */
+  renewedMs: number;
 }
+
+/** The hold of one scope: settled by its taking, or for it, where its process seems to be dead. */
+export interface ModelHold {
+  readonly scope: ModelScope;
+  readonly entries: readonly Entry[];
+  state: 'open' | 'crashed' | 'closed';
+  /** What it was settled with. */
+  charged: number;
+  /** What its room was taken for. */
+  covered: number;
+  keptUntilMs: number;
+}
+
+/** A settlement of a dead process, as it is listed. */
+export interface ModelCrash {
+  readonly hold: ModelHold;
+  readonly text: string;
+}
+
+/** Until when such a settlement can be corrected. */
+const CRASH_KEPT_MS = 7 * 86_400_000;
 
 /** One amount in one budget. Never forgotten, except by a reset. */
 interface Entry {
@@ -60,46 +84,96 @@ export class BudgetModel {
   private readonly takings: ModelTaking[] = [];
   private readonly firstUses = new Map<string, number>();
 
-  reserve(scopes: readonly ModelScope[], asked: number, nowMs: number): ModelTaking | ModelAnswer {
+  /** @param ttlMs After it a hold is settled at its expected cost. */
+  constructor(private readonly ttlMs = Infinity) {}
+
+  reserve(
+    scopes: readonly ModelScope[],
+    { asked, expected }: { asked: number; expected: number },
+    nowMs: number,
+  ): ModelTaking | ModelAnswer {
+    this.sweep(nowMs);
     const denial = this.budgetDenial(scopes, asked, nowMs);
     if (denial === 'budget_exhausted' || denial === 'request_exceeds_budget') return denial;
-    if (scopes.some((scope) => this.isFull(scope, scopes))) return 'concurrency';
+    if (scopes.some((scope) => this.isFull(scope, scopes, nowMs))) return 'concurrency';
     if (denial !== undefined) return denial;
-    const entries = scopes.flatMap(({ limit, key }) =>
-      limit.budgets.map((budget): Entry => {
+    const holds = scopes.map((scope): ModelHold => {
+      const { limit, key } = scope;
+      const entries = limit.budgets.map((budget): Entry => {
         const name = nameOf(limit, budget, key);
         return { name, atMs: nowMs, window: this.windowOf(name, budget, nowMs, true), isForgotten: false, spent: 0, held: asked };
-      }),
-    );
-    const taking = { scopes, entries, asked, actual: undefined, isOver: false };
-    this.entries.push(...entries);
+      });
+      return { scope, entries, state: 'open', charged: 0, covered: asked, keptUntilMs: Infinity };
+    });
+    const taking = { holds, atMs: nowMs, expected, asked, isOver: false, renewedMs: nowMs };
+    this.entries.push(...holds.flatMap(({ entries }) => entries));
     this.takings.push(taking);
     return taking;
   }
 
   extend(taking: ModelTaking, asked: number, nowMs: number): boolean {
-    if (taking.actual !== undefined || asked <= taking.asked) return true;
-    const more = asked - taking.asked;
-    if (this.budgetDenial(taking.scopes, more, nowMs) !== undefined) return false;
-    for (const entry of taking.entries) entry.held += more;
+    this.sweep(nowMs);
+    const { holds } = taking;
+    if (taking.isOver || asked <= taking.asked) return true;
+    const known = holds.filter(({ state }) => state !== 'closed');
+    const last = known.at(-1);
+    const taken = last?.state === 'crashed' ? last.charged : taking.asked;
+    const scopes = holds.map(({ scope }) => scope);
+    if (asked > taken && this.budgetDenial(scopes, asked - taken, nowMs) !== undefined) return false;
     taking.asked = asked;
+    if (asked <= taken) return true;
+    for (const hold of known) {
+      for (const entry of hold.entries) Object.assign(entry, { held: asked, spent: 0 });
+      Object.assign(hold, { state: 'open', covered: asked });
+    }
+    taking.renewedMs = nowMs;
     return true;
   }
 
-  settle(taking: ModelTaking, actual: number): void {
-    if (taking.actual !== undefined) return;
-    taking.actual = actual;
+  settle(taking: ModelTaking, actual: number, nowMs: number): void {
+    this.sweep(nowMs);
+    if (taking.isOver) return;
     taking.isOver = true;
-    for (const entry of taking.entries) Object.assign(entry, { held: 0, spent: actual });
+    for (const hold of taking.holds) close(hold, actual);
+  }
+
+  /** What can be refunded. */
+  crashes(nowMs: number): readonly ModelCrash[] {
+    this.sweep(nowMs);
+    return this.takings.flatMap(({ holds, asked, atMs }) =>
+      holds
+        .filter(({ state }) => state === 'crashed')
+        .map((hold) => ({ hold, text: [hold.scope.limit.name, hold.scope.key, asked, hold.charged, atMs].join(' ') })),
+    );
+  }
+
+  refund({ hold }: ModelCrash, actual: number): void {
+    close(hold, actual);
+  }
+
+  /** Settles what was not renewed in time, and forgets such settlements after a week. */
+  private sweep(nowMs: number): void {
+    for (const { holds, renewedMs, asked, expected } of this.takings) {
+      for (const hold of holds) {
+        if (hold.state === 'crashed' && hold.keptUntilMs <= nowMs) hold.state = 'closed';
+        if (hold.state !== 'open' || renewedMs + this.ttlMs > nowMs) continue;
+        const charged = Math.min(asked, expected);
+        close(hold, charged);
+        Object.assign(hold, { state: 'crashed', charged, covered: charged, keptUntilMs: nowMs + CRASH_KEPT_MS });
+      }
+    }
   }
 
   reset({ limit, key }: ModelScope): void {
     const names = new Set(limit.budgets.map((budget) => nameOf(limit, budget, key)));
     for (const entry of this.entries) if (names.has(entry.name)) entry.isForgotten = true;
+    const isSame = ({ scope }: ModelHold): boolean => scope.limit === limit && scope.key === key;
+    for (const hold of this.takings.flatMap(({ holds }) => holds)) if (isSame(hold)) hold.state = 'closed';
     for (const name of names) this.firstUses.delete(name);
   }
 
   standing({ limit, key }: ModelScope, budget: ModelBudget, nowMs: number): ModelStanding {
+    this.sweep(nowMs);
     const counted = this.counted(nameOf(limit, budget, key), budget, nowMs);
     return { spent: sum(counted.map(({ spent }) => spent)), held: sum(counted.map(({ held }) => held)) };
   }
@@ -107,10 +181,10 @@ export class BudgetModel {
   /** What calls of the window have cost above what was held for them: the bound of the overshoot. */
   excess({ limit, key }: ModelScope, budget: ModelBudget, nowMs: number): number {
     const counted = new Set(this.counted(nameOf(limit, budget, key), budget, nowMs));
-    const excesses = this.takings.map(
-      ({ entries, actual, asked }) => entries.filter((entry) => counted.has(entry)).length * Math.max(0, (actual ?? 0) - asked),
+    const holds = this.takings.flatMap((taking) => taking.holds);
+    return sum(
+      holds.map(({ entries, charged, covered }) => entries.filter((entry) => counted.has(entry)).length * Math.max(0, charged - covered)),
     );
-    return sum(excesses);
   }
 
   private budgetDenial(scopes: readonly ModelScope[], asked: number, nowMs: number): BudgetDenialReason | undefined {
@@ -129,9 +203,10 @@ export class BudgetModel {
     return (['request_exceeds_budget', 'budget_exhausted', 'budget_held'] as const).find((reason) => reasons.includes(reason));
   }
 
-  private isFull({ limit, key }: ModelScope, scopes: readonly ModelScope[]): boolean {
+  private isFull({ limit, key }: ModelScope, scopes: readonly ModelScope[], nowMs: number): boolean {
     const same = (other: ModelScope): boolean => other.limit === limit && other.key === key;
-    const inFlight = this.takings.filter(({ isOver }) => !isOver).flatMap((taking) => taking.scopes.filter(same)).length;
+    const running = this.takings.filter(({ isOver, atMs }) => !isOver && atMs + this.ttlMs > nowMs);
+    const inFlight = running.flatMap(({ holds }) => holds.filter(({ scope }) => same(scope))).length;
     return inFlight + scopes.filter(same).length > (limit.maxConcurrent ?? Infinity);
   }
 
@@ -159,6 +234,12 @@ export class BudgetModel {
     if (format === undefined) dates.set(timeZone, (format = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short' })));
     return format.format(nowMs).slice(0, kind === 'day' ? 10 : 7);
   }
+}
+
+function close(hold: ModelHold, actual: number): void {
+  if (hold.state === 'closed') return;
+  for (const entry of hold.entries) Object.assign(entry, { held: 0, spent: actual });
+  Object.assign(hold, { state: 'closed', charged: actual });
 }
 
 function nameOf(limit: ModelLimit, budget: ModelBudget, key: string): string {

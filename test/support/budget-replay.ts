@@ -1,5 +1,5 @@
 import { resolveRateLimitOptions, type RateLimitOptions } from '../../lib/rate-limit/rate-limit.options.js';
-import type { RateLimiterService } from '../../lib/rate-limit/rate-limit.service.js';
+import type { CrashReport, RateLimiterService } from '../../lib/rate-limit/rate-limit.service.js';
 import type { Reservation } from '../../lib/rate-limit/reservation.js';
 import { optionsOf, type BudgetHistory } from './budget-history.js';
 import { BudgetModel, type ModelScope, type ModelTaking } from './budget-model.js';
@@ -12,8 +12,9 @@ const KEYS = ['a', 'team/7'] as const;
 /**
  * Replays a history on a limiter and on the model. After each call both must have spent and hold
  * the same, never above the bound: what calls have cost above the amount that was held for them.
+ * @param ttlMs After it the store settles a hold as that of a dead process.
  */
-export async function replayBudgets(history: BudgetHistory, open: OpenLimiter): Promise<void> {
+export async function replayBudgets(history: BudgetHistory, open: OpenLimiter, ttlMs = Infinity): Promise<void> {
   const { startMs, limits, steps } = history;
   let nowMs = startMs;
   const options: RateLimitOptions = {
@@ -21,7 +22,7 @@ export async function replayBudgets(history: BudgetHistory, open: OpenLimiter): 
     limits: Object.fromEntries(limits.map((limit) => [limit.name, optionsOf(limit)])),
   };
   const limiter = open(resolveRateLimitOptions(options), () => nowMs);
-  const model = new BudgetModel();
+  const model = new BudgetModel(ttlMs);
   const takings: (readonly [ModelTaking, Reservation])[] = [];
   const scopeOf = ([limit, key]: readonly [number, string]): ModelScope => ({ limit: limits[limit], key });
   const named = ({ limit, key }: ModelScope): { key: string; limit: string } => ({ key, limit: limit.name });
@@ -43,7 +44,7 @@ export async function replayBudgets(history: BudgetHistory, open: OpenLimiter): 
     });
   };
   const settle = async ([taking, reservation]: readonly [ModelTaking, Reservation], nano: number): Promise<void> => {
-    model.settle(taking, nano);
+    model.settle(taking, nano, nowMs);
     await limiter.settleAsync(reservation, { usd: nano / 1e9 });
   };
   try {
@@ -51,10 +52,10 @@ export async function replayBudgets(history: BudgetHistory, open: OpenLimiter): 
       nowMs += advanceMs;
       if (step.call === 'reserve') {
         const scopes = step.scopes.map(scopeOf);
-        const expected = model.reserve(scopes, step.nano, nowMs);
+        const expected = model.reserve(scopes, { asked: step.nano, expected: step.expected }, nowMs);
         const [peeked, answer] = await Promise.all([
           limiter.peekAsync(scopes.map(named), { usd: step.nano / 1e9 }),
-          limiter.reserveAsync(scopes.map(named), { usd: step.nano / 1e9 }),
+          limiter.reserveAsync(scopes.map(named), { usd: step.nano / 1e9, expectedUsd: step.expected / 1e9 }),
         ]);
         const said = answer.allowed ? 'allowed' : (answer.budgetDenial ?? answer.exceeded);
         const wanted = typeof expected === 'string' ? expected : 'allowed';
@@ -69,6 +70,21 @@ export async function replayBudgets(history: BudgetHistory, open: OpenLimiter): 
         if (scope.limit.maxConcurrent === undefined) {
           model.reset(scope);
           await limiter.resetAsync(scope.key, { limit: scope.limit.name });
+        }
+      } else if (step.call === 'refund') {
+        const crashes = model.crashes(nowMs);
+        const listed = await listCrashes(limiter);
+        const texts = crashes.map(({ text }) => text);
+        if (listed.map(crashText).sort().join() !== [...texts].sort().join())
+          throw new Error('other settlements of dead processes are listed');
+        // Nothing but its id tells equal ones apart.
+        const alone = crashes.filter(({ text }) => texts.indexOf(text) === texts.lastIndexOf(text));
+        const crash = alone.at(step.place % Math.max(1, alone.length));
+        const found = crash && listed.find((each) => crashText(each) === crash.text);
+        if (found !== undefined && crash !== undefined) {
+          model.refund(crash, step.nano);
+          const answers = await Promise.all([1, 2].map(() => limiter.refundCrashSettlement(found, step.nano / 1e9)));
+          if (answers.filter((answer) => answer !== undefined).length !== 1) throw new Error('a refund does not happen once');
         }
       } else if (takings.length > 0) {
         const taken = takings[step.taking % takings.length];
@@ -87,4 +103,20 @@ export async function replayBudgets(history: BudgetHistory, open: OpenLimiter): 
   } finally {
     await limiter.close();
   }
+}
+
+function crashText({ limit, key, heldUsd, chargedUsd, takenAt }: CrashReport): string {
+  // Redis shows the hash of a key with a slash.
+  return [limit, key.startsWith('~') ? KEYS[1] : key, Math.round(heldUsd * 1e9), Math.round(chargedUsd * 1e9), takenAt.getTime()].join(' ');
+}
+
+async function listCrashes(limiter: RateLimiterService): Promise<readonly CrashReport[]> {
+  const found = new Map<string, CrashReport>();
+  let cursor: string | undefined;
+  do {
+    const page = await limiter.listCrashSettlements({ cursor });
+    for (const each of page.settlements) found.set(JSON.stringify(each), each);
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+  return [...found.values()];
 }

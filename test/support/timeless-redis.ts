@@ -23,7 +23,8 @@ export function timelessClient(client: Redis, now: () => number): RedisClient {
     createBuiltinCommand: (name) => {
       const { buffer, string } = (client as unknown as RedisClient).createBuiltinCommand(name);
       const script = { evalsha: SHA, eval: TIMELESS_SCRIPT }[name];
-      if (script === undefined) return { buffer, string };
+      if (script === undefined)
+        return { buffer: (...values) => buffer.call(client, ...values), string: (...values) => string.call(client, ...values) };
       return { buffer: atTime(buffer, script), string: atTime(string, script) };
     },
   };

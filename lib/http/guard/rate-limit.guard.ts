@@ -10,7 +10,7 @@ import { TokenCounterService } from '../../token-counter/token-counter.service.j
 import { jsonBodyOf } from '../body/body-object.js';
 import type { JsonBody } from '../body/json-body.js';
 import { isLarge } from '../body/body-size.js';
-import { budgetKeyOf, expectedOutputs, RequestContext } from '../request-context.js';
+import { budgetKeyOf, expectedOutputs, medianOutput, RequestContext } from '../request-context.js';
 import { estimateNanoUsd, estimateTokens } from '../token-estimate/token-estimate.js';
 import { LEAST_OUTPUT } from '../token-estimate/worst-cost.js';
 import { priceByBody } from '../price-by-body.js';
@@ -37,6 +37,8 @@ interface Asked {
   readonly cost: number;
   readonly tokens: number;
   readonly nano: number;
+  /** What is spent of it if this process dies; `undefined`: all. */
+  readonly expected?: number;
 }
 
 type MaybePromise<T> = T | Promise<T>;
@@ -94,17 +96,20 @@ export class RateLimitGuard implements CanActivate {
       tokens = await this.tokensOf(request, limits);
     }
 
-    const amounts = { cost, tokens, nano: limits.route.countsMoney ? await this.nanoUsdOf(request, limits) : 0 };
+    const { countsMoney } = limits.route;
+    const nano = countsMoney ? await this.nanoUsdOf(request, limits) : 0;
+    const settlesCrashes = countsMoney && this.limiter.store.settlesCrashes === true;
+    const amounts = { cost, tokens, nano, expected: settlesCrashes ? await this.usualNanoUsdOf(request, limits) : undefined };
     const decided = await this.decide(request, limits, amounts);
     // The client has left while it waited.
     if (decided === undefined) return false;
-    const { decision, nano } = decided;
+    const { decision, nano: heldNano } = decided;
     request.setHeaders(limits.route, decision, this.limiter.options.headers);
     if (!decision.allowed) return this.reject(request, limits, decision);
 
     this.markCounted(context);
     if (!limits.route.reserves) return true;
-    const reservation = Reservation.of(decision, { scopes: limits.scopes, tokens, nanoUsd: nano });
+    const reservation = Reservation.of(decision, { scopes: limits.scopes, tokens, nanoUsd: heldNano });
     request.settleAtEnd(
       this.limiter,
       reservation,
@@ -236,21 +241,27 @@ export class RateLimitGuard implements CanActivate {
   }
 
   /** Takes less money than asked for, where `clampOutput` allows that and budgets have no more. */
-  private tryToTake(request: GuardedRequest, limits: ApplicableLimits, { cost, tokens, nano }: Asked): MaybePromise<Decided> {
+  private tryToTake(request: GuardedRequest, limits: ApplicableLimits, { cost, tokens, nano, expected }: Asked): MaybePromise<Decided> {
     const { store } = this.limiter;
-    const first = store.check(limits.scopes, cost, tokens, nano);
+    const first = store.check(limits.scopes, cost, tokens, nano, expected);
     const clamped = async (decision: GuardDecision): Promise<Decided> => {
       const less = await this.clampedNanoUsd(request, limits, decision);
-      return less === undefined ? { decision, nano } : { decision: await store.check(limits.scopes, cost, tokens, less), nano: less };
+      return less === undefined
+        ? { decision, nano }
+        : { decision: await store.check(limits.scopes, cost, tokens, less, expected), nano: less };
     };
     const next = (decision: GuardDecision): MaybePromise<Decided> =>
       decision.budget === undefined || !this.limiter.options.budgets.clampOutput ? { decision, nano } : clamped(decision);
     return first instanceof Promise ? first.then(next) : next(first);
   }
 
-  private async estimate(request: LimitedRequest, outputOf?: (model: string) => number | undefined): Promise<number | undefined> {
+  private async estimate(
+    request: LimitedRequest,
+    outputOf?: (model: string) => number | undefined,
+    isUsual = false,
+  ): Promise<number | undefined> {
     const { body } = request;
-    const counting = { counter: this.tokenCounter, isLarge: isLarge(request), memory: RequestContext.of(request), outputOf };
+    const counting = { counter: this.tokenCounter, isLarge: isLarge(request), memory: RequestContext.of(request), outputOf, isUsual };
     return estimateNanoUsd(body, { ...counting, json: await jsonBodyOf(body) });
   }
 
@@ -278,6 +289,12 @@ export class RateLimitGuard implements CanActivate {
     const value = typeof usd === 'function' ? await usd(request, context) : usd;
     if (value === undefined) return Math.max(1, this.limiter.options.budgets.unpricedNanoUsd ?? 0);
     return Math.max(1, checkUsd('@RateLimit.usd', value, 0));
+  }
+
+  /** The cost with an answer of the usual length; `undefined` where that is not known. */
+  private async usualNanoUsdOf({ request }: GuardedRequest, { route, scopes }: ApplicableLimits): Promise<number | undefined> {
+    if (route.usd !== undefined) return undefined;
+    return this.estimate(request, (model) => medianOutput(this.limiter, budgetKeyOf(scopes), model), true);
   }
 
   /** Rejects a request that is over a limit and cannot wait; otherwise returns the tokens left. */

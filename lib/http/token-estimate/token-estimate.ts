@@ -10,7 +10,7 @@ import { askedOutput, outputCap } from './asked-output.js';
 import { askedSearches } from './asked-searches.js';
 import { mayHaveSound } from './asked-sound.js';
 import { asksPriority, foreseenCost } from './asked-tier.js';
-import { worstNanoUsd, type CostOf } from './worst-cost.js';
+import { plainNanoUsd, worstNanoUsd, type CostOf } from './worst-cost.js';
 import type { JsonBody, Soon } from '../body/json-body.js';
 
 type Body = Readonly<Record<string, unknown>>;
@@ -224,6 +224,8 @@ function estimateByLength(body: Body, error: unknown): number {
 export interface CostContext extends Omit<EstimateContext, 'tokensPerMinute'> {
   /** Output tokens of one choice of this model, at most. Default: all that the request allows. */
   readonly outputOf?: (model: string) => number | undefined;
+  /** Whether the usual cost is wanted, with the output of `outputOf`, not the highest. */
+  readonly isUsual?: boolean;
 }
 
 /**
@@ -240,13 +242,15 @@ export async function estimateNanoUsd(given: unknown, context: CostContext): Pro
   const name = typeof model === 'string' ? model : undefined;
   const asked = askedOutput(body);
   const expected = name === undefined ? undefined : outputOf?.(name);
+  if (context.isUsual === true && expected === undefined) return undefined;
   const most = outputCap(asked, counter.getModelLimits(name).maxOutputTokens, asked.choices);
   const costOf: CostOf = (input, out, details) => counter.estimateCost(input, out, name, details);
   // Fields of embeddings do not keep a model that writes from answering.
   const isMute = isWithoutReply(body) && !((costOf(0, 1_000) ?? 0) > (costOf(0, 0) ?? 0));
   const output = isMute ? 0 : Math.min(most, (expected ?? Infinity) * asked.choices);
   const size = { tokens: prompt, hasSound: mayHaveSound(body), searches: askedSearches(body) };
-  return worstNanoUsd(foreseenCost(costOf, asksPriority(body)), size, output);
+  const price = foreseenCost(costOf, asksPriority(body));
+  return context.isUsual === true ? plainNanoUsd(price, prompt, output) : worstNanoUsd(price, size, output);
 }
 
 /** Tokens of the prompt and of the reply that the body allows. */

@@ -39,6 +39,12 @@ export function affordableOutput(
   return low;
 }
 
+/** What a request costs without a cache, a search or reasoning: the usual case. */
+export function plainNanoUsd(costOf: CostOf, promptTokens: number, outputTokens: number): number | undefined {
+  const usd = costOf(promptTokens, outputTokens) ?? undefined;
+  return usd === undefined ? undefined : nanoUsd(usd);
+}
+
 /**
  * The most nano-USD that a request may cost: its prompt as the dearest of what it may be, read or
  * written to a cache, all of its output as the dearest that the model may write, and its searches.

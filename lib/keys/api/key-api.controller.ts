@@ -96,6 +96,19 @@ export function createKeyApiController(path: string, errorFilter: Type<Exception
       return this.api.delete(body);
     }
 
+    @Get('crash_settlements')
+    @UseGuards(MasterKeyGuard)
+    crashSettlements(@Query() query: unknown): Promise<KeyFields> {
+      return this.api.crashSettlements(query);
+    }
+
+    @Post('crash_settlements/refund')
+    @HttpCode(200)
+    @UseGuards(MasterKeyGuard)
+    refundCrash(@Body() body: unknown): Promise<KeyFields> {
+      return this.api.refundCrash(body);
+    }
+
     @Get('list')
     @UseGuards(MasterKeyGuard)
     list(@Query() query: unknown): Promise<KeyFields> {

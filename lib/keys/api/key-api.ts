@@ -138,6 +138,32 @@ export class KeyApi {
     });
   }
 
+  /** What processes that died held, as it was settled. Of all limits, not of keys alone. */
+  async crashSettlements(query: unknown): Promise<KeyFields> {
+    return this.answering(query, async () => {
+      const { size, cursor } = checkFields(query, ['size', 'cursor']);
+      const at = cursor === undefined ? undefined : checkString('cursor', cursor, refuseArgument);
+      const page = await this.keys.limiter.listCrashSettlements({ count: wholeNumber('size', size, LARGEST_PAGE, 1_000), cursor: at });
+      const settlements = page.settlements.map(({ limit, key, id, heldUsd, chargedUsd, takenAt }) => {
+        return { id, limit, limit_key: key, held: heldUsd, charged: chargedUsd, taken_at: takenAt.toISOString() };
+      });
+      return { settlements, next_cursor: page.cursor ?? null };
+    });
+  }
+
+  async refundCrash(body: unknown): Promise<KeyFields> {
+    return this.answering(body, async () => {
+      const { id, limit, limit_key, cost } = checkFields(body, ['id', 'limit', 'limit_key', 'cost']);
+      const usd = checkNumber('cost', cost, { min: 0, max: LARGEST_USD }, refuseArgument);
+      const text = (name: string, value: unknown): string => checkString(name, value, refuseArgument);
+      const choice = { id: text('id', id), limit: text('limit', limit), key: text('limit_key', limit_key) };
+      const refunded = await this.keys.limiter.refundCrashSettlement(choice, usd);
+      if (refunded === undefined)
+        throw refusal(404, 'There is no such settlement, or it was corrected before.', 'crash_settlement_not_found');
+      return { id: choice.id, cost: usd, previous_cost: refunded.chargedUsd };
+    });
+  }
+
   /** The newest first. */
   private async matching(fields: KeyFields): Promise<readonly ApiKeyRecord[]> {
     const { user_id: user, team_id: team, key_alias: alias, key_hash: hash, status } = fields;
@@ -231,7 +257,7 @@ function notFound(): never {
 
 function refusal(status: number, message: string, code: string): HttpException {
   const type = status === 503 ? 'server_error' : 'invalid_request_error';
-  return new HttpException({ error: { message, type, param: status === 404 ? 'key' : null, code } }, status);
+  return new HttpException({ error: { message, type, param: code === 'api_key_not_found' ? 'key' : null, code } }, status);
 }
 
 /** A new key has no setting that could be removed. */

@@ -11,7 +11,7 @@ import {
 import { askedSearches } from '../../http/token-estimate/asked-searches.js';
 import { mayHaveSound } from '../../http/token-estimate/asked-sound.js';
 import { foreseenCost } from '../../http/token-estimate/asked-tier.js';
-import { affordableOutput, worstNanoUsd } from '../../http/token-estimate/worst-cost.js';
+import { affordableOutput, plainNanoUsd, worstNanoUsd } from '../../http/token-estimate/worst-cost.js';
 import type { RequestContext } from '../../http/request-context.js';
 import { namedBaseModel } from '../../router/deployments/base-model.js';
 import { pictureTokens, type FormPictures } from '../forward/form-pictures.js';
@@ -61,6 +61,8 @@ export class CallBudget {
   private spent = 0;
   /** Held in the budgets of the request. */
   private covered = 0;
+  /** What of it is expected to be spent. */
+  private expected = 0;
   private isUnknown = false;
 
   /**
@@ -78,11 +80,15 @@ export class CallBudget {
     let nano = priced.costOf(priced.output) ?? request?.unpricedNanoUsd;
     if (nano === undefined) throw unpriced(attempt);
     for (let tries = 0; ; tries++) {
-      const more = this.spent + nano - this.covered;
-      if (more <= 0) return;
-      const denial = await request?.cover(more);
+      const more = Math.max(0, this.spent + nano - this.covered);
+      const usual = priced.usualCost();
+      if (more === 0 && usual === undefined) return;
+      // What the attempts before have cost is spent for sure.
+      const foreseen = this.spent + Math.min(usual ?? nano, nano) - this.expected;
+      const denial = await request?.cover(more, foreseen);
       if (denial === undefined) {
         this.covered += more;
+        this.expected += foreseen;
         return;
       }
       const left = denial.leftNanoUsd + this.covered - this.spent;
@@ -117,8 +123,8 @@ export class CallBudget {
   }
 
   get cost(): CallCost {
-    const { spent, covered, isUnknown } = this;
-    return { nanoUsd: isUnknown ? Math.max(spent, covered) : spent, coveredNanoUsd: covered };
+    const { spent, covered, expected, isUnknown } = this;
+    return { nanoUsd: isUnknown ? Math.max(spent, covered) : spent, coveredNanoUsd: covered, expectedNanoUsd: expected };
   }
 }
 
@@ -128,6 +134,8 @@ interface PricedOutput {
   readonly output: number;
   readonly choices: number;
   costOf(output: number): number | undefined;
+  /** With an answer of the usual length; `undefined` where none is known. */
+  usualCost(): number | undefined;
   /** The most output that an amount pays; `undefined` where that is next to nothing. */
   outputFor(nanoUsd: number): number | undefined;
 }
@@ -157,6 +165,10 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
     output: Math.min(cap, (call.request?.expectedOutput(group) ?? Infinity) * choices),
     choices,
     costOf: (output) => worstNanoUsd(price, prompt, output),
+    usualCost: () => {
+      const usual = call.request?.medianOutput(group);
+      return usual === undefined ? undefined : plainNanoUsd(price, prompt.tokens, Math.min(cap, usual * choices));
+    },
     // A lowered limit would be dropped or replaced before it is sent.
     outputFor: (nanoUsd) => (isDropped || fixed.tokens > 0 ? undefined : affordableOutput(price, prompt, { nanoUsd, cap })),
   };

@@ -17,6 +17,8 @@ export class RedisHold {
     readonly tag: string,
     /** Those with budgets. */
     readonly scopes: readonly RateLimitScope[],
+    /** What is charged if this process dies; `undefined`: all that is held. */
+    public expectedNanoUsd: number | undefined = undefined,
   ) {}
 }
 
@@ -32,15 +34,15 @@ export interface HoldSettings {
   readonly queue: RedisScriptQueue;
   readonly keys: RedisKeys;
   readonly windows: BudgetWindows;
-  /** After this time without a renewal a hold becomes spent. */
+  /** After this time without a renewal a hold is settled as that of a dead process. */
   readonly ttlMs: number;
   readonly onFailure: (failure: StoreFailure) => void;
 }
 
 /**
  * Money that this process holds in Redis. Holds are renewed while the process lives; those of a
- * process that dies become spent, because its calls may have been made. A settlement that fails is
- * sent again: Redis settles a hold once.
+ * process that dies are settled at their expected cost, because its calls may have been made. A
+ * settlement that fails is sent again: Redis settles a hold once.
  */
 export class RedisHolds {
   private readonly held = new Map<string, RedisHold>();
@@ -88,7 +90,7 @@ export class RedisHolds {
   async extend(hold: RedisHold, nanoUsd: number, knownNanoUsd: number): Promise<(BudgetDenial & { limitName: string }) | undefined> {
     const { ttlMs, windows } = this.settings;
     for (let tries = 1; tries <= MOST_TRIES; tries++) {
-      const values = [hold.id, nanoUsd, ttlMs, knownNanoUsd];
+      const values = [hold.id, nanoUsd, ttlMs, knownNanoUsd, expectedOf(hold)];
       const read = (reply: Float64Array, at: number): ReturnType<typeof readDenial> => readDenial(reply, at, hold.scopes);
       const denial = await this.run(OperationKind.extendHold, hold, values, read);
       if (denial === undefined) {
@@ -163,7 +165,7 @@ export class RedisHolds {
   private readonly renew = (): void => {
     const { queue, ttlMs } = this.settings;
     for (const hold of this.held.values()) {
-      queue.push({ kind: OperationKind.keepHold, tag: hold.tag, scopes: this.moneyOf(hold), values: [hold.id, ttlMs] });
+      queue.push({ kind: OperationKind.keepHold, tag: hold.tag, scopes: this.moneyOf(hold), values: [hold.id, ttlMs, expectedOf(hold)] });
     }
     for (const settlement of [...this.unsent.values()]) void this.settleAgain(settlement);
   };
@@ -179,6 +181,10 @@ export class RedisHolds {
     if (this.unsent.get(id) === settlement) this.unsent.delete(id);
     this.stopIfIdle();
   }
+}
+
+function expectedOf({ expectedNanoUsd = -1 }: RedisHold): number {
+  return expectedNanoUsd;
 }
 
 /** The script refused the windows of several calls. */

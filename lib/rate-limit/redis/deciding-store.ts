@@ -5,6 +5,7 @@ import { RedisCircuitBreaker } from '../../common/redis/circuit-breaker.js';
 import { openRedisClient, type OwnedRedisClient, type RedisClient, type SharedRedis } from '../../common/redis/client.js';
 import { countsRates, hasBudgets, type RateLimit } from '../limits.js';
 import { RedisHold, RedisHolds, staleFailure } from './budget-holds.js';
+import { RedisCrashes } from './crash-settlements.js';
 import { RedisKeyScan, unavailable } from './key-scan.js';
 import { readBudgetDecision, readHolds, staleWindows, StaleWindows } from './budget-reply.js';
 import { BudgetWindows, MOST_TRIES } from './budget-windows.js';
@@ -20,6 +21,8 @@ import { RedisWriteTest } from './write-test.js';
 import type {
   BudgetChange,
   BudgetKeys,
+  CrashName,
+  CrashSettlements,
   Extension,
   HeldMoney,
   MoreTokens,
@@ -40,7 +43,7 @@ interface Group {
   readonly redis: readonly TaggedScope[];
 }
 
-type Amounts = Pick<RedisAsk, 'cost' | 'tokens' | 'nanoUsd'>;
+type Amounts = Pick<RedisAsk, 'cost' | 'tokens' | 'nanoUsd' | 'expectedNanoUsd'>;
 type BudgetReply = RateLimitDecision | StaleWindows;
 
 /** What a settlement returns of a decision, and what counts as spent of its money. */
@@ -69,6 +72,7 @@ interface Run<R> {
 export class RedisRateLimitStore implements RateLimitStore {
   readonly kind = 'redis';
   readonly keepsBudgets = true;
+  readonly settlesCrashes = true;
   readonly redis: SharedRedis;
 
   private readonly own: OwnedRedisClient | undefined;
@@ -80,6 +84,7 @@ export class RedisRateLimitStore implements RateLimitStore {
   private readonly windows = new BudgetWindows();
   private readonly money: RedisHolds;
   private readonly scan: RedisKeyScan;
+  private readonly crashes: RedisCrashes;
   private readonly leases: RedisLeases | undefined;
   private readonly isCluster: boolean;
   private connectionError: string | undefined = undefined;
@@ -105,6 +110,7 @@ export class RedisRateLimitStore implements RateLimitStore {
     this.circuit = new RedisCircuitBreaker(client, timeoutMs);
     this.keys = new RedisKeys(options.prefix, options.oneSlot, this.windows);
     this.scan = new RedisKeyScan(client, timeoutMs);
+    this.crashes = new RedisCrashes(client, timeoutMs);
     this.writeTest = new RedisWriteTest(client, this.keys, timeoutMs);
     const mark = options.onDataLoss === 'refuse' ? { key: this.keys.mark, slotTtlMs: options.slotTtlMs } : undefined;
     const outage = new RedisOutage(options.onStoreError, memory, log);
@@ -116,11 +122,17 @@ export class RedisRateLimitStore implements RateLimitStore {
     if (options.maxLeasePermits > 0) this.leases = new RedisLeases(this.queue, this.outage, options.maxLeasePermits);
   }
 
-  check(scopes: readonly RateLimitScope[], cost: number, tokens: number, nanoUsd = 0): RateLimitDecision | Promise<RateLimitDecision> {
+  check(
+    scopes: readonly RateLimitScope[],
+    cost: number,
+    tokens: number,
+    nanoUsd = 0,
+    expectedNanoUsd?: number,
+  ): RateLimitDecision | Promise<RateLimitDecision> {
     const { leases } = this;
     const spent = leases !== undefined && scopes.length === 1 ? leases.spendOne(scopes[0], cost, tokens) : undefined;
     if (spent !== undefined) return spent;
-    const ask = { scopes, cost, tokens, nanoUsd };
+    const ask = { scopes, cost, tokens, nanoUsd, expectedNanoUsd };
     const groups = this.groups(scopes);
     if (groups.length > 1) return this.takeInTurn(groups, ask);
     const leased = leases?.check(groups[0].redis, ask);
@@ -174,9 +186,12 @@ export class RedisRateLimitStore implements RateLimitStore {
     }
   }
 
-  async extend(taken: TakenRateLimit, nanoUsd: number): Promise<Extension> {
+  async extend(taken: TakenRateLimit, nanoUsd: number, expectedNanoUsd?: number): Promise<Extension> {
     if (taken.outage === 'local') return this.memory.extend?.(taken, nanoUsd);
     const { nanoUsd: known = 0 } = taken;
+    // Sent with the extension, otherwise with the next renewal.
+    for (const hold of holdsOf(taken)) hold.expectedNanoUsd = expectedNanoUsd ?? hold.expectedNanoUsd;
+    if (nanoUsd <= known) return undefined;
     const raised: RedisHold[] = [];
     try {
       for (const hold of holdsOf(taken)) {
@@ -246,6 +261,29 @@ export class RedisRateLimitStore implements RateLimitStore {
       keys: found.map(({ limit, keyName }, i) => ({ limit, key: keyName, budgets: standings[i].standings[0].budgets ?? [] })),
       cursor: page.cursor,
     };
+  }
+
+  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while Redis is away. */
+  async crashSettlements(count: number, cursor?: string): Promise<CrashSettlements> {
+    const page = await this.scan.page(this.keys.budgetPattern, count, cursor);
+    const books = page.keys.flatMap((key) => this.keys.bookOf(key) ?? []);
+    const found = await Promise.all(
+      books.map(async ({ limit, key }) => {
+        const redis = this.keys.book(limit, key);
+        // What is due is settled first.
+        await this.run({ group: bookGroup(redis), kind: OperationKind.sweepHolds, values: [], read: () => undefined });
+        return (await this.crashes.of(redis)).map((crash) => ({ limit, key, ...crash }));
+      }),
+    ).catch(unavailable);
+    return { settlements: found.flat(), cursor: page.cursor };
+  }
+
+  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while Redis is away. */
+  async refundCrash({ limit, key, id }: CrashName, nanoUsd: number): Promise<number | undefined> {
+    const group = bookGroup(this.keys.book(limit, key));
+    const read = (reply: Float64Array, at: number): number => reply[at];
+    const charged = await this.run({ group, kind: OperationKind.refundHold, values: [id, nanoUsd], read }).catch(unavailable);
+    return charged < 0 ? undefined : charged;
   }
 
   private standingNamed(limit: RateLimit, keyName: string): Promise<RateLimitDecision> {
@@ -357,7 +395,7 @@ export class RedisRateLimitStore implements RateLimitStore {
   }
 
   private takeWithBudgets(group: Group, ask: Amounts): Promise<BudgetReply> {
-    const { cost, tokens, nanoUsd } = ask;
+    const { cost, tokens, nanoUsd, expectedNanoUsd } = ask;
     const id = this.slots.next();
     const limited = group.redis.some(({ slotsKey }) => slotsKey !== '');
     const read = (reply: Float64Array, at: number): BudgetReply => {
@@ -367,6 +405,7 @@ export class RedisRateLimitStore implements RateLimitStore {
         id,
         group.tag,
         group.scopes.filter(({ limit }) => limit.budgets !== undefined),
+        expectedNanoUsd,
       );
       this.money.add(hold);
       if (limited) this.slots.hold(id, group.tag, group.redis);
@@ -379,7 +418,8 @@ export class RedisRateLimitStore implements RateLimitStore {
       const runs = this.outage.mode === 'allow';
       this.undo(group, taken, runs ? { ...NOTHING, spentNanoUsd: nanoUsd } : ask);
     };
-    return this.run({ group, kind: OperationKind.takeWithBudgets, values: [cost, tokens, nanoUsd, id, this.slots.ttlMs], read, late });
+    const values = [cost, tokens, nanoUsd, id, this.slots.ttlMs, expectedNanoUsd ?? -1];
+    return this.run({ group, kind: OperationKind.takeWithBudgets, values, read, late });
   }
 
   /** Repeats what the script refused to decide by windows of another time. */
@@ -450,6 +490,11 @@ export class RedisRateLimitStore implements RateLimitStore {
 /** The same key for a request that has its slot. */
 function withoutSlots<T extends RedisScope>(scope: T): T {
   return { ...scope, slotsKey: '', limits: withoutConcurrency(scope.limits) };
+}
+
+/** The budgets of one key alone, whatever limits it. */
+function bookGroup(redis: TaggedScope): Group {
+  return { tag: redis.tag, places: [], scopes: [], redis: [redis] };
 }
 
 /** The holds that a decision made. */

@@ -17,6 +17,10 @@ const PLAIN = /^[\w.:@-]{1,96}$/;
 const LONGEST_LEASE_MS = 1_000;
 const LEASES_PER_WINDOW = 60;
 
+/** What `plain` makes of other texts. */
+const HASHED = /^~[\w-]{43}$/;
+const NO_FIGURES: readonly number[] = [];
+
 /** End of the name of a hash of budgets. */
 const BUDGETS = '/usd';
 
@@ -95,11 +99,25 @@ export class RedisKeys {
 
   /** Limit and name of the key of a hash of budgets; `undefined` for other keys and limits. */
   budgetKey(hashKey: string, limits: readonly RateLimit[]): { readonly limit: RateLimit; readonly keyName: string } | undefined {
+    const book = this.bookOf(hashKey);
+    const limit = book && limits.find(({ name }) => plain(name) === book.limit);
+    return limit && book && { limit, keyName: book.key };
+  }
+
+  /** Names of the limit and of the key of a hash of budgets, as `book` takes them. */
+  bookOf(hashKey: string): { readonly limit: string; readonly key: string } | undefined {
     const [head, tail] = this.oneSlot ? ['{all}', BUDGETS] : ['{', `}${BUDGETS}`];
     if (!hashKey.startsWith(this.prefix + head) || !hashKey.endsWith(tail)) return undefined;
-    const [limitName, ...keyName] = hashKey.slice(this.prefix.length + head.length, -tail.length).split('/');
-    const limit = limits.find(({ name }) => plain(name) === limitName);
-    return limit && { limit, keyName: keyName.join('/') };
+    const [limit, ...key] = hashKey.slice(this.prefix.length + head.length, -tail.length).split('/');
+    return { limit, key: key.join('/') };
+  }
+
+  /** The budgets of a key, without any limit. @param key May be a name that `bookOf` returned. */
+  book(limitName: string, key: string): TaggedScope {
+    const name = [limitName, key].map((text) => (HASHED.test(text) ? text : plain(text))).join('/');
+    const base = `${this.prefix}${this.oneSlot ? `{all}${name}` : `{${name}}`}${BUDGETS}`;
+    const budgets = { hashKey: base, holdsKey: `${base}/holds`, figures: NO_FIGURES };
+    return { tag: this.oneSlot ? 'all' : name, stateKey: '', slotsKey: '', limits: NO_FIGURES, leaseMs: 0, budgets };
   }
 
   /** The key of the write test, on the node that has the keys of this hash tag. */

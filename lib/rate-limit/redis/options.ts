@@ -62,7 +62,7 @@ export interface RedisRateLimitStoreOptions {
   readonly onDataLoss?: OnDataLoss;
   /**
    * How long a request in flight of a process that died still counts under `maxConcurrent`, in ms;
-   * what it held in budgets counts as spent from then on. Default 60,000.
+   * what it held in budgets is then settled at its expected cost. Default 60,000.
    */
   readonly slotTtlMs?: number;
 }

@@ -28,6 +28,8 @@ export interface RedisAsk {
   readonly cost: number;
   readonly tokens: number;
   readonly nanoUsd: number;
+  /** What a dead process is charged; `undefined`: all that it held. */
+  readonly expectedNanoUsd?: number;
 }
 
 interface Failed {

@@ -24,15 +24,20 @@ export const OperationKind = {
   keep: 5,
   /** Resets the keys. */
   reset: 6,
-  /** `cost, tokens, nanoUsd, hold, ttlMs`: decides and takes, money included. */
+  /**
+   * `cost, tokens, nanoUsd, hold, ttlMs, expected`: decides and takes, money included. `expected`:
+   * what a dead process is charged, -1 where that is not known.
+   */
   takeWithBudgets: 7,
   /** `cost, tokens, nanoUsd`: decides only. */
   peekWithBudgets: 8,
   /** `hold, nanoUsd, provisional` (0 or 1): replaces what is held by what was spent. */
   settleHold: 9,
-  /** `hold, nanoUsd, ttlMs, known`: raises what is held, or was charged, to that amount. */
+  /**
+   * `hold, nanoUsd, ttlMs, known, expected`: raises what is held, or was charged, to that amount.
+   */
   extendHold: 10,
-  /** `hold, ttlMs`: its request is still in flight. */
+  /** `hold, ttlMs, expected`: its request is still in flight. */
   keepHold: 11,
   /** Forgets what was spent and is held. */
   resetBudgets: 12,
@@ -46,6 +51,10 @@ export const OperationKind = {
   listHolds: 16,
   /** `budget, nanoUsd`: adds to what was spent in its window. */
   addSpent: 17,
+  /** Settles what dead processes held. */
+  sweepHolds: 18,
+  /** `name, nanoUsd`: corrects such a settlement, once; what it was, -1 without one. */
+  refundHold: 19,
 } as const;
 export type OperationKind = (typeof OperationKind)[keyof typeof OperationKind];
 
@@ -118,6 +127,8 @@ export function replyLength({ kind, scopes }: RedisOperation): number {
     case OperationKind.addSpent:
     case OperationKind.raiseBudget:
       return BUDGET_REPLY_LENGTH;
+    case OperationKind.refundHold:
+      return 1;
     case OperationKind.listHolds:
       return 1 + 2 * MOST_SHOWN_HOLDS;
     default:

@@ -69,6 +69,8 @@ const NUMBERS = {
   RAISE_BUDGET: OperationKind.raiseBudget,
   LIST_HOLDS: OperationKind.listHolds,
   ADD_SPENT: OperationKind.addSpent,
+  SWEEP_HOLDS: OperationKind.sweepHolds,
+  REFUND_HOLD: OperationKind.refundHold,
   // Why money is denied, the gravest last (`BudgetReason`), and the code of such a decision.
   ALL_HELD: BudgetReason.budget_held,
   EXHAUSTED: BudgetReason.budget_exhausted,
@@ -93,6 +95,8 @@ const NUMBERS = {
   MOST_NANO_USD: Number.MAX_SAFE_INTEGER,
   // How long a hold that was charged can be corrected, and what was ever spent is kept.
   KEPT_MS: 900_000,
+  // How long an operator can refund what the hold of a dead process was settled with.
+  CRASH_KEPT_MS: 7 * 86_400_000,
   TOTAL_KEPT_MS: 366 * 86_400_000,
   // Holds that an answer shows, and that it looks at: those renewed longest ago.
   MOST_SHOWN_HOLDS,

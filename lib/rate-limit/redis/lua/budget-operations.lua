@@ -109,8 +109,8 @@ local function partOf(budgets, j, a)
   return part
 end
 
-local function holdMoney(v, name, nano, ttl)
-  local book, r = v.book, { held = nano, charged = -1, at = clock, starts = {} }
+local function holdMoney(v, name, nano, ttl, expected)
+  local book, r = v.book, { held = nano, charged = openMark(expected), at = clock, starts = {} }
   for j = 1, #v.budgets, BUDGET_FIELDS do
     local id = v.budgets[j]
     local a = book.accounts[id]
@@ -122,7 +122,7 @@ local function holdMoney(v, name, nano, ttl)
   schedule(book, name, clock + ttl)
 end
 
-local function decideAll(scopes, cost, tokens, nano, id, ttl)
+local function decideAll(scopes, cost, tokens, nano, id, ttl, expected)
   local reason, place, index, wait = refusalOf(scopes, nano)
   if reason == 0 or reason == ALL_HELD then
     local worst, refused = decide(scopes, cost, tokens)
@@ -135,7 +135,7 @@ local function decideAll(scopes, cost, tokens, nano, id, ttl)
           if v.p[4] >= 0 then occupy(v.slots, id .. '.' .. i, ttl) end
           if v.budgets then
             holds = holds + 1
-            holdMoney(v, id .. '.' .. holds, nano, ttl)
+            holdMoney(v, id .. '.' .. holds, nano, ttl, expected)
           end
         end
       end
@@ -166,13 +166,14 @@ perform[SETTLE_HOLD] = function(scopes, id, nano, isProvisional)
     for j = 1, #v.budgets, BUDGET_FIELDS do before[j] = spentIn(v.book.accounts[v.budgets[j]]) end
     if r then
       if r.charged < 0 then move(v.book, r, -r.held, nano) else move(v.book, r, 0, nano - r.charged) end
+      r.at = math.abs(r.at)
       if isProvisional == 1 then close(v.book, name, r, nano) else forget(v.book, name) end
     end
     for j = 1, #v.budgets, BUDGET_FIELDS do tellBudget(v.budgets, j, v.book.accounts[v.budgets[j]], 0, before[j]) end
   end
 end
 
-perform[EXTEND_HOLD] = function(scopes, id, nano, ttl, known)
+perform[EXTEND_HOLD] = function(scopes, id, nano, ttl, known, expected)
   local records, taken = {}, known
   for i, v in ipairs(scopes) do
     local r = recordOf(v.book, id .. '.' .. i)
@@ -186,7 +187,7 @@ perform[EXTEND_HOLD] = function(scopes, id, nano, ttl, known)
       local r, name = records[i], id .. '.' .. i
       if r then
         if r.charged < 0 then move(v.book, r, nano - taken, 0) else move(v.book, r, nano, -r.charged) end
-        r.held, r.charged, v.book.written[name] = nano, -1, r
+        r.held, r.charged, r.at, v.book.written[name] = nano, openMark(expected), math.abs(r.at), r
         schedule(v.book, name, clock + ttl)
       end
     end
@@ -206,11 +207,12 @@ perform[LOWER_HOLD] = function(scopes, id, nano)
   end
 end
 
-perform[KEEP_HOLD] = function(scopes, id, ttl)
+perform[KEEP_HOLD] = function(scopes, id, ttl, expected)
   for i, v in ipairs(scopes) do
     local name = id .. '.' .. i
     local r = recordOf(v.book, name)
-    if r then schedule(v.book, name, clock + (r.charged < 0 and ttl or KEPT_MS)) end
+    if r then schedule(v.book, name, clock + (r.charged < 0 and ttl or keptOf(r))) end
+    if r and r.charged < 0 and expected >= 0 then r.charged, v.book.written[name] = openMark(expected), r end
   end
 end
 
@@ -267,4 +269,19 @@ perform[LIST_HOLDS] = function(scopes)
     local r = open[i]
     tell(r and r.held or -1, r and clock - r.at or 0)
   end
+end
+
+-- Reading a book settles the holds of dead processes.
+perform[SWEEP_HOLDS] = function() end
+
+perform[REFUND_HOLD] = function(scopes, name, nano)
+  local book = scopes[1].book
+  local r = recordOf(book, name)
+  if not r or r.charged < 0 or r.at >= 0 then
+    tell(-1)
+    return
+  end
+  move(book, r, 0, nano - r.charged)
+  forget(book, name)
+  tell(r.charged)
 end

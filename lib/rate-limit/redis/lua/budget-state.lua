@@ -4,8 +4,11 @@
 --   hash        meta      = ends, sweep at, holds                          64-bit floats, little endian
 --               BUDGET    = total, raised by, raised until, part*          an account; BUDGET is the id of budget-limits
 --               part      = start, end, spent, held                       the oldest first
---               h:HOLD.I  = held, charged (below 0: open), at, (start, #BUDGET, BUDGET)*
---   sorted set  HOLD.I by time: an open hold is spent then, because its process is dead; a closed one is forgotten
+--               h:HOLD.I  = held, charged, at, (start, #BUDGET, BUDGET)*
+--   sorted set  HOLD.I by time: an open hold is settled then, because its process is dead; a closed one is forgotten
+--
+-- `charged` of an open hold is below 0: -2 - expected cost, or -1 where that is not known. `at` is below 0 once a hold was settled
+-- because its process died: such a record is kept longer, so that an operator can refund it.
 --
 -- A budget of a scope is BUDGET_FIELDS values: id, kind, limit, length, and the beginnings of four windows of the calendar around
 -- now, or the length of a sliding window's parts.
@@ -84,13 +87,26 @@ end
 
 local function schedule(book, name, at)
   call_redis('ZADD', KEYS[book.holds], at, name)
-  call_redis('PEXPIRE', KEYS[book.holds], max(at - clock, KEPT_MS))
+  call_redis('PEXPIRE', KEYS[book.holds], max(at - clock, KEPT_MS, min(book.ends - clock, CRASH_KEPT_MS)))
   book.sweepAt, book.needed, book.changed = min(book.sweepAt, at), max(book.needed, at), true
+end
+
+local function openMark(expected)
+  return expected < 0 and -1 or -2 - expected
+end
+
+-- What a dead process is charged for a hold.
+local function chargeOf(r)
+  return r.charged < -1 and min(r.held, -2 - r.charged) or r.held
+end
+
+local function keptOf(r)
+  return r.at < 0 and CRASH_KEPT_MS or KEPT_MS
 end
 
 local function close(book, name, r, charged)
   r.charged, book.written[name] = charged, r
-  schedule(book, name, clock + KEPT_MS)
+  schedule(book, name, clock + keptOf(r))
 end
 
 local function forget(book, name)
@@ -102,8 +118,10 @@ local function sweep(book)
   for _, name in ipairs(call_redis('ZRANGEBYSCORE', KEYS[book.holds], '-inf', clock, 'LIMIT', 0, MOST_SWEPT)) do
     local r = recordOf(book, name)
     if r and r.charged < 0 then
-      move(book, r, -r.held, r.held)
-      close(book, name, r, r.held)
+      local charged = chargeOf(r)
+      move(book, r, -r.held, charged)
+      r.at = -r.at
+      close(book, name, r, charged)
     else
       forget(book, name)
     end

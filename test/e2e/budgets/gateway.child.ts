@@ -1,0 +1,39 @@
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastLiteLLMGatewayModule } from '../../../lib/fast-litellm-gateway.module.js';
+import { FastLiteLLMKeysModule } from '../../../lib/fast-litellm-keys.module.js';
+import { FastLiteLLMModule } from '../../../lib/fast-litellm.module.js';
+import { redisApiKeyStore } from '../../../lib/keys/redis/redis-store.js';
+import type { LlmClientOptions } from '../../../lib/llm-client/llm-client.options.js';
+import type { RateLimits } from '../../../lib/rate-limit/limits.js';
+import { redisRateLimitStore } from '../../../lib/rate-limit/redis/redis-store.js';
+import type { RedisRateLimitStoreOptions } from '../../../lib/rate-limit/redis/options.js';
+import type { RouterOptions } from '../../../lib/router/router.options.js';
+
+/** What a process is told in its one argument. */
+export interface GatewayTask {
+  readonly redis: RedisRateLimitStoreOptions;
+  readonly masterKey: string;
+  readonly limits: RateLimits;
+  readonly router: RouterOptions;
+  readonly llmClient?: LlmClientOptions;
+}
+
+/** A gateway with keys and budgets in Redis. Prints its port, and logs to the standard error as Nest does. */
+async function run({ redis, masterKey, limits, router, llmClient }: GatewayTask): Promise<void> {
+  @Module({
+    imports: [
+      FastLiteLLMModule.forRoot({ router, llmClient, rateLimit: { ...limits, store: redisRateLimitStore(redis) } }),
+      FastLiteLLMKeysModule.forRoot({ store: redisApiKeyStore({ url: String(redis.url), timeoutMs: 5_000 }), masterKey }),
+      FastLiteLLMGatewayModule.forRoot(),
+    ],
+  })
+  class AppModule {}
+  const app = await NestFactory.create(AppModule);
+  await app.listen(0, '127.0.0.1');
+  const { port } = (app.getHttpServer() as { address(): { port: number } }).address();
+  process.stdout.write(`port:${port}\n`);
+  process.stdin.resume().once('end', () => void app.close());
+}
+
+void run(JSON.parse(process.argv[2]) as GatewayTask);

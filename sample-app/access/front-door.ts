@@ -133,9 +133,10 @@ function bounded(body: Readable, limit: number, onExceeded: () => void): Readabl
   return body.pipe(rest);
 }
 
-/** Bounds how long Node drains the rest of a body after the response. */
+/** Drops the rest of a body, for a bounded time: the connection's next request comes after it. */
 function boundUnreadBody(request: IncomingMessage): void {
-  if (request.complete) return;
+  if (request.complete && request.readableEnded) return;
+  request.unpipe().resume();
   const timer = setTimeout(() => request.destroy(), DRAIN_MS).unref();
   request.once('close', () => clearTimeout(timer));
 }

@@ -3,8 +3,13 @@ import type { IncomingMessage } from 'node:http';
 /** How long the client may go on sending: closing the connection at once can lose the answer. */
 const DRAIN_MS = 5_000;
 
-/** Bounds how long a rejected client may send: Node drops the rest for as long as it comes. */
+/**
+ * Drops the rest of a rejected body, for a bounded time: the next request on the connection comes
+ * after it, and a request whose body was piped to a reader that has failed stays paused.
+ */
 export function boundUnreadBody(request: IncomingMessage): void {
+  if (request.complete && request.readableEnded) return;
+  request.unpipe().resume();
   const timer = setTimeout(() => request.destroy(), DRAIN_MS).unref();
   request.once('close', () => clearTimeout(timer));
 }

@@ -44,17 +44,17 @@ describe('estimateTokens', () => {
       102,
     ],
     ['the text behind a completion', { model: 'gpt-4', prompt: 'hello', suffix: ' a'.repeat(50), max_tokens: 1 }, 52],
-    ['documents to answer from', { ...chat, documents: [{ text: 'a'.repeat(388) }], max_tokens: 1 }, 111],
-    ['a system prompt of Gemini', { ...chat, systemInstruction: { parts: [{ text: 'a'.repeat(377) }] }, max_tokens: 1 }, 110],
-    ['a schema of Gemini', { ...chat, generationConfig: { responseSchema: { title: 'a'.repeat(388) } }, max_tokens: 1 }, 110],
+    ['documents to answer from', { ...chat, documents: [{ text: ' a'.repeat(97) }], max_tokens: 1 }, 9 + 97 + 4],
+    ['a system prompt of Gemini', { ...chat, systemInstruction: { parts: [{ text: ' a'.repeat(97) }] }, max_tokens: 1 }, 9 + 97 + 6],
+    ['a schema of Gemini', { ...chat, generationConfig: { responseSchema: { title: ' a'.repeat(97) } }, max_tokens: 1 }, 9 + 97 + 7],
     ['a schema beside a plain input', { ...FORMATTED, max_output_tokens: 1 }, 77],
-    ['a rerank without a reply', { model: 'rerank-2', query: 'hello world', documents: ['a'.repeat(396)] }, 102],
+    ['a rerank without a reply', { model: 'rerank-2', query: 'hello world', documents: [' a'.repeat(97)] }, 2 + 97],
     ['no prompt in documents without a query', { model: 'm', documents: ['a'.repeat(400)] }, 0],
     ['no prompt in a query of GraphQL', { query: '{ a }', variables: { documents: ['a'] } }, 0],
     ['no prompt', { model: 'gpt-4' }, 0],
-    ['the length of a part of an unknown type, and the reply', film(''), 25],
-    ['the texts beside a part of an unknown type', film(' hello'.repeat(1000)), 1025],
-    ['a film that it cannot read by its length', film('', 'AAAA'.repeat(100_000)), 100_025],
+    ['a part of an unknown type, and the reply', film(''), 16],
+    ['the texts beside a part of an unknown type', film(' hello'.repeat(1000)), 1016],
+    ['a film that it cannot read by its length', film('', 'AAAA'.repeat(100_000)), 50_016],
     ['a video in a data URL by its length in time', film('', `data:video/mp4;base64,${'AAAA'.repeat(208_334)}`), 2917],
     ['what could not be sent for next to nothing', { messages: [{ role: 'user', content: [{ type: 'x', cycle }] }], max_tokens: 9 }, 10],
     ['a prompt that is wrong', { messages: 'hello' }, 1024],
@@ -77,12 +77,12 @@ describe('estimateTokens', () => {
     ['a field of an image', { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x', y: long } }] }] }],
     ['a field of an item', { input: [{ role: 'user', content: 'hi', x: long }] }],
     ['a prompt that is wrong', { messages: { x: long } }],
-  ])('takes a quarter of a token for each byte of text that it does not count: %s', async (_, body) => {
+  ])('counts text that no rule of its place counts: %s', async (_, body) => {
     for (const isLarge of [false, true])
       expect(await estimateTokens({ ...body, max_tokens: 1 }, { counter, tokensPerMinute: 1e6, isLarge })).toBeGreaterThanOrEqual(40_000);
   });
 
-  it('takes bytes, not characters, of text that it does not count', async () => {
+  it('counts text of a part that no rule knows', async () => {
     const body = { messages: [{ role: 'user', content: [{ type: 'x', x: '漢'.repeat(1000) }] }], max_tokens: 1 };
     expect(await estimate(body)).toBeGreaterThanOrEqual(750);
   });
@@ -121,7 +121,7 @@ describe('estimateTokens', () => {
   it('estimates a text that is too long to be counted', async () => {
     const { tokenCounter } = new FastLiteLLM({ tokenCounter: { maxTextLength: 10 } });
     const messages = [{ role: 'user', content: ' hello'.repeat(1000) }];
-    expect(await estimateTokens({ messages, max_tokens: 9 }, { counter: tokenCounter, tokensPerMinute: 100_000 })).toBe(1520);
+    expect(await estimateTokens({ messages, max_tokens: 9 }, { counter: tokenCounter, tokensPerMinute: 100_000 })).toBe(1524);
   });
 
   it('takes a quarter of a small limit for a reply', async () => {

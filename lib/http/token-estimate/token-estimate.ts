@@ -3,7 +3,7 @@ import { nextTurn } from '../../common/next-turn.js';
 import { LARGEST_AMOUNT } from '../../rate-limit/arguments.js';
 import type { PromptEstimate } from '../../token-counter/prompt/request-counter.js';
 import { REPLY_PRIMING } from '../../token-counter/prompt/messages.js';
-import { isRerank, promptFieldsOf } from '../../token-counter/prompt/prompt-fields.js';
+import { addsToPrompt, isRerank } from '../../token-counter/prompt/prompt-rest.js';
 import { TOKENS_PER_BYTE } from '../../token-counter/prompt/prompt-context.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { askedOutput, outputCap } from './asked-output.js';
@@ -94,10 +94,9 @@ function* fallbackChanges(body: Body): Generator<Body> {
 
 /** What to count of a fallback: its own prompt, or what it adds to that of the request. */
 function promptOfFallback(changes: Body): { readonly counted: Body; readonly isWhole: boolean } {
-  const { messages, input, prompt, tools, functions, system, instructions } = changes;
+  const { messages, input, prompt } = changes;
   if ((messages ?? input ?? prompt) !== undefined) return { counted: changes, isWhole: true };
-  const adds = (tools ?? functions ?? system ?? instructions) !== undefined;
-  return { counted: adds ? { ...changes, messages: [] } : {}, isWhole: false };
+  return { counted: addsToPrompt(changes) ? { ...changes, messages: [] } : {}, isWhole: false };
 }
 
 /** Tokens of a large prompt, as far as `tokensLeft` leaves room beside its reply. */
@@ -209,12 +208,10 @@ function found<T>(estimated: T | undefined): T {
 /** Estimates a prompt that cannot be counted by the length of its JSON. */
 function estimateByLength(body: Body, error: unknown): number {
   if (!(error instanceof InvalidArgumentError)) throw error;
-  const { messages, input, prompt, system, instructions, tools, functions } = body;
+  const { messages, input, prompt } = body;
   if ((messages ?? input ?? prompt ?? undefined) === undefined) return 0;
   try {
-    const others = promptFieldsOf(body);
-    const json = JSON.stringify([{ messages, input, prompt, system, instructions, tools, functions }, ...others]).slice(1, -1);
-    return Math.ceil(Buffer.byteLength(json) * TOKENS_PER_BYTE);
+    return Math.ceil(Buffer.byteLength(JSON.stringify(body)) * TOKENS_PER_BYTE);
   } catch {
     return UNREADABLE_PROMPT;
   }

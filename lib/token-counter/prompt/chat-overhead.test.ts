@@ -55,7 +55,7 @@ const RENDERED: Readonly<Record<string, readonly [family: FamilyName, model: str
 
 function contextOf(model: string, count: (text: string) => number): PromptContext {
   const facts = modelFacts(model);
-  return { model: { ...facts, chat: facts.family?.chat }, count, readUnits: 0, assumed: false, mediaTokens: 0 };
+  return { model: { ...facts, chat: facts.family?.chat }, count, assumed: false, mediaTokens: 0 };
 }
 
 describe('the overhead of a chat', () => {
@@ -78,9 +78,9 @@ describe('the overhead of a chat', () => {
 
   it('stays that of the cookbook without a tokenizer', () => {
     const facts = modelFacts('llama-3.3-70b');
-    expect(
-      countMessages([{ role: 'user', content: 'Hi' }], { model: facts, count: () => 1, readUnits: 0, assumed: false, mediaTokens: 0 }),
-    ).toBe(3 + 3 + 2);
+    expect(countMessages([{ role: 'user', content: 'Hi' }], { model: facts, count: () => 1, assumed: false, mediaTokens: 0 })).toBe(
+      3 + 3 + 2,
+    );
   });
 
   const packages = tokenizerPackages().filter(({ name }) => name in RENDERED);

@@ -10,9 +10,6 @@ const LONGEST_ESCAPE = 7;
 export class CollectedTexts implements LongTextCounter {
   /** Indices of texts. */
   readonly places: number[] = [];
-  /** UTF-16 units of the texts that were counted. */
-  readUnits = 0;
-  private readonly units = new Map<number, number>();
 
   constructor(
     readonly texts: LongTexts,
@@ -22,8 +19,6 @@ export class CollectedTexts implements LongTextCounter {
   /** Before another walk through the body. */
   clear(): void {
     this.places.length = 0;
-    this.units.clear();
-    this.readUnits = 0;
   }
 
   textOf(text: string): string {
@@ -71,29 +66,13 @@ export class CollectedTexts implements LongTextCounter {
   }
 
   /**
-   * Takes the UTF-16 units of the first `counted` texts. Returns about how many the others have: a
-   * text has at most as many as its bytes.
+   * About the UTF-16 units of all texts but the first `counted`: a text has at most as many as its
+   * bytes.
    */
-  read(units: Uint32Array | undefined, counted = units?.length ?? 0): number {
+  unitsAfter(counted = 0): number {
     let left = 0;
-    this.places.forEach((index, at) => {
-      const known = units !== undefined && at < counted ? units[at] : undefined;
-      if (known === undefined) left += this.lengthOf(index);
-      const length = known ?? this.lengthOf(index);
-      this.units.set(index, length);
-      this.readUnits += length;
-    });
+    for (const index of this.places.slice(counted)) left += this.lengthOf(index);
     return left;
-  }
-
-  /** Of a string of the body that stands for a long text; its bytes are at most so many. */
-  sizeOf(text: string): { readonly units: number; readonly bytes: number } | undefined {
-    const index = this.texts.indexOf(text);
-    if (index < 0) return undefined;
-    const known = this.units.get(index);
-    if (known !== undefined) return { units: known, bytes: this.lengthOf(index) };
-    const uncounted = this.texts.textAt(index);
-    return { units: uncounted.length, bytes: Buffer.byteLength(uncounted) };
   }
 
   private lengthOf(index: number): number {

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { countBinary, countImage, countUnknown } from './media.js';
-import { checkDepth, countJson, countString, countText, countUnread, isRecord, textOf, type PromptContext } from './prompt-context.js';
+import { checkDepth, countJson, countString, countText, isRecord, textOf, type PromptContext } from './prompt-context.js';
 import type { ImageDetail } from './image-rules.js';
 
 type Part = Readonly<Record<string, unknown>>;
@@ -83,7 +83,8 @@ function countPart(part: unknown, path: string, context: PromptContext, depth: n
   if (typeof part === 'string') return countString(part, context);
   if (!isRecord(part)) throw new InvalidArgumentError(path, part, 'must be a string or an object with a type');
   const counter = typeof part.type === 'string' ? PARTS.get(part.type) : undefined;
-  if (counter === undefined && context.estimatesUnknown === true) return countVideo(part, context) ?? countUnread(part, context);
+  context.reads?.part(part);
+  if (counter === undefined && context.reads !== undefined) return countVideo(part, context) ?? 0;
   if (counter === undefined)
     throw new InvalidArgumentError(`${path}.type`, part.type, `must be one of ${[...PARTS.keys()].join(', ')}`, 'UNKNOWN_CONTENT_TYPE');
   return counter(part, path, context, depth);
@@ -109,6 +110,7 @@ function countImageUrl(image: unknown, outerDetail: unknown, path: string, conte
   // The Responses API may name an uploaded file instead of a URL.
   if (url !== undefined && url !== null && typeof url !== 'string')
     throw new InvalidArgumentError(path, url, 'must be a URL or an object with one');
+  context.reads?.part(image);
   const known = typeof detail === 'string' ? DETAILS.get(detail) : undefined;
   if (known === undefined) throw new InvalidArgumentError(`${path}.detail`, detail, `must be one of ${[...DETAILS.keys()].join(', ')}`);
   return countImage(url ?? undefined, known, context);
@@ -123,6 +125,7 @@ interface SourceContext {
 /** Anthropic's `source`. */
 function countSource(source: unknown, path: string, { context, kind, depth }: SourceContext): number {
   if (!isRecord(source)) throw new InvalidArgumentError(path, source, 'must be an object with a type');
+  context.reads?.part(source);
   if (source.type === 'text') return countText(source.data, context);
   if (source.type === 'content') return countContent(source.content, `${path}.content`, context, depth + 1);
   const data = typeof source.data === 'string' ? source.data : undefined;
@@ -132,6 +135,7 @@ function countSource(source: unknown, path: string, { context, kind, depth }: So
 /** OpenAI's file, inline or by id. */
 function countFile(file: unknown, context: PromptContext): number {
   if (!isRecord(file)) return 0;
+  context.reads?.part(file);
   const data = typeof file.file_data === 'string' ? file.file_data : undefined;
   return countText(file.filename, context) + countBinary({ data, mimeType: PDF }, context);
 }
@@ -148,6 +152,7 @@ function countAudio(part: Part, path: string, context: PromptContext): number {
   const audio = part.input_audio;
   if (!isRecord(audio) || typeof audio.data !== 'string')
     throw new InvalidArgumentError(`${path}.input_audio.data`, isRecord(audio) ? audio.data : audio, 'must be base64 audio');
+  context.reads?.part(audio);
   const format = typeof audio.format === 'string' ? audio.format : undefined;
   return countBinary({ data: audio.data, mimeType: `audio/${format ?? ''}` }, context);
 }

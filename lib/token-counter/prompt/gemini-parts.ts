@@ -2,7 +2,7 @@ import { InvalidArgumentError } from '../../common/errors.js';
 import { countContent } from './content-parts.js';
 import type { ImageDetail } from './image-rules.js';
 import { countBinary, countImage } from './media.js';
-import { countJson, countString, countText, countUnread, isRecord, type PromptContext } from './prompt-context.js';
+import { countJson, countString, countText, isRecord, type PromptContext } from './prompt-context.js';
 
 type Part = Readonly<Record<string, unknown>>;
 
@@ -30,7 +30,7 @@ function countPart(part: Part, path: string, context: PromptContext): number {
   if (isRecord(file)) return countBlob(part, file, context);
   const call = part.functionCall ?? part.function_call ?? part.functionResponse ?? part.function_response;
   if (isRecord(call)) return countText(call.name, context) + countJson(call.args ?? call.response, path, context);
-  if (context.estimatesUnknown === true) return countUnread(part, context);
+  if (context.reads !== undefined) return 0;
   throw new InvalidArgumentError(
     path,
     part,

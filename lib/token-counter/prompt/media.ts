@@ -27,7 +27,7 @@ export function countUnknown(context: PromptContext): number {
 export function countImage(given: string | undefined, detail: ImageDetail, context: PromptContext): number {
   const source = given === undefined ? undefined : textOf(given, context);
   const image = imageTokens(context.model.media.images, source, detail);
-  context.readUnits += source?.length ?? 0;
+  if (given !== undefined) context.reads?.text(given);
   if (image.assumed) context.assumed = true;
   context.mediaTokens += image.tokens;
   return image.tokens;
@@ -43,7 +43,7 @@ export function countBinary({ data, mimeType }: BinaryData, context: PromptConte
   const type = DATA_URL.exec(head)?.[1] ?? (typeof mimeType === 'string' ? mimeType : '');
   if (type.startsWith('image/')) return countImage(data, 'auto', context);
   context.assumed = true;
-  context.readUnits += text.length;
+  if (data !== undefined) context.reads?.text(data);
   const base64 = text.slice(head.indexOf(',') + 1);
   const tokens = Math.max(1, Math.ceil(tokensOf(base64, type, context)));
   context.mediaTokens += tokens;

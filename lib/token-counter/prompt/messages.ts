@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { countContent } from './content-parts.js';
 import { countParts } from './gemini-parts.js';
-import { countJson, countString, countText, countUnread, isRecord, type PromptContext } from './prompt-context.js';
+import { countJson, countString, countText, countUnnoted, isRecord, type PromptContext } from './prompt-context.js';
 import type { ModelFacts } from '../models.js';
 import { countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
 
@@ -59,6 +59,7 @@ export function countMessages(messages: readonly ChatMessage[], context: PromptC
   if (isChatAssumed) context.assumed = true;
   let tokens = promptOverhead(context.model);
   for (let i = 0; i < messages.length; i++) tokens += countMessage(messages[i] as ChatMessage, i, context);
+  if (context.reads !== undefined) context.reads.messages = messages;
   const { tools, toolChoice, hasSystemMessage = messages.some(isSystemMessage) } = given;
   return tokens + countTools({ tools, hasSystemMessage }, context) + countToolChoice(toolChoice, context);
 }
@@ -73,6 +74,10 @@ function renderedChat(messages: readonly ChatMessage[], context: PromptContext, 
   }
   const tokens = context.rendered(messages, tools);
   if (tokens === undefined) context.assumed = true;
+  else {
+    context.reads?.whole(messages);
+    context.reads?.whole(tools);
+  }
   return tokens;
 }
 
@@ -90,11 +95,13 @@ export function countMessage(message: ChatMessage, index: number, context: Promp
   if (!isRecord(message)) throw new InvalidArgumentError(`messages[${index}]`, message, 'must be an object');
   const { chat } = context.model;
   let tokens = messageOverhead(message.role, context.model);
+  if (context.reads !== undefined && isPlainMessage(message))
+    return tokens + (chat === undefined ? countUnnoted(message.role, context) : 0) + countUnnoted(message.content as string, context);
   for (const field in message) {
     const value = message[field];
     if (chat !== undefined && (field === 'role' || field === 'name')) {
       // Templates have the role among the overhead, and no names.
-      continue;
+      if (field === 'role' && isRole(value)) context.reads?.text(value);
     } else if (typeof value === 'string') {
       tokens += countString(value, context);
       if (field === 'name') tokens += context.model.tokensPerName;
@@ -109,11 +116,25 @@ export function countMessage(message: ChatMessage, index: number, context: Promp
     } else if (field === 'function_call' && isRecord(value)) {
       tokens += FUNCTION_CALL + countText(value.name, context);
       tokens += countJson(value.arguments, `messages[${index}].function_call.arguments`, context);
-    } else {
-      tokens += countUnread(value, context);
     }
   }
+  context.reads?.part(message);
   return tokens;
+}
+
+/** Whether a message is a role and a text alone, as most are: all of it is counted. */
+export function isPlainMessage(message: unknown): boolean {
+  for (const field in message as object) {
+    const value = (message as ChatMessage)[field];
+    if (field === 'role' ? !isRole(value) : field !== 'content' || typeof value !== 'string') return false;
+  }
+  return isRecord(message) && message.role !== undefined && message.content !== undefined;
+}
+
+const LONGEST_ROLE = 64;
+
+function isRole(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= LONGEST_ROLE;
 }
 
 function countToolCalls(calls: unknown, path: string, context: PromptContext): number {
@@ -122,6 +143,8 @@ function countToolCalls(calls: unknown, path: string, context: PromptContext): n
   for (let i = 0; i < calls.length; i++) {
     const call: unknown = calls[i];
     if (!isRecord(call)) throw new InvalidArgumentError(`${path}[${i}]`, call, 'must be an object');
+    context.reads?.part(call);
+    context.reads?.part(call.function ?? call.custom);
     // A text in OpenAI's API, an object in Ollama's.
     if (isRecord(call.function)) tokens += countJson(call.function.arguments, `${path}[${i}].function.arguments`, context);
     else if (isRecord(call.custom)) tokens += countJson(call.custom.input, `${path}[${i}].custom.input`, context);

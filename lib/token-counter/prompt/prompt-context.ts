@@ -1,6 +1,7 @@
 import { InvalidArgumentError, NO_VALUE } from '../../common/errors.js';
 import type { ContentSample } from '../estimates/content-class.js';
 import type { ModelFacts } from '../models.js';
+import type { PromptReads } from './prompt-reads.js';
 
 /** Long texts of a body: the raw contents of JSON strings. Strings of the body stand for them. */
 export interface LongTexts {
@@ -32,12 +33,10 @@ export interface PromptContext {
   /** Of a body whose long texts are bytes. */
   readonly long?: LongTextCounter;
   /**
-   * For limits: content that no rule knows is estimated by its length. Otherwise parts of unknown
-   * type are rejected and unknown fields count 0.
+   * For limits: notes what rules count, so that `countRest` counts everything else. Without it parts
+   * of unknown type are rejected and unknown fields count 0.
    */
-  readonly estimatesUnknown?: boolean;
-  /** UTF-16 units of all strings counted by a rule, media included. */
-  readUnits: number;
+  readonly reads?: PromptReads;
   /** Set when a part was estimated: an image of unknown size, audio, a binary document. */
   assumed: boolean;
   /** Tokens of images, audio, videos and documents. */
@@ -60,6 +59,12 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
 
 /** Tokens of a string of the body. */
 export function countString(text: string, context: PromptContext): number {
+  context.reads?.text(text);
+  return countUnnoted(text, context);
+}
+
+/** The same without a note for `countRest`. */
+export function countUnnoted(text: string, context: PromptContext): number {
   return context.long?.count(text) ?? context.count(text);
 }
 
@@ -68,18 +73,9 @@ export function textOf(text: string, { long }: PromptContext): string {
   return long === undefined ? text : long.textOf(text);
 }
 
-/** Tokens of `value` if it is a string; other values as `countUnread`. */
+/** Tokens of `value` if it is a string. */
 export function countText(value: unknown, context: PromptContext): number {
-  return typeof value === 'string' ? countString(value, context) : countUnread(value, context);
-}
-
-/** Tokens of a value that no rule counts: 0 or, for limits, an estimate by its length. */
-export function countUnread(value: unknown, context: PromptContext): number {
-  if (context.estimatesUnknown !== true || (typeof value !== 'string' && (typeof value !== 'object' || value === null))) return 0;
-  const bytes = Buffer.byteLength(jsonOf(value, 'body', context) ?? '');
-  context.assumed = true;
-  context.readUnits += bytes;
-  return Math.ceil(bytes * TOKENS_PER_BYTE);
+  return typeof value === 'string' ? countString(value, context) : 0;
 }
 
 /** Lower bound of the estimate for a byte of text. */
@@ -90,6 +86,7 @@ export function countJson(value: unknown, path: string, context: PromptContext):
   if (value === undefined || value === null) return 0;
   if (typeof value === 'string') return countString(value, context);
   const json = jsonOf(value, path, context);
+  if (typeof value === 'object') context.reads?.whole(value);
   return json === undefined ? 0 : context.count(json);
 }
 

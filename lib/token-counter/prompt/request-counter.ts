@@ -10,16 +10,13 @@ import { countSegments, segmentsOf } from '../bpe/special-tokens.js';
 import { ChatTemplate } from './chat-template.js';
 import { CollectedTexts } from './collected-texts.js';
 import { TOKENS_PER_BYTE, type LongTexts, type PromptContext } from './prompt-context.js';
-import { promptFieldsOf } from './prompt-fields.js';
+import { PromptReads } from './prompt-reads.js';
 import { countRequestBody, type RequestTokens } from './requests.js';
 import { textSteps } from '../text-steps.js';
 import { textError } from '../arguments.js';
 import type { SliceCounts, TokenCounterEngine } from '../engine/engine.js';
 
 type Body = Readonly<Record<string, unknown>>;
-
-/** Bound of the walk: more values than a body of 32 MiB can have. */
-const MOST_VALUES = 20_000_000;
 
 /** As engines take limits: no text has more tokens. */
 const LARGEST_LIMIT = 0xffffffff;
@@ -65,20 +62,20 @@ export class RequestCounter {
   async countAsync(body: object, requestId: string | undefined): Promise<RequestTokens> {
     const request = checkObject('body', body, refuseArgument);
     const model = this.modelOf(request);
-    const { context, texts, tokens } = this.collect(request, model, false);
+    const { context, texts, tokens } = this.collect(request, model, undefined);
     const { counted } = await this.countTexts(texts, model, Infinity, requestId);
     const answer = this.answer(tokens + counted, model, context, body);
     this.shared.counted(answer.promptTokens);
     return answer;
   }
 
-  /** Count for limits: at least a quarter token per byte of prompt text that no rule counts. */
+  /** Count for limits: all of the body that may be part of the prompt, whatever rules count. */
   estimate(body: Body): number {
     const model = this.modelOf(body);
     const { engines, counted } = this.shared;
     const estimate = engines.run('count_request', undefined, (engine): number => {
-      const context = this.context(model, engine, true);
-      return Math.max(this.bound(countRequestBody(body, context), model, context, body), unreadTokens(body, context.readUnits));
+      const context = this.context(model, engine, new PromptReads());
+      return this.bound(countRequestBody(body, context), model, context, body);
     });
     return counted(estimate);
   }
@@ -86,16 +83,15 @@ export class RequestCounter {
   /** Like `estimate`, off the main thread. Above `limit` tokens, estimates the rest. */
   async estimateAsync(body: Body, limit: number): Promise<PromptEstimate> {
     const model = this.modelOf(body);
-    const { context, texts, tokens } = this.collect(body, model, true);
+    const { context, texts, tokens } = this.collect(body, model, () => {});
     const { counted, unitsLeft } = await this.countTexts(texts, model, this.localLimit(limit, model, context) - tokens, undefined);
     const certain = this.shared.counted(this.bound(tokens + counted, model, context, unitsLeft === 0 ? body : undefined));
-    const estimated = certain + Math.ceil(unitsLeft * TOKENS_PER_BYTE);
-    return { counted: certain, tokens: Math.max(estimated, unreadTokens(body, context.readUnits)) };
+    return { counted: certain, tokens: certain + Math.ceil(unitsLeft * TOKENS_PER_BYTE) };
   }
 
   /**
-   * The same for a body whose long texts are bytes; `undefined` if it takes the texts themselves to
-   * tell: then the parsed body is to be counted.
+   * The same for a body whose long texts are bytes; `undefined` if it cannot be counted: then the
+   * parsed body is to be estimated.
    */
   estimateLong(body: Body, texts: LongTexts): number | undefined {
     const model = this.modelOf(body);
@@ -103,13 +99,12 @@ export class RequestCounter {
     const estimate = this.countable(() =>
       this.shared.engines.run('count_request', undefined, (engine): number | undefined => {
         collected.clear();
-        const context = this.context(model, engine, true, collected);
+        const context = this.context(model, engine, new PromptReads(() => collected.clear()), collected);
         const tokens = countRequestBody(body, context);
-        if (collected.places.length === 0) return this.withUnread(body, this.bound(tokens, model, context, body), context, collected);
+        if (collected.places.length === 0) return this.bound(tokens, model, context, body);
         if (context.sample !== undefined) collected.addTo(context.sample);
-        const { counts, units } = engine.countSlices(texts.bytes, collected.toCount(), model.handle(engine), LARGEST_LIMIT);
-        collected.read(units);
-        return this.withUnread(body, this.bound(tokens + sumOf(counts), model, context, body), context, collected);
+        const { counts } = engine.countSlices(texts.bytes, collected.toCount(), model.handle(engine), LARGEST_LIMIT);
+        return this.bound(tokens + sumOf(counts), model, context, body);
       }),
     );
     return estimate === undefined ? undefined : this.shared.counted(estimate);
@@ -119,7 +114,7 @@ export class RequestCounter {
   async estimateLongAsync(body: Body, texts: LongTexts, limit: number): Promise<PromptEstimate | undefined> {
     const model = this.modelOf(body);
     const long = new CollectedTexts(texts, this.shared.maxTextLength);
-    const found = this.countable(() => this.collect(body, model, true, long));
+    const found = this.countable(() => this.collect(body, model, () => long.clear(), long));
     if (found === undefined) return undefined;
     const { context } = found;
     if (context.sample !== undefined) long.addTo(context.sample);
@@ -130,18 +125,16 @@ export class RequestCounter {
     if (long.places.length > 0) {
       const slices = tokens > most ? undefined : await this.countSlices(long, model, most - tokens);
       if (slices !== undefined) tokens += sumOf(slices.counts);
-      unitsLeft += long.read(slices?.units, slices?.counted);
+      unitsLeft += long.unitsAfter(slices?.counted);
     }
     const isWhole = tokens <= most;
     const certain = this.shared.counted(this.bound(tokens, model, context, isWhole ? body : undefined));
     const estimated = certain + Math.ceil(unitsLeft * TOKENS_PER_BYTE);
-    if (!isWhole) return { counted: certain, tokens: estimated };
-    const all = this.withUnread(body, estimated, context, long);
-    return all === undefined ? undefined : { counted: certain, tokens: all };
+    return { counted: certain, tokens: estimated };
   }
 
   /** The context of one count on an engine. */
-  context(model: CountingModel, engine: TokenCounterEngine, estimatesUnknown = false, long?: CollectedTexts): PromptContext {
+  context(model: CountingModel, engine: TokenCounterEngine, reads?: PromptReads, long?: CollectedTexts): PromptContext {
     const handle = model.handle(engine);
     const roles = new Map<string, number>();
     const count = (text: string): number => {
@@ -150,14 +143,14 @@ export class RequestCounter {
       if (roles.size < MOST_ROLES) roles.set(text, tokens);
       return tokens;
     };
-    return this.contextOf(model, count, estimatesUnknown, long);
+    return this.contextOf(model, count, reads, long);
   }
 
   /** A context that counts a text by `countText`. */
   private contextOf(
     model: CountingModel,
     countText: (text: string) => number,
-    estimatesUnknown: boolean,
+    reads: PromptReads | undefined,
     long: CollectedTexts | undefined,
   ): PromptContext {
     const { maxTextLength } = this.shared;
@@ -166,14 +159,12 @@ export class RequestCounter {
       model: model.facts,
       count: (text) => {
         if (text.length > maxTextLength) throw textError('text', text, maxTextLength);
-        context.readUnits += text.length;
         sample?.add(text);
         return countText(text);
       },
       rendered: rendering(model, (text) => context.count(text), long),
       long,
-      estimatesUnknown,
-      readUnits: 0,
+      reads,
       assumed: false,
       mediaTokens: 0,
       sample,
@@ -222,11 +213,14 @@ export class RequestCounter {
     return this.shared.models.ofPrompt(body.model as string | undefined);
   }
 
-  /** Walks the body like a count, but collects the texts instead of counting them. */
+  /**
+   * Walks the body like a count, but collects the texts instead of counting them.
+   * @param cleared for limits: called where the walk begins again
+   */
   private collect(
     body: Body,
     model: CountingModel,
-    estimatesUnknown: boolean,
+    cleared: (() => void) | undefined,
     long?: CollectedTexts,
   ): { readonly context: PromptContext; readonly texts: readonly string[]; readonly tokens: number } {
     const texts: string[] = [];
@@ -234,7 +228,11 @@ export class RequestCounter {
       if (text !== '') texts.push(text);
       return 0;
     };
-    const context = this.contextOf(model, collectText, estimatesUnknown, long);
+    const restart = (): void => {
+      texts.length = 0;
+      cleared?.();
+    };
+    const context = this.contextOf(model, collectText, cleared && new PromptReads(restart), long);
     return { context, texts, tokens: countRequestBody(body, context) };
   }
 
@@ -254,21 +252,6 @@ export class RequestCounter {
     const most = Math.min(Math.max(0, Math.floor(limit)), LARGEST_LIMIT);
     const count = async (engine: TokenCounterEngine): Promise<SliceCounts> => engine.countSlicesAsync(slices, model.handle(engine), most);
     return this.shared.batchChoice.runAsync('count_request', undefined, count, long.averageLength);
-  }
-
-  /**
-   * `tokens`, or the estimate of the text that no rule has counted if that is larger; `undefined`
-   * if only the texts can tell.
-   */
-  private withUnread(body: Body, tokens: number, { readUnits }: PromptContext, long: CollectedTexts): number | undefined {
-    let [units, bytes] = [0, 0];
-    forEachText(body, (text) => {
-      const size = long.sizeOf(text);
-      units += size?.units ?? text.length;
-      bytes += size?.bytes ?? Buffer.byteLength(text);
-    });
-    const unread = units - readUnits - long.readUnits;
-    return unread <= 0 || Math.ceil((bytes / units) * unread * TOKENS_PER_BYTE) <= tokens ? tokens : undefined;
   }
 
   private countTexts(
@@ -304,33 +287,6 @@ function rendering(model: CountingModel, count: (text: string) => number, long?:
     const { text } = chatTemplate.render(messages, tools);
     return text === undefined ? undefined : countSegments(segmentsOf(text, encoding, 'all'), count);
   };
-}
-
-/** Estimated tokens of the prompt beyond the `readUnits` UTF-16 units that rules have counted. */
-function unreadTokens(body: Body, readUnits: number): number {
-  let [units, bytes] = [0, 0];
-  forEachText(body, (text) => (units += text.length));
-  const unread = units - readUnits;
-  if (unread <= 0) return 0;
-  forEachText(body, (text) => (bytes += Buffer.byteLength(text)));
-  return Math.ceil((bytes / units) * unread * TOKENS_PER_BYTE);
-}
-
-/** Calls `see` with each text of a prompt. */
-function forEachText(body: Body, see: (text: string) => void): void {
-  const { messages, input, prompt, system, instructions, tools, functions } = body;
-  // A loop, because a body may be nested deeper than the stack; bounded, because it may contain
-  // itself.
-  const open: unknown[] = [messages, input, prompt, system, instructions, tools, functions, ...promptFieldsOf(body)];
-  for (let walked = 0; open.length > 0 && walked < MOST_VALUES; walked++) {
-    const value = open.pop();
-    if (typeof value === 'string') see(value);
-    else if (Array.isArray(value)) {
-      for (let i = 0; i < value.length; i++) if (typeof value[i] !== 'number') open.push(value[i]);
-    } else if (typeof value === 'object' && value !== null) {
-      for (const key in value) open.push((value as Body)[key]);
-    }
-  }
 }
 
 function sumOf(counts: Uint32Array): number {

@@ -2,7 +2,8 @@ import { InvalidArgumentError } from '../../common/errors.js';
 import { countContent } from './content-parts.js';
 import { countMessages, isSystemMessage, messageOverhead, promptOverhead, type ChatMessage } from './messages.js';
 import { countJson, countString, isRecord, type PromptContext } from './prompt-context.js';
-import { countPromptFields, isRerank } from './prompt-fields.js';
+import { countRest, isRerank } from './prompt-rest.js';
+import type { PromptReads } from './prompt-reads.js';
 import { countItems } from './response-items.js';
 import { countResponseFormat, countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
 
@@ -41,7 +42,26 @@ export interface RequestTokens {
  * body without a prompt.
  */
 export function countRequestBody(body: Body, context: PromptContext): number {
-  return countPrompt(body, context) + countPromptFields(body, context);
+  const { reads } = context;
+  return reads === undefined ? countPrompt(body, context) : countAll(body, context, reads);
+}
+
+/** For limits: what the rules count and, of a body that breaks one, all of it as text. */
+function countAll(body: Body, context: PromptContext, reads: PromptReads): number {
+  let tokens = 0;
+  try {
+    tokens = countPrompt(body, context);
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError) || !hasPrompt(body)) throw error;
+    reads.clear();
+    context.mediaTokens = 0;
+    context.assumed = true;
+  }
+  return tokens + countRest(body, context, reads);
+}
+
+function hasPrompt({ messages, input, prompt }: Body): boolean {
+  return (messages ?? input ?? prompt ?? undefined) !== undefined;
 }
 
 function countPrompt(body: Body, context: PromptContext): number {
@@ -56,7 +76,7 @@ function countPrompt(body: Body, context: PromptContext): number {
   if (isResponses(body)) return countResponses(body, context);
   if (body.input !== undefined) return countInputs(body.input, 'input', context);
   if (body.prompt !== undefined) return countInputs(body.prompt, 'prompt', context);
-  if (context.estimatesUnknown === true && isRerank(body)) return 0;
+  if (context.reads !== undefined && isRerank(body)) return 0;
   throw new InvalidArgumentError('messages', undefined, 'must be given (or input, or prompt)');
 }
 
@@ -82,6 +102,8 @@ function countResponses(body: Body, context: PromptContext): number {
   if (typeof body.input === 'string') tokens += countField(body.input, 'input', 'user', context);
   else if (body.input !== undefined) tokens += countItems(body.input, context);
   if (isRecord(body.prompt)) tokens += countJson(body.prompt.variables, 'prompt.variables', context);
+  context.reads?.part(body.text);
+  context.reads?.part(body.prompt);
   if (isRecord(body.text)) tokens += countResponseFormat(body.text.format, 'text.format', context);
   const tools = body.tools as readonly Tool[] | undefined;
   return (
@@ -106,6 +128,7 @@ function countField(content: unknown, path: string, role: string, context: Promp
 function countInputs(inputs: unknown, path: string, context: PromptContext): number {
   if (typeof inputs === 'string') return countString(inputs, context);
   if (!Array.isArray(inputs)) throw new InvalidArgumentError(path, inputs, 'must be a text, an array of texts, or token ids');
+  context.reads?.whole(inputs);
   let tokens = 0;
   for (let i = 0; i < inputs.length; i++) {
     const input: unknown = inputs[i];

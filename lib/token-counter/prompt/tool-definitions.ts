@@ -19,12 +19,10 @@ const ANY = 'any';
  */
 export class ToolDefinitions {
   private readonly lines: string[] = [];
-  /** UTF-16 units of the strings of the body that the text contains. */
-  readUnits = 0;
   /** Whether a tool has parts that only its provider knows. */
   hasUnseen = false;
 
-  constructor(private readonly context: PromptContext) {}
+  constructor(readonly context: PromptContext) {}
 
   /** The functions, without the namespace around them. */
   get text(): string {
@@ -35,6 +33,7 @@ export class ToolDefinitions {
   add(name: string, description: unknown, parameters: unknown, path: string): void {
     this.describe(description);
     const properties = isRecord(parameters) ? this.properties(parameters, 0, path) : '';
+    if (isRecord(parameters)) this.context.reads?.schema(parameters);
     const type = `type ${this.read(name)} = `;
     if (properties === '') this.lines.push(`${type}() => any;`, '');
     else this.lines.push(`${type}(_: {`, properties, '}) => any;', '');
@@ -55,10 +54,10 @@ export class ToolDefinitions {
       [schema.$defs ?? schema.definitions, () => true],
     ] as const) {
       if (!isRecord(group)) continue;
+      this.context.reads?.names(group);
       for (const name of Object.keys(group)) inner.addProperty(isRequired(name) ? name : `${name}?`, group[name], indent, path);
     }
     if (isRecord(schema.additionalProperties)) inner.addProperty('[key: string]', schema.additionalProperties, indent, path);
-    this.readUnits += inner.readUnits;
     return inner.text;
   }
 
@@ -71,6 +70,7 @@ export class ToolDefinitions {
   private type(schema: unknown, indent: number, path: string, depth: number): string {
     checkDepth(depth, path);
     if (!isRecord(schema)) return ANY;
+    this.context.reads?.schema(schema);
     const each = (schemas: unknown): string[] =>
       Array.isArray(schemas) ? schemas.map((inner) => this.type(inner, indent, path, depth + 1)) : [];
     const parts = [...this.ownTypes(schema, indent, path, depth), ...each(schema.allOf)];
@@ -111,14 +111,17 @@ export class ToolDefinitions {
 
   private values({ enum: values, const: value }: Schema, path: string): string | undefined {
     const all = Array.isArray(values) ? (values as unknown[]) : value === undefined ? undefined : [value];
-    const written = (each: unknown): string => (typeof each === 'string' ? this.read(each) : (jsonOf(each, path, this.context) ?? ''));
+    const written = (each: unknown): string =>
+      typeof each === 'string' ? textOf(each, this.context) : (jsonOf(each, path, this.context) ?? '');
+    if (Array.isArray(values)) this.context.reads?.whole(values);
+    else if (typeof value === 'string') this.context.reads?.text(value);
+    else this.context.reads?.whole(value);
     return all?.map((each) => `"${written(each)}"`).join(' | ');
   }
 
   private read(text: string): string {
-    const read = textOf(text, this.context);
-    this.readUnits += read.length;
-    return read;
+    this.context.reads?.text(text);
+    return textOf(text, this.context);
   }
 }
 

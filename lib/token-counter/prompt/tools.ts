@@ -44,13 +44,15 @@ export function countTools({ tools, hasSystemMessage, path = 'tools' }: ToolCoun
   addEach(definitions, tools, path, 0);
   if (definitions.hasUnseen) context.assumed = true;
   const text = `${NAMESPACE_START}${definitions.text}\n${NAMESPACE_END}`;
-  return DEFINITIONS + (hasSystemMessage ? JOINED_SYSTEM_MESSAGE : 0) + countDefinitions(text, definitions, context);
+  return DEFINITIONS + (hasSystemMessage ? JOINED_SYSTEM_MESSAGE : 0) + context.count(text);
 }
 
 /** Tokens that `tool_choice` adds: 1 for `none`, 7 plus the name for one tool, otherwise 0. */
 export function countToolChoice(choice: ToolChoice | undefined, context: PromptContext): number {
   if (choice === 'none') return CHOICE_NONE;
   if (!isRecord(choice)) return 0;
+  context.reads?.part(choice);
+  context.reads?.part(choice.function ?? choice.custom);
   if (choice.type === 'none') return CHOICE_NONE;
   const { name } = [choice.function, choice.custom].find(isRecord) ?? choice;
   return typeof name === 'string' ? CHOICE_NAMED + countString(name, context) : 0;
@@ -62,20 +64,16 @@ export function countToolChoice(choice: ToolChoice | undefined, context: PromptC
  * is an estimate.
  */
 export function countResponseFormat(format: unknown, path: string, context: PromptContext): number {
+  context.reads?.part(format);
   if (!isRecord(format) || format.type !== 'json_schema') return 0;
-  const { name, description, schema } = isRecord(format.json_schema) ? format.json_schema : format;
+  const given = isRecord(format.json_schema) ? format.json_schema : format;
+  context.reads?.part(given);
+  const { name, description, schema } = given;
   if (!isRecord(schema)) return 0;
   context.assumed = true;
   const definitions = new ToolDefinitions(context);
   definitions.add(typeof name === 'string' ? name : 'response', description, schema, path);
-  return countDefinitions(definitions.text, definitions, context);
-}
-
-/** Counts a text that is more than the strings of the body in it. */
-function countDefinitions(text: string, { readUnits }: ToolDefinitions, context: PromptContext): number {
-  const tokens = context.count(text);
-  context.readUnits += readUnits - text.length;
-  return tokens;
+  return context.count(definitions.text);
 }
 
 function addEach(definitions: ToolDefinitions, tools: readonly unknown[], path: string, depth: number): void {
@@ -85,9 +83,12 @@ function addEach(definitions: ToolDefinitions, tools: readonly unknown[], path: 
 
 function addTool(definitions: ToolDefinitions, tool: unknown, path: string, depth: number): void {
   if (!isRecord(tool)) throw new InvalidArgumentError(path, tool, 'must be an object');
+  const { reads } = definitions.context;
+  reads?.part(tool);
   const declarations = tool.function_declarations ?? tool.functionDeclarations;
   if (Array.isArray(declarations)) return addEach(definitions, declarations, `${path}.function_declarations`, depth + 1);
   const definition = [tool.function, tool.custom].find(isRecord) ?? tool;
+  reads?.part(definition);
   const parameters = definition.parameters ?? definition.input_schema;
   // A hosted tool (web search) only has its type or, with Gemini, its name as a key.
   const name = definition.name ?? definition.type ?? (parameters === undefined ? soleKey(tool) : undefined);

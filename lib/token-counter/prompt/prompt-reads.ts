@@ -1,0 +1,88 @@
+/**
+ * How rules have read an object: `whole`: all of it; `names`: its keys; `schema`: as a JSON schema;
+ * `part`: as an object of an API, whose words and ids are not part of the prompt.
+ */
+export type ReadAs = 'whole' | 'names' | 'schema' | 'part';
+
+/** V8 hashes longer texts by their length alone. */
+const LONGEST_HASHED = 16_000;
+/** Texts of one length that are compared: more would let a body cost quadratic time. */
+const MOST_COMPARED = 8;
+
+/** What the rules have counted of a body: `countRest` counts everything else. */
+export class PromptReads {
+  /** How often each text was counted. */
+  private readonly texts = new Map<string, number>();
+  /** Longer texts, by length. */
+  private readonly long = new Map<number, string[]>();
+  private readonly objects = new Map<object, ReadAs>();
+  /** Messages that were counted: those that are plain leave no note. */
+  messages: unknown = undefined;
+
+  constructor(
+    /** Called where a count begins again. */
+    private readonly cleared: () => void = () => {},
+  ) {}
+
+  text(text: string): void {
+    if (text.length <= LONGEST_HASHED) {
+      this.texts.set(text, (this.texts.get(text) ?? 0) + 1);
+      return;
+    }
+    const known = this.long.get(text.length);
+    if (known === undefined) this.long.set(text.length, [text]);
+    else known.push(text);
+  }
+
+  whole(value: unknown): void {
+    this.as(value, 'whole');
+  }
+
+  names(value: unknown): void {
+    this.as(value, 'names');
+  }
+
+  schema(value: unknown): void {
+    this.as(value, 'schema');
+  }
+
+  part(value: unknown): void {
+    this.as(value, 'part');
+  }
+
+  readAs(value: object): ReadAs | undefined {
+    return this.objects.get(value);
+  }
+
+  /** Whether a text of the body was counted: each time it was covers one place. */
+  takes(text: string): boolean {
+    if (text.length > LONGEST_HASHED) return this.takesLong(text);
+    const times = this.texts.get(text);
+    if (times === undefined || times === 0) return false;
+    this.texts.set(text, times - 1);
+    return true;
+  }
+
+  clear(): void {
+    this.texts.clear();
+    this.long.clear();
+    this.objects.clear();
+    this.messages = undefined;
+    this.cleared();
+  }
+
+  private takesLong(text: string): boolean {
+    const known = this.long.get(text.length) ?? [];
+    // Rules and `countRest` mostly read in the same order.
+    for (let at = 0; at < known.length && at < MOST_COMPARED; at++) {
+      if (known[at] !== text) continue;
+      known.splice(at, 1);
+      return true;
+    }
+    return false;
+  }
+
+  private as(value: unknown, how: ReadAs): void {
+    if (typeof value === 'object' && value !== null) this.objects.set(value, how);
+  }
+}

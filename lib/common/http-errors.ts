@@ -162,9 +162,10 @@ export class ModelNotAllowedError extends HttpException {
   readonly code = 'MODEL_NOT_ALLOWED';
   readonly model: string;
 
-  constructor(model: string) {
-    const message = `This API key may not call the model ${shortened(model)}.`;
-    super({ error: { message, type: 'invalid_request_error', param: 'model', code: 'model_not_allowed' } }, 403);
+  /** @param param the field that names it */
+  constructor(model: string, param = 'model') {
+    const message = `This API key may not call the model ${shortened(model)}${param === 'model' ? '' : ` (${shortened(param)})`}.`;
+    super({ error: { message, type: 'invalid_request_error', param, code: 'model_not_allowed' } }, 403);
     this.name = new.target.name;
     this.message = message;
     this.model = model;

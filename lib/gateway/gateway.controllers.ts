@@ -16,6 +16,7 @@ import {
 import { HttpAdapterHost } from '@nestjs/core';
 import { RateLimit, SkipRateLimit } from '../http/decorators.js';
 import { RateLimitGuard } from '../http/guard/rate-limit.guard.js';
+import { MAY_CALL_ANY } from '../http/principal.js';
 import { RequestContext } from '../http/request-context.js';
 import type { CallOptions } from '../llm-client/request.js';
 import { DEFAULT_LIMIT_NAME } from '../rate-limit/rate-limit.options.js';
@@ -147,7 +148,7 @@ function withPrincipal({ router }: GatewayDesk, request: GatewayRequest, options
   const isTagged = principal.tags.length > 0 && router.settings.enableTagFiltering && routing?.tags === undefined;
   return {
     ...options,
-    mayCall: (model) => principal.mayCall(model) && (mayCall?.(model) ?? true),
+    mayCall: principal.mayCall === MAY_CALL_ANY ? mayCall : (model) => principal.mayCall(model) && (mayCall?.(model) ?? true),
     ...(isTagged && { routing: { ...routing, tags: principal.tags } }),
   };
 }

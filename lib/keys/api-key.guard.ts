@@ -8,7 +8,7 @@ import { transportError } from '../http/guard/rate-limit-exception.js';
 import type { Principal } from '../http/principal.js';
 import { RequestContext } from '../http/request-context.js';
 import { ApiKeyService } from './api-keys.service.js';
-import { checkModelAccess } from './model-access.js';
+import { checkModelsAccess } from './model-access.js';
 
 /**
  * Accepts requests with a valid API key, and says who sends them: `RateLimitGuard` behind it counts
@@ -16,7 +16,7 @@ import { checkModelAccess } from './model-access.js';
  * the principal. HTTP and GraphQL. A request that a guard before it has authenticated
  * (`setPrincipal`) needs no key.
  *
- * Where the body names a `model`, the key must be allowed to call it.
+ * The key must be allowed to call each model that the body names.
  *
  * @example
  * \@UseGuards(ApiKeyGuard, RateLimitGuard)
@@ -35,7 +35,7 @@ export class ApiKeyGuard implements CanActivate {
     try {
       const principal = await this.principalOf(request);
       this.keys.countSpending({ request, response });
-      checkModelAccess(principal, request.body);
+      checkModelsAccess(principal, request.body);
       return true;
     } catch (error) {
       if (error instanceof ApiKeyError && response !== undefined) setRefusalHeaders(response, error);

@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import type { Principal } from '../http/principal.js';
+import { MAY_CALL_ANY, type Principal } from '../http/principal.js';
 import { Wildcard } from '../router/selection/wildcard.js';
 import type { ApiKeyRecord } from './api-key-record.js';
 
@@ -39,7 +39,7 @@ function msOf(date: string | undefined): number {
 }
 
 function principalOf({ publicId, alias, user, team, models, limits, tags = [], priority, metadata = {} }: ApiKeyRecord): Principal {
-  const mayCall = models === undefined ? () => true : matcherOf(models);
+  const mayCall = models === undefined ? MAY_CALL_ANY : matcherOf(models);
   return { limitKey: `key:${publicId}`, keyId: publicId, alias, user, team, limits, tags, priority, metadata, mayCall, isAdmin: false };
 }
 
@@ -47,6 +47,6 @@ function principalOf({ publicId, alias, user, team, models, limits, tags = [], p
 function matcherOf(models: readonly string[]): (model: string) => boolean {
   const names = new Set(models.filter((model) => !model.includes('*')));
   const patterns = models.filter((model) => model.includes('*')).map((pattern) => new Wildcard(pattern));
-  if (names.has(ALL_MODELS)) return () => true;
+  if (names.has(ALL_MODELS)) return MAY_CALL_ANY;
   return (model) => names.has(model) || patterns.some((pattern) => pattern.capturesOf(model) !== null);
 }

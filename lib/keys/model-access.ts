@@ -1,11 +1,20 @@
 import { ModelNotAllowedError } from '../common/http-errors.js';
-import type { Principal } from '../http/principal.js';
+import { checkNamedModels } from '../http/named-models.js';
+import { MAY_CALL_ANY, type Principal } from '../http/principal.js';
 
 /**
- * Checks the `model` that a body asks for. Nothing else is read from a body, and never who asks.
+ * Checks the `model` that a body asks for. Calls of `LlmClient` check all others that it names.
  * @throws ModelNotAllowedError where the principal may not call it.
  */
-export function checkModelAccess(principal: Principal, body: unknown): void {
+export function checkModelAccess({ mayCall }: Principal, body: unknown): void {
   const { model } = (body ?? {}) as { readonly model?: unknown };
-  if (typeof model === 'string' && !principal.mayCall(model)) throw new ModelNotAllowedError(model);
+  if (typeof model === 'string' && !mayCall(model)) throw new ModelNotAllowedError(model);
+}
+
+/**
+ * Checks every model that a body names for a provider.
+ * @throws ModelNotAllowedError where the principal may not call one of them.
+ */
+export function checkModelsAccess({ mayCall }: Principal, body: unknown): void {
+  if (mayCall !== MAY_CALL_ANY && typeof body === 'object' && body !== null) checkNamedModels(body, mayCall);
 }

@@ -23,6 +23,7 @@ import { asksPriority } from '../http/token-estimate/asked-tier.js';
 import type { ClosableResponse } from './call/cancellation.js';
 import type { RoutingContext } from './call/call-router.js';
 import type { LimitedRequest } from '../http/guard/guarded-request.js';
+import { checkNamedModels } from '../http/named-models.js';
 import type { Forwarded } from './forward/forwarded.js';
 import { picturesOf, type FormPictures } from './forward/form-pictures.js';
 import { soundTokensOf } from './forward/form-sound.js';
@@ -73,8 +74,8 @@ export interface CallOptions {
   /** How urgent the call is, while calls wait. Default `default`. */
   readonly queueClass?: QueueClass;
   /**
-   * Whether the caller may call the body's `model` (else 403, `MODEL_NOT_ALLOWED`), and a model
-   * group of its `fallbacks`. Default: any.
+   * Whether the caller may call the body's `model`, each other model that the body names for a
+   * provider (else 403, `MODEL_NOT_ALLOWED`), and a model group of its `fallbacks`. Default: any.
    */
   readonly mayCall?: (model: string) => boolean;
 }
@@ -219,6 +220,8 @@ export class ReadRequest {
     this.hasTags = tagsIn(body.metadata) !== undefined;
     this.sendsFallbacks = operation === 'messages' && body.fallbacks !== undefined && areAnthropics(body.fallbacks);
     this.options = this.hasOwnFields || this.hasTags ? steered(body, options, limits.ofCaller(), this.sendsFallbacks) : options;
+    const { mayCall } = options;
+    if (mayCall !== undefined && mayCall !== null) checkNamedModels(forwarded?.form?.fields() ?? json?.outline ?? body, mayCall);
   }
 }
 

@@ -1,7 +1,10 @@
 import { ModelNotAllowedError, NoDeploymentError, UnsupportedRequestError } from '../../common/http-errors.js';
 import { checkObject, checkOneOf, checkString, refuseArgument } from '../../common/options.js';
 import type { AccountRequest, ForwardedForm, ForwardedRequest } from '../api/forwarded.js';
+import { checkNamedModels } from '../../http/named-models.js';
 import type { Deployment } from '../call/call-router.js';
+import { upstreamModel } from '../providers/resolution.js';
+import { checkBatchFiles } from './batch-files.js';
 import type { Forwarded } from './forwarded.js';
 import { MultipartBody } from './multipart.js';
 
@@ -66,6 +69,12 @@ export async function accountCall(
   const forwarded: Forwarded = { method, path: `/${operation}${path}`, answer, isOfAccount: true };
   const form = await formIn(body);
   const fields = form === undefined && body !== undefined ? checkObject('body', body, refuseArgument) : {};
+  if (mayCall !== undefined) {
+    checkNamedModels({ ...fields, ...form?.fields(), model: group }, mayCall);
+    // A batch names its models as the provider does.
+    const own = upstreamModel(deployment.model, deployment.params.custom_llm_provider);
+    if (form !== undefined) await checkBatchFiles(form, (name) => name === own || mayCall(name));
+  }
   return { fields: { ...fields, model: deployment.id, stream: undefined }, forwarded: { ...forwarded, form } };
 }
 

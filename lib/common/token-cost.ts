@@ -38,30 +38,37 @@ export interface LengthRates extends TokenRates {
   readonly tiers?: readonly RateTier[];
 }
 
-/** Service tiers with prices of their own. */
-export const SERVICE_TIERS = ['flex', 'priority'] as const;
+/** Service tiers with prices of their own. `batch` is the price of a batch's requests. */
+export const SERVICE_TIERS = ['flex', 'priority', 'balanced', 'ultrafast', 'batch'] as const;
 /** One of `SERVICE_TIERS`. */
 export type PricedTier = (typeof SERVICE_TIERS)[number];
 
-/** Rates, and others for long inputs and by service tier. */
-export interface TieredRates extends LengthRates {
-  /** A rate that is left out is the standard one. */
-  readonly serviceTiers?: Readonly<Partial<Record<PricedTier, LengthRates>>>;
+/** Hours of the day, in UTC. */
+export interface OffPeakWindow {
+  /** `HH:MM`, included. */
+  readonly from: string;
+  /** `HH:MM`, excluded. A window can end on the next day; from a time until the same is all day. */
+  readonly until: string;
+  /** 1 (Monday) to 7 (Sunday). Left out: every day. */
+  readonly weekdays?: readonly number[];
+  /** IANA time zone of `weekdays`. Default UTC. */
+  readonly timeZone?: string;
 }
 
-/** Rates by their names in LiteLLM, in USD per token. A service tier is a suffix: `…_priority`. */
-export const LITELLM_RATES: Readonly<Record<string, keyof TokenRates>> = {
-  input_cost_per_token: 'inputPerMillion',
-  output_cost_per_token: 'outputPerMillion',
-  cache_read_input_token_cost: 'cacheReadPerMillion',
-  cache_creation_input_token_cost: 'cacheWritePerMillion',
-  cache_creation_input_token_cost_above_1hr: 'cacheWrite1hPerMillion',
-  output_cost_per_reasoning_token: 'reasoningPerMillion',
-  input_cost_per_audio_token: 'inputAudioPerMillion',
-  output_cost_per_audio_token: 'outputAudioPerMillion',
-  input_cost_per_image_token: 'inputImagePerMillion',
-  output_cost_per_image_token: 'outputImagePerMillion',
-};
+/** Rates that replace all others while one of the windows is open. */
+export interface OffPeakRates extends TokenRates {
+  readonly windows: readonly OffPeakWindow[];
+}
+
+/**
+ * Rates, and others for long inputs, by service tier and by time. Where one of these sets
+ * `outputPerMillion` alone, its reasoning has that price, too. Any other rate that is left out is
+ * the standard one.
+ */
+export interface TieredRates extends LengthRates {
+  readonly serviceTiers?: Readonly<Partial<Record<PricedTier, LengthRates>>>;
+  readonly offPeak?: OffPeakRates;
+}
 
 /**
  * Parts of a request's tokens that have prices of their own. Each is contained in the input or
@@ -87,6 +94,8 @@ export interface UsageDetails {
   readonly webSearches?: number;
   /** Service tier that was billed; left out: the standard one. No tokens. */
   readonly serviceTier?: PricedTier;
+  /** Whether off-peak prices apply. Default: by the clock. No tokens. */
+  readonly offPeak?: boolean;
 }
 
 /**
@@ -146,7 +155,7 @@ export function costPartsOf(
   outputTokens: number,
   details: UsageDetails = NO_DETAILS,
 ): CostParts | null {
-  const rates = ratesFor(pricing, inputTokens, details.serviceTier);
+  const rates = ratesFor(pricing, inputTokens, details);
   const { inputPerMillion: inputRate, outputPerMillion: outputRate } = rates;
   // A model without any price costs nothing known, even when nothing was used.
   if (inputRate === undefined && outputRate === undefined) return null;
@@ -203,14 +212,49 @@ function partCost(tokens: number, ratePerMillion: number | undefined): number {
 
 /**
  * A rate that a tier leaves out is that of the tier below it, or the plain one. For long inputs
- * those of the service tier come first, then those for long inputs, as LiteLLM has it.
+ * those of the service tier come first, then those for long inputs, as LiteLLM has it. Off-peak
+ * prices replace all of them.
  */
-function ratesFor(pricing: TieredRates, inputTokens: number, serviceTier: PricedTier | undefined): TokenRates {
+function ratesFor(pricing: TieredRates, inputTokens: number, { serviceTier, offPeak }: UsageDetails): TokenRates {
   const { tiers = [], serviceTiers } = pricing;
   const own = serviceTier === undefined ? undefined : serviceTiers?.[serviceTier];
+  const low = pricing.offPeak !== undefined && (offPeak ?? isOffPeak(pricing.offPeak.windows, new Date())) ? pricing.offPeak : undefined;
   const reached = [...tiers, ...(own?.tiers ?? [])].filter(({ aboveInputTokens }) => inputTokens > aboveInputTokens);
-  if (own === undefined && reached.length === 0) return pricing;
+  if (own === undefined && low === undefined && reached.length === 0) return pricing;
   // The sort is stable: the service tier's follow the others of the same length.
   reached.sort((a, b) => a.aboveInputTokens - b.aboveInputTokens);
-  return Object.assign({}, pricing, own, ...reached) as TokenRates;
+  const rates: { -readonly [rate in keyof TokenRates]: TokenRates[rate] } = { ...pricing };
+  for (const layer of [own, ...reached, low]) {
+    if (layer === undefined) continue;
+    // A standard price of reasoning is not the price in another tier.
+    if (layer.outputPerMillion !== undefined) delete rates.reasoningPerMillion;
+    Object.assign(rates, layer);
+  }
+  return rates;
+}
+
+function isOffPeak(windows: readonly OffPeakWindow[], now: Date): boolean {
+  const time = now.toISOString().slice(11, 16);
+  return windows.some(
+    ({ from, until, weekdays, timeZone }) =>
+      (from < until ? from <= time && time < until : from <= time || time < until) &&
+      (weekdays === undefined || weekdays.includes(weekdayOf(now, timeZone))),
+  );
+}
+
+/** Whether it is an IANA time zone that this runtime knows. */
+export function isTimeZone(timeZone: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en-US', { timeZone });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const WEEKDAYS = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
+
+/** 1 (Monday) to 7 (Sunday). */
+function weekdayOf(time: Date, timeZone = 'UTC'): number {
+  return WEEKDAYS.indexOf(time.toLocaleDateString('en-US', { weekday: 'short', timeZone })) + 1;
 }

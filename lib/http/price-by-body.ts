@@ -1,5 +1,5 @@
 import { nanoUsd } from '../common/nano-usd.js';
-import { asksPriority, billedTier } from './token-estimate/asked-tier.js';
+import { askedTier, billedTier } from './token-estimate/asked-tier.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import type { PriceOf } from './request-money.js';
 
@@ -7,9 +7,9 @@ import type { PriceOf } from './request-money.js';
 export function priceByBody(counter: TokenCounterService, body: unknown): PriceOf {
   const name = modelOf(body);
   // A body that is a Buffer names no model, and `Object.keys` of 4 MB takes seconds.
-  const asksForPriority = name !== undefined && asksPriority(body as Readonly<Record<string, unknown>>);
+  const asked = name === undefined ? undefined : askedTier(body as Readonly<Record<string, unknown>>);
   return ({ promptTokens, completionTokens, details, serviceTier }) => {
-    const billed = { ...details, serviceTier: billedTier(serviceTier, asksForPriority) };
+    const billed = { ...details, serviceTier: billedTier(serviceTier, asked) };
     const usd = counter.estimateCost(promptTokens, completionTokens, name, billed);
     return usd === null ? undefined : nanoUsd(usd);
   };

@@ -7,7 +7,7 @@ export function describedCall(
   request: ReadRequest,
   { promptTokens, counted }: Pick<CallDescription, 'promptTokens' | 'counted'>,
 ): CallDescription {
-  const { model, stream, maxTokens, isUnlimited, dropsLimit, choices, isBackground, asksPriority } = request;
+  const { model, stream, maxTokens, isUnlimited, dropsLimit, choices, isBackground, askedTier } = request;
   const { hasSound, soundTokens, pictures, searches, startedAtMs } = request;
   return {
     operation,
@@ -18,7 +18,7 @@ export function describedCall(
     dropsLimit,
     choices,
     isBackground,
-    asksPriority,
+    askedTier,
     hasSound,
     soundTokens,
     pictures,

@@ -19,7 +19,7 @@ import { LONGEST_MODEL_NAME, type JsonBody } from '../http/body/json-body.js';
 import { askedOutput, asksBackground, dropsLimit, liftsLimit, mostOutput } from '../http/token-estimate/asked-output.js';
 import { askedSearches } from '../http/token-estimate/asked-searches.js';
 import { mayHaveSound } from '../http/token-estimate/asked-sound.js';
-import { asksPriority } from '../http/token-estimate/asked-tier.js';
+import { askedTier, type DearTier } from '../http/token-estimate/asked-tier.js';
 import type { ClosableResponse } from './call/cancellation.js';
 import type { RoutingContext } from './call/call-router.js';
 import type { LimitedRequest } from '../http/guard/guarded-request.js';
@@ -156,8 +156,8 @@ export class ReadRequest {
   readonly choices: number;
   /** Whether the provider is to work on after it has answered (`background`). */
   readonly isBackground: boolean;
-  /** Whether it asks for the priority tier (`service_tier`). */
-  readonly asksPriority: boolean;
+  /** The service tier that it asks for, if that is dearer than the standard one. */
+  readonly askedTier: DearTier | undefined;
   /** Whether its prompt may have sound. */
   readonly hasSound: boolean;
   /** Tokens of recordings in its form, which are no part of the prompt for the router. */
@@ -212,7 +212,7 @@ export class ReadRequest {
     this.isUnlimited = !asked.isLimited && (asked.tokens > 0 || liftsLimit(body));
     this.choices = asked.choices;
     this.isBackground = asksBackground(body);
-    this.asksPriority = asksPriority(body);
+    this.askedTier = askedTier(body);
     this.hasSound = operation === 'audio' || mayHaveSound(json?.outline ?? body);
     this.soundTokens = operation === 'audio' && forwarded?.form !== undefined ? soundTokensOf(forwarded.form) : 0;
     this.pictures = operation === 'images' && forwarded?.form !== undefined ? picturesOf(forwarded.form) : undefined;

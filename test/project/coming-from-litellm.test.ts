@@ -11,7 +11,7 @@ import {
   ENTRY_KEYS,
   fateOfParam,
   IGNORED_SETTINGS,
-  INFO_KEYS,
+  isInfoKey,
   REDIS_SETTINGS,
   UNHEEDED_KEYS,
 } from '../../lib/router/config/litellm-keys.js';
@@ -148,7 +148,7 @@ const FATES: Readonly<Record<string, (key: string) => Fate>> = {
   sections: (key) => (unheeded.has(key) ? 'none' : 'works'),
   entry: (key) => (ENTRY_KEYS.has(key) && !UNHEEDED_KEYS.has(`model_list.${key}`) ? 'works' : 'none'),
   litellm_params: (key) => ({ used: 'works', sent: 'sent', ignored: 'none' })[fateOfParam(key)] as Fate,
-  model_info: (key) => (INFO_KEYS.has(key) && !UNHEEDED_KEYS.has(`model_info.${key}`) ? 'works' : 'none'),
+  model_info: (key) => (isInfoKey(key) && !UNHEEDED_KEYS.has(`model_info.${key}`) ? 'works' : 'none'),
   router_settings: fateOfSetting,
   litellm_settings: (key) => (unheeded.has(`litellm_settings.${key}`) ? 'none' : 'works'),
   general_settings: fateOfGeneral,

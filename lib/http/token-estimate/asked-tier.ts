@@ -6,34 +6,58 @@ type Fields = Readonly<Record<string, unknown>>;
 /** `service_tier` of OpenAI, `serviceTier` of Gemini, and of Bedrock with the tier in `type`. */
 const NAME = /^service_?tier$/i;
 
+/** Tiers that are dearer than the standard one, by their names in requests. */
+const DEAR_TIERS: ReadonlyMap<unknown, DearTier> = new Map([
+  ['priority', 'priority'],
+  ['fast', 'priority'],
+  ['ultrafast', 'ultrafast'],
+]);
+/** Names of the standard tier in answers. */
+const STANDARD = new Set(['default', 'standard', 'on_demand', 'standard_only']);
+
+/** A service tier that is dearer than the standard one. */
+export type DearTier = 'priority' | 'ultrafast';
+
 /**
- * Whether a request asks for the priority tier, which is dearer than the standard one. A request
- * for flex may be billed at the standard prices.
+ * The tier that a request asks for, if it is dearer than the standard one: a request for another
+ * may be billed at the standard prices.
  */
-export function asksPriority(fields: Fields): boolean {
-  return Object.keys(fields).some((name) => NAME.test(name) && isPriority(fields[name]));
+export function askedTier(fields: Fields): DearTier | undefined {
+  let asked: DearTier | undefined;
+  for (const name of Object.keys(fields)) if (NAME.test(name)) asked = dearerTier(asked, tierIn(fields[name]));
+  return asked;
+}
+
+/** The dearer one of two tiers. */
+export function dearerTier(one: DearTier | undefined, other: DearTier | undefined): DearTier | undefined {
+  return one === 'ultrafast' ? one : (other ?? one);
 }
 
 /**
- * The tier that an answer is billed at: the one that its provider tells. Where it tells none, the
- * dearer one of the standard tier and what was asked for.
+ * The tier that an answer is billed at: the one that its provider tells. Where it tells none with a
+ * price, the dearer one of the standard tier and what was asked for.
  */
-export function billedTier(told: string | undefined, asksForPriority: boolean): PricedTier | undefined {
-  if (told === undefined) return asksForPriority ? 'priority' : undefined;
-  return SERVICE_TIERS.find((tier) => tier === told.toLowerCase());
+export function billedTier(told: string | undefined, asked: DearTier | undefined): PricedTier | undefined {
+  if (told === undefined) return asked;
+  const name = told.toLowerCase();
+  return SERVICE_TIERS.find((tier) => tier === name) ?? DEAR_TIERS.get(name) ?? (STANDARD.has(name) ? undefined : asked);
 }
 
-/** The dearer one of the standard and the priority prices, where that tier is asked for. */
-export function foreseenCost(costOf: CostOf, asksForPriority: boolean): CostOf {
-  if (!asksForPriority) return costOf;
+/**
+ * The most that a cost may come to: the dearer one of the standard prices and those of the tier
+ * that is asked for. Off-peak prices may end before the answer does.
+ */
+export function foreseenCost(costOf: CostOf, asked: DearTier | undefined): CostOf {
+  const standard: CostOf = (input, output, details) => costOf(input, output, { ...details, offPeak: false });
+  if (asked === undefined) return standard;
   return (input, output, details) => {
-    const costs = [costOf(input, output, details), costOf(input, output, { ...details, serviceTier: 'priority' })];
+    const costs = [standard(input, output, details), standard(input, output, { ...details, serviceTier: asked })];
     const known = costs.filter((cost) => cost !== null && cost !== undefined);
     return known.length < costs.length ? undefined : Math.max(...known);
   };
 }
 
-function isPriority(value: unknown): boolean {
+function tierIn(value: unknown): DearTier | undefined {
   const tier = typeof value === 'object' && value !== null ? (value as Fields).type : value;
-  return typeof tier === 'string' && tier.toLowerCase() === 'priority';
+  return typeof tier === 'string' ? DEAR_TIERS.get(tier.toLowerCase()) : undefined;
 }

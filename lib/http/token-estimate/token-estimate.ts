@@ -9,7 +9,7 @@ import type { TokenCounterService } from '../../token-counter/token-counter.serv
 import { askedOutput, outputCap } from './asked-output.js';
 import { askedSearches } from './asked-searches.js';
 import { mayHaveSound } from './asked-sound.js';
-import { asksPriority, foreseenCost } from './asked-tier.js';
+import { askedTier, foreseenCost } from './asked-tier.js';
 import { plainNanoUsd, worstNanoUsd, type CostOf } from './worst-cost.js';
 import type { JsonBody, Soon } from '../body/json-body.js';
 
@@ -246,7 +246,7 @@ export async function estimateNanoUsd(given: unknown, context: CostContext): Pro
   const isMute = isWithoutReply(body) && !((costOf(0, 1_000) ?? 0) > (costOf(0, 0) ?? 0));
   const output = isMute ? 0 : Math.min(most, (expected ?? Infinity) * asked.choices);
   const size = { tokens: prompt, hasSound: mayHaveSound(body), searches: askedSearches(body) };
-  const price = foreseenCost(costOf, asksPriority(body));
+  const price = foreseenCost(costOf, askedTier(body));
   return context.isUsual === true ? plainNanoUsd(price, prompt, output) : worstNanoUsd(price, size, output);
 }
 

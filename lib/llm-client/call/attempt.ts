@@ -9,7 +9,7 @@ import { toldCost, type ToldCost } from '../answer/told-cost.js';
 import { upstreamModel } from '../providers/resolution.js';
 import type { Call, CallTarget } from './call.js';
 import type { Selection } from './call-router.js';
-import { asksForPriority } from './asked-priority.js';
+import { tierOfAttempt } from './attempt-tier.js';
 import { AttemptTimer, type Abortable, type AttemptTimes, type AwaitedPart } from './cancellation.js';
 import { modelOutput, type MaxOutputOf } from './model-output.js';
 import { judge, type Failure, type JudgedAttempt } from './failure.js';
@@ -278,7 +278,7 @@ export class Attempt implements JudgedAttempt {
     const told = this.toldCost(usage);
     // Prices are per whole token; counts reported by the app may have fractions.
     const tokens = [Math.round(usage.promptTokens), Math.round(usage.completionTokens)] as const;
-    const serviceTier = billedTier(usage.serviceTier, asksForPriority(this));
+    const serviceTier = billedTier(usage.serviceTier, tierOfAttempt(this));
     const priced = deployment.priced(...tokens, model, serviceTier === undefined ? usage.details : { ...usage.details, serviceTier });
     const cost = answerCost(priced, told === 'invalid' ? undefined : told);
     this.priced = { usage, cost };

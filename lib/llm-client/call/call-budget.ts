@@ -10,14 +10,14 @@ import {
 } from '../../http/token-estimate/asked-output.js';
 import { askedSearches } from '../../http/token-estimate/asked-searches.js';
 import { mayHaveSound } from '../../http/token-estimate/asked-sound.js';
-import { foreseenCost } from '../../http/token-estimate/asked-tier.js';
+import { foreseenCost, type DearTier } from '../../http/token-estimate/asked-tier.js';
 import { affordableOutput, plainNanoUsd, worstNanoUsd } from '../../http/token-estimate/worst-cost.js';
 import type { RequestContext } from '../../http/request-context.js';
 import { namedBaseModel } from '../../router/deployments/base-model.js';
 import { pictureTokens, type FormPictures } from '../forward/form-pictures.js';
 import type { Selection } from './call-router.js';
 import { addedFields } from './added-fields.js';
-import { asksForPriority } from './asked-priority.js';
+import { tierOfAttempt } from './attempt-tier.js';
 import { modelOutput, type MaxOutputOf } from './model-output.js';
 
 /** Operations whose answers are not priced by output tokens. */
@@ -34,7 +34,7 @@ export interface PricedAttempt {
       readonly dropsLimit?: boolean;
       readonly choices?: number;
       readonly isBackground?: boolean;
-      readonly asksPriority?: boolean;
+      readonly askedTier?: DearTier;
       readonly hasSound?: boolean;
       readonly soundTokens?: number;
       readonly pictures?: FormPictures;
@@ -153,7 +153,7 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
   // Both limits are sent if the deployment's field has another name than the request's.
   const limit = { tokens: Math.max(asked.tokens, fixed.tokens), isLimited: asked.isLimited || fixed.tokens > 0 };
   const most = modelOutput(selection, maxOutputOf);
-  const price = foreseenCost((input, out, details) => deployment.costUsd(input, out, model, details), asksForPriority(attempt));
+  const price = foreseenCost((input, out, details) => deployment.costUsd(input, out, model, details), tierOfAttempt(attempt));
   const prompt = {
     tokens: promptTokens + (call.description.soundTokens ?? 0) + tokensOfPictures(attempt),
     hasSound: call.description.hasSound === true || mayHaveSound(target.overrides ?? {}),

@@ -1,4 +1,5 @@
 import type { FormPictures } from '../forward/form-pictures.js';
+import type { DearTier } from '../../http/token-estimate/asked-tier.js';
 import type { ObservedCall } from '../../common/call-observer.js';
 import type { ProviderFailureKind } from '../../common/provider-error.js';
 import { RequestContext } from '../../http/request-context.js';
@@ -39,8 +40,8 @@ export interface CallDescription {
   readonly choices?: number;
   /** Whether the provider works on after its answer. */
   readonly isBackground?: boolean;
-  /** Whether it asks for the priority tier (`service_tier`). */
-  readonly asksPriority?: boolean;
+  /** The service tier that it asks for, if that is dearer than the standard one. */
+  readonly askedTier?: DearTier;
   /** Whether its prompt may have sound, which has a price of its own. */
   readonly hasSound?: boolean;
   /** Tokens of the recordings of its form. */

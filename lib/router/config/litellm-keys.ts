@@ -1,4 +1,4 @@
-import { LITELLM_RATES, SERVICE_TIERS } from '../../common/token-cost.js';
+import { isLiteLLMRate } from '../../common/litellm-rates.js';
 
 /** Keys of an entry of LiteLLM's model list. */
 export const ENTRY_KEYS: ReadonlySet<string> = new Set([
@@ -11,16 +11,10 @@ export const ENTRY_KEYS: ReadonlySet<string> = new Set([
   'access_groups',
 ]);
 
-/** Prices of the service tiers. */
-const TIER_PRICES = Object.keys(LITELLM_RATES).flatMap((rate) => SERVICE_TIERS.map((tier) => `${rate}_${tier}`));
-
 /** Parameters of a deployment that have an effect. */
 const USED_PARAMS: ReadonlySet<string> = new Set([
-  ...TIER_PRICES,
   ...`model api_key api_base base_url api_version organization custom_llm_provider azure_ad_token rpm tpm weight order max_parallel_requests timeout
-  stream_timeout num_retries cooldown_time tags input_cost_per_token output_cost_per_token cache_read_input_token_cost cache_creation_input_token_cost
-  cache_creation_input_token_cost_above_1hr output_cost_per_reasoning_token input_cost_per_audio_token output_cost_per_audio_token
-  input_cost_per_image_token output_cost_per_image_token input_cost_per_request max_budget budget_duration headers extra_headers extra_body default_headers aws_region_name allowed_fails
+  stream_timeout num_retries cooldown_time tags input_cost_per_request max_budget budget_duration headers extra_headers extra_body default_headers aws_region_name allowed_fails
   allowed_fails_policy max_input_tokens tenant_id client_id client_secret azure_scope base_model drop_params additional_drop_params allowed_openai_params
   use_chat_completions_api aws_access_key_id aws_secret_access_key aws_session_token aws_profile_name aws_role_name aws_session_name aws_external_id
   aws_web_identity_token aws_sts_endpoint aws_bedrock_runtime_endpoint model_id
@@ -73,7 +67,7 @@ const LITELLM_FAMILIES = [
  * not have it.
  */
 export function fateOfParam(key: string): 'used' | 'ignored' | 'sent' {
-  if (USED_PARAMS.has(key)) return 'used';
+  if (USED_PARAMS.has(key) || isLiteLLMRate(key)) return 'used';
   return LITELLM_PARAMS.has(key) || LITELLM_FAMILIES.some((family) => family.test(key)) ? 'ignored' : 'sent';
 }
 
@@ -82,18 +76,19 @@ export function isSentParam(key: string): boolean {
   return fateOfParam(key) === 'sent';
 }
 
-/** Keys of LiteLLM's `model_info`. */
-export const INFO_KEYS: ReadonlySet<string> = new Set([
-  ...TIER_PRICES,
-  ...`id db_model base_model mode max_tokens max_input_tokens max_output_tokens input_cost_per_token output_cost_per_token supported_environments allowed_fails
-  cache_read_input_token_cost cache_creation_input_token_cost cache_creation_input_token_cost_above_1hr output_cost_per_reasoning_token
-  input_cost_per_audio_token output_cost_per_audio_token input_cost_per_image_token output_cost_per_image_token input_cost_per_request
+const INFO_KEYS: ReadonlySet<string> = new Set([
+  ...`id db_model base_model mode max_tokens max_input_tokens max_output_tokens input_cost_per_request supported_environments allowed_fails
   allowed_fails_policy cooldown_time routing_strategy routing_strategy_args access_groups tags region_name description tier team_id
   team_public_model_name supports_vision supports_function_calling supports_parallel_function_calling supports_response_schema supports_reasoning
   custom_tokenizer health_check_model health_check_timeout disable_background_health_check version rpm tpm metadata created_at updated_at`.split(
     /\s+/,
   ),
 ]);
+
+/** Whether it is a key of LiteLLM's `model_info`. */
+export function isInfoKey(key: string): boolean {
+  return INFO_KEYS.has(key) || isLiteLLMRate(key);
+}
 
 /**
  * Keys of an entry and its `model_info` that restrict calls in LiteLLM and have no effect here:

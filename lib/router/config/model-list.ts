@@ -2,16 +2,8 @@ import { errorMessage, unshown } from '../../common/errors.js';
 import { nearestName } from '../../common/nearest-name.js';
 import { ownFields } from '../../common/own-fields.js';
 import { checkArray, checkObject, checkString, joinPath, optional, type Refuse } from '../../common/options.js';
-import {
-  costPartsOf,
-  LITELLM_RATES,
-  SERVICE_TIERS,
-  sumOf,
-  type PricedUsage,
-  type TieredRates,
-  type TokenRates,
-  type UsageDetails,
-} from '../../common/token-cost.js';
+import { isLiteLLMRate, PriceFields, readLiteLLMRates, type PriceReading } from '../../common/litellm-rates.js';
+import { costPartsOf, sumOf, type PricedUsage, type TieredRates, type TokenRates, type UsageDetails } from '../../common/token-cost.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import { checkAmount, checkPrice, resolveEnvironmentNames, shellVariableIn } from './file-values.js';
 import { readPeriod, type Budget } from './budget-settings.js';
@@ -21,7 +13,7 @@ import { namedBaseModel } from '../deployments/base-model.js';
 import { deploymentName } from '../deployments/deployment-name.js';
 import { checkErrorPolicy, knownErrorPolicy } from './error-policies.js';
 import { ListReading } from './list-reading.js';
-import { ENTRY_KEYS, INFO_KEYS, UNHEEDED_KEYS } from './litellm-keys.js';
+import { ENTRY_KEYS, isInfoKey, UNHEEDED_KEYS } from './litellm-keys.js';
 import { INFO_KINDS, PARAM_KINDS, withCheckedKinds } from './setting-kinds.js';
 import { checkStrategy } from '../selection/strategies/registry.js';
 
@@ -140,7 +132,7 @@ class EntryReader {
     this.reading.addParams(params);
     const id = this.identity();
     const { provider, uncallable } = this.callability(id);
-    const rates = this.ownRates();
+    const rates = this.ownRates(provider);
     const price = rates && (rates.inputPerMillion + rates.outputPerMillion) / 1e6;
     const baseModel = namedBaseModel({ params, info });
     return {
@@ -214,8 +206,7 @@ class EntryReader {
     return this.amount(key, this.paramsFirst, checkPrice);
   }
 
-  private warnOfPrice(key: string, perToken: number): void {
-    const path = joinPath(this.paramsPath, key);
+  private warnOfPrice(path: string, perToken: number): void {
     this.reading.warnings.add(`${path}: ${perToken} USD for one token; a price per million tokens is divided by 1,000,000 here`);
   }
 
@@ -265,13 +256,13 @@ class EntryReader {
 
   private warnOfKeys(): void {
     const { warnings } = this.reading;
-    for (const [section, known, where] of [
-      [this.entry, ENTRY_KEYS, 'model_list'],
-      [this.info, INFO_KEYS, 'model_info'],
+    for (const [section, isKnown, where] of [
+      [this.entry, (key: string) => ENTRY_KEYS.has(key), 'model_list'],
+      [this.info, isInfoKey, 'model_info'],
     ] as const) {
       for (const [key, value] of Object.entries(section)) {
         const isSet = value !== null && value !== undefined && value !== false && value !== 0;
-        if (!known.has(key)) warnings.add(`unknown option, kept: ${where}.${key}`);
+        if (!isKnown(key)) warnings.add(`unknown option, kept: ${where}.${key}`);
         else if (UNHEEDED_KEYS.has(`${where}.${key}`) && isSet) warnings.add(`option without effect: ${where}.${key}`);
       }
     }
@@ -326,32 +317,24 @@ class EntryReader {
   }
 
   /** The deployment's own prices, where a side that is not set is free; `undefined` without any. */
-  private ownRates(): OwnRates | undefined {
-    const perMillion = (key: string): number | undefined => {
-      const perToken = this.price(key);
-      if (perToken === undefined) return undefined;
-      if (perToken > DEAREST_TOKEN_USD) this.warnOfPrice(key, perToken);
-      return perToken * 1e6;
+  private ownRates(provider: string): OwnRates | undefined {
+    const reading: PriceReading = {
+      perMillion: (section, key, path) => {
+        const perToken = checkPrice(joinPath(path, key), section[key], this.context.refuse);
+        if (perToken > DEAREST_TOKEN_USD) this.warnOfPrice(joinPath(path, key), perToken);
+        return perToken * 1e6;
+      },
+      refuse: (path, value, rule) => this.context.refuse(path, value, rule),
     };
-    const ratesOf = (suffix: string): TokenRates => {
-      const named = Object.entries(LITELLM_RATES).map(([key, rate]) => [rate, perMillion(key + suffix)] as const);
-      // One without a value would hide the standard rate.
-      return Object.fromEntries(named.filter(([, price]) => price !== undefined));
-    };
-    const standard = ratesOf('');
+    const fields = new PriceFields(this.paramsFirst, provider, reading);
+    const rates = readLiteLLMRates(fields);
     const perRequestUsd = this.price('input_cost_per_request');
-    if (standard.inputPerMillion === undefined && standard.outputPerMillion === undefined && perRequestUsd === undefined) {
-      this.warnOfLonePrices();
+    if (rates.inputPerMillion === undefined && rates.outputPerMillion === undefined && perRequestUsd === undefined) {
+      const lone = fields.names.filter((key) => isLiteLLMRate(key) && fields.value(key) !== undefined);
+      if (lone.length > 0) this.reading.warnings.add(`${lone.join(', ')}: no effect without input_cost_per_token or output_cost_per_token`);
       return undefined;
     }
-    const serviceTiers = Object.fromEntries(SERVICE_TIERS.map((tier) => [tier, ratesOf(`_${tier}`)]));
-    return { inputPerMillion: 0, outputPerMillion: 0, ...standard, perRequestUsd, serviceTiers };
-  }
-
-  private warnOfLonePrices(): void {
-    const rates = Object.keys(LITELLM_RATES).flatMap((rate) => [rate, ...SERVICE_TIERS.map((tier) => `${rate}_${tier}`)]);
-    const lone = rates.filter((key) => this.price(key) !== undefined);
-    if (lone.length > 0) this.reading.warnings.add(`${lone.join(', ')}: no effect without input_cost_per_token or output_cost_per_token`);
+    return { inputPerMillion: 0, outputPerMillion: 0, ...rates, perRequestUsd };
   }
 
   /** `max_budget` per `budget_duration`. */

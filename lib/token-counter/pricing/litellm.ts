@@ -1,12 +1,15 @@
+import { describeValue, InvalidConfigurationError } from '../../common/errors.js';
+import { isLiteLLMRate, PriceFields, readLiteLLMRates, type PriceReading } from '../../common/litellm-rates.js';
+import type { LengthRates } from '../../common/token-cost.js';
 import { isObject, known, readNumber, readPrice, type PriceEntry, type PriceFile } from './pricing-file.js';
-import { LITELLM_RATES, type LengthRates, type PricedTier, type RateTier, type TokenRates } from '../../common/token-cost.js';
 import type { ListedPrices, ModelPricing } from './pricing.js';
 
-const MILLION = 1e6;
-const LONG_INPUT = /^(\w+)_above_(\d+)k_tokens$/;
+const READING: PriceReading = {
+  perMillion: (entry, field, path) => readPrice(entry, field, path, 1e6),
+  refuse: (path, value, rule) => new InvalidConfigurationError(path, `${rule}, got ${describeValue(value)}`),
+};
 /** Units of LiteLLM's prices that no usage of tokens tells. */
 const OTHER_UNIT = /^(?:input|output|ocr|annotation)_cost_per_(?!(?:token|reasoning_token|audio_token|image_token|request|query)(?:_|$))/;
-const SERVICE_TIER = /_(flex|priority)$/;
 
 /** Prices as in LiteLLM's `model_prices_and_context_window.json`, in USD per token. */
 export class LiteLLMPrices implements ListedPrices {
@@ -44,56 +47,20 @@ export class LiteLLMPrices implements ListedPrices {
 
 /** Whether an object has the shape of LiteLLM's file rather than of `ModelPricing`. */
 export function isLiteLLMEntry(entry: PriceEntry): boolean {
-  return ['litellm_provider', 'max_tokens', 'max_input_tokens', 'max_output_tokens', ...Object.keys(LITELLM_RATES)].some(
-    (field) => field in entry,
-  );
-}
-
-/** The rates of an entry, or of one of its service tiers, while they are read. */
-class RateReader {
-  private readonly plain: { -readonly [rate in keyof TokenRates]?: number } = {};
-  private readonly tiers = new Map<number, { -readonly [field in keyof RateTier]: RateTier[field] }>();
-
-  /** @param thousands input tokens above which the rate holds, as in the name of its field */
-  set(rate: keyof TokenRates, price: number | undefined, thousands: string | undefined): void {
-    if (thousands === undefined) {
-      this.plain[rate] = price;
-      return;
-    }
-    const aboveInputTokens = Number(thousands) * 1000;
-    const tier = this.tiers.get(aboveInputTokens) ?? { aboveInputTokens };
-    tier[rate] = price;
-    this.tiers.set(aboveInputTokens, tier);
-  }
-
-  rates(): LengthRates {
-    return known({ ...this.plain, tiers: this.tiers.size === 0 ? undefined : [...this.tiers.values()].map(known) });
-  }
-}
-
-function ratesOf(serviceTiers: Readonly<Partial<Record<PricedTier, RateReader>>>): ModelPricing['serviceTiers'] {
-  const named = Object.entries(serviceTiers).map(([service, reader]) => [service, reader.rates()] as const);
-  return named.length === 0 ? undefined : Object.fromEntries(named);
+  const limits = ['litellm_provider', 'max_tokens', 'max_input_tokens', 'max_output_tokens'];
+  return limits.some((field) => field in entry) || Object.keys(entry).some(isLiteLLMRate);
 }
 
 /** @throws InvalidConfigurationError naming the field below `path`. */
 export function litellmPricing(entry: PriceEntry, path: string): ModelPricing {
-  const standard = new RateReader();
-  const serviceTiers: Partial<Record<PricedTier, RateReader>> = {};
-  for (const field of Object.keys(entry)) {
-    const service = SERVICE_TIER.exec(field)?.[1] as PricedTier | undefined;
-    const name = field.replace(SERVICE_TIER, '');
-    const [, rate = name, thousands] = LONG_INPUT.exec(name) ?? [];
-    if (!Object.hasOwn(LITELLM_RATES, rate)) continue;
-    const rates = service === undefined ? standard : (serviceTiers[service] ??= new RateReader());
-    rates.set(LITELLM_RATES[rate], readPrice(entry, field, path, MILLION), thousands);
-  }
-  const rates = standard.rates();
+  const provider = typeof entry.litellm_provider === 'string' ? entry.litellm_provider : '';
+  const { serviceTiers, offPeak, ...rates } = readLiteLLMRates(new PriceFields([[path, entry]], provider, READING));
   const maxTokens = readNumber(entry, 'max_tokens', path);
   const maxOutputTokens = readNumber(entry, 'max_output_tokens', path);
   return known({
     ...(isPricedByTokens(rates, entry) ? rates : {}),
-    serviceTiers: ratesOf(serviceTiers),
+    serviceTiers,
+    offPeak,
     // A rerank is one query, for up to 100 documents.
     perRequestUsd: readPrice(entry, 'input_cost_per_request', path) ?? readPrice(entry, 'input_cost_per_query', path),
     perWebSearchUsd: webSearchUsd(entry, path),

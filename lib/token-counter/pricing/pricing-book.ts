@@ -1,4 +1,13 @@
-import { checkArray, checkKnownKeys, checkNumber, checkObject, joinPath } from '../../common/options.js';
+import {
+  checkArray,
+  checkInteger,
+  checkKnownKeys,
+  checkNumber,
+  checkObject,
+  checkString,
+  joinPath,
+  refuseOption,
+} from '../../common/options.js';
 import { MAX_MODEL_NAME_LENGTH } from '../models.js';
 import { known, openPriceFile } from './pricing-file.js';
 import { GenaiPriceSource } from './genai-prices.js';
@@ -7,6 +16,7 @@ import { isModelsDev, ModelsDevPrices } from './models-dev.js';
 import {
   costOf,
   costPartsOf,
+  isTimeZone,
   MOST_USD_OF_ONE,
   MOST_USD_PER_MILLION,
   SERVICE_TIERS,
@@ -42,6 +52,8 @@ const RATES = [
   'perWebSearchUsd',
   'perRequestUsd',
 ] as const satisfies readonly (keyof TokenRates)[];
+
+const NESTED = new Set(['tiers', 'serviceTiers', 'offPeak']);
 
 /** Prices and limits of models: overrides, then the source, then `@pydantic/genai-prices`. */
 export class PricingBook {
@@ -147,7 +159,8 @@ class OverridePrices implements PriceSource {
 }
 
 function checkPricing(entry: Readonly<Record<string, unknown>>, path: string): ModelPricing {
-  checkRates(entry, path, ['contextWindow', 'maxOutputTokens', 'serviceTiers']);
+  checkRates(entry, path, ['contextWindow', 'maxOutputTokens', 'serviceTiers', 'offPeak']);
+  if (entry.offPeak !== undefined) checkOffPeak(entry.offPeak, joinPath(path, 'offPeak'));
   if (entry.serviceTiers === undefined) return entry;
   const tiersPath = joinPath(path, 'serviceTiers');
   const serviceTiers = checkObject(tiersPath, entry.serviceTiers);
@@ -166,6 +179,26 @@ function checkRates(entry: Readonly<Record<string, unknown>>, path: string, othe
   if (entry.tiers !== undefined) checkArray(`${path}.tiers`, entry.tiers, checkTier);
 }
 
+function checkOffPeak(given: unknown, path: string): void {
+  const { windows, ...rates } = checkObject(path, given);
+  checkKnownKeys(path, rates, RATES);
+  checkAmounts(rates, path);
+  checkArray(joinPath(path, 'windows'), windows, (at, window) => {
+    const { from, until, weekdays, timeZone, ...others } = checkObject(at, window);
+    checkKnownKeys(at, others, ['from', 'until', 'weekdays', 'timeZone']);
+    checkTime(joinPath(at, 'from'), from);
+    checkTime(joinPath(at, 'until'), until);
+    if (weekdays !== undefined)
+      checkArray(joinPath(at, 'weekdays'), weekdays, (where, day) => checkInteger(where, day, { min: 1, max: 7 }));
+    if (timeZone !== undefined && !isTimeZone(checkString(joinPath(at, 'timeZone'), timeZone)))
+      throw refuseOption(joinPath(at, 'timeZone'), timeZone, 'must be an IANA time zone');
+  });
+}
+
+function checkTime(path: string, time: unknown): void {
+  if (typeof time !== 'string' || !/^(?:[01]\d|2[0-3]):[0-5]\d$/.test(time)) throw refuseOption(path, time, 'must be HH:MM in UTC');
+}
+
 function checkTier(path: string, tier: unknown): void {
   const rates = checkObject(path, tier);
   checkKnownKeys(path, rates, [...RATES, 'aboveInputTokens']);
@@ -176,6 +209,6 @@ function checkTier(path: string, tier: unknown): void {
 function checkAmounts(entry: Readonly<Record<string, unknown>>, path: string): void {
   for (const field of Object.keys(entry)) {
     const max = field.endsWith('PerMillion') ? MOST_USD_PER_MILLION : field.endsWith('Usd') ? MOST_USD_OF_ONE : undefined;
-    if (field !== 'tiers' && field !== 'serviceTiers') checkNumber(joinPath(path, field), entry[field], { min: 0, max });
+    if (!NESTED.has(field)) checkNumber(joinPath(path, field), entry[field], { min: 0, max });
   }
 }

@@ -28,11 +28,11 @@ export function openPriceFile(source: unknown, option: string): PriceFile {
   return { name, path: typeof source === 'string' ? source : undefined, entries: content as Record<string, PriceEntry> };
 }
 
-/** Reads a price or limit: a finite number from 0, or nothing. `scale` converts the unit. */
-export function readNumber(entry: PriceEntry, field: string, path: string, scale = 1): number | undefined {
+/** Reads a price or limit: a finite number from 0, or nothing. */
+export function readNumber(entry: PriceEntry, field: string, path: string): number | undefined {
   const value = entry[field];
   if (value === undefined || value === null) return undefined;
-  if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value * scale;
+  if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value;
   throw new InvalidConfigurationError(`${path}.${field}`, `must be a non-negative number, got ${describeValue(value)}`);
 }
 

@@ -115,6 +115,74 @@ describe("LiteLLM's price file", () => {
   });
 });
 
+describe('off-peak prices', () => {
+  const offPeak = {
+    inputPerMillion: 1,
+    windows: [
+      { from: '22:00', until: '06:30', weekdays: [1, 2, 3, 4, 5] },
+      { from: '00:00', until: '00:00', weekdays: [6, 7], timeZone: 'Asia/Shanghai' },
+    ],
+  };
+  const m = { inputPerMillion: 2, outputPerMillion: 8, tiers: [{ aboveInputTokens: 500_000, inputPerMillion: 4 }], offPeak };
+  const own = book({ overrides: { m } });
+  const million = (details: UsageDetails = {}): number | null => cost('m', 1e6, 0, details, own);
+
+  beforeAll(() => jest.useFakeTimers());
+  afterAll(() => jest.useRealTimers());
+
+  it.each([
+    ['Wednesday, before', '2026-11-25T21:59:59Z', 4],
+    ['Wednesday, at the start', '2026-11-25T22:00:00Z', 1],
+    ['Thursday, after midnight', '2026-11-26T03:00:00Z', 1],
+    ['Thursday, at the end', '2026-11-26T06:30:00Z', 4],
+    ['Friday in UTC, Saturday in Shanghai', '2026-11-27T16:00:00Z', 1],
+    ['Friday in both', '2026-11-27T15:59:00Z', 4],
+    ['Sunday in UTC, Monday in Shanghai', '2026-11-29T16:30:00Z', 4],
+  ])('apply by the clock: %s', (_, time, usd) => {
+    jest.setSystemTime(new Date(time));
+    expect(million()).toBeCloseTo(usd, 9);
+    expect(million({ offPeak: false })).toBeCloseTo(4, 9);
+    expect(million({ offPeak: true })).toBeCloseTo(1, 9);
+  });
+
+  it.each([
+    [{ windows: [{ from: '9:00', until: '10:00' }] }, 'offPeak.windows[0].from', 'HH:MM'],
+    [{ windows: [{ from: '09:00', until: '24:00' }] }, 'offPeak.windows[0].until', 'HH:MM'],
+    [{ windows: [{ from: '09:00', until: '10:00', weekdays: [0] }] }, 'offPeak.windows[0].weekdays[0]', 'from 1 to 7'],
+    [{ windows: [{ from: '09:00', until: '10:00', timeZone: 'Mars' }] }, 'offPeak.windows[0].timeZone', 'time zone'],
+    [{ windows: [{ from: '09:00', until: '10:00', days: [1] }] }, 'offPeak.windows[0].days', 'known'],
+    [{ windows: 'nights' }, 'offPeak.windows', 'must be an array'],
+    [{ windows: [], inputPerMillion: -1 }, 'offPeak.inputPerMillion', 'from 0'],
+    [{ windows: [], tiers: [] }, 'offPeak.tiers', 'known'],
+  ])('are refused if they are invalid: %j', (invalid, path, message) => {
+    expect(() => book({ overrides: { m: { ...m, offPeak: invalid } as never } })).toThrow(
+      expect.objectContaining({ path: `tokenCounter.pricing.overrides.m.${path}`, message: expect.stringContaining(message) }),
+    );
+  });
+
+  it.each([
+    [{ off_peak_pricing: { hours_utc: 'night' } }, 'off_peak_pricing.hours_utc', 'HH:MM-HH:MM'],
+    [
+      { off_peak_pricing: { windows: [{ hours_utc: '1:00-2:00', weekdays: ['someday'] }] } },
+      'off_peak_pricing.windows[0].weekdays',
+      'days',
+    ],
+    [{ off_peak_pricing: { hours_utc: '1:00-2:00', weekday_timezone: 'Mars' } }, 'off_peak_pricing.weekday_timezone', 'time zone'],
+    [
+      { off_peak_pricing: { hours_utc: '1:00-2:00', input_cost_per_token: 'low' } },
+      'off_peak_pricing.input_cost_per_token',
+      'non-negative',
+    ],
+    [{ tiered_pricing: [{ range: 5, input_cost_per_token: 1 }] }, 'tiered_pricing[0].range', '[from, to]'],
+    [{ tiered_pricing: [7] }, 'tiered_pricing[0]', 'must be an object'],
+  ])("are refused in LiteLLM's format: %j", (fields, path, message) => {
+    const source = { m: { litellm_provider: 'x', input_cost_per_token: 1e-6, ...fields } };
+    expect(() => book({ source })).toThrow(
+      expect.objectContaining({ path: `tokenCounter.pricing.source: m.${path}`, message: expect.stringContaining(message) }),
+    );
+  });
+});
+
 describe('the source of a figure', () => {
   const source = {
     'gpt-4o': { litellm_provider: 'openai', input_cost_per_token: 1e-6, max_output_tokens: 16_384 },

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../../common/errors.js';
-import { checkKnownKeys, checkOneOf, refuseArgument } from '../../common/options.js';
+import { checkBoolean, checkKnownKeys, checkOneOf, refuseArgument } from '../../common/options.js';
 import { SERVICE_TIERS, type TieredRates, type UsageDetails } from '../../common/token-cost.js';
 
 /** Prices and limits of a model. */
@@ -64,9 +64,10 @@ export function checkUsage(inputTokens: unknown, outputTokens: unknown, details:
   checkTokens('inputTokens', inputTokens);
   checkTokens('outputTokens', outputTokens);
   // A misspelt or provider-specific name would be billed at the plain rate.
-  checkKnownKeys('usageDetails', details, [...DETAILS, 'serviceTier'], refuseArgument);
+  checkKnownKeys('usageDetails', details, [...DETAILS, 'serviceTier', 'offPeak'], refuseArgument);
   for (const field of DETAILS) {
     if (details[field] !== undefined) checkTokens(`usageDetails.${field}`, details[field]);
   }
   if (details.serviceTier !== undefined) checkOneOf('usageDetails.serviceTier', details.serviceTier, SERVICE_TIERS, refuseArgument);
+  if (details.offPeak !== undefined) checkBoolean('usageDetails.offPeak', details.offPeak, refuseArgument);
 }

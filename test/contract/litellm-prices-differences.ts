@@ -1,0 +1,60 @@
+import type { PriceRow, PriceUse } from './litellm-prices.test.js';
+
+/** A cost that differs from LiteLLM's for a reason. */
+export interface PriceDifference {
+  readonly reason: string;
+  /** @param theirs `null`: LiteLLM raises an error */
+  applies(row: PriceRow, use: PriceUse, ours: number | null, theirs: number | null): boolean;
+}
+
+const UNIT = /_per_(?:image|pixel|second|character|query|page|credit|session|unit|text_message|request)|video|cost_per_second/;
+const TOKENS = /token_cost|cost_per_(?:\w+_)?token/;
+
+const isDearer = (ours: number | null, theirs: number | null): boolean => ours !== null && theirs !== null && ours > theirs;
+const from = (provider: string, { prices }: PriceRow): boolean => prices.litellm_provider === provider;
+const lacks = ({ prices }: PriceRow, field: string): boolean => prices[field] === undefined;
+const wroteToCache = ({ details }: PriceUse): boolean => details.cacheWrite !== undefined;
+
+function hasFee({ prices }: PriceRow, { tier }: PriceUse, ours: number | null, theirs: number | null): boolean {
+  const fee = Number(prices.input_cost_per_request ?? prices.input_cost_per_query ?? 0);
+  return fee > 0 && tier !== 'rerank' && ours !== null && theirs !== null && Math.abs(ours - fee - theirs) < 1e-9;
+}
+
+/** Costs that differ from LiteLLM's, with the reasons. The first that applies counts. */
+export const PRICE_DIFFERENCES: readonly PriceDifference[] = [
+  {
+    reason:
+      'a model that is priced by pictures, seconds, characters or pages costs an unknown amount, not 0: at 0 it would pass any budget',
+    applies: ({ prices }, _use, ours, theirs) => ours === null && theirs === 0 && Object.keys(prices).some((field) => UNIT.test(field)),
+  },
+  {
+    reason: 'a model without any price costs an unknown amount, not 0',
+    applies: ({ prices }, _use, ours, theirs) => ours === null && theirs === 0 && !Object.keys(prices).some((field) => TOKENS.test(field)),
+  },
+  {
+    reason: 'text that has no price, on one side or on both, costs an unknown amount, not 0',
+    applies: (row, _use, ours) =>
+      ours === null && lacks(row, 'tiered_pricing') && (lacks(row, 'input_cost_per_token') || lacks(row, 'output_cost_per_token')),
+  },
+  {
+    reason: 'LiteLLM leaves the fee of a request or query out, unless the call is a rerank',
+    applies: hasFee,
+  },
+  {
+    reason: 'LiteLLM prices Perplexity without cache writes and without the prices of long inputs, which the file has',
+    applies: (row, use, ours, theirs) => from('perplexity', row) && isDearer(ours, theirs) && (use.input > 1000 || wroteToCache(use)),
+  },
+  {
+    reason: 'LiteLLM leaves the service tier out for Fireworks, whose priority prices the file has',
+    applies: (row, use, ours, theirs) => from('fireworks_ai', row) && use.tier === 'priority' && isDearer(ours, theirs),
+  },
+  {
+    reason: 'LiteLLM prices one of the names by the entry of another',
+    applies: ({ models }) =>
+      ['deepseek-chat', 'perplexity/perplexity/sonar', 'moonshotai.kimi-k2.5', 'gemini-exp-1206'].includes(models[0]),
+  },
+  {
+    reason: 'a price that a batch has not is the standard one: LiteLLM halves it, or leaves long inputs and cache writes out',
+    applies: (_row, use, ours, theirs) => use.tier === 'batch' && isDearer(ours, theirs),
+  },
+];

@@ -195,12 +195,6 @@ export const WANTED: readonly Wanted[] = [
   },
   {
     protocol: /^bedrock-nova$/,
-    request: /^one call at a time/,
-    difference: /^(?:sent|answer|error): /,
-    why: 'A parameter that a model does not have is refused, unless drop_params is set. LiteLLM drops this one without a word.',
-  },
-  {
-    protocol: /^bedrock-nova$/,
     request: /^cache marks/,
     difference: /^sent\.body\.toolConfig\.tools: .*cachePoint/,
     why: 'Nova has no cache for tools, by the documentation of Bedrock.',

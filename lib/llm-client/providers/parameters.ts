@@ -60,6 +60,7 @@ const NOT_EXTRA: ReadonlySet<string> = new Set(
   [...CHAT_PARAMETERS, 'input', 'prompt', 'system', 'instructions', 'suffix', 'system_instruction', 'background'].map(plainName),
 );
 const NONE_ALLOWED: ReadonlySet<string> = new Set();
+const NO_FIELDS: Fields = {};
 
 /** Applies `additional_drop_params`, and reads `allowed_openai_params` and `extra_body`. */
 export function requestedFields(sent: SentRequest): RequestedFields {
@@ -104,14 +105,33 @@ export function splitParameters(sent: SentRequest, rules: ParameterRules): Split
     if (value === undefined || value === null) continue;
     if (rules.translated.has(name)) chat.push([name, value]);
     else if (!CHAT_PARAMETERS.has(name) || allowed.has(name)) own.push([name, value]);
-    else if (!rules.ignored.has(name) && !asksForNothing(name, value) && !dropsParams(sent, name)) throw refused(name, sent);
+    else if (!rules.ignored.has(name) && !asksForNothing(name, value, fields) && !dropsParams(sent, name)) throw refused(name, sent);
   }
   return { chat: Object.fromEntries(chat), own: { ...Object.fromEntries(own), ...extra } };
 }
 
-/** Whether a value of one of OpenAI's parameters is the one that it has anyway. */
-export function asksForNothing(name: string, value: unknown): boolean {
+/**
+ * Whether a value of one of OpenAI's parameters is the one that it has anyway: one call of a tool
+ * where the request names it.
+ */
+export function asksForNothing(name: string, value: unknown, fields: Fields = NO_FIELDS): boolean {
+  if (name === 'parallel_tool_calls' && isNamed(fields.tool_choice)) return true;
   return Object.hasOwn(NEUTRAL, name) && NEUTRAL[name](value);
+}
+
+/** Whether the model must call a tool, so that no text follows whose form could be asked for. */
+export function isToolForced({ tools, tool_choice: choice }: Fields): boolean {
+  return (choice === 'required' || isNamed(choice)) && Array.isArray(tools) && tools.length > 0;
+}
+
+/** Whether a choice names one function. */
+function isNamed(choice: unknown): boolean {
+  return typeof choice === 'object' && choice !== null && typeof (choice as { readonly function?: unknown }).function === 'object';
+}
+
+/** Whether the client wants one call of a tool at most. */
+export function asksOneCall({ parallel_tool_calls: parallel }: Fields): boolean {
+  return parallel === false;
 }
 
 /** Whether a parameter is one of OpenAI's chat, so that a provider has it or not. */

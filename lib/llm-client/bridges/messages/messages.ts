@@ -5,8 +5,8 @@ import { MessageEvents } from './stream.js';
 
 /** Anthropic's Messages API. */
 export const MESSAGES_BRIDGE: Bridge = {
-  // Claude Code asks each model to think.
-  hints: new Set(['reasoning_effort']),
+  // Claude Code asks each model to think; the AI SDK asks for one call at a time.
+  hints: new Set(['reasoning_effort', 'parallel_tool_calls']),
   request: (body, { provider }) => chatRequest(body, provider),
   answer(body) {
     const context = answerContext(body);

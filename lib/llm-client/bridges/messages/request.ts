@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { InvalidArgumentError } from '../../../common/errors.js';
 import { UnsupportedRequestError } from '../../../common/http-errors.js';
 import { checkArray, checkInteger, checkNumber, checkObject, checkString, refuseArgument } from '../../../common/options.js';
+import { isToolForced } from '../../providers/parameters.js';
 import { refuseThread } from '../../providers/anthropic/threads.js';
 import type { ModelRequest } from '../../request.js';
 import { chatMessages, systemMessages } from './history.js';
@@ -24,13 +25,14 @@ export function chatRequest(body: ModelRequest, provider: string): ModelRequest 
   refuseThread(body.thread, provider);
   if (Array.isArray(body.mcp_servers) && body.mcp_servers.length > 0) throw noServers(provider);
   const tools = chatTools(body.tools, provider);
+  const use = chatToolUse(body.tool_choice);
   return {
     model,
     messages: [...systemMessages(body.system), ...chatMessages(body.messages, provider)],
-    ...(tools.length > 0 && { tools, ...chatToolUse(body.tool_choice) }),
+    ...(tools.length > 0 && { tools, ...use }),
     ...sampling(body),
     ...thinking(body),
-    ...format(body),
+    ...(!isToolForced({ tools, ...use }) && format(body)),
     ...(isMark(body.cache_control) && { cache_control: body.cache_control }),
     ...(stream === true && { stream, stream_options: { include_usage: true } }),
   };

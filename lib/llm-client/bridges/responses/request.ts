@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../../../common/errors.js';
 import { UnsupportedRequestError } from '../../../common/http-errors.js';
 import { checkArray, checkObject, checkString, refuseArgument } from '../../../common/options.js';
-import { dropsParams, refused } from '../../providers/parameters.js';
+import { dropsParams, isToolForced, refused } from '../../providers/parameters.js';
 import type { SentRequest } from '../../providers/protocol.js';
 import type { ModelRequest } from '../../request.js';
 import { chatMessagesOf } from './input.js';
@@ -52,6 +52,8 @@ export function chatRequestOf(body: ModelRequest, sent: SentRequest, kept: KeptI
   refuseWithoutEquivalent(body, sent);
   const others = Object.entries(body).filter(([name, value]) => !DROPPED.has(name) && value !== null);
   const tools = toolsOf(body, sent);
+  const choice = tools.length > 0 ? choiceOf(body, sent) : {};
+  const { response_format: format, ...text } = textOf(body.text, sent);
   const logprobs = logprobsOf(body);
   return {
     ...Object.fromEntries(others),
@@ -59,8 +61,9 @@ export function chatRequestOf(body: ModelRequest, sent: SentRequest, kept: KeptI
     messages: chatMessagesOf(body, sent, kept),
     ...(isSet(body.max_output_tokens) && { max_tokens: body.max_output_tokens }),
     ...effortOf(body.reasoning),
-    ...textOf(body.text, sent),
-    ...(tools.length > 0 && { tools, ...choiceOf(body, sent) }),
+    ...text,
+    ...(format !== undefined && !isToolForced({ tools, ...choice }) && { response_format: format }),
+    ...(tools.length > 0 && { tools, ...choice }),
     ...(tools.length > 0 && isSet(body.parallel_tool_calls) && { parallel_tool_calls: body.parallel_tool_calls }),
     ...logprobs,
     ...(body.stream === true && { stream_options: { include_usage: true } }),
@@ -133,7 +136,7 @@ function effortOf(reasoning: unknown): object {
   return isSet(effort) ? { reasoning_effort: effort } : {};
 }
 
-function textOf(text: unknown, sent: SentRequest): object {
+function textOf(text: unknown, sent: SentRequest): { readonly response_format?: object; readonly verbosity?: unknown } {
   if (!isSet(text)) return {};
   const { format, verbosity } = checkObject('text', text, refuseArgument);
   return {

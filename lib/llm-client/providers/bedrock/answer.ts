@@ -17,6 +17,8 @@ export interface AnswerContext {
   readonly names: ToolNames;
   /** Whether the structured output is the input of a tool. */
   readonly hasJsonTool: boolean;
+  /** Whether calls after the first are left out: most models cannot be kept from them. */
+  readonly hasOneCall: boolean;
   readonly includesUsage: boolean;
 }
 
@@ -80,14 +82,15 @@ export function redactedBlock(content: string): ThinkingBlock {
 }
 
 /** Translates a whole answer. @throws Error for what is none */
-export function wholeAnswer(answer: Buffer, { model, names, hasJsonTool }: AnswerContext): Buffer {
+export function wholeAnswer(answer: Buffer, context: AnswerContext): Buffer {
+  const { model } = context;
   const json = answer.toString('utf8');
   const exception = exceptionIn(json);
   if (exception !== undefined) return exception;
   const parsed: unknown = JSON.parse(json);
   const content = fieldAt(parsed, 'output', 'message', 'content');
   if (!isObject(parsed) || !Array.isArray(content)) throw new SyntaxError('an answer without a message');
-  const parts = new AnswerParts(names, hasJsonTool);
+  const parts = new AnswerParts(context);
   for (const block of content as readonly unknown[]) if (isObject(block)) parts.add(block);
   const message = parts.message();
   if (isMistake(parsed.stopReason) && !parts.hasContent) return Buffer.from(JSON.stringify(mistakeError(parsed.stopReason)));
@@ -116,10 +119,7 @@ class AnswerParts {
   private readonly calls: object[] = [];
   private readonly citations: unknown[] = [];
 
-  constructor(
-    private readonly names: ToolNames,
-    private readonly hasJsonTool: boolean,
-  ) {}
+  constructor(private readonly context: AnswerContext) {}
 
   add({ text, toolUse, reasoningContent, citationsContent }: Fields): void {
     if (typeof text === 'string') this.text += text;
@@ -152,8 +152,10 @@ class AnswerParts {
     if (type === 'server_tool_use') return;
     if (typeof id !== 'string' || typeof name !== 'string') throw new SyntaxError('a call without an id or a name');
     const written = JSON.stringify(input ?? {});
-    if (this.hasJsonTool && name === JSON_TOOL) this.json ??= written;
-    else this.calls.push({ id, type: 'function', function: { name: this.names.original(name), arguments: written } });
+    const { hasJsonTool, hasOneCall, names } = this.context;
+    if (hasJsonTool && name === JSON_TOOL) this.json ??= written;
+    else if (!hasOneCall || this.calls.length === 0)
+      this.calls.push({ id, type: 'function', function: { name: names.original(name), arguments: written } });
   }
 
   private addReasoning({ reasoningText, redactedContent }: Fields): void {

@@ -30,11 +30,11 @@ function countTokens(sent: SentRequest): CountCall | undefined {
 
 function converse(sent: SentRequest): WireCall {
   const request = new ConverseRequest(sent);
-  const { names, hasJsonTool, includesUsage, model } = request;
+  const { names, hasJsonTool, hasOneCall, includesUsage, model } = request;
   return {
     path: `/model/${encodeURIComponent(model.id)}/${sent.request.stream ? 'converse-stream' : 'converse'}`,
     body: request.body(),
-    translator: new ConverseAnswer({ model: sent.model, names, hasJsonTool, includesUsage }),
+    translator: new ConverseAnswer({ model: sent.model, names, hasJsonTool, hasOneCall, includesUsage }),
     reader: OPENAI_READER,
     streamType: EVENT_STREAM,
   };

@@ -405,12 +405,6 @@ describe('parameters', () => {
       'tool_choice',
     ],
     ['a forced tool of a model without', { tools: [tool('f')], tool_choice: 'required' }, 'meta.llama3-1-8b-instruct-v1:0', 'tool_choice'],
-    [
-      'one tool at a time of a model without',
-      { tools: [tool('f')], parallel_tool_calls: false },
-      'amazon.nova-pro-v1:0',
-      'parallel_tool_calls',
-    ],
     ['a search of a model without', { web_search_options: {} }, CLAUDE, 'web_search_options'],
     ['another tier', { service_tier: 'scale' }, CLAUDE, 'service_tier'],
   ])('refuses %s, and drops it with drop_params', (_, fields, model, param) => {
@@ -488,9 +482,17 @@ describe('tools', () => {
   it('asks for one tool at a time as Anthropic does', () => {
     const one = { tools: [tool('f')], parallel_tool_calls: false };
     expect(sent(one).additionalModelRequestFields).toEqual({ tool_choice: { type: 'auto', disable_parallel_tool_use: true } });
-    expect(sent({ ...one, tool_choice: 'required' }).additionalModelRequestFields).toEqual({
-      tool_choice: { disable_parallel_tool_use: true },
+    expect(sent({ ...one, tool_choice: 'auto' })).toMatchObject({
+      additionalModelRequestFields: { tool_choice: { type: 'auto', disable_parallel_tool_use: true } },
+      toolConfig: { tools: [{}] },
     });
+    expect(sent({ ...one, tool_choice: 'auto' }).toolConfig).not.toHaveProperty('toolChoice');
+  });
+
+  it('leaves it to the answer next to a forced tool, and at other models', () => {
+    const one = { tools: [tool('f')], parallel_tool_calls: false };
+    expect(sent({ ...one, tool_choice: 'required' })).not.toHaveProperty('additionalModelRequestFields');
+    expect(sent(one, 'amazon.nova-pro-v1:0')).not.toHaveProperty('additionalModelRequestFields');
   });
 
   it('sends a tool for a conversation that called some', () => {

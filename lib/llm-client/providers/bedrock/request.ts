@@ -1,10 +1,18 @@
 import { InvalidArgumentError } from '../../../common/errors.js';
 import { lacksThinking } from '../anthropic/conversation.js';
 import { pickedFields, written } from '../openai/request.js';
-import { dropsParams, refused, splitParameters, type ParameterRules, type SplitParameters } from '../parameters.js';
+import {
+  asksOneCall,
+  dropsParams,
+  isToolForced,
+  refused,
+  splitParameters,
+  type ParameterRules,
+  type SplitParameters,
+} from '../parameters.js';
 import type { SentRequest, WireCall } from '../protocol.js';
 import { conversationOf } from './messages.js';
-import { bedrockModel, hasTextFormat, isNova, type BedrockModel } from './models.js';
+import { bedrockModel, canForceTools, hasTextFormat, isNova, type BedrockModel } from './models.js';
 import { thinkingOf, type Thinking } from './thinking.js';
 import { ToolNames } from './tool-names.js';
 import { parallelToolsOf, toolConfigOf, type JsonSchema, type ToolContext } from './tools.js';
@@ -49,8 +57,14 @@ export class ConverseRequest {
     // Claude wants the thinking before a call of a tool back, or none.
     this.isLost = thinking.budget !== undefined && lacksThinking(chat.messages);
     this.thinking = this.isLost ? { fields: {}, isOn: false } : thinking;
-    this.format = formatOf(chat.response_format);
+    const isForced = isToolForced(chat) && canForceTools(this.model) && !this.thinking.isOn;
+    this.format = isForced ? undefined : formatOf(chat.response_format);
     this.hasJsonTool = this.format !== undefined && !hasTextFormat(this.model, this.thinking.isOn);
+  }
+
+  /** Whether the client gets one call of a tool at most. */
+  get hasOneCall(): boolean {
+    return asksOneCall(this.parameters.chat);
   }
 
   /** Whether a stream ends with its usage. */

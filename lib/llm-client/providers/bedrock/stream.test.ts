@@ -23,6 +23,7 @@ const context = (more: Partial<AnswerContext> = {}): AnswerContext => ({
   model: 'claude',
   names,
   hasJsonTool: false,
+  hasOneCall: false,
   includesUsage: true,
   ...more,
 });

@@ -105,6 +105,7 @@ export class ConverseAnswer implements AnswerTranslator {
       this.heldText = '';
       return this.open(index, isFirst ? 'json' : 'foreign');
     }
+    if (this.context.hasOneCall && this.calls > 0) return this.open(index, 'foreign');
     const call = this.calls++;
     this.open(index, call);
     const called = { name: this.context.names.original(name), arguments: '' };

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../../../common/errors.js';
 import { UnsupportedRequestError } from '../../../common/http-errors.js';
 import type { ChatTool } from '../openai/chat-types.js';
-import { dropsParams, refused } from '../parameters.js';
+import { asksOneCall, dropsParams, refused } from '../parameters.js';
 import type { SentRequest } from '../protocol.js';
 import { SchemaBudget } from '../schema-budget.js';
 import type { Block } from './media.js';
@@ -65,20 +65,24 @@ export function toolConfigOf(chat: Fields, context: ToolContext): ToolConfig | u
     return { tools, ...(toolChoice && { toolChoice }) };
   }
   const toolChoice = isNone ? undefined : choiceOf(choice, names);
-  if (toolChoice === undefined || 'auto' in toolChoice) return { tools, ...(toolChoice && canForceTools(model) && { toolChoice }) };
+  if (toolChoice === undefined || 'auto' in toolChoice) {
+    // Anthropic's own choice takes its place.
+    const isStated = toolChoice !== undefined && canForceTools(model) && !asksOneCall(chat);
+    return { tools, ...(isStated && { toolChoice }) };
+  }
   if (!isThinking && canForceTools(model)) return { tools, toolChoice };
   if (dropsParams(sent, 'tool_choice')) return { tools };
   throw refused('tool_choice', sent, `${sent.model} cannot be forced to call a tool${isThinking ? ' while it thinks' : ''}`);
 }
 
-/** Anthropic's `tool_choice` beside the service's own, for what only it expresses. */
-export function parallelToolsOf(chat: Fields, config: ToolConfig | undefined, { sent, model }: ToolContext): Fields {
-  if (chat.parallel_tool_calls !== false || config === undefined) return {};
-  // With a choice of its own the service refuses a second type.
-  const type = config.toolChoice === undefined ? { type: 'auto' } : undefined;
-  if (canDisableParallelTools(model)) return { tool_choice: { ...type, disable_parallel_tool_use: true } };
-  if (dropsParams(sent, 'parallel_tool_calls')) return {};
-  throw refused('parallel_tool_calls', sent, `${sent.model} cannot be kept from calling several tools`);
+/**
+ * Anthropic's `tool_choice` in place of the service's own, for what only it expresses. Next to one
+ * that forces a tool the service refuses it; then, and for other models, only the first call of the
+ * answer is returned.
+ */
+export function parallelToolsOf(chat: Fields, config: ToolConfig | undefined, { model }: ToolContext): Fields {
+  if (!asksOneCall(chat) || config === undefined || !canDisableParallelTools(model)) return {};
+  return config.toolChoice !== undefined ? {} : { tool_choice: { type: 'auto', disable_parallel_tool_use: true } };
 }
 
 function toolsOf({ tools, web_search_options: search }: Fields, { sent, model, names }: ToolContext): Block[] {

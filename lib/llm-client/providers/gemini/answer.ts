@@ -15,12 +15,23 @@ const FINISH_REASONS: ReadonlyMap<string, FinishReason> = new Map([
 ]);
 const OF_IMAGES = /^IMAGE_/;
 
+/** What an answer is read by. */
+export interface AnswerContext {
+  readonly model: string;
+  /** Whether a stream ends with its usage. */
+  readonly includesUsage: boolean;
+  /** Whether calls after the first are left out. */
+  readonly hasOneCall: boolean;
+}
+
 /** One candidate of an answer, whole or event by event. */
 export class Candidate {
   private calls = 0;
   private images = 0;
   private reason: string | undefined = undefined;
   private hasContent = false;
+
+  constructor(private readonly hasOneCall: boolean) {}
 
   get isFinished(): boolean {
     return this.reason !== undefined;
@@ -53,6 +64,7 @@ export class Candidate {
     const { text, functionCall, inlineData, executableCode, codeExecutionResult } = part;
     const signature = textOf(part.thoughtSignature);
     if (functionCall !== undefined) {
+      if (this.hasOneCall && this.calls > 0) return;
       found.calls.push(callOf(fieldsOf(functionCall), signature, this.calls++));
       return;
     }
@@ -130,8 +142,8 @@ function callOf({ id, name, args }: Fields, signature: string | undefined, index
 }
 
 /** A whole answer as a chat completion. @throws Error for one without candidates */
-export function chatCompletionOf(answer: Fields, model: string): object {
-  const read = listOf(answer.candidates).map((candidate) => choiceOf(fieldsOf(candidate)));
+export function chatCompletionOf(answer: Fields, { model, hasOneCall }: AnswerContext): object {
+  const read = listOf(answer.candidates).map((candidate) => choiceOf(fieldsOf(candidate), hasOneCall));
   const isBlocked = textOf(fieldsOf(answer.promptFeedback).blockReason) !== undefined;
   if (read.length === 0 && !isBlocked) throw new Error('the answer has no candidates');
   const astray = astrayIn(read.map(({ candidate }) => candidate));
@@ -148,8 +160,8 @@ export function chatCompletionOf(answer: Fields, model: string): object {
   };
 }
 
-function choiceOf(event: Fields): { readonly candidate: Candidate; readonly choice: object } {
-  const candidate = new Candidate();
+function choiceOf(event: Fields, hasOneCall: boolean): { readonly candidate: Candidate; readonly choice: object } {
+  const candidate = new Candidate(hasOneCall);
   const { tool_calls: calls, ...delta } = candidate.read(event) ?? {};
   const message = {
     role: 'assistant',

@@ -1,5 +1,6 @@
 import { OPENAI_READER } from '../openai/reader.js';
 import { pickedFields, written } from '../openai/request.js';
+import { asksOneCall } from '../parameters.js';
 import type { CountCall, Protocol, SentRequest, WireCall } from '../protocol.js';
 import { batchEmbedContents } from './embeddings.js';
 import { errorIn, hasError } from './errors.js';
@@ -25,7 +26,11 @@ export function generateContent(sent: SentRequest, path: string, isVertex: boole
   return {
     path: path + (request.stream ? ':streamGenerateContent?alt=sse' : ':generateContent'),
     body: written(sent, () => generateContentBody(sent, isVertex)),
-    translator: new GeminiTranslator(model, addsUsage || options?.include_usage === true),
+    translator: new GeminiTranslator({
+      model,
+      includesUsage: addsUsage || options?.include_usage === true,
+      hasOneCall: asksOneCall(body),
+    }),
     reader: OPENAI_READER,
   };
 }

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../../../common/errors.js';
-import { dropsParams, refused, splitParameters, type ParameterRules } from '../parameters.js';
+import { dropsParams, isToolForced, refused, splitParameters, type ParameterRules } from '../parameters.js';
 import type { SentRequest } from '../protocol.js';
 import { contentsOf } from './contents.js';
 import { fieldsOf, listOf, textOf } from './content-types.js';
@@ -16,7 +16,7 @@ const RULES: ParameterRules = {
     `messages model stream stream_options temperature top_p max_tokens max_completion_tokens stop n seed frequency_penalty presence_penalty logprobs
     top_logprobs tools tool_choice response_format reasoning_effort thinking modalities web_search_options service_tier`.split(/\s+/),
   ),
-  // As in LiteLLM, parallel calls cannot be switched off.
+  // Parallel calls cannot be switched off: only the first call of an answer is returned.
   ignored: new Set(['metadata', 'parallel_tool_calls', 'prompt_cache_key', 'prompt_cache_retention', 'safety_identifier', 'store', 'user']),
 };
 
@@ -77,7 +77,8 @@ function configOf(chat: Fields, target: MediaTarget): Fields {
     ...Object.fromEntries(
       penalties.filter(([name]) => isSet(name, chat[name], !model.isThree, sent)).map(([name, theirs]) => [theirs, chat[name]]),
     ),
-    ...formatOf(chat.response_format, target),
+    // Gemini refuses a form next to functions.
+    ...(!isToolForced(chat) && formatOf(chat.response_format, target)),
     ...(thinkingConfig !== undefined && { thinkingConfig }),
     ...(isMore(modalities) && { responseModalities: modalities.map((each) => String(each).toUpperCase()) }),
   };

@@ -21,8 +21,13 @@ const answer = (parts: object[], more: object = {}): object => ({
 });
 const sse = (...events: object[]): Buffer => Buffer.from(events.map((event) => `data: ${JSON.stringify(event)}\r\n\r\n`).join(''));
 
+const translatorFor = (includesUsage: boolean): GeminiTranslator => new GeminiTranslator({ model: 'm', includesUsage, hasOneCall: false });
 const whole = (value: unknown): Fields =>
-  JSON.parse(new GeminiTranslator('m', true).whole(Buffer.from(JSON.stringify(value))).toString()) as Fields;
+  JSON.parse(
+    translatorFor(true)
+      .whole(Buffer.from(JSON.stringify(value)))
+      .toString(),
+  ) as Fields;
 interface Chunk extends Fields {
   readonly choices: readonly {
     readonly index: number;
@@ -33,7 +38,7 @@ interface Chunk extends Fields {
 }
 
 function streamed(bytes: Buffer, cuts: readonly number[] = [], includesUsage = true): string {
-  const translator = new GeminiTranslator('m', includesUsage);
+  const translator = translatorFor(includesUsage);
   const ends = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b);
   const pieces = [0, ...ends].map((from, at) => bytes.subarray(from, [...ends, bytes.length][at]));
   return Buffer.concat([...pieces.map((piece) => translator.chunk(piece)), translator.end()]).toString();
@@ -244,7 +249,7 @@ describe('a whole answer', () => {
     ['null', 'null'],
     ['a list without an error', '[{}]'],
   ])('that is %s is malformed', (_, body) => {
-    expect(() => new GeminiTranslator('m', true).whole(Buffer.from(body))).toThrow();
+    expect(() => translatorFor(true).whole(Buffer.from(body))).toThrow();
   });
 });
 
@@ -352,7 +357,7 @@ describe('a stream', () => {
   });
 
   it('says nothing before the first content', () => {
-    const translator = new GeminiTranslator('m', true);
+    const translator = translatorFor(true);
     expect(translator.chunk(sse({ usageMetadata: USAGE, responseId: 'r' }, { candidates: [candidate([text('')])] })).length).toBe(0);
     expect(translator.chunk(sse({ candidates: [candidate([text('a')])] })).length).toBeGreaterThan(0);
   });
@@ -385,7 +390,7 @@ describe('a stream', () => {
   });
 
   it('keeps nothing of what has passed', () => {
-    const translator = new GeminiTranslator('m', true);
+    const translator = translatorFor(true);
     const event = sse({
       candidates: [candidate([text('x'.repeat(1000)), called('f', { a: 'x'.repeat(1000) })])],
       usageMetadata: { [`k${'x'.repeat(50)}`]: 1 },

@@ -10,6 +10,7 @@ import {
   newAnswerId,
   replaceFigures,
   usageOf,
+  type AnswerContext,
   type UsageFigures,
 } from './answer.js';
 import { fieldsOf, listOf, textOf } from './content-types.js';
@@ -29,13 +30,9 @@ export class GeminiTranslator extends EventTranslator implements AnswerTranslato
   private isBlocked = false;
   private hasFailed = false;
 
-  /** @param includesUsage Whether a stream ends with its usage. */
-  constructor(
-    private readonly model: string,
-    includesUsage: boolean,
-  ) {
+  constructor(private readonly context: AnswerContext) {
     super();
-    this.chunks = new ChatChunks(newAnswerId(), model, includesUsage);
+    this.chunks = new ChatChunks(newAnswerId(), context.model, context.includesUsage);
   }
 
   /** No event of Google's ends a stream: only an error does. */
@@ -45,7 +42,7 @@ export class GeminiTranslator extends EventTranslator implements AnswerTranslato
 
   whole(answer: Buffer): Buffer {
     const text = answer.toString('utf8');
-    const translated = hasError(text) ? openAIErrorIn(text) : chatCompletionOf(fieldsOf(JSON.parse(text)), this.model);
+    const translated = hasError(text) ? openAIErrorIn(text) : chatCompletionOf(fieldsOf(JSON.parse(text)), this.context);
     return Buffer.from(JSON.stringify(translated));
   }
 
@@ -88,7 +85,7 @@ export class GeminiTranslator extends EventTranslator implements AnswerTranslato
     let candidate = this.candidates.get(index);
     if (candidate === undefined) {
       if (this.candidates.size >= MOST_CANDIDATES) throw new Error(`the answer has more than ${MOST_CANDIDATES} candidates`);
-      this.candidates.set(index, (candidate = new Candidate()));
+      this.candidates.set(index, (candidate = new Candidate(this.context.hasOneCall)));
     }
     const delta = candidate.read(event);
     const logprobs = logprobsOf(event.logprobsResult);

@@ -63,7 +63,7 @@ class ChatFields {
     if (this.requested.allowed.has(name)) return true;
     if (dialect.ignores?.has(name) === true) return false;
     if (this.isLacking(name)) {
-      if (WITHOUT_EFFECT.has(name) || asksForNothing(name, value) || dropsParams(sent, name)) return false;
+      if (WITHOUT_EFFECT.has(name) || asksForNothing(name, value, this.fields) || dropsParams(sent, name)) return false;
       throw refused(name, sent, reasoning.lacks?.has(name) === true ? unlessNone(sent.model) : undefined);
     }
     const accepted = acceptedBy(dialect, name) ?? acceptedBy(reasoning, name);

@@ -23,6 +23,9 @@ export interface CallerLimits {
   readonly maxFallbacks?: number;
 }
 
+/** LiteLLM's default for a request. */
+export const DEFAULT_CALL_TIMEOUT_MS = 6_000_000;
+
 const ABORT_POLICIES = ['estimate', 'drain'] as const;
 
 /** Options of `LlmClient` beyond the router's settings. */
@@ -31,10 +34,15 @@ export interface LlmClientOptions {
   readonly maxAttempts?: number;
   /**
    * Time limit of one attempt, of a stream until its first chunk, for deployments without
-   * `timeout`: it leaves time for another deployment when a provider hangs. Default: the call's own
-   * limit.
+   * `timeout`: it leaves time for another deployment when a provider hangs. Default: the router's
+   * `timeoutMs`, which also bounds it.
    */
   readonly attemptTimeoutMs?: number;
+  /**
+   * Time limit of a whole call: the queue, retries, fallbacks, and streams to their end. Default
+   * 6,000,000, so that every fallback has the time of an attempt.
+   */
+  readonly callTimeoutMs?: number;
   /** Retries that all calls together may make, per call. Default 0.5. */
   readonly retryRatio?: number;
   /** Retries per second that are allowed in addition to `retryRatio`. Default 10. */
@@ -87,6 +95,7 @@ export type ResolvedLlmClientOptions = Required<Omit<LlmClientOptions, 'bounds' 
 const KEYS = [
   'maxAttempts',
   'attemptTimeoutMs',
+  'callTimeoutMs',
   'retryRatio',
   'retriesPerSecond',
   'onAbort',
@@ -114,6 +123,9 @@ export function resolveLlmClientOptions(options: LlmClientOptions = {}, ofFile: 
   return {
     maxAttempts: optional(given.maxAttempts, 10, (value) => checkInteger('llmClient.maxAttempts', value, { min: 1, max: 100 })),
     attemptTimeoutMs: optional(given.attemptTimeoutMs, Infinity, (value) => checkPositiveInteger('llmClient.attemptTimeoutMs', value)),
+    callTimeoutMs: optional(given.callTimeoutMs, DEFAULT_CALL_TIMEOUT_MS, (value) =>
+      checkPositiveInteger('llmClient.callTimeoutMs', value),
+    ),
     retryRatio: number('retryRatio', 0.5),
     retriesPerSecond: number('retriesPerSecond', 10),
     onAbort: optional(given.onAbort, 'estimate', (value) => checkOneOf('llmClient.onAbort', value, ABORT_POLICIES)),

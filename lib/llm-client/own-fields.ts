@@ -5,6 +5,7 @@ const OWN_FIELDS: ReadonlySet<string> = new Set([
   ...FALLBACK_PARAMS,
   'tags',
   'priority',
+  'total_timeout',
   'fallbacks',
   'context_window_fallbacks',
   'content_policy_fallbacks',

@@ -52,7 +52,10 @@ export interface CallOptions {
   readonly response?: ClosableResponse | { readonly raw: ClosableResponse } | null;
   /** For the router: prompt tokens, tags, a strategy. */
   readonly routing?: RoutingContext;
-  /** Time limit of the whole call in milliseconds, streams included. Default: the router's. */
+  /**
+   * Time limit of the whole call in milliseconds: waits, retries, fallbacks and streams included.
+   * Default: `llmClient.callTimeoutMs`.
+   */
   readonly timeoutMs?: number;
   /**
    * Time limit of each attempt until the first chunk of a stream, in milliseconds. Default: the
@@ -84,8 +87,10 @@ export interface CallOptions {
 export interface SteeredOptions extends CallOptions {
   /** The body's `stream_timeout`, which can only shorten the operator's limit. */
   readonly callerStreamTimeoutMs?: number;
-  /** Whether `timeoutMs` comes from the body. */
-  readonly hasCallerTimeout?: boolean;
+  /** The body's `timeout`, of each attempt, which can only shorten the operator's limit. */
+  readonly callerTimeoutMs?: number;
+  /** The body's `total_timeout`, of the whole call. */
+  readonly callerTotalTimeoutMs?: number;
   /** By the body's `priority`. */
   readonly callerClass?: QueueClass;
 }
@@ -243,8 +248,8 @@ function steered(body: ModelRequest, options: CallOptions, bounds: Required<Call
   const [general, contextWindow, contentPolicy] = ['fallbacks', 'context_window_fallbacks', 'content_policy_fallbacks'].map(fallbacks);
   return {
     ...options,
-    timeoutMs: options.timeoutMs ?? (timeoutMs === undefined ? undefined : Math.min(timeoutMs, bounds.timeoutMs)),
-    hasCallerTimeout: (options.timeoutMs ?? undefined) === undefined && timeoutMs !== undefined,
+    callerTimeoutMs: timeoutMs === undefined ? undefined : Math.min(timeoutMs, bounds.timeoutMs),
+    callerTotalTimeoutMs: seconds('total_timeout'),
     callerStreamTimeoutMs: seconds('stream_timeout'),
     callerClass: given('priority', (value) => classOfPriority(checkInteger('priority', value, {}, refuseArgument))),
     numRetries: options.numRetries ?? (retries === undefined ? undefined : Math.min(retries, bounds.numRetries)),

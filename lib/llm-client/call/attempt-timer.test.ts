@@ -6,7 +6,7 @@ const BY_OPERATOR = { whole: false, firstChunk: false };
 describe('AttemptTimer', () => {
   const heard: string[] = [];
   const timer = (wholeMs: number, firstChunkMs = Infinity, byCaller: AttemptTimes['byCaller'] = BY_OPERATOR): AttemptTimer => {
-    const times = { wholeMs, endsCall: true, firstChunkMs, isHeadSet: true, isBodySet: true, byCaller };
+    const times = { wholeMs, endsCall: true, firstChunkMs, headTimeoutMs: 0, bodyTimeoutMs: 0, byCaller };
     return new AttemptTimer(times, { timeOut: (awaited) => heard.push(awaited) });
   };
 

@@ -12,7 +12,7 @@ import type { Selection } from './call-router.js';
 import { tierOfAttempt } from './attempt-tier.js';
 import { AttemptTimer, type Abortable, type AttemptTimes, type AwaitedPart } from './cancellation.js';
 import { modelOutput, type MaxOutputOf } from './model-output.js';
-import { judge, type Failure, type JudgedAttempt } from './failure.js';
+import { judge, kindOfCode, type Failure, type JudgedAttempt } from './failure.js';
 
 /** One request to a provider: by the connection pool, or by a function of the caller. */
 export interface Exchange extends Abortable {
@@ -214,6 +214,8 @@ export class Attempt implements JudgedAttempt {
 
   /** Its stream broke after the first chunk, or the reader left it. */
   breakOff(thrown: unknown): void {
+    if (this.times.byCaller.silence === true && this.timer !== undefined && kindOfCode(thrown) === 'timeout')
+      this.timer.isCallersLimit = true;
     if (this.end()) this.reporter.streamBroke(this, (this.failure = judge(thrown, this)));
   }
 

@@ -4,7 +4,7 @@ import type { ObservedCall } from '../../common/call-observer.js';
 import type { ProviderFailureKind } from '../../common/provider-error.js';
 import { RequestContext } from '../../http/request-context.js';
 import { DEFAULT_TIMEOUT_MS } from '../../router/settings.js';
-import type { ResolvedLlmClientOptions } from '../llm-client.options.js';
+import { DEFAULT_CALL_TIMEOUT_MS, type ResolvedLlmClientOptions } from '../llm-client.options.js';
 import type { SteeredOptions } from '../request.js';
 import { CallBudget } from './call-budget.js';
 import { CallCancellation, type AttemptTimes } from './cancellation.js';
@@ -66,11 +66,12 @@ interface AskedCall {
   readonly description: CallDescription;
   readonly options: SteeredOptions;
   readonly context: RoutingContext;
+  /** Longest time of the whole call. */
+  readonly callMs: number;
   readonly deadlineAtMs: number;
 }
 
 const NONE: readonly never[] = [];
-const BY_OPERATOR: AttemptTimes['byCaller'] = { whole: false, firstChunk: false };
 
 /** One call: what it was asked for, how far it may go, and what its attempts have come to. */
 export class Call {
@@ -162,12 +163,13 @@ export class Call {
 
   private read(description: CallDescription, options: SteeredOptions): AskedCall {
     const { promptTokens: inputTokens, maxTokens, stream } = description;
-    const { settings } = this.client.router;
+    const callMs = Math.min(options.timeoutMs ?? this.client.options.callTimeoutMs, options.callerTotalTimeoutMs ?? Infinity);
     return {
       description,
       options,
+      callMs,
       context: { inputTokens, maxTokens, stream, ...options.routing },
-      deadlineAtMs: this.startedAtMs + (options.timeoutMs ?? settings.timeoutMs),
+      deadlineAtMs: this.startedAtMs + callMs,
     };
   }
 
@@ -191,35 +193,47 @@ export class Call {
     return Math.min(numRetries ?? asked ?? this.client.router.settings.numRetries, asked ?? Infinity);
   }
 
+  /** Longest time of an attempt, unless its deployment has a limit, and of a wait in the queue. */
+  get attemptMs(): number {
+    const { router, options } = this.client;
+    return Math.min(options.attemptTimeoutMs, router.settings.timeoutMs, this.options.callerTimeoutMs ?? Infinity);
+  }
+
   /**
    * How long an attempt on this deployment may take. An attempt's own limit ends with the first
-   * chunk of a stream: after it no other deployment is tried, so nothing is gained by breaking the
-   * stream off.
+   * chunk of a stream: after it no other deployment is tried, so the limit only bounds the silence
+   * between chunks.
    */
   timesOn({ timeoutMs, streamTimeoutMs }: Deployment): AttemptTimes {
-    const { options, client } = this;
+    const { options, client, leftMs } = this;
+    const { callMs } = this.asked;
     const { settings } = client.router;
-    const { leftMs } = this;
-    const ownMs = timeoutMs ?? client.options.attemptTimeoutMs;
-    const callMs = options.timeoutMs ?? settings.timeoutMs;
-    const isCallers = options.hasCallerTimeout === true && callMs < settings.timeoutMs;
-    const isCallSet = callMs !== DEFAULT_TIMEOUT_MS;
+    const allowedMs = timeoutMs ?? Math.min(client.options.attemptTimeoutMs, settings.timeoutMs);
+    const askedMs = options.callerTimeoutMs ?? Infinity;
+    const ownMs = Math.min(allowedMs, askedMs);
+    const isLimited = ownMs < DEFAULT_TIMEOUT_MS;
+    const isCallLimited = callMs < DEFAULT_CALL_TIMEOUT_MS;
+    const isCallersTotal = options.callerTotalTimeoutMs === callMs;
     if (!this.stream) {
-      const isSet = isCallSet || ownMs !== Infinity;
-      const byCaller = isCallers && leftMs < ownMs ? { whole: true, firstChunk: false } : BY_OPERATOR;
       const wholeMs = Math.min(ownMs, leftMs);
-      return { wholeMs, endsCall: leftMs <= ownMs, firstChunkMs: Infinity, isHeadSet: isSet, isBodySet: isSet, byCaller };
+      const endsCall = leftMs <= ownMs;
+      const byCaller = { whole: endsCall ? isCallersTotal : askedMs < allowedMs, firstChunk: false };
+      const limit = isLimited || isCallLimited ? 0 : undefined;
+      return { wholeMs, endsCall, firstChunkMs: Infinity, headTimeoutMs: limit, bodyTimeoutMs: limit, byCaller };
     }
-    const allowedMs = streamTimeoutMs ?? settings.streamTimeoutMs ?? ownMs;
-    const firstChunkMs = options.streamTimeoutMs ?? Math.min(allowedMs, options.callerStreamTimeoutMs ?? Infinity);
-    const byCaller = { whole: isCallers, firstChunk: options.streamTimeoutMs === undefined && firstChunkMs < allowedMs };
+    const allowedFirstMs = streamTimeoutMs ?? settings.streamTimeoutMs ?? allowedMs;
+    const firstChunkMs = options.streamTimeoutMs ?? Math.min(allowedFirstMs, options.callerStreamTimeoutMs ?? askedMs);
     return {
       wholeMs: leftMs,
       endsCall: true,
       firstChunkMs,
-      isHeadSet: isCallSet || firstChunkMs !== Infinity,
-      isBodySet: isCallSet,
-      byCaller,
+      headTimeoutMs: isCallLimited || firstChunkMs < DEFAULT_TIMEOUT_MS ? 0 : undefined,
+      bodyTimeoutMs: isLimited ? ownMs : isCallLimited ? 0 : undefined,
+      byCaller: {
+        whole: isCallersTotal,
+        firstChunk: options.streamTimeoutMs === undefined && firstChunkMs < allowedFirstMs,
+        silence: askedMs < allowedMs,
+      },
     };
   }
 }

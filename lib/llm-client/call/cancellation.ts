@@ -114,11 +114,11 @@ export interface AttemptTimes {
   readonly endsCall: boolean;
   /** Until the first chunk of a stream. */
   readonly firstChunkMs: number;
-  /** Whether these parts have a configured limit: it replaces the connection's own. */
-  readonly isHeadSet: boolean;
-  readonly isBodySet: boolean;
+  /** For the headers and between two chunks, instead of the connection's own; 0: none. */
+  readonly headTimeoutMs: number | undefined;
+  readonly bodyTimeoutMs: number | undefined;
   /** Limits that the request's body set below the operator's: the deployment is not to blame. */
-  readonly byCaller: { readonly whole: boolean; readonly firstChunk: boolean };
+  readonly byCaller: { readonly whole: boolean; readonly firstChunk: boolean; readonly silence?: boolean };
 }
 
 /** What an attempt was waiting for when its time ran out. */

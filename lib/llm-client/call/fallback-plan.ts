@@ -68,11 +68,21 @@ export class FallbackPlan {
 
   /** Whether a target is left for a group whose deployments are at their limits. */
   hasNext(group: string): boolean {
+    return this.untried(group).length > 0;
+  }
+
+  /** Whether one of these targets has a deployment that is not in cooldown. */
+  hasHealthy(group: string): boolean {
+    const { call, router } = this;
+    return this.untried(group).some(({ model }) => router.healthyCount(model, call.context) > 0);
+  }
+
+  private untried(group: string): readonly FallbackTarget[] {
     const { call, levels, router, tried } = this;
-    if (call.isSpent) return false;
+    if (call.isSpent) return NONE;
     const own = levels.length < call.maxFallbacks ? this.fallbacks(group, 'rate_limit') : NONE;
     const known = router.knownName(group);
-    return [...own, ...levels.flatMap(({ targets }) => targets)].some((target) => {
+    return [...own, ...levels.flatMap(({ targets }) => targets)].filter((target) => {
       const identity = this.identityOf(target);
       return identity !== known && !tried.has(identity);
     });

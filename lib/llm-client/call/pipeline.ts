@@ -177,6 +177,8 @@ export class CallPipeline<R> {
       { healthyOthers, retryAfterMs: reason.retryAfterMs, leastMs: router.settings.retryAfterMs },
       random(),
     );
+    // A fallback answers sooner than a provider that has asked for a pause.
+    if (waitMs > 0 && reason.retryAfterMs !== undefined && this.fallbacks.hasHealthy(target.model)) return undefined;
     return call.hasTimeFor(waitMs) && retryBudget.withdraw(now()) ? waitMs : undefined;
   }
 }

@@ -101,7 +101,8 @@ export class WaitingSelection {
       cancellation: call.cancellation,
       waitedMs: 0,
       get leftMs() {
-        return call.leftMs;
+        // As in LiteLLM, the limit of an attempt also bounds a wait.
+        return Math.min(call.leftMs, call.attemptMs);
       },
     });
   }

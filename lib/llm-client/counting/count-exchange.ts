@@ -17,7 +17,7 @@ const READER: AnswerReader = {
   errorAtEnd: () => undefined,
 };
 /** The whole request has a limit of its own. */
-const TIMES = { isHeadSet: true, isBodySet: true };
+const TIMES = { headTimeoutMs: 0, bodyTimeoutMs: 0 };
 
 /** A request to one counting endpoint. */
 export interface Counting {

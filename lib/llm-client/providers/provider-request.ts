@@ -11,14 +11,11 @@ import type { ProviderExchange } from './provider-exchange.js';
 import { lengthOf, sentParts, type ProviderRequest, type RequestBytes } from './provider-transport.js';
 import { rawHeader } from './raw-headers.js';
 
-/** undici's word for it. */
-const NO_LIMIT = 0;
-
 /** What a request is for: an attempt. */
 export interface RequestTarget {
   /** As the provider knows it. */
   readonly model: string;
-  readonly times: Pick<AttemptTimes, 'isHeadSet' | 'isBodySet'>;
+  readonly times: Pick<AttemptTimes, 'headTimeoutMs' | 'bodyTimeoutMs'>;
 }
 
 /** What of a call is sent. */
@@ -71,8 +68,8 @@ function requestWith({ model, times }: RequestTarget, { endpoint }: KnownEndpoin
     method: call.method ?? 'POST',
     headers: parts === undefined ? headers : [...headers, 'content-length', String(lengthOf(parts))],
     body: isOwnTransport && typeof body === 'object' && !Buffer.isBuffer(body) ? Buffer.concat(body) : body,
-    headersTimeout: times.isHeadSet ? NO_LIMIT : undefined,
-    bodyTimeout: times.isBodySet ? NO_LIMIT : undefined,
+    headersTimeout: times.headTimeoutMs,
+    bodyTimeout: times.bodyTimeoutMs,
   };
 }
 

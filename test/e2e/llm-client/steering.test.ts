@@ -1,4 +1,4 @@
-import type { CallOptions, LlmStream } from 'nestjs-fast-litellm';
+import type { CallOptions, LlmClientOptions, LlmStream } from 'nestjs-fast-litellm';
 import type { RouterOptions } from '../../../lib/router/router.options.js';
 import type { ProviderBehaviour } from '../../../sample-app/providers/provider-behaviour.js';
 import { clientOf, closeClients } from '../../support/llm-client-setup.js';
@@ -17,10 +17,15 @@ const BROKEN: Partial<ProviderBehaviour> = { fault: 'status', status: 500 };
 const [AT_ONCE, SOON, LATE] = [0.1, 1, 600];
 
 /** Two deployments of `m`, the first before the second. */
-async function over(first: Partial<ProviderBehaviour>, params: object = {}, settings: RouterOptions = {}) {
+async function over(
+  first: Partial<ProviderBehaviour>,
+  params: object = {},
+  settings: RouterOptions = {},
+  llmClient: LlmClientOptions = {},
+) {
   const providers = await Promise.all([provider('first', first), provider('second')]);
   const modelList = providers.map((each, order) => deploymentOf('m', each, { order, ...(order === 0 ? params : {}) }));
-  const { client, router } = clientOf({ modelList, numRetries: 0, ...settings });
+  const { client, router } = clientOf({ modelList, numRetries: 0, ...settings }, llmClient);
   const ask = (body: object = {}, options: CallOptions = {}) => client.chat({ model: 'm', messages: HELLO, ...body }, options);
   return { ask, providers, router };
 }
@@ -29,6 +34,11 @@ describe('the time limit of a call', () => {
   it.each<[string, object, RouterOptions, object, CallOptions]>([
     ['an attempt, by its deployment', { timeout: SOON }, {}, {}, {}],
     ['an attempt, by its deployment, streamed', { timeout: SOON }, {}, { stream: true }, {}],
+    ['an attempt, by the router', {}, { timeoutMs: 1000 * SOON }, {}, {}],
+    ['an attempt, by the router, streamed', {}, { timeoutMs: 1000 * SOON }, { stream: true }, {}],
+    ['an attempt, by the body', {}, {}, { timeout: SOON }, {}],
+    ['an attempt, by the body, streamed', {}, {}, { timeout: SOON, stream: true }, {}],
+    ['an attempt, by the body, within the time of all', {}, {}, { timeout: SOON, total_timeout: LATE }, {}],
     ['a first chunk, by the router', {}, { streamTimeoutMs: 1000 * SOON }, { stream: true }, {}],
     ['a first chunk, by its deployment', { stream_timeout: SOON }, { streamTimeoutMs: 1000 * LATE }, { stream: true }, {}],
     ['a first chunk, by the body', { stream_timeout: LATE }, {}, { stream: true, stream_timeout: SOON }, {}],
@@ -58,12 +68,12 @@ describe('the time limit of a call', () => {
     expect(chunks).toBeGreaterThanOrEqual(40);
   });
 
-  it.each<[string, RouterOptions, object, CallOptions]>([
-    ['the router', { timeoutMs: 1000 * AT_ONCE }, {}, {}],
-    ['the body', {}, { timeout: AT_ONCE }, {}],
+  it.each<[string, LlmClientOptions, object, CallOptions]>([
+    ['the client', { callTimeoutMs: 1000 * AT_ONCE }, {}, {}],
+    ['the body', {}, { total_timeout: AT_ONCE }, {}],
     ['the program, before the body', {}, { timeout: LATE }, { timeoutMs: 1000 * AT_ONCE }],
-  ])('holds for all attempts when it is set by %s', async (_, settings, body, options) => {
-    const { ask, providers } = await over(HANGS, {}, settings);
+  ])('holds for all attempts when it is set by %s', async (_, llmClient, body, options) => {
+    const { ask, providers } = await over(HANGS, {}, {}, llmClient);
     await expect(ask(body, options)).rejects.toMatchObject({ kind: 'timeout', deploymentId: 'first' });
     expect(providers[1].requests).toBe(0);
   });

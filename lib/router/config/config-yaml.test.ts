@@ -40,13 +40,25 @@ describe('the bounds of a configuration file', () => {
     ['maps', (levels: number) => laughs(levels, '{', '}', (alias, index) => `k${index}: ${alias}`)],
   ])('reject aliases of aliases whose expansion is too large, in %s', (_, text) => {
     expect(readConfigDocument(written(text(3)))).toHaveProperty('a2');
-    for (const levels of [9, 30, 200]) {
+    for (const levels of [6, 7, 9, 30, 200]) {
       const error = refusal(text(levels));
       expect(error).toBeInstanceOf(InvalidConfigurationError);
-      expect((error as Error).message).toMatch(
-        /must have at most 2000000 values after its aliases are followed|nested deeper than 64 levels/,
-      );
+      expect((error as Error).message).toMatch(/must have at most 50000 values that aliases repeat/);
     }
+  });
+
+  it('reject merges of merges, which the YAML library follows in cubic time', () => {
+    const merges = (count: number): string =>
+      Array.from({ length: count }, (_, i) => `a${i}: &a${i} {${i === 0 ? '' : `<<: *a${i - 1}, `}k${i}: 1}`).join('\n');
+    expect(readConfigDocument(written(merges(40)))).toHaveProperty('a39.k0', 1);
+    expect(refusal(merges(2_000))).toMatchObject({ message: expect.stringContaining('values that aliases repeat') as string });
+  });
+
+  it('allow a default that a thousand deployments share, and an anchor that is defined anew', () => {
+    const many = Array.from({ length: 1_000 }, (_, i) => `  - {<<: *d, model_name: m${i}, tags: *t}`).join('\n');
+    const text = `x: &d {litellm_params: {model: openai/m, api_key: k}, rpm: 1}\nt: &t [a]\nt2: &t [b, c]\nmodel_list:\n${many}`;
+    const { model_list: list } = readConfigDocument(written(text));
+    expect((list as unknown[])[999]).toMatchObject({ model_name: 'm999', tags: ['b', 'c'], litellm_params: { api_key: 'k' } });
   });
 
   it('count several files together', () => {

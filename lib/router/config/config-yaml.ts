@@ -1,10 +1,11 @@
 import { realpathSync, statSync } from 'node:fs';
 import { dirname, relative, isAbsolute, resolve, sep } from 'node:path';
-import { Composer, isNode, Lexer, LineCounter, Parser, visit, type CST, type Document } from 'yaml';
+import { Composer, isAlias, isCollection, isNode, isPair, Lexer, LineCounter, Parser, visit, type CST, type Document } from 'yaml';
 import { checkExtent, readConfigText } from '../../common/config-text.js';
 import { errorMessage, InvalidConfigurationError } from '../../common/errors.js';
 import { checkArray, checkObject, checkString } from '../../common/options.js';
 import { refuseFileValue } from './file-values.js';
+import { checkFileKeys } from './protecting-keys.js';
 
 type Section = Readonly<Record<string, unknown>>;
 
@@ -14,6 +15,8 @@ type Section = Readonly<Record<string, unknown>>;
  */
 const MAX_NODES_DEEP = 300;
 const MAX_INCLUDES = 100;
+/** Nodes that aliases repeat: following a million takes seconds, and merging them minutes. */
+const MAX_REPEATED = 50_000;
 
 /**
  * Reads a LiteLLM `config.yaml`, or the same as JSON, with the files that it includes. Size, depth
@@ -21,14 +24,16 @@ const MAX_INCLUDES = 100;
  * @throws InvalidConfigurationError naming the file and the place in it.
  */
 export function readConfigDocument(path: string): Section {
-  return withIncluded(path, readDocument(path));
+  const config = withIncluded(path, readDocument(path));
+  checkFileKeys(path, config);
+  return config;
 }
 
 function readDocument(path: string): Section {
   const document = compose(path, readConfigText(path));
   let value: unknown;
   try {
-    // LiteLLM accepts any number of aliases; `checkExtent` bounds their expansion.
+    // LiteLLM accepts any number of aliases; `compose` bounds their expansion.
     value = document.toJS({ maxAliasCount: -1 });
   } catch (error) {
     throw new InvalidConfigurationError(path, isMergeFault(error) ? errorMessage(error) : 'cannot be read as YAML: an alias has no anchor');
@@ -55,7 +60,29 @@ function compose(path: string, text: string): Document {
       );
     },
   });
+  if (repeatedNodes(document.contents) > MAX_REPEATED)
+    throw new InvalidConfigurationError(path, `must have at most ${MAX_REPEATED} values that aliases repeat`);
   return document;
+}
+
+/** Nodes that following the aliases of a document would add. Takes time linear in its text. */
+function repeatedNodes(contents: unknown): number {
+  const anchors = new Map<string, number>();
+  let repeated = 0;
+  const sizeOf = (node: unknown): number => {
+    if (isAlias(node)) {
+      const size = anchors.get(node.source) ?? 1;
+      repeated += size;
+      return size;
+    }
+    let size = 1;
+    if (isPair(node)) size = sizeOf(node.key) + sizeOf(node.value);
+    else if (isCollection(node)) for (const item of node.items) size += sizeOf(item);
+    if (isNode(node) && 'anchor' in node && node.anchor !== undefined) anchors.set(node.anchor, size);
+    return size;
+  };
+  sizeOf(contents);
+  return repeated;
 }
 
 function tokensOf(path: string, text: string, lines: LineCounter): CST.Token[] {

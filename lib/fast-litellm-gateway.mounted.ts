@@ -11,7 +11,8 @@ import { RateLimitGuard } from './http/guard/rate-limit.guard.js';
 import type { ApiKeyService } from './keys/api-keys.service.js';
 import type { RateLimitScope } from './rate-limit/store.js';
 import { BUDGET_SETTING } from './router/config/config-file.js';
-import { readLiteLLMProxyBudget, readLiteLLMProxySettings } from './router/config/proxy-settings.js';
+import { unenforcedError } from './router/config/protecting-keys.js';
+import { readLiteLLMProtection, readLiteLLMProxyBudget, readLiteLLMProxySettings } from './router/config/proxy-settings.js';
 
 export { createGatewayControllers } from './gateway/gateway.controllers.js';
 
@@ -34,7 +35,9 @@ export function openGateway(llm: FastLiteLLM, { guards, options: given, keys: ap
   const options = resolveGatewayOptions(given);
   const keys = keysOf(options, apiKeys);
   const masterKey = keys === null ? masterKeyOf(llm, guards, options) : null;
-  if (keys === null && masterKey === null && guards === 0) llm.log.log(NO_KEYS);
+  const isOpen = keys === null && masterKey === null && guards === 0;
+  checkProtection(llm, isOpen);
+  if (isOpen) llm.log.log(NO_KEYS);
   return {
     options,
     keys,
@@ -63,6 +66,18 @@ function keysOf({ keys, masterKey }: ResolvedGatewayOptions, apiKeys: ApiKeyServ
   if (masterKey !== null)
     throw new InvalidConfigurationError('gateway.masterKey', 'cannot be set beside FastLiteLLMKeysModule: set keys.masterKey there');
   return apiKeys;
+}
+
+/**
+ * The gateway must not be more open than LiteLLM's proxy with the same file.
+ * @throws InvalidConfigurationError naming what the file has and nothing enforces.
+ */
+function checkProtection({ liteLLMConfig }: FastLiteLLM, isOpen: boolean): void {
+  const { path, handledSettings, env } = liteLLMConfig;
+  if (path === undefined) return;
+  const { restrictions, authentication } = readLiteLLMProtection(path, env);
+  const missing = [...restrictions, ...(isOpen ? authentication : [])].filter((setting) => !handledSettings.includes(setting));
+  if (missing.length > 0) throw unenforcedError(path, missing);
 }
 
 /** LiteLLM's budget of the whole proxy. */

@@ -18,6 +18,24 @@ export function nearestName(typed: string, names: Iterable<string>): string | un
   return best;
 }
 
+/** Shorter names have neighbours by design: `rpm` and `tpm`, `top_k` and `top_p`. */
+const FEWEST_LETTERS = 6;
+const MOST_SLIPS = 2;
+
+/**
+ * The entry of `names` that `typed`, a name of at least six letters, differs from by at most two
+ * edits, or only in case, `_` and `-`.
+ */
+export function nearMiss(typed: string, names: Iterable<string>): string | undefined {
+  const wanted = bare(typed);
+  if (wanted.length < FEWEST_LETTERS || wanted.length > 100) return undefined;
+  for (const name of names) {
+    const known = bare(name);
+    if (Math.abs(known.length - wanted.length) <= MOST_SLIPS && name !== typed && editDistance(wanted, known) <= MOST_SLIPS) return name;
+  }
+  return undefined;
+}
+
 /** `" (did you mean X?)"`, or nothing: the end of a sentence about an unknown name. */
 export function suggestion(typed: string, names: Iterable<string>): string {
   const name = nearestName(typed, names);

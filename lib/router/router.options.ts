@@ -19,6 +19,7 @@ import { refuseFileValue, resolveEnvironmentNames } from './config/file-values.j
 import { resolveHealthChecks, type HealthCheckOptions, type ResolvedHealthChecks } from './config/health-check-options.js';
 import { fromLiteLLM, pathsOfLiteLLM, type LiteLLMRouterSettings } from './config/litellm-router-settings.js';
 import type { ModelFacts } from './config/model-list.js';
+import { unenforcedError } from './config/protecting-keys.js';
 import { resolveRouterSettings, SETTING_KEYS, type ResolvedRouterSettings, type RouterSettings } from './settings.js';
 import { sharedStateOf } from './config/redis-settings.js';
 import type { RouterSharedState } from './redis/shared-state.js';
@@ -34,7 +35,8 @@ export interface RouterOptions extends RouterSettings {
   readonly configPath?: string;
   /**
    * Settings of that file for LiteLLM's proxy that the app itself enforces, such as
-   * `general_settings.master_key`. The warning about settings without effect leaves them out.
+   * `general_settings.master_key` and `guardrails`: no warning names them, and neither `strict` nor
+   * the gateway refuses to start with them.
    */
   readonly handledSettings?: readonly string[];
   /**
@@ -60,9 +62,9 @@ export interface RouterOptions extends RouterSettings {
   /** Checks deployments in the background. Default: never. */
   readonly healthChecks?: HealthCheckOptions;
   /**
-   * Whether a deployment that cannot be called is an error at boot: no address, no key, an
-   * unsupported protocol. Default `false`: it gets no requests, and is named in the log, the health
-   * report and the metrics.
+   * Whether these are errors at boot: a deployment that cannot be called (no address, no key, an
+   * unsupported protocol), and a setting of the file that protects LiteLLM's proxy but not this app
+   * (`guardrails`), unless `handledSettings` names it. Default `false`: they are logged.
    */
   readonly strict?: boolean;
   /**
@@ -89,6 +91,8 @@ export interface ResolvedRouterOptions {
   readonly strict: boolean;
   readonly calledByApp: CalledByApp;
   readonly countTokens: RouterOptions['countTokens'];
+  /** Where a setting is written. Default: in the options. */
+  readonly settingPath?: (key: keyof RouterSettings) => string;
   /** Where the model list is written. Default: in the option. */
   readonly listPath?: string;
   /** The same for one entry, of the file or of the option. */
@@ -141,6 +145,11 @@ export function resolveRouterOptions(
   const configPath = optional(input.configPath, undefined, (value) => checkString(at('configPath'), value));
   const file = configPath === undefined ? undefined : readConfigFile(configPath, { env: around, warn, handledSettings });
   const env = file?.env ?? around;
+  const strict = optional(input.strict, false, (value) => checkBoolean(at('strict'), value));
+  if (configPath !== undefined && file !== undefined && file.unenforced.length > 0) {
+    if (strict) throw unenforcedError(configPath, file.unenforced);
+    warn(`${configPath}: settings that protect LiteLLM's proxy, without effect: ${file.unenforced.join(', ')}`);
+  }
   const theirs = optional(input.routerSettings, {}, (value) =>
     checkObject(
       at('routerSettings'),
@@ -161,6 +170,7 @@ export function resolveRouterOptions(
     input: merged,
     settings: resolveRouterSettings(merged, path, refuse, paths),
     refuse,
+    settingPath: (key) => paths.get(key) ?? at(key),
     modelList: [...ofFile, ...list],
     listPath: list.length === 0 && configPath !== undefined ? fileListPath : at('modelList'),
     entryPath: (index) => (index < ofFile.length ? `${fileListPath}[${index}]` : `${at('modelList')}[${index - ofFile.length}]`),
@@ -170,7 +180,7 @@ export function resolveRouterOptions(
     ),
     sharedState: optional(input.sharedState, ofSettings, (value) => checkSharedState(at('sharedState'), value)),
     healthChecks: optional(input.healthChecks, undefined, (value) => resolveHealthChecks(at('healthChecks'), value)),
-    strict: optional(input.strict, false, (value) => checkBoolean(at('strict'), value)),
+    strict,
     calledByApp: optional(input.calledByApp, false, (value) => checkCalledByApp(at('calledByApp'), value)),
     countTokens: optional(input.countTokens, undefined, (value) => checkFunction(at('countTokens'), value)),
     warnings: [...warnings],

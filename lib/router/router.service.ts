@@ -28,6 +28,7 @@ import { resolveRouterSettings, type ResolvedRouterSettings, type RouterSettings
 import { RouterCore, type Cooldown } from './selection/router-core.js';
 import type { CallSuccess, CallUsage } from './state/call-success.js';
 import type { Pick as RouterPick, RoutingContext } from './routing-context.js';
+import { unknownGroups } from './selection/unknown-groups.js';
 import { stateForSharing } from './redis/shared-state-adapter.js';
 
 const NO_TARGETS: readonly FallbackTarget[] = [];
@@ -91,6 +92,7 @@ export class RouterService implements Capability {
       reports: sharedState !== undefined,
       onCooldown: (cooldown) => this.onCooldown(cooldown),
     });
+    this.list.report(unknownGroups(this.core.names, settings, options.settingPath ?? ((key) => `router.${key}`)));
     sharedState?.start(stateForSharing(this.core, sharedAs, this.logger));
     if (options.healthChecks !== undefined) {
       this.healthChecks = new HealthChecks(options.healthChecks, {

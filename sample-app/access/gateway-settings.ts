@@ -7,6 +7,11 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** Settings of LiteLLM's proxy that this gateway supports. */
 export const ENFORCED_SETTINGS = ['general_settings.master_key', 'general_settings.litellm_key_header_name'];
 
+/** Settings of LiteLLM's proxy that the operator gives up: `IGNORE_LITELLM_SETTINGS`. */
+export function ignoredSettings(env: Environment): readonly string[] {
+  return listOf(env.IGNORE_LITELLM_SETTINGS);
+}
+
 /** The example key of LiteLLM's documentation. */
 const PUBLIC_MASTER_KEY = 'sk-1234';
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i;
@@ -39,7 +44,7 @@ export function readGatewaySettings(env: Environment): GatewaySettings {
   const { masterKey } = proxy;
   const { host } = listenAddress(env);
   const isLocal = LOOPBACK.test(host);
-  const ignored = listOf(env.IGNORE_LITELLM_SETTINGS);
+  const ignored = ignoredSettings(env);
   const open = [...proxy.restrictions, ...(masterKey === null ? proxy.authentication : [])].filter((name) => !ignored.includes(name));
   if (open.length > 0) {
     throw new StartError(

@@ -2,7 +2,7 @@ import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { fork, type ChildProcess } from 'node:child_process';
 import { extname, join } from 'node:path';
 import type { ModelListEntry, RouterOptions } from 'nestjs-fast-litellm';
-import { ENFORCED_SETTINGS } from '../access/gateway-settings.js';
+import { ENFORCED_SETTINGS, ignoredSettings } from '../access/gateway-settings.js';
 import { LocalProvider } from './local-provider.js';
 import type { ProviderMessage } from './provider.process.js';
 
@@ -39,7 +39,7 @@ export class Upstreams implements OnApplicationShutdown {
 
   static async open(env: Readonly<Record<string, string | undefined>>): Promise<Upstreams> {
     const configPath = env.LITELLM_CONFIG?.trim();
-    if (configPath) return new Upstreams({ configPath, handledSettings: ENFORCED_SETTINGS }, []);
+    if (configPath) return new Upstreams({ configPath, handledSettings: [...ENFORCED_SETTINGS, ...ignoredSettings(env)] }, []);
     const providers = await Promise.all(NAMES.map(startProvider));
     return new Upstreams(routerOver(providers), providers);
   }

@@ -81,23 +81,32 @@ describe('doctor', () => {
       [
         'model_list:',
         '  - model_name: gpt',
-        '    litellm_params: { model: openai/gpt-4o, api_key: sk-secret, api_bse: "http://127.0.0.1:1" }',
+        '    litellm_params: { model: openai/gpt-4o, api_key: sk-secret, my_knob: 1 }',
         '  - model_name: gpt',
         '    litellm_params: { model: azure/gpt-4o, api_key: os.environ/NOT_SET_HERE }',
-        'router_settings: { num_retrys: 2, redis_password: os.environ/NO_PASSWORD }',
+        'router_settings: { num_retrys: 2, redis_password: os.environ/NO_PASSWORD, fallbacks: [{ gpt: [gtp] }] }',
         'litellm_settings: { callbacks: [langfuse] }',
         'general_settings: { master_key: sk-secret }',
       ].join('\n'),
     );
     const { of } = await doctor(['--config', config]);
     const details = of('settings').map(({ status, detail }) => `${status} ${detail}`);
-    expect(details).toHaveLength(5);
+    expect(details).toHaveLength(6);
+    expect(details).toContainEqual(expect.stringMatching(/router_settings\.fallbacks: "gtp" is not a model group \(did you mean gpt\?\)/));
     const adviceOn = (words: string) => of('settings').find(({ detail }) => detail.includes(words))?.advice;
     expect(adviceOn('variable NO_PASSWORD')).toBe('set it in the environment of the app');
     expect(adviceOn('master_key protects')).toContain('router.handledSettings');
     expect(adviceOn('num_retrys')).toContain('correct the name');
-    for (const named of ['num_retrys', 'litellm_settings.callbacks', 'api_bse'])
+    for (const named of ['num_retrys', 'litellm_settings.callbacks', 'my_knob'])
       expect(details).toContainEqual(expect.stringMatching(`^warning .*${named}`));
+  });
+
+  it('shows a near miss of a setting that protects as a start that fails', async () => {
+    const list = 'model_list: [{ model_name: gpt, litellm_params: { model: openai/gpt-4o, api_key: k } }]\n';
+    const { code, of } = await doctor(['-c', file('near.yaml', `${list}general_settings: { mastr_key: sk-secret }`)]);
+    expect(code).toBe(1);
+    expect(of('start')[0].detail).toMatch(/general_settings\.mastr_key: is not a known option \(did you mean master_key\?\)/);
+    expect(of('start')[0].detail).not.toContain('sk-secret');
   });
 
   it('says why an app with this file would not start', async () => {

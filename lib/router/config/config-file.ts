@@ -4,6 +4,7 @@ import type * as ConfigDocument from './config-yaml.js';
 import { withCredentials } from './credentials.js';
 import { refuseFileValue, resolveEnvironmentNames, shellVariableIn } from './file-values.js';
 import { fromLiteLLM, pathsOfLiteLLM, type SettingPaths } from './litellm-router-settings.js';
+import { unenforcedSettings } from './protecting-keys.js';
 import { sharedStateOf } from './redis-settings.js';
 import type { RouterSettings } from '../settings.js';
 import type { RouterSharedState } from '../redis/shared-state.js';
@@ -24,6 +25,8 @@ export interface RouterConfig {
   /** Over the Redis of `router_settings`. */
   readonly sharedState: RouterSharedState | undefined;
   readonly ofClient: ClientConfig;
+  /** Settings that protect LiteLLM's proxy and that nothing enforces. */
+  readonly unenforced: readonly string[];
   /** The environment, with the variables of the file that it does not have. */
   readonly env: Environment;
 }
@@ -87,8 +90,11 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
   });
   const masterKey = 'general_settings.master_key';
   const ofGateway = new Set([masterKey, 'general_settings.litellm_key_header_name']);
-  const unhandled = unheeded.filter((setting) => !handledSettings.includes(setting));
-  const ignored = unhandled.filter((setting) => !ofGateway.has(setting));
+  const isNamed = (names: readonly string[], setting: string): boolean =>
+    names.includes(setting) || names.includes(setting.slice(0, setting.indexOf('.')));
+  const unhandled = unheeded.filter((setting) => !isNamed(handledSettings, setting));
+  const unenforced = unenforcedSettings(config).filter((setting) => !handledSettings.includes(setting));
+  const ignored = unhandled.filter((setting) => !ofGateway.has(setting) && !isNamed(unenforced, setting));
   if (ignored.length > 0) warn(`${path}: settings of LiteLLM's proxy, without effect: ${ignored.join(', ')}`);
   const misplaced = ignored.filter((setting) => {
     const [section, key] = setting.split('.');
@@ -128,6 +134,7 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
       ...pathsOfLiteLLM(`${root}router_settings`, routerSettings),
     ]),
     sharedState: sharedStateOf(`${root}router_settings`, routerSettings, { env, ...reporting }),
+    unenforced,
     ofClient: { dropParams: flagIn(settings.drop_params), streamCost: flagIn(settings.include_cost_in_streaming_usage) },
     env,
   };

@@ -14,6 +14,7 @@ import { deploymentName } from '../deployments/deployment-name.js';
 import { checkErrorPolicy, knownErrorPolicy } from './error-policies.js';
 import { ListReading } from './list-reading.js';
 import { ENTRY_KEYS, isInfoKey, UNHEEDED_KEYS } from './litellm-keys.js';
+import { checkNearMisses } from './protecting-keys.js';
 import { INFO_KINDS, PARAM_KINDS, withCheckedKinds } from './setting-kinds.js';
 import { checkStrategy } from '../selection/strategies/registry.js';
 
@@ -117,6 +118,9 @@ class EntryReader {
     this.params = ownFields(withCheckedKinds(this.paramsPath, params, PARAM_KINDS, refuse));
     this.info = ownFields(withCheckedKinds(this.infoPath, this.resolvedInfo(given.model_info), INFO_KINDS, refuse));
     this.model = checkString(joinPath(this.paramsPath, 'model'), this.params.model, refuse);
+    checkNearMisses(path, this.entry, 'entry', refuse);
+    checkNearMisses(this.paramsPath, this.params, 'litellm_params', refuse);
+    checkNearMisses(this.infoPath, this.info, 'model_info', refuse);
   }
 
   private refuseMisspelt(wanted: string, given: Section): void {

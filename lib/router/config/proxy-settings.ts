@@ -1,9 +1,11 @@
 import { InvalidConfigurationError } from '../../common/errors.js';
+import { nearMiss } from '../../common/nearest-name.js';
 import { checkObject } from '../../common/options.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import type * as ConfigDocument from './config-yaml.js';
 import { BUDGET_SETTING, environmentOf } from './config-file.js';
 import { refuseFileValue, resolveEnvironmentNames, shellVariableIn } from './file-values.js';
+import { isMeant, unenforcedSettings } from './protecting-keys.js';
 
 type Section = Readonly<Record<string, unknown>>;
 
@@ -27,7 +29,8 @@ export interface LiteLLMProxySettings {
    */
   readonly authentication: readonly string[];
   /**
-   * Settings that reject some requests of authenticated clients: `general_settings.allowed_ips`.
+   * Settings that reject some requests of authenticated clients: `general_settings.allowed_ips`,
+   * `guardrails`.
    */
   readonly restrictions: readonly string[];
 }
@@ -40,7 +43,7 @@ const AUTHENTICATION = [
   'enable_oauth2_proxy_auth',
   'database_url',
 ];
-const RESTRICTIONS = ['allowed_ips', 'allowed_routes', 'enforced_params', 'enforce_user_param'];
+const MASTER_KEY = 'LITELLM_MASTER_KEY';
 const WEAK_MASTER_KEY = 'dangerously_permit_weak_or_unset_master_key';
 
 /**
@@ -52,19 +55,43 @@ const WEAK_MASTER_KEY = 'dangerously_permit_weak_or_unset_master_key';
  * replaced, is empty or is no string: the gateway would be open.
  */
 export function readLiteLLMProxySettings(configPath?: string, env: Environment = process.env): LiteLLMProxySettings {
-  const config = configPath === undefined ? {} : documentOf(configPath);
-  const path = `${configPath ?? 'the environment'}: general_settings`;
-  const general = checkObject(path, config.general_settings ?? {}, refuseFileValue);
-  const known = environmentOf(configPath ?? '', config, env, () => {});
-  const isOn = (key: string): boolean => isMeant(resolveEnvironmentNames(general[key], known, () => {}));
-  const named = (keys: readonly string[]): string[] => keys.filter(isOn).map((key) => `general_settings.${key}`);
-  const header = resolveEnvironmentNames(general.litellm_key_header_name, known, () => {});
+  const read = sectionOf(configPath, env);
+  const header = read.resolved('litellm_key_header_name');
   return {
-    masterKey: masterKeyOf(`${path}.master_key`, general, known),
+    masterKey: masterKeyOf(`${configPath ?? 'the environment'}: general_settings.master_key`, read.general, read.env),
     keyHeader: typeof header === 'string' && header !== '' ? header.toLowerCase() : null,
-    permitsWeakMasterKey: isOn(WEAK_MASTER_KEY) || isMeant(env[`LITELLM_${WEAK_MASTER_KEY.toUpperCase()}`]),
-    authentication: named(AUTHENTICATION),
-    restrictions: [...named(RESTRICTIONS), ...(hasDefaultGuardrail(config.guardrails) ? ['guardrails'] : [])],
+    permitsWeakMasterKey: isMeant(read.resolved(WEAK_MASTER_KEY)) || isMeant(env[`LITELLM_${WEAK_MASTER_KEY.toUpperCase()}`]),
+    ...protectionIn(read),
+  };
+}
+
+/** Those of them that nothing here enforces. @throws InvalidConfigurationError for the file */
+export function readLiteLLMProtection(
+  configPath: string,
+  env?: Environment,
+): Pick<LiteLLMProxySettings, 'authentication' | 'restrictions'> {
+  return protectionIn(sectionOf(configPath, env));
+}
+
+/** The `general_settings` of a file. */
+interface GeneralSettings {
+  readonly config: Section;
+  readonly general: Section;
+  readonly env: Environment;
+  readonly resolved: (key: string) => unknown;
+}
+
+function sectionOf(configPath: string | undefined, given: Environment = process.env): GeneralSettings {
+  const config = configPath === undefined ? {} : documentOf(configPath);
+  const general = checkObject(`${configPath ?? 'the environment'}: general_settings`, config.general_settings ?? {}, refuseFileValue);
+  const env = environmentOf(configPath ?? '', config, given, () => {});
+  return { config, general, env, resolved: (key) => resolveEnvironmentNames(general[key], env, () => {}) };
+}
+
+function protectionIn({ config, resolved }: GeneralSettings): Pick<LiteLLMProxySettings, 'authentication' | 'restrictions'> {
+  return {
+    authentication: AUTHENTICATION.filter((key) => isMeant(resolved(key))).map((key) => `general_settings.${key}`),
+    restrictions: unenforcedSettings(config),
   };
 }
 
@@ -104,8 +131,11 @@ function documentOf(configPath: string): ReturnType<typeof ConfigDocument.readCo
 
 function masterKeyOf(path: string, { master_key: given }: Section, env: Environment): string | null {
   if (given === undefined || given === null) {
-    const key = env.LITELLM_MASTER_KEY;
-    return key === undefined ? null : checkKey('LITELLM_MASTER_KEY of the environment', key);
+    const key = env[MASTER_KEY];
+    if (key !== undefined) return checkKey(`${MASTER_KEY} of the environment`, key);
+    const meant = Object.keys(env).find((name) => nearMiss(name, [MASTER_KEY]) !== undefined);
+    if (meant === undefined) return null;
+    throw new InvalidConfigurationError(`${meant} of the environment`, `is not a known variable (did you mean ${MASTER_KEY}?)`);
   }
   const key = resolveEnvironmentNames(given, env, (name) => {
     throw new InvalidConfigurationError(
@@ -126,19 +156,4 @@ function checkKey(path: string, key: unknown): string {
   // Spaces around the value of a header are removed.
   if (typeof key === 'string' && key !== '' && key.trim() === key) return key;
   throw new InvalidConfigurationError(path, 'must be a non-empty text without spaces around it; a number needs quotes');
-}
-
-function isMeant(value: unknown): boolean {
-  if (typeof value === 'string') return value !== '' && !/^(?:false|no|off|0)$/i.test(value);
-  if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0;
-  return value !== undefined && value !== null && value !== false && value !== 0;
-}
-
-/** Whether a guardrail applies to every request; others apply by name. */
-function hasDefaultGuardrail(guardrails: unknown): boolean {
-  if (!Array.isArray(guardrails)) return false;
-  return (guardrails as unknown[]).some((entry) => {
-    const params = (entry as Section | null)?.litellm_params as Section | null | undefined;
-    return isMeant(params?.default_on);
-  });
 }

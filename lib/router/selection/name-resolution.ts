@@ -65,6 +65,11 @@ export class NameResolution {
     return found;
   }
 
+  /** Whether a name has deployments, without the default fallbacks. */
+  has(name: string): boolean {
+    return this.lookUp(name) !== null;
+  }
+
   /**
    * Names of the model groups with a deployment that can be called, and of the aliases for them
    * that are not hidden.

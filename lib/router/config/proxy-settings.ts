@@ -43,7 +43,7 @@ const AUTHENTICATION = [
   'enable_oauth2_proxy_auth',
   'database_url',
 ];
-const MASTER_KEY = 'LITELLM_MASTER_KEY';
+const MASTER_KEY = `LITELLM_${'master_key'.toUpperCase()}`;
 const WEAK_MASTER_KEY = 'dangerously_permit_weak_or_unset_master_key';
 
 /**
@@ -131,7 +131,7 @@ function documentOf(configPath: string): ReturnType<typeof ConfigDocument.readCo
 
 function masterKeyOf(path: string, { master_key: given }: Section, env: Environment): string | null {
   if (given === undefined || given === null) {
-    const key = env[MASTER_KEY];
+    const key = env.LITELLM_MASTER_KEY;
     if (key !== undefined) return checkKey(`${MASTER_KEY} of the environment`, key);
     const meant = Object.keys(env).find((name) => nearMiss(name, [MASTER_KEY]) !== undefined);
     if (meant === undefined) return null;

@@ -43,3 +43,24 @@ export function neverConnected(error: unknown): boolean {
   }
   return false;
 }
+
+/** Of Node, of OpenSSL's checks of certificates, of undici. */
+const CODE = /^[A-Z][A-Z0-9_]{2,63}$/;
+
+/** The code of an error's innermost cause that has one, such as `ECONNREFUSED`; not its own. */
+export function causeCodeOf(error: unknown): string | undefined {
+  let found: string | undefined;
+  let cause = innerOf(error);
+  for (let depth = 0; typeof cause === 'object' && cause !== null && depth < DEEPEST_CAUSE; depth++) {
+    const { code } = cause as { readonly code?: unknown };
+    if (typeof code === 'string' && CODE.test(code)) found = code;
+    cause = innerOf(cause);
+  }
+  return found;
+}
+
+/** Of several addresses that were tried, Node has an error each. */
+function innerOf(error: unknown): unknown {
+  const { cause, errors } = (error ?? {}) as { readonly cause?: unknown; readonly errors?: unknown };
+  return cause ?? (Array.isArray(errors) ? errors[0] : undefined);
+}

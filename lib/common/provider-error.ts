@@ -64,13 +64,28 @@ const CODES = {
   malformed: 'PROVIDER_MALFORMED',
 } as const satisfies Readonly<Record<ProviderFailureKind, string>>;
 
-/** The status for clients where the provider sent none. */
-const STATUS_WITHOUT_ANSWER: Readonly<Partial<Record<ProviderFailureKind, number>>> = { timeout: 504, connection: 502, malformed: 502 };
+/** All kinds, for metrics. */
+export const FAILURE_KINDS = Object.keys(CODES) as readonly ProviderFailureKind[];
+
+/** The status for clients where the provider sent none, or one that is about the operator's key. */
+const STATUS_WITHOUT_ANSWER: Readonly<Partial<Record<ProviderFailureKind, number>>> = {
+  authentication: 503,
+  timeout: 504,
+  connection: 502,
+  malformed: 502,
+};
+/** Clients would take the provider's own for a judgement on their key, and it may quote another. */
+const OPERATORS_FAULT: OpenAIErrorBody = {
+  message: "The provider refused this server's key or account: its operator has to correct that.",
+  type: 'server_error',
+  param: null,
+  code: 'provider_authentication',
+};
 
 /**
  * A provider failed, or refused: an `HttpException` with the provider's status and a body in
- * OpenAI's shape, so that a gateway's client sees what it would have seen there. Without an answer
- * 504 for a time-out, 502 otherwise.
+ * OpenAI's shape, as a client would see it there. 503 where the provider refuses the key, with its
+ * words in `cause`; without an answer 504 for a time-out, 502 otherwise.
  */
 export class ProviderError extends HttpException {
   /** Stable, machine-readable. */
@@ -96,21 +111,15 @@ export class ProviderError extends HttpException {
 
   /** @internal Made by `LlmClient`. */
   constructor(facts: ProviderFailureFacts, options?: ErrorOptions) {
-    const { kind, message, status } = facts;
+    const { kind, status } = facts;
+    const isOperators = kind === 'authentication';
     // A status above 599 is none that could be handed on.
-    const isAnswer = status !== undefined && status >= 400 && status < 600 && kind !== 'malformed';
-    const type = facts.type ?? (isAnswer && status < 500 ? 'invalid_request_error' : 'server_error');
-    const { details } = facts;
-    const error: OpenAIErrorBody = {
-      message,
-      type,
-      param: facts.param ?? null,
-      code: facts.providerCode ?? null,
-      ...(details !== undefined && { details }),
-    };
-    super({ error }, isAnswer ? status : (STATUS_WITHOUT_ANSWER[kind] ?? 502), { cause: options?.cause });
+    const isAnswer = status !== undefined && status >= 400 && status < 600 && kind !== 'malformed' && !isOperators;
+    const error = isOperators ? OPERATORS_FAULT : bodyOf(facts, isAnswer && status < 500);
+    const cause = options?.cause ?? (isOperators ? new Error(facts.message) : undefined);
+    super({ error }, isAnswer ? status : (STATUS_WITHOUT_ANSWER[kind] ?? 502), { cause });
     this.name = new.target.name;
-    this.message = message;
+    this.message = error.message;
     this.code = CODES[kind];
     this.kind = kind;
     this.providerStatus = status;
@@ -121,4 +130,14 @@ export class ProviderError extends HttpException {
     this.providerRequestId = facts.providerRequestId;
     this.error = error;
   }
+}
+
+function bodyOf({ message, type, param, providerCode, details }: ProviderFailureFacts, isCallers: boolean): OpenAIErrorBody {
+  return {
+    message,
+    type: type ?? (isCallers ? 'invalid_request_error' : 'server_error'),
+    param: param ?? null,
+    code: providerCode ?? null,
+    ...(details !== undefined && { details }),
+  };
 }

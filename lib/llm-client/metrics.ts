@@ -1,4 +1,5 @@
 import type { MetricSample } from '../common/capability.js';
+import { FAILURE_KINDS, type ProviderFailureKind } from '../common/provider-error.js';
 import { samplesOf } from '../common/metric-samples.js';
 import type { ExactCountFigures } from './counting/exact-counts.js';
 import type { CallSpending } from './call/spending.js';
@@ -28,6 +29,13 @@ export function callSamples(counts: CallCounts, spending: CallSpending, budget: 
     value,
     labels: { direction },
   });
+  const recovered = (cause: ProviderFailureKind): MetricSample => ({
+    name: 'llm_client_recovered_calls_total',
+    help: 'Calls that were answered after a deployment had failed, by the kind of the first failure',
+    type: 'counter',
+    value: counts.recovered.get(cause) ?? 0,
+    labels: { cause },
+  });
   const counter = (name: string, help: string, value: number): MetricSample => ({ name, help, type: 'counter', value });
   return [
     ended('succeeded'),
@@ -39,6 +47,7 @@ export function callSamples(counts: CallCounts, spending: CallSpending, budget: 
     counter('llm_client_attempts_total', 'Attempts, first ones and retries', counts.attempts),
     counter('llm_client_retries_total', 'Retries within a priority tier', counts.retries),
     counter('llm_client_fallbacks_total', 'Model groups tried after another one failed', counts.fallbacks),
+    ...FAILURE_KINDS.map(recovered),
     tokens('input', spending.inputTokens),
     tokens('output', spending.outputTokens),
     estimated('input', spending.estimated.inputTokens),

@@ -7,6 +7,7 @@ import { DEFAULT_TIMEOUT_MS } from '../../router/settings.js';
 import { DEFAULT_CALL_TIMEOUT_MS, type ResolvedLlmClientOptions } from '../llm-client.options.js';
 import type { SteeredOptions } from '../request.js';
 import { CallBudget } from './call-budget.js';
+import type { Failure } from './failure.js';
 import { CallCancellation, type AttemptTimes } from './cancellation.js';
 import type { CallRouter, Deployment, FallbackTarget, RoutingContext } from './call-router.js';
 
@@ -81,6 +82,8 @@ export class Call {
   retries = 0;
   fallbacks = 0;
   failures: readonly AttemptFailure[] = NONE;
+  /** The first failure of a deployment. */
+  deploymentFailure: Failure | undefined = undefined;
   /** The last error that the caller caused. */
   callersError: unknown = undefined;
   /** Time spent waiting before retries and in the queue. */

@@ -1,3 +1,4 @@
+import { causeCodeOf } from '../../common/connection-codes.js';
 import type { LogSink } from '../../common/log-sink.js';
 import { ProviderError } from '../../common/provider-error.js';
 import { visibleText } from '../../common/visible-text.js';
@@ -10,7 +11,13 @@ const MOST_LINES = 100;
 /** Characters of a name or an id. */
 const LONGEST_NAME = 128;
 
-/** Logs failed calls: one line a minute for each model group and cause, however many there are. */
+/** What a provider names its errors. */
+const PROVIDER_CODE = /^[\w.-]{1,64}$/;
+
+/**
+ * Logs failed calls, and calls that were answered after a failure: one line a minute for each model
+ * group and cause, however many there are.
+ */
 export class FailureLog {
   /** By group and cause: the last line, and the failures since then. */
   private readonly lines = new Map<string, { atMs: number; more: number }>();
@@ -19,6 +26,23 @@ export class FailureLog {
 
   add(call: Call, error: unknown, nowMs = performance.now()): void {
     const { id, group = call.description.model, deploymentId } = failedCallOf(error);
+    const { id: requestId } = (call.options.request ?? {}) as { readonly id?: unknown };
+    const more = [
+      error instanceof ProviderError && error.providerRequestId !== undefined && `provider request ${shown(error.providerRequestId)}`,
+      typeof requestId === 'string' && `request ${shown(requestId)}`,
+    ];
+    this.write({ subject: `call ${id ?? 'without an id'} of ${shown(group)} failed`, group, error, deploymentId, more }, nowMs);
+  }
+
+  /** @param error of the first deployment that failed. @param by the deployment that answered */
+  addAnswered(call: Call, error: unknown, by: string, nowMs = performance.now()): void {
+    const { model } = call.description;
+    const { deploymentId } = failedCallOf(error);
+    const subject = `a call of ${shown(model)} was answered by deployment ${shown(by)} after a failure`;
+    this.write({ subject, group: `${model} answered`, error, deploymentId, more: [] }, nowMs);
+  }
+
+  private write({ subject, group, error, deploymentId, more }: FailureLine, nowMs: number): void {
     const cause = causeOf(error);
     const key = `${shown(group)} (${cause}`;
     const last = this.lines.get(key);
@@ -28,15 +52,9 @@ export class FailureLog {
     }
     if (last === undefined && !this.hasRoom(nowMs)) return;
     this.lines.set(key, { atMs: nowMs, more: 0 });
-    const { id: requestId } = (call.options.request ?? {}) as { readonly id?: unknown };
-    const details = [
-      cause,
-      deploymentId !== undefined && `deployment ${shown(deploymentId)}`,
-      error instanceof ProviderError && error.providerRequestId !== undefined && `provider request ${shown(error.providerRequestId)}`,
-      typeof requestId === 'string' && `request ${shown(requestId)}`,
-    ].filter((part) => part !== false);
-    const more = last === undefined || last.more === 0 ? '' : `; ${last.more} more since the last such line`;
-    this.log.warn(`LLM client: call ${id ?? 'without an id'} of ${shown(group)} failed (${details.join(', ')})${more}`);
+    const details = [cause, deploymentId !== undefined && `deployment ${shown(deploymentId)}`, ...more].filter((part) => part !== false);
+    const others = last === undefined || last.more === 0 ? '' : `; ${last.more} more since the last such line`;
+    this.log.warn(`LLM client: ${subject} (${details.join(', ')})${others}`);
   }
 
   private hasRoom(nowMs: number): boolean {
@@ -46,12 +64,28 @@ export class FailureLog {
   }
 }
 
+interface FailureLine {
+  readonly subject: string;
+  readonly group: string;
+  readonly error: unknown;
+  readonly deploymentId: string | undefined;
+  readonly more: readonly (string | false)[];
+}
+
 /** Not the message, which may quote a prompt. */
 function causeOf(error: unknown): string {
   const { code, name } = (error ?? {}) as { readonly code?: unknown; readonly name?: unknown };
   const words = shown([code, name].find((each): each is string => typeof each === 'string') ?? 'unknown error');
-  const status = error instanceof ProviderError ? error.providerStatus : undefined;
-  return status === undefined ? words : `${words}, status ${status}`;
+  const inner = causeCodeOf(error);
+  const { providerStatus, providerCode } = error instanceof ProviderError ? error : {};
+  return [
+    words,
+    inner !== undefined && inner !== words && inner,
+    providerStatus !== undefined && `status ${providerStatus}`,
+    providerCode !== undefined && providerCode !== String(providerStatus) && PROVIDER_CODE.test(providerCode) && providerCode,
+  ]
+    .filter((part) => typeof part === 'string')
+    .join(', ');
 }
 
 function shown(name: string): string {

@@ -144,7 +144,7 @@ const TIMEOUT_NAMES = new Set(['TimeoutError', 'APIConnectionTimeoutError']);
 const CONTEXT_WINDOW =
   /context_length_exceeded|maximum context length|context window|prompt is too long|input is too long|too many tokens/i;
 const CONTENT_POLICY =
-  /content_policy|content_filter|content management policy|content filtering policy|content policy|response was blocked|responsible ai/i;
+  /content_policy|content_filter|content management policy|content filtering policy|content policy|response was blocked|responsible ai|input was flagged/i;
 
 /** What a status means. `words`: code and message, which tell kinds of 400 apart. */
 export function kindOfStatus(status: number, words: string): ProviderFailureKind {
@@ -153,6 +153,8 @@ export function kindOfStatus(status: number, words: string): ProviderFailureKind
     if (CONTENT_POLICY.test(words)) return 'content_policy';
     return 'bad_request';
   }
+  // As OpenRouter's moderation answers.
+  if (status === 403 && CONTENT_POLICY.test(words)) return 'content_policy';
   // 402: this account has no credit left, another may.
   if (status === 401 || status === 402 || status === 403) return 'authentication';
   if (status === NOT_FOUND) return words.startsWith('thread_') ? 'bad_request' : 'not_found';

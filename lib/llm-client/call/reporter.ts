@@ -10,7 +10,7 @@ import {
 } from '../../common/http-errors.js';
 import type { LogSink } from '../../common/log-sink.js';
 import { usdOf } from '../../common/nano-usd.js';
-import { ProviderError } from '../../common/provider-error.js';
+import { ProviderError, type ProviderFailureKind } from '../../common/provider-error.js';
 import type { CallRecorder, CallSeries } from '../../common/recorder.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import { ExpectedOutputs } from '../../http/token-estimate/expected-output.js';
@@ -37,6 +37,8 @@ export class CallCounts {
   retries = 0;
   fallbacks = 0;
   inFlight = 0;
+  /** Calls that were answered after a deployment had failed, by the kind of the first failure. */
+  readonly recovered = new Map<ProviderFailureKind, number>();
 }
 
 /** How a call ended. */
@@ -125,6 +127,7 @@ export class CallReporter implements AttemptReporter {
     const { counted } = call.description;
     if (usage !== undefined && counted !== undefined && call.fallbacks === 0) this.learnPrompt?.(counted, usage.promptTokens);
     if (!this.end(call, 'succeeded')) return;
+    if (call.deploymentFailure !== undefined) this.recovered(call.deploymentFailure, attempt);
     this.record(call, endedAtMs, usage);
     if (call.draining > 0) call.whenDrained = () => this.answered(call, usage);
     else this.answered(call, usage);
@@ -134,6 +137,13 @@ export class CallReporter implements AttemptReporter {
     // Without a usage the cost of the answer is not known: the whole reservation stands.
     this.settle(call, usage?.totalTokens);
     call.observed?.ended(outcomeOf(usage, totalsOf(call)));
+  }
+
+  private recovered({ error, reason }: Failure, { call, selection }: Attempt): void {
+    const { recovered } = this.counts;
+    const cause = reason?.kind ?? 'server';
+    recovered.set(cause, (recovered.get(cause) ?? 0) + 1);
+    this.failures.addAnswered(call, error, selection.deployment.id);
   }
 
   usualOutput(group: string): number {
@@ -153,6 +163,7 @@ export class CallReporter implements AttemptReporter {
     else if (failure.isUnsent) this.unsent(attempt);
     else if (!attempt.isDraining) this.router.cancelled(selection, routerUsage(attempt));
     if (failure.isCallers) call.callersError = error;
+    if (failure.countsAgainstDeployment) call.deploymentFailure ??= failure;
     describeFailedCall(error, { deploymentId: selection.deployment.id, group: selection.group });
     if (reason !== undefined) {
       const { deployment, group } = selection;

@@ -279,8 +279,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     if (this.state === 'over') return this.closed();
     // The pool's own error: no connection was free, or it is closed.
     if (error instanceof FastLiteLLMError && !(error instanceof ProxyRefusedError)) return this.finish(error);
-    const code = String((error as NodeJS.ErrnoException).code ?? 'no code');
-    const message = `The connection to the provider failed (${code}).`;
+    const message = 'The connection to the provider failed.';
     this.finish(this.settings.known.errors.failed(kindOfCode(error) ?? 'connection', message, this, error));
   }
 

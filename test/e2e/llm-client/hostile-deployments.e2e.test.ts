@@ -108,7 +108,7 @@ describe('a provider that repeats the key it rejects', () => {
     const error = how === 'with escaped slashes' ? said.replaceAll('/', '\\/') : said;
     const isEvent = how === 'as an event';
     const base = await scripted((_: IncomingMessage, response) => {
-      response.writeHead(isEvent ? 200 : 401, { 'content-type': isEvent ? 'text/event-stream' : 'application/json' });
+      response.writeHead(isEvent ? 200 : 400, { 'content-type': isEvent ? 'text/event-stream' : 'application/json' });
       response.end(isEvent ? `data: ${error}\n\n` : error);
     });
     const { client } = open([entry({ model: 'openai/m', api_base: base, api_key: KEY }, 'a')]);

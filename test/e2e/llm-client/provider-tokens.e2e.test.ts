@@ -73,7 +73,8 @@ describe('a call with a token of Entra ID', () => {
   it('shows no token in the error of a provider that repeats it', async () => {
     mockToken = () => Promise.resolve('token-that-is-repeated');
     const error = await chat(await start('repeated', () => false)).catch((thrown: Error) => thrown);
-    expect((error as Error).message).toBe('the token *** has expired');
+    expect(((error as Error).cause as Error).message).toBe('the token *** has expired');
+    expect((error as Error).message).not.toContain('token');
   });
 
   it('ends in time although no token arrives', async () => {

@@ -9,6 +9,7 @@ import type { RateLimitScope } from '../rate-limit/store.js';
 import { usageFrom, usedTokens, type AnswerUsage, type Usage } from './answer-usage.js';
 import { budgetRefusal, HELD_RETRY_MS } from './budget-refusal.js';
 import { ExpectedOutputs } from './token-estimate/expected-output.js';
+import { LEAST_OUTPUT } from './token-estimate/worst-cost.js';
 import type { Principal } from './principal.js';
 import { tellReportedCost } from './reported-costs.js';
 import { RequestMoney, SpendingTally, type CallCost, type PriceOf } from './request-money.js';
@@ -43,6 +44,8 @@ export interface CoverDenial {
   readonly error: RateLimitExceededError;
   /** What could be held for it instead. */
   readonly leftNanoUsd: number;
+  /** What of that the request holds already. */
+  readonly ownNanoUsd: number;
 }
 
 const NOTHING_LOST: LostTokens = { tokens: 0, isUncounted: false };
@@ -187,11 +190,12 @@ export class RequestContext {
     const { held } = this;
     if (held === undefined) return;
     const { limiter, reservation } = held;
-    const settlesCrashes = this.money !== undefined && limiter.store.settlesCrashes === true;
-    if (limiter.options.budgets.reserve !== 'expected' && !settlesCrashes) return;
+    const { reserve, clampOutput } = limiter.options.budgets;
+    const needsMedian = this.money !== undefined && (clampOutput || limiter.store.settlesCrashes === true);
+    if (reserve !== 'expected' && !needsMedian) return;
     const outputs = expectedOutputs(limiter);
     outputs.learn(budgetKeyOf(Reservation.scopesOf(reservation)), model, tokens);
-    if (settlesCrashes) outputs.learn(ALL_KEYS, model, tokens);
+    if (needsMedian) outputs.learn(ALL_KEYS, model, tokens);
   }
 
   /**
@@ -202,6 +206,12 @@ export class RequestContext {
     const { held } = this;
     if (held?.limiter.store.settlesCrashes !== true) return undefined;
     return medianOutput(held.limiter, budgetKeyOf(Reservation.scopesOf(held.reservation)), model);
+  }
+
+  /** Output tokens that a call of a model is not lowered below while others may return money. */
+  leastOutput(model: string): number {
+    const { held } = this;
+    return held === undefined ? LEAST_OUTPUT : leastOutput(held.limiter, budgetKeyOf(Reservation.scopesOf(held.reservation)), model);
   }
 
   /** Whether a call may be sent with less output than it asks for. */
@@ -247,12 +257,17 @@ export class RequestContext {
       money.expected -= expected;
       // 503 where the store cannot be asked.
       if ('outage' in denial)
-        return { error: new RateLimitExceededError({ limitName: denial.limitName, retryAfterMs: HELD_RETRY_MS }), leftNanoUsd: 0 };
+        return {
+          error: new RateLimitExceededError({ limitName: denial.limitName, retryAfterMs: HELD_RETRY_MS }),
+          leftNanoUsd: 0,
+          ownNanoUsd: 0,
+        };
       const { limitNanoUsd, spentNanoUsd, heldNanoUsd } = denial.standing;
       const own = Reservation.nanoUsdOf(reservation);
       const most = own + Math.max(0, limitNanoUsd - spentNanoUsd - heldNanoUsd);
       const others = { ...denial, standing: { ...denial.standing, heldNanoUsd: Math.max(0, heldNanoUsd - own) } };
-      return { error: new BudgetExceededError(budgetRefusal(denial.limitName, others)), leftNanoUsd: Math.max(0, most - (total - nano)) };
+      const [leftNanoUsd, ownNanoUsd] = [most, own].map((amount) => Math.max(0, amount - (total - nano)));
+      return { error: new BudgetExceededError(budgetRefusal(denial.limitName, others)), leftNanoUsd, ownNanoUsd };
     }
     return undefined;
   }
@@ -447,6 +462,10 @@ class FieldContext extends RequestContext {
     this.whole.learnOutput(model, tokens);
   }
 
+  override leastOutput(model: string): number {
+    return this.whole.leastOutput(model);
+  }
+
   override get clampsOutput(): boolean {
     return this.whole.clampsOutput;
   }
@@ -495,6 +514,11 @@ const ALL_KEYS = '';
 export function medianOutput(limiter: RateLimiterService, key: string, model: string): number | undefined {
   const outputs = expectedOutputs(limiter);
   return outputs.median(key, model) ?? outputs.median(ALL_KEYS, model);
+}
+
+/** The median output of a model's answers, and at least what a request is lowered to. */
+export function leastOutput(limiter: RateLimiterService, key: string, model: string): number {
+  return Math.max(LEAST_OUTPUT, medianOutput(limiter, key, model) ?? 0);
 }
 
 /** The key of the first budget: by it outputs are learnt. */

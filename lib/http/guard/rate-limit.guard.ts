@@ -10,7 +10,7 @@ import { TokenCounterService } from '../../token-counter/token-counter.service.j
 import { jsonBodyOf } from '../body/body-object.js';
 import type { JsonBody } from '../body/json-body.js';
 import { isLarge } from '../body/body-size.js';
-import { budgetKeyOf, expectedOutputs, medianOutput, RequestContext } from '../request-context.js';
+import { budgetKeyOf, expectedOutputs, leastOutput, medianOutput, RequestContext } from '../request-context.js';
 import { estimateNanoUsd, estimateTokens } from '../token-estimate/token-estimate.js';
 import { LEAST_OUTPUT } from '../token-estimate/worst-cost.js';
 import { priceByBody } from '../price-by-body.js';
@@ -240,15 +240,26 @@ export class RateLimitGuard implements CanActivate {
     return decided;
   }
 
-  /** Takes less money than asked for, where `clampOutput` allows that and budgets have no more. */
+  /**
+   * Takes less money than asked for, where `clampOutput` allows that and budgets have no more: half
+   * of what is left, at least what a usual answer costs. A denial is that of the lowered request.
+   */
   private tryToTake(request: GuardedRequest, limits: ApplicableLimits, { cost, tokens, nano, expected }: Asked): MaybePromise<Decided> {
     const { store } = this.limiter;
     const first = store.check(limits.scopes, cost, tokens, nano, expected);
+    const taken = async (less: number): Promise<Decided> => ({
+      decision: await store.check(limits.scopes, cost, tokens, less, expected),
+      nano: less,
+    });
     const clamped = async (decision: GuardDecision): Promise<Decided> => {
-      const less = await this.clampedNanoUsd(request, limits, decision);
-      return less === undefined
-        ? { decision, nano }
-        : { decision: await store.check(limits.scopes, cost, tokens, less, expected), nano: less };
+      const least = await this.leastNanoUsd(request, limits);
+      if (least === undefined) return { decision, nano };
+      const left = Math.min(...decision.standings.flatMap(({ budgets }) => (budgets === undefined ? [] : [leastLeft(budgets)])));
+      const lowered = await taken(Math.min(nano, Math.max(least.usual, Math.floor(left / 2))));
+      const { budget } = lowered.decision;
+      // No request in flight will return more: the rest of the budget is for shorter answers.
+      const isRest = budget !== undefined && budget.reason !== 'budget_held' && left >= least.shortest && left < lowered.nano;
+      return isRest ? taken(left) : lowered;
     };
     const next = (decision: GuardDecision): MaybePromise<Decided> =>
       decision.budget === undefined || !this.limiter.options.budgets.clampOutput ? { decision, nano } : clamped(decision);
@@ -265,19 +276,16 @@ export class RateLimitGuard implements CanActivate {
     return estimateNanoUsd(body, { ...counting, json: await jsonBodyOf(body) });
   }
 
-  /**
-   * What the budgets have left, where that pays at least a short answer: `LlmClient` then asks for
-   * less output. `undefined`: the denial stands.
-   */
-  private async clampedNanoUsd(
+  /** What a usual and the shortest answer cost; `undefined` where the request is not lowered. */
+  private async leastNanoUsd(
     { request }: GuardedRequest,
-    { route }: ApplicableLimits,
-    { standings }: GuardDecision,
-  ): Promise<number | undefined> {
+    { route, scopes }: ApplicableLimits,
+  ): Promise<{ readonly usual: number; readonly shortest: number } | undefined> {
     if (route.usd !== undefined) return undefined;
-    const least = await this.estimate(request, () => LEAST_OUTPUT);
-    const left = Math.min(...standings.flatMap(({ budgets }) => (budgets === undefined ? [] : [leastLeft(budgets)])));
-    return least !== undefined && least > 0 && left >= least ? left : undefined;
+    const shortest = (await this.estimate(request, () => LEAST_OUTPUT)) ?? 0;
+    if (shortest === 0) return undefined;
+    const usual = await this.estimate(request, (model) => leastOutput(this.limiter, budgetKeyOf(scopes), model));
+    return { usual: usual ?? shortest, shortest };
   }
 
   /** At least 1: a request of unknown cost must not pass a budget that is spent. */

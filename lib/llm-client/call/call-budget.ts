@@ -12,7 +12,7 @@ import { askedSearches } from '../../http/token-estimate/asked-searches.js';
 import { mayHaveSound } from '../../http/token-estimate/asked-sound.js';
 import { foreseenCost, type DearTier } from '../../http/token-estimate/asked-tier.js';
 import { affordableOutput, plainNanoUsd, worstNanoUsd } from '../../http/token-estimate/worst-cost.js';
-import type { RequestContext } from '../../http/request-context.js';
+import type { CoverDenial, RequestContext } from '../../http/request-context.js';
 import { namedBaseModel } from '../../router/deployments/base-model.js';
 import { pictureTokens, type FormPictures } from '../forward/form-pictures.js';
 import type { Selection } from './call-router.js';
@@ -46,14 +46,13 @@ export interface PricedAttempt {
   /** What a fallback changes of the request. */
   readonly target: { readonly overrides?: Readonly<Record<string, unknown>> };
   /**
-   * Asks the provider for at most so many tokens of each choice. Absent where the request is to
-   * wait rather than to get less.
+   * Asks the provider for at most so many tokens of each choice.
    */
   clampOutput?(tokens: number): void;
 }
 
 /** Budgets of one request that may each leave less. */
-const MOST_CLAMPS = 3;
+const MOST_CLAMPS = 4;
 
 /** The money of one call whose request has budgets. */
 export class CallBudget {
@@ -77,8 +76,9 @@ export class CallBudget {
     if (description.operation === 'responses' && (description.isBackground === true || asksBackground(attempt.target.overrides ?? {})))
       throw untold(attempt);
     const priced = pricedOf(attempt, maxOutputOf);
-    let nano = priced.costOf(priced.output) ?? request?.unpricedNanoUsd;
-    if (nano === undefined) throw unpriced(attempt);
+    const whole = priced.costOf(priced.output) ?? request?.unpricedNanoUsd;
+    if (whole === undefined) throw unpriced(attempt);
+    let nano: number = whole;
     for (let tries = 0; ; tries++) {
       const more = Math.max(0, this.spent + nano - this.covered);
       const usual = priced.usualCost();
@@ -91,12 +91,39 @@ export class CallBudget {
         this.expected += foreseen;
         return;
       }
-      const left = denial.leftNanoUsd + this.covered - this.spent;
-      const output = request?.clampsOutput === true && tries < MOST_CLAMPS ? priced.outputFor(left) : undefined;
-      if (output === undefined || attempt.clampOutput === undefined) throw denial.error;
-      attempt.clampOutput(Math.floor(output / priced.choices));
-      nano = Math.min(left, priced.costOf(output) ?? left);
+      const lowered = tries < MOST_CLAMPS ? this.lowered(attempt, priced, denial, nano) : undefined;
+      if (lowered === undefined) throw denial.error;
+      attempt.clampOutput?.(Math.floor(lowered.output / priced.choices));
+      nano = lowered.nanoUsd;
     }
+  }
+
+  /**
+   * A smaller answer that is asked for instead: the request's own share or half of what is left,
+   * at least a usual answer; where no call in flight will return more, all that is left.
+   * `undefined`: the denial stands.
+   */
+  private lowered(
+    attempt: PricedAttempt,
+    priced: PricedOutput,
+    { error, leftNanoUsd, ownNanoUsd }: CoverDenial,
+    denied: number,
+  ): { readonly output: number; readonly nanoUsd: number } | undefined {
+    const { request } = attempt.call;
+    if (request?.clampsOutput !== true || attempt.clampOutput === undefined || !priced.isLowered) return undefined;
+    const usual = Math.min(priced.output, request.leastOutput(attempt.selection.group) * priced.choices);
+    const usualNano = priced.costOf(usual);
+    if (usualNano === undefined) return undefined;
+    const covered = this.covered - this.spent;
+    const [left, own] = [leftNanoUsd + covered, ownNanoUsd + covered];
+    const share = Math.max(own, Math.floor(left / 2), usualNano);
+    // Asked for beyond what is left, so that the denial is that of the lowered request.
+    if (share > left && denied > usualNano) return { output: usual, nanoUsd: usualNano };
+    const isHeld = error instanceof BudgetExceededError && error.reason === 'budget_held';
+    if (share > left && isHeld) return undefined;
+    const most = Math.min(share, left);
+    const output = priced.outputFor(most);
+    return output === undefined ? undefined : { output, nanoUsd: Math.min(most, priced.costOf(output) ?? most) };
   }
 
   /**
@@ -105,7 +132,8 @@ export class CallBudget {
    */
   async heldFor(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): Promise<BudgetExceededError | undefined> {
     try {
-      await this.cover(attempt, maxOutputOf);
+      // The attempt asks for less by itself.
+      await this.cover({ ...attempt, clampOutput: () => {} }, maxOutputOf);
     } catch (error) {
       if (error instanceof BudgetExceededError && error.reason === 'budget_held') return error;
     }
@@ -136,6 +164,8 @@ interface PricedOutput {
   costOf(output: number): number | undefined;
   /** With an answer of the usual length; `undefined` where none is known. */
   usualCost(): number | undefined;
+  /** Whether a lower limit of the output would be sent. */
+  readonly isLowered: boolean;
   /** The most output that an amount pays; `undefined` where that is next to nothing. */
   outputFor(nanoUsd: number): number | undefined;
 }
@@ -169,8 +199,9 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
       const usual = call.request?.medianOutput(group);
       return usual === undefined ? undefined : plainNanoUsd(price, prompt.tokens, Math.min(cap, usual * choices));
     },
-    // A lowered limit would be dropped or replaced before it is sent.
-    outputFor: (nanoUsd) => (isDropped || fixed.tokens > 0 ? undefined : affordableOutput(price, prompt, { nanoUsd, cap })),
+    // Otherwise it would be dropped or replaced before it is sent.
+    isLowered: !isDropped && fixed.tokens === 0 && cap > 0,
+    outputFor: (nanoUsd) => affordableOutput(price, prompt, { nanoUsd, cap }),
   };
 }
 

@@ -210,7 +210,6 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('a gateway with 
       api_key: other.key,
       user: 'admin',
       metadata: { user_api_key: other.key, team_id: 'red', models: ['*'] },
-      models: ['claude'],
     };
     await sdk(key).chat.completions.create({ model: 'gpt-4o', messages, ...lies } as never);
     await expect(sdk(key).chat.completions.create({ model: 'gpt-4o', messages, ...lies } as never)).rejects.toMatchObject({ status: 429 });

@@ -44,6 +44,12 @@ describe('output under a budget', () => {
   const asked: Record<string, unknown>[] = [];
   /** Tokens that the provider writes, if it may. */
   let wanted = 1_000;
+  /** Requests that are neither at the provider nor denied; it answers when there are none. */
+  let undecided = 0;
+  let held: (() => void)[] = [];
+  const decided = (): void => {
+    if (--undecided === 0) for (const answer of held.splice(0)) answer();
+  };
   let app: INestApplication;
   let limiter: RateLimiterService;
 
@@ -60,7 +66,10 @@ describe('output under a budget', () => {
         const message = { role: 'assistant', content: 'hi' };
         const usage = { prompt_tokens: 8, completion_tokens: written, total_tokens: 8 + written };
         const answer = { id: 'x', object: 'chat.completion', choices: [{ index: 0, message, finish_reason: 'length' }], usage };
-        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+        const send = (): void => void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+        if (undecided === 0) return send();
+        held.push(send);
+        decided();
       });
     });
     const module = await Test.createTestingModule({
@@ -91,6 +100,8 @@ describe('output under a budget', () => {
   beforeEach(() => {
     asked.length = 0;
     wanted = 1_000;
+    undecided = 0;
+    held = [];
   });
   afterEach(async () => {
     await app.close();
@@ -110,15 +121,15 @@ describe('output under a budget', () => {
     [{}, 'max_completion_tokens', 1],
     [{ max_tokens: 4_000, n: 3 }, 'max_tokens', 3],
     [{ max_tokens: '4000' }, 'max_tokens', 1],
-  ])('is lowered to what the budget has left: %j', async (body, field, choices) => {
+  ])('is lowered to half of what the budget has left: %j', async (body, field, choices) => {
     await start({ clampOutput: true });
     const { headers } = await post(body).expect(200);
     const { 'x-ratelimit-remaining-usd': left } = headers as Record<string, string>;
-    expect(left).toBe('0');
+    expect(left).toBe('0.5');
     const cap = Number(asked[0][field]) * choices;
     // The guard counts the prompt, whose exact length is not the point.
-    expect(cap).toBeGreaterThan(480);
-    expect(cap).toBeLessThan(500);
+    expect(cap).toBeGreaterThan(235);
+    expect(cap).toBeLessThan(250);
     await settled();
     expect(standing().spentUsd).toBeLessThanOrEqual(1);
     expect(standing().spentUsd).toBeCloseTo(0.008 + Math.min(cap, wanted) * 0.002, 9);
@@ -135,6 +146,59 @@ describe('output under a budget', () => {
     const { deniedCount, allowedCount } = limiter.getStats();
     expect([allowedCount, deniedCount]).toEqual([1, 1]);
     expect(asked).toHaveLength(1);
+  });
+
+  const atOnce = async (count: number, body: object = {}) => {
+    undecided = count;
+    return Promise.all(
+      Array.from({ length: count }, async () => {
+        const answer = await post(body);
+        if (answer.status !== 200) decided();
+        return answer;
+      }),
+    );
+  };
+
+  it('is shared by parallel requests, and those that find too little may try again', async () => {
+    await start({ clampOutput: true });
+    wanted = 20;
+    const answers = await atOnce(30);
+    const served = answers.filter(({ status }) => status === 200).length;
+    expect(served).toBeGreaterThanOrEqual(4);
+    for (const { status, body, headers } of answers) {
+      if (status === 200) continue;
+      expect(body).toMatchObject({ error: { code: 'budget_held' } });
+      expect([headers['x-should-retry'], Number(headers['retry-after'])]).toEqual([undefined, 1]);
+    }
+    await settled();
+    expect(standing().spentUsd).toBeLessThanOrEqual(1);
+  });
+
+  it('is not lowered below a usual answer of the model while requests in flight hold the rest', async () => {
+    await start({ clampOutput: true });
+    wanted = 120;
+    await post({ max_tokens: 120 }).expect(200);
+    await settled();
+    asked.length = 0;
+    const statuses = (await atOnce(20)).map(({ status }) => status);
+    // 0.752 USD are left, and a usual answer costs 0.248.
+    expect(statuses.filter((status) => status === 200)).toHaveLength(2);
+    for (const { max_completion_tokens: cap } of asked) expect(cap).toBeGreaterThanOrEqual(120);
+    await settled();
+    // Nothing else is held: the rest of the budget is for shorter answers.
+    await limiter.setSpent(KEY, 0.9, { limit: 'paid' });
+    asked.length = 0;
+    await post({}).expect(200);
+    expect(asked[0].max_completion_tokens).toBeLessThan(60);
+  });
+
+  it('lets requests wait for a usual answer in the queue of budgets', async () => {
+    await start({ clampOutput: true, queue: {} });
+    wanted = 20;
+    const statuses = await Promise.all(Array.from({ length: 15 }, async () => (await post({})).status));
+    expect(statuses).toEqual(Array(15).fill(200));
+    await settled();
+    expect(standing().spentUsd).toBeCloseTo(15 * 0.048, 1);
   });
 
   it('is denied where clampOutput is not set', async () => {
@@ -159,8 +223,8 @@ describe('output under a budget', () => {
     await app.close();
     await start({ clampOutput: true });
     await post(body).expect(200);
-    expect(asked[0].max_completion_tokens).toBeGreaterThan(450);
-    expect(asked[0].max_completion_tokens).toBeLessThan(500);
+    expect(asked[0].max_completion_tokens).toBeGreaterThan(225);
+    expect(asked[0].max_completion_tokens).toBeLessThan(250);
   });
 
   it.each([{}, { clampOutput: true }])('is held in full where the request has its limit dropped: %j', async (budgets) => {

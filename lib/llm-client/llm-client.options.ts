@@ -80,6 +80,11 @@ export interface LlmClientOptions {
    * most 500 series, further ones count as `other`. Default false.
    */
   readonly costByTeam?: boolean;
+  /**
+   * Whether a call whose model group a budget cannot pay goes to the group's fallbacks, and so to
+   * another model. Default false: the call is denied.
+   */
+  readonly budgetFallbacks?: boolean;
   /** Lets calls wait for a deployment. Default: they fail at once where none can take them. */
   readonly queue?: QueueOptions;
   /** How `countTokensExact` asks providers; each field has a default. */
@@ -107,6 +112,7 @@ const KEYS = [
   'bounds',
   'callerLimits',
   'costByTeam',
+  'budgetFallbacks',
   'queue',
   'exactCounts',
 ] as const satisfies readonly (keyof LlmClientOptions)[];
@@ -139,6 +145,7 @@ export function resolveLlmClientOptions(options: LlmClientOptions = {}, ofFile: 
     bounds: resolveBodyBounds('llmClient.bounds', given.bounds),
     callerLimits: optional(given.callerLimits, {}, checkCallerLimits),
     costByTeam: optional(given.costByTeam, false, (value) => checkBoolean('llmClient.costByTeam', value)),
+    budgetFallbacks: optional(given.budgetFallbacks, false, (value) => checkBoolean('llmClient.budgetFallbacks', value)),
     queue: optional(given.queue, undefined, (value) => resolveQueueOptions('llmClient.queue', value)),
     exactCounts: resolveExactCountOptions('llmClient.exactCounts', given.exactCounts ?? undefined),
   };

@@ -150,6 +150,14 @@ export class Call {
     return this.options.disableFallbacks === true ? 0 : this.client.router.settings.maxFallbacks;
   }
 
+  /**
+   * Whether the call may go to another model group after a budget denied it. A budget denial is no
+   * failure of a deployment: it is by an option, or because an attempt has failed otherwise.
+   */
+  get mayFallBackFromBudget(): boolean {
+    return this.client.options.budgetFallbacks || this.attempts > this.unsent;
+  }
+
   /** Takes what a changed body asks for, before the first attempt. Its time goes on. */
   revise(description: CallDescription, options: SteeredOptions): void {
     this.asked = this.read(description, options);

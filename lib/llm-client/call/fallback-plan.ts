@@ -40,6 +40,7 @@ export class FallbackPlan {
   async next(failed: CallTarget, failure: Failure, sender: Sender<unknown>): Promise<CallTarget | undefined> {
     const { router, call, levels, tried } = this;
     this.firstFailure ??= failure;
+    if (failure.isUnsent && !call.mayFallBackFromBudget) return undefined;
     tried.add(router.knownName(failed.model));
     if (levels.length < call.maxFallbacks) {
       const { overrides, inputTokens } = failed;

@@ -1,4 +1,10 @@
-import { BudgetExceededError, FastLiteLLM, UnsupportedRequestError, type RateLimiterService } from 'nestjs-fast-litellm';
+import {
+  BudgetExceededError,
+  FastLiteLLM,
+  UnsupportedRequestError,
+  type FastLiteLLMOptions,
+  type RateLimiterService,
+} from 'nestjs-fast-litellm';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RequestContext } from '../../../lib/http/request-context.js';
 import { scripted, stopProviders } from '../../support/llm-client-providers.js';
@@ -45,12 +51,14 @@ async function provide(request: IncomingMessage, response: ServerResponse, rate:
 
 describe('LlmClient under budgets', () => {
   let llm: FastLiteLLM;
+  /** With fallbacks from models that a budget cannot pay. */
+  let flexible: FastLiteLLM;
   let limiter: RateLimiterService;
 
   beforeAll(async () => {
     const [cheap, dear] = await Promise.all([1, 10].map((rate) => scripted((request, response) => void provide(request, response, rate))));
     const at = (api_base: string, prices: object) => ({ model: 'openai/x', api_base, api_key: 'sk-x', ...prices });
-    llm = new FastLiteLLM({
+    const options: FastLiteLLMOptions = {
       logger: quiet,
       rateLimit: { usdPerDay: 1 },
       router: {
@@ -69,7 +77,9 @@ describe('LlmClient under budgets', () => {
           { model_name: 'unpriced', litellm_params: { ...at(cheap, {}), model: 'openai/nobody-knows' } },
         ],
       },
-    });
+    };
+    llm = new FastLiteLLM(options);
+    flexible = new FastLiteLLM({ ...options, llmClient: { budgetFallbacks: true } });
     limiter = llm.rateLimiter;
   });
   beforeEach(() => {
@@ -77,7 +87,7 @@ describe('LlmClient under budgets', () => {
     invoiced = calls = 0;
   });
   afterAll(async () => {
-    await llm.close();
+    await Promise.all([llm.close(), flexible.close()]);
     await stopProviders();
   });
 
@@ -219,9 +229,28 @@ describe('LlmClient under budgets', () => {
     expect(standing()).toMatchObject({ spentUsd: 0, heldUsd: 0 });
   });
 
-  it('falls back to a model that the budget can pay', async () => {
+  it('changes no model because of a budget', async () => {
     const { request, context } = begin();
-    const answer = await llm.client.chat(ask('dear', 'ok 1 1', { max_tokens: 100 }), { request });
+    await expect(llm.client.chat(ask('dear', 'ok 1 1', { max_tokens: 100 }), { request })).rejects.toMatchObject({
+      code: 'BUDGET_EXCEEDED',
+      reason: 'request_exceeds_budget',
+    });
+    expect(calls).toBe(0);
+    context.end(true);
+  });
+
+  it('tries the next fallback of a model that has failed where a budget cannot pay one', async () => {
+    const { request, context } = begin();
+    const fallbacks = ['dear', 'ear'];
+    const answer = await llm.client.chat(ask('cheap', '500', { max_tokens: 100, fallbacks }), { request }).catch((error: unknown) => error);
+    expect(answer).toMatchObject({ code: 'PROVIDER_SERVER' });
+    expect(calls).toBe(2);
+    context.end(true);
+  });
+
+  it('falls back to a model that the budget can pay, with budgetFallbacks', async () => {
+    const { request, context } = begin();
+    const answer = await flexible.client.chat(ask('dear', 'ok 1 1', { max_tokens: 100 }), { request });
     expect(answer.call.group).toBe('cheap');
     context.end(false);
     expect(standing()).toMatchObject({ spentUsd: 0.003, heldUsd: 0 });

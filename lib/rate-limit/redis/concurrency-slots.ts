@@ -23,7 +23,8 @@ export function renewalMs(ttlMs: number): number {
  * process that dies frees them, and are renewed while the process lives.
  */
 export class RedisSlots {
-  private readonly process = randomBytes(9).toString('base64url');
+  /** Name of this process. */
+  readonly process = randomBytes(9).toString('base64url');
   private readonly held = new Map<string, HeldSlot>();
   private taken = 0;
   private timer: NodeJS.Timeout | undefined = undefined;

@@ -1,10 +1,14 @@
 import type { CapabilityHealth, MetricSample } from '../../common/capability.js';
 import type { LogSink } from '../../common/log-sink.js';
 import { samplesOf } from '../../common/metric-samples.js';
+import { usdOf } from '../../common/nano-usd.js';
+import type { BudgetSpending } from '../budget/account.js';
 import { RedisCircuitBreaker } from '../../common/redis/circuit-breaker.js';
 import { openRedisClient, type OwnedRedisClient, type RedisClient, type SharedRedis } from '../../common/redis/client.js';
 import { countsRates, hasBudgets, type RateLimit } from '../limits.js';
 import { RedisHold, RedisHolds, staleFailure } from './budget-holds.js';
+import { LocalBudgets, type LocalSpend } from './local-budgets.js';
+import { RedisProcesses } from './processes.js';
 import { RedisCrashes } from './crash-settlements.js';
 import { RedisKeyScan, unavailable } from './key-scan.js';
 import { readBudgetDecision, readHolds, staleWindows, StaleWindows } from './budget-reply.js';
@@ -15,7 +19,7 @@ import { RedisLeases } from './leases.js';
 import type { ResolvedRedisOptions } from './options.js';
 import { RedisOutage, type RedisAsk } from './outage.js';
 import { OperationKind, withoutConcurrency, type RedisOperation, type RedisScope } from './protocol.js';
-import { RedisScriptQueue, type StoreFailure } from './script-queue.js';
+import { RedisScriptQueue, StoreFailure } from './script-queue.js';
 import { RedisSlots } from './concurrency-slots.js';
 import { RedisWriteTest } from './write-test.js';
 import type {
@@ -86,6 +90,10 @@ export class RedisRateLimitStore implements RateLimitStore {
   private readonly scan: RedisKeyScan;
   private readonly crashes: RedisCrashes;
   private readonly leases: RedisLeases | undefined;
+  /** With `onStoreError: 'local'`. */
+  private readonly local: LocalBudgets | undefined;
+  private readonly processes: RedisProcesses | undefined;
+  private merging: Promise<unknown> | undefined = undefined;
   private readonly isCluster: boolean;
   private connectionError: string | undefined = undefined;
   private readonly writeTest: RedisWriteTest;
@@ -119,6 +127,18 @@ export class RedisRateLimitStore implements RateLimitStore {
     this.slots = new RedisSlots(this.queue, options.slotTtlMs);
     const onFailure = (failure: StoreFailure): void => outage.count(failure);
     this.money = new RedisHolds({ queue: this.queue, keys: this.keys, windows: this.windows, ttlMs: options.slotTtlMs, onFailure });
+    if (outage.mode === 'local') {
+      this.local = new LocalBudgets(() => this.slots.next());
+      this.processes = new RedisProcesses({
+        client,
+        timeoutMs,
+        key: this.keys.processes,
+        name: this.slots.process,
+        isOpen: () => (outage.refusal() ?? this.circuit.refusal(this.isCluster ? 'all' : undefined)) === undefined,
+        onRefusal: (reason) => outage.count(new StoreFailure('reply', reason, 'all')),
+        onBeat: () => void this.merge(),
+      });
+    }
     if (options.maxLeasePermits > 0) this.leases = new RedisLeases(this.queue, this.outage, options.maxLeasePermits);
   }
 
@@ -149,14 +169,21 @@ export class RedisRateLimitStore implements RateLimitStore {
   }
 
   async settle(taken: TakenRateLimit, actualTokens: number, actualNanoUsd = taken.nanoUsd, isProvisional = false): Promise<Settled> {
-    if (taken.outage === 'local') return this.memory.settle(taken, actualTokens, actualNanoUsd, isProvisional);
+    if (taken.outage === 'local') {
+      this.local?.change(taken.hold, actualNanoUsd ?? 0);
+      await this.memory.settle(taken, actualTokens, actualNanoUsd, isProvisional);
+      return;
+    }
     if (taken.outage !== undefined) return;
     const limited = taken.tokens === actualTokens ? [] : taken.scopes.filter(({ limit }) => limit.tokensPerMinute !== undefined);
     const [, ...spendings] = await Promise.all([
       limited.length > 0 && this.giveBack(this.groups(limited), 0, taken.tokens - actualTokens, taken.atMs),
       ...holdsOf(taken).map((hold) => this.money.settle(hold, actualNanoUsd ?? 0, isProvisional)),
     ]);
-    return spendings.length === 0 ? undefined : spendings.flatMap((each) => each ?? []);
+    if (spendings.length === 0) return undefined;
+    const settled = spendings.flatMap((each) => each ?? []);
+    this.seeSpendings(taken.scopes, settled);
+    return settled;
   }
 
   async reserveMore(taken: TakenRateLimit, tokens: number): Promise<MoreTokens | TokenDenial> {
@@ -187,7 +214,7 @@ export class RedisRateLimitStore implements RateLimitStore {
   }
 
   async extend(taken: TakenRateLimit, nanoUsd: number, expectedNanoUsd?: number): Promise<Extension> {
-    if (taken.outage === 'local') return this.memory.extend?.(taken, nanoUsd);
+    if (taken.outage === 'local') return this.extendLocal(taken, nanoUsd);
     const { nanoUsd: known = 0 } = taken;
     // Sent with the extension, otherwise with the next renewal.
     for (const hold of holdsOf(taken)) hold.expectedNanoUsd = expectedNanoUsd ?? hold.expectedNanoUsd;
@@ -208,6 +235,12 @@ export class RedisRateLimitStore implements RateLimitStore {
       const [{ limit }] = taken.scopes.filter(({ limit: { budgets } }) => budgets !== undefined);
       return this.outage.mode === 'deny' ? { limitName: limit.name, outage: 'deny' } : undefined;
     }
+  }
+
+  private async extendLocal(taken: TakenRateLimit, nanoUsd: number): Promise<Extension> {
+    const denial = await this.memory.extend?.(taken, nanoUsd);
+    if (denial === undefined) this.local?.change(taken.hold, nanoUsd);
+    return denial;
   }
 
   async release(taken: TakenRateLimit): Promise<void> {
@@ -308,6 +341,16 @@ export class RedisRateLimitStore implements RateLimitStore {
       ...(this.leases === undefined
         ? []
         : [sample('leased_decisions_total', 'Requests decided by a local lease, without Redis.', 'counter', this.leases.decisions)]),
+      ...(this.local === undefined
+        ? []
+        : [
+            sample(
+              'unmerged_usd',
+              'USD that this process has spent without Redis and Redis has not counted.',
+              'gauge',
+              usdOf(this.local.unmergedNanoUsd),
+            ),
+          ]),
       ...this.outage.metrics(),
     ];
   }
@@ -326,6 +369,7 @@ export class RedisRateLimitStore implements RateLimitStore {
   async close(): Promise<void> {
     this.slots.close();
     this.money.close();
+    await Promise.all([this.processes?.close(), this.merge()]);
     // Settlements and releases before `close` still reach Redis.
     await Promise.all([this.leases?.close(), this.queue.drain()]);
     this.circuit.close();
@@ -362,7 +406,11 @@ export class RedisRateLimitStore implements RateLimitStore {
 
   private peekGroup(group: Group, { cost, tokens, nanoUsd }: Amounts): Promise<RateLimitDecision> {
     if (hasBudgets(group.scopes)) {
-      const read = (reply: Float64Array, at: number): BudgetReply => readBudgetDecision(reply, at, group.scopes);
+      const read = (reply: Float64Array, at: number): BudgetReply => {
+        const decision = readBudgetDecision(reply, at, group.scopes);
+        if (!(decision instanceof StaleWindows)) this.see(group, decision);
+        return decision;
+      };
       const run = { kind: OperationKind.peekWithBudgets, values: [cost, tokens, nanoUsd], read };
       return this.inWindows(group, (fresh) => this.run({ group: fresh, ...run }));
     }
@@ -400,7 +448,9 @@ export class RedisRateLimitStore implements RateLimitStore {
     const limited = group.redis.some(({ slotsKey }) => slotsKey !== '');
     const read = (reply: Float64Array, at: number): BudgetReply => {
       const decision = readBudgetDecision(reply, at, group.scopes);
-      if (decision instanceof StaleWindows || !decision.allowed) return decision;
+      if (decision instanceof StaleWindows) return decision;
+      this.see(group, decision);
+      if (!decision.allowed) return decision;
       const hold = new RedisHold(
         id,
         group.tag,
@@ -471,7 +521,64 @@ export class RedisRateLimitStore implements RateLimitStore {
 
   private orOutage(how: 'check' | 'peek', ask: RedisAsk, failure: StoreFailure): Promise<RateLimitDecision> {
     this.outage.count(failure);
-    return this.outage.answer(how, ask);
+    return this.local !== undefined && hasBudgets(ask.scopes) ? this.decideLocally(how, ask, this.local) : this.outage.answer(how, ask);
+  }
+
+  /** By this process's part of the budgets. */
+  private async decideLocally(how: 'check' | 'peek', ask: RedisAsk, local: LocalBudgets): Promise<RateLimitDecision> {
+    const { outages, beganAtMs } = this.outage;
+    const count = this.processes?.countAt(beganAtMs) ?? 0;
+    if (count === 0) return this.outage.answer(how, ask, true);
+    const { memory } = this;
+    const scopes = local.divided(ask.scopes, { count, outage: outages, nowMs: Date.now() }, (scope, change) =>
+      memory.changeBudget?.(scope, change),
+    );
+    const decision = await this.outage.answer(how, { ...ask, scopes });
+    if (how === 'check' && decision.allowed) {
+      const { hold, atMs } = decision;
+      if (typeof hold === 'object' && hold !== null) local.add(hold, ask.scopes, { nanoUsd: ask.nanoUsd, atMs });
+    }
+    return decision;
+  }
+
+  /** Tells Redis what was spent without it: sent again until Redis answers, it counts once. */
+  private merge(): Promise<unknown> {
+    const spends = this.local?.unmerged ?? [];
+    if (spends.length === 0) return this.merging ?? Promise.resolve();
+    return (this.merging ??= Promise.all(spends.map((spend) => this.mergeOne(spend))).finally(() => (this.merging = undefined)));
+  }
+
+  private async mergeOne(spend: LocalSpend): Promise<void> {
+    const { id, scope, atMs, nanoUsd } = spend;
+    const [group] = this.groups([scope]);
+    const read = (reply: Float64Array, at: number): StaleWindows | undefined => staleWindows(reply, at);
+    const run = { kind: OperationKind.mergeSpent, values: [id, nanoUsd, Math.floor(atMs)], read };
+    try {
+      await this.inWindows(group, (fresh) => this.run({ group: fresh, ...run }));
+      spend.mergedNanoUsd = nanoUsd;
+      // A next outage begins with what is left now.
+      await this.peekGroup(group, NOTHING);
+    } catch (failure) {
+      this.outage.count(failure as StoreFailure);
+    }
+  }
+
+  /** Remembers how budgets stand, for an outage. */
+  private see({ scopes }: Group, { standings }: RateLimitDecision): void {
+    const { local } = this;
+    if (local !== undefined) scopes.forEach((scope, place) => local.see(scope, standings[place].budgets));
+  }
+
+  private seeSpendings(scopes: readonly RateLimitScope[], spendings: readonly BudgetSpending[]): void {
+    if (this.local === undefined) return;
+    for (const scope of scopes) {
+      const own = spendings.filter(({ limitName, key }) => limitName === scope.limit.name && key === scope.key);
+      if (own.length === scope.limit.budgets?.length)
+        this.local.see(
+          scope,
+          own.map(({ standing }) => standing),
+        );
+    }
   }
 
   /** Groups scopes by slot: one group without a Cluster. */

@@ -125,6 +125,11 @@ export class RedisKeys {
     return `${this.prefix}{${tag}}probe`;
   }
 
+  /** The sorted set of the processes that share budgets. */
+  get processes(): string {
+    return `${this.prefix}{all}processes`;
+  }
+
   /** The key whose absence means that Redis lost its data. */
   get mark(): string {
     return `${this.prefix}{all}mark`;

@@ -13,7 +13,7 @@ import { checkRedisClient, checkRedisPrefix, checkRedisUrl, type RedisClient } f
 
 /**
  * Answer while Redis is unreachable, too slow or out of memory. `local`: this process decides by
- * the same limits.
+ * the same limits, and by its part of the budgets.
  */
 export type OnStoreError = 'deny' | 'allow' | 'local';
 export type OnDataLoss = 'forget' | 'refuse';

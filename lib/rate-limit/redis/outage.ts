@@ -19,7 +19,7 @@ const LOG_EVERY_MS = 60_000;
 const MEANWHILE: Readonly<Record<OnStoreError, string>> = {
   deny: 'requests get 503',
   allow: 'requests pass without limits',
-  local: 'this process counts for itself',
+  local: 'this process counts for itself, with its part of the budgets',
 };
 
 /** What a request asks of the store. */
@@ -44,6 +44,10 @@ export class RedisOutage {
   private last: Failed | undefined = undefined;
   private lastRefusal: Failed | undefined = undefined;
   private isOver = true;
+  /** Number of the latest outage, from 1. */
+  outages = 0;
+  /** When it began, by `performance.now()`. */
+  beganAtMs = -Infinity;
   /** Start times of the latest outages. */
   private readonly beginnings: number[] = [];
   private loggedMs = -Infinity;
@@ -65,6 +69,8 @@ export class RedisOutage {
     if (atMs - this.loggedMs >= LOG_EVERY_MS) this.warn(failure, atMs);
     if (!this.isOver) return;
     this.isOver = false;
+    this.outages++;
+    this.beganAtMs = atMs;
     if (this.beginnings.push(atMs) > OUTAGES_OF_FLAPPING) this.beginnings.shift();
   }
 
@@ -90,9 +96,13 @@ export class RedisOutage {
     this.logEnd();
   }
 
-  /** Answers a `check` or `peek` that Redis did not answer. */
-  async answer(how: 'check' | 'peek', { scopes, cost, tokens, nanoUsd }: RedisAsk): Promise<RateLimitDecision> {
+  /**
+   * Answers a `check` or `peek` that Redis did not answer.
+   * @param hasNoPart Whether this process has no part of the budgets that are asked.
+   */
+  async answer(how: 'check' | 'peek', { scopes, cost, tokens, nanoUsd }: RedisAsk, hasNoPart = false): Promise<RateLimitDecision> {
     this.answers++;
+    if (hasNoPart) return { allowed: false, scope: 0, retryAfterMs: RETRY_AFTER_MS, standings: [], atMs: Date.now(), outage: 'deny' };
     if (this.mode === 'local') return { ...(await this.memory[how](scopes, cost, tokens, nanoUsd)), outage: 'local' };
     const allowed = this.mode === 'allow';
     return { allowed, scope: 0, retryAfterMs: allowed ? 0 : RETRY_AFTER_MS, standings: [], atMs: Date.now(), outage: this.mode };

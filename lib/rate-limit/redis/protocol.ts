@@ -55,6 +55,8 @@ export const OperationKind = {
   sweepHolds: 18,
   /** `name, nanoUsd`: corrects such a settlement, once; what it was, -1 without one. */
   refundHold: 19,
+  /** `name, nanoUsd, atMs`: counts what was spent without Redis; a later call replaces it. */
+  mergeSpent: 20,
 } as const;
 export type OperationKind = (typeof OperationKind)[keyof typeof OperationKind];
 
@@ -126,6 +128,7 @@ export function replyLength({ kind, scopes }: RedisOperation): number {
     case OperationKind.setSpent:
     case OperationKind.addSpent:
     case OperationKind.raiseBudget:
+    case OperationKind.mergeSpent:
       return BUDGET_REPLY_LENGTH;
     case OperationKind.refundHold:
       return 1;

@@ -71,6 +71,7 @@ const NUMBERS = {
   ADD_SPENT: OperationKind.addSpent,
   SWEEP_HOLDS: OperationKind.sweepHolds,
   REFUND_HOLD: OperationKind.refundHold,
+  MERGE_SPENT: OperationKind.mergeSpent,
   // Why money is denied, the gravest last (`BudgetReason`), and the code of such a decision.
   ALL_HELD: BudgetReason.budget_held,
   EXHAUSTED: BudgetReason.budget_exhausted,

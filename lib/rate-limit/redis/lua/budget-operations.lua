@@ -285,3 +285,56 @@ perform[REFUND_HOLD] = function(scopes, name, nano)
   forget(book, name)
   tell(r.charged)
 end
+
+-- The part of the window that an amount of some time ago belongs to, opened if it still counts.
+local function partAt(budgets, j, a, at)
+  local kind, length, newest = budgets[j + BUDGET_KIND], budgets[j + BUDGET_LENGTH], a.parts[#a.parts]
+  local from, to
+  if kind == FIRST_USE then
+    if newest then return newest[PART_START] end
+    from, to = at, at + length
+  elseif kind == TOTAL then
+    from, to = 0, NEVER
+  elseif kind == SLIDING then
+    local step = budgets[j + BUDGET_BOUNDS]
+    from = floor(at / step) * step
+    to = from + step + length
+  else
+    for i = j + BUDGET_BOUNDS, j + BUDGET_BOUNDS + 2 do
+      if at >= budgets[i] and at < budgets[i + 1] then from, to = budgets[i], budgets[i + 1] end
+    end
+    -- Of a window before these only the total is left.
+    if not from then return -1 end
+  end
+  local place = #a.parts + 1
+  for i = #a.parts, 1, -1 do
+    if a.parts[i][PART_START] == from then return from end
+    if a.parts[i][PART_START] > from then place = i end
+  end
+  if to > clock then table.insert(a.parts, place, { from, to, 0, 0 }) end
+  return from
+end
+
+-- Its record is that of a hold that was settled: what is sent twice finds it, and a later amount replaces the earlier one.
+perform[MERGE_SPENT] = function(scopes, name, nano, at)
+  local v = scopes[1]
+  local book, r = v.book, recordOf(v.book, name)
+  for j = 1, #v.budgets, BUDGET_FIELDS do
+    if not spanOf(v.budgets, j, book.accounts[v.budgets[j]]) then
+      tell(STALE, 0, 0, clock)
+      return
+    end
+  end
+  if not r then
+    r = { held = 0, charged = 0, at = clock, starts = {} }
+    for j = 1, #v.budgets, BUDGET_FIELDS do
+      local id = v.budgets[j]
+      r.starts[#r.starts + 1] = { partAt(v.budgets, j, book.accounts[id], at), id }
+    end
+    book.records[name], book.count = r, book.count + 1
+  end
+  move(book, r, 0, nano - r.charged)
+  r.charged, book.written[name] = nano, r
+  schedule(book, name, clock + CRASH_KEPT_MS)
+  tell(0, 0, 0, 0)
+end

@@ -100,7 +100,15 @@ const DAY_MS = 86_400_000;
   });
 
   it.each(['deny', 'allow', 'local'] as const)('answers by onStoreError %s while Redis is away', async (onStoreError) => {
-    const service = limiter({ url: 'redis://127.0.0.1:1', onStoreError, timeoutMs: 200 }, { usdPerDay: 1 });
+    const proxy = await Proxy.start(server.port);
+    cleanUp.push(() => proxy.stop());
+    const service = limiter({ url: proxy.url, onStoreError, timeoutMs: 300, prefix: onStoreError }, { usdPerDay: 1 });
+    // Alone, it has all of the budget.
+    if (onStoreError === 'local') await until(async () => (await server.ask((client) => client.zcard('local{all}processes'))) === 1);
+    await until(async () => (await service.peekAsync('k')).outage === undefined);
+    proxy.target = 1;
+    proxy.cut();
+    await until(async () => (await service.peekAsync('k')).outage !== undefined);
     const reservation = await service.reserveAsync('k', { usd: 0.6 });
     expect(reservation).toMatchObject({ allowed: onStoreError !== 'deny', outage: onStoreError });
     const second = await service.reserveAsync('k', { usd: 0.6 });

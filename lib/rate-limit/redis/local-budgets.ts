@@ -1,0 +1,181 @@
+import { makeRoom } from '../../common/make-room.js';
+import type { BudgetStanding } from '../budget/account.js';
+import type { RateLimit } from '../limits.js';
+import type { BudgetChange, RateLimitScope } from '../store.js';
+
+/** Keys whose budgets are remembered as Redis showed them last. */
+const MOST_SEEN = 10_000;
+/** Amounts that wait for Redis. */
+const MOST_WAITING = 100_000;
+/** Calls of an outage that end after it are still corrected for so long. */
+const CORRECTED_MS = 900_000;
+
+/** As of sliding windows. */
+const PARTS = 60;
+
+/** What Redis showed last of the budgets of a key. */
+interface SeenKey {
+  standings: readonly BudgetStanding[] | undefined;
+  /** The outage for which its local budgets were prepared. */
+  outage: number;
+}
+
+/** What was spent without Redis in one window of each budget of a key. */
+export interface LocalSpend {
+  /** Its name in Redis: what is sent twice counts once. */
+  readonly id: string;
+  readonly scope: RateLimitScope;
+  readonly atMs: number;
+  nanoUsd: number;
+  /** As Redis has counted it. */
+  mergedNanoUsd: number;
+  changedMs: number;
+}
+
+/** What one call has added. */
+interface Added {
+  readonly spends: readonly LocalSpend[];
+  nanoUsd: number;
+}
+
+/** Changes a budget of this process. */
+export type ChangeBudget = (scope: RateLimitScope, change: BudgetChange) => unknown;
+
+/**
+ * Budgets of this process while Redis cannot be reached: an equal part of what was left. What is
+ * spent from them, calls in flight included, waits for Redis as one amount for each key and window,
+ * which replaces what was sent of it before.
+ */
+export class LocalBudgets {
+  private readonly seen = new Map<string, SeenKey>();
+  private readonly waiting = new Map<string, LocalSpend>();
+  private readonly added = new WeakMap<object, Added>();
+  private readonly parts = new WeakMap<RateLimit, { readonly count: number; readonly limit: RateLimit }>();
+
+  constructor(private readonly nextId: () => string) {}
+
+  /** Redis has shown how the budgets of a key stand. */
+  see({ limit, key }: RateLimitScope, standings: readonly BudgetStanding[] | undefined): void {
+    if (standings === undefined) return;
+    const name = nameOf(limit, key);
+    const known = this.seen.get(name);
+    if (known !== undefined) {
+      known.standings = standings;
+      return;
+    }
+    makeRoom(this.seen, MOST_SEEN);
+    this.seen.set(name, { standings, outage: 0 });
+  }
+
+  /**
+   * The scopes with the budgets of one of `count` processes.
+   * @param outage Number of the outage: in each one the budgets are divided anew.
+   * @param change Changes a budget of this process.
+   */
+  divided(scopes: readonly RateLimitScope[], { count, outage, nowMs }: Outage, change: ChangeBudget): readonly RateLimitScope[] {
+    return scopes.map((scope) => {
+      const { limit, key } = scope;
+      if (limit.budgets === undefined) return scope;
+      const part = { limit: this.partOf(limit, count), key };
+      const name = nameOf(limit, key);
+      let seen = this.seen.get(name);
+      if (seen === undefined) {
+        makeRoom(this.seen, MOST_SEEN);
+        this.seen.set(name, (seen = { standings: undefined, outage: 0 }));
+      }
+      if (seen.outage === outage) return part;
+      seen.outage = outage;
+      const own = this.unmergedOf(scope);
+      for (const budget of limit.budgets.keys()) {
+        const standing = seen.standings?.[budget];
+        const isOver = standing === undefined || standing.resetsAtMs <= nowMs;
+        const taken = isOver ? 0 : standing.spentNanoUsd + standing.heldNanoUsd;
+        change(part, { budget, kind: 'spent', nanoUsd: Math.ceil(taken / count) + own });
+      }
+      return part;
+    });
+  }
+
+  /** A call was allowed without Redis. @param hold Names it for `change`. */
+  add(hold: object, scopes: readonly RateLimitScope[], { nanoUsd, atMs }: { readonly nanoUsd: number; readonly atMs: number }): void {
+    const spends = scopes.filter(({ limit }) => limit.budgets !== undefined).map((scope) => this.spendOf(scope, atMs));
+    const added = { spends, nanoUsd: 0 };
+    this.added.set(hold, added);
+    this.set(added, nanoUsd);
+  }
+
+  /** It holds or has cost another amount. */
+  change(hold: unknown, nanoUsd: number): void {
+    const added = typeof hold === 'object' && hold !== null ? this.added.get(hold) : undefined;
+    if (added !== undefined) this.set(added, nanoUsd);
+  }
+
+  /** What Redis has not counted. */
+  get unmerged(): readonly LocalSpend[] {
+    const nowMs = performance.now();
+    const found: LocalSpend[] = [];
+    for (const [name, spend] of this.waiting) {
+      if (spend.nanoUsd !== spend.mergedNanoUsd) found.push(spend);
+      else if (nowMs - spend.changedMs > CORRECTED_MS) this.waiting.delete(name);
+    }
+    return found;
+  }
+
+  /** The sum of that, in nano-USD. */
+  get unmergedNanoUsd(): number {
+    return this.unmerged.reduce((sum, { nanoUsd, mergedNanoUsd }) => sum + Math.max(0, nanoUsd - mergedNanoUsd), 0);
+  }
+
+  private set(added: Added, nanoUsd: number): void {
+    const more = nanoUsd - added.nanoUsd;
+    added.nanoUsd = nanoUsd;
+    for (const spend of added.spends) {
+      spend.nanoUsd = Math.max(0, spend.nanoUsd + more);
+      spend.changedMs = performance.now();
+    }
+  }
+
+  private spendOf(scope: RateLimitScope, atMs: number): LocalSpend {
+    const { limit, key } = scope;
+    const starts = limit.budgets?.map(({ window }) =>
+      // A window from the first use may begin in any of its parts.
+      window.kind === 'firstUse' ? Math.floor(atMs / Math.ceil(window.lengthMs / PARTS)) : window.partAt(atMs).startMs,
+    );
+    const name = JSON.stringify([limit.name, key, starts]);
+    let spend = this.waiting.get(name);
+    if (spend === undefined) {
+      makeRoom(this.waiting, MOST_WAITING);
+      spend = { id: this.nextId(), scope, atMs, nanoUsd: 0, mergedNanoUsd: 0, changedMs: performance.now() };
+      this.waiting.set(name, spend);
+    }
+    return spend;
+  }
+
+  private unmergedOf({ limit, key }: RateLimitScope): number {
+    let sum = 0;
+    for (const { scope, nanoUsd, mergedNanoUsd } of this.waiting.values())
+      if (scope.limit.name === limit.name && scope.key === key) sum += Math.max(0, nanoUsd - mergedNanoUsd);
+    return sum;
+  }
+
+  private partOf(limit: RateLimit, count: number): RateLimit {
+    if (count === 1) return limit;
+    const known = this.parts.get(limit);
+    if (known?.count === count) return known.limit;
+    const budgets = limit.budgets?.map((budget) => ({ ...budget, nanoUsd: Math.floor(budget.nanoUsd / count) }));
+    const part = { ...limit, budgets };
+    this.parts.set(limit, { count, limit: part });
+    return part;
+  }
+}
+
+/** An outage, and those who share budgets in it. */
+export interface Outage {
+  readonly count: number;
+  readonly outage: number;
+  readonly nowMs: number;
+}
+
+function nameOf(limit: RateLimit, key: string): string {
+  return `${limit.name}/${key}`;
+}

@@ -14,6 +14,12 @@ export interface AnswerUsage {
   readonly stated?: StatedCost;
 }
 
+/** A usage as it is stated: figures may be missing. */
+export interface StatedUsage extends AnswerUsage {
+  /** The figures that are neither stated nor follow from the total: they are 0, or the total. */
+  readonly missing?: 'prompt' | 'completion' | 'both';
+}
+
 /** How providers state a cost beside the tokens: OpenRouter, Perplexity, xAI, DeepInfra. */
 export interface StatedCost {
   readonly cost?: unknown;
@@ -97,7 +103,7 @@ const RARE_PATHS = pathsOf(RARE_DETAILS);
  * The usage that a provider or an SDK reports; `undefined` if the value is no usage.
  * @param tier `service_tier` beside it, as OpenAI tells it; Anthropic's is in the usage
  */
-export function usageFrom(value: unknown, tier?: unknown): AnswerUsage | undefined {
+export function usageFrom(value: unknown, tier?: unknown): StatedUsage | undefined {
   const fields = fieldsOf(value);
   const usage = tokensIn(fields);
   if (usage === undefined) return undefined;
@@ -119,17 +125,64 @@ export function usedTokens(value: unknown): number | undefined {
   return tokensIn(fieldsOf(value))?.totalTokens;
 }
 
+/** The usage that a stream states in several events (JSON): later figures replace earlier ones. */
+export function mergedUsage(stated: readonly string[] = []): StatedUsage | undefined {
+  const merged: Record<string, unknown> = {};
+  for (const json of stated) {
+    try {
+      for (const [name, value] of Object.entries(JSON.parse(json) as object)) if (value !== null) merged[name] = value;
+    } catch {
+      // Cut, so it states nothing.
+    }
+  }
+  return usageFrom(merged);
+}
+
+/** What is known of a call besides its usage. */
+export interface CountedCall {
+  /** Tokens of the prompt, as they were counted before the call. */
+  readonly promptTokens: number;
+  /** Tokens of the text that has arrived. */
+  readonly receivedTokens: () => number;
+}
+
+/**
+ * A usage whose missing figures are replaced by our own counts. So is a 0 for a prompt, or for a
+ * text that has arrived: some providers send it for a figure that they do not know.
+ */
+export function completedUsage(usage: StatedUsage, { promptTokens: counted, receivedTokens }: CountedCall): AnswerUsage {
+  const { missing, ...stated } = usage;
+  let { promptTokens, completionTokens } = usage;
+  if (missing === 'both') {
+    promptTokens = Math.min(counted, usage.totalTokens);
+    completionTokens = usage.totalTokens - promptTokens;
+  } else {
+    if (promptTokens === 0) promptTokens = counted;
+    if (completionTokens === 0) completionTokens = receivedTokens();
+  }
+  if (promptTokens === usage.promptTokens && completionTokens === usage.completionTokens && missing === undefined) return usage;
+  return { ...stated, promptTokens, completionTokens, totalTokens: Math.max(usage.totalTokens, promptTokens + completionTokens) };
+}
+
 /** A total may exceed its parts by the reasoning; a smaller total is wrong. */
-function tokensIn(fields: Fields): AnswerUsage | undefined {
+function tokensIn(fields: Fields): StatedUsage | undefined {
   const prompt = amount(fields.prompt_tokens) ?? withCached(fields) ?? amount(fields.promptTokens) ?? inputOfAiSdk(fields);
   const completion =
     amount(fields.completion_tokens) ?? amount(fields.output_tokens) ?? amount(fields.completionTokens) ?? totalIn(fields.outputTokens);
   const total = amount(fields.total_tokens) ?? amount(fields.totalTokens);
   if (prompt === undefined && completion === undefined && total === undefined) return undefined;
-  const promptTokens = prompt ?? 0;
-  const completionTokens = completion ?? Math.max(0, (total ?? 0) - promptTokens);
+  // A 0 beside a total that is larger is no figure.
+  const promptTokens = prompt || ((completion ?? 0) === 0 ? 0 : Math.max(0, (total ?? 0) - (completion ?? 0)));
+  const completionTokens = completion || Math.max(0, (total ?? 0) - promptTokens);
   const totalTokens = Math.min(Math.max(total ?? 0, promptTokens + completionTokens), LARGEST_AMOUNT);
-  return { promptTokens, completionTokens, totalTokens };
+  const missing = missingOf(prompt, completion, total);
+  return missing === undefined ? { promptTokens, completionTokens, totalTokens } : { promptTokens, completionTokens, totalTokens, missing };
+}
+
+function missingOf(prompt: number | undefined, completion: number | undefined, total = 0): StatedUsage['missing'] {
+  if (!prompt && !completion && total > 0) return 'both';
+  if (prompt !== undefined) return completion === undefined && total === 0 ? 'completion' : undefined;
+  return total <= (completion ?? 0) ? 'prompt' : undefined;
 }
 
 /** The first positive figure of each kind; `undefined` if there is none at all. */

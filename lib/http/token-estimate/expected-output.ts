@@ -29,6 +29,11 @@ export class ExpectedOutputs {
     seen.tokens[seen.count++ % SAMPLES] = tokens;
   }
 
+  /** Whether answers of a model to a key are known. */
+  knows(key: string, model: string): boolean {
+    return this.seen.has(`${model} ${key}`);
+  }
+
   /** What 95 % of the last 100 answers have not exceeded; `undefined` of fewer than 20. */
   expected(key: string, model: string): number | undefined {
     return this.quantile(key, model, 0.95, LEAST_SAMPLES);

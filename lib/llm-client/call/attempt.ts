@@ -1,6 +1,7 @@
 import type { ObservedAttempt } from '../../common/call-observer.js';
 import { ProviderError } from '../../common/provider-error.js';
-import type { AnswerUsage } from '../../http/answer-usage.js';
+import { completedUsage, type AnswerUsage, type StatedUsage } from '../../http/answer-usage.js';
+import { namedBaseModel } from '../../router/deployments/base-model.js';
 import { usdOf } from '../../common/nano-usd.js';
 import { billedTier } from '../../http/token-estimate/asked-tier.js';
 import { answerCost, type AnswerCost } from '../answer/answer-cost.js';
@@ -12,7 +13,13 @@ import type { Selection } from './call-router.js';
 import { tierOfAttempt } from './attempt-tier.js';
 import { AttemptTimer, type Abortable, type AttemptTimes, type AwaitedPart } from './cancellation.js';
 import { modelOutput, type MaxOutputOf } from './model-output.js';
+import { mayHideReasoning } from './hidden-reasoning.js';
 import { judge, kindOfCode, type Failure, type JudgedAttempt } from './failure.js';
+
+/** Output tokens of a model whose limit is not known, as they are held. */
+const DEFAULT_OUTPUT = 16_384;
+/** Operations whose answers are text. */
+const WITH_REPLY: ReadonlySet<string> = new Set(['chat', 'completions', 'messages', 'responses']);
 
 /** One request to a provider: by the connection pool, or by a function of the caller. */
 export interface Exchange extends Abortable {
@@ -20,8 +27,14 @@ export interface Exchange extends Abortable {
   readonly wasSent: boolean;
   /** Whether the provider answered with an error status. */
   readonly isRefused: boolean;
-  /** About how many tokens of an answer have arrived. */
+  /** Tokens of the text that has arrived of an answer. */
   readonly receivedTokens: number;
+  /** Whether the answer shows the reasoning itself, so that none is hidden. */
+  readonly showsReasoning?: boolean;
+  /** Whether a whole answer was cut, which its provider had written to the end. */
+  readonly isCut?: boolean;
+  /** The usage in a whole answer that cannot be read otherwise. */
+  readonly usageInRest?: StatedUsage | undefined;
   /** The provider's id of the request. */
   readonly requestId?: string | undefined;
   /** The cost of a whole answer, as a header of LiteLLM's proxies states it. */
@@ -59,6 +72,8 @@ export interface AttemptReporter {
   drained(attempt: Attempt, failure: Failure): void;
   /** Output tokens of each choice of a usual answer of a model group; 0 where none is known. */
   usualOutput(group: string): number;
+  /** Reasoning tokens of a usual answer; `undefined`: no answer of the group is known. */
+  usualReasoning(group: string): number | undefined;
 }
 
 /** What attempts have of their client. */
@@ -78,7 +93,7 @@ export class Attempt implements JudgedAttempt {
   readonly times: AttemptTimes;
   provider: string;
   observed: ObservedAttempt | undefined = undefined;
-  /** As the provider reported it. */
+  /** As the provider reported it; figures it left out are counted. */
   usage: AnswerUsage | undefined = undefined;
   /** Of a complete answer whose provider reported no usage. */
   estimatedUsage: AnswerUsage | undefined = undefined;
@@ -148,6 +163,18 @@ export class Attempt implements JudgedAttempt {
     this.sentAtMs ??= performance.now();
   }
 
+  /** Takes the usage that the provider has reported. */
+  report(stated: StatedUsage | undefined): void {
+    const { promptTokens = 0, exchange } = this;
+    if (stated === undefined || !this.hasReply) this.usage = stated;
+    else this.usage = completedUsage(stated, { promptTokens, receivedTokens: () => exchange?.receivedTokens ?? 0 });
+  }
+
+  /** Whether its answer is text of a model. */
+  get hasReply(): boolean {
+    return WITH_REPLY.has(this.call.description.operation);
+  }
+
   /** The answer, or its first chunk, has arrived. */
   answered(nowMs = performance.now()): void {
     if (this.answeredAtMs !== undefined) return;
@@ -187,7 +214,7 @@ export class Attempt implements JudgedAttempt {
   private drained(error: Error, usage: AnswerUsage | undefined): void {
     clearTimeout(this.drainTimer);
     this.isDraining = false;
-    this.usage = usage;
+    this.report(usage);
     this.reporter.drained(this, this.failure ?? judge(error, this));
   }
 
@@ -208,6 +235,7 @@ export class Attempt implements JudgedAttempt {
   /** The attempt failed before its answer. */
   fail(thrown: unknown): Failure {
     const failure = (this.failure = judge(thrown, this));
+    if (this.usage === undefined) this.report(this.exchange?.usageInRest);
     if (this.end()) this.reporter.attemptFailed(this, failure);
     return failure;
   }
@@ -227,22 +255,48 @@ export class Attempt implements JudgedAttempt {
     if (this.usage !== undefined) return this.usage;
     const { exchange, firstChunkAtMs } = this;
     if (exchange === undefined || (firstChunkAtMs === undefined && (!exchange.wasSent || exchange.isRefused))) return undefined;
-    return this.estimate(Math.max(exchange.receivedTokens, this.unseenOutput));
+    return this.estimate(Math.max(this.writtenOutput, this.unseenOutput));
+  }
+
+  /** Output where none is stated: the text that has arrived, and reasoning that is not shown. */
+  private get writtenOutput(): number {
+    const { exchange, hasReply, call, selection, cancelled, hasTimedOut, firstChunkAtMs } = this;
+    if (exchange === undefined) return 0;
+    const { receivedTokens } = exchange;
+    // Before its first chunk only a stream that was given up may have reasoned.
+    const hasWritten = receivedTokens > 0 || firstChunkAtMs !== undefined || (call.stream && (cancelled !== undefined || hasTimedOut));
+    if (!hasReply || !hasWritten || exchange.showsReasoning === true) return receivedTokens;
+    const { choices = 1 } = call.description;
+    const usual = this.reporter.usualReasoning(selection.group);
+    if (usual !== undefined) return receivedTokens + usual * choices;
+    const isHeld = mayHideReasoning(namedBaseModel(selection.deployment) ?? this.model);
+    return isHeld ? Math.max(receivedTokens, this.outputLimit * choices) : receivedTokens;
+  }
+
+  /** The most output tokens of each choice. */
+  private get outputLimit(): number {
+    const { maxTokens, isUnlimited, dropsLimit } = this.call.description;
+    const asked = isUnlimited === true || dropsLimit === true ? undefined : maxTokens;
+    const most = modelOutput(this.selection, this.longestAnswerOf);
+    return Math.min(this.mostOutput ?? asked ?? Infinity, most ?? (asked === undefined ? DEFAULT_OUTPUT : Infinity));
   }
 
   /** A provider writes a whole answer to its end, even if its caller has abandoned it. */
   private get unseenOutput(): number {
-    const { stream, maxTokens, choices = 1 } = this.call.description;
-    if (stream || (this.cancelled === undefined && !this.hasTimedOut)) return 0;
-    const most = this.mostOutput ?? maxTokens ?? Infinity;
-    return Math.min(this.reporter.usualOutput(this.selection.group), most) * choices;
+    const { stream, choices = 1 } = this.call.description;
+    if (stream || (this.cancelled === undefined && !this.hasTimedOut && this.exchange?.isCut !== true)) return 0;
+    return Math.min(this.reporter.usualOutput(this.selection.group), this.outputLimit) * choices;
   }
 
-  /** Usage where the provider reports none: an answer of many bytes holds more than its text. */
-  estimate(receivedTokens: number): AnswerUsage {
+  /** The usage of a complete answer whose provider reports none. */
+  estimated(): AnswerUsage {
+    return this.estimate(this.writtenOutput);
+  }
+
+  private estimate(output: number): AnswerUsage {
     const { promptTokens = 0, call, selection } = this;
     const { choices = 1 } = call.description;
-    const completionTokens = Math.min(receivedTokens, (modelOutput(selection, this.longestAnswerOf) ?? Infinity) * choices);
+    const completionTokens = Math.min(output, (modelOutput(selection, this.longestAnswerOf) ?? Infinity) * choices);
     return { promptTokens, completionTokens, totalTokens: promptTokens + completionTokens };
   }
 

@@ -18,7 +18,7 @@ export class CustomSender<T> implements Sender<T> {
   async send(attempt: Attempt): Promise<T> {
     const result = await new CustomExchange(attempt).begin(this.request);
     attempt.answered();
-    attempt.usage = callback(() => usageIn(result, this.options));
+    attempt.report(callback(() => usageIn(result, this.options)));
     callback(() => this.options.onAnswer?.(attempt.facts()));
     return result;
   }
@@ -64,7 +64,8 @@ export class CustomStreamSender<C> extends CustomSender<AsyncIterable<C>> {
       for (let result = first; result.done !== true; result = await exchange.until(iterator.next())) {
         const { value } = result;
         exchange.receivedTokens++;
-        attempt.usage = callback(() => usageIn(value, this.options)) ?? attempt.usage;
+        const usage = callback(() => usageIn(value, this.options));
+        if (usage !== undefined) attempt.report(usage);
         this.onChunk?.(value);
         yield value;
         await drainOf(attempt.call.cancellation.response);

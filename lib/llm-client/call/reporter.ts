@@ -60,6 +60,7 @@ export class CallReporter implements AttemptReporter {
   /** Receives the prompt tokens that a provider reports for a body. */
   learnPrompt: ((body: object, promptTokens: number) => void) | undefined = undefined;
   private readonly outputs = new ExpectedOutputs();
+  private readonly reasonings = new ExpectedOutputs();
   private readonly failures: FailureLog;
   private readonly firstChunks: CallSeries;
   private readonly series = new Map<string, CallSeries>();
@@ -120,7 +121,7 @@ export class CallReporter implements AttemptReporter {
       costUsd: cost && usdOf(cost.nanoUsd),
     });
     const costUsd = known === undefined ? undefined : this.spend(attempt, known, cost);
-    if (usage !== undefined) this.learnOutput(attempt, usage.completionTokens / Math.max(1, call.description.choices ?? 1));
+    if (usage !== undefined) this.learnOutput(attempt, usage);
     attempt.observed?.ended(outcomeOf(usage, { costUsd, status: 200 }));
     if (known === undefined || isUntold(attempt)) call.budget?.lose();
     // A fallback may have another model and another prompt.
@@ -150,9 +151,18 @@ export class CallReporter implements AttemptReporter {
     return this.outputs.median(ALL_CALLERS, group) ?? 0;
   }
 
-  private learnOutput({ call, selection: { group } }: Attempt, tokens: number): void {
+  /** 0 for a group whose answers have stated none. */
+  usualReasoning(group: string): number | undefined {
+    return this.reasonings.median(ALL_CALLERS, group) ?? (this.outputs.knows(ALL_CALLERS, group) ? 0 : undefined);
+  }
+
+  private learnOutput({ call, selection: { group } }: Attempt, { completionTokens, details }: AnswerUsage): void {
+    const choices = Math.max(1, call.description.choices ?? 1);
+    const tokens = completionTokens / choices;
     call.request?.learnOutput(group, tokens);
     this.outputs.learn(ALL_CALLERS, group, tokens);
+    const reasoning = details?.reasoningTokens ?? 0;
+    if (reasoning > 0 || this.reasonings.knows(ALL_CALLERS, group)) this.reasonings.learn(ALL_CALLERS, group, reasoning / choices);
   }
 
   attemptFailed(attempt: Attempt, failure: Failure): void {

@@ -1,10 +1,11 @@
 import { BufferList } from '../../common/buffer-list.js';
 import { FastLiteLLMError, ProxyRefusedError } from '../../common/errors.js';
 import type { OpenAIErrorBody, ProviderError } from '../../common/provider-error.js';
-import type { AnswerUsage } from '../../http/answer-usage.js';
+import { mergedUsage, type AnswerUsage, type StatedUsage } from '../../http/answer-usage.js';
 import type { JsonBody } from '../../http/body/json-body.js';
 import type { Exchange } from '../call/attempt.js';
 import { kindOfCode } from '../call/failure.js';
+import { AnswerText, type CountText } from '../stream/answer-text.js';
 import { LineEnds } from '../stream/line-ends.js';
 import type { ChunkSink, StreamOrigin } from '../stream/stream-origin.js';
 import { StreamRecord } from '../stream/stream-record.js';
@@ -24,6 +25,8 @@ export interface ExchangeSettings {
   readonly maxBytes: number;
   /** The body whose bytes the request has. */
   readonly source?: JsonBody;
+  /** Counts text of the model. Absent: answers have none. */
+  readonly count?: CountText;
   /** Told the headers of each answer. */
   readonly onHeaders?: (rawHeaders: readonly Buffer[]) => void;
 }
@@ -37,6 +40,8 @@ const MOST_INTERIM = 1000;
 /** How long a connection may stay open behind the end of its stream, in ms. */
 const END_WAIT_MS = 500;
 const BYTES_PER_TOKEN = 4;
+/** A longer whole answer is estimated by its size. */
+const LONGEST_COUNTED = 4 * 1024 * 1024;
 const EVENT_STREAM = /^text\/event-stream\b/i;
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/i;
 const EMPTY = Buffer.alloc(0);
@@ -59,6 +64,8 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   wasSent = false;
   /** The body of an answer with an error status. */
   errorBody = '';
+  /** Whether the connection broke within the answer. */
+  isCut = false;
   /** Resolves with the whole answer, or with the first chunk of a stream. */
   readonly answered: Promise<void>;
 
@@ -102,16 +109,44 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return this.status >= 300;
   }
 
-  /** Each event of a stream is about one token. */
+  /** Of what the model has written, as far as it has arrived. */
   get receivedTokens(): number {
-    if (this.settings.call.isBytes === true) return 0;
-    return this.streams ? (this.record?.events ?? 0) : Math.ceil(this.size / BYTES_PER_TOKEN);
+    const { call, count } = this.settings;
+    if (call.isBytes === true) return 0;
+    if (this.streams) return this.record?.text()?.tokens() ?? 0;
+    if (count === undefined) return 0;
+    if (this.size > LONGEST_COUNTED) return Math.ceil(this.size / BYTES_PER_TOKEN);
+    return this.wholeText?.tokens() ?? 0;
+  }
+
+  /** Of a whole answer that has arrived; one that was refused has none. */
+  get usageInRest(): AnswerUsage | undefined {
+    return this.streams || this.isRefused || this.size === 0 || this.size > LONGEST_COUNTED ? undefined : this.usageIn(this.bytes);
+  }
+
+  /** Whether the answer shows the reasoning itself, so that none is hidden. */
+  get showsReasoning(): boolean {
+    return (this.streams ? this.record?.text() : this.wholeText)?.showsReasoning === true;
+  }
+
+  /** That of a whole answer which nothing has taken yet. */
+  private get wholeText(): AnswerText | undefined {
+    const { count } = this.settings;
+    if (count === undefined || this.size > LONGEST_COUNTED) return undefined;
+    const text = new AnswerText(count);
+    text.add(this.waitingBytes().toString('utf8'));
+    return text;
   }
 
   /** Whether a whole answer is a text, which passes unread. */
   get isText(): boolean {
     const { stream, call } = this.settings;
     return !stream && call.textType?.test(this.contentType) === true;
+  }
+
+  /** The same, which stays. */
+  get bytes(): Buffer {
+    return this.waitingBytes();
   }
 
   /** The whole answer, or the part of a stream that nothing has taken yet. */
@@ -137,7 +172,8 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
 
   /** The usage that a stream has stated so far. */
   usageSoFar(): AnswerUsage | undefined {
-    return this.settings.call.reader.usageIn(this.record?.tail() ?? EMPTY, this.record?.head());
+    const usage: StatedUsage | undefined = this.settings.call.reader.usageIn(this.record?.tail() ?? EMPTY, this.record?.head());
+    return usage?.missing === undefined ? usage : (mergedUsage(this.record?.text()?.usages) ?? usage);
   }
 
   /** Ends it from this side, in any state. */
@@ -279,6 +315,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     if (this.state === 'over') return this.closed();
     // The pool's own error: no connection was free, or it is closed.
     if (error instanceof FastLiteLLMError && !(error instanceof ProxyRefusedError)) return this.finish(error);
+    this.isCut = this.status > 0 && !this.isRefused;
     const message = 'The connection to the provider failed.';
     this.finish(this.settings.known.errors.failed(kindOfCode(error) ?? 'connection', message, this, error));
   }
@@ -365,7 +402,8 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     const { translator } = this.settings.call;
     if (translator === undefined) return undefined;
     try {
-      const translated = translator.whole(this.takeBytes());
+      const translated = translator.whole(this.waitingBytes());
+      this.waiting = undefined;
       this.keep(translated);
       return undefined;
     } catch (error) {
@@ -374,8 +412,8 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   }
 
   private take(received: Buffer): boolean {
-    const { maxBytes, call } = this.settings;
-    const record = (this.record ??= new StreamRecord({ ends: call.reader.ends, hasHead: call.reader.readsHead }));
+    const { maxBytes, call, count } = this.settings;
+    const record = (this.record ??= new StreamRecord({ ends: call.reader.ends, hasHead: call.reader.readsHead, count }));
     const chunk = record.add(received);
     if (record.unended > maxBytes && call.isBytes !== true) {
       this.abort(this.malformed(`An event of the provider's stream is longer than ${maxBytes} bytes.`));

@@ -70,6 +70,8 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     let isRenewed = false;
     let notFound: SendState['notFound'];
     const learn = access.learner();
+    const counted = baseModelOf(deployment) ?? attempt.model;
+    const count = attempt.hasReply ? (text: string): number => access.tokenCounter.countTokens(text, counted) : undefined;
     const onHeaders = learn && ((raw: readonly Buffer[]): void => learn(attempt.selection, { get: (name) => rawHeader(raw, name) }));
     for (;;) {
       const { call, bridged, isBridgeable } = this.callFor(attempt, known, { addsUsage, notFound });
@@ -78,6 +80,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
         call,
         stream: request.stream,
         maxBytes: access.maxAnswerBytes,
+        count,
         source: request.json,
         onHeaders,
       });
@@ -187,16 +190,12 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     else dispatchObserved(attempt.observed, transport, sent, exchange);
   }
 
-  /** Whether answers without a usage are estimated by their length. */
-  private get hasReply(): boolean {
-    return this.operation !== 'embeddings' && this.request.forwarded === undefined;
-  }
-
   protected answerOf(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): LlmAnswer | Promise<LlmAnswer> {
     attempt.answered();
-    attempt.estimatedUsage = attempt.estimate(this.hasReply ? exchange.receivedTokens : 0);
+    const usage = exchange.usageIn(exchange.bytes);
+    attempt.report(usage);
+    if (usage === undefined) attempt.estimatedUsage = attempt.estimated();
     const bytes = exchange.takeBytes();
-    attempt.usage = exchange.usageIn(bytes);
     const contentType = exchange.isText ? safeContentType(exchange.contentType) : JSON_ANSWER;
     return new LlmAnswer(bridged === undefined ? bytes : wholeOf(bridged, bytes, exchange), attempt.usage, attempt.facts(), contentType);
   }
@@ -297,12 +296,12 @@ class ProviderStream implements StreamSource {
   private ended(error: Error | undefined): void {
     const { attempt, provider } = this;
     const { usage, error: stated } = provider.ending();
-    attempt.usage = usage;
-    attempt.estimatedUsage = attempt.estimate(provider.receivedTokens);
+    attempt.report(usage);
+    if (usage === undefined) attempt.estimatedUsage = attempt.estimated();
     const failure = error ?? stated;
     if (failure === undefined) attempt.succeed();
     else attempt.breakOff(failure);
-    this.usage = usage ?? (failure === undefined ? undefined : attempt.estimatedUsage);
+    this.usage = attempt.usage ?? (failure === undefined ? undefined : attempt.estimatedUsage);
   }
 }
 

@@ -1,3 +1,4 @@
+import { AnswerText, behindLastLine, type CountText } from './answer-text.js';
 import { EventScan, type EndLines } from './event-scan.js';
 
 /**
@@ -9,7 +10,7 @@ const LONGEST_TAIL = 16 * 1024;
 /** Bytes kept of its beginning, where a protocol states there what the prompt used. */
 const HEAD_BYTES = 8 * 1024;
 /** Beyond them, before the tail is moved to the front of its buffer. */
-const TAIL_ROOM = 512;
+const TAIL_ROOM = 2 * 1024;
 const SMALLEST_BUFFER = 1024;
 const NONE = Buffer.alloc(0);
 
@@ -18,6 +19,8 @@ export interface RecordedStream {
   readonly ends?: EndLines;
   /** Default: the head is kept. */
   readonly hasHead?: boolean;
+  /** Counts the text of the stream. Absent: its text is not of interest. */
+  readonly count?: CountText;
 }
 
 /** Records the ends of a passing stream and the number of its events, wherever chunks cut them. */
@@ -28,12 +31,16 @@ export class StreamRecord {
   private lastBytes = 0;
   private tailBytes = LEAST_TAIL;
   private isLastOwn = false;
+  /** What of `last` the text has been read of. */
+  private readBytes = 0;
+  private readonly written: AnswerText | undefined;
   private readonly first: Buffer[] = [];
   /** Bytes that are still to be kept. */
   private missing: number;
 
-  constructor({ ends, hasHead = true }: RecordedStream = {}) {
+  constructor({ ends, hasHead = true, count }: RecordedStream = {}) {
     this.scan = new EventScan(ends);
+    this.written = count && new AnswerText(count);
     this.missing = hasHead ? HEAD_BYTES : 0;
   }
 
@@ -66,6 +73,12 @@ export class StreamRecord {
     return chunk;
   }
 
+  /** The text so far; reads what of it is still in the tail. */
+  text(): AnswerText | undefined {
+    this.readText(this.lastBytes);
+    return this.written;
+  }
+
   /** The first bytes of the stream. */
   head(): Buffer {
     return Buffer.concat(this.first);
@@ -79,6 +92,8 @@ export class StreamRecord {
   private keep(chunk: Buffer): void {
     const { length } = chunk;
     if (length >= LONGEST_TAIL) {
+      this.readText(this.lastBytes);
+      this.readBytes = 0;
       this.last = chunk;
       this.isLastOwn = false;
       this.lastBytes = length;
@@ -89,9 +104,19 @@ export class StreamRecord {
     this.lastBytes += length;
   }
 
+  /** Reads the text of what has arrived up to `end` in `last`. */
+  private readText(end: number): void {
+    if (this.written === undefined || end <= this.readBytes) return;
+    this.written.add(this.last.toString('utf8', this.readBytes, end));
+    this.readBytes = end;
+  }
+
   private makeRoom(length: number): void {
     const { tailBytes } = this;
-    const kept = this.last.subarray(Math.max(0, this.lastBytes + length - tailBytes), this.lastBytes);
+    const dropped = Math.min(Math.max(0, this.lastBytes + length - tailBytes), this.lastBytes);
+    if (dropped > this.readBytes) this.readText(behindLastLine(this.tail(), dropped));
+    this.readBytes = Math.max(0, this.readBytes - dropped);
+    const kept = this.last.subarray(dropped, this.lastBytes);
     const most = tailBytes + TAIL_ROOM;
     if (!this.isLastOwn || this.last.length < most) {
       this.last = Buffer.allocUnsafeSlow(Math.min(most, Math.max(SMALLEST_BUFFER, 2 * (kept.length + length))));

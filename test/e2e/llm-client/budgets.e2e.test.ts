@@ -278,7 +278,7 @@ describe('LlmClient under budgets', () => {
   });
 
   it('ends with nothing held and all invoices spent, whatever came of the calls', async () => {
-    const outcomes = ['ok 1 1', 'ok 7 3', '500', 'stream 2 4', 'ok 0 0'];
+    const outcomes = ['ok 1 1', 'ok 7 3', '500', 'stream 2 4', 'ok 5 1'];
     for (let turn = 0; turn < 10; turn++) {
       await Promise.all(
         outcomes.map(async (content) => {

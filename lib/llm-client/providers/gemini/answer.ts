@@ -245,7 +245,7 @@ export function replaceFigures(figures: UsageFigures, metadata: Fields): UsageFi
  * unless the figure of the candidates includes them.
  */
 export function usageOf(figures: UsageFigures, candidates: unknown): ChatUsage | undefined {
-  if (figures.promptTokenCount === undefined && figures.totalTokenCount === undefined) return undefined;
+  if ((figures.promptTokenCount ?? figures.totalTokenCount ?? figures.candidatesTokenCount) === undefined) return undefined;
   const [prompt, answer, thoughts, cached, tools, total] = USAGE_FIGURES.map((name) => figures[name] ?? 0);
   const isInclusive = prompt + answer + tools === total;
   const searches = searchesIn(candidates);

@@ -1,0 +1,105 @@
+import fc from 'fast-check';
+import { AnswerText } from './answer-text.js';
+import { StreamRecord } from './stream-record.js';
+
+const chars = (text: string): number => text.length;
+const event = (data: object): string => `data: ${JSON.stringify(data)}\n\n`;
+const delta = (fields: object, index = 0): string =>
+  event({ id: 'c', model: 'content', choices: [{ index, delta: fields, finish_reason: null }] });
+const textOf = (json: string): string => {
+  let seen = '';
+  const text = new AnswerText((part) => (seen += part).length);
+  text.add(json);
+  text.tokens();
+  return seen;
+};
+
+describe('AnswerText', () => {
+  it.each<[string, string, string]>([
+    ['chat', delta({ role: 'assistant', content: 'a' }) + delta({ content: '"\\\n' }), 'a"\\\n'],
+    [
+      'tool arguments',
+      delta({ tool_calls: [{ index: 0, id: 'x', function: { name: 'f', arguments: '{"content":"b"}' } }] }),
+      '{"content":"b"}',
+    ],
+    ['a refusal', delta({ content: null, refusal: 'no' }), 'no'],
+    [
+      'reasoning under two names',
+      delta({ content: '', reasoning: 'hm', reasoning_details: [{ type: 'reasoning.text', text: 'hm' }] }),
+      'hm',
+    ],
+    [
+      'thinking of Claude through chat',
+      delta({ reasoning_content: 'hm', thinking_blocks: [{ type: 'thinking', thinking: 'hm', signature: 's' }] }),
+      'hm',
+    ],
+    ['Messages', event({ type: 'content_block_delta', index: 0, delta: { type: 'input_json_delta', partial_json: '{"a":' } }), '{"a":'],
+    [
+      'Responses',
+      event({ type: 'response.output_text.delta', delta: 'ab' }) + event({ type: 'response.output_text.done', text: 'ab' }),
+      'ab',
+    ],
+    ['completions', event({ choices: [{ text: 'c', logprobs: { tokens: ['c'] } }] }), 'c'],
+    [
+      'a whole answer of Messages',
+      JSON.stringify({
+        content: [
+          { type: 'text', text: 'a' },
+          { type: 'tool_use', input: { b: 'c"' } },
+        ],
+      }),
+      'a{"b":"c\\""}',
+    ],
+    ['an answer that is cut', '{"choices":[{"message":{"content":"one two', 'one two'],
+    ['nothing that is no text', event({ id: 'content', type: 'text', usage: { prompt_tokens: 1 }, model: '"text":"x"' }), ''],
+  ])('finds the text of %s', (_, json, expected) => {
+    expect(textOf(json)).toBe(expected);
+  });
+
+  it('tells shown reasoning from summaries, and keeps the first and the last usage', () => {
+    const text = new AnswerText(chars);
+    text.add(delta({ thinking_blocks: [{ thinking: 'hm' }] }));
+    expect(text.showsReasoning).toBe(false);
+    text.add(delta({ reasoning: 'hm' }));
+    expect(text.showsReasoning).toBe(true);
+    for (let turn = 0; turn < 9; turn++) text.add(event({ choices: [], usage: { completion_tokens: turn } }));
+    expect(text.usages.map((usage) => JSON.parse(usage) as unknown)).toEqual([0, 6, 7, 8].map((turn) => ({ completion_tokens: turn })));
+  });
+
+  it('counts a long text in blocks, each once', () => {
+    const counted: number[] = [];
+    const text = new AnswerText((part) => {
+      counted.push(part.length);
+      return part.length;
+    });
+    for (let turn = 0; turn < 4_000; turn++) text.add(delta({ content: 'a'.repeat(20) }));
+    expect(counted).toHaveLength(2);
+    expect(text.tokens()).toBe(80_000);
+    expect(text.tokens()).toBe(80_000);
+    expect(counted).toHaveLength(3);
+  });
+});
+
+describe('the text of a StreamRecord', () => {
+  const texts = fc.array(
+    fc.oneof(fc.string({ maxLength: 40 }), fc.string({ unit: 'grapheme', maxLength: 20 }), fc.constantFrom('"', '\\', '\\"', '\n')),
+    {
+      minLength: 1,
+      maxLength: 300,
+    },
+  );
+
+  it('is all of it, wherever chunks cut the stream', () => {
+    fc.assert(
+      fc.property(texts, fc.array(fc.nat(30_000), { maxLength: 60 }), (parts, cuts) => {
+        const whole = Buffer.from(parts.map((content) => delta({ content })).join(''));
+        const ends = [...new Set([...cuts.filter((cut) => cut < whole.length), whole.length])].sort((a, b) => a - b);
+        let seen = '';
+        const record = new StreamRecord({ count: (text) => (seen += text).length });
+        ends.forEach((end, at) => record.add(whole.subarray(ends[at - 1] ?? 0, end)));
+        record.text()?.tokens();
+        expect(seen).toBe(parts.join(''));
+      }),
+    );
+  });
+});

@@ -104,8 +104,6 @@ describe('with onAbort: drain', () => {
     ['the body’s timeout', 'openai', {}, {}, { timeout: TIMEOUT }, { delayMs: LATE_MS }],
     ['a first chunk’s timeout', 'openai', {}, { stream_timeout: TIMEOUT }, { stream: true }, { firstChunkDelayMs: LATE_MS }],
     ['a first chunk’s timeout', 'anthropic', {}, { stream_timeout: TIMEOUT }, { stream: true }, { firstChunkDelayMs: LATE_MS }],
-    ['the body’s timeout in the middle of a stream', 'gemini', {}, {}, { stream: true, timeout: TIMEOUT }, { chunkDelayMs: 60 }],
-    ['the body’s timeout in the middle of a stream', 'openai', {}, {}, { stream: true, timeout: TIMEOUT }, { chunkDelayMs: 60 }],
   ])('charges the invoice after %s (%s)', async (_, protocol, client, params, body, answer) => {
     const invoiced = await Invoiced.start(protocol, { ...drain, ...client }, params);
     invoiced.answer = answer;

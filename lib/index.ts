@@ -143,7 +143,7 @@ export type { HistoryColumns } from './monitor/series/series-history.js';
 export type { InProcessLimit } from './http/in-process-limits.js';
 export { PerformanceInterceptor } from './http/performance.interceptor.js';
 export type { AnswerCost } from './llm-client/answer/answer-cost.js';
-export { LlmAnswer, type AnswerTarget, type CallFacts } from './llm-client/answer/llm-answer.js';
+export { LlmAnswer, type AnswerTarget, type CallFacts, type SendOptions } from './llm-client/answer/llm-answer.js';
 export type { CostLabels, SpendingHistory } from './llm-client/call/spending-history.js';
 export type { MessageTokens } from './llm-client/bridges/messages/count-tokens.js';
 export type { ResponseTokens } from './llm-client/bridges/responses/count-tokens.js';

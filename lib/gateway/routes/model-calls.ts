@@ -36,9 +36,12 @@ function call(names: RouteNames, ask: Ask): GatewayRoute {
     method: 'POST',
     body: 'json',
     async handle({ client, options }: GatewayDesk, { request, reply, callOptions }: GatewayExchange): Promise<void> {
-      const answer = await ask(client, modelRequestOf(request), callOptions);
+      const body = modelRequestOf(request);
+      const { model } = body;
+      const answer = await ask(client, body, callOptions);
       if (!options.keepBodies) releaseBody(request.body);
-      await answer.sendTo(reply);
+      // As LiteLLM's proxy: Claude Code drops its thinking where another model has answered.
+      await answer.sendTo(reply, { model });
     },
   };
 }

@@ -3,6 +3,7 @@ import type { AttemptFailure } from '../call/call.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { CostPart, CostParts } from '../../common/token-cost.js';
 import type { AnswerCost } from './answer-cost.js';
+import { AnswerModel } from './answer-model.js';
 
 /** How an answer came about. */
 export interface CallFacts {
@@ -53,6 +54,12 @@ export interface AnswerTarget {
   end?(body?: Buffer): unknown;
 }
 
+/** How an answer is sent to a client. */
+export interface SendOptions {
+  /** What the answer calls its model. Default: the provider's name. */
+  readonly model?: string;
+}
+
 /** Deployments and groups may have any name; a header holds ASCII only. */
 const NO_HEADER_TEXT = /[^\x20-\x7e]/gu;
 
@@ -81,6 +88,7 @@ export function setFacts(call: CallFacts, set: (name: string, value: string) => 
   set('x-content-type-options', 'nosniff');
   set('x-litellm-model-id', headerText(call.deploymentId));
   set('x-litellm-model-group', headerText(call.group));
+  set('x-litellm-model-name', headerText(call.model));
   set('x-litellm-attempted-retries', String(call.retries));
   set('x-litellm-attempted-fallbacks', String(call.fallbacks));
   set('x-litellm-response-duration-ms', call.durationMs.toFixed(3));
@@ -132,20 +140,21 @@ export class LlmAnswer<Json = Record<string, unknown>> {
   }
 
   /**
-   * Answers an HTTP request with the unchanged bytes and `nosniff`, with the headers of
-   * `call`. No header of the provider is passed on.
+   * Answers an HTTP request with the bytes, unchanged but for `model`, and `nosniff`, with the
+   * headers of `call`. No header of the provider is passed on.
    */
-  sendTo(target: AnswerTarget): Promise<void> {
+  sendTo(target: AnswerTarget, { model }: SendOptions = {}): Promise<void> {
+    const bytes = model === undefined ? this.bytes : new AnswerModel(model).whole(this.bytes);
     // Express has `header()` too.
     if (typeof target.headers === 'function') {
       setFacts(this.call, (name, value) => target.header?.(name, value));
       target.header?.('content-type', this.contentType);
       target.code?.(200);
-      target.send?.(this.bytes);
+      target.send?.(bytes);
     } else {
       const headers = factHeaders(this.call);
-      target.writeHead?.(200, { ...headers, 'content-type': this.contentType, 'content-length': this.bytes.length });
-      target.end?.(this.bytes);
+      target.writeHead?.(200, { ...headers, 'content-type': this.contentType, 'content-length': bytes.length });
+      target.end?.(bytes);
     }
     return Promise.resolve();
   }

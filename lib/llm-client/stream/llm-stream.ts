@@ -7,8 +7,9 @@ import type { BridgedAnswer } from '../bridges/bridge.js';
 import { isError } from '../providers/openai/errors.js';
 import { EventReader } from './sse-reader.js';
 import type { AnswerCost } from '../answer/answer-cost.js';
+import { AnswerModel } from '../answer/answer-model.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
-import { EVENT_STREAM_ANSWER, type AnswerTarget, type CallFacts } from '../answer/llm-answer.js';
+import { EVENT_STREAM_ANSWER, type AnswerTarget, type CallFacts, type SendOptions } from '../answer/llm-answer.js';
 import type { Writable } from './open-response.js';
 import { drainOf } from './response-drain.js';
 import type { ChunkSink, StreamOrigin } from './stream-origin.js';
@@ -57,12 +58,14 @@ export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable
   }
 
   /**
-   * Answers an HTTP request with the unchanged events as they arrive, and the headers of `call`.
+   * Answers an HTTP request with the events as they arrive, unchanged but for `model`, and the
+   * headers of `call`.
    * Resolves when all is written. A broken stream ends with an event `data: {"error":{…}}`, which
    * OpenAI's clients throw.
    */
-  sendTo(target: AnswerTarget): Promise<void> {
-    return this.reading.sendTo(target, EVENT_STREAM_ANSWER, (...sink) => new ResponseSink(...sink));
+  sendTo(target: AnswerTarget, { model }: SendOptions = {}): Promise<void> {
+    const renamed = model === undefined ? undefined : new AnswerModel(model);
+    return this.reading.sendTo(target, EVENT_STREAM_ANSWER, (...sink) => new ResponseSink(...sink, renamed));
   }
 
   /**
@@ -133,6 +136,7 @@ class ResponseSink implements ChunkSink {
     private readonly response: Writable,
     private readonly source: StreamSource,
     private readonly done: () => void,
+    private readonly model: AnswerModel | undefined,
   ) {
     this.filter = new EventFilter(source.hidesUsage);
     const { bridged } = source;
@@ -171,7 +175,7 @@ class ResponseSink implements ChunkSink {
     if (gathered === undefined) return;
     this.gathered = undefined;
     const passed = this.filter.pass(gathered);
-    const written = this.priced(this.source.bridged?.chunk(passed) ?? passed);
+    const written = this.finished(this.source.bridged?.chunk(passed) ?? passed);
     if (written.length === 0) return;
     this.keepAlive?.heard();
     this.isFull = !this.response.write(written);
@@ -204,17 +208,21 @@ class ResponseSink implements ChunkSink {
     const { bridged, exchange } = this.source;
     if (error !== undefined) {
       const body = errorBodyOf(error);
-      if (bridged !== undefined) return bridged.error(body, error instanceof HttpException ? error.getStatus() : 500);
+      if (bridged !== undefined) return this.renamed(bridged.error(body, error instanceof HttpException ? error.getStatus() : 500));
       return exchange.errorEvent(body) ?? errorEvent(body);
     }
-    if (bridged === undefined) return this.filter.rest();
-    return this.priced(Buffer.concat([bridged.chunk(this.filter.rest()), bridged.end()]));
+    if (bridged === undefined) return this.renamed(this.filter.rest());
+    return this.finished(Buffer.concat([bridged.chunk(this.filter.rest()), bridged.end()]));
   }
 
-  /** Whole events, with the cost in their usage where that is asked for. */
-  private priced(events: Buffer): Buffer {
+  /** Whole events, with cost and model as they are asked for. */
+  private finished(events: Buffer): Buffer {
     const { source } = this;
-    return source.writesCost ? withCost(events, () => source.costSoFar()) : events;
+    return this.renamed(source.writesCost ? withCost(events, () => source.costSoFar()) : events);
+  }
+
+  private renamed(events: Buffer): Buffer {
+    return this.model === undefined ? events : this.model.events(events);
   }
 }
 

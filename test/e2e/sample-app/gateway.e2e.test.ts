@@ -248,14 +248,14 @@ describe('the gateway', () => {
     expect(Math.abs((await remaining({ max_tokens: 100_000 })) - before)).toBeLessThan(1000);
   });
 
-  it('forwards the bytes of the provider unchanged', async () => {
+  it('forwards the bytes of the provider unchanged but for the model', async () => {
     const anonymous = (text: string): string => text.replace(/one-\d+/g, 'id');
     const direct = await fetch(`${providers[0].apiBase}/chat/completions`, {
       method: 'POST',
       body: JSON.stringify({ model: 'gpt-4o', messages }),
     });
     const through = await post({ model: 'chat', messages });
-    expect(anonymous(await through.text())).toBe(anonymous(await direct.text()));
+    expect(anonymous(await through.text())).toBe(anonymous(await direct.text()).replace('"model":"gpt-4o"', '"model":"chat"'));
     expect(through.headers.get('content-type')).toBe('application/json');
   });
 

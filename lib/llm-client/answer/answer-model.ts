@@ -1,0 +1,132 @@
+/** Without its first quote: a search stops at each byte like the first, and answers have many. */
+const KEY = Buffer.from('model"');
+/** The objects in events of Messages and Responses that have the model. */
+const PARENTS = ['"message":', '"response":'].map((key) => Buffer.from(key));
+const [QUOTE, BACKSLASH, COLON, OPEN, CLOSE, OPEN_LIST, CLOSE_LIST, LF, CR] = Buffer.from('"\\:{}[]\n\r');
+const SPACES: ReadonlySet<number> = new Set(Buffer.from(' \t\r\n'));
+/** Behind the model of an answer that has it at its end, as embeddings do. */
+const SHORT_END = 4096;
+const NOWHERE = -1;
+
+/**
+ * Gives an answer the name that its client has asked for as its model. All other bytes stay: they
+ * are scanned up to the name, and neither parsed nor written anew.
+ */
+export class AnswerModel {
+  private readonly name: Buffer;
+
+  constructor(model: string) {
+    this.name = Buffer.from(JSON.stringify(model));
+  }
+
+  /** A whole answer; the bytes themselves where the name is the same, or none. */
+  whole(answer: Buffer): Buffer {
+    const last = answer.lastIndexOf(KEY);
+    // Before it stand megabytes of numbers.
+    if (last > SHORT_END && answer.length - last < SHORT_END) {
+      const start = valueAt(answer, last);
+      if (start !== NOWHERE && closesOne(answer, stringEnd(answer, start))) return this.put(answer, [start]);
+    }
+    const place = new JsonPlace(answer);
+    for (let hit = answer.indexOf(KEY); hit >= 0; hit = answer.indexOf(KEY, hit + KEY.length)) {
+      const start = valueAt(answer, hit);
+      if (start !== NOWHERE && place.depthAt(hit - 1) === 1) return this.put(answer, [start]);
+    }
+    return answer;
+  }
+
+  /** Whole events of a stream, some of which have the name. */
+  events(events: Buffer): Buffer {
+    let hit = events.indexOf(KEY);
+    if (hit < 0) return events;
+    const starts: number[] = [];
+    const place = new JsonPlace(events);
+    for (; hit >= 0; hit = events.indexOf(KEY, hit + KEY.length)) {
+      const start = valueAt(events, hit);
+      if (start === NOWHERE) continue;
+      const depth = place.depthAt(hit - 1);
+      if (depth === 1 || (depth === 2 && place.isInAnswer)) starts.push(start);
+    }
+    return this.put(events, starts);
+  }
+
+  private put(bytes: Buffer, starts: readonly number[]): Buffer {
+    const { name } = this;
+    const parts: Buffer[] = [];
+    let from = 0;
+    for (const start of starts) {
+      const end = stringEnd(bytes, start);
+      if (bytes[end - 1] !== QUOTE || bytes.subarray(start, end).equals(name)) continue;
+      parts.push(bytes.subarray(from, start), name);
+      from = end;
+    }
+    return from === 0 ? bytes : Buffer.concat([...parts, bytes.subarray(from)]);
+  }
+}
+
+/** How deep in objects and lists a place in JSON is; goes on from the place before. */
+class JsonPlace {
+  /** Whether the object at depth 2 is one of `PARENTS`. */
+  isInAnswer = false;
+  private at = 0;
+  private depth = 0;
+
+  constructor(private readonly bytes: Buffer) {}
+
+  /** `NOWHERE`: within a text. */
+  depthAt(place: number): number {
+    const { bytes } = this;
+    while (this.at < place) {
+      const byte = bytes[this.at];
+      if (byte === QUOTE) {
+        this.at = stringEnd(bytes, this.at);
+        continue;
+      }
+      if (byte === OPEN || byte === OPEN_LIST) {
+        if (++this.depth === 2) this.isInAnswer = byte === OPEN && isParent(bytes, this.at);
+      } else if (byte === CLOSE || byte === CLOSE_LIST) this.depth--;
+      else if (byte === LF && endsEvent(bytes, this.at)) this.depth = 0;
+      this.at++;
+    }
+    return this.at === place ? this.depth : NOWHERE;
+  }
+}
+
+function endsEvent(bytes: Buffer, at: number): boolean {
+  return bytes[at - 1] === LF || (bytes[at - 1] === CR && bytes[at - 2] === LF);
+}
+
+function isParent(bytes: Buffer, at: number): boolean {
+  let end = at;
+  while (SPACES.has(bytes[end - 1])) end--;
+  return PARENTS.some((key) => bytes.subarray(end - key.length, end).equals(key));
+}
+
+/** Where the text of the key at `hit` begins. */
+function valueAt(bytes: Buffer, hit: number): number {
+  if (bytes[hit - 1] !== QUOTE) return NOWHERE;
+  let at = hit + KEY.length;
+  while (SPACES.has(bytes[at])) at++;
+  if (bytes[at++] !== COLON) return NOWHERE;
+  while (SPACES.has(bytes[at])) at++;
+  return bytes[at] === QUOTE ? at : NOWHERE;
+}
+
+/** Behind the text that begins at `start`, or behind the line of one that does not end. */
+function stringEnd(bytes: Buffer, start: number): number {
+  let at = start + 1;
+  while (at < bytes.length && bytes[at] !== QUOTE && bytes[at] !== LF) at += bytes[at] === BACKSLASH ? 2 : 1;
+  return at + 1;
+}
+
+/** Whether what follows closes the outermost object, and no other one. */
+function closesOne(bytes: Buffer, from: number): boolean {
+  let depth = 1;
+  for (let at = from; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === QUOTE) at = stringEnd(bytes, at) - 1;
+    else if (byte === OPEN || byte === OPEN_LIST) depth++;
+    else if ((byte === CLOSE || byte === CLOSE_LIST) && --depth < 0) return false;
+  }
+  return depth === 0;
+}

@@ -19,6 +19,32 @@ async function run(folder: string, args: readonly string[]): Promise<{ code: num
 }
 
 describe('the program', () => {
+  it.each(['14.21.3', '18.20.8', '22.11.0'])(
+    'ends on Node %s with the versions that work, before it loads what cannot run there',
+    async (version) => {
+      const folder = mkdtempSync(join(tmpdir(), 'cli-'));
+      const old = join(folder, 'old-node.js');
+      writeFileSync(
+        old,
+        `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } });
+       const load = require('node:module')._load;
+       require('node:module')._load = (name, ...rest) => {
+         if (/nestjs|cli\\.js/.test(name)) throw new Error('loaded ' + name);
+         return load(name, ...rest);
+       };`,
+      );
+      const args = ['--require', hook, '--require', old, main, 'doctor', '--json'];
+      const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+      let [out, err] = ['', ''];
+      child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+      child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+      expect(await new Promise((resolve) => child.once('close', resolve))).toBe(1);
+      expect(err).toBe(`nestjs-fast-litellm: needs Node 20.19, 22.12, or 24 and newer, but this is Node ${version}\n`);
+      expect(out).toBe('');
+      rmSync(folder, { recursive: true });
+    },
+  );
+
   it('counts what is piped to it, with its exit code', async () => {
     const child = spawn(process.execPath, ['--require', hook, main, 'count', '--limit', '1'], { stdio: ['pipe', 'pipe', 'inherit'] });
     child.stdin.end('Hello world');

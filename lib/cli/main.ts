@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { runCli } from './cli.js';
+import { isSupportedNode } from '../common/node-version.js';
 
 // `npx nestjs-fast-litellm`. A reader of the output may stop early, as `head` does.
 for (const stream of [process.stdout, process.stderr]) {
@@ -8,5 +8,15 @@ for (const stream of [process.stdout, process.stderr]) {
     process.exit();
   });
 }
-const { stdin, stdout, stderr, env } = process;
-void runCli(process.argv.slice(2), { stdin, stdout, stderr, env }).then((code) => (process.exitCode = code));
+void run().then((code) => (process.exitCode = code));
+
+/** Loads nothing that an older Node cannot read before its version is checked. */
+async function run(): Promise<number> {
+  const { argv, stdin, stdout, stderr, env, versions } = process;
+  if (!isSupportedNode(versions.node)) {
+    stderr.write(`nestjs-fast-litellm: needs Node 20.19, 22.12, or 24 and newer, but this is Node ${versions.node}\n`);
+    return 1;
+  }
+  const { runCli } = await import('./cli.js');
+  return runCli(argv.slice(2), { stdin, stdout, stderr, env });
+}

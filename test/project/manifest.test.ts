@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
+import { SUPPORTED_NODE } from '../../lib/common/node-version.js';
 import { isLong } from '../support/long.js';
 import { importsOf } from './architecture.rules.js';
 import { readSources, root } from './sources.js';
@@ -102,7 +103,7 @@ describe('dependencies', () => {
 describe('the published package', () => {
   test('is one CommonJS build for Node versions that can require() an ES module', () => {
     expect(manifest.type).toBe('commonjs');
-    expect(manifest.engines).toEqual({ node: '^20.19.0 || ^22.12.0 || >=24' });
+    expect(manifest.engines).toEqual({ node: SUPPORTED_NODE });
     expect(manifest.exports['.']).toEqual({ types: `./${manifest.types}`, default: `./${manifest.main}` });
     expect([manifest.main, manifest.types]).toEqual(['dist/lib/index.js', 'dist/lib/index.d.ts']);
     // A compiler of the older resolution, NestJS 11's default, reads no `exports`.

@@ -61,7 +61,7 @@ describe('doctor', () => {
     );
     const { code, findings, of } = await doctor(['--config', config]);
     expect(code).toBe(1);
-    expect(of('deployments')[0]).toMatchObject({ status: 'ok', detail: '5 of 6 can be called, in 5 model groups' });
+    expect(of('deployments')[0]).toMatchObject({ status: 'ok', detail: '5 of 6 can be called, in 5 of 5 model groups' });
     expect(of('deployment gpt/')).toEqual([
       expect.objectContaining({
         status: 'error',
@@ -73,6 +73,55 @@ describe('doctor', () => {
     expect(JSON.stringify(findings)).not.toContain('sk-secret');
     const prices = file('prices.json', JSON.stringify({ 'openai/my-own': { input_cost_per_token: 1, output_cost_per_token: 1 } }));
     expect((await doctor(['--config', config, '--prices', prices])).of('prices')).toEqual([]);
+  });
+
+  it('counts the groups that can be called, and names the others', async () => {
+    const config = file(
+      'groups.yaml',
+      [
+        'model_list:',
+        '  - model_name: whole',
+        '    litellm_params: { model: openai/gpt-4o, api_key: sk-secret }',
+        '  - model_name: half',
+        '    litellm_params: { model: openai/gpt-4o, api_key: sk-secret }',
+        '  - model_name: half',
+        '    litellm_params: { model: mistral/mistral-small-latest }',
+        '  - model_name: closed',
+        '    litellm_params: { model: elsewhere/unpriced }',
+        '  - model_name: shut',
+        '    litellm_params: { model: cohere/command-r }',
+      ].join('\n'),
+    );
+    const { of } = await doctor(['--config', config]);
+    expect(of('deployments')[0].detail).toBe('2 of 5 can be called, in 2 of 4 model groups');
+    expect(of('model groups')).toEqual([
+      expect.objectContaining({ status: 'error', detail: 'no deployment of closed, shut can be called', advice: expect.any(String) }),
+    ]);
+    expect(of('deployment ')).toHaveLength(3);
+    // What cannot be called costs nothing.
+    expect(of('prices')).toEqual([]);
+  });
+
+  it('knows prices of models that write nothing', async () => {
+    const models = ['openai/text-embedding-3-small', 'voyage/voyage-3', 'openai/gpt-4o', 'cohere/rerank-v3.5', 'openai/no-such-embedding'];
+    const entry = (model: string, index: number) =>
+      `  - { model_name: g${index}, litellm_params: { model: ${model}, api_key: sk-secret } }`;
+    const config = file('embeddings.yaml', ['model_list:', ...models.map(entry)].join('\n'));
+    const prices = file(
+      'embedding-prices.json',
+      JSON.stringify({
+        'voyage/voyage-3': { litellm_provider: 'voyage', mode: 'embedding', input_cost_per_token: 6e-8 },
+        'rerank-v3.5': {
+          litellm_provider: 'cohere',
+          mode: 'rerank',
+          input_cost_per_query: 0.002,
+          input_cost_per_token: 0,
+          output_cost_per_token: 0,
+        },
+      }),
+    );
+    const { of } = await doctor(['--config', config, '--prices', prices]);
+    expect(of('prices')[0].detail).toBe('unknown for openai/no-such-embedding: their cost is not counted');
   });
 
   it('warns of settings that are misspelt, unknown or without effect', async () => {

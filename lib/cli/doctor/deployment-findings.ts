@@ -11,8 +11,14 @@ export function deploymentFindings({ router }: FastLiteLLM): DoctorFinding[] {
     uncallable === undefined ? [] : [fault(`deployment ${id}`, uncallable.reason, uncallable.mend || 'change its entry in model_list')],
   );
   const callable = states.length - found.length;
-  const groups = new Set(states.map(({ group }) => group)).size;
-  if (callable > 0) found.unshift(ok('deployments', `${callable} of ${states.length} can be called, in ${groups} model groups`));
+  const groups = new Set(states.map(({ group }) => group));
+  const open = new Set(states.flatMap(({ group, uncallable }) => (uncallable === undefined ? group : [])));
+  const closed = [...groups].filter((group) => !open.has(group));
+  if (closed.length > 0) found.unshift(fault('model groups', `no deployment of ${closed.join(', ')} can be called`, GROUP_ADVICE));
+  if (callable > 0) {
+    const detail = `${callable} of ${states.length} can be called, in ${open.size} of ${groups.size} model groups`;
+    found.unshift(ok('deployments', detail));
+  }
   if (states.length === 0) found.push(warning('deployments', 'there are none', 'add a model_list to the file'));
   const unpriced = unpricedModels(router.deployments());
   if (unpriced.length > 0) found.push(warning('prices', `unknown for ${unpriced.join(', ')}: their cost is not counted`, PRICE_ADVICE));
@@ -47,9 +53,14 @@ export function settingFindings({ router }: FastLiteLLM): DoctorFinding[] {
   return warnings.map((line) => warning('settings', line, adviceFor(line)));
 }
 
-/** Behind a `*` the request names the model. */
+/**
+ * Behind a `*` the request names the model. Embeddings and reranks have a price for their input
+ * alone.
+ */
 function unpricedModels(deployments: readonly Deployment[]): readonly string[] {
-  const unpriced = deployments.filter((deployment) => !deployment.model.includes('*') && deployment.costUsd(1, 1) === undefined);
+  const unpriced = deployments.filter(
+    (deployment) => deployment.isSelectable && !deployment.model.includes('*') && deployment.costUsd(1, 0) === undefined,
+  );
   return [...new Set(unpriced.map(({ model }) => model))];
 }
 
@@ -59,6 +70,7 @@ function adviceFor(line: string): string {
   return /without effect|unknown option|sent with every request/.test(line) ? SETTING_ADVICE : 'change it in the file';
 }
 
+const GROUP_ADVICE = 'mend one of its deployments below, or take the group out of the file';
 const SETTING_ADVICE = 'correct the name, or take it out of the file (docs/coming-from-litellm.md lists the settings that work)';
 const PRICE_ADVICE =
   'set base_model or input_cost_per_token and output_cost_per_token of the deployment, or tokenCounter.pricing.source to a file that npx nestjs-fast-litellm prices writes';

@@ -14,6 +14,7 @@ import { InvalidArgumentError } from '../common/errors.js';
 import { ModelNotAllowedError } from '../common/http-errors.js';
 import type { Fallbacks } from '../router/fallbacks.js';
 import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
+import { checkListLengths } from '../http/body/list-lengths.js';
 import { isLarge, isLargeBody } from '../http/body/body-size.js';
 import { LONGEST_MODEL_NAME, type JsonBody } from '../http/body/json-body.js';
 import { askedOutput, asksBackground, dropsLimit, liftsLimit, mostOutput } from '../http/token-estimate/asked-output.js';
@@ -193,7 +194,10 @@ export class ReadRequest {
     this.forwarded = forwarded;
     checkObject('body', body, refuseArgument);
     if (json === undefined) checkBodyBounds(body, limits.bounds);
-    else checkBodyBounds(json.outline, limits.bounds, '', (text) => json.textOf(text));
+    else {
+      checkListLengths(json, limits.bounds);
+      checkBodyBounds(json.outline, limits.bounds, '', (text) => json.textOf(text));
+    }
     checkObject('options', options, refuseArgument);
     checkCallOptions(options);
     this.model = checkString('model', body.model, refuseArgument);

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ResolvedBodyBounds } from '../../http/body/body-bounds.js';
 import { resolveJsonBounds } from '../../http/body/json-bounds.js';
 import type { JsonBounds } from '../../http/body/json-shape.js';
 import type { JsonReader } from '../../http/body/json-reader.js';
@@ -38,6 +39,7 @@ interface ReadRoute {
   readonly maxBodyBytes: (request: IncomingMessage) => number;
   readonly json: JsonReader;
   readonly jsonBounds: Required<JsonBounds>;
+  readonly listBounds: ResolvedBodyBounds;
 }
 
 /** By method and path, such as `POST v1/responses`. */
@@ -52,7 +54,7 @@ const gateways = new WeakMap<ExpressApp, RouteTable[]>();
  */
 export function readExpressBodies(
   app: ExpressApp,
-  { options, rateLimits, keys, masterKey, json }: GatewayDesk,
+  { options, rateLimits, keys, masterKey, json, client }: GatewayDesk,
   mountedRoutes: readonly MountedRoute[],
 ): void {
   let tables = gateways.get(app);
@@ -67,7 +69,15 @@ export function readExpressBodies(
     const { body, method } = mounted.route;
     if (body === 'none') continue;
     const precheck = precheckBy(rateLimits, mounted.controller, handlerOf(mounted));
-    const route = { mounted, precheck, access: { keys, masterKey }, maxBodyBytes: options.maxBodyBytes, json, jsonBounds };
+    const route = {
+      mounted,
+      precheck,
+      access: { keys, masterKey },
+      maxBodyBytes: options.maxBodyBytes,
+      json,
+      jsonBounds,
+      listBounds: client.bodyBounds,
+    };
     for (const path of mounted.paths) table.set(`${method} ${path.toLowerCase()}`, route);
   }
 }
@@ -79,7 +89,7 @@ function bodyReader(app: ExpressApp, tables: readonly RouteTable[]): ExpressMidd
     routes ??= prefixedRoutes(app, tables);
     const route = routes.get(`${request.method} ${normalized(request.path)}`);
     if (route === undefined || request.readableEnded) return next();
-    const { mounted, precheck, access, maxBodyBytes, json, jsonBounds } = route;
+    const { mounted, precheck, access, maxBodyBytes, json, jsonBounds, listBounds } = route;
     const read = (): void => {
       const limit = maxBodyBytes(request);
       // Before the app's parsers, which would inflate a compressed body.
@@ -88,7 +98,7 @@ function bodyReader(app: ExpressApp, tables: readonly RouteTable[]): ExpressMidd
         boundUnreadBody(request);
         return refuse(response, fault, mounted);
       }
-      readRequestBody(request, { kind: mounted.route.body, limit, json, jsonBounds }).then(
+      readRequestBody(request, { kind: mounted.route.body, limit, json, jsonBounds, listBounds }).then(
         (body) => {
           request.body = body;
           next();

@@ -85,14 +85,21 @@ interface ReadBody {
  * and adding one would change what the app's other routes accept.
  */
 function reading(
-  { options, json }: GatewayDesk,
+  { options, json, client }: GatewayDesk,
   { route }: MountedRoute,
 ): { readonly preParsing: PreParsing; readonly preValidation: Hook } {
   const jsonBounds = resolveJsonBounds(options.jsonBounds ?? {});
   const read = new WeakMap<IncomingMessage, ReadBody>();
   return {
     preParsing: ({ raw }, _reply, payload, done) => {
-      readRequestBody(raw, { kind: route.body, payload, limit: options.maxBodyBytes(raw), json, jsonBounds }).then(
+      readRequestBody(raw, {
+        kind: route.body,
+        payload,
+        limit: options.maxBodyBytes(raw),
+        json,
+        jsonBounds,
+        listBounds: client.bodyBounds,
+      }).then(
         (body) => {
           read.set(raw, { body, hidden: hideBody(raw.headers) });
           done(null, payload);

@@ -4,6 +4,7 @@ import { PassThrough } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { openNativeBinding } from '../../engine/native-binding.js';
 import type { JsonReader } from '../../http/body/json-reader.js';
+import { DEFAULT_BODY_BOUNDS } from '../../http/body/body-bounds.js';
 import { resolveJsonBounds } from '../../http/body/json-bounds.js';
 import { readRequestBody } from './request-body.js';
 
@@ -12,6 +13,7 @@ const reading = {
   limit: 1000,
   json: { read: (bytes: Buffer): unknown => JSON.parse(bytes.toString()) } as unknown as JsonReader,
   jsonBounds: resolveJsonBounds({}),
+  listBounds: DEFAULT_BODY_BOUNDS,
 } as const;
 
 const requestOf = (body: string): IncomingMessage => {

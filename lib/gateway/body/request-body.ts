@@ -5,6 +5,9 @@ import { RequestCancelledError } from '../../common/errors.js';
 import { TurnLimit } from '../../common/turn-limit.js';
 import { freeBytes } from '../../engine/free-bytes.js';
 import type { JsonBounds } from '../../http/body/json-shape.js';
+import type { ResolvedBodyBounds } from '../../http/body/body-bounds.js';
+import { receivedBody } from '../../http/body/body-object.js';
+import { checkListLengths } from '../../http/body/list-lengths.js';
 import type { JsonReader } from '../../http/body/json-reader.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
 import { MultipartBody } from '../../llm-client/forward/multipart.js';
@@ -20,6 +23,8 @@ export interface BodyReading {
   readonly limit: number;
   readonly json: JsonReader;
   readonly jsonBounds: Required<JsonBounds>;
+  /** Of the lists in it, which are checked before anything parses them. */
+  readonly listBounds: ResolvedBodyBounds;
 }
 
 /**
@@ -61,7 +66,7 @@ export function readForm(bytes: Buffer, contentType: string): object {
 /**
  * Reads the body of a request: JSON, or the text fields of a form.
  * @throws HttpException for a body that is not what its type says, or out of bounds: then its rest
- * is not kept. InvalidArgumentError for a broken form.
+ * is not kept. InvalidArgumentError for a broken form, and a list above its bound.
  */
 export async function readRequestBody(request: IncomingMessage, reading: BodyReading): Promise<unknown> {
   const { bytes, isOwn } = await readBytes(request, reading);
@@ -69,7 +74,11 @@ export async function readRequestBody(request: IncomingMessage, reading: BodyRea
   if (reading.kind === 'form') {
     return readForm(bytes, request.headers['content-type'] ?? '');
   }
-  return bytes.length === 0 ? undefined : reading.json.read(bytes, reading.jsonBounds, isOwn);
+  if (bytes.length === 0) return undefined;
+  const body = await reading.json.read(bytes, reading.jsonBounds, isOwn);
+  const json = typeof body === 'object' && body !== null ? receivedBody(body) : undefined;
+  if (json !== undefined) checkListLengths(json, reading.listBounds);
+  return body;
 }
 
 /** The error for a body whose stated length is above the limit. */

@@ -76,7 +76,18 @@ const LISTS: ReadonlyMap<string, keyof BodyBounds> = new Map([
   ['context_window_fallbacks', 'fallbacks'],
   ['content_policy_fallbacks', 'fallbacks'],
 ]);
+/** The bound of a field that is an object. */
+const OBJECTS: ReadonlyMap<string, keyof BodyBounds> = new Map([
+  ['metadata', 'metadata'],
+  ['logit_bias', 'logitBias'],
+]);
 const FALLBACKS: readonly string[] = [...LISTS.keys()].filter((name) => LISTS.get(name) === 'fallbacks');
+
+/** The bound of a field's own entries; `undefined`: it has none. Lists of ids have the highest. */
+export function boundOfField(name: string, isList: boolean): keyof BodyBounds | undefined {
+  if (!isList) return OBJECTS.get(name);
+  return name === 'input' || name === 'prompt' ? 'tokenIds' : (LISTS.get(name) ?? 'list');
+}
 
 /**
  * Checks the lists and objects of a request's body against their bounds, before other code walks

@@ -104,8 +104,8 @@ export class BodyObject {
     const first = body.bytes[valueStart];
     const isContainer = first === OPEN_OBJECT || first === OPEN_ARRAY;
     if (firstText < endText || (isContainer && valueEnd - valueStart > PARSED_AT_ONCE)) this.addLazy(body, field);
-    // The outline's own would change with the app's.
-    else this.object[name] = isContainer ? body.valueOf(field) : body.outline[name];
+    // Parsed anew: the outline's own would change with the app's, and may be long.
+    else this.object[name] = body.valueOf(field);
   }
 
   private addLazy(body: JsonBody, field: ScannedField): void {
@@ -119,7 +119,8 @@ export class BodyObject {
       if (source !== undefined) {
         own.source = undefined;
         value = source.valueOf(field);
-        this.learn(value, this.body?.outline[name]);
+        // The outline of all fields is parsed only if it says more.
+        if (field.firstText < field.endText) this.learn(value, this.body?.outline[name]);
         // Without effect if the app has frozen the object.
         settle(value);
       }

@@ -8,6 +8,8 @@ export interface ImageDimensions {
 // A multiple of 4: whole base64 groups.
 const HEAD_CHARS = 512 * 1024;
 const HEAD_BYTES = (HEAD_CHARS / 4) * 3;
+/** Segments and fill bytes of a JPEG before its size: cameras write some twenty. */
+const MOST_STEPS = 4096;
 const DATA_URL = /^data:[^,]{0,256};base64,/i;
 
 /**
@@ -49,7 +51,7 @@ function readHeader(bytes: Buffer): ImageDimensions | null {
 /** Skips segments (ITU T.81, B.1.1) up to the frame header, SOF0 to SOF15. */
 function readJpeg(bytes: Buffer): ImageDimensions | null {
   let at = 2;
-  while (bytes.readUInt8(at) === 0xff) {
+  for (let steps = 0; steps < MOST_STEPS && bytes.readUInt8(at) === 0xff; steps++) {
     const marker = bytes.readUInt8(at + 1);
     if (marker === 0xff) {
       at += 1;

@@ -88,6 +88,13 @@ describe('imageDimensions', () => {
     ['a JPEG without a frame', dataUrl(Buffer.concat([Buffer.from([0xff, 0xd8]), segment(0xe0, Buffer.alloc(14)), Buffer.from([0, 0])]))],
   ])('returns null for %s', (_name, source) => expect(imageDimensions(source)).toBeNull());
 
+  it('gives up a JPEG with thousands of fill bytes or segments before its size', () => {
+    const filled = (bytes: number): Buffer => jpeg(800, 600, 0xc0, [Buffer.alloc(bytes, 0xff)]);
+    expect(imageDimensions(dataUrl(filled(2_000)))).toEqual({ width: 800, height: 600 });
+    expect(imageDimensions(dataUrl(filled(390_000)))).toBeNull();
+    expect(imageDimensions(dataUrl(jpeg(800, 600, 0xc0, [Buffer.from('ffd0'.repeat(100_000), 'hex')])))).toBeNull();
+  });
+
   it('reads only a bounded head of hostile data', () => {
     const size = 8_000_000;
     const attacks = [

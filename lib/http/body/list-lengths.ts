@@ -1,0 +1,48 @@
+import { InvalidArgumentError, NO_VALUE } from '../../common/errors.js';
+import { boundOfField, type BodyBounds, type ResolvedBodyBounds } from './body-bounds.js';
+import type { JsonBody } from './json-body.js';
+
+/** Shorter fields are parsed in less than a millisecond. */
+const LONG_FIELD = 16 * 1024;
+/** A list that exceeds its bound further on has so few entries in its bytes that it parses fast. */
+const LOOKED_AT = 512 * 1024;
+const [QUOTE, BACKSLASH, COMMA] = Buffer.from('"\\,');
+const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = Buffer.from('[]{}');
+
+/**
+ * Checks the lists and objects of a body before anything parses them: 8 MiB of short names take
+ * 100 ms to parse, and their bound is 64.
+ * @throws InvalidArgumentError (`TOO_MANY_ENTRIES`) as `checkBodyBounds`
+ */
+export function checkListLengths({ bytes, scan }: JsonBody, bounds: ResolvedBodyBounds): void {
+  if (scan.fields.length > bounds.fields) throw tooMany('body', 'fields', bounds);
+  for (const { name, valueStart, valueEnd } of scan.fields) {
+    if (valueEnd - valueStart < LONG_FIELD) continue;
+    const bound = boundOfField(name, bytes[valueStart] === OPEN_ARRAY);
+    if (bound !== undefined && hasMore(bytes.subarray(valueStart, Math.min(valueEnd, valueStart + LOOKED_AT)), bounds[bound]))
+      throw tooMany(name, bound, bounds);
+  }
+}
+
+/** Whether a list or an object has more entries than `most`. */
+function hasMore(value: Buffer, most: number): boolean {
+  if (value[0] !== OPEN_ARRAY && value[0] !== OPEN_OBJECT) return false;
+  let depth = 0;
+  let entries = 1;
+  for (let at = 0; at < value.length; at++) {
+    const byte = value[at];
+    if (byte === QUOTE) {
+      at++;
+      while (at < value.length && value[at] !== QUOTE) at += value[at] === BACKSLASH ? 2 : 1;
+    } else if (byte === COMMA) {
+      if (depth === 1 && ++entries > most) return true;
+    } else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) depth++;
+    else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) depth--;
+  }
+  return false;
+}
+
+function tooMany(name: string, bound: keyof BodyBounds, bounds: ResolvedBodyBounds): InvalidArgumentError {
+  const rule = `must not have more than ${bounds[bound]} entries (llmClient.bounds.${bound})`;
+  return new InvalidArgumentError(name, NO_VALUE, rule, 'TOO_MANY_ENTRIES');
+}

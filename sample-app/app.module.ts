@@ -41,7 +41,6 @@ import { TokensController } from './tokens/tokens.controller.js';
         tokenCounter: { preload: ['o200k_base'] },
         rateLimit: { limits: LIMITS },
         shutdown: { noticeMs: Number(process.env.SHUTDOWN_NOTICE_MS || 0) },
-        connectionPool: { maxConnections: 1024, maxConnectionsPerEndpoint: 256 },
       }),
     }),
     FastLiteLLMKeysModule.forRootAsync({

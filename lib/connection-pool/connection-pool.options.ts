@@ -7,9 +7,9 @@ import { resolveProxies, type Proxies } from './connection/proxies.js';
 
 /** All in milliseconds where the name ends in `Ms`. */
 export interface ConnectionPoolOptions {
-  /** Connections of the pool, leased and idle. Default 100. */
+  /** Connections of the pool, leased and idle. Default 1,000. */
   readonly maxConnections?: number;
-  /** Of these to one origin. Default 10. */
+  /** Of these to one origin. Default 500. */
   readonly maxConnectionsPerEndpoint?: number;
   /** An idle connection is closed after this time. Default 300,000. */
   readonly maxIdleMs?: number;
@@ -69,6 +69,10 @@ const KNOWN = [
   'proxy',
 ] as const satisfies readonly (keyof ConnectionPoolOptions)[];
 
+/** As in LiteLLM: a call holds its connection for as long as a model answers. */
+const MOST_OF_POOL = 1_000;
+const MOST_OF_ENDPOINT = 500;
+
 /** An id holds the slot and the generation of a lease. */
 const MOST_CONNECTIONS = 65_535;
 
@@ -91,11 +95,11 @@ export function resolveConnectionPoolOptions(
     optional(value, fallback, (given) => checkInteger(at(key), given, { min, max: LONGEST_TIMER_MS }));
   const limit = (key: (typeof KNOWN)[number], fallback: number): number => time(key, input[key], fallback, 0) || Infinity;
   return {
-    maxConnections: count('maxConnections', input.maxConnections, 100),
+    maxConnections: count('maxConnections', input.maxConnections, MOST_OF_POOL),
     maxConnectionsPerEndpoint: count(
       'maxConnectionsPerEndpoint',
       settings.maxConnectionsPerEndpoint ?? input.maxConnectionsPerEndpoint,
-      10,
+      MOST_OF_ENDPOINT,
     ),
     maxIdleMs: time('maxIdleMs', settings.idleTimeoutMs ?? input.maxIdleMs, 300_000),
     maxAgeMs: optional(input.maxAgeMs, Infinity, (value) => checkPositiveInteger(at('maxAgeMs'), value)),

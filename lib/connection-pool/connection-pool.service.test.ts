@@ -48,11 +48,11 @@ describe.each(engineNames())('leases, %s', (engine) => {
       activeConnections: 0,
       idleConnections: 1,
       totalConnections: 1,
-      maxTotalConnections: 100,
-      maxConnectionsPerEndpoint: 10,
+      maxTotalConnections: 1_000,
+      maxConnectionsPerEndpoint: 500,
       waiting: 0,
       endpoints: {
-        [server.origin]: { activeConnections: 0, availableConnections: 1, totalConnections: 1, maxConnections: 10, waiting: 0 },
+        [server.origin]: { activeConnections: 0, availableConnections: 1, totalConnections: 1, maxConnections: 500, waiting: 0 },
       },
     });
   });

@@ -8,6 +8,7 @@ import {
   checkPositiveInteger,
   optional,
 } from '../common/options.js';
+import { LONGEST_TIMER_MS } from '../common/clock.js';
 import { resolveBodyBounds, type BodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
 import type { ClientConfig } from '../router/config/config-file.js';
 import { resolveExactCountOptions, type ExactCountOptions, type ResolvedExactCountOptions } from './counting/exact-counts.options.js';
@@ -55,6 +56,16 @@ export interface LlmClientOptions {
   readonly onAbort?: (typeof ABORT_POLICIES)[number];
   /** Longest time that `drain` reads on. Default 60,000. */
   readonly abortDrainMs?: number;
+  /**
+   * Longest time that a client may read nothing of a stream that waits for it: then its response is
+   * closed, and the provider's connection is free. 0: no limit. Default 20,000.
+   */
+  readonly writeTimeoutMs?: number;
+  /**
+   * Calls that an API key may have in flight in one process; further ones are denied with 429. The
+   * master key has no limit. 0: no limit. Default 400, fewer than a provider's connections.
+   */
+  readonly maxCallsPerKey?: number;
   /** Largest accepted answer, or event of a stream, in bytes. Default 64 MiB. */
   readonly maxAnswerBytes?: number;
   /** Whether to request a stream's usage that the client does not see. Default true. */
@@ -105,6 +116,8 @@ const KEYS = [
   'retriesPerSecond',
   'onAbort',
   'abortDrainMs',
+  'writeTimeoutMs',
+  'maxCallsPerKey',
   'maxAnswerBytes',
   'streamUsage',
   'dropParams',
@@ -138,6 +151,13 @@ export function resolveLlmClientOptions(options: LlmClientOptions = {}, ofFile: 
     abortDrainMs: optional(given.abortDrainMs, 60_000, (value) =>
       checkInteger('llmClient.abortDrainMs', value, { min: 1, max: 3_600_000 }),
     ),
+    writeTimeoutMs:
+      optional(given.writeTimeoutMs, 20_000, (value) =>
+        checkInteger('llmClient.writeTimeoutMs', value, { min: 0, max: LONGEST_TIMER_MS }),
+      ) || Infinity,
+    maxCallsPerKey:
+      optional(given.maxCallsPerKey, 400, (value) => checkInteger('llmClient.maxCallsPerKey', value, { min: 0, max: 1_000_000 })) ||
+      Infinity,
     maxAnswerBytes: optional(given.maxAnswerBytes, 64 * 1024 * 1024, (value) => checkPositiveInteger('llmClient.maxAnswerBytes', value)),
     streamUsage: optional(given.streamUsage, true, (value) => checkBoolean('llmClient.streamUsage', value)),
     dropParams: optional(given.dropParams, ofFile.dropParams ?? false, (value) => checkBoolean('llmClient.dropParams', value)),

@@ -10,7 +10,7 @@ import type { Environment } from '../feature-flags/feature-flags.environment.js'
 import type { JsonReader } from '../http/body/json-reader.js';
 import { isJsonSource, StreamedJson, type JsonSource } from '../http/body/json-source.js';
 import { jsonBodyOf } from '../http/body/body-object.js';
-import { checkBodyBounds } from '../http/body/body-bounds.js';
+import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
 import { RequestContext } from '../http/request-context.js';
 import type { ReportedCost } from '../http/reported-costs.js';
 import { estimateTokens, promptTokensOf } from '../http/token-estimate/token-estimate.js';
@@ -21,6 +21,7 @@ import { countMessagesTokens, type MessageTokens } from './bridges/messages/coun
 import { countResponsesTokens, type ResponseTokens } from './bridges/responses/count-tokens.js';
 import type { Sender } from './call/attempt.js';
 import { Call, type CallDescription } from './call/call.js';
+import { CallsPerKey } from './call/calls-per-key.js';
 import { CallCancellation } from './call/cancellation.js';
 import { CustomSender, CustomStreamSender } from './call/custom-sender.js';
 import type { RoutingContext } from './call/call-router.js';
@@ -142,7 +143,8 @@ export class LlmClient implements Capability {
       options: options.queue,
       now,
     };
-    this.client = { router, options, reporter, retryBudget, now, random, maxOutputOf, longestAnswerOf, waiting };
+    const callsPerKey = new CallsPerKey(options.maxCallsPerKey);
+    this.client = { router, options, reporter, retryBudget, now, random, maxOutputOf, longestAnswerOf, waiting, callsPerKey };
     if (waiting !== undefined) {
       reporter.queue = waiting.queue;
       router.whenFreed(() => waiting.queue.wake());
@@ -154,6 +156,7 @@ export class LlmClient implements Capability {
       maxAnswerBytes: options.maxAnswerBytes,
       dropParams: options.dropParams,
       streamCost: options.streamCost,
+      writeTimeoutMs: options.writeTimeoutMs,
       maxOutputOf,
       learner: () => (router.settings.learnLimits ? (selection, headers) => router.learnLimits(selection, headers) : undefined),
     }));
@@ -468,6 +471,11 @@ export class LlmClient implements Capability {
 
   private countRead({ options, body, json, isLarge }: ReadRequest): number | Promise<number> {
     return options.routing?.inputTokens ?? promptTokensOf(body, { counter: this.tokenCounter, json, isLarge });
+  }
+
+  /** @internal The bounds of the lists in a body. */
+  get bodyBounds(): ResolvedBodyBounds {
+    return this.options.bounds;
   }
 
   private get exactCounts(): ExactCounting.ExactCounts {

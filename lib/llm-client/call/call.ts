@@ -2,6 +2,7 @@ import type { FormPictures } from '../forward/form-pictures.js';
 import type { DearTier } from '../../http/token-estimate/asked-tier.js';
 import type { ObservedCall } from '../../common/call-observer.js';
 import type { ProviderFailureKind } from '../../common/provider-error.js';
+import type { Principal } from '../../http/principal.js';
 import { RequestContext } from '../../http/request-context.js';
 import { DEFAULT_TIMEOUT_MS } from '../../router/settings.js';
 import { DEFAULT_CALL_TIMEOUT_MS, type ResolvedLlmClientOptions } from '../llm-client.options.js';
@@ -110,6 +111,10 @@ export class Call {
   /** Settles a call that is over, once the last of them is read. */
   whenDrained: (() => void) | undefined = undefined;
   readonly cancellation: CallCancellation;
+  /** Ends its count among the calls of a key. */
+  release: (() => void) | undefined = undefined;
+  /** Who sends that, if a guard has authenticated it. */
+  readonly principal: Principal | undefined;
   /** The HTTP request whose reservation the call settles. */
   readonly request: RequestContext | undefined;
   /** Where the request has money held in budgets. */
@@ -127,6 +132,7 @@ export class Call {
     const { request } = options;
     this.startedAtMs = client.now();
     this.cancellation = CallCancellation.by(options);
+    this.principal = request && RequestContext.principalOf(request);
     this.request = request ? RequestContext.of(request) : undefined;
     this.budget = this.request?.holdsMoney === true ? new CallBudget() : undefined;
     this.asked = this.read(description, options);
@@ -144,6 +150,11 @@ export class Call {
 
   get context(): RoutingContext {
     return this.asked.context;
+  }
+
+  /** How long its client may read nothing of a stream. */
+  get writeTimeoutMs(): number {
+    return this.client.options.writeTimeoutMs;
   }
 
   get maxFallbacks(): number {

@@ -5,7 +5,11 @@ import { refuseArgument } from '../../common/options.js';
 import { whenOver, type NodeResponse } from '../../common/response-over.js';
 
 /** A response that reports a disconnected client: Node's own, Express's, Fastify's `reply.raw`. */
-export type ClosableResponse = NodeResponse & { readonly writableFinished: boolean; readonly writableNeedDrain?: boolean };
+export type ClosableResponse = NodeResponse & {
+  readonly writableFinished: boolean;
+  readonly writableNeedDrain?: boolean;
+  destroy?(): unknown;
+};
 
 /** What a cancelled call stops: the attempt in flight, or the wait before a retry. */
 export interface Abortable {

@@ -68,7 +68,7 @@ export class CustomStreamSender<C> extends CustomSender<AsyncIterable<C>> {
         if (usage !== undefined) attempt.report(usage);
         this.onChunk?.(value);
         yield value;
-        await drainOf(attempt.call.cancellation.response);
+        await drainOf(attempt.call.cancellation.response, attempt.call.writeTimeoutMs);
       }
       exchange.succeed();
     } catch (error) {

@@ -3,6 +3,7 @@ import { ProviderError } from '../../common/provider-error.js';
 import { Attempt, type Sender } from './attempt.js';
 import type { Call, CallSettings, CallTarget } from './call.js';
 import { Failure } from './failure.js';
+import type { CallsPerKey } from './calls-per-key.js';
 import { FallbackPlan } from './fallback-plan.js';
 import { PriorityTiers } from './priority-tiers.js';
 import type { Deployment, Selection } from './call-router.js';
@@ -21,6 +22,7 @@ export interface ClientContext extends CallSettings {
   readonly longestAnswerOf: (model: string) => number | null;
   /** Where calls wait for deployments; `undefined`: they do not. */
   readonly waiting: WaitingSettings | undefined;
+  readonly callsPerKey: CallsPerKey;
 }
 
 /**
@@ -52,6 +54,7 @@ export class CallPipeline<R> {
     client.retryBudget.deposit();
     client.reporter.callStarted(call);
     try {
+      call.release = client.callsPerKey.begin(call.principal);
       if (sender.prepare !== undefined) {
         const answer = await call.cancellation.until(sender.prepare(call));
         if (answer !== undefined) {

@@ -268,6 +268,7 @@ export class CallReporter implements AttemptReporter {
     counts.retries += call.retries;
     counts.fallbacks += call.fallbacks;
     call.cancellation.dispose();
+    call.release?.();
     return true;
   }
 

@@ -12,6 +12,8 @@ export class WrittenStream implements StreamSource, StreamOrigin {
   readonly response = undefined;
   readonly usage: AnswerUsage | undefined = undefined;
   readonly writesCost = false;
+  /** A slow reader holds nothing of others. */
+  readonly writeTimeoutMs = Infinity;
   readonly cost = NO_COST;
   private sink: ChunkSink | undefined = undefined;
 

@@ -36,6 +36,8 @@ export interface ProviderAccess {
   readonly dropParams: boolean;
   /** Whether the usage at the end of a stream has the cost. */
   readonly streamCost: boolean;
+  /** How long a client may read nothing of a stream. */
+  readonly writeTimeoutMs: number;
   /** Most tokens that a model answers with, by the price list; `null`: unknown. */
   readonly maxOutputOf: (model: string) => number | null;
   /** Learns a provider's limits from its headers; `undefined` where they are not learned. */
@@ -202,7 +204,8 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
 
   protected streamOf(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): LlmStream | LlmBytes {
     attempt.firstChunk();
-    const source = new ProviderStream(attempt, exchange, this.readStream(attempt, exchange, bridged));
+    const read = this.readStream(attempt, exchange, bridged);
+    const source = new ProviderStream(attempt, exchange, { ...read, writeTimeoutMs: this.access.writeTimeoutMs });
     if (this.request.forwarded?.answer === 'bytes') return new LlmBytes(attempt.facts(), safeContentType(exchange.contentType), source);
     return new LlmStream<Record<string, unknown>>(attempt.facts(), source);
   }
@@ -262,16 +265,18 @@ class ProviderStream implements StreamSource {
   readonly hidesUsage: boolean;
   readonly bridged: BridgedAnswer | undefined;
   readonly writesCost: boolean;
+  readonly writeTimeoutMs: number;
   usage: AnswerUsage | undefined = undefined;
 
   constructor(
     private readonly attempt: Attempt,
     private readonly provider: ProviderExchange,
-    { origin, hidesUsage, bridged, writesCost }: ReadStream,
+    { origin, hidesUsage, bridged, writesCost, writeTimeoutMs }: ReadStream & { readonly writeTimeoutMs: number },
   ) {
     this.exchange = origin;
     this.hidesUsage = hidesUsage;
     this.writesCost = writesCost;
+    this.writeTimeoutMs = writeTimeoutMs;
     this.bridged = bridged;
     origin.whenOver((error) => this.ended(error));
   }

@@ -7,6 +7,7 @@ import { drainOf } from './response-drain.js';
 import type { ChunkSink, StreamOrigin } from './stream-origin.js';
 import type { LoopState } from './loop-reader.js';
 import { SingleReading, type StreamSource } from './single-reading.js';
+import { WriteLimit } from './write-limit.js';
 
 /** Bytes that wait for a slow reader before the provider is paused. */
 const MOST_WAITING = 256 * 1024;
@@ -50,13 +51,13 @@ export class LlmBytes implements AsyncIterable<Buffer> {
 
   private async *chunks(reader: LoopState): AsyncGenerator<Buffer, void, undefined> {
     this.reading.begin(reader);
-    const { exchange, response } = this.source;
+    const { exchange, response, writeTimeoutMs } = this.source;
     const queue = new ByteQueue(exchange);
     exchange.attach(queue);
     try {
       for (let bytes = await queue.next(); bytes !== undefined; bytes = await queue.next()) {
         yield bytes;
-        await drainOf(response);
+        await drainOf(response, writeTimeoutMs);
       }
     } catch (error) {
       if (!reader.hasLeft) throw error;
@@ -67,7 +68,11 @@ export class LlmBytes implements AsyncIterable<Buffer> {
 }
 
 class ByteSink implements ChunkSink {
-  private readonly drained = (): void => this.source.exchange.resume();
+  private readonly limit: WriteLimit;
+  private readonly drained = (): void => {
+    this.limit.stop();
+    this.source.exchange.resume();
+  };
   private readonly unwatch: () => void;
 
   constructor(
@@ -75,17 +80,22 @@ class ByteSink implements ChunkSink {
     private readonly source: StreamSource,
     private readonly done: () => void,
   ) {
+    this.limit = new WriteLimit(response, source.writeTimeoutMs);
     response.on('drain', this.drained);
-    this.unwatch = whenOver(response, () => source.leave());
+    this.unwatch = whenOver(response, () => {
+      this.limit.stop();
+      source.leave();
+    });
   }
 
   chunk(bytes: Buffer): boolean {
-    return this.response.write(bytes);
+    return this.response.write(bytes) || this.limit.full();
   }
 
   end(error: Error | undefined): void {
     const { response } = this;
     response.removeListener('drain', this.drained);
+    this.limit.stop();
     this.unwatch();
     if (error === undefined) response.end();
     else response.destroy();

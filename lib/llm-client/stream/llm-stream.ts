@@ -14,6 +14,7 @@ import type { Writable } from './open-response.js';
 import { drainOf } from './response-drain.js';
 import type { ChunkSink, StreamOrigin } from './stream-origin.js';
 import { SingleReading, type StreamSource } from './single-reading.js';
+import { WriteLimit } from './write-limit.js';
 import { EventFilter } from './event-filter.js';
 import { addCost, withCost } from './event-cost.js';
 import { KeepAlive } from './keep-alive.js';
@@ -79,7 +80,7 @@ export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable
 
   private async *events(reader: LoopState): AsyncGenerator<Event, void, undefined> {
     this.reading.begin(reader);
-    const { exchange, hidesUsage, response, writesCost } = this.source;
+    const { exchange, hidesUsage, response, writesCost, writeTimeoutMs } = this.source;
     const queue = new EventQueue(exchange, this.source.bridged);
     exchange.attach(queue);
     try {
@@ -94,7 +95,7 @@ export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable
         if (hidesUsage && isUsageOnly(event)) continue;
         if (writesCost) addCost(event, () => this.source.costSoFar());
         yield event as Event;
-        await drainOf(response);
+        await drainOf(response, writeTimeoutMs);
       }
     } catch (error) {
       if (!reader.hasLeft) throw error;
@@ -125,8 +126,10 @@ class ResponseSink implements ChunkSink {
   private readonly filter: EventFilter;
   private gathered: Buffer[] | undefined = undefined;
   private isFull = false;
+  private readonly limit: WriteLimit;
   private readonly drained = (): void => {
     this.isFull = false;
+    this.limit.stop();
     this.source.exchange.resume();
   };
   private readonly unwatch: () => void;
@@ -139,6 +142,7 @@ class ResponseSink implements ChunkSink {
     private readonly model: AnswerModel | undefined,
   ) {
     this.filter = new EventFilter(source.hidesUsage);
+    this.limit = new WriteLimit(response, source.writeTimeoutMs);
     const { bridged } = source;
     this.keepAlive =
       bridged?.ping === undefined
@@ -149,7 +153,10 @@ class ResponseSink implements ChunkSink {
           );
     response.on('drain', this.drained);
     // Its client may have left before the first chunk arrived.
-    this.unwatch = whenOver(response, () => source.leave());
+    this.unwatch = whenOver(response, () => {
+      this.limit.stop();
+      source.leave();
+    });
   }
 
   chunk(bytes: Buffer): boolean {
@@ -179,6 +186,7 @@ class ResponseSink implements ChunkSink {
     if (written.length === 0) return;
     this.keepAlive?.heard();
     this.isFull = !this.response.write(written);
+    if (this.isFull) this.limit.full();
   }
 
   end(error: Error | undefined): void {
@@ -191,6 +199,7 @@ class ResponseSink implements ChunkSink {
       this.writeLast(this.source.exchange.unreadable(fault));
     }
     response.removeListener('drain', this.drained);
+    this.limit.stop();
     this.keepAlive?.stop();
     this.unwatch();
     response.end();

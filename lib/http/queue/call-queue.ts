@@ -302,7 +302,9 @@ export class CallQueue {
   private makeRoom(waiter: Waiter): void {
     const { maxCalls, maxPromptTokens, maxCallsPerTenant } = this.bounds;
     const isTenantFull = this.line.sizeOf(waiter.tenant) >= maxCallsPerTenant;
-    const victims = isTenantFull ? undefined : this.line.victimsFor(waiter, { calls: maxCalls, promptTokens: maxPromptTokens });
+    const victims = isTenantFull
+      ? this.victimsInTenant(waiter)
+      : this.line.victimsFor(waiter, { calls: maxCalls, promptTokens: maxPromptTokens });
     if (victims === undefined) {
       this.counts.left(waiter.queueClass, 'full', 0);
       throw this.refusal('queue_full', waiter.call);
@@ -311,6 +313,13 @@ export class CallQueue {
       this.leave(victim, 'full');
       victim.reject(this.refusal('queue_full', victim.call));
     }
+  }
+
+  private victimsInTenant(waiter: Waiter): readonly Waiter[] | undefined {
+    const victim = this.line.victimInTenant(waiter, this.bounds.maxCallsPerTenant);
+    if (victim === undefined) return undefined;
+    const promptTokens = this.line.promptTokens - victim.promptTokens + waiter.promptTokens;
+    return promptTokens <= this.bounds.maxPromptTokens ? [victim] : undefined;
   }
 
   private schedule(): void {

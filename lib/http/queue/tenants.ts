@@ -59,6 +59,11 @@ export class Tenants<T extends Waiting> {
     return this.ring.get(tenant)?.calls.size ?? 0;
   }
 
+  /** The call of a tenant that came last. */
+  newestOf(tenant: string): T | undefined {
+    return [...(this.ring.get(tenant)?.calls ?? [])].at(-1);
+  }
+
   add(call: T): void {
     let tenant = this.ring.get(call.tenant);
     if (tenant === undefined) this.ring.set(call.tenant, (tenant = new Tenant<T>()));

@@ -68,7 +68,7 @@ describe('WaitingLine', () => {
     expect(cpuMs()).toBeLessThan(1_000);
   });
 
-  it('serves the most urgent class first, and 1 call in 20 of a lower one', () => {
+  it('serves the most urgent class first, and 1 call in 11 of each lower one', () => {
     const line = lineOf(
       ...Array.from({ length: 100 }, () => call('a', 10, { queueClass: 'batch' })),
       ...Array.from({ length: 100 }, () => call('b', 10)),
@@ -76,9 +76,26 @@ describe('WaitingLine', () => {
     );
     const served = serve(line, 400);
     const countOf = (name: QueueClass): number => served.filter(({ queueClass }) => queueClass === name).length;
-    expect(countOf('critical')).toBe(380);
-    expect(countOf('default')).toBe(19);
-    expect(countOf('batch')).toBe(1);
+    expect(countOf('critical')).toBe(328);
+    expect(countOf('default')).toBe(36);
+    expect(countOf('batch')).toBe(36);
+  });
+
+  it('leaves each class a tenth of the places of a full queue', () => {
+    const many = (count: number, queueClass: QueueClass): Call[] => Array.from({ length: count }, () => call('a', 1, { queueClass }));
+    const most = { calls: 40, promptTokens: 1_000 };
+    const usual = many(38, 'default');
+    const batch = many(2, 'batch');
+    const line = lineOf(...usual, ...batch);
+    const newcomer = call('b', 1, { queueClass: 'batch' });
+    expect(line.victimsFor(newcomer, most)).toEqual([usual[37]]);
+    expect(line.victimsFor(call('b', 1), most)).toBeUndefined();
+    expect(line.victimsFor(call('b', 101, { queueClass: 'batch' }), most)).toBeUndefined();
+    line.remove(usual[37]);
+    line.remove(usual[36]);
+    for (const each of many(2, 'batch')) line.add(each);
+    expect(line.victimsFor(newcomer, most)).toBeUndefined();
+    expect(line.victimsFor(call('b', 1, { queueClass: 'critical' }), most)).toEqual([usual[35]]);
   });
 
   it('passes over blocked calls, whose tenant goes first once they may go', () => {

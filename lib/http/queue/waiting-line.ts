@@ -7,14 +7,16 @@ export interface Classed extends Waiting {
   readonly promptTokens: number;
 }
 
-/** Calls that go in a row before one of a lower class: these have 5 % in any case. */
-const IN_A_ROW = 19;
+/** Calls of more urgent classes that go before one of a lower class: of all calls it has 9 %. */
+const MOST_PASSED = 9;
+/** Of the places in a full queue, what each class keeps for itself. */
+const OWN_PLACES = 0.1;
 
 /** Waiting calls in the order in which they go: by class, in a class by deficit round robin. */
 export class WaitingLine<T extends Classed> {
   private readonly classes = QUEUE_CLASSES.map(() => new Tenants<T>());
-  /** Calls of each class that went since the last one of a lower class, while such calls waited. */
-  private readonly inARow = QUEUE_CLASSES.map(() => 0);
+  /** Calls of more urgent classes that went since the last one of each, while such calls waited. */
+  private readonly passed = QUEUE_CLASSES.map(() => 0);
   private readonly tokensOf = QUEUE_CLASSES.map(() => 0);
 
   get size(): number {
@@ -49,7 +51,7 @@ export class WaitingLine<T extends Classed> {
 
   /** The call whose turn it is; `undefined` where every call is blocked. */
   next(isBlocked: (call: T) => boolean): T | undefined {
-    return this.nextFrom(0, isBlocked);
+    return this.overdue(isBlocked) ?? this.mostUrgent(isBlocked);
   }
 
   /** Takes the call out that `next` returned. */
@@ -57,23 +59,27 @@ export class WaitingLine<T extends Classed> {
     const rank = rankOf(call.queueClass);
     this.classes[rank].serve(call);
     this.tokensOf[rank] -= call.promptTokens;
-    const isLowerWaiting = this.classes.some(({ size }, other) => other > rank && size > 0);
-    this.inARow[rank] = isLowerWaiting ? this.inARow[rank] + 1 : 0;
-    this.inARow.fill(0, 0, rank);
+    this.passed[rank] = 0;
+    for (let lower = rank + 1; lower < this.classes.length; lower++)
+      this.passed[lower] = this.classes[lower].size > 0 ? this.passed[lower] + 1 : 0;
   }
 
   /**
    * The calls to take out so that one with this class and prompt fits: the newest of the lowest
-   * class first, none of its own class or above. `undefined`: it would not fit.
+   * class first, of which each keeps a tenth of the places. So calls of its own class or above have
+   * to leave only for a class that has less. `undefined`: it would not fit.
    */
   victimsFor(call: T, most: { readonly calls: number; readonly promptTokens: number }): readonly T[] | undefined {
     const rank = rankOf(call.queueClass);
     let calls = this.size + 1 - most.calls;
     let tokens = this.promptTokens + call.promptTokens - most.promptTokens;
     const victims: T[] = [];
-    for (let lower = this.classes.length - 1; lower > rank && (calls > 0 || tokens > 0); lower--) {
-      const newestFirst = [...this.classes[lower].values()].reverse();
-      for (const victim of newestFirst) {
+    const own = Math.floor(most.calls * OWN_PLACES);
+    const hasLess = this.classes[rank].size < own && this.tokensOf[rank] + call.promptTokens <= Math.floor(most.promptTokens * OWN_PLACES);
+    for (let other = this.classes.length - 1; other >= 0 && (calls > 0 || tokens > 0); other--) {
+      if (other === rank || (other < rank && !hasLess)) continue;
+      const newestFirst = [...this.classes[other].values()].reverse();
+      for (const victim of newestFirst.slice(0, Math.max(0, newestFirst.length - own))) {
         if (calls <= 0 && tokens <= 0) break;
         victims.push(victim);
         calls--;
@@ -83,14 +89,38 @@ export class WaitingLine<T extends Classed> {
     return calls > 0 || tokens > 0 ? undefined : victims;
   }
 
+  /** The call to take out where the tenant of one has all of its places taken; the same rules. */
+  victimInTenant(call: T, mostCalls: number): T | undefined {
+    const rank = rankOf(call.queueClass);
+    const own = Math.floor(mostCalls * OWN_PLACES);
+    const hasLess = this.classes[rank].sizeOf(call.tenant) < own;
+    for (let other = this.classes.length - 1; other >= 0; other--) {
+      if (other === rank || (other < rank && !hasLess) || this.classes[other].sizeOf(call.tenant) <= own) continue;
+      return this.classes[other].newestOf(call.tenant);
+    }
+    return undefined;
+  }
+
   *[Symbol.iterator](): IterableIterator<T> {
     for (const each of this.classes) yield* each.values();
   }
 
-  private nextFrom(rank: number, isBlocked: (call: T) => boolean): T | undefined {
-    if (rank === this.classes.length) return undefined;
-    const isTurnOfLower = this.inARow[rank] >= IN_A_ROW;
-    const lower = isTurnOfLower ? this.nextFrom(rank + 1, isBlocked) : undefined;
-    return lower ?? this.classes[rank].next(isBlocked) ?? (isTurnOfLower ? undefined : this.nextFrom(rank + 1, isBlocked));
+  /** A call of the lower class that others have passed most often, once they have done so enough. */
+  private overdue(isBlocked: (call: T) => boolean): T | undefined {
+    let [most, found]: [number, T | undefined] = [MOST_PASSED - 1, undefined];
+    for (let rank = 1; rank < this.classes.length; rank++) {
+      if (this.passed[rank] <= most) continue;
+      const call = this.classes[rank].next(isBlocked);
+      if (call !== undefined) [most, found] = [this.passed[rank], call];
+    }
+    return found;
+  }
+
+  private mostUrgent(isBlocked: (call: T) => boolean): T | undefined {
+    for (const each of this.classes) {
+      const call = each.next(isBlocked);
+      if (call !== undefined) return call;
+    }
+    return undefined;
   }
 }

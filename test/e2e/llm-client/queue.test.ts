@@ -161,6 +161,35 @@ describe('LlmClient with a queue', () => {
     expect(calls.sent.slice(2, 6).sort()).toEqual(['a', 'b', 'c', 'not raised']);
   });
 
+  it('serves each class its share while callers of all classes keep the queue full', async () => {
+    const llm = open({ modelList: [deployment('m', 1)] }, { queue: { maxCalls: 60, maxCallsPerTenant: 60, maxWaitMs: 60_000 } });
+    const served = { critical: 0, default: 0, batch: 0 };
+    const refused = { critical: 0, default: 0, batch: 0 };
+    let count = 0;
+    const send = async (queueClass: keyof typeof served): Promise<void> => {
+      if (count++ < 600) served[queueClass]++;
+      await new Promise(setImmediate);
+    };
+    const callAgain = async (queueClass: keyof typeof served): Promise<void> => {
+      while (count < 600) {
+        await llm.client
+          .execute('m', () => send(queueClass), { queueClass })
+          .catch((error: unknown) => {
+            if (!(error instanceof CallQueueError)) throw error;
+            refused[queueClass]++;
+          });
+        await new Promise(setImmediate);
+      }
+    };
+    const callers = Object.entries({ critical: 40, default: 30, batch: 20 }) as [keyof typeof served, number][];
+    await Promise.all(callers.flatMap(([name, many]) => Array.from({ length: many }, () => callAgain(name))));
+    expect(refused.batch).toBeGreaterThan(0);
+    for (const name of ['default', 'batch'] as const) {
+      expect(served[name]).toBeGreaterThan(45);
+      expect(served[name]).toBeLessThan(90);
+    }
+  });
+
   it('reads the body’s priority, which raises only where mayRaise allows it, and never sends it', async () => {
     const local = await provider('queued', { latencyMs: 100 });
     const bodies: object[] = [];

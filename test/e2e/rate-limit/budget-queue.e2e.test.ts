@@ -211,6 +211,23 @@ describe('the queue of a budget', () => {
     }
   });
 
+  it('serves the class batch a tenth of the requests while usual ones keep the queue full', async () => {
+    const { send, isWaiting, isRunning } = await start({ maxRequests: 40, maxRequestsPerTenant: 40, maxWaitMs: 600_000 });
+    send('first', 1);
+    await isRunning('first');
+    for (let i = 0; i < 30; i++) send(`usual ${i}`, 1);
+    for (let i = 0; i < 10; i++) send(`batch ${i}`, 1, { 'x-litellm-priority': 'batch' });
+    await isWaiting(40);
+    for (let over = 'first'; ran.length <= 30; over = ran[ran.length - 1]) {
+      const before = ran.length;
+      end(over, 0);
+      await until(() => ran.length > before && running.has(ran[ran.length - 1]));
+      send(`usual ${29 + before}`, 1);
+      await isWaiting(40);
+    }
+    expect(ran.slice(1).filter((name) => name.startsWith('batch'))).toHaveLength(3);
+  });
+
   it('lets a small request go past a large one that does not fit, and shares a budget between tenants', async () => {
     const { send, isWaiting, isRunning } = await start({});
     send('first', 0.6);

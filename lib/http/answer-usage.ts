@@ -107,7 +107,7 @@ export function usageFrom(value: unknown, tier?: unknown): StatedUsage | undefin
   const fields = fieldsOf(value);
   const usage = tokensIn(fields);
   if (usage === undefined) return undefined;
-  const details = detailsIn(fields);
+  const details = consistent(detailsIn(fields), usage);
   const stated = statedIn(fields);
   const serviceTier = [tier, fields.service_tier, fields.serviceTier].find((told) => typeof told === 'string');
   if ((details ?? stated ?? serviceTier) === undefined) return usage;
@@ -161,7 +161,9 @@ export function completedUsage(usage: StatedUsage, { promptTokens: counted, rece
     if (completionTokens === 0) completionTokens = receivedTokens();
   }
   if (promptTokens === usage.promptTokens && completionTokens === usage.completionTokens && missing === undefined) return usage;
-  return { ...stated, promptTokens, completionTokens, totalTokens: Math.max(usage.totalTokens, promptTokens + completionTokens) };
+  const totalTokens = Math.max(usage.totalTokens, promptTokens + completionTokens);
+  const completed = { ...stated, promptTokens, completionTokens, totalTokens };
+  return completed.details === undefined ? completed : { ...completed, details: consistent(completed.details, completed) };
 }
 
 /** A total may exceed its parts by the reasoning; a smaller total is wrong. */
@@ -183,6 +185,58 @@ function missingOf(prompt: number | undefined, completion: number | undefined, t
   if (!prompt && !completion && total > 0) return 'both';
   if (prompt !== undefined) return completion === undefined && total === 0 ? 'completion' : undefined;
   return total <= (completion ?? 0) ? 'prompt' : undefined;
+}
+
+/** More searches than any answer runs: each has a fee. */
+const MOST_SEARCHES = 1_000;
+
+/** Details of a usage, none of which exceeds what it is a part of. */
+function consistent(
+  details: UsageDetails | undefined,
+  { promptTokens, completionTokens, totalTokens, missing }: StatedUsage,
+): UsageDetails | undefined {
+  if (details === undefined || missing !== undefined) return details;
+  const {
+    cacheReadTokens: read = 0,
+    cacheWriteTokens: write = 0,
+    cacheWrite1hTokens: write1h = 0,
+    reasoningTokens: reasoning = 0,
+  } = details;
+  const { inputAudioTokens = 0, inputImageTokens = 0, outputAudioTokens = 0, outputImageTokens = 0, webSearches = 0 } = details;
+  const inputs = Math.max(read + write, inputAudioTokens + inputImageTokens);
+  const outputs = outputAudioTokens + outputImageTokens;
+  // Some report reasoning beside the completion, in the total.
+  const mostReasoning = Math.max(completionTokens, totalTokens - promptTokens);
+  const fits = inputs <= promptTokens && outputs <= completionTokens && reasoning <= mostReasoning;
+  if (fits && write1h <= write && webSearches <= MOST_SEARCHES) return details;
+  const within = (most: number, first: number, second: number): [number, number] => [
+    Math.min(first, most),
+    Math.min(second, most - Math.min(first, most)),
+  ];
+  const [cacheReadTokens, cacheWriteTokens] = within(promptTokens, read, write);
+  const [inputAudio, inputImage] = within(promptTokens, inputAudioTokens, inputImageTokens);
+  const [outputAudio, outputImage] = within(completionTokens, outputAudioTokens, outputImageTokens);
+  return {
+    ...details,
+    cacheReadTokens,
+    cacheWriteTokens,
+    cacheWrite1hTokens: Math.min(write1h, cacheWriteTokens),
+    reasoningTokens: Math.min(reasoning, mostReasoning),
+    inputAudioTokens: inputAudio,
+    inputImageTokens: inputImage,
+    outputAudioTokens: outputAudio,
+    outputImageTokens: outputImage,
+    webSearches: Math.min(webSearches, MOST_SEARCHES),
+  };
+}
+
+/** A usage that exceeds neither of two figures. */
+export function limitedUsage(usage: AnswerUsage, mostPrompt: number, mostCompletion: number): AnswerUsage {
+  if (usage.promptTokens <= mostPrompt && usage.completionTokens <= mostCompletion) return usage;
+  const promptTokens = Math.min(usage.promptTokens, mostPrompt);
+  const completionTokens = Math.min(usage.completionTokens, mostCompletion);
+  const limited = { ...usage, promptTokens, completionTokens, totalTokens: promptTokens + completionTokens };
+  return { ...limited, details: consistent(usage.details, limited) };
 }
 
 /** The first positive figure of each kind; `undefined` if there is none at all. */

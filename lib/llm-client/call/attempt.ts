@@ -1,6 +1,6 @@
 import type { ObservedAttempt } from '../../common/call-observer.js';
 import { ProviderError } from '../../common/provider-error.js';
-import { completedUsage, type AnswerUsage, type StatedUsage } from '../../http/answer-usage.js';
+import { completedUsage, limitedUsage, type AnswerUsage, type StatedUsage } from '../../http/answer-usage.js';
 import { namedBaseModel } from '../../router/deployments/base-model.js';
 import { usdOf } from '../../common/nano-usd.js';
 import { billedTier } from '../../http/token-estimate/asked-tier.js';
@@ -117,6 +117,7 @@ export class Attempt implements JudgedAttempt {
   private drainTimer: NodeJS.Timeout | undefined = undefined;
   private failure: Failure | undefined = undefined;
   private hasTimedOut = false;
+  private usedUp: AnswerUsage | undefined = undefined;
 
   constructor(
     readonly call: Call,
@@ -214,6 +215,7 @@ export class Attempt implements JudgedAttempt {
   private drained(error: Error, usage: AnswerUsage | undefined): void {
     clearTimeout(this.drainTimer);
     this.isDraining = false;
+    this.usedUp = undefined;
     this.report(usage);
     this.reporter.drained(this, this.failure ?? judge(error, this));
   }
@@ -252,10 +254,23 @@ export class Attempt implements JudgedAttempt {
    * arrived of an answer. An answer with an error status costs nothing.
    */
   get used(): AnswerUsage | undefined {
-    if (this.usage !== undefined) return this.usage;
-    const { exchange, firstChunkAtMs } = this;
-    if (exchange === undefined || (firstChunkAtMs === undefined && (!exchange.wasSent || exchange.isRefused))) return undefined;
-    return this.estimate(Math.max(this.writtenOutput, this.unseenOutput));
+    return (this.usedUp ??= this.usedInFailure());
+  }
+
+  private usedInFailure(): AnswerUsage | undefined {
+    const { exchange, firstChunkAtMs, failure } = this;
+    const isUnused = exchange === undefined || (firstChunkAtMs === undefined && (!exchange.wasSent || exchange.isRefused));
+    if (this.usage === undefined && isUnused) return undefined;
+    const used = this.usage ?? this.estimate(Math.max(this.writtenOutput, this.unseenOutput));
+    return failure?.countsAgainstDeployment === true ? this.withinHold(used) : used;
+  }
+
+  /** A provider that fails is not believed beyond what was held for it. */
+  private withinHold(used: AnswerUsage): AnswerUsage {
+    const { promptTokens = Infinity, call } = this;
+    const limited = limitedUsage(used, promptTokens, this.outputLimit * (call.description.choices ?? 1));
+    const { nanoUsd = 0, listNanoUsd = Infinity } = this.costOf(limited) ?? {};
+    return nanoUsd > listNanoUsd ? { ...limited, stated: undefined } : limited;
   }
 
   /** Output where none is stated: the text that has arrived, and reasoning that is not shown. */

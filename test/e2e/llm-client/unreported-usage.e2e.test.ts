@@ -9,6 +9,7 @@ import { until, untilMinuteLasts } from '../../support/until.js';
 
 const [INPUT, OUTPUT] = [1e-3, 2e-3];
 const PRICES = { input_cost_per_token: INPUT, output_cost_per_token: OUTPUT };
+const TOKENS = 100_000_000;
 const WORDS = 'The river bends twice before it reaches the old mill, and nobody fishes there on Sundays. ';
 const CONTENT = 'hello world '.repeat(150);
 const event = (data: object | string): string => `data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`;
@@ -44,7 +45,7 @@ class Unreported {
       {
         module: {
           llmClient,
-          rateLimit: { usdPerDay: 1_000_000 },
+          rateLimit: { usdPerDay: 1_000_000, tokensPerMinute: TOKENS },
           tokenCounter: { estimates: false },
           router: { numRetries: 0, disableCooldowns: true, modelList: [provider.deployment('m', { ...PRICES, ...params })] },
         },
@@ -65,6 +66,11 @@ class Unreported {
 
   private get standing() {
     return this.gateway.app.get(RateLimiterService).getBudgets('ip:127.0.0.1')[0] ?? { heldUsd: 0, spentUsd: 0 };
+  }
+
+  get usedTokens(): number {
+    const { remainingTokens = NaN } = this.gateway.app.get(RateLimiterService).peek('ip:127.0.0.1', { cost: 0 });
+    return TOKENS - remainingTokens;
   }
 
   /** USD of one call. @param leavesAt its client disconnects once it has read so much */
@@ -248,5 +254,65 @@ describe('a stream without a usage', () => {
     const pings = Array.from({ length: 5_000 }, () => delta({ role: 'assistant', content: '' }));
     unreported.answer = streamed([...pings, delta({ content: 'one' })], (response) => void response.end(event('[DONE]')));
     expect(await unreported.costOf({ stream: true })).toBeCloseTo(unreported.prompt * INPUT + OUTPUT, 9);
+  });
+});
+
+describe('an answer that fails by its provider’s fault', () => {
+  const flood = (response: ServerResponse, parts: number, part: string): void => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    for (let turn = 0; turn < parts; turn++) response.write(part);
+    setTimeout(() => response.destroy(), 50);
+  };
+  const usage = { prompt_tokens: 1e9, completion_tokens: 1e9, prompt_tokens_details: { cached_tokens: 1e9 } };
+
+  it.each<[string, ScriptedAnswer, object]>([
+    ['a whole answer that is too long', { body: JSON.stringify({ choices: [{ message: { content: WORDS.repeat(30_000) } }] }) }, {}],
+    ['a whole answer of garbage', { body: WORDS.repeat(10_000) }, {}],
+    ['a stream of pings that breaks', { respond: (response) => flood(response, 40_000, delta({ content: '' })) }, { stream: true }],
+    [
+      'a stream that ignores max_tokens and breaks',
+      { respond: (response) => flood(response, 500, delta({ content: WORDS })) },
+      { stream: true },
+    ],
+    [
+      'an absurd usage, and a cut',
+      { respond: (response) => flood(response, 1, event({ choices: [{ index: 0, delta: { content: 'a' } }], usage })) },
+      { stream: true },
+    ],
+  ])('costs at most its hold: %s', async (_, answer, body) => {
+    const unreported = await Unreported.start('openai', {}, { maxAnswerBytes: 1_000_000 });
+    unreported.answer = answer;
+    const cost = await unreported.costOf({ max_tokens: 50, ...body });
+    expect(cost).toBeGreaterThanOrEqual(unreported.prompt * INPUT - 1e-9);
+    expect(cost).toBeLessThanOrEqual(unreported.prompt * INPUT + 50 * OUTPUT + 1e-9);
+    expect(unreported.usedTokens).toBeLessThanOrEqual(unreported.prompt + 50);
+  });
+
+  it('costs what was used where its client leaves', async () => {
+    const unreported = await Unreported.start('openai');
+    unreported.answer = {
+      respond: (response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        response.write(delta({ content: WORDS.repeat(50) }) + delta({ content: 'END' }));
+      },
+    };
+    const cost = await unreported.costOf({ max_tokens: 50, stream: true }, 'END');
+    expect(cost).toBeCloseTo(unreported.prompt * INPUT + unreported.count(`${WORDS.repeat(50)}END`) * OUTPUT, 6);
+  });
+
+  it.each<[string, object]>([
+    ['prompt_tokens_details', { cached_tokens: 1e9 }],
+    ['prompt_tokens_details', { cached_tokens: 600, cache_write_tokens: 1e9 }],
+    ['prompt_tokens_details', { audio_tokens: 1e9, image_tokens: 1e9 }],
+    ['completion_tokens_details', { reasoning_tokens: 1e9, audio_tokens: 1e9 }],
+  ])('never bills more of %s than there is (%j)', async (name, details) => {
+    const dearest = { cache_read_input_token_cost: 5e-4, cache_creation_input_token_cost: INPUT, output_cost_per_reasoning_token: OUTPUT };
+    const audio = { input_cost_per_audio_token: INPUT, output_cost_per_audio_token: OUTPUT };
+    const unreported = await Unreported.start('openai', { ...dearest, ...audio });
+    const figures = { prompt_tokens: 1_000, completion_tokens: 10, total_tokens: 1_010, [name]: details };
+    unreported.answer = { body: { choices: [{ index: 0, message: { role: 'assistant', content: 'hi' } }], usage: figures } };
+    const cost = await unreported.costOf({ max_tokens: 50 });
+    expect(cost).toBeGreaterThan(0.4);
+    expect(cost).toBeLessThanOrEqual(1_000 * INPUT + 10 * OUTPUT + 1e-9);
   });
 });

@@ -10,8 +10,8 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** OpenAI's chat parameters: a provider has them or not. Any other is a provider's own. */
 export const CHAT_PARAMETERS: ReadonlySet<string> = new Set(
-  `audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens messages metadata modalities model n
-  parallel_tool_calls prediction presence_penalty prompt_cache_key prompt_cache_retention reasoning_effort response_format safety_identifier seed service_tier stop
+  `audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens messages metadata modalities model moderation n
+  parallel_tool_calls prediction presence_penalty prompt_cache_key prompt_cache_options prompt_cache_retention reasoning_effort response_format safety_identifier seed service_tier stop
   store stream stream_options temperature tool_choice tools top_logprobs top_p user verbosity web_search_options thinking`.split(/\s+/),
 );
 
@@ -29,6 +29,9 @@ const NEUTRAL: Readonly<Record<string, (value: unknown) => boolean>> = {
   modalities: (value) => Array.isArray(value) && value.every((each) => each === 'text'),
   service_tier: (value) => value === 'auto',
 };
+
+/** Fields of other APIs that some clients send with a chat, too: they change no answer. */
+export const OF_OTHER_APIS = 'betas cache_control client_metadata context_management';
 
 /** What a protocol does with OpenAI's parameters; those in neither set are refused. */
 export interface ParameterRules {
@@ -104,7 +107,7 @@ export function splitParameters(sent: SentRequest, rules: ParameterRules): Split
   for (const [name, value] of Object.entries(fields)) {
     if (value === undefined || value === null) continue;
     if (rules.translated.has(name)) chat.push([name, value]);
-    else if (!CHAT_PARAMETERS.has(name) || allowed.has(name)) own.push([name, value]);
+    else if (allowed.has(name) || !(CHAT_PARAMETERS.has(name) || rules.ignored.has(name))) own.push([name, value]);
     else if (!rules.ignored.has(name) && !asksForNothing(name, value, fields) && !dropsParams(sent, name)) throw refused(name, sent);
   }
   return { chat: Object.fromEntries(chat), own: { ...Object.fromEntries(own), ...extra } };

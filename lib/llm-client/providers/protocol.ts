@@ -36,6 +36,8 @@ export interface SentRequest {
   readonly baseModel?: string;
   /** `mode` in the deployment's `model_info`: `chat`, `responses`. */
   readonly mode?: unknown;
+  /** `supports_reasoning` in the deployment's `model_info`. */
+  readonly supportsReasoning?: unknown;
   /** Whether the address is the provider's own, not a server of the operator's. */
   readonly isAtHome?: boolean;
   /** The deployment's `litellm_params`. */

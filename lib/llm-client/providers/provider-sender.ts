@@ -157,6 +157,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
       maxOutputOf,
       baseModel: baseModelOf(selection.deployment),
       mode: info.mode,
+      supportsReasoning: info.supports_reasoning,
       isAtHome: endpoint.isAtHome,
     };
     const bridge = bridgeOf(operation);

@@ -11,9 +11,11 @@ const REASONING_FIELD = { reasoning: true } as const;
 const STRICT_FINISH = { eos: 'stop', eos_token: 'stop', stop_sequence: 'stop' } as const;
 
 /** Any server with OpenAI's protocol that the table knows no more of. */
-export const COMPATIBLE: Dialect = { messages: COMMON };
+export const COMPATIBLE: Dialect = { lacks: words('thinking'), messages: COMMON };
 /** Servers of vLLM, Ollama and others: their text of thinking is in `reasoning`. */
-export const LOCAL: Dialect = { messages: COMMON, answers: REASONING_FIELD };
+export const LOCAL: Dialect = { lacks: words('thinking'), messages: COMMON, answers: REASONING_FIELD };
+/** LiteLLM's proxy, which has what the models behind it have. */
+export const PROXY: Dialect = { messages: COMMON, answers: REASONING_FIELD };
 /** The same, and the older name of the limit. */
 export const OLDER: Dialect = { renamed: OLD_LIMIT, lacks: words('thinking'), messages: COMMON };
 
@@ -70,11 +72,12 @@ export const OPENAI_DIALECT: Dialect = {
 
 /** An operator's own server behind `openai/`: perhaps a proxy of OpenAI's models. */
 export const OPENAI_ELSEWHERE: Dialect = {
+  lacks: NEVER_OPENAI,
   messages: { ...COMMON, cacheMarks: true },
   models: [
     {
       matches: /(?:^|\/)(?:o\d(?:-|$)|gpt-(?!5-chat)[5-9](?:\.\d+)?(?:-|$))/,
-      dialect: { renamed: NEW_LIMIT, messages: { cacheMarks: true } },
+      dialect: { renamed: NEW_LIMIT, lacks: NEVER_OPENAI, messages: { cacheMarks: true } },
     },
   ],
 };

@@ -1,27 +1,20 @@
 import { InvalidArgumentError } from '../../../common/errors.js';
 import { UnsupportedRequestError } from '../../../common/http-errors.js';
-import { dropsParams, refused } from '../../providers/parameters.js';
+import { isChatParameter } from '../../providers/parameters.js';
 import type { SentRequest } from '../../providers/protocol.js';
 import type { ModelRequest } from '../../request.js';
-
-/** Fields that chat cannot express, and the values that ask for nothing. */
-const NO_EQUIVALENT: Readonly<Record<string, (value: unknown) => boolean>> = {
-  suffix: (value) => value === '',
-  echo: (value) => value === false,
-  best_of: (value) => value === 1,
-};
+import { COMPLETIONS_FIELDS, rejectFields } from '../client-fields.js';
 
 /**
  * A request of completions as one of chat: its prompt is what the user says.
  * @throws InvalidArgumentError for no prompt; UnsupportedRequestError for several, or token ids.
  */
 export function chatRequestOf(body: ModelRequest, sent: SentRequest): ModelRequest {
-  const { prompt, suffix, echo, best_of: bestOf, logprobs, ...others } = body;
-  for (const [name, value] of Object.entries({ suffix, echo, best_of: bestOf })) {
-    if (value !== undefined && value !== null && !NO_EQUIVALENT[name](value) && !dropsParams(sent)) throw refused(name, sent);
-  }
+  rejectFields(body, COMPLETIONS_FIELDS, sent);
+  const { prompt, logprobs, ...others } = body;
   return {
-    ...others,
+    ...Object.fromEntries(Object.entries(others).filter(([name]) => isChatParameter(name))),
+    model: body.model,
     messages: [{ role: 'user', content: promptIn(prompt, sent) }],
     ...(typeof logprobs === 'number' && { logprobs: true, top_logprobs: logprobs }),
     stream_options: body.stream === true ? { include_usage: true } : undefined,

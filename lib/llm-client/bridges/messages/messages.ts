@@ -1,4 +1,6 @@
 import type { Bridge } from '../bridge.js';
+import { refuseThread } from '../../providers/anthropic/threads.js';
+import { MESSAGES_FIELDS, rejectFields } from '../client-fields.js';
 import { answerContext, messageOf } from './answer.js';
 import { chatRequest } from './request.js';
 import { MessageEvents } from './stream.js';
@@ -7,7 +9,11 @@ import { MessageEvents } from './stream.js';
 export const MESSAGES_BRIDGE: Bridge = {
   // Claude Code asks each model to think; the AI SDK asks for one call at a time.
   hints: new Set(['reasoning_effort', 'parallel_tool_calls']),
-  request: (body, { provider }) => chatRequest(body, provider),
+  request(body, sent) {
+    refuseThread(body.thread, sent.provider);
+    rejectFields(body, MESSAGES_FIELDS, sent);
+    return chatRequest(body, sent.provider);
+  },
   answer(body) {
     const context = answerContext(body);
     const events = new MessageEvents(context);

@@ -41,7 +41,11 @@ describe('the bridge of Messages translates a request', () => {
     ['adaptive thinking', { thinking: { type: 'adaptive' } }, { reasoning_effort: 'medium' }],
     ['its effort', { thinking: { type: 'adaptive' }, output_config: { effort: 'low' } }, { reasoning_effort: 'low' }],
     ['no thinking', { thinking: { type: 'disabled' }, output_config: { effort: 'high' } }, {}],
-    ['the cache mark of the whole request', { cache_control: { type: 'ephemeral' } }, { cache_control: { type: 'ephemeral' } }],
+    [
+      'the cache mark of the whole request',
+      { cache_control: { type: 'ephemeral' } },
+      { messages: [{ role: 'user', content: [{ type: 'text', text: user.content, cache_control: { type: 'ephemeral' } }] }] },
+    ],
     [
       'fields and betas that change no answer, and unknown ones',
       {
@@ -289,7 +293,6 @@ describe('the bridge of Messages translates a request', () => {
   it.each<[string, object, string]>([
     ['tools[0]', { tools: [{ type: 'web_search_20250305', name: 'web_search' }] }, 'web_search_20250305'],
     ['tools[0]', { tools: [{ type: 'bash_20250124', name: 'bash' }] }, 'bash_20250124'],
-    ['mcp_servers', { mcp_servers: [{ type: 'url', url: 'https://x' }] }, 'MCP'],
     ['messages[0].content[0]', { messages: [{ role: 'assistant', content: [{ type: 'server_tool_use', id: 'a' }] }] }, 'server_tool_use'],
     ['messages[0].content[1]', { messages: [{ role: 'user', content: [text, { type: 'container_upload' }] }] }, 'container_upload'],
   ])('leaves to another deployment what only Anthropic has: %s', (param, fields, named) => {

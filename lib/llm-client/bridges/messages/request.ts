@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto';
 import { InvalidArgumentError } from '../../../common/errors.js';
-import { UnsupportedRequestError } from '../../../common/http-errors.js';
 import { checkArray, checkInteger, checkNumber, checkObject, checkString, refuseArgument } from '../../../common/options.js';
 import { isToolForced } from '../../providers/parameters.js';
-import { refuseThread } from '../../providers/anthropic/threads.js';
 import type { ModelRequest } from '../../request.js';
 import { chatMessages, systemMessages } from './history.js';
 import { closedSchema } from './closed-schema.js';
@@ -22,25 +20,31 @@ const LONGEST_USER = 64;
  */
 export function chatRequest(body: ModelRequest, provider: string): ModelRequest {
   const { model, stream } = body;
-  refuseThread(body.thread, provider);
-  if (Array.isArray(body.mcp_servers) && body.mcp_servers.length > 0) throw noServers(provider);
   const tools = chatTools(body.tools, provider);
   const use = chatToolUse(body.tool_choice);
   return {
     model,
-    messages: [...systemMessages(body.system), ...chatMessages(body.messages, provider)],
+    messages: [...systemMessages(body.system), ...chatMessages(marked(body), provider)],
     ...(tools.length > 0 && { tools, ...use }),
     ...sampling(body),
     ...thinking(body),
     ...(!isToolForced({ tools, ...use }) && format(body)),
-    ...(isMark(body.cache_control) && { cache_control: body.cache_control }),
     ...(stream === true && { stream, stream_options: { include_usage: true } }),
   };
 }
 
-function noServers(provider: string): UnsupportedRequestError {
-  const reason = `${provider} does not call MCP servers`;
-  return new UnsupportedRequestError({ param: 'mcp_servers', provider, reason, mend: 'remove it, or ask for a model of Anthropic' });
+/** A cache mark of the whole request is one of its last block. */
+function marked({ messages, cache_control: mark }: ModelRequest): unknown {
+  if (!isMark(mark) || !Array.isArray(messages) || messages.length === 0) return messages;
+  const last = messages.at(-1) as Fields | null;
+  const content: unknown = typeof last?.content === 'string' ? [{ type: 'text', text: last.content }] : last?.content;
+  if (!Array.isArray(content) || content.length === 0) return messages;
+  const block: unknown = content.at(-1);
+  if (!isMark(block)) return messages;
+  return [
+    ...(messages as unknown[]).slice(0, -1),
+    { ...last, content: [...(content as unknown[]).slice(0, -1), { cache_control: mark, ...block }] },
+  ];
 }
 
 function sampling(body: ModelRequest): Fields {

@@ -12,6 +12,7 @@ import {
   type MessagePart,
   type OutputItem,
 } from './items.js';
+import { namespacedFunctions, type CalledFunction } from './namespaces.js';
 
 /** How a response ended, and why where it is not complete. */
 export interface ResponseEnd {
@@ -33,7 +34,15 @@ export class ResponseFrame {
   readonly ids = new ResponseIds();
   private readonly createdAt = Math.floor(Date.now() / 1000);
 
+  private functions: ReadonlyMap<string, CalledFunction> | undefined = undefined;
+
   constructor(private readonly body: ModelRequest) {}
+
+  /** A function by the names that the client gave it. */
+  called(name: string): CalledFunction {
+    this.functions ??= namespacedFunctions(this.body.tools);
+    return this.functions.get(name) ?? { name };
+  }
 
   get isStored(): boolean {
     return this.body.store !== false;
@@ -89,7 +98,7 @@ export function responseOf(chat: Fields, frame: ResponseFrame): { readonly respo
   if (reasoning !== '' || blocks.length > 0) items.push((id) => reasoningItem(id, reasoning, blocks));
   const parts = partsOf(message, fieldsOf(choice.logprobs));
   if (parts.length > 0) items.push((id, status) => messageItem(id, status, parts));
-  for (const call of callsIn(message)) items.push((id, status) => functionCallItem(id, status, call));
+  for (const call of callsIn(message, frame)) items.push((id, status) => functionCallItem(id, status, call));
   const output = items.map((item, index) => {
     const isCut = end.status === 'incomplete' && index === items.length - 1;
     const { type } = item('', 'completed');
@@ -120,11 +129,18 @@ function annotationsIn(annotations: unknown): readonly object[] {
     }));
 }
 
-function callsIn({ tool_calls: calls }: Fields): readonly Pick<FunctionCallItem, 'call_id' | 'name' | 'arguments'>[] {
+function callsIn(
+  { tool_calls: calls }: Fields,
+  frame: ResponseFrame,
+): readonly Pick<FunctionCallItem, 'call_id' | 'name' | 'namespace' | 'arguments'>[] {
   return listOf(calls).map((call, index) => {
     const { id, function: called } = fieldsOf(call);
     const { name, arguments: input } = fieldsOf(called);
-    return { call_id: typeof id === 'string' && id !== '' ? id : `call_${index}`, name: stringIn(name), arguments: argumentsOf(input) };
+    return {
+      call_id: typeof id === 'string' && id !== '' ? id : `call_${index}`,
+      ...frame.called(stringIn(name)),
+      arguments: argumentsOf(input),
+    };
   });
 }
 

@@ -9,6 +9,7 @@ import type { ModelRequest } from '../../request.js';
 import { containersIn } from '../../../http/body/containers.js';
 import { sealedIn, thinkingBlocksIn } from './items.js';
 import type { KeptItems } from './kept-items.js';
+import { nameInChat } from './namespaces.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -47,7 +48,7 @@ class InputReader {
           id: checkString(`${path}.call_id`, item.call_id, refuseArgument),
           type: 'function',
           function: {
-            name: checkString(`${path}.name`, item.name, refuseArgument),
+            name: nameInChat(checkString(`${path}.name`, item.name, refuseArgument), item.namespace),
             arguments: textIn(`${path}.arguments`, item.arguments),
           },
         });

@@ -43,6 +43,7 @@ export interface FunctionCallItem {
   readonly status: ItemStatus;
   readonly call_id: string;
   readonly name: string;
+  readonly namespace?: string;
   readonly arguments: string;
 }
 
@@ -74,7 +75,7 @@ export function messageItem(id: string, status: ItemStatus, content: readonly Me
 export function functionCallItem(
   id: string,
   status: ItemStatus,
-  call: Pick<FunctionCallItem, 'call_id' | 'name' | 'arguments'>,
+  call: Pick<FunctionCallItem, 'call_id' | 'name' | 'namespace' | 'arguments'>,
 ): FunctionCallItem {
   return { type: 'function_call', id, status, ...call };
 }

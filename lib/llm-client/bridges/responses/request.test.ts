@@ -196,8 +196,8 @@ describe('the parameters of Responses in chat', () => {
     [{ top_logprobs: 3 }, { logprobs: true, top_logprobs: 3 }],
     [{ include: ['message.output_text.logprobs'] }, { logprobs: true }],
     [
-      { temperature: 0.5, top_p: 1, user: 'u', top_k: 5, num_retries: 2 },
-      { temperature: 0.5, top_p: 1, user: 'u', top_k: 5, num_retries: 2 },
+      { temperature: 0.5, top_p: 1, user: 'u', stop: ['a'], unheard_of: 5, client_metadata: {}, num_retries: 2 },
+      { temperature: 0.5, top_p: 1, user: 'u', stop: ['a'] },
     ],
     [
       { stream: true, stream_options: { include_obfuscation: false } },

@@ -1,56 +1,26 @@
 import { InvalidArgumentError } from '../../../common/errors.js';
-import { UnsupportedRequestError } from '../../../common/http-errors.js';
 import { checkArray, checkObject, checkString, refuseArgument } from '../../../common/options.js';
-import { dropsParams, isToolForced, refused } from '../../providers/parameters.js';
+import { dropsParams, isChatParameter, isToolForced, refused } from '../../providers/parameters.js';
 import type { SentRequest } from '../../providers/protocol.js';
 import type { ModelRequest } from '../../request.js';
+import { rejectFields, RESPONSES_FIELDS } from '../client-fields.js';
 import { chatMessagesOf } from './input.js';
 import type { KeptItems } from './kept-items.js';
+import { nameInChat, toolsOfNamespace } from './namespaces.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Fields that refer to what OpenAI keeps: without them the request would be another one. */
-const KEPT_BY_OPENAI = ['previous_response_id', 'conversation', 'prompt'];
-/** Fields that chat cannot express, and the values that ask for nothing. */
-const NO_EQUIVALENT: Readonly<Record<string, (value: unknown) => boolean>> = {
-  background: (value) => value === false,
-  context_management: (value) => Array.isArray(value) && value.length === 0,
-  moderation: () => false,
-};
-/** Fields that change no answer of chat. `store` is true unless a client says otherwise. */
-const WITHOUT_EFFECT = [
-  'include',
-  'max_tool_calls',
-  'prompt_cache_options',
-  'store',
-  'stream_options',
-  'truncation',
-  'background',
-  'context_management',
-  ...KEPT_BY_OPENAI,
-];
-/** Fields that are translated one by one. */
-const TRANSLATED = [
-  'input',
-  'instructions',
-  'max_output_tokens',
-  'reasoning',
-  'text',
-  'tools',
-  'tool_choice',
-  'parallel_tool_calls',
-  'top_logprobs',
-];
-const DROPPED = new Set([...WITHOUT_EFFECT, ...TRANSLATED, ...Object.keys(NO_EQUIVALENT)]);
+/** Fields that chat has by other names or in other words. The others that chat has pass. */
+const REWRITTEN: ReadonlySet<string> = new Set(['include', 'tools', 'tool_choice', 'parallel_tool_calls', 'top_logprobs']);
 
 /**
- * A request of Responses as one of chat. A provider's own fields pass.
+ * A request of Responses as one of chat. Of other fields, those of chat pass.
  * @throws InvalidArgumentError naming a wrong field; UnsupportedRequestError naming one that chat
  * has no equivalent for.
  */
 export function chatRequestOf(body: ModelRequest, sent: SentRequest, kept: KeptItems): ModelRequest {
-  refuseWithoutEquivalent(body, sent);
-  const others = Object.entries(body).filter(([name, value]) => !DROPPED.has(name) && value !== null);
+  rejectFields(body, RESPONSES_FIELDS, sent);
+  const others = Object.entries(body).filter(([name, value]) => isShared(name) && value !== null);
   const tools = toolsOf(body, sent);
   const choice = tools.length > 0 ? choiceOf(body, sent) : {};
   const { response_format: format, ...text } = textOf(body.text, sent);
@@ -70,40 +40,32 @@ export function chatRequestOf(body: ModelRequest, sent: SentRequest, kept: KeptI
   };
 }
 
-function refuseWithoutEquivalent(body: ModelRequest, sent: SentRequest): void {
-  for (const name of KEPT_BY_OPENAI) {
-    if (!isSet(body[name])) continue;
-    const mend = 'send the whole input instead, or ask for a model whose provider has the Responses API';
-    throw new UnsupportedRequestError({ param: name, provider: sent.provider, reason: `${sent.provider} keeps no responses`, mend });
-  }
-  for (const [name, asksNothing] of Object.entries(NO_EQUIVALENT)) {
-    if (isSet(body[name]) && !asksNothing(body[name]) && !dropsParams(sent)) throw refused(name, sent);
-  }
+/** Whether chat has a field by the same name. */
+function isShared(name: string): boolean {
+  return isChatParameter(name) && !REWRITTEN.has(name) && (RESPONSES_FIELDS[name] ?? 'translated') === 'translated';
 }
 
-/** Function tools; OpenAI's own tools have no equivalent. */
+/**
+ * Function tools, those in namespaces among them. OpenAI's own tools have no equivalent: next to
+ * functions, as agents offer them, a model does without; alone they are rejected.
+ */
 function toolsOf({ tools, tool_choice: choice }: ModelRequest, sent: SentRequest): readonly object[] {
   if (!isSet(tools)) return [];
-  const functions = checkArray(
-    'tools',
-    tools,
-    (path, value) => {
-      const tool = checkObject(path, value, refuseArgument);
-      if (tool.type === 'function') return functionToolOf(path, tool);
-      if (dropsParams(sent)) return undefined;
-      throw refused(path, sent, `${sent.provider} has function tools only, not ${shown(tool.type)}`);
-    },
-    refuseArgument,
-  ).filter((tool) => tool !== undefined);
+  const given = checkArray('tools', tools, (path, value) => ({ path, tool: checkObject(path, value, refuseArgument) }), refuseArgument);
+  const flat = given.flatMap(({ path, tool }) => toolsOfNamespace(tool).map((each) => ({ path, tool: each })));
+  const functions = flat.flatMap(({ path, tool }) => (tool.type === 'function' ? [functionToolOf(path, tool)] : []));
+  const other = flat.find(({ tool }) => tool.type !== 'function');
+  if (other !== undefined && functions.length === 0 && !dropsParams(sent))
+    throw refused(other.path, sent, `${sent.provider} has function tools only, not ${shown(other.tool.type)}`);
   const allowed = allowedTools(choice);
   return allowed === undefined ? functions : functions.filter((tool) => allowed.has(tool.function.name));
 }
 
-function functionToolOf(path: string, { name, description, parameters, strict }: Fields) {
+function functionToolOf(path: string, { name, namespace, description, parameters, strict }: Fields) {
   return {
     type: 'function',
     function: {
-      name: checkString(`${path}.name`, name, refuseArgument),
+      name: nameInChat(checkString(`${path}.name`, name, refuseArgument), namespace),
       ...(isSet(description) && { description }),
       ...(isSet(parameters) && { parameters }),
       ...(isSet(strict) && { strict }),

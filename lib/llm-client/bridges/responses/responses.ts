@@ -9,7 +9,8 @@ import { ResponseStream } from './stream.js';
 
 /** OpenAI's Responses by chat. */
 export const RESPONSES_BRIDGE: Bridge = {
-  hints: new Set(['parallel_tool_calls', 'verbosity']),
+  // Agents ask each model alike.
+  hints: new Set(['parallel_tool_calls', 'reasoning_effort', 'verbosity']),
   request: (body, sent) => chatRequestOf(body, sent, KEPT_ITEMS),
   answer: (body) => new BridgedResponse(body, KEPT_ITEMS),
 };

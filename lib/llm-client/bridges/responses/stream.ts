@@ -18,6 +18,7 @@ import {
 } from '../chat-answers.js';
 import { argumentsOf, blocksIn, endOf, thoughtIn, type ResponseFrame } from './answer.js';
 import { functionCallItem, messageItem, reasoningItem, textPart, type ItemStatus, type MessagePart, type OutputItem } from './items.js';
+import type { CalledFunction } from './namespaces.js';
 
 const DONE = '[DONE]';
 /** The last events repeat the whole output: more of it is not held. */
@@ -153,7 +154,7 @@ export class ResponseStream {
       // Calls come one after the other; only one that is not whole yet may go on later.
       if (this.latestCall?.isWhole === true) this.closed(this.latestCall, 'completed');
       const callId = typeof id === 'string' && id !== '' ? id : `call_${this.items}`;
-      call = new OpenCall(this.next('function_call'), { call_id: callId, name: stringIn(name) }, this.write);
+      call = new OpenCall(this.next('function_call'), { call_id: callId, ...this.frame.called(stringIn(name)) }, this.write);
       this.calls.set(key, call);
       this.latestCall = call;
     }
@@ -307,7 +308,7 @@ class OpenCall implements OpenItem {
 
   constructor(
     private readonly item: ItemPlace,
-    private readonly called: { readonly call_id: string; readonly name: string },
+    private readonly called: CalledFunction & { readonly call_id: string },
     private readonly write: Write,
   ) {
     this.index = item.index;

@@ -14,7 +14,16 @@ const RULES: ParameterRules = {
     `messages model max_tokens max_completion_tokens stream temperature top_p stop tools tool_choice parallel_tool_calls response_format
     reasoning_effort thinking user metadata service_tier web_search_options`.split(/\s+/),
   ),
-  ignored: new Set(['stream_options', 'store', 'prompt_cache_key', 'prompt_cache_retention', 'safety_identifier']),
+  ignored: new Set([
+    'stream_options',
+    'store',
+    'prompt_cache_key',
+    'prompt_cache_options',
+    'prompt_cache_retention',
+    'safety_identifier',
+    'client_metadata',
+    'betas',
+  ]),
 };
 
 /** What the place takes where a model is served. */

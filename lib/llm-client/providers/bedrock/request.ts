@@ -5,6 +5,7 @@ import {
   asksOneCall,
   dropsParams,
   isToolForced,
+  OF_OTHER_APIS,
   refused,
   splitParameters,
   type ParameterRules,
@@ -24,7 +25,9 @@ const RULES: ParameterRules = {
     `max_completion_tokens max_tokens messages model parallel_tool_calls reasoning_effort response_format service_tier stop stream stream_options
     temperature thinking tool_choice tools top_p web_search_options`.split(/\s+/),
   ),
-  ignored: new Set('metadata prompt_cache_key prompt_cache_retention safety_identifier store user'.split(' ')),
+  ignored: new Set(
+    `metadata prompt_cache_key prompt_cache_options prompt_cache_retention safety_identifier store user ${OF_OTHER_APIS}`.split(' '),
+  ),
 };
 /** Converse's own fields: they pass as they are. Any other own parameter is the model's. */
 const OWN_FIELDS: ReadonlySet<string> = new Set(

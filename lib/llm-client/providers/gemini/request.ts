@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../../../common/errors.js';
-import { dropsParams, isToolForced, refused, splitParameters, type ParameterRules } from '../parameters.js';
+import { dropsParams, isToolForced, OF_OTHER_APIS, refused, splitParameters, type ParameterRules } from '../parameters.js';
 import type { SentRequest } from '../protocol.js';
 import { contentsOf } from './contents.js';
 import { fieldsOf, listOf, textOf } from './content-types.js';
@@ -17,7 +17,11 @@ const RULES: ParameterRules = {
     top_logprobs tools tool_choice response_format reasoning_effort thinking modalities web_search_options service_tier`.split(/\s+/),
   ),
   // Parallel calls cannot be switched off: only the first call of an answer is returned.
-  ignored: new Set(['metadata', 'parallel_tool_calls', 'prompt_cache_key', 'prompt_cache_retention', 'safety_identifier', 'store', 'user']),
+  ignored: new Set(
+    `metadata parallel_tool_calls prompt_cache_key prompt_cache_options prompt_cache_retention safety_identifier store user ${OF_OTHER_APIS}`.split(
+      ' ',
+    ),
+  ),
 };
 
 /** Google's own fields of `generationConfig`, which clients write at the top. */

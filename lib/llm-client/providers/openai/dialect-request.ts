@@ -1,19 +1,31 @@
 import { rewrittenBy } from '../../../http/body/raw-field.js';
-import { asksForNothing, dropsParams, isChatParameter, refused, requestedFields, type RequestedFields } from '../parameters.js';
+import {
+  asksForNothing,
+  dropsParams,
+  isChatParameter,
+  OF_OTHER_APIS,
+  refused,
+  requestedFields,
+  type RequestedFields,
+} from '../parameters.js';
 import type { SentRequest } from '../protocol.js';
 import { dialectMessages } from './dialect-messages.js';
 import { dialectTools } from './dialect-tools.js';
 import type { Dialect } from './dialect.js';
+import { takesHint } from './reasoning-models.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 type Field = readonly [name: string, value: unknown];
 
 /** Every chat has them. */
 const ALWAYS: ReadonlySet<string> = new Set(['model', 'messages', 'stream']);
-/** They change no answer: a provider that lacks them does not get them. */
+/** Wishes, and what changes no answer: a provider that lacks them does not get them. */
 const WITHOUT_EFFECT: ReadonlySet<string> = new Set(
-  'user metadata store stream_options service_tier safety_identifier prompt_cache_key prompt_cache_retention'.split(' '),
+  'user metadata store stream_options service_tier safety_identifier prompt_cache_key prompt_cache_options prompt_cache_retention thinking'.split(
+    ' ',
+  ),
 );
+const FOREIGN: ReadonlySet<string> = new Set(OF_OTHER_APIS.split(' '));
 const NOTHING: Dialect = {};
 
 /**
@@ -62,6 +74,9 @@ class ChatFields {
     const { sent, dialect, reasoning } = this;
     if (this.requested.allowed.has(name)) return true;
     if (dialect.ignores?.has(name) === true) return false;
+    if (FOREIGN.has(name)) return name === 'cache_control' && dialect.messages?.cacheMarks !== undefined;
+    // Other APIs ask each model to think.
+    if (sent.hints?.has(name) === true && !takesHint(name, sent)) return false;
     if (this.isLacking(name)) {
       if (WITHOUT_EFFECT.has(name) || asksForNothing(name, value, this.fields) || dropsParams(sent, name)) return false;
       throw refused(name, sent, reasoning.lacks?.has(name) === true ? unlessNone(sent.model) : undefined);

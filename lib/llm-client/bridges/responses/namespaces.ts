@@ -1,0 +1,28 @@
+import { chatToolName } from '../messages/tools.js';
+import { fieldsOf, listOf, type Fields } from '../chat-answers.js';
+
+/** A function as Responses names it: one in a namespace by two names. */
+export interface CalledFunction {
+  readonly name: string;
+  readonly namespace?: string;
+}
+
+/** Chat has no namespaces: their functions have both names in one. */
+export function nameInChat(name: string, namespace: unknown): string {
+  return typeof namespace === 'string' && namespace !== '' ? chatToolName(`${namespace}__${name}`) : name;
+}
+
+/** The tools of a namespace; any other tool alone. */
+export function toolsOfNamespace(tool: Fields): readonly Fields[] {
+  return tool.type === 'namespace' ? listOf(tool.tools).map((each) => ({ ...fieldsOf(each), namespace: tool.name })) : [tool];
+}
+
+/** The functions of namespaces, by their names in chat. */
+export function namespacedFunctions(tools: unknown): ReadonlyMap<string, CalledFunction> {
+  const functions = listOf(tools).flatMap((tool) => toolsOfNamespace(fieldsOf(tool)));
+  return new Map(
+    functions.flatMap(({ name, namespace }) =>
+      typeof name === 'string' && typeof namespace === 'string' ? [[nameInChat(name, namespace), { name, namespace }] as const] : [],
+    ),
+  );
+}

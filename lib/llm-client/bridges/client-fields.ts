@@ -15,7 +15,7 @@ export interface RejectedField {
   readonly rejected: string;
   /** Whether a value is the one that a request without the field has. */
   readonly isDefault?: (value: unknown) => boolean;
-  /** What the client can do; with it not even  drops the field. */
+  /** What the client can do; with it not even `drop_params` drops the field. */
   readonly mend?: string;
 }
 

@@ -1,15 +1,16 @@
-import { open, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
+import { open, readdir, readlink, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 
 /** Who may read and write a file: its owner alone. */
 export const OWNER_ONLY = 0o600;
 
 /**
  * Writes a file as a whole: readers find the former one or the new one, also after a crash. A link
- * stays one: the file behind it is replaced.
+ * stays one: its target is replaced, or made if the link is dangling.
  * @throws what the disk answers; then the former file is as it was
  */
 export async function replaceFile(file: string, mode: number, write: (draft: FileHandle) => Promise<unknown>): Promise<void> {
-  const target = await realpath(file).catch(() => file);
+  const target = await targetOf(file);
   const draft = `${target}.${process.pid}.tmp`;
   // What a crash has left, or a link in its place: neither is written to.
   await rm(draft, { force: true });
@@ -25,5 +26,35 @@ export async function replaceFile(file: string, mode: number, write: (draft: Fil
   } catch (error) {
     await rm(draft, { force: true });
     throw error;
+  }
+}
+
+/**
+ * Removes what processes that were killed have left of `replaceFile`. The caller makes sure that no
+ * other process writes the file now.
+ */
+export async function removeDrafts(file: string): Promise<void> {
+  const target = await targetOf(file);
+  const [folder, name] = [dirname(target), basename(target)];
+  const isDraft = (entry: string): boolean => entry.startsWith(`${name}.`) && /^\d+\.tmp$/.test(entry.slice(name.length + 1));
+  const entries = await readdir(folder).catch(() => []);
+  await Promise.all(entries.filter(isDraft).map((entry) => rm(join(folder, entry), { force: true })));
+}
+
+/** Links to follow, as Linux does. */
+const MOST_LINKS = 40;
+
+/** Where links lead, also to a file that does not exist. */
+async function targetOf(file: string): Promise<string> {
+  try {
+    return await realpath(file);
+  } catch {
+    let target = file;
+    for (let links = 0; links < MOST_LINKS; links++) {
+      const link = await readlink(target).catch(() => undefined);
+      if (link === undefined) return target;
+      target = resolve(dirname(target), link);
+    }
+    throw new Error(`${file}: has more than ${MOST_LINKS} links`);
   }
 }

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -12,6 +13,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { open as openFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../../test/support/until.js';
@@ -164,6 +166,37 @@ describe('the file of API keys', () => {
     }
     expect(await open().list()).toHaveLength(40);
     expect(readdirSync(folder)).toEqual(['keys.json']);
+  });
+
+  it('removes what killed processes have left of the file, and nothing else', async () => {
+    for (const name of ['keys.json.1.tmp', 'keys.json.99999.tmp', 'keys.json.bak.tmp', 'other.json.1.tmp', 'keys.json.1.tmp.txt'])
+      writeFileSync(join(folder, name), 'left');
+    expect(await open().put(record('key000000001'))).toBe(true);
+    expect(readdirSync(folder).sort()).toEqual(['keys.json', 'keys.json.1.tmp.txt', 'keys.json.bak.tmp', 'other.json.1.tmp']);
+  });
+
+  it('makes the target of a dangling link, and keeps the link', async () => {
+    mkdirSync(join(folder, 'real'));
+    symlinkSync('second', file);
+    symlinkSync(join('real', 'target.json'), join(folder, 'second'));
+    expect(await open().put(record('key000000001'))).toBe(true);
+    expect(lstatSync(file).isSymbolicLink()).toBe(true);
+    expect(readFileSync(join(folder, 'real', 'target.json'), 'utf8')).toContain('key000000001');
+    expect(await open().list()).toHaveLength(1);
+  });
+
+  it('leaves no lock where the disk is full', async () => {
+    const full = Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+    const probe = await openFile(join(folder, 'probe'), 'w');
+    const handles = Object.getPrototypeOf(probe) as typeof probe;
+    await probe.close();
+    rmSync(join(folder, 'probe'));
+    const store = open();
+    const write = jest.spyOn(handles, 'writeFile').mockRejectedValue(full);
+    await expect(store.put(record('key000000001'))).rejects.toMatchObject({ code: 'ENOSPC' });
+    expect(readdirSync(folder)).toEqual([]);
+    write.mockRestore();
+    expect(await store.put(record('key000000001'))).toBe(true);
   });
 
   it('writes again where another process has taken the lock meanwhile', async () => {

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { unwatchFile, watchFile } from 'node:fs';
-import { link, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, open, rename, rm, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, FastLiteLLMError, InvalidConfigurationError } from '../common/errors.js';
 import { checkArray, checkKnownKeys, checkObject, checkString } from '../common/options.js';
 import { readRegularFile, readRegularFileSync } from '../common/regular-file.js';
-import { OWNER_ONLY, replaceFile } from '../common/replace-file.js';
+import { OWNER_ONLY, removeDrafts, replaceFile } from '../common/replace-file.js';
 import { checkApiKeyRecord, type ApiKeyRecord } from './api-key-record.js';
 import { aliasTaken, type ApiKeyStore } from './api-key-store.js';
 
@@ -215,7 +215,8 @@ function textOf(records: Records): string {
 }
 
 /** @throws LockLost for a process that was stopped for so long that another one took its lock. */
-function write(file: string, text: string, isHeld: () => Promise<boolean>): Promise<void> {
+async function write(file: string, text: string, isHeld: () => Promise<boolean>): Promise<void> {
+  await removeDrafts(file);
   return replaceFile(file, OWNER_ONLY, async (draft) => {
     await draft.writeFile(text);
     // Here, because it may take long.
@@ -251,7 +252,16 @@ async function withLock<T>(lock: string, work: (isHeld: () => Promise<boolean>) 
 
 async function take(lock: string, owner: string): Promise<boolean> {
   try {
-    await writeFile(lock, owner, { flag: 'wx', mode: OWNER_ONLY });
+    const made = await open(lock, 'wx', OWNER_ONLY);
+    try {
+      await made.writeFile(owner);
+    } catch (error) {
+      // A full disk: a lock without an owner would stop all others until it is stale.
+      await rm(lock, { force: true });
+      throw error;
+    } finally {
+      await made.close();
+    }
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

@@ -7,6 +7,7 @@ import type { GatewayDesk } from './gateway/gateway.desk.js';
 import { resolveGatewayOptions, type GatewayOptions, type ResolvedGatewayOptions } from './gateway/gateway.options.js';
 import { documentKeys } from './gateway/openapi/operation.js';
 import type { MountedRoute } from './gateway/routes/mounted-route.js';
+import { answerUnknownRoutes } from './gateway/routes/unknown-routes.js';
 import { RateLimitGuard } from './http/guard/rate-limit.guard.js';
 import type { ApiKeyService } from './keys/api-keys.service.js';
 import type { RateLimitScope } from './rate-limit/store.js';
@@ -52,9 +53,10 @@ export function openGateway(llm: FastLiteLLM, { guards, options: given, keys: ap
   };
 }
 
-/** Has the server read the bodies of the routes, and documents the keys that they need. */
+/** Has the server read the bodies of the routes, and answer unknown ones; documents their keys. */
 export function serve(host: HttpAdapterHost, desk: GatewayDesk, routes: readonly MountedRoute[]): void {
   readBodies(host, desk, routes);
+  answerUnknownRoutes(host, routes);
   if (desk.keys !== null || desk.masterKey !== null) documentKeys(routes);
 }
 

@@ -43,7 +43,7 @@ export function gatewayFetch(desk: GatewayDesk & ModelGroups, settings: InProces
     const isAnthropics = found?.route.endpoint === 'messages' || headers['anthropic-version'] !== undefined;
     let call: BegunCall | undefined;
     try {
-      if (found === undefined) throw gatewayError(404, null, `There is no route ${method} ${pathname}.`);
+      if (found === undefined) throw gatewayError(404, 'unknown_url', `Unknown route: ${method} ${pathname}.`);
       const body = await bodyOf(found, isRequest && init.body === undefined ? input : init, headers);
       const request: GatewayRequest = { method, url: pathname + search, headers, body, params: found.params };
       call = await beginCall(desk, settings, request, signal);

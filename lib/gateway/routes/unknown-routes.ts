@@ -1,0 +1,106 @@
+import type { HttpAdapterHost } from '@nestjs/core';
+import type { IncomingHttpHeaders } from 'node:http';
+import { shortened } from '../../common/visible-text.js';
+import { errorBody } from '../errors.js';
+import type { MountedRoute } from './mounted-route.js';
+
+interface UnknownRequest {
+  readonly method: string;
+  readonly url: string;
+  /** Express's, whose `url` is without the path of a router. */
+  readonly originalUrl?: string;
+  readonly headers: IncomingHttpHeaders;
+}
+
+type Handler = (request: UnknownRequest, reply: object, next?: (error?: unknown) => void) => unknown;
+type Adapter = NonNullable<HttpAdapterHost['httpAdapter']>;
+type SetNotFoundHandler = (handler: Handler, ...more: readonly unknown[]) => unknown;
+
+/** Characters of a path that an answer repeats. */
+const LONGEST_PATH = 200;
+
+/**
+ * Answers requests below the gateway's path for which the app has no route in the shape of the
+ * client's API. Nest sets its handler behind all routes, so those of the app keep their answers.
+ */
+export function answerUnknownRoutes(host: HttpAdapterHost, routes: readonly MountedRoute[]): void {
+  const bind = (): void => {
+    const adapter = host.httpAdapter;
+    const mounted = placesOf(routes);
+    const set = adapter.setNotFoundHandler?.bind(adapter) as SetNotFoundHandler | undefined;
+    if (set === undefined) return;
+    const bound: SetNotFoundHandler = (handler, prefix, ...more) => {
+      const before = typeof prefix === 'string' ? partsOf(prefix) : [];
+      const answers: Handler = (request, reply, next) => {
+        const path = pathOf(request);
+        const rest = restOf(partsOf(path), mounted, before);
+        return rest === undefined ? next?.() : answer(adapter, reply, request, { path, isMessages: rest[0] === 'messages' });
+      };
+      if (adapter.getType() === 'fastify') {
+        return set((request, reply) => answers(request, reply, () => handler(request, reply)), prefix, ...more);
+      }
+      // Under a global prefix Nest's own handler answers there alone.
+      adapter.use(answers);
+      return set(handler, prefix, ...more);
+    };
+    Object.assign(adapter, { setNotFoundHandler: bound });
+  };
+  // In tests the app is made after its modules.
+  if (host.httpAdapter !== undefined) bind();
+  else host.init$.subscribe(bind);
+}
+
+function answer(
+  adapter: Adapter,
+  reply: object,
+  request: UnknownRequest,
+  asked: { readonly path: string; readonly isMessages: boolean },
+): void {
+  const { method, headers } = request;
+  const message = `Unknown route: ${method} ${shortened(asked.path, LONGEST_PATH)}.`;
+  const error = { message, type: 'invalid_request_error', param: null, code: 'unknown_url' };
+  const isAnthropics = asked.isMessages || headers['anthropic-version'] !== undefined;
+  adapter.setHeader(reply, 'x-content-type-options', 'nosniff');
+  adapter.reply(reply, errorBody({ status: 404, error, isUnexpected: false }, isAnthropics), 404);
+}
+
+/** The gateway's path; where it also has its routes without it, the first parts of these. */
+function placesOf(routes: readonly MountedRoute[]): readonly (readonly string[])[] {
+  const places = new Map<string, readonly string[]>();
+  for (const { route, paths } of routes) {
+    for (const path of paths) {
+      const [all, own] = [partsOf(path), partsOf(route.path)];
+      const place = all.slice(0, all.length - own.length);
+      if (place.length > 0) places.set(place.join('/'), place);
+      else if (route.atRoot === undefined) places.set(`/${own[0]}`, []);
+    }
+  }
+  const unprefixed = [...places.keys()].filter((name) => name.startsWith('/')).map((name) => [name.slice(1)]);
+  return [...[...places.values()].filter(({ length }) => length > 0), ...unprefixed];
+}
+
+/** The parts behind one of `places`, and "messages"; `undefined`: elsewhere. */
+function restOf(path: readonly string[], places: readonly (readonly string[])[], prefix: readonly string[]): readonly string[] | undefined {
+  const behind = startsWith(path, prefix) ? [path.slice(prefix.length), path] : [path];
+  for (const parts of behind) {
+    const place = places.find((each) => startsWith(parts, each));
+    if (place !== undefined) return parts.filter((part, at) => at >= place.length || part === 'messages');
+  }
+  return undefined;
+}
+
+function startsWith(path: readonly string[], start: readonly string[]): boolean {
+  return start.every((part, at) => path[at] === part);
+}
+
+function pathOf({ originalUrl, url }: UnknownRequest): string {
+  return (originalUrl ?? url).split('?', 1)[0];
+}
+
+/** As the adapters compare by default: without slashes at the ends, and on Express without case. */
+function partsOf(path: string): string[] {
+  return path
+    .toLowerCase()
+    .split('/')
+    .filter((part) => part !== '');
+}

@@ -2,7 +2,7 @@ import { Catch, Inject, Logger, type ArgumentsHost, type ExceptionFilter } from 
 import { HttpAdapterHost } from '@nestjs/core';
 import { BudgetExceededError } from '../common/http-errors.js';
 import { setBudgetDenial, setRetryAfter, type HeaderTarget } from '../http/guard/headers.js';
-import { setFailedCall } from '../llm-client/answer/failed-call.js';
+import { isFinal, setFailedCall } from '../llm-client/answer/failed-call.js';
 import { answerTo, errorBody } from './errors.js';
 
 /** What a client may be told besides the error. */
@@ -29,6 +29,8 @@ export abstract class GatewayErrorFilter implements ExceptionFilter {
     setFailedCall(error, (name, value) => void httpAdapter.setHeader(response, name, value));
     if (error instanceof BudgetExceededError) setBudgetDenial(response, error);
     else if (retryAfterMs !== undefined) setRetryAfter(response, retryAfterMs);
+    // The SDKs of OpenAI and Anthropic would repeat all attempts of the call, twice by default.
+    else if (isFinal(error)) httpAdapter.setHeader(response, 'x-should-retry', 'false');
     if (answer.status === 401) httpAdapter.setHeader(response, 'www-authenticate', 'Bearer');
     httpAdapter.setHeader(response, 'x-content-type-options', 'nosniff');
     httpAdapter.reply(response, errorBody(answer, this.isAnthropics, providerRequestId), answer.status);

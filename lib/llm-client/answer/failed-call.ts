@@ -1,3 +1,5 @@
+import { DeploymentMisconfiguredError } from '../../common/http-errors.js';
+import { ProviderError } from '../../common/provider-error.js';
 import { headerText } from './llm-answer.js';
 
 /** What is known of a failed call besides its error. */
@@ -6,6 +8,8 @@ export interface FailedCall {
   readonly id: string;
   readonly retries: number;
   readonly fallbacks: number;
+  /** Whether the retry budget of all calls allowed no further retry. */
+  readonly isRetryDenied: boolean;
   /** Where the error comes from; absent where no deployment was asked. */
   readonly deploymentId?: string;
   readonly group?: string;
@@ -33,4 +37,14 @@ export function setFailedCall(error: unknown, set: (name: string, value: string)
   if (group !== undefined) set('x-litellm-model-group', headerText(group));
   set('x-litellm-attempted-retries', String(retries));
   set('x-litellm-attempted-fallbacks', String(fallbacks));
+}
+
+/**
+ * Whether another try by the client cannot help: the call was tried again here, must not be, or
+ * fails until the operator corrects something.
+ */
+export function isFinal(error: unknown): boolean {
+  if (error instanceof DeploymentMisconfiguredError || (error instanceof ProviderError && error.kind === 'authentication')) return true;
+  const { retries = 0, fallbacks = 0, isRetryDenied } = failedCallOf(error);
+  return retries + fallbacks > 0 || isRetryDenied === true;
 }

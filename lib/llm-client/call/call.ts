@@ -82,6 +82,7 @@ export class Call {
   unsent = 0;
   retries = 0;
   fallbacks = 0;
+  isRetryDenied = false;
   failures: readonly AttemptFailure[] = NONE;
   /** The first failure of a deployment. */
   deploymentFailure: Failure | undefined = undefined;

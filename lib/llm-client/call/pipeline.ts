@@ -182,7 +182,10 @@ export class CallPipeline<R> {
     );
     // A fallback answers sooner than a provider that has asked for a pause.
     if (waitMs > 0 && reason.retryAfterMs !== undefined && this.fallbacks.hasHealthy(target.model)) return undefined;
-    return call.hasTimeFor(waitMs) && retryBudget.withdraw(now()) ? waitMs : undefined;
+    if (!call.hasTimeFor(waitMs)) return undefined;
+    if (retryBudget.withdraw(now())) return waitMs;
+    call.isRetryDenied = true;
+    return undefined;
   }
 }
 

@@ -217,8 +217,8 @@ export class CallReporter implements AttemptReporter {
     const outcome = isCancelled ? 'cancelled' : isDenial(error) ? 'denied' : isRefusal(call, error) ? 'refused' : 'failed';
     if (!this.end(call, outcome)) return;
     if (outcome === 'denied' && error instanceof RateLimitExceededError) call.request?.countDenial(error);
-    const { retries, fallbacks } = call;
-    describeFailedCall(error, { id: call.id ?? randomUUID(), retries, fallbacks });
+    const { retries, fallbacks, isRetryDenied } = call;
+    describeFailedCall(error, { id: call.id ?? randomUUID(), retries, fallbacks, isRetryDenied });
     if (outcome === 'failed') {
       this.record(call, undefined, broken?.used);
       this.failures.add(call, error);

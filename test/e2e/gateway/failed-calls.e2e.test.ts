@@ -57,7 +57,9 @@ describe.each(['Express', 'Fastify'] as const)('a failed call of the gateway on 
     const busy = { model: 'chat', messages: [{ role: 'user', content: 'busy' }] };
     for (let i = 0; i < 3; i++) expect((await gateway.post('/v1/chat/completions', busy)).status).toBe(429);
     expect((await gateway.post('/v1/chat/completions', { model: 'chat', messages: MESSAGES })).status).toBe(500);
-    expect(failed()).toEqual([expect.stringContaining('of chat failed (PROVIDER_RATE_LIMIT, status 429, rate_limit_exceeded, deployment ')]);
+    expect(failed()).toEqual([
+      expect.stringContaining('of chat failed (PROVIDER_RATE_LIMIT, status 429, rate_limit_exceeded, deployment '),
+    ]);
   });
 
   it('is not logged where the caller has to change the request, and names no deployment where none was asked', async () => {

@@ -106,7 +106,11 @@ describe.each(['Express', 'Fastify'] as const)('the key of a deployment, on %s',
     };
     const logger = { log: note, warn: note, error: note };
     const router = { modelList, numRetries: 0, disableCooldowns: true };
-    gateway = await GatewayApp.start(adapter, { rateLimit: { default: false } }, { module: { router, logger, hooks: adapter === 'Express' ? [] : [hook] } });
+    gateway = await GatewayApp.start(
+      adapter,
+      { rateLimit: { default: false } },
+      { module: { router, logger, hooks: adapter === 'Express' ? [] : [hook] } },
+    );
   });
   beforeEach(() => void seen.splice(0));
   afterAll(async () => {

@@ -60,7 +60,7 @@ export class ConverseAnswer implements AnswerTranslator {
 
   end(): Buffer {
     if (this.state === 'begun') throw new Error('the stream was cut before messageStop');
-    return this.state === 'over' ? NONE : Buffer.from(this.finish(undefined));
+    return this.state === 'over' ? NONE : Buffer.from(this.finish({}));
   }
 
   private event({ headers, payload }: Frame): string {
@@ -80,7 +80,7 @@ export class ConverseAnswer implements AnswerTranslator {
       case 'messageStop':
         return this.messageStop(data);
       case 'metadata':
-        return this.state === 'stopped' ? this.finish(data.usage) : '';
+        return this.state === 'stopped' ? this.finish(data) : '';
       default:
         return '';
     }
@@ -180,8 +180,10 @@ export class ConverseAnswer implements AnswerTranslator {
     return written + this.chunks.finish(finishOf(stopReason, this.calls > 0));
   }
 
-  private finish(usage: unknown): string {
+  private finish({ usage, serviceTier }: Fields): string {
     this.state = 'over';
-    return this.chunks.end(usageOf(usage, this.moreFields));
+    const told = usageOf(usage, this.moreFields);
+    const tier = fieldAt(serviceTier, 'type');
+    return this.chunks.end(told && typeof tier === 'string' ? { ...told, service_tier: tier } : told);
   }
 }

@@ -13,8 +13,16 @@ export interface ChatUsage {
     readonly cache_creation_tokens?: number;
     /** Searches that the provider has run, as LiteLLM names them. */
     readonly web_search_requests?: number;
+    readonly audio_tokens?: number;
+    readonly image_tokens?: number;
   };
-  readonly completion_tokens_details?: { readonly reasoning_tokens?: number };
+  readonly completion_tokens_details?: {
+    readonly reasoning_tokens?: number;
+    readonly audio_tokens?: number;
+    readonly image_tokens?: number;
+  };
+  /** The service tier that was billed. */
+  readonly service_tier?: string;
   readonly cache_creation_input_tokens?: number;
   readonly cache_creation?: { readonly ephemeral_5m_input_tokens: number; readonly ephemeral_1h_input_tokens: number };
   readonly server_tool_use?: object;

@@ -68,6 +68,13 @@ export interface LlmClientOptions {
   readonly maxCallsPerKey?: number;
   /** Largest accepted answer, or event of a stream, in bytes. Default 64 MiB. */
   readonly maxAnswerBytes?: number;
+  /**
+   * Whether bodies may fail or delay themselves by LiteLLM's `mock_testing_fallbacks`,
+   * `mock_timeout` and others, to test fallbacks; else they are refused. Default:
+   * `dangerously_allow_mock_testing_request_params` in the `general_settings` of
+   * `router.configPath`, else false.
+   */
+  readonly mockTesting?: boolean;
   /** Whether to request a stream's usage that the client does not see. Default true. */
   readonly streamUsage?: boolean;
   /**
@@ -119,6 +126,7 @@ const KEYS = [
   'writeTimeoutMs',
   'maxCallsPerKey',
   'maxAnswerBytes',
+  'mockTesting',
   'streamUsage',
   'dropParams',
   'streamCost',
@@ -159,6 +167,7 @@ export function resolveLlmClientOptions(options: LlmClientOptions = {}, ofFile: 
       optional(given.maxCallsPerKey, 400, (value) => checkInteger('llmClient.maxCallsPerKey', value, { min: 0, max: 1_000_000 })) ||
       Infinity,
     maxAnswerBytes: optional(given.maxAnswerBytes, 64 * 1024 * 1024, (value) => checkPositiveInteger('llmClient.maxAnswerBytes', value)),
+    mockTesting: optional(given.mockTesting, ofFile.mockTesting ?? false, (value) => checkBoolean('llmClient.mockTesting', value)),
     streamUsage: optional(given.streamUsage, true, (value) => checkBoolean('llmClient.streamUsage', value)),
     dropParams: optional(given.dropParams, ofFile.dropParams ?? false, (value) => checkBoolean('llmClient.dropParams', value)),
     streamCost: optional(given.streamCost, ofFile.streamCost ?? false, (value) => checkBoolean('llmClient.streamCost', value)),

@@ -161,7 +161,11 @@ export class LlmClient implements Capability {
       learner: () => (router.settings.learnLimits ? (selection, headers) => router.learnLimits(selection, headers) : undefined),
     }));
     if (router.deployments().length > 0) this.prepare();
-    this.requestLimits = { bounds: options.bounds, ofCaller: () => callerBounds(options.callerLimits, router.settings) };
+    this.requestLimits = {
+      bounds: options.bounds,
+      mockTesting: options.mockTesting,
+      ofCaller: () => callerBounds(options.callerLimits, router.settings),
+    };
   }
 
   /** Loads at the start what the first call would wait for. */

@@ -1,8 +1,10 @@
 import { FALLBACK_PARAMS } from '../router/config/litellm-keys.js';
+import { MOCK_FIELDS } from './mocks/mock-fields.js';
 
 /** Fields that LiteLLM itself reads, and keys: providers do not get them. */
 const OWN_FIELDS: ReadonlySet<string> = new Set([
   ...FALLBACK_PARAMS,
+  ...MOCK_FIELDS,
   'tags',
   'priority',
   'total_timeout',
@@ -12,12 +14,6 @@ const OWN_FIELDS: ReadonlySet<string> = new Set([
   'disable_fallbacks',
   'routing_strategy',
   'max_fallbacks',
-  'mock_response',
-  'mock_timeout',
-  'mock_testing_fallbacks',
-  'mock_testing_context_fallbacks',
-  'mock_testing_content_policy_fallbacks',
-  'mock_testing_rate_limit_error',
   'include_fallback_errors',
   'drop_params',
   'additional_drop_params',

@@ -29,6 +29,7 @@ import type { Forwarded } from './forward/forwarded.js';
 import { picturesOf, type FormPictures } from './forward/form-pictures.js';
 import { soundTokensOf } from './forward/form-sound.js';
 import type { CallerLimits } from './llm-client.options.js';
+import { hasMocks, mockedFailure } from './mocks/mock-fields.js';
 import { isOwnField, tagsIn } from './own-fields.js';
 import { classOfPriority, QUEUE_CLASSES, type QueueClass } from '../http/queue/queue-class.js';
 import { otherModel } from './other-model.js';
@@ -132,6 +133,8 @@ const MOST_RETRIES = 10;
 export interface RequestLimits {
   readonly bounds: ResolvedBodyBounds;
   readonly ofCaller: () => Required<CallerLimits>;
+  /** Whether bodies may mock failures and delays. Default false. */
+  readonly mockTesting?: boolean;
 }
 
 /** What a call is asked for. */
@@ -176,6 +179,8 @@ export class ReadRequest {
   readonly isLarge: boolean;
   /** Whether it has fields that no provider gets. */
   readonly hasOwnFields: boolean;
+  /** Whether some of them are for tests. */
+  readonly hasMocks: boolean;
   /** Whether its `metadata` has tags for the router. */
   readonly hasTags: boolean;
   /** Whether its `fallbacks` are for Anthropic, and not for the router. */
@@ -215,6 +220,7 @@ export class ReadRequest {
     if (other !== undefined)
       throw new InvalidArgumentError(other, body[other], 'must be written in lower case: some servers read it as the model');
     this.hasOwnFields = names.some(isOwnField);
+    this.hasMocks = this.hasOwnFields && hasMocks(body, limits.mockTesting === true);
     const asked = askedOutput(json?.outline ?? body, operation);
     this.maxTokens = mostOutput(asked);
     this.dropsLimit = dropsLimit(body);
@@ -256,7 +262,11 @@ function steered(body: ModelRequest, options: CallOptions, bounds: Required<Call
     callerTotalTimeoutMs: seconds('total_timeout'),
     callerStreamTimeoutMs: seconds('stream_timeout'),
     callerClass: given('priority', (value) => classOfPriority(checkInteger('priority', value, {}, refuseArgument))),
-    numRetries: options.numRetries ?? (retries === undefined ? undefined : Math.min(retries, bounds.numRetries)),
+    // A mocked failure would only fail again.
+    numRetries:
+      mockedFailure(body) !== undefined
+        ? 0
+        : (options.numRetries ?? (retries === undefined ? undefined : Math.min(retries, bounds.numRetries))),
     // Checked alike: each names a model that the caller must be allowed to call.
     fallbacks: options.fallbacks ?? (sendsFallbacks ? undefined : general),
     contextWindowFallbacks: options.contextWindowFallbacks ?? contextWindow,

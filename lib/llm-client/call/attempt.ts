@@ -65,6 +65,8 @@ export interface Sender<R> {
 export interface AttemptReporter {
   firstChunk(attempt: Attempt): void;
   succeeded(attempt: Attempt): void;
+  /** Answered without a provider, as its body or deployment asks. */
+  mocked(attempt: Attempt): void;
   attemptFailed(attempt: Attempt, failure: Failure): void;
   /** A stream broke after its first chunk: the call ends with it. */
   streamBroke(attempt: Attempt, failure: Failure): void;
@@ -100,6 +102,8 @@ export class Attempt implements JudgedAttempt {
   private priced: { readonly usage: AnswerUsage; readonly cost: AnswerCost | undefined } | undefined = undefined;
   /** The provider does not have what a request that passes as it is asks for: a path, a file. */
   isNotThere = false;
+  /** Whether it fails because its body asks for that. */
+  isMocked = false;
   firstChunkAtMs: number | undefined = undefined;
   /** Output tokens of each choice, where a budget pays for less than the request asks for. */
   mostOutput: number | undefined = undefined;
@@ -232,6 +236,11 @@ export class Attempt implements JudgedAttempt {
   /** The answer is complete: the attempt and its call end. */
   succeed(): void {
     if (this.end()) this.reporter.succeeded(this);
+  }
+
+  /** It was answered without its provider. */
+  mocked(): void {
+    if (this.end()) this.reporter.mocked(this);
   }
 
   /** The attempt failed before its answer. */

@@ -69,11 +69,13 @@ export interface JudgedAttempt {
   readonly isOverCallersTime: boolean;
   /** Whether the provider has no such path or object; it may answer chat all the same. */
   readonly isNotThere: boolean;
+  /** Whether it fails because its body asks for that. */
+  readonly isMocked?: boolean;
 }
 
 /** The one place that decides whose fault a failed attempt is, and whether its call goes on. */
 export function judge(thrown: unknown, attempt: JudgedAttempt): Failure {
-  const { selection, cancelled, isOverCallersTime, isNotThere } = attempt;
+  const { selection, cancelled, isOverCallersTime, isNotThere, isMocked } = attempt;
   if (cancelled !== undefined) return new Failure(cancelled, 'cancelled');
   if (thrown instanceof CallbackError) return new Failure(thrown.cause, 'caller');
   // Another deployment would be guarded by the same hook.
@@ -91,7 +93,7 @@ export function judge(thrown: unknown, attempt: JudgedAttempt): Failure {
   const isUnknownModel = reason.kind === 'not_found' && deployment.model.includes('*');
   // A conversation that the provider no longer keeps: the client sends it again.
   const isLost = reason.kind === 'bad_request' && reason.status === NOT_FOUND;
-  if (isOverCallersTime || isUnknownModel || isNotThere || isLost) return new Failure(error, 'caller', reason);
+  if (isOverCallersTime || isUnknownModel || isNotThere || isLost || isMocked === true) return new Failure(error, 'caller', reason);
   const isPoolFull = error instanceof FastLiteLLMError && reason.kind === 'timeout';
   return new Failure(error, isPoolFull ? 'pool' : 'provider', reason);
 }

@@ -49,6 +49,7 @@ const COMPONENT = 'llm_client';
 const WITHOUT_ESTIMATE: ReadonlySet<string> = new Set(['images', 'audio']);
 /** The key of the usual output of a model, which is kept for all callers together. */
 const ALL_CALLERS = '';
+const NO_USAGE: AnswerUsage = { promptTokens: 0, completionTokens: 0, totalTokens: 0 };
 const NO_TOKENS = { promptTokens: 0, completionTokens: 0 };
 
 /** The one place that reports to router, rate limiter, monitor, telemetry and metrics. */
@@ -132,6 +133,15 @@ export class CallReporter implements AttemptReporter {
     this.record(call, endedAtMs, usage);
     if (call.draining > 0) call.whenDrained = () => this.answered(call, usage);
     else this.answered(call, usage);
+  }
+
+  /** Answered without a provider: the deployment was not used, and nothing was spent. */
+  mocked({ call, selection, observed, endedAtMs }: Attempt): void {
+    this.router.unused(selection);
+    observed?.ended(outcomeOf(NO_USAGE, { costUsd: 0, status: 200 }));
+    if (!this.end(call, 'succeeded')) return;
+    this.record(call, endedAtMs, NO_USAGE);
+    this.answered(call, NO_USAGE);
   }
 
   private answered(call: Call, usage: AnswerUsage | undefined): void {

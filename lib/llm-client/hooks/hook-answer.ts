@@ -24,9 +24,9 @@ const WITH_NAMES: readonly Operation[] = ['responses', 'messages'];
  * The answer that a hook gives in the place of a provider.
  * @throws InvalidArgumentError where it does not fit what the client asks for
  */
-export function answerOfHook(given: Given, operation: Operation, request: ReadRequest): LlmAnswer | LlmStream {
+export function answerOfHook(given: Given, operation: Operation, request: ReadRequest, facts = factsOf(request)): LlmAnswer | LlmStream {
   const { stream, forwarded } = request;
-  if (typeof given === 'string') return textAnswer(given, operation, request);
+  if (typeof given === 'string') return textAnswer(given, operation, request, facts);
   if (forwarded !== undefined && forwarded.answer !== 'json') {
     throw new InvalidArgumentError('onRequest().answer', given, 'cannot be given in the place of bytes');
   }
@@ -37,15 +37,15 @@ export function answerOfHook(given: Given, operation: Operation, request: ReadRe
       stream ? 'must be a text, or a list of events' : 'must be a text or an object',
     );
   }
-  if (!stream) return wholeOf(Buffer.from(JSON.stringify(given)), given as Fields, request);
+  if (!stream) return wholeOf(Buffer.from(JSON.stringify(given)), given as Fields, facts);
   const events = given as readonly Fields[];
   const isNamed = WITH_NAMES.includes(operation);
   const written = events.map((event) => eventOf(event, isNamed && typeof event.type === 'string' ? event.type : undefined));
-  return streamOf(Buffer.from(written.join('') + (isNamed ? '' : DONE)), request);
+  return streamOf(Buffer.from(written.join('') + (isNamed ? '' : DONE)), facts);
 }
 
 /** A text in the client's format: a chat completion, bridged for clients of other APIs. */
-function textAnswer(text: string, operation: Operation, request: ReadRequest): LlmAnswer | LlmStream {
+function textAnswer(text: string, operation: Operation, request: ReadRequest, facts: CallFacts): LlmAnswer | LlmStream {
   if (!WITH_TEXT.includes(operation))
     throw new InvalidArgumentError('onRequest().answer', text, `must not be a text: ${operation} has none`);
   const { body, stream } = request;
@@ -57,7 +57,7 @@ function textAnswer(text: string, operation: Operation, request: ReadRequest): L
     const choices = [{ index: 0, message, finish_reason: 'stop', logprobs: null }];
     const chat = Buffer.from(JSON.stringify({ ...head, object: 'chat.completion', choices, usage }));
     const bytes = bridged?.whole(chat) ?? chat;
-    return wholeOf(bytes, JSON.parse(bytes.toString()) as Fields, request);
+    return wholeOf(bytes, JSON.parse(bytes.toString()) as Fields, facts);
   }
   const chunk = (choices: readonly object[], more: object = {}): string =>
     eventOf({ ...head, object: 'chat.completion.chunk', choices, ...more });
@@ -69,15 +69,15 @@ function textAnswer(text: string, operation: Operation, request: ReadRequest): L
     (asksUsage ? chunk([], { usage }) : '') +
     DONE;
   const bytes = Buffer.from(events);
-  return streamOf(bridged === undefined ? bytes : Buffer.concat([bridged.chunk(bytes), bridged.end()]), request);
+  return streamOf(bridged === undefined ? bytes : Buffer.concat([bridged.chunk(bytes), bridged.end()]), facts);
 }
 
-function wholeOf(bytes: Buffer, { usage }: Fields, request: ReadRequest): LlmAnswer {
-  return new LlmAnswer(bytes, usageFrom(usage), factsOf(request));
+function wholeOf(bytes: Buffer, { usage }: Fields, facts: CallFacts): LlmAnswer {
+  return new LlmAnswer(bytes, usageFrom(usage), facts);
 }
 
-function streamOf(bytes: Buffer, request: ReadRequest): LlmStream {
-  return new LlmStream(factsOf(request), new WrittenStream(bytes));
+function streamOf(bytes: Buffer, facts: CallFacts): LlmStream {
+  return new LlmStream(facts, new WrittenStream(bytes));
 }
 
 function factsOf({ model, startedAtMs }: ReadRequest): CallFacts {

@@ -15,7 +15,8 @@ export function deploymentCheck(env: Environment): CheckDeployment {
         return { provider: 'openai' };
       }
       const endpoint = new ProviderEndpoint({ ...params, model }, id, env);
-      const missing = endpoint.missingKey();
+      // A deployment with a mocked answer calls no provider.
+      const missing = params.mock_response === undefined ? endpoint.missingKey() : undefined;
       return { provider: endpoint.provider, ...(missing && uncallable(missing)), ...noteOf(endpoint) };
     } catch (error) {
       if (error instanceof DeploymentFault) return { provider: namedProvider(model, params), ...uncallable(error) };

@@ -1,4 +1,6 @@
 import { UnsupportedRequestError } from '../../common/http-errors.js';
+import { lazy } from '../../common/lazy.js';
+import type * as Mocking from '../mocks/mocked-answer.js';
 import type { ObservedAttempt } from '../../common/call-observer.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import { askedOutput, limitedOutput } from '../../http/token-estimate/asked-output.js';
@@ -63,6 +65,10 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
   async send(attempt: Attempt): Promise<LlmAnswer | LlmStream | LlmBytes> {
     const { request, access } = this;
     const { deployment, model } = attempt.selection;
+    if (request.hasMocks || deployment.params.mock_response !== undefined) {
+      const answer = await mocking().mockedAnswer(attempt, request, this.operation);
+      if (answer !== undefined) return answer;
+    }
     const known = access.endpoints.of(deployment, model);
     attempt.provider = known.endpoint.provider;
     if (request.forwarded?.isOfAccount !== true) known.endpoint.checkModel(attempt.model);
@@ -330,3 +336,6 @@ function lacksOperation({ status, errorBody }: ProviderExchange): boolean {
 function refusesStreamOptions({ status, errorBody }: ProviderExchange): boolean {
   return (status === 400 || status === 422) && errorBody.includes('stream_options');
 }
+
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- for tests alone
+const mocking = lazy(() => require('../mocks/mocked-answer.js') as typeof Mocking);

@@ -15,6 +15,8 @@ export interface ClientConfig {
   readonly dropParams?: boolean;
   /** `litellm_settings.include_cost_in_streaming_usage` */
   readonly streamCost?: boolean;
+  /** `general_settings.dangerously_allow_mock_testing_request_params` */
+  readonly mockTesting?: boolean;
 }
 
 /** The router's part of a configuration file. */
@@ -60,6 +62,8 @@ export const BUDGET_SETTING = 'litellm_settings.max_budget';
 /** Keys of `litellm_settings` that the gateway module reads. */
 const OF_GATEWAY = new Set(['max_budget', 'budget_duration']);
 
+const MOCK_TESTING = 'dangerously_allow_mock_testing_request_params';
+
 /** Sections that have an effect. */
 const READ = new Set(['model_list', 'router_settings', 'environment_variables', 'credential_list']);
 
@@ -89,7 +93,7 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
     return unknown.map((key) => (key === '' ? section : `${section}.${key}`));
   });
   const masterKey = 'general_settings.master_key';
-  const ofGateway = new Set([masterKey, 'general_settings.litellm_key_header_name']);
+  const ofGateway = new Set([`general_settings.${MOCK_TESTING}`, masterKey, 'general_settings.litellm_key_header_name']);
   const isNamed = (names: readonly string[], setting: string): boolean =>
     names.includes(setting) || names.includes(setting.slice(0, setting.indexOf('.')));
   const unhandled = unheeded.filter((setting) => !isNamed(handledSettings, setting));
@@ -135,7 +139,11 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
     ]),
     sharedState: sharedStateOf(`${root}router_settings`, routerSettings, { env, ...reporting }),
     unenforced,
-    ofClient: { dropParams: flagIn(settings.drop_params), streamCost: flagIn(settings.include_cost_in_streaming_usage) },
+    ofClient: {
+      mockTesting: flagIn(part('general_settings')[MOCK_TESTING]),
+      dropParams: flagIn(settings.drop_params),
+      streamCost: flagIn(settings.include_cost_in_streaming_usage),
+    },
     env,
   };
 }

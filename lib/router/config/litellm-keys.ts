@@ -18,7 +18,7 @@ const USED_PARAMS: ReadonlySet<string> = new Set([
   allowed_fails_policy max_input_tokens tenant_id client_id client_secret azure_scope base_model drop_params additional_drop_params allowed_openai_params
   use_chat_completions_api aws_access_key_id aws_secret_access_key aws_session_token aws_profile_name aws_role_name aws_session_name aws_external_id
   aws_web_identity_token aws_sts_endpoint aws_bedrock_runtime_endpoint model_id
-  vertex_project vertex_location vertex_credentials vertex_ai_project vertex_ai_location vertex_ai_credentials litellm_credential_name`.split(
+  mock_response vertex_project vertex_location vertex_credentials vertex_ai_project vertex_ai_location vertex_ai_credentials litellm_credential_name`.split(
     /\s+/,
   ),
 ]);

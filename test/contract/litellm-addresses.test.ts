@@ -34,14 +34,14 @@ function ours(model: string): Ours | 'refused' {
   try {
     const endpoint = new ProviderEndpoint({ model }, 'a', env);
     const values = endpoint.headers.filter((_, at) => at % 2 === 1);
-    const key = values.map((value) => KEY_NAME.exec(value)?.[1]).find((name) => name !== undefined && name in env);
+    const key = values.map((value) => KEY_NAME.exec(value)?.[1] ?? '').find((name) => name in env);
     const path = {
       anthropic: '/messages',
       gemini: `/models/${upstreamModel(model)}:generateContent`,
       openai: '/chat/completions',
       bedrock: '',
     }[endpoint.protocol.name];
-    return { url: endpoint.origin + endpoint.pathOf(path, upstreamModel(model)), key };
+    return { url: endpoint.origin + endpoint.pathOf(path ?? '', upstreamModel(model)), key };
   } catch (error) {
     if (error instanceof InvalidConfigurationError) return 'refused';
     throw error;

@@ -140,7 +140,8 @@ class Accounted {
     const seconds = this.given[at].cooldown_time ?? 5;
     const total = model.ok + model.failed;
     const lone = this.models.length === 1;
-    const cools = lone ? total >= 1_000 && model.ok === 0 : status === 429 || status === 401 || (total >= 5 && model.failed / total > 0.5);
+    const refused = status === 401;
+    const cools = refused || (lone ? total >= 1_000 && model.ok === 0 : status === 429 || (total >= 5 && model.failed / total > 0.5));
     if (!cools || seconds === 0) return;
     model.coolingUntil = Math.max(model.coolingUntil, this.clock.nowMs + seconds * 1_000);
     model.latencies = [];

@@ -1,4 +1,5 @@
 import type { Deployment } from '../deployments/deployment.js';
+import { fallbacksIn } from '../fallbacks.js';
 import type { ResolvedRouterSettings } from '../settings.js';
 import type { DeploymentStates } from '../state/deployment-states.js';
 import { CONNECTION_FAILED, countsAgainst, errorClassOf, type CallFailure } from './failures.js';
@@ -40,7 +41,11 @@ export function recordFailure(call: FailedCall, states: DeploymentStates, settin
   const timeMs = deployment.cooldownMs ?? failure.retryAfterMs ?? settings.cooldownMs;
   if (settings.disableCooldowns || timeMs <= 0) return 0;
   const allowed = allowedFails(deployment, errorClassOf(status, failure.contentPolicy), settings);
-  if (allowed !== undefined) return states.addFail(slot, timeMs, nowMs) > allowed ? timeMs : 0;
+  if (allowed !== undefined) {
+    // As in LiteLLM, only an entry for the error cools a group that nothing stands in for.
+    if (call.groupSize <= 1 && !allowed.isForError && !hasFallback(settings, deployment.modelName)) return 0;
+    return states.addFail(slot, timeMs, nowMs) > allowed.fails ? timeMs : 0;
+  }
   return exceedsFailureShare(call, states) ? timeMs : 0;
 }
 
@@ -48,18 +53,30 @@ export function recordFailure(call: FailedCall, states: DeploymentStates, settin
 function exceedsFailureShare({ slot, groupSize, status, nowMs }: FailedCall, states: DeploymentStates): boolean {
   const { successes, failures } = states.outcomesOf(slot, nowMs);
   const total = successes + failures;
+  // What another request would meet, too.
+  if (status === 401 || status === 404) return true;
   if (groupSize <= 1) return successes === 0 && total >= LONE_FAILURES;
-  if (status === 429 || status === 401 || status === 404) return true;
+  if (status === 429) return true;
   return total >= FEWEST_REQUESTS && failures / total > FAILURE_SHARE;
 }
 
-/** Failures allowed before a cooldown; `undefined` where the rule by share applies. */
-function allowedFails(deployment: Deployment, errorClass: string | undefined, settings: ResolvedRouterSettings): number | undefined {
+/** Failures allowed before a cooldown, and whether an entry of a policy allows them. */
+interface AllowedFails {
+  readonly fails: number;
+  readonly isForError: boolean;
+}
+
+/** `undefined` where the rule by share applies. */
+function allowedFails(deployment: Deployment, errorClass: string | undefined, settings: ResolvedRouterSettings): AllowedFails | undefined {
   // The deployment's own settings take precedence over those of the router.
   const ownOnly = deployment.allowedFailsPolicy === undefined && deployment.allowedFails !== undefined;
   const policy = ownOnly ? undefined : (deployment.allowedFailsPolicy ?? settings.allowedFailsPolicy);
-  const general = deployment.allowedFails ?? settings.allowedFails;
-  if (policy === undefined) return general;
-  const own = errorClass === undefined ? undefined : policy[`${errorClass}AllowedFails`];
-  return own ?? general ?? DEFAULT_ALLOWED_FAILS;
+  const own = errorClass === undefined ? undefined : policy?.[`${errorClass}AllowedFails`];
+  if (own !== undefined) return { fails: own, isForError: true };
+  const general = deployment.allowedFails ?? settings.allowedFails ?? (policy === undefined ? undefined : DEFAULT_ALLOWED_FAILS);
+  return general === undefined ? undefined : { fails: general, isForError: false };
+}
+
+function hasFallback({ fallbacks, defaultFallbacks }: ResolvedRouterSettings, group: string): boolean {
+  return defaultFallbacks.length > 0 || fallbacksIn(fallbacks.general, [group]).length > 0;
 }

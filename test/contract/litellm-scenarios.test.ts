@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { LlmAnswer, ModelListEntry, ModelRequest, RouterOptions } from 'nestjs-fast-litellm';
+import type { LlmAnswer, ModelListEntry } from 'nestjs-fast-litellm';
 import { HELLO, scripted, stopProviders } from '../support/llm-client-providers.js';
 import { clientOf, closeClients } from '../support/llm-client-setup.js';
 
@@ -64,7 +64,7 @@ async function play({ deployments, settings, requests }: Scenario): Promise<read
     let answered: string | undefined;
     try {
       const answer = (await client.chat({ model: 'g', messages: HELLO, ...request })) as unknown as LlmAnswer;
-      const { choices } = answer.json() as unknown as { choices: { message: { content: string } }[] };
+      const { choices } = (answer as LlmAnswer<{ choices: { message: { content: string } }[] }>).json();
       answered = choices[0].message.content;
     } catch {
       // Its outcome says so.

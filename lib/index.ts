@@ -164,6 +164,7 @@ export {
   CallHook,
   type AnswerText,
   type AnswerVerdict,
+  type AttemptEnd,
   type CallEnd,
   type CallHookOptions,
   type Denial,

@@ -121,6 +121,8 @@ export class Attempt implements JudgedAttempt {
   private drainTimer: NodeJS.Timeout | undefined = undefined;
   private failure: Failure | undefined = undefined;
   private hasTimedOut = false;
+  /** Whether it was drained to its usage, which is that of an answer. */
+  private isComplete = false;
   private usedUp: AnswerUsage | undefined = undefined;
 
   constructor(
@@ -220,6 +222,7 @@ export class Attempt implements JudgedAttempt {
     clearTimeout(this.drainTimer);
     this.isDraining = false;
     this.usedUp = undefined;
+    this.isComplete = usage !== undefined;
     this.report(usage);
     this.reporter.drained(this, this.failure ?? judge(error, this));
   }
@@ -271,7 +274,7 @@ export class Attempt implements JudgedAttempt {
     const isUnused = exchange === undefined || (firstChunkAtMs === undefined && (!exchange.wasSent || exchange.isRefused));
     if (this.usage === undefined && isUnused) return undefined;
     const used = this.usage ?? this.estimate(Math.max(this.writtenOutput, this.unseenOutput));
-    return failure?.countsAgainstDeployment === true ? this.withinHold(used) : used;
+    return failure?.countsAgainstDeployment === true && !this.isComplete ? this.withinHold(used) : used;
   }
 
   /** A provider that fails is not believed beyond what was held for it. */

@@ -92,6 +92,27 @@ export interface HookedAnswer {
   json(): Fields;
 }
 
+/** How one attempt of a call ended. */
+export interface AttemptEnd {
+  readonly outcome: 'succeeded' | 'failed' | 'cancelled';
+  readonly deploymentId: string;
+  readonly provider?: string;
+  /** The model as its provider knows it. */
+  readonly upstreamModel: string;
+  /** The model group, after a fallback not the one asked for. */
+  readonly group: string;
+  /** HTTP status of the provider. */
+  readonly status?: number;
+  /** The code of its error, or its name. */
+  readonly errorCode?: string;
+  readonly inputTokens?: number;
+  readonly outputTokens?: number;
+  /** USD for these tokens, estimated ones included; absent without tokens or a known price. */
+  readonly costUsd?: number;
+  /** Until its end; an abandoned answer that is drained ends later than its call. */
+  readonly durationMs: number;
+}
+
 /** How a call came out. */
 export interface CallEnd extends Omit<CallOutcome, 'cancelled'> {
   /** `answered`: by a hook, without a provider. */
@@ -101,6 +122,8 @@ export interface CallEnd extends Omit<CallOutcome, 'cancelled'> {
   /** Until the first chunk of a stream. */
   readonly timeToFirstTokenMs?: number;
   readonly attempts: number;
+  /** Each attempt, in the order in which they began. Their costs add up to that of the call. */
+  readonly attemptEnds: readonly AttemptEnd[];
   /** Of the last attempt; absent where none was made. */
   readonly deploymentId?: string;
   readonly provider?: string;

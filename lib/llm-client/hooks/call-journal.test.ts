@@ -26,7 +26,7 @@ const call = (id: number | string): HookedCall => ({
   body: { messages: [{ content: 'secret prompt' }] },
   startedAt: new Date(0),
 });
-const end: CallEnd = { outcome: 'succeeded', durationMs: 1, attempts: 1, inputTokens: 3, costUsd: 0.5 };
+const end: CallEnd = { outcome: 'succeeded', durationMs: 1, attempts: 1, attemptEnds: [], inputTokens: 3, costUsd: 0.5 };
 const firstLine = (): Promise<void> => until(() => lines.length > 0);
 const written = (): Record<string, unknown>[] =>
   readFileSync(file, 'utf8')

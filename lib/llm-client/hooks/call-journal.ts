@@ -5,6 +5,7 @@ import { defaultLog } from '../../common/default-log.js';
 import type { LogSink } from '../../common/log-sink.js';
 import { checkKnownKeys, checkObject, checkPositiveInteger, checkString, optional } from '../../common/options.js';
 import { OWNER_ONLY } from '../../common/replace-file.js';
+import { errorCodeOf } from './error-code.js';
 import { CallHook, type CallEnd, type HookedCall, type ModelCallHook } from './call-hook.js';
 
 /** Options of `CallJournal`. */
@@ -111,8 +112,6 @@ export class CallJournal implements ModelCallHook, OnApplicationShutdown {
 function lineOf({ id, operation, model, stream, startedAt, principal }: HookedCall, { error, ...end }: CallEnd): string {
   const { keyId, user, team } = principal ?? {};
   const caller = { keyId, user, team };
-  const { code, name } = (error ?? {}) as { readonly code?: unknown; readonly name?: unknown };
-  // Not the message, which may quote a prompt.
-  const errorCode = [code, name].find((each) => typeof each === 'string') ?? 'unknown';
+  const errorCode = errorCodeOf(error);
   return `${JSON.stringify({ time: startedAt.toISOString(), id, operation, model, stream, ...caller, ...end, ...(error !== undefined && { errorCode }) })}\n`;
 }

@@ -3,7 +3,8 @@ import type { AttemptStart, CallOutcome, ObservedAttempt, ObservedCall } from '.
 import { CallDeniedError } from '../../common/http-errors.js';
 import type { Principal } from '../../http/principal.js';
 import { RequestContext } from '../../http/request-context.js';
-import type { CallEnd, HookedCall, ModelCallHook } from './call-hook.js';
+import { errorCodeOf } from './error-code.js';
+import type { AttemptEnd, CallEnd, HookedCall, ModelCallHook } from './call-hook.js';
 import { HookFault, type GuardMethod, type InstalledHook } from './installed-hook.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -27,6 +28,9 @@ export class RunningCall implements ObservedCall {
   private attempts = 0;
   private last: AttemptStart | undefined = undefined;
   private timeToFirstTokenMs: number | undefined = undefined;
+  private readonly attemptEnds: AttemptEnd[] = [];
+  /** When its answer was complete: failed attempts may be drained for longer. */
+  private answeredAtMs: number | undefined = undefined;
 
   constructor(
     readonly hooks: readonly InstalledHook[],
@@ -69,11 +73,29 @@ export class RunningCall implements ObservedCall {
       Object.freeze(start);
       this.observe('onAttempt', (hook) => hook.onAttempt?.(this.view, start));
     }
-    return new RunningAttempt(this);
+    return new RunningAttempt(this, start);
   }
 
   firstChunk(): void {
     this.timeToFirstTokenMs = performance.now() - this.identity.startedAtMs;
+  }
+
+  attemptEnded({ number, deploymentId, provider, model, fallbackGroup }: AttemptStart, told: CallOutcome, durationMs: number): void {
+    const { error, cancelled, status, inputTokens, outputTokens, costUsd } = told;
+    if (error === undefined) this.answeredAtMs = performance.now();
+    this.attemptEnds[number - 1] = Object.freeze({
+      outcome: cancelled === true ? 'cancelled' : error === undefined ? 'succeeded' : 'failed',
+      deploymentId,
+      provider,
+      upstreamModel: model,
+      group: fallbackGroup ?? this.identity.model,
+      status,
+      errorCode: error === undefined ? undefined : errorCodeOf(error),
+      inputTokens,
+      outputTokens,
+      costUsd,
+      durationMs,
+    });
   }
 
   ended(outcome: CallOutcome): void {
@@ -104,8 +126,9 @@ export class RunningCall implements ObservedCall {
       costUsd: told.costUsd,
       retries: told.retries,
       fallbacks: told.fallbacks,
-      durationMs: performance.now() - this.identity.startedAtMs,
+      durationMs: ((error === undefined ? this.answeredAtMs : undefined) ?? performance.now()) - this.identity.startedAtMs,
       attempts,
+      attemptEnds: Object.freeze(this.attemptEnds),
     };
     if (error !== undefined) end.error = error;
     if (timeToFirstTokenMs !== undefined) end.timeToFirstTokenMs = timeToFirstTokenMs;
@@ -120,7 +143,12 @@ export class RunningCall implements ObservedCall {
 
 /** An attempt, of which hooks see how it begins. */
 class RunningAttempt implements ObservedAttempt {
-  constructor(private readonly call: RunningCall) {}
+  private readonly startedAtMs = performance.now();
+
+  constructor(
+    private readonly call: RunningCall,
+    private readonly start: AttemptStart,
+  ) {}
 
   run<T>(send: () => T): T {
     return send();
@@ -130,7 +158,9 @@ class RunningAttempt implements ObservedAttempt {
     this.call.firstChunk();
   }
 
-  ended(): void {}
+  ended(outcome: CallOutcome): void {
+    this.call.attemptEnded(this.start, outcome, performance.now() - this.startedAtMs);
+  }
 }
 
 type Writable<T> = { -readonly [Field in keyof T]: T[Field] };

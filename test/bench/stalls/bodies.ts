@@ -1,9 +1,31 @@
+import { randomBody } from './grammar.js';
+
 /** A body that is to stall a gateway, by the bytes that it may have. */
 export interface StallingBody {
   readonly name: string;
   /** The longest waits of the release before, as they were reported: by MiB. */
   readonly before?: string;
   readonly make: (bytes: number) => string;
+  /** Default: chat. */
+  readonly path?: string;
+  /** Default: JSON. */
+  readonly contentType?: string;
+}
+
+const SEED = /^seed-(\d{1,10})$/;
+
+/** Whether a name is that of a body made by a seed. */
+export function isSeed(name: string): boolean {
+  return SEED.test(name);
+}
+
+/** A body by its name: one of `BODIES`, or `seed-123` for the one that this seed makes. */
+export function bodyNamed(name: string): StallingBody {
+  const [, digits] = SEED.exec(name) ?? [];
+  if (digits === undefined) return BODIES.find((each) => each.name === name) as StallingBody;
+  const seed = Number(digits);
+  const { path, contentType } = randomBody(seed, 1);
+  return { name, path, contentType, make: (bytes) => randomBody(seed, bytes).body };
 }
 
 const MODEL = '"model":"gpt-4o-mini"';

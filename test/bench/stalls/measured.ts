@@ -2,12 +2,15 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { request } from 'undici';
-import { BODIES } from './bodies.js';
+import { BODIES, bodyNamed, isSeed, type StallingBody } from './bodies.js';
 import type { Gap } from './gateway.child.js';
 
 const MIB = 2 ** 20;
 export const ENGINES = ['native', 'typescript'] as const;
 type Engine = (typeof ENGINES)[number];
+
+/** Random bodies in each round. */
+const SEARCHED = 40;
 
 /** What one body did. */
 export interface StallRow {
@@ -48,11 +51,15 @@ class Measured {
     return parseMs;
   }
 
-  async send(body: string, key: string | undefined): Promise<{ status: number; gapMs: number }> {
+  async send(
+    body: string,
+    key: string | undefined,
+    { path = '/v1/chat/completions', contentType = 'application/json' }: Partial<StallingBody> = {},
+  ): Promise<{ status: number; gapMs: number }> {
     await this.ask<Gap>('gap');
     const authorization = key === undefined ? undefined : `Bearer ${key}`;
-    const headers = { 'content-type': 'application/json', ...(authorization !== undefined && { authorization }) };
-    const status = await request(`${this.url}/v1/chat/completions`, { method: 'POST', headers, body, reset: true, headersTimeout: 0 }).then(
+    const headers = { 'content-type': contentType, ...(authorization !== undefined && { authorization }) };
+    const status = await request(`${this.url}${path}`, { method: 'POST', headers, body, reset: true, headersTimeout: 0 }).then(
       async ({ statusCode, body: answer }) => {
         await answer.dump();
         return statusCode;
@@ -99,7 +106,13 @@ export async function measureStalls(
   rounds: number,
   say: (line: string) => void,
 ): Promise<{ rows: StallRow[]; overLimit: OverLimitRow[] }> {
-  const bodies = BODIES.filter(({ name }) => only.length === 0 || only.some((part) => name.includes(part)));
+  const listed = BODIES.filter(({ name }) => only.length === 0 || only.some((part) => name.includes(part)));
+  // Other ones in each run: a row names the seed that repeats it.
+  const first = Math.floor(Math.random() * 2 ** 31);
+  const seeds = only.length === 0 ? Array.from({ length: SEARCHED * rounds }, (_, index) => `seed-${first + index}`) : only.filter(isSeed);
+  const searched = seeds.map(bodyNamed);
+  const searchedMib = Math.min(8, Math.max(...sizes));
+  const bodies = [...listed, ...searched];
   const keys = bodies.length * sizes.length * rounds;
   const [parser, native, typescript] = [
     await Measured.start('parse', 0),
@@ -113,7 +126,8 @@ export async function measureStalls(
     let key = 0;
     for (const engine of ENGINES) await gateways[engine].send(BODIES[0].make(1000), 'sk-bench-0');
     for (const mib of sizes) {
-      for (const { name, make, before = '' } of bodies) {
+      for (const each of mib === searchedMib ? bodies : listed) {
+        const { name, make, before = '' } = each;
         // Less than what is allowed, with what is around it.
         const bytes = mib * MIB - 8192;
         const body = make(bytes);
@@ -123,7 +137,7 @@ export async function measureStalls(
         for (let round = 0; round < rounds; round++, key++) {
           parseMs = Math.min(parseMs, await parser.parseMs(name, bytes));
           for (const engine of ENGINES) {
-            const sent = await gateways[engine].send(body, `sk-bench-${key}`);
+            const sent = await gateways[engine].send(body, `sk-bench-${key}`, each);
             gapMs[engine] = Math.min(gapMs[engine], sent.gapMs);
             status[engine] = sent.status;
           }
@@ -137,16 +151,17 @@ export async function measureStalls(
     const floods = ENGINES.map((engine) => gateways[engine].flood());
     await new Promise((resolve) => setTimeout(resolve, 2000));
     for (const mib of sizes) {
-      for (const { name, make } of bodies) {
+      for (const each of mib === searchedMib ? bodies : listed) {
+        const { name, make } = each;
         const body = make(mib * MIB - 8192);
         const gapMs = { native: Infinity, typescript: Infinity };
         const status = { native: 0, typescript: 0 };
         for (let round = 0; round < rounds; round++) {
           for (const engine of ENGINES) {
-            let sent = await gateways[engine].send(body, undefined);
+            let sent = await gateways[engine].send(body, undefined, each);
             // Between two requests of the flood there was room for it.
             for (let again = 0; again < 20 && sent.status !== 429 && sent.status !== 413; again++)
-              sent = await gateways[engine].send(body, undefined);
+              sent = await gateways[engine].send(body, undefined, each);
             gapMs[engine] = Math.min(gapMs[engine], sent.gapMs);
             status[engine] = sent.status;
           }

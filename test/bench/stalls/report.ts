@@ -1,7 +1,11 @@
 import type { environment } from '../harness/environment.js';
 import { markdownTable, short } from '../harness/table.js';
 import { atMost, type Verdict } from '../harness/verdict.js';
+import { isSeed } from './bodies.js';
 import { ENGINES, type OverLimitRow, type StallRow } from './measured.js';
+
+/** Rows of random bodies: those that stalled longest. */
+const MOST_SEEDS = 5;
 
 /** What a body may take beside `JSON.parse`, and a rejected one in all. */
 const TARGETS = { besideParseMs: 20, overLimitMs: 5 };
@@ -21,13 +25,13 @@ export function report(
     { title: 'status', right: true },
     { title: 'before, ms' },
   ];
-  const cells = rows.map(({ body, mib, parseMs, gapMs, status, before }) => {
+  const cells = [...rows.filter(({ body }) => !isSeed(body)), ...worstSeeds(rows)].map(({ body, mib, parseMs, gapMs, status, before }) => {
     return [body, mib, short(parseMs), short(gapMs.native), short(gapMs.typescript), status.native, before];
   });
   const worst = worstOf(overLimit);
   return [
     `\`${facts.command}\`, ${date}, ${cpu}, Node ${node}. Longest wait of the event loop of the sample gateway (processor time) while a body with a key comes in, beside`,
-    '`JSON.parse` of the same bytes; the least of the rounds. Status 0: the connection was closed before the whole body was sent.',
+    '`JSON.parse` of the same bytes; the least of the rounds. The last rows are the worst of random bodies of all APIs; `--only seed-…` repeats one. Status 0: the connection was closed before the whole body was sent.',
     '',
     markdownTable(columns, cells),
     '',
@@ -64,6 +68,15 @@ export function missedBodies(rows: readonly StallRow[], overLimit: readonly Over
       ),
   );
   return [...lines, ...early].join('\n');
+}
+
+/** The random bodies that stalled an engine longest. */
+function worstSeeds(rows: readonly StallRow[]): readonly StallRow[] {
+  const besides = (row: StallRow): number => Math.max(...ENGINES.map((engine) => besideParse(engine)(row)));
+  return rows
+    .filter(({ body }) => isSeed(body))
+    .sort((one, other) => besides(other) - besides(one))
+    .slice(0, MOST_SEEDS);
 }
 
 function besideParse(engine: (typeof ENGINES)[number]): (row: StallRow) => number {

@@ -13,6 +13,10 @@ export interface RateLimitRefusal {
   readonly limit?: number;
   /** Until the request would be allowed; absent where waiting does not help. */
   readonly retryAfterMs?: number;
+  /** Under `tokens`: what the request was estimated to need; absent where it was not counted. */
+  readonly estimatedTokens?: number;
+  /** Under `tokens`: what is used or reserved of the limit. */
+  readonly usedTokens?: number;
 }
 
 /** Facts of a `BudgetExceededError`. */
@@ -24,6 +28,8 @@ export interface BudgetRefusal {
   readonly limitUsd: number;
   readonly spentUsd: number;
   readonly heldUsd: number;
+  /** The most that the request was estimated to cost; absent where no price is known. */
+  readonly estimatedUsd?: number;
   /** When the window is over; absent for a budget that never starts again. */
   readonly resetsAt?: Date;
   /** Under `budget_held`: calls in flight may return what they hold. */
@@ -57,9 +63,12 @@ export class RateLimitExceededError extends HttpException implements RateLimitRe
   readonly exceeded?: string;
   readonly limit?: number;
   readonly retryAfterMs?: number;
+  readonly estimatedTokens?: number;
+  readonly usedTokens?: number;
 
-  constructor({ limitName, exceeded, limit, retryAfterMs }: RateLimitRefusal, budgetAnswer?: ClientAnswer) {
-    const answer = budgetAnswer ?? rateAnswer({ limitName, exceeded, limit, retryAfterMs });
+  constructor(refusal: RateLimitRefusal, budgetAnswer?: ClientAnswer) {
+    const { limitName, exceeded, limit, retryAfterMs, estimatedTokens, usedTokens } = refusal;
+    const answer = budgetAnswer ?? rateAnswer(refusal);
     super({ error: answer.error }, answer.status);
     this.name = new.target.name;
     this.message = answer.message;
@@ -68,6 +77,8 @@ export class RateLimitExceededError extends HttpException implements RateLimitRe
     this.exceeded = exceeded;
     this.limit = limit;
     this.retryAfterMs = retryAfterMs;
+    if (estimatedTokens !== undefined) this.estimatedTokens = estimatedTokens;
+    if (usedTokens !== undefined) this.usedTokens = usedTokens;
   }
 }
 
@@ -81,41 +92,69 @@ export class BudgetExceededError extends RateLimitExceededError {
   readonly limitUsd: number;
   readonly spentUsd: number;
   readonly heldUsd: number;
+  readonly estimatedUsd?: number;
   readonly resetsAt?: Date;
 
   constructor(refusal: BudgetRefusal) {
-    const { limitName, reason, limitUsd, spentUsd, heldUsd, resetsAt, retryAfterMs } = refusal;
+    const { limitName, reason, limitUsd, spentUsd, heldUsd, estimatedUsd, resetsAt, retryAfterMs } = refusal;
     super({ limitName, exceeded: 'usd', limit: limitUsd, retryAfterMs }, budgetAnswer(refusal));
     this.reason = reason;
     this.limitUsd = limitUsd;
     this.spentUsd = spentUsd;
     this.heldUsd = heldUsd;
+    if (estimatedUsd !== undefined) this.estimatedUsd = estimatedUsd;
     this.resetsAt = resetsAt;
   }
 }
 
-function budgetAnswer({ limitName, reason, period, limitUsd, spentUsd, heldUsd, resetsAt }: BudgetRefusal): ClientAnswer {
-  const [limit, spent, held] = [limitUsd, spentUsd, heldUsd].map((usd) => usdText(nanoUsd(usd)));
-  const facts = `${limit} USD (${limitName}, ${period}): ${spent} USD spent, ${held} USD held by requests in flight.`;
+const PERIODS: Readonly<Record<BudgetPeriod, string>> = {
+  day: 'USD a day',
+  month: 'USD a month',
+  window: 'USD in its window',
+  total: 'USD in total',
+};
+
+function budgetAnswer(refusal: BudgetRefusal): ClientAnswer {
+  const { limitName, reason, period, limitUsd, spentUsd, heldUsd, estimatedUsd, resetsAt } = refusal;
+  const [limit, spent, held, most] = [limitUsd, spentUsd, heldUsd, estimatedUsd ?? 0].map((usd) => usdText(nanoUsd(usd)));
+  const estimate = estimatedUsd === undefined ? '' : `, and this request may cost up to ${most} USD`;
+  const facts = `${limit} ${PERIODS[period]} (limit ${limitName}): ${spent} USD spent, ${held} USD held by requests in flight${estimate}.`;
   const message = {
     budget_exhausted: `Budget exceeded: ${facts}${resetsAt === undefined ? '' : ` It resets at ${resetsAt.toISOString()}.`}`,
     budget_held: `Budget exceeded for the moment: ${facts}`,
     request_exceeds_budget: `This request may cost more than the whole budget of ${facts} A smaller max_tokens lowers what it may cost.`,
   }[reason];
-  const figures = { scope: limitName, limit_usd: limitUsd, spent_usd: spentUsd, held_usd: heldUsd, resets_at: resetsAt?.toISOString() };
+  const figures = {
+    scope: limitName,
+    limit_usd: limitUsd,
+    spent_usd: spentUsd,
+    held_usd: heldUsd,
+    estimated_usd: estimatedUsd,
+    resets_at: resetsAt?.toISOString(),
+  };
   return { message, status: 429, error: { message, type: 'budget_exceeded', param: null, code: reason, ...figures } };
 }
 
-function rateAnswer({ limitName, exceeded, limit, retryAfterMs }: RateLimitRefusal): ClientAnswer {
+function rateAnswer({ limitName, exceeded, limit, retryAfterMs, estimatedTokens, usedTokens }: RateLimitRefusal): ClientAnswer {
   const seconds = retryAfterMs === undefined ? undefined : Math.ceil(retryAfterMs / 1000);
   const wait = seconds === undefined ? '' : ` Please try again in ${seconds} s.`;
   const known = exceeded !== undefined;
   const message = known
-    ? `Rate limit reached: ${limit} ${REFUSED_BY[exceeded]} (${limitName}).${wait}`
+    ? `Rate limit reached: ${limit} ${REFUSED_BY[exceeded]} (${limitName})${tokenFacts(usedTokens, estimatedTokens)}.${wait}`
     : `The rate limit (${limitName}) cannot be checked at the moment.${wait}`;
   const type = !known ? 'server_error' : exceeded === 'tokens' ? 'tokens' : 'requests';
   const code = known ? 'rate_limit_exceeded' : 'rate_limit_unavailable';
-  return { message, status: known ? 429 : 503, error: { message, type, param: null, code } };
+  const figures = {
+    ...(usedTokens !== undefined && { used_tokens: usedTokens }),
+    ...(estimatedTokens !== undefined && { estimated_tokens: estimatedTokens }),
+  };
+  return { message, status: known ? 429 : 503, error: { message, type, param: null, code, ...figures } };
+}
+
+function tokenFacts(used: number | undefined, estimated: number | undefined): string {
+  const facts = [used !== undefined && `${used} used or reserved`, estimated !== undefined && `this request may need ${estimated}`];
+  const known = facts.filter((fact) => fact !== false);
+  return known.length === 0 ? '' : `: ${known.join(', and ')}`;
 }
 
 /** Why a request is not accepted by its API key. */

@@ -7,9 +7,15 @@ export const HELD_RETRY_MS = 1_000;
 
 /**
  * A store's denial as the client is told of it.
+ * @param estimatedNanoUsd the most that the request may cost
  * @param heldRetryMs when to ask again for money that is held
  */
-export function budgetRefusal(limitName: string, { reason, standing }: BudgetDenial, heldRetryMs = HELD_RETRY_MS): BudgetRefusal {
+export function budgetRefusal(
+  limitName: string,
+  { reason, standing }: BudgetDenial,
+  estimatedNanoUsd = 0,
+  heldRetryMs = HELD_RETRY_MS,
+): BudgetRefusal {
   return {
     limitName,
     reason,
@@ -17,6 +23,8 @@ export function budgetRefusal(limitName: string, { reason, standing }: BudgetDen
     limitUsd: usdOf(standing.limitNanoUsd),
     spentUsd: usdOf(standing.spentNanoUsd),
     heldUsd: usdOf(standing.heldNanoUsd),
+    // Without a known price next to nothing is held.
+    estimatedUsd: estimatedNanoUsd > 1 ? usdOf(estimatedNanoUsd) : undefined,
     resetsAt: dateOf(standing.resetsAtMs),
     retryAfterMs: reason === 'budget_held' ? heldRetryMs : undefined,
   };

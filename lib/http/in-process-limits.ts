@@ -57,7 +57,11 @@ export async function takeLimits(counters: LimitCounters, request: LimitedReques
     const figures: Partial<Record<string, number>> = { tokens: tokensPerMinute, concurrency: limit.maxConcurrent };
     const figure = figures[exceeded ?? ''] ?? standings.at(0)?.limit;
     const waits = retryAfterMs === Infinity ? undefined : retryAfterMs;
-    throw new RateLimitExceededError({ limitName: limit.name, exceeded, limit: figure, retryAfterMs: waits });
+    const ofTokens = exceeded === 'tokens' && {
+      estimatedTokens: tokens,
+      usedTokens: Math.max(0, (tokensPerMinute ?? 0) - (standings.at(0)?.remainingTokens ?? 0)),
+    };
+    throw new RateLimitExceededError({ limitName: limit.name, exceeded, limit: figure, retryAfterMs: waits, ...ofTokens });
   }
   context.hold(rateLimiter, Reservation.of(decision, { scopes: [scope], tokens }));
   let isOver = false;

@@ -267,7 +267,7 @@ export class RequestContext {
       const most = own + Math.max(0, limitNanoUsd - spentNanoUsd - heldNanoUsd);
       const others = { ...denial, standing: { ...denial.standing, heldNanoUsd: Math.max(0, heldNanoUsd - own) } };
       const [leftNanoUsd, ownNanoUsd] = [most, own].map((amount) => Math.max(0, amount - (total - nano)));
-      return { error: new BudgetExceededError(budgetRefusal(denial.limitName, others)), leftNanoUsd, ownNanoUsd };
+      return { error: new BudgetExceededError(budgetRefusal(denial.limitName, others, total)), leftNanoUsd, ownNanoUsd };
     }
     return undefined;
   }
@@ -296,6 +296,7 @@ export class RequestContext {
         limitName: limit.name,
         exceeded: 'tokens',
         limit: limit.tokensPerMinute,
+        estimatedTokens: tokens,
         retryAfterMs: retryAfterMs === Infinity ? undefined : retryAfterMs,
       });
     }

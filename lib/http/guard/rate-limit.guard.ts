@@ -105,7 +105,7 @@ export class RateLimitGuard implements CanActivate {
     if (decided === undefined) return false;
     const { decision, nano: heldNano } = decided;
     request.setHeaders(limits.route, decision, this.limiter.options.headers);
-    if (!decision.allowed) return this.reject(request, limits, decision);
+    if (!decision.allowed) return this.reject(request, limits, decision, { tokens, nano });
 
     this.markCounted(context);
     if (!limits.route.reserves) return true;
@@ -306,18 +306,24 @@ export class RateLimitGuard implements CanActivate {
   }
 
   /** Rejects a request that is over a limit and cannot wait; otherwise returns the tokens left. */
-  private async peek(request: GuardedRequest, limits: ApplicableLimits, cost: number, tokens = limits.route.leastTokens): Promise<number> {
+  private async peek(request: GuardedRequest, limits: ApplicableLimits, cost: number, counted?: number): Promise<number> {
     const { limiter } = this;
+    const tokens = counted ?? limits.route.leastTokens;
     const decision = await limiter.store.peek(limits.scopes, cost, tokens, limits.route.leastNanoUsd);
     const mayWait = !decision.allowed && this.waiting?.hasRoomFor(request, decision) === true;
     if (!mayWait) request.setHeaders(limits.route, decision, limiter.options.headers);
-    if (!decision.allowed && !mayWait) await this.reject(request, limits, limiter.counted(limits.scopes, decision));
+    if (!decision.allowed && !mayWait) await this.reject(request, limits, limiter.counted(limits.scopes, decision), { tokens: counted });
     // A standing is that after the request.
     return tokens + Math.min(...decision.standings.map(({ remainingTokens }) => remainingTokens ?? Infinity));
   }
 
-  private reject(request: GuardedRequest, { route }: ApplicableLimits, decision: GuardDecision): Promise<never> {
-    return this.throwRateLimitException(request.context, route.errorOf(decision));
+  private reject(
+    request: GuardedRequest,
+    { route }: ApplicableLimits,
+    decision: GuardDecision,
+    estimated: { readonly tokens?: number; readonly nano?: number },
+  ): Promise<never> {
+    return this.throwRateLimitException(request.context, route.errorOf(decision, estimated));
   }
 }
 

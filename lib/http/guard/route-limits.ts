@@ -130,14 +130,21 @@ export class RouteLimits {
   }
 
   /** The error of a request that these limits deny. */
-  errorOf({ scope, exceeded, retryAfterMs, standings, budget, heldRetryMs }: GuardDecision): RateLimitExceededError {
+  errorOf(
+    { scope, exceeded, retryAfterMs, standings, budget, heldRetryMs }: GuardDecision,
+    estimated: { readonly tokens?: number; readonly nano?: number } = {},
+  ): RateLimitExceededError {
     const { limit, label } = this.limits[scope];
-    if (budget !== undefined) return new BudgetExceededError(budgetRefusal(label, budget, heldRetryMs));
+    if (budget !== undefined) return new BudgetExceededError(budgetRefusal(label, budget, estimated.nano, heldRetryMs));
     const figures: Partial<Record<string, number>> = { tokens: limit.tokensPerMinute, concurrency: limit.maxConcurrent };
     return new RateLimitExceededError({
       limitName: label,
       exceeded,
       limit: figures[exceeded ?? ''] ?? standings[scope]?.limit,
+      ...(exceeded === 'tokens' && {
+        estimatedTokens: estimated.tokens,
+        usedTokens: Math.max(0, (limit.tokensPerMinute ?? 0) - (standings[scope]?.remainingTokens ?? 0)),
+      }),
       retryAfterMs: retryAfterMs === Infinity ? undefined : retryAfterMs,
     });
   }

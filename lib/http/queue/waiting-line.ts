@@ -105,7 +105,7 @@ export class WaitingLine<T extends Classed> {
     for (const each of this.classes) yield* each.values();
   }
 
-  /** A call of the lower class that others have passed most often, once they have done so enough. */
+  /** A call of the lower class that others have passed most often, once that is often enough. */
   private overdue(isBlocked: (call: T) => boolean): T | undefined {
     let [most, found]: [number, T | undefined] = [MOST_PASSED - 1, undefined];
     for (let rank = 1; rank < this.classes.length; rank++) {

@@ -104,7 +104,8 @@ async function estimateLarge(body: Body, context: EstimateContext, tokensLeft: n
   const { tokensPerMinute } = context;
   const { tokens: reply } = replyOf(body);
   const { counted, tokens, isWhole } = await largestPrompt(body, context, tokensLeft - reply);
-  if (!isWhole) return Math.max(counted, Math.min(tokens, tokensPerMinute - reply));
+  // At least 1: without a prompt a request would need nothing for its reply either.
+  if (!isWhole) return Math.max(counted, Math.min(tokens, Math.max(1, tokensPerMinute - reply)));
   return kept(tokens, context);
 }
 
@@ -155,7 +156,7 @@ async function largestPrompt(body: Body, context: PromptCounting, limit: number)
   const extraTokens = Math.max(0, (ofTools?.tokens ?? 0) - REPLY_PRIMING);
   let [counted, tokens] = [0, 0];
   for (const prompt of prompts) {
-    if (extra + counted > limit) break;
+    if (tokens > 0 && extra + counted > limit) break;
     const estimated = await estimateOfAsync(prompt, context, limit - extra);
     counted = Math.max(counted, estimated.counted);
     tokens = Math.max(tokens, estimated.tokens);

@@ -100,7 +100,9 @@ describe.each(['Express', 'Fastify'])('budgets under RateLimitGuard on %s', (ada
     expect(headers['x-ratelimit-remaining-usd']).toBe('0.01');
     const { error } = body as { error: { resets_at: string } };
     expect(error).toEqual({
-      message: `Budget exceeded: 1 USD (paid, day): 0.99 USD spent, 0 USD held by requests in flight. It resets at ${error.resets_at}.`,
+      message:
+        'Budget exceeded: 1 USD a day (limit paid): 0.99 USD spent, 0 USD held by requests in flight, ' +
+        `and this request may cost up to 0.039 USD. It resets at ${error.resets_at}.`,
       type: 'budget_exceeded',
       param: null,
       code: 'budget_exhausted',
@@ -108,6 +110,7 @@ describe.each(['Express', 'Fastify'])('budgets under RateLimitGuard on %s', (ada
       limit_usd: 1,
       spent_usd: 0.99,
       held_usd: 0,
+      estimated_usd: 0.039,
       resets_at: expect.any(String) as string,
     });
     expect(new Date(error.resets_at).toLocaleTimeString('en-GB', { timeZone: 'Europe/Zurich' })).toBe('00:00:00');
@@ -131,13 +134,16 @@ describe.each(['Express', 'Fastify'])('budgets under RateLimitGuard on %s', (ada
     expect(refused.headers['x-should-retry']).toBe('false');
     expect(refused.headers['x-ratelimit-reset-usd']).toBeUndefined();
     expect((refused.body as { error: object }).error).toEqual({
-      message: 'Budget exceeded: 1 USD (lifetime, total): 0.75 USD spent, 0 USD held by requests in flight.',
+      message:
+        'Budget exceeded: 1 USD in total (limit lifetime): 0.75 USD spent, 0 USD held by requests in flight, ' +
+        'and this request may cost up to 0.75 USD.',
       type: 'budget_exceeded',
       param: null,
       code: 'budget_exhausted',
       scope: 'lifetime',
       limit_usd: 1,
       spent_usd: 0.75,
+      estimated_usd: 0.75,
       held_usd: 0,
     });
   });

@@ -10,4 +10,6 @@ import { RequestContext } from '../http/request-context.js';
  * \@Post('chat')
  * chat(@ApiKey() { user, team }: Principal, @Body() body: ChatRequest) {}
  */
-export const ApiKey = createParamDecorator<void>((_, context) => RequestContext.principalOf(requestResponseOf(context).request));
+export const ApiKey: () => ParameterDecorator = createParamDecorator<void>((_, context) =>
+  RequestContext.principalOf(requestResponseOf(context).request),
+);

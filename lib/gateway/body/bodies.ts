@@ -10,9 +10,18 @@ export function readBodies(host: HttpAdapterHost, desk: GatewayDesk, routes: rea
     const { httpAdapter } = host;
     const instance: unknown = httpAdapter.getInstance();
     if (httpAdapter.getType() === 'fastify') readFastifyBodies(instance as FastifyInstance, desk, routes);
-    else readExpressBodies(instance as ExpressApp, desk, routes);
+    else readExpressBodies(instance as ExpressApp, desk, routes, (listener) => whenComposed(httpAdapter, listener));
   };
   // In tests the app is made after its modules.
   if (host.httpAdapter !== undefined) bind();
   else host.init$.subscribe(bind);
+}
+
+/** Nest initializes its adapter between the app's middleware and its own parsers and routes. */
+function whenComposed(adapter: HttpAdapterHost['httpAdapter'], listener: () => void): void {
+  const init = adapter.init.bind(adapter);
+  adapter.init = async () => {
+    await init();
+    listener();
+  };
 }

@@ -48,6 +48,32 @@ type RouteTable = Map<string, ReadRoute>;
 /** The routes of each gateway of an app, by their paths without the app's prefix. */
 const gateways = new WeakMap<ExpressApp, RouteTable[]>();
 
+type Refusal = { readonly error: unknown; readonly mounted: MountedRoute };
+
+/**
+ * Requests are rejected before the app's parsers, but answered behind its other middleware, which
+ * sets headers: those of CORS, without which a browser hides the error, and those of helmet.
+ */
+class Refusals {
+  /** Whether `answer` is behind the app's middleware. */
+  isBehind = false;
+  private readonly refused = new WeakMap<IncomingMessage, Refusal>();
+
+  add(request: IncomingMessage, response: ServerResponse, refusal: Refusal, next: () => void): void {
+    if (!this.isBehind) return refuse(response, refusal);
+    this.refused.set(request, refusal);
+    // Parsers of the app find no body.
+    request.headers['content-length'] = request.headers['transfer-encoding'] = undefined;
+    next();
+  }
+
+  readonly answer: ExpressMiddleware = (request, response, next) => {
+    const refusal = this.refused.get(request);
+    if (refusal === undefined) next();
+    else refuse(response, refusal);
+  };
+}
+
 /**
  * Reads the bodies of the gateway's routes on Express, before the app's own parsers: these take
  * 100 kB by default.
@@ -56,11 +82,17 @@ export function readExpressBodies(
   app: ExpressApp,
   { options, rateLimits, keys, masterKey, json, client }: GatewayDesk,
   mountedRoutes: readonly MountedRoute[],
+  whenComposed: (listener: () => void) => void,
 ): void {
   let tables = gateways.get(app);
   if (tables === undefined) {
     gateways.set(app, (tables = []));
-    app.use(bodyReader(app, tables));
+    const refusals = new Refusals();
+    app.use(bodyReader(app, tables, refusals));
+    whenComposed(() => {
+      app.use(refusals.answer);
+      refusals.isBehind = true;
+    });
   }
   const table: RouteTable = new Map();
   tables.push(table);
@@ -82,7 +114,7 @@ export function readExpressBodies(
   }
 }
 
-function bodyReader(app: ExpressApp, tables: readonly RouteTable[]): ExpressMiddleware {
+function bodyReader(app: ExpressApp, tables: readonly RouteTable[], refusals: Refusals): ExpressMiddleware {
   let routes: RouteTable | undefined;
   return (request, response, next) => {
     // Nest adds the routes after the modules, with the prefixes that the app gives them.
@@ -90,21 +122,19 @@ function bodyReader(app: ExpressApp, tables: readonly RouteTable[]): ExpressMidd
     const route = routes.get(`${request.method} ${normalized(request.path)}`);
     if (route === undefined || request.readableEnded) return next();
     const { mounted, precheck, access, maxBodyBytes, json, jsonBounds, listBounds } = route;
+    const reject = (error: unknown): void => refusals.add(request, response, { error, mounted }, next);
     const read = (): void => {
       const limit = maxBodyBytes(request);
       // Before the app's parsers, which would inflate a compressed body.
       const fault = contentTypeFault(request.headers, mounted.route.body) ?? statedLengthFault(request, limit);
       if (fault !== undefined) {
         boundUnreadBody(request);
-        return refuse(response, fault, mounted);
+        return reject(fault);
       }
-      readRequestBody(request, { kind: mounted.route.body, limit, json, jsonBounds, listBounds }).then(
-        (body) => {
-          request.body = body;
-          next();
-        },
-        (error: unknown) => refuse(response, error, mounted),
-      );
+      readRequestBody(request, { kind: mounted.route.body, limit, json, jsonBounds, listBounds }).then((body) => {
+        request.body = body;
+        next();
+      }, reject);
     };
     // A middleware before this one listens, and the bytes would pass while the key is checked.
     const isHeld = request.listenerCount('data') > 0;
@@ -115,12 +145,12 @@ function bodyReader(app: ExpressApp, tables: readonly RouteTable[]): ExpressMidd
         if (keyFault !== undefined) {
           goOn();
           boundUnreadBody(request);
-          return refuse(response, keyFault, mounted);
+          return reject(keyFault);
         }
         precheck(request, response, (denied) => {
           goOn();
           if (denied === undefined) read();
-          else refuse(response, denied, mounted);
+          else reject(denied);
         });
       },
       (error: unknown) => {
@@ -181,7 +211,7 @@ function normalized(path: string): string {
     .join('/');
 }
 
-function refuse(response: ServerResponse, error: unknown, { route }: MountedRoute): void {
+function refuse(response: ServerResponse, { error, mounted: { route } }: Refusal): void {
   if (response.headersSent || response.destroyed) return;
   const { status, headers, body } = earlyAnswer(error, route);
   response.writeHead(status, { ...headers }).end(JSON.stringify(body));

@@ -25,6 +25,25 @@ describe('prices of @pydantic/genai-prices', () => {
     expect(cost('claude-sonnet-4-5', 1000, 0, { cacheWrite1hTokens: 100 })).toBeCloseTo(900 * 3e-6 + 100 * 6e-6, 12);
   });
 
+  it("prices DeepSeek's off-peak hours by the clock, and holds the prices at peak", () => {
+    jest.useFakeTimers();
+    try {
+      const own = new PricingBook({}, 'tokenCounter.pricing');
+      for (const [time, usd] of [
+        ['2026-11-25T16:29:59Z', 0.27],
+        ['2026-11-25T16:30:00Z', 0.135],
+        ['2026-11-26T00:29:00Z', 0.135],
+        ['2026-11-26T00:30:00Z', 0.27],
+      ] as const) {
+        jest.setSystemTime(new Date(time));
+        expect(own.estimateCost(1e6, 0, 'deepseek/deepseek-chat', {})).toBeCloseTo(usd, 9);
+        expect(own.estimateCost(1e6, 0, 'deepseek/deepseek-chat', { offPeak: false })).toBeCloseTo(0.27, 9);
+      }
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
   it('charges no negative amount for uncached input if more tokens are cached than sent', () => {
     expect(cost('gpt-4o', 100, 0, { cacheReadTokens: 400 })).toBeCloseTo(400 * 1.25e-6, 12);
   });

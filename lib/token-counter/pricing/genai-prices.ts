@@ -68,7 +68,24 @@ function find(model: string): ModelPricing | undefined {
     name = name.slice(slash + 1);
     found = calcPrice({}, name, { providerId: provider.id });
   }
-  return found === null ? undefined : toPricing(found, name);
+  return found === null ? undefined : withOffPeak(found, name, calcPrice);
+}
+
+/** Prices that depend on the hour: the dearer ones are the standard, so that holds cover both. */
+function withOffPeak(found: GenaiPrices.PriceCalculation, name: string, calcPrice: typeof GenaiPrices.calcPrice): ModelPricing {
+  const { prices } = found.model;
+  const hours = Array.isArray(prices) ? prices.flatMap(({ constraint }) => (constraint?.type === 'time_of_date' ? constraint : [])) : [];
+  if (hours.length !== 1) return toPricing(found, name);
+  const [{ start_time: start, end_time: end }] = hours;
+  const day = new Date().toISOString().slice(0, 11);
+  const [inside, outside] = [start, end].map((time) => {
+    const at = calcPrice({}, name, { providerId: found.provider.id, timestamp: new Date(day + time) });
+    return toPricing(at ?? found, name);
+  });
+  const isDearInside = (inside.inputPerMillion ?? 0) >= (outside.inputPerMillion ?? 0);
+  const [standard, low, from, until] = isDearInside ? [inside, outside, end, start] : [outside, inside, start, end];
+  const rates = known({ ...low, tiers: undefined, contextWindow: undefined });
+  return { ...standard, offPeak: { ...rates, windows: [{ from: from.slice(0, 5), until: until.slice(0, 5) }] } };
 }
 
 function toPricing({ model_price, model }: GenaiPrices.PriceCalculation, name: string): ModelPricing {

@@ -316,3 +316,52 @@ describe('an answer that fails by its provider’s fault', () => {
     expect(cost).toBeLessThanOrEqual(1_000 * INPUT + 10 * OUTPUT + 1e-9);
   });
 });
+
+describe('a mixed run', () => {
+  it.each<[LlmClientOptions, number]>([
+    [{}, 0.01],
+    [{ onAbort: 'drain', abortDrainMs: 5_000 }, 0.003],
+  ])(
+    'is within its share of the invoice (%j: %f)',
+    async (llmClient, share) => {
+      const unreported = await Unreported.start('openai', { timeout: 0.5 }, llmClient);
+      let [billed, spent] = [0, 0];
+      for (let turn = 0; turn < 36; turn++) {
+        const text = `${turn} ${WORDS.repeat(4 + (turn % 3))}END`;
+        const [prompt, completion] = [unreported.prompt, unreported.count(text)];
+        const usage = { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion };
+        const choices = [{ index: 0, message: { role: 'assistant', content: text }, finish_reason: 'stop' }];
+        const kinds: readonly [ScriptedAnswer, object, string?][] = [
+          [{ body: { choices, usage } }, {}],
+          [{ body: { choices } }, {}],
+          [{ body: JSON.stringify({ choices }).slice(0, -1) }, {}],
+          [{ body: { choices, usage: { completion_tokens: completion } } }, {}],
+          [{ body: { choices, usage }, delayMs: 900 }, {}],
+          [
+            { respond: (response) => void response.end(delta({ content: text }) + event({ choices: [], usage }) + event('[DONE]')) },
+            { stream: true },
+          ],
+          [{ respond: (response) => void response.end(delta({ content: text }) + event('[DONE]')) }, { stream: true }],
+          [{ respond: (response) => void response.write(delta({ content: text })) }, { stream: true }, 'END'],
+        ];
+        const [answer, body, leavesAt] = kinds[turn % kinds.length];
+        const { respond } = answer;
+        unreported.answer =
+          respond === undefined
+            ? answer
+            : {
+                respond: (response, request) => {
+                  response.writeHead(200, { 'content-type': 'text/event-stream' });
+                  // A provider that its client has left goes on to the end.
+                  if (leavesAt !== undefined) setTimeout(() => response.end(event({ choices: [], usage }) + event('[DONE]')), 300);
+                  return respond(response, request);
+                },
+              };
+        billed += prompt * INPUT + completion * OUTPUT;
+        spent += await unreported.costOf({ max_tokens: 1_000, ...body }, leavesAt);
+      }
+      expect(Math.abs(spent / billed - 1)).toBeLessThan(share);
+    },
+    60_000,
+  );
+});

@@ -3,13 +3,20 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { agentAnswer, ANSWER, CITY } from '../../support/agent-script.js';
+import { GatewayApp } from '../../support/gateway-app.js';
+import { ANTHROPIC_SCRIPT } from '../../support/protocols/anthropic-protocol.js';
+import { BEDROCK_SCRIPT } from '../../support/protocols/bedrock-protocol.js';
+import { GEMINI_SCRIPT } from '../../support/protocols/gemini-protocol.js';
+import { OPENAI_SCRIPT } from '../../support/protocols/openai-protocol.js';
+import { ScriptedProvider } from '../../support/protocols/protocol-script.js';
 import { deploymentOf, stopProviders } from '../../support/llm-client-providers.js';
 import { clientOf, closeClients } from '../../support/llm-client-setup.js';
 import { gatewayTo, recorder, sendChat } from '../../support/responses-gateway.js';
 
 const run = promisify(execFile);
 /** They need Node 22, so they are no devDependencies; the versions are those that were looked at. */
-const PACKAGES = { ai: '7.0.173', '@ai-sdk/openai': '4.0.118', openai: '7.59.0', zod: '^4.1.8' };
+const PACKAGES = { ai: '7.0.173', '@ai-sdk/anthropic': '4.0.105', '@ai-sdk/openai': '4.0.118', openai: '7.59.0', zod: '^4.1.8' };
 const canRun = Number(process.versions.node.split('.')[0]) >= 22;
 
 let folder: string;
@@ -19,6 +26,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'newest-sdks-'));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module', dependencies: PACKAGES }));
   copyFileSync(join(__dirname, 'newest-sdks.child.mjs'), join(folder, 'program.mjs'));
+  copyFileSync(join(__dirname, 'newest-objects.child.mjs'), join(folder, 'objects.mjs'));
   copyFileSync(join(__dirname, 'newest-ai-sdk.child.mjs'), join(folder, 'ai-sdk.mjs'));
   await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder });
 });
@@ -47,6 +55,28 @@ afterAll(async () => {
     aiSdk: { whole: 'Hello there.', tokens: 11, streamed: 'Hello there.', agent: 'It is cold in Bern.', steps: 2 },
     openai: { whole: 'Hello there.', streamed: 'Hello there.', response: 'Hello there.' },
   });
+});
+
+(canRun ? test : test.skip)('the AI SDK 7 makes objects and calls tools at four protocols of providers', async () => {
+  const protocols = [OPENAI_SCRIPT, ANTHROPIC_SCRIPT, GEMINI_SCRIPT, BEDROCK_SCRIPT].map((protocol) =>
+    protocol !== OPENAI_SCRIPT
+      ? protocol
+      : { ...protocol, params: (at: string) => ({ ...protocol.params(at), model: 'groq/llama-3.3-70b' }) },
+  );
+  const started = await Promise.all(protocols.map((protocol) => ScriptedProvider.start(protocol, agentAnswer)));
+  const names = protocols.map(({ name }) => name);
+  const modelList = started.map(([scripted, origin], at) => scripted.deployment(names[at], origin));
+  const gateway = await GatewayApp.start(
+    'Express',
+    {},
+    { module: { router: { modelList, numRetries: 0 }, rateLimit: { requestsPerMinute: 100_000 } } },
+  );
+  const { stdout } = await run(process.execPath, [join(folder, 'objects.mjs'), gateway.url, names.join(',')]);
+  await gateway.stop();
+  const came = JSON.parse(stdout) as Readonly<Record<string, unknown>>;
+  expect(Object.keys(came)).toHaveLength(12);
+  for (const each of Object.values(came)) expect(each).toEqual([{ city: CITY }, ANSWER, 2, 1, { city: CITY }]);
+  expect(started.flatMap(([{ faults }]) => faults)).toEqual([]);
 });
 
 (canRun ? test : test.skip)('the AI SDK 7 calls model groups, and its models are deployments', async () => {

@@ -10,6 +10,7 @@ import type { MountedRoute } from './gateway/routes/mounted-route.js';
 import { answerUnknownRoutes } from './gateway/routes/unknown-routes.js';
 import { RateLimitGuard } from './http/guard/rate-limit.guard.js';
 import type { ApiKeyService } from './keys/api-keys.service.js';
+import { kindOfDuration } from './rate-limit/budget/budget-limits.js';
 import type { RateLimitScope } from './rate-limit/store.js';
 import { BUDGET_SETTING } from './router/config/config-file.js';
 import { unenforcedError } from './router/config/protecting-keys.js';
@@ -88,7 +89,8 @@ function budgetOf({ liteLLMConfig, rateLimiter }: FastLiteLLM): RateLimitScope |
   const budget = path === undefined || handledSettings.includes(BUDGET_SETTING) ? undefined : readLiteLLMProxyBudget(path, env);
   if (budget === undefined) return null;
   const { usd, duration } = budget;
-  const limits = duration === undefined ? { usdTotal: usd } : { usdPerWindow: usd, usdWindow: duration };
+  const limits =
+    duration === undefined ? { usdTotal: usd } : { usdPerWindow: usd, usdWindow: duration, usdWindowKind: kindOfDuration(duration) };
   try {
     return { limit: rateLimiter.limitOf({ limit: PROXY_BUDGET, limits }), key: 'all' };
   } catch (error) {

@@ -93,6 +93,7 @@ const DEEPEST_METADATA = 100;
  */
 export function checkApiKeyRecord(path: string, value: unknown, refuse: Refuse = refuseOption): ApiKeyRecord {
   const given = checkObject(path, value, refuse);
+  if ('sha256' in given) throw refuse(joinPath(path, 'sha256'), unshown(given.sha256), 'must be within hashes: [{ sha256 }]');
   checkKnownKeys(path, given, RECORD, refuse);
   const { publicId, hashes, revision, createdAt, updatedAt, ...settings } = given;
   if (!isPublicId(publicId)) throw refuse(joinPath(path, 'publicId'), unshown(publicId), 'must be 12 letters and digits');

@@ -127,6 +127,9 @@ describe('ApiKeyService', () => {
     [['openai/*', 'claude'], 'claude', true],
     [['openai/*', 'claude'], 'anthropic/claude', false],
     [['all-proxy-models'], 'anything', true],
+    [['all-team-models'], 'anything', true],
+    [['no-default-models'], 'anything', false],
+    [['no-default-models', 'gpt-4o'], 'gpt-4o', true],
     [[], 'gpt-4o', false],
   ])('lets a key with the models %j call %s: %s', async (models, model, allowed) => {
     const { key } = await keys.create({ models });

@@ -6,8 +6,8 @@ import type { ApiKeyRecord } from './api-key-record.js';
 /** Why a key is not accepted. */
 export type KeyFault = 'unknown' | 'expired' | 'blocked';
 
-/** LiteLLM's name for any model. */
-const ALL_MODELS = 'all-proxy-models';
+/** LiteLLM's names for any model: teams have no list of their own here. */
+const ALL_MODELS = ['all-proxy-models', 'all-team-models'];
 
 /** A record, ready to be compared with the keys of requests. */
 export class KnownKey {
@@ -47,6 +47,6 @@ function principalOf({ publicId, alias, user, team, models, limits, tags = [], p
 function matcherOf(models: readonly string[]): (model: string) => boolean {
   const names = new Set(models.filter((model) => !model.includes('*')));
   const patterns = models.filter((model) => model.includes('*')).map((pattern) => new Wildcard(pattern));
-  if (names.has(ALL_MODELS)) return MAY_CALL_ANY;
+  if (ALL_MODELS.some((name) => names.has(name))) return MAY_CALL_ANY;
   return (model) => names.has(model) || patterns.some((pattern) => pattern.capturesOf(model) !== null);
 }

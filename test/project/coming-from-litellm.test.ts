@@ -69,7 +69,7 @@ const NOTES: Readonly<Record<string, string>> = {
   'litellm_settings.max_budget':
     'of all requests of `FastLiteLLMGatewayModule` together; models without a price need [`unpricedUsd`](budgets.md#what-is-held)',
   'litellm_settings.budget_duration':
-    'without it `max_budget` never starts again; lengths as [`usdWindow`](budgets.md#windows) in the calendar',
+    'without it `max_budget` never starts again; lengths as [`usdWindow`](budgets.md#windows), those of no calendar from the first request',
   'litellm_settings.json_logs': "the app's logger",
   'litellm_settings.sse_keepalive_ping_interval_seconds': 'streams of Messages send pings by themselves',
   'general_settings.master_key': 'protects `FastLiteLLMGatewayModule` and `/key/…`; default: the variable `LITELLM_MASTER_KEY`',

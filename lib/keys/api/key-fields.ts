@@ -1,5 +1,6 @@
 import { InvalidArgumentError, unshown } from '../../common/errors.js';
 import { checkKnownKeys, checkObject, refuseArgument } from '../../common/options.js';
+import { kindOfDuration } from '../../rate-limit/budget/budget-limits.js';
 import type { RateLimits } from '../../rate-limit/limits.js';
 import { isPublicId, publicIdOf } from '../api-key.js';
 import type { ApiKeyRecord } from '../api-key-record.js';
@@ -193,6 +194,9 @@ function setBudget(fields: KeyFields, limits: ChangingLimits): void {
   if (usd !== undefined && window !== undefined) {
     limits.usdPerWindow = usd;
     limits.usdWindow = window;
+    const kind = kindOfDuration(window);
+    if (kind !== undefined) limits.usdWindowKind ??= kind;
+    else if (duration !== undefined && limits.usdWindowKind === 'firstUse') delete limits.usdWindowKind;
     return;
   }
   delete limits.usdWindowKind;

@@ -22,7 +22,7 @@ const BELONGS: readonly (readonly [RegExp, string])[] = [
   ],
   [/^claude-[\w.-]+-v\d:\d$/, 'bedrock'],
   [/^claude-[\w.-]+@/, 'vertex_ai'],
-  [/^claude-(?:2(?:[.:-]|$)|instant)/, 'anthropic_text'],
+  [/^claude-2(?:[.:-]|$)/, 'anthropic_text'],
   [/^claude-[\w.-]+$/, 'anthropic'],
   [
     /^(?:gemini-|text-embedding-00\d|text-multilingual-embedding-|text-embedding-(?:large-exp|preview)-|textembedding-gecko|multimodalembedding|medlm-|text-bison|text-unicorn|chat-bison|deep-research-pro-|imagen-|veo-)/,

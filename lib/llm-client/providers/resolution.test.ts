@@ -91,6 +91,8 @@ describe('names without a prefix', () => {
     ['claude-newfamily-7', 'anthropic'],
     ['claude-3-5-sonnet@20240620', 'vertex_ai'],
     ['claude-2.1', 'anthropic_text'],
+    ['claude-instant-1.2', 'anthropic'],
+    ['claude-instant-1', 'anthropic'],
     ['gemini-1.5-pro', 'vertex_ai'],
     ['us.anthropic.claude-sonnet-4-5-20250929-v1:0', 'bedrock'],
     ['amazon.nova-pro-v1:0', 'bedrock'],

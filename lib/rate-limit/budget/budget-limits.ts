@@ -1,6 +1,6 @@
 import { LARGEST_USD, NANO_PER_USD, type BudgetPeriod } from '../../common/nano-usd.js';
 import { checkNumber, checkOneOf, joinPath, type Refuse } from '../../common/options.js';
-import { Calendar, ZoneClock, type Span } from './calendar.js';
+import { Calendar, unitOf, ZoneClock, type Span } from './calendar.js';
 
 /** How the windows of `usdPerWindow` follow each other. */
 export type UsdWindowKind = 'calendar' | 'sliding' | 'firstUse';
@@ -114,6 +114,15 @@ function zoneClock(path: string, timeZone: unknown, refuse: Refuse): ZoneClock {
     // Said below: `Intl` throws for a zone that it does not know.
   }
   throw refuse(path, timeZone, 'must be an IANA time zone such as Europe/Zurich');
+}
+
+/**
+ * How LiteLLM's `budget_duration` starts again: by the calendar, or, for lengths that it does not
+ * have (`14d`, `48h`, `3mo`), with the first request after the last window.
+ */
+export function kindOfDuration(duration: unknown): UsdWindowKind | undefined {
+  const [, count, unit] = (typeof duration === 'string' && /^(\d{1,8})(s|m|h|d|w|mo)$/.exec(duration)) || [];
+  return count === undefined || unitOf(Number(count) * UNITS[unit]) !== undefined ? undefined : 'firstUse';
 }
 
 function readLength(path: string, value: unknown, refuse: Refuse): number {

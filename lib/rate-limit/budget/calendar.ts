@@ -85,7 +85,7 @@ const WEEK: CalendarUnit = {
 };
 
 /** LiteLLM's alignment: midnight, Monday, the first of the month; hours on multiples. */
-function unitOf(lengthMs: number): CalendarUnit | undefined {
+export function unitOf(lengthMs: number): CalendarUnit | undefined {
   if (lengthMs === 30 * DAY_MS) return MONTH;
   if (lengthMs === 7 * DAY_MS) return WEEK;
   return DAY_MS % lengthMs === 0 ? everyMs(lengthMs) : undefined;

@@ -257,6 +257,12 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))("LiteLLM's key A
       expect((await get(`/key/list?${query}`)).status).toBe(400);
   });
 
+  it.each(['14d', '48h', '3mo', '90m'])('accepts the budget_duration %s, which no calendar has', async (duration) => {
+    const { token } = await generate({ max_budget: 5, budget_duration: duration });
+    expect(await infoOf(token)).toMatchObject({ max_budget: 5, budget_duration: duration });
+    expect(await done(post('/key/update', { key: token, budget_duration: '30d' }))).toMatchObject({ budget_duration: '30d' });
+  });
+
   it('shows what a key has spent, and forgets it', async () => {
     const { token } = await generate({ max_budget: 5, budget_duration: '30d' });
     const of = { limit: 'api-key', limits: store.records.get(token)?.limits };

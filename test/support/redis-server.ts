@@ -41,7 +41,7 @@ export class RedisServer {
   static async start(...settings: string[]): Promise<RedisServer> {
     const [port, directory] = [await freePort(), newDirectory()];
     const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '', '--appendonly', 'no'];
-    const server = new RedisServer(port, directory, [...settings, ...fixed]);
+    const server = new RedisServer(port, directory, [...fixed, ...settings]);
     await server.start();
     return server;
   }

@@ -4,6 +4,7 @@ import { FastLiteLLMGatewayModule } from '../../../lib/fast-litellm-gateway.modu
 import { FastLiteLLMKeysModule } from '../../../lib/fast-litellm-keys.module.js';
 import { FastLiteLLMModule } from '../../../lib/fast-litellm.module.js';
 import { redisApiKeyStore } from '../../../lib/keys/redis/redis-store.js';
+import type { ConfiguredApiKey } from '../../../lib/keys/api-keys.options.js';
 import type { LlmClientOptions } from '../../../lib/llm-client/llm-client.options.js';
 import type { RateLimits } from '../../../lib/rate-limit/limits.js';
 import { redisRateLimitStore } from '../../../lib/rate-limit/redis/redis-store.js';
@@ -17,15 +18,20 @@ export interface GatewayTask {
   readonly limits: RateLimits;
   readonly router: RouterOptions;
   readonly llmClient?: LlmClientOptions;
+  /** Default: keys are in Redis. */
+  readonly keys?: readonly ConfiguredApiKey[];
 }
 
 /** A gateway with keys and budgets in Redis. Prints its port, and logs to the standard error as Nest does. */
-async function run({ redis, masterKey, limits, router, llmClient }: GatewayTask): Promise<void> {
+async function run({ redis, masterKey, limits, router, llmClient, keys }: GatewayTask): Promise<void> {
   @Module({
     imports: [
       FastLiteLLMModule.forRoot({ router, llmClient, rateLimit: { ...limits, store: redisRateLimitStore(redis) } }),
-      FastLiteLLMKeysModule.forRoot({ store: redisApiKeyStore({ url: String(redis.url), timeoutMs: 5_000 }), masterKey }),
-      FastLiteLLMGatewayModule.forRoot(),
+      FastLiteLLMKeysModule.forRoot({
+        masterKey,
+        ...(keys === undefined ? { store: redisApiKeyStore({ url: String(redis.url), timeoutMs: 5_000 }) } : { keys }),
+      }),
+      FastLiteLLMGatewayModule.forRoot({ rateLimit: { default: false } }),
     ],
   })
   class AppModule {}

@@ -101,7 +101,7 @@ export class RedisRateLimitStore implements RateLimitStore {
   constructor(
     options: ResolvedRedisOptions,
     private readonly memory: RateLimitStore,
-    log?: LogSink,
+    private readonly log?: LogSink,
   ) {
     const { url, timeoutMs } = options;
     if (url !== undefined) {
@@ -346,7 +346,7 @@ export class RedisRateLimitStore implements RateLimitStore {
         : [
             sample(
               'unmerged_usd',
-              'USD that this process has spent without Redis and Redis has not counted.',
+              'USD by which Redis is wrong about what this process has spent without it.',
               'gauge',
               usdOf(this.local.unmergedNanoUsd),
             ),
@@ -370,6 +370,7 @@ export class RedisRateLimitStore implements RateLimitStore {
     this.slots.close();
     this.money.close();
     await Promise.all([this.processes?.close(), this.merge()]);
+    this.tellLost();
     // Settlements and releases before `close` still reach Redis.
     await Promise.all([this.leases?.close(), this.queue.drain()]);
     this.circuit.close();
@@ -561,6 +562,15 @@ export class RedisRateLimitStore implements RateLimitStore {
     } catch (failure) {
       this.outage.count(failure as StoreFailure);
     }
+  }
+
+  /** What this process could not add before its end. */
+  private tellLost(): void {
+    const lost = usdOf(this.local?.unmergedNanoUsd ?? 0);
+    if (lost === 0) return;
+    this.log?.warn(
+      `Rate limiter: closed with ${lost} USD of spend that Redis has not counted (Redis is away); add it with setSpent, or by hand`,
+    );
   }
 
   /** Remembers how budgets stand, for an outage. */

@@ -121,9 +121,9 @@ export class LocalBudgets {
     return found;
   }
 
-  /** The sum of that, in nano-USD. */
+  /** By how much Redis is wrong, in nano-USD. */
   get unmergedNanoUsd(): number {
-    return this.unmerged.reduce((sum, { nanoUsd, mergedNanoUsd }) => sum + Math.max(0, nanoUsd - mergedNanoUsd), 0);
+    return this.unmerged.reduce((sum, { nanoUsd, mergedNanoUsd }) => sum + Math.abs(nanoUsd - mergedNanoUsd), 0);
   }
 
   private set(added: Added, nanoUsd: number): void {

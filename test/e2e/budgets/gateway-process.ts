@@ -51,6 +51,15 @@ export class GatewayProcess {
     return JSON.parse(text) as T;
   }
 
+  /** What it has spent without Redis, and Redis has not counted. */
+  async unmergedUsd(): Promise<number> {
+    const answers = (): string[] => this.output.match(/unmerged:[\d.e-]+\n/g) ?? [];
+    const before = answers().length;
+    this.process.stdin?.write('?');
+    await until(() => answers().length > before, STARTS_WITHIN_MS);
+    return Number(answers().at(-1)?.slice('unmerged:'.length));
+  }
+
   /** At once, without a word to anyone. */
   async kill(): Promise<void> {
     this.process.kill('SIGKILL');

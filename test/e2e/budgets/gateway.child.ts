@@ -6,6 +6,7 @@ import { FastLiteLLMModule } from '../../../lib/fast-litellm.module.js';
 import { redisApiKeyStore } from '../../../lib/keys/redis/redis-store.js';
 import type { ConfiguredApiKey } from '../../../lib/keys/api-keys.options.js';
 import type { LlmClientOptions } from '../../../lib/llm-client/llm-client.options.js';
+import { RateLimiterService } from '../../../lib/rate-limit/rate-limit.service.js';
 import type { RateLimits } from '../../../lib/rate-limit/limits.js';
 import { redisRateLimitStore } from '../../../lib/rate-limit/redis/redis-store.js';
 import type { RedisRateLimitStoreOptions } from '../../../lib/rate-limit/redis/options.js';
@@ -39,7 +40,11 @@ async function run({ redis, masterKey, limits, router, llmClient, keys }: Gatewa
   await app.listen(0, '127.0.0.1');
   const { port } = (app.getHttpServer() as { address(): { port: number } }).address();
   process.stdout.write(`port:${port}\n`);
-  process.stdin.resume().once('end', () => void app.close());
+  // Asked by a byte: what Redis has not counted.
+  const limiter = app.get(RateLimiterService);
+  const unmerged = (): number => limiter.metrics().find(({ name }) => name === 'rate_limit_store_unmerged_usd')?.value ?? 0;
+  process.stdin.on('data', () => process.stdout.write(`unmerged:${unmerged()}\n`));
+  process.stdin.once('end', () => void app.close());
 }
 
 void run(JSON.parse(process.argv[2]) as GatewayTask);

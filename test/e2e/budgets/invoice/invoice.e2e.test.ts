@@ -23,7 +23,9 @@ const LEAVES_AFTER_MS = 300;
 const WAIT_MS = 60_000;
 const LIMITS = { usdTotal: 10_000 };
 /** Of the invoice: with fewer calls, chance is a larger part of those that are estimated. */
-const MOST_OFF = { estimate: isWhole ? 0.01 : 0.03, drain: isWhole ? 0.003 : 0.015 };
+const MOST_OFF = { estimate: isWhole ? 0.01 : 0.04, drain: isWhole ? 0.01 : 0.04 };
+/** Where nobody can know what the provider has charged: the usual output counts, or what arrived. */
+const ESTIMATED: readonly CallKind[] = ['invalid_json', 'process_killed', 'client_left_stream', 'client_left_whole', 'timed_out'];
 
 const kinds = Object.keys(KINDS) as CallKind[];
 const keyOf = (kind: CallKind): string => `sk-invoice-run-${kind}`;
@@ -68,7 +70,7 @@ function tableOf(lines: readonly Line[]): string {
           disableCooldowns: true,
           modelList: [
             deploy(openai, 'gpt-4o', 'openai/gpt-4o'),
-            deploy(openai, 'hasty', 'openai/gpt-4o', { timeout: 0.4 }),
+            deploy(openai, 'hasty', 'openai/gpt-4o', { timeout: 1.5 }),
             deploy(anthropic, 'claude', 'anthropic/claude-sonnet-4-5'),
             deploy(gemini, 'gemini', 'gemini/gemini-2.5-flash'),
           ],
@@ -131,16 +133,20 @@ function tableOf(lines: readonly Line[]): string {
         const planned = Array.from({ length: CALLS }, (_, i) => weights[(i * 37) % weights.length]);
         const part = Math.ceil(CALLS / (KILLS + 1));
         for (let kill = 0; kill <= KILLS; kill++) {
-          // The first process is killed while the others answer.
+          // One process is killed while the others answer.
+          const dying = (kill - 1) % PROCESSES;
           const calls = planned.slice(kill * part, (kill + 1) * part);
-          const mixed = run(calls, (place) => gateways[kill === 0 ? place % PROCESSES : 1 + (place % (PROCESSES - 1))]);
+          const mixed = run(
+            calls,
+            (place) => gateways[kill === 0 ? place % PROCESSES : (dying + 1 + (place % (PROCESSES - 1))) % PROCESSES],
+          );
           if (kill > 0) {
             const before = invoice.answered.get('process_killed') ?? 0;
-            const inFlight = Array.from({ length: KILLED_CALLS }, () => call('process_killed', gateways[0]));
+            const inFlight = Array.from({ length: KILLED_CALLS }, () => call('process_killed', gateways[dying]));
             await until(() => (invoice.answered.get('process_killed') ?? 0) === before + KILLED_CALLS, WAIT_MS);
-            await gateways[0].kill();
+            await gateways[dying].kill();
             await Promise.all(inFlight);
-            gateways[0] = await GatewayProcess.start(task);
+            gateways[dying] = await GatewayProcess.start(task);
           }
           await mixed;
         }
@@ -159,7 +165,8 @@ function tableOf(lines: readonly Line[]): string {
           const ledgers: readonly ({ readonly heldUsd: number } | undefined)[] = await Promise.all(kinds.map(ledgerOf));
           return ledgers.every((ledger) => ledger?.heldUsd === 0);
         }, WAIT_MS);
-        // What was spent without Redis is merged at the latest when a process ends.
+        // What was spent without Redis is merged once each process has reached it again.
+        for (const gateway of gateways) await until(async () => (await gateway.unmergedUsd()) === 0, WAIT_MS);
         await Promise.all(gateways.map((gateway) => gateway.end()));
 
         const lines: Line[] = [];
@@ -180,11 +187,11 @@ function tableOf(lines: readonly Line[]): string {
           return billed === 0 ? ledger : Math.abs(ledger / billed - 1);
         };
         // A failure shows the whole table.
-        const shares = (names: readonly CallKind[]): object => ({ table, off: names.map((name) => [name, off(name) < 1e-6]) });
-        const exact = kinds.filter((kind) =>
-          /^(whole|stream)_(chat|messages|responses|gemini|in_time)$|^error_status$|^redis_outage$/.test(kind),
-        );
+        const shares = (names: readonly CallKind[]): object => ({ table, off: names.map((name) => [name, off(name) < 1e-5]) });
+        const exact = kinds.filter((kind) => !ESTIMATED.includes(kind) && kind !== 'redis_outage');
         expect(shares(exact)).toEqual({ table, off: exact.map((name) => [name, true]) });
+        // What Redis has taken and could not answer before its kill is settled as for a dead process.
+        expect({ table, isNear: off('redis_outage') < 3 / OUTAGE_CALLS }).toEqual({ table, isNear: true });
         expect({ table, isNear: Math.abs(total.ledger / total.invoice - 1) < MOST_OFF[onAbort] }).toEqual({ table, isNear: true });
       } finally {
         await Promise.all(gateways.map((gateway) => gateway.kill()));

@@ -14,7 +14,7 @@ interface Kind {
 }
 
 /** Longer than the time limit of `hasty`, and than a client that leaves waits. */
-const LATE_MS = 900;
+const LATE_MS = 2_500;
 
 /** The provider writes the answer to its end, and charges all of it. */
 const whole =

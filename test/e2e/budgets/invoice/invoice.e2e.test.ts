@@ -23,7 +23,7 @@ const LEAVES_AFTER_MS = 300;
 const WAIT_MS = 60_000;
 const LIMITS = { usdTotal: 10_000 };
 /** Of the invoice: with fewer calls, chance is a larger part of those that are estimated. */
-const MOST_OFF = { estimate: isWhole ? 0.01 : 0.04, drain: isWhole ? 0.01 : 0.04 };
+const MOST_OFF = { estimate: isWhole ? 0.01 : 0.08, drain: isWhole ? 0.01 : 0.08 };
 /** Where nobody can know what the provider has charged: the usual output counts, or what arrived. */
 const ESTIMATED: readonly CallKind[] = ['invalid_json', 'process_killed', 'client_left_stream', 'client_left_whole', 'timed_out'];
 
@@ -191,7 +191,7 @@ function tableOf(lines: readonly Line[]): string {
         const exact = kinds.filter((kind) => !ESTIMATED.includes(kind) && kind !== 'redis_outage');
         expect(shares(exact)).toEqual({ table, off: exact.map((name) => [name, true]) });
         // What Redis has taken and could not answer before its kill is settled as for a dead process.
-        expect({ table, isNear: off('redis_outage') < 3 / OUTAGE_CALLS }).toEqual({ table, isNear: true });
+        expect({ table, isNear: off('redis_outage') < AT_A_TIME / OUTAGE_CALLS }).toEqual({ table, isNear: true });
         expect({ table, isNear: Math.abs(total.ledger / total.invoice - 1) < MOST_OFF[onAbort] }).toEqual({ table, isNear: true });
       } finally {
         await Promise.all(gateways.map((gateway) => gateway.kill()));

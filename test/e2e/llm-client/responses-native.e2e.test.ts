@@ -90,7 +90,7 @@ const deployment = (name: string, { apiBase }: Pick<Recorder, 'apiBase'>, params
 
 async function native(reply = answer, params: Json = {}) {
   const provider = await recorder(reply);
-  const open = clientOf({ modelList: [deployment('native', provider, params)], numRetries: 0 });
+  const open = clientOf({ modelList: [deployment('native', provider, params)], numRetries: 0, disableCooldowns: true });
   return { open, client: open.client, requests: provider.requests };
 }
 

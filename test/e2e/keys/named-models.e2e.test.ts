@@ -30,7 +30,7 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('a key that may 
       adapter,
       {},
       {
-        module: { router: { modelList, numRetries: 0 } },
+        module: { router: { modelList, numRetries: 0 }, rateLimit: { requestsPerMinute: 1_000 } },
         imports: [FastLiteLLMKeysModule.forRoot({ store: new MemoryKeyStore(), masterKey: 'sk-the-master-key-0123' })],
         controllers: [OwnController],
       },

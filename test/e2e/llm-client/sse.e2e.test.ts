@@ -1,11 +1,22 @@
-import { Controller, Inject, Module, Req, Res, Sse, type INestApplication, type MessageEvent } from '@nestjs/common';
+import {
+  Controller,
+  Headers,
+  HttpException,
+  Inject,
+  Module,
+  Req,
+  Res,
+  Sse,
+  type INestApplication,
+  type MessageEvent,
+} from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { once } from 'node:events';
 import { get, type IncomingMessage, type ServerResponse } from 'node:http';
 import { FastLiteLLMModule, LlmClient, type CallOptions } from 'nestjs-fast-litellm';
-import { from, map, tap, type Observable } from 'rxjs';
+import { from, map, of, tap, type Observable } from 'rxjs';
 import { logger } from '../rate-limit/limited-routes.js';
 import { deploymentOf, HELLO, scripted, stopProviders } from '../../support/llm-client-providers.js';
 import { until } from '../../support/until.js';
@@ -41,6 +52,14 @@ class EventsController {
   taken = 0;
 
   constructor(@Inject(LlmClient) private readonly client: LlmClient) {}
+
+  @Sse('once')
+  async once(@Headers('last-event-id') lastEventId: string | undefined): Promise<Observable<MessageEvent>> {
+    await Promise.resolve();
+    if (lastEventId !== undefined) throw new HttpException('', 204);
+    this.taken++;
+    return of({ id: 'done', type: 'done', data: '' });
+  }
 
   @Sse('chat')
   async chat(
@@ -93,6 +112,14 @@ describe.each(oneOrAll(Object.entries(adapters)))("a stream handed to Nest's @Ss
     }
     return events.taken;
   }
+
+  it('ends with an event, after which a reconnect gets 204 and makes no call', async () => {
+    const url = `${(await app.getUrl()).replace('[::1]', '127.0.0.1')}/once`;
+    const first = await fetch(url);
+    expect([first.status, await first.text()]).toEqual([200, expect.stringMatching(/event: done\nid: done\n/)]);
+    const again = await fetch(url, { headers: { 'last-event-id': 'done' } });
+    expect([again.status, await again.text(), events.taken]).toEqual([204, '', 1]);
+  });
 
   it('waits for a slow client and loses nothing', async () => {
     const response = await ask();

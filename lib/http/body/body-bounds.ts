@@ -83,10 +83,11 @@ const OBJECTS: ReadonlyMap<string, keyof BodyBounds> = new Map([
 ]);
 const FALLBACKS: readonly string[] = [...LISTS.keys()].filter((name) => LISTS.get(name) === 'fallbacks');
 
-/** The bound of a field's own entries; `undefined`: it has none. Lists of ids have the highest. */
-export function boundOfField(name: string, isList: boolean): keyof BodyBounds | undefined {
-  if (!isList) return OBJECTS.get(name);
-  return name === 'input' || name === 'prompt' ? 'tokenIds' : (LISTS.get(name) ?? 'list');
+/** The bound of a field's own entries; `undefined`: it has none. @param list what a list has */
+export function boundOfField(name: string, list: 'numbers' | 'others' | undefined): keyof BodyBounds | undefined {
+  if (list === undefined) return OBJECTS.get(name);
+  if (name === 'input' || name === 'prompt') return list === 'numbers' ? 'tokenIds' : 'messages';
+  return LISTS.get(name) ?? 'list';
 }
 
 /**

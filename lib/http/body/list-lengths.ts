@@ -6,6 +6,8 @@ import type { JsonBody } from './json-body.js';
 const LONG_FIELD = 16 * 1024;
 /** A list that exceeds its bound further on has so few entries in its bytes that it parses fast. */
 const LOOKED_AT = 512 * 1024;
+/** Bytes up to the first entry of a list. */
+const FIRST_ENTRY = 64;
 const [QUOTE, BACKSLASH, COMMA] = Buffer.from('"\\,');
 const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = Buffer.from('[]{}');
 
@@ -18,10 +20,16 @@ export function checkListLengths({ bytes, scan }: JsonBody, bounds: ResolvedBody
   if (scan.fields.length > bounds.fields) throw tooMany('body', 'fields', bounds);
   for (const { name, valueStart, valueEnd } of scan.fields) {
     if (valueEnd - valueStart < LONG_FIELD) continue;
-    const bound = boundOfField(name, bytes[valueStart] === OPEN_ARRAY);
+    const bound = boundOfField(name, listAt(bytes, valueStart));
     if (bound !== undefined && hasMore(bytes.subarray(valueStart, Math.min(valueEnd, valueStart + LOOKED_AT)), bounds[bound]))
       throw tooMany(name, bound, bounds);
   }
+}
+
+/** What a list begins with, as `checkBodyBounds` tells token ids from texts. */
+function listAt(bytes: Buffer, start: number): 'numbers' | 'others' | undefined {
+  if (bytes[start] !== OPEN_ARRAY) return undefined;
+  return /^\[\s*[-\d]/.test(bytes.toString('latin1', start, start + FIRST_ENTRY)) ? 'numbers' : 'others';
 }
 
 /** Whether a list or an object has more entries than `most`. */

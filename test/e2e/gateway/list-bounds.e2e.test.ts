@@ -12,6 +12,7 @@ const BODIES: readonly [field: string, bound: string, body: string][] = [
   ['fallbacks', 'fallbacks', `{${MODEL},"fallbacks":[${many((at) => `"n${at}"`)}]}`],
   ['context_window_fallbacks', 'fallbacks', `{${MODEL},"context_window_fallbacks":[${many((at) => `{"m":["n,${at}"]}`)}]}`],
   ['tools', 'tools', `{${MODEL},"tools":[${many((at) => `{"type":"function","function":{"name":"f${at}"}}`)}]}`],
+  ['prompt', 'messages', `{${MODEL},"prompt":[${many(() => '[1,2]')}]}`],
   ['stop', 'stop', `{${MODEL},"stop":[${many(() => '"\\\\\\"],"')}]}`],
   ['anything', 'list', `{${MODEL},"anything":[ ${many(() => '[1,2,3] ')}]}`],
   ['metadata', 'metadata', `{${MODEL},"metadata":{${many((at) => `"k${at}":[]`, 60_000)}}}`],

@@ -29,14 +29,15 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
   .setClassMethodName('forRoot')
   .setFactoryMethodName('createGatewayOptions')
   .setExtras<GatewayMount>(NO_MOUNT, (definition, mount) => {
-    const { controllers, routes } = mounted().createGatewayControllers(resolveGatewayMount(mount));
+    const resolved = resolveGatewayMount(mount);
+    const { controllers, routes } = mounted().createGatewayControllers(resolved);
     return {
       ...definition,
-      imports: [...(definition.imports ?? []), ...(mount.imports ?? [])],
+      imports: [...(definition.imports ?? []), ...resolved.imports],
       providers: [
         ...(definition.providers ?? []),
         { provide: MOUNTED_ROUTES, useValue: routes },
-        { provide: GUARD_COUNT, useValue: mount.guards?.length ?? 0 },
+        { provide: GUARD_COUNT, useValue: resolved.guards.length },
       ],
       controllers: [...controllers],
     };

@@ -14,7 +14,7 @@ import {
   refuseOption,
 } from '../common/options.js';
 import type { JsonBounds } from '../http/body/json-shape.js';
-import type { RateLimitRule } from '../http/decorators.js';
+import { checkRule, type RateLimitRule } from '../http/decorators.js';
 import type { CallOptions } from '../llm-client/request.js';
 
 /** The parts of the gateway's API, each of one or several routes. */
@@ -139,6 +139,7 @@ export interface ResolvedGatewayMount {
   readonly endpoints: ReadonlySet<GatewayEndpoint>;
   readonly unprefixed: boolean;
   readonly guards: readonly Type<CanActivate>[];
+  readonly imports: NonNullable<GatewayMount['imports']>;
   readonly rateLimit: GatewayRateLimits | undefined;
 }
 
@@ -192,7 +193,7 @@ function bodyLimitOf(value: unknown): (request: IncomingMessage) => number {
 }
 
 /** @throws InvalidConfigurationError naming the option. */
-export function resolveGatewayMount({ path, endpoints, unprefixed, guards, rateLimit }: GatewayMount): ResolvedGatewayMount {
+export function resolveGatewayMount({ path, endpoints, unprefixed, guards, imports, rateLimit }: GatewayMount): ResolvedGatewayMount {
   return {
     path: checkRoutePath('gateway.path', path ?? 'v1'),
     endpoints: new Set(optional(endpoints, GATEWAY_ENDPOINTS, checkEndpoints)),
@@ -200,6 +201,7 @@ export function resolveGatewayMount({ path, endpoints, unprefixed, guards, rateL
     guards: optional(guards, [], (value) =>
       checkArray('gateway.guards', value, (at, guard) => checkFunction(at, guard) as unknown as Type<CanActivate>),
     ),
+    imports: optional(imports, [], (value) => checkArray('gateway.imports', value, checkModule)),
     rateLimit: optional(rateLimit, undefined, checkRateLimits),
   };
 }
@@ -217,10 +219,27 @@ function checkEndpoints(value: unknown): readonly GatewayEndpoint[] {
   throw new InvalidConfigurationError('gateway.endpoints', 'must name at least one endpoint');
 }
 
-/** The rules themselves are checked where they are applied. */
+/** A class, a dynamic module, `forwardRef()` or a promise: whatever else Nest takes for a class. */
+function checkModule(path: string, value: unknown): NonNullable<GatewayMount['imports']>[number] {
+  const { module, forwardRef, then } = Object(value) as Record<string, unknown>;
+  if ([value, module, forwardRef, then].some((part) => typeof part === 'function')) return value as Type<unknown>;
+  throw refuseOption(path, value, 'must be a module');
+}
+
 function checkRateLimits(value: unknown): GatewayRateLimits {
-  if (Array.isArray(value)) return value as readonly RateLimitRule[];
-  const limits = checkObject('gateway.rateLimit', value);
+  if (Array.isArray(value)) return checkRules('gateway.rateLimit', value);
+  const limits = checkObject('gateway.rateLimit', value, (path, given) =>
+    refuseOption(path, given, 'must be a list of rules, or lists by endpoint'),
+  );
   checkKnownKeys('gateway.rateLimit', limits, [...GATEWAY_ENDPOINTS, 'default']);
-  return limits;
+  const checked = Object.entries(limits).map(([endpoint, rules]) => {
+    const isNone = rules === undefined || rules === false;
+    return [endpoint, isNone ? rules : checkRules(`gateway.rateLimit.${endpoint}`, rules)];
+  });
+  return Object.fromEntries(checked) as RateLimitsByEndpoint;
+}
+
+function checkRules(path: string, value: unknown): readonly RateLimitRule[] {
+  if (!Array.isArray(value)) throw refuseOption(path, value, 'must be a list of rules, or false');
+  return checkArray(path, value, (at, rule) => checkRule(at, rule, refuseOption));
 }

@@ -3,7 +3,16 @@ import 'reflect-metadata';
 import { InvalidArgumentError } from '../common/errors.js';
 import { ownFields } from '../common/own-fields.js';
 import { LARGEST_USD } from '../common/nano-usd.js';
-import { checkFunction, checkInteger, checkKnownKeys, checkNumber, checkObject, optional, refuseArgument } from '../common/options.js';
+import {
+  checkFunction,
+  checkInteger,
+  checkKnownKeys,
+  checkNumber,
+  checkObject,
+  optional,
+  refuseArgument,
+  type Refuse,
+} from '../common/options.js';
 import { SKIPPED_LIMITS } from '../common/skip-rate-limit.js';
 import { LARGEST_AMOUNT } from '../rate-limit/arguments.js';
 import { compileLimit, hasLimits, LIMIT_KEYS, type RateLimits } from '../rate-limit/limits.js';
@@ -94,17 +103,19 @@ function decorate(apply: (target: object) => void): ClassDecorator & MethodDecor
   };
 }
 
-function checkRule(path: string, rule: RateLimitRule): RateLimitRule {
-  checkKnownKeys(path, checkObject(path, rule, refuseArgument), KNOWN, refuseArgument);
+/** A checked copy of a rule. */
+export function checkRule(path: string, given: unknown, refuse: Refuse = refuseArgument): RateLimitRule {
+  const rule: RateLimitRule = checkObject(path, given, refuse);
+  checkKnownKeys(path, rule, KNOWN, refuse);
   const { name, key, cost, tokens, usd, skipIf, ...limits } = rule;
-  optional(name, undefined, (value) => checkLimitName(`${path}.name`, value, refuseArgument));
-  optional(key, undefined, (value) => checkFunction(`${path}.key`, value, refuseArgument));
-  optional(skipIf, undefined, (value) => checkFunction(`${path}.skipIf`, value, refuseArgument));
+  optional(name, undefined, (value) => checkLimitName(`${path}.name`, value, refuse));
+  optional(key, undefined, (value) => checkFunction(`${path}.key`, value, refuse));
+  optional(skipIf, undefined, (value) => checkFunction(`${path}.skipIf`, value, refuse));
   for (const [field, amount] of Object.entries({ cost, tokens })) {
     if (amount !== undefined && typeof amount !== 'function')
-      checkInteger(`${path}.${field}`, amount, { min: 0, max: LARGEST_AMOUNT }, refuseArgument);
+      checkInteger(`${path}.${field}`, amount, { min: 0, max: LARGEST_AMOUNT }, refuse);
   }
-  if (usd !== undefined && typeof usd !== 'function') checkNumber(`${path}.usd`, usd, { min: 0, max: LARGEST_USD }, refuseArgument);
-  if (name === undefined || hasLimits(limits)) compileLimit(name ?? 'route', limits, path, refuseArgument);
+  if (usd !== undefined && typeof usd !== 'function') checkNumber(`${path}.usd`, usd, { min: 0, max: LARGEST_USD }, refuse);
+  if (name === undefined || hasLimits(limits)) compileLimit(name ?? 'route', limits, path, refuse);
   return ownFields(Object.fromEntries(KNOWN.filter((field) => rule[field] !== undefined).map((field) => [field, rule[field]])));
 }

@@ -98,7 +98,7 @@ export function resolveRateLimitOptions(
     ),
     sharedAs: optional(input.sharedAs, null, (value) => checkString(at('sharedAs'), value)),
     maxKeys: optional(input.maxKeys, DEFAULT_MAX_KEYS, (value) => checkPositiveInteger(at('maxKeys'), value)),
-    store: optional(options.store, undefined, (value) => checkStore(at('store'), value as RateLimitStore)),
+    store: optional(options.store, undefined, (value) => checkStoreOption(at('store'), value)),
     budgets: resolveBudgetSettings(at('budgets'), input.budgets),
     headers: optional(input.headers, true, (value) => checkBoolean(at('headers'), value)),
     skipIf: optional(input.skipIf, undefined, (value) => checkFunction<SkipIf>(at('skipIf'), value)),
@@ -123,11 +123,15 @@ function ownLimits(options: RateLimitOptions, settings: Pick<RateLimits, 'reques
   return { ...base, ...(requestsPerMinute !== undefined && { requestsPerMinute }), ...(burst !== undefined && { burst }) };
 }
 
-function checkStore(path: string, store: RateLimitStore): NonNullable<RateLimitOptions['store']> {
-  if (typeof store === 'function') return store;
+function checkStoreOption(path: string, store: unknown): NonNullable<RateLimitOptions['store']> {
+  return typeof store === 'function' ? (store as NonNullable<RateLimitOptions['store']>) : checkStore(path, store);
+}
+
+/** A store itself: what is given, or what a function has made. */
+export function checkStore(path: string, store: unknown): RateLimitStore {
   const methods = checkObject(path, store);
   for (const method of ['check', 'peek', 'settle', 'release', 'reset', 'stats', 'metrics', 'health', 'close'] as const) {
     checkFunction(joinPath(path, method), methods[method]);
   }
-  return store;
+  return store as RateLimitStore;
 }

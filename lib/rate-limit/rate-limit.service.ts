@@ -27,7 +27,7 @@ import { MemoryRateLimitStore } from './memory/memory-store.js';
 import { BudgetCounts, shownStanding } from './metrics/budget-counts.js';
 import { DecisionCounts } from './metrics/counts.js';
 import { LimitWatch } from './metrics/near-limits.js';
-import type { ResolvedRateLimitOptions } from './rate-limit.options.js';
+import { checkStore, type ResolvedRateLimitOptions } from './rate-limit.options.js';
 import { Reservation, reservedTokens, type RateLimitResult } from './reservation.js';
 import type {
   BudgetChange,
@@ -185,7 +185,7 @@ export class RateLimiterService implements Capability {
     const { alertAt, snapshotFile } = budgets;
     this.memory = new MemoryRateLimitStore(choice, { now, name: sharedAs, maxKeys, alertAt, snapshotFile, log }, recorder);
     const { store = this.memory } = options;
-    this.store = typeof store === 'function' ? store(this.memory, log) : store;
+    this.store = typeof store === 'function' ? checkStore('rateLimit.store', store(this.memory, log)) : store;
     this.budgetCounts = new BudgetCounts(budgets);
     this.table = new LimitTable(options, whyNoBudgets(this.store, sharedAs));
   }

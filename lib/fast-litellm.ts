@@ -12,7 +12,6 @@ import { isSwitchedOff, readEngineMode, switchedOff, type EngineSetting } from '
 import { openNativeBinding, type NativeBindingResult } from './engine/native-binding.js';
 import { provideEngine, type EngineContext } from './engine/provide-engine.js';
 import { processClock } from './engine/shared-memory.js';
-import { StricterChoice } from './engine/stricter-choice.js';
 import type { EngineState, SwitchingEngine } from './engine/switching-engine.js';
 import type { Environment } from './feature-flags/feature-flags.environment.js';
 import { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
@@ -133,9 +132,7 @@ export class FastLiteLLM {
 
       const tokenCounting = provideEngine(TOKEN_COUNTER_ENGINES, engines);
       const batches = tokenCounting.under('batch_token_counting');
-      const tokenCounter = this.opened(
-        new TokenCounterService(tokenCounting, tokenCounterOptions, new StricterChoice(tokenCounting, batches), monitor, logger),
-      );
+      const tokenCounter = this.opened(new TokenCounterService(tokenCounting, tokenCounterOptions, batches, monitor, logger));
 
       const rateLimitOptions = resolveRateLimitOptions(options.rateLimit, flags.settings.rateLimit);
       const rateLimiting = provideEngine(RATE_LIMIT_ENGINES, engines);

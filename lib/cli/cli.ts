@@ -26,10 +26,6 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'writes prices and limits of models to a file, from LiteLLM or models.dev',
     load: async () => (await import('./commands/prices.js')).PRICES,
   },
-  plan: {
-    summary: 'calculates processes, memory, connections and Redis for a load',
-    load: async () => (await import('./commands/plan.js')).PLAN,
-  },
 };
 
 const SUCCESS = 0;

@@ -6,7 +6,7 @@ import type { GatewayLoad } from './gateway/load.child.js';
 import { missedLines } from './harness/verdict.js';
 import { ARRANGEMENTS, BASE, type Arrangement } from './scaling/arrangements.js';
 import { measureScaling, type ScalingLoad } from './scaling/measured.js';
-import { CALLERS, figuresOf, PROMPT_KB, report, STREAMS, verdicts, writeFigures } from './scaling/report.js';
+import { CALLERS, PROMPT_KB, report, STREAMS, verdicts } from './scaling/report.js';
 
 /** Few in a turn, so that what is compared runs at nearly the same time. */
 const REQUESTS = 400;
@@ -41,13 +41,10 @@ export async function main(argv: readonly string[]): Promise<void> {
   const rows = await measureScaling(ARRANGEMENTS, loadsOf, { rounds, warmsUp: !options.quick, say: (line) => console.error(line) });
 
   const facts = { environment: machine, command: commandLine('scaling', argv), rounds };
-  const figures = figuresOf(rows, machine);
   const targets = verdicts(rows);
-  console.log(`\n${report(rows, facts)}\n\n${JSON.stringify(figures, null, 2)}\n`);
+  console.log(`\n${report(rows, facts)}\n`);
   console.log(missedLines(targets));
   if (options.json !== undefined)
-    writeFileSync(options.json, `${JSON.stringify({ ...machine, command: facts.command, figures, rows, targets }, null, 2)}\n`);
-  if (!options.writeDocs) return;
-  writeReport('scaling', report(rows, facts));
-  writeFigures(figures, facts);
+    writeFileSync(options.json, `${JSON.stringify({ ...machine, command: facts.command, rows, targets }, null, 2)}\n`);
+  if (options.writeDocs) writeReport('scaling', report(rows, facts));
 }

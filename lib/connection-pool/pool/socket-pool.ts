@@ -1,10 +1,10 @@
+import { BroadcastChannel } from 'node:worker_threads';
 import { PoolClosedError } from '../../common/errors.js';
 import type { ResolvedConnectionPoolOptions } from '../connection-pool.options.js';
 import { Routes } from '../connection/connector.js';
 import { PooledConnection, type ConnectionEvents } from '../connection/pooled-connection.js';
 import type { ConnectionPoolEngine, PoolAccounting } from '../engine/engine.js';
 import { ConnectionState } from '../threads/layout.js';
-import { ThreadFairness } from '../threads/thread-fairness.js';
 import { ConnectionTable } from './connection-table.js';
 import { Endpoints, type PoolConnection, type PoolEndpoint } from './endpoint.js';
 import { Sweeper } from './sweeper.js';
@@ -20,10 +20,7 @@ export interface SocketPoolContext {
   readonly now: () => number;
 }
 
-/**
- * Other threads free connections without a message, and a request for one may get lost: both are
- * repeated at this interval.
- */
+/** Other threads free connections without a message: a pool with waiters tries this often. */
 const RETRY_MS = 20;
 /** Returning connections that are checked before an idle one is leased, and where there is none. */
 const RETURNING_CHECKED = { first: 2, last: 8 };
@@ -43,7 +40,8 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
   onHandlerFailed: (error: unknown) => void = () => {};
 
   private readonly now: () => number;
-  private readonly fairness: ThreadFairness | null;
+  /** Origins that pools of other threads wait for; `null` for a pool that is not shared. */
+  private readonly wanted: BroadcastChannel | null;
   private readonly sweeper: Sweeper;
   private readonly closings = new Set<Promise<void>>();
   private retries: NodeJS.Timeout | undefined = undefined;
@@ -61,8 +59,8 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
       () => this.timeouts++,
     );
     this.sweeper = new Sweeper(this, expired, now);
-    const { sharedAs, maxConnections } = options;
-    this.fairness = accounting.shared && sharedAs !== null ? new ThreadFairness(sharedAs, this, accounting, maxConnections) : null;
+    const { sharedAs } = options;
+    this.wanted = accounting.shared && sharedAs !== null ? this.listen(sharedAs) : null;
   }
 
   /**
@@ -74,7 +72,7 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
     const nowMs = this.now();
     if (nowMs >= this.sweeper.dueMs) this.sweeper.sweep(nowMs);
     // Other threads may wait for a connection that is returned.
-    const reclaimed = this.fairness === null ? this.reclaim(endpoint, nowMs, RETURNING_CHECKED.first) : 0;
+    const reclaimed = this.wanted === null ? this.reclaim(endpoint, nowMs, RETURNING_CHECKED.first) : 0;
     if (reclaimed > 0) return reclaimed;
     for (let { idle } = endpoint; idle !== undefined; idle = endpoint.idle) {
       if (this.table.isOver(idle, nowMs)) this.discard(idle, 'expired');
@@ -119,25 +117,19 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
     const closing = connection.close(error).finally(() => this.closings.delete(closing));
     this.closings.add(closing);
     if (this.draining && this.table.size === 0) this.onEmpty();
-    this.fairness?.tell();
     this.serve();
   }
 
   wait(waiter: Waiter): void {
     this.waiters.add(waiter);
-    if (this.fairness === null) return;
-    if (waiter.endpoint.waiting === 1) this.fairness.ask(waiter.endpoint.origin);
+    if (this.wanted === null) return;
+    if (waiter.endpoint.waiting === 1) this.wanted.postMessage(waiter.endpoint.origin);
     this.retries ??= setInterval(() => this.retry(), RETRY_MS);
   }
 
   /** Closes expired and lost connections, and those whose answers stay unread. Returns how many. */
   sweep(): number {
     return this.sweeper.sweep(this.now());
-  }
-
-  /** Closes an idle connection for a waiter of another thread. Returns whether there was one. */
-  giveWay(origin: string): boolean {
-    return this.evict((endpoint) => endpoint.origin === origin) || this.makeRoom();
   }
 
   /** Gives connections to the waiters, in order. */
@@ -178,7 +170,7 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
   /** Resolves when all sockets are closed; the pool is not used afterwards. */
   async end(): Promise<void> {
     this.sweeper.stop();
-    this.fairness?.close();
+    this.wanted?.close();
     await Promise.all(this.closings);
   }
 
@@ -204,7 +196,6 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
     if (connection.isLost) this.discard(connection, 'lost');
     else if (this.draining) this.discard(connection, 'drained');
     else if (nowMs >= connection.diesAtMs) this.discard(connection, 'expired');
-    else if (this.fairness?.yields(connection.endpoint.origin, nowMs)) this.discard(connection, 'evicted');
     else {
       this.table.giveBack(connection, nowMs);
       this.serve();
@@ -227,7 +218,6 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
   }
 
   private open(endpoint: PoolEndpoint, nowMs: number): number {
-    if (this.fairness?.holdsOff(nowMs)) return 0;
     const diesAtMs = nowMs + this.options.maxAgeMs;
     const id = this.table.open(endpoint, (given) => new PooledConnection(endpoint, this.options, this, given, diesAtMs));
     if (id > 0) this.opened++;
@@ -245,6 +235,18 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
     }
   }
 
+  /** Closes an idle connection whenever a pool of another thread waits for one. */
+  private listen(name: string): BroadcastChannel {
+    const channel = new BroadcastChannel(`nestjs-fast-litellm connection pool ${name}`);
+    channel.onmessage = (event: unknown) => {
+      const { data } = event as { data: string };
+      if (!this.evict(({ origin }) => origin === data)) this.makeRoom();
+    };
+    // The channel does not keep the process alive.
+    channel.unref();
+    return channel;
+  }
+
   private makeRoom(): boolean {
     return this.evict(() => true);
   }
@@ -257,7 +259,7 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
 
   private retry(): void {
     this.serve();
-    for (const endpoint of this.waiters.endpoints()) this.fairness?.ask(endpoint.origin);
+    for (const { origin } of this.waiters.endpoints()) this.wanted?.postMessage(origin);
     if (this.waiters.size === 0) this.stopRetries();
   }
 

@@ -1,7 +1,4 @@
-import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { join } from 'node:path';
-import { ROOT } from '../gateway/contenders.js';
 import type { Environment } from '../harness/environment.js';
 import { markdownTable, short } from '../harness/table.js';
 import { atMost, type Verdict } from '../harness/verdict.js';
@@ -11,37 +8,11 @@ import type { RedisUsage, ScalingRow } from './measured.js';
 export const CALLERS = 1_000;
 export const PROMPT_KB = 40;
 export const STREAMS = 600;
-/** Of a short request in one process on an idle machine: the gateway bench, 32 at a time, Fastify. */
-const IDLE_REQUEST_US = 76.5;
-
-/** What `npx nestjs-fast-litellm plan` calculates with: lib/cli/plan/figures.ts. */
-export interface ScalingFigures {
-  readonly requestUs: number;
-  readonly promptKbUs: number;
-  readonly chunkUs: number;
-  readonly idleMiB: number;
-  readonly streamKiB: number;
-  readonly streamKiBPerPromptKb: number;
-  readonly redis: RedisFigures;
-  readonly leases: RedisFigures;
-  readonly cluster: RedisFigures;
-}
-
-/** What limits over Redis cost a request. */
-interface RedisFigures {
-  readonly gatewayUs: number;
-  readonly calls: number;
-  readonly bytes: number;
-  readonly redisUs: number;
-}
-
 interface Facts {
   readonly environment: Environment;
   readonly command: string;
   readonly rounds: number;
 }
-
-const FILE = join(ROOT, 'lib', 'cli', 'plan', 'figures.ts');
 
 function rowOf(rows: readonly ScalingRow[], name: string, load = 'short'): ScalingRow {
   const row = rows.find((each) => each.name === name && each.load === load);
@@ -52,44 +23,6 @@ function rowOf(rows: readonly ScalingRow[], name: string, load = 'short'): Scali
 /** All servers together. */
 function sum({ redis }: ScalingRow, field: keyof RedisUsage): number {
   return redis.reduce((total, usage) => total + usage[field], 0);
-}
-
-/**
- * On a busy machine the ratios hold and processor time does not: it is then that of the gateway
- * bench, times the ratios.
- */
-export function figuresOf(rows: readonly ScalingRow[], { loadBefore }: Environment): ScalingFigures {
-  const base = rowOf(rows, BASE);
-  const requestUs = loadBefore > cpus().length ? IDLE_REQUEST_US : base.cpuUs;
-  const streams = rowOf(rows, BASE, 'streams');
-  const long = rowOf(rows, BASE, 'streams of long prompts');
-  const kibOf = ({ idleMiB, mostMiB }: ScalingRow): number => ((mostMiB - idleMiB) * 1024) / STREAMS;
-  const redisFigures = (name: string, load: string): RedisFigures => {
-    const row = rowOf(rows, name, load);
-    return {
-      gatewayUs: rounded(Math.max(0, row.times - 1) * requestUs),
-      calls: rounded(sum(row, 'calls')),
-      bytes: rounded(sum(row, 'bytesIn') + sum(row, 'bytesOut')),
-      redisUs: rounded(sum(row, 'cpuTimes') * requestUs),
-    };
-  };
-  return {
-    requestUs: rounded(requestUs),
-    promptKbUs: rounded((Math.max(0, rowOf(rows, BASE, 'prompts').times - 1) * requestUs) / PROMPT_KB),
-    chunkUs: rounded(streams.times * requestUs),
-    idleMiB: rounded(base.idleMiB),
-    streamKiB: rounded(kibOf(streams)),
-    streamKiBPerPromptKb: rounded(Math.max(0, kibOf(long) - kibOf(streams)) / PROMPT_KB),
-    redis: redisFigures(OVER_REDIS, 'short'),
-    // Leases are for callers of many requests a second: of others each request asks Redis.
-    leases: redisFigures(WITH_LEASES, 'of ten callers'),
-    cluster: redisFigures(OVER_CLUSTER, 'short'),
-  };
-}
-
-/** Three significant digits. */
-function rounded(value: number): number {
-  return Number(value.toPrecision(3));
 }
 
 export function verdicts(rows: readonly ScalingRow[]): Verdict[] {
@@ -164,28 +97,4 @@ export function report(rows: readonly ScalingRow[], { environment, command, roun
       loads,
     ),
   ].join('\n\n');
-}
-
-/** Writes the figures of the calculator. */
-export function writeFigures(figures: ScalingFigures, { environment, command }: Facts): void {
-  const { date, cpu, node, loadBefore } = environment;
-  const member = ([name, value]: [string, unknown]): string =>
-    typeof value === 'number'
-      ? `  ${name}: ${value},`
-      : `  ${name}: { ${Object.entries(value as object)
-          .map(([key, each]) => `${key}: ${each}`)
-          .join(', ')} },`;
-  writeFileSync(
-    FILE,
-    `import type { ScalingFigures } from './plan.js';
-
-/**
- * Written by \`${command} --write-docs\`.
- * ${date}, ${cpu}, Node ${node}, load ${loadBefore.toFixed(1)}.
- */
-export const FIGURES: ScalingFigures = {
-${Object.entries(figures).map(member).join('\n')}
-};
-`,
-  );
 }

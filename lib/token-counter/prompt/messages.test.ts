@@ -58,9 +58,7 @@ describe('countMessages', () => {
     expect(count([{ role: 'assistant', content: null, tool_calls: [{ type: 'custom', custom: { name: 'x', input: 'ls -la' } }] }])).toBe(
       base + text('ls -la'),
     );
-    expect(count([{ role: 'assistant', content: null, function_call: { name: 'get_weather', arguments: '{}' } }])).toBe(
-      base + 3 + text('get_weather') + text('{}'),
-    );
+    expect(count([{ role: 'assistant', content: null, function_call: { name: 'get_weather', arguments: '{}' } }])).toBe(base + text('{}'));
     expect(count([{ role: 'tool', tool_call_id: 'call_abc123', content: '18' }])).toBe(
       3 + 3 + text('tool') + text('call_abc123') + text('18'),
     );

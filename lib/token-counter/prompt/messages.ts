@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { countContent } from './content-parts.js';
 import { countParts } from './gemini-parts.js';
-import { countJson, countString, countText, countUnnoted, isRecord, type PromptContext } from './prompt-context.js';
+import { countJson, countString, countUnnoted, isRecord, type PromptContext } from './prompt-context.js';
 import type { ModelFacts } from '../models.js';
 import { countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
 
@@ -36,7 +36,7 @@ export function promptOverhead({ chat }: ModelFacts): number {
 
 /** Tokens around the contents of a message; the role is among them where a model has `chat`. */
 export function messageOverhead(role: unknown, { chat, tokensPerMessage }: ModelFacts): number {
-  if (chat === undefined) return tokensPerMessage + (role === 'function' ? FUNCTION_RESULT : 0);
+  if (chat === undefined) return tokensPerMessage;
   if (role === 'system' || role === 'developer') return chat.system;
   return role === 'assistant' || role === 'model' ? chat.assistant : chat.user;
 }
@@ -44,9 +44,8 @@ export function messageOverhead(role: unknown, { chat, tokensPerMessage }: Model
 /**
  * Counts the prompt tokens of a chat by OpenAI's cookbook ("How to count tokens with tiktoken"): 3
  * for each message, 1 for each `name`, 3 to prime the reply, and the text of every string field. Of
- * `tool_calls` the arguments count, as in LiteLLM; of the older `function_call` also the name, and
- * 3 more, as OpenAI's API has reported it. A model with its own tokenizer has the overhead of its
- * family's chat template instead.
+ * `tool_calls` and `function_call` the arguments count, as in LiteLLM. A model with its own
+ * tokenizer has the overhead of its family's chat template instead.
  *
  * @throws InvalidArgumentError naming the field (`messages[2].content[1].type`).
  */
@@ -81,14 +80,10 @@ function renderedChat(messages: readonly ChatMessage[], context: PromptContext, 
   return tokens;
 }
 
-/** Whether a message instructs the model; newer models call the role `developer`. */
+/** Whether tools cost less next to this message: in LiteLLM not next to a `developer` message. */
 export function isSystemMessage({ role }: ChatMessage): boolean {
-  return role === 'system' || role === 'developer';
+  return role === 'system';
 }
-
-// As OpenAI's API counted them in 2023, for calls of the older `functions`.
-const FUNCTION_CALL = 3;
-const FUNCTION_RESULT = -2;
 
 /** Tokens of one message, without the priming of the reply, so that counts of messages add up. */
 export function countMessage(message: ChatMessage, index: number, context: PromptContext): number {
@@ -114,7 +109,7 @@ export function countMessage(message: ChatMessage, index: number, context: Promp
     } else if (field === 'tool_calls') {
       tokens += countToolCalls(value, `messages[${index}].tool_calls`, context);
     } else if (field === 'function_call' && isRecord(value)) {
-      tokens += FUNCTION_CALL + countText(value.name, context);
+      context.reads?.part(value);
       tokens += countJson(value.arguments, `messages[${index}].function_call.arguments`, context);
     }
   }

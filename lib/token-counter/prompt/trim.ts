@@ -1,4 +1,4 @@
-import { countMessage, isSystemMessage, promptOverhead, type ChatMessage } from './messages.js';
+import { countMessage, promptOverhead, type ChatMessage } from './messages.js';
 import { isRecord, type PromptContext } from './prompt-context.js';
 
 const MAX_ATTEMPTS = 10;
@@ -24,8 +24,8 @@ export function trimToFit<M extends ChatMessage>(messages: readonly M[], maxToke
   let left = maxTokens - promptOverhead(context.model);
   if (cost(messages) <= left) return [...messages];
 
-  const system = joinSystem(messages.filter(isSystemMessage));
-  const units = toUnits(messages.filter((message) => !isSystemMessage(message)));
+  const system = joinSystem(messages.filter(isInstruction));
+  const units = toUnits(messages.filter((message) => !isInstruction(message)));
   const last = units.at(-1);
   const trailing = last !== undefined && isToolResult(last[last.length - 1]) ? last : [];
   const systemCost = cost(system);
@@ -50,6 +50,11 @@ export function trimToFit<M extends ChatMessage>(messages: readonly M[], maxToke
     break;
   }
   return [...system, ...kept];
+}
+
+/** Newer models call the role `developer`. */
+function isInstruction({ role }: ChatMessage): boolean {
+  return role === 'system' || role === 'developer';
 }
 
 function isToolResult(message: ChatMessage): boolean {

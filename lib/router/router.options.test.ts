@@ -76,7 +76,7 @@ describe('the router options', () => {
     expect(router.warnings).toEqual(
       expect.arrayContaining([
         'litellm_params: budget_duration has no effect without max_budget',
-        'input_cost_per_token_flex, cache_read_input_token_cost: no effect without input_cost_per_token or output_cost_per_token',
+        'cache_read_input_token_cost, input_cost_per_token_flex: no effect without input_cost_per_token or output_cost_per_token',
       ]),
     );
   });

@@ -44,7 +44,8 @@ export function deepseekClasses(): Uint8Array {
   return deepseek;
 }
 
-function* rangesOf(encoded: string): Generator<readonly [first: number, end: number]> {
+/** The ranges of a generated table. */
+export function* rangesOf(encoded: string): Generator<readonly [first: number, end: number]> {
   let next = 0;
   for (const range of encoded.slice(0, -1).split(',')) {
     const [gap, length] = range.split('.');

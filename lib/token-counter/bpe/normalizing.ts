@@ -1,3 +1,4 @@
+import { normalize } from './normalize.js';
 import { marksOf, normalizingMarks, type Form } from './ordered-marks.js';
 
 /** UTF-16 units of a step: well below a millisecond. */
@@ -37,7 +38,7 @@ export function* normalizing(text: string, form: Form, stepUnits = STEP_UNITS): 
 }
 
 function normalized(text: string, form: Form): string {
-  return (form === 'NFC' ? MAY_COMPOSE : NOT_ASCII).test(text) ? text.normalize(form) : text;
+  return (form === 'NFC' ? MAY_COMPOSE : NOT_ASCII).test(text) ? normalize(text, form) : text;
 }
 
 /**
@@ -63,7 +64,7 @@ function marksFrom(text: string, at: number, least: number, form: Form): { end: 
 function isCut(before: string, character: string, form: Form): boolean {
   const low = before.charCodeAt(before.length - 1);
   const last = before.slice((low & 0xfc00) === 0xdc00 ? -2 : -1);
-  return `${last}${character}`.normalize(form) === last + character.normalize(form);
+  return normalize(`${last}${character}`, form) === last + normalize(character, form);
 }
 
 function characterAt(text: string, at: number): string {

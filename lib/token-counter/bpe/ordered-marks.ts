@@ -1,3 +1,5 @@
+import { isLater, normalize } from './normalize.js';
+
 /** Unicode's normalization forms that tokenizers use. */
 export type Form = 'NFC' | 'NFKC';
 
@@ -55,6 +57,7 @@ class Marks {
   }
 
   private findKind(point: number): number {
+    if (isLater(point)) return NO_MARK;
     const character = String.fromCodePoint(point);
     const decomposed = character.normalize(this.form);
     const found = MARK.test(decomposed) ? findClass(String.fromCodePoint(pointAt(decomposed, 0))) : undefined;
@@ -107,7 +110,7 @@ export function* normalizingMarks(text: string, { start, head, form }: Run, part
     left = MARKS_PER_STEP;
     yield undefined;
   }
-  const first = (head + Array.from(byClass.values(), (list) => list.first).join('')).normalize(form);
+  const first = normalize(head + Array.from(byClass.values(), (list) => list.first).join(''), form);
   let kept = first.length;
   while (kept > 0 && marks.isMark(pointBefore(first, kept))) kept -= unitsOf(pointBefore(first, kept));
   parts.push(first.slice(0, kept));

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isLong, usuallyOrLong } from '../../../test/support/long.js';
+import { FORMS, hashOfPlane, normalizationVectors, planeText } from '../../../test/support/normalization-vectors.js';
 import { tokenizerPackages } from '../../../test/support/tokenizer-packages.js';
 import { hashOfIds, tokenizerTexts } from '../../../test/support/tokenizer-texts.js';
 import { atOnce } from '../../common/next-turn.js';
@@ -8,6 +9,7 @@ import { openNativeBinding } from '../../engine/native-binding.js';
 import type { TokenCounterEngine } from '../engine/engine.js';
 import { NativeTokenCounterEngine } from '../engine/native.js';
 import { TypeScriptTokenCounterEngine } from '../engine/typescript.js';
+import { normalize } from '../bpe/normalize.js';
 import { packTokenizer } from './pack.js';
 import { PackedTokenizer } from './packed-layout.js';
 import { readTokenizer } from './read-tokenizer.js';
@@ -16,7 +18,6 @@ import { SPLITS } from './tokenizer-model.js';
 const ROOT = join(__dirname, '..', '..', '..');
 const SAMPLED_BLOCKS = 32;
 const SAMPLED_IDS = 1_500;
-const UNASSIGNED = /\p{Cn}/u;
 
 interface Vectors {
   readonly package?: string;
@@ -66,13 +67,25 @@ function* codePoints(): Generator<string> {
   const step = usuallyOrLong(0x110000 / 256 / SAMPLED_BLOCKS, 1);
   for (let block = 0; block < 0x110000 / 256; block += block < 0x30 ? 1 : step)
     for (let point = block * 256; point < block * 256 + 256; point++) {
-      const character = Buffer.from(String.fromCodePoint(point)).toString();
-      // What Node's Unicode does not have yet is normalized by the addon's alone.
-      if (!UNASSIGNED.test(character)) yield character;
+      yield Buffer.from(String.fromCodePoint(point)).toString();
     }
 }
 
 describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s tokenizers', (_, engine) => {
+  it.each([
+    ['gpt2', 'NFKC'],
+    ['cl100k-digits', 'NFC'],
+  ] as const)("normalize as Hugging Face's: %s, %s", (name, form) => {
+    const handle = engine.load(open({ name, file: join(ROOT, 'test', 'fixtures', 'tokenizers', `${name}.json`) }));
+    const normalized = (text: string): Uint8Array => engine.decode(engine.encode(text, handle), handle);
+    const { planes, texts } = normalizationVectors();
+    for (const [given, ...normal] of texts)
+      expect([given, Buffer.from(normalized(given)).toString()]).toEqual([given, normal[FORMS.indexOf(form)]]);
+    // Those that have assigned characters, and one that has none.
+    const tested = isLong ? planes[form].keys() : [0, 1, 2, 14, 15];
+    for (const plane of tested) expect([plane, hashOfPlane(normalized(planeText(plane)))]).toEqual([plane, planes[form][plane]]);
+  });
+
   describe.each(TOKENIZERS.map((tokenizer) => [tokenizer.name, tokenizer] as const))('%s', (name, tokenizer) => {
     const handle = (): number => engine.load(open(tokenizer));
 
@@ -113,7 +126,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s tok
       const { normalizer, spaces } = open(tokenizer);
       const all = handle();
       for (const text of tokenizerTexts(usuallyOrLong(35, 2000))) {
-        const normal = normalizer === 'none' ? text : text.normalize(normalizer === 'nfc' ? 'NFC' : 'NFKC');
+        const normal = normalizer === 'none' ? text : normalize(text, normalizer === 'nfc' ? 'NFC' : 'NFKC');
         const decoded = Buffer.from(engine.decode(engine.encode(text, all), all)).toString();
         // U+2581 of the text cannot be told from a space.
         const same = (each: string): string => (spaces ? each.replaceAll('\u2581', ' ') : each);

@@ -7,8 +7,8 @@ use aho_corasick::{AhoCorasick, Anchored, MatchKind, StartKind};
 use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
 use std::sync::LazyLock;
-use unicode_normalization::char::canonical_combining_class;
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+use unicode_normalization_alignments::char::canonical_combining_class;
+use unicode_normalization_alignments::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 const METASPACE: &str = "\u{2581}";
 /// The first byte of U+0300: below it every text is in form C.
@@ -222,7 +222,7 @@ impl Input {
         if self.is_normalized(text) {
             return Cow::Borrowed(text);
         }
-        let normalized: String = if self.form == Form::Nfc { text.nfc().collect() } else { text.nfkc().collect() };
+        let normalized: String = if self.form == Form::Nfc { characters(text.nfc()) } else { characters(text.nfkc()) };
         if normalized == text { Cow::Borrowed(text) } else { Cow::Owned(normalized) }
     }
 
@@ -256,6 +256,11 @@ fn show_text(part: &str, scratch: &mut Text, show: &mut impl FnMut(Part) -> Cont
     }
     scratch.set(part);
     show(Part::Text { text: scratch, original: part, is_changed: false })
+}
+
+/// Without what the crate tells of their places in the original.
+fn characters(placed: impl Iterator<Item = (char, isize)>) -> String {
+    placed.map(|(character, _)| character).collect()
 }
 
 /// A character with the marks, and Hangul vowels and finals, that may compose with it.

@@ -3,7 +3,7 @@ import type { CallRecorder } from './common/recorder.js';
 import { provideEngine, type EngineContext } from './engine/provide-engine.js';
 import { openNativeBinding } from './engine/native-binding.js';
 import { processClock } from './engine/shared-memory.js';
-import type { SwitchingEngine } from './engine/switching-engine.js';
+import type { EngineChoice } from './engine/engine-choice.js';
 import type { Environment } from './feature-flags/feature-flags.environment.js';
 import type { FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
 import type * as Checking from './llm-client/providers/deployment-check.js';
@@ -24,7 +24,7 @@ const PRICED_TOKENS = 1_000;
 
 /** The router of the options, the routers of lists that come with calls, and their engines. */
 export interface OpenedRouting {
-  readonly engines: SwitchingEngine<RouterEngine>;
+  readonly engines: EngineChoice<RouterEngine>;
   readonly router: RouterService;
   readonly lists: ListRouters;
   /** The environment with the variables that the router's file sets. */

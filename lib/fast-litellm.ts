@@ -12,7 +12,7 @@ import { isSwitchedOff, readEngineMode, switchedOff, type EngineSetting } from '
 import { openNativeBinding, type NativeBindingResult } from './engine/native-binding.js';
 import { provideEngine, type EngineContext } from './engine/provide-engine.js';
 import { processClock } from './engine/shared-memory.js';
-import type { EngineState, SwitchingEngine } from './engine/switching-engine.js';
+import type { EngineState, EngineChoice } from './engine/engine-choice.js';
 import type { Environment } from './feature-flags/feature-flags.environment.js';
 import { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
 import { EngineComparisons } from './fast-litellm.comparison.js';
@@ -100,7 +100,7 @@ export class FastLiteLLM {
   /** @internal */
   readonly log: LogSink;
   private readonly setting: EngineSetting;
-  private readonly engines: Readonly<Record<string, SwitchingEngine<object>>>;
+  private readonly engines: Readonly<Record<string, EngineChoice<object>>>;
   /** Capabilities of other modules of the app. */
   private readonly added: Capability[] = [];
   /** What `close` has to close. */
@@ -132,7 +132,7 @@ export class FastLiteLLM {
 
       const tokenCounting = provideEngine(TOKEN_COUNTER_ENGINES, engines);
       const batches = tokenCounting.under('batch_token_counting');
-      const tokenCounter = this.opened(new TokenCounterService(tokenCounting, tokenCounterOptions, batches, monitor, logger));
+      const tokenCounter = this.opened(new TokenCounterService(tokenCounting, tokenCounterOptions, batches, logger));
 
       const rateLimitOptions = resolveRateLimitOptions(options.rateLimit, flags.settings.rateLimit);
       const rateLimiting = provideEngine(RATE_LIMIT_ENGINES, engines);

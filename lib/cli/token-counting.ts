@@ -15,5 +15,5 @@ export function openTokenCounter(options: TokenCounterOptions, { stderr, env }: 
   const engines = provideEngine(TOKEN_COUNTER_ENGINES, { setting: readEngineMode(undefined, env), flags, logger });
   // The command writes errors of `ready` itself.
   const quiet = { ...logger, error: () => {} };
-  return new TokenCounterService(engines, resolveTokenCounterOptions(options), engines, undefined, quiet);
+  return new TokenCounterService(engines, resolveTokenCounterOptions(options), engines, quiet);
 }

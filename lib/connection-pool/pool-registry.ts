@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { InvalidArgumentError } from '../common/errors.js';
 import { provideEngine, type EngineContext } from '../engine/provide-engine.js';
-import type { SwitchingEngine } from '../engine/switching-engine.js';
+import type { EngineChoice } from '../engine/engine-choice.js';
 import type { ConnectionPoolEngine } from './engine/engine.js';
 import { CONNECTION_POOL_ENGINES } from './engine/engine-provider.js';
 import { resolveConnectionPoolOptions, type ConnectionPoolOptions } from './connection-pool.options.js';
@@ -9,7 +9,7 @@ import { ConnectionPoolService, type ConnectionPoolContext } from './connection-
 
 /** The pools of one `FastLiteLLM`. */
 export class ConnectionPools {
-  readonly choice: SwitchingEngine<ConnectionPoolEngine>;
+  readonly choice: EngineChoice<ConnectionPoolEngine>;
   private readonly pools = new Set<ConnectionPoolService>();
   private readonly named = new Map<string, { readonly pool: ConnectionPoolService; readonly options: ConnectionPoolOptions }>();
 

@@ -2,7 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { performance as nodePerformance, type EventLoopUtilization } from 'node:perf_hooks';
 import type { CapabilityHealth } from '../common/capability.js';
 import { COMPARISON } from '../engine/comparison.js';
-import type { EngineState } from '../engine/switching-engine.js';
+import type { EngineState } from '../engine/engine-choice.js';
 import type { FeatureStatus } from '../feature-flags/feature-flag.js';
 import type { PerformanceComparison } from '../monitor/comparison.js';
 import type { PerformanceRecommendation } from '../monitor/recommendations.js';

@@ -1,6 +1,6 @@
 import type { CapabilityHealth, MetricSample } from '../common/capability.js';
 import type { BudgetPeriod } from '../common/nano-usd.js';
-import type { EngineState } from '../engine/switching-engine.js';
+import type { EngineState } from '../engine/engine-choice.js';
 import type { FeatureStatus } from '../feature-flags/feature-flag.js';
 import type { PerformanceMonitorService } from '../monitor/performance-monitor.service.js';
 import type { LimitWatch } from '../rate-limit/metrics/near-limits.js';

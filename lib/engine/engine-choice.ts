@@ -1,55 +1,248 @@
 import type { EngineName } from '../common/capability.js';
+import { FastLiteLLMError } from '../common/errors.js';
+import type { CallSeries } from '../common/recorder.js';
+import type { FeatureFlag } from '../feature-flags/feature-flag.js';
+import type { FeatureName } from '../feature-flags/feature-flags.options.js';
+import type { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
+import { capabilityOf, engineSeries, type EngineRecorder, type EngineSeries } from './engine-series.js';
+import { observe, outcomeOf, ShadowLog, type Outcome, type ShadowSummary } from './shadow.js';
+
+/** An engine choice as metrics and the dashboard show it. */
+export interface EngineState {
+  readonly capability: string;
+  /** The engine that answers a request without an id. */
+  readonly active: EngineName;
+  readonly reason: string;
+  /** Native failures after which TypeScript answered. */
+  readonly nativeErrors: number;
+  readonly shadow: Pick<ShadowSummary, 'runs' | 'differences'>;
+}
+
+/** The two engines of a capability, as they were found at boot. */
+export interface Engines<E extends object> {
+  readonly native: E | null;
+  /** May load the engine when it is first read. */
+  readonly typescript: E;
+  /** Why native is there or not, for logs and health. */
+  readonly reason: string;
+  /** The addon opened, but failed its self-test. */
+  readonly isRefused?: boolean;
+  /** The smallest size that native answers, where a size is given. Default 0. */
+  readonly nativeFrom?: number;
+}
 
 /**
  * The choice between the native and the TypeScript engine of one capability, and the only place
  * where a call moves from one to the other. A service holds one and never reads flags or opens the
  * addon itself.
  */
-export interface EngineChoice<E extends object> {
-  /** The flag that governs the native engine: `rust_token_counting`. */
-  readonly feature: string;
+export class EngineChoice<E extends object> {
   /** `null` if the addon is missing, fails its self-test, or is not wanted. */
   readonly native: E | null;
-  readonly typescript: E;
-  /** The engine that answers a request without an id at the moment. */
-  readonly active: EngineName;
-  /** Why that engine, for the log, `/health` and the dashboard. */
-  readonly reason: string;
-  /** Whether native errors keep the native engine off, or it has failed its self-test. */
-  readonly impaired: boolean;
-
   /**
    * The engine that answers every call at the moment; `null` in a partial rollout, a shadow run or
    * while the circuit breaker is half-open. A hot path calls it directly and passes its errors to
    * `recover`.
    */
-  readonly always: E | null;
+  always: E | null = null;
+  /** Native failures since the start, shadow runs included. */
+  nativeErrors = 0;
+
+  private readonly flag: FeatureFlag;
+  private readonly shadowLog = new ShadowLog();
+  private readonly kept = new Map<string, EngineSeries>();
+
+  constructor(
+    /** The flag that governs the native engine: `rust_token_counting`. */
+    readonly feature: FeatureName,
+    private readonly engines: Engines<E>,
+    private readonly flags: FeatureFlagsService,
+    private readonly recorder?: EngineRecorder,
+  ) {
+    this.native = engines.native;
+    this.flag = flags.flag(feature);
+    flags.onChange(feature, () => this.update());
+    this.update();
+  }
+
+  /** The same engines under another feature's flag. */
+  under(feature: FeatureName): EngineChoice<E> {
+    return new EngineChoice(feature, this.engines, this.flags, this.recorder);
+  }
+
+  get typescript(): E {
+    return this.engines.typescript;
+  }
 
   /**
    * `always` for work of this size: TypeScript below the feature's threshold in `SIZE_THRESHOLDS`.
    */
-  alwaysFor(size: number): E | null;
+  alwaysFor(size: number): E | null {
+    return this.always === this.native && this.isSmall(size) ? this.typescript : this.always;
+  }
+
+  /** The name of the engine that answers a request without an id at the moment. */
+  get active(): EngineName {
+    return this.native !== null && this.flag.isEnabled() ? 'native' : 'typescript';
+  }
+
+  /** The engine that answers a request without an id at the moment. */
+  get activeEngine(): E {
+    return this.native !== null && this.flag.isEnabled() ? this.native : this.typescript;
+  }
+
+  /** Why that engine, for the log, `/health` and the dashboard. */
+  get reason(): string {
+    if (this.native === null || this.flag.isEnabled()) return this.engines.reason;
+    const { state, breaker, errorCount, rolloutPercentage } = this.flag.status();
+    if (breaker !== 'closed') return `${this.feature} is tripped after ${errorCount} native errors`;
+    if (state === 'shadow') return `${this.feature} is shadow: native runs beside it`;
+    if (rolloutPercentage > 0) return `${this.feature} is ${state}: native for that share of the request ids`;
+    return `${this.feature} is disabled`;
+  }
+
+  /** Whether native errors keep the native engine off, or it has failed its self-test. */
+  get impaired(): boolean {
+    return this.native === null ? this.engines.isRefused === true : this.flag.isTripped;
+  }
+
+  /** Results of shadow runs so far. */
+  get shadow(): ShadowSummary {
+    return this.shadowLog.summary();
+  }
 
   /**
    * The engine of a request by configuration, whether or not errors keep native off: for state that
    * stays in one engine. `both`: a shadow run.
    */
-  assigned(requestId: string | undefined): EngineName | 'both';
+  assigned(requestId: string | undefined): EngineName | 'both' {
+    if (this.native === null) return 'typescript';
+    if (this.flag.isShadow) return 'both';
+    return this.flag.covers(requestId) ? 'native' : 'typescript';
+  }
+
+  /** The series of an operation, for hot paths to keep. */
+  series(operation: string): EngineSeries {
+    let series = this.kept.get(operation);
+    if (series === undefined) this.kept.set(operation, (series = engineSeries(this.recorder, capabilityOf(this.feature), operation)));
+    return series;
+  }
 
   /**
    * Runs `call` on the engine of this request, with shadow runs, error counting and fallback.
    * `operation` names it for the monitor: `count`. With a `size`, TypeScript answers below the
    * feature's threshold in `SIZE_THRESHOLDS`.
    */
-  run<R>(operation: string, requestId: string | undefined, call: (engine: E) => R, size?: number): R;
+  run<R>(operation: string, requestId: string | undefined, call: (engine: E) => R, size?: number): R {
+    const engine = size === undefined ? this.always : this.alwaysFor(size);
+    if (engine === null) return this.runAdmitted(operation, requestId, call, size);
+    const series = this.seriesOf(operation, engine);
+    if (series.sampled()) return this.recorded(series, engine, call, size);
+    try {
+      return call(engine);
+    } catch (error) {
+      return this.recover(error, engine, call);
+    }
+  }
 
   /** `run` for promises: a rejection of the native engine is counted, then TypeScript answers. */
-  runAsync<R>(operation: string, requestId: string | undefined, call: (engine: E) => Promise<R>, size?: number): Promise<R>;
+  async runAsync<R>(operation: string, requestId: string | undefined, call: (engine: E) => Promise<R>, size?: number): Promise<R> {
+    const engine = size === undefined ? this.always : this.alwaysFor(size);
+    if (engine === null) return this.runAdmitted(operation, requestId, call, size);
+    const series = this.seriesOf(operation, engine);
+    if (series.sampled()) return this.recorded(series, engine, call, size);
+    try {
+      return await call(engine);
+    } catch (error) {
+      return this.recover(error, engine, call);
+    }
+  }
 
   /**
    * Handles an error of `engine`: rethrows errors of the caller (`FastLiteLLMError`) and of the
    * TypeScript engine; counts a native failure, and TypeScript answers. An error of both engines
-   * counts as the caller's.
+   * counts as the caller's, such as a getter that throws.
    */
-  recover<R>(error: unknown, engine: E, call: (engine: E) => R): R;
+  recover<R>(error: unknown, engine: E, call: (engine: E) => R, isTrial = false): R {
+    let isCounted = false;
+    try {
+      if (engine !== this.native || error instanceof FastLiteLLMError) throw error;
+      const result = call(this.typescript);
+      isCounted = true;
+      return result;
+    } finally {
+      if (isCounted) this.countFailure(error, isTrial);
+      else if (isTrial) this.flag.endTrial('inconclusive');
+    }
+  }
+
+  /** `run` where the flag decides by the request: there is a native engine. */
+  private runAdmitted<R>(operation: string, requestId: string | undefined, call: (engine: E) => R, size: number | undefined): R {
+    const { native } = this;
+    const { run, trial } = this.flag.admit(requestId);
+    if (run === 'shadow' && native !== null) return this.runBoth(operation, native, call, trial);
+    const isSmall = !trial && size !== undefined && this.isSmall(size);
+    const engine = run === 'native' && native !== null && !isSmall ? native : this.typescript;
+    const series = this.seriesOf(operation, engine);
+    return this.recorded(series.sampled() ? series : undefined, engine, call, size, trial);
+  }
+
+  /** Calls an engine and records the call; TypeScript answers if the native engine fails. */
+  private recorded<R>(series: CallSeries | undefined, engine: E, call: (engine: E) => R, size?: number, isTrial = false): R {
+    return outcomeOf(
+      () => call(engine),
+      (outcome) => {
+        series?.record(outcome.ms, !outcome.failed, size);
+        if (outcome.failed) return this.recover(outcome.error, engine, call, isTrial);
+        if (isTrial) this.flag.endTrial('success');
+        return outcome.result as R;
+      },
+    );
+  }
+
+  /** A shadow run: TypeScript answers, and the caller does not wait for a native promise. */
+  private runBoth<R>(operation: string, native: E, call: (engine: E) => R, isTrial: boolean): R {
+    return outcomeOf(
+      () => call(this.typescript),
+      (answer) => {
+        outcomeOf<unknown>(
+          () => call(native),
+          (shadow) => this.compare(operation, answer, shadow, isTrial),
+        );
+        if (answer.failed) throw answer.error;
+        return answer.result as R;
+      },
+    );
+  }
+
+  private compare(operation: string, typescript: Outcome, native: Outcome, isTrial: boolean): void {
+    if (native.failed && !typescript.failed && !(native.error instanceof FastLiteLLMError)) this.countFailure(native.error, isTrial);
+    else if (isTrial) this.flag.endTrial(native.failed ? 'inconclusive' : 'success');
+    const observation = observe(this.feature, operation, typescript, native);
+    this.shadowLog.recordShadow(observation);
+    try {
+      this.recorder?.recordShadow(observation);
+    } catch {
+      // A failing recorder must not fail a call that was answered.
+    }
+  }
+
+  private countFailure(error: unknown, isTrial: boolean): void {
+    this.nativeErrors++;
+    if (isTrial) this.flag.endTrial('failure', error);
+    else this.flag.recordError(error);
+  }
+
+  private seriesOf(operation: string, engine: E): CallSeries {
+    return this.series(operation)[engine === this.native ? 'native' : 'typescript'];
+  }
+
+  private isSmall(size: number): boolean {
+    return size < (this.engines.nativeFrom ?? 0);
+  }
+
+  private update(): void {
+    const { always } = this.flag;
+    this.always = this.native === null || always === false ? this.typescript : always === true ? this.native : null;
+  }
 }

@@ -5,6 +5,9 @@ import type { ShadowRecorder } from './shadow.js';
 /** Records the calls and shadow runs of engines: the performance monitor. */
 export interface EngineRecorder extends CallRecorder, ShadowRecorder {}
 
+/** The series of one operation, by the engine that answers. */
+export type EngineSeries = Readonly<Record<EngineName, CallSeries>>;
+
 /** `token_counting`, of `rust_token_counting` and `batch_token_counting`. */
 export function capabilityOf(feature: string): string {
   return feature.replace(/^(rust|batch)_/, '');
@@ -15,23 +18,10 @@ export function componentOf(capability: string, engine: EngineName): string {
   return `${engine === 'native' ? 'rust' : 'typescript'}_${capability}`;
 }
 
-/**
- * The series of one operation, by the engine that answers.
- *
- * @example
- * const series = this.counts.of(engine);
- * if (series.sampled()) return this.measured(series, engine, text);
- */
-export class EngineSeries {
-  readonly native: CallSeries;
-  readonly typescript: CallSeries;
-
-  constructor(recorder: CallRecorder = SILENT_RECORDER, capability: string, operation: string) {
-    this.native = recorder.series(componentOf(capability, 'native'), operation);
-    this.typescript = recorder.series(componentOf(capability, 'typescript'), operation);
-  }
-
-  of({ engine }: { readonly engine: EngineName }): CallSeries {
-    return engine === 'native' ? this.native : this.typescript;
-  }
+/** The series of one operation, to be kept. Without a recorder nothing is measured. */
+export function engineSeries(recorder: CallRecorder = SILENT_RECORDER, capability: string, operation: string): EngineSeries {
+  return {
+    native: recorder.series(componentOf(capability, 'native'), operation),
+    typescript: recorder.series(componentOf(capability, 'typescript'), operation),
+  };
 }

@@ -173,6 +173,29 @@ describe('the hot path', () => {
   });
 });
 
+describe('the same engines under another feature', () => {
+  it('follow the flag of that feature alone', () => {
+    const { choice, native, typescript } = setUp({ options: { features: { rust_token_counting: false } } });
+    expect(choice.always).toBe(typescript);
+    expect(choice.under('batch_token_counting').always).toBe(native);
+  });
+
+  it('count their failures against that feature alone', () => {
+    const { choice, native, typescript, flags } = setUp({ options: { errorThreshold: 1 } });
+    const batches = choice.under('batch_token_counting');
+    native.failure = new Error('panicked');
+    expect(batches.run('double', undefined, (e) => e.double(2))).toBe(4);
+    expect(batches).toMatchObject({
+      always: typescript,
+      impaired: true,
+      nativeErrors: 1,
+      reason: 'batch_token_counting is tripped after 1 native errors',
+    });
+    expect(choice).toMatchObject({ always: native, impaired: false, nativeErrors: 0 });
+    expect(flags.isEnabled('rust_token_counting')).toBe(true);
+  });
+});
+
 describe('a size threshold', () => {
   it('gives smaller work to TypeScript, and everything to native with engine: native', async () => {
     const provider = { feature: 'rust_routing' } as const;

@@ -10,7 +10,7 @@ import type { ComparisonCase } from './comparison.js';
 import type { EngineRecorder } from './engine-series.js';
 import { faultOf, type SelfTest } from './self-test.js';
 import { nativeFrom } from './size-thresholds.js';
-import { SwitchingEngine, type Engines } from './switching-engine.js';
+import { EngineChoice, type Engines } from './engine-choice.js';
 
 /** The two engines of a capability. */
 export interface EngineProvider<E extends object> {
@@ -47,7 +47,7 @@ const AUTO: EngineSetting = { mode: 'auto', setBy: 'the default' };
  *
  * @throws NativeEngineUnavailableError with the mode `native`, when the addon cannot be used.
  */
-export function provideEngine<E extends object>(provider: EngineProvider<E>, context: EngineContext): SwitchingEngine<E> {
+export function provideEngine<E extends object>(provider: EngineProvider<E>, context: EngineContext): EngineChoice<E> {
   const { setting = AUTO, flags, recorder, logger = defaultLog(), openBinding = openNativeBinding } = context;
   const { name, feature } = provider;
   const opened = setting.mode === 'typescript' ? { native: null, reason: switchedOff(setting.setBy) } : openEngine(provider, openBinding);
@@ -60,7 +60,7 @@ export function provideEngine<E extends object>(provider: EngineProvider<E>, con
     },
     nativeFrom: setting.mode === 'native' ? 0 : nativeFrom(feature),
   };
-  const choice = new SwitchingEngine(feature, engines, flags, recorder);
+  const choice = new EngineChoice(feature, engines, flags, recorder);
   logger.log(`${name}: ${choice.active === 'native' ? 'native' : 'TypeScript'} engine (${choice.reason})`);
   return choice;
 }

@@ -17,11 +17,6 @@ export function faultOf<E>(selfTest: SelfTest<E>, engine: E): string | undefined
   }
 }
 
-/** The engine that answers a request without an id. */
-function activeEngine<E extends object>({ active, native, typescript }: EngineChoice<E>): E {
-  return active === 'native' && native !== null ? native : typescript;
-}
-
 /**
  * Health of a capability by the self-test of its engine: `degraded` while native errors keep the
  * native engine off.
@@ -29,7 +24,7 @@ function activeEngine<E extends object>({ active, native, typescript }: EngineCh
 export function engineHealth<E extends { readonly engine: EngineName }>(
   choice: EngineChoice<E>,
   selfTest: SelfTest<E>,
-  engine = activeEngine(choice),
+  engine = choice.activeEngine,
 ): CapabilityHealth {
   const fault = faultOf(selfTest, engine);
   if (fault !== undefined) return { status: 'down', engine: engine.engine, reason: `${engine.engine} engine ${fault}` };

@@ -20,8 +20,8 @@ export interface ShadowRecorder {
 }
 
 /** The outcome of one call of one engine. */
-export interface Outcome<R> {
-  readonly result?: R;
+export interface Outcome {
+  readonly result?: unknown;
   readonly error?: unknown;
   readonly failed: boolean;
   readonly ms: number;
@@ -63,27 +63,23 @@ export class ShadowLog implements ShadowRecorder {
   }
 }
 
-export function attempt<R>(call: () => R): Outcome<R> {
+/**
+ * Times a call and returns what `end` makes of its outcome; for a promise, a promise of that.
+ */
+export function outcomeOf<R>(call: () => R, end: (outcome: Outcome) => R): R {
   const start = performance.now();
+  const succeed = (result: unknown): R => end({ result, failed: false, ms: performance.now() - start });
+  const fail = (error: unknown): R => end({ error, failed: true, ms: performance.now() - start });
+  let result: R;
   try {
-    const result = call();
-    return { result, failed: false, ms: performance.now() - start };
+    result = call();
   } catch (error) {
-    return { error, failed: true, ms: performance.now() - start };
+    return fail(error);
   }
+  return types.isPromise(result) ? (result.then(succeed, fail) as R) : succeed(result);
 }
 
-export async function attemptAsync<R>(call: () => Promise<R>): Promise<Outcome<R>> {
-  const start = performance.now();
-  try {
-    const result = await call();
-    return { result, failed: false, ms: performance.now() - start };
-  } catch (error) {
-    return { error, failed: true, ms: performance.now() - start };
-  }
-}
-
-export function observe(feature: string, operation: string, typescript: Outcome<unknown>, native: Outcome<unknown>): ShadowObservation {
+export function observe(feature: string, operation: string, typescript: Outcome, native: Outcome): ShadowObservation {
   return {
     feature,
     operation,
@@ -95,12 +91,12 @@ export function observe(feature: string, operation: string, typescript: Outcome<
   };
 }
 
-function sameOutcome(a: Outcome<unknown>, b: Outcome<unknown>): boolean {
+function sameOutcome(a: Outcome, b: Outcome): boolean {
   if (a.failed !== b.failed) return false;
   return a.failed ? describeOutcome(a) === describeOutcome(b) : isDeepStrictEqual(a.result, b.result);
 }
 
-function describeOutcome({ failed, error, result }: Outcome<unknown>): string {
+function describeOutcome({ failed, error, result }: Outcome): string {
   if (!failed) return describeResult(result);
   if (error instanceof FastLiteLLMError) return `threw ${error.code}`;
   return `threw ${types.isNativeError(error) ? error.name : `a ${typeof error}`}`;

@@ -44,18 +44,14 @@ export interface FeatureStatus {
   readonly performanceThresholdMs?: number;
 }
 
-const TYPESCRIPT: Admission = { run: 'typescript', trial: false };
-const NATIVE: Admission = { run: 'native', trial: false };
-const SHADOW: Admission = { run: 'shadow', trial: false };
-const NATIVE_TRIAL: Admission = { run: 'native', trial: true };
-const SHADOW_TRIAL: Admission = { run: 'shadow', trial: true };
-
 /**
  * One feature: its rollout, and the circuit breaker that disables it after too many native errors.
  */
 export class FeatureFlag {
   /** `true` or `false` while all calls go the same way, `null` while each has to `admit`. */
   always: boolean | null = false;
+  /** Whether TypeScript answers and the native engine runs beside it. */
+  readonly isShadow: boolean;
 
   private readonly seed: number;
   private readonly percentage: number;
@@ -74,6 +70,7 @@ export class FeatureFlag {
   ) {
     this.seed = rolloutSeed(name);
     this.percentage = rolloutPercentage(config.state);
+    this.isShadow = config.state === 'shadow';
     this.update();
   }
 
@@ -82,8 +79,12 @@ export class FeatureFlag {
    * partial rollout.
    */
   isEnabled(id?: string): boolean {
-    if (this.always !== null) return this.always;
     return !this.tripped && this.covers(id);
+  }
+
+  /** Whether the circuit breaker is open or half-open. */
+  get isTripped(): boolean {
+    return this.tripped;
   }
 
   /**
@@ -91,13 +92,9 @@ export class FeatureFlag {
    * trial.
    */
   admit(id?: string): Admission {
-    const shadow = this.config.state === 'shadow';
-    if (this.tripped) {
-      if (!(shadow || this.covers(id)) || !this.startTrial()) return TYPESCRIPT;
-      return shadow ? SHADOW_TRIAL : NATIVE_TRIAL;
-    }
-    if (shadow) return SHADOW;
-    return this.covers(id) ? NATIVE : TYPESCRIPT;
+    const run = this.isShadow ? 'shadow' : this.covers(id) ? 'native' : 'typescript';
+    if (!this.tripped || run === 'typescript') return { run, trial: false };
+    return this.startTrial() ? { run, trial: true } : { run: 'typescript', trial: false };
   }
 
   /** Counts a native error; the Nth trips the feature. */
@@ -189,7 +186,7 @@ export class FeatureFlag {
 
   private update(): void {
     if (this.tripped) this.always = this.config.coolOffMs > 0 ? null : false;
-    else if (this.config.state === 'shadow') this.always = null;
+    else if (this.isShadow) this.always = null;
     else this.always = this.percentage === 100 ? true : this.percentage === 0 ? false : null;
   }
 }

@@ -1,10 +1,10 @@
 import type { CapabilityHealth, EngineName, MetricSample } from '../common/capability.js';
-import type { SwitchingEngine } from '../engine/switching-engine.js';
+import type { EngineChoice } from '../engine/engine-choice.js';
 import type { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
 
 /** Samples of each capability's engine: the one in use, native errors, shadow runs. */
 export function engineSamples(
-  engines: Readonly<Record<string, SwitchingEngine<object>>>,
+  engines: Readonly<Record<string, EngineChoice<object>>>,
   components: Readonly<Record<string, CapabilityHealth>>,
 ): MetricSample[] {
   return Object.entries(engines).flatMap(([capability, choice]): MetricSample[] => {

@@ -1,6 +1,6 @@
 import { AggregatorRegistry, Counter, Registry, register } from 'prom-client';
 import type { CapabilityHealth, MetricSample } from '../common/capability.js';
-import { SwitchingEngine } from '../engine/switching-engine.js';
+import { EngineChoice } from '../engine/engine-choice.js';
 import { FastLiteLLM } from '../fast-litellm.js';
 import { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
 import { engineSamples, featureSamples } from './engine-state.js';
@@ -227,7 +227,7 @@ describe('the state of engines and features', () => {
   const silent = { log: () => {}, warn: () => {}, error: () => {} };
   const flags = new FeatureFlagsService({ errorThreshold: 1, features: { rust_routing: 'canary:12.5' } }, { env: {}, logger: silent });
   const native = { n: 1 };
-  const choice = new SwitchingEngine('rust_token_counting', { native: native, typescript: { n: 2 }, reason: 'test' }, flags);
+  const choice = new EngineChoice('rust_token_counting', { native: native, typescript: { n: 2 }, reason: 'test' }, flags);
 
   it('is the engine that a healthy capability reports', () => {
     const engineOf = (health: CapabilityHealth) =>

@@ -1,6 +1,6 @@
 import { deployment } from '../../test/support/router-engines.js';
 import { provideEngine } from '../engine/provide-engine.js';
-import type { SwitchingEngine } from '../engine/switching-engine.js';
+import type { EngineChoice } from '../engine/engine-choice.js';
 import type { FeatureState } from '../feature-flags/feature-flags.options.js';
 import { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
 import { ROUTER_ENGINES } from './engine/engine-provider.js';
@@ -36,7 +36,7 @@ function routerWith(
   native: FailingEngine,
   state: FeatureState,
   sharedAs?: string,
-): { router: RouterService; choice: SwitchingEngine<RouterEngine> } {
+): { router: RouterService; choice: EngineChoice<RouterEngine> } {
   const flags = new FeatureFlagsService({ features: { rust_routing: state }, errorThreshold: 1_000 }, { env: {}, logger: silent });
   const choice = provideEngine<RouterEngine>(
     { ...ROUTER_ENGINES, native: () => native },

@@ -1,4 +1,4 @@
-import { SwitchingEngine } from '../engine/switching-engine.js';
+import { EngineChoice } from '../engine/engine-choice.js';
 import { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
 import { resolveTokenCounterOptions } from './token-counter.options.js';
 import { TokenCounterService } from './token-counter.service.js';
@@ -24,7 +24,7 @@ class UnreliableEngine extends TypeScriptTokenCounterEngine {
 function switching(state = 'enabled') {
   const flags = new FeatureFlagsService({}, { env: { FAST_LITELLM_RUST_TOKEN_COUNTING: state }, logger: silent });
   const native = new UnreliableEngine();
-  const choice = new SwitchingEngine(
+  const choice = new EngineChoice(
     'rust_token_counting',
     { native: native, typescript: new TypeScriptTokenCounterEngine(), reason: 'test' },
     flags,

@@ -3,12 +3,11 @@ import { defaultLog } from '../common/default-log.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';
 import { checkInteger, checkNumber, checkObject, checkPositiveInteger, refuseArgument } from '../common/options.js';
-import { measure, type CallRecorder } from '../common/recorder.js';
+import { measure } from '../common/recorder.js';
 import type { SharedRedis } from '../common/redis/client.js';
 import type { StateFile } from '../common/state-file.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { engineHealth, faultOf } from '../engine/self-test.js';
-import { EngineCalls } from '../engine/engine-calls.js';
 import type { EngineSeries } from '../engine/engine-series.js';
 import { selfTestOf } from './engine/self-test.js';
 import { openEstimatesFile } from './estimates/estimates-file.js';
@@ -28,7 +27,6 @@ import {
   countSegments,
   countSegmentsUpTo,
   countSegmentsUpToAsync,
-  averageLength,
   encodeSegments,
   segmentsInTurns,
   segmentsOf,
@@ -90,7 +88,6 @@ export class TokenCounterService implements Capability {
   private readonly estimated = new Set<string>();
   private readonly mixedGroups = new Set<string>();
   private readonly groupLimits = new WeakMap<CountingModel, ModelLimits>();
-  private readonly engines: EngineCalls<TokenCounterEngine>;
   private readonly counts: EngineSeries;
   private readonly maxTextLength: number;
   private readonly requests: RequestCounter;
@@ -106,16 +103,14 @@ export class TokenCounterService implements Capability {
     private readonly options: ResolvedTokenCounterOptions,
     /** For batches, which have a feature flag of their own. */
     private readonly batchChoice: EngineChoice<TokenCounterEngine> = choice,
-    recorder?: CallRecorder,
     private readonly logger: LogSink = defaultLog(),
   ) {
-    this.engines = new EngineCalls(choice, this.capability, recorder);
-    this.counts = this.engines.series('count');
+    this.counts = choice.series('count');
     this.tokenizers = new TokenizerLibrary({
       cacheFolder: options.tokenizerCache,
-      isNative: () => this.preferredEngine() === this.choice.native,
+      isNative: () => this.choice.activeEngine === this.choice.native,
       logger,
-      prepare: async (tokenizer) => this.preferredEngine().prepare(tokenizer),
+      prepare: async (tokenizer) => this.choice.activeEngine.prepare(tokenizer),
       loaded: () => this.models.clear(),
     });
     this.models = new ModelTable({
@@ -124,7 +119,7 @@ export class TokenCounterService implements Capability {
       opened: (model, group) => this.reportEstimate(model, group),
     });
     this.maxTextLength = options.maxTextLength;
-    const { models, engines, maxTextLength } = this;
+    const { models, maxTextLength } = this;
     if (options.estimates !== false) {
       this.corrections = new PromptCorrections(new TokenEstimates());
       const { file } = options.estimates;
@@ -133,9 +128,9 @@ export class TokenCounterService implements Capability {
     }
     const { corrections } = this;
     const counted = (tokens: number): number => this.counted(tokens);
-    this.requests = new RequestCounter({ models, engines, batchChoice, maxTextLength, corrections, counted });
+    this.requests = new RequestCounter({ models, choice, batchChoice, maxTextLength, corrections, counted });
     for (const source of options.tokenizers) this.tokenizers.add(source);
-    for (const encoding of options.preload) this.engines.run('load', undefined, (engine) => engine.load(encoding));
+    for (const encoding of options.preload) this.choice.run('load', undefined, (engine) => engine.load(encoding));
   }
 
   /**
@@ -171,8 +166,8 @@ export class TokenCounterService implements Capability {
     if (typeof text !== 'string' || text.length > this.maxTextLength) throw textError('text', text, this.maxTextLength);
     if (typeof options === 'object' && options !== null) return this.countPlanned(text, planCount(options, this.models));
     const model = this.models.get(options);
-    const engine = this.choice.alwaysFor(text.length);
-    if (engine === null || this.counts.of(engine).sampled()) return this.counted(this.countMeasured(engine, text, model));
+    const engine = this.choice.always;
+    if (engine === null || this.counts[engine.engine].sampled()) return this.counted(this.countMeasured(engine, text, model));
     let count: number;
     try {
       count = engine.count(text, model.handle(engine));
@@ -190,7 +185,7 @@ export class TokenCounterService implements Capability {
     checkTexts(texts, this.maxTextLength);
     const split = splitTexts(texts, model.encoding, allowedSpecial);
     const count = (engine: TokenCounterEngine): Uint32Array => engine.countBatch(split.texts, model.handle(engine, allowedSpecial));
-    return this.countedAll(split.total(this.batchChoice.run('count_batch', requestId, count, averageLength(split.texts))));
+    return this.countedAll(split.total(this.batchChoice.run('count_batch', requestId, count)));
   }
 
   /** Like `countTokensBatch`, without blocking the event loop. Copies the array. */
@@ -200,7 +195,7 @@ export class TokenCounterService implements Capability {
     const split = await splitTextsInTurns([...texts], model.encoding, allowedSpecial);
     const count = async (engine: TokenCounterEngine): Promise<Uint32Array> =>
       engine.countBatchAsync(split.texts, model.handle(engine, allowedSpecial));
-    return this.countedAll(split.total(await this.batchChoice.runAsync('count_batch', requestId, count, averageLength(split.texts))));
+    return this.countedAll(split.total(await this.batchChoice.runAsync('count_batch', requestId, count)));
   }
 
   /**
@@ -212,7 +207,7 @@ export class TokenCounterService implements Capability {
     const { model, tools, toolChoice, template, requestId } = optionsOf<CountMessagesOptions>(options);
     const found = this.models.ofPrompt(model);
     return this.counted(
-      this.engines.run('count_messages', requestId, (engine) => {
+      this.choice.run('count_messages', requestId, (engine) => {
         const context = this.requests.context(found, engine);
         return this.requests.expected(countMessages(messages, context, { tools, toolChoice, template }), found, context);
       }),
@@ -312,14 +307,14 @@ export class TokenCounterService implements Capability {
     const segments = segmentsOf(text, model.encoding, allowedSpecial);
     const encode = (engine: TokenCounterEngine): Uint32Array =>
       encodeSegments(segments, (part) => engine.encode(part, model.handle(engine, allowedSpecial)));
-    return this.engines.run('encode', requestId, encode, text.length);
+    return this.choice.run('encode', requestId, encode, text.length);
   }
 
   /** Decodes token ids, special tokens included. Invalid UTF-8 becomes U+FFFD. */
   decode(ids: readonly number[] | Uint32Array, options?: string | CountOptions | null): string {
     const { model, requestId } = planCount(options, this.models);
     const checked = checkTokenIds(ids);
-    const bytes = this.engines.run('decode', requestId, (engine) => engine.decode(checked, model.handle(engine)));
+    const bytes = this.choice.run('decode', requestId, (engine) => engine.decode(checked, model.handle(engine)));
     // Not a TextDecoder: it drops a byte order mark.
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   }
@@ -330,7 +325,7 @@ export class TokenCounterService implements Capability {
     const segments = segmentsOf(text, model.encoding, allowedSpecial);
     const countUpTo = (engine: TokenCounterEngine): number =>
       countSegmentsUpTo(segments, most, (part, left) => engine.countUpTo(part, model.handle(engine, allowedSpecial), left));
-    const count = this.engines.run('count_up_to', requestId, countUpTo, text.length);
+    const count = this.choice.run('count_up_to', requestId, countUpTo, text.length);
     return count <= most ? count : false;
   }
 
@@ -356,7 +351,7 @@ export class TokenCounterService implements Capability {
     const { most, model, allowedSpecial, requestId } = this.planLimit('maxTokens', text, maxTokens, options);
     const segments = segmentsOf(text, model.encoding, allowedSpecial);
     const truncate = (engine: TokenCounterEngine): string => truncateSegments({ text, segments, allowedSpecial }, most, engine, model);
-    return this.engines.run('truncate', requestId, truncate, text.length);
+    return this.choice.run('truncate', requestId, truncate, text.length);
   }
 
   /**
@@ -371,7 +366,7 @@ export class TokenCounterService implements Capability {
     const model = this.models.ofPrompt(name);
     const most = maxTokens === undefined ? this.inputShare(name, trimRatio) : checkPositiveInteger('maxTokens', maxTokens, refuseArgument);
     if (most === null) return [...(messages as readonly M[])];
-    return this.engines.run('trim_messages', requestId, (engine) => trimToFit<M>(messages, most, this.requests.context(model, engine)));
+    return this.choice.run('trim_messages', requestId, (engine) => trimToFit<M>(messages, most, this.requests.context(model, engine)));
   }
 
   /**
@@ -456,11 +451,6 @@ export class TokenCounterService implements Capability {
     return { ...health, status: isAnswered ? 'degraded' : health.status, encoding };
   }
 
-  private preferredEngine(): TokenCounterEngine {
-    const { active, native, typescript } = this.choice;
-    return active === 'native' && native !== null ? native : typescript;
-  }
-
   /** Once for each family, and for each model group with different tokenizers. */
   private reportEstimate({ name, facts: { family }, exactWith }: CountingModel, group: string | undefined): void {
     if (group !== undefined) {
@@ -478,14 +468,21 @@ export class TokenCounterService implements Capability {
     const segments = segmentsOf(text, model.encoding, allowedSpecial);
     const count = (engine: TokenCounterEngine): number =>
       countSegments(segments, (part) => engine.count(part, model.handle(engine, allowedSpecial)));
-    return this.counted(this.engines.run('count', requestId, count, text.length));
+    return this.counted(this.choice.run('count', requestId, count, text.length));
   }
 
   /** `engine` is `null` when the rollout decides by request. */
   private countMeasured(engine: TokenCounterEngine | null, text: string, model: CountingModel): number {
     const count = (either: TokenCounterEngine): number => either.count(text, model.handle(either));
     if (engine === null) return this.choice.run('count', undefined, count, text.length);
-    return measure(this.counts.of(engine), () => this.engines.attempt(engine, count), text.length, Number);
+    const attempt = (): number => {
+      try {
+        return count(engine);
+      } catch (error) {
+        return this.choice.recover(error, engine, count);
+      }
+    };
+    return measure(this.counts[engine.engine], attempt, text.length, Number);
   }
 
   private recoverCount(error: unknown, engine: TokenCounterEngine, text: string, model: CountingModel): number {

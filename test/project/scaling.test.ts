@@ -1,20 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { runCommand } from '../support/command-run.js';
-import { codeBlocks, codeIn, documentation, tableAfter } from './readme-document.js';
+import { codeIn, documentation, tableAfter } from './readme-document.js';
 import { root } from './sources.js';
 
 const path = 'docs/scaling.md';
 const page = readFileSync(join(root, path), 'utf8');
 
 describe('docs/scaling.md', () => {
-  it('shows what the command of its example writes', async () => {
-    const [shell, shown] = codeBlocks({ path, text: page });
-    const [, args] = /^npx nestjs-fast-litellm (.+)$/m.exec(shell.text) ?? [];
-    const { code, out } = await runCommand(args.split(' '));
-    expect([code, shown.text]).toEqual([0, out]);
-  });
-
   it('names settings and metrics that there are', () => {
     const rows = [...tableAfter(page, '## Step by step'), ...tableAfter(page, '## What breaks first')].flat().flatMap(codeIn);
     const settings = rows.filter((code) => /^(?:rateLimit|router|connectionPool|shutdown)\.\w+$/.test(code));

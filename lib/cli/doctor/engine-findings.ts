@@ -1,5 +1,5 @@
 import { openNativeBinding } from '../../engine/native-binding.js';
-import type { EngineState } from '../../engine/switching-engine.js';
+import type { EngineState } from '../../engine/engine-choice.js';
 import type { FastLiteLLM } from '../../fast-litellm.js';
 import type { FeatureStatus } from '../../feature-flags/feature-flag.js';
 import { ENCODING_NAMES, type EncodingName } from '../../token-counter/engine/engine.js';

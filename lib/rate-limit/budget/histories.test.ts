@@ -3,7 +3,7 @@ import { budgetHistories } from '../../../test/support/budget-history.js';
 import { replayBudgets } from '../../../test/support/budget-replay.js';
 import { histories } from '../../../test/support/long.js';
 import { rateLimitEngines } from '../../../test/support/rate-limit-engines.js';
-import { SwitchingEngine } from '../../engine/switching-engine.js';
+import { EngineChoice } from '../../engine/engine-choice.js';
 import { FeatureFlagsService } from '../../feature-flags/feature-flags.service.js';
 import type { RateLimitEngine } from '../engine/engine.js';
 import { TypeScriptRateLimitEngine } from '../engine/typescript.js';
@@ -30,10 +30,10 @@ describe.each(rateLimitEngines().map((engine) => [engine.engine, engine] as cons
   },
 );
 
-function choiceOf(engine: RateLimitEngine): SwitchingEngine<RateLimitEngine> {
+function choiceOf(engine: RateLimitEngine): EngineChoice<RateLimitEngine> {
   const engines = {
     native: engine.engine === 'native' ? engine : null,
     typescript: engine.engine === 'native' ? new TypeScriptRateLimitEngine() : engine,
   };
-  return new SwitchingEngine('rust_rate_limiting', { ...engines, reason: 'a test' }, flags);
+  return new EngineChoice('rust_rate_limiting', { ...engines, reason: 'a test' }, flags);
 }

@@ -1,6 +1,6 @@
 import type { EngineName } from '../../common/capability.js';
 import type { CallRecorder } from '../../common/recorder.js';
-import { SwitchingEngine } from '../../engine/switching-engine.js';
+import { EngineChoice } from '../../engine/engine-choice.js';
 import type { FeatureState } from '../../feature-flags/feature-flags.options.js';
 import { FeatureFlagsService } from '../../feature-flags/feature-flags.service.js';
 import { resolveRateLimitOptions, type RateLimitOptions } from '../rate-limit.options.js';
@@ -41,11 +41,7 @@ function setUp(limits: RateLimitOptions, state: FeatureState = 'enabled', record
   const silent = { log() {}, warn() {}, error() {} };
   const flags = new FeatureFlagsService({ errorThreshold: 1, features: { rust_rate_limiting: state } }, { env: {}, logger: silent });
   const native = new FailingNativeEngine();
-  const choice = new SwitchingEngine(
-    'rust_rate_limiting',
-    { native, typescript: new TypeScriptRateLimitEngine(), reason: 'a test' },
-    flags,
-  );
+  const choice = new EngineChoice('rust_rate_limiting', { native, typescript: new TypeScriptRateLimitEngine(), reason: 'a test' }, flags);
   const another = (): RateLimiterService => {
     const limiter = new RateLimiterService(choice, resolveRateLimitOptions(limits), () => 1_000_000, recorder);
     limiters.push(limiter);

@@ -2,7 +2,7 @@ import type { CapabilityHealth, MetricSample } from '../../common/capability.js'
 import { measure, type CallRecorder } from '../../common/recorder.js';
 import type { StateFile } from '../../common/state-file.js';
 import type { EngineChoice } from '../../engine/engine-choice.js';
-import { EngineSeries } from '../../engine/engine-series.js';
+import { engineSeries, type EngineSeries } from '../../engine/engine-series.js';
 import type { Ask, RateLimitEngine } from '../engine/engine.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import type { LogSink } from '../../common/log-sink.js';
@@ -71,7 +71,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
     private readonly context: MemoryStoreContext,
     recorder?: CallRecorder,
   ) {
-    this.checks = new EngineSeries(recorder, 'rate_limiting', 'check');
+    this.checks = engineSeries(recorder, 'rate_limiting', 'check');
     abandoned.register(this, this.spaces, this);
     this.ledger = new BudgetLedger(context.maxKeys, context.alertAt);
     const rates: RateDecisions = {
@@ -84,8 +84,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
 
   /** The engine that decides; in a rollout or a shadow run, that of a request without a key. */
   get engine(): RateLimitEngine {
-    const { active, native, typescript } = this.choice;
-    return this.engineOfAll ?? (active === 'native' && native !== null ? native : typescript);
+    return this.engineOfAll ?? this.choice.activeEngine;
   }
 
   check(scopes: readonly RateLimitScope[], cost: number, tokens: number, nanoUsd = 0): RateLimitDecision {
@@ -104,7 +103,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
     const [owner] = owners;
     const check = (space: EngineSpace): RateLimitDecision => space.check(scopes, ask);
     if (owner === null) return this.shadow('check', check);
-    const series = this.checks.of(owner);
+    const series = this.checks[owner.engine];
     const decide = (): RateLimitDecision => this.attempt(owner, check, () => failed(ask));
     return series.sampled() ? measure(series, decide, scopes.length) : decide();
   }

@@ -5,7 +5,7 @@ import { replayBudgets, type OpenLimiter } from '../../../test/support/budget-re
 import { histories } from '../../../test/support/long.js';
 import { hasRedis, RedisServer } from '../../../test/support/redis-server.js';
 import { timelessClient } from '../../../test/support/timeless-redis.js';
-import { SwitchingEngine } from '../../engine/switching-engine.js';
+import { EngineChoice } from '../../engine/engine-choice.js';
 import { FeatureFlagsService } from '../../feature-flags/feature-flags.service.js';
 import { TypeScriptRateLimitEngine } from '../engine/typescript.js';
 import { RateLimiterService } from '../rate-limit.service.js';
@@ -29,7 +29,7 @@ const flags = new FeatureFlagsService({}, { env: {}, logger: { log() {}, warn() 
   it(
     'are decided as the model decides them, never above the bound, and leave nothing held',
     async () => {
-      const choice = new SwitchingEngine(
+      const choice = new EngineChoice(
         'rust_rate_limiting',
         { native: null, typescript: new TypeScriptRateLimitEngine(), reason: 'a test' },
         flags,

@@ -75,7 +75,7 @@ export class RouterCore {
     private readonly env: RouterEnvironment,
   ) {
     const { choice, sharedAs, maxDeployments } = env;
-    const engine = choice.active === 'native' && choice.native !== null ? choice.native : choice.typescript;
+    const engine = choice.activeEngine;
     this.unreported = env.reports === true ? new Unreported() : null;
     this.slots = new Slots(engine, sharedAs, maxDeployments, (slot) => {
       this.outcomes.forget(slot);

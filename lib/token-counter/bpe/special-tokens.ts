@@ -299,7 +299,3 @@ export function encodeSegments(segments: Segments, encode: (text: string) => Uin
   }
   return ids;
 }
-
-export function averageLength(texts: readonly string[]): number {
-  return texts.reduce((sum, text) => sum + text.length, 0) / Math.max(1, texts.length);
-}

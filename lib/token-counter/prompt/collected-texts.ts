@@ -59,12 +59,6 @@ export class CollectedTexts implements LongTextCounter {
     return wanted;
   }
 
-  /** Average bytes of a text to count. */
-  get averageLength(): number {
-    const { places } = this;
-    return places.reduce((sum, index) => sum + this.lengthOf(index), 0) / Math.max(1, places.length);
-  }
-
   /**
    * About the UTF-16 units of all texts but the first `counted`: a text has at most as many as its
    * bytes.

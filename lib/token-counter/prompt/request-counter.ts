@@ -1,6 +1,5 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { checkObject, refuseArgument } from '../../common/options.js';
-import type { EngineCalls } from '../../engine/engine-calls.js';
 import type { EngineChoice } from '../../engine/engine-choice.js';
 import type { CountingModel } from '../counting-model.js';
 import type { ModelTable } from '../model-table.js';
@@ -35,7 +34,7 @@ export interface PromptEstimate {
 /** The parts of the service that counting a request needs. */
 export interface RequestCounterContext {
   readonly models: ModelTable;
-  readonly engines: EngineCalls<TokenCounterEngine>;
+  readonly choice: EngineChoice<TokenCounterEngine>;
   readonly batchChoice: EngineChoice<TokenCounterEngine>;
   readonly maxTextLength: number;
   /** `undefined`: counts are not corrected. */
@@ -51,7 +50,7 @@ export class RequestCounter {
   count(body: object, requestId: string | undefined): RequestTokens {
     const request = checkObject('body', body, refuseArgument);
     const model = this.modelOf(request);
-    const answer = this.shared.engines.run('count_request', requestId, (engine): RequestTokens => {
+    const answer = this.shared.choice.run('count_request', requestId, (engine): RequestTokens => {
       const context = this.context(model, engine);
       return this.answer(countRequestBody(request, context), model, context, body);
     });
@@ -72,8 +71,8 @@ export class RequestCounter {
   /** Count for limits: all of the body that may be part of the prompt, whatever rules count. */
   estimate(body: Body): number {
     const model = this.modelOf(body);
-    const { engines, counted } = this.shared;
-    const estimate = engines.run('count_request', undefined, (engine): number => {
+    const { choice, counted } = this.shared;
+    const estimate = choice.run('count_request', undefined, (engine): number => {
       const context = this.context(model, engine, new PromptReads());
       return this.bound(countRequestBody(body, context), model, context, body);
     });
@@ -97,7 +96,7 @@ export class RequestCounter {
     const model = this.modelOf(body);
     const collected = new CollectedTexts(texts, this.shared.maxTextLength);
     const estimate = this.countable(() =>
-      this.shared.engines.run('count_request', undefined, (engine): number | undefined => {
+      this.shared.choice.run('count_request', undefined, (engine): number | undefined => {
         collected.clear();
         const context = this.context(model, engine, new PromptReads(() => collected.clear()), collected);
         const tokens = countRequestBody(body, context);
@@ -251,7 +250,7 @@ export class RequestCounter {
     const slices = { bytes, isOwn, texts: long.toCount() };
     const most = Math.min(Math.max(0, Math.floor(limit)), LARGEST_LIMIT);
     const count = async (engine: TokenCounterEngine): Promise<SliceCounts> => engine.countSlicesAsync(slices, model.handle(engine), most);
-    return this.shared.batchChoice.runAsync('count_request', undefined, count, long.averageLength);
+    return this.shared.batchChoice.runAsync('count_request', undefined, count);
   }
 
   private countTexts(
@@ -275,7 +274,7 @@ export class RequestCounter {
       }
       return { counted, unitsLeft };
     };
-    return this.shared.batchChoice.runAsync('count_request', requestId, count, units / Math.max(1, texts.length));
+    return this.shared.batchChoice.runAsync('count_request', requestId, count);
   }
 }
 

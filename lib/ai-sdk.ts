@@ -8,4 +8,4 @@ export { fromAiSdk, type AiSdkDeploymentParams } from './ai-sdk/deployments/from
 export type { AiSdkEmbeddingModel, AiSdkLanguageModel, AiSdkModel } from './ai-sdk/deployments/sdk-models.js';
 export { createFastLiteLLM, type FastLiteLLMProvider } from './ai-sdk/provider.js';
 export type { InProcessLimit } from './http/in-process-limits.js';
-export type { InProcessCallSettings, ModelGroups } from './llm-client/in-process-calls.js';
+export type { InProcessCallSettings, ModelGroups } from './calls/in-process-calls.js';

@@ -8,8 +8,8 @@ import type { ShutdownOptions } from './health/shutdown.options.js';
 import type { MetricsOptions } from './metrics/metrics.options.js';
 import type { PerformanceMonitorOptions } from './monitor/performance-monitor.options.js';
 import type { RateLimitOptions } from './rate-limit/rate-limit.options.js';
-import type { ModelCallHook } from './llm-client/hooks/call-hook.js';
-import type { LlmClientOptions } from './llm-client/llm-client.options.js';
+import type { ModelCallHook } from './calls/hooks/call-hook.js';
+import type { LlmClientOptions } from './calls/llm-client.options.js';
 import type { RouterOptions } from './router/router.options.js';
 import type { TokenCounterOptions } from './token-counter/token-counter.options.js';
 

@@ -6,7 +6,7 @@ import { processClock } from './engine/shared-memory.js';
 import type { EngineChoice } from './engine/engine-choice.js';
 import type { Environment } from './feature-flags/feature-flags.environment.js';
 import type { FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
-import type * as Checking from './llm-client/providers/deployment-check.js';
+import type * as Checking from './providers/endpoint/deployment-check.js';
 import { promptTokensOf } from './http/token-estimate/token-estimate.js';
 import { ListRouters } from './router/compat/router-cache.js';
 import type { RouterEngine } from './router/engine/engine.js';
@@ -60,7 +60,7 @@ export function openRouting(
     },
   };
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded for the first deployment
-  const check = lazy(() => (require('./llm-client/providers/deployment-check.js') as typeof Checking).deploymentCheck(resolved.env));
+  const check = lazy(() => (require('./providers/endpoint/deployment-check.js') as typeof Checking).deploymentCheck(resolved.env));
   const router = new RouterService(choice, resolved, { ...context, check: (deployment) => check()(deployment) });
   tokenCounter.useRoutes((name) => router.calledModels(name));
   router.whenChanged(() => tokenCounter.routesChanged());

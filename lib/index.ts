@@ -142,12 +142,12 @@ export type { PerformanceRecommendation } from './monitor/recommendations.js';
 export type { HistoryColumns } from './monitor/series/series-history.js';
 export type { InProcessLimit } from './http/in-process-limits.js';
 export { PerformanceInterceptor } from './http/performance.interceptor.js';
-export type { AnswerCost } from './llm-client/answer/answer-cost.js';
-export { LlmAnswer, type AnswerTarget, type CallFacts, type SendOptions } from './llm-client/answer/llm-answer.js';
-export type { CostLabels, SpendingHistory } from './llm-client/call/spending-history.js';
-export type { MessageTokens } from './llm-client/bridges/messages/count-tokens.js';
-export type { ResponseTokens } from './llm-client/bridges/responses/count-tokens.js';
-export type { AttemptFailure } from './llm-client/call/call.js';
+export type { AnswerCost } from './calls/answer/answer-cost.js';
+export { LlmAnswer, type AnswerTarget, type CallFacts, type SendOptions } from './calls/answer/llm-answer.js';
+export type { CostLabels, SpendingHistory } from './calls/spending-history.js';
+export type { MessageTokens } from './apis/messages/count-tokens.js';
+export type { ResponseTokens } from './apis/responses/count-tokens.js';
+export type { AttemptFailure } from './calls/call.js';
 export {
   BodyBoundsError,
   boundJsonHook,
@@ -175,31 +175,25 @@ export {
   type RequestVerdict,
   type TextKind,
   type TextVerdict,
-} from './llm-client/hooks/call-hook.js';
-export { CallJournal, type CallJournalOptions } from './llm-client/hooks/call-journal.js';
-export type { LlmClientOptions } from './llm-client/llm-client.options.js';
-export type { InProcessCallSettings, ModelGroups } from './llm-client/in-process-calls.js';
-export type { CallOptions, ModelRequest } from './llm-client/request.js';
-export type { ExecuteOptions, Send, SendContext } from './llm-client/send.js';
-export type { ExactTokens, LocalCountReason } from './llm-client/counting/exact-counts.js';
-export type { ExactCountOptions } from './llm-client/counting/exact-counts.options.js';
-export { LlmClient, type LlmClientStatus, type TokenCountContext } from './llm-client/llm-client.service.js';
-export type { QueueClassStatus, QueueStatus } from './http/queue/call-queue.js';
-export type { QueueClass } from './http/queue/queue-class.js';
-export type { QueuedCaller, QueueOptions } from './llm-client/queue/queue.options.js';
-export type {
-  AccountRequest,
-  ForwardedForm,
-  ForwardedRequest,
-  ImageList,
-  ModerationList,
-  RerankedList,
-} from './llm-client/api/forwarded.js';
-export { MultipartBody } from './llm-client/forward/multipart.js';
-export { LlmBytes } from './llm-client/stream/llm-bytes.js';
-export { LlmStream } from './llm-client/stream/llm-stream.js';
-export { EventTranslator } from './llm-client/stream/event-translator.js';
-export { splitParameters, type ParameterRules, type SplitParameters } from './llm-client/providers/parameters.js';
+} from './calls/hooks/call-hook.js';
+export { CallJournal, type CallJournalOptions } from './calls/hooks/call-journal.js';
+export type { LlmClientOptions } from './calls/llm-client.options.js';
+export type { InProcessCallSettings, ModelGroups } from './calls/in-process-calls.js';
+export type { CallOptions } from './calls/request.js';
+export type { ModelRequest } from './providers/model-request.js';
+export type { ExecuteOptions, Send, SendContext } from './calls/send.js';
+export type { ExactTokens, LocalCountReason } from './calls/counting/exact-counts.js';
+export type { ExactCountOptions } from './calls/counting/exact-counts.options.js';
+export { LlmClient, type LlmClientStatus, type TokenCountContext } from './calls/llm-client.service.js';
+export type { QueueClassStatus, QueueStatus } from './queue/call-queue.js';
+export type { QueueClass } from './queue/queue-class.js';
+export type { QueuedCaller, QueueOptions } from './queue/queue.options.js';
+export type { AccountRequest, ForwardedForm, ForwardedRequest, ImageList, ModerationList, RerankedList } from './apis/wire/forwarded.js';
+export { MultipartBody } from './providers/forwarded/multipart.js';
+export { LlmBytes } from './calls/stream/llm-bytes.js';
+export { LlmStream } from './calls/stream/llm-stream.js';
+export { EventTranslator } from './providers/events/event-translator.js';
+export { splitParameters, type ParameterRules, type SplitParameters } from './providers/parameters.js';
 export type {
   AnswerFault,
   AnswerReader,
@@ -212,12 +206,12 @@ export type {
   StatedError,
   StreamOpening,
   WireCall,
-} from './llm-client/providers/protocol.js';
-export type { ProviderHandler, ProviderRequest, ProviderTransport, RequestBytes } from './llm-client/providers/provider-transport.js';
-export { provideProtocol } from './llm-client/providers/provide-protocol.js';
-export type { ProvidedProvider } from './llm-client/providers/provided.js';
-export { ChatChunks, type ChatUsage, type FinishReason } from './llm-client/providers/openai/chat-chunks.js';
-export { OPENAI_READER } from './llm-client/providers/openai/reader.js';
+} from './providers/protocol.js';
+export type { ProviderHandler, ProviderRequest, ProviderTransport, RequestBytes } from './providers/provider-transport.js';
+export { provideProtocol } from './providers/provide-protocol.js';
+export type { ProvidedProvider } from './providers/provided.js';
+export { ChatChunks, type ChatUsage, type FinishReason } from './providers/openai/chat-chunks.js';
+export { OPENAI_READER } from './providers/openai/reader.js';
 export type {
   ChatChunkChoice,
   ChatCompletion,
@@ -228,9 +222,9 @@ export type {
   ChatDelta,
   CompletionUsage,
   ThinkingContent,
-} from './llm-client/api/chat.js';
-export type { EmbeddingList, TextCompletion } from './llm-client/api/completions.js';
-export type { Message, MessageBlock, MessageEvent, MessageUsage } from './llm-client/api/messages.js';
+} from './apis/wire/chat.js';
+export type { EmbeddingList, TextCompletion } from './apis/wire/completions.js';
+export type { Message, MessageBlock, MessageEvent, MessageUsage } from './apis/wire/messages.js';
 export type {
   ChatRequest,
   ChatRequestMessage,
@@ -239,8 +233,8 @@ export type {
   EmbeddingRequest,
   MessagesRequest,
   ResponsesRequest,
-} from './llm-client/api/requests.js';
-export type { ResponsesAnswer, ResponsesEvent, ResponsesItem } from './llm-client/api/responses.js';
+} from './apis/wire/requests.js';
+export type { ResponsesAnswer, ResponsesEvent, ResponsesItem } from './apis/wire/responses.js';
 export type { AnswerUsage, StatedCost, Usage } from './http/answer-usage.js';
 export type { LimitedRequest, RequestResponse } from './http/guard/guarded-request.js';
 export { addressKey } from './http/guard/client-key.js';

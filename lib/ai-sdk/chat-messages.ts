@@ -1,4 +1,4 @@
-import type { ChatRequestMessage, ChatRequestPart } from '../llm-client/api/requests.js';
+import type { ChatRequestMessage, ChatRequestPart } from '../apis/wire/requests.js';
 import { fileDataOf, imageTypeOf } from './file-data.js';
 import { optionOf } from './own-options.js';
 import type { PromptMessage, PromptPart, ToolOutput, WithProviderOptions } from './specification.js';

@@ -1,4 +1,4 @@
-import type { ChatRequest } from '../llm-client/api/requests.js';
+import type { ChatRequest } from '../apis/wire/requests.js';
 import { chatMessages } from './chat-messages.js';
 import { optionOf, ownOptions } from './own-options.js';
 import type { ModelCallOptions, ModelTool, ModelWarning } from './specification.js';

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../common/errors.js';
 import { checkString, refuseArgument } from '../common/options.js';
-import type { ModelGroups } from '../llm-client/in-process-calls.js';
+import type { ModelGroups } from '../calls/in-process-calls.js';
 import { FastLiteLLMEmbeddingModel } from './embedding-model.js';
 import { FastLiteLLMLanguageModel } from './language-model.js';
 import { ModelCalls, type FastLiteLLMProviderSettings } from './model-calls.js';

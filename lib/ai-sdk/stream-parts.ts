@@ -1,5 +1,5 @@
-import type { ChatChunkChoice, ChatCompletionChunk, ChatDelta, ThinkingContent } from '../llm-client/api/chat.js';
-import type { LlmStream } from '../llm-client/stream/llm-stream.js';
+import type { ChatChunkChoice, ChatCompletionChunk, ChatDelta, ThinkingContent } from '../apis/wire/chat.js';
+import type { LlmStream } from '../calls/stream/llm-stream.js';
 import { filesOf, finishReasonOf, metadataOf, signatureOf, sourcesOf, usageOf, type AnswerFields } from './answer-parts.js';
 import type { ModelFinishReason, ProviderFields, StreamPart } from './specification.js';
 

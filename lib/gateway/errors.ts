@@ -1,7 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import { InvalidArgumentError, RequestCancelledError } from '../common/errors.js';
 import type { OpenAIErrorBody } from '../common/provider-error.js';
-import { messagesError } from '../llm-client/bridges/messages/errors.js';
+import { messagesError } from '../apis/messages/errors.js';
 
 /** What a client gets for an error. */
 export interface ErrorAnswer {

@@ -2,7 +2,7 @@ import { Catch, Inject, Logger, type ArgumentsHost, type ExceptionFilter } from 
 import { HttpAdapterHost } from '@nestjs/core';
 import { BudgetExceededError } from '../common/http-errors.js';
 import { setBudgetDenial, setRetryAfter, type HeaderTarget } from '../http/guard/headers.js';
-import { isFinal, setFailedCall } from '../llm-client/answer/failed-call.js';
+import { isFinal, setFailedCall } from '../calls/answer/failed-call.js';
 import { answerTo, errorBody } from './errors.js';
 
 /** What a client may be told besides the error. */

@@ -1,5 +1,5 @@
 import type { ApiKeyService } from '../keys/api-keys.service.js';
-import type { LlmClient } from '../llm-client/llm-client.service.js';
+import type { LlmClient } from '../calls/llm-client.service.js';
 import type { JsonReader } from '../http/body/json-reader.js';
 import type { RateLimitGuard } from '../http/guard/rate-limit.guard.js';
 import type { RateLimitScope } from '../rate-limit/store.js';

@@ -15,7 +15,7 @@ import {
 } from '../common/options.js';
 import type { JsonBounds } from '../http/body/json-shape.js';
 import { checkRule, type RateLimitRule } from '../http/decorators.js';
-import type { CallOptions } from '../llm-client/request.js';
+import type { CallOptions } from '../calls/request.js';
 
 /** The parts of the gateway's API, each of one or several routes. */
 export const GATEWAY_ENDPOINTS = [

@@ -2,8 +2,8 @@ import { AIMessage, AIMessageChunk, type InvalidToolCall, type ToolCall, type Us
 import { makeInvalidToolCall, parseToolCall } from '@langchain/core/output_parsers/openai_tools';
 import type { ChatGeneration } from '@langchain/core/outputs';
 import type { AnswerUsage } from '../http/answer-usage.js';
-import type { CallFacts } from '../llm-client/answer/llm-answer.js';
-import type { ChatCompletion, ChatCompletionChoice, ChatCompletionMessage, ChatDelta } from '../llm-client/api/chat.js';
+import type { CallFacts } from '../calls/answer/llm-answer.js';
+import type { ChatCompletion, ChatCompletionChoice, ChatCompletionMessage, ChatDelta } from '../apis/wire/chat.js';
 import { KEPT_FIELDS } from './chat-messages.js';
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -1,6 +1,6 @@
 import type { BaseChatModelCallOptions, BindToolsInput } from '@langchain/core/language_models/chat_models';
 import type { BaseMessage } from '@langchain/core/messages';
-import type { ChatRequest } from '../llm-client/api/requests.js';
+import type { ChatRequest } from '../apis/wire/requests.js';
 import { chatMessages } from './chat-messages.js';
 import { chatTool, chatToolChoice } from './tools.js';
 

@@ -1,6 +1,6 @@
 import type { AIMessage, BaseMessage, ChatMessage, ToolMessage } from '@langchain/core/messages';
 import { InvalidArgumentError } from '../common/errors.js';
-import type { ChatRequestMessage, ChatRequestPart } from '../llm-client/api/requests.js';
+import type { ChatRequestMessage, ChatRequestPart } from '../apis/wire/requests.js';
 import { contentParts } from './content-parts.js';
 
 type Fields = Readonly<Record<string, unknown>>;

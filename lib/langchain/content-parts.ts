@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../common/errors.js';
-import type { ChatRequestPart } from '../llm-client/api/requests.js';
+import type { ChatRequestPart } from '../apis/wire/requests.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -1,5 +1,5 @@
 import { checkObject, checkString, refuseArgument } from '../common/options.js';
-import type { LlmClient } from '../llm-client/llm-client.service.js';
+import type { LlmClient } from '../calls/llm-client.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 
 /** What models call and count with: a `FastLiteLLM`, or parts that Nest has injected. */

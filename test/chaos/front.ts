@@ -2,8 +2,8 @@ import { HttpException } from '@nestjs/common';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { RequestCancelledError } from '../../lib/common/errors.js';
-import type { LlmClient } from '../../lib/llm-client/llm-client.service.js';
-import type { ModelRequest } from '../../lib/llm-client/request.js';
+import type { LlmClient } from '../../lib/calls/llm-client.service.js';
+import type { ModelRequest } from '../../lib/providers/model-request.js';
 
 /** A minimal HTTP server in front of a client: its answers come from the client alone. */
 export class Front {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ProviderEndpoint } from '../../lib/llm-client/providers/endpoint.js';
-import { upstreamModel } from '../../lib/llm-client/providers/resolution.js';
+import { ProviderEndpoint } from '../../lib/providers/endpoint/endpoint.js';
+import { upstreamModel } from '../../lib/providers/endpoint/resolution.js';
 import { InvalidConfigurationError } from '../../lib/common/errors.js';
 
 // Compares where a chat is sent, and with which variable's key, with LiteLLM

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { MESSAGES_BRIDGE } from '../../lib/llm-client/bridges/messages/messages.js';
+import { MESSAGES_BRIDGE } from '../../lib/apis/messages/messages.js';
 import { disorderIn, joinedMessage, messageEventsIn, type MessageEvent } from '../support/message-events.js';
 
 // Compares the bridge of Messages with LiteLLM's (fixtures/litellm/messages_bridge.py).

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { UnsupportedRequestError } from '../../lib/common/http-errors.js';
-import { protocolOf } from '../../lib/llm-client/providers/protocols.js';
-import { isResolved, resolveModel } from '../../lib/llm-client/providers/resolution.js';
-import { ReadRequest } from '../../lib/llm-client/request.js';
+import { protocolOf } from '../../lib/providers/protocols.js';
+import { isResolved, resolveModel } from '../../lib/providers/endpoint/resolution.js';
+import { ReadRequest } from '../../lib/calls/request.js';
 import { resolveBodyBounds } from '../../lib/http/body/body-bounds.js';
 
 // Compares bodies with those that LiteLLM sends (fixtures/litellm/provider_requests.py).

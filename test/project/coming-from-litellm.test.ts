@@ -5,7 +5,7 @@ import { FORWARDED_ROUTES } from '../../lib/gateway/routes/forwarded.js';
 import { MODEL_CALLS } from '../../lib/gateway/routes/model-calls.js';
 import { MODEL_LISTS } from '../../lib/gateway/routes/models.js';
 import { OPERATOR_ROUTES } from '../../lib/gateway/routes/operator.js';
-import { SPOKEN } from '../../lib/llm-client/providers/provider-table.environment.js';
+import { SPOKEN } from '../../lib/providers/endpoint/provider-table.environment.js';
 import { readConfigFile } from '../../lib/router/config/config-file.js';
 import {
   ENTRY_KEYS,

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Dialect } from '../../lib/llm-client/providers/openai/dialect.js';
-import { isChatParameter } from '../../lib/llm-client/providers/parameters.js';
-import { keyVariables, SPOKEN, type ProviderRow } from '../../lib/llm-client/providers/provider-table.environment.js';
+import type { Dialect } from '../../lib/providers/openai/dialect.js';
+import { isChatParameter } from '../../lib/providers/parameters.js';
+import { keyVariables, SPOKEN, type ProviderRow } from '../../lib/providers/endpoint/provider-table.environment.js';
 import { tableAfter } from './readme-document.js';
 import { root } from './sources.js';
 

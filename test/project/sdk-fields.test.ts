@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import ts from 'typescript';
-import { COMPLETIONS_FIELDS, MESSAGES_FIELDS, RESPONSES_FIELDS } from '../../lib/llm-client/bridges/client-fields.js';
-import { CHAT_PARAMETERS } from '../../lib/llm-client/providers/parameters.js';
+import { COMPLETIONS_FIELDS, MESSAGES_FIELDS, RESPONSES_FIELDS } from '../../lib/apis/client-fields.js';
+import { CHAT_PARAMETERS } from '../../lib/providers/parameters.js';
 import { root } from './sources.js';
 
 /** The types of the SDKs' parameters. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HttpException } from '@nestjs/common';
 import type { LlmClient } from 'nestjs-fast-litellm';
-import { messagesError } from '../../lib/llm-client/bridges/messages/errors.js';
+import { messagesError } from '../../lib/apis/messages/errors.js';
 import { scripted } from './llm-client-providers.js';
 
 /** A server of `/v1/messages` and `count_tokens` over a client; its base address. */

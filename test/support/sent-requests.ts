@@ -1,6 +1,7 @@
 import { DEFAULT_BODY_BOUNDS } from '../../lib/http/body/body-bounds.js';
-import type { SentRequest } from '../../lib/llm-client/providers/protocol.js';
-import { ReadRequest, type CallOptions, type ModelRequest, type RequestLimits } from '../../lib/llm-client/request.js';
+import type { SentRequest } from '../../lib/providers/protocol.js';
+import { ReadRequest, type CallOptions, type RequestLimits } from '../../lib/calls/request.js';
+import type { ModelRequest } from '../../lib/providers/model-request.js';
 
 const LIMITS: RequestLimits = {
   bounds: DEFAULT_BODY_BOUNDS,

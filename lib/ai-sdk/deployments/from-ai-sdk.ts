@@ -1,9 +1,9 @@
 import { checkFunction, checkObject, checkString, refuseArgument } from '../../common/options.js';
-import { errorIn, hasError } from '../../llm-client/providers/openai/errors.js';
-import { OPENAI_READER } from '../../llm-client/providers/openai/reader.js';
-import { splitParameters } from '../../llm-client/providers/parameters.js';
-import type { Protocol } from '../../llm-client/providers/protocol.js';
-import { provideProtocol } from '../../llm-client/providers/provide-protocol.js';
+import { errorIn, hasError } from '../../providers/openai/errors.js';
+import { OPENAI_READER } from '../../providers/openai/reader.js';
+import { splitParameters } from '../../providers/parameters.js';
+import type { Protocol } from '../../providers/protocol.js';
+import { provideProtocol } from '../../providers/provide-protocol.js';
 import { nameOfModel, type AiSdkModel } from './sdk-models.js';
 import { IGNORED, TRANSLATED } from './sdk-request.js';
 import { AI_SDK_TRANSPORT } from './sdk-transport.js';

@@ -1,5 +1,5 @@
 import { usageFrom } from '../../http/answer-usage.js';
-import { ChatChunks, errorChunk, type ChatUsage, type FinishReason } from '../../llm-client/providers/openai/chat-chunks.js';
+import { ChatChunks, errorChunk, type ChatUsage, type FinishReason } from '../../providers/openai/chat-chunks.js';
 import { fileDataOf } from '../file-data.js';
 import type { AnswerPart, ModelAnswer } from './sdk-models.js';
 import { statedError } from './sdk-errors.js';

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../../common/errors.js';
-import type { ChatMessage, ChatPart, ChatTool, ChatToolCall, ChatToolChoice } from '../../llm-client/providers/openai/chat-types.js';
-import { inlineDataIn } from '../../llm-client/providers/data-url.js';
+import type { ChatMessage, ChatPart, ChatTool, ChatToolCall, ChatToolChoice } from '../../providers/openai/chat-types.js';
+import { inlineDataIn } from '../../providers/data-url.js';
 import type { ModelCallOptions, PromptMessage, PromptPart, ToolOutput } from '../specification.js';
 import type { ReadLanguageModel } from './sdk-models.js';
 

@@ -1,4 +1,4 @@
-import type { ProviderHandler, ProviderRequest, ProviderTransport } from '../../llm-client/providers/provider-transport.js';
+import type { ProviderHandler, ProviderRequest, ProviderTransport } from '../../providers/provider-transport.js';
 import { ChatStreamWriter, chatCompletion } from './sdk-answer.js';
 import { isWithoutAnswer, statedError } from './sdk-errors.js';
 import { modelNamed, type ReadEmbeddingModel, type ReadLanguageModel } from './sdk-models.js';

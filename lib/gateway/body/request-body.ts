@@ -10,7 +10,7 @@ import { receivedBody } from '../../http/body/body-object.js';
 import { checkListLengths } from '../../http/body/list-lengths.js';
 import type { JsonReader } from '../../http/body/json-reader.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
-import { MultipartBody } from '../../llm-client/forward/multipart.js';
+import { MultipartBody } from '../../providers/forwarded/multipart.js';
 import { bodyTooLarge } from '../errors.js';
 import type { GatewayBody } from '../routes/route.js';
 

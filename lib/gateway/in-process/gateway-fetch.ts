@@ -1,7 +1,7 @@
 import { checkKnownKeys, checkObject, refuseArgument } from '../../common/options.js';
 import { setRetryAfter } from '../../http/guard/headers.js';
-import { setFailedCall } from '../../llm-client/answer/failed-call.js';
-import { beginCall, type BegunCall, type InProcessCallSettings, type ModelGroups } from '../../llm-client/in-process-calls.js';
+import { setFailedCall } from '../../calls/answer/failed-call.js';
+import { beginCall, type BegunCall, type InProcessCallSettings, type ModelGroups } from '../../calls/in-process-calls.js';
 import { readForm } from '../body/request-body.js';
 import { answerTo, errorBody, gatewayError } from '../errors.js';
 import type { GatewayDesk } from '../gateway.desk.js';

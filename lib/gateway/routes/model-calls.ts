@@ -1,10 +1,11 @@
 import { ModelNotAllowedError } from '../../common/http-errors.js';
 import { releaseBody } from '../../http/body/body-object.js';
 import { reportUsage } from '../../http/request-context.js';
-import type { LlmAnswer } from '../../llm-client/answer/llm-answer.js';
-import type { LlmClient } from '../../llm-client/llm-client.service.js';
-import type { CallOptions, ModelRequest } from '../../llm-client/request.js';
-import type { LlmStream } from '../../llm-client/stream/llm-stream.js';
+import type { LlmAnswer } from '../../calls/answer/llm-answer.js';
+import type { LlmClient } from '../../calls/llm-client.service.js';
+import type { CallOptions } from '../../calls/request.js';
+import type { ModelRequest } from '../../providers/model-request.js';
+import type { LlmStream } from '../../calls/stream/llm-stream.js';
 import type { GatewayDesk } from '../gateway.desk.js';
 import { modelRequestOf, type GatewayExchange, type GatewayRoute } from './route.js';
 

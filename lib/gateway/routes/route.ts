@@ -1,5 +1,6 @@
-import type { AnswerTarget } from '../../llm-client/answer/llm-answer.js';
-import type { CallOptions, ModelRequest } from '../../llm-client/request.js';
+import type { AnswerTarget } from '../../calls/answer/llm-answer.js';
+import type { CallOptions } from '../../calls/request.js';
+import type { ModelRequest } from '../../providers/model-request.js';
 import type { IncomingHttpHeaders } from 'node:http';
 import { InvalidArgumentError } from '../../common/errors.js';
 import type { GatewayDesk } from '../gateway.desk.js';

@@ -5,7 +5,7 @@ import { FastLiteLLMKeysModule } from '../../../lib/fast-litellm-keys.module.js'
 import { FastLiteLLMModule } from '../../../lib/fast-litellm.module.js';
 import { redisApiKeyStore } from '../../../lib/keys/redis/redis-store.js';
 import type { ConfiguredApiKey } from '../../../lib/keys/api-keys.options.js';
-import type { LlmClientOptions } from '../../../lib/llm-client/llm-client.options.js';
+import type { LlmClientOptions } from '../../../lib/calls/llm-client.options.js';
 import { RateLimiterService } from '../../../lib/rate-limit/rate-limit.service.js';
 import type { RateLimits } from '../../../lib/rate-limit/limits.js';
 import { redisRateLimitStore } from '../../../lib/rate-limit/redis/redis-store.js';

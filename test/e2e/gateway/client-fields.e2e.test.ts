@@ -1,4 +1,4 @@
-import { COMPLETIONS_FIELDS, MESSAGES_FIELDS, RESPONSES_FIELDS, type FieldTable } from '../../../lib/llm-client/bridges/client-fields.js';
+import { COMPLETIONS_FIELDS, MESSAGES_FIELDS, RESPONSES_FIELDS, type FieldTable } from '../../../lib/apis/client-fields.js';
 import { GatewayApp } from '../../support/gateway-app.js';
 import { stopProviders } from '../../support/llm-client-providers.js';
 import { BEDROCK_SCRIPT } from '../../support/protocols/bedrock-protocol.js';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { FastLiteLLM, type AnswerText, type LlmAnswer, type LlmClient, type LlmStream, type ModelCallHook } from 'nestjs-fast-litellm';
 import type { ServerResponse } from 'node:http';
-import { EventReader } from '../../../lib/llm-client/stream/sse-reader.js';
+import { EventReader } from '../../../lib/providers/events/sse-reader.js';
 import { scripted, stopProviders } from '../../support/llm-client-providers.js';
 import { usuallyOrLong } from '../../support/long.js';
 

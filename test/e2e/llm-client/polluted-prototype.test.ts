@@ -1,6 +1,6 @@
 import { FastLiteLLM, RateLimit } from 'nestjs-fast-litellm';
 import { Deployment } from '../../../lib/router/deployments/deployment.js';
-import { ProviderEndpoints } from '../../../lib/llm-client/providers/endpoints.js';
+import { ProviderEndpoints } from '../../../lib/providers/endpoint/endpoints.js';
 import { ownRules } from '../../../lib/http/decorators.js';
 import { clientOf, closeClients } from '../../support/llm-client-setup.js';
 

@@ -1,0 +1,37 @@
+import type { OpenAIErrorBody } from '../common/provider-error.js';
+import type { SentRequest } from '../providers/protocol.js';
+import type { ModelRequest } from '../providers/model-request.js';
+
+/**
+ * Serves another API of clients by OpenAI's chat, for providers that do not have that API
+ * themselves. Each has a folder beside this file: request, answer, stream.
+ */
+export interface Bridge {
+  /**
+   * Parameters of chat that stand for hints of the client's API: they never refuse a request.
+   */
+  readonly hints?: ReadonlySet<string>;
+  /**
+   * The request as one of chat, its `stream_options.include_usage` set where it streams.
+   * @param sent of the deployment, for errors and `drop_params`
+   * @throws InvalidArgumentError naming a field that is wrong, or has no equivalent;
+   * UnsupportedRequestError where another deployment may offer it.
+   */
+  request(body: ModelRequest, sent: SentRequest): ModelRequest;
+  /** @param body the client's request */
+  answer(body: ModelRequest): BridgedAnswer;
+}
+
+/** Puts one answer of OpenAI's chat into the words of the client's API. */
+export interface BridgedAnswer {
+  /** @param chat a whole chat completion */
+  whole(chat: Buffer): Buffer;
+  /** The client's events for the chat events that a chunk completes; may be empty. */
+  chunk(bytes: Buffer): Buffer;
+  /** The events that end the stream. */
+  end(): Buffer;
+  /** An event that means nothing, for a silent stream; empty where none may be written. */
+  ping?(): Buffer;
+  /** The event that ends a broken stream. @param status for the client */
+  error(error: OpenAIErrorBody, status: number): Buffer;
+}

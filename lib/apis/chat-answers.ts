@@ -1,0 +1,67 @@
+import type { OpenAIErrorBody } from '../common/provider-error.js';
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** For an event of a stream that is no JSON object. */
+export const UNREADABLE_EVENT: OpenAIErrorBody = {
+  message: 'The provider sent an event that is no JSON object.',
+  type: 'server_error',
+  param: null,
+  code: null,
+};
+
+/** For a stream of chat that was cut. */
+export const UNFINISHED_STREAM: OpenAIErrorBody = {
+  ...UNREADABLE_EVENT,
+  message: 'The provider ended its stream without a finish reason.',
+};
+
+/** A whole chat completion. @throws Error for anything else */
+export function completionIn(bytes: Buffer): Fields {
+  const completion = fieldsOf(JSON.parse(bytes.toString('utf8')));
+  if (!Array.isArray(completion.choices)) throw new TypeError('the answer has no choices');
+  return completion;
+}
+
+/** Some providers answer with content parts. */
+export function textOf(content: unknown): string {
+  if (typeof content === 'string') return content;
+  return listOf(content)
+    .map((part) => fieldsOf(part))
+    .map(({ type, text }) => (type === 'text' ? stringIn(text) : ''))
+    .join('');
+}
+
+/** The `error` of a stream's event. */
+export function errorIn(error: unknown): OpenAIErrorBody {
+  const text = (value: unknown): string | null => (typeof value === 'string' || typeof value === 'number' ? String(value) : null);
+  if (typeof error === 'string') return { ...UNREADABLE_EVENT, message: error };
+  const { message, type, param, code } = fieldsOf(error);
+  return { message: text(message) ?? 'The provider sent an error.', type: text(type), param: text(param), code: text(code) };
+}
+
+export function objectIn(json: string): Fields | undefined {
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Anything else counts as absent, here and below. */
+export function stringIn(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+export function numberIn(value: unknown): number {
+  return typeof value === 'number' ? value : 0;
+}
+
+export function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+export function fieldsOf(value: unknown): Fields {
+  return typeof value === 'object' && value !== null ? (value as Fields) : {};
+}

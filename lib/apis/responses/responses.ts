@@ -1,0 +1,48 @@
+import type { OpenAIErrorBody } from '../../common/provider-error.js';
+import type { ModelRequest } from '../../providers/model-request.js';
+import type { Bridge, BridgedAnswer } from '../bridge.js';
+import { completionIn } from '../chat-answers.js';
+import { ResponseFrame, responseOf } from './answer.js';
+import { KEPT_ITEMS, type KeptItems } from '../../providers/openai/responses/kept-items.js';
+import { chatRequestOf } from './request.js';
+import { ResponseStream } from './stream.js';
+
+/** OpenAI's Responses by chat. */
+export const RESPONSES_BRIDGE: Bridge = {
+  // Agents ask each model alike.
+  hints: new Set(['parallel_tool_calls', 'reasoning_effort', 'verbosity']),
+  request: (body, sent) => chatRequestOf(body, sent, KEPT_ITEMS),
+  answer: (body) => new BridgedResponse(body, KEPT_ITEMS),
+};
+
+/** One response made of a chat completion. */
+export class BridgedResponse implements BridgedAnswer {
+  private readonly frame: ResponseFrame;
+  private readonly stream: ResponseStream;
+
+  constructor(
+    body: ModelRequest,
+    private readonly kept: KeptItems,
+  ) {
+    this.frame = new ResponseFrame(body);
+    this.stream = new ResponseStream(this.frame, (item) => kept.keep(item));
+  }
+
+  whole(chat: Buffer): Buffer {
+    const { response, output } = responseOf(completionIn(chat), this.frame);
+    if (this.frame.isStored) for (const item of output) this.kept.keep(item);
+    return Buffer.from(JSON.stringify(response));
+  }
+
+  chunk(bytes: Buffer): Buffer {
+    return Buffer.from(this.stream.chunk(bytes));
+  }
+
+  end(): Buffer {
+    return Buffer.from(this.stream.end());
+  }
+
+  error(error: OpenAIErrorBody): Buffer {
+    return Buffer.from(this.stream.fail(error));
+  }
+}

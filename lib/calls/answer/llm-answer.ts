@@ -1,0 +1,161 @@
+import { usdText } from '../../common/nano-usd.js';
+import type { AttemptFailure } from '../call.js';
+import type { AnswerUsage } from '../../http/answer-usage.js';
+import type { CostPart, CostParts } from '../../common/token-cost.js';
+import type { AnswerCost } from './answer-cost.js';
+import { AnswerModel } from './answer-model.js';
+
+/** How an answer came about. */
+export interface CallFacts {
+  /** The deployment that answered. */
+  readonly deploymentId: string;
+  readonly provider: string;
+  /** The deployment's model group: after a fallback not the one asked for. */
+  readonly group: string;
+  /** The model as the provider knows it. */
+  readonly model: string;
+  readonly attempts: number;
+  readonly retries: number;
+  readonly fallbacks: number;
+  /** The attempts that failed before it. */
+  readonly failures: readonly AttemptFailure[];
+  /** Until the answer, of a stream its first chunk, arrived. */
+  readonly durationMs: number;
+  /** The part of `durationMs` not spent waiting for providers, connections and retries. */
+  readonly overheadMs: number;
+  /** Cost of the answer in USD, as in `cost`. */
+  readonly costUsd?: number;
+  /**
+   * Cost of the answer by its parts, and where its price comes from; absent without a price,
+   * without a usage, and for a stream, whose `cost` has it at its end.
+   */
+  readonly cost?: AnswerCost;
+  /** The provider's id of the request, for its support. Absent with a `send` of one's own. */
+  readonly providerRequestId?: string;
+}
+
+/** Express's response, Node's own, or Fastify's reply. */
+export interface AnswerTarget {
+  readonly raw?: unknown;
+  /** Fastify's: the caller writes to `raw` from here on. */
+  hijack?(): unknown;
+  /** Headers that are set already. */
+  getHeaders?(): Readonly<Record<string, number | string | string[] | undefined>>;
+  headers?: unknown;
+  /** Fastify's: sets the status, which Nest has set to 201 for a POST. */
+  code?(status: number): unknown;
+  /** Fastify's: sets a header. */
+  header?(name: string, value: string): unknown;
+  /** Fastify's: sends the body. */
+  send?(body: Buffer): unknown;
+  /** Node's: writes status and headers. */
+  writeHead?(status: number, headers: Record<string, number | string | string[]>): unknown;
+  /** Node's: sends the last part of the body. */
+  end?(body?: Buffer): unknown;
+}
+
+/** How an answer is sent to a client. */
+export interface SendOptions {
+  /** What the answer calls its model. Default: the provider's name. */
+  readonly model?: string;
+}
+
+/** Deployments and groups may have any name; a header holds ASCII only. */
+const NO_HEADER_TEXT = /[^\x20-\x7e]/gu;
+
+/** Never the provider's content type: a browser could run its answer on the gateway's origin. */
+export const JSON_ANSWER = 'application/json';
+export const EVENT_STREAM_ANSWER = 'text/event-stream; charset=utf-8';
+
+/** LiteLLM's name for a header of the provider. */
+const PROVIDER_REQUEST_ID = 'llm_provider-x-request-id';
+
+/** Parts that a header names; those of 0 have none. */
+const COST_HEADERS: readonly (readonly [part: CostPart, name: string])[] = [
+  ['cacheRead', 'x-litellm-response-cost-cache-read'],
+  ['cacheCreation', 'x-litellm-response-cost-cache-creation'],
+  ['reasoning', 'x-litellm-response-cost-reasoning'],
+  ['audio', 'x-litellm-response-cost-audio'],
+  ['image', 'x-litellm-response-cost-image'],
+  ['toolUsage', 'x-litellm-response-cost-tool-usage'],
+  ['request', 'x-litellm-response-cost-request'],
+  ['other', 'x-litellm-response-cost-other'],
+];
+
+/** Passes the headers of an answer to `set`, by LiteLLM's names. */
+export function setFacts(call: CallFacts, set: (name: string, value: string) => void): void {
+  const { providerRequestId, cost } = call;
+  set('x-content-type-options', 'nosniff');
+  set('x-litellm-model-id', headerText(call.deploymentId));
+  set('x-litellm-model-group', headerText(call.group));
+  set('x-litellm-model-name', headerText(call.model));
+  set('x-litellm-attempted-retries', String(call.retries));
+  set('x-litellm-attempted-fallbacks', String(call.fallbacks));
+  set('x-litellm-response-duration-ms', call.durationMs.toFixed(3));
+  set('x-litellm-overhead-duration-ms', call.overheadMs.toFixed(3));
+  if (cost !== undefined) {
+    set('x-litellm-response-cost', usdText(cost.nanoUsd));
+    setCostParts(cost.parts, set);
+  }
+  if (providerRequestId !== undefined) set(PROVIDER_REQUEST_ID, providerRequestId);
+}
+
+/** As LiteLLM's: `-input` without cached tokens, `-output` with the reasoning. */
+function setCostParts(parts: CostParts, set: (name: string, value: string) => void): void {
+  set('x-litellm-response-cost-input', usdText(parts.input ?? 0));
+  set('x-litellm-response-cost-output', usdText((parts.output ?? 0) + (parts.reasoning ?? 0)));
+  for (const [part, name] of COST_HEADERS) if ((parts[part] ?? 0) > 0) set(name, usdText(parts[part] ?? 0));
+}
+
+/** Percent-encodes what is not ASCII, as in URLs: `%E4`. */
+export function headerText(name: string): string {
+  return name.replace(NO_HEADER_TEXT, percentEncoded);
+}
+
+function percentEncoded(character: string): string {
+  return Buffer.from(character).toString('hex').replace(/../g, '%$&').toUpperCase();
+}
+
+/** The headers of an answer as an object. */
+export function factHeaders(call: CallFacts): Record<string, string> {
+  const headers: Record<string, string> = {};
+  setFacts(call, (name, value) => (headers[name] = value));
+  return headers;
+}
+
+/** A provider's complete answer, with its bytes unchanged. `Json` is what `json()` returns. */
+export class LlmAnswer<Json = Record<string, unknown>> {
+  constructor(
+    readonly bytes: Buffer,
+    /** The answer's usage, if it has one. */
+    readonly usage: AnswerUsage | undefined,
+    readonly call: CallFacts,
+    /** The content type of `bytes`: JSON, or of a text such as a transcript. */
+    readonly contentType: string = JSON_ANSWER,
+  ) {}
+
+  /** Parses the answer, for example a `ChatCompletion`. @throws SyntaxError for no JSON. */
+  json<T = Json>(): T {
+    return JSON.parse(this.bytes.toString('utf8')) as T;
+  }
+
+  /**
+   * Answers an HTTP request with the bytes, unchanged but for `model`, and `nosniff`, with the
+   * headers of `call`. No header of the provider is passed on.
+   */
+  sendTo(target: AnswerTarget, { model }: SendOptions = {}): Promise<void> {
+    const bytes = model === undefined ? this.bytes : new AnswerModel(model).whole(this.bytes);
+    // Express has `header()` too.
+    if (typeof target.headers === 'function') {
+      setFacts(this.call, (name, value) => target.header?.(name, value));
+      target.header?.('content-type', this.contentType);
+      target.code?.(200);
+      target.send?.(bytes);
+    } else {
+      const headers = factHeaders(this.call);
+      target.writeHead?.(200, { ...headers, 'content-type': this.contentType, 'content-length': bytes.length });
+      target.end?.(bytes);
+    }
+    return Promise.resolve();
+  }
+}

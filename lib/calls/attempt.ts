@@ -1,0 +1,395 @@
+import type { ObservedAttempt } from '../common/call-observer.js';
+import { ProviderError } from '../common/provider-error.js';
+import { completedUsage, limitedUsage, type AnswerUsage, type StatedUsage } from '../http/answer-usage.js';
+import { namedBaseModel } from '../router/deployments/base-model.js';
+import { usdOf } from '../common/nano-usd.js';
+import { billedTier } from '../http/token-estimate/asked-tier.js';
+import { answerCost, type AnswerCost } from './answer/answer-cost.js';
+import type { CallFacts } from './answer/llm-answer.js';
+import { toldCost, type ToldCost } from './answer/told-cost.js';
+import { upstreamModel } from '../providers/endpoint/resolution.js';
+import type { Call, CallTarget } from './call.js';
+import type { Selection } from './call-router.js';
+import { tierOfAttempt } from './attempt-tier.js';
+import { AttemptTimer, type Abortable, type AttemptTimes, type AwaitedPart } from './cancellation.js';
+import { modelOutput, type MaxOutputOf } from './model-output.js';
+import { mayHideReasoning } from './hidden-reasoning.js';
+import { judge, type Failure, type JudgedAttempt } from './failure.js';
+import { kindOfCode } from '../providers/failure-kind.js';
+
+/** Output tokens of a model whose limit is not known, as they are held. */
+const DEFAULT_OUTPUT = 16_384;
+/** Operations whose answers are text. */
+const WITH_REPLY: ReadonlySet<string> = new Set(['chat', 'completions', 'messages', 'responses']);
+
+/** One request to a provider: by the connection pool, or by a function of the caller. */
+export interface Exchange extends Abortable {
+  /** Whether the prompt has left the process. */
+  readonly wasSent: boolean;
+  /** Whether the provider answered with an error status. */
+  readonly isRefused: boolean;
+  /** Tokens of the text that has arrived of an answer. */
+  readonly receivedTokens: number;
+  /** Whether the answer shows the reasoning itself, so that none is hidden. */
+  readonly showsReasoning?: boolean;
+  /** Whether a whole answer was cut, which its provider had written to the end. */
+  readonly isCut?: boolean;
+  /** The usage in a whole answer that cannot be read otherwise. */
+  readonly usageInRest?: StatedUsage | undefined;
+  /** The provider's id of the request. */
+  readonly requestId?: string | undefined;
+  /** The cost of a whole answer, as a header of LiteLLM's proxies states it. */
+  readonly statedCost?: string | undefined;
+  /**
+   * Ends with `error` for its caller, and reads on for the usage; `done` follows once, later.
+   * Returns `false` if nothing is left to read.
+   */
+  detach?(error: Error, done: (usage: AnswerUsage | undefined) => void): boolean;
+}
+
+/** Sends attempts. */
+export interface Sender<R> {
+  /**
+   * Runs what comes before the first attempt. It may change what the call sends, deny it by an
+   * error, or give its answer.
+   */
+  readonly prepare?: (call: Call) => Promise<R | undefined>;
+  /** Resolves when the answer, of a stream its first chunk, has arrived. */
+  send(attempt: Attempt): Promise<R>;
+  /** The error that the client gets in place of the one that the call ended with. */
+  guardFailure?(error: unknown): Promise<unknown>;
+  /** Prompt tokens of a fallback that changes the request. */
+  countPrompt(overrides: Readonly<Record<string, unknown>>): number | undefined | Promise<number>;
+}
+
+/** Who is told how attempts end. */
+export interface AttemptReporter {
+  firstChunk(attempt: Attempt): void;
+  succeeded(attempt: Attempt): void;
+  /** Answered without a provider, as its body or deployment asks. */
+  mocked(attempt: Attempt): void;
+  attemptFailed(attempt: Attempt, failure: Failure): void;
+  /** A stream broke after its first chunk: the call ends with it. */
+  streamBroke(attempt: Attempt, failure: Failure): void;
+  /** An attempt that failed before has been read to its end, so its usage is final. */
+  drained(attempt: Attempt, failure: Failure): void;
+  /** Output tokens of each choice of a usual answer of a model group; 0 where none is known. */
+  usualOutput(group: string): number;
+  /** Reasoning tokens of a usual answer; `undefined`: no answer of the group is known. */
+  usualReasoning(group: string): number | undefined;
+}
+
+/** What attempts have of their client. */
+export interface AttemptContext {
+  readonly reporter: AttemptReporter;
+  /** Tokens that no answer of a model exceeds. */
+  readonly longestAnswerOf: MaxOutputOf;
+}
+
+/** One try at one deployment, up to the end of its answer. */
+export class Attempt implements JudgedAttempt {
+  readonly startedAtMs = performance.now();
+  readonly number: number;
+  /** The model as its provider knows it. */
+  readonly model: string;
+  readonly promptTokens: number | undefined;
+  readonly times: AttemptTimes;
+  provider: string;
+  observed: ObservedAttempt | undefined = undefined;
+  /** As the provider reported it; figures it left out are counted. */
+  usage: AnswerUsage | undefined = undefined;
+  /** Of a complete answer whose provider reported no usage. */
+  estimatedUsage: AnswerUsage | undefined = undefined;
+  private priced: { readonly usage: AnswerUsage; readonly cost: AnswerCost | undefined } | undefined = undefined;
+  /** The provider does not have what a request that passes as it is asks for: a path, a file. */
+  isNotThere = false;
+  /** Whether it fails because its body asks for that. */
+  isMocked = false;
+  firstChunkAtMs: number | undefined = undefined;
+  /** Output tokens of each choice, where a budget pays for less than the request asks for. */
+  mostOutput: number | undefined = undefined;
+  private sentAtMs: number | undefined = undefined;
+  endedAtMs = NaN;
+  private answeredAtMs: number | undefined = undefined;
+  private arrivedAtMs: number | undefined = undefined;
+  private isOver = false;
+  private readonly reporter: AttemptReporter;
+  private readonly longestAnswerOf: MaxOutputOf;
+  private exchange: Exchange | undefined = undefined;
+  private timer: AttemptTimer | undefined = undefined;
+  /** Whether it has failed, and its answer is still read for the usage. */
+  isDraining = false;
+  private drainTimer: NodeJS.Timeout | undefined = undefined;
+  private failure: Failure | undefined = undefined;
+  private hasTimedOut = false;
+  /** Whether it was drained to its usage, which is that of an answer. */
+  private isComplete = false;
+  private usedUp: AnswerUsage | undefined = undefined;
+
+  constructor(
+    readonly call: Call,
+    readonly selection: Selection,
+    readonly target: CallTarget,
+    { reporter, longestAnswerOf }: AttemptContext,
+  ) {
+    this.reporter = reporter;
+    this.longestAnswerOf = longestAnswerOf;
+    const { deployment, model } = selection;
+    this.number = ++call.attempts;
+    this.model = upstreamModel(model, deployment.params.custom_llm_provider);
+    this.promptTokens = target.inputTokens ?? call.promptTokens;
+    this.times = call.timesOn(deployment);
+    this.provider = deployment.provider;
+  }
+
+  get cancelled(): Error | undefined {
+    return this.call.cancellation.error;
+  }
+
+  get isOverCallersTime(): boolean {
+    return this.timer?.isCallersLimit === true;
+  }
+
+  clampOutput(tokens: number): void {
+    this.mostOutput = tokens;
+  }
+
+  /**
+   * From here on time limits and cancellation end `exchange`.
+   * @throws RequestCancelledError
+   */
+  begin(exchange: Exchange): void {
+    const { cancellation, drainMs } = this.call;
+    this.exchange = exchange;
+    cancellation.active = drainMs === undefined ? exchange : { abort: (error) => this.giveUp(exchange, error) };
+    if (cancellation.error !== undefined) throw cancellation.error;
+    this.timer ??= new AttemptTimer(this.times, this);
+  }
+
+  /** From here on the pool and the provider are waited for. */
+  sending(): void {
+    this.sentAtMs ??= performance.now();
+  }
+
+  /** Takes the usage that the provider has reported. */
+  report(stated: StatedUsage | undefined): void {
+    const { promptTokens = 0, exchange } = this;
+    if (stated === undefined || !this.hasReply) this.usage = stated;
+    else this.usage = completedUsage(stated, { promptTokens, receivedTokens: () => exchange?.receivedTokens ?? 0 });
+  }
+
+  /** Whether its answer is text of a model. */
+  get hasReply(): boolean {
+    return WITH_REPLY.has(this.call.description.operation);
+  }
+
+  /** The answer, or its first chunk, has arrived. */
+  answered(nowMs = performance.now()): void {
+    if (this.answeredAtMs !== undefined) return;
+    this.answeredAtMs = nowMs;
+    this.call.upstreamMs += nowMs - (this.sentAtMs ?? this.startedAtMs);
+  }
+
+  firstChunk(): void {
+    const nowMs = performance.now();
+    this.firstChunkAtMs = nowMs;
+    this.answered(nowMs);
+    this.timer?.firstChunk();
+    this.reporter.firstChunk(this);
+  }
+
+  /** Its provider has sent the whole stream; hooks may still hold a part of it. */
+  arrived(): void {
+    this.arrivedAtMs = performance.now();
+  }
+
+  /** The caller abandons the answer. With `onAbort: 'drain'` it is still read for its usage. */
+  private giveUp(exchange: Exchange, error: Error): void {
+    const { call } = this;
+    const { drainMs } = call;
+    this.isDraining = drainMs !== undefined && exchange.wasSent && !exchange.isRefused;
+    // Before `detach`, which may end the stream of the caller at once.
+    if (this.isDraining) call.draining++;
+    if (this.isDraining && exchange.detach?.(error, (usage) => this.drained(error, usage)) === true) {
+      this.drainTimer = setTimeout(() => exchange.abort(error), drainMs);
+      return;
+    }
+    if (this.isDraining) call.draining--;
+    this.isDraining = false;
+    exchange.abort(error);
+  }
+
+  private drained(error: Error, usage: AnswerUsage | undefined): void {
+    clearTimeout(this.drainTimer);
+    this.isDraining = false;
+    this.usedUp = undefined;
+    this.isComplete = usage !== undefined;
+    this.report(usage);
+    this.reporter.drained(this, this.failure ?? judge(error, this));
+  }
+
+  timeOut(awaited: AwaitedPart): void {
+    this.hasTimedOut = true;
+    if (awaited === 'answer' && this.times.endsCall) this.call.isExpired = true;
+    const { provider, selection, exchange } = this;
+    const message = `The provider sent no ${awaited} within the time limit.`;
+    const facts = { provider, deploymentId: selection.deployment.id, providerRequestId: exchange?.requestId };
+    if (exchange !== undefined) this.giveUp(exchange, new ProviderError({ kind: 'timeout', message, ...facts }));
+  }
+
+  /** The answer is complete: the attempt and its call end. */
+  succeed(): void {
+    if (this.end()) this.reporter.succeeded(this);
+  }
+
+  /** It was answered without its provider. */
+  mocked(): void {
+    if (this.end()) this.reporter.mocked(this);
+  }
+
+  /** The attempt failed before its answer. */
+  fail(thrown: unknown): Failure {
+    const failure = (this.failure = judge(thrown, this));
+    if (this.usage === undefined) this.report(this.exchange?.usageInRest);
+    if (this.end()) this.reporter.attemptFailed(this, failure);
+    return failure;
+  }
+
+  /** Its stream broke after the first chunk, or the reader left it. */
+  breakOff(thrown: unknown): void {
+    if (this.times.byCaller.silence === true && this.timer !== undefined && kindOfCode(thrown) === 'timeout')
+      this.timer.isCallersLimit = true;
+    if (this.end()) this.reporter.streamBroke(this, (this.failure = judge(thrown, this)));
+  }
+
+  /**
+   * Tokens that the attempt has used when it fails: its prompt, once that was sent, and what
+   * arrived of an answer. An answer with an error status costs nothing.
+   */
+  get used(): AnswerUsage | undefined {
+    return (this.usedUp ??= this.usedInFailure());
+  }
+
+  private usedInFailure(): AnswerUsage | undefined {
+    const { exchange, firstChunkAtMs, failure } = this;
+    const isUnused = exchange === undefined || (firstChunkAtMs === undefined && (!exchange.wasSent || exchange.isRefused));
+    if (this.usage === undefined && isUnused) return undefined;
+    const used = this.usage ?? this.estimate(Math.max(this.writtenOutput, this.unseenOutput));
+    return failure?.countsAgainstDeployment === true && !this.isComplete ? this.withinHold(used) : used;
+  }
+
+  /** A provider that fails is not believed beyond what was held for it. */
+  private withinHold(used: AnswerUsage): AnswerUsage {
+    const { promptTokens = Infinity, call } = this;
+    const limited = limitedUsage(used, promptTokens, this.outputLimit * (call.description.choices ?? 1));
+    const { nanoUsd = 0, listNanoUsd = Infinity } = this.costOf(limited) ?? {};
+    return nanoUsd > listNanoUsd ? { ...limited, stated: undefined } : limited;
+  }
+
+  /** Output where none is stated: the text that has arrived, and reasoning that is not shown. */
+  private get writtenOutput(): number {
+    const { exchange, hasReply, call, selection, cancelled, hasTimedOut, firstChunkAtMs } = this;
+    if (exchange === undefined) return 0;
+    const { receivedTokens } = exchange;
+    // Before its first chunk only a stream that was given up may have reasoned.
+    const hasWritten = receivedTokens > 0 || firstChunkAtMs !== undefined || (call.stream && (cancelled !== undefined || hasTimedOut));
+    if (!hasReply || !hasWritten || exchange.showsReasoning === true) return receivedTokens;
+    const { choices = 1 } = call.description;
+    const usual = this.reporter.usualReasoning(selection.group);
+    if (usual !== undefined) return receivedTokens + usual * choices;
+    const isHeld = mayHideReasoning(namedBaseModel(selection.deployment) ?? this.model);
+    return isHeld ? Math.max(receivedTokens, this.outputLimit * choices) : receivedTokens;
+  }
+
+  /** The most output tokens of each choice. */
+  private get outputLimit(): number {
+    const { maxTokens, isUnlimited, dropsLimit } = this.call.description;
+    const asked = isUnlimited === true || dropsLimit === true ? undefined : maxTokens;
+    const most = modelOutput(this.selection, this.longestAnswerOf);
+    return Math.min(this.mostOutput ?? asked ?? Infinity, most ?? (asked === undefined ? DEFAULT_OUTPUT : Infinity));
+  }
+
+  /** A provider writes a whole answer to its end, even if its caller has abandoned it. */
+  private get unseenOutput(): number {
+    const { stream, choices = 1 } = this.call.description;
+    if (stream || (this.cancelled === undefined && !this.hasTimedOut && this.exchange?.isCut !== true)) return 0;
+    return Math.min(this.reporter.usualOutput(this.selection.group), this.outputLimit) * choices;
+  }
+
+  /** The usage of a complete answer whose provider reports none. */
+  estimated(): AnswerUsage {
+    return this.estimate(this.writtenOutput);
+  }
+
+  private estimate(output: number): AnswerUsage {
+    const { promptTokens = 0, call, selection } = this;
+    const { choices = 1 } = call.description;
+    const completionTokens = Math.min(output, (modelOutput(selection, this.longestAnswerOf) ?? Infinity) * choices);
+    return { promptTokens, completionTokens, totalTokens: promptTokens + completionTokens };
+  }
+
+  /** How the answer came about. */
+  facts(): CallFacts {
+    const { attempts, retries, fallbacks, failures, description, upstreamMs, waitedMs } = this.call;
+    const { deployment, group } = this.selection;
+    const durationMs = (this.answeredAtMs ?? performance.now()) - description.startedAtMs;
+    return {
+      deploymentId: deployment.id,
+      provider: deployment.provider,
+      group,
+      model: this.model,
+      attempts,
+      retries,
+      fallbacks,
+      failures,
+      durationMs,
+      overheadMs: Math.max(0, durationMs - upstreamMs - waitedMs),
+      ...costFacts(this.answerCost),
+      providerRequestId: this.exchange?.requestId,
+    };
+  }
+
+  /** Cost of the answer, once its usage is known or its provider has told the cost. */
+  get answerCost(): AnswerCost | undefined {
+    const usage = this.usage ?? (this.exchange?.statedCost === undefined ? undefined : this.estimatedUsage);
+    return usage && this.costOf(usage);
+  }
+
+  /** What a usage of this attempt costs; `undefined`: no price is known. */
+  costOf(usage: AnswerUsage): AnswerCost | undefined {
+    if (this.priced?.usage === usage) return this.priced.cost;
+    const { deployment, model } = this.selection;
+    const told = this.toldCost(usage);
+    // Prices are per whole token; counts reported by the app may have fractions.
+    const tokens = [Math.round(usage.promptTokens), Math.round(usage.completionTokens)] as const;
+    const serviceTier = billedTier(usage.serviceTier, tierOfAttempt(this));
+    const priced = deployment.priced(...tokens, model, serviceTier === undefined ? usage.details : { ...usage.details, serviceTier });
+    const cost = answerCost(priced, told === 'invalid' ? undefined : told);
+    this.priced = { usage, cost };
+    return cost;
+  }
+
+  /** Whether the provider states a cost that cannot be one. */
+  hasInvalidCost(usage: AnswerUsage): boolean {
+    return this.toldCost(usage) === 'invalid';
+  }
+
+  private toldCost({ stated }: AnswerUsage): ToldCost | 'invalid' | undefined {
+    return toldCost(this.provider, stated, this.exchange?.statedCost);
+  }
+
+  /** `false` where it is over already. */
+  private end(): boolean {
+    if (this.isOver) return false;
+    this.isOver = true;
+    this.answered();
+    this.endedAtMs = this.firstChunkAtMs === undefined ? (this.answeredAtMs as number) : (this.arrivedAtMs ?? performance.now());
+    this.timer?.stop();
+    this.call.cancellation.active = undefined;
+    return true;
+  }
+}
+
+function costFacts(cost: AnswerCost | undefined): Pick<CallFacts, 'cost' | 'costUsd'> {
+  return cost === undefined ? {} : { cost, costUsd: usdOf(cost.nanoUsd) };
+}

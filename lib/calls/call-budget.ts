@@ -1,0 +1,235 @@
+import { BudgetExceededError, UnsupportedRequestError } from '../common/http-errors.js';
+import type { CallCost } from '../http/request-money.js';
+import { askedOutput, asksBackground, dropsLimit, liftsLimit, outputCap, type AskedOutput } from '../http/token-estimate/asked-output.js';
+import { askedSearches } from '../http/token-estimate/asked-searches.js';
+import { mayHaveSound } from '../http/token-estimate/asked-sound.js';
+import { foreseenCost, type DearTier } from '../http/token-estimate/asked-tier.js';
+import { affordableOutput, plainNanoUsd, worstNanoUsd } from '../http/token-estimate/worst-cost.js';
+import type { CoverDenial, RequestContext } from '../http/request-context.js';
+import { namedBaseModel } from '../router/deployments/base-model.js';
+import { pictureTokens, type FormPictures } from './forward/form-pictures.js';
+import type { Selection } from './call-router.js';
+import { addedFields } from '../providers/added-fields.js';
+import { tierOfAttempt } from './attempt-tier.js';
+import { modelOutput, type MaxOutputOf } from './model-output.js';
+
+/** Operations whose answers are not priced by output tokens. */
+const WITHOUT_OUTPUT = new Set(['embeddings', 'moderations', 'rerank', 'files', 'batches']);
+
+/** An attempt, as its price is foreseen. */
+export interface PricedAttempt {
+  readonly call: {
+    readonly request: RequestContext | undefined;
+    readonly description: {
+      readonly operation: string;
+      readonly maxTokens?: number;
+      readonly isUnlimited?: boolean;
+      readonly dropsLimit?: boolean;
+      readonly choices?: number;
+      readonly isBackground?: boolean;
+      readonly askedTier?: DearTier;
+      readonly hasSound?: boolean;
+      readonly soundTokens?: number;
+      readonly pictures?: FormPictures;
+      readonly searches?: number;
+    };
+  };
+  readonly selection: Selection;
+  readonly promptTokens: number | undefined;
+  /** What a fallback changes of the request. */
+  readonly target: { readonly overrides?: Readonly<Record<string, unknown>> };
+  /**
+   * Asks the provider for at most so many tokens of each choice.
+   */
+  clampOutput?(tokens: number): void;
+}
+
+/** Budgets of one request that may each leave less. */
+const MOST_CLAMPS = 4;
+
+/** The money of one call whose request has budgets. */
+export class CallBudget {
+  /** Of attempts that have ended. */
+  private spent = 0;
+  /** Held in the budgets of the request. */
+  private covered = 0;
+  /** What of it is expected to be spent. */
+  private expected = 0;
+  private isUnknown = false;
+
+  /**
+   * Holds the most that an attempt may cost, beside what the call has spent. Called before anything
+   * is sent, so that a retry or a fallback to a dearer model is denied, too, or gets less output
+   * where the budgets allow that (`clampOutput`).
+   * @throws BudgetExceededError; UnsupportedRequestError for a model without a price, and for a
+   * background response: what it costs is never told.
+   */
+  async cover(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): Promise<void> {
+    const { request, description } = attempt.call;
+    if (description.operation === 'responses' && (description.isBackground === true || asksBackground(attempt.target.overrides ?? {})))
+      throw untold(attempt);
+    const priced = pricedOf(attempt, maxOutputOf);
+    const whole = priced.costOf(priced.output) ?? request?.unpricedNanoUsd;
+    if (whole === undefined) throw unpriced(attempt);
+    let nano: number = whole;
+    for (let tries = 0; ; tries++) {
+      const more = Math.max(0, this.spent + nano - this.covered);
+      const usual = priced.usualCost();
+      if (more === 0 && usual === undefined) return;
+      // What the attempts before have cost is spent for sure.
+      const foreseen = this.spent + Math.min(usual ?? nano, nano) - this.expected;
+      const denial = await request?.cover(more, foreseen);
+      if (denial === undefined) {
+        this.covered += more;
+        this.expected += foreseen;
+        return;
+      }
+      const lowered = tries < MOST_CLAMPS ? this.lowered(attempt, priced, denial, nano) : undefined;
+      if (lowered === undefined) throw denial.error;
+      attempt.clampOutput?.(Math.floor(lowered.output / priced.choices));
+      nano = lowered.nanoUsd;
+    }
+  }
+
+  /**
+   * A smaller answer that is asked for instead: the request's own share or half of what is left,
+   * at least a usual answer; where no call in flight will return more, all that is left.
+   * `undefined`: the denial stands.
+   */
+  private lowered(
+    attempt: PricedAttempt,
+    priced: PricedOutput,
+    { error, leftNanoUsd, ownNanoUsd }: CoverDenial,
+    denied: number,
+  ): { readonly output: number; readonly nanoUsd: number } | undefined {
+    const { request } = attempt.call;
+    if (request?.clampsOutput !== true || attempt.clampOutput === undefined || !priced.isLowered) return undefined;
+    const usual = Math.min(priced.output, request.leastOutput(attempt.selection.group) * priced.choices);
+    const usualNano = priced.costOf(usual);
+    if (usualNano === undefined) return undefined;
+    const covered = this.covered - this.spent;
+    const [left, own] = [leftNanoUsd + covered, ownNanoUsd + covered];
+    const share = Math.max(own, Math.floor(left / 2), usualNano);
+    // Asked for beyond what is left, so that the denial is that of the lowered request.
+    if (share > left && denied > usualNano) return { output: usual, nanoUsd: usualNano };
+    const isHeld = error instanceof BudgetExceededError && error.reason === 'budget_held';
+    if (share > left && isHeld) return undefined;
+    const most = Math.min(share, left);
+    const output = priced.outputFor(most);
+    return output === undefined ? undefined : { output, nanoUsd: Math.min(most, priced.costOf(output) ?? most) };
+  }
+
+  /**
+   * Holds the same before the attempt begins. Returns the denial of a budget that calls in flight
+   * hold; any other is left to `cover`.
+   */
+  async heldFor(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): Promise<BudgetExceededError | undefined> {
+    try {
+      // The attempt asks for less by itself.
+      await this.cover({ ...attempt, clampOutput: () => {} }, maxOutputOf);
+    } catch (error) {
+      if (error instanceof BudgetExceededError && error.reason === 'budget_held') return error;
+    }
+    return undefined;
+  }
+
+  /** An attempt has ended. @param nanoUsd `undefined`: its model has no known price */
+  pay(nanoUsd: number | undefined, unpricedNanoUsd: number | undefined): void {
+    this.spent += nanoUsd ?? unpricedNanoUsd ?? 0;
+  }
+
+  /** What it has cost is not known: all that is held counts. */
+  lose(): void {
+    this.isUnknown = true;
+  }
+
+  get cost(): CallCost {
+    const { spent, covered, expected, isUnknown } = this;
+    return { nanoUsd: isUnknown ? Math.max(spent, covered) : spent, coveredNanoUsd: covered, expectedNanoUsd: expected };
+  }
+}
+
+/** What an attempt may cost by the prices of its deployment. */
+interface PricedOutput {
+  /** Tokens that are held for, of all choices. */
+  readonly output: number;
+  readonly choices: number;
+  costOf(output: number): number | undefined;
+  /** With an answer of the usual length; `undefined` where none is known. */
+  usualCost(): number | undefined;
+  /** Whether a lower limit of the output would be sent. */
+  readonly isLowered: boolean;
+  /** The most output that an amount pays; `undefined` where that is next to nothing. */
+  outputFor(nanoUsd: number): number | undefined;
+}
+
+function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutput {
+  const { call, selection, promptTokens = 0, target } = attempt;
+  const { deployment, model, group } = selection;
+  const { operation } = call.description;
+  const [changed, defaults] = [askedOutput(target.overrides ?? {}, operation), askedOutput(deployment.params)];
+  const added = addedFields(deployment.params);
+  const fixed = askedOutput(added);
+  const choices = Math.max(call.description.choices ?? 1, changed.choices, defaults.choices, fixed.choices);
+  const isDropped = call.description.dropsLimit === true || dropsLimit(deployment.params) || liftsLimit(added);
+  const asked = isDropped ? { tokens: 0, isLimited: false } : limitInForce(attempt, changed, defaults);
+  // Both limits are sent if the deployment's field has another name than the request's.
+  const limit = { tokens: Math.max(asked.tokens, fixed.tokens), isLimited: asked.isLimited || fixed.tokens > 0 };
+  const most = modelOutput(selection, maxOutputOf);
+  const price = foreseenCost((input, out, details) => deployment.costUsd(input, out, model, details), tierOfAttempt(attempt));
+  const prompt = {
+    tokens: promptTokens + (call.description.soundTokens ?? 0) + tokensOfPictures(attempt),
+    hasSound: call.description.hasSound === true || mayHaveSound(target.overrides ?? {}),
+    // The protocol decides whose tools are sent, so the largest figure counts.
+    searches: Math.max(call.description.searches ?? 0, ...[target.overrides ?? {}, deployment.params, added].map(askedSearches)),
+  };
+  const cap = WITHOUT_OUTPUT.has(operation) ? 0 : outputCap(limit, most, choices);
+  return {
+    output: Math.min(cap, (call.request?.expectedOutput(group) ?? Infinity) * choices),
+    choices,
+    costOf: (output) => worstNanoUsd(price, prompt, output),
+    usualCost: () => {
+      const usual = call.request?.medianOutput(group);
+      return usual === undefined ? undefined : plainNanoUsd(price, prompt.tokens, Math.min(cap, usual * choices));
+    },
+    // Otherwise it would be dropped or replaced before it is sent.
+    isLowered: !isDropped && fixed.tokens === 0 && cap > 0,
+    outputFor: (nanoUsd) => affordableOutput(price, prompt, { nanoUsd, cap }),
+  };
+}
+
+/** By the rule of the model that is called. */
+function tokensOfPictures({ call, selection: { deployment, model } }: PricedAttempt): number {
+  const { pictures } = call.description;
+  return pictures === undefined ? 0 : pictureTokens(pictures, namedBaseModel(deployment) ?? model);
+}
+
+/** The figure of a fallback comes before that of the request, and a deployment's is a default. */
+function limitInForce(
+  { call, target }: PricedAttempt,
+  changed: AskedOutput,
+  defaults: AskedOutput,
+): Pick<AskedOutput, 'tokens' | 'isLimited'> {
+  const { maxTokens = 0, isUnlimited } = call.description;
+  if (changed.isLimited) return changed;
+  // A fallback's figure that its API does not know leaves that of the request in force.
+  const tokens = Math.max(changed.tokens, maxTokens);
+  if (isUnlimited === true || liftsLimit(target.overrides ?? {})) return { tokens, isLimited: false };
+  if (maxTokens > 0) return { tokens, isLimited: true };
+  return changed.tokens > 0 ? changed : { tokens: defaults.tokens, isLimited: defaults.tokens > 0 };
+}
+
+function untold({ selection: { deployment } }: PricedAttempt): UnsupportedRequestError {
+  const reason = 'a budget applies, and a provider tells what a background response costs only after its answer';
+  return new UnsupportedRequestError({ param: 'background', provider: deployment.provider, reason, mend: 'send the request without it' });
+}
+
+function unpriced({ selection: { deployment } }: PricedAttempt): UnsupportedRequestError {
+  const mend = 'the operator has to set its price (input_cost_per_token), or rateLimit.budgets.unpricedUsd';
+  return new UnsupportedRequestError({
+    param: 'model',
+    provider: deployment.provider,
+    reason: `a budget applies, and the price of ${deployment.modelName} is not known`,
+    mend,
+  });
+}

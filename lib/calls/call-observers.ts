@@ -1,0 +1,127 @@
+import type { AttemptStart, CallObserver, CallOutcome, CallStart, ObservedAttempt, ObservedCall } from '../common/call-observer.js';
+import type { LogSink } from '../common/log-sink.js';
+
+/** The observers of a client's calls, as one. Their errors are logged once and change nothing. */
+export class CallObservers {
+  private observers: readonly AddedObserver[] = [];
+
+  constructor(private readonly log: LogSink) {}
+
+  /** Returns the function that removes the observer. */
+  add(observer: CallObserver): () => void {
+    const added = new AddedObserver(observer, this.log);
+    this.observers = [...this.observers, added];
+    return () => void (this.observers = this.observers.filter((each) => each !== added));
+  }
+
+  /** @param own of this call alone: its hooks */
+  started(call: CallStart, own?: ObservedCall): ObservedCall | undefined {
+    const { observers } = this;
+    if (observers.length === 0) return own;
+    const observed = observers.map((each) => each.started(call)).filter((each) => each !== undefined);
+    if (own !== undefined) observed.push(own);
+    return observed.length > 1 ? new JointCall(observed) : observed[0];
+  }
+}
+
+/** An observer, kept from failing calls. */
+class AddedObserver {
+  private isReported = false;
+
+  constructor(
+    private readonly observer: CallObserver,
+    private readonly log: LogSink,
+  ) {}
+
+  started(start: CallStart): ObservedCall | undefined {
+    const call = this.safely(() => this.observer.started(start));
+    return call === undefined ? undefined : new SafeCall(call, this);
+  }
+
+  /** `undefined` if it throws. */
+  safely<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      this.report(error);
+      return undefined;
+    }
+  }
+
+  private report(error: unknown): void {
+    if (this.isReported) return;
+    this.isReported = true;
+    // Its message may quote a prompt.
+    const name = error instanceof Error ? error.name : typeof error;
+    this.log.error(`Call observer: threw (${name}); calls go on without it, further errors are not logged`);
+  }
+}
+
+class SafeCall implements ObservedCall {
+  constructor(
+    private readonly call: ObservedCall,
+    private readonly observer: AddedObserver,
+  ) {}
+
+  attempt(start: AttemptStart): ObservedAttempt {
+    const { observer } = this;
+    const attempt = observer.safely(() => this.call.attempt(start));
+    if (attempt === undefined) return UNOBSERVED;
+    return {
+      run: (send) => runOnce(attempt, send, observer),
+      firstChunk: () => observer.safely(() => attempt.firstChunk()),
+      ended: (outcome) => observer.safely(() => attempt.ended(outcome)),
+    };
+  }
+
+  ended(outcome: CallOutcome): void {
+    this.observer.safely(() => this.call.ended(outcome));
+  }
+}
+
+/** Sends exactly once, whatever the observer does. Errors of `send` are not the observer's. */
+function runOnce<T>(attempt: ObservedAttempt, send: () => T, observer: AddedObserver): T {
+  let sent: { readonly result: T } | { readonly error: unknown } | undefined;
+  const once = (): T => {
+    try {
+      const result = send();
+      sent = { result };
+      return result;
+    } catch (error) {
+      sent = { error };
+      throw error;
+    }
+  };
+  observer.safely(() => {
+    try {
+      return attempt.run(once);
+    } catch (error) {
+      if (sent !== undefined && 'error' in sent && sent.error === error) return undefined;
+      throw error;
+    }
+  });
+  if (sent === undefined) return send();
+  if ('error' in sent) throw sent.error;
+  return sent.result;
+}
+
+const UNOBSERVED: ObservedAttempt = { run: (send) => send(), firstChunk: () => {}, ended: () => {} };
+
+/** A call with several observers. */
+class JointCall implements ObservedCall {
+  constructor(private readonly observed: readonly ObservedCall[]) {}
+
+  attempt(start: AttemptStart): ObservedAttempt {
+    const attempts = this.observed.map((call) => call.attempt(start));
+    return {
+      // The first one's context is the outermost.
+      run: (send) => attempts.reduceRight((inner, attempt) => () => attempt.run(inner), send)(),
+      firstChunk: () => attempts.forEach((attempt) => attempt.firstChunk()),
+      ended: (outcome) => attempts.forEach((attempt) => attempt.ended(outcome)),
+    };
+  }
+
+  ended(outcome: CallOutcome): void {
+    this.observed.forEach((call) => call.ended(outcome));
+  }
+}

@@ -1,0 +1,262 @@
+import type { FormPictures } from './forward/form-pictures.js';
+import type { DearTier } from '../http/token-estimate/asked-tier.js';
+import type { ObservedCall } from '../common/call-observer.js';
+import type { ProviderFailureKind } from '../common/provider-error.js';
+import type { Principal } from '../http/principal.js';
+import { RequestContext } from '../http/request-context.js';
+import { DEFAULT_TIMEOUT_MS } from '../router/settings.js';
+import { DEFAULT_CALL_TIMEOUT_MS, type ResolvedLlmClientOptions } from './llm-client.options.js';
+import type { SteeredOptions } from './request.js';
+import { CallBudget } from './call-budget.js';
+import type { Failure } from './failure.js';
+import { CallCancellation, type AttemptTimes } from './cancellation.js';
+import type { CallRouter, Deployment, FallbackTarget, RoutingContext } from './call-router.js';
+
+/** One attempt that failed. */
+export interface AttemptFailure {
+  readonly deploymentId: string;
+  readonly group: string;
+  readonly kind: ProviderFailureKind;
+  readonly status?: number;
+}
+
+/** A model group that a call tries, and what the call sends there. */
+export interface CallTarget extends FallbackTarget {
+  readonly inputTokens: number | undefined;
+}
+
+/** What is known of a call when it begins. */
+export interface CallDescription {
+  readonly operation: string;
+  readonly model: string;
+  readonly stream: boolean;
+  readonly maxTokens?: number;
+  /** Whether the provider may ignore the field that limits the output. */
+  readonly isUnlimited?: boolean;
+  /** Whether it has the field that limits its output removed. */
+  readonly dropsLimit?: boolean;
+  readonly promptTokens?: number;
+  /** The body whose prompt was counted. */
+  readonly counted?: object;
+  /** Answers asked for (`n`). */
+  readonly choices?: number;
+  /** Whether the provider works on after its answer. */
+  readonly isBackground?: boolean;
+  /** The service tier that it asks for, if that is dearer than the standard one. */
+  readonly askedTier?: DearTier;
+  /** Whether its prompt may have sound, which has a price of its own. */
+  readonly hasSound?: boolean;
+  /** Tokens of the recordings of its form. */
+  readonly soundTokens?: number;
+  /** Pictures of its form. */
+  readonly pictures?: FormPictures;
+  /** Web searches that a provider may run for it. */
+  readonly searches?: number;
+  readonly startedAtMs: number;
+}
+
+/** What all calls of a client share. */
+export interface CallSettings {
+  readonly router: CallRouter;
+  readonly options: ResolvedLlmClientOptions;
+  /** Milliseconds, of a clock that never steps. */
+  readonly now: () => number;
+}
+
+/** What a call is asked for, and what follows from that. */
+interface AskedCall {
+  readonly description: CallDescription;
+  readonly options: SteeredOptions;
+  readonly context: RoutingContext;
+  /** Longest time of the whole call. */
+  readonly callMs: number;
+  readonly deadlineAtMs: number;
+}
+
+const NONE: readonly never[] = [];
+
+/** One call: what it was asked for, how far it may go, and what its attempts have come to. */
+export class Call {
+  attempts = 0;
+  /** Attempts that a budget denied before anything was sent. */
+  unsent = 0;
+  retries = 0;
+  fallbacks = 0;
+  isRetryDenied = false;
+  failures: readonly AttemptFailure[] = NONE;
+  /** The first failure of a deployment. */
+  deploymentFailure: Failure | undefined = undefined;
+  /** The last error that the caller caused. */
+  callersError: unknown = undefined;
+  /** Time spent waiting before retries and in the queue. */
+  waitedMs = 0;
+  /** Time spent waiting for the connection pool and for providers. */
+  upstreamMs = 0;
+  /** Tokens of failed attempts whose prompt was sent. */
+  lostTokens = 0;
+  /** Cost of all attempts; `NaN` where an attempt has no known price. */
+  nanoUsd = 0;
+  /** Whether a prompt was sent whose tokens are not known. */
+  hasUncountedLoss = false;
+  isOver = false;
+  /** The timer of the deadline has fired; on a busy event loop it fires milliseconds early. */
+  isExpired = false;
+  observed: ObservedCall | undefined = undefined;
+  /** As hooks see it; a call without hooks gets an id when it fails. */
+  id: string | undefined = undefined;
+
+  /** How long an abandoned answer is read on; `undefined`: it is not. */
+  readonly drainMs: number | undefined;
+  /** Failed attempts whose answers are still read. */
+  draining = 0;
+  /** Settles a call that is over, once the last of them is read. */
+  whenDrained: (() => void) | undefined = undefined;
+  readonly cancellation: CallCancellation;
+  /** Ends its count among the calls of a key. */
+  release: (() => void) | undefined = undefined;
+  /** Who sends that, if a guard has authenticated it. */
+  readonly principal: Principal | undefined;
+  /** The HTTP request whose reservation the call settles. */
+  readonly request: RequestContext | undefined;
+  /** Where the request has money held in budgets. */
+  readonly budget: CallBudget | undefined;
+  /** What of the call its body says; hooks may change that before the first attempt. */
+  private asked: AskedCall;
+  private readonly startedAtMs: number;
+
+  /** @throws InvalidArgumentError for a signal or a response of the wrong type. */
+  constructor(
+    description: CallDescription,
+    options: SteeredOptions,
+    private readonly client: CallSettings,
+  ) {
+    const { request } = options;
+    this.startedAtMs = client.now();
+    this.cancellation = CallCancellation.by(options);
+    this.principal = request && RequestContext.principalOf(request);
+    this.request = request ? RequestContext.of(request) : undefined;
+    this.budget = this.request?.holdsMoney === true ? new CallBudget() : undefined;
+    this.asked = this.read(description, options);
+    const { onAbort, abortDrainMs } = client.options;
+    if (onAbort === 'drain') this.drainMs = abortDrainMs;
+  }
+
+  get description(): CallDescription {
+    return this.asked.description;
+  }
+
+  get options(): SteeredOptions {
+    return this.asked.options;
+  }
+
+  get context(): RoutingContext {
+    return this.asked.context;
+  }
+
+  /** How long its client may read nothing of a stream. */
+  get writeTimeoutMs(): number {
+    return this.client.options.writeTimeoutMs;
+  }
+
+  get maxFallbacks(): number {
+    return this.options.disableFallbacks === true ? 0 : this.client.router.settings.maxFallbacks;
+  }
+
+  /**
+   * Whether the call may go to another model group after a budget denied it. A budget denial is no
+   * failure of a deployment: it is by an option, or because an attempt has failed otherwise.
+   */
+  get mayFallBackFromBudget(): boolean {
+    return this.client.options.budgetFallbacks || this.attempts > this.unsent;
+  }
+
+  /** Takes what a changed body asks for, before the first attempt. Its time goes on. */
+  revise(description: CallDescription, options: SteeredOptions): void {
+    this.asked = this.read(description, options);
+  }
+
+  get stream(): boolean {
+    return this.description.stream;
+  }
+
+  /** Prompt tokens: the client's own count, else that of the request's guard. */
+  get promptTokens(): number | undefined {
+    return this.description.promptTokens ?? this.request?.promptTokens;
+  }
+
+  private read(description: CallDescription, options: SteeredOptions): AskedCall {
+    const { promptTokens: inputTokens, maxTokens, stream } = description;
+    const callMs = Math.min(options.timeoutMs ?? this.client.options.callTimeoutMs, options.callerTotalTimeoutMs ?? Infinity);
+    return {
+      description,
+      options,
+      callMs,
+      context: { inputTokens, maxTokens, stream, ...options.routing },
+      deadlineAtMs: this.startedAtMs + callMs,
+    };
+  }
+
+  /** Whether no further attempt may begin. */
+  get isSpent(): boolean {
+    return this.attempts >= this.client.options.maxAttempts || !this.hasTimeFor(0);
+  }
+
+  hasTimeFor(ms: number): boolean {
+    return ms < this.leftMs;
+  }
+
+  /** Until its deadline, in milliseconds. */
+  get leftMs(): number {
+    return this.isExpired ? 0 : this.asked.deadlineAtMs - this.client.now();
+  }
+
+  /** Retries of a priority tier: the deployment's or the router's, which the call can lower. */
+  retriesOn({ numRetries }: Deployment): number {
+    const asked = this.options.numRetries ?? undefined;
+    return Math.min(numRetries ?? asked ?? this.client.router.settings.numRetries, asked ?? Infinity);
+  }
+
+  /** Longest time of an attempt, unless its deployment has a limit, and of a wait in the queue. */
+  get attemptMs(): number {
+    const { router, options } = this.client;
+    return Math.min(options.attemptTimeoutMs, router.settings.timeoutMs, this.options.callerTimeoutMs ?? Infinity);
+  }
+
+  /**
+   * How long an attempt on this deployment may take. An attempt's own limit ends with the first
+   * chunk of a stream: after it no other deployment is tried, so the limit only bounds the silence
+   * between chunks.
+   */
+  timesOn({ timeoutMs, streamTimeoutMs }: Deployment): AttemptTimes {
+    const { options, client, leftMs } = this;
+    const { callMs } = this.asked;
+    const { settings } = client.router;
+    const allowedMs = timeoutMs ?? Math.min(client.options.attemptTimeoutMs, settings.timeoutMs);
+    const askedMs = options.callerTimeoutMs ?? Infinity;
+    const ownMs = Math.min(allowedMs, askedMs);
+    const isLimited = ownMs < DEFAULT_TIMEOUT_MS;
+    const isCallLimited = callMs < DEFAULT_CALL_TIMEOUT_MS;
+    const isCallersTotal = options.callerTotalTimeoutMs === callMs;
+    if (!this.stream) {
+      const wholeMs = Math.min(ownMs, leftMs);
+      const endsCall = leftMs <= ownMs;
+      const byCaller = { whole: endsCall ? isCallersTotal : askedMs < allowedMs, firstChunk: false };
+      const limit = isLimited || isCallLimited ? 0 : undefined;
+      return { wholeMs, endsCall, firstChunkMs: Infinity, headTimeoutMs: limit, bodyTimeoutMs: limit, byCaller };
+    }
+    const allowedFirstMs = streamTimeoutMs ?? settings.streamTimeoutMs ?? allowedMs;
+    const firstChunkMs = options.streamTimeoutMs ?? Math.min(allowedFirstMs, options.callerStreamTimeoutMs ?? askedMs);
+    return {
+      wholeMs: leftMs,
+      endsCall: true,
+      firstChunkMs,
+      headTimeoutMs: isCallLimited || firstChunkMs < DEFAULT_TIMEOUT_MS ? 0 : undefined,
+      bodyTimeoutMs: isLimited ? ownMs : isCallLimited ? 0 : undefined,
+      byCaller: {
+        whole: isCallersTotal,
+        firstChunk: options.streamTimeoutMs === undefined && firstChunkMs < allowedFirstMs,
+        silence: askedMs < allowedMs,
+      },
+    };
+  }
+}

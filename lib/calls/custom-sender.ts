@@ -1,0 +1,184 @@
+import { neverConnected } from '../common/connection-codes.js';
+import { FastLiteLLMError } from '../common/errors.js';
+import { DeploymentMisconfiguredError } from '../common/http-errors.js';
+import { usageFrom, type AnswerUsage } from '../http/answer-usage.js';
+import type { ExecuteOptions, Send } from './send.js';
+import { LoopReader, type LoopState } from './stream/loop-reader.js';
+import { drainOf } from './stream/response-drain.js';
+import type { Attempt, Exchange, Sender } from './attempt.js';
+import { CallbackError, reasonOf } from './failure.js';
+
+/** Sends attempts by a function of the caller. */
+export class CustomSender<T> implements Sender<T> {
+  constructor(
+    protected readonly request: Send<T>,
+    protected readonly options: ExecuteOptions,
+  ) {}
+
+  async send(attempt: Attempt): Promise<T> {
+    const result = await new CustomExchange(attempt).begin(this.request);
+    attempt.answered();
+    attempt.report(callback(() => usageIn(result, this.options)));
+    callback(() => this.options.onAnswer?.(attempt.facts()));
+    return result;
+  }
+
+  countPrompt(): number | undefined {
+    return this.options.routing?.inputTokens;
+  }
+}
+
+/** Sends by a function that returns chunks: resolves with the first one. */
+export class CustomStreamSender<C> extends CustomSender<AsyncIterable<C>> {
+  /** Told of each chunk before the caller gets it. */
+  onChunk: ((chunk: C) => void) | undefined = undefined;
+
+  override async send(attempt: Attempt): Promise<AsyncIterable<C>> {
+    const exchange = new CustomExchange(attempt);
+    let iterator: AsyncIterator<C> | undefined;
+    try {
+      const chunks = await exchange.begin(this.request);
+      const source = (iterator = chunks[Symbol.asyncIterator]());
+      const first = await exchange.until(source.next());
+      attempt.firstChunk();
+      callback(() => this.options.onAnswer?.(attempt.facts()));
+      exchange.closeSource = () => close(source);
+      return new LoopReader<C>(
+        (reader) => this.read(first, source, exchange, reader),
+        () => exchange.leave(),
+      );
+    } catch (error) {
+      close(iterator);
+      throw error;
+    }
+  }
+
+  private async *read(
+    first: IteratorResult<C>,
+    iterator: AsyncIterator<C>,
+    exchange: CustomExchange,
+    reader: LoopState,
+  ): AsyncGenerator<C, void, undefined> {
+    const { attempt } = exchange;
+    try {
+      for (let result = first; result.done !== true; result = await exchange.until(iterator.next())) {
+        const { value } = result;
+        exchange.receivedTokens++;
+        const usage = callback(() => usageIn(value, this.options));
+        if (usage !== undefined) attempt.report(usage);
+        this.onChunk?.(value);
+        yield value;
+        await drainOf(attempt.call.cancellation.response, attempt.call.writeTimeoutMs);
+      }
+      exchange.succeed();
+    } catch (error) {
+      exchange.breakOff(error);
+      if (reader.hasLeft) return;
+      throw error instanceof CallbackError ? error.cause : error;
+    } finally {
+      exchange.leave();
+    }
+  }
+}
+
+/** One request by a function of the caller. It ends when it is aborted, heeded or not. */
+class CustomExchange implements Exchange {
+  wasSent = false;
+  isRefused = false;
+  receivedTokens = 0;
+  /** Of a stream that has begun and is not over. */
+  closeSource: (() => void) | undefined = undefined;
+  private readonly controller = new AbortController();
+  private aborted: Error | undefined = undefined;
+  private reject: ((error: Error) => void) | undefined = undefined;
+
+  constructor(readonly attempt: Attempt) {}
+
+  async begin<T>(send: Send<T>): Promise<T> {
+    const { attempt, controller } = this;
+    const { selection, number, model, target, mostOutput } = attempt;
+    const overrides = mostOutput === undefined ? target.overrides : { ...target.overrides, max_completion_tokens: mostOutput };
+    const { deployment, group } = selection;
+    attempt.begin(this);
+    this.wasSent = true;
+    const context = { signal: controller.signal, attempt: number, model, group, overrides };
+    attempt.sending();
+    // Asynchronous, because a `send` may throw before it returns a promise.
+    const work = async (): Promise<T> => send(deployment, context);
+    return this.until(attempt.observed === undefined ? work() : attempt.observed.run(work));
+  }
+
+  /** The result of `work`, unless the exchange is aborted before. */
+  async until<T>(work: Promise<T>): Promise<T> {
+    // It may fail when nothing waits for it any more.
+    work.catch(() => {});
+    if (this.aborted !== undefined) throw this.aborted;
+    try {
+      return await Promise.race([work, new Promise<never>((_, reject) => (this.reject = reject))]);
+    } catch (error) {
+      if (error !== this.aborted) this.failed(error);
+      throw error;
+    } finally {
+      this.reject = undefined;
+    }
+  }
+
+  abort(error: Error): void {
+    if (this.aborted !== undefined) return;
+    this.aborted = error;
+    this.controller.abort(error);
+    this.reject?.(error);
+    this.breakOff(error);
+  }
+
+  /** The stream has come to its end. */
+  succeed(): void {
+    this.closeSource = undefined;
+    this.attempt.succeed();
+  }
+
+  breakOff(error: unknown): void {
+    const { closeSource } = this;
+    if (closeSource === undefined) return;
+    this.closeSource = undefined;
+    this.attempt.breakOff(error);
+    closeSource();
+  }
+
+  /** Its reader reads no more. */
+  leave(): void {
+    if (this.closeSource === undefined) return;
+    const { cancellation } = this.attempt.call;
+    cancellation.cancel(new Error('the stream was not read to its end'));
+    this.breakOff(cancellation.error);
+  }
+
+  /** Tells from the error whether the request was sent, and whether an error status answered it. */
+  private failed(error: unknown): void {
+    const reason = reasonOf(error);
+    const isOurs = error instanceof FastLiteLLMError || error instanceof DeploymentMisconfiguredError;
+    this.wasSent = reason !== undefined && !isOurs && !neverConnected(error);
+    this.isRefused = reason?.status !== undefined && reason.status >= 300;
+  }
+}
+
+/** Runs a callback of the caller: when it throws, the answer is not requested again. */
+function callback<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw new CallbackError(error);
+  }
+}
+
+/** Closes a stream. Its error, if it has one, concerns nothing any more. */
+function close(iterator: AsyncIterator<unknown> | undefined): void {
+  void (async () => iterator?.return?.())().catch(() => {});
+}
+
+function usageIn(result: unknown, { usageOf }: ExecuteOptions): AnswerUsage | undefined {
+  if (usageOf !== undefined) return usageFrom(usageOf(result));
+  if (typeof result !== 'object' || result === null) return undefined;
+  const { usage, service_tier: tier } = result as { readonly usage?: unknown; readonly service_tier?: unknown };
+  return usageFrom(usage, tier);
+}

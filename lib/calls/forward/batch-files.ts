@@ -1,0 +1,41 @@
+import { inTurns } from '../../common/next-turn.js';
+import { checkNamedModels } from '../../http/named-models.js';
+import type { MultipartBody } from '../../providers/forwarded/multipart.js';
+
+/** Files that no batch is made of; theirs are texts of any kind. */
+const OTHER_PURPOSES: ReadonlySet<string> = new Set(['assistants', 'vision', 'user_data', 'evals', 'fine-tune']);
+const [BRACE, LF] = Buffer.from('{\n');
+
+/**
+ * Checks the models that the requests of a batch name, line by line.
+ * @throws ModelNotAllowedError
+ */
+export async function checkBatchFiles(form: MultipartBody, mayCall: (model: string) => boolean): Promise<void> {
+  if (OTHER_PURPOSES.has(form.text('purpose') ?? '')) return;
+  for (const file of form.files()) await inTurns(checkLines(file, mayCall));
+}
+
+function* checkLines(file: Buffer, mayCall: (model: string) => boolean): Generator<undefined, void> {
+  for (let start = 0; start < file.length;) {
+    const next = file.indexOf(LF, start);
+    const end = next === -1 ? file.length : next;
+    const request = hasBrace(file, start, end) ? parsed(file.toString('utf8', start, end)) : undefined;
+    if (typeof request === 'object' && request !== null) checkNamedModels(request, mayCall);
+    start = end + 1;
+    yield;
+  }
+}
+
+/** Other lines are not parsed. */
+function hasBrace(file: Buffer, start: number, end: number): boolean {
+  return file.subarray(start, end).includes(BRACE);
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    // Not a request: the provider rejects the batch.
+    return undefined;
+  }
+}

@@ -1,0 +1,97 @@
+import { randomUUID } from 'node:crypto';
+import { InvalidArgumentError } from '../../common/errors.js';
+import { usageFrom } from '../../http/answer-usage.js';
+import { NO_COST } from '../answer/answer-cost.js';
+import { LlmAnswer, type CallFacts } from '../answer/llm-answer.js';
+import { bridgeOf } from '../../apis/bridges.js';
+import type { Operation } from '../../providers/protocol.js';
+import type { ReadRequest } from '../request.js';
+import { eventOf } from '../../providers/events/event-translator.js';
+import { LlmStream } from '../stream/llm-stream.js';
+import type { RequestVerdict } from './call-hook.js';
+import { WrittenStream } from './written-stream.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+type Given = Extract<RequestVerdict, { readonly answer: unknown }>['answer'];
+
+const DONE = 'data: [DONE]\n\n';
+const NAME = 'call_hook';
+const WITH_TEXT: readonly Operation[] = ['chat', 'completions', 'responses', 'messages'];
+/** Their events have a name, and no `[DONE]` behind them. */
+const WITH_NAMES: readonly Operation[] = ['responses', 'messages'];
+
+/**
+ * The answer that a hook gives in the place of a provider.
+ * @throws InvalidArgumentError where it does not fit what the client asks for
+ */
+export function answerOfHook(given: Given, operation: Operation, request: ReadRequest, facts = factsOf(request)): LlmAnswer | LlmStream {
+  const { stream, forwarded } = request;
+  if (typeof given === 'string') return textAnswer(given, operation, request, facts);
+  if (forwarded !== undefined && forwarded.answer !== 'json') {
+    throw new InvalidArgumentError('onRequest().answer', given, 'cannot be given in the place of bytes');
+  }
+  if (Array.isArray(given) !== stream) {
+    throw new InvalidArgumentError(
+      'onRequest().answer',
+      given,
+      stream ? 'must be a text, or a list of events' : 'must be a text or an object',
+    );
+  }
+  if (!stream) return wholeOf(Buffer.from(JSON.stringify(given)), given as Fields, facts);
+  const events = given as readonly Fields[];
+  const isNamed = WITH_NAMES.includes(operation);
+  const written = events.map((event) => eventOf(event, isNamed && typeof event.type === 'string' ? event.type : undefined));
+  return streamOf(Buffer.from(written.join('') + (isNamed ? '' : DONE)), facts);
+}
+
+/** A text in the client's format: a chat completion, bridged for clients of other APIs. */
+function textAnswer(text: string, operation: Operation, request: ReadRequest, facts: CallFacts): LlmAnswer | LlmStream {
+  if (!WITH_TEXT.includes(operation))
+    throw new InvalidArgumentError('onRequest().answer', text, `must not be a text: ${operation} has none`);
+  const { body, stream } = request;
+  const bridged = bridgeOf(operation)?.answer(body);
+  const head = { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: request.model };
+  const usage = { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 };
+  if (!stream) {
+    const message = { role: 'assistant', content: text, refusal: null };
+    const choices = [{ index: 0, message, finish_reason: 'stop', logprobs: null }];
+    const chat = Buffer.from(JSON.stringify({ ...head, object: 'chat.completion', choices, usage }));
+    const bytes = bridged?.whole(chat) ?? chat;
+    return wholeOf(bytes, JSON.parse(bytes.toString()) as Fields, facts);
+  }
+  const chunk = (choices: readonly object[], more: object = {}): string =>
+    eventOf({ ...head, object: 'chat.completion.chunk', choices, ...more });
+  const { stream_options: options } = body as { readonly stream_options?: { readonly include_usage?: unknown } | null };
+  const asksUsage = bridged !== undefined || options?.include_usage === true;
+  const events =
+    chunk([{ index: 0, delta: { role: 'assistant', content: text }, finish_reason: null }]) +
+    chunk([{ index: 0, delta: {}, finish_reason: 'stop' }]) +
+    (asksUsage ? chunk([], { usage }) : '') +
+    DONE;
+  const bytes = Buffer.from(events);
+  return streamOf(bridged === undefined ? bytes : Buffer.concat([bridged.chunk(bytes), bridged.end()]), facts);
+}
+
+function wholeOf(bytes: Buffer, { usage }: Fields, facts: CallFacts): LlmAnswer {
+  return new LlmAnswer(bytes, usageFrom(usage), facts);
+}
+
+function streamOf(bytes: Buffer, facts: CallFacts): LlmStream {
+  return new LlmStream(facts, new WrittenStream(bytes));
+}
+
+function factsOf({ model, startedAtMs }: ReadRequest): CallFacts {
+  const durationMs = performance.now() - startedAtMs;
+  const none = { attempts: 0, retries: 0, fallbacks: 0, failures: [] };
+  return {
+    deploymentId: NAME,
+    provider: NAME,
+    group: model,
+    model,
+    ...none,
+    durationMs,
+    overheadMs: durationMs,
+    costUsd: 0,
+    cost: NO_COST,
+  };
+}

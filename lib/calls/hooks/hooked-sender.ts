@@ -1,0 +1,245 @@
+import { InvalidArgumentError } from '../../common/errors.js';
+import { ProviderError, type ProviderFailureKind } from '../../common/provider-error.js';
+import { LlmAnswer } from '../answer/llm-answer.js';
+import type { BridgedAnswer } from '../../apis/bridge.js';
+import { bridgeOf } from '../../apis/bridges.js';
+import type { Attempt } from '../attempt.js';
+import type { Call } from '../call.js';
+import type { Operation } from '../../providers/protocol.js';
+import type { ProviderExchange } from '../send/provider-exchange.js';
+import { ProviderSender, type ProviderAccess, type ReadStream } from '../send/provider-sender.js';
+import { describedCall } from '../described-call.js';
+import type { ReadRequest } from '../request.js';
+import type { LlmStream } from '../stream/llm-stream.js';
+import { AnswerView } from './answer-view.js';
+import { answerOfHook } from './hook-answer.js';
+import { EventGuard } from './event-guard.js';
+import { checkSize, LARGEST_REQUEST } from './hook-bounds.js';
+import { HookedStream } from './hooked-stream.js';
+import { HookFault, type InstalledHook } from './installed-hook.js';
+import type { RunningCall } from './running-call.js';
+import { JsonEscapes } from './text/json-escapes.js';
+import { echoedTexts, otherSlots } from './text/other-texts.js';
+import { ownFields, UnreadableText, type OwnFields, type TextSlot } from './text/text-format.js';
+import { textFormatOf, unreadableTexts } from './text/text-formats.js';
+import { readAnswerVerdict, readRequestVerdict, readTextVerdict } from './verdicts.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Failures whose messages have no words of the provider. */
+const OWN_MESSAGES: ReadonlySet<ProviderFailureKind> = new Set(['timeout', 'connection', 'malformed']);
+
+/** Reads requests for a client. */
+export interface RequestReader {
+  /** Whether it is the body that the client sent, of which no hook can change the bytes. */
+  isUnchanged(body: Fields): boolean;
+  /** Reads a body that hooks have changed. @throws InvalidArgumentError naming a wrong field */
+  read(body: Fields): Promise<ReadRequest>;
+  /** Counts the prompt; a large body is written to bytes before. */
+  count(request: ReadRequest): number | Promise<number>;
+  /** Estimates prompt and reply, as the guard did for the request that was not changed. */
+  estimate(request: ReadRequest, tokensPerMinute: number): Promise<number>;
+}
+
+/** Sends by the provider's protocol what the call's hooks allow, and answers what they allow. */
+export class HookedSender extends ProviderSender {
+  private readonly maxAnswerBytes: number;
+  /** As the client has sent it. */
+  private readonly asked: ReadRequest;
+  /** What answers may repeat of the request. */
+  private echoed: ReadonlySet<string> = new Set();
+  readonly prepare = (call: Call): Promise<LlmAnswer | LlmStream | undefined> => this.prepared(call);
+
+  constructor(
+    access: ProviderAccess,
+    operation: Operation,
+    request: ReadRequest,
+    private readonly hooks: RunningCall,
+    private readonly reader: RequestReader,
+  ) {
+    super(access, operation, request);
+    this.asked = request;
+    this.maxAnswerBytes = access.maxAnswerBytes;
+  }
+
+  private async prepared(call: Call): Promise<LlmAnswer | LlmStream | undefined> {
+    const { hooks, operation } = this;
+    if (this.request.stream) hooks.refuseStreams();
+    hooks.refuseUnreadable('onText', unreadableTexts(this.request.forwarded));
+    for (const hook of hooks.with('onRequest')) {
+      const verdict = await hook.guard({
+        method: 'onRequest',
+        run: (each) => each.onRequest?.(hooks.view),
+        read: readRequestVerdict,
+        unguarded: undefined,
+      });
+      if (verdict !== undefined && 'answer' in verdict) {
+        try {
+          checkSize('an answer', verdict.answer, this.maxAnswerBytes);
+          const answer = answerOfHook(verdict.answer, operation, this.request);
+          hooks.answered();
+          return answer;
+        } catch (error) {
+          hook.unguarded('onRequest', error, undefined);
+        }
+      } else {
+        try {
+          await this.take(verdict?.replace ?? hooks.body);
+        } catch (error) {
+          hook.unguarded('onRequest', error, undefined);
+        }
+      }
+    }
+    const { request } = this;
+    if (operation === 'responses' && hooks.with('onText').length > 0) this.echoed = echoedTexts(hooks.body);
+    await this.reserveMore(call, request);
+    const promptTokens = await this.reader.count(request);
+    const { startedAtMs } = call.description;
+    call.revise({ ...describedCall(operation, request, { promptTokens }), startedAtMs }, request.options);
+    return undefined;
+  }
+
+  /** A changed body may use more tokens than were reserved. @throws RateLimitExceededError */
+  private async reserveMore({ request: context }: Call, request: ReadRequest): Promise<void> {
+    if (context?.estimated === undefined || request === this.asked) return;
+    const { tokens, tokensPerMinute } = context.estimated;
+    const more = (await this.reader.estimate(request, tokensPerMinute)) - tokens;
+    const denial = more > 0 ? await context.reserveMore(more) : undefined;
+    if (denial !== undefined) throw denial;
+  }
+
+  /** Also a body that a hook has changed in place. @throws InvalidArgumentError for a wrong one */
+  private async take(body: Fields): Promise<void> {
+    const { hooks } = this;
+    const { stream, forwarded } = this.request;
+    if (body !== hooks.body && forwarded?.form !== undefined)
+      throw new InvalidArgumentError('onRequest().replace', body, 'cannot take the place of a form');
+    if (!this.reader.isUnchanged(body)) checkSize('a request', body, LARGEST_REQUEST);
+    const read = await this.reader.read(body);
+    if (read.stream !== stream)
+      throw new InvalidArgumentError('onRequest().replace.stream', read.stream, `must be ${stream}, as the client asks`);
+    this.request = read;
+    hooks.body = body;
+  }
+
+  protected override async answerOf(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): Promise<LlmAnswer> {
+    let answer = await super.answerOf(attempt, exchange, bridged);
+    for (const hook of this.hooks.hooks) {
+      if (hook.has('onText')) answer = await this.guardTexts(hook, answer);
+      if (hook.has('onAnswer')) answer = await this.guardAnswer(hook, answer);
+    }
+    return answer;
+  }
+
+  /** The error for the client: what its provider wrote is a text as any other. */
+  async guardFailure(error: unknown): Promise<unknown> {
+    if (!(error instanceof ProviderError) || OWN_MESSAGES.has(error.kind)) return error;
+    const { message, type, param, code: providerCode } = error.error;
+    const texts: OwnFields = { message, type, param, code: providerCode };
+    try {
+      for (const hook of this.hooks.with('onText'))
+        for (const slot of otherSlots(texts, [], this.echoed).slots) await this.guardText(hook, slot, false);
+    } catch (denial) {
+      return denial;
+    }
+    if (texts.message === message && texts.type === type && texts.param === param && texts.code === providerCode) return error;
+    const { kind, providerStatus: status, provider, deploymentId, retryAfterMs, providerRequestId } = error;
+    const guarded = texts as { message: string; type: string | null; param: string | null; code: string | null };
+    const facts = { kind, provider, deploymentId, message: guarded.message, type: guarded.type, param: guarded.param };
+    return new ProviderError({
+      ...facts,
+      ...(status !== undefined && { status }),
+      ...(guarded.code !== null && { providerCode: guarded.code }),
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+      ...(providerRequestId !== undefined && { providerRequestId }),
+    });
+  }
+
+  private async guardTexts(hook: InstalledHook, answer: LlmAnswer): Promise<LlmAnswer> {
+    const format = textFormatOf(this.operation);
+    if (format === undefined || this.request.forwarded !== undefined) return answer;
+    let isChanged: boolean;
+    let fields: OwnFields;
+    let slots: readonly TextSlot[];
+    try {
+      fields = ownFields(JSON.parse(answer.bytes.toString('utf8')));
+      const known = format.whole(fields);
+      const others = otherSlots(
+        fields,
+        known.flatMap(({ at }) => at ?? []),
+        this.echoed,
+      );
+      slots = [...known, ...others.slots];
+      ({ isChanged } = others);
+    } catch (error) {
+      const reason = error instanceof UnreadableText ? error.message : 'an answer that is no JSON object';
+      return hook.unguarded('onText', new HookFault(`cannot read ${reason}`), answer);
+    }
+    for (const slot of slots) if (slot.text !== '') isChanged = await this.guardText(hook, slot, isChanged);
+    if (!isChanged) return answer;
+    try {
+      return writtenAnswer(answer, fields, this.maxAnswerBytes);
+    } catch (error) {
+      return hook.unguarded('onText', error, answer);
+    }
+  }
+
+  /** Whether anything has changed, before or now. */
+  private guardText(hook: InstalledHook, { put, at: _, isJson, ...slot }: TextSlot, isChanged: boolean): boolean | Promise<boolean> {
+    const asked = isJson === true ? { ...slot, text: new JsonEscapes().read(slot.text, true) } : slot;
+    return hook.guard({
+      method: 'onText',
+      run: (each) => each.onText?.(this.hooks.view, asked),
+      read: (verdict) => {
+        const { pass } = readTextVerdict(verdict, asked);
+        if (pass === asked.text) return isChanged;
+        put(pass);
+        return true;
+      },
+      unguarded: isChanged,
+    });
+  }
+
+  private async guardAnswer(hook: InstalledHook, answer: LlmAnswer): Promise<LlmAnswer> {
+    const view = new AnswerView(answer.bytes, answer.usage, answer.call);
+    return hook.guard({
+      method: 'onAnswer',
+      run: (each) => each.onAnswer?.(this.hooks.view, view),
+      read: (given) => {
+        const verdict = readAnswerVerdict(given);
+        return verdict === undefined ? answer : writtenAnswer(answer, verdict.replace, this.maxAnswerBytes);
+      },
+      unguarded: answer,
+    });
+  }
+
+  protected override readStream(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): ReadStream {
+    const read = super.readStream(attempt, exchange, bridged);
+    const { hooks, operation, request } = this;
+    const isRead = hooks.with('onText').length > 0 || hooks.with('onEvent').length > 0;
+    if (!isRead || request.forwarded?.answer === 'bytes') return read;
+    const format = request.forwarded === undefined ? textFormatOf(operation) : undefined;
+    const guard = new EventGuard(hooks, format, this.maxAnswerBytes, this.echoed);
+    const source = { ...read, bridgeAnew: () => bridgeOf(operation)?.answer(request.body) };
+    const stream = new HookedStream(exchange, guard, source, () => attempt.arrived());
+    attempt.begin(stream);
+    stream.begin();
+    return stream;
+  }
+}
+
+/** @throws HookFault above the size that answers may have; TypeError for what is no JSON */
+function writtenAnswer(answer: LlmAnswer, fields: object, maxBytes: number): LlmAnswer {
+  checkSize('an answer', fields, maxBytes);
+  const bytes = Buffer.from(JSON.stringify(fields));
+  if (bytes.length > maxBytes) throw new HookFault(`gives an answer of more than ${maxBytes} bytes`);
+  return new LlmAnswer(bytes, answer.usage, answer.call);
+}
+
+/** Refuses what only the caller's own function sends, if a guard would have to read it. */
+export async function refuseUnread(hooks: RunningCall): Promise<undefined> {
+  const reason = 'a call by execute or stream of LlmClient has no body that it can read';
+  await Promise.resolve();
+  for (const method of ['onRequest', 'onText', 'onAnswer'] as const) hooks.refuseUnreadable(method, reason);
+  return undefined;
+}

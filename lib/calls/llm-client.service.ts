@@ -1,0 +1,646 @@
+import type { CallObserver } from '../common/call-observer.js';
+import type { LogSink } from '../common/log-sink.js';
+import type { Capability, CapabilityHealth, HealthOf, MetricSample } from '../common/capability.js';
+import { InvalidArgumentError } from '../common/errors.js';
+import { lazy } from '../common/lazy.js';
+import { checkFunction, checkObject, checkString, refuseArgument } from '../common/options.js';
+import { SILENT_RECORDER, type CallRecorder } from '../common/recorder.js';
+import { steadyNow } from '../common/clock.js';
+import type { Environment } from '../feature-flags/feature-flags.environment.js';
+import type { JsonReader } from '../http/body/json-reader.js';
+import { isJsonSource, StreamedJson, type JsonSource } from '../http/body/json-source.js';
+import { jsonBodyOf } from '../http/body/body-object.js';
+import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
+import { RequestContext } from '../http/request-context.js';
+import type { ReportedCost } from '../http/reported-costs.js';
+import { estimateTokens, promptTokensOf } from '../http/token-estimate/token-estimate.js';
+import type { RouterService } from '../router/router.service.js';
+import type { TokenCounterService } from '../token-counter/token-counter.service.js';
+import type { LlmAnswer } from './answer/llm-answer.js';
+import { countMessagesTokens, type MessageTokens } from '../apis/messages/count-tokens.js';
+import { countResponsesTokens, type ResponseTokens } from '../apis/responses/count-tokens.js';
+import type { Sender } from './attempt.js';
+import { Call, type CallDescription } from './call.js';
+import { CallsPerKey } from './calls-per-key.js';
+import { CallCancellation } from './cancellation.js';
+import { CustomSender, CustomStreamSender } from './custom-sender.js';
+import type { RoutingContext } from './call-router.js';
+import type * as Pipeline from './pipeline.js';
+import type { ClientContext } from './pipeline.js';
+import { CallReporter } from './reporter.js';
+import { RetryBudget } from './retry.js';
+import { CallSpending } from './spending.js';
+import type { SpendingHistory } from './spending-history.js';
+import { callerBounds, type ResolvedLlmClientOptions } from './llm-client.options.js';
+import { accountCall, modelCall } from './forward/forward-requests.js';
+import { FORWARDED_PATHS, type Forwarded, type ForwardedOperation, type ForwardedPath } from '../providers/forwarded/forwarded.js';
+import type { CallHookOptions, ModelCallHook } from './hooks/call-hook.js';
+import { CallHooks } from './hooks/call-hooks.js';
+import type * as Hooked from './hooks/hooked-sender.js';
+import type { RequestReader } from './hooks/hooked-sender.js';
+import type { InstalledHook } from './hooks/installed-hook.js';
+import { RunningCall } from './hooks/running-call.js';
+import { callSamples, exactCountSamples } from './metrics.js';
+import { countedOperationOf, localBody } from '../apis/counted-request.js';
+import type * as ExactCounting from './counting/exact-counts.js';
+import type { ExactTokens, ProviderCount } from './counting/exact-counts.js';
+import type * as Endpoints from '../providers/endpoint/endpoints.js';
+import type { ProviderTransport } from '../providers/provider-transport.js';
+import type { CountedOperation, Operation } from '../providers/protocol.js';
+import type * as Sending from './send/provider-sender.js';
+import type { ProviderAccess } from './send/provider-sender.js';
+import type * as Queueing from '../queue/call-queue.js';
+import type { QueueStatus } from '../queue/call-queue.js';
+import { queueSamples } from '../queue/queue-metrics.js';
+import { describedCall } from './described-call.js';
+import { checkCallOptions, ReadRequest, type AskedBody, type CallOptions, type RequestLimits } from './request.js';
+import type { ModelRequest } from '../providers/model-request.js';
+import type { ExecuteOptions, Send } from './send.js';
+import type { LlmBytes } from './stream/llm-bytes.js';
+import type { LlmStream } from './stream/llm-stream.js';
+import type { ChatCompletion, ChatCompletionChunk } from '../apis/wire/chat.js';
+import type { AccountRequest, ForwardedForm, ForwardedRequest, ImageList, ModerationList, RerankedList } from '../apis/wire/forwarded.js';
+import type { EmbeddingList, TextCompletion } from '../apis/wire/completions.js';
+import type { Message, MessageEvent } from '../apis/wire/messages.js';
+import type { ChatRequest, CompletionRequest, EmbeddingRequest, MessagesRequest, ResponsesRequest } from '../apis/wire/requests.js';
+import type { ResponsesAnswer, ResponsesEvent } from '../apis/wire/responses.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+type Streamed = { readonly stream: true };
+type Whole = { readonly stream?: false | null };
+type Answered<Json, Event> = LlmAnswer<Json> | LlmStream<Event>;
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+type AnyAnswer = LlmAnswer | LlmStream | LlmBytes;
+
+/** Who asks for a token count: what of `CallOptions` decides which deployments may be asked. */
+export type TokenCountContext = Pick<CallOptions, 'signal' | 'request' | 'routing' | 'mayCall'>;
+
+/** State of a client at one moment. */
+export interface LlmClientStatus {
+  /** Calls that have not ended, waiting ones included; streams until they are read to their end. */
+  readonly callsInFlight: number;
+  /** `null` without `llmClient.queue`. */
+  readonly queue: QueueStatus | null;
+}
+
+/** What the client takes from its surroundings. */
+export interface LlmClientContext {
+  readonly recorder?: CallRecorder;
+  readonly observer?: CallObserver;
+  /** For failures of hooks and observers. Default: none is logged. */
+  readonly log?: LogSink;
+  /** Milliseconds, of a clock that never steps. Default `steadyNow`. */
+  readonly now?: () => number;
+  /** From 0 to 1. Default `Math.random`. */
+  readonly random?: () => number;
+  /** Where the keys of well-known providers are looked up. Default `process.env`. */
+  readonly env?: Environment;
+  readonly json: JsonReader;
+  /** Tells the costs that `reportUsage` states for calls made elsewhere. */
+  readonly onReportedCost?: (listener: (cost: ReportedCost) => void) => void;
+}
+
+/**
+ * Calls models through the router: selects a deployment, sends, and on failure retries, falls back
+ * or gives up as the router's settings say (in the order of `call/pipeline.ts`).
+ *
+ * Throws the first model group's failure as it came: a `ProviderError`, or what the caller's `send`
+ * threw; `RequestCancelledError` when the caller has left.
+ *
+ * @example
+ * const answer = await client.chat({ model: 'gpt-4o', messages: [{ role: 'user', content: 'Hello' }] });
+ * const { content } = answer.json().choices[0].message;
+ */
+export class LlmClient implements Capability {
+  readonly capability = 'llm_client';
+
+  private readonly client: ClientContext;
+  private readonly providers: () => ProviderAccess;
+  private readonly requestLimits: RequestLimits;
+  private readonly json: JsonReader;
+  private readonly hooks: CallHooks;
+  private exactCountsMade: ExactCounting.ExactCounts | undefined = undefined;
+
+  /** @internal Made by `FastLiteLLM`. */
+  constructor(
+    private readonly router: RouterService,
+    transport: ProviderTransport,
+    private readonly tokenCounter: TokenCounterService,
+    private readonly options: ResolvedLlmClientOptions,
+    context: LlmClientContext,
+  ) {
+    const { recorder = SILENT_RECORDER, observer, log = SILENT_LOG, now = steadyNow, random = Math.random, env = process.env } = context;
+    this.json = context.json;
+    this.hooks = new CallHooks(log);
+    const spending = new CallSpending((model) => tokenCounter.estimateCost(0, 0, model), { hasTeams: options.costByTeam, now });
+    context.onReportedCost?.((cost) => spending.report(cost));
+    const reporter = new CallReporter(router, spending, recorder, { observer, log });
+    reporter.learnPrompt = (body, promptTokens) => tokenCounter.learnPrompt(body, promptTokens);
+    const retryBudget = new RetryBudget(options.retryRatio, options.retriesPerSecond, now());
+    const maxOutputOf = (model: string): number | null => tokenCounter.limitsOf(model).maxOutputTokens;
+    const longestAnswerOf = (model: string): number | null => maxOutputOf(model) ?? tokenCounter.limitsOf(model).contextWindow;
+    const waiting = options.queue && {
+      queue: new (queueing().CallQueue)(options.queue, { now, component: 'llm_client', recorder }),
+      options: options.queue,
+      now,
+    };
+    const callsPerKey = new CallsPerKey(options.maxCallsPerKey);
+    this.client = { router, options, reporter, retryBudget, now, random, maxOutputOf, longestAnswerOf, waiting, callsPerKey };
+    if (waiting !== undefined) {
+      reporter.queue = waiting.queue;
+      router.whenFreed(() => waiting.queue.wake());
+    }
+    this.providers = lazy(() => ({
+      transport,
+      endpoints: new (providerEndpoints().ProviderEndpoints)(env),
+      tokenCounter,
+      maxAnswerBytes: options.maxAnswerBytes,
+      dropParams: options.dropParams,
+      streamCost: options.streamCost,
+      writeTimeoutMs: options.writeTimeoutMs,
+      maxOutputOf,
+      learner: () => (router.settings.learnLimits ? (selection, headers) => router.learnLimits(selection, headers) : undefined),
+    }));
+    if (router.deployments().length > 0) this.prepare();
+    this.requestLimits = {
+      bounds: options.bounds,
+      mockTesting: options.mockTesting,
+      ofCaller: () => callerBounds(options.callerLimits, router.settings),
+    };
+  }
+
+  /** Loads at the start what the first call would wait for. */
+  private prepare(): void {
+    this.providers();
+    providerSending();
+    callPipeline();
+  }
+
+  /**
+   * Requests a chat completion: resolves with the answer, or with `stream: true` once the first
+   * chunk arrived. `body` is OpenAI's, as an object, or as JSON in a `Buffer` or a stream of bytes,
+   * which is not parsed where the provider takes it as it is; the answer is handed on unchanged.
+   * @throws InvalidArgumentError for a body without a model, or a wrong field that steers the call.
+   */
+  chat(body: ChatRequest & Streamed, options?: CallOptions): Promise<LlmStream<ChatCompletionChunk>>;
+  chat(body: ChatRequest & Whole, options?: CallOptions): Promise<LlmAnswer<ChatCompletion>>;
+  chat(body: ChatRequest | JsonSource, options?: CallOptions): Promise<LlmAnswer<ChatCompletion> | LlmStream<ChatCompletionChunk>>;
+  chat(body: ChatRequest | JsonSource, options: CallOptions = {}): Promise<Answered<ChatCompletion, ChatCompletionChunk>> {
+    return this.ask('chat', body, options) as Promise<Answered<ChatCompletion, ChatCompletionChunk>>;
+  }
+
+  /** Embeddings: `body` is OpenAI's. */
+  embeddings(body: EmbeddingRequest | JsonSource, options: CallOptions = {}): Promise<LlmAnswer<EmbeddingList>> {
+    return this.ask('embeddings', body, options) as Promise<LlmAnswer<EmbeddingList>>;
+  }
+
+  /**
+   * A response of OpenAI's Responses API. Providers without that API answer by chat; what chat
+   * cannot express is an `InvalidArgumentError` that names the field.
+   */
+  responses(body: ResponsesRequest & Streamed, options?: CallOptions): Promise<LlmStream<ResponsesEvent>>;
+  responses(body: ResponsesRequest & Whole, options?: CallOptions): Promise<LlmAnswer<ResponsesAnswer>>;
+  responses(body: ResponsesRequest | JsonSource, options?: CallOptions): Promise<LlmAnswer<ResponsesAnswer> | LlmStream<ResponsesEvent>>;
+  responses(body: ResponsesRequest | JsonSource, options: CallOptions = {}): Promise<Answered<ResponsesAnswer, ResponsesEvent>> {
+    return this.ask('responses', body, options) as Promise<Answered<ResponsesAnswer, ResponsesEvent>>;
+  }
+
+  /**
+   * Counts the input tokens of a response, as OpenAI's `input_tokens` does. Calls no provider,
+   * unless `options.exact` is set: then it is asked first, as by `countTokensExact`.
+   * @throws InvalidArgumentError naming a wrong field of the body.
+   */
+  async countResponseTokens(body: object, options: TokenCountContext & { readonly exact?: boolean } = {}): Promise<ResponseTokens> {
+    checkBodyBounds(checkObject('body', body, refuseArgument), this.requestLimits.bounds);
+    const count = options.exact === true ? await this.countAtProvider('responses', body, options) : undefined;
+    if (count !== undefined && 'tokens' in count) return { object: 'response.input_tokens', input_tokens: count.tokens };
+    return countResponsesTokens(body, this.tokenCounter);
+  }
+
+  /** A message of Anthropic's Messages API. Providers without that API answer by chat. */
+  messages(body: MessagesRequest & Streamed, options?: CallOptions): Promise<LlmStream<MessageEvent>>;
+  messages(body: MessagesRequest & Whole, options?: CallOptions): Promise<LlmAnswer<Message>>;
+  messages(body: MessagesRequest | JsonSource, options?: CallOptions): Promise<LlmAnswer<Message> | LlmStream<MessageEvent>>;
+  messages(body: MessagesRequest | JsonSource, options: CallOptions = {}): Promise<Answered<Message, MessageEvent>> {
+    return this.ask('messages', body, options) as Promise<Answered<Message, MessageEvent>>;
+  }
+
+  /**
+   * Counts the input tokens of a message, as Anthropic's `count_tokens` does. Calls no provider,
+   * unless `options.exact` is set: then it is asked first, as by `countTokensExact`.
+   * @throws InvalidArgumentError naming a wrong field of the body.
+   */
+  async countMessageTokens(body: object, options: TokenCountContext & { readonly exact?: boolean } = {}): Promise<MessageTokens> {
+    checkBodyBounds(checkObject('body', body, refuseArgument), this.requestLimits.bounds);
+    const count = options.exact === true ? await this.countAtProvider('messages', body, options) : undefined;
+    if (count !== undefined && 'tokens' in count) return { input_tokens: count.tokens };
+    return countMessagesTokens(body, this.tokenCounter);
+  }
+
+  /**
+   * Counts the prompt of a request by the counting endpoint of its provider: Anthropic (also on
+   * Vertex AI and Azure), Gemini and Vertex AI, Claude on Bedrock, OpenAI. The deployments of the
+   * model group are asked in turn, with their own keys. Where none counts within
+   * `llmClient.exactCounts`, the token counter does, and `source` and `reason` say so. Nothing is
+   * charged, and a failure puts no deployment in cooldown. Requests that an `onRequest` hook may
+   * change are counted locally.
+   * @param body of chat, Messages or Responses
+   * @throws InvalidArgumentError naming a wrong field of the body; ModelNotAllowedError by
+   * `options.mayCall`; RequestCancelledError
+   *
+   * @example
+   * const { promptTokens, source } = await client.countTokensExact({ model, messages });
+   */
+  async countTokensExact(body: ChatRequest | MessagesRequest | ResponsesRequest, options: TokenCountContext = {}): Promise<ExactTokens> {
+    const asked = checkObject('body', body, refuseArgument) as ModelRequest;
+    const operation = countedOperationOf(asked);
+    const local = localBody(asked, operation);
+    const count = await this.countAtProvider(operation, asked, options);
+    if ('tokens' in count) {
+      const { tokens, source, deploymentId } = count;
+      return { promptTokens: tokens, source, approximate: false, deploymentId };
+    }
+    const { promptTokens, approximate, bound } = await this.tokenCounter.countRequestAsync(local);
+    return { promptTokens, source: 'local', approximate, reason: count.reason, ...(bound !== undefined && { bound }) };
+  }
+
+  /** A completion of OpenAI's older API. Providers without it answer by chat. */
+  completions(body: CompletionRequest & Streamed, options?: CallOptions): Promise<LlmStream<TextCompletion>>;
+  completions(body: CompletionRequest & Whole, options?: CallOptions): Promise<LlmAnswer<TextCompletion>>;
+  completions(body: CompletionRequest | JsonSource, options?: CallOptions): Promise<LlmAnswer<TextCompletion> | LlmStream<TextCompletion>>;
+  completions(body: CompletionRequest | JsonSource, options: CallOptions = {}): Promise<Answered<TextCompletion, TextCompletion>> {
+    return this.ask('completions', body, options) as Promise<Answered<TextCompletion, TextCompletion>>;
+  }
+
+  /** Images of OpenAI's API. With `stream: true` their events. */
+  images(body: ForwardedRequest & Streamed, options?: CallOptions): Promise<LlmStream>;
+  images(body: ForwardedRequest & Whole, options?: CallOptions): Promise<LlmAnswer<ImageList>>;
+  images(body: ForwardedRequest, options?: CallOptions): Promise<Answered<ImageList, Fields>>;
+  images(body: ForwardedRequest, options?: CallOptions): Promise<Answered<ImageList, Fields>> {
+    return this.forward('images', '/images/generations', body, options) as Promise<Answered<ImageList, Fields>>;
+  }
+
+  /** Edits of images. `form` is OpenAI's; some providers take JSON. */
+  imageEdits(form: ForwardedForm | ForwardedRequest, options?: CallOptions): Promise<Answered<ImageList, Fields>> {
+    return this.forward('images', '/images/edits', form, options) as Promise<Answered<ImageList, Fields>>;
+  }
+
+  /** Variations of an image. */
+  imageVariations(form: ForwardedForm, options?: CallOptions): Promise<Answered<ImageList, Fields>> {
+    return this.forward('images', '/images/variations', form, options) as Promise<Answered<ImageList, Fields>>;
+  }
+
+  /** Speech of OpenAI's API: the sound as it arrives. */
+  speech(body: ForwardedRequest, options?: CallOptions): Promise<LlmBytes> {
+    return this.forward('audio', '/audio/speech', body, options) as Promise<LlmBytes>;
+  }
+
+  /** A transcript: JSON, or a text as the form's `response_format` says. */
+  transcriptions(form: ForwardedForm, options?: CallOptions): Promise<Answered<Fields, Fields>> {
+    return this.forward('audio', '/audio/transcriptions', form, options) as Promise<Answered<Fields, Fields>>;
+  }
+
+  /** The same in English. */
+  translations(form: ForwardedForm, options?: CallOptions): Promise<Answered<Fields, Fields>> {
+    return this.forward('audio', '/audio/translations', form, options) as Promise<Answered<Fields, Fields>>;
+  }
+
+  /** Moderations of OpenAI's API. */
+  moderations(body: ForwardedRequest, options?: CallOptions): Promise<LlmAnswer<ModerationList>> {
+    return this.forward('moderations', '/moderations', body, options) as Promise<LlmAnswer<ModerationList>>;
+  }
+
+  /** Documents in the order of their relevance, by providers with a route `/rerank`. */
+  rerank(body: ForwardedRequest, options?: CallOptions): Promise<LlmAnswer<RerankedList>> {
+    return this.forward('rerank', '/rerank', body, options) as Promise<LlmAnswer<RerankedList>>;
+  }
+
+  /**
+   * Files of a provider's account. `/…/content` answers with bytes, anything else with JSON.
+   * @throws NoDeploymentError for an unknown model group.
+   */
+  files(request: AccountRequest, options?: CallOptions): Promise<LlmAnswer | LlmBytes> {
+    return this.askAccount('files', request, options) as Promise<LlmAnswer | LlmBytes>;
+  }
+
+  /**
+   * Batches of a provider's account.
+   * @throws NoDeploymentError for an unknown model group; UnsupportedRequestError for a new batch
+   * whose `request` has a budget: what it costs is never told.
+   */
+  batches(request: AccountRequest, options?: CallOptions): Promise<LlmAnswer> {
+    return this.askAccount('batches', request, options) as Promise<LlmAnswer>;
+  }
+
+  /**
+   * Calls `model` by the client that `send` uses: an SDK, the AI SDK, `fetch`. Switch off its own
+   * retries (`maxRetries: 0`), or both multiply. The usage is read from the result's `usage`.
+   *
+   * @example
+   * const completion = await client.execute('gpt-4o', ({ params }, { model, signal }) =>
+   *   new OpenAI({ baseURL: params.api_base, apiKey: params.api_key, maxRetries: 0 }).chat.completions.create({ model, messages }, { signal }),
+   * );
+   */
+  async execute<T>(model: string, send: Send<T>, options: ExecuteOptions = {}): Promise<T> {
+    const description = describe(model, send, options, false);
+    return this.runCustom(description, options, new CustomSender(send, options));
+  }
+
+  /**
+   * The same for a `send` that gives chunks. Resolves with the first chunk; after it no other
+   * deployment is tried. Leaving the loop early ends the stream.
+   */
+  async stream<C>(model: string, send: Send<AsyncIterable<C>>, options: ExecuteOptions = {}): Promise<AsyncIterable<C>> {
+    const description = describe(model, send, options, true);
+    return this.runCustom(description, options, new CustomStreamSender(send, options));
+  }
+
+  /**
+   * Adds an observer of calls: of those that begin from now on, until the returned function is
+   * called.
+   * @throws InvalidArgumentError for an observer without `started`.
+   */
+  observe(observer: CallObserver): () => void {
+    const { started } = checkObject('observer', observer, refuseArgument);
+    checkFunction('observer.started', started, refuseArgument);
+    return this.client.reporter.observers.add(observer);
+  }
+
+  /**
+   * Adds a hook of calls: of those that begin from now on, until the returned function is called.
+   * `FastLiteLLMModule` adds providers with `@CallHook()`, and those of the option `hooks`.
+   *
+   * @param options Default: those of its class's `@CallHook()`.
+   * @throws InvalidConfigurationError for an object without a method of a hook, or a wrong option.
+   */
+  addHook(hook: ModelCallHook, options?: CallHookOptions): () => void {
+    return this.hooks.add(hook, options);
+  }
+
+  /** Calls in flight: streams until they are read to their end. */
+  get callsUnderWay(): number {
+    return this.client.reporter.counts.inFlight;
+  }
+
+  /** Calls in flight and those that wait, at this moment. */
+  status(): LlmClientStatus {
+    return { callsInFlight: this.callsUnderWay, queue: this.client.waiting?.queue.status() ?? null };
+  }
+
+  /** What model groups have cost in the last six hours, in this process. */
+  spendingHistory(): SpendingHistory {
+    return this.client.reporter.spending.byGroup.history();
+  }
+
+  /** Metrics of this capability at this moment, as data. */
+  metrics(): readonly MetricSample[] {
+    const { reporter, retryBudget, waiting } = this.client;
+    const samples = callSamples(reporter.counts, reporter.spending, retryBudget);
+    return [
+      ...samples,
+      ...(waiting === undefined ? [] : queueSamples(waiting.queue, QUEUE)),
+      ...exactCountSamples(this.exactCountsMade?.figures),
+      ...this.hooks.metrics(),
+    ];
+  }
+
+  /** It has no engine of its own: its health is the router's. */
+  health(of?: HealthOf): CapabilityHealth {
+    const { status, engine, reason } = of === undefined ? this.router.health() : of(this.router);
+    return { status, engine, ...(reason !== undefined && { reason }), inFlight: this.callsUnderWay };
+  }
+
+  /**
+   * Not `async`: returning the pipeline's promise from it would cost each call three turns of the
+   * microtask queue.
+   */
+  private ask(operation: Operation, body: Fields | JsonSource, given: CallOptions, forwarded?: Forwarded): Promise<AnyAnswer> {
+    try {
+      if (isJsonSource(body)) return this.readSource(body, given).then((read) => this.ask(operation, read as Fields, given, forwarded));
+      const isStreamless = operation === 'embeddings' && (body as Fields | undefined)?.stream !== undefined;
+      // Without a model it is refused while it is read.
+      const asked = (isStreamless ? { ...body, stream: undefined } : body) as ModelRequest;
+      const json = jsonBodyOf(asked);
+      if (!(json instanceof Promise)) return this.askWith(operation, { body: asked, json, forwarded }, given);
+      return json.then((written) => this.askWith(operation, { body: asked, json: written, forwarded }, given));
+    } catch (error) {
+      const refusal = error as Error;
+      return Promise.reject(refusal);
+    }
+  }
+
+  /** Reads the JSON of a program. That of a stream is waited for until the call is cancelled. */
+  private async readSource(source: JsonSource, options: CallOptions): Promise<unknown> {
+    if (source instanceof Uint8Array) return this.json.readOwn(source);
+    const stream = new StreamedJson(source);
+    const cancellation = CallCancellation.by(options);
+    try {
+      return await this.json.readOwn(await cancellation.until(stream.whole()));
+    } catch (error) {
+      stream.stop();
+      throw error;
+    } finally {
+      cancellation.dispose();
+    }
+  }
+
+  private askWith(operation: Operation, asked: AskedBody, given: CallOptions): Promise<AnyAnswer> {
+    try {
+      const request = this.read(operation, asked, given);
+      const hooks = this.hooks.isEmpty ? NO_HOOKS : this.hooks.of(operation);
+      if (hooks.some((hook) => hook.takesPartInContent)) return this.sendHooked(operation, { asked, given, request }, hooks);
+      const running = hooks.length === 0 ? undefined : runningCall(hooks, operation, { asked, given, request });
+      const tokens = this.count(request);
+      return typeof tokens === 'number'
+        ? this.send(operation, request, tokens, running)
+        : tokens.then((counted) => this.send(operation, request, counted, running));
+    } catch (error) {
+      const refusal = error as Error;
+      return Promise.reject(refusal);
+    }
+  }
+
+  private read(operation: Operation, asked: AskedBody, given: CallOptions): ReadRequest {
+    const addsUsage = this.options.streamUsage && (operation === 'chat' || operation === 'completions');
+    return new ReadRequest({ ...asked, operation }, given, addsUsage, this.requestLimits);
+  }
+
+  /** Tokens of the prompt. A large body is written to bytes before; a form has its own. */
+  private count(request: ReadRequest): number | Promise<number> {
+    if (!request.isLarge || request.json !== undefined || request.forwarded?.form !== undefined) return this.countRead(request);
+    return this.json.write(request.body).then((json) => {
+      request.json = json;
+      return this.countRead(request);
+    });
+  }
+
+  private countRead({ options, body, json, isLarge }: ReadRequest): number | Promise<number> {
+    return options.routing?.inputTokens ?? promptTokensOf(body, { counter: this.tokenCounter, json, isLarge });
+  }
+
+  /** @internal The bounds of the lists in a body. */
+  get bodyBounds(): ResolvedBodyBounds {
+    return this.options.bounds;
+  }
+
+  private get exactCounts(): ExactCounting.ExactCounts {
+    const { options, client } = this;
+    return (this.exactCountsMade ??= new (exactCounting().ExactCounts)(this.providers(), options.exactCounts, client.now));
+  }
+
+  /** Asks the provider for the tokens of a prompt, and teaches the estimates what it says. */
+  private async countAtProvider(operation: CountedOperation, body: object, given: TokenCountContext): Promise<ProviderCount> {
+    const { signal, request: incoming, routing, mayCall } = given;
+    const options = { signal, request: incoming, routing, mayCall };
+    const request = new ReadRequest({ body: body as ModelRequest, operation }, options, false, this.requestLimits);
+    // What a hook may change or deny must not leave the process before it has run.
+    if (this.hooks.of(operation).some((hook) => hook.has('onRequest'))) return this.exactCounts.countsLocally('hooks');
+    const cancellation = new CallCancellation(signal);
+    try {
+      const candidates = this.router.candidates(request.model, request.options.routing);
+      const count = await cancellation.until(this.exactCounts.count({ operation, request, candidates }));
+      if ('tokens' in count && count.source === 'provider' && !request.isLarge)
+        this.learn(localBody(request.body, operation), count.tokens);
+      return count;
+    } finally {
+      cancellation.dispose();
+    }
+  }
+
+  private learn(body: Fields, promptTokens: number): void {
+    try {
+      this.tokenCounter.countRequest(body);
+      this.tokenCounter.learnPrompt(body, promptTokens);
+    } catch (error) {
+      // The provider counts what the token counter does not.
+      if (!(error instanceof InvalidArgumentError)) throw error;
+    }
+  }
+
+  private async forward(
+    operation: ForwardedOperation,
+    path: ForwardedPath,
+    body: ForwardedRequest | ForwardedForm,
+    options: CallOptions = {},
+  ): Promise<AnyAnswer> {
+    const { fields, forwarded } = await modelCall({ method: 'POST', path, answer: FORWARDED_PATHS[path] }, body);
+    return this.ask(operation, fields, options, forwarded);
+  }
+
+  private async askAccount(operation: 'files' | 'batches', request: AccountRequest, options: CallOptions = {}): Promise<AnyAnswer> {
+    const { mayCall, request: incoming } = options;
+    const { fields, forwarded } = await accountCall(operation, request, {
+      deploymentsOf: (group) => {
+        const name = this.router.knownName(group);
+        return this.router.deployments().filter((each) => each.isSelectable && (each.modelName === name || each.id === name));
+      },
+      mayCall,
+      holdsMoney: incoming !== undefined && RequestContext.of(incoming).holdsMoney,
+    });
+    // What has made a file or a batch is not done twice.
+    const retries = forwarded.method === 'POST' ? { numRetries: 0 } : undefined;
+    // The group was checked; the call names its deployment.
+    return this.ask(operation, fields, { ...options, mayCall: undefined, disableFallbacks: true, ...retries }, forwarded);
+  }
+
+  private send(operation: Operation, request: ReadRequest, promptTokens: number, hooks?: RunningCall): Promise<AnyAnswer> {
+    const description = describedCall(operation, request, { promptTokens, counted: request.json?.promptFields ?? request.body });
+    return this.run(description, request.options, new (providerSending().ProviderSender)(this.providers(), operation, request), hooks);
+  }
+
+  /** The call begins before its hooks run, so that its end is told whatever they do. */
+  private sendHooked(operation: Operation, hooked: HookedRequest, hooks: readonly InstalledHook[]): Promise<AnyAnswer> {
+    const { asked, given, request } = hooked;
+    const { model, stream, options, startedAtMs } = request;
+    const running = runningCall(hooks, operation, hooked);
+    const { HookedSender } = hookedSending();
+    const reader: RequestReader = {
+      // An object without bytes may have been changed in place.
+      isUnchanged: (body) => body === asked.body && asked.json !== undefined,
+      read: async (body) => {
+        const changed = body as ModelRequest;
+        const json = await jsonBodyOf(changed);
+        const isSame = changed === asked.body && json === asked.json;
+        if (isSame && json !== undefined) return request;
+        return this.read(operation, { body: changed, json, forwarded: asked.forwarded }, isSame ? given : uncounted(given));
+      },
+      count: (read) => this.count(read),
+      estimate: ({ body: changed, json, isLarge }, tokensPerMinute) =>
+        estimateTokens(changed, { counter: this.tokenCounter, tokensPerMinute, json, isLarge }),
+    };
+    const sender = new HookedSender(this.providers(), operation, request, running, reader);
+    return this.run({ operation, model, stream, startedAtMs }, options, sender, running);
+  }
+
+  private runCustom<R>(description: CallDescription, options: ExecuteOptions, sender: CustomSender<R>): Promise<R>;
+  private runCustom<C>(description: CallDescription, options: ExecuteOptions, sender: CustomStreamSender<C>): Promise<AsyncIterable<C>>;
+  private runCustom<R>(description: CallDescription, options: ExecuteOptions, sender: Sender<R>): Promise<R> {
+    const { operation, model, stream, startedAtMs } = description;
+    const hooks = this.hooks.isEmpty ? NO_HOOKS : this.hooks.of(operation);
+    if (hooks.length === 0) return this.run(description, options, sender);
+    const running = new RunningCall(hooks, { operation, model, stream, startedAtMs, request: options.request, body: { model } });
+    if (sender instanceof CustomStreamSender && running.with('onEvent').length > 0) {
+      sender.onChunk = (chunk) => running.observe('onEvent', (hook) => hook.onEvent?.(running.view, chunk as Fields));
+    }
+    const hooked: Sender<R> = {
+      prepare: () => hookedSending().refuseUnread(running),
+      send: (attempt) => sender.send(attempt),
+      countPrompt: (overrides) => sender.countPrompt(overrides),
+    };
+    return this.run(description, options, hooked, running);
+  }
+
+  private run<R>(description: CallDescription, options: CallOptions, sender: Sender<R>, hooks?: RunningCall): Promise<R> {
+    const call = new Call(description, options, this.client);
+    if (hooks !== undefined) {
+      call.observed = hooks;
+      call.id = hooks.view.id;
+    }
+    return new (callPipeline().CallPipeline)(this.client, call, sender).run();
+  }
+}
+
+const QUEUE = { prefix: 'llm_client_queue', what: 'Calls', waitsFor: 'a deployment' };
+const NO_HOOKS: readonly InstalledHook[] = [];
+const SILENT_LOG: LogSink = { log: () => {}, warn: () => {}, error: () => {} };
+
+/** A request for hooks. */
+interface HookedRequest {
+  readonly asked: AskedBody;
+  readonly given: CallOptions;
+  readonly request: ReadRequest;
+}
+
+function runningCall(hooks: readonly InstalledHook[], operation: string, { asked, request }: HookedRequest): RunningCall {
+  const { model, stream, options, startedAtMs } = request;
+  return new RunningCall(hooks, { operation, model, stream, startedAtMs, request: options.request, body: asked.body });
+}
+
+/** What the program has stated of the prompt does not hold for a changed one. */
+function uncounted({ routing, ...options }: CallOptions): CallOptions {
+  if (routing === undefined) return options;
+  const kept: Writable<RoutingContext> = { ...routing };
+  delete kept.inputTokens;
+  return { ...options, routing: kept };
+}
+
+/** @throws InvalidArgumentError naming the argument or option. */
+function describe(model: string, send: unknown, options: ExecuteOptions, stream: boolean): CallDescription {
+  checkString('model', model, refuseArgument);
+  checkFunction('send', send as () => unknown, refuseArgument);
+  checkObject('options', options, refuseArgument);
+  checkCallOptions(options);
+  const { operation = 'chat', routing } = options;
+  checkString('options.operation', operation, refuseArgument);
+  const { maxTokens, inputTokens: promptTokens } = routing ?? {};
+  return { operation, model, stream, maxTokens, promptTokens, startedAtMs: performance.now() };
+}
+
+/* eslint-disable @typescript-eslint/no-require-imports -- each is loaded when it is first used */
+const callPipeline = lazy(() => require('./pipeline.js') as typeof Pipeline);
+const providerEndpoints = lazy(() => require('../providers/endpoint/endpoints.js') as typeof Endpoints);
+const providerSending = lazy(() => require('./send/provider-sender.js') as typeof Sending);
+const queueing = lazy(() => require('../queue/call-queue.js') as typeof Queueing);
+const exactCounting = lazy(() => require('./counting/exact-counts.js') as typeof ExactCounting);
+const hookedSending = lazy(() => require('./hooks/hooked-sender.js') as typeof Hooked);
+/* eslint-enable */

@@ -1,0 +1,81 @@
+import type { MetricSample } from '../common/capability.js';
+import { FAILURE_KINDS, type ProviderFailureKind } from '../common/provider-error.js';
+import { samplesOf } from '../common/metric-samples.js';
+import type { ExactCountFigures } from './counting/exact-counts.js';
+import type { CallSpending } from './spending.js';
+import type { CallCounts, CallEnd } from './reporter.js';
+import type { RetryBudget } from './retry.js';
+
+/** The client's metrics. */
+export function callSamples(counts: CallCounts, spending: CallSpending, budget: RetryBudget): readonly MetricSample[] {
+  const ended = (outcome: CallEnd): MetricSample => ({
+    name: 'llm_client_calls_total',
+    help: 'Finished calls, by outcome',
+    type: 'counter',
+    value: counts[outcome],
+    labels: { outcome },
+  });
+  const tokens = (direction: 'input' | 'output', value: number): MetricSample => ({
+    name: 'llm_client_tokens_total',
+    help: 'Tokens as providers reported them, or estimated for sent prompts without a reported usage',
+    type: 'counter',
+    value,
+    labels: { direction },
+  });
+  const estimated = (direction: 'input' | 'output', value: number): MetricSample => ({
+    name: 'llm_client_estimated_tokens_total',
+    help: 'The estimated part of llm_client_tokens_total: prompts without an answer, and broken streams',
+    type: 'counter',
+    value,
+    labels: { direction },
+  });
+  const recovered = (cause: ProviderFailureKind): MetricSample => ({
+    name: 'llm_client_recovered_calls_total',
+    help: 'Calls that were answered after a deployment had failed, by the kind of the first failure',
+    type: 'counter',
+    value: counts.recovered.get(cause) ?? 0,
+    labels: { cause },
+  });
+  const counter = (name: string, help: string, value: number): MetricSample => ({ name, help, type: 'counter', value });
+  return [
+    ended('succeeded'),
+    ended('failed'),
+    ended('cancelled'),
+    ended('denied'),
+    ended('refused'),
+    { name: 'llm_client_calls_in_flight', help: 'Calls in flight', type: 'gauge', value: counts.inFlight },
+    counter('llm_client_attempts_total', 'Attempts, first ones and retries', counts.attempts),
+    counter('llm_client_retries_total', 'Retries within a priority tier', counts.retries),
+    counter('llm_client_fallbacks_total', 'Model groups tried after another one failed', counts.fallbacks),
+    ...FAILURE_KINDS.map(recovered),
+    tokens('input', spending.inputTokens),
+    tokens('output', spending.outputTokens),
+    estimated('input', spending.estimated.inputTokens),
+    estimated('output', spending.estimated.outputTokens),
+    counter('llm_client_cost_usd_total', 'Cost in USD of calls with a known price, and of costs reported by the app', spending.costUsd),
+    counter(
+      'llm_client_estimated_cost_usd_total',
+      'The part of llm_client_cost_usd_total for estimated tokens',
+      spending.estimated.costUsd,
+    ),
+    counter('llm_client_reported_cost_usd_total', 'The part of llm_client_cost_usd_total that reportUsage stated', spending.reportedUsd),
+    ...spending.byGroup.samples(),
+    ...spending.told.samples(),
+    counter('llm_client_unpriced_calls_total', 'Calls without a known price', spending.unpricedCalls),
+    counter('llm_client_retries_refused_total', 'Retries that the retry budget did not allow', budget.exhausted),
+  ];
+}
+
+const NOTHING_COUNTED: ExactCountFigures = { counted: { provider: 0, cache: 0, local: 0 }, reasons: new Map([['unsupported', 0]]) };
+
+/** The metrics of `countTokensExact`. */
+export function exactCountSamples({ counted, reasons } = NOTHING_COUNTED): readonly MetricSample[] {
+  const sample = samplesOf('llm_client_exact_counts');
+  const sources = Object.entries(counted).map(([source, value]) =>
+    sample('total', 'Prompts that countTokensExact counted, by who counted them', 'counter', value, { source }),
+  );
+  const local = [...reasons].map(([reason, value]) =>
+    sample('local_total', 'Prompts that no provider counted, by the reason', 'counter', value, { reason }),
+  );
+  return [...sources, ...local];
+}

@@ -1,0 +1,345 @@
+import { randomUUID } from 'node:crypto';
+import type { CallObserver, CallOutcome } from '../common/call-observer.js';
+import { InvalidArgumentError } from '../common/errors.js';
+import {
+  CallDeniedError,
+  ContextWindowExceededError,
+  ModelNotAllowedError,
+  NoDeploymentError,
+  RateLimitExceededError,
+} from '../common/http-errors.js';
+import type { LogSink } from '../common/log-sink.js';
+import { usdOf } from '../common/nano-usd.js';
+import { ProviderError, type ProviderFailureKind } from '../common/provider-error.js';
+import type { CallRecorder, CallSeries } from '../common/recorder.js';
+import type { AnswerUsage } from '../http/answer-usage.js';
+import { ExpectedOutputs } from '../http/token-estimate/expected-output.js';
+import type { AnswerCost } from './answer/answer-cost.js';
+import { describeFailedCall } from './answer/failed-call.js';
+import type { Attempt, AttemptReporter } from './attempt.js';
+import type { Call } from './call.js';
+import { CallObservers } from './call-observers.js';
+import type { CallRouter } from './call-router.js';
+import { routerReport, type Failure } from './failure.js';
+import { FailureLog } from './failure-log.js';
+import type { CallSpending } from './spending.js';
+
+/** Totals over all calls of a client. */
+export class CallCounts {
+  succeeded = 0;
+  failed = 0;
+  cancelled = 0;
+  /** By a limit, a budget or a hook. */
+  denied = 0;
+  /** For an error of the caller, which no deployment would have answered. */
+  refused = 0;
+  attempts = 0;
+  retries = 0;
+  fallbacks = 0;
+  inFlight = 0;
+  /** Calls that were answered after a deployment had failed, by the kind of the first failure. */
+  readonly recovered = new Map<ProviderFailureKind, number>();
+}
+
+/** How a call ended. */
+export type CallEnd = 'succeeded' | 'failed' | 'cancelled' | 'denied' | 'refused';
+
+const COMPONENT = 'llm_client';
+/** Their output is no text whose tokens could be estimated. */
+const WITHOUT_ESTIMATE: ReadonlySet<string> = new Set(['images', 'audio']);
+/** The key of the usual output of a model, which is kept for all callers together. */
+const ALL_CALLERS = '';
+const NO_USAGE: AnswerUsage = { promptTokens: 0, completionTokens: 0, totalTokens: 0 };
+const NO_TOKENS = { promptTokens: 0, completionTokens: 0 };
+
+/** The one place that reports to router, rate limiter, monitor, telemetry and metrics. */
+export class CallReporter implements AttemptReporter {
+  readonly counts = new CallCounts();
+  readonly observers: CallObservers;
+  /** Told how long calls take at their deployments. */
+  queue: { served(durationMs: number): void } | undefined = undefined;
+  /** Receives the prompt tokens that a provider reports for a body. */
+  learnPrompt: ((body: object, promptTokens: number) => void) | undefined = undefined;
+  private readonly outputs = new ExpectedOutputs();
+  private readonly reasonings = new ExpectedOutputs();
+  private readonly failures: FailureLog;
+  private readonly firstChunks: CallSeries;
+  private readonly series = new Map<string, CallSeries>();
+
+  constructor(
+    private readonly router: CallRouter,
+    readonly spending: CallSpending,
+    private readonly recorder: CallRecorder,
+    { observer, log }: { readonly observer?: CallObserver; readonly log: LogSink },
+  ) {
+    this.observers = new CallObservers(log);
+    this.failures = new FailureLog(log);
+    if (observer !== undefined) this.observers.add(observer);
+    this.firstChunks = recorder.series(COMPONENT, 'first_chunk');
+  }
+
+  callStarted(call: Call): void {
+    const { operation, model, stream, maxTokens } = call.description;
+    this.counts.inFlight++;
+    call.request?.beginCall();
+    call.observed = this.observers.started({ operation, model, stream, maxTokens }, call.observed);
+    this.spending.prepare(model);
+  }
+
+  attemptStarted(attempt: Attempt): void {
+    const { call, number, model, selection } = attempt;
+    if (call.observed === undefined) return;
+    const { deployment, group } = selection;
+    const { api_base: base } = deployment.params;
+    attempt.observed = call.observed.attempt({
+      number,
+      deploymentId: deployment.id,
+      model,
+      provider: deployment.provider,
+      endpoint: typeof base === 'string' ? base : undefined,
+      fallbackGroup: group === call.description.model ? undefined : group,
+    });
+  }
+
+  firstChunk({ firstChunkAtMs = NaN, startedAtMs, observed, selection }: Attempt): void {
+    this.router.answering(selection);
+    this.firstChunks.record(firstChunkAtMs - startedAtMs);
+    observed?.firstChunk();
+  }
+
+  /** The answer is complete. */
+  succeeded(attempt: Attempt): void {
+    const { call, selection, usage, startedAtMs, firstChunkAtMs, endedAtMs } = attempt;
+    const known = usage ?? attempt.estimatedUsage;
+    const cost = known && attempt.costOf(known);
+    this.queue?.served(endedAtMs - startedAtMs);
+    this.router.succeeded(selection, {
+      latencyMs: endedAtMs - startedAtMs,
+      timeToFirstTokenMs: firstChunkAtMs === undefined ? undefined : firstChunkAtMs - startedAtMs,
+      promptTokens: known?.promptTokens,
+      completionTokens: known?.completionTokens,
+      usageDetails: known?.details,
+      costUsd: cost && usdOf(cost.nanoUsd),
+    });
+    const costUsd = known === undefined ? undefined : this.spend(attempt, known, cost);
+    if (usage !== undefined) this.learnOutput(attempt, usage);
+    attempt.observed?.ended(outcomeOf(usage, { costUsd, status: 200 }));
+    if (known === undefined || isUntold(attempt)) call.budget?.lose();
+    // A fallback may have another model and another prompt.
+    const { counted } = call.description;
+    if (usage !== undefined && counted !== undefined && call.fallbacks === 0) this.learnPrompt?.(counted, usage.promptTokens);
+    if (!this.end(call, 'succeeded')) return;
+    if (call.deploymentFailure !== undefined) this.recovered(call.deploymentFailure, attempt);
+    this.record(call, endedAtMs, usage);
+    if (call.draining > 0) call.whenDrained = () => this.answered(call, usage);
+    else this.answered(call, usage);
+  }
+
+  /** Answered without a provider: the deployment was not used, and nothing was spent. */
+  mocked({ call, selection, observed, endedAtMs }: Attempt): void {
+    this.router.unused(selection);
+    observed?.ended(outcomeOf(NO_USAGE, { costUsd: 0, status: 200 }));
+    if (!this.end(call, 'succeeded')) return;
+    this.record(call, endedAtMs, NO_USAGE);
+    this.answered(call, NO_USAGE);
+  }
+
+  private answered(call: Call, usage: AnswerUsage | undefined): void {
+    // Without a usage the cost of the answer is not known: the whole reservation stands.
+    this.settle(call, usage?.totalTokens);
+    call.observed?.ended(outcomeOf(usage, totalsOf(call)));
+  }
+
+  private recovered({ error, reason }: Failure, { call, selection }: Attempt): void {
+    const { recovered } = this.counts;
+    const cause = reason?.kind ?? 'server';
+    recovered.set(cause, (recovered.get(cause) ?? 0) + 1);
+    this.failures.addAnswered(call, error, selection.deployment.id);
+  }
+
+  usualOutput(group: string): number {
+    return this.outputs.median(ALL_CALLERS, group) ?? 0;
+  }
+
+  /** 0 for a group whose answers have stated none. */
+  usualReasoning(group: string): number | undefined {
+    return this.reasonings.median(ALL_CALLERS, group) ?? (this.outputs.knows(ALL_CALLERS, group) ? 0 : undefined);
+  }
+
+  private learnOutput({ call, selection: { group } }: Attempt, { completionTokens, details }: AnswerUsage): void {
+    const choices = Math.max(1, call.description.choices ?? 1);
+    const tokens = completionTokens / choices;
+    call.request?.learnOutput(group, tokens);
+    this.outputs.learn(ALL_CALLERS, group, tokens);
+    const reasoning = details?.reasoningTokens ?? 0;
+    if (reasoning > 0 || this.reasonings.knows(ALL_CALLERS, group)) this.reasonings.learn(ALL_CALLERS, group, reasoning / choices);
+  }
+
+  attemptFailed(attempt: Attempt, failure: Failure): void {
+    const { call, selection } = attempt;
+    const { error, reason } = failure;
+    // While it is drained, an estimate: the router must not wait to send its next call elsewhere.
+    if (failure.countsAgainstDeployment) this.router.failed(selection, { ...routerReport(failure), ...routerUsage(attempt) });
+    else if (failure.isUnsent) this.unsent(attempt);
+    else if (!attempt.isDraining) this.router.cancelled(selection, routerUsage(attempt));
+    if (failure.isCallers) call.callersError = error;
+    if (failure.countsAgainstDeployment) call.deploymentFailure ??= failure;
+    describeFailedCall(error, { deploymentId: selection.deployment.id, group: selection.group });
+    if (reason !== undefined) {
+      const { deployment, group } = selection;
+      call.failures = [...call.failures, { deploymentId: deployment.id, group, kind: reason.kind, status: reason.status }];
+    }
+    if (!attempt.isDraining) this.chargeFailed(attempt, failure);
+  }
+
+  drained(attempt: Attempt, failure: Failure): void {
+    const { call } = attempt;
+    // A slot of the deployment was in use until now.
+    if (!failure.countsAgainstDeployment) this.router.cancelled(attempt.selection, routerUsage(attempt));
+    this.chargeFailed(attempt, failure);
+    if (--call.draining === 0) call.whenDrained?.();
+  }
+
+  private chargeFailed(attempt: Attempt, { error, fault }: Failure): void {
+    const { call, usage, used: lost } = attempt;
+    let costUsd: number | undefined;
+    if (lost !== undefined) {
+      // What was reserved for an uncounted prompt stands, and covers what arrived of its answer.
+      if (isUntold(attempt)) call.budget?.lose();
+      if (usage === undefined && attempt.promptTokens === undefined) {
+        call.hasUncountedLoss = true;
+        call.budget?.lose();
+      } else call.lostTokens += lost.totalTokens;
+      costUsd = this.spend(attempt, lost, attempt.costOf(lost));
+    }
+    const status = error instanceof ProviderError ? error.providerStatus : undefined;
+    attempt.observed?.ended({ ...outcomeOf(lost, { costUsd, status }), error, cancelled: fault === 'cancelled' });
+  }
+
+  streamBroke(attempt: Attempt, failure: Failure): void {
+    this.attemptFailed(attempt, failure);
+    this.callFailed(attempt.call, failure.error, attempt);
+  }
+
+  /** The call ends without a complete answer. @param broken the attempt whose stream broke */
+  callFailed(call: Call, error: unknown, broken?: Attempt): void {
+    const isCancelled = call.cancellation.error !== undefined;
+    const outcome = isCancelled ? 'cancelled' : isDenial(error) ? 'denied' : isRefusal(call, error) ? 'refused' : 'failed';
+    if (!this.end(call, outcome)) return;
+    if (outcome === 'denied' && error instanceof RateLimitExceededError) call.request?.countDenial(error);
+    const { retries, fallbacks, isRetryDenied } = call;
+    describeFailedCall(error, { id: call.id ?? randomUUID(), retries, fallbacks, isRetryDenied });
+    if (outcome === 'failed') {
+      this.record(call, undefined, broken?.used);
+      this.failures.add(call, error);
+    }
+    const finish = (): void => {
+      this.settle(call, call.lostTokens > 0 && !call.hasUncountedLoss ? 0 : undefined);
+      call.observed?.ended({ ...outcomeOf(broken?.used, totalsOf(call)), ...(isCancelled ? { cancelled: true } : { error }) });
+    };
+    if (call.draining > 0) call.whenDrained = finish;
+    else finish();
+  }
+
+  /** A hook has answered the call: no deployment was asked, and it used nothing. */
+  answeredByHook(call: Call): void {
+    if (!this.end(call, 'succeeded')) return;
+    this.settle(call, 0);
+    call.observed?.ended({ costUsd: 0, retries: 0, fallbacks: 0 });
+  }
+
+  /** Returns the cost in USD. */
+  private spend(attempt: Attempt, used: AnswerUsage, cost: AnswerCost | undefined): number | undefined {
+    const { call, selection, usage, provider } = attempt;
+    const { spending } = this;
+    spending.spend(used, cost, usage === undefined);
+    if (attempt.hasInvalidCost(used)) spending.told.ignore(provider);
+    call.budget?.pay(cost?.nanoUsd, call.request?.unpricedNanoUsd);
+    call.nanoUsd += cost?.nanoUsd ?? NaN;
+    if (cost === undefined) return undefined;
+    spending.told.add(provider, cost);
+    const { group, deployment } = selection;
+    spending.byGroup.add({ group, provider: deployment.provider, team: call.request?.principal?.team }, cost.nanoUsd);
+    return usdOf(cost.nanoUsd);
+  }
+
+  private unsent({ call, selection }: Attempt): void {
+    this.router.unused(selection);
+    call.unsent++;
+  }
+
+  private end(call: Call, outcome: CallEnd): boolean {
+    if (call.isOver) return false;
+    call.isOver = true;
+    const { counts } = this;
+    counts[outcome]++;
+    counts.inFlight--;
+    counts.attempts += call.attempts - call.unsent;
+    counts.retries += call.retries;
+    counts.fallbacks += call.fallbacks;
+    call.cancellation.dispose();
+    call.release?.();
+    return true;
+  }
+
+  /** @param tokens of the answer; `undefined` where that is not known */
+  private settle({ request, lostTokens, hasUncountedLoss, budget, nanoUsd }: Call, tokens: number | undefined): void {
+    const cost = budget?.cost ?? (Number.isNaN(nanoUsd) ? undefined : { nanoUsd, coveredNanoUsd: 0 });
+    request?.endCall(tokens, { tokens: lostTokens, isUncounted: hasUncountedLoss }, cost);
+  }
+
+  private record({ description }: Call, succeededAtMs: number | undefined, usage: AnswerUsage | undefined): void {
+    const { operation, startedAtMs, promptTokens } = description;
+    let series = this.series.get(operation);
+    if (series === undefined) this.series.set(operation, (series = this.recorder.series(COMPONENT, operation)));
+    const endedAtMs = succeededAtMs ?? performance.now();
+    series.record(endedAtMs - startedAtMs, succeededAtMs !== undefined, usage?.promptTokens ?? promptTokens, usage?.completionTokens);
+  }
+}
+
+/** What a failed attempt has used, for the router. */
+function routerUsage(attempt: Attempt) {
+  const { used } = attempt;
+  const cost = used && attempt.costOf(used);
+  return { ...(used ?? NO_TOKENS), usageDetails: used?.details, costUsd: cost && usdOf(cost.nanoUsd) };
+}
+
+/** Whether a limit, a budget or a hook forbade the call: no deployment has failed. */
+function isDenial(error: unknown): boolean {
+  // Without `exceeded` the store of the limits could not be asked.
+  return error instanceof CallDeniedError || (error instanceof RateLimitExceededError && error.exceeded !== undefined);
+}
+
+/** Whether the caller has to change the request: no deployment has failed. */
+function isRefusal(call: Call, error: unknown): boolean {
+  if (error instanceof NoDeploymentError) return error.reason === 'unknown_model' || error.reason === 'tags';
+  const isOfRequest =
+    error instanceof InvalidArgumentError || error instanceof ModelNotAllowedError || error instanceof ContextWindowExceededError;
+  return isOfRequest || (error !== undefined && error === call.callersError);
+}
+
+/** Whether nothing tells what the answer costs: then all that is held for it counts as spent. */
+function isUntold({ call, usage }: Attempt): boolean {
+  return usage === undefined && WITHOUT_ESTIMATE.has(call.description.operation);
+}
+
+/** Usage in the words of observers. A spread would take a microsecond of each call with a hook. */
+function outcomeOf(
+  usage: AnswerUsage | undefined,
+  { status, costUsd, retries, fallbacks }: Pick<CallOutcome, 'status' | 'costUsd' | 'retries' | 'fallbacks'>,
+): CallOutcome {
+  return {
+    status,
+    inputTokens: usage?.promptTokens,
+    outputTokens: usage?.completionTokens,
+    cacheReadTokens: usage?.details?.cacheReadTokens,
+    reasoningTokens: usage?.details?.reasoningTokens,
+    costUsd,
+    retries,
+    fallbacks,
+  };
+}
+
+function totalsOf({ nanoUsd, retries, fallbacks }: Call): Pick<CallOutcome, 'costUsd' | 'retries' | 'fallbacks'> {
+  return { costUsd: Number.isNaN(nanoUsd) ? undefined : usdOf(nanoUsd), retries, fallbacks };
+}

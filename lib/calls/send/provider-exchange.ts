@@ -1,0 +1,538 @@
+import { BufferList } from '../../common/buffer-list.js';
+import { FastLiteLLMError, ProxyRefusedError } from '../../common/errors.js';
+import type { OpenAIErrorBody, ProviderError } from '../../common/provider-error.js';
+import { mergedUsage, type AnswerUsage, type StatedUsage } from '../../http/answer-usage.js';
+import type { JsonBody } from '../../http/body/json-body.js';
+import type { Exchange } from '../attempt.js';
+import { kindOfCode } from '../../providers/failure-kind.js';
+import { AnswerText, type CountText } from '../stream/answer-text.js';
+import { LineEnds } from '../stream/line-ends.js';
+import type { ChunkSink, StreamOrigin } from '../stream/stream-origin.js';
+import { StreamRecord } from '../stream/stream-record.js';
+import type { KnownEndpoint } from '../../providers/endpoint/endpoints.js';
+import type { WireCall } from '../../providers/protocol.js';
+import type { AnswerHead } from '../../providers/provider-errors.js';
+import type { ProviderHandler, SendingConnection } from '../../providers/provider-transport.js';
+import { rawHeader, requestIdIn } from '../../providers/raw-headers.js';
+import { MaskedStream } from '../../providers/secret-mask.js';
+
+/** What an exchange goes by. */
+export interface ExchangeSettings {
+  readonly known: KnownEndpoint;
+  readonly call: WireCall;
+  readonly stream: boolean;
+  /** Largest whole answer, and largest event of a stream, in bytes. */
+  readonly maxBytes: number;
+  /** The body whose bytes the request has. */
+  readonly source?: JsonBody;
+  /** Counts text of the model. Absent: answers have none. */
+  readonly count?: CountText;
+  /** Told the headers of each answer. */
+  readonly onHeaders?: (rawHeaders: readonly Buffer[]) => void;
+}
+
+/** More of an error is not read. */
+const LONGEST_ERROR = 64 * 1024;
+/** What waits for a slow reader until the provider is told to wait. */
+const MOST_WAITING = 256 * 1024;
+/** Interim answers (1xx): a server that works for minutes sends one now and then. */
+const MOST_INTERIM = 1000;
+/** How long a connection may stay open behind the end of its stream, in ms. */
+const END_WAIT_MS = 500;
+const BYTES_PER_TOKEN = 4;
+/** A longer whole answer is estimated by its size. */
+const LONGEST_COUNTED = 4 * 1024 * 1024;
+const EVENT_STREAM = /^text\/event-stream\b/i;
+const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/i;
+const EMPTY = Buffer.alloc(0);
+const NO_HEADERS: readonly Buffer[] = [];
+const COST_HEADER = 'x-litellm-response-cost';
+
+/**
+ * One request on one connection, and its answer: a whole one all at once, a stream chunk by chunk.
+ * Every failure before `answered` rejects it with a `ProviderError`; after it, the sink is told.
+ */
+export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, StreamOrigin {
+  status = 0;
+  rawHeaders = NO_HEADERS;
+  requestId: string | undefined = undefined;
+  /** Of an answer, as the provider states it. */
+  contentType = '';
+  /** Of a whole answer: LiteLLM's proxies state no cost before a stream ends. */
+  statedCost: string | undefined = undefined;
+  /** Whether the request was handed to the socket. */
+  wasSent = false;
+  /** The body of an answer with an error status. */
+  errorBody = '';
+  /** Whether the connection broke within the answer. */
+  isCut = false;
+  /** Resolves with the whole answer, or with the first chunk of a stream. */
+  readonly answered: Promise<void>;
+
+  private resolve!: () => void;
+  private reject!: (error: Error) => void;
+  private isWhollySent = false;
+  private connection: SendingConnection | undefined = undefined;
+  private abortRequest: ((error: Error) => void) | undefined = undefined;
+  private resumeRequest: (() => void) | undefined = undefined;
+  /** Whether the answer is a stream of events, as it was asked for. */
+  private streams = false;
+  /** Of a stream of server-sent events. */
+  private lineEnds: LineEnds | undefined = undefined;
+  /** Of a stream whose deployment has secrets. */
+  private masked: MaskedStream | undefined = undefined;
+  private state: 'waiting' | 'streaming' | 'over' = 'waiting';
+  private failure: Error | undefined = undefined;
+  /** Chunks that nothing has taken yet. */
+  private waiting: BufferList | undefined = undefined;
+  private interim = 0;
+  /** Whether more has arrived since the opening was looked at; `undefined`: not in this turn. */
+  private hasMore: boolean | undefined = undefined;
+  private sink: ChunkSink | undefined = undefined;
+  private onStreamEnd: ((error: Error | undefined) => void) | undefined = undefined;
+  private record: StreamRecord | undefined = undefined;
+  /** Gives up a request whose stream has ended; set until its connection is free. */
+  private giveUp: (() => void) | undefined = undefined;
+  private endTimer: NodeJS.Timeout | undefined = undefined;
+  /** Receives the usage at the end of an abandoned answer. */
+  private onDrained: ((usage: AnswerUsage | undefined) => void) | undefined = undefined;
+
+  constructor(private readonly settings: ExchangeSettings) {
+    settings.source?.use();
+    this.answered = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+
+  get isRefused(): boolean {
+    return this.status >= 300;
+  }
+
+  /** Of what the model has written, as far as it has arrived. */
+  get receivedTokens(): number {
+    const { call, count } = this.settings;
+    if (call.isBytes === true) return 0;
+    if (this.streams) return this.record?.text()?.tokens() ?? 0;
+    if (count === undefined) return 0;
+    if (this.size > LONGEST_COUNTED) return Math.ceil(this.size / BYTES_PER_TOKEN);
+    return this.wholeText?.tokens() ?? 0;
+  }
+
+  /** Of a whole answer that has arrived; one that was refused has none. */
+  get usageInRest(): AnswerUsage | undefined {
+    return this.streams || this.isRefused || this.size === 0 || this.size > LONGEST_COUNTED ? undefined : this.usageIn(this.bytes);
+  }
+
+  /** Whether the answer shows the reasoning itself, so that none is hidden. */
+  get showsReasoning(): boolean {
+    return (this.streams ? this.record?.text() : this.wholeText)?.showsReasoning === true;
+  }
+
+  /** That of a whole answer which nothing has taken yet. */
+  private get wholeText(): AnswerText | undefined {
+    const { count } = this.settings;
+    if (count === undefined || this.size > LONGEST_COUNTED) return undefined;
+    const text = new AnswerText(count);
+    text.add(this.waitingBytes().toString('utf8'));
+    return text;
+  }
+
+  /** Whether a whole answer is a text, which passes unread. */
+  get isText(): boolean {
+    const { stream, call } = this.settings;
+    return !stream && call.textType?.test(this.contentType) === true;
+  }
+
+  /** The same, which stays. */
+  get bytes(): Buffer {
+    return this.waitingBytes();
+  }
+
+  /** The whole answer, or the part of a stream that nothing has taken yet. */
+  takeBytes(): Buffer {
+    const bytes = this.waitingBytes();
+    this.waiting = undefined;
+    // A stream's were masked as they arrived.
+    return this.streams ? bytes : this.settings.known.endpoint.mask.bytes(bytes);
+  }
+
+  /** The usage in a whole answer. */
+  usageIn(answer: Buffer): AnswerUsage | undefined {
+    return this.settings.call.reader.usageIn(answer);
+  }
+
+  /** What a stream that is over ended with: its usage, or an error. */
+  ending(): { readonly usage: AnswerUsage | undefined; readonly error: ProviderError | undefined } {
+    const { reader } = this.settings.call;
+    const tail = this.record?.tail() ?? EMPTY;
+    const stated = reader.errorAtEnd(tail);
+    return { usage: this.usageSoFar(), error: stated === undefined ? undefined : this.errorIn(stated) };
+  }
+
+  /** The usage that a stream has stated so far. */
+  usageSoFar(): AnswerUsage | undefined {
+    const usage: StatedUsage | undefined = this.settings.call.reader.usageIn(this.record?.tail() ?? EMPTY, this.record?.head());
+    return usage?.missing === undefined ? usage : (mergedUsage(this.record?.text()?.usages) ?? usage);
+  }
+
+  /** Ends it from this side, in any state. */
+  abort(error: Error): void {
+    if (this.state === 'over') return;
+    const { abortRequest } = this;
+    this.finish(error);
+    abortRequest?.(error);
+  }
+
+  detach(error: Error, done: (usage: AnswerUsage | undefined) => void): boolean {
+    const { state } = this;
+    if (state === 'over' || this.onDrained !== undefined) return false;
+    this.onDrained = done;
+    this.failure = error;
+    if (state === 'streaming') this.endForReader(error);
+    else this.reject(error);
+    if (this.streams) this.waiting = undefined;
+    this.resumeRequest?.();
+    return true;
+  }
+
+  /** Whether it has ended for its caller. */
+  private get isOverForReader(): boolean {
+    return this.state === 'over' || this.onDrained !== undefined;
+  }
+
+  /** Tells `listener` when the stream is over, before its sink; at once if it is over already. */
+  whenOver(listener: (error: Error | undefined) => void): void {
+    if (this.isOverForReader) listener(this.failure);
+    else this.onStreamEnd = listener;
+  }
+
+  /** The sink takes all chunks from here on, those that have waited first. */
+  attach(sink: ChunkSink): void {
+    const takesMore = this.size === 0 || sink.chunk(this.takeBytes());
+    if (this.isOverForReader) return sink.end(this.failure);
+    this.sink = sink;
+    if (takesMore) this.resume();
+  }
+
+  resume(): void {
+    // When it is over, its connection may serve another request.
+    if (this.state !== 'over') this.resumeRequest?.();
+  }
+
+  /** An error that an event of the stream states. */
+  errorIn(json: string): ProviderError {
+    return this.settings.known.errors.inAnswer(json, this);
+  }
+
+  /** The event that tells the client that its stream is broken; `undefined`: chat's. */
+  errorEvent(error: OpenAIErrorBody): string | undefined {
+    return this.settings.call.reader.errorEvent?.(error);
+  }
+
+  /** An event of the stream that is no JSON. */
+  unreadableEvent(): ProviderError {
+    return this.malformed('The provider sent an event that is no JSON object.');
+  }
+
+  /** An answer that its translator or bridge cannot read. */
+  unreadable(error: unknown): ProviderError {
+    const message = 'The provider answered with something that is not of its protocol.';
+    return this.settings.known.errors.failed('malformed', message, this, error as Error);
+  }
+
+  onLease(connection: SendingConnection): void {
+    this.connection = connection;
+  }
+
+  onRequestSent(): void {
+    this.wasSent = true;
+    this.isWhollySent = true;
+  }
+
+  onConnect(abort: (error?: Error) => void): void {
+    if (this.state === 'over') abort(this.failure);
+    else this.abortRequest = abort;
+  }
+
+  onHeaders(status: number, rawHeaders: readonly Buffer[], resume: () => void): boolean {
+    // 1xx: the answer is yet to come.
+    if (status < 200) {
+      if (++this.interim > MOST_INTERIM) this.abort(this.malformed(`The provider sent more than ${MOST_INTERIM} interim answers.`));
+      return this.state !== 'over';
+    }
+    this.status = status;
+    this.wasSent = true;
+    this.rawHeaders = rawHeaders;
+    this.resumeRequest = resume;
+    const requestId = requestIdIn(rawHeaders);
+    this.requestId = requestId && this.settings.known.endpoint.mask.text(requestId);
+    this.settings.onHeaders?.(rawHeaders);
+    if (status >= 300) return true;
+    const contentType = rawHeader(rawHeaders, 'content-type') ?? '';
+    this.contentType = contentType;
+    if (!this.settings.stream) this.statedCost = rawHeader(rawHeaders, COST_HEADER);
+    const encoding = rawHeader(rawHeaders, 'content-encoding');
+    if (encoding !== undefined && encoding !== 'identity') {
+      this.abort(this.malformed('The provider encoded its answer, which the request did not ask for.'));
+    } else if (this.settings.stream) {
+      this.streams = (this.settings.call.streamType ?? EVENT_STREAM).test(contentType);
+      if (this.streams && EVENT_STREAM.test(contentType)) this.lineEnds = new LineEnds();
+      const { mask } = this.settings.known.endpoint;
+      if (this.streams && !mask.isEmpty) this.masked = new MaskedStream(mask);
+      // JSON may say what is wrong.
+      if (!this.streams && !JSON_TYPE.test(contentType)) this.abort(this.refused());
+    }
+    return this.state !== 'over';
+  }
+
+  onData(chunk: Buffer): boolean {
+    if (this.state === 'over') return this.onDataBehindEnd();
+    if (this.streams) return this.onStreamData(this.maskedEvents(this.lineEnds?.read(chunk) ?? chunk));
+    const { stream, maxBytes } = this.settings;
+    this.keep(chunk);
+    if (this.status < 300 && !stream) {
+      if (this.size > maxBytes) this.abort(this.malformed(`The provider's answer is longer than ${maxBytes} bytes.`));
+    } else if (this.size > LONGEST_ERROR) this.abort(this.refused());
+    return true;
+  }
+
+  onComplete(): void {
+    if (this.state === 'over') return this.closed();
+    if (this.status >= 300) return this.finish(this.refused());
+    // What has arrived is passed on, also where the stream proves to be cut.
+    this.lookAtRest();
+    if (this.streams && !this.endEvents()) return;
+    this.lookAtRest();
+    if (this.isOver) return;
+    if (this.state === 'streaming') return this.finish(undefined);
+    if (this.streams) return this.finish(this.malformed('The provider ended its stream before the first event.'));
+    if (this.isText) return this.finish(undefined);
+    this.finish(this.settings.stream ? this.refused() : (this.translateWhole() ?? this.faultOfWhole()));
+  }
+
+  onError(error: Error): void {
+    if (this.state === 'over') return this.closed();
+    // The pool's own error: no connection was free, or it is closed.
+    if (error instanceof FastLiteLLMError && !(error instanceof ProxyRefusedError)) return this.finish(error);
+    this.isCut = this.status > 0 && !this.isRefused;
+    const message = 'The connection to the provider failed.';
+    this.finish(this.settings.known.errors.failed(kindOfCode(error) ?? 'connection', message, this, error));
+  }
+
+  private onStreamData(received: Buffer): boolean {
+    const { maxBytes, call } = this.settings;
+    const { translator } = call;
+    let chunk = received;
+    if (translator !== undefined) {
+      try {
+        chunk = translator.chunk(received);
+        if (this.hasFrames) chunk = this.masked?.pass(chunk) ?? chunk;
+      } catch (error) {
+        this.abort(this.unreadable(error));
+        return false;
+      }
+      if (translator.pending > maxBytes) {
+        this.abort(this.malformed(`An event of the provider's stream is longer than ${maxBytes} bytes.`));
+        return false;
+      }
+    }
+    const takesMore = chunk.length === 0 || this.take(chunk);
+    const isOver = translator?.isOver === true || this.record?.isOver === true;
+    if (!isOver) return takesMore;
+    this.endEarly();
+    return true;
+  }
+
+  /** The stream is over, its request not yet: most often the connection is free at once. */
+  private endEarly(): void {
+    const { abortRequest } = this;
+    // An error in the place of an answer has ended it already.
+    if (this.state === 'over') return;
+    this.onComplete();
+    if (abortRequest === undefined) return;
+    this.giveUp = () => {
+      this.closed();
+      abortRequest(new Error('the provider did not end its stream'));
+    };
+    this.endTimer = setTimeout(this.giveUp, END_WAIT_MS).unref();
+  }
+
+  /** More than the end of the connection was not to come. */
+  private onDataBehindEnd(): boolean {
+    const { giveUp } = this;
+    giveUp?.();
+    return giveUp !== undefined;
+  }
+
+  private closed(): void {
+    clearTimeout(this.endTimer);
+    this.giveUp = undefined;
+  }
+
+  /** Frames of bytes have sums: what their translator makes of them is masked. */
+  private get hasFrames(): boolean {
+    return this.lineEnds === undefined && this.settings.call.translator !== undefined;
+  }
+
+  private maskedEvents(events: Buffer): Buffer {
+    return this.hasFrames ? events : (this.masked?.pass(events) ?? events);
+  }
+
+  /** What the mask and the translator still hold belongs to the stream. `false`: it was cut. */
+  private endEvents(): boolean {
+    const { translator } = this.settings.call;
+    const rest = this.masked?.rest() ?? EMPTY;
+    try {
+      if (translator === undefined) {
+        if (rest.length > 0) this.take(rest);
+      } else {
+        const isTranslated = this.hasFrames || rest.length === 0;
+        const last = Buffer.concat([isTranslated ? rest : translator.chunk(rest), translator.end()]);
+        if (last.length > 0) this.take(last);
+      }
+    } catch (error) {
+      this.finish(this.unreadable(error));
+      return false;
+    }
+    return !this.isOver;
+  }
+
+  private translateWhole(): ProviderError | undefined {
+    const { translator } = this.settings.call;
+    if (translator === undefined) return undefined;
+    try {
+      const translated = translator.whole(this.waitingBytes());
+      this.waiting = undefined;
+      this.keep(translated);
+      return undefined;
+    } catch (error) {
+      return this.unreadable(error);
+    }
+  }
+
+  private take(received: Buffer): boolean {
+    const { maxBytes, call, count } = this.settings;
+    const record = (this.record ??= new StreamRecord({ ends: call.reader.ends, hasHead: call.reader.readsHead, count }));
+    const chunk = record.add(received);
+    if (record.unended > maxBytes && call.isBytes !== true) {
+      this.abort(this.malformed(`An event of the provider's stream is longer than ${maxBytes} bytes.`));
+      return false;
+    }
+    if (this.sink !== undefined) return this.sink.chunk(chunk);
+    if (this.onDrained !== undefined) return true;
+    this.keep(chunk);
+    if (this.state === 'waiting') this.open();
+    return this.size < MOST_WAITING;
+  }
+
+  /**
+   * Looks at all that has arrived once in a turn of the event loop: at each byte of 60 KB that came
+   * one by one, it took seconds.
+   */
+  private open(): void {
+    if (this.hasMore !== undefined && this.size < LONGEST_ERROR) {
+      this.hasMore = true;
+      return;
+    }
+    this.lookAtOpening();
+    if (this.state !== 'waiting') return;
+    this.hasMore = false;
+    setImmediate(() => {
+      const { hasMore } = this;
+      this.hasMore = undefined;
+      if (hasMore === true && this.state === 'waiting') this.open();
+    });
+  }
+
+  private lookAtRest(): void {
+    if (this.hasMore === true && this.state === 'waiting') this.lookAtOpening();
+  }
+
+  /** While there are only comments or half an error, another deployment may still be tried. */
+  private lookAtOpening(): void {
+    const opening = this.settings.call.reader.openingOf(this.waitingBytes());
+    if (opening === 'undecided' && this.size < LONGEST_ERROR) return;
+    if (typeof opening === 'object') return this.abort(this.errorIn(opening.error));
+    this.state = 'streaming';
+    // The headers are slices of the first read and would keep its memory until the stream ends.
+    this.rawHeaders = NO_HEADERS;
+    // No other attempt follows, and the stream may run for minutes.
+    this.endUseOfSource();
+    this.resolve();
+  }
+
+  private get isOver(): boolean {
+    return this.state === 'over';
+  }
+
+  private keep(chunk: Buffer): void {
+    this.waiting ??= new BufferList();
+    this.waiting.push(chunk);
+  }
+
+  /** Bytes that nothing has taken yet. */
+  private get size(): number {
+    return this.waiting?.length ?? 0;
+  }
+
+  private waitingBytes(): Buffer {
+    return this.waiting?.bytes() ?? EMPTY;
+  }
+
+  private faultOfWhole(): ProviderError | undefined {
+    const fault = this.settings.call.reader.faultIn(this.waitingBytes());
+    if (fault === undefined) return undefined;
+    if (fault === 'malformed') return this.malformed('The provider answered with something that is no JSON object.');
+    this.takeBytes();
+    return this.errorIn(fault.error);
+  }
+
+  /** What has arrived is an error, by its status or in the place of a stream. */
+  private refused(): ProviderError {
+    const { status, settings } = this;
+    const { endpoint, errors } = settings.known;
+    if (status >= 300 && status < 400) return this.malformed(`The provider answered ${status}, a redirection.`);
+    const body = this.takeBytes().toString('utf8');
+    if (status >= 400) {
+      this.errorBody = body;
+      return errors.answered(status, body, this);
+    }
+    if (endpoint.protocol.hasError(body)) return this.errorIn(body);
+    return this.malformed('The provider answered a request for a stream with something else.');
+  }
+
+  private malformed(message: string): ProviderError {
+    return this.settings.known.errors.failed('malformed', message, this);
+  }
+
+  /** Nothing reads the request's bytes any more, unless its provider has answered before it did. */
+  private endUseOfSource(): void {
+    if (!this.isWhollySent || this.connection?.hasWrittenAll !== true) return;
+    this.connection = undefined;
+    this.settings.source?.endUse();
+  }
+
+  private finish(error: Error | undefined): void {
+    const before = this.state;
+    this.state = 'over';
+    this.failure ??= error;
+    if (error === undefined) this.endUseOfSource();
+    this.connection = undefined;
+    // Keeps nothing of the request alive: what follows reads only the answer's bytes.
+    this.abortRequest = undefined;
+    this.resumeRequest = undefined;
+    this.rawHeaders = NO_HEADERS;
+    if (this.onDrained !== undefined) this.onDrained(this.streams ? this.usageSoFar() : this.usageIn(this.waitingBytes()));
+    else if (before === 'streaming') this.endForReader(error);
+    else if (error === undefined) this.resolve();
+    else this.reject(error);
+  }
+
+  private endForReader(error: Error | undefined): void {
+    const { sink } = this;
+    this.sink = undefined;
+    this.onStreamEnd?.(error);
+    sink?.end(error);
+  }
+}

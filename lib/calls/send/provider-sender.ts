@@ -1,0 +1,342 @@
+import { UnsupportedRequestError } from '../../common/http-errors.js';
+import { lazy } from '../../common/lazy.js';
+import type * as Mocking from '../mocks/mocked-answer.js';
+import type { ObservedAttempt } from '../../common/call-observer.js';
+import type { AnswerUsage } from '../../http/answer-usage.js';
+import { askedOutput, limitedOutput } from '../../http/token-estimate/asked-output.js';
+import type { AnswerCost } from '../answer/answer-cost.js';
+import { promptTokensOf } from '../../http/token-estimate/token-estimate.js';
+import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
+import { LlmAnswer } from '../answer/llm-answer.js';
+import type { Attempt, Sender } from '../attempt.js';
+import type { Selection } from '../call-router.js';
+import type { ClosableResponse } from '../cancellation.js';
+import type { ReadRequest } from '../request.js';
+import type { ModelRequest } from '../../providers/model-request.js';
+import { JSON_ANSWER } from '../answer/llm-answer.js';
+import { safeContentType } from '../../providers/forwarded/content-types.js';
+import { LlmBytes } from '../stream/llm-bytes.js';
+import { LlmStream } from '../stream/llm-stream.js';
+import type { StreamOrigin } from '../stream/stream-origin.js';
+import type { StreamSource } from '../stream/single-reading.js';
+import type { ProviderEndpoint } from '../../providers/endpoint/endpoint.js';
+import type { KnownEndpoint, ProviderEndpoints } from '../../providers/endpoint/endpoints.js';
+import { bridgeOf } from '../../apis/bridges.js';
+import type { Bridge, BridgedAnswer } from '../../apis/bridge.js';
+import { changesOf } from '../../providers/openai/request.js';
+import type { Operation, SentRequest, WireCall } from '../../providers/protocol.js';
+import { rawHeader } from '../../providers/raw-headers.js';
+import { ProviderExchange } from './provider-exchange.js';
+import { baseModelOf, inTime, providerRequest, renewsAfter } from './provider-request.js';
+import type { ProviderRequest, ProviderTransport } from '../../providers/provider-transport.js';
+
+/** What requests to providers go through. */
+export interface ProviderAccess {
+  readonly transport: ProviderTransport;
+  readonly endpoints: ProviderEndpoints;
+  readonly tokenCounter: TokenCounterService;
+  readonly maxAnswerBytes: number;
+  readonly dropParams: boolean;
+  /** Whether the usage at the end of a stream has the cost. */
+  readonly streamCost: boolean;
+  /** How long a client may read nothing of a stream. */
+  readonly writeTimeoutMs: number;
+  /** Most tokens that a model answers with, by the price list; `null`: unknown. */
+  readonly maxOutputOf: (model: string) => number | null;
+  /** Learns a provider's limits from its headers; `undefined` where they are not learned. */
+  readonly learner: () => ((selection: Selection, headers: { get(name: string): string | undefined }) => void) | undefined;
+}
+
+/** A 404 that chat would be answered with, too. */
+const NO_MODEL = /model_not_found|DeploymentNotFound/;
+/** Clients may name the models of a deployment. */
+const MOST_LACKING = 1000;
+
+/** How a request limits its output if it does not by itself. */
+const OUTPUT_FIELD_OF: Readonly<Record<string, string>> = { chat: 'max_completion_tokens', responses: 'max_output_tokens' };
+
+/** Sends attempts by the protocol of their provider, over the connection pool. */
+export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> {
+  constructor(
+    private readonly access: ProviderAccess,
+    protected readonly operation: Operation,
+    protected request: ReadRequest,
+  ) {}
+
+  async send(attempt: Attempt): Promise<LlmAnswer | LlmStream | LlmBytes> {
+    const { request, access } = this;
+    const { deployment, model } = attempt.selection;
+    if (request.hasMocks || deployment.params.mock_response !== undefined) {
+      const answer = await mocking().mockedAnswer(attempt, request, this.operation);
+      if (answer !== undefined) return answer;
+    }
+    const known = access.endpoints.of(deployment, model);
+    attempt.provider = known.endpoint.provider;
+    if (request.forwarded?.isOfAccount !== true) known.endpoint.checkModel(attempt.model);
+    // A bridge asks for the usage of each stream, which its API always reports.
+    const asksUsage = request.addsUsage || (request.stream && bridgeOf(this.operation) !== undefined);
+    let addsUsage = asksUsage && !known.refusesStreamOptions;
+    let isRenewed = false;
+    let notFound: SendState['notFound'];
+    const learn = access.learner();
+    const counted = baseModelOf(deployment) ?? attempt.model;
+    const count = attempt.hasReply ? (text: string): number => access.tokenCounter.countTokens(text, counted) : undefined;
+    const onHeaders = learn && ((raw: readonly Buffer[]): void => learn(attempt.selection, { get: (name) => rawHeader(raw, name) }));
+    for (;;) {
+      const { call, bridged, isBridgeable } = this.callFor(attempt, known, { addsUsage, notFound });
+      const exchange = new ProviderExchange({
+        known,
+        call,
+        stream: request.stream,
+        maxBytes: access.maxAnswerBytes,
+        count,
+        source: request.json,
+        onHeaders,
+      });
+      try {
+        attempt.begin(exchange);
+        const sent = providerRequest(attempt, known, call, exchange);
+        this.dispatch(attempt, known.endpoint, sent instanceof Promise ? await inTime(sent, exchange) : sent, exchange);
+        await exchange.answered;
+      } catch (error) {
+        // A token that was revoked before its time is fetched again, once.
+        if (!isRenewed && renewsAfter(exchange, known.endpoint.authorization)) {
+          isRenewed = true;
+          continue;
+        }
+        if (isBridgeable && lacksOperation(exchange)) {
+          notFound = { error };
+          continue;
+        }
+        // By chat neither: then the first answer says what was not found.
+        if (notFound !== undefined && exchange.status === 404) throw notFound.error;
+        attempt.isNotThere = request.forwarded !== undefined && lacksOperation(exchange);
+        // The caller did not ask for `stream_options`: a provider that refuses them is asked again
+        // without.
+        if (!addsUsage || !refusesStreamOptions(exchange)) throw error;
+        addsUsage = false;
+        continue;
+      }
+      // Certain only now: an error that repeats the whole request names them, too.
+      if (asksUsage && !addsUsage) known.refusesStreamOptions = true;
+      if (notFound !== undefined && known.lacking.size < MOST_LACKING) known.lacking.add(`${this.operation} ${attempt.model}`);
+      return request.stream ? this.streamOf(attempt, exchange, bridged) : this.answerOf(attempt, exchange, bridged);
+    }
+  }
+
+  countPrompt(overrides: Readonly<Record<string, unknown>>): number | Promise<number> {
+    const { request, access } = this;
+    // What the program states of its input holds, whatever a fallback changes.
+    const stated = request.options.routing?.inputTokens;
+    if (stated !== undefined) return stated;
+    const { tokenCounter: counter } = access;
+    return promptTokensOf({ ...request.body, ...changesOf(overrides) }, { counter, isLarge: request.isLarge });
+  }
+
+  /** The operation as the provider has it, else by chat. */
+  private callFor({ model, target, selection, mostOutput }: Attempt, known: KnownEndpoint, state: SendState): BridgeableCall {
+    const { addsUsage, notFound } = state;
+    const { request, operation } = this;
+    const { endpoint, defaults, fixed } = known;
+    const { body } = request;
+    const { params, info } = selection.deployment;
+    const { dropParams } = this.access;
+    const { max_output_tokens: stated } = selection.deployment.info;
+    const maxOutputOf = typeof stated === 'number' ? () => stated : this.access.maxOutputOf;
+    const { protocol, provider, headers } = endpoint;
+    const overrides =
+      mostOutput === undefined
+        ? target.overrides
+        : { ...target.overrides, ...this.outputLimit({ ...defaults, ...body, ...target.overrides }, mostOutput) };
+    // One literal: spread from parts, it took 2 us of each call.
+    const sent: SentRequest = {
+      request,
+      body,
+      provider,
+      model,
+      overrides,
+      addsUsage: addsUsage && request.addsUsage,
+      defaults,
+      fixed,
+      dropParams,
+      params,
+      headers,
+      maxOutputOf,
+      baseModel: baseModelOf(selection.deployment),
+      mode: info.mode,
+      supportsReasoning: info.supports_reasoning,
+      isAtHome: endpoint.isAtHome,
+    };
+    const bridge = bridgeOf(operation);
+    const lacks = bridge !== undefined && (notFound !== undefined || known.lacking.has(`${operation} ${model}`));
+    const own = lacks ? undefined : protocol.call(operation, sent);
+    const isBridgeable = bridge !== undefined && protocol.name === 'openai';
+    if (own !== undefined) return { call: own, bridged: undefined, isBridgeable };
+    if (bridge !== undefined) {
+      // A fallback's changes are in the client's words, as the body is.
+      const asked = overrides === undefined ? body : { ...body, ...changesOf(overrides) };
+      const { stream_options: usage, ...chat } = bridgedRequest(bridge, asked, sent, notFound);
+      const bridgedBody: ModelRequest = addsUsage && usage !== undefined ? { ...chat, stream_options: usage } : chat;
+      const { hints } = bridge;
+      const call = protocol.call('chat', { ...sent, body: bridgedBody, overrides: undefined, addsUsage: false, hints });
+      if (call !== undefined) return { call, bridged: bridge.answer(asked), isBridgeable: false };
+    }
+    const reason = `${provider} does not offer ${operation} for ${model}`;
+    throw new UnsupportedRequestError({ provider, reason, mend: 'ask for another model' });
+  }
+
+  /** The fields that limit the output, as the request names them. */
+  private outputLimit(fields: Readonly<Record<string, unknown>>, tokens: number): Readonly<Record<string, unknown>> {
+    const limited = limitedOutput(fields, tokens);
+    // Providers ignore the names of other APIs.
+    const { isLimited } = askedOutput(fields, this.operation);
+    return isLimited ? limited : { ...limited, [OUTPUT_FIELD_OF[this.operation] ?? 'max_tokens']: tokens };
+  }
+
+  private dispatch(attempt: Attempt, { protocol }: ProviderEndpoint, sent: ProviderRequest, exchange: ProviderExchange): void {
+    const transport = protocol.transport ?? this.access.transport;
+    attempt.sending();
+    if (attempt.observed === undefined) transport.dispatch(sent, exchange);
+    else dispatchObserved(attempt.observed, transport, sent, exchange);
+  }
+
+  protected answerOf(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): LlmAnswer | Promise<LlmAnswer> {
+    attempt.answered();
+    const usage = exchange.usageIn(exchange.bytes);
+    attempt.report(usage);
+    if (usage === undefined) attempt.estimatedUsage = attempt.estimated();
+    const bytes = exchange.takeBytes();
+    const contentType = exchange.isText ? safeContentType(exchange.contentType) : JSON_ANSWER;
+    return new LlmAnswer(bridged === undefined ? bytes : wholeOf(bridged, bytes, exchange), attempt.usage, attempt.facts(), contentType);
+  }
+
+  protected streamOf(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): LlmStream | LlmBytes {
+    attempt.firstChunk();
+    const read = this.readStream(attempt, exchange, bridged);
+    const source = new ProviderStream(attempt, exchange, { ...read, writeTimeoutMs: this.access.writeTimeoutMs });
+    if (this.request.forwarded?.answer === 'bytes') return new LlmBytes(attempt.facts(), safeContentType(exchange.contentType), source);
+    return new LlmStream<Record<string, unknown>>(attempt.facts(), source);
+  }
+
+  protected readStream(_attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): ReadStream {
+    const { addsUsage, forwarded } = this.request;
+    const writesCost = this.access.streamCost && !addsUsage && forwarded === undefined;
+    return { origin: exchange, hidesUsage: addsUsage, bridged, writesCost };
+  }
+}
+
+/** How a stream is read. */
+export interface ReadStream {
+  readonly origin: StreamOrigin & { whenOver(listener: (error: Error | undefined) => void): void };
+  readonly hidesUsage: boolean;
+  readonly bridged: BridgedAnswer | undefined;
+  /** Whether the usage that the client gets has the cost. */
+  readonly writesCost: boolean;
+}
+
+/** What a request to the deployment has shown so far. */
+interface SendState {
+  readonly addsUsage: boolean;
+  /** The answer of a provider that seems not to have the operation. */
+  readonly notFound: { readonly error: unknown } | undefined;
+}
+
+/** @throws `notFound` where chat cannot take its place */
+function bridgedRequest(bridge: Bridge, body: ModelRequest, sent: SentRequest, notFound: SendState['notFound']): ModelRequest {
+  try {
+    return bridge.request(body, sent);
+  } catch (error) {
+    throw notFound === undefined ? error : notFound.error;
+  }
+}
+
+/** A call, and what puts its answer into the client's API where that is not the provider's. */
+interface BridgeableCall {
+  readonly call: WireCall;
+  readonly bridged: BridgedAnswer | undefined;
+  /** Whether chat can serve the operation where the provider turns out not to have it. */
+  readonly isBridgeable: boolean;
+}
+
+/** @throws ProviderError for an answer that is not of chat */
+function wholeOf(bridged: BridgedAnswer, chat: Buffer, exchange: ProviderExchange): Buffer {
+  try {
+    return bridged.whole(chat);
+  } catch (error) {
+    throw exchange.unreadable(error);
+  }
+}
+
+/** A stream in progress: its end is the end of its attempt and of its call. */
+class ProviderStream implements StreamSource {
+  readonly exchange: StreamOrigin;
+  readonly hidesUsage: boolean;
+  readonly bridged: BridgedAnswer | undefined;
+  readonly writesCost: boolean;
+  readonly writeTimeoutMs: number;
+  usage: AnswerUsage | undefined = undefined;
+
+  constructor(
+    private readonly attempt: Attempt,
+    private readonly provider: ProviderExchange,
+    { origin, hidesUsage, bridged, writesCost, writeTimeoutMs }: ReadStream & { readonly writeTimeoutMs: number },
+  ) {
+    this.exchange = origin;
+    this.hidesUsage = hidesUsage;
+    this.writesCost = writesCost;
+    this.writeTimeoutMs = writeTimeoutMs;
+    this.bridged = bridged;
+    origin.whenOver((error) => this.ended(error));
+  }
+
+  get response(): ClosableResponse | undefined {
+    return this.attempt.call.cancellation.response;
+  }
+
+  get cost(): AnswerCost | undefined {
+    return this.attempt.answerCost;
+  }
+
+  costSoFar(): AnswerCost | undefined {
+    const usage = this.usage ?? this.provider.usageSoFar();
+    return usage && this.attempt.costOf(usage);
+  }
+
+  leave(): void {
+    this.attempt.call.cancellation.cancel(new Error('the stream was not read to its end'));
+  }
+
+  private ended(error: Error | undefined): void {
+    const { attempt, provider } = this;
+    const { usage, error: stated } = provider.ending();
+    attempt.report(usage);
+    if (usage === undefined) attempt.estimatedUsage = attempt.estimated();
+    const failure = error ?? stated;
+    if (failure === undefined) attempt.succeed();
+    else attempt.breakOff(failure);
+    this.usage = attempt.usage ?? (failure === undefined ? undefined : attempt.estimatedUsage);
+  }
+}
+
+/** Apart from `dispatch`, so that calls without telemetry allocate no closure. */
+function dispatchObserved(
+  observed: ObservedAttempt,
+  transport: ProviderTransport,
+  sent: ProviderRequest,
+  exchange: ProviderExchange,
+): void {
+  observed.run(() => transport.dispatch(sent, exchange));
+}
+
+/** Compatible servers may lack an operation of OpenAI's, or have it for some models only. */
+function lacksOperation({ status, errorBody }: ProviderExchange): boolean {
+  return status === 405 || status === 501 || (status === 404 && !NO_MODEL.test(errorBody));
+}
+
+/** Some providers do not know `stream_options`, and name them in their error. */
+function refusesStreamOptions({ status, errorBody }: ProviderExchange): boolean {
+  return (status === 400 || status === 422) && errorBody.includes('stream_options');
+}
+
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- for tests alone
+const mocking = lazy(() => require('../mocks/mocked-answer.js') as typeof Mocking);

@@ -1,0 +1,82 @@
+import { addNanoUsd, usdOf } from '../common/nano-usd.js';
+import type { AnswerUsage } from '../http/answer-usage.js';
+import type { ReportedCost } from '../http/reported-costs.js';
+import type { AnswerCost } from './answer/answer-cost.js';
+import { GroupCosts, type GroupCostsSettings } from './group-costs.js';
+import { ToldCosts } from './told-costs.js';
+
+/** Models of reported costs that are told apart, and their longest name. */
+const MOST_MODELS = 50;
+const LONGEST_MODEL = 256;
+
+/** Sums of tokens and money. */
+class SpendingSums {
+  inputTokens = 0;
+  outputTokens = 0;
+  private nanoUsd = 0;
+
+  get costUsd(): number {
+    return usdOf(this.nanoUsd);
+  }
+
+  add(inputTokens: number, outputTokens: number, nanoUsd: number): void {
+    this.inputTokens += inputTokens;
+    this.outputTokens += outputTokens;
+    this.nanoUsd = addNanoUsd(this.nanoUsd, nanoUsd);
+  }
+}
+
+/** Tokens and cost of all calls of a client, as reported by providers or estimated. */
+export class CallSpending extends SpendingSums {
+  /** Calls without a known price: `costUsd` does not include them. */
+  unpricedCalls = 0;
+  /** The estimated part of these figures: prompts without an answer, and broken streams. */
+  readonly estimated = new SpendingSums();
+  readonly byGroup: GroupCosts;
+  /** What providers tell of their costs. */
+  readonly told = new ToldCosts();
+  /** Costs that `reportUsage` states for calls made elsewhere. */
+  private reported = 0;
+  private readonly reportedModels = new Set<string>();
+  private isPrepared = false;
+
+  /** @param openPrices Loads the price list. */
+  constructor(
+    private readonly openPrices: (model: string) => unknown,
+    settings: GroupCostsSettings = {},
+  ) {
+    super();
+    this.byGroup = new GroupCosts(settings);
+  }
+
+  /** Loads the price list once, while the first provider works on its answer. */
+  prepare(model: string): void {
+    if (this.isPrepared) return;
+    this.isPrepared = true;
+    setImmediate(() => this.openPrices(model)).unref();
+  }
+
+  /** The part of `costUsd` that `reportUsage` has stated. */
+  get reportedUsd(): number {
+    return usdOf(this.reported);
+  }
+
+  /** Adds a cost that `reportUsage` states for calls made elsewhere. */
+  report({ model = '', team, nanoUsd }: ReportedCost): void {
+    this.add(0, 0, nanoUsd);
+    this.reported = addNanoUsd(this.reported, nanoUsd);
+    // Clients name these models: they must not take the place of the groups.
+    const isShown = model.length <= LONGEST_MODEL && (this.reportedModels.has(model) || this.reportedModels.size < MOST_MODELS);
+    if (isShown) this.reportedModels.add(model);
+    this.byGroup.add({ group: isShown ? model : 'other', provider: 'reported', team }, nanoUsd);
+  }
+
+  /** Adds the tokens of an attempt and their cost; `undefined`: without a known price. */
+  spend({ promptTokens, completionTokens }: AnswerUsage, cost: AnswerCost | undefined, isEstimated = false): void {
+    const input = Math.round(promptTokens);
+    const output = Math.round(completionTokens);
+    if (cost === undefined) this.unpricedCalls++;
+    this.add(input, output, cost?.nanoUsd ?? 0);
+    if (isEstimated) this.estimated.add(input, output, cost?.nanoUsd ?? 0);
+  }
+}

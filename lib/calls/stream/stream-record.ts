@@ -1,0 +1,128 @@
+import { AnswerText, behindLastLine, type CountText } from './answer-text.js';
+import { EventScan, type EndLines } from '../../providers/events/event-scan.js';
+
+/**
+ * Bytes kept of a stream's end: the last two events, where the usage is. Few, because V8 counts
+ * them: those of hundreds of streams would hasten its collections.
+ */
+const LEAST_TAIL = 2 * 1024;
+const LONGEST_TAIL = 16 * 1024;
+/** Bytes kept of its beginning, where a protocol states there what the prompt used. */
+const HEAD_BYTES = 8 * 1024;
+/** Beyond them, before the tail is moved to the front of its buffer. */
+const TAIL_ROOM = 2 * 1024;
+const SMALLEST_BUFFER = 1024;
+const NONE = Buffer.alloc(0);
+
+/** What a stream is recorded for. */
+export interface RecordedStream {
+  readonly ends?: EndLines;
+  /** Default: the head is kept. */
+  readonly hasHead?: boolean;
+  /** Counts the text of the stream. Absent: its text is not of interest. */
+  readonly count?: CountText;
+}
+
+/** Records the ends of a passing stream and the number of its events, wherever chunks cut them. */
+export class StreamRecord {
+  private readonly scan: EventScan;
+  /** Copied, because a chunk of some bytes would keep the memory of a whole read. */
+  private last: Buffer = NONE;
+  private lastBytes = 0;
+  private tailBytes = LEAST_TAIL;
+  private isLastOwn = false;
+  /** What of `last` the text has been read of. */
+  private readBytes = 0;
+  private readonly written: AnswerText | undefined;
+  private readonly first: Buffer[] = [];
+  /** Bytes that are still to be kept. */
+  private missing: number;
+
+  constructor({ ends, hasHead = true, count }: RecordedStream = {}) {
+    this.scan = new EventScan(ends);
+    this.written = count && new AnswerText(count);
+    this.missing = hasHead ? HEAD_BYTES : 0;
+  }
+
+  get events(): number {
+    return this.scan.events;
+  }
+
+  /** Bytes of the unfinished event. */
+  get unended(): number {
+    return this.scan.unended;
+  }
+
+  /** Whether the event that ends the stream has passed. */
+  get isOver(): boolean {
+    return this.scan.isOver;
+  }
+
+  /** Returns the part of `chunk` that belongs to the stream. */
+  add(received: Buffer): Buffer {
+    // No event in the chunk is longer.
+    const longestEvent = this.unended + received.length;
+    if (this.tailBytes < 2 * longestEvent) this.tailBytes = Math.min(LONGEST_TAIL, 2 * longestEvent);
+    const length = this.scan.scan(received);
+    const chunk = length === received.length ? received : received.subarray(0, length);
+    if (this.missing > 0) {
+      this.first.push(Buffer.from(chunk.subarray(0, this.missing)));
+      this.missing -= chunk.length;
+    }
+    this.keep(chunk);
+    return chunk;
+  }
+
+  /** The text so far; reads what of it is still in the tail. */
+  text(): AnswerText | undefined {
+    this.readText(this.lastBytes);
+    return this.written;
+  }
+
+  /** The first bytes of the stream. */
+  head(): Buffer {
+    return Buffer.concat(this.first);
+  }
+
+  /** The last bytes of the stream. */
+  tail(): Buffer {
+    return this.last.subarray(0, this.lastBytes);
+  }
+
+  private keep(chunk: Buffer): void {
+    const { length } = chunk;
+    if (length >= LONGEST_TAIL) {
+      this.readText(this.lastBytes);
+      this.readBytes = 0;
+      this.last = chunk;
+      this.isLastOwn = false;
+      this.lastBytes = length;
+      return;
+    }
+    if (this.lastBytes + length > this.last.length) this.makeRoom(length);
+    this.last.set(chunk, this.lastBytes);
+    this.lastBytes += length;
+  }
+
+  /** Reads the text of what has arrived up to `end` in `last`. */
+  private readText(end: number): void {
+    if (this.written === undefined || end <= this.readBytes) return;
+    this.written.add(this.last.toString('utf8', this.readBytes, end));
+    this.readBytes = end;
+  }
+
+  private makeRoom(length: number): void {
+    const { tailBytes } = this;
+    const dropped = Math.min(Math.max(0, this.lastBytes + length - tailBytes), this.lastBytes);
+    if (dropped > this.readBytes) this.readText(behindLastLine(this.tail(), dropped));
+    this.readBytes = Math.max(0, this.readBytes - dropped);
+    const kept = this.last.subarray(dropped, this.lastBytes);
+    const most = tailBytes + TAIL_ROOM;
+    if (!this.isLastOwn || this.last.length < most) {
+      this.last = Buffer.allocUnsafeSlow(Math.min(most, Math.max(SMALLEST_BUFFER, 2 * (kept.length + length))));
+      this.isLastOwn = true;
+    }
+    this.last.set(kept);
+    this.lastBytes = kept.length;
+  }
+}

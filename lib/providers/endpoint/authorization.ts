@@ -1,0 +1,30 @@
+import type { DeploymentFault } from './deployment-fault.js';
+import type { RequestBytes } from '../provider-transport.js';
+
+/** A request before it has its credentials. */
+export interface UnsignedRequest {
+  readonly origin: string;
+  /** With its query. */
+  readonly path: string;
+  /** Names and values in turns. */
+  readonly headers: readonly string[];
+  readonly body: RequestBytes;
+}
+
+/** Credentials that are fetched, renewed or computed for each request. */
+export interface RequestAuthorization {
+  /**
+   * Headers for one request, names and values in turns.
+   * @throws DeploymentFault where the operator has to correct something; else the error of
+   * the service that grants the credentials.
+   */
+  headersFor(request: UnsignedRequest): readonly string[] | Promise<readonly string[]>;
+  /** The provider refused the credentials: gets new ones. `false`: there are no newer ones. */
+  renew(): boolean;
+  /** Whether an answer says that the credentials are no longer good. Default: status 401. */
+  refuses?(status: number, body: string): boolean;
+  /** What is missing for any request, such as a package. */
+  missing?(): DeploymentFault | undefined;
+  /** What must not be shown in messages. */
+  readonly secrets?: readonly string[];
+}

@@ -1,0 +1,44 @@
+import type { AnswerTranslator } from '../protocol.js';
+import { EventReader } from './sse-reader.js';
+
+const NONE = Buffer.alloc(0);
+const DONE = '[DONE]';
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** Writes one event whose data is JSON. */
+export function eventOf(data: object, name?: string): string {
+  return `${name === undefined ? '' : `event: ${name}\n`}data: ${JSON.stringify(data)}\n\n`;
+}
+
+/** Translates a stream of server-sent events, each a JSON object. */
+export abstract class EventTranslator implements Pick<AnswerTranslator, 'pending' | 'chunk' | 'end'> {
+  private readonly reader = new EventReader();
+
+  get pending(): number {
+    return this.reader.pending;
+  }
+
+  chunk(bytes: Buffer): Buffer {
+    let written = '';
+    for (const data of this.reader.read(bytes)) if (data !== DONE) written += this.event(objectIn(data));
+    return written === '' ? NONE : Buffer.from(written);
+  }
+
+  end(): Buffer {
+    return Buffer.from(this.last());
+  }
+
+  /** The events to write for one that was read; may be empty. @throws Error for a wrong event */
+  protected abstract event(event: Fields): string;
+
+  /** The events at the end. @throws Error for a stream that was cut */
+  protected abstract last(): string;
+}
+
+/** @throws SyntaxError for anything but a JSON object */
+function objectIn(data: string): Fields {
+  const value: unknown = JSON.parse(data);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
+  throw new SyntaxError('an event is no JSON object');
+}

@@ -1,0 +1,172 @@
+import { randomUUID } from 'node:crypto';
+import { eventOf } from '../events/event-translator.js';
+import { EventReader } from '../events/sse-reader.js';
+import type { AnswerTranslator } from '../protocol.js';
+import type { AnswerRules } from './dialect.js';
+import { isFields, without } from './dialect-tools.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const DONE = '[DONE]';
+const NONE = Buffer.alloc(0);
+const LINE_FEED = 10;
+
+/** Puts answers of OpenAI-compatible providers right. What needs nothing passes unparsed. */
+export class DialectTranslator implements AnswerTranslator {
+  private readonly reader = new EventReader();
+  private readonly triggers: readonly string[];
+  private readonly choices = new Map<unknown, ChoiceState>();
+  private usage: unknown = undefined;
+  /** The last event, for the one of the usage. */
+  private last: Fields = {};
+  private isDone = false;
+  /** Whether the bytes so far end with an event: the next ones may pass unread. */
+  private isBetween = true;
+
+  constructor(
+    private readonly rules: AnswerRules,
+    /** Whether usage is taken out of events with content. */
+    private readonly movesUsage = false,
+  ) {
+    const { finish = {}, reasoning, parts, reasoningApart } = rules;
+    const names = Object.keys(finish).map((name) => `"${name}"`);
+    this.triggers = [
+      '"tool_calls"',
+      ...names,
+      ...(reasoning === true ? ['"reasoning"'] : []),
+      ...(parts === true ? ['"thinking"', '"content":[', '"content": ['] : []),
+      ...(reasoningApart === true ? ['"reasoning_tokens"'] : []),
+    ];
+  }
+
+  get pending(): number {
+    return this.reader.pending;
+  }
+
+  whole(answer: Buffer): Buffer {
+    if (!this.triggers.some((trigger) => answer.includes(trigger))) return answer;
+    const parsed: unknown = JSON.parse(answer.toString('utf8'));
+    if (!isFields(parsed) || !Array.isArray(parsed.choices)) return answer;
+    const choices = parsed.choices.map((choice: unknown) => (isFields(choice) ? this.choiceOf(choice, 'message') : choice));
+    return Buffer.from(JSON.stringify({ ...parsed, choices, ...this.usageOf(parsed) }));
+  }
+
+  chunk(bytes: Buffer): Buffer {
+    const isWhole = endsAnEvent(bytes);
+    const passes = this.isBetween && isWhole && !this.movesUsage && this.choices.size === 0;
+    if (passes && !this.triggers.some((trigger) => bytes.includes(trigger))) return bytes;
+    this.isBetween = isWhole;
+    let written = '';
+    for (const data of this.reader.read(bytes)) written += this.event(data);
+    return written === '' ? NONE : Buffer.from(written);
+  }
+
+  end(): Buffer {
+    return this.isDone ? NONE : Buffer.from(this.usageEvent());
+  }
+
+  private event(data: string): string {
+    if (data === DONE) {
+      this.isDone = true;
+      return `${this.usageEvent()}data: ${DONE}\n\n`;
+    }
+    const isWanted = this.choices.size > 0 || (this.movesUsage && data.includes('"usage"'));
+    if (!isWanted && !this.triggers.some((trigger) => data.includes(trigger))) return `data: ${data}\n\n`;
+    const parsed: unknown = JSON.parse(data);
+    if (!isFields(parsed)) throw new SyntaxError('an event is no JSON object');
+    if (!Array.isArray(parsed.choices)) return `data: ${data}\n\n`;
+    const choices = parsed.choices.map((choice: unknown) => (isFields(choice) ? this.choiceOf(choice, 'delta') : choice));
+    const event: Fields = { ...parsed, choices, ...this.usageOf(parsed) };
+    if (!this.movesUsage || !isFields(event.usage)) return eventOf(event);
+    // Some providers state it with each event, as a running total: the last one counts.
+    this.usage = event.usage;
+    this.last = parsed;
+    return choices.length === 0 ? '' : eventOf(without(event, ['usage']));
+  }
+
+  private usageEvent(): string {
+    const { usage, last } = this;
+    this.usage = undefined;
+    return usage === undefined ? '' : eventOf({ ...last, choices: [], usage });
+  }
+
+  private choiceOf(choice: Fields, key: 'message' | 'delta'): Fields {
+    const { [key]: given } = choice;
+    const index = choice.index ?? 0;
+    const message = isFields(given) ? this.messageOf(given, index, key === 'delta') : given;
+    const reason = this.finishOf(choice.finish_reason, index);
+    return { ...choice, [key]: message, ...(reason !== choice.finish_reason && { finish_reason: reason }) };
+  }
+
+  private finishOf(given: unknown, index: unknown): unknown {
+    if (typeof given !== 'string') return given;
+    const { finish = {} } = this.rules;
+    const reason = Object.hasOwn(finish, given) ? finish[given] : given;
+    return reason === 'stop' && this.choices.get(index)?.hasCalls === true ? 'tool_calls' : reason;
+  }
+
+  private messageOf(given: Fields, index: unknown, isStream: boolean): Fields {
+    const { rules } = this;
+    let message = given;
+    if (rules.reasoning === true && message.reasoning !== undefined) {
+      const { reasoning, ...rest } = message;
+      message = { ...rest, reasoning_content: message.reasoning_content ?? reasoning };
+    }
+    if (rules.parts === true && Array.isArray(message.content)) message = { ...message, ...textsOf(message.content) };
+    if (!Array.isArray(message.tool_calls) || message.tool_calls.length === 0) return message;
+    let state = this.choices.get(index);
+    if (state === undefined) this.choices.set(index, (state = new ChoiceState()));
+    return { ...message, tool_calls: state.callsOf(message.tool_calls, isStream) };
+  }
+
+  private usageOf({ usage }: Fields): { readonly usage?: Fields } {
+    if (this.rules.reasoningApart !== true || !isFields(usage)) return {};
+    const { prompt_tokens: prompt, completion_tokens: completion, total_tokens: total, completion_tokens_details: details } = usage;
+    const reasoning = isFields(details) ? details.reasoning_tokens : 0;
+    const isApart = Number(prompt) + Number(completion) + Number(reasoning) === total && Number(reasoning) > 0;
+    return isApart ? { usage: { ...usage, completion_tokens: Number(completion) + Number(reasoning) } } : {};
+  }
+}
+
+function endsAnEvent(bytes: Buffer): boolean {
+  const { length } = bytes;
+  return length > 1 && bytes[length - 1] === LINE_FEED && bytes[length - 2] === LINE_FEED;
+}
+
+/** What is known of the tool calls of one choice. */
+class ChoiceState {
+  hasCalls = false;
+  private count = 0;
+
+  /** With an id, a type and, in a stream, an index for each. */
+  callsOf(calls: readonly unknown[], isStream: boolean): readonly unknown[] {
+    this.hasCalls = true;
+    return calls.map((call) => {
+      if (!isFields(call)) return call;
+      const begins = isFields(call.function) && typeof call.function.name === 'string' && call.function.name !== '';
+      const index = typeof call.index === 'number' ? call.index : begins ? this.count : Math.max(this.count - 1, 0);
+      if (begins) this.count = Math.max(this.count, index + 1);
+      const hasId = typeof call.id === 'string' && call.id !== '';
+      const head = begins && { id: hasId ? call.id : `call_${randomUUID()}`, type: call.type ?? 'function' };
+      return { ...call, ...head, ...(isStream && { index }) };
+    });
+  }
+}
+
+/** Mistral's and Databricks' lists of texts and thinking, as strings. */
+function textsOf(parts: readonly unknown[]): Fields {
+  let content = '';
+  let reasoning = '';
+  for (const part of parts) {
+    if (!isFields(part)) continue;
+    if (part.type === 'text') content += typeof part.text === 'string' ? part.text : '';
+    else reasoning += textIn(part.thinking ?? part.summary ?? part.reasoning);
+  }
+  return { content: content === '' && reasoning !== '' ? null : content, ...(reasoning !== '' && { reasoning_content: reasoning }) };
+}
+
+function textIn(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (!Array.isArray(value)) return '';
+  return value.map((part: unknown) => (isFields(part) && typeof part.text === 'string' ? part.text : '')).join('');
+}

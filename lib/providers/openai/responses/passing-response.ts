@@ -1,0 +1,184 @@
+import type { OpenAIErrorBody } from '../../../common/provider-error.js';
+import type { AnswerUsage } from '../../../http/answer-usage.js';
+import { endLinesOf } from '../../events/event-scan.js';
+import { eventOf } from '../../events/event-translator.js';
+import { EventReader } from '../../events/sse-reader.js';
+import type { AnswerFault, AnswerReader, AnswerTranslator, StreamOpening } from '../../protocol.js';
+import { faultIn, objectBehind, usageIn } from '../answer.js';
+import { hasError } from '../errors.js';
+import { errorAtEnd } from '../stream.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const NONE = Buffer.alloc(0);
+const LINE_FEED = 10;
+const FAILED = Buffer.from('"failed"');
+const ERROR_KEY = Buffer.from('"error"');
+/** Events before the first content. */
+const PREPARING = new Set(['response.created', 'response.in_progress', 'response.queued', 'keepalive']);
+const ENDS = ['response.completed', 'response.incomplete', 'response.failed'].map((name) => Buffer.from(name));
+const [, , FAILED_END] = ENDS;
+const ERROR_EVENT = Buffer.from('error');
+const END_LINES = endLinesOf('response.completed', 'response.incomplete', 'response.failed', 'error');
+const LONGEST_MARK = Math.max(...ENDS.map(({ length }) => length));
+/** One of them is in every end and in every error. */
+const WORDS = /complete|failed|error/;
+/** What stands before the name of an event; within a JSON string the quotes are escaped. */
+const BEFORE_NAME = /(?:"type": ?"|\nevent: ?)$/;
+const LONGEST_BEFORE = 16;
+/** Bytes kept of the last event's beginning: it repeats the whole answer behind them. */
+const HEAD_OF_END = 8 * 1024;
+
+/** Lets a streamed response pass unchanged, and watches for its last event. */
+export class PassingResponse implements AnswerTranslator, AnswerReader {
+  readonly ends = END_LINES;
+  readonly readsHead = false;
+  private opening: StreamOpening = 'undecided';
+  private readonly reader = new EventReader();
+  /** The last bytes of the chunk before: a chunk may cut a name. */
+  private edge: Buffer = NONE;
+  private hasEnded = false;
+  private hasError = false;
+  private hasFailed = false;
+  private lastEvent: Buffer = NONE;
+
+  get pending(): number {
+    return this.opening === 'undecided' ? this.reader.pending : 0;
+  }
+
+  whole(answer: Buffer): Buffer {
+    return answer;
+  }
+
+  chunk(bytes: Buffer): Buffer {
+    if (this.opening === 'undecided') this.opening = openingIn(this.reader.read(bytes));
+    this.watch(bytes);
+    return bytes;
+  }
+
+  end(): Buffer {
+    if (this.hasEnded || this.hasError) return NONE;
+    throw new Error('the stream ended without response.completed, response.incomplete or response.failed');
+  }
+
+  faultIn(answer: Buffer): AnswerFault | undefined {
+    const fault = faultIn(answer);
+    // Its error stands behind other fields.
+    if (fault !== undefined || !answer.includes(FAILED)) return fault;
+    const error = failureIn(parsed(answer.toString('utf8')));
+    return error === undefined ? undefined : { error };
+  }
+
+  /** Some providers write long fields behind the usage. */
+  usageIn(bytes: Buffer): AnswerUsage | undefined {
+    return usageIn(bytes) ?? usageIn(this.lastEvent);
+  }
+
+  openingOf(): StreamOpening {
+    return this.opening;
+  }
+
+  errorAtEnd(tail: Buffer): string | undefined {
+    if (!this.hasFailed) return this.hasError ? errorEventIn(tail) : undefined;
+    const at = this.lastEvent.indexOf(ERROR_KEY);
+    const error = at < 0 ? undefined : objectBehind(this.lastEvent, at + ERROR_KEY.length);
+    return asError(isObject(error) ? error : {});
+  }
+
+  errorEvent(error: OpenAIErrorBody): string {
+    return errorEventOf(error, 0);
+  }
+
+  private watch(bytes: Buffer): void {
+    if (this.hasEnded) return this.keep(bytes);
+    // Most chunks end with an event: then the next one begins with a line.
+    const startsLine = this.edge.length === 0;
+    const seen = startsLine ? bytes : Buffer.concat([this.edge, bytes]);
+    // 124 ns for an event; three searches of the bytes take 450.
+    if (WORDS.test(seen.toString('latin1'))) this.look(seen, startsLine);
+    if (this.hasEnded) return;
+    this.edge = seen.at(-1) === LINE_FEED ? NONE : seen.subarray(-(LONGEST_MARK + LONGEST_BEFORE));
+  }
+
+  /** Any text may have such a word: only at the start of an event it counts. */
+  private look(seen: Buffer, startsLine: boolean): void {
+    const [first] = ENDS.map((name) => ({ name, at: nameAt(seen, name, startsLine) }))
+      .filter(({ at }) => at >= 0)
+      .sort((a, b) => a.at - b.at);
+    this.hasError ||= nameAt(first === undefined ? seen : seen.subarray(0, first.at), ERROR_EVENT, startsLine) >= 0;
+    if (first === undefined) return;
+    this.hasEnded = true;
+    this.hasFailed = first.name === FAILED_END;
+    this.keep(seen.subarray(first.at));
+  }
+
+  private keep(bytes: Buffer): void {
+    const { lastEvent } = this;
+    if (lastEvent.length < HEAD_OF_END) this.lastEvent = Buffer.concat([lastEvent, bytes.subarray(0, HEAD_OF_END - lastEvent.length)]);
+  }
+}
+
+/** An error as the last event: OpenAI's SDK throws `error`; its API has the fields beside it. */
+export function errorEventOf({ message, type, param, code }: OpenAIErrorBody, sequenceNumber: number): string {
+  const error = { type: type ?? 'server_error', code, message, param };
+  return eventOf({ type: 'error', sequence_number: sequenceNumber, code, message, param, error }, 'error');
+}
+
+function nameAt(bytes: Buffer, name: Buffer, startsLine: boolean): number {
+  for (let at = bytes.indexOf(name); at >= 0; at = bytes.indexOf(name, at + name.length)) {
+    const from = Math.max(0, at - LONGEST_BEFORE);
+    const line = startsLine && from === 0 ? '\n' : '';
+    if (BEFORE_NAME.test(line + bytes.toString('latin1', from, at))) return at;
+  }
+  return -1;
+}
+
+function openingIn(events: readonly string[]): StreamOpening {
+  for (const data of events) {
+    const event = parsed(data);
+    if (hasError(data) || event.type === 'error') return { error: asError(isObject(event.error) ? event.error : event) };
+    const failure = event.type === 'response.failed' ? failureIn(event.response) : undefined;
+    if (failure !== undefined) return { error: failure };
+    if (!PREPARING.has(String(event.type))) return 'answer';
+  }
+  return 'undecided';
+}
+
+/** The error of a failed response. */
+function failureIn(response: unknown): string | undefined {
+  if (!isObject(response) || response.status !== 'failed') return undefined;
+  return asError(isObject(response.error) ? response.error : {});
+}
+
+/** The last error event in the end of a stream. */
+function errorEventIn(tail: Buffer): string | undefined {
+  const stated = errorAtEnd(tail);
+  if (stated !== undefined) {
+    const event = parsed(stated);
+    return asError(isObject(event.error) ? event.error : event);
+  }
+  for (const line of tail.toString('utf8').split('\n')) {
+    const event = line.startsWith('data:') && line.includes('"error"') ? parsed(line.slice('data:'.length)) : {};
+    if (event.type === 'error') return asError(event);
+  }
+  return undefined;
+}
+
+/** Its `type` is that of the event. */
+function asError({ message, code, param, type }: Fields): string {
+  const named = type === 'error' ? undefined : type;
+  return JSON.stringify({ error: { message: message ?? 'The response failed.', type: named, code, param } });
+}
+
+function parsed(json: string): Fields {
+  try {
+    const value: unknown = JSON.parse(json);
+    return isObject(value) ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,207 @@
+import { InvalidArgumentError } from '../common/errors.js';
+import { UnsupportedRequestError } from '../common/http-errors.js';
+import { plainValue } from '../http/body/raw-field.js';
+import { plainName, withoutOutput } from '../http/token-estimate/asked-output.js';
+import { isOwnField } from './own-fields.js';
+import { mergedFields } from './openai/request.js';
+import type { SentRequest } from './protocol.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** OpenAI's chat parameters: a provider has them or not. Any other is a provider's own. */
+export const CHAT_PARAMETERS: ReadonlySet<string> = new Set(
+  `audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens messages metadata modalities model moderation n
+  parallel_tool_calls prediction presence_penalty prompt_cache_key prompt_cache_options prompt_cache_retention reasoning_effort response_format safety_identifier seed service_tier stop
+  store stream stream_options temperature tool_choice tools top_logprobs top_p user verbosity web_search_options thinking`.split(/\s+/),
+);
+
+/** Values that ask for nothing. */
+const NEUTRAL: Readonly<Record<string, (value: unknown) => boolean>> = {
+  n: (value) => value === 1,
+  frequency_penalty: (value) => value === 0,
+  presence_penalty: (value) => value === 0,
+  logit_bias: (value) => typeof value === 'object' && Object.keys(value as object).length === 0,
+  logprobs: (value) => value === false,
+  top_logprobs: (value) => value === 0,
+  parallel_tool_calls: (value) => value === true,
+  tool_choice: (value) => value === 'auto',
+  response_format: (value) => (value as { readonly type?: unknown } | null)?.type === 'text',
+  modalities: (value) => Array.isArray(value) && value.every((each) => each === 'text'),
+  service_tier: (value) => value === 'auto',
+};
+
+/** Fields of other APIs that some clients send with a chat, too: they change no answer. */
+export const OF_OTHER_APIS = 'betas cache_control client_metadata context_management';
+
+/** What a protocol does with OpenAI's parameters; those in neither set are refused. */
+export interface ParameterRules {
+  readonly translated: ReadonlySet<string>;
+  /** Dropped without a word: they change no answer. */
+  readonly ignored: ReadonlySet<string>;
+}
+
+/** A request's parameters by what becomes of them. */
+export interface SplitParameters {
+  /** OpenAI's, without `null`, for the protocol to translate. */
+  readonly chat: Fields;
+  /** The provider's own, and those in `allowed_openai_params`: they pass as they are. */
+  readonly own: Fields;
+}
+
+/** A request's fields before a protocol reads them. */
+export interface RequestedFields {
+  /** Defaults of the deployment, the request, changes of a fallback; less what is dropped. */
+  readonly fields: Fields;
+  /** OpenAI's parameters that are sent whatever the provider has. */
+  readonly allowed: ReadonlySet<string>;
+  /** Fields that are added as they are: the request's `extra_body` and the deployment's. */
+  readonly extra: Fields | undefined;
+}
+
+/** Parameters of a body's `extra_body` that are not added: limits and the router go by the body. */
+const NOT_EXTRA: ReadonlySet<string> = new Set(
+  [...CHAT_PARAMETERS, 'input', 'prompt', 'system', 'instructions', 'suffix', 'system_instruction', 'background'].map(plainName),
+);
+const NONE_ALLOWED: ReadonlySet<string> = new Set();
+const NO_FIELDS: Fields = {};
+
+/** Applies `additional_drop_params`, and reads `allowed_openai_params` and `extra_body`. */
+export function requestedFields(sent: SentRequest): RequestedFields {
+  const { request, params, fixed } = sent;
+  const { body, hasOwnFields } = request;
+  const own = hasOwnFields ? body : undefined;
+  const dropped = [...callersDrops(own?.additional_drop_params), ...listOf(params.additional_drop_params)];
+  const allowed = [...listOf(own?.allowed_openai_params), ...listOf(params.allowed_openai_params)];
+  const merged = mergedFields(fixed === undefined ? sent : { ...sent, fixed: undefined });
+  const added = own === undefined ? undefined : extraOf(own.extra_body);
+  return {
+    fields: dropped.length === 0 ? merged : withoutDropped(merged, dropped),
+    allowed: allowed.length === 0 ? NONE_ALLOWED : new Set(allowed),
+    extra: added === undefined ? fixed : { ...added, ...fixed },
+  };
+}
+
+/** The fields of a request without a dialect, such as one for embeddings. */
+export function policedFields(sent: SentRequest): Fields {
+  const { fields, extra } = requestedFields(sent);
+  return extra === undefined ? fields : { ...fields, ...extra };
+}
+
+/** Only parameters of providers: the model, the address and the key stay the body's. */
+function extraOf(extra: unknown): Fields | undefined {
+  if (typeof extra !== 'object' || extra === null || Array.isArray(extra)) return undefined;
+  const entries = Object.entries(withoutOutput(extra as Fields)).filter(([name]) => !NOT_EXTRA.has(plainName(name)) && !isOwnField(name));
+  return Object.fromEntries(entries);
+}
+
+/**
+ * Splits a chat request as LiteLLM does: `additional_drop_params` are removed, a parameter that the
+ * provider does not have is removed with `drop_params`, sent with `allowed_openai_params`, else
+ * refused.
+ * @throws UnsupportedRequestError naming the parameter and the switches
+ */
+export function splitParameters(sent: SentRequest, rules: ParameterRules): SplitParameters {
+  const { fields, allowed, extra } = requestedFields(sent);
+  const chat: [string, unknown][] = [];
+  const own: [string, unknown][] = [];
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined || value === null) continue;
+    if (rules.translated.has(name)) chat.push([name, value]);
+    else if (allowed.has(name) || !(CHAT_PARAMETERS.has(name) || rules.ignored.has(name))) own.push([name, value]);
+    else if (!rules.ignored.has(name) && !asksForNothing(name, value, fields) && !dropsParams(sent, name)) throw refused(name, sent);
+  }
+  return { chat: Object.fromEntries(chat), own: { ...Object.fromEntries(own), ...extra } };
+}
+
+/**
+ * Whether a value of one of OpenAI's parameters is the one that it has anyway: one call of a tool
+ * where the request names it.
+ */
+export function asksForNothing(name: string, value: unknown, fields: Fields = NO_FIELDS): boolean {
+  if (name === 'parallel_tool_calls' && isNamed(fields.tool_choice)) return true;
+  return Object.hasOwn(NEUTRAL, name) && NEUTRAL[name](value);
+}
+
+/** Whether the model must call a tool, so that no text follows whose form could be asked for. */
+export function isToolForced({ tools, tool_choice: choice }: Fields): boolean {
+  return (choice === 'required' || isNamed(choice)) && Array.isArray(tools) && tools.length > 0;
+}
+
+/** Whether a choice names one function. */
+function isNamed(choice: unknown): boolean {
+  return typeof choice === 'object' && choice !== null && typeof (choice as { readonly function?: unknown }).function === 'object';
+}
+
+/** Whether the client wants one call of a tool at most. */
+export function asksOneCall({ parallel_tool_calls: parallel }: Fields): boolean {
+  return parallel === false;
+}
+
+/** Whether a parameter is one of OpenAI's chat, so that a provider has it or not. */
+export function isChatParameter(name: string): boolean {
+  return CHAT_PARAMETERS.has(name);
+}
+
+/**
+ * For a value that a protocol cannot express although it has the parameter.
+ * @param name of the parameter: a bridge's hints are always dropped
+ */
+export function dropsParams({ request, params, dropParams, hints }: SentRequest, name?: string): boolean {
+  if (name !== undefined && hints?.has(name) === true) return true;
+  const said = request.body.drop_params ?? params.drop_params ?? dropParams;
+  return said === true;
+}
+
+/** @param param path in the body: `n`, `messages[2].content[0]` */
+export function refused(param: string, { provider, model }: SentRequest, reason?: string): UnsupportedRequestError {
+  const mend = `remove it, or set drop_params: true to have it dropped`;
+  return new UnsupportedRequestError({ param, provider, reason: reason ?? `${provider} has no such parameter for ${model}`, mend });
+}
+
+function listOf(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((name) => typeof name === 'string') : [];
+}
+
+/** Most paths of a caller, and the longest: each may walk the whole conversation. */
+const MOST_DROPS = 16;
+const LONGEST_DROP = 256;
+
+/** @throws InvalidArgumentError for too many or too long ones */
+function callersDrops(given: unknown): readonly string[] {
+  // Without the usage of a stream what it has cost is not known.
+  const paths = listOf(given).filter((path) => !/^stream_options\b/.test(path));
+  if (paths.length <= MOST_DROPS && paths.every(({ length }) => length <= LONGEST_DROP)) return paths;
+  const rule = `must be at most ${MOST_DROPS} paths of at most ${LONGEST_DROP} characters`;
+  throw new InvalidArgumentError('additional_drop_params', given, rule);
+}
+
+/** Removes fields by path: `user`, `tools[*].function.strict`, `messages[0].name`. */
+export function withoutDropped(fields: Fields, paths: readonly string[]): Fields {
+  return paths.reduce<unknown>((value, path) => {
+    const steps = path.split(/[.[]/).map((step) => step.replace(']', ''));
+    return without(value, steps, 0);
+  }, fields) as Fields;
+}
+
+/** The value itself where nothing is removed: most parts of a conversation have no such field. */
+function without(value: unknown, steps: readonly string[], at: number): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  const step = steps[at];
+  const isLast = at === steps.length - 1;
+  if (Array.isArray(value)) return withoutItems(value, step, isLast ? undefined : (item) => without(item, steps, at + 1));
+  if (!Object.hasOwn(value, step)) return value;
+  const fields = value as Fields;
+  const inner = plainValue(fields[step]);
+  const left = isLast ? undefined : without(inner, steps, at + 1);
+  if (!isLast && left === inner) return value;
+  const others = Object.entries(fields).filter(([name]) => name !== step);
+  return Object.fromEntries(isLast ? others : [...others, [step, left]]);
+}
+
+/** @param next what becomes of an item; `undefined`: it is removed */
+function withoutItems(items: readonly unknown[], step: string, next: ((item: unknown) => unknown) | undefined): readonly unknown[] {
+  const isMeant = (place: number): boolean => step === '*' || step === String(place);
+  if (next === undefined) return items.filter((_, place) => !isMeant(place));
+  const left = items.map((item, place) => (isMeant(place) ? next(item) : item));
+  return left.every((item, place) => item === items[place]) ? items : left;
+}

@@ -1,0 +1,19 @@
+import { refuseArgument } from '../common/options.js';
+import { addProvided, type ProvidedProvider } from './provided.js';
+import type * as ProviderTable from './endpoint/provider-table.environment.js';
+
+/**
+ * Adds a provider with a protocol of the app's own, for all clients of this process: deployments
+ * with `model: '<name>/…'` or `custom_llm_provider: '<name>'` are called by it, and checked. Call
+ * it before a `FastLiteLLM` reads such a deployment.
+ *
+ * @param name prefix of its models: lower-case letters, digits, `_` and `-`
+ * @returns removes the provider again
+ * @throws InvalidArgumentError for a name that is taken, or naming the wrong part of `provider`
+ */
+export function provideProtocol(name: string, provider: ProvidedProvider): () => void {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- few apps have a protocol of their own
+  const { isKnownProvider } = require('./endpoint/provider-table.environment.js') as typeof ProviderTable;
+  if (isKnownProvider(name)) throw refuseArgument('name', name, 'must not be that of a known provider');
+  return addProvided(name, provider);
+}

@@ -1,0 +1,88 @@
+import { nextTurn } from '../common/next-turn.js';
+
+/** The body of a request: a text, bytes, or bytes in parts. */
+export type RequestBytes = string | Buffer | readonly Buffer[];
+
+/** A request to a provider, as undici's dispatchers take it. */
+export interface ProviderRequest {
+  readonly origin: string;
+  readonly path: string;
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Names and values in turns. */
+  headers: string[];
+  /** In parts only over the connection pool, for a body of more than 32 KiB. */
+  readonly body: RequestBytes;
+  /** In milliseconds, until the headers and between chunks. 0: none. Default: the connection's. */
+  readonly headersTimeout?: number;
+  readonly bodyTimeout?: number;
+}
+
+/** The connection of a request. */
+export interface SendingConnection {
+  /** Whether the socket has passed all bytes on: none of them is read any more. */
+  readonly hasWrittenAll: boolean;
+}
+
+/** Receives an answer step by step: undici's handler without wrappers. */
+export interface ProviderHandler {
+  /** @internal Which connection takes the request, where that is one of the pool. */
+  onLease?(connection: SendingConnection): void;
+  /** Before anything is sent. `abort` ends the request from this side. */
+  onConnect(abort: (error?: Error) => void): void;
+  /** The whole request was handed to the socket. */
+  onRequestSent(): void;
+  /** `false`: no data for the moment. */
+  onHeaders(status: number, rawHeaders: readonly Buffer[], resume: () => void): boolean;
+  /** A part of the body. `false`: no more until `resume`. */
+  onData(chunk: Buffer): boolean;
+  /** The answer is whole. */
+  onComplete(): void;
+  /** There will be no answer, or no more of it. */
+  onError(error: Error): void;
+}
+
+/** Sends requests: the connection pool's dispatcher. */
+export interface ProviderTransport {
+  /** Sends a request; its answer goes to `handler`. `false`: the next one had better wait. */
+  dispatch(request: ProviderRequest, handler: ProviderHandler): boolean;
+}
+
+/** A body as the parts that are sent one after the other. */
+export function partsOf(body: RequestBytes): readonly (string | Buffer)[] {
+  return typeof body === 'string' || Buffer.isBuffer(body) ? [body] : body;
+}
+
+/** Bytes that are written in one turn of the event loop: the system copies them meanwhile. */
+const PORTION = 256 * 1024;
+
+/** A body that is sent in parts, whose length undici has to be told; `undefined` for others. */
+export function sentParts(body: RequestBytes): readonly Buffer[] | undefined {
+  if (typeof body === 'string') return undefined;
+  if (!Buffer.isBuffer(body)) return body;
+  return body.length > PORTION ? [body] : undefined;
+}
+
+/** The parts for undici, which writes what it gets at once: those of long bodies in turns. */
+export function portionsOf(parts: readonly Buffer[]): Iterable<Buffer> | AsyncIterable<Buffer> {
+  return lengthOf(parts) > PORTION ? inPortions(parts) : parts;
+}
+
+async function* inPortions(parts: readonly Buffer[]): AsyncGenerator<Buffer, void> {
+  let left = PORTION;
+  for (const part of parts) {
+    for (let at = 0; at < part.length; at += PORTION) {
+      const portion = part.subarray(at, at + PORTION);
+      if (portion.length > left) {
+        await nextTurn();
+        left = PORTION;
+      }
+      left -= portion.length;
+      yield portion;
+    }
+  }
+}
+
+/** Bytes of all parts together. */
+export function lengthOf(parts: readonly Buffer[]): number {
+  return parts.reduce((length, part) => length + part.length, 0);
+}

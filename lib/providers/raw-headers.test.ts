@@ -1,0 +1,59 @@
+import { nextTurn } from '../common/next-turn.js';
+import type { KnownEndpoint } from './endpoint/endpoints.js';
+import { SecretMask } from './secret-mask.js';
+import { OPENAI_READER } from './openai/reader.js';
+import { ProviderExchange } from '../calls/send/provider-exchange.js';
+import { rawHeader, requestIdIn } from './raw-headers.js';
+
+const raw = (...headers: string[]): Buffer[] => headers.map((text) => Buffer.from(text, 'latin1'));
+
+describe("headers of undici's flat list", () => {
+  it.each([
+    ['as they are written', 'x-request-id'],
+    ['in capitals', 'X-REQUEST-ID'],
+    ['as most are', 'X-Request-Id'],
+  ])('finds headers %s', (_, name) => {
+    expect(rawHeader(raw('date', 'now', name, 'a\u00e9'), 'x-request-id')).toBe('a\u00e9');
+    expect(rawHeader(['date', 'now', name, 'b'], 'x-request-id')).toBe('b');
+  });
+
+  it.each(['x-request-ie', 'x_request_id', 'xxrequest-id', 'x-request-i', 'content-type', '', '\u00f8-request-id'])(
+    '%p is another',
+    (name) => {
+      expect(rawHeader(raw(name, 'a'), 'x-request-id')).toBeUndefined();
+    },
+  );
+
+  it('finds no value for a name at the end of the list', () => {
+    expect(rawHeader(raw('x-request-id'), 'x-request-id')).toBeUndefined();
+    expect(rawHeader([], 'x-request-id')).toBeUndefined();
+  });
+
+  it('reads the request id from the first header with a printable value', () => {
+    expect(requestIdIn(raw('request-id', 'anthropic', 'x-request-id', 'openai'))).toBe('openai');
+    expect(requestIdIn(raw('apim-request-id', 'azure', 'x-request-id', 'two words'))).toBe('azure');
+    expect(requestIdIn(raw('content-type', 'text/plain', 'x-request-id', 'a'.repeat(257)))).toBeUndefined();
+  });
+});
+
+describe('the headers of a stream', () => {
+  it('are dropped with its first event, because they keep the memory of a whole read', async () => {
+    const call = { path: '/', body: '', reader: OPENAI_READER };
+    const exchange = new ProviderExchange({
+      known: { endpoint: { mask: new SecretMask([]) } } as KnownEndpoint,
+      call,
+      stream: true,
+      maxBytes: 1000,
+    });
+    exchange.onHeaders(
+      200,
+      ['content-type', 'text/event-stream'].map((text) => Buffer.from(text)),
+      () => {},
+    );
+    exchange.onData(Buffer.from(': wait\n\n'));
+    expect(exchange.rawHeaders).toHaveLength(2);
+    exchange.onData(Buffer.from('data: {}\n\n'));
+    await nextTurn();
+    expect(exchange.rawHeaders).toHaveLength(0);
+  });
+});

@@ -21,7 +21,7 @@ const MOST_IN_A_CALL = 8;
 
 /** The Lua script with the time of the history instead of Redis's, and keys without expiry. */
 export const TIMELESS_SCRIPT = rateLimitScript()
-  .replace(/local time = [^\n]*\nlocal clock = [^\n]*\n/, 'local clock = cjson.decode(ARGV[1])[6]\n')
+  .replace(/local time = [^\n]*\n/, 'local ms = cjson.decode(ARGV[1])[6]\nlocal time = { floor(ms / 1000), ms % 1000 * 1000 }\n')
   .replace(/('PSETEX', KEYS\[key\]), [^,]+,/g, `$1, ${FOREVER_MS},`);
 const SHA = createHash('sha1').update(TIMELESS_SCRIPT).digest('hex');
 

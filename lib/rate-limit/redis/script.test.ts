@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { histories } from '../../../test/support/long.js';
+import { fractionalHistories, judgeFractions } from '../../../test/support/rate-limit-fractions.js';
 import { randomHistories } from '../../../test/support/rate-limit-history.js';
 import { judge } from '../../../test/support/rate-limit-replay.js';
 import { performAt, ShadowedEngine, TIMELESS_SCRIPT } from '../../../test/support/rate-limit-shadow.js';
@@ -56,6 +57,19 @@ const LONG_MS = 3_600_000;
       const answered = fc.asyncProperty(randomHistories({ clockRunsBack: false }), async (history) => {
         const engine = new ShadowedEngine();
         judge(engine, history);
+        await engine.compare(client);
+      });
+      await fc.assert(answered, { numRuns: histories(100) });
+    },
+    LONG_MS,
+  );
+
+  it(
+    'answers between the milliseconds as the engine in memory',
+    async () => {
+      const answered = fc.asyncProperty(fractionalHistories, async (history) => {
+        const engine = new ShadowedEngine();
+        judgeFractions(engine, history);
         await engine.compare(client);
       });
       await fc.assert(answered, { numRuns: histories(100) });

@@ -34,7 +34,7 @@ function checkNode() {
 async function install() {
   // npm writes this file last, so it is missing after an aborted install.
   if (modifiedMs('node_modules/.package-lock.json') >= modifiedMs('package-lock.json')) {
-    await step('', process.execPath, ['scripts/build-native.js', '--once']);
+    await step('', process.execPath, ['scripts/build-native.js', '--once'], { env: { ...process.env, NATIVE_PROFILE: 'quick' } });
     return;
   }
   if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) {
@@ -47,8 +47,8 @@ async function install() {
     'installing the packages, then building the native addon (npm ci, one to three minutes the first time)…',
     command,
     args,
-    // Jest needs none, and `npm start` makes its own.
-    { ...options, env: { ...process.env, DIST: 'skip' } },
+    // Jest needs no dist/, and `npm start` makes its own.
+    { ...options, env: { ...process.env, DIST: 'skip', NATIVE_PROFILE: 'quick' } },
   );
 }
 

@@ -49,6 +49,11 @@ function buildPackage() {
   run('compiling the package', process.execPath, [require.resolve('@nestjs/cli/bin/nest.js'), 'build', 'sample-app'], root);
 }
 
+/** The addon of packages: that of `npm start` may be of the quick profile. */
+function buildAddon() {
+  run('building the addon', process.execPath, [join(root, 'scripts', 'build-native.js')], root);
+}
+
 /** Compiles the bench to JavaScript, so that measured processes contain no compiler. */
 function compileBench() {
   const { transformSync } = require('@swc/core');
@@ -89,7 +94,10 @@ async function main() {
   }
   const args = all ? process.argv.slice(2) : rest;
   // A smoke run takes what is there.
-  if (!args.includes('--quick')) installPeers();
+  if (!args.includes('--quick')) {
+    installPeers();
+    buildAddon();
+  }
   buildPackage();
   compileBench();
   if (all) require(join(compiled, 'harness', 'every-bench.js')).main(known, __filename, args);

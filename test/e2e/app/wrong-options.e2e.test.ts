@@ -1,13 +1,19 @@
 import type { DynamicModule } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import {
+  CallHook,
+  CallJournal,
   FastLiteLLM,
   FastLiteLLMDashboardModule,
   FastLiteLLMError,
   FastLiteLLMGatewayModule,
   FastLiteLLMKeysModule,
   FastLiteLLMModule,
+  fileApiKeyStore,
   InvalidConfigurationError,
+  provideProtocol,
+  RateLimit,
+  redisRateLimitStore,
 } from 'nestjs-fast-litellm';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -119,6 +125,44 @@ describe('options of the wrong type', () => {
   ] as const)('of %s are named', async (_name, paths, module) => {
     expect(paths.length).toBeGreaterThan(3);
     expect(await surprises(paths, (options: object) => boot(() => module(options)))).toEqual([]);
+  });
+
+  it.each([
+    ['FastLiteLLMModule', FastLiteLLMModule],
+    ['FastLiteLLMGatewayModule', FastLiteLLMGatewayModule],
+    ['FastLiteLLMKeysModule', FastLiteLLMKeysModule],
+    ['FastLiteLLMDashboardModule', FastLiteLLMDashboardModule],
+  ] as const)('of %s are named, where a factory returns them', async (name, module) => {
+    const start = ({ options }: { options: never }): Promise<unknown> => {
+      const main = name === 'FastLiteLLMModule' ? [] : [FastLiteLLMModule.forRoot({ ...silent, metrics: false })];
+      const imports = [...main, module.forRootAsync({ useFactory: () => options })];
+      return Test.createTestingModule({ imports })
+        .compile()
+        .then((app) => app.close());
+    };
+    expect(await surprises(['options'], start)).toEqual([]);
+    expect(await surprises(['given'], ({ given }: { given: never }) => module.forRootAsync(given))).toEqual([]);
+    expect(await surprises(['given'], ({ given }: { given: never }) => module.forRoot(given))).toEqual([]);
+  });
+
+  it.each([
+    ['@RateLimit', pathsOf('docs/rate-limits.md', '<!-- options:RateLimitRule -->'), (options: object) => RateLimit(options)],
+    [
+      'redisRateLimitStore',
+      pathsOf('docs/rate-limits.md', '<!-- options:RedisRateLimitStoreOptions -->'),
+      (options: object) => redisRateLimitStore({ url: 'redis://127.0.0.1:1', onStoreError: 'deny', ...options }),
+    ],
+    [
+      'CallJournal',
+      pathsOf('docs/hooks.md', '<!-- options:CallJournalOptions -->'),
+      (options: object) => new CallJournal({ file: '/dev/null', ...options }),
+    ],
+    ['@CallHook', pathsOf('docs/hooks.md', '<!-- options:CallHookOptions -->'), (options: object) => CallHook(options)],
+    ['provideProtocol', ['name'], ({ name }: { name: never }) => provideProtocol(name, {} as never)],
+    ['fileApiKeyStore', ['path'], ({ path }: { path: never }) => fileApiKeyStore(path)],
+  ] as const)('of %s are named', async (_name, paths, make) => {
+    expect(paths).not.toEqual([]);
+    expect(await surprises(paths, make)).toEqual([]);
   });
 
   it.each([

@@ -30,6 +30,8 @@ export interface CallFacts {
    * without a usage, and for a stream, whose `cost` has it at its end.
    */
   readonly cost?: AnswerCost;
+  /** Whether no provider was called, as `mock_response` of the request or the deployment asks. */
+  readonly isMocked?: boolean;
   /** The provider's id of the request, for its support. Absent with a `send` of one's own. */
   readonly providerRequestId?: string;
 }

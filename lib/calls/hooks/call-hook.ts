@@ -115,7 +115,7 @@ export interface AttemptEnd {
 
 /** How a call came out. */
 export interface CallEnd extends Omit<CallOutcome, 'cancelled'> {
-  /** `answered`: by a hook, without a provider. */
+  /** `answered`: without a provider, by a hook or as `mock_response` asks. */
   readonly outcome: 'succeeded' | 'failed' | 'cancelled' | 'denied' | 'answered';
   /** Of the whole call, streams until their end. */
   readonly durationMs: number;

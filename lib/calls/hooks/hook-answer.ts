@@ -24,7 +24,13 @@ const WITH_NAMES: readonly Operation[] = ['responses', 'messages'];
  * The answer that a hook gives in the place of a provider.
  * @throws InvalidArgumentError where it does not fit what the client asks for
  */
-export function answerOfHook(given: Given, operation: Operation, request: ReadRequest, facts = factsOf(request)): LlmAnswer | LlmStream {
+export function answerOfHook(given: Given, operation: Operation, request: ReadRequest): LlmAnswer | LlmStream {
+  const answer = writtenAnswer(given, operation, request, factsOf(request));
+  return answer instanceof LlmAnswer ? answer : new LlmStream(answer.call, answer);
+}
+
+/** The same as it is written. */
+export function writtenAnswer(given: Given, operation: Operation, request: ReadRequest, facts: CallFacts): LlmAnswer | WrittenStream {
   const { stream, forwarded } = request;
   if (typeof given === 'string') return textAnswer(given, operation, request, facts);
   if (forwarded !== undefined && forwarded.answer !== 'json') {
@@ -41,11 +47,11 @@ export function answerOfHook(given: Given, operation: Operation, request: ReadRe
   const events = given as readonly Fields[];
   const isNamed = WITH_NAMES.includes(operation);
   const written = events.map((event) => eventOf(event, isNamed && typeof event.type === 'string' ? event.type : undefined));
-  return streamOf(Buffer.from(written.join('') + (isNamed ? '' : DONE)), facts);
+  return new WrittenStream(facts, Buffer.from(written.join('') + (isNamed ? '' : DONE)));
 }
 
 /** A text in the client's format: a chat completion, bridged for clients of other APIs. */
-function textAnswer(text: string, operation: Operation, request: ReadRequest, facts: CallFacts): LlmAnswer | LlmStream {
+function textAnswer(text: string, operation: Operation, request: ReadRequest, facts: CallFacts): LlmAnswer | WrittenStream {
   if (!WITH_TEXT.includes(operation))
     throw new InvalidArgumentError('onRequest().answer', text, `must not be a text: ${operation} has none`);
   const { body, stream } = request;
@@ -69,15 +75,11 @@ function textAnswer(text: string, operation: Operation, request: ReadRequest, fa
     (asksUsage ? chunk([], { usage }) : '') +
     DONE;
   const bytes = Buffer.from(events);
-  return streamOf(bridged === undefined ? bytes : Buffer.concat([bridged.chunk(bytes), bridged.end()]), facts);
+  return new WrittenStream(facts, bridged === undefined ? bytes : Buffer.concat([bridged.chunk(bytes), bridged.end()]));
 }
 
 function wholeOf(bytes: Buffer, { usage }: Fields, facts: CallFacts): LlmAnswer {
   return new LlmAnswer(bytes, usageFrom(usage), facts);
-}
-
-function streamOf(bytes: Buffer, facts: CallFacts): LlmStream {
-  return new LlmStream(facts, new WrittenStream(bytes));
 }
 
 function factsOf({ model, startedAtMs }: ReadRequest): CallFacts {

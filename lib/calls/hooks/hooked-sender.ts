@@ -15,9 +15,10 @@ import { AnswerView } from './answer-view.js';
 import { answerOfHook } from './hook-answer.js';
 import { EventGuard } from './event-guard.js';
 import { checkSize, LARGEST_REQUEST } from './hook-bounds.js';
-import { HookedStream } from './hooked-stream.js';
+import { eventsIn, HookedStream } from './hooked-stream.js';
 import { HookFault, type InstalledHook } from './installed-hook.js';
 import type { RunningCall } from './running-call.js';
+import { WrittenStream } from './written-stream.js';
 import { JsonEscapes } from './text/json-escapes.js';
 import { echoedTexts, otherSlots } from './text/other-texts.js';
 import { ownFields, UnreadableText, type OwnFields, type TextSlot } from './text/text-format.js';
@@ -123,7 +124,18 @@ export class HookedSender extends ProviderSender {
   }
 
   protected override async answerOf(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): Promise<LlmAnswer> {
-    let answer = await super.answerOf(attempt, exchange, bridged);
+    return this.guardWhole(await super.answerOf(attempt, exchange, bridged));
+  }
+
+  /** A mocked text is read as any other. */
+  protected override async mockOf(attempt: Attempt, mock: LlmAnswer | WrittenStream): Promise<LlmAnswer | LlmStream> {
+    const guarded = mock instanceof LlmAnswer ? await this.guardWhole(mock) : await this.guardWritten(mock);
+    this.hooks.answered();
+    return super.mockOf(attempt, guarded);
+  }
+
+  private async guardWhole(given: LlmAnswer): Promise<LlmAnswer> {
+    let answer = given;
     for (const hook of this.hooks.hooks) {
       if (hook.has('onText')) answer = await this.guardTexts(hook, answer);
       if (hook.has('onAnswer')) answer = await this.guardAnswer(hook, answer);
@@ -215,16 +227,30 @@ export class HookedSender extends ProviderSender {
 
   protected override readStream(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): ReadStream {
     const read = super.readStream(attempt, exchange, bridged);
-    const { hooks, operation, request } = this;
-    const isRead = hooks.with('onText').length > 0 || hooks.with('onEvent').length > 0;
-    if (!isRead || request.forwarded?.answer === 'bytes') return read;
-    const format = request.forwarded === undefined ? textFormatOf(operation) : undefined;
-    const guard = new EventGuard(hooks, format, this.maxAnswerBytes, this.echoed);
+    const { operation, request } = this;
+    const guard = request.forwarded?.answer === 'bytes' ? undefined : this.eventGuard();
+    if (guard === undefined) return read;
     const source = { ...read, bridgeAnew: () => bridgeOf(operation)?.answer(request.body) };
     const stream = new HookedStream(exchange, guard, source, () => attempt.arrived());
     attempt.begin(stream);
     stream.begin();
     return stream;
+  }
+
+  private async guardWritten(stream: WrittenStream): Promise<WrittenStream> {
+    const guard = this.eventGuard();
+    if (guard === undefined) return stream;
+    let events = '';
+    for (const event of eventsIn(stream.events)) events += await guard.pass(event);
+    return new WrittenStream(stream.call, Buffer.from(events + (await guard.rest())));
+  }
+
+  /** `undefined`: no hook reads events. */
+  private eventGuard(): EventGuard | undefined {
+    const { hooks, request, operation } = this;
+    if (hooks.with('onText').length === 0 && hooks.with('onEvent').length === 0) return undefined;
+    const format = request.forwarded === undefined ? textFormatOf(operation) : undefined;
+    return new EventGuard(hooks, format, this.maxAnswerBytes, this.echoed);
   }
 }
 

@@ -14,6 +14,14 @@ const EVENT_END = /\r?\n\r?\n/;
 /** Bytes that wait for a reader before the provider is paused. */
 const MOST_WAITING = 256 * 1024;
 
+/** Whole events, each without its empty line. */
+export function eventsIn(bytes: Buffer): string[] {
+  return bytes
+    .toString('utf8')
+    .split(EVENT_END)
+    .filter((event) => event.trim() !== '');
+}
+
 /** How the events of the exchange are read. */
 export interface HookedSource extends Pick<ReadStream, 'hidesUsage' | 'bridged' | 'writesCost'> {
   /** Makes another bridge of the call. */
@@ -152,8 +160,7 @@ export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStre
   }
 
   private add(bytes: Buffer): void {
-    if (bytes.length === 0) return;
-    for (const event of bytes.toString('utf8').split(EVENT_END)) if (event.trim() !== '') this.events.push(event);
+    if (bytes.length > 0) for (const event of eventsIn(bytes)) this.events.push(event);
   }
 
   /** Passes what has arrived, until a guard has to think. */

@@ -1,10 +1,11 @@
 import { ProviderError } from '../../common/provider-error.js';
 import { NO_COST, type AnswerCost } from '../answer/answer-cost.js';
+import type { CallFacts } from '../answer/llm-answer.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { StreamSource } from '../stream/single-reading.js';
 import type { ChunkSink, StreamOrigin } from '../stream/stream-origin.js';
 
-/** A stream whose events are written already: the answer of a hook. */
+/** A stream whose events are written already: the answer of a hook, or a mocked one. */
 export class WrittenStream implements StreamSource, StreamOrigin {
   readonly exchange = this;
   readonly hidesUsage = false;
@@ -17,7 +18,10 @@ export class WrittenStream implements StreamSource, StreamOrigin {
   readonly cost = NO_COST;
   private sink: ChunkSink | undefined = undefined;
 
-  constructor(private readonly events: Buffer) {}
+  constructor(
+    readonly call: CallFacts,
+    readonly events: Buffer,
+  ) {}
 
   attach(sink: ChunkSink): void {
     this.sink = sink;

@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { ProviderError, type ProviderFailureKind } from '../../common/provider-error.js';
 import { NO_COST } from '../answer/answer-cost.js';
-import type { LlmAnswer } from '../answer/llm-answer.js';
+import type { CallFacts, LlmAnswer } from '../answer/llm-answer.js';
 import type { Attempt } from '../attempt.js';
-import { answerOfHook } from '../hooks/hook-answer.js';
+import { writtenAnswer } from '../hooks/hook-answer.js';
+import type { WrittenStream } from '../hooks/written-stream.js';
 import type { Operation } from '../../providers/protocol.js';
 import type { ReadRequest } from '../request.js';
-import type { LlmStream } from '../stream/llm-stream.js';
 import { isAsked, mockedFailure } from '../../providers/mock-fields.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -36,7 +36,7 @@ export async function mockedAnswer(
   attempt: Attempt,
   request: ReadRequest,
   operation: Operation,
-): Promise<LlmAnswer | LlmStream | undefined> {
+): Promise<LlmAnswer | WrittenStream | undefined> {
   const { call, selection } = attempt;
   const { params } = selection.deployment;
   const fields: Fields = { ...(isAsked(params.mock_response) && { mock_response: params.mock_response }), ...request.body };
@@ -52,10 +52,8 @@ export async function mockedAnswer(
   const error = typeof response === 'string' ? ERRORS.find(([text]) => text.test(response)) : undefined;
   if (error !== undefined) throw failed(attempt, error[1]);
   try {
-    const facts = { ...attempt.facts(), costUsd: 0, cost: NO_COST };
-    const answer = answerOfHook(given(fields, operation, request), operation, request, facts);
-    attempt.mocked();
-    return answer;
+    const facts: CallFacts = { ...attempt.facts(), costUsd: 0, cost: NO_COST, isMocked: true };
+    return writtenAnswer(given(fields, operation, request), operation, request, facts);
   } catch (thrown) {
     throw thrown instanceof InvalidArgumentError ? new InvalidArgumentError('mock_response', response, thrown.rule) : thrown;
   }

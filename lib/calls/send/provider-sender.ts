@@ -26,6 +26,7 @@ import type { Bridge, BridgedAnswer } from '../../apis/bridge.js';
 import { changesOf } from '../../providers/openai/request.js';
 import type { Operation, SentRequest, WireCall } from '../../providers/protocol.js';
 import { rawHeader } from '../../providers/raw-headers.js';
+import type { WrittenStream } from '../hooks/written-stream.js';
 import { ProviderExchange } from './provider-exchange.js';
 import { baseModelOf, inTime, providerRequest, renewsAfter } from './provider-request.js';
 import type { ProviderRequest, ProviderTransport } from '../../providers/provider-transport.js';
@@ -68,7 +69,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     const { deployment, model } = attempt.selection;
     if (request.hasMocks || deployment.params.mock_response !== undefined) {
       const answer = await mocking().mockedAnswer(attempt, request, this.operation);
-      if (answer !== undefined) return answer;
+      if (answer !== undefined) return this.mockOf(attempt, answer);
     }
     const known = access.endpoints.of(deployment, model);
     attempt.provider = known.endpoint.provider;
@@ -198,6 +199,11 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     attempt.sending();
     if (attempt.observed === undefined) transport.dispatch(sent, exchange);
     else dispatchObserved(attempt.observed, transport, sent, exchange);
+  }
+
+  protected mockOf(attempt: Attempt, mock: LlmAnswer | WrittenStream): LlmAnswer | LlmStream | Promise<LlmAnswer | LlmStream> {
+    attempt.mocked();
+    return mock instanceof LlmAnswer ? mock : new LlmStream(mock.call, mock);
   }
 
   protected answerOf(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): LlmAnswer | Promise<LlmAnswer> {

@@ -123,7 +123,16 @@ describe('a hook of requests', () => {
     expect(error).toMatchObject({ code: 'CALL_DENIED', status: 400, error: { message: 'No names.', code: 'names', param: null } });
     expect(provider.requests).toHaveLength(0);
     expect(ends.all).toEqual([
-      { outcome: 'denied', error, durationMs: expect.any(Number) as number, attempts: 0, costUsd: 0, retries: 0, fallbacks: 0 },
+      {
+        outcome: 'denied',
+        error,
+        durationMs: expect.any(Number) as number,
+        attempts: 0,
+        attemptEnds: [],
+        costUsd: 0,
+        retries: 0,
+        fallbacks: 0,
+      },
     ]);
     expect(client.callsUnderWay).toBe(0);
   });

@@ -50,54 +50,98 @@ export interface Usage {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Where providers, the AI SDK and an `AnswerUsage` report cached and reasoning tokens. */
-const DETAILS = {
-  cacheReadTokens: [
-    'prompt_tokens_details.cached_tokens',
-    'input_tokens_details.cached_tokens',
-    'cache_read_input_tokens',
-    'prompt_cache_hit_tokens',
-    'inputTokenDetails.cacheReadTokens',
-    'inputTokens.cacheRead',
-    'cachedInputTokens',
-    'details.cacheReadTokens',
+/**
+ * Where providers, the AI SDK and an `AnswerUsage` report details: an object within the usage ('' is
+ * the usage itself), and the detail that each of its fields reports. Earlier fields take precedence.
+ */
+const DETAIL_FIELDS: readonly (readonly [group: string, fields: readonly (readonly [name: string, detail: keyof UsageDetails])[]])[] = [
+  ['', [['cache_creation_input_tokens', 'cacheWriteTokens']]],
+  ['cache_creation', [['ephemeral_1h_input_tokens', 'cacheWrite1hTokens']]],
+  ['server_tool_use', [['web_search_requests', 'webSearches']]],
+  [
+    'prompt_tokens_details',
+    [
+      ['cached_tokens', 'cacheReadTokens'],
+      ['cache_write_tokens', 'cacheWriteTokens'],
+      ['cache_creation_tokens', 'cacheWriteTokens'],
+      ['audio_tokens', 'inputAudioTokens'],
+      ['image_tokens', 'inputImageTokens'],
+      ['web_search_requests', 'webSearches'],
+    ],
   ],
-  cacheWriteTokens: [
-    'cache_creation_input_tokens',
-    'prompt_tokens_details.cache_write_tokens',
-    'prompt_tokens_details.cache_creation_tokens',
-    'input_tokens_details.cache_write_tokens',
-    'inputTokenDetails.cacheWriteTokens',
-    'inputTokens.cacheWrite',
-    'details.cacheWriteTokens',
+  [
+    'input_tokens_details',
+    [
+      ['cached_tokens', 'cacheReadTokens'],
+      ['cache_write_tokens', 'cacheWriteTokens'],
+      ['audio_tokens', 'inputAudioTokens'],
+      ['image_tokens', 'inputImageTokens'],
+    ],
   ],
-  cacheWrite1hTokens: ['cache_creation.ephemeral_1h_input_tokens', 'details.cacheWrite1hTokens'],
-  reasoningTokens: [
-    'completion_tokens_details.reasoning_tokens',
-    'output_tokens_details.reasoning_tokens',
-    'output_tokens_details.thinking_tokens',
-    'outputTokenDetails.reasoningTokens',
-    'outputTokens.reasoning',
-    'reasoningTokens',
-    'details.reasoningTokens',
-  ],
-} as const;
-/** The same for what few answers have. */
-const RARE_DETAILS = {
   // A transcription has it in the singular.
-  inputAudioTokens: [
-    'prompt_tokens_details.audio_tokens',
-    'input_tokens_details.audio_tokens',
-    'input_token_details.audio_tokens',
-    'details.inputAudioTokens',
+  ['input_token_details', [['audio_tokens', 'inputAudioTokens']]],
+  [
+    'completion_tokens_details',
+    [
+      ['reasoning_tokens', 'reasoningTokens'],
+      ['audio_tokens', 'outputAudioTokens'],
+      ['image_tokens', 'outputImageTokens'],
+    ],
   ],
-  outputAudioTokens: ['completion_tokens_details.audio_tokens', 'output_tokens_details.audio_tokens', 'details.outputAudioTokens'],
-  inputImageTokens: ['prompt_tokens_details.image_tokens', 'input_tokens_details.image_tokens', 'details.inputImageTokens'],
-  outputImageTokens: ['completion_tokens_details.image_tokens', 'output_tokens_details.image_tokens', 'details.outputImageTokens'],
-  webSearches: ['server_tool_use.web_search_requests', 'prompt_tokens_details.web_search_requests', 'details.webSearches'],
-} as const;
-const DETAIL_PATHS = pathsOf(DETAILS);
-const RARE_PATHS = pathsOf(RARE_DETAILS);
+  [
+    'output_tokens_details',
+    [
+      ['reasoning_tokens', 'reasoningTokens'],
+      ['thinking_tokens', 'reasoningTokens'],
+      ['audio_tokens', 'outputAudioTokens'],
+      ['image_tokens', 'outputImageTokens'],
+    ],
+  ],
+  [
+    '',
+    [
+      ['cache_read_input_tokens', 'cacheReadTokens'],
+      ['prompt_cache_hit_tokens', 'cacheReadTokens'],
+    ],
+  ],
+  [
+    'inputTokenDetails',
+    [
+      ['cacheReadTokens', 'cacheReadTokens'],
+      ['cacheWriteTokens', 'cacheWriteTokens'],
+    ],
+  ],
+  [
+    'inputTokens',
+    [
+      ['cacheRead', 'cacheReadTokens'],
+      ['cacheWrite', 'cacheWriteTokens'],
+    ],
+  ],
+  ['outputTokenDetails', [['reasoningTokens', 'reasoningTokens']]],
+  ['outputTokens', [['reasoning', 'reasoningTokens']]],
+  [
+    '',
+    [
+      ['cachedInputTokens', 'cacheReadTokens'],
+      ['reasoningTokens', 'reasoningTokens'],
+    ],
+  ],
+  [
+    'details',
+    [
+      ['cacheReadTokens', 'cacheReadTokens'],
+      ['cacheWriteTokens', 'cacheWriteTokens'],
+      ['cacheWrite1hTokens', 'cacheWrite1hTokens'],
+      ['reasoningTokens', 'reasoningTokens'],
+      ['inputAudioTokens', 'inputAudioTokens'],
+      ['outputAudioTokens', 'outputAudioTokens'],
+      ['inputImageTokens', 'inputImageTokens'],
+      ['outputImageTokens', 'outputImageTokens'],
+      ['webSearches', 'webSearches'],
+    ],
+  ],
+];
 
 /**
  * The usage that a provider or an SDK reports; `undefined` if the value is no usage.
@@ -109,9 +153,16 @@ export function usageFrom(value: unknown, tier?: unknown): StatedUsage | undefin
   if (usage === undefined) return undefined;
   const details = consistent(detailsIn(fields), usage);
   const stated = statedIn(fields);
-  const serviceTier = [tier, fields.service_tier, fields.serviceTier].find((told) => typeof told === 'string');
+  const serviceTier = serviceTierIn(fields, tier);
   if ((details ?? stated ?? serviceTier) === undefined) return usage;
   return { ...usage, ...(details && { details }), ...(serviceTier !== undefined && { serviceTier }), ...(stated && { stated }) };
+}
+
+/** The tier beside the usage, otherwise the tier within it; `undefined` if neither is a string. */
+function serviceTierIn({ service_tier, serviceTier }: Fields, beside: unknown): string | undefined {
+  if (typeof beside === 'string') return beside;
+  if (typeof service_tier === 'string') return service_tier;
+  return typeof serviceTier === 'string' ? serviceTier : undefined;
 }
 
 /** The fields that state a cost; `undefined` if there is none. */
@@ -239,34 +290,20 @@ export function limitedUsage(usage: AnswerUsage, mostPrompt: number, mostComplet
   return { ...limited, details: consistent(usage.details, limited) };
 }
 
-/** The first positive figure of each kind; `undefined` if there is none at all. */
+/** The first positive figure of each detail; `undefined` if there is none at all. */
 function detailsIn(fields: Fields): UsageDetails | undefined {
-  let hasAny = false;
-  const details: Record<string, number> = {};
-  for (const [name, paths] of DETAIL_PATHS) {
-    details[name] = firstFigure(fields, paths);
-    hasAny ||= details[name] > 0;
+  let details: Record<string, number> | undefined;
+  for (const [group, sources] of DETAIL_FIELDS) {
+    const figures = group === '' ? fields : fields[group];
+    if (typeof figures !== 'object' || figures === null) continue;
+    for (const [name, detail] of sources) {
+      const figure = (figures as Fields)[name];
+      if (typeof figure !== 'number' || !(figure > 0 && figure <= LARGEST_AMOUNT)) continue;
+      details ??= { cacheReadTokens: 0, cacheWriteTokens: 0, cacheWrite1hTokens: 0, reasoningTokens: 0 };
+      details[detail] ||= Math.round(figure);
+    }
   }
-  for (const [name, paths] of RARE_PATHS) {
-    const figure = firstFigure(fields, paths);
-    if (figure === 0) continue;
-    details[name] = figure;
-    hasAny = true;
-  }
-  return hasAny ? details : undefined;
-}
-
-/** A positive integer, else 0. */
-function firstFigure(fields: Fields, paths: readonly (readonly string[])[]): number {
-  for (const path of paths) {
-    const figure = amount(at(fields, path)) ?? 0;
-    if (figure > 0) return Math.round(figure);
-  }
-  return 0;
-}
-
-function pathsOf(details: Readonly<Record<string, readonly string[]>>): readonly (readonly [string, readonly (readonly string[])[]])[] {
-  return Object.entries(details).map(([name, paths]) => [name, paths.map((path) => path.split('.'))] as const);
+  return details;
 }
 
 /** Anthropic's `input_tokens` exclude cached tokens; the figures of others include them. */
@@ -295,15 +332,6 @@ function totalIn(value: unknown): number | undefined {
 /** A larger figure than any call can use would spoil all sums. */
 function amount(value: unknown): number | undefined {
   return typeof value === 'number' && value >= 0 && value <= LARGEST_AMOUNT ? value : undefined;
-}
-
-function at(fields: Fields, path: readonly string[]): unknown {
-  let value: unknown = fields;
-  for (const name of path) {
-    if (typeof value !== 'object' || value === null) return undefined;
-    value = (value as Fields)[name];
-  }
-  return value;
 }
 
 function fieldsOf(value: unknown): Fields {

@@ -103,6 +103,8 @@ export class Attempt implements JudgedAttempt {
   private priced: { readonly usage: AnswerUsage; readonly cost: AnswerCost | undefined } | undefined = undefined;
   /** The provider does not have what a request that passes as it is asks for: a path, a file. */
   isNotThere = false;
+  /** The provider does not have an object that the request names, such as a previous response. */
+  isLost = false;
   /** Whether it fails because its body asks for that. */
   isMocked = false;
   firstChunkAtMs: number | undefined = undefined;

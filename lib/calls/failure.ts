@@ -69,13 +69,15 @@ export interface JudgedAttempt {
   readonly isOverCallersTime: boolean;
   /** Whether the provider has no such path or object; it may answer chat all the same. */
   readonly isNotThere: boolean;
+  /** Whether the provider does not have an object that the request names. */
+  readonly isLost?: boolean;
   /** Whether it fails because its body asks for that. */
   readonly isMocked?: boolean;
 }
 
 /** The one place that decides whose fault a failed attempt is, and whether its call goes on. */
 export function judge(thrown: unknown, attempt: JudgedAttempt): Failure {
-  const { selection, cancelled, isOverCallersTime, isNotThere, isMocked } = attempt;
+  const { selection, cancelled, isOverCallersTime, isNotThere, isLost, isMocked } = attempt;
   if (cancelled !== undefined) return new Failure(cancelled, 'cancelled');
   if (thrown instanceof CallbackError) return new Failure(thrown.cause, 'caller');
   // Another deployment would be guarded by the same hook.
@@ -91,9 +93,10 @@ export function judge(thrown: unknown, attempt: JudgedAttempt): Failure {
   if (error instanceof DeploymentMisconfiguredError) return new Failure(error, 'operator', reason);
   // Behind a `*` the caller names the model.
   const isUnknownModel = reason.kind === 'not_found' && deployment.model.includes('*');
-  // A conversation that the provider no longer keeps: the client sends it again.
-  const isLost = reason.kind === 'bad_request' && reason.status === NOT_FOUND;
-  if (isOverCallersTime || isUnknownModel || isNotThere || isLost || isMocked === true) return new Failure(error, 'caller', reason);
+  // The client has to name another object, or to send the conversation again.
+  if (isLost === true || (reason.kind === 'bad_request' && reason.status === NOT_FOUND))
+    return new Failure(error, 'caller', { ...reason, kind: 'bad_request' });
+  if (isOverCallersTime || isUnknownModel || isNotThere || isMocked === true) return new Failure(error, 'caller', reason);
   const isPoolFull = error instanceof FastLiteLLMError && reason.kind === 'timeout';
   return new Failure(error, isPoolFull ? 'pool' : 'provider', reason);
 }

@@ -1,4 +1,5 @@
 import { UnsupportedRequestError } from '../../common/http-errors.js';
+import { ProviderError } from '../../common/provider-error.js';
 import { lazy } from '../../common/lazy.js';
 import type * as Mocking from '../mocks/mocked-answer.js';
 import type { ObservedAttempt } from '../../common/call-observer.js';
@@ -27,6 +28,7 @@ import { changesOf } from '../../providers/openai/request.js';
 import type { Operation, SentRequest, WireCall } from '../../providers/protocol.js';
 import { rawHeader } from '../../providers/raw-headers.js';
 import type { WrittenStream } from '../hooks/written-stream.js';
+import { isOfNamedObject } from './lost-object.js';
 import { ProviderExchange } from './provider-exchange.js';
 import { baseModelOf, inTime, providerRequest, renewsAfter } from './provider-request.js';
 import type { ProviderRequest, ProviderTransport } from '../../providers/provider-transport.js';
@@ -105,7 +107,8 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
           isRenewed = true;
           continue;
         }
-        if (isBridgeable && lacksOperation(exchange)) {
+        attempt.isLost = isLost(error, exchange, request, attempt);
+        if (!attempt.isLost && isBridgeable && lacksOperation(exchange)) {
           notFound = { error };
           continue;
         }
@@ -337,6 +340,12 @@ function dispatchObserved(
 /** Compatible servers may lack an operation of OpenAI's, or have it for some models only. */
 function lacksOperation({ status, errorBody }: ProviderExchange): boolean {
   return status === 405 || status === 501 || (status === 404 && !NO_MODEL.test(errorBody));
+}
+
+/** The provider has the operation, but not what the request names: chat would not have it either. */
+function isLost(error: unknown, exchange: ProviderExchange, request: ReadRequest, { model }: Attempt): boolean {
+  if (exchange.status !== 404 || !lacksOperation(exchange) || !(error instanceof ProviderError)) return false;
+  return isOfNamedObject(error, request, model);
 }
 
 /** Some providers do not know `stream_options`, and name them in their error. */

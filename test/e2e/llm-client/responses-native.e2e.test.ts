@@ -90,7 +90,7 @@ const deployment = (name: string, { apiBase }: Pick<Recorder, 'apiBase'>, params
 
 async function native(reply = answer, params: Json = {}) {
   const provider = await recorder(reply);
-  const open = clientOf({ modelList: [deployment('native', provider, params)], numRetries: 0, disableCooldowns: true });
+  const open = clientOf({ modelList: [deployment('native', provider, params)], numRetries: 0 });
   return { open, client: open.client, requests: provider.requests };
 }
 
@@ -268,20 +268,24 @@ describe('a server without /responses', () => {
     expect(requests.map(({ url }) => url)).toEqual(['/v1/responses', '/v1/chat/completions', '/v1/chat/completions']);
   });
 
-  it.each([
-    ['an item that the provider no longer has', { input: [{ type: 'item_reference', id: 'msg_0' }] }, 1],
-    ['a model that chat does not have either', { input: 'Hi' }, 2],
-  ])('is not what 404 means for %s', async (_, body, requestsMade) => {
+  it('is not what 404 means for an item that the provider no longer has', async () => {
     let isGone = true;
     const { client, requests } = await native((url, sent, response) => {
-      if (isGone) sendJson(response, { error: { message: `Not found at ${url}` } }, 404);
+      if (isGone) sendJson(response, { error: { message: "Item with id 'msg_0' not found.", param: 'input' } }, 404);
       else answer(url, sent, response);
     });
-    await expect(client.responses({ model: 'm', ...body } as never)).rejects.toThrow('Not found at /v1/responses');
-    expect(requests).toHaveLength(requestsMade);
+    const gone = { model: 'm', input: [{ type: 'item_reference', id: 'msg_0' }] };
+    await expect(client.responses(gone as never)).rejects.toThrow("Item with id 'msg_0' not found.");
+    expect(requests).toHaveLength(1);
     isGone = false;
     await client.responses({ model: 'm', input: 'Hi' });
     expect(requests.at(-1)?.url).toBe('/v1/responses');
+  });
+
+  it('has the first answer where chat does not have the model either', async () => {
+    const { client, requests } = await native((url, _, response) => sendJson(response, { error: { message: `Not found at ${url}` } }, 404));
+    await expect(client.responses({ model: 'm', input: 'Hi' })).rejects.toThrow('Not found at /v1/responses');
+    expect(requests.map(({ url }) => url)).toEqual(['/v1/responses', '/v1/chat/completions']);
   });
 
   it('is not looked for where the model is unknown', async () => {

@@ -5,7 +5,7 @@ import { checkAsyncOptions, fromMainModule, needsForRoot } from './common/needs-
 import { checkObject } from './common/options.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import type * as MountedGateway from './fast-litellm-gateway.mounted.js';
-import { GATEWAY_DESK, type GatewayDesk } from './gateway/gateway.desk.js';
+import { GATEWAY_DESK, type MountedDesk } from './gateway/gateway.desk.js';
 import { resolveGatewayMount, type GatewayMount, type GatewayOptions } from './gateway/gateway.options.js';
 import { GUARD_COUNT, MOUNTED_ROUTES, type MountedRoute } from './gateway/routes/mounted-route.js';
 import { ApiKeyService } from './keys/api-keys.service.js';
@@ -60,14 +60,14 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     {
       provide: GATEWAY_DESK,
       inject: [{ token: FastLiteLLM, optional: true }, GUARD_COUNT, MODULE_OPTIONS_TOKEN, { token: ApiKeyService, optional: true }],
-      useFactory: (llm: FastLiteLLM | undefined, guards: number, options?: GatewayOptions, keys?: ApiKeyService): GatewayDesk =>
+      useFactory: (llm: FastLiteLLM | undefined, guards: number, options?: GatewayOptions, keys?: ApiKeyService): MountedDesk =>
         mounted().openGateway(fromMainModule(llm, 'FastLiteLLMGatewayModule'), { guards, options, keys }),
     },
   ],
 })
 export class FastLiteLLMGatewayModule extends ConfigurableModuleClass {
   constructor(
-    @Inject(GATEWAY_DESK) desk: GatewayDesk,
+    @Inject(GATEWAY_DESK) desk: MountedDesk,
     @Inject(MOUNTED_ROUTES) routes: readonly MountedRoute[],
     @Inject(HttpAdapterHost) host: HttpAdapterHost,
   ) {

@@ -3,12 +3,13 @@ import { InvalidArgumentError, InvalidConfigurationError } from './common/errors
 import type { FastLiteLLM } from './fast-litellm.js';
 import { MasterKey } from './gateway/access/master-key.js';
 import { readBodies } from './gateway/body/bodies.js';
-import type { GatewayDesk } from './gateway/gateway.desk.js';
+import type { MountedDesk } from './gateway/gateway.desk.js';
 import { resolveGatewayOptions, type GatewayOptions, type ResolvedGatewayOptions } from './gateway/gateway.options.js';
 import { documentKeys } from './gateway/openapi/operation.js';
 import type { MountedRoute } from './gateway/routes/mounted-route.js';
 import { answerUnknownRoutes } from './gateway/routes/unknown-routes.js';
 import { RateLimitGuard } from './http/guard/rate-limit.guard.js';
+import { RouteDurations } from './http/route-durations.js';
 import type { ApiKeyService } from './keys/api-keys.service.js';
 import { kindOfDuration } from './rate-limit/budget/budget-limits.js';
 import type { RateLimitScope } from './rate-limit/store.js';
@@ -33,7 +34,7 @@ interface GatewayParts {
 }
 
 /** What the gateway's routes work with. @throws InvalidConfigurationError naming the option. */
-export function openGateway(llm: FastLiteLLM, { guards, options: given, keys: apiKeys }: GatewayParts): GatewayDesk {
+export function openGateway(llm: FastLiteLLM, { guards, options: given, keys: apiKeys }: GatewayParts): MountedDesk {
   const options = resolveGatewayOptions(given);
   const keys = keysOf(options, apiKeys);
   const masterKey = keys === null ? masterKeyOf(llm, guards, options) : null;
@@ -48,6 +49,7 @@ export function openGateway(llm: FastLiteLLM, { guards, options: given, keys: ap
     router: llm.router,
     tokenCounter: llm.tokenCounter,
     rateLimits: new RateLimitGuard(llm.rateLimiter, llm.tokenCounter),
+    durations: new RouteDurations(llm.monitor),
     budget: budgetOf(llm),
     json: llm.json,
     readiness: () => ({ isShuttingDown: llm.shutdown.isShuttingDown, isHealthy: llm.healthCheck().status !== 'down' }),
@@ -55,7 +57,7 @@ export function openGateway(llm: FastLiteLLM, { guards, options: given, keys: ap
 }
 
 /** Has the server read the bodies of the routes, and answer unknown ones; documents their keys. */
-export function serve(host: HttpAdapterHost, desk: GatewayDesk, routes: readonly MountedRoute[]): void {
+export function serve(host: HttpAdapterHost, desk: MountedDesk, routes: readonly MountedRoute[]): void {
   readBodies(host, desk, routes);
   answerUnknownRoutes(host, routes);
   if (desk.keys !== null || desk.masterKey !== null) documentKeys(routes);

@@ -1,5 +1,5 @@
 import { Module, type MiddlewareConsumer, type NestModule } from '@nestjs/common';
-import { APP_FILTER, APP_INTERCEPTOR, ModuleRef } from '@nestjs/core';
+import { APP_FILTER, ModuleRef } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
 import {
   FastLiteLLMDashboardModule,
@@ -7,7 +7,6 @@ import {
   FastLiteLLMGatewayModule,
   FastLiteLLMKeysModule,
   FastLiteLLMModule,
-  PerformanceInterceptor,
   rateLimitPrecheck,
   type ApiKeysOptions,
   type FastLiteLLMOptions,
@@ -65,10 +64,7 @@ import { TokensController } from './tokens/tokens.controller.js';
     TerminusModule,
   ],
   controllers: [TokensController, HealthController, PageController],
-  providers: [
-    { provide: APP_FILTER, useClass: ApiErrorFilter },
-    { provide: APP_INTERCEPTOR, useClass: PerformanceInterceptor },
-  ],
+  providers: [{ provide: APP_FILTER, useClass: ApiErrorFilter }],
 })
 export class AppModule implements NestModule {
   constructor(private readonly moduleRef: ModuleRef) {}

@@ -14,15 +14,17 @@ import {
   type Type,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { SkipPerformance } from '../common/skip-performance.js';
 import { RateLimit, SkipRateLimit } from '../http/decorators.js';
 import { RateLimitGuard } from '../http/guard/rate-limit.guard.js';
 import { MAY_CALL_ANY } from '../http/principal.js';
 import { RequestContext } from '../http/request-context.js';
+import type { RoutedResponse } from '../http/route-durations.js';
 import type { CallOptions } from '../calls/request.js';
 import { DEFAULT_LIMIT_NAME } from '../rate-limit/rate-limit.options.js';
 import { AccessGuard } from './access/access.guard.js';
 import { AnthropicErrorFilter, OpenAIErrorFilter } from './gateway-error.filter.js';
-import { GATEWAY_DESK, type GatewayDesk } from './gateway.desk.js';
+import { GATEWAY_DESK, type GatewayDesk, type MountedDesk } from './gateway.desk.js';
 import type { GatewayEndpoint, GatewayRateLimits, RateLimitsByEndpoint, ResolvedGatewayMount } from './gateway.options.js';
 import { documentTag } from '../common/openapi-metadata.js';
 import { operationOf } from './openapi/operation.js';
@@ -74,7 +76,7 @@ function groupsOf(routes: readonly GatewayRoute[], { rateLimit: limits, unprefix
 function createController(mount: ResolvedGatewayMount, group: Group): { controller: Type<object>; routes: readonly MountedRoute[] } {
   class GatewayController {
     constructor(
-      readonly desk: GatewayDesk,
+      readonly desk: MountedDesk,
       readonly host: HttpAdapterHost,
     ) {}
   }
@@ -101,16 +103,18 @@ function createController(mount: ResolvedGatewayMount, group: Group): { controll
 }
 
 interface Handling {
-  readonly desk: GatewayDesk;
+  readonly desk: MountedDesk;
   readonly host: HttpAdapterHost;
 }
 
 function addHandler(controller: Type<object>, mounted: MountedRoute, mount: ResolvedGatewayMount): void {
   const { route } = mounted;
   const { name } = route;
+  const measured = { handler: { name }, controller };
   const handlers = {
     async [name](this: Handling, request: GatewayRequest, reply: GatewayReply): Promise<void> {
       const { desk, host } = this;
+      desk.durations.watch(request, reply as RoutedResponse, measured);
       const exchange: GatewayExchange = {
         request,
         reply,
@@ -132,6 +136,8 @@ function addHandler(controller: Type<object>, mounted: MountedRoute, mount: Reso
   const decorators: MethodDecorator[] = [
     RequestMapping({ path: [route.path, ...(route.morePaths ?? [])], method: RequestMethod[route.method] }),
     HttpCode(200),
+    // The gateway measures its routes itself: an interceptor would put rxjs in their way.
+    SkipPerformance(),
     UseFilters(route.endpoint === 'messages' ? AnthropicErrorFilter : OpenAIErrorFilter),
     ...operationOf(route, mount.guards.length > 0),
     SetMetadata(GATEWAY_ROUTE, mounted),

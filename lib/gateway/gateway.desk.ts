@@ -2,6 +2,7 @@ import type { ApiKeyService } from '../keys/api-keys.service.js';
 import type { LlmClient } from '../calls/llm-client.service.js';
 import type { JsonReader } from '../http/body/json-reader.js';
 import type { RateLimitGuard } from '../http/guard/rate-limit.guard.js';
+import type { RouteDurations } from '../http/route-durations.js';
 import type { RateLimitScope } from '../rate-limit/store.js';
 import type { RouterService } from '../router/router.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
@@ -31,5 +32,11 @@ export interface GatewayDesk {
   readonly readiness: () => GatewayReadiness;
 }
 
-/** Injection token of the desk of one gateway. */
+/** The same for a gateway that is mounted in an app. */
+export interface MountedDesk extends GatewayDesk {
+  /** Measures its routes. */
+  readonly durations: RouteDurations;
+}
+
+/** Injection token of the `MountedDesk` of one gateway. */
 export const GATEWAY_DESK = Symbol('FastLiteLLMGatewayDesk');

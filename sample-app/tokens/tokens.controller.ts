@@ -1,5 +1,12 @@
-import { Body, Controller, HttpCode, Post, Res, UseGuards } from '@nestjs/common';
-import { InvalidArgumentError, RateLimit, RateLimitGuard, TokenCounterService, type EngineName } from 'nestjs-fast-litellm';
+import { Body, Controller, HttpCode, Post, Res, UseGuards, UseInterceptors } from '@nestjs/common';
+import {
+  InvalidArgumentError,
+  PerformanceInterceptor,
+  RateLimit,
+  RateLimitGuard,
+  TokenCounterService,
+  type EngineName,
+} from 'nestjs-fast-litellm';
 import { KeyGuard } from '../access/key.guard.js';
 import { TIER_RULES } from '../tiers/tiers.js';
 import { tokenPieces, type TokenPiece } from './token-pieces.js';
@@ -28,6 +35,7 @@ const MAX_PIECES = 2000;
 
 @Controller('v1/tokens')
 @UseGuards(KeyGuard, RateLimitGuard)
+@UseInterceptors(PerformanceInterceptor)
 @RateLimit(...TIER_RULES)
 export class TokensController {
   constructor(private readonly counter: TokenCounterService) {}

@@ -194,33 +194,27 @@ export function stronglyConnected(graph: ReadonlyMap<string, readonly string[]>)
 }
 
 const MAX_COMMENT_COLUMNS = 100;
-const MAX_LINE_COMMENTS = 3;
 const PRODUCT = /^(lib|sample-app|scripts)\/|^native\/(core|binding)\/src\//;
 /** Words that the glossary of the project replaces, in comments and strings of the product. */
 const FORBIDDEN_WORDS = /\b(twins?|under way|let pass|left alone|known questions?|whoever|nobody|somebody)\b/i;
 const COMMENT = /^\s*(\/\/|\/\*|\* )/;
 const RUST_COMMENT = /^\s*\/\//;
-/** `//`, but not `///` and `//!`, which are docblocks in Rust. */
-const LINE_COMMENT = /^\s*\/\/(?![/!])/;
 /** Comments for a tool, which must stay on one line. */
 const DIRECTIVE = /\b(eslint-|@ts-)/;
 
 /**
- * Comments that are too wide or too long, as `path:line: what`: more than 100 columns, or more than
- * three `//` lines in a row. A docblock may be longer, and its `@example` wider.
+ * Comments of more than 100 columns, and words that the glossary replaces, as `path:line: what`. An
+ * `@example` may be wider.
  */
 export function comments(sources: Sources): string[] {
   const found: string[] = [];
   for (const [path, text] of sources) {
-    let run = 0;
     let isExample = false;
     text.split('\n').forEach((line, at) => {
       const report = (what: string): void => void found.push(`${path}:${at + 1}: ${what}`);
       const isComment = (path.endsWith('.rs') ? RUST_COMMENT : COMMENT).test(line);
       isExample = isComment && (isExample || line.includes('@example'));
       if (isComment && !isExample && !DIRECTIVE.test(line) && line.length > MAX_COMMENT_COLUMNS) report(`${line.length} columns`);
-      run = LINE_COMMENT.test(line) ? run + 1 : 0;
-      if (run === MAX_LINE_COMMENTS + 1) report(`more than ${MAX_LINE_COMMENTS} lines`);
       const [word] = (PRODUCT.test(path) && FORBIDDEN_WORDS.exec(line)) || [];
       if (word !== undefined) report(`"${word}"`);
     });

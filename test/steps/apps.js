@@ -65,7 +65,6 @@ function plain(origin) {
 
 /** Keys, limits, metrics, dashboard and health: the gateway that users start. */
 function full(origin) {
-  const { APP_INTERCEPTOR } = require('@nestjs/core');
   const { TerminusModule } = require('@nestjs/terminus');
   const { PrometheusModule } = require('@willsoto/nestjs-prometheus');
   const lib = require(join(ROOT, 'dist/lib/index.js'));
@@ -78,7 +77,6 @@ function full(origin) {
       PrometheusModule.register(),
       TerminusModule,
     ],
-    providers: [{ provide: APP_INTERCEPTOR, useClass: lib.PerformanceInterceptor }],
   });
 }
 

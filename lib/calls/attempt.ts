@@ -282,8 +282,13 @@ export class Attempt implements JudgedAttempt {
 
   /** A provider that fails is not believed beyond what was held for it. */
   private withinHold(used: AnswerUsage): AnswerUsage {
-    const { promptTokens = Infinity, call } = this;
-    const limited = limitedUsage(used, promptTokens, this.outputLimit * (call.description.choices ?? 1));
+    const { promptTokens = used.promptTokens, call } = this;
+    const completionTokens = this.outputLimit * (call.description.choices ?? 1);
+    const totalTokens = promptTokens + completionTokens;
+    const held = this.costOf({ promptTokens, completionTokens, totalTokens })?.nanoUsd ?? Infinity;
+    // The count of a prompt may be an estimate: a usage whose sums fit is believed.
+    if (used.totalTokens <= totalTokens && (this.costOf(used)?.nanoUsd ?? 0) <= held) return used;
+    const limited = limitedUsage(used, promptTokens, completionTokens);
     const { nanoUsd = 0, listNanoUsd = Infinity } = this.costOf(limited) ?? {};
     return nanoUsd > listNanoUsd ? { ...limited, stated: undefined } : limited;
   }

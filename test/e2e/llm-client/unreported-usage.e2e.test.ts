@@ -288,6 +288,15 @@ describe('an answer that fails by its provider’s fault', () => {
     expect(unreported.usedTokens).toBeLessThanOrEqual(unreported.prompt + 50);
   });
 
+  it('costs what it reports where that is within its hold in sum, although the prompt is longer than our count', async () => {
+    const unreported = await Unreported.start('openai');
+    const longer = { prompt_tokens: unreported.prompt + 30, completion_tokens: 15 };
+    const broken = event({ choices: [{ index: 0, delta: { content: 'a' } }], usage: longer });
+    unreported.answer = { respond: (response) => flood(response, 1, broken) };
+    const cost = await unreported.costOf({ max_tokens: 50, stream: true });
+    expect(cost).toBeCloseTo(longer.prompt_tokens * INPUT + 15 * OUTPUT, 9);
+  });
+
   it('costs what was used where its client leaves', async () => {
     const unreported = await Unreported.start('openai');
     unreported.answer = {

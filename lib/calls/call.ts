@@ -133,7 +133,7 @@ export class Call {
     const { request } = options;
     this.startedAtMs = client.now();
     this.cancellation = CallCancellation.by(options);
-    this.principal = request && RequestContext.principalOf(request);
+    this.principal = request ? RequestContext.principalOf(request) : undefined;
     this.request = request ? RequestContext.of(request) : undefined;
     this.budget = this.request?.holdsMoney === true ? new CallBudget() : undefined;
     this.asked = this.read(description, options);

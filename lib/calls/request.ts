@@ -203,7 +203,8 @@ export class ReadRequest {
     this.model = checkString('model', body.model, refuseArgument);
     if (this.model.length > LONGEST_MODEL_NAME)
       throw new InvalidArgumentError('model', this.model, `must not be longer than ${LONGEST_MODEL_NAME} characters`);
-    if (options.mayCall?.(this.model) === false) throw new ModelNotAllowedError(this.model);
+    const mayCall = options.mayCall ? askedOnce(options.mayCall) : undefined;
+    if (mayCall?.(this.model) === false) throw new ModelNotAllowedError(this.model);
     const asksStream = optional(body.stream ?? undefined, false, (value) => checkBoolean('stream', value, refuseArgument));
     this.stream = asksStream || forwarded?.answer === 'bytes';
     const { stream_options: streamOptions } = body as { readonly stream_options?: { readonly include_usage?: unknown } | null };
@@ -229,21 +230,34 @@ export class ReadRequest {
     this.searches = askedSearches(json?.outline ?? body);
     this.hasTags = tagsIn(body.metadata) !== undefined;
     this.sendsFallbacks = operation === 'messages' && body.fallbacks !== undefined && areAnthropics(body.fallbacks);
-    this.options = this.hasOwnFields || this.hasTags ? steered(body, options, limits.ofCaller(), this.sendsFallbacks) : options;
-    const { mayCall } = options;
-    if (mayCall !== undefined && mayCall !== null) checkNamedModels(forwarded?.form?.fields() ?? json?.outline ?? body, mayCall);
+    this.options =
+      this.hasOwnFields || this.hasTags ? steered(body, options, { ...limits.ofCaller(), mayCall }, this.sendsFallbacks) : options;
+    if (mayCall !== undefined) checkNamedModels(forwarded?.form?.fields() ?? json?.outline ?? body, mayCall);
   }
 }
 
+/** What the caller of a request may ask for. */
+type CallerBounds = Required<CallerLimits> & Pick<CallOptions, 'mayCall'>;
+
+/** A body names a model in several places; the program is asked for each model once. */
+function askedOnce(mayCall: (model: string) => boolean): (model: string) => boolean {
+  const answers = new Map<string, boolean>();
+  return (model) => {
+    const known = answers.get(model) ?? mayCall(model);
+    answers.set(model, known);
+    return known;
+  };
+}
+
 /** Merges options of the body: behind the program's, and within the operator's bounds. */
-function steered(body: ModelRequest, options: CallOptions, bounds: Required<CallerLimits>, sendsFallbacks: boolean): SteeredOptions {
+function steered(body: ModelRequest, options: CallOptions, bounds: CallerBounds, sendsFallbacks: boolean): SteeredOptions {
   const given = <T>(name: string, read: (value: unknown) => T): T | undefined => optional(body[name] ?? undefined, undefined, read);
   const seconds = (name: string): number | undefined =>
     given(name, (value) => checkNumber(name, value, { min: 0.001, max: 86_400 }, refuseArgument) * 1000);
   const text = (path: string, value: unknown): string => checkString(path, value, refuseArgument);
   const fallbacks = (name: string): Fallbacks | undefined =>
     given(name, (value) =>
-      value === 'default' && sendsFallbacks ? undefined : readCallersFallbacks(name, value, bounds.maxFallbacks, options.mayCall),
+      value === 'default' && sendsFallbacks ? undefined : readCallersFallbacks(name, value, bounds.maxFallbacks, bounds.mayCall),
     );
   const timeoutMs = seconds('timeout');
   const retries = given('num_retries', (value) => checkInteger('num_retries', value, { min: 0, max: MOST_RETRIES }, refuseArgument));

@@ -32,7 +32,7 @@ import { RetryBudget } from './retry.js';
 import { CallSpending } from './spending.js';
 import type { SpendingHistory } from './spending-history.js';
 import { callerBounds, type ResolvedLlmClientOptions } from './llm-client.options.js';
-import { accountCall, modelCall } from './forward/forward-requests.js';
+import type * as Forwarding from './forward/forward-requests.js';
 import { FORWARDED_PATHS, type Forwarded, type ForwardedOperation, type ForwardedPath } from '../providers/forwarded/forwarded.js';
 import type { CallHookOptions, ModelCallHook } from './hooks/call-hook.js';
 import { CallHooks } from './hooks/call-hooks.js';
@@ -523,13 +523,13 @@ export class LlmClient implements Capability {
     body: ForwardedRequest | ForwardedForm,
     options: CallOptions = {},
   ): Promise<AnyAnswer> {
-    const { fields, forwarded } = await modelCall({ method: 'POST', path, answer: FORWARDED_PATHS[path] }, body);
+    const { fields, forwarded } = await forwarding().modelCall({ method: 'POST', path, answer: FORWARDED_PATHS[path] }, body);
     return this.ask(operation, fields, options, forwarded);
   }
 
   private async askAccount(operation: 'files' | 'batches', request: AccountRequest, options: CallOptions = {}): Promise<AnyAnswer> {
     const { mayCall, request: incoming } = options;
-    const { fields, forwarded } = await accountCall(operation, request, {
+    const { fields, forwarded } = await forwarding().accountCall(operation, request, {
       deploymentsOf: (group) => {
         const name = this.router.knownName(group);
         return this.router.deployments().filter((each) => each.isSelectable && (each.modelName === name || each.id === name));
@@ -642,5 +642,6 @@ const providerEndpoints = lazy(() => require('../providers/endpoint/endpoints.js
 const providerSending = lazy(() => require('./send/provider-sender.js') as typeof Sending);
 const queueing = lazy(() => require('../queue/call-queue.js') as typeof Queueing);
 const exactCounting = lazy(() => require('./counting/exact-counts.js') as typeof ExactCounting);
+const forwarding = lazy(() => require('./forward/forward-requests.js') as typeof Forwarding);
 const hookedSending = lazy(() => require('./hooks/hooked-sender.js') as typeof Hooked);
 /* eslint-enable */

@@ -78,6 +78,8 @@ class ChatFields {
     // Other APIs ask each model to think.
     if (sent.hints?.has(name) === true && !takesHint(name, sent)) return false;
     if (this.isLacking(name)) {
+      // The operator knows the server; other clients' APIs ask every model to think.
+      if (name === 'thinking' && value === sent.params.thinking && !dropsParams(sent, name)) return true;
       if (WITHOUT_EFFECT.has(name) || asksForNothing(name, value, this.fields) || dropsParams(sent, name)) return false;
       throw refused(name, sent, reasoning.lacks?.has(name) === true ? unlessNone(sent.model) : undefined);
     }

@@ -83,7 +83,7 @@ it('hands a reader as many events as a bridge makes of a chunk', async () => {
   expect(events).toBe(many);
 });
 
-const CALL = { deploymentId: 'd', group: 'm', durationMs: 1, overheadMs: 1 };
+const CALL = { deploymentId: 'd', group: 'm', model: 'x', durationMs: 1, overheadMs: 1 };
 
 describe('a stream whose end its bridge cannot read', () => {
   const bridged = (fails: 'chunk' | 'end') => ({

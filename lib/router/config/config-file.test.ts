@@ -239,7 +239,7 @@ router_settings:
       'unknown option, ignored: router.routerSettings.default_litellm_params',
       'option without effect: model_info.team_id',
       'option without effect: model_info.supported_environments',
-      "litellm_params: LiteLLM's own, without effect: itpm, max_retries, tag_regex, mock_response",
+      "litellm_params: LiteLLM's own, without effect: itpm, max_retries, tag_regex",
     ]);
   });
 

@@ -41,7 +41,7 @@ describe('the dashboard of the sample gateway after traffic', () => {
 
   it('lists the connections to the providers', () => {
     const { pool } = snapshot;
-    expect(pool).toMatchObject({ leased: 0, waiting: 0, maxConnections: 1024 });
+    expect(pool).toMatchObject({ leased: 0, waiting: 0, maxConnections: 1000 });
     const origins = gateway.providers.map(({ apiBase }) => new URL(apiBase).origin);
     expect(pool?.endpoints.length).toBeGreaterThan(0);
     for (const { origin, idle } of pool?.endpoints ?? []) expect([origins.includes(origin), idle > 0]).toEqual([true, true]);
@@ -77,7 +77,7 @@ describe('the dashboard of the sample gateway after traffic', () => {
       page = await gateway.text('/dashboard');
       return page.includes('requests left');
     });
-    for (const shown of ['local-two/gpt-4o-mini', 'Share of its group', 'idle of 1,024', 'requests left', 'POST /v1/chat/completions']) {
+    for (const shown of ['local-two/gpt-4o-mini', 'Share of its group', 'idle of 1,000', 'requests left', 'POST /v1/chat/completions']) {
       expect(page).toContain(shown);
     }
     expect(page).not.toContain('sk-local');

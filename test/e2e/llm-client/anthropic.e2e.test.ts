@@ -181,8 +181,6 @@ describe('errors of Anthropic', () => {
 
   it.each([
     [400, 'invalid_request_error', 'bad_request', 400],
-    [401, 'authentication_error', 'authentication', 401],
-    [403, 'permission_error', 'authentication', 403],
     [404, 'not_found_error', 'not_found', 404],
     [429, 'rate_limit_error', 'rate_limit', 429],
     [500, 'api_error', 'server', 500],
@@ -198,6 +196,27 @@ describe('errors of Anthropic', () => {
         providerStatus: stated,
         providerRequestId: 'req_1',
         error: { message: 'bad key ***', type },
+      });
+    }
+  });
+
+  it.each([
+    [401, 'authentication_error'],
+    [403, 'permission_error'],
+  ])('%d %s is about the key of the server: clients get neither its text nor its type', async (status, type) => {
+    for (const stream of [false, true]) {
+      const { client } = await only(respondWith(error(type, `bad key ${KEY}`), status));
+      const failure = client.chat({ ...CHAT, stream });
+      await expect(failure).rejects.toMatchObject({
+        kind: 'authentication',
+        status: 503,
+        providerStatus: status,
+        providerRequestId: 'req_1',
+        error: {
+          message: expect.stringMatching(/^The provider refused this server's key/) as string,
+          type: 'server_error',
+          code: 'provider_authentication',
+        },
       });
     }
   });

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { Sha256 } from '@aws-crypto/sha256-js';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { ProviderError, type LlmStream, type ModelListEntry } from 'nestjs-fast-litellm';
@@ -22,6 +23,8 @@ const saying = (text: string): Record<string, unknown> => ({
 });
 const json = { 'content-type': 'application/json' };
 const frames = { 'content-type': 'application/vnd.amazon.eventstream' };
+/** What clients get instead of the provider's text, which may have a part of the key. */
+const REFUSED_KEY = "The provider refused this server's key or account: its operator has to correct that.";
 const keys = { aws_access_key_id: 'AKIAOWN', aws_secret_access_key: 'secret-of-own' };
 
 afterEach(async () => {
@@ -281,7 +284,7 @@ describe('Bedrock', () => {
 
   it.each<[number, string, string, object]>([
     [429, 'ThrottlingException', 'Too many requests', { kind: 'rate_limit' }],
-    [403, 'AccessDeniedException', 'You do not have access', { kind: 'authentication' }],
+    [403, 'AccessDeniedException', 'You do not have access', { kind: 'authentication', message: REFUSED_KEY }],
     [404, 'ResourceNotFoundException', 'No such model', { kind: 'not_found' }],
     [424, 'ModelErrorException', 'It failed', { kind: 'server' }],
     [503, 'ServiceUnavailableException', 'Busy', { kind: 'server' }],
@@ -294,7 +297,7 @@ describe('Bedrock', () => {
       .client.chat(chat)
       .catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ProviderError);
-    expect(error).toMatchObject({ ...expected, providerStatus: status, providerCode: type, message, providerRequestId: 'req-7' });
+    expect(error).toMatchObject({ message, ...expected, providerStatus: status, providerCode: type, providerRequestId: 'req-7' });
   });
 
   it('embeds texts', async () => {
@@ -314,12 +317,13 @@ describe('Bedrock', () => {
     await expect(chats.client.embeddings({ model: 'm', input: 'Hello' })).rejects.toMatchObject({ code: 'UNSUPPORTED_OPERATION' });
   });
 
-  it('shows no key that an error repeats', async () => {
+  it.each([400, 403])('shows no key that an error of status %i repeats', async (status) => {
     const message = 'The Canonical String for this request should have been x-amz-security-token:session-of-own secret-of-own';
-    const origin = await playing((response) => response.writeHead(403, json).end(JSON.stringify({ message })));
+    const origin = await playing((response) => response.writeHead(status, json).end(JSON.stringify({ message })));
     const { client } = clientOf({ modelList: [bedrock(origin, { ...keys, aws_session_token: 'session-of-own' })], numRetries: 0 });
     const error = (await client.chat(chat).catch((thrown: unknown) => thrown)) as Error;
-    expect(error.message).toContain('x-amz-security-token:*** ***');
+    expect(error.message).toContain(status === 403 ? REFUSED_KEY : 'x-amz-security-token:*** ***');
+    expect(inspect(error, { depth: 10 })).not.toMatch(/session-of-own|secret-of-own/);
   });
 });
 

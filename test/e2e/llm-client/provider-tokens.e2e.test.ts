@@ -24,7 +24,13 @@ interface Started {
   readonly seen: string[];
 }
 
-async function start(client: string, accepts: (token: string) => boolean, attemptTimeoutMs?: number): Promise<Started> {
+interface Settings {
+  readonly attemptTimeoutMs?: number;
+  readonly disableCooldowns?: boolean;
+}
+
+async function start(client: string, accepts: (token: string) => boolean, settings: Settings = {}): Promise<Started> {
+  const { attemptTimeoutMs, disableCooldowns } = settings;
   const seen: string[] = [];
   const api_base = await scripted((request: IncomingMessage, response: ServerResponse) => {
     const token = String(request.headers.authorization).replace('Bearer ', '');
@@ -35,7 +41,7 @@ async function start(client: string, accepts: (token: string) => boolean, attemp
   });
   const identity = { tenant_id: 't', client_id: client, client_secret: 'secret-of-entra' };
   const modelList = [{ model_name: 'm', litellm_params: { model: 'azure/gpt-4o', api_base, ...identity } }];
-  const llm = new FastLiteLLM({ router: { modelList, numRetries: 0 }, llmClient: { attemptTimeoutMs }, logger });
+  const llm = new FastLiteLLM({ router: { modelList, numRetries: 0, disableCooldowns }, llmClient: { attemptTimeoutMs }, logger });
   opened.push(llm);
   return { llm, seen };
 }
@@ -62,7 +68,7 @@ describe('a call with a token of Entra ID', () => {
     mockToken = () => Promise.resolve(`token-${mockCount}`);
     let now = Date.now();
     jest.spyOn(Date, 'now').mockImplementation(() => now);
-    const started = await start('renewed', (token) => token !== 'token-1');
+    const started = await start('renewed', (token) => token !== 'token-1', { disableCooldowns: true });
     await expect(chat(started)).rejects.toMatchObject({ kind: 'authentication' });
     now += 60_000;
     await chat(started);
@@ -79,7 +85,7 @@ describe('a call with a token of Entra ID', () => {
 
   it('ends in time although no token arrives', async () => {
     mockToken = () => new Promise(() => {});
-    await expect(chat(await start('no-token', () => true, 50))).rejects.toMatchObject({ kind: 'timeout' });
+    await expect(chat(await start('no-token', () => true, { attemptTimeoutMs: 50 }))).rejects.toMatchObject({ kind: 'timeout' });
   });
 
   it('fails as at its provider while Entra is out', async () => {

@@ -86,7 +86,7 @@ describe('health under real failures', () => {
 
   it('is 503 while all deployments are in cooldown', async () => {
     const upstream = await provider('only', { fault: 'status', status: 500 });
-    const settings = { allowedFails: 0, cooldownMs: 2000, numRetries: 0 };
+    const settings = { allowedFailsPolicy: { InternalServerErrorAllowedFails: 0 }, cooldownMs: 2000, numRetries: 0 };
     const llm = await start({ router: { modelList: [deploymentOf('m', upstream)], ...settings } });
     expect(await health('routing')).toMatchObject(WELL);
     await expect(llm.client.chat({ model: 'm', messages: [...HELLO] })).rejects.toMatchObject({ providerStatus: 500 });
@@ -106,7 +106,7 @@ describe('health under real failures', () => {
 
   it('is degraded and 200 while one of two groups is in cooldown', async () => {
     const [bad, good] = [await provider('bad', { fault: 'status', status: 500 }), await provider('good')];
-    const settings = { allowedFails: 0, cooldownMs: 2000, numRetries: 0 };
+    const settings = { allowedFailsPolicy: { InternalServerErrorAllowedFails: 0 }, cooldownMs: 2000, numRetries: 0 };
     const llm = await start({ router: { modelList: [deploymentOf('a', bad), deploymentOf('b', good)], ...settings } });
     await expect(llm.client.chat({ model: 'a', messages: [...HELLO] })).rejects.toMatchObject({ providerStatus: 500 });
     const reason = 'no deployment available in a';

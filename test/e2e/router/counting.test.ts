@@ -32,10 +32,12 @@ describe('the messages of a routing context', () => {
     expect(router.explain('gpt-4o', { messages }).deployments[0].reason).toBe('context_window');
   });
 
-  it('are estimated if they have a part of an unknown type', () => {
-    const { router } = open({ modelList: [entry()] });
-    router.acquire('gpt-4o', { messages: [{ role: 'user', content: [{ type: 'hologram', text: 'word '.repeat(1_000) }] }] });
-    expect(router.status()[0].tokens).toBeGreaterThanOrEqual(1_250);
+  it('are counted in full if they have a part of an unknown type', () => {
+    const { router, tokenCounter } = open({ modelList: [entry()] });
+    const [text, caption] = ['word '.repeat(1_000), 'seen from the left '.repeat(50)];
+    router.acquire('gpt-4o', { messages: [{ role: 'user', content: [{ type: 'hologram', text, view: { caption } }] }] });
+    const least = tokenCounter.countTokens(text, 'gpt-4o') + tokenCounter.countTokens(caption, 'gpt-4o');
+    expect(router.status()[0].tokens).toBeGreaterThanOrEqual(least);
   });
 
   it('are counted by countTokens of the router if set, and not counted if inputTokens is given', () => {

@@ -181,7 +181,8 @@ describe('POST /v1/tokens/count', () => {
   it('answers an unknown path in the same error format', async () => {
     const response = await fetch(`${url}/v1/tokens/nothing`);
     expect(response.status).toBe(404);
-    expect(await response.json()).toEqual(refused);
+    const message = expect.stringContaining('GET /v1/tokens/nothing');
+    expect(await response.json()).toEqual(openAIError(null, message, 'unknown_url'));
   });
 
   it('hides the details of an internal error', async () => {

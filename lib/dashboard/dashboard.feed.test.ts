@@ -1,6 +1,6 @@
 import type { Subscription } from 'rxjs';
 import { DashboardFeed, type FeedMessage } from './dashboard.feed.js';
-import type { PerformanceHistory } from '../monitor/series/series-history.js';
+import type { PerformanceHistory } from '../monitor/series/performance-series.js';
 import type { DashboardSource } from './dashboard.source.js';
 
 const INTERVAL_MS = 1000;

@@ -7,7 +7,7 @@ import type { FeatureStatus } from '../feature-flags/feature-flag.js';
 import type { PerformanceComparison } from '../monitor/comparison.js';
 import type { PerformanceRecommendation } from '../monitor/recommendations.js';
 import type { CallFigures } from '../monitor/series/performance-series.js';
-import type { PerformanceHistory } from '../monitor/series/series-history.js';
+import type { PerformanceHistory } from '../monitor/series/performance-series.js';
 import type { NearBudget } from '../rate-limit/metrics/near-limits.js';
 import type {
   DashboardSource,

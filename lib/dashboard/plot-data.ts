@@ -1,6 +1,6 @@
 import { COMPARISON } from '../engine/comparison.js';
 import { rankOf } from './dashboard.snapshot.js';
-import type { PerformanceHistory } from '../monitor/series/series-history.js';
+import type { PerformanceHistory } from '../monitor/series/performance-series.js';
 import { words } from './figures.js';
 
 /** The columns of one operation. Durations in milliseconds; `null` if nothing was measured. */

@@ -1,11 +1,10 @@
 import type { MetricSample } from '../common/capability.js';
-import { countsOf, percentilesOf } from './series/performance-series.js';
-import type { SeriesTable } from './series/series-table.js';
+import { countsOf, percentilesOf, type PerformanceSeries } from './series/performance-series.js';
 
 /** Samples of calls, errors, durations and rolling percentiles of every operation. */
-export function performanceMetrics(table: SeriesTable, activeAlerts: number): MetricSample[] {
+export function performanceMetrics(all: readonly PerformanceSeries[], droppedCalls: number, activeAlerts: number): MetricSample[] {
   const samples: MetricSample[] = [];
-  for (const series of table.all()) {
+  for (const series of all) {
     const { labels, percentileLabels } = series;
     const { totalCalls, errorCount, totalDurationMs } = countsOf(series);
     samples.push(
@@ -26,12 +25,12 @@ export function performanceMetrics(table: SeriesTable, activeAlerts: number): Me
     });
   }
   samples.push(
-    { name: 'monitor_series', help: 'Pairs of component and operation.', type: 'gauge', value: table.size },
+    { name: 'monitor_series', help: 'Pairs of component and operation.', type: 'gauge', value: all.length },
     {
       name: 'monitor_dropped_calls_total',
       help: 'Calls not recorded, because monitor.maxSeries was reached.',
       type: 'counter',
-      value: table.droppedCalls,
+      value: droppedCalls,
     },
     { name: 'monitor_active_alerts', help: 'Raised alerts.', type: 'gauge', value: activeAlerts },
   );

@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
-import { clocksOf } from '../common/clock.js';
+import { clocksOf, type Clocks } from '../common/clock.js';
 import { defaultLog } from '../common/default-log.js';
 import { errorMessage } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';
@@ -16,10 +16,17 @@ import { PerformanceAlerts, type PerformanceAlert } from './performance-alerts.j
 import { toCsv } from './performance-export.js';
 import type { ResolvedMonitorOptions } from './performance-monitor.options.js';
 import { performanceMetrics } from './performance-metrics.js';
-import type { ComponentStats } from './series/performance-series.js';
 import { recommend, type PerformanceRecommendation } from './recommendations.js';
-import type { PerformanceHistory } from './series/series-history.js';
-import { SeriesTable } from './series/series-table.js';
+import { WINDOW_INTERVALS } from './series/duration-histograms.js';
+import {
+  figuresOf,
+  HISTORY_INTERVALS,
+  PerformanceSeries,
+  type ComponentStats,
+  type OperationStats,
+  type PerformanceHistory,
+  type Sampling,
+} from './series/performance-series.js';
 
 /** One call, for `recordPerformance`. */
 export interface PerformanceRecord {
@@ -47,6 +54,10 @@ export interface PerformanceMonitorContext {
   readonly measure?: (rustComponent: string, typescriptComponent: string, recorder: CallRecorder) => Promise<void> | undefined;
 }
 
+const NO_OPERATIONS: ReadonlyMap<string, PerformanceSeries> = new Map();
+
+const IDLE = figuresOf([], 'window', 0);
+
 /**
  * Measures operations of components: durations in logarithmic histograms, errors and sizes, over a
  * rolling window and in total, in constant memory. Always in TypeScript: recording takes a few
@@ -58,10 +69,23 @@ export interface PerformanceMonitorContext {
  */
 export class PerformanceMonitorService implements Capability, EngineRecorder {
   readonly capability = 'performance_monitoring';
-  private readonly table: SeriesTable;
   private readonly alerting: PerformanceAlerts;
   private readonly logger: LogSink;
+  private readonly clocks: Clocks;
   private readonly differences = new Map<string, number>();
+  private readonly components = new Map<string, Map<string, PerformanceSeries>>();
+  private readonly all: PerformanceSeries[] = [];
+  private readonly sampling: Sampling = { on: false, rate: 0 };
+  /** Instead of every series above the limit: only counts its calls. */
+  private readonly dropped: CallSeries = { sampled: () => this.drop(), record: () => this.drop() };
+  private droppedCalls = 0;
+  private readonly intervalMs: number;
+  /** Ends of the intervals, the latest last: by the monotonic clock, and by the wall clock. */
+  private readonly ends: number[] = [];
+  private readonly shownEnds: number[] = [];
+  private startMs: number;
+  private timer: NodeJS.Timeout | undefined = undefined;
+  private isClosed = false;
 
   /** @internal Made by `FastLiteLLM`. */
   constructor(
@@ -71,14 +95,16 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     const { flags, logger = defaultLog() } = context;
     this.logger = logger;
     this.alerting = new PerformanceAlerts(options.alerts, (component) => this.slowAboveMs(component), logger);
-    this.table = new SeriesTable(options, clocksOf(context.now), (atMs) => this.checkAlerts(atMs));
+    this.clocks = clocksOf(context.now);
+    this.intervalMs = options.windowMs / WINDOW_INTERVALS;
+    this.startMs = this.clocks.now();
     flags.onChange('performance_monitoring', () => this.applyFlag());
     this.applyFlag();
   }
 
   /** Whether the flag `performance_monitoring` is on. */
   get isOn(): boolean {
-    return this.table.isOn;
+    return this.sampling.on;
   }
 
   /**
@@ -104,7 +130,19 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
    * only counted as dropped.
    */
   series(component: string, operation: string): CallSeries {
-    return this.table.series(component, operation);
+    const found = this.components.get(component)?.get(operation);
+    if (found !== undefined) return found;
+    // A name that makes the code of a timer throw would end the process.
+    checkString('component', component, refuseArgument);
+    checkString('operation', operation, refuseArgument);
+    if (this.all.length >= this.options.maxSeries) return this.dropped;
+    let operations = this.components.get(component);
+    if (operations === undefined) this.components.set(component, (operations = new Map<string, PerformanceSeries>()));
+    const series = new PerformanceSeries(component, operation, this.sampling);
+    operations.set(operation, series);
+    this.all.push(series);
+    this.startClock();
+    return series;
   }
 
   /**
@@ -130,7 +168,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     const component = componentOf(capability, 'native');
     this.series(component, operation).record(nativeMs, !native.startsWith('threw'));
     this.series(componentOf(capability, 'typescript'), operation).record(typescriptMs, !typescript.startsWith('threw'));
-    if (!equal && this.table.isOn) this.differences.set(component, (this.differences.get(component) ?? 0) + 1);
+    if (!equal && this.sampling.on) this.differences.set(component, (this.differences.get(component) ?? 0) + 1);
   }
 
   /**
@@ -139,7 +177,21 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
    */
   getPerformanceStats(component?: string | null): Record<string, ComponentStats> {
     if (component !== undefined && component !== null) checkString('component', component, refuseArgument);
-    return this.table.stats(component ?? undefined, (operation) => operation.startsWith(COMPARISON));
+    this.catchUp();
+    const [totalSeconds, windowSeconds] = this.seconds();
+    const chosen = [...this.components].filter(([name]) => (component ?? name) === name);
+    return Object.fromEntries(
+      chosen.flatMap(([name, operations]): [string, ComponentStats][] => {
+        const used = [...operations].map(([operation, series]): [string, OperationStats] => [
+          operation,
+          { ...figuresOf([series], 'total', totalSeconds), window: figuresOf([series], 'window', windowSeconds) },
+        ]);
+        const called = used.filter(([, { totalCalls }]) => totalCalls > 0);
+        if (called.length === 0) return [];
+        const own = [...operations.values()].filter(({ operation }) => !operation.startsWith(COMPARISON));
+        return [[name, { ...figuresOf(own, 'total', totalSeconds), operations: Object.fromEntries(called) }]];
+      }),
+    );
   }
 
   /**
@@ -174,7 +226,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
       slowMs: this.options.slowMs,
       comparisons: this.engineComparisons(),
       differences: this.differences,
-      droppedCalls: this.table.droppedCalls,
+      droppedCalls: this.droppedCalls,
       maxSeries: this.options.maxSeries,
     });
   }
@@ -192,47 +244,59 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
 
   /** Figures of the last 40 intervals, each a sixth of the window. For plots. */
   history(component?: string): PerformanceHistory {
-    return this.table.history(component);
+    this.catchUp();
+    const wanted = this.all.filter((series) => component === undefined || series.component === component);
+    const series = wanted.map((each) => ({ component: each.component, operation: each.operation, ...each.history(this.ends.length) }));
+    return { endMs: [...this.shownEnds], series };
   }
 
   /** Forgets one component, or all. Raised alerts stay until the next interval. */
   reset(component?: string): void {
-    this.table.reset(component);
-    if (component === undefined) this.differences.clear();
-    else this.differences.delete(component);
+    // Emptied, not replaced: callers keep their series.
+    for (const series of this.all) if (component === undefined || series.component === component) series.clear();
+    if (component !== undefined) {
+      this.differences.delete(component);
+      return;
+    }
+    this.differences.clear();
+    this.droppedCalls = 0;
+    this.ends.length = this.shownEnds.length = 0;
+    this.startMs = this.clocks.now();
   }
 
   /** The current metrics of this capability. */
   metrics(): readonly MetricSample[] {
-    return performanceMetrics(this.table, this.alerting.active().length);
+    return performanceMetrics(this.all, this.droppedCalls, this.alerting.active().length);
   }
 
   /** Runs the self-test: records known durations in an empty series and reads them. */
   health(): CapabilityHealth {
     const { length } = this.alerting.active();
-    const answers = SeriesTable.selfTest();
+    const answers = passesSelfTest();
     return {
       status: answers ? 'ok' : 'down',
       engine: 'typescript',
       reason: answers
-        ? this.table.isOn
+        ? this.sampling.on
           ? 'self-test passed'
           : 'switched off: nothing is recorded'
         : 'self-test failed: wrong percentiles',
-      series: this.table.size,
-      droppedCalls: this.table.droppedCalls,
+      series: this.all.length,
+      droppedCalls: this.droppedCalls,
       activeAlerts: length,
     };
   }
 
   /** Stops the clock of the window. May be called more than once. */
   close(): void {
-    this.table.close();
+    this.isClosed = true;
+    clearInterval(this.timer);
+    this.timer = undefined;
   }
 
   private comparisonOf(rustComponent: string, typescriptComponent: string): PerformanceComparison {
     const named = (path: string, component: string) =>
-      [checkString(path, component, refuseArgument), this.table.operations(component)] as const;
+      [checkString(path, component, refuseArgument), this.components.get(component) ?? NO_OPERATIONS] as const;
     return compare(named('rustComponent', rustComponent), named('typescriptComponent', typescriptComponent));
   }
 
@@ -243,14 +307,17 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
   }
 
   private measured(rustComponent: string, typescriptComponent: string): Promise<void> | undefined {
-    return this.table.isOn ? this.context.measure?.(rustComponent, typescriptComponent, this) : undefined;
+    return this.sampling.on ? this.context.measure?.(rustComponent, typescriptComponent, this) : undefined;
   }
 
   private applyFlag(): void {
     const { state, breaker } = this.context.flags.flag('performance_monitoring').status();
     const share = breaker === 'closed' ? rolloutPercentage(state) / 100 : 0;
     // A rollout lowers the sample rate, because there is no request id to decide by.
-    this.table.sample(share > 0, this.options.sampleRate * share);
+    this.sampling.on = share > 0;
+    this.sampling.rate = this.options.sampleRate * share;
+    for (const series of this.all) series.resample();
+    this.startClock();
   }
 
   private slowAboveMs(component: string): number | undefined {
@@ -261,9 +328,71 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
   private checkAlerts(atMs: number): void {
     if (this.options.alerts === null) return;
     try {
-      this.table.forEach((component, operation, window) => this.alerting.check(component, operation, window, atMs));
+      const [, windowSeconds] = this.seconds();
+      for (const series of this.all) {
+        const figures = series.isBusy ? figuresOf([series], 'window', windowSeconds) : IDLE;
+        this.alerting.check(series.component, series.operation, figures, atMs);
+      }
     } catch (error) {
       this.logger.error(`Alerts: check failed (${errorMessage(error)})`);
     }
   }
+
+  private drop(): false {
+    if (this.sampling.on) this.droppedCalls++;
+    return false;
+  }
+
+  /** Lengths of total and window, in seconds. */
+  private seconds(): [number, number] {
+    const nowMs = this.clocks.now();
+    const windowStart = this.ends.length < WINDOW_INTERVALS ? this.startMs : this.ends[this.ends.length - WINDOW_INTERVALS];
+    return [Math.max(0, nowMs - this.startMs) / 1000, Math.max(0, nowMs - windowStart) / 1000];
+  }
+
+  private startClock(): void {
+    if (this.timer !== undefined || this.isClosed || !this.sampling.on || this.all.length === 0) return;
+    // Weak: a monitor that is collected without close() stops its clock.
+    const monitor = new WeakRef(this);
+    const timer = setInterval(() => {
+      const alive = monitor.deref();
+      if (alive === undefined) clearInterval(timer);
+      else alive.tick();
+    }, this.intervalMs);
+    this.timer = timer.unref();
+  }
+
+  /** An error in a timer would end the process. `checkAlerts` has logged it. */
+  private tick(): void {
+    try {
+      this.rotate();
+    } catch {
+      // The next interval tries again.
+    }
+  }
+
+  /** Rotates when the event loop was too busy for the clock. */
+  private catchUp(): void {
+    if (this.clocks.now() - (this.ends.at(-1) ?? this.startMs) >= 1.5 * this.intervalMs) this.rotate();
+  }
+
+  private rotate(): void {
+    const [nowMs, atMs] = [this.clocks.now(), this.clocks.wall()];
+    for (const series of this.all) series.rotate();
+    this.ends.push(nowMs);
+    this.shownEnds.push(atMs);
+    if (this.ends.length > HISTORY_INTERVALS) {
+      this.ends.shift();
+      this.shownEnds.shift();
+    }
+    this.checkAlerts(atMs);
+  }
+}
+
+/** Whether an empty series returns a recorded duration within 1 %. */
+function passesSelfTest(): boolean {
+  const series = new PerformanceSeries('', '', { on: true, rate: 1 });
+  for (const durationMs of [1, 12.5, 3000]) series.record(durationMs);
+  const { measuredCalls, p50DurationMs } = figuresOf([series], 'total', 1);
+  return measuredCalls === 3 && Math.abs(p50DurationMs / 12.5 - 1) <= 0.01;
 }

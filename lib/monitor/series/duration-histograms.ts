@@ -33,33 +33,18 @@ const words = new Int32Array(double.buffer);
 double[0] = 1;
 const HIGH_WORD = words[1] !== 0 ? 1 : 0;
 
-/** `bitsOf` every finite duration that is not negative is smaller, as an unsigned number. */
-export const END_OF_BITS = 0x7ff00000;
-
-/** The bits that hold the octave of a duration and its place there. */
-export function bitsOf(durationMs: number): number {
-  // Turns -0 into 0.
-  double[0] = durationMs + 0;
-  return words[HIGH_WORD];
-}
-
-/** The octave; outside of the scale it is negative, or `OCTAVES` and more. */
-function octaveOf(bits: number): number {
-  return (bits >>> MANTISSA_BITS) - (BIAS + LOWEST_EXPONENT);
-}
-
-/** The place in the octave, from 0. */
-export function placeOf(bits: number): number {
-  return PLACES[(bits >>> (MANTISSA_BITS - FRACTION_BITS)) & (FRACTIONS - 1)];
-}
+/** Buckets of all octaves. */
+export const BUCKETS = OCTAVES * BUCKETS_PER_OCTAVE;
 
 /** The bucket of a finite duration that is not negative. */
 export function bucketOf(durationMs: number): number {
-  const bits = bitsOf(durationMs);
-  const octave = octaveOf(bits);
+  // Turns -0 into 0.
+  double[0] = durationMs + 0;
+  const bits = words[HIGH_WORD];
+  const octave = (bits >>> MANTISSA_BITS) - (BIAS + LOWEST_EXPONENT);
   if (octave < 0) return 0;
-  if (octave >= OCTAVES) return OCTAVES * BUCKETS_PER_OCTAVE - 1;
-  return octave * BUCKETS_PER_OCTAVE + placeOf(bits);
+  if (octave >= OCTAVES) return BUCKETS - 1;
+  return octave * BUCKETS_PER_OCTAVE + PLACES[(bits >>> (MANTISSA_BITS - FRACTION_BITS)) & (FRACTIONS - 1)];
 }
 
 /** The duration with the same relative distance to both edges of a bucket, in milliseconds. */
@@ -73,69 +58,14 @@ function edge(bucket: number): number {
   return 2 ** (octave + LOWEST_EXPONENT) * EDGES[bucket % BUCKETS_PER_OCTAVE];
 }
 
-const SHARES = [0.5, 0.95, 0.99] as const;
-
-/** Durations in each bucket, of any number of histograms. Reads only octaves that have any. */
-export class DurationCounts {
-  /** Number of durations. */
-  total = 0;
-  private readonly counts = new Float64Array(OCTAVES * BUCKETS_PER_OCTAVE);
-  private readonly octaves = new Float64Array(OCTAVES);
-
-  /** Removes all durations. */
-  clear(): this {
-    for (let octave = 0; octave < OCTAVES; octave++) {
-      if (this.octaves[octave] === 0) continue;
-      const first = octave * BUCKETS_PER_OCTAVE;
-      this.counts.fill(0, first, first + BUCKETS_PER_OCTAVE);
-      this.octaves[octave] = 0;
-    }
-    this.total = 0;
-    return this;
-  }
-
-  /** Adds one octave of a histogram, which begins at `first` of `counts`. */
-  add(octave: number, counts: Uint32Array, first: number): void {
-    const { counts: sums } = this;
-    const end = first + BUCKETS_PER_OCTAVE;
-    let added = 0;
-    for (let from = first, to = octave * BUCKETS_PER_OCTAVE; from < end; from++, to++) {
-      const found = counts[from];
-      sums[to] += found;
-      added += found;
-    }
-    this.octaves[octave] += added;
-    this.total += added;
-  }
-
-  /** The buckets of the percentiles, by nearest rank; the first bucket without durations. */
-  percentileBuckets(): [p50: number, p95: number, p99: number] {
-    const found: [number, number, number] = [0, 0, 0];
-    let octave = 0;
-    let before = 0;
-    for (let share = 0; share < SHARES.length && this.total > 0; share++) {
-      const rank = Math.max(1, Math.ceil(SHARES[share] * this.total));
-      while (before + this.octaves[octave] < rank) before += this.octaves[octave++];
-      let bucket = octave * BUCKETS_PER_OCTAVE;
-      for (let seen = before + this.counts[bucket]; seen < rank; seen += this.counts[bucket]) bucket++;
-      found[share] = bucket;
-    }
-    return found;
-  }
-}
-
-/** Reused by one reader at a time. */
-export const sharedCounts = new DurationCounts();
-
 /** Intervals of the rolling window. */
 export const WINDOW_INTERVALS = 6;
-const HISTOGRAMS = WINDOW_INTERVALS + 1;
 /** The histogram of everything before the window. */
 const TOTAL = WINDOW_INTERVALS * OCTAVES;
 
 /** A page is one octave of one histogram, numbered from 1. The total leaves at least one. */
 const MAX_PAGES = OCTAVES + 1;
-const FREE = HISTOGRAMS * OCTAVES;
+const FREE = TOTAL + OCTAVES;
 const FIRST_PAGES = 4;
 const HALVE_ABOVE = 2 ** 31;
 
@@ -151,7 +81,7 @@ const HALVE_ABOVE = 2 ** 31;
  * Durations mostly lie close together, so pages are allocated one by one, up to `MAX_PAGES`. When
  * they run out, the oldest interval joins the total early: the total stays exact.
  */
-export class DurationPages {
+export class DurationHistograms {
   private counts = new Uint32Array(FIRST_PAGES * BUCKETS_PER_OCTAVE);
   /** Pages by histogram and octave (0: none), followed by a stack of freed pages. */
   private readonly pages = new Uint8Array(FREE + MAX_PAGES);
@@ -159,20 +89,14 @@ export class DurationPages {
   private used = 1;
   /** Index of the present interval's histogram in `pages`. */
   private present = 0;
-  /** By octave: a bit for each histogram that has a page. Readers skip the others. */
-  private readonly holders = new Uint8Array(OCTAVES);
 
-  /** @param bits `bitsOf` a finite duration that is not negative. */
-  add(bits: number): void {
-    let octave = octaveOf(bits);
-    let place = 0;
-    // One comparison for both ends.
-    if (octave >>> 0 < OCTAVES) place = placeOf(bits);
-    else if (octave < 0) octave = 0;
-    else [octave, place] = [OCTAVES - 1, BUCKETS_PER_OCTAVE - 1];
-    let page = this.pages[this.present + octave];
-    if (page === 0) page = this.open(octave);
-    this.counts[firstOf(page) + place]++;
+  /** Adds a finite duration that is not negative. */
+  add(durationMs: number): void {
+    const bucket = bucketOf(durationMs);
+    const octave = (bucket / BUCKETS_PER_OCTAVE) | 0;
+    const page = this.pages[this.present + octave] || this.open(octave);
+    // The page's first bucket, and the place in it.
+    this.counts[(page - 1) * BUCKETS_PER_OCTAVE + bucket - octave * BUCKETS_PER_OCTAVE]++;
   }
 
   /** Begins the next interval; the oldest one joins the total. */
@@ -181,42 +105,42 @@ export class DurationPages {
     this.join(this.present);
   }
 
-  /** Adds the durations of a span to `counts`, and returns their number. */
-  addTo(counts: DurationCounts, span: 'interval' | 'window' | 'total'): number {
-    const before = counts.total;
-    const wanted = span === 'interval' ? bitOf(this.present) : span === 'window' ? bitOf(TOTAL) - 1 : 2 * bitOf(TOTAL) - 1;
-    for (let octave = 0; octave < OCTAVES; octave++) {
-      let held = this.holders[octave] & wanted;
-      for (let histogram = 0; held !== 0; histogram += OCTAVES, held >>= 1)
-        if ((held & 1) !== 0) counts.add(octave, this.counts, firstOf(this.pages[histogram + octave]));
+  /** Adds the durations of a span to `sums`, by bucket, and returns their number. */
+  addTo(sums: Float64Array, span: 'interval' | 'window' | 'total'): number {
+    const from = span === 'interval' ? this.present : 0;
+    const end = span === 'interval' ? from + OCTAVES : span === 'window' ? TOTAL : TOTAL + OCTAVES;
+    let added = 0;
+    for (let at = from; at < end; at++) {
+      const page = this.pages[at];
+      if (page === 0) continue;
+      const first = firstOf(page);
+      const to = (at % OCTAVES) * BUCKETS_PER_OCTAVE;
+      for (let place = 0; place < BUCKETS_PER_OCTAVE; place++) {
+        const count = this.counts[first + place];
+        sums[to + place] += count;
+        added += count;
+      }
     }
-    return counts.total - before;
+    return added;
   }
 
   /** Bytes of the tables. */
   get bytes(): number {
-    return this.counts.byteLength + this.pages.byteLength + this.holders.byteLength;
+    return this.counts.byteLength + this.pages.byteLength;
   }
 
   private following(histogram: number): number {
     return (histogram + OCTAVES) % TOTAL;
   }
 
+  /** Gives the present interval a page for this octave. */
   private open(octave: number): number {
     // From the oldest interval to the present one: with all of them in the total, a page is free.
-    for (let histogram = this.following(this.present); !this.hasRoom(); histogram = this.following(histogram)) this.join(histogram);
+    for (let oldest = this.following(this.present); this.freed === 0 && this.used > MAX_PAGES; oldest = this.following(oldest))
+      this.join(oldest);
     const page = this.freed > 0 ? this.pages[FREE + --this.freed] : this.used++;
     if (firstOf(page) >= this.counts.length) this.grow();
-    return this.hold(this.present, octave, page);
-  }
-
-  private hold(histogram: number, octave: number, page: number): number {
-    this.holders[octave] |= bitOf(histogram);
-    return (this.pages[histogram + octave] = page);
-  }
-
-  private hasRoom(): boolean {
-    return this.freed > 0 || this.used <= MAX_PAGES;
+    return (this.pages[this.present + octave] = page);
   }
 
   private grow(): void {
@@ -225,14 +149,14 @@ export class DurationPages {
     this.counts = grown;
   }
 
+  /** Moves the pages of an interval into the total. */
   private join(histogram: number): void {
     for (let octave = 0; octave < OCTAVES; octave++) {
       const page = this.pages[histogram + octave];
       if (page === 0) continue;
       this.pages[histogram + octave] = 0;
-      this.holders[octave] &= ~bitOf(histogram);
       const target = this.pages[TOTAL + octave];
-      if (target === 0) this.hold(TOTAL, octave, page);
+      if (target === 0) this.pages[TOTAL + octave] = page;
       else this.move(page, target);
     }
   }
@@ -251,18 +175,12 @@ export class DurationPages {
 
   /** Halves the counts before one overflows; percentiles stay the same. */
   private halveTotal(): void {
-    for (let octave = 0; octave < OCTAVES; octave++) {
-      const page = this.pages[TOTAL + octave];
+    for (const page of this.pages.subarray(TOTAL, FREE)) {
       if (page === 0) continue;
       const first = firstOf(page);
       for (let at = first; at < first + BUCKETS_PER_OCTAVE; at++) this.counts[at] >>>= 1;
     }
   }
-}
-
-/** The bit of a histogram in `holders`. */
-function bitOf(histogram: number): number {
-  return 1 << (histogram / OCTAVES);
 }
 
 /** The index of a page in `counts`. */

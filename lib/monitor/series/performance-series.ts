@@ -1,16 +1,5 @@
 import type { CallSeries } from '../../common/recorder.js';
-import { CallTotals } from './call-totals.js';
-import {
-  bitsOf,
-  bucketOf,
-  type DurationCounts,
-  durationOf,
-  DurationPages,
-  END_OF_BITS,
-  sharedCounts,
-  WINDOW_INTERVALS,
-} from './duration-histograms.js';
-import { SeriesHistory } from './series-history.js';
+import { BUCKETS, DurationHistograms, durationOf, WINDOW_INTERVALS } from './duration-histograms.js';
 
 /** Figures of some calls. All but `totalCalls` are of measured calls; without any they are 0. */
 export interface CallFigures {
@@ -47,6 +36,28 @@ export interface OperationStats extends CallFigures {
   readonly window: CallFigures;
 }
 
+/** Intervals of the history. */
+export const HISTORY_INTERVALS = 40;
+
+/** Figures of past intervals, the oldest first; `null` if nothing was measured. */
+export interface HistoryColumns {
+  readonly calls: number[];
+  /** From 0 to 1. */
+  readonly errorRate: (number | null)[];
+  readonly averageDurationMs: (number | null)[];
+  readonly p50DurationMs: (number | null)[];
+  readonly p95DurationMs: (number | null)[];
+  readonly p99DurationMs: (number | null)[];
+  readonly maxDurationMs: (number | null)[];
+}
+
+/** Columns of intervals, the oldest first. Index `i` is the one that ended at `endMs[i]`. */
+export interface PerformanceHistory {
+  /** Milliseconds since 1970. */
+  readonly endMs: readonly number[];
+  readonly series: readonly ({ readonly component: string; readonly operation: string } & HistoryColumns)[];
+}
+
 /** Whether calls are measured, and which share. Shared by all series, and changed in place. */
 export interface Sampling {
   on: boolean;
@@ -57,25 +68,38 @@ export interface Sampling {
 /** Calls until an idle series checks again whether to measure. */
 const LONG = 1 << 30;
 
+/** The sums of an interval, in a row of their own. `skipped`: calls that were not measured. */
+const Sum = { measured: 0, skipped: 1, errors: 2, durationMs: 3, inputSize: 4, outputSize: 5, minMs: 6, maxMs: 7 } as const;
+const SUMS = 8;
+/** The row of everything before the window. */
+const BEFORE = WINDOW_INTERVALS * SUMS;
+
+/** A row of the history. An `errorRate` of -1: nothing was measured. */
+const Past = { calls: 0, errorRate: 1, averageMs: 2, p50: 3, p95: 4, p99: 5, maxMs: 6 } as const;
+const PASTS = 7;
+
+const SHARES = [0.5, 0.95, 0.99] as const;
+
 type Span = 'window' | 'total';
 
-/** Calls of one operation: interval, window, total and history, in constant memory. */
+/** Calls of one operation: the present interval, window, total and history, in constant memory. */
 export class PerformanceSeries implements CallSeries {
   /** The same objects in every reading: prom-client caches their text by them. */
   readonly labels: Readonly<Record<string, string>>;
   readonly percentileLabels: readonly Readonly<Record<string, string>>[];
-  history = new SeriesHistory();
-  private durations = new DurationPages();
-  /** The intervals of the window, the present one among them, and the total before it. */
-  private intervals = emptyWindow();
-  private present = 0;
-  private now = this.intervals[0];
-  private before = new CallTotals();
+  private durations = new DurationHistograms();
+  /** A row for each interval of the window, and one for all before. */
+  private readonly sums = new Float64Array(BEFORE + SUMS);
+  /** The row of the present interval. */
+  private row = 0;
+  /** A ring of rows, one for each past interval. */
+  private readonly past = new Float32Array(HISTORY_INTERVALS * PASTS);
+  private intervals = 0;
   private left = 0;
   private gap = 0;
   private isCounting = false;
-  /** Durations with smaller bits are recorded: all valid ones, or none. */
-  private endOfBits = 0;
+  /** The longest duration that is recorded: that of a double, or none. */
+  private longestMs = -1;
 
   constructor(
     readonly component: string,
@@ -84,91 +108,110 @@ export class PerformanceSeries implements CallSeries {
   ) {
     this.labels = { component, operation };
     this.percentileLabels = ['50', '95', '99'].map((percentile) => ({ component, operation, percentile }));
-    this.gap = this.left = this.drawGap();
+    this.clear();
+    this.draw();
   }
 
   /** Forgets everything. */
   clear(): void {
-    this.intervals = emptyWindow();
-    this.now = this.intervals[this.present];
-    this.before = new CallTotals();
-    this.durations = new DurationPages();
-    this.history = new SeriesHistory();
+    for (let row = 0; row <= BEFORE; row += SUMS) clearRow(this.sums, row);
+    this.durations = new DurationHistograms();
+    this.intervals = 0;
     this.gap = this.left;
   }
 
   sampled(): boolean {
-    return --this.left === 0 && this.draw();
+    return --this.left === 0 && this.isChosen();
   }
 
   record(durationMs: number, ok = true, inputSize = 0, outputSize = 0): void {
-    const bits = bitsOf(durationMs);
-    if (bits >>> 0 >= this.endOfBits) return;
-    const { now } = this;
-    now.measured++;
-    now.durationMs += durationMs;
-    if (durationMs < now.minMs) now.minMs = durationMs;
-    if (durationMs > now.maxMs) now.maxMs = durationMs;
-    if (!ok) now.errors++;
-    if (inputSize !== 0) now.inputSize += inputSize;
-    if (outputSize !== 0) now.outputSize += outputSize;
-    this.durations.add(bits);
+    if (!(durationMs >= 0 && durationMs <= this.longestMs)) return;
+    const { sums, row } = this;
+    sums[row + Sum.measured]++;
+    sums[row + Sum.durationMs] += durationMs;
+    if (durationMs < sums[row + Sum.minMs]) sums[row + Sum.minMs] = durationMs;
+    if (durationMs > sums[row + Sum.maxMs]) sums[row + Sum.maxMs] = durationMs;
+    if (!ok) sums[row + Sum.errors]++;
+    if (inputSize !== 0) sums[row + Sum.inputSize] += inputSize;
+    if (outputSize !== 0) sums[row + Sum.outputSize] += outputSize;
+    this.durations.add(durationMs);
   }
 
   /** Draws again after a change of the sampling. */
   resample(): void {
-    this.now.skipped += this.pendingSkips();
-    this.gap = this.left = this.drawGap();
+    this.sums[this.row + Sum.skipped] += this.pendingSkips();
+    this.draw();
   }
 
   /** Ends the interval: its figures enter the history, and the oldest of the window the total. */
   rotate(): void {
-    this.now.skipped += this.pendingSkips();
+    this.sums[this.row + Sum.skipped] += this.pendingSkips();
     this.gap = this.left;
     this.remember();
-    this.present = (this.present + 1) % WINDOW_INTERVALS;
-    this.before.add(this.intervals[this.present]);
-    this.now = this.intervals[this.present] = new CallTotals();
+    this.row = (this.row + SUMS) % BEFORE;
+    addRow(this.sums, this.row, this.sums, BEFORE);
+    clearRow(this.sums, this.row);
     this.durations.rotate();
   }
 
-  /** Adds the calls of a span to `totals`. */
-  addTo(totals: CallTotals, span: Span): CallTotals {
-    for (const interval of this.intervals) totals.add(interval);
-    if (span === 'total') totals.add(this.before);
-    totals.skipped += this.pendingSkips();
-    return totals;
+  /** Adds the calls of a span to a row, and returns it. */
+  addTo(sums: Float64Array, span: Span): Float64Array {
+    const end = span === 'total' ? BEFORE + SUMS : BEFORE;
+    for (let row = 0; row < end; row += SUMS) addRow(this.sums, row, sums);
+    sums[Sum.skipped] += this.pendingSkips();
+    return sums;
   }
 
   /** Adds its durations to `counts`; a window without any has those of the total. */
-  addDurationsTo(counts: DurationCounts, span: Span): void {
+  addDurationsTo(counts: Float64Array, span: Span): void {
     if (this.durations.addTo(counts, span) === 0 && span === 'window') this.durations.addTo(counts, 'total');
   }
 
   /** Whether anything was measured in the window. */
   get isBusy(): boolean {
-    return this.intervals.some(({ measured }) => measured > 0);
+    for (let row = 0; row < BEFORE; row += SUMS) if (this.sums[row + Sum.measured] > 0) return true;
+    return false;
+  }
+
+  /** The last `intervals`. Before its first interval a series has no calls. */
+  history(intervals: number): HistoryColumns {
+    const rows = Array.from({ length: intervals }, (_, index) => {
+      const interval = this.intervals - intervals + index;
+      return interval < 0 ? -1 : (interval % HISTORY_INTERVALS) * PASTS;
+    });
+    const column = (field: number): (number | null)[] =>
+      rows.map((row) => (row < 0 || this.past[row + Past.errorRate] < 0 ? null : this.past[row + field]));
+    return {
+      calls: rows.map((row) => (row < 0 ? 0 : this.past[row + Past.calls])),
+      errorRate: column(Past.errorRate),
+      averageDurationMs: column(Past.averageMs),
+      p50DurationMs: column(Past.p50),
+      p95DurationMs: column(Past.p95),
+      p99DurationMs: column(Past.p99),
+      maxDurationMs: column(Past.maxMs),
+    };
   }
 
   /** Bytes of the tables. */
   get bytes(): number {
-    return this.durations.bytes + this.history.bytes;
+    return this.durations.bytes + this.sums.byteLength + this.past.byteLength;
   }
 
-  private draw(): boolean {
+  private isChosen(): boolean {
     // `record` counts the measured call.
-    if (this.isCounting) this.now.skipped += this.gap - 1;
-    this.gap = this.left = this.drawGap();
+    if (this.isCounting) this.sums[this.row + Sum.skipped] += this.gap - 1;
+    this.draw();
     return this.isCounting && this.sampling.rate > 0;
   }
 
   /** Calls to the next measured one: random, so that a rhythm of the calls is no bias. */
-  private drawGap(): number {
+  private draw(): void {
     const { on, rate } = this.sampling;
     this.isCounting = on;
-    this.endOfBits = on ? END_OF_BITS : 0;
-    if (!on || rate <= 0) return LONG;
-    return rate >= 1 ? 1 : Math.min(LONG, 1 + Math.round(Math.random() * (2 / rate - 2)));
+    this.longestMs = on ? Number.MAX_VALUE : -1;
+    if (!on || rate <= 0) this.gap = LONG;
+    else this.gap = rate >= 1 ? 1 : Math.min(LONG, 1 + Math.round(Math.random() * (2 / rate - 2)));
+    this.left = this.gap;
   }
 
   private pendingSkips(): number {
@@ -176,36 +219,68 @@ export class PerformanceSeries implements CallSeries {
   }
 
   private remember(): void {
-    const { calls, measured, errors, durationMs, maxMs } = this.now;
-    if (measured === 0) {
-      this.history.push({ calls, errorRate: undefined, averageMs: 0, buckets: [0, 0, 0, 0] });
-      return;
-    }
-    this.durations.addTo(sharedCounts.clear(), 'interval');
-    this.history.push({
-      calls,
-      errorRate: errors / measured,
-      averageMs: durationMs / measured,
-      buckets: [...sharedCounts.percentileBuckets(), bucketOf(maxMs)],
-    });
+    const { past, sums, row } = this;
+    const to = (this.intervals++ % HISTORY_INTERVALS) * PASTS;
+    const measured = sums[row + Sum.measured];
+    past[to + Past.calls] = measured + sums[row + Sum.skipped];
+    past[to + Past.errorRate] = measured === 0 ? -1 : sums[row + Sum.errors] / measured;
+    if (measured === 0) return;
+    past[to + Past.averageMs] = sums[row + Sum.durationMs] / measured;
+    this.durations.addTo(emptyCounts(), 'interval');
+    past.set(percentilesWithin(sums[row + Sum.minMs], sums[row + Sum.maxMs]), to + Past.p50);
+    past[to + Past.maxMs] = sums[row + Sum.maxMs];
   }
 }
 
-function emptyWindow(): CallTotals[] {
-  return Array.from({ length: WINDOW_INTERVALS }, () => new CallTotals());
+function addRow(from: Float64Array, row: number, to: Float64Array, toRow = 0): void {
+  for (let sum = 0; sum < Sum.minMs; sum++) to[toRow + sum] += from[row + sum];
+  to[toRow + Sum.minMs] = Math.min(to[toRow + Sum.minMs], from[row + Sum.minMs]);
+  to[toRow + Sum.maxMs] = Math.max(to[toRow + Sum.maxMs], from[row + Sum.maxMs]);
+}
+
+function clearRow(sums: Float64Array, row = 0): Float64Array {
+  sums.fill(0, row, row + SUMS);
+  sums[row + Sum.minMs] = Infinity;
+  return sums;
+}
+
+/** Durations by bucket. Reused by one reader at a time. */
+const counts = new Float64Array(BUCKETS);
+
+function emptyCounts(): Float64Array {
+  return counts.fill(0);
+}
+
+/**
+ * Percentiles of `counts`, by nearest rank; the middle of a bucket may lie outside of what was
+ * measured.
+ */
+function percentilesWithin(minMs: number, maxMs: number): [p50: number, p95: number, p99: number] {
+  let total = 0;
+  for (let bucket = 0; bucket < BUCKETS; bucket++) total += counts[bucket];
+  const found: [number, number, number] = [0, 0, 0];
+  let bucket = 0;
+  let seen = counts[0];
+  for (let share = 0; share < SHARES.length; share++) {
+    const rank = Math.min(total, Math.max(1, Math.ceil(SHARES[share] * total)));
+    while (seen < rank) seen += counts[++bucket];
+    found[share] = Math.min(Math.max(durationOf(bucket), minMs), maxMs);
+  }
+  return found;
 }
 
 /** Counts since the start, without reading the histograms. */
 export function countsOf(series: PerformanceSeries): Pick<CallFigures, 'totalCalls' | 'errorCount' | 'totalDurationMs'> {
-  const { calls, errors, durationMs } = series.addTo(new CallTotals(), 'total');
-  return { totalCalls: calls, errorCount: errors, totalDurationMs: durationMs };
+  const sums = series.addTo(clearRow(new Float64Array(SUMS)), 'total');
+  return { totalCalls: sums[Sum.measured] + sums[Sum.skipped], errorCount: sums[Sum.errors], totalDurationMs: sums[Sum.durationMs] };
 }
 
 /** p50, p95 and p99 of the window in milliseconds; `undefined` if nothing was measured. */
 export function percentilesOf(series: PerformanceSeries): readonly number[] | undefined {
   if (!series.isBusy) return undefined;
-  series.addDurationsTo(sharedCounts.clear(), 'window');
-  return percentilesWithin(series.addTo(new CallTotals(), 'window'));
+  series.addDurationsTo(emptyCounts(), 'window');
+  const sums = series.addTo(clearRow(new Float64Array(SUMS)), 'window');
+  return percentilesWithin(sums[Sum.minMs], sums[Sum.maxMs]);
 }
 
 /**
@@ -213,34 +288,32 @@ export function percentilesOf(series: PerformanceSeries): readonly number[] | un
  * @param seconds Length of the span, for the throughput.
  */
 export function figuresOf(series: readonly PerformanceSeries[], span: Span, seconds: number): CallFigures {
-  const totals = new CallTotals();
-  sharedCounts.clear();
+  const sums = clearRow(new Float64Array(SUMS));
+  emptyCounts();
   for (const each of series) {
-    each.addTo(totals, span);
-    each.addDurationsTo(sharedCounts, span);
+    each.addTo(sums, span);
+    each.addDurationsTo(counts, span);
   }
-  const { measured, errors } = totals;
-  const [p50, p95, p99] = measured > 0 ? percentilesWithin(totals) : [0, 0, 0];
+  const measured = sums[Sum.measured];
+  const calls = measured + sums[Sum.skipped];
+  const errors = sums[Sum.errors];
+  const durationMs = sums[Sum.durationMs];
+  const [p50, p95, p99] = measured > 0 ? percentilesWithin(sums[Sum.minMs], sums[Sum.maxMs]) : [0, 0, 0];
   return {
-    totalCalls: totals.calls,
+    totalCalls: calls,
     measuredCalls: measured,
     errorCount: errors,
     errorRate: measured > 0 ? errors / measured : 0,
     successRate: measured > 0 ? 1 - errors / measured : 0,
-    totalDurationMs: totals.durationMs,
-    averageDurationMs: measured > 0 ? totals.durationMs / measured : 0,
-    minDurationMs: measured > 0 ? totals.minMs : 0,
-    maxDurationMs: totals.maxMs,
+    totalDurationMs: durationMs,
+    averageDurationMs: measured > 0 ? durationMs / measured : 0,
+    minDurationMs: measured > 0 ? sums[Sum.minMs] : 0,
+    maxDurationMs: sums[Sum.maxMs],
     p50DurationMs: p50,
     p95DurationMs: p95,
     p99DurationMs: p99,
-    throughputPerSecond: seconds > 0 ? totals.calls / seconds : 0,
-    totalInputSize: totals.inputSize,
-    totalOutputSize: totals.outputSize,
+    throughputPerSecond: seconds > 0 ? calls / seconds : 0,
+    totalInputSize: sums[Sum.inputSize],
+    totalOutputSize: sums[Sum.outputSize],
   };
-}
-
-/** Percentiles of `sharedCounts`; the middle of a bucket may lie outside of what was measured. */
-function percentilesWithin({ minMs, maxMs }: CallTotals): number[] {
-  return sharedCounts.percentileBuckets().map((bucket) => Math.min(Math.max(durationOf(bucket), minMs), maxMs));
 }

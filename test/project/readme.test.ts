@@ -126,7 +126,7 @@ describe('the table of errors', () => {
   it('has every code, and no other', () => {
     // Words of providers' protocols, and their variables.
     const isOfProviders = (path: string): boolean =>
-      path.endsWith('.environment.ts') || /^lib\/(?:llm-client\/providers|testing\/protocols)\//.test(path);
+      path.endsWith('.environment.ts') || /^lib\/(?:providers|testing\/protocols)\//.test(path);
     const sources = sourcesOf('lib').filter(([path]) => !isOfProviders(path));
     const codes = sources.flatMap(([, text]) => [...text.matchAll(/'([A-Z]+(?:_[A-Z]+)+)'/g)].map(([, code]) => code));
     expect(firstCode('<!-- errors -->').sort()).toEqual([...new Set(codes.filter((code) => !otherNames.test(code)))].sort());

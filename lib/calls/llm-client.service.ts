@@ -475,7 +475,13 @@ export class LlmClient implements Capability {
   }
 
   private countRead({ options, body, json, isLarge }: ReadRequest): number | Promise<number> {
-    return options.routing?.inputTokens ?? promptTokensOf(body, { counter: this.tokenCounter, json, isLarge });
+    const { routing, request } = options;
+    if (routing?.inputTokens !== undefined) return routing.inputTokens;
+    const context = request ? RequestContext.find(request) : undefined;
+    const counted = context?.countedPrompt;
+    if (context !== undefined) context.countedPrompt = undefined;
+    if (json === undefined && counted?.isOf(body) === true) return counted.tokens;
+    return promptTokensOf(body, { counter: this.tokenCounter, json, isLarge });
   }
 
   /** @internal The bounds of the lists in a body. */

@@ -10,6 +10,7 @@ import { askedOutput, outputCap } from './asked-output.js';
 import { askedSearches } from './asked-searches.js';
 import { mayHaveSound } from './asked-sound.js';
 import { askedTier, foreseenCost } from './asked-tier.js';
+import { CountedPrompt } from './counted-prompt.js';
 import { plainNanoUsd, worstNanoUsd, type CostOf } from './worst-cost.js';
 import type { JsonBody, Soon } from '../body/json-body.js';
 
@@ -35,8 +36,15 @@ export interface PromptCounting {
 
 export interface EstimateContext extends PromptCounting {
   readonly tokensPerMinute: number;
-  /** Of the request: keeps the count for calls whose bodies are not known. */
-  readonly memory?: { promptTokens: number | undefined };
+  /** Of the request: keeps the count, also for calls whose bodies are not known. */
+  readonly memory?: PromptMemory;
+}
+
+/** What a request keeps of the count of its prompt. */
+export interface PromptMemory {
+  promptTokens: number | undefined;
+  /** Of a small body without bytes. */
+  countedPrompt: CountedPrompt | undefined;
 }
 
 /** The prompt cannot be counted by its outline: the parsed body is to be counted. */
@@ -64,7 +72,7 @@ export async function estimateTokens(body: unknown, context: EstimateContext, to
 
 async function estimate(body: Body, context: EstimateContext, tokensLeft: number): Promise<number> {
   const { json, isLarge = false, tokensPerMinute } = context;
-  const prompt = json?.promptTokens ?? (isLarge ? await estimateLarge(body, context, tokensLeft) : kept(largestOf(body, context), context));
+  const prompt = json?.promptTokens ?? (isLarge ? await estimateLarge(body, context, tokensLeft) : countSmall(body, context));
   let tokens = withReply(prompt, body, tokensPerMinute);
   for (const changes of fallbackChanges(body)) {
     if (tokens > tokensLeft) break;
@@ -109,6 +117,14 @@ async function estimateLarge(body: Body, context: EstimateContext, tokensLeft: n
   return kept(tokens, context);
 }
 
+/** Tokens of a small prompt, counted once for a request. */
+function countSmall(body: Body, context: PromptCounting & Pick<EstimateContext, 'memory'>): number {
+  const { json, memory } = context;
+  if (json !== undefined || memory === undefined) return kept(largestOf(body, context), context);
+  if (memory.countedPrompt?.isOf(body) !== true) memory.countedPrompt = new CountedPrompt(body, kept(largestOf(body, context), context));
+  return memory.countedPrompt.tokens;
+}
+
 function kept(tokens: number, { json, memory }: PromptCounting & Pick<EstimateContext, 'memory'>): number {
   if (json !== undefined) json.promptTokens = tokens;
   if (memory !== undefined) memory.promptTokens = tokens;
@@ -122,7 +138,7 @@ export function promptTokensOf(request: object, context: Omit<EstimateContext, '
   const body = json?.promptFields ?? (request as Body);
   if (!isLarge) {
     try {
-      return kept(largestOf(body, context), context);
+      return countSmall(body, context);
     } catch (error) {
       if (!(error instanceof NeedsTexts)) throw error;
       return kept(largestOf(json?.parsed() as Body, { ...context, json: undefined }), context);

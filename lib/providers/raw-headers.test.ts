@@ -3,9 +3,11 @@ import type { KnownEndpoint } from './endpoint/endpoints.js';
 import { SecretMask } from './secret-mask.js';
 import { OPENAI_READER } from './openai/reader.js';
 import { ProviderExchange } from '../calls/send/provider-exchange.js';
-import { rawHeader, requestIdIn } from './raw-headers.js';
+import { answerHeadersIn, rawHeader } from './raw-headers.js';
 
 const raw = (...headers: string[]): Buffer[] => headers.map((text) => Buffer.from(text, 'latin1'));
+
+const requestIdOf = (headers: readonly Buffer[]): string | undefined => answerHeadersIn(headers).requestId;
 
 describe("headers of undici's flat list", () => {
   it.each([
@@ -30,9 +32,33 @@ describe("headers of undici's flat list", () => {
   });
 
   it('reads the request id from the first header with a printable value', () => {
-    expect(requestIdIn(raw('request-id', 'anthropic', 'x-request-id', 'openai'))).toBe('openai');
-    expect(requestIdIn(raw('apim-request-id', 'azure', 'x-request-id', 'two words'))).toBe('azure');
-    expect(requestIdIn(raw('content-type', 'text/plain', 'x-request-id', 'a'.repeat(257)))).toBeUndefined();
+    expect(requestIdOf(raw('request-id', 'anthropic', 'x-request-id', 'openai'))).toBe('openai');
+    expect(requestIdOf(raw('apim-request-id', 'azure', 'x-request-id', 'two words'))).toBe('azure');
+    expect(requestIdOf(raw('content-type', 'text/plain', 'x-request-id', 'a'.repeat(257)))).toBeUndefined();
+  });
+
+  it('reads what an answer is in one pass; of a header that occurs twice, the first one', () => {
+    const headers = [
+      'Content-Type',
+      'application/json',
+      'X-LiteLLM-Response-Cost',
+      '0.5',
+      'CONTENT-ENCODING',
+      'gzip',
+      'content-type',
+      'a/b',
+    ];
+    expect(answerHeadersIn(raw(...headers))).toEqual({
+      requestId: undefined,
+      contentType: 'application/json',
+      cost: '0.5',
+      contentEncoding: 'gzip',
+    });
+  });
+
+  it.each(['content-typf', 'content_type', 'content-typ', '\u00e7ontent-type', ''])('ignores %p', (name) => {
+    expect(answerHeadersIn(raw(name, 'a')).contentType).toBeUndefined();
+    expect(answerHeadersIn(raw('content-type')).contentType).toBeUndefined();
   });
 });
 

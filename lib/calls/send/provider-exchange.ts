@@ -13,7 +13,7 @@ import type { KnownEndpoint } from '../../providers/endpoint/endpoints.js';
 import type { WireCall } from '../../providers/protocol.js';
 import type { AnswerHead } from '../../providers/provider-errors.js';
 import type { ProviderHandler, SendingConnection } from '../../providers/provider-transport.js';
-import { rawHeader, requestIdIn } from '../../providers/raw-headers.js';
+import { answerHeadersIn } from '../../providers/raw-headers.js';
 import { MaskedStream } from '../../providers/secret-mask.js';
 
 /** What an exchange goes by. */
@@ -46,7 +46,6 @@ const EVENT_STREAM = /^text\/event-stream\b/i;
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/i;
 const EMPTY = Buffer.alloc(0);
 const NO_HEADERS: readonly Buffer[] = [];
-const COST_HEADER = 'x-litellm-response-cost';
 
 /**
  * One request on one connection, and its answer: a whole one all at once, a stream chunk by chunk.
@@ -265,15 +264,13 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.wasSent = true;
     this.rawHeaders = rawHeaders;
     this.resumeRequest = resume;
-    const requestId = requestIdIn(rawHeaders);
+    const { requestId, contentType = '', contentEncoding, cost } = answerHeadersIn(rawHeaders);
     this.requestId = requestId && this.settings.known.endpoint.mask.text(requestId);
     this.settings.onHeaders?.(rawHeaders);
     if (status >= 300) return true;
-    const contentType = rawHeader(rawHeaders, 'content-type') ?? '';
     this.contentType = contentType;
-    if (!this.settings.stream) this.statedCost = rawHeader(rawHeaders, COST_HEADER);
-    const encoding = rawHeader(rawHeaders, 'content-encoding');
-    if (encoding !== undefined && encoding !== 'identity') {
+    if (!this.settings.stream) this.statedCost = cost;
+    if (contentEncoding !== undefined && contentEncoding !== 'identity') {
       this.abort(this.malformed('The provider encoded its answer, which the request did not ask for.'));
     } else if (this.settings.stream) {
       this.streams = (this.settings.call.streamType ?? EVENT_STREAM).test(contentType);

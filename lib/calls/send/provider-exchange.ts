@@ -63,13 +63,13 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   wasSent = false;
   /** The body of an answer with an error status. */
   errorBody = '';
-  /** Whether the connection broke within the answer. */
-  isCut = false;
   /** Resolves with the whole answer, or with the first chunk of a stream. */
   readonly answered: Promise<void>;
 
   private resolve!: () => void;
   private reject!: (error: Error) => void;
+  /** Whether the connection broke within the answer, or its JSON ends in the middle. */
+  private isBroken = false;
   private isWhollySent = false;
   private connection: SendingConnection | undefined = undefined;
   private abortRequest: ((error: Error) => void) | undefined = undefined;
@@ -126,6 +126,11 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   /** Whether the answer shows the reasoning itself, so that none is hidden. */
   get showsReasoning(): boolean {
     return (this.streams ? this.record?.text() : this.wholeText)?.showsReasoning === true;
+  }
+
+  /** Whether the text of a whole answer was cut, which its provider had written to the end. */
+  get isCut(): boolean {
+    return this.isBroken && !this.streams && this.wholeText?.isOpen !== false;
   }
 
   /** That of a whole answer which nothing has taken yet. */
@@ -305,14 +310,17 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     if (this.state === 'streaming') return this.finish(undefined);
     if (this.streams) return this.finish(this.malformed('The provider ended its stream before the first event.'));
     if (this.isText) return this.finish(undefined);
-    this.finish(this.settings.stream ? this.refused() : (this.translateWhole() ?? this.faultOfWhole()));
+    if (this.settings.stream) return this.finish(this.refused());
+    const fault = this.translateWhole() ?? this.faultOfWhole();
+    if (fault?.kind === 'malformed') this.isBroken = endsWithin(this.waitingBytes());
+    this.finish(fault);
   }
 
   onError(error: Error): void {
     if (this.state === 'over') return this.closed();
     // The pool's own error: no connection was free, or it is closed.
     if (error instanceof FastLiteLLMError && !(error instanceof ProxyRefusedError)) return this.finish(error);
-    this.isCut = this.status > 0 && !this.isRefused;
+    this.isBroken = this.status > 0 && !this.isRefused;
     const message = 'The connection to the provider failed.';
     this.finish(this.settings.known.errors.failed(kindOfCode(error) ?? 'connection', message, this, error));
   }
@@ -532,4 +540,10 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.onStreamEnd?.(error);
     sink?.end(error);
   }
+}
+
+/** Whether it begins as a JSON object and does not end as one. */
+function endsWithin(json: Buffer): boolean {
+  const text = json.toString('latin1').trim();
+  return text.startsWith('{') && !text.endsWith('}');
 }

@@ -28,6 +28,8 @@ const MOST_USAGES = 4;
 export class AnswerText {
   /** Whether the reasoning itself was shown, so that none is hidden. */
   showsReasoning = false;
+  /** Whether more of the text was to come: nothing was found, or its end was cut. */
+  isOpen = true;
   /** Usage objects as JSON, the first and the last ones. */
   readonly usages: string[] = [];
   private parts: string[] = [];
@@ -55,12 +57,12 @@ export class AnswerText {
         this.keepUsage(json, start);
         continue;
       }
-      const isOpen = json[start] === '{' && (field === 'input' || field === 'arguments');
-      if (json[start] !== '"' && !isOpen) continue;
+      const isObject = json[start] === '{' && (field === 'input' || field === 'arguments');
+      if (json[start] !== '"' && !isObject) continue;
       if (field === 'delta') this.hasDeltas = true;
       else if (this.hasDeltas) continue;
-      const end = isOpen ? objectEnd(json, start) : stringEnd(json, start + 1);
-      const text = isOpen ? escaped(json.slice(start, end)) : json.slice(start + 1, end);
+      const end = isObject ? objectEnd(json, start) : stringEnd(json, start + 1);
+      const text = isObject ? escaped(json.slice(start, end)) : json.slice(start + 1, end);
       FIELD.lastIndex = end;
       const isReasoning = REASONING.has(field);
       // `reasoning_details` have it once more.
@@ -68,7 +70,8 @@ export class AnswerText {
       if (text === '' || text === '{}' || isRepeated) continue;
       [last, wasReasoning] = [text, isReasoning];
       if (isReasoning && field !== SUMMARIES) this.showsReasoning = true;
-      this.isCut = !isOpen && end === json.length;
+      this.isOpen = end === json.length;
+      this.isCut = this.isOpen && !isObject;
       found.push(text);
     }
     // Joined, because slices would keep all of the JSON.

@@ -257,6 +257,66 @@ describe('a stream without a usage', () => {
   });
 });
 
+describe('a whole answer that is cut', () => {
+  const LONG = WORDS.repeat(12);
+  type Cut = (body: string) => ScriptedAnswer;
+  const ended: Cut = (body) => ({ body });
+  const broken: Cut = (body) => ({
+    respond: (response) => {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': String(body.length + 100) });
+      response.write(body, () => response.destroy());
+    },
+  });
+  const bodies: Readonly<Record<string, (text: string) => object>> = {
+    openai: (content) => ({ id: 'c', choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }] }),
+    anthropic: (text) => ({ id: 'm', type: 'message', role: 'assistant', content: [{ type: 'text', text }], stop_reason: 'end_turn' }),
+    gemini: (text) => ({ candidates: [{ content: { role: 'model', parts: [{ text }] }, finishReason: 'STOP' }] }),
+  };
+  const cases = (['openai', 'anthropic', 'gemini'] as const).flatMap((protocol) =>
+    (
+      [
+        ['by its connection', broken],
+        ['in its JSON', ended],
+      ] as const
+    ).map(([name, cut]) => [protocol, name, cut] as const),
+  );
+
+  it.each(cases)('costs what such an answer usually costs, or its text where that is whole or longer: %s, %s', async (protocol, _, cut) => {
+    const model = protocol === 'gemini' ? { model: 'gemini/gemini-2.0-flash' } : {};
+    const unreported = await Unreported.start(protocol, model);
+    const costOf = async (body: string, more: object = {}): Promise<number> => {
+      unreported.answer = cut(body);
+      return unreported.costOf({ max_tokens: 1_000, ...more });
+    };
+    const json = JSON.stringify(bodies[protocol](`${LONG}END`));
+    const [cutInText, cutBehindText] = [json.slice(0, json.indexOf(WORDS) + 20), json.slice(0, json.indexOf('END') + 4)];
+    const prompt = await costOf('{');
+    const short = await costOf(cutInText);
+    expect(short).toBeLessThan(prompt + 10 * OUTPUT);
+    const text = (await costOf(cutBehindText)) - prompt;
+    expect(text).toBeGreaterThan(100 * OUTPUT);
+    for (const completionTokens of [90, 700, 40, 90]) {
+      unreported.answer = { text: 'yes', usage: { promptTokens: 300, completionTokens } };
+      await unreported.costOf({ max_tokens: 1_000 });
+    }
+    // The median is 90.
+    expect(await costOf('{')).toBeCloseTo(prompt + 90 * OUTPUT, 9);
+    expect(await costOf(cutInText)).toBeCloseTo(prompt + 90 * OUTPUT, 9);
+    expect(await costOf(cutInText, { max_tokens: 50 })).toBeCloseTo(prompt + 50 * OUTPUT, 9);
+    expect(await costOf(json.slice(0, json.indexOf('END')))).toBeGreaterThan(prompt + text * 0.9);
+    const done = JSON.stringify(bodies[protocol]('No.'));
+    expect(await costOf(done.slice(0, done.indexOf('No.') + 4))).toBeLessThan(prompt + 5 * OUTPUT);
+  });
+
+  it('costs its prompt where it was never one', async () => {
+    const unreported = await Unreported.start('openai');
+    unreported.answer = { text: 'yes', usage: { promptTokens: unreported.prompt, completionTokens: 90 } };
+    await unreported.costOf({});
+    unreported.answer = ended('<html>Sign in</html>');
+    expect(await unreported.costOf({})).toBeCloseTo(unreported.prompt * INPUT, 9);
+  });
+});
+
 describe('an answer that fails by its provider’s fault', () => {
   const flood = (response: ServerResponse, parts: number, part: string): void => {
     response.writeHead(200, { 'content-type': 'text/event-stream' });

@@ -3,11 +3,11 @@ import type { RedisClient, SendCommand } from '../../lib/common/redis/client.js'
 import { OperationKind } from '../../lib/rate-limit/redis/protocol.js';
 
 /**
- * A client whose Redis a test takes away: `down` sends nothing; `lost` performs what is sent, but
- * the replies to merged spend never arrive.
+ * A client whose Redis a test takes away: `down` sends nothing; `mute` performs what is sent, but
+ * no reply arrives; `lost` the same for merged spend alone.
  */
 export class SwitchedRedis {
-  state: 'up' | 'down' | 'lost' = 'up';
+  state: 'up' | 'down' | 'mute' | 'lost' = 'up';
   /** Replies that were lost. */
   lost = 0;
   readonly client: RedisClient;
@@ -23,7 +23,7 @@ export class SwitchedRedis {
       async (...values) => {
         if (this.state === 'down') return refuse();
         const reply = await send.call(this.answering, ...values);
-        if (this.state !== 'lost' || !merges(values)) return reply;
+        if (this.state === 'up' || (this.state === 'lost' && !merges(values))) return reply;
         this.lost++;
         return refuse();
       };

@@ -82,6 +82,11 @@ export class RedisHolds {
     }
   }
 
+  /** Settles what Redis may hold although it gave no answer: with the next renewal, idempotent. */
+  settleUnanswered(hold: RedisHold, nanoUsd: number): void {
+    this.keep({ hold, nanoUsd, isProvisional: false });
+  }
+
   /**
    * Raises what is held to `nanoUsd`. Returns the denial of a budget.
    * @param knownNanoUsd What it holds or was charged, for a Redis that has forgotten it.
@@ -110,9 +115,11 @@ export class RedisHolds {
     await this.run(OperationKind.lowerHold, hold, [hold.id, nanoUsd], () => undefined);
   }
 
+  /** Sends once more what Redis has not answered. */
   close(): void {
     this.isClosed = true;
     this.stopTimer();
+    this.sendUnsent();
   }
 
   private send({ hold, nanoUsd, isProvisional }: Settlement): Promise<readonly BudgetSpending[]> {
@@ -167,8 +174,12 @@ export class RedisHolds {
     for (const hold of this.held.values()) {
       queue.push({ kind: OperationKind.keepHold, tag: hold.tag, scopes: this.moneyOf(hold), values: [hold.id, ttlMs, expectedOf(hold)] });
     }
-    for (const settlement of [...this.unsent.values()]) void this.settleAgain(settlement);
+    this.sendUnsent();
   };
+
+  private sendUnsent(): void {
+    for (const settlement of [...this.unsent.values()]) void this.settleAgain(settlement);
+  }
 
   private async settleAgain(settlement: Settlement): Promise<void> {
     const { id } = settlement.hold;

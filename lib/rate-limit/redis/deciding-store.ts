@@ -447,30 +447,32 @@ export class RedisRateLimitStore implements RateLimitStore {
     const { cost, tokens, nanoUsd, expectedNanoUsd } = ask;
     const id = this.slots.next();
     const limited = group.redis.some(({ slotsKey }) => slotsKey !== '');
+    const newHold = (): RedisHold => {
+      const scopes = group.scopes.filter(({ limit }) => limit.budgets !== undefined);
+      return new RedisHold(id, group.tag, scopes, expectedNanoUsd);
+    };
     const read = (reply: Float64Array, at: number): BudgetReply => {
       const decision = readBudgetDecision(reply, at, group.scopes);
       if (decision instanceof StaleWindows) return decision;
       this.see(group, decision);
       if (!decision.allowed) return decision;
-      const hold = new RedisHold(
-        id,
-        group.tag,
-        group.scopes.filter(({ limit }) => limit.budgets !== undefined),
-        expectedNanoUsd,
-      );
+      const hold = newHold();
       this.money.add(hold);
       if (limited) this.slots.hold(id, group.tag, group.redis);
       return { ...decision, lease: limited ? id : undefined, hold: [hold] };
     };
+    // What a request that `onStoreError` allows costs will not be known.
+    const runs = this.outage.mode === 'allow';
+    const spentNanoUsd = runs ? nanoUsd : 0;
     const late = (reply: Float64Array, at: number): void => {
       const taken = read(reply, at);
-      if (taken instanceof StaleWindows || !taken.allowed) return;
-      // As without budgets; what an allowed request has cost will not be known.
-      const runs = this.outage.mode === 'allow';
-      this.undo(group, taken, runs ? { ...NOTHING, spentNanoUsd: nanoUsd } : ask);
+      if (!(taken instanceof StaleWindows) && taken.allowed) this.undo(group, taken, { ...(runs ? NOTHING : ask), spentNanoUsd });
     };
     const values = [cost, tokens, nanoUsd, id, this.slots.ttlMs, expectedNanoUsd ?? -1];
-    return this.run({ group, kind: OperationKind.takeWithBudgets, values, read, late });
+    return this.run({ group, kind: OperationKind.takeWithBudgets, values, read, late }).catch((failure: StoreFailure) => {
+      if (failure.mayBeDone) this.money.settleUnanswered(newHold(), spentNanoUsd);
+      throw failure;
+    });
   }
 
   /** Repeats what the script refused to decide by windows of another time. */

@@ -18,6 +18,8 @@ export class StoreFailure {
     readonly reason: string,
     /** Hash tag of the keys: in a Cluster it decides the node. */
     readonly tag: string,
+    /** Whether Redis may have done what it was asked all the same. */
+    readonly mayBeDone = false,
   ) {}
 }
 
@@ -99,7 +101,7 @@ export class RedisScriptQueue {
     let timedOut = false;
     const endDeadline = startDeadline(timeoutMs, () => {
       timedOut = true;
-      const failure = new StoreFailure('timeout', timeoutReason(timeoutMs), tag);
+      const failure = new StoreFailure('timeout', timeoutReason(timeoutMs), tag, true);
       circuit.failed(tag, failure.reason);
       fail(operations, failure);
     });
@@ -121,7 +123,7 @@ export class RedisScriptQueue {
       const [answered, reason] = [isReplyError(error), failureReason(error)];
       if (answered) circuit.succeeded(tag);
       else circuit.failed(tag, reason);
-      fail(operations, new StoreFailure(answered ? 'reply' : 'connection', reason, tag));
+      fail(operations, new StoreFailure(answered ? 'reply' : 'connection', reason, tag, !answered));
     }
   }
 

@@ -141,3 +141,60 @@ interface Process {
     expect(await client.zcard(MEMBERS)).toBe(0);
   });
 });
+
+(hasRedis ? describe : describe.skip)('requests that Redis has taken, and whose replies are lost', () => {
+  let server: RedisServer;
+  let client: Redis;
+  beforeAll(async () => {
+    server = await RedisServer.start();
+    client = new Redis(server.url);
+  });
+  afterAll(async () => {
+    client.disconnect();
+    await server.stop();
+  });
+  beforeEach(() => client.flushall());
+
+  const LIMITS: RateLimits = { usdPerMonth: 10, usdPerWindow: 5, usdWindow: '1h', usdWindowKind: 'sliding' };
+  const shown = (service: RateLimiterService) => service.getBudgetsAsync('team');
+
+  // An allowed request runs, and its cost is never told: all of it counts.
+  it.each([
+    ['deny', 0],
+    ['local', 0],
+    ['allow', 0.75],
+  ] as const)('hold nothing once Redis answers again, and are no calls of a dead process (%s)', async (onStoreError, spentUsd) => {
+    const redis = new SwitchedRedis(client);
+    const service = limiter({ client: redis.client, onStoreError, slotTtlMs: 1_000 }, LIMITS);
+    const reader = limiter({ url: server.url, onStoreError: 'deny' }, LIMITS);
+    redis.state = 'mute';
+    const reservations = await Promise.all([0.25, 0.5].map((usd) => service.reserveAsync('team', { usd })));
+    expect(reservations.every(({ outage }) => outage !== undefined)).toBe(true);
+    expect(await shown(reader)).toMatchObject([
+      { heldUsd: 0.75, spentUsd: 0 },
+      { heldUsd: 0.75, spentUsd: 0 },
+    ]);
+    redis.state = 'up';
+    await until(async () => (await shown(reader)).every((budget) => budget.heldUsd === 0 && budget.spentUsd === spentUsd), WAIT_MS);
+    expect((await reader.listCrashSettlements()).settlements).toEqual([]);
+    // A settlement whose reply is lost counts once.
+    const open = await service.reserveAsync('team', { usd: 1 });
+    expect(open.outage).toBeUndefined();
+    redis.state = 'mute';
+    await service.settleAsync(open, { usd: 0.125 });
+    redis.state = 'up';
+    await until(async () => (await shown(reader)).every((budget) => budget.heldUsd === 0), WAIT_MS);
+    expect((await shown(reader)).map((budget) => budget.spentUsd)).toEqual([spentUsd + 0.125, spentUsd + 0.125]);
+  });
+
+  it('hold nothing after the process has ended', async () => {
+    const redis = new SwitchedRedis(client);
+    const service = limiter({ client: redis.client, onStoreError: 'deny' }, LIMITS);
+    redis.state = 'mute';
+    await service.reserveAsync('team', { usd: 0.25 });
+    redis.state = 'up';
+    await service.close();
+    const reader = limiter({ url: server.url, onStoreError: 'deny' }, LIMITS);
+    expect(await shown(reader)).toMatchObject([{ heldUsd: 0, spentUsd: 0 }, { heldUsd: 0 }]);
+  });
+});

@@ -23,9 +23,16 @@ const LEAVES_AFTER_MS = 300;
 const WAIT_MS = 60_000;
 const LIMITS = { usdTotal: 10_000 };
 /** Of the invoice: with fewer calls, chance is a larger part of those that are estimated. */
-const MOST_OFF = { estimate: isWhole ? 0.01 : 0.08, drain: isWhole ? 0.01 : 0.08 };
+const MOST_OFF = isWhole ? { estimate: 0.01, drain: 0.003 } : { estimate: 0.05, drain: 0.05 };
 /** Where nobody can know what the provider has charged: the usual output counts, or what arrived. */
-const ESTIMATED: readonly CallKind[] = ['invalid_json', 'process_killed', 'client_left_stream', 'client_left_whole', 'timed_out'];
+const ESTIMATED: readonly CallKind[] = [
+  'invalid_json',
+  'cut_in_text',
+  'process_killed',
+  'client_left_stream',
+  'client_left_whole',
+  'timed_out',
+];
 
 const kinds = Object.keys(KINDS) as CallKind[];
 const keyOf = (kind: CallKind): string => `sk-invoice-run-${kind}`;
@@ -80,12 +87,13 @@ function tableOf(lines: readonly Line[]): string {
       const limiter = openLimiter({ url: server.url, onStoreError: 'deny' });
       const made = new Map<CallKind, number>();
       const denied = new Map<CallKind, number>();
-      let numbers = 0;
 
       const call = async (kind: CallKind, gateway: GatewayProcess): Promise<void> => {
         const { model = 'gpt-4o', path = '/v1/chat/completions', isStream = false, leaves } = KINDS[kind];
-        const number = numbers++;
-        made.set(kind, (made.get(kind) ?? 0) + 1);
+        // The same calls of a kind are made in each run, whatever their order.
+        const of = made.get(kind) ?? 0;
+        const number = kinds.indexOf(kind) * 10_000 + of;
+        made.set(kind, of + 1);
         const prompt = `${kind} #${number} ${textOf(number + 1_000_000)}`;
         const asks =
           path === '/v1/responses'
@@ -188,10 +196,8 @@ function tableOf(lines: readonly Line[]): string {
         };
         // A failure shows the whole table.
         const shares = (names: readonly CallKind[]): object => ({ table, off: names.map((name) => [name, off(name) < 1e-5]) });
-        const exact = kinds.filter((kind) => !ESTIMATED.includes(kind) && kind !== 'redis_outage');
+        const exact = kinds.filter((kind) => !ESTIMATED.includes(kind));
         expect(shares(exact)).toEqual({ table, off: exact.map((name) => [name, true]) });
-        // What Redis has taken and could not answer before its kill is settled as for a dead process.
-        expect({ table, isNear: off('redis_outage') < AT_A_TIME / OUTAGE_CALLS }).toEqual({ table, isNear: true });
         expect({ table, isNear: Math.abs(total.ledger / total.invoice - 1) < MOST_OFF[onAbort] }).toEqual({ table, isNear: true });
       } finally {
         await Promise.all(gateways.map((gateway) => gateway.kill()));

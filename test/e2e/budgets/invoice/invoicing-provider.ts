@@ -64,6 +64,11 @@ export interface Answering {
 }
 
 const event = (data: object): string => `data: ${JSON.stringify(data)}\n\n`;
+const chunk = (choices: readonly object[], usage?: object): string => event({ id: 'x', object: 'chat.completion.chunk', choices, usage });
+const delta = (content: string): string => chunk([{ index: 0, delta: { content }, finish_reason: null }]);
+const END = chunk([{ index: 0, delta: {}, finish_reason: 'stop' }]);
+const STREAM = { 'content-type': 'text/event-stream' };
+const wordsOf = (text: string): string[] => text.match(/ ?[a-z]+/g) ?? [];
 
 /** A stream of OpenAI's that is charged as far as it was written when its connection closes. */
 export function stoppable({ text, usage, charge, count }: Answering): ScriptedAnswer {
@@ -71,22 +76,43 @@ export function stoppable({ text, usage, charge, count }: Answering): ScriptedAn
     respond: async (response) => {
       let isOpen = true;
       response.once('close', () => (isOpen = false));
-      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.writeHead(200, STREAM);
       let written = '';
-      for (const word of text.split(' ')) {
+      for (const word of wordsOf(text)) {
         if (!isOpen) break;
-        const part = written === '' ? word : ` ${word}`;
-        written += part;
-        response.write(
-          event({ id: 'x', object: 'chat.completion.chunk', choices: [{ index: 0, delta: { content: part }, finish_reason: null }] }),
-        );
+        written += word;
+        response.write(delta(word));
         await sleep(5);
       }
       charge(count(written));
       const { promptTokens: prompt_tokens, completionTokens: completion_tokens } = usage;
-      response.write(event({ id: 'x', object: 'chat.completion.chunk', choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }));
       const told = { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
-      response.end(`${event({ id: 'x', object: 'chat.completion.chunk', choices: [], usage: told })}data: [DONE]\n\n`);
+      response.end(`${END}${chunk([], told)}data: [DONE]\n\n`);
+    },
+  };
+}
+
+/** A stream whose connection breaks in the middle, where its provider stops writing. */
+export function brokenStream({ text, charge, count }: Answering): ScriptedAnswer {
+  const words = wordsOf(text);
+  const written = words.slice(0, words.length >> 1);
+  charge(count(written.join('')));
+  return {
+    respond: (response) => {
+      response.writeHead(200, STREAM);
+      response.write(written.map(delta).join(''), () => response.destroy());
+    },
+  };
+}
+
+/** A stream that states the tokens of its prompt first, and those of its answer at the end. */
+export function usageInParts({ text, usage: { promptTokens, completionTokens } }: Answering): ScriptedAnswer {
+  return {
+    respond: (response) => {
+      response.writeHead(200, STREAM);
+      const first = chunk([{ index: 0, delta: { role: 'assistant', content: '' }, finish_reason: null }], { prompt_tokens: promptTokens });
+      const last = chunk([], { completion_tokens: completionTokens });
+      response.end(`${first}${wordsOf(text).map(delta).join('')}${END}${last}data: [DONE]\n\n`);
     },
   };
 }

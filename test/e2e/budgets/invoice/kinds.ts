@@ -1,5 +1,5 @@
 import type { ScriptedAnswer } from 'nestjs-fast-litellm/testing';
-import { stoppable, type Answering } from './invoicing-provider.js';
+import { brokenStream, stoppable, usageInParts, type Answering } from './invoicing-provider.js';
 
 /** How a call is made, answered and ended. */
 interface Kind {
@@ -53,6 +53,8 @@ export const KINDS = {
   timed_out: { weight: 2, model: 'hasty', provider: late },
   truncated_answer: { weight: 2, provider: whole(({ text, usage }) => ({ text, usage, fault: 'length_too_long' })) },
   invalid_json: { weight: 2, provider: whole(({ text, usage }) => ({ text, usage, fault: 'length_too_short' })) },
+  cut_in_text: { weight: 2, provider: whole(({ text, usage }) => ({ text, usage, fault: 'cut' })) },
+  broken_stream: { weight: 2, isStream: true, provider: brokenStream },
   stream_without_end: { weight: 2, isStream: true, provider: whole(({ text, usage }) => ({ text, usage, fault: 'missing_end' })) },
   no_usage_whole: { weight: 2, provider: whole(({ text }) => ({ text, usage: null })) },
   no_usage_stream: { weight: 2, isStream: true, provider: whole(({ text }) => ({ text, usage: null })) },
@@ -67,6 +69,7 @@ export const KINDS = {
       return completion(answering, { total_tokens: promptTokens + completionTokens });
     }),
   },
+  usage_in_two_events: { weight: 2, isStream: true, provider: whole(usageInParts) },
   redis_outage: { weight: 0, provider: whole(({ text, usage }) => ({ text, usage, delayMs: 20 })) },
   process_killed: { weight: 0, provider: whole(({ text, usage }) => ({ text, usage, delayMs: 5_000 })) },
 } satisfies Record<string, Kind> as Readonly<Record<CallKind, Kind>>;
@@ -86,10 +89,13 @@ export type CallKind =
   | 'timed_out'
   | 'truncated_answer'
   | 'invalid_json'
+  | 'cut_in_text'
+  | 'broken_stream'
   | 'stream_without_end'
   | 'no_usage_whole'
   | 'no_usage_stream'
   | 'usage_completion_only'
   | 'usage_total_only'
+  | 'usage_in_two_events'
   | 'redis_outage'
   | 'process_killed';

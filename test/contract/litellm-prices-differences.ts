@@ -7,8 +7,18 @@ export interface PriceDifference {
   applies(row: PriceRow, use: PriceUse, ours: number | null, theirs: number | null): boolean;
 }
 
-const UNIT = /_per_(?:image|pixel|second|character|query|page|credit|session|unit|text_message|request)|video|cost_per_second/;
 const TOKENS = /token_cost|cost_per_(?:\w+_)?token/;
+
+/** What else than tokens models are priced by, and how their fields name it. The first that a model has counts. */
+const UNITS: readonly (readonly [string, RegExp])[] = [
+  ['pictures', /_per_(?:image|pixel)/],
+  ['seconds', /_per_(?:\w+_)?second/],
+  ['characters', /_per_character/],
+  ['pages', /_per_page/],
+  ['requests, sessions or credits', /_per_(?:request|query|session|unit|credit|text_message)/],
+];
+const unitOf = ({ prices }: PriceRow): string | undefined =>
+  UNITS.find(([, field]) => Object.keys(prices).some((name) => field.test(name)))?.[0];
 
 const isDearer = (ours: number | null, theirs: number | null): boolean => ours !== null && theirs !== null && ours > theirs;
 const from = (provider: string, { prices }: PriceRow): boolean => prices.litellm_provider === provider;
@@ -22,11 +32,10 @@ function hasFee({ prices }: PriceRow, { tier }: PriceUse, ours: number | null, t
 
 /** Costs that differ from LiteLLM's, with the reasons. The first that applies counts. */
 export const PRICE_DIFFERENCES: readonly PriceDifference[] = [
-  {
-    reason:
-      'a model that is priced by pictures, seconds, characters or pages costs an unknown amount, not 0: at 0 it would pass any budget',
-    applies: ({ prices }, _use, ours, theirs) => ours === null && theirs === 0 && Object.keys(prices).some((field) => UNIT.test(field)),
-  },
+  ...UNITS.map(([unit]): PriceDifference => ({
+    reason: `a model that is priced by ${unit} costs an unknown amount, not 0`,
+    applies: (row, _use, ours, theirs) => ours === null && theirs === 0 && unitOf(row) === unit,
+  })),
   {
     reason: 'a model without any price costs an unknown amount, not 0',
     applies: ({ prices }, _use, ours, theirs) => ours === null && theirs === 0 && !Object.keys(prices).some((field) => TOKENS.test(field)),

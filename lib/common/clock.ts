@@ -34,8 +34,11 @@ const afterTurn = setImmediate;
  * `steadyNow` for code that reads it thousands of times a millisecond, as a reading takes 60 ns. In
  * a burst up to 32 calls of one turn of the event loop share a reading: late by what they take,
  * never early.
+ *
+ * @param read What to read instead of the monotonic clock.
+ * @param beganMs When that clock was 0, in milliseconds since 1970.
  */
-export function burstClock(read: () => number = steadyNow): () => number {
+export function burstClock(read?: () => number, beganMs = startMs): () => number {
   let nowMs = 0;
   let reads = 0;
   let shared = 0;
@@ -46,7 +49,7 @@ export function burstClock(read: () => number = steadyNow): () => number {
   };
   return () => {
     if (--shared >= 0) return nowMs;
-    const readMs = read();
+    const readMs = read === undefined ? Math.floor(beganMs + performance.now()) : read();
     reads = readMs === nowMs ? reads + 1 : 0;
     nowMs = readMs;
     shared = reads >= BURST ? BURST : 0;

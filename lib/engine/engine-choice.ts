@@ -234,7 +234,8 @@ export class EngineChoice<E extends object> {
   }
 
   private seriesOf(operation: string, engine: E): CallSeries {
-    return this.series(operation)[engine === this.native ? 'native' : 'typescript'];
+    const series = this.kept.get(operation) ?? this.series(operation);
+    return series[engine === this.native ? 'native' : 'typescript'];
   }
 
   private isSmall(size: number): boolean {

@@ -32,8 +32,7 @@ export function processClock(binding: NativeBinding | null): () => number {
   try {
     const startUs = new BigInt64Array(sharedMemory(binding, 'clock start', 8));
     Atomics.compareExchange(startUs, 0, 0n, BigInt(Math.floor((Date.now() - uptimeMs()) * 1000)));
-    const startMs = Number(startUs[0]) / 1000 + uptimeMs() - performance.now();
-    return burstClock(() => Math.floor(startMs + performance.now()));
+    return burstClock(undefined, Number(startUs[0]) / 1000 + uptimeMs() - performance.now());
   } catch {
     return burstClock();
   }

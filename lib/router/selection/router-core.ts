@@ -60,6 +60,8 @@ export class RouterCore {
   deployments: readonly Deployment[] = [];
   readonly unreported: Unreported | null;
   readonly budgets = new Budgets();
+  /** Milliseconds of the router's clock. */
+  readonly now: () => number;
   /** What providers told of their limits; `undefined` where these are not learned. */
   quotas: QuotaDomains | undefined = undefined;
 
@@ -76,6 +78,7 @@ export class RouterCore {
   ) {
     const { choice, sharedAs, maxDeployments } = env;
     const engine = choice.activeEngine;
+    this.now = env.now;
     this.unreported = env.reports === true ? new Unreported() : null;
     this.slots = new Slots(engine, sharedAs, maxDeployments, (slot) => {
       this.outcomes.forget(slot);
@@ -92,10 +95,6 @@ export class RouterCore {
 
   get memory(): RouterMemory {
     return this.slots.memory;
-  }
-
-  now(): number {
-    return this.env.now();
   }
 
   /** Replaces the deployments and the settings. A deployment of the same id keeps its state. */

@@ -17,6 +17,24 @@ describe('largeJson', () => {
     );
   });
 
+  it.each([
+    ['values that are none in JSON', [undefined, () => 1, Symbol('s'), NaN, -0, { a: undefined, b: () => 1, c: null, d: [] }, {}]],
+    ['values with JSON of their own', { a: new Date(0), b: { toJSON: () => undefined }, c: [{ toJSON: () => undefined }], d: new Map() }],
+    ['boxed values, and objects of a class', [Object('a'), Object(1), new (class A extends Array<number> {})(2), Object.create({ a: 1 })]],
+    ['keys to escape', { '"': { '\n': 1 }, '\ud800': [['é', '\u2028']] }],
+  ])('writes %s as JSON.stringify does', async (_, value) => {
+    expect((await largeJson(value)).toString()).toBe(JSON.stringify(value));
+  });
+
+  it('rejects cycles, and writes values as deep as JSON.stringify can', async () => {
+    const cycle: unknown[] = [];
+    cycle.push({ cycle });
+    await expect(largeJson(cycle)).rejects.toThrow(/circular/i);
+    let deep: unknown = 'x';
+    for (let level = 0; level < 1500; level++) deep = level % 2 === 0 ? [deep] : { deep };
+    expect((await largeJson([deep])).toString()).toBe(JSON.stringify([deep]));
+  });
+
   it('keeps surrogate pairs together, and lone surrogates as they are', async () => {
     for (const text of ['a' + '🦀'.repeat(LONG), '\ud83d'.repeat(LONG), '\udc00'.repeat(LONG)])
       expect((await largeJson([text])).toString()).toBe(JSON.stringify([text]));
@@ -28,6 +46,15 @@ describe('largeJson', () => {
     await largeJson(['x'.repeat(20 * LONG)]);
     clearInterval(timer);
     expect(turns).toBeGreaterThan(2);
+  });
+
+  it('writes no more than a step at once, of any structure', async () => {
+    const stringify = jest.spyOn(JSON, 'stringify');
+    const keys = Object.fromEntries(Array.from({ length: 20_000 }, (_, at) => [`key ${at}`, [{ at }]]));
+    await largeJson({ numbers: Array.from({ length: 100_000 }, (_, at) => at / 7), keys, text: '"'.repeat(LONG) });
+    const lengths = stringify.mock.results.map(({ value }) => String(value).length);
+    stringify.mockRestore();
+    expect(lengths.reduce((longest, length) => Math.max(longest, length), 0)).toBeLessThanOrEqual(2 * 65_536 + 2);
   });
 });
 

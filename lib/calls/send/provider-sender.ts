@@ -4,6 +4,8 @@ import { lazy } from '../../common/lazy.js';
 import type * as Mocking from '../mocks/mocked-answer.js';
 import type { ObservedAttempt } from '../../common/call-observer.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
+import type { Soon } from '../../http/body/json-body.js';
+import { fieldsInTurns } from '../../http/body/raw-field.js';
 import { askedOutput, limitedOutput } from '../../http/token-estimate/asked-output.js';
 import type { AnswerCost } from '../answer/answer-cost.js';
 import { promptTokensOf } from '../../http/token-estimate/token-estimate.js';
@@ -86,7 +88,8 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     const count = attempt.hasReply ? (text: string): number => access.tokenCounter.countTokens(text, counted) : undefined;
     const onHeaders = learn && ((raw: readonly Buffer[]): void => learn(attempt.selection, { get: (name) => rawHeader(raw, name) }));
     for (;;) {
-      const { call, bridged, isBridgeable } = this.callFor(attempt, known, { addsUsage, notFound });
+      const made = this.callFor(attempt, known, { addsUsage, notFound });
+      const { call, bridged, isBridgeable } = made instanceof Promise ? await made : made;
       const exchange = new ProviderExchange({
         known,
         call,
@@ -138,7 +141,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
   }
 
   /** The operation as the provider has it, else by chat. */
-  private callFor({ model, target, selection, mostOutput }: Attempt, known: KnownEndpoint, state: SendState): BridgeableCall {
+  private callFor({ model, target, selection, mostOutput }: Attempt, known: KnownEndpoint, state: SendState): Soon<BridgeableCall> {
     const { addsUsage, notFound } = state;
     const { request, operation } = this;
     const { endpoint, defaults, fixed } = known;
@@ -176,16 +179,25 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     const own = lacks ? undefined : protocol.call(operation, sent);
     const isBridgeable = bridge !== undefined && protocol.name === 'openai';
     if (own !== undefined) return { call: own, bridged: undefined, isBridgeable };
+    if (bridge === undefined || request.json === undefined) return this.bridgedCall(known, sent, bridge, state);
+    // A bridge reads the whole body.
+    return fieldsInTurns(request.json).then((fields) => this.bridgedCall(known, { ...sent, body: fields as ModelRequest }, bridge, state));
+  }
+
+  /** @throws UnsupportedRequestError without a bridge, and for a protocol without chat */
+  private bridgedCall({ endpoint }: KnownEndpoint, sent: SentRequest, bridge: Bridge | undefined, state: SendState): BridgeableCall {
+    const { addsUsage, notFound } = state;
+    const { body, overrides, provider, model } = sent;
     if (bridge !== undefined) {
       // A fallback's changes are in the client's words, as the body is.
       const asked = overrides === undefined ? body : { ...body, ...changesOf(overrides) };
       const { stream_options: usage, ...chat } = bridgedRequest(bridge, asked, sent, notFound);
       const bridgedBody: ModelRequest = addsUsage && usage !== undefined ? { ...chat, stream_options: usage } : chat;
       const { hints } = bridge;
-      const call = protocol.call('chat', { ...sent, body: bridgedBody, overrides: undefined, addsUsage: false, hints });
+      const call = endpoint.protocol.call('chat', { ...sent, body: bridgedBody, overrides: undefined, addsUsage: false, hints });
       if (call !== undefined) return { call, bridged: bridge.answer(asked), isBridgeable: false };
     }
-    const reason = `${provider} does not offer ${operation} for ${model}`;
+    const reason = `${provider} does not offer ${this.operation} for ${model}`;
     throw new UnsupportedRequestError({ provider, reason, mend: 'ask for another model' });
   }
 

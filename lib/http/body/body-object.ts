@@ -64,13 +64,19 @@ export class BodyObject {
     const { body } = this;
     if (body === undefined) return false;
     const names = this.names();
-    return names.length !== body.scan.fields.length || !names.every((name) => this.isAsIn(body, name));
+    const { fields } = body.scan;
+    if (names.length !== fields.length) return true;
+    const scanned = fieldsByName(body);
+    return !names.every((name) => this.isAsIn(body, name, scanned.get(name)));
   }
 
   /** The fields at this moment. */
   fields(body: JsonBody): readonly CurrentField[] {
-    const scanned = new Map(body.scan.fields.map((field) => [field.name, field]));
-    return this.names().map((name) => ({ name, scanned: this.isAsIn(body, name) ? scanned.get(name) : undefined }));
+    const scanned = fieldsByName(body);
+    return this.names().map((name) => {
+      const field = scanned.get(name);
+      return { name, scanned: this.isAsIn(body, name, field) ? field : undefined };
+    });
   }
 
   /** Takes bytes that were written from the object: from here on it is compared with these. */
@@ -100,10 +106,10 @@ export class BodyObject {
   }
 
   private add(body: JsonBody, field: ScannedField): void {
-    const { name, valueStart, valueEnd, firstText, endText } = field;
+    const { name, valueStart, firstText, endText } = field;
     const first = body.bytes[valueStart];
     const isContainer = first === OPEN_OBJECT || first === OPEN_ARRAY;
-    if (firstText < endText || (isContainer && valueEnd - valueStart > PARSED_AT_ONCE)) this.addLazy(body, field);
+    if (firstText < endText || (isContainer && !isShort(field))) this.addLazy(body, field);
     // Parsed anew: the outline's own would change with the app's, and may be long.
     else this.object[name] = body.valueOf(field);
   }
@@ -139,9 +145,11 @@ export class BodyObject {
     return field?.source !== undefined && Object.getOwnPropertyDescriptor(this.object, name)?.get === field.get;
   }
 
-  private isAsIn(body: JsonBody, name: string): boolean {
-    if (!Object.hasOwn(body.outline, name)) return false;
-    return this.isUnread(name) || this.isSame(this.object[name], body.outline[name], body);
+  private isAsIn(body: JsonBody, name: string, field: ScannedField | undefined): boolean {
+    if (field === undefined) return false;
+    // The outline may be long: what is short, or was never read, does without.
+    if (this.isUnread(name)) return true;
+    return this.isSame(this.object[name], isShort(field) ? body.valueOf(field) : body.outline[name], body);
   }
 
   /** Compares values one by one; long texts with the strings that were parsed. */
@@ -194,6 +202,15 @@ export function receivedBody(object: object): JsonBody | undefined {
  */
 export function releaseBody(object: unknown): void {
   bodies.get(object as object)?.release();
+}
+
+function fieldsByName({ scan }: JsonBody): ReadonlyMap<string, ScannedField> {
+  return new Map(scan.fields.map((field) => [field.name, field]));
+}
+
+/** Without long texts. */
+function isShort({ valueStart, valueEnd, firstText, endText }: ScannedField): boolean {
+  return firstText === endText && valueEnd - valueStart <= PARSED_AT_ONCE;
 }
 
 function fieldOf(value: object, name: string): unknown {

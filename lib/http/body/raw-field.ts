@@ -1,3 +1,4 @@
+import { nextTurn } from '../../common/next-turn.js';
 import type { ScannedField } from '../../json-body/engine/engine.js';
 import type { JsonBody } from './json-body.js';
 import { WrittenJson } from './json-writer.js';
@@ -112,8 +113,8 @@ const PASSED: ReadonlySet<string> = new Set([
   'documents',
 ]);
 
-/** Fields that protocols hand on unread, in which programs send large integers. */
-const NUMBERED: ReadonlySet<string> = new Set(['seed', 'response_format', 'text', 'logit_bias']);
+/** Fields that protocols hand on unread: programs send large integers in them, or long schemas. */
+const UNREAD: ReadonlySet<string> = new Set(['seed', 'response_format', 'text', 'logit_bias']);
 
 /** Longer values are not written in the turn of their neighbours. */
 const LONGEST_SHORT_FIELD = 16 * 1024;
@@ -129,9 +130,11 @@ export function areShort(fields: Readonly<Record<string, unknown>>, body: JsonBo
   };
   for (const name in fields) if (isLong(name, fields[name])) return false;
   // What else has come as one long value, under any name.
-  return (
-    body?.scan.fields.every(({ name, valueStart, valueEnd }) => PASSED.has(name) || valueEnd - valueStart <= LONGEST_SHORT_FIELD) ?? true
-  );
+  return body?.scan.fields.every((field) => PASSED.has(field.name) || !isLongField(field)) ?? true;
+}
+
+function isLongField({ valueStart, valueEnd }: ScannedField): boolean {
+  return valueEnd - valueStart > LONGEST_SHORT_FIELD;
 }
 
 /** The fields of a body for a protocol that passes them: long ones are `RawField`s. */
@@ -142,9 +145,25 @@ export function fieldsToPass(body: JsonBody): Readonly<Record<string, unknown>> 
     const { name, firstText, endText } = field;
     const isPlain = firstText === endText && (typeof outline[name] !== 'object' || outline[name] === null);
     const isPassed = isPlain ? false : PASSED.has(name);
-    if (isPassed || (scan.hasOddNumbers && NUMBERED.has(name) && typeof outline[name] !== 'string'))
+    if (isPassed || (UNREAD.has(name) && typeof outline[name] !== 'string' && (scan.hasOddNumbers || isLongField(field))))
       fields[name] = new RawField(body, field);
     else fields[name] = firstText === endText ? outline[name] : body.valueOf(field);
   }
+  return fields;
+}
+
+/**
+ * The fields of a body for code that reads them all: what the outline has not is parsed, each field
+ * in a turn of the event loop. Not to be changed.
+ */
+export async function fieldsInTurns(body: JsonBody): Promise<Readonly<Record<string, unknown>>> {
+  const { outline, scan } = body;
+  const fields: Record<string, unknown> = {};
+  for (const field of scan.fields) {
+    const { name, firstText, endText } = field;
+    if (firstText < endText) await nextTurn();
+    fields[name] = firstText < endText ? body.valueOf(field) : outline[name];
+  }
+  await nextTurn();
   return fields;
 }

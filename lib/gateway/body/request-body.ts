@@ -7,7 +7,7 @@ import { freeBytes } from '../../engine/free-bytes.js';
 import type { JsonBounds } from '../../http/body/json-shape.js';
 import type { ResolvedBodyBounds } from '../../http/body/body-bounds.js';
 import { receivedBody } from '../../http/body/body-object.js';
-import { checkListLengths } from '../../http/body/list-lengths.js';
+import { checkListLengthsInTurns } from '../../http/body/list-lengths.js';
 import type { JsonReader } from '../../http/body/json-reader.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
 import { MultipartBody } from '../../providers/forwarded/multipart.js';
@@ -56,8 +56,8 @@ export function formOf(body: unknown): MultipartBody | undefined {
 }
 
 /** The text fields of a form, for `request.body`. @throws InvalidArgumentError for a broken form */
-export function readForm(bytes: Buffer, contentType: string): object {
-  const form = MultipartBody.parse(bytes, contentType);
+export async function readForm(bytes: Buffer, contentType: string): Promise<object> {
+  const form = await MultipartBody.parseInTurns(bytes, contentType);
   const fields = form.fields();
   forms.set(fields, form);
   return fields;
@@ -72,12 +72,12 @@ export async function readRequestBody(request: IncomingMessage, reading: BodyRea
   const { bytes, isOwn } = await readBytes(request, reading);
   await beginning.begin();
   if (reading.kind === 'form') {
-    return readForm(bytes, request.headers['content-type'] ?? '');
+    return await readForm(bytes, request.headers['content-type'] ?? '');
   }
   if (bytes.length === 0) return undefined;
   const body = await reading.json.read(bytes, reading.jsonBounds, isOwn);
   const json = typeof body === 'object' && body !== null ? receivedBody(body) : undefined;
-  if (json !== undefined) checkListLengths(json, reading.listBounds);
+  if (json !== undefined) await checkListLengthsInTurns(json, reading.listBounds);
   return body;
 }
 

@@ -18,6 +18,8 @@ export class JsonBody implements LongTexts {
   promptTokens: number | undefined = undefined;
   private parsedOutline: Fields | undefined = undefined;
   private readFields: Fields | undefined = undefined;
+  /** Whether none of its lists exceeds its bound. */
+  areListsChecked = false;
   /** Calls that read it. */
   calls = 0;
   /** Requests to providers with its bytes, until all are written. */

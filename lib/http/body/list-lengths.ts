@@ -1,11 +1,12 @@
 import { InvalidArgumentError, NO_VALUE } from '../../common/errors.js';
+import { atOnce, inTurns } from '../../common/next-turn.js';
 import { boundOfField, type BodyBounds, type ResolvedBodyBounds } from './body-bounds.js';
 import type { JsonBody } from './json-body.js';
 
 /** Shorter fields are parsed in less than a millisecond. */
 const LONG_FIELD = 16 * 1024;
-/** A list that exceeds its bound further on has so few entries in its bytes that it parses fast. */
-const LOOKED_AT = 512 * 1024;
+/** Bytes that are looked at in one step: below half a millisecond. */
+const BYTES_PER_STEP = 64 * 1024;
 /** Bytes up to the first entry of a list. */
 const FIRST_ENTRY = 64;
 const [QUOTE, BACKSLASH, COMMA] = Buffer.from('"\\,');
@@ -16,13 +17,24 @@ const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = Buffer.from('[]{}')
  * 100 ms to parse, and their bound is 64.
  * @throws InvalidArgumentError (`TOO_MANY_ENTRIES`) as `checkBodyBounds`
  */
-export function checkListLengths({ bytes, scan }: JsonBody, bounds: ResolvedBodyBounds): void {
+export function checkListLengths(json: JsonBody, bounds: ResolvedBodyBounds): void {
+  if (json.areListsChecked) return;
+  atOnce(check(json, bounds));
+  json.areListsChecked = true;
+}
+
+/** The same in turns of the event loop. */
+export async function checkListLengthsInTurns(json: JsonBody, bounds: ResolvedBodyBounds): Promise<void> {
+  await inTurns(check(json, bounds));
+  json.areListsChecked = true;
+}
+
+function* check({ bytes, scan }: JsonBody, bounds: ResolvedBodyBounds): Generator<undefined, void> {
   if (scan.fields.length > bounds.fields) throw tooMany('body', 'fields', bounds);
   for (const { name, valueStart, valueEnd } of scan.fields) {
     if (valueEnd - valueStart < LONG_FIELD) continue;
     const bound = boundOfField(name, listAt(bytes, valueStart));
-    if (bound !== undefined && hasMore(bytes.subarray(valueStart, Math.min(valueEnd, valueStart + LOOKED_AT)), bounds[bound]))
-      throw tooMany(name, bound, bounds);
+    if (bound !== undefined && (yield* hasMore(bytes.subarray(valueStart, valueEnd), bounds[bound]))) throw tooMany(name, bound, bounds);
   }
 }
 
@@ -33,11 +45,15 @@ function listAt(bytes: Buffer, start: number): 'numbers' | 'others' | undefined 
 }
 
 /** Whether a list or an object has more entries than `most`. */
-function hasMore(value: Buffer, most: number): boolean {
+function* hasMore(value: Buffer, most: number): Generator<undefined, boolean> {
   if (value[0] !== OPEN_ARRAY && value[0] !== OPEN_OBJECT) return false;
   let depth = 0;
   let entries = 1;
-  for (let at = 0; at < value.length; at++) {
+  for (let at = 0, stepEnd = BYTES_PER_STEP; at < value.length; at++) {
+    if (at >= stepEnd) {
+      stepEnd = at + BYTES_PER_STEP;
+      yield;
+    }
     const byte = value[at];
     if (byte === QUOTE) {
       at++;

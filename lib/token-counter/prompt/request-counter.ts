@@ -10,7 +10,7 @@ import { ChatTemplate } from './chat-template.js';
 import { CollectedTexts } from './collected-texts.js';
 import { TOKENS_PER_BYTE, type LongTexts, type PromptContext } from './prompt-context.js';
 import { PromptReads } from './prompt-reads.js';
-import { countRequestBody, type RequestTokens } from './requests.js';
+import { countRequestBody, countRequestBodyInTurns, type RequestTokens } from './requests.js';
 import { textSteps } from '../text-steps.js';
 import { textError } from '../arguments.js';
 import type { SliceCounts, TokenCounterEngine } from '../engine/engine.js';
@@ -61,7 +61,7 @@ export class RequestCounter {
   async countAsync(body: object, requestId: string | undefined): Promise<RequestTokens> {
     const request = checkObject('body', body, refuseArgument);
     const model = this.modelOf(request);
-    const { context, texts, tokens } = this.collect(request, model, undefined);
+    const { context, texts, tokens } = await this.collect(request, model, undefined);
     const { counted } = await this.countTexts(texts, model, Infinity, requestId);
     const answer = this.answer(tokens + counted, model, context, body);
     this.shared.counted(answer.promptTokens);
@@ -82,7 +82,7 @@ export class RequestCounter {
   /** Like `estimate`, off the main thread. Above `limit` tokens, estimates the rest. */
   async estimateAsync(body: Body, limit: number): Promise<PromptEstimate> {
     const model = this.modelOf(body);
-    const { context, texts, tokens } = this.collect(body, model, () => {});
+    const { context, texts, tokens } = await this.collect(body, model, () => {});
     const { counted, unitsLeft } = await this.countTexts(texts, model, this.localLimit(limit, model, context) - tokens, undefined);
     const certain = this.shared.counted(this.bound(tokens + counted, model, context, unitsLeft === 0 ? body : undefined));
     return { counted: certain, tokens: certain + Math.ceil(unitsLeft * TOKENS_PER_BYTE) };
@@ -95,8 +95,9 @@ export class RequestCounter {
   estimateLong(body: Body, texts: LongTexts): number | undefined {
     const model = this.modelOf(body);
     const collected = new CollectedTexts(texts, this.shared.maxTextLength);
-    const estimate = this.countable(() =>
-      this.shared.choice.run('count_request', undefined, (engine): number | undefined => {
+    let estimate: number | undefined;
+    try {
+      estimate = this.shared.choice.run('count_request', undefined, (engine): number => {
         collected.clear();
         const context = this.context(model, engine, new PromptReads(() => collected.clear()), collected);
         const tokens = countRequestBody(body, context);
@@ -104,8 +105,10 @@ export class RequestCounter {
         if (context.sample !== undefined) collected.addTo(context.sample);
         const { counts } = engine.countSlices(texts.bytes, collected.toCount(), model.handle(engine), LARGEST_LIMIT);
         return this.bound(tokens + sumOf(counts), model, context, body);
-      }),
-    );
+      });
+    } catch (error) {
+      estimate = uncountable(error);
+    }
     return estimate === undefined ? undefined : this.shared.counted(estimate);
   }
 
@@ -113,7 +116,7 @@ export class RequestCounter {
   async estimateLongAsync(body: Body, texts: LongTexts, limit: number): Promise<PromptEstimate | undefined> {
     const model = this.modelOf(body);
     const long = new CollectedTexts(texts, this.shared.maxTextLength);
-    const found = this.countable(() => this.collect(body, model, () => long.clear(), long));
+    const found = await this.collect(body, model, () => long.clear(), long).catch(uncountable);
     if (found === undefined) return undefined;
     const { context } = found;
     if (context.sample !== undefined) long.addTo(context.sample);
@@ -216,12 +219,12 @@ export class RequestCounter {
    * Walks the body like a count, but collects the texts instead of counting them.
    * @param cleared for limits: called where the walk begins again
    */
-  private collect(
+  private async collect(
     body: Body,
     model: CountingModel,
     cleared: (() => void) | undefined,
     long?: CollectedTexts,
-  ): { readonly context: PromptContext; readonly texts: readonly string[]; readonly tokens: number } {
+  ): Promise<{ readonly context: PromptContext; readonly texts: readonly string[]; readonly tokens: number }> {
     const texts: string[] = [];
     const collectText = (text: string): number => {
       if (text !== '') texts.push(text);
@@ -232,17 +235,7 @@ export class RequestCounter {
       cleared?.();
     };
     const context = this.contextOf(model, collectText, cleared && new PromptReads(restart), long);
-    return { context, texts, tokens: countRequestBody(body, context) };
-  }
-
-  /** `undefined` for a body that breaks a rule: the error is to show its texts. */
-  private countable<R>(count: () => R): R | undefined {
-    try {
-      return count();
-    } catch (error) {
-      if (error instanceof InvalidArgumentError) return undefined;
-      throw error;
-    }
+    return { context, texts, tokens: await countRequestBodyInTurns(body, context) };
   }
 
   private countSlices(long: CollectedTexts, model: CountingModel, limit: number): Promise<SliceCounts> {
@@ -286,6 +279,11 @@ function rendering(model: CountingModel, count: (text: string) => number, long?:
     const { text } = chatTemplate.render(messages, tools);
     return text === undefined ? undefined : countSegments(segmentsOf(text, encoding, 'all'), count);
   };
+}
+
+/** For a body that breaks a rule: the error is to show its texts. */
+function uncountable(error: unknown): undefined {
+  if (!(error instanceof InvalidArgumentError)) throw error;
 }
 
 function sumOf(counts: Uint32Array): number {

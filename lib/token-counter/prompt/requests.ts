@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../../common/errors.js';
+import { nextTurn } from '../../common/next-turn.js';
 import { countContent } from './content-parts.js';
 import { countMessages, isSystemMessage, messageOverhead, promptOverhead, type ChatMessage } from './messages.js';
 import { countJson, countString, isRecord, type PromptContext } from './prompt-context.js';
@@ -43,21 +44,29 @@ export interface RequestTokens {
  */
 export function countRequestBody(body: Body, context: PromptContext): number {
   const { reads } = context;
-  return reads === undefined ? countPrompt(body, context) : countAll(body, context, reads);
+  return reads === undefined ? countPrompt(body, context) : countRules(body, context, reads) + countRest(body, context, reads);
 }
 
-/** For limits: what the rules count and, of a body that breaks one, all of it as text. */
-function countAll(body: Body, context: PromptContext, reads: PromptReads): number {
-  let tokens = 0;
+/** The same in two turns of the event loop: what rules count, and the rest. */
+export async function countRequestBodyInTurns(body: Body, context: PromptContext): Promise<number> {
+  const { reads } = context;
+  if (reads === undefined) return countPrompt(body, context);
+  const tokens = countRules(body, context, reads);
+  await nextTurn();
+  return tokens + countRest(body, context, reads);
+}
+
+/** For limits: what the rules count, or nothing of a body that breaks one. */
+function countRules(body: Body, context: PromptContext, reads: PromptReads): number {
   try {
-    tokens = countPrompt(body, context);
+    return countPrompt(body, context);
   } catch (error) {
     if (!(error instanceof InvalidArgumentError) || !hasPrompt(body)) throw error;
     reads.clear();
     context.mediaTokens = 0;
     context.assumed = true;
+    return 0;
   }
-  return tokens + countRest(body, context, reads);
 }
 
 function hasPrompt({ messages, input, prompt }: Body): boolean {

@@ -3,6 +3,8 @@ import { plainName } from './token-estimate/asked-output.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
+const LETTERS = /^[a-z]+$/;
+
 /**
  * Fields that name models, by their letters: `model`, OpenRouter's `models` and `allowed_models`,
  * `model` of hosted tools, `fallbackModel`, `modelId`; and what stands for a model.
@@ -27,39 +29,54 @@ const MOST_LEVELS = 32;
  * @throws ModelNotAllowedError naming the field
  */
 export function checkNamedModels(body: object, mayCall: (model: string) => boolean): void {
-  check(body, { mayCall, path: '', isName: false, depth: 0 });
+  check(body, { mayCall, isName: false, depth: 0 });
 }
 
+/** Its path is put together for an error alone: a body may have a million values. */
 interface Place {
   readonly mayCall: (model: string) => boolean;
-  readonly path: string;
   readonly isName: boolean;
   readonly depth: number;
+  readonly key?: string | number;
+  readonly within?: Place;
 }
 
 function check(value: unknown, place: Place): void {
-  const { mayCall, path, isName, depth } = place;
+  const { mayCall, isName } = place;
+  const depth = place.depth + 1;
   if (typeof value === 'string') {
-    if (isName && !mayCall(value)) throw new ModelNotAllowedError(value, path);
+    if (isName && !mayCall(value)) throw new ModelNotAllowedError(value, pathOf(place));
     return;
   }
-  if (typeof value !== 'object' || value === null || depth > MOST_LEVELS) return;
+  if (typeof value !== 'object' || value === null || depth > MOST_LEVELS + 1) return;
   if (Array.isArray(value)) {
-    for (let at = 0; at < value.length; at++) check(value[at], { mayCall, path: `${path}[${at}]`, isName, depth: depth + 1 });
+    for (let at = 0; at < value.length; at++)
+      if (mayName(value[at], isName)) check(value[at], { mayCall, isName, depth, key: at, within: place });
     return;
   }
   const fields = value as Fields;
   for (const key in fields) {
     const inner = fields[key];
     // Most fields are figures.
-    if (typeof inner !== 'string' && (typeof inner !== 'object' || inner === null)) continue;
-    const name = plainName(key).replace(/[^a-z]/g, '');
+    if (!mayName(inner, true)) continue;
+    const name = LETTERS.test(key) ? key : plainName(key).replace(/[^a-z]/g, '');
     const namesModel = NAMES_MODELS.test(name);
     if (!namesModel && isData(name, fields)) continue;
     // The chains of fallbacks are lists by the group before them.
     const isNameInside = namesModel || (isName && (Array.isArray(inner) || NAME.has(name)));
-    check(inner, { mayCall, path: path === '' ? key : `${path}.${key}`, isName: isNameInside, depth: depth + 1 });
+    if (mayName(inner, isNameInside)) check(inner, { mayCall, isName: isNameInside, depth, key, within: place });
   }
+}
+
+function mayName(value: unknown, isName: boolean): boolean {
+  return typeof value === 'string' ? isName : typeof value === 'object' && value !== null;
+}
+
+function pathOf({ key, within }: Place): string {
+  if (within === undefined || key === undefined) return '';
+  const path = pathOf(within);
+  if (typeof key === 'number') return `${path}[${key}]`;
+  return path === '' ? key : `${path}.${key}`;
 }
 
 function isData(name: string, { type }: Fields): boolean {

@@ -54,8 +54,7 @@ export function openRouting(
         // Without the fee of a request.
         return cost === null ? null : (cost - (tokenCounter.estimateCost(0, 0, model) ?? 0)) / PRICED_TOKENS;
       },
-      priced: (model, promptTokens, completionTokens, details) =>
-        tokenCounter.estimateCostParts(promptTokens, completionTokens, model, details),
+      pricesOf: (model) => tokenCounter.pricesOf(model),
       maxInputTokens: (model) => tokenCounter.limitsOf(model).contextWindow,
     },
   };

@@ -3,7 +3,7 @@ import type { CallCost } from '../http/request-money.js';
 import { askedOutput, asksBackground, dropsLimit, liftsLimit, outputCap, type AskedOutput } from '../http/token-estimate/asked-output.js';
 import { askedSearches } from '../http/token-estimate/asked-searches.js';
 import { mayHaveSound } from '../http/token-estimate/asked-sound.js';
-import { foreseenCost, type DearTier } from '../http/token-estimate/asked-tier.js';
+import type { DearTier } from '../http/token-estimate/asked-tier.js';
 import { affordableOutput, plainNanoUsd, worstNanoUsd } from '../http/token-estimate/worst-cost.js';
 import type { CoverDenial, RequestContext } from '../http/request-context.js';
 import { namedBaseModel } from '../router/deployments/base-model.js';
@@ -176,7 +176,7 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
   // Both limits are sent if the deployment's field has another name than the request's.
   const limit = { tokens: Math.max(asked.tokens, fixed.tokens), isLimited: asked.isLimited || fixed.tokens > 0 };
   const most = modelOutput(selection, maxOutputOf);
-  const price = foreseenCost((input, out, details) => deployment.costUsd(input, out, model, details), tierOfAttempt(attempt));
+  const prices = { sourced: deployment.pricesOf(model), tier: tierOfAttempt(attempt) };
   const prompt = {
     tokens: promptTokens + (call.description.soundTokens ?? 0) + tokensOfPictures(attempt),
     hasSound: call.description.hasSound === true || mayHaveSound(target.overrides ?? {}),
@@ -187,14 +187,14 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
   return {
     output: Math.min(cap, (call.request?.expectedOutput(group) ?? Infinity) * choices),
     choices,
-    costOf: (output) => worstNanoUsd(price, prompt, output),
+    costOf: (output) => worstNanoUsd(prices, prompt, output),
     usualCost: () => {
       const usual = call.request?.medianOutput(group);
-      return usual === undefined ? undefined : plainNanoUsd(price, prompt.tokens, Math.min(cap, usual * choices));
+      return usual === undefined ? undefined : plainNanoUsd(prices, prompt.tokens, Math.min(cap, usual * choices));
     },
     // Otherwise it would be dropped or replaced before it is sent.
     isLowered: !isDropped && fixed.tokens === 0 && cap > 0,
-    outputFor: (nanoUsd) => affordableOutput(price, prompt, { nanoUsd, cap }),
+    outputFor: (nanoUsd) => affordableOutput(prices, prompt, { nanoUsd, cap }),
   };
 }
 

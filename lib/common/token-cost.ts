@@ -133,7 +133,28 @@ export interface PricedUsage {
   readonly source: string;
 }
 
+/** Prices that one source has for a model. */
+export interface SourcedPrices {
+  readonly prices: TieredRates;
+  /** As in `PricedUsage`. */
+  readonly source: string;
+}
+
 const NO_DETAILS: UsageDetails = {};
+
+/** The cost of a request by the first prices that cover its usage; `undefined` without any. */
+export function pricedUsage(
+  sourced: readonly SourcedPrices[],
+  inputTokens: number,
+  outputTokens: number,
+  details?: UsageDetails,
+): PricedUsage | undefined {
+  for (const { prices, source } of sourced) {
+    const parts = costPartsOf(prices, inputTokens, outputTokens, details);
+    if (parts !== null) return { usd: sumOf(parts), parts, source };
+  }
+  return undefined;
+}
 
 /**
  * Cost of one request in USD, its fee included. `inputTokens` are all input tokens, cached ones
@@ -215,7 +236,11 @@ function partCost(tokens: number, ratePerMillion: number | undefined): number {
  * those of the service tier come first, then those for long inputs, as LiteLLM has it. Off-peak
  * prices replace all of them.
  */
-function ratesFor(pricing: TieredRates, inputTokens: number, { serviceTier, offPeak }: UsageDetails): TokenRates {
+export function ratesFor(
+  pricing: TieredRates,
+  inputTokens: number,
+  { serviceTier, offPeak }: Pick<UsageDetails, 'serviceTier' | 'offPeak'>,
+): TokenRates {
   const { tiers = [], serviceTiers } = pricing;
   const own = serviceTier === undefined ? undefined : serviceTiers?.[serviceTier];
   const low = pricing.offPeak !== undefined && (offPeak ?? isOffPeak(pricing.offPeak.windows, new Date())) ? pricing.offPeak : undefined;

@@ -1,6 +1,6 @@
 import { deployment, routerEngines, routerOn, type StandingClock } from '../../test/support/router-engines.js';
 import { InvalidConfigurationError } from '../common/errors.js';
-import type { PricedUsage } from '../common/token-cost.js';
+import type { SourcedPrices } from '../common/token-cost.js';
 import { readPeriod } from './config/budget-settings.js';
 import { resolveRouterOptions, type RouterOptions } from './router.options.js';
 import type { RouterService } from './router.service.js';
@@ -100,15 +100,15 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
   });
 
   it('counts a call through a pattern by the price of the called model', () => {
-    const priced = (model: string, promptTokens: number): PricedUsage | null =>
-      model === 'openai/gpt-4o' ? { usd: promptTokens, parts: { input: promptTokens }, source: 'test' } : null;
+    const pricesOf = (model: string): SourcedPrices[] =>
+      model === 'openai/gpt-4o' ? [{ prices: { inputPerMillion: 1e6 }, source: 'test' }] : [];
     const { router } = routerOn(
       engine,
       {
         modelList: [deployment('any', { model: 'openai/*' }, 'openai/*')],
         providerBudgets: { openai: { budgetUsd: 10, periodMs: DAY_MS } },
       },
-      { modelFacts: { priced } },
+      { modelFacts: { pricesOf } },
     );
     const left = (): number => router.metrics().find(({ name }) => name === 'router_budget_remaining_usd')?.value ?? NaN;
     router.succeeded(router.acquire('openai/gpt-4o'), { latencyMs: 1, promptTokens: 4 });
@@ -118,16 +118,16 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(left()).toBe(5);
   });
 
-  it('rounds fractions of tokens before it asks for a price', () => {
-    const priced = jest.fn(() => null);
+  it('rounds fractions of tokens before it prices them', () => {
+    const pricesOf = (): SourcedPrices[] => [{ prices: { inputPerMillion: 1e6, outputPerMillion: 2e6 }, source: 'test' }];
     const { router } = routerOn(
       engine,
       { modelList, providerBudgets: { openai: { budgetUsd: 10, periodMs: DAY_MS } } },
-      { modelFacts: { priced } },
+      { modelFacts: { pricesOf } },
     );
     router.addDeployment(deployment('own', { model: 'openai/gpt-4.1' }));
     router.succeeded(router.acquire('own'), { latencyMs: 1, promptTokens: 2.5, completionTokens: 1.25 });
-    expect(priced).toHaveBeenCalledWith('openai/gpt-4.1', 3, 1, undefined);
+    expect(router.metrics().find(({ name }) => name === 'router_budget_remaining_usd')?.value).toBe(10 - 3 - 2);
   });
 
   it('ends over-budget states when a budget is raised, and keeps cooldowns of failures', () => {

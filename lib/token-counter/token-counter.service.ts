@@ -18,7 +18,7 @@ import { countMessages, type ChatMessage } from './prompt/messages.js';
 import { limitsOfRoute, type FindRoute } from './model-routes.js';
 import type { CountingModel } from './counting-model.js';
 import { ModelTable } from './model-table.js';
-import type { PricedUsage, UsageDetails } from '../common/token-cost.js';
+import type { PricedUsage, SourcedPrices, UsageDetails } from '../common/token-cost.js';
 import type { ModelLimits, ModelPrice } from './pricing/pricing.js';
 import { RequestCounter, type PromptEstimate } from './prompt/request-counter.js';
 import type { LongTexts } from './prompt/prompt-context.js';
@@ -387,6 +387,11 @@ export class TokenCounterService implements Capability {
   ): PricedUsage | null {
     const details = checkObject('usageDetails', usageDetails ?? NO_DETAILS, refuseArgument);
     return this.options.pricing.priced(inputTokens, outputTokens, this.nameOf(model), details);
+  }
+
+  /** The prices behind these costs, to be looked up once per request. @internal */
+  pricesOf(model?: string): readonly SourcedPrices[] {
+    return this.options.pricing.pricesOf(this.nameOf(model));
   }
 
   /** Prices of a model in USD per million tokens, and their source; `null` if none is known. */

@@ -1,5 +1,4 @@
 import { SERVICE_TIERS, type PricedTier } from '../../common/token-cost.js';
-import type { CostOf } from './worst-cost.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -41,20 +40,6 @@ export function billedTier(told: string | undefined, asked: DearTier | undefined
   if (told === undefined) return asked;
   const name = told.toLowerCase();
   return SERVICE_TIERS.find((tier) => tier === name) ?? DEAR_TIERS.get(name) ?? (STANDARD.has(name) ? undefined : asked);
-}
-
-/**
- * The most that a cost may come to: the dearer one of the standard prices and those of the tier
- * that is asked for. Off-peak prices may end before the answer does.
- */
-export function foreseenCost(costOf: CostOf, asked: DearTier | undefined): CostOf {
-  const standard: CostOf = (input, output, details) => costOf(input, output, { ...details, offPeak: false });
-  if (asked === undefined) return standard;
-  return (input, output, details) => {
-    const costs = [standard(input, output, details), standard(input, output, { ...details, serviceTier: asked })];
-    const known = costs.filter((cost) => cost !== null && cost !== undefined);
-    return known.length < costs.length ? undefined : Math.max(...known);
-  };
 }
 
 function tierIn(value: unknown): DearTier | undefined {

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { nextTurn } from '../../common/next-turn.js';
+import { pricedUsage } from '../../common/token-cost.js';
 import { LARGEST_AMOUNT } from '../../rate-limit/arguments.js';
 import type { PromptEstimate } from '../../token-counter/prompt/request-counter.js';
 import { REPLY_PRIMING } from '../../token-counter/prompt/messages.js';
@@ -9,9 +10,9 @@ import type { TokenCounterService } from '../../token-counter/token-counter.serv
 import { askedOutput, outputCap } from './asked-output.js';
 import { askedSearches } from './asked-searches.js';
 import { mayHaveSound } from './asked-sound.js';
-import { askedTier, foreseenCost } from './asked-tier.js';
+import { askedTier } from './asked-tier.js';
 import { CountedPrompt } from './counted-prompt.js';
-import { plainNanoUsd, worstNanoUsd, type CostOf } from './worst-cost.js';
+import { plainNanoUsd, worstNanoUsd } from './worst-cost.js';
 import type { JsonBody, Soon } from '../body/json-body.js';
 
 type Body = Readonly<Record<string, unknown>>;
@@ -258,13 +259,13 @@ export async function estimateNanoUsd(given: unknown, context: CostContext): Pro
   const expected = name === undefined ? undefined : outputOf?.(name);
   if (context.isUsual === true && expected === undefined) return undefined;
   const most = outputCap(asked, counter.getModelLimits(name).maxOutputTokens, asked.choices);
-  const costOf: CostOf = (input, out, details) => counter.estimateCost(input, out, name, details);
+  const sourced = counter.pricesOf(name);
   // Fields of embeddings do not keep a model that writes from answering.
-  const isMute = isWithoutReply(body) && !((costOf(0, 1_000) ?? 0) > (costOf(0, 0) ?? 0));
+  const isMute = isWithoutReply(body) && !((pricedUsage(sourced, 0, 1_000)?.parts.output ?? 0) > 0);
   const output = isMute ? 0 : Math.min(most, (expected ?? Infinity) * asked.choices);
   const size = { tokens: prompt, hasSound: mayHaveSound(body), searches: askedSearches(body) };
-  const price = foreseenCost(costOf, askedTier(body));
-  return context.isUsual === true ? plainNanoUsd(price, prompt, output) : worstNanoUsd(price, size, output);
+  const prices = { sourced, tier: askedTier(body) };
+  return context.isUsual === true ? plainNanoUsd(prices, prompt, output) : worstNanoUsd(prices, size, output);
 }
 
 /** Tokens of the prompt and of the reply that the body allows. */

@@ -1,4 +1,4 @@
-import { costOf, type TokenRates, type UsageDetails } from '../../common/token-cost.js';
+import type { TokenRates } from '../../common/token-cost.js';
 import { mayHaveSound } from './asked-sound.js';
 import { worstNanoUsd } from './worst-cost.js';
 
@@ -6,8 +6,8 @@ const RATES: TokenRates = { inputPerMillion: 1_000, outputPerMillion: 2_000 };
 
 /** Of 100 tokens read and 10 written, in thousandths of a USD. */
 function worst(rates: TokenRates, { hasSound = false, searches = 0 } = {}): number {
-  const price = (input: number, output: number, details?: UsageDetails) => costOf({ ...RATES, ...rates }, input, output, details);
-  return (worstNanoUsd(price, { tokens: 100, hasSound, searches }, 10) ?? NaN) / 1e6;
+  const prices = { sourced: [{ prices: { ...RATES, ...rates }, source: 'test' }], tier: undefined };
+  return (worstNanoUsd(prices, { tokens: 100, hasSound, searches }, 10) ?? NaN) / 1e6;
 }
 
 describe('worstNanoUsd', () => {
@@ -33,7 +33,25 @@ describe('worstNanoUsd', () => {
   });
 
   it('knows no cost without a price', () => {
-    expect(worstNanoUsd(() => null, { tokens: 1, hasSound: true, searches: 1 }, 1)).toBeUndefined();
+    const prompt = { tokens: 1, hasSound: true, searches: 1 };
+    expect(worstNanoUsd({ sourced: [], tier: undefined }, prompt, 1)).toBeUndefined();
+    const halves = [{ inputPerMillion: 1 }, { outputPerMillion: 1 }, { contextWindow: 1 }];
+    for (const prices of halves)
+      expect(worstNanoUsd({ sourced: [{ prices, source: 'test' }], tier: undefined }, prompt, 1)).toBeUndefined();
+  });
+
+  it('goes on to the next source where the first one lacks a price', () => {
+    const sourced = [{ inputPerMillion: 9 }, RATES].map((prices) => ({ prices, source: 'test' }));
+    expect(worstNanoUsd({ sourced, tier: undefined }, { tokens: 100, hasSound: false, searches: 0 }, 10)).toBe(120e6);
+  });
+
+  it('holds the dearer one of the standard prices and those of the tier, and no off-peak price', () => {
+    const offPeak = { inputPerMillion: 0, outputPerMillion: 0, windows: [{ from: '00:00', until: '00:00' }] };
+    const of = (perMillion: number): number | undefined => {
+      const prices = { ...RATES, offPeak, serviceTiers: { priority: { outputPerMillion: perMillion } } };
+      return worstNanoUsd({ sourced: [{ prices, source: 'test' }], tier: 'priority' }, { tokens: 100, hasSound: false, searches: 0 }, 10);
+    };
+    expect([of(1), of(4_000)]).toEqual([120e6, 140e6]);
   });
 });
 

@@ -1,7 +1,8 @@
 import { nanoUsd } from '../../common/nano-usd.js';
-import type { UsageDetails } from '../../common/token-cost.js';
+import { ratesFor, type SourcedPrices, type TokenRates } from '../../common/token-cost.js';
+import type { DearTier } from './asked-tier.js';
 
-/** A prompt, as far as its price depends on it. */
+/** A prompt, as far as its cost depends on it. */
 export interface PromptSize {
   readonly tokens: number;
   /** Whether some of it may be sound, which is dearer than text for many models. */
@@ -10,8 +11,12 @@ export interface PromptSize {
   readonly searches: number;
 }
 
-/** Prices of a model: USD, or nothing where no price is known. */
-export type CostOf = (inputTokens: number, outputTokens: number, details?: UsageDetails) => number | null | undefined;
+/** Prices of a request that is not answered yet. */
+export interface AskedPrices {
+  readonly sourced: readonly SourcedPrices[];
+  /** A dearer service tier that the request asks for: the provider may bill either one. */
+  readonly tier: DearTier | undefined;
+}
 
 /** Output without a limit of the request or of the model that is known, as LiteLLM assumes it. */
 export const UNLIMITED_OUTPUT = 16_384;
@@ -24,11 +29,11 @@ export const LEAST_OUTPUT = 16;
  * less than `LEAST_OUTPUT`, or no price is known.
  */
 export function affordableOutput(
-  costOf: CostOf,
+  prices: AskedPrices,
   prompt: PromptSize,
   { nanoUsd: most, cap }: { nanoUsd: number; cap: number },
 ): number | undefined {
-  const isPaid = (output: number): boolean => (worstNanoUsd(costOf, prompt, output) ?? Infinity) <= most;
+  const isPaid = (output: number): boolean => (worstNanoUsd(prices, prompt, output) ?? Infinity) <= most;
   if (cap < LEAST_OUTPUT || !isPaid(LEAST_OUTPUT)) return undefined;
   let [low, high] = [LEAST_OUTPUT, cap];
   while (low < high) {
@@ -40,39 +45,68 @@ export function affordableOutput(
 }
 
 /** What a request costs without a cache, a search or reasoning: the usual case. */
-export function plainNanoUsd(costOf: CostOf, promptTokens: number, outputTokens: number): number | undefined {
-  const usd = costOf(promptTokens, outputTokens) ?? undefined;
-  return usd === undefined ? undefined : nanoUsd(usd);
+export function plainNanoUsd(prices: AskedPrices, promptTokens: number, outputTokens: number): number | undefined {
+  return mostNanoUsd(prices, promptTokens, (rates) => plainUsd(rates, promptTokens, outputTokens));
 }
 
 /**
- * The most nano-USD that a request may cost: its prompt as the dearest of what it may be, read or
- * written to a cache, all of its output as the dearest that the model may write, and its searches.
+ * The most nano-USD that a request may cost: all of its prompt at the price of the dearest kind
+ * that it may be, all of its output as the dearest that the model may write, and its searches.
  * `undefined`: no price is known.
  */
-export function worstNanoUsd(costOf: CostOf, prompt: PromptSize, outputTokens: number): number | undefined {
-  const { tokens: input, hasSound, searches } = prompt;
-  const costWith = (details: UsageDetails): number | undefined => costOf(input, outputTokens, details) ?? undefined;
-  const plain = costWith({});
-  if (plain === undefined) return undefined;
-  const dearest = (kinds: readonly UsageDetails[]): UsageDetails => {
-    let found: UsageDetails = {};
-    let most = plain;
-    for (const kind of kinds) {
-      const cost = costWith(kind);
-      if (cost === undefined || cost <= most) continue;
-      [found, most] = [kind, cost];
+export function worstNanoUsd(prices: AskedPrices, prompt: PromptSize, outputTokens: number): number | undefined {
+  return mostNanoUsd(prices, prompt.tokens, (rates) => worstUsd(rates, prompt, outputTokens));
+}
+
+/** The dearer one of the standard prices and those of the service tier that is asked for. */
+function mostNanoUsd(
+  { sourced, tier }: AskedPrices,
+  promptTokens: number,
+  costBy: (rates: TokenRates) => number | undefined,
+): number | undefined {
+  let most = -1;
+  for (const serviceTier of tier === undefined ? [undefined] : [undefined, tier]) {
+    let usd: number | undefined;
+    for (let at = 0; usd === undefined && at < sourced.length; at++) {
+      // Off-peak prices may end before the answer does.
+      usd = costBy(ratesFor(sourced[at].prices, promptTokens, { serviceTier, offPeak: false }));
     }
-    return found;
-  };
-  const ofInput = dearest([
-    { cacheWriteTokens: input },
-    { cacheWriteTokens: input, cacheWrite1hTokens: input },
-    { inputImageTokens: input },
-    ...(hasSound ? [{ inputAudioTokens: input }] : []),
-  ]);
+    if (usd === undefined) return undefined;
+    most = Math.max(most, usd);
+  }
+  return nanoUsd(most);
+}
+
+function plainUsd(rates: TokenRates, inputTokens: number, outputTokens: number): number | undefined {
+  const { inputPerMillion, outputPerMillion, perRequestUsd = 0 } = rates;
+  if (inputPerMillion === undefined && outputPerMillion === undefined) return undefined;
+  if (inputPerMillion === undefined && inputTokens > 0) return undefined;
+  if (outputPerMillion === undefined && outputTokens > 0) return undefined;
+  return (inputTokens * (inputPerMillion ?? 0)) / 1e6 + (outputTokens * (outputPerMillion ?? 0)) / 1e6 + perRequestUsd;
+}
+
+function worstUsd(rates: TokenRates, { tokens, hasSound, searches }: PromptSize, outputTokens: number): number | undefined {
+  const inputPerMillion = dearest(
+    rates.inputPerMillion,
+    rates.cacheWritePerMillion,
+    rates.cacheWrite1hPerMillion,
+    rates.inputImagePerMillion,
+    hasSound ? rates.inputAudioPerMillion : undefined,
+  );
   // Only models that speak or draw have these prices, and they may do so unasked.
-  const ofOutput = dearest([{ reasoningTokens: outputTokens }, { outputAudioTokens: outputTokens }, { outputImageTokens: outputTokens }]);
-  const worst = costWith({ ...ofInput, ...ofOutput, ...(searches > 0 && { webSearches: searches }) });
-  return worst === undefined ? undefined : nanoUsd(worst);
+  const outputPerMillion = dearest(
+    rates.outputPerMillion,
+    rates.reasoningPerMillion,
+    rates.outputAudioPerMillion,
+    rates.outputImagePerMillion,
+  );
+  const { perRequestUsd = 0, perWebSearchUsd = 0 } = rates;
+  return plainUsd({ inputPerMillion, outputPerMillion, perRequestUsd: searches * perWebSearchUsd + perRequestUsd }, tokens, outputTokens);
+}
+
+/** The highest price of the kinds of one side; `undefined` without a price for text. */
+function dearest(text: number | undefined, ...kinds: readonly (number | undefined)[]): number | undefined {
+  let most = text;
+  for (const price of kinds) if (most !== undefined && price !== undefined && price > most) most = price;
+  return most;
 }

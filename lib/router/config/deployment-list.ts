@@ -118,5 +118,5 @@ export class DeploymentList {
 }
 
 function withoutWindows(facts: ModelFacts): ModelFacts {
-  return { costPerToken: facts.costPerToken?.bind(facts), priced: facts.priced?.bind(facts) };
+  return { costPerToken: facts.costPerToken?.bind(facts), pricesOf: facts.pricesOf?.bind(facts) };
 }

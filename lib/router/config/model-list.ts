@@ -3,7 +3,7 @@ import { nearestName } from '../../common/nearest-name.js';
 import { ownFields } from '../../common/own-fields.js';
 import { checkArray, checkObject, checkString, joinPath, optional, type Refuse } from '../../common/options.js';
 import { isLiteLLMRate, PriceFields, readLiteLLMRates, type PriceReading } from '../../common/litellm-rates.js';
-import { costPartsOf, sumOf, type PricedUsage, type TieredRates, type TokenRates, type UsageDetails } from '../../common/token-cost.js';
+import type { SourcedPrices, TieredRates, TokenRates } from '../../common/token-cost.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import { checkAmount, checkPrice, resolveEnvironmentNames, shellVariableIn } from './file-values.js';
 import { readPeriod, type Budget } from './budget-settings.js';
@@ -44,8 +44,7 @@ export interface ModelFacts {
   /** USD for an input token and an output token. */
   costPerToken?(model: string): number | null | undefined;
   maxInputTokens?(model: string): number | null | undefined;
-  /** The price of a call. */
-  priced?(model: string, promptTokens: number, completionTokens: number, details?: UsageDetails): PricedUsage | null | undefined;
+  pricesOf?(model: string): readonly SourcedPrices[];
 }
 
 /** The deployments of a list, and what was found while it was read. */
@@ -138,6 +137,7 @@ class EntryReader {
     const { provider, uncallable } = this.callability(id);
     const rates = this.ownRates(provider);
     const price = rates && (rates.inputPerMillion + rates.outputPerMillion) / 1e6;
+    const own = rates && [{ prices: rates, source: 'deployment' }];
     const baseModel = namedBaseModel({ params, info });
     return {
       id,
@@ -158,10 +158,7 @@ class EntryReader {
       weight: this.amount('weight', this.everywhere) ?? NaN,
       order: this.amount('order') ?? Infinity,
       priceOf: () => price ?? modelFacts?.costPerToken?.(baseModel ?? model) ?? UNKNOWN_COST,
-      pricedBy: (promptTokens, completionTokens, called, details) =>
-        (rates === undefined
-          ? modelFacts?.priced?.(baseModel ?? called, promptTokens, completionTokens, details)
-          : pricedByDeployment(rates, promptTokens, completionTokens, details)) ?? undefined,
+      pricesOf: (called) => own ?? modelFacts?.pricesOf?.(baseModel ?? called) ?? [],
       budget: this.budget(),
       tags: this.first('tags', (where, tags) => checkArray(where, tags, (at, tag) => checkString(at, tag, refuse), refuse)) ?? [],
       cooldownMs: this.seconds('cooldown_time'),
@@ -354,11 +351,6 @@ class EntryReader {
     this.reading.warnings.add('litellm_params: max_budget has no effect without budget_duration');
     return undefined;
   }
-}
-
-function pricedByDeployment(rates: OwnRates, ...usage: [input: number, output: number, details?: UsageDetails]): PricedUsage | null {
-  const parts = costPartsOf(rates, ...usage);
-  return parts === null ? null : { usd: sumOf(parts), parts, source: 'deployment' };
 }
 
 type OwnRates = TieredRates & Required<Pick<TokenRates, 'inputPerMillion' | 'outputPerMillion'>>;

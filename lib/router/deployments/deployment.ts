@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { ownFields } from '../../common/own-fields.js';
-import type { PricedUsage, UsageDetails } from '../../common/token-cost.js';
+import { pricedUsage, type PricedUsage, type SourcedPrices, type UsageDetails } from '../../common/token-cost.js';
 import type { Budget } from '../config/budget-settings.js';
 import type { Uncallable } from './callability.js';
 import type { DeploymentOutcomes } from '../state/outcomes.js';
@@ -28,7 +28,6 @@ export type DeploymentSettings = Omit<
   'outcomes' | 'costPerToken' | 'costUsd' | 'priced' | 'blocked' | 'isSelectable' | 'toJSON' | typeof inspect.custom
 > & {
   readonly priceOf: () => number;
-  readonly pricedBy: (promptTokens: number, completionTokens: number, called: string, details?: UsageDetails) => PricedUsage | undefined;
 };
 
 const NO_OUTCOMES: DeploymentOutcomes = { success: 0, failure: 0, refused: 0, successMs: 0 };
@@ -94,16 +93,19 @@ export class Deployment {
   declare readonly strategy: RoutingStrategy | undefined;
   /** `max_budget` per `budget_duration`. */
   declare readonly budget: Budget | undefined;
+  /**
+   * Prices of the model that is called: the deployment's own, where a side that is not set is free,
+   * else those that the app has for the model.
+   */
+  declare readonly pricesOf: (called: string) => readonly SourcedPrices[];
   /** Finished calls in this process, those of an earlier deployment of the same id included. */
   outcomes: DeploymentOutcomes = NO_OUTCOMES;
 
   private readonly priceOf: DeploymentSettings['priceOf'];
-  private readonly pricedBy: DeploymentSettings['pricedBy'];
 
-  constructor({ priceOf, pricedBy, ...settings }: DeploymentSettings) {
+  constructor({ priceOf, ...settings }: DeploymentSettings) {
     Object.assign(this, settings, { params: guarded(settings.params) });
     this.priceOf = priceOf;
-    this.pricedBy = pricedBy;
   }
 
   /** USD for an input token and an output token; higher than any price where none is known. */
@@ -112,19 +114,18 @@ export class Deployment {
   }
 
   /**
-   * Returns the cost of a call in USD: by the deployment's own prices, where a side that is not set
-   * is free, else by those that the app knows of the model; `undefined` without a price.
+   * Returns the cost of a call in USD; `undefined` without a price.
    * @param called The model that was called, because a pattern (`openai/*`) has no price. Default:
    * the deployment's model.
    * @param details Those of these tokens that have their own prices.
    */
   costUsd(promptTokens: number, completionTokens: number, called = this.model, details?: UsageDetails): number | undefined {
-    return this.pricedBy(promptTokens, completionTokens, called, details)?.usd;
+    return this.priced(promptTokens, completionTokens, called, details)?.usd;
   }
 
   /** The same with its parts, and where the prices come from. */
   priced(promptTokens: number, completionTokens: number, called = this.model, details?: UsageDetails): PricedUsage | undefined {
-    return this.pricedBy(promptTokens, completionTokens, called, details);
+    return pricedUsage(this.pricesOf(called), promptTokens, completionTokens, details);
   }
 
   /** Whether a limit of 0 keeps it from getting any request. */

@@ -15,13 +15,13 @@ import { isLiteLLMEntry, LiteLLMPrices, litellmPricing } from './litellm.js';
 import { isModelsDev, ModelsDevPrices } from './models-dev.js';
 import {
   costOf,
-  costPartsOf,
   isTimeZone,
   MOST_USD_OF_ONE,
   MOST_USD_PER_MILLION,
+  pricedUsage,
   SERVICE_TIERS,
-  sumOf,
   type PricedUsage,
+  type SourcedPrices,
   type TokenRates,
   type UsageDetails,
 } from '../../common/token-cost.js';
@@ -78,14 +78,18 @@ export class PricingBook {
   /** The same by its parts, and the source of the prices. */
   priced(inputTokens: number, outputTokens: number, model: string, details: UsageDetails): PricedUsage | null {
     checkUsage(inputTokens, outputTokens, details);
-    if (model.length > MAX_MODEL_NAME_LENGTH) return null;
+    return pricedUsage(this.pricesOf(model), inputTokens, outputTokens, details) ?? null;
+  }
+
+  /** By source: the first one can have a model's limits, and the next one its prices. */
+  pricesOf(model: string): readonly SourcedPrices[] {
+    const found: SourcedPrices[] = [];
+    if (model.length > MAX_MODEL_NAME_LENGTH) return found;
     for (const source of this.sources) {
-      const pricing = lookup(source, model);
-      // A source may know a model's limits but not its price: the next one is tried.
-      const parts = pricing === undefined ? null : costPartsOf(pricing, inputTokens, outputTokens, details);
-      if (parts !== null) return { usd: sumOf(parts), parts, source: source.name };
+      const prices = lookup(source, model);
+      if (prices !== undefined) found.push({ prices, source: source.name });
     }
-    return null;
+    return found;
   }
 
   /** Prices of a model and their source; `null` if no source has any. */

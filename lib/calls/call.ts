@@ -63,16 +63,6 @@ export interface CallSettings {
   readonly now: () => number;
 }
 
-/** What a call is asked for, and what follows from that. */
-interface AskedCall {
-  readonly description: CallDescription;
-  readonly options: SteeredOptions;
-  readonly context: RoutingContext;
-  /** Longest time of the whole call. */
-  readonly callMs: number;
-  readonly deadlineAtMs: number;
-}
-
 const NONE: readonly never[] = [];
 
 /** One call: what it was asked for, how far it may go, and what its attempts have come to. */
@@ -120,8 +110,12 @@ export class Call {
   readonly request: RequestContext | undefined;
   /** Where the request has money held in budgets. */
   readonly budget: CallBudget | undefined;
-  /** What of the call its body says; hooks may change that before the first attempt. */
-  private asked: AskedCall;
+  /** What the body and the options ask for. Hooks can change that before the first attempt. */
+  description: CallDescription;
+  options: SteeredOptions;
+  context: RoutingContext;
+  /** Longest time of the whole call. */
+  private callMs: number;
   private readonly startedAtMs: number;
 
   /** @throws InvalidArgumentError for a signal or a response of the wrong type. */
@@ -136,21 +130,12 @@ export class Call {
     this.principal = request ? RequestContext.principalOf(request) : undefined;
     this.request = request ? RequestContext.of(request) : undefined;
     this.budget = this.request?.holdsMoney === true ? new CallBudget() : undefined;
-    this.asked = this.read(description, options);
+    this.description = description;
+    this.options = options;
+    this.context = contextOf(description, options);
+    this.callMs = this.callMsOf(options);
     const { onAbort, abortDrainMs } = client.options;
     if (onAbort === 'drain') this.drainMs = abortDrainMs;
-  }
-
-  get description(): CallDescription {
-    return this.asked.description;
-  }
-
-  get options(): SteeredOptions {
-    return this.asked.options;
-  }
-
-  get context(): RoutingContext {
-    return this.asked.context;
   }
 
   /** How long its client may read nothing of a stream. */
@@ -172,7 +157,10 @@ export class Call {
 
   /** Takes what a changed body asks for, before the first attempt. Its time goes on. */
   revise(description: CallDescription, options: SteeredOptions): void {
-    this.asked = this.read(description, options);
+    this.description = description;
+    this.options = options;
+    this.context = contextOf(description, options);
+    this.callMs = this.callMsOf(options);
   }
 
   get stream(): boolean {
@@ -184,16 +172,8 @@ export class Call {
     return this.description.promptTokens ?? this.request?.promptTokens;
   }
 
-  private read(description: CallDescription, options: SteeredOptions): AskedCall {
-    const { promptTokens: inputTokens, maxTokens, stream } = description;
-    const callMs = Math.min(options.timeoutMs ?? this.client.options.callTimeoutMs, options.callerTotalTimeoutMs ?? Infinity);
-    return {
-      description,
-      options,
-      callMs,
-      context: { inputTokens, maxTokens, stream, ...options.routing },
-      deadlineAtMs: this.startedAtMs + callMs,
-    };
+  private callMsOf({ timeoutMs, callerTotalTimeoutMs }: SteeredOptions): number {
+    return Math.min(timeoutMs ?? this.client.options.callTimeoutMs, callerTotalTimeoutMs ?? Infinity);
   }
 
   /** Whether no further attempt may begin. */
@@ -207,7 +187,7 @@ export class Call {
 
   /** Until its deadline, in milliseconds. */
   get leftMs(): number {
-    return this.isExpired ? 0 : this.asked.deadlineAtMs - this.client.now();
+    return this.isExpired ? 0 : this.startedAtMs + this.callMs - this.client.now();
   }
 
   /** Retries of a priority tier: the deployment's or the router's, which the call can lower. */
@@ -228,8 +208,7 @@ export class Call {
    * between chunks.
    */
   timesOn({ timeoutMs, streamTimeoutMs }: Deployment): AttemptTimes {
-    const { options, client, leftMs } = this;
-    const { callMs } = this.asked;
+    const { options, client, leftMs, callMs } = this;
     const { settings } = client.router;
     const allowedMs = timeoutMs ?? Math.min(client.options.attemptTimeoutMs, settings.timeoutMs);
     const askedMs = options.callerTimeoutMs ?? Infinity;
@@ -259,4 +238,8 @@ export class Call {
       },
     };
   }
+}
+
+function contextOf({ promptTokens: inputTokens, maxTokens, stream }: CallDescription, { routing }: SteeredOptions): RoutingContext {
+  return { inputTokens, maxTokens, stream, ...routing };
 }

@@ -92,29 +92,26 @@ export interface SteeredOptions extends CallOptions {
   readonly callerClass?: QueueClass;
 }
 
+const FALLBACK_OPTIONS = ['fallbacks', 'contextWindowFallbacks', 'contentPolicyFallbacks'] as const;
+
 /** `null` counts as absent. @throws InvalidArgumentError naming the option. */
 export function checkCallOptions(options: CallOptions): void {
   const { request, routing, timeoutMs, streamTimeoutMs, numRetries, mayCall, tenant, queueClass } = options;
-  given(request, (value) => checkObject('request', value, refuseArgument));
-  given(routing, checkRouting);
-  given(timeoutMs, (value) => checkTime('timeoutMs', value));
-  given(streamTimeoutMs, (value) => checkTime('streamTimeoutMs', value));
-  given(numRetries, (value) => checkInteger('numRetries', value, { min: 0 }, refuseArgument));
-  for (const name of ['fallbacks', 'contextWindowFallbacks', 'contentPolicyFallbacks'] as const)
-    given(options[name], (value) => readRequestFallbacks(name, value));
-  given(tenant, (value) => checkString('tenant', value, refuseArgument));
-  given(queueClass, (value) => checkOneOf('queueClass', value, QUEUE_CLASSES, refuseArgument));
-  given(mayCall, (value) => checkFunction('mayCall', value, refuseArgument));
+  if ((request ?? undefined) !== undefined) checkObject('request', request, refuseArgument);
+  if ((routing ?? undefined) !== undefined) checkRouting(routing);
+  if ((timeoutMs ?? undefined) !== undefined) checkTime('timeoutMs', timeoutMs);
+  if ((streamTimeoutMs ?? undefined) !== undefined) checkTime('streamTimeoutMs', streamTimeoutMs);
+  if ((numRetries ?? undefined) !== undefined) checkInteger('numRetries', numRetries, { min: 0 }, refuseArgument);
+  for (const name of FALLBACK_OPTIONS) if ((options[name] ?? undefined) !== undefined) readRequestFallbacks(name, options[name]);
+  if ((tenant ?? undefined) !== undefined) checkString('tenant', tenant, refuseArgument);
+  if ((queueClass ?? undefined) !== undefined) checkOneOf('queueClass', queueClass, QUEUE_CLASSES, refuseArgument);
+  if ((mayCall ?? undefined) !== undefined) checkFunction('mayCall', mayCall, refuseArgument);
 }
 
 function checkRouting(value: unknown): void {
   const { inputTokens, maxTokens } = checkObject('routing', value, refuseArgument);
-  given(inputTokens, (tokens) => checkNumber('routing.inputTokens', tokens, {}, refuseArgument));
-  given(maxTokens, (tokens) => checkNumber('routing.maxTokens', tokens, {}, refuseArgument));
-}
-
-function given(value: unknown, check: (value: unknown) => unknown): void {
-  if (value !== undefined && value !== null) check(value);
+  if ((inputTokens ?? undefined) !== undefined) checkNumber('routing.inputTokens', inputTokens, {}, refuseArgument);
+  if ((maxTokens ?? undefined) !== undefined) checkNumber('routing.maxTokens', maxTokens, {}, refuseArgument);
 }
 
 /** `Infinity` is allowed: no limit. */

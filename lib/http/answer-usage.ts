@@ -51,8 +51,9 @@ export interface Usage {
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * Where providers, the AI SDK and an `AnswerUsage` report details: an object within the usage ('' is
- * the usage itself), and the detail that each of its fields reports. Earlier fields take precedence.
+ * Where providers, the AI SDK and an `AnswerUsage` report details: an object within the usage (''
+ * is the usage itself), and the detail that each of its fields reports. Earlier fields take
+ * precedence.
  */
 const DETAIL_FIELDS: readonly (readonly [group: string, fields: readonly (readonly [name: string, detail: keyof UsageDetails])[]])[] = [
   ['', [['cache_creation_input_tokens', 'cacheWriteTokens']]],

@@ -84,29 +84,32 @@ const COST_HEADERS: readonly (readonly [part: CostPart, name: string])[] = [
   ['other', 'x-litellm-response-cost-other'],
 ];
 
-/** Passes the headers of an answer to `set`, by LiteLLM's names. */
-export function setFacts(call: CallFacts, set: (name: string, value: string) => void): void {
+/** The headers of an answer, by LiteLLM's names. */
+export function factHeaders(call: CallFacts): Record<string, string> {
   const { providerRequestId, cost } = call;
-  set('x-content-type-options', 'nosniff');
-  set('x-litellm-model-id', headerText(call.deploymentId));
-  set('x-litellm-model-group', headerText(call.group));
-  set('x-litellm-model-name', headerText(call.model));
-  set('x-litellm-attempted-retries', String(call.retries));
-  set('x-litellm-attempted-fallbacks', String(call.fallbacks));
-  set('x-litellm-response-duration-ms', call.durationMs.toFixed(3));
-  set('x-litellm-overhead-duration-ms', call.overheadMs.toFixed(3));
+  const headers: Record<string, string> = {
+    'x-content-type-options': 'nosniff',
+    'x-litellm-model-id': headerText(call.deploymentId),
+    'x-litellm-model-group': headerText(call.group),
+    'x-litellm-model-name': headerText(call.model),
+    'x-litellm-attempted-retries': String(call.retries),
+    'x-litellm-attempted-fallbacks': String(call.fallbacks),
+    'x-litellm-response-duration-ms': call.durationMs.toFixed(3),
+    'x-litellm-overhead-duration-ms': call.overheadMs.toFixed(3),
+  };
   if (cost !== undefined) {
-    set('x-litellm-response-cost', usdText(cost.nanoUsd));
-    setCostParts(cost.parts, set);
+    headers['x-litellm-response-cost'] = usdText(cost.nanoUsd);
+    addCostParts(cost.parts, headers);
   }
-  if (providerRequestId !== undefined) set(PROVIDER_REQUEST_ID, providerRequestId);
+  if (providerRequestId !== undefined) headers[PROVIDER_REQUEST_ID] = providerRequestId;
+  return headers;
 }
 
 /** As LiteLLM's: `-input` without cached tokens, `-output` with the reasoning. */
-function setCostParts(parts: CostParts, set: (name: string, value: string) => void): void {
-  set('x-litellm-response-cost-input', usdText(parts.input ?? 0));
-  set('x-litellm-response-cost-output', usdText((parts.output ?? 0) + (parts.reasoning ?? 0)));
-  for (const [part, name] of COST_HEADERS) if ((parts[part] ?? 0) > 0) set(name, usdText(parts[part] ?? 0));
+function addCostParts(parts: CostParts, headers: Record<string, string>): void {
+  headers['x-litellm-response-cost-input'] = usdText(parts.input ?? 0);
+  headers['x-litellm-response-cost-output'] = usdText((parts.output ?? 0) + (parts.reasoning ?? 0));
+  for (const [part, name] of COST_HEADERS) if ((parts[part] ?? 0) > 0) headers[name] = usdText(parts[part] ?? 0);
 }
 
 /** Percent-encodes what is not ASCII, as in URLs: `%E4`. */
@@ -116,13 +119,6 @@ export function headerText(name: string): string {
 
 function percentEncoded(character: string): string {
   return Buffer.from(character).toString('hex').replace(/../g, '%$&').toUpperCase();
-}
-
-/** The headers of an answer as an object. */
-export function factHeaders(call: CallFacts): Record<string, string> {
-  const headers: Record<string, string> = {};
-  setFacts(call, (name, value) => (headers[name] = value));
-  return headers;
 }
 
 /** A provider's complete answer, with its bytes unchanged. `Json` is what `json()` returns. */
@@ -148,14 +144,14 @@ export class LlmAnswer<Json = Record<string, unknown>> {
   sendTo(target: AnswerTarget, { model }: SendOptions = {}): Promise<void> {
     const bytes = model === undefined ? this.bytes : new AnswerModel(model).whole(this.bytes);
     // Express has `header()` too.
+    const headers = factHeaders(this.call);
+    headers['content-type'] = this.contentType;
     if (typeof target.headers === 'function') {
-      setFacts(this.call, (name, value) => target.header?.(name, value));
-      target.header?.('content-type', this.contentType);
+      for (const name in headers) target.header?.(name, headers[name]);
       target.code?.(200);
       target.send?.(bytes);
     } else {
-      const headers = factHeaders(this.call);
-      target.writeHead?.(200, { ...headers, 'content-type': this.contentType, 'content-length': bytes.length });
+      target.writeHead?.(200, { ...headers, 'content-length': bytes.length });
       target.end?.(bytes);
     }
     return Promise.resolve();

@@ -1,5 +1,5 @@
 import type { NodeResponse } from '../../common/response-over.js';
-import { setFacts, type AnswerTarget, type CallFacts } from '../answer/llm-answer.js';
+import { factHeaders, type AnswerTarget, type CallFacts } from '../answer/llm-answer.js';
 
 type ResponseHeaders = Record<string, number | string | string[] | undefined>;
 
@@ -25,7 +25,7 @@ export function openResponse(target: AnswerTarget, call: CallFacts, contentType:
   const response = (target.raw ?? target) as Writable;
   headers['cache-control'] ??= NOT_GATHERED;
   headers['x-accel-buffering'] ??= 'no';
-  setFacts(call, (name, value) => (headers[name] = value));
+  Object.assign(headers, factHeaders(call));
   headers['content-type'] = contentType;
   response.writeHead(200, headers);
   return response;

@@ -1,6 +1,6 @@
 import type { ObservedAttempt } from '../common/call-observer.js';
 import { ProviderError } from '../common/provider-error.js';
-import { completedUsage, limitedUsage, type AnswerUsage, type StatedUsage } from '../http/answer-usage.js';
+import { completedUsage, inputUsage, limitedUsage, pictureUsage, type AnswerUsage, type StatedUsage } from '../http/answer-usage.js';
 import { namedBaseModel } from '../router/deployments/base-model.js';
 import { usdOf } from '../common/nano-usd.js';
 import { billedTier } from '../http/token-estimate/asked-tier.js';
@@ -9,6 +9,7 @@ import type { CallFacts } from './answer/llm-answer.js';
 import { toldCost, type ToldCost } from './answer/told-cost.js';
 import { upstreamModel } from '../providers/endpoint/resolution.js';
 import type { Call, CallTarget } from './call.js';
+import { WITHOUT_OUTPUT } from './call-budget.js';
 import type { Selection } from './call-router.js';
 import { tierOfAttempt } from './attempt-tier.js';
 import { AttemptTimer, type Abortable, type AttemptTimes, type AwaitedPart } from './cancellation.js';
@@ -176,7 +177,11 @@ export class Attempt implements JudgedAttempt {
   /** Takes the usage that the provider has reported. */
   report(stated: StatedUsage | undefined): void {
     const { promptTokens = 0, exchange } = this;
-    if (stated === undefined || !this.hasReply) this.usage = stated;
+    const { operation } = this.call.description;
+    if (stated === undefined) this.usage = undefined;
+    else if (operation === 'images') this.usage = pictureUsage(stated);
+    else if (WITHOUT_OUTPUT.has(operation)) this.usage = inputUsage(stated);
+    else if (!this.hasReply) this.usage = stated;
     else this.usage = completedUsage(stated, { promptTokens, receivedTokens: () => exchange?.receivedTokens ?? 0 });
   }
 

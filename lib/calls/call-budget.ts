@@ -14,7 +14,7 @@ import { tierOfAttempt } from './attempt-tier.js';
 import { modelOutput, type MaxOutputOf } from './model-output.js';
 
 /** Operations whose answers are not priced by output tokens. */
-const WITHOUT_OUTPUT = new Set(['embeddings', 'moderations', 'rerank', 'files', 'batches']);
+export const WITHOUT_OUTPUT: ReadonlySet<string> = new Set(['embeddings', 'moderations', 'rerank', 'files', 'batches']);
 
 /** An attempt, as its price is foreseen. */
 export interface PricedAttempt {

@@ -218,6 +218,17 @@ export function completedUsage(usage: StatedUsage, { promptTokens: counted, rece
   return completed.details === undefined ? completed : { ...completed, details: consistent(completed.details, completed) };
 }
 
+/** A usage whose answer is no text: a total alone is input where nothing is written. */
+export function inputUsage(usage: StatedUsage): AnswerUsage {
+  return usage.missing === 'both' ? { ...usage, promptTokens: usage.totalTokens, completionTokens: 0 } : usage;
+}
+
+/** The usage of pictures: what is written are pictures, unless their provider tells them apart. */
+export function pictureUsage(usage: AnswerUsage): AnswerUsage {
+  if (usage.details?.outputImageTokens !== undefined) return usage;
+  return { ...usage, details: { ...usage.details, outputImageTokens: usage.completionTokens } };
+}
+
 /** A total may exceed its parts by the reasoning; a smaller total is wrong. */
 function tokensIn(fields: Fields): StatedUsage | undefined {
   const prompt = amount(fields.prompt_tokens) ?? withCached(fields) ?? amount(fields.promptTokens) ?? inputOfAiSdk(fields);

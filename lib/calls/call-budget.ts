@@ -167,11 +167,10 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
   const { call, selection, promptTokens = 0, target } = attempt;
   const { deployment, model, group } = selection;
   const { operation } = call.description;
-  const [changed, defaults] = [askedOutput(target.overrides ?? {}, operation), askedOutput(deployment.params)];
-  const added = addedFields(deployment.params);
-  const fixed = askedOutput(added);
+  const { defaults, fixed, isLifted, searches } = fixedFactsOf(deployment.params);
+  const changed = target.overrides === undefined ? UNCHANGED : askedOutput(target.overrides, operation);
   const choices = Math.max(call.description.choices ?? 1, changed.choices, defaults.choices, fixed.choices);
-  const isDropped = call.description.dropsLimit === true || dropsLimit(deployment.params) || liftsLimit(added);
+  const isDropped = call.description.dropsLimit === true || isLifted;
   const asked = isDropped ? { tokens: 0, isLimited: false } : limitInForce(attempt, changed, defaults);
   // Both limits are sent if the deployment's field has another name than the request's.
   const limit = { tokens: Math.max(asked.tokens, fixed.tokens), isLimited: asked.isLimited || fixed.tokens > 0 };
@@ -181,7 +180,7 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
     tokens: promptTokens + (call.description.soundTokens ?? 0) + tokensOfPictures(attempt),
     hasSound: call.description.hasSound === true || mayHaveSound(target.overrides ?? {}),
     // The protocol decides whose tools are sent, so the largest figure counts.
-    searches: Math.max(call.description.searches ?? 0, ...[target.overrides ?? {}, deployment.params, added].map(askedSearches)),
+    searches: Math.max(call.description.searches ?? 0, searches, target.overrides === undefined ? 0 : askedSearches(target.overrides)),
   };
   const cap = WITHOUT_OUTPUT.has(operation) ? 0 : outputCap(limit, most, choices);
   return {
@@ -196,6 +195,34 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
     isLowered: !isDropped && fixed.tokens === 0 && cap > 0,
     outputFor: (nanoUsd) => affordableOutput(prices, prompt, { nanoUsd, cap }),
   };
+}
+
+/** What the parameters of a deployment add to each of its requests. */
+interface FixedFacts {
+  readonly defaults: AskedOutput;
+  readonly fixed: AskedOutput;
+  /** Whether they take away a limit of the request. */
+  readonly isLifted: boolean;
+  readonly searches: number;
+}
+
+const UNCHANGED: AskedOutput = { tokens: 0, isLimited: false, choices: 1 };
+/** By the parameters, which are frozen. */
+const fixedFacts = new WeakMap<object, FixedFacts>();
+
+function fixedFactsOf(params: Readonly<Record<string, unknown>>): FixedFacts {
+  let facts = fixedFacts.get(params);
+  if (facts === undefined) {
+    const added = addedFields(params);
+    facts = {
+      defaults: askedOutput(params),
+      fixed: askedOutput(added),
+      isLifted: dropsLimit(params) || liftsLimit(added),
+      searches: Math.max(askedSearches(params), askedSearches(added)),
+    };
+    fixedFacts.set(params, facts);
+  }
+  return facts;
 }
 
 /** By the rule of the model that is called. */

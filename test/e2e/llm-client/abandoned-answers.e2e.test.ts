@@ -11,8 +11,8 @@ const PRICES = { input_cost_per_token: 1e-3, output_cost_per_token: 2e-3 };
 const PROMPT = 120;
 const OUTPUT = 40;
 const BILL = PROMPT * 1e-3 + OUTPUT * 2e-3;
-const LATE_MS = 400;
-const TIMEOUT = 0.2;
+const LATE_MS = 800;
+const TIMEOUT = 0.5;
 const TEXT = 'one two three four five six seven eight nine ten';
 
 class Invoiced {

@@ -23,10 +23,10 @@ describe.each(['Express', 'Fastify'] as const)('an early rejection on %s', (adap
           });
         } else {
           const fastify = app.getHttpAdapter().getInstance() as { addHook(name: string, hook: (...args: never[]) => void): void };
-          fastify.addHook('onRequest', ((_request: unknown, reply: { header(name: string, value: string): void }, done: () => void) => {
+          fastify.addHook('onRequest', (_request: unknown, reply: { header(name: string, value: string): void }, done: () => void) => {
             reply.header('x-frame-options', 'SAMEORIGIN');
             done();
-          }));
+          });
         }
       },
     });

@@ -112,12 +112,19 @@ export {
   type BudgetListOptions,
   type BudgetPage,
   type BudgetReport,
+  type CrashChoice,
+  type CrashListOptions,
+  type CrashPage,
+  type CrashReport,
   type RateLimitStats,
 } from './rate-limit/rate-limit.service.js';
 export type {
   BudgetChange,
   BudgetDenial,
   BudgetKeys,
+  CrashName,
+  CrashSettlement,
+  CrashSettlements,
   Extension,
   ExtensionOutage,
   HeldMoney,
@@ -312,7 +319,7 @@ export {
 export type { ChatMessage } from './token-counter/prompt/messages.js';
 export type { PricingOptions } from './token-counter/pricing/pricing-book.js';
 export type { ModelLimits, ModelPrice, ModelPricing } from './token-counter/pricing/pricing.js';
-export type { CostPart, CostParts, LengthRates, PricedUsage, UsageDetails } from './common/token-cost.js';
+export type { CostPart, CostParts, LengthRates, OffPeakRates, OffPeakWindow, PricedUsage, UsageDetails } from './common/token-cost.js';
 export type { RequestTokens } from './token-counter/prompt/requests.js';
 export type { AllowedSpecial } from './token-counter/bpe/special-tokens.js';
 export type { CountMessagesOptions, CountOptions, TrimMessagesOptions } from './token-counter/arguments.js';

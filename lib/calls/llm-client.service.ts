@@ -476,7 +476,7 @@ export class LlmClient implements Capability {
 
   private countRead({ options, body, json, isLarge }: ReadRequest): number | Promise<number> {
     const { routing, request } = options;
-    if (routing?.inputTokens !== undefined) return routing.inputTokens;
+    if (typeof routing?.inputTokens === 'number') return routing.inputTokens;
     const context = request ? RequestContext.find(request) : undefined;
     const counted = context?.countedPrompt;
     if (context !== undefined) context.countedPrompt = undefined;

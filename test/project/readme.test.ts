@@ -72,7 +72,7 @@ describe('the tables of options', () => {
   const main = 'FastLiteLLMOptions';
   // Limits stand in the options themselves, and rates in `ModelPricing`; wherever else they appear,
   // the documentation points there.
-  const whole = new Set([...tables, 'RateLimits', 'LengthRates']);
+  const whole = new Set([...tables, 'RateLimits', 'LengthRates', 'OffPeakRates']);
 
   compiling.each(tables)('%s has every option, and no other', (name) => {
     const described = tableAfter(documentation, `<!-- options:${name} -->`).map(([cell]) => withoutNames(codeIn(cell)[0]));

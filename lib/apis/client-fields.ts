@@ -4,18 +4,18 @@ import type { SentRequest } from '../providers/protocol.js';
 import type { ModelRequest } from '../providers/model-request.js';
 
 /**
- * What becomes of a field of a client's API at a provider that is asked by chat: it is translated,
- * dropped, or rejected by name, unless its value asks for nothing. Fields that are not in the table
- * are dropped: a client may send what is newer than the table.
+ * How a field of a client's API is handled if the provider is called through chat: translated,
+ * dropped, or rejected by name unless it has its default value. Fields that are not in the table are
+ * dropped, because clients can be newer than the table.
  */
 export type FieldRule = 'translated' | Readonly<{ dropped: string }> | RejectedField;
 
 /** @see FieldRule */
 export interface RejectedField {
   readonly rejected: string;
-  /** Whether a value is the one that a request without the field has. */
+  /** Whether a value is the default, so that a request without the field means the same. */
   readonly isDefault?: (value: unknown) => boolean;
-  /** What the client can do; with it not even `drop_params` drops the field. */
+  /** Advice for the client. A field with advice is rejected even with `drop_params`. */
   readonly mend?: string;
 }
 
@@ -23,78 +23,78 @@ export type FieldTable = Readonly<Record<string, FieldRule>>;
 
 const translated = (names: string): FieldTable => Object.fromEntries(names.split(/\s+/).map((name) => [name, 'translated'] as const));
 
-const OF_ANTHROPIC = 'it is for the account at Anthropic';
-const AT_ANTHROPIC = 'ask for a model of Anthropic';
-const WHOLE_INPUT = 'send the whole input instead, or ask for a model whose provider has the Responses API';
+const OF_ANTHROPIC = 'it concerns the account at Anthropic';
+const AT_ANTHROPIC = 'use a model of Anthropic';
+const WHOLE_INPUT = 'send the whole input instead, or use a model whose provider has the Responses API';
 
-/** Anthropic's Messages, its betas among them. */
+/** Anthropic's Messages API, including its betas. */
 export const MESSAGES_FIELDS: FieldTable = {
   ...translated(`model messages system stream max_tokens temperature top_p top_k stop_sequences metadata tools tool_choice thinking output_config
     output_format cache_control`),
   mcp_servers: {
-    rejected: 'it does not call MCP servers',
+    rejected: 'it cannot call MCP servers',
     isDefault: (value) => Array.isArray(value) && value.length === 0,
     mend: `remove it, or ${AT_ANTHROPIC}`,
   },
   inference_geo: {
-    rejected: 'its region is that of the deployment',
+    rejected: 'the deployment determines its region',
     isDefault: (value) => value === 'global',
     mend: `remove it, or ${AT_ANTHROPIC}`,
   },
-  // Refused in Anthropic's own form, by which the client recovers.
-  thread: { rejected: 'it keeps no conversation' },
+  // Normally rejected before, with Anthropic's own error, from which the client recovers.
+  thread: { rejected: 'it keeps no conversations' },
   betas: { dropped: 'it names features of Anthropic' },
   billing_policy: { dropped: OF_ANTHROPIC },
-  compaction: { dropped: 'it shortens what Anthropic keeps' },
-  container: { dropped: "only Anthropic's own tools run in one, which are rejected" },
-  context_management: { dropped: 'it removes older blocks at Anthropic, without which the answer is complete, too' },
+  compaction: { dropped: 'it shortens conversations stored at Anthropic' },
+  container: { dropped: "only Anthropic's own tools use it, which are rejected" },
+  context_management: { dropped: 'it removes older blocks at Anthropic; the answer is complete without it' },
   diagnostics: { dropped: 'it compares requests at Anthropic' },
   fallback_credit_token: { dropped: OF_ANTHROPIC },
-  fallbacks: { dropped: 'it names models for what Claude declines' },
+  fallbacks: { dropped: 'it names models for prompts that Claude declines' },
   service_tier: { dropped: OF_ANTHROPIC },
-  speed: { dropped: 'a wish that changes no answer' },
+  speed: { dropped: 'it does not change the answer' },
   user_profile_id: { dropped: OF_ANTHROPIC },
   workspace_id: { dropped: OF_ANTHROPIC },
 };
 
-/** OpenAI's Responses, and what Codex sends besides. */
+/** OpenAI's Responses API, and additional fields of Codex. */
 export const RESPONSES_FIELDS: FieldTable = {
   ...translated(`model input instructions stream max_output_tokens temperature top_p top_logprobs tools tool_choice parallel_tool_calls reasoning text
     include metadata user safety_identifier service_tier prompt_cache_key prompt_cache_retention`),
-  previous_response_id: { rejected: 'it keeps no responses', mend: WHOLE_INPUT },
-  conversation: { rejected: 'it keeps no responses', mend: WHOLE_INPUT },
-  prompt: { rejected: 'it keeps no responses', mend: WHOLE_INPUT },
+  previous_response_id: { rejected: 'it stores no responses', mend: WHOLE_INPUT },
+  conversation: { rejected: 'it stores no responses', mend: WHOLE_INPUT },
+  prompt: { rejected: 'it stores no responses', mend: WHOLE_INPUT },
   background: { rejected: 'it has no such parameter', isDefault: (value) => value === false },
   context_management: { rejected: 'it has no such parameter', isDefault: (value) => Array.isArray(value) && value.length === 0 },
   moderation: { rejected: 'it has no such parameter' },
-  access_programs: { dropped: 'it is for the account at OpenAI' },
+  access_programs: { dropped: 'it concerns the account at OpenAI' },
   background_options: { dropped: 'it says how to wait for `background`' },
-  image: { dropped: 'it is for the images that OpenAI makes' },
-  client_metadata: { dropped: 'it is for the log of OpenAI' },
+  image: { dropped: 'it concerns images that OpenAI generates' },
+  client_metadata: { dropped: 'it is only logged by OpenAI' },
   max_tool_calls: { dropped: 'it limits tools that OpenAI runs' },
-  prompt_cache_options: { dropped: 'a wish that changes no answer' },
+  prompt_cache_options: { dropped: 'it does not change the answer' },
   store: { dropped: 'items are kept in this process' },
   stream_options: { dropped: 'it hides the length of events' },
   truncation: { dropped: 'a prompt that is too long is an error' },
 };
 
-/** OpenAI's older completions. */
+/** OpenAI's older completions API. */
 export const COMPLETIONS_FIELDS: FieldTable = {
   ...translated(
     `model prompt stream stream_options max_tokens temperature top_p n seed stop user frequency_penalty presence_penalty logit_bias logprobs`,
   ),
-  suffix: { rejected: 'chat continues no text before another', isDefault: (value) => value === '' },
+  suffix: { rejected: 'chat cannot insert text before a suffix', isDefault: (value) => value === '' },
   echo: { rejected: 'chat does not repeat the prompt', isDefault: (value) => value === false },
   best_of: { rejected: 'chat has no such parameter', isDefault: (value) => value === 1 },
 };
 
-/** @throws UnsupportedRequestError naming a field that the provider cannot take */
+/** @throws UnsupportedRequestError naming a field that the provider does not support */
 export function rejectFields(body: ModelRequest, table: FieldTable, sent: SentRequest): void {
   const { provider } = sent;
   for (const [param, value] of Object.entries(body)) {
     const rule = value === undefined || value === null || !Object.hasOwn(table, param) ? undefined : table[param];
     if (typeof rule !== 'object' || !('rejected' in rule) || rule.isDefault?.(value) === true) continue;
-    const reason = `${provider} is asked by chat, and ${rule.rejected}`;
+    const reason = `${provider} is called through chat, and ${rule.rejected}`;
     if (rule.mend !== undefined) throw new UnsupportedRequestError({ param, provider, reason, mend: rule.mend });
     if (!dropsParams(sent, param)) throw refused(param, sent, reason);
   }

@@ -96,7 +96,7 @@ export class EngineChoice<E extends object> {
     if (this.native === null || this.flag.isEnabled()) return this.engines.reason;
     const { state, breaker, errorCount, rolloutPercentage } = this.flag.status();
     if (breaker !== 'closed') return `${this.feature} is tripped after ${errorCount} native errors`;
-    if (state === 'shadow') return `${this.feature} is shadow: native runs beside it`;
+    if (state === 'shadow') return `${this.feature} is shadow: the native engine runs in addition`;
     if (rolloutPercentage > 0) return `${this.feature} is ${state}: native for that share of the request ids`;
     return `${this.feature} is disabled`;
   }

@@ -109,7 +109,7 @@ describe('the choice at boot', () => {
   it.each<[FeatureFlagsOptions['features'], string]>([
     [{ rust_token_counting: false }, 'rust_token_counting is disabled'],
     [{ rust_token_counting: 'canary:10' }, 'rust_token_counting is canary:10: native for that share of the request ids'],
-    [{ rust_token_counting: 'shadow' }, 'rust_token_counting is shadow: native runs beside it'],
+    [{ rust_token_counting: 'shadow' }, 'rust_token_counting is shadow: the native engine runs in addition'],
   ])('follows the flag: %j', (features, reason) => {
     expect(setUp({ options: { features } }).choice).toMatchObject({ active: 'typescript', reason });
   });

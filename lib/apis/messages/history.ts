@@ -232,5 +232,5 @@ function marked(part: ChatPart, { cache_control: mark }: Fields): ChatPart {
 function unknownBlock(path: string, { type }: Fields, provider: string): Error {
   if (typeof type !== 'string') return new InvalidArgumentError(`${path}.type`, type, 'must be a string');
   const reason = `${provider} has no content block ${type.slice(0, 64)} here`;
-  return new UnsupportedRequestError({ param: path, provider, reason, mend: 'remove the block, or ask for a model of Anthropic' });
+  return new UnsupportedRequestError({ param: path, provider, reason, mend: 'remove the block, or use a model of Anthropic' });
 }

@@ -56,7 +56,7 @@ function toolsOf({ tools, tool_choice: choice }: ModelRequest, sent: SentRequest
   const functions = flat.flatMap(({ path, tool }) => (tool.type === 'function' ? [functionToolOf(path, tool)] : []));
   const other = flat.find(({ tool }) => tool.type !== 'function');
   if (other !== undefined && functions.length === 0 && !dropsParams(sent))
-    throw refused(other.path, sent, `${sent.provider} has function tools only, not ${shown(other.tool.type)}`);
+    throw refused(other.path, sent, `${sent.provider} supports only function tools, not ${shown(other.tool.type)}`);
   const allowed = allowedTools(choice);
   return allowed === undefined ? functions : functions.filter((tool) => allowed.has(tool.function.name));
 }
@@ -89,7 +89,7 @@ function choiceOf({ tool_choice: choice }: ModelRequest, sent: SentRequest): obj
     return { tool_choice: { type, function: { name: checkString('tool_choice.name', name, refuseArgument) } } };
   }
   if (dropsParams(sent)) return {};
-  throw refused('tool_choice', sent, `${sent.provider} has function tools only, not ${shown(type)}`);
+  throw refused('tool_choice', sent, `${sent.provider} supports only function tools, not ${shown(type)}`);
 }
 
 function effortOf(reasoning: unknown): object {

@@ -70,7 +70,7 @@ function adviceFor(line: string): string {
   return /without effect|unknown option|sent with every request/.test(line) ? SETTING_ADVICE : 'change it in the file';
 }
 
-const GROUP_ADVICE = 'mend one of its deployments below, or take the group out of the file';
+const GROUP_ADVICE = 'fix one of its deployments below, or remove the group from the file';
 const SETTING_ADVICE = 'correct the name, or take it out of the file (docs/coming-from-litellm.md lists the settings that work)';
 const PRICE_ADVICE =
   'set base_model or input_cost_per_token and output_cost_per_token of the deployment, or tokenCounter.pricing.source to a file that npx nestjs-fast-litellm prices writes';

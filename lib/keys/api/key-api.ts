@@ -159,7 +159,7 @@ export class KeyApi {
       const choice = { id: text('id', id), limit: text('limit', limit), key: text('limit_key', limit_key) };
       const refunded = await this.keys.limiter.refundCrashSettlement(choice, usd);
       if (refunded === undefined)
-        throw refusal(404, 'There is no such settlement, or it was corrected before.', 'crash_settlement_not_found');
+        throw refusal(404, 'The settlement does not exist or was already corrected.', 'crash_settlement_not_found');
       return { id: choice.id, cost: usd, previous_cost: refunded.chargedUsd };
     });
   }

@@ -111,7 +111,7 @@ function specOf(tool: ChatTool | null, path: string, { sent, model, names }: Spe
   const called = tool?.function;
   if (called === undefined || called === null) {
     const { provider } = sent;
-    throw new UnsupportedRequestError({ param: path, provider, reason: `${provider} has function tools only`, mend: 'remove it' });
+    throw new UnsupportedRequestError({ param: path, provider, reason: `${provider} supports only function tools`, mend: 'remove it' });
   }
   const { name, description, parameters, strict } = called;
   if (typeof name !== 'string' || name === '')

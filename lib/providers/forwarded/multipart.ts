@@ -135,9 +135,9 @@ function checkFields(parts: readonly FormPart[]): void {
   const files = new Set<string>();
   for (const { name, isFile } of parts) {
     const isModel = BARE_NAME.exec(name)?.[1].toLowerCase() === MODEL;
-    if (isModel && (isFile || name !== MODEL)) throw refuseArgument(MODEL, name, 'must be a text field of exactly this name');
+    if (isModel && (isFile || name !== MODEL)) throw refuseArgument(MODEL, name, 'must be a text field with exactly this name');
     const isRepeated = texts.has(name) && !LISTS.has(name) && !name.endsWith('[]');
-    if (isFile ? texts.has(name) : isRepeated || files.has(name)) throw refuseArgument('body', name, 'must have each text field once');
+    if (isFile ? texts.has(name) : isRepeated || files.has(name)) throw refuseArgument('body', name, 'must not repeat a text field');
     (isFile ? files : texts).add(name);
   }
 }
@@ -196,7 +196,7 @@ function partAt(bytes: Buffer, start: number, end: number): FormPart {
   const name = parameters?.get('name');
   // Servers read other ones differently: the field that is checked has to be the one that counts.
   if (parameters === undefined || FOLDED.test(headers) || parameters.has('name*')) throw broken('must have parts with one name each');
-  if (ENCODED.test(headers)) throw broken('must have parts without a transfer encoding');
+  if (ENCODED.test(headers)) throw broken('must not have parts with a transfer encoding');
   if (name === undefined || name.length > LONGEST_NAME) throw broken('must have parts with names');
   const isFile = parameters.has('filename') || parameters.has('filename*');
   return { name, isFile, start, contentStart: start + headersEnd + END_OF_HEADERS.length, end };

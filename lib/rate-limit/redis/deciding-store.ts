@@ -346,7 +346,7 @@ export class RedisRateLimitStore implements RateLimitStore {
         : [
             sample(
               'unmerged_usd',
-              'USD by which Redis is wrong about what this process has spent without it.',
+              'USD that this process spent during an outage and that Redis has not counted yet.',
               'gauge',
               usdOf(this.local.unmergedNanoUsd),
             ),
@@ -527,7 +527,7 @@ export class RedisRateLimitStore implements RateLimitStore {
     return this.local !== undefined && hasBudgets(ask.scopes) ? this.decideLocally(how, ask, this.local) : this.outage.answer(how, ask);
   }
 
-  /** By this process's part of the budgets. */
+  /** Decides with this process's share of the budgets. */
   private async decideLocally(how: 'check' | 'peek', ask: RedisAsk, local: LocalBudgets): Promise<RateLimitDecision> {
     const { outages, beganAtMs } = this.outage;
     const count = this.processes?.countAt(beganAtMs) ?? 0;
@@ -566,16 +566,14 @@ export class RedisRateLimitStore implements RateLimitStore {
     }
   }
 
-  /** What this process could not add before its end. */
+  /** Logs the spend that this process could not add to Redis before it closed. */
   private tellLost(): void {
     const lost = usdOf(this.local?.unmergedNanoUsd ?? 0);
     if (lost === 0) return;
-    this.log?.warn(
-      `Rate limiter: closed with ${lost} USD of spend that Redis has not counted (Redis is away); add it with setSpent, or by hand`,
-    );
+    this.log?.warn(`Rate limiter: closed with ${lost} USD of spend not counted in Redis (Redis is unavailable); add it with setSpent`);
   }
 
-  /** Remembers how budgets stand, for an outage. */
+  /** Remembers the state of budgets, for an outage. */
   private see({ scopes }: Group, { standings }: RateLimitDecision): void {
     const { local } = this;
     if (local !== undefined) scopes.forEach((scope, place) => local.see(scope, standings[place].budgets));

@@ -19,7 +19,7 @@ const LOG_EVERY_MS = 60_000;
 const MEANWHILE: Readonly<Record<OnStoreError, string>> = {
   deny: 'requests get 503',
   allow: 'requests pass without limits',
-  local: 'this process counts for itself, with its part of the budgets',
+  local: 'this process counts alone, with its share of the budgets',
 };
 
 /** What a request asks of the store. */

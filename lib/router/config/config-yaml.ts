@@ -61,7 +61,7 @@ function compose(path: string, text: string): Document {
     },
   });
   if (repeatedNodes(document.contents) > MAX_REPEATED)
-    throw new InvalidConfigurationError(path, `must have at most ${MAX_REPEATED} values that aliases repeat`);
+    throw new InvalidConfigurationError(path, `must repeat at most ${MAX_REPEATED} values through aliases`);
   return document;
 }
 

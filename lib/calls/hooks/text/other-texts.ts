@@ -126,7 +126,7 @@ class Walk {
 
   into(value: object, step: Step = START): void {
     const { path } = step;
-    if (path.length > DEEPEST) throw new UnreadableText(`values of more than ${DEEPEST} levels`);
+    if (path.length > DEEPEST) throw new UnreadableText(`values nested deeper than ${DEEPEST} levels`);
     if (!Array.isArray(value)) return this.fields(value as OwnFields, step);
     for (const [at, inner] of (value as unknown[]).entries()) {
       const { index } = ownFields(inner);

@@ -168,7 +168,7 @@ describe('the file of API keys', () => {
     expect(readdirSync(folder)).toEqual(['keys.json']);
   });
 
-  it('removes what killed processes have left of the file, and nothing else', async () => {
+  it('removes files left by killed processes, and nothing else', async () => {
     for (const name of ['keys.json.1.tmp', 'keys.json.99999.tmp', 'keys.json.bak.tmp', 'other.json.1.tmp', 'keys.json.1.tmp.txt'])
       writeFileSync(join(folder, name), 'left');
     expect(await open().put(record('key000000001'))).toBe(true);
@@ -185,7 +185,7 @@ describe('the file of API keys', () => {
     expect(await open().list()).toHaveLength(1);
   });
 
-  it('leaves no lock where the disk is full', async () => {
+  it('leaves no lock if the disk is full', async () => {
     const full = Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
     const probe = await openFile(join(folder, 'probe'), 'w');
     const handles = Object.getPrototypeOf(probe) as typeof probe;

@@ -37,7 +37,7 @@ describe("headers of undici's flat list", () => {
     expect(requestIdOf(raw('content-type', 'text/plain', 'x-request-id', 'a'.repeat(257)))).toBeUndefined();
   });
 
-  it('reads what an answer is in one pass; of a header that occurs twice, the first one', () => {
+  it('reads the headers in one pass, and the first one of duplicates', () => {
     const headers = [
       'Content-Type',
       'application/json',

@@ -7,7 +7,7 @@ const events = (text: string): string => model.events(Buffer.from(text)).toStrin
 const event = (data: object): string => `data: ${JSON.stringify(data)}\n\n`;
 
 describe('AnswerModel', () => {
-  it('replaces the model of an answer alone, wherever its fields stand', () => {
+  it('replaces only the model of an answer, in any order of its fields', () => {
     const value = fc.oneof(
       fc.constantFrom('model', '"model":"x"', '{"model":"m"}', '\\'),
       fc.constant({ model: 'nested', list: [{ model: 'x' }] }),
@@ -54,7 +54,7 @@ describe('AnswerModel', () => {
     (text) => expect(events(text)).toBe(text),
   );
 
-  it('returns the same bytes where the name is the same', () => {
+  it('returns the same bytes if the name is the same', () => {
     const bytes = Buffer.from(JSON.stringify({ model: 'my "group"' }));
     expect(model.whole(bytes)).toBe(bytes);
   });

@@ -56,7 +56,7 @@ describe('AnswerText', () => {
     expect(textOf(json)).toBe(expected);
   });
 
-  it('tells shown reasoning from summaries, and keeps the first and the last usage', () => {
+  it('distinguishes reasoning from its summaries, and keeps the first and the last usage', () => {
     const text = new AnswerText(chars);
     text.add(delta({ thinking_blocks: [{ thinking: 'hm' }] }));
     expect(text.showsReasoning).toBe(false);
@@ -89,7 +89,7 @@ describe('the text of a StreamRecord', () => {
     },
   );
 
-  it('is all of it, wherever chunks cut the stream', () => {
+  it('is complete, however chunks split the stream', () => {
     fc.assert(
       fc.property(texts, fc.array(fc.nat(30_000), { maxLength: 60 }), (parts, cuts) => {
         const whole = Buffer.from(parts.map((content) => delta({ content })).join(''));

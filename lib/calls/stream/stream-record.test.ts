@@ -67,7 +67,7 @@ describe('StreamRecord', () => {
     );
   });
 
-  it('keeps at least the last 2 KB of short events, and the last two events where they are longer', () => {
+  it('keeps at least the last 2 KB of short events, and the last two of longer events', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(7_900), { minLength: 1, maxLength: 40 }), fc.array(fc.nat(400_000), { maxLength: 40 }), (sizes, cuts) => {
         const events = sizes.map((size, index) => Buffer.from(`data: ${`${index} `.padEnd(size)}\n\n`));

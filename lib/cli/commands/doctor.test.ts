@@ -102,7 +102,7 @@ describe('doctor', () => {
     expect(of('prices')).toEqual([]);
   });
 
-  it('knows prices of models that write nothing', async () => {
+  it('finds the prices of models without output', async () => {
     const models = ['openai/text-embedding-3-small', 'voyage/voyage-3', 'openai/gpt-4o', 'cohere/rerank-v3.5', 'openai/no-such-embedding'];
     const entry = (model: string, index: number) =>
       `  - { model_name: g${index}, litellm_params: { model: ${model}, api_key: sk-secret } }`;
@@ -150,7 +150,7 @@ describe('doctor', () => {
       expect(details).toContainEqual(expect.stringMatching(`^warning .*${named}`));
   });
 
-  it('shows a near miss of a setting that protects as a start that fails', async () => {
+  it('reports a near miss of a protecting setting as a failed start', async () => {
     const list = 'model_list: [{ model_name: gpt, litellm_params: { model: openai/gpt-4o, api_key: k } }]\n';
     const { code, of } = await doctor(['-c', file('near.yaml', `${list}general_settings: { mastr_key: sk-secret }`)]);
     expect(code).toBe(1);

@@ -82,7 +82,7 @@ describe('estimateTokens', () => {
       expect(await estimateTokens({ ...body, max_tokens: 1 }, { counter, tokensPerMinute: 1e6, isLarge })).toBeGreaterThanOrEqual(40_000);
   });
 
-  it('counts text of a part that no rule knows', async () => {
+  it('counts the text of a part without a rule', async () => {
     const body = { messages: [{ role: 'user', content: [{ type: 'x', x: '漢'.repeat(1000) }] }], max_tokens: 1 };
     expect(await estimate(body)).toBeGreaterThanOrEqual(750);
   });

@@ -40,7 +40,7 @@ describe('worstNanoUsd', () => {
       expect(worstNanoUsd({ sourced: [{ prices, source: 'test' }], tier: undefined }, prompt, 1)).toBeUndefined();
   });
 
-  it('goes on to the next source where the first one lacks a price', () => {
+  it('uses the next source if the first one lacks a price', () => {
     const sourced = [{ inputPerMillion: 9 }, RATES].map((prices) => ({ prices, source: 'test' }));
     expect(worstNanoUsd({ sourced, tier: undefined }, { tokens: 100, hasSound: false, searches: 0 }, 10)).toBe(120e6);
   });

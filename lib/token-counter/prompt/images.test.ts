@@ -88,7 +88,7 @@ describe('imageDimensions', () => {
     ['a JPEG without a frame', dataUrl(Buffer.concat([Buffer.from([0xff, 0xd8]), segment(0xe0, Buffer.alloc(14)), Buffer.from([0, 0])]))],
   ])('returns null for %s', (_name, source) => expect(imageDimensions(source)).toBeNull());
 
-  it('gives up a JPEG with thousands of fill bytes or segments before its size', () => {
+  it('does not search a JPEG with thousands of fill bytes or segments for its size', () => {
     const filled = (bytes: number): Buffer => jpeg(800, 600, 0xc0, [Buffer.alloc(bytes, 0xff)]);
     expect(imageDimensions(dataUrl(filled(2_000)))).toEqual({ width: 800, height: 600 });
     expect(imageDimensions(dataUrl(filled(390_000)))).toBeNull();

@@ -104,7 +104,7 @@ interface Process {
     await until(async () => (await late.reserveAsync('team', { usd: 0.01 })).outage === undefined, WAIT_MS);
   });
 
-  it('count once where the reply to a merge is lost, and where calls end after it', async () => {
+  it('count once if the reply to a merge is lost, or if calls end after it', async () => {
     start({ usdPerMonth: 10, usdPerWindow: 5, usdWindow: '1h', usdWindowKind: 'sliding' }, 2);
     await joined(2);
     switchAll('down');
@@ -128,7 +128,7 @@ interface Process {
     ]);
   });
 
-  it('are merged by a process that ends', async () => {
+  it('are merged by a process when it closes', async () => {
     start({ usdPerMonth: 10 }, 1);
     await joined(1);
     const [{ service, redis }] = processes;

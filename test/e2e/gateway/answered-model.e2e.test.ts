@@ -72,7 +72,7 @@ describe.each(['Express', 'Fastify'] as const)('the model in answers of the gate
     expect(model).not.toBe('claude');
   });
 
-  it('is the one asked for after a fallback, which headers tell', async () => {
+  it('is the requested one after a fallback, which the headers report', async () => {
     const { text, headers } = await gateway.post('/v1/messages', { model: 'broken', messages: MESSAGES, max_tokens: 99 });
     expect((JSON.parse(text) as { readonly model: string }).model).toBe('broken');
     expect(headers).toMatchObject({ 'x-litellm-model-group': 'claude', 'x-litellm-attempted-fallbacks': '1' });

@@ -93,7 +93,7 @@ describe.each(CASES)('fields of %s at %s', (api, name) => {
     }
   });
 
-  it('that only wish for more leave a model alone that does not have it', async () => {
+  it('that are optional are not sent to a model that does not support them', async () => {
     const asked = JSON.stringify(await sent(WISHES[api]));
     expect(asked).not.toMatch(/thinking|reasoning|effort|verbosity|ephemeral|include"/i);
     // Nova has a prompt cache.

@@ -77,7 +77,7 @@ describe.each(['Express', 'Fastify'] as const)('the cause of a failure, on %s', 
     expect(samples).toHaveLength(10);
   });
 
-  it.each([401, 402, 403])('is not taken for the key of the client where the provider answers %i', async (status) => {
+  it.each([401, 402, 403])("is not reported as an error of the client's key if the provider answers %i", async (status) => {
     refusal = status;
     const openai = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'sk-of-the-client', maxRetries: 0 });
     const anthropic = new Anthropic({ baseURL: gateway.url, apiKey: 'sk-of-the-client', maxRetries: 0 });

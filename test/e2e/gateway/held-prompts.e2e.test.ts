@@ -100,7 +100,7 @@ class Biller {
 describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('a budget of a gateway on %s', (adapter) => {
   afterEach(stopProviders);
 
-  it.each(requests)('pays for no more than it has left: %s, on %s', async (_, path, body) => {
+  it.each(requests)('spends no more than the remaining budget: %s, on %s', async (_, path, body) => {
     const biller = new Biller();
     const api_base = await biller.start();
     const params = { model: 'openai/gpt-4o', api_base, api_key: 'sk-x', input_cost_per_token: PRICE, output_cost_per_token: 0 };

@@ -170,7 +170,7 @@ describe("the SDK's tool runner with message threads", () => {
     expect(threads.conversations.at(-1)).toHaveLength(3);
   });
 
-  it("tells the client why, and hands Anthropic's details on without keys", async () => {
+  it("explains the error to the client, and passes on Anthropic's details without keys", async () => {
     const headers = { 'anthropic-beta': 'message-threads-2026-08-12' };
     const body = {
       max_tokens: 5,

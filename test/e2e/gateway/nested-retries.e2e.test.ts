@@ -63,7 +63,7 @@ describe.each(['Express', 'Fastify'] as const)('a call of an SDK with its defaul
     }
   });
 
-  it('is not repeated after fallbacks, nor where the key of the provider is wrong', async () => {
+  it("is not repeated after fallbacks or if the provider's key is wrong", async () => {
     answer = () => ({ status: 500 });
     const withFallback = await start({ numRetries: 0, fallbacks: [{ chat: ['spare'] }] });
     expect([await statusOf(calls.openai(withFallback.url)), seen.length]).toEqual([500, 2]);
@@ -73,13 +73,13 @@ describe.each(['Express', 'Fastify'] as const)('a call of an SDK with its defaul
     expect([await statusOf(calls.anthropic(plain.url)), seen.length]).toEqual([503, 1]);
   });
 
-  it('is not repeated where the retry budget of the gateway is spent', async () => {
+  it("is not repeated if the gateway's retry budget is spent", async () => {
     answer = () => ({ status: 500 });
     const { url } = await start({ numRetries: 2 }, { retryRatio: 0, retriesPerSecond: 0 });
     expect([await statusOf(calls.openai(url)), seen.length]).toEqual([500, 1]);
   });
 
-  it('is repeated where the gateway does not retry, and after the time that a provider states', async () => {
+  it('is repeated if the gateway does not retry, after the time that the provider states', async () => {
     answer = (attempt) => ({ status: attempt === 1 ? 500 : 200 });
     const plain = await start({ numRetries: 0 });
     expect([await statusOf(calls.openai(plain.url)), seen.length]).toEqual([200, 2]);

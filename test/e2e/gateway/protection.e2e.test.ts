@@ -83,7 +83,7 @@ describe('a near miss of a setting that protects, limits or addresses', () => {
     );
   });
 
-  it('is refused for a deployment that is added later, too', async () => {
+  it('also refuses a deployment that is added later', async () => {
     const llm = new FastLiteLLM({ router: { modelList: [] }, logger });
     const added = { model_name: 'm', litellm_params: { model: 'openai/m', api_key: 'k', api_bas: 'http://10.0.0.1' } };
     expect(() => llm.router.addDeployment(added)).toThrow(/api_bas.*did you mean api_base/);

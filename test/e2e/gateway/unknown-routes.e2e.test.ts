@@ -37,7 +37,7 @@ describe.each(['Express', 'Fastify'] as const)('a route that the gateway on %s d
     expect(await ask('GET', '/other')).toMatchObject([404, { message: 'Cannot GET /other' }]);
   });
 
-  it('is known below another path, a prefix of the app, and without one', async () => {
+  it('is detected below another path, below a global prefix, and without one', async () => {
     await start({ path: 'llm/v2', unprefixed: true }, { prepare: (app) => void app.setGlobalPrefix('api') });
     for (const path of ['/api/llm/v2/unknown', '/api/chat/unknown']) {
       const { status, text } = await (gateway as GatewayApp).post(path, {});

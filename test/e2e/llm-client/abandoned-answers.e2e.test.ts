@@ -138,7 +138,7 @@ describe('with onAbort: drain', () => {
     expect(await invoiced.spent()).toBeCloseTo(invoiced.billed, 9);
   });
 
-  it('charges nothing for an error that comes too late, and an estimate where the provider hangs', async () => {
+  it('charges nothing for an error that arrives too late, and an estimate if the provider hangs', async () => {
     const invoiced = await Invoiced.start('openai', { onAbort: 'drain', abortDrainMs: 500 }, { timeout: TIMEOUT });
     invoiced.answer = { status: 500, delayMs: LATE_MS };
     expect((await invoiced.ask()).status).toBe(504);

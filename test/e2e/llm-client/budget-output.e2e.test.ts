@@ -159,7 +159,7 @@ describe('output under a budget', () => {
     );
   };
 
-  it('is shared by parallel requests, and those that find too little may try again', async () => {
+  it('is shared by parallel requests, and a request that finds too little can be retried', async () => {
     await start({ clampOutput: true });
     wanted = 20;
     const answers = await atOnce(30);

@@ -229,7 +229,7 @@ describe('LlmClient under budgets', () => {
     expect(standing()).toMatchObject({ spentUsd: 0, heldUsd: 0 });
   });
 
-  it('changes no model because of a budget', async () => {
+  it('does not change the model because of a budget', async () => {
     const { request, context } = begin();
     await expect(llm.client.chat(ask('dear', 'ok 1 1', { max_tokens: 100 }), { request })).rejects.toMatchObject({
       code: 'BUDGET_EXCEEDED',
@@ -239,7 +239,7 @@ describe('LlmClient under budgets', () => {
     context.end(true);
   });
 
-  it('tries the next fallback of a model that has failed where a budget cannot pay one', async () => {
+  it('tries the next fallback of a failed model if a budget cannot pay for one', async () => {
     const { request, context } = begin();
     const fallbacks = ['dear', 'ear'];
     const answer = await llm.client.chat(ask('cheap', '500', { max_tokens: 100, fallbacks }), { request }).catch((error: unknown) => error);

@@ -47,7 +47,7 @@ describe('a time limit in the words of LiteLLM', () => {
     }
   });
 
-  it('of a request is that of each attempt, and blames no deployment', async () => {
+  it('of a request limits each attempt, and is not counted against a deployment', async () => {
     const { client, router } = await withFallback(await silent(), { allowedFails: 0 });
     const { call } = await client.chat({ model: 'first', messages: HELLO, timeout: 0.1, num_retries: 0 } as never);
     expect(call).toMatchObject({ group: 'second', fallbacks: 1 });
@@ -69,7 +69,7 @@ describe('a time limit in the words of LiteLLM', () => {
   });
 });
 
-describe('a provider that asks to be left alone', () => {
+describe('a provider that sends Retry-After', () => {
   const patient = { numRetries: 2, retryAfterMs: 0 };
 
   it.each([

@@ -236,7 +236,7 @@ describe.each(Object.entries(APIS))('a text anywhere in an answer of %s', (_, ap
     return { status: got.status, text: await got.text() };
   };
 
-  it('is guarded in a whole answer, whatever field has it', async () => {
+  it('is guarded in any field of a whole answer', async () => {
     let answered = 0;
     await fc.assert(
       fc.asyncProperty(additions, async (added) => {
@@ -265,7 +265,7 @@ describe.each(Object.entries(APIS))('a text anywhere in an answer of %s', (_, ap
     }
   });
 
-  it('is guarded in a stream, also if events cut it, and in comments', async () => {
+  it('is guarded in a stream, even if events split it, and in comments', async () => {
     let ended = 0;
     const cut = fc.constantFrom(['It is ', NAME, '.'], ['It is J', 'ane Ro', 'e.'], ['It is ', 'Jane', ' Roe.']);
     const kinds = fc.array(fc.record({ place: fc.nat(), kind: fc.constantFrom('comment', 'error', 'id', 'name') }), { maxLength: 2 });

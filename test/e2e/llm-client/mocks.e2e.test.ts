@@ -78,7 +78,7 @@ describe('mock_response', () => {
     ['litellm.InternalServerError', 'server'],
     ['litellm.ContextWindowExceededError', 'context_window'],
     ['Exception: content_filter_policy', 'content_policy'],
-  ])('fails as LiteLLM does with %s, for which no deployment is blamed', async (mock, kind) => {
+  ])('fails as in LiteLLM with %s, and no failure is recorded against a deployment', async (mock, kind) => {
     const { client, router } = open({}, { numRetries: 0, fallbacks: [], allowedFails: 0 });
     const body = chat({ mock_response: mock, disable_fallbacks: true });
     await expect(client.chat(body)).rejects.toMatchObject({ kind });

@@ -91,7 +91,7 @@ describe.each(CASES)('an answer of %s that ends by %s', (name, reason) => {
     },
   );
 
-  it('is no answer with thoughts alone', async () => {
+  it('is an error if it has only thoughts', async () => {
     said = { thought: 'Hm.' };
     expect(await chat(false)).toContain('Well.');
     // The thoughts of a stream have reached the client.

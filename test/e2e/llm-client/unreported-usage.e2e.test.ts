@@ -308,7 +308,7 @@ describe('a whole answer that is cut', () => {
     expect(await costOf(done.slice(0, done.indexOf('No.') + 4))).toBeLessThan(prompt + 5 * OUTPUT);
   });
 
-  it('costs its prompt where it was never one', async () => {
+  it('costs its prompt if it was never JSON', async () => {
     const unreported = await Unreported.start('openai');
     unreported.answer = { text: 'yes', usage: { promptTokens: unreported.prompt, completionTokens: 90 } };
     await unreported.costOf({});
@@ -348,7 +348,7 @@ describe('an answer that fails by its provider’s fault', () => {
     expect(unreported.usedTokens).toBeLessThanOrEqual(unreported.prompt + 50);
   });
 
-  it('costs what it reports where that is within its hold in sum, although the prompt is longer than our count', async () => {
+  it('costs the reported usage if its sums fit the hold, even if the prompt exceeds our count', async () => {
     const unreported = await Unreported.start('openai');
     const longer = { prompt_tokens: unreported.prompt + 30, completion_tokens: 15 };
     const broken = event({ choices: [{ index: 0, delta: { content: 'a' } }], usage: longer });
@@ -357,7 +357,7 @@ describe('an answer that fails by its provider’s fault', () => {
     expect(cost).toBeCloseTo(longer.prompt_tokens * INPUT + 15 * OUTPUT, 9);
   });
 
-  it('costs what was used where its client leaves', async () => {
+  it('costs what was used if its client disconnects', async () => {
     const unreported = await Unreported.start('openai');
     unreported.answer = {
       respond: (response) => {

@@ -3,14 +3,14 @@ import { addedFields } from '../providers/added-fields.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What an attempt sends, as far as it names a service tier. */
+/** The parts of an attempt that can set a service tier. */
 interface AskedAttempt {
   readonly call: { readonly description: { readonly askedTier?: DearTier } };
   readonly target: { readonly overrides?: Fields };
   readonly selection: { readonly deployment: { readonly params: Fields } };
 }
 
-/** The dearest tier that the request, the fallback and the deployment ask for. */
+/** The most expensive tier that the request, the fallback or the deployment sets. */
 export function tierOfAttempt({ call, target, selection }: AskedAttempt): DearTier | undefined {
   const { params } = selection.deployment;
   return [target.overrides ?? {}, params, addedFields(params)].map(askedTier).reduce(dearerTier, call.description.askedTier);

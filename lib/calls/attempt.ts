@@ -18,7 +18,7 @@ import { mayHideReasoning } from './hidden-reasoning.js';
 import { judge, type Failure, type JudgedAttempt } from './failure.js';
 import { kindOfCode } from '../providers/failure-kind.js';
 
-/** Output tokens of a model whose limit is not known, as they are held. */
+/** Output tokens that are held for a model whose limit is unknown. */
 const DEFAULT_OUTPUT = 16_384;
 /** Operations whose answers are text. */
 const WITH_REPLY: ReadonlySet<string> = new Set(['chat', 'completions', 'messages', 'responses']);
@@ -29,20 +29,20 @@ export interface Exchange extends Abortable {
   readonly wasSent: boolean;
   /** Whether the provider answered with an error status. */
   readonly isRefused: boolean;
-  /** Tokens of the text that has arrived of an answer. */
+  /** Tokens of the text of an answer that has arrived. */
   readonly receivedTokens: number;
   /** Whether the answer shows the reasoning itself, so that none is hidden. */
   readonly showsReasoning?: boolean;
-  /** Whether a whole answer was cut, which its provider had written to the end. */
+  /** Whether a whole answer was cut although its provider had finished it. */
   readonly isCut?: boolean;
-  /** The usage in a whole answer that cannot be read otherwise. */
+  /** The usage found in a whole answer that cannot be parsed. */
   readonly usageInRest?: StatedUsage | undefined;
   /** The provider's id of the request. */
   readonly requestId?: string | undefined;
   /** The cost of a whole answer, as a header of LiteLLM's proxies states it. */
   readonly statedCost?: string | undefined;
   /**
-   * Ends with `error` for its caller, and reads on for the usage; `done` follows once, later.
+   * Fails for its caller with `error`, and keeps reading for the usage; calls `done` once, later.
    * Returns `false` if nothing is left to read.
    */
   detach?(error: Error, done: (usage: AnswerUsage | undefined) => void): boolean;
@@ -57,7 +57,7 @@ export interface Sender<R> {
   readonly prepare?: (call: Call) => Promise<R | undefined>;
   /** Resolves when the answer, of a stream its first chunk, has arrived. */
   send(attempt: Attempt): Promise<R>;
-  /** The error that the client gets in place of the one that the call ended with. */
+  /** The error that the client gets instead of the one that ended the call. */
   guardFailure?(error: unknown): Promise<unknown>;
   /** Prompt tokens of a fallback that changes the request. */
   countPrompt(overrides: Readonly<Record<string, unknown>>): number | undefined | Promise<number>;
@@ -67,7 +67,7 @@ export interface Sender<R> {
 export interface AttemptReporter {
   firstChunk(attempt: Attempt): void;
   succeeded(attempt: Attempt): void;
-  /** Answered without a provider, as its body or deployment asks. */
+  /** Answered with a mock, without a provider. */
   mocked(attempt: Attempt): void;
   attemptFailed(attempt: Attempt, failure: Failure): void;
   /** A stream broke after its first chunk: the call ends with it. */
@@ -76,7 +76,7 @@ export interface AttemptReporter {
   drained(attempt: Attempt, failure: Failure): void;
   /** Output tokens of each choice of a usual answer of a model group; 0 where none is known. */
   usualOutput(group: string): number;
-  /** Reasoning tokens of a usual answer; `undefined`: no answer of the group is known. */
+  /** Reasoning tokens of a usual answer; `undefined` before the group's first answer. */
   usualReasoning(group: string): number | undefined;
 }
 
@@ -285,25 +285,25 @@ export class Attempt implements JudgedAttempt {
     return failure?.countsAgainstDeployment === true && !this.isComplete ? this.withinHold(used) : used;
   }
 
-  /** A provider that fails is not believed beyond what was held for it. */
+  /** Limits the reported usage of a failed attempt to its hold. */
   private withinHold(used: AnswerUsage): AnswerUsage {
     const { promptTokens = used.promptTokens, call } = this;
     const completionTokens = this.outputLimit * (call.description.choices ?? 1);
     const totalTokens = promptTokens + completionTokens;
     const held = this.costOf({ promptTokens, completionTokens, totalTokens })?.nanoUsd ?? Infinity;
-    // The count of a prompt may be an estimate: a usage whose sums fit is believed.
+    // The count of a prompt can be an estimate: a usage whose sums fit is accepted.
     if (used.totalTokens <= totalTokens && (this.costOf(used)?.nanoUsd ?? 0) <= held) return used;
     const limited = limitedUsage(used, promptTokens, completionTokens);
     const { nanoUsd = 0, listNanoUsd = Infinity } = this.costOf(limited) ?? {};
     return nanoUsd > listNanoUsd ? { ...limited, stated: undefined } : limited;
   }
 
-  /** Output where none is stated: the text that has arrived, and reasoning that is not shown. */
+  /** Output if none is reported: the text that has arrived, and hidden reasoning. */
   private get writtenOutput(): number {
     const { exchange, hasReply, call, selection, cancelled, hasTimedOut, firstChunkAtMs } = this;
     if (exchange === undefined) return 0;
     const { receivedTokens } = exchange;
-    // Before its first chunk only a stream that was given up may have reasoned.
+    // Before its first chunk, only an abandoned stream can have reasoned.
     const hasWritten = receivedTokens > 0 || firstChunkAtMs !== undefined || (call.stream && (cancelled !== undefined || hasTimedOut));
     if (!hasReply || !hasWritten || exchange.showsReasoning === true) return receivedTokens;
     const { choices = 1 } = call.description;
@@ -321,7 +321,7 @@ export class Attempt implements JudgedAttempt {
     return Math.min(this.mostOutput ?? asked ?? Infinity, most ?? (asked === undefined ? DEFAULT_OUTPUT : Infinity));
   }
 
-  /** A provider writes a whole answer to its end, even if its caller has abandoned it. */
+  /** A provider finishes a whole answer even if its caller has abandoned it. */
   private get unseenOutput(): number {
     const { stream, choices = 1 } = this.call.description;
     if (stream || (this.cancelled === undefined && !this.hasTimedOut && this.exchange?.isCut !== true)) return 0;

@@ -53,7 +53,7 @@ export class CallBudget {
   private spent = 0;
   /** Held in the budgets of the request. */
   private covered = 0;
-  /** What of it is expected to be spent. */
+  /** The part of `covered` that is expected to be spent. */
   private expected = 0;
   private isUnknown = false;
 
@@ -76,7 +76,7 @@ export class CallBudget {
       const more = Math.max(0, this.spent + nano - this.covered);
       const usual = priced.usualCost();
       if (more === 0 && usual === undefined) return;
-      // What the attempts before have cost is spent for sure.
+      // The cost of earlier attempts is already spent.
       const foreseen = this.spent + Math.min(usual ?? nano, nano) - this.expected;
       const denial = await request?.cover(more, foreseen);
       if (denial === undefined) {
@@ -92,9 +92,9 @@ export class CallBudget {
   }
 
   /**
-   * A smaller answer that is asked for instead: the request's own share or half of what is left,
-   * at least a usual answer; where no call in flight will return more, all that is left.
-   * `undefined`: the denial stands.
+   * A smaller answer to request instead: the request's own share, or half of the remaining money,
+   * but at least a usual answer. If no call in flight will return money, all that is left.
+   * `undefined`: the call stays denied.
    */
   private lowered(
     attempt: PricedAttempt,
@@ -110,7 +110,7 @@ export class CallBudget {
     const covered = this.covered - this.spent;
     const [left, own] = [leftNanoUsd + covered, ownNanoUsd + covered];
     const share = Math.max(own, Math.floor(left / 2), usualNano);
-    // Asked for beyond what is left, so that the denial is that of the lowered request.
+    // Requests more than is left, so that the denial describes the lowered request.
     if (share > left && denied > usualNano) return { output: usual, nanoUsd: usualNano };
     const isHeld = error instanceof BudgetExceededError && error.reason === 'budget_held';
     if (share > left && isHeld) return undefined;
@@ -125,7 +125,7 @@ export class CallBudget {
    */
   async heldFor(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): Promise<BudgetExceededError | undefined> {
     try {
-      // The attempt asks for less by itself.
+      // The attempt already requests less.
       await this.cover({ ...attempt, clampOutput: () => {} }, maxOutputOf);
     } catch (error) {
       if (error instanceof BudgetExceededError && error.reason === 'budget_held') return error;
@@ -155,7 +155,7 @@ interface PricedOutput {
   readonly output: number;
   readonly choices: number;
   costOf(output: number): number | undefined;
-  /** With an answer of the usual length; `undefined` where none is known. */
+  /** The cost with an answer of usual length; `undefined` if none is known. */
   usualCost(): number | undefined;
   /** Whether a lower limit of the output would be sent. */
   readonly isLowered: boolean;
@@ -201,7 +201,7 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
 interface FixedFacts {
   readonly defaults: AskedOutput;
   readonly fixed: AskedOutput;
-  /** Whether they take away a limit of the request. */
+  /** Whether they remove a limit of the request. */
   readonly isLifted: boolean;
   readonly searches: number;
 }

@@ -5,7 +5,7 @@ export type { FallbackTarget } from '../router/fallbacks.js';
 export type { CallFailure as FailureReport } from '../router/health/failures.js';
 export type { Pick as Selection, RoutingContext } from '../router/routing-context.js';
 
-/** What a call needs of the router. */
+/** The parts of the router that a call uses. */
 export type CallRouter = Pick<
   RouterService,
   | 'acquire'

@@ -95,14 +95,14 @@ export class Call {
   /** As hooks see it; a call without hooks gets an id when it fails. */
   id: string | undefined = undefined;
 
-  /** How long an abandoned answer is read on; `undefined`: it is not. */
+  /** How long an abandoned answer is still read; `undefined`: not at all. */
   readonly drainMs: number | undefined;
-  /** Failed attempts whose answers are still read. */
+  /** Failed attempts whose answers are still being read. */
   draining = 0;
-  /** Settles a call that is over, once the last of them is read. */
+  /** Settles a finished call once the last of them has been read. */
   whenDrained: (() => void) | undefined = undefined;
   readonly cancellation: CallCancellation;
-  /** Ends its count among the calls of a key. */
+  /** Removes it from the calls in flight of its key. */
   release: (() => void) | undefined = undefined;
   /** Who sends that, if a guard has authenticated it. */
   readonly principal: Principal | undefined;
@@ -138,7 +138,7 @@ export class Call {
     if (onAbort === 'drain') this.drainMs = abortDrainMs;
   }
 
-  /** How long its client may read nothing of a stream. */
+  /** How long a stream waits for a client that has stopped reading. */
   get writeTimeoutMs(): number {
     return this.client.options.writeTimeoutMs;
   }
@@ -148,8 +148,8 @@ export class Call {
   }
 
   /**
-   * Whether the call may go to another model group after a budget denied it. A budget denial is no
-   * failure of a deployment: it is by an option, or because an attempt has failed otherwise.
+   * Whether the call may go to another model group after a budget denied it: only with the option,
+   * or if another attempt has failed. A budget denial is not a failure of a deployment.
    */
   get mayFallBackFromBudget(): boolean {
     return this.client.options.budgetFallbacks || this.attempts > this.unsent;
@@ -204,8 +204,8 @@ export class Call {
 
   /**
    * How long an attempt on this deployment may take. An attempt's own limit ends with the first
-   * chunk of a stream: after it no other deployment is tried, so the limit only bounds the silence
-   * between chunks.
+   * chunk of a stream: after it no other deployment is tried, so the limit only applies to the
+   * silence between chunks.
    */
   timesOn({ timeoutMs, streamTimeoutMs }: Deployment): AttemptTimes {
     const { options, client, leftMs, callMs } = this;

@@ -6,12 +6,12 @@ import { failedCallOf } from './answer/failed-call.js';
 import type { Call } from './call.js';
 
 const EVERY_MS = 60_000;
-/** Lines a minute of all groups together: behind a `*` the caller names the model. */
+/** Lines per minute for all groups together, because callers name the model of a `*` group. */
 const MOST_LINES = 100;
 /** Characters of a name or an id. */
 const LONGEST_NAME = 128;
 
-/** What a provider names its errors. */
+/** Shape of a provider's error code. */
 const PROVIDER_CODE = /^[\w.-]{1,64}$/;
 
 /**

@@ -93,7 +93,7 @@ export function judge(thrown: unknown, attempt: JudgedAttempt): Failure {
   if (error instanceof DeploymentMisconfiguredError) return new Failure(error, 'operator', reason);
   // Behind a `*` the caller names the model.
   const isUnknownModel = reason.kind === 'not_found' && deployment.model.includes('*');
-  // The client has to name another object, or to send the conversation again.
+  // The client has to name another object, or send the conversation again.
   if (isLost === true || (reason.kind === 'bad_request' && reason.status === NOT_FOUND))
     return new Failure(error, 'caller', { ...reason, kind: 'bad_request' });
   if (isOverCallersTime || isUnknownModel || isNotThere || isMocked === true) return new Failure(error, 'caller', reason);

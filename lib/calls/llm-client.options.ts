@@ -24,7 +24,7 @@ export interface CallerLimits {
   readonly maxFallbacks?: number;
 }
 
-/** LiteLLM's default for a request. */
+/** LiteLLM's default time limit of a request. */
 export const DEFAULT_CALL_TIMEOUT_MS = 6_000_000;
 
 const ABORT_POLICIES = ['estimate', 'drain'] as const;
@@ -34,14 +34,14 @@ export interface LlmClientOptions {
   /** Attempts of one call, over all retries and fallbacks. Default 10. */
   readonly maxAttempts?: number;
   /**
-   * Time limit of one attempt, of a stream until its first chunk, for deployments without
-   * `timeout`: it leaves time for another deployment when a provider hangs. Default: the router's
-   * `timeoutMs`, which also bounds it.
+   * Time limit of one attempt (of a stream: to its first chunk) for deployments without `timeout`,
+   * so that time remains for another deployment if a provider hangs. Default: the router's
+   * `timeoutMs`, which is also its maximum.
    */
   readonly attemptTimeoutMs?: number;
   /**
    * Time limit of a whole call: the queue, retries, fallbacks, and streams to their end. Default
-   * 6,000,000, so that every fallback has the time of an attempt.
+   * 6,000,000, so that every fallback has time for an attempt.
    */
   readonly callTimeoutMs?: number;
   /** Retries that all calls together may make, per call. Default 0.5. */
@@ -49,16 +49,16 @@ export interface LlmClientOptions {
   /** Retries per second that are allowed in addition to `retryRatio`. Default 10. */
   readonly retriesPerSecond?: number;
   /**
-   * What is charged for an answer whose client has left, or whose time is over: `estimate`, the
-   * prompt and the median output of the model group, of a stream what arrived; `drain`, what the
-   * provider reports, for which it is read to the end. Default `estimate`.
+   * Charge for an answer whose client has disconnected or whose time is over. `estimate`: the
+   * prompt and the model group's median output, or the part of a stream that arrived. `drain`: the
+   * usage that the provider reports once the answer is read to its end. Default `estimate`.
    */
   readonly onAbort?: (typeof ABORT_POLICIES)[number];
-  /** Longest time that `drain` reads on. Default 60,000. */
+  /** Longest time, in milliseconds, that `drain` keeps reading. Default 60,000. */
   readonly abortDrainMs?: number;
   /**
-   * Longest time that a client may read nothing of a stream that waits for it: then its response is
-   * closed, and the provider's connection is free. 0: no limit. Default 20,000.
+   * Longest time, in milliseconds, that a stream waits for a client that has stopped reading. Then
+   * its response is closed and the provider's connection released. 0: no limit. Default 20,000.
    */
   readonly writeTimeoutMs?: number;
   /**
@@ -69,8 +69,8 @@ export interface LlmClientOptions {
   /** Largest accepted answer, or event of a stream, in bytes. Default 64 MiB. */
   readonly maxAnswerBytes?: number;
   /**
-   * Whether bodies may fail or delay themselves by LiteLLM's `mock_testing_fallbacks`,
-   * `mock_timeout` and others, to test fallbacks; else they are refused. Default:
+   * Whether bodies may make their call fail or wait with LiteLLM's `mock_testing_fallbacks`,
+   * `mock_timeout` and others, to test fallbacks; otherwise they are refused. Default:
    * `dangerously_allow_mock_testing_request_params` in the `general_settings` of
    * `router.configPath`, else false.
    */
@@ -99,8 +99,8 @@ export interface LlmClientOptions {
    */
   readonly costByTeam?: boolean;
   /**
-   * Whether a call whose model group a budget cannot pay goes to the group's fallbacks, and so to
-   * another model. Default false: the call is denied.
+   * Whether a call goes to the fallbacks of its model group, and so to another model, if a budget
+   * cannot pay for the group. Default false: the call is denied.
    */
   readonly budgetFallbacks?: boolean;
   /** Lets calls wait for a deployment. Default: they fail at once where none can take them. */

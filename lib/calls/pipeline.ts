@@ -33,7 +33,7 @@ export interface ClientContext extends CallSettings {
 export class CallPipeline<R> {
   private plan: FallbackPlan | undefined = undefined;
   private readonly waiting: WaitingSelection | undefined;
-  /** The request in another form would be answered by a deployment that refused this one. */
+  /** The refusal of a deployment that would accept the request in another form. */
   private recovery: UnsupportedRequestError | undefined = undefined;
 
   constructor(
@@ -180,7 +180,7 @@ export class CallPipeline<R> {
       { healthyOthers, retryAfterMs: reason.retryAfterMs, leastMs: router.settings.retryAfterMs },
       random(),
     );
-    // A fallback answers sooner than a provider that has asked for a pause.
+    // A fallback answers sooner than a provider that sent `Retry-After`.
     if (waitMs > 0 && reason.retryAfterMs !== undefined && this.fallbacks.hasHealthy(target.model)) return undefined;
     if (!call.hasTimeFor(waitMs)) return undefined;
     if (retryBudget.withdraw(now())) return waitMs;

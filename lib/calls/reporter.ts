@@ -135,7 +135,7 @@ export class CallReporter implements AttemptReporter {
     else this.answered(call, usage);
   }
 
-  /** Answered without a provider: the deployment was not used, and nothing was spent. */
+  /** Answered without a provider: the deployment was not used, and the call cost nothing. */
   mocked({ call, selection, observed, endedAtMs }: Attempt): void {
     this.router.unused(selection);
     observed?.ended(outcomeOf(NO_USAGE, { costUsd: 0, status: 200 }));
@@ -161,7 +161,7 @@ export class CallReporter implements AttemptReporter {
     return this.outputs.median(ALL_CALLERS, group) ?? 0;
   }
 
-  /** 0 for a group whose answers have stated none. */
+  /** 0 for a group whose answers never reported any. */
   usualReasoning(group: string): number | undefined {
     return this.reasonings.median(ALL_CALLERS, group) ?? (this.outputs.knows(ALL_CALLERS, group) ? 0 : undefined);
   }
@@ -297,7 +297,7 @@ export class CallReporter implements AttemptReporter {
   }
 }
 
-/** What a failed attempt has used, for the router. */
+/** The usage of a failed attempt, for the router. */
 function routerUsage(attempt: Attempt) {
   const { used } = attempt;
   const cost = used && attempt.costOf(used);

@@ -37,7 +37,7 @@ export function readCallersFallbacks(
   return value as Fallbacks;
 }
 
-/** What Anthropic's entries may have; LiteLLM's targets change any field of the request. */
+/** Fields of Anthropic's entries; LiteLLM's targets can change any field of the request. */
 const ANTHROPICS: ReadonlySet<string> = new Set(['model', 'max_tokens', 'output_config', 'speed', 'thinking']);
 
 /**

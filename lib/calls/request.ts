@@ -84,9 +84,9 @@ export interface CallOptions {
 export interface SteeredOptions extends CallOptions {
   /** The body's `stream_timeout`, which can only shorten the operator's limit. */
   readonly callerStreamTimeoutMs?: number;
-  /** The body's `timeout`, of each attempt, which can only shorten the operator's limit. */
+  /** The body's `timeout` for each attempt; it can only shorten the operator's limit. */
   readonly callerTimeoutMs?: number;
-  /** The body's `total_timeout`, of the whole call. */
+  /** The body's `total_timeout` for the whole call. */
   readonly callerTotalTimeoutMs?: number;
   /** By the body's `priority`. */
   readonly callerClass?: QueueClass;
@@ -233,10 +233,10 @@ export class ReadRequest {
   }
 }
 
-/** What the caller of a request may ask for. */
+/** Upper bounds for the caller of a request. */
 type CallerBounds = Required<CallerLimits> & Pick<CallOptions, 'mayCall'>;
 
-/** A body names a model in several places; the program is asked for each model once. */
+/** Checks each model once, although a body can name it in several places. */
 function askedOnce(mayCall: (model: string) => boolean): (model: string) => boolean {
   const answers = new Map<string, boolean>();
   return (model) => {
@@ -273,7 +273,7 @@ function steered(body: ModelRequest, options: CallOptions, bounds: CallerBounds,
       mockedFailure(body) !== undefined
         ? 0
         : (options.numRetries ?? (retries === undefined ? undefined : Math.min(retries, bounds.numRetries))),
-    // Checked alike: each names a model that the caller must be allowed to call.
+    // The same check: each names a model that the caller must be allowed to call.
     fallbacks: options.fallbacks ?? (sendsFallbacks ? undefined : general),
     contextWindowFallbacks: options.contextWindowFallbacks ?? contextWindow,
     contentPolicyFallbacks: options.contentPolicyFallbacks ?? contentPolicy,

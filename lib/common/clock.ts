@@ -35,8 +35,8 @@ const afterTurn = setImmediate;
  * a burst up to 32 calls of one turn of the event loop share a reading: late by what they take,
  * never early.
  *
- * @param read What to read instead of the monotonic clock.
- * @param beganMs When that clock was 0, in milliseconds since 1970.
+ * @param read Replacement for the monotonic clock.
+ * @param beganMs Time at which that clock was 0, in milliseconds since 1970.
  */
 export function burstClock(read?: () => number, beganMs = startMs): () => number {
   let nowMs = 0;

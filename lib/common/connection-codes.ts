@@ -44,7 +44,7 @@ export function neverConnected(error: unknown): boolean {
   return false;
 }
 
-/** Of Node, of OpenSSL's checks of certificates, of undici. */
+/** Error codes of Node, of OpenSSL's certificate checks and of undici. */
 const CODE = /^[A-Z][A-Z0-9_]{2,63}$/;
 
 /** The code of an error's innermost cause that has one, such as `ECONNREFUSED`; not its own. */
@@ -59,7 +59,7 @@ export function causeCodeOf(error: unknown): string | undefined {
   return found;
 }
 
-/** Of several addresses that were tried, Node has an error each. */
+/** If Node tries several addresses, it reports an error for each. */
 function innerOf(error: unknown): unknown {
   const { cause, errors } = (error ?? {}) as { readonly cause?: unknown; readonly errors?: unknown };
   return cause ?? (Array.isArray(errors) ? errors[0] : undefined);

@@ -13,9 +13,9 @@ export interface RateLimitRefusal {
   readonly limit?: number;
   /** Until the request would be allowed; absent where waiting does not help. */
   readonly retryAfterMs?: number;
-  /** Under `tokens`: what the request was estimated to need; absent where it was not counted. */
+  /** For `tokens`: the request's estimate; absent if the request was not counted. */
   readonly estimatedTokens?: number;
-  /** Under `tokens`: what is used or reserved of the limit. */
+  /** For `tokens`: the part of the limit that is used or reserved. */
   readonly usedTokens?: number;
 }
 
@@ -28,7 +28,7 @@ export interface BudgetRefusal {
   readonly limitUsd: number;
   readonly spentUsd: number;
   readonly heldUsd: number;
-  /** The most that the request was estimated to cost; absent where no price is known. */
+  /** The highest estimated cost of the request; absent if no price is known. */
   readonly estimatedUsd?: number;
   /** When the window is over; absent for a budget that never starts again. */
   readonly resetsAt?: Date;
@@ -358,7 +358,7 @@ export interface UnsupportedRequest {
   readonly reason: string;
   /** What the client or the operator can do. */
   readonly mend: string;
-  /** `details` of the error, by which a client sends the request again in another form. */
+  /** `details` of the error, which tell a client to resend the request in another form. */
   readonly details?: Readonly<Record<string, unknown>>;
 }
 

@@ -9,7 +9,7 @@ import {
   type TokenRates,
 } from './token-cost.js';
 
-/** Rates by their names in LiteLLM, in USD per token. */
+/** Rates with their names in LiteLLM, in USD per token. */
 export const LITELLM_RATES: Readonly<Record<string, keyof TokenRates>> = {
   input_cost_per_token: 'inputPerMillion',
   output_cost_per_token: 'outputPerMillion',
@@ -27,7 +27,7 @@ const FIELD = /^(\w+?)(?:_above_(\d+k?)_tokens)?(?:_(flex|priority|balanced|ultr
 /** Fields that hold prices in lists or objects. */
 const NESTED = ['tiered_pricing', 'off_peak_pricing'] as const;
 
-/** Whether a field of LiteLLM's sets a price of tokens. */
+/** Whether a LiteLLM field sets a token price. */
 export function isLiteLLMRate(field: string): boolean {
   return fieldParts(field) !== undefined || (NESTED as readonly string[]).includes(field);
 }
@@ -46,7 +46,7 @@ export interface PriceReading {
   refuse(path: string, value: unknown, rule: string): Error;
 }
 
-/** LiteLLM's price fields of one or more objects: the first that has a field counts. */
+/** LiteLLM's price fields of one or more objects; the first object with a field counts. */
 export class PriceFields {
   /** @param provider by LiteLLM's name */
   constructor(

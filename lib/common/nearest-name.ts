@@ -18,13 +18,13 @@ export function nearestName(typed: string, names: Iterable<string>): string | un
   return best;
 }
 
-/** Shorter names have neighbours by design: `rpm` and `tpm`, `top_k` and `top_p`. */
+/** Shorter names are similar by design: `rpm` and `tpm`, `top_k` and `top_p`. */
 const FEWEST_LETTERS = 6;
 const MOST_SLIPS = 2;
 
 /**
- * The entry of `names` that `typed`, a name of at least six letters, differs from by at most two
- * edits, or only in case, `_` and `-`.
+ * Finds the entry of `names` that is at most two edits away from `typed`, a name of at least six
+ * letters, or differs only in case, `_` and `-`.
  */
 export function nearMiss(typed: string, names: Iterable<string>): string | undefined {
   const wanted = bare(typed);

@@ -23,7 +23,7 @@ export interface OpenAIErrorBody {
   readonly type: string | null;
   readonly param: string | null;
   readonly code: string | null;
-  /** Facts that Anthropic's clients act on: `{ error_code: 'thread_not_found' }`. */
+  /** Details that Anthropic's clients act on: `{ error_code: 'thread_not_found' }`. */
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
@@ -67,14 +67,14 @@ const CODES = {
 /** All kinds, for metrics. */
 export const FAILURE_KINDS = Object.keys(CODES) as readonly ProviderFailureKind[];
 
-/** The status for clients where the provider sent none, or one that is about the operator's key. */
+/** The status for clients if the provider sent none, or one that concerns the operator's key. */
 const STATUS_WITHOUT_ANSWER: Readonly<Partial<Record<ProviderFailureKind, number>>> = {
   authentication: 503,
   timeout: 504,
   connection: 502,
   malformed: 502,
 };
-/** Clients would take the provider's own for a judgement on their key, and it may quote another. */
+/** Clients would relate the provider's message to their own key, and it can quote another key. */
 const OPERATORS_FAULT: OpenAIErrorBody = {
   message: "The provider refused this server's key or account: its operator has to correct that.",
   type: 'server_error',
@@ -84,8 +84,8 @@ const OPERATORS_FAULT: OpenAIErrorBody = {
 
 /**
  * A provider failed, or refused: an `HttpException` with the provider's status and a body in
- * OpenAI's shape, as a client would see it there. 503 where the provider refuses the key, with its
- * words in `cause`; without an answer 504 for a time-out, 502 otherwise.
+ * OpenAI's shape, as a client would see it there. 503 if the provider refuses the operator's key
+ * (its message is in `cause`); without an answer 504 for a time-out, 502 otherwise.
  */
 export class ProviderError extends HttpException {
   /** Stable, machine-readable. */

@@ -30,8 +30,8 @@ export async function replaceFile(file: string, mode: number, write: (draft: Fil
 }
 
 /**
- * Removes what processes that were killed have left of `replaceFile`. The caller makes sure that no
- * other process writes the file now.
+ * Removes temporary files of `replaceFile` that killed processes left. The caller has to prevent
+ * other processes from writing the file meanwhile.
  */
 export async function removeDrafts(file: string): Promise<void> {
   const target = await targetOf(file);
@@ -41,10 +41,10 @@ export async function removeDrafts(file: string): Promise<void> {
   await Promise.all(entries.filter(isDraft).map((entry) => rm(join(folder, entry), { force: true })));
 }
 
-/** Links to follow, as Linux does. */
+/** Most links to follow, as in Linux. */
 const MOST_LINKS = 40;
 
-/** Where links lead, also to a file that does not exist. */
+/** Resolves links, even to a file that does not exist. */
 async function targetOf(file: string): Promise<string> {
   try {
     return await realpath(file);

@@ -38,7 +38,7 @@ export interface LengthRates extends TokenRates {
   readonly tiers?: readonly RateTier[];
 }
 
-/** Service tiers with prices of their own. `batch` is the price of a batch's requests. */
+/** Service tiers with their own prices. `batch`: the price of requests in a batch. */
 export const SERVICE_TIERS = ['flex', 'priority', 'balanced', 'ultrafast', 'batch'] as const;
 /** One of `SERVICE_TIERS`. */
 export type PricedTier = (typeof SERVICE_TIERS)[number];
@@ -47,23 +47,23 @@ export type PricedTier = (typeof SERVICE_TIERS)[number];
 export interface OffPeakWindow {
   /** `HH:MM`, included. */
   readonly from: string;
-  /** `HH:MM`, excluded. A window can end on the next day; from a time until the same is all day. */
+  /** `HH:MM`, excluded. Can be on the next day; equal times mean the whole day. */
   readonly until: string;
-  /** 1 (Monday) to 7 (Sunday). Left out: every day. */
+  /** 1 (Monday) to 7 (Sunday). Default: every day. */
   readonly weekdays?: readonly number[];
   /** IANA time zone of `weekdays`. Default UTC. */
   readonly timeZone?: string;
 }
 
-/** Rates that replace all others while one of the windows is open. */
+/** Rates that replace all others during the windows. */
 export interface OffPeakRates extends TokenRates {
   readonly windows: readonly OffPeakWindow[];
 }
 
 /**
- * Rates, and others for long inputs, by service tier and by time. Where one of these sets
- * `outputPerMillion` alone, its reasoning has that price, too. Any other rate that is left out is
- * the standard one.
+ * Standard rates, and rates for long inputs, service tiers and off-peak hours. If one of these sets
+ * `outputPerMillion` without `reasoningPerMillion`, that price also applies to reasoning. Any other
+ * omitted rate is the standard one.
  */
 export interface TieredRates extends LengthRates {
   readonly serviceTiers?: Readonly<Partial<Record<PricedTier, LengthRates>>>;
@@ -133,7 +133,7 @@ export interface PricedUsage {
   readonly source: string;
 }
 
-/** Prices that one source has for a model. */
+/** Prices of a model from one source. */
 export interface SourcedPrices {
   readonly prices: TieredRates;
   /** As in `PricedUsage`. */
@@ -142,7 +142,7 @@ export interface SourcedPrices {
 
 const NO_DETAILS: UsageDetails = {};
 
-/** The cost of a request by the first prices that cover its usage; `undefined` without any. */
+/** The cost of a request at the first prices that cover its usage; `undefined` if none do. */
 export function pricedUsage(
   sourced: readonly SourcedPrices[],
   inputTokens: number,
@@ -251,7 +251,7 @@ export function ratesFor(
   const rates: { -readonly [rate in keyof TokenRates]: TokenRates[rate] } = { ...pricing };
   for (const layer of [own, ...reached, low]) {
     if (layer === undefined) continue;
-    // A standard price of reasoning is not the price in another tier.
+    // The standard price of reasoning does not apply to another tier.
     if (layer.outputPerMillion !== undefined) delete rates.reasoningPerMillion;
     Object.assign(rates, layer);
   }

@@ -7,9 +7,9 @@ import { resolveProxies, type Proxies } from './connection/proxies.js';
 
 /** All in milliseconds where the name ends in `Ms`. */
 export interface ConnectionPoolOptions {
-  /** Connections of the pool, leased and idle. Default 1,000. */
+  /** Most connections of the pool, leased and idle. Default 1,000. */
   readonly maxConnections?: number;
-  /** Of these to one origin. Default 500. */
+  /** Most of these to one origin. Default 500. */
   readonly maxConnectionsPerEndpoint?: number;
   /** An idle connection is closed after this time. Default 300,000. */
   readonly maxIdleMs?: number;
@@ -69,7 +69,7 @@ const KNOWN = [
   'proxy',
 ] as const satisfies readonly (keyof ConnectionPoolOptions)[];
 
-/** As in LiteLLM: a call holds its connection for as long as a model answers. */
+/** As in LiteLLM: a call uses its connection until the model has answered. */
 const MOST_OF_POOL = 1_000;
 const MOST_OF_ENDPOINT = 500;
 

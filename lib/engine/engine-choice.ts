@@ -18,16 +18,16 @@ export interface EngineState {
   readonly shadow: Pick<ShadowSummary, 'runs' | 'differences'>;
 }
 
-/** The two engines of a capability, as they were found at boot. */
+/** The two engines of a capability, as found at boot. */
 export interface Engines<E extends object> {
   readonly native: E | null;
-  /** May load the engine when it is first read. */
+  /** The first read can load the engine. */
   readonly typescript: E;
-  /** Why native is there or not, for logs and health. */
+  /** Why the native engine is available or not, for logs and health. */
   readonly reason: string;
   /** The addon opened, but failed its self-test. */
   readonly isRefused?: boolean;
-  /** The smallest size that native answers, where a size is given. Default 0. */
+  /** The smallest size, if given, for which the native engine is used. Default 0. */
   readonly nativeFrom?: number;
 }
 
@@ -81,17 +81,17 @@ export class EngineChoice<E extends object> {
     return this.always === this.native && this.isSmall(size) ? this.typescript : this.always;
   }
 
-  /** The name of the engine that answers a request without an id at the moment. */
+  /** The name of the engine that currently answers a request without an id. */
   get active(): EngineName {
     return this.native !== null && this.flag.isEnabled() ? 'native' : 'typescript';
   }
 
-  /** The engine that answers a request without an id at the moment. */
+  /** The engine that currently answers a request without an id. */
   get activeEngine(): E {
     return this.native !== null && this.flag.isEnabled() ? this.native : this.typescript;
   }
 
-  /** Why that engine, for the log, `/health` and the dashboard. */
+  /** Why that engine is used, for the log, `/health` and the dashboard. */
   get reason(): string {
     if (this.native === null || this.flag.isEnabled()) return this.engines.reason;
     const { state, breaker, errorCount, rolloutPercentage } = this.flag.status();
@@ -101,7 +101,7 @@ export class EngineChoice<E extends object> {
     return `${this.feature} is disabled`;
   }
 
-  /** Whether native errors keep the native engine off, or it has failed its self-test. */
+  /** Whether errors or a failed self-test keep the native engine off. */
   get impaired(): boolean {
     return this.native === null ? this.engines.isRefused === true : this.flag.isTripped;
   }
@@ -176,7 +176,7 @@ export class EngineChoice<E extends object> {
     }
   }
 
-  /** `run` where the flag decides by the request: there is a native engine. */
+  /** `run` if the flag decides per request, so a native engine is available. */
   private runAdmitted<R>(operation: string, requestId: string | undefined, call: (engine: E) => R, size: number | undefined): R {
     const { native } = this;
     const { run, trial } = this.flag.admit(requestId);
@@ -223,7 +223,7 @@ export class EngineChoice<E extends object> {
     try {
       this.recorder?.recordShadow(observation);
     } catch {
-      // A failing recorder must not fail a call that was answered.
+      // A failing recorder must not fail an answered call.
     }
   }
 

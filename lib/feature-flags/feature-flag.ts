@@ -50,7 +50,7 @@ export interface FeatureStatus {
 export class FeatureFlag {
   /** `true` or `false` while all calls go the same way, `null` while each has to `admit`. */
   always: boolean | null = false;
-  /** Whether TypeScript answers and the native engine runs beside it. */
+  /** Whether TypeScript answers and the native engine runs in addition. */
   readonly isShadow: boolean;
 
   private readonly seed: number;

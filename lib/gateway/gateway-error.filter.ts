@@ -29,7 +29,7 @@ export abstract class GatewayErrorFilter implements ExceptionFilter {
     setFailedCall(error, (name, value) => void httpAdapter.setHeader(response, name, value));
     if (error instanceof BudgetExceededError) setBudgetDenial(response, error);
     else if (retryAfterMs !== undefined) setRetryAfter(response, retryAfterMs);
-    // The SDKs of OpenAI and Anthropic would repeat all attempts of the call, twice by default.
+    // The SDKs of OpenAI and Anthropic would repeat all attempts of the call, by default twice.
     else if (isFinal(error)) httpAdapter.setHeader(response, 'x-should-retry', 'false');
     if (answer.status === 401) httpAdapter.setHeader(response, 'www-authenticate', 'Bearer');
     httpAdapter.setHeader(response, 'x-content-type-options', 'nosniff');

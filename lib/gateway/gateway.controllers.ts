@@ -136,7 +136,7 @@ function addHandler(controller: Type<object>, mounted: MountedRoute, mount: Reso
   const decorators: MethodDecorator[] = [
     RequestMapping({ path: [route.path, ...(route.morePaths ?? [])], method: RequestMethod[route.method] }),
     HttpCode(200),
-    // The gateway measures its routes itself: an interceptor would put rxjs in their way.
+    // The gateway measures its own routes: an interceptor would add rxjs to them.
     SkipPerformance(),
     UseFilters(route.endpoint === 'messages' ? AnthropicErrorFilter : OpenAIErrorFilter),
     ...operationOf(route, mount.guards.length > 0),

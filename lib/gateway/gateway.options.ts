@@ -219,7 +219,7 @@ function checkEndpoints(value: unknown): readonly GatewayEndpoint[] {
   throw new InvalidConfigurationError('gateway.endpoints', 'must name at least one endpoint');
 }
 
-/** A class, a dynamic module, `forwardRef()` or a promise: whatever else Nest takes for a class. */
+/** A class, a dynamic module, `forwardRef()` or a promise; Nest treats anything else as a class. */
 function checkModule(path: string, value: unknown): NonNullable<GatewayMount['imports']>[number] {
   const { module, forwardRef, then } = Object(value) as Record<string, unknown>;
   if ([value, module, forwardRef, then].some((part) => typeof part === 'function')) return value as Type<unknown>;

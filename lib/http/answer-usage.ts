@@ -14,9 +14,9 @@ export interface AnswerUsage {
   readonly stated?: StatedCost;
 }
 
-/** A usage as it is stated: figures may be missing. */
+/** A usage as reported; figures can be missing. */
 export interface StatedUsage extends AnswerUsage {
-  /** The figures that are neither stated nor follow from the total: they are 0, or the total. */
+  /** Figures that are neither reported nor derived from the total: they are 0, or the total. */
   readonly missing?: 'prompt' | 'completion' | 'both';
 }
 
@@ -159,7 +159,7 @@ export function usageFrom(value: unknown, tier?: unknown): StatedUsage | undefin
   return { ...usage, ...(details && { details }), ...(serviceTier !== undefined && { serviceTier }), ...(stated && { stated }) };
 }
 
-/** The tier beside the usage, otherwise the tier within it; `undefined` if neither is a string. */
+/** The tier next to the usage, else the tier within it; `undefined` if neither is a string. */
 function serviceTierIn({ service_tier, serviceTier }: Fields, beside: unknown): string | undefined {
   if (typeof beside === 'string') return beside;
   if (typeof service_tier === 'string') return service_tier;
@@ -177,20 +177,20 @@ export function usedTokens(value: unknown): number | undefined {
   return tokensIn(fieldsOf(value))?.totalTokens;
 }
 
-/** The usage that a stream states in several events (JSON): later figures replace earlier ones. */
+/** Merges a usage from several events of a stream (JSON): later figures replace earlier ones. */
 export function mergedUsage(stated: readonly string[] = []): StatedUsage | undefined {
   const merged: Record<string, unknown> = {};
   for (const json of stated) {
     try {
       for (const [name, value] of Object.entries(JSON.parse(json) as object)) if (value !== null) merged[name] = value;
     } catch {
-      // Cut, so it states nothing.
+      // Cut, so it is ignored.
     }
   }
   return usageFrom(merged);
 }
 
-/** What is known of a call besides its usage. */
+/** Facts about a call besides its usage. */
 export interface CountedCall {
   /** Tokens of the prompt, as they were counted before the call. */
   readonly promptTokens: number;
@@ -218,12 +218,12 @@ export function completedUsage(usage: StatedUsage, { promptTokens: counted, rece
   return completed.details === undefined ? completed : { ...completed, details: consistent(completed.details, completed) };
 }
 
-/** A usage whose answer is no text: a total alone is input where nothing is written. */
+/** A usage of an answer without text: a total alone counts as input. */
 export function inputUsage(usage: StatedUsage): AnswerUsage {
   return usage.missing === 'both' ? { ...usage, promptTokens: usage.totalTokens, completionTokens: 0 } : usage;
 }
 
-/** The usage of pictures: what is written are pictures, unless their provider tells them apart. */
+/** The usage of image requests: output is images, unless the provider reports it by kind. */
 export function pictureUsage(usage: AnswerUsage): AnswerUsage {
   if (usage.details?.outputImageTokens !== undefined) return usage;
   return { ...usage, details: { ...usage.details, outputImageTokens: usage.completionTokens } };
@@ -236,7 +236,7 @@ function tokensIn(fields: Fields): StatedUsage | undefined {
     amount(fields.completion_tokens) ?? amount(fields.output_tokens) ?? amount(fields.completionTokens) ?? totalIn(fields.outputTokens);
   const total = amount(fields.total_tokens) ?? amount(fields.totalTokens);
   if (prompt === undefined && completion === undefined && total === undefined) return undefined;
-  // A 0 beside a total that is larger is no figure.
+  // A 0 next to a larger total is not a figure.
   const promptTokens = prompt || ((completion ?? 0) === 0 ? 0 : Math.max(0, (total ?? 0) - (completion ?? 0)));
   const completionTokens = completion || Math.max(0, (total ?? 0) - promptTokens);
   const totalTokens = Math.min(Math.max(total ?? 0, promptTokens + completionTokens), LARGEST_AMOUNT);
@@ -253,7 +253,7 @@ function missingOf(prompt: number | undefined, completion: number | undefined, t
 /** More searches than any answer runs: each has a fee. */
 const MOST_SEARCHES = 1_000;
 
-/** Details of a usage, none of which exceeds what it is a part of. */
+/** Details of a usage, each limited to the figure that includes it. */
 function consistent(
   details: UsageDetails | undefined,
   { promptTokens, completionTokens, totalTokens, missing }: StatedUsage,
@@ -268,7 +268,7 @@ function consistent(
   const { inputAudioTokens = 0, inputImageTokens = 0, outputAudioTokens = 0, outputImageTokens = 0, webSearches = 0 } = details;
   const inputs = Math.max(read + write, inputAudioTokens + inputImageTokens);
   const outputs = outputAudioTokens + outputImageTokens;
-  // Some report reasoning beside the completion, in the total.
+  // Some report reasoning in the total but not in the completion.
   const mostReasoning = Math.max(completionTokens, totalTokens - promptTokens);
   const fits = inputs <= promptTokens && outputs <= completionTokens && reasoning <= mostReasoning;
   if (fits && write1h <= write && webSearches <= MOST_SEARCHES) return details;

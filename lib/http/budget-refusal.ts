@@ -23,7 +23,7 @@ export function budgetRefusal(
     limitUsd: usdOf(standing.limitNanoUsd),
     spentUsd: usdOf(standing.spentNanoUsd),
     heldUsd: usdOf(standing.heldNanoUsd),
-    // Without a known price next to nothing is held.
+    // Without a known price, almost nothing is held.
     estimatedUsd: estimatedNanoUsd > 1 ? usdOf(estimatedNanoUsd) : undefined,
     resetsAt: dateOf(standing.resetsAtMs),
     retryAfterMs: reason === 'budget_held' ? heldRetryMs : undefined,

@@ -12,16 +12,16 @@ const LETTERS = /^[a-z]+$/;
 const NAMES_MODELS = /^(?:[a-z]{0,40}models?(?:id|ids|name|names|arn|slug)?|engine|preset|(?:[a-z]{1,40})?fallbacks?)$/;
 /** Beside a list of models: how an object of it may name one. */
 const NAME: ReadonlySet<string> = new Set(['id', 'name', 'slug']);
-/** Content, schemas, and what no provider gets: a `model` in them is data. */
+/** Content, schemas, and fields that no provider gets: a `model` in them is data. */
 const DATA: ReadonlySet<string> = new Set(
   `messages input prompt contents system instructions systeminstruction documents query suffix prediction metadata litellmmetadata tags
   responseformat text outputconfig outputformat responseschema responsejsonschema generationconfig logitbias stop
   modelinfo userconfig secretfields proxyserverrequest description`.split(/\s+/),
 );
-/** What a tool of the client describes itself with. */
+/** Fields that describe a tool of the client. */
 const OF_TOOL: ReadonlySet<string> = new Set(['function', 'custom', 'parameters', 'inputschema', 'functiondeclarations', 'format']);
 const CLIENTS_TYPES: ReadonlySet<unknown> = new Set([undefined, null, 'function', 'custom']);
-/** No provider reads a model's name so deep in a request. */
+/** No provider reads a model's name deeper in a request. */
 const MOST_LEVELS = 32;
 
 /**
@@ -32,7 +32,7 @@ export function checkNamedModels(body: object, mayCall: (model: string) => boole
   check(body, { mayCall, isName: false, depth: 0 });
 }
 
-/** Its path is put together for an error alone: a body may have a million values. */
+/** The path is built only for an error, because a body can have a million values. */
 interface Place {
   readonly mayCall: (model: string) => boolean;
   readonly isName: boolean;
@@ -57,7 +57,7 @@ function check(value: unknown, place: Place): void {
   const fields = value as Fields;
   for (const key in fields) {
     const inner = fields[key];
-    // Most fields are figures.
+    // Most fields are numbers.
     if (!mayName(inner, true)) continue;
     const name = LETTERS.test(key) ? key : plainName(key).replace(/[^a-z]/g, '');
     const namesModel = NAMES_MODELS.test(name);

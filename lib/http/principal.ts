@@ -24,7 +24,7 @@ export interface Principal {
   readonly mayCall: (model: string) => boolean;
 }
 
-/** `mayCall` of a principal whom nothing restricts: bodies are not searched for models then. */
+/** `mayCall` of an unrestricted principal: bodies are not searched for models. */
 export const MAY_CALL_ANY = (): boolean => true;
 
 /** Who sends a request with the master key. */

@@ -202,8 +202,8 @@ export class RequestContext {
   }
 
   /**
-   * Output tokens of half of a model's answers, where its store settles what dead processes held at
-   * the expected cost; `undefined`: no answer is known yet.
+   * Median output tokens of a model's answers, if the store settles the holds of dead processes at
+   * their expected cost; `undefined`: no answer is known yet.
    */
   medianOutput(model: string): number | undefined {
     const { held } = this;
@@ -211,7 +211,7 @@ export class RequestContext {
     return medianOutput(held.limiter, budgetKeyOf(Reservation.scopesOf(held.reservation)), model);
   }
 
-  /** Output tokens that a call of a model is not lowered below while others may return money. */
+  /** Output tokens below which a call is not lowered while other calls may return money. */
   leastOutput(model: string): number {
     const { held } = this;
     return held === undefined ? LEAST_OUTPUT : leastOutput(held.limiter, budgetKeyOf(Reservation.scopesOf(held.reservation)), model);
@@ -511,10 +511,10 @@ export function expectedOutputs(limiter: RateLimiterService): ExpectedOutputs {
   return known;
 }
 
-/** The name that outputs of all keys are learnt under: keys of callers are never empty. */
+/** Name for the outputs of all keys together; keys of callers are never empty. */
 const ALL_KEYS = '';
 
-/** Output tokens of half of a model's answers: to a key or, before the first one, to any. */
+/** Median output tokens of a model's answers: to a key or, before its first one, to any. */
 export function medianOutput(limiter: RateLimiterService, key: string, model: string): number | undefined {
   const outputs = expectedOutputs(limiter);
   return outputs.median(key, model) ?? outputs.median(ALL_KEYS, model);

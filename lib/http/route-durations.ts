@@ -24,7 +24,7 @@ export interface RouteHandler {
   readonly controller: { readonly name: string };
 }
 
-/** The series of a handler's latest request: the next request mostly has the same route. */
+/** The series of a handler's latest request; the next request usually has the same route. */
 interface KnownRoute {
   readonly method: string;
   readonly pattern: string | RegExp | undefined;

@@ -256,7 +256,7 @@ async function take(lock: string, owner: string): Promise<boolean> {
     try {
       await made.writeFile(owner);
     } catch (error) {
-      // A full disk: a lock without an owner would stop all others until it is stale.
+      // On a full disk, a lock without an owner would block all others until it is stale.
       await rm(lock, { force: true });
       throw error;
     } finally {

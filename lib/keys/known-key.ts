@@ -6,7 +6,7 @@ import type { ApiKeyRecord } from './api-key-record.js';
 /** Why a key is not accepted. */
 export type KeyFault = 'unknown' | 'expired' | 'blocked';
 
-/** LiteLLM's names for any model: teams have no list of their own here. */
+/** LiteLLM's names for any model; teams have no model list here. */
 const ALL_MODELS = ['all-proxy-models', 'all-team-models'];
 
 /** A record, ready to be compared with the keys of requests. */

@@ -76,11 +76,11 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
   private readonly components = new Map<string, Map<string, PerformanceSeries>>();
   private readonly all: PerformanceSeries[] = [];
   private readonly sampling: Sampling = { on: false, rate: 0 };
-  /** Instead of every series above the limit: only counts its calls. */
+  /** Replaces every series above the limit; only counts calls. */
   private readonly dropped: CallSeries = { sampled: () => this.drop(), record: () => this.drop() };
   private droppedCalls = 0;
   private readonly intervalMs: number;
-  /** Ends of the intervals, the latest last: by the monotonic clock, and by the wall clock. */
+  /** Ends of the intervals, oldest first: by the monotonic clock, and by the wall clock. */
   private readonly ends: number[] = [];
   private readonly shownEnds: number[] = [];
   private startMs: number;
@@ -132,7 +132,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
   series(component: string, operation: string): CallSeries {
     const found = this.components.get(component)?.get(operation);
     if (found !== undefined) return found;
-    // A name that makes the code of a timer throw would end the process.
+    // A name that makes a timer's callback throw would end the process.
     checkString('component', component, refuseArgument);
     checkString('operation', operation, refuseArgument);
     if (this.all.length >= this.options.maxSeries) return this.dropped;
@@ -252,7 +252,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
 
   /** Forgets one component, or all. Raised alerts stay until the next interval. */
   reset(component?: string): void {
-    // Emptied, not replaced: callers keep their series.
+    // Emptied, not replaced, because callers keep their series.
     for (const series of this.all) if (component === undefined || series.component === component) series.clear();
     if (component !== undefined) {
       this.differences.delete(component);
@@ -371,7 +371,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     }
   }
 
-  /** Rotates when the event loop was too busy for the clock. */
+  /** Rotates if the event loop was too busy for the timer. */
   private catchUp(): void {
     if (this.clocks.now() - (this.ends.at(-1) ?? this.startMs) >= 1.5 * this.intervalMs) this.rotate();
   }

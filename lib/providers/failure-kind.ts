@@ -15,25 +15,25 @@ const CONTEXT_WINDOW =
 const CONTENT_POLICY =
   /content_policy|content_filter|content management policy|content filtering policy|content policy|response was blocked|responsible ai|input was flagged/i;
 
-/** What a status means. `words`: code and message, which tell kinds of 400 apart. */
+/** The meaning of a status. `words`: code and message, which distinguish kinds of 400. */
 export function kindOfStatus(status: number, words: string): ProviderFailureKind {
   if (status === 400 || status === 413 || status === 422) {
     if (CONTEXT_WINDOW.test(words)) return 'context_window';
     if (CONTENT_POLICY.test(words)) return 'content_policy';
     return 'bad_request';
   }
-  // As OpenRouter's moderation answers.
+  // Like OpenRouter's moderation.
   if (status === 403 && CONTENT_POLICY.test(words)) return 'content_policy';
   // 402: this account has no credit left, another may.
   if (status === 401 || status === 402 || status === 403) return 'authentication';
   if (status === 404) return words.startsWith('thread_') ? 'bad_request' : 'not_found';
   if (status === 408) return 'timeout';
   if (status === 429) return 'rate_limit';
-  // A conflict is about the moment, not about the request; 424 is a failure of Bedrock's model.
+  // A conflict is temporary, not a fault of the request; 424 is a failure of Bedrock's model.
   return status >= 500 || status === 409 || status === 424 ? 'server' : 'bad_request';
 }
 
-/** What an error without an answer means, by the codes of it and its causes. */
+/** The meaning of an error without an answer, by its codes and those of its causes. */
 export function kindOfCode(error: unknown): 'timeout' | 'connection' | 'malformed' | undefined {
   for (let cause = error, depth = 0; isObject(cause) && depth < 5; cause = cause.cause, depth++) {
     const { code, name } = cause as { readonly code?: unknown; readonly name?: unknown };

@@ -11,13 +11,13 @@ export const MOCK_FAILURES: Readonly<Record<string, ProviderFailureKind>> = {
   mock_testing_content_policy_fallbacks: 'content_policy',
   mock_testing_rate_limit_error: 'rate_limit',
 };
-/** Fields that fail or delay a request: LiteLLM's proxy refuses them, too. */
+/** Fields that make a request fail or wait; LiteLLM's proxy refuses them, too. */
 const GATED = [...Object.keys(MOCK_FAILURES), 'mock_timeout', 'mock_delay'];
 
-/** Fields for tests, which no provider gets. */
+/** Test fields, which are not sent to providers. */
 export const MOCK_FIELDS: readonly string[] = [...GATED, 'mock_response', 'mock_tool_calls'];
 
-/** Whether a field asks for something. */
+/** Whether a field is set to something other than `false` or an empty text. */
 export function isAsked(value: unknown): boolean {
   return value !== undefined && value !== null && value !== false && value !== '' && value !== 'false';
 }

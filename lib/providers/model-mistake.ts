@@ -2,15 +2,15 @@
 const MISTAKE = /^(?:malformed|unexpected|missing|too_many)_/i;
 
 /**
- * Whether a finish reason says that the model wrote what its service could not use. An answer with
- * nothing else is an error, so that another attempt is made; one with content is incomplete
- * (`length`), so that no client takes it for whole or runs its calls.
+ * Whether a finish reason means that the model wrote something its service could not use. An answer
+ * with nothing else is an error, so that it is retried; one with content is incomplete (`length`),
+ * so that no client treats it as complete or runs its calls.
  */
 export function isMistake(reason: unknown): reason is string {
   return typeof reason === 'string' && MISTAKE.test(reason);
 }
 
-/** The error in place of an answer that has no content, in OpenAI's shape. */
+/** The error for an answer without content, in OpenAI's shape. */
 export function mistakeError(reason: string): {
   readonly error: Readonly<Record<'message' | 'type' | 'code', string>> & { readonly param: null };
 } {

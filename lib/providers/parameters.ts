@@ -30,7 +30,7 @@ const NEUTRAL: Readonly<Record<string, (value: unknown) => boolean>> = {
   service_tier: (value) => value === 'auto',
 };
 
-/** Fields of other APIs that some clients send with a chat, too: they change no answer. */
+/** Fields of other APIs that some clients also send with a chat; they do not change the answer. */
 export const OF_OTHER_APIS = 'betas cache_control client_metadata context_management';
 
 /** What a protocol does with OpenAI's parameters; those in neither set are refused. */
@@ -122,7 +122,7 @@ export function asksForNothing(name: string, value: unknown, fields: Fields = NO
   return Object.hasOwn(NEUTRAL, name) && NEUTRAL[name](value);
 }
 
-/** Whether the model must call a tool, so that no text follows whose form could be asked for. */
+/** Whether the model must call a tool, so that no text follows that a schema could apply to. */
 export function isToolForced({ tools, tool_choice: choice }: Fields): boolean {
   return (choice === 'required' || isNamed(choice)) && Array.isArray(tools) && tools.length > 0;
 }
@@ -132,7 +132,7 @@ function isNamed(choice: unknown): boolean {
   return typeof choice === 'object' && choice !== null && typeof (choice as { readonly function?: unknown }).function === 'object';
 }
 
-/** Whether the client wants one call of a tool at most. */
+/** Whether the client wants at most one tool call. */
 export function asksOneCall({ parallel_tool_calls: parallel }: Fields): boolean {
   return parallel === false;
 }

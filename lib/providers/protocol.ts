@@ -25,7 +25,7 @@ export interface ClientRequest {
   readonly hasOwnFields: boolean;
   /** Whether its `metadata` has tags for the router. */
   readonly hasTags: boolean;
-  /** Whether its `fallbacks` are meant for Anthropic, not for the router. */
+  /** Whether its `fallbacks` are for Anthropic, not for the router. */
   readonly sendsFallbacks: boolean;
   /** `request`: the HTTP request that is answered. */
   readonly options: { readonly request?: object };

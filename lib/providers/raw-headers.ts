@@ -8,15 +8,15 @@ export function rawHeader(rawHeaders: readonly (Buffer | string)[], name: string
   return undefined;
 }
 
-/** Of OpenAI and most others, of Anthropic, of Azure, of AWS: the first one takes precedence. */
+/** Of OpenAI and most others, Anthropic, Azure and AWS; the first one takes precedence. */
 const REQUEST_IDS = ['x-request-id', 'request-id', 'apim-request-id', 'x-amzn-requestid'];
-/** What can stand in a response header unchanged. */
+/** Text that a response header can contain unchanged. */
 const PLAIN = /^[\x21-\x7e]{1,256}$/;
 const COST_HEADER = 'x-litellm-response-cost';
 const READ: ReadonlySet<string> = new Set([...REQUEST_IDS, COST_HEADER, 'content-type', 'content-encoding']);
 const READ_LENGTHS: ReadonlySet<number> = new Set(Array.from(READ, (name) => name.length));
 
-/** What an answer's headers say about it. */
+/** Facts from an answer's headers. */
 export interface AnswerHeaders {
   /** The provider's id of the request; `undefined`: none, or not printable. */
   readonly requestId: string | undefined;
@@ -26,7 +26,7 @@ export interface AnswerHeaders {
   readonly cost: string | undefined;
 }
 
-/** Reads undici's flat list in one pass. Of a header that occurs twice, the first one counts. */
+/** Reads undici's flat list in one pass. The first of duplicate headers counts. */
 export function answerHeadersIn(rawHeaders: readonly (Buffer | string)[]): AnswerHeaders {
   const values = new Map<string, string>();
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {

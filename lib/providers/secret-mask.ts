@@ -1,11 +1,11 @@
 const NONE = Buffer.alloc(0);
 const MASK = Buffer.from('***');
 const [LINE_FEED, BACKSLASH, PERCENT, SMALL_U, ZERO] = Buffer.from('\n\\%u0');
-/** Shorter secrets would mask words of an error. */
+/** Shorter secrets would mask ordinary words of an error. */
 const SHORTEST = 4;
-/** Placeholders for servers without keys, `none` or `sk-no-key-required`: answers have them. */
+/** Placeholders for servers without keys (`none`, `sk-no-key-required`), common in answers. */
 const PLACEHOLDER = /^(?:.{1,7}|[a-z][a-z_-]{0,18})$/i;
-/** What no writer of JSON or of addresses escapes. */
+/** Characters that neither JSON nor URLs escape. */
 const PLAIN = /[\w.-]+/g;
 /** Bytes of a character in its longest form, `\u002f`. */
 const LONGEST_CHARACTER = 6;
@@ -33,7 +33,7 @@ export class SecretMask {
 
   constructor(secrets: readonly string[]) {
     const distinct = [...new Set(secrets)].filter(({ length }) => length >= SHORTEST);
-    // The longest first: another one may be a part of it.
+    // The longest first, because it can contain another one.
     this.all = distinct.sort((one, other) => other.length - one.length).map(soughtOf);
     this.real = this.all.filter(({ isPlaceholder }) => !isPlaceholder);
   }
@@ -66,7 +66,7 @@ export class SecretMask {
   /** Where the first bytes of a secret begin with which `bytes` end; their length: nowhere. */
   cutIn(bytes: Buffer): number {
     const { length } = bytes;
-    // As nearly all chunks of events end.
+    // Like nearly all chunks of events.
     if (bytes[length - 1] === LINE_FEED) return length;
     let cut = length;
     for (const { secret } of this.real) {
@@ -78,13 +78,13 @@ export class SecretMask {
   }
 }
 
-/** Masks a stream, whose chunks may cut a secret. */
+/** Masks a stream, whose chunks can split a secret. */
 export class MaskedStream {
   private kept: Buffer = NONE;
 
   constructor(private readonly mask: SecretMask) {}
 
-  /** What may be the beginning of a secret waits for the next chunk. */
+  /** A possible beginning of a secret waits for the next chunk. */
   pass(received: Buffer): Buffer {
     const { mask, kept } = this;
     const bytes = mask.bytes(kept.length === 0 ? received : Buffer.concat([kept, received]));
@@ -97,7 +97,7 @@ export class MaskedStream {
     return bytes.subarray(0, cut);
   }
 
-  /** What has waited, at the end of the stream. */
+  /** The waiting bytes, at the end of the stream. */
   rest(): Buffer {
     const { kept } = this;
     this.kept = NONE;

@@ -7,15 +7,15 @@ export interface Classed extends Waiting {
   readonly promptTokens: number;
 }
 
-/** Calls of more urgent classes that go before one of a lower class: of all calls it has 9 %. */
+/** Calls of more urgent classes before one of a lower class, which so gets 9 % of all calls. */
 const MOST_PASSED = 9;
-/** Of the places in a full queue, what each class keeps for itself. */
+/** Share of a full queue's places that each class keeps. */
 const OWN_PLACES = 0.1;
 
-/** Waiting calls in the order in which they go: by class, in a class by deficit round robin. */
+/** Waiting calls in serving order: by class, and within a class by deficit round robin. */
 export class WaitingLine<T extends Classed> {
   private readonly classes = QUEUE_CLASSES.map(() => new Tenants<T>());
-  /** Calls of more urgent classes that went since the last one of each, while such calls waited. */
+  /** For each class: calls of more urgent classes served since its last one, while it waited. */
   private readonly passed = QUEUE_CLASSES.map(() => 0);
   private readonly tokensOf = QUEUE_CLASSES.map(() => 0);
 
@@ -49,12 +49,12 @@ export class WaitingLine<T extends Classed> {
     this.tokensOf[rank] -= call.promptTokens;
   }
 
-  /** The call whose turn it is; `undefined` where every call is blocked. */
+  /** The next call; `undefined` if every call is blocked. */
   next(isBlocked: (call: T) => boolean): T | undefined {
     return this.overdue(isBlocked) ?? this.mostUrgent(isBlocked);
   }
 
-  /** Takes the call out that `next` returned. */
+  /** Removes the call that `next` returned. */
   serve(call: T): void {
     const rank = rankOf(call.queueClass);
     this.classes[rank].serve(call);
@@ -65,9 +65,9 @@ export class WaitingLine<T extends Classed> {
   }
 
   /**
-   * The calls to take out so that one with this class and prompt fits: the newest of the lowest
-   * class first, of which each keeps a tenth of the places. So calls of its own class or above have
-   * to leave only for a class that has less. `undefined`: it would not fit.
+   * The calls to remove so that one with this class and prompt fits: the newest of the lowest class
+   * first. Each class keeps a tenth of the places, so calls of the same class or above are removed
+   * only for a class that has less. `undefined`: it would not fit.
    */
   victimsFor(call: T, most: { readonly calls: number; readonly promptTokens: number }): readonly T[] | undefined {
     const rank = rankOf(call.queueClass);
@@ -89,7 +89,7 @@ export class WaitingLine<T extends Classed> {
     return calls > 0 || tokens > 0 ? undefined : victims;
   }
 
-  /** The call to take out where the tenant of one has all of its places taken; the same rules. */
+  /** The call to remove if a call's tenant has no place left; by the same rules. */
   victimInTenant(call: T, mostCalls: number): T | undefined {
     const rank = rankOf(call.queueClass);
     const own = Math.floor(mostCalls * OWN_PLACES);
@@ -105,7 +105,7 @@ export class WaitingLine<T extends Classed> {
     for (const each of this.classes) yield* each.values();
   }
 
-  /** A call of the lower class that others have passed most often, once that is often enough. */
+  /** A call of the lower class that others have passed most often, once often enough. */
   private overdue(isBlocked: (call: T) => boolean): T | undefined {
     let [most, found]: [number, T | undefined] = [MOST_PASSED - 1, undefined];
     for (let rank = 1; rank < this.classes.length; rank++) {

@@ -23,8 +23,7 @@ export interface CheckOptions extends LimitChoice {
   /** USD to hold in budgets: the most that the request may cost. Default 0. */
   readonly usd?: number;
   /**
-   * USD of these that are spent if this process dies before it settles them, over Redis. Default:
-   * all.
+   * The part of it that is charged if this process dies before settling, over Redis. Default: all.
    */
   readonly expectedUsd?: number;
 }

@@ -127,7 +127,7 @@ function checkStoreOption(path: string, store: unknown): NonNullable<RateLimitOp
   return typeof store === 'function' ? (store as NonNullable<RateLimitOptions['store']>) : checkStore(path, store);
 }
 
-/** A store itself: what is given, or what a function has made. */
+/** The store: the given one, or the one that a function created. */
 export function checkStore(path: string, store: unknown): RateLimitStore {
   const methods = checkObject(path, store);
   for (const method of ['check', 'peek', 'settle', 'release', 'reset', 'stats', 'metrics', 'health', 'close'] as const) {

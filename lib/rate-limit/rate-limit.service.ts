@@ -103,32 +103,32 @@ export interface BudgetListOptions {
 
 /** A page of `listCrashSettlements`. */
 export interface CrashListOptions {
-  /** About so many keys are looked at for a page, up to 1,000. Default 100. */
+  /** Approximate number of keys to look at for a page, up to 1,000. Default 100. */
   readonly count?: number;
   /** `cursor` of the page before. */
   readonly cursor?: string;
 }
 
-/** The settlement of a hold whose process died. */
+/** Identifies the settlement of a hold whose process died. */
 export interface CrashChoice {
   /** Name of the limit. */
   readonly limit: string;
-  /** The key, or the name that `listCrashSettlements` shows of it. */
+  /** The key, or its name in `listCrashSettlements`. */
   readonly key: string;
   readonly id: string;
 }
 
-/** What it was. */
+/** A settlement, as listed. */
 export interface CrashReport extends CrashChoice {
-  /** The most that the call could cost. */
+  /** The highest possible cost of the call. */
   readonly heldUsd: number;
-  /** What was counted as spent. */
+  /** The amount charged. */
   readonly chargedUsd: number;
   /** When the call began. */
   readonly takenAt: Date;
 }
 
-/** Settlements of dead processes; a page may have none and a cursor. */
+/** Settlements for dead processes; a page can be empty and still have a cursor. */
 export interface CrashPage {
   readonly settlements: readonly CrashReport[];
   /** For the next page; absent after the last. */
@@ -251,8 +251,8 @@ export class RateLimiterService implements Capability {
   }
 
   /**
-   * What processes that died held, as it was settled for them after `slotTtlMs`: at the expected
-   * cost or, where that was not known, in full. Kept for 7 days. Over Redis alone.
+   * Lists how the holds of processes that died were settled after `slotTtlMs`: at the expected cost
+   * or, if that was unknown, in full. Kept for 7 days. Only over Redis.
    */
   async listCrashSettlements(options: CrashListOptions = {}): Promise<CrashPage> {
     const { count = DEFAULT_PAGE, cursor } = checkObject('options', options, refuseArgument) as CrashListOptions;
@@ -271,9 +271,8 @@ export class RateLimiterService implements Capability {
   }
 
   /**
-   * Corrects one of them to what the call has cost, in each budget of its limit. A settlement is
-   * corrected once: `undefined` where it was corrected, or is not kept any more. The log has a line
-   * for it.
+   * Corrects a settlement to the cost of the call, in each budget of its limit, and logs it. Each
+   * settlement can be corrected once; returns `undefined` if it already was, or is no longer kept.
    */
   async refundCrashSettlement({ limit, key, id }: CrashChoice, usd: number): Promise<{ readonly chargedUsd: number } | undefined> {
     const nano = checkUsd('usd', usd, 0);
@@ -361,7 +360,7 @@ export class RateLimiterService implements Capability {
 
   /**
    * Raises what a reservation holds to `nanoUsd`; returns the denial of a budget.
-   * @param expectedNanoUsd What is spent if this process dies. Default: all that is held.
+   * @param expectedNanoUsd Charge if this process dies. Default: all that is held.
    * @internal
    */
   raise(reservation: Reservation, nanoUsd: number, expectedNanoUsd?: number): MaybePromise<Extension> {

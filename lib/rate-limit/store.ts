@@ -140,14 +140,14 @@ export interface CrashName {
   readonly id: string;
 }
 
-/** What it was, and when. */
+/** Its amounts and time. */
 export interface CrashSettlement extends CrashName {
   readonly heldNanoUsd: number;
   readonly chargedNanoUsd: number;
   readonly takenAtMs: number;
 }
 
-/** A part of the settlements of dead processes. */
+/** A page of the settlements of dead processes. */
 export interface CrashSettlements {
   readonly settlements: readonly CrashSettlement[];
   /** Where to go on; absent at the end. */
@@ -173,7 +173,7 @@ export interface RateLimitStore {
   readonly synchronous?: boolean;
   /** Whether it keeps budgets. Without that, limits with budgets are refused. */
   readonly keepsBudgets?: boolean;
-  /** Whether it settles what a dead process held, at the expected cost. */
+  /** Whether it settles the holds of a dead process at their expected cost. */
   readonly settlesCrashes?: boolean;
   /**
    * The connection of a store in Redis, for what else processes share.
@@ -206,8 +206,8 @@ export interface RateLimitStore {
   settle(taken: TakenRateLimit, actualTokens: number, actualNanoUsd?: number, isProvisional?: boolean): Settled | Promise<Settled>;
 
   /**
-   * Raises the money held to `nanoUsd`; where a budget denies that, nothing is changed.
-   * `expectedNanoUsd`: as of `check`.
+   * Raises the hold to `nanoUsd`; if a budget denies that, nothing changes. `expectedNanoUsd`: as
+   * in `check`.
    */
   extend?(taken: TakenRateLimit, nanoUsd: number, expectedNanoUsd?: number): Extension | Promise<Extension>;
 
@@ -230,12 +230,12 @@ export interface RateLimitStore {
   budgetKeys?(limits: readonly RateLimit[], count: number, cursor?: string): BudgetKeys | Promise<BudgetKeys>;
 
   /**
-   * Settlements of what dead processes held, of about `count` keys from `cursor` on.
-   * @throws InvalidArgumentError for a cursor that the store has not made.
+   * Settlements for dead processes, of about `count` keys from `cursor` on.
+   * @throws InvalidArgumentError for a cursor that the store did not return.
    */
   crashSettlements?(count: number, cursor?: string): CrashSettlements | Promise<CrashSettlements>;
 
-  /** Corrects one of them, once. Returns what was charged; nothing where there is none. */
+  /** Corrects one of them, once. Returns the former charge; `undefined` if there is none. */
   refundCrash?(crash: CrashName, nanoUsd: number): number | undefined | Promise<number | undefined>;
 
   /** Frees the slots under `maxConcurrent`. Called once per reservation. */

@@ -35,8 +35,8 @@ export interface RouterOptions extends RouterSettings {
   readonly configPath?: string;
   /**
    * Settings of that file for LiteLLM's proxy that the app itself enforces, such as
-   * `general_settings.master_key` and `guardrails`: no warning names them, and neither `strict` nor
-   * the gateway refuses to start with them.
+   * `general_settings.master_key` and `guardrails`: they cause no warning, and neither `strict` nor
+   * the gateway refuses to start because of them.
    */
   readonly handledSettings?: readonly string[];
   /**
@@ -62,9 +62,9 @@ export interface RouterOptions extends RouterSettings {
   /** Checks deployments in the background. Default: never. */
   readonly healthChecks?: HealthCheckOptions;
   /**
-   * Whether these are errors at boot: a deployment that cannot be called (no address, no key, an
-   * unsupported protocol), and a setting of the file that protects LiteLLM's proxy but not this app
-   * (`guardrails`), unless `handledSettings` names it. Default `false`: they are logged.
+   * Whether the app refuses to start with a deployment that cannot be called (no address, no key,
+   * an unsupported protocol), or with a setting of the file that protects LiteLLM's proxy but not
+   * this app (`guardrails`), unless `handledSettings` names it. Default `false`: they are logged.
    */
   readonly strict?: boolean;
   /**
@@ -91,7 +91,7 @@ export interface ResolvedRouterOptions {
   readonly strict: boolean;
   readonly calledByApp: CalledByApp;
   readonly countTokens: RouterOptions['countTokens'];
-  /** Where a setting is written. Default: in the options. */
+  /** The path of a setting. Default: in the options. */
   readonly settingPath?: (key: keyof RouterSettings) => string;
   /** Where the model list is written. Default: in the option. */
   readonly listPath?: string;

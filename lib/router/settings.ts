@@ -87,7 +87,7 @@ export interface RouterSettings {
   readonly retryPolicy?: Readonly<Record<string, number>>;
   /** The same for single model groups. */
   readonly modelGroupRetryPolicy?: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  /** Longest time of an attempt, of a stream until its first chunk. Default 6,000,000. */
+  /** Longest time of an attempt (of a stream: to its first chunk). Default 6,000,000. */
   readonly timeoutMs?: number;
   /** Longest wait for the first chunk of a stream. */
   readonly streamTimeoutMs?: number;

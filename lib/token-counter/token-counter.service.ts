@@ -389,7 +389,7 @@ export class TokenCounterService implements Capability {
     return this.options.pricing.priced(inputTokens, outputTokens, this.nameOf(model), details);
   }
 
-  /** The prices behind these costs, to be looked up once per request. @internal */
+  /** The prices of these costs, to be looked up once per request. @internal */
   pricesOf(model?: string): readonly SourcedPrices[] {
     return this.options.pricing.pricesOf(this.nameOf(model));
   }

@@ -30,7 +30,7 @@ export interface CallFacts {
    * without a usage, and for a stream, whose `cost` has it at its end.
    */
   readonly cost?: AnswerCost;
-  /** Whether no provider was called, as `mock_response` of the request or the deployment asks. */
+  /** Whether the answer is a mock (`mock_response`), so that no provider was called. */
   readonly isMocked?: boolean;
   /** The provider's id of the request, for its support. Absent with a `send` of one's own. */
   readonly providerRequestId?: string;
@@ -58,7 +58,7 @@ export interface AnswerTarget {
 
 /** How an answer is sent to a client. */
 export interface SendOptions {
-  /** What the answer calls its model. Default: the provider's name. */
+  /** The `model` of the answer. Default: the provider's name. */
   readonly model?: string;
 }
 
@@ -84,7 +84,7 @@ const COST_HEADERS: readonly (readonly [part: CostPart, name: string])[] = [
   ['other', 'x-litellm-response-cost-other'],
 ];
 
-/** The headers of an answer, by LiteLLM's names. */
+/** The headers of an answer, with LiteLLM's names. */
 export function factHeaders(call: CallFacts): Record<string, string> {
   const { providerRequestId, cost } = call;
   const headers: Record<string, string> = {

@@ -2,7 +2,7 @@ import { inTurns } from '../../common/next-turn.js';
 import { checkNamedModels } from '../../http/named-models.js';
 import type { MultipartBody } from '../../providers/forwarded/multipart.js';
 
-/** Files that no batch is made of; theirs are texts of any kind. */
+/** Purposes of files that are not batches and can contain any text. */
 const OTHER_PURPOSES: ReadonlySet<string> = new Set(['assistants', 'vision', 'user_data', 'evals', 'fine-tune']);
 const [BRACE, LF] = Buffer.from('{\n');
 

@@ -58,8 +58,8 @@ export type RequestVerdict =
 export type AnswerVerdict = Denial | { readonly replace: Fields };
 
 /**
- * What a text of an answer is. `arguments`: of a call of a tool, as JSON. `other`: any other text,
- * such as the title of a citation, the result of a provider's tool, or an error.
+ * Kind of a text in an answer. `arguments`: of a tool call, as JSON. `other`: any other text, such
+ * as the title of a citation, the result of a provider's tool, or an error.
  */
 export type TextKind = 'content' | 'refusal' | 'reasoning' | 'arguments' | 'other';
 
@@ -99,7 +99,7 @@ export interface AttemptEnd {
   readonly provider?: string;
   /** The model as its provider knows it. */
   readonly upstreamModel: string;
-  /** The model group, after a fallback not the one asked for. */
+  /** The model group; after a fallback, not the requested one. */
   readonly group: string;
   /** HTTP status of the provider. */
   readonly status?: number;
@@ -109,13 +109,13 @@ export interface AttemptEnd {
   readonly outputTokens?: number;
   /** USD for these tokens, estimated ones included; absent without tokens or a known price. */
   readonly costUsd?: number;
-  /** Until its end; an abandoned answer that is drained ends later than its call. */
+  /** To its end; an abandoned answer that is drained ends later than its call. */
   readonly durationMs: number;
 }
 
 /** How a call came out. */
 export interface CallEnd extends Omit<CallOutcome, 'cancelled'> {
-  /** `answered`: without a provider, by a hook or as `mock_response` asks. */
+  /** `answered`: without a provider, by a hook or `mock_response`. */
   readonly outcome: 'succeeded' | 'failed' | 'cancelled' | 'denied' | 'answered';
   /** Of the whole call, streams until their end. */
   readonly durationMs: number;

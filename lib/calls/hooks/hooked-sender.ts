@@ -27,7 +27,7 @@ import { readAnswerVerdict, readRequestVerdict, readTextVerdict } from './verdic
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Failures whose messages have no words of the provider. */
+/** Failures whose messages do not contain text from the provider. */
 const OWN_MESSAGES: ReadonlySet<ProviderFailureKind> = new Set(['timeout', 'connection', 'malformed']);
 
 /** Reads requests for a client. */
@@ -47,7 +47,7 @@ export class HookedSender extends ProviderSender {
   private readonly maxAnswerBytes: number;
   /** As the client has sent it. */
   private readonly asked: ReadRequest;
-  /** What answers may repeat of the request. */
+  /** Texts of the request that answers may repeat. */
   private echoed: ReadonlySet<string> = new Set();
   readonly prepare = (call: Call): Promise<LlmAnswer | LlmStream | undefined> => this.prepared(call);
 
@@ -127,7 +127,7 @@ export class HookedSender extends ProviderSender {
     return this.guardWhole(await super.answerOf(attempt, exchange, bridged));
   }
 
-  /** A mocked text is read as any other. */
+  /** A mocked text is checked like any other. */
   protected override async mockOf(attempt: Attempt, mock: LlmAnswer | WrittenStream): Promise<LlmAnswer | LlmStream> {
     const guarded = mock instanceof LlmAnswer ? await this.guardWhole(mock) : await this.guardWritten(mock);
     this.hooks.answered();
@@ -143,7 +143,7 @@ export class HookedSender extends ProviderSender {
     return answer;
   }
 
-  /** The error for the client: what its provider wrote is a text as any other. */
+  /** The error for the client. Its text from the provider is checked like any other. */
   async guardFailure(error: unknown): Promise<unknown> {
     if (!(error instanceof ProviderError) || OWN_MESSAGES.has(error.kind)) return error;
     const { message, type, param, code: providerCode } = error.error;

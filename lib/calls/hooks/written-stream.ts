@@ -5,7 +5,7 @@ import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { StreamSource } from '../stream/single-reading.js';
 import type { ChunkSink, StreamOrigin } from '../stream/stream-origin.js';
 
-/** A stream whose events are written already: the answer of a hook, or a mocked one. */
+/** A stream whose events already exist: the answer of a hook, or a mock. */
 export class WrittenStream implements StreamSource, StreamOrigin {
   readonly exchange = this;
   readonly hidesUsage = false;
@@ -13,7 +13,7 @@ export class WrittenStream implements StreamSource, StreamOrigin {
   readonly response = undefined;
   readonly usage: AnswerUsage | undefined = undefined;
   readonly writesCost = false;
-  /** A slow reader holds nothing of others. */
+  /** A slow reader blocks no shared resource. */
   readonly writeTimeoutMs = Infinity;
   readonly cost = NO_COST;
   private sink: ChunkSink | undefined = undefined;

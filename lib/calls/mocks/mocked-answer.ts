@@ -19,7 +19,7 @@ const STATUS: Readonly<Partial<Record<ProviderFailureKind, number>>> = {
   context_window: 400,
   content_policy: 400,
 };
-/** Texts that LiteLLM answers with an error. */
+/** Mock texts for which LiteLLM returns an error. */
 const ERRORS: readonly (readonly [text: RegExp, kind: ProviderFailureKind])[] = [
   [/^litellm\.RateLimitError$/, 'rate_limit'],
   [/^litellm\.ContextWindowExceededError$/, 'context_window'],
@@ -28,9 +28,9 @@ const ERRORS: readonly (readonly [text: RegExp, kind: ProviderFailureKind])[] = 
 ];
 
 /**
- * Answers an attempt without its provider, as the body or the deployment asks by LiteLLM's fields
- * for tests; it costs nothing. `undefined`: neither asks for it.
- * @throws ProviderError for a mocked failure, which is not the deployment's
+ * Answers an attempt without its provider and without cost, if the body or the deployment has
+ * LiteLLM's test fields; otherwise returns `undefined`.
+ * @throws ProviderError for a mocked failure, which is not counted against the deployment
  */
 export async function mockedAnswer(
   attempt: Attempt,
@@ -61,7 +61,7 @@ export async function mockedAnswer(
 
 const LONGEST_WAIT_MS = 600_000;
 
-/** In the form of a hook's answer. */
+/** Converts it to the form of a hook's answer. */
 function given(
   { mock_response: response, mock_tool_calls: toolCalls }: Fields,
   operation: Operation,

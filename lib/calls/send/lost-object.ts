@@ -1,10 +1,10 @@
 import type { ProviderError } from '../../common/provider-error.js';
 import type { ReadRequest } from '../request.js';
 
-/** What may be an id: `resp_0a1b`, `file-9xY`, `files/k3-abc`. */
+/** Strings that can be an id: `resp_0a1b`, `file-9xY`, `files/k3-abc`. */
 const WORD = /[A-Za-z0-9][\w./:-]{4,254}\w/g;
 const IN_IDS = /[\d_-]/;
-/** Words of a message that are looked for in the request. */
+/** Most words of a message that are searched for in the request. */
 const MOST_WORDS = 32;
 const LONGEST_MESSAGE = 4_096;
 

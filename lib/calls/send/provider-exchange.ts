@@ -108,7 +108,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return this.status >= 300;
   }
 
-  /** Of what the model has written, as far as it has arrived. */
+  /** Tokens of the output that has arrived. */
   get receivedTokens(): number {
     const { call, count } = this.settings;
     if (call.isBytes === true) return 0;
@@ -133,7 +133,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return this.isBroken && !this.streams && this.wholeText?.isOpen !== false;
   }
 
-  /** That of a whole answer which nothing has taken yet. */
+  /** That of a whole answer that has not been consumed yet. */
   private get wholeText(): AnswerText | undefined {
     const { count } = this.settings;
     if (count === undefined || this.size > LONGEST_COUNTED) return undefined;

@@ -354,7 +354,7 @@ function lacksOperation({ status, errorBody }: ProviderExchange): boolean {
   return status === 405 || status === 501 || (status === 404 && !NO_MODEL.test(errorBody));
 }
 
-/** The provider has the operation, but not what the request names: chat would lack it, too. */
+/** The provider has the operation but not the named object, which chat would not have either. */
 function isLost(error: unknown, exchange: ProviderExchange, request: ReadRequest, { model }: Attempt): boolean {
   if (exchange.status !== 404 || !lacksOperation(exchange) || !(error instanceof ProviderError)) return false;
   return isOfNamedObject(error, request, model);

@@ -15,20 +15,20 @@ const LINE_FEED = 10;
 const BACKSLASH = 92;
 /** Characters that are counted at once: 0.5 ms with the native engine. */
 const BLOCK = 32 * 1024;
-/** A longer text is counted by its beginning. */
+/** A longer text is estimated from its beginning. */
 const LONGEST_COUNT = 4 * BLOCK;
 const LONGEST_USAGE = 4 * 1024;
 /** Of those that a stream states while it runs. */
 const MOST_USAGES = 4;
 
 /**
- * What a model wrote in an answer, found by the names of its fields. It reads answers that are cut
- * or are no JSON, and counts only when it is asked, or once for each 32 KB.
+ * Finds the text that a model wrote in an answer by the names of its fields. Reads answers that are
+ * cut or not JSON. Counts only on request, and once for each 32 KB.
  */
 export class AnswerText {
   /** Whether the reasoning itself was shown, so that none is hidden. */
   showsReasoning = false;
-  /** Whether more of the text was to come: nothing was found, or its end was cut. */
+  /** Whether the text is incomplete: nothing was found, or its end was cut. */
   isOpen = true;
   /** Usage objects as JSON, the first and the last ones. */
   readonly usages: string[] = [];
@@ -74,7 +74,7 @@ export class AnswerText {
       this.isCut = this.isOpen && !isObject;
       found.push(text);
     }
-    // Joined, because slices would keep all of the JSON.
+    // Joined, because slices would keep the whole JSON in memory.
     if (found.length > 0) this.push(found.join(''));
     if (this.chars >= BLOCK) this.countParts();
   }
@@ -116,12 +116,12 @@ export class AnswerText {
   }
 }
 
-/** Behind the last complete line of `bytes`, at least at `from`. */
+/** Offset after the last complete line of `bytes`, at least `from`. */
 export function behindLastLine(bytes: Buffer, from: number): number {
   return Math.max(from, bytes.lastIndexOf(LINE_FEED) + 1);
 }
 
-/** Where the string ends whose content begins at `from`; the end of `json` if it is cut. */
+/** End of the string whose content begins at `from`; the end of `json` if it is cut. */
 function stringEnd(json: string, from: number): number {
   for (let end = json.indexOf('"', from); end >= 0; end = json.indexOf('"', end + 1)) {
     let first = end;
@@ -131,7 +131,7 @@ function stringEnd(json: string, from: number): number {
   return json.length;
 }
 
-/** Behind the brace that closes the object at `from`; the end of `json` if it is cut. */
+/** Offset after the brace that closes the object at `from`; the end of `json` if it is cut. */
 function objectEnd(json: string, from: number): number {
   let depth = 0;
   for (let at = from; at < json.length; at++) {

@@ -16,7 +16,7 @@ export interface StreamSource {
   readonly bridged: BridgedAnswer | undefined;
   /** The response that the call was given, whose buffer the reader fills. */
   readonly response: ClosableResponse | undefined;
-  /** How long that, or the response that it is sent to, may stay full. */
+  /** How long it, or its response, may stay full. */
   readonly writeTimeoutMs: number;
   /** When the stream is over, if its provider reported it. */
   readonly usage: AnswerUsage | undefined;

@@ -19,7 +19,7 @@ export interface RecordedStream {
   readonly ends?: EndLines;
   /** Default: the head is kept. */
   readonly hasHead?: boolean;
-  /** Counts the text of the stream. Absent: its text is not of interest. */
+  /** Counts the text of the stream. Absent: the text is not needed. */
   readonly count?: CountText;
 }
 
@@ -31,7 +31,7 @@ export class StreamRecord {
   private lastBytes = 0;
   private tailBytes = LEAST_TAIL;
   private isLastOwn = false;
-  /** What of `last` the text has been read of. */
+  /** Length of `last` whose text has been read. */
   private readBytes = 0;
   private readonly written: AnswerText | undefined;
   private readonly first: Buffer[] = [];

@@ -1,6 +1,6 @@
 /**
- * Limits how long a response may stay full: a client that stops reading would hold the provider's
- * connection. The response is destroyed then, which ends its stream.
+ * Limits how long a response may stay full, because a client that stops reading would keep the
+ * provider's connection in use. On timeout it destroys the response, which ends its stream.
  */
 export class WriteLimit {
   private timer: NodeJS.Timeout | undefined = undefined;

@@ -54,8 +54,8 @@ export function settingFindings({ router }: FastLiteLLM): DoctorFinding[] {
 }
 
 /**
- * Behind a `*` the request names the model. Embeddings and reranks have a price for their input
- * alone.
+ * In a `*` group the request names the model. Embeddings and reranks have a price only for their
+ * input.
  */
 function unpricedModels(deployments: readonly Deployment[]): readonly string[] {
   const unpriced = deployments.filter(

@@ -235,7 +235,7 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
     }
   }
 
-  /** Closes an idle connection whenever a pool of another thread waits for one. */
+  /** Closes an idle connection whenever another thread's pool waits for one. */
   private listen(name: string): BroadcastChannel {
     const channel = new BroadcastChannel(`nestjs-fast-litellm connection pool ${name}`);
     channel.onmessage = (event: unknown) => {

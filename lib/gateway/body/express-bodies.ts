@@ -51,18 +51,18 @@ const gateways = new WeakMap<ExpressApp, RouteTable[]>();
 type Refusal = { readonly error: unknown; readonly mounted: MountedRoute };
 
 /**
- * Requests are rejected before the app's parsers, but answered behind its other middleware, which
+ * Requests are rejected before the app's parsers, but answered after its other middleware, which
  * sets headers: those of CORS, without which a browser hides the error, and those of helmet.
  */
 class Refusals {
-  /** Whether `answer` is behind the app's middleware. */
+  /** Whether `answer` runs after the app's middleware. */
   isBehind = false;
   private readonly refused = new WeakMap<IncomingMessage, Refusal>();
 
   add(request: IncomingMessage, response: ServerResponse, refusal: Refusal, next: () => void): void {
     if (!this.isBehind) return refuse(response, refusal);
     this.refused.set(request, refusal);
-    // Parsers of the app find no body.
+    // So that the app's parsers find no body.
     request.headers['content-length'] = request.headers['transfer-encoding'] = undefined;
     next();
   }

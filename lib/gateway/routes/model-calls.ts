@@ -41,7 +41,7 @@ function call(names: RouteNames, ask: Ask): GatewayRoute {
       const { model } = body;
       const answer = await ask(client, body, callOptions);
       if (!options.keepBodies) releaseBody(request.body);
-      // As LiteLLM's proxy: Claude Code drops its thinking where another model has answered.
+      // As in LiteLLM's proxy: Claude Code drops its thinking if another model has answered.
       await answer.sendTo(reply, { model });
     },
   };

@@ -16,12 +16,12 @@ type Handler = (request: UnknownRequest, reply: object, next?: (error?: unknown)
 type Adapter = NonNullable<HttpAdapterHost['httpAdapter']>;
 type SetNotFoundHandler = (handler: Handler, ...more: readonly unknown[]) => unknown;
 
-/** Characters of a path that an answer repeats. */
+/** Most characters of a path in an answer. */
 const LONGEST_PATH = 200;
 
 /**
- * Answers requests below the gateway's path for which the app has no route in the shape of the
- * client's API. Nest sets its handler behind all routes, so those of the app keep their answers.
+ * Answers requests below the gateway's path without a route, in the shape of the client's API. Nest
+ * runs this handler after all routes, so the app's routes are not affected.
  */
 export function answerUnknownRoutes(host: HttpAdapterHost, routes: readonly MountedRoute[]): void {
   const bind = (): void => {
@@ -39,7 +39,7 @@ export function answerUnknownRoutes(host: HttpAdapterHost, routes: readonly Moun
       if (adapter.getType() === 'fastify') {
         return set((request, reply) => answers(request, reply, () => handler(request, reply)), prefix, ...more);
       }
-      // Under a global prefix Nest's own handler answers there alone.
+      // Under a global prefix, only Nest's own handler answers there.
       adapter.use(answers);
       return set(handler, prefix, ...more);
     };

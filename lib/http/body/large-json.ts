@@ -5,10 +5,10 @@ const PROTOTYPE_KEY =
   /"(?:_|\\u005[Ff]){2}(?:p|\\u0070)(?:r|\\u0072)(?:o|\\u006[Ff])(?:t|\\u0074)(?:o|\\u006[Ff])(?:_|\\u005[Ff]){2}"[\t\n\r ]*:/;
 const UTF8_BOM = /^\ufeff/;
 
-/** UTF-16 units that are written in one step: below a millisecond. */
+/** UTF-16 units written in one step, which takes less than a millisecond. */
 const UNITS_PER_STEP = 1 << 16;
 const VALUES_PER_STEP = 1 << 9;
-/** Deeper values are written at once: `JSON.stringify` says what is wrong with them, as cycles. */
+/** Deeper values are written at once, so that `JSON.stringify` reports cycles and the like. */
 const MOST_LEVELS = 1000;
 
 /** Writes a value as JSON, in turns of the event loop: 8 MiB of numbers at once take 0.2 s. */
@@ -17,7 +17,7 @@ export async function largeJson(value: object | string): Promise<Buffer> {
   return inTurns(new JsonSteps().write(value));
 }
 
-/** A list or an object that is not written to its end. */
+/** A list or an object that is being written. */
 interface OpenValue {
   readonly value: Readonly<Record<string, unknown>>;
   /** Of an object. */

@@ -3,9 +3,9 @@ import { atOnce, inTurns } from '../../common/next-turn.js';
 import { boundOfField, type BodyBounds, type ResolvedBodyBounds } from './body-bounds.js';
 import type { JsonBody } from './json-body.js';
 
-/** Shorter fields are parsed in less than a millisecond. */
+/** Shorter fields take less than a millisecond to parse. */
 const LONG_FIELD = 16 * 1024;
-/** Bytes that are looked at in one step: below half a millisecond. */
+/** Bytes scanned in one step, which takes less than half a millisecond. */
 const BYTES_PER_STEP = 64 * 1024;
 /** Bytes up to the first entry of a list. */
 const FIRST_ENTRY = 64;
@@ -38,7 +38,7 @@ function* check({ bytes, scan }: JsonBody, bounds: ResolvedBodyBounds): Generato
   }
 }
 
-/** What a list begins with, as `checkBodyBounds` tells token ids from texts. */
+/** The kind of a list's first entry, since `checkBodyBounds` distinguishes token ids from texts. */
 function listAt(bytes: Buffer, start: number): 'numbers' | 'others' | undefined {
   if (bytes[start] !== OPEN_ARRAY) return undefined;
   return /^\[\s*[-\d]/.test(bytes.toString('latin1', start, start + FIRST_ENTRY)) ? 'numbers' : 'others';

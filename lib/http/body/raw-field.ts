@@ -113,7 +113,7 @@ const PASSED: ReadonlySet<string> = new Set([
   'documents',
 ]);
 
-/** Fields that protocols hand on unread: programs send large integers in them, or long schemas. */
+/** Fields that protocols pass on unread; they can contain large integers or long schemas. */
 const UNREAD: ReadonlySet<string> = new Set(['seed', 'response_format', 'text', 'logit_bias']);
 
 /** Longer values are not written in the turn of their neighbours. */
@@ -153,8 +153,8 @@ export function fieldsToPass(body: JsonBody): Readonly<Record<string, unknown>> 
 }
 
 /**
- * The fields of a body for code that reads them all: what the outline has not is parsed, each field
- * in a turn of the event loop. Not to be changed.
+ * The fields of a body for code that reads them all. Fields missing from the outline are parsed,
+ * each in its own turn of the event loop. Must not be changed.
  */
 export async function fieldsInTurns(body: JsonBody): Promise<Readonly<Record<string, unknown>>> {
   const { outline, scan } = body;

@@ -4,8 +4,8 @@ import type { IncomingMessage } from 'node:http';
 const DRAIN_MS = 5_000;
 
 /**
- * Drops the rest of a rejected body, for a bounded time: the next request on the connection comes
- * after it, and a request whose body was piped to a reader that has failed stays paused.
+ * Drops the rest of a rejected body, for a limited time: the next request on the connection follows
+ * it, and a request that was piped to a failed reader stays paused.
  */
 export function boundUnreadBody(request: IncomingMessage): void {
   if (request.complete && request.readableEnded) return;

@@ -241,8 +241,8 @@ export class RateLimitGuard implements CanActivate {
   }
 
   /**
-   * Takes less money than asked for, where `clampOutput` allows that and budgets have no more: half
-   * of what is left, at least what a usual answer costs. A denial is that of the lowered request.
+   * Takes less money than requested if `clampOutput` is set and budgets have no more: half of the
+   * rest, but at least the cost of a usual answer. A denial describes the lowered request.
    */
   private tryToTake(request: GuardedRequest, limits: ApplicableLimits, { cost, tokens, nano, expected }: Asked): MaybePromise<Decided> {
     const { store } = this.limiter;
@@ -257,7 +257,7 @@ export class RateLimitGuard implements CanActivate {
       const left = Math.min(...decision.standings.flatMap(({ budgets }) => (budgets === undefined ? [] : [leastLeft(budgets)])));
       const lowered = await taken(Math.min(nano, Math.max(least.usual, Math.floor(left / 2))));
       const { budget } = lowered.decision;
-      // No request in flight will return more: the rest of the budget is for shorter answers.
+      // No request in flight will return money: the rest of the budget pays for shorter answers.
       const isRest = budget !== undefined && budget.reason !== 'budget_held' && left >= least.shortest && left < lowered.nano;
       return isRest ? taken(left) : lowered;
     };
@@ -276,7 +276,7 @@ export class RateLimitGuard implements CanActivate {
     return estimateNanoUsd(body, { ...counting, json: await jsonBodyOf(body) });
   }
 
-  /** What a usual and the shortest answer cost; `undefined` where the request is not lowered. */
+  /** Costs of a usual and of the shortest answer; `undefined` if the request is not lowered. */
   private async leastNanoUsd(
     { request }: GuardedRequest,
     { route, scopes }: ApplicableLimits,
@@ -299,7 +299,7 @@ export class RateLimitGuard implements CanActivate {
     return Math.max(1, checkUsd('@RateLimit.usd', value, 0));
   }
 
-  /** The cost with an answer of the usual length; `undefined` where that is not known. */
+  /** The cost with an answer of usual length; `undefined` if that is unknown. */
   private async usualNanoUsdOf({ request }: GuardedRequest, { route, scopes }: ApplicableLimits): Promise<number | undefined> {
     if (route.usd !== undefined) return undefined;
     return this.estimate(request, (model) => medianOutput(this.limiter, budgetKeyOf(scopes), model), true);

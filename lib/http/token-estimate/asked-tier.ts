@@ -5,7 +5,7 @@ type Fields = Readonly<Record<string, unknown>>;
 /** `service_tier` of OpenAI, `serviceTier` of Gemini, and of Bedrock with the tier in `type`. */
 const NAME = /^service_?tier$/i;
 
-/** Tiers that are dearer than the standard one, by their names in requests. */
+/** Tiers that are more expensive than the standard one, by their names in requests. */
 const DEAR_TIERS: ReadonlyMap<unknown, DearTier> = new Map([
   ['priority', 'priority'],
   ['fast', 'priority'],
@@ -14,12 +14,12 @@ const DEAR_TIERS: ReadonlyMap<unknown, DearTier> = new Map([
 /** Names of the standard tier in answers. */
 const STANDARD = new Set(['default', 'standard', 'on_demand', 'standard_only']);
 
-/** A service tier that is dearer than the standard one. */
+/** A service tier that is more expensive than the standard one. */
 export type DearTier = 'priority' | 'ultrafast';
 
 /**
- * The tier that a request asks for, if it is dearer than the standard one: a request for another
- * may be billed at the standard prices.
+ * The tier that a request sets, if it is more expensive than the standard one: a request for
+ * another tier may be billed at the standard prices.
  */
 export function askedTier(fields: Fields): DearTier | undefined {
   let asked: DearTier | undefined;
@@ -27,14 +27,14 @@ export function askedTier(fields: Fields): DearTier | undefined {
   return asked;
 }
 
-/** The dearer one of two tiers. */
+/** The more expensive of two tiers. */
 export function dearerTier(one: DearTier | undefined, other: DearTier | undefined): DearTier | undefined {
   return one === 'ultrafast' ? one : (other ?? one);
 }
 
 /**
- * The tier that an answer is billed at: the one that its provider tells. Where it tells none with a
- * price, the dearer one of the standard tier and what was asked for.
+ * The tier at which an answer is billed: the one that its provider reports. If it reports none with
+ * a price, the more expensive of the standard tier and the requested one.
  */
 export function billedTier(told: string | undefined, asked: DearTier | undefined): PricedTier | undefined {
   if (told === undefined) return asked;

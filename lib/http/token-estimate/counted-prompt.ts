@@ -1,4 +1,4 @@
-/** The tokens of a small prompt, which hold as long as nothing changes its body. */
+/** The tokens of a small prompt, valid until its body changes. */
 export class CountedPrompt {
   private readonly json: string | undefined;
 
@@ -9,7 +9,7 @@ export class CountedPrompt {
     this.json = jsonOf(body);
   }
 
-  /** Whether these are the tokens of a body: apps may change one in place after it was counted. */
+  /** Whether they are valid for a body, which apps may change in place after the count. */
   isOf(body: object): boolean {
     return body === this.body && this.json !== undefined && jsonOf(body) === this.json;
   }

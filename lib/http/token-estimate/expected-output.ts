@@ -29,7 +29,7 @@ export class ExpectedOutputs {
     seen.tokens[seen.count++ % SAMPLES] = tokens;
   }
 
-  /** Whether answers of a model to a key are known. */
+  /** Whether any answer of a model to a key is known. */
   knows(key: string, model: string): boolean {
     return this.seen.has(`${model} ${key}`);
   }

@@ -41,7 +41,7 @@ export interface EstimateContext extends PromptCounting {
   readonly memory?: PromptMemory;
 }
 
-/** What a request keeps of the count of its prompt. */
+/** The parts of a prompt's count that a request keeps. */
 export interface PromptMemory {
   promptTokens: number | undefined;
   /** Of a small body without bytes. */
@@ -113,7 +113,7 @@ async function estimateLarge(body: Body, context: EstimateContext, tokensLeft: n
   const { tokensPerMinute } = context;
   const { tokens: reply } = replyOf(body);
   const { counted, tokens, isWhole } = await largestPrompt(body, context, tokensLeft - reply);
-  // At least 1: without a prompt a request would need nothing for its reply either.
+  // At least 1: without a prompt a request would not reserve its reply either.
   if (!isWhole) return Math.max(counted, Math.min(tokens, Math.max(1, tokensPerMinute - reply)));
   return kept(tokens, context);
 }
@@ -239,7 +239,7 @@ function estimateByLength(body: Body, error: unknown): number {
 export interface CostContext extends Omit<EstimateContext, 'tokensPerMinute'> {
   /** Output tokens of one choice of this model, at most. Default: all that the request allows. */
   readonly outputOf?: (model: string) => number | undefined;
-  /** Whether the usual cost is wanted, with the output of `outputOf`, not the highest. */
+  /** Whether to estimate the usual cost, with the output of `outputOf`, not the highest. */
   readonly isUsual?: boolean;
 }
 

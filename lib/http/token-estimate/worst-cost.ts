@@ -2,7 +2,7 @@ import { nanoUsd } from '../../common/nano-usd.js';
 import { ratesFor, type SourcedPrices, type TokenRates } from '../../common/token-cost.js';
 import type { DearTier } from './asked-tier.js';
 
-/** A prompt, as far as its cost depends on it. */
+/** The facts about a prompt that determine its cost. */
 export interface PromptSize {
   readonly tokens: number;
   /** Whether some of it may be sound, which is dearer than text for many models. */
@@ -11,10 +11,10 @@ export interface PromptSize {
   readonly searches: number;
 }
 
-/** Prices of a request that is not answered yet. */
+/** Prices of a request before its answer. */
 export interface AskedPrices {
   readonly sourced: readonly SourcedPrices[];
-  /** A dearer service tier that the request asks for: the provider may bill either one. */
+  /** A more expensive service tier that the request sets; the provider may bill either one. */
   readonly tier: DearTier | undefined;
 }
 
@@ -58,7 +58,7 @@ export function worstNanoUsd(prices: AskedPrices, prompt: PromptSize, outputToke
   return mostNanoUsd(prices, prompt.tokens, (rates) => worstUsd(rates, prompt, outputTokens));
 }
 
-/** The dearer one of the standard prices and those of the service tier that is asked for. */
+/** The higher of the standard prices and those of the requested service tier. */
 function mostNanoUsd(
   { sourced, tier }: AskedPrices,
   promptTokens: number,
@@ -68,7 +68,7 @@ function mostNanoUsd(
   for (const serviceTier of tier === undefined ? [undefined] : [undefined, tier]) {
     let usd: number | undefined;
     for (let at = 0; usd === undefined && at < sourced.length; at++) {
-      // Off-peak prices may end before the answer does.
+      // Off-peak prices can end before the answer does.
       usd = costBy(ratesFor(sourced[at].prices, promptTokens, { serviceTier, offPeak: false }));
     }
     if (usd === undefined) return undefined;

@@ -138,7 +138,7 @@ export class KeyApi {
     });
   }
 
-  /** What processes that died held, as it was settled. Of all limits, not of keys alone. */
+  /** Settlements for processes that died, of all limits, not only of keys. */
   async crashSettlements(query: unknown): Promise<KeyFields> {
     return this.answering(query, async () => {
       const { size, cursor } = checkFields(query, ['size', 'cursor']);

@@ -68,7 +68,7 @@ export interface Sampling {
 /** Calls until an idle series checks again whether to measure. */
 const LONG = 1 << 30;
 
-/** The sums of an interval, in a row of their own. `skipped`: calls that were not measured. */
+/** The sums of an interval, one row each. `skipped`: calls that were not measured. */
 const Sum = { measured: 0, skipped: 1, errors: 2, durationMs: 3, inputSize: 4, outputSize: 5, minMs: 6, maxMs: 7 } as const;
 const SUMS = 8;
 /** The row of everything before the window. */
@@ -173,7 +173,7 @@ export class PerformanceSeries implements CallSeries {
     return false;
   }
 
-  /** The last `intervals`. Before its first interval a series has no calls. */
+  /** The last `intervals`. A series has no calls before its first interval. */
   history(intervals: number): HistoryColumns {
     const rows = Array.from({ length: intervals }, (_, index) => {
       const interval = this.intervals - intervals + index;

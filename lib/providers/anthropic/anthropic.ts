@@ -29,7 +29,7 @@ export interface MessagesHost extends TakenByHost {
 }
 
 const DIRECT: MessagesHost = { takesUrls: true, midSystem: true, hasTiers: true, pathOf: () => '/messages' };
-/** Those that have all in the body; others with the protocol keep no conversations. */
+/** Providers with everything in the body; others with the protocol keep no conversations. */
 const HOSTS: Readonly<Record<string, MessagesHost>> = {
   anthropic: { ...DIRECT, keepsThreads: true },
   azure_ai: { ...DIRECT, midSystem: false },

@@ -15,9 +15,9 @@ const STATUSES: Readonly<Record<string, number>> = {
   timeout_error: 504,
   overloaded_error: 529,
 };
-/** The conversation's state at Anthropic is at fault, which the client sends again. */
+/** Anthropic's state of the conversation is at fault; the client sends it again. */
 const THREAD = /^thread_/;
-/** Longer details are none. */
+/** Longer details are dropped. */
 const LONGEST_DETAILS = 4096;
 /** Says, beside other words, that prompt and reply together are too long. */
 const TOO_LONG = /exceed context limit|prompt is too long/;

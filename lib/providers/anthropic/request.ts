@@ -123,7 +123,7 @@ function answerFormat(given: unknown, { tools, ...circumstances }: Circumstances
   if (!isObject(schema)) throw new InvalidArgumentError('response_format.json_schema.schema', schema, 'must be a JSON schema');
   const canForce = traits.forcedTools && !thinks(thinking, traits);
   const hasTools = tools.tools !== undefined;
-  // The answer is the call of another tool.
+  // The answer is a call of another tool.
   if (!traits.structured && isForcing(tools.tool_choice)) return { tools };
   if (traits.structured && !(canForce && !hasTools && hasOpenObject(schema))) {
     return { tools, format: { type: 'json_schema', schema: outputSchema(schema) } };

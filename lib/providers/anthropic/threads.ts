@@ -1,8 +1,8 @@
 import { UnsupportedRequestError } from '../../common/http-errors.js';
 
 /**
- * Anthropic keeps the conversation of a `thread`, and requests have only what is new. Where it is
- * not kept, the model would get a part of it: Anthropic's own error makes its SDK send all of it.
+ * Anthropic stores the conversation of a `thread`, and requests contain only new messages. At other
+ * providers the model would get only these; Anthropic's own error makes its SDK send everything.
  * @throws UnsupportedRequestError for a request with a thread
  */
 export function refuseThread(thread: unknown, provider: string): void {

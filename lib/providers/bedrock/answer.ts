@@ -17,7 +17,7 @@ export interface AnswerContext {
   readonly names: ToolNames;
   /** Whether the structured output is the input of a tool. */
   readonly hasJsonTool: boolean;
-  /** Whether calls after the first are left out: most models cannot be kept from them. */
+  /** Whether to drop calls after the first: most models cannot be limited to one. */
   readonly hasOneCall: boolean;
   readonly includesUsage: boolean;
 }

@@ -65,7 +65,7 @@ export class ConverseRequest {
     this.hasJsonTool = this.format !== undefined && !hasTextFormat(this.model, this.thinking.isOn);
   }
 
-  /** Whether the client gets one call of a tool at most. */
+  /** Whether the client gets at most one tool call. */
   get hasOneCall(): boolean {
     return asksOneCall(this.parameters.chat);
   }

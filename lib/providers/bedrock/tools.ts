@@ -66,7 +66,7 @@ export function toolConfigOf(chat: Fields, context: ToolContext): ToolConfig | u
   }
   const toolChoice = isNone ? undefined : choiceOf(choice, names);
   if (toolChoice === undefined || 'auto' in toolChoice) {
-    // Anthropic's own choice takes its place.
+    // Anthropic's own choice replaces it.
     const isStated = toolChoice !== undefined && canForceTools(model) && !asksOneCall(chat);
     return { tools, ...(isStated && { toolChoice }) };
   }
@@ -76,9 +76,9 @@ export function toolConfigOf(chat: Fields, context: ToolContext): ToolConfig | u
 }
 
 /**
- * Anthropic's `tool_choice` in place of the service's own, for what only it expresses. Next to one
- * that forces a tool the service refuses it; then, and for other models, only the first call of the
- * answer is returned.
+ * Anthropic's `tool_choice` instead of the service's own, if only it can express the request. The
+ * service refuses it next to a choice that forces a tool; then, and for other models, only the
+ * first call of the answer is returned.
  */
 export function parallelToolsOf(chat: Fields, config: ToolConfig | undefined, { model }: ToolContext): Fields {
   if (!asksOneCall(chat) || config === undefined || !canDisableParallelTools(model)) return {};

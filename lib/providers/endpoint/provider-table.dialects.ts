@@ -14,7 +14,7 @@ const STRICT_FINISH = { eos: 'stop', eos_token: 'stop', stop_sequence: 'stop' } 
 export const COMPATIBLE: Dialect = { lacks: words('thinking'), messages: COMMON };
 /** Servers of vLLM, Ollama and others: their text of thinking is in `reasoning`. */
 export const LOCAL: Dialect = { lacks: words('thinking'), messages: COMMON, answers: REASONING_FIELD };
-/** LiteLLM's proxy, which has what the models behind it have. */
+/** LiteLLM's proxy, which supports whatever its models support. */
 export const PROXY: Dialect = { messages: COMMON, answers: REASONING_FIELD };
 /** The same, and the older name of the limit. */
 export const OLDER: Dialect = { renamed: OLD_LIMIT, lacks: words('thinking'), messages: COMMON };

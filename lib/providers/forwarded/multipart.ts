@@ -23,18 +23,18 @@ const PARAMETER = /;[ \t]*([\w*-]{1,100})=(?:"([^"\\\r\n]*(?:\\[^\r\n][^"\\\r\n]
 const LONGEST_NAME = 1000;
 /** A header that goes on in the next line: some servers join them, others do not. */
 const FOLDED = /^[ \t]/m;
-/** Some servers decode such a part, others take its text. */
+/** Some servers decode such a part, others use its text unchanged. */
 const ENCODED = /^content-transfer-encoding[ \t]*:(?![ \t]*(?:7bit|8bit|binary)[ \t\r]*$)/im;
 const CRLF = Buffer.from('\r\n');
 const END_OF_HEADERS = Buffer.from('\r\n\r\n');
 const DASH = 45;
 const [CR, LF, SPACE, TAB] = Buffer.from('\r\n \t');
 const MOST_PARTS = 1000;
-/** Bytes that are searched for a boundary in one step: 0.2 ms where they are made to take long. */
+/** Bytes searched for a boundary in one step: at worst 0.2 ms. */
 const BYTES_PER_STEP = 128 * 1024;
 const LONGEST_HEADERS = 8 * 1024;
 const LONGEST_TEXT = 64 * 1024;
-/** Texts that APIs take several of, also without the brackets of `include[]`. */
+/** Text fields that can occur several times, also without the brackets of `include[]`. */
 const LISTS: ReadonlySet<string> = new Set([
   'include',
   'timestamp_granularities',
@@ -42,7 +42,7 @@ const LISTS: ReadonlySet<string> = new Set([
   'known_speaker_references',
   'tags',
 ]);
-/** What some servers make of `Model`, ` model` and `model[]`. */
+/** How some servers read `Model`, ` model` and `model[]`. */
 const BARE_NAME = /^\s*([^[\s]*)/;
 const MODEL = 'model';
 
@@ -127,8 +127,8 @@ export class MultipartBody {
 }
 
 /**
- * Servers read the first or the last of several fields, and some take a file for a text: what is
- * checked here has to be what the provider reads.
+ * Servers read the first or the last of several fields, and some accept a file as a text. The field
+ * checked here has to be the one that the provider reads.
  */
 function checkFields(parts: readonly FormPart[]): void {
   const texts = new Set<string>();

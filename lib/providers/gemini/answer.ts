@@ -20,7 +20,7 @@ export interface AnswerContext {
   readonly model: string;
   /** Whether a stream ends with its usage. */
   readonly includesUsage: boolean;
-  /** Whether calls after the first are left out. */
+  /** Whether to drop calls after the first. */
   readonly hasOneCall: boolean;
 }
 
@@ -121,7 +121,7 @@ class Found {
   }
 }
 
-/** Code that Google has run, or what it printed, as a block of Markdown: chat has no such part. */
+/** Code that Google has run, or its output, as a Markdown block: chat has no such part. */
 function codeBlock({ language, code }: Fields): string {
   const text = typeof code === 'string' ? code : '';
   if (text.trim() === '') return '';
@@ -288,7 +288,7 @@ function filled<K extends string>(name: K, details: object): Partial<Record<K, o
   return Object.keys(details).length === 0 ? {} : ({ [name]: details } as Record<K, object>);
 }
 
-/** Sound and pictures, which have prices of their own. */
+/** Audio and images, which have their own prices. */
 function kindsIn(details: unknown): { readonly audio_tokens?: number; readonly image_tokens?: number } {
   const found: Record<string, number> = {};
   for (const { modality, tokenCount } of listOf(details).map(fieldsOf)) {

@@ -81,7 +81,7 @@ function configOf(chat: Fields, target: MediaTarget): Fields {
     ...Object.fromEntries(
       penalties.filter(([name]) => isSet(name, chat[name], !model.isThree, sent)).map(([name, theirs]) => [theirs, chat[name]]),
     ),
-    // Gemini refuses a form next to functions.
+    // Gemini refuses a response schema next to functions.
     ...(!isToolForced(chat) && formatOf(chat.response_format, target)),
     ...(thinkingConfig !== undefined && { thinkingConfig }),
     ...(isMore(modalities) && { responseModalities: modalities.map((each) => String(each).toUpperCase()) }),

@@ -19,7 +19,7 @@ type Field = readonly [name: string, value: unknown];
 
 /** Every chat has them. */
 const ALWAYS: ReadonlySet<string> = new Set(['model', 'messages', 'stream']);
-/** Wishes, and what changes no answer: a provider that lacks them does not get them. */
+/** Optional parameters: dropped for providers that do not have them. */
 const WITHOUT_EFFECT: ReadonlySet<string> = new Set(
   'user metadata store stream_options service_tier safety_identifier prompt_cache_key prompt_cache_options prompt_cache_retention thinking'.split(
     ' ',
@@ -75,10 +75,10 @@ class ChatFields {
     if (this.requested.allowed.has(name)) return true;
     if (dialect.ignores?.has(name) === true) return false;
     if (FOREIGN.has(name)) return name === 'cache_control' && dialect.messages?.cacheMarks !== undefined;
-    // Other APIs ask each model to think.
+    // Clients of other APIs request thinking from every model.
     if (sent.hints?.has(name) === true && !takesHint(name, sent)) return false;
     if (this.isLacking(name)) {
-      // The operator knows the server; other clients' APIs ask every model to think.
+      // The operator has configured it; clients of other APIs request thinking from every model.
       if (name === 'thinking' && value === sent.params.thinking && !dropsParams(sent, name)) return true;
       if (WITHOUT_EFFECT.has(name) || asksForNothing(name, value, this.fields) || dropsParams(sent, name)) return false;
       throw refused(name, sent, reasoning.lacks?.has(name) === true ? unlessNone(sent.model) : undefined);

@@ -8,8 +8,8 @@ const REASONING =
 const VERBOSE = /gpt-?[5-9]/i;
 
 /**
- * Whether a model gets a wish that APIs of clients state for every model: one without thinking
- * refuses an effort. An operator's own name for a model needs `base_model` or `supports_reasoning`.
+ * Whether a model supports thinking, which some clients request from every model: others refuse an
+ * effort. An operator's own name for a model needs `base_model` or `supports_reasoning`.
  */
 export function takesHint(name: string, { model, baseModel = model, supportsReasoning }: SentRequest): boolean {
   if (name === 'verbosity') return VERBOSE.test(baseModel);

@@ -117,8 +117,8 @@ function zoneClock(path: string, timeZone: unknown, refuse: Refuse): ZoneClock {
 }
 
 /**
- * How LiteLLM's `budget_duration` starts again: by the calendar, or, for lengths that it does not
- * have (`14d`, `48h`, `3mo`), with the first request after the last window.
+ * How LiteLLM's `budget_duration` resets: by the calendar or, for other lengths (`14d`, `48h`,
+ * `3mo`), with the first request after the last window.
  */
 export function kindOfDuration(duration: unknown): UsdWindowKind | undefined {
   const [, count, unit] = (typeof duration === 'string' && /^(\d{1,8})(s|m|h|d|w|mo)$/.exec(duration)) || [];

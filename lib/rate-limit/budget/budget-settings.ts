@@ -60,9 +60,9 @@ export interface BudgetSettings {
    */
   readonly reserve?: 'worst' | 'expected';
   /**
-   * Whether a request that a budget cannot pay in full is sent with a smaller `max_tokens`: what
-   * half of the money that is left pays, at least a usual answer of the model, and for the rest
-   * down to 16. `LlmClient` does that, so the handler has to call models by it. Default `false`.
+   * Whether to lower `max_tokens` of a request that a budget cannot pay in full: to half of the
+   * remaining money, but at least a usual answer of the model; the last money pays for answers down
+   * to 16 tokens. Works only for calls made with `LlmClient`. Default `false`.
    */
   readonly clampOutput?: boolean;
   /**

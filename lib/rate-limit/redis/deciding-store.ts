@@ -609,7 +609,7 @@ function withoutSlots<T extends RedisScope>(scope: T): T {
   return { ...scope, slotsKey: '', limits: withoutConcurrency(scope.limits) };
 }
 
-/** The budgets of one key alone, whatever limits it. */
+/** The budgets of one key, under any limit. */
 function bookGroup(redis: TaggedScope): Group {
   return { tag: redis.tag, places: [], scopes: [], redis: [redis] };
 }

@@ -112,7 +112,7 @@ export class RedisKeys {
     return { limit, key: key.join('/') };
   }
 
-  /** The budgets of a key, without any limit. @param key May be a name that `bookOf` returned. */
+  /** The budgets of a key, without any limit. @param key can be a name that `bookOf` returned. */
   book(limitName: string, key: string): TaggedScope {
     const name = [limitName, key].map((text) => (HASHED.test(text) ? text : plain(text))).join('/');
     const base = `${this.prefix}${this.oneSlot ? `{all}${name}` : `{${name}}`}${BUDGETS}`;

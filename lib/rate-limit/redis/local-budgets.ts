@@ -3,36 +3,36 @@ import type { BudgetStanding } from '../budget/account.js';
 import type { RateLimit } from '../limits.js';
 import type { BudgetChange, RateLimitScope } from '../store.js';
 
-/** Keys whose budgets are remembered as Redis showed them last. */
+/** Most keys whose last state in Redis is remembered. */
 const MOST_SEEN = 10_000;
-/** Amounts that wait for Redis. */
+/** Most amounts that wait for Redis. */
 const MOST_WAITING = 100_000;
-/** Calls of an outage that end after it are still corrected for so long. */
+/** How long calls that end after an outage are still corrected. */
 const CORRECTED_MS = 900_000;
 
 /** As of sliding windows. */
 const PARTS = 60;
 
-/** What Redis showed last of the budgets of a key. */
+/** The last state of a key's budgets in Redis. */
 interface SeenKey {
   standings: readonly BudgetStanding[] | undefined;
   /** The outage for which its local budgets were prepared. */
   outage: number;
 }
 
-/** What was spent without Redis in one window of each budget of a key. */
+/** Spend without Redis in one window of each budget of a key. */
 export interface LocalSpend {
-  /** Its name in Redis: what is sent twice counts once. */
+  /** Its name in Redis, so that an amount that is sent twice counts once. */
   readonly id: string;
   readonly scope: RateLimitScope;
   readonly atMs: number;
   nanoUsd: number;
-  /** As Redis has counted it. */
+  /** The amount that Redis has counted. */
   mergedNanoUsd: number;
   changedMs: number;
 }
 
-/** What one call has added. */
+/** The amount that one call has added. */
 interface Added {
   readonly spends: readonly LocalSpend[];
   nanoUsd: number;
@@ -42,9 +42,9 @@ interface Added {
 export type ChangeBudget = (scope: RateLimitScope, change: BudgetChange) => unknown;
 
 /**
- * Budgets of this process while Redis cannot be reached: an equal part of what was left. What is
- * spent from them, calls in flight included, waits for Redis as one amount for each key and window,
- * which replaces what was sent of it before.
+ * Budgets of this process while Redis cannot be reached: an equal share of the rest. Their spend,
+ * calls in flight included, waits for Redis as one amount for each key and window, which replaces
+ * the amount sent before.
  */
 export class LocalBudgets {
   private readonly seen = new Map<string, SeenKey>();
@@ -54,7 +54,7 @@ export class LocalBudgets {
 
   constructor(private readonly nextId: () => string) {}
 
-  /** Redis has shown how the budgets of a key stand. */
+  /** Stores the state of a key's budgets that Redis has returned. */
   see({ limit, key }: RateLimitScope, standings: readonly BudgetStanding[] | undefined): void {
     if (standings === undefined) return;
     const name = nameOf(limit, key);
@@ -69,7 +69,7 @@ export class LocalBudgets {
 
   /**
    * The scopes with the budgets of one of `count` processes.
-   * @param outage Number of the outage: in each one the budgets are divided anew.
+   * @param outage Number of the outage; each one divides the budgets anew.
    * @param change Changes a budget of this process.
    */
   divided(scopes: readonly RateLimitScope[], { count, outage, nowMs }: Outage, change: ChangeBudget): readonly RateLimitScope[] {
@@ -96,7 +96,7 @@ export class LocalBudgets {
     });
   }
 
-  /** A call was allowed without Redis. @param hold Names it for `change`. */
+  /** Counts a call that was allowed without Redis. @param hold its name for `change` */
   add(hold: object, scopes: readonly RateLimitScope[], { nanoUsd, atMs }: { readonly nanoUsd: number; readonly atMs: number }): void {
     const spends = scopes.filter(({ limit }) => limit.budgets !== undefined).map((scope) => this.spendOf(scope, atMs));
     const added = { spends, nanoUsd: 0 };
@@ -104,13 +104,13 @@ export class LocalBudgets {
     this.set(added, nanoUsd);
   }
 
-  /** It holds or has cost another amount. */
+  /** Replaces the amount that a call holds or has cost. */
   change(hold: unknown, nanoUsd: number): void {
     const added = typeof hold === 'object' && hold !== null ? this.added.get(hold) : undefined;
     if (added !== undefined) this.set(added, nanoUsd);
   }
 
-  /** What Redis has not counted. */
+  /** Amounts that Redis has not counted. */
   get unmerged(): readonly LocalSpend[] {
     const nowMs = performance.now();
     const found: LocalSpend[] = [];
@@ -121,7 +121,7 @@ export class LocalBudgets {
     return found;
   }
 
-  /** By how much Redis is wrong, in nano-USD. */
+  /** Nano-USD that Redis has not counted. */
   get unmergedNanoUsd(): number {
     return this.unmerged.reduce((sum, { nanoUsd, mergedNanoUsd }) => sum + Math.abs(nanoUsd - mergedNanoUsd), 0);
   }
@@ -138,7 +138,7 @@ export class LocalBudgets {
   private spendOf(scope: RateLimitScope, atMs: number): LocalSpend {
     const { limit, key } = scope;
     const starts = limit.budgets?.map(({ window }) =>
-      // A window from the first use may begin in any of its parts.
+      // A window from the first use can begin in any of its parts.
       window.kind === 'firstUse' ? Math.floor(atMs / Math.ceil(window.lengthMs / PARTS)) : window.partAt(atMs).startMs,
     );
     const name = JSON.stringify([limit.name, key, starts]);
@@ -169,7 +169,7 @@ export class LocalBudgets {
   }
 }
 
-/** An outage, and those who share budgets in it. */
+/** An outage, and the processes that share budgets in it. */
 export interface Outage {
   readonly count: number;
   readonly outage: number;

@@ -13,7 +13,7 @@ import { checkRedisClient, checkRedisPrefix, checkRedisUrl, type RedisClient } f
 
 /**
  * Answer while Redis is unreachable, too slow or out of memory. `local`: this process decides by
- * the same limits, and by its part of the budgets.
+ * the same limits, and with its share of the budgets.
  */
 export type OnStoreError = 'deny' | 'allow' | 'local';
 export type OnDataLoss = 'forget' | 'refuse';
@@ -62,7 +62,7 @@ export interface RedisRateLimitStoreOptions {
   readonly onDataLoss?: OnDataLoss;
   /**
    * How long a request in flight of a process that died still counts under `maxConcurrent`, in ms;
-   * what it held in budgets is then settled at its expected cost. Default 60,000.
+   * its holds in budgets are then settled at their expected cost. Default 60,000.
    */
   readonly slotTtlMs?: number;
 }

@@ -46,7 +46,7 @@ export class RedisOutage {
   private isOver = true;
   /** Number of the latest outage, from 1. */
   outages = 0;
-  /** When it began, by `performance.now()`. */
+  /** Start of the latest outage, by `performance.now()`. */
   beganAtMs = -Infinity;
   /** Start times of the latest outages. */
   private readonly beginnings: number[] = [];
@@ -98,7 +98,7 @@ export class RedisOutage {
 
   /**
    * Answers a `check` or `peek` that Redis did not answer.
-   * @param hasNoPart Whether this process has no part of the budgets that are asked.
+   * @param hasNoPart Whether this process has no share of the budgets concerned.
    */
   async answer(how: 'check' | 'peek', { scopes, cost, tokens, nanoUsd }: RedisAsk, hasNoPart = false): Promise<RateLimitDecision> {
     this.answers++;

@@ -5,10 +5,10 @@ import { withinTime } from '../../common/redis/deadline.js';
 import { LuaScript, readLua } from '../../common/redis/lua-script.js';
 
 const BEAT_MS = 1_000;
-/** A process without a beat for so long is not counted any more. */
+/** A process without a heartbeat for this long is no longer counted. */
 const GONE_AFTER_MS = 10_000;
 
-/** How the processes of a store find each other. */
+/** How the processes of a store count each other. */
 export interface ProcessesSettings {
   readonly client: RedisClient;
   readonly timeoutMs: number;
@@ -16,18 +16,18 @@ export interface ProcessesSettings {
   readonly key: string;
   /** Name of this process. */
   readonly name: string;
-  /** Whether commands are sent at present. */
+  /** Whether commands are currently sent. */
   readonly isOpen: () => boolean;
-  /** Redis has refused a beat: as a replica it would close the connection each time. */
+  /** Redis has refused a heartbeat: a replica would close the connection each time. */
   readonly onRefusal: (reason: string) => void;
-  /** Redis has answered a beat. */
+  /** Redis has answered a heartbeat. */
   readonly onBeat: () => void;
 }
 
 /**
- * Counts the processes that share the budgets of a Redis, for the time when it cannot be reached:
- * each then spends its part of them. A process that has joined others counts itself after its
- * second beat only, because all of them have counted it by then.
+ * Counts the processes that share the budgets in a Redis, so that each can spend its share while
+ * Redis cannot be reached. A new process counts itself only after its second heartbeat, because all
+ * others have counted it by then.
  */
 export class RedisProcesses {
   private readonly script: LuaScript;
@@ -47,7 +47,7 @@ export class RedisProcesses {
     void this.beat();
   }
 
-  /** Processes at the beginning of an outage; 0 where this one was not among them. */
+  /** Processes at the beginning of an outage; 0 if this one was not among them. */
   countAt(outageMs: number): number {
     return this.isMember && outageMs - this.beatAtMs < GONE_AFTER_MS ? this.count : 0;
   }

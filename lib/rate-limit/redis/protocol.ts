@@ -26,7 +26,7 @@ export const OperationKind = {
   reset: 6,
   /**
    * `cost, tokens, nanoUsd, hold, ttlMs, expected`: decides and takes, money included. `expected`:
-   * what a dead process is charged, -1 where that is not known.
+   * the charge if the process dies, -1 if unknown.
    */
   takeWithBudgets: 7,
   /** `cost, tokens, nanoUsd`: decides only. */
@@ -34,7 +34,7 @@ export const OperationKind = {
   /** `hold, nanoUsd, provisional` (0 or 1): replaces what is held by what was spent. */
   settleHold: 9,
   /**
-   * `hold, nanoUsd, ttlMs, known, expected`: raises what is held, or was charged, to that amount.
+   * `hold, nanoUsd, ttlMs, known, expected`: raises the hold, or the charge, to that amount.
    */
   extendHold: 10,
   /** `hold, ttlMs, expected`: its request is still in flight. */
@@ -51,11 +51,11 @@ export const OperationKind = {
   listHolds: 16,
   /** `budget, nanoUsd`: adds to what was spent in its window. */
   addSpent: 17,
-  /** Settles what dead processes held. */
+  /** Settles the holds of dead processes. */
   sweepHolds: 18,
-  /** `name, nanoUsd`: corrects such a settlement, once; what it was, -1 without one. */
+  /** `name, nanoUsd`: corrects such a settlement, once; returns the old amount, -1 if none. */
   refundHold: 19,
-  /** `name, nanoUsd, atMs`: counts what was spent without Redis; a later call replaces it. */
+  /** `name, nanoUsd, atMs`: counts spend without Redis; a later call replaces it. */
   mergeSpent: 20,
 } as const;
 export type OperationKind = (typeof OperationKind)[keyof typeof OperationKind];

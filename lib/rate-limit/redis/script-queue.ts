@@ -18,7 +18,7 @@ export class StoreFailure {
     readonly reason: string,
     /** Hash tag of the keys: in a Cluster it decides the node. */
     readonly tag: string,
-    /** Whether Redis may have done what it was asked all the same. */
+    /** Whether Redis may have executed the request nevertheless. */
     readonly mayBeDone = false,
   ) {}
 }

@@ -96,7 +96,7 @@ const NUMBERS = {
   MOST_NANO_USD: Number.MAX_SAFE_INTEGER,
   // How long a hold that was charged can be corrected, and what was ever spent is kept.
   KEPT_MS: 900_000,
-  // How long an operator can refund what the hold of a dead process was settled with.
+  // How long an operator can refund the settlement of a dead process's hold.
   CRASH_KEPT_MS: 7 * 86_400_000,
   TOTAL_KEPT_MS: 366 * 86_400_000,
   // Holds that an answer shows, and that it looks at: those renewed longest ago.

@@ -15,7 +15,7 @@ type Section = Readonly<Record<string, unknown>>;
  */
 const MAX_NODES_DEEP = 300;
 const MAX_INCLUDES = 100;
-/** Nodes that aliases repeat: following a million takes seconds, and merging them minutes. */
+/** Most nodes that aliases repeat: following a million takes seconds, merging them minutes. */
 const MAX_REPEATED = 50_000;
 
 /**
@@ -65,7 +65,7 @@ function compose(path: string, text: string): Document {
   return document;
 }
 
-/** Nodes that following the aliases of a document would add. Takes time linear in its text. */
+/** Number of nodes that the aliases of a document would add, in time linear in its text. */
 function repeatedNodes(contents: unknown): number {
   const anchors = new Map<string, number>();
   let repeated = 0;

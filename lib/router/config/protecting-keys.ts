@@ -7,7 +7,7 @@ type Section = Readonly<Record<string, unknown>>;
 
 const words = (text: string): readonly string[] => text.split(/\s+/);
 
-/** Settings of LiteLLM's proxy that reject requests, and that nothing here enforces. */
+/** Settings of LiteLLM's proxy that reject requests and are not enforced here. */
 const UNENFORCED = {
   '': words('guardrails policies policy_attachments'),
   general_settings: words(
@@ -61,18 +61,18 @@ const PROTECTING: Readonly<Record<keyof typeof UNENFORCED | 'entry' | 'litellm_p
   model_info: words('base_model max_input_tokens input_cost_per_token output_cost_per_token'),
 };
 
-/** Where these sections are in a file. */
+/** Paths of these sections in a file. */
 const SECTIONS = ['general_settings', 'litellm_settings', 'router_settings'] as const;
-/** Without it, or with it in another section, a gateway is open. */
+/** A gateway without it, or with it in another section, is open. */
 const MASTER_KEY = 'master_key';
 
-/** Keys of LiteLLM that are near to others by design. */
+/** Keys of LiteLLM that are similar to others by design. */
 const NEIGHBOURS: ReadonlySet<string> = new Set(['litellm_params.client', 'litellm_params.dd_api_key', 'litellm_settings.fallbacks']);
 
 /**
- * Refuses a key that is nearly one that protects, limits or addresses: the gateway would be open,
- * or a deployment's key would go to another host.
- * @throws what `refuse` makes, naming both.
+ * Refuses a key that almost matches one that protects, limits or addresses: the gateway would be
+ * open, or a deployment's key would be sent to another host.
+ * @throws the error of `refuse`, naming both.
  */
 export function checkNearMisses(path: string, section: Section, of: keyof typeof PROTECTING, refuse: Refuse = refuseFileValue): void {
   const names = PROTECTING[of];
@@ -95,8 +95,8 @@ export function checkFileKeys(path: string, config: Section): void {
 }
 
 /**
- * Settings of a file that protect LiteLLM's proxy and are not enforced here, by the names that
- * `router.handledSettings` takes. What is implemented leaves `UNENFORCED`.
+ * Settings of a file that protect LiteLLM's proxy and are not enforced here, with their names in
+ * `router.handledSettings`. Remove a setting from `UNENFORCED` once it is implemented.
  */
 export function unenforcedSettings(config: Section): readonly string[] {
   const found = new Set<string>();
@@ -122,7 +122,7 @@ export function unenforcedError(file: string, settings: readonly string[]): Inva
   return new InvalidConfigurationError(`${file}: ${settings.join(', ')}`, rule);
 }
 
-/** Whether a setting is switched on: `false`, 0 and what is empty mean that it is not. */
+/** Whether a setting is switched on, that is, not `false`, 0 or empty. */
 export function isMeant(value: unknown): boolean {
   if (typeof value === 'string') return value !== '' && !/^(?:false|no|off|0)$/i.test(value);
   if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0;

@@ -65,7 +65,7 @@ export function readLiteLLMProxySettings(configPath?: string, env: Environment =
   };
 }
 
-/** Those of them that nothing here enforces. @throws InvalidConfigurationError for the file */
+/** Those of them that are not enforced here. @throws InvalidConfigurationError for the file */
 export function readLiteLLMProtection(
   configPath: string,
   env?: Environment,

@@ -94,8 +94,8 @@ export class Deployment {
   /** `max_budget` per `budget_duration`. */
   declare readonly budget: Budget | undefined;
   /**
-   * Prices of the model that is called: the deployment's own, where a side that is not set is free,
-   * else those that the app has for the model.
+   * Prices of the model that is called: the deployment's own, in which a missing side is free, else
+   * the app's prices for the model.
    */
   declare readonly pricesOf: (called: string) => readonly SourcedPrices[];
   /** Finished calls in this process, those of an earlier deployment of the same id included. */

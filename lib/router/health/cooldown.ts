@@ -42,7 +42,7 @@ export function recordFailure(call: FailedCall, states: DeploymentStates, settin
   if (settings.disableCooldowns || timeMs <= 0) return 0;
   const allowed = allowedFails(deployment, errorClassOf(status, failure.contentPolicy), settings);
   if (allowed !== undefined) {
-    // As in LiteLLM, only an entry for the error cools a group that nothing stands in for.
+    // As in LiteLLM, only an entry for the error puts the only deployment of a group into cooldown.
     if (call.groupSize <= 1 && !allowed.isForError && !hasFallback(settings, deployment.modelName)) return 0;
     return states.addFail(slot, timeMs, nowMs) > allowed.fails ? timeMs : 0;
   }
@@ -66,7 +66,7 @@ interface AllowedFails {
   readonly isForError: boolean;
 }
 
-/** `undefined` where the rule by share applies. */
+/** `undefined` if the failure-rate rule applies. */
 function allowedFails(deployment: Deployment, errorClass: string | undefined, settings: ResolvedRouterSettings): AllowedFails | undefined {
   // The deployment's own settings take precedence over those of the router.
   const ownOnly = deployment.allowedFailsPolicy === undefined && deployment.allowedFails !== undefined;

@@ -5,9 +5,9 @@ import type { NameResolution } from './name-resolution.js';
 const EVERY_MODEL = '*';
 
 /**
- * Warnings for names in the settings that no model group, alias or wildcard has: a fallback that
- * never answers, a policy that never applies.
- * @param pathOf where a setting was written
+ * Warns about names in the settings that are not a model group, alias or wildcard: such a fallback
+ * never answers, and such a policy never applies.
+ * @param pathOf the path of a setting
  */
 export function unknownGroups(
   names: NameResolution,

@@ -7,9 +7,9 @@ const FIRST_LATER = 0x378;
 let later: Uint32Array | undefined;
 
 /**
- * `text.normalize(form)` by Unicode 9, as Hugging Face's tokenizers do it: Node's tables are newer,
- * and differ by its version. What Unicode 9 does not have stays, and nothing composes or changes
- * its place over it; what it has is the same in every later version.
+ * `text.normalize(form)` with Unicode 9, as in Hugging Face's tokenizers: Node's tables are newer
+ * and depend on its version. Characters that are not in Unicode 9 stay, and nothing composes or
+ * moves across them; all others normalize alike in every later version.
  */
 export function normalize(text: string, form: 'NFC' | 'NFD' | 'NFKC' | 'NFKD'): string {
   let normal = '';

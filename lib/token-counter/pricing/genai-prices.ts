@@ -71,7 +71,7 @@ function find(model: string): ModelPricing | undefined {
   return found === null ? undefined : withOffPeak(found, name, calcPrice);
 }
 
-/** Prices that depend on the hour: the dearer ones are the standard, so that holds cover both. */
+/** Prices by hour: the higher ones are the standard prices, so that holds cover both. */
 function withOffPeak(found: GenaiPrices.PriceCalculation, name: string, calcPrice: typeof GenaiPrices.calcPrice): ModelPricing {
   const { prices } = found.model;
   const hours = Array.isArray(prices) ? prices.flatMap(({ constraint }) => (constraint?.type === 'time_of_date' ? constraint : [])) : [];

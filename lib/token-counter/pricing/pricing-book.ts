@@ -81,7 +81,7 @@ export class PricingBook {
     return pricedUsage(this.pricesOf(model), inputTokens, outputTokens, details) ?? null;
   }
 
-  /** By source: the first one can have a model's limits, and the next one its prices. */
+  /** By source: one can have a model's limits, and the next one its prices. */
   pricesOf(model: string): readonly SourcedPrices[] {
     const found: SourcedPrices[] = [];
     if (model.length > MAX_MODEL_NAME_LENGTH) return found;

@@ -8,7 +8,7 @@ export interface ImageDimensions {
 // A multiple of 4: whole base64 groups.
 const HEAD_CHARS = 512 * 1024;
 const HEAD_BYTES = (HEAD_CHARS / 4) * 3;
-/** Segments and fill bytes of a JPEG before its size: cameras write some twenty. */
+/** Most segments and fill bytes of a JPEG before its size: cameras write about twenty. */
 const MOST_STEPS = 4096;
 const DATA_URL = /^data:[^,]{0,256};base64,/i;
 

@@ -117,7 +117,7 @@ export function countMessage(message: ChatMessage, index: number, context: Promp
   return tokens;
 }
 
-/** Whether a message is a role and a text alone, as most are: all of it is counted. */
+/** Whether a message has only a role and a text, like most, so that all of it is counted. */
 export function isPlainMessage(message: unknown): boolean {
   for (const field in message as object) {
     const value = (message as ChatMessage)[field];

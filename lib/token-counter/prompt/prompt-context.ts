@@ -33,8 +33,8 @@ export interface PromptContext {
   /** Of a body whose long texts are bytes. */
   readonly long?: LongTextCounter;
   /**
-   * For limits: notes what rules count, so that `countRest` counts everything else. Without it
-   * parts of unknown type are rejected and unknown fields count 0.
+   * For limits: records what the rules count, so that `countRest` counts everything else. Without
+   * it parts of unknown type are rejected and unknown fields count 0.
    */
   readonly reads?: PromptReads;
   /** Set when a part was estimated: an image of unknown size, audio, a binary document. */

@@ -4,19 +4,19 @@
  */
 export type ReadAs = 'whole' | 'names' | 'schema' | 'part';
 
-/** V8 hashes longer texts by their length alone. */
+/** V8 hashes longer texts only by their length. */
 const LONGEST_HASHED = 16_000;
-/** Texts of one length that are compared: more would let a body cost quadratic time. */
+/** Most texts of one length to compare: more would let a body cost quadratic time. */
 const MOST_COMPARED = 8;
 
-/** What the rules have counted of a body: `countRest` counts everything else. */
+/** Records what the rules have counted of a body; `countRest` counts everything else. */
 export class PromptReads {
   /** How often each text was counted. */
   private readonly texts = new Map<string, number>();
   /** Longer texts, by length. */
   private readonly long = new Map<number, string[]>();
   private readonly objects = new Map<object, ReadAs>();
-  /** Messages that were counted: those that are plain leave no note. */
+  /** Counted messages; plain ones leave no record. */
   messages: unknown = undefined;
 
   constructor(

@@ -8,8 +8,8 @@ type Body = Readonly<Record<string, unknown>>;
 const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
 
 /**
- * Parameters that providers do not add to the prompt. Everything else counts: a field that is
- * missing here is held for, one that is here by mistake is not.
+ * Parameters that providers do not add to the prompt. Everything else counts: a field missing here
+ * only makes holds larger, but a field listed by mistake would not be held for.
  */
 const PARAMETERS = words(`
   model n best_of stream stream_options temperature top_p top_k top_a min_p typical_p tfs seed stop stop_sequences max_tokens
@@ -27,12 +27,12 @@ const UNSENT = words(`
   guardrails drop_params additional_drop_params allowed_openai_params model_info user_config secret_fields proxy_server_request mock_response
   mock_timeout no-log
 `);
-/** LiteLLM's own fields by their prefix. */
+/** Prefixes of LiteLLM's own fields. */
 const UNSENT_FAMILIES = /^(?:litellm_|mock_testing_)/;
-/** Texts and structures of a parameter are short: a longer one is text that a provider may read. */
+/** Parameters are short; a longer one is text that a provider may read. */
 const LONGEST_PARAMETER = 16_384;
 
-/** Keys of JSON schemas whose values may be anything, and which are left out of the prompt. */
+/** Keys of JSON schemas whose values can be anything, and which are not in the prompt. */
 const SCHEMA_WORDS = words(`
   type description properties required items prefixItems additionalProperties anyOf oneOf allOf enum const $ref $defs definitions title default
   examples example pattern format minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength minItems maxItems
@@ -55,23 +55,23 @@ const NAMES = words(
   'type id call_id tool_call_id tool_use_id status detail format media_type mime_type mimeType phase object file_id ttl version',
 );
 const LONGEST_NAME = 64;
-/** Proofs of a provider's own text, which is not read again. */
+/** Signatures of a provider's own text, which is not read again. */
 const PROOFS = words('signature thoughtSignature thought_signature');
-/** Encrypted text: only its length says how long it is. */
+/** Encrypted text, estimated by its length. */
 const ENCRYPTED = words('encrypted_content');
 
-/** More levels than a prompt may have. */
+/** More levels than a prompt can have. */
 const MOST_LEVELS = 256;
-/** More values than a body can have: it contains itself. */
+/** More values than a body can have unless it contains itself. */
 const MOST_VALUES = 2_000_000;
 /** Digits of a token, as most tokenizers split numbers. */
 const DIGITS = 3;
-/** Unread text up to this length does not keep a provider's figure from teaching. */
+/** Estimates learn from a provider's figure if unread text is at most this long. */
 const LITTLE = 256;
 
 /**
- * Tokens of everything in a body that no rule has counted and that is not known to stay outside of
- * the prompt: schemas of every kind, keys and numbers included, and fields of any API.
+ * Counts everything in a body that no rule has counted and that can be part of the prompt: schemas
+ * of every kind, keys and numbers included, and fields of any API.
  */
 export function countRest(body: Body, context: PromptContext, reads: PromptReads): number {
   const rest = new Rest(context, reads);
@@ -80,7 +80,7 @@ export function countRest(body: Body, context: PromptContext, reads: PromptReads
   return tokens;
 }
 
-/** Whether a body changes a prompt that it does not have itself. */
+/** Whether a body refers to a prompt that it does not contain. */
 export function addsToPrompt(body: Body): boolean {
   return Object.keys(body).some((name) => typeof body[name] !== 'number' && !isParameter(name, body[name]));
 }
@@ -96,7 +96,7 @@ function isParameter(name: string, value: unknown, context?: PromptContext): boo
   return PARAMETERS.has(name) && lengthUpTo(LONGEST_PARAMETER, value, context) <= LONGEST_PARAMETER;
 }
 
-/** About the length of a value as JSON; stops above `most`. */
+/** Approximate length of a value as JSON; stops above `most`. */
 function lengthUpTo(most: number, value: unknown, context?: PromptContext, depth = 0): number {
   if (typeof value === 'string') return (context === undefined ? value : textOf(value, context)).length;
   if (typeof value !== 'object' || value === null) return 0;

@@ -68,7 +68,7 @@ export class RequestCounter {
     return answer;
   }
 
-  /** Count for limits: all of the body that may be part of the prompt, whatever rules count. */
+  /** Counts for limits: everything in the body that can be part of the prompt. */
   estimate(body: Body): number {
     const model = this.modelOf(body);
     const { choice, counted } = this.shared;
@@ -89,8 +89,8 @@ export class RequestCounter {
   }
 
   /**
-   * The same for a body whose long texts are bytes; `undefined` if it cannot be counted: then the
-   * parsed body is to be estimated.
+   * The same for a body whose long texts are bytes; `undefined` if it cannot be counted, so that
+   * the caller estimates the parsed body.
    */
   estimateLong(body: Body, texts: LongTexts): number | undefined {
     const model = this.modelOf(body);
@@ -281,7 +281,7 @@ function rendering(model: CountingModel, count: (text: string) => number, long?:
   };
 }
 
-/** For a body that breaks a rule: the error is to show its texts. */
+/** For a body that breaks a rule, so that the error can show its texts. */
 function uncountable(error: unknown): undefined {
   if (!(error instanceof InvalidArgumentError)) throw error;
 }

@@ -56,7 +56,7 @@ export async function countRequestBodyInTurns(body: Body, context: PromptContext
   return tokens + countRest(body, context, reads);
 }
 
-/** For limits: what the rules count, or nothing of a body that breaks one. */
+/** For limits: what the rules count, or 0 for a body that breaks one. */
 function countRules(body: Body, context: PromptContext, reads: PromptReads): number {
   try {
     return countPrompt(body, context);

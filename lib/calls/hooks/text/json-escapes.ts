@@ -2,9 +2,9 @@ const ESCAPE = /\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|u[\d
 const FIRST_HALF = /^\\u[dD][89abAB]/;
 const LONGEST = '\\ud83d\\ude00'.length;
 
-/** Writes characters in place of their escapes where JSON allows it, since hooks look for words. */
+/** Replaces escapes with their characters where JSON allows it, because hooks look for words. */
 export class JsonEscapes {
-  /** An escape that the next text may complete. */
+  /** A partial escape that the next text may complete. */
   private open = '';
 
   /** The next part of one JSON text. @param isLast whether no other follows */

@@ -3,16 +3,16 @@ import { indexIn, ownFields, ownList, UnreadableText, type OwnFields, type TextP
 
 type Path = readonly (string | number)[];
 
-/** A text that no format has claimed. */
+/** A text that the format's reader does not cover. */
 interface OtherText {
-  /** Whether no event continues it: the name of a field, or a text below such a name. */
+  /** Whether no event continues it: a field name, or a text below one. */
   readonly isWhole: boolean;
   readonly path: Path;
   readonly text: string;
   readonly put: (text: string) => void;
 }
 
-/** Fields of identifiers, enumerations and encoded bytes, unless a value looks different. */
+/** Fields with identifiers, enumerations and encoded bytes, unless the value looks different. */
 const NO_TEXTS = new Set(
   `id object model system_fingerprint service_tier provider role type name status code format mode phase action reason effort verbosity
   truncation quality size background output_format finish_reason native_finish_reason stop_reason call_id tool_call_id tool_use_id item_id
@@ -22,11 +22,11 @@ const NO_TEXTS = new Set(
 );
 const NAME_OR_BYTES = /^[\w.:/|+=~-]*$/;
 const BYTES_IN_URL = /^data:[\w.+/;=-]*;base64,[\w+/=-]*$/;
-/** What a Responses answer repeats of its request. */
+/** Fields of the request that a Responses answer repeats. */
 const ECHOED = new Set(['instructions', 'input', 'tools', 'tool_choice', 'text', 'metadata', 'prompt', 'reasoning']);
 const DEEPEST = 128;
 
-/** The texts of the request that an answer may repeat: the client knows them. */
+/** The texts of the request that an answer may repeat: the client sent them. */
 export function echoedTexts(body: Readonly<Record<string, unknown>>): ReadonlySet<string> {
   const texts = new Set<string>();
   const open: unknown[] = [...ECHOED].map((field) => body[field]);
@@ -43,7 +43,7 @@ export function echoedTexts(body: Readonly<Record<string, unknown>>): ReadonlySe
   return texts;
 }
 
-/** The texts of a whole answer that its format has not claimed. @throws UnreadableText */
+/** The texts of a whole answer that its format does not cover. @throws UnreadableText */
 export function otherSlots(
   answer: OwnFields,
   claimed: readonly TextPlace[],
@@ -54,7 +54,7 @@ export function otherSlots(
   return { slots: walk.texts.map((found) => slotOf(found, partOf(found.path), true)), isChanged: walk.isChanged };
 }
 
-/** Finds the texts of a stream that its format does not know. Those of deltas are continued. */
+/** Finds the texts of a stream that its format does not cover, and joins those of deltas. */
 export class OtherTexts {
   private readonly open = new Map<string, { readonly event: OwnFields; readonly path: Path; readonly scope: number }>();
 
@@ -98,7 +98,7 @@ export class OtherTexts {
   }
 }
 
-/** Where a walk is. */
+/** Position of a walk. */
 interface Step {
   readonly path: Path;
   /** Whether the request has the same there. */
@@ -174,7 +174,7 @@ function isNoText(field: string, value: string): boolean {
   return value === '' || (NO_TEXTS.has(field) && NAME_OR_BYTES.test(value)) || BYTES_IN_URL.test(value);
 }
 
-/** The field that has it, itself or in a list. */
+/** The field that contains it, directly or in a list. */
 function fieldIn(path: Path): string {
   return String(path.findLast((step) => typeof step === 'string') ?? '');
 }
@@ -199,7 +199,7 @@ function scopeOf(event: OwnFields, path: Path): number {
   return indexIn(event.output_index ?? event.index);
 }
 
-/** Which of them an event ends. */
+/** Which of them an event completes. */
 function endsOf(event: OwnFields): (scope: number) => boolean {
   const { choices, type } = event;
   if (Array.isArray(choices)) {
@@ -218,7 +218,7 @@ function choiceIn({ index }: OwnFields, at: number): number {
   return typeof index === 'number' ? index : at;
 }
 
-/** An event that has nothing but one text, and what names its place. */
+/** An event with one text and the fields that locate it. */
 function eventWith(event: OwnFields, path: Path, text: string): OwnFields {
   return along(event, path, text) as OwnFields;
 }

@@ -3,7 +3,7 @@ import type { TextKind } from '../call-hook.js';
 /** JSON that belongs to the reader, which changes it in place. */
 export type OwnFields = Record<string, unknown>;
 
-/** Where a text is. */
+/** Location of a text. */
 export interface TextPlace {
   readonly holder: object;
   readonly field: string;
@@ -33,9 +33,9 @@ export interface EventTexts {
   readonly slots: readonly TextSlot[];
   /** Whether the event says nothing without its texts. */
   readonly isOnlyText: boolean;
-  /** Whether it was changed already, by what repeats texts. */
+  /** Whether it was already changed as a repetition of another text. */
   readonly isChanged: boolean;
-  /** Texts besides those of the slots that hooks have seen. */
+  /** Texts that hooks have checked, besides those of the slots. */
   readonly repeated?: readonly TextPlace[];
   /** Events to write before it, which `put` may add. */
   readonly before: OwnFields[];

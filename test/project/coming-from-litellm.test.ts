@@ -69,9 +69,9 @@ const NOTES: Readonly<Record<string, string>> = {
   'litellm_settings.max_budget':
     'of all requests of `FastLiteLLMGatewayModule` together; models without a price need [`unpricedUsd`](budgets.md#what-is-held)',
   'litellm_settings.budget_duration':
-    'without it `max_budget` never starts again; lengths as [`usdWindow`](budgets.md#windows), those of no calendar from the first request',
+    'without it `max_budget` never resets; lengths as [`usdWindow`](budgets.md#windows), others from the first request after the last window',
   'litellm_settings.json_logs': "the app's logger",
-  'litellm_settings.sse_keepalive_ping_interval_seconds': 'streams of Messages send pings by themselves',
+  'litellm_settings.sse_keepalive_ping_interval_seconds': 'Messages streams always send pings',
   'general_settings.master_key': 'protects `FastLiteLLMGatewayModule` and `/key/…`; default: the variable `LITELLM_MASTER_KEY`',
   'general_settings.litellm_key_header_name': 'for the master key and for API keys',
   'general_settings.dangerously_permit_weak_or_unset_master_key': 'in the sample gateway',

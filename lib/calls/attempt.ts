@@ -91,7 +91,7 @@ export interface AttemptContext {
 export class Attempt implements JudgedAttempt {
   readonly startedAtMs = performance.now();
   readonly number: number;
-  /** The model as its provider knows it. */
+  /** The provider's name of the model. */
   readonly model: string;
   readonly promptTokens: number | undefined;
   readonly times: AttemptTimes;
@@ -106,7 +106,7 @@ export class Attempt implements JudgedAttempt {
   isNotThere = false;
   /** The provider does not have an object that the request names, such as a previous response. */
   isLost = false;
-  /** Whether it fails because its body asks for that. */
+  /** Whether it fails because of a test field in its body. */
   isMocked = false;
   firstChunkAtMs: number | undefined = undefined;
   /** Output tokens of each choice, where a budget pays for less than the request asks for. */

@@ -197,7 +197,7 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
   };
 }
 
-/** What the parameters of a deployment add to each of its requests. */
+/** Values that the parameters of a deployment add to each request. */
 interface FixedFacts {
   readonly defaults: AskedOutput;
   readonly fixed: AskedOutput;

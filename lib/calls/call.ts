@@ -42,7 +42,7 @@ export interface CallDescription {
   readonly choices?: number;
   /** Whether the provider works on after its answer. */
   readonly isBackground?: boolean;
-  /** The service tier that it asks for, if that is dearer than the standard one. */
+  /** The requested service tier, if it is more expensive than the standard one. */
   readonly askedTier?: DearTier;
   /** Whether its prompt may have sound, which has a price of its own. */
   readonly hasSound?: boolean;
@@ -110,7 +110,7 @@ export class Call {
   readonly request: RequestContext | undefined;
   /** Where the request has money held in budgets. */
   readonly budget: CallBudget | undefined;
-  /** What the body and the options ask for. Hooks can change that before the first attempt. */
+  /** The request of the body and the options. Hooks can change it before the first attempt. */
   description: CallDescription;
   options: SteeredOptions;
   context: RoutingContext;

@@ -71,7 +71,7 @@ export interface JudgedAttempt {
   readonly isNotThere: boolean;
   /** Whether the provider does not have an object that the request names. */
   readonly isLost?: boolean;
-  /** Whether it fails because its body asks for that. */
+  /** Whether it fails because of a test field in its body. */
   readonly isMocked?: boolean;
 }
 

@@ -28,7 +28,7 @@ export interface ClientContext extends CallSettings {
 /**
  * Runs one call: retries within the priority tier, then the next tiers of the model group with
  * retries of their own, then the group's fallbacks by the same rules, each once. In the end it
- * throws the first group's failure as it came, or one that tells the client how to recover.
+ * throws the first group's failure unchanged, or one from which the client can recover.
  */
 export class CallPipeline<R> {
   private plan: FallbackPlan | undefined = undefined;

@@ -157,7 +157,7 @@ export class ReadRequest {
   readonly choices: number;
   /** Whether the provider is to work on after it has answered (`background`). */
   readonly isBackground: boolean;
-  /** The service tier that it asks for, if that is dearer than the standard one. */
+  /** The requested service tier, if it is more expensive than the standard one. */
   readonly askedTier: DearTier | undefined;
   /** Whether its prompt may have sound. */
   readonly hasSound: boolean;
@@ -169,7 +169,7 @@ export class ReadRequest {
   readonly searches: number;
   /** Whether counting and writing the body take turns of the event loop of their own. */
   readonly isLarge: boolean;
-  /** Whether it has fields that no provider gets. */
+  /** Whether it has fields that are not sent to providers. */
   readonly hasOwnFields: boolean;
   /** Whether some of them are for tests. */
   readonly hasMocks: boolean;

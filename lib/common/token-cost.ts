@@ -267,7 +267,7 @@ function isOffPeak(windows: readonly OffPeakWindow[], now: Date): boolean {
   );
 }
 
-/** Whether it is an IANA time zone that this runtime knows. */
+/** Whether it is an IANA time zone that this runtime supports. */
 export function isTimeZone(timeZone: string): boolean {
   try {
     new Intl.DateTimeFormat('en-US', { timeZone });

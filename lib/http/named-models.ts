@@ -7,7 +7,7 @@ const LETTERS = /^[a-z]+$/;
 
 /**
  * Fields that name models, by their letters: `model`, OpenRouter's `models` and `allowed_models`,
- * `model` of hosted tools, `fallbackModel`, `modelId`; and what stands for a model.
+ * `model` of hosted tools, `fallbackModel`, `modelId`; and names that replace one.
  */
 const NAMES_MODELS = /^(?:[a-z]{0,40}models?(?:id|ids|name|names|arn|slug)?|engine|preset|(?:[a-z]{1,40})?fallbacks?)$/;
 /** Beside a list of models: how an object of it may name one. */

@@ -45,7 +45,7 @@ export interface CoverDenial {
   readonly error: RateLimitExceededError;
   /** What could be held for it instead. */
   readonly leftNanoUsd: number;
-  /** What of that the request holds already. */
+  /** The part of it that the request already holds. */
   readonly ownNanoUsd: number;
 }
 
@@ -241,7 +241,7 @@ export class RequestContext {
    * Holds `nano` more for a call, beside what other calls of the request have spent or hold.
    * Returns the error of a budget that denies it, or of a store that cannot decide; then nothing
    * more is held for the call.
-   * @param expected What is spent of it if this process dies. Default: all.
+   * @param expected Charge if this process dies. Default: all of it.
    */
   async cover(nano: number, expected = nano, by: RequestContext = this): Promise<CoverDenial | undefined> {
     const { money } = by;

@@ -13,7 +13,7 @@ export class RequestMoney {
   spent: number | undefined = undefined;
   /** Held for calls in flight. */
   covered = 0;
-  /** What these calls are expected to cost. */
+  /** The expected cost of these calls. */
   expected = 0;
   /** Prices of the request's model, for usage that comes without a cost. */
   priceOf: PriceOf | undefined = undefined;
@@ -78,6 +78,6 @@ export interface CallCost {
   readonly nanoUsd: number;
   /** What `cover` held for it. */
   readonly coveredNanoUsd: number;
-  /** What of it was expected to be spent. */
+  /** The expected part of it. */
   readonly expectedNanoUsd?: number;
 }

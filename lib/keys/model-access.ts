@@ -3,7 +3,7 @@ import { checkNamedModels } from '../http/named-models.js';
 import { MAY_CALL_ANY, type Principal } from '../http/principal.js';
 
 /**
- * Checks the `model` that a body asks for. Calls of `LlmClient` check all others that it names.
+ * Checks the `model` of a body. Calls of `LlmClient` check all other models that it names.
  * @throws ModelNotAllowedError where the principal may not call it.
  */
 export function checkModelAccess({ mayCall }: Principal, body: unknown): void {

@@ -11,7 +11,7 @@ export type Operation = 'chat' | 'completions' | 'embeddings' | 'responses' | 'm
 /** The APIs whose prompts a provider may count. */
 export type CountedOperation = Extract<Operation, 'chat' | 'responses' | 'messages'>;
 
-/** What protocols read of a client's request. */
+/** The parts of a client's request that protocols read. */
 export interface ClientRequest {
   readonly body: ModelRequest;
   /** The body's bytes, if it has them: a protocol that passes it on sends these. */
@@ -21,7 +21,7 @@ export interface ClientRequest {
   readonly stream: boolean;
   /** Set if the request passes through as it is. */
   readonly forwarded: Forwarded | undefined;
-  /** Whether it has fields that no provider gets. */
+  /** Whether it has fields that are not sent to providers. */
   readonly hasOwnFields: boolean;
   /** Whether its `metadata` has tags for the router. */
   readonly hasTags: boolean;

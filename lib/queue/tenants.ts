@@ -72,7 +72,7 @@ export class Tenants<T extends Waiting> {
     this.calls.add(call);
   }
 
-  /** Takes a call out that leaves without being served. */
+  /** Removes a call that leaves without being served. */
   remove(call: T): void {
     this.calls.delete(call);
     const tenant = this.ring.get(call.tenant);

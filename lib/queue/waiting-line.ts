@@ -42,7 +42,7 @@ export class WaitingLine<T extends Classed> {
     this.tokensOf[rank] += call.promptTokens;
   }
 
-  /** Takes a call out that leaves without being served. */
+  /** Removes a call that leaves without being served. */
   remove(call: T): void {
     const rank = rankOf(call.queueClass);
     this.classes[rank].remove(call);

@@ -97,7 +97,7 @@ export interface BudgetListOptions {
   readonly limits?: RateLimits;
   /** About so many keys in a page, up to 1,000. Default 100. */
   readonly count?: number;
-  /** `cursor` of the page before. */
+  /** `cursor` of the previous page. */
   readonly cursor?: string;
 }
 
@@ -105,7 +105,7 @@ export interface BudgetListOptions {
 export interface CrashListOptions {
   /** Approximate number of keys to look at for a page, up to 1,000. Default 100. */
   readonly count?: number;
-  /** `cursor` of the page before. */
+  /** `cursor` of the previous page. */
   readonly cursor?: string;
 }
 

@@ -129,7 +129,7 @@ export interface BudgetChange {
 export interface BudgetKeys {
   /** Keys whose limit is among those asked for. A store may show a hash in the place of a key. */
   readonly keys: readonly { readonly limit: RateLimit; readonly key: string; readonly budgets: readonly BudgetStanding[] }[];
-  /** Where to go on; absent at the end. */
+  /** Start of the next page; absent at the end. */
   readonly cursor?: string;
 }
 
@@ -150,7 +150,7 @@ export interface CrashSettlement extends CrashName {
 /** A page of the settlements of dead processes. */
 export interface CrashSettlements {
   readonly settlements: readonly CrashSettlement[];
-  /** Where to go on; absent at the end. */
+  /** Start of the next page; absent at the end. */
   readonly cursor?: string;
 }
 

@@ -7,7 +7,7 @@ import { MessageEvents } from './stream.js';
 
 /** Anthropic's Messages API. */
 export const MESSAGES_BRIDGE: Bridge = {
-  // Claude Code asks each model to think; the AI SDK asks for one call at a time.
+  // Claude Code requests thinking from every model; the AI SDK requests one call at a time.
   hints: new Set(['reasoning_effort', 'parallel_tool_calls']),
   request(body, sent) {
     refuseThread(body.thread, sent.provider);

@@ -12,7 +12,7 @@ export function nameInChat(name: string, namespace: unknown): string {
   return typeof namespace === 'string' && namespace !== '' ? chatToolName(`${namespace}__${name}`) : name;
 }
 
-/** The tools of a namespace; any other tool alone. */
+/** The tools of a namespace; for any other tool, the tool itself. */
 export function toolsOfNamespace(tool: Fields): readonly Fields[] {
   return tool.type === 'namespace' ? listOf(tool.tools).map((each) => ({ ...fieldsOf(each), namespace: tool.name })) : [tool];
 }

@@ -46,8 +46,8 @@ function isShared(name: string): boolean {
 }
 
 /**
- * Function tools, those in namespaces among them. OpenAI's own tools have no equivalent: next to
- * functions, as agents offer them, a model does without; alone they are rejected.
+ * Function tools, including those in namespaces. OpenAI's own tools have no equivalent in chat:
+ * they are dropped next to functions, as agents offer them, and rejected otherwise.
  */
 function toolsOf({ tools, tool_choice: choice }: ModelRequest, sent: SentRequest): readonly object[] {
   if (!isSet(tools)) return [];

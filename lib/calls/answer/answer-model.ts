@@ -4,13 +4,13 @@ const KEY = Buffer.from('model"');
 const PARENTS = ['"message":', '"response":'].map((key) => Buffer.from(key));
 const [QUOTE, BACKSLASH, COLON, OPEN, CLOSE, OPEN_LIST, CLOSE_LIST, LF, CR] = Buffer.from('"\\:{}[]\n\r');
 const SPACES: ReadonlySet<number> = new Set(Buffer.from(' \t\r\n'));
-/** Behind the model of an answer that has it at its end, as embeddings do. */
+/** Most bytes after the model of an answer that has it at its end, as embeddings do. */
 const SHORT_END = 4096;
 const NOWHERE = -1;
 
 /**
- * Gives an answer the name that its client has asked for as its model. All other bytes stay: they
- * are scanned up to the name, and neither parsed nor written anew.
+ * Replaces the model of an answer with the requested name. All other bytes stay: they are scanned
+ * up to the name, and neither parsed nor rewritten.
  */
 export class AnswerModel {
   private readonly name: Buffer;
@@ -112,7 +112,7 @@ function valueAt(bytes: Buffer, hit: number): number {
   return bytes[at] === QUOTE ? at : NOWHERE;
 }
 
-/** Behind the text that begins at `start`, or behind the line of one that does not end. */
+/** Offset after the text at `start`, or after the line of an unterminated one. */
 function stringEnd(bytes: Buffer, start: number): number {
   let at = start + 1;
   while (at < bytes.length && bytes[at] !== QUOTE && bytes[at] !== LF) at += bytes[at] === BACKSLASH ? 2 : 1;

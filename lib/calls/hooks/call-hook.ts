@@ -97,7 +97,7 @@ export interface AttemptEnd {
   readonly outcome: 'succeeded' | 'failed' | 'cancelled';
   readonly deploymentId: string;
   readonly provider?: string;
-  /** The model as its provider knows it. */
+  /** The provider's name of the model. */
   readonly upstreamModel: string;
   /** The model group; after a fallback, not the requested one. */
   readonly group: string;
@@ -127,7 +127,7 @@ export interface CallEnd extends Omit<CallOutcome, 'cancelled'> {
   /** Of the last attempt; absent where none was made. */
   readonly deploymentId?: string;
   readonly provider?: string;
-  /** The model as its provider knows it. */
+  /** The provider's name of the model. */
   readonly upstreamModel?: string;
 }
 

@@ -384,7 +384,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return this.hasFrames ? events : (this.masked?.pass(events) ?? events);
   }
 
-  /** What the mask and the translator still hold belongs to the stream. `false`: it was cut. */
+  /** Emits the rest that the mask and the translator hold. `false`: the stream was cut. */
   private endEvents(): boolean {
     const { translator } = this.settings.call;
     const rest = this.masked?.rest() ?? EMPTY;

@@ -224,7 +224,7 @@ class ResponseSink implements ChunkSink {
     return this.finished(Buffer.concat([bridged.chunk(this.filter.rest()), bridged.end()]));
   }
 
-  /** Whole events, with cost and model as they are asked for. */
+  /** Whole events, with the requested cost and model. */
   private finished(events: Buffer): Buffer {
     const { source } = this;
     return this.renamed(source.writesCost ? withCost(events, () => source.costSoFar()) : events);

@@ -73,7 +73,7 @@ export class StreamRecord {
     return chunk;
   }
 
-  /** The text so far; reads what of it is still in the tail. */
+  /** The text so far, including text that is still in the tail. */
   text(): AnswerText | undefined {
     this.readText(this.lastBytes);
     return this.written;

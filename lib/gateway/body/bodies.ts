@@ -12,7 +12,7 @@ export function readBodies(host: HttpAdapterHost, desk: GatewayDesk, routes: rea
     if (httpAdapter.getType() === 'fastify') readFastifyBodies(instance as FastifyInstance, desk, routes);
     else readExpressBodies(instance as ExpressApp, desk, routes, (listener) => whenComposed(httpAdapter, listener));
   };
-  // In tests the app is made after its modules.
+  // In tests the app is created after its modules.
   if (host.httpAdapter !== undefined) bind();
   else host.init$.subscribe(bind);
 }

@@ -45,7 +45,7 @@ export function answerUnknownRoutes(host: HttpAdapterHost, routes: readonly Moun
     };
     Object.assign(adapter, { setNotFoundHandler: bound });
   };
-  // In tests the app is made after its modules.
+  // In tests the app is created after its modules.
   if (host.httpAdapter !== undefined) bind();
   else host.init$.subscribe(bind);
 }
@@ -79,7 +79,7 @@ function placesOf(routes: readonly MountedRoute[]): readonly (readonly string[])
   return [...[...places.values()].filter(({ length }) => length > 0), ...unprefixed];
 }
 
-/** The parts behind one of `places`, and "messages"; `undefined`: elsewhere. */
+/** The parts after one of `places`, and "messages"; `undefined`: elsewhere. */
 function restOf(path: readonly string[], places: readonly (readonly string[])[], prefix: readonly string[]): readonly string[] | undefined {
   const behind = startsWith(path, prefix) ? [path.slice(prefix.length), path] : [path];
   for (const parts of behind) {

@@ -37,7 +37,7 @@ interface Asked {
   readonly cost: number;
   readonly tokens: number;
   readonly nano: number;
-  /** What is spent of it if this process dies; `undefined`: all. */
+  /** The charge if this process dies; `undefined`: all that is held. */
   readonly expected?: number;
 }
 

@@ -44,7 +44,7 @@ export function affordableOutput(
   return low;
 }
 
-/** What a request costs without a cache, a search or reasoning: the usual case. */
+/** The cost of a request without cache, searches or reasoning, the usual case. */
 export function plainNanoUsd(prices: AskedPrices, promptTokens: number, outputTokens: number): number | undefined {
   return mostNanoUsd(prices, promptTokens, (rates) => plainUsd(rates, promptTokens, outputTokens));
 }

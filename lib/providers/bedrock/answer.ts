@@ -11,7 +11,7 @@ import { JSON_TOOL } from './tools.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What an answer is read by. */
+/** Settings for reading an answer. */
 export interface AnswerContext {
   readonly model: string;
   readonly names: ToolNames;

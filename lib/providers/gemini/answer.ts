@@ -15,7 +15,7 @@ const FINISH_REASONS: ReadonlyMap<string, FinishReason> = new Map([
 ]);
 const OF_IMAGES = /^IMAGE_/;
 
-/** What an answer is read by. */
+/** Settings for reading an answer. */
 export interface AnswerContext {
   readonly model: string;
   /** Whether a stream ends with its usage. */

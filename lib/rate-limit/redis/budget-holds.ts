@@ -17,7 +17,7 @@ export class RedisHold {
     readonly tag: string,
     /** Those with budgets. */
     readonly scopes: readonly RateLimitScope[],
-    /** What is charged if this process dies; `undefined`: all that is held. */
+    /** Charge if this process dies; `undefined`: all that is held. */
     public expectedNanoUsd: number | undefined = undefined,
   ) {}
 }

@@ -303,7 +303,7 @@ export class RedisRateLimitStore implements RateLimitStore {
     const found = await Promise.all(
       books.map(async ({ limit, key }) => {
         const redis = this.keys.book(limit, key);
-        // What is due is settled first.
+        // Settlements that are due come first.
         await this.run({ group: bookGroup(redis), kind: OperationKind.sweepHolds, values: [], read: () => undefined });
         return (await this.crashes.of(redis)).map((crash) => ({ limit, key, ...crash }));
       }),
@@ -461,7 +461,7 @@ export class RedisRateLimitStore implements RateLimitStore {
       if (limited) this.slots.hold(id, group.tag, group.redis);
       return { ...decision, lease: limited ? id : undefined, hold: [hold] };
     };
-    // What a request that `onStoreError` allows costs will not be known.
+    // The cost of a request that `onStoreError` allows will be unknown.
     const runs = this.outage.mode === 'allow';
     const spentNanoUsd = runs ? nanoUsd : 0;
     const late = (reply: Float64Array, at: number): void => {

@@ -28,7 +28,7 @@ export interface RedisAsk {
   readonly cost: number;
   readonly tokens: number;
   readonly nanoUsd: number;
-  /** What a dead process is charged; `undefined`: all that it held. */
+  /** Charge if the process dies; `undefined`: all that is held. */
   readonly expectedNanoUsd?: number;
 }
 

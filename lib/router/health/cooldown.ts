@@ -53,7 +53,7 @@ export function recordFailure(call: FailedCall, states: DeploymentStates, settin
 function exceedsFailureShare({ slot, groupSize, status, nowMs }: FailedCall, states: DeploymentStates): boolean {
   const { successes, failures } = states.outcomesOf(slot, nowMs);
   const total = successes + failures;
-  // What another request would meet, too.
+  // Failures that another request would have, too.
   if (status === 401 || status === 404) return true;
   if (groupSize <= 1) return successes === 0 && total >= LONE_FAILURES;
   if (status === 429) return true;

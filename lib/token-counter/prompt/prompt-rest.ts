@@ -85,7 +85,7 @@ export function addsToPrompt(body: Body): boolean {
   return Object.keys(body).some((name) => typeof body[name] !== 'number' && !isParameter(name, body[name]));
 }
 
-/** Whether a body without any prompt asks for the order of documents. */
+/** Whether a body without a prompt requests a ranking of documents. */
 export function isRerank({ model, query, documents, messages, input, prompt }: Body): boolean {
   if ((messages ?? input ?? prompt) !== undefined) return false;
   return typeof model === 'string' && (query ?? undefined) !== undefined && (documents ?? undefined) !== undefined;
@@ -185,7 +185,7 @@ class Rest {
   }
 }
 
-/** Values of one token, beside a key that counts nothing. */
+/** Values of one token whose key counts nothing. */
 function isScalar(value: unknown): boolean {
   return typeof value === 'boolean' || typeof value === 'number' || value === null;
 }

@@ -5,8 +5,8 @@ import type { ModelRequest } from '../providers/model-request.js';
 
 /**
  * How a field of a client's API is handled if the provider is called through chat: translated,
- * dropped, or rejected by name unless it has its default value. Fields that are not in the table are
- * dropped, because clients can be newer than the table.
+ * dropped, or rejected by name unless it has its default value. Fields that are not in the table
+ * are dropped, because clients can be newer than the table.
  */
 export type FieldRule = 'translated' | Readonly<{ dropped: string }> | RejectedField;
 

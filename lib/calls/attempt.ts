@@ -72,7 +72,7 @@ export interface AttemptReporter {
   attemptFailed(attempt: Attempt, failure: Failure): void;
   /** A stream broke after its first chunk: the call ends with it. */
   streamBroke(attempt: Attempt, failure: Failure): void;
-  /** An attempt that failed before has been read to its end, so its usage is final. */
+  /** A failed attempt has been read to its end, so its usage is final. */
   drained(attempt: Attempt, failure: Failure): void;
   /** Output tokens of each choice of a usual answer of a model group; 0 where none is known. */
   usualOutput(group: string): number;

@@ -39,7 +39,7 @@ export interface PricedAttempt {
   /** What a fallback changes of the request. */
   readonly target: { readonly overrides?: Readonly<Record<string, unknown>> };
   /**
-   * Asks the provider for at most so many tokens of each choice.
+   * Limits the tokens of each choice in the request to the provider.
    */
   clampOutput?(tokens: number): void;
 }
@@ -207,7 +207,7 @@ interface FixedFacts {
 }
 
 const UNCHANGED: AskedOutput = { tokens: 0, isLimited: false, choices: 1 };
-/** By the parameters, which are frozen. */
+/** Keyed by the parameters, which are frozen. */
 const fixedFacts = new WeakMap<object, FixedFacts>();
 
 function fixedFactsOf(params: Readonly<Record<string, unknown>>): FixedFacts {

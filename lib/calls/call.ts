@@ -104,7 +104,7 @@ export class Call {
   readonly cancellation: CallCancellation;
   /** Removes it from the calls in flight of its key. */
   release: (() => void) | undefined = undefined;
-  /** Who sends that, if a guard has authenticated it. */
+  /** The client, if a guard has authenticated it. */
   readonly principal: Principal | undefined;
   /** The HTTP request whose reservation the call settles. */
   readonly request: RequestContext | undefined;

@@ -8,7 +8,7 @@ import type { Call } from './call.js';
 const EVERY_MS = 60_000;
 /** Lines per minute for all groups together, because callers name the model of a `*` group. */
 const MOST_LINES = 100;
-/** Characters of a name or an id. */
+/** Most characters of a name or an id in a line. */
 const LONGEST_NAME = 128;
 
 /** Shape of a provider's error code. */

@@ -178,7 +178,7 @@ export class CallReporter implements AttemptReporter {
   attemptFailed(attempt: Attempt, failure: Failure): void {
     const { call, selection } = attempt;
     const { error, reason } = failure;
-    // While it is drained, an estimate: the router must not wait to send its next call elsewhere.
+    // An estimate while it is drained: the router must not wait before it avoids the deployment.
     if (failure.countsAgainstDeployment) this.router.failed(selection, { ...routerReport(failure), ...routerUsage(attempt) });
     else if (failure.isUnsent) this.unsent(attempt);
     else if (!attempt.isDraining) this.router.cancelled(selection, routerUsage(attempt));
@@ -194,7 +194,7 @@ export class CallReporter implements AttemptReporter {
 
   drained(attempt: Attempt, failure: Failure): void {
     const { call } = attempt;
-    // A slot of the deployment was in use until now.
+    // It used a slot of the deployment until now.
     if (!failure.countsAgainstDeployment) this.router.cancelled(attempt.selection, routerUsage(attempt));
     this.chargeFailed(attempt, failure);
     if (--call.draining === 0) call.whenDrained?.();

@@ -33,7 +33,7 @@ export function chatRequest(body: ModelRequest, provider: string): ModelRequest 
   };
 }
 
-/** A cache mark of the whole request is one of its last block. */
+/** A cache mark on the whole request applies to its last block. */
 function marked({ messages, cache_control: mark }: ModelRequest): unknown {
   if (!isMark(mark) || !Array.isArray(messages) || messages.length === 0) return messages;
   const last = messages.at(-1) as Fields | null;

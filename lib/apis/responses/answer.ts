@@ -38,7 +38,7 @@ export class ResponseFrame {
 
   constructor(private readonly body: ModelRequest) {}
 
-  /** A function by the names that the client gave it. */
+  /** A function, by the client's names for it. */
   called(name: string): CalledFunction {
     this.functions ??= namespacedFunctions(this.body.tools);
     return this.functions.get(name) ?? { name };

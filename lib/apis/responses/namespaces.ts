@@ -1,13 +1,13 @@
 import { chatToolName } from '../messages/tools.js';
 import { fieldsOf, listOf, type Fields } from '../chat-answers.js';
 
-/** A function as Responses names it: one in a namespace by two names. */
+/** A function's name in Responses; in a namespace it has two names. */
 export interface CalledFunction {
   readonly name: string;
   readonly namespace?: string;
 }
 
-/** Chat has no namespaces: their functions have both names in one. */
+/** Chat has no namespaces, so both names are joined into one. */
 export function nameInChat(name: string, namespace: unknown): string {
   return typeof namespace === 'string' && namespace !== '' ? chatToolName(`${namespace}__${name}`) : name;
 }

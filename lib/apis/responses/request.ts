@@ -10,11 +10,11 @@ import { nameInChat, toolsOfNamespace } from './namespaces.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Fields that chat has by other names or in other words. The others that chat has pass. */
+/** Fields that chat has under other names or in other forms. Its other fields pass unchanged. */
 const REWRITTEN: ReadonlySet<string> = new Set(['include', 'tools', 'tool_choice', 'parallel_tool_calls', 'top_logprobs']);
 
 /**
- * A request of Responses as one of chat. Of other fields, those of chat pass.
+ * Converts a Responses request to a chat request. Other fields pass if chat has them.
  * @throws InvalidArgumentError naming a wrong field; UnsupportedRequestError naming one that chat
  * has no equivalent for.
  */
@@ -40,7 +40,7 @@ export function chatRequestOf(body: ModelRequest, sent: SentRequest, kept: KeptI
   };
 }
 
-/** Whether chat has a field by the same name. */
+/** Whether chat has a field with the same name. */
 function isShared(name: string): boolean {
   return isChatParameter(name) && !REWRITTEN.has(name) && (RESPONSES_FIELDS[name] ?? 'translated') === 'translated';
 }

@@ -1,6 +1,6 @@
 /** Without its first quote: a search stops at each byte like the first, and answers have many. */
 const KEY = Buffer.from('model"');
-/** The objects in events of Messages and Responses that have the model. */
+/** The objects with the model in events of Messages and Responses. */
 const PARENTS = ['"message":', '"response":'].map((key) => Buffer.from(key));
 const [QUOTE, BACKSLASH, COLON, OPEN, CLOSE, OPEN_LIST, CLOSE_LIST, LF, CR] = Buffer.from('"\\:{}[]\n\r');
 const SPACES: ReadonlySet<number> = new Set(Buffer.from(' \t\r\n'));
@@ -19,10 +19,10 @@ export class AnswerModel {
     this.name = Buffer.from(JSON.stringify(model));
   }
 
-  /** A whole answer; the bytes themselves where the name is the same, or none. */
+  /** A whole answer; returns the same bytes if the name is equal or missing. */
   whole(answer: Buffer): Buffer {
     const last = answer.lastIndexOf(KEY);
-    // Before it stand megabytes of numbers.
+    // Megabytes of numbers precede it.
     if (last > SHORT_END && answer.length - last < SHORT_END) {
       const start = valueAt(answer, last);
       if (start !== NOWHERE && closesOne(answer, stringEnd(answer, start))) return this.put(answer, [start]);
@@ -35,7 +35,7 @@ export class AnswerModel {
     return answer;
   }
 
-  /** Whole events of a stream, some of which have the name. */
+  /** Whole events of a stream, some of which contain the name. */
   events(events: Buffer): Buffer {
     let hit = events.indexOf(KEY);
     if (hit < 0) return events;
@@ -64,7 +64,7 @@ export class AnswerModel {
   }
 }
 
-/** How deep in objects and lists a place in JSON is; goes on from the place before. */
+/** Nesting depth of a position in JSON; continues from the previous position. */
 class JsonPlace {
   /** Whether the object at depth 2 is one of `PARENTS`. */
   isInAnswer = false;
@@ -102,7 +102,7 @@ function isParent(bytes: Buffer, at: number): boolean {
   return PARENTS.some((key) => bytes.subarray(end - key.length, end).equals(key));
 }
 
-/** Where the text of the key at `hit` begins. */
+/** Start of the text of the key at `hit`. */
 function valueAt(bytes: Buffer, hit: number): number {
   if (bytes[hit - 1] !== QUOTE) return NOWHERE;
   let at = hit + KEY.length;
@@ -119,7 +119,7 @@ function stringEnd(bytes: Buffer, start: number): number {
   return at + 1;
 }
 
-/** Whether what follows closes the outermost object, and no other one. */
+/** Whether the rest closes only the outermost object. */
 function closesOne(bytes: Buffer, from: number): boolean {
   let depth = 1;
   for (let at = from; at < bytes.length; at++) {

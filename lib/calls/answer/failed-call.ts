@@ -40,8 +40,8 @@ export function setFailedCall(error: unknown, set: (name: string, value: string)
 }
 
 /**
- * Whether another try by the client cannot help: the call was tried again here, must not be, or
- * fails until the operator corrects something.
+ * Whether a retry by the client cannot help: the call was already retried here, must not be
+ * retried, or fails until the operator corrects something.
  */
 export function isFinal(error: unknown): boolean {
   if (error instanceof DeploymentMisconfiguredError || (error instanceof ProviderError && error.kind === 'authentication')) return true;

@@ -49,7 +49,7 @@ export class EventGuard {
   pass(raw: string): Soon<string> {
     const data = dataOf(raw);
     const { texts } = this;
-    // A comment, which keeps the connection alive without its words.
+    // A comment without its text, which keeps the connection alive.
     if (data === undefined) return texts === undefined ? `${raw}\n\n` : ':\n\n';
     if (data === DONE) return after(this.rest(), (rest) => `${rest}${texts === undefined ? raw : `data: ${DONE}`}\n\n`);
     const event = objectIn(data);

@@ -29,7 +29,7 @@ export function answerOfHook(given: Given, operation: Operation, request: ReadRe
   return answer instanceof LlmAnswer ? answer : new LlmStream(answer.call, answer);
 }
 
-/** The same as it is written. */
+/** The same, as written to the client. */
 export function writtenAnswer(given: Given, operation: Operation, request: ReadRequest, facts: CallFacts): LlmAnswer | WrittenStream {
   const { stream, forwarded } = request;
   if (typeof given === 'string') return textAnswer(given, operation, request, facts);

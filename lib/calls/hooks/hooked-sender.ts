@@ -196,7 +196,7 @@ export class HookedSender extends ProviderSender {
     }
   }
 
-  /** Whether anything has changed, before or now. */
+  /** Whether anything has changed so far. */
   private guardText(hook: InstalledHook, { put, at: _, isJson, ...slot }: TextSlot, isChanged: boolean): boolean | Promise<boolean> {
     const asked = isJson === true ? { ...slot, text: new JsonEscapes().read(slot.text, true) } : slot;
     return hook.guard({

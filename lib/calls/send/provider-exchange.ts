@@ -25,7 +25,7 @@ export interface ExchangeSettings {
   readonly maxBytes: number;
   /** The body whose bytes the request has. */
   readonly source?: JsonBody;
-  /** Counts text of the model. Absent: answers have none. */
+  /** Counts text of the model. Absent: answers have no text. */
   readonly count?: CountText;
   /** Told the headers of each answer. */
   readonly onHeaders?: (rawHeaders: readonly Buffer[]) => void;
@@ -128,7 +128,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return (this.streams ? this.record?.text() : this.wholeText)?.showsReasoning === true;
   }
 
-  /** Whether the text of a whole answer was cut, which its provider had written to the end. */
+  /** Whether the text of a whole answer was cut although its provider had finished it. */
   get isCut(): boolean {
     return this.isBroken && !this.streams && this.wholeText?.isOpen !== false;
   }
@@ -375,7 +375,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.giveUp = undefined;
   }
 
-  /** Frames of bytes have sums: what their translator makes of them is masked. */
+  /** Binary frames have checksums, so their translated events are masked instead. */
   private get hasFrames(): boolean {
     return this.lineEnds === undefined && this.settings.call.translator !== undefined;
   }
@@ -542,7 +542,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   }
 }
 
-/** Whether it begins as a JSON object and does not end as one. */
+/** Whether it begins like a JSON object but does not end like one. */
 function endsWithin(json: Buffer): boolean {
   const text = json.toString('latin1').trim();
   return text.startsWith('{') && !text.endsWith('}');

@@ -44,7 +44,7 @@ export interface ProviderAccess {
   readonly dropParams: boolean;
   /** Whether the usage at the end of a stream has the cost. */
   readonly streamCost: boolean;
-  /** How long a client may read nothing of a stream. */
+  /** How long a stream waits for a client that has stopped reading. */
   readonly writeTimeoutMs: number;
   /** Most tokens that a model answers with, by the price list; `null`: unknown. */
   readonly maxOutputOf: (model: string) => number | null;

@@ -13,12 +13,12 @@ const REASONING: ReadonlySet<string> = new Set(['reasoning_content', 'reasoning'
 const SUMMARIES = 'thinking';
 const LINE_FEED = 10;
 const BACKSLASH = 92;
-/** Characters that are counted at once: 0.5 ms with the native engine. */
+/** Characters counted at once: 0.5 ms with the native engine. */
 const BLOCK = 32 * 1024;
 /** A longer text is estimated from its beginning. */
 const LONGEST_COUNT = 4 * BLOCK;
 const LONGEST_USAGE = 4 * 1024;
-/** Of those that a stream states while it runs. */
+/** Most usages to keep of those that a stream reports while it runs. */
 const MOST_USAGES = 4;
 
 /**

@@ -10,7 +10,7 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 void run().then((code) => (process.exitCode = code));
 
-/** Loads nothing that an older Node cannot read before its version is checked. */
+/** Checks Node's version before loading code that an older Node cannot parse. */
 async function run(): Promise<number> {
   const { argv, stdin, stdout, stderr, env, versions } = process;
   if (!isSupportedNode(versions.node)) {

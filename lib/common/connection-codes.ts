@@ -47,7 +47,7 @@ export function neverConnected(error: unknown): boolean {
 /** Error codes of Node, of OpenSSL's certificate checks and of undici. */
 const CODE = /^[A-Z][A-Z0-9_]{2,63}$/;
 
-/** The code of an error's innermost cause that has one, such as `ECONNREFUSED`; not its own. */
+/** The code of the innermost cause that has one, such as `ECONNREFUSED`; not the error's own. */
 export function causeCodeOf(error: unknown): string | undefined {
   let found: string | undefined;
   let cause = innerOf(error);

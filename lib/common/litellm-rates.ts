@@ -41,7 +41,7 @@ function fieldParts(field: string): { rate: keyof TokenRates; above?: string; ti
 
 /** How the reader of a file reads a price and reports a wrong value. */
 export interface PriceReading {
-  /** USD per million tokens, of a price for one. @throws for an invalid price */
+  /** Converts a price per token to USD per million. @throws for an invalid price */
   perMillion(entry: Readonly<Record<string, unknown>>, field: string, path: string): number | undefined;
   refuse(path: string, value: unknown, rule: string): Error;
 }
@@ -144,7 +144,7 @@ function setCachedPrice(rates: Rates, provider: string): void {
   if (provider === 'fireworks_ai' && rates.inputPerMillion !== undefined) rates.cacheReadPerMillion ??= rates.inputPerMillion / 2;
 }
 
-/** `tiered_pricing`: cached input that a range has no price for is billed as its other input. */
+/** `tiered_pricing`: cached input without a price in a range is billed like its other input. */
 function readRanges(fields: PriceFields, standard: RateReader): void {
   const ranges = fields.value('tiered_pricing');
   if (!Array.isArray(ranges)) return;
@@ -152,7 +152,7 @@ function readRanges(fields: PriceFields, standard: RateReader): void {
     const inside = fields.inside('tiered_pricing', `[${i}]`, range);
     const bounds = inside.value('range');
     const prices = readLiteLLMRates(inside);
-    // Prices of searches are by their number of results.
+    // Prices of searches depend on the number of results.
     if (bounds === undefined || prices.inputPerMillion === undefined) continue;
     const from: unknown = Array.isArray(bounds) ? bounds[0] : undefined;
     if (typeof from !== 'number' || !(from >= 0)) throw inside.refuse('range', 'must be [from, to], in tokens');

@@ -6,7 +6,7 @@ export const OWNER_ONLY = 0o600;
 
 /**
  * Writes a file as a whole: readers find the former one or the new one, also after a crash. A link
- * stays one: its target is replaced, or made if the link is dangling.
+ * stays one: its target is replaced, or created if the link is dangling.
  * @throws what the disk answers; then the former file is as it was
  */
 export async function replaceFile(file: string, mode: number, write: (draft: FileHandle) => Promise<unknown>): Promise<void> {

@@ -7,7 +7,7 @@ import type { FeatureFlagsService } from '../feature-flags/feature-flags.service
 import { capabilityOf, engineSeries, type EngineRecorder, type EngineSeries } from './engine-series.js';
 import { observe, outcomeOf, ShadowLog, type Outcome, type ShadowSummary } from './shadow.js';
 
-/** An engine choice as metrics and the dashboard show it. */
+/** An engine choice, for metrics and the dashboard. */
 export interface EngineState {
   readonly capability: string;
   /** The engine that answers a request without an id. */

@@ -18,7 +18,7 @@ export function componentOf(capability: string, engine: EngineName): string {
   return `${engine === 'native' ? 'rust' : 'typescript'}_${capability}`;
 }
 
-/** The series of one operation, to be kept. Without a recorder nothing is measured. */
+/** The series of one operation, for callers to keep. Measures nothing without a recorder. */
 export function engineSeries(recorder: CallRecorder = SILENT_RECORDER, capability: string, operation: string): EngineSeries {
   return {
     native: recorder.series(componentOf(capability, 'native'), operation),

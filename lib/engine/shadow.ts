@@ -64,7 +64,7 @@ export class ShadowLog implements ShadowRecorder {
 }
 
 /**
- * Times a call and returns what `end` makes of its outcome; for a promise, a promise of that.
+ * Times a call and returns the result of `end` for its outcome; for a promise, a promise of it.
  */
 export function outcomeOf<R>(call: () => R, end: (outcome: Outcome) => R): R {
   const start = performance.now();

@@ -52,7 +52,7 @@ interface Group {
   readonly routes: readonly GatewayRoute[];
 }
 
-/** Makes the controllers of a gateway. */
+/** Creates the controllers of a gateway. */
 export function createGatewayControllers(mount: ResolvedGatewayMount): GatewayControllers {
   const wanted = ROUTES.filter(({ endpoint }) => mount.endpoints.has(endpoint));
   const groups = [...groupsOf(wanted, mount, false), ...groupsOf(wanted, mount, true)];

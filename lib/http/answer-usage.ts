@@ -199,8 +199,8 @@ export interface CountedCall {
 }
 
 /**
- * A usage whose missing figures are replaced by our own counts. So is a 0 for a prompt, or for a
- * text that has arrived: some providers send it for a figure that they do not know.
+ * Replaces the missing figures of a usage with our own counts. A 0 for a prompt, or for a text that
+ * has arrived, counts as missing: some providers send it for unknown figures.
  */
 export function completedUsage(usage: StatedUsage, { promptTokens: counted, receivedTokens }: CountedCall): AnswerUsage {
   const { missing, ...stated } = usage;
@@ -302,7 +302,7 @@ export function limitedUsage(usage: AnswerUsage, mostPrompt: number, mostComplet
   return { ...limited, details: consistent(usage.details, limited) };
 }
 
-/** The first positive figure of each detail; `undefined` if there is none at all. */
+/** The first positive figure of each detail; `undefined` if all are missing. */
 function detailsIn(fields: Fields): UsageDetails | undefined {
   let details: Record<string, number> | undefined;
   for (const [group, sources] of DETAIL_FIELDS) {

@@ -10,7 +10,7 @@ const LETTERS = /^[a-z]+$/;
  * `model` of hosted tools, `fallbackModel`, `modelId`; and names that replace one.
  */
 const NAMES_MODELS = /^(?:[a-z]{0,40}models?(?:id|ids|name|names|arn|slug)?|engine|preset|(?:[a-z]{1,40})?fallbacks?)$/;
-/** Beside a list of models: how an object of it may name one. */
+/** Names of the model in an object of a list of models. */
 const NAME: ReadonlySet<string> = new Set(['id', 'name', 'slug']);
 /** Content, schemas, and fields that no provider gets: a `model` in them is data. */
 const DATA: ReadonlySet<string> = new Set(
@@ -62,7 +62,7 @@ function check(value: unknown, place: Place): void {
     const name = LETTERS.test(key) ? key : plainName(key).replace(/[^a-z]/g, '');
     const namesModel = NAMES_MODELS.test(name);
     if (!namesModel && isData(name, fields)) continue;
-    // The chains of fallbacks are lists by the group before them.
+    // Fallback chains are lists, keyed by their model group.
     const isNameInside = namesModel || (isName && (Array.isArray(inner) || NAME.has(name)));
     if (mayName(inner, isNameInside)) check(inner, { mayCall, isName: isNameInside, depth, key, within: place });
   }

@@ -520,7 +520,7 @@ export function medianOutput(limiter: RateLimiterService, key: string, model: st
   return outputs.median(key, model) ?? outputs.median(ALL_KEYS, model);
 }
 
-/** The median output of a model's answers, and at least what a request is lowered to. */
+/** The median output of a model's answers, at least the minimum for lowered requests. */
 export function leastOutput(limiter: RateLimiterService, key: string, model: string): number {
   return Math.max(LEAST_OUTPUT, medianOutput(limiter, key, model) ?? 0);
 }

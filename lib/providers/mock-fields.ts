@@ -32,7 +32,7 @@ export function hasMocks(body: Fields, isTestingAllowed: boolean): boolean {
   return MOCK_FIELDS.some((name) => isAsked(body[name]));
 }
 
-/** How the first model group fails as its body asks; `undefined`: by itself. */
+/** How the body makes the first model group fail; `undefined`: not at all. */
 export function mockedFailure(body: Fields): ProviderFailureKind | undefined {
   const name = Object.keys(MOCK_FAILURES).find((field) => isAsked(body[field]));
   return name === undefined ? undefined : MOCK_FAILURES[name];

@@ -114,8 +114,8 @@ export function splitParameters(sent: SentRequest, rules: ParameterRules): Split
 }
 
 /**
- * Whether a value of one of OpenAI's parameters is the one that it has anyway: one call of a tool
- * where the request names it.
+ * Whether a value of one of OpenAI's parameters has no effect, such as one tool call if the request
+ * names the tool.
  */
 export function asksForNothing(name: string, value: unknown, fields: Fields = NO_FIELDS): boolean {
   if (name === 'parallel_tool_calls' && isNamed(fields.tool_choice)) return true;

@@ -50,12 +50,12 @@ export class SecretMask {
     return masked === bytes ? text : masked.toString('utf8');
   }
 
-  /** Masks an answer, or a part of it; the bytes themselves where they have no secret. */
+  /** Masks an answer or a part of it; returns the same bytes if they contain no secret. */
   bytes(bytes: Buffer): Buffer {
     return withoutAll(bytes, this.real);
   }
 
-  /** Also without `data`, where HTTP parsers keep bytes that begin anywhere in a secret. */
+  /** Also without `data`, because HTTP parsers keep bytes that begin anywhere in a secret. */
   error(error: Error): Error {
     const { data, code } = error as { readonly data?: unknown; readonly code?: unknown };
     const message = this.text(error.message);
@@ -63,7 +63,7 @@ export class SecretMask {
     return Object.assign(new Error(message), { name: error.name, ...(code !== undefined && { code }) });
   }
 
-  /** Where the first bytes of a secret begin with which `bytes` end; their length: nowhere. */
+  /** Start of a partial secret at the end of `bytes`; their length if there is none. */
   cutIn(bytes: Buffer): number {
     const { length } = bytes;
     // Like nearly all chunks of events.
@@ -138,7 +138,7 @@ function without(bytes: Buffer, { secret, needle, before }: Sought): Buffer {
   return from === 0 ? bytes : Buffer.concat([...parts, bytes.subarray(from)]);
 }
 
-/** Behind a secret that begins at `at`, in any of its forms; else `OTHER` or `CUT`. */
+/** Offset after a secret at `at`, in any of its forms; else `OTHER` or `CUT`. */
 function endOf(secret: Buffer, bytes: Buffer, at: number): number {
   let next = at;
   for (const character of secret) {

@@ -20,7 +20,7 @@ export interface SocketPoolContext {
   readonly now: () => number;
 }
 
-/** Other threads free connections without a message: a pool with waiters tries this often. */
+/** Other threads free connections without notice, so a pool with waiters retries this often. */
 const RETRY_MS = 20;
 /** Returning connections that are checked before an idle one is leased, and where there is none. */
 const RETURNING_CHECKED = { first: 2, last: 8 };

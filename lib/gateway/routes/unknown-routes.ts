@@ -64,7 +64,7 @@ function answer(
   adapter.reply(reply, errorBody({ status: 404, error, isUnexpected: false }, isAnthropics), 404);
 }
 
-/** The gateway's path; where it also has its routes without it, the first parts of these. */
+/** The gateway's path; if its routes also exist without it, their first segments too. */
 function placesOf(routes: readonly MountedRoute[]): readonly (readonly string[])[] {
   const places = new Map<string, readonly string[]>();
   for (const { route, paths } of routes) {

@@ -110,7 +110,7 @@ export class BodyObject {
     const first = body.bytes[valueStart];
     const isContainer = first === OPEN_OBJECT || first === OPEN_ARRAY;
     if (firstText < endText || (isContainer && !isShort(field))) this.addLazy(body, field);
-    // Parsed anew: the outline's own would change with the app's, and may be long.
+    // Parsed again: the outline's own object would change with the app's, and can be long.
     else this.object[name] = body.valueOf(field);
   }
 
@@ -125,7 +125,7 @@ export class BodyObject {
       if (source !== undefined) {
         own.source = undefined;
         value = source.valueOf(field);
-        // The outline of all fields is parsed only if it says more.
+        // The outline of all fields is parsed only if it contains more.
         if (field.firstText < field.endText) this.learn(value, this.body?.outline[name]);
         // Without effect if the app has frozen the object.
         settle(value);
@@ -147,7 +147,7 @@ export class BodyObject {
 
   private isAsIn(body: JsonBody, name: string, field: ScannedField | undefined): boolean {
     if (field === undefined) return false;
-    // The outline may be long: what is short, or was never read, does without.
+    // The outline can be long; short fields, and those never read, do not need it.
     if (this.isUnread(name)) return true;
     return this.isSame(this.object[name], isShort(field) ? body.valueOf(field) : body.outline[name], body);
   }

@@ -37,7 +37,7 @@ export interface PromptCounting {
 
 export interface EstimateContext extends PromptCounting {
   readonly tokensPerMinute: number;
-  /** Of the request: keeps the count, also for calls whose bodies are not known. */
+  /** Of the request: keeps the count, even for calls with an unknown body. */
   readonly memory?: PromptMemory;
 }
 

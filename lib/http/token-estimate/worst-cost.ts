@@ -50,8 +50,8 @@ export function plainNanoUsd(prices: AskedPrices, promptTokens: number, outputTo
 }
 
 /**
- * The most nano-USD that a request may cost: all of its prompt at the price of the dearest kind
- * that it may be, all of its output as the dearest that the model may write, and its searches.
+ * The highest nano-USD that a request can cost: its prompt at the highest price of any kind that it
+ * may contain, its output at the highest price that the model can write, and its searches.
  * `undefined`: no price is known.
  */
 export function worstNanoUsd(prices: AskedPrices, prompt: PromptSize, outputTokens: number): number | undefined {

@@ -133,7 +133,7 @@ export class DurationHistograms {
     return (histogram + OCTAVES) % TOTAL;
   }
 
-  /** Gives the present interval a page for this octave. */
+  /** Adds a page for this octave to the current interval. */
   private open(octave: number): number {
     // From the oldest interval to the present one: with all of them in the total, a page is free.
     for (let oldest = this.following(this.present); this.freed === 0 && this.used > MAX_PAGES; oldest = this.following(oldest))

@@ -252,8 +252,8 @@ function emptyCounts(): Float64Array {
 }
 
 /**
- * Percentiles of `counts`, by nearest rank; the middle of a bucket may lie outside of what was
- * measured.
+ * Percentiles of `counts`, by nearest rank; the middle of a bucket can be outside the measured
+ * range.
  */
 function percentilesWithin(minMs: number, maxMs: number): [p50: number, p95: number, p99: number] {
   let total = 0;

@@ -179,7 +179,7 @@ function prefixedRoutes(app: ExpressApp, tables: readonly RouteTable[]): RouteTa
 }
 
 /** All routes of an app, as `POST v1/responses`. */
-function servedPaths(app: ExpressApp): ReadonlySet<string> {
+export function servedPaths(app: ExpressApp): ReadonlySet<string> {
   const served = new Set<string>();
   for (const { route } of (app._router ?? app.router)?.stack ?? []) {
     if (route === undefined || typeof route.path !== 'string') continue;

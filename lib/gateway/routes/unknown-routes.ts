@@ -1,6 +1,7 @@
 import type { HttpAdapterHost } from '@nestjs/core';
 import type { IncomingHttpHeaders } from 'node:http';
 import { shortened } from '../../common/visible-text.js';
+import { servedPaths, type ExpressApp } from '../body/express-bodies.js';
 import { errorBody } from '../errors.js';
 import type { MountedRoute } from './mounted-route.js';
 
@@ -15,6 +16,8 @@ interface UnknownRequest {
 type Handler = (request: UnknownRequest, reply: object, next?: (error?: unknown) => void) => unknown;
 type Adapter = NonNullable<HttpAdapterHost['httpAdapter']>;
 type SetNotFoundHandler = (handler: Handler, ...more: readonly unknown[]) => unknown;
+/** Where a gateway is: the parts of its path, below a prefix of the app. */
+type Place = readonly string[];
 
 /** Most characters of a path in an answer. */
 const LONGEST_PATH = 200;
@@ -31,15 +34,19 @@ export function answerUnknownRoutes(host: HttpAdapterHost, routes: readonly Moun
     if (set === undefined) return;
     const bound: SetNotFoundHandler = (handler, prefix, ...more) => {
       const before = typeof prefix === 'string' ? partsOf(prefix) : [];
+      const isFastify = adapter.getType() === 'fastify';
+      // Outside its prefix Nest answers nothing on Express: a server may add routes of its own.
+      const outside = before.length === 0 || isFastify ? mounted : placesOf(servedBy(adapter.getInstance<ExpressApp>(), routes));
       const answers: Handler = (request, reply, next) => {
         const path = pathOf(request);
-        const rest = restOf(partsOf(path), mounted, before);
+        const parts = partsOf(path);
+        const rest = (startsWith(parts, before) ? restOf(parts.slice(before.length), mounted) : undefined) ?? restOf(parts, outside);
         return rest === undefined ? next?.() : answer(adapter, reply, request, { path, isMessages: rest[0] === 'messages' });
       };
-      if (adapter.getType() === 'fastify') {
+      if (isFastify) {
         return set((request, reply) => answers(request, reply, () => handler(request, reply)), prefix, ...more);
       }
-      // Under a global prefix, only Nest's own handler answers there.
+      // Under a global prefix, Nest's own handler answers there only.
       adapter.use(answers);
       return set(handler, prefix, ...more);
     };
@@ -64,9 +71,15 @@ function answer(
   adapter.reply(reply, errorBody({ status: 404, error, isUnexpected: false }, isAnthropics), 404);
 }
 
+/** The routes at the paths where an Express app has them without its prefix (`exclude`). */
+function servedBy(app: ExpressApp, routes: readonly MountedRoute[]): readonly MountedRoute[] {
+  const served = servedPaths(app);
+  return routes.map((each) => ({ ...each, paths: each.paths.filter((path) => served.has(`${each.route.method} ${path.toLowerCase()}`)) }));
+}
+
 /** The gateway's path; if its routes also exist without it, their first segments too. */
-function placesOf(routes: readonly MountedRoute[]): readonly (readonly string[])[] {
-  const places = new Map<string, readonly string[]>();
+function placesOf(routes: readonly MountedRoute[]): readonly Place[] {
+  const places = new Map<string, Place>();
   for (const { route, paths } of routes) {
     for (const path of paths) {
       const [all, own] = [partsOf(path), partsOf(route.path)];
@@ -79,14 +92,10 @@ function placesOf(routes: readonly MountedRoute[]): readonly (readonly string[])
   return [...[...places.values()].filter(({ length }) => length > 0), ...unprefixed];
 }
 
-/** The parts after one of `places`, and "messages"; `undefined`: elsewhere. */
-function restOf(path: readonly string[], places: readonly (readonly string[])[], prefix: readonly string[]): readonly string[] | undefined {
-  const behind = startsWith(path, prefix) ? [path.slice(prefix.length), path] : [path];
-  for (const parts of behind) {
-    const place = places.find((each) => startsWith(parts, each));
-    if (place !== undefined) return parts.filter((part, at) => at >= place.length || part === 'messages');
-  }
-  return undefined;
+/** The parts behind one of `places`, and "messages"; `undefined`: elsewhere. */
+function restOf(parts: readonly string[], places: readonly Place[]): readonly string[] | undefined {
+  const place = places.find((each) => startsWith(parts, each));
+  return place && parts.filter((part, at) => at >= place.length || part === 'messages');
 }
 
 function startsWith(path: readonly string[], start: readonly string[]): boolean {

@@ -1,6 +1,11 @@
 import { Controller, Get } from '@nestjs/common';
 import { GatewayApp } from '../../support/gateway-app.js';
 
+/** An Express app, as far as it is used here. */
+interface ExpressApp {
+  get(path: string, answer: (request: unknown, response: { send(text: string): unknown }) => void): unknown;
+}
+
 @Controller('v1/things')
 class Things {
   @Get(':id')
@@ -46,4 +51,22 @@ describe.each(['Express', 'Fastify'] as const)('a route that the gateway on %s d
     const { text } = await (gateway as GatewayApp).post('/api/messages/unknown', {});
     expect(JSON.parse(text)).toMatchObject({ type: 'error' });
   });
+
+  it('is known where a prefix of the app leaves the gateway out', async () => {
+    await start({}, { prepare: (app) => void app.setGlobalPrefix('api', { exclude: ['v1/{*path}'] }) });
+    const { status, text } = await (gateway as GatewayApp).post('/v1/assistants', {});
+    expect([status, JSON.parse(text)]).toEqual([404, inOpenAI('POST /v1/assistants')]);
+  });
+});
+
+it('leaves what is outside the prefix of the app to the routes that a server adds to Express', async () => {
+  const gateway = await GatewayApp.start('Express', {}, { prepare: (app) => void app.setGlobalPrefix('api') });
+  try {
+    const server = gateway.app.getHttpAdapter().getInstance<ExpressApp>();
+    server.get('/v1/legacy', (_request, response) => void response.send('a legacy'));
+    expect(await gateway.ask('/v1/legacy', { method: 'GET' })).toMatchObject({ status: 200, text: 'a legacy' });
+    expect((await gateway.ask('/api/v1/legacy', { method: 'GET' })).text).toContain('unknown_url');
+  } finally {
+    await gateway.stop();
+  }
 });

@@ -92,7 +92,7 @@ function placesOf(routes: readonly MountedRoute[]): readonly Place[] {
   return [...[...places.values()].filter(({ length }) => length > 0), ...unprefixed];
 }
 
-/** The parts behind one of `places`, and "messages"; `undefined`: elsewhere. */
+/** The parts after one of `places`, and "messages"; `undefined`: elsewhere. */
 function restOf(parts: readonly string[], places: readonly Place[]): readonly string[] | undefined {
   const place = places.find((each) => startsWith(parts, each));
   return place && parts.filter((part, at) => at >= place.length || part === 'messages');

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../../../test/project/sources.js';
-import { checkNearMisses } from './protecting-keys.js';
+import { checkNearMisses, unenforcedSettings } from './protecting-keys.js';
 
 const fixture = (path: string): string => readFileSync(join(root, path), 'utf8');
 const THEIRS = JSON.parse(fixture('test/fixtures/litellm/config-keys.json')) as Readonly<Record<string, readonly string[]>>;
@@ -37,4 +37,15 @@ it.each([
   const fields = [...fixture(`node_modules/${file}`).matchAll(/^ {4}(\w+)\??:/gm)].map(([, name]) => name);
   expect(fields).toContain(known);
   expect(refused('litellm_params', [...fields, 'models', 'top_k', 'min_p', 'repetition_penalty', 'safety_settings'])).toEqual([]);
+});
+
+it('accepts what LiteLLM ignores under names like those of its variables', () => {
+  expect(refused('router_settings', ['redis_ssl', 'redis_ttl', 'redis_uri'])).toEqual(['redis_uri']);
+});
+
+it.each([
+  [{ team_id: 'a', success_callback: ['langfuse'] }, []],
+  [{ team_id: 'a', max_budget: 10 }, ['litellm_settings.default_team_settings']],
+])('tells settings of teams that only log from those that protect: %j', (team, found) => {
+  expect(unenforcedSettings({ litellm_settings: { default_team_settings: [null, team] } })).toEqual(found);
 });

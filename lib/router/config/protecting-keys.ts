@@ -66,8 +66,10 @@ const SECTIONS = ['general_settings', 'litellm_settings', 'router_settings'] as 
 /** A gateway without it, or with it in another section, is open. */
 const MASTER_KEY = 'master_key';
 
-/** Keys of LiteLLM that are similar to others by design. */
-const NEIGHBOURS: ReadonlySet<string> = new Set(['litellm_params.client', 'litellm_params.dd_api_key', 'litellm_settings.fallbacks']);
+/** Keys of LiteLLM, or named as its `REDIS_…` variables, that are similar to others by design. */
+const NEIGHBOURS: ReadonlySet<string> = new Set(
+  words('litellm_params.client litellm_params.dd_api_key litellm_settings.fallbacks router_settings.redis_ssl router_settings.redis_ttl'),
+);
 
 /**
  * Refuses a key that almost matches one that protects, limits or addresses: the gateway would be
@@ -102,7 +104,7 @@ export function unenforcedSettings(config: Section): readonly string[] {
   const found = new Set<string>();
   for (const [name, keys] of Object.entries(UNENFORCED)) {
     const section = name === '' ? config : sectionOf(config, name);
-    for (const key of keys) if (isMeant(section[key])) found.add(name === '' ? key : `${name}.${key}`);
+    for (const key of keys) if (isMeant(section[key]) && !isOfLogs(key, section[key])) found.add(name === '' ? key : `${name}.${key}`);
   }
   for (const list of CALLBACK_LISTS) {
     const callbacks = sectionOf(config, 'litellm_settings')[list];
@@ -113,6 +115,12 @@ export function unenforcedSettings(config: Section): readonly string[] {
   if (entries.some((entry) => isMeant(sectionOf(entry as Section | null, 'litellm_params').guardrails)))
     found.add('litellm_params.guardrails');
   return [...found];
+}
+
+/** Whether `default_team_settings` only say where the calls of teams are logged, as most do. */
+function isOfLogs(key: string, value: unknown): boolean {
+  if (key !== 'default_team_settings' || !Array.isArray(value)) return false;
+  return !value.some((team) => isMeant((team as Section | null)?.max_budget));
 }
 
 /** The error for such settings. @param file the file that has them */

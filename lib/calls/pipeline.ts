@@ -72,6 +72,7 @@ export class CallPipeline<R> {
       throw this.failure;
     } catch (thrown) {
       const error = sender.guardFailure === undefined ? thrown : await sender.guardFailure(thrown);
+      if (call.callersError === thrown) call.callersError = error;
       client.reporter.callFailed(call, error);
       throw error;
     }

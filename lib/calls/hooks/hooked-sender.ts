@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '../../common/errors.js';
-import { ProviderError, type ProviderFailureKind } from '../../common/provider-error.js';
+import { ProviderError, type OpenAIErrorBody, type ProviderFailureKind } from '../../common/provider-error.js';
+import { describeFailedCall, failedCallOf } from '../answer/failed-call.js';
 import { LlmAnswer } from '../answer/llm-answer.js';
 import type { BridgedAnswer } from '../../apis/bridge.js';
 import { bridgeOf } from '../../apis/bridges.js';
@@ -146,25 +147,29 @@ export class HookedSender extends ProviderSender {
   /** The error for the client. Its text from the provider is checked like any other. */
   async guardFailure(error: unknown): Promise<unknown> {
     if (!(error instanceof ProviderError) || OWN_MESSAGES.has(error.kind)) return error;
-    const { message, type, param, code: providerCode } = error.error;
-    const texts: OwnFields = { message, type, param, code: providerCode };
+    const { message, type, param, code: providerCode, details } = error.error;
+    const texts: OwnFields = { message, type, param, code: providerCode, ...(details && { details: structuredClone(details) }) };
+    let isChanged = false;
     try {
       for (const hook of this.hooks.with('onText'))
-        for (const slot of otherSlots(texts, [], this.echoed).slots) await this.guardText(hook, slot, false);
+        for (const slot of otherSlots(texts, [], this.echoed).slots) isChanged = await this.guardText(hook, slot, isChanged);
     } catch (denial) {
       return denial;
     }
-    if (texts.message === message && texts.type === type && texts.param === param && texts.code === providerCode) return error;
+    if (!isChanged) return error;
     const { kind, providerStatus: status, provider, deploymentId, retryAfterMs, providerRequestId } = error;
-    const guarded = texts as { message: string; type: string | null; param: string | null; code: string | null };
+    const guarded = texts as Pick<OpenAIErrorBody, 'message' | 'type' | 'param' | 'code' | 'details'>;
     const facts = { kind, provider, deploymentId, message: guarded.message, type: guarded.type, param: guarded.param };
-    return new ProviderError({
+    const guardedError = new ProviderError({
       ...facts,
       ...(status !== undefined && { status }),
       ...(guarded.code !== null && { providerCode: guarded.code }),
+      ...(guarded.details !== undefined && { details: guarded.details }),
       ...(retryAfterMs !== undefined && { retryAfterMs }),
       ...(providerRequestId !== undefined && { providerRequestId }),
     });
+    describeFailedCall(guardedError, failedCallOf(error));
+    return guardedError;
   }
 
   private async guardTexts(hook: InstalledHook, answer: LlmAnswer): Promise<LlmAnswer> {

@@ -253,8 +253,11 @@ describe.each(Object.entries(APIS))('a text anywhere in an answer of %s', (_, ap
   });
 
   it('is guarded in an error', async () => {
+    const refused = (): number => llm.client.metrics().find(({ labels }) => labels?.outcome === 'refused')?.value ?? NaN;
+    const before = refused();
+    const details = { error_code: 'no_access', note: `for ${NAME}` };
     answer = (target) => {
-      const error = { message: `${NAME} has no access`, type: NAME, param: null, code: `no access for ${NAME}` };
+      const error = { message: `${NAME} has no access`, type: NAME, param: null, code: `no access for ${NAME}`, details };
       target.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify({ type: 'error', error }));
     };
     for (const isStream of [false, true]) {
@@ -262,7 +265,9 @@ describe.each(Object.entries(APIS))('a text anywhere in an answer of %s', (_, ap
       expect(status).toBe(400);
       expect(text).toContain('[name]');
       expect(text).not.toContain(NAME);
+      if (api.model.startsWith('anthropic')) expect(text).toContain('"error_code":"no_access","note":"for [name]"');
     }
+    expect(refused() - before).toBe(2);
   });
 
   it('is guarded in a stream, even if events split it, and in comments', async () => {

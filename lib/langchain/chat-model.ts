@@ -42,7 +42,7 @@ export interface ChatFastLiteLLMFields extends BaseChatModelParams {
   readonly maxTokens?: number;
   /** Texts that end the answer. Default: none. */
   readonly stop?: string[];
-  /** Time limit of a whole call in milliseconds. Default: the router's. */
+  /** Time limit of a whole call in milliseconds. Default: `llmClient.callTimeoutMs`. */
   readonly timeout?: number;
   /** Other fields of the request body: `reasoning_effort`, `seed`, LiteLLM's `tags`. */
   readonly modelKwargs?: Readonly<Record<string, unknown>>;

@@ -14,7 +14,10 @@ export interface FastLiteLLMEmbeddingsFields extends EmbeddingsParams {
   readonly dimensions?: number;
   /** Most texts of one request. Default 512; providers take up to 2048, or fewer. */
   readonly batchSize?: number;
-  /** Time limit of a request in milliseconds. Default: the router's. */
+  /**
+   * Time limit of a request with its retries and fallbacks, in milliseconds. Default:
+   * `llmClient.callTimeoutMs`.
+   */
   readonly timeout?: number;
   /** Of every call: the HTTP request whose reservation it settles, fallbacks, routing. */
   readonly callOptions?: CallOptions;

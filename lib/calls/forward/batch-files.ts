@@ -1,3 +1,4 @@
+import { InvalidArgumentError, NO_VALUE } from '../../common/errors.js';
 import { inTurns } from '../../common/next-turn.js';
 import { checkNamedModels } from '../../http/named-models.js';
 import type { MultipartBody } from '../../providers/forwarded/multipart.js';
@@ -8,18 +9,19 @@ const [BRACE, LF] = Buffer.from('{\n');
 
 /**
  * Checks the models that the requests of a batch name, line by line.
- * @throws ModelNotAllowedError
+ * @throws ModelNotAllowedError; InvalidArgumentError for a line that is no request
  */
 export async function checkBatchFiles(form: MultipartBody, mayCall: (model: string) => boolean): Promise<void> {
-  if (OTHER_PURPOSES.has(form.text('purpose') ?? '')) return;
-  for (const file of form.files()) await inTurns(checkLines(file, mayCall));
+  const purpose = form.text('purpose') ?? 'batch';
+  if (OTHER_PURPOSES.has(purpose)) return;
+  for (const file of form.files()) await inTurns(checkLines(file, purpose === 'batch', mayCall));
 }
 
-function* checkLines(file: Buffer, mayCall: (model: string) => boolean): Generator<undefined, void> {
+function* checkLines(file: Buffer, isBatch: boolean, mayCall: (model: string) => boolean): Generator<undefined, void> {
   for (let start = 0; start < file.length;) {
     const next = file.indexOf(LF, start);
     const end = next === -1 ? file.length : next;
-    const request = hasBrace(file, start, end) ? parsed(file.toString('utf8', start, end)) : undefined;
+    const request = hasBrace(file, start, end) ? parsed(file.toString('utf8', start, end), isBatch) : undefined;
     if (typeof request === 'object' && request !== null) checkNamedModels(request, mayCall);
     start = end + 1;
     yield;
@@ -31,11 +33,12 @@ function hasBrace(file: Buffer, start: number, end: number): boolean {
   return file.subarray(start, end).includes(BRACE);
 }
 
-function parsed(line: string): unknown {
+/** Readers differ in what ends a line and in a byte order mark: one may read what is none here. */
+function parsed(line: string, isBatch: boolean): unknown {
   try {
     return JSON.parse(line);
   } catch {
-    // Not a request: the provider rejects the batch.
+    if (isBatch) throw new InvalidArgumentError('file', NO_VALUE, 'must have one request as JSON on each line');
     return undefined;
   }
 }

@@ -115,6 +115,11 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('a key that may 
     expect(await upload([line('small'), 'no request', ` ${line('opus-1')}`])).toBe(403);
     expect(await upload([line('small').replace('"model":"small"', '"\\u006dodel":"opus"')])).toBe(403);
     expect(await upload([line('opus')], 'user_data')).toBe(200);
+    expect(await upload([`${line('small')}\r`, '', `{ of no API`], 'ocr')).toBe(200);
+    // Some readers leave a byte order mark out, or end lines by a CR.
+    expect(await upload([`${line('small')}\r`, line('small')])).toBe(200);
+    for (const cut of [`\uFEFF${line('opus')}`, `${line('small')}\r${line('opus')}`, `${line('small')} ${line('opus')}`])
+      expect(await upload([line('small'), cut])).toBe(400);
     provider.use('Hello.');
   });
 });

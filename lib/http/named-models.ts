@@ -15,11 +15,13 @@ const NAME: ReadonlySet<string> = new Set(['id', 'name', 'slug']);
 /** Content, schemas, and fields that no provider gets: a `model` in them is data. */
 const DATA: ReadonlySet<string> = new Set(
   `messages input prompt contents system instructions systeminstruction documents query suffix prediction metadata litellmmetadata tags
-  responseformat text outputconfig outputformat responseschema responsejsonschema generationconfig logitbias stop
+  responseformat text outputconfig outputformat responseschema responsejsonschema guidedjson structuredoutputs generationconfig logitbias stop
   modelinfo userconfig secretfields proxyserverrequest description`.split(/\s+/),
 );
 /** Fields that describe a tool of the client. */
-const OF_TOOL: ReadonlySet<string> = new Set(['function', 'custom', 'parameters', 'inputschema', 'functiondeclarations', 'format']);
+const OF_TOOL: ReadonlySet<string> = new Set(
+  'function custom parameters inputschema inputexamples outputschema functiondeclarations format'.split(' '),
+);
 const CLIENTS_TYPES: ReadonlySet<unknown> = new Set([undefined, null, 'function', 'custom']);
 /** No provider reads a model's name deeper in a request. */
 const MOST_LEVELS = 32;

@@ -83,6 +83,9 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('a key that may 
     for (const body of [
       { models: ['small'] },
       { tools: [tool] },
+      { tools: [{ ...tool, input_examples: [{ model: 'opus' }] }] },
+      { guided_json: schema },
+      { structured_outputs: { json: schema } },
       { messages: content },
       { response_format: format },
       { metadata: { model: 'opus' } },

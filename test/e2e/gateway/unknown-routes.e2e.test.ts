@@ -62,7 +62,7 @@ describe.each(['Express', 'Fastify'] as const)('a route that the gateway on %s d
 it('leaves what is outside the prefix of the app to the routes that a server adds to Express', async () => {
   const gateway = await GatewayApp.start('Express', {}, { prepare: (app) => void app.setGlobalPrefix('api') });
   try {
-    const server = gateway.app.getHttpAdapter().getInstance<ExpressApp>();
+    const server = gateway.app.getHttpAdapter().getInstance() as ExpressApp;
     server.get('/v1/legacy', (_request, response) => void response.send('a legacy'));
     expect(await gateway.ask('/v1/legacy', { method: 'GET' })).toMatchObject({ status: 200, text: 'a legacy' });
     expect((await gateway.ask('/api/v1/legacy', { method: 'GET' })).text).toContain('unknown_url');

@@ -58,6 +58,8 @@ interface Undone {
 }
 
 const CHANGES = { spent: OperationKind.setSpent, added: OperationKind.addSpent, raise: OperationKind.raiseBudget } as const;
+/** Amounts of an outage that are sent together. */
+const MERGED_AT_ONCE = 256;
 const NOTHING: Amounts = { cost: 0, tokens: 0, nanoUsd: 0 };
 
 /** One operation on the scopes of a group. */
@@ -548,7 +550,13 @@ export class RedisRateLimitStore implements RateLimitStore {
   private merge(): Promise<unknown> {
     const spends = this.local?.unmerged ?? [];
     if (spends.length === 0) return this.merging ?? Promise.resolve();
-    return (this.merging ??= Promise.all(spends.map((spend) => this.mergeOne(spend))).finally(() => (this.merging = undefined)));
+    return (this.merging ??= this.mergeAll(spends).finally(() => (this.merging = undefined)));
+  }
+
+  /** Some at a time: the decisions of requests would time out behind all of them. */
+  private async mergeAll(spends: readonly LocalSpend[]): Promise<void> {
+    for (let at = 0; at < spends.length; at += MERGED_AT_ONCE)
+      await Promise.all(spends.slice(at, at + MERGED_AT_ONCE).map((spend) => this.mergeOne(spend)));
   }
 
   private async mergeOne(spend: LocalSpend): Promise<void> {

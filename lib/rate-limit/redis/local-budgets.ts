@@ -3,7 +3,7 @@ import type { BudgetStanding } from '../budget/account.js';
 import type { RateLimit } from '../limits.js';
 import type { BudgetChange, RateLimitScope } from '../store.js';
 
-/** Most keys whose last state in Redis is remembered. */
+/** Most keys whose last state in Redis is remembered: those that were used last. */
 const MOST_SEEN = 10_000;
 /** Most amounts that wait for Redis. */
 const MOST_WAITING = 100_000;
@@ -15,7 +15,7 @@ const PARTS = 60;
 
 /** The last state of a key's budgets in Redis. */
 interface SeenKey {
-  standings: readonly BudgetStanding[] | undefined;
+  readonly standings: readonly BudgetStanding[] | undefined;
   /** The outage for which its local budgets were prepared. */
   outage: number;
 }
@@ -58,13 +58,7 @@ export class LocalBudgets {
   see({ limit, key }: RateLimitScope, standings: readonly BudgetStanding[] | undefined): void {
     if (standings === undefined) return;
     const name = nameOf(limit, key);
-    const known = this.seen.get(name);
-    if (known !== undefined) {
-      known.standings = standings;
-      return;
-    }
-    makeRoom(this.seen, MOST_SEEN);
-    this.seen.set(name, { standings, outage: 0 });
+    this.remember(name, { standings, outage: this.seen.get(name)?.outage ?? 0 });
   }
 
   /**
@@ -78,11 +72,7 @@ export class LocalBudgets {
       if (limit.budgets === undefined) return scope;
       const part = { limit: this.partOf(limit, count), key };
       const name = nameOf(limit, key);
-      let seen = this.seen.get(name);
-      if (seen === undefined) {
-        makeRoom(this.seen, MOST_SEEN);
-        this.seen.set(name, (seen = { standings: undefined, outage: 0 }));
-      }
+      const seen = this.remember(name, this.seen.get(name) ?? { standings: undefined, outage: 0 });
       if (seen.outage === outage) return part;
       seen.outage = outage;
       const own = this.unmergedOf(scope);
@@ -94,6 +84,13 @@ export class LocalBudgets {
       }
       return part;
     });
+  }
+
+  /** Its key is the last one that is forgotten. */
+  private remember(name: string, seen: SeenKey): SeenKey {
+    if (!this.seen.delete(name)) makeRoom(this.seen, MOST_SEEN);
+    this.seen.set(name, seen);
+    return seen;
   }
 
   /** Counts a call that was allowed without Redis. @param hold its name for `change` */

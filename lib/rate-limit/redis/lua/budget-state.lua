@@ -87,8 +87,9 @@ end
 
 local function schedule(book, name, at)
   call_redis('ZADD', KEYS[book.holds], at, name)
-  call_redis('PEXPIRE', KEYS[book.holds], max(at - clock, KEPT_MS, min(book.ends - clock, CRASH_KEPT_MS)))
   book.sweepAt, book.needed, book.changed = min(book.sweepAt, at), max(book.needed, at), true
+  -- Also as long as records that this call has scheduled.
+  call_redis('PEXPIRE', KEYS[book.holds], max(KEPT_MS, at - clock, min(max(book.ends, book.needed) - clock, CRASH_KEPT_MS)))
 end
 
 local function openMark(expected)

@@ -83,6 +83,20 @@ const DAY_MS = 86_400_000;
     expect(lost.allowed).toBe(true);
   });
 
+  it('keeps the settlement of a dead process for days, also where the next request comes with it', async () => {
+    const redis = { url: server.url, slotTtlMs: 1_000 };
+    const limits = { usdPerWindow: 1, usdWindow: '1m', usdWindowKind: 'sliding' } as const;
+    const alive = limiter(redis, limits);
+    const dead = openLimiter(redis, limits);
+    await dead.reserveAsync('k', { usd: 0.4 });
+    await dead.close();
+    await sleep(1_200);
+    await alive.settleAsync(await alive.reserveAsync('k', { usd: 0.1 }), { usd: 0.1 });
+    const keptMs = await server.ask((client) => client.pttl('fast-litellm:{default/k}/usd/holds'));
+    expect(keptMs).toBeGreaterThan(6 * DAY_MS);
+    expect((await alive.listCrashSettlements()).settlements).toMatchObject([{ chargedUsd: 0.4 }]);
+  });
+
   it('corrects what it counted as spent when a process was stopped and goes on', async () => {
     const proxy = await Proxy.start(server.port);
     cleanUp.push(() => proxy.stop());

@@ -202,7 +202,9 @@ export class FastLiteLLM {
       this.client = client;
       this.json = json;
       this.acceleration = acceleration;
-      this.shutdown = new GracefulShutdown(resolveShutdownOptions(options.shutdown), logger, () => client.callsUnderWay);
+      const { shutdown } = options;
+      const [unsettled, endDrains] = [() => client.unsettledCalls, () => client.endDrains()];
+      this.shutdown = new GracefulShutdown(resolveShutdownOptions(shutdown), logger, unsettled, endDrains);
       if (metrics !== null) this.registerMetrics(metrics);
     } catch (error) {
       // Open parts would keep the process alive and libraries patched.

@@ -123,6 +123,8 @@ export class Attempt implements JudgedAttempt {
   /** Whether it has failed, and its answer is still read for the usage. */
   isDraining = false;
   private drainTimer: NodeJS.Timeout | undefined = undefined;
+  /** Reads it no further. */
+  endDrain: (() => void) | undefined = undefined;
   private failure: Failure | undefined = undefined;
   private hasTimedOut = false;
   /** Whether it was drained to its usage, which is that of an answer. */
@@ -214,15 +216,17 @@ export class Attempt implements JudgedAttempt {
   private giveUp(exchange: Exchange, error: Error): void {
     const { call } = this;
     const { drainMs } = call;
-    this.isDraining = drainMs !== undefined && exchange.wasSent && !exchange.isRefused;
-    // Before `detach`, which may end the stream of the caller at once.
-    if (this.isDraining) call.draining++;
-    if (this.isDraining && exchange.detach?.(error, (usage) => this.drained(error, usage)) === true) {
-      this.drainTimer = setTimeout(() => exchange.abort(error), drainMs);
-      return;
+    if (drainMs !== undefined && exchange.wasSent && !exchange.isRefused) {
+      // Before `detach`, which may end the stream of the caller, or read all that is left, at once.
+      this.isDraining = true;
+      call.draining++;
+      this.endDrain = () => exchange.abort(error);
+      this.drainTimer = setTimeout(this.endDrain, drainMs);
+      if (exchange.detach?.(error, (usage) => this.drained(error, usage)) === true) return;
+      clearTimeout(this.drainTimer);
+      call.draining--;
+      this.isDraining = false;
     }
-    if (this.isDraining) call.draining--;
-    this.isDraining = false;
     exchange.abort(error);
   }
 

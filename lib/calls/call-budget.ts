@@ -55,6 +55,10 @@ export class CallBudget {
   private covered = 0;
   /** The part of `covered` that is expected to be spent. */
   private expected = 0;
+  /** Foreseen for failed attempts whose answers are still read: they may cost that yet. */
+  private undecided = 0;
+  /** Foreseen for the latest attempt. */
+  private latest = 0;
   private isUnknown = false;
 
   /**
@@ -73,11 +77,13 @@ export class CallBudget {
     if (whole === undefined) throw unpriced(attempt);
     let nano: number = whole;
     for (let tries = 0; ; tries++) {
-      const more = Math.max(0, this.spent + nano - this.covered);
+      const before = this.spent + this.undecided;
+      const more = Math.max(0, before + nano - this.covered);
+      this.latest = nano;
       const usual = priced.usualCost();
       if (more === 0 && usual === undefined) return;
       // The cost of earlier attempts is already spent.
-      const foreseen = this.spent + Math.min(usual ?? nano, nano) - this.expected;
+      const foreseen = before + Math.min(usual ?? nano, nano) - this.expected;
       const denial = await request?.cover(more, foreseen);
       if (denial === undefined) {
         this.covered += more;
@@ -107,7 +113,7 @@ export class CallBudget {
     const usual = Math.min(priced.output, request.leastOutput(attempt.selection.group) * priced.choices);
     const usualNano = priced.costOf(usual);
     if (usualNano === undefined) return undefined;
-    const covered = this.covered - this.spent;
+    const covered = this.covered - this.spent - this.undecided;
     const [left, own] = [leftNanoUsd + covered, ownNanoUsd + covered];
     const share = Math.max(own, Math.floor(left / 2), usualNano);
     // Requests more than is left, so that the denial describes the lowered request.
@@ -141,6 +147,17 @@ export class CallBudget {
   /** What it has cost is not known: all that is held counts. */
   lose(): void {
     this.isUnknown = true;
+  }
+
+  /** The latest attempt has failed, and its answer is still read. Returns what it may cost. */
+  defer(): number {
+    this.undecided += this.latest;
+    return this.latest;
+  }
+
+  /** What `defer` returned is known now. */
+  decide(nanoUsd: number): void {
+    this.undecided -= nanoUsd;
   }
 
   get cost(): CallCost {

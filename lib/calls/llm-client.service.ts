@@ -382,6 +382,22 @@ export class LlmClient implements Capability {
     return this.client.reporter.counts.inFlight;
   }
 
+  /**
+   * Calls that are not settled: those in flight, and abandoned answers that are read to their end.
+   * @internal
+   */
+  get unsettledCalls(): number {
+    return this.callsUnderWay + this.client.reporter.draining.size;
+  }
+
+  /**
+   * Settles abandoned answers by what has arrived of them.
+   * @internal
+   */
+  endDrains(): void {
+    for (const attempt of [...this.client.reporter.draining.keys()]) attempt.endDrain?.();
+  }
+
   /** Calls in flight and those that wait, at this moment. */
   status(): LlmClientStatus {
     return { callsInFlight: this.callsUnderWay, queue: this.client.waiting?.queue.status() ?? null };

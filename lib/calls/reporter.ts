@@ -60,6 +60,8 @@ export class CallReporter implements AttemptReporter {
   queue: { served(durationMs: number): void } | undefined = undefined;
   /** Receives the prompt tokens that a provider reports for a body. */
   learnPrompt: ((body: object, promptTokens: number) => void) | undefined = undefined;
+  /** Failed attempts whose answers are still read, and what their budgets hold for them. */
+  readonly draining = new Map<Attempt, number>();
   private readonly outputs = new ExpectedOutputs();
   private readonly reasonings = new ExpectedOutputs();
   private readonly failures: FailureLog;
@@ -131,8 +133,7 @@ export class CallReporter implements AttemptReporter {
     if (!this.end(call, 'succeeded')) return;
     if (call.deploymentFailure !== undefined) this.recovered(call.deploymentFailure, attempt);
     this.record(call, endedAtMs, usage);
-    if (call.draining > 0) call.whenDrained = () => this.answered(call, usage);
-    else this.answered(call, usage);
+    this.answered(call, usage);
   }
 
   /** Answered without a provider: the deployment was not used, and the call cost nothing. */
@@ -145,9 +146,11 @@ export class CallReporter implements AttemptReporter {
   }
 
   private answered(call: Call, usage: AnswerUsage | undefined): void {
-    // Without a usage the cost of the answer is not known: the whole reservation stands.
-    this.settle(call, usage?.totalTokens);
-    call.observed?.ended(outcomeOf(usage, totalsOf(call)));
+    finishWhenDrained(call, () => {
+      // Without a usage the cost of the answer is not known: the whole reservation stands.
+      this.settle(call, usage?.totalTokens);
+      call.observed?.ended(outcomeOf(usage, totalsOf(call)));
+    });
   }
 
   private recovered({ error, reason }: Failure, { call, selection }: Attempt): void {
@@ -189,15 +192,20 @@ export class CallReporter implements AttemptReporter {
       const { deployment, group } = selection;
       call.failures = [...call.failures, { deploymentId: deployment.id, group, kind: reason.kind, status: reason.status }];
     }
-    if (!attempt.isDraining) this.chargeFailed(attempt, failure);
+    if (attempt.isDraining) this.draining.set(attempt, call.budget?.defer() ?? 0);
+    else this.chargeFailed(attempt, failure);
   }
 
   drained(attempt: Attempt, failure: Failure): void {
     const { call } = attempt;
+    call.budget?.decide(this.draining.get(attempt) ?? 0);
+    this.draining.delete(attempt);
     // It used a slot of the deployment until now.
     if (!failure.countsAgainstDeployment) this.router.cancelled(attempt.selection, routerUsage(attempt));
     this.chargeFailed(attempt, failure);
-    if (--call.draining === 0) call.whenDrained?.();
+    if (--call.draining > 0 || !call.isOver) return;
+    call.release?.();
+    call.whenDrained?.();
   }
 
   private chargeFailed(attempt: Attempt, { error, fault }: Failure): void {
@@ -233,12 +241,10 @@ export class CallReporter implements AttemptReporter {
       this.record(call, undefined, broken?.used);
       this.failures.add(call, error);
     }
-    const finish = (): void => {
+    finishWhenDrained(call, () => {
       this.settle(call, call.lostTokens > 0 && !call.hasUncountedLoss ? 0 : undefined);
       call.observed?.ended({ ...outcomeOf(broken?.used, totalsOf(call)), ...(isCancelled ? { cancelled: true } : { error }) });
-    };
-    if (call.draining > 0) call.whenDrained = finish;
-    else finish();
+    });
   }
 
   /** A hook has answered the call: no deployment was asked, and it used nothing. */
@@ -278,7 +284,7 @@ export class CallReporter implements AttemptReporter {
     counts.retries += call.retries;
     counts.fallbacks += call.fallbacks;
     call.cancellation.dispose();
-    call.release?.();
+    if (call.draining === 0) call.release?.();
     return true;
   }
 
@@ -295,6 +301,12 @@ export class CallReporter implements AttemptReporter {
     const endedAtMs = succeededAtMs ?? performance.now();
     series.record(endedAtMs - startedAtMs, succeededAtMs !== undefined, usage?.promptTokens ?? promptTokens, usage?.completionTokens);
   }
+}
+
+/** Finishes a call that is over, once its failed attempts are read. */
+function finishWhenDrained(call: Call, finish: () => void): void {
+  if (call.draining > 0) call.whenDrained = finish;
+  else finish();
 }
 
 /** The usage of a failed attempt, for the router. */

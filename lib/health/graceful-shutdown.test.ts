@@ -28,8 +28,8 @@ describe('GracefulShutdown', () => {
   });
   afterAll(() => agent.destroy());
 
-  function shutdownWith(options: ShutdownOptions, busy?: () => number) {
-    const shutdown = new GracefulShutdown(resolveShutdownOptions(options), logger, busy);
+  function shutdownWith(options: ShutdownOptions, busy?: () => number, abandon?: () => void) {
+    const shutdown = new GracefulShutdown(resolveShutdownOptions(options), logger, busy, abandon);
     shutdown.watch(server);
     return shutdown;
   }
@@ -133,6 +133,16 @@ describe('GracefulShutdown', () => {
     expect(isDrained).toBe(false);
     busy = 0;
     await drained;
+  });
+
+  it('has abandoned answers settled after the deadline', async () => {
+    let left = 1;
+    await shutdownWith(
+      { drainMs: 20 },
+      () => left,
+      () => (left = 0),
+    ).drain();
+    expect(left).toBe(0);
   });
 
   it('stops counting a request whose client disconnected', async () => {

@@ -33,8 +33,10 @@ export class GracefulShutdown {
   constructor(
     private readonly options: ResolvedShutdownOptions,
     private readonly logger: LogSink,
-    /** Calls of models in flight, whether for an HTTP request or not. */
+    /** Calls of models that are not settled, whether for an HTTP request or not. */
     private readonly busy: () => number = () => 0,
+    /** Settles answers that no caller waits for. */
+    private readonly abandon: () => void = () => {},
   ) {}
 
   /** Whether the shutdown has begun: the app is not ready. */
@@ -102,7 +104,7 @@ export class GracefulShutdown {
     for (const response of this.open.all()) response.destroy();
     // The requests settle what they have used before the stores are closed.
     const endMs = performance.now() + SETTLE_MS;
-    while (this.left() > 0 && performance.now() < endMs) await sleep(CHECK_EVERY_MS);
+    for (; this.left() > 0 && performance.now() < endMs; await sleep(CHECK_EVERY_MS)) this.abandon();
   }
 
   /** Most calls of models are for an HTTP request, so the larger figure counts. */

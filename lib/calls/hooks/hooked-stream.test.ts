@@ -27,8 +27,14 @@ class Sent {
   resume(): void {
     this.isPaused = false;
   }
+  aborted: Error | undefined = undefined;
   abort(error: Error): void {
+    this.aborted = error;
     this.sink?.end(error);
+  }
+  detach(error: Error): boolean {
+    this.sink?.end(error);
+    return true;
   }
   unreadable = (error: unknown): Error => error as Error;
   errorEvent = (): undefined => undefined;
@@ -211,6 +217,22 @@ describe.each(OPERATIONS)('the texts of %s', (operation) => {
     const { text, error } = await read({ operation, events, hooks: [hook], maxChars: 100 });
     expect(error).toMatchObject({ code: 'CALL_HOOK_FAILED' });
     expect(text).not.toContain('word');
+  });
+});
+
+describe('a stream that its caller has left', () => {
+  it('is ended with its provider once it is read no further', () => {
+    const sent = Object.assign(new Sent(), { showsReasoning: true });
+    const call = new RunningCall([], { operation: 'chat', model: 'm', stream: true, startedAtMs: 0, body: {} });
+    const source = { hidesUsage: false, writesCost: false, bridged: undefined, bridgeAnew: () => undefined };
+    const guard = new EventGuard(call, textFormatOf('chat'), 1e6);
+    const stream = new HookedStream(sent as unknown as ProviderExchange, guard, source, () => {});
+    stream.begin();
+    const left = new Error('left');
+    expect(stream.detach(left, () => {})).toBe(true);
+    expect([sent.aborted, stream.showsReasoning]).toEqual([undefined, true]);
+    stream.abort(left);
+    expect(sent.aborted).toBe(left);
   });
 });
 

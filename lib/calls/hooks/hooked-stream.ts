@@ -79,6 +79,10 @@ export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStre
     return this.exchange.receivedTokens;
   }
 
+  get showsReasoning(): boolean {
+    return this.exchange.showsReasoning;
+  }
+
   get requestId(): string | undefined {
     return this.exchange.requestId;
   }
@@ -101,9 +105,9 @@ export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStre
   }
 
   abort(error: Error): void {
-    if (this.isOver) return;
     this.events = [];
-    // Tells this stream in turn, unless the provider has sent all of it.
+    // Tells this stream in turn, unless the provider has sent all of it. One that was detached is
+    // over, and its provider is still read.
     this.exchange.abort(error);
     this.finish(error);
   }

@@ -28,6 +28,7 @@ describe('AnswerText', () => {
       delta({ content: '', reasoning: 'hm', reasoning_details: [{ type: 'reasoning.text', text: 'hm' }] }),
       'hm',
     ],
+    ['a token of reasoning that comes twice', delta({ reasoning_content: 'ha' }) + delta({ reasoning_content: 'ha' }), 'haha'],
     [
       'thinking of Claude through chat',
       delta({ reasoning_content: 'hm', thinking_blocks: [{ type: 'thinking', thinking: 'hm', signature: 's' }] }),
@@ -64,6 +65,25 @@ describe('AnswerText', () => {
     expect(text.showsReasoning).toBe(true);
     for (let turn = 0; turn < 9; turn++) text.add(event({ choices: [], usage: { completion_tokens: turn } }));
     expect(text.usages.map((usage) => JSON.parse(usage) as unknown)).toEqual([0, 6, 7, 8].map((turn) => ({ completion_tokens: turn })));
+  });
+
+  it('takes no usage that the client has sent, as providers repeat it in metadata and tools', () => {
+    const text = new AnswerText(chars);
+    const sent = { usage: { prompt_tokens: 1 } };
+    text.add(event({ id: 'c', metadata: sent, choices: [{ message: sent }], usage: { total_tokens: 2 } }));
+    text.add(event({ type: 'response.completed', response: { tools: [{ parameters: sent }], usage: { total_tokens: 3 }, text: sent } }));
+    text.add(`event: message_start\n${event({ type: 'message_start', message: { model: '"{', usage: { input_tokens: 4 } } })}`);
+    text.add(event({ type: 'message_delta', delta: { stop_reason: null }, usage: { output_tokens: 5 } }));
+    const known = [{ total_tokens: 2 }, { total_tokens: 3 }, { input_tokens: 4 }, { output_tokens: 5 }];
+    expect(text.usages.map((usage) => JSON.parse(usage) as unknown)).toEqual(known);
+  });
+
+  it('reads a usage once, whatever is nested in it', () => {
+    expect(textOf('{"usage":{"usage":{"content":"a"}},"content":"b"}')).toBe('b');
+    const text = new AnswerText(chars);
+    text.add('{"usage":{"usage":{"usage":{"prompt_tokens":1}}}}');
+    text.add('{"usage":'.repeat(50_000));
+    expect(text.usages).toHaveLength(2);
   });
 
   it('counts a long text in blocks, each once', () => {

@@ -9,6 +9,9 @@ const FIELD =
   /"(content|text|delta|reasoning_content|reasoning|thinking|refusal|arguments|input|partial_json|transcript|usage)"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}/g;
 /** Providers repeat these under several names in one event. */
 const REASONING: ReadonlySet<string> = new Set(['reasoning_content', 'reasoning', 'thinking']);
+/** The objects in events of Messages and Responses that have a usage. */
+const ANSWER = /"(?:message|response)"[ \t]{0,8}:[ \t]{0,8}$/;
+const LONGEST_ANSWER_KEY = 32;
 /** Its text may be a summary of what is billed. */
 const SUMMARIES = 'thinking';
 const LINE_FEED = 10;
@@ -48,13 +51,20 @@ export class AnswerText {
     if (this.isCut) at = this.take(json);
     const found: string[] = [];
     let last = '';
+    let lastEnd = 0;
     let wasReasoning = false;
+    let place: KeyPlace | undefined;
     FIELD.lastIndex = at;
     for (let match = FIELD.exec(json); match !== null; match = FIELD.exec(json)) {
       const [whole, field] = match;
       const start = match.index + whole.length;
       if (field === 'usage') {
-        this.keepUsage(json, start);
+        if (json[start] !== '{') continue;
+        const end = objectEnd(json, start);
+        place ??= new KeyPlace(json);
+        if (place.isOwn(match.index)) this.keepUsage(json.slice(start, Math.min(end, start + LONGEST_USAGE)));
+        // What is nested in it is not searched again.
+        FIELD.lastIndex = end;
         continue;
       }
       const isObject = json[start] === '{' && (field === 'input' || field === 'arguments');
@@ -65,10 +75,10 @@ export class AnswerText {
       const text = isObject ? escaped(json.slice(start, end)) : json.slice(start + 1, end);
       FIELD.lastIndex = end;
       const isReasoning = REASONING.has(field);
-      // `reasoning_details` have it once more.
-      const isRepeated = (isReasoning || wasReasoning) && text === last;
+      // `reasoning_details` have it once more. The next event may have the same token again.
+      const isRepeated = (isReasoning || wasReasoning) && text === last && !json.slice(lastEnd, match.index).includes('\n');
       if (text === '' || text === '{}' || isRepeated) continue;
-      [last, wasReasoning] = [text, isReasoning];
+      [last, lastEnd, wasReasoning] = [text, end, isReasoning];
       if (isReasoning && field !== SUMMARIES) this.showsReasoning = true;
       this.isOpen = end === json.length;
       this.isCut = this.isOpen && !isObject;
@@ -108,11 +118,33 @@ export class AnswerText {
     this.counted += Math.ceil(counted * Math.max(1, text.length / LONGEST_COUNT));
   }
 
-  private keepUsage(json: string, start: number): void {
-    if (json[start] !== '{') return;
-    const object = json.slice(start, Math.min(objectEnd(json, start), start + LONGEST_USAGE));
+  private keepUsage(json: string): void {
     if (this.usages.length === MOST_USAGES) this.usages.splice(1, 1);
-    this.usages.push(object);
+    this.usages.push(json);
+  }
+}
+
+/** Tells keys of events from those in other objects, which may repeat what the client has sent. */
+class KeyPlace {
+  private at = 0;
+  private depth = 0;
+  /** Where the latest object or list within the event begins. */
+  private inner = 0;
+
+  constructor(private readonly json: string) {}
+
+  /** Whether a key is of an event or of the answer in it. Keys are asked for in their order. */
+  isOwn(key: number): boolean {
+    const { json } = this;
+    for (; this.at < key; this.at++) {
+      const character = json[this.at];
+      if (character === '"') this.at = stringEnd(json, this.at + 1);
+      else if (character === '\n') this.depth = 0;
+      else if (character === '}' || character === ']') this.depth--;
+      else if ((character === '{' || character === '[') && ++this.depth === 2) this.inner = this.at;
+    }
+    if (this.at !== key || this.depth !== 2) return this.at === key && this.depth === 1;
+    return json[this.inner] === '{' && ANSWER.test(json.slice(Math.max(0, this.inner - LONGEST_ANSWER_KEY), this.inner));
   }
 }
 

@@ -99,3 +99,42 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('clients of a gateway on %
     expect((await ask('Bearer same')).status).toBe(200);
   });
 });
+
+describe('clients of a gateway that leave, where answers are read to their end', () => {
+  let gateway: GatewayApp;
+  afterEach(async () => {
+    await gateway.stop();
+    await stopProviders();
+  });
+
+  it('have these counted among the calls of their key', async () => {
+    let asked = 0;
+    const base = await scripted((_, response) => {
+      if (++asked > 1) response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(WHOLE));
+    });
+    const params = { model: 'openai/gpt-4o', api_key: 'sk', api_base: base };
+    gateway = await GatewayApp.start(
+      'Fastify',
+      { guards: [AnyKey], rateLimit: { default: false } },
+      {
+        providers: [AnyKey],
+        module: {
+          router: { modelList: [{ model_name: 'm', litellm_params: params }] },
+          llmClient: { onAbort: 'drain', abortDrainMs: 2_000, maxCallsPerKey: 1 },
+        },
+      },
+    );
+    const body = JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'Hi' }] });
+    const head = `host: localhost\r\nauthorization: same\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
+    const socket = connect(gateway.port, '127.0.0.1').on('error', () => {});
+    socket.write(`POST /v1/chat/completions HTTP/1.1\r\n${head}\r\n\r\n${body}`);
+    await until(() => asked === 1);
+    socket.destroy();
+    const { client } = gateway.llm;
+    await until(() => client.callsUnderWay === 0);
+    const ask = (authorization: string) => gateway.post('/v1/chat/completions', JSON.parse(body), { authorization });
+    expect([(await ask('same')).status, (await ask('other')).status]).toEqual([DENIED, 200]);
+    await until(() => client.unsettledCalls === 0);
+    expect((await ask('same')).status).toBe(200);
+  });
+});

@@ -1,4 +1,4 @@
-import { RateLimiterService, type FastLiteLLMOptions, type LlmClientOptions } from 'nestjs-fast-litellm';
+import { FastLiteLLM, RateLimiterService, type FastLiteLLMOptions, type LlmClientOptions } from 'nestjs-fast-litellm';
 import type { ProviderProtocol, ScriptedAnswer, TestProvider } from 'nestjs-fast-litellm/testing';
 import { request as httpRequest } from 'node:http';
 import { GatewayApp } from '../../support/gateway-app.js';
@@ -22,7 +22,16 @@ class Invoiced {
   provider!: TestProvider;
   gateway!: GatewayApp;
 
-  static async start(protocol: ProviderProtocol, llmClient: LlmClientOptions, params: object = {}, router: object = {}): Promise<Invoiced> {
+  static async start(
+    protocol: ProviderProtocol,
+    llmClient: LlmClientOptions,
+    params: object = {},
+    {
+      usdPerDay = 1_000,
+      shutdown = {},
+      ...router
+    }: { usdPerDay?: number; shutdown?: { drainMs?: number }; [setting: string]: unknown } = {},
+  ): Promise<Invoiced> {
     const invoiced = new Invoiced();
     invoiced.provider = await testProvider(protocol, {
       script: () => {
@@ -39,12 +48,17 @@ class Invoiced {
     });
     const module: FastLiteLLMOptions = {
       llmClient,
-      rateLimit: { usdPerDay: 1_000 },
+      rateLimit: { usdPerDay },
+      shutdown,
       router: {
         numRetries: 0,
         disableCooldowns: true,
-        modelList: [invoiced.provider.deployment('m', { ...PRICES, ...params }), backup.deployment('backup', PRICES)],
-        ...router,
+        modelList: [
+          invoiced.provider.deployment('m', { ...PRICES, ...params }),
+          backup.deployment('backup', PRICES),
+          backup.deployment('mocked', { ...PRICES, mock_response: 'Try again later.' }),
+        ],
+        ...(router as object),
       },
     };
     invoiced.gateway = await GatewayApp.start('Fastify', {}, { module });
@@ -122,6 +136,36 @@ describe('with onAbort: drain', () => {
     expect(invoiced.standing.spentUsd).toBe(0);
     expect(invoiced.standing.heldUsd).toBeGreaterThanOrEqual(2 * PROMPT * 1e-3);
     expect(await invoiced.spent()).toBeCloseTo(2 * BILL, 9);
+  });
+
+  it('charges it also where a mocked fallback answers', async () => {
+    const invoiced = await Invoiced.start('openai', drain, { timeout: TIMEOUT }, { fallbacks: [{ m: ['mocked'] }] });
+    invoiced.answer = { delayMs: 1_500 };
+    expect(await invoiced.ask()).toMatchObject({ status: 200, text: expect.stringContaining('Try again later.') as string });
+    expect(await invoiced.spent()).toBeCloseTo(BILL, 9);
+  });
+
+  it('holds the money of each answer that is still read, so that a fallback does not exceed the budget', async () => {
+    const budget = { usdPerDay: 0.7, fallbacks: [{ m: ['backup'] }] };
+    const invoiced = await Invoiced.start('openai', drain, { timeout: TIMEOUT }, budget);
+    invoiced.answer = { delayMs: 1_500 };
+    // Each of both may cost 0.52.
+    expect((await invoiced.ask()).status).not.toBe(200);
+    expect(await invoiced.spent()).toBeCloseTo(BILL, 9);
+    expect(invoiced.billed).toBeCloseTo(BILL, 9);
+  });
+
+  it.each([
+    ['what the provider reports', 10_000, BILL],
+    ['what has arrived at the deadline', 100, PROMPT * 1e-3],
+  ])('waits for answers that are still read when the app shuts down, and charges %s', async (_, drainMs, charged) => {
+    const invoiced = await Invoiced.start('openai', drain, {}, { shutdown: { drainMs } });
+    invoiced.answer = { delayMs: 1_500 };
+    await invoiced.leave({}, false);
+    await invoiced.gateway.app.get(FastLiteLLM).shutdown.drain();
+    expect(invoiced.standing.heldUsd).toBe(0);
+    expect(invoiced.standing.spentUsd / charged).toBeGreaterThan(0.999);
+    expect(invoiced.standing.spentUsd / charged).toBeLessThan(1.3);
   });
 
   it.each<[string, ProviderProtocol, object, ScriptedAnswer, boolean]>([

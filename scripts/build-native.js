@@ -112,6 +112,8 @@ function giveUp(reason) {
 }
 
 async function main() {
+  // `scripts/run.js` builds it after the installation, at the same time as dist/.
+  if (process.env.NATIVE === 'later') return;
   if (process.env.NATIVE === 'skip') return say('skipped (NATIVE=skip)');
   const hash = sourceHash();
   const stamp = readStamp();

@@ -33,23 +33,19 @@ function checkNode() {
 
 async function install() {
   // npm writes this file last, so it is missing after an aborted install.
-  if (modifiedMs('node_modules/.package-lock.json') >= modifiedMs('package-lock.json')) {
-    await step('', process.execPath, ['scripts/build-native.js', '--once'], { env: { ...process.env, NATIVE_PROFILE: 'quick' } });
-    return;
-  }
+  if (modifiedMs('node_modules/.package-lock.json') >= modifiedMs('package-lock.json')) return;
   if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) {
     // `npm ci` would empty the target of the link.
     console.error('node_modules is a link and is missing or older than package-lock.json: remove the link, or install where it leads');
     process.exit(1);
   }
   const [command, args, options] = npm('ci', '--no-audit', '--no-fund', '--loglevel=error');
-  await step(
-    'installing the packages, then building the native addon (npm ci, one to three minutes the first time)…',
-    command,
-    args,
-    // Jest needs no dist/, and `npm start` makes its own.
-    { ...options, env: { ...process.env, DIST: 'skip', NATIVE_PROFILE: 'quick' } },
-  );
+  const env = { ...process.env, NATIVE: 'later', DIST: 'skip' };
+  await step('installing the packages (npm ci)…', command, args, { ...options, env });
+}
+
+function buildAddon() {
+  return step('', process.execPath, ['scripts/build-native.js', '--once'], { env: { ...process.env, NATIVE_PROFILE: 'quick' } });
 }
 
 async function buildDist() {
@@ -62,12 +58,13 @@ async function buildDist() {
 async function main([task, ...args]) {
   checkNode();
   await install();
+  // Both use one processor for most of their time.
+  await Promise.all([buildAddon(), task === 'start' ? buildDist() : undefined]);
   if (task.startsWith('test')) {
     const [, engine = process.env.TEST_ENGINE ?? ''] = task.split(':');
     return run(process.execPath, ['node_modules/jest/bin/jest.js', ...args], { env: { ...process.env, TEST_ENGINE: engine } });
   }
   if (task === 'dev') return run(process.execPath, ['node_modules/@nestjs/cli/bin/nest.js', 'start', 'sample-app', '--watch', ...args]);
-  await buildDist();
   return run(process.execPath, ['--enable-source-maps', 'dist/sample-app/main.js', ...args]);
 }
 

@@ -179,7 +179,8 @@ async function measure({ only = [], say, isDetailed = false }) {
       const counted = await steps(child, client, request);
       child.stop();
       const { allocated: bareBytes, rows: bareRows } = bare[scenario.bare];
-      const row = { name: scenario.name, ...figures(counted, bareRows), allocatedBytes: Math.round(bytes - bareBytes) };
+      const { name, allocationNoise } = scenario;
+      const row = { name, allocationNoise, ...figures(counted, bareRows), allocatedBytes: Math.round(bytes - bareBytes) };
       if (isDetailed) row.detail = counted;
       rows.push(row);
     }

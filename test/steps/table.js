@@ -12,9 +12,10 @@ const COLUMNS = [
   ['source bytes', (row) => row.packages.bytes],
   ['allocated bytes', (row) => row.allocatedBytes],
 ];
+const ALLOCATED = COLUMNS.length - 1;
 const LARGEST_GROWTH = 0.03;
 /** Timers of Node's own make a call or two of difference. */
-const SLACK = [3, 2, 1, 500, 3, 8, 4, 500, 2500];
+const SLACK = [3, 2, 1, 500, 3, 16, 4, 500, 2500];
 const BEGIN = '<!-- steps: begin -->';
 const END = '<!-- steps: end -->';
 
@@ -67,7 +68,8 @@ function growth(document, rows) {
     const before = committed.get(row.name);
     if (before === undefined) return [`${row.name}: not in the committed table`];
     return figuresOf(row).flatMap((figure, column) => {
-      const limit = before[column] + Math.max(Math.abs(before[column]) * LARGEST_GROWTH, SLACK[column]);
+      const share = column === ALLOCATED ? (row.allocationNoise ?? LARGEST_GROWTH) : LARGEST_GROWTH;
+      const limit = before[column] + Math.max(Math.abs(before[column]) * share, SLACK[column]);
       return figure > limit
         ? [`${row.name}: ${COLUMNS[column][0]} grew from ${before[column]} to ${figure} (limit ${Math.floor(limit)})`]
         : [];

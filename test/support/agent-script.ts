@@ -1,6 +1,6 @@
 import type { Fields, ScriptedAnswer } from './protocols/protocol-script.js';
 
-/** What agents are told, and what they say in the end. */
+/** The prompt of the agents, and the answer they end with. */
 export const CITY = 'Bern';
 export const ANSWER = 'It is cold.';
 

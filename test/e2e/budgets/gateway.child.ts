@@ -12,7 +12,7 @@ import { redisRateLimitStore } from '../../../lib/rate-limit/redis/redis-store.j
 import type { RedisRateLimitStoreOptions } from '../../../lib/rate-limit/redis/options.js';
 import type { RouterOptions } from '../../../lib/router/router.options.js';
 
-/** What a process is told in its one argument. */
+/** Settings of the process, its only argument, as JSON. */
 export interface GatewayTask {
   readonly redis: RedisRateLimitStoreOptions;
   readonly masterKey: string;

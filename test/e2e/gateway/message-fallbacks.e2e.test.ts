@@ -71,7 +71,7 @@ describe('`fallbacks` in a body of the Messages API', () => {
     expect(anthropic.requests.at(-1)?.body).not.toHaveProperty('fallbacks');
   });
 
-  it('name only models that the caller may call, whoever falls back', async () => {
+  it('are checked against the models of the caller, whether the gateway or Anthropic falls back', async () => {
     const mayCall = (model: string): boolean => model === 'claude' || model === 'claude-sonnet-5';
     isDown = false;
     expect(await ask('claude', [{ model: 'claude-sonnet-5' }], { mayCall })).toBe('Hi');

@@ -136,7 +136,7 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('an app of its o
   describe.each(PATHS)('at %s', (path) => {
     it.each(REQUESTS)('answers %s as it does without the gateway', async (_name, ask) => {
       const [want, got] = await Promise.all([sendRaw(alone.port, path, ask), sendRaw(beside.port, path, ask)]);
-      // Below the gateway's path, what nobody serves is answered in its clients' shape.
+      // Unknown routes below the gateway's path have the error shape of its clients.
       if (path === '/v1/orders' && ask.method === 'GET') expect([got.status, want.status]).toEqual([404, 404]);
       else expect(seen(got)).toEqual(seen(want));
     });

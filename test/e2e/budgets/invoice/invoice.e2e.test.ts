@@ -24,7 +24,7 @@ const WAIT_MS = 60_000;
 const LIMITS = { usdTotal: 10_000 };
 /** Of the invoice: with fewer calls, chance is a larger part of those that are estimated. */
 const MOST_OFF = isWhole ? { estimate: 0.01, drain: 0.003 } : { estimate: 0.05, drain: 0.05 };
-/** Where nobody can know what the provider has charged: the usual output counts, or what arrived. */
+/** Kinds whose charge is estimated: by the usual output, or by the text that arrived. */
 const ESTIMATED: readonly CallKind[] = [
   'invalid_json',
   'cut_in_text',

@@ -28,8 +28,6 @@ interface Message {
 interface Held {
   readonly limiter: RateLimiterService;
   readonly reservation: Reservation;
-  /** Whose usage settles it: that of the request, or of a field. */
-  readonly by: RequestContext;
   readonly before: Held | undefined;
 }
 
@@ -75,8 +73,8 @@ export class RequestContext {
   estimated: { readonly tokens: number; readonly tokensPerMinute: number } | undefined = undefined;
   /** Takes the prompt tokens that a provider reports for the counted body. */
   learnPrompt: ((promptTokens: number) => void) | undefined = undefined;
-  protected reported: number | undefined = undefined;
-  protected spent: number | undefined = undefined;
+  private reported: number | undefined = undefined;
+  private spent: number | undefined = undefined;
   /** Lost tokens of calls that report no usage: settled on top of what is known. */
   private surplus = 0;
   private isUncounted = false;
@@ -86,13 +84,12 @@ export class RequestContext {
   private isWatched = false;
   private held: Held | undefined = undefined;
   /** Cost of the client's own calls for the request, in nano-USD. */
-  protected callsNanoUsd = 0;
+  private callsNanoUsd = 0;
   /** The cost that the program has stated, in nano-USD. */
-  protected statedNanoUsd: number | undefined = undefined;
+  private statedNanoUsd: number | undefined = undefined;
   /** Where a reservation holds money. */
-  protected money: RequestMoney | undefined = undefined;
-  protected tally: SpendingTally | undefined = undefined;
-  private fieldTallies: SpendingTally[] | undefined = undefined;
+  private money: RequestMoney | undefined = undefined;
+  private tally: SpendingTally | undefined = undefined;
   private isEndAwaited = false;
 
   /** The context of a request; Express's, Fastify's and Node's request objects share it. */
@@ -116,25 +113,15 @@ export class RequestContext {
   }
 
   /**
-   * The context of a GraphQL field, by the `info` of its resolver. Usage that is reported for it
-   * settles its own reservation; without any, the usage of the whole request does.
-   */
-  static ofField(info: object, request: object): RequestContext {
-    let context = contexts.get(info);
-    if (context === undefined) contexts.set(info, (context = new FieldContext(RequestContext.of(request))));
-    return context;
-  }
-
-  /**
    * Settles the reservation at the end of the request. Returns `true` for the first one of a
    * request that has not ended: the caller then waits for the response to end.
    */
-  hold(limiter: RateLimiterService, reservation: Reservation, by: RequestContext = this): boolean {
+  hold(limiter: RateLimiterService, reservation: Reservation): boolean {
     const isFirst = this.held === undefined;
     if (Reservation.holdsMoney(reservation)) this.money ??= new RequestMoney();
-    this.held = { limiter, reservation, by, before: this.held };
+    this.held = { limiter, reservation, before: this.held };
     if (!this.isOver) return isFirst;
-    // A later guard or field still runs after the client has disconnected; no second end will come.
+    // A later guard or GraphQL field still runs after the client has disconnected; no second end will come.
     this.end(this.hasFailed);
     return false;
   }
@@ -157,13 +144,6 @@ export class RequestContext {
     if (this.tally !== undefined) return false;
     this.tally = new SpendingTally(spend, priceOf);
     return true;
-  }
-
-  /** The tally of a field, which reports its own usage. */
-  fieldTally(): SpendingTally | undefined {
-    const part = this.tally?.part();
-    if (part !== undefined) (this.fieldTallies ??= []).push(part);
-    return part;
   }
 
   /** Whether the request has money held in budgets. */
@@ -243,18 +223,16 @@ export class RequestContext {
    * more is held for the call.
    * @param expected Charge if this process dies. Default: all of it.
    */
-  async cover(nano: number, expected = nano, by: RequestContext = this): Promise<CoverDenial | undefined> {
-    const { money } = by;
+  async cover(nano: number, expected = nano): Promise<CoverDenial | undefined> {
+    const { money } = this;
     if (money === undefined) return undefined;
     // Before anything is awaited: calls of one request may begin together.
     money.covered += nano;
     money.expected += expected;
     const total = (money.spent ?? 0) + money.covered;
-    for (let { held } = this; held !== undefined; held = held.before) {
-      const { limiter, reservation } = held;
-      if (held.by !== by || !Reservation.holdsMoney(reservation)) continue;
+    for (const { limiter, reservation, ownNanoUsd: own } of this.budgeted()) {
       const foreseen = limiter.store.settlesCrashes === true ? (money.spent ?? 0) + money.expected : undefined;
-      const denial = await limiter.raise(reservation, total, foreseen);
+      const denial = await limiter.raise(reservation, total - own + Reservation.nanoUsdOf(reservation), foreseen);
       if (denial === undefined) continue;
       money.covered -= nano;
       money.expected -= expected;
@@ -266,13 +244,27 @@ export class RequestContext {
           ownNanoUsd: 0,
         };
       const { limitNanoUsd, spentNanoUsd, heldNanoUsd } = denial.standing;
-      const own = Reservation.nanoUsdOf(reservation);
       const most = own + Math.max(0, limitNanoUsd - spentNanoUsd - heldNanoUsd);
       const others = { ...denial, standing: { ...denial.standing, heldNanoUsd: Math.max(0, heldNanoUsd - own) } };
       const [leftNanoUsd, ownNanoUsd] = [most, own].map((amount) => Math.max(0, amount - (total - nano)));
       return { error: new BudgetExceededError(budgetRefusal(denial.limitName, others, total)), leftNanoUsd, ownNanoUsd };
     }
     return undefined;
+  }
+
+  /** One reservation for each set of budgets, and what all reservations hold in that set. */
+  private budgeted(): readonly { readonly limiter: RateLimiterService; readonly reservation: Reservation; readonly ownNanoUsd: number }[] {
+    const sets = new Map<string, { limiter: RateLimiterService; reservation: Reservation; ownNanoUsd: number }>();
+    for (let { held } = this; held !== undefined; held = held.before) {
+      const { limiter, reservation } = held;
+      if (!Reservation.holdsMoney(reservation)) continue;
+      const counters = countersOf(reservation);
+      const nanoUsd = Reservation.nanoUsdOf(reservation);
+      const known = sets.get(counters);
+      if (known === undefined) sets.set(counters, { limiter, reservation, ownNanoUsd: nanoUsd });
+      else known.ownNanoUsd += nanoUsd;
+    }
+    return [...sets.values()];
   }
 
   /** Counts a call of the request that a limit denied after the guard had allowed the request. */
@@ -355,7 +347,7 @@ export class RequestContext {
     if (this.isOver) this.settle();
   }
 
-  protected pay(cost: CallCost | undefined): void {
+  private pay(cost: CallCost | undefined): void {
     if (cost === undefined) return;
     this.callsNanoUsd += cost.nanoUsd;
     this.money?.pay(cost);
@@ -363,56 +355,43 @@ export class RequestContext {
   }
 
   /** The larger of both: a report may cover some of the calls, or tokens of no call. */
-  protected get used(): number | undefined {
+  private get used(): number | undefined {
     const { reported, spent } = this;
     return reported === undefined && spent === undefined ? undefined : Math.max(reported ?? 0, spent ?? 0);
   }
 
   private settle(): void {
     if (this.callsInFlight > 0) return;
-    this.tellReported();
+    this.reportStated();
     const known = this.used ?? (this.hasFailed && !this.isUncounted ? 0 : undefined);
     const paid = this.money?.used ?? (known === 0 && this.hasFailed ? 0 : undefined);
     this.held = this.settleBy(known === undefined ? undefined : bounded(known + this.surplus), paid);
     this.money?.clear();
     this.tally?.settle();
-    this.fieldTallies?.forEach((tally) => tally.settle());
     // The context may live on: a WebSocket sends many messages, each with a reservation of its own.
     this.reported = this.spent = undefined;
     this.surplus = 0;
     this.isUncounted = false;
   }
 
-  /** Tells the costs that the program has stated, beyond those of the client's own calls. */
-  private tellReported(): void {
-    for (let { held } = this; held !== undefined; held = held.before) {
-      held.by.tellStated(held.limiter);
-      this.tellStated(held.limiter);
-    }
+  /** Reports the cost that the program has stated, beyond that of the client's own calls. */
+  private reportStated(): void {
+    const { statedNanoUsd = 0, callsNanoUsd, model, principal, held } = this;
     this.callsNanoUsd = 0;
-  }
-
-  private tellStated(limiter: RateLimiterService): void {
-    const { statedNanoUsd = 0, callsNanoUsd, model, principal } = this;
+    if (held === undefined) return;
     this.statedNanoUsd = undefined;
     const nanoUsd = statedNanoUsd - callsNanoUsd;
-    if (nanoUsd > 0) tellReportedCost(limiter, { model, team: principal?.team, nanoUsd });
+    if (nanoUsd > 0) tellReportedCost(held.limiter, { model, team: principal?.team, nanoUsd });
   }
 
   /** Settles what can be settled; returns the reservations that stand until usage is reported. */
   private settleBy(used: number | undefined, nano: number | undefined): Held | undefined {
     const isOnly = this.held?.before === undefined;
-    /** Settled counters: several guards or fields may share one, and usage counts once. */
+    /** Settled counters: guards and GraphQL fields may share some, and usage counts once. */
     const settled = new Set<string>();
     let standing: Held | undefined;
     for (let { held } = this; held !== undefined; held = held.before) {
-      const { limiter, reservation, by } = held;
-      const own = by === this ? undefined : by.used;
-      const ownNano = by === this ? undefined : by.money?.used;
-      if (own !== undefined || ownNano !== undefined) {
-        limiter.settle(reservation, usageOf(own, ownNano));
-        continue;
-      }
+      const { limiter, reservation } = held;
       const counters = isOnly ? '' : countersOf(reservation);
       const isFirst = !settled.has(counters);
       settled.add(counters);
@@ -427,77 +406,6 @@ export class RequestContext {
       }
     }
     return standing;
-  }
-}
-
-/** The context of one GraphQL field. It ends with the request. */
-class FieldContext extends RequestContext {
-  constructor(private readonly whole: RequestContext) {
-    super();
-    this.tally = whole.fieldTally();
-  }
-
-  override hold(limiter: RateLimiterService, reservation: Reservation): boolean {
-    if (Reservation.holdsMoney(reservation)) this.money ??= new RequestMoney();
-    return this.whole.hold(limiter, reservation, this);
-  }
-
-  override get unpricedNanoUsd(): number | undefined {
-    return this.whole.unpricedNanoUsd;
-  }
-
-  override cover(nano: number, expected?: number): Promise<CoverDenial | undefined> {
-    return this.whole.cover(nano, expected, this);
-  }
-
-  override medianOutput(model: string): number | undefined {
-    return this.whole.medianOutput(model);
-  }
-
-  override whenFreed(listener: () => void): () => void {
-    return this.whole.whenFreed(listener);
-  }
-
-  override expectedOutput(model: string): number | undefined {
-    return this.whole.expectedOutput(model);
-  }
-
-  override learnOutput(model: string, tokens: number): void {
-    this.whole.learnOutput(model, tokens);
-  }
-
-  override leastOutput(model: string): number {
-    return this.whole.leastOutput(model);
-  }
-
-  override get clampsOutput(): boolean {
-    return this.whole.clampsOutput;
-  }
-
-  override watch(): boolean {
-    return this.whole.watch();
-  }
-
-  override awaitEnd(): boolean {
-    return this.whole.awaitEnd();
-  }
-
-  override beginCall(): void {
-    this.whole.beginCall();
-  }
-
-  override endCall(tokens: number | undefined, lost = NOTHING_LOST, cost?: CallCost): void {
-    this.pay(cost);
-    if (tokens !== undefined || lost.tokens > 0) this.spent = bounded((this.spent ?? 0) + (tokens ?? 0) + lost.tokens);
-    this.whole.endCall(undefined, { tokens: 0, isUncounted: lost.isUncounted });
-  }
-
-  override end(failed: boolean): void {
-    this.whole.end(failed);
-  }
-
-  override settleIfOver(): void {
-    this.whole.settleIfOver();
   }
 }
 
@@ -556,7 +464,7 @@ function bounded(tokens: number): number {
  * repeatedly with the total so far. A JSON answer with a `usage` needs no report.
  *
  * @param request The handler's request; for WebSockets the message (an object); for GraphQL the
- * resolver's `info`, where several fields of a query use tokens.
+ * request of the operation, from the context.
  * @param costUsd What it has cost, in USD, from 0 to 4 million: for budgets, and for the cost
  * metrics of `LlmClient` under the body's `model`. A repeated report replaces the one before.
  * Default: for budgets by the prices of that model; metrics count no cost.

@@ -59,11 +59,6 @@ export class SpendingTally {
     this.money.priceOf = priceOf;
   }
 
-  /** That of a part of the request, which reports its own usage. */
-  part(): SpendingTally {
-    return new SpendingTally(this.spend, this.money.priceOf);
-  }
-
   /** The request is over. Where its cost is not known yet, a later report tells it. */
   settle(): void {
     const { used } = this.money;

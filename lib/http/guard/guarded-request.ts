@@ -81,7 +81,7 @@ export class GuardedRequest implements RequestResponse {
   /** Settles the reservation when the response ends; that of a message when usage is reported. */
   settleAtEnd(limiter: RateLimiterService, reservation: Reservation, priceOf?: PriceOf): void {
     const { response } = this;
-    const context = this.requestContext();
+    const context = RequestContext.of(this.owner);
     const isFirst = context.hold(limiter, reservation);
     if (priceOf !== undefined) {
       context.priceOf = priceOf;
@@ -96,13 +96,7 @@ export class GuardedRequest implements RequestResponse {
     if (isFirst && context.awaitEnd()) endWithResponse(response, context);
   }
 
-  /** A field of GraphQL has a context of its own; so has each message of a WebSocket. */
-  private requestContext(): RequestContext {
-    const { owner, context } = this;
-    const info = context.getType<string>() === 'graphql' ? context.getArgByIndex<unknown>(3) : undefined;
-    return isObject(info) ? RequestContext.ofField(info, owner) : RequestContext.of(owner);
-  }
-
+  /** A message of a WebSocket is a request of its own; all fields of a GraphQL operation are one. */
   private get owner(): object {
     const { request, response } = this;
     return response === undefined && isObject(request.body) ? request.body : request;

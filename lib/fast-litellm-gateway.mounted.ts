@@ -1,9 +1,10 @@
 import type { HttpAdapterHost } from '@nestjs/core';
 import { InvalidArgumentError, InvalidConfigurationError } from './common/errors.js';
 import type { FastLiteLLM } from './fast-litellm.js';
+import { protectApp } from './gateway/access/app-protection.js';
 import { MasterKey } from './gateway/access/master-key.js';
 import { readBodies } from './gateway/body/bodies.js';
-import type { MountedDesk } from './gateway/gateway.desk.js';
+import type { GatewayDesk, MountedDesk } from './gateway/gateway.desk.js';
 import { resolveGatewayOptions, type GatewayOptions, type ResolvedGatewayOptions } from './gateway/gateway.options.js';
 import { documentKeys } from './gateway/openapi/operation.js';
 import type { MountedRoute } from './gateway/routes/mounted-route.js';
@@ -25,6 +26,9 @@ const PROXY_BUDGET = 'litellm-proxy-budget';
 
 const NO_KEYS = 'Gateway: requests need no key (no guards, masterKey or FastLiteLLMKeysModule); set gateway.masterKey to ask for one';
 
+const OPEN_ON_LOOPBACK =
+  'Gateway: no master key is set, so clients on this machine need no key, and others are rejected; set LITELLM_MASTER_KEY to require one';
+
 /** What the app's modules give the gateway. */
 interface GatewayParts {
   /** How many guards of the app are on the routes. */
@@ -35,16 +39,18 @@ interface GatewayParts {
 
 /** What the gateway's routes work with. @throws InvalidConfigurationError naming the option. */
 export function openGateway(llm: FastLiteLLM, { guards, options: given, keys: apiKeys }: GatewayParts): MountedDesk {
-  const options = resolveGatewayOptions(given);
-  const keys = keysOf(options, apiKeys);
-  const masterKey = keys === null ? masterKeyOf(llm, guards, options) : null;
-  const isOpen = keys === null && masterKey === null && guards === 0;
+  const resolved = resolveGatewayOptions(given);
+  const keys = keysOf(resolved, apiKeys);
+  const masterKey = keys === null ? masterKeyOf(llm, guards, resolved) : null;
+  const openTo = openToOf(llm, guards, resolved, masterKey !== null || keys?.hasMasterKey === true);
+  const isOpen = openTo !== null || (keys === null && masterKey === null && guards === 0);
   checkProtection(llm, isOpen);
-  if (isOpen) llm.log.log(NO_KEYS);
+  if (isOpen) llm.log.log(openTo === 'loopback' ? OPEN_ON_LOOPBACK : NO_KEYS);
   return {
-    options,
+    options: openTo === null ? resolved : { ...resolved, allowedHosts: resolved.allowedHosts ?? [] },
     keys,
     masterKey,
+    openTo,
     client: llm.client,
     router: llm.router,
     tokenCounter: llm.tokenCounter,
@@ -58,8 +64,15 @@ export function openGateway(llm: FastLiteLLM, { guards, options: given, keys: ap
 
 /** Has the server read the bodies of the routes, and answer unknown ones; documents their keys. */
 export function serve(host: HttpAdapterHost, desk: MountedDesk, routes: readonly MountedRoute[]): void {
-  readBodies(host, desk, routes);
-  answerUnknownRoutes(host, routes);
+  const bind = (): void => {
+    const { httpAdapter } = host;
+    readBodies(httpAdapter, desk, routes);
+    answerUnknownRoutes(httpAdapter, routes);
+    if (desk.options.protectApp !== null) protectApp(httpAdapter, desk, desk.options.protectApp);
+  };
+  // In tests the app is created after its modules.
+  if (host.httpAdapter !== undefined) bind();
+  else host.init$.subscribe(bind);
   if (desk.keys !== null || desk.masterKey !== null) documentKeys(routes);
 }
 
@@ -83,6 +96,22 @@ function checkProtection({ liteLLMConfig }: FastLiteLLM, isOpen: boolean): void 
   const { restrictions, authentication } = readLiteLLMProtection(path, env);
   const missing = [...restrictions, ...(isOpen ? authentication : [])].filter((setting) => !handledSettings.includes(setting));
   if (missing.length > 0) throw unenforcedError(path, missing);
+}
+
+/**
+ * Who needs no key. LiteLLM's proxy starts without a master key on any address only with
+ * `dangerously_permit_weak_or_unset_master_key`.
+ */
+function openToOf(
+  { liteLLMConfig: { path, env } }: FastLiteLLM,
+  guards: number,
+  { openOnLoopback }: ResolvedGatewayOptions,
+  hasMasterKey: boolean,
+): GatewayDesk['openTo'] {
+  if (!openOnLoopback) return null;
+  if (guards > 0) throw new InvalidConfigurationError('gateway.openOnLoopback', 'cannot be combined with gateway.guards');
+  if (hasMasterKey) return null;
+  return readLiteLLMProxySettings(path, env).permitsWeakMasterKey ? 'all' : 'loopback';
 }
 
 /** LiteLLM's budget of the whole proxy. */

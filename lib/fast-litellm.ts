@@ -246,7 +246,20 @@ export class FastLiteLLM {
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded when it is first used
     const { gatewayFetch } = require('./gateway/in-process/gateway-fetch.js') as typeof InProcess;
     return gatewayFetch(
-      { options, keys: null, masterKey: null, client, router, tokenCounter, rateLimiter, rateLimits, budget: null, json, readiness },
+      {
+        options,
+        keys: null,
+        masterKey: null,
+        openTo: null,
+        client,
+        router,
+        tokenCounter,
+        rateLimiter,
+        rateLimits,
+        budget: null,
+        json,
+        readiness,
+      },
       settings,
     );
   }

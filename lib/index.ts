@@ -58,6 +58,7 @@ export { keyIn } from './http/key-headers.js';
 export type { Principal, PriorityClass } from './http/principal.js';
 export {
   GATEWAY_ENDPOINTS,
+  type AppProtection,
   type ForwardedEndpoint,
   type GatewayEndpoint,
   type GatewayMount,

@@ -22,6 +22,8 @@ export interface GatewayDesk {
   readonly keys: ApiKeyService | null;
   /** What requests have to send; `null`: `keys` or the app's guards decide. */
   readonly masterKey: MasterKey | null;
+  /** Who needs no key, while no master key is configured; `null`: `keys` and `masterKey` decide. */
+  readonly openTo: 'loopback' | 'all' | null;
   readonly client: LlmClient;
   readonly router: RouterService;
   readonly tokenCounter: TokenCounterService;

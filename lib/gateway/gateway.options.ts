@@ -15,7 +15,9 @@ import {
 } from '../common/options.js';
 import type { JsonBounds } from '../http/body/json-shape.js';
 import { checkRule, type RateLimitRule } from '../http/decorators.js';
+import { RequestContext } from '../http/request-context.js';
 import type { CallOptions } from '../calls/request.js';
+import { AnonymousPrincipal } from './access/anonymous.js';
 
 /** The parts of the gateway's API, each of one or several routes. */
 export const GATEWAY_ENDPOINTS = [
@@ -71,6 +73,17 @@ export interface GatewayMount {
   readonly rateLimit?: GatewayRateLimits;
 }
 
+/** Paths of an app that need no master key. Each includes everything below it. */
+export interface AppProtection {
+  /** Paths that need no key: probes, and pages with a token of their own. Default: none. */
+  readonly withoutKey?: readonly string[];
+  /** Paths that any valid key opens, such as `/v1`. Default: none. */
+  readonly withAnyKey?: readonly string[];
+}
+
+/** The checked paths, each with a slash before it. */
+export type ResolvedAppProtection = Required<AppProtection>;
+
 /** Options of the gateway. */
 export interface GatewayOptions {
   /**
@@ -78,6 +91,11 @@ export interface GatewayOptions {
    * read. Default 32 MiB, as at Anthropic.
    */
   readonly maxBodyBytes?: number | ((request: IncomingMessage) => number);
+  /**
+   * Largest body of a request without a key, in bytes, with `openOnLoopback`. Default:
+   * `maxBodyBytes`.
+   */
+  readonly maxAnonymousBodyBytes?: number;
   /** Bounds of the shape of JSON bodies; each has a default. */
   readonly jsonBounds?: JsonBounds;
   /**
@@ -112,6 +130,16 @@ export interface GatewayOptions {
    * that module, which then has the master key, too.
    */
   readonly keys?: boolean;
+  /**
+   * Whether clients on this machine need no key while no master key is configured. They are limited
+   * by address, and `allowedHosts` defaults to none. All other clients need a key. Default false.
+   */
+  readonly openOnLoopback?: boolean;
+  /**
+   * Checks host, origin and key on all routes of the app, before bodies are read, not only on those
+   * of the gateway. Default: off.
+   */
+  readonly protectApp?: AppProtection;
   /** Options for the calls of a request: tags, time limits, which models its client may call. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the app declares the type of its framework's request
   readonly callOptions?: (request: any) => CallOptions | Promise<CallOptions>;
@@ -130,6 +158,9 @@ export interface ResolvedGatewayOptions {
   readonly masterKey: string | null;
   /** `undefined`: where the app has keys. */
   readonly keys: boolean | undefined;
+  readonly openOnLoopback: boolean;
+  /** `null`: only the gateway's routes are checked. */
+  readonly protectApp: ResolvedAppProtection | null;
 }
 
 /** The checked mount, with defaults. */
@@ -147,6 +178,7 @@ const DEFAULT_BODY_BYTES = 32 * 1024 * 1024;
 const FORWARDED = ['images', 'audio', 'moderations', 'rerank', 'files', 'batches'] as const satisfies readonly ForwardedEndpoint[];
 const OPTIONS = [
   'maxBodyBytes',
+  'maxAnonymousBodyBytes',
   'jsonBounds',
   'keepBodies',
   'exactTokenCounts',
@@ -155,6 +187,8 @@ const OPTIONS = [
   'callOptions',
   'masterKey',
   'keys',
+  'openOnLoopback',
+  'protectApp',
 ] as const satisfies readonly (keyof GatewayOptions)[];
 const PATH = /^\/?(?:[\w.~-]+\/)*[\w.~-]+\/?$/;
 
@@ -163,7 +197,7 @@ export function resolveGatewayOptions(options: GatewayOptions = {}): ResolvedGat
   const given = checkObject('gateway', options);
   checkKnownKeys('gateway', given, OPTIONS);
   return {
-    maxBodyBytes: bodyLimitOf(given.maxBodyBytes),
+    maxBodyBytes: bodyLimitOf(given.maxBodyBytes, given.maxAnonymousBodyBytes),
     jsonBounds: optional(given.jsonBounds, undefined, (value) => checkObject('gateway.jsonBounds', value)),
     keepBodies: optional(given.keepBodies, false, (value) => checkBoolean('gateway.keepBodies', value)),
     exactTokenCounts: optional(given.exactTokenCounts, false, (value) => checkBoolean('gateway.exactTokenCounts', value)),
@@ -173,6 +207,8 @@ export function resolveGatewayOptions(options: GatewayOptions = {}): ResolvedGat
     models: optional(given.models, {}, checkModels),
     masterKey: optional(given.masterKey, null, (value) => checkString('gateway.masterKey', value)),
     keys: optional(given.keys, undefined, (value) => checkBoolean('gateway.keys', value)),
+    openOnLoopback: optional(given.openOnLoopback, false, (value) => checkBoolean('gateway.openOnLoopback', value)),
+    protectApp: optional(given.protectApp, null, checkProtection),
     callOptions: optional(given.callOptions, undefined, (value) =>
       checkFunction<NonNullable<GatewayOptions['callOptions']>>('gateway.callOptions', value),
     ),
@@ -186,10 +222,21 @@ function checkModels(value: unknown): ResolvedGatewayOptions['models'] {
   return models;
 }
 
-function bodyLimitOf(value: unknown): (request: IncomingMessage) => number {
-  if (typeof value === 'function') return value as (request: IncomingMessage) => number;
-  const bytes = optional(value, DEFAULT_BODY_BYTES, (given) => checkPositiveInteger('gateway.maxBodyBytes', given));
-  return () => bytes;
+function bodyLimitOf(value: unknown, anonymous: unknown): (request: IncomingMessage) => number {
+  const bytes =
+    typeof value === 'function' ? 0 : optional(value, DEFAULT_BODY_BYTES, (given) => checkPositiveInteger('gateway.maxBodyBytes', given));
+  const limit = typeof value === 'function' ? (value as (request: IncomingMessage) => number) : () => bytes;
+  if (anonymous === undefined) return limit;
+  const most = checkPositiveInteger('gateway.maxAnonymousBodyBytes', anonymous);
+  return (request) => (RequestContext.principalOf(request) instanceof AnonymousPrincipal ? Math.min(most, limit(request)) : limit(request));
+}
+
+function checkProtection(value: unknown): ResolvedAppProtection {
+  const given = checkObject('gateway.protectApp', value);
+  checkKnownKeys('gateway.protectApp', given, ['withoutKey', 'withAnyKey']);
+  const paths = (name: keyof AppProtection): readonly string[] =>
+    optional(given[name], [], (list) => checkArray(`gateway.protectApp.${name}`, list, (at, path) => `/${checkRoutePath(at, path)}`));
+  return { withoutKey: paths('withoutKey'), withAnyKey: paths('withAnyKey') };
 }
 
 /** @throws InvalidConfigurationError naming the option. */

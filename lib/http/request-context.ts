@@ -63,6 +63,8 @@ export class RequestContext {
   model: string | undefined = undefined;
   /** Who sends it; `undefined` until a guard has authenticated it. */
   principal: Principal | undefined = undefined;
+  /** Whether the gateway has already checked its host, origin and key. */
+  isAdmitted = false;
   /** A limit of many requests together: `RateLimitGuard` applies it beside those of the route. */
   shared: RateLimitScope | undefined = undefined;
   /** Tokens of its prompt, as its guard has counted them. */

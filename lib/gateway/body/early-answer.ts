@@ -11,7 +11,7 @@ export interface EarlyAnswer {
 }
 
 /** The answer to an error before Nest sees the request. */
-export function earlyAnswer(error: unknown, { endpoint }: GatewayRoute): EarlyAnswer {
+export function earlyAnswer(error: unknown, { endpoint }: Pick<GatewayRoute, 'endpoint'>): EarlyAnswer {
   const answer = answerTo(error);
   const headers: Record<string, string> = { 'content-type': 'application/json; charset=utf-8', 'x-content-type-options': 'nosniff' };
   if (answer.status === 401) headers['www-authenticate'] = 'Bearer';

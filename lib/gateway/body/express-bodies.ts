@@ -35,7 +35,7 @@ type ExpressMiddleware = (request: ExpressRequest, response: ServerResponse, nex
 interface ReadRoute {
   readonly mounted: MountedRoute;
   readonly precheck: RateLimitPrecheck;
-  readonly access: Pick<GatewayDesk, 'keys' | 'masterKey'>;
+  readonly access: Pick<GatewayDesk, 'keys' | 'masterKey' | 'openTo'>;
   readonly maxBodyBytes: (request: IncomingMessage) => number;
   readonly json: JsonReader;
   readonly jsonBounds: Required<JsonBounds>;
@@ -80,7 +80,7 @@ class Refusals {
  */
 export function readExpressBodies(
   app: ExpressApp,
-  { options, rateLimits, keys, masterKey, json, client }: GatewayDesk,
+  { options, rateLimits, keys, masterKey, openTo, json, client }: GatewayDesk,
   mountedRoutes: readonly MountedRoute[],
   whenComposed: (listener: () => void) => void,
 ): void {
@@ -104,7 +104,7 @@ export function readExpressBodies(
     const route = {
       mounted,
       precheck,
-      access: { keys, masterKey },
+      access: { keys, masterKey, openTo },
       maxBodyBytes: options.maxBodyBytes,
       json,
       jsonBounds,

@@ -26,35 +26,29 @@ const LONGEST_PATH = 200;
  * Answers requests below the gateway's path without a route, in the shape of the client's API. Nest
  * runs this handler after all routes, so the app's routes are not affected.
  */
-export function answerUnknownRoutes(host: HttpAdapterHost, routes: readonly MountedRoute[]): void {
-  const bind = (): void => {
-    const adapter = host.httpAdapter;
-    const mounted = placesOf(routes);
-    const set = adapter.setNotFoundHandler?.bind(adapter) as SetNotFoundHandler | undefined;
-    if (set === undefined) return;
-    const bound: SetNotFoundHandler = (handler, prefix, ...more) => {
-      const before = typeof prefix === 'string' ? partsOf(prefix) : [];
-      const isFastify = adapter.getType() === 'fastify';
-      // Outside its prefix Nest answers nothing on Express: a server may add routes of its own.
-      const outside = before.length === 0 || isFastify ? mounted : placesOf(servedBy(adapter.getInstance<ExpressApp>(), routes));
-      const answers: Handler = (request, reply, next) => {
-        const path = pathOf(request);
-        const parts = partsOf(path);
-        const rest = (startsWith(parts, before) ? restOf(parts.slice(before.length), mounted) : undefined) ?? restOf(parts, outside);
-        return rest === undefined ? next?.() : answer(adapter, reply, request, { path, isMessages: rest[0] === 'messages' });
-      };
-      if (isFastify) {
-        return set((request, reply) => answers(request, reply, () => handler(request, reply)), prefix, ...more);
-      }
-      // Under a global prefix, Nest's own handler answers there only.
-      adapter.use(answers);
-      return set(handler, prefix, ...more);
+export function answerUnknownRoutes(adapter: Adapter, routes: readonly MountedRoute[]): void {
+  const mounted = placesOf(routes);
+  const set = adapter.setNotFoundHandler?.bind(adapter) as SetNotFoundHandler | undefined;
+  if (set === undefined) return;
+  const bound: SetNotFoundHandler = (handler, prefix, ...more) => {
+    const before = typeof prefix === 'string' ? partsOf(prefix) : [];
+    const isFastify = adapter.getType() === 'fastify';
+    // Outside its prefix Nest answers nothing on Express: a server may add routes of its own.
+    const outside = before.length === 0 || isFastify ? mounted : placesOf(servedBy(adapter.getInstance<ExpressApp>(), routes));
+    const answers: Handler = (request, reply, next) => {
+      const path = pathOf(request);
+      const parts = partsOf(path);
+      const rest = (startsWith(parts, before) ? restOf(parts.slice(before.length), mounted) : undefined) ?? restOf(parts, outside);
+      return rest === undefined ? next?.() : answer(adapter, reply, request, { path, isMessages: rest[0] === 'messages' });
     };
-    Object.assign(adapter, { setNotFoundHandler: bound });
+    if (isFastify) {
+      return set((request, reply) => answers(request, reply, () => handler(request, reply)), prefix, ...more);
+    }
+    // Under a global prefix, Nest's own handler answers there only.
+    adapter.use(answers);
+    return set(handler, prefix, ...more);
   };
-  // In tests the app is created after its modules.
-  if (host.httpAdapter !== undefined) bind();
-  else host.init$.subscribe(bind);
+  Object.assign(adapter, { setNotFoundHandler: bound });
 }
 
 function answer(

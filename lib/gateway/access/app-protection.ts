@@ -1,0 +1,95 @@
+import type { HttpAdapterHost } from '@nestjs/core';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { boundUnreadBody } from '../../http/body/unread-body.js';
+import { RequestContext } from '../../http/request-context.js';
+import { whenComposed } from '../body/bodies.js';
+import { earlyAnswer, type EarlyAnswer } from '../body/early-answer.js';
+import { gatewayError } from '../errors.js';
+import type { GatewayDesk } from '../gateway.desk.js';
+import type { ResolvedAppProtection } from '../gateway.options.js';
+import { keyFaultOf } from './key-check.js';
+import { siteFaultOf } from './site-check.js';
+
+type Adapter = NonNullable<HttpAdapterHost['httpAdapter']>;
+
+interface FastifyReply {
+  getHeader(name: string): unknown;
+  code(status: number): FastifyReply;
+  headers(headers: EarlyAnswer['headers']): FastifyReply;
+  send(body: object): FastifyReply;
+}
+
+type PreParsing = (
+  request: { readonly raw: IncomingMessage },
+  reply: FastifyReply,
+  payload: unknown,
+  done: (error?: Error) => void,
+) => void;
+type Middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
+
+/**
+ * Checks host, origin and key of every request of the app, also of those without a route. It runs
+ * after the app's CORS and before the app reads a body.
+ */
+export function protectApp(adapter: Adapter, desk: GatewayDesk, protection: ResolvedAppProtection): void {
+  if (adapter.getType() === 'fastify') {
+    const check: PreParsing = ({ raw }, reply, _payload, done) => {
+      denialOf(raw, desk, protection, () => corsOriginOf(reply)).then((denial) => {
+        if (denial === undefined) return done();
+        reply.code(denial.status).headers(denial.headers).send(denial.body);
+      }, done);
+    };
+    adapter.getInstance<{ addHook(name: 'preParsing', hook: PreParsing): unknown }>().addHook('preParsing', check);
+    return;
+  }
+  const check: Middleware = (request, response, next) => {
+    denialOf(request, desk, protection, () => corsOriginOf(response)).then((denial) => {
+      if (denial === undefined) return next();
+      if (response.headersSent || response.destroyed) return;
+      response.writeHead(denial.status, { ...denial.headers }).end(JSON.stringify(denial.body));
+    }, next);
+  };
+  whenComposed(adapter, () => adapter.getInstance<{ use(middleware: Middleware): unknown }>().use(check));
+}
+
+function corsOriginOf(response: { getHeader(name: string): unknown }): unknown {
+  return response.getHeader('access-control-allow-origin');
+}
+
+async function denialOf(
+  request: IncomingMessage & { readonly originalUrl?: string },
+  desk: GatewayDesk,
+  protection: ResolvedAppProtection,
+  corsOrigin: () => unknown,
+): Promise<EarlyAnswer | undefined> {
+  const [path] = (request.originalUrl ?? request.url ?? '').split('?', 1);
+  const fault =
+    siteFaultOf(request, desk.options.allowedHosts, corsOrigin) ??
+    // A CORS preflight has no key.
+    (request.method === 'OPTIONS' ? undefined : await accessFaultOf(request, path, desk, protection));
+  if (fault === undefined) {
+    RequestContext.of(request).isAdmitted = true;
+    return undefined;
+  }
+  boundUnreadBody(request);
+  return earlyAnswer(fault, { endpoint: /\/messages(?:\/|$)/.test(path) ? 'messages' : 'chat' });
+}
+
+/** On a path that needs no key, a valid one still counts: handlers may show its owner more. */
+async function accessFaultOf(
+  request: IncomingMessage,
+  path: string,
+  desk: GatewayDesk,
+  { withoutKey, withAnyKey }: ResolvedAppProtection,
+): Promise<Error | undefined> {
+  const fault = await keyFaultOf(desk, request);
+  if (isBelow(path, withoutKey)) return undefined;
+  if (fault !== undefined) return fault;
+  if (RequestContext.principalOf(request)?.keyId === undefined || isBelow(path, withAnyKey)) return undefined;
+  return gatewayError(401, 'invalid_api_key', 'Only the master key opens this path.');
+}
+
+/** Compares as the request spells the path: another spelling needs the master key. */
+function isBelow(path: string, paths: readonly string[]): boolean {
+  return paths.some((each) => path === each || path.startsWith(`${each}/`));
+}

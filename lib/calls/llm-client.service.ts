@@ -490,14 +490,12 @@ export class LlmClient implements Capability {
     });
   }
 
-  private countRead({ options, body, json, isLarge }: ReadRequest): number | Promise<number> {
+  private countRead({ options, body, json, isLarge, facts }: ReadRequest): number | Promise<number> {
     const { routing, request } = options;
     if (typeof routing?.inputTokens === 'number') return routing.inputTokens;
     const context = request ? RequestContext.find(request) : undefined;
-    const counted = context?.countedPrompt;
-    if (context !== undefined) context.countedPrompt = undefined;
-    if (json === undefined && counted?.isOf(body) === true) return counted.tokens;
-    return promptTokensOf(body, { counter: this.tokenCounter, json, isLarge });
+    if (context !== undefined) context.facts = undefined;
+    return facts.promptTokens ?? promptTokensOf(body, { counter: this.tokenCounter, json, isLarge });
   }
 
   /** @internal The bounds of the lists in a body. */

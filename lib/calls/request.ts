@@ -17,13 +17,12 @@ import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-boun
 import { checkListLengths } from '../http/body/list-lengths.js';
 import { isLarge, isLargeBody } from '../http/body/body-size.js';
 import { LONGEST_MODEL_NAME, type JsonBody } from '../http/body/json-body.js';
-import { askedOutput, asksBackground, dropsLimit, liftsLimit, mostOutput } from '../http/token-estimate/asked-output.js';
-import { askedSearches } from '../http/token-estimate/asked-searches.js';
-import { mayHaveSound } from '../http/token-estimate/asked-sound.js';
-import { askedTier, type DearTier } from '../http/token-estimate/asked-tier.js';
+import { BodyFacts } from '../http/token-estimate/body-facts.js';
+import type { DearTier } from '../http/token-estimate/asked-tier.js';
 import type { ClosableResponse } from './cancellation.js';
 import type { RoutingContext } from './call-router.js';
 import type { LimitedRequest } from '../http/guard/guarded-request.js';
+import { RequestContext } from '../http/request-context.js';
 import { checkNamedModels } from '../http/named-models.js';
 import type { Forwarded } from '../providers/forwarded/forwarded.js';
 import { picturesOf, type FormPictures } from './forward/form-pictures.js';
@@ -179,6 +178,7 @@ export class ReadRequest {
   readonly sendsFallbacks: boolean;
 
   readonly body: ModelRequest;
+  readonly facts: BodyFacts;
   /** Bytes of a large body, which protocols that pass it send; `undefined`: they write it. */
   json: JsonBody | undefined;
   readonly forwarded: Forwarded | undefined;
@@ -214,17 +214,19 @@ export class ReadRequest {
       throw new InvalidArgumentError(other, body[other], 'must be written in lower case: some servers read it as the model');
     this.hasOwnFields = names.some(isOwnField);
     this.hasMocks = this.hasOwnFields && hasMocks(body, limits.mockTesting === true);
-    const asked = askedOutput(json?.outline ?? body, operation);
-    this.maxTokens = mostOutput(asked);
-    this.dropsLimit = dropsLimit(body);
-    this.isUnlimited = !asked.isLimited && (asked.tokens > 0 || liftsLimit(body));
-    this.choices = asked.choices;
-    this.isBackground = asksBackground(body);
-    this.askedTier = askedTier(body);
-    this.hasSound = operation === 'audio' || mayHaveSound(json?.outline ?? body);
+    const memory = options.request === undefined ? undefined : RequestContext.find(options.request);
+    const facts = json === undefined ? BodyFacts.known(body, memory) : new BodyFacts(body, json.outline);
+    this.facts = facts;
+    this.maxTokens = facts.mostOutput(operation);
+    this.dropsLimit = facts.dropsLimit;
+    this.isUnlimited = facts.isUnlimited(operation);
+    this.choices = facts.output.choices;
+    this.isBackground = facts.output.isBackground;
+    this.askedTier = facts.tier;
+    this.hasSound = operation === 'audio' || facts.hasSound;
     this.soundTokens = operation === 'audio' && forwarded?.form !== undefined ? soundTokensOf(forwarded.form) : 0;
     this.pictures = operation === 'images' && forwarded?.form !== undefined ? picturesOf(forwarded.form) : undefined;
-    this.searches = askedSearches(json?.outline ?? body);
+    this.searches = facts.searches;
     this.hasTags = tagsIn(body.metadata) !== undefined;
     this.sendsFallbacks = operation === 'messages' && body.fallbacks !== undefined && areAnthropics(body.fallbacks);
     this.options =

@@ -13,7 +13,7 @@ import { LEAST_OUTPUT } from './token-estimate/worst-cost.js';
 import type { Principal } from './principal.js';
 import { tellReportedCost } from './reported-costs.js';
 import { RequestMoney, SpendingTally, type CallCost, type PriceOf } from './request-money.js';
-import type { CountedPrompt } from './token-estimate/counted-prompt.js';
+import type { BodyFacts } from './token-estimate/body-facts.js';
 
 /** Field of HTTP requests: a WeakMap would keep a context until the next full collection. */
 const CONTEXT = Symbol('request context');
@@ -69,8 +69,8 @@ export class RequestContext {
   shared: RateLimitScope | undefined = undefined;
   /** Tokens of its prompt, as its guard has counted them. */
   promptTokens: number | undefined = undefined;
-  /** The same of a small body, for a call that sends it unchanged. */
-  countedPrompt: CountedPrompt | undefined = undefined;
+  /** Facts about a small body, for a call that sends it unchanged. */
+  facts: BodyFacts | undefined = undefined;
   /** Tokens that its body was estimated to use, as they were reserved for it. */
   estimated: { readonly tokens: number; readonly tokensPerMinute: number } | undefined = undefined;
   /** Takes the prompt tokens that a provider reports for the counted body. */

@@ -16,16 +16,6 @@ export interface AskedOutput {
   readonly choices: number;
 }
 
-const CHAT_LIMITS = ['max_completion_tokens', 'max_tokens'];
-const OLD_LIMITS = ['max_tokens'];
-const RESPONSES_LIMITS = ['max_output_tokens'];
-/** By operation. */
-const LIMITS_OF: ReadonlyMap<string, readonly string[]> = new Map([
-  ['chat', CHAT_LIMITS],
-  ['completions', OLD_LIMITS],
-  ['messages', OLD_LIMITS],
-  ['responses', RESPONSES_LIMITS],
-]);
 /** OpenAI's names, and those of Gemini and Bedrock, whose own fields pass to them. */
 const LIMITS: ReadonlySet<string> = new Set(['maxcompletiontokens', 'maxtokens', 'maxoutputtokens']);
 const CHOICES: ReadonlySet<string> = new Set(['n', 'bestof', 'candidatecount']);
@@ -36,60 +26,79 @@ const UNREADABLE_CHOICES = 128;
 const MOST_DEPTH = 3;
 const NUMBER_TEXT = /^\s{0,9}\d{1,15}(?:\.\d{1,15})?\s{0,9}$/;
 
+/** The fields of a request that say how much is to be written. */
+export interface OutputFields extends Omit<AskedOutput, 'isLimited'> {
+  /** Those of OpenAI's own names that have a figure. */
+  readonly limits: readonly string[];
+  /** Whether a field, or a prediction, lifts any limit. */
+  readonly isLifted: boolean;
+  /** Whether a field has no figure, such as `max_tokens: null`: it takes a default away. */
+  readonly liftsDefault: boolean;
+  /** Whether a request to the Responses API runs after its answer, which then has no usage. */
+  readonly isBackground: boolean;
+}
+
+/** Fields of most requests, none of which says how much is to be written. */
+const OTHER_FIELDS: ReadonlySet<string> = new Set(
+  'model messages input prompt system instructions stream stream_options temperature top_p stop tools tool_choice metadata user'.split(' '),
+);
+
 /**
- * Reads how much a request may be answered with. Each provider reads other names, so the largest
- * figure counts. A list of prompts has an answer for each.
- * @param operation Tells the API (`chat`). Default: the prompts of the fields tell it
+ * Reads how much a request may be answered with, in one pass over its fields. Each provider reads
+ * other names, so the largest figure counts. A list of prompts has an answer for each.
  */
-export function askedOutput(fields: Fields, operation?: string): AskedOutput {
-  let [tokens, choices] = [0, 1];
+export function readOutput(fields: Fields): OutputFields {
+  const limits: string[] = [];
+  let [tokens, choices, isBackground, liftsDefault] = [0, 1, false, false];
   // What the model rejects of a prediction is output beyond any limit.
   let isLifted = (fields.prediction ?? undefined) !== undefined;
-  for (const { name, value, isInside } of outputFields(fields)) {
-    if (CHOICES.has(name)) choices = Math.max(choices, choicesIn(value));
-    else {
-      const figure = positive(value);
-      tokens = Math.max(tokens, figure);
-      // `generationConfig.maxOutputTokens: null` takes the place of a figure beside it; at the top
-      // `null` is as good as absent.
-      isLifted ||= figure === 0 && value !== undefined && (value !== null || isInside);
+  const read = (from: Fields, depth: number): void => {
+    for (const key of Object.keys(from)) {
+      if (OTHER_FIELDS.has(key)) continue;
+      const name = plainName(key);
+      const value = from[key];
+      if (CHOICES.has(name)) choices = Math.max(choices, choicesIn(value));
+      else if (LIMITS.has(name)) {
+        const figure = positive(value);
+        tokens = Math.max(tokens, figure);
+        // `generationConfig.maxOutputTokens: null` takes the place of a figure beside it; at the
+        // top `null` is as good as absent.
+        isLifted ||= figure === 0 && value !== undefined && (value !== null || depth > 0);
+        liftsDefault ||= figure === 0 && depth === 0;
+        if (figure > 0 && depth === 0) limits.push(key);
+      } else if (name === 'background') isBackground ||= depth === 0 && (value ?? false) !== false;
+      else if (depth < MOST_DEPTH && CONTAINERS.has(name) && isObject(value)) read(value, depth + 1);
     }
-  }
-  const isLimited = namesLimit(fields, operation) && !isLifted && !dropsLimit(fields);
-  return { tokens, isLimited, choices: Math.min(choices * promptsIn(fields.prompt), LARGEST_AMOUNT) };
+  };
+  read(fields, 0);
+  return { tokens, choices: Math.min(choices * promptsIn(fields.prompt), LARGEST_AMOUNT), limits, isLifted, liftsDefault, isBackground };
 }
 
-/** A field that limits the output or asks for several. */
-interface OutputField {
-  /** In `LIMITS` or in `CHOICES`. */
-  readonly name: string;
-  readonly value: unknown;
-  /** Whether it is in a container. */
-  readonly isInside: boolean;
-}
-
-/** Those of a request, and of the containers in it. */
-function outputFields(fields: Fields, depth = 0): readonly OutputField[] {
-  const found: OutputField[] = [];
-  for (const key of Object.keys(fields)) {
-    const name = plainName(key);
-    const value = fields[key];
-    if (LIMITS.has(name) || CHOICES.has(name)) found.push({ name, value, isInside: depth > 0 });
-    else if (depth < MOST_DEPTH && CONTAINERS.has(name) && isObject(value)) found.push(...outputFields(value, depth + 1));
-  }
-  return found;
-}
-
-/** With prompts of several APIs the route decides which is read, so each has to be limited. */
-function namesLimit(fields: Fields, operation: string | undefined): boolean {
-  const names = (known: readonly string[]): boolean => known.some((name) => positive(fields[name]) > 0);
-  const known = operation === undefined ? undefined : LIMITS_OF.get(operation);
-  if (known !== undefined) return names(known);
+/**
+ * Whether a field that the request's own API reads limits its output. With prompts of several APIs
+ * the route decides which one is read, so each must have a limit.
+ * @param operation Names the API (`chat`). Default: the APIs whose prompts the request has
+ */
+export function limitsOutput(fields: Fields, { limits, isLifted }: OutputFields, operation?: string): boolean {
+  if (isLifted) return false;
+  const ofOlder = limits.includes('max_tokens');
+  if (operation === 'completions' || operation === 'messages') return ofOlder;
+  const ofChat = ofOlder || limits.includes('max_completion_tokens');
+  if (operation === 'chat') return ofChat;
+  const ofResponses = limits.includes('max_output_tokens');
+  if (operation === 'responses') return ofResponses;
   const { messages, prompt, input } = fields;
   const isChat = (messages ?? undefined) !== undefined || typeof prompt === 'string' || Array.isArray(prompt);
   const isResponses = (input ?? undefined) !== undefined;
-  if (!isChat && !isResponses) return names([...CHAT_LIMITS, ...RESPONSES_LIMITS]);
-  return (!isChat || names(CHAT_LIMITS)) && (!isResponses || names(RESPONSES_LIMITS));
+  if (!isChat && !isResponses) return ofChat || ofResponses;
+  return (!isChat || ofChat) && (!isResponses || ofResponses);
+}
+
+/** Reads how much a request, or a part of one, may be answered with. */
+export function askedOutput(fields: Fields, operation?: string): AskedOutput {
+  const output = readOutput(fields);
+  const { tokens, choices } = output;
+  return { tokens, choices, isLimited: limitsOutput(fields, output, operation) && !dropsLimit(fields) };
 }
 
 /**
@@ -100,12 +109,6 @@ export function outputCap(asked: Pick<AskedOutput, 'tokens' | 'isLimited'>, mode
   const unlimited = modelMax ?? Math.max(asked.tokens, UNLIMITED_OUTPUT);
   const ofOne = asked.isLimited ? Math.min(asked.tokens, modelMax ?? Infinity) : unlimited;
   return Math.min(ofOne * Math.max(1, choices), LARGEST_AMOUNT);
-}
-
-/** Tokens of one choice that a request may be answered with; `undefined` where it names none. */
-export function mostOutput({ tokens, isLimited }: AskedOutput): number | undefined {
-  if (tokens === 0) return undefined;
-  return isLimited ? tokens : Math.max(tokens, UNLIMITED_OUTPUT);
 }
 
 /** Whether a request takes limits of its output away, such as a default by `max_tokens: null`. */

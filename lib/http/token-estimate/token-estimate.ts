@@ -7,11 +7,8 @@ import { REPLY_PRIMING } from '../../token-counter/prompt/messages.js';
 import { addsToPrompt, isRerank } from '../../token-counter/prompt/prompt-rest.js';
 import { TOKENS_PER_BYTE } from '../../token-counter/prompt/prompt-context.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
-import { askedOutput, outputCap } from './asked-output.js';
-import { askedSearches } from './asked-searches.js';
-import { mayHaveSound } from './asked-sound.js';
-import { askedTier } from './asked-tier.js';
-import { CountedPrompt } from './counted-prompt.js';
+import { outputCap } from './asked-output.js';
+import { BodyFacts, type FactsMemory } from './body-facts.js';
 import { plainNanoUsd, worstNanoUsd } from './worst-cost.js';
 import type { JsonBody, Soon } from '../body/json-body.js';
 
@@ -41,11 +38,9 @@ export interface EstimateContext extends PromptCounting {
   readonly memory?: PromptMemory;
 }
 
-/** The parts of a prompt's count that a request keeps. */
-export interface PromptMemory {
+/** What a request keeps of its body: the count of its prompt, and the facts of a small one. */
+export interface PromptMemory extends FactsMemory {
   promptTokens: number | undefined;
-  /** Of a small body without bytes. */
-  countedPrompt: CountedPrompt | undefined;
 }
 
 /** The prompt cannot be counted by its outline: the parsed body is to be counted. */
@@ -73,13 +68,14 @@ export async function estimateTokens(body: unknown, context: EstimateContext, to
 
 async function estimate(body: Body, context: EstimateContext, tokensLeft: number): Promise<number> {
   const { json, isLarge = false, tokensPerMinute } = context;
-  const prompt = json?.promptTokens ?? (isLarge ? await estimateLarge(body, context, tokensLeft) : countSmall(body, context));
-  let tokens = withReply(prompt, body, tokensPerMinute);
+  const facts = factsOf(body, context);
+  const prompt = json?.promptTokens ?? (isLarge ? await estimateLarge(facts, context, tokensLeft) : countSmall(facts, context));
+  let tokens = withReply(prompt, facts, tokensPerMinute);
   for (const changes of fallbackChanges(body)) {
     if (tokens > tokensLeft) break;
     const { counted, isWhole } = promptOfFallback(changes);
     const own = isLarge ? (await largestPrompt(counted, context, tokensLeft)).tokens : largestOf(counted, context);
-    tokens = Math.max(tokens, withReply(isWhole ? own : prompt + own, { ...body, ...changes }, tokensPerMinute));
+    tokens = Math.max(tokens, withReply(isWhole ? own : prompt + own, new BodyFacts({ ...body, ...changes }), tokensPerMinute));
   }
   return tokens;
 }
@@ -109,21 +105,24 @@ function promptOfFallback(changes: Body): { readonly counted: Body; readonly isW
 }
 
 /** Tokens of a large prompt, as far as `tokensLeft` leaves room beside its reply. */
-async function estimateLarge(body: Body, context: EstimateContext, tokensLeft: number): Promise<number> {
+async function estimateLarge(facts: BodyFacts, context: EstimateContext, tokensLeft: number): Promise<number> {
   const { tokensPerMinute } = context;
-  const { tokens: reply } = replyOf(body);
-  const { counted, tokens, isWhole } = await largestPrompt(body, context, tokensLeft - reply);
+  const { tokens: ofOne, choices } = facts.output;
+  const reply = isWithoutReply(facts.body) ? 0 : ofOne * choices;
+  const { counted, tokens, isWhole } = await largestPrompt(facts.body, context, tokensLeft - reply);
   // At least 1: without a prompt a request would not reserve its reply either.
   if (!isWhole) return Math.max(counted, Math.min(tokens, Math.max(1, tokensPerMinute - reply)));
   return kept(tokens, context);
 }
 
-/** Tokens of a small prompt, counted once for a request. */
-function countSmall(body: Body, context: PromptCounting & Pick<EstimateContext, 'memory'>): number {
-  const { json, memory } = context;
-  if (json !== undefined || memory === undefined) return kept(largestOf(body, context), context);
-  if (memory.countedPrompt?.isOf(body) !== true) memory.countedPrompt = new CountedPrompt(body, kept(largestOf(body, context), context));
-  return memory.countedPrompt.tokens;
+/** Those that the request keeps, for a small body without bytes. */
+function factsOf(body: Body, { json, isLarge, memory }: Omit<EstimateContext, 'tokensPerMinute'>): BodyFacts {
+  return json === undefined && memory !== undefined && isLarge !== true ? BodyFacts.of(body, memory) : new BodyFacts(body);
+}
+
+/** Tokens of a small prompt, counted once for its facts. */
+function countSmall(facts: BodyFacts, context: Omit<EstimateContext, 'tokensPerMinute'>): number {
+  return (facts.promptTokens ??= kept(largestOf(facts.body, context), context));
 }
 
 function kept(tokens: number, { json, memory }: PromptCounting & Pick<EstimateContext, 'memory'>): number {
@@ -139,7 +138,7 @@ export function promptTokensOf(request: object, context: Omit<EstimateContext, '
   const body = json?.promptFields ?? (request as Body);
   if (!isLarge) {
     try {
-      return countSmall(body, context);
+      return countSmall(factsOf(body, context), context);
     } catch (error) {
       if (!(error instanceof NeedsTexts)) throw error;
       return kept(largestOf(json?.parsed() as Body, { ...context, json: undefined }), context);
@@ -248,39 +247,34 @@ export interface CostContext extends Omit<EstimateContext, 'tokensPerMinute'> {
  * model's own limit or 16,384, times `n`. 0 without a prompt; `undefined` where no price is known.
  */
 export async function estimateNanoUsd(given: unknown, context: CostContext): Promise<number | undefined> {
-  const { counter, json, outputOf } = context;
+  const { counter, json, isLarge, outputOf } = context;
   if (!isBody(given)) return 0;
-  const prompt = await promptTokensOf(given, context);
-  if (prompt === 0) return 0;
   const body = json?.promptFields ?? given;
+  const facts = factsOf(body, context);
+  const prompt = json === undefined && isLarge !== true ? countSmall(facts, context) : await promptTokensOf(given, context);
+  if (prompt === 0) return 0;
   const { model } = body;
   const name = typeof model === 'string' ? model : undefined;
-  const asked = askedOutput(body);
+  const { tokens, choices } = facts.output;
   const expected = name === undefined ? undefined : outputOf?.(name);
   if (context.isUsual === true && expected === undefined) return undefined;
-  const most = outputCap(asked, counter.getModelLimits(name).maxOutputTokens, asked.choices);
+  const most = outputCap({ tokens, isLimited: facts.isLimited() }, counter.getModelLimits(name).maxOutputTokens, choices);
   const sourced = counter.pricesOf(name);
   // Fields of embeddings do not keep a model that writes from answering.
   const isMute = isWithoutReply(body) && !((pricedUsage(sourced, 0, 1_000)?.parts.output ?? 0) > 0);
-  const output = isMute ? 0 : Math.min(most, (expected ?? Infinity) * asked.choices);
-  const size = { tokens: prompt, hasSound: mayHaveSound(body), searches: askedSearches(body) };
-  const prices = { sourced, tier: askedTier(body) };
-  return context.isUsual === true ? plainNanoUsd(prices, prompt, output) : worstNanoUsd(prices, size, output);
+  const output = isMute ? 0 : Math.min(most, (expected ?? Infinity) * choices);
+  const prices = { sourced, tier: facts.tier };
+  if (context.isUsual === true) return plainNanoUsd(prices, prompt, output);
+  return worstNanoUsd(prices, { tokens: prompt, hasSound: facts.hasSound, searches: facts.searches }, output);
 }
 
 /** Tokens of the prompt and of the reply that the body allows. */
-function withReply(prompt: number, body: Body, tokensPerMinute: number): number {
+function withReply(prompt: number, facts: BodyFacts, tokensPerMinute: number): number {
   if (prompt === 0) return 0;
-  const { tokens, isUnlimited } = replyOf(body);
-  const least = isUnlimited ? Math.min(UNLIMITED_REPLY, Math.max(1, Math.floor(tokensPerMinute / 4))) : 0;
-  return Math.min(Math.max(prompt + tokens, least), LARGEST_AMOUNT);
-}
-
-/** Tokens that the body allows for the reply, 0 if it names no figure; whether it may be longer. */
-function replyOf(body: Body): { readonly tokens: number; readonly isUnlimited: boolean } {
-  if (isWithoutReply(body)) return { tokens: 0, isUnlimited: false };
-  const { tokens, choices, isLimited } = askedOutput(body);
-  return { tokens: tokens * choices, isUnlimited: !isLimited };
+  if (isWithoutReply(facts.body)) return Math.min(prompt, LARGEST_AMOUNT);
+  const { tokens, choices } = facts.output;
+  const least = facts.isLimited() ? 0 : Math.min(UNLIMITED_REPLY, Math.max(1, Math.floor(tokensPerMinute / 4)));
+  return Math.min(Math.max(prompt + tokens * choices, least), LARGEST_AMOUNT);
 }
 
 function isBody(body: unknown): body is Body {

@@ -47,8 +47,6 @@ export interface RateLimit {
   readonly maxConcurrent?: number;
   /** One at least; `undefined` where no money is limited. */
   readonly budgets?: readonly BudgetLimit[];
-  /** `false`: a store decides each request by itself and leases nothing ahead. */
-  readonly leasable?: boolean;
 }
 
 const RATE_KEYS = [

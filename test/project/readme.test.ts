@@ -141,7 +141,7 @@ describe('the table of errors', () => {
 
 describe('the table of metrics', () => {
   it('has every metric with its type and labels, and no other', async () => {
-    const store = library.redisRateLimitStore({ client: noRedis, onStoreError: 'local', localLease: true });
+    const store = library.redisRateLimitStore({ client: noRedis, onStoreError: 'local' });
     const shared = { rateLimit: { requestsPerMinute: 1, store }, router: { sharedState: library.redisRouterState({ client: noRedis }) } };
     const one = { model_name: 'm', litellm_params: { model: 'openrouter/openai/gpt-4o', api_key: 'sk-1' } };
     const budgets = { openrouter: { budgetUsd: 1, periodMs: 60_000 } };

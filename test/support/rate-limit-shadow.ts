@@ -142,12 +142,6 @@ export class ShadowedEngine extends TypeScriptRateLimitEngine {
   }
 }
 
-/** The reply to one operation at a time of its own. */
-export async function performAt(client: Redis, nowMs: number, operation: RedisOperation): Promise<Float64Array> {
-  const call = scriptCall([{ operation }]);
-  return call.read(await client.callBuffer('evalsha', ...argumentsAt(call, nowMs)));
-}
-
 function argumentsAt(call: ScriptCall, nowMs: number): [string, number, ...string[]] {
   const { keys, argument } = call.encode();
   return [SHA, keys.length, ...keys, JSON.stringify([...(JSON.parse(argument) as unknown[]), false, false, nowMs])];

@@ -72,10 +72,8 @@ export class FastThrottlerStorage {
     if (throttle !== undefined) return throttle;
     const windowMs = (ms: number): number => Math.min(Math.max(Math.ceil(ms), 1), LONGEST_WINDOW_MS);
     const requestsPerWindow = Math.min(Math.max(Math.floor(limit), 0), LARGEST_LIMIT);
-    // Not leasable, because hits and blocks are decided together.
-    const window = (scope: string, requests: number, lengthMs: number): RateLimit => {
-      return { ...compileLimit(scope, { requestsPerWindow: requests, windowMs: windowMs(lengthMs) }, 'throttler'), leasable: false };
-    };
+    const window = (scope: string, requests: number, lengthMs: number): RateLimit =>
+      compileLimit(scope, { requestsPerWindow: requests, windowMs: windowMs(lengthMs) }, 'throttler');
     throttle = {
       hits: window('throttler', requestsPerWindow, ttl),
       block: blockDuration > 0 ? window('throttler-block', 1, blockDuration) : null,

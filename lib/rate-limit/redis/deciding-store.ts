@@ -15,7 +15,6 @@ import { readBudgetDecision, readHolds, staleWindows, StaleWindows } from './bud
 import { BudgetWindows, MOST_TRIES } from './budget-windows.js';
 import { joinDecisions, readDecision } from './decision.js';
 import { RedisKeys, type TaggedScope } from './keys.js';
-import { RedisLeases } from './leases.js';
 import type { ResolvedRedisOptions } from './options.js';
 import { RedisOutage, type RedisAsk } from './outage.js';
 import { OperationKind, withoutConcurrency, type RedisOperation, type RedisScope } from './protocol.js';
@@ -91,7 +90,6 @@ export class RedisRateLimitStore implements RateLimitStore {
   private readonly money: RedisHolds;
   private readonly scan: RedisKeyScan;
   private readonly crashes: RedisCrashes;
-  private readonly leases: RedisLeases | undefined;
   /** With `onStoreError: 'local'`. */
   private readonly local: LocalBudgets | undefined;
   private readonly processes: RedisProcesses | undefined;
@@ -141,7 +139,6 @@ export class RedisRateLimitStore implements RateLimitStore {
         onBeat: () => void this.merge(),
       });
     }
-    if (options.maxLeasePermits > 0) this.leases = new RedisLeases(this.queue, this.outage, options.maxLeasePermits);
   }
 
   check(
@@ -150,15 +147,10 @@ export class RedisRateLimitStore implements RateLimitStore {
     tokens: number,
     nanoUsd = 0,
     expectedNanoUsd?: number,
-  ): RateLimitDecision | Promise<RateLimitDecision> {
-    const { leases } = this;
-    const spent = leases !== undefined && scopes.length === 1 ? leases.spendOne(scopes[0], cost, tokens) : undefined;
-    if (spent !== undefined) return spent;
+  ): Promise<RateLimitDecision> {
     const ask = { scopes, cost, tokens, nanoUsd, expectedNanoUsd };
     const groups = this.groups(scopes);
     if (groups.length > 1) return this.takeInTurn(groups, ask);
-    const leased = leases?.check(groups[0].redis, ask);
-    if (leased !== undefined) return leased;
     return this.take(groups[0], ask, (failure) => this.orOutage('check', ask, failure));
   }
 
@@ -263,7 +255,6 @@ export class RedisRateLimitStore implements RateLimitStore {
 
   async reset(scope: RateLimitScope): Promise<void> {
     const [group] = this.groups([scope]);
-    this.leases?.forget(group.redis[0].stateKey);
     if (this.outage.mode === 'local') await this.memory.reset(scope);
     const kinds = [
       ...(countsRates(scope.limit) ? [OperationKind.reset] : []),
@@ -340,9 +331,6 @@ export class RedisRateLimitStore implements RateLimitStore {
         this.circuit.refusal() === undefined ? 1 : 0,
       ),
       sample('calls_total', 'Script calls sent to Redis; one can decide many requests.', 'counter', this.queue.calls),
-      ...(this.leases === undefined
-        ? []
-        : [sample('leased_decisions_total', 'Requests decided by a local lease, without Redis.', 'counter', this.leases.decisions)]),
       ...(this.local === undefined
         ? []
         : [
@@ -374,7 +362,7 @@ export class RedisRateLimitStore implements RateLimitStore {
     await Promise.all([this.processes?.close(), this.merge()]);
     this.tellLost();
     // Settlements and releases before `close` still reach Redis.
-    await Promise.all([this.leases?.close(), this.queue.drain()]);
+    await this.queue.drain();
     this.circuit.close();
     this.own?.disconnect();
   }

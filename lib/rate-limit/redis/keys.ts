@@ -10,13 +10,6 @@ import type { RateLimitScope } from '../store.js';
  */
 const PLAIN = /^[\w.:@-]{1,96}$/;
 
-/**
- * A lease lasts a 60th of the shortest window and at most this long: a permit is counted at most
- * this much late.
- */
-const LONGEST_LEASE_MS = 1_000;
-const LEASES_PER_WINDOW = 60;
-
 /** What `plain` makes of other texts. */
 const HASHED = /^~[\w-]{43}$/;
 const NO_FIGURES: readonly number[] = [];
@@ -27,15 +20,12 @@ const BUDGETS = '/usd';
 /** A scope with the hash tag of its keys. */
 export interface TaggedScope extends RedisScope {
   readonly tag: string;
-  /** How long leased permits may be spent, in ms; 0: cannot be leased. */
-  readonly leaseMs: number;
 }
 
 interface KnownLimit {
   readonly name: string;
   readonly kinds: string;
   readonly numbers: readonly number[];
-  readonly leaseMs: number;
   readonly countsRates: boolean;
 }
 
@@ -65,7 +55,6 @@ export class RedisKeys {
         name: plain(limit.name),
         kinds: kindsOf(limit),
         numbers: limitNumbers(limit),
-        leaseMs: leaseMsOf(limit),
         countsRates: countsRates(limit),
       };
       this.limits.set(limit, known);
@@ -78,7 +67,6 @@ export class RedisKeys {
       stateKey,
       slotsKey: limit.maxConcurrent === undefined ? '' : `${stateKey}/running`,
       limits: known.numbers,
-      leaseMs: known.leaseMs,
     };
     if (limit.budgets === undefined) return scope;
     const figures = this.windows.figuresOf(limit.budgets);
@@ -117,7 +105,7 @@ export class RedisKeys {
     const name = [limitName, key].map((text) => (HASHED.test(text) ? text : plain(text))).join('/');
     const base = `${this.prefix}${this.oneSlot ? `{all}${name}` : `{${name}}`}${BUDGETS}`;
     const budgets = { hashKey: base, holdsKey: `${base}/holds`, figures: NO_FIGURES };
-    return { tag: this.oneSlot ? 'all' : name, stateKey: '', slotsKey: '', limits: NO_FIGURES, leaseMs: 0, budgets };
+    return { tag: this.oneSlot ? 'all' : name, stateKey: '', slotsKey: '', limits: NO_FIGURES, budgets };
   }
 
   /** The key of the write test, on the node that has the keys of this hash tag. */
@@ -144,16 +132,6 @@ function kindsOf({ bucket, windows, tokensPerMinute, maxConcurrent }: RateLimit)
   const kinds = windows.map(({ exceeded, lengthMs }) => (exceeded === 'window' ? `w${lengthMs}` : exceeded[0]));
   if (tokensPerMinute !== undefined && kinds[0] !== 'm') kinds.unshift('m');
   return `${bucket === undefined ? '' : 'b'}${kinds.join('')}${maxConcurrent === undefined ? '' : 'c'}`;
-}
-
-/**
- * Buckets refill while a permit lies unused, concurrency is about now, and money is never leased:
- * these are decided by Redis only.
- */
-function leaseMsOf({ bucket, windows, tokensPerMinute, maxConcurrent, budgets, leasable }: RateLimit): number {
-  if (bucket !== undefined || maxConcurrent !== undefined || budgets !== undefined || leasable === false) return 0;
-  const shortest = Math.min(...windows.map(({ lengthMs }) => lengthMs), tokensPerMinute === undefined ? Infinity : 60_000);
-  return Math.min(LONGEST_LEASE_MS, Math.floor(shortest / LEASES_PER_WINDOW));
 }
 
 /**

@@ -4,7 +4,6 @@ import {
   checkKnownKeys,
   checkObject,
   checkOneOf,
-  checkPositiveInteger,
   joinPath,
   optional,
   refuseOption,
@@ -39,14 +38,6 @@ export interface RedisRateLimitStoreOptions {
   /** Longest wait for Redis, in ms. Default 250. */
   readonly timeoutMs?: number;
   /**
-   * Leases permits of hot keys in batches and spends them in this process. Limits are never
-   * exceeded, but permits that lie unused in one process, for a second at most, are denied to
-   * others and count for up to a second longer. Does not apply to limits with `requestsPerSecond`,
-   * `maxConcurrent` or budgets. Default `false`; `true` means batches of up to 512 and at most a
-   * quarter of the remaining permits.
-   */
-  readonly localLease?: boolean | { readonly maxPermits?: number };
-  /**
    * Cluster: keeps all keys in one slot, so that one node decides all scopes together. By default
    * keys are spread, and scopes in different slots are decided one after the other; a later denial
    * gives back what was taken. Default `false`.
@@ -74,8 +65,6 @@ export interface ResolvedRedisOptions {
   readonly onStoreError: OnStoreError;
   readonly prefix: string;
   readonly timeoutMs: number;
-  /** 0: no leases. */
-  readonly maxLeasePermits: number;
   readonly oneSlot: boolean;
   readonly onDataLoss: OnDataLoss;
   readonly slotTtlMs: number;
@@ -83,7 +72,6 @@ export interface ResolvedRedisOptions {
 
 const DEFAULT_PREFIX = 'fast-litellm:';
 const DEFAULT_TIMEOUT_MS = 250;
-const DEFAULT_LEASE_PERMITS = 512;
 const DEFAULT_SLOT_TTL_MS = 60_000;
 const KNOWN: readonly (keyof RedisRateLimitStoreOptions)[] = [
   'url',
@@ -91,7 +79,6 @@ const KNOWN: readonly (keyof RedisRateLimitStoreOptions)[] = [
   'onStoreError',
   'prefix',
   'timeoutMs',
-  'localLease',
   'oneSlot',
   'onDataLoss',
   'slotTtlMs',
@@ -115,16 +102,8 @@ export function resolveRedisOptions(options: RedisRateLimitStoreOptions, path = 
     onStoreError: checkOneOf(at('onStoreError'), input.onStoreError, ON_STORE_ERROR),
     prefix: optional(input.prefix, DEFAULT_PREFIX, (value) => checkRedisPrefix(at('prefix'), value)),
     timeoutMs: optional(input.timeoutMs, DEFAULT_TIMEOUT_MS, (value) => checkInteger(at('timeoutMs'), value, { min: 1, max: 60_000 })),
-    maxLeasePermits: optional(input.localLease, 0, (value) => checkLease(at('localLease'), value)),
     oneSlot: optional(input.oneSlot, false, (value) => checkBoolean(at('oneSlot'), value)),
     onDataLoss: optional(input.onDataLoss, 'forget', (value) => checkOneOf(at('onDataLoss'), value, ON_DATA_LOSS)),
     slotTtlMs: optional(input.slotTtlMs, DEFAULT_SLOT_TTL_MS, (value) => checkInteger(at('slotTtlMs'), value, { min: 1_000 })),
   };
-}
-
-function checkLease(path: string, value: unknown): number {
-  if (typeof value === 'boolean') return value ? DEFAULT_LEASE_PERMITS : 0;
-  const lease = checkObject(path, value);
-  checkKnownKeys(path, lease, ['maxPermits']);
-  return optional(lease.maxPermits, DEFAULT_LEASE_PERMITS, (permits) => checkPositiveInteger(joinPath(path, 'maxPermits'), permits));
 }

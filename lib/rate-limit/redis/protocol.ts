@@ -5,11 +5,7 @@ import { MOST_SHOWN_HOLDS } from '../store.js';
 
 /** Operations of the script and their `values`. */
 export const OperationKind = {
-  /**
-   * `cost, tokens`: decides and takes. Then `slot, slotTtlMs` with a limit of concurrency, and for
-   * a lease `leaseMs, sureRequests, sureTokens, moreRequests, moreTokens, share`: also takes the
-   * sure amounts as far as they are left, and 1/`share` of the rest, up to the more amounts.
-   */
+  /** `cost, tokens`: decides and takes. Then `slot, slotTtlMs` with a limit of concurrency. */
   take: 1,
   /** `cost, tokens`: decides only. */
   peek: 2,
@@ -64,7 +60,7 @@ export type OperationKind = (typeof OperationKind)[keyof typeof OperationKind];
 export const BudgetReason = { none: 0, budget_held: 1, budget_exhausted: 2, request_exceeds_budget: 3, stale: 4 } as const;
 
 /** Fields of a reply: of the decision, then of each scope. */
-export const ReplyField = { code: 0, scope: 1, retryAfterMs: 2, atMs: 3, moreRequests: 4, moreTokens: 5 } as const;
+export const ReplyField = { code: 0, scope: 1, retryAfterMs: 2, atMs: 3 } as const;
 export const StandingField = { limit: 0, remainingRequests: 1, remainingTokens: 2, resetMs: 3, tokensResetMs: 4 } as const;
 /**
  * The denial of a budget: after the standings of a decision, or the beginning of an extension. Its
@@ -73,7 +69,7 @@ export const StandingField = { limit: 0, remainingRequests: 1, remainingTokens: 
 export const BudgetReplyField = { reason: 0, scope: 1, budget: 2, waitMs: 3 } as const;
 /** A budget, in the order of scopes and of their budgets. */
 export const BudgetField = { spent: 0, held: 1, total: 2, limit: 3, resetsAtMs: 4, before: 5 } as const;
-const REPLY_LENGTH = 6;
+const REPLY_LENGTH = 4;
 const STANDING_LENGTH = 5;
 export const BUDGET_REPLY_LENGTH = 4;
 export const BUDGET_STANDING_LENGTH = 6;

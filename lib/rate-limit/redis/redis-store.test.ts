@@ -21,13 +21,10 @@ describe('the options of the Redis store', () => {
       onStoreError: 'deny',
       prefix: 'fast-litellm:',
       timeoutMs: 250,
-      maxLeasePermits: 0,
       oneSlot: false,
       onDataLoss: 'forget',
       slotTtlMs: 60_000,
     });
-    expect(resolveRedisOptions({ client, onStoreError: 'allow', localLease: true }).maxLeasePermits).toBe(512);
-    expect(resolveRedisOptions({ client: cluster, onStoreError: 'allow', localLease: { maxPermits: 5 } }).maxLeasePermits).toBe(5);
   });
 
   it.each([
@@ -42,8 +39,6 @@ describe('the options of the Redis store', () => {
     [{ client: {}, onStoreError: 'deny' }, 'redis.client: must be a client of ioredis, got an object (Object)'],
     [{ url, onStoreError: 'deny', timeoutMs: 0 }, 'redis.timeoutMs: must be an integer from 1 to 60000, got 0'],
     [{ url, onStoreError: 'deny', prefix: 'a{b}' }, 'redis.prefix: must have no { or }: these mark the slot of a Cluster, got "a{b}"'],
-    [{ url, onStoreError: 'deny', localLease: 3 }, 'redis.localLease: must be an object, got 3'],
-    [{ url, onStoreError: 'deny', localLease: { maxPermits: 0 } }, 'redis.localLease.maxPermits: must be a positive integer, got 0'],
     [{ url, onStoreError: 'deny', timeOutMs: 5 }, 'redis.timeOutMs: is not a known option (did you mean timeoutMs?), got 5'],
     [
       { client: cluster, onStoreError: 'deny', onDataLoss: 'refuse' },
@@ -129,17 +124,5 @@ describe('the names of keys', () => {
     const names = strange.map((key) => keys.scope({ limit, key }).stateKey);
     expect(new Set(names).size).toBe(strange.length);
     for (const name of names) expect(name).toMatch(/^app:\{chat\/~[\w-]{43}\}\/m$/);
-  });
-
-  it('tell for how long permits may be leased', () => {
-    const leaseMs = (limits: object): number => new RedisKeys('', false).scope({ limit: compileLimit('a', limits, ''), key: 'k' }).leaseMs;
-    expect(leaseMs({ requestsPerMinute: 1 })).toBe(1_000);
-    expect(leaseMs({ requestsPerDay: 1 })).toBe(1_000);
-    expect(leaseMs({ tokensPerMinute: 1, requestsPerWindow: 1, windowMs: 6_000 })).toBe(100);
-    expect(leaseMs({ requestsPerWindow: 1, windowMs: 50 })).toBe(0);
-    expect(leaseMs({ requestsPerMinute: 1, requestsPerSecond: 1 })).toBe(0);
-    expect(leaseMs({ requestsPerMinute: 1, maxConcurrent: 1 })).toBe(0);
-    const exact = { ...compileLimit('a', { requestsPerMinute: 1 }, ''), leasable: false };
-    expect(new RedisKeys('', false).scope({ limit: exact, key: 'k' }).leaseMs).toBe(0);
   });
 });

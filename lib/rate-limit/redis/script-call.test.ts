@@ -47,13 +47,13 @@ describe('a call of the script', () => {
 
   it('tells each take what was left after it, by what is left after the last', () => {
     const call = callOf(take('a', 1, 10), take('b', 2, 20), take('a', 3, 30));
-    const reply = new Float64Array([-1, 777, 50, 900, ...[2, 0, 400, 777, 0, 0, 60, 1, 980, 400, 60_000]]);
+    const reply = new Float64Array([-1, 777, 50, 900, ...[2, 0, 400, 777, 60, 1, 980, 400, 60_000]]);
     const numbers = call.read(new Uint8Array(reply.buffer));
     const told = call.starts.map((start, place) => [...numbers.subarray(start, call.starts[place + 1])]);
     expect(told).toEqual([
-      [0, 0, 0, 777, 0, 0, 60, 53, 930, 60_000, 60_000],
-      [2, 0, 400, 777, 0, 0, 60, 1, 980, 400, 60_000],
-      [0, 0, 0, 777, 0, 0, 60, 50, 900, 60_000, 60_000],
+      [0, 0, 0, 777, 60, 53, 930, 60_000, 60_000],
+      [2, 0, 400, 777, 60, 1, 980, 400, 60_000],
+      [0, 0, 0, 777, 60, 50, 900, 60_000, 60_000],
     ]);
     expect(() => call.read(new Uint8Array(16))).toThrow();
   });

@@ -4,10 +4,9 @@ import { histories } from '../../../test/support/long.js';
 import { fractionalHistories, judgeFractions } from '../../../test/support/rate-limit-fractions.js';
 import { randomHistories } from '../../../test/support/rate-limit-history.js';
 import { judge } from '../../../test/support/rate-limit-replay.js';
-import { performAt, ShadowedEngine, TIMELESS_SCRIPT } from '../../../test/support/rate-limit-shadow.js';
+import { ShadowedEngine, TIMELESS_SCRIPT } from '../../../test/support/rate-limit-shadow.js';
 import { answersTo, vectors } from '../../../test/support/rate-limit-vectors.js';
 import { hasRedis, RedisServer } from '../../../test/support/redis-server.js';
-import { OperationKind, standingAt, StandingField, windowId } from './protocol.js';
 
 const LONG_MS = 3_600_000;
 
@@ -30,23 +29,6 @@ const LONG_MS = 3_600_000;
     const answers = answersTo(engine, vector);
     expect(answers.map(({ answer }) => answer)).toEqual(answers.map(({ expected }) => expected));
     await engine.compare(client);
-  });
-
-  it.each([
-    ['', []],
-    [', of two windows', [windowId(3_600_000, 3), 1_000]],
-  ])('counts a request that comes after a lease at the end of that, not before it%s', async (_, more) => {
-    const scope = { stateKey: 'leased', slotsKey: '', limits: [-1, -1, -1, -1, windowId(60_000, 2), 10, ...more] };
-    const perform = (nowMs: number, kind: OperationKind, ...values: (number | string)[]): Promise<Float64Array> =>
-      performAt(client, 1e10 + nowMs, { kind, tag: '', scopes: [scope], values });
-    await client.flushall();
-    for (const nowMs of [0, 1, 2]) await perform(nowMs, OperationKind.take, 1, 0);
-    // One, and one more until 1,003.
-    await perform(3, OperationKind.take, 1, 0, '', 0, 1_000, 0, 0, 1, 0, 1);
-    await perform(10, OperationKind.take, 1, 0);
-    const { remainingRequests } = StandingField;
-    expect((await perform(60_500, OperationKind.peek, 0, 0))[standingAt(0) + remainingRequests]).toBe(7);
-    expect((await perform(61_003, OperationKind.peek, 0, 0))[standingAt(0) + remainingRequests]).toBe(10);
   });
 
   it(

@@ -16,7 +16,6 @@ export interface RedisRow {
 }
 
 export const REDIS_OURS = 'ours';
-export const REDIS_LEASES = 'ours, with leases';
 export const REDIS_PEER = 'rate-limiter-flexible';
 export const REDIS_STORAGE = '@nest-lab/throttler-storage-redis';
 const IN_FLIGHT = 64;
@@ -95,14 +94,14 @@ async function open(url: string, run: string): Promise<RedisContender[]> {
     return client;
   };
   const { redisRateLimitStore } = compiled<typeof StoreModule>('rate-limit/redis/redis-store.js');
-  const own = (name: string, localLease: boolean): RedisContender => {
-    const store = redisRateLimitStore({ url, prefix: `${run}:${name}`, onStoreError: 'deny', timeoutMs: 5_000, localLease });
+  const own = (name: string): RedisContender => {
+    const store = redisRateLimitStore({ url, prefix: `${run}:${name}`, onStoreError: 'deny', timeoutMs: 5_000 });
     const service = openService(TYPESCRIPT, { requestsPerMinute: LIMIT, tokensPerMinute: LIMIT, store });
     const options = { tokens: TOKENS };
     return { name, decide: (key) => service.checkAsync(key, options), close: () => service.close() };
   };
   const first = await connect();
-  const all = [own(REDIS_OURS, false), own(REDIS_LEASES, true)];
+  const all = [own(REDIS_OURS)];
   try {
     const { RateLimiterRedis } = peer('rate-limiter-flexible');
     const limiter = new RateLimiterRedis({ storeClient: first, points: LIMIT, duration: 60, keyPrefix: `${run}:rlf` });

@@ -5,7 +5,7 @@ import { GUARD, type GuardRow } from './guard.js';
 import { FLAT_MB, growth, type ChurnRow, type MemoryRow } from './memory.js';
 import { NATIVE, OURS } from './ours.js';
 import type { PauseRow } from './pause.js';
-import { REDIS_LEASES, REDIS_OURS, REDIS_PEER, type RedisRow } from './redis.js';
+import { REDIS_OURS, REDIS_PEER, type RedisRow } from './redis.js';
 import type { ThreadsRow } from './threads.js';
 
 /** What the run measured. */
@@ -86,11 +86,9 @@ export function verdicts(result: RateLimitResult): Verdict[] {
     if (label === NATIVE) add('one budget, native', '1.5 x without', `${round(ratio)} x`, ratio <= 1.5);
   }
   for (const { label, timesPeer } of result.redis) {
-    const [own, leases] = [timesPeer[REDIS_OURS], timesPeer[REDIS_LEASES]];
+    const own = timesPeer[REDIS_OURS];
     if (Number.isNaN(own)) continue;
     add(`Redis, ${label}`, `1.4 x ${REDIS_PEER}`, `${round(own)} x`, own >= 1.4);
-    // 100,000 keys in turn are not hot.
-    if (label !== '100,000 keys') add(`Redis, ${label}, leases`, `10 x ${REDIS_PEER}`, `${round(leases)} x`, leases >= 10);
   }
   return all;
 }

@@ -5,14 +5,13 @@ export interface Arrangement {
   readonly loops: number;
   readonly run: 'processes' | 'threads' | 'cluster';
   /** Where limits are counted. */
-  readonly limits: 'memory' | 'redis' | 'redis with leases' | 'redis cluster' | 'redis cluster, one slot';
+  readonly limits: 'memory' | 'redis' | 'redis cluster' | 'redis cluster, one slot';
   /** Whether cooldowns and usage of deployments are shared over Redis. */
   readonly sharesRouter?: boolean;
 }
 
 export const BASE = 'one process, limits in memory';
 export const OVER_REDIS = 'one process, limits over Redis';
-export const WITH_LEASES = 'one process, limits over Redis, leases';
 export const OVER_CLUSTER = 'one process, limits over a Redis Cluster of three';
 export const SHARED_ROUTER = "one process, the router's state over Redis";
 
@@ -25,7 +24,6 @@ export const ARRANGEMENTS: readonly Arrangement[] = [
   { name: "node's cluster, two workers", ...two, run: 'cluster' },
   { name: 'two processes', ...two, run: 'processes' },
   { name: OVER_REDIS, ...one, limits: 'redis' },
-  { name: WITH_LEASES, ...one, limits: 'redis with leases' },
   { name: 'two processes, limits over Redis', loops: 2, run: 'processes', limits: 'redis' },
   { name: OVER_CLUSTER, ...one, limits: 'redis cluster' },
   { name: 'the same, keys in one slot', ...one, limits: 'redis cluster, one slot' },

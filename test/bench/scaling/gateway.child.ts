@@ -40,7 +40,7 @@ function root(): object {
   const { limits } = arrangement;
   const shared = { prefix, timeoutMs: TIMEOUT_MS };
   const link = limits.startsWith('redis cluster') ? { client: clusterClient() } : { url: `redis://127.0.0.1:${ports[0]}` };
-  const options = { localLease: limits === 'redis with leases', oneSlot: limits === 'redis cluster, one slot' };
+  const options = { oneSlot: limits === 'redis cluster, one slot' };
   const store = limits === 'memory' ? undefined : redisRateLimitStore({ ...link, ...shared, ...options, onStoreError: 'deny' });
   const sharedState = arrangement.sharesRouter === true ? redisRouterState({ ...link, ...shared }) : undefined;
   const threads = arrangement.run === 'threads' ? { sharedAs: 'bench' } : {};

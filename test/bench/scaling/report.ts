@@ -2,7 +2,7 @@ import { cpus } from 'node:os';
 import type { Environment } from '../harness/environment.js';
 import { markdownTable, short } from '../harness/table.js';
 import { atMost, type Verdict } from '../harness/verdict.js';
-import { ARRANGEMENTS, BASE, OVER_CLUSTER, OVER_REDIS, SHARED_ROUTER, WITH_LEASES } from './arrangements.js';
+import { ARRANGEMENTS, BASE, OVER_CLUSTER, OVER_REDIS, SHARED_ROUTER } from './arrangements.js';
 import type { RedisUsage, ScalingRow } from './measured.js';
 
 export const CALLERS = 1_000;
@@ -33,7 +33,6 @@ export function verdicts(rows: readonly ScalingRow[]): Verdict[] {
     ...times("node's cluster, two workers", 1.5),
     ...times('two worker threads', 1.25),
     ...times(OVER_REDIS, 1.6),
-    ...times(WITH_LEASES, 1.6),
     ...times(SHARED_ROUTER, 1.2),
   ];
 }

@@ -87,7 +87,7 @@ describe('the dashboard for Grafana', () => {
     await gateway.stop();
 
     const registry = new Registry();
-    const store = redisRateLimitStore({ client: noRedis, onStoreError: 'local', localLease: true });
+    const store = redisRateLimitStore({ client: noRedis, onStoreError: 'local' });
     const shared = { rateLimit: { requestsPerMinute: 1, store }, router: { sharedState: redisRouterState({ client: noRedis }) } };
     const telling = await testProvider('openai');
     telling.use(() => ({ body: TOLD }));

@@ -33,7 +33,7 @@ describeWithPromtool('promtool check metrics', () => {
     const registry = new Registry();
     const llm = new FastLiteLLM({
       metrics: { registry },
-      rateLimit: { requestsPerMinute: 1, store: redisRateLimitStore({ client: noRedis, onStoreError: 'local', localLease: true }) },
+      rateLimit: { requestsPerMinute: 1, store: redisRateLimitStore({ client: noRedis, onStoreError: 'local' }) },
       router: { sharedState: redisRouterState({ client: noRedis }) },
     });
     const metrics = await registry.metrics();

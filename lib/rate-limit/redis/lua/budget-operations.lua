@@ -127,11 +127,10 @@ local function decideAll(scopes, cost, tokens, nano, id, ttl, expected)
   if reason == 0 or reason == ALL_HELD then
     local worst, refused = decide(scopes, cost, tokens)
     if refused or reason == 0 then
-      local at, holds = scopes[1].s[LAST], 0
+      local holds = 0
       if id and not refused then
-        at = NEVER
         for i, v in ipairs(scopes) do
-          at = min(at, take(v, cost, tokens, 0))
+          take(v, cost, tokens)
           if v.p[4] >= 0 then occupy(v.slots, id .. '.' .. i, ttl) end
           if v.budgets then
             holds = holds + 1
@@ -139,7 +138,7 @@ local function decideAll(scopes, cost, tokens, nano, id, ttl, expected)
           end
         end
       end
-      answer(scopes, worst, at, 0, 0)
+      answer(scopes, worst)
       tell(0, 0, 0, 0)
       tellBudgets(scopes, (id or refused) and 0 or nano)
       return
@@ -147,7 +146,7 @@ local function decideAll(scopes, cost, tokens, nano, id, ttl, expected)
   end
   decide(scopes, 0, 0)
   for _, v in ipairs(scopes) do v.code, v.wait = USD, wait end
-  answer(scopes, place, scopes[1].s[LAST], 0, 0)
+  answer(scopes, place)
   tell(reason, place - 1, index, wait)
   tellBudgets(scopes, 0)
 end

@@ -40,18 +40,17 @@ local function takeFastPath(key, policy, cost, tokens)
   end
   left, tokensLeft = left - requests, tokensLeft - taken
   if left < 0 or tokensLeft < 0 then return false end
-  local at = max(t, newest)
-  if newest == at or #older >= EXACT_BYTES and (at - start) * MERGES < length then
+  if newest == t or #older >= EXACT_BYTES and (t - start) * MERGES < length then
     newRequests, newTokens = newRequests + cost, newTokens + tokens
   else
-    if newest > 0 then older = older .. pack('<ddd', newest, newRequests, newTokens) else oldest = at end
-    start, newRequests, newTokens = at, cost, tokens
+    if newest > 0 then older = older .. pack('<ddd', newest, newRequests, newTokens) else oldest = t end
+    start, newRequests, newTokens = t, cost, tokens
   end
-  local keeps = at + length <= ends
-  if not keeps then ends = at + length + slackOf(at + length - t) end
-  packed = pack('<dddddddddddc0', t, ends, id, requests + cost, taken + tokens, start, oldest, at, newRequests, newTokens, #older, older)
+  local keeps = t + length <= ends
+  if not keeps then ends = t + length + slackOf(length) end
+  packed = pack('<dddddddddddc0', t, ends, id, requests + cost, taken + tokens, start, oldest, t, newRequests, newTokens, #older, older)
   if keeps then call_redis('SET', KEYS[key], packed, 'KEEPTTL') else call_redis('PSETEX', KEYS[key], ends - clock, packed) end
-  values[key], reply[told + 1], reply[told + 2], reply[told + 3], reply[told + 4] = packed, -1, at, left, tokensLeft
+  values[key], reply[told + 1], reply[told + 2], reply[told + 3], reply[told + 4] = packed, -1, t, left, tokensLeft
   told = told + 4
   return true
 end

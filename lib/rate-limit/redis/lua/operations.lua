@@ -1,16 +1,10 @@
 -- The operations by their kind (OperationKind in protocol.ts).
 --
--- A lease is counted at the last instant at which it may be spent, so no window holds more than the limit.
 -- A reset makes the slots of requests in flight count for nothing (score below zero); they stay so when renewed,
 -- and what was taken before the reset is not given back.
-local function take(v, cost, tokens, lease)
+local function take(v, cost, tokens)
   local s, p = v.s, v.p
-  local at = s[LAST] + lease
   if p[1] >= 0 then s[LEVEL], s[LEVEL_AT], s[RATE], s[BURST] = levelOf(s, p[1], p[2]) - cost * PARTS, s[LAST], p[1], p[2] end
-  for i = 5, #p, 2 do
-    local w = windowIn(s, p[i])
-    if w then at = max(at, w[NEWEST]) end
-  end
   for i = 5, #p, 2 do
     local id = p[i]
     if isLogged(p, id, cost, tokens) then
@@ -19,11 +13,10 @@ local function take(v, cost, tokens, lease)
         w = newWindow(id)
         s[#s + 1] = w
       end
-      add(w, at, cost, id == MINUTE_ID and tokens or 0)
+      add(w, s[LAST], cost, id == MINUTE_ID and tokens or 0)
     end
   end
-  v.s[CHANGED] = true
-  return at
+  s[CHANGED] = true
 end
 
 local function occupy(slots, slot, ttl, forgotten)
@@ -38,42 +31,28 @@ local function tell(...)
   told = told + select('#', ...)
 end
 
-local function answer(scopes, worst, at, moreRequests, moreTokens)
-  tell(scopes[worst].code, worst - 1, scopes[worst].wait, at, moreRequests, moreTokens)
+local function answer(scopes, worst)
+  local at = NEVER
+  for _, v in ipairs(scopes) do at = min(at, v.s[LAST]) end
+  tell(scopes[worst].code, worst - 1, scopes[worst].wait, at)
   for _, v in ipairs(scopes) do tell(v.limit, v.left, v.tokensLeft, v.reset, v.tokensReset) end
-end
-
-local function portion(left, sure, more, share)
-  sure = min(sure, left)
-  return sure + min(more, floor((left - sure) / share))
-end
-
-local function grant(scopes, sureRequests, sureTokens, moreRequests, moreTokens, share)
-  local requests, tokens = NEVER, NEVER
-  for _, v in ipairs(scopes) do
-    requests, tokens = min(requests, v.left), min(tokens, v.tokensLeft)
-  end
-  return portion(requests, sureRequests, moreRequests, share), portion(tokens, sureTokens, moreTokens, share)
 end
 
 local perform = {}
 
-perform[1] = function(scopes, cost, tokens, slot, slotTtl, lease, ...)
+perform[1] = function(scopes, cost, tokens, slot, slotTtl)
   local worst, refused = decide(scopes, cost, tokens)
-  local at, moreRequests, moreTokens = scopes[1].s[LAST], 0, 0
   if not refused then
-    if lease then moreRequests, moreTokens = grant(scopes, ...) end
-    at = NEVER
     for i, v in ipairs(scopes) do
-      at = min(at, take(v, cost + moreRequests, tokens + moreTokens, lease or 0))
+      take(v, cost, tokens)
       if v.p[4] >= 0 then occupy(v.slots, slot .. '.' .. i, slotTtl) end
     end
   end
-  answer(scopes, worst, at, moreRequests, moreTokens)
+  answer(scopes, worst)
 end
 
 perform[2] = function(scopes, cost, tokens)
-  answer(scopes, decide(scopes, cost, tokens), scopes[1].s[LAST], 0, 0)
+  answer(scopes, decide(scopes, cost, tokens))
 end
 
 perform[3] = function(scopes, requests, tokens, at)
@@ -116,7 +95,6 @@ perform[6] = function(scopes)
   for _, v in ipairs(scopes) do
     local old, s = v.s, newState()
     local t = old[LAST]
-    for i = FIRST_WINDOW, #old do t = max(t, old[i][NEWEST]) end
     if #old >= FIRST_WINDOW or old[RATE] >= 0 then s[FIRST_WINDOW] = { RESET_ID, MINUTE_MS, 0, 0, t, t, t, 0, 0, '' } end
     s[LAST], s[ENDS], s[CHANGED] = old[LAST], 0, true
     states[v.key] = s

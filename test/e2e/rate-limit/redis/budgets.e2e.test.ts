@@ -163,19 +163,6 @@ const DAY_MS = 86_400_000;
     expect(await careful.reserveAsync('k', { limit: 'day', usd: 0.1 })).toMatchObject({ allowed: true });
   });
 
-  it('leases requests of limits without budgets only', async () => {
-    const limits = { requestsPerMinute: 1_000, limits: { paid: { requestsPerMinute: 1_000, usdPerDay: 0.1 } } };
-    const service = limiter({ url: server.url, localLease: true }, limits);
-    const reserve = (count: number, limit?: string) =>
-      Promise.all(Array.from({ length: count }, () => service.reserveAsync('k', { limit, usd: 0.01 })));
-    for (let i = 0; i < 5; i++) await reserve(5);
-    const leased = metric(service, 'rate_limit_store_leased_decisions_total') ?? 0;
-    expect(leased).toBeGreaterThan(0);
-    const answers = [...(await reserve(10, 'paid')), ...(await reserve(10, 'paid'))];
-    expect(answers.filter(({ allowed }) => allowed)).toHaveLength(10);
-    expect(metric(service, 'rate_limit_store_leased_decisions_total')).toBe(leased);
-  });
-
   it('sends nothing more for a decision without budgets', async () => {
     const service = limiter({ url: server.url }, { requestsPerMinute: 100 });
     await service.reserveAsync('k');

@@ -2,7 +2,6 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import type { ChildTask } from './limiter.child.js';
 import { openLimiter } from '../../../support/redis-limiter.js';
-import { isLong } from '../../../support/long.js';
 import { hasRedis, RedisServer } from '../../../support/redis-server.js';
 import { sleep, until } from '../../../support/until.js';
 import { root } from '../../../project/sources.js';
@@ -55,8 +54,8 @@ class Worker {
   });
   afterAll(() => server.stop());
 
-  async function start(task: Pick<ChildTask, 'key' | 'limits' | 'most' | 'forMs'>, localLease: boolean): Promise<Worker[]> {
-    const redis = { url: server.url, onStoreError: 'deny', localLease, timeoutMs: 10_000 } as const;
+  async function start(task: Pick<ChildTask, 'key' | 'limits' | 'most' | 'forMs'>): Promise<Worker[]> {
+    const redis = { url: server.url, onStoreError: 'deny', timeoutMs: 10_000 } as const;
     const workers = Array.from({ length: 4 }, () => new Worker({ redis, inFlight: IN_FLIGHT, ...task }));
     await until(() => workers.every(({ ready }) => ready));
     for (const worker of workers) worker.begin();
@@ -65,37 +64,35 @@ class Worker {
 
   const sum = (workers: readonly Worker[]): number => workers.reduce((total, { passed }) => total + passed, 0);
 
-  describe.each(isLong ? [false, true] : [true])('localLease: %s', (localLease) => {
-    test('pass exactly the limit together', async () => {
-      // So that no one can take it alone, while the others are still waiting for a processor.
-      const most = LIMIT / 2 - IN_FLIGHT;
-      const limits = { requestsPerMinute: LIMIT };
-      const workers = await start({ key: `exact ${localLease}`, limits, most, forMs: 30_000 }, localLease);
-      await until(() => sum(workers) >= LIMIT);
-      // They go on asking.
-      await sleep(500);
-      for (const worker of workers) worker.end();
-      await Promise.all(workers.map(({ ended }) => ended));
-      expect(sum(workers)).toBe(LIMIT);
-      expect(workers.filter(({ passed }) => passed > 0).length).toBeGreaterThan(1);
-    });
+  test('pass exactly the limit together', async () => {
+    // So that no one can take it alone, while the others are still waiting for a processor.
+    const most = LIMIT / 2 - IN_FLIGHT;
+    const limits = { requestsPerMinute: LIMIT };
+    const workers = await start({ key: 'exact', limits, most, forMs: 30_000 });
+    await until(() => sum(workers) >= LIMIT);
+    // They go on asking.
+    await sleep(500);
+    for (const worker of workers) worker.end();
+    await Promise.all(workers.map(({ ended }) => ended));
+    expect(sum(workers)).toBe(LIMIT);
+    expect(workers.filter(({ passed }) => passed > 0).length).toBeGreaterThan(1);
+  });
 
-    test('never pass more when one is killed, and what it had leased comes back with the window', async () => {
-      const key = `killed ${localLease}`;
-      const limits = { requestsPerWindow: LIMIT, windowMs: 4_000 };
-      const workers = await start({ key, limits, most: LIMIT, forMs: 2_000 }, localLease);
-      await until(() => sum(workers) > LIMIT / 10);
-      workers.reduce((a, b) => (a.passed > b.passed ? a : b)).kill();
-      await Promise.all(workers.map(({ ended }) => ended));
-      expect(sum(workers)).toBeLessThanOrEqual(LIMIT);
-      // It may have asked for all its own and a quarter of what was left beside them.
-      expect(sum(workers)).toBeGreaterThan(LIMIT - IN_FLIGHT - LIMIT / 4);
-      const rateLimiter = openLimiter({ url: server.url }, limits);
-      try {
-        await until(async () => (await rateLimiter.peekAsync(key)).remainingRequests === LIMIT - 1);
-      } finally {
-        await rateLimiter.close();
-      }
-    });
+  test('never pass more when one is killed, and what it took comes back with the window', async () => {
+    const key = 'killed';
+    const limits = { requestsPerWindow: LIMIT, windowMs: 4_000 };
+    const workers = await start({ key, limits, most: LIMIT, forMs: 2_000 });
+    await until(() => sum(workers) > LIMIT / 10);
+    workers.reduce((a, b) => (a.passed > b.passed ? a : b)).kill();
+    await Promise.all(workers.map(({ ended }) => ended));
+    expect(sum(workers)).toBeLessThanOrEqual(LIMIT);
+    // The answers to the requests that it had in flight are lost.
+    expect(sum(workers)).toBeGreaterThanOrEqual(LIMIT - IN_FLIGHT);
+    const rateLimiter = openLimiter({ url: server.url }, limits);
+    try {
+      await until(async () => (await rateLimiter.peekAsync(key)).remainingRequests === LIMIT - 1);
+    } finally {
+      await rateLimiter.close();
+    }
   });
 });

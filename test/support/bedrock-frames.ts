@@ -1,25 +1,6 @@
-import { EventStreamCodec } from '@smithy/eventstream-codec';
+import { bedrockEvent } from '../../lib/testing/protocols/bedrock-frames.js';
 
-const codec = new EventStreamCodec(
-  (bytes) => (typeof bytes === 'string' ? bytes : Buffer.from(bytes).toString('utf8')),
-  (text) => Buffer.from(text),
-);
-
-function frame(headers: Readonly<Record<string, string>>, payload: unknown): Buffer {
-  const all = { ...headers, ':content-type': 'application/json' };
-  const strings = Object.entries(all).map(([name, value]) => [name, { type: 'string', value }] as const);
-  return Buffer.from(codec.encode({ headers: Object.fromEntries(strings), body: Buffer.from(JSON.stringify(payload)) }));
-}
-
-/** An event of Bedrock's stream, as the vendor's encoder writes it. */
-export function bedrockEvent(type: string, payload: object): Buffer {
-  return frame({ ':message-type': 'event', ':event-type': type }, payload);
-}
-
-/** An exception within a stream. */
-export function bedrockException(type: string, message: string): Buffer {
-  return frame({ ':message-type': 'exception', ':exception-type': type }, { message });
-}
+export { bedrockEvent, bedrockException } from '../../lib/testing/protocols/bedrock-frames.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -2,6 +2,7 @@ import type { CountCall, Protocol, SentRequest, WireCall } from '../protocol.js'
 import { OPENAI_READER } from '../openai/reader.js';
 import { embeddingCall } from './embeddings.js';
 import { errorIn, hasError } from './errors.js';
+import { eventStreamCodec } from './frames.js';
 import { countedModel } from './models.js';
 import { ConverseRequest } from './request.js';
 import { ConverseAnswer } from './stream.js';
@@ -28,7 +29,10 @@ function countTokens(sent: SentRequest): CountCall | undefined {
   return { path: `/model/${encodeURIComponent(model)}/count-tokens`, body: request.countBody(), field: 'inputTokens' };
 }
 
+/** @throws MissingPackageError for a stream without its decoder */
 function converse(sent: SentRequest): WireCall {
+  // Before the request is sent, not when its answer arrives.
+  if (sent.request.stream) eventStreamCodec();
   const request = new ConverseRequest(sent);
   const { names, hasJsonTool, hasOneCall, includesUsage, model } = request;
   return {

@@ -9,10 +9,10 @@ const mocked = {
   fromNodeProviderChain: jest.fn(),
 };
 jest.mock('@aws-sdk/credential-providers', () => mocked);
-let isInstalled = true;
+const absent = new Set<string>();
 jest.mock('../../common/optional-package.js', () => ({
   ...jest.requireActual<object>('../../common/optional-package.js'),
-  isInstalled: () => isInstalled,
+  isInstalled: (resolve: () => string) => ![...absent].some((name) => resolve().includes(name)),
 }));
 
 const START = Date.UTC(2026, 0, 1);
@@ -52,18 +52,18 @@ beforeEach(() => {
 });
 
 describe('AwsAuthorization', () => {
-  it('signs at once by keys of the deployment, and has no others', () => {
+  it('signs with the keys of the deployment, and has no others', async () => {
     const authorization = new AwsAuthorization(access({ ...keys, aws_session_token: 'token' }), () => START);
-    const headers = authorization.headersFor(request) as readonly string[];
+    const headers = await authorization.headersFor(request);
     expect(headers.slice(2)).toEqual(['x-amz-date', '20260101T000000Z', 'x-amz-security-token', 'token']);
     expect([keyIn(headers), authorization.renew(), authorization.missing()]).toEqual(['AKIA', false, undefined]);
     expect(authorization.secrets).toEqual(['secret', 'token']);
   });
 
-  it('signs by keys of the environment where the address may get them', () => {
+  it('signs with keys of the environment if the address may receive them', async () => {
     const env = { AWS_ACCESS_KEY_ID: 'ENV', AWS_SECRET_ACCESS_KEY: 's\n' };
-    expect(keyIn(new AwsAuthorization(access({}, { env })).headersFor(request) as readonly string[])).toBe('ENV');
-    expect(keyIn(new AwsAuthorization(access(keys, { env })).headersFor(request) as readonly string[])).toBe('AKIA');
+    expect(keyIn(await new AwsAuthorization(access({}, { env })).headersFor(request))).toBe('ENV');
+    expect(keyIn(await new AwsAuthorization(access(keys, { env })).headersFor(request))).toBe('AKIA');
   });
 
   it.each<[string, object, Partial<AwsAccess>, keyof typeof mocked, object]>([
@@ -148,15 +148,18 @@ describe('AwsAuthorization', () => {
   });
 
   it('is uncallable without the package that it needs, and says which', () => {
-    isInstalled = false;
+    absent.add('credential-providers');
     const missing = (params: object): string | undefined => new AwsAuthorization(access(params)).missing()?.message;
     expect(missing({ aws_profile_name: 'dev' })).toContain('aws_profile_name needs @aws-sdk/credential-providers, which is not installed');
     expect(missing({})).toContain(
       'no API key and no AWS credentials are set; npm install @aws-sdk/credential-providers, or set AWS_BEARER',
     );
     expect(missing(keys)).toBeUndefined();
-    isInstalled = true;
+    absent.clear();
     expect(missing({})).toBeUndefined();
+    absent.add('signature-v4');
+    expect(missing(keys)).toContain('signing requires @smithy/signature-v4, which is not installed; npm install @smithy/signature-v4');
+    absent.clear();
   });
 
   it.each<[string, object, RegExp]>([

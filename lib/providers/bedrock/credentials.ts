@@ -3,7 +3,7 @@ import { isInstalled, loadOptionalPackage } from '../../common/optional-package.
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import type { RequestAuthorization, UnsignedRequest } from '../endpoint/authorization.js';
 import { DeploymentFault } from '../endpoint/deployment-fault.js';
-import { RequestSigner, type AwsCredentials } from './signature.js';
+import { canSign, RequestSigner, SIGNATURE_PACKAGE, type AwsCredentials } from './signature.js';
 
 type Params = Readonly<Record<string, unknown>>;
 type CredentialProvider = (options?: { readonly forceRefresh?: boolean }) => Promise<AwsCredentials>;
@@ -72,6 +72,11 @@ export class AwsAuthorization implements RequestAuthorization {
   }
 
   missing(): DeploymentFault | undefined {
+    if (!canSign()) {
+      const mend = `npm install ${SIGNATURE_PACKAGE}, or set AWS_BEARER_TOKEN_BEDROCK`;
+      const { deploymentId } = this.access;
+      return new DeploymentFault(deploymentId, 'aws_access_key_id', `signing requires ${SIGNATURE_PACKAGE}, which is not installed`, mend);
+    }
     if (this.fixed !== undefined || isInstalled(() => require.resolve('@aws-sdk/credential-providers'))) return undefined;
     const { params, deploymentId } = this.access;
     const key = OWN.find((name) => text(params[name]) !== undefined);
@@ -80,9 +85,10 @@ export class AwsAuthorization implements RequestAuthorization {
     return new DeploymentFault(deploymentId, key ?? 'aws_access_key_id', reason, mend);
   }
 
-  headersFor(request: UnsignedRequest): readonly string[] | Promise<readonly string[]> {
-    if (this.fixed !== undefined || this.isFresh()) return this.sign(request);
-    return this.fetch().then(() => this.sign(request));
+  async headersFor(request: UnsignedRequest): Promise<readonly string[]> {
+    if (this.fixed === undefined && !this.isFresh()) await this.fetch();
+    const { signer } = this.current as NonNullable<typeof this.current>;
+    return signer.headersFor(request, this.now());
   }
 
   refuses(status: number, body: string): boolean {
@@ -97,11 +103,6 @@ export class AwsAuthorization implements RequestAuthorization {
       this.mustRefresh = true;
     }
     return true;
-  }
-
-  private sign(request: UnsignedRequest): readonly string[] {
-    const { signer } = this.current as NonNullable<typeof this.current>;
-    return signer.headersFor(request, this.now());
   }
 
   private isFresh(): boolean {

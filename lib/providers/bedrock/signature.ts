@@ -1,8 +1,9 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
+import { isInstalled, loadOptionalPackage } from '../../common/optional-package.js';
 import type { UnsignedRequest } from '../endpoint/authorization.js';
 import { partsOf, type RequestBytes } from '../provider-transport.js';
 
-/** Keys of AWS, permanent or for a session. */
+/** AWS credentials, permanent or for a session. */
 export interface AwsCredentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -10,71 +11,86 @@ export interface AwsCredentials {
   readonly expiration?: Date;
 }
 
-const ALGORITHM = 'AWS4-HMAC-SHA256';
-const SERVICE = 'bedrock';
+/** The part of `@smithy/signature-v4` that is used. */
+interface Signer {
+  sign(request: object, options: object): Promise<{ readonly headers: Readonly<Record<string, string>> }>;
+}
+interface SignaturePackage {
+  readonly SignatureV4: new (options: object) => Signer;
+}
 
-/**
- * Signs requests as AWS's Signature Version 4 says. It is here because the vendor's signer needs a
- * second package for its hash, and 21 us a request beside 3.
- */
+export const SIGNATURE_PACKAGE = '@smithy/signature-v4';
+/** States the hash of the body, for a body in parts; Bedrock does not want it signed. */
+const BODY_HASH = 'x-amz-content-sha256';
+const UNSIGNED: ReadonlySet<string> = new Set([BODY_HASH]);
+const SIGNED = ['authorization', 'x-amz-date', 'x-amz-security-token'];
+
+export function canSign(): boolean {
+  return isInstalled(() => require.resolve('@smithy/signature-v4'));
+}
+
+/** Signs requests to Bedrock with AWS Signature Version 4. */
 export class RequestSigner {
-  private day = '';
-  private key: Buffer | undefined = undefined;
+  private signer: Signer | undefined = undefined;
 
   constructor(
     private readonly credentials: AwsCredentials,
     private readonly region: string,
   ) {}
 
-  /** The headers that authorize a request, names and values in turns. */
-  headersFor({ origin, path, headers, body }: UnsignedRequest, now: number): readonly string[] {
-    const { accessKeyId, sessionToken } = this.credentials;
-    const time = `${new Date(now).toISOString().replace(/[-:]|\.\d+/g, '')}`;
-    const own = ['x-amz-date', time, ...(sessionToken === undefined ? [] : ['x-amz-security-token', sessionToken])];
-    const type = headers.indexOf('content-type');
-    const signed = [...(type < 0 ? [] : ['content-type', headers[type + 1]]), 'host', new URL(origin).host, ...own];
-    const names = signed.filter((_, at) => at % 2 === 0).join(';');
+  /**
+   * Returns the headers that authorize a request: names, each followed by its value.
+   * @throws MissingPackageError
+   */
+  async headersFor({ origin, path, headers, body }: UnsignedRequest, now: number): Promise<readonly string[]> {
+    const { host, hostname, protocol } = new URL(origin);
     const [plain, query = ''] = path.split('?', 2);
-    const lines = signed.map((part, at) => (at % 2 === 0 ? `${part}:` : `${part.trim()}\n`)).join('');
-    const canonical = `POST\n${canonicalPath(plain)}\n${canonicalQuery(query)}\n${lines}\n${names}\n${sha256(body)}`;
-    const day = time.slice(0, 8);
-    const scope = `${day}/${this.region}/${SERVICE}/aws4_request`;
-    const signature = hmac(this.keyOf(day), `${ALGORITHM}\n${time}\n${scope}\n${sha256(canonical)}`).toString('hex');
-    return ['authorization', `${ALGORITHM} Credential=${accessKeyId}/${scope}, SignedHeaders=${names}, Signature=${signature}`, ...own];
+    const params = new URLSearchParams(query);
+    const type = headers.indexOf('content-type');
+    const request = {
+      method: 'POST',
+      protocol,
+      hostname,
+      path: plain,
+      query: Object.fromEntries([...params.keys()].map((name) => [name, params.getAll(name)])),
+      headers: { host, ...(type >= 0 && { 'content-type': headers[type + 1] }), [BODY_HASH]: hashOf(body) },
+    };
+    const signed = await this.loaded().sign(request, { signingDate: new Date(now), unsignableHeaders: UNSIGNED });
+    return SIGNED.flatMap((name) => (signed.headers[name] === undefined ? [] : [name, signed.headers[name]]));
   }
 
-  /** It changes with the day. */
-  private keyOf(day: string): Buffer {
-    if (this.key === undefined || this.day !== day) {
-      const steps = [day, this.region, SERVICE, 'aws4_request'];
-      this.key = steps.reduce<Buffer>(hmac, Buffer.from(`AWS4${this.credentials.secretAccessKey}`));
-      this.day = day;
-    }
-    return this.key;
+  private loaded(): Signer {
+    if (this.signer !== undefined) return this.signer;
+    const { SignatureV4 } = loadOptionalPackage(
+      SIGNATURE_PACKAGE,
+      'signing requests to Amazon Bedrock',
+      // eslint-disable-next-line @typescript-eslint/no-require-imports -- an optional peer
+      () => require('@smithy/signature-v4') as SignaturePackage,
+    );
+    const { credentials, region } = this;
+    return (this.signer = new SignatureV4({ service: 'bedrock', region, credentials, sha256: Sha256, applyChecksum: false }));
   }
 }
 
-/** Encoded once more: the path has been encoded for the request already. */
-function canonicalPath(path: string): string {
-  const parts = path.split('/').filter((part) => part !== '');
-  return `/${parts.map(encoded).join('/')}`;
+/** The hash in the shape that the signer expects; with a secret, an HMAC. */
+class Sha256 {
+  private readonly hash: Hash | Hmac;
+
+  constructor(secret?: string | Uint8Array) {
+    this.hash = secret === undefined ? createHash('sha256') : createHmac('sha256', secret);
+  }
+
+  update(data: Uint8Array): void {
+    this.hash.update(data);
+  }
+
+  digest(): Uint8Array {
+    return this.hash.digest();
+  }
 }
 
-function canonicalQuery(query: string): string {
-  const pairs = [...new URLSearchParams(query)].map(([name, value]) => `${encoded(name)}=${encoded(value)}`);
-  return pairs.sort().join('&');
-}
-
-function encoded(text: string): string {
-  return encodeURIComponent(text).replace(/[!'()*]/g, (each) => `%${each.charCodeAt(0).toString(16).toUpperCase()}`);
-}
-
-function sha256(data: RequestBytes): string {
+function hashOf(body: RequestBytes): string {
   const hash = createHash('sha256');
-  for (const part of partsOf(data)) hash.update(part);
+  for (const part of partsOf(body)) hash.update(part);
   return hash.digest('hex');
-}
-
-function hmac(key: Buffer, data: string): Buffer {
-  return createHmac('sha256', key).update(data).digest();
 }

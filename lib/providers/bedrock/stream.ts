@@ -63,14 +63,14 @@ export class ConverseAnswer implements AnswerTranslator {
     return this.state === 'over' ? NONE : Buffer.from(this.finish({}));
   }
 
-  private event({ headers, payload }: Frame): string {
-    const kind = headers.get(':message-type');
-    if (kind === 'error') return this.failed(headers.get(':error-code') ?? '', headers.get(':error-message'));
-    const data: unknown = payload.length === 0 ? {} : JSON.parse(payload.toString('utf8'));
+  private event({ headers, body }: Frame): string {
+    const kind = headers[':message-type']?.value;
+    if (kind === 'error') return this.failed(headers[':error-code']?.value, headers[':error-message']?.value);
+    const data: unknown = body.length === 0 ? {} : JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.length).toString('utf8'));
     if (!isObject(data)) throw new SyntaxError('an event is no JSON object');
-    if (kind === 'exception') return this.failed(headers.get(':exception-type') ?? '', fieldAt(data, 'message'));
+    if (kind === 'exception') return this.failed(headers[':exception-type']?.value, fieldAt(data, 'message'));
     const index = typeof data.contentBlockIndex === 'number' ? data.contentBlockIndex : 0;
-    switch (headers.get(':event-type')) {
+    switch (headers[':event-type']?.value) {
       case 'contentBlockStart':
         return this.blockStart(index, data.start);
       case 'contentBlockDelta':
@@ -86,8 +86,9 @@ export class ConverseAnswer implements AnswerTranslator {
     }
   }
 
-  private failed(name: string, message: unknown): string {
+  private failed(named: unknown, message: unknown): string {
     this.state = 'over';
+    const name = typeof named === 'string' ? named : '';
     const words = typeof message === 'string' && message !== '' ? message : 'The provider broke its answer off.';
     return errorChunk({ message: words, type: name === '' ? null : name, code: String(statusOf(name)) });
   }

@@ -1,6 +1,12 @@
-import { crc32 } from 'node:zlib';
+import { loadOptionalPackage } from '../../common/optional-package.js';
 
-const STRING = 7;
+/** The part of `@smithy/eventstream-codec` that is used. */
+interface CodecPackage {
+  readonly EventStreamCodec: new (
+    toUtf8: (bytes: Uint8Array) => string,
+    fromUtf8: (text: string) => Uint8Array,
+  ) => { encode(message: { readonly headers: object; readonly body: Uint8Array }): Uint8Array };
+}
 
 /** An event of Bedrock's stream. */
 export function bedrockEvent(type: string, payload: object): Buffer {
@@ -12,29 +18,20 @@ export function bedrockException(type: string, message: string): Buffer {
   return frame({ ':message-type': 'exception', ':exception-type': type }, { message });
 }
 
-/**
- * A message of AWS's event stream; numbers are big-endian:
- * `u32 length | u32 length of headers | u32 CRC | headers | payload | u32 CRC of all before`.
- */
 function frame(named: Readonly<Record<string, string>>, payload: object): Buffer {
-  const headers = Buffer.concat(Object.entries({ ...named, ':content-type': 'application/json' }).map(header));
-  const body = Buffer.from(JSON.stringify(payload));
-  const prelude = Buffer.alloc(8);
-  prelude.writeUInt32BE(prelude.length + headers.length + body.length + 8);
-  prelude.writeUInt32BE(headers.length, 4);
-  const start = Buffer.concat([prelude, checksum(prelude), headers, body]);
-  return Buffer.concat([start, checksum(start)]);
-}
-
-/** `u8 length | name | u8 type | u16 length | value`. */
-function header([name, value]: readonly [string, string]): Buffer {
-  const length = Buffer.alloc(2);
-  length.writeUInt16BE(Buffer.byteLength(value));
-  return Buffer.concat([Buffer.from([name.length]), Buffer.from(name), Buffer.from([STRING]), length, Buffer.from(value)]);
-}
-
-function checksum(bytes: Buffer): Buffer {
-  const sum = Buffer.alloc(4);
-  sum.writeUInt32BE(crc32(bytes));
-  return sum;
+  const { EventStreamCodec } = loadOptionalPackage(
+    '@smithy/eventstream-codec',
+    'a stream of the Bedrock test provider',
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- an optional peer
+    () => require('@smithy/eventstream-codec') as CodecPackage,
+  );
+  const codec = new EventStreamCodec(
+    (bytes) => Buffer.from(bytes).toString(),
+    (text) => Buffer.from(text),
+  );
+  const strings = Object.entries({ ...named, ':content-type': 'application/json' }).map(([name, value]) => [
+    name,
+    { type: 'string', value },
+  ]);
+  return Buffer.from(codec.encode({ headers: Object.fromEntries(strings) as object, body: Buffer.from(JSON.stringify(payload)) }));
 }

@@ -59,6 +59,7 @@ const owners: readonly { readonly package: RegExp; readonly files: RegExp }[] = 
   { package: /^@nestjs\/websockets$/, files: /^lib\/http\/guard\/rate-limit-exception\.ts$/ },
   { package: /^@langchain\//, files: /^lib\/langchain\// },
   { package: /^google-auth-library$/, files: /^lib\/providers\/vertex\// },
+  { package: /^@smithy\//, files: /^lib\/(?:providers\/bedrock|testing)\// },
   { package: /^undici$/, files: /^lib\/connection-pool\// },
 ];
 

@@ -1,4 +1,5 @@
 import type { OpenAIErrorBody } from '../common/provider-error.js';
+import type { StreamEvents } from '../providers/events/event-reader.js';
 import type { SentRequest } from '../providers/protocol.js';
 import type { ModelRequest } from '../providers/model-request.js';
 
@@ -26,12 +27,12 @@ export interface Bridge {
 export interface BridgedAnswer {
   /** @param chat a whole chat completion */
   whole(chat: Buffer): Buffer;
-  /** The client's events for the chat events that a chunk completes; may be empty. */
-  chunk(bytes: Buffer): Buffer;
+  /** The client's events for those of chat; may be empty. */
+  events(chat: StreamEvents): string;
   /** The events that end the stream. */
-  end(): Buffer;
-  /** An event that means nothing, for a silent stream; empty where none may be written. */
-  ping?(): Buffer;
+  end(): string;
+  /** An event without a meaning, for a silent stream; empty if none may be written now. */
+  ping?(): string;
   /** The event that ends a broken stream. @param status for the client */
-  error(error: OpenAIErrorBody, status: number): Buffer;
+  error(error: OpenAIErrorBody, status: number): string;
 }

@@ -4,7 +4,7 @@ import { DeploymentMisconfiguredError } from '../common/http-errors.js';
 import { usageFrom, type AnswerUsage } from '../http/answer-usage.js';
 import type { ExecuteOptions, Send } from './send.js';
 import { LoopReader, type LoopState } from './stream/loop-reader.js';
-import { drainOf } from './stream/response-drain.js';
+import { drainOf } from './stream/write-limit.js';
 import type { Attempt, Exchange, Sender } from './attempt.js';
 import { CallbackError, reasonOf } from './failure.js';
 

@@ -1,6 +1,7 @@
 import type { OpenAIErrorBody } from '../common/provider-error.js';
 import type { AnswerUsage } from '../http/answer-usage.js';
 import type { JsonBody } from '../http/body/json-body.js';
+import type { StreamEvents } from './events/event-reader.js';
 import type { Forwarded, ForwardedOperation } from './forwarded/forwarded.js';
 import type { ModelRequest } from './model-request.js';
 import type { ProviderTransport, RequestBytes } from './provider-transport.js';
@@ -119,6 +120,8 @@ export interface AnswerTranslator {
    * until then an error lets another deployment be tried.
    */
   chunk(bytes: Buffer): Buffer;
+  /** @internal `chunk` for server-sent events that were read already. */
+  translateEvents?(events: StreamEvents): StreamEvents;
   /** What is left at the end of a stream. @throws Error for a stream that was cut. */
   end(): Buffer;
 }

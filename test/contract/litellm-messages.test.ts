@@ -1,3 +1,4 @@
+import { eventsIn } from '../support/stream-events.js';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -71,7 +72,7 @@ describe('a chat becomes the message that LiteLLM makes of it', () => {
     const message = JSON.parse(answer.whole(Buffer.from(JSON.stringify(chat))).toString()) as Fields;
     expect(comparable(message)).toEqual(comparable(whole));
     const sent = `${chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join('')}data: [DONE]\n\n`;
-    const ours = messageEventsIn(Buffer.concat([answer.chunk(Buffer.from(sent)), answer.end()]).toString());
+    const ours = messageEventsIn(answer.events(eventsIn(sent)) + answer.end());
     expect(disorderIn(ours)).toBeUndefined();
     expect(contentEvents(ours)).toEqual(contentEvents(events));
     const [ourEnd, theirEnd] = [ours, events].map((all) => joinedMessage(all));

@@ -68,7 +68,7 @@ describe('regular expressions of lib/ and sample-app/', () => {
   const expressions = findings.flatMap(({ expressions }) => expressions);
 
   test('are found by the test', () => {
-    expect(sources.has('lib/providers/events/sse-reader.ts')).toBe(true);
+    expect(sources.has('lib/providers/events/event-reader.ts')).toBe(true);
     expect(sources.has('sample-app/page/app.js')).toBe(true);
     expect(expressions.length).toBeGreaterThan(60);
   });

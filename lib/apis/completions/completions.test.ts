@@ -1,3 +1,4 @@
+import { eventsIn } from '../../../test/support/stream-events.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';
 import type { SentRequest } from '../../providers/protocol.js';
@@ -81,7 +82,7 @@ describe('a chat completion as a text completion', () => {
     const bridged = COMPLETIONS_BRIDGE.answer({ model: 'm', stream: true, stream_options: { include_usage: asked } });
     const usage = { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 };
     const chat = delta('Hi', null) + delta('Hi', 'stop') + event({ choices: [], usage }) + 'data: [DONE]\n\n';
-    const events = dataOf(Buffer.concat([bridged.chunk(Buffer.from(chat)), bridged.end()]).toString());
+    const events = dataOf(bridged.events(eventsIn(chat)) + bridged.end());
     expect(events).toMatchObject([
       { choices: [{ text: 'Hi', finish_reason: null, logprobs: { text_offset: [0] } }] },
       { choices: [{ text: 'Hi', finish_reason: 'stop', logprobs: { text_offset: [2] } }] },
@@ -96,7 +97,7 @@ describe('a chat completion as a text completion', () => {
     ['has an event that is no JSON', 'data: {\n\n'],
   ])('ends with an error when the stream %s', (_, chat) => {
     const bridged = COMPLETIONS_BRIDGE.answer({ model: 'm', stream: true });
-    const events = dataOf(Buffer.concat([bridged.chunk(Buffer.from(chat)), bridged.end()]).toString());
+    const events = dataOf(bridged.events(eventsIn(chat)) + bridged.end());
     expect(events.at(-1)).toMatchObject({ error: { message: expect.any(String) as string } });
   });
 

@@ -1,7 +1,7 @@
 import type { OpenAIErrorBody } from '../../common/provider-error.js';
 import { isError } from '../../providers/openai/errors.js';
 import { eventOf } from '../../providers/events/event-translator.js';
-import { EventReader } from '../../providers/events/sse-reader.js';
+import type { StreamEvents } from '../../providers/events/event-reader.js';
 import { errorIn, fieldsOf, listOf, objectIn, UNFINISHED_STREAM, UNREADABLE_EVENT } from '../chat-answers.js';
 import type { TextCompletion } from './answer.js';
 
@@ -9,7 +9,6 @@ const DONE = '[DONE]';
 
 /** The events of a streamed text completion for those of a chat completion. */
 export class CompletionStream {
-  private readonly reader = new EventReader();
   private isFinished = false;
   private hasFailed = false;
 
@@ -19,11 +18,10 @@ export class CompletionStream {
     private readonly showsUsage: boolean,
   ) {}
 
-  chunk(bytes: Buffer): string {
-    return this.reader
-      .read(bytes)
-      .map((data) => (data === DONE || this.hasFailed ? '' : this.event(data)))
-      .join('');
+  events(chat: StreamEvents): string {
+    let written = '';
+    for (const data of chat.data) if (data !== DONE && !this.hasFailed) written += this.event(data);
+    return written;
   }
 
   end(): string {

@@ -19,7 +19,7 @@ export const MESSAGES_BRIDGE: Bridge = {
     const events = new MessageEvents(context);
     return {
       whole: (chat) => Buffer.from(JSON.stringify(messageOf(chat, context))),
-      chunk: (bytes) => events.chunk(bytes),
+      events: (chat) => events.events(chat),
       end: () => events.end(),
       ping: () => events.ping(),
       error: (error, status) => events.error(error, status),

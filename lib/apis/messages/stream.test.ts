@@ -1,3 +1,4 @@
+import { eventsIn, readEvents } from '../../../test/support/stream-events.js';
 import fc from 'fast-check';
 import { disorderIn, joinedMessage, messageEventsIn, type MessageEvent } from '../../../test/support/message-events.js';
 import { MESSAGES_BRIDGE } from './messages.js';
@@ -15,8 +16,8 @@ const chatOf = (deltas: readonly object[], finish: string | null = 'stop'): stri
 /** The message's stream for a chat's, which comes in these pieces. */
 function translated(chat: string | readonly Buffer[], body: object = {}): string {
   const answer = MESSAGES_BRIDGE.answer({ model: 'asked', ...body });
-  const pieces = typeof chat === 'string' ? [Buffer.from(chat)] : chat;
-  return Buffer.concat([...pieces.map((piece) => answer.chunk(piece)), answer.end()]).toString();
+  const arrived = typeof chat === 'string' ? [eventsIn(chat)] : readEvents(chat);
+  return arrived.map((events) => answer.events(events)).join('') + answer.end();
 }
 
 const eventsOf = (deltas: readonly object[], finish?: string | null): MessageEvent[] =>
@@ -153,7 +154,7 @@ describe('a stream of the bridge of Messages', () => {
   it('begins behind events without choices, as Azure has them', () => {
     expect(translated(event({ choices: [], prompt_filter_results: [] }))).toMatch(/^event: error\n/);
     const begun = MESSAGES_BRIDGE.answer({ model: 'm' });
-    expect(begun.chunk(Buffer.from(event({ choices: [], prompt_filter_results: [] })))).toHaveLength(0);
+    expect(begun.events(eventsIn(event({ choices: [], prompt_filter_results: [] })))).toHaveLength(0);
   });
 
   it.each<[string, string, object, unknown[]]>([
@@ -179,21 +180,16 @@ describe('a stream of the bridge of Messages', () => {
   it('ends with the error of a connection, once', () => {
     const answer = MESSAGES_BRIDGE.answer({ model: 'm' });
     const error = { message: 'gone', type: 'server_error', param: null, code: null };
-    const stream = Buffer.concat([
-      answer.chunk(Buffer.from(chatOf([{ content: 'a' }]))),
-      answer.error(error, 529),
-      answer.error(error, 529),
-      answer.end(),
-    ]);
-    expect(short(messageEventsIn(stream.toString())).slice(-1)).toEqual([{ type: 'overloaded_error', message: 'gone' }]);
-    expect(disorderIn(messageEventsIn(stream.toString()))).toBeUndefined();
+    const stream = answer.events(eventsIn(chatOf([{ content: 'a' }]))) + answer.error(error, 529) + answer.error(error, 529) + answer.end();
+    expect(short(messageEventsIn(stream)).slice(-1)).toEqual([{ type: 'overloaded_error', message: 'gone' }]);
+    expect(disorderIn(messageEventsIn(stream))).toBeUndefined();
   });
 
   it('has pings between its beginning and its end only', () => {
     const answer = MESSAGES_BRIDGE.answer({ model: 'm' });
     expect(answer.ping?.()).toHaveLength(0);
-    answer.chunk(Buffer.from(chatOf([{ content: 'a' }])));
-    expect(answer.ping?.().toString()).toBe('event: ping\ndata: {"type":"ping"}\n\n');
+    answer.events(eventsIn(chatOf([{ content: 'a' }])));
+    expect(answer.ping?.()).toBe('event: ping\ndata: {"type":"ping"}\n\n');
     answer.end();
     expect(answer.ping?.()).toHaveLength(0);
   });

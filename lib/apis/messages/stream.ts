@@ -2,14 +2,13 @@ import type { OpenAIErrorBody } from '../../common/provider-error.js';
 import { errorIn, isError } from '../../providers/openai/errors.js';
 import type { ThinkingBlock } from '../../providers/openai/chat-types.js';
 import { eventOf, type Fields } from '../../providers/events/event-translator.js';
-import { EventReader } from '../../providers/events/sse-reader.js';
+import type { StreamEvents } from '../../providers/events/event-reader.js';
 import { messageHead, NOT_STOPPED, stopOf, textIn, usageOf, type AnswerContext } from './answer.js';
 import { ContentBlocks, type CallDelta } from './content-blocks.js';
 import { messagesError } from './errors.js';
 
 const DONE = '[DONE]';
-const NONE = Buffer.alloc(0);
-const PING = Buffer.from(eventOf({ type: 'ping' }, 'ping'));
+const PING = eventOf({ type: 'ping' }, 'ping');
 const CUT: OpenAIErrorBody = { message: 'The stream ended early.', type: 'api_error', param: null, code: null };
 
 /** What a chunk of a chat has that a message needs. */
@@ -30,7 +29,6 @@ interface ChatStreamChoice {
 
 /** Writes the events of a message for those of one chat. */
 export class MessageEvents {
-  private readonly reader = new EventReader();
   private readonly blocks: ContentBlocks;
   private state: 'waiting' | 'begun' | 'over' = 'waiting';
   private finish: unknown = undefined;
@@ -42,25 +40,25 @@ export class MessageEvents {
     this.blocks = new ContentBlocks(context.toolNames);
   }
 
-  chunk(bytes: Buffer): Buffer {
+  events(chat: StreamEvents): string {
     let written = '';
-    for (const data of this.reader.read(bytes)) if (this.state !== 'over') written += this.read(data);
-    return written === '' ? NONE : Buffer.from(written);
+    for (const data of chat.data) if (this.state !== 'over') written += this.read(data);
+    return written;
   }
 
   /** Without `[DONE]` and without a finish reason the stream was cut. */
-  end(): Buffer {
-    if (this.state === 'over') return NONE;
-    return Buffer.from(this.finish === undefined ? this.failed(CUT, 500) : this.ended());
+  end(): string {
+    if (this.state === 'over') return '';
+    return this.finish === undefined ? this.failed(CUT, 500) : this.ended();
   }
 
-  /** Clients want none before `message_start`, nor behind the end. */
-  ping(): Buffer {
-    return this.state === 'begun' ? PING : NONE;
+  /** Clients accept none before `message_start` or after the end. */
+  ping(): string {
+    return this.state === 'begun' ? PING : '';
   }
 
-  error(error: OpenAIErrorBody, status: number): Buffer {
-    return this.state === 'over' ? NONE : Buffer.from(this.failed(error, status));
+  error(error: OpenAIErrorBody, status: number): string {
+    return this.state === 'over' ? '' : this.failed(error, status);
   }
 
   private read(data: string): string {
@@ -89,7 +87,7 @@ export class MessageEvents {
     this.state = 'begun';
     const end = { content: [], ...NOT_STOPPED, usage: usageOf(this.usage) };
     const message = { ...messageHead(head, this.context), ...end };
-    return eventOf({ type: 'message_start', message }, 'message_start') + PING.toString();
+    return eventOf({ type: 'message_start', message }, 'message_start') + PING;
   }
 
   private content({

@@ -1,4 +1,5 @@
 import type { OpenAIErrorBody } from '../../common/provider-error.js';
+import type { StreamEvents } from '../../providers/events/event-reader.js';
 import type { ModelRequest } from '../../providers/model-request.js';
 import type { Bridge, BridgedAnswer } from '../bridge.js';
 import { completionIn } from '../chat-answers.js';
@@ -34,15 +35,15 @@ export class BridgedResponse implements BridgedAnswer {
     return Buffer.from(JSON.stringify(response));
   }
 
-  chunk(bytes: Buffer): Buffer {
-    return Buffer.from(this.stream.chunk(bytes));
+  events(chat: StreamEvents): string {
+    return this.stream.events(chat);
   }
 
-  end(): Buffer {
-    return Buffer.from(this.stream.end());
+  end(): string {
+    return this.stream.end();
   }
 
-  error(error: OpenAIErrorBody): Buffer {
-    return Buffer.from(this.stream.fail(error));
+  error(error: OpenAIErrorBody): string {
+    return this.stream.fail(error);
   }
 }

@@ -1,3 +1,4 @@
+import { eventsCutAt } from '../../../test/support/stream-events.js';
 import { array, assert, constantFrom, integer, oneof, property, record, string, tuple, uniqueArray } from 'fast-check';
 import { KeptItems } from '../../providers/openai/responses/kept-items.js';
 import { BridgedResponse } from './responses.js';
@@ -69,9 +70,8 @@ function streamOf({ thoughts, texts, refusals, calls, finish }: Answer): Buffer 
 
 function read(stream: Buffer, cuts: readonly number[]): Buffer {
   const response = bridged();
-  const at = [...new Set([0, ...cuts.map((cut) => cut % (stream.length + 1)), stream.length])].sort((a, b) => a - b);
-  const parts = at.slice(1).map((end, i) => response.chunk(stream.subarray(at[i], end)));
-  return Buffer.concat([...parts, response.end()]);
+  const parts = eventsCutAt(stream, cuts).map((events) => response.events(events));
+  return Buffer.from(parts.join('') + response.end());
 }
 
 /** Checks the order of the events. Returns the items that they end with. */

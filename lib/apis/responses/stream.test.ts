@@ -1,3 +1,4 @@
+import { eventsIn } from '../../../test/support/stream-events.js';
 import { BridgedResponse } from './responses.js';
 import { KeptItems } from '../../providers/openai/responses/kept-items.js';
 
@@ -8,8 +9,8 @@ const usage = event({ choices: [], usage: { prompt_tokens: 3, completion_tokens:
 
 function eventsOf(chat: string, body: object = {}): Record<string, unknown>[] {
   const bridged = new BridgedResponse({ model: 'm', ...body }, new KeptItems());
-  const bytes = Buffer.concat([bridged.chunk(Buffer.from(chat)), bridged.end()]).toString();
-  return bytes
+  const written = bridged.events(eventsIn(chat)) + bridged.end();
+  return written
     .split('\n\n')
     .filter((each) => each !== '')
     .map((each) => JSON.parse(each.slice(each.indexOf('\ndata: ') + 7)) as Record<string, unknown>);
@@ -85,11 +86,11 @@ describe('the events of a bridged response', () => {
 
   it('ends with an error event beyond the text that it can hold', () => {
     const bridged = new BridgedResponse({ model: 'm' }, new KeptItems());
-    const chunk = Buffer.from(delta({ content: 'x'.repeat(1024 * 1024) }));
-    const written = Array.from({ length: 40 }, () => bridged.chunk(chunk));
+    const chunk = delta({ content: 'x'.repeat(1024 * 1024) });
+    const written = Array.from({ length: 40 }, () => bridged.events(eventsIn(chunk)));
     expect(written[30].length).toBeGreaterThan(1024 * 1024);
     expect(written[39]).toHaveLength(0);
-    const last = written.findLast((bytes) => bytes.length > 0)?.toString();
+    const last = written.findLast((events) => events !== '');
     expect(last).toContain('event: error');
     expect(last).toContain('The answer is too long.');
     expect(bridged.end()).toHaveLength(0);

@@ -4,7 +4,7 @@ import type { ThinkingBlock } from '../../providers/openai/chat-types.js';
 import { isError } from '../../providers/openai/errors.js';
 import { errorEventOf } from '../../providers/openai/responses/passing-response.js';
 import { eventOf } from '../../providers/events/event-translator.js';
-import { EventReader } from '../../providers/events/sse-reader.js';
+import type { StreamEvents } from '../../providers/events/event-reader.js';
 import {
   errorIn,
   fieldsOf,
@@ -46,7 +46,6 @@ interface OpenItem {
 
 /** The events of Responses for those of a streamed chat completion. */
 export class ResponseStream {
-  private readonly reader = new EventReader();
   private readonly write: Write;
   private written = '';
   private sequence = 0;
@@ -69,8 +68,8 @@ export class ResponseStream {
     this.write = (type, fields) => (this.written += eventOf({ type, sequence_number: this.sequence++, ...fields }, type));
   }
 
-  chunk(bytes: Buffer): string {
-    for (const data of this.reader.read(bytes)) if (data !== DONE && !this.hasFailed) this.event(data);
+  events(chat: StreamEvents): string {
+    for (const data of chat.data) if (data !== DONE && !this.hasFailed) this.event(data);
     return this.taken();
   }
 

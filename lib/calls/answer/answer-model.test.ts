@@ -49,6 +49,19 @@ describe('AnswerModel', () => {
     expect(events(all('m').replaceAll('\n', '\r\n'))).toBe(all('my "group"').replaceAll('\n', '\r\n'));
   });
 
+  it('replaces the model in events that begin alike, whatever follows', () => {
+    const stream = new AnswerModel('mine');
+    const read = (text: string): string => stream.events(Buffer.from(text)).toString();
+    const first = (rest: string, name = 'm'): string => `data: {"id":"c","model":"${name}"${rest}\n\n`;
+    const rests = ['}', ',"choices":[{"model":"x"}]}', ',"a":"\\"model\\":"}', `}\n\n${first('}')}data: {"a":{"model":"x"}}`, '}', '-x"}'];
+    for (const rest of rests)
+      expect(read(first(rest))).toBe(
+        first(rest, 'mine').replace('}\n\ndata: {"id":"c","model":"m"', '}\n\ndata: {"id":"c","model":"mine"'),
+      );
+    expect(read(first('}', 'other'))).toBe(first('}', 'mine'));
+    expect(read('data: {"id":"d","model":"m"}\n\n')).toBe('data: {"id":"d","model":"mine"}\n\n');
+  });
+
   it.each(['', 'data: {"model":"cut', 'data: {"model":null}\n\n', 'data: {"model":["m"]}\n\n', 'data: "model":"m"\n\n'])(
     'leaves %j as it is',
     (text) => expect(events(text)).toBe(text),

@@ -6,6 +6,8 @@ const [QUOTE, BACKSLASH, COLON, OPEN, CLOSE, OPEN_LIST, CLOSE_LIST, LF, CR] = Bu
 const SPACES: ReadonlySet<number> = new Set(Buffer.from(' \t\r\n'));
 /** Most bytes after the model of an answer that has it at its end, as embeddings do. */
 const SHORT_END = 4096;
+/** A longer beginning of an event is not remembered. */
+const LONGEST_BEGINNING = 1024;
 const NOWHERE = -1;
 
 /**
@@ -14,6 +16,8 @@ const NOWHERE = -1;
  */
 export class AnswerModel {
   private readonly name: Buffer;
+  /** The beginning of the last event up to its model, as it came and as it was written. */
+  private begun: { readonly read: Buffer; readonly written: Buffer } | undefined = undefined;
 
   constructor(model: string) {
     this.name = Buffer.from(JSON.stringify(model));
@@ -37,17 +41,28 @@ export class AnswerModel {
 
   /** Whole events of a stream, some of which contain the name. */
   events(events: Buffer): Buffer {
-    let hit = events.indexOf(KEY);
-    if (hit < 0) return events;
+    const { begun } = this;
+    // Most events of a stream begin with the same bytes: their place in the JSON is known.
+    if (begun !== undefined && beginsWith(events, begun.read) && events.indexOf(KEY, begun.read.length) < 0)
+      return Buffer.concat([begun.written, events.subarray(begun.read.length)]);
+    let last = NOWHERE;
     const starts: number[] = [];
     const place = new JsonPlace(events);
-    for (; hit >= 0; hit = events.indexOf(KEY, hit + KEY.length)) {
-      const start = valueAt(events, hit);
-      if (start === NOWHERE) continue;
+    for (let hit = events.indexOf(KEY); hit >= 0; hit = events.indexOf(KEY, hit + KEY.length)) {
+      last = valueAt(events, hit);
+      if (last === NOWHERE) continue;
       const depth = place.depthAt(hit - 1);
-      if (depth === 1 || (depth === 2 && place.isInAnswer)) starts.push(start);
+      if (depth === 1 || (depth === 2 && place.isInAnswer)) starts.push(last);
     }
-    return this.put(events, starts);
+    const written = this.put(events, starts);
+    if (written !== events && starts.length === 1 && last === starts[0]) this.remember(events, last);
+    return written;
+  }
+
+  private remember(events: Buffer, start: number): void {
+    const end = stringEnd(events, start);
+    if (end <= LONGEST_BEGINNING)
+      this.begun = { read: Buffer.from(events.subarray(0, end)), written: Buffer.concat([events.subarray(0, start), this.name]) };
   }
 
   private put(bytes: Buffer, starts: readonly number[]): Buffer {
@@ -62,6 +77,11 @@ export class AnswerModel {
     }
     return from === 0 ? bytes : Buffer.concat([...parts, bytes.subarray(from)]);
   }
+}
+
+function beginsWith(bytes: Buffer, beginning: Buffer): boolean {
+  const { length } = beginning;
+  return bytes.length >= length && bytes.compare(beginning, 0, length, 0, length) === 0;
 }
 
 /** Nesting depth of a position in JSON; continues from the previous position. */

@@ -1,5 +1,5 @@
 import { eventOf } from '../../providers/events/event-translator.js';
-import { dataOf } from '../../providers/events/sse-reader.js';
+import { dataOf } from '../../providers/events/event-reader.js';
 import { frozen } from './answer-view.js';
 import { HookFault } from './installed-hook.js';
 import type { RunningCall } from './running-call.js';

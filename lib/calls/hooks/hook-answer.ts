@@ -6,6 +6,7 @@ import { LlmAnswer, type CallFacts } from '../answer/llm-answer.js';
 import { bridgeOf } from '../../apis/bridges.js';
 import type { Operation } from '../../providers/protocol.js';
 import type { ReadRequest } from '../request.js';
+import { StreamEvents } from '../../providers/events/event-reader.js';
 import { eventOf } from '../../providers/events/event-translator.js';
 import { LlmStream } from '../stream/llm-stream.js';
 import type { RequestVerdict } from './call-hook.js';
@@ -47,7 +48,7 @@ export function writtenAnswer(given: Given, operation: Operation, request: ReadR
   const events = given as readonly Fields[];
   const isNamed = WITH_NAMES.includes(operation);
   const written = events.map((event) => eventOf(event, isNamed && typeof event.type === 'string' ? event.type : undefined));
-  return new WrittenStream(facts, Buffer.from(written.join('') + (isNamed ? '' : DONE)));
+  return new WrittenStream(facts, StreamEvents.of(written.join('') + (isNamed ? '' : DONE)));
 }
 
 /** A text in the client's format: a chat completion, bridged for clients of other APIs. */
@@ -74,8 +75,8 @@ function textAnswer(text: string, operation: Operation, request: ReadRequest, fa
     chunk([{ index: 0, delta: {}, finish_reason: 'stop' }]) +
     (asksUsage ? chunk([], { usage }) : '') +
     DONE;
-  const bytes = Buffer.from(events);
-  return new WrittenStream(facts, bridged === undefined ? bytes : Buffer.concat([bridged.chunk(bytes), bridged.end()]));
+  const chat = StreamEvents.of(events);
+  return new WrittenStream(facts, bridged === undefined ? chat : StreamEvents.of(bridged.events(chat) + bridged.end()));
 }
 
 function wholeOf(bytes: Buffer, { usage }: Fields, facts: CallFacts): LlmAnswer {

@@ -6,6 +6,7 @@ import type { BridgedAnswer } from '../../apis/bridge.js';
 import { bridgeOf } from '../../apis/bridges.js';
 import type { Attempt } from '../attempt.js';
 import type { Call } from '../call.js';
+import { StreamEvents } from '../../providers/events/event-reader.js';
 import type { Operation } from '../../providers/protocol.js';
 import type { ProviderExchange } from '../send/provider-exchange.js';
 import { ProviderSender, type ProviderAccess, type ReadStream } from '../send/provider-sender.js';
@@ -16,7 +17,7 @@ import { AnswerView } from './answer-view.js';
 import { answerOfHook } from './hook-answer.js';
 import { EventGuard } from './event-guard.js';
 import { checkSize, LARGEST_REQUEST } from './hook-bounds.js';
-import { eventsIn, HookedStream } from './hooked-stream.js';
+import { HookedStream } from './hooked-stream.js';
 import { HookFault, type InstalledHook } from './installed-hook.js';
 import type { RunningCall } from './running-call.js';
 import { WrittenStream } from './written-stream.js';
@@ -246,8 +247,8 @@ export class HookedSender extends ProviderSender {
     const guard = this.eventGuard();
     if (guard === undefined) return stream;
     let events = '';
-    for (const event of eventsIn(stream.events)) events += await guard.pass(event);
-    return new WrittenStream(stream.call, Buffer.from(events + (await guard.rest())));
+    for (const event of stream.events.raw) events += await guard.pass(event);
+    return new WrittenStream(stream.call, StreamEvents.of(events + (await guard.rest())));
   }
 
   /** `undefined`: no hook reads events. */

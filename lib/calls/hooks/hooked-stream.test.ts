@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { MESSAGES_BRIDGE } from '../../apis/messages/messages.js';
 import { RESPONSES_BRIDGE } from '../../apis/responses/responses.js';
 import type { ProviderExchange } from '../send/provider-exchange.js';
-import { EventReader } from '../../providers/events/sse-reader.js';
-import type { ChunkSink } from '../stream/stream-origin.js';
+import { eventsCutAt, eventsIn } from '../../../test/support/stream-events.js';
+import type { EventSink } from '../stream/stream-origin.js';
 import type { AnswerText, HookFailurePolicy, ModelCallHook, TextVerdict } from './call-hook.js';
 import { resolveCallHookOptions } from './call-hook.js';
 import { EventGuard } from './event-guard.js';
@@ -19,9 +19,9 @@ const silent = { log: () => {}, warn: () => {}, error: () => {} };
 
 /** An exchange whose bytes the test sends. */
 class Sent {
-  sink: ChunkSink | undefined = undefined;
+  sink: EventSink | undefined = undefined;
   isPaused = false;
-  attach(sink: ChunkSink): void {
+  attach(sink: EventSink): void {
     this.sink = sink;
   }
   resume(): void {
@@ -85,18 +85,16 @@ async function read({
   let text = '';
   const over = new Promise<Error | undefined>((resolve) =>
     stream.attach({
-      chunk: (bytes) => {
+      events: ({ bytes }) => {
         text += bytes.toString();
         return true;
       },
       end: resolve,
     }),
   );
-  const bytes = Buffer.from(events);
-  const places = [...new Set([0, ...cuts.map((cut) => cut % bytes.length), bytes.length])].sort((a, b) => a - b);
-  for (let i = 1; i < places.length; i++) {
+  for (const arrived of eventsCutAt(Buffer.from(events), cuts)) {
     while (sent.isPaused) await new Promise(setImmediate);
-    sent.isPaused = sent.sink?.chunk(bytes.subarray(places[i - 1], places[i])) === false;
+    sent.isPaused = sent.sink?.events(arrived) === false;
   }
   while (sent.isPaused) await new Promise(setImmediate);
   sent.sink?.end(undefined);
@@ -120,13 +118,12 @@ function eventsOf(operation: Operation, deltas: readonly Fields[]): string {
   }
   const bridge = operation === 'messages' ? MESSAGES_BRIDGE : RESPONSES_BRIDGE;
   const bridged = bridge.answer({ model: 'm', stream: true, messages: [], input: 'Hi', store: false });
-  return Buffer.concat([bridged.chunk(Buffer.from(chat)), bridged.end()]).toString();
+  return bridged.events(eventsIn(chat)) + bridged.end();
 }
 
 const parsed = (text: string): Fields[] =>
-  new EventReader()
-    .read(Buffer.from(text))
-    .filter((data) => data !== '[DONE]')
+  eventsIn(text)
+    .data.filter((data) => data !== '[DONE]')
     .map((data) => JSON.parse(data) as Fields);
 
 /** The text that a client puts together. */

@@ -1,26 +1,16 @@
-import { BufferList } from '../../common/buffer-list.js';
 import type { OpenAIErrorBody } from '../../common/provider-error.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { BridgedAnswer } from '../../apis/bridge.js';
 import type { Exchange } from '../attempt.js';
 import type { ProviderExchange } from '../send/provider-exchange.js';
 import type { ReadStream } from '../send/provider-sender.js';
-import { EventFilter } from '../stream/event-filter.js';
-import type { ChunkSink, StreamOrigin } from '../stream/stream-origin.js';
+import { StreamEvents } from '../../providers/events/event-reader.js';
+import { withoutUsage } from '../stream/client-events.js';
+import type { EventSink, StreamOrigin } from '../stream/stream-origin.js';
 import type { EventGuard } from './event-guard.js';
 
-const NONE = Buffer.alloc(0);
-const EVENT_END = /\r?\n\r?\n/;
-/** Bytes that wait for a reader before the provider is paused. */
+/** Characters that wait for a reader before the provider is paused. */
 const MOST_WAITING = 256 * 1024;
-
-/** Whole events, each without its empty line. */
-export function eventsIn(bytes: Buffer): string[] {
-  return bytes
-    .toString('utf8')
-    .split(EVENT_END)
-    .filter((event) => event.trim() !== '');
-}
 
 /** How the events of the exchange are read. */
 export interface HookedSource extends Pick<ReadStream, 'hidesUsage' | 'bridged' | 'writesCost'> {
@@ -29,17 +19,16 @@ export interface HookedSource extends Pick<ReadStream, 'hidesUsage' | 'bridged' 
 }
 
 /** A stream between its provider and its reader: each event passes the hooks before it goes on. */
-export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStream {
+export class HookedStream implements StreamOrigin, EventSink, Exchange, ReadStream {
   readonly origin = this;
   readonly hidesUsage = false;
   readonly writesCost: boolean;
   /** What is read of it is in the client's words already. */
   readonly bridged: BridgedAnswer | undefined;
-  private readonly filter: EventFilter;
-  private events: string[] = [];
+  private pending: string[] = [];
   private passed = 0;
-  private sink: ChunkSink | undefined = undefined;
-  private readonly waiting = new BufferList();
+  private sink: EventSink | undefined = undefined;
+  private waiting = '';
   /** Whether a guard thinks about an event. */
   private isBusy = false;
   /** Whether the reader takes no more. */
@@ -56,9 +45,8 @@ export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStre
     private readonly source: HookedSource,
     private readonly onArrived: () => void,
   ) {
-    const { hidesUsage, bridged, writesCost } = source;
+    const { bridged, writesCost } = source;
     this.writesCost = writesCost;
-    this.filter = new EventFilter(hidesUsage);
     this.bridged = bridged === undefined ? undefined : endsOnly(bridged, source.bridgeAnew);
   }
 
@@ -92,9 +80,11 @@ export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStre
     if (this.isOver) listener(this.failure);
   }
 
-  attach(sink: ChunkSink): void {
+  attach(sink: EventSink): void {
     this.sink = sink;
-    this.isFull = this.waiting.length > 0 && !sink.chunk(this.waiting.take());
+    const { waiting } = this;
+    this.waiting = '';
+    this.isFull = waiting !== '' && !sink.events(StreamEvents.of(waiting));
     if (this.isOver) sink.end(this.failure);
     else this.goOn();
   }
@@ -105,7 +95,7 @@ export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStre
   }
 
   abort(error: Error): void {
-    this.events = [];
+    this.pending = [];
     // Tells this stream in turn, unless the provider has sent all of it. One that was detached is
     // over, and its provider is still read.
     this.exchange.abort(error);
@@ -114,16 +104,17 @@ export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStre
 
   detach(error: Error, done: (usage: AnswerUsage | undefined) => void): boolean {
     if (this.isOver || !this.exchange.detach(error, done)) return false;
-    this.events = [];
+    this.pending = [];
     this.finish(error);
     return true;
   }
 
-  chunk(bytes: Buffer): boolean {
+  events(arrived: StreamEvents): boolean {
     if (this.isOver) return false;
+    const { hidesUsage, bridged } = this.source;
     try {
-      const whole = this.filter.pass([bytes]);
-      this.add(this.source.bridged?.chunk(whole) ?? whole);
+      const events = hidesUsage ? withoutUsage(arrived) : arrived;
+      this.add(bridged === undefined ? events : StreamEvents.of(bridged.events(events)));
     } catch (error) {
       this.abort(this.exchange.unreadable(error));
       return false;
@@ -138,8 +129,7 @@ export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStre
     if (error !== undefined) return this.finish(error);
     try {
       const { bridged } = this.source;
-      const rest = this.filter.rest();
-      this.add(bridged === undefined ? rest : Buffer.concat([bridged.chunk(rest), bridged.end()]));
+      if (bridged !== undefined) this.add(StreamEvents.of(bridged.end()));
     } catch (fault) {
       return this.finish(this.exchange.unreadable(fault));
     }
@@ -163,19 +153,19 @@ export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStre
     return this.exchange.unreadable(error);
   }
 
-  private add(bytes: Buffer): void {
-    if (bytes.length > 0) for (const event of eventsIn(bytes)) this.events.push(event);
+  private add({ raw }: StreamEvents): void {
+    for (const event of raw) this.pending.push(event);
   }
 
   /** Passes what has arrived, until a guard has to think. */
   private pump(): void {
     let written = '';
-    while (!this.isBusy && !this.isOver && this.passed < this.events.length) {
-      const next = this.take(() => this.guard.pass(this.events[this.passed++]));
+    while (!this.isBusy && !this.isOver && this.passed < this.pending.length) {
+      const next = this.take(() => this.guard.pass(this.pending[this.passed++]));
       if (typeof next === 'string') written += next;
     }
     if (this.isBusy || this.isOver) return this.write(written);
-    this.events = [];
+    this.pending = [];
     this.passed = 0;
     if (!this.isComplete) return this.write(written);
     const rest = this.take(() => this.guard.rest());
@@ -209,12 +199,11 @@ export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStre
 
   private write(text: string): void {
     if (text === '' || this.isOver) return;
-    const bytes = Buffer.from(text);
     if (this.sink !== undefined) {
-      this.isFull = !this.sink.chunk(bytes);
+      this.isFull = !this.sink.events(StreamEvents.of(text));
       return;
     }
-    this.waiting.push(bytes);
+    this.waiting += text;
     this.isFull = this.waiting.length >= MOST_WAITING;
   }
 
@@ -238,12 +227,9 @@ export class HookedStream implements StreamOrigin, ChunkSink, Exchange, ReadStre
 function endsOnly(bridged: BridgedAnswer, bridgeAnew: HookedSource['bridgeAnew']): BridgedAnswer {
   return {
     whole: (chat) => chat,
-    chunk: (bytes) => bytes,
-    end: () => NONE,
-    ...(bridged.ping !== undefined && { ping: () => bridged.ping?.() ?? NONE }),
-    error: (error, status) => {
-      const event = bridged.error(error, status);
-      return event.length > 0 ? event : (bridgeAnew()?.error(error, status) ?? event);
-    },
+    events: (events) => events.bytes.toString('utf8'),
+    end: () => '',
+    ...(bridged.ping !== undefined && { ping: () => bridged.ping?.() ?? '' }),
+    error: (error, status) => bridged.error(error, status) || (bridgeAnew()?.error(error, status) ?? ''),
   };
 }

@@ -2,8 +2,8 @@ import { ProviderError } from '../../common/provider-error.js';
 import { NO_COST, type AnswerCost } from '../answer/answer-cost.js';
 import type { CallFacts } from '../answer/llm-answer.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
-import type { StreamSource } from '../stream/single-reading.js';
-import type { ChunkSink, StreamOrigin } from '../stream/stream-origin.js';
+import type { StreamEvents } from '../../providers/events/event-reader.js';
+import type { EventSink, StreamOrigin, StreamSource } from '../stream/stream-origin.js';
 
 /** A stream whose events already exist: the answer of a hook, or a mock. */
 export class WrittenStream implements StreamSource, StreamOrigin {
@@ -16,16 +16,16 @@ export class WrittenStream implements StreamSource, StreamOrigin {
   /** A slow reader blocks no shared resource. */
   readonly writeTimeoutMs = Infinity;
   readonly cost = NO_COST;
-  private sink: ChunkSink | undefined = undefined;
+  private sink: EventSink | undefined = undefined;
 
   constructor(
     readonly call: CallFacts,
-    readonly events: Buffer,
+    readonly events: StreamEvents,
   ) {}
 
-  attach(sink: ChunkSink): void {
+  attach(sink: EventSink): void {
     this.sink = sink;
-    sink.chunk(this.events);
+    sink.events(this.events);
     this.end(undefined);
   }
 
@@ -54,7 +54,7 @@ export class WrittenStream implements StreamSource, StreamOrigin {
   }
 
   unreadableEvent(): Error {
-    return this.failed('The stream has an event that is no JSON object.');
+    return this.failed('The stream has an event that is not a JSON object.');
   }
 
   unreadable(): Error {

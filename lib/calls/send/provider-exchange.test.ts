@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { nextTurn } from '../../common/next-turn.js';
 import { LlmStream } from '../stream/llm-stream.js';
-import type { StreamSource } from '../stream/single-reading.js';
+import type { StreamSource } from '../stream/stream-origin.js';
 import { OPENAI_READER } from '../../providers/openai/reader.js';
 import { ProviderExchange, type ExchangeSettings } from './provider-exchange.js';
 import { SecretMask } from '../../providers/secret-mask.js';
@@ -39,10 +39,10 @@ describe('the beginning of a stream', () => {
       return OPENAI_READER.openingOf(bytes);
     });
     for (let turn = 0; turn < 3; turn++) {
-      for (let at = 0; at < 1000; at++) exchange.onData(Buffer.from(':\n'));
+      for (let at = 0; at < 1000; at++) exchange.onData(Buffer.from(':\n\n'));
       await nextTurn();
     }
-    expect(seen).toEqual([2, 2000, 4000, 6000]);
+    expect(seen).toEqual([3, 3000, 6000, 9000]);
     exchange.onData(Buffer.from(DELTA));
     await exchange.answered;
   });
@@ -74,7 +74,7 @@ it('gives up a provider that sends interim answers without an end', async () => 
 it('hands a reader as many events as a bridge makes of a chunk', async () => {
   const exchange = streamOf(() => 'answer');
   const many = 200_000;
-  const bridged = { chunk: () => Buffer.from('data: {}\n\n'.repeat(many)), end: () => Buffer.alloc(0) };
+  const bridged = { events: () => 'data: {}\n\n'.repeat(many), end: () => '' };
   const source = { exchange, bridged, hidesUsage: false, leave: () => {} } as unknown as StreamSource;
   exchange.onData(Buffer.from(DELTA));
   exchange.onComplete();
@@ -86,15 +86,15 @@ it('hands a reader as many events as a bridge makes of a chunk', async () => {
 const CALL = { deploymentId: 'd', group: 'm', model: 'x', durationMs: 1, overheadMs: 1 };
 
 describe('a stream whose end its bridge cannot read', () => {
-  const bridged = (fails: 'chunk' | 'end') => ({
-    chunk: () => Buffer.alloc(0),
-    end: () => Buffer.alloc(0),
+  const bridged = (fails: 'events' | 'end') => ({
+    events: () => '',
+    end: () => '',
     [fails]: () => {
       throw new RangeError('too deep');
     },
-    error: ({ message }: { readonly message: string }) => Buffer.from(message),
+    error: ({ message }: { readonly message: string }) => message,
   });
-  const over = (fails: 'chunk' | 'end'): LlmStream => {
+  const over = (fails: 'events' | 'end'): LlmStream => {
     const exchange = streamOf(() => 'answer');
     exchange.onData(Buffer.from(DELTA));
     exchange.onComplete();
@@ -104,7 +104,7 @@ describe('a stream whose end its bridge cannot read', () => {
     );
   };
 
-  it.each(['chunk', 'end'] as const)('ends a response with an error: %s', async (fails) => {
+  it.each(['events', 'end'] as const)('ends a response with an error: %s', async (fails) => {
     let written = '';
     const response = new Writable({ write: (bytes, _, done) => done(void (written += String(bytes))) });
     const head = { writeHead: () => response, getHeaders: () => ({}), setHeader: () => {} };

@@ -6,15 +6,15 @@ import type { JsonBody } from '../../http/body/json-body.js';
 import type { Exchange } from '../attempt.js';
 import { kindOfCode } from '../../providers/failure-kind.js';
 import { AnswerText, type CountText } from '../stream/answer-text.js';
-import { LineEnds } from '../stream/line-ends.js';
-import type { ChunkSink, StreamOrigin } from '../stream/stream-origin.js';
+import type { EventSink, StreamOrigin } from '../stream/stream-origin.js';
 import { StreamRecord } from '../stream/stream-record.js';
+import { AnswerEvents } from '../../providers/events/answer-events.js';
+import { StreamEvents } from '../../providers/events/event-reader.js';
 import type { KnownEndpoint } from '../../providers/endpoint/endpoints.js';
 import type { WireCall } from '../../providers/protocol.js';
 import type { AnswerHead } from '../../providers/provider-errors.js';
 import type { ProviderHandler, SendingConnection } from '../../providers/provider-transport.js';
 import { answerHeadersIn } from '../../providers/raw-headers.js';
-import { MaskedStream } from '../../providers/secret-mask.js';
 
 /** What an exchange goes by. */
 export interface ExchangeSettings {
@@ -74,12 +74,8 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   private connection: SendingConnection | undefined = undefined;
   private abortRequest: ((error: Error) => void) | undefined = undefined;
   private resumeRequest: (() => void) | undefined = undefined;
-  /** Whether the answer is a stream of events, as it was asked for. */
-  private streams = false;
-  /** Of a stream of server-sent events. */
-  private lineEnds: LineEnds | undefined = undefined;
-  /** Of a stream whose deployment has secrets. */
-  private masked: MaskedStream | undefined = undefined;
+  /** Reads the answer if it is a stream, as it was asked for. */
+  private events: AnswerEvents | undefined = undefined;
   private state: 'waiting' | 'streaming' | 'over' = 'waiting';
   private failure: Error | undefined = undefined;
   /** Chunks that nothing has taken yet. */
@@ -87,7 +83,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   private interim = 0;
   /** Whether more has arrived since the opening was looked at; `undefined`: not in this turn. */
   private hasMore: boolean | undefined = undefined;
-  private sink: ChunkSink | undefined = undefined;
+  private sink: EventSink | undefined = undefined;
   private onStreamEnd: ((error: Error | undefined) => void) | undefined = undefined;
   private record: StreamRecord | undefined = undefined;
   /** Gives up a request whose stream has ended; set until its connection is free. */
@@ -104,6 +100,10 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     });
   }
 
+  private get isStream(): boolean {
+    return this.events !== undefined;
+  }
+
   get isRefused(): boolean {
     return this.status >= 300;
   }
@@ -112,7 +112,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   get receivedTokens(): number {
     const { call, count } = this.settings;
     if (call.isBytes === true) return 0;
-    if (this.streams) return this.record?.text()?.tokens() ?? 0;
+    if (this.isStream) return this.record?.text()?.tokens() ?? 0;
     if (count === undefined) return 0;
     if (this.size > LONGEST_COUNTED) return Math.ceil(this.size / BYTES_PER_TOKEN);
     return this.wholeText?.tokens() ?? 0;
@@ -120,17 +120,17 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
 
   /** Of a whole answer that has arrived; one that was refused has none. */
   get usageInRest(): AnswerUsage | undefined {
-    return this.streams || this.isRefused || this.size === 0 || this.size > LONGEST_COUNTED ? undefined : this.usageIn(this.bytes);
+    return this.isStream || this.isRefused || this.size === 0 || this.size > LONGEST_COUNTED ? undefined : this.usageIn(this.bytes);
   }
 
   /** Whether the answer shows the reasoning itself, so that none is hidden. */
   get showsReasoning(): boolean {
-    return (this.streams ? this.record?.text() : this.wholeText)?.showsReasoning === true;
+    return (this.isStream ? this.record?.text() : this.wholeText)?.showsReasoning === true;
   }
 
   /** Whether the text of a whole answer was cut although its provider had finished it. */
   get isCut(): boolean {
-    return this.isBroken && !this.streams && this.wholeText?.isOpen !== false;
+    return this.isBroken && !this.isStream && this.wholeText?.isOpen !== false;
   }
 
   /** That of a whole answer that has not been consumed yet. */
@@ -158,7 +158,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     const bytes = this.waitingBytes();
     this.waiting = undefined;
     // A stream's were masked as they arrived.
-    return this.streams ? bytes : this.settings.known.endpoint.mask.bytes(bytes);
+    return this.isStream ? bytes : this.settings.known.endpoint.mask.bytes(bytes);
   }
 
   /** The usage in a whole answer. */
@@ -195,7 +195,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.failure = error;
     if (state === 'streaming') this.endForReader(error);
     else this.reject(error);
-    if (this.streams) this.waiting = undefined;
+    if (this.isStream) this.waiting = undefined;
     this.resumeRequest?.();
     return true;
   }
@@ -212,8 +212,8 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   }
 
   /** The sink takes all chunks from here on, those that have waited first. */
-  attach(sink: ChunkSink): void {
-    const takesMore = this.size === 0 || sink.chunk(this.takeBytes());
+  attach(sink: EventSink): void {
+    const takesMore = this.size === 0 || sink.events(new StreamEvents(this.takeBytes()));
     if (this.isOverForReader) return sink.end(this.failure);
     this.sink = sink;
     if (takesMore) this.resume();
@@ -278,19 +278,18 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     if (contentEncoding !== undefined && contentEncoding !== 'identity') {
       this.abort(this.malformed('The provider encoded its answer, which the request did not ask for.'));
     } else if (this.settings.stream) {
-      this.streams = (this.settings.call.streamType ?? EVENT_STREAM).test(contentType);
-      if (this.streams && EVENT_STREAM.test(contentType)) this.lineEnds = new LineEnds();
-      const { mask } = this.settings.known.endpoint;
-      if (this.streams && !mask.isEmpty) this.masked = new MaskedStream(mask);
+      const { call, known } = this.settings;
+      const isStream = (call.streamType ?? EVENT_STREAM).test(contentType);
+      if (isStream) this.events = new AnswerEvents({ call, contentType, mask: known.endpoint.mask });
       // JSON may say what is wrong.
-      if (!this.streams && !JSON_TYPE.test(contentType)) this.abort(this.refused());
+      else if (!JSON_TYPE.test(contentType)) this.abort(this.refused());
     }
     return this.state !== 'over';
   }
 
   onData(chunk: Buffer): boolean {
     if (this.state === 'over') return this.onDataBehindEnd();
-    if (this.streams) return this.onStreamData(this.maskedEvents(this.lineEnds?.read(chunk) ?? chunk));
+    if (this.events !== undefined) return this.onStreamData(this.events, chunk);
     const { stream, maxBytes } = this.settings;
     this.keep(chunk);
     if (this.status < 300 && !stream) {
@@ -304,11 +303,11 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     if (this.status >= 300) return this.finish(this.refused());
     // What has arrived is passed on, also where the stream proves to be cut.
     this.lookAtRest();
-    if (this.streams && !this.endEvents()) return;
+    if (this.events !== undefined && !this.endEvents(this.events)) return;
     this.lookAtRest();
     if (this.isOver) return;
     if (this.state === 'streaming') return this.finish(undefined);
-    if (this.streams) return this.finish(this.malformed('The provider ended its stream before the first event.'));
+    if (this.isStream) return this.finish(this.malformed('The provider ended its stream before the first event.'));
     if (this.isText) return this.finish(undefined);
     if (this.settings.stream) return this.finish(this.refused());
     const fault = this.translateWhole() ?? this.faultOfWhole();
@@ -325,26 +324,21 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.finish(this.settings.known.errors.failed(kindOfCode(error) ?? 'connection', message, this, error));
   }
 
-  private onStreamData(received: Buffer): boolean {
-    const { maxBytes, call } = this.settings;
-    const { translator } = call;
-    let chunk = received;
-    if (translator !== undefined) {
-      try {
-        chunk = translator.chunk(received);
-        if (this.hasFrames) chunk = this.masked?.pass(chunk) ?? chunk;
-      } catch (error) {
-        this.abort(this.unreadable(error));
-        return false;
-      }
-      if (translator.pending > maxBytes) {
-        this.abort(this.malformed(`An event of the provider's stream is longer than ${maxBytes} bytes.`));
-        return false;
-      }
+  private onStreamData(reader: AnswerEvents, chunk: Buffer): boolean {
+    const { maxBytes } = this.settings;
+    let events: StreamEvents | undefined;
+    try {
+      events = reader.read(chunk);
+    } catch (error) {
+      this.abort(this.unreadable(error));
+      return false;
     }
-    const takesMore = chunk.length === 0 || this.take(chunk);
-    const isOver = translator?.isOver === true || this.record?.isOver === true;
-    if (!isOver) return takesMore;
+    if (reader.pending > maxBytes) {
+      this.abort(this.malformed(`An event of the provider's stream is longer than ${maxBytes} bytes.`));
+      return false;
+    }
+    const takesMore = events === undefined || events.isEmpty || this.take(events);
+    if (!reader.isOver) return takesMore;
     this.endEarly();
     return true;
   }
@@ -375,27 +369,11 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.giveUp = undefined;
   }
 
-  /** Binary frames have checksums, so their translated events are masked instead. */
-  private get hasFrames(): boolean {
-    return this.lineEnds === undefined && this.settings.call.translator !== undefined;
-  }
-
-  private maskedEvents(events: Buffer): Buffer {
-    return this.hasFrames ? events : (this.masked?.pass(events) ?? events);
-  }
-
-  /** Emits the rest that the mask and the translator hold. `false`: the stream was cut. */
-  private endEvents(): boolean {
-    const { translator } = this.settings.call;
-    const rest = this.masked?.rest() ?? EMPTY;
+  /** Passes on what the reader holds. `false`: the stream was cut. */
+  private endEvents(reader: AnswerEvents): boolean {
     try {
-      if (translator === undefined) {
-        if (rest.length > 0) this.take(rest);
-      } else {
-        const isTranslated = this.hasFrames || rest.length === 0;
-        const last = Buffer.concat([isTranslated ? rest : translator.chunk(rest), translator.end()]);
-        if (last.length > 0) this.take(last);
-      }
+      const last = reader.end();
+      if (!last.isEmpty) this.take(last);
     } catch (error) {
       this.finish(this.unreadable(error));
       return false;
@@ -416,19 +394,19 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     }
   }
 
-  private take(received: Buffer): boolean {
-    const { maxBytes, call, count } = this.settings;
-    const record = (this.record ??= new StreamRecord({ ends: call.reader.ends, hasHead: call.reader.readsHead, count }));
-    const chunk = record.add(received);
-    if (record.unended > maxBytes && call.isBytes !== true) {
-      this.abort(this.malformed(`An event of the provider's stream is longer than ${maxBytes} bytes.`));
-      return false;
-    }
-    if (this.sink !== undefined) return this.sink.chunk(chunk);
+  private take(events: StreamEvents): boolean {
+    this.recorded(events);
+    if (this.sink !== undefined) return this.sink.events(events);
     if (this.onDrained !== undefined) return true;
-    this.keep(chunk);
+    this.keep(events.bytes);
     if (this.state === 'waiting') this.open();
     return this.size < MOST_WAITING;
+  }
+
+  private recorded({ bytes }: StreamEvents): void {
+    const { call, count } = this.settings;
+    this.record ??= new StreamRecord({ hasHead: call.reader.readsHead, count });
+    this.record.add(bytes);
   }
 
   /**
@@ -520,6 +498,9 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
 
   private finish(error: Error | undefined): void {
     const before = this.state;
+    const rest = this.events?.rest();
+    // The text of an unfinished event was generated, too.
+    if (rest !== undefined) this.recorded(rest);
     this.state = 'over';
     this.failure ??= error;
     if (error === undefined) this.endUseOfSource();
@@ -528,7 +509,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.abortRequest = undefined;
     this.resumeRequest = undefined;
     this.rawHeaders = NO_HEADERS;
-    if (this.onDrained !== undefined) this.onDrained(this.streams ? this.usageSoFar() : this.usageIn(this.waitingBytes()));
+    if (this.onDrained !== undefined) this.onDrained(this.isStream ? this.usageSoFar() : this.usageIn(this.waitingBytes()));
     else if (before === 'streaming') this.endForReader(error);
     else if (error === undefined) this.resolve();
     else this.reject(error);

@@ -7,7 +7,7 @@ export class KeepAlive {
   private readonly timer = setInterval(() => this.tick(), SILENCE_MS).unref();
 
   /**
-   * @param ping the event; empty where none may be written
+   * @param ping the event; empty if none may be written
    * @param write into the stream
    */
   constructor(

@@ -1,5 +1,4 @@
 import { AnswerText, behindLastLine, type CountText } from './answer-text.js';
-import { EventScan, type EndLines } from '../../providers/events/event-scan.js';
 
 /**
  * Bytes kept of a stream's end: the last two events, where the usage is. Few, because V8 counts
@@ -16,16 +15,14 @@ const NONE = Buffer.alloc(0);
 
 /** What a stream is recorded for. */
 export interface RecordedStream {
-  readonly ends?: EndLines;
   /** Default: the head is kept. */
   readonly hasHead?: boolean;
   /** Counts the text of the stream. Absent: the text is not needed. */
   readonly count?: CountText;
 }
 
-/** Records the ends of a passing stream and the number of its events, wherever chunks cut them. */
+/** Records both ends of a passing stream, and counts its text. */
 export class StreamRecord {
-  private readonly scan: EventScan;
   /** Copied, because a chunk of some bytes would keep the memory of a whole read. */
   private last: Buffer = NONE;
   private lastBytes = 0;
@@ -38,39 +35,20 @@ export class StreamRecord {
   /** Bytes that are still to be kept. */
   private missing: number;
 
-  constructor({ ends, hasHead = true, count }: RecordedStream = {}) {
-    this.scan = new EventScan(ends);
+  constructor({ hasHead = true, count }: RecordedStream = {}) {
     this.written = count && new AnswerText(count);
     this.missing = hasHead ? HEAD_BYTES : 0;
   }
 
-  get events(): number {
-    return this.scan.events;
-  }
-
-  /** Bytes of the unfinished event. */
-  get unended(): number {
-    return this.scan.unended;
-  }
-
-  /** Whether the event that ends the stream has passed. */
-  get isOver(): boolean {
-    return this.scan.isOver;
-  }
-
-  /** Returns the part of `chunk` that belongs to the stream. */
-  add(received: Buffer): Buffer {
-    // No event in the chunk is longer.
-    const longestEvent = this.unended + received.length;
-    if (this.tailBytes < 2 * longestEvent) this.tailBytes = Math.min(LONGEST_TAIL, 2 * longestEvent);
-    const length = this.scan.scan(received);
-    const chunk = length === received.length ? received : received.subarray(0, length);
+  /** Adds events that arrived together; an event of the stream is at most as long. */
+  add(events: Buffer): void {
+    const { length } = events;
+    if (this.tailBytes < 2 * length) this.tailBytes = Math.min(LONGEST_TAIL, 2 * length);
     if (this.missing > 0) {
-      this.first.push(Buffer.from(chunk.subarray(0, this.missing)));
-      this.missing -= chunk.length;
+      this.first.push(Buffer.from(events.subarray(0, this.missing)));
+      this.missing -= length;
     }
-    this.keep(chunk);
-    return chunk;
+    this.keep(events);
   }
 
   /** The text so far, including text that is still in the tail. */

@@ -1,7 +1,7 @@
 import type { AnswerUsage } from '../../http/answer-usage.js';
-import { endLinesOf } from '../events/event-scan.js';
-import { eventOf } from '../events/event-translator.js';
-import { dataOf } from '../events/sse-reader.js';
+import type { StreamEvents } from '../events/event-reader.js';
+import { dataOf, endLinesOf } from '../events/event-reader.js';
+import { EventsTranslator, eventOf } from '../events/event-translator.js';
 import { faultIn as faultInWhole, lastUsageIn, looksWhole, statedFault } from '../openai/answer.js';
 import { hasError } from '../openai/errors.js';
 import { errorAtEnd } from '../openai/stream.js';
@@ -11,7 +11,6 @@ import { fieldsOf, isObject, type Fields } from './blocks.js';
 import { answerUsage, mergedUsage } from './usage.js';
 
 const NONE = Buffer.alloc(0);
-const LINE_FEED = 10;
 /** An error in the place of an answer names itself in its first bytes. */
 const ERROR_HEAD = 256;
 /** More of a beginning is not read. */
@@ -81,23 +80,18 @@ function openingOf(bytes: Buffer): StreamOpening {
   return 'undecided';
 }
 
-/** Lets a stream pass, and tells a whole one from one that was cut. */
-export class PassingTranslator implements AnswerTranslator {
-  readonly pending = 0;
-  private edge: Buffer = NONE;
+/** Lets a stream pass, and distinguishes a whole one from one that was cut. */
+export class PassingTranslator extends EventsTranslator implements AnswerTranslator {
   private hasEnded = false;
 
   whole(answer: Buffer): Buffer {
     return answer;
   }
 
-  chunk(bytes: Buffer): Buffer {
-    if (this.hasEnded) return bytes;
-    // A chunk may cut a word.
-    const seen = this.edge.length === 0 ? bytes : Buffer.concat([this.edge, bytes]);
-    this.hasEnded = seen.includes(STOP) || seen.includes(ERROR);
-    this.edge = seen.at(-1) === LINE_FEED ? NONE : seen.subarray(1 - STOP.length);
-    return bytes;
+  /** @internal */
+  override translateEvents(events: StreamEvents): StreamEvents {
+    this.hasEnded ||= events.bytes.includes(STOP) || events.bytes.includes(ERROR);
+    return events;
   }
 
   end(): Buffer {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { anthropicEvent, anthropicEvents, anthropicMessage } from '../../../test/support/anthropic-events.js';
 import { usageFrom } from '../../http/answer-usage.js';
-import { dataOf } from '../events/sse-reader.js';
+import { dataOf } from '../events/event-reader.js';
 import { MessageTranslator } from './stream.js';
 import { ToolNames } from './tool-names.js';
 

@@ -1,5 +1,5 @@
 import type { AnswerTranslator } from '../protocol.js';
-import { EventReader } from './sse-reader.js';
+import { EventReader, NO_EVENTS, StreamEvents } from './event-reader.js';
 
 const NONE = Buffer.alloc(0);
 const DONE = '[DONE]';
@@ -11,8 +11,8 @@ export function eventOf(data: object, name?: string): string {
   return `${name === undefined ? '' : `event: ${name}\n`}data: ${JSON.stringify(data)}\n\n`;
 }
 
-/** Translates a stream of server-sent events, each a JSON object. */
-export abstract class EventTranslator implements Pick<AnswerTranslator, 'pending' | 'chunk' | 'end'> {
+/** Translates, checks or passes whole server-sent events. */
+export abstract class EventsTranslator implements Pick<AnswerTranslator, 'pending' | 'chunk'> {
   private readonly reader = new EventReader();
 
   get pending(): number {
@@ -20,9 +20,21 @@ export abstract class EventTranslator implements Pick<AnswerTranslator, 'pending
   }
 
   chunk(bytes: Buffer): Buffer {
+    const events = this.reader.read(bytes);
+    return events === undefined ? NONE : this.translateEvents(events).bytes;
+  }
+
+  /** @internal `chunk` for events that were read already; the same events if they pass. */
+  abstract translateEvents(events: StreamEvents): StreamEvents;
+}
+
+/** Translates a stream of server-sent events, each a JSON object. */
+export abstract class EventTranslator extends EventsTranslator implements Pick<AnswerTranslator, 'end'> {
+  /** @internal */
+  override translateEvents(events: StreamEvents): StreamEvents {
     let written = '';
-    for (const data of this.reader.read(bytes)) if (data !== DONE) written += this.event(objectIn(data));
-    return written === '' ? NONE : Buffer.from(written);
+    for (const data of events.data) if (data !== DONE) written += this.event(objectIn(data));
+    return written === '' ? NO_EVENTS : StreamEvents.of(written);
   }
 
   end(): Buffer {
@@ -40,5 +52,5 @@ export abstract class EventTranslator implements Pick<AnswerTranslator, 'pending
 function objectIn(data: string): Fields {
   const value: unknown = JSON.parse(data);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
-  throw new SyntaxError('an event is no JSON object');
+  throw new SyntaxError('an event is not a JSON object');
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { eventOf } from '../events/event-translator.js';
-import { EventReader } from '../events/sse-reader.js';
+import { NO_EVENTS, StreamEvents } from '../events/event-reader.js';
+import { EventsTranslator, eventOf } from '../events/event-translator.js';
 import type { AnswerTranslator } from '../protocol.js';
 import type { AnswerRules } from './dialect.js';
 import { isFields, without } from './dialect-tools.js';
@@ -9,25 +9,22 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const DONE = '[DONE]';
 const NONE = Buffer.alloc(0);
-const LINE_FEED = 10;
 
 /** Puts answers of OpenAI-compatible providers right. What needs nothing passes unparsed. */
-export class DialectTranslator implements AnswerTranslator {
-  private readonly reader = new EventReader();
+export class DialectTranslator extends EventsTranslator implements AnswerTranslator {
   private readonly triggers: readonly string[];
   private readonly choices = new Map<unknown, ChoiceState>();
   private usage: unknown = undefined;
   /** The last event, for the one of the usage. */
   private last: Fields = {};
   private isDone = false;
-  /** Whether the bytes so far end with an event: the next ones may pass unread. */
-  private isBetween = true;
 
   constructor(
     private readonly rules: AnswerRules,
     /** Whether usage is taken out of events with content. */
     private readonly movesUsage = false,
   ) {
+    super();
     const { finish = {}, reasoning, parts, reasoningApart } = rules;
     const names = Object.keys(finish).map((name) => `"${name}"`);
     this.triggers = [
@@ -39,10 +36,6 @@ export class DialectTranslator implements AnswerTranslator {
     ];
   }
 
-  get pending(): number {
-    return this.reader.pending;
-  }
-
   whole(answer: Buffer): Buffer {
     if (!this.triggers.some((trigger) => answer.includes(trigger))) return answer;
     const parsed: unknown = JSON.parse(answer.toString('utf8'));
@@ -51,14 +44,13 @@ export class DialectTranslator implements AnswerTranslator {
     return Buffer.from(JSON.stringify({ ...parsed, choices, ...this.usageOf(parsed) }));
   }
 
-  chunk(bytes: Buffer): Buffer {
-    const isWhole = endsAnEvent(bytes);
-    const passes = this.isBetween && isWhole && !this.movesUsage && this.choices.size === 0;
-    if (passes && !this.triggers.some((trigger) => bytes.includes(trigger))) return bytes;
-    this.isBetween = isWhole;
+  /** @internal */
+  override translateEvents(events: StreamEvents): StreamEvents {
+    const passes = !this.movesUsage && this.choices.size === 0;
+    if (passes && !this.triggers.some((trigger) => events.bytes.includes(trigger))) return events;
     let written = '';
-    for (const data of this.reader.read(bytes)) written += this.event(data);
-    return written === '' ? NONE : Buffer.from(written);
+    for (const data of events.data) written += this.event(data);
+    return written === '' ? NO_EVENTS : StreamEvents.of(written);
   }
 
   end(): Buffer {
@@ -126,11 +118,6 @@ export class DialectTranslator implements AnswerTranslator {
     const isApart = Number(prompt) + Number(completion) + Number(reasoning) === total && Number(reasoning) > 0;
     return isApart ? { usage: { ...usage, completion_tokens: Number(completion) + Number(reasoning) } } : {};
   }
-}
-
-function endsAnEvent(bytes: Buffer): boolean {
-  const { length } = bytes;
-  return length > 1 && bytes[length - 1] === LINE_FEED && bytes[length - 2] === LINE_FEED;
 }
 
 /** What is known of the tool calls of one choice. */

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { FastLiteLLM, type AnswerText, type LlmAnswer, type LlmClient, type LlmStream, type ModelCallHook } from 'nestjs-fast-litellm';
 import type { ServerResponse } from 'node:http';
-import { EventReader } from '../../../lib/providers/events/sse-reader.js';
 import { scripted, stopProviders } from '../../support/llm-client-providers.js';
+import { eventsIn } from '../../support/stream-events.js';
 import { usuallyOrLong } from '../../support/long.js';
 
 type Fields = Record<string, unknown>;
@@ -301,7 +301,7 @@ describe.each(Object.entries(APIS))('a text anywhere in an answer of %s', (_, ap
         const { status, text } = await ask(true);
         expect(text).not.toContain(NAME);
         if (status !== 200) return;
-        const data = new EventReader().read(Buffer.from(text)).filter((each) => each !== '[DONE]');
+        const data = eventsIn(text).data.filter((each) => each !== '[DONE]');
         const got = data.map((each) => JSON.parse(each) as Fields);
         expect(readable(got).join('\n')).not.toContain(NAME);
         if (!got.some(({ error }) => error !== undefined && error !== null)) ended++;

@@ -1,0 +1,142 @@
+import type { AnswerUsage } from '../../http/answer-usage.js';
+import type { StreamEvents } from '../../providers/events/event-reader.js';
+import type { AnswerTarget, CallFacts } from '../answer/llm-answer.js';
+import { LoopReader, type LoopState } from './loop-reader.js';
+import { openResponse, ResponseWriter, type ClientBytes, type Writable } from './response-writer.js';
+import type { EventSink, StreamOrigin, StreamSource } from './stream-origin.js';
+import { drainOf } from './write-limit.js';
+
+/** What waits for a slow reader before the provider is paused. */
+const MOST_WAITING = 64;
+const MOST_WAITING_BYTES = 256 * 1024;
+
+/**
+ * A provider's answer as it arrives, read once: by a response (`sendTo`) or by a loop. Either
+ * pauses the provider while it is slow, and ends the request when it leaves early.
+ */
+export abstract class AnswerStream<Item> implements AsyncIterable<Item> {
+  private hasBegun = false;
+  private loop: object | undefined = undefined;
+
+  /** @internal Made by `LlmClient`. */
+  constructor(
+    readonly call: CallFacts,
+    /** @internal */
+    protected readonly source: StreamSource,
+  ) {}
+
+  /** The usage, once the stream is over and if its provider reported one. */
+  get usage(): AnswerUsage | undefined {
+    return this.source.usage;
+  }
+
+  /** Ends the stream early: the request to the provider is aborted. */
+  cancel(): void {
+    this.source.leave();
+  }
+
+  /** The first `next` rejects if the stream is read already. Leaving the loop early ends it. */
+  [Symbol.asyncIterator](): AsyncGenerator<Item, void, undefined> {
+    return new LoopReader(
+      (reader) => this.items(reader),
+      (reader) => {
+        if (this.hasBegun && this.loop !== reader) return;
+        this.hasBegun = true;
+        this.source.leave();
+      },
+    );
+  }
+
+  /** The items of a loop for events. @throws Error for an event that states one */
+  protected abstract itemsOf(events: StreamEvents): Iterable<Item>;
+
+  /** The items after the last event. */
+  protected abstract lastItems(): Iterable<Item>;
+
+  /** Answers an HTTP request; resolves when all is written. */
+  protected writeTo(target: AnswerTarget, contentType: string, client: ClientBytes): Promise<void> {
+    this.begin();
+    const { call, source } = this;
+    let response: Writable;
+    try {
+      response = openResponse(target, call, contentType);
+    } catch (error) {
+      source.leave();
+      return Promise.reject(error);
+    }
+    return new Promise((resolve) => source.exchange.attach(new ResponseWriter(response, source, client, resolve)));
+  }
+
+  /** @throws TypeError the second time */
+  private begin(loop?: object): void {
+    if (this.hasBegun) throw new TypeError('the answer has been read already');
+    this.hasBegun = true;
+    this.loop = loop;
+  }
+
+  private async *items(reader: LoopState): AsyncGenerator<Item, void, undefined> {
+    this.begin(reader);
+    const { exchange, response, writeTimeoutMs } = this.source;
+    const queue = new EventQueue(exchange);
+    exchange.attach(queue);
+    try {
+      for (let events = await queue.next(); events !== undefined; events = await queue.next()) {
+        for (const item of this.itemsOf(events)) {
+          yield item;
+          await drainOf(response, writeTimeoutMs);
+        }
+      }
+      yield* this.lastItems();
+    } catch (error) {
+      if (!reader.hasLeft) throw error;
+    } finally {
+      this.source.leave();
+    }
+  }
+}
+
+/** Queues the events of a stream for a loop. */
+class EventQueue implements EventSink {
+  private waiting: StreamEvents[] = [];
+  private bytes = 0;
+  private hasEnded = false;
+  private error: Error | undefined = undefined;
+  private wake: (() => void) | undefined = undefined;
+
+  constructor(private readonly exchange: StreamOrigin) {}
+
+  events(events: StreamEvents): boolean {
+    this.waiting.push(events);
+    this.bytes += events.bytes.length;
+    this.wake?.();
+    return this.waiting.length < MOST_WAITING && this.bytes < MOST_WAITING_BYTES;
+  }
+
+  end(error: Error | undefined): void {
+    this.error = error;
+    this.hasEnded = true;
+    this.wake?.();
+  }
+
+  /** `undefined` at the end. @throws the error that the stream ended with */
+  async next(): Promise<StreamEvents | undefined> {
+    for (;;) {
+      const events = this.waiting.shift();
+      if (events !== undefined) {
+        this.bytes -= events.bytes.length;
+        return events;
+      }
+      if (this.hasEnded) break;
+      this.exchange.resume();
+      // What the connection had read already arrives at once.
+      if (this.isEmpty) await new Promise<void>((resolve) => (this.wake = resolve));
+      this.wake = undefined;
+    }
+    if (this.error !== undefined) throw this.error;
+    return undefined;
+  }
+
+  private get isEmpty(): boolean {
+    return this.waiting.length === 0 && !this.hasEnded;
+  }
+}

@@ -1,0 +1,134 @@
+import { whenOver, type NodeResponse } from '../../common/response-over.js';
+import { StreamEvents } from '../../providers/events/event-reader.js';
+import { factHeaders, type AnswerTarget, type CallFacts } from '../answer/llm-answer.js';
+import { KeepAlive } from './keep-alive.js';
+import type { EventSink, StreamSource } from './stream-origin.js';
+import { WriteLimit } from './write-limit.js';
+
+type ResponseHeaders = Record<string, number | string | string[] | undefined>;
+
+/** Node's response, as far as a stream needs it. */
+export type Writable = NodeResponse & {
+  writeHead(status: number, headers: ResponseHeaders): unknown;
+  write(bytes: Buffer | string): boolean;
+  end(): unknown;
+  destroy(): unknown;
+};
+
+/** Turns the events of a stream into the bytes that its client gets. */
+export interface ClientBytes {
+  /** May be empty. @throws Error for events that a bridge cannot read */
+  of(events: StreamEvents): Buffer;
+  /** The last bytes; `undefined`: the connection is cut, so that no client takes it for an end. */
+  last(error: Error | undefined): Buffer | undefined;
+  /** An event without a meaning, for a silent stream; empty if none may be written now. */
+  readonly ping?: () => Buffer;
+}
+
+/** Keeps Express's compression from buffering events; nginx reads a header of its own. */
+const NOT_GATHERED = 'no-cache, no-transform';
+
+/**
+ * Sends the head of a streamed answer, and returns the response to write to.
+ * @throws Error if the request was answered already, for example by a time-out middleware.
+ */
+export function openResponse(target: AnswerTarget, call: CallFacts, contentType: string): Writable {
+  // Headers that the app set stay. Fastify keeps a copy of its own.
+  const headers = (target.getHeaders?.() ?? {}) as ResponseHeaders;
+  target.hijack?.();
+  const response = (target.raw ?? target) as Writable;
+  headers['cache-control'] ??= NOT_GATHERED;
+  headers['x-accel-buffering'] ??= 'no';
+  Object.assign(headers, factHeaders(call));
+  headers['content-type'] = contentType;
+  response.writeHead(200, headers);
+  return response;
+}
+
+/**
+ * Writes a stream to a response, and pauses the provider while the client is slow. What arrives at
+ * once is written at once: each write costs a chunk of HTTP.
+ */
+export class ResponseWriter implements EventSink {
+  private gathered: StreamEvents[] | undefined = undefined;
+  private isFull = false;
+  private readonly limit: WriteLimit;
+  private readonly drained = (): void => {
+    this.isFull = false;
+    this.limit.stop();
+    this.source.exchange.resume();
+  };
+  private readonly unwatch: () => void;
+  private readonly keepAlive: KeepAlive | undefined;
+
+  /** @param done called when all is written */
+  constructor(
+    private readonly response: Writable,
+    private readonly source: StreamSource,
+    private readonly client: ClientBytes,
+    private readonly done: () => void,
+  ) {
+    this.limit = new WriteLimit(response, source.writeTimeoutMs);
+    this.keepAlive = client.ping && new KeepAlive(client.ping, (event) => response.write(event));
+    response.on('drain', this.drained);
+    // Its client may have left before the first chunk arrived.
+    this.unwatch = whenOver(response, () => {
+      this.limit.stop();
+      source.leave();
+    });
+  }
+
+  events(events: StreamEvents): boolean {
+    if (this.gathered === undefined) {
+      // Pushed to an empty array, one chunk would take the room of seventeen.
+      this.gathered = [events];
+      process.nextTick(writeGathered, this);
+    } else this.gathered.push(events);
+    return !this.isFull;
+  }
+
+  writeInTime(): void {
+    try {
+      this.write();
+    } catch (error) {
+      const { exchange } = this.source;
+      exchange.abort(exchange.unreadable(error));
+    }
+  }
+
+  end(error: Error | undefined): void {
+    const { response, client, source } = this;
+    let last: Buffer | undefined;
+    try {
+      this.write();
+      last = client.last(error);
+    } catch (fault) {
+      // What a bridge cannot read must not leave the response open.
+      last = client.last(source.exchange.unreadable(fault));
+    }
+    if (last !== undefined && last.length > 0 && !response.destroyed) response.write(last);
+    response.removeListener('drain', this.drained);
+    this.limit.stop();
+    this.keepAlive?.stop();
+    this.unwatch();
+    if (last === undefined) response.destroy();
+    else response.end();
+    this.done();
+  }
+
+  private write(): void {
+    const { gathered } = this;
+    if (gathered === undefined) return;
+    this.gathered = undefined;
+    const written = this.client.of(gathered.length === 1 ? gathered[0] : StreamEvents.joined(gathered));
+    if (written.length === 0) return;
+    this.keepAlive?.heard();
+    this.isFull = !this.response.write(written);
+    if (this.isFull) this.limit.full();
+  }
+}
+
+/** For `nextTick`, without a closure for each chunk. */
+function writeGathered(writer: ResponseWriter): void {
+  writer.writeInTime();
+}

@@ -1,0 +1,94 @@
+import type { WireCall } from '../protocol.js';
+import { MaskedStream, type SecretMask } from '../secret-mask.js';
+import { endOfStream, EventReader, StreamEvents } from './event-reader.js';
+
+const EVENT_STREAM = /^text\/event-stream\b/i;
+
+/** How a streamed answer is read. */
+export interface AnswerEventsSettings {
+  readonly call: Pick<WireCall, 'translator' | 'reader' | 'isBytes'>;
+  readonly contentType: string;
+  /** Masks the secrets of the deployment. */
+  readonly mask: SecretMask;
+}
+
+/**
+ * The events of one streamed answer, in chat's words or in those of the client's API. What they
+ * are read from decides how:
+ *
+ *     server-sent events   EventReader -> translator.translateEvents -> mask
+ *     other framings       translator.chunk -> EventReader -> mask
+ *     bytes                MaskedStream: there are no events
+ */
+export class AnswerEvents {
+  private readonly reader = new EventReader();
+  private readonly isFramed: boolean;
+  /** Unifies the line ends of server-sent events that the translator reads itself. */
+  private readonly received: EventReader | undefined;
+  private readonly maskedBytes: MaskedStream | undefined;
+  private hasEnded = false;
+
+  constructor(private readonly settings: AnswerEventsSettings) {
+    const { call, contentType, mask } = settings;
+    const { translator, isBytes } = call;
+    const isEventStream = EVENT_STREAM.test(contentType);
+    this.isFramed = translator !== undefined && (translator.translateEvents === undefined || !isEventStream);
+    this.received = this.isFramed && isEventStream ? new EventReader() : undefined;
+    this.maskedBytes = isBytes === true && !mask.isEmpty ? new MaskedStream(mask) : undefined;
+  }
+
+  /** Bytes of the unfinished event. */
+  get pending(): number {
+    return this.reader.pending + (this.settings.call.translator?.pending ?? 0);
+  }
+
+  /** Whether the event that ends the stream was read: nothing after it belongs to the answer. */
+  get isOver(): boolean {
+    return this.hasEnded || this.settings.call.translator?.isOver === true;
+  }
+
+  /** The events that `chunk` completes. @throws Error for what the translator cannot read */
+  read(chunk: Buffer): StreamEvents | undefined {
+    const { translator, isBytes } = this.settings.call;
+    if (isBytes === true) return new StreamEvents(this.maskedBytes?.pass(chunk) ?? chunk);
+    const isFramed = this.isFramed && translator !== undefined;
+    const events = this.reader.read(isFramed ? translator.chunk(this.received?.lines(chunk) ?? chunk) : chunk);
+    return events && this.finished(events);
+  }
+
+  /** What is left when the provider's stream has ended. @throws Error for one that was cut */
+  end(): StreamEvents {
+    const { translator } = this.settings.call;
+    const parts: StreamEvents[] = [];
+    const rest = this.rest();
+    if (rest !== undefined) parts.push(this.finished(rest));
+    if (translator !== undefined) parts.push(this.upToEnd(new StreamEvents(translator.end())));
+    return StreamEvents.joined(parts);
+  }
+
+  /** The unfinished event. */
+  rest(): StreamEvents | undefined {
+    return this.maskedBytes === undefined ? this.reader.rest() : new StreamEvents(this.maskedBytes.rest());
+  }
+
+  private finished(read: StreamEvents): StreamEvents {
+    const { translator } = this.settings.call;
+    const events = this.isFramed ? read : (translator?.translateEvents?.(read) ?? read);
+    return this.upToEnd(this.masked(events));
+  }
+
+  private masked(events: StreamEvents): StreamEvents {
+    const { mask } = this.settings;
+    if (mask.isEmpty) return events;
+    const bytes = mask.bytes(events.bytes);
+    return bytes === events.bytes ? events : new StreamEvents(bytes);
+  }
+
+  private upToEnd(events: StreamEvents): StreamEvents {
+    const { ends } = this.settings.call.reader;
+    const end = ends === undefined ? -1 : endOfStream(events, ends);
+    if (end < 0) return events;
+    this.hasEnded = true;
+    return end === events.bytes.length ? events : new StreamEvents(events.bytes.subarray(0, end));
+  }
+}

@@ -1,6 +1,6 @@
 import { ConfigurableModuleBuilder, Module, type DynamicModule } from '@nestjs/common';
 import { lazy } from './common/lazy.js';
-import { checkAsyncOptions, fromMainModule, needsForRoot } from './common/needs-for-root.js';
+import { checkAsyncOptions, fromMainModule, needsForRoot } from './fast-litellm.imports.js';
 import { checkObject } from './common/options.js';
 import { checkDashboardPath, DASHBOARD_DESK, type DashboardOptions } from './dashboard/dashboard.options.js';
 import { FastLiteLLM } from './fast-litellm.js';

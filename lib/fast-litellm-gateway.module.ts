@@ -1,7 +1,7 @@
 import { ConfigurableModuleBuilder, Inject, Module, type DynamicModule } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { lazy } from './common/lazy.js';
-import { checkAsyncOptions, fromMainModule, needsForRoot } from './common/needs-for-root.js';
+import { checkAsyncOptions, fromMainModule, needsForRoot } from './fast-litellm.imports.js';
 import { checkObject } from './common/options.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import type * as MountedGateway from './fast-litellm-gateway.mounted.js';

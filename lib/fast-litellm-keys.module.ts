@@ -1,6 +1,6 @@
 import { ConfigurableModuleBuilder, Inject, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
 import { lazy } from './common/lazy.js';
-import { checkAsyncOptions, fromMainModule, needsForRoot } from './common/needs-for-root.js';
+import { checkAsyncOptions, fromMainModule, needsForRoot } from './fast-litellm.imports.js';
 import { checkBoolean, checkObject, optional } from './common/options.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import { checkRoutePath } from './gateway/gateway.options.js';

@@ -11,9 +11,8 @@ import {
 } from '@nestjs/common';
 import { DiscoveryModule, DiscoveryService, HttpAdapterHost } from '@nestjs/core';
 import { AccelerationService } from './acceleration/acceleration.service.js';
-import { logOf } from './common/default-log.js';
-import type { LogSink } from './common/log-sink.js';
-import { checkAsyncOptions, needsForRoot } from './common/needs-for-root.js';
+import { logOf, type LogSink } from './common/log-sink.js';
+import { checkAsyncOptions, needsForRoot } from './fast-litellm.imports.js';
 import { checkObject } from './common/options.js';
 import { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
 import { FastLiteLLM } from './fast-litellm.js';

@@ -249,7 +249,7 @@ export { addressKey } from './http/guard/client-key.js';
 export { RateLimitGuard } from './http/guard/rate-limit.guard.js';
 export { rateLimitPrecheck, type RateLimitPrecheck } from './http/guard/precheck.js';
 export { principalOf, reportUsage, setPrincipal } from './http/request-context.js';
-export { SkipPerformance } from './common/skip-performance.js';
+export { SkipPerformance } from './common/skips.js';
 export { RateLimit, SkipRateLimit, type FromRequest, type RateLimitRule } from './http/decorators.js';
 export { RetryAfterFilter } from './http/retry-after.filter.js';
 export type { CalledByApp, Uncallable } from './router/deployments/callability.js';

@@ -1,6 +1,5 @@
-import type { MetricSample } from '../common/capability.js';
+import { samplesOf, type MetricSample } from '../common/capability.js';
 import { FAILURE_KINDS, type ProviderFailureKind } from '../common/provider-error.js';
-import { samplesOf } from '../common/metric-samples.js';
 import type { ExactCountFigures } from './counting/exact-counts.js';
 import type { CallSpending } from './spending.js';
 import type { CallCounts, CallEnd } from './reporter.js';

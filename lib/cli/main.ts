@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { isSupportedNode } from '../common/node-version.js';
+import { isSupportedNode } from './node-version.js';
 
 // `npx nestjs-fast-litellm`. A reader of the output may stop early, as `head` does.
 for (const stream of [process.stdout, process.stderr]) {

@@ -1,9 +1,8 @@
 import type { Dispatcher } from 'undici';
 import type { Capability, CapabilityHealth, EngineName, MetricSample } from '../common/capability.js';
 import { burstClock, LONGEST_TIMER_MS } from '../common/clock.js';
-import { defaultLog } from '../common/default-log.js';
+import { defaultLog, type LogSink } from '../common/log-sink.js';
 import { InvalidArgumentError } from '../common/errors.js';
-import type { LogSink } from '../common/log-sink.js';
 import { checkFunction, checkInteger, checkObject, refuseArgument } from '../common/options.js';
 import { SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/recorder.js';
 import type { EngineChoice } from '../engine/engine-choice.js';

@@ -1,5 +1,4 @@
-import type { MetricSample } from '../common/capability.js';
-import { samplesOf } from '../common/metric-samples.js';
+import { samplesOf, type MetricSample } from '../common/capability.js';
 import type { ConnectionPoolEngine, PoolAccounting } from './engine/engine.js';
 import { HEADER } from './threads/layout.js';
 import type { SocketPool } from './pool/socket-pool.js';

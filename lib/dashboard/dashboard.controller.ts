@@ -18,8 +18,7 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { map, type Observable } from 'rxjs';
-import { SkipPerformance } from '../common/skip-performance.js';
-import { SKIPPED_LIMITS } from '../common/skip-rate-limit.js';
+import { SKIPPED_LIMITS, SkipPerformance } from '../common/skips.js';
 import { addressKey } from '../http/guard/client-key.js';
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import type { AskingRequest, DashboardAccess } from './dashboard.access.js';

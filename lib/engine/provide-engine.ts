@@ -1,7 +1,6 @@
-import { defaultLog } from '../common/default-log.js';
+import { defaultLog, type LogSink } from '../common/log-sink.js';
 import { errorMessage, NativeEngineUnavailableError } from '../common/errors.js';
 import { lazy } from '../common/lazy.js';
-import type { LogSink } from '../common/log-sink.js';
 import type { FeatureName } from '../feature-flags/feature-flags.options.js';
 import type { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
 import { switchedOff, type EngineSetting } from './engine-mode.js';

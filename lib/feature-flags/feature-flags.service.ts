@@ -1,7 +1,6 @@
 import { clocksOf } from '../common/clock.js';
-import { defaultLog } from '../common/default-log.js';
+import { defaultLog, type LogSink } from '../common/log-sink.js';
 import { InvalidArgumentError } from '../common/errors.js';
-import type { LogSink } from '../common/log-sink.js';
 import { FeatureFlag, type FeatureFlagConfig, type FeatureStatus } from './feature-flag.js';
 import { readEnvironment, type Environment } from './feature-flags.environment.js';
 import { readFlagsFile } from './feature-flags.file.js';

@@ -14,7 +14,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { SkipPerformance } from '../common/skip-performance.js';
+import { SkipPerformance } from '../common/skips.js';
 import { RateLimit, SkipRateLimit } from '../http/decorators.js';
 import { RateLimitGuard } from '../http/guard/rate-limit.guard.js';
 import { MAY_CALL_ANY } from '../http/principal.js';

@@ -1,7 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
 import 'reflect-metadata';
 import { InvalidArgumentError } from '../common/errors.js';
-import { ownFields } from '../common/own-fields.js';
+import { ownFields } from '../common/objects.js';
 import { LARGEST_USD } from '../common/nano-usd.js';
 import {
   checkFunction,
@@ -13,7 +13,7 @@ import {
   refuseArgument,
   type Refuse,
 } from '../common/options.js';
-import { SKIPPED_LIMITS } from '../common/skip-rate-limit.js';
+import { SKIPPED_LIMITS } from '../common/skips.js';
 import { LARGEST_AMOUNT } from '../rate-limit/arguments.js';
 import { compileLimit, hasLimits, LIMIT_KEYS, type RateLimits } from '../rate-limit/limits.js';
 import { checkLimitName, type SkipIf } from '../rate-limit/rate-limit.options.js';

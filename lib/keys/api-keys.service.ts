@@ -1,11 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
+import { samplesOf, type Capability, type CapabilityHealth, type MetricSample } from '../common/capability.js';
 import { errorMessage, FastLiteLLMError, InvalidArgumentError, unshown } from '../common/errors.js';
 import { ApiKeyError, type ApiKeyRefusal } from '../common/http-errors.js';
 import type { LogSink } from '../common/log-sink.js';
-import { makeRoom } from '../common/make-room.js';
-import { samplesOf } from '../common/metric-samples.js';
+import { makeRoom } from '../common/collections.js';
 import { refuseArgument } from '../common/options.js';
 import type { RequestResponse } from '../http/guard/guarded-request.js';
 import { keyIn } from '../http/key-headers.js';

@@ -1,5 +1,5 @@
 import { steadyNow } from '../common/clock.js';
-import { makeRoom } from '../common/make-room.js';
+import { makeRoom } from '../common/collections.js';
 import type { ApiKeyRecord } from './api-key-record.js';
 import { KnownKey } from './known-key.js';
 

@@ -1,9 +1,8 @@
 import type { Observable } from 'rxjs';
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
 import { clocksOf, type Clocks } from '../common/clock.js';
-import { defaultLog } from '../common/default-log.js';
+import { defaultLog, type LogSink } from '../common/log-sink.js';
 import { errorMessage } from '../common/errors.js';
-import type { LogSink } from '../common/log-sink.js';
 import { checkBoolean, checkNumber, checkObject, checkOneOf, checkString, optional, refuseArgument } from '../common/options.js';
 import type { CallRecorder, CallSeries } from '../common/recorder.js';
 import { capabilityOf, componentOf, type EngineRecorder } from '../engine/engine-series.js';

@@ -1,5 +1,4 @@
-import type { MetricSample } from '../common/capability.js';
-import { samplesOf } from '../common/metric-samples.js';
+import { samplesOf, type MetricSample } from '../common/capability.js';
 import type { CallQueue } from './call-queue.js';
 import { QUEUE_CLASSES, type QueueClass } from './queue-class.js';
 import { QUEUE_OUTCOMES } from './queue-counts.js';

@@ -1,7 +1,6 @@
-import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
+import { samplesOf, type Capability, type CapabilityHealth, type MetricSample } from '../common/capability.js';
 import { FastLiteLLMError, InvalidArgumentError } from '../common/errors.js';
-import { ownField } from '../common/own-fields.js';
-import { samplesOf } from '../common/metric-samples.js';
+import { ownField } from '../common/objects.js';
 import { checkArray, checkInteger, checkObject, refuseArgument } from '../common/options.js';
 import type { LogSink } from '../common/log-sink.js';
 import type { CallRecorder } from '../common/recorder.js';

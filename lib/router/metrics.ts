@@ -1,11 +1,10 @@
-import type { MetricSample } from '../common/capability.js';
+import { samplesOf, type MetricSample } from '../common/capability.js';
 import {
   ContextWindowExceededError,
   DeploymentMisconfiguredError,
   NoDeploymentError,
   RouterRateLimitError,
 } from '../common/http-errors.js';
-import { samplesOf } from '../common/metric-samples.js';
 import type { Deployment } from './deployments/deployment.js';
 import type { QuotaDomains } from './quota/quota-domains.js';
 import type { DeploymentState } from './selection/explanation.js';

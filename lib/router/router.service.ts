@@ -1,6 +1,5 @@
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
-import { defaultLog } from '../common/default-log.js';
-import type { LogSink } from '../common/log-sink.js';
+import { defaultLog, type LogSink } from '../common/log-sink.js';
 import { checkOneOf, checkString, refuseArgument, refuseOption } from '../common/options.js';
 import { measure, SILENT_RECORDER, type CallSeries } from '../common/recorder.js';
 import { steadyNow } from '../common/clock.js';

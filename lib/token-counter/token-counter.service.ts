@@ -1,7 +1,6 @@
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
-import { defaultLog } from '../common/default-log.js';
+import { defaultLog, type LogSink } from '../common/log-sink.js';
 import { InvalidArgumentError } from '../common/errors.js';
-import type { LogSink } from '../common/log-sink.js';
 import { checkInteger, checkNumber, checkObject, checkPositiveInteger, refuseArgument } from '../common/options.js';
 import { measure } from '../common/recorder.js';
 import type { SharedRedis } from '../common/redis/client.js';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
-import { SUPPORTED_NODE } from '../../lib/common/node-version.js';
+import { SUPPORTED_NODE } from '../../lib/cli/node-version.js';
 import { isLong } from '../support/long.js';
 import { importsOf } from './architecture.rules.js';
 import { readSources, root } from './sources.js';

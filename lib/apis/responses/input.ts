@@ -1,4 +1,4 @@
-import { append } from '../../common/append.js';
+import { append } from '../../common/collections.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';
 import { checkArray, checkObject, checkString, refuseArgument } from '../../common/options.js';

@@ -1,4 +1,4 @@
-import { append } from '../../common/append.js';
+import { append } from '../../common/collections.js';
 import type { OpenAIErrorBody } from '../../common/provider-error.js';
 import type { ThinkingBlock } from '../../providers/openai/chat-types.js';
 import { isError } from '../../providers/openai/errors.js';

@@ -1,4 +1,4 @@
-import { makeRoom } from '../../common/make-room.js';
+import { makeRoom } from '../../common/collections.js';
 
 /** Tokens by the key of their request: a bounded number of them, for a bounded time. */
 export class CountCache {

@@ -1,8 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import { appendToFile } from '../../common/append-file.js';
-import { defaultLog } from '../../common/default-log.js';
-import type { LogSink } from '../../common/log-sink.js';
+import { defaultLog, type LogSink } from '../../common/log-sink.js';
 import { checkKnownKeys, checkObject, checkPositiveInteger, checkString, optional } from '../../common/options.js';
 import { OWNER_ONLY } from '../../common/replace-file.js';
 import { errorCodeOf } from './error-code.js';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { errorMessage } from '../../common/errors.js';
-import { shownAddress } from '../../common/shown-address.js';
+import { shownAddress } from '../shown-address.js';
 import { CommandError, UsageError, type Command, type CommandIo, type GivenArguments } from '../command.js';
 import { isGiven, textOption } from '../given-options.js';
 import { checkPriceFile, isUnchanged, replaceFile, type PriceChanges } from '../price-file-update.js';

@@ -1,6 +1,6 @@
 import { errorMessage } from '../../common/errors.js';
 import { checkRedisUrl, openRedisClient, type OwnedRedisClient } from '../../common/redis/client.js';
-import { shownAddress } from '../../common/shown-address.js';
+import { shownAddress } from '../shown-address.js';
 import { UsageError } from '../command.js';
 import { fault, ok, warning, type DoctorFinding } from './finding.js';
 

@@ -1,6 +1,5 @@
-import { Backoff, FAILURES_TO_OPEN } from './backoff.js';
+import { Backoff, ClusterNodes, FAILURES_TO_OPEN } from './cluster-nodes.js';
 import { connectionFault, failureReason, isReplyError, type RedisClient } from './client.js';
-import { ClusterNodes } from './cluster-nodes.js';
 import { withinTime } from './deadline.js';
 
 /** States of a client that has not been ready yet in which a command can still be answered. */

@@ -2,7 +2,7 @@ import type { HttpException } from '@nestjs/common';
 import { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { RequestCancelledError } from '../../common/errors.js';
-import { TurnLimit } from '../../common/turn-limit.js';
+import { TurnLimit } from './turn-limit.js';
 import { freeBytes } from '../../engine/free-bytes.js';
 import type { JsonBounds } from '../../http/body/json-shape.js';
 import type { ResolvedBodyBounds } from '../../http/body/body-bounds.js';

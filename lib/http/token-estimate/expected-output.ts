@@ -1,4 +1,4 @@
-import { makeRoom } from '../../common/make-room.js';
+import { makeRoom } from '../../common/collections.js';
 
 /** Pairs of key and model that are remembered; the least recently used are forgotten. */
 const MOST_PAIRS = 10_000;

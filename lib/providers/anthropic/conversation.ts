@@ -1,10 +1,9 @@
-import { append } from '../../common/append.js';
+import { append } from '../../common/collections.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';
 import { inlineDataIn } from '../data-url.js';
 import type { SentRequest } from '../protocol.js';
-import type { ToolNames } from './tool-names.js';
-import { toolIdOf } from './tool-names.js';
+import { toolIdOf, type ToolNames } from './tool-names.js';
 import { fieldsOf, isObject, type Block, type Fields, type Turn } from './blocks.js';
 
 /** How messages are written. */

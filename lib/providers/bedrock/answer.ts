@@ -1,6 +1,6 @@
 import { FINISH_REASONS } from '../anthropic/answer.js';
 import { randomUUID } from 'node:crypto';
-import { append } from '../../common/append.js';
+import { append } from '../../common/collections.js';
 import type { ChatUsage, FinishReason } from '../openai/chat-chunks.js';
 import type { ThinkingBlock } from '../openai/chat-types.js';
 import { isMistake, mistakeError } from '../model-mistake.js';

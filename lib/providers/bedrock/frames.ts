@@ -27,7 +27,7 @@ const NONE: readonly Frame[] = [];
 
 let codec: EventStreamCodec | undefined;
 
-/** The decoder of frames, loaded on first use. @throws MissingPackageError if it is not installed */
+/** The decoder of frames, loaded on first use. @throws MissingPackageError */
 export function eventStreamCodec(): EventStreamCodec {
   if (codec !== undefined) return codec;
   const { EventStreamCodec } = loadOptionalPackage(

@@ -1,4 +1,4 @@
-import { append } from '../../common/append.js';
+import { append } from '../../common/collections.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';
 import type { ChatMessage, ChatPart, ChatToolCall, ThinkingBlock } from '../openai/chat-types.js';

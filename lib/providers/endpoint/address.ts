@@ -1,4 +1,4 @@
-import { withoutTrailingSlashes } from '../../common/trailing-slashes.js';
+import { withoutTrailingSlashes } from '../trailing-slashes.js';
 import { DeploymentFault } from './deployment-fault.js';
 import { geminiAddress } from '../gemini/address.js';
 import type { ProviderAddress } from './provider-address.js';

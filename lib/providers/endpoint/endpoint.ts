@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../../common/errors.js';
-import { ownFields } from '../../common/own-fields.js';
+import { ownFields } from '../../common/objects.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import type { RequestAuthorization } from './authorization.js';
 import { AwsAuthorization, hasAwsCredentials } from '../bedrock/credentials.js';

@@ -1,4 +1,4 @@
-import { withoutTrailingSlashes } from '../../common/trailing-slashes.js';
+import { withoutTrailingSlashes } from '../trailing-slashes.js';
 import type { ProviderAddress } from '../endpoint/provider-address.js';
 
 const HOME = 'generativelanguage.googleapis.com';

@@ -1,5 +1,5 @@
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
-import { withoutTrailingSlashes } from '../../common/trailing-slashes.js';
+import { withoutTrailingSlashes } from '../trailing-slashes.js';
 import { parseBase } from '../endpoint/address.js';
 import { DeploymentFault } from '../endpoint/deployment-fault.js';
 

@@ -1,5 +1,4 @@
-import type { MetricSample } from '../../common/capability.js';
-import { samplesOf } from '../../common/metric-samples.js';
+import { samplesOf, type MetricSample } from '../../common/capability.js';
 import { dateOf, usdOf } from '../../common/nano-usd.js';
 import { crosses } from '../budget/alert-marks.js';
 import type { BudgetSpending, BudgetStanding } from '../budget/account.js';

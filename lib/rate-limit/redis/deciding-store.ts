@@ -1,6 +1,5 @@
-import type { CapabilityHealth, MetricSample } from '../../common/capability.js';
+import { samplesOf, type CapabilityHealth, type MetricSample } from '../../common/capability.js';
 import type { LogSink } from '../../common/log-sink.js';
-import { samplesOf } from '../../common/metric-samples.js';
 import { usdOf } from '../../common/nano-usd.js';
 import type { BudgetSpending } from '../budget/account.js';
 import { RedisCircuitBreaker } from '../../common/redis/circuit-breaker.js';

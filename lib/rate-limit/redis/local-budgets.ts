@@ -1,4 +1,4 @@
-import { makeRoom } from '../../common/make-room.js';
+import { makeRoom } from '../../common/collections.js';
 import type { BudgetStanding } from '../budget/account.js';
 import type { RateLimit } from '../limits.js';
 import type { BudgetChange, RateLimitScope } from '../store.js';

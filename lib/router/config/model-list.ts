@@ -1,6 +1,6 @@
 import { errorMessage, unshown } from '../../common/errors.js';
 import { nearestName } from '../../common/nearest-name.js';
-import { ownFields } from '../../common/own-fields.js';
+import { ownFields } from '../../common/objects.js';
 import { checkArray, checkObject, checkString, joinPath, optional, type Refuse } from '../../common/options.js';
 import { isLiteLLMRate, PriceFields, readLiteLLMRates, type PriceReading } from '../../common/litellm-rates.js';
 import type { SourcedPrices, TieredRates, TokenRates } from '../../common/token-cost.js';

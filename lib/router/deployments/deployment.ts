@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { ownFields } from '../../common/own-fields.js';
+import { ownFields } from '../../common/objects.js';
 import { pricedUsage, type PricedUsage, type SourcedPrices, type UsageDetails } from '../../common/token-cost.js';
 import type { Budget } from '../config/budget-settings.js';
 import type { Uncallable } from './callability.js';

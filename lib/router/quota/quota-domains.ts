@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { makeRoom } from '../../common/make-room.js';
+import { makeRoom } from '../../common/collections.js';
 import type { Deployment } from '../deployments/deployment.js';
 import { QuotaDomain } from './quota-domain.js';
 

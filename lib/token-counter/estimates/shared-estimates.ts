@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import type { MetricSample } from '../../common/capability.js';
-import { samplesOf } from '../../common/metric-samples.js';
+import { samplesOf, type MetricSample } from '../../common/capability.js';
 import { RedisCircuitBreaker } from '../../common/redis/circuit-breaker.js';
 import { failureReason, isReplyError, type SharedRedis } from '../../common/redis/client.js';
 import { withinTime } from '../../common/redis/deadline.js';

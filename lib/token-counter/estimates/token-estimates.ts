@@ -1,5 +1,4 @@
-import type { MetricSample } from '../../common/capability.js';
-import { samplesOf } from '../../common/metric-samples.js';
+import { samplesOf, type MetricSample } from '../../common/capability.js';
 import { CONTENT_CLASSES, type ContentClass } from './content-class.js';
 import {
   Correction,

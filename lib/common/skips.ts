@@ -20,3 +20,6 @@ export function SkipPerformance(): ClassDecorator & MethodDecorator {
 export function skipsPerformance(...targets: readonly object[]): boolean {
   return targets.some((target) => Reflect.getMetadata(SKIPPED, target) === true);
 }
+
+/** Metadata key of `@SkipRateLimit`: the names of the skipped limits, none for all. */
+export const SKIPPED_LIMITS = 'fast-litellm:skip-rate-limit';

@@ -1,4 +1,4 @@
-import { makeRoom } from './make-room.js';
+import { makeRoom } from './collections.js';
 
 describe('makeRoom', () => {
   const tableOf = (size: number) => new Map(Array.from({ length: size }, (_, key) => [key, true]));

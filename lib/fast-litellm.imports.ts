@@ -1,6 +1,6 @@
 import type { FactoryProvider, InjectionToken } from '@nestjs/common';
-import { InvalidConfigurationError } from './errors.js';
-import { checkObject } from './options.js';
+import { InvalidConfigurationError } from './common/errors.js';
+import { checkObject } from './common/options.js';
 
 /**
  * A provider of a module's options that `forRoot` replaces. Without it a module that is imported as

@@ -21,7 +21,7 @@ import type * as InProcess from './gateway/in-process/gateway-fetch.js';
 import type { GatewayFetch } from './gateway/in-process/gateway-fetch.js';
 import { resolveGatewayOptions } from './gateway/gateway.options.js';
 import { RateLimitGuard } from './http/guard/rate-limit.guard.js';
-import { onReportedCost } from './http/reported-costs.js';
+import { onAppCost } from './http/app-costs.js';
 import { JsonReader } from './http/body/json-reader.js';
 import { checkHealth, checkHealthAsync, type HealthReport } from './health/health-report.js';
 import { GracefulShutdown } from './health/graceful-shutdown.js';
@@ -168,7 +168,7 @@ export class FastLiteLLM {
         now: context.now,
         env: routing.env,
         json,
-        onReportedCost: (listener) => onReportedCost(rateLimiter, listener),
+        onAppCost: (listener) => onAppCost(rateLimiter, listener),
       });
 
       for (const hook of options.hooks ?? []) client.addHook(hook);

@@ -9,7 +9,7 @@ import type { CallFacts } from './answer/llm-answer.js';
 import { toldCost, type ToldCost } from './answer/told-cost.js';
 import { upstreamModel } from '../providers/endpoint/resolution.js';
 import type { Call, CallTarget } from './call.js';
-import { WITHOUT_OUTPUT } from './call-budget.js';
+import { WITHOUT_OUTPUT, type OutputHold } from './attempt-hold.js';
 import type { Selection } from './call-router.js';
 import { tierOfAttempt } from './attempt-tier.js';
 import { AttemptTimer, type Abortable, type AttemptTimes, type AwaitedPart } from './cancellation.js';
@@ -109,8 +109,8 @@ export class Attempt implements JudgedAttempt {
   /** Whether it fails because of a test field in its body. */
   isMocked = false;
   firstChunkAtMs: number | undefined = undefined;
-  /** Output tokens of each choice, where a budget pays for less than the request asks for. */
-  mostOutput: number | undefined = undefined;
+  /** Money that budgets hold for it. */
+  hold: OutputHold | undefined = undefined;
   private sentAtMs: number | undefined = undefined;
   endedAtMs = NaN;
   private answeredAtMs: number | undefined = undefined;
@@ -155,8 +155,9 @@ export class Attempt implements JudgedAttempt {
     return this.timer?.isCallersLimit === true;
   }
 
-  clampOutput(tokens: number): void {
-    this.mostOutput = tokens;
+  /** Output tokens of each choice, if a budget pays for less than the request asks for. */
+  get mostOutput(): number | undefined {
+    return this.hold?.mostOutput;
   }
 
   /**

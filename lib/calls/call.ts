@@ -4,10 +4,10 @@ import type { ObservedCall } from '../common/call-observer.js';
 import type { ProviderFailureKind } from '../common/provider-error.js';
 import type { Principal } from '../http/principal.js';
 import { RequestContext } from '../http/request-context.js';
+import type { OutputHold } from './attempt-hold.js';
 import { DEFAULT_TIMEOUT_MS } from '../router/settings.js';
 import { DEFAULT_CALL_TIMEOUT_MS, type ResolvedLlmClientOptions } from './llm-client.options.js';
 import type { SteeredOptions } from './request.js';
-import { CallBudget } from './call-budget.js';
 import type { Failure } from './failure.js';
 import { CallCancellation, type AttemptTimes } from './cancellation.js';
 import type { CallRouter, Deployment, FallbackTarget, RoutingContext } from './call-router.js';
@@ -108,8 +108,8 @@ export class Call {
   readonly principal: Principal | undefined;
   /** The HTTP request whose reservation the call settles. */
   readonly request: RequestContext | undefined;
-  /** Where the request has money held in budgets. */
-  readonly budget: CallBudget | undefined;
+  /** A hold that was made before its attempt, while the call waited for it. */
+  heldAhead: OutputHold | undefined = undefined;
   /** The request of the body and the options. Hooks can change it before the first attempt. */
   description: CallDescription;
   options: SteeredOptions;
@@ -129,7 +129,6 @@ export class Call {
     this.cancellation = CallCancellation.by(options);
     this.principal = request ? RequestContext.principalOf(request) : undefined;
     this.request = request ? RequestContext.of(request) : undefined;
-    this.budget = this.request?.holdsMoney === true ? new CallBudget() : undefined;
     this.description = description;
     this.options = options;
     this.context = contextOf(description, options);

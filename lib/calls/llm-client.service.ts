@@ -12,7 +12,7 @@ import { isJsonSource, StreamedJson, type JsonSource } from '../http/body/json-s
 import { jsonBodyOf } from '../http/body/body-object.js';
 import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
 import { RequestContext } from '../http/request-context.js';
-import type { ReportedCost } from '../http/reported-costs.js';
+import type { AppCost } from '../http/app-costs.js';
 import { estimateTokens, promptTokensOf } from '../http/token-estimate/token-estimate.js';
 import type { RouterService } from '../router/router.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
@@ -97,7 +97,7 @@ export interface LlmClientContext {
   readonly env?: Environment;
   readonly json: JsonReader;
   /** Tells the costs that `reportUsage` states for calls made elsewhere. */
-  readonly onReportedCost?: (listener: (cost: ReportedCost) => void) => void;
+  readonly onAppCost?: (listener: (cost: AppCost) => void) => void;
 }
 
 /**
@@ -133,7 +133,7 @@ export class LlmClient implements Capability {
     this.json = context.json;
     this.hooks = new CallHooks(log);
     const spending = new CallSpending((model) => tokenCounter.estimateCost(0, 0, model), { hasTeams: options.costByTeam, now });
-    context.onReportedCost?.((cost) => spending.report(cost));
+    context.onAppCost?.((cost) => spending.report(cost));
     const reporter = new CallReporter(router, spending, recorder, { observer, log });
     reporter.learnPrompt = (body, promptTokens) => tokenCounter.learnPrompt(body, promptTokens);
     const retryBudget = new RetryBudget(options.retryRatio, options.retriesPerSecond, now());
@@ -555,7 +555,7 @@ export class LlmClient implements Capability {
         return this.router.deployments().filter((each) => each.isSelectable && (each.modelName === name || each.id === name));
       },
       mayCall,
-      holdsMoney: incoming !== undefined && RequestContext.of(incoming).holdsMoney,
+      holdsMoney: incoming !== undefined && RequestContext.of(incoming).hold.holdsMoney,
     });
     // What has made a file or a batch is not done twice.
     const retries = forwarded.method === 'POST' ? { numRetries: 0 } : undefined;

@@ -1,5 +1,6 @@
-import { UnsupportedRequestError } from '../common/http-errors.js';
+import { BudgetExceededError, UnsupportedRequestError } from '../common/http-errors.js';
 import { ProviderError } from '../common/provider-error.js';
+import { holdCost, type PricedAttempt } from './attempt-hold.js';
 import { Attempt, type Sender } from './attempt.js';
 import type { Call, CallSettings, CallTarget } from './call.js';
 import { Failure } from './failure.js';
@@ -103,7 +104,10 @@ export class CallPipeline<R> {
         const attempt = new Attempt(call, selection, target, client);
         client.reporter.attemptStarted(attempt);
         try {
-          if (call.budget !== undefined) await call.budget.cover(attempt, client.maxOutputOf);
+          if (call.request?.hold.holdsMoney === true) {
+            attempt.hold = call.heldAhead ?? (await holdCost(attempt, client.maxOutputOf));
+            call.heldAhead = undefined;
+          }
           const answer = await sender.send(attempt);
           if (!call.stream) attempt.succeed();
           return answer;
@@ -137,9 +141,9 @@ export class CallPipeline<R> {
     try {
       for (;;) {
         const selection = await waiting.select({ ...tried, hasFallback });
-        if (selection instanceof Failure || call.budget === undefined) return selection;
+        if (selection instanceof Failure || call.request?.hold.holdsMoney !== true) return selection;
         const priced = { call, selection, target: tried.target, promptTokens: tried.target.inputTokens ?? call.promptTokens };
-        const denial = await call.budget.heldFor(priced, client.maxOutputOf);
+        const denial = await this.holdAhead(priced);
         if (denial === undefined) return selection;
         // Others may use the deployment meanwhile.
         client.router.unused(selection);
@@ -149,6 +153,20 @@ export class CallPipeline<R> {
     } finally {
       call.waitedMs += performance.now() - beforeMs;
     }
+  }
+
+  /**
+   * Holds the cost of an attempt before it begins. Returns the denial of a budget that calls in
+   * flight hold; any other is left to the attempt.
+   */
+  private async holdAhead(priced: PricedAttempt): Promise<BudgetExceededError | undefined> {
+    const { call, client } = this;
+    try {
+      call.heldAhead = await holdCost(priced, client.maxOutputOf);
+    } catch (error) {
+      if (error instanceof BudgetExceededError && error.reason === 'budget_held') return error;
+    }
+    return undefined;
   }
 
   /** How long to wait before the next retry within the priority tier; `undefined`: none is made. */

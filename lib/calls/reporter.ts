@@ -41,6 +41,13 @@ export class CallCounts {
   readonly recovered = new Map<ProviderFailureKind, number>();
 }
 
+/** Cost of an attempt that has ended. */
+interface AttemptCost {
+  readonly cost: AnswerCost | undefined;
+  /** Whether at least all that is held for it counts. */
+  readonly coversHold: boolean;
+}
+
 /** How a call ended. */
 export type CallEnd = 'succeeded' | 'failed' | 'cancelled' | 'denied' | 'refused';
 
@@ -60,8 +67,8 @@ export class CallReporter implements AttemptReporter {
   queue: { served(durationMs: number): void } | undefined = undefined;
   /** Receives the prompt tokens that a provider reports for a body. */
   learnPrompt: ((body: object, promptTokens: number) => void) | undefined = undefined;
-  /** Failed attempts whose answers are still read, and what their budgets hold for them. */
-  readonly draining = new Map<Attempt, number>();
+  /** Failed attempts whose answers are still read; each keeps its hold. */
+  readonly draining = new Set<Attempt>();
   private readonly outputs = new ExpectedOutputs();
   private readonly reasonings = new ExpectedOutputs();
   private readonly failures: FailureLog;
@@ -83,7 +90,7 @@ export class CallReporter implements AttemptReporter {
   callStarted(call: Call): void {
     const { operation, model, stream, maxTokens } = call.description;
     this.counts.inFlight++;
-    call.request?.beginCall();
+    call.request?.hold.beginCall();
     call.observed = this.observers.started({ operation, model, stream, maxTokens }, call.observed);
     this.spending.prepare(model);
   }
@@ -123,10 +130,11 @@ export class CallReporter implements AttemptReporter {
       usageDetails: known?.details,
       costUsd: cost && usdOf(cost.nanoUsd),
     });
-    const costUsd = known === undefined ? undefined : this.spend(attempt, known, cost);
+    // Without a usage all that is held for the attempt counts.
+    if (known === undefined) call.request?.hold.settle(attempt.hold, attempt.hold?.nanoUsd);
+    const costUsd = known === undefined ? undefined : this.spend(attempt, known, { cost, coversHold: isUnmetered(attempt) });
     if (usage !== undefined) this.learnOutput(attempt, usage);
     attempt.observed?.ended(outcomeOf(usage, { costUsd, status: 200 }));
-    if (known === undefined || isUntold(attempt)) call.budget?.lose();
     // A fallback may have another model and another prompt.
     const { counted } = call.description;
     if (usage !== undefined && counted !== undefined && call.fallbacks === 0) this.learnPrompt?.(counted, usage.promptTokens);
@@ -137,8 +145,9 @@ export class CallReporter implements AttemptReporter {
   }
 
   /** Answered without a provider: the deployment was not used, and the call cost nothing. */
-  mocked({ call, selection, observed, endedAtMs }: Attempt): void {
+  mocked({ call, selection, hold, observed, endedAtMs }: Attempt): void {
     this.router.unused(selection);
+    call.request?.hold.release(hold);
     observed?.ended(outcomeOf(NO_USAGE, { costUsd: 0, status: 200 }));
     if (!this.end(call, 'succeeded')) return;
     this.record(call, endedAtMs, NO_USAGE);
@@ -172,7 +181,7 @@ export class CallReporter implements AttemptReporter {
   private learnOutput({ call, selection: { group } }: Attempt, { completionTokens, details }: AnswerUsage): void {
     const choices = Math.max(1, call.description.choices ?? 1);
     const tokens = completionTokens / choices;
-    call.request?.learnOutput(group, tokens);
+    call.request?.hold.learnOutput(group, tokens);
     this.outputs.learn(ALL_CALLERS, group, tokens);
     const reasoning = details?.reasoningTokens ?? 0;
     if (reasoning > 0 || this.reasonings.knows(ALL_CALLERS, group)) this.reasonings.learn(ALL_CALLERS, group, reasoning / choices);
@@ -192,13 +201,12 @@ export class CallReporter implements AttemptReporter {
       const { deployment, group } = selection;
       call.failures = [...call.failures, { deploymentId: deployment.id, group, kind: reason.kind, status: reason.status }];
     }
-    if (attempt.isDraining) this.draining.set(attempt, call.budget?.defer() ?? 0);
+    if (attempt.isDraining) this.draining.add(attempt);
     else this.chargeFailed(attempt, failure);
   }
 
   drained(attempt: Attempt, failure: Failure): void {
     const { call } = attempt;
-    call.budget?.decide(this.draining.get(attempt) ?? 0);
     this.draining.delete(attempt);
     // It used a slot of the deployment until now.
     if (!failure.countsAgainstDeployment) this.router.cancelled(attempt.selection, routerUsage(attempt));
@@ -211,14 +219,14 @@ export class CallReporter implements AttemptReporter {
   private chargeFailed(attempt: Attempt, { error, fault }: Failure): void {
     const { call, usage, used: lost } = attempt;
     let costUsd: number | undefined;
-    if (lost !== undefined) {
-      // What was reserved for an uncounted prompt stands, and covers what arrived of its answer.
-      if (isUntold(attempt)) call.budget?.lose();
-      if (usage === undefined && attempt.promptTokens === undefined) {
-        call.hasUncountedLoss = true;
-        call.budget?.lose();
-      } else call.lostTokens += lost.totalTokens;
-      costUsd = this.spend(attempt, lost, attempt.costOf(lost));
+    if (lost === undefined) call.request?.hold.release(attempt.hold);
+    else {
+      // What was reserved for an uncounted prompt stays charged, and covers what arrived of its
+      // answer.
+      const isUncounted = usage === undefined && attempt.promptTokens === undefined;
+      if (isUncounted) call.hasUncountedLoss = true;
+      else call.lostTokens += lost.totalTokens;
+      costUsd = this.spend(attempt, lost, { cost: attempt.costOf(lost), coversHold: isUncounted || isUnmetered(attempt) });
     }
     const status = error instanceof ProviderError ? error.providerStatus : undefined;
     attempt.observed?.ended({ ...outcomeOf(lost, { costUsd, status }), error, cancelled: fault === 'cancelled' });
@@ -234,7 +242,7 @@ export class CallReporter implements AttemptReporter {
     const isCancelled = call.cancellation.error !== undefined;
     const outcome = isCancelled ? 'cancelled' : isDenial(error) ? 'denied' : isRefusal(call, error) ? 'refused' : 'failed';
     if (!this.end(call, outcome)) return;
-    if (outcome === 'denied' && error instanceof RateLimitExceededError) call.request?.countDenial(error);
+    if (outcome === 'denied' && error instanceof RateLimitExceededError) call.request?.hold.countDenial(error);
     const { retries, fallbacks, isRetryDenied } = call;
     describeFailedCall(error, { id: call.id ?? randomUUID(), retries, fallbacks, isRetryDenied });
     if (outcome === 'failed') {
@@ -254,13 +262,13 @@ export class CallReporter implements AttemptReporter {
     call.observed?.ended({ costUsd: 0, retries: 0, fallbacks: 0 });
   }
 
-  /** Returns the cost in USD. */
-  private spend(attempt: Attempt, used: AnswerUsage, cost: AnswerCost | undefined): number | undefined {
-    const { call, selection, usage, provider } = attempt;
+  /** Settles what is held for an attempt by its cost. Returns the cost in USD. */
+  private spend(attempt: Attempt, used: AnswerUsage, { cost, coversHold }: AttemptCost): number | undefined {
+    const { call, selection, usage, provider, hold } = attempt;
     const { spending } = this;
     spending.spend(used, cost, usage === undefined);
     if (attempt.hasInvalidCost(used)) spending.told.ignore(provider);
-    call.budget?.pay(cost?.nanoUsd, call.request?.unpricedNanoUsd);
+    call.request?.hold.settle(hold, coversHold && hold !== undefined ? Math.max(hold.nanoUsd, cost?.nanoUsd ?? 0) : cost?.nanoUsd);
     call.nanoUsd += cost?.nanoUsd ?? NaN;
     if (cost === undefined) return undefined;
     spending.told.add(provider, cost);
@@ -289,9 +297,8 @@ export class CallReporter implements AttemptReporter {
   }
 
   /** @param tokens of the answer; `undefined` where that is not known */
-  private settle({ request, lostTokens, hasUncountedLoss, budget, nanoUsd }: Call, tokens: number | undefined): void {
-    const cost = budget?.cost ?? (Number.isNaN(nanoUsd) ? undefined : { nanoUsd, coveredNanoUsd: 0 });
-    request?.endCall(tokens, { tokens: lostTokens, isUncounted: hasUncountedLoss }, cost);
+  private settle({ request, lostTokens, hasUncountedLoss, nanoUsd }: Call, tokens: number | undefined): void {
+    request?.hold.endCall(tokens, { tokens: lostTokens, isUncounted: hasUncountedLoss }, !Number.isNaN(nanoUsd));
   }
 
   private record({ description }: Call, succeededAtMs: number | undefined, usage: AnswerUsage | undefined): void {
@@ -330,8 +337,8 @@ function isRefusal(call: Call, error: unknown): boolean {
   return isOfRequest || (error !== undefined && error === call.callersError);
 }
 
-/** Whether nothing tells what the answer costs: then all that is held for it counts as spent. */
-function isUntold({ call, usage }: Attempt): boolean {
+/** Whether the cost of the answer is unknown: then all that is held for it counts. */
+function isUnmetered({ call, usage }: Attempt): boolean {
   return usage === undefined && WITHOUT_ESTIMATE.has(call.description.operation);
 }
 

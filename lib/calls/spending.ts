@@ -1,6 +1,6 @@
 import { addNanoUsd, usdOf } from '../common/nano-usd.js';
 import type { AnswerUsage } from '../http/answer-usage.js';
-import type { ReportedCost } from '../http/reported-costs.js';
+import type { AppCost } from '../http/app-costs.js';
 import type { AnswerCost } from './answer/answer-cost.js';
 import { GroupCosts, type GroupCostsSettings } from './group-costs.js';
 import { ToldCosts } from './told-costs.js';
@@ -62,7 +62,7 @@ export class CallSpending extends SpendingSums {
   }
 
   /** Adds a cost that `reportUsage` states for calls made elsewhere. */
-  report({ model = '', team, nanoUsd }: ReportedCost): void {
+  report({ model = '', team, nanoUsd }: AppCost): void {
     this.add(0, 0, nanoUsd);
     this.reported = addNanoUsd(this.reported, nanoUsd);
     // Clients name these models: they must not take the place of the groups.

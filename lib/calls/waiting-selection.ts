@@ -39,7 +39,7 @@ export class WaitingSelection {
 
   /** A deployment where no call waits and one can take this call, as for most calls. */
   atOnce(tiers: PriorityTiers): Selection | undefined {
-    if (this.settings.queue.length > 0 || this.call.budget !== undefined) return undefined;
+    if (this.settings.queue.length > 0 || this.call.request?.hold.holdsMoney === true) return undefined;
     const selected = tiers.select();
     return selected instanceof Failure ? undefined : selected;
   }
@@ -71,7 +71,7 @@ export class WaitingSelection {
     const later = { isNotYet: true, failure, retryAfterMs: BUDGET_RETRY_MS, mayBeSooner: true, dependsOnTokens: false } as const;
     let atMs = now() + BUDGET_RETRY_MS;
     const wanted = { lane: this, tryToGo: () => (now() >= atMs ? undefined : later) };
-    const stop = this.call.request?.whenFreed(() => {
+    const stop = this.call.request?.hold.whenFreed(() => {
       atMs = 0;
       queue.wake((lane) => lane === this);
     });

@@ -63,10 +63,10 @@ export async function takeLimits(counters: LimitCounters, request: LimitedReques
     };
     throw new RateLimitExceededError({ limitName: limit.name, exceeded, limit: figure, retryAfterMs: waits, ...ofTokens });
   }
-  context.hold(rateLimiter, Reservation.of(decision, { scopes: [scope], tokens }));
+  context.hold.add(rateLimiter, Reservation.of(decision, { scopes: [scope], tokens }));
   let isOver = false;
   const end = (failed: boolean): void => {
-    if (!isOver) context.end(failed);
+    if (!isOver) context.hold.end(failed);
     isOver = true;
   };
   return { setHeaders, end };

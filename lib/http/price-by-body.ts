@@ -1,7 +1,7 @@
 import { nanoUsd } from '../common/nano-usd.js';
 import { askedTier, billedTier } from './token-estimate/asked-tier.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
-import type { PriceOf } from './request-money.js';
+import type { PriceOf } from './request-hold.js';
 
 /** Prices the usage of an answer by the `model` that the body of its request names. */
 export function priceByBody(counter: TokenCounterService, body: unknown): PriceOf {

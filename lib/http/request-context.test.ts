@@ -10,7 +10,7 @@ describe('RequestContext', () => {
   const begin = (key: string) => {
     const request = {};
     const context = RequestContext.of(request);
-    context.hold(limiter, limiter.reserve(key, { tokens: 100 }));
+    context.hold.add(limiter, limiter.reserve(key, { tokens: 100 }));
     return { request, context, left: () => limiter.peek(key, { cost: 0 }).remainingTokens, isFree: () => limiter.peek(key).allowed };
   };
 
@@ -27,26 +27,26 @@ describe('RequestContext', () => {
     reportUsage(request, 10);
     reportUsage(request, { prompt_tokens: 20 });
     expect([left(), isFree()]).toEqual([900, false]);
-    context.end(false);
+    context.hold.end(false);
     expect([left(), isFree()]).toEqual([980, true]);
     reportUsage(request, 30);
-    context.end(true);
+    context.hold.end(true);
     expect(left()).toBe(980);
   });
 
   it('returns the reservation after a failure, except for reported usage', () => {
     const failed = begin('failed');
-    failed.context.end(true);
+    failed.context.hold.end(true);
     expect([failed.left(), failed.isFree()]).toEqual([1000, true]);
     const half = begin('half');
     reportUsage(half.request, 40);
-    half.context.end(true);
+    half.context.hold.end(true);
     expect(half.left()).toBe(960);
   });
 
   it('keeps the reservation until usage is reported', () => {
     const { request, context, left, isFree } = begin('unknown');
-    context.end(false);
+    context.hold.end(false);
     expect([left(), isFree()]).toEqual([900, true]);
     reportUsage(request, 70);
     expect(left()).toBe(930);
@@ -54,37 +54,37 @@ describe('RequestContext', () => {
 
   it('adds up the usage of several calls, also of those that end after the response', () => {
     const { context, left, isFree } = begin('calls');
-    context.beginCall();
-    context.endCall(10);
-    context.beginCall();
-    context.beginCall();
-    context.end(false);
+    context.hold.beginCall();
+    context.hold.endCall(10);
+    context.hold.beginCall();
+    context.hold.beginCall();
+    context.hold.end(false);
     expect([left(), isFree()]).toEqual([900, true]);
-    context.endCall(undefined);
-    context.endCall(20);
+    context.hold.endCall(undefined);
+    context.hold.endCall(20);
     expect(left()).toBe(970);
   });
 
   it('does not take a report of one call for the usage of all', () => {
     const { request, context, left } = begin('one of all');
     for (const tokens of [40, 15]) {
-      context.beginCall();
-      context.endCall(tokens);
+      context.hold.beginCall();
+      context.hold.endCall(tokens);
     }
     reportUsage(request, 15);
-    context.end(false);
+    context.hold.end(false);
     expect(left()).toBe(945);
   });
 
   it('settles a reservation at once that was made after the end', () => {
     const { request, context, left, isFree } = begin('late');
-    context.end(true);
-    expect(context.hold(limiter, limiter.reserve('late', { tokens: 100 }))).toBe(false);
+    context.hold.end(true);
+    context.hold.add(limiter, limiter.reserve('late', { tokens: 100 }));
     expect([left(), isFree()]).toEqual([1000, true]);
     const message = begin('message');
-    message.context.end(false);
+    message.context.hold.end(false);
     reportUsage(message.request, 30);
-    message.context.hold(limiter, limiter.reserve('message', { tokens: 100 }));
+    message.context.hold.add(limiter, limiter.reserve('message', { tokens: 100 }));
     expect([message.left(), message.isFree()]).toEqual([870, true]);
     reportUsage(message.request, 50);
     expect(message.left()).toBe(920);
@@ -95,7 +95,7 @@ describe('RequestContext', () => {
   it('ignores invalid usage', () => {
     const { request, context, left } = begin('nonsense');
     for (const usage of [NaN, -5, {}, { total_tokens: NaN }]) reportUsage(request, usage);
-    context.end(false);
+    context.hold.end(false);
     expect(left()).toBe(900);
   });
 });

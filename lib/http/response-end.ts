@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { whenOver } from '../common/response-over.js';
 import { usageFrom, usedTokens } from './answer-usage.js';
 import type { RequestContext } from './request-context.js';
+import type { RequestHold } from './request-hold.js';
 
 /** Express's response, or Fastify's reply. */
 export type HttpResponse = ServerResponse & { readonly raw?: ServerResponse } & Partial<
@@ -9,19 +10,26 @@ export type HttpResponse = ServerResponse & { readonly raw?: ServerResponse } & 
   >;
 
 /**
- * Ends `context` when the response has ended, however it ended, and at once if it has already.
- * Not an interceptor: those do not see what a guard or a filter answers.
+ * Settles what a request holds when its response has ended, however it ended, and at once if it has
+ * already. Not an interceptor: those do not see what a guard or a filter answers.
+ * @param readsUsage Whether the usage of its answer counts.
  */
-export function endWithResponse(response: HttpResponse, context: RequestContext): void {
+export function settleWithResponse(response: HttpResponse, context: RequestContext, readsUsage: boolean): void {
+  if (readsUsage && !context.isUsageWatched) {
+    context.isUsageWatched = true;
+    watchUsage(response, context.hold);
+  }
+  if (context.isEndAwaited) return;
+  context.isEndAwaited = true;
   const raw = response.raw ?? response;
-  whenOver(raw, () => context.end(raw.statusCode >= 400));
+  whenOver(raw, () => context.hold.end(raw.statusCode >= 400));
 }
 
 /**
  * Reports the `usage` of a JSON answer. Nest, and most handlers with `@Res()`, answer objects by
  * `json` on Express and by `send` on Fastify.
  */
-export function watchUsage(response: HttpResponse, context: RequestContext): void {
+function watchUsage(response: HttpResponse, hold: RequestHold): void {
   const method = response.raw === undefined ? 'json' : 'send';
   const answer = response[method];
   if (typeof answer !== 'function') return;
@@ -30,7 +38,7 @@ export function watchUsage(response: HttpResponse, context: RequestContext): voi
   const watched = function (this: unknown, body?: unknown): unknown {
     const usage = (body as { readonly usage?: unknown } | null | undefined)?.usage;
     const tokens = usedTokens(usage);
-    if (tokens !== undefined) context.report(tokens, context.readsUsage ? usageFrom(usage) : undefined);
+    if (tokens !== undefined) hold.report(tokens, hold.readsUsage ? usageFrom(usage) : undefined);
     return answer.call(this, body);
   };
   response[method] = watched;

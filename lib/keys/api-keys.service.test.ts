@@ -252,8 +252,8 @@ describe('ApiKeyService', () => {
     const context = RequestContext.of(request);
     context.principal = await asked(key);
     keys.countSpending({ request });
-    context.report(1, undefined, 5);
-    context.end(false);
+    context.hold.report(1, undefined, 5);
+    context.hold.end(false);
     const uncounted = () => keys.metrics().find(({ name }) => name === 'api_keys_uncounted_requests_total')?.value;
     await until(() => uncounted() === 1);
     expect(await keys.spendingOf(record)).toBeUndefined();

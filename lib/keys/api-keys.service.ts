@@ -11,8 +11,8 @@ import { keyIn } from '../http/key-headers.js';
 import { modelOf, priceByBody } from '../http/price-by-body.js';
 import { MASTER_PRINCIPAL, type Principal } from '../http/principal.js';
 import { RequestContext } from '../http/request-context.js';
-import type { PriceOf } from '../http/request-money.js';
-import { endWithResponse, watchUsage } from '../http/response-end.js';
+import type { PriceOf } from '../http/request-hold.js';
+import { settleWithResponse } from '../http/response-end.js';
 import type { BudgetReport, RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import { hashApiKey, newApiKey, publicIdOf } from './api-key.js';
@@ -253,10 +253,9 @@ export class ApiKeyService implements Capability {
     if (keyId === undefined || !this.spending.counts(limits)) return;
     const hasModel = modelOf(request.body) !== undefined;
     const priceOf: PriceOf = hasModel ? priceByBody(this.context.tokenCounter, request.body) : () => undefined;
-    if (!context.countSpending((nanoUsd) => this.spending.add(keyId, nanoUsd), priceOf) || response === undefined) return;
+    context.hold.countSpend((nanoUsd) => this.spending.add(keyId, nanoUsd), priceOf);
     // A request without a model may look up a stored answer, whose usage is not its own.
-    if (hasModel && context.watch()) watchUsage(response, context);
-    if (context.awaitEnd()) endWithResponse(response, context);
+    if (response !== undefined) settleWithResponse(response, context, hasModel);
   }
 
   /** Metrics of this capability at this moment, as data. */

@@ -241,12 +241,20 @@ export class RateLimiterService implements Capability {
    * or settling a denial, does nothing. Does not wait for the store.
    */
   settle(reservation: Reservation, actual: number | ActualUsage): void {
-    ignoreFailure(this.finish(reservation, actual));
+    ignoreFailure(this.settleUsage(reservation, actual));
+  }
+
+  /**
+   * `settle` for amounts that are checked: tokens and nano-USD, by default all that is held.
+   * @internal
+   */
+  settleHeld(reservation: Reservation, tokens: number | undefined, nanoUsd: number | undefined): void {
+    ignoreFailure(this.finish(reservation, tokens, nanoUsd));
   }
 
   /** `settle`, and waits for the store. */
   async settleAsync(reservation: Reservation, actual: number | ActualUsage): Promise<void> {
-    await this.finish(reservation, actual);
+    await this.settleUsage(reservation, actual);
   }
 
   /**
@@ -579,15 +587,18 @@ export class RateLimiterService implements Capability {
     for (const listener of this.freedListeners) listener(scopes);
   }
 
-  private finish(reservation: Reservation, actual: number | ActualUsage): void | Promise<unknown> {
-    const used = typeof actual === 'number' ? { tokens: actual } : (checkObject('actual', actual, refuseArgument) as ActualUsage);
-    if (used.tokens !== undefined) checkInteger('actualTokens', used.tokens, { min: 0, max: LARGEST_AMOUNT }, refuseArgument);
-    if (used.usd !== undefined) checkUsd('actual.usd', used.usd, 0);
-    const taken = Reservation.takeForSettlement(Reservation.checked('reservation', reservation));
-    const counts = taken?.scopes.some(({ limit }) => limit.tokensPerMinute !== undefined || limit.budgets !== undefined);
+  private settleUsage(reservation: Reservation, actual: number | ActualUsage): void | Promise<unknown> {
+    const { tokens, usd }: ActualUsage = typeof actual === 'number' ? { tokens: actual } : checkObject('actual', actual, refuseArgument);
+    if (tokens !== undefined) checkInteger('actualTokens', tokens, { min: 0, max: LARGEST_AMOUNT }, refuseArgument);
+    const nanoUsd = usd === undefined ? undefined : checkUsd('actual.usd', usd, 0);
+    return this.finish(Reservation.checked('reservation', reservation), tokens, nanoUsd);
+  }
+
+  private finish(reservation: Reservation, tokens: number | undefined, nanoUsd: number | undefined): void | Promise<unknown> {
+    const taken = Reservation.takeForSettlement(reservation);
     const settled =
-      taken !== undefined && counts
-        ? this.pay(taken, { tokens: used.tokens ?? reservedTokens(taken), nanoUsd: checkUsd('actual.usd', used.usd, taken.nanoUsd ?? 0) })
+      taken !== undefined && isSettled(taken)
+        ? this.pay(taken, { tokens: tokens ?? reservedTokens(taken), nanoUsd: nanoUsd ?? taken.nanoUsd ?? 0 })
         : undefined;
     const released = this.free(reservation, {});
     return settled || released ? Promise.all([settled, released]) : undefined;
@@ -626,6 +637,12 @@ export class RateLimiterService implements Capability {
       `the ${this.store.kind} store decides asynchronously: call the method that ends in Async`,
     );
   }
+}
+
+/** Whether a settlement changes anything: it counts tokens or money. */
+function isSettled({ scopes }: TakenRateLimit): boolean {
+  for (const { limit } of scopes) if (limit.tokensPerMinute !== undefined || limit.budgets !== undefined) return true;
+  return false;
 }
 
 /** Why limits with budgets are refused; `undefined`: they are not. */

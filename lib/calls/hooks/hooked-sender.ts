@@ -107,7 +107,7 @@ export class HookedSender extends ProviderSender {
     if (context?.estimated === undefined || request === this.asked) return;
     const { tokens, tokensPerMinute } = context.estimated;
     const more = (await this.reader.estimate(request, tokensPerMinute)) - tokens;
-    const denial = more > 0 ? await context.reserveMore(more) : undefined;
+    const denial = more > 0 ? await context.hold.holdTokens(more) : undefined;
     if (denial !== undefined) throw denial;
   }
 

@@ -7,8 +7,8 @@ import { BodyBoundsError } from '../body/json-bounds.js';
 import { excessOf, type JsonExcess } from '../body/json-shape.js';
 import { RequestContext } from '../request-context.js';
 import { modelOf } from '../price-by-body.js';
-import type { PriceOf } from '../request-money.js';
-import { endWithResponse, watchUsage, type HttpResponse } from '../response-end.js';
+import type { PriceOf } from '../request-hold.js';
+import { settleWithResponse, type HttpResponse } from '../response-end.js';
 import type { Identifiable } from './client-key.js';
 import { setBudgetDenial, setRateLimitHeaders, setRetryAfter } from './headers.js';
 import type { LimitQuotas } from './quotas.js';
@@ -60,7 +60,7 @@ export class GuardedRequest implements RequestResponse {
 
   /** Whether another guard, or another field of the query, holds money for it already. */
   get holdsMoney(): boolean {
-    return RequestContext.of(this.owner).holdsMoney;
+    return RequestContext.of(this.owner).hold.holdsMoney;
   }
 
   /** Whether its body is over 16 KiB. */
@@ -82,18 +82,12 @@ export class GuardedRequest implements RequestResponse {
   settleAtEnd(limiter: RateLimiterService, reservation: Reservation, priceOf?: PriceOf): void {
     const { response } = this;
     const context = RequestContext.of(this.owner);
-    const isFirst = context.hold(limiter, reservation);
-    if (priceOf !== undefined) {
-      context.priceOf = priceOf;
-      context.model = modelOf(this.request.body);
-    }
-    if (response === undefined) {
-      context.end(false);
-      return;
-    }
+    if (priceOf !== undefined) context.model = modelOf(this.request.body);
+    context.hold.add(limiter, reservation, priceOf);
     // A request without a prompt may look up a stored answer, whose usage is not its own.
-    if ((Reservation.tokensOf(reservation) > 0 || Reservation.holdsMoney(reservation)) && context.watch()) watchUsage(response, context);
-    if (isFirst && context.awaitEnd()) endWithResponse(response, context);
+    const readsUsage = Reservation.tokensOf(reservation) > 0 || priceOf !== undefined;
+    if (response === undefined) context.hold.end(false);
+    else settleWithResponse(response, context, readsUsage);
   }
 
   /** A message of a WebSocket is a request of its own; all fields of a GraphQL operation are one. */

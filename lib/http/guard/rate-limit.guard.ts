@@ -10,7 +10,8 @@ import { TokenCounterService } from '../../token-counter/token-counter.service.j
 import { jsonBodyOf } from '../body/body-object.js';
 import type { JsonBody } from '../body/json-body.js';
 import { isLarge } from '../body/body-size.js';
-import { budgetKeyOf, expectedOutputs, leastOutput, medianOutput, RequestContext } from '../request-context.js';
+import { RequestContext } from '../request-context.js';
+import { budgetKeyOf, expectedOutputs, leastOutput, medianOutput } from '../request-hold.js';
 import { estimateNanoUsd, estimateTokens } from '../token-estimate/token-estimate.js';
 import { LEAST_OUTPUT } from '../token-estimate/worst-cost.js';
 import { priceByBody } from '../price-by-body.js';

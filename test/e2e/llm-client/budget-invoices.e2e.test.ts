@@ -128,7 +128,7 @@ describe.each(hasRedis ? ['memory', 'Redis'] : ['memory'])('the invoices of loca
         { key: `key ${index % 7}`, limit: 'key' },
         { key: 'team', limit: 'team' },
       ];
-      context.hold(limiter, await limiter.reserveAsync(scopes, { usd: 0.001 }));
+      context.hold.add(limiter, await limiter.reserveAsync(scopes, { usd: 0.001 }));
       const controller = new AbortController();
       open.set(content, { asked, controller, made: 0 });
       const timeoutMs = asked.how === 'late' ? LATE_MS : undefined;
@@ -146,7 +146,7 @@ describe.each(hasRedis ? ['memory', 'Redis'] : ['memory'])('the invoices of loca
       ends.add(`${asked.how} ${open.get(content)?.made} ${failed}`);
       // A provider may read, and bill, these after their end.
       if (asked.how !== 'late' && asked.how !== 'leave') open.delete(content);
-      context.end(failed);
+      context.hold.end(failed);
     };
     const ends = new Set<string>();
     let next = 0;

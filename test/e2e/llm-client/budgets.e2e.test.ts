@@ -95,7 +95,7 @@ describe('LlmClient under budgets', () => {
   const begin = (usd = 0.000_000_001): { request: object; context: RequestContext } => {
     const request = {};
     const context = RequestContext.of(request);
-    context.hold(limiter, limiter.reserve('a', { usd }));
+    context.hold.add(limiter, limiter.reserve('a', { usd }));
     return { request, context };
   };
   const ask = (model: string, content: string, more: object = {}) => ({
@@ -113,7 +113,7 @@ describe('LlmClient under budgets', () => {
     expect(standing().heldUsd).toBeGreaterThan(10 * 0.002);
     const answer = await call;
     expect(answer.call.costUsd).toBeCloseTo(0.013, 12);
-    context.end(false);
+    context.hold.end(false);
     expect(standing()).toMatchObject({ spentUsd: 0.013, heldUsd: 0 });
   });
 
@@ -135,7 +135,7 @@ describe('LlmClient under budgets', () => {
     await until(() => standing().heldUsd > 0.001);
     expect(standing().heldUsd).toBeCloseTo(0.417 + 10 * 0.002, 9);
     await call;
-    context.end(false);
+    context.hold.end(false);
     expect(standing()).toMatchObject({ spentUsd: 0.11, heldUsd: 0 });
   });
 
@@ -153,7 +153,7 @@ describe('LlmClient under budgets', () => {
     await until(() => standing().heldUsd > 0.001);
     expect(standing().heldUsd).toBeCloseTo(tokens * 0.001 + 10 * 0.002, 9);
     await call;
-    context.end(false);
+    context.hold.end(false);
   });
 
   it.each<[object]>([
@@ -170,7 +170,7 @@ describe('LlmClient under budgets', () => {
     expect(standing().heldUsd).toBeGreaterThan(100 * 0.002);
     expect(standing().heldUsd).toBeLessThan(100 * 0.002 + 0.05);
     await call;
-    context.end(false);
+    context.hold.end(false);
   });
 
   it('holds the choices that a fallback of the request asks for', async () => {
@@ -184,7 +184,7 @@ describe('LlmClient under budgets', () => {
     await until(() => calls > 1);
     expect(standing().heldUsd).toBeGreaterThan(200 * 0.002);
     await call;
-    context.end(false);
+    context.hold.end(false);
   });
 
   it('adds the cost to the headers of an answer, and to a stream at its end', async () => {
@@ -216,7 +216,7 @@ describe('LlmClient under budgets', () => {
       heldUsd: 0,
       message: expect.stringMatching(/: 0 USD spent, 0 USD held by requests in flight/),
     });
-    context.end(true);
+    context.hold.end(true);
     expect(calls).toBe(0);
     expect(standing()).toMatchObject({ spentUsd: 0, heldUsd: 0 });
   });
@@ -225,7 +225,7 @@ describe('LlmClient under budgets', () => {
     const { request, context } = begin();
     await expect(llm.client.chat(ask('cheap', '500', { max_tokens: 100 }), { request })).rejects.toMatchObject({ code: 'PROVIDER_SERVER' });
     expect(calls).toBe(1);
-    context.end(true);
+    context.hold.end(true);
     expect(standing()).toMatchObject({ spentUsd: 0, heldUsd: 0 });
   });
 
@@ -236,7 +236,7 @@ describe('LlmClient under budgets', () => {
       reason: 'request_exceeds_budget',
     });
     expect(calls).toBe(0);
-    context.end(true);
+    context.hold.end(true);
   });
 
   it('tries the next fallback of a failed model if a budget cannot pay for one', async () => {
@@ -245,21 +245,21 @@ describe('LlmClient under budgets', () => {
     const answer = await llm.client.chat(ask('cheap', '500', { max_tokens: 100, fallbacks }), { request }).catch((error: unknown) => error);
     expect(answer).toMatchObject({ code: 'PROVIDER_SERVER' });
     expect(calls).toBe(2);
-    context.end(true);
+    context.hold.end(true);
   });
 
   it('falls back to a model that the budget can pay, with budgetFallbacks', async () => {
     const { request, context } = begin();
     const answer = await flexible.client.chat(ask('dear', 'ok 1 1', { max_tokens: 100 }), { request });
     expect(answer.call.group).toBe('cheap');
-    context.end(false);
+    context.hold.end(false);
     expect(standing()).toMatchObject({ spentUsd: 0.003, heldUsd: 0 });
   });
 
   it('refuses a model without a price, unless no budget applies', async () => {
     const { request, context } = begin();
     await expect(llm.client.chat(ask('unpriced', 'ok 1 1'), { request })).rejects.toBeInstanceOf(UnsupportedRequestError);
-    context.end(true);
+    context.hold.end(true);
     expect(calls).toBe(0);
     expect((await llm.client.chat(ask('unpriced', 'ok 1 1'))).call.costUsd).toBeUndefined();
   });
@@ -269,7 +269,7 @@ describe('LlmClient under budgets', () => {
     const many = await Promise.allSettled(
       Array.from({ length: 40 }, () => llm.client.chat(ask('cheap', 'ok 3 5', { max_tokens: 100 }), { request, disableFallbacks: true })),
     );
-    context.end(false);
+    context.hold.end(false);
     const fulfilled = many.filter(({ status }) => status === 'fulfilled').length;
     expect(fulfilled).toBeGreaterThan(2);
     expect(fulfilled).toBeLessThan(40);
@@ -292,7 +292,7 @@ describe('LlmClient under budgets', () => {
           } catch {
             failed = true;
           }
-          context.end(failed);
+          context.hold.end(failed);
         }),
       );
     }
@@ -305,7 +305,7 @@ describe('LlmClient under budgets', () => {
     await expect(llm.client.chat(ask('cheap', 'reset'), { request, disableFallbacks: true })).rejects.toMatchObject({
       code: 'PROVIDER_CONNECTION',
     });
-    context.end(true);
+    context.hold.end(true);
     const { spentUsd, heldUsd } = standing();
     expect(heldUsd).toBe(0);
     expect(spentUsd).toBeGreaterThan(0);

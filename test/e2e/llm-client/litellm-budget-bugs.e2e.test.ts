@@ -121,7 +121,7 @@ describe('budgets that LiteLLM got wrong', () => {
     open.push(llm);
     const request = {};
     const context = RequestContext.of(request);
-    context.hold(llm.rateLimiter, llm.rateLimiter.reserve('key', { usd: 0.001 }));
+    context.hold.add(llm.rateLimiter, llm.rateLimiter.reserve('key', { usd: 0.001 }));
     return { llm, request, context };
   };
   const TIERED = {
@@ -138,7 +138,7 @@ describe('budgets that LiteLLM got wrong', () => {
     for await (const chunk of await llm.client.chat({ model: 'm', max_tokens: 500, messages, stream: true }, { request })) {
       if (seen.push(chunk) === 50) break;
     }
-    context.end(true);
+    context.hold.end(true);
     const { spentUsd, heldUsd } = llm.rateLimiter.getBudgets('key')[0];
     expect(heldUsd).toBe(0);
     expect(spentUsd).toBeGreaterThan(30 * 0.002);
@@ -153,7 +153,7 @@ describe('budgets that LiteLLM got wrong', () => {
     }, PRICES);
     const call = llm.client.chat({ model: 'm', max_tokens: 500, messages }, { request, signal: controller.signal });
     await expect(call).rejects.toMatchObject({ code: 'REQUEST_CANCELLED' });
-    context.end(true);
+    context.hold.end(true);
     const { spentUsd, heldUsd } = llm.rateLimiter.getBudgets('key')[0];
     expect(heldUsd).toBe(0);
     expect(spentUsd).toBeCloseTo(llm.tokenCounter.estimatePrompt({ model: 'm', messages }) * 0.001, 9);
@@ -175,7 +175,7 @@ describe('budgets that LiteLLM got wrong', () => {
     isLeft = true;
     const call = llm.client.chat({ model: 'm', ...fields, messages }, { request, signal: controller.signal });
     await expect(call).rejects.toMatchObject({ code: 'timeout' in fields ? 'PROVIDER_TIMEOUT' : 'REQUEST_CANCELLED' });
-    context.end(true);
+    context.hold.end(true);
     const { spentUsd, heldUsd } = llm.rateLimiter.getBudgets('key')[0];
     expect(heldUsd).toBe(0);
     expect(spentUsd).toBeCloseTo(llm.tokenCounter.estimatePrompt({ model: 'm', messages }) * 0.001 + output * 0.002, 9);
@@ -199,7 +199,7 @@ describe('budgets that LiteLLM got wrong', () => {
     llm.client.addHook({ onEnd: (_call, { outcome }) => void outcomes.push(outcome), onAnswer: () => ({ deny: 'it is not read' }) });
     const call = llm.client.chat({ model: 'm', max_tokens: 500, messages }, { request, signal: controller.signal });
     await expect(call).rejects.toMatchObject({ code: 'REQUEST_CANCELLED' });
-    context.end(true);
+    context.hold.end(true);
     const standing = () => llm.rateLimiter.getBudgets('key')[0];
     expect([outcomes, standing().spentUsd]).toEqual([[], 0]);
     expect(standing().heldUsd).toBeGreaterThan(1);
@@ -213,7 +213,7 @@ describe('budgets that LiteLLM got wrong', () => {
     const usage = { promptTokens: 250_000, completionTokens: 10 };
     const { llm, request, context } = await over({ usage }, { model: 'openai/tiered' });
     await llm.client.chat({ model: 'm', max_tokens: 10, messages }, { request, routing: { inputTokens: 250_000 } });
-    context.end(false);
+    context.hold.end(false);
     expect(llm.rateLimiter.getBudgets('key')).toMatchObject([{ spentUsd: 250_000 * 0.002 + 10 * 0.004, heldUsd: 0 }]);
     expect(llm.rateLimiter.metrics().find(({ name }) => name === 'rate_limit_budget_overshoot_usd_total')?.value).toBe(0);
   });

@@ -127,11 +127,11 @@ describe("LiteLLM's price rules under a budget", () => {
     current = one;
     const request = {};
     const context = RequestContext.of(request);
-    context.hold(llm.rateLimiter, llm.rateLimiter.reserve('a', { usd: 0.000_000_001 }));
+    context.hold.add(llm.rateLimiter, llm.rateLimiter.reserve('a', { usd: 0.000_000_001 }));
     // No shorter than the usage says: what is held depends on what is sent.
     const messages = [{ role: 'user', content: 'word '.repeat(120) }];
     await llm.client.chat({ model, messages, max_tokens: 50, ...one.fields }, { request });
-    context.end(false);
+    context.hold.end(false);
     expect(standing().spentUsd).toBeCloseTo(one.usd, 9);
     expect(held).toBeGreaterThanOrEqual(one.usd);
   });

@@ -259,7 +259,7 @@ describe('LlmClient with a queue', () => {
     const request = (): { request: object; context: RequestContext } => {
       const made = {};
       const context = RequestContext.of(made);
-      context.hold(llm.rateLimiter, llm.rateLimiter.reserve('k', { usd: 0.000_000_001 }));
+      context.hold.add(llm.rateLimiter, llm.rateLimiter.reserve('k', { usd: 0.000_000_001 }));
       return { request: made, context };
     };
     const calls = new Calls(llm);
@@ -273,14 +273,14 @@ describe('LlmClient with a queue', () => {
     // The first call fails before it has cost anything.
     calls.end('first', Object.assign(new Error('out'), { status: 400 }));
     await expect(first).rejects.toThrow('out');
-    one.context.end(true);
+    one.context.hold.end(true);
     await until(() => calls.sent.length === 2);
     calls.end('second');
     await second;
-    two.context.report(700, undefined, 700_000_000);
-    two.context.end(false);
+    two.context.hold.report(700, undefined, 700_000_000);
+    two.context.hold.end(false);
     await expect(calls.start('third', options(three))).rejects.toMatchObject({ reason: 'budget_exhausted' });
-    three.context.end(true);
+    three.context.hold.end(true);
   });
 
   it(`keeps nothing after ${usuallyOrLong(1_000, 10_000)} calls with random cancellations`, async () => {

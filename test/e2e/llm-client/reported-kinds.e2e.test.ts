@@ -80,11 +80,11 @@ describe('costs of what providers report', () => {
   async function spent(model: string, stream: boolean): Promise<number> {
     const request = {};
     const context = RequestContext.of(request);
-    context.hold(llm.rateLimiter, llm.rateLimiter.reserve('a', { usd: 0.000_000_001 }));
+    context.hold.add(llm.rateLimiter, llm.rateLimiter.reserve('a', { usd: 0.000_000_001 }));
     const body = { model, messages: [{ role: 'user', content: 'Hello' }], max_tokens: 50 };
     if (stream) for await (const chunk of await llm.client.chat({ ...body, stream: true }, { request })) void chunk;
     else await llm.client.chat(body, { request });
-    context.end(false);
+    context.hold.end(false);
     return llm.rateLimiter.getBudgets('a')[0].spentUsd;
   }
 

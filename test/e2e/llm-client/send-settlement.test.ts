@@ -21,14 +21,14 @@ function open() {
   const settled: number[] = [];
   const limiter = {
     options: { budgets: { reserve: 'worst' } },
-    settle: (_: unknown, used: { tokens: number }) => void settled.push(used.tokens),
+    settleHeld: (_: unknown, tokens: number) => void settled.push(tokens),
     charge: () => {},
     release: () => {},
   };
   const context = RequestContext.of(request);
-  context.hold(limiter as never, reservationOf(RESERVED));
+  context.hold.add(limiter as never, reservationOf(RESERVED));
   const end = (failed: boolean): number | string => {
-    context.end(failed);
+    context.hold.end(failed);
     return settled[0] ?? STANDS;
   };
   return { client, request, end, isDone: () => isOver({ client, ...rest }) };

@@ -75,7 +75,7 @@ describe('service tiers under a budget', () => {
   async function ask(form: string, fields: object): Promise<{ held: number; spent: number }> {
     const request = {};
     const context = RequestContext.of(request);
-    context.hold(llm.rateLimiter, llm.rateLimiter.reserve('a', { usd: 0.000_000_001 }));
+    context.hold.add(llm.rateLimiter, llm.rateLimiter.reserve('a', { usd: 0.000_000_001 }));
     const body = { model: 'any', ...fields };
     if (form === 'chat') await llm.client.chat({ messages: MESSAGES, max_tokens: 100, ...body }, { request });
     else if (form === 'stream') {
@@ -86,7 +86,7 @@ describe('service tiers under a budget', () => {
       const stream = await llm.client.responses({ input: 'Hello', max_output_tokens: 100, stream: true, ...body }, { request });
       for await (const event of stream) void event;
     }
-    context.end(false);
+    context.hold.end(false);
     return { held, spent: standing().spentUsd };
   }
 

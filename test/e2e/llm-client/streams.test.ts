@@ -182,11 +182,11 @@ describe('a client that leaves', () => {
   const reserved = (request: object): { settled: number[] } => {
     const settled: number[] = [];
     const limiter = {
-      settle: (_: unknown, used: { tokens: number }) => void settled.push(used.tokens),
+      settleHeld: (_: unknown, tokens: number) => void settled.push(tokens),
       charge: () => {},
       release: () => {},
     };
-    RequestContext.of(request).hold(limiter as never, reservationOf(0));
+    RequestContext.of(request).hold.add(limiter as never, reservationOf(0));
     return { settled };
   };
 
@@ -195,7 +195,7 @@ describe('a client that leaves', () => {
     let reservation: { settled: number[] } | undefined;
     const server = createServer((request, response) => {
       reservation = reserved(request);
-      response.once('close', () => RequestContext.of(request).end(false));
+      response.once('close', () => RequestContext.of(request).hold.end(false));
       void open.client.chat(chat, { request, response }).then((stream) => stream.sendTo(response));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,11 +1,11 @@
 import { BudgetExceededError, UnsupportedRequestError } from '../common/http-errors.js';
-import type { CallCost } from '../http/request-money.js';
 import { askedOutput, asksBackground, dropsLimit, liftsLimit, outputCap, type AskedOutput } from '../http/token-estimate/asked-output.js';
 import { askedSearches } from '../http/token-estimate/asked-searches.js';
 import { mayHaveSound } from '../http/token-estimate/asked-sound.js';
 import type { DearTier } from '../http/token-estimate/asked-tier.js';
 import { affordableOutput, plainNanoUsd, worstNanoUsd } from '../http/token-estimate/worst-cost.js';
-import type { CoverDenial, RequestContext } from '../http/request-context.js';
+import type { RequestContext } from '../http/request-context.js';
+import type { AttemptHold, HoldDenial } from '../http/request-hold.js';
 import { namedBaseModel } from '../router/deployments/base-model.js';
 import { pictureTokens, type FormPictures } from './forward/form-pictures.js';
 import type { Selection } from './call-router.js';
@@ -38,132 +38,69 @@ export interface PricedAttempt {
   readonly promptTokens: number | undefined;
   /** What a fallback changes of the request. */
   readonly target: { readonly overrides?: Readonly<Record<string, unknown>> };
-  /**
-   * Limits the tokens of each choice in the request to the provider.
-   */
-  clampOutput?(tokens: number): void;
+}
+
+/** Money held for an attempt. */
+export interface OutputHold extends AttemptHold {
+  /** Output tokens of each choice, if it pays for less than the request asks for. */
+  readonly mostOutput?: number;
 }
 
 /** Budgets of one request that may each leave less. */
 const MOST_CLAMPS = 4;
 
-/** The money of one call whose request has budgets. */
-export class CallBudget {
-  /** Of attempts that have ended. */
-  private spent = 0;
-  /** Held in the budgets of the request. */
-  private covered = 0;
-  /** The part of `covered` that is expected to be spent. */
-  private expected = 0;
-  /** Foreseen for failed attempts whose answers are still read: they may cost that yet. */
-  private undecided = 0;
-  /** Foreseen for the latest attempt. */
-  private latest = 0;
-  private isUnknown = false;
-
-  /**
-   * Holds the most that an attempt may cost, beside what the call has spent. Called before anything
-   * is sent, so that a retry or a fallback to a dearer model is denied, too, or gets less output
-   * where the budgets allow that (`clampOutput`).
-   * @throws BudgetExceededError; UnsupportedRequestError for a model without a price, and for a
-   * background response: what it costs is never told.
-   */
-  async cover(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): Promise<void> {
-    const { request, description } = attempt.call;
-    if (description.operation === 'responses' && (description.isBackground === true || asksBackground(attempt.target.overrides ?? {})))
-      throw untold(attempt);
-    const priced = pricedOf(attempt, maxOutputOf);
-    const whole = priced.costOf(priced.output) ?? request?.unpricedNanoUsd;
-    if (whole === undefined) throw unpriced(attempt);
-    let nano: number = whole;
-    for (let tries = 0; ; tries++) {
-      const before = this.spent + this.undecided;
-      const more = Math.max(0, before + nano - this.covered);
-      this.latest = nano;
-      const usual = priced.usualCost();
-      if (more === 0 && usual === undefined) return;
-      // The cost of earlier attempts is already spent.
-      const foreseen = before + Math.min(usual ?? nano, nano) - this.expected;
-      const denial = await request?.cover(more, foreseen);
-      if (denial === undefined) {
-        this.covered += more;
-        this.expected += foreseen;
-        return;
-      }
-      const lowered = tries < MOST_CLAMPS ? this.lowered(attempt, priced, denial, nano) : undefined;
-      if (lowered === undefined) throw denial.error;
-      attempt.clampOutput?.(Math.floor(lowered.output / priced.choices));
-      nano = lowered.nanoUsd;
-    }
+/**
+ * Holds the most that an attempt can cost, before anything is sent: a retry or a fallback to a
+ * dearer model can be denied, too, or gets less output if the budgets allow that (`clampOutput`).
+ * @throws BudgetExceededError; UnsupportedRequestError for a model without a price, and for a
+ * background response: its cost is never reported.
+ */
+export async function holdCost(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): Promise<OutputHold | undefined> {
+  const { request, description } = attempt.call;
+  if (request === undefined) return undefined;
+  const { hold } = request;
+  if (description.operation === 'responses' && (description.isBackground === true || asksBackground(attempt.target.overrides ?? {})))
+    throw unmetered(attempt);
+  const priced = pricedOf(attempt, maxOutputOf);
+  const whole = priced.costOf(priced.output) ?? hold.unpricedNanoUsd;
+  if (whole === undefined) throw unpriced(attempt);
+  let nano: number = whole;
+  const usual = priced.usualCost();
+  let mostOutput: number | undefined;
+  for (let tries = 0; ; tries++) {
+    const held = await hold.hold(nano, Math.min(usual ?? nano, nano));
+    if (!('error' in held)) return mostOutput === undefined ? held : { ...held, mostOutput };
+    const lowered = tries < MOST_CLAMPS ? loweredTo(attempt, priced, held, nano) : undefined;
+    if (lowered === undefined) throw held.error;
+    mostOutput = Math.floor(lowered.output / priced.choices);
+    nano = lowered.nanoUsd;
   }
+}
 
-  /**
-   * A smaller answer to request instead: the request's own share, or half of the remaining money,
-   * but at least a usual answer. If no call in flight will return money, all that is left.
-   * `undefined`: the call stays denied.
-   */
-  private lowered(
-    attempt: PricedAttempt,
-    priced: PricedOutput,
-    { error, leftNanoUsd, ownNanoUsd }: CoverDenial,
-    denied: number,
-  ): { readonly output: number; readonly nanoUsd: number } | undefined {
-    const { request } = attempt.call;
-    if (request?.clampsOutput !== true || attempt.clampOutput === undefined || !priced.isLowered) return undefined;
-    const usual = Math.min(priced.output, request.leastOutput(attempt.selection.group) * priced.choices);
-    const usualNano = priced.costOf(usual);
-    if (usualNano === undefined) return undefined;
-    const covered = this.covered - this.spent - this.undecided;
-    const [left, own] = [leftNanoUsd + covered, ownNanoUsd + covered];
-    const share = Math.max(own, Math.floor(left / 2), usualNano);
-    // Requests more than is left, so that the denial describes the lowered request.
-    if (share > left && denied > usualNano) return { output: usual, nanoUsd: usualNano };
-    const isHeld = error instanceof BudgetExceededError && error.reason === 'budget_held';
-    if (share > left && isHeld) return undefined;
-    const most = Math.min(share, left);
-    const output = priced.outputFor(most);
-    return output === undefined ? undefined : { output, nanoUsd: Math.min(most, priced.costOf(output) ?? most) };
-  }
-
-  /**
-   * Holds the same before the attempt begins. Returns the denial of a budget that calls in flight
-   * hold; any other is left to `cover`.
-   */
-  async heldFor(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): Promise<BudgetExceededError | undefined> {
-    try {
-      // The attempt already requests less.
-      await this.cover({ ...attempt, clampOutput: () => {} }, maxOutputOf);
-    } catch (error) {
-      if (error instanceof BudgetExceededError && error.reason === 'budget_held') return error;
-    }
-    return undefined;
-  }
-
-  /** An attempt has ended. @param nanoUsd `undefined`: its model has no known price */
-  pay(nanoUsd: number | undefined, unpricedNanoUsd: number | undefined): void {
-    this.spent += nanoUsd ?? unpricedNanoUsd ?? 0;
-  }
-
-  /** What it has cost is not known: all that is held counts. */
-  lose(): void {
-    this.isUnknown = true;
-  }
-
-  /** The latest attempt has failed, and its answer is still read. Returns what it may cost. */
-  defer(): number {
-    this.undecided += this.latest;
-    return this.latest;
-  }
-
-  /** What `defer` returned is known now. */
-  decide(nanoUsd: number): void {
-    this.undecided -= nanoUsd;
-  }
-
-  get cost(): CallCost {
-    const { spent, covered, expected, isUnknown } = this;
-    return { nanoUsd: isUnknown ? Math.max(spent, covered) : spent, coveredNanoUsd: covered, expectedNanoUsd: expected };
-  }
+/**
+ * A smaller answer to request instead: the request's own share, or half of the remaining money,
+ * but at least a usual answer. If no call in flight will return money, all that is left.
+ * `undefined`: the attempt stays denied.
+ */
+function loweredTo(
+  attempt: PricedAttempt,
+  priced: PricedOutput,
+  { error, leftNanoUsd: left, ownNanoUsd: own }: HoldDenial,
+  denied: number,
+): { readonly output: number; readonly nanoUsd: number } | undefined {
+  const { hold } = attempt.call.request ?? {};
+  if (hold?.clampsOutput !== true || !priced.isLowered) return undefined;
+  const usual = Math.min(priced.output, hold.leastOutput(attempt.selection.group) * priced.choices);
+  const usualNano = priced.costOf(usual);
+  if (usualNano === undefined) return undefined;
+  const share = Math.max(own, Math.floor(left / 2), usualNano);
+  // Requests more than is left, so that the denial describes the lowered request.
+  if (share > left && denied > usualNano) return { output: usual, nanoUsd: usualNano };
+  const isHeld = error instanceof BudgetExceededError && error.reason === 'budget_held';
+  if (share > left && isHeld) return undefined;
+  const most = Math.min(share, left);
+  const output = priced.outputFor(most);
+  return output === undefined ? undefined : { output, nanoUsd: Math.min(most, priced.costOf(output) ?? most) };
 }
 
 /** What an attempt may cost by the prices of its deployment. */
@@ -201,11 +138,11 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
   };
   const cap = WITHOUT_OUTPUT.has(operation) ? 0 : outputCap(limit, most, choices);
   return {
-    output: Math.min(cap, (call.request?.expectedOutput(group) ?? Infinity) * choices),
+    output: Math.min(cap, (call.request?.hold.expectedOutput(group) ?? Infinity) * choices),
     choices,
     costOf: (output) => worstNanoUsd(prices, prompt, output),
     usualCost: () => {
-      const usual = call.request?.medianOutput(group);
+      const usual = call.request?.hold.medianOutput(group);
       return usual === undefined ? undefined : plainNanoUsd(prices, prompt.tokens, Math.min(cap, usual * choices));
     },
     // Otherwise it would be dropped or replaced before it is sent.
@@ -263,8 +200,8 @@ function limitInForce(
   return changed.tokens > 0 ? changed : { tokens: defaults.tokens, isLimited: defaults.tokens > 0 };
 }
 
-function untold({ selection: { deployment } }: PricedAttempt): UnsupportedRequestError {
-  const reason = 'a budget applies, and a provider tells what a background response costs only after its answer';
+function unmetered({ selection: { deployment } }: PricedAttempt): UnsupportedRequestError {
+  const reason = 'a budget applies, and providers report the cost of a background response only after its answer';
   return new UnsupportedRequestError({ param: 'background', provider: deployment.provider, reason, mend: 'send the request without it' });
 }
 

@@ -1,7 +1,7 @@
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 
-/** A cost that `reportUsage` has stated for a request, once that request is settled. */
-export interface ReportedCost {
+/** A cost that the app has passed to `reportUsage`, once its request is settled. */
+export interface AppCost {
   /** The model that the request's body names. */
   readonly model: string | undefined;
   /** The team of the request's key. */
@@ -10,16 +10,16 @@ export interface ReportedCost {
   readonly nanoUsd: number;
 }
 
-type Listener = (cost: ReportedCost) => void;
+type Listener = (cost: AppCost) => void;
 
 /** One listener for each limiter: requests know the limiter that holds their money, and no more. */
 const listeners = new WeakMap<RateLimiterService, Listener>();
 
-/** Tells `listener` the reported costs of the requests that a limiter settles. */
-export function onReportedCost(limiter: RateLimiterService, listener: Listener): void {
+/** Passes the costs of the requests that a limiter settles to `listener`. */
+export function onAppCost(limiter: RateLimiterService, listener: Listener): void {
   listeners.set(limiter, listener);
 }
 
-export function tellReportedCost(limiter: RateLimiterService, cost: ReportedCost): void {
+export function reportAppCost(limiter: RateLimiterService, cost: AppCost): void {
   listeners.get(limiter)?.(cost);
 }

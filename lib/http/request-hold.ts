@@ -1,0 +1,424 @@
+import { BudgetExceededError, RateLimitExceededError } from '../common/http-errors.js';
+import { LARGEST_AMOUNT } from '../rate-limit/arguments.js';
+import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
+import { Reservation } from '../rate-limit/reservation.js';
+import type { RateLimitScope } from '../rate-limit/store.js';
+import type { AnswerUsage } from './answer-usage.js';
+import { budgetRefusal, HELD_RETRY_MS } from './budget-refusal.js';
+import { reportAppCost } from './app-costs.js';
+import type { RequestContext } from './request-context.js';
+import { ExpectedOutputs } from './token-estimate/expected-output.js';
+import { LEAST_OUTPUT } from './token-estimate/worst-cost.js';
+
+/** Nano-USD that a usage costs; `undefined` if no price is known. */
+export type PriceOf = (usage: AnswerUsage) => number | undefined;
+
+/** Money held for one attempt, in nano-USD. */
+export interface AttemptHold {
+  /** The most that the attempt can cost. */
+  readonly nanoUsd: number;
+  /** What is charged for it if this process dies. */
+  readonly expectedNanoUsd: number;
+}
+
+/** Why no more money is held for an attempt. */
+export interface HoldDenial {
+  readonly error: RateLimitExceededError;
+  /** The most that could be held for it instead. */
+  readonly leftNanoUsd: number;
+  /** The part of it that the request already holds. */
+  readonly ownNanoUsd: number;
+}
+
+/** Tokens of attempts whose prompt was sent and not answered. */
+export interface LostTokens {
+  readonly tokens: number;
+  /** Whether one of the prompts was not counted: then its reservation is not returned. */
+  readonly isUncounted: boolean;
+}
+
+/** One reservation of a request, and the limiter that settles it. */
+interface Held {
+  readonly limiter: RateLimiterService;
+  readonly reservation: Reservation;
+}
+
+const NOTHING_LOST: LostTokens = { tokens: 0, isUncounted: false };
+
+/**
+ * Everything that one request holds, tokens and money alike.
+ *
+ * ```text
+ * guard      add      reserves what the whole request may use
+ * attempt    hold     raises the reservations to spent + held, or is denied
+ * attempt    settle   replaces its hold by its cost       release: it has cost nothing
+ * handler    report   usage or cost of an answer
+ * response   end      settles the reservations, once no call is in flight any more
+ * ```
+ *
+ * Reports and calls can describe the same tokens, so the larger of both is settled, not the sum.
+ * Without any usage a failed request returns its reservation; otherwise the reservation stays
+ * charged, because a client that disconnected may have been answered.
+ */
+export class RequestHold {
+  /** Whether money is held in budgets. */
+  holdsMoney = false;
+  private held: Held[] = [];
+  private callsInFlight = 0;
+  private isOver = false;
+  private hasFailed = false;
+
+  /** Tokens of the last report. */
+  private reportedTokens: number | undefined = undefined;
+  /** Tokens of calls. */
+  private usedTokens: number | undefined = undefined;
+  /** Lost tokens of calls without a known usage: settled on top of what is known. */
+  private lostTokens = 0;
+  private isUncounted = false;
+
+  /** Cost that the app has reported, in nano-USD like all amounts here. */
+  private reportedCost: number | undefined = undefined;
+  /** Cost of the reported usage. */
+  private pricedCost: number | undefined = undefined;
+  /** Cost of attempts that have ended. */
+  private spent: number | undefined = undefined;
+  /** Held for attempts that have not ended. */
+  private open = 0;
+  private openExpected = 0;
+  private priceOf: PriceOf | undefined = undefined;
+  /** Receives the cost of the request once; `undefined`: budgets count it, or nobody does. */
+  private onSpend: ((nanoUsd: number) => void) | undefined = undefined;
+  private isSpendCounted = false;
+
+  constructor(private readonly context: RequestContext) {}
+
+  /**
+   * Adds a reservation, which is settled at the end of the request.
+   * @param priceOf Prices usage that is reported without a cost.
+   */
+  add(limiter: RateLimiterService, reservation: Reservation, priceOf?: PriceOf): void {
+    this.held.push({ limiter, reservation });
+    if (Reservation.holdsMoney(reservation)) this.holdsMoney = true;
+    if (priceOf !== undefined) this.priceOf = priceOf;
+    // A later guard or GraphQL field still runs after the client has disconnected; no second end
+    // will come.
+    if (this.isOver) this.end(this.hasFailed);
+  }
+
+  /** Passes the cost of the request to `onSpend` once it is known. The first caller counts it. */
+  countSpend(onSpend: (nanoUsd: number) => void, priceOf: PriceOf): void {
+    if (this.isSpendCounted) return;
+    this.isSpendCounted = true;
+    this.onSpend = onSpend;
+    this.priceOf ??= priceOf;
+  }
+
+  /** Whether the details of a usage matter, not only its sum. */
+  get readsUsage(): boolean {
+    return this.holdsMoney || this.onSpend !== undefined || this.context.learnPrompt !== undefined;
+  }
+
+  /**
+   * Holds `nanoUsd` for an attempt, on top of what other attempts of the request have cost or
+   * hold. If a budget denies that, or a store cannot decide, nothing is held.
+   * @param expected Charge if this process dies. Default: all of it.
+   */
+  async hold(nanoUsd: number, expected = nanoUsd): Promise<AttemptHold | HoldDenial> {
+    const before = (this.spent ?? 0) + this.open;
+    const hold = { nanoUsd, expectedNanoUsd: expected };
+    // Before anything is awaited: attempts of one request can begin together.
+    this.open += nanoUsd;
+    this.openExpected += expected;
+    let denial: HoldDenial | undefined;
+    let isHeld = false;
+    try {
+      denial = await this.raise(before, nanoUsd);
+      isHeld = denial === undefined;
+    } finally {
+      if (!isHeld) this.release(hold);
+    }
+    return denial ?? hold;
+  }
+
+  /** Raises the reservations by what they lack. */
+  private async raise(before: number, nanoUsd: number): Promise<HoldDenial | undefined> {
+    for (const { limiter, reservation, nanoUsd: own } of this.budgeted()) {
+      const foreseen = limiter.store.settlesCrashes === true ? (this.spent ?? 0) + this.openExpected : undefined;
+      const denial = await limiter.raise(reservation, before + nanoUsd - own + Reservation.nanoUsdOf(reservation), foreseen);
+      if (denial === undefined) continue;
+      if ('outage' in denial) return { error: unavailable(denial.limitName), leftNanoUsd: 0, ownNanoUsd: 0 };
+      const { limitNanoUsd, spentNanoUsd, heldNanoUsd } = denial.standing;
+      const most = own + Math.max(0, limitNanoUsd - spentNanoUsd - heldNanoUsd);
+      const others = { ...denial, standing: { ...denial.standing, heldNanoUsd: Math.max(0, heldNanoUsd - own) } };
+      return {
+        error: new BudgetExceededError(budgetRefusal(denial.limitName, others, before + nanoUsd)),
+        leftNanoUsd: Math.max(0, most - before),
+        ownNanoUsd: Math.max(0, own - before),
+      };
+    }
+    return undefined;
+  }
+
+  /**
+   * An attempt has ended: its cost replaces its hold.
+   * @param nanoUsd `undefined`: no price is known, so `unpricedUsd` counts in budgets
+   */
+  settle(hold: AttemptHold | undefined, nanoUsd: number | undefined): void {
+    this.release(hold);
+    const cost = nanoUsd ?? (hold === undefined ? undefined : (this.unpricedNanoUsd ?? 0));
+    if (cost !== undefined) this.spent = (this.spent ?? 0) + cost;
+  }
+
+  /** An attempt has ended and cost nothing. */
+  release(hold: AttemptHold | undefined): void {
+    if (hold === undefined) return;
+    this.open -= hold.nanoUsd;
+    this.openExpected -= hold.expectedNanoUsd;
+  }
+
+  /**
+   * Reserves `tokens` more for a call whose body asks for more than that of the request. Returns
+   * the error of a limit that denies it.
+   */
+  async holdTokens(tokens: number): Promise<RateLimitExceededError | undefined> {
+    const counters = new Set<string>();
+    for (const { limiter, reservation } of this.held) {
+      const own = countersOf(reservation);
+      if (Reservation.tokensOf(reservation) === 0 || counters.has(own)) continue;
+      counters.add(own);
+      const denial = await limiter.reserveMore(reservation, tokens);
+      if (denial === undefined) continue;
+      const { limit, retryAfterMs, outage } = denial;
+      if (outage !== undefined) return unavailable(limit.name);
+      return new RateLimitExceededError({
+        limitName: limit.name,
+        exceeded: 'tokens',
+        limit: limit.tokensPerMinute,
+        estimatedTokens: tokens,
+        retryAfterMs: retryAfterMs === Infinity ? undefined : retryAfterMs,
+      });
+    }
+    return undefined;
+  }
+
+  /** Counts a call of the request that a limit denied after the guard had allowed the request. */
+  countDenial({ exceeded }: RateLimitExceededError): void {
+    if (exceeded !== undefined) this.latest?.limiter.deniedLater(exceeded);
+  }
+
+  /**
+   * Sets the tokens used so far, and their cost where the app knows it; the last report counts.
+   * After the end of the request it settles at once.
+   */
+  report(tokens: number, usage?: AnswerUsage, nanoUsd?: number): void {
+    const { context } = this;
+    this.reportedTokens = bounded(tokens);
+    this.reportedCost = nanoUsd ?? this.reportedCost;
+    if (usage !== undefined) {
+      context.learnPrompt?.(usage.promptTokens);
+      this.pricedCost = this.priceOf?.(usage) ?? this.pricedCost;
+      // The calls of `LlmClient` have learned it already.
+      if (this.holdsMoney && this.spent === undefined && context.model !== undefined) this.learnOutput(context.model, usage.completionTokens);
+    }
+    if (this.isOver) this.settleReservations();
+  }
+
+  /** A call of a model begins; its usage is added. */
+  beginCall(): void {
+    this.callsInFlight += 1;
+  }
+
+  /**
+   * A call ends after its attempts.
+   * @param tokens The usage of its answer; `undefined` if unknown
+   * @param isPriced Whether the cost of all of its attempts is known
+   */
+  endCall(tokens: number | undefined, lost = NOTHING_LOST, isPriced = false): void {
+    this.callsInFlight -= 1;
+    if (isPriced || this.holdsMoney) this.spent ??= 0;
+    this.isUncounted ||= lost.isUncounted;
+    if (tokens !== undefined) this.usedTokens = bounded((this.usedTokens ?? 0) + tokens + lost.tokens);
+    else this.lostTokens = bounded(this.lostTokens + lost.tokens);
+    if (this.isOver) this.settleReservations();
+  }
+
+  /** The response has ended, or the handling of a message. */
+  end(hasFailed: boolean): void {
+    this.isOver = true;
+    this.hasFailed = hasFailed;
+    if (this.callsInFlight > 0) for (const { limiter, reservation } of this.held) limiter.release(reservation);
+    else this.settleReservations();
+  }
+
+  /** Calls `listener` when its limiters have more room, for any request, until it is stopped. */
+  whenFreed(listener: () => void): () => void {
+    const stops = this.held.map(({ limiter }) => limiter.whenFreed(listener));
+    return () => stops.forEach((stop) => stop());
+  }
+
+  /** Cost of an attempt without a known price; `undefined`: no attempt is made. */
+  get unpricedNanoUsd(): number | undefined {
+    return this.latest?.limiter.options.budgets.unpricedNanoUsd;
+  }
+
+  /** Whether an attempt can be sent with less output than the request asks for. */
+  get clampsOutput(): boolean {
+    return this.latest?.limiter.options.budgets.clampOutput === true;
+  }
+
+  /** Output tokens that a model is expected to write for this request; `undefined`: not known. */
+  expectedOutput(model: string): number | undefined {
+    const { latest } = this;
+    if (latest?.limiter.options.budgets.reserve !== 'expected') return undefined;
+    return expectedOutputs(latest.limiter).expected(keyOf(latest), model);
+  }
+
+  /** A model has written so many tokens for this request. */
+  learnOutput(model: string, tokens: number): void {
+    const { latest } = this;
+    if (latest === undefined) return;
+    const { limiter } = latest;
+    const { reserve, clampOutput } = limiter.options.budgets;
+    const needsMedian = this.holdsMoney && (clampOutput || limiter.store.settlesCrashes === true);
+    if (reserve !== 'expected' && !needsMedian) return;
+    const outputs = expectedOutputs(limiter);
+    outputs.learn(keyOf(latest), model, tokens);
+    if (needsMedian) outputs.learn(ALL_KEYS, model, tokens);
+  }
+
+  /**
+   * Median output tokens of a model's answers, if the store settles the holds of dead processes at
+   * their expected cost; `undefined`: no answer is known yet.
+   */
+  medianOutput(model: string): number | undefined {
+    const { latest } = this;
+    if (latest?.limiter.store.settlesCrashes !== true) return undefined;
+    return medianOutput(latest.limiter, keyOf(latest), model);
+  }
+
+  /** Output tokens below which a call is not lowered while other calls may return money. */
+  leastOutput(model: string): number {
+    const { latest } = this;
+    return latest === undefined ? LEAST_OUTPUT : leastOutput(latest.limiter, keyOf(latest), model);
+  }
+
+  private get latest(): Held | undefined {
+    return this.held.at(-1);
+  }
+
+  /**
+   * One reservation for each set of budgets, and what all reservations hold in that set: guards
+   * and GraphQL fields can share one.
+   */
+  private budgeted(): readonly (Held & { readonly nanoUsd: number })[] {
+    const sets = new Map<string, Held & { nanoUsd: number }>();
+    for (const { limiter, reservation } of this.held) {
+      if (!Reservation.holdsMoney(reservation)) continue;
+      const counters = this.held.length === 1 ? '' : countersOf(reservation);
+      const nanoUsd = Reservation.nanoUsdOf(reservation);
+      const known = sets.get(counters);
+      if (known === undefined) sets.set(counters, { limiter, reservation, nanoUsd });
+      else known.nanoUsd += nanoUsd;
+    }
+    return [...sets.values()];
+  }
+
+  /** Settles the reservations if the usage is known; otherwise they stay charged until it is. */
+  private settleReservations(): void {
+    if (this.callsInFlight > 0) return;
+    const { reportedTokens, usedTokens, reportedCost, spent, hasFailed, lostTokens } = this;
+    this.reportAppCost();
+    const isUnused = hasFailed && !this.isUncounted;
+    // The larger of both: a report may cover some of the calls, or tokens of no call.
+    const isKnown = reportedTokens !== undefined || usedTokens !== undefined;
+    const known = isKnown ? Math.max(reportedTokens ?? 0, usedTokens ?? 0) : isUnused ? 0 : undefined;
+    const tokens = known === undefined ? undefined : bounded(known + lostTokens);
+    const counted = spent ?? this.pricedCost;
+    const cost = reportedCost === undefined ? counted : Math.max(reportedCost, counted ?? 0);
+    this.settleHeld(tokens, cost ?? (known === 0 && hasFailed ? 0 : undefined));
+    if (cost !== undefined && this.onSpend !== undefined) {
+      if (cost > 0) this.onSpend(cost);
+      this.onSpend = undefined;
+    }
+    // The context can live on: a WebSocket sends many messages, each with its own reservation.
+    this.reportedTokens = this.usedTokens = this.reportedCost = this.pricedCost = this.spent = undefined;
+    this.lostTokens = 0;
+    this.isUncounted = false;
+  }
+
+  private settleHeld(tokens: number | undefined, nanoUsd: number | undefined): void {
+    const { held, lostTokens } = this;
+    /** Settled counters: guards and GraphQL fields can share some, and usage counts once. */
+    const settled = new Set<string>();
+    this.held = [];
+    for (const each of held) {
+      const { limiter, reservation } = each;
+      const counters = held.length === 1 ? '' : countersOf(reservation);
+      const isFirst = !settled.has(counters);
+      settled.add(counters);
+      // Failed attempts come on top of what was reserved for the answer.
+      const reserved = lostTokens > 0 ? Reservation.tokensOf(reservation) + lostTokens : undefined;
+      const isPaid = nanoUsd !== undefined && Reservation.holdsMoney(reservation);
+      if (tokens === undefined && !isPaid && (reserved === undefined || !isFirst)) {
+        limiter.charge(reservation);
+        limiter.release(reservation);
+        this.held.push(each);
+      } else if (isFirst) limiter.settleHeld(reservation, tokens ?? reserved, nanoUsd);
+      else limiter.settleHeld(reservation, 0, 0);
+    }
+  }
+
+  /** Reports the cost that the app has stated, beyond that of the client's own calls. */
+  private reportAppCost(): void {
+    const { latest, reportedCost = 0, spent = 0, context } = this;
+    if (latest === undefined || reportedCost <= spent) return;
+    reportAppCost(latest.limiter, { model: context.model, team: context.principal?.team, nanoUsd: reportedCost - spent });
+  }
+}
+
+/** Expected outputs of a limiter's keys. */
+const outputs = new WeakMap<RateLimiterService, ExpectedOutputs>();
+
+/** The expected outputs of a limiter, learned from what its requests report. */
+export function expectedOutputs(limiter: RateLimiterService): ExpectedOutputs {
+  let known = outputs.get(limiter);
+  if (known === undefined) outputs.set(limiter, (known = new ExpectedOutputs()));
+  return known;
+}
+
+/** Name for the outputs of all keys together; keys of callers are never empty. */
+const ALL_KEYS = '';
+
+/** Median output tokens of a model's answers: to a key or, before its first one, to any. */
+export function medianOutput(limiter: RateLimiterService, key: string, model: string): number | undefined {
+  const outputs = expectedOutputs(limiter);
+  return outputs.median(key, model) ?? outputs.median(ALL_KEYS, model);
+}
+
+/** The median output of a model's answers, at least the minimum for lowered requests. */
+export function leastOutput(limiter: RateLimiterService, key: string, model: string): number {
+  return Math.max(LEAST_OUTPUT, medianOutput(limiter, key, model) ?? 0);
+}
+
+/** The key of the first budget: outputs are learned by it. */
+export function budgetKeyOf(scopes: readonly RateLimitScope[]): string {
+  return scopes.find(({ limit }) => limit.budgets !== undefined)?.key ?? '';
+}
+
+function keyOf({ reservation }: Held): string {
+  return budgetKeyOf(Reservation.scopesOf(reservation));
+}
+
+/** The counters of a reservation, as text. */
+function countersOf(reservation: Reservation): string {
+  return JSON.stringify(Reservation.scopesOf(reservation).map(({ limit, key }) => [limit.name, key]));
+}
+
+/** 503: the store cannot be asked. */
+function unavailable(limitName: string): RateLimitExceededError {
+  return new RateLimitExceededError({ limitName, retryAfterMs: HELD_RETRY_MS });
+}
+
+function bounded(tokens: number): number {
+  return Math.min(Math.max(0, Math.ceil(tokens)), LARGEST_AMOUNT);
+}

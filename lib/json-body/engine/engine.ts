@@ -35,9 +35,12 @@ export interface JsonScan {
   readonly texts: Uint32Array;
 }
 
-/** Why a JSON text is refused. `at` is a byte offset: the length of a text that ends too soon. */
+/**
+ * Why a JSON text is refused. `at` is a byte offset: the length of a text that ends too soon. Only
+ * the native engine has the place of a syntax fault.
+ */
 export type JsonFault =
-  | { readonly kind: 'syntax'; readonly at: number; readonly message: string }
+  | { readonly kind: 'syntax'; readonly at?: number; readonly message?: string }
   /** `field`: the field of the outermost object that exceeds the bound, if one does. */
   | { readonly kind: 'bound'; readonly bound: keyof JsonBounds; readonly limit: number; readonly field?: string }
   | { readonly kind: 'duplicate'; readonly at: number; readonly key: string }
@@ -49,7 +52,8 @@ export function isJsonFault(result: JsonScan | JsonFault): result is JsonFault {
 }
 
 /**
- * Scans JSON bodies: contract and injection token. Both engines give the same results.
+ * Scans JSON bodies: contract and injection token. Both engines give the same results, but for the
+ * place of a syntax fault.
  *
  * A scan accepts what `JSON.parse` accepts, after a byte order mark, except: an object at any depth
  * with the same key twice, a key `__proto__`, and a text beyond the bounds. The bytes are UTF-8.
@@ -62,8 +66,8 @@ export abstract class JsonBodyEngine {
   abstract scan(bytes: Uint8Array, bounds: Required<JsonBounds>): JsonScan | JsonFault;
 
   /**
-   * Like `scan`, blocking the calling thread for at most a few milliseconds at a time. The bytes
-   * must not change meanwhile. @param isOwn whether nothing else can change them: no copy is needed
+   * Like `scan`. The native engine blocks the calling thread for at most a few milliseconds at a
+   * time. The bytes must not change meanwhile. @param isOwn whether nothing else can change them: no copy is needed
    */
   abstract scanAsync(bytes: Uint8Array, bounds: Required<JsonBounds>, isOwn?: boolean): Promise<JsonScan | JsonFault>;
 }

@@ -1,29 +1,37 @@
 import type { EngineName } from '../../common/capability.js';
-import { nextTurn } from '../../common/next-turn.js';
+import { atOnce, inTurns } from '../../common/next-turn.js';
 import type { JsonBounds } from '../json-bounds.js';
 import { asBuffer } from '../text-marks.js';
 import { JsonBodyEngine, type JsonFault, type JsonScan } from './engine.js';
-import { JsonScanner } from './json-scanner.js';
+import { JsonOutliner } from './json-outliner.js';
 
-/** Bytes that are scanned in one turn of the event loop: 0.1 ms of long texts, 2 ms of marks. */
-const BYTES_PER_TURN = 1 << 15;
+const BYTE_ORDER_MARK = /^\ufeff/;
+const NOT_JSON: JsonFault = { kind: 'syntax' };
 
-/** The TypeScript engine. */
+/** The TypeScript engine: `JSON.parse` decides what is JSON, after a pass has counted and listed. */
 export class TypeScriptJsonBodyEngine extends JsonBodyEngine {
   readonly engine: EngineName = 'typescript';
 
   scan(bytes: Uint8Array, bounds: Required<JsonBounds>): JsonScan | JsonFault {
-    const scanner = new JsonScanner(asBuffer(bytes), bounds);
-    scanner.run(bytes.length);
-    return scanner.result!;
+    return atOnce(scanned(asBuffer(bytes), bounds));
   }
 
-  async scanAsync(bytes: Uint8Array, bounds: Required<JsonBounds>): Promise<JsonScan | JsonFault> {
-    const scanner = new JsonScanner(asBuffer(bytes), bounds);
-    for (let until = BYTES_PER_TURN; ; until += BYTES_PER_TURN) {
-      scanner.run(until);
-      if (scanner.result !== undefined) return scanner.result;
-      await nextTurn();
-    }
+  /** Blocks for one call of `JSON.parse`, as any JSON server does. */
+  scanAsync(bytes: Uint8Array, bounds: Required<JsonBounds>): Promise<JsonScan | JsonFault> {
+    return inTurns(scanned(asBuffer(bytes), bounds));
+  }
+}
+
+function* scanned(bytes: Buffer, bounds: Required<JsonBounds>): Generator<undefined, JsonScan | JsonFault> {
+  try {
+    const found = yield* new JsonOutliner(bytes, bounds).scan();
+    yield;
+    JSON.parse(bytes.toString().replace(BYTE_ORDER_MARK, ''));
+    // What reads the fields gets a turn of its own.
+    yield;
+    return found;
+  } catch (error) {
+    if (error instanceof SyntaxError) return NOT_JSON;
+    throw error;
   }
 }

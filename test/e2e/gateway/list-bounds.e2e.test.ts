@@ -1,3 +1,4 @@
+import { usedEngine } from '../../support/engine-names.js';
 import { ADAPTERS, GatewayApp, type AdapterName } from '../../support/gateway-app.js';
 
 const MIB = 1024 * 1024;
@@ -37,7 +38,8 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('a list above its bound, s
     expect(JSON.parse(text)).toMatchObject({
       error: { param: field, code: 'too_many_entries', message: expect.stringContaining(`llmClient.bounds.${bound}`) as string },
     });
-    expect(longest).toBeLessThan(MIB / 2);
+    // Without the addon `JSON.parse` decides what is JSON.
+    if (usedEngine() === 'native') expect(longest).toBeLessThan(MIB / 2);
   });
 
   it.each([

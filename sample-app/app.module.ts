@@ -1,76 +1,78 @@
-import { Module, type MiddlewareConsumer, type NestModule } from '@nestjs/common';
-import { APP_FILTER, ModuleRef } from '@nestjs/core';
+import { Module } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
+import { PrometheusModule } from '@willsoto/nestjs-prometheus';
 import {
   FastLiteLLMDashboardModule,
-  fileApiKeyStore,
   FastLiteLLMGatewayModule,
   FastLiteLLMKeysModule,
   FastLiteLLMModule,
-  rateLimitPrecheck,
+  fileApiKeyStore,
+  readLiteLLMProxySettings,
   type ApiKeysOptions,
+  type DashboardOptions,
   type FastLiteLLMOptions,
   type GatewayOptions,
 } from 'nestjs-fast-litellm';
-import { BODY_BYTES } from './access/front-door.js';
-import { readGatewaySettings } from './access/gateway-settings.js';
-import { visitorOf } from './access/visitors.js';
-import { HealthController } from './health/health.controller.js';
-import { MetricsModule } from './metrics/metrics.module.js';
+import { register } from 'prom-client';
+import { HealthController } from './health.controller.js';
+import { listOf, MAX_BODY_BYTES } from './http-adapter.js';
 import { PageController } from './page/page.controller.js';
-import { Upstreams } from './providers/upstreams.js';
-import { UpstreamsModule } from './providers/upstreams.module.js';
-import { CHAT_RULES, LIMITS } from './tiers/tiers.js';
+import { LocalProviders, LocalProvidersModule } from './providers/local-providers.js';
 import { ApiErrorFilter } from './tokens/api-error.filter.js';
 import { TokensController } from './tokens/tokens.controller.js';
 
 /**
- * A small gateway: OpenAI's API in front of several deployments, with limits per client, metrics
- * and a dashboard.
+ * A small gateway: the APIs of OpenAI and Anthropic in front of several deployments, with API keys,
+ * limits, metrics and a dashboard. Settings come from the environment when the app starts.
  */
 @Module({
   imports: [
-    UpstreamsModule,
     FastLiteLLMModule.forRootAsync({
-      imports: [UpstreamsModule],
-      inject: [Upstreams],
-      useFactory: ({ router }: Upstreams): FastLiteLLMOptions => ({
-        router,
+      imports: [LocalProvidersModule],
+      inject: [LocalProviders],
+      useFactory: async (local: LocalProviders): Promise<FastLiteLLMOptions> => ({
+        router: configPath()
+          ? { configPath: configPath(), handledSettings: listOf(process.env.IGNORE_LITELLM_SETTINGS) }
+          : await local.start(),
         // Without `preload` the first request would wait for the vocabulary.
         tokenCounter: { preload: ['o200k_base'] },
-        rateLimit: { limits: LIMITS },
+        // Of each client: of its key or, without one, of its address.
+        rateLimit: { requestsPerSecond: 200, burst: 1000, requestsPerMinute: 6000, tokensPerMinute: 5_000_000 },
         shutdown: { noticeMs: Number(process.env.SHUTDOWN_NOTICE_MS || 0) },
       }),
     }),
     FastLiteLLMKeysModule.forRootAsync({
-      useFactory: (): ApiKeysOptions => {
-        const { masterKey, keyHeader, keysFile } = readGatewaySettings(process.env);
-        return { masterKey, header: keyHeader ?? undefined, store: keysFile === null ? undefined : fileApiKeyStore(keysFile) };
-      },
+      useFactory: (): ApiKeysOptions => ({ store: process.env.API_KEYS_FILE ? fileApiKeyStore(process.env.API_KEYS_FILE) : undefined }),
     }),
     FastLiteLLMGatewayModule.forRootAsync({
-      rateLimit: CHAT_RULES,
       useFactory: (): GatewayOptions => ({
-        maxBodyBytes: (request) => BODY_BYTES[visitorOf(request).tier],
-        allowedHosts: readGatewaySettings(process.env).hosts ?? undefined,
-        keys: readGatewaySettings(process.env).masterKey !== null,
+        openOnLoopback: true,
+        maxAnonymousBodyBytes: MAX_BODY_BYTES,
+        allowedHosts: process.env.ALLOWED_HOSTS ? listOf(process.env.ALLOWED_HOSTS) : undefined,
+        // The dashboard and the routes of keys check tokens and keys themselves.
+        protectApp: { withoutKey: ['/health', '/dashboard', '/key'], withAnyKey: ['/v1'] },
       }),
     }),
     FastLiteLLMDashboardModule.forRootAsync({
-      // With a master key the dashboard needs a key, too.
-      useFactory: () => ({ token: process.env.DASHBOARD_TOKEN || (readGatewaySettings(process.env).masterKey ?? undefined) }),
+      useFactory: (): DashboardOptions => ({
+        token: process.env.DASHBOARD_TOKEN || (readLiteLLMProxySettings(configPath(), process.env).masterKey ?? undefined),
+      }),
     }),
-    MetricsModule,
+    PrometheusModule.register(),
     TerminusModule,
   ],
   controllers: [TokensController, HealthController, PageController],
   providers: [{ provide: APP_FILTER, useClass: ApiErrorFilter }],
 })
-export class AppModule implements NestModule {
-  constructor(private readonly moduleRef: ModuleRef) {}
-
-  /** Clients over a limit are rejected before the body of their request is read. */
-  configure(consumer: MiddlewareConsumer): void {
-    consumer.apply(rateLimitPrecheck(this.moduleRef, TokensController, 'count')).forRoutes('v1/tokens/count');
+export class AppModule {
+  constructor() {
+    // Gauges of prom-client with a counter's name, which promtool rejects.
+    for (const name of ['handles', 'requests', 'resources']) register.removeSingleMetric(`nodejs_active_${name}_total`);
   }
+}
+
+/** LiteLLM's `config.yaml`; without one the app starts local providers. */
+function configPath(): string | undefined {
+  return process.env.LITELLM_CONFIG?.trim() || undefined;
 }

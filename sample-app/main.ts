@@ -1,13 +1,12 @@
 import 'reflect-metadata';
-import { Upstreams } from './providers/upstreams.js';
+import { LocalProviders } from './providers/local-providers.js';
 import { isExplained, start } from './start.js';
 
 async function main(): Promise<void> {
   const { app, url } = await start(process.env);
   // Nest's default list has SIGSEGV and SIGBUS as well: a crash in native code would hang.
   app.enableShutdownHooks(['SIGINT', 'SIGTERM'], { useProcessExit: true });
-  const { providers } = app.get(Upstreams, { strict: false });
-  const local = providers.map(({ name, apiBase, pid }) => `\n  ${name}: process ${pid}, ${apiBase}`).join('');
+  const { running } = app.get(LocalProviders, { strict: false });
   process.stdout.write(`
   ${url}/v1                  OpenAI's API: chat/completions, completions, embeddings, models
   ${url}/v1/responses        OpenAI's Responses API
@@ -17,7 +16,7 @@ async function main(): Promise<void> {
   ${url}/dashboard           requests, limits, deployments and cost
   ${url}/health              state of each part
   ${url}/metrics             for Prometheus
-${local === '' ? '' : `${local}\n`}
+${running.map(({ name, pid }) => `\n  ${name}: process ${pid}`).join('')}
 `);
 }
 

@@ -58,7 +58,7 @@ function answerToHttp(error: HttpException): ErrorAnswer {
 }
 
 /** As OpenAI names them, for errors of the app's guards. */
-const CODES: Readonly<Record<number, string>> = { 401: 'invalid_api_key', 429: 'rate_limit_exceeded' };
+const CODES: Readonly<Record<number, string>> = { 401: 'invalid_api_key', 413: 'request_too_large', 429: 'rate_limit_exceeded' };
 
 function answer(status: number, error: { readonly message: string; readonly param?: string; readonly code?: string | null }): ErrorAnswer {
   const { message, param = null, code = null } = error;

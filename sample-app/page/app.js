@@ -2,16 +2,25 @@
 /* global AbortController, document */
 
 const DEBOUNCE_MS = 120;
-/** Longer texts are counted without showing token boundaries: too many elements for a browser. */
+/** Longer texts are counted without showing their tokens: too many elements for a browser. */
 const MAX_SHOWN_LENGTH = 8000;
-const COLOURS = 5;
 
 const element = (id) => document.getElementById(id);
-const text = element('text');
-const model = element('model');
+const [text, model] = [element('text'), element('model')];
 const numbers = new Intl.NumberFormat('en-US');
 const usd = new Intl.NumberFormat('en-US', { style: 'currency', currency: 'USD', maximumSignificantDigits: 3 });
 const percent = new Intl.NumberFormat('en-US', { style: 'percent', maximumSignificantDigits: 2 });
+const NOTHING = {
+  tokens: '–',
+  unit: 'tokens',
+  characters: '–',
+  cost: '–',
+  share: '–',
+  encoding: '–',
+  engine: '–',
+  time: '–',
+  'pieces-note': '',
+};
 
 let timer;
 let running;
@@ -20,68 +29,65 @@ function show(values) {
   for (const [id, value] of Object.entries(values)) element(id).textContent = value;
 }
 
-function showPieces(pieces, note) {
-  const spans = pieces.map(({ text: piece, ids }, index) => {
-    const span = document.createElement('span');
-    span.className = `t${index % COLOURS}`;
-    span.textContent = piece;
-    span.title = ids.length === 1 ? `token ${ids[0]}` : `tokens ${ids.join(', ')}`;
-    return span;
-  });
-  element('pieces').replaceChildren(...spans);
-  show({ 'pieces-note': note });
+function create(tag, textContent, more = {}) {
+  return Object.assign(document.createElement(tag), { textContent, ...more });
 }
 
-function showAnswer(answer, countMs, characters) {
-  const { prompt_tokens: tokens, estimated_input_cost_usd: cost, context_window: context } = answer;
+function showAnswer(answer, headers) {
+  const { prompt_tokens: tokens, estimated_input_cost_usd: cost, context_window: context, tokens: pieces = [] } = answer;
+  const shown = pieces.reduce((sum, { ids }) => sum + ids.length, 0);
+  const [, countMs] = /\bcount;dur=([\d.]+)/.exec(headers.get('Server-Timing') ?? '') ?? [];
   show({
     tokens: (answer.approximate ? '≈ ' : '') + numbers.format(tokens),
     unit: tokens === 1 ? 'token' : 'tokens',
     note: answer.approximate ? `An estimate: the tokenizer of ${answer.model} is not public.` : '',
-    characters: numbers.format(characters),
-    cost: cost === null ? 'price not known' : usd.format(cost),
-    share: context === null ? 'size not known' : `${percent.format(tokens / context)} of ${numbers.format(context)}`,
+    characters: numbers.format([...text.value].length),
+    cost: cost === null ? 'unknown price' : usd.format(cost),
+    share: context === null ? 'unknown size' : `${percent.format(tokens / context)} of ${numbers.format(context)}`,
     encoding: answer.encoding,
     engine: answer.engine,
-    time: countMs === null ? '–' : `${countMs} ms`,
+    time: countMs === undefined ? '–' : `${Number(countMs)} ms`,
+    'pieces-note': !answer.tokens
+      ? 'The text is too long to show its tokens.'
+      : shown < tokens
+        ? `The first ${numbers.format(shown)} tokens.`
+        : '',
   });
-  const shown = (answer.tokens ?? []).reduce((sum, { ids }) => sum + ids.length, 0);
-  const note =
-    answer.tokens === undefined ? 'Too long a text to be shown.' : shown < tokens ? `The first ${numbers.format(shown)} tokens.` : '';
-  showPieces(answer.tokens ?? [], note);
+  element('pieces').replaceChildren(...pieces.map(({ text, ids }) => create('span', text, { title: `token ${ids.join(', ')}` })));
 }
 
-function showFailure(message) {
-  show({ tokens: '–', unit: 'tokens', note: message, characters: '–', cost: '–', share: '–', encoding: '–', engine: '–', time: '–' });
-  showPieces([], '');
-}
-
-/** The milliseconds in `count;dur=0.012`. */
-function countMsOf(response) {
-  const match = /\bcount;dur=([\d.]+)/.exec(response.headers.get('Server-Timing') ?? '');
-  return match && Number(match[1]);
+function showFailure(note) {
+  show({ ...NOTHING, note });
+  element('pieces').replaceChildren();
 }
 
 async function count() {
   running?.abort();
-  const mine = (running = new AbortController());
-  const input = text.value;
-  const body = { model: model.value, input, ...(input.length <= MAX_SHOWN_LENGTH && { include: ['tokens'] }) };
+  const { signal } = (running = new AbortController());
+  const body = { model: model.value, input: text.value, ...(text.value.length <= MAX_SHOWN_LENGTH && { include: ['tokens'] }) };
   try {
-    const response = await fetch('/v1/tokens/count', {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify(body),
-      signal: mine.signal,
-    });
+    const headers = { 'Content-Type': 'application/json' };
+    const response = await fetch('/v1/tokens/count', { method: 'POST', headers, body: JSON.stringify(body), signal });
     const answer = await response.json();
-    if (mine.signal.aborted) return;
-    if (response.ok) showAnswer(answer, countMsOf(response), [...input].length);
+    if (signal.aborted) return;
+    if (response.ok) showAnswer(answer, response.headers);
     else showFailure(answer.error.message);
   } catch {
     // An aborted request has been replaced by a newer one.
-    if (!mine.signal.aborted) showFailure('The server does not answer.');
+    if (!signal.aborted) showFailure('The server does not answer.');
   }
+}
+
+async function showState() {
+  const { version, engine, why, deployments, features } = await (await fetch('/state')).json();
+  show({ version, 'running-engine': engine, why });
+  const item = (name, state, isGood) => {
+    const entry = create('li', '');
+    entry.append(create('span', name), create('span', state, { className: isGood ? 'note' : 'off' }));
+    return entry;
+  };
+  element('deployments').replaceChildren(...deployments.map(({ id, state }) => item(id, state, state === 'available')));
+  element('features').replaceChildren(...Object.entries(features).map(([name, { state, enabled }]) => item(name, state, enabled)));
 }
 
 text.addEventListener('input', () => {
@@ -90,3 +96,4 @@ text.addEventListener('input', () => {
 });
 model.addEventListener('change', count);
 void count();
+void showState();

@@ -1,66 +1,60 @@
-import { Controller, Get, Header } from '@nestjs/common';
+import { Controller, Get, Header, Req, Res } from '@nestjs/common';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FastLiteLLM, VERSION } from 'nestjs-fast-litellm';
-import { renderPage } from './page.html.js';
+import { FastLiteLLM, RouterService, VERSION } from 'nestjs-fast-litellm';
 
-const asset = (name: string): string => readFileSync(join(__dirname, name), 'utf8');
-const assets = { script: asset('app.js'), styles: asset('app.css'), icon: asset('icon.svg') };
+const asset = (name: string, type: string) => ({ type, text: readFileSync(join(__dirname, name), 'utf8') });
+const ASSETS: Readonly<Record<string, ReturnType<typeof asset>>> = {
+  '/app.js': asset('app.js', 'text/javascript; charset=utf-8'),
+  '/app.css': asset('app.css', 'text/css; charset=utf-8'),
+  '/icon.svg': asset('icon.svg', 'image/svg+xml'),
+};
+const PAGE = asset('index.html', 'text/html; charset=utf-8');
+/** Everything from this server, nothing inline, no frames. */
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/** Content security policy: everything from this server, nothing inline, no frames. */
-const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+/** The used parts of Fastify's request and reply. */
+type Request = { readonly routeOptions: { readonly url: string } };
+type Reply = { header(name: string, value: string): unknown };
 
-/** The start page: shows what runs, and counts tokens while you type. */
+/** The start page: counts tokens while you type, and shows what runs. */
 @Controller()
 export class PageController {
-  constructor(private readonly llm: FastLiteLLM) {}
+  constructor(
+    private readonly llm: FastLiteLLM,
+    private readonly router: RouterService,
+  ) {}
 
   @Get()
-  @Header('Content-Type', 'text/html; charset=utf-8')
-  @Header('Content-Security-Policy', CONTENT_SECURITY_POLICY)
-  @Header('X-Content-Type-Options', 'nosniff')
+  @Header('Content-Type', PAGE.type)
+  @Header('Content-Security-Policy', POLICY)
   @Header('Referrer-Policy', 'no-referrer')
-  @Header('Cache-Control', 'no-store')
   page(): string {
-    return renderPage({
+    return PAGE.text;
+  }
+
+  /** What the page shows of this process. */
+  @Get('state')
+  @Header('Cache-Control', 'no-store')
+  state(): object {
+    const { status, reason, components } = this.llm.healthCheck();
+    const { engine, reason: engineReason } = components.token_counting;
+    return {
       version: VERSION,
-      node: process.version,
-      platform: `${process.platform}-${process.arch}`,
-      health: this.llm.healthCheck(),
+      engine,
+      why: engineReason ?? reason ?? 'as configured',
+      health: status,
+      deployments: this.router.status().map(({ id, group, state, inFlight }) => ({ id, group, state, inFlight })),
       features: this.llm.featureFlags.getFeatureStatus(),
-    });
+    };
   }
 
-  @Get('app.js')
-  @Header('Content-Type', 'text/javascript; charset=utf-8')
-  @Header('X-Content-Type-Options', 'nosniff')
+  @Get(Object.keys(ASSETS))
   @Header('Cache-Control', 'no-cache')
-  script(): string {
-    return assets.script;
-  }
-
-  @Get('app.css')
-  @Header('Content-Type', 'text/css; charset=utf-8')
-  @Header('X-Content-Type-Options', 'nosniff')
-  @Header('Cache-Control', 'no-cache')
-  styles(): string {
-    return assets.styles;
-  }
-
-  @Get('icon.svg')
-  @Header('Content-Type', 'image/svg+xml')
-  @Header('X-Content-Type-Options', 'nosniff')
-  @Header('Cache-Control', 'no-cache')
-  icon(): string {
-    return assets.icon;
+  asset(@Req() request: Request, @Res({ passthrough: true }) reply: Reply): string {
+    const { type, text } = ASSETS[request.routeOptions.url];
+    reply.header('Content-Type', type);
+    return text;
   }
 }

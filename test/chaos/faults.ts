@@ -1,4 +1,4 @@
-import { WELL_BEHAVED, type ProviderBehaviour } from '../../sample-app/providers/provider-behaviour.js';
+import { WELL_BEHAVED, type ProviderBehaviour } from '../support/local-provider/provider-behaviour.js';
 import type { ProviderProcess } from './provider-processes.js';
 
 /** Something that befalls a provider, until it is mended. */

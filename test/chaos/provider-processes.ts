@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { ProviderBehaviour } from '../../sample-app/providers/provider-behaviour.js';
-import type { ProviderFacts, ProviderMessage } from '../../sample-app/providers/provider.process.js';
+import type { ProviderBehaviour } from '../support/local-provider/provider-behaviour.js';
+import type { ProviderFacts, ProviderMessage } from '../support/local-provider/provider.process.js';
 
 const root = join(__dirname, '..', '..');
 
@@ -19,7 +19,12 @@ export class ProviderProcess {
   }
 
   async start(behaviour: Partial<ProviderBehaviour> = {}): Promise<void> {
-    const program = [join(root, 'sample-app/providers/provider.process.ts'), this.name, String(this.port), JSON.stringify(behaviour)];
+    const program = [
+      join(root, 'test/support/local-provider/provider.process.ts'),
+      this.name,
+      String(this.port),
+      JSON.stringify(behaviour),
+    ];
     const child = spawn(process.execPath, ['--require', join(root, 'test/support/typescript-hook.js'), ...program], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });

@@ -74,7 +74,8 @@ const NOTES: Readonly<Record<string, string>> = {
   'litellm_settings.sse_keepalive_ping_interval_seconds': 'Messages streams always send pings',
   'general_settings.master_key': 'protects `FastLiteLLMGatewayModule` and `/key/…`; default: the variable `LITELLM_MASTER_KEY`',
   'general_settings.litellm_key_header_name': 'for the master key and for API keys',
-  'general_settings.dangerously_permit_weak_or_unset_master_key': 'in the sample gateway',
+  'general_settings.dangerously_permit_weak_or_unset_master_key':
+    'with [`gateway.openOnLoopback`](gateway.md#who-may-use-it), and in the sample gateway',
   'general_settings.custom_auth': '`guards` of the gateway: any guard of Nest',
   'general_settings.enable_jwt_auth': '`guards` of the gateway: any guard of Nest',
   'general_settings.enable_oauth2_auth': '`guards` of the gateway: any guard of Nest',

@@ -2,8 +2,8 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { startProvider, type ProviderProtocol, type StartProviderOptions, type TestProvider } from 'nestjs-fast-litellm/testing';
 import type { ModelListEntry } from '../../lib/router/deployments/deployment.js';
-import { LocalProvider } from '../../sample-app/providers/local-provider.js';
-import type { ProviderBehaviour } from '../../sample-app/providers/provider-behaviour.js';
+import { LocalProvider } from './local-provider/local-provider.js';
+import type { ProviderBehaviour } from './local-provider/provider-behaviour.js';
 
 const opened: (() => Promise<unknown>)[] = [];
 

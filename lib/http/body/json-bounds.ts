@@ -105,7 +105,16 @@ export function boundJsonHook(bounds: JsonBounds = {}): BoundJsonHook {
       },
     });
     payload.once('error', (error) => watched.destroy(error));
-    done(null, payload.pipe(watched));
+    // A parser that has given up on a body no longer listens.
+    watched.on('error', () => {});
+    // Bytes wait for the parser: a later hook can take its time, or answer without reading them.
+    const start = (event: string | symbol): void => {
+      if (event !== 'data' && event !== 'readable') return;
+      watched.off('newListener', start);
+      payload.pipe(watched);
+    };
+    watched.on('newListener', start);
+    done(null, watched);
   };
 }
 

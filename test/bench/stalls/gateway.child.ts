@@ -1,7 +1,11 @@
 // The sample gateway in its own process; reports the longest stall of its event loop on request.
 import 'reflect-metadata';
+import type { ApiKeyService as Keys } from 'nestjs-fast-litellm';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { start as begin } from '../../../sample-app/start.js';
+import { keyAt, OVER_LIMIT_KEY } from './bench-keys.js';
 import { bodyNamed } from './bodies.js';
 
 const TICK_MS = 1;
@@ -58,7 +62,14 @@ async function main(): Promise<void> {
   const { Logger } = require('@nestjs/common');
   Logger.overrideLogger(['error']);
   const { start } = require(join(ROOT, 'dist', 'sample-app', 'start.js')) as { start: typeof begin };
-  const { url } = await start(process.env);
+  const { ApiKeyService } = require('nestjs-fast-litellm') as { ApiKeyService: typeof Keys };
+  const folder = mkdtempSync(join(tmpdir(), 'stalls-'));
+  process.once('exit', () => rmSync(folder, { recursive: true }));
+  process.env.API_KEYS_FILE = join(folder, 'keys.json');
+  const { app, url } = await start(process.env);
+  const keys = app.get(ApiKeyService, { strict: false });
+  await keys.create({ limits: { requestsPerSecond: 1 } }, OVER_LIMIT_KEY);
+  for (let index = 0; index < Number(process.argv[3]); index++) await keys.create({}, keyAt(index));
   process.send?.({ url });
 }
 

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { BODIES, bodyNamed, isSeed, type StallingBody } from './bodies.js';
+import { keyAt, OVER_LIMIT_KEY } from './bench-keys.js';
 import type { Gap } from './gateway.child.js';
 
 const MIB = 2 ** 20;
@@ -38,10 +39,16 @@ class Measured {
   ) {}
 
   static async start(kind: Engine | 'parse', keys: number): Promise<Measured> {
-    const list = Array.from({ length: keys }, (_, index) => `sk-bench-${index}`).join(',');
-    const env = { ...process.env, FAST_LITELLM_ENGINE: kind, PORT: '0', HOST: '127.0.0.1', PRO_API_KEYS: list, LITELLM_CONFIG: '' };
+    const env = {
+      ...process.env,
+      FAST_LITELLM_ENGINE: kind,
+      PORT: '0',
+      HOST: '127.0.0.1',
+      LITELLM_CONFIG: '',
+      LITELLM_MASTER_KEY: 'sk-bench',
+    };
     const file = join(__dirname, 'gateway.child.js');
-    const child = fork(file, [kind], { env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    const child = fork(file, [kind, String(keys)], { env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     const [{ url }] = (await once(child, 'message')) as [{ url: string }];
     return new Measured(child, url);
   }
@@ -53,12 +60,11 @@ class Measured {
 
   async send(
     body: string,
-    key: string | undefined,
+    key: string,
     { path = '/v1/chat/completions', contentType = 'application/json' }: Partial<StallingBody> = {},
   ): Promise<{ status: number; gapMs: number }> {
     await this.ask<Gap>('gap');
-    const authorization = key === undefined ? undefined : `Bearer ${key}`;
-    const headers = { 'content-type': contentType, ...(authorization !== undefined && { authorization }) };
+    const headers = { 'content-type': contentType, authorization: `Bearer ${key}` };
     const status = await request(`${this.url}${path}`, { method: 'POST', headers, body, reset: true, headersTimeout: 0 }).then(
       async ({ statusCode, body: answer }) => {
         await answer.dump();
@@ -73,11 +79,11 @@ class Measured {
     return { status, gapMs };
   }
 
-  /** Keeps the client without a key over its limits, which fill up again each second. */
+  /** Keeps a client over its limits, which fill up again each second. */
   flood(): { end(): void } {
     let isOver = false;
     const post = async (): Promise<void> => {
-      const headers = { 'content-type': 'application/json' };
+      const headers = { 'content-type': 'application/json', authorization: `Bearer ${OVER_LIMIT_KEY}` };
       while (!isOver) {
         const asked = request(`${this.url}/v1/chat/completions`, { method: 'POST', headers, body: '{}' });
         await asked.then(({ body }) => body.dump()).catch(() => {});
@@ -124,7 +130,7 @@ export async function measureStalls(
   const overLimit: OverLimitRow[] = [];
   try {
     let key = 0;
-    for (const engine of ENGINES) await gateways[engine].send(BODIES[0].make(1000), 'sk-bench-0');
+    for (const engine of ENGINES) await gateways[engine].send(BODIES[0].make(1000), keyAt(0));
     for (const mib of sizes) {
       for (const each of mib === searchedMib ? bodies : listed) {
         const { name, make, before = '' } = each;
@@ -132,14 +138,14 @@ export async function measureStalls(
         const bytes = mib * MIB - 8192;
         const body = make(bytes);
         // What the first call of an API loads is no wait for a body.
-        for (const engine of ENGINES) await gateways[engine].send(make(64), `sk-bench-${key}`, each);
+        for (const engine of ENGINES) await gateways[engine].send(make(64), keyAt(key), each);
         const gapMs = { native: Infinity, typescript: Infinity };
         const status = { native: 0, typescript: 0 };
         let parseMs = Infinity;
         for (let round = 0; round < rounds; round++, key++) {
           parseMs = Math.min(parseMs, await parser.parseMs(name, bytes));
           for (const engine of ENGINES) {
-            const sent = await gateways[engine].send(body, `sk-bench-${key}`, each);
+            const sent = await gateways[engine].send(body, keyAt(key), each);
             gapMs[engine] = Math.min(gapMs[engine], sent.gapMs);
             status[engine] = sent.status;
           }
@@ -160,10 +166,10 @@ export async function measureStalls(
         const status = { native: 0, typescript: 0 };
         for (let round = 0; round < rounds; round++) {
           for (const engine of ENGINES) {
-            let sent = await gateways[engine].send(body, undefined, each);
+            let sent = await gateways[engine].send(body, OVER_LIMIT_KEY, each);
             // Between two requests of the flood there was room for it.
             for (let again = 0; again < 20 && sent.status !== 429 && sent.status !== 413; again++)
-              sent = await gateways[engine].send(body, undefined, each);
+              sent = await gateways[engine].send(body, OVER_LIMIT_KEY, each);
             gapMs[engine] = Math.min(gapMs[engine], sent.gapMs);
             status[engine] = sent.status;
           }

@@ -35,7 +35,7 @@ export function report(
     '',
     markdownTable(columns, cells),
     '',
-    `A client that is over its limits, or sends more than its tier may: at most ${short(worst.native)} ms (native) and ${short(worst.typescript)} ms (TypeScript) for every body above.`,
+    `A client that is over its limits: at most ${short(worst.native)} ms (native) and ${short(worst.typescript)} ms (TypeScript) for every body above.`,
   ].join('\n');
 }
 

@@ -5,7 +5,7 @@ import { HELLO, provider, stopProviders } from '../../support/llm-client-provide
 import { isLong } from '../../support/long.js';
 import { SampleProcess } from '../sample-app/sample-process.js';
 import { until } from '../../support/until.js';
-import type { LocalProvider } from '../../../sample-app/providers/local-provider.js';
+import type { LocalProvider } from '../../support/local-provider/local-provider.js';
 
 const TOKENS = 20;
 /** A stream takes five seconds: on a busy machine, too, the signal comes meanwhile. */

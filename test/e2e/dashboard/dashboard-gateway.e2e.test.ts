@@ -42,7 +42,9 @@ describe('the dashboard of the sample gateway after traffic', () => {
   it('lists the connections to the providers', () => {
     const { pool } = snapshot;
     expect(pool).toMatchObject({ leased: 0, waiting: 0, maxConnections: 1000 });
-    const origins = gateway.providers.map(({ apiBase }) => new URL(apiBase).origin);
+    const origins = gateway.providers.flatMap(({ deployments }) =>
+      deployments.map(({ litellm_params: { api_base } }) => new URL(String(api_base)).origin),
+    );
     expect(pool?.endpoints.length).toBeGreaterThan(0);
     for (const { origin, idle } of pool?.endpoints ?? []) expect([origins.includes(origin), idle > 0]).toEqual([true, true]);
   });

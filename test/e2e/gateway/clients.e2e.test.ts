@@ -4,7 +4,7 @@ import { ChatOpenAI, OpenAIEmbeddings } from '@langchain/openai';
 import { generateText, streamText } from 'ai';
 import OpenAI from 'openai';
 import { FastLiteLLM, type FastLiteLLMOptions } from 'nestjs-fast-litellm';
-import { LocalProvider } from '../../../sample-app/providers/local-provider.js';
+import { LocalProvider } from '../../support/local-provider/local-provider.js';
 import { ADAPTERS, GatewayApp, type AdapterName } from '../../support/gateway-app.js';
 import { oneOrAll } from '../../support/long.js';
 

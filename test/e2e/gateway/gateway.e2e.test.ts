@@ -12,7 +12,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import OpenAI from 'openai';
-import type { LocalProvider } from '../../../sample-app/providers/local-provider.js';
+import type { LocalProvider } from '../../support/local-provider/local-provider.js';
 import { ADAPTERS, GatewayApp, type AdapterName } from '../../support/gateway-app.js';
 import { deploymentOf, HELLO, provider, stopProviders } from '../../support/llm-client-providers.js';
 import {

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import OpenAI from 'openai';
-import type { LocalProvider } from '../../../sample-app/providers/local-provider.js';
+import type { LocalProvider } from '../../support/local-provider/local-provider.js';
 import { ADAPTERS, GatewayApp, type AdapterName, type AppAround } from '../../support/gateway-app.js';
 import { deploymentOf, provider, stopProviders } from '../../support/llm-client-providers.js';
 

@@ -1,4 +1,5 @@
 import { Controller, Get, Post } from '@nestjs/common';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { boundJsonHook, boundJsonMiddleware } from 'nestjs-fast-litellm';
 import { connect, type AddressInfo, type Socket } from 'node:net';
@@ -168,6 +169,32 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('a connection whose body w
         const { next } = await askTwice(port, { path: '/own', body, isChunked: true, status: [] });
         expect([bytes, [200, 'announced'].includes(next as never), next]).toEqual([bytes, true, next]);
       }
+    } finally {
+      await app.close();
+    }
+  });
+});
+
+describe('boundJsonHook', () => {
+  it.each([false, true])('survives a body out of bounds that the parser has rejected for its size (chunked: %s)', async (isChunked) => {
+    const app = (await Test.createTestingModule({ controllers: [Own] }).compile()).createNestApplication(
+      new FastifyAdapter({ bodyLimit: 20_000 }),
+      { logger: false },
+    );
+    const instance = app.getHttpAdapter().getInstance() as Parameters<typeof pipes>[0];
+    instance.addHook('preParsing', boundJsonHook());
+    // A later hook that takes its time: the bytes come meanwhile.
+    instance.addHook('preParsing', (_: object, __: object, payload: Readable, done: (error: null, next: Readable) => void) =>
+      setTimeout(done, 50, null, payload),
+    );
+    await app.listen(0, '127.0.0.1');
+    try {
+      const { port } = app.getHttpServer().address() as AddressInfo;
+      for (const body of ['['.repeat(100_000), `"${'x'.repeat(30_000)}"${'['.repeat(100_000)}`]) {
+        const { first } = await askTwice(port, { path: '/own', body, isChunked, status: [] });
+        expect([400, 413]).toContain(first);
+      }
+      expect((await fetch(`http://127.0.0.1:${port}/v1/models`)).status).toBe(200);
     } finally {
       await app.close();
     }

@@ -1,6 +1,6 @@
 import { NoDeploymentError, ProviderError } from 'nestjs-fast-litellm';
 import type { RouterOptions } from '../../../lib/router/router.options.js';
-import type { ProviderBehaviour } from '../../../sample-app/providers/provider-behaviour.js';
+import type { ProviderBehaviour } from '../../support/local-provider/provider-behaviour.js';
 import { clientOf, closeClients, type OpenClient } from '../../support/llm-client-setup.js';
 import { deploymentOf, HELLO, provider, stopProviders } from '../../support/llm-client-providers.js';
 

@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LlmAnswer, LlmStream } from 'nestjs-fast-litellm';
-import type { LocalProvider } from '../../../sample-app/providers/local-provider.js';
+import type { LocalProvider } from '../../support/local-provider/local-provider.js';
 import { deploymentOf, HELLO, provider, stopProviders } from '../../support/llm-client-providers.js';
 import { clientOf, closeClients, type OpenClient } from '../../support/llm-client-setup.js';
 

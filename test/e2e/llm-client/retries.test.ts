@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { InvalidArgumentError, ProviderError, RouterRateLimitError } from 'nestjs-fast-litellm';
-import type { ProviderBehaviour } from '../../../sample-app/providers/provider-behaviour.js';
+import type { ProviderBehaviour } from '../../support/local-provider/provider-behaviour.js';
 import { clientOf, closeClients, isOver } from '../../support/llm-client-setup.js';
 import { deploymentOf, HELLO, provider, stopProviders } from '../../support/llm-client-providers.js';
 import { until } from '../../support/until.js';

@@ -8,7 +8,7 @@ import {
   type SendContext,
 } from 'nestjs-fast-litellm';
 import { request } from 'undici';
-import type { ProviderBehaviour } from '../../../sample-app/providers/provider-behaviour.js';
+import type { ProviderBehaviour } from '../../support/local-provider/provider-behaviour.js';
 import { clientOf, closeClients, isOver } from '../../support/llm-client-setup.js';
 import { deploymentOf, HELLO, provider, stopProviders } from '../../support/llm-client-providers.js';
 import { until, untilMinuteLasts } from '../../support/until.js';

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { ProviderError, RequestCancelledError } from 'nestjs-fast-litellm';
 import { RequestContext } from '../../../lib/http/request-context.js';
-import type { ProviderBehaviour } from '../../../sample-app/providers/provider-behaviour.js';
+import type { ProviderBehaviour } from '../../support/local-provider/provider-behaviour.js';
 import { clientOf, closeClients, isOver, type OpenClient } from '../../support/llm-client-setup.js';
 import { deploymentOf, HELLO, provider, scripted, stopProviders } from '../../support/llm-client-providers.js';
 import { reservationOf } from '../../support/reservation.js';

@@ -1,6 +1,6 @@
 import { Test } from '@nestjs/testing';
 import { FastLiteLLM, FastLiteLLMModule, type ModelListEntry, type RouterOptions } from 'nestjs-fast-litellm';
-import type { LocalProvider } from '../../../sample-app/providers/local-provider.js';
+import type { LocalProvider } from '../../support/local-provider/local-provider.js';
 import { HELLO, provider, stopProviders } from '../../support/llm-client-providers.js';
 import { untilMinuteLasts } from '../../support/until.js';
 import { BROKEN, broken, entry, IDS, withoutKeys, working as workingAt } from './uncallable-deployments.js';

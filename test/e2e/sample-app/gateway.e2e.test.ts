@@ -8,8 +8,9 @@ import { FastLiteLLM } from 'nestjs-fast-litellm';
 import { register } from 'prom-client';
 import { AppModule } from '../../../sample-app/app.module.js';
 import { createHttpAdapter } from '../../../sample-app/http-adapter.js';
-import type { LocalProvider } from '../../../sample-app/providers/local-provider.js';
-import type { ProviderBehaviour } from '../../../sample-app/providers/provider-behaviour.js';
+import { LocalProviders } from '../../../sample-app/providers/local-providers.js';
+import type { LocalProvider } from '../../support/local-provider/local-provider.js';
+import type { ProviderBehaviour } from '../../support/local-provider/provider-behaviour.js';
 import { HELLO, provider, stopProviders } from '../../support/llm-client-providers.js';
 import { until } from '../../support/until.js';
 
@@ -282,8 +283,7 @@ describe('the gateway without a configuration', () => {
       const { choices } = await client.chat.completions.create({ model, messages });
       return choices[0].message.content?.split(':')[0] ?? '';
     };
-    const { Upstreams } = await import('../../../sample-app/providers/upstreams.js');
-    const [first] = own.get(Upstreams, { strict: false }).providers;
+    const [first] = own.get(LocalProviders, { strict: false }).running;
     expect(await ask('gpt-4o')).toBe('local-one');
     await first.stop();
     for (let i = 0; i < 10; i++) expect(await ask('gpt-4o-mini')).toBe('local-two');

@@ -124,7 +124,7 @@ describeInBrowser('the page, in a browser', () => {
     await page.locator('#text').fill(text);
     await shows('#tokens', exactly(countTokens(text, 'gpt-4o')));
     expect(await page.locator('#pieces span').count()).toBe(0);
-    expect(await read('#pieces-note')).toBe('Too long a text to be shown.');
+    expect(await read('#pieces-note')).toBe('The text is too long to show its tokens.');
   });
 
   it('shows an error if the server rejects the request or is down', async () => {

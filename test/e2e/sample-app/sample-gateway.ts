@@ -3,7 +3,7 @@ import { Test } from '@nestjs/testing';
 import { register } from 'prom-client';
 import { AppModule } from '../../../sample-app/app.module.js';
 import { createHttpAdapter } from '../../../sample-app/http-adapter.js';
-import { Upstreams, type RunningProvider } from '../../../sample-app/providers/upstreams.js';
+import { LocalProviders, type RunningProvider } from '../../../sample-app/providers/local-providers.js';
 
 /** The sample app as `npm start` has it, in this process, with its two providers. */
 export class SampleGateway {
@@ -21,7 +21,7 @@ export class SampleGateway {
   }
 
   get providers(): readonly RunningProvider[] {
-    return this.app.get(Upstreams, { strict: false }).providers;
+    return this.app.get(LocalProviders, { strict: false }).running;
   }
 
   async stop(): Promise<void> {
@@ -49,7 +49,7 @@ export class SampleGateway {
     });
   }
 
-  /** Takes most of the burst that an address may have; it is refilled while a busy machine answers. */
+  /** Uses much of a client's burst, which is refilled while a busy machine answers. */
   async requestBurst(): Promise<void> {
     await Promise.all(Array.from({ length: 80 }, () => this.post('/v1/tokens/count', { model: 'gpt-4o', input: 'Hello' })));
   }

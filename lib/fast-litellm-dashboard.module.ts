@@ -1,8 +1,8 @@
 import { ConfigurableModuleBuilder, Module, type DynamicModule } from '@nestjs/common';
 import { lazy } from './common/lazy.js';
 import { checkAsyncOptions, fromMainModule, needsForRoot } from './fast-litellm.imports.js';
-import { checkObject } from './common/options.js';
-import { checkDashboardPath, DASHBOARD_DESK, type DashboardOptions } from './dashboard/dashboard.options.js';
+import { checkObject, checkRoutePath } from './common/options.js';
+import { DASHBOARD_DESK, type DashboardOptions } from './dashboard/dashboard.options.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import type * as MountedDashboard from './fast-litellm-dashboard.mounted.js';
 import { ApiKeyService } from './keys/api-keys.service.js';
@@ -26,7 +26,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
   .setFactoryMethodName('createDashboardOptions')
   .setExtras<DashboardMount>({ path: '/dashboard' }, (definition, { path }) => ({
     ...definition,
-    controllers: [mounted().createDashboardController(checkDashboardPath(path))],
+    controllers: [mounted().createDashboardController(checkRoutePath('dashboard.path', path))],
   }))
   .build();
 

@@ -68,7 +68,7 @@ export function serve(host: HttpAdapterHost, desk: MountedDesk, routes: readonly
     const { httpAdapter } = host;
     readBodies(httpAdapter, desk, routes);
     answerUnknownRoutes(httpAdapter, routes);
-    if (desk.options.protectApp !== null) protectApp(httpAdapter, desk, desk.options.protectApp);
+    if (desk.options.protectApp !== undefined) protectApp(httpAdapter, desk, desk.options.protectApp);
   };
   // In tests the app is created after its modules.
   if (host.httpAdapter !== undefined) bind();

@@ -1,9 +1,8 @@
 import { ConfigurableModuleBuilder, Inject, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
 import { lazy } from './common/lazy.js';
 import { checkAsyncOptions, fromMainModule, needsForRoot } from './fast-litellm.imports.js';
-import { checkBoolean, checkObject, optional } from './common/options.js';
+import { checkBoolean, checkObject, checkRoutePath, optional } from './common/options.js';
 import { FastLiteLLM } from './fast-litellm.js';
-import { checkRoutePath } from './gateway/gateway.options.js';
 import { OpenAIErrorFilter } from './gateway/gateway-error.filter.js';
 import type * as KeyApi from './keys/api/key-api.controller.js';
 import { ApiKeyGuard } from './keys/api-key.guard.js';

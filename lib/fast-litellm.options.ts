@@ -1,11 +1,12 @@
-import { resolveAccelerate, type AccelerationTarget } from './acceleration/acceleration.options.js';
+import { checkAccelerate, type AccelerationTarget } from './acceleration/acceleration.options.js';
 import type { LogSink } from './common/log-sink.js';
-import { checkArray, checkFunction, checkKnownKeys, checkObject } from './common/options.js';
+import { boolean, custom, instance, list, resolveOptions, type Option, type OptionsOf, type Resolved } from './common/option.js';
+import { checkObject, refuseOption, type Refuse } from './common/options.js';
 import type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
-import type { EngineMode } from './engine/engine-mode.js';
+import { ENGINE } from './engine/engine-mode.js';
 import type { FeatureFlagsOptions } from './feature-flags/feature-flags.options.js';
 import type { ShutdownOptions } from './health/shutdown.options.js';
-import type { MetricsOptions } from './metrics/metrics.options.js';
+import { resolveMetricsOptions, type MetricsOptions } from './metrics/metrics.options.js';
 import type { PerformanceMonitorOptions } from './monitor/performance-monitor.options.js';
 import type { RateLimitOptions } from './rate-limit/rate-limit.options.js';
 import type { ModelCallHook } from './calls/hooks/call-hook.js';
@@ -13,70 +14,106 @@ import type { LlmClientOptions } from './calls/llm-client.options.js';
 import type { RouterOptions } from './router/router.options.js';
 import type { TokenCounterOptions } from './token-counter/token-counter.options.js';
 
-/** Options, one key per capability. All are optional and checked once, at boot. */
-export interface FastLiteLLMOptions {
+const LOGGER = instance<LogSink>('`{ log, warn, error }`', ['log', 'warn', 'error']);
+
+/** Options that their capability checks. */
+const elsewhere = <T extends object>(): Option<T, T | undefined> => custom<T>('object', (_, value) => value as T);
+
+export const FAST_LITELLM = {
   /**
    * `auto` (default): the native engine if the addon works, otherwise TypeScript. `native`: an
    * error at boot if it does not. `typescript`: the addon is never opened. Environment:
    * `FAST_LITELLM_ENGINE`.
+   *
+   * @see docs/engines.md
    */
-  readonly engine?: EngineMode;
-  /** Feature flags: which requests the native engine answers. */
-  readonly featureFlags?: FeatureFlagsOptions;
-  /** Token counting and prices. */
-  readonly tokenCounter?: TokenCounterOptions;
-  /** Rate limits. Default: 10 requests a second (burst 20), 600 a minute, 10,000 an hour. */
-  readonly rateLimit?: RateLimitOptions;
-  /** Deployments and the choice among them. */
-  readonly router?: RouterOptions;
-  /** Calls to models. */
-  readonly llmClient?: LlmClientOptions;
+  engine: ENGINE,
+  /**
+   * Feature flags: which requests the native engine answers.
+   *
+   * @see docs/feature-flags.md
+   */
+  featureFlags: elsewhere<FeatureFlagsOptions>(),
+  /**
+   * Token counting and prices.
+   *
+   * @see docs/token-counting.md
+   */
+  tokenCounter: elsewhere<TokenCounterOptions>(),
+  /**
+   * Rate limits. Default: 10 requests a second (burst 20), 600 a minute, 10,000 an hour.
+   *
+   * @see docs/rate-limits.md
+   */
+  rateLimit: elsewhere<RateLimitOptions>(),
+  /**
+   * Deployments, and how one of them is selected.
+   *
+   * @see docs/router.md#options
+   */
+  router: elsewhere<RouterOptions>(),
+  /**
+   * Calls to models.
+   *
+   * @see docs/llm-client.md#options
+   */
+  llmClient: elsewhere<LlmClientOptions>(),
   /**
    * Hooks of calls to models, beside the providers with `@CallHook()`; a class's `@CallHook()` has
-   * the options.
+   * the options. Default: none.
+   *
+   * @see docs/hooks.md
    */
-  readonly hooks?: readonly ModelCallHook[];
-  /** The performance monitor and its alerts. */
-  readonly monitor?: PerformanceMonitorOptions;
+  hooks: list(custom<ModelCallHook>('hook', checkObject), { default: [] }),
+  /**
+   * The performance monitor and its alerts.
+   *
+   * @see docs/performance-monitor.md
+   */
+  monitor: elsewhere<PerformanceMonitorOptions>(),
   /**
    * Libraries to patch in place, so that they answer natively: `true` for all that are installed,
    * or their names. Default: none.
+   *
+   * @see docs/acceleration.md
    */
-  readonly accelerate?: boolean | readonly AccelerationTarget[];
-  /** The connection pool. */
-  readonly connectionPool?: ConnectionPoolOptions;
+  accelerate: custom<boolean | readonly AccelerationTarget[], readonly AccelerationTarget[]>(
+    'boolean or list of names',
+    checkAccelerate,
+    [],
+  ),
+  /**
+   * The connection pool.
+   *
+   * @see docs/connection-pool.md
+   */
+  connectionPool: elsewhere<ConnectionPoolOptions>(),
   /**
    * Whether prom-client's global registry shows the metrics, or where and how. Default: `true` in
    * the Nest module if prom-client is installed, `false` in the plain class.
+   *
+   * @see docs/observability.md#metrics
    */
-  readonly metrics?: boolean | MetricsOptions;
-  /** The graceful shutdown of a Nest app. */
-  readonly shutdown?: ShutdownOptions;
+  metrics: custom<boolean | MetricsOptions, MetricsOptions | null>('boolean or object', checkMetrics, null),
+  /**
+   * The graceful shutdown of a Nest app.
+   *
+   * @see docs/observability.md#shutdown
+   */
+  shutdown: elsewhere<ShutdownOptions>(),
   /**
    * Whether calls to models become OpenTelemetry spans and metrics. Default: `true` in Nest if
    * `@opentelemetry/api` is installed, `false` in the plain class.
+   *
+   * @see docs/observability.md#opentelemetry
    */
-  readonly telemetry?: boolean;
+  telemetry: boolean({ default: false }),
   /** Receives the log lines of this package; `false`: none are written. Default: Nest's logger. */
-  readonly logger?: LogSink | false;
-}
+  logger: custom<LogSink | false>('`{ log, warn, error }` or `false`', checkLogger),
+};
 
-const KEYS = [
-  'engine',
-  'featureFlags',
-  'tokenCounter',
-  'rateLimit',
-  'router',
-  'llmClient',
-  'hooks',
-  'monitor',
-  'accelerate',
-  'connectionPool',
-  'metrics',
-  'shutdown',
-  'telemetry',
-  'logger',
-] as const satisfies readonly (keyof FastLiteLLMOptions)[];
+/** Options, one key per capability. All are optional and checked once, at boot. */
+export interface FastLiteLLMOptions extends OptionsOf<typeof FAST_LITELLM> {}
 
 /**
  * Options of earlier versions: ignored with a warning, so that an app that still sets them starts.
@@ -92,11 +129,17 @@ export function formerOptionsOf(options: FastLiteLLMOptions): string[] {
  * Checks the options that no capability checks.
  * @throws InvalidConfigurationError naming the key.
  */
-export function checkFastLiteLLMOptions(options: FastLiteLLMOptions): void {
-  checkKnownKeys('', checkObject('options', options), [...KEYS, ...FORMER_KEYS]);
-  resolveAccelerate(options.accelerate);
-  checkArray('hooks', options.hooks ?? [], (path, hook) => checkObject(path, hook));
-  if (options.logger === undefined || options.logger === false) return;
-  const logger = checkObject('logger', options.logger);
-  for (const method of ['log', 'warn', 'error']) checkFunction(`logger.${method}`, logger[method]);
+export function resolveFastLiteLLMOptions(options: FastLiteLLMOptions): Resolved<typeof FAST_LITELLM> {
+  const entries = Object.entries(checkObject('options', options));
+  return resolveOptions(FAST_LITELLM, '', Object.fromEntries(entries.filter(([key]) => !FORMER_KEYS.includes(key))));
+}
+
+function checkMetrics(path: string, value: unknown): MetricsOptions | null {
+  if (value === false) return null;
+  if (value !== true && typeof value !== 'object') throw refuseOption(path, value, 'must be true, false or an object');
+  return resolveMetricsOptions(value === true ? {} : (value as MetricsOptions));
+}
+
+function checkLogger(path: string, value: unknown, refuse: Refuse): LogSink | false {
+  return value === false ? false : LOGGER.check(path, value, refuse)!;
 }

@@ -1,9 +1,7 @@
-import { resolveAccelerate } from './acceleration/acceleration.options.js';
 import { AccelerationService } from './acceleration/acceleration.service.js';
 import type { CallObserver } from './common/call-observer.js';
 import type { Capability, MetricSample } from './common/capability.js';
 import { logOf, type LogSink } from './common/log-sink.js';
-import { checkBoolean, optional, refuseOption } from './common/options.js';
 import { ConnectionPools } from './connection-pool/pool-registry.js';
 import type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
 import type { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
@@ -15,7 +13,7 @@ import type { EngineState, EngineChoice } from './engine/engine-choice.js';
 import type { Environment } from './feature-flags/feature-flags.environment.js';
 import { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
 import { EngineComparisons } from './fast-litellm.comparison.js';
-import { checkFastLiteLLMOptions, formerOptionsOf, type FastLiteLLMOptions } from './fast-litellm.options.js';
+import { formerOptionsOf, resolveFastLiteLLMOptions, type FastLiteLLMOptions } from './fast-litellm.options.js';
 import { customTokenizers, openRouting } from './fast-litellm.routing.js';
 import type * as InProcess from './gateway/in-process/gateway-fetch.js';
 import type { GatewayFetch } from './gateway/in-process/gateway-fetch.js';
@@ -106,16 +104,15 @@ export class FastLiteLLM {
   private readonly parts: { close(): void | Promise<void> }[] = [];
 
   constructor(options: FastLiteLLMOptions = {}, context: FeatureFlagsContext = {}) {
-    checkFastLiteLLMOptions(options);
+    const { accelerate, metrics, telemetry } = resolveFastLiteLLMOptions(options);
     const logger = logOf(options.logger ?? context.logger);
     this.log = logger;
     for (const key of formerOptionsOf(options)) logger.warn(`unknown option, ignored: ${key}`);
     const tokenCounterOptions = resolveTokenCounterOptions(options.tokenCounter);
-    const metrics = readMetrics(options.metrics);
     const { configPath: path, handledSettings = [] } = options.router ?? {};
     this.liteLLMConfig = { path, handledSettings, env: context.env };
     this.setting = readEngineMode(options.engine, context.env);
-    if (optional(options.telemetry, false, (value) => checkBoolean('telemetry', value))) this.observer = openTelemetryObserver();
+    if (telemetry) this.observer = openTelemetryObserver();
     try {
       const flags = new FeatureFlagsService(options.featureFlags, { ...context, logger });
       const comparisons = this.opened(new EngineComparisons(logger));
@@ -174,9 +171,8 @@ export class FastLiteLLM {
       for (const hook of options.hooks ?? []) client.addHook(hook);
 
       const acceleration = this.opened(new AccelerationService(tokenCounting, connectionPool));
-      const targets = resolveAccelerate(options.accelerate);
-      if (targets.length > 0) {
-        acceleration.apply({ targets });
+      if (accelerate.length > 0) {
+        acceleration.apply({ targets: accelerate });
         logger.log(`Acceleration: ${acceleration.summary}`);
       }
 
@@ -360,11 +356,4 @@ export class FastLiteLLM {
   private isWithoutAddonByChoice(): boolean {
     return this.setting.mode === 'typescript' || isSwitchedOff();
   }
-}
-
-/** The options of metrics, or `null` without metrics. */
-function readMetrics(option: FastLiteLLMOptions['metrics']): MetricsOptions | null {
-  if (typeof option === 'object') return resolveMetricsOptions(option);
-  if (option !== undefined && typeof option !== 'boolean') throw refuseOption('metrics', option, 'must be true, false or an object');
-  return option ? {} : null;
 }

@@ -73,7 +73,7 @@ export type { EndpointStats, ConnectionPoolStats } from './connection-pool/stats
 export type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
 export { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
 export type { AcquireOptions, LeasedConnection, PoolRequestOptions } from './connection-pool/connection/lease-options.js';
-export type { ProxyOptions } from './connection-pool/connection/proxies.environment.js';
+export type { ProxyOptions } from './connection-pool/connection/proxies.js';
 export { FastLiteLLM, type FastLiteLLMHealth } from './fast-litellm.js';
 export { FastLiteLLMModule } from './fast-litellm.module.js';
 export type { FastLiteLLMOptionsFactory } from './fast-litellm.module-definition.js';
@@ -87,7 +87,7 @@ export {
   type FeatureState,
 } from './feature-flags/feature-flags.options.js';
 export { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
-export type { FlagsSettings } from './feature-flags/feature-flags.settings.js';
+export type { FlagsSettings } from './feature-flags/feature-flags.file.js';
 export { FastLiteLLMHealthIndicator, type HealthSource } from './health/health.indicator.js';
 export type { GracefulShutdown, WatchedServer } from './health/graceful-shutdown.js';
 export type { ShutdownOptions } from './health/shutdown.options.js';

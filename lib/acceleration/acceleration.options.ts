@@ -1,46 +1,33 @@
-import {
-  checkArray,
-  checkKnownKeys,
-  checkObject,
-  checkOneOf,
-  optional,
-  refuseArgument,
-  refuseOption,
-  type Refuse,
-} from '../common/options.js';
+import { list, oneOf, resolveOptions, type OptionsOf } from '../common/option.js';
+import { refuseArgument, refuseOption, type Refuse } from '../common/options.js';
 
 /** npm packages that can be patched. */
 export const ACCELERATION_TARGETS = ['js-tiktoken', 'tiktoken', 'gpt-tokenizer', 'undici'] as const;
 /** A library that can be patched. */
 export type AccelerationTarget = (typeof ACCELERATION_TARGETS)[number];
 
-/** The libraries to patch. */
-export interface AccelerationOptions {
+export const ACCELERATION = {
   /** The libraries to patch. Default: all that are installed. */
-  readonly targets?: readonly AccelerationTarget[];
-}
+  targets: list(oneOf(ACCELERATION_TARGETS), { default: ACCELERATION_TARGETS }),
+};
+
+/** The libraries to patch. */
+export interface AccelerationOptions extends OptionsOf<typeof ACCELERATION> {}
 
 /**
  * Checks the targets of a call.
  * @throws InvalidArgumentError naming the entry.
  */
-export function targetsOf(options: AccelerationOptions = {}): readonly AccelerationTarget[] {
-  const input = checkObject('options', options, refuseArgument);
-  checkKnownKeys('', input, ['targets'], refuseArgument);
-  return optional(input.targets, ACCELERATION_TARGETS, (value) => checkTargets('targets', value, refuseArgument));
+export function targetsOf(options?: AccelerationOptions): readonly AccelerationTarget[] {
+  return resolveOptions(ACCELERATION, '', options, { refuse: refuseArgument }).targets;
 }
 
 /**
- * Checks the option `accelerate`: `true` is all targets, `false` or nothing is none.
+ * Checks the option `accelerate`: `true` is all targets, `false` none.
  * @throws InvalidConfigurationError naming the entry.
  */
-export function resolveAccelerate(value: unknown): readonly AccelerationTarget[] {
-  if (value === undefined || value === false) return [];
-  if (value === true) return ACCELERATION_TARGETS;
-  if (!Array.isArray(value)) throw refuseOption('accelerate', value, 'must be true, false or an array');
-  return checkTargets('accelerate', value);
-}
-
-function checkTargets(path: string, value: unknown, refuse?: Refuse): readonly AccelerationTarget[] {
-  return checkArray(path, value, (entry, name) => checkOneOf(entry, name, ACCELERATION_TARGETS, refuse), refuse);
+export function checkAccelerate(path: string, value: unknown, refuse: Refuse = refuseOption): readonly AccelerationTarget[] {
+  if (typeof value === 'boolean') return value ? ACCELERATION_TARGETS : [];
+  if (!Array.isArray(value)) throw refuse(path, value, 'must be true, false or an array');
+  return ACCELERATION.targets.check(path, value, refuse);
 }

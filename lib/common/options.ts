@@ -28,13 +28,12 @@ export function checkNumber(path: string, value: unknown, range: Range = {}, ref
 /** A safe integer within `range`. */
 export function checkInteger(path: string, value: unknown, range: Range = {}, refuse: Refuse = refuseOption): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && within(value, range)) return value;
-  throw refuse(path, value, `must be an integer${rangeWords(range)}`);
+  throw refuse(path, value, `must be ${integerWords(range)}`);
 }
 
 /** An integer from 1. */
 export function checkPositiveInteger(path: string, value: unknown, refuse: Refuse = refuseOption): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value;
-  throw refuse(path, value, 'must be a positive integer');
+  return checkInteger(path, value, { min: 1 }, refuse);
 }
 
 export function checkBoolean(path: string, value: unknown, refuse: Refuse = refuseOption): boolean {
@@ -46,6 +45,13 @@ export function checkBoolean(path: string, value: unknown, refuse: Refuse = refu
 export function checkString(path: string, value: unknown, refuse: Refuse = refuseOption): string {
   if (typeof value === 'string' && value !== '') return value;
   throw refuse(path, value, 'must be a non-empty string');
+}
+
+/** The path of routes, returned without slashes around it: `v1`, `ops/llm`. */
+export function checkRoutePath(path: string, value: unknown): string {
+  const given = checkString(path, value);
+  if (/^\/?(?:[\w.~-]+\/)*[\w.~-]+\/?$/.test(given)) return given.replace(/^\/|\/$/g, '');
+  throw refuseOption(path, value, 'must be a path of letters, digits, _ . ~ - and /');
 }
 
 /** One of `choices`, with a suggestion for a near miss. */
@@ -116,7 +122,13 @@ function within(value: number, { min = -Infinity, max = Infinity }: Range): bool
   return value >= min && value <= max;
 }
 
-function rangeWords({ min, max }: Range): string {
+/** `a positive integer`, `an integer from 1 to 10`. */
+export function integerWords(range: Range): string {
+  return range.min === 1 && range.max === undefined ? 'a positive integer' : `an integer${rangeWords(range)}`;
+}
+
+/** ` from 1 to 10`, ` of at least 1`: the end of a rule about a number. */
+export function rangeWords({ min, max }: Range): string {
   if (min !== undefined && max !== undefined) return ` from ${min} to ${max}`;
   if (min !== undefined) return ` of at least ${min}`;
   return max === undefined ? '' : ` of at most ${max}`;

@@ -1,5 +1,6 @@
 import { DashboardAccess, EndedSessions, SESSION_COOKIE } from './dashboard.access.js';
-import { checkDashboardPath, resolveDashboardOptions } from './dashboard.options.js';
+import { checkRoutePath } from '../common/options.js';
+import { resolveDashboardOptions } from './dashboard.options.js';
 
 const asking = (headers: Record<string, string>) => ({ headers });
 const withCookie = (session: string) => asking({ cookie: `other=1; ${SESSION_COOKIE}=${session}; last=x` });
@@ -112,9 +113,9 @@ describe('the options of the dashboard', () => {
     ['/dashboard', 'dashboard'],
     ['ops/llm/', 'ops/llm'],
     ['/a-b_c.d~e', 'a-b_c.d~e'],
-  ])('accept the path %s', (path, expected) => expect(checkDashboardPath(path)).toBe(expected));
+  ])('accept the path %s', (path, expected) => expect(checkRoutePath('dashboard.path', path)).toBe(expected));
 
   it.each(['', '/', 'a//b', '/x y', ':id', '*', '../up?', 7])('reject the path %j', (path) => {
-    expect(() => checkDashboardPath(path)).toThrow(/^dashboard\.path: /);
+    expect(() => checkRoutePath('dashboard.path', path)).toThrow(/^dashboard\.path: /);
   });
 });

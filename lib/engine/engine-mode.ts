@@ -1,14 +1,16 @@
-import { checkOneOf, optional } from '../common/options.js';
+import { oneOf, type Option } from '../common/option.js';
+import { refuseOption } from '../common/options.js';
 
 /**
  * `auto`: native if it works, otherwise TypeScript. `native`: an error at boot if it does not work.
  * `typescript`: the addon stays closed.
  */
 export type EngineMode = 'auto' | 'native' | 'typescript';
-const ENGINE_MODES: readonly EngineMode[] = ['auto', 'native', 'typescript'];
 
 /** Takes precedence over the option. */
 export const ENGINE_VARIABLE = 'FAST_LITELLM_ENGINE';
+
+export const ENGINE: Option<EngineMode, EngineMode> = oneOf(['auto', 'native', 'typescript'], { default: 'auto', env: ENGINE_VARIABLE });
 
 /** The mode, and the variable or option that set it. */
 export interface EngineSetting {
@@ -21,9 +23,10 @@ export interface EngineSetting {
  * @throws InvalidConfigurationError naming the variable or the option.
  */
 export function readEngineMode(option: unknown, env: Readonly<Record<string, string | undefined>> = process.env): EngineSetting {
-  const fromOption = optional(option, 'auto', (value) => checkOneOf('engine', value, ENGINE_MODES));
-  const fromVariable = optional(env[ENGINE_VARIABLE], undefined, (value) => checkOneOf(ENGINE_VARIABLE, value, ENGINE_MODES));
-  return fromVariable === undefined ? { mode: fromOption, setBy: 'the option engine' } : { mode: fromVariable, setBy: ENGINE_VARIABLE };
+  const ofOption = option === undefined ? 'auto' : ENGINE.check('engine', option, refuseOption);
+  const text = env[ENGINE_VARIABLE];
+  if (text === undefined) return { mode: ofOption, setBy: 'the option engine' };
+  return { mode: ENGINE.check(ENGINE_VARIABLE, text, refuseOption), setBy: ENGINE_VARIABLE };
 }
 
 /** Whether the environment keeps the addon closed for the whole process. */

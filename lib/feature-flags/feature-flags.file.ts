@@ -1,48 +1,66 @@
 import { parseConfigJson, readConfigText } from '../common/config-text.js';
 import { InvalidConfigurationError } from '../common/errors.js';
+import { boolean, custom, group, integer, number, resolveOptions, string, type Fields, type Resolved } from '../common/option.js';
+import { checkObject, checkOneOf } from '../common/options.js';
 import {
-  checkBoolean,
-  checkInteger,
-  checkKnownKeys,
-  checkNumber,
-  checkObject,
-  checkOneOf,
-  checkPositiveInteger,
-  checkString,
-  optional,
-} from '../common/options.js';
-import {
-  findFeature,
-  parseFeatureState,
-  readFeatureNumbers,
-  unknownFeatureRule,
+  checkFeatures,
+  checkState,
   type FeatureName,
   type FeatureSettings,
   type FeatureState,
   type FlagsLayer,
 } from './feature-flags.options.js';
-import type { FlagsSettings } from './feature-flags.settings.js';
+
+/** Settings of other capabilities in the flags file, which take precedence over their options. */
+export interface FlagsSettings {
+  /** The environment overrides it. */
+  readonly rateLimit: { readonly requestsPerMinute?: number; readonly burst?: number };
+  readonly connectionPool: { readonly maxConnectionsPerEndpoint?: number; readonly idleTimeoutMs?: number };
+  readonly monitoring: {
+    readonly enabled?: boolean;
+    /** Share of calls to measure, 0 to 1. */
+    readonly sampleRate?: number;
+    readonly performanceAlerts?: boolean;
+    readonly metricsRetentionHours?: number;
+    readonly alertFile?: string;
+  };
+}
 
 export interface FileFlags extends FlagsLayer {
   readonly settings: FlagsSettings;
 }
 
-type Json = Readonly<Record<string, unknown>>;
-
-const FEATURE_KEYS = { errorThreshold: 'error_threshold', performanceThresholdMs: 'performance_threshold_ms', coolOffMs: 'cool_off_ms' };
-const STATES = ['enabled', 'disabled', 'shadow', 'canary', 'rollout', 'gradual_rollout'] as const;
-
-/**
- * The entries a feature's `config` may have; those of another feature would do nothing there, so
- * they are refused.
- */
-const CONFIG_KEYS: Partial<Record<FeatureName, readonly string[]>> = {
-  rust_rate_limiting: ['requests_per_minute', 'burst_size'],
-  rust_connection_pooling: ['max_connections_per_endpoint', 'idle_timeout_seconds'],
+const FEATURE = {
+  state: string(),
+  enabled: boolean(),
+  rollout_percentage: number({ min: 0, max: 100 }),
+  error_threshold: integer({ min: 1 }),
+  performance_threshold_ms: number({ min: 0 }),
+  cool_off_ms: integer({ min: 0 }),
 };
 
-/** Timers take no more milliseconds than that. */
-const MOST_SECONDS = 2_147_483;
+/** What the `config` of a feature can have; it would do nothing in another one. */
+const RATE_LIMIT = { requests_per_minute: integer({ min: 1 }), burst_size: integer({ min: 1 }) };
+const CONNECTION_POOL = {
+  max_connections_per_endpoint: integer({ min: 1 }),
+  // A timer takes no more milliseconds.
+  idle_timeout_seconds: number({ min: 0.001, max: 2_147_483 }),
+};
+const CONFIGS: Partial<Record<FeatureName, Fields>> = { rust_rate_limiting: RATE_LIMIT, rust_connection_pooling: CONNECTION_POOL };
+
+const any = custom<unknown>('anything', (_, value) => value);
+const FILE = {
+  $schema: any,
+  features: any,
+  monitoring: group({ enabled: boolean(), sample_rate: number({ min: 0, max: 1 }) }),
+  fallback: group({ auto_disable_on_errors: boolean(), max_errors_before_disable: integer({ min: 1 }) }),
+  global_settings: group({
+    enable_automatic_degradation: boolean(),
+    enable_performance_alerts: boolean(),
+    metrics_retention_hours: number({ min: 0 }),
+    alert_file: string(),
+  }),
+};
 
 /**
  * Reads a JSON file of flags in either of the original's shapes, or a mixture.
@@ -50,112 +68,68 @@ const MOST_SECONDS = 2_147_483;
  * features.rust_routing.state`.
  */
 export function readFlagsFile(file: string): FileFlags {
-  return readFlagsJson(file, parseConfigJson(file, readConfigText(file)));
-}
-
-function readFlagsJson(file: string, json: unknown): FileFlags {
-  const root = checkObject(file, json);
-  const at = (path: string) => `${file}: ${path}`;
-  checkKnownKeys(at(''), root, ['$schema', 'features', 'monitoring', 'fallback', 'global_settings']);
-  const section = (name: string, keys: readonly string[]): Json => {
-    const entries = optional(root[name], {}, (v) => checkObject(at(name), v));
-    checkKnownKeys(at(name), entries, keys);
-    return entries;
+  const root = `${file}: `;
+  const json = checkObject(file, parseConfigJson(file, readConfigText(file)));
+  const { features: given = {}, monitoring, fallback, global_settings: globals } = resolveOptions(FILE, root, json);
+  const configs: Partial<Record<FeatureName, Readonly<Record<string, unknown>>>> = {};
+  const features = {
+    ...checkFeatures(`${root}features`, given, (path, entry, feature) => {
+      const { config, ...settings } = checkObject(path, entry);
+      configs[feature] = resolveOptions(CONFIGS[feature] ?? {}, `${path}.config`, config);
+      return readFeature(path, settings);
+    }),
   };
-  const monitoring = section('monitoring', ['enabled', 'sample_rate']);
-  const fallback = section('fallback', ['auto_disable_on_errors', 'max_errors_before_disable']);
-  const globals = section('global_settings', [
-    'enable_automatic_degradation',
-    'enable_performance_alerts',
-    'metrics_retention_hours',
-    'alert_file',
-  ]);
-  const flag = (path: string, value: unknown) => optional(value, undefined, (v) => checkBoolean(at(path), v));
-
-  const configs: Partial<Record<FeatureName, Json>> = {};
-  const features: Partial<Record<FeatureName, FeatureSettings>> = {};
-  for (const [name, entry] of Object.entries(optional(root.features, {}, (v) => checkObject(at('features'), v)))) {
-    const path = at(`features.${name}`);
-    const feature = findFeature(name);
-    if (feature === undefined) throw new InvalidConfigurationError(path, unknownFeatureRule(name));
-    if (features[feature] !== undefined) throw new InvalidConfigurationError(path, `is ${feature} by another name, which is there already`);
-    const settings = checkObject(path, entry);
-    features[feature] = readFeature(path, settings);
-    configs[feature] = readConfig(`${path}.config`, feature, settings.config);
-  }
-  const monitoringEnabled = flag('monitoring.enabled', monitoring.enabled);
-  if (monitoringEnabled === false) features.performance_monitoring ??= { state: 'disabled' };
-  const idleSeconds = configs.rust_connection_pooling?.idle_timeout_seconds as number | undefined;
-
+  if (monitoring.enabled === false) features.performance_monitoring ??= { state: 'disabled' };
+  const limits = configs.rust_rate_limiting as Resolved<typeof RATE_LIMIT> | undefined;
+  const pool = configs.rust_connection_pooling as Resolved<typeof CONNECTION_POOL> | undefined;
   return {
     features,
-    autoDisableOnErrors:
-      flag('fallback.auto_disable_on_errors', fallback.auto_disable_on_errors) ??
-      flag('global_settings.enable_automatic_degradation', globals.enable_automatic_degradation),
-    errorThreshold: optional(fallback.max_errors_before_disable, undefined, (v) =>
-      checkPositiveInteger(at('fallback.max_errors_before_disable'), v),
-    ),
+    autoDisableOnErrors: fallback.auto_disable_on_errors ?? globals.enable_automatic_degradation,
+    errorThreshold: fallback.max_errors_before_disable,
     settings: {
-      rateLimit: {
-        requestsPerMinute: configs.rust_rate_limiting?.requests_per_minute as number | undefined,
-        burst: configs.rust_rate_limiting?.burst_size as number | undefined,
-      },
+      rateLimit: { requestsPerMinute: limits?.requests_per_minute, burst: limits?.burst_size },
       connectionPool: {
-        maxConnectionsPerEndpoint: configs.rust_connection_pooling?.max_connections_per_endpoint as number | undefined,
-        idleTimeoutMs: idleSeconds === undefined ? undefined : Math.round(idleSeconds * 1000),
+        maxConnectionsPerEndpoint: pool?.max_connections_per_endpoint,
+        idleTimeoutMs: pool?.idle_timeout_seconds === undefined ? undefined : Math.round(pool.idle_timeout_seconds * 1000),
       },
       monitoring: {
-        enabled: monitoringEnabled,
-        sampleRate: optional(monitoring.sample_rate, undefined, (v) => checkNumber(at('monitoring.sample_rate'), v, { min: 0, max: 1 })),
-        performanceAlerts: flag('global_settings.enable_performance_alerts', globals.enable_performance_alerts),
-        metricsRetentionHours: optional(globals.metrics_retention_hours, undefined, (v) =>
-          checkNumber(at('global_settings.metrics_retention_hours'), v, { min: 0 }),
-        ),
-        alertFile: optional(globals.alert_file, undefined, (v) => checkString(at('global_settings.alert_file'), v)),
+        enabled: monitoring.enabled,
+        sampleRate: monitoring.sample_rate,
+        performanceAlerts: globals.enable_performance_alerts,
+        metricsRetentionHours: globals.metrics_retention_hours,
+        alertFile: globals.alert_file,
       },
     },
   };
 }
 
-function readFeature(path: string, entry: Json): FeatureSettings {
-  checkKnownKeys(path, entry, ['state', 'enabled', 'rollout_percentage', 'config', ...Object.values(FEATURE_KEYS)]);
-  if (entry.state !== undefined && entry.enabled !== undefined) {
-    throw new InvalidConfigurationError(path, 'has both state and enabled: they belong to two shapes of this file, one of them has to go');
-  }
-  const percentage = optional(entry.rollout_percentage, undefined, (v) =>
-    checkNumber(`${path}.rollout_percentage`, v, { min: 0, max: 100 }),
-  );
-  return { ...readFeatureNumbers(path, entry, FEATURE_KEYS), state: readState(path, entry, percentage) };
+function readFeature(path: string, entry: unknown): FeatureSettings {
+  const settings = resolveOptions(FEATURE, path, entry);
+  return {
+    state: stateOf(path, settings),
+    errorThreshold: settings.error_threshold,
+    performanceThresholdMs: settings.performance_threshold_ms,
+    coolOffMs: settings.cool_off_ms,
+  };
 }
 
 /**
  * A percentage takes effect with `canary`, `rollout` and `enabled: true`; the states that name no
  * share ignore it, as the original does.
  */
-function readState(path: string, entry: Json, percentage: number | undefined): FeatureState | undefined {
-  if (entry.enabled !== undefined) {
-    if (!checkBoolean(`${path}.enabled`, entry.enabled)) return 'disabled';
-    return percentage === undefined ? 'enabled' : `rollout:${percentage}`;
-  }
-  if (entry.state === undefined) return percentage === undefined ? undefined : `rollout:${percentage}`;
-  const text = checkString(`${path}.state`, entry.state).toLowerCase();
+function stateOf(path: string, { state, enabled, rollout_percentage: share }: Resolved<typeof FEATURE>): FeatureState | undefined {
+  if (state !== undefined && enabled !== undefined)
+    throw new InvalidConfigurationError(path, 'has both state and enabled, of two shapes of this file: remove one of them');
+  if (enabled === false) return 'disabled';
+  const shared = share === undefined ? undefined : (`rollout:${share}` as const);
+  if (state === undefined) return shared ?? (enabled === true ? 'enabled' : undefined);
+  const text = state.toLowerCase();
   if (text.includes(':')) {
-    if (percentage === undefined) return parseFeatureState(`${path}.state`, text);
-    throw new InvalidConfigurationError(`${path}.state`, 'names a percentage, and so does rollout_percentage: one of them has to go');
+    if (share === undefined) return checkState(`${path}.state`, text);
+    throw new InvalidConfigurationError(`${path}.state`, 'names a percentage, and so does rollout_percentage: remove one of them');
   }
-  const state = checkOneOf(`${path}.state`, text, STATES);
-  if (state === 'enabled' || state === 'disabled' || state === 'shadow') return state;
-  if (percentage === undefined) throw new InvalidConfigurationError(`${path}.rollout_percentage`, `must be given with the state ${state}`);
-  return `${state === 'canary' ? 'canary' : 'rollout'}:${percentage}`;
-}
-
-function readConfig(path: string, feature: FeatureName, input: unknown): Json | undefined {
-  if (input === undefined) return undefined;
-  const config = checkObject(path, input);
-  checkKnownKeys(path, config, CONFIG_KEYS[feature] ?? []);
-  for (const [key, value] of Object.entries(config)) {
-    if (key === 'idle_timeout_seconds') checkNumber(`${path}.${key}`, value, { min: 0.001, max: MOST_SECONDS });
-    else checkInteger(`${path}.${key}`, value, { min: 1 });
-  }
-  return config;
+  const name = checkOneOf(`${path}.state`, text, ['enabled', 'disabled', 'shadow', 'canary', 'rollout', 'gradual_rollout']);
+  if (name === 'enabled' || name === 'disabled' || name === 'shadow') return name;
+  if (shared === undefined) throw new InvalidConfigurationError(`${path}.rollout_percentage`, `must be given with the state ${name}`);
+  return name === 'canary' ? `canary:${share!}` : shared;
 }

@@ -1,15 +1,7 @@
 import { describeValue, InvalidConfigurationError } from '../common/errors.js';
-import {
-  checkBoolean,
-  checkInteger,
-  checkKnownKeys,
-  checkNumber,
-  checkObject,
-  checkPositiveInteger,
-  checkString,
-  optional,
-} from '../common/options.js';
 import { suggestion } from '../common/nearest-name.js';
+import { boolean, custom, integer, number, resolveOptions, string, type OptionsOf, type Resolved } from '../common/option.js';
+import { checkObject, checkString } from '../common/options.js';
 
 /**
  * Every feature that can be switched, under the names of the Python original where it has the
@@ -27,9 +19,7 @@ export const FEATURES = [
 /** The name of a feature that can be switched. */
 export type FeatureName = (typeof FEATURES)[number];
 
-/**
- * Spellings found in the original's code and documentation, accepted wherever a feature is named.
- */
+/** Spellings of the original's code and documentation, accepted wherever a feature is named. */
 export const FEATURE_ALIASES: Readonly<Record<string, FeatureName>> = { rust_connection_pool: 'rust_connection_pooling' };
 
 /**
@@ -39,60 +29,67 @@ export const FEATURE_ALIASES: Readonly<Record<string, FeatureName>> = { rust_con
  */
 export type FeatureState = 'enabled' | 'disabled' | 'shadow' | `canary:${number}` | `rollout:${number}`;
 
-/**
- * What can be said of one feature. Every part may be left to a lower layer: environment > file >
- * options > defaults.
- */
-export interface FeatureSettings {
-  /** Default `enabled`. */
-  readonly state?: FeatureState;
-  /** The native error that switches the feature off. Default 10. */
-  readonly errorThreshold?: number;
+export const FEATURE = {
+  /**
+   * Who gets the feature: `enabled`, `disabled`, `shadow`, `canary:N` or `rollout:N`. Default
+   * `enabled`.
+   */
+  state: custom<FeatureState>('state', checkState),
+  /** The native error that disables the feature. Default: that of all features. */
+  errorThreshold: integer({ min: 1 }),
   /**
    * Calls slower than this, in milliseconds, are reported by the performance monitor. Default:
    * none.
    */
-  readonly performanceThresholdMs?: number;
+  performanceThresholdMs: number({ min: 0 }),
   /**
-   * Milliseconds after which a feature that errors switched off tries one call again. Default 0: it
-   * stays off until `resetErrors`.
+   * Milliseconds after which a feature that errors disabled tries one call again. Default: that of
+   * all features.
    */
-  readonly coolOffMs?: number;
-}
+  coolOffMs: integer({ min: 0 }),
+};
+
+/**
+ * Settings of one feature. Each can be left to a lower layer: environment > file > options >
+ * defaults.
+ */
+export interface FeatureSettings extends OptionsOf<typeof FEATURE> {}
+
+export const FEATURE_FLAGS = {
+  /** `false` disables every feature. Default `true`. Environment: `FAST_LITELLM_ENABLED`. */
+  enabled: boolean({ env: 'FAST_LITELLM_ENABLED' }),
+  /**
+   * Path of a JSON file with features, relative to the working directory. Default: none.
+   * Environment: `FAST_LITELLM_FEATURE_CONFIG`.
+   */
+  configFile: string({ env: 'FAST_LITELLM_FEATURE_CONFIG' }),
+  /**
+   * By feature, the state alone or its settings: `{ rust_routing: 'canary:10', rust_rate_limiting:
+   * false, rust_token_counting: { state: 'shadow', errorThreshold: 3 } }`.
+   */
+  features: custom<Readonly<Partial<Record<FeatureName, boolean | FeatureState | FeatureSettings>>>, FeatureLayer>(
+    'object',
+    (path, value) => checkFeatures(path, value, checkFeature),
+    {},
+  ),
+  /** The native error that disables a feature that sets none of its own. Default 10. */
+  errorThreshold: integer({ min: 1 }),
+  /**
+   * Milliseconds after which a disabled feature that sets none of its own tries one call again.
+   * Default 0: disabled until `resetErrors`.
+   */
+  coolOffMs: integer({ min: 0 }),
+  /** `false`: errors are counted but never disable a feature. Default `true`. */
+  autoDisableOnErrors: boolean(),
+};
 
 /** Which features the native engine answers, and for which requests. */
-export interface FeatureFlagsOptions {
-  /** `false` switches every feature off. Default `true`. Environment: `FAST_LITELLM_ENABLED`. */
-  readonly enabled?: boolean;
-  /**
-   * Path of a JSON file with features, relative to the working directory. Environment:
-   * `FAST_LITELLM_FEATURE_CONFIG`.
-   */
-  readonly configFile?: string;
-  /**
-   * `{ rust_routing: 'canary:10', rust_rate_limiting: false, rust_token_counting: { state:
-   * 'shadow', errorThreshold: 3 } }`.
-   */
-  readonly features?: Readonly<Partial<Record<FeatureName, boolean | FeatureState | FeatureSettings>>>;
-  /** For the features that set none of their own. Default 10. */
-  readonly errorThreshold?: number;
-  /**
-   * For the features that set none of their own, in milliseconds. Default 0: off until
-   * `resetErrors`.
-   */
-  readonly coolOffMs?: number;
-  /** `false`: errors are counted but never switch anything off. Default `true`. */
-  readonly autoDisableOnErrors?: boolean;
-}
+export interface FeatureFlagsOptions extends OptionsOf<typeof FEATURE_FLAGS> {}
 
-/** One layer of configuration, whatever it was read from. */
-export interface FlagsLayer {
-  readonly enabled?: boolean;
-  readonly features: Partial<Record<FeatureName, FeatureSettings>>;
-  readonly errorThreshold?: number;
-  readonly coolOffMs?: number;
-  readonly autoDisableOnErrors?: boolean;
-}
+export type FeatureLayer = Readonly<Partial<Record<FeatureName, FeatureSettings>>>;
+
+/** One layer of configuration: environment, file or options. */
+export type FlagsLayer = Partial<Resolved<typeof FEATURE_FLAGS>>;
 
 /** The feature of that name or alias, or `undefined`. */
 export function findFeature(name: string): FeatureName | undefined {
@@ -105,22 +102,45 @@ export function unknownFeatureRule(name: string): string {
   return `is not a known feature${suggestion(name, FEATURES) || `, known are ${FEATURES.join(', ')}`}`;
 }
 
-const SHARE = /^(canary|rollout):(\d+(?:\.\d+)?|\.\d+)$/;
+/**
+ * Checks an object of settings by the name of a feature.
+ * @throws InvalidConfigurationError naming the path, `featureFlags.features.rust_routing`.
+ */
+export function checkFeatures(
+  path: string,
+  value: unknown,
+  check: (path: string, entry: unknown, feature: FeatureName) => FeatureSettings,
+): FeatureLayer {
+  const features: Partial<Record<FeatureName, FeatureSettings>> = {};
+  for (const [name, entry] of Object.entries(checkObject(path, value))) {
+    const [at, feature] = [`${path}.${name}`, findFeature(name)];
+    if (feature === undefined) throw new InvalidConfigurationError(at, unknownFeatureRule(name));
+    if (features[feature] !== undefined) throw new InvalidConfigurationError(at, `is ${feature} by another name, which is there already`);
+    if (entry !== undefined) features[feature] = check(at, entry, feature);
+  }
+  return features;
+}
+
+function checkFeature(path: string, entry: unknown): FeatureSettings {
+  return typeof entry === 'boolean' || typeof entry === 'string'
+    ? { state: checkState(path, entry) }
+    : resolveOptions(FEATURE, path, entry);
+}
 
 /**
  * Reads true/enabled, false/disabled, `canary:N`, `rollout:N`, `shadow`, in any case.
  * @throws InvalidConfigurationError naming `path` for anything else.
  */
-export function parseFeatureState(path: string, text: string): FeatureState {
-  const value = text.trim().toLowerCase();
-  if (value === 'true' || value === 'enabled') return 'enabled';
-  if (value === 'false' || value === 'disabled') return 'disabled';
-  if (value === 'shadow') return 'shadow';
-  const share = SHARE.exec(value);
-  if (share !== null && Number(share[2]) <= 100) return `${share[1] as 'canary' | 'rollout'}:${Number(share[2])}`;
+export function checkState(path: string, value: unknown): FeatureState {
+  const text = (typeof value === 'boolean' ? String(value) : checkString(path, value)).trim().toLowerCase();
+  if (text === 'true' || text === 'enabled') return 'enabled';
+  if (text === 'false' || text === 'disabled') return 'disabled';
+  if (text === 'shadow') return 'shadow';
+  const [, kind, share] = /^(canary|rollout):(\d+(?:\.\d+)?|\.\d+)$/.exec(text) ?? [];
+  if (Number(share) <= 100) return `${kind as 'canary' | 'rollout'}:${Number(share)}`;
   throw new InvalidConfigurationError(
     path,
-    `must be true, false, enabled, disabled, shadow, canary:N or rollout:N with N from 0 to 100, got ${describeValue(text)}`,
+    `must be true, false, enabled, disabled, shadow, canary:N or rollout:N with N from 0 to 100, got ${describeValue(value)}`,
   );
 }
 
@@ -128,59 +148,4 @@ export function parseFeatureState(path: string, text: string): FeatureState {
 export function rolloutPercentage(state: FeatureState): number {
   if (state === 'enabled') return 100;
   return state === 'disabled' || state === 'shadow' ? 0 : Number(state.slice(state.indexOf(':') + 1));
-}
-
-/**
- * The numbers that a file and `forRoot` may give for a feature; `name` turns an entry into the
- * spelling of that place.
- */
-export function readFeatureNumbers(
-  path: string,
-  input: Readonly<Record<string, unknown>>,
-  keys: { errorThreshold: string; performanceThresholdMs: string; coolOffMs: string },
-): Omit<FeatureSettings, 'state'> {
-  return {
-    errorThreshold: optional(input[keys.errorThreshold], undefined, (v) => checkPositiveInteger(`${path}.${keys.errorThreshold}`, v)),
-    performanceThresholdMs: optional(input[keys.performanceThresholdMs], undefined, (v) =>
-      checkNumber(`${path}.${keys.performanceThresholdMs}`, v, { min: 0 }),
-    ),
-    coolOffMs: optional(input[keys.coolOffMs], undefined, (v) => checkInteger(`${path}.${keys.coolOffMs}`, v, { min: 0 })),
-  };
-}
-
-const OPTION_KEYS = ['enabled', 'configFile', 'features', 'errorThreshold', 'coolOffMs', 'autoDisableOnErrors'] as const;
-const FEATURE_KEYS = { errorThreshold: 'errorThreshold', performanceThresholdMs: 'performanceThresholdMs', coolOffMs: 'coolOffMs' };
-
-/**
- * Checks the `featureFlags` options.
- * @throws InvalidConfigurationError naming the path, `featureFlags.features.rust_routing`.
- */
-export function readFlagsOptions(options: FeatureFlagsOptions, path = 'featureFlags'): FlagsLayer & { configFile?: string } {
-  checkKnownKeys(path, checkObject(path, options), OPTION_KEYS);
-  const features: Partial<Record<FeatureName, FeatureSettings>> = {};
-  for (const [name, entry] of Object.entries(optional(options.features, {}, (v) => checkObject(`${path}.features`, v)))) {
-    const feature = findFeature(name);
-    if (feature === undefined) throw new InvalidConfigurationError(`${path}.features.${name}`, unknownFeatureRule(name));
-    if (entry !== undefined) features[feature] = readFeatureOption(`${path}.features.${name}`, entry);
-  }
-  return {
-    features,
-    enabled: optional(options.enabled, undefined, (v) => checkBoolean(`${path}.enabled`, v)),
-    configFile: optional(options.configFile, undefined, (v) => checkString(`${path}.configFile`, v)),
-    errorThreshold: optional(options.errorThreshold, undefined, (v) => checkPositiveInteger(`${path}.errorThreshold`, v)),
-    coolOffMs: optional(options.coolOffMs, undefined, (v) => checkInteger(`${path}.coolOffMs`, v, { min: 0 })),
-    autoDisableOnErrors: optional(options.autoDisableOnErrors, undefined, (v) => checkBoolean(`${path}.autoDisableOnErrors`, v)),
-  };
-}
-
-function readFeatureOption(path: string, entry: unknown): FeatureSettings {
-  if (typeof entry === 'boolean' || typeof entry === 'string') return { state: parseFeatureState(path, String(entry)) };
-  const settings = checkObject(path, entry);
-  checkKnownKeys(path, settings, ['state', ...Object.values(FEATURE_KEYS)]);
-  return {
-    ...readFeatureNumbers(path, settings, FEATURE_KEYS),
-    state: optional(settings.state, undefined, (v) =>
-      parseFeatureState(`${path}.state`, typeof v === 'boolean' ? String(v) : checkString(`${path}.state`, v)),
-    ),
-  };
 }

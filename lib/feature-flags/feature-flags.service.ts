@@ -1,19 +1,22 @@
 import { clocksOf } from '../common/clock.js';
 import { defaultLog, type LogSink } from '../common/log-sink.js';
 import { InvalidArgumentError } from '../common/errors.js';
+import { resolveOptions } from '../common/option.js';
 import { FeatureFlag, type FeatureFlagConfig, type FeatureStatus } from './feature-flag.js';
 import { readEnvironment, type Environment } from './feature-flags.environment.js';
-import { readFlagsFile } from './feature-flags.file.js';
+import { readFlagsFile, type FlagsSettings } from './feature-flags.file.js';
 import {
   FEATURE_ALIASES,
+  FEATURE_FLAGS,
   FEATURES,
-  readFlagsOptions,
   unknownFeatureRule,
   type FeatureFlagsOptions,
   type FeatureName,
+  type FeatureSettings,
   type FlagsLayer,
 } from './feature-flags.options.js';
-import { mergeSettings, type FlagsSettings } from './feature-flags.settings.js';
+
+const NO_SETTINGS: FlagsSettings = { rateLimit: {}, connectionPool: {}, monitoring: {} };
 
 /** The environment and the logger that feature flags use. */
 export interface FeatureFlagsContext {
@@ -46,18 +49,18 @@ export class FeatureFlagsService {
     const { env = process.env, logger = defaultLog() } = context;
     const clocks = clocksOf(context.now);
     this.logger = logger;
-    const fromOptions = readFlagsOptions(options);
-    const fromEnvironment = readEnvironment(env);
-    const configFile = fromEnvironment.configFile ?? fromOptions.configFile;
-    const fromFile = configFile === undefined ? undefined : readFlagsFile(configFile);
-    const layers: FlagsLayer[] = [fromEnvironment, ...(fromFile === undefined ? [] : [fromFile]), fromOptions];
-
+    const ofOptions = resolveOptions(FEATURE_FLAGS, 'featureFlags', options);
+    const ofEnvironment = readEnvironment(env);
+    const configFile = ofEnvironment.configFile ?? ofOptions.configFile;
+    const ofFile = configFile === undefined ? undefined : readFlagsFile(configFile);
     for (const feature of FEATURES) {
-      this.flags.set(feature, new FeatureFlag(feature, mergeLayers(layers, feature), clocks, (flag, event) => this.announce(flag, event)));
+      const config = configOf([ofEnvironment, ofFile ?? {}, ofOptions], feature);
+      this.flags.set(feature, new FeatureFlag(feature, config, clocks, (flag, event) => this.announce(flag, event)));
     }
     for (const [alias, feature] of Object.entries(FEATURE_ALIASES)) this.flags.set(alias, this.flags.get(feature)!);
-    this.settings = fromFile === undefined ? fromEnvironment.settings : mergeSettings(fromEnvironment.settings, fromFile.settings);
-    for (const warning of fromEnvironment.warnings) logger.warn(warning);
+    const { rateLimit, ...others } = ofFile?.settings ?? NO_SETTINGS;
+    this.settings = { ...others, rateLimit: { ...rateLimit, ...ofEnvironment.rateLimit } };
+    for (const warning of ofEnvironment.warnings) logger.warn(warning);
   }
 
   /**
@@ -127,14 +130,16 @@ export class FeatureFlagsService {
   }
 }
 
-function mergeLayers(layers: readonly FlagsLayer[], feature: FeatureName): FeatureFlagConfig {
-  const first = <T>(pick: (layer: FlagsLayer) => T | undefined): T | undefined => layers.map(pick).find((value) => value !== undefined);
-  const enabled = first((layer) => layer.enabled) ?? true;
+/** The first layer that has a setting decides it; settings of the feature precede those of all. */
+function configOf(layers: readonly FlagsLayer[], feature: FeatureName): FeatureFlagConfig {
+  const ofFeature = <K extends keyof FeatureSettings>(key: K): FeatureSettings[K] =>
+    layers.find(({ features }) => features?.[feature]?.[key] !== undefined)?.features?.[feature]?.[key];
+  const ofAll = <K extends keyof FlagsLayer>(key: K): FlagsLayer[K] => layers.find((layer) => layer[key] !== undefined)?.[key];
   return {
-    state: enabled ? (first((layer) => layer.features[feature]?.state) ?? 'enabled') : 'disabled',
-    errorThreshold: first((layer) => layer.features[feature]?.errorThreshold) ?? first((layer) => layer.errorThreshold) ?? 10,
-    coolOffMs: first((layer) => layer.features[feature]?.coolOffMs) ?? first((layer) => layer.coolOffMs) ?? 0,
-    autoDisableOnErrors: first((layer) => layer.autoDisableOnErrors) ?? true,
-    performanceThresholdMs: first((layer) => layer.features[feature]?.performanceThresholdMs),
+    state: ofAll('enabled') === false ? 'disabled' : (ofFeature('state') ?? 'enabled'),
+    errorThreshold: ofFeature('errorThreshold') ?? ofAll('errorThreshold') ?? 10,
+    coolOffMs: ofFeature('coolOffMs') ?? ofAll('coolOffMs') ?? 0,
+    autoDisableOnErrors: ofAll('autoDisableOnErrors') ?? true,
+    performanceThresholdMs: ofFeature('performanceThresholdMs'),
   };
 }

@@ -1,26 +1,22 @@
-import { checkInteger, checkKnownKeys, checkObject, optional } from '../common/options.js';
+import { integer, resolveOptions, type OptionsOf, type Resolved } from '../common/option.js';
 
-/** Shutdown of the app (`shutdown`). For apps with `enableShutdownHooks()`. */
-export interface ShutdownOptions {
+const HOUR_MS = 3_600_000;
+
+export const SHUTDOWN = {
   /**
    * How long new requests are accepted after `/health` reports not ready, in milliseconds: as long
    * as a load balancer needs to notice. Default 0.
    */
-  readonly noticeMs?: number;
+  noticeMs: integer({ min: 0, max: HOUR_MS, default: 0 }),
   /** Longest wait for requests in flight, in milliseconds; the rest are aborted. Default 10,000. */
-  readonly drainMs?: number;
-}
+  drainMs: integer({ min: 0, max: HOUR_MS, default: 10_000 }),
+};
 
-export type ResolvedShutdownOptions = Required<ShutdownOptions>;
-
-const KNOWN: readonly (keyof ShutdownOptions)[] = ['noticeMs', 'drainMs'];
-const HOUR_MS = 3_600_000;
+/** Shutdown of the app (`shutdown`). For apps with `enableShutdownHooks()`. */
+export interface ShutdownOptions extends OptionsOf<typeof SHUTDOWN> {}
+export type ResolvedShutdownOptions = Resolved<typeof SHUTDOWN>;
 
 /** @throws InvalidConfigurationError naming the option. */
 export function resolveShutdownOptions(options: ShutdownOptions = {}): ResolvedShutdownOptions {
-  const input = checkObject('shutdown', options);
-  checkKnownKeys('shutdown', input, KNOWN);
-  const wait = (key: keyof ShutdownOptions, fallback: number): number =>
-    optional(input[key], fallback, (value) => checkInteger(`shutdown.${key}`, value, { min: 0, max: HOUR_MS }));
-  return { noticeMs: wait('noticeMs', 0), drainMs: wait('drainMs', 10_000) };
+  return resolveOptions(SHUTDOWN, 'shutdown', options);
 }

@@ -1,13 +1,5 @@
-import {
-  checkFunction,
-  checkInteger,
-  checkKnownKeys,
-  checkObject,
-  checkString,
-  joinPath,
-  optional,
-  refuseOption,
-} from '../common/options.js';
+import { custom, instance, integer, resolveOptions, type OptionsOf, type Resolved } from '../common/option.js';
+import { checkObject, checkString, refuseOption } from '../common/options.js';
 import { unshown } from '../common/errors.js';
 import { hashApiKey, publicIdOf } from './api-key.js';
 import { checkApiKeySettings, type ApiKeyRecord, type ApiKeySettings } from './api-key-record.js';
@@ -19,67 +11,42 @@ export interface ConfiguredApiKey extends ApiKeySettings {
   readonly key: string;
 }
 
-/** Options of `FastLiteLLMKeysModule`. */
-export interface ApiKeysOptions {
+export const API_KEYS = {
   /** Where keys are. Default: only those of `keys`, and none can be made. */
-  readonly store?: ApiKeyStore;
+  store: instance<ApiKeyStore>('store', ['findByPublicId', 'put', 'delete', 'list'], ['onChange', 'fault', 'close']),
   /** Keys that do not change while the app runs. Default: none. */
-  readonly keys?: readonly ConfiguredApiKey[];
+  keys: custom<readonly ConfiguredApiKey[], ReadonlyMap<string, ApiKeyRecord>>('list of keys', configuredKeys, new Map()),
   /**
    * The key that may call every model and manage keys. Default: `general_settings.master_key` of
    * `router.configPath`, else `LITELLM_MASTER_KEY`, unless `router.handledSettings` has
    * `general_settings.master_key`. `null`: none.
    */
-  readonly masterKey?: string | null;
+  masterKey: custom<string | null>('string or `null`', checkMasterKey),
   /**
    * The only header that keys are read from. Default: `general_settings.litellm_key_header_name`
    * of `router.configPath`, else all that LiteLLM's proxy reads.
    */
-  readonly header?: string;
+  header: custom<string>('string', (path, value) => checkString(path, value).toLowerCase()),
   /**
    * How long a known key is accepted while the store is away, in ms, from when it was read. Default
    * 60,000; 0: not at all.
    */
-  readonly maxStaleMs?: number;
-}
+  maxStaleMs: integer({ min: 0, max: 86_400_000, default: 60_000 }),
+};
 
-/** The checked options, with defaults. */
-export interface ResolvedApiKeysOptions {
-  readonly store: ApiKeyStore | undefined;
-  readonly configured: ReadonlyMap<string, ApiKeyRecord>;
-  /** `undefined`: that of LiteLLM's configuration. */
-  readonly masterKey: string | null | undefined;
-  readonly header: string | undefined;
-  readonly maxStaleMs: number;
-}
+/** Options of `FastLiteLLMKeysModule`. */
+export interface ApiKeysOptions extends OptionsOf<typeof API_KEYS> {}
 
-const KNOWN: readonly (keyof ApiKeysOptions)[] = ['store', 'keys', 'masterKey', 'header', 'maxStaleMs'];
-const DEFAULT_STALE_MS = 60_000;
-const DAY_MS = 86_400_000;
+export type ResolvedApiKeysOptions = Omit<Resolved<typeof API_KEYS>, 'keys'> & { readonly configured: ReadonlyMap<string, ApiKeyRecord> };
 
 /** @throws InvalidConfigurationError naming the option (`keys.keys[0].limits`). */
 export function resolveApiKeysOptions(options: ApiKeysOptions = {}, path = 'keys'): ResolvedApiKeysOptions {
-  const given = checkObject(path, options);
-  checkKnownKeys(path, given, KNOWN);
-  const at = (key: keyof ApiKeysOptions): string => joinPath(path, key);
-  return {
-    store: optional(given.store, undefined, (value) => checkStore(at('store'), value)),
-    configured: optional(given.keys, new Map<string, ApiKeyRecord>(), (value) => configuredKeys(at('keys'), value)),
-    masterKey: optional(given.masterKey, undefined, (value) => (value === null ? null : checkMasterKey(at('masterKey'), value))),
-    header: optional(given.header, undefined, (value) => checkString(at('header'), value).toLowerCase()),
-    maxStaleMs: optional(given.maxStaleMs, DEFAULT_STALE_MS, (value) => checkInteger(at('maxStaleMs'), value, { min: 0, max: DAY_MS })),
-  };
+  const { keys, ...resolved } = resolveOptions(API_KEYS, path, options);
+  return { ...resolved, configured: keys };
 }
 
-function checkStore(path: string, value: unknown): ApiKeyStore {
-  const store = checkObject(path, value);
-  for (const method of ['findByPublicId', 'put', 'delete', 'list'] as const) checkFunction(joinPath(path, method), store[method]);
-  for (const method of ['onChange', 'fault', 'close'] as const)
-    if (store[method] !== undefined) checkFunction(joinPath(path, method), store[method]);
-  return value as ApiKeyStore;
-}
-
-function checkMasterKey(path: string, value: unknown): string {
+function checkMasterKey(path: string, value: unknown): string | null {
+  if (value === null) return null;
   if (typeof value === 'string' && value !== '' && value.trim() === value) return value;
   throw refuseOption(path, unshown(value), 'must be a non-empty text without spaces around it');
 }

@@ -1,4 +1,5 @@
-import { checkFunction, checkKnownKeys, checkObject, checkPositiveInteger, optional, refuseOption } from '../common/options.js';
+import { custom, instance, integer, resolveOptions, type OptionsOf, type Resolved } from '../common/option.js';
+import { refuseOption } from '../common/options.js';
 
 /** A registry of prom-client. Not its own type, because the package is an optional peer. */
 export interface MetricRegistry {
@@ -10,47 +11,32 @@ export interface MetricRegistry {
   metrics(): Promise<string>;
 }
 
-/** Options of the metrics (`metrics`). */
-export interface MetricsOptions {
-  /** Default: prom-client's global registry, which `@willsoto/nestjs-prometheus` exposes. */
-  readonly registry?: MetricRegistry;
+export const METRICS = {
+  /**
+   * Shows the metrics. Default: prom-client's global registry, which `@willsoto/nestjs-prometheus`
+   * exposes.
+   */
+  registry: instance<MetricRegistry>('a `Registry`', ['registerMetric', 'getSingleMetric', 'removeSingleMetric', 'metrics']),
   /** Prefix of all names. Default `fast_litellm_`. */
-  readonly prefix?: string;
+  prefix: custom<string>('string', checkPrefix, 'fast_litellm_'),
   /**
    * Series of one metric with labels of their own. Later ones share one whose labels are `other`,
    * without percentiles, which do not add up. Default 200.
    */
-  readonly maxSeries?: number;
-}
+  maxSeries: integer({ min: 1, default: 200 }),
+};
 
-export interface ResolvedMetricsOptions {
-  readonly registry?: MetricRegistry;
-  readonly prefix: string;
-  readonly maxSeries: number;
-}
+/** Options of the metrics (`metrics`). */
+export interface MetricsOptions extends OptionsOf<typeof METRICS> {}
 
-const KNOWN: readonly (keyof MetricsOptions)[] = ['registry', 'prefix', 'maxSeries'];
+export type ResolvedMetricsOptions = Resolved<typeof METRICS>;
 
 /** @throws InvalidConfigurationError naming the option. */
 export function resolveMetricsOptions(options: MetricsOptions = {}): ResolvedMetricsOptions {
-  const input = checkObject('metrics', options);
-  checkKnownKeys('metrics', input, KNOWN);
-  return {
-    registry: optional(input.registry, undefined, checkRegistry),
-    prefix: optional(input.prefix, 'fast_litellm_', checkPrefix),
-    maxSeries: optional(input.maxSeries, 200, (value) => checkPositiveInteger('metrics.maxSeries', value)),
-  };
+  return resolveOptions(METRICS, 'metrics', options);
 }
 
-function checkRegistry(value: unknown): MetricRegistry {
-  const registry = checkObject('metrics.registry', value);
-  for (const method of ['registerMetric', 'getSingleMetric', 'removeSingleMetric', 'metrics']) {
-    checkFunction(`metrics.registry.${method}`, registry[method]);
-  }
-  return value as MetricRegistry;
-}
-
-function checkPrefix(value: unknown): string {
+function checkPrefix(path: string, value: unknown): string {
   if (typeof value === 'string' && /^[A-Za-z_][A-Za-z0-9_]*$/.test(value)) return value;
-  throw refuseOption('metrics.prefix', value, 'must be letters, digits and _, and must not begin with a digit');
+  throw refuseOption(path, value, 'must be letters, digits and _, and must not begin with a digit');
 }

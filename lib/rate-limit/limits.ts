@@ -1,30 +1,41 @@
-import { checkInteger, checkKnownKeys, checkNumber, checkObject, joinPath, refuseOption, type Refuse } from '../common/options.js';
-import { BUDGET_KEYS, compileBudgets, type BudgetLimit, type BudgetOptions } from './budget/budget-limits.js';
+import { integer, number, resolveOptions, type OptionsOf } from '../common/option.js';
+import { joinPath, refuseOption, type Refuse } from '../common/options.js';
+import { BUDGETS, compileBudgets, type BudgetLimit } from './budget/budget-limits.js';
 
-/** The limits of one key, which all must allow. 0 allows nothing, unset is unlimited. */
-export interface RateLimits extends BudgetOptions {
+/** Exact in every store. */
+export const LARGEST_LIMIT = 2 ** 31;
+export const LONGEST_WINDOW_MS = 30 * 86_400_000;
+
+export const LIMITS = {
   /** Token bucket: the rate at which it refills; may be a fraction. */
-  readonly requestsPerSecond?: number;
+  requestsPerSecond: number({ min: 0, max: LARGEST_LIMIT }),
   /**
    * Capacity of the bucket. Default: one second of requests, at least 1. Needs `requestsPerSecond`
    * or `requestsPerMinute`.
    */
-  readonly burst?: number;
+  burst: integer({ min: 0, max: LARGEST_LIMIT }),
   /** Sliding windows: never more than that in any span of the window's length. */
-  readonly requestsPerMinute?: number;
+  requestsPerMinute: integer({ min: 0, max: LARGEST_LIMIT }),
   /** A sliding window of an hour. */
-  readonly requestsPerHour?: number;
+  requestsPerHour: integer({ min: 0, max: LARGEST_LIMIT }),
   /** A sliding window of a day. */
-  readonly requestsPerDay?: number;
+  requestsPerDay: integer({ min: 0, max: LARGEST_LIMIT }),
   /** A window of any length. Needs `windowMs`. */
-  readonly requestsPerWindow?: number;
+  requestsPerWindow: integer({ min: 0, max: LARGEST_LIMIT }),
   /** Length of that window: 1 ms to 30 days. */
-  readonly windowMs?: number;
+  windowMs: integer({ min: 1, max: LONGEST_WINDOW_MS }),
   /** Tokens in any minute: reserved before a call, settled after it. */
-  readonly tokensPerMinute?: number;
+  tokensPerMinute: integer({ min: 0, max: LARGEST_LIMIT }),
   /** Requests in flight. */
-  readonly maxConcurrent?: number;
-}
+  maxConcurrent: integer({ min: 0, max: LARGEST_LIMIT }),
+  ...BUDGETS,
+};
+
+/** The limits of one key, which all must allow. 0 allows nothing, unset is unlimited. */
+export interface RateLimits extends OptionsOf<typeof LIMITS> {}
+
+/** The names of the limits. */
+export const LIMIT_KEYS = Object.keys(LIMITS) as (keyof RateLimits)[];
 
 /** The limit that denied a request; `usd`: a budget. */
 export type ExceededLimit = 'second' | 'minute' | 'hour' | 'day' | 'window' | 'tokens' | 'concurrency' | 'usd';
@@ -48,24 +59,6 @@ export interface RateLimit {
   /** One at least; `undefined` where no money is limited. */
   readonly budgets?: readonly BudgetLimit[];
 }
-
-const RATE_KEYS = [
-  'requestsPerSecond',
-  'burst',
-  'requestsPerMinute',
-  'requestsPerHour',
-  'requestsPerDay',
-  'requestsPerWindow',
-  'windowMs',
-  'tokensPerMinute',
-  'maxConcurrent',
-] as const satisfies readonly (keyof RateLimits)[];
-
-export const LIMIT_KEYS = [...RATE_KEYS, ...BUDGET_KEYS] as const;
-
-/** Exact in every store. */
-export const LARGEST_LIMIT = 2 ** 31;
-export const LONGEST_WINDOW_MS = 30 * 86_400_000;
 
 const WINDOWS = [
   ['requestsPerMinute', 'minute', 60_000],
@@ -99,14 +92,8 @@ export function hasLimits(limits: RateLimits): boolean {
  * @throws by `refuse`, naming the limit (`rateLimit.requestsPerMinute`).
  */
 export function compileLimit(name: string, limits: RateLimits, path: string, refuse: Refuse = refuseOption): RateLimit {
-  const input = checkObject(path, limits, refuse);
-  checkKnownKeys(path, input, LIMIT_KEYS, refuse);
+  resolveOptions(LIMITS, path, limits, { refuse });
   const at = (key: keyof RateLimits): string => joinPath(path, key);
-  for (const key of RATE_KEYS) {
-    const range = key === 'windowMs' ? { min: 1, max: LONGEST_WINDOW_MS } : { min: 0, max: LARGEST_LIMIT };
-    const check = key === 'requestsPerSecond' ? checkNumber : checkInteger;
-    if (input[key] !== undefined) check(at(key), input[key], range, refuse);
-  }
   if (!hasLimits(limits)) throw refuse(path, limits, 'must set at least one limit');
   const { requestsPerWindow, windowMs, tokensPerMinute, maxConcurrent } = limits;
   const budgets = compileBudgets(limits, path, refuse);

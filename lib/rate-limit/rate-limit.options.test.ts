@@ -44,7 +44,7 @@ describe('rate limit options', () => {
     ['rateLimit.limits.chat: must set at least one limit', { limits: { chat: {} } }],
     ['rateLimit.limits.chat.burst: ', { limits: { chat: { burst: 1 } } }],
     [
-      'rateLimit.limits.default: must have another name: rateLimit itself has the limits of that name',
+      'rateLimit.limits.default: must have another name: the options themselves have the limits of that name',
       { limits: { default: { burst: 1 } } },
     ],
     ['rateLimit.limits.a b: must be a name', { limits: { 'a b': { requestsPerMinute: 1 } } }],

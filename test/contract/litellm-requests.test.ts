@@ -5,7 +5,7 @@ import { UnsupportedRequestError } from '../../lib/common/http-errors.js';
 import { protocolOf } from '../../lib/providers/protocols.js';
 import { isResolved, resolveModel } from '../../lib/providers/endpoint/resolution.js';
 import { ReadRequest } from '../../lib/calls/request.js';
-import { resolveBodyBounds } from '../../lib/http/body/body-bounds.js';
+import { DEFAULT_BODY_BOUNDS } from '../../lib/http/body/body-bounds.js';
 
 // Compares bodies with those that LiteLLM sends (fixtures/litellm/provider_requests.py).
 
@@ -18,7 +18,7 @@ const recorded = JSON.parse(readFileSync(join(__dirname, '../fixtures/litellm/pr
   readonly models: Readonly<Record<string, readonly [parameters: readonly Sent[], messages: Readonly<Record<string, Sent>>]>>;
 };
 const HELLO = [{ role: 'user', content: 'Hello' }];
-const bounds = resolveBodyBounds('bounds', undefined);
+const bounds = DEFAULT_BODY_BOUNDS;
 const limits = { bounds, ofCaller: () => ({ numRetries: 0, timeoutMs: 1, maxFallbacks: 0 }) };
 
 async function sentFor(model: string, fields: Fields): Promise<Sent> {

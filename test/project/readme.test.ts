@@ -14,8 +14,6 @@ import { readSources, root } from './sources.js';
 
 beforeAll(() => Logger.overrideLogger(false));
 
-/** `rateLimit.limits.<model>` and `rateLimit.limits.<name>` say the same. */
-const withoutNames = (path: string): string => path.replace(/<\w+>/g, '<name>');
 const sourcesOf = (...folders: string[]): [path: string, text: string][] =>
   [...readSources(folders, /\.ts$/)].filter(([path]) => !path.endsWith('.test.ts'));
 const firstCode = (marker: string): string[] => tableAfter(documentation, marker).flatMap(([cell]) => codeIn(cell));
@@ -64,38 +62,6 @@ describe('the examples', () => {
     }
     rmSync(folder, { recursive: true });
     expect(files).toHaveLength(2);
-  });
-});
-
-describe('the tables of options', () => {
-  const tables = [...documentation.matchAll(/^<!-- options:(\w+) -->$/gm)].map(([, name]) => name);
-  const main = 'FastLiteLLMOptions';
-  // Limits stand in the options themselves, and rates in `ModelPricing`; wherever else they appear,
-  // the documentation points there.
-  const whole = new Set([...tables, 'RateLimits', 'LengthRates', 'OffPeakRates']);
-
-  compiling.each(tables)('%s has every option, and no other', (name) => {
-    const described = tableAfter(documentation, `<!-- options:${name} -->`).map(([cell]) => withoutNames(codeIn(cell)[0]));
-    const paths = program.optionPaths(name, whole);
-    expect([...described].sort()).toEqual([...paths].sort());
-  });
-
-  compiling('are there for every exported interface of options that no other contains', () => {
-    const contained = new Set(program.optionPaths(main, whole));
-    const prefixes = ['', ...[...contained].map((path) => `${path}.`)];
-    const names = program.exportedInterfaces(/(Options|Rule)$/);
-    const missing = names.filter((name) => {
-      if (tables.includes(name)) return false;
-      const paths = program.optionPaths(name, whole);
-      return !prefixes.some((prefix) => paths.every((path) => contained.has(prefix + path)));
-    });
-    expect(missing).toEqual([]);
-    expect(names).toEqual(expect.arrayContaining([main, 'CountOptions', 'RateLimitRule', 'RedisRateLimitStoreOptions']));
-  });
-
-  it('say in every row what type and default are, and mean', () => {
-    const rows = tables.flatMap((name) => tableAfter(documentation, `<!-- options:${name} -->`));
-    expect(rows.filter(([, type, fallback]) => type === '' || fallback === '')).toEqual([]);
   });
 });
 

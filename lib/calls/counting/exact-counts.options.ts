@@ -1,45 +1,26 @@
-import { checkInteger, checkKnownKeys, checkObject, joinPath, optional } from '../../common/options.js';
+import { integer, resolveOptions, type OptionsOf, type Resolved } from '../../common/option.js';
 
-/** How `LlmClient.countTokensExact` asks the counting endpoints of providers. */
-export interface ExactCountOptions {
+export const EXACT_COUNTS = {
   /** Longest time until a count, over all deployments that are asked, in ms. Default 5,000. */
-  readonly timeoutMs?: number;
+  timeoutMs: integer({ min: 1, max: 600_000, default: 5_000 }),
   /**
    * Requests per minute to the counting endpoint of one account (address and key). Default 100, the
    * least that Anthropic allows.
    */
-  readonly requestsPerMinute?: number;
+  requestsPerMinute: integer({ min: 1, max: 100_000, default: 100 }),
   /** Requests of one account in flight; others wait. Default 16. */
-  readonly maxConcurrent?: number;
+  maxConcurrent: integer({ min: 1, max: 1_000, default: 16 }),
   /** How long a provider's count is kept, in milliseconds. 0: not at all. Default 3,600,000. */
-  readonly cacheTtlMs?: number;
+  cacheTtlMs: integer({ min: 0, max: 86_400_000, default: 3_600_000 }),
   /** Counts that are kept; those used last. About 200 bytes each. Default 10,000. */
-  readonly maxCached?: number;
-}
+  maxCached: integer({ min: 1, max: 1_000_000, default: 10_000 }),
+};
 
-export type ResolvedExactCountOptions = Required<ExactCountOptions>;
-
-const RANGES = {
-  timeoutMs: { fallback: 5_000, min: 1, max: 600_000 },
-  requestsPerMinute: { fallback: 100, min: 1, max: 100_000 },
-  maxConcurrent: { fallback: 16, min: 1, max: 1_000 },
-  cacheTtlMs: { fallback: 3_600_000, min: 0, max: 86_400_000 },
-  maxCached: { fallback: 10_000, min: 1, max: 1_000_000 },
-} as const satisfies Readonly<Record<keyof ExactCountOptions, { fallback: number; min: number; max: number }>>;
+/** How `LlmClient.countTokensExact` asks the counting endpoints of providers. */
+export interface ExactCountOptions extends OptionsOf<typeof EXACT_COUNTS> {}
+export type ResolvedExactCountOptions = Resolved<typeof EXACT_COUNTS>;
 
 /** @throws InvalidConfigurationError naming the option. */
-export function resolveExactCountOptions(path: string, value: unknown = {}): ResolvedExactCountOptions {
-  const given = checkObject(path, value);
-  checkKnownKeys(path, given, Object.keys(RANGES));
-  const integer = (key: keyof ExactCountOptions): number => {
-    const { fallback, ...range } = RANGES[key];
-    return optional(given[key], fallback, (number) => checkInteger(joinPath(path, key), number, range));
-  };
-  return {
-    timeoutMs: integer('timeoutMs'),
-    requestsPerMinute: integer('requestsPerMinute'),
-    maxConcurrent: integer('maxConcurrent'),
-    cacheTtlMs: integer('cacheTtlMs'),
-    maxCached: integer('maxCached'),
-  };
+export function resolveExactCountOptions(path: string, value?: unknown): ResolvedExactCountOptions {
+  return resolveOptions(EXACT_COUNTS, path, value);
 }

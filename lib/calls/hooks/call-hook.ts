@@ -1,15 +1,7 @@
 import { SetMetadata } from '@nestjs/common';
 import type { AttemptStart, CallOutcome } from '../../common/call-observer.js';
-import {
-  checkArray,
-  checkInteger,
-  checkKnownKeys,
-  checkObject,
-  checkOneOf,
-  checkPositiveInteger,
-  checkString,
-  optional,
-} from '../../common/options.js';
+import { custom, integer, oneOf, resolveOptions, type OptionsOf, type Resolved } from '../../common/option.js';
+import { checkArray, checkPositiveInteger, checkString } from '../../common/options.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { Principal } from '../../http/principal.js';
 import type { CallFacts } from '../answer/llm-answer.js';
@@ -160,33 +152,31 @@ export interface ModelCallHook {
 /** What a guard's error or time-out means: 503 for the client, or that the call goes on. */
 export type HookFailurePolicy = 'closed' | 'open';
 
-/** Options of `@CallHook()`. */
-export interface CallHookOptions {
+export const CALL_HOOK_OPTIONS = {
   /** Hooks with a lower figure come first; equal ones in the order they were added. Default 0. */
-  readonly order?: number;
+  order: integer({ default: 0 }),
   /** The operations it takes part in: `chat`, `messages`, … Default: all. */
-  readonly operations?: readonly string[];
+  operations: custom<readonly string[], ReadonlySet<string>>('list of operations', checkOperations),
   /**
    * What a guard's error, time-out or senseless verdict means, and a format that it cannot read:
    * `closed` (default) refuses the call with 503, `open` lets it go on unchecked.
    */
-  readonly failure?: HookFailurePolicy;
-  /** Longest time of one guard in milliseconds. Default 2000. */
-  readonly timeoutMs?: number;
+  failure: oneOf(['closed', 'open'], { default: 'closed' }),
+  /** Longest time of one guard in milliseconds, at most 600,000. Default 2,000. */
+  timeoutMs: custom<number>('positive integer', checkTimeout, 2_000),
   /**
    * New characters that a stream has to bring before `onText` is asked again, or `Infinity` for
    * whole texts; until then they are held back. Default 1.
    */
-  readonly minTextChars?: number;
-}
-
-export type ResolvedCallHookOptions = Required<Omit<CallHookOptions, 'operations'>> & {
-  readonly operations: ReadonlySet<string> | undefined;
+  minTextChars: custom<number>('positive integer or `Infinity`', checkTextChars, 1),
 };
+
+/** Options of `@CallHook()`. */
+export interface CallHookOptions extends OptionsOf<typeof CALL_HOOK_OPTIONS> {}
+export type ResolvedCallHookOptions = Resolved<typeof CALL_HOOK_OPTIONS>;
 
 const CALL_HOOK = 'fast-litellm:call-hook';
 const LONGEST_TIMEOUT_MS = 600_000;
-const KEYS = ['order', 'operations', 'failure', 'timeoutMs', 'minTextChars'] as const satisfies readonly (keyof CallHookOptions)[];
 const METHODS = ['onRequest', 'onAttempt', 'onText', 'onEvent', 'onAnswer', 'onEnd'] as const satisfies readonly (keyof ModelCallHook)[];
 
 /**
@@ -214,18 +204,19 @@ export function callHookOptionsOf(type: unknown): CallHookOptions | undefined {
  * @throws InvalidConfigurationError naming the option.
  */
 export function resolveCallHookOptions(path: string, options: CallHookOptions = {}): ResolvedCallHookOptions {
-  const given = checkObject(path, options);
-  checkKnownKeys(path, given, KEYS);
-  const name = (at: string, value: unknown): string => checkString(at, value);
-  return {
-    order: optional(given.order, 0, (value) => checkInteger(`${path}.order`, value)),
-    operations: optional(given.operations, undefined, (value) => new Set(checkArray(`${path}.operations`, value, name))),
-    failure: optional(given.failure, 'closed', (value) => checkOneOf(`${path}.failure`, value, ['closed', 'open'])),
-    timeoutMs: optional(given.timeoutMs, 2000, (value) => Math.min(checkPositiveInteger(`${path}.timeoutMs`, value), LONGEST_TIMEOUT_MS)),
-    minTextChars: optional(given.minTextChars, 1, (value) =>
-      value === Infinity ? Infinity : checkPositiveInteger(`${path}.minTextChars`, value),
-    ),
-  };
+  return resolveOptions(CALL_HOOK_OPTIONS, path, options);
+}
+
+function checkOperations(path: string, value: unknown): ReadonlySet<string> {
+  return new Set(checkArray(path, value, (at, name) => checkString(at, name)));
+}
+
+function checkTimeout(path: string, value: unknown): number {
+  return Math.min(checkPositiveInteger(path, value), LONGEST_TIMEOUT_MS);
+}
+
+function checkTextChars(path: string, value: unknown): number {
+  return value === Infinity ? Infinity : checkPositiveInteger(path, value);
 }
 
 /** Whether it has a method of a hook. */

@@ -2,20 +2,22 @@ import { setImmediate } from 'node:timers/promises';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import { appendToFile } from '../../common/append-file.js';
 import { defaultLog, type LogSink } from '../../common/log-sink.js';
-import { checkKnownKeys, checkObject, checkPositiveInteger, checkString, optional } from '../../common/options.js';
+import { instance, integer, required, resolveOptions, string, type OptionsOf } from '../../common/option.js';
 import { OWNER_ONLY } from '../../common/replace-file.js';
 import { errorCodeOf } from './error-code.js';
 import { CallHook, type CallEnd, type HookedCall, type ModelCallHook } from './call-hook.js';
 
-/** Options of `CallJournal`. */
-export interface CallJournalOptions {
+export const CALL_JOURNAL = {
   /** Path of the file, which only the process's user may read if it is made. */
-  readonly file: string;
+  file: required(string()),
   /** Lines that may wait for the disk; what comes beyond is counted and dropped. Default 10,000. */
-  readonly maxPending?: number;
-  /** Default: Nest's logger. */
-  readonly logger?: LogSink;
-}
+  maxPending: integer({ min: 1, default: 10_000 }),
+  /** Receives the log lines about failures. Default: Nest's logger. */
+  logger: instance<LogSink>('`{ log, warn, error }`', ['log', 'warn', 'error']),
+};
+
+/** Options of `CallJournal`. */
+export interface CallJournalOptions extends OptionsOf<typeof CALL_JOURNAL> {}
 
 /** Characters of one write, which the operating system appends in one piece. */
 const LONGEST_WRITE = 64 * 1024;
@@ -43,10 +45,9 @@ export class CallJournal implements ModelCallHook, OnApplicationShutdown {
 
   /** @throws InvalidConfigurationError naming the option. */
   constructor(options: CallJournalOptions) {
-    const { file, maxPending, logger } = checkObject('CallJournal', options) as unknown as CallJournalOptions;
-    checkKnownKeys('CallJournal', options, ['file', 'maxPending', 'logger']);
-    this.file = checkString('CallJournal.file', file);
-    this.maxPending = optional(maxPending, 10_000, (value) => checkPositiveInteger('CallJournal.maxPending', value));
+    const { file, maxPending, logger } = resolveOptions(CALL_JOURNAL, 'CallJournal', options);
+    this.file = file;
+    this.maxPending = maxPending;
     this.log = logger ?? defaultLog();
   }
 

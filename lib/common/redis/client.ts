@@ -1,5 +1,5 @@
 import type * as IORedis from 'ioredis';
-import { errorMessage, unshown } from '../errors.js';
+import { errorMessage, InvalidConfigurationError, unshown } from '../errors.js';
 import { loadOptionalPackage } from '../optional-package.js';
 import { checkString, refuseOption } from '../options.js';
 
@@ -129,6 +129,14 @@ export function connectionFault(client: object): string | undefined {
 function faultOf(error: Error): string | undefined {
   const { code } = error as NodeJS.ErrnoException;
   return code ?? /^[A-Z]{2,}(?= )/.exec(error.message)?.[0];
+}
+
+/** Prefix of the keys of all stores. */
+export const DEFAULT_PREFIX = 'fast-litellm:';
+
+/** A store opens a connection to `url`, or uses `client`. */
+export function checkRedisConnection(path: string, { url, client }: { readonly url?: string; readonly client?: RedisClient }): void {
+  if ((url === undefined) === (client === undefined)) throw new InvalidConfigurationError(path, 'must name either a url or a client');
 }
 
 /** Checks an option that is a client of `ioredis`. */

@@ -1,7 +1,7 @@
-import { proxyFor, resolveProxies } from './proxies.js';
+import { checkProxies, proxiesOfEnvironment, proxyFor } from './proxies.js';
 
 const proxied = (noProxy: string, url: string): boolean =>
-  proxyFor(new URL(url), resolveProxies({ http: 'http://proxy:1', https: 'http://proxy:2', noProxy }, {}, 'proxy')) !== undefined;
+  proxyFor(new URL(url), checkProxies('proxy', { http: 'http://proxy:1', https: 'http://proxy:2', noProxy })) !== undefined;
 
 describe('NO_PROXY', () => {
   it.each([
@@ -24,27 +24,27 @@ describe('NO_PROXY', () => {
 
 describe('proxies', () => {
   it('are refused with the name of what says so, and never with their password', () => {
-    expect(() => resolveProxies('socks5://me:secret@proxy', {}, 'pool.proxy')).toThrow(
+    expect(() => checkProxies('pool.proxy', 'socks5://me:secret@proxy')).toThrow(
       expect.objectContaining({ path: 'pool.proxy', message: expect.not.stringContaining('secret') as string }),
     );
-    expect(() => resolveProxies(undefined, { https_proxy: 'me:secret' }, 'proxy')).toThrow(
+    expect(() => proxiesOfEnvironment({ https_proxy: 'me:secret' })).toThrow(
       expect.objectContaining({
         code: 'INVALID_CONFIGURATION',
         path: 'https_proxy',
         message: expect.not.stringContaining('secret') as string,
       }),
     );
-    expect(() => resolveProxies({ htp: 'x' }, {}, 'proxy')).toThrow('proxy.htp: is not a known option (did you mean http?)');
-    expect(() => resolveProxies({ http: 7 }, {}, 'proxy')).toThrow(expect.objectContaining({ path: 'proxy.http' }));
-    expect(() => resolveProxies(true, {}, 'proxy')).toThrow(expect.objectContaining({ path: 'proxy' }));
+    expect(() => checkProxies('proxy', { htp: 'x' })).toThrow('proxy.htp: is not a known option (did you mean http?)');
+    expect(() => checkProxies('proxy', { http: 7 })).toThrow(expect.objectContaining({ path: 'proxy.http' }));
+    expect(() => checkProxies('proxy', true)).toThrow(expect.objectContaining({ path: 'proxy' }));
   });
 
   it('take a password as it is written, with a % of its own', () => {
-    const { https } = resolveProxies(undefined, { HTTPS_PROXY: 'http://me:100%safe@proxy:8080' }, 'proxy');
+    const { https } = proxiesOfEnvironment({ HTTPS_PROXY: 'http://me:100%safe@proxy:8080' });
     expect(https?.authorization).toBe(`Basic ${btoa('me:100%safe')}`);
   });
 
   it('are none where the variable is empty', () => {
-    expect(resolveProxies(undefined, { HTTP_PROXY: '', https_proxy: '' }, 'proxy')).toMatchObject({ http: undefined, https: undefined });
+    expect(proxiesOfEnvironment({ HTTP_PROXY: '', https_proxy: '' })).toMatchObject({ http: undefined, https: undefined });
   });
 });

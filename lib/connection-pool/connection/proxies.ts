@@ -1,7 +1,7 @@
 import { basicAuthorization } from '../../common/basic-authorization.js';
 import { InvalidConfigurationError } from '../../common/errors.js';
-import { checkKnownKeys, checkObject, checkString, joinPath } from '../../common/options.js';
-import { proxiesIn, type Environment, type ProxyOptions } from './proxies.environment.js';
+import { custom, resolveOptions, type OptionsOf } from '../../common/option.js';
+import { checkString } from '../../common/options.js';
 
 /** A proxy and its credentials. */
 export interface Proxy {
@@ -14,26 +14,53 @@ export interface Proxy {
 export interface Proxies {
   readonly http: Proxy | undefined;
   readonly https: Proxy | undefined;
-  readonly exceptions: readonly { readonly name: string; readonly port: string }[];
+  /** Hosts that are reached directly. */
+  readonly noProxy: readonly { readonly name: string; readonly port: string }[];
 }
 
-const KNOWN = ['http', 'https', 'noProxy'] as const satisfies readonly (keyof ProxyOptions)[];
+export const PROXY = {
+  /** For `http:` endpoints: requests are sent to it with the full URL. Default: none. */
+  http: custom<string, Proxy | undefined>('URL', checkProxy),
+  /** For `https:` endpoints: a tunnel is opened through it. Default: none. */
+  https: custom<string, Proxy | undefined>('URL', checkProxy),
+  /**
+   * Hosts that are reached directly, separated by commas, as in `NO_PROXY`; `*` is all. Default:
+   * none.
+   */
+  noProxy: custom<string, Proxies['noProxy']>('string', checkExceptions, []),
+};
 
 /**
- * Reads the option, or the environment if there is none.
- * @throws InvalidConfigurationError naming the option or the variable, without its value.
+ * Proxies for the connections of the pool. User and password of a URL become
+ * `proxy-authorization`, which is never logged.
  */
-export function resolveProxies(option: unknown, env: Environment, path: string): Proxies {
-  if (option === false) return proxiesOf({}, () => path);
-  if (typeof option === 'string') return proxiesOf({ http: option, https: option }, () => path);
-  if (option !== undefined) {
-    const input = checkObject(path, option);
-    checkKnownKeys(path, input, KNOWN);
-    for (const key of KNOWN) if (input[key] !== undefined && input[key] !== '') checkString(joinPath(path, key), input[key]);
-    return proxiesOf(input, (key) => joinPath(path, key));
-  }
-  const { options, names } = proxiesIn(env);
-  return proxiesOf(options, (key) => names[key]);
+export interface ProxyOptions extends OptionsOf<typeof PROXY> {}
+
+/**
+ * Reads the option: a URL for all endpoints, proxies by protocol, or `false`.
+ * @throws InvalidConfigurationError naming the option, without its value.
+ */
+export function checkProxies(path: string, value: unknown): Proxies {
+  if (value === false) return resolveOptions(PROXY, path);
+  if (typeof value !== 'string') return resolveOptions(PROXY, path, value);
+  const proxy = checkProxy(path, value);
+  return { http: proxy, https: proxy, noProxy: [] };
+}
+
+/**
+ * Reads the variables of the environment; lower-case names take precedence.
+ * @throws InvalidConfigurationError naming the variable, without its value.
+ */
+export function proxiesOfEnvironment(env: Readonly<Record<string, string | undefined>>): Proxies {
+  const read = <T>(name: string, check: (path: string, value: unknown) => T): T => {
+    const variable = env[name] === undefined ? name.toUpperCase() : name;
+    return check(variable, env[variable] ?? '');
+  };
+  return {
+    http: read('http_proxy', checkProxy),
+    https: read('https_proxy', checkProxy),
+    noProxy: read('no_proxy', checkExceptions),
+  };
 }
 
 /** The proxy of an endpoint, or `undefined` if it is reached directly. */
@@ -41,19 +68,16 @@ export function proxyFor({ protocol, hostname, port }: URL, proxies: Proxies): P
   const proxy = protocol === 'https:' ? proxies.https : proxies.http;
   if (proxy === undefined) return undefined;
   const ownPort = port || (protocol === 'https:' ? '443' : '80');
-  const except = proxies.exceptions.some(
+  const except = proxies.noProxy.some(
     ({ name, port: only }) => (only === '' || only === ownPort) && (name === '*' || hostname === name || hostname.endsWith(`.${name}`)),
   );
   return except ? undefined : proxy;
 }
 
-function proxiesOf({ http, https, noProxy }: ProxyOptions, path: (key: keyof ProxyOptions) => string): Proxies {
-  return { http: proxyAt(path('http'), http), https: proxyAt(path('https'), https), exceptions: exceptionsOf(noProxy) };
-}
-
-function proxyAt(path: string, text: string | undefined): Proxy | undefined {
-  if (text === undefined || text === '') return undefined;
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+/** An empty text is no proxy. */
+function checkProxy(path: string, value: unknown): Proxy | undefined {
+  if (value === '') return undefined;
+  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     throw new InvalidConfigurationError(path, 'must be a URL with http: or https:, such as http://proxy:8080');
   }
@@ -61,7 +85,8 @@ function proxyAt(path: string, text: string | undefined): Proxy | undefined {
   return { origin: new URL(url.origin), authorization };
 }
 
-function exceptionsOf(text = ''): Proxies['exceptions'] {
+function checkExceptions(path: string, value: unknown): Proxies['noProxy'] {
+  const text = value === '' ? '' : checkString(path, value);
   return text
     .split(/[\s,]+/)
     .filter((entry) => entry !== '')

@@ -1,64 +1,42 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { containersIn } from './containers.js';
-import { checkInteger, checkKnownKeys, checkObject, optional } from '../../common/options.js';
+import { integer, resolveOptions, type Option, type OptionsOf, type Resolved } from '../../common/option.js';
 
-/** The most entries that the lists and objects of a request's body may have. */
-export interface BodyBounds {
+const bound = (byDefault: number): Option<number, number> => integer({ min: 1, max: 100_000_000, default: byDefault });
+
+export const BODY_BOUNDS = {
   /** Fields of the body. Default 1,000. */
-  readonly fields?: number;
-  /** Default 10,000; also items and texts of `input` and texts of `prompt`. */
-  readonly messages?: number;
+  fields: bound(1_000),
+  /** `messages`, items and texts of `input`, texts of `prompt`. Default 10,000. */
+  messages: bound(10_000),
   /** Content parts of all messages or items together. Default 20,000. */
-  readonly parts?: number;
+  parts: bound(20_000),
   /** `tool_calls` of all messages together. Default 10,000. */
-  readonly toolCalls?: number;
-  /** Objects and lists in the arguments of all calls together. Default 200,000. */
-  readonly argumentValues?: number;
+  toolCalls: bound(10_000),
+  /** Objects and lists in the arguments of all tool calls together. Default 200,000. */
+  argumentValues: bound(200_000),
   /** `tools` and `functions`. Default 1,024. */
-  readonly tools?: number;
+  tools: bound(1_024),
   /** Token ids in `input` or `prompt`. Default 1,000,000. */
-  readonly tokenIds?: number;
+  tokenIds: bound(1_000_000),
   /** Names and targets of `fallbacks`, those in chains by model group included. Default 64. */
-  readonly fallbacks?: number;
+  fallbacks: bound(64),
   /** `tags`, also those in `metadata`. Default 64. */
-  readonly tags?: number;
-  /** Default 64. */
-  readonly stop?: number;
+  tags: bound(64),
+  /** `stop`. Default 64. */
+  stop: bound(64),
   /** Keys of `metadata`. Default 1,000. */
-  readonly metadata?: number;
+  metadata: bound(1_000),
   /** Keys of `logit_bias`. Default 10,000. */
-  readonly logitBias?: number;
+  logitBias: bound(10_000),
   /** Entries of any other list among the fields. Default 1,000. */
-  readonly list?: number;
-}
-
-export type ResolvedBodyBounds = Required<BodyBounds>;
-
-export const DEFAULT_BODY_BOUNDS: ResolvedBodyBounds = {
-  fields: 1000,
-  messages: 10_000,
-  parts: 20_000,
-  toolCalls: 10_000,
-  argumentValues: 200_000,
-  tools: 1024,
-  tokenIds: 1_000_000,
-  fallbacks: 64,
-  tags: 64,
-  stop: 64,
-  metadata: 1000,
-  logitBias: 10_000,
-  list: 1000,
+  list: bound(1_000),
 };
 
-/** @throws InvalidConfigurationError naming the option. */
-export function resolveBodyBounds(path: string, value: unknown): ResolvedBodyBounds {
-  const given = checkObject(path, value ?? {});
-  const names = Object.keys(DEFAULT_BODY_BOUNDS) as (keyof BodyBounds)[];
-  checkKnownKeys(path, given, names);
-  const bound = (name: keyof BodyBounds): number =>
-    optional(given[name], DEFAULT_BODY_BOUNDS[name], (each) => checkInteger(`${path}.${name}`, each, { min: 1, max: 100_000_000 }));
-  return Object.fromEntries(names.map((name) => [name, bound(name)])) as unknown as ResolvedBodyBounds;
-}
+/** The most entries that the lists and objects of a request's body may have. */
+export interface BodyBounds extends OptionsOf<typeof BODY_BOUNDS> {}
+export type ResolvedBodyBounds = Resolved<typeof BODY_BOUNDS>;
+export const DEFAULT_BODY_BOUNDS = resolveOptions(BODY_BOUNDS, '');
 
 type Fields = Readonly<Record<string, unknown>>;
 

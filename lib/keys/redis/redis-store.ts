@@ -1,31 +1,37 @@
 import { errorMessage, InvalidConfigurationError } from '../../common/errors.js';
-import { checkInteger, checkKnownKeys, checkObject, joinPath, optional, refuseOption } from '../../common/options.js';
-import { checkRedisClient, checkRedisPrefix, checkRedisUrl, type RedisClient } from '../../common/redis/client.js';
+import { custom, integer, resolveOptions, type OptionsOf } from '../../common/option.js';
+import {
+  checkRedisClient,
+  checkRedisConnection,
+  checkRedisPrefix,
+  checkRedisUrl,
+  DEFAULT_PREFIX,
+  type RedisClient,
+} from '../../common/redis/client.js';
 import { checkApiKeyRecord, type ApiKeyRecord } from '../api-key-record.js';
 import type { ApiKeyStore } from '../api-key-store.js';
 import type * as Links from './redis-link.js';
 import type { ChangeListener, RedisLink, RedisLinkOptions } from './redis-link.js';
 
-/** Options of `redisApiKeyStore`. */
-export interface RedisApiKeyStoreOptions {
+export const REDIS_KEY_STORE = {
   /** `redis://…` or `rediss://…`: opens two connections for the store. Either this or `client`. */
-  readonly url?: string;
+  url: custom<string>('`redis://` URL', (path, value) => checkRedisUrl(path, value)),
   /**
    * A client of `ioredis` that the app already has (`Redis` or `Cluster`). The store duplicates it
    * to hear of changes, and closes the duplicate only.
    */
-  readonly client?: RedisClient;
+  client: custom<RedisClient>('client of `ioredis`', checkRedisClient),
   /** Prefix of all key names. Default `fast-litellm:`. */
-  readonly prefix?: string;
+  prefix: custom<string>('string', checkRedisPrefix, DEFAULT_PREFIX),
   /** Longest wait for Redis, in ms. Default 250. */
-  readonly timeoutMs?: number;
-}
+  timeoutMs: integer({ min: 1, max: 60_000, default: 250 }),
+};
+
+/** Options of `redisApiKeyStore`. */
+export interface RedisApiKeyStoreOptions extends OptionsOf<typeof REDIS_KEY_STORE> {}
 
 /** Unreadable records that health remembers. */
 const MOST_UNREADABLE = 100;
-const DEFAULT_PREFIX = 'fast-litellm:';
-const DEFAULT_TIMEOUT_MS = 250;
-const KNOWN: readonly (keyof RedisApiKeyStoreOptions)[] = ['url', 'client', 'prefix', 'timeoutMs'];
 
 /**
  * Keeps keys in a hash of Redis (`<prefix>{keys}`, and their aliases in another one), without
@@ -38,7 +44,9 @@ const KNOWN: readonly (keyof RedisApiKeyStoreOptions)[] = ['url', 'client', 'pre
  * FastLiteLLMKeysModule.forRoot({ store: redisApiKeyStore({ url: 'redis://localhost:6379' }) })
  */
 export function redisApiKeyStore(options: RedisApiKeyStoreOptions): ApiKeyStore {
-  return new RedisApiKeyStore(resolve(options));
+  const resolved = resolveOptions(REDIS_KEY_STORE, 'redis', options);
+  checkRedisConnection('redis', resolved);
+  return new RedisApiKeyStore(resolved);
 }
 
 class RedisApiKeyStore implements ApiKeyStore {
@@ -130,17 +138,4 @@ function readRecord(publicId: string, text: string): ApiKeyRecord {
   const record = checkApiKeyRecord(path, content);
   if (record.publicId === publicId) return record;
   throw new InvalidConfigurationError(path, 'must have the same public id');
-}
-
-function resolve(options: RedisApiKeyStoreOptions, path = 'redis'): RedisLinkOptions {
-  const input = checkObject(path, options);
-  checkKnownKeys(path, input, KNOWN);
-  const at = (key: keyof RedisApiKeyStoreOptions): string => joinPath(path, key);
-  if ((input.url === undefined) === (input.client === undefined)) throw refuseOption(path, options, 'must name either a url or a client');
-  return {
-    url: optional(input.url, undefined, (value) => checkRedisUrl(at('url'), value)),
-    client: optional(input.client, undefined, (value) => checkRedisClient(at('client'), value)),
-    prefix: optional(input.prefix, DEFAULT_PREFIX, (value) => checkRedisPrefix(at('prefix'), value)),
-    timeoutMs: optional(input.timeoutMs, DEFAULT_TIMEOUT_MS, (value) => checkInteger(at('timeoutMs'), value, { min: 1, max: 60_000 })),
-  };
 }

@@ -1,11 +1,11 @@
-import { resolveBodyBounds } from '../../http/body/body-bounds.js';
+import { DEFAULT_BODY_BOUNDS } from '../../http/body/body-bounds.js';
 import { ReadRequest } from '../../calls/request.js';
 import type { SentRequest } from '../protocol.js';
 import { OPENAI } from './openai.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const limits = { bounds: resolveBodyBounds('bounds', undefined), ofCaller: () => ({ numRetries: 0, timeoutMs: 1, maxFallbacks: 0 }) };
+const limits = { bounds: DEFAULT_BODY_BOUNDS, ofCaller: () => ({ numRetries: 0, timeoutMs: 1, maxFallbacks: 0 }) };
 const HELLO = [{ role: 'user', content: 'Hello' }];
 
 /** The body of a chat: `messages` only where they are not those of the request. */

@@ -1,41 +1,37 @@
 import { LARGEST_USD, NANO_PER_USD, type BudgetPeriod } from '../../common/nano-usd.js';
-import { checkNumber, checkOneOf, joinPath, type Refuse } from '../../common/options.js';
+import { custom, number, oneOf, type OptionsOf } from '../../common/option.js';
+import { joinPath, type Refuse } from '../../common/options.js';
 import { Calendar, unitOf, ZoneClock, type Span } from './calendar.js';
 
 /** How the windows of `usdPerWindow` follow each other. */
 export type UsdWindowKind = 'calendar' | 'sliding' | 'firstUse';
 
-/** Budgets of one key, all of which must allow a request. 0 allows nothing, unset is unlimited. */
-export interface BudgetOptions {
+export const BUDGETS = {
   /** USD in each day of the calendar, from midnight in `timeZone`. Up to 4 million. */
-  readonly usdPerDay?: number;
+  usdPerDay: number({ min: 0, max: LARGEST_USD }),
   /** USD in each month of the calendar, from its first in `timeZone`. */
-  readonly usdPerMonth?: number;
+  usdPerMonth: number({ min: 0, max: LARGEST_USD }),
   /** USD in a window of any length. Needs `usdWindow`. */
-  readonly usdPerWindow?: number;
+  usdPerWindow: number({ min: 0, max: LARGEST_USD }),
   /** Length of that window as LiteLLM writes it: `30m`, `24h`, `7d`, `1w`, `1mo` (30 days). */
-  readonly usdWindow?: string;
+  usdWindow: custom<string>('length: `30m`, `24h`, `7d`, `1mo`', checkLength),
   /**
    * `calendar` (default): from midnight, Monday, the first of a month, or on multiples of hours and
    * minutes. `sliding`: in any span of that length, up to a 60th longer. `firstUse`: from the first
    * request after the last window.
    */
-  readonly usdWindowKind?: UsdWindowKind;
+  usdWindowKind: oneOf(['calendar', 'sliding', 'firstUse']),
   /** USD in all: never starts again. `reset` and `setSpent` change what was spent. */
-  readonly usdTotal?: number;
+  usdTotal: number({ min: 0, max: LARGEST_USD }),
   /** IANA zone of the calendar: `Europe/Zurich`. Default `UTC`. */
-  readonly timeZone?: string;
-}
+  timeZone: custom<string>('IANA time zone', checkTimeZone),
+};
 
-export const BUDGET_KEYS = [
-  'usdPerDay',
-  'usdPerMonth',
-  'usdPerWindow',
-  'usdWindow',
-  'usdWindowKind',
-  'usdTotal',
-  'timeZone',
-] as const satisfies readonly (keyof BudgetOptions)[];
+/** Budgets of one key, all of which must allow a request. 0 allows nothing, unset is unlimited. */
+export interface BudgetOptions extends OptionsOf<typeof BUDGETS> {}
+
+/** The names of the budgets. */
+export const BUDGET_KEYS = Object.keys(BUDGETS) as (keyof BudgetOptions)[];
 
 /** A checked budget. */
 export interface BudgetLimit {
@@ -63,38 +59,38 @@ const DAY_MS = 86_400_000;
 const MONTH_MS = 30 * DAY_MS;
 const LONGEST_MS = 366 * DAY_MS;
 const SHORTEST_MS = 1_000;
-const KINDS: readonly UsdWindowKind[] = ['calendar', 'sliding', 'firstUse'];
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: DAY_MS, w: 7 * DAY_MS, mo: MONTH_MS };
 /** As the windows of requests: an amount counts for the length and up to a 60th longer. */
 const PARTS_PER_WINDOW = 60;
 const ALL_TIME: Span = { startMs: 0, endMs: Infinity };
 const TOTAL: BudgetWindow = { kind: 'total', lengthMs: Infinity, partAt: () => ALL_TIME };
 
-/** Checks the budgets of a limit; `undefined` without any. @throws by `refuse`. */
+/** Compiles checked budgets; `undefined` without any. @throws by `refuse`. */
 export function compileBudgets(options: BudgetOptions, path: string, refuse: Refuse): readonly BudgetLimit[] | undefined {
   const at = (key: keyof BudgetOptions): string => joinPath(path, key);
   const { usdPerDay, usdPerMonth, usdPerWindow, usdWindow, usdWindowKind, timeZone = 'UTC' } = options;
-  const nanoOf = (key: 'usdPerDay' | 'usdPerMonth' | 'usdPerWindow' | 'usdTotal'): number =>
-    Math.round(checkNumber(at(key), options[key], { min: 0, max: LARGEST_USD }, refuse) * NANO_PER_USD);
-  const clock = zoneClock(at('timeZone'), timeZone, refuse);
+  const clock = ZoneClock.of(timeZone);
   const calendar = (lengthMs: number, value: unknown): BudgetWindow =>
     calendarWindow(lengthMs, new Calendar(lengthMs, clock, { path: at('usdWindow'), value, refuse }));
   const budgets: BudgetLimit[] = [];
-  const add = (period: BudgetLimit['period'], nano: number, window: BudgetWindow): void => {
-    budgets.push({ period, id: idOf(window, timeZone), nanoUsd: nano, window });
+  const add = (period: BudgetLimit['period'], usd: number, window: BudgetWindow): void => {
+    budgets.push({ period, id: idOf(window, timeZone), nanoUsd: Math.round(usd * NANO_PER_USD), window });
   };
-  if (usdPerDay !== undefined) add('day', nanoOf('usdPerDay'), calendar(DAY_MS, usdPerDay));
-  if (usdPerMonth !== undefined) add('month', nanoOf('usdPerMonth'), calendar(MONTH_MS, usdPerMonth));
+  if (usdPerDay !== undefined) add('day', usdPerDay, calendar(DAY_MS, usdPerDay));
+  if (usdPerMonth !== undefined) add('month', usdPerMonth, calendar(MONTH_MS, usdPerMonth));
   if (usdPerWindow !== undefined) {
-    const nano = nanoOf('usdPerWindow');
-    const lengthMs = readLength(at('usdWindow'), usdWindow, refuse);
-    const kind = usdWindowKind === undefined ? 'calendar' : checkOneOf(at('usdWindowKind'), usdWindowKind, KINDS, refuse);
+    const lengthMs = lengthOf(usdWindow);
+    if (lengthMs === undefined) throw refuse(at('usdWindow'), usdWindow, LENGTH_RULE);
     const window =
-      kind === 'calendar' ? calendar(lengthMs, usdWindow) : kind === 'sliding' ? slidingWindow(lengthMs) : firstUseWindow(lengthMs);
-    add('window', nano, window);
+      usdWindowKind === 'sliding'
+        ? slidingWindow(lengthMs)
+        : usdWindowKind === 'firstUse'
+          ? firstUseWindow(lengthMs)
+          : calendar(lengthMs, usdWindow);
+    add('window', usdPerWindow, window);
   } else if (usdWindow !== undefined) throw refuse(at('usdWindow'), usdWindow, 'needs usdPerWindow beside it');
   else if (usdWindowKind !== undefined) throw refuse(at('usdWindowKind'), usdWindowKind, 'needs usdPerWindow beside it');
-  if (options.usdTotal !== undefined) add('total', nanoOf('usdTotal'), TOTAL);
+  if (options.usdTotal !== undefined) add('total', options.usdTotal, TOTAL);
   if (new Set(budgets.map(({ id }) => id)).size < budgets.length)
     throw refuse(at('usdPerWindow'), usdPerWindow, 'must have another window than usdPerDay and usdPerMonth');
   if (budgets.length > 0) return budgets;
@@ -107,11 +103,11 @@ function idOf({ kind, lengthMs }: BudgetWindow, timeZone: string): string {
   return `${kind}:${lengthMs}${kind === 'calendar' ? `:${timeZone.replaceAll('/', '.')}` : ''}`;
 }
 
-function zoneClock(path: string, timeZone: unknown, refuse: Refuse): ZoneClock {
+function checkTimeZone(path: string, timeZone: unknown, refuse: Refuse): string {
   try {
-    if (typeof timeZone === 'string' && timeZone !== '') return ZoneClock.of(timeZone);
+    if (typeof timeZone === 'string' && timeZone !== '' && ZoneClock.of(timeZone)) return timeZone;
   } catch {
-    // Said below: `Intl` throws for a zone that it does not know.
+    // `Intl` throws for an unknown zone.
   }
   throw refuse(path, timeZone, 'must be an IANA time zone such as Europe/Zurich');
 }
@@ -125,11 +121,18 @@ export function kindOfDuration(duration: unknown): UsdWindowKind | undefined {
   return count === undefined || unitOf(Number(count) * UNITS[unit]) !== undefined ? undefined : 'firstUse';
 }
 
-function readLength(path: string, value: unknown, refuse: Refuse): number {
-  const [, count, unit] = (typeof value === 'string' && /^(\d{1,8})(s|m|h|d|w|mo)$/.exec(value)) || [];
+const LENGTH_RULE = 'must be a length such as 30m, 24h, 7d, 1w or 1mo, of at most 366 days';
+
+function checkLength(path: string, value: unknown, refuse: Refuse): string {
+  if (lengthOf(value) === undefined) throw refuse(path, value, LENGTH_RULE);
+  return value as string;
+}
+
+/** In milliseconds. */
+function lengthOf(text: unknown): number | undefined {
+  const [, count, unit] = (typeof text === 'string' && /^(\d{1,8})(s|m|h|d|w|mo)$/.exec(text)) || [];
   const lengthMs = Number(count) * UNITS[unit];
-  if (lengthMs >= SHORTEST_MS && lengthMs <= LONGEST_MS) return lengthMs;
-  throw refuse(path, value, 'must be a length such as 30m, 24h, 7d, 1w or 1mo, of 366 days at most');
+  return lengthMs >= SHORTEST_MS && lengthMs <= LONGEST_MS ? lengthMs : undefined;
 }
 
 function calendarWindow(lengthMs: number, calendar: Calendar): BudgetWindow {

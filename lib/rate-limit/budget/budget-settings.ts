@@ -1,18 +1,18 @@
 import { LARGEST_USD, nanoUsd, type BudgetPeriod } from '../../common/nano-usd.js';
 import {
-  checkArray,
-  checkBoolean,
-  checkFunction,
-  checkInteger,
-  checkKnownKeys,
-  checkNumber,
-  checkObject,
-  checkOneOf,
-  checkString,
-  joinPath,
-  optional,
-  refuseOption,
-} from '../../common/options.js';
+  boolean,
+  callback,
+  custom,
+  integer,
+  number,
+  oneOf,
+  optionalGroup,
+  resolveOptions,
+  string,
+  type OptionsOf,
+  type Resolved,
+} from '../../common/option.js';
+import { checkArray, checkNumber, refuseOption } from '../../common/options.js';
 
 /** A budget has crossed a mark of `alertAt`. */
 export interface BudgetAlert {
@@ -30,106 +30,77 @@ export interface BudgetAlert {
   readonly resetsAt?: Date;
 }
 
-/** How requests wait in `RateLimitGuard` for money that requests in flight hold. */
-export interface BudgetQueueOptions {
-  /** Most requests that wait. Default 256. */
-  readonly maxRequests?: number;
-  /** Most requests of one principal, API key or address that wait. Default 64. */
-  readonly maxRequestsPerTenant?: number;
-  /** Most prompt tokens of all requests that wait. Default 2,000,000. */
-  readonly maxPromptTokens?: number;
-  /** Longest time that one request waits. Default 10,000. */
-  readonly maxWaitMs?: number;
-}
+/** More requests would make one step of the queue felt by the event loop. */
+const WAITING = { min: 1, max: 10_000 };
 
-/** What holds for all budgets of a limiter. */
-export interface BudgetSettings {
+export const BUDGET_QUEUE = {
+  /** Most requests that wait. Default 256. */
+  maxRequests: integer({ ...WAITING, default: 256 }),
+  /** Most requests of one principal, API key or address that wait. Default 64. */
+  maxRequestsPerTenant: integer({ ...WAITING, default: 64 }),
+  /** Most prompt tokens of all requests that wait. Default 2,000,000. */
+  maxPromptTokens: integer({ min: 1, max: 1_000_000_000, default: 2_000_000 }),
+  /** Longest time that one request waits. Default 10,000. */
+  maxWaitMs: integer({ min: 1, max: 600_000, default: 10_000 }),
+};
+
+/** How requests wait in `RateLimitGuard` for money that requests in flight hold. */
+export interface BudgetQueueOptions extends OptionsOf<typeof BUDGET_QUEUE> {}
+
+export const BUDGET_SETTINGS = {
   /** Shares of a budget whose crossing is reported, once in each window. Default 0.5, 0.8 and 1. */
-  readonly alertAt?: readonly number[];
+  alertAt: custom<readonly number[]>('list of numbers', checkMarks, [0.5, 0.8, 1]),
   /** Called when what was spent crosses a mark. It must not throw. Default: nothing. */
-  readonly onAlert?: (alert: BudgetAlert) => void;
+  onAlert: callback<(alert: BudgetAlert) => void>(),
   /**
    * Cost in USD of a request whose model has no known price. Default: such a request is denied,
    * because it could cost anything.
    */
-  readonly unpricedUsd?: number;
+  unpricedUsd: number({ min: 0, max: LARGEST_USD }),
   /**
    * What is held for the output of a request. `worst` (default): all that it may write.
    * `expected`: what 95 % of the last requests of the same key and model have written, once 20 are
-   * known; a longer answer may then exceed the budget.
+   * known; a longer answer can then exceed the budget.
+   *
+   * @see docs/budgets.md#what-is-held
    */
-  readonly reserve?: 'worst' | 'expected';
+  reserve: oneOf(['worst', 'expected'], { default: 'worst' }),
   /**
    * Whether to lower `max_tokens` of a request that a budget cannot pay in full: to half of the
    * remaining money, but at least a usual answer of the model; the last money pays for answers down
    * to 16 tokens. Works only for calls made with `LlmClient`. Default `false`.
    */
-  readonly clampOutput?: boolean;
+  clampOutput: boolean({ default: false }),
   /**
    * Lets a request wait in `RateLimitGuard` while requests in flight hold the money that it needs
    * (`budget_held`); `{}` takes the defaults. Default: it is denied at once.
+   *
+   * @see docs/budgets.md#waiting
    */
-  readonly queue?: BudgetQueueOptions;
+  queue: optionalGroup<BudgetQueueOptions, typeof BUDGET_QUEUE>(BUDGET_QUEUE),
   /**
    * A file that keeps the budgets of the memory store over a restart: written every 5 seconds and
    * at shutdown, by one process. Default: none.
    */
-  readonly snapshotFile?: string;
-}
+  snapshotFile: string(),
+};
 
-/** The checked settings, with defaults. */
-export interface ResolvedBudgetSettings {
-  /** Ascending. */
-  readonly alertAt: readonly number[];
-  readonly onAlert?: (alert: BudgetAlert) => void;
+/** What holds for all budgets of a limiter. */
+export interface BudgetSettings extends OptionsOf<typeof BUDGET_SETTINGS> {}
+
+export type ResolvedBudgetSettings = Omit<Resolved<typeof BUDGET_SETTINGS>, 'unpricedUsd'> & {
   readonly unpricedNanoUsd: number | undefined;
-  readonly reserve: 'worst' | 'expected';
-  readonly clampOutput: boolean;
-  readonly queue: Required<BudgetQueueOptions> | undefined;
-  readonly snapshotFile: string | undefined;
-}
-
-const DEFAULT_MARKS = [0.5, 0.8, 1];
-const RESERVES = ['worst', 'expected'] as const;
-const KNOWN: readonly (keyof BudgetSettings)[] = ['alertAt', 'onAlert', 'unpricedUsd', 'reserve', 'clampOutput', 'queue', 'snapshotFile'];
-const QUEUE_KEYS = ['maxRequests', 'maxRequestsPerTenant', 'maxPromptTokens', 'maxWaitMs'] as const satisfies (keyof BudgetQueueOptions)[];
-const MOST_MARKS = 16;
-/** More requests than these would make one step of the queue felt by the event loop. */
-const MOST_WAITING = 10_000;
-const MOST_TOKENS = 1_000_000_000;
-const LONGEST_WAIT_MS = 600_000;
+};
 
 /** @throws InvalidConfigurationError naming the option (`rateLimit.budgets.alertAt[0]`). */
-export function resolveBudgetSettings(path: string, value: unknown): ResolvedBudgetSettings {
-  const input = value === undefined ? {} : checkObject(path, value);
-  checkKnownKeys(path, input, KNOWN);
-  const at = (key: keyof BudgetSettings): string => joinPath(path, key);
-  const marks = optional(input.alertAt, DEFAULT_MARKS, (list) =>
-    checkArray(at('alertAt'), list, (markPath, mark) => checkNumber(markPath, mark, { min: 0.000_001, max: 100 })),
-  );
-  if (marks.length > MOST_MARKS) throw refuseOption(at('alertAt'), marks, `must have ${MOST_MARKS} marks at most`);
-  return {
-    alertAt: [...new Set(marks)].sort((a, b) => a - b),
-    onAlert: optional(input.onAlert, undefined, (fn) => checkFunction<(alert: BudgetAlert) => void>(at('onAlert'), fn)),
-    unpricedNanoUsd: optional(input.unpricedUsd, undefined, (usd) =>
-      nanoUsd(checkNumber(at('unpricedUsd'), usd, { min: 0, max: LARGEST_USD })),
-    ),
-    reserve: optional(input.reserve, 'worst', (value) => checkOneOf(at('reserve'), value, RESERVES)),
-    clampOutput: optional(input.clampOutput, false, (value) => checkBoolean(at('clampOutput'), value)),
-    queue: optional(input.queue, undefined, (queue) => resolveQueue(at('queue'), queue)),
-    snapshotFile: optional(input.snapshotFile, undefined, (file) => checkString(at('snapshotFile'), file)),
-  };
+export function resolveBudgetSettings(path: string, value?: unknown): ResolvedBudgetSettings {
+  const { unpricedUsd, ...settings } = resolveOptions(BUDGET_SETTINGS, path, value);
+  return { ...settings, unpricedNanoUsd: unpricedUsd === undefined ? undefined : nanoUsd(unpricedUsd) };
 }
 
-function resolveQueue(path: string, value: unknown): Required<BudgetQueueOptions> {
-  const input = checkObject(path, value);
-  checkKnownKeys(path, input, QUEUE_KEYS);
-  const integer = (key: keyof BudgetQueueOptions, fallback: number, max: number): number =>
-    optional(input[key], fallback, (number) => checkInteger(joinPath(path, key), number, { min: 1, max }));
-  return {
-    maxRequests: integer('maxRequests', 256, MOST_WAITING),
-    maxRequestsPerTenant: integer('maxRequestsPerTenant', 64, MOST_WAITING),
-    maxPromptTokens: integer('maxPromptTokens', 2_000_000, MOST_TOKENS),
-    maxWaitMs: integer('maxWaitMs', 10_000, LONGEST_WAIT_MS),
-  };
+/** Returns them in ascending order. */
+function checkMarks(path: string, value: unknown): readonly number[] {
+  const marks = checkArray(path, value, (at, mark) => checkNumber(at, mark, { min: 0.000_001, max: 100 }));
+  if (marks.length > 16) throw refuseOption(path, marks, 'must have at most 16 marks');
+  return [...new Set(marks)].sort((a, b) => a - b);
 }

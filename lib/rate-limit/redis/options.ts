@@ -1,14 +1,13 @@
+import { boolean, custom, integer, oneOf, required, resolveOptions, type OptionsOf, type Resolved } from '../../common/option.js';
+import { refuseOption } from '../../common/options.js';
 import {
-  checkBoolean,
-  checkInteger,
-  checkKnownKeys,
-  checkObject,
-  checkOneOf,
-  joinPath,
-  optional,
-  refuseOption,
-} from '../../common/options.js';
-import { checkRedisClient, checkRedisPrefix, checkRedisUrl, type RedisClient } from '../../common/redis/client.js';
+  checkRedisClient,
+  checkRedisConnection,
+  checkRedisPrefix,
+  checkRedisUrl,
+  DEFAULT_PREFIX,
+  type RedisClient,
+} from '../../common/redis/client.js';
 
 /**
  * Answer while Redis is unreachable, too slow or out of memory. `local`: this process decides by
@@ -16,33 +15,32 @@ import { checkRedisClient, checkRedisPrefix, checkRedisUrl, type RedisClient } f
  */
 export type OnStoreError = 'deny' | 'allow' | 'local';
 export type OnDataLoss = 'forget' | 'refuse';
-const ON_DATA_LOSS: readonly OnDataLoss[] = ['forget', 'refuse'];
-const ON_STORE_ERROR: readonly OnStoreError[] = ['deny', 'allow', 'local'];
 
-/** Options of `redisRateLimitStore`. */
-export interface RedisRateLimitStoreOptions {
+export const REDIS_STORE = {
   /** `redis://…` or `rediss://…`: opens a connection for the store. Either this or `client`. */
-  readonly url?: string;
+  url: custom<string>('`redis://` URL', (path, value) => checkRedisUrl(path, value)),
   /**
    * A client of `ioredis` that the app already has (`Redis`, with or without Sentinels, or
    * `Cluster`); the store does not close it.
    */
-  readonly client?: RedisClient;
+  client: custom<RedisClient>('client of `ioredis`', checkRedisClient),
   /**
    * Required: whether an outage of Redis denies all requests, allows all, or falls back to limits
    * per process.
+   *
+   * @see docs/budgets.md#without-redis
    */
-  readonly onStoreError: OnStoreError;
-  /** Prefix of all key names. Default `fast-litellm:`. */
-  readonly prefix?: string;
+  onStoreError: required(oneOf(['deny', 'allow', 'local'])),
+  /** Prefix of all key names, without `{` and `}`. Default `fast-litellm:`. */
+  prefix: custom<string>('string', checkRedisPrefix, DEFAULT_PREFIX),
   /** Longest wait for Redis, in ms. Default 250. */
-  readonly timeoutMs?: number;
+  timeoutMs: integer({ min: 1, max: 60_000, default: 250 }),
   /**
    * Cluster: keeps all keys in one slot, so that one node decides all scopes together. By default
    * keys are spread, and scopes in different slots are decided one after the other; a later denial
    * gives back what was taken. Default `false`.
    */
-  readonly oneSlot?: boolean;
+  oneSlot: boolean({ default: false }),
   /**
    * When Redis lost its data (flushed, or restarted without persistence). `forget` (default): start
    * again, so that a key may get one more limit within that window. `refuse`: deny requests until
@@ -50,60 +48,25 @@ export interface RedisRateLimitStoreOptions {
    * data, a new one too: set it with `SET fast-litellm:{all}mark 0`. In a Cluster only with
    * `oneSlot`.
    */
-  readonly onDataLoss?: OnDataLoss;
+  onDataLoss: oneOf(['forget', 'refuse'], { default: 'forget' }),
   /**
    * How long a request in flight of a process that died still counts under `maxConcurrent`, in ms;
    * its holds in budgets are then settled at their expected cost. Default 60,000.
    */
-  readonly slotTtlMs?: number;
-}
+  slotTtlMs: integer({ min: 1_000, default: 60_000 }),
+};
 
-/** The options, checked and complete. */
-export interface ResolvedRedisOptions {
-  readonly url: string | undefined;
-  readonly client: RedisClient | undefined;
-  readonly onStoreError: OnStoreError;
-  readonly prefix: string;
-  readonly timeoutMs: number;
-  readonly oneSlot: boolean;
-  readonly onDataLoss: OnDataLoss;
-  readonly slotTtlMs: number;
-}
+/** Options of `redisRateLimitStore`. */
+export interface RedisRateLimitStoreOptions extends OptionsOf<typeof REDIS_STORE> {}
 
-const DEFAULT_PREFIX = 'fast-litellm:';
-const DEFAULT_TIMEOUT_MS = 250;
-const DEFAULT_SLOT_TTL_MS = 60_000;
-const KNOWN: readonly (keyof RedisRateLimitStoreOptions)[] = [
-  'url',
-  'client',
-  'onStoreError',
-  'prefix',
-  'timeoutMs',
-  'oneSlot',
-  'onDataLoss',
-  'slotTtlMs',
-];
+export type ResolvedRedisOptions = Resolved<typeof REDIS_STORE>;
 
 /** @throws InvalidConfigurationError naming the option (`redis.timeoutMs`). */
 export function resolveRedisOptions(options: RedisRateLimitStoreOptions, path = 'redis'): ResolvedRedisOptions {
-  const input = checkObject(path, options);
-  checkKnownKeys(path, input, KNOWN);
-  const at = (key: keyof RedisRateLimitStoreOptions): string => joinPath(path, key);
-  if ((input.url === undefined) === (input.client === undefined)) {
-    throw refuseOption(path, options, 'must name either a url or a client');
-  }
-  const client = optional(input.client, undefined, (value) => checkRedisClient(at('client'), value));
-  if (client?.isCluster === true && input.onDataLoss === 'refuse' && input.oneSlot !== true) {
-    throw refuseOption(at('onDataLoss'), input.onDataLoss, 'needs oneSlot in a Cluster: there is one mark for all keys');
-  }
-  return {
-    url: optional(input.url, undefined, (value) => checkRedisUrl(at('url'), value)),
-    client,
-    onStoreError: checkOneOf(at('onStoreError'), input.onStoreError, ON_STORE_ERROR),
-    prefix: optional(input.prefix, DEFAULT_PREFIX, (value) => checkRedisPrefix(at('prefix'), value)),
-    timeoutMs: optional(input.timeoutMs, DEFAULT_TIMEOUT_MS, (value) => checkInteger(at('timeoutMs'), value, { min: 1, max: 60_000 })),
-    oneSlot: optional(input.oneSlot, false, (value) => checkBoolean(at('oneSlot'), value)),
-    onDataLoss: optional(input.onDataLoss, 'forget', (value) => checkOneOf(at('onDataLoss'), value, ON_DATA_LOSS)),
-    slotTtlMs: optional(input.slotTtlMs, DEFAULT_SLOT_TTL_MS, (value) => checkInteger(at('slotTtlMs'), value, { min: 1_000 })),
-  };
+  const resolved = resolveOptions(REDIS_STORE, path, options);
+  checkRedisConnection(path, resolved);
+  const { client, onDataLoss, oneSlot } = resolved;
+  if (client?.isCluster === true && onDataLoss === 'refuse' && !oneSlot)
+    throw refuseOption(`${path}.onDataLoss`, onDataLoss, 'needs oneSlot in a Cluster: there is one mark for all keys');
+  return resolved;
 }

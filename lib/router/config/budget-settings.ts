@@ -5,6 +5,7 @@ import { checkAmount, type Reporting } from './file-values.js';
 export interface Budget {
   /** In USD. */
   readonly budgetUsd: number;
+  /** Length of the period in milliseconds. */
   readonly periodMs: number;
 }
 

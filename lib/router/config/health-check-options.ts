@@ -1,5 +1,5 @@
 import { LONGEST_TIMER_MS } from '../../common/clock.js';
-import { checkFunction, checkInteger, checkKnownKeys, checkObject, joinPath, optional } from '../../common/options.js';
+import { callback, integer, required, resolveOptions, type OptionsOf, type Resolved } from '../../common/option.js';
 import type { Deployment } from '../deployments/deployment.js';
 
 /**
@@ -8,44 +8,32 @@ import type { Deployment } from '../deployments/deployment.js';
  */
 export type HealthProbe = (deployment: Deployment, signal: AbortSignal) => boolean | Promise<boolean>;
 
-/**
- * Background checks of the deployments. An unhealthy one gets no requests while others are healthy.
- */
-export interface HealthCheckOptions {
+const TIME = { min: 1, max: LONGEST_TIMER_MS };
+
+export const HEALTH_CHECKS = {
   /**
    * Returns whether the deployment is healthy; a rejected promise counts as unhealthy. `signal`
    * aborts at `timeoutMs`.
    */
-  readonly probe: HealthProbe;
+  probe: required(callback<HealthProbe>()),
   /** Pause between two rounds. Default 300,000. */
-  readonly intervalMs?: number;
+  intervalMs: integer({ ...TIME, default: 300_000 }),
   /** Time-out of one probe. Default 10,000. */
-  readonly timeoutMs?: number;
+  timeoutMs: integer({ ...TIME, default: 10_000 }),
   /** Probes in parallel. Default 10. */
-  readonly concurrency?: number;
+  concurrency: integer({ ...TIME, default: 10 }),
   /** A failed check expires after this time. Default: two intervals. */
-  readonly stalenessMs?: number;
-}
+  stalenessMs: integer(TIME),
+};
 
-export interface ResolvedHealthChecks {
-  readonly probe: HealthProbe;
-  readonly intervalMs: number;
-  readonly timeoutMs: number;
-  readonly concurrency: number;
-  readonly stalenessMs: number;
-}
+/**
+ * Background checks of the deployments. An unhealthy one gets no requests while others are healthy.
+ */
+export interface HealthCheckOptions extends OptionsOf<typeof HEALTH_CHECKS> {}
+export type ResolvedHealthChecks = Resolved<typeof HEALTH_CHECKS> & { readonly stalenessMs: number };
 
+/** @throws InvalidConfigurationError naming the option. */
 export function resolveHealthChecks(path: string, value: unknown): ResolvedHealthChecks {
-  const input = checkObject(path, value);
-  checkKnownKeys(path, input, ['probe', 'intervalMs', 'timeoutMs', 'concurrency', 'stalenessMs']);
-  const time = (key: string, fallback: number): number =>
-    optional(input[key], fallback, (given) => checkInteger(joinPath(path, key), given, { min: 1, max: LONGEST_TIMER_MS }));
-  const intervalMs = time('intervalMs', 300_000);
-  return {
-    probe: checkFunction(joinPath(path, 'probe'), input.probe),
-    intervalMs,
-    timeoutMs: time('timeoutMs', 10_000),
-    concurrency: time('concurrency', 10),
-    stalenessMs: time('stalenessMs', 2 * intervalMs),
-  };
+  const resolved = resolveOptions(HEALTH_CHECKS, path, value);
+  return { ...resolved, stalenessMs: resolved.stalenessMs ?? 2 * resolved.intervalMs };
 }

@@ -1,26 +1,37 @@
 import type { CapabilityHealth, MetricSample } from '../../common/capability.js';
 import { InvalidConfigurationError } from '../../common/errors.js';
-import { checkInteger, checkKnownKeys, checkObject, joinPath, optional, refuseOption } from '../../common/options.js';
-import { checkRedisClient, checkRedisPrefix, checkRedisUrl, type RedisClient } from '../../common/redis/client.js';
+import { custom, integer, resolveOptions, type OptionsOf } from '../../common/option.js';
+import {
+  checkRedisClient,
+  checkRedisConnection,
+  checkRedisPrefix,
+  checkRedisUrl,
+  DEFAULT_PREFIX,
+  type RedisClient,
+} from '../../common/redis/client.js';
 import type * as Links from './redis-link.js';
 import type { RedisLink, RedisLinkOptions } from './redis-link.js';
 import { HASH_TAG, type RouterSharedState, type StateOfRouter } from './shared-state.js';
 
-/** Options of `redisRouterState`. */
-export interface RedisRouterStateOptions {
+const LONGEST_MS = 600_000;
+
+export const REDIS_ROUTER_STATE = {
   /** `redis://…` or `rediss://…`: opens a connection for the router. Either this or `client`. */
-  readonly url?: string;
+  url: custom<string>('`redis://` URL', (path, value) => checkRedisUrl(path, value)),
   /** A client of `ioredis` that the app already has; it is not closed with the router. */
-  readonly client?: RedisClient;
+  client: custom<RedisClient>('client of `ioredis`', checkRedisClient),
   /** Prefix of all key names. Default `fast-litellm:`. */
-  readonly prefix?: string;
+  prefix: custom<string>('string', checkRedisPrefix, DEFAULT_PREFIX),
   /** Time between two exchanges, in ms. Cooldowns are sent at once. Default 100. */
-  readonly intervalMs?: number;
+  intervalMs: integer({ min: 10, max: LONGEST_MS, default: 100 }),
   /** Longest wait for Redis, in ms. Default 250. */
-  readonly timeoutMs?: number;
+  timeoutMs: integer({ min: 1, max: LONGEST_MS, default: 250 }),
   /** How long the requests in flight of a silent process still count, in ms. Default 5,000. */
-  readonly silenceMs?: number;
-}
+  silenceMs: integer({ min: 100, max: LONGEST_MS, default: 5_000 }),
+};
+
+/** Options of `redisRouterState`. */
+export interface RedisRouterStateOptions extends OptionsOf<typeof REDIS_ROUTER_STATE> {}
 
 /**
  * Shares cooldowns, the usage of the minute, requests in flight and spending between all processes
@@ -33,7 +44,9 @@ export interface RedisRouterStateOptions {
  * FastLiteLLMModule.forRoot({ router: { configPath: 'config.yaml', sharedState: redisRouterState({ url: 'redis://localhost:6379' }) } })
  */
 export function redisRouterState(options: RedisRouterStateOptions): RouterSharedState {
-  return new RedisRouterState(resolve(options));
+  const resolved = resolveOptions(REDIS_ROUTER_STATE, 'redis', options);
+  checkRedisConnection('redis', resolved);
+  return new RedisRouterState({ ...resolved, prefix: `${resolved.prefix}{${HASH_TAG}}` });
 }
 
 /**
@@ -70,20 +83,4 @@ class RedisRouterState implements RouterSharedState {
   async close(): Promise<void> {
     await this.link?.close();
   }
-}
-
-function resolve(options: RedisRouterStateOptions, path = 'redis'): RedisLinkOptions {
-  const input = checkObject(path, options);
-  checkKnownKeys(path, input, ['url', 'client', 'prefix', 'intervalMs', 'timeoutMs', 'silenceMs']);
-  if ((input.url === undefined) === (input.client === undefined)) throw refuseOption(path, options, 'must name either a url or a client');
-  const time = (key: string, fallback: number, min: number): number =>
-    optional(input[key], fallback, (value) => checkInteger(joinPath(path, key), value, { min, max: 600_000 }));
-  return {
-    url: optional(input.url, undefined, (value) => checkRedisUrl(joinPath(path, 'url'), value)),
-    client: optional(input.client, undefined, (value) => checkRedisClient(joinPath(path, 'client'), value)),
-    prefix: `${optional(input.prefix, 'fast-litellm:', (value) => checkRedisPrefix(joinPath(path, 'prefix'), value))}{${HASH_TAG}}`,
-    intervalMs: time('intervalMs', 100, 10),
-    timeoutMs: time('timeoutMs', 250, 1),
-    silenceMs: time('silenceMs', 5_000, 100),
-  };
 }

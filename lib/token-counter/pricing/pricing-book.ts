@@ -8,6 +8,7 @@ import {
   joinPath,
   refuseOption,
 } from '../../common/options.js';
+import { custom, type OptionsOf } from '../../common/option.js';
 import { MAX_MODEL_NAME_LENGTH } from '../models.js';
 import { known, openPriceFile } from './pricing-file.js';
 import { GenaiPriceSource } from './genai-prices.js';
@@ -27,16 +28,21 @@ import {
 } from '../../common/token-cost.js';
 import { checkUsage, type ListedPrices, type ModelLimits, type ModelPrice, type ModelPricing, type PriceSource } from './pricing.js';
 
-/** Sources of prices and limits, used before the package's own. */
-export interface PricingOptions {
+export const PRICING = {
   /** A JSON file, or its content, in the format of LiteLLM or of models.dev's `api.json`. */
-  readonly source?: string | object;
+  source: custom<string | object>('path or object', (_, value) => value as string | object),
   /**
    * By model name, used first: `ModelPricing` (USD per million tokens) or an entry of LiteLLM's
    * file (USD per token).
    */
-  readonly overrides?: Readonly<Record<string, ModelPricing | Readonly<Record<string, unknown>>>>;
-}
+  overrides: custom<Readonly<Record<string, ModelPricing | Readonly<Record<string, unknown>>>>>(
+    'object',
+    (path, value) => checkObject(path, value) as Readonly<Record<string, ModelPricing>>,
+  ),
+};
+
+/** Sources of prices and limits, used before the package's own. */
+export interface PricingOptions extends OptionsOf<typeof PRICING> {}
 
 const RATES = [
   'inputPerMillion',
@@ -63,7 +69,7 @@ export class PricingBook {
    * @param path Names the option in errors. @throws InvalidConfigurationError naming file or option
    * and the path inside.
    */
-  constructor({ source, overrides }: PricingOptions, path: string) {
+  constructor({ source, overrides }: PricingOptions = {}, path = 'pricing') {
     const sources: PriceSource[] = [];
     if (overrides !== undefined) sources.push(new OverridePrices(overrides, joinPath(path, 'overrides')));
     if (source !== undefined) sources.push(openPrices(source, joinPath(path, 'source')));

@@ -235,7 +235,7 @@ describe.each(engineNames())('budgets on the %s engine', (engine) => {
   it.each([
     [{ usdPerDay: -1 }, 'rateLimit.usdPerDay: must be a number from 0 to 4000000, got -1'],
     [{ usdPerDay: 1, timeZone: 'Mars/Base' }, 'rateLimit.timeZone: must be an IANA time zone such as Europe/Zurich, got "Mars/Base"'],
-    [{ usdPerWindow: 1 }, 'rateLimit.usdWindow: must be a length such as 30m, 24h, 7d, 1w or 1mo, of 366 days at most, got undefined'],
+    [{ usdPerWindow: 1 }, 'rateLimit.usdWindow: must be a length such as 30m, 24h, 7d, 1w or 1mo, of at most 366 days, got undefined'],
     [{ usdPerWindow: 1, usdWindow: '2mo' }, 'rateLimit.usdWindow: must be 1mo (30d), 1w (7d), 1d, or hours or minutes that divide a day'],
     [
       { usdPerWindow: 1, usdWindow: '1d', usdWindowKind: 'fixed' as 'calendar' },

@@ -1,6 +1,6 @@
 // The sample gateway in its own process; reports the longest stall of its event loop on request.
 import 'reflect-metadata';
-import type { ApiKeyService as Keys } from 'nestjs-fast-litellm';
+import type { ApiKeyService as Keys } from '../../../lib/index.js';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -18,7 +18,11 @@ export class CallObservers {
   started(call: CallStart, own?: ObservedCall): ObservedCall | undefined {
     const { observers } = this;
     if (observers.length === 0) return own;
-    const observed = observers.map((each) => each.started(call)).filter((each) => each !== undefined);
+    const observed: ObservedCall[] = [];
+    for (const observer of observers) {
+      const of = observer.started(call);
+      if (of !== undefined) observed.push(of);
+    }
     if (own !== undefined) observed.push(own);
     return observed.length > 1 ? new JointCall(observed) : observed[0];
   }
@@ -34,8 +38,13 @@ class AddedObserver {
   ) {}
 
   started(start: CallStart): ObservedCall | undefined {
-    const call = this.safely(() => this.observer.started(start));
-    return call === undefined ? undefined : new SafeCall(call, this);
+    try {
+      const call = this.observer.started(start);
+      return call === undefined ? undefined : new SafeCall(call, this);
+    } catch (error) {
+      this.report(error);
+      return undefined;
+    }
   }
 
   /** `undefined` if it throws. */

@@ -585,7 +585,7 @@ export class LlmClient implements Capability {
         return this.read(operation, { body: changed, json, forwarded: asked.forwarded }, isSame ? given : uncounted(given));
       },
       count: (read) => this.count(read),
-      estimate: ({ body: changed, json, isLarge }, tokensPerMinute) =>
+      estimate: async ({ body: changed, json, isLarge }, tokensPerMinute) =>
         estimateTokens(changed, { counter: this.tokenCounter, tokensPerMinute, json, isLarge }),
     };
     const sender = new HookedSender(this.providers(), operation, request, running, reader);

@@ -1,7 +1,7 @@
 import { Catch, Inject, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { BudgetExceededError } from '../common/http-errors.js';
-import { setBudgetDenial, setRetryAfter, type HeaderTarget } from '../http/guard/headers.js';
+import { budgetDenialHeaders, retryAfterHeaders, setHeaders, type HeaderTarget } from '../http/guard/headers.js';
 import { isFinal, setFailedCall } from '../calls/answer/failed-call.js';
 import { answerTo, errorBody } from './errors.js';
 
@@ -27,8 +27,8 @@ export abstract class GatewayErrorFilter implements ExceptionFilter {
     const { retryAfterMs, providerRequestId } = error as ErrorFacts;
     if (providerRequestId !== undefined) httpAdapter.setHeader(response, 'llm_provider-x-request-id', providerRequestId);
     setFailedCall(error, (name, value) => void httpAdapter.setHeader(response, name, value));
-    if (error instanceof BudgetExceededError) setBudgetDenial(response, error);
-    else if (retryAfterMs !== undefined) setRetryAfter(response, retryAfterMs);
+    if (error instanceof BudgetExceededError) setHeaders(response, budgetDenialHeaders(error));
+    else if (retryAfterMs !== undefined) setHeaders(response, retryAfterHeaders(retryAfterMs));
     // The SDKs of OpenAI and Anthropic would repeat all attempts of the call, by default twice.
     else if (isFinal(error)) httpAdapter.setHeader(response, 'x-should-retry', 'false');
     if (answer.status === 401) httpAdapter.setHeader(response, 'www-authenticate', 'Bearer');

@@ -115,17 +115,19 @@ function addHandler(controller: Type<object>, mounted: MountedRoute, mount: Reso
     async [name](this: Handling, request: GatewayRequest, reply: GatewayReply): Promise<void> {
       const { desk, host } = this;
       desk.durations.watch(request, reply as RoutedResponse, measured);
+      const { callOptions: optionsOf } = desk.options;
+      const own = optionsOf === undefined ? undefined : await optionsOf(request);
       const exchange: GatewayExchange = {
         request,
         reply,
-        callOptions: { ...withPrincipal(desk, request, await desk.options.callOptions?.(request)), request, response: reply },
+        callOptions: { ...withPrincipal(desk, request, own), request, response: reply },
         json: (body, status = 200) => {
           host.httpAdapter.setHeader(reply, 'content-type', 'application/json; charset=utf-8');
           host.httpAdapter.setHeader(reply, 'x-content-type-options', 'nosniff');
           host.httpAdapter.reply(reply, JSON.stringify(body), status);
         },
       };
-      await route.handle(desk, exchange);
+      return route.handle(desk, exchange);
     },
   };
   const prototype = controller.prototype as object;

@@ -5,7 +5,7 @@ import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import { Reservation } from '../rate-limit/reservation.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import { isLarge } from './body/body-size.js';
-import { setRateLimitHeaders, type HeaderTarget } from './guard/headers.js';
+import { rateLimitHeaders, setHeaders as setAll, type HeaderTarget } from './guard/headers.js';
 import { policyHeader, quotasOf, type LimitQuotas } from './guard/quotas.js';
 import { RequestContext } from './request-context.js';
 import { estimateTokens } from './token-estimate/token-estimate.js';
@@ -50,7 +50,7 @@ export async function takeLimits(counters: LimitCounters, request: LimitedReques
   const decision = await rateLimiter.decide([scope], 1, tokens);
   const setHeaders = (target: HeaderTarget): void => {
     if (!rateLimiter.options.headers || decision.standings.length === 0) return;
-    setRateLimitHeaders(target, quotasFor(limit), decision);
+    setAll(target, rateLimitHeaders(quotasFor(limit), decision));
   };
   if (!decision.allowed) {
     const { exceeded, retryAfterMs, standings } = decision;

@@ -26,6 +26,8 @@ export class RequestContext {
   principal: Principal | undefined = undefined;
   /** Whether the gateway has already checked its host, origin and key. */
   isAdmitted = false;
+  /** The route of the gateway for which its key and the type of its body were checked. */
+  checkedRoute: object | undefined = undefined;
   /** A limit of many requests together: `RateLimitGuard` applies it beside those of the route. */
   shared: RateLimitScope | undefined = undefined;
   /** Tokens of its prompt, as its guard has counted them. */

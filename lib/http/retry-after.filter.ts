@@ -2,7 +2,7 @@ import { Catch, type ArgumentsHost } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import { BudgetExceededError, CallQueueError, RateLimitExceededError, RouterRateLimitError } from '../common/http-errors.js';
 import { ProviderError } from '../common/provider-error.js';
-import { setBudgetDenial, setRetryAfter, type HeaderTarget } from './guard/headers.js';
+import { budgetDenialHeaders, retryAfterHeaders, setHeaders, type HeaderTarget } from './guard/headers.js';
 
 type RetryableError = RouterRateLimitError | CallQueueError | ProviderError | RateLimitExceededError;
 
@@ -22,8 +22,9 @@ export class RetryAfterFilter extends BaseExceptionFilter<RetryableError> {
     // Nest answers by itself. An error that a filter throws for a message ends the process in Nest
     // 11.
     if (host.getType() !== 'http') return;
-    if (error instanceof BudgetExceededError) setBudgetDenial(host.switchToHttp().getResponse<HeaderTarget>(), error);
-    else if (error.retryAfterMs !== undefined) setRetryAfter(host.switchToHttp().getResponse<HeaderTarget>(), error.retryAfterMs);
+    const response = host.switchToHttp().getResponse<HeaderTarget>();
+    if (error instanceof BudgetExceededError) setHeaders(response, budgetDenialHeaders(error));
+    else if (error.retryAfterMs !== undefined) setHeaders(response, retryAfterHeaders(error.retryAfterMs));
     super.catch(error, host);
   }
 }

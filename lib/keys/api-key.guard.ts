@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { FastLiteLLMError } from '../common/errors.js';
 import { ApiKeyError, ModelNotAllowedError } from '../common/http-errors.js';
 import { requestResponseOf } from '../http/guard/guarded-request.js';
-import { setRetryAfter, type HeaderTarget } from '../http/guard/headers.js';
+import { retryAfterHeaders, setHeaders, type HeaderTarget } from '../http/guard/headers.js';
 import { transportError } from '../http/guard/rate-limit-exception.js';
 import type { Principal } from '../http/principal.js';
 import { RequestContext } from '../http/request-context.js';
@@ -55,5 +55,5 @@ function setRefusalHeaders(response: HeaderTarget, error: ApiKeyError): void {
     if (response.setHeader !== undefined) response.setHeader('www-authenticate', 'Bearer');
     else response.header?.('www-authenticate', 'Bearer');
   }
-  if (error.retryAfterMs !== undefined) setRetryAfter(response, error.retryAfterMs);
+  if (error.retryAfterMs !== undefined) setHeaders(response, retryAfterHeaders(error.retryAfterMs));
 }

@@ -86,7 +86,8 @@ export class ApiKeyService implements Capability {
   private readonly store: ApiKeyStore | undefined;
   private readonly master: Buffer | undefined;
   private readonly configured: ReadonlyMap<string, KnownKey>;
-  private readonly outcomes = new Map<Outcome, number>(OUTCOMES.map((outcome) => [outcome, 0]));
+  /** Requests by what became of their key. */
+  private readonly counts = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, 0])) as Record<Outcome, number>;
   /** By public id: keys that were accepted in this process, in the order of their last use. */
   private readonly lastUses = new Map<string, { readonly record: ApiKeyRecord; readonly usedMs: number }>();
   private readonly stopListening: (() => void) | undefined;
@@ -128,15 +129,22 @@ export class ApiKeyService implements Capability {
     const key = keyIn(headers, this.options.header);
     if (key === undefined) throw this.refused('missing', { header: this.options.header });
     const hash = hashBytes(key);
-    if (this.isMaster(hash)) return this.accepted(MASTER_PRINCIPAL);
+    if (this.isMaster(hash)) {
+      this.counts.accepted++;
+      return MASTER_PRINCIPAL;
+    }
     const publicId = key.length > LONGEST_KEY ? undefined : publicIdOf(key);
     if (publicId === undefined) throw this.refused('unknown');
-    const known = await this.known(publicId);
-    this.refreshUse(known?.record);
-    const fault = known === undefined ? 'unknown' : known.faultOf(hash, this.wall());
-    if (known === undefined || fault !== undefined) throw this.refused(fault ?? 'unknown');
-    this.noteUse(known.record);
-    return this.accepted(known.principal);
+    const known = this.configured.get(publicId) ?? this.cache.fresh(publicId) ?? (await this.lookUp(publicId));
+    const nowMs = this.wall();
+    const fault = known === undefined ? 'unknown' : known.faultOf(hash, nowMs);
+    if (known === undefined || fault !== undefined) {
+      this.refreshUse(known?.record);
+      throw this.refused(fault ?? 'unknown');
+    }
+    this.noteUse(known.record, nowMs);
+    this.counts.accepted++;
+    return known.principal;
   }
 
   /**
@@ -264,7 +272,7 @@ export class ApiKeyService implements Capability {
     const { lookups, failures, stale } = this.cache.counts;
     const help = 'Requests by what became of their API key.';
     return [
-      ...OUTCOMES.map((outcome) => sample('requests_total', help, 'counter', this.outcomes.get(outcome) ?? 0, { outcome })),
+      ...OUTCOMES.map((outcome) => sample('requests_total', help, 'counter', this.counts[outcome], { outcome })),
       sample('cached', 'API keys in the cache.', 'gauge', this.cache.size),
       sample('store_lookups_total', 'Look-ups in the store of API keys.', 'counter', lookups),
       sample('store_failures_total', 'Look-ups that the store of API keys did not answer.', 'counter', failures),
@@ -295,9 +303,8 @@ export class ApiKeyService implements Capability {
     return this.master !== undefined && timingSafeEqual(hash, this.master);
   }
 
-  private async known(publicId: string): Promise<KnownKey | undefined> {
-    const configured = this.configured.get(publicId);
-    if (configured !== undefined || this.store === undefined) return configured;
+  private async lookUp(publicId: string): Promise<KnownKey | undefined> {
+    if (this.store === undefined) return undefined;
     try {
       return await this.cache.get(publicId);
     } catch (error) {
@@ -348,27 +355,22 @@ export class ApiKeyService implements Capability {
     }
   }
 
-  private accepted(principal: Principal): Principal {
-    this.outcomes.set('accepted', (this.outcomes.get('accepted') ?? 0) + 1);
-    return principal;
-  }
-
   /** A key that is refused now, because it was changed since its last use, is shown as it is. */
   private refreshUse(record: ApiKeyRecord | undefined): void {
     const use = record && this.lastUses.get(record.publicId);
     if (record !== undefined && use !== undefined && use.record !== record) this.lastUses.set(record.publicId, { ...use, record });
   }
 
-  private noteUse(record: ApiKeyRecord): void {
+  private noteUse(record: ApiKeyRecord, usedMs: number): void {
     const { lastUses } = this;
     // Deleted first, so that the key becomes the last one.
     lastUses.delete(record.publicId);
     makeRoom(lastUses, MOST_LAST_USES);
-    lastUses.set(record.publicId, { record, usedMs: this.wall() });
+    lastUses.set(record.publicId, { record, usedMs });
   }
 
   private refused(reason: Exclude<ApiKeyRefusal, 'not_admin'>, options?: { cause?: unknown; header?: string }): ApiKeyError {
-    this.outcomes.set(reason, (this.outcomes.get(reason) ?? 0) + 1);
+    this.counts[reason]++;
     return new ApiKeyError(reason, options);
   }
 

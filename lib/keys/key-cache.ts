@@ -46,13 +46,17 @@ export class KeyCache {
     private readonly now: () => number = steadyNow,
   ) {}
 
+  /** A key for which the store need not be asked. */
+  fresh(publicId: string): KnownKey | undefined {
+    const cached = this.keys.get(publicId);
+    return cached !== undefined && this.now() < cached.freshUntilMs ? cached.key : undefined;
+  }
+
   /** @throws the store's error, or one of too many look-ups at a time. */
   async get(publicId: string): Promise<KnownKey | undefined> {
-    const nowMs = this.now();
-    const cached = this.keys.get(publicId);
-    if (cached !== undefined && nowMs < cached.freshUntilMs) return cached.key;
-    if (nowMs < (this.misses.get(publicId) ?? 0)) return undefined;
-    return this.lookups.get(publicId) ?? this.lookUp(publicId, cached);
+    const fresh = this.fresh(publicId);
+    if (fresh !== undefined || this.now() < (this.misses.get(publicId) ?? 0)) return fresh;
+    return this.lookups.get(publicId) ?? this.lookUp(publicId, this.keys.get(publicId));
   }
 
   /** Has the next request ask the store. @param publicId `null`: of all keys. */

@@ -33,14 +33,15 @@ export class AccessGuard implements CanActivate {
     const http = context.switchToHttp();
     const request = http.getRequest<Asked>();
     const state = RequestContext.of(request);
+    const mounted = Reflect.getMetadata(GATEWAY_ROUTE, context.getHandler()) as MountedRoute;
+    const isChecked = state.checkedRoute === mounted;
     if (!state.isAdmitted) {
       const denial =
         siteFaultOf(request, this.desk.options.allowedHosts, () => corsOriginOf(http.getResponse<Answering>())) ??
-        (await keyFaultOf(this.desk, request));
+        (isChecked ? undefined : await keyFaultOf(this.desk, request));
       if (denial !== undefined) throw denial;
     }
-    const { route } = Reflect.getMetadata(GATEWAY_ROUTE, context.getHandler()) as MountedRoute;
-    const fault = contentTypeFault(request.headers, route.body);
+    const fault = isChecked ? undefined : contentTypeFault(request.headers, mounted.route.body);
     if (fault !== undefined) throw fault;
     if (this.desk.budget !== null) state.shared = this.desk.budget;
     const { principal } = state;

@@ -1,5 +1,5 @@
 import { ApiKeyError } from '../../common/http-errors.js';
-import { setRetryAfter } from '../../http/guard/headers.js';
+import { retryAfterHeaders } from '../../http/guard/headers.js';
 import { answerTo, errorBody } from '../errors.js';
 import type { GatewayRoute } from '../routes/route.js';
 
@@ -15,8 +15,6 @@ export function earlyAnswer(error: unknown, { endpoint }: Pick<GatewayRoute, 'en
   const answer = answerTo(error);
   const headers: Record<string, string> = { 'content-type': 'application/json; charset=utf-8', 'x-content-type-options': 'nosniff' };
   if (answer.status === 401) headers['www-authenticate'] = 'Bearer';
-  if (error instanceof ApiKeyError && error.retryAfterMs !== undefined) {
-    setRetryAfter({ setHeader: (name, value) => (headers[name] = value) }, error.retryAfterMs);
-  }
+  if (error instanceof ApiKeyError && error.retryAfterMs !== undefined) Object.assign(headers, retryAfterHeaders(error.retryAfterMs));
   return { status: answer.status, headers, body: errorBody(answer, endpoint === 'messages') };
 }

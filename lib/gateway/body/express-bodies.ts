@@ -5,6 +5,7 @@ import type { JsonBounds } from '../../http/body/json-shape.js';
 import type { JsonReader } from '../../http/body/json-reader.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
 import { precheckBy, type RateLimitPrecheck } from '../../http/guard/precheck.js';
+import { RequestContext } from '../../http/request-context.js';
 import { keyFaultOf } from '../access/key-check.js';
 import type { GatewayDesk } from '../gateway.desk.js';
 import { handlerOf, type MountedRoute } from '../routes/mounted-route.js';
@@ -131,6 +132,7 @@ function bodyReader(app: ExpressApp, tables: readonly RouteTable[], refusals: Re
         boundUnreadBody(request);
         return reject(fault);
       }
+      RequestContext.of(request).checkedRoute = mounted;
       readRequestBody(request, { kind: mounted.route.body, limit, json, jsonBounds, listBounds }).then((body) => {
         request.body = body;
         next();

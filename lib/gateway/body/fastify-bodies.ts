@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { resolveJsonBounds } from '../../http/body/json-bounds.js';
+import { RequestContext } from '../../http/request-context.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
 import { precheckBy } from '../../http/guard/precheck.js';
 import { keyFaultOf } from '../access/key-check.js';
@@ -52,9 +53,9 @@ export function readFastifyBodies(instance: FastifyInstance, desk: GatewayDesk, 
       reply.code(status).headers(headers).send(body);
     };
     if (mounted.route.body === 'none') return;
-    const { preParsing, preValidation } = reading(desk, mounted);
+    const { onRequest, preParsing, preValidation } = reading(desk, mounted);
     const precheck: Hook = precheckBy(desk.rateLimits, mounted.controller, handlerOf(mounted));
-    route.onRequest = [...listOf(route.onRequest), refuseByHeaders(desk, mounted), precheck];
+    route.onRequest = [...listOf(route.onRequest), onRequest, precheck];
     route.preParsing = [...listOf(route.preParsing), preParsing];
     route.preValidation = [preValidation, ...listOf(route.preValidation)];
   });
@@ -64,61 +65,57 @@ function listOf<H>(hooks: H | H[] | undefined): H[] {
   return hooks === undefined ? [] : Array.isArray(hooks) ? hooks : [hooks];
 }
 
-function refuseByHeaders(desk: GatewayDesk, { route }: MountedRoute): Hook {
-  return ({ raw }, _reply, done) => {
-    keyFaultOf(desk, raw).then((keyFault) => {
-      const fault = keyFault ?? contentTypeFault(raw.headers, route.body) ?? statedLengthFault(raw, desk.options.maxBodyBytes(raw));
-      if (fault !== undefined) boundUnreadBody(raw);
-      done(fault);
-    }, done);
-  };
-}
-
-/** What was read of a request, and the headers by which Fastify would know of a body. */
-interface ReadBody {
-  readonly body: unknown;
-  readonly hidden: Pick<IncomingHttpHeaders, 'content-type' | 'content-length' | 'transfer-encoding'>;
+/** A request on its way through the hooks. */
+interface Arriving {
+  /** Of its body, in bytes. */
+  readonly limit: number;
+  body?: unknown;
+  /** The headers by which Fastify would know of a body. */
+  hidden?: Pick<IncomingHttpHeaders, 'content-type' | 'content-length' | 'transfer-encoding'>;
 }
 
 /**
- * Two hooks around Fastify's own parsing, which then finds no body: its parsers belong to the app,
- * and adding one would change what the app's other routes accept.
+ * One hook that checks the headers, and two around Fastify's own parsing, which then finds no body:
+ * its parsers belong to the app, and adding one would change what the app's other routes accept.
  */
 function reading(
-  { options, json, client }: GatewayDesk,
-  { route }: MountedRoute,
-): { readonly preParsing: PreParsing; readonly preValidation: Hook } {
+  desk: GatewayDesk,
+  mounted: MountedRoute,
+): { readonly onRequest: Hook; readonly preParsing: PreParsing; readonly preValidation: Hook } {
+  const { options, json, client } = desk;
+  const kind = mounted.route.body;
   const jsonBounds = resolveJsonBounds(options.jsonBounds ?? {});
-  const read = new WeakMap<IncomingMessage, ReadBody>();
+  const arriving = new WeakMap<IncomingMessage, Arriving>();
   return {
+    onRequest: ({ raw }, _reply, done) => {
+      const checkBody = (keyFault: Error | undefined): void => {
+        const limit = options.maxBodyBytes(raw);
+        const fault = keyFault ?? contentTypeFault(raw.headers, kind) ?? statedLengthFault(raw, limit);
+        if (fault === undefined) {
+          arriving.set(raw, { limit });
+          RequestContext.of(raw).checkedRoute = mounted;
+        } else boundUnreadBody(raw);
+        done(fault);
+      };
+      keyFaultOf(desk, raw).then(checkBody, done);
+    },
     preParsing: ({ raw }, _reply, payload, done) => {
-      readRequestBody(raw, {
-        kind: route.body,
-        payload,
-        limit: options.maxBodyBytes(raw),
-        json,
-        jsonBounds,
-        listBounds: client.bodyBounds,
-      }).then(
-        (body) => {
-          read.set(raw, { body, hidden: hideBody(raw.headers) });
-          done(null, payload);
-        },
-        (error: Error) => done(error),
-      );
+      const state = arriving.get(raw) as Arriving;
+      readRequestBody(raw, { kind, payload, limit: state.limit, json, jsonBounds, listBounds: client.bodyBounds }).then((body) => {
+        const { headers } = raw;
+        const { 'content-type': type, 'content-length': length, 'transfer-encoding': encoding } = headers;
+        state.body = body;
+        state.hidden = { 'content-type': type, 'content-length': length, 'transfer-encoding': encoding };
+        // Set to nothing: deleting would make an object of headers slow to read.
+        headers['content-type'] = headers['content-length'] = headers['transfer-encoding'] = undefined;
+        done(null, payload);
+      }, done);
     },
     preValidation: (request, _reply, done) => {
-      const { body, hidden } = read.get(request.raw) as ReadBody;
+      const { body, hidden } = arriving.get(request.raw) as Arriving;
       Object.assign(request.raw.headers, hidden);
       request.body = body;
       done();
     },
   };
-}
-
-/** Sets them to nothing: deleting would make an object of headers slow to read. */
-function hideBody(headers: IncomingHttpHeaders): ReadBody['hidden'] {
-  const { 'content-type': type, 'content-length': length, 'transfer-encoding': encoding } = headers;
-  headers['content-type'] = headers['content-length'] = headers['transfer-encoding'] = undefined;
-  return { 'content-type': type, 'content-length': length, 'transfer-encoding': encoding };
 }

@@ -70,12 +70,12 @@ export async function readForm(bytes: Buffer, contentType: string): Promise<obje
  */
 export async function readRequestBody(request: IncomingMessage, reading: BodyReading): Promise<unknown> {
   const { bytes, isOwn } = await readBytes(request, reading);
-  await beginning.begin();
-  if (reading.kind === 'form') {
-    return await readForm(bytes, request.headers['content-type'] ?? '');
-  }
+  const turn = beginning.begin();
+  if (turn !== undefined) await turn;
+  if (reading.kind === 'form') return readForm(bytes, request.headers['content-type'] ?? '');
   if (bytes.length === 0) return undefined;
-  const body = await reading.json.read(bytes, reading.jsonBounds, isOwn);
+  const found = reading.json.read(bytes, reading.jsonBounds, isOwn);
+  const body = found instanceof Promise ? ((await found) as unknown) : found;
   const json = typeof body === 'object' && body !== null ? receivedBody(body) : undefined;
   if (json !== undefined) await checkListLengthsInTurns(json, reading.listBounds);
   return body;
@@ -179,7 +179,7 @@ class ReceivedBytes {
   }
 
   whole(): ReceivedBody {
-    this.move(Infinity);
+    if (this.before !== undefined) this.move(Infinity);
     return { bytes: this.all.subarray(0, this.length), isOwn: this.isOwn };
   }
 

@@ -1,5 +1,5 @@
 import { checkKnownKeys, checkObject, refuseArgument } from '../../common/options.js';
-import { setRetryAfter } from '../../http/guard/headers.js';
+import { retryAfterHeaders, setHeaders } from '../../http/guard/headers.js';
 import { setFailedCall } from '../../calls/answer/failed-call.js';
 import { beginCall, type BegunCall, type InProcessCallSettings, type ModelGroups } from '../../calls/in-process-calls.js';
 import { readForm } from '../body/request-body.js';
@@ -121,7 +121,7 @@ function refuse(error: unknown, reply: FetchReply, isAnthropics: boolean): void 
   const { retryAfterMs, providerRequestId } = error as ErrorFacts;
   if (providerRequestId !== undefined) reply.setHeader('llm_provider-x-request-id', providerRequestId);
   setFailedCall(error, (name, value) => reply.setHeader(name, value));
-  if (retryAfterMs !== undefined) setRetryAfter(reply, retryAfterMs);
+  if (retryAfterMs !== undefined) setHeaders(reply, retryAfterHeaders(retryAfterMs));
   reply.setHeader('x-should-retry', 'false');
   sendJson(reply, answer.status, errorBody(answer, isAnthropics, providerRequestId));
 }

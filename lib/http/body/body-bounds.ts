@@ -102,10 +102,13 @@ class BodyCheck {
       else this.atMost(LISTS.get(name) ?? 'list', value.length, name);
       if (name === 'messages' || name === 'input') this.checkMessages(name, value);
     }
-    this.checkKeys(body.metadata, 'metadata', 'metadata');
-    this.checkKeys(body.logit_bias, 'logit_bias', 'logitBias');
-    const { tags } = (body.metadata ?? {}) as Fields;
-    if (Array.isArray(tags)) this.atMost('tags', tags.length, 'metadata.tags');
+    const { metadata, logit_bias: bias } = body;
+    if (typeof bias === 'object' && bias !== null) this.atMost('logitBias', Object.keys(bias).length, 'logit_bias');
+    if (typeof metadata === 'object' && metadata !== null) {
+      const { tags } = metadata as Fields;
+      this.atMost('metadata', Object.keys(metadata).length, 'metadata');
+      if (Array.isArray(tags)) this.atMost('tags', tags.length, 'metadata.tags');
+    }
     // The fallbacks of a fallback are never used.
     if (this.path !== '') return;
     for (const name of FALLBACKS) if (typeof body[name] === 'object' && body[name] !== null) this.checkFallbacks(name, body[name]);
@@ -116,10 +119,6 @@ class BodyCheck {
     if (count <= most) return;
     const rule = `must not have more than ${most} entries (llmClient.bounds.${bound})`;
     throw new InvalidArgumentError(this.path + name, count, rule, 'TOO_MANY_ENTRIES');
-  }
-
-  private checkKeys(value: unknown, name: string, bound: keyof BodyBounds): void {
-    if (typeof value === 'object' && value !== null) this.atMost(bound, Object.keys(value).length, name);
   }
 
   /** `input` or `prompt`: texts, items, token ids, or lists of these. */
@@ -136,7 +135,7 @@ class BodyCheck {
       const message = messages[i];
       if (typeof message !== 'object' || message === null) continue;
       const { content, parts, tool_calls, arguments: input } = message as Fields;
-      this.checkArguments(input, `${name}[${i}].arguments`);
+      if (input !== undefined) this.checkArguments(input, `${name}[${i}].arguments`);
       if (Array.isArray(content)) this.atMost('parts', (this.parts += content.length), `${name}[${i}].content`);
       if (Array.isArray(parts)) this.atMost('parts', (this.parts += parts.length), `${name}[${i}].parts`);
       if (!Array.isArray(tool_calls)) continue;

@@ -37,11 +37,8 @@ export class JsonReader {
    * bounds
    */
   read(received: Uint8Array, bounds: Required<JsonBounds>, isOwn = false): Soon<unknown> {
-    if (!isUtf8(received)) return asUtf8(asBuffer(received)).then((bytes) => this.readUtf8(bytes, bounds, isOwn));
-    return this.readUtf8(asBuffer(received), bounds, isOwn);
-  }
-
-  private readUtf8(bytes: Buffer, bounds: Required<JsonBounds>, isOwn: boolean): Soon<unknown> {
+    const bytes = asBuffer(received);
+    if (!isUtf8(bytes)) return asUtf8(bytes).then((utf8) => this.read(utf8, bounds, isOwn));
     const scan = this.scan(bytes, bounds, isOwn);
     return scan instanceof Promise ? scan.then((found) => this.bodyOf(bytes, found, isOwn)) : this.bodyOf(bytes, scan, isOwn);
   }

@@ -10,7 +10,7 @@ import { modelOf } from '../price-by-body.js';
 import type { PriceOf } from '../request-hold.js';
 import { settleWithResponse, type HttpResponse } from '../response-end.js';
 import type { Identifiable } from './client-key.js';
-import { setBudgetDenial, setRateLimitHeaders, setRetryAfter } from './headers.js';
+import { budgetDenialHeaders, rateLimitHeaders, retryAfterHeaders, setHeaders } from './headers.js';
 import type { LimitQuotas } from './quotas.js';
 import { transportError } from './rate-limit-exception.js';
 
@@ -72,10 +72,11 @@ export class GuardedRequest implements RequestResponse {
   setHeaders(limits: LimitQuotas, decision: GuardDecision, all: boolean): void {
     const { response } = this;
     if (response === undefined) return;
-    if (all && decision.standings.length > 0) setRateLimitHeaders(response, limits, decision);
-    const { budget, heldRetryMs: retryAfterMs } = decision;
-    if (budget !== undefined) setBudgetDenial(response, { reason: budget.reason, retryAfterMs });
-    else if (!decision.allowed && decision.retryAfterMs !== Infinity) setRetryAfter(response, decision.retryAfterMs);
+    if (all && decision.standings.length > 0) setHeaders(response, rateLimitHeaders(limits, decision));
+    if (decision.allowed) return;
+    const { budget, heldRetryMs, retryAfterMs } = decision;
+    if (budget !== undefined) setHeaders(response, budgetDenialHeaders({ reason: budget.reason, retryAfterMs: heldRetryMs }));
+    else if (retryAfterMs !== Infinity) setHeaders(response, retryAfterHeaders(retryAfterMs));
   }
 
   /** Settles the reservation when the response ends; that of a message when usage is reported. */

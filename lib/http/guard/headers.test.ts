@@ -1,6 +1,6 @@
 import { compileLimit, type RateLimits } from '../../rate-limit/limits.js';
 import type { RateLimitDecision, RateLimitStanding } from '../../rate-limit/store.js';
-import { duration, setRateLimitHeaders, setRetryAfter } from './headers.js';
+import { duration, rateLimitHeaders, retryAfterHeaders, setHeaders } from './headers.js';
 import { policyHeader, quotasOf } from './quotas.js';
 
 const plan = (label: string, limits: RateLimits, isOfKey = true) => {
@@ -12,7 +12,7 @@ const plan = (label: string, limits: RateLimits, isOfKey = true) => {
 function headersOf(limits: ReturnType<typeof plan>[], standings: RateLimitStanding[], decision: Partial<RateLimitDecision> = {}) {
   const headers: Record<string, string> = {};
   const whole = { allowed: true, scope: 0, retryAfterMs: 0, atMs: 0, standings, ...decision };
-  setRateLimitHeaders({ header: (name, value) => (headers[name] = value) }, { limits, policyHeader: policyHeader(limits) }, whole);
+  setHeaders({ header: (name, value) => (headers[name] = value) }, rateLimitHeaders({ limits, policyHeader: policyHeader(limits) }, whole));
   return headers;
 }
 
@@ -89,7 +89,7 @@ describe('rate limit headers', () => {
       [0, '1', '1'],
       [1000.5, '2', '1001'],
     ] as const) {
-      setRetryAfter(target, ms);
+      setHeaders(target, retryAfterHeaders(ms));
       expect(headers).toEqual({ 'retry-after': seconds, 'retry-after-ms': whole });
     }
   });

@@ -1,5 +1,5 @@
 import { usdText } from '../../common/nano-usd.js';
-import type { BudgetDenialReason, BudgetStanding } from '../../rate-limit/budget/account.js';
+import type { BudgetDenialReason } from '../../rate-limit/budget/account.js';
 import { shownBudget } from '../../rate-limit/budget/shown-budget.js';
 import { tightestBudget } from '../../rate-limit/budget/tightest.js';
 import type { RateLimitDecision, RateLimitStanding } from '../../rate-limit/store.js';
@@ -13,49 +13,65 @@ export interface HeaderTarget {
   header?(name: string, value: string): unknown;
 }
 
+/** Names are in lower case: Node would convert others for every answer. */
+export type Headers = Record<string, string>;
+
 /**
- * Sets `RateLimit-Policy` and `RateLimit` (IETF draft 10), and OpenAI's
- * `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`: of several limits those of the tightest.
+ * The headers of a decision: `RateLimit-Policy` and `RateLimit` (IETF draft 10), and OpenAI's
+ * `x-ratelimit-{limit,remaining,reset}-{requests,tokens,usd}`: of several limits those of the
+ * tightest.
  */
-export function setRateLimitHeaders(target: HeaderTarget, { limits, policyHeader }: LimitQuotas, decision: RateLimitDecision): void {
-  // A time-out, or a stream that several GraphQL fields write to, may have begun the answer.
-  if (target.headersSent === true) return;
-  if (policyHeader !== '') setHeader(target, 'ratelimit-policy', policyHeader);
+export function rateLimitHeaders({ limits, policyHeader }: LimitQuotas, decision: RateLimitDecision): Headers {
+  const headers: Headers = {};
+  if (policyHeader !== '') headers['ratelimit-policy'] = policyHeader;
   const { standings } = decision;
-  const items: string[] = [];
+  let items = '';
   let requests: number | undefined;
+  let quota: Quota | undefined;
   let tokens: number | undefined;
+  let hasBudgets = false;
   for (let i = 0; i < standings.length; i++) {
-    const { remainingRequests, remainingTokens, resetMs } = standings[i];
+    const { remainingRequests, remainingTokens, resetMs, budgets } = standings[i];
     if (remainingRequests !== Infinity) {
       // RateLimit must not tell a client to come back sooner than Retry-After does.
       const waitMs = !decision.allowed && decision.scope === i ? decision.retryAfterMs : resetMs;
-      items.push(`"${quotaOf(limits[i].quotas, standings[i]).name}";r=${remainingRequests}${untilReset(waitMs)}`);
-      if (requests === undefined || remainingRequests < standings[requests].remainingRequests) requests = i;
+      const reset = waitMs === Infinity ? '' : `;t=${Math.ceil(waitMs / 1000)}`;
+      const own = quotaOf(limits[i].quotas, standings[i]);
+      items += `${items === '' ? '' : ', '}"${own.name}";r=${remainingRequests}${reset}`;
+      if (requests === undefined || remainingRequests < standings[requests].remainingRequests) [requests, quota] = [i, own];
     }
     if (
       remainingTokens !== undefined &&
       remainingTokens < (tokens === undefined ? Infinity : (standings[tokens].remainingTokens as number))
     )
       tokens = i;
+    hasBudgets ||= budgets !== undefined && budgets.length > 0;
   }
-  if (items.length > 0) setHeader(target, 'ratelimit', items.join(', '));
+  if (items !== '') headers.ratelimit = items;
   if (requests !== undefined) {
     const { remainingRequests, resetMs } = standings[requests];
-    setHeader(target, 'x-ratelimit-limit-requests', String(quotaOf(limits[requests].quotas, standings[requests]).quota));
-    setHeader(target, 'x-ratelimit-remaining-requests', String(remainingRequests));
-    if (resetMs !== Infinity) setHeader(target, 'x-ratelimit-reset-requests', duration(resetMs));
+    headers['x-ratelimit-limit-requests'] = String(quota?.quota);
+    headers['x-ratelimit-remaining-requests'] = String(remainingRequests);
+    if (resetMs !== Infinity) headers['x-ratelimit-reset-requests'] = duration(resetMs);
   }
   if (tokens !== undefined) {
     const { remainingTokens, tokensResetMs = 0 } = standings[tokens];
-    setHeader(target, 'x-ratelimit-limit-tokens', String(limits[tokens].limit.tokensPerMinute));
-    setHeader(target, 'x-ratelimit-remaining-tokens', String(remainingTokens));
-    setHeader(target, 'x-ratelimit-reset-tokens', duration(tokensResetMs));
+    headers['x-ratelimit-limit-tokens'] = String(limits[tokens].limit.tokensPerMinute);
+    headers['x-ratelimit-remaining-tokens'] = String(remainingTokens);
+    headers['x-ratelimit-reset-tokens'] = duration(tokensResetMs);
   }
-  const budgets = standings.flatMap((standing) => standing.budgets ?? []);
-  if (budgets.length > 0) setBudgetHeaders(target, budgets, decision.atMs);
+  if (hasBudgets) addBudgetHeaders(headers, limits, decision);
+  return headers;
+}
+
+/** Those of the tightest budget, and what the key has spent. */
+function addBudgetHeaders(headers: Headers, limits: LimitQuotas['limits'], { standings, atMs }: RateLimitDecision): void {
+  const { standing, leftNanoUsd } = tightestBudget(standings.flatMap(({ budgets }) => budgets ?? []));
+  headers['x-ratelimit-limit-usd'] = usdText(standing.limitNanoUsd);
+  headers['x-ratelimit-remaining-usd'] = usdText(leftNanoUsd);
+  if (standing.resetsAtMs !== Infinity) headers['x-ratelimit-reset-usd'] = duration(Math.max(0, standing.resetsAtMs - atMs));
   const spent = keySpending(limits, standings);
-  if (spent !== undefined) setHeader(target, 'x-litellm-key-spend', usdText(spent));
+  if (spent !== undefined) headers['x-litellm-key-spend'] = usdText(spent);
 }
 
 /** Nano-USD that the key has spent, by its own limits if it has any, which are the last ones. */
@@ -67,37 +83,35 @@ function keySpending(limits: LimitQuotas['limits'], standings: readonly RateLimi
   return undefined;
 }
 
-/** Sets `x-ratelimit-{limit,remaining,reset}-usd` of the tightest budget. */
-function setBudgetHeaders(target: HeaderTarget, standings: readonly BudgetStanding[], atMs: number): void {
-  const { standing, leftNanoUsd } = tightestBudget(standings);
-  setHeader(target, 'x-ratelimit-limit-usd', usdText(standing.limitNanoUsd));
-  setHeader(target, 'x-ratelimit-remaining-usd', usdText(leftNanoUsd));
-  if (standing.resetsAtMs !== Infinity) setHeader(target, 'x-ratelimit-reset-usd', duration(Math.max(0, standing.resetsAtMs - atMs)));
-}
-
 /**
- * Sets `Retry-After` where calls in flight hold the money, otherwise `x-should-retry: false`: the
- * SDKs of OpenAI and Anthropic retry any other 429.
+ * `Retry-After` if calls in flight hold the money, otherwise `x-should-retry: false`: the SDKs of
+ * OpenAI and Anthropic retry any other 429.
  */
-export function setBudgetDenial(
-  target: HeaderTarget,
-  { reason, retryAfterMs = HELD_RETRY_MS }: { readonly reason: BudgetDenialReason; readonly retryAfterMs?: number },
-): void {
-  if (target.headersSent === true) return;
-  if (reason === 'budget_held') setRetryAfter(target, retryAfterMs);
-  else setHeader(target, 'x-should-retry', 'false');
+export function budgetDenialHeaders({
+  reason,
+  retryAfterMs = HELD_RETRY_MS,
+}: {
+  readonly reason: BudgetDenialReason;
+  readonly retryAfterMs?: number;
+}): Headers {
+  return reason === 'budget_held' ? retryAfterHeaders(retryAfterMs) : { 'x-should-retry': 'false' };
 }
 
-/** Sets `Retry-After` (seconds), and `retry-after-ms`, which OpenAI's clients read first. */
-export function setRetryAfter(target: HeaderTarget, retryAfterMs: number): void {
-  if (target.headersSent === true) return;
-  setHeader(target, 'retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1000))));
-  setHeader(target, 'retry-after-ms', String(Math.max(1, Math.ceil(retryAfterMs))));
+/** `Retry-After` (seconds), and `retry-after-ms`, which OpenAI's clients read first. */
+export function retryAfterHeaders(retryAfterMs: number): Headers {
+  return {
+    'retry-after': String(Math.max(1, Math.ceil(retryAfterMs / 1000))),
+    'retry-after-ms': String(Math.max(1, Math.ceil(retryAfterMs))),
+  };
 }
 
-/** `t` of `RateLimit`; absent where no time ends the wait. */
-function untilReset(ms: number): string {
-  return ms === Infinity ? '' : `;t=${Math.ceil(ms / 1000)}`;
+/** Sets headers, unless a time-out or a stream of several GraphQL fields has begun the answer. */
+export function setHeaders(target: HeaderTarget, headers: Headers): void {
+  if (target.headersSent === true) return;
+  for (const name in headers) {
+    if (target.setHeader !== undefined) target.setHeader(name, headers[name]);
+    else target.header?.(name, headers[name]);
+  }
 }
 
 /** The quota of a standing; the first for a denial by tokens or concurrency. */
@@ -113,10 +127,4 @@ export function duration(ms: number): string {
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return `${minutes}m${seconds % 60}s`;
   return `${Math.floor(minutes / 60)}h${minutes % 60}m${seconds % 60}s`;
-}
-
-/** Names are in lower case: Node would convert others for every answer. */
-function setHeader(target: HeaderTarget, name: string, value: string): void {
-  if (target.setHeader !== undefined) target.setHeader(name, value);
-  else target.header?.(name, value);
 }

@@ -8,7 +8,7 @@ import { Reservation } from '../../rate-limit/reservation.js';
 import { leastLeft } from '../../rate-limit/budget/tightest.js';
 import { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { jsonBodyOf } from '../body/body-object.js';
-import type { JsonBody } from '../body/json-body.js';
+import type { JsonBody, Soon } from '../body/json-body.js';
 import { isLarge } from '../body/body-size.js';
 import { RequestContext } from '../request-context.js';
 import { budgetKeyOf, expectedOutputs, leastOutput, medianOutput } from '../request-hold.js';
@@ -27,6 +27,7 @@ import {
   type RequestResponse,
 } from './guarded-request.js';
 import { transportError } from './rate-limit-exception.js';
+import type { FromRequest } from '../decorators.js';
 import { checkAmount, RouteTable, type ApplicableLimits, type DefaultKey, type RouteLimits } from './route-limits.js';
 import { shouldSkip } from './skip-if.js';
 
@@ -41,8 +42,6 @@ interface Asked {
   /** The charge if this process dies; `undefined`: all that is held. */
   readonly expected?: number;
 }
-
-type MaybePromise<T> = T | Promise<T>;
 
 /** The name that the limits of all principals count under. */
 const OWN_LIMIT_NAME = 'api-key';
@@ -78,44 +77,46 @@ export class RateLimitGuard implements CanActivate {
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const route = this.routes.of(context);
-    if (route === null || this.hasCounted(context) || (await this.isSkipped(context))) return true;
+    const rules = this.routes.of(context);
+    if (rules === null || this.hasCounted(context)) return true;
+    const { skipIf } = this.limiter.options;
+    if (skipIf !== undefined && (await shouldSkip('rateLimit.skipIf', skipIf, context))) return true;
 
-    const request = this.requestOf(context);
-    const limits = this.withOwn(request, route, await route.applicableTo(request, this.defaultKey));
+    // Awaits only what takes time: most requests are decided at once.
+    const request = new GuardedRequest(context, this.getRequestResponse(context));
+    const applicable = rules.applicableTo(request, this.defaultKey);
+    const limits = this.withOwn(request, rules, applicable instanceof Promise ? await applicable : applicable);
     if (limits === undefined) return true;
 
-    const cost = await limits.route.costOf(request);
+    const { route } = limits;
+    const { countsTokens, countsMoney } = route;
+    const cost = typeof route.cost === 'number' ? route.cost : await costOf(route.cost, request);
     // A caller who is over a limit must not make us count a long prompt: limits are asked first,
     // and counting stops where they have no tokens left.
-    const { countsTokens } = limits.route;
-    const tokensLeft = (countsTokens || limits.route.countsMoney) && request.isLarge ? await this.peek(request, limits, cost) : undefined;
-    let tokens = countsTokens ? await this.tokensOf(request, limits, tokensLeft) : 0;
+    const tokensLeft = (countsTokens || countsMoney) && request.isLarge ? await this.peek(request, limits, cost) : undefined;
+    const estimated = countsTokens ? this.tokensOf(request, limits, tokensLeft) : 0;
+    let tokens = estimated instanceof Promise ? await estimated : estimated;
     if (tokensLeft !== undefined && tokens > tokensLeft) {
       await this.peek(request, limits, cost, tokens);
       // Other requests have returned tokens since the first peek.
       tokens = await this.tokensOf(request, limits);
     }
 
-    const { countsMoney } = limits.route;
     const nano = countsMoney ? await this.nanoUsdOf(request, limits) : 0;
     const settlesCrashes = countsMoney && this.limiter.store.settlesCrashes === true;
-    const amounts = { cost, tokens, nano, expected: settlesCrashes ? await this.usualNanoUsdOf(request, limits) : undefined };
-    const decided = await this.decide(request, limits, amounts);
+    const expected = settlesCrashes ? await this.usualNanoUsdOf(request, limits) : undefined;
+    const deciding = this.decide(request, limits, { cost, tokens, nano, expected });
+    const decided = deciding instanceof Promise ? await deciding : deciding;
     // The client has left while it waited.
     if (decided === undefined) return false;
     const { decision, nano: heldNano } = decided;
-    request.setHeaders(limits.route, decision, this.limiter.options.headers);
+    request.setHeaders(route, decision, this.limiter.options.headers);
     if (!decision.allowed) return this.reject(request, limits, decision, { tokens, nano });
 
-    this.markCounted(context);
-    if (!limits.route.reserves) return true;
+    ((context as CountedContext)[COUNTED_BY] ??= []).push(this);
+    if (!route.reserves) return true;
     const reservation = Reservation.of(decision, { scopes: limits.scopes, tokens, nanoUsd: heldNano });
-    request.settleAtEnd(
-      this.limiter,
-      reservation,
-      limits.route.countsMoney ? priceByBody(this.tokenCounter, request.request.body) : undefined,
-    );
+    request.settleAtEnd(this.limiter, reservation, countsMoney ? priceByBody(this.tokenCounter, request.request.body) : undefined);
     return true;
   }
 
@@ -125,20 +126,21 @@ export class RateLimitGuard implements CanActivate {
    */
   async precheck(context: ExecutionContext): Promise<void> {
     const route = this.routes.of(context);
-    if (route === null || (await this.isSkipped(context).catch(() => true))) return;
-    const request = this.requestOf(context);
+    const { skipIf } = this.limiter.options;
+    if (route === null || (skipIf !== undefined && (await shouldSkip('rateLimit.skipIf', skipIf, context).catch(() => true)))) return;
+    const request = new GuardedRequest(context, this.getRequestResponse(context));
     const limits = this.withOwn(request, route, await route.knownWithoutBody(request, this.defaultKey));
-    if (limits !== undefined) await this.peek(request, limits, await limits.route.costOf(request).catch(() => 0));
+    if (limits === undefined) return;
+    const { cost } = limits.route;
+    await this.peek(request, limits, typeof cost === 'number' ? cost : await costOf(cost, request).catch(() => 0));
   }
 
   /**
    * The key of limits whose rule names none. Default: that of the principal, if a guard has
    * authenticated the request, else the hashed API key, else the address.
    */
-  protected getKey(request: LimitedRequest, context: ExecutionContext): string | Promise<string> {
-    // Not of `request`, which may stand for a request that is not complete yet.
-    const principal = RequestContext.principalOf(this.getRequestResponse(context).request);
-    return principal?.limitKey ?? clientKey(request);
+  protected getKey(request: LimitedRequest, _context: ExecutionContext): string | Promise<string> {
+    return RequestContext.principalOf(request)?.limitKey ?? clientKey(request);
   }
 
   /**
@@ -156,16 +158,18 @@ export class RateLimitGuard implements CanActivate {
     const isLargeBody = isLarge(request);
     if (isLargeBody) checkMessageBounds(body, context);
     const memory = RequestContext.of(request);
-    const counting = { counter: this.tokenCounter, tokensPerMinute, isLarge: isLargeBody, memory };
-    const estimate = async (json: JsonBody | undefined): Promise<number> => {
-      const counted: unknown = json?.promptFields ?? body;
-      if (isObject(counted)) memory.learnPrompt = (promptTokens) => this.tokenCounter.learnPrompt(counted, promptTokens);
-      const tokens = await estimateTokens(body, { ...counting, json }, tokensLeft);
+    const keep = (tokens: number): number => {
       memory.estimated = { tokens, tokensPerMinute };
       return tokens;
     };
+    const estimate = (json: JsonBody | undefined): Soon<number> => {
+      const counted: unknown = json?.promptFields ?? body;
+      if (isObject(counted)) memory.learnPrompt = (promptTokens) => this.tokenCounter.learnPrompt(counted, promptTokens);
+      return estimateTokens(body, { counter: this.tokenCounter, tokensPerMinute, isLarge: isLargeBody, memory, json }, tokensLeft);
+    };
     const json = jsonBodyOf(body);
-    return json instanceof Promise ? json.then(estimate) : estimate(json);
+    const tokens = json instanceof Promise ? json.then(estimate) : estimate(json);
+    return tokens instanceof Promise ? tokens.then(keep) : keep(tokens);
   }
 
   /**
@@ -193,23 +197,22 @@ export class RateLimitGuard implements CanActivate {
     return requestResponseOf(context);
   }
 
-  /** The limits of a route together with those of the principal's own, and a shared one. */
-  private withOwn({ request }: GuardedRequest, route: RouteLimits, applicable: ApplicableLimits | undefined): ApplicableLimits | undefined {
-    const { principal, shared } = RequestContext.find(request) ?? {};
-    let limits = applicable;
-    if (shared !== undefined) limits = route.beside(limits, shared, false);
-    if (principal?.limits === undefined) return limits;
-    const limit = this.limiter.limitOf({ limit: OWN_LIMIT_NAME, limits: principal.limits });
-    return route.beside(limits, { limit, key: principal.limitKey }, true);
-  }
-
-  private requestOf(context: ExecutionContext): GuardedRequest {
-    return new GuardedRequest(context, this.getRequestResponse(context));
-  }
-
-  private async isSkipped(context: ExecutionContext): Promise<boolean> {
-    const { skipIf } = this.limiter.options;
-    return skipIf !== undefined && shouldSkip('rateLimit.skipIf', skipIf, context);
+  /** The limits of a route together with a shared one and those of the principal's own. */
+  private withOwn({ request }: GuardedRequest, rules: RouteLimits, applicable: ApplicableLimits | undefined): ApplicableLimits | undefined {
+    const state = RequestContext.find(request);
+    const { principal, shared } = state ?? {};
+    const own = principal?.limits;
+    if (shared === undefined && own === undefined) return applicable;
+    let { route, scopes } = applicable ?? { route: rules.withoutLimits, scopes: [] };
+    if (shared !== undefined) {
+      route = route.with(shared.limit, () => shared.limit, false);
+      scopes = [...scopes, shared];
+    }
+    if (own !== undefined && principal !== undefined) {
+      route = route.with(own, () => this.limiter.limitOf({ limit: OWN_LIMIT_NAME, limits: own }), true);
+      scopes = [...scopes, { limit: route.limits[route.limits.length - 1].limit, key: principal.limitKey }];
+    }
+    return { route, scopes };
   }
 
   /** A guard that is registered both globally and on the controller counts a request once. */
@@ -217,54 +220,70 @@ export class RateLimitGuard implements CanActivate {
     return context[COUNTED_BY]?.some(({ constructor, limiter }) => constructor === this.constructor && limiter === this.limiter) === true;
   }
 
-  private markCounted(context: CountedContext): void {
-    (context[COUNTED_BY] ??= []).push(this);
-  }
-
-  private async tokensOf({ request, context }: GuardedRequest, { route }: ApplicableLimits, tokensLeft?: number): Promise<number> {
-    const { tokens, tokensPerMinute = Infinity } = route;
-    if (tokens === undefined) return checkAmount('tokens', await this.getTokens(request, context, tokensPerMinute, tokensLeft));
-    return checkAmount('tokens', typeof tokens === 'number' ? tokens : await tokens(request, context));
+  private tokensOf({ request, context }: GuardedRequest, { route }: ApplicableLimits, tokensLeft?: number): Soon<number> {
+    const { tokens = this.getTokens(request, context, route.tokensPerMinute ?? Infinity, tokensLeft) } = route;
+    if (typeof tokens === 'number') return checkAmount('tokens', tokens);
+    const pending = Promise.resolve(typeof tokens === 'function' ? tokens(request, context) : tokens);
+    return pending.then((amount) => checkAmount('tokens', amount));
   }
 
   /** The final decision, counted: where budgets have a queue, after the wait for what is held. */
-  private async decide(request: GuardedRequest, limits: ApplicableLimits, asked: Asked): Promise<Decided | undefined> {
-    const { limiter, waiting } = this;
-    const { scopes, route } = limits;
-    const decide = (): MaybePromise<Decided> => this.tryToTake(request, limits, asked);
-    const giveBack = ({ decision, nano }: Decided): void =>
-      limiter.settle(Reservation.of(decision, { scopes, tokens: asked.tokens, nanoUsd: nano }), { tokens: 0, usd: 0 });
+  private decide(request: GuardedRequest, limits: ApplicableLimits, asked: Asked): Soon<Decided | undefined> {
+    const { waiting } = this;
     // What the request itself holds is returned at its end alone.
-    const mayWait = waiting !== undefined && route.countsMoney && !request.holdsMoney;
-    const decided = mayWait ? await waiting.take(request, { scopes, nano: asked.nano, decide, giveBack }) : await decide();
-    if (decided !== undefined) limiter.counted(scopes, decided.decision);
+    const mayWait = waiting !== undefined && limits.route.countsMoney && !request.holdsMoney;
+    const decided = mayWait ? this.waitToTake(waiting, request, limits, asked) : this.tryToTake(request, limits, asked);
+    return decided instanceof Promise ? decided.then((found) => this.counted(limits, found)) : this.counted(limits, decided);
+  }
+
+  private counted({ scopes }: ApplicableLimits, decided: Decided | undefined): Decided | undefined {
+    if (decided !== undefined) this.limiter.counted(scopes, decided.decision);
     return decided;
   }
 
+  private waitToTake(waiting: BudgetQueue, request: GuardedRequest, limits: ApplicableLimits, asked: Asked): Promise<Decided | undefined> {
+    const { scopes } = limits;
+    const decide = (): Soon<Decided> => this.tryToTake(request, limits, asked);
+    const giveBack = ({ decision, nano }: Decided): void =>
+      this.limiter.settle(Reservation.of(decision, { scopes, tokens: asked.tokens, nanoUsd: nano }), { tokens: 0, usd: 0 });
+    return waiting.take(request, { scopes, nano: asked.nano, decide, giveBack });
+  }
+
+  /** A denial by a budget is tried again with less, if `clampOutput` is set. */
+  private tryToTake(request: GuardedRequest, limits: ApplicableLimits, asked: Asked): Soon<Decided> {
+    const { cost, tokens, nano, expected } = asked;
+    const decision = this.limiter.store.check(limits.scopes, cost, tokens, nano, expected);
+    if (decision instanceof Promise) return decision.then((made) => this.orLess(request, limits, asked, made));
+    return this.orLess(request, limits, asked, decision);
+  }
+
+  private orLess(request: GuardedRequest, limits: ApplicableLimits, asked: Asked, decision: GuardDecision): Soon<Decided> {
+    const isClamped = decision.budget !== undefined && this.limiter.options.budgets.clampOutput;
+    return isClamped ? this.takeLess(request, limits, asked, decision) : { decision, nano: asked.nano };
+  }
+
   /**
-   * Takes less money than requested if `clampOutput` is set and budgets have no more: half of the
-   * rest, but at least the cost of a usual answer. A denial describes the lowered request.
+   * Takes less money than requested: half of what budgets have left, but at least the cost of a
+   * usual answer. A denial describes the lowered request.
    */
-  private tryToTake(request: GuardedRequest, limits: ApplicableLimits, { cost, tokens, nano, expected }: Asked): MaybePromise<Decided> {
-    const { store } = this.limiter;
-    const first = store.check(limits.scopes, cost, tokens, nano, expected);
+  private async takeLess(
+    request: GuardedRequest,
+    limits: ApplicableLimits,
+    { cost, tokens, nano, expected }: Asked,
+    decision: GuardDecision,
+  ): Promise<Decided> {
+    const least = await this.leastNanoUsd(request, limits);
+    if (least === undefined) return { decision, nano };
     const taken = async (less: number): Promise<Decided> => ({
-      decision: await store.check(limits.scopes, cost, tokens, less, expected),
+      decision: await this.limiter.store.check(limits.scopes, cost, tokens, less, expected),
       nano: less,
     });
-    const clamped = async (decision: GuardDecision): Promise<Decided> => {
-      const least = await this.leastNanoUsd(request, limits);
-      if (least === undefined) return { decision, nano };
-      const left = Math.min(...decision.standings.flatMap(({ budgets }) => (budgets === undefined ? [] : [leastLeft(budgets)])));
-      const lowered = await taken(Math.min(nano, Math.max(least.usual, Math.floor(left / 2))));
-      const { budget } = lowered.decision;
-      // No request in flight will return money: the rest of the budget pays for shorter answers.
-      const isRest = budget !== undefined && budget.reason !== 'budget_held' && left >= least.shortest && left < lowered.nano;
-      return isRest ? taken(left) : lowered;
-    };
-    const next = (decision: GuardDecision): MaybePromise<Decided> =>
-      decision.budget === undefined || !this.limiter.options.budgets.clampOutput ? { decision, nano } : clamped(decision);
-    return first instanceof Promise ? first.then(next) : next(first);
+    const left = Math.min(...decision.standings.flatMap(({ budgets }) => (budgets === undefined ? [] : [leastLeft(budgets)])));
+    const lowered = await taken(Math.min(nano, Math.max(least.usual, Math.floor(left / 2))));
+    const { budget } = lowered.decision;
+    // No request in flight will return money: the rest of the budget pays for shorter answers.
+    const isRest = budget !== undefined && budget.reason !== 'budget_held' && left >= least.shortest && left < lowered.nano;
+    return isRest ? taken(left) : lowered;
   }
 
   private async estimate(
@@ -326,6 +345,11 @@ export class RateLimitGuard implements CanActivate {
   ): Promise<never> {
     return this.throwRateLimitException(request.context, route.errorOf(decision, estimated));
   }
+}
+
+/** Requests that a request counts as, by the function of a rule. */
+async function costOf(cost: FromRequest<number>, { request, context }: GuardedRequest): Promise<number> {
+  return checkAmount('cost', await cost(request, context));
 }
 
 function isObject(value: unknown): value is object {

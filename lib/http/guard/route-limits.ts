@@ -12,6 +12,7 @@ import { budgetRefusal } from '../budget-refusal.js';
 import { ownRules, ownSkips, type RateLimitRule } from '../decorators.js';
 import { GuardedRequest, type GuardDecision, type LimitedRequest } from './guarded-request.js';
 import { policyHeader, quotasOf, type Quota } from './quotas.js';
+import type { Soon } from '../body/json-body.js';
 import { shouldSkip } from './skip-if.js';
 
 type Route = { readonly type: object & { readonly name: string }; readonly handler: object & { readonly name: string } };
@@ -40,15 +41,20 @@ export interface ApplicableLimits {
 export class RouteLimits {
   /** The smallest `tokensPerMinute`; `undefined` where no limit counts tokens. */
   readonly tokensPerMinute: number | undefined;
+  readonly countsTokens: boolean;
   readonly hasConcurrency: boolean;
   /** Whether a limit has a budget. */
   readonly countsMoney: boolean;
+  /** Whether there is something to settle or release when a request ends. */
+  readonly reserves: boolean;
   /** `RateLimit-Policy`: the same for every answer. */
   readonly policyHeader: string;
   /** By the limits that apply: the route without the others. */
   private readonly parts = new Map<string, RouteLimits>();
-  /** By the limits of a principal's own: the route with them. */
-  private readonly withOwn = new WeakMap<RateLimit, RouteLimits>();
+  /** By the limits of a principal, or of many requests together: the route with them. */
+  private readonly extended = new WeakMap<object, RouteLimits>();
+  /** Whether all limits count under the default key. */
+  private readonly hasOneKey: boolean;
 
   constructor(
     readonly limits: readonly RouteLimit[],
@@ -60,16 +66,10 @@ export class RouteLimits {
     this.tokensPerMinute = tokensPerMinute === Infinity ? undefined : tokensPerMinute;
     this.hasConcurrency = limits.some(({ limit }) => limit.maxConcurrent !== undefined);
     this.countsMoney = limits.some(({ limit }) => limit.budgets !== undefined);
+    this.countsTokens = this.tokensPerMinute !== undefined;
+    this.reserves = this.countsTokens || this.hasConcurrency || this.countsMoney;
+    this.hasOneKey = limits.every(({ key, skipIf }) => key === undefined && skipIf === undefined);
     this.policyHeader = policyHeader(limits);
-  }
-
-  get countsTokens(): boolean {
-    return this.tokensPerMinute !== undefined;
-  }
-
-  /** Whether there is something to settle or release when a request ends. */
-  get reserves(): boolean {
-    return this.countsTokens || this.hasConcurrency || this.countsMoney;
   }
 
   /** Tokens that any request needs, before they are counted. */
@@ -83,21 +83,11 @@ export class RouteLimits {
   }
 
   /** The limits that apply to a request: all whose `key` is not `false`. `undefined`: none. */
-  async applicableTo(request: GuardedRequest, defaultKey: DefaultKey): Promise<ApplicableLimits | undefined> {
-    const { limits } = this;
-    const isOne = limits.length === 1;
-    const keys = isOne
-      ? [await keyOf(limits[0], request, defaultKey)]
-      : await Promise.all(limits.map((limit) => keyOf(limit, request, defaultKey)));
-    const applicable = this.withKeys(keys);
-    if (applicable?.route.hasConcurrency === true && request.response === undefined) {
-      throw new InvalidArgumentError(
-        '@RateLimit.maxConcurrent',
-        undefined,
-        'cannot be used here: this context has no response whose end would free the slot',
-      );
-    }
-    return applicable;
+  applicableTo(request: GuardedRequest, defaultKey: DefaultKey): Soon<ApplicableLimits | undefined> {
+    if (!this.hasOneKey)
+      return Promise.all(this.limits.map((limit) => keyOf(limit, request, defaultKey))).then((keys) => this.withKeys(keys, request));
+    const key = defaultKey(request);
+    return typeof key === 'string' ? this.withKey(key, request) : Promise.resolve(key).then((found) => this.withKey(found, request));
   }
 
   /**
@@ -105,7 +95,7 @@ export class RouteLimits {
    * field that is missing, does not apply.
    */
   async knownWithoutBody({ request, response, context }: GuardedRequest, defaultKey: DefaultKey): Promise<ApplicableLimits | undefined> {
-    const keys = await this.keysBy(async (limit) => {
+    const knownKey = async (limit: RouteLimit): Promise<string | false> => {
       const partial = new PartialRequest(request);
       try {
         const key = await keyOf(limit, new GuardedRequest(context, { request: partial.request, response }), defaultKey);
@@ -113,20 +103,28 @@ export class RouteLimits {
       } catch {
         return false;
       }
-    });
-    return this.withKeys(keys);
+    };
+    return this.withKeys(await Promise.all(this.limits.map(knownKey)));
   }
 
-  /** What applies to a request of this route, and beside it a limit of its principal or of all. */
-  beside(applicable: ApplicableLimits | undefined, own: RateLimitScope, isOfKey: boolean): ApplicableLimits {
-    const { route, scopes } = applicable ?? { route: this.part(this.limits.map(() => false)), scopes: [] };
-    return { route: route.with(own.limit, isOfKey), scopes: [...scopes, own] };
+  /**
+   * The route with one more limit: one of a principal's own, or of many requests together.
+   * @param source What the limit is made of: the route is kept by it
+   */
+  with(source: object, limitOf: () => RateLimit, isOfKey: boolean): RouteLimits {
+    let extended = this.extended.get(source);
+    if (extended === undefined) {
+      const limit = limitOf();
+      const last: RouteLimit = { limit, label: limit.name, quotas: quotasOf(limit.name, limit), isOfKey };
+      extended = new RouteLimits([...this.limits, last], this.cost, this.tokens, this.usd);
+      this.extended.set(source, extended);
+    }
+    return extended;
   }
 
-  /** Requests that a request counts as. */
-  async costOf({ request, context }: GuardedRequest): Promise<number> {
-    const { cost } = this;
-    return checkAmount('cost', typeof cost === 'number' ? cost : await cost(request, context));
+  /** The route without its limits, for those that are added. */
+  get withoutLimits(): RouteLimits {
+    return this.part(this.limits.map(() => false));
   }
 
   /** The error of a request that these limits deny. */
@@ -149,29 +147,24 @@ export class RouteLimits {
     });
   }
 
-  private with(own: RateLimit, isOfKey: boolean): RouteLimits {
-    let together = this.withOwn.get(own);
-    if (together === undefined) {
-      const limit: RouteLimit = { limit: own, label: own.name, quotas: quotasOf(own.name, own), isOfKey };
-      together = new RouteLimits([...this.limits, limit], this.cost, this.tokens, this.usd);
-      this.withOwn.set(own, together);
-    }
-    return together;
+  /** All limits under one key, unless an app's `getKey` names none. */
+  private withKey(key: string | false, request: GuardedRequest): ApplicableLimits | undefined {
+    return this.withKeys(Array<string | false>(this.limits.length).fill(key), request);
   }
 
-  private async keysBy(find: (limit: RouteLimit) => Promise<string | false>): Promise<readonly (string | false)[]> {
-    const { limits } = this;
-    return limits.length === 1 ? [await find(limits[0])] : Promise.all(limits.map(find));
-  }
-
-  private withKeys(keys: readonly (string | false)[]): ApplicableLimits | undefined {
+  private withKeys(keys: readonly (string | false)[], request?: GuardedRequest): ApplicableLimits | undefined {
     const scopes: RateLimitScope[] = [];
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i];
       if (key !== false) scopes.push({ limit: this.limits[i].limit, key });
     }
     if (scopes.length === 0) return undefined;
-    return { route: scopes.length === keys.length ? this : this.part(keys), scopes };
+    const route = scopes.length === keys.length ? this : this.part(keys);
+    if (route.hasConcurrency && request !== undefined && request.response === undefined) {
+      const rule = 'cannot be used here: this context has no response whose end would free the slot';
+      throw new InvalidArgumentError('@RateLimit.maxConcurrent', undefined, rule);
+    }
+    return { route, scopes };
   }
 
   private part(keys: readonly (string | false)[]): RouteLimits {
@@ -227,6 +220,7 @@ export class RouteTable {
   }
 }
 
+/** The key that a limit counts a request under. */
 async function keyOf({ key, skipIf }: RouteLimit, request: GuardedRequest, defaultKey: DefaultKey): Promise<string | false> {
   if (skipIf !== undefined && (await shouldSkip('@RateLimit.skipIf', skipIf, request.context))) return false;
   const own = key === undefined ? undefined : checkKey(await key(request.request, request.context));
@@ -247,7 +241,10 @@ export function checkAmount(name: 'cost' | 'tokens', value: number): number {
   throw new InvalidArgumentError(`@RateLimit.${name}`, value, 'must be an integer from 0 to 2^31');
 }
 
-/** A request that remembers whether a missing field was read: its body, or its user. */
+/**
+ * A request that remembers whether a missing field was read: its body, or its user. `RequestContext`
+ * reads `raw` and a symbol, which say nothing about the rule.
+ */
 class PartialRequest {
   readonly request: LimitedRequest;
   missed = false;
@@ -256,7 +253,7 @@ class PartialRequest {
     this.request = new Proxy(request, {
       get: (target, field) => {
         const value: unknown = Reflect.get(target, field, target);
-        if (value === undefined || value === null) this.missed = true;
+        if ((value === undefined || value === null) && typeof field !== 'symbol' && field !== 'raw') this.missed = true;
         return typeof value === 'function' ? (value.bind(target) as unknown) : value;
       },
     });

@@ -55,9 +55,17 @@ class NeedsTexts extends Error {}
  * counts, because each provider reads its own. Counting a large body stops above `tokensLeft`: then
  * the rest is estimated, and the result is at most `tokensPerMinute` unless more was counted.
  */
-export async function estimateTokens(body: unknown, context: EstimateContext, tokensLeft = Infinity): Promise<number> {
-  const { json } = context;
-  if (json === undefined) return isBody(body) ? estimate(body, context, tokensLeft) : 0;
+export function estimateTokens(body: unknown, context: EstimateContext, tokensLeft = Infinity): Soon<number> {
+  if (context.json !== undefined) return estimateOutline(context.json, context, tokensLeft);
+  if (!isBody(body)) return 0;
+  const { fallbacks, context_window_fallbacks: ofContext, content_policy_fallbacks: ofContent } = body;
+  if (context.isLarge === true || (fallbacks ?? ofContext ?? ofContent) !== undefined) return estimate(body, context, tokensLeft);
+  const facts = factsOf(body, context);
+  return withReply(countSmall(facts, context), facts, context.tokensPerMinute);
+}
+
+/** A body with bytes is counted by its outline, if that is enough. */
+async function estimateOutline(json: JsonBody, context: EstimateContext, tokensLeft: number): Promise<number> {
   try {
     return await estimate(json.promptFields, context, tokensLeft);
   } catch (error) {

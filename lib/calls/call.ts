@@ -127,8 +127,8 @@ export class Call {
     const { request } = options;
     this.startedAtMs = client.now();
     this.cancellation = CallCancellation.by(options);
-    this.principal = request ? RequestContext.principalOf(request) : undefined;
     this.request = request ? RequestContext.of(request) : undefined;
+    this.principal = this.request?.principal;
     this.description = description;
     this.options = options;
     this.context = contextOf(description, options);

@@ -149,7 +149,8 @@ const DETAIL_FIELDS: readonly (readonly [group: string, fields: readonly (readon
  * @param tier `service_tier` beside it, as OpenAI tells it; Anthropic's is in the usage
  */
 export function usageFrom(value: unknown, tier?: unknown): StatedUsage | undefined {
-  const fields = fieldsOf(value);
+  if (typeof value !== 'object' || value === null) return undefined;
+  const fields = value as Fields;
   const usage = tokensIn(fields);
   if (usage === undefined) return undefined;
   const details = consistent(detailsIn(fields), usage);
@@ -174,7 +175,7 @@ function statedIn({ cost, estimated_cost, cost_in_usd_ticks, cost_details, is_by
 
 /** All tokens of a usage; `undefined` if the value is no usage. */
 export function usedTokens(value: unknown): number | undefined {
-  return tokensIn(fieldsOf(value))?.totalTokens;
+  return typeof value === 'object' && value !== null ? tokensIn(value as Fields)?.totalTokens : undefined;
 }
 
 /** Merges a usage from several events of a stream (JSON): later figures replace earlier ones. */

@@ -12,6 +12,11 @@ const CONTEXT = Symbol('request context');
 /** Others may be frozen, or copied with all of their fields. */
 const contexts = new WeakMap<object, RequestContext>();
 
+/** Express's and Node's requests are one object; Fastify's has it as `raw`. */
+interface Owned {
+  readonly raw?: unknown;
+}
+
 interface Message {
   [CONTEXT]?: RequestContext;
 }
@@ -47,7 +52,8 @@ export class RequestContext {
 
   /** The context of a request; Express's, Fastify's and Node's request objects share it. */
   static of(request: object): RequestContext {
-    const key = ownerOf(request);
+    const { raw } = request as Owned;
+    const key = typeof raw === 'object' && raw !== null ? raw : request;
     if (key instanceof IncomingMessage) return ((key as Message)[CONTEXT] ??= new RequestContext());
     let context = contexts.get(key);
     if (context === undefined) contexts.set(key, (context = new RequestContext()));
@@ -56,7 +62,8 @@ export class RequestContext {
 
   /** The context of a request, if it has one. */
   static find(request: object): RequestContext | undefined {
-    const key = ownerOf(request);
+    const { raw } = request as Owned;
+    const key = typeof raw === 'object' && raw !== null ? raw : request;
     return key instanceof IncomingMessage ? (key as Message)[CONTEXT] : contexts.get(key);
   }
 
@@ -64,12 +71,6 @@ export class RequestContext {
   static principalOf(request: object): Principal | undefined {
     return RequestContext.find(request)?.principal;
   }
-}
-
-/** The object that Express's, Fastify's and Node's requests have in common. */
-function ownerOf(request: object): object {
-  const { raw } = request as { readonly raw?: unknown };
-  return typeof raw === 'object' && raw !== null ? raw : request;
 }
 
 /**

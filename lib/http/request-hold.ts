@@ -6,7 +6,7 @@ import type { RateLimitScope } from '../rate-limit/store.js';
 import type { AnswerUsage } from './answer-usage.js';
 import { budgetRefusal, HELD_RETRY_MS } from './budget-refusal.js';
 import { reportAppCost } from './app-costs.js';
-import type { RequestContext } from './request-context.js';
+import type { Principal } from './principal.js';
 import { ExpectedOutputs } from './token-estimate/expected-output.js';
 import { LEAST_OUTPUT } from './token-estimate/worst-cost.js';
 
@@ -37,10 +37,19 @@ export interface LostTokens {
   readonly isUncounted: boolean;
 }
 
+/** The request that holds it. */
+interface HoldingRequest {
+  readonly model: string | undefined;
+  readonly principal: Principal | undefined;
+  /** Receives the prompt tokens that a provider reports for the counted body. */
+  readonly learnPrompt: ((promptTokens: number) => void) | undefined;
+}
+
 /** One reservation of a request, and the limiter that settles it. */
 interface Held {
   readonly limiter: RateLimiterService;
   readonly reservation: Reservation;
+  readonly holdsMoney: boolean;
 }
 
 const NOTHING_LOST: LostTokens = { tokens: 0, isUncounted: false };
@@ -86,19 +95,20 @@ export class RequestHold {
   private open = 0;
   private openExpected = 0;
   private priceOf: PriceOf | undefined = undefined;
-  /** Receives the cost of the request once; `undefined`: budgets count it, or nobody does. */
+  /** Receives the cost of the request once. */
   private onSpend: ((nanoUsd: number) => void) | undefined = undefined;
   private isSpendCounted = false;
 
-  constructor(private readonly context: RequestContext) {}
+  constructor(private readonly request: HoldingRequest) {}
 
   /**
    * Adds a reservation, which is settled at the end of the request.
    * @param priceOf Prices usage that is reported without a cost.
    */
   add(limiter: RateLimiterService, reservation: Reservation, priceOf?: PriceOf): void {
-    this.held.push({ limiter, reservation });
-    if (Reservation.holdsMoney(reservation)) this.holdsMoney = true;
+    const holdsMoney = Reservation.holdsMoney(reservation);
+    this.held.push({ limiter, reservation, holdsMoney });
+    this.holdsMoney ||= holdsMoney;
     if (priceOf !== undefined) this.priceOf = priceOf;
     // A later guard or GraphQL field still runs after the client has disconnected; no second end
     // will come.
@@ -115,7 +125,7 @@ export class RequestHold {
 
   /** Whether the details of a usage matter, not only its sum. */
   get readsUsage(): boolean {
-    return this.holdsMoney || this.onSpend !== undefined || this.context.learnPrompt !== undefined;
+    return this.holdsMoney || this.onSpend !== undefined || this.request.learnPrompt !== undefined;
   }
 
   /**
@@ -211,14 +221,15 @@ export class RequestHold {
    * After the end of the request it settles at once.
    */
   report(tokens: number, usage?: AnswerUsage, nanoUsd?: number): void {
-    const { context } = this;
+    const { request } = this;
     this.reportedTokens = bounded(tokens);
     this.reportedCost = nanoUsd ?? this.reportedCost;
     if (usage !== undefined) {
-      context.learnPrompt?.(usage.promptTokens);
+      request.learnPrompt?.(usage.promptTokens);
       this.pricedCost = this.priceOf?.(usage) ?? this.pricedCost;
       // The calls of `LlmClient` have learned it already.
-      if (this.holdsMoney && this.spent === undefined && context.model !== undefined) this.learnOutput(context.model, usage.completionTokens);
+      if (this.holdsMoney && this.spent === undefined && request.model !== undefined)
+        this.learnOutput(request.model, usage.completionTokens);
     }
     if (this.isOver) this.settleReservations();
   }
@@ -312,12 +323,12 @@ export class RequestHold {
    */
   private budgeted(): readonly (Held & { readonly nanoUsd: number })[] {
     const sets = new Map<string, Held & { nanoUsd: number }>();
-    for (const { limiter, reservation } of this.held) {
-      if (!Reservation.holdsMoney(reservation)) continue;
-      const counters = this.held.length === 1 ? '' : countersOf(reservation);
-      const nanoUsd = Reservation.nanoUsdOf(reservation);
+    for (const each of this.held) {
+      if (!each.holdsMoney) continue;
+      const counters = this.held.length === 1 ? '' : countersOf(each.reservation);
+      const nanoUsd = Reservation.nanoUsdOf(each.reservation);
       const known = sets.get(counters);
-      if (known === undefined) sets.set(counters, { limiter, reservation, nanoUsd });
+      if (known === undefined) sets.set(counters, { ...each, nanoUsd });
       else known.nanoUsd += nanoUsd;
     }
     return [...sets.values()];
@@ -352,13 +363,13 @@ export class RequestHold {
     const settled = new Set<string>();
     this.held = [];
     for (const each of held) {
-      const { limiter, reservation } = each;
+      const { limiter, reservation, holdsMoney } = each;
       const counters = held.length === 1 ? '' : countersOf(reservation);
       const isFirst = !settled.has(counters);
       settled.add(counters);
       // Failed attempts come on top of what was reserved for the answer.
       const reserved = lostTokens > 0 ? Reservation.tokensOf(reservation) + lostTokens : undefined;
-      const isPaid = nanoUsd !== undefined && Reservation.holdsMoney(reservation);
+      const isPaid = nanoUsd !== undefined && holdsMoney;
       if (tokens === undefined && !isPaid && (reserved === undefined || !isFirst)) {
         limiter.charge(reservation);
         limiter.release(reservation);
@@ -370,9 +381,9 @@ export class RequestHold {
 
   /** Reports the cost that the app has stated, beyond that of the client's own calls. */
   private reportAppCost(): void {
-    const { latest, reportedCost = 0, spent = 0, context } = this;
+    const { latest, reportedCost = 0, spent = 0, request } = this;
     if (latest === undefined || reportedCost <= spent) return;
-    reportAppCost(latest.limiter, { model: context.model, team: context.principal?.team, nanoUsd: reportedCost - spent });
+    reportAppCost(latest.limiter, { model: request.model, team: request.principal?.team, nanoUsd: reportedCost - spent });
   }
 }
 

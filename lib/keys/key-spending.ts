@@ -1,7 +1,7 @@
 import { InvalidArgumentError, NO_VALUE } from '../common/errors.js';
 import { LARGEST_USD } from '../common/nano-usd.js';
 import { shownBudget } from '../rate-limit/budget/shown-budget.js';
-import type { RateLimits } from '../rate-limit/limits.js';
+import type { RateLimit, RateLimits } from '../rate-limit/limits.js';
 import type { BudgetReport, RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import { KEY_LIMIT_NAME, type ApiKeyRecord } from './api-key-record.js';
 
@@ -22,6 +22,7 @@ const PERIODS = { usdPerDay: 'day', usdPerMonth: 'month', usdPerWindow: 'window'
 export class KeySpending {
   /** Requests whose cost the store did not take. */
   lost = 0;
+  private limit: RateLimit | undefined = undefined;
 
   constructor(private readonly limiter: RateLimiterService) {}
 
@@ -43,7 +44,9 @@ export class KeySpending {
 
   /** Adds the cost of a request. What the store does not take is lost: no limit depends on it. */
   add(publicId: string, nanoUsd: number): void {
-    this.limiter.addSpent(limitKeyOf(publicId), nanoUsd, { limit: KEY_LIMIT_NAME, limits: ALL }).catch(() => this.lost++);
+    this.limit ??= this.limiter.limitOf({ limit: KEY_LIMIT_NAME, limits: ALL });
+    const added = this.limiter.addSpent({ limit: this.limit, key: limitKeyOf(publicId) }, nanoUsd);
+    if (added instanceof Promise) added.catch(() => this.lost++);
   }
 
   /** Replaces what was spent in the current window of each budget or, without any, in all. */

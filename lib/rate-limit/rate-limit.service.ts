@@ -31,6 +31,7 @@ import { Reservation, reservedTokens, type RateLimitResult } from './reservation
 import type {
   BudgetChange,
   Extension,
+  MoreTokens,
   RateLimitDecision,
   RateLimitScope,
   RateLimitStore,
@@ -64,6 +65,7 @@ export interface BudgetReport {
   readonly resetsAt?: Date;
 }
 
+const NOTHING_MORE: readonly MoreTokens[] = [];
 const DEFAULT_PAGE = 100;
 const LARGEST_PAGE = 1_000;
 
@@ -333,11 +335,11 @@ export class RateLimiterService implements Capability {
   }
 
   /**
-   * Adds to what a key has spent in a budget, without a decision.
+   * Adds to what a key has spent in the first budget of a limit, without a decision.
    * @internal
    */
-  async addSpent(key: string, nanoUsd: number, options: BudgetChoice): Promise<void> {
-    await this.changeBudget(key, options, { kind: 'added', nanoUsd });
+  addSpent(scope: RateLimitScope, nanoUsd: number): MaybePromise<void> {
+    return whenKnown(this.store.changeBudget?.(scope, { budget: 0, kind: 'added', nanoUsd }), () => this.freed([scope]));
   }
 
   /**
@@ -600,20 +602,19 @@ export class RateLimiterService implements Capability {
       taken !== undefined && isSettled(taken)
         ? this.pay(taken, { tokens: tokens ?? reservedTokens(taken), nanoUsd: nanoUsd ?? taken.nanoUsd ?? 0 })
         : undefined;
-    const released = this.free(reservation, {});
+    const released = this.freeSlots(reservation);
     return settled || released ? Promise.all([settled, released]) : undefined;
   }
 
   private pay(taken: TakenRateLimit, { tokens, nanoUsd, isProvisional }: Payment): MaybePromise<void> {
-    const { scopes, outage, more = [] } = taken;
+    const { scopes, outage, more = NOTHING_MORE } = taken;
     // What was reserved later counts later: each part is settled by its own time.
     let left = tokens;
-    const rest = more.map((each) => {
+    for (const each of more) {
       const used = Math.min(left, each.tokens);
       left -= used;
-      return this.payTokens({ scopes, outage, ...each }, used);
-    });
-    rest.forEach(ignoreFailure);
+      ignoreFailure(this.payTokens({ scopes, outage, ...each }, used));
+    }
     return whenKnown(this.store.settle(taken, left, nanoUsd, isProvisional), (spendings: Settled) => {
       if (spendings !== undefined) this.budgetCounts.settled(spendings, nanoUsd - (taken.nanoUsd ?? 0));
       this.freed(taken.scopes);
@@ -626,8 +627,14 @@ export class RateLimiterService implements Capability {
 
   private free(held: Reservation | string, options: LimitChoice): void | Promise<void> {
     if (typeof held === 'string') return this.store.release({ scopes: [this.table.scope(held, options)], tokens: 0, atMs: Infinity });
-    const taken = Reservation.takeForRelease(Reservation.checked('held', held));
-    return taken?.scopes.some(({ limit }) => limit.maxConcurrent !== undefined) ? this.store.release(taken) : undefined;
+    return this.freeSlots(Reservation.checked('held', held));
+  }
+
+  private freeSlots(held: Reservation): void | Promise<void> {
+    const taken = Reservation.takeForRelease(held);
+    if (taken === undefined) return undefined;
+    for (const { limit } of taken.scopes) if (limit.maxConcurrent !== undefined) return this.store.release(taken);
+    return undefined;
   }
 
   private checkSynchronous(): void {

@@ -2,7 +2,7 @@ import { InvalidArgumentError } from '../common/errors.js';
 import { usdOf } from '../common/nano-usd.js';
 import type { BudgetDenialReason } from './budget/account.js';
 import { leastLeft } from './budget/tightest.js';
-import type { ExceededLimit } from './limits.js';
+import { hasBudgets, type ExceededLimit } from './limits.js';
 import type { MoreTokens, RateLimitDecision, RateLimitStanding, TakenRateLimit } from './store.js';
 
 /** What `check` returns. */
@@ -117,7 +117,7 @@ export class Reservation implements RateLimitResult {
 
   /** Whether money is held in a budget. */
   static holdsMoney(reservation: Reservation): boolean {
-    return reservation.#taken?.scopes.some(({ limit }) => limit.budgets !== undefined) === true;
+    return reservation.#taken !== undefined && hasBudgets(reservation.#taken.scopes);
   }
 
   /** What `extend` and a provisional settlement work on; `undefined` once it is settled. */

@@ -91,7 +91,7 @@ export class GuardedRequest implements RequestResponse {
     else settleWithResponse(response, context, readsUsage);
   }
 
-  /** A message of a WebSocket is a request of its own; all fields of a GraphQL operation are one. */
+  /** Each WebSocket message is a request, and so is a GraphQL operation with all its fields. */
   private get owner(): object {
     const { request, response } = this;
     return response === undefined && isObject(request.body) ? request.body : request;

@@ -163,13 +163,15 @@ export class BudgetAccount implements AccountRecord {
 
   /** Whether `ask` may not be taken. Prunes. */
   denial(budget: BudgetLimit, ask: number, nowMs: number): Denial | undefined {
-    const fits = this.isPlain(nowMs) && this.get(SPENT) + this.get(HELD) + ask <= budget.nanoUsd;
+    const { figures, at } = this;
+    const fits = this.isPlain(nowMs) && figures[at + SPENT] + figures[at + HELD] + ask <= budget.nanoUsd;
     return fits ? undefined : this.prune(nowMs).reasonOf(budget, ask, nowMs);
   }
 
   /** Whether it is one part that still counts, and its limit is not raised: nearly all are. */
   private isPlain(nowMs: number): boolean {
-    return this.get(END) > nowMs && this.earlier === null && this.get(RAISED) === 0;
+    const { figures, at } = this;
+    return figures[at + END] > nowMs && this.earlier === null && figures[at + RAISED] === 0;
   }
 
   private reasonOf(budget: BudgetLimit, ask: number, nowMs: number): Denial | undefined {
@@ -184,21 +186,25 @@ export class BudgetAccount implements AccountRecord {
   /** Holds in the part that `nowMs` is in; returns its beginning, for `move`. Pruned before. */
   hold(budget: BudgetLimit, nanoUsd: number, nowMs: number): number {
     this.beginAt(budget.window, nowMs);
-    this.add(HELD, nanoUsd);
-    return this.get(START);
+    const { figures, at } = this;
+    figures[at + HELD] = addNanoUsd(figures[at + HELD], nanoUsd);
+    return figures[at + START];
   }
 
   /** Whether spending `more` may reach a share of the budget. Also right before `prune`. */
   mayReach(share: number, { nanoUsd }: BudgetLimit, more: number): boolean {
-    return this.get(RAISED) !== 0 || this.spent + more >= share * nanoUsd;
+    const { figures, at } = this;
+    const spent = this.earlier === null ? figures[at + SPENT] : this.sumOf('spent');
+    return figures[at + RAISED] !== 0 || spent + more >= share * nanoUsd;
   }
 
   /** Changes what is held and spent in a hold's part. Of one that is over the total is left. */
   move(partStartMs: number, held: number, spent: number): void {
-    this.add(TOTAL, spent);
-    if (this.get(START) === partStartMs && this.get(END) > 0) {
-      this.add(HELD, held);
-      this.add(SPENT, spent);
+    const { figures, at } = this;
+    figures[at + TOTAL] = addNanoUsd(figures[at + TOTAL], spent);
+    if (figures[at + START] === partStartMs && figures[at + END] > 0) {
+      figures[at + HELD] = addNanoUsd(figures[at + HELD], held);
+      figures[at + SPENT] = addNanoUsd(figures[at + SPENT], spent);
     } else if (this.earlier !== null) this.moveEarlier(partStartMs, held, spent);
   }
 
@@ -233,13 +239,15 @@ export class BudgetAccount implements AccountRecord {
 
   /** @param pending What a decision would hold on top. Pruned before. */
   standing(budget: BudgetLimit, nowMs: number, pending = 0): BudgetStanding {
+    const { figures, at, earlier } = this;
+    const held = earlier === null ? figures[at + HELD] : this.sumOf('held');
     return {
       period: budget.period,
-      limitNanoUsd: this.limitOf(budget),
-      spentNanoUsd: this.spent,
-      heldNanoUsd: addNanoUsd(this.held, pending),
-      totalNanoUsd: this.get(TOTAL),
-      resetsAtMs: this.isCurrent(budget.window, nowMs) ? this.get(END) : this.resetsAt(budget.window, nowMs, pending > 0),
+      limitNanoUsd: figures[at + RAISED] === 0 ? budget.nanoUsd : this.limitOf(budget),
+      spentNanoUsd: earlier === null ? figures[at + SPENT] : this.sumOf('spent'),
+      heldNanoUsd: pending === 0 ? held : addNanoUsd(held, pending),
+      totalNanoUsd: figures[at + TOTAL],
+      resetsAtMs: this.isCurrent(budget.window, nowMs) ? figures[at + END] : this.resetsAt(budget.window, nowMs, pending > 0),
     };
   }
 
@@ -275,8 +283,9 @@ export class BudgetAccount implements AccountRecord {
 
   /** Whether a taking at `nowMs` counts in the newest part. */
   private isCurrent({ kind, lengthMs }: BudgetWindow, nowMs: number): boolean {
-    const endMs = this.get(END);
-    return nowMs >= this.get(START) && nowMs < (kind === 'sliding' ? endMs - lengthMs : endMs);
+    const { figures, at } = this;
+    const endMs = figures[at + END];
+    return nowMs >= figures[at + START] && nowMs < (kind === 'sliding' ? endMs - lengthMs : endMs);
   }
 
   /** Makes the part that `nowMs` is in the newest one. */

@@ -51,26 +51,26 @@ export class NativeRateLimitEngine extends RateLimitEngine {
   }
 
   check(space: number, scope: PolicyKey, ask: Ask): number {
-    this.name(space, scope);
-    this.ask(ask);
+    this.write(space, scope.policy, ask);
     this.binding.rateLimitCheck(scope.key);
     return this.exchange[DecisionField.code];
   }
 
   checkAll(space: number, scopes: readonly PolicyKey[], ask: Ask): number {
-    this.exchange[Argument.space] = space;
-    this.ask(ask);
-    const keys = scopes.map(({ key }) => key);
-    this.binding.rateLimitCheckAll(
-      keys,
-      Uint32Array.from(scopes, ({ policy }) => policy),
-    );
+    // The policies are in a list of their own.
+    this.write(space, 0, ask);
+    const keys = new Array<string>(scopes.length);
+    const policies = new Uint32Array(scopes.length);
+    for (let i = 0; i < scopes.length; i++) {
+      keys[i] = scopes[i].key;
+      policies[i] = scopes[i].policy;
+    }
+    this.binding.rateLimitCheckAll(keys, policies);
     return this.exchange[DecisionField.code];
   }
 
   peek(space: number, scope: PolicyKey, ask: Ask): number {
-    this.name(space, scope);
-    this.ask(ask);
+    this.write(space, scope.policy, ask);
     this.binding.rateLimitPeek(scope.key);
     return this.exchange[DecisionField.code];
   }
@@ -104,7 +104,7 @@ export class NativeRateLimitEngine extends RateLimitEngine {
   }
 
   checkHandle(handle: number, ask: Ask): number {
-    this.ask(ask);
+    this.write(0, 0, ask);
     this.binding.rateLimitCheckHandle(handle);
     return this.exchange[DecisionField.code];
   }
@@ -118,9 +118,12 @@ export class NativeRateLimitEngine extends RateLimitEngine {
     this.exchange[Argument.policy] = policy;
   }
 
-  private ask({ cost, tokens, nowMs }: Ask): void {
-    this.exchange[Argument.cost] = cost;
-    this.exchange[Argument.tokens] = tokens;
-    this.exchange[Argument.nowMs] = nowMs;
+  private write(space: number, policy: number, { cost, tokens, nowMs }: Ask): void {
+    const { exchange } = this;
+    exchange[Argument.space] = space;
+    exchange[Argument.policy] = policy;
+    exchange[Argument.cost] = cost;
+    exchange[Argument.tokens] = tokens;
+    exchange[Argument.nowMs] = nowMs;
   }
 }

@@ -7,7 +7,7 @@ import {
   type RateLimitEngine,
   type Settlement,
 } from '../engine/engine.js';
-import { countsRequests, type RateLimit } from '../limits.js';
+import type { RateLimit } from '../limits.js';
 import type { RateLimitDecision, RateLimitScope, RateLimitStanding, RateLimitStoreStats } from '../store.js';
 
 /** The handles of a memory store in one engine: a space for its keys, and a policy per limit. */
@@ -29,15 +29,18 @@ export class EngineSpace {
       this.engine.check(this.space, this.policyKey(scopes[0]), ask);
       return this.lastDecision(scopes[0].limit);
     }
-    this.engine.checkAll(
-      this.space,
-      scopes.map((scope) => this.policyKey(scope)),
-      ask,
-    );
+    const keys = new Array<PolicyKey>(scopes.length);
+    for (let i = 0; i < scopes.length; i++) keys[i] = this.policyKey(scopes[i]);
+    this.engine.checkAll(this.space, keys, ask);
     const scope = this.engine.lastDecision[DecisionField.index];
     const decision = this.lastDecision(scopes[scope].limit);
     const nothing = { cost: 0, tokens: 0, nowMs: ask.nowMs };
-    return { ...decision, standings: scopes.map((each) => this.peek(each, nothing).standings[0]), scope };
+    const standings = new Array<RateLimitStanding>(scopes.length);
+    for (let i = 0; i < scopes.length; i++) {
+      this.engine.peek(this.space, keys[i], nothing);
+      standings[i] = this.lastStanding(scopes[i].limit);
+    }
+    return { ...decision, standings, scope };
   }
 
   peek(scope: RateLimitScope, ask: Ask): RateLimitDecision {
@@ -80,12 +83,12 @@ export class EngineSpace {
     return policy;
   }
 
-  private lastDecision(limit: RateLimit): RateLimitDecision {
+  /** What is left under a limit after the last decision. */
+  private lastStanding({ bucket, windows, tokensPerMinute }: RateLimit): RateLimitStanding {
     const { lastDecision: last } = this.engine;
-    const code = last[DecisionField.code];
-    const hasRequests = countsRequests(limit);
-    const hasTokens = limit.tokensPerMinute !== undefined;
-    const standing: RateLimitStanding = {
+    const hasRequests = bucket !== undefined || windows.length > 0;
+    const hasTokens = tokensPerMinute !== undefined;
+    return {
       limit: hasRequests ? last[DecisionField.limit] : Infinity,
       remainingRequests: hasRequests ? last[DecisionField.remainingRequests] : Infinity,
       remainingTokens: hasTokens ? last[DecisionField.remainingTokens] : undefined,
@@ -93,12 +96,17 @@ export class EngineSpace {
       tokensResetMs: hasTokens ? last[DecisionField.tokensResetMs] : undefined,
       budgets: undefined,
     };
+  }
+
+  private lastDecision(limit: RateLimit): RateLimitDecision {
+    const { lastDecision: last } = this.engine;
+    const code = last[DecisionField.code];
     return {
       allowed: code === DecisionCode.allowed,
       scope: 0,
       exceeded: EXCEEDED[code],
       retryAfterMs: last[DecisionField.retryAfterMs],
-      standings: [standing],
+      standings: [this.lastStanding(limit)],
       atMs: last[DecisionField.atMs],
       // Filled in under budgets: an object grows slowly, and its readers then meet two shapes.
       hold: undefined,

@@ -98,14 +98,19 @@ export class MemoryRateLimitStore implements RateLimitStore {
   }
 
   private checkRates(scopes: readonly RateLimitScope[], ask: Ask): RateLimitDecision {
-    const owners = new Set(scopes.map(({ key }) => this.owner(key)));
-    if (owners.size > 1) return this.checkBoth(scopes, ask);
-    const [owner] = owners;
-    const check = (space: EngineSpace): RateLimitDecision => space.check(scopes, ask);
-    if (owner === null) return this.shadow('check', check);
+    const owner = this.engineOfAll ?? this.ownerOf(scopes);
+    if (owner === undefined) return this.checkBoth(scopes, ask);
+    if (owner === null) return this.shadow('check', (space) => space.check(scopes, ask));
     const series = this.checks[owner.engine];
-    const decide = (): RateLimitDecision => this.attempt(owner, check, () => failed(ask));
-    return series.sampled() ? measure(series, decide, scopes.length) : decide();
+    return series.sampled() ? measure(series, () => this.checkIn(owner, scopes, ask), scopes.length) : this.checkIn(owner, scopes, ask);
+  }
+
+  private checkIn(owner: RateLimitEngine, scopes: readonly RateLimitScope[], ask: Ask): RateLimitDecision {
+    try {
+      return (this.spaces.get(owner) ?? this.openSpace(owner)).check(scopes, ask);
+    } catch (error) {
+      return this.choice.recover(error, owner, () => failed(ask));
+    }
   }
 
   settle(
@@ -232,6 +237,12 @@ export class MemoryRateLimitStore implements RateLimitStore {
     return { ...decisions[scope], standings, scope };
   }
 
+  /** The engine of several keys, as `owner`; `undefined`: they have different ones. */
+  private ownerOf(scopes: readonly RateLimitScope[]): RateLimitEngine | null | undefined {
+    const owner = this.owner(scopes[0].key);
+    return scopes.every(({ key }) => this.owner(key) === owner) ? owner : undefined;
+  }
+
   /** The engine of a key; `null` in a shadow run, in which TypeScript decides. */
   private owner(key: string): RateLimitEngine | null {
     const { choice } = this;
@@ -242,28 +253,26 @@ export class MemoryRateLimitStore implements RateLimitStore {
     return assigned === 'native' && choice.native !== null ? choice.native : choice.typescript;
   }
 
-  /** Works on a key where its counters are. `undefined`: the native engine failed. */
+  /**
+   * Works on a key where its counters are. `undefined`: the native engine failed, which is counted.
+   */
   private onOwner<R>(operation: string, { key }: RateLimitScope, work: (space: EngineSpace) => R): R | undefined {
-    const owner = this.owner(key);
-    return owner === null ? this.shadow(operation, work) : this.attempt(owner, work, () => undefined);
-  }
-
-  private shadow<R>(operation: string, work: (space: EngineSpace) => R): R {
-    return this.choice.run(operation, undefined, (engine) => work(this.space(engine)));
-  }
-
-  /** Counts a failure of the native engine, and goes on with what `otherwise` returns. */
-  private attempt<R, O>(engine: RateLimitEngine, work: (space: EngineSpace) => R, otherwise: () => O): R | O {
+    const owner = this.engineOfAll ?? this.owner(key);
+    if (owner === null) return this.shadow(operation, work);
     try {
-      return work(this.space(engine));
+      return work(this.spaces.get(owner) ?? this.openSpace(owner));
     } catch (error) {
-      return this.choice.recover(error, engine, otherwise);
+      return this.choice.recover(error, owner, () => undefined);
     }
   }
 
-  private space(engine: RateLimitEngine): EngineSpace {
-    let space = this.spaces.get(engine);
-    if (space === undefined) this.spaces.set(engine, (space = new EngineSpace(engine, this.context.name, this.context.maxKeys)));
+  private shadow<R>(operation: string, work: (space: EngineSpace) => R): R {
+    return this.choice.run(operation, undefined, (engine) => work(this.spaces.get(engine) ?? this.openSpace(engine)));
+  }
+
+  private openSpace(engine: RateLimitEngine): EngineSpace {
+    const space = new EngineSpace(engine, this.context.name, this.context.maxKeys);
+    this.spaces.set(engine, space);
     return space;
   }
 }

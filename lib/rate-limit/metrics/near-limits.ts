@@ -53,9 +53,9 @@ export class LimitWatch {
   saw(scopes: readonly RateLimitScope[], { allowed, scope, standings }: RateLimitDecision): void {
     const standing = standings[scope];
     if (standing === undefined) return;
-    standings.forEach(({ budgets = [] }, at) => {
-      if (budgets.some((budget) => shareLeft(budget) <= NEAR_SHARE)) remember(this.spending, scopes[at]);
-    });
+    for (let at = 0; at < standings.length; at++) {
+      if (standings[at].budgets?.some((budget) => shareLeft(budget) <= NEAR_SHARE) === true) remember(this.spending, scopes[at]);
+    }
     if (allowed && tightest(scopes[scope].limit, standing).share > NEAR_SHARE) return;
     remember(this.seen, scopes[scope]);
   }

@@ -63,7 +63,7 @@ describe.each(hasRedis ? ['memory', 'Redis', 'Redis with oneSlot'] : ['memory'])
     await service.settleAsync(await service.reserveAsync('a', { limit: 'all', usd: 1.25 }), { usd: 1.25 });
     expect(await service.getBudgetsAsync('a', { limit: 'all' })).toMatchObject([{ period: 'total', limitUsd: 1.5, spentUsd: 1.25 }]);
     expect((await service.reserveAsync('a', { limit: 'all', usd: 0.5 })).budgetDenial).toBe('budget_exhausted');
-    await service.addSpent('a', 250_000_000, { limit: 'all' });
+    await service.addSpent({ limit: service.limitOf({ limit: 'all' }), key: 'a' }, 250_000_000);
     expect(await service.getBudgetsAsync('a', { limit: 'all' })).toMatchObject([{ spentUsd: 1.5, totalUsd: 1.5 }]);
   });
 

@@ -1,9 +1,8 @@
+import type { Fields } from '../common/objects.js';
 import type { ChatRequestMessage, ChatRequestPart } from '../apis/wire/requests.js';
 import { fileDataOf, imageTypeOf } from './file-data.js';
 import { optionOf } from './own-options.js';
 import type { PromptMessage, PromptPart, ToolOutput, WithProviderOptions } from './specification.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** What OpenAI calls the formats of sound. */
 const SOUNDS: Readonly<Record<string, string>> = { mpeg: 'mp3', 'x-wav': 'wav', wave: 'wav' };

@@ -1,4 +1,4 @@
-type Fields = Readonly<Record<string, unknown>>;
+import type { Fields } from '../common/objects.js';
 
 /** The data of a file in a prompt, in whichever form the AI SDK hands it over. */
 export type FileData =

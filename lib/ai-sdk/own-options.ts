@@ -1,11 +1,10 @@
+import { fieldsOf, type Fields } from '../common/objects.js';
 import type { WithProviderOptions } from './specification.js';
 
 /** The name of this provider in `providerOptions` and `providerMetadata`. */
 export const OWN_NAME = 'fastLiteLLM';
 /** Providers whose options apps have set already when they change to model groups. */
 const READ = [OWN_NAME, 'anthropic', 'openai'] as const;
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** This provider's options: fields of the request's body, in OpenAI's and LiteLLM's words. */
 export function ownOptions({ providerOptions }: WithProviderOptions): Fields {
@@ -16,8 +15,4 @@ export function ownOptions({ providerOptions }: WithProviderOptions): Fields {
 export function optionOf({ providerOptions }: WithProviderOptions, name: string): unknown {
   if (providerOptions === undefined) return undefined;
   return READ.map((provider) => fieldsOf(providerOptions[provider])[name]).find((value) => value !== undefined && value !== null);
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }

@@ -1,6 +1,5 @@
+import { fieldsOf, type Fields } from '../common/objects.js';
 import type { OpenAIErrorBody } from '../common/provider-error.js';
-
-export type Fields = Readonly<Record<string, unknown>>;
 
 /** For an event of a stream that is no JSON object. */
 export const UNREADABLE_EVENT: OpenAIErrorBody = {
@@ -40,15 +39,6 @@ export function errorIn(error: unknown): OpenAIErrorBody {
   return { message: text(message) ?? 'The provider sent an error.', type: text(type), param: text(param), code: text(code) };
 }
 
-export function objectIn(json: string): Fields | undefined {
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /** Anything else counts as absent, here and below. */
 export function stringIn(value: unknown): string {
   return typeof value === 'string' ? value : '';
@@ -60,8 +50,4 @@ export function numberIn(value: unknown): number {
 
 export function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
-}
-
-export function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }

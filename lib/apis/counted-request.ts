@@ -1,9 +1,8 @@
+import { fieldsOf, isObject, type Fields } from '../common/objects.js';
 import { checkArray, checkObject, refuseArgument } from '../common/options.js';
 import { isOwnField } from '../providers/own-fields.js';
 import { CHAT_PARAMETERS } from '../providers/parameters.js';
 import type { CountedOperation } from '../providers/protocol.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Parameters of chat that make its prompt. */
 const PROMPT_PARAMETERS = new Set(
@@ -63,12 +62,4 @@ export function localBody(body: Fields, operation: CountedOperation): Fields {
 
 function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
-}
-
-function fieldsOf(value: unknown): Fields {
-  return isObject(value) ? value : {};
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,7 +1,6 @@
+import type { Fields } from '../common/objects.js';
 import { askedTier, dearerTier, type DearTier } from '../http/token-estimate/asked-tier.js';
 import { addedFields } from '../providers/added-fields.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** The parts of an attempt that can set a service tier. */
 interface AskedAttempt {

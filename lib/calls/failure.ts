@@ -1,3 +1,4 @@
+import { isObject } from '../common/objects.js';
 import { FastLiteLLMError, InvalidConfigurationError } from '../common/errors.js';
 import {
   BudgetExceededError,
@@ -167,8 +168,4 @@ function isMistake(error: Readonly<Record<string, unknown>>): boolean {
     error.cause === undefined &&
     (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError || error instanceof SyntaxError)
   );
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
 }

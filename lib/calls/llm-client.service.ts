@@ -1,3 +1,4 @@
+import type { Fields } from '../common/objects.js';
 import type { CallObserver } from '../common/call-observer.js';
 import type { LogSink } from '../common/log-sink.js';
 import type { Capability, CapabilityHealth, HealthOf, MetricSample } from '../common/capability.js';
@@ -65,7 +66,6 @@ import type { Message, MessageEvent } from '../apis/wire/messages.js';
 import type { ChatRequest, CompletionRequest, EmbeddingRequest, MessagesRequest, ResponsesRequest } from '../apis/wire/requests.js';
 import type { ResponsesAnswer, ResponsesEvent } from '../apis/wire/responses.js';
 
-type Fields = Readonly<Record<string, unknown>>;
 type Streamed = { readonly stream: true };
 type Whole = { readonly stream?: false | null };
 type Answered<Json, Event> = LlmAnswer<Json> | LlmStream<Event>;

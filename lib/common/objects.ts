@@ -1,3 +1,26 @@
+/** The fields of an object from JSON. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** Whether a value from JSON is an object, not a list. */
+export function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The fields of a value from JSON; none unless it is an object. */
+export function fieldsOf(value: unknown): Fields {
+  return isObject(value) ? value : {};
+}
+
+/** The object that a JSON text contains; `undefined` for anything else. */
+export function objectIn(json: string): Fields | undefined {
+  try {
+    const value: unknown = JSON.parse(json);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * A copy that inherits nothing. A dependency of the app that lets clients set fields of
  * `Object.prototype` must not steer what is read of it: an `api_base` there took keys elsewhere.

@@ -1,7 +1,6 @@
+import type { Fields } from '../common/objects.js';
 import { ModelNotAllowedError } from '../common/http-errors.js';
 import { plainName } from './token-estimate/asked-output.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 const LETTERS = /^[a-z]+$/;
 

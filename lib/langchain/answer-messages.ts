@@ -1,12 +1,11 @@
 import { AIMessage, AIMessageChunk, type InvalidToolCall, type ToolCall, type UsageMetadata } from '@langchain/core/messages';
 import { makeInvalidToolCall, parseToolCall } from '@langchain/core/output_parsers/openai_tools';
 import type { ChatGeneration } from '@langchain/core/outputs';
+import type { Fields } from '../common/objects.js';
 import type { AnswerUsage } from '../http/answer-usage.js';
 import type { CallFacts } from '../calls/answer/llm-answer.js';
 import type { ChatCompletion, ChatCompletionChoice, ChatCompletionMessage, ChatDelta } from '../apis/wire/chat.js';
 import { KEPT_FIELDS } from './chat-messages.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** In `response_metadata.model_provider`. */
 const PROVIDER = 'fast-litellm';

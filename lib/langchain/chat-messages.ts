@@ -1,9 +1,8 @@
 import type { AIMessage, BaseMessage, ChatMessage, ToolMessage } from '@langchain/core/messages';
+import type { Fields } from '../common/objects.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import type { ChatRequestMessage, ChatRequestPart } from '../apis/wire/requests.js';
 import { contentParts } from './content-parts.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Fields of a model's message that LangChain has no place for, in both directions. */
 export const KEPT_FIELDS = ['reasoning_content', 'thinking_blocks', 'provider_specific_fields', 'refusal', 'audio', 'annotations'] as const;

@@ -1,7 +1,6 @@
+import type { Fields } from '../common/objects.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import type { ChatRequestPart } from '../apis/wire/requests.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Blocks that other fields of a message hold, or that only their provider can read. */
 const NOT_CONTENT = new Set(['tool_use', 'tool_call', 'tool_call_chunk', 'input_json_delta', 'reasoning', 'thinking', 'redacted_thinking']);

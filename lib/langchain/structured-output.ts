@@ -4,11 +4,9 @@ import type { Runnable } from '@langchain/core/runnables';
 import { toJsonSchema } from '@langchain/core/utils/json_schema';
 import { isSerializableSchema, type SerializableSchema } from '@langchain/core/utils/standard_schema';
 import { getSchemaDescription, isInteropZodSchema, type InteropZodType } from '@langchain/core/utils/types';
+import { isObject, type Fields } from '../common/objects.js';
 import { checkOneOf, refuseArgument } from '../common/options.js';
 import type { ChatFastLiteLLMCallOptions } from './chat-body.js';
-import { isFields } from './tools.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Of zod 3 or 4 or another library of the standard, a JSON schema, or a function's definition. */
 export type OutputSchema<Output extends Record<string, unknown>> =
@@ -63,7 +61,7 @@ function definitionOf(schema: OutputSchema<Record<string, unknown>>, name: strin
   if (!isJsonSchema) return { name: name ?? DEFAULT_NAME, description, parameters: toJsonSchema(schema) };
   const { name: own, title, parameters } = schema;
   const given = [name, own, title].find((each) => typeof each === 'string' && NAME.test(each)) as string | undefined;
-  const isDefinition = typeof own === 'string' && isFields(parameters);
+  const isDefinition = typeof own === 'string' && isObject(parameters);
   return { name: given ?? DEFAULT_NAME, description, parameters: isDefinition ? parameters : schema };
 }
 

@@ -1,4 +1,4 @@
-type Fields = Readonly<Record<string, unknown>>;
+import type { Fields } from '../common/objects.js';
 
 const NONE: Fields = {};
 

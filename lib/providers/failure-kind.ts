@@ -1,3 +1,4 @@
+import { isObject } from '../common/objects.js';
 import { CONNECTION_CODES } from '../common/connection-codes.js';
 import type { ProviderFailureKind } from '../common/provider-error.js';
 
@@ -45,8 +46,4 @@ export function kindOfCode(error: unknown): 'timeout' | 'connection' | 'malforme
     if (typeof code === 'string' && /^HPE_|CONTENT_LENGTH_MISMATCH$/.test(code)) return 'malformed';
   }
   return undefined;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
 }

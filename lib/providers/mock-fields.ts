@@ -1,7 +1,6 @@
+import type { Fields } from '../common/objects.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import type { ProviderFailureKind } from '../common/provider-error.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** LiteLLM's fields that make the first model group fail, and how. */
 export const MOCK_FAILURES: Readonly<Record<string, ProviderFailureKind>> = {

@@ -1,3 +1,4 @@
+import type { Fields } from '../common/objects.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import { UnsupportedRequestError } from '../common/http-errors.js';
 import { plainValue } from '../http/body/raw-field.js';
@@ -5,8 +6,6 @@ import { plainName, withoutOutput } from '../http/token-estimate/asked-output.js
 import { isOwnField } from './own-fields.js';
 import { mergedFields } from './openai/request.js';
 import type { SentRequest } from './protocol.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** OpenAI's chat parameters: a provider has them or not. Any other is a provider's own. */
 export const CHAT_PARAMETERS: ReadonlySet<string> = new Set(

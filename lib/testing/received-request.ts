@@ -1,6 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-
-type Fields = Readonly<Record<string, unknown>>;
+import { fieldsOf, type Fields } from '../common/objects.js';
 
 /** A request that a provider received. */
 export class ReceivedRequest {
@@ -79,10 +78,6 @@ export class ReceivedRequest {
   form(): Promise<FormData> {
     return new Response(this.bytes, { headers: { 'content-type': this.headers['content-type'] ?? '' } }).formData();
   }
-}
-
-export function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
 }
 
 export function listOf(value: unknown): readonly unknown[] {

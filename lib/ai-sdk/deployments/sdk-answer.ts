@@ -1,11 +1,10 @@
+import type { Fields } from '../../common/objects.js';
 import { usageFrom } from '../../http/answer-usage.js';
 import { ChatChunks, errorChunk, type ChatUsage, type FinishReason } from '../../providers/openai/chat-chunks.js';
 import { fileDataOf } from '../file-data.js';
 import type { AnswerPart, ModelAnswer } from './sdk-models.js';
 import { statedError } from './sdk-errors.js';
 import { OWN_FIELD } from './sdk-request.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 const FINISHED: Readonly<Record<string, FinishReason>> = {
   length: 'length',

@@ -1,6 +1,5 @@
+import type { Fields } from '../../common/objects.js';
 import type { EmbeddingCallOptions, ModelCallOptions } from '../specification.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** A part of an answer, of the versions 2 to 4. */
 export interface AnswerPart {

@@ -1,10 +1,9 @@
+import type { Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import type { ChatMessage, ChatPart, ChatTool, ChatToolCall, ChatToolChoice } from '../../providers/openai/chat-types.js';
 import { inlineDataIn } from '../../providers/data-url.js';
 import type { ModelCallOptions, PromptMessage, PromptPart, ToolOutput } from '../specification.js';
 import type { ReadLanguageModel } from './sdk-models.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** The parameters of OpenAI's chat that become options of a model. */
 export const TRANSLATED: ReadonlySet<string> = new Set(

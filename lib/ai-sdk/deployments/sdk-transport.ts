@@ -1,3 +1,4 @@
+import type { Fields } from '../../common/objects.js';
 import type { ProviderHandler, ProviderRequest, ProviderTransport } from '../../providers/provider-transport.js';
 import { ChatStreamWriter, chatCompletion } from './sdk-answer.js';
 import { isWithoutAnswer, statedError } from './sdk-errors.js';
@@ -6,8 +7,6 @@ import { modelOptions } from './sdk-request.js';
 
 /** Headers of a provider that say how an error goes on. */
 const KEPT_HEADERS = ['retry-after', 'retry-after-ms', 'x-request-id', 'request-id'];
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Answers requests of OpenAI's API by models of the AI SDK, as a server in this process would. */
 export const AI_SDK_TRANSPORT: ProviderTransport = {

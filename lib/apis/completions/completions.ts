@@ -1,8 +1,9 @@
+import { fieldsOf } from '../../common/objects.js';
 import type { OpenAIErrorBody } from '../../common/provider-error.js';
 import type { StreamEvents } from '../../providers/events/event-reader.js';
 import type { ModelRequest } from '../../providers/model-request.js';
 import type { Bridge, BridgedAnswer } from '../bridge.js';
-import { completionIn, fieldsOf } from '../chat-answers.js';
+import { completionIn } from '../chat-answers.js';
 import { TextCompletion } from './answer.js';
 import { chatRequestOf } from './request.js';
 import { CompletionStream } from './stream.js';

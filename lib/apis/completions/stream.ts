@@ -1,8 +1,9 @@
+import { fieldsOf, objectIn } from '../../common/objects.js';
 import type { OpenAIErrorBody } from '../../common/provider-error.js';
 import { isError } from '../../providers/openai/errors.js';
 import { eventOf } from '../../providers/events/event-translator.js';
 import type { StreamEvents } from '../../providers/events/event-reader.js';
-import { errorIn, fieldsOf, listOf, objectIn, UNFINISHED_STREAM, UNREADABLE_EVENT } from '../chat-answers.js';
+import { errorIn, listOf, UNFINISHED_STREAM, UNREADABLE_EVENT } from '../chat-answers.js';
 import type { TextCompletion } from './answer.js';
 
 const DONE = '[DONE]';

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { fieldsOf, type Fields } from '../../common/objects.js';
 import type { ModelRequest } from '../../providers/model-request.js';
 import type { ChatMessage, ChatToolCall, ThinkingBlock } from '../../providers/openai/chat-types.js';
 import { cutToolNames } from './tools.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** What of a request its answer needs. */
 export interface AnswerContext {
@@ -141,8 +140,4 @@ export function usageOf(usage: unknown): Fields {
 
 function tokens(value: unknown): number {
   return typeof value === 'number' && value >= 0 ? value : 0;
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }

@@ -1,6 +1,5 @@
+import { isObject, type Fields } from '../../common/objects.js';
 import { InvalidArgumentError, NO_VALUE } from '../../common/errors.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** A deeper schema is refused. */
 const DEEPEST = 64;
@@ -16,20 +15,16 @@ const BY_NAME: ReadonlySet<string> = new Set(['properties', '$defs', 'definition
  */
 export function closedSchema(path: string, schema: Fields, depth = 0): Fields {
   if (depth > DEEPEST) throw new InvalidArgumentError(path, NO_VALUE, `must not be deeper than ${DEEPEST} schemas`);
-  const closed = (at: string, value: unknown): unknown => (isFields(value) ? closedSchema(at, value, depth + 1) : value);
+  const closed = (at: string, value: unknown): unknown => (isObject(value) ? closedSchema(at, value, depth + 1) : value);
   const entries = Object.entries(schema).map(([key, value]): [string, unknown] => {
     const at = `${path}.${key}`;
     if (SCHEMAS.has(key)) return [key, closed(at, value)];
     if (LISTS.has(key) && Array.isArray(value)) return [key, value.map((each, index) => closed(`${at}[${index}]`, each))];
-    if (!BY_NAME.has(key) || !isFields(value)) return [key, value];
+    if (!BY_NAME.has(key) || !isObject(value)) return [key, value];
     return [key, Object.fromEntries(Object.entries(value).map(([name, each]) => [name, closed(`${at}.${name}`, each)]))];
   });
   const { properties } = schema;
-  if (schema.type !== 'object' || !isFields(properties)) return Object.fromEntries(entries);
+  if (schema.type !== 'object' || !isObject(properties)) return Object.fromEntries(entries);
   const own = entries.filter(([key]) => key !== 'additionalProperties' && key !== 'required');
   return Object.fromEntries([...own, ['required', Object.keys(properties)], ['additionalProperties', false]]);
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

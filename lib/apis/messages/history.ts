@@ -1,10 +1,9 @@
+import type { Fields } from '../../common/objects.js';
 import { errorMessage, InvalidArgumentError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';
 import { checkArray, checkObject, checkString, refuseArgument } from '../../common/options.js';
 import type { ChatMessage, ChatPart, ChatToolCall, ThinkingBlock } from '../../providers/openai/chat-types.js';
 import { chatToolName, isMark } from './tools.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Claude Code's note to Anthropic's billing: it changes with each request. */
 const BILLING_NOTE = 'x-anthropic-billing-header';

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { checkArray, checkInteger, checkNumber, checkObject, checkString, refuseArgument } from '../../common/options.js';
 import { isToolForced } from '../../providers/parameters.js';
@@ -6,8 +7,6 @@ import type { ModelRequest } from '../../providers/model-request.js';
 import { chatMessages, systemMessages } from './history.js';
 import { closedSchema } from './closed-schema.js';
 import { chatTools, chatToolUse, isMark } from './tools.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** OpenAI's limit of `user`. */
 const LONGEST_USER = 64;

@@ -1,7 +1,8 @@
+import type { Fields } from '../../common/objects.js';
 import type { OpenAIErrorBody } from '../../common/provider-error.js';
 import { errorIn, isError } from '../../providers/openai/errors.js';
 import type { ThinkingBlock } from '../../providers/openai/chat-types.js';
-import { eventOf, type Fields } from '../../providers/events/event-translator.js';
+import { eventOf } from '../../providers/events/event-translator.js';
 import type { StreamEvents } from '../../providers/events/event-reader.js';
 import { messageHead, NOT_STOPPED, stopOf, textIn, usageOf, type AnswerContext } from './answer.js';
 import { ContentBlocks, type CallDelta } from './content-blocks.js';

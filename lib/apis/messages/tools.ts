@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
+import type { Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';
 import { checkArray, checkObject, checkString, refuseArgument } from '../../common/options.js';
 import type { ChatTool, ChatToolChoice } from '../../providers/openai/chat-types.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** OpenAI's limit; Anthropic's is 128. */
 const LONGEST_NAME = 64;

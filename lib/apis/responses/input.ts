@@ -1,3 +1,4 @@
+import type { Fields } from '../../common/objects.js';
 import { append } from '../../common/collections.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';
@@ -10,8 +11,6 @@ import { containersIn } from '../../http/body/containers.js';
 import { sealedIn, thinkingBlocksIn } from '../../providers/openai/responses/items.js';
 import type { KeptItems } from '../../providers/openai/responses/kept-items.js';
 import { nameInChat } from './namespaces.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 const MOST_SEALED = 20_000;
 const ROLES = ['user', 'assistant', 'system', 'developer'] as const;

@@ -1,5 +1,6 @@
+import { fieldsOf, type Fields } from '../../common/objects.js';
 import { chatToolName } from '../messages/tools.js';
-import { fieldsOf, listOf, type Fields } from '../chat-answers.js';
+import { listOf } from '../chat-answers.js';
 
 /** A function's name in Responses; in a namespace it has two names. */
 export interface CalledFunction {

@@ -1,3 +1,4 @@
+import { isObject, type Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { checkArray, checkObject, checkString, refuseArgument } from '../../common/options.js';
 import { dropsParams, isChatParameter, isToolForced, refused } from '../../providers/parameters.js';
@@ -7,8 +8,6 @@ import { rejectFields, RESPONSES_FIELDS } from '../client-fields.js';
 import { chatMessagesOf } from './input.js';
 import type { KeptItems } from '../../providers/openai/responses/kept-items.js';
 import { nameInChat, toolsOfNamespace } from './namespaces.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Fields that chat has under other names or in other forms. Its other fields pass unchanged. */
 const REWRITTEN: ReadonlySet<string> = new Set(['include', 'tools', 'tool_choice', 'parallel_tool_calls', 'top_logprobs']);
@@ -134,10 +133,6 @@ function logprobsOf({ include, top_logprobs: top }: ModelRequest): object {
 
 function shown(type: unknown): string {
   return typeof type === 'string' ? type.slice(0, 40) : 'one without a type';
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isSet(value: unknown): boolean {

@@ -1,4 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import type { Fields } from '../../common/objects.js';
 import { FastLiteLLMError, InvalidArgumentError } from '../../common/errors.js';
 import { DeploymentMisconfiguredError, UnsupportedRequestError } from '../../common/http-errors.js';
 import { ProviderError, type ProviderFailureKind } from '../../common/provider-error.js';
@@ -230,8 +231,6 @@ export class ExactCounts {
     return new CountingAccount(this.options);
   }
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** A request to a provider, and the key of its count: equal requests have the same. */
 interface PreparedCount {

@@ -1,6 +1,5 @@
+import type { Fields } from '../../common/objects.js';
 import type { HookedAnswer } from './call-hook.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** A whole answer for hooks. */
 export class AnswerView implements HookedAnswer {

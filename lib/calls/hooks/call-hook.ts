@@ -1,4 +1,5 @@
 import { SetMetadata } from '@nestjs/common';
+import type { Fields } from '../../common/objects.js';
 import type { AttemptStart, CallOutcome } from '../../common/call-observer.js';
 import { custom, integer, oneOf, resolveOptions, type OptionsOf, type Resolved } from '../../common/option.js';
 import { checkArray, checkPositiveInteger, checkString } from '../../common/options.js';
@@ -6,7 +7,6 @@ import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { Principal } from '../../http/principal.js';
 import type { CallFacts } from '../answer/llm-answer.js';
 
-type Fields = Readonly<Record<string, unknown>>;
 type MaybePromise<T> = T | Promise<T>;
 
 /** One call to a model, the same object for all methods of all hooks: a key of a `WeakMap`. */

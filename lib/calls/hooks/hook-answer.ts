@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { usageFrom } from '../../http/answer-usage.js';
 import { NO_COST } from '../answer/answer-cost.js';
@@ -12,7 +13,6 @@ import { LlmStream } from '../stream/llm-stream.js';
 import type { RequestVerdict } from './call-hook.js';
 import { WrittenStream } from './written-stream.js';
 
-type Fields = Readonly<Record<string, unknown>>;
 type Given = Extract<RequestVerdict, { readonly answer: unknown }>['answer'];
 
 const DONE = 'data: [DONE]\n\n';

@@ -1,3 +1,4 @@
+import type { Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { ProviderError, type OpenAIErrorBody, type ProviderFailureKind } from '../../common/provider-error.js';
 import { describeFailedCall, failedCallOf } from '../answer/failed-call.js';
@@ -26,8 +27,6 @@ import { echoedTexts, otherSlots } from './text/other-texts.js';
 import { ownFields, UnreadableText, type OwnFields, type TextSlot } from './text/text-format.js';
 import { textFormatOf, unreadableTexts } from './text/text-formats.js';
 import { readAnswerVerdict, readRequestVerdict, readTextVerdict } from './verdicts.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Failures whose messages do not contain text from the provider. */
 const OWN_MESSAGES: ReadonlySet<ProviderFailureKind> = new Set(['timeout', 'connection', 'malformed']);

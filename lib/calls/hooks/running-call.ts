@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Fields } from '../../common/objects.js';
 import type { AttemptStart, CallOutcome, ObservedAttempt, ObservedCall } from '../../common/call-observer.js';
 import { CallDeniedError } from '../../common/http-errors.js';
 import type { Principal } from '../../http/principal.js';
@@ -6,8 +7,6 @@ import { RequestContext } from '../../http/request-context.js';
 import { errorCodeOf } from './error-code.js';
 import type { AttemptEnd, CallEnd, HookedCall, ModelCallHook } from './call-hook.js';
 import { HookFault, type GuardMethod, type InstalledHook } from './installed-hook.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** What is known of a call before its hooks run. */
 export interface CallIdentity {

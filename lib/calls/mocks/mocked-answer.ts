@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { ProviderError, type ProviderFailureKind } from '../../common/provider-error.js';
 import { NO_COST } from '../answer/answer-cost.js';
@@ -9,8 +10,6 @@ import type { WrittenStream } from '../hooks/written-stream.js';
 import type { Operation } from '../../providers/protocol.js';
 import type { ReadRequest } from '../request.js';
 import { isAsked, mockedFailure } from '../../providers/mock-fields.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 const DEFAULT_TEXT = 'This is a mock request';
 const STATUS: Readonly<Partial<Record<ProviderFailureKind, number>>> = {

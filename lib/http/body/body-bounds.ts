@@ -1,3 +1,4 @@
+import type { Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { containersIn } from './containers.js';
 import { integer, resolveOptions, type Option, type OptionsOf, type Resolved } from '../../common/option.js';
@@ -37,8 +38,6 @@ export const BODY_BOUNDS = {
 export interface BodyBounds extends OptionsOf<typeof BODY_BOUNDS> {}
 export type ResolvedBodyBounds = Resolved<typeof BODY_BOUNDS>;
 export const DEFAULT_BODY_BOUNDS = resolveOptions(BODY_BOUNDS, '');
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Fewer characters of arguments have no more containers than any bound. */
 const COUNTED_ARGUMENTS = 64 * 1024;

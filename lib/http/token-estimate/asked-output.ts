@@ -1,7 +1,6 @@
+import { isObject, type Fields } from '../../common/objects.js';
 import { LARGEST_AMOUNT } from '../../rate-limit/arguments.js';
 import { UNLIMITED_OUTPUT } from './worst-cost.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** What a request lets a model write. */
 export interface AskedOutput {
@@ -180,8 +179,4 @@ function positive(value: unknown): number {
  */
 export function plainName(name: string): string {
   return name.replaceAll('_', '').toLowerCase().replaceAll('ſ', 's');
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

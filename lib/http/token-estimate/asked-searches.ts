@@ -1,4 +1,4 @@
-type Fields = Readonly<Record<string, unknown>>;
+import { isObject, type Fields } from '../../common/objects.js';
 
 /** `web_search_20250305` of Anthropic, `web_search_preview` of OpenAI. */
 const SEARCH_TYPE = /^(?:web_?search|google_?search|enterprise_?web_?search)/i;
@@ -32,8 +32,4 @@ function searchesOf(tool: unknown): number {
 
 function limitIn(value: unknown): number | undefined {
   return typeof value === 'number' && value > 0 ? Math.ceil(value) : undefined;
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,4 @@
-type Fields = Readonly<Record<string, unknown>>;
+import type { Fields } from '../../common/objects.js';
 
 /** Parts of messages that may be sound: files and videos, too. */
 const SOUND = /audio|file|video|media/i;

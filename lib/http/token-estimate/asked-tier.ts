@@ -1,6 +1,5 @@
+import type { Fields } from '../../common/objects.js';
 import { SERVICE_TIERS, type PricedTier } from '../../common/token-cost.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** `service_tier` of OpenAI, `serviceTier` of Gemini, and of Bedrock with the tier in `type`. */
 const NAME = /^service_?tier$/i;

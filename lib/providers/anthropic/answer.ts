@@ -1,7 +1,8 @@
+import { fieldsOf, isObject, type Fields } from '../../common/objects.js';
 import type { ChatUsage, FinishReason } from '../openai/chat-chunks.js';
 import { chatUsage } from './usage.js';
 import type { ToolNames } from './tool-names.js';
-import { fieldsOf, isObject, JSON_TOOL, type Fields } from './blocks.js';
+import { JSON_TOOL } from './blocks.js';
 
 /** Those of Claude, wherever it is served. */
 export const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {

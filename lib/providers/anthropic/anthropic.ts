@@ -1,3 +1,4 @@
+import { fieldsOf, type Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { headerOf, type AnyHeaders } from '../retry-after.js';
 import { OPENAI_READER } from '../openai/reader.js';
@@ -11,7 +12,6 @@ import { withOwnHistory } from './native-history.js';
 import { messagesRequest, type TakenByHost } from './request.js';
 import { refuseThread } from './threads.js';
 import { MessageTranslator } from './stream.js';
-import { fieldsOf, type Fields } from './blocks.js';
 
 /** The version whose requests are written here. A client of its own API may name another one. */
 const VERSION = '2023-06-01';

@@ -1,10 +1,11 @@
+import { fieldsOf, isObject, type Fields } from '../../common/objects.js';
 import { append } from '../../common/collections.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';
 import { inlineDataIn } from '../data-url.js';
 import type { SentRequest } from '../protocol.js';
 import { toolIdOf, type ToolNames } from './tool-names.js';
-import { fieldsOf, isObject, type Block, type Fields, type Turn } from './blocks.js';
+import { type Block, type Turn } from './blocks.js';
 
 /** How messages are written. */
 export interface ConversationContext {

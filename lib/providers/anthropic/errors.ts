@@ -1,6 +1,6 @@
+import { fieldsOf, isObject, type Fields } from '../../common/objects.js';
 import { errorIn as errorInWords, hasError } from '../openai/errors.js';
 import type { StatedError } from '../protocol.js';
-import { fieldsOf, isObject, type Fields } from './blocks.js';
 
 /** The statuses of Anthropic's errors: in a stream they have only their type. */
 const STATUSES: Readonly<Record<string, number>> = {

@@ -1,5 +1,5 @@
+import { fieldsOf, isObject, type Fields } from '../../common/objects.js';
 import { InvalidArgumentError, NO_VALUE } from '../../common/errors.js';
-import { fieldsOf, isObject, type Fields } from './blocks.js';
 
 /** Deeper schemas are refused. */
 const DEEPEST = 64;

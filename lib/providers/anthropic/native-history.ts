@@ -1,5 +1,5 @@
+import { fieldsOf, isObject, type Fields } from '../../common/objects.js';
 import { RawField } from '../../http/body/raw-field.js';
-import { fieldsOf, isObject, type Fields } from './blocks.js';
 import { isToolId, toolIdOf } from './tool-names.js';
 
 /** What Anthropic's own ids of calls begin with. */

@@ -1,3 +1,4 @@
+import { fieldsOf, isObject, type Fields } from '../../common/objects.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { StreamEvents } from '../events/event-reader.js';
 import { dataOf, endLinesOf } from '../events/event-reader.js';
@@ -7,7 +8,6 @@ import { hasError } from '../openai/errors.js';
 import { errorAtEnd } from '../openai/stream.js';
 import type { AnswerReader, AnswerTranslator, StreamOpening } from '../protocol.js';
 import { isErrorType } from './errors.js';
-import { fieldsOf, isObject, type Fields } from './blocks.js';
 import { answerUsage, mergedUsage } from './usage.js';
 
 const NONE = Buffer.alloc(0);

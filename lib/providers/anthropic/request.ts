@@ -1,3 +1,4 @@
+import { fieldsOf, isObject, type Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { dropsParams, refused, splitParameters, type ParameterRules } from '../parameters.js';
 import type { SentRequest } from '../protocol.js';
@@ -7,7 +8,7 @@ import { traitsOf, type ModelTraits } from './models.js';
 import { outputConfig, thinkingFor, thinks, type SentThinking } from './thinking.js';
 import { ToolNames } from './tool-names.js';
 import { isForcing, toolNamesIn, toolsOf, withAnswerTool, type SentTools } from './tools.js';
-import { fieldsOf, isObject, JSON_TOOL, type Fields } from './blocks.js';
+import { JSON_TOOL } from './blocks.js';
 
 const RULES: ParameterRules = {
   translated: new Set(

@@ -1,10 +1,11 @@
+import { fieldsOf, isObject, type Fields } from '../../common/objects.js';
 import { ChatChunks, errorChunk } from '../openai/chat-chunks.js';
 import type { AnswerTranslator } from '../protocol.js';
 import { EventTranslator } from '../events/event-translator.js';
 import { callOf, chatCompletion, finishReason, messageFields, resultsField } from './answer.js';
 import { errorIn } from './errors.js';
 import type { ToolNames } from './tool-names.js';
-import { fieldsOf, isObject, JSON_TOOL, type Fields } from './blocks.js';
+import { JSON_TOOL } from './blocks.js';
 import { chatUsage, mergedUsage } from './usage.js';
 
 /** Blocks that are open at once; Anthropic writes one after the other. */

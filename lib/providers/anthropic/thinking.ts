@@ -1,8 +1,8 @@
+import { fieldsOf, isObject, type Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { dropsParams, refused } from '../parameters.js';
 import type { SentRequest } from '../protocol.js';
 import type { ModelTraits } from './models.js';
-import { fieldsOf, isObject, type Fields } from './blocks.js';
 
 /** Budgets of the efforts, in tokens, as LiteLLM has them. */
 const BUDGETS: Readonly<Record<string, number>> = { minimal: 1024, low: 1024, medium: 2048, high: 4096, xhigh: 8192, max: 16_384 };

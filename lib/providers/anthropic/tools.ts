@@ -1,9 +1,10 @@
+import { fieldsOf, isObject, type Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { dropsParams, refused } from '../parameters.js';
 import type { SentRequest } from '../protocol.js';
 import type { ModelTraits } from './models.js';
 import type { ToolNames } from './tool-names.js';
-import { fieldsOf, isObject, type Block, type Fields } from './blocks.js';
+import { type Block } from './blocks.js';
 
 /** Anthropic's own tools have a version: `web_search_20250305`. */
 const OWN_TOOL = /_\d{8}$/;

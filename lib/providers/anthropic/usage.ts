@@ -1,6 +1,6 @@
+import { fieldsOf, isObject, type Fields } from '../../common/objects.js';
 import { usageFrom, type AnswerUsage } from '../../http/answer-usage.js';
 import type { ChatUsage } from '../openai/chat-chunks.js';
-import { fieldsOf, isObject, type Fields } from './blocks.js';
 
 /** A larger figure is a mistake. */
 const LARGEST = 1e12;

@@ -1,3 +1,4 @@
+import { isObject, type Fields } from '../../common/objects.js';
 import { FINISH_REASONS } from '../anthropic/answer.js';
 import { randomUUID } from 'node:crypto';
 import { append } from '../../common/collections.js';
@@ -8,8 +9,6 @@ import { errorIn, hasError, statusOf } from './errors.js';
 import { unwrapped } from './messages.js';
 import type { ToolNames } from './tool-names.js';
 import { JSON_TOOL } from './tools.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Settings for reading an answer. */
 export interface AnswerContext {
@@ -184,10 +183,6 @@ export function exceptionIn(json: string): Buffer | undefined {
 
 export function fieldAt(value: unknown, ...path: readonly string[]): unknown {
   return path.reduce<unknown>((at, name) => (isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined), value);
-}
-
-export function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function amount(value: unknown): number {

@@ -1,13 +1,12 @@
+import { isObject, type Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';
 import { OPENAI_READER } from '../openai/reader.js';
 import { mergedFields, written } from '../openai/request.js';
 import { refused } from '../parameters.js';
 import type { AnswerReader, AnswerTranslator, SentRequest, WireCall } from '../protocol.js';
-import { exceptionIn, fieldAt, isObject } from './answer.js';
+import { exceptionIn, fieldAt } from './answer.js';
 import { bedrockModel } from './models.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** How a family of models embeds. */
 interface Family {

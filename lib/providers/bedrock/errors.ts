@@ -1,7 +1,6 @@
+import { fieldsOf, type Fields } from '../../common/objects.js';
 import { errorIn as openAIErrorIn, hasError as hasOpenAIError } from '../openai/errors.js';
 import type { StatedError } from '../protocol.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** The status of each exception, as the service's model has them. */
 const STATUSES: Readonly<Record<string, number>> = {
@@ -51,15 +50,11 @@ export function hasError(body: string): boolean {
 /** AWS's front end wraps its own errors: `{ "Output": { "__type": … } }`. */
 function fieldsIn(body: string): Fields {
   try {
-    const fields = objectOf(JSON.parse(body));
-    return Object.hasOwn(fields, 'Output') ? objectOf(fields.Output) : fields;
+    const fields = fieldsOf(JSON.parse(body));
+    return Object.hasOwn(fields, 'Output') ? fieldsOf(fields.Output) : fields;
   } catch {
     return {};
   }
-}
-
-function objectOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }
 
 function text(value: unknown): string | undefined {

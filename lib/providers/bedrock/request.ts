@@ -1,3 +1,4 @@
+import { fieldsOf, isObject, type Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { lacksThinking } from '../anthropic/conversation.js';
 import { pickedFields, written } from '../openai/request.js';
@@ -17,8 +18,6 @@ import { bedrockModel, canForceTools, hasTextFormat, isNova, type BedrockModel }
 import { thinkingOf, type Thinking } from './thinking.js';
 import { ToolNames } from './tool-names.js';
 import { parallelToolsOf, toolConfigOf, type JsonSchema, type ToolContext } from './tools.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 const RULES: ParameterRules = {
   translated: new Set(
@@ -144,8 +143,8 @@ function ownFields(own: Fields, model: BedrockModel): { readonly passed: Fields;
   const sampling = topK === undefined ? {} : isNova(model) ? { inferenceConfig: { topK } } : { top_k: topK };
   return {
     passed: Object.fromEntries(entries.filter(([name]) => OWN_FIELDS.has(name))),
-    additional: merged(Object.fromEntries(entries.filter(([name]) => !OWN_FIELDS.has(name))), sampling, objectOf(more)),
-    inference: objectOf(inference),
+    additional: merged(Object.fromEntries(entries.filter(([name]) => !OWN_FIELDS.has(name))), sampling, fieldsOf(more)),
+    inference: fieldsOf(inference),
   };
 }
 
@@ -211,14 +210,6 @@ function closed(schema: unknown, depth = 0): unknown {
   });
   const isOpen = (schema.type === 'object' || 'properties' in schema) && !Object.hasOwn(schema, 'additionalProperties');
   return Object.fromEntries(isOpen ? [...entries, ['additionalProperties', false] as const] : entries);
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function objectOf(value: unknown): Fields {
-  return isObject(value) ? value : {};
 }
 
 function text(value: unknown): string | undefined {

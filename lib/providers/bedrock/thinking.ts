@@ -1,11 +1,10 @@
+import type { Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import type { ModelTraits } from '../anthropic/models.js';
 import { thinkingFor, thinks } from '../anthropic/thinking.js';
 import { dropsParams, refused } from '../parameters.js';
 import type { SentRequest } from '../protocol.js';
 import type { BedrockModel } from './models.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** What asks a model to think, as fields of `additionalModelRequestFields`. */
 export interface Thinking {

@@ -1,7 +1,6 @@
+import type { Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { SchemaBudget } from '../schema-budget.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Deeper schemas are refused, and those that references multiply. */
 const DEEPEST = 64;

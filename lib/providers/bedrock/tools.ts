@@ -1,3 +1,4 @@
+import type { Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';
 import type { ChatTool } from '../openai/chat-types.js';
@@ -9,8 +10,6 @@ import { cachePointOf } from './messages.js';
 import { canDisableParallelTools, canForceTools, hasStrictTools, isNova, type BedrockModel } from './models.js';
 import type { ToolNames } from './tool-names.js';
 import { plainSchema } from './tool-schema.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** The tools of a request. */
 export interface ToolConfig {

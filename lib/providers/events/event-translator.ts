@@ -1,10 +1,9 @@
+import type { Fields } from '../../common/objects.js';
 import type { AnswerTranslator } from '../protocol.js';
 import { EventReader, NO_EVENTS, StreamEvents } from './event-reader.js';
 
 const NONE = Buffer.alloc(0);
 const DONE = '[DONE]';
-
-export type Fields = Readonly<Record<string, unknown>>;
 
 /** Writes one event whose data is JSON. */
 export function eventOf(data: object, name?: string): string {

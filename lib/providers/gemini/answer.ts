@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { fieldsOf, type Fields } from '../../common/objects.js';
 import type { ChatUsage, FinishReason } from '../openai/chat-chunks.js';
 import { isMistake, mistakeError } from '../model-mistake.js';
-import { fieldsOf, idWithSignature, listOf, textOf } from './content-types.js';
-
-type Fields = Readonly<Record<string, unknown>>;
+import { idWithSignature, listOf, textOf } from './content-types.js';
 
 /** Any other reason counts as `stop`. */
 const FINISH_REASONS: ReadonlyMap<string, FinishReason> = new Map([

@@ -6,8 +6,6 @@ export interface GeminiTurn {
   readonly parts: readonly GeminiPart[];
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /** Between a call's id and its signature, as in LiteLLM. */
 const SIGNATURE_MARK = '__thought__';
 
@@ -22,11 +20,6 @@ export function splitCallId(id: string): { readonly id: string; readonly signatu
   if (at < 0) return { id, signature: undefined };
   const signature = id.slice(at + SIGNATURE_MARK.length);
   return { id: id.slice(0, at), signature: signature === '' ? undefined : signature };
-}
-
-/** An object's fields; none for anything else. */
-export function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
 }
 
 export function listOf(value: unknown): readonly unknown[] {

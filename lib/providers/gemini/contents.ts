@@ -1,9 +1,8 @@
+import { fieldsOf, type Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { refused } from '../parameters.js';
-import { fieldsOf, listOf, splitCallId, textOf, type GeminiPart, type GeminiTurn } from './content-types.js';
+import { listOf, splitCallId, textOf, type GeminiPart, type GeminiTurn } from './content-types.js';
 import { mediaPartOf, resolutionOf, type MediaTarget } from './media.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** A conversation in Gemini's words. */
 export interface GeminiContents {

@@ -1,12 +1,11 @@
+import { fieldsOf, type Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { OPENAI_READER } from '../openai/reader.js';
 import { mergedFields, written } from '../openai/request.js';
 import { refused } from '../parameters.js';
 import type { AnswerReader, AnswerTranslator, SentRequest, WireCall } from '../protocol.js';
-import { fieldsOf, listOf } from './content-types.js';
+import { listOf } from './content-types.js';
 import { hasError, openAIErrorIn } from './errors.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** One of Google's three calls for embeddings. */
 interface EmbeddingCall {

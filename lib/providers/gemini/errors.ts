@@ -1,10 +1,9 @@
+import { fieldsOf, type Fields } from '../../common/objects.js';
 import { errorIn as errorInAny, hasError } from '../openai/errors.js';
 import type { StatedError } from '../protocol.js';
-import { fieldsOf, listOf, textOf } from './content-types.js';
+import { listOf, textOf } from './content-types.js';
 
 export { hasError };
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Google answers a wrong key with 400. */
 const WRONG_KEY = /^API key (?:not valid|expired)/;

@@ -1,8 +1,9 @@
+import { fieldsOf, type Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';
 import { inlineDataIn } from '../data-url.js';
 import type { SentRequest } from '../protocol.js';
-import { fieldsOf, textOf, type GeminiPart } from './content-types.js';
+import { textOf, type GeminiPart } from './content-types.js';
 import type { GeminiModel } from './models.js';
 
 /** Where media goes: the API and the model decide what it may be. */
@@ -11,8 +12,6 @@ export interface MediaTarget {
   readonly model: GeminiModel;
   readonly isVertex: boolean;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** A medium in OpenAI's words. */
 interface Medium {

@@ -1,15 +1,14 @@
+import { fieldsOf, type Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { dropsParams, isToolForced, OF_OTHER_APIS, refused, splitParameters, type ParameterRules } from '../parameters.js';
 import type { SentRequest } from '../protocol.js';
 import { contentsOf } from './contents.js';
-import { fieldsOf, listOf, textOf } from './content-types.js';
+import { listOf, textOf } from './content-types.js';
 import type { MediaTarget } from './media.js';
 import { geminiModel } from './models.js';
 import { googleSchema } from './schema.js';
 import { thinkingOf } from './thinking.js';
 import { toolConfigOf, toolsOf } from './tools.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 const RULES: ParameterRules = {
   translated: new Set(

@@ -1,8 +1,7 @@
+import { fieldsOf, type Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { SchemaBudget } from '../schema-budget.js';
-import { fieldsOf, listOf } from './content-types.js';
-
-type Fields = Readonly<Record<string, unknown>>;
+import { listOf } from './content-types.js';
 
 /** A schema nests no deeper, and has no more parts once its references are copied in. */
 const DEEPEST = 64;

@@ -1,4 +1,5 @@
-import { EventTranslator, eventOf, type Fields } from '../events/event-translator.js';
+import { fieldsOf, type Fields } from '../../common/objects.js';
+import { EventTranslator, eventOf } from '../events/event-translator.js';
 import { ChatChunks } from '../openai/chat-chunks.js';
 import type { AnswerTranslator } from '../protocol.js';
 import {
@@ -13,7 +14,7 @@ import {
   type AnswerContext,
   type UsageFigures,
 } from './answer.js';
-import { fieldsOf, listOf, textOf } from './content-types.js';
+import { listOf, textOf } from './content-types.js';
 import { hasError, openAIErrorIn } from './errors.js';
 
 /** Each candidate costs memory; Google has at most 8. */

@@ -1,9 +1,8 @@
+import { fieldsOf, type Fields } from '../../common/objects.js';
 import { dropsParams, refused } from '../parameters.js';
-import { fieldsOf, textOf } from './content-types.js';
+import { textOf } from './content-types.js';
 import type { MediaTarget } from './media.js';
 import type { GeminiModel } from './models.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** LiteLLM's budgets in tokens; the higher degrees of OpenAI count as `high`. */
 const BUDGETS: ReadonlyMap<string, number> = new Map([

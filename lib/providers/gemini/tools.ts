@@ -1,12 +1,11 @@
+import { fieldsOf, type Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { dropsParams, refused } from '../parameters.js';
 import type { SentRequest } from '../protocol.js';
 import { SchemaBudget } from '../schema-budget.js';
-import { fieldsOf, listOf, textOf } from './content-types.js';
+import { listOf, textOf } from './content-types.js';
 import type { MediaTarget } from './media.js';
 import { googleSchema } from './schema.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Google's own tools, by the names that clients and LiteLLM give them. */
 const GOOGLE_TOOLS: ReadonlyMap<string, string> = new Map(

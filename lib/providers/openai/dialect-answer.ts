@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { isObject, type Fields } from '../../common/objects.js';
 import { NO_EVENTS, StreamEvents } from '../events/event-reader.js';
 import { EventsTranslator, eventOf } from '../events/event-translator.js';
 import type { AnswerTranslator } from '../protocol.js';
 import type { AnswerRules } from './dialect.js';
-import { isFields, without } from './dialect-tools.js';
-
-type Fields = Readonly<Record<string, unknown>>;
+import { without } from './dialect-tools.js';
 
 const DONE = '[DONE]';
 const NONE = Buffer.alloc(0);
@@ -39,8 +38,8 @@ export class DialectTranslator extends EventsTranslator implements AnswerTransla
   whole(answer: Buffer): Buffer {
     if (!this.triggers.some((trigger) => answer.includes(trigger))) return answer;
     const parsed: unknown = JSON.parse(answer.toString('utf8'));
-    if (!isFields(parsed) || !Array.isArray(parsed.choices)) return answer;
-    const choices = parsed.choices.map((choice: unknown) => (isFields(choice) ? this.choiceOf(choice, 'message') : choice));
+    if (!isObject(parsed) || !Array.isArray(parsed.choices)) return answer;
+    const choices = parsed.choices.map((choice: unknown) => (isObject(choice) ? this.choiceOf(choice, 'message') : choice));
     return Buffer.from(JSON.stringify({ ...parsed, choices, ...this.usageOf(parsed) }));
   }
 
@@ -65,11 +64,11 @@ export class DialectTranslator extends EventsTranslator implements AnswerTransla
     const isWanted = this.choices.size > 0 || (this.movesUsage && data.includes('"usage"'));
     if (!isWanted && !this.triggers.some((trigger) => data.includes(trigger))) return `data: ${data}\n\n`;
     const parsed: unknown = JSON.parse(data);
-    if (!isFields(parsed)) throw new SyntaxError('an event is no JSON object');
+    if (!isObject(parsed)) throw new SyntaxError('an event is no JSON object');
     if (!Array.isArray(parsed.choices)) return `data: ${data}\n\n`;
-    const choices = parsed.choices.map((choice: unknown) => (isFields(choice) ? this.choiceOf(choice, 'delta') : choice));
+    const choices = parsed.choices.map((choice: unknown) => (isObject(choice) ? this.choiceOf(choice, 'delta') : choice));
     const event: Fields = { ...parsed, choices, ...this.usageOf(parsed) };
-    if (!this.movesUsage || !isFields(event.usage)) return eventOf(event);
+    if (!this.movesUsage || !isObject(event.usage)) return eventOf(event);
     // Some providers state it with each event, as a running total: the last one counts.
     this.usage = event.usage;
     this.last = parsed;
@@ -85,7 +84,7 @@ export class DialectTranslator extends EventsTranslator implements AnswerTransla
   private choiceOf(choice: Fields, key: 'message' | 'delta'): Fields {
     const { [key]: given } = choice;
     const index = choice.index ?? 0;
-    const message = isFields(given) ? this.messageOf(given, index, key === 'delta') : given;
+    const message = isObject(given) ? this.messageOf(given, index, key === 'delta') : given;
     const reason = this.finishOf(choice.finish_reason, index);
     return { ...choice, [key]: message, ...(reason !== choice.finish_reason && { finish_reason: reason }) };
   }
@@ -112,9 +111,9 @@ export class DialectTranslator extends EventsTranslator implements AnswerTransla
   }
 
   private usageOf({ usage }: Fields): { readonly usage?: Fields } {
-    if (this.rules.reasoningApart !== true || !isFields(usage)) return {};
+    if (this.rules.reasoningApart !== true || !isObject(usage)) return {};
     const { prompt_tokens: prompt, completion_tokens: completion, total_tokens: total, completion_tokens_details: details } = usage;
-    const reasoning = isFields(details) ? details.reasoning_tokens : 0;
+    const reasoning = isObject(details) ? details.reasoning_tokens : 0;
     const isApart = Number(prompt) + Number(completion) + Number(reasoning) === total && Number(reasoning) > 0;
     return isApart ? { usage: { ...usage, completion_tokens: Number(completion) + Number(reasoning) } } : {};
   }
@@ -129,8 +128,8 @@ class ChoiceState {
   callsOf(calls: readonly unknown[], isStream: boolean): readonly unknown[] {
     this.hasCalls = true;
     return calls.map((call) => {
-      if (!isFields(call)) return call;
-      const begins = isFields(call.function) && typeof call.function.name === 'string' && call.function.name !== '';
+      if (!isObject(call)) return call;
+      const begins = isObject(call.function) && typeof call.function.name === 'string' && call.function.name !== '';
       const index = typeof call.index === 'number' ? call.index : begins ? this.count : Math.max(this.count - 1, 0);
       if (begins) this.count = Math.max(this.count, index + 1);
       const hasId = typeof call.id === 'string' && call.id !== '';
@@ -145,7 +144,7 @@ function textsOf(parts: readonly unknown[]): Fields {
   let content = '';
   let reasoning = '';
   for (const part of parts) {
-    if (!isFields(part)) continue;
+    if (!isObject(part)) continue;
     if (part.type === 'text') content += typeof part.text === 'string' ? part.text : '';
     else reasoning += textIn(part.thinking ?? part.summary ?? part.reasoning);
   }
@@ -155,5 +154,5 @@ function textsOf(parts: readonly unknown[]): Fields {
 function textIn(value: unknown): string {
   if (typeof value === 'string') return value;
   if (!Array.isArray(value)) return '';
-  return value.map((part: unknown) => (isFields(part) && typeof part.text === 'string' ? part.text : '')).join('');
+  return value.map((part: unknown) => (isObject(part) && typeof part.text === 'string' ? part.text : '')).join('');
 }

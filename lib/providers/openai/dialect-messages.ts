@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
+import { isObject, type Fields } from '../../common/objects.js';
 import type { CallIds, MessageRules } from './dialect.js';
-import { isFields, without } from './dialect-tools.js';
+import { without } from './dialect-tools.js';
 import { withoutToolMedia } from './tool-media.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** What messages are written with. */
 export interface MessageContext {
@@ -37,8 +36,8 @@ const LOST = ' ';
 export function dialectMessages(messages: unknown, context: MessageContext): unknown {
   if (!Array.isArray(messages)) return messages;
   const { rules } = context;
-  if (messages.every((message) => isFields(message) && isPlain(message, rules))) return messages;
-  const written = withoutToolMedia(messages, context.textOf).map((message) => (isFields(message) ? messageIn(message, context) : message));
+  if (messages.every((message) => isObject(message) && isPlain(message, rules))) return messages;
+  const written = withoutToolMedia(messages, context.textOf).map((message) => (isObject(message) ? messageIn(message, context) : message));
   const { dropsEmpty, answersTools } = rules;
   const kept = dropsEmpty === true ? written.filter((message) => !isEmpty(message)) : written;
   const all = answersTools === true ? kept.flatMap((message, at) => answered(message, kept[at - 1])) : kept;
@@ -47,8 +46,8 @@ export function dialectMessages(messages: unknown, context: MessageContext): unk
 
 /** With an answer of the assistant between results of tools and a user's message. */
 function answered(message: unknown, before: unknown): unknown[] {
-  const isBehindTool = isFields(before) && before.role === 'tool';
-  return isBehindTool && isFields(message) && message.role === 'user' ? [ANSWER, message] : [message];
+  const isBehindTool = isObject(before) && before.role === 'tool';
+  return isBehindTool && isObject(message) && message.role === 'user' ? [ANSWER, message] : [message];
 }
 
 /** As most messages are: a role that stays, and a text. No rule changes them. */
@@ -87,21 +86,21 @@ function contentIn(content: unknown, isMarked: boolean, textOf: MessageContext['
   if (!Array.isArray(content)) return content;
   const parts = content as readonly unknown[];
   if (textOf !== undefined && parts.length > 0 && parts.every(isText)) return parts.map(({ text }) => textOf(text)).join('');
-  if (isMarked || !parts.some((part) => isFields(part) && MARK in part)) return parts;
-  return parts.map((part) => (isFields(part) ? without(part, [MARK]) : part));
+  if (isMarked || !parts.some((part) => isObject(part) && MARK in part)) return parts;
+  return parts.map((part) => (isObject(part) ? without(part, [MARK]) : part));
 }
 
 function isText(part: unknown): part is { readonly text: string } {
-  return isFields(part) && part.type === 'text' && typeof part.text === 'string';
+  return isObject(part) && part.type === 'text' && typeof part.text === 'string';
 }
 
 /** Without a position, which belongs to streams, and what Gemini's answers add. */
 function withCalls(message: Fields, calls: readonly unknown[], context: IdContext): Fields {
   const written = calls.map((call) => {
-    if (!isFields(call)) return call;
+    if (!isObject(call)) return call;
     const own = without(call, ['index', 'provider_specific_fields']);
     const id = sentId(own.id, context);
-    const called = isFields(own.function) ? without(own.function, ['provider_specific_fields']) : own.function;
+    const called = isObject(own.function) ? without(own.function, ['provider_specific_fields']) : own.function;
     return id === own.id && called === own.function ? own : { ...own, id, function: called };
   });
   return written.every((call, at) => call === calls[at]) ? message : { ...message, tool_calls: written };
@@ -127,7 +126,7 @@ function hasCalls({ tool_calls: calls }: Fields): boolean {
 
 function withReasoning(own: Fields, { provider_specific_fields: kept }: Fields, isNeeded: boolean): Fields {
   if (!isNeeded || (typeof own.reasoning_content === 'string' && own.reasoning_content !== '')) return own;
-  const found = isFields(kept) && typeof kept.reasoning_content === 'string' ? kept.reasoning_content : '';
+  const found = isObject(kept) && typeof kept.reasoning_content === 'string' ? kept.reasoning_content : '';
   return { ...own, reasoning_content: found === '' ? LOST : found };
 }
 
@@ -141,7 +140,7 @@ function withThinking(own: Fields, thinking: unknown, textOf: MessageContext['te
 }
 
 function isEmpty(message: unknown): boolean {
-  if (!isFields(message) || message.role !== 'assistant' || hasCalls(message) || message.function_call !== undefined) return false;
+  if (!isObject(message) || message.role !== 'assistant' || hasCalls(message) || message.function_call !== undefined) return false;
   const { content } = message;
   return content === undefined || content === null || content === '' || (Array.isArray(content) && content.length === 0);
 }

@@ -1,3 +1,4 @@
+import type { Fields } from '../../common/objects.js';
 import { rewrittenBy } from '../../http/body/raw-field.js';
 import {
   asksForNothing,
@@ -14,7 +15,6 @@ import { dialectTools } from './dialect-tools.js';
 import type { Dialect } from './dialect.js';
 import { takesHint } from './reasoning-models.js';
 
-type Fields = Readonly<Record<string, unknown>>;
 type Field = readonly [name: string, value: unknown];
 
 /** Every chat has them. */

@@ -1,6 +1,5 @@
+import { isObject, type Fields } from '../../common/objects.js';
 import type { ToolRules } from './dialect.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Deeper parts of a schema stay as they are. */
 const DEEPEST = 64;
@@ -13,12 +12,12 @@ export function dialectTools(tools: unknown, rules: ToolRules = {}, isMarked: bo
   if (!Array.isArray(tools)) return tools;
   const { functionsOnly, lacksStrict, schemaLacks } = rules;
   const isChanged = functionsOnly !== undefined || lacksStrict !== undefined || schemaLacks !== undefined;
-  if (!isChanged && (isMarked || !tools.some((tool) => isFields(tool) && 'cache_control' in tool))) return tools;
-  const kept: unknown[] = functionsOnly === true ? tools.filter((tool) => isFields(tool) && tool.type === 'function') : tools;
+  if (!isChanged && (isMarked || !tools.some((tool) => isObject(tool) && 'cache_control' in tool))) return tools;
+  const kept: unknown[] = functionsOnly === true ? tools.filter((tool) => isObject(tool) && tool.type === 'function') : tools;
   const written = kept.map((tool) => {
-    if (!isFields(tool)) return tool;
+    if (!isObject(tool)) return tool;
     const own = isMarked ? tool : without(tool, ['cache_control']);
-    if (!isFields(own.function)) return own;
+    if (!isObject(own.function)) return own;
     const called = lacksStrict === true ? without(own.function, ['strict']) : own.function;
     const parameters = schemaLacks === undefined ? called.parameters : cleaned(called.parameters, schemaLacks, 0);
     const definition = parameters === called.parameters ? called : { ...called, parameters };
@@ -44,8 +43,4 @@ function cleaned(schema: unknown, keys: readonly string[], depth: number): unkno
 export function without(fields: Fields, keys: readonly string[]): Fields {
   if (!keys.some((key) => Object.hasOwn(fields, key))) return fields;
   return Object.fromEntries(Object.entries(fields).filter(([key]) => !keys.includes(key)));
-}
-
-export function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,6 +1,5 @@
+import type { Fields } from '../../common/objects.js';
 import type { OpenAIErrorBody } from '../../common/provider-error.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Errors within errors, as gateways in front of gateways have them. */
 const DEEPEST = 4;

@@ -1,6 +1,4 @@
-import { isFields } from './dialect-tools.js';
-
-type Fields = Readonly<Record<string, unknown>>;
+import { isObject, type Fields } from '../../common/objects.js';
 
 const MEDIA = new Set<unknown>(['image_url', 'file', 'input_audio']);
 
@@ -31,7 +29,7 @@ export function withoutToolMedia(messages: readonly unknown[], textOf = (text: s
 }
 
 function isOfTool(message: unknown): message is Fields {
-  return isFields(message) && message.role === 'tool';
+  return isObject(message) && message.role === 'tool';
 }
 
 function hasMedia(message: unknown): message is Fields & { readonly content: readonly unknown[] } {
@@ -39,5 +37,5 @@ function hasMedia(message: unknown): message is Fields & { readonly content: rea
 }
 
 function isMedia(part: unknown): boolean {
-  return isFields(part) && MEDIA.has(part.type);
+  return isObject(part) && MEDIA.has(part.type);
 }

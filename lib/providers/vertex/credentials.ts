@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type * as Library from 'google-auth-library';
+import type { Fields } from '../../common/objects.js';
 import { isInstalled, loadOptionalPackage } from '../../common/optional-package.js';
 import { ProviderError } from '../../common/provider-error.js';
 import { readRegularFileSync } from '../../common/regular-file.js';
@@ -8,8 +9,6 @@ import { kindOfCode } from '../failure-kind.js';
 import type { RequestAuthorization } from '../endpoint/authorization.js';
 import { BearerTokens, sharedTokens, type AccessToken } from '../endpoint/bearer-tokens.js';
 import { DeploymentFault } from '../endpoint/deployment-fault.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 const PACKAGE = 'google-auth-library';
 const SCOPE = 'https://www.googleapis.com/auth/cloud-platform';

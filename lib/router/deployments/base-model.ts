@@ -1,4 +1,4 @@
-type Fields = Readonly<Record<string, unknown>>;
+import type { Fields } from '../../common/objects.js';
 
 /** The model behind a deployment's name. LiteLLM reads it in both places, in this order. */
 export function namedBaseModel({ params, info }: { readonly params: Fields; readonly info: Fields }): string | undefined {

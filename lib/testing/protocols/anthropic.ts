@@ -1,14 +1,6 @@
+import type { Fields } from '../../common/objects.js';
 import type { ReceivedRequest } from '../received-request.js';
-import {
-  chunksOf,
-  EVENT_STREAM,
-  inputOf,
-  type Chunk,
-  type Fields,
-  type Reply,
-  type ReplyUsage,
-  type WireProtocol,
-} from './wire-protocol.js';
+import { chunksOf, EVENT_STREAM, inputOf, type Chunk, type Reply, type ReplyUsage, type WireProtocol } from './wire-protocol.js';
 
 const STOP_REASONS = { stop: 'end_turn', length: 'max_tokens', tool_calls: 'tool_use', content_filter: 'refusal' } as const;
 const ERROR_TYPES: Readonly<Record<number, string>> = {

@@ -1,3 +1,4 @@
+import type { Fields } from '../../common/objects.js';
 import { listOf } from '../received-request.js';
 import { bedrockEvent, bedrockException } from './bedrock-frames.js';
 import {
@@ -6,7 +7,6 @@ import {
   vectorOf,
   type Chunk,
   type ErrorFacts,
-  type Fields,
   type Reply,
   type ReplyUsage,
   type WireProtocol,

@@ -1,14 +1,6 @@
-import { fieldsOf, listOf, type ReceivedRequest } from '../received-request.js';
-import {
-  EVENT_STREAM,
-  inputOf,
-  vectorOf,
-  type Chunk,
-  type Fields,
-  type Reply,
-  type ReplyUsage,
-  type WireProtocol,
-} from './wire-protocol.js';
+import { fieldsOf, type Fields } from '../../common/objects.js';
+import { listOf, type ReceivedRequest } from '../received-request.js';
+import { EVENT_STREAM, inputOf, vectorOf, type Chunk, type Reply, type ReplyUsage, type WireProtocol } from './wire-protocol.js';
 
 const FINISH_REASONS = { stop: 'STOP', length: 'MAX_TOKENS', tool_calls: 'STOP', content_filter: 'SAFETY' } as const;
 const STATUSES: Readonly<Record<number, string>> = {

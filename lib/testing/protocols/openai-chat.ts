@@ -1,5 +1,6 @@
-import { fieldsOf, type ReceivedRequest } from '../received-request.js';
-import { EVENT_STREAM, type Chunk, type Fields, type Reply, type ReplyUsage, type StreamedReply } from './wire-protocol.js';
+import { fieldsOf, type Fields } from '../../common/objects.js';
+import { type ReceivedRequest } from '../received-request.js';
+import { EVENT_STREAM, type Chunk, type Reply, type ReplyUsage, type StreamedReply } from './wire-protocol.js';
 
 const CREATED = 1_700_000_000;
 const DONE = 'data: [DONE]\n\n';

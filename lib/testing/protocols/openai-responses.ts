@@ -1,5 +1,6 @@
+import type { Fields } from '../../common/objects.js';
 import type { ReceivedRequest } from '../received-request.js';
-import { chunksOf, EVENT_STREAM, type Fields, type Reply, type ReplyUsage, type StreamedReply } from './wire-protocol.js';
+import { chunksOf, EVENT_STREAM, type Reply, type ReplyUsage, type StreamedReply } from './wire-protocol.js';
 
 /** A whole response of OpenAI's Responses API. */
 export function responseOf(request: ReceivedRequest, reply: Reply): Fields {

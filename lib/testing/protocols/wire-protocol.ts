@@ -1,7 +1,7 @@
+import type { Fields } from '../../common/objects.js';
 import type { ReceivedRequest } from '../received-request.js';
 import type { ScriptedFinish } from '../script.js';
 
-export type Fields = Readonly<Record<string, unknown>>;
 export type Chunk = string | Buffer;
 
 /** `litellm_params` of a deployment. */

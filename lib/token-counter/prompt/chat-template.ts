@@ -1,8 +1,8 @@
 import type * as Jinja from '@huggingface/jinja';
+import { isObject } from '../../common/objects.js';
 import { errorMessage } from '../../common/errors.js';
 import { isInstalled, loadOptionalPackage } from '../../common/optional-package.js';
 import type { ChatTemplateSource } from '../tokenizers/chat-template-file.js';
-import { isRecord } from './prompt-context.js';
 
 /** A model's chat template. Rendering takes 0.1 to 0.2 ms for a short chat. */
 export class ChatTemplate {
@@ -26,7 +26,7 @@ export class ChatTemplate {
     if (messages.some((message) => plainMessage(message, '', true) === undefined))
       return { refusal: 'messages have parts that are no text' };
     if ((tools?.length ?? 0) > 0 && !/\btools\b/.test(template)) return { refusal: 'the template has no tools' };
-    if (tools?.some((tool) => !isRecord(tool) || !isRecord(tool.function)) === true) return { refusal: "tools are not in OpenAI's shape" };
+    if (tools?.some((tool) => !isObject(tool) || !isObject(tool.function)) === true) return { refusal: "tools are not in OpenAI's shape" };
     let refusal: string | undefined = undefined;
     const hasObjects = !JOINS_ARGUMENTS.test(template);
     for (const none of TELLS_NONE.test(template) ? ([null, ''] as const) : ([''] as const)) {
@@ -58,7 +58,7 @@ function openJinja(): typeof Jinja {
  * `undefined` if it has other parts.
  */
 function plainMessage(message: object, none: '' | null, hasObjects: boolean): Record<string, unknown> | undefined {
-  if (!isRecord(message)) return undefined;
+  if (!isObject(message)) return undefined;
   const content = textOf(message.content, none);
   if (content === undefined) return undefined;
   const given = Array.isArray(message.tool_calls) ? (message.tool_calls as readonly unknown[]) : undefined;
@@ -70,12 +70,12 @@ function textOf(content: unknown, none: '' | null): string | null | undefined {
   if (content === undefined || content === null) return none;
   if (typeof content === 'string') return content;
   if (!Array.isArray(content)) return undefined;
-  const texts = (content as readonly unknown[]).map((part) => (isRecord(part) && part.type === 'text' ? part.text : undefined));
+  const texts = (content as readonly unknown[]).map((part) => (isObject(part) && part.type === 'text' ? part.text : undefined));
   return texts.every((text) => typeof text === 'string') ? texts.join('\n') : undefined;
 }
 
 function plainCall(call: unknown): unknown {
-  if (!isRecord(call) || !isRecord(call.function) || typeof call.function.arguments !== 'string') return call;
+  if (!isObject(call) || !isObject(call.function) || typeof call.function.arguments !== 'string') return call;
   try {
     return { ...call, function: { ...call.function, arguments: JSON.parse(call.function.arguments) as unknown } };
   } catch {

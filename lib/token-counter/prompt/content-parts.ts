@@ -1,6 +1,7 @@
+import { isObject } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { countBinary, countImage, countUnknown } from './media.js';
-import { checkDepth, countJson, countString, countText, isRecord, textOf, type PromptContext } from './prompt-context.js';
+import { checkDepth, countJson, countString, countText, textOf, type PromptContext } from './prompt-context.js';
 import type { ImageDetail } from './image-rules.js';
 
 type Part = Readonly<Record<string, unknown>>;
@@ -81,7 +82,7 @@ export function countContent(content: unknown, path: string, context: PromptCont
 
 function countPart(part: unknown, path: string, context: PromptContext, depth: number): number {
   if (typeof part === 'string') return countString(part, context);
-  if (!isRecord(part)) throw new InvalidArgumentError(path, part, 'must be a string or an object with a type');
+  if (!isObject(part)) throw new InvalidArgumentError(path, part, 'must be a string or an object with a type');
   const counter = typeof part.type === 'string' ? PARTS.get(part.type) : undefined;
   context.reads?.part(part);
   if (counter === undefined && context.reads !== undefined) return countVideo(part, context) ?? 0;
@@ -105,8 +106,8 @@ function countToolUse(part: Part, path: string, context: PromptContext): number 
 }
 
 function countImageUrl(image: unknown, outerDetail: unknown, path: string, context: PromptContext): number {
-  const url = isRecord(image) ? image.url : image;
-  const detail = (isRecord(image) ? image.detail : undefined) ?? outerDetail ?? 'auto';
+  const url = isObject(image) ? image.url : image;
+  const detail = (isObject(image) ? image.detail : undefined) ?? outerDetail ?? 'auto';
   // The Responses API may name an uploaded file instead of a URL.
   if (url !== undefined && url !== null && typeof url !== 'string')
     throw new InvalidArgumentError(path, url, 'must be a URL or an object with one');
@@ -124,7 +125,7 @@ interface SourceContext {
 
 /** Anthropic's `source`. */
 function countSource(source: unknown, path: string, { context, kind, depth }: SourceContext): number {
-  if (!isRecord(source)) throw new InvalidArgumentError(path, source, 'must be an object with a type');
+  if (!isObject(source)) throw new InvalidArgumentError(path, source, 'must be an object with a type');
   context.reads?.part(source);
   if (source.type === 'text') return countText(source.data, context);
   if (source.type === 'content') return countContent(source.content, `${path}.content`, context, depth + 1);
@@ -134,7 +135,7 @@ function countSource(source: unknown, path: string, { context, kind, depth }: So
 
 /** OpenAI's file, inline or by id. */
 function countFile(file: unknown, context: PromptContext): number {
-  if (!isRecord(file)) return 0;
+  if (!isObject(file)) return 0;
   context.reads?.part(file);
   const data = typeof file.file_data === 'string' ? file.file_data : undefined;
   return countText(file.filename, context) + countBinary({ data, mimeType: PDF }, context);
@@ -142,7 +143,7 @@ function countFile(file: unknown, context: PromptContext): number {
 
 /** `video_url` with inline data, which is not counted as text; `undefined` for other parts. */
 function countVideo({ type, video_url }: Part, context: PromptContext): number | undefined {
-  const given = isRecord(video_url) ? video_url.url : video_url;
+  const given = isObject(video_url) ? video_url.url : video_url;
   if (type !== 'video_url' || typeof given !== 'string') return undefined;
   const url = textOf(given, context);
   return url.startsWith('data:video/') && url.slice(0, 256).includes(';base64,') ? countBinary({ data: given }, context) : undefined;
@@ -150,8 +151,8 @@ function countVideo({ type, video_url }: Part, context: PromptContext): number |
 
 function countAudio(part: Part, path: string, context: PromptContext): number {
   const audio = part.input_audio;
-  if (!isRecord(audio) || typeof audio.data !== 'string')
-    throw new InvalidArgumentError(`${path}.input_audio.data`, isRecord(audio) ? audio.data : audio, 'must be base64 audio');
+  if (!isObject(audio) || typeof audio.data !== 'string')
+    throw new InvalidArgumentError(`${path}.input_audio.data`, isObject(audio) ? audio.data : audio, 'must be base64 audio');
   context.reads?.part(audio);
   const format = typeof audio.format === 'string' ? audio.format : undefined;
   return countBinary({ data: audio.data, mimeType: `audio/${format ?? ''}` }, context);

@@ -1,8 +1,9 @@
+import { isObject } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { countContent } from './content-parts.js';
 import type { ImageDetail } from './image-rules.js';
 import { countBinary, countImage } from './media.js';
-import { countJson, countString, countText, isRecord, type PromptContext } from './prompt-context.js';
+import { countJson, countString, countText, type PromptContext } from './prompt-context.js';
 
 type Part = Readonly<Record<string, unknown>>;
 
@@ -16,7 +17,7 @@ export function countParts(parts: unknown, path: string, context: PromptContext)
   let tokens = 0;
   for (let i = 0; i < parts.length; i++) {
     const part: unknown = parts[i];
-    const isGemini = isRecord(part) && part.type === undefined;
+    const isGemini = isObject(part) && part.type === undefined;
     tokens += isGemini ? countPart(part, `${path}[${i}]`, context) : countContent([part], `${path}[${i}]`, context);
   }
   return tokens;
@@ -25,11 +26,11 @@ export function countParts(parts: unknown, path: string, context: PromptContext)
 function countPart(part: Part, path: string, context: PromptContext): number {
   if (typeof part.text === 'string') return countString(part.text, context);
   const blob = part.inlineData ?? part.inline_data;
-  if (isRecord(blob)) return countBlob(part, blob, context);
+  if (isObject(blob)) return countBlob(part, blob, context);
   const file = part.fileData ?? part.file_data;
-  if (isRecord(file)) return countBlob(part, file, context);
+  if (isObject(file)) return countBlob(part, file, context);
   const call = part.functionCall ?? part.function_call ?? part.functionResponse ?? part.function_response;
-  if (isRecord(call)) return countText(call.name, context) + countJson(call.args ?? call.response, path, context);
+  if (isObject(call)) return countText(call.name, context) + countJson(call.args ?? call.response, path, context);
   if (context.reads !== undefined) return 0;
   throw new InvalidArgumentError(
     path,
@@ -57,6 +58,6 @@ const RESOLUTIONS: Readonly<Record<string, ImageDetail>> = {
 /** Gemini 3's `mediaResolution` of a part. */
 function resolutionOf(part: Part): ImageDetail {
   const resolution = part.mediaResolution ?? part.media_resolution;
-  const level = isRecord(resolution) ? resolution.level : resolution;
+  const level = isObject(resolution) ? resolution.level : resolution;
   return typeof level === 'string' && Object.hasOwn(RESOLUTIONS, level) ? RESOLUTIONS[level] : 'auto';
 }

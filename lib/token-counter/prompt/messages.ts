@@ -1,7 +1,8 @@
+import { isObject } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { countContent } from './content-parts.js';
 import { countParts } from './gemini-parts.js';
-import { countJson, countString, countUnnoted, isRecord, type PromptContext } from './prompt-context.js';
+import { countJson, countString, countUnnoted, type PromptContext } from './prompt-context.js';
 import type { ModelFacts } from '../models.js';
 import { countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
 
@@ -87,7 +88,7 @@ export function isSystemMessage({ role }: ChatMessage): boolean {
 
 /** Tokens of one message, without the priming of the reply, so that counts of messages add up. */
 export function countMessage(message: ChatMessage, index: number, context: PromptContext): number {
-  if (!isRecord(message)) throw new InvalidArgumentError(`messages[${index}]`, message, 'must be an object');
+  if (!isObject(message)) throw new InvalidArgumentError(`messages[${index}]`, message, 'must be an object');
   const { chat } = context.model;
   let tokens = messageOverhead(message.role, context.model);
   if (context.reads !== undefined && isPlainMessage(message))
@@ -108,7 +109,7 @@ export function countMessage(message: ChatMessage, index: number, context: Promp
       tokens += countParts(value, `messages[${index}].parts`, context);
     } else if (field === 'tool_calls') {
       tokens += countToolCalls(value, `messages[${index}].tool_calls`, context);
-    } else if (field === 'function_call' && isRecord(value)) {
+    } else if (field === 'function_call' && isObject(value)) {
       context.reads?.part(value);
       tokens += countJson(value.arguments, `messages[${index}].function_call.arguments`, context);
     }
@@ -123,7 +124,7 @@ export function isPlainMessage(message: unknown): boolean {
     const value = (message as ChatMessage)[field];
     if (field === 'role' ? !isRole(value) : field !== 'content' || typeof value !== 'string') return false;
   }
-  return isRecord(message) && message.role !== undefined && message.content !== undefined;
+  return isObject(message) && message.role !== undefined && message.content !== undefined;
 }
 
 const LONGEST_ROLE = 64;
@@ -137,12 +138,12 @@ function countToolCalls(calls: unknown, path: string, context: PromptContext): n
   let tokens = 0;
   for (let i = 0; i < calls.length; i++) {
     const call: unknown = calls[i];
-    if (!isRecord(call)) throw new InvalidArgumentError(`${path}[${i}]`, call, 'must be an object');
+    if (!isObject(call)) throw new InvalidArgumentError(`${path}[${i}]`, call, 'must be an object');
     context.reads?.part(call);
     context.reads?.part(call.function ?? call.custom);
     // A text in OpenAI's API, an object in Ollama's.
-    if (isRecord(call.function)) tokens += countJson(call.function.arguments, `${path}[${i}].function.arguments`, context);
-    else if (isRecord(call.custom)) tokens += countJson(call.custom.input, `${path}[${i}].custom.input`, context);
+    if (isObject(call.function)) tokens += countJson(call.function.arguments, `${path}[${i}].function.arguments`, context);
+    else if (isObject(call.custom)) tokens += countJson(call.custom.input, `${path}[${i}].custom.input`, context);
     else throw new InvalidArgumentError(`${path}[${i}]`, call, 'must have a function or a custom tool');
   }
   return tokens;

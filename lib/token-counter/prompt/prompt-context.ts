@@ -53,10 +53,6 @@ export function checkDepth(depth: number, path: string): void {
     throw new InvalidArgumentError(path, NO_VALUE, `must not be nested deeper than ${MAX_DEPTH} levels`, 'NESTED_TOO_DEEP');
 }
 
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** Tokens of a string of the body. */
 export function countString(text: string, context: PromptContext): number {
   context.reads?.text(text);

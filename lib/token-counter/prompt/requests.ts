@@ -1,8 +1,9 @@
+import { isObject } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { nextTurn } from '../../common/next-turn.js';
 import { countContent } from './content-parts.js';
 import { countMessages, isSystemMessage, messageOverhead, promptOverhead, type ChatMessage } from './messages.js';
-import { countJson, countString, isRecord, type PromptContext } from './prompt-context.js';
+import { countJson, countString, type PromptContext } from './prompt-context.js';
 import { countRest, isRerank } from './prompt-rest.js';
 import type { PromptReads } from './prompt-reads.js';
 import { countItems } from './response-items.js';
@@ -95,14 +96,14 @@ function isResponses(body: Body): boolean {
     body.input !== undefined &&
     (body.instructions !== undefined ||
       body.tools !== undefined ||
-      isRecord(body.text) ||
-      (Array.isArray(body.input) && body.input.some(isRecord)))
+      isObject(body.text) ||
+      (Array.isArray(body.input) && body.input.some(isObject)))
   );
 }
 
 /** Whether the body refers to earlier turns or templates that only the provider has. */
 function hasUnseenPrompt(body: Body): boolean {
-  return typeof body.previous_response_id === 'string' || (body.conversation ?? undefined) !== undefined || isRecord(body.prompt);
+  return typeof body.previous_response_id === 'string' || (body.conversation ?? undefined) !== undefined || isObject(body.prompt);
 }
 
 function countResponses(body: Body, context: PromptContext): number {
@@ -110,10 +111,10 @@ function countResponses(body: Body, context: PromptContext): number {
   let tokens = promptOverhead(context.model) + countField(body.instructions, 'instructions', 'system', context);
   if (typeof body.input === 'string') tokens += countField(body.input, 'input', 'user', context);
   else if (body.input !== undefined) tokens += countItems(body.input, context);
-  if (isRecord(body.prompt)) tokens += countJson(body.prompt.variables, 'prompt.variables', context);
+  if (isObject(body.prompt)) tokens += countJson(body.prompt.variables, 'prompt.variables', context);
   context.reads?.part(body.text);
   context.reads?.part(body.prompt);
-  if (isRecord(body.text)) tokens += countResponseFormat(body.text.format, 'text.format', context);
+  if (isObject(body.text)) tokens += countResponseFormat(body.text.format, 'text.format', context);
   const tools = body.tools as readonly Tool[] | undefined;
   return (
     tokens +
@@ -124,7 +125,7 @@ function countResponses(body: Body, context: PromptContext): number {
 
 function hasSystemItem({ instructions, input }: Body): boolean {
   if ((instructions ?? undefined) !== undefined) return true;
-  return Array.isArray(input) && input.some((item) => isRecord(item) && isSystemMessage(item as unknown as ChatMessage));
+  return Array.isArray(input) && input.some((item) => isObject(item) && isSystemMessage(item as unknown as ChatMessage));
 }
 
 /** A message in a field of the body (`system`, `instructions`); its role is one token. */

@@ -1,8 +1,9 @@
+import { isObject } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { messageOverhead } from './messages.js';
 import { countContent } from './content-parts.js';
 import { countImage, countUnknown } from './media.js';
-import { countJson, countText, isRecord, type PromptContext } from './prompt-context.js';
+import { countJson, countText, type PromptContext } from './prompt-context.js';
 import { countTools, type Tool } from './tools.js';
 
 type Item = Readonly<Record<string, unknown>>;
@@ -22,7 +23,7 @@ export function countItems(items: unknown, context: PromptContext): number {
   let tokens = 0;
   for (let i = 0; i < items.length; i++) {
     const item: unknown = items[i];
-    if (!isRecord(item)) throw new InvalidArgumentError(`input[${i}]`, item, 'must be an object');
+    if (!isObject(item)) throw new InvalidArgumentError(`input[${i}]`, item, 'must be an object');
     tokens += countItem(item, `input[${i}]`, context);
   }
   return tokens;
@@ -46,10 +47,10 @@ function countItem(item: Item, path: string, context: PromptContext): number {
 
 /** Output of a tool: a text, content parts, a screenshot, or a shell's output. */
 function countOutput(output: unknown, path: string, context: PromptContext): number {
-  const isContent = Array.isArray(output) ? output.every(hasType) : isRecord(output) && output.type === 'computer_screenshot';
+  const isContent = Array.isArray(output) ? output.every(hasType) : isObject(output) && output.type === 'computer_screenshot';
   return isContent ? countContent(output, path, context) : countJson(output, path, context);
 }
 
 function hasType(part: unknown): boolean {
-  return isRecord(part) && typeof part.type === 'string';
+  return isObject(part) && typeof part.type === 'string';
 }

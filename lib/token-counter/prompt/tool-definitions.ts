@@ -1,4 +1,5 @@
-import { checkDepth, isRecord, jsonOf, textOf, type PromptContext } from './prompt-context.js';
+import { isObject } from '../../common/objects.js';
+import { checkDepth, jsonOf, textOf, type PromptContext } from './prompt-context.js';
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -32,8 +33,8 @@ export class ToolDefinitions {
   /** Adds a function. @param path names its schema in errors */
   add(name: string, description: unknown, parameters: unknown, path: string): void {
     this.describe(description);
-    const properties = isRecord(parameters) ? this.properties(parameters, 0, path) : '';
-    if (isRecord(parameters)) this.context.reads?.schema(parameters);
+    const properties = isObject(parameters) ? this.properties(parameters, 0, path) : '';
+    if (isObject(parameters)) this.context.reads?.schema(parameters);
     const type = `type ${this.read(name)} = `;
     if (properties === '') this.lines.push(`${type}() => any;`, '');
     else this.lines.push(`${type}(_: {`, properties, '}) => any;', '');
@@ -53,23 +54,23 @@ export class ToolDefinitions {
       [schema.properties, (name: string) => required?.has(name) === true],
       [schema.$defs ?? schema.definitions, () => true],
     ] as const) {
-      if (!isRecord(group)) continue;
+      if (!isObject(group)) continue;
       this.context.reads?.names(group);
       for (const name of Object.keys(group)) inner.addProperty(isRequired(name) ? name : `${name}?`, group[name], indent, path);
     }
-    if (isRecord(schema.additionalProperties)) inner.addProperty('[key: string]', schema.additionalProperties, indent, path);
+    if (isObject(schema.additionalProperties)) inner.addProperty('[key: string]', schema.additionalProperties, indent, path);
     return inner.text;
   }
 
   private addProperty(name: string, schema: unknown, indent: number, path: string): void {
     const margin = ' '.repeat(indent);
-    if (isRecord(schema)) this.describe(schema.description, margin);
+    if (isObject(schema)) this.describe(schema.description, margin);
     this.lines.push(`${margin}${name}: ${this.type(schema, indent, path, 0)},`);
   }
 
   private type(schema: unknown, indent: number, path: string, depth: number): string {
     checkDepth(depth, path);
-    if (!isRecord(schema)) return ANY;
+    if (!isObject(schema)) return ANY;
     this.context.reads?.schema(schema);
     const each = (schemas: unknown): string[] =>
       Array.isArray(schemas) ? schemas.map((inner) => this.type(inner, indent, path, depth + 1)) : [];
@@ -82,7 +83,7 @@ export class ToolDefinitions {
   /** Of a schema without its alternatives. A repeated type is written once. */
   private ownTypes(schema: Schema, indent: number, path: string, depth: number): string[] {
     if (typeof schema.$ref === 'string') return [lastPart(this.read(schema.$ref))];
-    const given = schema.type ?? (isRecord(schema.properties) ? 'object' : undefined);
+    const given = schema.type ?? (isObject(schema.properties) ? 'object' : undefined);
     const types = Array.isArray(given) ? [...new Set<unknown>(given)] : [given];
     const written = types.flatMap((type) => this.ownType(type, schema, { indent, path, depth }) ?? []);
     return written.length === 0 ? [] : [written.join(' | ')];

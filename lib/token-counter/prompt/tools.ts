@@ -1,5 +1,6 @@
+import { isObject } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
-import { checkDepth, countString, isRecord, type PromptContext } from './prompt-context.js';
+import { checkDepth, countString, type PromptContext } from './prompt-context.js';
 import { ToolDefinitions } from './tool-definitions.js';
 
 /**
@@ -50,11 +51,11 @@ export function countTools({ tools, hasSystemMessage, path = 'tools' }: ToolCoun
 /** Tokens that `tool_choice` adds: 1 for `none`, 7 plus the name for one tool, otherwise 0. */
 export function countToolChoice(choice: ToolChoice | undefined, context: PromptContext): number {
   if (choice === 'none') return CHOICE_NONE;
-  if (!isRecord(choice)) return 0;
+  if (!isObject(choice)) return 0;
   context.reads?.part(choice);
   context.reads?.part(choice.function ?? choice.custom);
   if (choice.type === 'none') return CHOICE_NONE;
-  const { name } = [choice.function, choice.custom].find(isRecord) ?? choice;
+  const { name } = [choice.function, choice.custom].find(isObject) ?? choice;
   return typeof name === 'string' ? CHOICE_NAMED + countString(name, context) : 0;
 }
 
@@ -65,11 +66,11 @@ export function countToolChoice(choice: ToolChoice | undefined, context: PromptC
  */
 export function countResponseFormat(format: unknown, path: string, context: PromptContext): number {
   context.reads?.part(format);
-  if (!isRecord(format) || format.type !== 'json_schema') return 0;
-  const given = isRecord(format.json_schema) ? format.json_schema : format;
+  if (!isObject(format) || format.type !== 'json_schema') return 0;
+  const given = isObject(format.json_schema) ? format.json_schema : format;
   context.reads?.part(given);
   const { name, description, schema } = given;
-  if (!isRecord(schema)) return 0;
+  if (!isObject(schema)) return 0;
   context.assumed = true;
   const definitions = new ToolDefinitions(context);
   definitions.add(typeof name === 'string' ? name : 'response', description, schema, path);
@@ -82,12 +83,12 @@ function addEach(definitions: ToolDefinitions, tools: readonly unknown[], path: 
 }
 
 function addTool(definitions: ToolDefinitions, tool: unknown, path: string, depth: number): void {
-  if (!isRecord(tool)) throw new InvalidArgumentError(path, tool, 'must be an object');
+  if (!isObject(tool)) throw new InvalidArgumentError(path, tool, 'must be an object');
   const { reads } = definitions.context;
   reads?.part(tool);
   const declarations = tool.function_declarations ?? tool.functionDeclarations;
   if (Array.isArray(declarations)) return addEach(definitions, declarations, `${path}.function_declarations`, depth + 1);
-  const definition = [tool.function, tool.custom].find(isRecord) ?? tool;
+  const definition = [tool.function, tool.custom].find(isObject) ?? tool;
   reads?.part(definition);
   const parameters = definition.parameters ?? definition.input_schema;
   // A hosted tool (web search) only has its type or, with Gemini, its name as a key.
@@ -107,12 +108,12 @@ const OWN_TYPES: ReadonlySet<string> = new Set(['function', 'custom', 'namespace
 
 /** Of a custom tool's input. How it is shown to the model is not published. */
 function grammarOf(format: unknown): string | undefined {
-  const { definition } = isRecord(format) ? (isRecord(format.grammar) ? format.grammar : format) : {};
+  const { definition } = isObject(format) ? (isObject(format.grammar) ? format.grammar : format) : {};
   return typeof definition === 'string' ? definition : undefined;
 }
 
 /** `googleSearch` of `{ googleSearch: {} }`. */
 function soleKey(tool: Readonly<Record<string, unknown>>): string | undefined {
   const [key, ...others] = Object.keys(tool);
-  return others.length === 0 && key !== 'function' && key !== 'custom' && isRecord(tool[key]) ? key : undefined;
+  return others.length === 0 && key !== 'function' && key !== 'custom' && isObject(tool[key]) ? key : undefined;
 }

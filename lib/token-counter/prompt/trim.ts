@@ -1,5 +1,6 @@
+import { isObject } from '../../common/objects.js';
 import { countMessage, promptOverhead, type ChatMessage } from './messages.js';
-import { isRecord, type PromptContext } from './prompt-context.js';
+import { type PromptContext } from './prompt-context.js';
 
 const MAX_ATTEMPTS = 10;
 const GAP = '..';
@@ -59,7 +60,7 @@ function isInstruction({ role }: ChatMessage): boolean {
 
 function isToolResult(message: ChatMessage): boolean {
   if (message.role === 'tool' || message.role === 'function') return true;
-  return Array.isArray(message.content) && message.content.some((part: unknown) => isRecord(part) && part.type === 'tool_result');
+  return Array.isArray(message.content) && message.content.some((part: unknown) => isObject(part) && part.type === 'tool_result');
 }
 
 function joinSystem<M extends ChatMessage>(system: readonly M[]): M[] {

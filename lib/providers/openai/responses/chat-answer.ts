@@ -1,6 +1,5 @@
+import { fieldsOf, isObject, type Fields } from '../../../common/objects.js';
 import type { ChatUsage, FinishReason } from '../chat-chunks.js';
-
-export type Fields = Readonly<Record<string, unknown>>;
 
 /** Text between two summaries of the model's thinking. */
 export const BETWEEN_THOUGHTS = '\n\n';
@@ -103,12 +102,4 @@ function numberIn(value: unknown): number {
 
 export function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
-}
-
-export function fieldsOf(value: unknown): Fields {
-  return isObject(value) ? value : {};
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

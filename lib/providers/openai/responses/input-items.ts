@@ -1,7 +1,6 @@
+import type { Fields } from '../../../common/objects.js';
 import { isSealed } from './items.js';
 import { KEPT_ITEMS } from './kept-items.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Azure refuses the status in items that its own answers have it in, as in LiteLLM. */
 const WITHOUT_STATUS = new Set(['message', 'reasoning']);

@@ -1,4 +1,4 @@
-type Fields = Readonly<Record<string, unknown>>;
+import { isObject, type Fields } from '../../../common/objects.js';
 
 /** Parameters of chat that Responses has under the same name. */
 const SHARED: ReadonlySet<string> = new Set(
@@ -52,10 +52,6 @@ function flat(value: unknown): unknown {
 
 function textFormatOf(format: Fields): Fields {
   return flat(format) as Fields;
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isSet(value: unknown): boolean {

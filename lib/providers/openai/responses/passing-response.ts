@@ -1,3 +1,4 @@
+import { isObject, type Fields } from '../../../common/objects.js';
 import type { OpenAIErrorBody } from '../../../common/provider-error.js';
 import type { AnswerUsage } from '../../../http/answer-usage.js';
 import { endLinesOf, type StreamEvents } from '../../events/event-reader.js';
@@ -6,8 +7,6 @@ import type { AnswerFault, AnswerReader, AnswerTranslator, StreamOpening } from 
 import { faultIn, objectBehind, usageIn } from '../answer.js';
 import { hasError } from '../errors.js';
 import { errorAtEnd } from '../stream.js';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 const NONE = Buffer.alloc(0);
 const FAILED = Buffer.from('"failed"');
@@ -160,8 +159,4 @@ function parsed(json: string): Fields {
   } catch {
     return {};
   }
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

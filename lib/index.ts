@@ -187,7 +187,7 @@ export {
 export { CallJournal, type CallJournalOptions } from './calls/hooks/call-journal.js';
 export type { LlmClientOptions } from './calls/llm-client.options.js';
 export type { InProcessCallSettings, ModelGroups } from './calls/in-process-calls.js';
-export type { CallOptions } from './calls/request.js';
+export type { CallOptions } from './calls/call-options.js';
 export type { ModelRequest } from './providers/model-request.js';
 export type { ExecuteOptions, Send, SendContext } from './calls/send.js';
 export type { ExactTokens, LocalCountReason } from './calls/counting/exact-counts.js';

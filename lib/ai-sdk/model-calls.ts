@@ -1,7 +1,7 @@
 import { checkKnownKeys, checkObject, refuseArgument } from '../common/options.js';
 import { beginCall, type InProcessCallSettings, type ModelGroups } from '../calls/in-process-calls.js';
 import type { LlmClient } from '../calls/llm-client.service.js';
-import type { CallOptions } from '../calls/request.js';
+import type { CallOptions } from '../calls/call-options.js';
 import { AiSdkCallError } from './call-error.js';
 
 /** Settings of the provider that `createFastLiteLLM` makes. */

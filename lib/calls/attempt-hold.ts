@@ -2,12 +2,12 @@ import { BudgetExceededError, UnsupportedRequestError } from '../common/http-err
 import { askedOutput, asksBackground, dropsLimit, liftsLimit, outputCap, type AskedOutput } from '../http/token-estimate/asked-output.js';
 import { askedSearches } from '../http/token-estimate/asked-searches.js';
 import { mayHaveSound } from '../http/token-estimate/asked-sound.js';
-import type { DearTier } from '../http/token-estimate/asked-tier.js';
 import { affordableOutput, plainNanoUsd, worstNanoUsd } from '../http/token-estimate/worst-cost.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { AttemptHold, HoldDenial } from '../http/request-hold.js';
 import { namedBaseModel } from '../router/deployments/base-model.js';
-import { pictureTokens, type FormPictures } from './forward/form-pictures.js';
+import { pictureTokens } from './forward/form-pictures.js';
+import type { AskedCall } from './asked-call.js';
 import type { Selection } from './call-router.js';
 import { addedFields } from '../providers/added-fields.js';
 import { tierOfAttempt } from './attempt-tier.js';
@@ -20,19 +20,7 @@ export const WITHOUT_OUTPUT: ReadonlySet<string> = new Set(['embeddings', 'moder
 export interface PricedAttempt {
   readonly call: {
     readonly request: RequestContext | undefined;
-    readonly description: {
-      readonly operation: string;
-      readonly maxTokens?: number;
-      readonly isUnlimited?: boolean;
-      readonly dropsLimit?: boolean;
-      readonly choices?: number;
-      readonly isBackground?: boolean;
-      readonly askedTier?: DearTier;
-      readonly hasSound?: boolean;
-      readonly soundTokens?: number;
-      readonly pictures?: FormPictures;
-      readonly searches?: number;
-    };
+    readonly asked: AskedCall;
   };
   readonly selection: Selection;
   readonly promptTokens: number | undefined;
@@ -56,11 +44,10 @@ const MOST_CLAMPS = 4;
  * background response: its cost is never reported.
  */
 export async function holdCost(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): Promise<OutputHold | undefined> {
-  const { request, description } = attempt.call;
+  const { request, asked } = attempt.call;
   if (request === undefined) return undefined;
   const { hold } = request;
-  if (description.operation === 'responses' && (description.isBackground === true || asksBackground(attempt.target.overrides ?? {})))
-    throw unmetered(attempt);
+  if (asked.operation === 'responses' && (asked.isBackground || asksBackground(attempt.target.overrides ?? {}))) throw unmetered(attempt);
   const priced = pricedOf(attempt, maxOutputOf);
   const whole = priced.costOf(priced.output) ?? hold.unpricedNanoUsd;
   if (whole === undefined) throw unpriced(attempt);
@@ -120,21 +107,21 @@ interface PricedOutput {
 function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutput {
   const { call, selection, promptTokens = 0, target } = attempt;
   const { deployment, model, group } = selection;
-  const { operation } = call.description;
+  const { operation } = call.asked;
   const { defaults, fixed, isLifted, searches } = fixedFactsOf(deployment.params);
   const changed = target.overrides === undefined ? UNCHANGED : askedOutput(target.overrides, operation);
-  const choices = Math.max(call.description.choices ?? 1, changed.choices, defaults.choices, fixed.choices);
-  const isDropped = call.description.dropsLimit === true || isLifted;
+  const choices = Math.max(call.asked.choices, changed.choices, defaults.choices, fixed.choices);
+  const isDropped = call.asked.dropsLimit || isLifted;
   const asked = isDropped ? { tokens: 0, isLimited: false } : limitInForce(attempt, changed, defaults);
   // Both limits are sent if the deployment's field has another name than the request's.
   const limit = { tokens: Math.max(asked.tokens, fixed.tokens), isLimited: asked.isLimited || fixed.tokens > 0 };
   const most = modelOutput(selection, maxOutputOf);
   const prices = { sourced: deployment.pricesOf(model), tier: tierOfAttempt(attempt) };
   const prompt = {
-    tokens: promptTokens + (call.description.soundTokens ?? 0) + tokensOfPictures(attempt),
-    hasSound: call.description.hasSound === true || mayHaveSound(target.overrides ?? {}),
+    tokens: promptTokens + call.asked.soundTokens + tokensOfPictures(attempt),
+    hasSound: call.asked.hasSound || mayHaveSound(target.overrides ?? {}),
     // The protocol decides whose tools are sent, so the largest figure counts.
-    searches: Math.max(call.description.searches ?? 0, searches, target.overrides === undefined ? 0 : askedSearches(target.overrides)),
+    searches: Math.max(call.asked.searches, searches, target.overrides === undefined ? 0 : askedSearches(target.overrides)),
   };
   const cap = WITHOUT_OUTPUT.has(operation) ? 0 : outputCap(limit, most, choices);
   return {
@@ -181,7 +168,7 @@ function fixedFactsOf(params: Readonly<Record<string, unknown>>): FixedFacts {
 
 /** By the rule of the model that is called. */
 function tokensOfPictures({ call, selection: { deployment, model } }: PricedAttempt): number {
-  const { pictures } = call.description;
+  const { pictures } = call.asked;
   return pictures === undefined ? 0 : pictureTokens(pictures, namedBaseModel(deployment) ?? model);
 }
 
@@ -191,11 +178,11 @@ function limitInForce(
   changed: AskedOutput,
   defaults: AskedOutput,
 ): Pick<AskedOutput, 'tokens' | 'isLimited'> {
-  const { maxTokens = 0, isUnlimited } = call.description;
+  const { maxTokens = 0, isUnlimited } = call.asked;
   if (changed.isLimited) return changed;
   // A fallback's figure that its API does not know leaves that of the request in force.
   const tokens = Math.max(changed.tokens, maxTokens);
-  if (isUnlimited === true || liftsLimit(target.overrides ?? {})) return { tokens, isLimited: false };
+  if (isUnlimited || liftsLimit(target.overrides ?? {})) return { tokens, isLimited: false };
   if (maxTokens > 0) return { tokens, isLimited: true };
   return changed.tokens > 0 ? changed : { tokens: defaults.tokens, isLimited: defaults.tokens > 0 };
 }

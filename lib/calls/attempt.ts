@@ -180,7 +180,7 @@ export class Attempt implements JudgedAttempt {
   /** Takes the usage that the provider has reported. */
   report(stated: StatedUsage | undefined): void {
     const { promptTokens = 0, exchange } = this;
-    const { operation } = this.call.description;
+    const { operation } = this.call.asked;
     if (stated === undefined) this.usage = undefined;
     else if (operation === 'images') this.usage = pictureUsage(stated);
     else if (WITHOUT_OUTPUT.has(operation)) this.usage = inputUsage(stated);
@@ -190,7 +190,7 @@ export class Attempt implements JudgedAttempt {
 
   /** Whether its answer is text of a model. */
   get hasReply(): boolean {
-    return WITH_REPLY.has(this.call.description.operation);
+    return WITH_REPLY.has(this.call.asked.operation);
   }
 
   /** The answer, or its first chunk, has arrived. */
@@ -293,7 +293,7 @@ export class Attempt implements JudgedAttempt {
   /** Limits the reported usage of a failed attempt to its hold. */
   private withinHold(used: AnswerUsage): AnswerUsage {
     const { promptTokens = used.promptTokens, call } = this;
-    const completionTokens = this.outputLimit * (call.description.choices ?? 1);
+    const completionTokens = this.outputLimit * call.asked.choices;
     const totalTokens = promptTokens + completionTokens;
     const held = this.costOf({ promptTokens, completionTokens, totalTokens })?.nanoUsd ?? Infinity;
     // The count of a prompt can be an estimate: a usage whose sums fit is accepted.
@@ -311,7 +311,7 @@ export class Attempt implements JudgedAttempt {
     // Before its first chunk, only an abandoned stream can have reasoned.
     const hasWritten = receivedTokens > 0 || firstChunkAtMs !== undefined || (call.stream && (cancelled !== undefined || hasTimedOut));
     if (!hasReply || !hasWritten || exchange.showsReasoning === true) return receivedTokens;
-    const { choices = 1 } = call.description;
+    const { choices } = call.asked;
     const usual = this.reporter.usualReasoning(selection.group);
     if (usual !== undefined) return receivedTokens + usual * choices;
     const isHeld = mayHideReasoning(namedBaseModel(selection.deployment) ?? this.model);
@@ -320,15 +320,15 @@ export class Attempt implements JudgedAttempt {
 
   /** The most output tokens of each choice. */
   private get outputLimit(): number {
-    const { maxTokens, isUnlimited, dropsLimit } = this.call.description;
-    const asked = isUnlimited === true || dropsLimit === true ? undefined : maxTokens;
+    const { maxTokens, isUnlimited, dropsLimit } = this.call.asked;
+    const asked = isUnlimited || dropsLimit ? undefined : maxTokens;
     const most = modelOutput(this.selection, this.longestAnswerOf);
     return Math.min(this.mostOutput ?? asked ?? Infinity, most ?? (asked === undefined ? DEFAULT_OUTPUT : Infinity));
   }
 
   /** A provider finishes a whole answer even if its caller has abandoned it. */
   private get unseenOutput(): number {
-    const { stream, choices = 1 } = this.call.description;
+    const { stream, choices } = this.call.asked;
     if (stream || (this.cancelled === undefined && !this.hasTimedOut && this.exchange?.isCut !== true)) return 0;
     return Math.min(this.reporter.usualOutput(this.selection.group), this.outputLimit) * choices;
   }
@@ -340,16 +340,16 @@ export class Attempt implements JudgedAttempt {
 
   private estimate(output: number): AnswerUsage {
     const { promptTokens = 0, call, selection } = this;
-    const { choices = 1 } = call.description;
+    const { choices } = call.asked;
     const completionTokens = Math.min(output, (modelOutput(selection, this.longestAnswerOf) ?? Infinity) * choices);
     return { promptTokens, completionTokens, totalTokens: promptTokens + completionTokens };
   }
 
   /** How the answer came about. */
   facts(): CallFacts {
-    const { attempts, retries, fallbacks, failures, description, upstreamMs, waitedMs } = this.call;
+    const { attempts, retries, fallbacks, failures, asked, upstreamMs, waitedMs } = this.call;
     const { deployment, group } = this.selection;
-    const durationMs = (this.answeredAtMs ?? performance.now()) - description.startedAtMs;
+    const durationMs = (this.answeredAtMs ?? performance.now()) - asked.startedAtMs;
     return {
       deploymentId: deployment.id,
       provider: deployment.provider,

@@ -1,5 +1,3 @@
-import type { FormPictures } from './forward/form-pictures.js';
-import type { DearTier } from '../http/token-estimate/asked-tier.js';
 import type { ObservedCall } from '../common/call-observer.js';
 import type { ProviderFailureKind } from '../common/provider-error.js';
 import type { Principal } from '../http/principal.js';
@@ -7,7 +5,8 @@ import { RequestContext } from '../http/request-context.js';
 import type { OutputHold } from './attempt-hold.js';
 import { DEFAULT_TIMEOUT_MS } from '../router/settings.js';
 import { DEFAULT_CALL_TIMEOUT_MS, type ResolvedLlmClientOptions } from './llm-client.options.js';
-import type { SteeredOptions } from './request.js';
+import type { AskedCall } from './asked-call.js';
+import type { SteeredOptions } from './call-options.js';
 import type { Failure } from './failure.js';
 import { CallCancellation, type AttemptTimes } from './cancellation.js';
 import type { CallRouter, Deployment, FallbackTarget, RoutingContext } from './call-router.js';
@@ -23,36 +22,6 @@ export interface AttemptFailure {
 /** A model group that a call tries, and what the call sends there. */
 export interface CallTarget extends FallbackTarget {
   readonly inputTokens: number | undefined;
-}
-
-/** What is known of a call when it begins. */
-export interface CallDescription {
-  readonly operation: string;
-  readonly model: string;
-  readonly stream: boolean;
-  readonly maxTokens?: number;
-  /** Whether the provider may ignore the field that limits the output. */
-  readonly isUnlimited?: boolean;
-  /** Whether it has the field that limits its output removed. */
-  readonly dropsLimit?: boolean;
-  readonly promptTokens?: number;
-  /** The body whose prompt was counted. */
-  readonly counted?: object;
-  /** Answers asked for (`n`). */
-  readonly choices?: number;
-  /** Whether the provider works on after its answer. */
-  readonly isBackground?: boolean;
-  /** The requested service tier, if it is more expensive than the standard one. */
-  readonly askedTier?: DearTier;
-  /** Whether its prompt may have sound, which has a price of its own. */
-  readonly hasSound?: boolean;
-  /** Tokens of the recordings of its form. */
-  readonly soundTokens?: number;
-  /** Pictures of its form. */
-  readonly pictures?: FormPictures;
-  /** Web searches that a provider may run for it. */
-  readonly searches?: number;
-  readonly startedAtMs: number;
 }
 
 /** What all calls of a client share. */
@@ -110,9 +79,6 @@ export class Call {
   readonly request: RequestContext | undefined;
   /** A hold that was made before its attempt, while the call waited for it. */
   heldAhead: OutputHold | undefined = undefined;
-  /** The request of the body and the options. Hooks can change it before the first attempt. */
-  description: CallDescription;
-  options: SteeredOptions;
   context: RoutingContext;
   /** Longest time of the whole call. */
   private callMs: number;
@@ -120,18 +86,17 @@ export class Call {
 
   /** @throws InvalidArgumentError for a signal or a response of the wrong type. */
   constructor(
-    description: CallDescription,
-    options: SteeredOptions,
+    /** Hooks can change it before the first attempt. */
+    public asked: AskedCall,
     private readonly client: CallSettings,
   ) {
+    const { options } = asked;
     const { request } = options;
     this.startedAtMs = client.now();
     this.cancellation = CallCancellation.by(options);
     this.request = request ? RequestContext.of(request) : undefined;
     this.principal = this.request?.principal;
-    this.description = description;
-    this.options = options;
-    this.context = contextOf(description, options);
+    this.context = contextOf(asked);
     this.callMs = this.callMsOf(options);
     const { onAbort, abortDrainMs } = client.options;
     if (onAbort === 'drain') this.drainMs = abortDrainMs;
@@ -155,20 +120,23 @@ export class Call {
   }
 
   /** Takes what a changed body asks for, before the first attempt. Its time goes on. */
-  revise(description: CallDescription, options: SteeredOptions): void {
-    this.description = description;
-    this.options = options;
-    this.context = contextOf(description, options);
-    this.callMs = this.callMsOf(options);
+  revise(asked: AskedCall): void {
+    this.asked = asked;
+    this.context = contextOf(asked);
+    this.callMs = this.callMsOf(asked.options);
+  }
+
+  get options(): SteeredOptions {
+    return this.asked.options;
   }
 
   get stream(): boolean {
-    return this.description.stream;
+    return this.asked.stream;
   }
 
   /** Prompt tokens: the client's own count, else that of the request's guard. */
   get promptTokens(): number | undefined {
-    return this.description.promptTokens ?? this.request?.promptTokens;
+    return this.asked.promptTokens ?? this.request?.promptTokens;
   }
 
   private callMsOf({ timeoutMs, callerTotalTimeoutMs }: SteeredOptions): number {
@@ -239,6 +207,6 @@ export class Call {
   }
 }
 
-function contextOf({ promptTokens: inputTokens, maxTokens, stream }: CallDescription, { routing }: SteeredOptions): RoutingContext {
-  return { inputTokens, maxTokens, stream, ...routing };
+function contextOf({ promptTokens: inputTokens, maxTokens, stream, options }: AskedCall): RoutingContext {
+  return { inputTokens, maxTokens, stream, ...options.routing };
 }

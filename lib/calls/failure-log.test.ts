@@ -3,7 +3,7 @@ import { describeFailedCall } from './answer/failed-call.js';
 import type { Call } from './call.js';
 import { FailureLog } from './failure-log.js';
 
-const callOf = (model: string, request?: object) => ({ description: { model }, options: { request } }) as unknown as Call;
+const callOf = (model: string, request?: object) => ({ asked: { model }, options: { request } }) as unknown as Call;
 const failureOf = (kind: 'server' | 'timeout', id = 'a') => {
   const error = new ProviderError({ kind, message: 'secret words', provider: 'openai', deploymentId: 'east', providerRequestId: 'req_1' });
   describeFailedCall(error, { id, deploymentId: 'east', group: 'chat' });

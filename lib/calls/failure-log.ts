@@ -25,7 +25,7 @@ export class FailureLog {
   constructor(private readonly log: LogSink) {}
 
   add(call: Call, error: unknown, nowMs = performance.now()): void {
-    const { id, group = call.description.model, deploymentId } = failedCallOf(error);
+    const { id, group = call.asked.model, deploymentId } = failedCallOf(error);
     const { id: requestId } = (call.options.request ?? {}) as { readonly id?: unknown };
     const more = [
       error instanceof ProviderError && error.providerRequestId !== undefined && `provider request ${shown(error.providerRequestId)}`,
@@ -36,7 +36,7 @@ export class FailureLog {
 
   /** @param error of the first deployment that failed. @param by the deployment that answered */
   addAnswered(call: Call, error: unknown, by: string, nowMs = performance.now()): void {
-    const { model } = call.description;
+    const { model } = call.asked;
     const { deploymentId } = failedCallOf(error);
     const subject = `a call of ${shown(model)} was answered by deployment ${shown(by)} after a failure`;
     this.write({ subject, group: `${model} answered`, error, deploymentId, more: [] }, nowMs);

@@ -118,7 +118,7 @@ export class FallbackPlan {
   }
 
   /** The chain of the group, else of the group asked for, else of `*`. */
-  private chain(group: string, kind: FallbackKind, asked = this.call.description.model): readonly FallbackTarget[] {
+  private chain(group: string, kind: FallbackKind, asked = this.call.asked.model): readonly FallbackTarget[] {
     const { router } = this;
     const own = this.own[kind];
     if (own === undefined) return router.fallbacksOf(group, kind, asked);

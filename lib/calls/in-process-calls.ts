@@ -3,7 +3,7 @@ import { takeLimits, type InProcessLimit, type LimitedCall, type LimitedRequestF
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import type { LlmClient } from './llm-client.service.js';
-import type { CallOptions } from './request.js';
+import type { CallOptions } from './call-options.js';
 
 /** Where calls in this process go: a `FastLiteLLM`, which Nest injects, or its parts. */
 export interface ModelGroups {

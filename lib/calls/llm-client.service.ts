@@ -4,7 +4,7 @@ import type { LogSink } from '../common/log-sink.js';
 import type { Capability, CapabilityHealth, HealthOf, MetricSample } from '../common/capability.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import { lazy } from '../common/lazy.js';
-import { checkFunction, checkObject, checkString, refuseArgument } from '../common/options.js';
+import { checkFunction, checkObject, refuseArgument } from '../common/options.js';
 import { SILENT_RECORDER, type CallRecorder } from '../common/recorder.js';
 import { steadyNow } from '../common/clock.js';
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
@@ -14,18 +14,17 @@ import { jsonBodyOf } from '../http/body/body-object.js';
 import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
 import { RequestContext } from '../http/request-context.js';
 import type { AppCost } from '../http/app-costs.js';
-import { estimateTokens, promptTokensOf } from '../http/token-estimate/token-estimate.js';
 import type { RouterService } from '../router/router.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import type { LlmAnswer } from './answer/llm-answer.js';
 import { countMessagesTokens, type MessageTokens } from '../apis/messages/count-tokens.js';
 import { countResponsesTokens, type ResponseTokens } from '../apis/responses/count-tokens.js';
 import type { Sender } from './attempt.js';
-import { Call, type CallDescription } from './call.js';
+import { AskedRequest, AskedSend, type AskedBody, type AskedCall, type RequestLimits } from './asked-call.js';
+import { Call } from './call.js';
 import { CallsPerKey } from './calls-per-key.js';
 import { CallCancellation } from './cancellation.js';
 import { CustomSender, CustomStreamSender } from './custom-sender.js';
-import type { RoutingContext } from './call-router.js';
 import type * as Pipeline from './pipeline.js';
 import type { ClientContext } from './pipeline.js';
 import { CallReporter } from './reporter.js';
@@ -38,13 +37,12 @@ import { FORWARDED_PATHS, type Forwarded, type ForwardedOperation, type Forwarde
 import type { CallHookOptions, ModelCallHook } from './hooks/call-hook.js';
 import { CallHooks } from './hooks/call-hooks.js';
 import type * as Hooked from './hooks/hooked-sender.js';
-import type { RequestReader } from './hooks/hooked-sender.js';
-import type { InstalledHook } from './hooks/installed-hook.js';
-import { RunningCall } from './hooks/running-call.js';
+import type { RunningCall } from './hooks/running-call.js';
 import { callSamples, exactCountSamples } from './metrics.js';
 import { countedOperationOf, localBody } from '../apis/counted-request.js';
 import type * as ExactCounting from './counting/exact-counts.js';
 import type { ExactTokens, ProviderCount } from './counting/exact-counts.js';
+import { PromptCounts } from './counting/prompt-counts.js';
 import type * as Endpoints from '../providers/endpoint/endpoints.js';
 import type { ProviderTransport } from '../providers/provider-transport.js';
 import type { CountedOperation, Operation } from '../providers/protocol.js';
@@ -53,8 +51,7 @@ import type { ProviderAccess } from './send/provider-sender.js';
 import type * as Queueing from '../queue/call-queue.js';
 import type { QueueStatus } from '../queue/call-queue.js';
 import { queueSamples } from '../queue/queue-metrics.js';
-import { describedCall } from './described-call.js';
-import { checkCallOptions, ReadRequest, type AskedBody, type CallOptions, type RequestLimits } from './request.js';
+import type { CallOptions } from './call-options.js';
 import type { ModelRequest } from '../providers/model-request.js';
 import type { ExecuteOptions, Send } from './send.js';
 import type { LlmBytes } from './stream/llm-bytes.js';
@@ -69,7 +66,6 @@ import type { ResponsesAnswer, ResponsesEvent } from '../apis/wire/responses.js'
 type Streamed = { readonly stream: true };
 type Whole = { readonly stream?: false | null };
 type Answered<Json, Event> = LlmAnswer<Json> | LlmStream<Event>;
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
 type AnyAnswer = LlmAnswer | LlmStream | LlmBytes;
 
 /** Who asks for a token count: what of `CallOptions` decides which deployments may be asked. */
@@ -119,6 +115,7 @@ export class LlmClient implements Capability {
   private readonly requestLimits: RequestLimits;
   private readonly json: JsonReader;
   private readonly hooks: CallHooks;
+  private readonly prompts: PromptCounts;
   private exactCountsMade: ExactCounting.ExactCounts | undefined = undefined;
 
   /** @internal Made by `FastLiteLLM`. */
@@ -132,6 +129,7 @@ export class LlmClient implements Capability {
     const { recorder = SILENT_RECORDER, observer, log = SILENT_LOG, now = steadyNow, random = Math.random, env = process.env } = context;
     this.json = context.json;
     this.hooks = new CallHooks(log);
+    this.prompts = new PromptCounts(tokenCounter, context.json);
     const spending = new CallSpending((model) => tokenCounter.estimateCost(0, 0, model), { hasTeams: options.costByTeam, now });
     context.onAppCost?.((cost) => spending.report(cost));
     const reporter = new CallReporter(router, spending, recorder, { observer, log });
@@ -165,6 +163,7 @@ export class LlmClient implements Capability {
     this.requestLimits = {
       bounds: options.bounds,
       mockTesting: options.mockTesting,
+      streamUsage: options.streamUsage,
       ofCaller: () => callerBounds(options.callerLimits, router.settings),
     };
   }
@@ -342,8 +341,7 @@ export class LlmClient implements Capability {
    * );
    */
   async execute<T>(model: string, send: Send<T>, options: ExecuteOptions = {}): Promise<T> {
-    const description = describe(model, send, options, false);
-    return this.runCustom(description, options, new CustomSender(send, options));
+    return this.runCustom(new AskedSend(model, send, options, false), new CustomSender(send, options));
   }
 
   /**
@@ -351,8 +349,7 @@ export class LlmClient implements Capability {
    * deployment is tried. Leaving the loop early ends the stream.
    */
   async stream<C>(model: string, send: Send<AsyncIterable<C>>, options: ExecuteOptions = {}): Promise<AsyncIterable<C>> {
-    const description = describe(model, send, options, true);
-    return this.runCustom(description, options, new CustomStreamSender(send, options));
+    return this.runCustom(new AskedSend(model, send, options, true), new CustomStreamSender(send, options));
   }
 
   /**
@@ -430,15 +427,16 @@ export class LlmClient implements Capability {
    * Not `async`: returning the pipeline's promise from it would cost each call three turns of the
    * microtask queue.
    */
-  private ask(operation: Operation, body: Fields | JsonSource, given: CallOptions, forwarded?: Forwarded): Promise<AnyAnswer> {
+  private ask(operation: Operation, given: Fields | JsonSource, options: CallOptions, forwarded?: Forwarded): Promise<AnyAnswer> {
     try {
-      if (isJsonSource(body)) return this.readSource(body, given).then((read) => this.ask(operation, read as Fields, given, forwarded));
-      const isStreamless = operation === 'embeddings' && (body as Fields | undefined)?.stream !== undefined;
+      if (isJsonSource(given))
+        return this.readSource(given, options).then((read) => this.ask(operation, read as Fields, options, forwarded));
+      const isStreamless = operation === 'embeddings' && (given as Fields | undefined)?.stream !== undefined;
       // Without a model it is refused while it is read.
-      const asked = (isStreamless ? { ...body, stream: undefined } : body) as ModelRequest;
-      const json = jsonBodyOf(asked);
-      if (!(json instanceof Promise)) return this.askWith(operation, { body: asked, json, forwarded }, given);
-      return json.then((written) => this.askWith(operation, { body: asked, json: written, forwarded }, given));
+      const body = (isStreamless ? { ...given, stream: undefined } : given) as ModelRequest;
+      const json = jsonBodyOf(body);
+      if (!(json instanceof Promise)) return this.begin({ operation, body, json, forwarded }, options);
+      return json.then((written) => this.begin({ operation, body, json: written, forwarded }, options));
     } catch (error) {
       const refusal = error as Error;
       return Promise.reject(refusal);
@@ -460,42 +458,21 @@ export class LlmClient implements Capability {
     }
   }
 
-  private askWith(operation: Operation, asked: AskedBody, given: CallOptions): Promise<AnyAnswer> {
-    try {
-      const request = this.read(operation, asked, given);
-      const hooks = this.hooks.isEmpty ? NO_HOOKS : this.hooks.of(operation);
-      if (hooks.some((hook) => hook.takesPartInContent)) return this.sendHooked(operation, { asked, given, request }, hooks);
-      const running = hooks.length === 0 ? undefined : runningCall(hooks, operation, { asked, given, request });
-      const tokens = this.count(request);
-      return typeof tokens === 'number'
-        ? this.send(operation, request, tokens, running)
-        : tokens.then((counted) => this.send(operation, request, counted, running));
-    } catch (error) {
-      const refusal = error as Error;
-      return Promise.reject(refusal);
+  private begin(body: AskedBody, options: CallOptions): Promise<AnyAnswer> {
+    const asked = new AskedRequest(body, options, this.requestLimits);
+    const hooks = this.hooks.isEmpty ? undefined : this.hooks.running(asked, body.body);
+    // The call begins before its hooks run, so that its end is reported whatever they do.
+    if (hooks?.takesPartInContent === true) {
+      return this.run(asked, new (hookedSending().HookedSender)(this.providers(), asked, hooks, this.prompts), hooks);
     }
-  }
-
-  private read(operation: Operation, asked: AskedBody, given: CallOptions): ReadRequest {
-    const addsUsage = this.options.streamUsage && (operation === 'chat' || operation === 'completions');
-    return new ReadRequest({ ...asked, operation }, given, addsUsage, this.requestLimits);
-  }
-
-  /** Tokens of the prompt. A large body is written to bytes before; a form has its own. */
-  private count(request: ReadRequest): number | Promise<number> {
-    if (!request.isLarge || request.json !== undefined || request.forwarded?.form !== undefined) return this.countRead(request);
-    return this.json.write(request.body).then((json) => {
-      request.json = json;
-      return this.countRead(request);
-    });
-  }
-
-  private countRead({ options, body, json, isLarge, facts }: ReadRequest): number | Promise<number> {
-    const { routing, request } = options;
-    if (typeof routing?.inputTokens === 'number') return routing.inputTokens;
-    const context = request ? RequestContext.find(request) : undefined;
-    if (context !== undefined) context.facts = undefined;
-    return facts.promptTokens ?? promptTokensOf(body, { counter: this.tokenCounter, json, isLarge });
+    const sender = new (providerSending().ProviderSender)(this.providers(), asked);
+    const tokens = this.prompts.of(asked);
+    const counted = (promptTokens: number): Promise<AnyAnswer> => {
+      asked.promptTokens = promptTokens;
+      asked.counted = asked.json?.promptFields ?? asked.body;
+      return this.run(asked, sender, hooks);
+    };
+    return typeof tokens === 'number' ? counted(tokens) : tokens.then(counted);
   }
 
   /** @internal The bounds of the lists in a body. */
@@ -512,7 +489,7 @@ export class LlmClient implements Capability {
   private async countAtProvider(operation: CountedOperation, body: object, given: TokenCountContext): Promise<ProviderCount> {
     const { signal, request: incoming, routing, mayCall } = given;
     const options = { signal, request: incoming, routing, mayCall };
-    const request = new ReadRequest({ body: body as ModelRequest, operation }, options, false, this.requestLimits);
+    const request = new AskedRequest({ body: body as ModelRequest, operation }, options, this.requestLimits);
     // What a hook may change or deny must not leave the process before it has run.
     if (this.hooks.of(operation).some((hook) => hook.has('onRequest'))) return this.exactCounts.countsLocally('hooks');
     const cancellation = new CallCancellation(signal);
@@ -563,42 +540,11 @@ export class LlmClient implements Capability {
     return this.ask(operation, fields, { ...options, mayCall: undefined, disableFallbacks: true, ...retries }, forwarded);
   }
 
-  private send(operation: Operation, request: ReadRequest, promptTokens: number, hooks?: RunningCall): Promise<AnyAnswer> {
-    const description = describedCall(operation, request, { promptTokens, counted: request.json?.promptFields ?? request.body });
-    return this.run(description, request.options, new (providerSending().ProviderSender)(this.providers(), operation, request), hooks);
-  }
-
-  /** The call begins before its hooks run, so that its end is told whatever they do. */
-  private sendHooked(operation: Operation, hooked: HookedRequest, hooks: readonly InstalledHook[]): Promise<AnyAnswer> {
-    const { asked, given, request } = hooked;
-    const { model, stream, options, startedAtMs } = request;
-    const running = runningCall(hooks, operation, hooked);
-    const { HookedSender } = hookedSending();
-    const reader: RequestReader = {
-      // An object without bytes may have been changed in place.
-      isUnchanged: (body) => body === asked.body && asked.json !== undefined,
-      read: async (body) => {
-        const changed = body as ModelRequest;
-        const json = await jsonBodyOf(changed);
-        const isSame = changed === asked.body && json === asked.json;
-        if (isSame && json !== undefined) return request;
-        return this.read(operation, { body: changed, json, forwarded: asked.forwarded }, isSame ? given : uncounted(given));
-      },
-      count: (read) => this.count(read),
-      estimate: async ({ body: changed, json, isLarge }, tokensPerMinute) =>
-        estimateTokens(changed, { counter: this.tokenCounter, tokensPerMinute, json, isLarge }),
-    };
-    const sender = new HookedSender(this.providers(), operation, request, running, reader);
-    return this.run({ operation, model, stream, startedAtMs }, options, sender, running);
-  }
-
-  private runCustom<R>(description: CallDescription, options: ExecuteOptions, sender: CustomSender<R>): Promise<R>;
-  private runCustom<C>(description: CallDescription, options: ExecuteOptions, sender: CustomStreamSender<C>): Promise<AsyncIterable<C>>;
-  private runCustom<R>(description: CallDescription, options: ExecuteOptions, sender: Sender<R>): Promise<R> {
-    const { operation, model, stream, startedAtMs } = description;
-    const hooks = this.hooks.isEmpty ? NO_HOOKS : this.hooks.of(operation);
-    if (hooks.length === 0) return this.run(description, options, sender);
-    const running = new RunningCall(hooks, { operation, model, stream, startedAtMs, request: options.request, body: { model } });
+  private runCustom<R>(asked: AskedSend, sender: CustomSender<R>): Promise<R>;
+  private runCustom<C>(asked: AskedSend, sender: CustomStreamSender<C>): Promise<AsyncIterable<C>>;
+  private runCustom<R>(asked: AskedSend, sender: Sender<R>): Promise<R> {
+    const running = this.hooks.isEmpty ? undefined : this.hooks.running(asked, { model: asked.model });
+    if (running === undefined) return this.run(asked, sender);
     if (sender instanceof CustomStreamSender && running.with('onEvent').length > 0) {
       sender.onChunk = (chunk) => running.observe('onEvent', (hook) => hook.onEvent?.(running.view, chunk as Fields));
     }
@@ -607,11 +553,11 @@ export class LlmClient implements Capability {
       send: (attempt) => sender.send(attempt),
       countPrompt: (overrides) => sender.countPrompt(overrides),
     };
-    return this.run(description, options, hooked, running);
+    return this.run(asked, hooked, running);
   }
 
-  private run<R>(description: CallDescription, options: CallOptions, sender: Sender<R>, hooks?: RunningCall): Promise<R> {
-    const call = new Call(description, options, this.client);
+  private run<R>(asked: AskedCall, sender: Sender<R>, hooks?: RunningCall): Promise<R> {
+    const call = new Call(asked, this.client);
     if (hooks !== undefined) {
       call.observed = hooks;
       call.id = hooks.view.id;
@@ -621,40 +567,7 @@ export class LlmClient implements Capability {
 }
 
 const QUEUE = { prefix: 'llm_client_queue', what: 'Calls', waitsFor: 'a deployment' };
-const NO_HOOKS: readonly InstalledHook[] = [];
 const SILENT_LOG: LogSink = { log: () => {}, warn: () => {}, error: () => {} };
-
-/** A request for hooks. */
-interface HookedRequest {
-  readonly asked: AskedBody;
-  readonly given: CallOptions;
-  readonly request: ReadRequest;
-}
-
-function runningCall(hooks: readonly InstalledHook[], operation: string, { asked, request }: HookedRequest): RunningCall {
-  const { model, stream, options, startedAtMs } = request;
-  return new RunningCall(hooks, { operation, model, stream, startedAtMs, request: options.request, body: asked.body });
-}
-
-/** What the program has stated of the prompt does not hold for a changed one. */
-function uncounted({ routing, ...options }: CallOptions): CallOptions {
-  if (routing === undefined) return options;
-  const kept: Writable<RoutingContext> = { ...routing };
-  delete kept.inputTokens;
-  return { ...options, routing: kept };
-}
-
-/** @throws InvalidArgumentError naming the argument or option. */
-function describe(model: string, send: unknown, options: ExecuteOptions, stream: boolean): CallDescription {
-  checkString('model', model, refuseArgument);
-  checkFunction('send', send as () => unknown, refuseArgument);
-  checkObject('options', options, refuseArgument);
-  checkCallOptions(options);
-  const { operation = 'chat', routing } = options;
-  checkString('options.operation', operation, refuseArgument);
-  const { maxTokens, inputTokens: promptTokens } = routing ?? {};
-  return { operation, model, stream, maxTokens, promptTokens, startedAtMs: performance.now() };
-}
 
 /* eslint-disable @typescript-eslint/no-require-imports -- each is loaded when it is first used */
 const callPipeline = lazy(() => require('./pipeline.js') as typeof Pipeline);

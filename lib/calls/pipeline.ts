@@ -63,8 +63,8 @@ export class CallPipeline<R> {
           return answer;
         }
       }
-      const { description, context } = call;
-      let target: CallTarget | undefined = { model: description.model, inputTokens: context.inputTokens };
+      const { asked, context } = call;
+      let target: CallTarget | undefined = { model: asked.model, inputTokens: context.inputTokens };
       while (target !== undefined) {
         const outcome: R | Failure = await this.tryGroup(target);
         if (!(outcome instanceof Failure)) return outcome;

@@ -88,7 +88,7 @@ export class CallReporter implements AttemptReporter {
   }
 
   callStarted(call: Call): void {
-    const { operation, model, stream, maxTokens } = call.description;
+    const { operation, model, stream, maxTokens } = call.asked;
     this.counts.inFlight++;
     call.request?.hold.beginCall();
     call.observed = this.observers.started({ operation, model, stream, maxTokens }, call.observed);
@@ -106,7 +106,7 @@ export class CallReporter implements AttemptReporter {
       model,
       provider: deployment.provider,
       endpoint: typeof base === 'string' ? base : undefined,
-      fallbackGroup: group === call.description.model ? undefined : group,
+      fallbackGroup: group === call.asked.model ? undefined : group,
     });
   }
 
@@ -136,7 +136,7 @@ export class CallReporter implements AttemptReporter {
     if (usage !== undefined) this.learnOutput(attempt, usage);
     attempt.observed?.ended(outcomeOf(usage, { costUsd, status: 200 }));
     // A fallback may have another model and another prompt.
-    const { counted } = call.description;
+    const { counted } = call.asked;
     if (usage !== undefined && counted !== undefined && call.fallbacks === 0) this.learnPrompt?.(counted, usage.promptTokens);
     if (!this.end(call, 'succeeded')) return;
     if (call.deploymentFailure !== undefined) this.recovered(call.deploymentFailure, attempt);
@@ -179,7 +179,7 @@ export class CallReporter implements AttemptReporter {
   }
 
   private learnOutput({ call, selection: { group } }: Attempt, { completionTokens, details }: AnswerUsage): void {
-    const choices = Math.max(1, call.description.choices ?? 1);
+    const choices = call.asked.choices;
     const tokens = completionTokens / choices;
     call.request?.hold.learnOutput(group, tokens);
     this.outputs.learn(ALL_CALLERS, group, tokens);
@@ -301,8 +301,8 @@ export class CallReporter implements AttemptReporter {
     request?.hold.endCall(tokens, { tokens: lostTokens, isUncounted: hasUncountedLoss }, !Number.isNaN(nanoUsd));
   }
 
-  private record({ description }: Call, succeededAtMs: number | undefined, usage: AnswerUsage | undefined): void {
-    const { operation, startedAtMs, promptTokens } = description;
+  private record({ asked }: Call, succeededAtMs: number | undefined, usage: AnswerUsage | undefined): void {
+    const { operation, startedAtMs, promptTokens } = asked;
     let series = this.series.get(operation);
     if (series === undefined) this.series.set(operation, (series = this.recorder.series(COMPONENT, operation)));
     const endedAtMs = succeededAtMs ?? performance.now();
@@ -339,7 +339,7 @@ function isRefusal(call: Call, error: unknown): boolean {
 
 /** Whether the cost of the answer is unknown: then all that is held for it counts. */
 function isUnmetered({ call, usage }: Attempt): boolean {
-  return usage === undefined && WITHOUT_ESTIMATE.has(call.description.operation);
+  return usage === undefined && WITHOUT_ESTIMATE.has(call.asked.operation);
 }
 
 /** Usage in the words of observers. A spread would take a microsecond of each call with a hook. */

@@ -1,6 +1,6 @@
 import type { Deployment } from './call-router.js';
 import type { CallFacts } from './answer/llm-answer.js';
-import type { CallOptions } from './request.js';
+import type { CallOptions } from './call-options.js';
 
 /** What a `send` gets besides the deployment. */
 export interface SendContext {

@@ -89,7 +89,7 @@ export class WaitingSelection {
   private queuedCall(): QueuedCall {
     if (this.queued !== undefined) return this.queued;
     const { call } = this;
-    const { model, maxTokens = 0, choices = 1 } = call.description;
+    const { model, maxTokens = 0, choices } = call.asked;
     const { tenant, queueClass, callerClass, request } = call.options;
     const promptTokens = call.promptTokens ?? 0;
     const place = placeOf({ model, request, promptTokens }, { tenant, queueClass, callerClass }, this.settings.options);

@@ -20,7 +20,7 @@ import { RateLimitGuard } from '../http/guard/rate-limit.guard.js';
 import { MAY_CALL_ANY } from '../http/principal.js';
 import { RequestContext } from '../http/request-context.js';
 import type { RoutedResponse } from '../http/route-durations.js';
-import type { CallOptions } from '../calls/request.js';
+import type { CallOptions } from '../calls/call-options.js';
 import { DEFAULT_LIMIT_NAME } from '../rate-limit/rate-limit.options.js';
 import { AccessGuard } from './access/access.guard.js';
 import { AnthropicErrorFilter, OpenAIErrorFilter } from './gateway-error.filter.js';

@@ -1,6 +1,6 @@
 import type { CanActivate, DynamicModule, ForwardReference, Type } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
-import type { CallOptions } from '../calls/request.js';
+import type { CallOptions } from '../calls/call-options.js';
 import { InvalidConfigurationError } from '../common/errors.js';
 import {
   boolean,

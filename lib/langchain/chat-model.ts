@@ -17,7 +17,7 @@ import { ContextWindowExceededError } from '../common/http-errors.js';
 import { ProviderError } from '../common/provider-error.js';
 import type { ChatCompletionChunk } from '../apis/wire/chat.js';
 import type { ChatRequest } from '../apis/wire/requests.js';
-import type { CallOptions } from '../calls/request.js';
+import type { CallOptions } from '../calls/call-options.js';
 import type { LlmStream } from '../calls/stream/llm-stream.js';
 import { answerChunk, generations, lastChunk } from './answer-messages.js';
 import { bodyFields, chatBody, type ChatFastLiteLLMCallOptions } from './chat-body.js';

@@ -12,7 +12,7 @@ import { baseModelOf } from '../send/provider-request.js';
 import type { ProviderAccess } from '../send/provider-sender.js';
 import { upstreamModel } from '../../providers/endpoint/resolution.js';
 import { partsOf } from '../../providers/provider-transport.js';
-import type { ReadRequest } from '../request.js';
+import type { AskedRequest } from '../asked-call.js';
 import type { ModelRequest } from '../../providers/model-request.js';
 import { promptFields } from '../../apis/counted-request.js';
 import { CountCache } from './count-cache.js';
@@ -52,7 +52,7 @@ export type ProviderCount =
 /** A request that is counted. */
 export interface CountedRequest {
   readonly operation: CountedOperation;
-  readonly request: ReadRequest;
+  readonly request: AskedRequest;
   /** Deployments that may be asked, in this order. */
   readonly candidates: readonly Candidate[];
 }
@@ -129,7 +129,7 @@ export class ExactCounts {
   private async prepare(
     candidate: Candidate,
     operation: CountedOperation,
-    request: ReadRequest,
+    request: AskedRequest,
   ): Promise<PreparedCount | LocalCountReason> {
     try {
       const counting = this.countingAt(candidate, operation, request);
@@ -146,7 +146,7 @@ export class ExactCounts {
     }
   }
 
-  private countingAt({ deployment, model: called }: Candidate, operation: CountedOperation, request: ReadRequest): Counting | undefined {
+  private countingAt({ deployment, model: called }: Candidate, operation: CountedOperation, request: AskedRequest): Counting | undefined {
     const { params, info } = deployment;
     const known = this.access.endpoints.of(deployment, called);
     const { endpoint } = known;

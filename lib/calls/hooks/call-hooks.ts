@@ -2,7 +2,9 @@ import type { MetricSample } from '../../common/capability.js';
 import type { LogSink } from '../../common/log-sink.js';
 import { refuseOption } from '../../common/options.js';
 import { callHookOptionsOf, isCallHook, resolveCallHookOptions, type CallHookOptions, type ModelCallHook } from './call-hook.js';
+import type { AskedCall } from '../asked-call.js';
 import { InstalledHook } from './installed-hook.js';
+import { RunningCall } from './running-call.js';
 
 /** The hooks of a client, in their order. */
 export class CallHooks {
@@ -29,7 +31,13 @@ export class CallHooks {
     return () => void (this.installed = this.installed.filter((each) => each !== added));
   }
 
-  /** Those that take part in a call that begins now. */
+  /** A call that begins now, with the hooks that take part in it; `undefined`: none does. */
+  running(asked: AskedCall, body: Readonly<Record<string, unknown>>): RunningCall | undefined {
+    const hooks = this.of(asked.operation);
+    return hooks.length === 0 ? undefined : new RunningCall(hooks, asked, body);
+  }
+
+  /** Those that take part in calls of an operation that begin now. */
   of(operation: string): readonly InstalledHook[] {
     return this.installed.filter((each) => each.takesPartIn(operation));
   }

@@ -6,7 +6,7 @@ import { NO_COST } from '../answer/answer-cost.js';
 import { LlmAnswer, type CallFacts } from '../answer/llm-answer.js';
 import { bridgeOf } from '../../apis/bridges.js';
 import type { Operation } from '../../providers/protocol.js';
-import type { ReadRequest } from '../request.js';
+import type { AskedRequest } from '../asked-call.js';
 import { StreamEvents } from '../../providers/events/event-reader.js';
 import { eventOf } from '../../providers/events/event-translator.js';
 import { LlmStream } from '../stream/llm-stream.js';
@@ -25,13 +25,13 @@ const WITH_NAMES: readonly Operation[] = ['responses', 'messages'];
  * The answer that a hook gives in the place of a provider.
  * @throws InvalidArgumentError where it does not fit what the client asks for
  */
-export function answerOfHook(given: Given, operation: Operation, request: ReadRequest): LlmAnswer | LlmStream {
+export function answerOfHook(given: Given, operation: Operation, request: AskedRequest): LlmAnswer | LlmStream {
   const answer = writtenAnswer(given, operation, request, factsOf(request));
   return answer instanceof LlmAnswer ? answer : new LlmStream(answer.call, answer);
 }
 
 /** The same, as written to the client. */
-export function writtenAnswer(given: Given, operation: Operation, request: ReadRequest, facts: CallFacts): LlmAnswer | WrittenStream {
+export function writtenAnswer(given: Given, operation: Operation, request: AskedRequest, facts: CallFacts): LlmAnswer | WrittenStream {
   const { stream, forwarded } = request;
   if (typeof given === 'string') return textAnswer(given, operation, request, facts);
   if (forwarded !== undefined && forwarded.answer !== 'json') {
@@ -52,7 +52,7 @@ export function writtenAnswer(given: Given, operation: Operation, request: ReadR
 }
 
 /** A text in the client's format: a chat completion, bridged for clients of other APIs. */
-function textAnswer(text: string, operation: Operation, request: ReadRequest, facts: CallFacts): LlmAnswer | WrittenStream {
+function textAnswer(text: string, operation: Operation, request: AskedRequest, facts: CallFacts): LlmAnswer | WrittenStream {
   if (!WITH_TEXT.includes(operation))
     throw new InvalidArgumentError('onRequest().answer', text, `must not be a text: ${operation} has none`);
   const { body, stream } = request;
@@ -83,7 +83,7 @@ function wholeOf(bytes: Buffer, { usage }: Fields, facts: CallFacts): LlmAnswer 
   return new LlmAnswer(bytes, usageFrom(usage), facts);
 }
 
-function factsOf({ model, startedAtMs }: ReadRequest): CallFacts {
+function factsOf({ model, startedAtMs }: AskedRequest): CallFacts {
   const durationMs = performance.now() - startedAtMs;
   const none = { attempts: 0, retries: 0, fallbacks: 0, failures: [] };
   return {

@@ -8,11 +8,11 @@ import { bridgeOf } from '../../apis/bridges.js';
 import type { Attempt } from '../attempt.js';
 import type { Call } from '../call.js';
 import { StreamEvents } from '../../providers/events/event-reader.js';
-import type { Operation } from '../../providers/protocol.js';
+import type { ModelRequest } from '../../providers/model-request.js';
 import type { ProviderExchange } from '../send/provider-exchange.js';
 import { ProviderSender, type ProviderAccess, type ReadStream } from '../send/provider-sender.js';
-import { describedCall } from '../described-call.js';
-import type { ReadRequest } from '../request.js';
+import type { PromptCounts } from '../counting/prompt-counts.js';
+import type { AskedRequest } from '../asked-call.js';
 import type { LlmStream } from '../stream/llm-stream.js';
 import { AnswerView } from './answer-view.js';
 import { answerOfHook } from './hook-answer.js';
@@ -31,36 +31,21 @@ import { readAnswerVerdict, readRequestVerdict, readTextVerdict } from './verdic
 /** Failures whose messages do not contain text from the provider. */
 const OWN_MESSAGES: ReadonlySet<ProviderFailureKind> = new Set(['timeout', 'connection', 'malformed']);
 
-/** Reads requests for a client. */
-export interface RequestReader {
-  /** Whether it is the body that the client sent, of which no hook can change the bytes. */
-  isUnchanged(body: Fields): boolean;
-  /** Reads a body that hooks have changed. @throws InvalidArgumentError naming a wrong field */
-  read(body: Fields): Promise<ReadRequest>;
-  /** Counts the prompt; a large body is written to bytes before. */
-  count(request: ReadRequest): number | Promise<number>;
-  /** Estimates prompt and reply, as the guard did for the request that was not changed. */
-  estimate(request: ReadRequest, tokensPerMinute: number): Promise<number>;
-}
-
 /** Sends by the provider's protocol what the call's hooks allow, and answers what they allow. */
 export class HookedSender extends ProviderSender {
   private readonly maxAnswerBytes: number;
-  /** As the client has sent it. */
-  private readonly asked: ReadRequest;
   /** Texts of the request that answers may repeat. */
   private echoed: ReadonlySet<string> = new Set();
   readonly prepare = (call: Call): Promise<LlmAnswer | LlmStream | undefined> => this.prepared(call);
 
   constructor(
     access: ProviderAccess,
-    operation: Operation,
-    request: ReadRequest,
+    /** As the client has sent it. */
+    private readonly asked: AskedRequest,
     private readonly hooks: RunningCall,
-    private readonly reader: RequestReader,
+    private readonly prompts: PromptCounts,
   ) {
-    super(access, operation, request);
-    this.asked = request;
+    super(access, asked);
     this.maxAnswerBytes = access.maxAnswerBytes;
   }
 
@@ -95,17 +80,16 @@ export class HookedSender extends ProviderSender {
     const { request } = this;
     if (operation === 'responses' && hooks.with('onText').length > 0) this.echoed = echoedTexts(hooks.body);
     await this.reserveMore(call, request);
-    const promptTokens = await this.reader.count(request);
-    const { startedAtMs } = call.description;
-    call.revise({ ...describedCall(operation, request, { promptTokens }), startedAtMs }, request.options);
+    request.promptTokens = await this.prompts.of(request);
+    call.revise(request);
     return undefined;
   }
 
   /** A changed body may use more tokens than were reserved. @throws RateLimitExceededError */
-  private async reserveMore({ request: context }: Call, request: ReadRequest): Promise<void> {
+  private async reserveMore({ request: context }: Call, request: AskedRequest): Promise<void> {
     if (context?.estimated === undefined || request === this.asked) return;
     const { tokens, tokensPerMinute } = context.estimated;
-    const more = (await this.reader.estimate(request, tokensPerMinute)) - tokens;
+    const more = (await this.prompts.estimate(request, tokensPerMinute)) - tokens;
     const denial = more > 0 ? await context.hold.holdTokens(more) : undefined;
     if (denial !== undefined) throw denial;
   }
@@ -116,8 +100,8 @@ export class HookedSender extends ProviderSender {
     const { stream, forwarded } = this.request;
     if (body !== hooks.body && forwarded?.form !== undefined)
       throw new InvalidArgumentError('onRequest().replace', body, 'cannot take the place of a form');
-    if (!this.reader.isUnchanged(body)) checkSize('a request', body, LARGEST_REQUEST);
-    const read = await this.reader.read(body);
+    if (!this.asked.isUnchanged(body)) checkSize('a request', body, LARGEST_REQUEST);
+    const read = await this.asked.revise(body as ModelRequest);
     if (read.stream !== stream)
       throw new InvalidArgumentError('onRequest().replace.stream', read.stream, `must be ${stream}, as the client asks`);
     this.request = read;

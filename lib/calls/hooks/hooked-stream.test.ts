@@ -72,7 +72,7 @@ async function read({
         silent,
       ),
   );
-  const call = new RunningCall(installed, { operation, model: 'm', stream: true, startedAtMs: 0, body: {} });
+  const call = new RunningCall(installed, { operation, model: 'm', stream: true, startedAtMs: 0, options: {} }, {});
   const sent = new Sent();
   const guard = new EventGuard(call, textFormatOf(operation), maxChars);
   const stream = new HookedStream(
@@ -220,7 +220,7 @@ describe.each(OPERATIONS)('the texts of %s', (operation) => {
 describe('a stream that its caller has left', () => {
   it('is ended with its provider once it is read no further', () => {
     const sent = Object.assign(new Sent(), { showsReasoning: true });
-    const call = new RunningCall([], { operation: 'chat', model: 'm', stream: true, startedAtMs: 0, body: {} });
+    const call = new RunningCall([], { operation: 'chat', model: 'm', stream: true, startedAtMs: 0, options: {} }, {});
     const source = { hidesUsage: false, writesCost: false, bridged: undefined, bridgeAnew: () => undefined };
     const guard = new EventGuard(call, textFormatOf('chat'), 1e6);
     const stream = new HookedStream(sent as unknown as ProviderExchange, guard, source, () => {});

@@ -4,19 +4,13 @@ import type { AttemptStart, CallOutcome, ObservedAttempt, ObservedCall } from '.
 import { CallDeniedError } from '../../common/http-errors.js';
 import type { Principal } from '../../http/principal.js';
 import { RequestContext } from '../../http/request-context.js';
+import type { AskedCall } from '../asked-call.js';
 import { errorCodeOf } from './error-code.js';
 import type { AttemptEnd, CallEnd, HookedCall, ModelCallHook } from './call-hook.js';
 import { HookFault, type GuardMethod, type InstalledHook } from './installed-hook.js';
 
-/** What is known of a call before its hooks run. */
-export interface CallIdentity {
-  readonly operation: string;
-  readonly model: string;
-  readonly stream: boolean;
-  readonly startedAtMs: number;
-  readonly request?: object;
-  readonly body: Fields;
-}
+/** What hooks see of a call from its start to its end. */
+export type CallIdentity = Pick<AskedCall, 'operation' | 'model' | 'stream' | 'startedAtMs' | 'options'>;
 
 /** One call with its hooks: what they see, and whom it tells. */
 export class RunningCall implements ObservedCall {
@@ -33,10 +27,16 @@ export class RunningCall implements ObservedCall {
 
   constructor(
     readonly hooks: readonly InstalledHook[],
-    private readonly identity: CallIdentity,
+    private readonly asked: CallIdentity,
+    body: Fields,
   ) {
-    this.body = identity.body;
-    this.view = new CallView(this, identity);
+    this.body = body;
+    this.view = new CallView(this, asked);
+  }
+
+  /** Whether a hook reads or changes what is sent or answered. */
+  get takesPartInContent(): boolean {
+    return this.hooks.some((hook) => hook.takesPartInContent);
   }
 
   /** The hooks with a method. */
@@ -76,7 +76,7 @@ export class RunningCall implements ObservedCall {
   }
 
   firstChunk(): void {
-    this.timeToFirstTokenMs = performance.now() - this.identity.startedAtMs;
+    this.timeToFirstTokenMs = performance.now() - this.asked.startedAtMs;
   }
 
   attemptEnded({ number, deploymentId, provider, model, fallbackGroup }: AttemptStart, told: CallOutcome, durationMs: number): void {
@@ -87,7 +87,7 @@ export class RunningCall implements ObservedCall {
       deploymentId,
       provider,
       upstreamModel: model,
-      group: fallbackGroup ?? this.identity.model,
+      group: fallbackGroup ?? this.asked.model,
       status,
       errorCode: error === undefined ? undefined : errorCodeOf(error),
       inputTokens,
@@ -125,7 +125,7 @@ export class RunningCall implements ObservedCall {
       costUsd: told.costUsd,
       retries: told.retries,
       fallbacks: told.fallbacks,
-      durationMs: ((error === undefined ? this.answeredAtMs : undefined) ?? performance.now()) - this.identity.startedAtMs,
+      durationMs: ((error === undefined ? this.answeredAtMs : undefined) ?? performance.now()) - this.asked.startedAtMs,
       attempts,
       attemptEnds: Object.freeze(this.attemptEnds),
     };
@@ -183,7 +183,7 @@ class CallView {
   declare readonly principal?: Principal;
   readonly #running: RunningCall;
 
-  constructor(running: RunningCall, { operation, model, stream, request }: CallIdentity) {
+  constructor(running: RunningCall, { operation, model, stream, options: { request } }: CallIdentity) {
     this.operation = operation;
     this.model = model;
     this.stream = stream;

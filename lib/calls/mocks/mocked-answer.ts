@@ -8,7 +8,7 @@ import type { Attempt } from '../attempt.js';
 import { writtenAnswer } from '../hooks/hook-answer.js';
 import type { WrittenStream } from '../hooks/written-stream.js';
 import type { Operation } from '../../providers/protocol.js';
-import type { ReadRequest } from '../request.js';
+import type { AskedRequest } from '../asked-call.js';
 import { isAsked, mockedFailure } from '../../providers/mock-fields.js';
 
 const DEFAULT_TEXT = 'This is a mock request';
@@ -33,7 +33,7 @@ const ERRORS: readonly (readonly [text: RegExp, kind: ProviderFailureKind])[] = 
  */
 export async function mockedAnswer(
   attempt: Attempt,
-  request: ReadRequest,
+  request: AskedRequest,
   operation: Operation,
 ): Promise<LlmAnswer | WrittenStream | undefined> {
   const { call, selection } = attempt;
@@ -64,7 +64,7 @@ const LONGEST_WAIT_MS = 600_000;
 function given(
   { mock_response: response, mock_tool_calls: toolCalls }: Fields,
   operation: Operation,
-  { stream, model }: ReadRequest,
+  { stream, model }: AskedRequest,
 ): string | Fields {
   const text = typeof response === 'string' ? response : DEFAULT_TEXT;
   const usage = { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 };

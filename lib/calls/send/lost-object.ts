@@ -1,5 +1,5 @@
 import type { ProviderError } from '../../common/provider-error.js';
-import type { ReadRequest } from '../request.js';
+import type { AskedRequest } from '../asked-call.js';
 
 /** Strings that can be an id: `resp_0a1b`, `file-9xY`, `files/k3-abc`. */
 const WORD = /[A-Za-z0-9][\w./:-]{4,254}\w/g;
@@ -13,7 +13,7 @@ const LONGEST_MESSAGE = 4_096;
  * conversation, a file or a vector store: its error names a field of the request, or an id in it.
  * @param model of the deployment: without that, the deployment is wrong
  */
-export function isOfNamedObject({ error }: ProviderError, { body, json, model: asked }: ReadRequest, model: string): boolean {
+export function isOfNamedObject({ error }: ProviderError, { body, json, model: asked }: AskedRequest, model: string): boolean {
   const field = error.param?.split(/[.[]/)[0];
   if (field === 'model') return false;
   if (field !== undefined && Object.hasOwn(body, field)) return true;

@@ -14,7 +14,7 @@ import { LlmAnswer } from '../answer/llm-answer.js';
 import type { Attempt, Sender } from '../attempt.js';
 import type { Selection } from '../call-router.js';
 import type { ClosableResponse } from '../cancellation.js';
-import type { ReadRequest } from '../request.js';
+import type { AskedRequest } from '../asked-call.js';
 import type { ModelRequest } from '../../providers/model-request.js';
 import { JSON_ANSWER } from '../answer/llm-answer.js';
 import { safeContentType } from '../../providers/forwarded/content-types.js';
@@ -63,9 +63,12 @@ const OUTPUT_FIELD_OF: Readonly<Record<string, string>> = { chat: 'max_completio
 export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> {
   constructor(
     private readonly access: ProviderAccess,
-    protected readonly operation: Operation,
-    protected request: ReadRequest,
+    protected request: AskedRequest,
   ) {}
+
+  protected get operation(): Operation {
+    return this.request.operation;
+  }
 
   async send(attempt: Attempt): Promise<LlmAnswer | LlmStream | LlmBytes> {
     const { request, access } = this;
@@ -354,7 +357,7 @@ function lacksOperation({ status, errorBody }: ProviderExchange): boolean {
 }
 
 /** The provider has the operation but not the named object, which chat would not have either. */
-function isLost(error: unknown, exchange: ProviderExchange, request: ReadRequest, { model }: Attempt): boolean {
+function isLost(error: unknown, exchange: ProviderExchange, request: AskedRequest, { model }: Attempt): boolean {
   if (exchange.status !== 404 || !lacksOperation(exchange) || !(error instanceof ProviderError)) return false;
   return isOfNamedObject(error, request, model);
 }

@@ -5,7 +5,7 @@ import type { LlmAnswer } from '../../calls/answer/llm-answer.js';
 import type { ForwardedForm, ForwardedRequest } from '../../apis/wire/forwarded.js';
 import type { LlmClient } from '../../calls/llm-client.service.js';
 import { MultipartBody } from '../../providers/forwarded/multipart.js';
-import type { CallOptions } from '../../calls/request.js';
+import type { CallOptions } from '../../calls/call-options.js';
 import type { LlmBytes } from '../../calls/stream/llm-bytes.js';
 import type { LlmStream } from '../../calls/stream/llm-stream.js';
 import { formOf } from '../body/request-body.js';

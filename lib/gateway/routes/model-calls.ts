@@ -3,7 +3,7 @@ import { releaseBody } from '../../http/body/body-object.js';
 import { reportUsage } from '../../http/request-context.js';
 import type { LlmAnswer } from '../../calls/answer/llm-answer.js';
 import type { LlmClient } from '../../calls/llm-client.service.js';
-import type { CallOptions } from '../../calls/request.js';
+import type { CallOptions } from '../../calls/call-options.js';
 import type { ModelRequest } from '../../providers/model-request.js';
 import type { LlmStream } from '../../calls/stream/llm-stream.js';
 import type { GatewayDesk } from '../gateway.desk.js';

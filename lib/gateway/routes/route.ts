@@ -1,5 +1,5 @@
 import type { AnswerTarget } from '../../calls/answer/llm-answer.js';
-import type { CallOptions } from '../../calls/request.js';
+import type { CallOptions } from '../../calls/call-options.js';
 import type { ModelRequest } from '../../providers/model-request.js';
 import type { IncomingHttpHeaders } from 'node:http';
 import { InvalidArgumentError } from '../../common/errors.js';

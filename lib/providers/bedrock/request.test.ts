@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { ReadRequest } from '../../calls/request.js';
+import type { AskedRequest } from '../../calls/asked-call.js';
 import type { SentRequest } from '../protocol.js';
 import { BEDROCK } from './bedrock.js';
 
@@ -29,7 +29,7 @@ function sentOf(fields: Fields, model: string, more: Partial<SentRequest> = {}):
     options: {},
   };
   const rest = { overrides: undefined, addsUsage: false, defaults: undefined, fixed: undefined, dropParams: false, params: {} };
-  return { request: request as unknown as ReadRequest, body, provider: 'bedrock', model, ...rest, ...more };
+  return { request: request as unknown as AskedRequest, body, provider: 'bedrock', model, ...rest, ...more };
 }
 
 /** What is sent for these fields of a chat request. */

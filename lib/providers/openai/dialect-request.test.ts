@@ -1,5 +1,5 @@
 import { DEFAULT_BODY_BOUNDS } from '../../http/body/body-bounds.js';
-import { ReadRequest } from '../../calls/request.js';
+import { AskedRequest } from '../../calls/asked-call.js';
 import type { SentRequest } from '../protocol.js';
 import { OPENAI } from './openai.js';
 
@@ -11,7 +11,7 @@ const HELLO = [{ role: 'user', content: 'Hello' }];
 /** The body of a chat: `messages` only where they are not those of the request. */
 function bodyFor(provider: string, model: string, fields: Fields, more: Partial<SentRequest> = {}): Fields {
   const body = { model: 'group', messages: HELLO, ...fields };
-  const request = new ReadRequest({ body }, {}, false, limits);
+  const request = new AskedRequest({ operation: 'chat', body }, {}, limits);
   const rest = {
     overrides: undefined,
     addsUsage: false,

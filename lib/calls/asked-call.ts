@@ -1,0 +1,282 @@
+import { InvalidArgumentError } from '../common/errors.js';
+import { ModelNotAllowedError } from '../common/http-errors.js';
+import { checkBoolean, checkFunction, checkObject, checkString, optional, refuseArgument } from '../common/options.js';
+import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
+import { jsonBodyOf } from '../http/body/body-object.js';
+import { isLarge, isLargeBody } from '../http/body/body-size.js';
+import { LONGEST_MODEL_NAME, type JsonBody } from '../http/body/json-body.js';
+import { checkListLengths } from '../http/body/list-lengths.js';
+import type { LimitedRequest } from '../http/guard/guarded-request.js';
+import { checkNamedModels } from '../http/named-models.js';
+import { RequestContext } from '../http/request-context.js';
+import type { DearTier } from '../http/token-estimate/asked-tier.js';
+import { BodyFacts } from '../http/token-estimate/body-facts.js';
+import type { Forwarded } from '../providers/forwarded/forwarded.js';
+import { hasMocks } from '../providers/mock-fields.js';
+import type { ModelRequest } from '../providers/model-request.js';
+import { isOwnField, tagsIn } from '../providers/own-fields.js';
+import type { ClientRequest, Operation } from '../providers/protocol.js';
+import { checkCallOptions, steeredOptions, type CallOptions, type SteeredOptions } from './call-options.js';
+import { picturesOf, type FormPictures } from './forward/form-pictures.js';
+import { soundTokensOf } from './forward/form-sound.js';
+import type { CallerLimits } from './llm-client.options.js';
+import { otherModel } from './other-model.js';
+import { areAnthropics } from './request-fallbacks.js';
+
+/** Bounds of a body and of what it may ask for. */
+export interface RequestLimits {
+  readonly bounds: ResolvedBodyBounds;
+  readonly ofCaller: () => Required<CallerLimits>;
+  /** Whether bodies may mock failures and delays. Default false. */
+  readonly mockTesting?: boolean;
+  /** Whether streams are asked for their usage although the caller does not ask. Default false. */
+  readonly streamUsage?: boolean;
+}
+
+/** A body, and the operation that it is for. */
+export interface AskedBody {
+  readonly operation: Operation;
+  readonly body: ModelRequest;
+  /** The same as bytes, if it has them. */
+  readonly json?: JsonBody;
+  /** Set if the request passes through as it is. */
+  readonly forwarded?: Forwarded;
+}
+
+/**
+ * What one call asks for. Facts about a body are computed when something first reads them, and
+ * kept.
+ */
+export interface AskedCall {
+  readonly startedAtMs: number;
+  readonly operation: string;
+  readonly model: string;
+  readonly stream: boolean;
+  /** Those of the program, together with those in the body. */
+  readonly options: SteeredOptions;
+  /** Tokens of the prompt, once they are counted. */
+  readonly promptTokens: number | undefined;
+  /** The body whose prompt was counted, if the provider's count of it may teach the estimates. */
+  readonly counted: object | undefined;
+  /** Tokens of each answer; `undefined` if it names no figure. */
+  readonly maxTokens: number | undefined;
+  /** Whether nothing that it names limits its output for certain, nor a default of a deployment. */
+  readonly isUnlimited: boolean;
+  /** Whether its `additional_drop_params` remove the field that limits the output. */
+  readonly dropsLimit: boolean;
+  /** Answers asked for: `n`, for each prompt of a list. */
+  readonly choices: number;
+  /** Whether the provider is to work on after it has answered (`background`). */
+  readonly isBackground: boolean;
+  /** The requested service tier, if it is more expensive than the standard one. */
+  readonly tier: DearTier | undefined;
+  /** Whether its prompt may have sound, which has a price of its own. */
+  readonly hasSound: boolean;
+  /** Tokens of recordings in its form, which are no part of the prompt for the router. */
+  readonly soundTokens: number;
+  /** Pictures in its form. */
+  readonly pictures: FormPictures | undefined;
+  /** Web searches that its provider may run. */
+  readonly searches: number;
+}
+
+/**
+ * A call with a body, as an object or as bytes. A body that a hook changes becomes another
+ * `AskedRequest`.
+ */
+export class AskedRequest implements AskedCall, ClientRequest {
+  readonly operation: Operation;
+  readonly model: string;
+  readonly stream: boolean;
+  readonly body: ModelRequest;
+  /** Bytes of a large body, which protocols that pass it send; `undefined`: they write it. */
+  json: JsonBody | undefined;
+  readonly forwarded: Forwarded | undefined;
+  readonly options: SteeredOptions;
+  /** Whether counting and writing the body take turns of the event loop of their own. */
+  readonly isLarge: boolean;
+  /** Whether it has fields that are not sent to providers. */
+  readonly hasOwnFields: boolean;
+  /** Whether some of them are for tests. */
+  readonly hasMocks: boolean;
+  /** Whether its `metadata` has tags for the router. */
+  readonly hasTags: boolean;
+  /** Whether its `fallbacks` are for Anthropic, and not for the router. */
+  readonly sendsFallbacks: boolean;
+  /** Whether the usage of a stream is asked for although the caller does not. */
+  readonly addsUsage: boolean;
+  promptTokens: number | undefined = undefined;
+  counted: object | undefined = undefined;
+
+  readonly facts: BodyFacts;
+  private knownSoundTokens: number | undefined = undefined;
+  private knownPictures: FormPictures | undefined = undefined;
+
+  /**
+   * @param given the options of the program
+   * @throws InvalidArgumentError naming the field; ModelNotAllowedError
+   */
+  constructor(
+    { operation, body, json, forwarded }: AskedBody,
+    private readonly given: CallOptions,
+    private readonly limits: RequestLimits,
+    readonly startedAtMs = performance.now(),
+  ) {
+    this.operation = operation;
+    this.body = body;
+    this.json = json;
+    if (json !== undefined) json.calls++;
+    this.forwarded = forwarded;
+    checkObject('body', body, refuseArgument);
+    if (json === undefined) checkBodyBounds(body, limits.bounds);
+    else {
+      checkListLengths(json, limits.bounds);
+      checkBodyBounds(json.outline, limits.bounds, '', (text) => json.textOf(text));
+    }
+    checkObject('options', given, refuseArgument);
+    checkCallOptions(given);
+    this.model = checkString('model', body.model, refuseArgument);
+    if (this.model.length > LONGEST_MODEL_NAME)
+      throw new InvalidArgumentError('model', this.model, `must not be longer than ${LONGEST_MODEL_NAME} characters`);
+    const mayCall = given.mayCall ? askedOnce(given.mayCall) : undefined;
+    if (mayCall?.(this.model) === false) throw new ModelNotAllowedError(this.model);
+    const asksStream = optional(body.stream ?? undefined, false, (value) => checkBoolean('stream', value, refuseArgument));
+    this.stream = asksStream || forwarded?.answer === 'bytes';
+    this.addsUsage =
+      this.stream && limits.streamUsage === true && (operation === 'chat' || operation === 'completions') && !asksUsage(body);
+    const headers = (given.request as LimitedRequest | undefined)?.headers;
+    this.isLarge = json === undefined ? isLarge({ headers, body }) : isLargeBody(json.bytes);
+    const memory = given.request === undefined ? undefined : RequestContext.find(given.request);
+    this.facts = json === undefined ? BodyFacts.known(body, memory) : new BodyFacts(body, json.outline);
+    const other = otherModel(body);
+    if (other !== undefined)
+      throw new InvalidArgumentError(other, body[other], 'must be written in lower case: some servers read it as the model');
+    this.hasOwnFields = Object.keys(body).some(isOwnField);
+    this.hasMocks = this.hasOwnFields && hasMocks(body, limits.mockTesting === true);
+    this.hasTags = tagsIn(body.metadata) !== undefined;
+    this.sendsFallbacks = operation === 'messages' && body.fallbacks !== undefined && areAnthropics(body.fallbacks);
+    this.options =
+      this.hasOwnFields || this.hasTags ? steeredOptions(body, given, { ...limits.ofCaller(), mayCall }, this.sendsFallbacks) : given;
+    if (mayCall !== undefined) checkNamedModels(forwarded?.form?.fields() ?? json?.outline ?? body, mayCall);
+  }
+
+  /** Whether hooks cannot have changed this body in place: it is the client's, and has bytes. */
+  isUnchanged(body: object): boolean {
+    return body === this.body && this.json !== undefined;
+  }
+
+  /**
+   * The same call with a body that hooks have changed, or may have changed in place. What the
+   * program has stated of the prompt does not apply to a changed one.
+   * @throws as the constructor
+   */
+  async revise(body: ModelRequest): Promise<AskedRequest> {
+    const json = await jsonBodyOf(body);
+    const isSame = body === this.body && json === this.json;
+    if (isSame && json !== undefined) return this;
+    const { operation, forwarded, given, limits, startedAtMs } = this;
+    const options = isSame ? given : withoutCount(given);
+    return new AskedRequest({ operation, body, json, forwarded }, options, limits, startedAtMs);
+  }
+
+  get maxTokens(): number | undefined {
+    return this.facts.mostOutput(this.operation);
+  }
+
+  get isUnlimited(): boolean {
+    return this.facts.isUnlimited(this.operation);
+  }
+
+  get dropsLimit(): boolean {
+    return this.facts.dropsLimit;
+  }
+
+  get choices(): number {
+    return this.facts.output.choices;
+  }
+
+  get isBackground(): boolean {
+    return this.facts.output.isBackground;
+  }
+
+  get tier(): DearTier | undefined {
+    return this.facts.tier;
+  }
+
+  get hasSound(): boolean {
+    return this.operation === 'audio' || this.facts.hasSound;
+  }
+
+  get soundTokens(): number {
+    const form = this.operation === 'audio' ? this.forwarded?.form : undefined;
+    return (this.knownSoundTokens ??= form === undefined ? 0 : soundTokensOf(form));
+  }
+
+  get pictures(): FormPictures | undefined {
+    const form = this.operation === 'images' ? this.forwarded?.form : undefined;
+    return (this.knownPictures ??= form && picturesOf(form));
+  }
+
+  get searches(): number {
+    return this.facts.searches;
+  }
+}
+
+/** A call by the caller's own function: it has no body, only what its options say. */
+export class AskedSend implements AskedCall {
+  readonly startedAtMs = performance.now();
+  readonly operation: string;
+  readonly promptTokens: number | undefined;
+  readonly counted = undefined;
+  readonly maxTokens: number | undefined;
+  readonly isUnlimited = false;
+  readonly dropsLimit = false;
+  readonly choices = 1;
+  readonly isBackground = false;
+  readonly tier = undefined;
+  readonly hasSound = false;
+  readonly soundTokens = 0;
+  readonly pictures = undefined;
+  readonly searches = 0;
+
+  /** @throws InvalidArgumentError naming the argument or option. */
+  constructor(
+    readonly model: string,
+    send: unknown,
+    readonly options: CallOptions & { readonly operation?: string },
+    readonly stream: boolean,
+  ) {
+    checkString('model', model, refuseArgument);
+    checkFunction('send', send as () => unknown, refuseArgument);
+    checkObject('options', options, refuseArgument);
+    checkCallOptions(options);
+    const { operation = 'chat', routing } = options;
+    this.operation = checkString('options.operation', operation, refuseArgument);
+    this.promptTokens = routing?.inputTokens;
+    this.maxTokens = routing?.maxTokens;
+  }
+}
+
+/** Whether it asks for the usage of its stream. */
+function asksUsage({ stream_options: options }: ModelRequest): boolean {
+  return (options as { readonly include_usage?: unknown } | null | undefined)?.include_usage === true;
+}
+
+/** Checks each model once, although a body can name it in several places. */
+function askedOnce(mayCall: (model: string) => boolean): (model: string) => boolean {
+  const answers = new Map<string, boolean>();
+  return (model) => {
+    const known = answers.get(model) ?? mayCall(model);
+    answers.set(model, known);
+    return known;
+  };
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+function withoutCount({ routing, ...options }: CallOptions): CallOptions {
+  if (routing === undefined) return options;
+  const kept: Writable<typeof routing> = { ...routing };
+  delete kept.inputTokens;
+  return { ...options, routing: kept };
+}

@@ -1,0 +1,150 @@
+import {
+  checkArray,
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  checkString,
+  optional,
+  refuseArgument,
+} from '../common/options.js';
+import type { Fallbacks } from '../router/fallbacks.js';
+import type { ClosableResponse } from './cancellation.js';
+import type { RoutingContext } from './call-router.js';
+import type { CallerLimits } from './llm-client.options.js';
+import { mockedFailure } from '../providers/mock-fields.js';
+import { tagsIn } from '../providers/own-fields.js';
+import { classOfPriority, QUEUE_CLASSES, type QueueClass } from '../queue/queue-class.js';
+import type { ModelRequest } from '../providers/model-request.js';
+import { readCallersFallbacks, readRequestFallbacks } from './request-fallbacks.js';
+
+/** Options of one call. The router's settings hold for everything else. */
+export interface CallOptions {
+  /** Cancels the call: the request to the provider is aborted and no other deployment is tried. */
+  readonly signal?: AbortSignal | null;
+  /**
+   * The HTTP request that this call answers. The tokens that `RateLimitGuard` reserved for it are
+   * settled with the answer's usage, or with what had arrived when the client left.
+   */
+  readonly request?: object;
+  /** The response to that request (Node's, Express's, Fastify's): the call ends with its client. */
+  readonly response?: ClosableResponse | { readonly raw: ClosableResponse } | null;
+  /** For the router: prompt tokens, tags, a strategy. */
+  readonly routing?: RoutingContext;
+  /**
+   * Time limit of the whole call in milliseconds: waits, retries, fallbacks and streams included.
+   * Default: `llmClient.callTimeoutMs`.
+   */
+  readonly timeoutMs?: number;
+  /**
+   * Time limit of each attempt until the first chunk of a stream, in milliseconds. Default: the
+   * deployment's `stream_timeout`, else the router's, else the attempt's own limit.
+   */
+  readonly streamTimeoutMs?: number;
+  /** Default: the router's `num_retries`. */
+  readonly numRetries?: number;
+  /** Fallbacks in place of the router's: names, chains by group, or targets with changes. */
+  readonly fallbacks?: Fallbacks;
+  /** Fallbacks for a prompt that exceeds the context window. */
+  readonly contextWindowFallbacks?: Fallbacks;
+  /** Fallbacks for a prompt that a content filter rejects. */
+  readonly contentPolicyFallbacks?: Fallbacks;
+  /** Whether to try no other model group or priority tier. Default false. */
+  readonly disableFallbacks?: boolean;
+  /** Whose call it is, while calls wait: tenants share by tokens. Default: by the `request`. */
+  readonly tenant?: string;
+  /** How urgent the call is, while calls wait. Default `default`. */
+  readonly queueClass?: QueueClass;
+  /**
+   * Whether the caller may call the body's `model`, each other model that the body names for a
+   * provider (else 403, `MODEL_NOT_ALLOWED`), and a model group of its `fallbacks`. Default: any.
+   */
+  readonly mayCall?: (model: string) => boolean;
+}
+
+/** The options of a call together with those in its body. */
+export interface SteeredOptions extends CallOptions {
+  /** The body's `stream_timeout`, which can only shorten the operator's limit. */
+  readonly callerStreamTimeoutMs?: number;
+  /** The body's `timeout` for each attempt; it can only shorten the operator's limit. */
+  readonly callerTimeoutMs?: number;
+  /** The body's `total_timeout` for the whole call. */
+  readonly callerTotalTimeoutMs?: number;
+  /** By the body's `priority`. */
+  readonly callerClass?: QueueClass;
+}
+
+const FALLBACK_OPTIONS = ['fallbacks', 'contextWindowFallbacks', 'contentPolicyFallbacks'] as const;
+
+/** `null` counts as absent. @throws InvalidArgumentError naming the option. */
+export function checkCallOptions(options: CallOptions): void {
+  const { request, routing, timeoutMs, streamTimeoutMs, numRetries, mayCall, tenant, queueClass } = options;
+  if ((request ?? undefined) !== undefined) checkObject('request', request, refuseArgument);
+  if ((routing ?? undefined) !== undefined) checkRouting(routing);
+  if ((timeoutMs ?? undefined) !== undefined) checkTime('timeoutMs', timeoutMs);
+  if ((streamTimeoutMs ?? undefined) !== undefined) checkTime('streamTimeoutMs', streamTimeoutMs);
+  if ((numRetries ?? undefined) !== undefined) checkInteger('numRetries', numRetries, { min: 0 }, refuseArgument);
+  for (const name of FALLBACK_OPTIONS) if ((options[name] ?? undefined) !== undefined) readRequestFallbacks(name, options[name]);
+  if ((tenant ?? undefined) !== undefined) checkString('tenant', tenant, refuseArgument);
+  if ((queueClass ?? undefined) !== undefined) checkOneOf('queueClass', queueClass, QUEUE_CLASSES, refuseArgument);
+  if ((mayCall ?? undefined) !== undefined) checkFunction('mayCall', mayCall, refuseArgument);
+}
+
+function checkRouting(value: unknown): void {
+  const { inputTokens, maxTokens } = checkObject('routing', value, refuseArgument);
+  if ((inputTokens ?? undefined) !== undefined) checkNumber('routing.inputTokens', inputTokens, {}, refuseArgument);
+  if ((maxTokens ?? undefined) !== undefined) checkNumber('routing.maxTokens', maxTokens, {}, refuseArgument);
+}
+
+/** `Infinity` is allowed: no limit. */
+function checkTime(path: string, value: unknown): void {
+  if (typeof value !== 'number' || !(value > 0)) throw refuseArgument(path, value, 'must be a number above 0');
+}
+
+const MOST_RETRIES = 10;
+
+/** Upper bounds for the caller of a request. */
+export type CallerBounds = Required<CallerLimits> & Pick<CallOptions, 'mayCall'>;
+
+/**
+ * Adds the options in a body to those of the program, which take precedence, within the operator's
+ * bounds.
+ * @param sendsFallbacks whether the body's `fallbacks` are for its provider
+ * @throws InvalidArgumentError naming the field
+ */
+export function steeredOptions(body: ModelRequest, options: CallOptions, bounds: CallerBounds, sendsFallbacks: boolean): SteeredOptions {
+  const given = <T>(name: string, read: (value: unknown) => T): T | undefined => optional(body[name] ?? undefined, undefined, read);
+  const seconds = (name: string): number | undefined =>
+    given(name, (value) => checkNumber(name, value, { min: 0.001, max: 86_400 }, refuseArgument) * 1000);
+  const text = (path: string, value: unknown): string => checkString(path, value, refuseArgument);
+  const fallbacks = (name: string): Fallbacks | undefined =>
+    given(name, (value) =>
+      value === 'default' && sendsFallbacks ? undefined : readCallersFallbacks(name, value, bounds.maxFallbacks, bounds.mayCall),
+    );
+  const timeoutMs = seconds('timeout');
+  const retries = given('num_retries', (value) => checkInteger('num_retries', value, { min: 0, max: MOST_RETRIES }, refuseArgument));
+  const tags = given('tags', (value) => checkArray('tags', value, text, refuseArgument)) ?? tagsIn(body.metadata);
+  const strategy = given('routing_strategy', (value) => text('routing_strategy', value));
+  const disabled = given('disable_fallbacks', (value) => checkBoolean('disable_fallbacks', value, refuseArgument));
+  const [general, contextWindow, contentPolicy] = ['fallbacks', 'context_window_fallbacks', 'content_policy_fallbacks'].map(fallbacks);
+  return {
+    ...options,
+    callerTimeoutMs: timeoutMs === undefined ? undefined : Math.min(timeoutMs, bounds.timeoutMs),
+    callerTotalTimeoutMs: seconds('total_timeout'),
+    callerStreamTimeoutMs: seconds('stream_timeout'),
+    callerClass: given('priority', (value) => classOfPriority(checkInteger('priority', value, {}, refuseArgument))),
+    // A mocked failure would only fail again.
+    numRetries:
+      mockedFailure(body) !== undefined
+        ? 0
+        : (options.numRetries ?? (retries === undefined ? undefined : Math.min(retries, bounds.numRetries))),
+    // The same check: each names a model that the caller must be allowed to call.
+    fallbacks: options.fallbacks ?? (sendsFallbacks ? undefined : general),
+    contextWindowFallbacks: options.contextWindowFallbacks ?? contextWindow,
+    contentPolicyFallbacks: options.contentPolicyFallbacks ?? contentPolicy,
+    disableFallbacks: options.disableFallbacks ?? disabled,
+    routing: { ...(tags !== undefined && { tags }), ...(strategy !== undefined && { strategy }), ...options.routing },
+  };
+}

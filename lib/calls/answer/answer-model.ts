@@ -44,7 +44,7 @@ export class AnswerModel {
     const { begun } = this;
     // Most events of a stream begin with the same bytes: their place in the JSON is known.
     if (begun !== undefined && beginsWith(events, begun.read) && events.indexOf(KEY, begun.read.length) < 0)
-      return Buffer.concat([begun.written, events.subarray(begun.read.length)]);
+      return begun.written === begun.read ? events : Buffer.concat([begun.written, events.subarray(begun.read.length)]);
     let last = NOWHERE;
     const starts: number[] = [];
     const place = new JsonPlace(events);
@@ -54,15 +54,16 @@ export class AnswerModel {
       const depth = place.depthAt(hit - 1);
       if (depth === 1 || (depth === 2 && place.isInAnswer)) starts.push(last);
     }
-    const written = this.put(events, starts);
-    if (written !== events && starts.length === 1 && last === starts[0]) this.remember(events, last);
-    return written;
+    if (starts.length === 1 && last === starts[0]) this.remember(events, last);
+    return this.put(events, starts);
   }
 
   private remember(events: Buffer, start: number): void {
     const end = stringEnd(events, start);
-    if (end <= LONGEST_BEGINNING)
-      this.begun = { read: Buffer.from(events.subarray(0, end)), written: Buffer.concat([events.subarray(0, start), this.name]) };
+    if (end > LONGEST_BEGINNING || events[end - 1] !== QUOTE) return;
+    const read = Buffer.from(events.subarray(0, end));
+    const isSame = read.subarray(start).equals(this.name);
+    this.begun = { read, written: isSame ? read : Buffer.concat([read.subarray(0, start), this.name]) };
   }
 
   private put(bytes: Buffer, starts: readonly number[]): Buffer {

@@ -8,7 +8,7 @@ import { kindOfCode } from '../../providers/failure-kind.js';
 import { AnswerText, type CountText } from '../stream/answer-text.js';
 import type { EventSink, StreamOrigin } from '../stream/stream-origin.js';
 import { StreamRecord } from '../stream/stream-record.js';
-import { AnswerEvents } from '../../providers/events/answer-events.js';
+import { AnswerEvents, LongEventError } from '../../providers/events/answer-events.js';
 import { StreamEvents } from '../../providers/events/event-reader.js';
 import type { KnownEndpoint } from '../../providers/endpoint/endpoints.js';
 import type { WireCall } from '../../providers/protocol.js';
@@ -278,9 +278,9 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     if (contentEncoding !== undefined && contentEncoding !== 'identity') {
       this.abort(this.malformed('The provider encoded its answer, which the request did not ask for.'));
     } else if (this.settings.stream) {
-      const { call, known } = this.settings;
+      const { call, known, maxBytes } = this.settings;
       const isStream = (call.streamType ?? EVENT_STREAM).test(contentType);
-      if (isStream) this.events = new AnswerEvents({ call, contentType, mask: known.endpoint.mask });
+      if (isStream) this.events = new AnswerEvents({ call, contentType, mask: known.endpoint.mask, maxBytes });
       // JSON may say what is wrong.
       else if (!JSON_TYPE.test(contentType)) this.abort(this.refused());
     }
@@ -325,19 +325,14 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   }
 
   private onStreamData(reader: AnswerEvents, chunk: Buffer): boolean {
-    const { maxBytes } = this.settings;
     let events: StreamEvents | undefined;
     try {
       events = reader.read(chunk);
     } catch (error) {
-      this.abort(this.unreadable(error));
+      this.abort(error instanceof LongEventError ? this.malformed(error.message) : this.unreadable(error));
       return false;
     }
-    if (reader.pending > maxBytes) {
-      this.abort(this.malformed(`An event of the provider's stream is longer than ${maxBytes} bytes.`));
-      return false;
-    }
-    const takesMore = events === undefined || events.isEmpty || this.take(events);
+    const takesMore = events === undefined || events.bytes.length === 0 || this.take(events);
     if (!reader.isOver) return takesMore;
     this.endEarly();
     return true;
@@ -373,7 +368,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   private endEvents(reader: AnswerEvents): boolean {
     try {
       const last = reader.end();
-      if (!last.isEmpty) this.take(last);
+      if (last.bytes.length > 0) this.take(last);
     } catch (error) {
       this.finish(this.unreadable(error));
       return false;
@@ -395,7 +390,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   }
 
   private take(events: StreamEvents): boolean {
-    this.recorded(events);
+    (this.record ?? this.begunRecord()).add(events.bytes);
     if (this.sink !== undefined) return this.sink.events(events);
     if (this.onDrained !== undefined) return true;
     this.keep(events.bytes);
@@ -403,10 +398,9 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return this.size < MOST_WAITING;
   }
 
-  private recorded({ bytes }: StreamEvents): void {
+  private begunRecord(): StreamRecord {
     const { call, count } = this.settings;
-    this.record ??= new StreamRecord({ hasHead: call.reader.readsHead, count });
-    this.record.add(bytes);
+    return (this.record = new StreamRecord({ hasHead: call.reader.readsHead, count }));
   }
 
   /**
@@ -500,7 +494,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     const before = this.state;
     const rest = this.events?.rest();
     // The text of an unfinished event was generated, too.
-    if (rest !== undefined) this.recorded(rest);
+    if (rest !== undefined && rest.bytes.length <= LONGEST_COUNTED) (this.record ?? this.begunRecord()).add(rest.bytes);
     this.state = 'over';
     this.failure ??= error;
     if (error === undefined) this.endUseOfSource();

@@ -45,16 +45,14 @@ export class ClientEvents implements ClientBytes {
     if (error === undefined) return bridged === undefined ? NONE : this.finished(StreamEvents.of(bridged.end()));
     const body = errorBodyOf(error);
     if (bridged === undefined) return Buffer.from(exchange.errorEvent(body) ?? errorEvent(body));
-    return this.renamed(Buffer.from(bridged.error(body, error instanceof HttpException ? error.getStatus() : 500)));
+    const last = Buffer.from(bridged.error(body, error instanceof HttpException ? error.getStatus() : 500));
+    return this.model?.events(last) ?? last;
   }
 
   private finished(events: StreamEvents): Buffer {
-    const { source } = this;
-    return this.renamed((source.writesCost ? withCost(events, () => source.costSoFar()) : events).bytes);
-  }
-
-  private renamed(events: Buffer): Buffer {
-    return this.model === undefined ? events : this.model.events(events);
+    const { source, model } = this;
+    const { bytes } = source.writesCost ? withCost(events, () => source.costSoFar()) : events;
+    return model === undefined ? bytes : model.events(bytes);
   }
 }
 

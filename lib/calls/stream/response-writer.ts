@@ -87,15 +87,6 @@ export class ResponseWriter implements EventSink {
     return !this.isFull;
   }
 
-  writeInTime(): void {
-    try {
-      this.write();
-    } catch (error) {
-      const { exchange } = this.source;
-      exchange.abort(exchange.unreadable(error));
-    }
-  }
-
   end(error: Error | undefined): void {
     const { response, client, source } = this;
     let last: Buffer | undefined;
@@ -114,6 +105,16 @@ export class ResponseWriter implements EventSink {
     if (last === undefined) response.destroy();
     else response.end();
     this.done();
+  }
+
+  /** What a bridge cannot read ends the stream. */
+  writeInTime(): void {
+    try {
+      this.write();
+    } catch (error) {
+      const { exchange } = this.source;
+      exchange.abort(exchange.unreadable(error));
+    }
   }
 
   private write(): void {

@@ -40,15 +40,26 @@ export class StreamRecord {
     this.missing = hasHead ? HEAD_BYTES : 0;
   }
 
-  /** Adds events that arrived together; an event of the stream is at most as long. */
+  /** Adds events that arrived together. */
   add(events: Buffer): void {
     const { length } = events;
+    // No event in them is longer.
     if (this.tailBytes < 2 * length) this.tailBytes = Math.min(LONGEST_TAIL, 2 * length);
     if (this.missing > 0) {
       this.first.push(Buffer.from(events.subarray(0, this.missing)));
       this.missing -= length;
     }
-    this.keep(events);
+    if (length >= LONGEST_TAIL) {
+      this.readText(this.lastBytes);
+      this.readBytes = 0;
+      this.last = events;
+      this.isLastOwn = false;
+      this.lastBytes = length;
+      return;
+    }
+    if (this.lastBytes + length > this.last.length) this.makeRoom(length);
+    this.last.set(events, this.lastBytes);
+    this.lastBytes += length;
   }
 
   /** The text so far, including text that is still in the tail. */
@@ -65,21 +76,6 @@ export class StreamRecord {
   /** The last bytes of the stream. */
   tail(): Buffer {
     return this.last.subarray(0, this.lastBytes);
-  }
-
-  private keep(chunk: Buffer): void {
-    const { length } = chunk;
-    if (length >= LONGEST_TAIL) {
-      this.readText(this.lastBytes);
-      this.readBytes = 0;
-      this.last = chunk;
-      this.isLastOwn = false;
-      this.lastBytes = length;
-      return;
-    }
-    if (this.lastBytes + length > this.last.length) this.makeRoom(length);
-    this.last.set(chunk, this.lastBytes);
-    this.lastBytes += length;
   }
 
   /** Reads the text of what has arrived up to `end` in `last`. */

@@ -10,7 +10,12 @@ export interface AnswerEventsSettings {
   readonly contentType: string;
   /** Masks the secrets of the deployment. */
   readonly mask: SecretMask;
+  /** The longest event, in bytes. */
+  readonly maxBytes: number;
 }
+
+/** An event is longer than the client allows. */
+export class LongEventError extends Error {}
 
 /**
  * The events of one streamed answer, in chat's words or in those of the client's API. What they
@@ -26,6 +31,7 @@ export class AnswerEvents {
   /** Unifies the line ends of server-sent events that the translator reads itself. */
   private readonly received: EventReader | undefined;
   private readonly maskedBytes: MaskedStream | undefined;
+  private readonly mask: SecretMask | undefined;
   private hasEnded = false;
 
   constructor(private readonly settings: AnswerEventsSettings) {
@@ -34,12 +40,8 @@ export class AnswerEvents {
     const isEventStream = EVENT_STREAM.test(contentType);
     this.isFramed = translator !== undefined && (translator.translateEvents === undefined || !isEventStream);
     this.received = this.isFramed && isEventStream ? new EventReader() : undefined;
-    this.maskedBytes = isBytes === true && !mask.isEmpty ? new MaskedStream(mask) : undefined;
-  }
-
-  /** Bytes of the unfinished event. */
-  get pending(): number {
-    return this.reader.pending + (this.settings.call.translator?.pending ?? 0);
+    this.mask = mask.isEmpty ? undefined : mask;
+    this.maskedBytes = this.mask && isBytes === true ? new MaskedStream(this.mask) : undefined;
   }
 
   /** Whether the event that ends the stream was read: nothing after it belongs to the answer. */
@@ -47,41 +49,40 @@ export class AnswerEvents {
     return this.hasEnded || this.settings.call.translator?.isOver === true;
   }
 
-  /** The events that `chunk` completes. @throws Error for what the translator cannot read */
+  /**
+   * The events that `chunk` completes.
+   * @throws LongEventError; Error for what the translator cannot read
+   */
   read(chunk: Buffer): StreamEvents | undefined {
     const { translator, isBytes } = this.settings.call;
     if (isBytes === true) return new StreamEvents(this.maskedBytes?.pass(chunk) ?? chunk);
     const isFramed = this.isFramed && translator !== undefined;
-    const events = this.reader.read(isFramed ? translator.chunk(this.received?.lines(chunk) ?? chunk) : chunk);
-    return events && this.finished(events);
+    const read = this.reader.read(isFramed ? translator.chunk(this.received?.lines(chunk) ?? chunk) : chunk);
+    const events = read && this.finished(read);
+    if (events === undefined || translator !== undefined) this.checkPending();
+    return events;
   }
 
   /** What is left when the provider's stream has ended. @throws Error for one that was cut */
   end(): StreamEvents {
     const { translator } = this.settings.call;
-    const parts: StreamEvents[] = [];
-    const rest = this.rest();
-    if (rest !== undefined) parts.push(this.finished(rest));
+    const rest = this.reader.rest();
+    const parts = [rest === undefined ? this.rest() : this.finished(rest)];
     if (translator !== undefined) parts.push(this.upToEnd(new StreamEvents(translator.end())));
-    return StreamEvents.joined(parts);
+    return StreamEvents.joined(parts.filter((part) => part !== undefined));
   }
 
-  /** The unfinished event. */
+  /** The unfinished event, as it arrived. */
   rest(): StreamEvents | undefined {
-    return this.maskedBytes === undefined ? this.reader.rest() : new StreamEvents(this.maskedBytes.rest());
+    const bytes = this.maskedBytes?.rest() ?? this.reader.rest()?.bytes;
+    return bytes && new StreamEvents(this.mask?.bytes(bytes) ?? bytes);
   }
 
   private finished(read: StreamEvents): StreamEvents {
-    const { translator } = this.settings.call;
-    const events = this.isFramed ? read : (translator?.translateEvents?.(read) ?? read);
-    return this.upToEnd(this.masked(events));
-  }
-
-  private masked(events: StreamEvents): StreamEvents {
-    const { mask } = this.settings;
-    if (mask.isEmpty) return events;
-    const bytes = mask.bytes(events.bytes);
-    return bytes === events.bytes ? events : new StreamEvents(bytes);
+    const { isFramed, mask, settings } = this;
+    const events = isFramed ? read : (settings.call.translator?.translateEvents?.(read) ?? read);
+    const bytes = mask?.bytes(events.bytes) ?? events.bytes;
+    return this.upToEnd(bytes === events.bytes ? events : new StreamEvents(bytes));
   }
 
   private upToEnd(events: StreamEvents): StreamEvents {
@@ -90,5 +91,11 @@ export class AnswerEvents {
     if (end < 0) return events;
     this.hasEnded = true;
     return end === events.bytes.length ? events : new StreamEvents(events.bytes.subarray(0, end));
+  }
+
+  private checkPending(): void {
+    const { maxBytes, call } = this.settings;
+    const pending = this.reader.pending + (call.translator?.pending ?? 0);
+    if (pending > maxBytes) throw new LongEventError(`An event of the provider's stream is longer than ${maxBytes} bytes.`);
   }
 }

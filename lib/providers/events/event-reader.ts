@@ -41,10 +41,6 @@ export class StreamEvents {
     return parts.length === 1 ? parts[0] : new StreamEvents(Buffer.concat(parts.map(({ bytes }) => bytes)));
   }
 
-  get isEmpty(): boolean {
-    return this.bytes.length === 0;
-  }
-
   /** Each event without its empty line. */
   get raw(): readonly string[] {
     return (this.events ??= this.pieces.filter((event) => event.trim() !== ''));
@@ -82,6 +78,8 @@ export class EventReader {
   private isAfterCr = false;
   /** Bytes of a byte order mark that have arrived; `undefined` after the beginning. */
   private marked: number | undefined = 0;
+  /** Whether all bytes so far are whole events, of lines that end with LF. */
+  private isBetween = false;
 
   /** Bytes of the unfinished event. */
   get pending(): number {
@@ -90,8 +88,17 @@ export class EventReader {
 
   /** The events that `chunk` completes. */
   read(chunk: Buffer): StreamEvents | undefined {
+    const { length } = chunk;
+    const endsEvent = length > 1 && chunk[length - 1] === LINE_FEED && chunk[length - 2] === LINE_FEED;
+    // Nearly all chunks.
+    if (this.isBetween && endsEvent && chunk.indexOf(CARRIAGE_RETURN) < 0) return new StreamEvents(chunk);
+    const events = this.readLines(this.lines(chunk));
+    this.isBetween = endsEvent && this.pending === 0 && !this.hasCrAlone && this.marked === undefined;
+    return events;
+  }
+
+  private readLines(lines: Buffer): StreamEvents | undefined {
     const { unfinished } = this;
-    const lines = this.lines(chunk);
     const { length } = lines;
     if (length === 0) return undefined;
     const end = this.lastEndIn(lines);
@@ -160,23 +167,21 @@ export class EventReader {
 
 /** Offset after the event that ends a stream; -1 if none of the events does. */
 export function endOfStream({ bytes }: StreamEvents, ends: EndLines): number {
-  const { length } = bytes;
-  for (let at = 0; at < length;) {
-    if (bytes[at] !== LINE_FEED && beginsEnd(bytes, at, ends)) return endOfEvent(bytes, at);
-    const feed = bytes[at] === LINE_FEED ? at : bytes.indexOf(LINE_FEED, at);
+  for (let at = 0; at < bytes.length;) {
+    if (bytes[at] === LINE_FEED) {
+      at++;
+      continue;
+    }
+    for (const line of ends) {
+      const last = line.length - 1;
+      // Almost always decided by one byte.
+      if (bytes[at + last] === line[last] && bytes.compare(line, 0, line.length, at, at + line.length) === 0) return endOfEvent(bytes, at);
+    }
+    const feed = bytes.indexOf(LINE_FEED, at);
     if (feed < 0) break;
     at = feed + 1;
   }
   return -1;
-}
-
-function beginsEnd(bytes: Buffer, at: number, ends: EndLines): boolean {
-  for (const line of ends) {
-    const last = line.length - 1;
-    // Almost always decided by one byte.
-    if (bytes[at + last] === line[last] && bytes.compare(line, 0, line.length, at, at + line.length) === 0) return true;
-  }
-  return false;
 }
 
 /** -1 for an event without its empty line. */

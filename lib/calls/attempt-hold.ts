@@ -9,7 +9,7 @@ import { namedBaseModel } from '../router/deployments/base-model.js';
 import { pictureTokens } from './forward/form-pictures.js';
 import type { AskedCall } from './asked-call.js';
 import type { Selection } from './call-router.js';
-import { addedFields } from '../providers/added-fields.js';
+import { addedFields } from '../providers/own-fields.js';
 import { tierOfAttempt } from './attempt-tier.js';
 import { modelOutput, type MaxOutputOf } from './model-output.js';
 

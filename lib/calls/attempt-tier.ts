@@ -1,7 +1,7 @@
 import type { Fields } from '../common/objects.js';
 import { askedTier, dearerTier, type DearTier } from '../http/token-estimate/asked-tier.js';
 import type { AskedCall } from './asked-call.js';
-import { addedFields } from '../providers/added-fields.js';
+import { addedFields } from '../providers/own-fields.js';
 
 /** The parts of an attempt that can set a service tier. */
 interface AskedAttempt {

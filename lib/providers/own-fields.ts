@@ -32,6 +32,8 @@ const OWN_FIELDS: ReadonlySet<string> = new Set([
 /** LiteLLM's own by their prefix, and cloud credentials of the client. */
 const OWN_FAMILIES = /^(?:litellm_|aws_|vertex_|azure_|watsonx_)/;
 
+const NONE: Readonly<Record<string, unknown>> = {};
+
 /** Whether a field of a body is not sent to providers. */
 export function isOwnField(name: string): boolean {
   return OWN_FIELDS.has(name) || OWN_FAMILIES.test(name);
@@ -40,6 +42,11 @@ export function isOwnField(name: string): boolean {
 /** Returns the fields that providers get. */
 export function withoutOwn(fields: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([key]) => !isOwnField(key)));
+}
+
+/** `extra_body` of a deployment: fields that replace those of any request. */
+export function addedFields({ extra_body: added }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return typeof added === 'object' && added !== null && !Array.isArray(added) ? (added as Readonly<Record<string, unknown>>) : NONE;
 }
 
 /** The tags in a body's `metadata`. */

@@ -68,10 +68,12 @@ const NO_FIELDS: Fields = {};
 export function requestedFields(sent: SentRequest): RequestedFields {
   const { request, params, fixed } = sent;
   const { body, hasOwnFields } = request;
-  const own = hasOwnFields ? body : undefined;
-  const dropped = [...callersDrops(own?.additional_drop_params), ...listOf(params.additional_drop_params)];
-  const allowed = [...listOf(own?.allowed_openai_params), ...listOf(params.allowed_openai_params)];
   const merged = mergedFields(fixed === undefined ? sent : { ...sent, fixed: undefined });
+  const { additional_drop_params: drops, allowed_openai_params: allows } = params;
+  const own = hasOwnFields ? body : undefined;
+  if (own === undefined && drops === undefined && allows === undefined) return { fields: merged, allowed: NONE_ALLOWED, extra: fixed };
+  const dropped = [...callersDrops(own?.additional_drop_params), ...listOf(drops)];
+  const allowed = [...listOf(own?.allowed_openai_params), ...listOf(allows)];
   const added = own === undefined ? undefined : extraOf(own.extra_body);
   return {
     fields: dropped.length === 0 ? merged : withoutDropped(merged, dropped),

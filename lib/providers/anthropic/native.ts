@@ -3,7 +3,7 @@ import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { StreamEvents } from '../events/event-reader.js';
 import { dataOf, endLinesOf } from '../events/event-reader.js';
 import { EventsTranslator, eventOf } from '../events/event-translator.js';
-import { faultIn as faultInWhole, lastUsageIn, looksWhole, statedFault } from '../openai/answer.js';
+import { faultIn as faultInWhole, lastUsageIn, braceOf, statedFault } from '../openai/answer.js';
 import { hasError } from '../openai/errors.js';
 import { errorAtEnd } from '../openai/stream.js';
 import type { AnswerReader, AnswerTranslator, StreamOpening } from '../protocol.js';
@@ -31,7 +31,7 @@ const ERROR = Buffer.from('"error"');
 export const MESSAGES_READER: AnswerReader = {
   faultIn(answer) {
     const head = answer.subarray(0, ERROR_HEAD);
-    if (!head.includes(ERROR) || !looksWhole(answer)) return faultInWhole(answer);
+    if (!head.includes(ERROR) || braceOf(answer) < 0) return faultInWhole(answer);
     return statedFault(answer, TYPE.exec(head.toString('latin1'))?.[1] === 'error') ?? faultInWhole(answer);
   },
   usageIn(bytes, head) {

@@ -147,12 +147,10 @@ export class ProviderEndpoint {
   }
 
   /**
-   * The path of an operation (`/chat/completions`, also with a query) for a model; without one, of
-   * the provider's account.
-   * @throws InvalidArgumentError where the client's part of the name (behind a `*`) is no model.
+   * The path of an operation (`/chat/completions`, also with a query) for a model that was checked;
+   * without one, of the provider's account.
    */
   pathOf(operation: string, model: string | undefined): string {
-    if (model !== undefined) this.checkModel(model);
     const { base, query, namesDeployment, v1 } = this.address;
     if (operation === '/responses' && v1 !== undefined) return v1 + operation;
     const deployment = model === undefined ? '/openai' : `/openai/deployments/${encodeURIComponent(model)}`;

@@ -2,7 +2,7 @@ import { InvalidArgumentError } from '../../common/errors.js';
 import { DeploymentMisconfiguredError } from '../../common/http-errors.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import { isSentParam } from '../../router/config/litellm-keys.js';
-import { addedFields } from '../added-fields.js';
+import { addedFields } from '../own-fields.js';
 import type { Deployment } from '../../router/deployments/deployment.js';
 import { DeploymentFault } from './deployment-fault.js';
 import { ProviderEndpoint } from './endpoint.js';

@@ -29,8 +29,11 @@ const LONGEST_TIER = 64;
 
 /** Some providers answer an error with 200. The answer is not parsed: it may be long. */
 export function faultIn(answer: Buffer): AnswerFault | undefined {
-  if (!looksWhole(answer)) return 'malformed';
-  return beginsWithError(answer) ? statedFault(answer, true) : undefined;
+  const open = braceOf(answer);
+  if (open < 0) return 'malformed';
+  const name = afterSpace(answer, open + 1);
+  const isError = answer.subarray(name, name + ERROR.length).equals(ERROR);
+  return isError && hasValue(answer, name + ERROR.length) ? statedFault(answer, true) : undefined;
 }
 
 /**
@@ -43,30 +46,25 @@ export function statedFault(answer: Buffer, isError: boolean): AnswerFault | und
   return hasError(text) ? { error: text } : undefined;
 }
 
-/** Has the braces of an object, with white space around it: some providers send empty lines. */
-export function looksWhole(answer: Buffer): boolean {
+/** Offset of the brace that opens the answer; -1 if it does not have the braces of an object. */
+export function braceOf(answer: Buffer): number {
   let end = answer.length - 1;
   const first = Math.max(0, end - LONGEST_MARGIN);
   while (end > first && answer[end] <= 32) end--;
-  return answer[behindMargin(answer)] === OPEN && answer[end] === CLOSE;
+  const open = afterSpace(answer, 0, LONGEST_MARGIN);
+  return answer[open] === OPEN && answer[end] === CLOSE ? open : -1;
 }
 
-/** An error in the place of an answer is its only field, or its first: an object or a text. */
-function beginsWithError(answer: Buffer): boolean {
-  const name = behindSpace(answer, behindMargin(answer) + 1);
-  if (!answer.subarray(name, name + ERROR.length).equals(ERROR)) return false;
-  const colon = behindSpace(answer, name + ERROR.length);
-  const value = behindSpace(answer, colon + 1);
+/** An error instead of an answer is its only field, or its first: an object or a text. */
+function hasValue(answer: Buffer, from: number): boolean {
+  const colon = afterSpace(answer, from);
+  const value = afterSpace(answer, colon + 1);
   const first = answer[value];
   return answer[colon] === COLON && (first === OPEN || first === OPEN_LIST || (first === QUOTE && answer[value + 1] !== QUOTE));
 }
 
-function behindMargin(answer: Buffer): number {
-  return behindSpace(answer, 0, LONGEST_MARGIN);
-}
-
-/** At most `longest` bytes behind `from`. */
-function behindSpace(answer: Buffer, from: number, longest = LONGEST_SPACE): number {
+/** Offset of the first byte from `from` on that is not white space; at most `longest` later. */
+function afterSpace(answer: Buffer, from: number, longest = LONGEST_SPACE): number {
   const last = from + longest;
   let at = from;
   while (at < last && answer[at] <= 32) at++;
@@ -95,19 +93,19 @@ function tierBeside(bytes: Buffer, at: number): string | undefined {
   const usage = at - start;
   // Chat has it behind the usage of a whole answer, before that of a stream; Responses before it.
   for (let key = near.indexOf(TIER, usage), keys = 0; key >= 0 && keys < MOST_TIER_KEYS; keys++) {
-    const tier = isSameObject(near, usage, key) ? tierBehind(near, key + TIER.length) : undefined;
+    const tier = isSameObject(near, usage, key) ? tierAfter(near, key + TIER.length) : undefined;
     if (tier !== undefined) return tier;
     key = near.indexOf(TIER, key + TIER.length);
   }
   for (let key = near.subarray(0, usage).lastIndexOf(TIER), keys = 0; key >= 0 && keys < MOST_TIER_KEYS; keys++) {
-    const tier = isSameObject(near, key, usage) ? tierBehind(near, key + TIER.length) : undefined;
+    const tier = isSameObject(near, key, usage) ? tierAfter(near, key + TIER.length) : undefined;
     if (tier !== undefined) return tier;
     key = near.subarray(0, key).lastIndexOf(TIER);
   }
   return undefined;
 }
 
-function tierBehind(bytes: Buffer, from: number): string | undefined {
+function tierAfter(bytes: Buffer, from: number): string | undefined {
   return TIER_VALUE.exec(bytes.toString('latin1', from, from + LONGEST_TIER))?.[1];
 }
 
@@ -156,7 +154,7 @@ export function lastUsageIn(bytes: Buffer, read: (usage: unknown) => AnswerUsage
   let left = MOST_WALKED;
   for (let keys = 0; at >= 0 && keys < MOST_KEYS; keys++) {
     const isBelow = least === 0 && depth > 0;
-    const fields = found === undefined || isBelow ? objectBehind(bytes, at + USAGE.length, longest) : undefined;
+    const fields = found === undefined || isBelow ? objectAfter(bytes, at + USAGE.length, longest) : undefined;
     const usage = fields === undefined ? undefined : read(fields);
     if (usage !== undefined) {
       found = { usage, fields, at };
@@ -180,33 +178,30 @@ export function lastUsageIn(bytes: Buffer, read: (usage: unknown) => AnswerUsage
   return found;
 }
 
-/** The object behind a key that ends at `from`; `undefined`: none, or a long one. */
-export function objectBehind(bytes: Buffer, from: number, longest = LONGEST_USAGE): unknown {
-  const colon = behindSpace(bytes, from);
-  if (bytes[colon] !== COLON) return undefined;
-  const start = behindSpace(bytes, colon + 1);
-  const end = bytes[start] === OPEN ? objectEnd(bytes, start, longest) : -1;
-  if (end < 0) return undefined;
-  try {
-    return JSON.parse(bytes.toString('utf8', start, end));
-  } catch {
-    return undefined;
-  }
-}
-
-/** Behind the brace that closes the object that opens at `from`; -1 where none does. */
-function objectEnd(bytes: Buffer, from: number, longest: number): number {
-  const last = Math.min(bytes.length, from + longest);
+/** The value of a key that ends at `from`; `undefined`: not an object, or a long one. */
+export function objectAfter(bytes: Buffer, from: number, longest = LONGEST_USAGE): unknown {
+  const colon = afterSpace(bytes, from);
+  const start = afterSpace(bytes, colon + 1);
+  if (bytes[colon] !== COLON || bytes[start] !== OPEN) return undefined;
+  const last = Math.min(bytes.length, start + longest);
   let depth = 0;
   let inString = false;
-  for (let at = from; at < last; at++) {
+  for (let at = start; at < last; at++) {
     const byte = bytes[at];
     if (inString) {
       if (byte === BACKSLASH) at++;
       else if (byte === QUOTE) inString = false;
     } else if (byte === QUOTE) inString = true;
     else if (byte === OPEN) depth++;
-    else if (byte === CLOSE && --depth === 0) return at + 1;
+    else if (byte === CLOSE && --depth === 0) return parsed(bytes.toString('utf8', start, at + 1));
   }
-  return -1;
+  return undefined;
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
 }

@@ -17,7 +17,7 @@ import { takesHint } from './reasoning-models.js';
 
 type Field = readonly [name: string, value: unknown];
 
-/** Every chat has them. */
+/** Every chat has them; the dialects differ only in the messages. */
 const ALWAYS: ReadonlySet<string> = new Set(['model', 'messages', 'stream']);
 /** Optional parameters: dropped for providers that do not have them. */
 const WITHOUT_EFFECT: ReadonlySet<string> = new Set(
@@ -60,7 +60,12 @@ class ChatFields {
     const { requested, thinking } = this;
     const written: Field[] = [];
     for (const [name, value] of Object.entries(this.fields)) {
-      if (value === undefined || value === null || !this.isSent(name, value)) continue;
+      if (value === undefined || value === null) continue;
+      if (ALWAYS.has(name)) {
+        written.push([name, name === 'messages' ? this.messages(value) : value]);
+        continue;
+      }
+      if (!this.isSent(name, value)) continue;
       const own = this.valueOf(name, value);
       if (own !== undefined) written.push([this.nameOf(name), own]);
     }
@@ -93,7 +98,7 @@ class ChatFields {
   private isLacking(name: string): boolean {
     const { only, lacks } = this.dialect;
     if (lacks?.has(name) === true || this.reasoning.lacks?.has(name) === true) return true;
-    return only !== undefined && isChatParameter(name) && !ALWAYS.has(name) && !only.has(name);
+    return only !== undefined && isChatParameter(name) && !only.has(name);
   }
 
   private nameOf(name: string): string {
@@ -106,8 +111,6 @@ class ChatFields {
     const { dialect, thinking } = this;
     const { requiredTool, messages: rules, tools, values = {}, bounds = {}, switchesThinking } = dialect;
     switch (name) {
-      case 'messages':
-        return this.messages(value);
       case 'tools': {
         const isMarked = keepsMarks(rules?.cacheMarks, this.sent.model);
         return rewrittenBy(value, (given) => {

@@ -94,8 +94,3 @@ export interface AnswerRules {
   /** Whether a stream's usage is in events with content. */
   readonly usageInContent?: true;
 }
-
-/** The dialect for one model. */
-export function dialectOfModel(dialect: Dialect, model: string): Dialect {
-  return dialect.models?.find(({ matches }) => matches.test(model))?.dialect ?? dialect;
-}

@@ -5,7 +5,7 @@ import { errorIn, hasError } from './errors.js';
 import { countsTokens, hasCompletions, hasResponses } from './own-apis.js';
 import { DialectTranslator } from './dialect-answer.js';
 import { chatFields } from './dialect-request.js';
-import { dialectOfModel, type Dialect } from './dialect.js';
+import type { Dialect } from './dialect.js';
 import { policedFields } from '../parameters.js';
 import { passed, written } from './request.js';
 import { forwardedCall } from './forwarded.js';
@@ -44,7 +44,8 @@ export const OPENAI: Protocol = {
 /** The dialect of the deployment's provider and model. */
 function dialectOf({ provider, model, baseModel, isAtHome }: SentRequest): Dialect {
   const { dialect = COMPATIBLE, elsewhere = dialect } = rowOf(provider) ?? {};
-  return dialectOfModel(isAtHome === false ? elsewhere : dialect, baseModel ?? model);
+  const own = isAtHome === false ? elsewhere : dialect;
+  return own.models?.find(({ matches }) => matches.test(baseModel ?? model))?.dialect ?? own;
 }
 
 function translatorOf({ body, addsUsage }: SentRequest, { answers }: Dialect): AnswerTranslator | undefined {

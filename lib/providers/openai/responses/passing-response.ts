@@ -4,7 +4,7 @@ import type { AnswerUsage } from '../../../http/answer-usage.js';
 import { endLinesOf, type StreamEvents } from '../../events/event-reader.js';
 import { EventsTranslator, eventOf } from '../../events/event-translator.js';
 import type { AnswerFault, AnswerReader, AnswerTranslator, StreamOpening } from '../../protocol.js';
-import { faultIn, objectBehind, usageIn } from '../answer.js';
+import { faultIn, objectAfter, usageIn } from '../answer.js';
 import { hasError } from '../errors.js';
 import { errorAtEnd } from '../stream.js';
 
@@ -74,7 +74,7 @@ export class PassingResponse extends EventsTranslator implements AnswerTranslato
   errorAtEnd(tail: Buffer): string | undefined {
     if (!this.hasFailed) return this.hasError ? errorEventIn(tail) : undefined;
     const at = this.lastEvent.indexOf(ERROR_KEY);
-    const error = at < 0 ? undefined : objectBehind(this.lastEvent, at + ERROR_KEY.length);
+    const error = at < 0 ? undefined : objectAfter(this.lastEvent, at + ERROR_KEY.length);
     return asError(isObject(error) ? error : {});
   }
 

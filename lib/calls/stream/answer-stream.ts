@@ -62,7 +62,8 @@ export abstract class AnswerStream<Item> implements AsyncIterable<Item> {
       response = openResponse(target, call, contentType);
     } catch (error) {
       source.leave();
-      return Promise.reject(error);
+      const refusal = error as Error;
+      return Promise.reject(refusal);
     }
     return new Promise((resolve) => source.exchange.attach(new ResponseWriter(response, source, client, resolve)));
   }

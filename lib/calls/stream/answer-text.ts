@@ -1,14 +1,13 @@
+import { REASONING_FIELDS, TEXT_FIELDS } from '../answer/text-places.js';
+
 /** Counts the tokens of a text. */
 export type CountText = (text: string) => number;
 
 /**
- * Fields of a text that a model wrote, in the words of all client APIs. Quotes within JSON strings
- * are escaped, so that no text looks like one of them.
+ * The fields with a text, and the usage. Quotes within JSON strings are escaped, so that no text
+ * looks like one of them.
  */
-const FIELD =
-  /"(content|text|delta|reasoning_content|reasoning|thinking|refusal|arguments|input|partial_json|transcript|usage)"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}/g;
-/** Providers repeat these under several names in one event. */
-const REASONING: ReadonlySet<string> = new Set(['reasoning_content', 'reasoning', 'thinking']);
+const FIELD = new RegExp(`"(${[...TEXT_FIELDS, 'usage'].join('|')})"[ \\t\\r\\n]{0,8}:[ \\t\\r\\n]{0,8}`, 'g');
 /** The objects in events of Messages and Responses that have a usage. */
 const ANSWER = /"(?:message|response)"[ \t]{0,8}:[ \t]{0,8}$/;
 const LONGEST_ANSWER_KEY = 32;
@@ -74,7 +73,7 @@ export class AnswerText {
       const end = isObject ? objectEnd(json, start) : stringEnd(json, start + 1);
       const text = isObject ? escaped(json.slice(start, end)) : json.slice(start + 1, end);
       FIELD.lastIndex = end;
-      const isReasoning = REASONING.has(field);
+      const isReasoning = REASONING_FIELDS.has(field);
       // `reasoning_details` have it once more. The next event may have the same token again.
       const isRepeated = (isReasoning || wasReasoning) && text === last && !json.slice(lastEnd, match.index).includes('\n');
       if (text === '' || text === '{}' || isRepeated) continue;

@@ -1,3 +1,4 @@
+import { TEXT_PLACES } from '../../answer/text-places.js';
 import type { TextKind } from '../call-hook.js';
 import {
   indexIn,
@@ -23,13 +24,7 @@ interface Place {
   readonly add: (delta: OwnFields, text: string) => void;
 }
 
-const FIELDS: readonly (readonly [field: string, kind: TextKind])[] = [
-  ['content', 'content'],
-  ['refusal', 'refusal'],
-  ['reasoning_content', 'reasoning'],
-  ['reasoning', 'reasoning'],
-];
-const TEXT_FIELDS = new Set(FIELDS.map(([field]) => field));
+const { fields: FIELDS, thinking: THINKING, calls: CALLS } = TEXT_PLACES.chat;
 
 /** OpenAI's chat, with LiteLLM's fields for thinking. */
 export const CHAT_TEXTS: TextFormat = {
@@ -92,7 +87,7 @@ class ChatTexts implements StreamTexts {
       const silent = [...parts.values()].filter(({ name }) => !places.some((each) => each.name === name));
       slots.push(...silent.map((place) => endOf(place, index, delta)));
     }
-    const isOnlyText = !isFinished && Object.keys(delta).length > 0 && Object.keys(delta).every((field) => TEXT_FIELDS.has(field));
+    const isOnlyText = !isFinished && Object.keys(delta).length > 0 && Object.keys(delta).every((field) => Object.hasOwn(FIELDS, field));
     return { slots, isOnlyText };
   }
 }
@@ -104,7 +99,11 @@ function endOf({ name, kind, isJson, add }: Place, index: number, delta: OwnFiel
 /** The texts of a message, or of a delta. */
 function placesOf(message: OwnFields): Place[] {
   if ((message.audio ?? undefined) !== undefined) throw new UnreadableText('sound');
-  return [...FIELDS.flatMap(([field, kind]) => fieldPlaces(message, field, kind)), ...thinkingPlaces(message), ...callPlaces(message)];
+  return [
+    ...Object.entries(FIELDS).flatMap(([field, kind]) => fieldPlaces(message, field, kind)),
+    ...thinkingPlaces(message),
+    ...callPlaces(message),
+  ];
 }
 
 function fieldPlaces(message: OwnFields, field: string, kind: TextKind): Place[] {
@@ -125,30 +124,22 @@ function fieldPlaces(message: OwnFields, field: string, kind: TextKind): Place[]
 
 function thinkingPlaces(message: OwnFields): Place[] {
   const add = (delta: OwnFields, text: string): void => void (delta.thinking_blocks = [{ type: 'thinking', thinking: text }]);
-  return ownList(message.thinking_blocks).flatMap((block) =>
-    typeof block.thinking === 'string'
-      ? [
-          {
-            name: 'thinking_blocks',
-            kind: 'reasoning',
-            text: block.thinking,
-            at: { holder: block, field: 'thinking' },
-            put: (text) => void (block.thinking = text),
-            add,
-          },
-        ]
-      : [],
-  );
+  return ownList(message.thinking_blocks).flatMap((block) => {
+    const text = block[THINKING];
+    if (typeof text !== 'string') return [];
+    const put = (given: string): void => void (block[THINKING] = given);
+    return [{ name: 'thinking_blocks', kind: 'reasoning', text, at: { holder: block, field: THINKING }, put, add }];
+  });
 }
 
 function callPlaces(message: OwnFields): Place[] {
   const calls = ownList(message.tool_calls).flatMap((call, at) => {
     const index = typeof call.index === 'number' ? call.index : at;
-    const wrap = (inner: string, field: string): Place[] =>
-      argumentPlaces(call, inner, field, (added) => [{ index, ...added }], `tool_calls.${index}`);
-    return [...wrap('function', 'arguments'), ...wrap('custom', 'input')];
+    return Object.entries(CALLS).flatMap(([inner, field]) =>
+      argumentPlaces(call, inner, field, (added) => [{ index, ...added }], `tool_calls.${index}`),
+    );
   });
-  return [...calls, ...argumentPlaces(message, 'function_call', 'arguments')];
+  return [...calls, ...argumentPlaces(message, 'function_call', CALLS.function)];
 }
 
 function argumentPlaces(
@@ -172,7 +163,7 @@ function argumentPlaces(
       kind: 'arguments',
       text,
       at: { holder: fields, field },
-      isJson: field === 'arguments',
+      isJson: field === CALLS.function,
       put: (given) => void (fields[field] = given),
       add,
     },

@@ -1,4 +1,7 @@
+import { TEXT_PLACES } from '../../answer/text-places.js';
 import { indexIn, ownList, type EventTexts, type OwnFields, type StreamTexts, type TextFormat, type TextSlot } from './text-format.js';
+
+const { field: FIELD } = TEXT_PLACES.completions;
 
 /** OpenAI's completions: each choice is one text. */
 export const COMPLETION_TEXTS: TextFormat = {
@@ -27,7 +30,7 @@ class CompletionTexts implements StreamTexts {
 
   rest(): readonly { readonly event: OwnFields; readonly slot: TextSlot }[] {
     return [...this.open].map((index) => {
-      const choice = { index, text: '', logprobs: null, finish_reason: null };
+      const choice = { index, [FIELD]: '', logprobs: null, finish_reason: null };
       return { event: { ...this.head, choices: [choice] }, slot: slotOf(choice, true) };
     });
   }
@@ -35,9 +38,10 @@ class CompletionTexts implements StreamTexts {
 
 function slotOf(choice: OwnFields, isLast: boolean): TextSlot {
   const index = indexIn(choice.index);
-  const text = typeof choice.text === 'string' ? choice.text : '';
+  const value = choice[FIELD];
+  const text = typeof value === 'string' ? value : '';
   const put = (given: string): void => {
-    if (given !== text) choice.text = given;
+    if (given !== text) choice[FIELD] = given;
   };
-  return { part: String(index), kind: 'content', choice: index, text, at: { holder: choice, field: 'text' }, isLast, put };
+  return { part: String(index), kind: 'content', choice: index, text, at: { holder: choice, field: FIELD }, isLast, put };
 }

@@ -1,4 +1,4 @@
-import type { TextKind } from '../call-hook.js';
+import { TEXT_PLACES, type BlockText } from '../../answer/text-places.js';
 import {
   indexIn,
   NO_TEXTS,
@@ -12,26 +12,8 @@ import {
   type TextSlot,
 } from './text-format.js';
 
-/** A kind of text in a block, and of the deltas that add to it. */
-interface BlockText {
-  readonly kind: TextKind;
-  /** The block's field. */
-  readonly field: string;
-  readonly delta: string;
-  readonly deltaField: string;
-}
-
-const TEXT: BlockText = { kind: 'content', field: 'text', delta: 'text_delta', deltaField: 'text' };
-const THINKING: BlockText = { kind: 'reasoning', field: 'thinking', delta: 'thinking_delta', deltaField: 'thinking' };
-const INPUT: BlockText = { kind: 'arguments', field: 'input', delta: 'input_json_delta', deltaField: 'partial_json' };
-const BY_BLOCK: Readonly<Record<string, BlockText>> = {
-  text: TEXT,
-  thinking: THINKING,
-  tool_use: INPUT,
-  server_tool_use: INPUT,
-  mcp_tool_use: INPUT,
-};
-const BY_DELTA = new Map([TEXT, THINKING, INPUT].map((each) => [each.delta, each]));
+const BY_BLOCK: Readonly<Record<string, BlockText>> = TEXT_PLACES.messages.blocks;
+const BY_DELTA = new Map(Object.values(BY_BLOCK).map((each) => [each.delta, each]));
 
 /** Anthropic's Messages. */
 export const MESSAGE_TEXTS: TextFormat = {
@@ -105,7 +87,7 @@ function blockSlot(block: OwnFields, part: string): TextSlot[] {
   const value = block[known.field];
   // The input of a tool is an object here, and its JSON in a stream.
   const isText = typeof value === 'string';
-  if (!isText && known !== INPUT) throw new UnreadableText(`${known.field} that is no text`);
+  if (!isText && known.kind !== 'arguments') throw new UnreadableText(`${known.field} that is no text`);
   const text = isText ? value : JSON.stringify(value ?? {});
   if (text === '{}') return [];
   const put = (given: string): void => {

@@ -1,3 +1,4 @@
+import { TEXT_PLACES } from '../../answer/text-places.js';
 import type { TextKind } from '../call-hook.js';
 import {
   indexIn,
@@ -23,15 +24,11 @@ interface ItemText {
   readonly put: (text: string) => void;
 }
 
-/** The field that has the whole text in an event `….done`. */
-const WHOLE_FIELDS = ['text', 'refusal', 'arguments', 'input', 'code', 'transcript'];
-/** The text of an item itself, by the item's type. */
-const OF_ITEMS: Readonly<Record<string, readonly [field: string, events: string]>> = {
-  function_call: ['arguments', 'response.function_call_arguments'],
-  custom_tool_call: ['input', 'response.custom_tool_call_input'],
-  mcp_call: ['arguments', 'response.mcp_call_arguments'],
-  code_interpreter_call: ['code', 'response.code_interpreter_call_code'],
-};
+const { whole: WHOLE_FIELDS, delta: DELTA } = TEXT_PLACES.responses;
+type FieldAndEvents = readonly [field: string, events: string];
+const OF_ITEMS: Readonly<Record<string, FieldAndEvents>> = TEXT_PLACES.responses.items;
+const OUTPUT_TEXT: FieldAndEvents = ['text', 'response.output_text'];
+const OF_PARTS: Readonly<Record<string, FieldAndEvents>> = TEXT_PLACES.responses.parts;
 
 /** OpenAI's Responses. */
 export const RESPONSE_TEXTS: TextFormat = {
@@ -66,19 +63,19 @@ class ResponseTexts implements StreamTexts {
 
   rest(): readonly { readonly event: OwnFields; readonly slot: TextSlot }[] {
     return [...this.open].map(([part, last]) => {
-      const event = { ...last, delta: '' };
-      return { event, slot: this.slot(part, '', true, (text) => void (event.delta = text)) };
+      const event: OwnFields = { ...last, [DELTA]: '' };
+      return { event, slot: this.slot(part, '', true, (text) => void (event[DELTA] = text)) };
     });
   }
 
   private delta(event: OwnFields, base: string): EventTexts {
     if (base === 'response.audio') throw new UnreadableText('sound');
-    const { delta } = event;
+    const delta = event[DELTA];
     if (typeof delta !== 'string') return NO_TEXTS;
     const part = `${placeOf(event)}:${base}`;
     this.open.set(part, { ...event });
-    const slot = this.slot(part, delta, false, (text) => void (event.delta = text));
-    return { slots: [{ ...slot, at: { holder: event, field: 'delta' } }], isOnlyText: true, isChanged: false, before: [] };
+    const slot = this.slot(part, delta, false, (text) => void (event[DELTA] = text));
+    return { slots: [{ ...slot, at: { holder: event, field: DELTA } }], isOnlyText: true, isChanged: false, before: [] };
   }
 
   private done(event: OwnFields, base: string): EventTexts {
@@ -94,7 +91,7 @@ class ResponseTexts implements StreamTexts {
     }
     const before: OwnFields[] = [];
     const slot = this.slot(part, '', true, (text) => {
-      if (text !== '') before.push({ ...last, delta: text });
+      if (text !== '') before.push({ ...last, [DELTA]: text });
       if (field !== undefined) event[field] = this.released.get(part) ?? '';
     });
     return { slots: [slot], isOnlyText: false, isChanged: true, repeated: field === undefined ? [] : [at], before };
@@ -144,9 +141,9 @@ function itemTexts(item: OwnFields, at: number): ItemText[] {
 function partTexts(part: OwnFields, place: string, isSummary: boolean): ItemText[] {
   const { type } = part;
   if (type === 'output_audio') throw new UnreadableText('sound');
-  if (type === 'refusal') return textIn(part, 'refusal', `${place}:response.refusal`);
-  const events = isSummary ? 'reasoning_summary_text' : type === 'reasoning_text' ? 'reasoning_text' : 'output_text';
-  return textIn(part, 'text', `${place}:response.${events}`);
+  if (isSummary && type !== 'refusal') return textIn(part, 'text', `${place}:response.reasoning_summary_text`);
+  const [field, events] = Object.hasOwn(OF_PARTS, String(type)) ? OF_PARTS[String(type)] : OUTPUT_TEXT;
+  return textIn(part, field, `${place}:${events}`);
 }
 
 function textIn(fields: OwnFields, name: string, part: string): ItemText[] {

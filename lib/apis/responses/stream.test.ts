@@ -19,7 +19,8 @@ function eventsOf(chat: string, body: object = {}): Record<string, unknown>[] {
 describe('the events of a bridged response', () => {
   it('writes thoughts, text and calls in the order of OpenAI', () => {
     const chat =
-      delta({ role: 'assistant', reasoning_content: 'Hm' }) +
+      delta({ role: 'assistant', reasoning_content: 'H' }) +
+      delta({ reasoning_content: 'm' }) +
       delta({ content: 'It is ' }) +
       delta({ content: 'so.' }) +
       delta({ tool_calls: [{ index: 0, id: 'a', function: { name: 'f', arguments: '{}' } }] }) +
@@ -34,6 +35,7 @@ describe('the events of a bridged response', () => {
       'in_progress',
       'output_item.added',
       'reasoning_summary_part.added',
+      'reasoning_summary_text.delta',
       'reasoning_summary_text.delta',
       'reasoning_summary_text.done',
       'reasoning_summary_part.done',

@@ -100,6 +100,20 @@ describe('messages', () => {
     ]);
   });
 
+  it.each([
+    ['', []],
+    [null, []],
+    [[], []],
+    [[{ type: 'text', text: '' }], []],
+  ])('sends a tool result of %j without a text', (content, parts) => {
+    const [, , { content: results }] = messages(
+      USER,
+      { role: 'assistant', content: null, tool_calls: [call('a', 'f', '{}')] },
+      { role: 'tool', tool_call_id: 'a', content },
+    ) as { content: unknown }[];
+    expect(results).toEqual([{ toolResult: { toolUseId: 'a', content: parts } }]);
+  });
+
   it('begins with a user, drops blank texts and trims the answer to continue', () => {
     expect(
       messages({ role: 'assistant', content: 'Hello' }, { role: 'user', content: ' ' }, { role: 'assistant', content: 'I \n' }),

@@ -43,8 +43,10 @@ export class AnswerModel {
   events(events: Buffer): Buffer {
     const { begun } = this;
     // Most events of a stream begin with the same bytes: their place in the JSON is known.
-    if (begun !== undefined && beginsWith(events, begun.read) && events.indexOf(KEY, begun.read.length) < 0)
-      return begun.written === begun.read ? events : Buffer.concat([begun.written, events.subarray(begun.read.length)]);
+    const length = begun?.read.length ?? 0;
+    const isKnown = begun !== undefined && events.length >= length && events.compare(begun.read, 0, length, 0, length) === 0;
+    if (isKnown && events.indexOf(KEY, length) < 0)
+      return begun.written === begun.read ? events : Buffer.concat([begun.written, events.subarray(length)]);
     let last = NOWHERE;
     const starts: number[] = [];
     const place = new JsonPlace(events);
@@ -78,11 +80,6 @@ export class AnswerModel {
     }
     return from === 0 ? bytes : Buffer.concat([...parts, bytes.subarray(from)]);
   }
-}
-
-function beginsWith(bytes: Buffer, beginning: Buffer): boolean {
-  const { length } = beginning;
-  return bytes.length >= length && bytes.compare(beginning, 0, length, 0, length) === 0;
 }
 
 /** Nesting depth of a position in JSON; continues from the previous position. */

@@ -107,8 +107,8 @@ export class ResponseWriter implements EventSink {
     this.done();
   }
 
-  /** What a bridge cannot read ends the stream. */
-  writeInTime(): void {
+  /** Writes what has arrived. What a bridge cannot read ends the stream. */
+  writeGathered(): void {
     try {
       this.write();
     } catch (error) {
@@ -131,5 +131,5 @@ export class ResponseWriter implements EventSink {
 
 /** For `nextTick`, without a closure for each chunk. */
 function writeGathered(writer: ResponseWriter): void {
-  writer.writeInTime();
+  writer.writeGathered();
 }

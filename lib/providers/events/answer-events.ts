@@ -32,7 +32,8 @@ export class AnswerEvents {
   private readonly received: EventReader | undefined;
   private readonly maskedBytes: MaskedStream | undefined;
   private readonly mask: SecretMask | undefined;
-  private hasEnded = false;
+  /** Whether the event that ends the stream was read: nothing after it belongs to the answer. */
+  isOver = false;
 
   constructor(private readonly settings: AnswerEventsSettings) {
     const { call, contentType, mask } = settings;
@@ -42,11 +43,6 @@ export class AnswerEvents {
     this.received = this.isFramed && isEventStream ? new EventReader() : undefined;
     this.mask = mask.isEmpty ? undefined : mask;
     this.maskedBytes = this.mask && isBytes === true ? new MaskedStream(this.mask) : undefined;
-  }
-
-  /** Whether the event that ends the stream was read: nothing after it belongs to the answer. */
-  get isOver(): boolean {
-    return this.hasEnded || this.settings.call.translator?.isOver === true;
   }
 
   /**
@@ -60,6 +56,7 @@ export class AnswerEvents {
     const read = this.reader.read(isFramed ? translator.chunk(this.received?.lines(chunk) ?? chunk) : chunk);
     const events = read && this.finished(read);
     if (events === undefined || translator !== undefined) this.checkPending();
+    if (translator?.isOver === true) this.isOver = true;
     return events;
   }
 
@@ -67,8 +64,7 @@ export class AnswerEvents {
   end(): StreamEvents {
     const { translator } = this.settings.call;
     const rest = this.reader.rest();
-    const parts = [rest === undefined ? this.rest() : this.finished(rest)];
-    if (translator !== undefined) parts.push(this.upToEnd(new StreamEvents(translator.end())));
+    const parts = [rest === undefined ? this.rest() : this.finished(rest), translator && new StreamEvents(translator.end())];
     return StreamEvents.joined(parts.filter((part) => part !== undefined));
   }
 
@@ -79,18 +75,16 @@ export class AnswerEvents {
   }
 
   private finished(read: StreamEvents): StreamEvents {
-    const { isFramed, mask, settings } = this;
-    const events = isFramed ? read : (settings.call.translator?.translateEvents?.(read) ?? read);
-    const bytes = mask?.bytes(events.bytes) ?? events.bytes;
-    return this.upToEnd(bytes === events.bytes ? events : new StreamEvents(bytes));
-  }
-
-  private upToEnd(events: StreamEvents): StreamEvents {
-    const { ends } = this.settings.call.reader;
-    const end = ends === undefined ? -1 : endOfStream(events, ends);
-    if (end < 0) return events;
-    this.hasEnded = true;
-    return end === events.bytes.length ? events : new StreamEvents(events.bytes.subarray(0, end));
+    const { isFramed, mask } = this;
+    const { translator, reader } = this.settings.call;
+    const events = isFramed ? read : (translator?.translateEvents?.(read) ?? read);
+    let bytes = mask?.bytes(events.bytes) ?? events.bytes;
+    const end = reader.ends === undefined ? -1 : endOfStream(bytes, reader.ends);
+    if (end >= 0) {
+      this.isOver = true;
+      if (end < bytes.length) bytes = bytes.subarray(0, end);
+    }
+    return bytes === events.bytes ? events : new StreamEvents(bytes);
   }
 
   private checkPending(): void {

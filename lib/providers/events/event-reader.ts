@@ -166,7 +166,7 @@ export class EventReader {
 }
 
 /** Offset after the event that ends a stream; -1 if none of the events does. */
-export function endOfStream({ bytes }: StreamEvents, ends: EndLines): number {
+export function endOfStream(bytes: Buffer, ends: EndLines): number {
   for (let at = 0; at < bytes.length;) {
     if (bytes[at] === LINE_FEED) {
       at++;

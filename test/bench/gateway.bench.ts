@@ -1,15 +1,18 @@
 import { writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { benchArguments, commandLine } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
 import { writeReport } from './harness/documents.js';
 import { missedLines } from './harness/verdict.js';
-import { AT_EACH_SIZE, available, GATEWAYS, type GatewayName } from './gateway/contenders.js';
+import { AS_STARTED_LOADS } from './gateway/as-started.js';
+import { AS_STARTED, AT_EACH_SIZE, available, GATEWAYS, STREAMING, type GatewayName } from './gateway/contenders.js';
 import type { GatewayLoad } from './gateway/load.child.js';
 import { measureGateways } from './gateway/measured.js';
 import type { GatewayRow } from './gateway/measured.js';
 import { report, verdicts } from './gateway/report.js';
 import type { GatewayResult } from './gateway/report.js';
-import { ANSWERS, BODIES, type SizedLoad } from './gateway/sizes.js';
+import { ANSWERS, BODIES, STREAMS, type SizedLoad } from './gateway/sizes.js';
+import { measureStarts } from './gateway/start-up.js';
 
 const say = (line: string): void => console.error(line);
 
@@ -19,10 +22,15 @@ const WHOLE: readonly SizedLoad[] = [1500, 6000].map((requests, at) => {
 });
 const STREAMED: SizedLoad = { title: 'streamed', load: { connections: 32, requests: 64, chunks: 100 } };
 
-/** `npm run bench -- gateway`. `--only`: `whole 1`, `whole 32`, `streamed`, or a title of sizes.ts. */
+/**
+ * `npm run bench -- gateway`. `--only`: `all on` (the gateway that users start), `start`, `whole 1`,
+ * `whole 32`, `streamed`, or parts of titles such as `4 KB` and `600 streams`.
+ */
 export async function main(argv: readonly string[]): Promise<void> {
   const options = benchArguments(argv);
   const machine = environment();
+  // Child processes read it, too.
+  if (options.before !== undefined) process.env.BENCH_BEFORE = resolve(options.before);
   const share = options.quick ? 0.02 : 1;
   const smaller = (load: GatewayLoad): GatewayLoad => ({
     ...load,
@@ -46,9 +54,14 @@ export async function main(argv: readonly string[]): Promise<void> {
     return kinds.map((kind) => [kind, rows.get(kind.load) ?? []] as const);
   };
   const rowsOf = (all: readonly (readonly [SizedLoad, readonly GatewayRow[]])[]) => all.map(([, rows]) => rows);
-  const classic = await measured(GATEWAYS, [...WHOLE, STREAMED], 7);
-  const sized = await measured(AT_EACH_SIZE, [...ANSWERS, ...BODIES], 5);
+  const started = await measured(AS_STARTED, AS_STARTED_LOADS, 5);
+  const isStartWanted = options.only.length === 0 || options.only.some((part) => 'start'.includes(part));
+  const starts = isStartWanted ? await measureStarts(options.engines, options.quick ? 1 : 11) : [];
+  const classic = await measured(GATEWAYS, [...WHOLE, STREAMED], 5);
+  const sized = [...(await measured(AT_EACH_SIZE, [...ANSWERS, ...BODIES], 4)), ...(await measured(STREAMING, STREAMS, 4))];
   const result: GatewayResult = {
+    started,
+    starts,
     whole: rowsOf(classic.filter(([{ load }]) => load.chunks === 0)),
     streamed: rowsOf(classic.filter(([{ load }]) => load.chunks > 0)).flat(),
     answers: sized.filter(([{ load }]) => load.chunks > 0 || load.answerBytes !== undefined),

@@ -78,6 +78,7 @@ npm run bench -- NAME [options]    one of: ${known.join(', ')}
   --quick          few rounds, only to see that it runs
   --only ROWS      rows whose name contains one of these, separated by commas
   --engine NAMES   contenders whose name contains one of these
+  --before DIR     another checkout with a compiled dist/ and an addon, measured in the same run (gateway)
   --seconds N      how long a search takes for each of its subjects
   --json FILE      keep the raw figures
   --write-docs     write the tables of docs/benchmarks.md, also after a partial run`;

@@ -15,6 +15,8 @@ export interface BodyKind {
   readonly bytes?: number;
   /** Whether a client makes twenty calls of one conversation, or each request is all new. */
   readonly isSession?: boolean;
+  /** Whether a client sends the same messages in each request. */
+  readonly isRepeated?: boolean;
 }
 
 const CALLS_OF_SESSION = 20;
@@ -49,9 +51,12 @@ function newMessage(bytes: number, index: number): Message {
 }
 
 /** Makes the messages of one client's requests, one after the other. */
-export function messagesOf({ bytes, isSession = false }: BodyKind): () => readonly Message[] {
+export function messagesOf({ bytes, isSession = false, isRepeated = false }: BodyKind): () => readonly Message[] {
   if (bytes === undefined) return () => SHORT;
-  if (!isSession) return () => Array.from({ length: MESSAGES }, (_, index) => newMessage(bytes / MESSAGES, index));
+  const allNew = (): Message[] => Array.from({ length: MESSAGES }, (_, index) => newMessage(bytes / MESSAGES, index));
+  const repeated = isRepeated ? allNew() : undefined;
+  if (repeated !== undefined) return () => repeated;
+  if (!isSession) return allNew;
   // From one message to twenty: ten and a half on average.
   const each = (bytes * 2) / (CALLS_OF_SESSION + 1);
   let history: Message[] = [];

@@ -8,6 +8,10 @@ export const PORTKEY = join(PEERS, '@portkey-ai', 'gateway', 'build', 'start-ser
 
 export const OURS_FASTIFY = 'ours, Fastify';
 export const OURS_EXPRESS = 'ours, Express';
+/** The gateway that users start: with keys, limits, metrics and a dashboard. */
+export const USERS = 'ours, all on';
+/** The same of another checkout: `--before`. */
+export const BEFORE = 'ours before, all on';
 export const BARE_FASTIFY = 'Nest Fastify + undici';
 export const BARE_EXPRESS = 'Nest Express + undici';
 export const FETCH = 'Nest Express + fetch';
@@ -31,7 +35,11 @@ export const GATEWAYS = [
 ] as const;
 /** Those that are measured with bodies and streams of all sizes. */
 export const AT_EACH_SIZE = [OURS_FASTIFY, PIPE, PARSE, LITER_LLM_NAME, LITELLM_NAME] as const;
-export type GatewayName = (typeof GATEWAYS)[number] | (typeof AT_EACH_SIZE)[number];
+/** The gateway that users start, and what it is compared with. */
+export const AS_STARTED = [USERS, BEFORE, BARE_FASTIFY, LITER_LLM_NAME] as const;
+/** The same with 600 streams. */
+export const STREAMING = [USERS, BEFORE, ...AT_EACH_SIZE] as const;
+export type GatewayName = (typeof GATEWAYS)[number] | (typeof STREAMING)[number];
 
 /** Those that can run here, and why the others cannot. */
 export function available(
@@ -66,9 +74,15 @@ export function programOf(name: GatewayName): string | undefined {
   return [process.env[program.variable] ?? '', ...places].find((path) => path !== '' && existsSync(path));
 }
 
+/** The checkout whose package a gateway runs; `undefined`: there is none. */
+export function buildOf(name: string): string | undefined {
+  return name === BEFORE ? process.env.BENCH_BEFORE : ROOT;
+}
+
 /** Why a gateway cannot run here. */
 function lack(name: GatewayName): string | undefined {
   if (name === PORTKEY_NAME) return existsSync(PORTKEY) ? undefined : 'not installed';
+  if (name === BEFORE) return buildOf(name) === undefined ? 'name a checkout with --before DIR' : undefined;
   const program = PROGRAMS[name];
   if (program === undefined || programOf(name) !== undefined) return undefined;
   return `not found: ${program.install}, or set ${program.variable} to its path`;

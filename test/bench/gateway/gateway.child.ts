@@ -4,9 +4,10 @@ import './process-usage.js';
 import type { AddressInfo } from 'node:net';
 import type { Server } from 'node:http';
 import { overFetch, overUndici } from './bare.js';
-import { BARE_EXPRESS, BARE_FASTIFY, FETCH, OURS_EXPRESS, OURS_FASTIFY, PARSE, PIPE } from './contenders.js';
+import { BARE_EXPRESS, BARE_FASTIFY, BEFORE, buildOf, FETCH, OURS_EXPRESS, OURS_FASTIFY, PARSE, PIPE, USERS } from './contenders.js';
 import { ours } from './ours.js';
 import { parsing, piping } from './plain.js';
+import { startUsersGateway } from './users.js';
 
 // Not imported: beside the bench's peers the compiler would find another copy of Nest than runs.
 const { Logger } = require('@nestjs/common');
@@ -26,9 +27,14 @@ const [, rootOf] =
   ].find(([known]) => known === name) ?? [];
 
 async function main(): Promise<void> {
-  const server = name === PIPE ? piping(origin) : name === PARSE ? parsing(origin) : await nestServer();
+  const { server, headers } = await startServer();
   if (!server.listening) await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  process.send?.({ port: (server.address() as AddressInfo).port });
+  process.send?.({ port: (server.address() as AddressInfo).port, headers });
+}
+
+async function startServer(): Promise<{ readonly server: Server; readonly headers?: Readonly<Record<string, string>> }> {
+  if (name === USERS || name === BEFORE) return startUsersGateway(origin, buildOf(name) as string);
+  return { server: name === PIPE ? piping(origin) : name === PARSE ? parsing(origin) : await nestServer() };
 }
 
 async function nestServer(): Promise<Server> {

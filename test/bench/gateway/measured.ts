@@ -30,7 +30,7 @@ type Round = Omit<GatewayRow, 'cpuUsByRound' | 'watched'>;
 /**
  * V8 compiles a gateway for about 6,000 requests. Skipped if one round only shows that all works.
  */
-const WARM_UP: GatewayLoad = { connections: 32, requests: 12_000, chunks: 0 };
+const WARM_UP: GatewayLoad = { connections: 32, requests: 20_000, chunks: 0 };
 /** Streams use functions of their own, and others that were compiled for whole answers. */
 const STREAM_WARM_UP: GatewayLoad = { connections: 32, requests: 3000, chunks: 3 };
 

@@ -94,7 +94,8 @@ export async function startGateway(name: GatewayName, provider: Listening): Prom
   if (program !== undefined) return startProgram(name, program, provider);
   if (name !== PORTKEY_NAME) {
     const child = fork(join(__dirname, 'gateway.child.js'), [name, provider.origin], quiet);
-    return new Listening(name, child, await originOf(child));
+    const { origin, headers } = await listening(child);
+    return new Listening(name, child, origin, headers);
   }
   const port = await freePort();
   const child = fork(PORTKEY, [`--port=${port}`, '--headless'], { ...quiet, execArgv: ['--require', join(__dirname, 'process-usage.js')] });
@@ -121,13 +122,20 @@ export class LoadProcess {
 }
 
 async function originOf(child: ChildProcess): Promise<string> {
+  return (await listening(child)).origin;
+}
+
+/** Where a child listens, and the headers that it wants of its clients. */
+async function listening(child: ChildProcess): Promise<{ readonly origin: string; readonly headers?: Readonly<Record<string, string>> }> {
   const ended = once(child, 'exit').then(([code]) => {
     throw new Error(`${child.spawnargs.slice(1).join(' ')} ended with ${code}`);
   });
-  const [{ port }] = (await Promise.race([once(child, 'message'), ended])) as [{ port: number }];
+  const [{ port, headers }] = (await Promise.race([once(child, 'message'), ended])) as [
+    { port: number; headers?: Readonly<Record<string, string>> },
+  ];
   // It is killed in the end.
   ended.catch(() => {});
-  return `http://127.0.0.1:${port}`;
+  return { origin: `http://127.0.0.1:${port}`, headers };
 }
 
 /** One process, one worker, as their documentation starts them, with one deployment. */

@@ -4,10 +4,15 @@ import { markdownTable, short } from '../harness/table.js';
 import { atMost, type Verdict } from '../harness/verdict.js';
 import { BARE_EXPRESS, BARE_FASTIFY, DIRECT, OURS_EXPRESS, OURS_FASTIFY, PORTKEY_NAME } from './contenders.js';
 import type { GatewayRow } from './measured.js';
+import { startedTables, startedVerdicts } from './as-started.js';
 import { sizeTables, sizeVerdicts, type SizedRows } from './sizes.js';
+import type { StartRow } from './start-up.js';
 
 /** What a run has measured. */
 export interface GatewayResult {
+  /** The gateway that users start, by size and requests in flight. */
+  readonly started: SizedRows;
+  readonly starts: readonly StartRow[];
   /** By number of connections. */
   readonly whole: readonly (readonly GatewayRow[])[];
   readonly streamed: readonly GatewayRow[];
@@ -33,8 +38,9 @@ const FIRST_CHUNK_US = 1000;
 const CHUNK_CPU = 1.3;
 
 /** Every target beside its figure. */
-export function verdicts({ whole, streamed, bodies, answers }: GatewayResult): Verdict[] {
+export function verdicts({ started, starts, whole, streamed, bodies, answers }: GatewayResult): Verdict[] {
   return [
+    ...startedVerdicts(started, starts),
     ...whole.flatMap((rows) =>
       TARGETS.flatMap(({ name, other, most }) =>
         atMost(`${name}, ${rows[0].connections} connections, CPU`, timesCpu(rows, name, other), most, ` x ${other}`),
@@ -60,6 +66,7 @@ export function report(result: GatewayResult, facts: { readonly environment: Env
     .map(({ what, target, measured }) => `${what}: ${measured}, target ${target}`);
   return [
     `${date}, ${cpu}, ${platform}, Node ${node}, load ${loadBefore.toFixed(1)}. \`${command}\`. Provider, gateway and load are processes of their own on one machine; medians of interleaved rounds.`,
+    ...startedTables(result.started, result.starts),
     ...(result.whole.length === 0 ? [] : [wholeTable(result.whole)]),
     ...(result.streamed.length === 0 ? [] : [STREAMED, streamTable(result.streamed)]),
     ...sizeTables(result.bodies, result.answers),

@@ -8,6 +8,8 @@ export interface BenchArguments {
   readonly engines: readonly string[];
   /** Only rows whose name contains one of these. */
   readonly only: readonly string[];
+  /** Another checkout, whose compiled package is measured next to this one. */
+  readonly before?: string;
   /** How long a bench that searches does so for each of its subjects. */
   readonly seconds?: number;
   /** Where the raw figures go. */
@@ -24,6 +26,7 @@ export function benchArguments(argv: readonly string[]): BenchArguments {
       quick: { type: 'boolean', default: false },
       engine: { type: 'string', default: '' },
       only: { type: 'string', default: '' },
+      before: { type: 'string' },
       seconds: { type: 'string' },
       json: { type: 'string' },
       'write-docs': { type: 'boolean' },
@@ -41,6 +44,7 @@ export function benchArguments(argv: readonly string[]): BenchArguments {
     quick: values.quick,
     engines,
     only,
+    before: values.before,
     seconds,
     json: values.json,
     writeDocs: values['write-docs'] ?? (!values.quick && engines.length === 0 && only.length === 0),
@@ -49,8 +53,9 @@ export function benchArguments(argv: readonly string[]): BenchArguments {
 
 /** The command for a table, without paths of this machine. No `name`: all benches. */
 export function commandLine(name: string | undefined, argv: readonly string[]): string {
-  const isShown = (arg: string, index: number): boolean => !/^--(json|write-docs)\b/.test(arg) && argv[index - 1] !== '--json';
-  const shown = argv.filter(isShown);
+  const isShown = (arg: string, index: number): boolean =>
+    !/^--(json|write-docs)\b/.test(arg) && !['--json', '--before'].includes(argv[index - 1]);
+  const shown = argv.filter(isShown).map((arg) => arg.replace(/^(--before)(=.*)?$/, '$1 DIR'));
   const words = [
     'npm run bench',
     ...(name === undefined && shown.length === 0 ? [] : ['--']),

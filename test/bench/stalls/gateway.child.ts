@@ -62,7 +62,7 @@ async function main(): Promise<void> {
   const { Logger } = require('@nestjs/common');
   Logger.overrideLogger(['error']);
   const { start } = require(join(ROOT, 'dist', 'sample-app', 'start.js')) as { start: typeof begin };
-  const { ApiKeyService } = require('nestjs-fast-litellm') as { ApiKeyService: typeof Keys };
+  const { ApiKeyService } = require(join(ROOT, 'dist', 'lib', 'index.js')) as { ApiKeyService: typeof Keys };
   const folder = mkdtempSync(join(tmpdir(), 'stalls-'));
   process.once('exit', () => rmSync(folder, { recursive: true }));
   process.env.API_KEYS_FILE = join(folder, 'keys.json');

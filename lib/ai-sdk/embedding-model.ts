@@ -36,7 +36,7 @@ export class FastLiteLLMEmbeddingModel {
         embeddings: data.map(({ embedding }) => embedding),
         ...(answer.usage !== undefined && { usage: { tokens: answer.usage.promptTokens } }),
         providerMetadata: metadataOf(answer.call),
-        response: { headers: factHeaders(answer.call), body: list },
+        response: { headers: factHeaders(answer.call, true), body: list },
         warnings: [],
       };
       call.end(false);

@@ -34,7 +34,7 @@ export class FastLiteLLMLanguageModel {
         usage: usageOf(answer.usage, chat.usage),
         providerMetadata: metadataOf(answer.call),
         request: { body },
-        response: { id: chat.id, modelId: chat.model, timestamp: timeOf(chat.created), headers: factHeaders(answer.call), body: chat },
+        response: { id: chat.id, modelId: chat.model, timestamp: timeOf(chat.created), headers: factHeaders(answer.call, true), body: chat },
         warnings,
       };
       call.end(false);
@@ -59,7 +59,7 @@ export class FastLiteLLMLanguageModel {
       });
       const leave = (): void => answer.cancel();
       const stream = readable(warnings, parts, { leave, end: call.end });
-      return { stream, request: { body }, response: { headers: factHeaders(answer.call) } };
+      return { stream, request: { body }, response: { headers: factHeaders(answer.call, true) } };
     } catch (error) {
       call.end(true);
       throw call.errorFor(error);

@@ -145,6 +145,11 @@ export const GATEWAY = {
    */
   exactTokenCounts: boolean({ default: false }),
   /**
+   * Whether whole answers have a header for each part of their cost beside
+   * `x-litellm-response-cost`, as LiteLLM's proxy sends them. Default false.
+   */
+  costHeaders: boolean({ default: false }),
+  /**
    * Names under which browsers may reach this server: protects a gateway without authentication on
    * loopback from other sites' names for it. Default: any.
    */

@@ -60,6 +60,8 @@ export interface AnswerTarget {
 export interface SendOptions {
   /** The `model` of the answer. Default: the provider's name. */
   readonly model?: string;
+  /** Whether a whole answer has a header for each part of its cost, as LiteLLM's. Default false. */
+  readonly costHeaders?: boolean;
 }
 
 /** Deployments and groups may have any name; a header holds ASCII only. */
@@ -84,8 +86,11 @@ const COST_HEADERS: readonly (readonly [part: CostPart, name: string])[] = [
   ['other', 'x-litellm-response-cost-other'],
 ];
 
-/** The headers of an answer, with LiteLLM's names. */
-export function factHeaders(call: CallFacts): Record<string, string> {
+/**
+ * The headers of an answer, with LiteLLM's names.
+ * @param withCostParts Whether they name the parts of its cost, too.
+ */
+export function factHeaders(call: CallFacts, withCostParts = false): Record<string, string> {
   const { providerRequestId, cost } = call;
   const headers: Record<string, string> = {
     'x-content-type-options': 'nosniff',
@@ -99,7 +104,7 @@ export function factHeaders(call: CallFacts): Record<string, string> {
   };
   if (cost !== undefined) {
     headers['x-litellm-response-cost'] = usdText(cost.nanoUsd);
-    addCostParts(cost.parts, headers);
+    if (withCostParts) addCostParts(cost.parts, headers);
   }
   if (providerRequestId !== undefined) headers[PROVIDER_REQUEST_ID] = providerRequestId;
   return headers;
@@ -141,10 +146,10 @@ export class LlmAnswer<Json = Record<string, unknown>> {
    * Answers an HTTP request with the bytes, unchanged but for `model`, and `nosniff`, with the
    * headers of `call`. No header of the provider is passed on.
    */
-  sendTo(target: AnswerTarget, { model }: SendOptions = {}): Promise<void> {
+  sendTo(target: AnswerTarget, { model, costHeaders }: SendOptions = {}): Promise<void> {
     const bytes = model === undefined ? this.bytes : new AnswerModel(model).whole(this.bytes);
     // Express has `header()` too.
-    const headers = factHeaders(this.call);
+    const headers = factHeaders(this.call, costHeaders);
     headers['content-type'] = this.contentType;
     if (typeof target.headers === 'function') {
       for (const name in headers) target.header?.(name, headers[name]);

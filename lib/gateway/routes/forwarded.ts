@@ -53,7 +53,7 @@ function json(names: Names, ask: Ask<ForwardedRequest>): GatewayRoute {
       const body = modelRequestOf(request);
       const model = body.model ?? options.models[names.endpoint];
       const answer = await ask(client, model === body.model ? body : { ...body, model }, callOptions);
-      await answer.sendTo(reply);
+      return answer.sendTo(reply, { costHeaders: options.costHeaders });
     },
   };
 }
@@ -65,7 +65,7 @@ function form(names: Names, ask: Ask<ForwardedForm>): GatewayRoute {
     body: 'form',
     async handle({ client, options }: GatewayDesk, { request, reply, callOptions }: GatewayExchange): Promise<void> {
       const answer = await ask(client, withModel(formIn(request), options.models[names.endpoint]), callOptions);
-      await answer.sendTo(reply);
+      return answer.sendTo(reply, { costHeaders: options.costHeaders });
     },
   };
 }
@@ -91,7 +91,7 @@ function account({ endpoint, ...route }: AccountRoute): GatewayRoute {
         body: body ?? (route.method === 'POST' ? {} : undefined),
       };
       const answer = await client[endpoint](asked, callOptions);
-      await answer.sendTo(reply);
+      return answer.sendTo(reply, { costHeaders: options.costHeaders });
     },
   };
 }

@@ -42,7 +42,7 @@ function call(names: RouteNames, ask: Ask): GatewayRoute {
       const answer = await ask(client, body, callOptions);
       if (!options.keepBodies) releaseBody(request.body);
       // As in LiteLLM's proxy: Claude Code drops its thinking if another model has answered.
-      return answer.sendTo(reply, { model });
+      return answer.sendTo(reply, { model, costHeaders: options.costHeaders });
     },
   };
 }

@@ -88,6 +88,47 @@ describe('RateLimitGuard', () => {
     expect(llm.rateLimiter.getStats()).toMatchObject({ allowedCount: 2, deniedCount: 1 });
   });
 
+  it.each([
+    ['requestsPerMinute', 'minute'],
+    ['tokensPerMinute', 'tokens'],
+    ['maxConcurrent', 'concurrency'],
+  ])('denies every request under a limit of 0 (%s)', async (field, exceeded) => {
+    class Closed {
+      ask() {}
+    }
+    RateLimit({ [field]: 0 })(Closed);
+    const { ask } = open();
+    const post = ask('http', [{ ip: '192.0.2.9', body: chat }, responseOf()], Closed.prototype.ask, Closed);
+    await expect(post).rejects.toMatchObject({ exceeded, limit: 0 });
+  });
+
+  it('counts nothing for a rule whose cost and tokens are 0', async () => {
+    class Free {
+      @RateLimit({ requestsPerMinute: 1, tokensPerMinute: 1, cost: 0, tokens: 0 })
+      ask() {}
+    }
+    const { ask } = open();
+    const post = () => ask('http', [{ ip: '192.0.2.9', body: chat }, responseOf()], Free.prototype.ask, Free);
+    for (let calls = 0; calls < 3; calls++) await expect(post()).resolves.toBe(true);
+  });
+
+  it('awaits a key and an estimate that a guard of the app finds asynchronously', async () => {
+    const llm = new FastLiteLLM({ logger, rateLimit: limits });
+    class Slow extends RateLimitGuard {
+      protected override getKey(): Promise<string> {
+        return Promise.resolve('tenant');
+      }
+      protected override getTokens(): Promise<number> {
+        return Promise.resolve(70);
+      }
+    }
+    const guard = new Slow(llm.rateLimiter, llm.tokenCounter);
+    const context = () => new ExecutionContextHost([{ body: chat }, responseOf()], Gateway, Gateway.prototype.chat);
+    await expect(guard.canActivate(context())).resolves.toBe(true);
+    await expect(guard.canActivate(context())).rejects.toMatchObject({ exceeded: 'tokens' });
+    expect(llm.rateLimiter.peek('tenant', { limit: 'chat' }).remainingTokens).toBe(30);
+  });
+
   it('does not count the prompt of a caller who is over the request limit', async () => {
     class Chat {
       @RateLimit({ requestsPerMinute: 1, tokensPerMinute: 1_000_000 })

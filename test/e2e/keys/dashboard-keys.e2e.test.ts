@@ -22,7 +22,7 @@ describe('the dashboard of an app with API keys', () => {
       },
     );
     const keys = gateway.app.get(ApiKeyService, { strict: false });
-    const first = await keys.create({ alias: '<mobile>', team: 'red', user: 'ann', limits: { usdPerDay: 2 } });
+    const first = await keys.create({ alias: '<mobile>', team: 'red', user: 'ann', limits: { usdPerDay: 2, requestsPerMinute: 2 } });
     const [second, unused] = [await keys.create(), await keys.create({ alias: 'unused' })];
     const chat = (key: string) => gateway.post('/v1/chat/completions', { model: 'gpt-4o', messages }, { authorization: `Bearer ${key}` });
     for (const { key } of [first, second, first]) expect((await chat(key)).status).toBe(200);
@@ -41,6 +41,8 @@ describe('the dashboard of an app with API keys', () => {
     expect(shown[0].budgets[0].spentUsd).toBeGreaterThan(0);
     expect(shown[0].spentUsd).toBe(shown[0].budgets[0].spentUsd);
     expect(shown[1]).toMatchObject({ budgets: [], spentUsd: shown[0].spentUsd / 2 });
+    const { limits } = JSON.parse(data) as { limits: { keyName?: string; remaining: number }[] };
+    expect(limits).toContainEqual(expect.objectContaining({ keyName: '<mobile>', remaining: 0 }));
     const [card] = /<section class="card wide of-keys"[\s\S]*?<\/section>/.exec(page) ?? [''];
     expect(card).toContain('&lt;mobile&gt;');
     expect(card).toContain('of $2.00 (day)');

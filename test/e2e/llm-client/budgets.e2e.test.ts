@@ -192,6 +192,8 @@ describe('LlmClient under budgets', () => {
     const target = { writeHead: (_: number, all: object) => Object.assign(headers, all), end: () => {} };
     await (await llm.client.chat(ask('cheap', 'ok 3 5'))).sendTo(target);
     expect(headers['x-litellm-response-cost']).toBe('0.013');
+    // The parts have headers only if the gateway, or the app, asks for them.
+    expect(Object.keys(headers).filter((name) => name.startsWith('x-litellm-response-cost-'))).toEqual([]);
     const stream = await llm.client.chat({ ...ask('cheap', 'stream 3 5'), stream: true });
     for await (const _ of stream) void _;
     expect(stream.costUsd).toBeCloseTo(0.013, 12);

@@ -69,7 +69,7 @@ describe('what calls cost', () => {
       telling.deployment(provider, { model: `${provider}/listed`, ...params }, { id: provider });
     gateway = await GatewayApp.start(
       'Fastify',
-      {},
+      { costHeaders: true },
       {
         controllers: [ElsewhereController],
         module: {

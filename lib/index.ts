@@ -152,7 +152,7 @@ export type { InProcessLimit } from './http/in-process-limits.js';
 export { PerformanceInterceptor } from './http/performance.interceptor.js';
 export type { AnswerCost } from './calls/answer/answer-cost.js';
 export { LlmAnswer, type AnswerTarget, type CallFacts, type SendOptions } from './calls/answer/llm-answer.js';
-export type { CostLabels, SpendingHistory } from './calls/spending-history.js';
+export type { CostLabels, SpendingHistory } from './calls/group-costs.js';
 export type { MessageTokens } from './apis/messages/count-tokens.js';
 export type { ResponseTokens } from './apis/responses/count-tokens.js';
 export type { AttemptFailure } from './calls/call.js';

@@ -6,7 +6,7 @@ import { usdOf } from '../common/nano-usd.js';
 import { billedTier } from '../http/token-estimate/asked-tier.js';
 import { answerCost, type AnswerCost } from './answer/answer-cost.js';
 import type { CallFacts } from './answer/llm-answer.js';
-import { toldCost, type ToldCost } from './answer/told-cost.js';
+import { reportedCost } from './answer/reported-cost.js';
 import { upstreamModel } from '../providers/endpoint/resolution.js';
 import type { Call, CallTarget } from './call.js';
 import { WITHOUT_OUTPUT, type OutputHold } from './attempt-hold.js';
@@ -87,6 +87,14 @@ export interface AttemptContext {
   readonly longestAnswerOf: MaxOutputOf;
 }
 
+/** The cost of a usage. */
+interface PricedAnswer {
+  readonly usage: AnswerUsage;
+  readonly cost: AnswerCost | undefined;
+  /** Whether the provider reports an invalid cost. */
+  readonly isInvalid: boolean;
+}
+
 /** One try at one deployment, up to the end of its answer. */
 export class Attempt implements JudgedAttempt {
   readonly startedAtMs = performance.now();
@@ -101,7 +109,7 @@ export class Attempt implements JudgedAttempt {
   usage: AnswerUsage | undefined = undefined;
   /** Of a complete answer whose provider reported no usage. */
   estimatedUsage: AnswerUsage | undefined = undefined;
-  private priced: { readonly usage: AnswerUsage; readonly cost: AnswerCost | undefined } | undefined = undefined;
+  private priced: PricedAnswer | undefined = undefined;
   /** The provider does not have what a request that passes as it is asks for: a path, a file. */
   isNotThere = false;
   /** The provider does not have an object that the request names, such as a previous response. */
@@ -366,7 +374,7 @@ export class Attempt implements JudgedAttempt {
     };
   }
 
-  /** Cost of the answer, once its usage is known or its provider has told the cost. */
+  /** Cost of the answer, once its usage is known or its provider has reported the cost. */
   get answerCost(): AnswerCost | undefined {
     const usage = this.usage ?? (this.exchange?.statedCost === undefined ? undefined : this.estimatedUsage);
     return usage && this.costOf(usage);
@@ -374,25 +382,24 @@ export class Attempt implements JudgedAttempt {
 
   /** What a usage of this attempt costs; `undefined`: no price is known. */
   costOf(usage: AnswerUsage): AnswerCost | undefined {
-    if (this.priced?.usage === usage) return this.priced.cost;
+    return this.pricedAs(usage).cost;
+  }
+
+  /** Whether the provider reports an invalid cost. */
+  hasInvalidCost(usage: AnswerUsage): boolean {
+    return this.pricedAs(usage).isInvalid;
+  }
+
+  private pricedAs(usage: AnswerUsage): PricedAnswer {
+    if (this.priced?.usage === usage) return this.priced;
     const { deployment, model } = this.selection;
-    const told = this.toldCost(usage);
+    const reported = reportedCost(this.provider, usage.stated, this.exchange?.statedCost);
     // Prices are per whole token; counts reported by the app may have fractions.
     const tokens = [Math.round(usage.promptTokens), Math.round(usage.completionTokens)] as const;
     const serviceTier = billedTier(usage.serviceTier, tierOfAttempt(this));
     const priced = deployment.priced(...tokens, model, serviceTier === undefined ? usage.details : { ...usage.details, serviceTier });
-    const cost = answerCost(priced, told === 'invalid' ? undefined : told);
-    this.priced = { usage, cost };
-    return cost;
-  }
-
-  /** Whether the provider states a cost that cannot be one. */
-  hasInvalidCost(usage: AnswerUsage): boolean {
-    return this.toldCost(usage) === 'invalid';
-  }
-
-  private toldCost({ stated }: AnswerUsage): ToldCost | 'invalid' | undefined {
-    return toldCost(this.provider, stated, this.exchange?.statedCost);
+    const isInvalid = reported === 'invalid';
+    return (this.priced = { usage, cost: answerCost(priced, isInvalid ? undefined : reported), isInvalid });
   }
 
   /** `false` where it is over already. */

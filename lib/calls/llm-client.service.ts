@@ -29,8 +29,8 @@ import type * as Pipeline from './pipeline.js';
 import type { ClientContext } from './pipeline.js';
 import { CallReporter } from './reporter.js';
 import { RetryBudget } from './retry.js';
-import { CallSpending } from './spending.js';
-import type { SpendingHistory } from './spending-history.js';
+import { ClientSpend } from './client-spend.js';
+import type { SpendingHistory } from './group-costs.js';
 import { callerBounds, type ResolvedLlmClientOptions } from './llm-client.options.js';
 import type * as Forwarding from './forward/forward-requests.js';
 import { FORWARDED_PATHS, type Forwarded, type ForwardedOperation, type ForwardedPath } from '../providers/forwarded/forwarded.js';
@@ -130,9 +130,9 @@ export class LlmClient implements Capability {
     this.json = context.json;
     this.hooks = new CallHooks(log);
     this.prompts = new PromptCounts(tokenCounter, context.json);
-    const spending = new CallSpending((model) => tokenCounter.estimateCost(0, 0, model), { hasTeams: options.costByTeam, now });
-    context.onAppCost?.((cost) => spending.report(cost));
-    const reporter = new CallReporter(router, spending, recorder, { observer, log });
+    const spend = new ClientSpend((model) => tokenCounter.estimateCost(0, 0, model), { hasTeams: options.costByTeam, now });
+    context.onAppCost?.((cost) => spend.addAppCost(cost));
+    const reporter = new CallReporter(router, spend, recorder, { observer, log });
     reporter.learnPrompt = (body, promptTokens) => tokenCounter.learnPrompt(body, promptTokens);
     const retryBudget = new RetryBudget(options.retryRatio, options.retriesPerSecond, now());
     const maxOutputOf = (model: string): number | null => tokenCounter.limitsOf(model).maxOutputTokens;
@@ -402,13 +402,13 @@ export class LlmClient implements Capability {
 
   /** What model groups have cost in the last six hours, in this process. */
   spendingHistory(): SpendingHistory {
-    return this.client.reporter.spending.byGroup.history();
+    return this.client.reporter.spend.byGroup.history();
   }
 
   /** Metrics of this capability at this moment, as data. */
   metrics(): readonly MetricSample[] {
     const { reporter, retryBudget, waiting } = this.client;
-    const samples = callSamples(reporter.counts, reporter.spending, retryBudget);
+    const samples = callSamples(reporter.counts, reporter.spend, retryBudget);
     return [
       ...samples,
       ...(waiting === undefined ? [] : queueSamples(waiting.queue, QUEUE)),

@@ -1,12 +1,12 @@
 import { samplesOf, type MetricSample } from '../common/capability.js';
 import { FAILURE_KINDS, type ProviderFailureKind } from '../common/provider-error.js';
 import type { ExactCountFigures } from './counting/exact-counts.js';
-import type { CallSpending } from './spending.js';
+import type { ClientSpend } from './client-spend.js';
 import type { CallCounts, CallEnd } from './reporter.js';
 import type { RetryBudget } from './retry.js';
 
 /** The client's metrics. */
-export function callSamples(counts: CallCounts, spending: CallSpending, budget: RetryBudget): readonly MetricSample[] {
+export function callSamples(counts: CallCounts, spend: ClientSpend, budget: RetryBudget): readonly MetricSample[] {
   const ended = (outcome: CallEnd): MetricSample => ({
     name: 'llm_client_calls_total',
     help: 'Finished calls, by outcome',
@@ -47,20 +47,20 @@ export function callSamples(counts: CallCounts, spending: CallSpending, budget: 
     counter('llm_client_retries_total', 'Retries within a priority tier', counts.retries),
     counter('llm_client_fallbacks_total', 'Model groups tried after another one failed', counts.fallbacks),
     ...FAILURE_KINDS.map(recovered),
-    tokens('input', spending.inputTokens),
-    tokens('output', spending.outputTokens),
-    estimated('input', spending.estimated.inputTokens),
-    estimated('output', spending.estimated.outputTokens),
-    counter('llm_client_cost_usd_total', 'Cost in USD of calls with a known price, and of costs reported by the app', spending.costUsd),
+    tokens('input', spend.inputTokens),
+    tokens('output', spend.outputTokens),
+    estimated('input', spend.estimated.inputTokens),
+    estimated('output', spend.estimated.outputTokens),
+    counter('llm_client_cost_usd_total', 'Cost in USD of calls with a known price, and of costs reported by the app', spend.costUsd),
+    counter('llm_client_estimated_cost_usd_total', 'The part of llm_client_cost_usd_total for estimated tokens', spend.estimated.costUsd),
     counter(
-      'llm_client_estimated_cost_usd_total',
-      'The part of llm_client_cost_usd_total for estimated tokens',
-      spending.estimated.costUsd,
+      'llm_client_reported_cost_usd_total',
+      'The part of llm_client_cost_usd_total that the app reported (reportUsage)',
+      spend.appUsd,
     ),
-    counter('llm_client_reported_cost_usd_total', 'The part of llm_client_cost_usd_total that reportUsage stated', spending.reportedUsd),
-    ...spending.byGroup.samples(),
-    ...spending.told.samples(),
-    counter('llm_client_unpriced_calls_total', 'Calls without a known price', spending.unpricedCalls),
+    ...spend.byGroup.samples(),
+    ...spend.reportedCosts.samples(),
+    counter('llm_client_unpriced_calls_total', 'Calls without a known price', spend.unpricedCalls),
     counter('llm_client_retries_refused_total', 'Retries that the retry budget did not allow', budget.exhausted),
   ];
 }

@@ -22,7 +22,7 @@ import { CallObservers } from './call-observers.js';
 import type { CallRouter } from './call-router.js';
 import { routerReport, type Failure } from './failure.js';
 import { FailureLog } from './failure-log.js';
-import type { CallSpending } from './spending.js';
+import type { ClientSpend } from './client-spend.js';
 
 /** Totals over all calls of a client. */
 export class CallCounts {
@@ -77,7 +77,7 @@ export class CallReporter implements AttemptReporter {
 
   constructor(
     private readonly router: CallRouter,
-    readonly spending: CallSpending,
+    readonly spend: ClientSpend,
     private readonly recorder: CallRecorder,
     { observer, log }: { readonly observer?: CallObserver; readonly log: LogSink },
   ) {
@@ -92,7 +92,7 @@ export class CallReporter implements AttemptReporter {
     this.counts.inFlight++;
     call.request?.hold.beginCall();
     call.observed = this.observers.started({ operation, model, stream, maxTokens }, call.observed);
-    this.spending.prepare(model);
+    this.spend.prepare(model);
   }
 
   attemptStarted(attempt: Attempt): void {
@@ -132,7 +132,7 @@ export class CallReporter implements AttemptReporter {
     });
     // Without a usage all that is held for the attempt counts.
     if (known === undefined) call.request?.hold.settle(attempt.hold, attempt.hold?.nanoUsd);
-    const costUsd = known === undefined ? undefined : this.spend(attempt, known, { cost, coversHold: isUnmetered(attempt) });
+    const costUsd = known === undefined ? undefined : this.settleAttempt(attempt, known, { cost, coversHold: isUnmetered(attempt) });
     if (usage !== undefined) this.learnOutput(attempt, usage);
     attempt.observed?.ended(outcomeOf(usage, { costUsd, status: 200 }));
     // A fallback may have another model and another prompt.
@@ -226,7 +226,7 @@ export class CallReporter implements AttemptReporter {
       const isUncounted = usage === undefined && attempt.promptTokens === undefined;
       if (isUncounted) call.hasUncountedLoss = true;
       else call.lostTokens += lost.totalTokens;
-      costUsd = this.spend(attempt, lost, { cost: attempt.costOf(lost), coversHold: isUncounted || isUnmetered(attempt) });
+      costUsd = this.settleAttempt(attempt, lost, { cost: attempt.costOf(lost), coversHold: isUncounted || isUnmetered(attempt) });
     }
     const status = error instanceof ProviderError ? error.providerStatus : undefined;
     attempt.observed?.ended({ ...outcomeOf(lost, { costUsd, status }), error, cancelled: fault === 'cancelled' });
@@ -263,17 +263,17 @@ export class CallReporter implements AttemptReporter {
   }
 
   /** Settles what is held for an attempt by its cost. Returns the cost in USD. */
-  private spend(attempt: Attempt, used: AnswerUsage, { cost, coversHold }: AttemptCost): number | undefined {
+  private settleAttempt(attempt: Attempt, used: AnswerUsage, { cost, coversHold }: AttemptCost): number | undefined {
     const { call, selection, usage, provider, hold } = attempt;
-    const { spending } = this;
-    spending.spend(used, cost, usage === undefined);
-    if (attempt.hasInvalidCost(used)) spending.told.ignore(provider);
+    const { spend } = this;
+    spend.spend(used, cost, usage === undefined);
+    if (attempt.hasInvalidCost(used)) spend.reportedCosts.ignore(provider);
     call.request?.hold.settle(hold, coversHold && hold !== undefined ? Math.max(hold.nanoUsd, cost?.nanoUsd ?? 0) : cost?.nanoUsd);
     call.nanoUsd += cost?.nanoUsd ?? NaN;
     if (cost === undefined) return undefined;
-    spending.told.add(provider, cost);
+    spend.reportedCosts.add(provider, cost);
     const { group, deployment } = selection;
-    spending.byGroup.add({ group, provider: deployment.provider, team: call.request?.principal?.team }, cost.nanoUsd);
+    spend.byGroup.add({ group, provider: deployment.provider, team: call.request?.principal?.team }, cost.nanoUsd);
     return usdOf(cost.nanoUsd);
   }
 

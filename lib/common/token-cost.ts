@@ -170,16 +170,17 @@ export function costOf(pricing: TieredRates, inputTokens: number, outputTokens: 
 }
 
 /** The same by its parts, in USD; only parts that the prices know. */
-export function costPartsOf(
-  pricing: TieredRates,
-  inputTokens: number,
-  outputTokens: number,
-  details: UsageDetails = NO_DETAILS,
-): CostParts | null {
-  const rates = ratesFor(pricing, inputTokens, details);
+export function costPartsOf(pricing: TieredRates, inputTokens: number, outputTokens: number, details?: UsageDetails): CostParts | null {
+  const rates = ratesFor(pricing, inputTokens, details ?? NO_DETAILS);
   const { inputPerMillion: inputRate, outputPerMillion: outputRate } = rates;
   // A model without any price costs nothing known, even when nothing was used.
   if (inputRate === undefined && outputRate === undefined) return null;
+  const request = rates.perRequestUsd ?? 0;
+  // Most answers: neither cached nor reasoning, sound or pictures.
+  if (details === undefined) {
+    const [input, output] = [partCost(inputTokens, inputRate), partCost(outputTokens, outputRate)];
+    return Number.isNaN(input + output) ? null : { input, output, request };
+  }
   const cacheRead = details.cacheReadTokens ?? 0;
   const write1h = details.cacheWrite1hTokens ?? 0;
   const write = Math.max(details.cacheWriteTokens ?? 0, write1h) - write1h;
@@ -200,7 +201,7 @@ export function costPartsOf(
     audio: audioIn + audioOut,
     image: imageIn + imageOut,
     toolUsage: (details.webSearches ?? 0) * (rates.perWebSearchUsd ?? 0),
-    request: rates.perRequestUsd ?? 0,
+    request,
   };
   return Number.isNaN(sumOf(parts)) ? null : parts;
 }

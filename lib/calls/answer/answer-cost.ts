@@ -1,6 +1,6 @@
 import { nanoUsd } from '../../common/nano-usd.js';
 import { COST_PARTS, sumOf, type CostPart, type CostParts, type PricedUsage } from '../../common/token-cost.js';
-import type { ToldCost } from './told-cost.js';
+import type { ReportedCost } from './reported-cost.js';
 
 /** What one answer costs, in nano-USD (billionths of a USD). */
 export interface AnswerCost {
@@ -9,12 +9,12 @@ export interface AnswerCost {
   /** Whole nano-USD by part. Parts of 0 are left out. */
   readonly parts: CostParts;
   /**
-   * Who knows the price: `deployment` (the model list sets it), `provider` (it told the cost with
-   * the answer), `overrides`, the path of the price file, `source` for prices given as an object,
+   * Who knows the price: `deployment` (the model list sets it), `provider` (reported with the
+   * answer), `overrides`, the path of the price file, `source` for prices given as an object,
    * `@pydantic/genai-prices`, or `hook` for an answer that a hook gave.
    */
   readonly source: string;
-  /** By the price list, where the provider told the cost and the list has a price. */
+  /** By the price list, if the provider reported the cost and the list has a price. */
   readonly listNanoUsd?: number;
 }
 
@@ -23,13 +23,13 @@ export const NO_COST: AnswerCost = { nanoUsd: 0, parts: {}, source: 'hook' };
 
 /**
  * The cost of an answer: prices that the operator set in the model list come first, then what the
- * provider told, then the price list. `undefined`: none is known.
+ * provider reported, then the price list. `undefined`: none is known.
  */
-export function answerCost(priced: PricedUsage | undefined, told: ToldCost | undefined): AnswerCost | undefined {
-  if (told !== undefined && priced?.source !== 'deployment') {
-    const whole = nanoUsd(told.usd);
+export function answerCost(priced: PricedUsage | undefined, reported: ReportedCost | undefined): AnswerCost | undefined {
+  if (reported !== undefined && priced?.source !== 'deployment') {
+    const whole = nanoUsd(reported.usd);
     const listed = priced === undefined ? {} : { listNanoUsd: nanoUsd(priced.usd) };
-    return { nanoUsd: whole, parts: partsOf(whole, told.parts ?? priced?.parts ?? {}), source: 'provider', ...listed };
+    return { nanoUsd: whole, parts: partsOf(whole, reported.parts ?? priced?.parts ?? {}), source: 'provider', ...listed };
   }
   if (priced === undefined) return undefined;
   const whole = nanoUsd(priced.usd);

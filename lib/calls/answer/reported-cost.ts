@@ -3,18 +3,18 @@ import type { CostParts } from '../../common/token-cost.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What a provider says that an answer costs. */
-export interface ToldCost {
+/** The cost of an answer as its provider reports it. */
+export interface ReportedCost {
   readonly usd: number;
-  /** By its parts in USD, where the provider tells them. */
+  /** By its parts in USD, if the provider reports them. */
   readonly parts?: CostParts;
 }
 
 /**
- * The most USD that is believed of one answer: the dearest models take some hundreds for a full
- * context and a full reply.
+ * The highest cost of one answer that is accepted: the most expensive models charge some hundreds
+ * for a full context and a full reply.
  */
-const MOST_TOLD_USD = 1_000;
+const HIGHEST_USD = 1_000;
 /** xAI's unit: https://docs.x.ai/developers/cost-tracking */
 const TICKS_PER_USD = 1e10;
 
@@ -32,15 +32,19 @@ const STATED: Readonly<Record<string, (stated: StatedCost) => unknown>> = {
 };
 
 /**
- * Reads the cost that a provider tells. `invalid`: what it tells is no amount from 0 to
- * `MOST_TOLD_USD`; `undefined`: it tells none.
+ * Reads the cost that a provider reports; `undefined` if it reports none, `invalid` if it is not an
+ * amount from 0 to `HIGHEST_USD`.
  * @param header `x-litellm-response-cost` of a whole answer: only LiteLLM's proxies send it
  */
-export function toldCost(provider: string, stated: StatedCost | undefined, header: string | undefined): ToldCost | 'invalid' | undefined {
+export function reportedCost(
+  provider: string,
+  stated: StatedCost | undefined,
+  header: string | undefined,
+): ReportedCost | 'invalid' | undefined {
   const read = stated === undefined || !Object.hasOwn(STATED, provider) ? undefined : STATED[provider](stated);
   const usd = read ?? amountIn(header);
   if (usd === undefined) return undefined;
-  if (typeof usd !== 'number' || !(usd >= 0 && usd <= MOST_TOLD_USD)) return 'invalid';
+  if (typeof usd !== 'number' || !(usd >= 0 && usd <= HIGHEST_USD)) return 'invalid';
   const parts = provider === 'perplexity' ? perplexityParts(fieldsOf(stated?.cost), usd) : undefined;
   return parts === undefined ? { usd } : { usd, parts };
 }
@@ -50,7 +54,7 @@ function amountIn(header: string | undefined): number | undefined {
   return header === undefined || header === '' || header === 'None' ? undefined : Number(header);
 }
 
-/** `undefined` where they are no amounts, or more than the whole. */
+/** `undefined` if they are not amounts, or more than the whole. */
 function perplexityParts(cost: Fields, usd: number): CostParts | undefined {
   const names = ['input_tokens_cost', 'output_tokens_cost', 'reasoning_tokens_cost', 'request_cost', 'search_queries_cost'] as const;
   const [input, output, reasoning, request, toolUsage] = names.map((name) => cost[name] ?? 0);
@@ -62,11 +66,11 @@ function perplexityParts(cost: Fields, usd: number): CostParts | undefined {
   return rest < -usd / 10 ? undefined : ({ ...parts, other: Math.max(0, rest) } as CostParts);
 }
 
-/** `null`: neither is told. */
+/** The sum of the reported amounts; `undefined` if there are none, `NaN` if one is not a number. */
 function sum(...amounts: readonly unknown[]): unknown {
-  const told = amounts.filter((amount) => amount !== undefined && amount !== null);
-  if (told.length === 0) return undefined;
-  return told.every((amount) => typeof amount === 'number') ? told.reduce((total, amount) => total + amount, 0) : NaN;
+  const reported = amounts.filter((amount) => amount !== undefined && amount !== null);
+  if (reported.length === 0) return undefined;
+  return reported.every((amount) => typeof amount === 'number') ? reported.reduce((total, amount) => total + amount, 0) : NaN;
 }
 
 function fieldsOf(value: unknown): Fields {

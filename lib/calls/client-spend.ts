@@ -3,14 +3,14 @@ import type { AnswerUsage } from '../http/answer-usage.js';
 import type { AppCost } from '../http/app-costs.js';
 import type { AnswerCost } from './answer/answer-cost.js';
 import { GroupCosts, type GroupCostsSettings } from './group-costs.js';
-import { ToldCosts } from './told-costs.js';
+import { ReportedCosts } from './reported-costs.js';
 
-/** Models of reported costs that are told apart, and their longest name. */
+/** Models of the app's costs that are counted separately, and their longest name. */
 const MOST_MODELS = 50;
 const LONGEST_MODEL = 256;
 
 /** Sums of tokens and money. */
-class SpendingSums {
+class SpendSums {
   inputTokens = 0;
   outputTokens = 0;
   private nanoUsd = 0;
@@ -26,18 +26,18 @@ class SpendingSums {
   }
 }
 
-/** Tokens and cost of all calls of a client, as reported by providers or estimated. */
-export class CallSpending extends SpendingSums {
+/** Spend of a client: tokens and cost of all calls, as reported by providers or estimated. */
+export class ClientSpend extends SpendSums {
   /** Calls without a known price: `costUsd` does not include them. */
   unpricedCalls = 0;
   /** The estimated part of these figures: prompts without an answer, and broken streams. */
-  readonly estimated = new SpendingSums();
+  readonly estimated = new SpendSums();
   readonly byGroup: GroupCosts;
-  /** What providers tell of their costs. */
-  readonly told = new ToldCosts();
-  /** Costs that `reportUsage` states for calls made elsewhere. */
-  private reported = 0;
-  private readonly reportedModels = new Set<string>();
+  /** Costs that providers report. */
+  readonly reportedCosts = new ReportedCosts();
+  /** Cost of calls made elsewhere, which the app reports (`reportUsage`). */
+  private appNanoUsd = 0;
+  private readonly appModels = new Set<string>();
   private isPrepared = false;
 
   /** @param openPrices Loads the price list. */
@@ -56,18 +56,18 @@ export class CallSpending extends SpendingSums {
     setImmediate(() => this.openPrices(model)).unref();
   }
 
-  /** The part of `costUsd` that `reportUsage` has stated. */
-  get reportedUsd(): number {
-    return usdOf(this.reported);
+  /** The part of `costUsd` that the app has reported. */
+  get appUsd(): number {
+    return usdOf(this.appNanoUsd);
   }
 
-  /** Adds a cost that `reportUsage` states for calls made elsewhere. */
-  report({ model = '', team, nanoUsd }: AppCost): void {
+  /** Adds a cost that the app reports for calls made elsewhere. */
+  addAppCost({ model = '', team, nanoUsd }: AppCost): void {
     this.add(0, 0, nanoUsd);
-    this.reported = addNanoUsd(this.reported, nanoUsd);
+    this.appNanoUsd = addNanoUsd(this.appNanoUsd, nanoUsd);
     // Clients name these models: they must not take the place of the groups.
-    const isShown = model.length <= LONGEST_MODEL && (this.reportedModels.has(model) || this.reportedModels.size < MOST_MODELS);
-    if (isShown) this.reportedModels.add(model);
+    const isShown = model.length <= LONGEST_MODEL && (this.appModels.has(model) || this.appModels.size < MOST_MODELS);
+    if (isShown) this.appModels.add(model);
     this.byGroup.add({ group: isShown ? model : 'other', provider: 'reported', team }, nanoUsd);
   }
 

@@ -5,7 +5,7 @@ import type { Selection } from './call-router.js';
 import type { AnswerUsage } from '../http/answer-usage.js';
 import { answerCost } from './answer/answer-cost.js';
 import type { SourcedPrices } from '../common/token-cost.js';
-import { CallSpending } from './spending.js';
+import { ClientSpend } from './client-spend.js';
 
 const usage = (promptTokens: number, completionTokens: number) => ({
   promptTokens,
@@ -13,7 +13,7 @@ const usage = (promptTokens: number, completionTokens: number) => ({
   totalTokens: promptTokens + completionTokens,
 });
 
-describe('CallSpending', () => {
+describe('ClientSpend', () => {
   const asked: string[] = [];
   /** A selection of a deployment whose model is known to cost so much. */
   const selectionOf = (price: number | null, params: object = {}, info: object = {}): Selection => {
@@ -31,15 +31,15 @@ describe('CallSpending', () => {
     return { deployment: deployments[0], group: 'g', model: 'openai/gpt-4o', strategy: 'simple_shuffle' };
   };
   const opened = jest.fn();
-  const spending = (): CallSpending => new CallSpending(opened);
-  const spend = (sum: CallSpending, { deployment, model }: Selection, used: AnswerUsage): void => {
+  const clientSpend = (): ClientSpend => new ClientSpend(opened);
+  const spend = (sum: ClientSpend, { deployment, model }: Selection, used: AnswerUsage): void => {
     const { promptTokens, completionTokens, details } = used;
     sum.spend(used, answerCost(deployment.priced(Math.round(promptTokens), Math.round(completionTokens), model, details), undefined));
   };
   beforeEach(() => void asked.splice(0));
 
   it('adds up tokens and the cost of the model that was called', () => {
-    const sum = spending();
+    const sum = clientSpend();
     spend(sum, selectionOf(0.25), usage(10, 3));
     spend(sum, selectionOf(0.25), usage(1.6, 0));
     expect(asked).toEqual(['openai/gpt-4o', 'openai/gpt-4o']);
@@ -47,7 +47,7 @@ describe('CallSpending', () => {
   });
 
   it('prices a deployment by its base_model', () => {
-    spend(spending(), selectionOf(1, {}, { base_model: 'azure/gpt-4o' }), usage(1, 1));
+    spend(clientSpend(), selectionOf(1, {}, { base_model: 'azure/gpt-4o' }), usage(1, 1));
     expect(asked).toEqual(['azure/gpt-4o']);
   });
 
@@ -58,13 +58,13 @@ describe('CallSpending', () => {
     [{ output_cost_per_token: 2, output_cost_per_reasoning_token: 5 }, 12],
   ])('prices cached and reasoning tokens by their own prices: %j', (params, costUsd) => {
     const details = { cacheReadTokens: 8, cacheWriteTokens: 1, reasoningTokens: 2 };
-    const sum = spending();
+    const sum = clientSpend();
     spend(sum, selectionOf(null, params), { ...usage(10, 3), details });
     expect(sum.costUsd).toBeCloseTo(costUsd, 9);
   });
 
   it('counts a call without a known price as unpriced', () => {
-    const sum = spending();
+    const sum = clientSpend();
     spend(sum, selectionOf(null), usage(10, 3));
     expect(sum).toMatchObject({ inputTokens: 10, outputTokens: 3, costUsd: 0, unpricedCalls: 1 });
   });
@@ -76,14 +76,14 @@ describe('CallSpending', () => {
     [{}, { output_cost_per_token: 2 }, 6],
     [{ input_cost_per_token: 0 }, {}, 0],
   ])('prefers the prices of the deployment: %j, %j', (params, info, costUsd) => {
-    const sum = spending();
+    const sum = clientSpend();
     spend(sum, selectionOf(1000, params, info), usage(10, 3));
     expect(sum).toMatchObject({ costUsd, unpricedCalls: 0 });
     expect(asked).toEqual([]);
   });
 
   it('loads the price list once, in a later turn of the event loop', async () => {
-    const sum = spending();
+    const sum = clientSpend();
     sum.prepare('gpt-4');
     sum.prepare('gpt-4o');
     expect(opened).not.toHaveBeenCalled();

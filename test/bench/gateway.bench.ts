@@ -58,7 +58,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const isStartWanted = options.only.length === 0 || options.only.some((part) => 'start'.includes(part));
   const starts = isStartWanted ? await measureStarts(options.engines, options.quick ? 1 : 11) : [];
   const classic = await measured(GATEWAYS, [...WHOLE, STREAMED], 5);
-  const sized = [...(await measured(AT_EACH_SIZE, [...ANSWERS, ...BODIES], 4)), ...(await measured(STREAMING, STREAMS, 4))];
+  const sized = [...(await measured(AT_EACH_SIZE, [...ANSWERS, ...BODIES], 3)), ...(await measured(STREAMING, STREAMS, 4))];
   const result: GatewayResult = {
     started,
     starts,

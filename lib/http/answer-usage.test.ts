@@ -1,6 +1,6 @@
 import { LARGEST_AMOUNT } from '../rate-limit/arguments.js';
 import { usageFrom, usedTokens } from './answer-usage.js';
-import { usageIn } from '../providers/openai/answer.js';
+import { usageIn } from '../providers/openai/usage.js';
 
 describe('usedTokens', () => {
   it.each([

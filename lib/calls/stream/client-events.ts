@@ -1,5 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { CallDeniedError, CallHookFailedError } from '../../common/http-errors.js';
+import { fieldsOf, isObject } from '../../common/objects.js';
 import { usdOf } from '../../common/nano-usd.js';
 import { ProviderError, type OpenAIErrorBody } from '../../common/provider-error.js';
 import { dataOf, StreamEvents } from '../../providers/events/event-reader.js';
@@ -9,7 +10,8 @@ import type { ClientBytes } from './response-writer.js';
 import type { StreamSource } from './stream-origin.js';
 
 type CostSoFar = () => AnswerCost | undefined;
-type Fields = Record<string, unknown>;
+/** A usage to be changed. */
+type OwnUsage = Record<string, unknown>;
 
 const NONE = Buffer.alloc(0);
 /** An event, and the empty lines after it. */
@@ -131,18 +133,10 @@ function parsed(event: string): unknown {
  * The usage that counts the reply: of chat and completions beside `choices`, of Messages in
  * `message_delta`, of Responses in the whole response at the end.
  */
-function usageIn(event: unknown): Fields | undefined {
+function usageIn(event: unknown): OwnUsage | undefined {
   const { choices, type, usage, response } = fieldsOf(event);
   const counted = Array.isArray(choices) || type === 'message_delta' ? usage : fieldsOf(response).usage;
-  return isFields(counted) ? counted : undefined;
-}
-
-function fieldsOf(value: unknown): Fields {
-  return isFields(value) ? value : {};
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject(counted) ? counted : undefined;
 }
 
 function errorBodyOf(error: Error): OpenAIErrorBody {

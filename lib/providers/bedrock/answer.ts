@@ -2,13 +2,14 @@ import { isObject, type Fields } from '../../common/objects.js';
 import { FINISH_REASONS } from '../anthropic/answer.js';
 import { randomUUID } from 'node:crypto';
 import { append } from '../../common/collections.js';
-import type { ChatUsage, FinishReason } from '../openai/chat-chunks.js';
+import type { FinishReason } from '../openai/chat-chunks.js';
 import type { ThinkingBlock } from '../openai/chat-types.js';
 import { isMistake, mistakeError } from '../model-mistake.js';
 import { errorIn, hasError, statusOf } from './errors.js';
 import { unwrapped } from './messages.js';
 import type { ToolNames } from './tool-names.js';
 import { JSON_TOOL } from './tools.js';
+import { usageOf } from './usage.js';
 
 /** Settings for reading an answer. */
 export interface AnswerContext {
@@ -39,40 +40,6 @@ export function finishOf(stopReason: unknown, hasCalls: boolean): FinishReason {
 /** A new id of an answer: the service gives none. */
 export function answerId(): string {
   return `chatcmpl-${randomUUID()}`;
-}
-
-/** @param more `additionalModelResponseFields`, which may have the tokens of the thinking */
-export function usageOf(usage: unknown, more: unknown): ChatUsage | undefined {
-  // Without a figure the answer is estimated.
-  if (!isObject(usage) || !(isAmount(usage.inputTokens) || isAmount(usage.outputTokens))) return undefined;
-  const read = amount(usage.cacheReadInputTokens);
-  const write = amount(usage.cacheWriteInputTokens);
-  const prompt = amount(usage.inputTokens) + read + write;
-  const completion = amount(usage.outputTokens);
-  const thinking = Math.min(amount(fieldAt(more, 'usage', 'output_tokens_details', 'thinking_tokens')), completion);
-  return {
-    prompt_tokens: prompt,
-    completion_tokens: completion,
-    total_tokens: prompt + completion,
-    ...(read + write > 0 && {
-      prompt_tokens_details: { cached_tokens: read, cache_creation_tokens: write },
-      cache_read_input_tokens: read,
-      cache_creation_input_tokens: write,
-      cache_creation: cacheCreation(usage.cacheDetails),
-    }),
-    ...(thinking > 0 && { completion_tokens_details: { reasoning_tokens: thinking } }),
-  };
-}
-
-/** Written tokens by how long the cache keeps them. */
-function cacheCreation(details: unknown): ChatUsage['cache_creation'] {
-  if (!Array.isArray(details) || details.length === 0) return undefined;
-  const sum = (ttl: string): number =>
-    (details as readonly unknown[]).reduce<number>(
-      (total, each) => total + (fieldAt(each, 'ttl') === ttl ? amount(fieldAt(each, 'inputTokens')) : 0),
-      0,
-    );
-  return { ephemeral_5m_input_tokens: sum('5m'), ephemeral_1h_input_tokens: sum('1h') };
 }
 
 /** Thinking that only Claude can read, as Anthropic has it. */
@@ -183,14 +150,6 @@ export function exceptionIn(json: string): Buffer | undefined {
 
 export function fieldAt(value: unknown, ...path: readonly string[]): unknown {
   return path.reduce<unknown>((at, name) => (isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined), value);
-}
-
-function amount(value: unknown): number {
-  return isAmount(value) ? value : 0;
-}
-
-function isAmount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
 }
 
 function textOf(value: unknown): string {

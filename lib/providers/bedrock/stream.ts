@@ -2,10 +2,11 @@ import { isObject, type Fields } from '../../common/objects.js';
 import { ChatChunks, errorChunk } from '../openai/chat-chunks.js';
 import { isMistake, mistakeError } from '../model-mistake.js';
 import type { AnswerTranslator } from '../protocol.js';
-import { answerId, fieldAt, finishOf, redactedBlock, usageOf, wholeAnswer, type AnswerContext } from './answer.js';
+import { answerId, fieldAt, finishOf, redactedBlock, wholeAnswer, type AnswerContext } from './answer.js';
 import { statusOf } from './errors.js';
 import { FrameReader, type Frame } from './frames.js';
 import { JSON_TOOL } from './tools.js';
+import { usageOf } from './usage.js';
 
 /** A block of the answer that has begun and not ended. */
 interface OpenBlock {

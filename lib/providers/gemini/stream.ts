@@ -2,20 +2,10 @@ import { fieldsOf, type Fields } from '../../common/objects.js';
 import { EventTranslator, eventOf } from '../events/event-translator.js';
 import { ChatChunks } from '../openai/chat-chunks.js';
 import type { AnswerTranslator } from '../protocol.js';
-import {
-  astrayIn,
-  Candidate,
-  chatCompletionOf,
-  indexOf,
-  logprobsOf,
-  newAnswerId,
-  replaceFigures,
-  usageOf,
-  type AnswerContext,
-  type UsageFigures,
-} from './answer.js';
+import { astrayIn, Candidate, chatCompletionOf, indexOf, logprobsOf, newAnswerId, type AnswerContext } from './answer.js';
 import { listOf, textOf } from './content-types.js';
 import { hasError, openAIErrorIn } from './errors.js';
+import { replaceFigures, usageOf, type UsageFigures } from './usage.js';
 
 /** Each candidate costs memory; Google has at most 8. */
 const MOST_CANDIDATES = 64;

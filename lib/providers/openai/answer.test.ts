@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { faultIn, usageIn } from './answer.js';
+import { faultIn } from './answer.js';
+import { usageIn } from './usage.js';
 
 const scan = (value: unknown): ReturnType<typeof usageIn> =>
   usageIn(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)));

@@ -4,7 +4,7 @@ import { NO_EVENTS, StreamEvents } from '../events/event-reader.js';
 import { EventsTranslator, eventOf } from '../events/event-translator.js';
 import type { AnswerTranslator } from '../protocol.js';
 import type { AnswerRules } from './dialect.js';
-import { without } from './dialect-tools.js';
+import { without } from './tools.js';
 
 const DONE = '[DONE]';
 const NONE = Buffer.alloc(0);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isObject, type Fields } from '../../common/objects.js';
 import type { CallIds, MessageRules } from './dialect.js';
-import { without } from './dialect-tools.js';
+import { without } from './tools.js';
 import { withoutToolMedia } from './tool-media.js';
 
 /** What messages are written with. */

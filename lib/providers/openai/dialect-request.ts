@@ -11,7 +11,7 @@ import {
 } from '../parameters.js';
 import type { SentRequest } from '../protocol.js';
 import { dialectMessages } from './dialect-messages.js';
-import { dialectTools } from './dialect-tools.js';
+import { dialectTools } from './tools.js';
 import type { Dialect } from './dialect.js';
 import { takesHint } from './reasoning-models.js';
 

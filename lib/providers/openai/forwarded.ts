@@ -1,7 +1,8 @@
 import { isOwnField } from '../own-fields.js';
 import type { Forwarded } from '../forwarded/forwarded.js';
 import type { AnswerReader, SentRequest, WireCall } from '../protocol.js';
-import { faultIn, usageIn } from './answer.js';
+import { faultIn } from './answer.js';
+import { usageIn } from './usage.js';
 import { bodyOf } from './request.js';
 
 /** Texts as well as JSON: subtitles, plain transcripts. */

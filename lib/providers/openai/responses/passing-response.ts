@@ -4,7 +4,8 @@ import type { AnswerUsage } from '../../../http/answer-usage.js';
 import { endLinesOf, type StreamEvents } from '../../events/event-reader.js';
 import { EventsTranslator, eventOf } from '../../events/event-translator.js';
 import type { AnswerFault, AnswerReader, AnswerTranslator, StreamOpening } from '../../protocol.js';
-import { faultIn, objectAfter, usageIn } from '../answer.js';
+import { faultIn } from '../answer.js';
+import { objectAfter, usageIn } from '../usage.js';
 import { hasError } from '../errors.js';
 import { errorAtEnd } from '../stream.js';
 

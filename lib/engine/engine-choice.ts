@@ -61,8 +61,12 @@ export class EngineChoice<E extends object> {
   ) {
     this.native = engines.native;
     this.flag = flags.flag(feature);
-    flags.onChange(feature, () => this.update());
-    this.update();
+    const update = (): void => {
+      const { always } = this.flag;
+      this.always = this.native === null || always === false ? this.typescript : always === true ? this.native : null;
+    };
+    flags.onChange(feature, update);
+    update();
   }
 
   /** The same engines under another feature's flag. */
@@ -75,7 +79,7 @@ export class EngineChoice<E extends object> {
   }
 
   /**
-   * `always` for work of this size: TypeScript below the feature's threshold in `SIZE_THRESHOLDS`.
+   * `always` for work of this size: TypeScript below the feature's size in `NATIVE_FROM`.
    */
   alwaysFor(size: number): E | null {
     return this.always === this.native && this.isSmall(size) ? this.typescript : this.always;
@@ -131,7 +135,7 @@ export class EngineChoice<E extends object> {
   /**
    * Runs `call` on the engine of this request, with shadow runs, error counting and fallback.
    * `operation` names it for the monitor: `count`. With a `size`, TypeScript answers below the
-   * feature's threshold in `SIZE_THRESHOLDS`.
+   * feature's size in `NATIVE_FROM`.
    */
   run<R>(operation: string, requestId: string | undefined, call: (engine: E) => R, size?: number): R {
     const engine = size === undefined ? this.always : this.alwaysFor(size);
@@ -219,7 +223,7 @@ export class EngineChoice<E extends object> {
     if (native.failed && !typescript.failed && !(native.error instanceof FastLiteLLMError)) this.countFailure(native.error, isTrial);
     else if (isTrial) this.flag.endTrial(native.failed ? 'inconclusive' : 'success');
     const observation = observe(this.feature, operation, typescript, native);
-    this.shadowLog.recordShadow(observation);
+    this.shadowLog.add(observation);
     try {
       this.recorder?.recordShadow(observation);
     } catch {
@@ -240,10 +244,5 @@ export class EngineChoice<E extends object> {
 
   private isSmall(size: number): boolean {
     return size < (this.engines.nativeFrom ?? 0);
-  }
-
-  private update(): void {
-    const { always } = this.flag;
-    this.always = this.native === null || always === false ? this.typescript : always === true ? this.native : null;
   }
 }

@@ -40,26 +40,23 @@ export interface ShadowSummary {
 const KEPT_DIFFERENCES = 20;
 
 /** Totals of shadow runs, in constant memory. */
-export class ShadowLog implements ShadowRecorder {
-  private runs = 0;
-  private differences = 0;
-  private typescriptMs = 0;
-  private nativeMs = 0;
+export class ShadowLog {
+  private readonly totals = { runs: 0, differences: 0, typescriptMs: 0, nativeMs: 0 };
   private readonly last: ShadowObservation[] = [];
 
-  recordShadow(observation: ShadowObservation): void {
-    this.runs++;
-    this.typescriptMs += observation.typescriptMs;
-    this.nativeMs += observation.nativeMs;
+  add(observation: ShadowObservation): void {
+    const { totals, last } = this;
+    totals.runs++;
+    totals.typescriptMs += observation.typescriptMs;
+    totals.nativeMs += observation.nativeMs;
     if (observation.equal) return;
-    this.differences++;
-    this.last.unshift(observation);
-    this.last.length = Math.min(this.last.length, KEPT_DIFFERENCES);
+    totals.differences++;
+    last.unshift(observation);
+    last.length = Math.min(last.length, KEPT_DIFFERENCES);
   }
 
   summary(): ShadowSummary {
-    const { runs, differences, typescriptMs, nativeMs } = this;
-    return { runs, differences, typescriptMs, nativeMs, lastDifferences: [...this.last] };
+    return { ...this.totals, lastDifferences: [...this.last] };
   }
 }
 
@@ -80,20 +77,12 @@ export function outcomeOf<R>(call: () => R, end: (outcome: Outcome) => R): R {
 }
 
 export function observe(feature: string, operation: string, typescript: Outcome, native: Outcome): ShadowObservation {
-  return {
-    feature,
-    operation,
-    typescriptMs: typescript.ms,
-    nativeMs: native.ms,
-    equal: sameOutcome(typescript, native),
-    typescript: describeOutcome(typescript),
-    native: describeOutcome(native),
-  };
-}
-
-function sameOutcome(a: Outcome, b: Outcome): boolean {
-  if (a.failed !== b.failed) return false;
-  return a.failed ? describeOutcome(a) === describeOutcome(b) : isDeepStrictEqual(a.result, b.result);
+  const [ours, theirs] = [describeOutcome(typescript), describeOutcome(native)];
+  const isEqual =
+    typescript.failed || native.failed
+      ? typescript.failed === native.failed && ours === theirs
+      : isDeepStrictEqual(typescript.result, native.result);
+  return { feature, operation, typescriptMs: typescript.ms, nativeMs: native.ms, equal: isEqual, typescript: ours, native: theirs };
 }
 
 function describeOutcome({ failed, error, result }: Outcome): string {

@@ -57,21 +57,26 @@ export class FeatureFlag {
   private readonly percentage: number;
   private errors = 0;
   private lastError: string | undefined = undefined;
-  private tripped = false;
-  private retryAtMs = Infinity;
-  private trialSinceMs: number | null = null;
+  /** When the next trial may start, `Infinity` for never; `undefined` while the breaker is closed. */
+  private retryAtMs: number | undefined = undefined;
+  private trialSinceMs: number | undefined = undefined;
 
   constructor(
     readonly name: FeatureName,
     readonly config: FeatureFlagConfig,
     private readonly clocks: Clocks,
-    /** After each trip, retry and reset. */
+    /** After each trip, recovery and reset. */
     private readonly onChange: (flag: FeatureFlag, event: 'tripped' | 'recovered' | 'reset') => void,
   ) {
     this.seed = rolloutSeed(name);
     this.percentage = rolloutPercentage(config.state);
     this.isShadow = config.state === 'shadow';
-    this.update();
+    this.moveBreaker(undefined);
+  }
+
+  /** Whether the circuit breaker is open or half-open. */
+  get isTripped(): boolean {
+    return this.retryAtMs !== undefined;
   }
 
   /**
@@ -79,30 +84,38 @@ export class FeatureFlag {
    * partial rollout.
    */
   isEnabled(id?: string): boolean {
-    return !this.tripped && this.covers(id);
-  }
-
-  /** Whether the circuit breaker is open or half-open. */
-  get isTripped(): boolean {
-    return this.tripped;
+    return !this.isTripped && this.covers(id);
   }
 
   /**
-   * The engine of this call. After the cool-off of a tripped feature, one call at a time is a
-   * trial.
+   * Whether `id` is in the configured share, also while errors keep the feature disabled: for state
+   * that must not move between engines.
    */
+  covers(id: string | undefined): boolean {
+    if (this.percentage === 100) return true;
+    if (this.percentage === 0 || id === undefined || id === null) return false;
+    if (typeof id !== 'string') throw new InvalidArgumentError('requestId', id, 'must be a string');
+    return rolloutPosition(this.seed, id) < this.percentage;
+  }
+
+  /** The engine of this call. After the cool-off of a tripped feature, one call at a time is a trial. */
   admit(id?: string): Admission {
     const run = this.isShadow ? 'shadow' : this.covers(id) ? 'native' : 'typescript';
-    if (!this.tripped || run === 'typescript') return { run, trial: false };
-    return this.startTrial() ? { run, trial: true } : { run: 'typescript', trial: false };
+    if (this.retryAtMs === undefined || run === 'typescript') return { run, trial: false };
+    const nowMs = this.clocks.now();
+    // A trial that never ends must not keep the feature disabled forever.
+    const isTried = this.trialSinceMs !== undefined && nowMs - this.trialSinceMs < this.config.coolOffMs;
+    if (isTried || nowMs < this.retryAtMs) return { run: 'typescript', trial: false };
+    this.trialSinceMs = nowMs;
+    return { run, trial: true };
   }
 
   /** Counts a native error; the Nth trips the feature. */
   recordError(error: unknown): void {
-    this.errors++;
-    this.lastError = describeError(error);
-    if (this.tripped || !this.config.autoDisableOnErrors || this.errors < this.config.errorThreshold || this.config.state === 'disabled')
-      return;
+    const { state, errorThreshold, autoDisableOnErrors } = this.config;
+    const text = errorMessage(error);
+    this.lastError = text.length > 200 ? `${text.slice(0, 200)}…` : text;
+    if (++this.errors < errorThreshold || !autoDisableOnErrors || state === 'disabled' || this.isTripped) return;
     this.trip();
     this.onChange(this, 'tripped');
   }
@@ -114,8 +127,8 @@ export class FeatureFlag {
   endTrial(outcome: 'success' | 'failure' | 'inconclusive', error?: unknown): void {
     if (outcome === 'failure') this.recordError(error);
     // A reset ends the trial, too.
-    if (this.trialSinceMs === null) return;
-    this.trialSinceMs = null;
+    if (this.trialSinceMs === undefined) return;
+    this.trialSinceMs = undefined;
     if (outcome === 'failure') this.trip();
     else if (outcome === 'success') this.close('recovered');
   }
@@ -126,72 +139,41 @@ export class FeatureFlag {
   }
 
   status(): FeatureStatus {
+    const { errors, isTripped, retryAtMs = Infinity, percentage, lastError, clocks } = this;
     const { state: configuredState, errorThreshold, performanceThresholdMs } = this.config;
     return {
-      state: this.tripped ? 'disabled' : configuredState,
+      state: isTripped ? 'disabled' : configuredState,
       configuredState,
-      enabled: !this.tripped && this.percentage > 0,
-      rolloutPercentage: this.percentage,
-      errorCount: this.errors,
-      errors: this.errors,
+      enabled: !isTripped && percentage > 0,
+      rolloutPercentage: percentage,
+      errorCount: errors,
+      errors,
       errorThreshold,
-      breaker: !this.tripped ? 'closed' : this.trialSinceMs === null ? 'open' : 'half_open',
-      ...(this.lastError !== undefined && { lastError: this.lastError }),
-      ...(this.tripped && this.retryAtMs !== Infinity && { disabledUntilMs: this.shownRetryMs() }),
+      breaker: !isTripped ? 'closed' : this.trialSinceMs === undefined ? 'open' : 'half_open',
+      ...(lastError !== undefined && { lastError }),
+      // By the current wall clock.
+      ...(retryAtMs !== Infinity && { disabledUntilMs: clocks.wall() + retryAtMs - clocks.now() }),
       ...(performanceThresholdMs !== undefined && { performanceThresholdMs }),
     };
   }
 
-  /** By the current wall clock. */
-  private shownRetryMs(): number {
-    const { now, wall } = this.clocks;
-    return wall() + this.retryAtMs - now();
-  }
-
-  /**
-   * Whether `id` is in the configured share, also while errors keep the feature off: for state that
-   * must not move between engines.
-   */
-  covers(id: string | undefined): boolean {
-    if (this.percentage === 100) return true;
-    if (this.percentage === 0 || id === undefined || id === null) return false;
-    if (typeof id !== 'string') throw new InvalidArgumentError('requestId', id, 'must be a string');
-    return rolloutPosition(this.seed, id) < this.percentage;
-  }
-
-  private startTrial(): boolean {
-    const nowMs = this.clocks.now();
-    // A trial that never ends must not keep the feature disabled forever.
-    const free = this.trialSinceMs === null || nowMs - this.trialSinceMs >= this.config.coolOffMs;
-    if (nowMs < this.retryAtMs || !free) return false;
-    this.trialSinceMs = nowMs;
-    return true;
-  }
-
   private trip(): void {
-    this.tripped = true;
-    this.retryAtMs = this.config.coolOffMs > 0 ? this.clocks.now() + this.config.coolOffMs : Infinity;
-    this.update();
+    const { coolOffMs } = this.config;
+    this.moveBreaker(coolOffMs > 0 ? this.clocks.now() + coolOffMs : Infinity);
   }
 
   private close(event: 'recovered' | 'reset'): void {
+    const { isTripped } = this;
     this.errors = 0;
-    this.lastError = undefined;
-    this.trialSinceMs = null;
-    if (!this.tripped) return;
-    this.tripped = false;
-    this.update();
+    this.lastError = this.trialSinceMs = undefined;
+    if (!isTripped) return;
+    this.moveBreaker(undefined);
     this.onChange(this, event);
   }
 
-  private update(): void {
-    if (this.tripped) this.always = this.config.coolOffMs > 0 ? null : false;
-    else if (this.isShadow) this.always = null;
-    else this.always = this.percentage === 100 ? true : this.percentage === 0 ? false : null;
+  private moveBreaker(retryAtMs: number | undefined): void {
+    this.retryAtMs = retryAtMs;
+    if (retryAtMs !== undefined) this.always = retryAtMs === Infinity ? false : null;
+    else this.always = this.isShadow ? null : this.percentage === 100 ? true : this.percentage === 0 ? false : null;
   }
-}
-
-function describeError(error: unknown): string {
-  const text = errorMessage(error);
-  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }

@@ -6,6 +6,7 @@ import {
   boolean,
   callback,
   custom,
+  group,
   integer,
   list,
   optionalGroup,
@@ -25,8 +26,8 @@ import {
   checkString,
   refuseOption,
 } from '../common/options.js';
-import type { JsonBounds } from '../http/body/json-shape.js';
 import { checkRule, type RateLimitRule } from '../http/decorators.js';
+import { JSON_BOUNDS, type JsonBounds } from '../json-body/json-bounds.js';
 import { RequestContext } from '../http/request-context.js';
 import { AnonymousPrincipal } from './access/anonymous.js';
 
@@ -69,7 +70,7 @@ type BodyLimit = (request: IncomingMessage) => number;
 export const GATEWAY_MOUNT = {
   /** Path of the API, below the app's global prefix. Default `v1`. */
   path: custom<string>('path', checkRoutePath, 'v1'),
-  /** Default: all. */
+  /** Parts of the API that are mounted. Default: all. */
   endpoints: custom<readonly GatewayEndpoint[], ReadonlySet<GatewayEndpoint>>(
     'names of `GATEWAY_ENDPOINTS`',
     checkEndpoints,
@@ -80,11 +81,15 @@ export const GATEWAY_MOUNT = {
    * false.
    */
   unprefixed: boolean({ default: false }),
-  /** Guards of all routes but `health`, in this order, before the rate limits. */
+  /** Guards of all routes but `health`, in this order, before the rate limits. Default: none. */
   guards: list(custom<Type<CanActivate>>('class', checkClass), { default: [] }),
-  /** Modules whose providers the guards need. */
+  /** Modules whose providers the guards need. Default: none. */
   imports: list(custom<GatewayImport>('module', checkModule), { default: [] }),
-  /** Default: the limits of the `rateLimit` options of `FastLiteLLMModule`. */
+  /**
+   * Limits of the routes, for all or by endpoint. Default: those of `FastLiteLLMModule`.
+   *
+   * @see docs/gateway.md#who-may-use-it
+   */
   rateLimit: custom<GatewayRateLimits>('rules, or rules by endpoint', checkRateLimits),
 };
 
@@ -126,11 +131,11 @@ export const GATEWAY = {
    */
   maxAnonymousBodyBytes: integer({ min: 1 }),
   /**
-   * Bounds of the shape of JSON bodies; each has a default.
+   * Bounds of the shape of JSON bodies.
    *
    * @see docs/rate-limits.md#reject-bodies-that-only-cost-time
    */
-  jsonBounds: custom<JsonBounds>('object', checkObject),
+  jsonBounds: group<JsonBounds, typeof JSON_BOUNDS>(JSON_BOUNDS),
   /**
    * Whether `request.body` keeps its long fields after the answer has begun, for code that logs
    * prompts behind it. They stay in memory while a stream runs. Default false: those that were not

@@ -1,16 +1,23 @@
-/** Bounds of a JSON text. */
-export interface JsonBounds {
-  /** Levels of nesting. Default 128. */
-  readonly maxDepth?: number;
-  /** Keys of one object. Default 10,000. */
-  readonly maxKeys?: number;
-  /** Objects and arrays. Default 200,000. */
-  readonly maxContainers?: number;
-  /** Values of every kind. Default 1,000,000. */
-  readonly maxValues?: number;
-}
+import { integer, resolveOptions, type OptionsOf, type Resolved } from '../common/option.js';
 
-export const DEFAULT_JSON_BOUNDS: Required<JsonBounds> = { maxDepth: 128, maxKeys: 10_000, maxContainers: 200_000, maxValues: 1_000_000 };
+const MOST = 1_000_000_000;
+
+export const JSON_BOUNDS = {
+  /** Levels of nesting. Default 128. */
+  maxDepth: integer({ min: 1, max: 10_000, default: 128 }),
+  /** Keys of one object. Default 10,000. */
+  maxKeys: integer({ min: 1, max: MOST, default: 10_000 }),
+  /** Objects and arrays. Default 200,000. */
+  maxContainers: integer({ min: 1, max: MOST, default: 200_000 }),
+  /** Values of every kind. Default 1,000,000. */
+  maxValues: integer({ min: 1, max: MOST, default: 1_000_000 }),
+};
+
+/** Bounds of a JSON text. */
+export interface JsonBounds extends OptionsOf<typeof JSON_BOUNDS> {}
+export type ResolvedJsonBounds = Resolved<typeof JSON_BOUNDS>;
+
+export const DEFAULT_JSON_BOUNDS = resolveOptions(JSON_BOUNDS, '');
 
 /** UTF-16 units that an error keeps of a key. */
 export const LONGEST_SHOWN_KEY = 64;

@@ -1,15 +1,5 @@
-import {
-  checkArray,
-  checkBoolean,
-  checkInteger,
-  checkKnownKeys,
-  checkObject,
-  checkOneOf,
-  joinPath,
-  optional,
-  refuseOption,
-  type Refuse,
-} from '../common/options.js';
+import { boolean, custom, integer, oneOf, required, resolveOptions, type OptionsOf } from '../common/option.js';
+import { checkArray, checkObject, joinPath, refuseOption, type Refuse } from '../common/options.js';
 import { unshown } from '../common/errors.js';
 import type { PriorityClass } from '../http/principal.js';
 import { compileLimit, type RateLimits } from '../rate-limit/limits.js';
@@ -23,27 +13,43 @@ export interface ApiKeyHash {
   readonly validUntil?: string;
 }
 
-/** What the owner of a key and the operator have decided about it. */
-export interface ApiKeySettings {
+const SHA256 = /^[0-9a-f]{64}$/;
+const ISO_DATE = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d))?$/;
+const LONGEST_TEXT = 256;
+const MOST_MODELS = 1_000;
+const MOST_TAGS = 64;
+/** Secrets of one key that are valid at a time. */
+export const MOST_HASHES = 8;
+const LARGEST_METADATA = 16_384;
+/** Redis reads JSON of at most 1,000 levels. */
+const DEEPEST_METADATA = 100;
+
+const TEXT = custom<string>('string', checkText);
+const DATE = custom<string>('ISO 8601 date', checkDate);
+
+export const API_KEY_SETTINGS = {
   /** A name for people, unique among the keys of a store. */
-  readonly alias?: string;
-  readonly user?: string;
-  readonly team?: string;
+  alias: TEXT,
+  user: TEXT,
+  team: TEXT,
   /** Names of models that it may call, each with any number of `*`. Default: all. */
-  readonly models?: readonly string[];
+  models: custom<readonly string[]>('list of names', textsOf(MOST_MODELS)),
   /** Limits and budgets, beside those of the routes. */
-  readonly limits?: RateLimits;
+  limits: custom<RateLimits>('object', checkLimits),
   /** For reports, and for the router where it filters by tags. */
-  readonly tags?: readonly string[];
+  tags: custom<readonly string[]>('list of strings', textsOf(MOST_TAGS)),
   /** Default: `default`. */
-  readonly priority?: PriorityClass;
+  priority: oneOf<PriorityClass>(['critical', 'default', 'batch']),
   /** ISO 8601. Default: never. */
-  readonly expiresAt?: string;
+  expiresAt: DATE,
   /** Default: `false`. */
-  readonly blocked?: boolean;
+  blocked: boolean(),
   /** JSON that the app reads, 16 KiB and 100 levels at most. */
-  readonly metadata?: Readonly<Record<string, unknown>>;
-}
+  metadata: custom<Readonly<Record<string, unknown>>>('object', checkMetadata),
+};
+
+/** What the owner of a key and the operator have decided about it. */
+export interface ApiKeySettings extends OptionsOf<typeof API_KEY_SETTINGS> {}
 
 /** A key as a store keeps it: JSON, without any secret. */
 export interface ApiKeyRecord extends ApiKeySettings {
@@ -62,30 +68,15 @@ export interface ApiKeyRecord extends ApiKeySettings {
 /** The name that the limits of all keys count under. */
 export const KEY_LIMIT_NAME = 'api-key';
 
-const SETTINGS = [
-  'alias',
-  'user',
-  'team',
-  'models',
-  'limits',
-  'tags',
-  'priority',
-  'expiresAt',
-  'blocked',
-  'metadata',
-] as const satisfies readonly (keyof ApiKeySettings)[];
-const RECORD = ['publicId', 'hashes', 'revision', 'createdAt', 'updatedAt', ...SETTINGS] as const satisfies readonly (keyof ApiKeyRecord)[];
-const PRIORITIES: readonly PriorityClass[] = ['critical', 'default', 'batch'];
-const SHA256 = /^[0-9a-f]{64}$/;
-const ISO_DATE = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d))?$/;
-const LONGEST_TEXT = 256;
-const MOST_MODELS = 1_000;
-const MOST_TAGS = 64;
-/** Secrets of one key that are valid at a time. */
-export const MOST_HASHES = 8;
-const LARGEST_METADATA = 16_384;
-/** Redis reads JSON of at most 1,000 levels. */
-const DEEPEST_METADATA = 100;
+const HASH = { sha256: required(custom<string>('SHA-256', checkSha256)), validUntil: DATE };
+const RECORD = {
+  publicId: required(custom<string>('string', checkPublicId)),
+  hashes: required(custom<readonly ApiKeyHash[]>('list of hashes', checkHashes)),
+  revision: integer({ min: 1, default: 1 }),
+  createdAt: DATE,
+  updatedAt: DATE,
+  ...API_KEY_SETTINGS,
+};
 
 /**
  * Checks a record of a store or a file.
@@ -94,48 +85,17 @@ const DEEPEST_METADATA = 100;
 export function checkApiKeyRecord(path: string, value: unknown, refuse: Refuse = refuseOption): ApiKeyRecord {
   const given = checkObject(path, value, refuse);
   if ('sha256' in given) throw refuse(joinPath(path, 'sha256'), unshown(given.sha256), 'must be within hashes: [{ sha256 }]');
-  checkKnownKeys(path, given, RECORD, refuse);
-  const { publicId, hashes, revision, createdAt, updatedAt, ...settings } = given;
-  if (!isPublicId(publicId)) throw refuse(joinPath(path, 'publicId'), unshown(publicId), 'must be 12 letters and digits');
-  const checked = checkArray(joinPath(path, 'hashes'), hashes, (at, hash) => checkHash(at, hash, refuse), refuse);
-  if (checked.length === 0 || checked.length > MOST_HASHES)
-    throw refuse(joinPath(path, 'hashes'), hashes, `must have 1 to ${MOST_HASHES} hashes`);
-  return {
-    publicId,
-    hashes: checked,
-    revision: optional(revision, 1, (number) => checkInteger(joinPath(path, 'revision'), number, { min: 1 }, refuse)),
-    ...present({
-      createdAt: optional(createdAt, undefined, (date) => checkDate(joinPath(path, 'createdAt'), date, refuse)),
-      updatedAt: optional(updatedAt, undefined, (date) => checkDate(joinPath(path, 'updatedAt'), date, refuse)),
-    }),
-    ...checkApiKeySettings(path, settings, refuse),
-  };
+  return present(resolveOptions(RECORD, path, given, { refuse }));
 }
 
 /** Checks what may be set about a key. `undefined` counts as absent. @throws by `refuse`. */
 export function checkApiKeySettings(path: string, value: unknown, refuse: Refuse = refuseOption): ApiKeySettings {
-  const given = checkObject(path, value, refuse);
-  checkKnownKeys(path, given, SETTINGS, refuse);
-  const at = (key: keyof ApiKeySettings): string => joinPath(path, key);
-  const text = (key: keyof ApiKeySettings): string | undefined =>
-    optional(given[key], undefined, (entry) => checkText(at(key), entry, refuse));
-  const texts = (key: keyof ApiKeySettings, most: number): readonly string[] | undefined =>
-    optional(given[key], undefined, (list) => checkTexts(at(key), list, most, refuse));
-  return present({
-    alias: text('alias'),
-    user: text('user'),
-    team: text('team'),
-    models: texts('models', MOST_MODELS),
-    limits: optional(given.limits, undefined, (limits) => {
-      compileLimit(KEY_LIMIT_NAME, limits as RateLimits, at('limits'), refuse);
-      return limits as RateLimits;
-    }),
-    tags: texts('tags', MOST_TAGS),
-    priority: optional(given.priority, undefined, (priority) => checkOneOf(at('priority'), priority, PRIORITIES, refuse)),
-    expiresAt: optional(given.expiresAt, undefined, (date) => checkDate(at('expiresAt'), date, refuse)),
-    blocked: optional(given.blocked, undefined, (blocked) => checkBoolean(at('blocked'), blocked, refuse)),
-    metadata: optional(given.metadata, undefined, (metadata) => checkMetadata(at('metadata'), metadata, refuse)),
-  });
+  return present(resolveOptions(API_KEY_SETTINGS, path, value, { refuse }));
+}
+
+function checkLimits(path: string, limits: unknown, refuse: Refuse): RateLimits {
+  compileLimit(KEY_LIMIT_NAME, limits as RateLimits, path, refuse);
+  return limits as RateLimits;
 }
 
 /** Without the fields that are `undefined`, which JSON does not have either. */
@@ -143,17 +103,20 @@ function present<T extends object>(fields: T): T {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 }
 
-function checkHash(path: string, value: unknown, refuse: Refuse): ApiKeyHash {
-  const hash = checkObject(path, value, refuse);
-  checkKnownKeys(path, hash, ['sha256', 'validUntil'], refuse);
-  const { sha256, validUntil } = hash;
-  if (typeof sha256 !== 'string' || !SHA256.test(sha256)) {
-    throw refuse(joinPath(path, 'sha256'), unshown(sha256), 'must be a SHA-256 in lower-case hexadecimal, never the key itself');
-  }
-  return {
-    sha256,
-    ...present({ validUntil: optional(validUntil, undefined, (date) => checkDate(joinPath(path, 'validUntil'), date, refuse)) }),
-  };
+function checkPublicId(path: string, value: unknown, refuse: Refuse): string {
+  if (isPublicId(value)) return value;
+  throw refuse(path, unshown(value), 'must be 12 letters and digits');
+}
+
+function checkHashes(path: string, value: unknown, refuse: Refuse): readonly ApiKeyHash[] {
+  const hashes = checkArray(path, value, (at, hash) => present(resolveOptions(HASH, at, hash, { refuse })), refuse);
+  if (hashes.length === 0 || hashes.length > MOST_HASHES) throw refuse(path, value, `must have 1 to ${MOST_HASHES} hashes`);
+  return hashes;
+}
+
+function checkSha256(path: string, value: unknown, refuse: Refuse): string {
+  if (typeof value === 'string' && SHA256.test(value)) return value;
+  throw refuse(path, unshown(value), 'must be a SHA-256 in lower-case hexadecimal, never the key itself');
 }
 
 function checkText(path: string, value: unknown, refuse: Refuse): string {
@@ -161,10 +124,12 @@ function checkText(path: string, value: unknown, refuse: Refuse): string {
   throw refuse(path, unshown(value), `must be a text of 1 to ${LONGEST_TEXT} characters`);
 }
 
-function checkTexts(path: string, value: unknown, most: number, refuse: Refuse): readonly string[] {
-  const texts = checkArray(path, value, (at, entry) => checkText(at, entry, refuse), refuse);
-  if (texts.length > most) throw refuse(path, value, `must have ${most} entries at most`);
-  return texts;
+function textsOf(most: number): (path: string, value: unknown, refuse: Refuse) => readonly string[] {
+  return (path, value, refuse) => {
+    const texts = checkArray(path, value, (at, entry) => checkText(at, entry, refuse), refuse);
+    if (texts.length > most) throw refuse(path, value, `must have at most ${most} entries`);
+    return texts;
+  };
 }
 
 function checkDate(path: string, value: unknown, refuse: Refuse): string {

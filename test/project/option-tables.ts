@@ -175,7 +175,11 @@ function checkDefault(path: string, { type, default: declared }: Option, stated:
 function linksOf(property: ts.Symbol, checker: ts.TypeChecker): string[] {
   const tags = property.getJsDocTags(checker).filter(({ name }) => name === 'see');
   return tags.map(({ text }) => {
-    const target = ts.displayPartsToString(text).trim().replace('docs/', '');
+    // The compiler takes `docs` for a name and adds a space.
+    const target = ts
+      .displayPartsToString(text)
+      .trim()
+      .replace(/^docs ?\//, '');
     const title = target.replace(/^[\w-]+\.md#|\.md$/g, '').replaceAll('-', ' ');
     return `See [${title}](${target}).`;
   });

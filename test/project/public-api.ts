@@ -114,7 +114,7 @@ class Api {
     const flags = member.valueDeclaration === undefined ? 0 : ts.getCombinedModifierFlags(member.valueDeclaration);
     if (flags & ts.ModifierFlags.Private) return undefined;
     const isGetter = (member.flags & ts.SymbolFlags.GetAccessor) !== 0 && (member.flags & ts.SymbolFlags.SetAccessor) === 0;
-    const isReadonly = isGetter || (flags & ts.ModifierFlags.Readonly) !== 0;
+    const isReadonly = isGetter || (flags & ts.ModifierFlags.Readonly) !== 0 || isMappedReadonly(member);
     const modifiers = `${flags & ts.ModifierFlags.Protected ? 'protected ' : ''}${isReadonly ? 'readonly ' : ''}`;
     const optional = member.flags & ts.SymbolFlags.Optional ? '?' : '';
     return `${modifiers}${member.name.replace(/^__@(.*)@\d+$/, '[$1]')}${optional}: ${this.print(this.checker.getTypeOfSymbol(member))}`;
@@ -242,6 +242,12 @@ function rename(parameter: ts.ParameterDeclaration, index: number): void {
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
+}
+
+/** Of the types that `OptionsOf` makes; only the compiler's own API tells. */
+function isMappedReadonly(member: ts.Symbol): boolean {
+  const READONLY = 8;
+  return (((member as { readonly links?: { readonly checkFlags?: number } }).links?.checkFlags ?? 0) & READONLY) !== 0;
 }
 
 function isPrivate(declaration: ts.Declaration | undefined): boolean {

@@ -1,4 +1,4 @@
-import { SIZE_THRESHOLDS } from '../../engine/size-thresholds.js';
+import { NATIVE_FROM } from '../../engine/size-thresholds.js';
 import { mayDiffer } from '../class-differences.js';
 import { encodingWith, type KnownEncoding } from './known-encoding.js';
 import { LibraryTarget } from './library-target.js';
@@ -80,7 +80,7 @@ export class JsTiktokenTarget extends LibraryTarget {
 
   private decoded(tokenizer: Tokenizer, tokens: unknown): string | undefined {
     const { standIn } = this;
-    if (standIn === null || !Array.isArray(tokens) || tokens.length < SIZE_THRESHOLDS.js_tiktoken_decode.nativeFrom) return undefined;
+    if (standIn === null || !Array.isArray(tokens) || tokens.length < NATIVE_FROM.js_tiktoken_decode) return undefined;
     const known = this.identify(tokenizer);
     const ids = known && ordinaryIds(tokens, known.size);
     const bytes = known && ids && standIn.decode(ids, known.encoding);

@@ -1,4 +1,4 @@
-import { SIZE_THRESHOLDS } from '../../engine/size-thresholds.js';
+import { NATIVE_FROM } from '../../engine/size-thresholds.js';
 import { loadedExports, type InstalledCopy } from './installed-copies.js';
 import { knownEncoding, type KnownEncoding } from './known-encoding.js';
 import { LibraryTarget } from './library-target.js';
@@ -92,10 +92,7 @@ export class TiktokenTarget extends LibraryTarget {
 
   private decode(original: Decode): Decode {
     const answer = (tokenizer: Tokenizer, tokens: unknown): Uint8Array | undefined => {
-      if (
-        (tokens as ArrayLike<unknown> | undefined)?.length === undefined ||
-        (tokens as Uint32Array).length < SIZE_THRESHOLDS.tiktoken_decode.nativeFrom
-      )
+      if ((tokens as ArrayLike<unknown> | undefined)?.length === undefined || (tokens as Uint32Array).length < NATIVE_FROM.tiktoken_decode)
         return undefined;
       const known = this.identify(tokenizer, '');
       const ids = known && ordinaryIds(tokens, known.size);

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ResolvedBodyBounds } from '../../http/body/body-bounds.js';
-import { resolveJsonBounds } from '../../http/body/json-bounds.js';
 import type { JsonBounds } from '../../http/body/json-shape.js';
 import type { JsonReader } from '../../http/body/json-reader.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
@@ -97,7 +96,6 @@ export function readExpressBodies(
   }
   const table: RouteTable = new Map();
   tables.push(table);
-  const jsonBounds = resolveJsonBounds(options.jsonBounds ?? {});
   for (const mounted of mountedRoutes) {
     const { body, method } = mounted.route;
     if (body === 'none') continue;
@@ -108,7 +106,7 @@ export function readExpressBodies(
       access: { keys, masterKey, openTo },
       maxBodyBytes: options.maxBodyBytes,
       json,
-      jsonBounds,
+      jsonBounds: options.jsonBounds,
       listBounds: client.bodyBounds,
     };
     for (const path of mounted.paths) table.set(`${method} ${path.toLowerCase()}`, route);

@@ -1,6 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
-import { resolveJsonBounds } from '../../http/body/json-bounds.js';
 import { RequestContext } from '../../http/request-context.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
 import { precheckBy } from '../../http/guard/precheck.js';
@@ -84,7 +83,6 @@ function reading(
 ): { readonly onRequest: Hook; readonly preParsing: PreParsing; readonly preValidation: Hook } {
   const { options, json, client } = desk;
   const kind = mounted.route.body;
-  const jsonBounds = resolveJsonBounds(options.jsonBounds ?? {});
   const arriving = new WeakMap<IncomingMessage, Arriving>();
   return {
     onRequest: ({ raw }, _reply, done) => {
@@ -101,15 +99,18 @@ function reading(
     },
     preParsing: ({ raw }, _reply, payload, done) => {
       const state = arriving.get(raw) as Arriving;
-      readRequestBody(raw, { kind, payload, limit: state.limit, json, jsonBounds, listBounds: client.bodyBounds }).then((body) => {
-        const { headers } = raw;
-        const { 'content-type': type, 'content-length': length, 'transfer-encoding': encoding } = headers;
-        state.body = body;
-        state.hidden = { 'content-type': type, 'content-length': length, 'transfer-encoding': encoding };
-        // Set to nothing: deleting would make an object of headers slow to read.
-        headers['content-type'] = headers['content-length'] = headers['transfer-encoding'] = undefined;
-        done(null, payload);
-      }, done);
+      readRequestBody(raw, { kind, payload, limit: state.limit, json, jsonBounds: options.jsonBounds, listBounds: client.bodyBounds }).then(
+        (body) => {
+          const { headers } = raw;
+          const { 'content-type': type, 'content-length': length, 'transfer-encoding': encoding } = headers;
+          state.body = body;
+          state.hidden = { 'content-type': type, 'content-length': length, 'transfer-encoding': encoding };
+          // Set to nothing: deleting would make an object of headers slow to read.
+          headers['content-type'] = headers['content-length'] = headers['transfer-encoding'] = undefined;
+          done(null, payload);
+        },
+        done,
+      );
     },
     preValidation: (request, _reply, done) => {
       const { body, hidden } = arriving.get(request.raw) as Arriving;

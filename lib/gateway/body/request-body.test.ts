@@ -5,14 +5,14 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { openNativeBinding } from '../../engine/native-binding.js';
 import type { JsonReader } from '../../http/body/json-reader.js';
 import { DEFAULT_BODY_BOUNDS } from '../../http/body/body-bounds.js';
-import { resolveJsonBounds } from '../../http/body/json-bounds.js';
+import { DEFAULT_JSON_BOUNDS } from '../../json-body/json-bounds.js';
 import { readRequestBody } from './request-body.js';
 
 const reading = {
   kind: 'json',
   limit: 1000,
   json: { read: (bytes: Buffer): unknown => JSON.parse(bytes.toString()) } as unknown as JsonReader,
-  jsonBounds: resolveJsonBounds({}),
+  jsonBounds: DEFAULT_JSON_BOUNDS,
   listBounds: DEFAULT_BODY_BOUNDS,
 } as const;
 

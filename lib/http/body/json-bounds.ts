@@ -2,11 +2,13 @@ import { HttpException } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import { Transform, type Readable } from 'node:stream';
 import { BufferList } from '../../common/buffer-list.js';
-import { checkInteger, checkKnownKeys, checkObject, optional, refuseArgument } from '../../common/options.js';
+import { resolveOptions } from '../../common/option.js';
+import { checkInteger, refuseArgument } from '../../common/options.js';
+import { JSON_BOUNDS, type JsonBounds } from '../../json-body/json-bounds.js';
 import { isLargeBody, mayBeLarge } from './body-size.js';
 import { boundUnreadBody } from './unread-body.js';
 import { parseLargeJson } from './large-json.js';
-import { DEFAULT_JSON_BOUNDS, JsonShape, type JsonBounds, type JsonExcess } from './json-shape.js';
+import { JsonShape, type JsonExcess } from './json-shape.js';
 
 const RULES: Readonly<Record<keyof JsonBounds, string>> = {
   maxDepth: 'levels of nesting',
@@ -86,7 +88,7 @@ export type BoundJsonMiddleware = (
  * adapter.getInstance().addHook('preParsing', boundJsonHook());
  */
 export function boundJsonHook(bounds: JsonBounds = {}): BoundJsonHook {
-  const checked = resolveJsonBounds(bounds);
+  const checked = resolveOptions(JSON_BOUNDS, 'bounds', bounds, { refuse: refuseArgument });
   return ({ raw }, _reply, payload, done) => {
     if (!isLargeJson(raw.headers)) {
       done(null, payload);
@@ -129,7 +131,7 @@ export function boundJsonHook(bounds: JsonBounds = {}): BoundJsonHook {
  * app.use(boundJsonMiddleware(32 * 1024 * 1024));
  */
 export function boundJsonMiddleware(maxBytes: number, bounds: JsonBounds = {}): BoundJsonMiddleware {
-  const checked = resolveJsonBounds(bounds);
+  const checked = resolveOptions(JSON_BOUNDS, 'bounds', bounds, { refuse: refuseArgument });
   checkInteger('maxBytes', maxBytes, { min: 1 }, refuseArgument);
   return (request, _response, next) => {
     const { headers } = request;
@@ -177,16 +179,4 @@ function isLargeJson(headers: IncomingMessage['headers']): boolean {
 export function charsetIn(type: string): string {
   const [, charset = 'utf-8'] = /charset="?([^";\s]{1,32})/i.exec(type) ?? [];
   return charset.toLowerCase();
-}
-
-/** @throws InvalidArgumentError naming the bound. */
-export function resolveJsonBounds(bounds: JsonBounds): Required<JsonBounds> {
-  const given = checkObject('bounds', bounds, refuseArgument);
-  const names = Object.keys(DEFAULT_JSON_BOUNDS) as (keyof JsonBounds)[];
-  checkKnownKeys('bounds', given, names, refuseArgument);
-  const bound = (name: keyof JsonBounds): number =>
-    optional(given[name], DEFAULT_JSON_BOUNDS[name], (value) =>
-      checkInteger(`bounds.${name}`, value, { min: 1, max: name === 'maxDepth' ? 10_000 : 1_000_000_000 }, refuseArgument),
-    );
-  return { maxDepth: bound('maxDepth'), maxKeys: bound('maxKeys'), maxContainers: bound('maxContainers'), maxValues: bound('maxValues') };
 }

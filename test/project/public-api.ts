@@ -92,7 +92,9 @@ class Api {
     const parameters = (symbol.declarations ?? []).flatMap((declaration) =>
       ts.getEffectiveTypeParameterDeclarations(declaration as ts.DeclarationWithTypeParameters).map((each) => each.getText()),
     );
-    const bases = type.isClassOrInterface() ? this.checker.getBaseTypes(type).filter((base) => !this.isInternal(base.symbol)) : [];
+    const bases = type.isClassOrInterface()
+      ? this.checker.getBaseTypes(type).filter((base) => isNamed(base) && !this.isInternal(base.symbol))
+      : [];
     const own = parameters.length === 0 ? name : `${name}<${parameters.join(', ')}>`;
     return bases.length === 0 ? own : `${own} extends ${bases.map((base) => this.print(base)).join(', ')}`;
   }
@@ -242,6 +244,11 @@ function rename(parameter: ts.ParameterDeclaration, index: number): void {
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
+}
+
+/** Not a type that `OptionsOf` makes. */
+function isNamed({ symbol }: ts.Type): boolean {
+  return symbol !== undefined && !symbol.name.startsWith('__');
 }
 
 /** Of the types that `OptionsOf` makes; only the compiler's own API tells. */

@@ -57,6 +57,23 @@ export class RedisCircuitBreaker {
     }
   }
 
+  /**
+   * Waits for the answer of a command that was sent, and counts its outcome.
+   * @throws the error of Redis, of the connection or of the time-out
+   */
+  async watch<T>(tag: string, answer: Promise<T>): Promise<T> {
+    try {
+      const value = await withinTime(answer, this.timeoutMs);
+      this.succeeded(tag);
+      return value;
+    } catch (error) {
+      // A Redis that answers with an error is there.
+      if (isReplyError(error)) this.succeeded(tag);
+      else this.failed(tag, failureReason(error));
+      throw error;
+    }
+  }
+
   succeeded(tag: string): void {
     this.failures = 0;
     this.nodes?.succeeded(tag);

@@ -10,8 +10,8 @@ import {
 } from '../../common/redis/client.js';
 import { checkApiKeyRecord, type ApiKeyRecord } from '../api-key-record.js';
 import type { ApiKeyStore } from '../api-key-store.js';
-import type * as Links from './redis-link.js';
-import type { ChangeListener, RedisLink, RedisLinkOptions } from './redis-link.js';
+import type * as Links from './key-connection.js';
+import type { ChangeListener, KeyConnection, KeyConnectionOptions } from './key-connection.js';
 
 export const REDIS_KEY_STORE = {
   /** `redis://…` or `rediss://…`: opens two connections for the store. Either this or `client`. */
@@ -51,12 +51,12 @@ export function redisApiKeyStore(options: RedisApiKeyStoreOptions): ApiKeyStore 
 
 class RedisApiKeyStore implements ApiKeyStore {
   readonly kind = 'redis';
-  private link: RedisLink | undefined = undefined;
+  private connection: KeyConnection | undefined = undefined;
   /** What was wrong with records at the last look: by public id. */
   private readonly unreadable = new Map<string, string>();
   private readonly listeners = new Set<ChangeListener>();
 
-  constructor(private readonly options: RedisLinkOptions) {}
+  constructor(private readonly options: KeyConnectionOptions) {}
 
   async findByPublicId(publicId: string): Promise<ApiKeyRecord | undefined> {
     const text = await this.open().find(publicId);
@@ -98,12 +98,12 @@ class RedisApiKeyStore implements ApiKeyStore {
 
   fault(): string | undefined {
     const [first] = this.unreadable.values();
-    return this.link?.fault() ?? first;
+    return this.connection?.fault() ?? first;
   }
 
   close(): void {
-    this.link?.close();
-    this.link = undefined;
+    this.connection?.close();
+    this.connection = undefined;
   }
 
   private read(publicId: string, text: string): ApiKeyRecord {
@@ -115,11 +115,11 @@ class RedisApiKeyStore implements ApiKeyStore {
     }
   }
 
-  private open(): RedisLink {
-    if (this.link !== undefined) return this.link;
+  private open(): KeyConnection {
+    if (this.connection !== undefined) return this.connection;
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with Redis load it
-    const { RedisLink } = require('./redis-link.js') as typeof Links;
-    return (this.link = new RedisLink(this.options, (publicId) => {
+    const { KeyConnection } = require('./key-connection.js') as typeof Links;
+    return (this.connection = new KeyConnection(this.options, (publicId) => {
       for (const listener of this.listeners) listener(publicId);
     }));
   }

@@ -9,8 +9,8 @@ import {
   DEFAULT_PREFIX,
   type RedisClient,
 } from '../../common/redis/client.js';
-import type * as Links from './redis-link.js';
-import type { RedisLink, RedisLinkOptions } from './redis-link.js';
+import type * as Links from './state-exchange.js';
+import type { StateExchange, StateExchangeOptions } from './state-exchange.js';
 import { HASH_TAG, type RouterSharedState, type StateOfRouter } from './shared-state.js';
 
 const LONGEST_MS = 600_000;
@@ -50,37 +50,37 @@ export function redisRouterState(options: RedisRouterStateOptions): RouterShared
 }
 
 /**
- * Opens a link for each router in turn: options may outlive the app that was started with them, as
- * in tests.
+ * Opens an exchange for each router in turn: options can outlive the app that was started with
+ * them, as in tests.
  */
 class RedisRouterState implements RouterSharedState {
-  private link: RedisLink | undefined = undefined;
+  private exchange: StateExchange | undefined = undefined;
 
-  constructor(private readonly options: RedisLinkOptions) {}
+  constructor(private readonly options: StateExchangeOptions) {}
 
   /** @throws InvalidConfigurationError while another router uses it. */
   start(router: StateOfRouter): void {
-    if (this.link?.isOpen === true) {
+    if (this.exchange?.isOpen === true) {
       throw new InvalidConfigurationError('router.sharedState', 'is in use by another router: each needs one of its own');
     }
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with Redis load it
-    const { RedisLink } = require('./redis-link.js') as typeof Links;
-    this.link = new RedisLink(this.options, router);
+    const { StateExchange } = require('./state-exchange.js') as typeof Links;
+    this.exchange = new StateExchange(this.options, router);
   }
 
   cooled(id: string, untilMs: number): void {
-    this.link?.cooled(id, untilMs);
+    this.exchange?.cooled(id, untilMs);
   }
 
   metrics(): readonly MetricSample[] {
-    return this.link?.metrics() ?? [];
+    return this.exchange?.metrics() ?? [];
   }
 
   health(): Partial<CapabilityHealth> {
-    return this.link?.health() ?? {};
+    return this.exchange?.health() ?? {};
   }
 
   async close(): Promise<void> {
-    await this.link?.close();
+    await this.exchange?.close();
   }
 }

@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { samplesOf, type MetricSample } from '../../common/capability.js';
 import { RedisCircuitBreaker } from '../../common/redis/circuit-breaker.js';
-import { failureReason, isReplyError, type SharedRedis } from '../../common/redis/client.js';
-import { withinTime } from '../../common/redis/deadline.js';
+import type { SharedRedis } from '../../common/redis/client.js';
 import { LuaScript, readLua } from '../../common/redis/lua-script.js';
 import type { TokenEstimates } from './token-estimates.js';
 
@@ -90,14 +89,11 @@ export class SharedEstimates {
     const written = learned.flatMap(([model, corrections]) => [model, JSON.stringify(corrections)]);
     const values = [this.process, TTL_MS, MOST_PROCESSES, learned.length, ...written, ...names];
     try {
-      const answer = await withinTime(this.script.run([`${redis.prefix}{${HASH_TAG}}/1/`], values), redis.timeoutMs);
-      circuit.succeeded(HASH_TAG);
+      const answer = await circuit.watch(HASH_TAG, this.script.run([`${redis.prefix}{${HASH_TAG}}/1/`], values));
       (answer as readonly (readonly string[])[]).forEach((others, at) => estimates.learnFrom(names[at], others.map(parsed)));
       this.exchanges++;
       this.isUp = true;
-    } catch (error) {
-      if (isReplyError(error)) circuit.succeeded(HASH_TAG);
-      else circuit.failed(HASH_TAG, failureReason(error));
+    } catch {
       estimates.untake(learned.map(([model]) => model));
       this.failed();
     }

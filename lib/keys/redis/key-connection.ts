@@ -9,13 +9,12 @@ import {
   type RedisClient,
   type SendCommand,
 } from '../../common/redis/client.js';
-import { withinTime } from '../../common/redis/deadline.js';
 import { LuaScript, readLua } from '../../common/redis/lua-script.js';
 import type { ApiKeyRecord } from '../api-key-record.js';
 import { aliasTaken } from '../api-key-store.js';
 
-/** How a link connects. */
-export interface RedisLinkOptions {
+/** How a store connects. */
+export interface KeyConnectionOptions {
   readonly url: string | undefined;
   readonly client: RedisClient | undefined;
   readonly prefix: string;
@@ -39,7 +38,7 @@ const ALIAS_TAKEN = -1;
 const SCAN_COUNT = 500;
 
 /** The connections of one store. */
-export class RedisLink {
+export class KeyConnection {
   private readonly owned: OwnedRedisClient | undefined;
   private readonly client: RedisClient;
   private readonly subscriber: Subscriber | undefined;
@@ -55,7 +54,7 @@ export class RedisLink {
   private readonly channel: string;
 
   constructor(
-    private readonly options: RedisLinkOptions,
+    private readonly options: KeyConnectionOptions,
     private readonly changed: ChangeListener,
   ) {
     const { url, client, prefix, timeoutMs } = options;
@@ -113,12 +112,8 @@ export class RedisLink {
     const refusal = this.breaker.refusal(HASH_TAG);
     if (refusal !== undefined) throw new Error(refusal);
     try {
-      const reply = await withinTime(send(), this.options.timeoutMs);
-      this.breaker.succeeded(HASH_TAG);
-      return reply;
+      return await this.breaker.watch(HASH_TAG, send());
     } catch (error) {
-      if (isReplyError(error)) this.breaker.succeeded(HASH_TAG);
-      else this.breaker.failed(HASH_TAG, failureReason(error));
       throw new Error(failureReason(error), { cause: error });
     }
   }

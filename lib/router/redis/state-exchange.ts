@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { CapabilityHealth, MetricSample } from '../../common/capability.js';
 import { timeoutReason, withinTime } from '../../common/redis/deadline.js';
 import { RedisCircuitBreaker } from '../../common/redis/circuit-breaker.js';
-import { failureReason, isReplyError, openRedisClient, type OwnedRedisClient, type RedisClient } from '../../common/redis/client.js';
+import { failureReason, openRedisClient, type OwnedRedisClient, type RedisClient } from '../../common/redis/client.js';
 import { LuaScript, readLua } from '../../common/redis/lua-script.js';
 import { minuteOf } from '../state/memory.js';
 import { HASH_TAG, type StateOfRouter } from './shared-state.js';
@@ -17,8 +17,8 @@ const LOG_EVERY_MS = 60_000;
 /** Of a cooldown that is shared; a longer one is damage, or is shared anew when it is over. */
 const LONGEST_COOLDOWN_MS = 86_400_000;
 
-/** How a link exchanges. */
-export interface RedisLinkOptions {
+/** How a router exchanges its state. */
+export interface StateExchangeOptions {
   readonly url: string | undefined;
   readonly client: RedisClient | undefined;
   /** With the hash tag. */
@@ -28,8 +28,8 @@ export interface RedisLinkOptions {
   readonly silenceMs: number;
 }
 
-/** The exchange of one router with others. */
-export class RedisLink {
+/** Exchanges the state of one router with others. */
+export class StateExchange {
   private readonly member = randomUUID();
   private readonly pending = new Map<string, { minute: number; requests: number; tokens: number }>();
   private readonly cooldowns = new Map<string, number>();
@@ -50,7 +50,7 @@ export class RedisLink {
   private loggedOutageMs: number | undefined = undefined;
 
   constructor(
-    private readonly options: RedisLinkOptions,
+    private readonly options: StateExchangeOptions,
     private readonly router: StateOfRouter,
   ) {
     const { timeoutMs } = options;
@@ -135,14 +135,10 @@ export class RedisLink {
     const exchange = this.exchange(this.router);
     this.exchanging = exchange.finally(() => (this.exchanging = undefined)).catch(() => {});
     try {
-      await withinTime(exchange, timeoutMs);
-      this.circuit.succeeded(HASH_TAG);
+      await this.circuit.watch(HASH_TAG, exchange);
       return undefined;
     } catch (error) {
-      const reason = failureReason(error);
-      if (isReplyError(error)) this.circuit.succeeded(HASH_TAG);
-      else this.circuit.failed(HASH_TAG, reason);
-      return reason;
+      return failureReason(error);
     }
   }
 
@@ -240,7 +236,7 @@ export class RedisLink {
   }
 }
 
-function openOwned({ url = '', timeoutMs }: RedisLinkOptions): OwnedRedisClient {
+function openOwned({ url = '', timeoutMs }: StateExchangeOptions): OwnedRedisClient {
   return openRedisClient(url, {
     purpose: 'the shared state of the router',
     connectionName: 'fast-litellm-router',

@@ -109,23 +109,25 @@ export class PricingBook {
     return null;
   }
 
+  /** By source: one can have the context window, and the next one the output limit. */
   limits(model: string): ModelLimits {
-    const contextWindow = this.limitOf('contextWindow', model);
-    const maxOutputTokens = this.limitOf('maxOutputTokens', model);
-    return {
-      contextWindow: contextWindow?.value ?? null,
-      maxOutputTokens: maxOutputTokens?.value ?? null,
-      sources: { contextWindow: contextWindow?.source ?? null, maxOutputTokens: maxOutputTokens?.source ?? null },
-    };
-  }
-
-  private limitOf(limit: 'contextWindow' | 'maxOutputTokens', model: string): { readonly value: number; readonly source: string } | null {
-    if (model.length > MAX_MODEL_NAME_LENGTH) return null;
-    for (const source of this.sources) {
-      const value = lookup(source, model)?.[limit];
-      if (value !== undefined) return { value, source: source.name };
+    let contextWindow: number | null = null;
+    let maxOutputTokens: number | null = null;
+    const from: { contextWindow: string | null; maxOutputTokens: string | null } = { contextWindow: null, maxOutputTokens: null };
+    const sources = model.length > MAX_MODEL_NAME_LENGTH ? [] : this.sources;
+    for (const source of sources) {
+      const limits = lookup(source, model);
+      if (contextWindow === null && limits?.contextWindow !== undefined) {
+        contextWindow = limits.contextWindow;
+        from.contextWindow = source.name;
+      }
+      if (maxOutputTokens === null && limits?.maxOutputTokens !== undefined) {
+        maxOutputTokens = limits.maxOutputTokens;
+        from.maxOutputTokens = source.name;
+      }
+      if (contextWindow !== null && maxOutputTokens !== null) break;
     }
-    return null;
+    return { contextWindow, maxOutputTokens, sources: from };
   }
 }
 

@@ -13,6 +13,8 @@ export interface CountingModelParts {
   readonly facts?: ModelFacts;
   /** Whether it stands for deployments with different tokenizers. */
   readonly isMixed?: boolean;
+  /** What counting with the tokenizer that is given for it needs, where that cannot be used. */
+  readonly needed?: string | undefined;
 }
 
 /** A model's facts and the handle of its encoding in each engine. */
@@ -29,6 +31,7 @@ export class CountingModel {
   readonly isMixed: boolean;
   /** Whether what was published and learned of the model corrects its counts. */
   readonly isCorrected: boolean;
+  private readonly needed: string | undefined;
   private readonly handles: HandleOf;
   /** For texts that are split at special tokens. */
   private readonly continued: HandleOf;
@@ -36,10 +39,11 @@ export class CountingModel {
   /** @param name The model by which it counts; corrections are learned under it */
   constructor(
     readonly name: string,
-    { tokenizer, facts = modelFacts(name), isMixed = false }: CountingModelParts = {},
+    { tokenizer, facts = modelFacts(name), isMixed = false, needed }: CountingModelParts = {},
   ) {
     const known = tokenizer === undefined ? facts : withTokenizer(facts);
     this.isMixed = isMixed;
+    this.needed = needed;
     this.isCorrected = known.approximate;
     this.facts = isMixed ? { ...known, approximate: true } : known;
     this.encoding = tokenizer ?? facts.encoding;
@@ -62,7 +66,9 @@ export class CountingModel {
   /** How to make an estimate exact: what the option `tokenCounter.tokenizers` lacks. */
   get exactWith(): string | undefined {
     const { approximate, family } = this.facts;
-    if (!approximate || this.isMixed || family === undefined) return undefined;
+    if (!approximate || this.isMixed) return undefined;
+    if (this.needed !== undefined) return this.needed;
+    if (family === undefined) return undefined;
     const { name, source } = family;
     const given = source?.startsWith('@') ? `{ package: '${source}' }` : `{ file }, the ${source}`;
     return `tokenCounter.tokenizers['${name}']: ${given}`;

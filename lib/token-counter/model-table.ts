@@ -75,7 +75,8 @@ export class ModelTable {
   }
 
   private open(name: string): CountingModel {
-    const model = new CountingModel(name, { tokenizer: this.context.tokenizers?.find(name) });
+    const { tokenizers } = this.context;
+    const model = new CountingModel(name, { tokenizer: tokenizers?.find(name), needed: tokenizers?.neededFor(name) });
     if (model.exactWith !== undefined) this.context.opened?.(model, undefined);
     return model;
   }

@@ -109,7 +109,7 @@ export class TokenCounterService implements Capability {
       cacheFolder: options.tokenizerCache,
       isNative: () => this.choice.activeEngine === this.choice.native,
       logger,
-      prepare: async (tokenizer) => this.choice.activeEngine.prepare(tokenizer),
+      prepare: (tokenizer, file) => this.choice.activeEngine.prepare(tokenizer, file),
       loaded: () => this.models.clear(),
     });
     this.models = new ModelTable({

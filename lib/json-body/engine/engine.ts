@@ -67,7 +67,8 @@ export abstract class JsonBodyEngine {
 
   /**
    * Like `scan`. The native engine blocks the calling thread for at most a few milliseconds at a
-   * time. The bytes must not change meanwhile. @param isOwn whether nothing else can change them: no copy is needed
+   * time. The bytes must not change meanwhile.
+   * @param isOwn whether nothing else can change them: no copy is needed
    */
   abstract scanAsync(bytes: Uint8Array, bounds: Required<JsonBounds>, isOwn?: boolean): Promise<JsonScan | JsonFault>;
 }

@@ -8,7 +8,10 @@ import { JsonOutliner } from './json-outliner.js';
 const BYTE_ORDER_MARK = /^\ufeff/;
 const NOT_JSON: JsonFault = { kind: 'syntax' };
 
-/** The TypeScript engine: `JSON.parse` decides what is JSON, after a pass has counted and listed. */
+/**
+ * The TypeScript engine: `JSON.parse` decides what is JSON, after a pass has counted the values and
+ * listed the fields.
+ */
 export class TypeScriptJsonBodyEngine extends JsonBodyEngine {
   readonly engine: EngineName = 'typescript';
 

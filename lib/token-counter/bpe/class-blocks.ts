@@ -15,63 +15,35 @@ const BLOCK_UNITS = 1 << 14;
 /** Of shorter texts an end is sought within a few milliseconds. */
 const LONG_TEXT_UNITS = 1 << 20;
 
-/** What pieces of megabytes may consist of. */
-export interface LongRuns {
-  /** The table that pieces are found with. */
-  readonly table: Uint8Array;
-  /** Masks of classes of which a piece may have any number but for its first characters. */
-  readonly pure: readonly number[];
-  /** The classes of the characters that start in a part of a text, as a mask. */
-  maskOf(text: string, from: number, to: number): number;
-}
-
-/** Runs of characters by a table of their classes. */
-export function classRuns(table: Uint8Array, pure: readonly number[]): LongRuns {
-  const maskOf = (text: string, from: number, to: number): number => {
-    let mask = 0;
-    for (let at = from; at < to; at++) {
-      const unit = text.charCodeAt(at);
-      const isSurrogate = (unit & 0xf800) === 0xd800;
-      // A pair's class is that of both blocks it may stand in.
-      mask |= 1 << table[isSurrogate ? (text.codePointAt(isInsidePair(text, at) ? at - 1 : at) as number) : unit];
-    }
-    return mask;
-  };
-  return { table, pure, maskOf };
-}
-
-const commonRuns = (): LongRuns => classRuns(characterClasses(), [LETTER_CLASSES, OTHER | MARK | LINE_END, SPACE, NUMBER]);
+/** Masks of classes of which a piece may have any number but for its first characters. */
+const PURE: readonly number[] = [LETTER_CLASSES, OTHER | MARK | LINE_END, SPACE, NUMBER];
 
 /**
  * The classes that occur in each block of a text of megabytes, found in steps: then runs are found
  * by masks in place of characters, because a piece may be as long as the text.
  */
 export class ClassBlocks implements KnownRuns {
-  readonly table: Uint8Array;
+  readonly table = characterClasses();
   /** A bit for each class; 0 for a block not looked at yet. */
   private readonly masks: Uint32Array;
 
-  private constructor(
-    readonly text: string,
-    private readonly runs: LongRuns,
-  ) {
-    this.table = runs.table;
+  private constructor(readonly text: string) {
     this.masks = new Uint32Array(Math.ceil(text.length / BLOCK_UNITS));
   }
 
   /** `undefined` for a text that is too short to need them. */
-  static of(text: string, longRuns: () => LongRuns = commonRuns): ClassBlocks | undefined {
-    return text.length < LONG_TEXT_UNITS ? undefined : new ClassBlocks(text, longRuns());
+  static of(text: string): ClassBlocks | undefined {
+    return text.length < LONG_TEXT_UNITS ? undefined : new ClassBlocks(text);
   }
 
   /** Looks at the blocks behind that of `at`, as far as they may be one piece. */
   *looking(at: number): Generator<undefined, void> {
     for (let block = Math.floor(at / BLOCK_UNITS) + 1; block < this.masks.length; block++) {
       if (this.masks[block] === 0) {
-        this.masks[block] = this.runs.maskOf(this.text, block * BLOCK_UNITS, Math.min(this.text.length, (block + 1) * BLOCK_UNITS));
+        this.masks[block] = this.maskOf(block * BLOCK_UNITS, Math.min(this.text.length, (block + 1) * BLOCK_UNITS));
         yield undefined;
       }
-      if (!this.runs.pure.some((classes) => (this.masks[block] & ~classes) === 0)) return;
+      if (!PURE.some((classes) => (this.masks[block] & ~classes) === 0)) return;
     }
   }
 
@@ -96,5 +68,18 @@ export class ClassBlocks implements KnownRuns {
   private isOnly(block: number, mask: number): boolean {
     const known = this.masks[block] ?? 0;
     return known !== 0 && (known & ~mask) === 0;
+  }
+
+  /** The classes of the characters that start in a part of the text, as a mask. */
+  private maskOf(from: number, to: number): number {
+    const { table, text } = this;
+    let mask = 0;
+    for (let at = from; at < to; at++) {
+      const unit = text.charCodeAt(at);
+      const isSurrogate = (unit & 0xf800) === 0xd800;
+      // A pair's class is that of both blocks it may stand in.
+      mask |= 1 << table[isSurrogate ? (text.codePointAt(isInsidePair(text, at) ? at - 1 : at) as number) : unit];
+    }
+    return mask;
   }
 }

@@ -2,7 +2,7 @@ import { useRuns } from './character-classes.js';
 import { ClassBlocks } from './class-blocks.js';
 import { mergeIncrementally } from './incremental-merge.js';
 import { MAX_BLOCK_BYTES } from './merge.js';
-import type { Ranks } from './ranks.js';
+import type { RankFile } from './ranks.js';
 import { hashPrefixes } from './vocabulary.js';
 
 /** A piece of more UTF-16 units is merged by itself, with pauses. */
@@ -26,9 +26,9 @@ let prefixes = new Int32Array(0);
 let ids = new Uint32Array(0);
 
 /** Yields the token ids of `text` in steps of 1 to 2 ms; a step may be empty. */
-export function* encodeInSteps(text: string, ranks: Ranks, segmentUnits = SEGMENT_UNITS): Generator<Uint32Array, void> {
+export function* encodeInSteps(text: string, ranks: RankFile, segmentUnits = SEGMENT_UNITS): Generator<Uint32Array, void> {
   const { pieceEnd } = ranks;
-  const blocks = ClassBlocks.of(text, pieceEnd.longRuns);
+  const blocks = ClassBlocks.of(text);
   let at = 0;
   while (at < text.length) {
     const looking = blocks?.looking(at);
@@ -52,14 +52,14 @@ export function* encodeInSteps(text: string, ranks: Ranks, segmentUnits = SEGMEN
 }
 
 /** The token ids of a text of at most `LONG_PIECE_UNITS` units. */
-export function encodeShortText(text: string, ranks: Ranks): Uint32Array {
+export function encodeShortText(text: string, ranks: RankFile): Uint32Array {
   let pieces = 0;
   for (let at = 0; at < text.length; ends[pieces++] = at) at = ranks.pieceEnd(text, at);
   return encodePieces(text, pieces, ranks);
 }
 
 /** The token ids of a text of `pieces` pieces, which end at `ends`. */
-function encodePieces(text: string, pieces: number, ranks: Ranks): Uint32Array {
+function encodePieces(text: string, pieces: number, ranks: RankFile): Uint32Array {
   if (text.length * 3 > bytes.length) {
     const room = text.length <= LONG_PIECE_UNITS ? 3 * LONG_PIECE_UNITS : SEGMENT_BYTES;
     bytes = new Uint8Array(room);
@@ -82,21 +82,12 @@ function encodePieces(text: string, pieces: number, ranks: Ranks): Uint32Array {
 }
 
 /** Writes the ids of the piece `bytes[start..end]` to `ids` at `count`; returns their end. */
-function encodePiece(start: number, end: number, count: number, ranks: Ranks): number {
+function encodePiece(start: number, end: number, count: number, ranks: RankFile): number {
   const { vocabulary, merge } = ranks;
   const whole = end - start === 1 ? vocabulary.single[bytes[start]] : vocabulary.find(bytes, prefixes, start, end);
   if (whole >= 0) {
     ids[count] = whole;
     return count + 1;
-  }
-  const other = ranks.whole?.find(bytes, prefixes, start, end) ?? -1;
-  if (other >= 0) {
-    ids[count] = other;
-    return count + 1;
-  }
-  if (ranks.bytesAlone === true && isOneCharacter(bytes[start], end - start)) {
-    for (let at = start; at < end; at++) ids[count++] = vocabulary.single[bytes[at]];
-    return count;
   }
   if (end - start <= MAX_BLOCK_BYTES) {
     merge.merge(bytes, prefixes, start, end);
@@ -107,10 +98,6 @@ function encodePiece(start: number, end: number, count: number, ranks: Ranks): n
   while (!step.done) step = merging.next();
   ids.set(step.value, count);
   return count + step.value.length;
-}
-
-function isOneCharacter(lead: number, length: number): boolean {
-  return length === (lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4);
 }
 
 /** Length of `text[from..to]` in UTF-8; a lone surrogate counts as U+FFFD. */
@@ -128,7 +115,7 @@ function utf8Length(text: string, from: number, to: number): number {
   return length;
 }
 
-function* encodeLongPiece(piece: string, ranks: Ranks): Generator<Uint32Array, void> {
+function* encodeLongPiece(piece: string, ranks: RankFile): Generator<Uint32Array, void> {
   let length = 0;
   for (let at = 0, step: string; at < piece.length; at += step.length) {
     length += Buffer.byteLength((step = stepOf(piece, at)));

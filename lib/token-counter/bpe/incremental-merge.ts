@@ -1,5 +1,5 @@
 import { MAX_BLOCK_BYTES, mergePiece, type BlockMerge } from './merge.js';
-import type { Ranks } from './ranks.js';
+import type { RankFile } from './ranks.js';
 import { hashPrefixes, type Vocabulary } from './vocabulary.js';
 
 /** Bytes of a window, and of the blocks between two pauses: few enough for the CPU's caches. */
@@ -35,7 +35,7 @@ const MOST_CYCLE_BYTES = 1 << 18;
  * Blocks of common text share a token after a few bytes. Where two share none, as in runs of one
  * character, `mergePiece` merges a window that starts at a token; if needed, ever longer windows.
  */
-export function* mergeIncrementally(bytes: Uint8Array, ranks: Ranks, windowBytes = WINDOW_BYTES): Generator<undefined, Uint32Array> {
+export function* mergeIncrementally(bytes: Uint8Array, ranks: RankFile, windowBytes = WINDOW_BYTES): Generator<undefined, Uint32Array> {
   const { vocabulary, merge: blocks } = ranks;
   const list = new TokenList(bytes, vocabulary);
   const prefixes = new Int32Array(Math.min(bytes.length, windowBytes + MAX_BLOCK_BYTES) + 1);

@@ -1,8 +1,6 @@
-import { kimiClasses, ofHan } from './character-sets.js';
 import {
   characterClasses,
   classBitAt,
-  LETTER_CLASSES,
   LINE_END,
   LOWER,
   MARK,
@@ -15,20 +13,16 @@ import {
   UNCASED,
   UPPER,
   widthAt,
-  type TextRange,
 } from './character-classes.js';
-import { classRuns, type LongRuns } from './class-blocks.js';
 
 const LETTER = UPPER | LOWER | UNCASED;
 /** In both halves of o200k's `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+`. */
 const SHARED = UNCASED | MARK;
+const SYMBOL = OTHER | MARK;
+const MOST_DIGITS = 3;
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
-/** Numbers that are Han as well, which Kimi's table tells apart. */
-const ANY_NUMBER = NUMBER | ofHan(NUMBER);
-const KIMI_SYMBOLS = OTHER | MARK | ofHan(OTHER | MARK);
-const HAN = ofHan(LETTER_CLASSES | NUMBER | OTHER);
 const BLANK = 0x20;
 const APOSTROPHE = 0x27;
 const LONG_S = 0x17f;
@@ -38,26 +32,35 @@ const LONG_S = 0x17f;
  * pattern, which no token crosses. The patterns look ahead, never back, so any start of a piece
  * will do.
  */
-export interface PieceEnd {
-  (text: string, at: number): number;
-  /** What pieces of megabytes consist of, where it is not the classes of all. */
-  readonly longRuns?: () => LongRuns;
-}
+export type PieceEnd = (text: string, at: number) => number;
 
 /** The pattern of r50k_base, p50k_base, p50k_edit and gpt2. */
-export const gpt2PieceEnd: PieceEnd = (text, at) => gpt2End(text, at, false);
-
-/** Each number alone, then GPT-2's pattern for what is between: Command-R. */
-export const gpt2DigitsPieceEnd: PieceEnd = (text, at) => gpt2End(text, at, true);
+export const gpt2PieceEnd: PieceEnd = (text, at) => {
+  const classes = characterClasses();
+  const contraction = contractionEnd(text, at, false);
+  if (contraction > at) return contraction;
+  const start = text.charCodeAt(at) === BLANK ? at + 1 : at;
+  const bit = classBitAt(text, start, classes);
+  if (bit & LETTER) return skipRun(text, start, LETTER, classes);
+  if (bit & NUMBER) return skipRun(text, start, NUMBER, classes);
+  if (bit & SYMBOL) return skipRun(text, start, SYMBOL, classes);
+  return lastSpaceLeft(text, at, skipRun(text, at, SPACE, classes));
+};
 
 /** The pattern of cl100k_base. */
-export const cl100kPieceEnd: PieceEnd = (text, at) => cl100kEnd(text, at, LETTER, 3);
-
-/** cl100k's with one number a piece: Qwen to 3, Grok 2. */
-export const cl100kDigitsPieceEnd: PieceEnd = (text, at) => cl100kEnd(text, at, LETTER, 1);
-
-/** The same, and marks are parts of words: Qwen 3.5. */
-export const cl100kMarksPieceEnd: PieceEnd = (text, at) => cl100kEnd(text, at, LETTER | MARK, 1);
+export const cl100kPieceEnd: PieceEnd = (text, at) => {
+  const classes = characterClasses();
+  const contraction = contractionEnd(text, at, true);
+  if (contraction > at) return contraction;
+  const bit = classBitAt(text, at, classes);
+  if (bit & LETTER) return skipRun(text, at, LETTER, classes);
+  if (bit & NUMBER) return numberEnd(text, at, classes);
+  if (!isLineEnd(text.charCodeAt(at))) {
+    const after = at + widthAt(text, at);
+    if (classBitAt(text, after, classes) & LETTER) return skipRun(text, after, LETTER, classes);
+  }
+  return symbolsOrSpacesEnd(text, at, LINE_END, classes);
+};
 
 /** The pattern of o200k_base and o200k_harmony. */
 export const o200kPieceEnd: PieceEnd = (text, at) => {
@@ -65,64 +68,9 @@ export const o200kPieceEnd: PieceEnd = (text, at) => {
   const bit = classBitAt(text, at, classes);
   const end = caseWordEnd(text, at, bit, classes);
   if (end >= 0) return contractionEnd(text, end, true);
-  if (bit & NUMBER) return numberEnd(text, at, classes, 3);
-  return symbolsOrSpacesEnd(text, at, OTHER | MARK, classes, true);
+  if (bit & NUMBER) return numberEnd(text, at, classes);
+  return symbolsOrSpacesEnd(text, at, LINE_END | SLASH, classes);
 };
-
-/** o200k's without contractions, one number a piece: Mistral's Tekken. */
-export const o200kDigitsPieceEnd: PieceEnd = (text, at) => {
-  const classes = characterClasses();
-  const bit = classBitAt(text, at, classes);
-  const end = caseWordEnd(text, at, bit, classes);
-  if (end >= 0) return end;
-  if (bit & NUMBER) return numberEnd(text, at, classes, 1);
-  return symbolsOrSpacesEnd(text, at, OTHER | MARK, classes, true);
-};
-
-/** Runs of Han, then o200k's pattern without Han in its words: Kimi. */
-export const kimiPieceEnd: PieceEnd = Object.assign(
-  (text: string, at: number): number => {
-    const classes = kimiClasses();
-    const bit = classBitAt(text, at, classes);
-    if (bit & HAN) return skipRun(text, at, HAN, classes);
-    // Han ends a word as the text does.
-    const end = caseWordEnd(text, at, bit, classes);
-    if (end >= 0) return contractionEnd(text, end, true);
-    if (bit & NUMBER) return numberEnd(text, at, classes, 3);
-    return symbolsOrSpacesEnd(text, at, KIMI_SYMBOLS, classes, false);
-  },
-  { longRuns: (): LongRuns => classRuns(kimiClasses(), [LETTER_CLASSES, KIMI_SYMBOLS | LINE_END, SPACE, HAN]) },
-);
-
-function gpt2End(text: string, at: number, isDigitAlone: boolean): number {
-  const classes = characterClasses();
-  const contraction = contractionEnd(text, at, false);
-  if (contraction > at) return contraction;
-  const start = text.charCodeAt(at) === BLANK ? at + 1 : at;
-  const bit = classBitAt(text, start, classes);
-  if (bit & LETTER) return skipRun(text, start, LETTER, classes);
-  if (bit & NUMBER) {
-    if (!isDigitAlone) return skipRun(text, start, NUMBER, classes);
-    return start > at ? start : at + widthAt(text, at);
-  }
-  if (bit & (OTHER | MARK)) return skipRun(text, start, OTHER | MARK, classes);
-  const end = skipRun(text, at, SPACE, classes);
-  return isDigitAlone && classBitAt(text, end, classes) & NUMBER ? end : lastSpaceLeft(text, at, end);
-}
-
-function cl100kEnd(text: string, at: number, word: number, digits: number): number {
-  const classes = characterClasses();
-  const contraction = contractionEnd(text, at, true);
-  if (contraction > at) return contraction;
-  const bit = classBitAt(text, at, classes);
-  if (bit & word) return skipRun(text, at, word, classes);
-  if (bit & NUMBER) return numberEnd(text, at, classes, digits);
-  if (!isLineEnd(text.charCodeAt(at))) {
-    const after = at + widthAt(text, at);
-    if (classBitAt(text, after, classes) & word) return skipRun(text, after, word, classes);
-  }
-  return symbolsOrSpacesEnd(text, at, (OTHER | MARK) & ~word, classes, false);
-}
 
 /** o200k's two alternatives for words, or -1. `bit` is the first character's. */
 function caseWordEnd(text: string, at: number, bit: number, classes: Uint8Array): number {
@@ -133,10 +81,11 @@ function caseWordEnd(text: string, at: number, bit: number, classes: Uint8Array)
   return bare >= 0 ? bare : capitalsEnd(text, prefixed < 0 ? at : prefixed, classes);
 }
 
-/** ` ?[symbols]+` and the line ends (and slashes) behind it, or white space. */
-function symbolsOrSpacesEnd(text: string, at: number, symbols: number, classes: Uint8Array, slashes: boolean): number {
-  const end = symbolsEnd(text, at, symbols, classes);
-  return end > at ? skipRun(text, end, slashes ? LINE_END | SLASH : LINE_END, classes) : linesOrSpacesEnd(text, at, classes);
+/** ` ?[^\s\p{L}\p{N}]+` and the characters of `trailing` after it, or white space. */
+function symbolsOrSpacesEnd(text: string, at: number, trailing: number, classes: Uint8Array): number {
+  const start = text.charCodeAt(at) === BLANK ? at + 1 : at;
+  const end = skipRun(text, start, SYMBOL, classes);
+  return end > start ? skipRun(text, end, trailing, classes) : linesOrSpacesEnd(text, at, classes);
 }
 
 /**
@@ -158,35 +107,23 @@ function capitalsEnd(text: string, at: number, classes: Uint8Array): number {
   return end > at ? end : -1;
 }
 
-export function numberEnd(text: string, at: number, classes: Uint8Array, most: number): number {
-  for (let digits = 0; digits < most && classBitAt(text, at, classes) & ANY_NUMBER; digits++) at += widthAt(text, at);
+function numberEnd(text: string, at: number, classes: Uint8Array): number {
+  for (let digits = 0; digits < MOST_DIGITS && classBitAt(text, at, classes) & NUMBER; digits++) at += widthAt(text, at);
   return at;
-}
-
-/** ` ?[^\s\p{L}\p{N}]+`, or `at` if it does not match. */
-function symbolsEnd(text: string, at: number, symbols: number, classes: Uint8Array): number {
-  const start = text.charCodeAt(at) === BLANK ? at + 1 : at;
-  const end = skipRun(text, start, symbols, classes);
-  return end > start ? end : at;
 }
 
 /** `\s*[\r\n]+|\s+(?!\S)|\s+` */
 function linesOrSpacesEnd(text: string, at: number, classes: Uint8Array): number {
   const end = skipRun(text, at, SPACE, classes);
-  const linesEnd = lastLineEnd(text, { from: at, end }, classes);
+  const linesEnd = runStart(text, { from: at, end }, SPACE & ~LINE_END, classes);
   return linesEnd > at ? linesEnd : lastSpaceLeft(text, at, end);
-}
-
-/** The end of the last line end in a run of white space, or the start of the run. */
-export function lastLineEnd(text: string, run: TextRange, classes: Uint8Array): number {
-  return runStart(text, run, SPACE & ~LINE_END, classes);
 }
 
 function lastSpaceLeft(text: string, at: number, end: number): number {
   return end < text.length && end - at > 1 ? end - 1 : end;
 }
 
-export function isLineEnd(unit: number): boolean {
+function isLineEnd(unit: number): boolean {
   return unit === LINE_FEED || unit === CARRIAGE_RETURN;
 }
 

@@ -5,7 +5,6 @@ import { cl100kPieceEnd, gpt2PieceEnd, o200kPieceEnd } from './pretokenizer.js';
 import type { PieceEnd } from './pretokenizer.js';
 import type { EncodingName } from '../engine/engine.js';
 import { Vocabulary } from './vocabulary.js';
-import type { WholePieces } from './whole-pieces.js';
 
 /** Encodings that differ only in their special tokens share a file and its copy in memory. */
 const FILES: Readonly<Record<EncodingName, string>> = {
@@ -35,19 +34,8 @@ export function openRanks(encoding: EncodingName): RankFile {
   return file;
 }
 
-/** What encoding a text needs. */
-export interface Ranks {
-  readonly pieceEnd: PieceEnd;
-  readonly vocabulary: Vocabulary;
-  readonly merge: BlockMerge;
-  /** A piece of one character that is no token is its bytes, which never merge. */
-  readonly bytesAlone?: boolean;
-  /** Tokens that only a piece as a whole is. */
-  readonly whole?: WholePieces | undefined;
-}
-
 /** One of tiktoken's rank files, without special tokens. */
-export class RankFile implements Ranks {
+export class RankFile {
   readonly pieceEnd: PieceEnd;
   readonly vocabulary: Vocabulary;
   readonly merge: BlockMerge;

@@ -47,10 +47,12 @@ export abstract class TokenCounterEngine {
   abstract load(encoding: EncodingName | PackedTokenizer): number;
 
   /**
-   * Loads the tables of a tokenizer, blocking the calling thread for at most a millisecond at a
-   * time.
+   * Loads a tokenizer, packed from `file`. The native engine blocks the calling thread for at most
+   * a millisecond at a time. Returns whether the engine counts with it exactly; otherwise
+   * `cl100k_base` stands in.
+   * @throws MissingPackageError
    */
-  abstract prepare(tokenizer: PackedTokenizer): Promise<void>;
+  abstract prepare(tokenizer: PackedTokenizer, file: string): Promise<boolean>;
 
   /** Number of tokens of `text`. */
   abstract count(text: string, encoding: number): number;

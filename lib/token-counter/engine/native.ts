@@ -42,12 +42,13 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
     return this.keep(encoding, found >= 0 ? found : this.binding.loadTokenizer(encoding.key, encoding.data));
   }
 
-  async prepare(tokenizer: PackedTokenizer): Promise<void> {
+  async prepare(tokenizer: PackedTokenizer): Promise<boolean> {
     const { key, data } = tokenizer;
-    if (this.binding.findTokenizer(key) >= 0) return;
+    if (this.binding.findTokenizer(key) >= 0) return true;
     const bytes = new this.binding.PackedTokenizerBytes(data.length);
     await inTurns(partsOf(data, (part) => bytes.push(part)));
     await bytes.loadAsync(key);
+    return true;
   }
 
   private keep(tokenizer: PackedTokenizer, handle: number): number {

@@ -1,56 +1,57 @@
 import type { EngineName } from '../../common/capability.js';
-import { decodeTokens, decodeTokenizer, unknownToken } from '../bpe/decode.js';
+import { MissingPackageError } from '../../common/errors.js';
+import { decodeTokens, unknownToken } from '../bpe/decode.js';
 import { ENCODING_NAMES, isLongerThan, TokenCounterEngine } from './engine.js';
 import type { EncodingName, JsonSlices, SliceCounts } from './engine.js';
 import type { PackedTokenizer } from '../tokenizers/packed-layout.js';
+import { PEER, PeerTokenizer } from '../tokenizers/peer-tokenizer.js';
 import { SHORT_TEXT_UNITS, TextTurns } from '../text-steps.js';
 import { SliceTexts } from './slice-texts.js';
 import { encodeInSteps, encodeShortText, LONG_PIECE_UNITS } from '../bpe/encode.js';
 import { openRanks } from '../bpe/ranks.js';
 import type { RankFile } from '../bpe/ranks.js';
-import { TokenizerRanks } from '../bpe/tokenizer-ranks.js';
-import { atOnce, inTurns, nextTurn } from '../../common/next-turn.js';
+import { nextTurn } from '../../common/next-turn.js';
 
 /** UTF-16 units per turn of the event loop: 0.25 ms of prose, 1.5 ms at worst. */
 const UNITS_PER_TURN = 1024;
 
+/** Handle of the encoding that counts for a tokenizer whose own engine, the native one, failed. */
+const STAND_IN = ENCODING_NAMES.length;
+const STAND_IN_ENCODING: EncodingName = 'cl100k_base';
+
 /**
  * The TypeScript engine: ranks of the `tiktoken` package, own pre-tokenizer and merge. Gives the
  * results of tiktoken in linear time for every text; tiktoken's merge is quadratic in the length of
- * a piece.
+ * a piece. Tokenizers of files are encoded by the optional package `@huggingface/tokenizers`.
  */
 export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
   readonly engine: EngineName = 'typescript';
-  /** By handle: the encodings, then the tokenizers. */
-  private readonly loaded: (RankFile | TokenizerRanks)[] = [];
+  /** By handle: the encodings, the stand-in, then the tokenizers. */
+  private readonly loaded: (RankFile | PeerTokenizer)[] = [];
 
   load(encoding: EncodingName | PackedTokenizer): number {
-    if (typeof encoding !== 'string') return this.handleOf(encoding) ?? this.add(atOnce(TokenizerRanks.opening(encoding)));
+    if (typeof encoding !== 'string') return this.handleOf(encoding) ?? STAND_IN;
     const handle = ENCODING_NAMES.indexOf(encoding);
     this.loaded[handle] ??= openRanks(encoding);
     return handle;
   }
 
-  async prepare(tokenizer: PackedTokenizer): Promise<void> {
-    if (this.handleOf(tokenizer) !== undefined) return;
-    const ranks = await inTurns(TokenizerRanks.opening(tokenizer));
-    if (this.handleOf(tokenizer) === undefined) this.add(ranks);
+  async prepare(tokenizer: PackedTokenizer, file: string): Promise<boolean> {
+    if (this.handleOf(tokenizer) !== undefined) return true;
+    const opened = await PeerTokenizer.open(file, tokenizer);
+    if (opened === undefined) return false;
+    if (this.handleOf(tokenizer) === undefined) this.loaded[Math.max(this.loaded.length, STAND_IN + 1)] = opened;
+    return true;
   }
 
   private handleOf({ key }: PackedTokenizer): number | undefined {
-    const handle = this.loaded.findIndex((ranks) => ranks instanceof TokenizerRanks && ranks.packed.key === key);
+    const handle = this.loaded.findIndex((ranks) => ranks instanceof PeerTokenizer && ranks.packed.key === key);
     return handle < 0 ? undefined : handle;
-  }
-
-  private add(ranks: TokenizerRanks): number {
-    const handle = Math.max(this.loaded.length, ENCODING_NAMES.length);
-    this.loaded[handle] = ranks;
-    return handle;
   }
 
   count(text: string, encoding: number): number {
     const ranks = this.ranks(encoding);
-    if (text.length <= LONG_PIECE_UNITS && !(ranks instanceof TokenizerRanks)) return encodeShortText(text, ranks).length;
+    if (text.length <= LONG_PIECE_UNITS && !(ranks instanceof PeerTokenizer)) return encodeShortText(text, ranks).length;
     let count = 0;
     for (const ids of stepsOf(text, ranks)) count += ids.length;
     return count;
@@ -90,7 +91,7 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
         await nextTurn();
         left = UNITS_PER_TURN;
       }
-      if (text.length <= LONG_PIECE_UNITS && !(ranks instanceof TokenizerRanks)) {
+      if (text.length <= LONG_PIECE_UNITS && !(ranks instanceof PeerTokenizer)) {
         counts[index] = encodeShortText(text, ranks).length;
         // Overhead of a text.
         left -= text.length + 16;
@@ -127,14 +128,14 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
   }
 
   encode(text: string, encoding: number): Uint32Array {
-    const ranks = this.ranks(encoding);
-    if (text.length <= LONG_PIECE_UNITS && !(ranks instanceof TokenizerRanks)) return encodeShortText(text, ranks);
+    const ranks = this.ranksOfIds(encoding);
+    if (text.length <= LONG_PIECE_UNITS && !(ranks instanceof PeerTokenizer)) return encodeShortText(text, ranks);
     return concat([...stepsOf(text, ranks)]);
   }
 
   decode(ids: Uint32Array, encoding: number): Uint8Array {
-    const ranks = this.ranks(encoding);
-    if (ranks instanceof TokenizerRanks) return decodeTokenizer(ids, ranks.packed, (ordinary) => ranks.decode(ordinary));
+    const ranks = this.ranksOfIds(encoding);
+    if (ranks instanceof PeerTokenizer) return ranks.decode(ids);
     return decodeTokens(ids, encoding, (ordinary, offset) => {
       const index = ordinary.findIndex((id) => !ranks.has(id));
       if (index >= 0) throw unknownToken(offset + index, ordinary[index], encoding);
@@ -144,20 +145,25 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
 
   prefixLength(text: string, encoding: number, maxTokens: number): number {
     const ranks = this.ranks(encoding);
-    if (ranks instanceof TokenizerRanks) return ranks.prefixLength(text, maxTokens, unitsFor(maxTokens));
     const chunks: Uint32Array[] = [];
     let count = 0;
-    for (const ids of encodeInSteps(text, ranks, unitsFor(maxTokens))) {
+    for (const ids of stepsOf(text, ranks, unitsFor(maxTokens))) {
       chunks.push(ids);
       count += ids.length;
       if (count > maxTokens) break;
     }
     if (count <= maxTokens) return text.length;
-    return unitsWithin(text, ranks.vocabulary.decodedLength(concat(chunks).subarray(0, maxTokens)));
+    const first = concat(chunks).subarray(0, maxTokens);
+    return unitsWithin(text, ranks instanceof PeerTokenizer ? ranks.decode(first).length : ranks.vocabulary.decodedLength(first));
   }
 
-  private ranks(encoding: number): RankFile | TokenizerRanks {
-    return (this.loaded[encoding] ??= openRanks(ENCODING_NAMES[encoding]));
+  private ranksOfIds(encoding: number): RankFile | PeerTokenizer {
+    if (encoding === STAND_IN) throw new MissingPackageError(PEER, 'encoding with an open model without the native engine');
+    return this.ranks(encoding);
+  }
+
+  private ranks(encoding: number): RankFile | PeerTokenizer {
+    return (this.loaded[encoding] ??= openRanks(encoding === STAND_IN ? STAND_IN_ENCODING : ENCODING_NAMES[encoding]));
   }
 }
 
@@ -166,8 +172,8 @@ function unitsFor(tokens: number): number {
   return Math.min(UNITS_PER_TURN, Math.max(LONG_PIECE_UNITS, tokens * 4));
 }
 
-function stepsOf(text: string, ranks: RankFile | TokenizerRanks, segmentUnits?: number): Generator<Uint32Array, void> {
-  return ranks instanceof TokenizerRanks ? ranks.encodeInSteps(text, segmentUnits) : encodeInSteps(text, ranks, segmentUnits);
+function stepsOf(text: string, ranks: RankFile | PeerTokenizer, segmentUnits?: number): Generator<Uint32Array, void> {
+  return ranks instanceof PeerTokenizer ? ranks.encodeInSteps(text) : encodeInSteps(text, ranks, segmentUnits);
 }
 
 function concat(chunks: readonly Uint32Array[]): Uint32Array {

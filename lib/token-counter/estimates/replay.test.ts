@@ -6,7 +6,8 @@ import { seededRandom } from '../../../test/support/random-text.js';
 import { isLong, oneOrAll, usuallyOrLong } from '../../../test/support/long.js';
 import { tokenizerPackages, type TokenizerPackage } from '../../../test/support/tokenizer-packages.js';
 import type { EncodingName } from '../engine/engine.js';
-import { TypeScriptTokenCounterEngine } from '../engine/typescript.js';
+import { openNativeBinding } from '../../engine/native-binding.js';
+import { NativeTokenCounterEngine } from '../engine/native.js';
 import { familyOf, type FamilyName } from '../families.js';
 import { packTokenizer } from '../tokenizers/pack.js';
 import { PackedTokenizer } from '../tokenizers/packed-layout.js';
@@ -94,11 +95,13 @@ function replay(tokenCounter: TokenCounterService, truthOf: (body: Body) => numb
   return { error: percent(errors), exceeded: (exceeded / errors.length) * 100, over: percent(overs) };
 }
 
+const { binding } = openNativeBinding();
+
 /** Counts chats as a model of a family does. */
 function openTokenizer({ name, file }: TokenizerPackage, family: FamilyName): (body: Body) => number {
   const tokenizer = atOnce(PackedTokenizer.opening(name, `replay-${name}`, packTokenizer(readTokenizer(file, undefined))));
   if (tokenizer === undefined) throw new Error(`${file} cannot be packed`);
-  const engine = new TypeScriptTokenCounterEngine();
+  const engine = new NativeTokenCounterEngine(binding!);
   const handle = engine.load(tokenizer);
   const { prompt, user, assistant } = familyOf(family).chat ?? { prompt: 3, user: 7, assistant: 7 };
   return ({ messages }) =>
@@ -139,7 +142,7 @@ describe('estimates for a hidden tokenizer', () => {
     expectClose(replay(tokenCounter, truthOf, encoding.length + perMessage * 31));
   });
 
-  const packages = isLong ? tokenizerPackages().filter(({ name }) => OPEN[name] !== undefined) : [];
+  const packages = isLong && binding ? tokenizerPackages().filter(({ name }) => OPEN[name] !== undefined) : [];
   (packages.length > 0 ? it.each(packages) : it.skip.each([{ name: 'packages of a long run', file: '', version: '' }]))(
     'of $name, with its chat template',
     (tokenizer) => expectClose(replay(open(), openTokenizer(tokenizer, OPEN[tokenizer.name]), 17)),

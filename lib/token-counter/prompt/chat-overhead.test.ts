@@ -1,7 +1,8 @@
 import { atOnce } from '../../common/next-turn.js';
 import { tokenizerPackages } from '../../../test/support/tokenizer-packages.js';
 import { familyOf, type FamilyName } from '../families.js';
-import { TypeScriptTokenCounterEngine } from '../engine/typescript.js';
+import { openNativeBinding } from '../../engine/native-binding.js';
+import { NativeTokenCounterEngine } from '../engine/native.js';
 import { segmentsOf, countSegments } from '../bpe/special-tokens.js';
 import { modelFacts } from '../models.js';
 import { packTokenizer } from '../tokenizers/pack.js';
@@ -83,14 +84,15 @@ describe('the overhead of a chat', () => {
     );
   });
 
-  const packages = tokenizerPackages().filter(({ name }) => name in RENDERED);
+  const { binding } = openNativeBinding();
+  const packages = (binding ? tokenizerPackages() : []).filter(({ name }) => name in RENDERED);
   (packages.length > 0 ? it.each(packages) : it.skip.each([{ name: 'packages', file: '', version: '' }]))(
     'is what the template of $name makes of a chat',
     ({ name, file }) => {
       const [, model, text] = RENDERED[name];
       const tokenizer = atOnce(PackedTokenizer.opening(name, `chat-${name}`, packTokenizer(readTokenizer(file, undefined))));
       if (tokenizer === undefined) throw new Error(`${file} cannot be packed`);
-      const engine = new TypeScriptTokenCounterEngine();
+      const engine = new NativeTokenCounterEngine(binding!);
       const handle = engine.load(tokenizer);
       const wanted = countSegments(segmentsOf(text, tokenizer, 'all'), (part) => engine.count(part, handle));
       expect(

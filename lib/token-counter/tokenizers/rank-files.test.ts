@@ -7,7 +7,6 @@ import { atOnce } from '../../common/next-turn.js';
 import { openNativeBinding } from '../../engine/native-binding.js';
 import type { TokenCounterEngine } from '../engine/engine.js';
 import { NativeTokenCounterEngine } from '../engine/native.js';
-import { TypeScriptTokenCounterEngine } from '../engine/typescript.js';
 import { packTokenizer } from './pack.js';
 import { PackedTokenizer } from './packed-layout.js';
 import { readTokenizer } from './read-tokenizer.js';
@@ -15,7 +14,7 @@ import type { SplitName } from './tokenizer-model.js';
 
 const TEXTS = 300;
 const { binding } = openNativeBinding();
-const engines: TokenCounterEngine[] = [new TypeScriptTokenCounterEngine(), ...(binding ? [new NativeTokenCounterEngine(binding)] : [])];
+const engines: TokenCounterEngine[] = binding ? [new NativeTokenCounterEngine(binding)] : [];
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'rank-files-'))));

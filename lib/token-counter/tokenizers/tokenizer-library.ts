@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { errorMessage, InvalidConfigurationError } from '../../common/errors.js';
+import { errorMessage, InvalidConfigurationError, MissingPackageError } from '../../common/errors.js';
 import type { LogSink } from '../../common/log-sink.js';
 import { familyOfModel } from '../families.js';
 import type * as Packing from './packing.js';
@@ -12,6 +12,9 @@ export function defaultCacheFolder(): string {
   return join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'nestjs-fast-litellm');
 }
 
+/** What reads all files, and counts exactly with them. */
+const NATIVE_ENGINE = 'the native engine';
+
 /** What a library needs. */
 export interface LibraryContext {
   /** `null`: nothing is kept. */
@@ -19,8 +22,8 @@ export interface LibraryContext {
   readonly logger: LogSink;
   /** Whether the native engine counts: then the addon may read files, too. */
   readonly isNative: () => boolean;
-  /** Loads the tables of a tokenizer into the engines. */
-  readonly prepare: (tokenizer: PackedTokenizer) => Promise<void>;
+  /** Loads a tokenizer into the engine that counts; returns whether it counts exactly with it. */
+  readonly prepare: (tokenizer: PackedTokenizer, file: string) => Promise<boolean>;
   /** Called when a tokenizer can be used. */
   readonly loaded: () => void;
 }
@@ -30,6 +33,8 @@ export class TokenizerLibrary {
   private readonly tokenizers = new Map<string, PackedTokenizer>();
   private readonly sources: ResolvedTokenizer[] = [];
   private readonly loading: Promise<void>[] = [];
+  /** What tokenizers that the engine cannot count with need, by their names. */
+  private readonly needs = new Map<string, string>();
 
   constructor(private readonly context: LibraryContext) {}
 
@@ -53,17 +58,25 @@ export class TokenizerLibrary {
 
   /** The tokenizer of a model, if it is loaded: by exact name, then by glob, then by family. */
   find(model: string): PackedTokenizer | undefined {
-    if (this.tokenizers.size === 0) return undefined;
-    const family = familyOfModel(model.toLowerCase());
-    return this.findNamed(model) ?? (family && this.tokenizers.get(family.name));
+    return this.lookUp(this.tokenizers, model, true);
   }
 
   /** The same by exact name or by glob only. */
   findNamed(model: string): PackedTokenizer | undefined {
-    if (this.tokenizers.size === 0) return undefined;
+    return this.lookUp(this.tokenizers, model, false);
+  }
+
+  /** What counting exactly needs, for a model whose tokenizer is given but cannot be used. */
+  neededFor(model: string): string | undefined {
+    return this.lookUp(this.needs, model, true);
+  }
+
+  private lookUp<T>(known: ReadonlyMap<string, T>, model: string, byFamily: boolean): T | undefined {
+    if (known.size === 0) return undefined;
     const name = model.toLowerCase();
     const glob = this.sources.find((source) => source.name.includes('*') && matches(source.name.toLowerCase(), name));
-    return this.tokenizers.get(model) ?? (glob && this.tokenizers.get(glob.name));
+    const family = byFamily ? familyOfModel(name) : undefined;
+    return known.get(model) ?? (glob && known.get(glob.name)) ?? (family && known.get(family.name));
   }
 
   private async load(source: ResolvedTokenizer): Promise<void> {
@@ -74,14 +87,24 @@ export class TokenizerLibrary {
     let tokenizer: PackedTokenizer;
     try {
       tokenizer = await openTokenizer(source, { cacheFolder, isNative: isNative(), warn: (message) => logger.warn(message) });
-      await prepare(tokenizer);
-      if (tokenizer.continued !== undefined) await prepare(tokenizer.continued);
+      const { continued } = tokenizer;
+      if (!(await prepare(tokenizer, source.file)) || (continued !== undefined && !(await prepare(continued, source.file))))
+        return this.cannotCount(source, NATIVE_ENGINE);
     } catch (error) {
+      if (error instanceof MissingPackageError) return this.cannotCount(source, error.packageName);
       throw new InvalidConfigurationError(source.path, `cannot use ${source.origin}: ${errorMessage(error)}`, { cause: error });
     }
     this.tokenizers.set(source.name, tokenizer);
     loaded();
     logger.log(`Tokenizer ${source.name}: loaded from ${source.origin} in ${Math.round(performance.now() - started)} ms`);
+  }
+
+  /** Counts of its models stay estimates. */
+  private cannotCount({ name, origin }: ResolvedTokenizer, needed: string): void {
+    this.needs.set(name, needed);
+    this.context.loaded();
+    const advice = needed === NATIVE_ENGINE ? `use ${needed}` : `npm install ${needed}`;
+    this.context.logger.warn(`Tokenizer ${name}: counts are estimates (${origin} needs ${needed}); ${advice}`);
   }
 }
 

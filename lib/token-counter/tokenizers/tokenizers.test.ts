@@ -8,8 +8,6 @@ import { atOnce } from '../../common/next-turn.js';
 import { openNativeBinding } from '../../engine/native-binding.js';
 import type { TokenCounterEngine } from '../engine/engine.js';
 import { NativeTokenCounterEngine } from '../engine/native.js';
-import { TypeScriptTokenCounterEngine } from '../engine/typescript.js';
-import { normalize } from '../bpe/normalize.js';
 import { packTokenizer } from './pack.js';
 import { PackedTokenizer } from './packed-layout.js';
 import { readTokenizer } from './read-tokenizer.js';
@@ -26,9 +24,8 @@ interface Vectors {
 }
 
 const native = openNativeBinding();
-const engines: TokenCounterEngine[] = [new TypeScriptTokenCounterEngine()];
-if (native.binding) engines.push(new NativeTokenCounterEngine(native.binding));
-else console.warn(`Tokenizers: native engine not tested (${native.reason})`);
+const engines: TokenCounterEngine[] = native.binding ? [new NativeTokenCounterEngine(native.binding)] : [];
+if (!native.binding) console.warn(`Tokenizers: native engine not tested (${native.reason})`);
 
 const packages = tokenizerPackages();
 const TOKENIZERS = [
@@ -71,7 +68,9 @@ function* codePoints(): Generator<string> {
     }
 }
 
-describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s tokenizers', (_, engine) => {
+const describeEach = engines.length > 0 ? describe.each : describe.skip.each;
+
+describeEach(engines.map((engine) => [engine.engine, engine] as const))('%s tokenizers', (_, engine) => {
   it.each([
     ['gpt2', 'NFKC'],
     ['cl100k-digits', 'NFC'],
@@ -126,7 +125,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s tok
       const { normalizer, spaces } = open(tokenizer);
       const all = handle();
       for (const text of tokenizerTexts(usuallyOrLong(35, 2000))) {
-        const normal = normalizer === 'none' ? text : normalize(text, normalizer === 'nfc' ? 'NFC' : 'NFKC');
+        const normal = normalizer === 'none' ? text : text.normalize(normalizer === 'nfc' ? 'NFC' : 'NFKC');
         const decoded = Buffer.from(engine.decode(engine.encode(text, all), all)).toString();
         // U+2581 of the text cannot be told from a space.
         const same = (each: string): string => (spaces ? each.replaceAll('\u2581', ' ') : each);
@@ -157,7 +156,6 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s tok
           if (tokens >= ids.length) expect(units).toBe(text.length);
           const found = Buffer.from(text.slice(0, units)).toString('hex');
           expect(Buffer.from(text).toString('hex').startsWith(found)).toBe(true);
-          expect(units).toBe(engines[0].prefixLength(text, engines[0].load(open(tokenizer)), tokens));
         }
       }
     });
@@ -183,15 +181,15 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s tok
       );
     });
 
-    it('counts every code point as the TypeScript engine, alone and between letters', () => {
+    it('counts every code point as its ids, alone and between letters', () => {
       const all = handle();
-      const other = engines[0].load(open(tokenizer));
       const points = [...codePoints()];
       const texts = [...points, ...points.map((point) => `a${point}b ${point} ${point}${point}1`)];
       const counts = engine.countBatch(texts, all);
-      const wanted = engine === engines[0] ? counts : engines[0].countBatch(texts, other);
-      for (const [index, text] of texts.entries())
-        if (counts[index] !== wanted[index]) expect([text, counts[index]]).toEqual([text, wanted[index]]);
+      for (const [index, text] of texts.entries()) {
+        const { length } = engine.encode(text, all);
+        if (counts[index] !== length) expect([text, counts[index]]).toEqual([text, length]);
+      }
       expect(counts[0]).toBeGreaterThan(0);
     });
   });

@@ -1,6 +1,6 @@
 import { measure, median, speedup, type Samples, type Task } from '../harness/measure.js';
 import { familyCounters, HUGGING_FACE, PYTHON, PYTHON_BATCH, type FamilyCounter, type MeasuredFamily } from './family-contenders.js';
-import { NATIVE, TYPESCRIPT } from './ours.js';
+import { NATIVE } from './ours.js';
 import { textPool, type TextKind } from './texts.js';
 
 /** One line of the families' table. */
@@ -12,8 +12,6 @@ export interface FamilyRow {
   readonly mbPerS: Readonly<Record<string, number>>;
   /** How many times the native engine is faster, by other contender: medians within rounds. */
   readonly nativeTimes: Readonly<Record<string, number>>;
-  /** The TypeScript engine over Hugging Face's JavaScript. */
-  readonly typescriptTimes: number;
   /** Contenders whose counts differ from the native engine's, and by how many tokens of how many. */
   readonly wrong: Readonly<Record<string, string>>;
 }
@@ -26,7 +24,7 @@ export interface FamilyEffort {
 const REPEATED: readonly TextKind[] = ['prose', 'code'];
 const BYTES = 4096;
 /** They stay to the end; slower packages leave after a trial. */
-const STAYS: readonly string[] = [NATIVE, TYPESCRIPT, HUGGING_FACE, PYTHON, PYTHON_BATCH];
+const STAYS: readonly string[] = [NATIVE, HUGGING_FACE, PYTHON, PYTHON_BATCH];
 /** Of the unseen texts, so many in each round. */
 const SLICES_PER_ROUND = 48;
 const WARM_UP_SLICES = 96;
@@ -119,7 +117,6 @@ function rowOf({ name, core }: MeasuredFamily, texts: string, samples: Samples, 
     texts,
     mbPerS: Object.fromEntries(measured.map(([contender, values]) => [contender, (bytes * 1e3) / median(values)])),
     nativeTimes: Object.fromEntries(measured.map(([contender]) => [contender, speedup(samples, NATIVE, contender)])),
-    typescriptTimes: speedup(samples, TYPESCRIPT, HUGGING_FACE),
     wrong,
   };
 }

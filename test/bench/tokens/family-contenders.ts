@@ -8,7 +8,7 @@ import type * as PackModule from '../../../lib/token-counter/tokenizers/pack.js'
 import type * as ReadModule from '../../../lib/token-counter/tokenizers/read-tokenizer.js';
 import type * as NextTurnModule from '../../../lib/common/next-turn.js';
 import { BENCH, ROOT } from './contenders.js';
-import { NATIVE, openEngine, TYPESCRIPT } from './ours.js';
+import { NATIVE, openEngine } from './ours.js';
 import { vocabularyFile, vocabularyFolder, type VOCABULARIES } from './vocabularies.js';
 
 /** A family that is measured: its name in tables, the package with its vocabulary. */
@@ -174,11 +174,10 @@ export async function familyCounters(family: MeasuredFamily, say: (line: string)
   const { version } = json(join(ROOT, 'package.json')) as { version: string };
   const counters: FamilyCounter[] = [];
   const packed = packedTokenizer(family);
-  for (const engineName of [NATIVE, TYPESCRIPT] as const) {
-    const engine = openEngine(engineName);
-    const handle = engine.load(packed);
-    counters.push(new TextCounter(engineName, version, (text) => engine.count(text, handle)));
-  }
+  // The TypeScript engine counts them with Hugging Face's package.
+  const engine = openEngine(NATIVE);
+  const handle = engine.load(packed);
+  counters.push(new TextCounter(NATIVE, version, (text) => engine.count(text, handle)));
   for (const { name, only, open } of PEERS) {
     if (only !== undefined && !only.includes(family.vocabulary)) continue;
     try {

@@ -3,7 +3,7 @@ import { atLeast, atMost, type Verdict } from '../harness/verdict.js';
 import type { FamilyRow } from './families.js';
 import type { FamilyLoadRow } from './family-load.js';
 import { HUGGING_FACE, PYTHON, PYTHON_BATCH } from './family-contenders.js';
-import { NATIVE, TYPESCRIPT } from './ours.js';
+import { NATIVE } from './ours.js';
 
 /** What the native engine is meant to reach, times the others. */
 const PYTHON_TIMES = { bytes: { repeated: 100, unseen: 40 }, characters: { repeated: 30, unseen: undefined } };
@@ -26,7 +26,6 @@ export function familyVerdicts(rows: readonly FamilyRow[], loads: readonly Famil
         ...(isRepeated(row) && row.core === 'bytes'
           ? JAVASCRIPT.flatMap((name) => atLeast(what, row.nativeTimes[name], JAVASCRIPT_TIMES, ` x ${name}`))
           : []),
-        ...atLeast(`${what}, ${TYPESCRIPT}`, row.typescriptTimes, 1, ` x ${HUGGING_FACE}`),
       ];
     }),
     ...loads.flatMap(({ family, engine, file, packed }) => [
@@ -36,7 +35,7 @@ export function familyVerdicts(rows: readonly FamilyRow[], loads: readonly Famil
             ...atMost(`${family} load, packed`, packed.rssMb, PACKED_MB, ' MB'),
           ]
         : []),
-      ...atMost(`${family} load, ${engine}, longest gap`, Math.max(file.longestGapMs, packed.longestGapMs), GAP_MS, ' ms'),
+      ...(engine === NATIVE ? atMost(`${family} load, longest gap`, Math.max(file.longestGapMs, packed.longestGapMs), GAP_MS, ' ms') : []),
     ]),
   ];
 }
@@ -48,17 +47,12 @@ export function familyTables(rows: readonly FamilyRow[], loads: readonly FamilyL
 
 function throughput(rows: readonly FamilyRow[]): string {
   const names = [...new Set(rows.flatMap(({ mbPerS }) => Object.keys(mbPerS)))];
-  const others = names.filter((name) => name !== NATIVE && name !== TYPESCRIPT);
-  const columns = [
-    { title: 'family' },
-    { title: 'texts of 4 KB' },
-    ...[NATIVE, TYPESCRIPT, ...others].map((title) => ({ title, right: true })),
-  ];
+  const others = names.filter((name) => name !== NATIVE);
+  const columns = [{ title: 'family' }, { title: 'texts of 4 KB' }, ...[NATIVE, ...others].map((title) => ({ title, right: true }))];
   const cells = rows.map(({ family, texts, mbPerS, nativeTimes }) => [
     family,
     texts,
     short(mbPerS[NATIVE]),
-    short(mbPerS[TYPESCRIPT]),
     ...others.map((name) => (mbPerS[name] === undefined ? '-' : `${short(mbPerS[name])} (${short(nativeTimes[name])})`)),
   ]);
   return `Open models, MB/s; in brackets, how many times the native engine is as fast. repeated: 128 texts that come round. unseen: slices of files, each seen once.\n\n${markdownTable(columns, cells)}`;

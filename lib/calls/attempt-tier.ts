@@ -10,8 +10,14 @@ interface AskedAttempt {
   readonly selection: { readonly deployment: { readonly params: Fields } };
 }
 
+/** By the parameters of a deployment: the tier that they set. */
+const tiers = new WeakMap<Fields, DearTier | null>();
+
 /** The most expensive tier that the request, the fallback or the deployment sets. */
 export function tierOfAttempt({ call, target, selection }: AskedAttempt): DearTier | undefined {
   const { params } = selection.deployment;
-  return [target.overrides ?? {}, params, addedFields(params)].map(askedTier).reduce(dearerTier, call.asked.tier);
+  let own = tiers.get(params);
+  if (own === undefined) tiers.set(params, (own = dearerTier(askedTier(params), askedTier(addedFields(params))) ?? null));
+  const asked = own === null ? call.asked.tier : dearerTier(call.asked.tier, own);
+  return target.overrides === undefined ? asked : dearerTier(asked, askedTier(target.overrides));
 }

@@ -132,26 +132,23 @@ class OpenResponses {
 
   /** Adds a response until it is closed. */
   add(response: ServerResponse): void {
-    const entry = new OpenResponse(response, this.open.length);
+    const entry: OpenResponse = { response, place: this.open.length };
     this.open.push(entry);
-    whenOver(response, () => this.remove(entry));
+    whenOver(response, () => {
+      const last = this.open.pop() as OpenResponse;
+      if (last === entry) return;
+      last.place = entry.place;
+      this.open[entry.place] = last;
+    });
   }
 
   all(): ServerResponse[] {
     return this.open.map(({ response }) => response);
   }
-
-  private remove({ place }: OpenResponse): void {
-    const last = this.open.pop() as OpenResponse;
-    if (last.place === place) return;
-    last.place = place;
-    this.open[place] = last;
-  }
 }
 
-class OpenResponse {
-  constructor(
-    readonly response: ServerResponse,
-    public place: number,
-  ) {}
+interface OpenResponse {
+  readonly response: ServerResponse;
+  /** Its index. */
+  place: number;
 }

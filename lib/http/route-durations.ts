@@ -46,7 +46,11 @@ export class RouteDurations {
     if (!this.monitor.isOn) return;
     const startMs = performance.now();
     const raw = response.raw ?? response;
-    const series = this.seriesOf(request, route);
+    const { method, routeOptions } = request;
+    const pattern = routeOptions === undefined ? request.route?.path : routeOptions.url;
+    const known = this.routes.get(route.handler);
+    const isKnown = known !== undefined && known.method === method && known.pattern === pattern;
+    const series = isKnown ? known.series : this.learn({ method, pattern }, route);
     if (series === null) return;
     whenOver(raw, () => {
       const size = Number(request.headers['content-length'] ?? 0);
@@ -54,11 +58,7 @@ export class RouteDurations {
     });
   }
 
-  private seriesOf(request: RoutedRequest, { handler, controller }: RouteHandler): CallSeries | null {
-    const { method } = request;
-    const pattern = request.routeOptions === undefined ? request.route?.path : request.routeOptions.url;
-    const known = this.routes.get(handler);
-    if (known !== undefined && known.method === method && known.pattern === pattern) return known.series;
+  private learn({ method, pattern }: Omit<KnownRoute, 'series'>, { handler, controller }: RouteHandler): CallSeries | null {
     const route = pattern === undefined ? `${controller.name}.${handler.name}` : `${method} ${pattern}`;
     const series = skipsPerformance(handler, controller) ? null : this.monitor.series(COMPONENT, route);
     this.routes.set(handler, { method, pattern, series });

@@ -15,6 +15,7 @@ const FORM_TYPE = /^multipart\/form-data[ \t]*;/i;
  */
 export function contentTypeFault(headers: IncomingHttpHeaders, body: GatewayBody): HttpException | undefined {
   const type = headers['content-type'];
+  if (body === 'json' && type === 'application/json' && headers['content-encoding'] === undefined) return undefined;
   if (body === 'none' || (body === 'optional' && type === undefined)) return undefined;
   const isPlain = (headers['content-encoding'] ?? 'identity').toLowerCase() === 'identity';
   const isForm = body === 'form';

@@ -78,7 +78,8 @@ export class RateLimitGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const rules = this.routes.of(context);
-    if (rules === null || this.hasCounted(context)) return true;
+    const countedBy = (context as CountedContext)[COUNTED_BY];
+    if (rules === null || (countedBy !== undefined && this.isAmong(countedBy))) return true;
     const { skipIf } = this.limiter.options;
     if (skipIf !== undefined && (await shouldSkip('rateLimit.skipIf', skipIf, context))) return true;
 
@@ -105,11 +106,15 @@ export class RateLimitGuard implements CanActivate {
     const nano = countsMoney ? await this.nanoUsdOf(request, limits) : 0;
     const settlesCrashes = countsMoney && this.limiter.store.settlesCrashes === true;
     const expected = settlesCrashes ? await this.usualNanoUsdOf(request, limits) : undefined;
-    const deciding = this.decide(request, limits, { cost, tokens, nano, expected });
+    const asked = { cost, tokens, nano, expected };
+    // What the request itself holds is returned at its end alone.
+    const waiting = countsMoney && !request.holdsMoney ? this.waiting : undefined;
+    const deciding = waiting === undefined ? this.tryToTake(request, limits, asked) : this.waitToTake(waiting, request, limits, asked);
     const decided = deciding instanceof Promise ? await deciding : deciding;
     // The client has left while it waited.
     if (decided === undefined) return false;
     const { decision, nano: heldNano } = decided;
+    this.limiter.counted(limits.scopes, decision);
     request.setHeaders(route, decision, this.limiter.options.headers);
     if (!decision.allowed) return this.reject(request, limits, decision, { tokens, nano });
 
@@ -158,18 +163,18 @@ export class RateLimitGuard implements CanActivate {
     const isLargeBody = isLarge(request);
     if (isLargeBody) checkMessageBounds(body, context);
     const memory = RequestContext.of(request);
-    const keep = (tokens: number): number => {
-      memory.estimated = { tokens, tokensPerMinute };
-      return tokens;
-    };
     const estimate = (json: JsonBody | undefined): Soon<number> => {
       const counted: unknown = json?.promptFields ?? body;
-      if (isObject(counted)) memory.learnPrompt = (promptTokens) => this.tokenCounter.learnPrompt(counted, promptTokens);
-      return estimateTokens(body, { counter: this.tokenCounter, tokensPerMinute, isLarge: isLargeBody, memory, json }, tokensLeft);
+      if (typeof counted === 'object' && counted !== null)
+        memory.learnPrompt = (promptTokens) => this.tokenCounter.learnPrompt(counted, promptTokens);
+      const counting = { counter: this.tokenCounter, tokensPerMinute, isLarge: isLargeBody, memory, json };
+      const estimated = estimateTokens(body, counting, tokensLeft);
+      if (estimated instanceof Promise) return estimated.then((tokens) => (memory.estimated = { tokens, tokensPerMinute }).tokens);
+      memory.estimated = { tokens: estimated, tokensPerMinute };
+      return estimated;
     };
     const json = jsonBodyOf(body);
-    const tokens = json instanceof Promise ? json.then(estimate) : estimate(json);
-    return tokens instanceof Promise ? tokens.then(keep) : keep(tokens);
+    return json instanceof Promise ? json.then(estimate) : estimate(json);
   }
 
   /**
@@ -216,8 +221,8 @@ export class RateLimitGuard implements CanActivate {
   }
 
   /** A guard that is registered both globally and on the controller counts a request once. */
-  private hasCounted(context: CountedContext): boolean {
-    return context[COUNTED_BY]?.some(({ constructor, limiter }) => constructor === this.constructor && limiter === this.limiter) === true;
+  private isAmong(guards: readonly RateLimitGuard[]): boolean {
+    return guards.some(({ constructor, limiter }) => constructor === this.constructor && limiter === this.limiter);
   }
 
   private tokensOf({ request, context }: GuardedRequest, { route }: ApplicableLimits, tokensLeft?: number): Soon<number> {
@@ -227,20 +232,7 @@ export class RateLimitGuard implements CanActivate {
     return pending.then((amount) => checkAmount('tokens', amount));
   }
 
-  /** The final decision, counted: where budgets have a queue, after the wait for what is held. */
-  private decide(request: GuardedRequest, limits: ApplicableLimits, asked: Asked): Soon<Decided | undefined> {
-    const { waiting } = this;
-    // What the request itself holds is returned at its end alone.
-    const mayWait = waiting !== undefined && limits.route.countsMoney && !request.holdsMoney;
-    const decided = mayWait ? this.waitToTake(waiting, request, limits, asked) : this.tryToTake(request, limits, asked);
-    return decided instanceof Promise ? decided.then((found) => this.counted(limits, found)) : this.counted(limits, decided);
-  }
-
-  private counted({ scopes }: ApplicableLimits, decided: Decided | undefined): Decided | undefined {
-    if (decided !== undefined) this.limiter.counted(scopes, decided.decision);
-    return decided;
-  }
-
+  /** Waits for money that requests in flight hold. `undefined`: the client has left meanwhile. */
   private waitToTake(waiting: BudgetQueue, request: GuardedRequest, limits: ApplicableLimits, asked: Asked): Promise<Decided | undefined> {
     const { scopes } = limits;
     const decide = (): Soon<Decided> => this.tryToTake(request, limits, asked);
@@ -254,7 +246,7 @@ export class RateLimitGuard implements CanActivate {
     const { cost, tokens, nano, expected } = asked;
     const decision = this.limiter.store.check(limits.scopes, cost, tokens, nano, expected);
     if (decision instanceof Promise) return decision.then((made) => this.orLess(request, limits, asked, made));
-    return this.orLess(request, limits, asked, decision);
+    return decision.budget === undefined ? { decision, nano } : this.orLess(request, limits, asked, decision);
   }
 
   private orLess(request: GuardedRequest, limits: ApplicableLimits, asked: Asked, decision: GuardDecision): Soon<Decided> {
@@ -350,8 +342,4 @@ export class RateLimitGuard implements CanActivate {
 /** Requests that a request counts as, by the function of a rule. */
 async function costOf(cost: FromRequest<number>, { request, context }: GuardedRequest): Promise<number> {
   return checkAmount('cost', await cost(request, context));
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
 }

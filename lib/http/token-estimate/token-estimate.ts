@@ -290,7 +290,8 @@ function isBody(body: unknown): body is Body {
 }
 
 function isWithoutReply(body: Body): boolean {
-  return isInputAlone(body) || isRerank(body);
+  // Most requests are chats.
+  return (body.messages ?? undefined) === undefined && (isInputAlone(body) || isRerank(body));
 }
 
 /** A request for embeddings, moderation or speech: its answer has no tokens of text. */

@@ -58,12 +58,12 @@ export class InvalidConfigurationError extends FastLiteLLMError {
   }
 }
 
-/** `engine: 'native'` was asked for and the addon could not be opened. */
+/** `engine: 'native'` is set and the addon could not be loaded. */
 export class NativeEngineUnavailableError extends FastLiteLLMError {
   readonly reason: string;
 
   constructor(reason: string) {
-    super('NATIVE_ENGINE_UNAVAILABLE', `the native engine was asked for but cannot be used: ${reason}`);
+    super('NATIVE_ENGINE_UNAVAILABLE', `the native engine is required but cannot be used: ${reason}`);
     this.reason = reason;
   }
 }
@@ -78,18 +78,18 @@ export class MissingPackageError extends FastLiteLLMError {
   }
 }
 
-/** A file of a package is missing beside its code, such as after bundling. */
+/** A file that ships with the package is missing, such as after bundling. */
 export class MissingFileError extends FastLiteLLMError {
   readonly file: string;
 
   constructor(file: string, purpose: string, options?: ErrorOptions) {
     const advice = 'if the app is bundled, leave nestjs-fast-litellm and tiktoken out of the bundle, as external packages';
-    super('MISSING_FILE', `${purpose} needs ${file}, which is not there: ${advice}`, options);
+    super('MISSING_FILE', `${purpose} needs ${file}, which does not exist: ${advice}`, options);
     this.file = file;
   }
 }
 
-/** No connection came free in time. */
+/** No connection became free in time. */
 export class PoolTimeoutError extends FastLiteLLMError {
   readonly origin: string;
   /** How long the request waited for a connection. */

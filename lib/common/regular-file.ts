@@ -10,7 +10,7 @@ const READING = constants.O_RDONLY | NON_BLOCKING;
 /**
  * Reads a whole file that may be replaced by anything while the app runs: a pipe would block the
  * process, a device such as `/dev/zero` fill its memory.
- * @throws Error for what is no regular file, for one of more than 256 MB, or what the disk answers
+ * @throws Error unless it is a regular file of at most 256 MB; the error of the file system
  */
 export async function readRegularFile(file: string): Promise<Buffer> {
   const handle = await open(file, READING);
@@ -34,6 +34,6 @@ export function readRegularFileSync(file: string): Buffer {
 }
 
 function checkRegular(stats: Stats): void {
-  if (!stats.isFile()) throw new Error('it is no regular file');
-  if (stats.size > MOST_BYTES) throw new Error(`it has more than ${MOST_BYTES} bytes`);
+  if (!stats.isFile()) throw new Error('must be a regular file');
+  if (stats.size > MOST_BYTES) throw new Error(`must have at most ${MOST_BYTES} bytes`);
 }

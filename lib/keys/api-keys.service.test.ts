@@ -202,13 +202,13 @@ describe('ApiKeyService', () => {
 
   it('warns once of a store that answers with what it read before', async () => {
     const { key, record } = await keys.create();
-    for (const wrong of ['keys.json: must be JSON', 'keys.json: must be JSON', undefined, 'keys.json: it is no regular file']) {
+    for (const wrong of ['keys.json: must be JSON', 'keys.json: must be JSON', undefined, 'keys.json: must be a regular file']) {
       store.wrong = wrong;
       store.tell(record.publicId);
       await asked(key);
     }
     expect(warnings).toEqual(
-      ['must be JSON', 'it is no regular file'].map(
+      ['must be JSON', 'must be a regular file'].map(
         (reason) => `API keys: the memory store has a fault (keys.json: ${reason}); correct it, keys read before stay valid`,
       ),
     );

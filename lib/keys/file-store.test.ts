@@ -130,15 +130,15 @@ describe('the file of API keys', () => {
   });
 
   it.each<[string, () => void, string]>([
-    ['a folder', () => mkdirSync(file), 'no regular file'],
+    ['a folder', () => mkdirSync(file), 'must be a regular file'],
     ['a link to itself', () => symlinkSync('keys.json', file), 'ELOOP'],
-    ['more than memory holds', () => (writeFileSync(file, ''), truncateSync(file, 3 * 2 ** 30)), 'more than 268435456 bytes'],
+    ['more than memory holds', () => (writeFileSync(file, ''), truncateSync(file, 3 * 2 ** 30)), 'must have at most 268435456 bytes'],
     // What blocks the reader of a pipe, and fills its memory from a device.
     ...(process.platform === 'win32'
       ? []
       : ([
-          ['a pipe', () => void execFileSync('mkfifo', [file]), 'no regular file'],
-          ['an endless device', () => symlinkSync('/dev/zero', file), 'no regular file'],
+          ['a pipe', () => void execFileSync('mkfifo', [file]), 'must be a regular file'],
+          ['an endless device', () => symlinkSync('/dev/zero', file), 'must be a regular file'],
         ] as [string, () => void, string][])),
   ])('keeps the last good content while the file is %s', async (_, replace, reason) => {
     const store = open();

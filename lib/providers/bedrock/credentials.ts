@@ -162,7 +162,7 @@ function keysOf(id: unknown, secret: unknown, token: unknown, deploymentId: stri
   if (accessKeyId !== undefined && secretAccessKey !== undefined) return { accessKeyId, secretAccessKey, sessionToken };
   if (accessKeyId === undefined && secretAccessKey === undefined) return undefined;
   const missing = accessKeyId === undefined ? 'aws_access_key_id' : 'aws_secret_access_key';
-  throw new DeploymentFault(deploymentId, missing, 'must be set beside its other half', `set ${missing}`);
+  throw new DeploymentFault(deploymentId, missing, 'must be set: AWS keys come in pairs', `set ${missing}`);
 }
 
 /** @throws MissingPackageError */
@@ -181,7 +181,8 @@ function providerOf(access: AwsAccess): CredentialProvider {
   const roleSessionName = text(params.aws_session_name);
   const token = text(params.aws_web_identity_token);
   if (token !== undefined) {
-    if (role === undefined) throw new DeploymentFault(deploymentId, 'aws_role_name', 'must be set beside aws_web_identity_token', '');
+    if (role === undefined)
+      throw new DeploymentFault(deploymentId, 'aws_role_name', 'must be set together with aws_web_identity_token', '');
     const file = TOKEN_FILE.exec(token);
     const options = { roleArn: role, roleSessionName, clientConfig };
     if (file !== null) return providers.fromTokenFile({ ...options, webIdentityTokenFile: token.slice(file[0].length) });

@@ -27,7 +27,7 @@ describe('packing a tokenizer', () => {
   readsDevice('refuses a device, whose bytes have no end', () => {
     const file = join(folder, 'device.json');
     symlinkSync('/dev/zero', file);
-    expect(() => readTokenizer(file, undefined)).toThrow('no regular file');
+    expect(() => readTokenizer(file, undefined)).toThrow('must be a regular file');
   });
 
   it('does not take a method of objects for a token', () => {

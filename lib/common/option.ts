@@ -113,10 +113,10 @@ export function instance<T extends object>(
   return { type, check };
 }
 
-export function list<In, Out, D extends readonly Out[] | undefined = undefined>(
+export function list<In, Out>(
   entry: Option<In, Out>,
-  spec: Spec<D> = {},
-): Option<readonly In[], readonly Exclude<Out, undefined>[] | D> {
+  spec: { readonly default: readonly Exclude<Out, undefined>[] },
+): Option<readonly In[], readonly Exclude<Out, undefined>[]> {
   const check = (path: string, value: unknown, refuse: Refuse): readonly Exclude<Out, undefined>[] =>
     checkArray(path, value, (at, each) => entry.check(at, each, refuse) as Exclude<Out, undefined>, refuse);
   return { ...spec, type: `list of ${entry.type}`, check };

@@ -49,7 +49,9 @@ export const CONNECTION_POOL = {
 export interface ConnectionPoolOptions extends OptionsOf<typeof CONNECTION_POOL> {}
 
 /** `Infinity` is no limit. */
-export type ResolvedConnectionPoolOptions = Omit<Resolved<typeof CONNECTION_POOL>, 'proxy'> & { readonly proxies: Proxies };
+export interface ResolvedConnectionPoolOptions extends Omit<Resolved<typeof CONNECTION_POOL>, 'proxy'> {
+  readonly proxies: Proxies;
+}
 
 /**
  * Checks the options. `settings` of the flags file take precedence.

@@ -14,7 +14,7 @@ export const SHUTDOWN = {
 
 /** Shutdown of the app (`shutdown`). For apps with `enableShutdownHooks()`. */
 export interface ShutdownOptions extends OptionsOf<typeof SHUTDOWN> {}
-export type ResolvedShutdownOptions = Resolved<typeof SHUTDOWN>;
+export interface ResolvedShutdownOptions extends Resolved<typeof SHUTDOWN> {}
 
 /** @throws InvalidConfigurationError naming the option. */
 export function resolveShutdownOptions(options: ShutdownOptions = {}): ResolvedShutdownOptions {

@@ -92,11 +92,11 @@ class Api {
     const parameters = (symbol.declarations ?? []).flatMap((declaration) =>
       ts.getEffectiveTypeParameterDeclarations(declaration as ts.DeclarationWithTypeParameters).map((each) => each.getText()),
     );
-    const bases = type.isClassOrInterface()
-      ? this.checker.getBaseTypes(type).filter((base) => isNamed(base) && !this.isInternal(base.symbol))
-      : [];
+    const bases = type.isClassOrInterface() ? this.checker.getBaseTypes(type).filter((base) => !this.isInternal(base.symbol)) : [];
     const own = parameters.length === 0 ? name : `${name}<${parameters.join(', ')}>`;
-    return bases.length === 0 ? own : `${own} extends ${bases.map((base) => this.print(base)).join(', ')}`;
+    // Types made of declared options are described by their members.
+    const named = bases.map((base) => this.print(base)).filter((base) => !base.includes('[K in keyof '));
+    return named.length === 0 ? own : `${own} extends ${named.join(', ')}`;
   }
 
   private members(type: ts.Type, indent = '  '): string[] {
@@ -244,11 +244,6 @@ function rename(parameter: ts.ParameterDeclaration, index: number): void {
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
-}
-
-/** Not a type that `OptionsOf` makes. */
-function isNamed({ symbol }: ts.Type): boolean {
-  return symbol !== undefined && !symbol.name.startsWith('__');
 }
 
 /** Of the types that `OptionsOf` makes; only the compiler's own API tells. */

@@ -36,7 +36,7 @@ export const BODY_BOUNDS = {
 
 /** The most entries that the lists and objects of a request's body may have. */
 export interface BodyBounds extends OptionsOf<typeof BODY_BOUNDS> {}
-export type ResolvedBodyBounds = Resolved<typeof BODY_BOUNDS>;
+export interface ResolvedBodyBounds extends Resolved<typeof BODY_BOUNDS> {}
 export const DEFAULT_BODY_BOUNDS = resolveOptions(BODY_BOUNDS, '');
 
 /** Fewer characters of arguments have no more containers than any bound. */

@@ -88,9 +88,9 @@ export const BUDGET_SETTINGS = {
 /** What holds for all budgets of a limiter. */
 export interface BudgetSettings extends OptionsOf<typeof BUDGET_SETTINGS> {}
 
-export type ResolvedBudgetSettings = Omit<Resolved<typeof BUDGET_SETTINGS>, 'unpricedUsd'> & {
+export interface ResolvedBudgetSettings extends Omit<Resolved<typeof BUDGET_SETTINGS>, 'unpricedUsd'> {
   readonly unpricedNanoUsd: number | undefined;
-};
+}
 
 /** @throws InvalidConfigurationError naming the option (`rateLimit.budgets.alertAt[0]`). */
 export function resolveBudgetSettings(path: string, value?: unknown): ResolvedBudgetSettings {

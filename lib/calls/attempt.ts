@@ -12,7 +12,7 @@ import type { Call, CallTarget } from './call.js';
 import { WITHOUT_OUTPUT, type OutputHold } from './attempt-hold.js';
 import type { Selection } from './call-router.js';
 import { tierOfAttempt } from './attempt-tier.js';
-import { AttemptTimer, type Abortable, type AttemptTimes, type AwaitedPart } from './cancellation.js';
+import { AttemptTimer, type Abortable, type AttemptTimes, type AwaitedPart, type CallCancellation } from './cancellation.js';
 import { modelOutput, type MaxOutputOf } from './model-output.js';
 import { mayHideReasoning } from './hidden-reasoning.js';
 import { judge, type Failure, type JudgedAttempt } from './failure.js';
@@ -144,6 +144,7 @@ export class Attempt implements JudgedAttempt {
     readonly selection: Selection,
     readonly target: CallTarget,
     { reporter, longestAnswerOf }: AttemptContext,
+    private readonly cancellation: CallCancellation,
   ) {
     this.reporter = reporter;
     this.longestAnswerOf = longestAnswerOf;
@@ -156,7 +157,7 @@ export class Attempt implements JudgedAttempt {
   }
 
   get cancelled(): Error | undefined {
-    return this.call.cancellation.error;
+    return this.cancellation.error;
   }
 
   get isOverCallersTime(): boolean {
@@ -173,7 +174,8 @@ export class Attempt implements JudgedAttempt {
    * @throws RequestCancelledError
    */
   begin(exchange: Exchange): void {
-    const { cancellation, drainMs } = this.call;
+    const { cancellation } = this;
+    const { drainMs } = this.call;
     this.exchange = exchange;
     cancellation.active = drainMs === undefined ? exchange : { abort: (error) => this.giveUp(exchange, error) };
     if (cancellation.error !== undefined) throw cancellation.error;
@@ -409,7 +411,7 @@ export class Attempt implements JudgedAttempt {
     this.answered();
     this.endedAtMs = this.firstChunkAtMs === undefined ? (this.answeredAtMs as number) : (this.arrivedAtMs ?? performance.now());
     this.timer?.stop();
-    this.call.cancellation.active = undefined;
+    this.cancellation.active = undefined;
     return true;
   }
 }

@@ -2,7 +2,6 @@ import type { ObservedCall } from '../common/call-observer.js';
 import type { ProviderFailureKind } from '../common/provider-error.js';
 import type { Principal } from '../http/principal.js';
 import { RequestContext } from '../http/request-context.js';
-import type { OutputHold } from './attempt-hold.js';
 import { DEFAULT_TIMEOUT_MS } from '../router/settings.js';
 import { DEFAULT_CALL_TIMEOUT_MS, type ResolvedLlmClientOptions } from './llm-client.options.js';
 import type { AskedCall } from './asked-call.js';
@@ -23,6 +22,17 @@ export interface AttemptFailure {
 export interface CallTarget extends FallbackTarget {
   readonly inputTokens: number | undefined;
 }
+
+/** Where else a call could go when a model group fails. */
+export interface Alternatives {
+  /** Whether a target is left for a group whose deployments are at their limits. */
+  hasNext(group: string): boolean;
+  /** Whether one of these targets has a deployment that is not in cooldown. */
+  hasHealthy(group: string): boolean;
+}
+
+/** How a call ended. */
+export type CallEnd = 'succeeded' | 'failed' | 'cancelled' | 'denied' | 'refused';
 
 /** What all calls of a client share. */
 export interface CallSettings {
@@ -68,17 +78,17 @@ export class Call {
   readonly drainMs: number | undefined;
   /** Failed attempts whose answers are still being read. */
   draining = 0;
-  /** Settles a finished call once the last of them has been read. */
-  whenDrained: (() => void) | undefined = undefined;
   readonly cancellation: CallCancellation;
-  /** Removes it from the calls in flight of its key. */
-  release: (() => void) | undefined = undefined;
+  /** Published by the layer of fallbacks: waiting and retries depend on it. */
+  alternatives: (() => Alternatives) | undefined = undefined;
+  /** The refusal of a deployment that would accept the request in another form. */
+  recovery: Error | undefined = undefined;
+  private endListeners: readonly (() => void)[] = NONE;
+  private settle: (() => void) | undefined = undefined;
   /** The client, if a guard has authenticated it. */
   readonly principal: Principal | undefined;
   /** The HTTP request whose reservation the call settles. */
   readonly request: RequestContext | undefined;
-  /** A hold that was made before its attempt, while the call waited for it. */
-  heldAhead: OutputHold | undefined = undefined;
   context: RoutingContext;
   /** Longest time of the whole call. */
   private callMs: number;
@@ -100,6 +110,35 @@ export class Call {
     this.callMs = this.callMsOf(options);
     const { onAbort, abortDrainMs } = client.options;
     if (onAbort === 'drain') this.drainMs = abortDrainMs;
+  }
+
+  /** The model group that it asks for. */
+  get firstTarget(): CallTarget {
+    return { model: this.asked.model, inputTokens: this.context.inputTokens };
+  }
+
+  /**
+   * Calls `listener` once the call is over and its abandoned answers are read: a stream outlives
+   * the layers' `run`, and an answer that is drained outlives its caller. Inner layers come first.
+   */
+  whenOver(listener: () => void): void {
+    this.endListeners = [listener, ...this.endListeners];
+  }
+
+  /** The call is over. @param settle comes last, after `whenOver` */
+  end(settle: () => void): void {
+    this.settle = settle;
+    if (this.draining === 0) this.close();
+  }
+
+  /** An abandoned answer has been read. */
+  drained(): void {
+    if (--this.draining === 0 && this.settle !== undefined) this.close();
+  }
+
+  private close(): void {
+    for (const listener of this.endListeners) listener();
+    this.settle?.();
   }
 
   /** How long a stream waits for a client that has stopped reading. */

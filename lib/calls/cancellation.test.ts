@@ -55,3 +55,28 @@ describe('a client that disconnects', () => {
     expect(over.error).toBeUndefined();
   });
 });
+
+describe('the cancellation of a view', () => {
+  const active = (cancellation: CallCancellation): jest.Mock => {
+    const abort = jest.fn();
+    cancellation.active = { abort };
+    return abort;
+  };
+
+  it('ends with that of its call, and ends no other', () => {
+    const call = new CallCancellation();
+    const [one, other] = [call.child(), call.child()];
+    const [ofCall, ofOne, ofOther] = [call, one, other].map(active);
+    one.cancel(new Error('lost'));
+    expect([ofCall, ofOne, ofOther].map(({ mock }) => mock.calls.length)).toEqual([0, 1, 0]);
+    call.cancel(new Error('left'));
+    expect([ofCall, ofOther].map(({ mock }) => mock.calls)).toEqual([[[call.error]], [[call.error]]]);
+    expect(other.error).toBe(call.error);
+  });
+
+  it('is cancelled from the start if the call is', () => {
+    const call = new CallCancellation();
+    call.cancel(new Error('left'));
+    expect(call.child().error).toBe(call.error);
+  });
+});

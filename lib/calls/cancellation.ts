@@ -22,6 +22,8 @@ interface Cancelling {
   readonly response?: ClosableResponse | { readonly raw: ClosableResponse } | null;
 }
 
+const NONE: readonly never[] = [];
+
 /** Cancels a call when its signal aborts, or its client leaves before the answer is complete. */
 export class CallCancellation {
   /** What is in flight; one thing at a time. */
@@ -31,6 +33,7 @@ export class CallCancellation {
   private signal: AbortSignal | undefined = undefined;
   private onAbort: (() => void) | undefined = undefined;
   private unwatch: (() => void) | undefined = undefined;
+  private children: readonly CallCancellation[] = NONE;
 
   /** By the options of a call. @throws InvalidArgumentError as the constructor */
   static by({ signal, response }: Cancelling): CallCancellation {
@@ -66,14 +69,27 @@ export class CallCancellation {
   }
 
   cancel(reason: unknown): void {
-    if (this.error !== undefined) return;
-    this.error = new RequestCancelledError(reason);
-    this.active?.abort(this.error);
+    if (this.error === undefined) this.abort(new RequestCancelledError(reason));
+  }
+
+  /** That of one view of the call. It ends with the call. */
+  child(): CallCancellation {
+    const child = new CallCancellation();
+    child.error = this.error;
+    this.children = [...this.children, child];
+    return child;
+  }
+
+  private abort(error: RequestCancelledError): void {
+    this.error = error;
+    this.active?.abort(error);
+    for (const child of this.children) if (child.error === undefined) child.abort(error);
   }
 
   /** Removes the listeners when the call is over: a signal may live as long as the process. */
   dispose(): void {
     this.active = undefined;
+    this.children = NONE;
     if (this.onAbort !== undefined) this.signal?.removeEventListener('abort', this.onAbort);
     this.unwatch?.();
     this.signal = undefined;

@@ -26,6 +26,11 @@ const CALLERS_KINDS: ReadonlySet<ProviderFailureKind> = new Set(['bad_request', 
 
 /** A failed attempt, or a selection without a result. */
 export class Failure {
+  /** The deployment of the attempt; `undefined`: none could be selected. */
+  selection: Selection | undefined = undefined;
+  /** The `order` of the priority tier whose retries ended with it. */
+  tierOrder: number | undefined = undefined;
+
   /** @param reason Without one the call ends: no other deployment would help. */
   constructor(
     readonly error: unknown,

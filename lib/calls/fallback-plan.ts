@@ -2,7 +2,7 @@ import type { ProviderFailureKind } from '../common/provider-error.js';
 import { isList, readRequestFallbacks } from './request-fallbacks.js';
 import { fallbacksIn, type FallbackKind, type Fallbacks, type FallbackTable } from '../router/fallbacks.js';
 import type { Sender } from './attempt.js';
-import type { Call, CallTarget } from './call.js';
+import type { Alternatives, Call, CallTarget } from './call.js';
 import type { CallRouter, FallbackTarget } from './call-router.js';
 import type { Failure } from './failure.js';
 
@@ -17,7 +17,7 @@ interface Level {
 }
 
 /** Where a call goes when a model group fails: its fallbacks, then those left of groups before. */
-export class FallbackPlan {
+export class FallbackPlan implements Alternatives {
   firstFailure: Failure | undefined = undefined;
   private readonly levels: Level[] = [];
   /** Model groups by name; fallbacks that change the request by themselves. */
@@ -89,12 +89,6 @@ export class FallbackPlan {
     });
   }
 
-  /** Whether the priority tiers behind one that failed so are tried before the fallbacks. */
-  allowsNextTier(group: string, { reason }: Failure): boolean {
-    if (reason?.kind === 'content_policy' || this.call.options.disableFallbacks === true) return false;
-    return reason?.kind !== 'context_window' || this.chain(group, 'context_window', group).length === 0;
-  }
-
   /** A model group counts once, by its name; a target that changes the request for itself. */
   private identityOf({ model, overrides }: FallbackTarget): string | object {
     return overrides ?? this.router.knownName(model);
@@ -117,17 +111,35 @@ export class FallbackPlan {
     return this.chain(group, 'general');
   }
 
-  /** The chain of the group, else of the group asked for, else of `*`. */
-  private chain(group: string, kind: FallbackKind, asked = this.call.asked.model): readonly FallbackTarget[] {
-    const { router } = this;
-    const own = this.own[kind];
-    if (own === undefined) return router.fallbacksOf(group, kind, asked);
-    const groups = asked === group ? [group] : [group, asked];
-    return fallbacksIn(
-      own,
-      groups.flatMap((name) => [name, router.knownName(name)]),
-    );
+  private chain(group: string, kind: FallbackKind): readonly FallbackTarget[] {
+    return chainIn(this.own[kind], this.router, { group, kind, asked: this.call.asked.model });
   }
+}
+
+/** Whether the priority tiers after one that failed so are tried before the fallbacks. */
+export function allowsNextTier(router: CallRouter, { options }: Call, group: string, { reason }: Failure): boolean {
+  if (reason?.kind === 'content_policy' || options.disableFallbacks === true) return false;
+  if (reason?.kind !== 'context_window') return true;
+  const own = tableOf('contextWindowFallbacks', options.contextWindowFallbacks);
+  return chainIn(own, router, { group, kind: 'context_window', asked: group }).length === 0;
+}
+
+/** Where a chain is looked up. */
+interface Lookup {
+  readonly group: string;
+  readonly kind: FallbackKind;
+  /** The group that the client asked for. */
+  readonly asked: string;
+}
+
+/** The chain of the group, else of the group asked for, else of `*`. */
+function chainIn(own: FallbackTable | undefined, router: CallRouter, { group, kind, asked }: Lookup): readonly FallbackTarget[] {
+  if (own === undefined) return router.fallbacksOf(group, kind, asked);
+  const groups = asked === group ? [group] : [group, asked];
+  return fallbacksIn(
+    own,
+    groups.flatMap((name) => [name, router.knownName(name)]),
+  );
 }
 
 function tableOf(path: string, fallbacks: Fallbacks | null | undefined): FallbackTable | undefined {

@@ -22,11 +22,13 @@ import { countResponsesTokens, type ResponseTokens } from '../apis/responses/cou
 import type { Sender } from './attempt.js';
 import { AskedRequest, AskedSend, type AskedBody, type AskedCall, type RequestLimits } from './asked-call.js';
 import { Call } from './call.js';
-import { CallsPerKey } from './calls-per-key.js';
 import { CallCancellation } from './cancellation.js';
 import { CustomSender, CustomStreamSender } from './custom-sender.js';
-import type * as Pipeline from './pipeline.js';
-import type { ClientContext } from './pipeline.js';
+import { CallView } from './call-view.js';
+import { CallsPerKey } from './layers/calls-per-key.js';
+import type * as Composing from './layers/compose.js';
+import type { ClientContext } from './layers/compose.js';
+import type { Next } from './layers/layer.js';
 import { CallReporter } from './reporter.js';
 import { RetryBudget } from './retry.js';
 import { ClientSpend } from './client-spend.js';
@@ -98,7 +100,7 @@ export interface LlmClientContext {
 
 /**
  * Calls models through the router: selects a deployment, sends, and on failure retries, falls back
- * or gives up as the router's settings say (in the order of `call/pipeline.ts`).
+ * or gives up as the router's settings say (`calls/layers/compose.ts`).
  *
  * Throws the first model group's failure as it came: a `ProviderError`, or what the caller's `send`
  * threw; `RequestCancelledError` when the caller has left.
@@ -116,6 +118,9 @@ export class LlmClient implements Capability {
   private readonly json: JsonReader;
   private readonly hooks: CallHooks;
   private readonly prompts: PromptCounts;
+  /** The layers of calls, for the router's present configuration. */
+  private plainLayers: Next | undefined = undefined;
+  private hookedLayers: Next | undefined = undefined;
   private exactCountsMade: ExactCounting.ExactCounts | undefined = undefined;
 
   /** @internal Made by `FastLiteLLM`. */
@@ -142,7 +147,7 @@ export class LlmClient implements Capability {
       options: options.queue,
       now,
     };
-    const callsPerKey = new CallsPerKey(options.maxCallsPerKey);
+    const callsPerKey = options.maxCallsPerKey === Infinity ? undefined : new CallsPerKey(options.maxCallsPerKey);
     this.client = { router, options, reporter, retryBudget, now, random, maxOutputOf, longestAnswerOf, waiting, callsPerKey };
     if (waiting !== undefined) {
       reporter.queue = waiting.queue;
@@ -159,6 +164,7 @@ export class LlmClient implements Capability {
       maxOutputOf,
       learner: () => (router.settings.learnLimits ? (selection, headers) => router.learnLimits(selection, headers) : undefined),
     }));
+    router.whenChanged(() => (this.plainLayers = this.hookedLayers = undefined));
     if (router.deployments().length > 0) this.prepare();
     this.requestLimits = {
       bounds: options.bounds,
@@ -172,7 +178,7 @@ export class LlmClient implements Capability {
   private prepare(): void {
     this.providers();
     providerSending();
-    callPipeline();
+    composing();
   }
 
   /**
@@ -424,8 +430,8 @@ export class LlmClient implements Capability {
   }
 
   /**
-   * Not `async`: returning the pipeline's promise from it would cost each call three turns of the
-   * microtask queue.
+   * Not `async`: to return the promise of the layers from it would cost each call three turns of
+   * the microtask queue.
    */
   private ask(operation: Operation, given: Fields | JsonSource, options: CallOptions, forwarded?: Forwarded): Promise<AnyAnswer> {
     try {
@@ -562,7 +568,12 @@ export class LlmClient implements Capability {
       call.observed = hooks;
       call.id = hooks.view.id;
     }
-    return new (callPipeline().CallPipeline)(this.client, call, sender).run();
+    return this.layersFor(sender)(new CallView(call, sender)) as Promise<R>;
+  }
+
+  private layersFor({ prepare }: Sender<unknown>): Next {
+    if (prepare === undefined) return (this.plainLayers ??= composing().composeCall(this.client, { hasHooks: false }));
+    return (this.hookedLayers ??= composing().composeCall(this.client, { hasHooks: true }));
   }
 }
 
@@ -570,7 +581,7 @@ const QUEUE = { prefix: 'llm_client_queue', what: 'Calls', waitsFor: 'a deployme
 const SILENT_LOG: LogSink = { log: () => {}, warn: () => {}, error: () => {} };
 
 /* eslint-disable @typescript-eslint/no-require-imports -- each is loaded when it is first used */
-const callPipeline = lazy(() => require('./pipeline.js') as typeof Pipeline);
+const composing = lazy(() => require('./layers/compose.js') as typeof Composing);
 const providerEndpoints = lazy(() => require('../providers/endpoint/endpoints.js') as typeof Endpoints);
 const providerSending = lazy(() => require('./send/provider-sender.js') as typeof Sending);
 const queueing = lazy(() => require('../queue/call-queue.js') as typeof Queueing);

@@ -1,8 +1,9 @@
 import { samplesOf, type MetricSample } from '../common/capability.js';
 import { FAILURE_KINDS, type ProviderFailureKind } from '../common/provider-error.js';
 import type { ExactCountFigures } from './counting/exact-counts.js';
+import type { CallEnd } from './call.js';
 import type { ClientSpend } from './client-spend.js';
-import type { CallCounts, CallEnd } from './reporter.js';
+import type { CallCounts } from './reporter.js';
 import type { RetryBudget } from './retry.js';
 
 /** The client's metrics. */

@@ -17,7 +17,7 @@ import { ExpectedOutputs } from '../http/token-estimate/expected-output.js';
 import type { AnswerCost } from './answer/answer-cost.js';
 import { describeFailedCall } from './answer/failed-call.js';
 import type { Attempt, AttemptReporter } from './attempt.js';
-import type { Call } from './call.js';
+import type { Call, CallEnd } from './call.js';
 import { CallObservers } from './call-observers.js';
 import type { CallRouter } from './call-router.js';
 import { routerReport, type Failure } from './failure.js';
@@ -47,9 +47,6 @@ interface AttemptCost {
   /** Whether at least all that is held for it counts. */
   readonly coversHold: boolean;
 }
-
-/** How a call ended. */
-export type CallEnd = 'succeeded' | 'failed' | 'cancelled' | 'denied' | 'refused';
 
 const COMPONENT = 'llm_client';
 /** Their output is no text whose tokens could be estimated. */
@@ -155,7 +152,7 @@ export class CallReporter implements AttemptReporter {
   }
 
   private answered(call: Call, usage: AnswerUsage | undefined): void {
-    finishWhenDrained(call, () => {
+    call.end(() => {
       // Without a usage the cost of the answer is not known: the whole reservation stands.
       this.settle(call, usage?.totalTokens);
       call.observed?.ended(outcomeOf(usage, totalsOf(call)));
@@ -211,9 +208,7 @@ export class CallReporter implements AttemptReporter {
     // It used a slot of the deployment until now.
     if (!failure.countsAgainstDeployment) this.router.cancelled(attempt.selection, routerUsage(attempt));
     this.chargeFailed(attempt, failure);
-    if (--call.draining > 0 || !call.isOver) return;
-    call.release?.();
-    call.whenDrained?.();
+    call.drained();
   }
 
   private chargeFailed(attempt: Attempt, { error, fault }: Failure): void {
@@ -249,7 +244,7 @@ export class CallReporter implements AttemptReporter {
       this.record(call, undefined, broken?.used);
       this.failures.add(call, error);
     }
-    finishWhenDrained(call, () => {
+    call.end(() => {
       this.settle(call, call.lostTokens > 0 && !call.hasUncountedLoss ? 0 : undefined);
       call.observed?.ended({ ...outcomeOf(broken?.used, totalsOf(call)), ...(isCancelled ? { cancelled: true } : { error }) });
     });
@@ -258,8 +253,10 @@ export class CallReporter implements AttemptReporter {
   /** A hook has answered the call: no deployment was asked, and it used nothing. */
   answeredByHook(call: Call): void {
     if (!this.end(call, 'succeeded')) return;
-    this.settle(call, 0);
-    call.observed?.ended({ costUsd: 0, retries: 0, fallbacks: 0 });
+    call.end(() => {
+      this.settle(call, 0);
+      call.observed?.ended({ costUsd: 0, retries: 0, fallbacks: 0 });
+    });
   }
 
   /** Settles what is held for an attempt by its cost. Returns the cost in USD. */
@@ -292,7 +289,6 @@ export class CallReporter implements AttemptReporter {
     counts.retries += call.retries;
     counts.fallbacks += call.fallbacks;
     call.cancellation.dispose();
-    if (call.draining === 0) call.release?.();
     return true;
   }
 
@@ -308,12 +304,6 @@ export class CallReporter implements AttemptReporter {
     const endedAtMs = succeededAtMs ?? performance.now();
     series.record(endedAtMs - startedAtMs, succeededAtMs !== undefined, usage?.promptTokens ?? promptTokens, usage?.completionTokens);
   }
-}
-
-/** Finishes a call that is over, once its failed attempts are read. */
-function finishWhenDrained(call: Call, finish: () => void): void {
-  if (call.draining > 0) call.whenDrained = finish;
-  else finish();
 }
 
 /** The usage of a failed attempt, for the router. */

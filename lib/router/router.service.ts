@@ -24,6 +24,7 @@ import type { RouterEngine } from './engine/engine.js';
 import { isRefusal, quotaSamples, RouterCounters } from './metrics.js';
 import type { ResolvedRouterOptions } from './router.options.js';
 import { resolveRouterSettings, type ResolvedRouterSettings, type RouterSettings } from './settings.js';
+import type { RetryContext } from './selection/tried.js';
 import { RouterCore, type Cooldown } from './selection/router-core.js';
 import type { CallSuccess, CallUsage } from './state/call-success.js';
 import type { Pick as RouterPick, RoutingContext } from './routing-context.js';
@@ -364,8 +365,8 @@ export class RouterService implements Capability {
       this.counters.picks++;
       return pick;
     } catch (error) {
-      // A retry first asks for another deployment than the failed one; without one it repeats.
-      if (!context?.excludeIds?.length) this.counters.refused(error);
+      // A retry that finds nothing is not a request that was refused.
+      if (!context?.excludeIds?.length && !isRestricted(context)) this.counters.refused(error);
       throw error;
     }
   }
@@ -411,4 +412,10 @@ export class RouterService implements Capability {
     const seconds = Math.ceil((untilMs - this.core.now()) / 1000);
     this.logger.warn(`Router: deployment ${visibleText(id)} (${visibleText(modelName)}) in cooldown for ${seconds} s (${cause})`);
   }
+}
+
+/** Whether the attempts of a request rule out deployments that could have taken it. */
+function isRestricted(context: RetryContext | null | undefined): boolean {
+  const tried = context?.tried;
+  return tried !== undefined && (!tried.mayRepeat || tried.doneOrder !== undefined);
 }

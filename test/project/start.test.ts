@@ -15,7 +15,7 @@ const LOADED_LATER: readonly string[] = [
   'lib/keys/api/key-api.controller.ts',
   'lib/keys/redis/key-connection.ts',
   'lib/apis/messages/messages.ts',
-  'lib/calls/pipeline.ts',
+  'lib/calls/layers/compose.ts',
   'lib/providers/anthropic/',
   'lib/providers/endpoint/endpoint.ts',
   'lib/providers/endpoint/provider-table.environment.ts',

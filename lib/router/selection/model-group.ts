@@ -67,7 +67,7 @@ export class ModelGroup {
       else tier.push(entry);
     }
     const orders = [...byOrder.keys()].sort((a, b) => (a === b ? 0 : a - b));
-    return orders.map((order) => new PriorityTier(this.name, byOrder.get(order) as Placed[], this.context));
+    return orders.map((order) => new PriorityTier(this.name, order, byOrder.get(order) as Placed[], this.context));
   }
 }
 

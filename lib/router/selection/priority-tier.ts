@@ -2,7 +2,7 @@ import type { EngineChoice } from '../../engine/engine-choice.js';
 import type { Deployment } from '../deployments/deployment.js';
 import { Fact, FACTS, factIndex, Question, QUESTION_LENGTH, type Members, type RouterEngine } from '../engine/engine.js';
 import { minuteOf, type RouterMemory } from '../state/memory.js';
-import type { RoutingContext } from '../routing-context.js';
+import type { RetryContext } from './tried.js';
 import { AliasTable } from './alias-table.js';
 import { ineligibilityOf, Ineligibility, type Scan } from './eligibility.js';
 import type { Strategy } from './strategies/strategy.js';
@@ -15,7 +15,7 @@ export interface Placed {
 
 /** A request that asks for a deployment. */
 export interface SelectionRequest {
-  readonly context: RoutingContext;
+  readonly context: RetryContext;
   readonly inputTokens: number;
   readonly nowMs: number;
   /**
@@ -65,6 +65,7 @@ export class PriorityTier {
 
   constructor(
     readonly group: string,
+    readonly order: number,
     readonly placed: readonly Placed[],
     private readonly context: TierContext,
   ) {

@@ -16,6 +16,7 @@ import type { CustomRoutingStrategy, RoutingCandidate } from './strategies/custo
 import { checkStrategy, strategyFor } from './strategies/registry.js';
 import { simpleShuffle } from './strategies/simple-shuffle.js';
 import type { RoutingStrategy, Strategy } from './strategies/strategy.js';
+import { withoutTried, type TriedDeployments } from './tried.js';
 
 /** The deployment at `position` of `tier`, and the strategy that selected it. */
 export interface Selected {
@@ -31,6 +32,12 @@ const REACHED: Partial<Readonly<Record<Ineligibility, ReachedLimit>>> = {
   [Ineligibility.tokens]: 'tokens',
 };
 
+/** A selection after attempts that have failed. */
+interface Retry {
+  readonly request: SelectionRequest;
+  readonly tried: TriedDeployments;
+}
+
 /** Whether failed health checks are ignored: only when they alone leave no deployment eligible. */
 const HEALTH_ROUNDS = [false, true] as const;
 
@@ -40,8 +47,29 @@ export class Selector {
 
   /** Returns `null` when no deployment is eligible now. */
   select(group: ModelGroup, request: SelectionRequest): Selected | null {
-    const strategy = this.strategyOf(group, request);
+    const { tried } = request.context;
     const tiers = group.tiersFor(request.context);
+    return tried === undefined ? this.selectFrom(tiers, group, request) : this.selectAgain(tiers, group, { request, tried });
+  }
+
+  /**
+   * Selects for a retry: a deployment of the tier that has not failed, else any of the tier, else,
+   * if all of the tier are in cooldown, one of the tiers after it.
+   */
+  private selectAgain(all: readonly PriorityTier[], group: ModelGroup, { request, tried }: Retry): Selected | null {
+    const { doneOrder, order, failedIds, mayRepeat } = tried;
+    const tiers = doneOrder === undefined ? all : all.filter((tier) => tier.order > doneOrder);
+    if (order === undefined) return this.selectFrom(tiers, group, request);
+    const current = all.filter((tier) => tier.order === order);
+    const { context } = request;
+    const excludeIds = [...(context.excludeIds ?? []), ...failedIds];
+    const untried = this.selectFrom(current, group, { ...request, context: { ...context, excludeIds } });
+    if (untried !== null || !mayRepeat) return untried;
+    return this.selectFrom(current, group, request) ?? this.selectFrom(tiers, group, request);
+  }
+
+  private selectFrom(tiers: readonly PriorityTier[], group: ModelGroup, request: SelectionRequest): Selected | null {
+    const strategy = this.strategyOf(group, request);
     if (typeof strategy === 'function') return this.ask(strategy, tiers, request);
     for (const anyHealth of HEALTH_ROUNDS) {
       for (const tier of tiers) {
@@ -53,7 +81,8 @@ export class Selector {
   }
 
   /** The error for a request for which `select` returned `null`. */
-  refusal(model: string, group: ModelGroup, request: SelectionRequest): Error {
+  refusal(model: string, group: ModelGroup, asked: SelectionRequest): Error {
+    const request = asked.context.tried === undefined ? asked : { ...asked, context: withoutTried(group.placed, asked.context) };
     const { context, inputTokens, nowMs } = request;
     const present = group.placedFor(context);
     const selectable = present.filter(({ deployment }) => deployment.isSelectable);

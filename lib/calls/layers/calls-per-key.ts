@@ -1,22 +1,27 @@
-import { RateLimitExceededError } from '../common/http-errors.js';
-import { MASTER_PRINCIPAL, type Principal } from '../http/principal.js';
+import { RateLimitExceededError } from '../../common/http-errors.js';
+import { MASTER_PRINCIPAL } from '../../http/principal.js';
+import type { CallView } from '../call-view.js';
+import type { CallLayer, Next } from './layer.js';
 
 /**
  * Limits the calls that an API key has in flight in this process: each has a connection to a
  * provider for as long as its client reads. The master key, which apps share, has no limit.
  */
-export class CallsPerKey {
+export class CallsPerKey implements CallLayer {
+  readonly name = 'calls-per-key';
   private readonly inFlight = new Map<string, number>();
 
   constructor(private readonly most: number) {}
 
-  /**
-   * Counts a call until the returned function is called; `undefined`: its request has no key.
-   * @throws RateLimitExceededError
-   */
-  begin(principal: Principal | undefined): (() => void) | undefined {
-    if (principal === undefined || principal === MASTER_PRINCIPAL || this.most === Infinity) return undefined;
-    const { limitKey } = principal;
+  /** @throws RateLimitExceededError (rejects) */
+  async run(view: CallView, next: Next): Promise<unknown> {
+    const { principal } = view.call;
+    if (principal !== undefined && principal !== MASTER_PRINCIPAL) view.call.whenOver(this.begin(principal.limitKey));
+    return next(view);
+  }
+
+  /** Counts a call until the returned function is called. */
+  private begin(limitKey: string): () => void {
     const count = this.inFlight.get(limitKey) ?? 0;
     if (count >= this.most)
       throw new RateLimitExceededError({

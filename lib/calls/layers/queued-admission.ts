@@ -1,35 +1,76 @@
-import type { BudgetExceededError } from '../common/http-errors.js';
-import { CallQueueError, RouterRateLimitError } from '../common/http-errors.js';
-import type { CallQueue, NotYet, QueuedCall } from '../queue/call-queue.js';
-import { placeOf } from './caller-place.js';
-import type { QueueOptions } from '../queue/queue.options.js';
-import type { Call, CallTarget } from './call.js';
-import type { RoutingContext, Selection } from './call-router.js';
-import { Failure } from './failure.js';
-import type { PriorityTiers } from './priority-tiers.js';
+import { BudgetExceededError, CallQueueError, RouterRateLimitError } from '../../common/http-errors.js';
+import type { CallQueue, NotYet, QueuedCall } from '../../queue/call-queue.js';
+import { placeOf } from '../caller-place.js';
+import type { QueueOptions } from '../../queue/queue.options.js';
+import type { Call, CallTarget } from '../call.js';
+import { holdCost } from '../attempt-hold.js';
+import type { CallRouter, RoutingContext, Selection } from '../call-router.js';
+import type { CallView } from '../call-view.js';
+import { Failure } from '../failure.js';
+import type { MaxOutputOf } from '../model-output.js';
+import { selectNow, type Admit } from './attempt.js';
 
-/** What a call that may wait needs of its surroundings. */
+/** The queue of a client, and how calls wait in it. */
 export interface WaitingSettings {
   readonly queue: CallQueue;
   readonly options: QueueOptions;
   readonly now: () => number;
 }
 
-/** A selection that is tried, of one model group of a call. */
-export interface Tried {
-  readonly tiers: PriorityTiers;
-  readonly target: CallTarget;
-  /** The group's last attempt, if one failed. */
-  readonly last: Failure | undefined;
-  /** Whether the call could go to another model group. */
-  readonly hasFallback: () => boolean;
+/** What admission in turn needs of its client. */
+export interface AdmissionSettings {
+  readonly router: CallRouter;
+  readonly maxOutputOf: MaxOutputOf;
 }
 
 /** How often a budget is asked again: other processes do not tell when they settle. */
 const BUDGET_RETRY_MS = 250;
 
-/** Selects deployments for one call, which waits in the queue for them. */
-export class WaitingSelection {
+/**
+ * Admits attempts in turn: selects a deployment and holds the cost as one step, which is repeated
+ * when something that the call waits for may be free. A selection whose cost cannot be held yet is
+ * given back: other calls may use the deployment meanwhile.
+ */
+export function queuedAdmission(waiting: WaitingSettings, client: AdmissionSettings): Admit {
+  const calls = new WeakMap<Call, WaitingCall>();
+  return (view) => {
+    const { call } = view;
+    // As for most calls: none waits, and a deployment can take this one.
+    if (waiting.queue.length === 0 && call.request?.hold.holdsMoney !== true) {
+      const selected = selectNow(client.router, view);
+      if (!(selected instanceof Failure)) return selected;
+    }
+    let own = calls.get(call);
+    if (own === undefined) calls.set(call, (own = new WaitingCall(call, waiting)));
+    return inTurn(view, own, client);
+  };
+}
+
+async function inTurn(view: CallView, waiting: WaitingCall, { router, maxOutputOf }: AdmissionSettings): Promise<Selection | Failure> {
+  const { call, target } = view;
+  const beforeMs = performance.now();
+  try {
+    for (;;) {
+      const selection = await waiting.select(view, router);
+      if (selection instanceof Failure || call.request?.hold.holdsMoney !== true) return selection;
+      try {
+        view.heldAhead = await holdCost({ call, selection, target, promptTokens: target.inputTokens ?? call.promptTokens }, maxOutputOf);
+        return selection;
+      } catch (error) {
+        // Any other denial is that of the attempt.
+        if (!(error instanceof BudgetExceededError) || error.reason !== 'budget_held') return selection;
+        router.unused(selection);
+        const late = await waiting.waitForBudget(error);
+        if (late !== undefined) return late;
+      }
+    }
+  } finally {
+    call.waitedMs += performance.now() - beforeMs;
+  }
+}
+
+/** One call in the queue. */
+class WaitingCall {
   private queued: QueuedCall | undefined = undefined;
 
   constructor(
@@ -37,23 +78,16 @@ export class WaitingSelection {
     private readonly settings: WaitingSettings,
   ) {}
 
-  /** A deployment where no call waits and one can take this call, as for most calls. */
-  atOnce(tiers: PriorityTiers): Selection | undefined {
-    if (this.settings.queue.length > 0 || this.call.request?.hold.holdsMoney === true) return undefined;
-    const selected = tiers.select();
-    return selected instanceof Failure ? undefined : selected;
-  }
-
   /** A deployment, now or when the call's turn has come; a `Failure` where none is waited for. */
-  select(tried: Tried): Selection | Failure | Promise<Selection | Failure> {
-    const { tiers, target } = tried;
+  select(view: CallView, router: CallRouter): Selection | Failure | Promise<Selection | Failure> {
+    const { target, after } = view;
     const tryToGo = (): Selection | Failure | NotYet<Failure> => {
-      const selected = tiers.select();
-      return selected instanceof Failure ? (notYet(selected, tried) ?? selected) : selected;
+      const selected = selectNow(router, view);
+      return selected instanceof Failure ? (notYet(selected, view) ?? selected) : selected;
     };
     try {
       // After an attempt each call leaves out other deployments.
-      const lane = tried.last === undefined ? laneOf(this.call.context, target) : this;
+      const lane = after === undefined ? laneOf(this.call.context, target) : this;
       const result = this.settings.queue.go(this.queuedCall(), { lane, group: target.model, tryToGo });
       return result instanceof Promise ? result.then(selectedIn, failureOf) : selectedIn(result);
     } catch (error) {
@@ -109,15 +143,15 @@ export class WaitingSelection {
 }
 
 /** Whether a call waits for what keeps it from its deployments, and until when. */
-function notYet(failure: Failure, { last, hasFallback }: Tried): NotYet<Failure> | undefined {
+function notYet(failure: Failure, { call, target, after }: CallView): NotYet<Failure> | undefined {
   const { error } = failure;
   if (!(error instanceof RouterRateLimitError)) return undefined;
   // What failed otherwise is no matter of waiting.
-  if (last !== undefined && last.reason?.kind !== 'rate_limit') return undefined;
+  if (after !== undefined && after.last.reason?.kind !== 'rate_limit') return undefined;
   const { reached, retryAfterMs } = error;
   // As in LiteLLM, only `max_parallel_requests` is waited for where a fallback may answer.
   const isFull = reached.includes('concurrency');
-  if (!isFull && hasFallback()) return undefined;
+  if (!isFull && call.alternatives?.().hasNext(target.model) === true) return undefined;
   // A call that ends may give back tokens before the minute is over, or tell that more is left.
   const isOutOfTokens = reached.includes('tokens') || reached.includes('quota');
   return { isNotYet: true, failure, retryAfterMs, mayBeSooner: isFull || isOutOfTokens, dependsOnTokens: isOutOfTokens };

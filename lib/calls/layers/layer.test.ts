@@ -1,0 +1,36 @@
+import type { CallView } from '../call-view.js';
+import { Failure } from '../failure.js';
+import { ProviderError } from '../../common/provider-error.js';
+import { answerOf, composeLayers, type CallLayer } from './layer.js';
+
+const view = { call: {} } as CallView;
+
+describe('composeLayers', () => {
+  it('runs the layers that are configured, outermost first, around the attempt', async () => {
+    const ran: string[] = [];
+    const layer = (name: string): CallLayer => ({ name, run: (given, next) => (ran.push(name), next(given)) });
+    const call = composeLayers([layer('records'), undefined, layer('retries')], () => Promise.resolve(ran.push('attempt')));
+    expect(await call(view)).toBe(3);
+    expect(ran).toEqual(['records', 'retries', 'attempt']);
+  });
+});
+
+describe('answerOf', () => {
+  const failure = (details?: Readonly<Record<string, unknown>>) =>
+    new Failure(
+      new ProviderError({ kind: 'bad_request', message: 'no', provider: 'openai', deploymentId: 'd', ...(details && { details }) }),
+      'provider',
+    );
+  const recovery = new Error('send it in another form');
+  const recoverable = { call: { recovery } } as CallView;
+
+  it('returns an answer', () => expect(answerOf(view, 'answer')).toBe('answer'));
+
+  it("throws the first group's error as it came, or one from which the client can recover", () => {
+    const first = failure();
+    const own = failure({ retry: true });
+    expect(() => answerOf(view, first)).toThrow(first.error as Error);
+    expect(() => answerOf(recoverable, first)).toThrow(recovery);
+    expect(() => answerOf(recoverable, own)).toThrow(own.error as Error);
+  });
+});

@@ -107,9 +107,10 @@ interface PricedOutput {
 function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutput {
   const { call, selection, promptTokens = 0, target } = attempt;
   const { deployment, model, group } = selection;
+  const { overrides } = target;
   const { operation } = call.asked;
   const { defaults, fixed, isLifted, searches } = fixedFactsOf(deployment.params);
-  const changed = target.overrides === undefined ? UNCHANGED : askedOutput(target.overrides, operation);
+  const changed = overrides === undefined ? UNCHANGED : askedOutput(overrides, operation);
   const choices = Math.max(call.asked.choices, changed.choices, defaults.choices, fixed.choices);
   const isDropped = call.asked.dropsLimit || isLifted;
   const asked = isDropped ? { tokens: 0, isLimited: false } : limitInForce(attempt, changed, defaults);
@@ -119,9 +120,9 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
   const prices = { sourced: deployment.pricesOf(model), tier: tierOfAttempt(attempt) };
   const prompt = {
     tokens: promptTokens + call.asked.soundTokens + tokensOfPictures(attempt),
-    hasSound: call.asked.hasSound || mayHaveSound(target.overrides ?? {}),
+    hasSound: call.asked.hasSound || (overrides !== undefined && mayHaveSound(overrides)),
     // The protocol decides whose tools are sent, so the largest figure counts.
-    searches: Math.max(call.asked.searches, searches, target.overrides === undefined ? 0 : askedSearches(target.overrides)),
+    searches: Math.max(call.asked.searches, searches, overrides === undefined ? 0 : askedSearches(overrides)),
   };
   const cap = WITHOUT_OUTPUT.has(operation) ? 0 : outputCap(limit, most, choices);
   return {
@@ -174,7 +175,7 @@ function tokensOfPictures({ call, selection: { deployment, model } }: PricedAtte
 
 /** The figure of a fallback comes before that of the request, and a deployment's is a default. */
 function limitInForce(
-  { call, target }: PricedAttempt,
+  { call, target: { overrides } }: PricedAttempt,
   changed: AskedOutput,
   defaults: AskedOutput,
 ): Pick<AskedOutput, 'tokens' | 'isLimited'> {
@@ -182,7 +183,7 @@ function limitInForce(
   if (changed.isLimited) return changed;
   // A fallback's figure that its API does not know leaves that of the request in force.
   const tokens = Math.max(changed.tokens, maxTokens);
-  if (isUnlimited || liftsLimit(target.overrides ?? {})) return { tokens, isLimited: false };
+  if (isUnlimited || (overrides !== undefined && liftsLimit(overrides))) return { tokens, isLimited: false };
   if (maxTokens > 0) return { tokens, isLimited: true };
   return changed.tokens > 0 ? changed : { tokens: defaults.tokens, isLimited: defaults.tokens > 0 };
 }

@@ -40,15 +40,16 @@ export interface Option<In = unknown, Out = unknown> {
 /** The options of an object, by name. */
 export type Fields = Readonly<Record<string, Option>>;
 
-interface Required {
+/** Marks an option without a default. */
+export interface RequiredOption {
   readonly isRequired: true;
 }
 type InputOf<O> = O extends Option<infer In> ? In : never;
 type OutputOf<O> = O extends Option<unknown, infer Out> ? Out : never;
 
 /** The object that an app passes, with the comments of its fields. */
-export type OptionsOf<F extends Fields> = { readonly [K in keyof F as F[K] extends Required ? never : K]?: InputOf<F[K]> } & {
-  readonly [K in keyof F as F[K] extends Required ? K : never]: InputOf<F[K]>;
+export type OptionsOf<F extends Fields> = { readonly [K in keyof F as F[K] extends RequiredOption ? never : K]?: InputOf<F[K]> } & {
+  readonly [K in keyof F as F[K] extends RequiredOption ? K : never]: InputOf<F[K]>;
 };
 
 /** The object that the code reads: checked, with defaults. */
@@ -148,7 +149,7 @@ export function custom<In, Out>(type: string, check: Check<Out>, byDefault?: Out
 }
 
 /** An option that the app has to set. */
-export function required<In, Out>(option: Option<In, Out>): Option<In, Exclude<Out, undefined>> & Required {
+export function required<In, Out>(option: Option<In, Out>): Option<In, Exclude<Out, undefined>> & RequiredOption {
   return { ...(option as Option<In, Exclude<Out, undefined>>), isRequired: true };
 }
 

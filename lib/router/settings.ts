@@ -15,7 +15,7 @@ const NO_FALLBACKS: FallbackTable = new Map();
 
 type ErrorPolicy = Readonly<Record<string, number>>;
 
-interface ModelAlias {
+export interface ModelAlias {
   /** The model that the alias stands for. */
   readonly model: string;
   /** Whether `models()` leaves it out. Default `false`. */
@@ -44,7 +44,7 @@ export const STRATEGY_OPTIONS = {
   lowestLatencyBuffer: number({ min: 0, default: 0 }),
 };
 
-interface StrategyOptions extends OptionsOf<typeof STRATEGY_OPTIONS> {}
+export interface StrategyOptions extends OptionsOf<typeof STRATEGY_OPTIONS> {}
 
 export const ROUTER_SETTINGS = {
   /** Name of a strategy (LiteLLM's names are accepted), or a function. Default `simple_shuffle`. */

@@ -1,4 +1,3 @@
-import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { StreamEvents } from '../../providers/events/event-reader.js';
 import type { AnswerTarget, CallFacts } from '../answer/llm-answer.js';
 import { LoopReader, type LoopState } from './loop-reader.js';
@@ -10,35 +9,32 @@ import { drainOf } from './write-limit.js';
 const MOST_WAITING = 64;
 const MOST_WAITING_BYTES = 256 * 1024;
 
+/** What a loop gets of a stream. */
+export interface StreamItems<Item> {
+  /** @throws Error for an event that states one */
+  of(events: StreamEvents): Iterable<Item>;
+  /** The items after the last event. */
+  last(): Iterable<Item>;
+}
+
 /**
  * A provider's answer as it arrives, read once: by a response (`sendTo`) or by a loop. Either
  * pauses the provider while it is slow, and ends the request when it leaves early.
  */
-export abstract class AnswerStream<Item> implements AsyncIterable<Item> {
+export class AnswerStream<Item> {
   private hasBegun = false;
   private loop: object | undefined = undefined;
 
-  /** @internal Made by `LlmClient`. */
   constructor(
-    readonly call: CallFacts,
-    /** @internal */
-    protected readonly source: StreamSource,
+    private readonly call: CallFacts,
+    private readonly source: StreamSource,
+    private readonly read: StreamItems<Item>,
   ) {}
 
-  /** The usage, once the stream is over and if its provider reported one. */
-  get usage(): AnswerUsage | undefined {
-    return this.source.usage;
-  }
-
-  /** Ends the stream early: the request to the provider is aborted. */
-  cancel(): void {
-    this.source.leave();
-  }
-
   /** The first `next` rejects if the stream is read already. Leaving the loop early ends it. */
-  [Symbol.asyncIterator](): AsyncGenerator<Item, void, undefined> {
+  items(): AsyncGenerator<Item, void, undefined> {
     return new LoopReader(
-      (reader) => this.items(reader),
+      (reader) => this.loopOver(reader),
       (reader) => {
         if (this.hasBegun && this.loop !== reader) return;
         this.hasBegun = true;
@@ -47,14 +43,8 @@ export abstract class AnswerStream<Item> implements AsyncIterable<Item> {
     );
   }
 
-  /** The items of a loop for events. @throws Error for an event that states one */
-  protected abstract itemsOf(events: StreamEvents): Iterable<Item>;
-
-  /** The items after the last event. */
-  protected abstract lastItems(): Iterable<Item>;
-
   /** Answers an HTTP request; resolves when all is written. */
-  protected writeTo(target: AnswerTarget, contentType: string, client: ClientBytes): Promise<void> {
+  sendTo(target: AnswerTarget, contentType: string, client: ClientBytes): Promise<void> {
     this.begin();
     const { call, source } = this;
     let response: Writable;
@@ -75,19 +65,19 @@ export abstract class AnswerStream<Item> implements AsyncIterable<Item> {
     this.loop = loop;
   }
 
-  private async *items(reader: LoopState): AsyncGenerator<Item, void, undefined> {
+  private async *loopOver(reader: LoopState): AsyncGenerator<Item, void, undefined> {
     this.begin(reader);
     const { exchange, response, writeTimeoutMs } = this.source;
     const queue = new EventQueue(exchange);
     exchange.attach(queue);
     try {
       for (let events = await queue.next(); events !== undefined; events = await queue.next()) {
-        for (const item of this.itemsOf(events)) {
+        for (const item of this.read.of(events)) {
           yield item;
           await drainOf(response, writeTimeoutMs);
         }
       }
-      yield* this.lastItems();
+      yield* this.read.last();
     } catch (error) {
       if (!reader.hasLeft) throw error;
     } finally {

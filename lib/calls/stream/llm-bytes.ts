@@ -1,23 +1,36 @@
-import type { StreamEvents } from '../../providers/events/event-reader.js';
+import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { AnswerTarget, CallFacts } from '../answer/llm-answer.js';
-import { AnswerStream } from './answer-stream.js';
+import { AnswerStream, type StreamItems } from './answer-stream.js';
 import type { ClientBytes } from './response-writer.js';
 import type { StreamSource } from './stream-origin.js';
 
 const NONE = Buffer.alloc(0);
 /** The bytes as they arrive; an answer that breaks off ends with the connection. */
 const UNCHANGED: ClientBytes = { of: ({ bytes }) => bytes, last: (error) => (error === undefined ? NONE : undefined) };
+const CHUNKS: StreamItems<Buffer> = { of: ({ bytes }) => [bytes], last: () => [] };
 
 /** A provider's answer of bytes, such as sound, as it arrives. Read it once. */
-export class LlmBytes extends AnswerStream<Buffer> {
+export class LlmBytes implements AsyncIterable<Buffer> {
+  private readonly stream: AnswerStream<Buffer>;
+
   /** @internal Made by `LlmClient`. */
   constructor(
-    call: CallFacts,
+    readonly call: CallFacts,
     /** The provider's if it is safe in a browser, else `application/octet-stream`. */
     readonly contentType: string,
-    source: StreamSource,
+    private readonly source: StreamSource,
   ) {
-    super(call, source);
+    this.stream = new AnswerStream(call, source, CHUNKS);
+  }
+
+  /** The usage, once all has arrived and if its provider reported one. */
+  get usage(): AnswerUsage | undefined {
+    return this.source.usage;
+  }
+
+  /** Ends it early: the request to the provider is aborted. */
+  cancel(): void {
+    this.source.leave();
   }
 
   /**
@@ -25,21 +38,11 @@ export class LlmBytes extends AnswerStream<Buffer> {
    * that breaks off ends with the connection, so that its client does not take it for whole.
    */
   sendTo(target: AnswerTarget): Promise<void> {
-    return this.writeTo(target, this.contentType, UNCHANGED);
+    return this.stream.sendTo(target, this.contentType, UNCHANGED);
   }
 
   /** The bytes as they arrive. Leaving the loop early ends the answer. */
-  override [Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
-    return super[Symbol.asyncIterator]();
-  }
-
-  /** @internal */
-  protected override itemsOf({ bytes }: StreamEvents): readonly Buffer[] {
-    return [bytes];
-  }
-
-  /** @internal */
-  protected override lastItems(): readonly Buffer[] {
-    return [];
+  [Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
+    return this.stream.items();
   }
 }

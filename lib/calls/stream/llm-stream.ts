@@ -1,16 +1,33 @@
 import { usdOf } from '../../common/nano-usd.js';
+import type { AnswerUsage } from '../../http/answer-usage.js';
 import { StreamEvents } from '../../providers/events/event-reader.js';
 import { isError } from '../../providers/openai/errors.js';
 import type { AnswerCost } from '../answer/answer-cost.js';
 import { AnswerModel } from '../answer/answer-model.js';
-import { EVENT_STREAM_ANSWER, type AnswerTarget, type SendOptions } from '../answer/llm-answer.js';
+import { EVENT_STREAM_ANSWER, type AnswerTarget, type CallFacts, type SendOptions } from '../answer/llm-answer.js';
 import { AnswerStream } from './answer-stream.js';
 import { addCost, ClientEvents, isUsageOnly } from './client-events.js';
+import type { StreamSource } from './stream-origin.js';
 
 const DONE = '[DONE]';
 
 /** A provider's streamed answer. Read it once: by `sendTo`, or as an iterable of its events. */
-export class LlmStream<Event = Record<string, unknown>> extends AnswerStream<Event> {
+export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable<Event> {
+  private readonly stream: AnswerStream<Event>;
+
+  /** @internal Made by `LlmClient`. */
+  constructor(
+    readonly call: CallFacts,
+    private readonly source: StreamSource,
+  ) {
+    this.stream = new AnswerStream(call, source, { of: (events) => this.itemsOf(events), last: () => this.lastItems() });
+  }
+
+  /** The usage, once the stream is over and if its provider reported one. */
+  get usage(): AnswerUsage | undefined {
+    return this.source.usage;
+  }
+
   /** Cost of the answer in USD, once the stream is over; absent without a usage or a price. */
   get costUsd(): number | undefined {
     const { cost } = this;
@@ -22,6 +39,11 @@ export class LlmStream<Event = Record<string, unknown>> extends AnswerStream<Eve
     return this.source.cost;
   }
 
+  /** Ends the stream early: the request to the provider is aborted. */
+  cancel(): void {
+    this.source.leave();
+  }
+
   /**
    * Answers an HTTP request with the events as they arrive, unchanged but for `model`, and the
    * headers of `call`.
@@ -30,7 +52,7 @@ export class LlmStream<Event = Record<string, unknown>> extends AnswerStream<Eve
    */
   sendTo(target: AnswerTarget, { model }: SendOptions = {}): Promise<void> {
     const renamed = model === undefined ? undefined : new AnswerModel(model);
-    return this.writeTo(target, EVENT_STREAM_ANSWER, new ClientEvents(this.source, renamed));
+    return this.stream.sendTo(target, EVENT_STREAM_ANSWER, new ClientEvents(this.source, renamed));
   }
 
   /**
@@ -38,12 +60,11 @@ export class LlmStream<Event = Record<string, unknown>> extends AnswerStream<Eve
    * thrown as a `ProviderError`. Leaving the loop early ends the stream. With the call's
    * `response`, the next event waits until that has room.
    */
-  override [Symbol.asyncIterator](): AsyncGenerator<Event, void, undefined> {
-    return super[Symbol.asyncIterator]();
+  [Symbol.asyncIterator](): AsyncGenerator<Event, void, undefined> {
+    return this.stream.items();
   }
 
-  /** @internal */
-  protected override *itemsOf(arrived: StreamEvents): Generator<Event> {
+  private *itemsOf(arrived: StreamEvents): Generator<Event> {
     const { bridged } = this.source;
     const events = bridged === undefined ? arrived : this.bridge(() => bridged.events(arrived));
     for (const data of events.data) {
@@ -52,8 +73,7 @@ export class LlmStream<Event = Record<string, unknown>> extends AnswerStream<Eve
     }
   }
 
-  /** @internal */
-  protected override *lastItems(): Generator<Event> {
+  private *lastItems(): Generator<Event> {
     const { bridged } = this.source;
     if (bridged === undefined) return;
     for (const data of this.bridge(() => bridged.end()).data) {

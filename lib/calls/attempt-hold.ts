@@ -1,3 +1,5 @@
+import { askedTier, dearerTier, type DearTier } from '../http/token-estimate/asked-tier.js';
+import type { Fields } from '../common/objects.js';
 import { BudgetExceededError, UnsupportedRequestError } from '../common/http-errors.js';
 import { askedOutput, asksBackground, dropsLimit, liftsLimit, outputCap, type AskedOutput } from '../http/token-estimate/asked-output.js';
 import { askedSearches } from '../http/token-estimate/asked-searches.js';
@@ -10,11 +12,18 @@ import { pictureTokens } from './forward/form-pictures.js';
 import type { AskedCall } from './asked-call.js';
 import type { Selection } from './call-router.js';
 import { addedFields } from '../providers/own-fields.js';
-import { tierOfAttempt } from './attempt-tier.js';
-import { modelOutput, type MaxOutputOf } from './model-output.js';
 
 /** Operations whose answers are not priced by output tokens. */
 export const WITHOUT_OUTPUT: ReadonlySet<string> = new Set(['embeddings', 'moderations', 'rerank', 'files', 'batches']);
+
+/** Output tokens that a model can write; `null` where that is not known. */
+export type MaxOutputOf = (model: string) => number | null;
+
+/** That of a selection: `max_output_tokens` of its deployment, else the figure of its model. */
+export function modelOutput({ deployment, model }: Selection, maxOutputOf: MaxOutputOf): number | null {
+  const { max_output_tokens: stated } = deployment.info;
+  return typeof stated === 'number' ? stated : maxOutputOf(namedBaseModel(deployment) ?? model);
+}
 
 /** An attempt, as its price is foreseen. */
 export interface PricedAttempt {
@@ -201,4 +210,23 @@ function unpriced({ selection: { deployment } }: PricedAttempt): UnsupportedRequ
     reason: `a budget applies, and the price of ${deployment.modelName} is not known`,
     mend,
   });
+}
+
+/** The parts of an attempt that can set a service tier. */
+interface AskedAttempt {
+  readonly call: { readonly asked: Pick<AskedCall, 'tier'> };
+  readonly target: { readonly overrides?: Fields };
+  readonly selection: { readonly deployment: { readonly params: Fields } };
+}
+
+/** By the parameters of a deployment: the tier that they set. */
+const tiers = new WeakMap<Fields, DearTier | null>();
+
+/** The most expensive tier that the request, the fallback or the deployment sets. */
+export function tierOfAttempt({ call, target, selection }: AskedAttempt): DearTier | undefined {
+  const { params } = selection.deployment;
+  let own = tiers.get(params);
+  if (own === undefined) tiers.set(params, (own = dearerTier(askedTier(params), askedTier(addedFields(params))) ?? null));
+  const asked = own === null ? call.asked.tier : dearerTier(call.asked.tier, own);
+  return target.overrides === undefined ? asked : dearerTier(asked, askedTier(target.overrides));
 }

@@ -9,17 +9,16 @@ import type { CallFacts } from './answer/llm-answer.js';
 import { reportedCost } from './answer/reported-cost.js';
 import { upstreamModel } from '../providers/endpoint/resolution.js';
 import type { Call, CallTarget } from './call.js';
-import { WITHOUT_OUTPUT, type OutputHold } from './attempt-hold.js';
+import { modelOutput, tierOfAttempt, WITHOUT_OUTPUT, type MaxOutputOf, type OutputHold } from './attempt-hold.js';
 import type { Selection } from './call-router.js';
-import { tierOfAttempt } from './attempt-tier.js';
 import { AttemptTimer, type Abortable, type AttemptTimes, type AwaitedPart, type CallCancellation } from './cancellation.js';
-import { modelOutput, type MaxOutputOf } from './model-output.js';
-import { mayHideReasoning } from './hidden-reasoning.js';
 import { judge, type Failure, type JudgedAttempt } from './failure.js';
 import { kindOfCode } from '../providers/failure-kind.js';
 
 /** Output tokens that are held for a model whose limit is unknown. */
 const DEFAULT_OUTPUT = 16_384;
+/** Models that reason before they answer, and bill this reasoning without showing it. */
+const HIDES_REASONING = /(?:^|[/.])(?:o[1-9](?:$|-)|gpt-5|gemini-(?:2\.5|[3-9])|grok-4)/;
 /** Operations whose answers are text. */
 const WITH_REPLY: ReadonlySet<string> = new Set(['chat', 'completions', 'messages', 'responses']);
 
@@ -324,7 +323,7 @@ export class Attempt implements JudgedAttempt {
     const { choices } = call.asked;
     const usual = this.reporter.usualReasoning(selection.group);
     if (usual !== undefined) return receivedTokens + usual * choices;
-    const isHeld = mayHideReasoning(namedBaseModel(selection.deployment) ?? this.model);
+    const isHeld = HIDES_REASONING.test(namedBaseModel(selection.deployment) ?? this.model);
     return isHeld ? Math.max(receivedTokens, this.outputLimit * choices) : receivedTokens;
   }
 

@@ -1,11 +1,10 @@
 import { UnsupportedRequestError } from '../../common/http-errors.js';
 import type { RetryContext } from '../../router/selection/tried.js';
-import { holdCost } from '../attempt-hold.js';
+import { holdCost, type MaxOutputOf } from '../attempt-hold.js';
 import { Attempt, type AttemptContext } from '../attempt.js';
 import type { CallRouter, Selection } from '../call-router.js';
 import type { CallView } from '../call-view.js';
 import { Failure, judgeSelection } from '../failure.js';
-import type { MaxOutputOf } from '../model-output.js';
 import type { CallReporter } from '../reporter.js';
 import type { Outcome } from './layer.js';
 

@@ -3,11 +3,10 @@ import type { CallQueue, NotYet, QueuedCall } from '../../queue/call-queue.js';
 import { placeOf } from '../caller-place.js';
 import type { QueueOptions } from '../../queue/queue.options.js';
 import type { Call, CallTarget } from '../call.js';
-import { holdCost } from '../attempt-hold.js';
+import { holdCost, type MaxOutputOf } from '../attempt-hold.js';
 import type { CallRouter, RoutingContext, Selection } from '../call-router.js';
 import type { CallView } from '../call-view.js';
 import { Failure } from '../failure.js';
-import type { MaxOutputOf } from '../model-output.js';
 import { selectNow, type Admit } from './attempt.js';
 
 /** The queue of a client, and how calls wait in it. */

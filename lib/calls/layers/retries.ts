@@ -17,8 +17,8 @@ export interface RetrySettings extends CallSettings {
 /**
  * Repeats a failed attempt within its priority tier: at once while another deployment of the tier
  * is healthy, otherwise after a wait. A deployment that is unfit for the request is left for
- * another one, which does not count as a retry. Ends with the last failure once the retries, the attempts or the
- * time of the call, or the retries of all calls together are used up.
+ * another one, which does not count as a retry. Ends with the last failure once the retries, the
+ * attempts or the time of the call, or the retries of all calls together are used up.
  */
 export class Retries implements CallLayer {
   readonly name = 'retries';

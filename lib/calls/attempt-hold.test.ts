@@ -1,5 +1,5 @@
 import type { Selection } from './call-router.js';
-import { modelOutput } from './model-output.js';
+import { modelOutput } from './attempt-hold.js';
 
 it.each([
   [{ info: {}, params: {} }, 100],

@@ -57,7 +57,7 @@ export class FeatureFlag {
   private readonly percentage: number;
   private errors = 0;
   private lastError: string | undefined = undefined;
-  /** When the next trial may start, `Infinity` for never; `undefined` while the breaker is closed. */
+  /** When the next trial may start; `Infinity`: never; `undefined`: the breaker is closed. */
   private retryAtMs: number | undefined = undefined;
   private trialSinceMs: number | undefined = undefined;
 
@@ -98,7 +98,10 @@ export class FeatureFlag {
     return rolloutPosition(this.seed, id) < this.percentage;
   }
 
-  /** The engine of this call. After the cool-off of a tripped feature, one call at a time is a trial. */
+  /**
+   * The engine of this call. After the cool-off of a tripped feature, one call at a time is a
+   * trial.
+   */
   admit(id?: string): Admission {
     const run = this.isShadow ? 'shadow' : this.covers(id) ? 'native' : 'typescript';
     if (this.retryAtMs === undefined || run === 'typescript') return { run, trial: false };

@@ -1,7 +1,7 @@
 'use strict';
 /**
- * `npm run mutants -- [--sample N] [--seed N] [--jobs N] [FILE or FOLDER…]`: how many small bugs the
- * tests find. Default: 20 mutants of lib/.
+ * `npm run mutants -- [--sample N] [--seed N] [--jobs N] [FILE or FOLDER…]`: how many small bugs
+ * the tests find. Default: 20 mutants of lib/.
  *
  * Mutants are Stryker's, sampled at random over all lines of the files. Stryker's own runner starts
  * with one run of all tests in one process, with every mutant in place; here each mutant is written

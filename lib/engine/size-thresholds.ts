@@ -1,7 +1,7 @@
 /**
  * The smallest sizes that the native engine answers, because the bench shows that the alternative
- * is faster below. What is not listed is native at every size. `engine: 'native'` overrides the sizes
- * between the two engines, so that a test or a bench can measure the native one.
+ * is faster below. What is not listed is native at every size. `engine: 'native'` overrides the
+ * sizes between the two engines, so that a test or a bench can measure the native one.
  */
 export const NATIVE_FROM = {
   /** Deployments in a scan of a priority tier. Bench: router, served, 20 to 2,000 deployments. */

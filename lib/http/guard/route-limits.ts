@@ -242,8 +242,8 @@ export function checkAmount(name: 'cost' | 'tokens', value: number): number {
 }
 
 /**
- * A request that remembers whether a missing field was read: its body, or its user. `RequestContext`
- * reads `raw` and a symbol, which say nothing about the rule.
+ * A request that remembers whether a missing field was read: its body, or its user.
+ * `RequestContext` reads `raw` and a symbol, which say nothing about the rule.
  */
 class PartialRequest {
   readonly request: LimitedRequest;

@@ -22,6 +22,13 @@ describe('RequestContext', () => {
     expect(RequestContext.of(message)).toBe(RequestContext.of(message));
   });
 
+  it('rejects the info of a GraphQL field, whose operation is the request', () => {
+    const info = { fieldName: 'answer', fieldNodes: [] };
+    for (const use of [() => RequestContext.of(info), () => reportUsage(info, 10)]) {
+      expect(use).toThrow('request: must be the HTTP request of the GraphQL context, not the info of a field');
+    }
+  });
+
   it('settles the last report once, at the end', () => {
     const { request, context, left, isFree } = begin('last');
     reportUsage(request, 10);

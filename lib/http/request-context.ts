@@ -50,13 +50,20 @@ export class RequestContext {
   /** What it holds, tokens and money alike. */
   readonly hold = new RequestHold(this);
 
-  /** The context of a request; Express's, Fastify's and Node's request objects share it. */
+  /**
+   * The context of a request; Express's, Fastify's and Node's request objects share it.
+   * @throws InvalidArgumentError for the `info` of a GraphQL field, which no limit applies to
+   */
   static of(request: object): RequestContext {
     const { raw } = request as Owned;
     const key = typeof raw === 'object' && raw !== null ? raw : request;
     if (key instanceof IncomingMessage) return ((key as Message)[CONTEXT] ??= new RequestContext());
     let context = contexts.get(key);
-    if (context === undefined) contexts.set(key, (context = new RequestContext()));
+    if (context === undefined) {
+      if ('fieldNodes' in key)
+        throw refuseArgument('request', key, 'must be the HTTP request of the GraphQL context, not the info of a field');
+      contexts.set(key, (context = new RequestContext()));
+    }
     return context;
   }
 

@@ -1,8 +1,21 @@
+import { join } from 'node:path';
+import { TOKENIZER_FIXTURES } from '../../test/support/tokenizer-files.js';
 import { EngineChoice } from '../engine/engine-choice.js';
 import { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
-import { resolveTokenCounterOptions } from './token-counter.options.js';
+import { inTurns } from '../common/next-turn.js';
+import { packTokenizer } from './tokenizers/pack.js';
+import { PackedTokenizer } from './tokenizers/packed-layout.js';
+import { readTokenizer } from './tokenizers/read-tokenizer.js';
+import type { ResolvedTokenizer } from './tokenizers/tokenizer-sources.js';
+import { resolveTokenCounterOptions, type TokenCounterOptions } from './token-counter.options.js';
 import { TokenCounterService } from './token-counter.service.js';
 import { TypeScriptTokenCounterEngine } from './engine/typescript.js';
+
+// The thread that packs needs the compiled package.
+jest.mock('./tokenizers/packing.js', () => ({
+  openTokenizer: async ({ name, file }: ResolvedTokenizer) =>
+    inTurns(PackedTokenizer.opening(name, file, packTokenizer(readTokenizer(file, undefined)))),
+}));
 
 const silent = { log: () => {}, warn: () => {}, error: () => {} };
 
@@ -16,12 +29,15 @@ class UnreliableEngine extends TypeScriptTokenCounterEngine {
     if (this.fault === 'throws') throw new Error('a panic in Rust');
     return super.count(text, encoding) + (this.fault === 'miscounts' ? 1 : 0);
   }
+  override countUpToAsync(text: string, encoding: number, limit: number): Promise<number> {
+    return this.fault === 'throws' ? Promise.reject(new Error('a panic in Rust')) : super.countUpToAsync(text, encoding, limit);
+  }
   override countBatchAsync(texts: readonly string[], encoding: number): Promise<Uint32Array> {
     return this.fault === 'throws' ? Promise.reject(new Error('a panic in Rust')) : super.countBatchAsync(texts, encoding);
   }
 }
 
-function switching(state = 'enabled') {
+function switching(state = 'enabled', options: TokenCounterOptions = {}) {
   const flags = new FeatureFlagsService({}, { env: { FAST_LITELLM_RUST_TOKEN_COUNTING: state }, logger: silent });
   const native = new UnreliableEngine();
   const choice = new EngineChoice(
@@ -29,7 +45,7 @@ function switching(state = 'enabled') {
     { native: native, typescript: new TypeScriptTokenCounterEngine(), reason: 'test' },
     flags,
   );
-  return { native, choice, flags, counter: new TokenCounterService(choice, resolveTokenCounterOptions()) };
+  return { native, choice, flags, counter: new TokenCounterService(choice, resolveTokenCounterOptions(options)) };
 }
 
 describe('fallback of the token counter', () => {
@@ -49,6 +65,22 @@ describe('fallback of the token counter', () => {
     native.fault = undefined;
     flags.resetErrors('rust_token_counting');
     expect(counter.health()).toMatchObject({ status: 'ok', engine: 'native' });
+  });
+
+  it('reports counts of an open model as approximate where they are estimates', async () => {
+    const tokenizers = { 'my-model': { file: join(TOKENIZER_FIXTURES, 'o200k.json') } };
+    const { native, counter } = switching('enabled', { tokenizers, tokenizerCache: false });
+    await counter.ready();
+    const body = (content: string): object => ({ model: 'my-model', prompt: content });
+    const flags = async (content: string): Promise<readonly boolean[]> =>
+      [counter.countRequest(body(content)), await counter.countRequestAsync(body(content))].map(({ approximate }) => approximate);
+    expect(await flags('Hello world')).toEqual([false, false]);
+    // Too long for the package that counts.
+    expect(await flags('Hello world '.repeat(2000))).toEqual([true, true]);
+    // In the place of the engine that has the tokenizer, cl100k_base counts.
+    native.fault = 'throws';
+    expect(await flags('Hello world')).toEqual([true, true]);
+    expect(counter.countRequest(body('Hello world')).promptTokens).toBe(2);
   });
 
   it('does not count an invalid argument as a failure of the native engine', () => {

@@ -26,12 +26,16 @@ export const SHORT_TEXT_UNITS = 1 << 12;
 
 /** Short texts that are counted one after the other, some in each turn of the event loop. */
 export class TextTurns {
-  private left = SHORT_TEXT_UNITS;
+  private left: number;
+
+  constructor(private readonly unitsPerTurn = SHORT_TEXT_UNITS) {
+    this.left = unitsPerTurn;
+  }
 
   /** The wait for a turn that has room for the text; `undefined`: this one has. */
   roomFor({ length }: string): Promise<void> | undefined {
     const hasRoom = length <= this.left;
-    this.left = (hasRoom ? this.left : SHORT_TEXT_UNITS) - length - CALL_UNITS;
+    this.left = (hasRoom ? this.left : this.unitsPerTurn) - length - CALL_UNITS;
     return hasRoom ? undefined : nextTurn();
   }
 }

@@ -185,7 +185,11 @@ async function countTexts(source: TextSource, { counter, models }: CountSettings
   }));
   const add = async (piece: string): Promise<void> => {
     // A plain prompt counts as its text; for other tokenizers the estimate is corrected.
-    for (const count of counts) count.tokens += (await counter.countRequestAsync({ model: count.model, prompt: piece })).promptTokens;
+    for (const count of counts) {
+      const { promptTokens, approximate } = await counter.countRequestAsync({ model: count.model, prompt: piece });
+      count.tokens += promptTokens;
+      count.approximate ||= approximate;
+    }
   };
   const pieces = new TextPieces(PIECE_LENGTH);
   for await (const part of textOf(source, onRead)) {

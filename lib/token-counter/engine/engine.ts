@@ -35,7 +35,8 @@ export interface SliceCounts {
 }
 
 /**
- * Counts and encodes text: contract and injection token. Both engines give the same results.
+ * Counts and encodes text: contract and injection token. Both engines give the same results, but
+ * for what `exactUnits` says of tokenizers of files.
  *
  * The service has checked the arguments. Special tokens count as ordinary text, lone surrogates as
  * U+FFFD. An engine reads no clock, option or logger.
@@ -53,6 +54,9 @@ export abstract class TokenCounterEngine {
    * @throws MissingPackageError
    */
   abstract prepare(tokenizer: PackedTokenizer, file: string): Promise<boolean>;
+
+  /** UTF-16 units of the longest text whose count is exact; longer ones are estimated. */
+  abstract exactUnits(encoding: number): number;
 
   /** Number of tokens of `text`. */
   abstract count(text: string, encoding: number): number;

@@ -56,6 +56,10 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
     return handle;
   }
 
+  exactUnits(): number {
+    return Infinity;
+  }
+
   count(text: string, encoding: number): number {
     return this.binding.countTokens(text, encoding);
   }

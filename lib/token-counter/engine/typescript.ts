@@ -4,29 +4,30 @@ import { decodeTokens, unknownToken } from '../bpe/decode.js';
 import { ENCODING_NAMES, isLongerThan, TokenCounterEngine } from './engine.js';
 import type { EncodingName, JsonSlices, SliceCounts } from './engine.js';
 import type { PackedTokenizer } from '../tokenizers/packed-layout.js';
-import { PEER, PeerTokenizer } from '../tokenizers/peer-tokenizer.js';
+import { PEER, PeerTokenizer, PORTION_UNITS } from '../tokenizers/peer-tokenizer.js';
 import { SHORT_TEXT_UNITS, TextTurns } from '../text-steps.js';
 import { SliceTexts } from './slice-texts.js';
 import { encodeInSteps, encodeShortText, LONG_PIECE_UNITS } from '../bpe/encode.js';
 import { openRanks } from '../bpe/ranks.js';
 import type { RankFile } from '../bpe/ranks.js';
-import { nextTurn } from '../../common/next-turn.js';
+import { atOnce, nextTurn } from '../../common/next-turn.js';
 
 /** UTF-16 units per turn of the event loop: 0.25 ms of prose, 1.5 ms at worst. */
 const UNITS_PER_TURN = 1024;
 
-/** Handle of the encoding that counts for a tokenizer whose own engine, the native one, failed. */
+/** Handle of a tokenizer that is not prepared, because the native engine should count with it. */
 const STAND_IN = ENCODING_NAMES.length;
 const STAND_IN_ENCODING: EncodingName = 'cl100k_base';
 
 /**
  * The TypeScript engine: ranks of the `tiktoken` package, own pre-tokenizer and merge. Gives the
  * results of tiktoken in linear time for every text; tiktoken's merge is quadratic in the length of
- * a piece. Tokenizers of files are encoded by the optional package `@huggingface/tokenizers`.
+ * a piece. Tokenizers of files are encoded by the optional package `@huggingface/tokenizers`, which
+ * is slower: long texts are estimated.
  */
 export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
   readonly engine: EngineName = 'typescript';
-  /** By handle: the encodings, the stand-in, then the tokenizers. */
+  /** By handle: the encodings, none for the stand-in, then the tokenizers. */
   private readonly loaded: (RankFile | PeerTokenizer)[] = [];
 
   load(encoding: EncodingName | PackedTokenizer): number {
@@ -53,15 +54,21 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
     const ranks = this.ranks(encoding);
     if (text.length <= LONG_PIECE_UNITS && !(ranks instanceof PeerTokenizer)) return encodeShortText(text, ranks).length;
     let count = 0;
-    for (const ids of stepsOf(text, ranks)) count += ids.length;
+    for (const tokens of this.countsOf(text, ranks)) count += tokens;
     return count;
+  }
+
+  exactUnits(encoding: number): number {
+    if (encoding === STAND_IN) return 0;
+    const ranks = this.ranks(encoding);
+    return ranks instanceof PeerTokenizer ? ranks.mostExactUnits : Infinity;
   }
 
   countUpTo(text: string, encoding: number, limit: number): number {
     if (isLongerThan(text, limit, encoding)) return limit + 1;
     let count = 0;
-    for (const ids of stepsOf(text, this.ranks(encoding), unitsFor(limit))) {
-      count += ids.length;
+    for (const tokens of this.countsOf(text, this.ranks(encoding), unitsFor(limit))) {
+      count += tokens;
       if (count > limit) break;
     }
     return count;
@@ -70,8 +77,8 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
   async countUpToAsync(text: string, encoding: number, limit: number): Promise<number> {
     if (isLongerThan(text, limit, encoding)) return limit + 1;
     let count = 0;
-    for (const ids of stepsOf(text, this.ranks(encoding), unitsFor(limit))) {
-      count += ids.length;
+    for (const tokens of this.countsOf(text, this.ranks(encoding), unitsFor(limit))) {
+      count += tokens;
       if (count > limit) break;
       await nextTurn();
     }
@@ -98,8 +105,8 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
         continue;
       }
       left -= text.length + 16;
-      for (const ids of stepsOf(text, ranks, UNITS_PER_TURN)) {
-        counts[index] += ids.length;
+      for (const tokens of this.countsOf(text, ranks, UNITS_PER_TURN)) {
+        counts[index] += tokens;
         if (text.length > LONG_PIECE_UNITS) await nextTurn();
       }
     }
@@ -114,10 +121,11 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
 
   async countSlicesAsync({ bytes, texts }: JsonSlices, encoding: number, limit: number): Promise<SliceCounts> {
     const slices = new SliceTexts(bytes, texts);
-    const turns = new TextTurns();
+    const shortUnits = this.ranks(encoding) instanceof PeerTokenizer ? PORTION_UNITS : SHORT_TEXT_UNITS;
+    const turns = new TextTurns(shortUnits);
     for await (const text of slices.upToInTurns(limit)) {
       const left = limit - slices.sum;
-      if (text.length > SHORT_TEXT_UNITS) slices.add(await this.countUpToAsync(text, encoding, left));
+      if (text.length > shortUnits) slices.add(await this.countUpToAsync(text, encoding, left));
       else {
         const turn = turns.roomFor(text);
         if (turn !== undefined) await turn;
@@ -145,6 +153,10 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
 
   prefixLength(text: string, encoding: number, maxTokens: number): number {
     const ranks = this.ranks(encoding);
+    if (ranks instanceof PeerTokenizer && text.length > ranks.mostExactUnits) {
+      const ratio = atOnce(ranks.ratioTo(this.standIn(), text));
+      return this.prefixLength(text, this.load(STAND_IN_ENCODING), Math.floor(maxTokens / ratio));
+    }
     const chunks: Uint32Array[] = [];
     let count = 0;
     for (const ids of stepsOf(text, ranks, unitsFor(maxTokens))) {
@@ -157,13 +169,23 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
     return unitsWithin(text, ranks instanceof PeerTokenizer ? ranks.decode(first).length : ranks.vocabulary.decodedLength(first));
   }
 
+  /** Tokens of a text, step by step. */
+  private *countsOf(text: string, ranks: RankFile | PeerTokenizer, segmentUnits?: number): Generator<number, void> {
+    if (ranks instanceof PeerTokenizer && text.length > ranks.mostExactUnits) yield* ranks.estimateInSteps(text, this.standIn());
+    else for (const ids of stepsOf(text, ranks, segmentUnits)) yield ids.length;
+  }
+
   private ranksOfIds(encoding: number): RankFile | PeerTokenizer {
     if (encoding === STAND_IN) throw new MissingPackageError(PEER, 'encoding with an open model without the native engine');
     return this.ranks(encoding);
   }
 
   private ranks(encoding: number): RankFile | PeerTokenizer {
-    return (this.loaded[encoding] ??= openRanks(encoding === STAND_IN ? STAND_IN_ENCODING : ENCODING_NAMES[encoding]));
+    return encoding === STAND_IN ? this.standIn() : (this.loaded[encoding] ??= openRanks(ENCODING_NAMES[encoding]));
+  }
+
+  private standIn(): RankFile {
+    return this.loaded[this.load(STAND_IN_ENCODING)] as RankFile;
   }
 }
 

@@ -31,6 +31,13 @@ export interface PromptEstimate {
   readonly tokens: number;
 }
 
+interface CountedTexts {
+  readonly counted: number;
+  /** UTF-16 units of texts that are not counted. */
+  readonly unitsLeft: number;
+  readonly isExact: boolean;
+}
+
 /** The parts of the service that counting a request needs. */
 export interface RequestCounterContext {
   readonly models: ModelTable;
@@ -62,7 +69,8 @@ export class RequestCounter {
     const request = checkObject('body', body, refuseArgument);
     const model = this.modelOf(request);
     const { context, texts, tokens } = await this.collect(request, model, undefined);
-    const { counted } = await this.countTexts(texts, model, Infinity, requestId);
+    const { counted, isExact } = await this.countTexts(texts, model, Infinity, requestId);
+    if (!isExact) context.assumed = true;
     const answer = this.answer(tokens + counted, model, context, body);
     this.shared.counted(answer.promptTokens);
     return answer;
@@ -138,14 +146,17 @@ export class RequestCounter {
   /** The context of one count on an engine. */
   context(model: CountingModel, engine: TokenCounterEngine, reads?: PromptReads, long?: CollectedTexts): PromptContext {
     const handle = model.handle(engine);
+    const exactUnits = model.exactUnits(engine);
     const roles = new Map<string, number>();
     const count = (text: string): number => {
+      if (text.length > exactUnits) context.assumed = true;
       if (text.length > LONGEST_ROLE) return engine.count(text, handle);
       const tokens = roles.get(text) ?? engine.count(text, handle);
       if (roles.size < MOST_ROLES) roles.set(text, tokens);
       return tokens;
     };
-    return this.contextOf(model, count, reads, long);
+    const context = this.contextOf(model, count, reads, long);
+    return context;
   }
 
   /** A context that counts a text by `countText`. */
@@ -246,16 +257,12 @@ export class RequestCounter {
     return this.shared.batchChoice.runAsync('count_request', undefined, count);
   }
 
-  private countTexts(
-    texts: readonly string[],
-    model: CountingModel,
-    limit: number,
-    requestId: string | undefined,
-  ): Promise<{ readonly counted: number; readonly unitsLeft: number }> {
+  private countTexts(texts: readonly string[], model: CountingModel, limit: number, requestId: string | undefined): Promise<CountedTexts> {
     let units = 0;
     for (const text of texts) units += text.length;
-    const count = async (engine: TokenCounterEngine): Promise<{ counted: number; unitsLeft: number }> => {
+    const count = async (engine: TokenCounterEngine): Promise<CountedTexts> => {
       const handle = model.handle(engine);
+      const exactUnits = model.exactUnits(engine);
       let counted = 0;
       let unitsLeft = units;
       for (const step of textSteps(texts)) {
@@ -265,7 +272,7 @@ export class RequestCounter {
         if (counted > limit) break;
         for (const text of step) unitsLeft -= text.length;
       }
-      return { counted, unitsLeft };
+      return { counted, unitsLeft, isExact: texts.every(({ length }) => length <= exactUnits) };
     };
     return this.shared.batchChoice.runAsync('count_request', requestId, count);
   }

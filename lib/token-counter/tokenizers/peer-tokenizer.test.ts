@@ -80,7 +80,7 @@ describe('a tokenizer in @huggingface/tokenizers', () => {
     expect(await engine.prepare(peer.packed, fileOf(name))).toBe(true);
     const native = new NativeTokenCounterEngine(binding!);
     const [handle, nativeHandle] = [engine.load(peer.packed), native.load(peer.packed)];
-    const prose = 'The quick brown fox, in 2026, jumps over 13 lazy dogs.\n'.repeat(400);
+    const prose = 'The quick brown fox, in 2026, jumps over 13 lazy dogs.\n'.repeat(290);
     const chinese = '我们今天天气很好请告诉公司的政策问题如何解决这个数据模型非常重要用户需要更多信息'.repeat(300);
     for (const [text, share] of [
       [prose, name === 'characters' ? 0.001 : 0],
@@ -96,6 +96,46 @@ describe('a tokenizer in @huggingface/tokenizers', () => {
       expect(engine.count(text.slice(0, units), handle)).toBeLessThanOrEqual(101);
       expect(units).toBeGreaterThan(30);
     }
+  });
+
+  it.each(['cl100k', 'characters'])('estimates hostile texts of a megabyte within seconds: %s', async (name) => {
+    const engine = new TypeScriptTokenCounterEngine();
+    const tokenizer = packed(name);
+    await engine.prepare(tokenizer, fileOf(name));
+    const handle = engine.load(tokenizer);
+    const exactUnits = engine.exactUnits(handle);
+    const size = 1 << 20;
+    // A multiplicative generator: the same characters in each run.
+    let state = 1;
+    const junk = Array.from({ length: size }, () => String.fromCharCode(33 + ((state = (state * 48_271) % 0x7fffffff) % 94))).join('');
+    let microseconds = 0;
+    for (const text of [' '.repeat(size), 'x'.repeat(size), '字'.repeat(size), junk]) {
+      expect(text.length).toBeGreaterThan(exactUnits);
+      const started = process.cpuUsage();
+      const counted = engine.count(text, handle);
+      microseconds += process.cpuUsage(started).user;
+      const exactly = engine.count(text.slice(0, exactUnits), handle) * (size / exactUnits);
+      expect(counted / exactly).toBeGreaterThan(0.9);
+      expect(counted / exactly).toBeLessThan(1.1);
+    }
+    expect(microseconds / 1e6).toBeLessThan(4);
+  });
+
+  it('counts a long text alike at once, in steps and up to a limit', async () => {
+    const engine = new TypeScriptTokenCounterEngine();
+    const tokenizer = packed('cl100k');
+    await engine.prepare(tokenizer, fileOf('cl100k'));
+    const handle = engine.load(tokenizer);
+    const text = 'The quick brown fox, in 2026, jumps over 13 lazy dogs. 我们今天天气很好\n'.repeat(400);
+    const counted = engine.count(text, handle);
+    expect(Array.from(engine.countBatch([text, 'a'], handle))).toEqual([counted, 1]);
+    expect(Array.from(await engine.countBatchAsync([text, 'a'], handle))).toEqual([counted, 1]);
+    expect(await engine.countUpToAsync(text, handle, 0xffffffff)).toBe(counted);
+    expect(engine.countUpTo(text, handle, counted)).toBe(counted);
+    const bytes = Buffer.from(JSON.stringify(text));
+    const slices = { bytes, texts: Uint32Array.of(1, bytes.length - 1), isOwn: true };
+    expect(Array.from((await engine.countSlicesAsync(slices, handle, 0xffffffff)).counts)).toEqual([counted]);
+    expect(engine.count(text.slice(0, engine.prefixLength(text, handle, 100)), handle)).toBeLessThan(120);
   });
 
   it('counts the texts of special tokens as ordinary text', async () => {

@@ -16,7 +16,7 @@ import { FALLBACK_KINDS, fallbacksIn, type FallbackKind, type FallbackTarget } f
 import { isRefused, statusOf, type CallFailure } from './health/failures.js';
 import { HealthChecks } from './health/health-checks.js';
 import { selfTest } from './engine/self-test.js';
-import { countsOf, outageOf } from './health/outage.js';
+import { routerHealth } from './health/router-health.js';
 import type { Selection } from './selection/selection.js';
 import type { RouterContext } from './router-dependencies.js';
 import { toldLimits, type AnswerHeaders } from './quota/told-limits.js';
@@ -342,14 +342,12 @@ export class RouterService implements Capability {
    * deployment.
    */
   health(): CapabilityHealth {
-    const states = this.status();
-    const own: CapabilityHealth = { ...engineHealth(this.choice, selfTest), ...countsOf(states) };
-    if (own.status === 'down') return own;
-    const outage = outageOf(states);
-    if (outage !== undefined) return { ...own, ...outage };
-    const { aloneBecause } = this.core;
-    if (aloneBecause !== undefined) return { ...own, status: 'degraded', reason: aloneBecause };
-    return own.status === 'ok' ? { ...own, ...this.options.sharedState?.health() } : own;
+    return routerHealth({
+      engine: engineHealth(this.choice, selfTest),
+      deployments: this.status(),
+      aloneBecause: this.core.aloneBecause,
+      shared: this.options.sharedState,
+    });
   }
 
   /** Stops health checks and the shared state. May be called more than once. */

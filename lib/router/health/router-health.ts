@@ -3,6 +3,27 @@ import type { DeploymentState } from '../selection/explanation.js';
 
 const NAMED_GROUPS = 5;
 
+/** What the health of a router depends on. */
+interface RouterState {
+  /** That of its engine. */
+  readonly engine: CapabilityHealth;
+  readonly deployments: readonly DeploymentState[];
+  /** Why it decides without the other processes; `undefined`: it does not. */
+  readonly aloneBecause: string | undefined;
+  /** The state that it shares with them, if it does. */
+  readonly shared: { health(): Partial<CapabilityHealth> } | undefined;
+}
+
+/** The router's fields of a health report. */
+export function routerHealth({ engine, deployments, aloneBecause, shared }: RouterState): CapabilityHealth {
+  const own = { ...engine, ...countsOf(deployments) };
+  if (own.status === 'down') return own;
+  const outage = outageOf(deployments);
+  if (outage !== undefined) return { ...own, ...outage };
+  if (aloneBecause !== undefined) return { ...own, status: 'degraded', reason: aloneBecause };
+  return own.status === 'ok' ? { ...own, ...shared?.health() } : own;
+}
+
 /**
  * Returns `down` when no model group has an available deployment, `degraded` when one group has
  * none or a deployment cannot be called. Deployments that are blocked by their own limits do not
@@ -16,7 +37,7 @@ export function outageOf(states: readonly DeploymentState[]): Pick<CapabilityHea
 }
 
 /** Counts all deployments, and those that are available. */
-export function countsOf(states: readonly DeploymentState[]): Readonly<Record<string, number>> {
+function countsOf(states: readonly DeploymentState[]): Readonly<Record<string, number>> {
   const count = (wanted: DeploymentState['state']): number => states.filter(({ state }) => state === wanted).length;
   const uncallable = count('uncallable');
   return { deployments: states.length, available: count('available'), ...(uncallable > 0 && { uncallable }) };

@@ -1,5 +1,5 @@
 import type { DeploymentState } from '../selection/explanation.js';
-import { outageOf } from './outage.js';
+import { outageOf } from './router-health.js';
 
 const states = (...given: `${string} ${DeploymentState['state']}`[]) =>
   given.map((entry) => {

@@ -1,7 +1,6 @@
 import type { ObservedAttempt } from '../common/call-observer.js';
 import { ProviderError } from '../common/provider-error.js';
 import { completedUsage, inputUsage, limitedUsage, pictureUsage, type AnswerUsage, type StatedUsage } from '../http/answer-usage.js';
-import { namedBaseModel } from '../router/deployments/base-model.js';
 import { usdOf } from '../common/nano-usd.js';
 import { billedTier } from '../http/token-estimate/asked-tier.js';
 import { answerCost, type AnswerCost } from './answer/answer-cost.js';
@@ -10,6 +9,7 @@ import { reportedCost } from './answer/reported-cost.js';
 import { upstreamModel } from '../providers/endpoint/resolution.js';
 import type { Call, CallTarget } from './call.js';
 import { modelOutput, tierOfAttempt, WITHOUT_OUTPUT, type MaxOutputOf, type OutputHold } from './attempt-hold.js';
+import { namedBaseModel } from '../router/deployments/deployment.js';
 import type { Selection } from './call-router.js';
 import { AttemptTimer, type Abortable, type AttemptTimes, type AwaitedPart, type CallCancellation } from './cancellation.js';
 import { judge, type Failure, type JudgedAttempt } from './failure.js';

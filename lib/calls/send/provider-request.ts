@@ -1,6 +1,6 @@
 import { FastLiteLLMError } from '../../common/errors.js';
 import { ProviderError } from '../../common/provider-error.js';
-import { namedBaseModel } from '../../router/deployments/base-model.js';
+import { namedBaseModel } from '../../router/deployments/deployment.js';
 import type { AttemptTimes } from '../cancellation.js';
 import type { Deployment } from '../call-router.js';
 import { kindOfCode } from '../../providers/failure-kind.js';

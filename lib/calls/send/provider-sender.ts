@@ -86,8 +86,9 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     let isRenewed = false;
     let notFound: SendState['notFound'];
     const learn = access.learner();
-    const counted = baseModelOf(deployment) ?? attempt.model;
-    const count = attempt.hasReply ? (text: string): number => access.tokenCounter.countTokens(text, counted) : undefined;
+    const count = attempt.hasReply
+      ? (text: string): number => access.tokenCounter.countTokens(text, baseModelOf(deployment) ?? attempt.model)
+      : undefined;
     const onHeaders = learn && ((raw: readonly Buffer[]): void => learn(attempt.selection, { get: (name) => rawHeader(raw, name) }));
     for (;;) {
       const made = this.callFor(attempt, known, { addsUsage, notFound });

@@ -7,9 +7,8 @@ import type { SourcedPrices, TieredRates, TokenRates } from '../../common/token-
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import { checkAmount, checkPrice, resolveEnvironmentNames, shellVariableIn } from './file-values.js';
 import { readPeriod, type Budget } from './budget-settings.js';
-import { Deployment, type DeploymentSettings, type ModelListEntry } from '../deployments/deployment.js';
+import { Deployment, namedBaseModel, type DeploymentSettings, type ModelListEntry } from '../deployments/deployment.js';
 import { isCalledByApp, type CalledByApp, type CheckDeployment, type Uncallable } from '../deployments/callability.js';
-import { namedBaseModel } from '../deployments/base-model.js';
 import { deploymentName } from '../deployments/deployment-name.js';
 import { checkErrorPolicy, knownErrorPolicy } from './error-policies.js';
 import { ListReading } from './list-reading.js';

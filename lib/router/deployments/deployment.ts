@@ -149,6 +149,14 @@ export class Deployment {
   }
 }
 
+/** `base_model` of `litellm_params`, else of `model_info`, as in LiteLLM. */
+export function namedBaseModel({ params, info }: Pick<DeploymentSettings, 'params' | 'info'>): string | undefined {
+  const { base_model: name } = params;
+  if (typeof name === 'string' && name !== '') return name;
+  const { base_model: other } = info;
+  return typeof other === 'string' && other !== '' ? other : undefined;
+}
+
 /** Returns the parameters, which print no secret either. */
 function guarded(params: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const show = { enumerable: false, value: () => shown(params) };

@@ -1,4 +1,4 @@
-import { namedBaseModel } from '../deployments/base-model.js';
+import { namedBaseModel } from '../deployments/deployment.js';
 import { targetOf } from './name-resolution.js';
 import type { RouterCore } from './router-core.js';
 

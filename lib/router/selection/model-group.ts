@@ -36,7 +36,8 @@ export class ModelGroup {
    */
   tiersFor({ tags, blockedModels }: RoutingContext): readonly PriorityTier[] {
     const isFiltered = this.context.settings.enableTagFiltering;
-    if (!isFiltered && isEmpty(blockedModels)) return this.tiers;
+    const isUnblocked = blockedModels === undefined || blockedModels === null || blockedModels.length === 0;
+    if (!isFiltered && isUnblocked) return this.tiers;
     checkNames('context.tags', tags);
     checkNames('blockedModels', blockedModels);
     const key = JSON.stringify([isFiltered ? (tags ?? NOTHING) : NOTHING, blockedModels ?? NOTHING]);
@@ -69,10 +70,6 @@ export class ModelGroup {
     const orders = [...byOrder.keys()].sort((a, b) => (a === b ? 0 : a - b));
     return orders.map((order) => new PriorityTier(this.name, order, byOrder.get(order) as Placed[], this.context));
   }
-}
-
-function isEmpty(names: readonly string[] | null | undefined): boolean {
-  return names === undefined || names === null || names.length === 0;
 }
 
 function checkNames(path: string, names: unknown): void {

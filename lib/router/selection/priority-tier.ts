@@ -43,8 +43,6 @@ export interface TierSettings {
 }
 
 const NONE_EXCLUDED = new Uint8Array();
-const NO_IDS: readonly string[] = [];
-const NO_POSITIONS: number[] = [];
 /**
  * Draws from the alias table before all deployments are scanned: too many of those drawn are not
  * eligible.
@@ -59,9 +57,11 @@ export class PriorityTier {
   private table: AliasTable | undefined = undefined;
   private turn: number;
   private pricedMinute = -1;
-  /** Whether a deployment has a limit of its own. */
-  private readonly hasLimits: boolean;
-  private readonly smallestWindow: number;
+  /**
+   * Requests with more input tokens can reach a limit or a context window: all of them if a
+   * deployment has a limit of its own.
+   */
+  private readonly unlimitedInput: number;
 
   constructor(
     readonly group: string,
@@ -72,8 +72,10 @@ export class PriorityTier {
     const { settings, random } = context;
     const count = placed.length;
     this.members = membersOf(placed);
-    this.hasLimits = placed.some(({ deployment: { rpm, tpm, maxParallelRequests } }) => Math.min(rpm, tpm, maxParallelRequests) < Infinity);
-    this.smallestWindow = placed.reduce((least, { deployment }) => Math.min(least, deployment.maxInputTokens), Infinity);
+    const hasLimits = placed.some(
+      ({ deployment: { rpm, tpm, maxParallelRequests } }) => Math.min(rpm, tpm, maxParallelRequests) < Infinity,
+    );
+    this.unlimitedInput = hasLimits ? -1 : placed.reduce((least, { deployment }) => Math.min(least, deployment.maxInputTokens), Infinity);
     // Every process starts with another deployment.
     const first = Math.floor(random() * count);
     for (let position = 0; position < count; position++) this.setTurn(position, (position + count - first) % count);
@@ -95,7 +97,7 @@ export class PriorityTier {
     question[Question.strategy] = strategy.number;
     question[Question.nowMs] = request.nowMs;
     question[Question.inputTokens] = request.inputTokens;
-    question[Question.limited] = this.canLimit(request) ? 1 : 0;
+    question[Question.limited] = request.inputTokens > this.unlimitedInput ? 1 : 0;
     question[Question.random] = this.context.random();
     question[Question.anyHealth] = anyHealth ? 1 : 0;
     const position = this.scan(excluded ?? NONE_EXCLUDED);
@@ -113,7 +115,7 @@ export class PriorityTier {
       nowMs,
       minute: minuteOf(nowMs),
       inputTokens,
-      limited: this.canLimit(request),
+      limited: inputTokens > this.unlimitedInput,
       limits: settings.enablePreCallChecks === true || respectsLimits,
       anyHealth,
       sampleTtlMs: settings.sampleTtlMs,
@@ -127,7 +129,8 @@ export class PriorityTier {
   excludedBy({ context, quotaWaitMs }: SelectionRequest): Uint8Array | null {
     let mask: Uint8Array | null = null;
     const exclude = (position: number): void => void ((mask ??= new Uint8Array(this.placed.length))[position] = 1);
-    for (const position of this.positionsOf(context.excludeIds ?? NO_IDS)) exclude(position);
+    const { excludeIds } = context;
+    if (excludeIds?.length) this.positionsOf(excludeIds).forEach(exclude);
     if (quotaWaitMs !== undefined) {
       for (const [position, placed] of this.placed.entries()) if (quotaWaitMs(placed) > 0) exclude(position);
     }
@@ -135,13 +138,8 @@ export class PriorityTier {
   }
 
   private positionsOf(ids: readonly string[]): number[] {
-    if (ids.length === 0) return NO_POSITIONS;
     const positions = (this.positions ??= new Map(this.placed.map(({ deployment }, position) => [deployment.id, position])));
     return ids.flatMap((id) => positions.get(id) ?? []);
-  }
-
-  private canLimit({ inputTokens }: SelectionRequest): boolean {
-    return this.hasLimits || inputTokens > this.smallestWindow;
   }
 
   /** Draws by weight until a deployment is eligible; -1 when none was found. */

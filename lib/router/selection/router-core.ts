@@ -160,7 +160,7 @@ export class RouterCore {
     selection.booking.quota?.domain.succeeded(selection.booking.quota, nowMs);
     if (latencyMs >= 0) states.latencies.add(slot, completionTokens > 0 ? latencyMs / completionTokens : latencyMs, nowMs);
     if (timeToFirstTokenMs >= 0) states.firstTokens.add(slot, timeToFirstTokenMs, nowMs);
-    this.pay(selection, outcome, nowMs);
+    if (this.budgets.isUsed) this.pay(selection, outcome, nowMs);
     return true;
   }
 
@@ -218,7 +218,7 @@ export class RouterCore {
     if (selection.isReleased) return false;
     const { slot, tokens, minute, quota } = selection.booking;
     const nowMs = this.now();
-    selection.release();
+    selection.isReleased = true;
     quota?.domain.unused(quota);
     if (minute !== minuteOf(nowMs)) this.states.end(slot);
     else {
@@ -303,10 +303,10 @@ export class RouterCore {
   ): Selection | null {
     const { deployment, slot } = tier.placed[position];
     const { inputTokens: tokens, nowMs, context } = request;
-    const minute = minuteOf(nowMs);
-    this.states.book(slot, tokens, nowMs);
-    if (this.memory.isShared && !isWithinLimits(tier.scanOf(strategy, request, false), position)) {
-      this.states.undo(slot, tokens, nowMs);
+    const { states } = this;
+    const minute = states.book(slot, tokens, nowMs);
+    if (states.memory.isShared && !isWithinLimits(tier.scanOf(strategy, request, false), position)) {
+      states.undo(slot, tokens, nowMs);
       return null;
     }
     this.unreported?.add(slot, 1, tokens, minute);
@@ -320,11 +320,11 @@ export class RouterCore {
    * booked ones stand.
    */
   private release(selection: Selection, used: number | undefined, nowMs: number): void {
-    const { slot, minute } = selection.booking;
-    selection.release();
+    const { slot, tokens, minute } = selection.booking;
+    selection.isReleased = true;
     this.states.end(slot);
-    if (used === undefined) return;
-    const difference = selection.tokensBeyondBooking(used);
+    if (used === undefined || !(used >= 0)) return;
+    const difference = Math.min(Math.floor(used), MOST_TOKENS) - tokens;
     this.states.addTokens(slot, difference, minute, nowMs);
     this.unreported?.add(slot, 0, difference, minuteOf(nowMs));
   }

@@ -3,7 +3,6 @@ import { InvalidArgumentError } from '../../common/errors.js';
 import type { Deployment } from '../deployments/deployment.js';
 import type { QuotaBooking } from '../quota/quota-domain.js';
 import type { Pick } from '../routing-context.js';
-import { MOST_TOKENS } from '../state/deployment-states.js';
 import type { RoutingExplanation } from './explanation.js';
 import type { RoutingStrategy } from './strategies/strategy.js';
 
@@ -24,7 +23,7 @@ export class Selection implements Pick {
   readonly strategy: RoutingStrategy | 'custom';
   /** Set with `explain: true` only. */
   declare explanation?: RoutingExplanation;
-  private released = false;
+  isReleased = false;
 
   constructor(
     { deployment, model, group, strategy }: Pick,
@@ -43,19 +42,6 @@ export class Selection implements Pick {
   static checked(pick: Pick): Selection {
     if (pick instanceof Selection) return pick;
     throw new InvalidArgumentError('pick', pick, 'must be the object returned by acquire(), not a copy');
-  }
-
-  get isReleased(): boolean {
-    return this.released;
-  }
-
-  release(): void {
-    this.released = true;
-  }
-
-  /** Tokens used beyond those booked; negative when fewer were used. */
-  tokensBeyondBooking(used: number): number {
-    return used >= 0 ? Math.min(Math.floor(used), MOST_TOKENS) - this.booking.tokens : 0;
   }
 
   toJSON(): Record<string, unknown> {

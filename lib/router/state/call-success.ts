@@ -25,18 +25,15 @@ export interface CallSuccess extends CallUsage {
   readonly costUsd?: number;
 }
 
+const FIGURES = ['latencyMs', 'timeToFirstTokenMs', 'promptTokens', 'completionTokens'] as const;
+
 /**
  * Strings would be concatenated instead of added.
  * @throws InvalidArgumentError naming the figure.
  */
 export function checkFigures(outcome: Partial<CallSuccess>): void {
-  const { latencyMs, timeToFirstTokenMs, promptTokens, completionTokens } = outcome;
-  if (isFigure(latencyMs) && isFigure(timeToFirstTokenMs) && isFigure(promptTokens) && isFigure(completionTokens)) return;
-  for (const [name, value] of Object.entries({ latencyMs, timeToFirstTokenMs, promptTokens, completionTokens })) {
-    if (!isFigure(value)) throw new InvalidArgumentError(name, value, 'must be a number');
+  for (const name of FIGURES) {
+    const value: unknown = outcome[name];
+    if (value !== undefined && typeof value !== 'number') throw new InvalidArgumentError(name, value, 'must be a number');
   }
-}
-
-function isFigure(value: unknown): boolean {
-  return value === undefined || typeof value === 'number';
 }

@@ -23,13 +23,15 @@ export class DeploymentStates {
   /**
    * Counts a request as in flight, with its tokens. The atomic operation on the own row comes
    * first: of two threads that do this and then read all rows, at least one sees both requests.
+   * Returns the minute that counts it.
    */
-  book(slot: number, tokens: number, nowMs: number): void {
+  book(slot: number, tokens: number, nowMs: number): number {
     const { memory } = this;
     Atomics.add(memory.inFlight, slot, 1);
-    this.openMinute(slot, minuteOf(nowMs));
+    const minute = this.openMinute(slot, nowMs);
     Atomics.add(memory.requests, slot, 1);
     this.addWithin(slot, tokens);
+    return minute;
   }
 
   /** Reverts `book`. */
@@ -51,19 +53,18 @@ export class DeploymentStates {
    * Adds tokens to the minute, or takes some away: only from the minute in which they were booked.
    */
   addTokens(slot: number, tokens: number, bookedMinute: number, nowMs: number): void {
-    const minute = minuteOf(nowMs);
-    if (tokens === 0 || (tokens < 0 && bookedMinute !== minute)) return;
-    this.openMinute(slot, minute);
+    if (tokens === 0 || (tokens < 0 && bookedMinute !== minuteOf(nowMs))) return;
+    this.openMinute(slot, nowMs);
     this.addWithin(slot, tokens);
   }
 
   addSuccess(slot: number, nowMs: number): void {
-    this.openMinute(slot, minuteOf(nowMs));
+    this.openMinute(slot, nowMs);
     Atomics.add(this.memory.successes, slot, 1);
   }
 
   addFailure(slot: number, nowMs: number): void {
-    this.openMinute(slot, minuteOf(nowMs));
+    this.openMinute(slot, nowMs);
     Atomics.add(this.memory.failures, slot, 1);
   }
 
@@ -112,15 +113,18 @@ export class DeploymentStates {
     this.firstTokens.forgetAll();
   }
 
-  private openMinute(slot: number, minute: number): void {
+  /** Resets the counts of an earlier minute, and returns the current one. */
+  private openMinute(slot: number, nowMs: number): number {
     const { memory } = this;
-    if (memory.minute[slot] === minute) return;
+    const minute = minuteOf(nowMs);
+    if (memory.minute[slot] === minute) return minute;
     memory.requests[slot] = 0;
     memory.tokens[slot] = 0;
     memory.successes[slot] = 0;
     memory.failures[slot] = 0;
     // The minute comes last: a thread that is stopped before leaves the reset to the next one.
     Atomics.store(memory.minute, slot, minute);
+    return minute;
   }
 
   /** Adds tokens to the open minute; the count stays between 0 and about `MOST_TOKENS`. */

@@ -81,11 +81,6 @@ export class CountingModel {
   handle(engine: TokenCounterEngine, allowed?: AllowedSpecial): number {
     return (allowed === undefined ? this.handles : this.continued).in(engine);
   }
-
-  /** UTF-16 units of the longest text that the engine counts exactly with the encoding. */
-  exactUnits(engine: TokenCounterEngine): number {
-    return typeof this.encoding === 'string' ? Infinity : engine.exactUnits(this.handle(engine));
-  }
 }
 
 /** The handle of an encoding in each engine. */

@@ -95,6 +95,12 @@ export class TokenCounterService implements Capability {
   private sharedEstimates: Sharing.SharedEstimates | undefined = undefined;
   private calls = 0;
   private tokens = 0;
+  /** Adds to the metrics; a field, so that others can call it. */
+  private readonly counted = (tokens: number): number => {
+    this.calls++;
+    this.tokens += tokens;
+    return tokens;
+  };
 
   /** @internal Made by `FastLiteLLM`. */
   constructor(
@@ -125,8 +131,7 @@ export class TokenCounterService implements Capability {
       const option = 'tokenCounter.estimates.file';
       if (file !== undefined) this.estimatesFile = openEstimatesFile(this.corrections.estimates, file, { option, log: logger });
     }
-    const { corrections } = this;
-    const counted = (tokens: number): number => this.counted(tokens);
+    const { corrections, counted } = this;
     this.requests = new RequestCounter({ models, choice, batchChoice, maxTextLength, corrections, counted });
     for (const source of options.tokenizers) this.tokenizers.add(source);
     for (const encoding of options.preload) this.choice.run('load', undefined, (engine) => engine.load(encoding));
@@ -513,12 +518,6 @@ export class TokenCounterService implements Capability {
     const ratio = checkNumber('trimRatio', trimRatio, { min: MIN_TRIM_RATIO, max: 1 }, refuseArgument);
     const { contextWindow } = this.getModelLimits(model);
     return contextWindow === null ? null : Math.floor(contextWindow * ratio);
-  }
-
-  private counted(tokens: number): number {
-    this.calls++;
-    this.tokens += tokens;
-    return tokens;
   }
 
   private countedAll(counts: Uint32Array): number[] {

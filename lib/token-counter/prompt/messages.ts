@@ -2,7 +2,7 @@ import { isObject } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { countContent } from './content-parts.js';
 import { countParts } from './gemini-parts.js';
-import { countJson, countString, countUnnoted, type PromptContext } from './prompt-context.js';
+import { countJson, countString, type PromptContext } from './prompt-context.js';
 import type { ModelFacts } from '../models.js';
 import { countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
 
@@ -58,10 +58,14 @@ export function countMessages(messages: readonly ChatMessage[], context: PromptC
   if (rendered !== undefined) return rendered;
   if (isChatAssumed) context.assumed = true;
   let tokens = promptOverhead(context.model);
-  for (let i = 0; i < messages.length; i++) tokens += countMessage(messages[i] as ChatMessage, i, context);
   if (context.reads !== undefined) context.reads.messages = messages;
-  const { tools, toolChoice, hasSystemMessage = messages.some(isSystemMessage) } = given;
-  return tokens + countTools({ tools, hasSystemMessage }, context) + countToolChoice(toolChoice, context);
+  for (let i = 0; i < messages.length; i++) tokens += countMessage(messages[i] as ChatMessage, i, context);
+  const { tools, toolChoice } = given;
+  if (tools !== undefined && tools !== null) {
+    const { hasSystemMessage = messages.some(isSystemMessage) } = given;
+    tokens += countTools({ tools, hasSystemMessage }, context);
+  }
+  return toolChoice === undefined ? tokens : tokens + countToolChoice(toolChoice, context);
 }
 
 /**
@@ -89,15 +93,24 @@ export function isSystemMessage({ role }: ChatMessage): boolean {
 /** Tokens of one message, without the priming of the reply, so that counts of messages add up. */
 export function countMessage(message: ChatMessage, index: number, context: PromptContext): number {
   if (!isObject(message)) throw new InvalidArgumentError(`messages[${index}]`, message, 'must be an object');
-  const { chat } = context.model;
-  let tokens = messageOverhead(message.role, context.model);
-  if (context.reads !== undefined && isPlainMessage(message))
-    return tokens + (chat === undefined ? countUnnoted(message.role, context) : 0) + countUnnoted(message.content as string, context);
+  const { chat, tokensPerMessage } = context.model;
+  let tokens = chat === undefined ? tokensPerMessage : messageOverhead(message.role, context.model);
+  if (context.reads !== undefined) {
+    if (isPlainMessage(message)) {
+      // Without notes for `countRest`, which passes over plain messages.
+      const { count, long } = context;
+      const { role, content } = message;
+      if (chat === undefined) tokens += long?.count(role) ?? count(role);
+      return tokens + (long?.count(content) ?? count(content));
+    }
+    context.reads.part(message);
+    context.reads.areMessagesPlain = false;
+  }
   for (const field in message) {
     const value = message[field];
     if (chat !== undefined && (field === 'role' || field === 'name')) {
       // Templates have the role among the overhead, and no names.
-      if (field === 'role' && isRole(value)) context.reads?.text(value);
+      if (field === 'role' && typeof value === 'string' && value.length <= LONGEST_ROLE) context.reads?.text(value);
     } else if (typeof value === 'string') {
       tokens += countString(value, context);
       if (field === 'name') tokens += context.model.tokensPerName;
@@ -114,23 +127,20 @@ export function countMessage(message: ChatMessage, index: number, context: Promp
       tokens += countJson(value.arguments, `messages[${index}].function_call.arguments`, context);
     }
   }
-  context.reads?.part(message);
   return tokens;
 }
 
-/** Whether a message has only a role and a text, like most, so that all of it is counted. */
-export function isPlainMessage(message: unknown): boolean {
-  for (const field in message as object) {
-    const value = (message as ChatMessage)[field];
-    if (field === 'role' ? !isRole(value) : field !== 'content' || typeof value !== 'string') return false;
-  }
-  return isObject(message) && message.role !== undefined && message.content !== undefined;
+/** A message of a role and a text alone, like most: all of it is counted. */
+interface PlainMessage extends ChatMessage {
+  readonly content: string;
 }
 
 const LONGEST_ROLE = 64;
 
-function isRole(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= LONGEST_ROLE;
+function isPlainMessage(message: ChatMessage): message is PlainMessage {
+  for (const field in message) if (field !== 'role' && field !== 'content') return false;
+  const { role, content } = message;
+  return typeof role === 'string' && role.length <= LONGEST_ROLE && typeof content === 'string';
 }
 
 function countToolCalls(calls: unknown, path: string, context: PromptContext): number {

@@ -18,6 +18,7 @@ export class PromptReads {
   private readonly objects = new Map<object, ReadAs>();
   /** Counted messages; plain ones leave no record. */
   messages: unknown = undefined;
+  areMessagesPlain = true;
 
   constructor(
     /** Called where a count begins again. */
@@ -68,6 +69,7 @@ export class PromptReads {
     this.long.clear();
     this.objects.clear();
     this.messages = undefined;
+    this.areMessagesPlain = true;
     this.cleared();
   }
 

@@ -1,5 +1,4 @@
 import { InvalidArgumentError, NO_VALUE } from '../../common/errors.js';
-import { isPlainMessage } from './messages.js';
 import { countUnnoted, textOf, TOKENS_PER_BYTE, type PromptContext } from './prompt-context.js';
 import type { PromptReads, ReadAs } from './prompt-reads.js';
 
@@ -93,7 +92,9 @@ export function isRerank({ model, query, documents, messages, input, prompt }: B
 
 function isParameter(name: string, value: unknown, context?: PromptContext): boolean {
   if (UNSENT.has(name) || UNSENT_FAMILIES.test(name)) return true;
-  return PARAMETERS.has(name) && lengthUpTo(LONGEST_PARAMETER, value, context) <= LONGEST_PARAMETER;
+  if (!PARAMETERS.has(name)) return false;
+  if (typeof value === 'string' && context?.long === undefined) return value.length <= LONGEST_PARAMETER;
+  return lengthUpTo(LONGEST_PARAMETER, value, context) <= LONGEST_PARAMETER;
 }
 
 /** Approximate length of a value as JSON; stops above `most`. */
@@ -122,9 +123,11 @@ class Rest {
 
   /** The fields of a body, or of an `extra_body`. */
   fields(body: Body): number {
+    const { messages, areMessagesPlain } = this.reads;
     let tokens = 0;
     for (const name in body) {
       const value = body[name];
+      if (areMessagesPlain && value === messages) continue;
       if (name === 'extra_body' && typeof value === 'object' && value !== null && !Array.isArray(value))
         tokens += this.fields(value as Body);
       else if (typeof value !== 'number' && typeof value !== 'boolean' && !isParameter(name, value, this.context))
@@ -144,9 +147,11 @@ class Rest {
     if (how === 'whole') return 0;
     let tokens = 0;
     if (Array.isArray(value)) {
-      const arePlainRead = value === this.reads.messages;
-      for (let at = 0; at < value.length; at++)
-        if (!arePlainRead || !isPlainMessage(value[at])) tokens += this.value(value[at], glue, depth + 1);
+      const areMessages = value === this.reads.messages;
+      for (const each of value as readonly unknown[]) {
+        const isPlainMessage = areMessages && this.reads.readAs(each as object) === undefined;
+        if (!isPlainMessage) tokens += this.value(each, glue, depth + 1);
+      }
     } else for (const key in value) tokens += this.field(key, value as Body, how, depth);
     return tokens;
   }

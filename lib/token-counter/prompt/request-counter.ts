@@ -145,44 +145,33 @@ export class RequestCounter {
 
   /** The context of one count on an engine. */
   context(model: CountingModel, engine: TokenCounterEngine, reads?: PromptReads, long?: CollectedTexts): PromptContext {
+    const { maxTextLength } = this.shared;
     const handle = model.handle(engine);
-    const exactUnits = model.exactUnits(engine);
+    const exactUnits = typeof model.encoding === 'string' ? Infinity : engine.exactUnits(handle);
     const roles = new Map<string, number>();
-    const count = (text: string): number => {
+    const context = this.contextWith(model, reads, long, (text) => {
+      if (text.length > maxTextLength) throw textError('text', text, maxTextLength);
       if (text.length > exactUnits) context.assumed = true;
+      context.sample?.add(text);
       if (text.length > LONGEST_ROLE) return engine.count(text, handle);
       const tokens = roles.get(text) ?? engine.count(text, handle);
       if (roles.size < MOST_ROLES) roles.set(text, tokens);
       return tokens;
-    };
-    const context = this.contextOf(model, count, reads, long);
+    });
     return context;
   }
 
-  /** A context that counts a text by `countText`. */
-  private contextOf(
+  /** A context that counts a text by `count`; for models whose counts are corrected, with a sample. */
+  private contextWith(
     model: CountingModel,
-    countText: (text: string) => number,
     reads: PromptReads | undefined,
     long: CollectedTexts | undefined,
+    count: (text: string) => number,
   ): PromptContext {
-    const { maxTextLength } = this.shared;
-    const sample = this.sampleOf(model);
-    const context: PromptContext = {
-      model: model.facts,
-      count: (text) => {
-        if (text.length > maxTextLength) throw textError('text', text, maxTextLength);
-        sample?.add(text);
-        return countText(text);
-      },
-      rendered: rendering(model, (text) => context.count(text), long),
-      long,
-      reads,
-      assumed: false,
-      mediaTokens: 0,
-      sample,
-    };
-    return context;
+    const { facts, chatTemplate } = model;
+    const rendered = chatTemplate !== undefined && long === undefined ? rendering(chatTemplate, model, count) : undefined;
+    const sample = facts.approximate && this.shared.corrections !== undefined ? new ContentSample() : undefined;
+    return { model: facts, count, rendered, long, reads, assumed: false, mediaTokens: 0, sample };
   }
 
   /** The tokens that the provider is expected to report for a counted context. */
@@ -207,7 +196,7 @@ export class RequestCounter {
   /** What a limit reserves for the tokens of a context; `counted` is the body, if all of it was. */
   private bound(tokens: number, model: CountingModel, context: PromptContext, counted: object | undefined): number {
     const { corrections } = this.shared;
-    if (corrections === undefined) return tokens;
+    if (corrections === undefined || context.sample === undefined) return tokens;
     if (counted === undefined) return corrections.partBound(tokens, model, context);
     corrections.remember(counted, tokens, model, context);
     return corrections.correct(tokens, model, context).bound;
@@ -215,11 +204,6 @@ export class RequestCounter {
 
   private localLimit(limit: number, model: CountingModel, context: PromptContext): number {
     return this.shared.corrections?.localLimit(limit, model, context) ?? limit;
-  }
-
-  /** For models whose counts are corrected. */
-  private sampleOf({ facts }: CountingModel): ContentSample | undefined {
-    return facts.approximate && this.shared.corrections !== undefined ? new ContentSample() : undefined;
   }
 
   private modelOf(body: Body): CountingModel {
@@ -236,16 +220,18 @@ export class RequestCounter {
     cleared: (() => void) | undefined,
     long?: CollectedTexts,
   ): Promise<{ readonly context: PromptContext; readonly texts: readonly string[]; readonly tokens: number }> {
+    const { maxTextLength } = this.shared;
     const texts: string[] = [];
-    const collectText = (text: string): number => {
-      if (text !== '') texts.push(text);
-      return 0;
-    };
     const restart = (): void => {
       texts.length = 0;
       cleared?.();
     };
-    const context = this.contextOf(model, collectText, cleared && new PromptReads(restart), long);
+    const context = this.contextWith(model, cleared && new PromptReads(restart), long, (text) => {
+      if (text.length > maxTextLength) throw textError('text', text, maxTextLength);
+      context.sample?.add(text);
+      if (text !== '') texts.push(text);
+      return 0;
+    });
     return { context, texts, tokens: await countRequestBodyInTurns(body, context) };
   }
 
@@ -262,7 +248,7 @@ export class RequestCounter {
     for (const text of texts) units += text.length;
     const count = async (engine: TokenCounterEngine): Promise<CountedTexts> => {
       const handle = model.handle(engine);
-      const exactUnits = model.exactUnits(engine);
+      const exactUnits = typeof model.encoding === 'string' ? Infinity : engine.exactUnits(handle);
       let counted = 0;
       let unitsLeft = units;
       for (const step of textSteps(texts)) {
@@ -278,10 +264,9 @@ export class RequestCounter {
   }
 }
 
-/** How the model's chat template counts, if there is one; not for texts that are bytes. */
-function rendering(model: CountingModel, count: (text: string) => number, long?: CollectedTexts): PromptContext['rendered'] {
-  const { chatTemplate, encoding } = model;
-  if (chatTemplate === undefined || long !== undefined || !ChatTemplate.isAvailable()) return undefined;
+/** How the chat template counts, if the package that renders it is installed. */
+function rendering(chatTemplate: ChatTemplate, { encoding }: CountingModel, count: (text: string) => number): PromptContext['rendered'] {
+  if (!ChatTemplate.isAvailable()) return undefined;
   return (messages, tools) => {
     const { text } = chatTemplate.render(messages, tools);
     return text === undefined ? undefined : countSegments(segmentsOf(text, encoding, 'all'), count);

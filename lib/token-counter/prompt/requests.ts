@@ -79,9 +79,10 @@ function countPrompt(body: Body, context: PromptContext): number {
     const tools = (body.tools ?? body.functions) as readonly Tool[] | undefined;
     const toolChoice = (body.tool_choice ?? body.function_call) as ToolChoice | undefined;
     const hasSystemMessage = (body.system ?? undefined) === undefined ? undefined : true;
-    const chat = countMessages(body.messages as ChatMessage[], context, { tools, toolChoice, hasSystemMessage });
-    const tokens = countField(body.system, 'system', 'system', context) + chat;
-    return tokens + countResponseFormat(body.response_format, 'response_format', context);
+    let tokens = countMessages(body.messages as ChatMessage[], context, { tools, toolChoice, hasSystemMessage });
+    if (hasSystemMessage) tokens += countField(body.system, 'system', 'system', context);
+    if (body.response_format !== undefined) tokens += countResponseFormat(body.response_format, 'response_format', context);
+    return tokens;
   }
   if (isResponses(body)) return countResponses(body, context);
   if (body.input !== undefined) return countInputs(body.input, 'input', context);

@@ -50,14 +50,12 @@ import { TokensController } from './tokens/tokens.controller.js';
         openOnLoopback: true,
         maxAnonymousBodyBytes: MAX_BODY_BYTES,
         allowedHosts: process.env.ALLOWED_HOSTS ? listOf(process.env.ALLOWED_HOSTS) : undefined,
-        // The dashboard and the routes of keys check tokens and keys themselves.
-        protectApp: { withoutKey: ['/health', '/dashboard', '/key'], withAnyKey: ['/v1'] },
+        // The routes of keys check them themselves, and so does the dashboard where it has a token.
+        protectApp: { withoutKey: ['/health', '/key', ...(dashboardToken() ? ['/dashboard'] : [])], withAnyKey: ['/v1'] },
       }),
     }),
     FastLiteLLMDashboardModule.forRootAsync({
-      useFactory: (): DashboardOptions => ({
-        token: process.env.DASHBOARD_TOKEN || (readLiteLLMProxySettings(configPath(), process.env).masterKey ?? undefined),
-      }),
+      useFactory: (): DashboardOptions => ({ token: dashboardToken() }),
     }),
     PrometheusModule.register(),
     TerminusModule,
@@ -70,6 +68,10 @@ export class AppModule {
     // Gauges of prom-client with a counter's name, which promtool rejects.
     for (const name of ['handles', 'requests', 'resources']) register.removeSingleMetric(`nodejs_active_${name}_total`);
   }
+}
+
+function dashboardToken(): string | undefined {
+  return process.env.DASHBOARD_TOKEN || (readLiteLLMProxySettings(configPath(), process.env).masterKey ?? undefined);
 }
 
 /** LiteLLM's `config.yaml`; without one the app starts local providers. */

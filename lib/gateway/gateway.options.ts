@@ -179,12 +179,13 @@ export const GATEWAY = {
   keys: boolean(),
   /**
    * Whether clients on this machine need no key while no master key is configured. They are limited
-   * by address, and `allowedHosts` defaults to none. All other clients need a key. Default false.
+   * by address, and `allowedHosts` defaults to none. All other clients need a key, also those that
+   * a proxy on this machine forwards with its headers. Default false.
    */
   openOnLoopback: boolean({ default: false }),
   /**
    * Checks host, origin and key on all routes of the app, before bodies are read, not only on those
-   * of the gateway. Default: off.
+   * of the gateway. Middleware and WebSockets are not checked. Default: off.
    *
    * @see docs/gateway.md#protect-the-whole-app
    */

@@ -7,6 +7,7 @@ import { earlyAnswer, type EarlyAnswer } from '../body/early-answer.js';
 import { gatewayError } from '../errors.js';
 import type { GatewayDesk } from '../gateway.desk.js';
 import type { ResolvedAppProtection } from '../gateway.options.js';
+import { AnonymousPrincipal } from './anonymous.js';
 import { keyFaultOf } from './key-check.js';
 import { siteFaultOf } from './site-check.js';
 
@@ -27,9 +28,28 @@ type PreParsing = (
 ) => void;
 type Middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
 
+/** What Express runs, in this order. */
+interface ExpressLayer {
+  readonly name: string;
+  readonly route?: object;
+}
+
+interface ExpressApp {
+  use(middleware: Middleware): unknown;
+  /** Of Express 5. */
+  readonly router?: { readonly stack: ExpressLayer[] };
+  /** Of Express 4, whose `router` throws. */
+  readonly _router?: { readonly stack: ExpressLayer[] };
+}
+
+/** Names of what answers requests itself: static files, routers and apps. */
+const ANSWERING = ['serveStatic', 'router', 'mounted_app'];
+/** Two dots, as such or encoded: what serves files may leave the folder of the path by them. */
+const PARENT = /(?:\.|%2e){2}/i;
+
 /**
  * Checks host, origin and key of every request of the app, also of those without a route. It runs
- * after the app's CORS and before the app reads a body.
+ * after the app's middleware, such as its CORS, and before the app reads a body.
  */
 export function protectApp(adapter: Adapter, desk: GatewayDesk, protection: ResolvedAppProtection): void {
   if (adapter.getType() === 'fastify') {
@@ -49,7 +69,16 @@ export function protectApp(adapter: Adapter, desk: GatewayDesk, protection: Reso
       response.writeHead(denial.status, { ...denial.headers }).end(JSON.stringify(denial.body));
     }, next);
   };
-  whenComposed(adapter, () => adapter.getInstance<{ use(middleware: Middleware): unknown }>().use(check));
+  whenComposed(adapter, () => useBeforeAnswers(adapter.getInstance<ExpressApp>(), check));
+}
+
+/** Before all that answers, also what the app added earlier: its documentation, static files. */
+function useBeforeAnswers(app: ExpressApp, check: Middleware): void {
+  app.use(check);
+  const stack = (app._router ?? app.router)?.stack ?? [];
+  const answering = stack.filter(({ name, route }) => route !== undefined || ANSWERING.includes(name));
+  const passing = stack.filter((layer) => !answering.includes(layer));
+  stack.splice(0, stack.length, ...passing, ...answering);
 }
 
 function corsOriginOf(response: { getHeader(name: string): unknown }): unknown {
@@ -65,8 +94,8 @@ async function denialOf(
   const [path] = (request.originalUrl ?? request.url ?? '').split('?', 1);
   const fault =
     siteFaultOf(request, desk.options.allowedHosts, corsOrigin) ??
-    // A CORS preflight has no key.
-    (request.method === 'OPTIONS' ? undefined : await accessFaultOf(request, path, desk, protection));
+    // A preflight has no key. If CORS has allowed its site without answering, the app does.
+    (request.method === 'OPTIONS' && corsOrigin() !== undefined ? undefined : await accessFaultOf(request, path, desk, protection));
   if (fault === undefined) {
     RequestContext.of(request).isAdmitted = true;
     return undefined;
@@ -85,11 +114,19 @@ async function accessFaultOf(
   const fault = await keyFaultOf(desk, request);
   if (isBelow(path, withoutKey)) return undefined;
   if (fault !== undefined) return fault;
-  if (RequestContext.principalOf(request)?.keyId === undefined || isBelow(path, withAnyKey)) return undefined;
+  if (isOperator(request, desk) || isBelow(path, withAnyKey)) return undefined;
   return gatewayError(401, 'invalid_api_key', 'Only the master key opens this path.');
+}
+
+/** Whether its client has sent the master key, or needs no key; or is an admin of the app. */
+function isOperator(request: IncomingMessage, { masterKey }: GatewayDesk): boolean {
+  const principal = RequestContext.principalOf(request);
+  if (masterKey !== null || principal === undefined || principal instanceof AnonymousPrincipal) return true;
+  return principal.keyId === undefined && principal.isAdmin;
 }
 
 /** Compares as the request spells the path: another spelling needs the master key. */
 function isBelow(path: string, paths: readonly string[]): boolean {
+  if (PARENT.test(path)) return false;
   return paths.some((each) => path === each || path.startsWith(`${each}/`));
 }

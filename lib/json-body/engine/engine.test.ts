@@ -144,6 +144,8 @@ describe.each(jsonBodyEngines().map((engine) => [engine.engine, engine] as const
       field: 'tools',
     });
     expect(scan('{"a":1,"b":2,"c":3}', twoKeys)).toEqual({ kind: 'bound', bound: 'maxKeys', limit: 2 });
+    // What exceeds a bound is not read on: nothing may parse it.
+    expect(scan('{"a":1,"b":2,"c":3,', twoKeys)).toEqual({ kind: 'bound', bound: 'maxKeys', limit: 2 });
     const name = scan(`{"${'x'.repeat(5000)}":{"x":1,"y":2,"z":3}}`, twoKeys);
     expect(name).toMatchObject({ kind: 'bound', field: 'x'.repeat(64) });
     accepted(scan('[[],{},[]]', { ...NONE, maxContainers: 4 }));

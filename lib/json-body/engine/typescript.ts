@@ -2,7 +2,7 @@ import type { EngineName } from '../../common/capability.js';
 import { atOnce, inTurns } from '../../common/next-turn.js';
 import type { JsonBounds } from '../json-bounds.js';
 import { asBuffer } from '../text-marks.js';
-import { JsonBodyEngine, type JsonFault, type JsonScan } from './engine.js';
+import { isJsonFault, JsonBodyEngine, type JsonFault, type JsonScan } from './engine.js';
 import { JsonOutliner } from './json-outliner.js';
 
 const BYTE_ORDER_MARK = /^\ufeff/;
@@ -28,6 +28,8 @@ export class TypeScriptJsonBodyEngine extends JsonBodyEngine {
 function* scanned(bytes: Buffer, bounds: Required<JsonBounds>): Generator<undefined, JsonScan | JsonFault> {
   try {
     const found = yield* new JsonOutliner(bytes, bounds).scan();
+    // The bounds are there so that nothing parses what exceeds them.
+    if (isJsonFault(found)) return found;
     yield;
     JSON.parse(bytes.toString().replace(BYTE_ORDER_MARK, ''));
     // What reads the fields gets a turn of its own.

@@ -64,7 +64,8 @@ export class AnswerEvents {
   end(): StreamEvents {
     const { translator } = this.settings.call;
     const rest = this.reader.rest();
-    const parts = [rest === undefined ? this.rest() : this.finished(rest), translator && new StreamEvents(translator.end())];
+    const last = translator?.end();
+    const parts = [rest === undefined ? this.rest() : this.finished(rest), last && new StreamEvents(this.mask?.bytes(last) ?? last)];
     return StreamEvents.joined(parts.filter((part) => part !== undefined));
   }
 

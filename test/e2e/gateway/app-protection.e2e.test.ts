@@ -1,7 +1,16 @@
-import { Controller, Get, Post, Req } from '@nestjs/common';
-import { FastLiteLLMKeysModule, principalOf, type ApiKeysOptions, type GatewayMount, type GatewayOptions } from 'nestjs-fast-litellm';
-import type { Server } from 'node:http';
+import express from 'express';
+import { All, Controller, Get, Post, Req, type INestApplication } from '@nestjs/common';
+import {
+  FastLiteLLMKeysModule,
+  principalOf,
+  setPrincipal,
+  type ApiKeysOptions,
+  type GatewayMount,
+  type GatewayOptions,
+} from 'nestjs-fast-litellm';
+import { Agent, request, type Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { basename } from 'node:path';
 import { ADAPTERS, GatewayApp, type AdapterName } from '../../support/gateway-app.js';
 import { deploymentOf, HELLO, provider, stopProviders } from '../../support/llm-client-providers.js';
 
@@ -10,6 +19,11 @@ class ShopController {
   @Get(['orders', 'open/orders', 'v1/orders', 'opened'])
   orders(@Req() request: object): object {
     return { client: principalOf(request)?.limitKey ?? null };
+  }
+
+  @All('any')
+  any(): string {
+    return 'any';
   }
 
   @Post('orders')
@@ -38,6 +52,7 @@ async function start(
   options: GatewayOptions & GatewayMount,
   keys?: ApiKeysOptions,
   env: Readonly<Record<string, string>> = {},
+  prepare = (app: INestApplication): void => app.enableCors({ origin: ['https://app.example'] }),
 ): Promise<GatewayApp> {
   const upstream = await provider('one');
   const router = { modelList: [deploymentOf('chat', upstream)] };
@@ -47,7 +62,7 @@ async function start(
       module: { router, rateLimit: { requestsPerSecond: 100 } },
       imports: keys === undefined ? [] : [FastLiteLLMKeysModule.forRoot(keys)],
       controllers: [ShopController],
-      prepare: (app) => app.enableCors({ origin: ['https://app.example'] }),
+      prepare,
     });
   } finally {
     for (const name of Object.keys(env)) delete process.env[name];
@@ -80,6 +95,18 @@ describe.each(adapters)('openOnLoopback, on %s', (adapter) => {
       expect((await (gateway as GatewayApp).ask('/v1/models', { method: 'GET' })).status).toBe(401);
     }
   });
+
+  it.each(['x-forwarded-for', 'Forwarded', 'Via', 'x-real-ip', 'x-forwarded-host', 'x-forwarded-proto'])(
+    'takes no client of a proxy on this machine, which sends %s, for one of this machine',
+    async (header) => {
+      await start(adapter, { openOnLoopback: true, protectApp: {} });
+      expect((await chat({ [header]: '127.0.0.1' })).status).toBe(401);
+      for (const path of ['/orders', '/v1/models']) {
+        const denied = await (gateway as GatewayApp).ask(path, { method: 'GET', headers: { [header]: '' } });
+        expect([path, denied.status, codeOf(denied)]).toEqual([path, 401, 'invalid_api_key']);
+      }
+    },
+  );
 
   it('limits a client without a key by its address, whatever key it sends', async () => {
     await start(adapter, { openOnLoopback: true, rateLimit: [{ requestsPerMinute: 2 }] });
@@ -114,6 +141,7 @@ describe.each(adapters)('openOnLoopback, on %s', (adapter) => {
     await start(adapter, { openOnLoopback: true }, undefined, { LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY: 'true' });
     remoteAddress = '203.0.113.7';
     expect((await chat()).status).toBe(200);
+    expect((await chat({ 'x-forwarded-for': '203.0.113.8' })).status).toBe(200);
   });
 });
 
@@ -136,6 +164,15 @@ describe.each(adapters)('protectApp, on %s', (adapter) => {
       ['/open%2forders', 401, 401, 404],
       ['//open/orders', 401, 401, 404],
       ['/openly', 401, 401, 404],
+      ['/open/../orders', 401, 401, 404],
+      ['/open/%2e%2E/orders', 401, 401, 404],
+      ['/open/..%2forders', 401, 401, 404],
+      ['/open/.%2e\\orders', 401, 401, 404],
+      ['/v1/../orders', 401, 401, 404],
+      ['/OPEN/orders', 401, 401, adapter === 'Express' ? 200 : 404],
+      ['/open;/../orders', 401, 401, 404],
+      ['http://127.0.0.1/orders', 401, 401, 200],
+      ['/orders?/open', 401, 401, 200],
     ];
     for (const [path, ...statuses] of expected) {
       const answers = [await get(path), await get(path, client), await get(path, bearer(MASTER))];
@@ -148,6 +185,50 @@ describe.each(adapters)('protectApp, on %s', (adapter) => {
       'invalid_api_key',
     ]);
     expect((await get('/v1/messages/x', { 'anthropic-version': '2023-06-01' })).text).toContain('"type":"error"');
+  });
+
+  it('requires a key of OPTIONS, HEAD and unusual methods, too, where CORS has not answered a preflight', async () => {
+    await start(adapter, { protectApp }, { masterKey: MASTER });
+    const own = { origin: `http://127.0.0.1:${(gateway as GatewayApp).port}`, host: `127.0.0.1:${(gateway as GatewayApp).port}` };
+    for (const [method, path] of [
+      ['HEAD', '/orders'],
+      ['PUT', '/any'],
+      ['PROPFIND', '/orders'],
+    ])
+      expect([method, (await (gateway as GatewayApp).ask(path, { method, headers: own })).status]).toEqual([method, 401]);
+  });
+
+  it('runs no handler for OPTIONS without a key', async () => {
+    await start(adapter, { protectApp }, { masterKey: MASTER }, {}, () => {});
+    const ask = (headers: Record<string, string>) => (gateway as GatewayApp).ask('/any', { method: 'OPTIONS', headers });
+    expect((await ask({})).status).toBe(401);
+    expect((await ask({ 'access-control-request-method': 'POST' })).status).toBe(401);
+    expect((await ask(bearer(MASTER))).text).toBe('any');
+  });
+
+  it('opens only withAnyKey to clients that the app has authenticated', async () => {
+    await start(adapter, { protectApp }, { masterKey: MASTER }, {}, (app) =>
+      app.use((request: object, _response: object, next: () => void) => {
+        setPrincipal(request, { limitKey: 'user:1', tags: [], metadata: {}, isAdmin: false, mayCall: () => true });
+        next();
+      }),
+    );
+    expect([(await get('/orders')).status, (await get('/v1/orders')).status]).toEqual([401, 200]);
+  });
+
+  it('serves each request of a connection by its own key', async () => {
+    await start(adapter, { protectApp }, { masterKey: MASTER });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const status = (headers: Record<string, string>) =>
+      new Promise((resolve, reject) => {
+        request({ port: (gateway as GatewayApp).port, path: '/orders', agent, headers }, (response) => {
+          response.resume().on('end', () => resolve(response.statusCode));
+        })
+          .on('error', reject)
+          .end();
+      });
+    expect([await status(bearer(MASTER)), await status({}), await status(bearer(MASTER))]).toEqual([200, 401, 200]);
+    agent.destroy();
   });
 
   it('identifies a client also on paths that need no key', async () => {
@@ -182,11 +263,38 @@ describe.each(adapters)('protectApp, on %s', (adapter) => {
   });
 });
 
+describe('protectApp, on Express, of what the app adds before it listens', () => {
+  it('covers routes, routers, apps and static files, and lets middleware come first', async () => {
+    const seen: string[] = [];
+    const file = basename(__filename);
+    await start('Express', { protectApp: { withoutKey: ['/open'] } }, { masterKey: MASTER }, {}, (app) => {
+      const server = app.getHttpAdapter().getInstance<express.Express>();
+      const answer: express.RequestHandler = (_request, response) => void response.send('open');
+      server.get('/docs', answer);
+      app.use('/queues', express.Router().get('/', answer));
+      app.use('/inner', express().get('/', answer));
+      app.use(express.static(__dirname));
+      app.use((asked: express.Request, _response: object, next: () => void) => (seen.push(asked.path), next()));
+      app.enableCors({ origin: ['https://app.example'] });
+    });
+    for (const path of ['/docs', '/queues', '/inner', `/${file}`, `/open/../${file}`, `/open/%2e%2e/${file}`]) {
+      const statuses = [];
+      for (const headers of [{}, bearer(MASTER)]) {
+        statuses.push((await (gateway as GatewayApp).ask(path, { method: 'GET', headers })).status);
+      }
+      expect([path, ...statuses]).toEqual([path, 401, 200]);
+    }
+    expect(seen).toContain('/docs');
+    const asked = { 'sec-fetch-site': 'cross-site', origin: 'https://app.example', ...bearer(MASTER) };
+    expect((await (gateway as GatewayApp).ask('/docs', { method: 'GET', headers: asked })).status).toBe(200);
+  });
+});
+
 describe('the options for access', () => {
   it.each<[GatewayOptions & GatewayMount, RegExp]>([
     [{ openOnLoopback: 'yes' as never }, /^gateway\.openOnLoopback: must be (a boolean|true or false), got "yes"/],
     [{ maxAnonymousBodyBytes: 0 }, /^gateway\.maxAnonymousBodyBytes: must be/],
-    [{ protectApp: true as never }, /^gateway\.protectApp: must be an object/],
+    [{ protectApp: true }, /^gateway\.protectApp: must be an object/],
     [{ protectApp: { withKey: [] } as never }, /^gateway\.protectApp\.withKey: is not a known option/],
     [{ protectApp: { withoutKey: '/health' as never } }, /^gateway\.protectApp\.withoutKey: must be/],
     [{ protectApp: { withAnyKey: ['/v1', '/'] } }, /^gateway\.protectApp\.withAnyKey\[1\]: must be a path/],

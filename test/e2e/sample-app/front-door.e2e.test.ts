@@ -31,6 +31,14 @@ describe('the sample gateway without a key', () => {
     }
   });
 
+  it('serves no client of a proxy on this machine but a probe', async () => {
+    const headers = { 'x-forwarded-for': '127.0.0.1' };
+    const paths = ['/', '/dashboard', '/dashboard/data', '/metrics', '/state', '/v1/models', '/health'];
+    const statuses = await Promise.all(paths.map(async (path) => (await ask(path, { headers })).status));
+    expect(statuses).toEqual([401, 401, 401, 401, 401, 401, 200]);
+    expect(JSON.parse((await ask('/health', { headers })).text)).toEqual({ status: 'ok' });
+  });
+
   it('rejects a body without a type and a compressed body', async () => {
     expect((await ask('/v1/tokens/count', { method: 'POST', body: COUNT })).status).toBe(415);
     expect((await count({ 'content-encoding': 'gzip' })).status).toBe(415);

@@ -1,4 +1,3 @@
-import express from 'express';
 import { All, Controller, Get, Post, Req, type INestApplication } from '@nestjs/common';
 import {
   FastLiteLLMKeysModule,
@@ -72,6 +71,19 @@ async function start(
   });
   return gateway;
 }
+
+type Handler = (request: { readonly path: string }, response: { send(body: string): void }, next: () => void) => void;
+interface ExpressRouter {
+  get(path: string, handler: Handler): ExpressRouter;
+}
+interface Express {
+  (): ExpressRouter;
+  Router(): ExpressRouter;
+  static(folder: string): Handler;
+}
+
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- it comes with Nest, without types
+const express = require('express') as Express;
 
 const adapters = Object.keys(ADAPTERS) as AdapterName[];
 
@@ -268,13 +280,16 @@ describe('protectApp, on Express, of what the app adds before it listens', () =>
     const seen: string[] = [];
     const file = basename(__filename);
     await start('Express', { protectApp: { withoutKey: ['/open'] } }, { masterKey: MASTER }, {}, (app) => {
-      const server = app.getHttpAdapter().getInstance<express.Express>();
-      const answer: express.RequestHandler = (_request, response) => void response.send('open');
+      const server = app.getHttpAdapter().getInstance() as ExpressRouter;
+      const answer: Handler = (_request, response) => response.send('open');
       server.get('/docs', answer);
       app.use('/queues', express.Router().get('/', answer));
       app.use('/inner', express().get('/', answer));
       app.use(express.static(__dirname));
-      app.use((asked: express.Request, _response: object, next: () => void) => (seen.push(asked.path), next()));
+      app.use(((asked, _response, next) => {
+        seen.push(asked.path);
+        next();
+      }) satisfies Handler);
       app.enableCors({ origin: ['https://app.example'] });
     });
     for (const path of ['/docs', '/queues', '/inner', `/${file}`, `/open/../${file}`, `/open/%2e%2e/${file}`]) {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { FastLiteLLM } from '../fast-litellm.js';
 import { BudgetExceededError } from '../common/http-errors.js';
 import type { AttemptHold, HoldDenial } from './request-hold.js';
@@ -66,6 +67,22 @@ describe('RequestHold', () => {
     for (const each of [attempt, other]) hold.settle(each, 0.07 * NANO);
     hold.end(false);
     expect(money()).toEqual({ spentUsd: 0.14, heldUsd: 0 });
+  });
+
+  it('adds up attempts that run at the same time while a store decides about several budgets', async () => {
+    const { hold, money, held } = begin('first set', 0.1);
+    const other = begin('second set');
+    hold.add(limiter, limiter.reserve('second set', { usd: 0.1 }));
+    const raise = limiter.raise.bind(limiter);
+    let raises = 0;
+    const slow = jest.spyOn(limiter, 'raise').mockImplementation(async (...args) => {
+      // The first budget of the second attempt is decided last but one.
+      await sleep(++raises === 2 ? 20 : 0);
+      return raise(...args);
+    });
+    await Promise.all([held(0.2), held(0.3)]);
+    slow.mockRestore();
+    expect([money().heldUsd, other.money().heldUsd]).toEqual([0.5, 0.5]);
   });
 
   it('charges unpricedUsd for an attempt without a known price, and nothing without any attempt', async () => {

@@ -152,12 +152,13 @@ export class RequestHold {
 
   /** Raises the reservations by what they lack. */
   private async raise(before: number, nanoUsd: number): Promise<HoldDenial | undefined> {
-    for (const { limiter, reservation, nanoUsd: own } of this.budgeted()) {
+    for (const { limiter, reservation, othersNanoUsd } of this.budgeted()) {
       const foreseen = limiter.store.settlesCrashes === true ? (this.spent ?? 0) + this.openExpected : undefined;
-      const denial = await limiter.raise(reservation, before + nanoUsd - own + Reservation.nanoUsdOf(reservation), foreseen);
+      const denial = await limiter.raise(reservation, before + nanoUsd - othersNanoUsd, foreseen);
       if (denial === undefined) continue;
       if ('outage' in denial) return { error: unavailable(denial.limitName), leftNanoUsd: 0, ownNanoUsd: 0 };
       const { limitNanoUsd, spentNanoUsd, heldNanoUsd } = denial.standing;
+      const own = Reservation.nanoUsdOf(reservation) + othersNanoUsd;
       const most = own + Math.max(0, limitNanoUsd - spentNanoUsd - heldNanoUsd);
       const others = { ...denial, standing: { ...denial.standing, heldNanoUsd: Math.max(0, heldNanoUsd - own) } };
       return {
@@ -318,18 +319,17 @@ export class RequestHold {
   }
 
   /**
-   * One reservation for each set of budgets, and what all reservations hold in that set: guards
-   * and GraphQL fields can share one.
+   * One reservation for each set of budgets, which is raised, and what the others hold in that set:
+   * guards and GraphQL fields can share one.
    */
-  private budgeted(): readonly (Held & { readonly nanoUsd: number })[] {
-    const sets = new Map<string, Held & { nanoUsd: number }>();
+  private budgeted(): readonly (Held & { readonly othersNanoUsd: number })[] {
+    const sets = new Map<string, Held & { othersNanoUsd: number }>();
     for (const each of this.held) {
       if (!each.holdsMoney) continue;
       const counters = this.held.length === 1 ? '' : countersOf(each.reservation);
-      const nanoUsd = Reservation.nanoUsdOf(each.reservation);
       const known = sets.get(counters);
-      if (known === undefined) sets.set(counters, { ...each, nanoUsd });
-      else known.nanoUsd += nanoUsd;
+      if (known === undefined) sets.set(counters, { ...each, othersNanoUsd: 0 });
+      else known.othersNanoUsd += Reservation.nanoUsdOf(each.reservation);
     }
     return [...sets.values()];
   }

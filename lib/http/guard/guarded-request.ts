@@ -93,8 +93,9 @@ export class GuardedRequest implements RequestResponse {
 
   /** Each WebSocket message is a request, and so is a GraphQL operation with all its fields. */
   private get owner(): object {
-    const { request, response } = this;
-    return response === undefined && isObject(request.body) ? request.body : request;
+    const { request, response, context } = this;
+    const isMessage = response === undefined && context.getType<string>() !== 'graphql';
+    return isMessage && isObject(request.body) ? request.body : request;
   }
 }
 

@@ -20,6 +20,8 @@ class Gateway {
   chat() {}
   @RateLimit({ maxConcurrent: 1 })
   one() {}
+  @RateLimit({ name: 'chat', tokens: 40 })
+  fixed() {}
   @RateLimit({ name: 'missing' })
   unknown() {}
 }
@@ -53,6 +55,15 @@ describe('RateLimitGuard', () => {
     await expect(ask('graphql', [{}, {}, { reply }, {}])).resolves.toBe(true);
     await expect(ask('graphql', [{}, {}, {}, {}])).resolves.toBe(true);
     await expect(ask('graphql', [{}, {}, undefined, {}])).rejects.toThrow(RateLimitExceededError);
+  });
+
+  it('settles a GraphQL operation by its request although its context has no response', async () => {
+    const { llm, ask } = open();
+    const req = { ip: '192.0.2.3', body: { query: '{ answer }' } };
+    const other = { ...req, body: { ...req.body } };
+    for (const each of [req, other]) await ask('graphql', [{}, {}, { req: each }, {}], Gateway.prototype.fixed);
+    reportUsage(req, 7);
+    expect(llm.rateLimiter.peek('ip:192.0.2.3', { limit: 'chat' }).remainingTokens).toBe(100 - 7 - 40);
   });
 
   it.each([

@@ -54,6 +54,8 @@ export interface AskedCall {
   readonly stream: boolean;
   /** Those of the program, together with those in the body. */
   readonly options: SteeredOptions;
+  /** State of the HTTP request that it is for. */
+  readonly context: RequestContext | undefined;
   /** Tokens of the prompt, once they are counted. */
   readonly promptTokens: number | undefined;
   /** The body whose prompt was counted, if the provider's count of it may teach the estimates. */
@@ -93,6 +95,7 @@ export class AskedRequest implements AskedCall, ClientRequest {
   json: JsonBody | undefined;
   readonly forwarded: Forwarded | undefined;
   readonly options: SteeredOptions;
+  readonly context: RequestContext | undefined;
   /** Whether counting and writing the body take turns of the event loop of their own. */
   readonly isLarge: boolean;
   /** Whether it has fields that are not sent to providers. */
@@ -146,8 +149,8 @@ export class AskedRequest implements AskedCall, ClientRequest {
       this.stream && limits.streamUsage === true && (operation === 'chat' || operation === 'completions') && !asksUsage(body);
     const headers = (given.request as LimitedRequest | undefined)?.headers;
     this.isLarge = json === undefined ? isLarge({ headers, body }) : isLargeBody(json.bytes);
-    const memory = given.request === undefined ? undefined : RequestContext.find(given.request);
-    this.facts = json === undefined ? BodyFacts.known(body, memory) : new BodyFacts(body, json.outline);
+    this.context = given.request ? RequestContext.of(given.request) : undefined;
+    this.facts = json === undefined ? BodyFacts.known(body, this.context) : new BodyFacts(body, json.outline);
     const other = otherModel(body);
     if (other !== undefined)
       throw new InvalidArgumentError(other, body[other], 'must be written in lower case: some servers read it as the model');
@@ -226,6 +229,7 @@ export class AskedRequest implements AskedCall, ClientRequest {
 export class AskedSend implements AskedCall {
   readonly startedAtMs = performance.now();
   readonly operation: string;
+  readonly context: RequestContext | undefined;
   readonly promptTokens: number | undefined;
   readonly counted = undefined;
   readonly maxTokens: number | undefined;
@@ -252,6 +256,7 @@ export class AskedSend implements AskedCall {
     checkCallOptions(options);
     const { operation = 'chat', routing } = options;
     this.operation = checkString('options.operation', operation, refuseArgument);
+    this.context = options.request ? RequestContext.of(options.request) : undefined;
     this.promptTokens = routing?.inputTokens;
     this.maxTokens = routing?.maxTokens;
   }

@@ -407,7 +407,7 @@ export class Attempt implements JudgedAttempt {
   private end(): boolean {
     if (this.isOver) return false;
     this.isOver = true;
-    this.answered();
+    if (this.answeredAtMs === undefined) this.answered();
     this.endedAtMs = this.firstChunkAtMs === undefined ? (this.answeredAtMs as number) : (this.arrivedAtMs ?? performance.now());
     this.timer?.stop();
     this.cancellation.active = undefined;

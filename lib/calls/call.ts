@@ -1,7 +1,7 @@
 import type { ObservedCall } from '../common/call-observer.js';
 import type { ProviderFailureKind } from '../common/provider-error.js';
 import type { Principal } from '../http/principal.js';
-import { RequestContext } from '../http/request-context.js';
+import type { RequestContext } from '../http/request-context.js';
 import { DEFAULT_TIMEOUT_MS } from '../router/settings.js';
 import { DEFAULT_CALL_TIMEOUT_MS, type ResolvedLlmClientOptions } from './llm-client.options.js';
 import type { AskedCall } from './asked-call.js';
@@ -101,10 +101,9 @@ export class Call {
     private readonly client: CallSettings,
   ) {
     const { options } = asked;
-    const { request } = options;
     this.startedAtMs = client.now();
     this.cancellation = CallCancellation.by(options);
-    this.request = request ? RequestContext.of(request) : undefined;
+    this.request = asked.context;
     this.principal = this.request?.principal;
     this.context = contextOf(asked);
     this.callMs = this.callMsOf(options);

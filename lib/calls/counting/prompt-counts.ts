@@ -1,5 +1,4 @@
 import type { JsonReader } from '../../http/body/json-reader.js';
-import { RequestContext } from '../../http/request-context.js';
 import { estimateTokens, promptTokensOf } from '../../http/token-estimate/token-estimate.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import type { AskedRequest } from '../asked-call.js';
@@ -23,10 +22,9 @@ export class PromptCounts {
     });
   }
 
-  private count({ options, body, json, isLarge, facts }: AskedRequest): number | Promise<number> {
-    const { routing, request } = options;
+  private count({ options, body, json, isLarge, facts, context }: AskedRequest): number | Promise<number> {
+    const { routing } = options;
     if (typeof routing?.inputTokens === 'number') return routing.inputTokens;
-    const context = request ? RequestContext.find(request) : undefined;
     if (context !== undefined) context.facts = undefined;
     return facts.promptTokens ?? promptTokensOf(body, { counter: this.counter, json, isLarge });
   }

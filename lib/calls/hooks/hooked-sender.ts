@@ -50,7 +50,8 @@ export class HookedSender extends ProviderSender {
   }
 
   private async prepared(call: Call): Promise<LlmAnswer | LlmStream | undefined> {
-    const { hooks, operation } = this;
+    const { hooks } = this;
+    const { operation } = this.request;
     if (this.request.stream) hooks.refuseStreams();
     hooks.refuseUnreadable('onText', unreadableTexts(this.request.forwarded));
     for (const hook of hooks.with('onRequest')) {
@@ -157,7 +158,7 @@ export class HookedSender extends ProviderSender {
   }
 
   private async guardTexts(hook: InstalledHook, answer: LlmAnswer): Promise<LlmAnswer> {
-    const format = textFormatOf(this.operation);
+    const format = textFormatOf(this.request.operation);
     if (format === undefined || this.request.forwarded !== undefined) return answer;
     let isChanged: boolean;
     let fields: OwnFields;
@@ -216,10 +217,10 @@ export class HookedSender extends ProviderSender {
 
   protected override readStream(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): ReadStream {
     const read = super.readStream(attempt, exchange, bridged);
-    const { operation, request } = this;
+    const { request } = this;
     const guard = request.forwarded?.answer === 'bytes' ? undefined : this.eventGuard();
     if (guard === undefined) return read;
-    const source = { ...read, bridgeAnew: () => bridgeOf(operation)?.answer(request.body) };
+    const source = { ...read, bridgeAnew: () => bridgeOf(request.operation)?.answer(request.body) };
     const stream = new HookedStream(exchange, guard, source, () => attempt.arrived());
     attempt.begin(stream);
     stream.begin();
@@ -236,9 +237,9 @@ export class HookedSender extends ProviderSender {
 
   /** `undefined`: no hook reads events. */
   private eventGuard(): EventGuard | undefined {
-    const { hooks, request, operation } = this;
+    const { hooks, request } = this;
     if (hooks.with('onText').length === 0 && hooks.with('onEvent').length === 0) return undefined;
-    const format = request.forwarded === undefined ? textFormatOf(operation) : undefined;
+    const format = request.forwarded === undefined ? textFormatOf(request.operation) : undefined;
     return new EventGuard(hooks, format, this.maxAnswerBytes, this.echoed);
   }
 }

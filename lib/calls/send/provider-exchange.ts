@@ -138,7 +138,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     const { count } = this.settings;
     if (count === undefined || this.size > LONGEST_COUNTED) return undefined;
     const text = new AnswerText(count);
-    text.add(this.waitingBytes().toString('utf8'));
+    text.add(this.bytes.toString('utf8'));
     return text;
   }
 
@@ -148,14 +148,14 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return !stream && call.textType?.test(this.contentType) === true;
   }
 
-  /** The same, which stays. */
+  /** Bytes that nothing has taken yet. They stay. */
   get bytes(): Buffer {
-    return this.waitingBytes();
+    return this.waiting?.bytes() ?? EMPTY;
   }
 
   /** The whole answer, or the part of a stream that nothing has taken yet. */
   takeBytes(): Buffer {
-    const bytes = this.waitingBytes();
+    const bytes = this.bytes;
     this.waiting = undefined;
     // A stream's were masked as they arrived.
     return this.isStream ? bytes : this.settings.known.endpoint.mask.bytes(bytes);
@@ -301,17 +301,12 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   onComplete(): void {
     if (this.state === 'over') return this.closed();
     if (this.status >= 300) return this.finish(this.refused());
-    // What has arrived is passed on, also where the stream proves to be cut.
-    this.lookAtRest();
-    if (this.events !== undefined && !this.endEvents(this.events)) return;
-    this.lookAtRest();
-    if (this.isOver) return;
-    if (this.state === 'streaming') return this.finish(undefined);
-    if (this.isStream) return this.finish(this.malformed('The provider ended its stream before the first event.'));
+    if (this.events !== undefined) return this.completeStream(this.events);
+    const { stream, call } = this.settings;
+    if (stream) return this.finish(this.refused());
     if (this.isText) return this.finish(undefined);
-    if (this.settings.stream) return this.finish(this.refused());
-    const fault = this.translateWhole() ?? this.faultOfWhole();
-    if (fault?.kind === 'malformed') this.isBroken = endsWithin(this.waitingBytes());
+    const fault = (call.translator === undefined ? undefined : this.translateWhole(call.translator)) ?? this.faultOfWhole();
+    if (fault?.kind === 'malformed') this.isBroken = endsWithin(this.bytes);
     this.finish(fault);
   }
 
@@ -322,6 +317,16 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.isBroken = this.status > 0 && !this.isRefused;
     const message = 'The connection to the provider failed.';
     this.finish(this.settings.known.errors.failed(kindOfCode(error) ?? 'connection', message, this, error));
+  }
+
+  private completeStream(events: AnswerEvents): void {
+    // What has arrived is passed on, also where the stream proves to be cut.
+    this.lookAtRest();
+    if (!this.endEvents(events)) return;
+    this.lookAtRest();
+    if (this.isOver) return;
+    const isBegun = this.state === 'streaming';
+    this.finish(isBegun ? undefined : this.malformed('The provider ended its stream before the first event.'));
   }
 
   private onStreamData(reader: AnswerEvents, chunk: Buffer): boolean {
@@ -376,11 +381,9 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return !this.isOver;
   }
 
-  private translateWhole(): ProviderError | undefined {
-    const { translator } = this.settings.call;
-    if (translator === undefined) return undefined;
+  private translateWhole(translator: NonNullable<WireCall['translator']>): ProviderError | undefined {
     try {
-      const translated = translator.whole(this.waitingBytes());
+      const translated = translator.whole(this.bytes);
       this.waiting = undefined;
       this.keep(translated);
       return undefined;
@@ -428,7 +431,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
 
   /** While there are only comments or half an error, another deployment may still be tried. */
   private lookAtOpening(): void {
-    const opening = this.settings.call.reader.openingOf(this.waitingBytes());
+    const opening = this.settings.call.reader.openingOf(this.bytes);
     if (opening === 'undecided' && this.size < LONGEST_ERROR) return;
     if (typeof opening === 'object') return this.abort(this.errorIn(opening.error));
     this.state = 'streaming';
@@ -448,17 +451,12 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.waiting.push(chunk);
   }
 
-  /** Bytes that nothing has taken yet. */
   private get size(): number {
     return this.waiting?.length ?? 0;
   }
 
-  private waitingBytes(): Buffer {
-    return this.waiting?.bytes() ?? EMPTY;
-  }
-
   private faultOfWhole(): ProviderError | undefined {
-    const fault = this.settings.call.reader.faultIn(this.waitingBytes());
+    const fault = this.settings.call.reader.faultIn(this.bytes);
     if (fault === undefined) return undefined;
     if (fault === 'malformed') return this.malformed('The provider answered with something that is no JSON object.');
     this.takeBytes();
@@ -503,7 +501,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.abortRequest = undefined;
     this.resumeRequest = undefined;
     this.rawHeaders = NO_HEADERS;
-    if (this.onDrained !== undefined) this.onDrained(this.isStream ? this.usageSoFar() : this.usageIn(this.waitingBytes()));
+    if (this.onDrained !== undefined) this.onDrained(this.isStream ? this.usageSoFar() : this.usageIn(this.bytes));
     else if (before === 'streaming') this.endForReader(error);
     else if (error === undefined) this.resolve();
     else this.reject(error);

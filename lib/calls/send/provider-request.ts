@@ -59,7 +59,7 @@ export function baseModelOf(deployment: Deployment): string | undefined {
 }
 
 function requestWith({ model, times }: RequestTarget, { endpoint }: KnownEndpoint, call: SentCall, body: RequestBytes): ProviderRequest {
-  const headers = withHeaders(endpoint.headers, call.headers);
+  const headers = call.headers === undefined ? (endpoint.headers as string[]) : withHeaders(endpoint.headers, call.headers);
   const isOwnTransport = endpoint.protocol.transport !== undefined;
   const parts = isOwnTransport ? undefined : sentParts(body);
   return {
@@ -89,8 +89,7 @@ async function credentialsFor(
 }
 
 /** Headers of the call replace those of the deployment. */
-function withHeaders(headers: readonly string[], own: readonly string[] | undefined): string[] {
-  if (own === undefined) return headers as string[];
+function withHeaders(headers: readonly string[], own: readonly string[]): string[] {
   const all = [...own];
   for (let at = 0; at < headers.length; at += 2) {
     if (rawHeader(own, headers[at]) === undefined) all.push(headers[at], headers[at + 1]);

@@ -26,7 +26,7 @@ import type { KnownEndpoint, ProviderEndpoints } from '../../providers/endpoint/
 import { bridgeOf } from '../../apis/bridges.js';
 import type { Bridge, BridgedAnswer } from '../../apis/bridge.js';
 import { changesOf } from '../../providers/openai/request.js';
-import type { Operation, SentRequest, WireCall } from '../../providers/protocol.js';
+import type { SentRequest, WireCall } from '../../providers/protocol.js';
 import { rawHeader } from '../../providers/raw-headers.js';
 import type { WrittenStream } from '../hooks/written-stream.js';
 import { isOfNamedObject } from './lost-object.js';
@@ -66,22 +66,18 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     protected request: AskedRequest,
   ) {}
 
-  protected get operation(): Operation {
-    return this.request.operation;
-  }
-
   async send(attempt: Attempt): Promise<LlmAnswer | LlmStream | LlmBytes> {
     const { request, access } = this;
     const { deployment, model } = attempt.selection;
     if (request.hasMocks || deployment.params.mock_response !== undefined) {
-      const answer = await mocking().mockedAnswer(attempt, request, this.operation);
+      const answer = await mocking().mockedAnswer(attempt, request, request.operation);
       if (answer !== undefined) return this.mockOf(attempt, answer);
     }
     const known = access.endpoints.of(deployment, model);
     attempt.provider = known.endpoint.provider;
     if (request.forwarded?.isOfAccount !== true) known.endpoint.checkModel(attempt.model);
     // A bridge asks for the usage of each stream, which its API always reports.
-    const asksUsage = request.addsUsage || (request.stream && bridgeOf(this.operation) !== undefined);
+    const asksUsage = request.addsUsage || (request.stream && bridgeOf(request.operation) !== undefined);
     let addsUsage = asksUsage && !known.refusesStreamOptions;
     let isRenewed = false;
     let notFound: SendState['notFound'];
@@ -129,7 +125,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
       }
       // Certain only now: an error that repeats the whole request names them, too.
       if (asksUsage && !addsUsage) known.refusesStreamOptions = true;
-      if (notFound !== undefined && known.lacking.size < MOST_LACKING) known.lacking.add(`${this.operation} ${attempt.model}`);
+      if (notFound !== undefined && known.lacking.size < MOST_LACKING) known.lacking.add(`${request.operation} ${attempt.model}`);
       return request.stream ? this.streamOf(attempt, exchange, bridged) : this.answerOf(attempt, exchange, bridged);
     }
   }
@@ -146,9 +142,9 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
   /** The operation as the provider has it, else by chat. */
   private callFor({ model, target, selection, mostOutput }: Attempt, known: KnownEndpoint, state: SendState): Soon<BridgeableCall> {
     const { addsUsage, notFound } = state;
-    const { request, operation } = this;
+    const { request } = this;
     const { endpoint, defaults, fixed } = known;
-    const { body } = request;
+    const { body, operation } = request;
     const { params, info } = selection.deployment;
     const { dropParams } = this.access;
     const { max_output_tokens: stated } = selection.deployment.info;
@@ -200,7 +196,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
       const call = endpoint.protocol.call('chat', { ...sent, body: bridgedBody, overrides: undefined, addsUsage: false, hints });
       if (call !== undefined) return { call, bridged: bridge.answer(asked), isBridgeable: false };
     }
-    const reason = `${provider} does not offer ${this.operation} for ${model}`;
+    const reason = `${provider} does not offer ${this.request.operation} for ${model}`;
     throw new UnsupportedRequestError({ provider, reason, mend: 'ask for another model' });
   }
 
@@ -208,8 +204,9 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
   private outputLimit(fields: Readonly<Record<string, unknown>>, tokens: number): Readonly<Record<string, unknown>> {
     const limited = limitedOutput(fields, tokens);
     // Providers ignore the names of other APIs.
-    const { isLimited } = askedOutput(fields, this.operation);
-    return isLimited ? limited : { ...limited, [OUTPUT_FIELD_OF[this.operation] ?? 'max_tokens']: tokens };
+    const { operation } = this.request;
+    const { isLimited } = askedOutput(fields, operation);
+    return isLimited ? limited : { ...limited, [OUTPUT_FIELD_OF[operation] ?? 'max_tokens']: tokens };
   }
 
   private dispatch(attempt: Attempt, { protocol }: ProviderEndpoint, sent: ProviderRequest, exchange: ProviderExchange): void {

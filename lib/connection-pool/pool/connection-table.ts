@@ -145,11 +145,6 @@ export class ConnectionTable<C extends ConnectionEntry<C>> {
     this.words[this.leasedAt + endpoint.place]--;
   }
 
-  /** Marks a leased connection that is returned when its last answer is complete. */
-  markReturning(connection: C): void {
-    connection.state = ConnectionState.returning;
-  }
-
   /** Leases a returning connection again. Returns its new id. */
   renew(connection: C): number {
     connection.state = ConnectionState.leased;

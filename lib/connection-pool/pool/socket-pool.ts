@@ -104,7 +104,7 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
 
   /** Ends the lease when the answer to the request that was sent is complete. */
   returnLater(connection: PoolConnection): void {
-    this.table.markReturning(connection);
+    connection.state = ConnectionState.returning;
     connection.endpoint.returning.add(connection);
     this.sweeper.watch();
   }

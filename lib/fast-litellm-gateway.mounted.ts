@@ -24,7 +24,7 @@ const MASTER_KEY_SETTING = 'general_settings.master_key';
 /** LiteLLM's name for it. */
 const PROXY_BUDGET = 'litellm-proxy-budget';
 
-const NO_KEYS = 'Gateway: requests need no key (no guards, masterKey or FastLiteLLMKeysModule); set gateway.masterKey to ask for one';
+const NO_KEYS = 'Gateway: requests need no key (no guards, masterKey or FastLiteLLMKeysModule); set gateway.masterKey to require one';
 
 const OPEN_ON_LOOPBACK =
   'Gateway: no master key is set, so clients on this machine need no key, and others are rejected; set LITELLM_MASTER_KEY to require one';
@@ -79,10 +79,10 @@ export function serve(host: HttpAdapterHost, desk: MountedDesk, routes: readonly
 /** The keys that requests need; `null`: none. */
 function keysOf({ keys, masterKey }: ResolvedGatewayOptions, apiKeys: ApiKeyService | undefined): ApiKeyService | null {
   if (keys === true && apiKeys === undefined)
-    throw new InvalidConfigurationError('gateway.keys', 'needs FastLiteLLMKeysModule among the imports of the app');
+    throw new InvalidConfigurationError('gateway.keys', 'requires FastLiteLLMKeysModule in the imports of the app');
   if (keys === false || apiKeys === undefined) return null;
   if (masterKey !== null)
-    throw new InvalidConfigurationError('gateway.masterKey', 'cannot be set beside FastLiteLLMKeysModule: set keys.masterKey there');
+    throw new InvalidConfigurationError('gateway.masterKey', 'cannot be combined with FastLiteLLMKeysModule: set keys.masterKey there');
   return apiKeys;
 }
 
@@ -127,7 +127,7 @@ function budgetOf({ liteLLMConfig, rateLimiter }: FastLiteLLM): RateLimitScope |
   } catch (error) {
     if (!(error instanceof InvalidArgumentError)) throw error;
     const setting = error.path.endsWith('usdWindow') ? 'litellm_settings.budget_duration' : BUDGET_SETTING;
-    const advice = `; to limit spending by other means, name ${BUDGET_SETTING} in router.handledSettings`;
+    const advice = `; if the app limits spending itself, list ${BUDGET_SETTING} in router.handledSettings`;
     throw new InvalidConfigurationError(`${path}: ${setting}`, error.rule + advice);
   }
 }

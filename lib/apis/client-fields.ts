@@ -24,7 +24,7 @@ export type FieldTable = Readonly<Record<string, FieldRule>>;
 const translated = (names: string): FieldTable => Object.fromEntries(names.split(/\s+/).map((name) => [name, 'translated'] as const));
 
 const OF_ANTHROPIC = 'it concerns the account at Anthropic';
-const AT_ANTHROPIC = 'use a model of Anthropic';
+const AT_ANTHROPIC = 'use an Anthropic model';
 const WHOLE_INPUT = 'send the whole input instead, or use a model whose provider has the Responses API';
 
 /** Anthropic's Messages API, including its betas. */
@@ -37,13 +37,13 @@ export const MESSAGES_FIELDS: FieldTable = {
     mend: `remove it, or ${AT_ANTHROPIC}`,
   },
   inference_geo: {
-    rejected: 'the deployment determines its region',
+    rejected: 'the deployment determines the region',
     isDefault: (value) => value === 'global',
     mend: `remove it, or ${AT_ANTHROPIC}`,
   },
   // Normally rejected before, with Anthropic's own error, from which the client recovers.
-  thread: { rejected: 'it keeps no conversations' },
-  betas: { dropped: 'it names features of Anthropic' },
+  thread: { rejected: 'it does not store conversations' },
+  betas: { dropped: 'it selects features of Anthropic' },
   billing_policy: { dropped: OF_ANTHROPIC },
   compaction: { dropped: 'it shortens conversations stored at Anthropic' },
   container: { dropped: "only Anthropic's own tools use it, which are rejected" },
@@ -61,14 +61,14 @@ export const MESSAGES_FIELDS: FieldTable = {
 export const RESPONSES_FIELDS: FieldTable = {
   ...translated(`model input instructions stream max_output_tokens temperature top_p top_logprobs tools tool_choice parallel_tool_calls reasoning text
     include metadata user safety_identifier service_tier prompt_cache_key prompt_cache_retention`),
-  previous_response_id: { rejected: 'it stores no responses', mend: WHOLE_INPUT },
-  conversation: { rejected: 'it stores no responses', mend: WHOLE_INPUT },
-  prompt: { rejected: 'it stores no responses', mend: WHOLE_INPUT },
-  background: { rejected: 'it has no such parameter', isDefault: (value) => value === false },
-  context_management: { rejected: 'it has no such parameter', isDefault: (value) => Array.isArray(value) && value.length === 0 },
-  moderation: { rejected: 'it has no such parameter' },
+  previous_response_id: { rejected: 'it does not store responses', mend: WHOLE_INPUT },
+  conversation: { rejected: 'it does not store responses', mend: WHOLE_INPUT },
+  prompt: { rejected: 'it does not store responses', mend: WHOLE_INPUT },
+  background: { rejected: 'it does not support this parameter', isDefault: (value) => value === false },
+  context_management: { rejected: 'it does not support this parameter', isDefault: (value) => Array.isArray(value) && value.length === 0 },
+  moderation: { rejected: 'it does not support this parameter' },
   access_programs: { dropped: 'it concerns the account at OpenAI' },
-  background_options: { dropped: 'it says how to wait for `background`' },
+  background_options: { dropped: 'it controls how `background` responses are awaited' },
   image: { dropped: 'it concerns images that OpenAI generates' },
   client_metadata: { dropped: 'it is only logged by OpenAI' },
   max_tool_calls: { dropped: 'it limits tools that OpenAI runs' },
@@ -85,7 +85,7 @@ export const COMPLETIONS_FIELDS: FieldTable = {
   ),
   suffix: { rejected: 'chat cannot insert text before a suffix', isDefault: (value) => value === '' },
   echo: { rejected: 'chat does not repeat the prompt', isDefault: (value) => value === false },
-  best_of: { rejected: 'chat has no such parameter', isDefault: (value) => value === 1 },
+  best_of: { rejected: 'chat does not support this parameter', isDefault: (value) => value === 1 },
 };
 
 /** @throws UnsupportedRequestError naming a field that the provider does not support */

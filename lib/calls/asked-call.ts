@@ -152,8 +152,7 @@ export class AskedRequest implements AskedCall, ClientRequest {
     this.context = given.request ? RequestContext.of(given.request) : undefined;
     this.facts = json === undefined ? BodyFacts.known(body, this.context) : new BodyFacts(body, json.outline);
     const other = otherModel(body);
-    if (other !== undefined)
-      throw new InvalidArgumentError(other, body[other], 'must be written in lower case: some servers read it as the model');
+    if (other !== undefined) throw new InvalidArgumentError(other, body[other], 'must be in lower case: some servers read it as the model');
     this.hasOwnFields = Object.keys(body).some(isOwnField);
     this.hasMocks = this.hasOwnFields && hasMocks(body, limits.mockTesting === true);
     this.hasTags = tagsIn(body.metadata) !== undefined;

@@ -203,7 +203,7 @@ function unmetered({ selection: { deployment } }: PricedAttempt): UnsupportedReq
 }
 
 function unpriced({ selection: { deployment } }: PricedAttempt): UnsupportedRequestError {
-  const mend = 'the operator has to set its price (input_cost_per_token), or rateLimit.budgets.unpricedUsd';
+  const mend = 'the operator must set its price (input_cost_per_token), or rateLimit.budgets.unpricedUsd';
   return new UnsupportedRequestError({
     param: 'model',
     provider: deployment.provider,

@@ -62,7 +62,7 @@ class AddedObserver {
     this.isReported = true;
     // Its message may quote a prompt.
     const name = error instanceof Error ? error.name : typeof error;
-    this.log.error(`Call observer: threw (${name}); calls go on without it, further errors are not logged`);
+    this.log.error(`Call observer: threw (${name}); calls continue without it; further errors are not logged`);
   }
 }
 

@@ -50,7 +50,7 @@ describe('a client that disconnects', () => {
     server.close();
     expect(stopped).toMatchObject({
       code: 'REQUEST_CANCELLED',
-      message: 'the request was cancelled: the client has closed its connection',
+      message: 'the request was cancelled: the client closed the connection',
     });
     expect(over.error).toBeUndefined();
   });

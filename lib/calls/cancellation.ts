@@ -46,7 +46,7 @@ export class CallCancellation {
     readonly response?: ClosableResponse,
   ) {
     if (response !== undefined && typeof (response as ClosableResponse | null)?.on !== 'function')
-      throw refuseArgument('response', response, "must be Node's response, or a reply of Fastify's");
+      throw refuseArgument('response', response, 'must be a response of Node.js or a reply of Fastify');
     if (signal !== undefined && signal !== null) this.follow(signal);
     if (response !== undefined) this.watch(response);
   }
@@ -64,7 +64,7 @@ export class CallCancellation {
 
   private watch(response: ClosableResponse): void {
     this.unwatch = whenOver(response, () => {
-      if (!response.writableFinished) this.cancel(new Error('the client has closed its connection'));
+      if (!response.writableFinished) this.cancel(new Error('the client closed the connection'));
     });
   }
 

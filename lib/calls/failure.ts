@@ -62,7 +62,7 @@ export class Failure {
 /** A function of the caller (`usageOf`, `onAnswer`) threw: no failure of the attempt. */
 export class CallbackError extends Error {
   constructor(override readonly cause: unknown) {
-    super('a function of the caller threw');
+    super('a callback of the caller threw');
   }
 }
 

@@ -47,7 +47,7 @@ export async function beginCall(
   const given = typeof callOptions === 'function' ? callOptions() : callOptions;
   const limit = typeof rateLimit === 'function' ? rateLimit() : rateLimit;
   if (limit !== undefined && given.request !== undefined) {
-    throw new InvalidArgumentError('settings.rateLimit', limit, 'cannot be set beside callOptions.request');
+    throw new InvalidArgumentError('settings.rateLimit', limit, 'cannot be combined with callOptions.request');
   }
   signal?.throwIfAborted();
   const limits = limit === undefined ? undefined : await takeLimits(groups, request, limit);

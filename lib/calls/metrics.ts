@@ -62,7 +62,7 @@ export function callSamples(counts: CallCounts, spend: ClientSpend, budget: Retr
     ...spend.byGroup.samples(),
     ...spend.reportedCosts.samples(),
     counter('llm_client_unpriced_calls_total', 'Calls without a known price', spend.unpricedCalls),
-    counter('llm_client_retries_refused_total', 'Retries that the retry budget did not allow', budget.exhausted),
+    counter('llm_client_retries_refused_total', 'Retries denied by the retry budget', budget.exhausted),
   ];
 }
 
@@ -72,10 +72,10 @@ const NOTHING_COUNTED: ExactCountFigures = { counted: { provider: 0, cache: 0, l
 export function exactCountSamples({ counted, reasons } = NOTHING_COUNTED): readonly MetricSample[] {
   const sample = samplesOf('llm_client_exact_counts');
   const sources = Object.entries(counted).map(([source, value]) =>
-    sample('total', 'Prompts that countTokensExact counted, by who counted them', 'counter', value, { source }),
+    sample('total', 'Prompts counted by countTokensExact, by source of the count', 'counter', value, { source }),
   );
   const local = [...reasons].map(([reason, value]) =>
-    sample('local_total', 'Prompts that no provider counted, by the reason', 'counter', value, { reason }),
+    sample('local_total', 'Prompts not counted by a provider, by reason', 'counter', value, { reason }),
   );
   return [...sources, ...local];
 }

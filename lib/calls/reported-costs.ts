@@ -37,7 +37,7 @@ export class ReportedCosts {
     return [...this.providers].flatMap(([provider, { reported, above, below, ignored }]): MetricSample[] => {
       const difference = (direction: 'above' | 'below', nano: number): MetricSample => ({
         name: 'llm_client_cost_difference_usd_total',
-        help: 'USD by which costs reported by providers are above or below those of the price list',
+        help: 'Difference in USD between costs reported by providers and those of the price list',
         type: 'counter',
         value: usdOf(nano),
         labels: { provider, direction },
@@ -54,7 +54,7 @@ export class ReportedCosts {
         difference('below', below),
         {
           name: 'llm_client_provider_costs_ignored_total',
-          help: 'Answers whose provider reported a cost that is not a number, negative or too high',
+          help: 'Answers whose reported cost was not a number, negative or too high',
           type: 'counter',
           value: ignored,
           labels: { provider },

@@ -32,9 +32,9 @@ describe('npx nestjs-fast-litellm', () => {
     [['count', '--modle', 'x'], "Unknown option '--modle' (did you mean model?)"],
     [['count', '--model'], "Option '-m, --model <value>' argument missing"],
     [['count', '--json=1'], "Option '--json' does not take an argument"],
-    [['count', '--limit', '1e3', 'x'], "--limit: must be an integer from 0 on, got '1e3'"],
-    [['count', '--output-tokens=-1', 'x'], "--output-tokens: must be an integer from 0 on, got '-1'"],
-    [['count'], 'name a file, or pipe a text to it'],
+    [['count', '--limit', '1e3', 'x'], "--limit: must be an integer of at least 0, got '1e3'"],
+    [['count', '--output-tokens=-1', 'x'], "--output-tokens: must be an integer of at least 0, got '-1'"],
+    [['count'], 'name a file, or pipe text to it'],
   ])('says what is wrong with %j, with exit code 2', async (args, message) => {
     expect(await runCommand(args)).toEqual({ code: 2, out: '', err: expect.stringContaining(message) });
   });

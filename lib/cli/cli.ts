@@ -15,11 +15,11 @@ interface CommandEntry {
 
 const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   count: {
-    summary: 'counts the tokens of files or of the standard input, with cost and share of the context window',
+    summary: 'counts the tokens of files or of standard input, with cost and share of the context window',
     load: async () => (await import('./commands/count.js')).COUNT,
   },
   doctor: {
-    summary: 'checks engines, flags, tokenizers, Redis and deployments, and says what to do about each fault',
+    summary: 'checks engines, flags, tokenizers, Redis and deployments, and explains how to fix each problem',
     load: async () => (await import('./commands/doctor.js')).DOCTOR,
   },
   prices: {

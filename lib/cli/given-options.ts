@@ -3,7 +3,7 @@ import { UsageError, type GivenOptions } from './command.js';
 /** The value of an option that takes one text. @throws UsageError for an empty one */
 export function textOption(options: GivenOptions, name: string): string | undefined {
   const value = options[name];
-  if (value === '') throw new UsageError(`--${name}: must be a non-empty text, got ''`);
+  if (value === '') throw new UsageError(`--${name}: must be a non-empty string, got ''`);
   return typeof value === 'string' ? value : undefined;
 }
 
@@ -24,5 +24,5 @@ export function integerOption(options: GivenOptions, name: string, least = 0): n
   if (text === undefined) return undefined;
   const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
   if (value >= least) return value;
-  throw new UsageError(`--${name}: must be an integer from ${least} on, got '${text}'`);
+  throw new UsageError(`--${name}: must be an integer of at least ${least}, got '${text}'`);
 }

@@ -77,8 +77,7 @@ export function checkExtent(file: string, value: unknown): void {
     if (before !== undefined) return before;
     let values = 1;
     for (const each of Object.values(entry)) values += count(each, depth + 1);
-    if (values > MAX_VALUES)
-      throw new InvalidConfigurationError(file, `must have at most ${MAX_VALUES} values after its aliases are followed`);
+    if (values > MAX_VALUES) throw new InvalidConfigurationError(file, `must have at most ${MAX_VALUES} values with its aliases expanded`);
     known.set(entry, values);
     return values;
   };

@@ -73,7 +73,7 @@ export class MissingPackageError extends FastLiteLLMError {
   readonly packageName: string;
 
   constructor(packageName: string, purpose: string, options?: ErrorOptions) {
-    super('MISSING_PACKAGE', `${purpose} needs ${packageName}, which is not installed: npm install ${packageName}`, options);
+    super('MISSING_PACKAGE', `${purpose} requires ${packageName}, which is not installed: npm install ${packageName}`, options);
     this.packageName = packageName;
   }
 }
@@ -98,8 +98,8 @@ export class PoolTimeoutError extends FastLiteLLMError {
   constructor(origin: string, timeoutMs: number) {
     super(
       'POOL_TIMEOUT',
-      `no connection to ${origin} came free within ${timeoutMs} ms; ` +
-        'connectionPool.maxConnectionsPerEndpoint and maxConnections allow more calls at once',
+      `no connection to ${origin} became free within ${timeoutMs} ms; ` +
+        'raise connectionPool.maxConnectionsPerEndpoint and maxConnections to allow more concurrent calls',
     );
     this.origin = origin;
     this.timeoutMs = timeoutMs;
@@ -111,7 +111,7 @@ export class PoolClosedError extends FastLiteLLMError {
   readonly origin: string;
 
   constructor(origin: string) {
-    super('POOL_CLOSED', `the connection pool is closed, there is no connection to ${origin}`);
+    super('POOL_CLOSED', `the connection pool is closed, so it has no connection to ${origin}`);
     this.origin = origin;
   }
 }
@@ -135,7 +135,7 @@ export class ProxyRefusedError extends FastLiteLLMError {
   readonly statusCode: number;
 
   constructor(statusCode: number) {
-    super('PROXY_REFUSED', `the proxy refused a tunnel with the status ${statusCode}`);
+    super('PROXY_REFUSED', `the proxy refused the tunnel (status ${statusCode})`);
     this.statusCode = statusCode;
   }
 }

@@ -52,7 +52,7 @@ const REFUSED_BY: Readonly<Record<string, string>> = {
   day: 'requests per day',
   window: 'requests in its window',
   tokens: 'tokens per minute',
-  concurrency: 'requests at a time',
+  concurrency: 'concurrent requests',
 };
 
 /** A rate limit denied a request: 429 in OpenAI's shape, 503 when the store was unavailable. */
@@ -122,7 +122,7 @@ function budgetAnswer(refusal: BudgetRefusal): ClientAnswer {
   const message = {
     budget_exhausted: `Budget exceeded: ${facts}${resetsAt === undefined ? '' : ` It resets at ${resetsAt.toISOString()}.`}`,
     budget_held: `Budget exceeded for the moment: ${facts}`,
-    request_exceeds_budget: `This request may cost more than the whole budget of ${facts} A smaller max_tokens lowers what it may cost.`,
+    request_exceeds_budget: `This request may cost more than the whole budget of ${facts} A smaller max_tokens lowers its maximum cost.`,
   }[reason];
   const figures = {
     scope: limitName,
@@ -166,7 +166,7 @@ const API_KEY_ANSWERS = {
   unknown: [401, 'API_KEY_UNKNOWN', 'invalid_api_key', 'Incorrect API key provided.'],
   expired: [401, 'API_KEY_EXPIRED', 'api_key_expired', 'The API key has expired.'],
   blocked: [403, 'API_KEY_BLOCKED', 'api_key_blocked', 'The API key is blocked.'],
-  not_admin: [403, 'API_KEY_NOT_ADMIN', 'master_key_required', 'Only the master key may do this.'],
+  not_admin: [403, 'API_KEY_NOT_ADMIN', 'master_key_required', 'This operation requires the master key.'],
   unavailable: [503, 'API_KEY_STORE_UNAVAILABLE', 'api_key_store_unavailable', 'API keys cannot be checked at the moment.'],
 } as const satisfies Readonly<Record<ApiKeyRefusal, readonly [number, string, string, string]>>;
 /** When to ask again while the store of keys is away. */
@@ -219,7 +219,7 @@ const NO_DEPLOYMENT: Readonly<Record<NoDeploymentReason, string>> = {
   tags: 'not allowed to access the model due to tags configuration',
   blocked: 'all of its deployments are blocked',
   excluded: 'all of its deployments have been tried',
-  refused_by_strategy: "the app's strategy takes none of its deployments",
+  refused_by_strategy: "the app's strategy selected none of its deployments",
 };
 
 /** No deployment can answer this request: 404 in OpenAI's shape. */
@@ -252,7 +252,7 @@ export class DeploymentMisconfiguredError extends HttpException {
   readonly deploymentIds: readonly string[];
 
   constructor(model: string, deploymentIds: readonly string[], cause?: Error) {
-    const message = `The model ${shortened(model)} cannot be called at the moment: its configuration has to be corrected by the operator.`;
+    const message = `The model ${shortened(model)} cannot be called at the moment: the operator must correct its configuration.`;
     super({ error: { message, type: 'server_error', param: null, code: 'deployment_misconfigured' } }, 503, { cause });
     this.name = new.target.name;
     this.message = message;
@@ -301,8 +301,8 @@ export class RouterRateLimitError extends HttpException {
 export type QueueRefusal = 'queue_full' | 'queue_timeout';
 
 const QUEUE_REFUSALS: Readonly<Record<QueueRefusal, { readonly code: 'QUEUE_FULL' | 'QUEUE_TIMEOUT'; readonly words: string }>> = {
-  queue_full: { code: 'QUEUE_FULL', words: 'too many requests wait already' },
-  queue_timeout: { code: 'QUEUE_TIMEOUT', words: 'no deployment could take the request in time' },
+  queue_full: { code: 'QUEUE_FULL', words: 'too many requests are already waiting' },
+  queue_timeout: { code: 'QUEUE_TIMEOUT', words: 'no deployment became available in time' },
 };
 
 /** A call could not wait any longer for a deployment: 429 in OpenAI's shape. Nothing was sent. */

@@ -76,7 +76,7 @@ const STATUS_WITHOUT_ANSWER: Readonly<Partial<Record<ProviderFailureKind, number
 };
 /** Clients would relate the provider's message to their own key, and it can quote another key. */
 const OPERATORS_FAULT: OpenAIErrorBody = {
-  message: "The provider refused this server's key or account: its operator has to correct that.",
+  message: "The provider rejected this server's key or account; the operator must correct it.",
   type: 'server_error',
   param: null,
   code: 'provider_authentication',

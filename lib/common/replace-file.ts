@@ -55,6 +55,6 @@ async function targetOf(file: string): Promise<string> {
       if (link === undefined) return target;
       target = resolve(dirname(target), link);
     }
-    throw new Error(`${file}: has more than ${MOST_LINKS} links`);
+    throw new Error(`${file}: must have at most ${MOST_LINKS} symbolic links`);
   }
 }

@@ -226,7 +226,7 @@ export class ConnectionPoolService implements Capability {
     this.logger.warn(
       `Connection pool: a request to ${origin} waited ${Math.round(waitedMs)} ms for a connection: ` +
         `connectionPool.maxConnectionsPerEndpoint is ${maxConnectionsPerEndpoint}, maxConnections ${maxConnections}; ` +
-        'raise them to the calls that one process has in flight',
+        'raise them to the number of calls that one process has in flight',
     );
   }
 

@@ -65,9 +65,9 @@ export function poolStats(pool: SocketPool, accounting: PoolAccounting, totals: 
  * has waiters.
  */
 export function exhaustionOf({ activeConnections, maxTotalConnections, waiting, endpoints }: ConnectionPoolStats): string | undefined {
-  if (activeConnections >= maxTotalConnections) return `all ${maxTotalConnections} connections are leased, ${waiting} calls wait`;
+  if (activeConnections >= maxTotalConnections) return `all ${maxTotalConnections} connections are leased, ${waiting} calls are waiting`;
   const full = Object.entries(endpoints).find(([, stats]) => stats.waiting > 0 && stats.activeConnections >= stats.maxConnections);
-  return full && `all ${full[1].maxConnections} connections to ${full[0]} are leased, ${full[1].waiting} calls wait`;
+  return full && `all ${full[1].maxConnections} connections to ${full[0]} are leased, ${full[1].waiting} calls are waiting`;
 }
 
 /** The metrics of a pool; without endpoints, because their number is unbounded. */
@@ -79,7 +79,7 @@ export function poolSamples(pool: SocketPool, stats: ConnectionPoolStats): Metri
     sample('connections', connections, 'gauge', stats.idleConnections, { state: 'idle' }),
     sample('waiting', 'Calls waiting for a connection.', 'gauge', stats.waiting),
     sample('waits_total', 'Calls that waited for a connection.', 'counter', pool.waiters.waits),
-    sample('wait_seconds_total', 'Total time that calls waited for a connection.', 'counter', pool.waiters.waitedMs / 1000),
+    sample('wait_seconds_total', 'Total time calls waited for a connection.', 'counter', pool.waiters.waitedMs / 1000),
     sample('opened_total', 'Connections opened.', 'counter', pool.opened),
     ...Object.entries(pool.closed).map(([reason, count]) =>
       sample('closed_total', 'Connections closed, by reason.', 'counter', count, { reason }),

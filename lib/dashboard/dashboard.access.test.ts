@@ -93,13 +93,13 @@ describe('the options of the dashboard', () => {
   });
 
   it('need a token in production', () => {
-    expect(() => resolveDashboardOptions({}, 'production')).toThrow(/^dashboard\.token: must be set where NODE_ENV is production/);
+    expect(() => resolveDashboardOptions({}, 'production')).toThrow(/^dashboard\.token: must be set if NODE_ENV is production/);
   });
 
   it.each([
-    [{ token: '' }, 'dashboard.token: must be a string'],
-    [{ token: ' hunter2 ' }, 'dashboard.token: must be a string'],
-    [{ token: 7 }, 'dashboard.token: must be a string'],
+    [{ token: '' }, 'dashboard.token: must be a non-empty string'],
+    [{ token: ' hunter2 ' }, 'dashboard.token: must be a non-empty string'],
+    [{ token: 7 }, 'dashboard.token: must be a non-empty string'],
     [{ intervalMs: 10 }, 'dashboard.intervalMs: must be an integer from 250'],
     [{ title: '' }, 'dashboard.title: must be a non-empty string'],
     [{ tokne: 'x' }, 'dashboard.tokne: is not a known option (did you mean token?)'],

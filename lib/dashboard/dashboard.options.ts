@@ -25,11 +25,14 @@ export interface DashboardOptions extends OptionsOf<typeof DASHBOARD> {}
 export function resolveDashboardOptions(options: DashboardOptions = {}, nodeEnv = process.env.NODE_ENV): Resolved<typeof DASHBOARD> {
   const resolved = resolveOptions(DASHBOARD, 'dashboard', options);
   if (resolved.token !== null || nodeEnv !== 'production') return resolved;
-  throw new InvalidConfigurationError('dashboard.token', 'must be set where NODE_ENV is production: the page shows how the app is doing');
+  throw new InvalidConfigurationError(
+    'dashboard.token',
+    'must be set if NODE_ENV is production, because the page shows internals of the app',
+  );
 }
 
 /** Not `checkString`, whose message would quote the token. */
 function checkToken(path: string, token: unknown): string {
   if (typeof token === 'string' && token.trim() === token && token !== '') return token;
-  throw new InvalidConfigurationError(path, 'must be a string without spaces around it, one character at least');
+  throw new InvalidConfigurationError(path, 'must be a non-empty string without leading or trailing spaces');
 }

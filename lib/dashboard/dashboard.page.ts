@@ -82,19 +82,19 @@ export function renderPage(snapshot: DashboardSnapshot, { title, base, isGuarded
           </div>
           <div id="latency" class="plot tall" role="img" aria-label="Latency over time"></div>
           <div id="calls" class="plot" role="img" aria-label="Calls per second over time"></div>
-          <p id="plots-note" class="nothing">Plots need JavaScript; the table of operations says the same of the last window.</p>
+          <p id="plots-note" class="nothing">Plots need JavaScript; the table of operations shows the same figures for the last window.</p>
         </section>
         ${card('recommendations', 'Recommendations', 'least', panel('recommendations'))}
         ${card('deployments', 'Deployments', 'wide', panel('deployments'))} ${card('pool', 'Connection pool', 'half', panel('pool'))}
         ${card('limits', 'Limits nearest to exhaustion', 'half', panel('limits'))}
         ${card('budgets', 'Budgets nearest to exhaustion', 'half', panel('budgets'))}
         ${card('spending', 'Spending by model group', 'half', panel('spending'))}
-        ${card('queue', 'Calls that wait for a deployment', 'half', panel('queue'))}
+        ${card('queue', 'Calls waiting for a deployment', 'half', panel('queue'))}
         ${card('counts', 'Token counts by model', 'half', panel('counts'))}
-        ${snapshot.keys !== null && card('keys', 'API keys, last used first', 'wide', panel('keys'))}
+        ${snapshot.keys !== null && card('keys', 'API keys, most recently used first', 'wide', panel('keys'))}
         ${card('operations', 'Routes, calls and engines, last window', 'most', panel('operations'))}
         ${card('features', 'Feature flags', 'least', panel('features'))}
-        ${card('comparison', 'Native beside TypeScript', 'wide', panel('comparison'))}
+        ${card('comparison', 'Native and TypeScript compared', 'wide', panel('comparison'))}
         ${card('engines', 'Engines and health', 'wide', panel('engines'))}
       </main>`,
     ['uplot.js', 'app.js'],
@@ -109,11 +109,11 @@ export function renderLogin({ title, base }: PageContext, failure?: string): str
     html`<main class="login">
       <form class="card" method="post" action="${base}login">
         <h1>${title}</h1>
-        <p class="note">Its token opens it: the option <code>token</code> of the dashboard.</p>
+        <p class="note">Enter the token of the dashboard: its option <code>token</code>.</p>
         <label for="token">Token</label>
         <input id="token" name="token" type="password" autocomplete="current-password" required autofocus />
         ${failure !== undefined && html`<p class="failure" role="alert">${failure}</p>`}
-        <button type="submit">Look</button>
+        <button type="submit">Log in</button>
       </form>
     </main>`,
     [],

@@ -43,7 +43,7 @@ export function readEnvironment(env: Environment): EnvironmentFlags {
     const state = checkState(first, env[first]);
     for (const name of others) {
       const other = checkState(name, env[name]);
-      if (other !== state) throw new InvalidConfigurationError(name, `says ${other}, but ${first} says ${state} of the same feature`);
+      if (other !== state) throw new InvalidConfigurationError(name, `sets ${other}, but ${first} sets ${state} for the same feature`);
     }
     features[feature] = { state };
   }

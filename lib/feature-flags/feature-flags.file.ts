@@ -119,17 +119,18 @@ function readFeature(path: string, entry: unknown): FeatureSettings {
  */
 function stateOf(path: string, { state, enabled, rollout_percentage: share }: Resolved<typeof FEATURE>): FeatureState | undefined {
   if (state !== undefined && enabled !== undefined)
-    throw new InvalidConfigurationError(path, 'has both state and enabled, of two shapes of this file: remove one of them');
+    throw new InvalidConfigurationError(path, 'has both state and enabled: remove one of them');
   if (enabled === false) return 'disabled';
   const shared = share === undefined ? undefined : (`rollout:${share}` as const);
   if (state === undefined) return shared ?? (enabled === true ? 'enabled' : undefined);
   const text = state.toLowerCase();
   if (text.includes(':')) {
     if (share === undefined) return checkState(`${path}.state`, text);
-    throw new InvalidConfigurationError(`${path}.state`, 'names a percentage, and so does rollout_percentage: remove one of them');
+    throw new InvalidConfigurationError(`${path}.state`, 'sets a percentage, as does rollout_percentage: remove one of them');
   }
   const name = checkOneOf(`${path}.state`, text, ['enabled', 'disabled', 'shadow', 'canary', 'rollout', 'gradual_rollout']);
   if (name === 'enabled' || name === 'disabled' || name === 'shadow') return name;
-  if (shared === undefined) throw new InvalidConfigurationError(`${path}.rollout_percentage`, `must be given with the state ${name}`);
+  if (shared === undefined)
+    throw new InvalidConfigurationError(`${path}.rollout_percentage`, `must be set together with the state ${name}`);
   return name === 'canary' ? `canary:${share!}` : shared;
 }

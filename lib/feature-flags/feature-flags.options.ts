@@ -99,7 +99,7 @@ export function findFeature(name: string): FeatureName | undefined {
 
 /** `is not a known feature (did you mean rust_routing?)`. */
 export function unknownFeatureRule(name: string): string {
-  return `is not a known feature${suggestion(name, FEATURES) || `, known are ${FEATURES.join(', ')}`}`;
+  return `is not a known feature${suggestion(name, FEATURES) || `; known features are ${FEATURES.join(', ')}`}`;
 }
 
 /**
@@ -115,7 +115,7 @@ export function checkFeatures(
   for (const [name, entry] of Object.entries(checkObject(path, value))) {
     const [at, feature] = [`${path}.${name}`, findFeature(name)];
     if (feature === undefined) throw new InvalidConfigurationError(at, unknownFeatureRule(name));
-    if (features[feature] !== undefined) throw new InvalidConfigurationError(at, `is ${feature} by another name, which is there already`);
+    if (features[feature] !== undefined) throw new InvalidConfigurationError(at, `is another name for ${feature}, which is already set`);
     if (entry !== undefined) features[feature] = check(at, entry, feature);
   }
   return features;

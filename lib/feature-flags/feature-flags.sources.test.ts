@@ -81,7 +81,7 @@ describe('the environment', () => {
 
   it('refuses two variables that disagree about one feature', () => {
     expect(() => boot({ RUST_ROUTING: 'true', ROUTING: 'false' })).toThrow(
-      'FAST_LITELLM_ROUTING: says disabled, but FAST_LITELLM_RUST_ROUTING says enabled of the same feature',
+      'FAST_LITELLM_ROUTING: sets disabled, but FAST_LITELLM_RUST_ROUTING sets enabled for the same feature',
     );
     expect(stateOf(boot({ RUST_ROUTING: 'false', ROUTING: 'disabled' }), 'rust_routing')).toBe('disabled');
   });
@@ -187,9 +187,9 @@ describe('the file', () => {
     [
       { features: { rust_routing: { state: 'canary' } } },
       ': features.rust_routing.rollout_percentage',
-      'must be given with the state canary',
+      'must be set together with the state canary',
     ],
-    [{ features: { rust_routing: { state: 'canary:5', rollout_percentage: 5 } } }, ': features.rust_routing.state', 'names a percentage'],
+    [{ features: { rust_routing: { state: 'canary:5', rollout_percentage: 5 } } }, ': features.rust_routing.state', 'sets a percentage'],
     [
       { features: { rust_routing: { state: 'canary', rollout_percentage: 101 } } },
       ': features.rust_routing.rollout_percentage',
@@ -203,7 +203,7 @@ describe('the file', () => {
       'must be a positive integer, got 0',
     ],
     [{ features: { rust_routing: { rollout: 5 } } }, ': features.rust_routing.rollout', 'is not a known option'],
-    [{ features: { rust_connection_pool: {}, rust_connection_pooling: {} } }, ': features.rust_connection_pooling', 'by another name'],
+    [{ features: { rust_connection_pool: {}, rust_connection_pooling: {} } }, ': features.rust_connection_pooling', 'is another name for'],
     [
       { features: { rust_routing: { enabled: true, config: { burst_size: 5 } } } },
       ': features.rust_routing.config.burst_size',

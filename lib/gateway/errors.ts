@@ -22,7 +22,7 @@ export function gatewayError(status: number, code: string | null, message: strin
 }
 
 export function bodyTooLarge(bytes: number): HttpException {
-  return gatewayError(413, 'request_too_large', `The request is too large: its body may have ${bytes} bytes.`);
+  return gatewayError(413, 'request_too_large', `The request is too large: its body can have at most ${bytes} bytes.`);
 }
 
 /** The answer to an error of any kind: of this package, of the app's guards, of the framework. */

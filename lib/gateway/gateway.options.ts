@@ -257,7 +257,7 @@ function checkModule(path: string, value: unknown): GatewayImport {
 
 function checkRateLimits(path: string, value: unknown): GatewayRateLimits {
   if (Array.isArray(value)) return checkRules(path, value);
-  const limits = checkObject(path, value, (at, given) => refuseOption(at, given, 'must be a list of rules, or lists by endpoint'));
+  const limits = checkObject(path, value, (at, given) => refuseOption(at, given, 'must be an array of rules, or arrays by endpoint'));
   checkKnownKeys(path, limits, [...GATEWAY_ENDPOINTS, 'default']);
   const checked = Object.entries(limits).map(([endpoint, rules]) => {
     const isNone = rules === undefined || rules === false;
@@ -267,6 +267,6 @@ function checkRateLimits(path: string, value: unknown): GatewayRateLimits {
 }
 
 function checkRules(path: string, value: unknown): readonly RateLimitRule[] {
-  if (!Array.isArray(value)) throw refuseOption(path, value, 'must be a list of rules, or false');
+  if (!Array.isArray(value)) throw refuseOption(path, value, 'must be an array of rules, or false');
   return checkArray(path, value, (at, rule) => checkRule(at, rule, refuseOption));
 }

@@ -62,7 +62,7 @@ const KNOWN: readonly (keyof RateLimitRule)[] = [...LIMIT_KEYS, 'name', 'key', '
  * \@RateLimit({ requestsPerMinute: 60, tokensPerMinute: 100_000 }, { name: 'team', key: (request) => request.user.team })
  */
 export function RateLimit(...rules: readonly RateLimitRule[]): ClassDecorator & MethodDecorator {
-  if (rules.length === 0) throw new InvalidArgumentError('@RateLimit', rules, 'must be given at least one rule');
+  if (rules.length === 0) throw new InvalidArgumentError('@RateLimit', rules, 'must have at least one rule');
   const checked = rules.map((rule, index) => checkRule(`@RateLimit[${index}]`, rule));
   // Decorators are applied from the last to the first.
   return decorate((target) => Reflect.defineMetadata(RULES, [...checked, ...rulesOn(target)], target));

@@ -84,7 +84,7 @@ const RECORD = {
  */
 export function checkApiKeyRecord(path: string, value: unknown, refuse: Refuse = refuseOption): ApiKeyRecord {
   const given = checkObject(path, value, refuse);
-  if ('sha256' in given) throw refuse(joinPath(path, 'sha256'), unshown(given.sha256), 'must be within hashes: [{ sha256 }]');
+  if ('sha256' in given) throw refuse(joinPath(path, 'sha256'), unshown(given.sha256), 'must be in hashes: [{ sha256 }]');
   return present(resolveOptions(RECORD, path, given, { refuse }));
 }
 
@@ -105,7 +105,7 @@ function present<T extends object>(fields: T): T {
 
 function checkPublicId(path: string, value: unknown, refuse: Refuse): string {
   if (isPublicId(value)) return value;
-  throw refuse(path, unshown(value), 'must be 12 letters and digits');
+  throw refuse(path, unshown(value), 'must be 12 letters or digits');
 }
 
 function checkHashes(path: string, value: unknown, refuse: Refuse): readonly ApiKeyHash[] {
@@ -116,12 +116,12 @@ function checkHashes(path: string, value: unknown, refuse: Refuse): readonly Api
 
 function checkSha256(path: string, value: unknown, refuse: Refuse): string {
   if (typeof value === 'string' && SHA256.test(value)) return value;
-  throw refuse(path, unshown(value), 'must be a SHA-256 in lower-case hexadecimal, never the key itself');
+  throw refuse(path, unshown(value), 'must be a SHA-256 hash in lower-case hexadecimal, never the key itself');
 }
 
 function checkText(path: string, value: unknown, refuse: Refuse): string {
   if (typeof value === 'string' && value !== '' && value.length <= LONGEST_TEXT) return value;
-  throw refuse(path, unshown(value), `must be a text of 1 to ${LONGEST_TEXT} characters`);
+  throw refuse(path, unshown(value), `must be a string of 1 to ${LONGEST_TEXT} characters`);
 }
 
 function textsOf(most: number): (path: string, value: unknown, refuse: Refuse) => readonly string[] {
@@ -134,14 +134,14 @@ function textsOf(most: number): (path: string, value: unknown, refuse: Refuse) =
 
 function checkDate(path: string, value: unknown, refuse: Refuse): string {
   if (typeof value === 'string' && ISO_DATE.test(value) && !Number.isNaN(Date.parse(value))) return value;
-  throw refuse(path, unshown(value), 'must be a date of ISO 8601 such as 2027-01-31T00:00:00Z');
+  throw refuse(path, unshown(value), 'must be an ISO 8601 date such as 2027-01-31T00:00:00Z');
 }
 
 function checkMetadata(path: string, value: unknown, refuse: Refuse): Readonly<Record<string, unknown>> {
   const metadata = checkObject(path, value, refuse);
-  if (isDeeper(metadata, DEEPEST_METADATA)) throw refuse(path, metadata, `must have ${DEEPEST_METADATA} levels at most`);
+  if (isDeeper(metadata, DEEPEST_METADATA)) throw refuse(path, metadata, `must have at most ${DEEPEST_METADATA} levels`);
   if (JSON.stringify(metadata).length <= LARGEST_METADATA) return metadata;
-  throw refuse(path, metadata, `must have ${LARGEST_METADATA} characters of JSON at most`);
+  throw refuse(path, metadata, `must have at most ${LARGEST_METADATA} characters of JSON`);
 }
 
 function isDeeper(value: unknown, levels: number): boolean {

@@ -29,7 +29,7 @@ export class ApiKeyGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const transport = context.getType<string>();
     if (transport !== 'http' && transport !== 'graphql') {
-      throw new FastLiteLLMError('UNSUPPORTED_TRANSPORT', `ApiKeyGuard: works for HTTP and GraphQL, and not for ${transport}`);
+      throw new FastLiteLLMError('UNSUPPORTED_TRANSPORT', `ApiKeyGuard: supports HTTP and GraphQL, not ${transport}`);
     }
     const { request, response } = requestResponseOf(context);
     try {

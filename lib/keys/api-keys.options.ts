@@ -48,7 +48,7 @@ export function resolveApiKeysOptions(options: ApiKeysOptions = {}, path = 'keys
 function checkMasterKey(path: string, value: unknown): string | null {
   if (value === null) return null;
   if (typeof value === 'string' && value !== '' && value.trim() === value) return value;
-  throw refuseOption(path, unshown(value), 'must be a non-empty text without spaces around it');
+  throw refuseOption(path, unshown(value), 'must be a non-empty string without leading or trailing spaces');
 }
 
 function configuredKeys(path: string, value: unknown): ReadonlyMap<string, ApiKeyRecord> {
@@ -59,7 +59,7 @@ function configuredKeys(path: string, value: unknown): ReadonlyMap<string, ApiKe
     const at = `${path}[${index}]`;
     const { key, ...settings } = checkObject(at, entry);
     const publicId = typeof key === 'string' ? publicIdOf(key) : undefined;
-    if (publicId === undefined) throw refuseOption(`${at}.key`, unshown(key), 'must be sk- and 13 to 125 letters, digits and _ . -');
+    if (publicId === undefined) throw refuseOption(`${at}.key`, unshown(key), 'must be sk- followed by 13 to 125 letters, digits or _ . -');
     const checked = checkApiKeySettings(at, settings);
     if (records.has(publicId)) throw refuseOption(`${at}.key`, unshown(key), 'must be unique');
     if (checked.alias !== undefined && aliases.has(checked.alias)) throw refuseOption(`${at}.alias`, checked.alias, 'must be unique');

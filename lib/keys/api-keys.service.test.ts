@@ -139,16 +139,16 @@ describe('ApiKeyService', () => {
   it('imports a key that clients have already', async () => {
     const { record } = await keys.create({ alias: 'old' }, 'sk-QWrxEynunsNpV1zT48HIrw');
     expect((await asked('sk-QWrxEynunsNpV1zT48HIrw')).keyId).toBe(record.publicId);
-    await expect(keys.create({}, 'sk-QWrxEynunsNpV1zT48HIrw')).rejects.toThrow('key: must be a key that there is not yet');
-    await expect(keys.create({}, 'short')).rejects.toThrow('key: must be sk- and 13 to 125');
+    await expect(keys.create({}, 'sk-QWrxEynunsNpV1zT48HIrw')).rejects.toThrow('key: must be a new key: this one already exists');
+    await expect(keys.create({}, 'short')).rejects.toThrow('key: must be sk- followed by 13 to 125');
   });
 
   it('has keys of the configuration, which do not change', async () => {
     keys = open({ keys: [{ key: 'sk-of-the-configuration', alias: 'fixed', models: ['gpt-4o'] }] });
     const { keyId = '' } = await asked('sk-of-the-configuration');
     expect((await keys.list()).map(({ alias }) => alias)).toEqual(['fixed']);
-    await expect(keys.update(keyId, { blocked: true })).rejects.toThrow('is a key of the configuration');
-    await expect(keys.delete(keyId)).rejects.toThrow('is a key of the configuration');
+    await expect(keys.update(keyId, { blocked: true })).rejects.toThrow('is defined in the configuration');
+    await expect(keys.delete(keyId)).rejects.toThrow('is defined in the configuration');
     await expect(keys.create({ alias: 'fixed' })).rejects.toThrow('alias: must be unique');
     expect(store.lookups).toBe(0);
   });
@@ -163,12 +163,12 @@ describe('ApiKeyService', () => {
   });
 
   it.each<[ApiKeySettings, string]>([
-    [{ alias: '' }, 'alias: must be a text of 1 to 256 characters'],
-    [{ models: ['a', 7 as never] }, 'models[1]: must be a text'],
+    [{ alias: '' }, 'alias: must be a string of 1 to 256 characters'],
+    [{ models: ['a', 7 as never] }, 'models[1]: must be a string'],
     [{ limits: { requestsPerMinute: -1 } }, 'limits.requestsPerMinute: must be an integer from 0'],
     [{ limits: {} }, 'limits: must set at least one limit'],
-    [{ expiresAt: '2026-13-01' }, 'expiresAt: must be a date'],
-    [{ metadata: { text: 'x'.repeat(20_000) } }, 'metadata: must have 16384 characters'],
+    [{ expiresAt: '2026-13-01' }, 'expiresAt: must be an ISO 8601 date'],
+    [{ metadata: { text: 'x'.repeat(20_000) } }, 'metadata: must have at most 16384 characters'],
     [{ owner: 'ann' } as never, 'owner: is not a known option'],
   ])('refuses the settings %j', async (settings, message) => {
     await expect(keys.create(settings)).rejects.toThrow(message);
@@ -209,7 +209,7 @@ describe('ApiKeyService', () => {
     }
     expect(warnings).toEqual(
       ['must be JSON', 'must be a regular file'].map(
-        (reason) => `API keys: the memory store has a fault (keys.json: ${reason}); correct it, keys read before stay valid`,
+        (reason) => `API keys: the memory store is invalid (keys.json: ${reason}); correct it, keys read earlier stay valid`,
       ),
     );
   });
@@ -276,9 +276,12 @@ describe('options of keys', () => {
   it.each<[object, string]>([
     [{ stor: 1 }, 'keys.stor: is not a known option (did you mean store?)'],
     [{ store: {} }, 'keys.store.findByPublicId: must be a function'],
-    [{ masterKey: '' }, 'keys.masterKey: must be a non-empty text'],
-    [{ masterKey: ' sk-secret ' }, 'keys.masterKey: must be a non-empty text without spaces around it, got a string of 11 characters'],
-    [{ keys: [{ key: 'secret' }] }, 'keys.keys[0].key: must be sk- and 13 to 125'],
+    [{ masterKey: '' }, 'keys.masterKey: must be a non-empty string'],
+    [
+      { masterKey: ' sk-secret ' },
+      'keys.masterKey: must be a non-empty string without leading or trailing spaces, got a string of 11 characters',
+    ],
+    [{ keys: [{ key: 'secret' }] }, 'keys.keys[0].key: must be sk- followed by 13 to 125'],
     [{ keys: [{ key: 'sk-0123456789abc' }, { key: 'sk-0123456789abc' }] }, 'keys.keys[1].key: must be unique'],
     [{ keys: [{ key: 'sk-0123456789abc', limits: { rpm: 1 } }] }, 'keys.keys[0].limits.rpm: is not a known option'],
     [{ maxStaleMs: -1 }, 'keys.maxStaleMs: must be an integer from 0'],

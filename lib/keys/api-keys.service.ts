@@ -154,13 +154,14 @@ export class ApiKeyService implements Capability {
   async create(settings: ApiKeySettings = {}, key: string = newApiKey()): Promise<NewApiKey> {
     const checked = this.checkSettings(settings);
     const publicId = publicIdOf(key);
-    if (publicId === undefined) throw new InvalidArgumentError('key', unshown(key), 'must be sk- and 13 to 125 letters, digits and _ . -');
-    if (this.isMaster(hashBytes(key))) throw new InvalidArgumentError('key', unshown(key), 'must be another key than the master key');
+    if (publicId === undefined)
+      throw new InvalidArgumentError('key', unshown(key), 'must be sk- followed by 13 to 125 letters, digits or _ . -');
+    if (this.isMaster(hashBytes(key))) throw new InvalidArgumentError('key', unshown(key), 'must differ from the master key');
     await this.checkAlias(checked.alias, publicId);
     const now = this.nowText();
     const record = { publicId, hashes: [{ sha256: hashApiKey(key) }], revision: 1, createdAt: now, updatedAt: now, ...checked };
     const isFree = !this.configured.has(publicId) && (await this.asked(this.writableStore().put(record)));
-    if (!isFree) throw new InvalidArgumentError('key', unshown(key), 'must be a key that there is not yet');
+    if (!isFree) throw new InvalidArgumentError('key', unshown(key), 'must be a new key: this one already exists');
     this.cache.changed(publicId);
     this.spending.begin(record);
     return { key, record };
@@ -270,16 +271,16 @@ export class ApiKeyService implements Capability {
   metrics(): readonly MetricSample[] {
     const sample = samplesOf('api_keys');
     const { lookups, failures, stale } = this.cache.counts;
-    const help = 'Requests by what became of their API key.';
+    const help = 'Requests, by outcome of their API key check.';
     return [
       ...OUTCOMES.map((outcome) => sample('requests_total', help, 'counter', this.counts[outcome], { outcome })),
       sample('cached', 'API keys in the cache.', 'gauge', this.cache.size),
-      sample('store_lookups_total', 'Look-ups in the store of API keys.', 'counter', lookups),
-      sample('store_failures_total', 'Look-ups that the store of API keys did not answer.', 'counter', failures),
-      sample('stale_total', 'API keys used beyond their time because the store was away.', 'counter', stale),
+      sample('store_lookups_total', 'Lookups in the store of API keys.', 'counter', lookups),
+      sample('store_failures_total', 'Lookups that failed in the store of API keys.', 'counter', failures),
+      sample('stale_total', 'Stale API keys used because the store was unavailable.', 'counter', stale),
       sample(
         'uncounted_requests_total',
-        'Requests of keys without a budget whose cost the store of the rate limiter did not take.',
+        'Requests with keys without a budget whose cost the rate limit store did not record.',
         'counter',
         this.spending.lost,
       ),
@@ -328,7 +329,7 @@ export class ApiKeyService implements Capability {
   /** A store that answers with what it read before, because it cannot be read now. */
   private noteFault(reason: string | undefined): void {
     if (reason !== undefined && this.failure === undefined)
-      this.log.warn(`API keys: the ${this.store?.kind} store has a fault (${reason}); correct it, keys read before stay valid`);
+      this.log.warn(`API keys: the ${this.store?.kind} store is invalid (${reason}); correct it, keys read earlier stay valid`);
     this.failure = reason;
   }
 
@@ -387,7 +388,7 @@ export class ApiKeyService implements Capability {
       this.cache.changed(publicId);
       return record;
     }
-    throw new FastLiteLLMError('API_KEY_CONFLICT', `API key ${publicId}: other processes change it at the same time; try again`);
+    throw new FastLiteLLMError('API_KEY_CONFLICT', `API key ${publicId}: other processes are changing it at the same time; try again`);
   }
 
   /** Former secrets with an end, without those that are over. */
@@ -418,13 +419,13 @@ export class ApiKeyService implements Capability {
 
   private refuseConfigured(publicId: string): void {
     if (!this.configured.has(publicId)) return;
-    throw new InvalidArgumentError('key', publicId, 'is a key of the configuration: change it there');
+    throw new InvalidArgumentError('key', publicId, 'is defined in the configuration: change it there');
   }
 
   private writableStore(): ApiKeyStore {
     if (this.store !== undefined) return this.store;
-    const advice = 'set keys.store to fileApiKeyStore(path), redisApiKeyStore({ url }) or a store of the app';
-    throw new FastLiteLLMError('API_KEY_STORE_MISSING', `API keys: there is no store that new keys could be kept in; ${advice}`);
+    const advice = 'set keys.store to fileApiKeyStore(path), redisApiKeyStore({ url }) or your own store';
+    throw new FastLiteLLMError('API_KEY_STORE_MISSING', `API keys: no store is configured for new keys; ${advice}`);
   }
 
   private nowText(): string {

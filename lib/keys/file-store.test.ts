@@ -243,13 +243,13 @@ describe('the file of API keys', () => {
     [
       'a public id that is none',
       content({ publicId: 'sk-secret', hashes: [{ sha256: HASH }] }),
-      /keys\[0\]\.publicId: must be 12 letters and digits/,
+      /keys\[0\]\.publicId: must be 12 letters or digits/,
     ],
     ['the same key twice', content(record('key000000001'), record('key000000001')), /keys\[1\]\.publicId: must be unique/],
     [
       'an expiry that is no date',
       content(record('key000000001', { expiresAt: 'tomorrow' })),
-      /keys\[0\]\.expiresAt: must be a date of ISO 8601/,
+      /keys\[0\]\.expiresAt: must be an ISO 8601 date/,
     ],
     [
       'a misspelt limit',

@@ -244,7 +244,7 @@ async function withLock<T>(lock: string, work: (isHeld: () => Promise<boolean>) 
       }
     }
     if (performance.now() > untilMs) {
-      throw new FastLiteLLMError('API_KEY_STORE_LOCKED', `${lock}: is held by another process for more than ${LOCK_WAIT_MS} ms`);
+      throw new FastLiteLLMError('API_KEY_STORE_LOCKED', `${lock}: has been held by another process for more than ${LOCK_WAIT_MS} ms`);
     }
     await sleep(LOCK_RETRY_MS);
   }

@@ -79,7 +79,7 @@ export class KeyCache {
   }
 
   private lookUp(publicId: string, cached: CachedKey | undefined): Promise<KnownKey | undefined> {
-    if (this.inFlight >= MOST_LOOKUPS) return Promise.reject(new Error(`more than ${MOST_LOOKUPS} look-ups at a time`));
+    if (this.inFlight >= MOST_LOOKUPS) return Promise.reject(new Error(`more than ${MOST_LOOKUPS} concurrent lookups`));
     this.counts.lookups++;
     this.inFlight++;
     const isCurrent = (): boolean => this.lookups.get(publicId) === lookup;

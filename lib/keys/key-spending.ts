@@ -51,7 +51,7 @@ export class KeySpending {
 
   /** Replaces what was spent in the current window of each budget or, without any, in all. */
   async set(record: SpendingKey, usd: number): Promise<void> {
-    if (!this.limiter.keepsBudgets) throw new InvalidArgumentError('key', NO_VALUE, 'has no spending: the rate limiter keeps no budgets');
+    if (!this.limiter.keepsBudgets) throw new InvalidArgumentError('key', NO_VALUE, 'has no spend: the rate limiter has no budgets');
     const limits = limitsMoney(record.limits) ? record.limits : ALL;
     // By the options: a store that is away shows no budgets, and has to be heard.
     for (const option of Object.keys(PERIODS) as (keyof typeof PERIODS)[])

@@ -24,7 +24,7 @@ function chatMessage(path: string, message: BaseMessage): ChatRequestMessage {
   if (type === 'ai') return assistantMessage(message as AIMessage, content);
   if (type === 'tool') return toolMessage(message as ToolMessage, content);
   const role = type === 'generic' ? (message as ChatMessage).role : ROLES[type];
-  if (role === undefined) throw new InvalidArgumentError(path, type, 'must be a message of the user, the system, the model or a tool');
+  if (role === undefined) throw new InvalidArgumentError(path, type, 'must be a human, system, AI or tool message');
   // LangChain's mark of a system message as the developer's.
   const isDeveloper = role === 'system' && message.additional_kwargs.__openai_role__ === 'developer';
   return { role: isDeveloper ? 'developer' : role, content, ...(message.name !== undefined && { name: message.name }) };

@@ -56,7 +56,7 @@ function imagePart(path: string, fields: Fields): ChatRequestPart {
 function audioPart(path: string, fields: Fields): ChatRequestPart {
   const url = urlOf(path, fields, 'audio/wav');
   const [, subtype, data] = /^data:audio\/([\w.+-]+);base64,([^]*)$/.exec(url) ?? [];
-  if (data === undefined) throw new InvalidArgumentError(path, fields.url, 'must have data, or a data: URL of audio');
+  if (data === undefined) throw new InvalidArgumentError(path, fields.url, 'must have data, or an audio data: URL');
   return { type: 'input_audio', input_audio: { data, format: AUDIO_FORMATS[subtype] ?? subtype } };
 }
 

@@ -71,7 +71,7 @@ export class FastLiteLLMEmbeddings extends Embeddings {
       const { provider, deploymentId } = answer.call;
       throw new ProviderError({
         kind: 'malformed',
-        message: `the answer has no vector for each of ${input.length} texts`,
+        message: `the answer must have one vector for each of the ${input.length} texts`,
         provider,
         deploymentId,
       });

@@ -38,5 +38,5 @@ export function resolveMetricsOptions(options: MetricsOptions = {}): ResolvedMet
 
 function checkPrefix(path: string, value: unknown): string {
   if (typeof value === 'string' && /^[A-Za-z_][A-Za-z0-9_]*$/.test(value)) return value;
-  throw refuseOption(path, value, 'must be letters, digits and _, and must not begin with a digit');
+  throw refuseOption(path, value, 'must contain only letters, digits and _, and must not begin with a digit');
 }

@@ -204,8 +204,8 @@ describe('the form of the metrics', () => {
   });
 
   it.each([
-    [{ prefix: '9x' }, 'metrics.prefix: must be letters'],
-    [{ prefix: '' }, 'metrics.prefix: must be letters'],
+    [{ prefix: '9x' }, 'metrics.prefix: must contain only letters'],
+    [{ prefix: '' }, 'metrics.prefix: must contain only letters'],
     [{ maxSeries: 0 }, 'metrics.maxSeries: must be a positive integer'],
     [{ maxSerie: 1 }, 'metrics.maxSerie: is not a known option (did you mean maxSeries?)'],
     [{ registry: {} }, 'metrics.registry.registerMetric: must be a function'],

@@ -201,7 +201,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
   compareImplementations(rustComponent: string, typescriptComponent: string): PerformanceComparison {
     const comparison = this.comparisonOf(rustComponent, typescriptComponent);
     if (comparison.enoughSamples || this.measured(rustComponent, typescriptComponent) === undefined) return comparison;
-    return { ...comparison, recommendation: `${comparison.recommendation} They are being measured now: ask again.` };
+    return { ...comparison, recommendation: `${comparison.recommendation} A measurement has started: try again later.` };
   }
 
   /** The same, after measuring. */

@@ -46,7 +46,7 @@ export function recommend(evidence: Evidence): PerformanceRecommendation[] {
       component: rustComponent,
       message: `${rustComponent}: the native engine takes ${factor.toPrecision(3)} times as long as TypeScript (${operations.join(', ')})`,
       priority: factor >= MUCH_SLOWER ? 'medium' : 'low',
-      suggestion: 'Rebuild the addon for this machine; if it stays slower, switch the feature off',
+      suggestion: 'Rebuild the addon for this machine; if it stays slower, disable the feature',
     });
   }
   for (const [component, count] of differences) {

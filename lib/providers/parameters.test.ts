@@ -58,7 +58,9 @@ describe('additional_drop_params', () => {
     ['many paths', Array.from({ length: 17 }, () => 'messages[*].name')],
     ['a long path', [`messages[*]${'.a'.repeat(200)}`]],
   ])('of a caller must not be %s, each of which may walk the whole conversation', (_, paths) => {
-    expect(() => requestedFields(sentWith(paths))).toThrow('additional_drop_params: must be at most 16 paths of at most 256 characters');
+    expect(() => requestedFields(sentWith(paths))).toThrow(
+      'additional_drop_params: must be an array of at most 16 paths of at most 256 characters',
+    );
   });
 
   it('of the operator may be', () => {

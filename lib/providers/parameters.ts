@@ -155,8 +155,13 @@ export function dropsParams({ request, params, dropParams, hints }: SentRequest,
 
 /** @param param path in the body: `n`, `messages[2].content[0]` */
 export function refused(param: string, { provider, model }: SentRequest, reason?: string): UnsupportedRequestError {
-  const mend = `remove it, or set drop_params: true to have it dropped`;
-  return new UnsupportedRequestError({ param, provider, reason: reason ?? `${provider} has no such parameter for ${model}`, mend });
+  const mend = `remove it, or set drop_params: true to drop it`;
+  return new UnsupportedRequestError({
+    param,
+    provider,
+    reason: reason ?? `${provider} does not support this parameter for ${model}`,
+    mend,
+  });
 }
 
 function listOf(value: unknown): readonly string[] {
@@ -172,7 +177,7 @@ function callersDrops(given: unknown): readonly string[] {
   // Without the usage of a stream what it has cost is not known.
   const paths = listOf(given).filter((path) => !/^stream_options\b/.test(path));
   if (paths.length <= MOST_DROPS && paths.every(({ length }) => length <= LONGEST_DROP)) return paths;
-  const rule = `must be at most ${MOST_DROPS} paths of at most ${LONGEST_DROP} characters`;
+  const rule = `must be an array of at most ${MOST_DROPS} paths of at most ${LONGEST_DROP} characters`;
   throw new InvalidArgumentError('additional_drop_params', given, rule);
 }
 

@@ -29,13 +29,13 @@ describe('provideProtocol', () => {
     expect(elsewhere.headers).toEqual(['content-type', 'application/json']);
     remove();
     const again = provideProtocol('acme', { protocol, keyOptional: true });
-    expect(check({})).toMatchObject({ uncallable: { reason: 'litellm_params.api_base must be given: acme has no default address' } });
+    expect(check({})).toMatchObject({ uncallable: { reason: 'litellm_params.api_base must be set: acme has no default address' } });
     expect(check({ api_base: 'http://localhost:1' })).toEqual({ provider: 'acme' });
     again();
   });
 
   it.each<[string, string, Partial<Record<keyof ProvidedProvider | 'bases_', unknown>>, string]>([
-    ['a known name', 'openai', {}, 'name: must not be that of a known provider'],
+    ['a known name', 'openai', {}, 'name: must not be the name of a known provider'],
     ['a name that is no prefix', 'Acme/', {}, 'name: must begin with a letter'],
     ['no protocol', 'acme', { protocol: undefined }, 'provider.protocol: '],
     ['a count that is none', 'acme', { protocol: { ...protocol, count: 7 } }, 'provider.protocol.count: must be a function'],
@@ -63,7 +63,7 @@ describe('provideProtocol', () => {
 
   it('refuses a name that is provided already', () => {
     const remove = provideProtocol('acme', { protocol });
-    expect(() => provideProtocol('acme', { protocol })).toThrow('name: must not be that of a known provider');
+    expect(() => provideProtocol('acme', { protocol })).toThrow('name: must not be the name of a known provider');
     remove();
   });
 });

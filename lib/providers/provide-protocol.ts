@@ -14,6 +14,6 @@ import type * as ProviderTable from './endpoint/provider-table.environment.js';
 export function provideProtocol(name: string, provider: ProvidedProvider): () => void {
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- few apps have a protocol of their own
   const { isKnownProvider } = require('./endpoint/provider-table.environment.js') as typeof ProviderTable;
-  if (typeof name === 'string' && isKnownProvider(name)) throw refuseArgument('name', name, 'must not be that of a known provider');
+  if (typeof name === 'string' && isKnownProvider(name)) throw refuseArgument('name', name, 'must not be the name of a known provider');
   return addProvided(name, provider);
 }

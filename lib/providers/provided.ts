@@ -40,7 +40,7 @@ const provided = new Map<string, { readonly protocol: Protocol; readonly row: Pr
 /** @throws InvalidArgumentError naming the wrong part. */
 export function addProvided(name: string, provider: ProvidedProvider): () => void {
   if (!NAME.test(checkString('name', name, refuseArgument))) {
-    throw refuseArgument('name', name, 'must begin with a letter, and have lower-case letters, digits, _ and - only');
+    throw refuseArgument('name', name, 'must begin with a letter and contain only lower-case letters, digits, _ and -');
   }
   const given = checkObject('provider', provider, refuseArgument);
   checkKnownKeys('provider', given, ['protocol', 'base', 'keys', 'bases', 'keyHeader', 'keyOptional'], refuseArgument);

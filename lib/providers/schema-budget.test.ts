@@ -36,7 +36,7 @@ describe.each(Object.entries(WRITERS))('schemas for %s', (_, write) => {
       for (let at = 0; at < 30; at++) write(each, budget);
     };
     expect(() => write(each, budget)).not.toThrow();
-    expect(all).toThrow('must have at most 100000 parts in all schemas together');
+    expect(all).toThrow('must have at most 100000 parts across all schemas');
   });
 });
 
@@ -49,13 +49,13 @@ describe('tools', () => {
 
   it('of a request to Gemini have one budget', () => {
     const target = { sent, model: { isThree: false }, isVertex: false };
-    expect(() => toolsOf({ tools }, undefined, target as never)).toThrow('parts in all schemas together');
+    expect(() => toolsOf({ tools }, undefined, target as never)).toThrow('parts across all schemas');
   });
 
   it('of a request to Bedrock have one budget', () => {
     const body = { model: 'm', messages: [{ role: 'user', content: 'a' }], tools };
     const request = { ...sent, model: 'amazon.nova-pro-v1:0', body, request: { ...sent.request, body } };
-    expect(() => BEDROCK.call('chat', request as never)).toThrow('parts in all schemas together');
+    expect(() => BEDROCK.call('chat', request as never)).toThrow('parts across all schemas');
   });
 });
 

@@ -22,7 +22,7 @@ export class SchemaBudget {
   /** Takes one part of a schema. @throws InvalidArgumentError beyond the bound */
   part(path: string): void {
     const { parts } = this.most;
-    if (++this.parts > parts) throw new InvalidArgumentError(path, this.parts, `must have at most ${parts} parts in all schemas together`);
+    if (++this.parts > parts) throw new InvalidArgumentError(path, this.parts, `must have at most ${parts} parts across all schemas`);
   }
 
   /** Takes characters that are written or read. @throws InvalidArgumentError beyond the bound */
@@ -30,7 +30,7 @@ export class SchemaBudget {
     this.characters += count;
     const { characters } = this.most;
     if (this.characters > characters)
-      throw new InvalidArgumentError(path, this.characters, `must have at most ${characters} characters in all schemas together`);
+      throw new InvalidArgumentError(path, this.characters, `must have at most ${characters} characters across all schemas`);
   }
 
   /** Takes a value that is written as it is. @throws InvalidArgumentError beyond the bound */

@@ -20,16 +20,27 @@ export function queueSamples(queue: CallQueue, subject: QueueSubject): readonly 
   const { byClass, promptTokens, drainPerSecond } = queue.status();
   return [
     ...QUEUE_CLASSES.map((name) =>
-      sample('length', `${what} that wait for ${waitsFor}, by class`, 'gauge', byClass[name].length, { class: name }),
+      sample('length', `${what} waiting for ${waitsFor}, by class`, 'gauge', byClass[name].length, { class: name }),
     ),
-    sample('prompt_tokens', `Prompt tokens of the ${what.toLowerCase()} that wait for ${waitsFor}`, 'gauge', promptTokens),
-    sample('drain_per_second', `${what} that have waited for ${waitsFor} and go, per second over the last minute`, 'gauge', drainPerSecond),
+    sample('prompt_tokens', `Prompt tokens of the ${what.toLowerCase()} waiting for ${waitsFor}`, 'gauge', promptTokens),
+    sample(
+      'drain_per_second',
+      `${what} that proceed after waiting for ${waitsFor}, per second over the last minute`,
+      'gauge',
+      drainPerSecond,
+    ),
     ...QUEUE_CLASSES.flatMap((name) =>
       QUEUE_OUTCOMES.map((outcome) =>
-        sample('left_total', `${what} that wait for ${waitsFor} no more, by class and outcome`, 'counter', queue.counts.of(name, outcome), {
-          class: name,
-          outcome,
-        }),
+        sample(
+          'left_total',
+          `${what} that stopped waiting for ${waitsFor}, by class and outcome`,
+          'counter',
+          queue.counts.of(name, outcome),
+          {
+            class: name,
+            outcome,
+          },
+        ),
       ),
     ),
     ...QUEUE_CLASSES.flatMap((name) => waitSamples(queue, name, subject)),
@@ -38,7 +49,7 @@ export function queueSamples(queue: CallQueue, subject: QueueSubject): readonly 
 
 function waitSamples(queue: CallQueue, name: QueueClass, { prefix, what, waitsFor }: QueueSubject): MetricSample[] {
   const { buckets, sumSeconds, count } = queue.counts.waitsOf(name);
-  const help = `How long ${what.toLowerCase()} have waited for ${waitsFor} before they went, by class`;
+  const help = `Time that ${what.toLowerCase()} waited for ${waitsFor} before they proceeded, by class`;
   const sample = (suffix: MetricSample['suffix'], value: number, labels?: object): MetricSample => ({
     name: `${prefix}_wait_seconds`,
     help,

@@ -104,8 +104,8 @@ export function compileLimit(name: string, limits: RateLimits, path: string, ref
   });
   if (requestsPerWindow !== undefined && windowMs !== undefined)
     windows.push({ exceeded: 'window', lengthMs: windowMs, limit: requestsPerWindow });
-  else if (windowMs !== undefined) throw refuse(at('windowMs'), windowMs, 'needs requestsPerWindow beside it');
-  else if (requestsPerWindow !== undefined) throw refuse(at('requestsPerWindow'), requestsPerWindow, 'needs windowMs beside it');
+  else if (windowMs !== undefined) throw refuse(at('windowMs'), windowMs, 'requires requestsPerWindow');
+  else if (requestsPerWindow !== undefined) throw refuse(at('requestsPerWindow'), requestsPerWindow, 'requires windowMs');
   const complete = { ...limits, ...(bucket && { requestsPerSecond: bucket.perSecond, burst: bucket.capacity }) };
   return { name, limits: complete, bucket, windows, tokensPerMinute, maxConcurrent, budgets };
 }
@@ -114,7 +114,7 @@ function bucketOf(limits: RateLimits, path: string, refuse: Refuse): RateLimit['
   const { burst, requestsPerSecond, requestsPerMinute } = limits;
   if (burst === undefined && requestsPerSecond === undefined) return undefined;
   const perSecond = requestsPerSecond ?? (requestsPerMinute === undefined ? undefined : requestsPerMinute / 60);
-  if (perSecond === undefined) throw refuse(path, burst, 'needs requestsPerSecond or requestsPerMinute beside it');
+  if (perSecond === undefined) throw refuse(path, burst, 'requires requestsPerSecond or requestsPerMinute');
   // A rate of 0 allows nothing, so its bucket is empty from the start.
   return { perSecond, capacity: burst ?? (perSecond === 0 ? 0 : Math.max(1, Math.ceil(perSecond))) };
 }

@@ -77,7 +77,7 @@ function checkNamed(path: string, value: unknown): ReadonlyMap<string, RateLimit
   const entries = Object.entries(checkObject(path, value)).map(([name, limits]): [string, RateLimit] => {
     const at = joinPath(path, name);
     if (name === DEFAULT_LIMIT_NAME)
-      throw refuseOption(at, limits, 'must have another name: the options themselves have the limits of that name');
+      throw refuseOption(at, limits, 'must have another name: the limits in the options themselves use this one');
     return [checkLimitName(at, name), compileLimit(name, limits as RateLimits, at)];
   });
   return new Map(entries);
@@ -86,7 +86,7 @@ function checkNamed(path: string, value: unknown): ReadonlyMap<string, RateLimit
 /** Checks a name of limits: it appears in headers and in the keys of stores. */
 export function checkLimitName(path: string, name: unknown, refuse = refuseOption): string {
   if (typeof name === 'string' && isLimitName(name)) return name;
-  throw refuse(path, name, 'must be a name of letters, digits and _ . : -, 128 at most');
+  throw refuse(path, name, 'must have 1 to 128 letters, digits or _ . : -');
 }
 
 export function isLimitName(name: string): boolean {

@@ -574,7 +574,7 @@ export class RateLimiterService implements Capability {
     const budget = period === undefined && budgets.length === 1 ? 0 : budgets.findIndex((each) => each.period === period);
     if (budget < 0 || this.store.changeBudget === undefined) {
       const periods = budgets.map((each) => each.period).join(', ');
-      throw new InvalidArgumentError('period', period, periods === '' ? 'needs a limit with a budget' : `must be one of ${periods}`);
+      throw new InvalidArgumentError('period', period, periods === '' ? 'requires a limit with a budget' : `must be one of ${periods}`);
     }
     await this.store.changeBudget(scope, { budget, ...change });
     this.freed([scope]);
@@ -654,7 +654,7 @@ function isSettled({ scopes }: TakenRateLimit): boolean {
 
 /** Why limits with budgets are refused; `undefined`: they are not. */
 function whyNoBudgets({ kind, keepsBudgets }: RateLimitStore, sharedAs: string | null): string | undefined {
-  if (keepsBudgets !== true) return `needs a store that keeps budgets, which the ${kind} store does not`;
+  if (keepsBudgets !== true) return `requires a store that keeps budgets, which the ${kind} store does not`;
   if (kind !== 'memory' || sharedAs === null) return undefined;
   return 'cannot be used with sharedAs: budgets are kept by one thread; use Redis to share them';
 }

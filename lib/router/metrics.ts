@@ -36,7 +36,7 @@ export class RouterCounters {
     const counter = (name: string, help: string, value: number, labels?: MetricSample['labels']): MetricSample =>
       sample(name, help, 'counter', value, labels);
     return [
-      counter('picks_total', 'Deployments selected and booked.', this.picks),
+      counter('picks_total', 'Selections of a deployment.', this.picks),
       counter('calls_total', 'Finished calls, by outcome.', this.successes, { outcome: 'success' }),
       counter('calls_total', 'Finished calls, by outcome.', this.failures, { outcome: 'failure' }),
       counter('calls_total', 'Finished calls, by outcome.', this.cancellations, { outcome: 'cancelled' }),
@@ -74,10 +74,10 @@ export function quotaSamples(quotas: QuotaDomains | undefined, nowMs: number): r
   if (quotas === undefined) return [];
   const all = [...quotas.values()];
   const closed = all.filter((quota) => quota.state(nowMs).closedForMs > 0).length;
-  const refused = 'Requests that a provider answered with 429, and for which its quota was closed.';
+  const refused = 'Responses with status 429 that closed a quota of a provider.';
   return [
-    sample('quotas', 'Quotas of providers that are known.', 'gauge', all.length),
-    sample('quotas_closed', 'Quotas that are closed after a 429.', 'gauge', closed),
+    sample('quotas', 'Known quotas of providers.', 'gauge', all.length),
+    sample('quotas_closed', 'Quotas of providers that are closed after a 429.', 'gauge', closed),
     sample('quota_closures_total', refused, 'counter', quotas.closures),
   ];
 }

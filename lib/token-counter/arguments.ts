@@ -103,7 +103,7 @@ export function checkLimit(path: string, value: unknown): number {
 export function checkTokenIds(ids: readonly number[] | Uint32Array): Uint32Array {
   if (isUint32Array(ids)) {
     if (ids.length === 0 && hasLostItsBuffer(ids)) {
-      throw new InvalidArgumentError('ids', ids, 'must have its ArrayBuffer: this one was transferred or has shrunk');
+      throw new InvalidArgumentError('ids', ids, 'must have an intact ArrayBuffer: this one was transferred or has shrunk');
     }
     // A copy: another thread may write to shared memory between check and use.
     return isSharedArrayBuffer(ids.buffer) ? new Uint32Array(ids) : ids;

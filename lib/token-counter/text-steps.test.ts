@@ -41,6 +41,6 @@ describe.each(engineNames())('countRequestAsync on the %s engine', (engine) => {
   });
 
   it('rejects a request that countRequest rejects', async () => {
-    await expect(tokenCounter.countRequestAsync({ model: 'gpt-4o' })).rejects.toThrow('messages: must be given');
+    await expect(tokenCounter.countRequestAsync({ model: 'gpt-4o' })).rejects.toThrow('messages: must be set');
   });
 });

@@ -465,7 +465,7 @@ export class TokenCounterService implements Capability {
     if (group !== undefined) {
       if (this.mixedGroups.has(group)) return;
       this.mixedGroups.add(group);
-      this.logger.log(`Token counter: estimates for ${group} (its deployments have different tokenizers), made as for ${name}`);
+      this.logger.log(`Token counter: estimates for ${group} (its deployments have different tokenizers), based on ${name}`);
       return;
     }
     if (family === undefined || exactWith === undefined || this.estimated.has(family.name)) return;

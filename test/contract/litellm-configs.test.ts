@@ -86,7 +86,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'gpt-4o: https://my.openai.azure.com/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21 token-of-entra',
     'token: https://my.openai.azure.com/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21 token-of-azure',
     'foundry: https://my.services.ai.azure.com/models/chat/completions key-of-AZURE_AI',
-    'nowhere: litellm_params.api_base must be given: azure_ai has no default address',
+    'nowhere: litellm_params.api_base must be set: azure_ai has no default address',
   ],
   '09-fallbacks.yaml': [
     'zephyr-beta: http://0.0.0.0:8001/chat/completions no key',
@@ -128,14 +128,14 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'b: https://api.openai.com/v1/chat/completions key-of-OPENAI',
     'typo: unknown provider opnai in opnai/gpt-4o',
     'finetune: https://api.openai.com/v1/chat/completions key-of-OPENAI',
-    'azure-without-base: the model gpt-4-eu names no provider',
+    'azure-without-base: the model gpt-4-eu has no provider prefix',
   ],
   '15-custom-provider.yaml': [
     'by-field: https://api.cerebras.ai/v1/chat/completions key-of-CEREBRAS',
     'unknown-field: unknown provider my_llm',
     'at-host: https://api.together.xyz/v1/chat/completions key-of-TOGETHERAI',
     'elsewhere: https://evil.example/api.groq.com/openai/v1/chat/completions no key',
-    'plain: the model my-finetune names no provider',
+    'plain: the model my-finetune has no provider prefix',
   ],
 };
 

@@ -9,7 +9,7 @@ export interface ModelBudget {
   readonly timeZone: string;
 }
 
-/** A limit: its budgets, and requests at a time. */
+/** A limit: its budgets, and concurrent requests. */
 export interface ModelLimit {
   readonly name: string;
   readonly budgets: readonly ModelBudget[];

@@ -64,7 +64,7 @@ export class UndiciTarget {
     const isOurs = this.places.some(({ ours }) => ours !== undefined);
     if (this.isWanted) return { state: isOurs ? 'patched' : 'left_alone', reason: this.reason, ...counts };
     if (!isOurs) return { state: 'not_applied', ...counts };
-    return { state: 'covered', reason: 'another dispatcher was set after ours, which is now inactive', ...counts };
+    return { state: 'covered', reason: 'another dispatcher replaced ours, which is now inactive', ...counts };
   }
 
   /**

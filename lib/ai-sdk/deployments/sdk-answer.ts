@@ -91,7 +91,7 @@ export class ChatStreamWriter {
 
   /** @throws Error for a stream that was cut */
   end(): void {
-    if (!this.hasEnded) throw new Error('the stream of the model ended without its part finish');
+    if (!this.hasEnded) throw new Error('the model stream ended without a finish part');
   }
 
   private thought({ id = '', delta = '', providerMetadata }: AnswerPart): string {

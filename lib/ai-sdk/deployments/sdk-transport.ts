@@ -33,7 +33,7 @@ class ModelExchange {
       const name = String(body.model);
       const model = modelNamed(name);
       if (model === undefined)
-        throw Object.assign(new Error(`no model ${name} was given to fromAiSdk in this process`), { statusCode: 404 });
+        throw Object.assign(new Error(`no model ${name} was passed to fromAiSdk in this process`), { statusCode: 404 });
       handler.onRequestSent();
       if ('doEmbed' in model) this.json(200, await embeddingList(model, body, controller.signal));
       else if (body.stream === true) await this.stream(model, body);
@@ -94,7 +94,7 @@ class ModelExchange {
 async function embeddingList(model: ReadEmbeddingModel, body: Fields, abortSignal: AbortSignal): Promise<object> {
   const { input, dimensions, encoding_format: format, provider_options: providerOptions } = body;
   const values = (Array.isArray(input) ? input : [input]) as unknown[];
-  if (!values.every((value) => typeof value === 'string')) throw Object.assign(new Error('input: must be texts'), { statusCode: 400 });
+  if (!values.every((value) => typeof value === 'string')) throw Object.assign(new Error('input: must be strings'), { statusCode: 400 });
   const most = (await model.maxEmbeddingsPerCall) ?? Infinity;
   const vectors: (readonly number[])[] = [];
   let tokens = 0;
@@ -102,7 +102,7 @@ async function embeddingList(model: ReadEmbeddingModel, body: Fields, abortSigna
     const part = values.slice(vectors.length, most === Infinity ? undefined : vectors.length + most);
     const options = { values: part, abortSignal, providerOptions: providerOptions as Fields | undefined };
     const { embeddings, usage } = await model.doEmbed({ ...options, ...(typeof dimensions === 'number' && { dimensions }) });
-    if (embeddings.length !== part.length) throw new Error('the model answered with another number of embeddings');
+    if (embeddings.length !== part.length) throw new Error('the model returned a different number of embeddings');
     vectors.push(...embeddings);
     tokens += usage?.tokens ?? 0;
   }

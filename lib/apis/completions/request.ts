@@ -23,10 +23,11 @@ export function chatRequestOf(body: ModelRequest, sent: SentRequest): ModelReque
 
 function promptIn(prompt: unknown, { provider, model }: SentRequest): string {
   if (typeof prompt === 'string') return prompt;
-  if (!Array.isArray(prompt) || prompt.length === 0) throw new InvalidArgumentError('prompt', prompt, 'must be a text, or a list of one');
+  if (!Array.isArray(prompt) || prompt.length === 0)
+    throw new InvalidArgumentError('prompt', prompt, 'must be a string, or an array of one string');
   const [first] = prompt as readonly unknown[];
   if (prompt.length === 1 && typeof first === 'string') return first;
   const what = typeof first === 'string' ? 'several prompts' : 'token ids';
-  const reason = `${provider} answers ${model} by chat, which has no ${what}`;
+  const reason = `${provider} serves ${model} through chat, which does not support ${what}`;
   throw new UnsupportedRequestError({ param: 'prompt', provider, reason, mend: 'send one text' });
 }

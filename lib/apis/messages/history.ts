@@ -230,6 +230,6 @@ function marked(part: ChatPart, { cache_control: mark }: Fields): ChatPart {
 /** Blocks of Anthropic's own tools come from its answers: other providers may not read them. */
 function unknownBlock(path: string, { type }: Fields, provider: string): Error {
   if (typeof type !== 'string') return new InvalidArgumentError(`${path}.type`, type, 'must be a string');
-  const reason = `${provider} has no content block ${type.slice(0, 64)} here`;
-  return new UnsupportedRequestError({ param: path, provider, reason, mend: 'remove the block, or use a model of Anthropic' });
+  const reason = `${provider} does not support the content block ${type.slice(0, 64)} here`;
+  return new UnsupportedRequestError({ param: path, provider, reason, mend: 'remove the block, or use an Anthropic model' });
 }

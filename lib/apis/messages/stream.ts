@@ -68,7 +68,7 @@ export class MessageEvents {
       const event = JSON.parse(data) as Fields | null;
       return isError(event?.error) ? this.stated(data) : this.event(event ?? {});
     } catch {
-      return this.failed({ ...CUT, message: 'The provider sent an event that is not of a chat.' }, 502);
+      return this.failed({ ...CUT, message: 'The provider sent an event that is not a chat event.' }, 502);
     }
   }
 

@@ -60,7 +60,7 @@ function chatTool(path: string, tool: Fields, provider: string): ChatTool {
 function foreignTool(path: string, type: unknown, provider: string): Error {
   if (typeof type !== 'string') return new InvalidArgumentError(`${path}.type`, type, 'must be a string');
   const reason = `the tool ${type.slice(0, LONGEST_NAME)} is Anthropic's own, which ${provider} does not have`;
-  const mend = 'remove the tool, or use a model of Anthropic';
+  const mend = 'remove the tool, or use an Anthropic model';
   return new UnsupportedRequestError({ param: path, provider, reason, mend });
 }
 

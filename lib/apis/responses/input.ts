@@ -62,7 +62,7 @@ class InputReader {
       case 'item_reference':
         return this.reference(path, item);
       default:
-        throw refused(`${path}.type`, this.sent, `${this.sent.provider} has no items of type ${shown(type)}`);
+        throw refused(`${path}.type`, this.sent, `${this.sent.provider} does not support items of type ${shown(type)}`);
     }
   }
 
@@ -72,7 +72,7 @@ class InputReader {
     if (json === undefined) return undefined;
     this.sealed += containersIn(json);
     if (this.sealed > MOST_SEALED)
-      throw new InvalidArgumentError(path, this.sealed, `must have at most ${MOST_SEALED} blocks in all items together`);
+      throw new InvalidArgumentError(path, this.sealed, `must have at most ${MOST_SEALED} blocks across all items`);
     return thinkingBlocksIn(json);
   }
 
@@ -98,7 +98,7 @@ class InputReader {
     // Reasoning is a help for the model, not a part of the conversation.
     if (String(id).startsWith('rs_')) return;
     const { provider } = this.sent;
-    const reason = `the item is no longer kept by this process, and ${provider} keeps none`;
+    const reason = `the item is no longer kept by this process, and ${provider} does not store items`;
     const mend = 'set store: false, so that the client sends items instead of their ids';
     throw new UnsupportedRequestError({ param: path, provider, reason, mend });
   }
@@ -126,12 +126,13 @@ class InputReader {
       case 'input_audio':
         return { type: 'input_audio', input_audio: checkObject(`${path}.input_audio`, part.input_audio, refuseArgument) as never };
       default:
-        throw refused(`${path}.type`, this.sent, `${this.sent.provider} has no content of type ${shown(part.type)}`);
+        throw refused(`${path}.type`, this.sent, `${this.sent.provider} does not support content of type ${shown(part.type)}`);
     }
   }
 
   private image(path: string, { image_url: url, file_id: file, detail }: Fields): Exclude<ChatPart['image_url'], string | undefined> {
-    if (!isSet(url) && isSet(file)) throw refused(`${path}.file_id`, this.sent, `${this.sent.provider} cannot read images kept by OpenAI`);
+    if (!isSet(url) && isSet(file))
+      throw refused(`${path}.file_id`, this.sent, `${this.sent.provider} cannot read images stored at OpenAI`);
     return { url: checkString(`${path}.image_url`, url, refuseArgument), ...(typeof detail === 'string' && { detail }) };
   }
 

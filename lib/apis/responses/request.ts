@@ -111,7 +111,7 @@ function formatOf({ type, ...rest }: Fields, sent: SentRequest): object {
   if (type === 'json_object') return { response_format: { type } };
   if (type !== 'json_schema') {
     if (dropsParams(sent)) return {};
-    throw refused('text.format', sent, `${sent.provider} has text, json_object and json_schema, not ${shown(type)}`);
+    throw refused('text.format', sent, `${sent.provider} supports text, json_object and json_schema, not ${shown(type)}`);
   }
   const { name, description, schema, strict } = rest;
   const format = {

@@ -38,7 +38,7 @@ function parsed(line: string, isBatch: boolean): unknown {
   try {
     return JSON.parse(line);
   } catch {
-    if (isBatch) throw new InvalidArgumentError('file', NO_VALUE, 'must have one request as JSON on each line');
+    if (isBatch) throw new InvalidArgumentError('file', NO_VALUE, 'must have one JSON request per line');
     return undefined;
   }
 }

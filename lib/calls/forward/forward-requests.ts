@@ -57,12 +57,13 @@ export async function accountCall(
   const { model, method = 'GET', path = '', body } = checkObject('request', request, refuseArgument) as unknown as AccountRequest;
   const group = checkString('model', model, refuseArgument);
   checkOneOf('method', method, METHODS, refuseArgument);
-  if (typeof path !== 'string' || !ACCOUNT_PATH.test(path)) throw refuseArgument('path', path, 'must be parts behind slashes, and a query');
+  if (typeof path !== 'string' || !ACCOUNT_PATH.test(path))
+    throw refuseArgument('path', path, 'must be a path that starts with a slash, with an optional query');
   if (mayCall?.(group) === false) throw new ModelNotAllowedError(group);
   const [deployment] = deploymentsOf(group);
   if (deployment === undefined) throw new NoDeploymentError(group, 'unknown_model');
   if (holdsMoney && operation === 'batches' && method === 'POST' && !CANCELLATION.test(path)) {
-    const reason = 'a budget applies, and the provider does not tell what a batch costs';
+    const reason = 'a budget applies, and the provider does not report the cost of a batch';
     throw new UnsupportedRequestError({ provider: deployment.provider, reason, mend: 'send its requests one by one' });
   }
   const answer = method === 'GET' && CONTENT.test(path) ? 'bytes' : 'json';

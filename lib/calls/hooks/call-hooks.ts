@@ -22,7 +22,8 @@ export class CallHooks {
    * @throws InvalidConfigurationError for no hook, or a wrong option.
    */
   add(hook: ModelCallHook, options?: CallHookOptions): () => void {
-    if (!isCallHook(hook)) throw refuseOption('hooks', hook, 'must be an object with a method of a call hook, such as onRequest or onEnd');
+    if (!isCallHook(hook))
+      throw refuseOption('hooks', hook, 'must be an object with at least one call hook method, such as onRequest or onEnd');
     const name = nameOf(hook);
     const resolved = resolveCallHookOptions(`hooks.${name}`, options ?? callHookOptionsOf(hook.constructor));
     const added = new InstalledHook(name, hook, resolved, this.log);

@@ -97,7 +97,7 @@ describe('a journal of calls', () => {
     const journal = new CallJournal({ file, logger });
     journal.onEnd(call(1), end);
     await firstLine();
-    expect(lines).toEqual([`Call journal: cannot write ${file} (ENOENT); it tries again`]);
+    expect(lines).toEqual([`Call journal: cannot write ${file} (ENOENT); retrying`]);
     const { mkdirSync } = await import('node:fs');
     mkdirSync(missing);
     journal.onEnd(call(2), end);
@@ -111,14 +111,14 @@ describe('a journal of calls', () => {
     journal.onEnd(call(1), end);
     await firstLine();
     await journal.close();
-    expect(lines).toEqual([`Call journal: cannot write ${file} (ENXIO); it tries again`, `Call journal: 1 lines are lost (${file})`]);
+    expect(lines).toEqual([`Call journal: cannot write ${file} (ENXIO); retrying`, `Call journal: 1 lines were lost (${file})`]);
   });
 
   it('says at its end what is lost', async () => {
     const journal = new CallJournal({ file: join(folder, 'none', 'calls.jsonl'), logger });
     journal.onEnd(call(1), end);
     await journal.close();
-    expect(lines.at(-1)).toMatch(/^Call journal: 1 lines are lost/);
+    expect(lines.at(-1)).toMatch(/^Call journal: 1 lines were lost/);
   });
 
   it.each([

@@ -62,7 +62,7 @@ export class CallJournal implements ModelCallHook, OnApplicationShutdown {
     await this.writing;
     while (this.pending.length > 0) if (!(await this.writeBatch())) break;
     const lost = this.pending.length + this.dropped;
-    if (lost > 0) this.log.error(`Call journal: ${lost} lines are lost (${this.file})`);
+    if (lost > 0) this.log.error(`Call journal: ${lost} lines were lost (${this.file})`);
     this.pending = [];
     this.dropped = 0;
   }
@@ -98,7 +98,7 @@ export class CallJournal implements ModelCallHook, OnApplicationShutdown {
       await appendToFile(this.file, text, OWNER_ONLY);
     } catch (error) {
       if (!this.hasFailed)
-        this.log.error(`Call journal: cannot write ${this.file} (${String((error as NodeJS.ErrnoException).code)}); it tries again`);
+        this.log.error(`Call journal: cannot write ${this.file} (${String((error as NodeJS.ErrnoException).code)}); retrying`);
       this.hasFailed = true;
       return false;
     }

@@ -53,7 +53,7 @@ export class EventGuard {
     if (data === undefined) return texts === undefined ? `${raw}\n\n` : ':\n\n';
     if (data === DONE) return after(this.rest(), (rest) => `${rest}${texts === undefined ? raw : `data: ${DONE}`}\n\n`);
     const event = objectIn(data);
-    if (event === undefined) return this.unread(raw, 'an event that is no JSON object');
+    if (event === undefined) return this.unread(raw, 'an event that is not a JSON object');
     if (texts === undefined) return this.unchanged(raw, event);
     let found: FoundTexts;
     try {
@@ -127,7 +127,7 @@ export class EventGuard {
     try {
       slot.put(text);
     } catch (error) {
-      this.refuse(error instanceof UnreadableText ? error.message : 'a text that does not fit its place');
+      this.refuse(error instanceof UnreadableText ? error.message : 'a text that does not fit its field');
     }
   }
 

@@ -35,13 +35,13 @@ export function writtenAnswer(given: Given, operation: Operation, request: Asked
   const { stream, forwarded } = request;
   if (typeof given === 'string') return textAnswer(given, operation, request, facts);
   if (forwarded !== undefined && forwarded.answer !== 'json') {
-    throw new InvalidArgumentError('onRequest().answer', given, 'cannot be given in the place of bytes');
+    throw new InvalidArgumentError('onRequest().answer', given, 'cannot replace bytes');
   }
   if (Array.isArray(given) !== stream) {
     throw new InvalidArgumentError(
       'onRequest().answer',
       given,
-      stream ? 'must be a text, or a list of events' : 'must be a text or an object',
+      stream ? 'must be a string or an array of events' : 'must be a string or an object',
     );
   }
   if (!stream) return wholeOf(Buffer.from(JSON.stringify(given)), given as Fields, facts);

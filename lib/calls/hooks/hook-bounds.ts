@@ -22,5 +22,5 @@ export function checkSize(what: string, value: unknown, maxBytes: number): void 
       for (const inner of Object.values(next)) if (typeof inner === 'string' || typeof inner === 'object') open.push(inner);
     }
   }
-  if (left < 0) throw new HookFault(`gives ${what} of more than ${maxBytes} bytes`);
+  if (left < 0) throw new HookFault(`returns ${what} of more than ${maxBytes} bytes`);
 }

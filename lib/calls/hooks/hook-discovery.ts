@@ -21,7 +21,7 @@ export function discoverHooks(discovery: Pick<DiscoveryService, 'getProviders'>)
     const options = callHookOptionsOf(type) ?? callHookOptionsOf(wrapper.metatype);
     if (options === undefined || wrapper.isAlias) continue;
     if (!wrapper.isDependencyTreeStatic()) {
-      throw new InvalidConfigurationError(`hooks.${wrapper.name}`, 'must be a provider of the default scope, because calls share it');
+      throw new InvalidConfigurationError(`hooks.${wrapper.name}`, 'must be a provider with the default scope, because calls share it');
     }
     const { token } = wrapper;
     if (found.some((each) => each.hook === instance || (each.token === token && each.type === type))) continue;

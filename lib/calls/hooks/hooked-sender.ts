@@ -100,11 +100,11 @@ export class HookedSender extends ProviderSender {
     const { hooks } = this;
     const { stream, forwarded } = this.request;
     if (body !== hooks.body && forwarded?.form !== undefined)
-      throw new InvalidArgumentError('onRequest().replace', body, 'cannot take the place of a form');
+      throw new InvalidArgumentError('onRequest().replace', body, 'cannot replace a form');
     if (!this.asked.isUnchanged(body)) checkSize('a request', body, LARGEST_REQUEST);
     const read = await this.asked.revise(body as ModelRequest);
     if (read.stream !== stream)
-      throw new InvalidArgumentError('onRequest().replace.stream', read.stream, `must be ${stream}, as the client asks`);
+      throw new InvalidArgumentError('onRequest().replace.stream', read.stream, `must be ${stream}, as the client requested`);
     this.request = read;
     hooks.body = body;
   }
@@ -174,7 +174,7 @@ export class HookedSender extends ProviderSender {
       slots = [...known, ...others.slots];
       ({ isChanged } = others);
     } catch (error) {
-      const reason = error instanceof UnreadableText ? error.message : 'an answer that is no JSON object';
+      const reason = error instanceof UnreadableText ? error.message : 'an answer that is not a JSON object';
       return hook.unguarded('onText', new HookFault(`cannot read ${reason}`), answer);
     }
     for (const slot of slots) if (slot.text !== '') isChanged = await this.guardText(hook, slot, isChanged);
@@ -248,13 +248,13 @@ export class HookedSender extends ProviderSender {
 function writtenAnswer(answer: LlmAnswer, fields: object, maxBytes: number): LlmAnswer {
   checkSize('an answer', fields, maxBytes);
   const bytes = Buffer.from(JSON.stringify(fields));
-  if (bytes.length > maxBytes) throw new HookFault(`gives an answer of more than ${maxBytes} bytes`);
+  if (bytes.length > maxBytes) throw new HookFault(`returns an answer of more than ${maxBytes} bytes`);
   return new LlmAnswer(bytes, answer.usage, answer.call);
 }
 
 /** Refuses what only the caller's own function sends, if a guard would have to read it. */
 export async function refuseUnread(hooks: RunningCall): Promise<undefined> {
-  const reason = 'a call by execute or stream of LlmClient has no body that it can read';
+  const reason = 'calls with execute or stream of LlmClient have no body that it can read';
   await Promise.resolve();
   for (const method of ['onRequest', 'onText', 'onAnswer'] as const) hooks.refuseUnreadable(method, reason);
   return undefined;

@@ -42,7 +42,7 @@ function leave(entered: RunningHook): void {
 }
 
 /** What the failure of an observer means. */
-const UNOBSERVED = 'calls go on without it';
+const UNOBSERVED = 'calls continue without it';
 
 /** The methods whose result decides about the call. */
 export type GuardMethod = 'onRequest' | 'onText' | 'onAnswer';
@@ -167,7 +167,7 @@ export class InstalledHook {
   /** A guard cannot check something. @throws CallHookFailedError unless it fails open */
   unguarded<T>(method: GuardMethod, error: unknown, passed: T): T {
     const isClosed = this.options.failure === 'closed';
-    this.failed(method, error, isClosed ? 'calls that it cannot check are refused with 503' : 'calls that it cannot check go on');
+    this.failed(method, error, isClosed ? 'calls that it cannot check are denied with 503' : 'calls that it cannot check are allowed');
     if (isClosed) throw new CallHookFailedError(this.name, error);
     return passed;
   }

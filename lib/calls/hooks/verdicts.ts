@@ -30,7 +30,7 @@ export function readTextVerdict(verdict: unknown, { text, isLast }: AnswerText):
   if (given.deny !== undefined && Object.keys(given).length === 1) throw denialOf('onText', given.deny);
   const { pass, hold } = given;
   if (typeof pass !== 'string' || typeof hold !== 'string' || Object.keys(given).length > 2) {
-    throw new InvalidArgumentError('onText()', verdict, 'must be nothing, a string, or an object with deny, or with pass and hold');
+    throw new InvalidArgumentError('onText()', verdict, 'must be undefined, a string, or an object with deny, or with pass and hold');
   }
   if (isLast && hold !== '') throw new InvalidArgumentError('onText().hold', hold, 'must be empty for the last text of a part');
   return { pass, hold };
@@ -41,7 +41,7 @@ function verdictIn(method: GuardMethod, verdict: unknown, keys: readonly string[
   const given = fieldsOf(`${method}()`, verdict);
   const set = keys.filter((key) => given[key] !== undefined);
   if (set.length !== 1 || Object.keys(given).some((key) => !keys.includes(key))) {
-    throw new InvalidArgumentError(`${method}()`, verdict, `must be nothing, or an object with one of ${keys.join(', ')}`);
+    throw new InvalidArgumentError(`${method}()`, verdict, `must be undefined, or an object with one of ${keys.join(', ')}`);
   }
   if (given.deny !== undefined) throw denialOf(method, given.deny);
   return given;

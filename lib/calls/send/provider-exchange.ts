@@ -236,12 +236,12 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
 
   /** An event of the stream that is no JSON. */
   unreadableEvent(): ProviderError {
-    return this.malformed('The provider sent an event that is no JSON object.');
+    return this.malformed('The provider sent an event that is not a JSON object.');
   }
 
   /** An answer that its translator or bridge cannot read. */
   unreadable(error: unknown): ProviderError {
-    const message = 'The provider answered with something that is not of its protocol.';
+    const message = "The provider's response does not follow its protocol.";
     return this.settings.known.errors.failed('malformed', message, this, error as Error);
   }
 
@@ -262,7 +262,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   onHeaders(status: number, rawHeaders: readonly Buffer[], resume: () => void): boolean {
     // 1xx: the answer is yet to come.
     if (status < 200) {
-      if (++this.interim > MOST_INTERIM) this.abort(this.malformed(`The provider sent more than ${MOST_INTERIM} interim answers.`));
+      if (++this.interim > MOST_INTERIM) this.abort(this.malformed(`The provider sent more than ${MOST_INTERIM} interim responses.`));
       return this.state !== 'over';
     }
     this.status = status;
@@ -276,7 +276,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.contentType = contentType;
     if (!this.settings.stream) this.statedCost = cost;
     if (contentEncoding !== undefined && contentEncoding !== 'identity') {
-      this.abort(this.malformed('The provider encoded its answer, which the request did not ask for.'));
+      this.abort(this.malformed('The provider sent a content encoding that was not requested.'));
     } else if (this.settings.stream) {
       const { call, known, maxBytes } = this.settings;
       const isStream = (call.streamType ?? EVENT_STREAM).test(contentType);
@@ -458,7 +458,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   private faultOfWhole(): ProviderError | undefined {
     const fault = this.settings.call.reader.faultIn(this.bytes);
     if (fault === undefined) return undefined;
-    if (fault === 'malformed') return this.malformed('The provider answered with something that is no JSON object.');
+    if (fault === 'malformed') return this.malformed("The provider's response is not a JSON object.");
     this.takeBytes();
     return this.errorIn(fault.error);
   }
@@ -467,14 +467,14 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   private refused(): ProviderError {
     const { status, settings } = this;
     const { endpoint, errors } = settings.known;
-    if (status >= 300 && status < 400) return this.malformed(`The provider answered ${status}, a redirection.`);
+    if (status >= 300 && status < 400) return this.malformed(`The provider answered with a redirect (${status}).`);
     const body = this.takeBytes().toString('utf8');
     if (status >= 400) {
       this.errorBody = body;
       return errors.answered(status, body, this);
     }
     if (endpoint.protocol.hasError(body)) return this.errorIn(body);
-    return this.malformed('The provider answered a request for a stream with something else.');
+    return this.malformed("The provider's response is not a stream, although one was requested.");
   }
 
   private malformed(message: string): ProviderError {

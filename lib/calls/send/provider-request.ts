@@ -83,7 +83,7 @@ async function credentialsFor(
     return (await endpoint.authorization?.headersFor(request)) ?? [];
   } catch (error) {
     if (error instanceof ProviderError || error instanceof FastLiteLLMError || !(error instanceof Error)) throw error;
-    const message = `The service that grants credentials for ${endpoint.provider} failed.`;
+    const message = `The credential service for ${endpoint.provider} failed.`;
     throw errors.failed(kindOfCode(error) ?? 'server', message, exchange, error);
   }
 }

@@ -197,7 +197,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
       if (call !== undefined) return { call, bridged: bridge.answer(asked), isBridgeable: false };
     }
     const reason = `${provider} does not offer ${this.request.operation} for ${model}`;
-    throw new UnsupportedRequestError({ provider, reason, mend: 'ask for another model' });
+    throw new UnsupportedRequestError({ provider, reason, mend: 'use another model' });
   }
 
   /** The fields that limit the output, as the request names them. */

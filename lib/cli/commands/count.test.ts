@@ -149,7 +149,7 @@ describe('count', () => {
   it.each([
     ['{', 'is not JSON'],
     ['[]', 'is not a request'],
-    ['{"model":"gpt-4"}', 'messages: must be given'],
+    ['{"model":"gpt-4"}', 'messages: must be set'],
     ['{"messages":[{"role":"user","content":[{"type":"x"}]}]}', 'messages[0].content[0].type'],
   ])('says what is wrong with the request %s', async (input, message) => {
     expect(await runCommand(['count', '-r'], { input })).toEqual({ code: 1, out: '', err: expect.stringContaining(message) });

@@ -48,7 +48,7 @@ interface CountSettings {
 export const COUNT: Command = {
   operands: '[files…]',
   options: {
-    model: { type: 'string', short: 'm', multiple: true, value: 'name', help: `model that counts, repeatable (default ${DEFAULT_MODEL})` },
+    model: { type: 'string', short: 'm', multiple: true, value: 'name', help: `model to count for, repeatable (default ${DEFAULT_MODEL})` },
     request: { type: 'boolean', short: 'r', help: 'each file is the JSON body of a request: chat, Responses, completions or embeddings' },
     exact: { type: 'string', short: 'e', value: 'file', help: "asks the providers of LiteLLM's config.yaml, with --request" },
     'output-tokens': { type: 'string', short: 'o', value: 'n', help: 'tokens of the reply, for the cost (default 0)' },
@@ -62,9 +62,9 @@ export const COUNT: Command = {
     limit: { type: 'string', short: 'l', value: 'n', help: 'exit with 1 if a file has more tokens' },
     prices: { type: 'string', value: 'file', help: "prices and limits in LiteLLM's or models.dev's format" },
     json: { type: 'boolean', help: 'write JSON' },
-    'no-progress': { type: 'boolean', help: 'draw no progress bar' },
+    'no-progress': { type: 'boolean', help: 'do not draw a progress bar' },
   },
-  notes: ['Without files, and for "-", it reads the standard input. A "~" marks an estimate.'],
+  notes: ['Without files, and for "-", it reads standard input. A "~" marks an estimate.'],
   run,
 };
 
@@ -105,7 +105,7 @@ async function countSources({ options, operands }: GivenArguments, io: CommandIo
     exact,
   };
   const limit = integerOption(options, 'limit') ?? Infinity;
-  if (operands.length === 0 && io.stdin.isTTY === true) throw new UsageError('name a file, or pipe a text to it');
+  if (operands.length === 0 && io.stdin.isTTY === true) throw new UsageError('name a file, or pipe text to it');
   await settings.counter.ready();
 
   const sources = textSources(operands, io);

@@ -194,13 +194,13 @@ describe('doctor', () => {
   });
 
   it.each([
-    ['nonsense', 'must be a URL of redis:// or rediss://, got "nonsense"'],
-    ['', "must be a non-empty text, got ''"],
-    ['http://u:hidden@a:1', 'must be a URL of redis:// or rediss://, got "http://***@a:1"'],
-    ['redis://:hidden', 'must be a URL of redis:// or rediss://, got "redis://:***"'],
-    ['redis://u:hid?den@den@a:66666', 'must be a URL of redis:// or rediss://, got "redis://u:***?***"'],
-    ['redis://:hidden%@a', 'must have % in its user and password written as %25, got "redis://***@a"'],
-    ['redis://a/hidden?password=hidden', 'must have the number of a database as its path, such as redis://localhost:6379/1, got'],
+    ['nonsense', 'must be a redis:// or rediss:// URL, got "nonsense"'],
+    ['', "must be a non-empty string, got ''"],
+    ['http://u:hidden@a:1', 'must be a redis:// or rediss:// URL, got "http://***@a:1"'],
+    ['redis://:hidden', 'must be a redis:// or rediss:// URL, got "redis://:***"'],
+    ['redis://u:hid?den@den@a:66666', 'must be a redis:// or rediss:// URL, got "redis://u:***?***"'],
+    ['redis://:hidden%@a', 'must encode % in its user and password as %25, got "redis://***@a"'],
+    ['redis://a/hidden?password=hidden', 'must have a database number as its path, such as redis://localhost:6379/1, got'],
   ])('refuses --redis %s by its rule and without its password', async (value, message) => {
     const { code, err, out } = await runCommand(['doctor', '--redis', value]);
     expect([code, out]).toEqual([2, '']);

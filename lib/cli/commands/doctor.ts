@@ -65,7 +65,7 @@ async function installationFindings(
 
 function startFault(error: unknown): DoctorFinding {
   if (!(error instanceof FastLiteLLMError)) throw error;
-  return fault('start', errorMessage(error), 'an app with the same options and environment does not start: mend this first');
+  return fault('start', errorMessage(error), 'an app with the same options and environment does not start: fix this first');
 }
 
 function linesOf(findings: readonly DoctorFinding[]): string[] {

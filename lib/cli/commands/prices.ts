@@ -22,7 +22,7 @@ export const PRICES: Command = {
   options: {
     from: { type: 'string', short: 'f', value: 'source', help: 'litellm (default), models.dev, a URL or a file' },
     to: { type: 'string', short: 't', value: 'file', help: `the file to write (default ${DEFAULT_FILE})` },
-    'dry-run': { type: 'boolean', short: 'n', help: 'check and show the changes, write nothing; exit with 1 if there are some' },
+    'dry-run': { type: 'boolean', short: 'n', help: 'check and show the changes without writing them; exit with 1 if there are any' },
     json: { type: 'boolean', help: 'write JSON' },
   },
   notes: [

@@ -66,11 +66,11 @@ function unpricedModels(deployments: readonly Deployment[]): readonly string[] {
 
 function adviceFor(line: string): string {
   if (/variable \S+,? (?:which )?is not set$/.test(line)) return 'set it in the environment of the app';
-  if (line.includes(' protects the gateway')) return "name it in router.handledSettings once the app's own routes have a guard";
+  if (line.includes(' protects the gateway')) return "list it in router.handledSettings once the app's own routes have a guard";
   return /without effect|unknown option|sent with every request/.test(line) ? SETTING_ADVICE : 'change it in the file';
 }
 
 const GROUP_ADVICE = 'fix one of its deployments below, or remove the group from the file';
-const SETTING_ADVICE = 'correct the name, or take it out of the file (docs/coming-from-litellm.md lists the settings that work)';
+const SETTING_ADVICE = 'correct the name, or remove it from the file (docs/coming-from-litellm.md lists the settings that work)';
 const PRICE_ADVICE =
   'set base_model or input_cost_per_token and output_cost_per_token of the deployment, or tokenCounter.pricing.source to a file that npx nestjs-fast-litellm prices writes';

@@ -39,7 +39,13 @@ function flagFinding(name: string, { state, configuredState, lastError, breaker 
     return [warning(`flag ${name}`, `its circuit breaker is ${breaker} (${lastError ?? 'unknown error'})`, advice)];
   }
   if (state === 'enabled') return [];
-  return [warning(`flag ${name}`, `is ${configuredState}`, 'nothing, if that is wanted; else enable it in featureFlags or its variable')];
+  return [
+    warning(
+      `flag ${name}`,
+      `is ${configuredState}`,
+      'nothing, if this is intended; otherwise enable it in featureFlags or with its variable',
+    ),
+  ];
 }
 
 /** Whether each encoding loads and counts, and which packages with a tokenizer are there. */
@@ -48,7 +54,7 @@ export function tokenizerFindings({ tokenCounter }: FastLiteLLM): DoctorFinding[
   const found = FAMILY_NAMES.flatMap((name) => (isInstalled(name) ? [`${familyOf(name).source} (${name})`] : []));
   return [
     ...(faults.length > 0 ? faults : [ok('tokenizers', ENCODING_NAMES.join(', '))]),
-    ...(found.length > 0 ? [ok('tokenizers installed', `${found.join(', ')}; used where tokenCounter.tokenizers names them`)] : []),
+    ...(found.length > 0 ? [ok('tokenizers installed', `${found.join(', ')}; used if tokenCounter.tokenizers names them`)] : []),
   ];
 }
 
@@ -67,7 +73,7 @@ function encodingFault(counter: FastLiteLLM['tokenCounter'], encoding: EncodingN
   const advice = 'leave nestjs-fast-litellm and tiktoken out of the bundle, and install the package again';
   try {
     const text = counter.decode(counter.encode('Hello, Zürich', { encoding }), { encoding });
-    return text === 'Hello, Zürich' ? undefined : fault(`tokenizer ${encoding}`, 'decodes another text than it encoded', advice);
+    return text === 'Hello, Zürich' ? undefined : fault(`tokenizer ${encoding}`, 'decodes to a different text than it encoded', advice);
   } catch (error) {
     return fault(`tokenizer ${encoding}`, errorMessage(error), advice);
   }

@@ -136,14 +136,14 @@ export const DEFAULT_PREFIX = 'fast-litellm:';
 
 /** A store opens a connection to `url`, or uses `client`. */
 export function checkRedisConnection(path: string, { url, client }: { readonly url?: string; readonly client?: RedisClient }): void {
-  if ((url === undefined) === (client === undefined)) throw new InvalidConfigurationError(path, 'must name either a url or a client');
+  if ((url === undefined) === (client === undefined)) throw new InvalidConfigurationError(path, 'must have either a url or a client');
 }
 
 /** Checks an option that is a client of `ioredis`. */
 export function checkRedisClient(path: string, value: unknown): RedisClient {
   const client = value as RedisClient | null;
   if (typeof client === 'object' && typeof client?.createBuiltinCommand === 'function' && typeof client.status === 'string') return client;
-  throw refuseOption(path, value, 'must be a client of ioredis');
+  throw refuseOption(path, value, 'must be an ioredis client');
 }
 
 /**
@@ -159,22 +159,22 @@ export function checkRedisUrl(path: string, value: unknown, shown: (url: string)
 
 /** ioredis throws a `URIError` for such a login, and takes database 0 for a name. */
 function ruleBrokenBy(url: string): string | undefined {
-  if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) return 'must be a URL of redis:// or rediss://';
+  if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) return 'must be a redis:// or rediss:// URL';
   const { username, password, pathname } = new URL(url);
   try {
     decodeURIComponent(username);
     decodeURIComponent(password);
   } catch {
-    return 'must have % in its user and password written as %25';
+    return 'must encode % in its user and password as %25';
   }
-  return /^\/?\d*$/.test(pathname) ? undefined : 'must have the number of a database as its path, such as redis://localhost:6379/1';
+  return /^\/?\d*$/.test(pathname) ? undefined : 'must have a database number as its path, such as redis://localhost:6379/1';
 }
 
 /** Checks an option that is the prefix of key names. */
 export function checkRedisPrefix(path: string, value: unknown): string {
   const prefix = checkString(path, value);
   if (!/[{}]/.test(prefix)) return prefix;
-  throw refuseOption(path, value, 'must have no { or }: these mark the slot of a Cluster');
+  throw refuseOption(path, value, 'must not contain { or }, which mark the hash slot in a Cluster');
 }
 
 /**

@@ -16,7 +16,7 @@ export class TypeScriptConnectionPoolEngine extends ConnectionPoolEngine {
       throw new InvalidArgumentError(
         'maxConnections',
         maxConnections,
-        `must be ${pool.maxConnections}, as other members of the pool have it`,
+        `must be ${pool.maxConnections}, as for the other members of the pool`,
       );
     }
     const accounting = pool.join(() => {

@@ -108,7 +108,7 @@ export class PoolDispatcher extends Dispatcher {
   override dispatch(options: Options, handler: Handler): boolean {
     try {
       const { origin } = options;
-      if (origin === undefined) throw new InvalidArgumentError('origin', origin, 'must be given');
+      if (origin === undefined) throw new InvalidArgumentError('origin', origin, 'must be set');
       const endpoint = this.pool.endpoints.find(typeof origin === 'string' ? origin : origin.origin);
       const id = this.pool.take(endpoint);
       if (id > 0) {

@@ -6,7 +6,7 @@ import { badge, nothing, table } from './panel.js';
 
 /** API keys by their last use, with what they have spent. */
 export function keysPanel({ keys, atMs }: DashboardSnapshot): Html {
-  if (keys === null) return nothing('No API keys here.');
+  if (keys === null) return nothing('This app has no API keys.');
   if (keys.length === 0) return nothing('No API key has been used since the start of this process.');
   const rows = keys.map((key) => [
     html`${key.alias ?? key.publicId}${key.alias !== undefined && html` <span class="note below">${key.publicId}</span>`}`,
@@ -18,7 +18,7 @@ export function keysPanel({ keys, atMs }: DashboardSnapshot): Html {
   ]);
   const columns = [{ label: 'Key' }, { label: 'State' }, { label: 'Team' }, { label: 'User' }];
   return html`${table('API keys', [...columns, { label: 'Last use', isFigure: true }, { label: 'Spent', isFigure: true }], rows)}
-    <p class="note">Uses of this process; spending of all that share the limiter's store.</p>`;
+    <p class="note">Uses in this process; spend of all processes that share the limiter's store.</p>`;
 }
 
 function stateOf({ state }: KeyState): Html {

@@ -3,7 +3,7 @@ import { compact, span } from '../figures.js';
 import { html, type Html } from '../html.js';
 import { nothing, usageBar } from './panel.js';
 
-export const KEYS_NOTE = 'API keys, teams and users of the table below by name; others hashed with a salt of each process.';
+export const KEYS_NOTE = 'API keys, teams and users in the table below are shown by name; other keys are hashed with a per-process salt.';
 
 /** Keys nearest to their limit. */
 export function limitsPanel({ limits }: DashboardSnapshot): Html {

@@ -13,7 +13,7 @@ const PERIODS = { day: 'a day', month: 'a month', window: 'a window', total: 'in
 
 /** Budgets nearest to exhaustion. */
 export function budgetsPanel({ budgets }: DashboardSnapshot): Html {
-  if (budgets.length === 0) return nothing('No key has spent a tenth of a budget. Set usdPerDay or usdPerMonth to have some.');
+  if (budgets.length === 0) return nothing('No key has spent a tenth of a budget. To define budgets, set usdPerDay or usdPerMonth.');
   return html`<ul class="limits">
       ${budgets.map(budgetRow)}
     </ul>

@@ -6,7 +6,7 @@ import { badge, bar, nothing } from './panel.js';
 
 /** Connections by origin. */
 export function poolPanel({ pool }: DashboardSnapshot): Html {
-  if (pool === null) return nothing('No connection pool here.');
+  if (pool === null) return nothing('This app has no connection pool.');
   const { leased, idle, waiting, maxConnections, endpoints } = pool;
   const head = html`<div class="head">
       <span><strong>${count(leased)}</strong> in use, <strong>${count(idle)}</strong> idle of ${count(maxConnections)}</span>

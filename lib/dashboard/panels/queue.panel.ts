@@ -5,7 +5,7 @@ import { nothing, table, usageBar } from './panel.js';
 
 /** Calls that wait for a deployment, by class. */
 export function queuePanel({ queue }: DashboardSnapshot): Html {
-  if (queue === null) return nothing('Calls do not wait here: llmClient.queue is not set.');
+  if (queue === null) return nothing('No calls are queued: llmClient.queue is not set.');
   const { length, most, promptTokens, drainPerSecond, refused, late, classes } = queue;
   const figure = (label: string) => ({ label, isFigure: true });
   const wait = (ms: number | undefined): Html => html`${ms === undefined ? NONE : duration(ms)}`;
@@ -17,10 +17,10 @@ export function queuePanel({ queue }: DashboardSnapshot): Html {
     wait(p95WaitMs),
   ]);
   return html`<div class="head">
-      <span><strong>${count(length)}</strong> of ${count(most)} wait, ${compact(promptTokens)} prompt tokens</span>
+      <span><strong>${count(length)}</strong> of ${count(most)} waiting, ${compact(promptTokens)} prompt tokens</span>
       <span class="figure">${perSecond(drainPerSecond)} leave</span>
     </div>
     ${usageBar(length, most)}
-    ${table('Calls that wait, by class', [{ label: 'Class' }, figure('Waiting'), figure('Oldest'), figure('p50'), figure('p95')], rows)}
-    <p class="note">Since the start ${count(refused)} refused because the queue was full, ${count(late)} not served in time.</p>`;
+    ${table('Waiting calls, by class', [{ label: 'Class' }, figure('Waiting'), figure('Oldest'), figure('p50'), figure('p95')], rows)}
+    <p class="note">Since the start: ${count(refused)} refused because the queue was full, ${count(late)} not served in time.</p>`;
 }

@@ -115,7 +115,7 @@ async function accessFaultOf(
   if (isBelow(path, withoutKey)) return undefined;
   if (fault !== undefined) return fault;
   if (isOperator(request, desk) || isBelow(path, withAnyKey)) return undefined;
-  return gatewayError(401, 'invalid_api_key', 'Only the master key opens this path.');
+  return gatewayError(401, 'invalid_api_key', 'This path requires the master key.');
 }
 
 /** Whether its client has sent the master key, or needs no key; or is an admin of the app. */

@@ -5,7 +5,7 @@ import { gatewayError } from '../errors.js';
 import type { GatewayDesk } from '../gateway.desk.js';
 import { anonymousPrincipal, type KeyedRequest } from './anonymous.js';
 
-const ONLY_HERE = 'This gateway has no master key, so only clients on its own machine can use it, without a proxy.';
+const ONLY_HERE = 'This gateway has no master key, so only clients on the same machine can use it, without a proxy.';
 
 /**
  * What is wrong with the key of a request; otherwise sets who sends it. With `keys`, a request that

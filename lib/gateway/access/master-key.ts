@@ -19,7 +19,7 @@ export class MasterKey {
   /** What is wrong with a request without it. */
   faultIn(headers: IncomingHttpHeaders): HttpException | undefined {
     if (this.isIn(headers)) return undefined;
-    return gatewayError(401, 'invalid_api_key', 'Incorrect API key provided, or none: send the master key as Authorization: Bearer <key>.');
+    return gatewayError(401, 'invalid_api_key', 'Incorrect or missing API key: send the master key as Authorization: Bearer <key>.');
   }
 
   /** Takes the same time for every wrong key. */

@@ -23,11 +23,11 @@ export function siteFaultOf(
   corsOrigin: () => unknown,
 ): HttpException | undefined {
   if (allowedHosts !== null && isForeignHost(headers.host, allowedHosts)) {
-    return gatewayError(403, 'host_not_allowed', 'The gateway is not known by this host; its operator can add it to the allowed hosts.');
+    return gatewayError(403, 'host_not_allowed', 'This host is not allowed; the operator can add it to the allowed hosts.');
   }
   if (!isCrossSite(method, headers)) return undefined;
   const allowed = corsOrigin();
   if (allowed === '*' || (headers.origin !== undefined && allowed === headers.origin)) return undefined;
-  const message = 'Requests from pages of other sites are not allowed; the operator can allow the site by CORS.';
+  const message = 'Cross-site requests are not allowed; the operator can allow the site with CORS.';
   return gatewayError(403, 'cross_site_request', message);
 }

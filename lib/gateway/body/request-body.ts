@@ -129,7 +129,7 @@ function readBytes(request: IncomingMessage, { payload = request, limit }: BodyR
     };
     const leave = (): void => {
       // A request that is complete closes before a stream behind it has ended.
-      if (!request.complete) fail(new RequestCancelledError(new Error('the client has closed its connection')));
+      if (!request.complete) fail(new RequestCancelledError(new Error('the client closed the connection')));
     };
     payload.on('data', read).on('end', complete).on('error', fail);
     request.on('close', leave);

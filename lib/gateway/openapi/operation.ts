@@ -14,13 +14,13 @@ const SUMMARIES: Readonly<Record<string, string>> = {
   messages: 'Message',
   countMessageTokens: 'Input tokens of a message',
   images: 'Images',
-  imageEdits: 'Edits of images',
-  imageVariations: 'Variations of an image',
+  imageEdits: 'Image edits',
+  imageVariations: 'Image variations',
   speech: 'Speech',
   transcriptions: 'Transcript',
   translations: 'Transcript in English',
   moderations: 'Moderation',
-  rerank: 'Documents by relevance',
+  rerank: 'Documents ranked by relevance',
   uploadFile: 'Upload a file',
   listFiles: 'Files',
   retrieveFile: 'A file',
@@ -34,7 +34,7 @@ const SUMMARIES: Readonly<Record<string, string>> = {
   model: 'A model',
   liveliness: 'Whether the process answers',
   liveness: 'Whether the process answers',
-  readiness: 'Whether it can take requests',
+  readiness: 'Whether the process is ready for requests',
   modelInfo: 'Deployments, without their credentials',
 };
 const STREAMED: ReadonlySet<string> = new Set(['chat', 'completions', 'responses', 'messages', 'images', 'transcriptions']);
@@ -81,11 +81,11 @@ function responsesOf({ name, endpoint }: GatewayRoute): object {
   else content['application/json'] = { schema: ANSWERS[name] ?? { type: 'object' } };
   if (STREAMED.has(name)) content['text/event-stream'] = { schema: { type: 'string' } };
   const answer = { 200: { description: 'The answer', content } };
-  if (endpoint === 'health') return { ...answer, 503: { description: 'Not able to take requests' } };
+  if (endpoint === 'health') return { ...answer, 503: { description: 'Not ready for requests' } };
   const error = { 'application/json': { schema: endpoint === 'messages' ? ANTHROPIC_ERROR : OPENAI_ERROR } };
   return {
     ...answer,
-    '4XX': { description: 'The request is refused', content: error },
+    '4XX': { description: 'The request is rejected', content: error },
     '5XX': { description: 'No answer', content: error },
   };
 }

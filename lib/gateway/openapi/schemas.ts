@@ -16,7 +16,7 @@ function object(properties: Readonly<Record<string, Schema>>, required: readonly
 }
 
 const model: Schema = { type: 'string', description: 'A model group of the router, or an alias' };
-const stream: Schema = { type: 'boolean', description: 'Whether to answer by server-sent events' };
+const stream: Schema = { type: 'boolean', description: 'Whether to stream the answer as server-sent events' };
 const content = oneOf(text, list(object({ type: text }, ['type'])));
 const sampling = { temperature: number, top_p: number };
 const usage = object({ prompt_tokens: integer, completion_tokens: integer, total_tokens: integer });

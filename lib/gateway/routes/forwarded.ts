@@ -113,7 +113,7 @@ function withModel(form: MultipartBody, model: string | undefined): MultipartBod
 
 function formIn({ body, headers }: GatewayRequest): MultipartBody {
   const read = formOf(body);
-  if (read === undefined) throw new InvalidArgumentError('body', headers['content-type'], 'must be a form of the type multipart/form-data');
+  if (read === undefined) throw new InvalidArgumentError('body', headers['content-type'], 'must be a multipart/form-data form');
   return read;
 }
 
@@ -132,6 +132,6 @@ function modelOf({ headers, body }: GatewayRequest, given: string | undefined): 
   const header = headers['x-litellm-model'];
   const named = typeof header === 'string' ? header : typeof model === 'string' ? model : given;
   if (named !== undefined && named !== '') return named;
-  const rule = 'must name the model group whose account has the files: as ?model=, or as the header x-litellm-model';
+  const rule = 'must name the model group whose account has the files, as ?model= or in the header x-litellm-model';
   throw new InvalidArgumentError('model', undefined, rule);
 }

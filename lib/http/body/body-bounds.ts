@@ -116,7 +116,7 @@ class BodyCheck {
   private atMost(bound: keyof BodyBounds, count: number, name: string): void {
     const most = this.bounds[bound];
     if (count <= most) return;
-    const rule = `must not have more than ${most} entries (llmClient.bounds.${bound})`;
+    const rule = `must have at most ${most} entries (llmClient.bounds.${bound})`;
     throw new InvalidArgumentError(this.path + name, count, rule, 'TOO_MANY_ENTRIES');
   }
 

@@ -29,7 +29,7 @@ export class BodyBoundsError extends HttpException {
 
   /** @internal */
   constructor({ bound, limit, field = 'body' }: JsonExcess) {
-    const message = `${field}: must not have more than ${limit} ${RULES[bound]} (${bound})`;
+    const message = `${field}: must have at most ${limit} ${RULES[bound]} (${bound})`;
     super({ error: { message, type: 'invalid_request_error', param: field, code: 'body_out_of_bounds' } }, 400);
     this.name = new.target.name;
     this.message = message;

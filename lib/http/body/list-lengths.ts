@@ -67,6 +67,6 @@ function* hasMore(value: Buffer, most: number): Generator<undefined, boolean> {
 }
 
 function tooMany(name: string, bound: keyof BodyBounds, bounds: ResolvedBodyBounds): InvalidArgumentError {
-  const rule = `must not have more than ${bounds[bound]} entries (llmClient.bounds.${bound})`;
+  const rule = `must have at most ${bounds[bound]} entries (llmClient.bounds.${bound})`;
   return new InvalidArgumentError(name, NO_VALUE, rule, 'TOO_MANY_ENTRIES');
 }

@@ -14,7 +14,7 @@ import type { GuardDecision, GuardedRequest } from './guarded-request.js';
 /** Other processes settle without telling. */
 const POLL_MS = 250;
 const NANO_PER_MICRO = 1_000;
-const SUBJECT = { prefix: 'rate_limit_queue', what: 'Requests', waitsFor: 'money of a budget' };
+const SUBJECT = { prefix: 'rate_limit_queue', what: 'Requests', waitsFor: 'room in a budget' };
 
 /** A decision, and the money that it held. */
 export interface Decided {
@@ -144,7 +144,7 @@ class ClientWatch implements QueueCancellation {
 
   constructor(response: HttpResponse | undefined) {
     const leave = (): void => {
-      this.error = new RequestCancelledError(new Error('the client has closed its connection'));
+      this.error = new RequestCancelledError(new Error('the client closed the connection'));
       this.active?.abort(this.error);
     };
     this.stop = response === undefined ? () => {} : whenOver(response.raw ?? response, leave);

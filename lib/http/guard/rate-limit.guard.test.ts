@@ -169,7 +169,7 @@ describe('RateLimitGuard', () => {
     const count = jest.spyOn(llm.tokenCounter, 'estimatePromptAsync');
     const body = { ...chat, messages: Array.from({ length: 200_000 }, () => ({})) };
     const args = { ws: [undefined, body], rpc: [body], graphql: [{}, {}, { req: { body } }, {}] }[type] as unknown[];
-    const message = 'messages: must not have more than 200000 objects and arrays (maxContainers)';
+    const message = 'messages: must have at most 200000 objects and arrays (maxContainers)';
     await expect(ask(type, args, Gateway.prototype.chat)).rejects.toMatchObject(
       type === 'graphql' ? { message, extensions: { http: { status: 400 } } } : { error: { status: 'error', message } },
     );
@@ -343,7 +343,7 @@ describe('RateLimitGuard', () => {
       get() {}
     }
     await expect(open().ask('http', [{}, {}], Twice.prototype.get, Twice)).rejects.toThrow(
-      '@RateLimit.cost: must be set by one rule of a route only',
+      '@RateLimit.cost: must be set by only one rule of a route',
     );
   });
 });

@@ -161,7 +161,7 @@ export class RouteLimits {
     if (scopes.length === 0) return undefined;
     const route = scopes.length === keys.length ? this : this.part(keys);
     if (route.hasConcurrency && request !== undefined && request.response === undefined) {
-      const rule = 'cannot be used here: this context has no response whose end would free the slot';
+      const rule = 'cannot be used here: this context has no response, so the slot would never be released';
       throw new InvalidArgumentError('@RateLimit.maxConcurrent', undefined, rule);
     }
     return { route, scopes };
@@ -304,6 +304,6 @@ function limitName(scope: string): string {
 function onlyOne<K extends 'cost' | 'tokens' | 'usd'>(field: K, rules: readonly ScopedRule[]): RateLimitRule[K] {
   const given = rules.flatMap(({ rule }) => (rule?.[field] === undefined ? [] : [rule[field]]));
   if (given.length > 1)
-    throw new InvalidArgumentError(`@RateLimit.${field}`, `${given.length} rules`, 'must be set by one rule of a route only');
+    throw new InvalidArgumentError(`@RateLimit.${field}`, `${given.length} rules`, 'must be set by only one rule of a route');
   return given[0];
 }

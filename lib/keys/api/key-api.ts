@@ -88,7 +88,7 @@ export class KeyApi {
       const { keys, key_aliases: aliases } = checkFields(body, ['keys', 'key_aliases']);
       const given = keys ?? aliases;
       if (!Array.isArray(given) || given.length === 0 || given.length > MOST_DELETED)
-        throw new InvalidArgumentError('keys', given, `must be an array of 1 to ${MOST_DELETED} keys, or key_aliases of aliases`);
+        throw new InvalidArgumentError('keys', given, `must be an array of 1 to ${MOST_DELETED} keys, or key_aliases an array of aliases`);
       const found: KeyName[] = [];
       for (const [index, entry] of (given as readonly unknown[]).entries()) {
         const byName = keys === undefined || keys === null;
@@ -103,7 +103,7 @@ export class KeyApi {
   async info(query: unknown, principal: Principal): Promise<KeyFields> {
     return this.answering(query, async () => {
       const { key = principal.keyId } = checkFields(query, ['key']);
-      if (key === undefined) throw new InvalidArgumentError('key', undefined, 'must be given: the master key has no record');
+      if (key === undefined) throw new InvalidArgumentError('key', undefined, 'must be set: the master key has no record');
       const publicId = namedKey('key', key);
       const record = principal.isAdmin || publicId === principal.keyId ? await this.found(publicId) : undefined;
       return { key: publicId, info: await this.full(existing(record)) };
@@ -252,7 +252,7 @@ function existing(record: ApiKeyRecord | undefined): ApiKeyRecord {
 }
 
 function notFound(): never {
-  throw refusal(404, 'There is no such key.', 'api_key_not_found');
+  throw refusal(404, 'The key does not exist.', 'api_key_not_found');
 }
 
 function refusal(status: number, message: string, code: string): HttpException {

@@ -111,7 +111,7 @@ export function checkKeyFields(body: unknown, more: readonly string[]): KeyField
   checkKnownKeys('', supported, [...SETTINGS, 'key_type', ...more], refuseArgument);
   for (const [name, value] of Object.entries(fields)) {
     if (isUnsupported(name) && !isEmpty(value) && !(name === 'spend' && value === 0))
-      throw new InvalidArgumentError(name, value, 'has no effect here: leave it out');
+      throw new InvalidArgumentError(name, value, 'has no effect here: remove it');
   }
   const { key_type: type } = fields;
   if (!isEmpty(type) && !KEY_TYPES.includes(type)) throw new InvalidArgumentError('key_type', type, 'must be default or llm_api');
@@ -161,7 +161,7 @@ export function durationMs(name: string, value: unknown): number {
   const [, count, unit] = (typeof value === 'string' && DURATION.exec(value)) || [];
   const ms = Number(count) * UNIT_MS[unit];
   if (ms > 0 && ms <= LONGEST_MS) return ms;
-  throw new InvalidArgumentError(name, value, 'must be a length such as 30m, 24h, 7d, 1w or 1mo');
+  throw new InvalidArgumentError(name, value, 'must be a duration such as 30m, 24h, 7d, 1w or 1mo');
 }
 
 /** Not checked yet. */
@@ -201,7 +201,8 @@ function setBudget(fields: KeyFields, limits: ChangingLimits): void {
   }
   delete limits.usdWindowKind;
   if (usd !== undefined) limits.usdTotal = usd;
-  else if (typeof duration === 'string') throw new InvalidArgumentError('max_budget', undefined, 'must be set where budget_duration is');
+  else if (typeof duration === 'string')
+    throw new InvalidArgumentError('max_budget', undefined, 'must be set together with budget_duration');
   if (limits.usdPerDay === undefined && limits.usdPerMonth === undefined && limits.usdTotal === undefined) delete limits.timeZone;
 }
 

@@ -131,7 +131,7 @@ export class KeyConnection {
         (error: unknown) => {
           // After a lost connection the next one subscribes anew.
           if (isReplyError(error))
-            this.subscriptionFault = `changes of keys are seen after 10 s, because SUBSCRIBE failed: ${errorMessage(error)}`;
+            this.subscriptionFault = `key changes take effect only after 10 s, because SUBSCRIBE failed: ${errorMessage(error)}`;
         },
       );
     };

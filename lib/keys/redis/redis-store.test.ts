@@ -188,7 +188,7 @@ const record = (publicId: string, more: object = {}) => ({ publicId, hashes: [{ 
 
   it('has no connection before it is used', () => {
     expect(() => redisApiKeyStore({ url: 'redis://127.0.0.1:1' })).not.toThrow();
-    expect(() => redisApiKeyStore({})).toThrow('redis: must name either a url or a client');
+    expect(() => redisApiKeyStore({})).toThrow('redis: must have either a url or a client');
     expect(() => redisApiKeyStore({ url: 'redis://x', timeout: 1 } as never)).toThrow('redis.timeout: is not a known option');
   });
 });

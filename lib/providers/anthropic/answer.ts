@@ -53,7 +53,7 @@ export function messageFields({ container, context_management, stop_details, sto
 export function chatCompletion(answer: Buffer, names: ToolNames): Buffer {
   const message = fieldsOf(JSON.parse(answer.toString('utf8')));
   if (message.type === 'error') return Buffer.from(JSON.stringify({ error: message.error }));
-  if (!Array.isArray(message.content)) throw new SyntaxError('the answer is no message');
+  if (!Array.isArray(message.content)) throw new SyntaxError('the answer is not a message');
   const writer = new MessageWriter(names);
   for (const block of message.content) writer.add(fieldsOf(block));
   return Buffer.from(

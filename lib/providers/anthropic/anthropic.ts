@@ -160,7 +160,7 @@ const DATE = /^\d{4}-\d{2}-\d{2}$/;
 
 function checkedBeta(beta: string): string {
   if (BETA.test(beta)) return beta;
-  throw new InvalidArgumentError('anthropic-beta', beta, 'must be a list of names of betas');
+  throw new InvalidArgumentError('anthropic-beta', beta, 'must be an array of beta names');
 }
 
 function clientVersion(version: string | undefined): string | undefined {

@@ -172,7 +172,7 @@ class ConversationWriter {
       if (role === 'assistant' && type === 'refusal') return textBlocks(refusal, `${path}.content[${at}].refusal`, fields);
       if (role === 'assistant' && (type === 'thinking' || type === 'redacted_thinking')) return [];
       if (role === 'assistant' && isServerBlock(fields)) return [fields];
-      throw this.unsupported(`${path}.content[${at}]`, `${String(role)} messages have only text`);
+      throw this.unsupported(`${path}.content[${at}]`, `${String(role)} messages can contain only text`);
     });
     return markedLast(blocks, message);
   }
@@ -190,7 +190,7 @@ class ConversationWriter {
     if (type === 'image_url') return [marked(this.imageOf(part.image_url, `${path}.image_url`), part)];
     if (type === 'file') return [marked(this.fileOf(fieldsOf(part.file), `${path}.file`), part)];
     if (typeof type === 'string' && OWN_PARTS.has(type)) return [part as Block];
-    throw this.unsupported(path, `it has no parts of type ${typeof type === 'string' ? type.slice(0, 40) : typeof type}`);
+    throw this.unsupported(path, `it does not support parts of type ${typeof type === 'string' ? type.slice(0, 40) : typeof type}`);
   }
 
   private imageOf(image: unknown, path: string): Block {
@@ -224,13 +224,13 @@ class ConversationWriter {
       const text = Buffer.from(data, 'base64').toString('utf8');
       return { type: 'document', source: { type: 'text', media_type: 'text/plain', data: text } };
     }
-    throw this.unsupported(path, 'it takes JPEG, PNG, GIF, WebP, PDF and text only');
+    throw this.unsupported(path, 'it accepts only JPEG, PNG, GIF, WebP, PDF and text');
   }
 
   private addressed(url: string, path: string): Block {
-    if (!this.context.takesUrls) throw this.unsupported(path, 'it takes images and documents only inline, as data URLs of base64');
+    if (!this.context.takesUrls) throw this.unsupported(path, 'it accepts images and documents only inline, as base64 data URLs');
     if (/^https:\/\//i.test(url)) return { type: 'url', url };
-    throw this.unsupported(path, 'it takes https addresses and data URLs of base64 only');
+    throw this.unsupported(path, 'it accepts only https addresses and base64 data URLs');
   }
 
   private unsupported(param: string, reason: string): UnsupportedRequestError {
@@ -239,7 +239,7 @@ class ConversationWriter {
       param,
       provider,
       reason: `${provider}: ${reason}`,
-      mend: `change it, or call another model than ${model}`,
+      mend: `change it, or call a model other than ${model}`,
     });
   }
 }

@@ -96,7 +96,7 @@ function sampling({ temperature, top_p: topP }: Fields, { sent, traits, thinking
   const reason = !traits.sampling
     ? `${sent.model} takes none`
     : thinks(thinking, traits)
-      ? 'it cannot be set while the model thinks'
+      ? 'it cannot be combined with thinking'
       : undefined;
   if (temperature !== undefined) {
     if (reason === undefined) fields.temperature = typeof temperature === 'number' ? Math.min(Math.max(temperature, 0), 1) : temperature;
@@ -150,7 +150,7 @@ function otherFields({ stop, user, metadata, service_tier: tier }: Fields, sent:
   if (typeof id === 'string' && id !== '' && !MAIL.test(id) && !PHONE.test(id)) fields.metadata = { user_id: id };
   if (tier !== undefined && host.hasTiers) {
     if (typeof tier === 'string' && Object.hasOwn(TIERS, tier)) fields.service_tier = TIERS[tier];
-    else if (!dropsParams(sent)) throw refused('service_tier', sent, 'it has to be auto, default or standard_only');
+    else if (!dropsParams(sent)) throw refused('service_tier', sent, 'it must be auto, default or standard_only');
   }
   return fields;
 }

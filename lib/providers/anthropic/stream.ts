@@ -90,7 +90,7 @@ export class MessageTranslator extends EventTranslator implements AnswerTranslat
   }
 
   private startBlock(index: unknown, block: Fields): string {
-    if (this.open.size >= MOST_OPEN) throw new Error('too many blocks are open at once');
+    if (this.open.size >= MOST_OPEN) throw new Error('too many content blocks are open at once');
     const opened = this.opened(block);
     this.open.set(index, opened);
     const { kind } = opened;

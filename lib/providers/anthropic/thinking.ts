@@ -66,7 +66,7 @@ function byEffort(effort: string, { sent, traits, maxTokens, isForced }: Thinkin
   }
   if (traits.budget) return isForced ? {} : withBudget(BUDGETS[effort], maxTokens);
   if (dropsParams(sent, 'reasoning_effort')) return {};
-  throw refused('reasoning_effort', sent, `${sent.model} does not think before it answers`);
+  throw refused('reasoning_effort', sent, `${sent.model} does not support thinking`);
 }
 
 /** A budget has to be below the limit of the whole answer. */

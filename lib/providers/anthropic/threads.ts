@@ -10,7 +10,7 @@ export function refuseThread(thread: unknown, provider: string): void {
   throw new UnsupportedRequestError({
     param: 'thread',
     provider,
-    reason: `${provider} keeps no conversation`,
+    reason: `${provider} does not store conversations`,
     mend: 'send the whole conversation without thread',
     details: { error_code: 'thread_unsupported_request' },
   });

@@ -102,7 +102,7 @@ function choiceOf(
 ): Fields | undefined {
   let choice = given === undefined ? undefined : namedChoice(given, sent, names);
   if (isForcing(choice) && !traits.forcedTools) {
-    if (!dropsParams(sent)) throw refused('tool_choice', sent, `${sent.model} cannot be made to call a tool`);
+    if (!dropsParams(sent)) throw refused('tool_choice', sent, `${sent.model} cannot be forced to call a tool`);
     choice = { type: 'auto' };
   }
   if (parallel !== false || choice?.type === 'none') return choice;
@@ -115,7 +115,7 @@ function namedChoice(given: unknown, sent: SentRequest, names: ToolNames): Field
   const { type, function: called } = fieldsOf(given);
   const { name } = fieldsOf(called);
   if (type === 'function' && typeof name === 'string') return { type: 'tool', name: names.of(name) };
-  throw refused('tool_choice', sent, 'it has to be auto, none, required or the name of a function');
+  throw refused('tool_choice', sent, 'it must be auto, none, required or the name of a function');
 }
 
 /** Adds a tool whose input is the answer. */

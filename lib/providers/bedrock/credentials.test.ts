@@ -150,7 +150,9 @@ describe('AwsAuthorization', () => {
   it('is uncallable without the package that it needs, and says which', () => {
     absent.add('credential-providers');
     const missing = (params: object): string | undefined => new AwsAuthorization(access(params)).missing()?.message;
-    expect(missing({ aws_profile_name: 'dev' })).toContain('aws_profile_name needs @aws-sdk/credential-providers, which is not installed');
+    expect(missing({ aws_profile_name: 'dev' })).toContain(
+      'aws_profile_name requires @aws-sdk/credential-providers, which is not installed',
+    );
     expect(missing({})).toContain(
       'no API key and no AWS credentials are set; npm install @aws-sdk/credential-providers, or set AWS_BEARER',
     );

@@ -80,7 +80,7 @@ export class AwsAuthorization implements RequestAuthorization {
     if (this.fixed !== undefined || isInstalled(() => require.resolve('@aws-sdk/credential-providers'))) return undefined;
     const { params, deploymentId } = this.access;
     const key = OWN.find((name) => text(params[name]) !== undefined);
-    const reason = key === undefined ? 'no API key and no AWS credentials are set' : `${key} needs ${PACKAGE}, which is not installed`;
+    const reason = key === undefined ? 'no API key and no AWS credentials are set' : `${key} requires ${PACKAGE}, which is not installed`;
     const mend = `npm install ${PACKAGE}, or set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`;
     return new DeploymentFault(deploymentId, key ?? 'aws_access_key_id', reason, mend);
   }

@@ -52,9 +52,9 @@ it.each<[string, Fields, string, Fields, unknown[], number]>([
 
 it.each<[string, Fields, string, RegExp]>([
   ['several texts at once', { input: ['a', 'b'] }, TITAN, /^input is not supported: .*one text in a request, not 2; send one text/],
-  ['tokens', { input: [1, 2] }, COHERE, /^input\[0\]: must be a text/],
-  ['nothing', { input: [] }, COHERE, /^input: must be a text/],
-  ['an empty text', { input: '' }, TITAN, /^input: must be a text/],
+  ['tokens', { input: [1, 2] }, COHERE, /^input\[0\]: must be a non-empty string/],
+  ['nothing', { input: [] }, COHERE, /^input: must be a non-empty string/],
+  ['an empty text', { input: '' }, TITAN, /^input: must be a non-empty string/],
   ['another format', { input: 'a', encoding_format: 'int8' }, TITAN, /^encoding_format is not supported/],
 ])('refuses %s', (_, fields, model, message) => {
   expect(() => call(fields, model)).toThrow(message);

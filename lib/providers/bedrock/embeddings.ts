@@ -63,11 +63,11 @@ export function embeddingCall(sent: SentRequest): WireCall | undefined {
       param: 'input',
       provider,
       reason: `${model} embeds one text in a request, not ${texts.length}`,
-      mend: 'send one text, or ask for a Cohere model',
+      mend: 'send one text, or use a Cohere model',
     });
   }
   if (format !== undefined && format !== null && format !== 'float' && format !== 'base64')
-    throw refused('encoding_format', sent, 'it is float or base64');
+    throw refused('encoding_format', sent, 'it must be float or base64');
   const translator = new EmbeddingTranslator(family, model, texts, format === 'base64');
   const size = dimensions === null ? undefined : dimensions;
   const body = written(sent, () => family.body(texts, size, own));
@@ -81,7 +81,7 @@ function textsIn(input: unknown): readonly string[] {
   throw new InvalidArgumentError(
     wrong < 0 || !Array.isArray(input) ? 'input' : `input[${wrong}]`,
     texts[wrong],
-    'must be a text that is not empty',
+    'must be a non-empty string',
   );
 }
 
@@ -108,7 +108,7 @@ class EmbeddingTranslator implements AnswerTranslator {
   }
 
   chunk(): Buffer {
-    throw new Error('embeddings do not stream');
+    throw new Error('embeddings cannot be streamed');
   }
 
   end(): Buffer {
@@ -119,7 +119,7 @@ class EmbeddingTranslator implements AnswerTranslator {
     const { texts, model, family } = this;
     const vectors = isObject(answer) ? family.vectors(answer) : undefined;
     if (!Array.isArray(vectors) || vectors.length !== texts.length || !vectors.every(Array.isArray))
-      throw new SyntaxError(`the answer has no embeddings of ${texts.length} texts`);
+      throw new SyntaxError(`the answer must have embeddings for ${texts.length} texts`);
     const stated = fieldAt(answer, 'inputTextTokenCount');
     this.isCounted = typeof stated === 'number' && stated >= 0;
     const tokens = this.isCounted ? stated : Math.ceil(texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0) / BYTES_PER_TOKEN);

@@ -53,7 +53,7 @@ export class MediaBlocks {
   file({ file }: ChatPart, path: string): Block {
     const { file_data: data, filename, format, file_id: id } = file ?? {};
     if (typeof data === 'string') return this.inline(data, `${path}.file`, { format, filename });
-    if (typeof id === 'string') throw this.unsupported(`${path}.file.file_id`, 'takes no ids of files', 'send file_data, a data: URL');
+    if (typeof id === 'string') throw this.unsupported(`${path}.file.file_id`, 'does not accept file ids', 'send file_data, a data: URL');
     throw new InvalidArgumentError(`${path}.file.file_data`, data, 'must be a data: URL');
   }
 
@@ -82,7 +82,7 @@ export class MediaBlocks {
     const type = format ?? inline?.mediaType ?? typeOfName(url);
     if (url.startsWith('s3://')) return this.block(type, { s3Location: { uri: url } }, path, filename);
     if (inline !== undefined) return this.block(type, { bytes: inline.data }, path, filename);
-    throw this.unsupported(path, 'fetches nothing from URLs', 'send a data: URL with base64, or an s3:// address');
+    throw this.unsupported(path, 'does not fetch URLs', 'send a data: URL with base64, or an s3:// address');
   }
 
   private block(type: string | undefined, source: Block, path: string, filename: string | undefined): Block {
@@ -111,7 +111,7 @@ export class MediaBlocks {
 
   private unknownType(path: string, type: unknown): UnsupportedRequestError {
     const named = typeof type === 'string' ? type.slice(0, 100) : 'without a media type';
-    return this.unsupported(path, `takes no data ${named}`, 'send PNG, JPEG, GIF, WebP, PDF, text, Office documents or videos');
+    return this.unsupported(path, `does not accept data ${named}`, 'send PNG, JPEG, GIF, WebP, PDF, text, Office documents or videos');
   }
 
   private unsupported(param: string, reason: string, mend: string): UnsupportedRequestError {

@@ -42,7 +42,7 @@ const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
  */
 export function conversationOf(messages: unknown, context: ConversationContext): Conversation {
   if (!Array.isArray(messages) || messages.length === 0)
-    throw new InvalidArgumentError('messages', messages, 'must be a list with a message');
+    throw new InvalidArgumentError('messages', messages, 'must be a non-empty array of messages');
   return new Turns(context).of(messages as readonly ChatMessage[]);
 }
 
@@ -147,7 +147,7 @@ class Turns {
     append(blocks, signed);
     append(blocks, this.blocksOf(message, path));
     if (calls === undefined || calls === null) return;
-    if (!Array.isArray(calls)) throw new InvalidArgumentError(`${path}.tool_calls`, calls, 'must be a list');
+    if (!Array.isArray(calls)) throw new InvalidArgumentError(`${path}.tool_calls`, calls, 'must be an array');
     const ids = new Set<string>();
     for (const [at, call] of (calls as readonly ChatToolCall[]).entries()) {
       const use = this.toolUse(call, `${path}.tool_calls[${at}]`);
@@ -160,7 +160,7 @@ class Turns {
 
   private toolUse(call: ChatToolCall, path: string): { readonly toolUseId: string; readonly name: string; readonly input: object } {
     const { id, function: called } = (call as ChatToolCall | null) ?? ({} as Partial<ChatToolCall>);
-    if (typeof id !== 'string' || id === '') throw new InvalidArgumentError(`${path}.id`, id, 'must be a string that is not empty');
+    if (typeof id !== 'string' || id === '') throw new InvalidArgumentError(`${path}.id`, id, 'must be a non-empty string');
     const name: unknown = called?.name;
     if (typeof name !== 'string' || name === '')
       throw new InvalidArgumentError(`${path}.function.name`, name, 'must be the name of a function');
@@ -182,7 +182,7 @@ class Turns {
   private blocksOf({ content, cache_control: mark }: ChatMessage, path: string): Block[] {
     if (content === undefined || content === null) return [];
     if (typeof content === 'string') return content.trim() === '' ? [] : [{ text: content }, ...this.cachePoint(mark)];
-    if (!Array.isArray(content)) throw new InvalidArgumentError(`${path}.content`, content, 'must be a string or a list of parts');
+    if (!Array.isArray(content)) throw new InvalidArgumentError(`${path}.content`, content, 'must be a string or an array of parts');
     const blocks: Block[] = [];
     for (const [at, part] of (content as readonly ChatPart[]).entries()) {
       const block = this.blockOf(part, `${path}.content[${at}]`);
@@ -207,7 +207,12 @@ class Turns {
     if (type === 'document') return this.media.document(part, path);
     if (typeof type !== 'string') throw new InvalidArgumentError(`${path}.type`, type, 'must be a string');
     const { provider } = this.context.sent;
-    throw new UnsupportedRequestError({ param: path, provider, reason: `${provider} has no parts of this type`, mend: 'remove it' });
+    throw new UnsupportedRequestError({
+      param: path,
+      provider,
+      reason: `${provider} does not support parts of this type`,
+      mend: 'remove it',
+    });
   }
 
   private cachePoint(mark: object | null | undefined): readonly Block[] {
@@ -232,7 +237,7 @@ function inputOf(written: unknown, path: string): object {
   } catch {
     // The same rule is broken.
   }
-  throw new InvalidArgumentError(path, written, 'must be a JSON object, as text');
+  throw new InvalidArgumentError(path, written, 'must be a JSON object, as a string');
 }
 
 /** `redactedContent` is the base64 of Claude's own text, which is base64 itself. */

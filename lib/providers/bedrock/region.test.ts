@@ -29,8 +29,8 @@ describe('an endpoint of Bedrock', () => {
   });
 
   it.each(['evil.example/', 'a.b', 'x@evil', 'EU', '../x', 'a#'])('rejects the region %s', (region) => {
-    expect(() => endpoint({ aws_region_name: region })).toThrow('aws_region_name: must be of lower-case letters');
-    expect(() => endpoint({}, { AWS_REGION: region })).toThrow('aws_region_name: must be of lower-case letters');
+    expect(() => endpoint({ aws_region_name: region })).toThrow('aws_region_name: must contain only lower-case letters');
+    expect(() => endpoint({}, { AWS_REGION: region })).toThrow('aws_region_name: must contain only lower-case letters');
   });
 
   it.each<[string, string]>([

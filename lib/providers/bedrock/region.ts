@@ -29,7 +29,12 @@ export function bedrockRegion(params: Readonly<Record<string, unknown>>, env: En
   if (region === undefined) return DEFAULT;
   const trimmed = (region as string).trim();
   if (REGION.test(trimmed)) return trimmed;
-  throw new DeploymentFault(deploymentId, 'aws_region_name', 'must be of lower-case letters, digits and hyphens', 'for example us-east-1');
+  throw new DeploymentFault(
+    deploymentId,
+    'aws_region_name',
+    'must contain only lower-case letters, digits and hyphens',
+    'for example us-east-1',
+  );
 }
 
 /** The default address. */

@@ -253,7 +253,7 @@ describe('parts', () => {
   });
 
   it.each<[string, unknown, RegExp]>([
-    ['no messages', [], /^messages: must be a list with a message/],
+    ['no messages', [], /^messages: must be a non-empty array of messages/],
     ['another role', [{ role: 'function', content: 'x' }], /^messages\[0\]\.role: must be one of/],
     ['no message', [null], /^messages\[0\]\.role/],
     ['a part that is none', [{ role: 'user', content: [null] }], /^messages\[0\]\.content\[0\]\.type/],
@@ -266,7 +266,7 @@ describe('parts', () => {
     ['arguments that are no object', [{ role: 'assistant', tool_calls: [call('a', 'f', '[1]')] }], /arguments: must be a JSON object/],
     ['a call without a name', [{ role: 'assistant', tool_calls: [{ id: 'a' }] }], /^messages\[0\]\.tool_calls\[0\]\.function\.name/],
     ['a call that is none', [{ role: 'assistant', tool_calls: [null] }], /^messages\[0\]\.tool_calls\[0\]\.id/],
-    ['content of another type', [{ role: 'user', content: 7 }], /^messages\[0\]\.content: must be a string or a list/],
+    ['content of another type', [{ role: 'user', content: 7 }], /^messages\[0\]\.content: must be a string or an array/],
   ])('rejects %s with its path', (_, list, message) => {
     expect(() => sent({ messages: list })).toThrow(message);
   });
@@ -448,7 +448,7 @@ describe('parameters', () => {
     ['a maximum that is none', { max_tokens: 'many' }, /^max_tokens: must be a positive integer/],
     ['a format that is none', { response_format: { type: 'xml' } }, /^response_format\.type/],
     ['a format without a schema', { response_format: { type: 'json_schema' } }, /^response_format\.json_schema\.schema/],
-    ['tools that are no list', { tools: {} }, /^tools: must be a list/],
+    ['tools that are no list', { tools: {} }, /^tools: must be an array/],
     ['a tool without a name', { tools: [{ type: 'function', function: {} }] }, /^tools\[0\]\.function\.name/],
     ['a choice that is none', { tools: [tool('f')], tool_choice: { type: 'function' } }, /^tool_choice/],
   ])('rejects %s', (_, fields, message) => {

@@ -319,7 +319,7 @@ describe('a stream', () => {
   it.each<[string, Buffer]>([
     ['no object', event('contentBlockDelta', [])],
     ['a call without an id', event('contentBlockStart', { contentBlockIndex: 0, start: { toolUse: { name: 'f' } } })],
-    ['an input of no call', event('contentBlockDelta', { contentBlockIndex: 3, delta: { toolUse: { input: '{' } } })],
+    ['input without a tool call', event('contentBlockDelta', { contentBlockIndex: 3, delta: { toolUse: { input: '{' } } })],
     [
       'more open calls than an answer has',
       Buffer.concat(

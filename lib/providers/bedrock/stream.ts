@@ -67,7 +67,7 @@ export class ConverseAnswer implements AnswerTranslator {
     const kind = headers[':message-type']?.value;
     if (kind === 'error') return this.failed(headers[':error-code']?.value, headers[':error-message']?.value);
     const data: unknown = body.length === 0 ? {} : JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.length).toString('utf8'));
-    if (!isObject(data)) throw new SyntaxError('an event is no JSON object');
+    if (!isObject(data)) throw new SyntaxError('an event is not a JSON object');
     if (kind === 'exception') return this.failed(headers[':exception-type']?.value, fieldAt(data, 'message'));
     const index = typeof data.contentBlockIndex === 'number' ? data.contentBlockIndex : 0;
     switch (headers[':event-type']?.value) {
@@ -89,7 +89,7 @@ export class ConverseAnswer implements AnswerTranslator {
   private failed(named: unknown, message: unknown): string {
     this.state = 'over';
     const name = typeof named === 'string' ? named : '';
-    const words = typeof message === 'string' && message !== '' ? message : 'The provider broke its answer off.';
+    const words = typeof message === 'string' && message !== '' ? message : 'The provider broke off its answer.';
     return errorChunk({ message: words, type: name === '' ? null : name, code: String(statusOf(name)) });
   }
 
@@ -114,7 +114,7 @@ export class ConverseAnswer implements AnswerTranslator {
   }
 
   private open(index: number, call?: OpenBlock['call'], thought?: number): '' {
-    if (this.blocks.size >= MOST_OPEN) throw new RangeError('too many blocks are open');
+    if (this.blocks.size >= MOST_OPEN) throw new RangeError('too many content blocks are open');
     this.blocks.set(index, { call, thought, hasInput: false });
     return '';
   }
@@ -136,7 +136,7 @@ export class ConverseAnswer implements AnswerTranslator {
 
   private inputDelta(index: number, input: unknown): string {
     const block = this.blocks.get(index);
-    if (block?.call === undefined) throw new SyntaxError('an input of no call');
+    if (block?.call === undefined) throw new SyntaxError('input without a tool call');
     if (typeof input !== 'string' || input === '' || block.call === 'foreign') return '';
     block.hasInput = true;
     return this.inputChunk(block.call, input);

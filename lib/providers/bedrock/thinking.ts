@@ -59,7 +59,7 @@ export function thinkingOf(chat: Fields, context: ThinkingContext): Thinking {
   if (fields !== undefined) return { fields, isOn: false };
   if (dropsParams(sent, 'reasoning_effort')) return OFF;
   const isHidden = model.family === 'unknown';
-  throw refused('reasoning_effort', sent, isHidden ? 'the model behind this ARN is not known without base_model' : undefined);
+  throw refused('reasoning_effort', sent, isHidden ? 'the model of this ARN is unknown without base_model' : undefined);
 }
 
 function typeOf({ type, budget_tokens: budget }: Fields): string {

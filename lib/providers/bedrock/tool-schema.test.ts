@@ -36,9 +36,9 @@ describe('plainSchema', () => {
   });
 
   it.each<[string, Fields, RegExp]>([
-    ['a reference to nothing', { properties: { a: { $ref: '#/$defs/A' } } }, /^tools\[0\]: must only refer to what it contains/],
-    ['a reference to another document', { properties: { a: { $ref: 'https://h' } } }, /must only refer/],
-    ['a reference to the prototype', { properties: { a: { $ref: '#/__proto__' } } }, /must only refer/],
+    ['a reference to nothing', { properties: { a: { $ref: '#/$defs/A' } } }, /^tools\[0\]: must refer only to its own definitions/],
+    ['a reference to another document', { properties: { a: { $ref: 'https://h' } } }, /must refer only/],
+    ['a reference to the prototype', { properties: { a: { $ref: '#/__proto__' } } }, /must refer only/],
     [
       'references that multiply',
       {

@@ -57,7 +57,7 @@ class Inliner {
       return typeof at === 'object' && at !== null && Object.hasOwn(at, name) ? (at as Fields)[name] : undefined;
     }, this.root);
     if (reference === '#') return this.root;
-    return typeof found === 'object' && found !== null ? found : this.refuse('must only refer to what it contains');
+    return typeof found === 'object' && found !== null ? found : this.refuse('must refer only to its own definitions');
   }
 
   private refuse(rule: string): never {

@@ -85,7 +85,7 @@ export function parallelToolsOf(chat: Fields, config: ToolConfig | undefined, { 
 }
 
 function toolsOf({ tools, web_search_options: search }: Fields, { sent, model, names }: ToolContext): Block[] {
-  if (tools !== undefined && !Array.isArray(tools)) throw new InvalidArgumentError('tools', tools, 'must be a list');
+  if (tools !== undefined && !Array.isArray(tools)) throw new InvalidArgumentError('tools', tools, 'must be an array');
   const budget = new SchemaBudget();
   const blocks = ((tools ?? []) as readonly ChatTool[]).flatMap((tool, at) => {
     const mark = cachePointOf(
@@ -113,8 +113,7 @@ function specOf(tool: ChatTool | null, path: string, { sent, model, names }: Spe
     throw new UnsupportedRequestError({ param: path, provider, reason: `${provider} supports only function tools`, mend: 'remove it' });
   }
   const { name, description, parameters, strict } = called;
-  if (typeof name !== 'string' || name === '')
-    throw new InvalidArgumentError(`${path}.function.name`, name, 'must be a string that is not empty');
+  if (typeof name !== 'string' || name === '') throw new InvalidArgumentError(`${path}.function.name`, name, 'must be a non-empty string');
   const sentName = names.sent(name);
   return {
     toolSpec: {

@@ -103,5 +103,10 @@ export function parseBase(base: unknown, deploymentId: string, key = 'api_base')
 /** The default address of a region. @throws DeploymentFault for an invalid one. */
 export function regionalBase(region: string, deploymentId: string): string {
   if (REGION.test(region)) return `https://bedrock-mantle.${region}.api.aws/v1`;
-  throw new DeploymentFault(deploymentId, 'aws_region_name', 'must be of lower-case letters, digits and hyphens', 'for example us-east-1');
+  throw new DeploymentFault(
+    deploymentId,
+    'aws_region_name',
+    'must contain only lower-case letters, digits and hyphens',
+    'for example us-east-1',
+  );
 }

@@ -104,7 +104,7 @@ function identityOf({ params, env, deploymentId, takesEnvironment }: AzureAccess
   throw new DeploymentFault(
     deploymentId,
     missing,
-    'must be set beside the other parts of the identity',
+    'must be set together with the other parts of the identity',
     `set it, or AZURE_${missing.toUpperCase()}`,
   );
 }
@@ -137,7 +137,7 @@ class EntraAuthorization implements RequestAuthorization {
 
   missing(): DeploymentFault | undefined {
     if (isInstalled(() => require.resolve('@azure/identity'))) return undefined;
-    const reason = `authentication by Microsoft Entra ID needs ${PACKAGE}, which is not installed`;
+    const reason = `authentication with Microsoft Entra ID requires ${PACKAGE}, which is not installed`;
     return new DeploymentFault(this.access.deploymentId, this.key, reason, `npm install ${PACKAGE}, or set api_key`);
   }
 
@@ -172,7 +172,7 @@ class EntraAuthorization implements RequestAuthorization {
     if (!isRefused) return error;
     const said = word ?? String(name);
     const mend = 'correct tenant_id, client_id and client_secret, and the role of the identity at the resource';
-    return new DeploymentFault(this.access.deploymentId, this.key, `Microsoft Entra ID grants no token (${said})`, mend);
+    return new DeploymentFault(this.access.deploymentId, this.key, `Microsoft Entra ID did not issue a token (${said})`, mend);
   }
 }
 
@@ -211,7 +211,7 @@ function fetcher(
 function credentialOf(identity: Identity, options: object, env: Environment): TokenCredential {
   const library = loadOptionalPackage(
     PACKAGE,
-    'authentication by Microsoft Entra ID',
+    'authentication with Microsoft Entra ID',
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- only when asked: an optional peer
     () => require('@azure/identity') as AzureIdentity,
   );

@@ -147,7 +147,7 @@ describe('tokens of Microsoft Entra ID', () => {
       );
     const failed = headersOf(endpoint({ ...OWN, client_id: 'wrong' }));
     await expect(failed).rejects.toThrow(
-      'litellm_params.client_secret: Microsoft Entra ID grants no token (invalid_client); correct tenant_id',
+      'litellm_params.client_secret: Microsoft Entra ID did not issue a token (invalid_client); correct tenant_id',
     );
     const error = await failed.catch((thrown: unknown) => thrown);
     expect(inspect(error)).not.toContain('own-secret');
@@ -174,7 +174,7 @@ describe('tokens of Microsoft Entra ID', () => {
     expect(endpoint(elsewhere, { ...ENV, AZURE_CREDENTIAL: 'DefaultAzureCredential' }).authorization).toBeUndefined();
     expect(endpoint({ ...elsewhere, tenant_id: 't', client_id: 'c', client_secret: 's' }, ENV).authorization).toBeDefined();
     expect(() => endpoint({ ...elsewhere, tenant_id: 't', client_id: 'c' }, ENV)).toThrow(
-      'litellm_params.client_secret: must be set beside',
+      'litellm_params.client_secret: must be set together with',
     );
   });
 

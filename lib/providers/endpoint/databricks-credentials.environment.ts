@@ -52,9 +52,9 @@ async function grantedTo(
   });
   if (answer.status >= 400 && answer.status < 500 && answer.status !== 429) {
     const mend = 'correct DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET, or set api_key';
-    throw new DeploymentFault(deploymentId, 'api_key', `Databricks grants no token (status ${answer.status})`, mend);
+    throw new DeploymentFault(deploymentId, 'api_key', `Databricks did not issue a token (status ${answer.status})`, mend);
   }
-  if (!answer.ok) throw new Error(`Databricks answered the request of a token with ${answer.status}`);
+  if (!answer.ok) throw new Error(`Databricks answered the token request with ${answer.status}`);
   const { access_token: token, expires_in: seconds } = (await answer.json()) as {
     readonly access_token?: unknown;
     readonly expires_in?: unknown;

@@ -45,9 +45,9 @@ describe('a service principal of Databricks', () => {
     [
       'wrong credentials',
       () => new Response('secret-of-it', { status: 401 }),
-      'Databricks grants no token (status 401); correct DATABRICKS_CLIENT_ID',
+      'Databricks did not issue a token (status 401); correct DATABRICKS_CLIENT_ID',
     ],
-    ['an outage', () => new Response('', { status: 503 }), 'Databricks answered the request of a token with 503'],
+    ['an outage', () => new Response('', { status: 503 }), 'Databricks answered the token request with 503'],
     ['an answer without a token', () => Response.json({}), 'Databricks answered without a token'],
   ])('states %s', async (_, answered, message) => {
     answer = answered;

@@ -19,8 +19,8 @@ describe('deploymentCheck', () => {
       /apiBase is not a LiteLLM parameter/,
     ],
     ['an address by a name of other tools', { api_key: 'sk-1', api_url: 'http://mine/v1' }, /api_url is not a LiteLLM parameter/],
-    ['a credential by name', { litellm_credential_name: 'mine' }, /litellm_credential_name names no entry of credential_list/],
-    ['a token of an OIDC provider', { api_key: 'oidc/github/x' }, /api_key by this OIDC service/],
+    ['a credential by name', { litellm_credential_name: 'mine' }, /litellm_credential_name is not in credential_list/],
+    ['a token of an OIDC provider', { api_key: 'oidc/github/x' }, /api_key from this OIDC service/],
   ])('finds %s uncallable, so that no key of the environment is sent in its place', (_, params, reason) => {
     expect(found(params)).toMatchObject({ reason: expect.stringMatching(reason) as string });
     expect(found(params, '*')).toMatchObject({ reason: expect.stringMatching(reason) as string });
@@ -46,7 +46,7 @@ describe('deploymentCheck', () => {
 
   it.each(['openai/', 'azure/..', 'azure/.', 'azure/\ud800'])('rejects %j, which names no model', (model) => {
     expect(found({ api_base: 'https://r.openai.azure.com', api_key: 'k' }, model)).toMatchObject({
-      reason: expect.stringContaining('must name a model') as string,
+      reason: expect.stringContaining('must have the form provider/model') as string,
     });
   });
 

@@ -29,8 +29,8 @@ export function deploymentCheck(env: Environment): CheckDeployment {
 function checkAnyProvider(params: Readonly<Record<string, unknown>>, id: string): void {
   checkEndpointParams(params, id);
   if (!hasSecretHeaders(params)) return;
-  const reason = 'a secret in a header would go to any provider that a request names';
-  throw new DeploymentFault(id, 'extra_headers', reason, 'set api_base or custom_llm_provider, or take * out of the model');
+  const reason = 'a secret in a header would be sent to any provider that a request names';
+  throw new DeploymentFault(id, 'extra_headers', reason, 'set api_base or custom_llm_provider, or remove * from the model');
 }
 
 function uncallable({ path, reason, mend }: DeploymentFault): Pick<DeploymentVerdict, 'uncallable'> {
@@ -43,7 +43,9 @@ function noteOf({ keptBack, origin }: ProviderEndpoint): Pick<DeploymentVerdict,
   if (keptBack.length === 0) return {};
   const [name] = keptBack;
   const { host } = new URL(origin);
-  return { note: `${name} is not sent to ${host}, which is not its provider's host; if it is for it, set api_key: os.environ/${name}` };
+  return {
+    note: `${name} is not sent to ${host}, which is not its provider's host; if the key is meant for this host, set api_key: os.environ/${name}`,
+  };
 }
 
 /** The provider that the deployment names, known or not. */

@@ -60,7 +60,7 @@ describe('ProviderEndpoint', () => {
     expect(() => endpoint({ model: 'sagemaker/claude', api_key: 'sk-aws' })).toThrow(
       'litellm_params.model: the protocol of sagemaker is not supported yet',
     );
-    expect(() => endpoint({ model: 'hosted_vllm/llama', api_key: 'sk-vllm' })).toThrow('litellm_params.api_base: must be given');
+    expect(() => endpoint({ model: 'hosted_vllm/llama', api_key: 'sk-vllm' })).toThrow('litellm_params.api_base: must be set');
     expect(endpoint({ model: 'meta-llama/Llama-3', api_base: 'http://127.0.0.1:8000/v1' })).toMatchObject({
       provider: 'openai',
       origin: 'http://127.0.0.1:8000',

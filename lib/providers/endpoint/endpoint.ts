@@ -73,7 +73,7 @@ export class ProviderEndpoint {
     if (!isResolved(resolved)) throw new DeploymentFault(deploymentId, resolved.key, resolved.reason, resolved.mend);
     const { provider } = resolved;
     if (!params.model.includes('*') && !isModelName(resolved.model))
-      throw new DeploymentFault(deploymentId, 'model', 'must name a model behind its provider', '');
+      throw new DeploymentFault(deploymentId, 'model', 'must have the form provider/model', '');
     this.provider = provider;
     const protocol = protocolOf(provider, resolved.model);
     const around = new ProviderEnvironment(provider, env);
@@ -143,7 +143,7 @@ export class ProviderEndpoint {
    * @throws InvalidArgumentError where the client's part of the name (behind a `*`) is no model.
    */
   checkModel(model: string): void {
-    if (!isModelName(model)) throw new InvalidArgumentError('model', model, 'must name a model behind its provider');
+    if (!isModelName(model)) throw new InvalidArgumentError('model', model, 'must have the form provider/model');
   }
 
   /**
@@ -178,7 +178,7 @@ export class ProviderEndpoint {
         ? regionalBase(regionIn(params.model) ?? text(params.aws_region_name) ?? around.region(), deploymentId)
         : rowOf(provider)?.base;
     if (known !== undefined) return new URL(known);
-    const reason = `must be given: ${provider} has no default address`;
+    const reason = `must be set: ${provider} has no default address`;
     throw new DeploymentFault(deploymentId, 'api_base', reason, `set it, or ${baseVariables(provider).at(-1)} in the environment`);
   }
 }
@@ -320,7 +320,7 @@ export function checkEndpointParams(params: object, deploymentId: string): void 
       throw new DeploymentFault(
         deploymentId,
         key,
-        `${key} by this OIDC service is not supported`,
+        `${key} from this OIDC service is not supported`,
         'set api_key, or azure_ad_token: oidc/env/<variable> or oidc/file/<path>',
       );
   }
@@ -329,12 +329,7 @@ export function checkEndpointParams(params: object, deploymentId: string): void 
   }
   if (values.has('litellm_credential_name')) {
     const key = 'litellm_credential_name';
-    throw new DeploymentFault(
-      deploymentId,
-      key,
-      `${key} names no entry of credential_list`,
-      'add the credential, or set api_key and api_base',
-    );
+    throw new DeploymentFault(deploymentId, key, `${key} is not in credential_list`, 'add the credential, or set api_key and api_base');
   }
 }
 

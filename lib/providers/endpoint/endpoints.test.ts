@@ -50,12 +50,12 @@ describe('ProviderEndpoints', () => {
     ['ollama/llama3', 'the environment has no key or address for ollama'],
     ['azure/gpt-4o', 'azure does not serve that name, or the environment has no address or project for it'],
     ['bedrock/invoke/x', 'the route invoke/ of bedrock is not supported'],
-    ['nothing', 'the model nothing names no provider; write the prefix of its provider'],
+    ['nothing', 'the model nothing has no provider prefix; add the prefix of its provider'],
     ['sagemaker/x', 'the protocol of sagemaker is not supported yet'],
-    ['vertex_ai/gemini-2.5-pro', 'Vertex AI needs google-auth-library, which is not installed'],
+    ['vertex_ai/gemini-2.5-pro', 'Vertex AI requires google-auth-library, which is not installed'],
   ])('says for a deployment of any provider why %s cannot be called', (name, reason) => {
     mockIsInstalled = false;
-    expect(() => originOf({}, name)).toThrow(`model: must name a model of this server, or a provider that is set up here (${reason}`);
+    expect(() => originOf({}, name)).toThrow(`model: must name a model of this server, or a provider that is configured here (${reason}`);
   });
 
   it('goes by the region and the protocol of each name, whichever is called first', () => {

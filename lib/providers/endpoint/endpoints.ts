@@ -95,7 +95,7 @@ export class ProviderEndpoints {
 }
 
 function unknownProvider(called: string, detail: string): InvalidArgumentError {
-  return new InvalidArgumentError('model', called, `must name a model of this server, or a provider that is set up here (${detail})`);
+  return new InvalidArgumentError('model', called, `must name a model of this server, or a provider that is configured here (${detail})`);
 }
 
 /** Without the names of variables, which are the operator's. */

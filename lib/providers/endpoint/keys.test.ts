@@ -103,7 +103,7 @@ describe('addresses in the forms found in configurations', () => {
     expect([asked.origin, headerOf(asked, 'authorization')]).toEqual(['https://bedrock-mantle.eu-west-1.api.aws', 'Bearer b']);
     for (const region of ['evil.example/', 'a.b', 'x@evil', 'EU', 'a b', '../x', 'a#'])
       expect(() => endpoint({ model: 'bedrock_mantle/m', aws_region_name: region })).toThrow(
-        'aws_region_name: must be of lower-case letters',
+        'aws_region_name: must contain only lower-case letters',
       );
   });
 });
@@ -131,12 +131,12 @@ describe('Azure', () => {
     const entra = endpoint({ ...at, tenant_id: 't', client_id: 'c', client_secret: 'secret-of-it' }).missingKey();
     isMissing = false;
     expect(entra).toMatchObject({
-      reason: 'authentication by Microsoft Entra ID needs @azure/identity, which is not installed',
+      reason: 'authentication with Microsoft Entra ID requires @azure/identity, which is not installed',
       mend: 'npm install @azure/identity, or set api_key',
     });
     expect(entra?.message).not.toContain('secret-of-it');
     expect(() => endpoint({ model: 'azure/d', api_key: 'k' })).toThrow(
-      'api_base: must be given: azure has no default address; set it, or AZURE_API_BASE',
+      'api_base: must be set: azure has no default address; set it, or AZURE_API_BASE',
     );
   });
 

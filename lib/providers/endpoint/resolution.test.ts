@@ -130,9 +130,9 @@ describe('an unknown prefix', () => {
     ['OpenAI/gpt-4o', 'write openai/gpt-4o'],
     ['azur/gpt-4', 'write azure/gpt-4'],
     ['togetherai/llama', 'write together_ai/llama'],
-    ['meta-llama/Llama-3.3-70B', 'write the prefix of its provider before it (groq/'],
-    ['my-org/my-model', 'write the prefix of its provider before it (openai/, anthropic/'],
-    ['/x', 'names no provider'],
+    ['meta-llama/Llama-3.3-70B', 'add the prefix of its provider (groq/'],
+    ['my-org/my-model', 'add the prefix of its provider (openai/, anthropic/'],
+    ['/x', 'has no provider prefix'],
   ])('is rejected with a suggestion: %s', (model, mend) => expect(refusal({ model })).toContain(mend));
 
   it("takes a bare name of Gemini's for Vertex AI where the deployment names a project", () => {

@@ -104,7 +104,7 @@ export function upstreamModel(model: string, custom?: unknown): string {
 function byCustomProvider(model: string, custom: string): ResolvedModel | UnresolvedModel {
   if (isKnownProvider(custom)) return spoken(custom, cut(model, custom), 'custom_llm_provider');
   const meant = nearestName(custom, providerNames());
-  const mend = meant === undefined ? 'use a provider that LiteLLM knows, or openai with an api_base' : `write ${meant}`;
+  const mend = meant === undefined ? 'use a provider that LiteLLM supports, or openai with an api_base' : `write ${meant}`;
   return { key: 'custom_llm_provider', reason: `unknown provider ${shown(custom)}`, mend };
 }
 
@@ -116,7 +116,7 @@ function spoken(provider: string, model: string, key: UnresolvedModel['key']): R
   if (route !== undefined) {
     const reason = `the route ${route}/ of bedrock is not supported`;
     const compatible = 'openai/<model> with the api_base https://bedrock-runtime.<region>.amazonaws.com/openai/v1';
-    return { key, provider, reason, mend: `write bedrock/<model>, which is called by Converse, or ${compatible}` };
+    return { key, provider, reason, mend: `write bedrock/<model>, which is called through Converse, or ${compatible}` };
   }
   return { provider, model };
 }
@@ -136,13 +136,13 @@ function unknown(model: string, prefix: string): UnresolvedModel {
   if (prefix === '')
     return {
       key: 'model',
-      reason: `the model ${name} names no provider`,
-      mend: `write the prefix of its provider: ${prefixFor(model)}`,
+      reason: `the model ${name} has no provider prefix`,
+      mend: `add the prefix of its provider: ${prefixFor(model)}`,
     };
   const meant = nearestName(prefix, providerNames());
   const reason = `unknown provider ${shown(prefix)} in ${name}`;
-  const typo = meant === undefined ? '' : `write ${meant}${shown(model.slice(prefix.length))} if that is meant, else `;
-  return { key: 'model', reason, mend: `${typo}write the prefix of its provider before it (${prefixFor(model)}), or set api_base` };
+  const typo = meant === undefined ? '' : `write ${meant}${shown(model.slice(prefix.length))} if that is what you mean, otherwise `;
+  return { key: 'model', reason, mend: `${typo}add the prefix of its provider (${prefixFor(model)}), or set api_base` };
 }
 
 function shown(text: string): string {

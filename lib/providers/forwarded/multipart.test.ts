@@ -49,8 +49,8 @@ describe('MultipartBody', () => {
 
   it('refuses a part that some servers decode', () => {
     const encoded = (encoding: string) => () => parse(formOf([part('name="n"', 'OQ==', `Content-Transfer-Encoding: ${encoding}\r\n`)]));
-    expect(encoded('base64')).toThrow('must not have parts with a transfer encoding');
-    expect(encoded('quoted-printable')).toThrow('must not have parts with a transfer encoding');
+    expect(encoded('base64')).toThrow('must not use a transfer encoding for parts');
+    expect(encoded('quoted-printable')).toThrow('must not use a transfer encoding for parts');
     expect(encoded('binary')).not.toThrow();
   });
 
@@ -79,15 +79,19 @@ describe('MultipartBody', () => {
   });
 
   it.each<[string, string | Buffer, string]>([
-    ['two dispositions', part('name="a"', 'x', 'content-disposition: form-data; name="model"\r\n'), 'one name each'],
-    ['a disposition behind a lone line feed', part('name="a"\ncontent-disposition: form-data; name="model"', 'x'), 'one name each'],
-    ['a disposition that goes on in the next line', part('name="a"', 'x', ' ; name="model"\r\n'), 'one name each'],
-    ['two names', part('name="a"; name="model"', 'x'), 'one name each'],
-    ['a name in another charset', part(`name="a"; name*=utf-8''model`, 'x'), 'one name each'],
-    ['a name without quotes', part('name=model', 'x'), 'one name each'],
-    ['a name with a backslash', part('name="\\model"', 'x'), 'one name each'],
-    ['a quote that is not closed', part('filename="a; name="model"', 'x'), 'one name each'],
-    ['a file without a name', part('filename="a"', 'x'), 'parts with names'],
+    ['two dispositions', part('name="a"', 'x', 'content-disposition: form-data; name="model"\r\n'), 'one name for each part'],
+    [
+      'a disposition behind a lone line feed',
+      part('name="a"\ncontent-disposition: form-data; name="model"', 'x'),
+      'one name for each part',
+    ],
+    ['a disposition that goes on in the next line', part('name="a"', 'x', ' ; name="model"\r\n'), 'one name for each part'],
+    ['two names', part('name="a"; name="model"', 'x'), 'one name for each part'],
+    ['a name in another charset', part(`name="a"; name*=utf-8''model`, 'x'), 'one name for each part'],
+    ['a name without quotes', part('name=model', 'x'), 'one name for each part'],
+    ['a name with a backslash', part('name="\\model"', 'x'), 'one name for each part'],
+    ['a quote that is not closed', part('filename="a; name="model"', 'x'), 'one name for each part'],
+    ['a file without a name', part('filename="a"', 'x'), 'a name for each part'],
   ])('refuses %s, which servers read differently', (_, bytes, rule) => {
     expect(() => parse(formOf([bytes as Buffer]))).toThrow(rule);
   });

@@ -88,7 +88,7 @@ export class MultipartBody {
     const part = this.parts.find((each) => each.name === name && !each.isFile);
     if (part === undefined) return undefined;
     if (part.end - part.contentStart > LONGEST_TEXT) {
-      throw new InvalidArgumentError(name, part.end - part.contentStart, `must be a text of at most ${LONGEST_TEXT} bytes`);
+      throw new InvalidArgumentError(name, part.end - part.contentStart, `must be a string of at most ${LONGEST_TEXT} bytes`);
     }
     return this.bytes.toString('utf8', part.contentStart, part.end);
   }
@@ -145,7 +145,7 @@ function checkFields(parts: readonly FormPart[]): void {
 function boundaryIn(contentType: string): string {
   const [, quoted, plain] = (TYPE.test(contentType) && BOUNDARY.exec(contentType)) || [];
   const boundary = quoted ?? plain;
-  if (boundary === undefined) throw broken('must be of the type multipart/form-data with a boundary');
+  if (boundary === undefined) throw broken('must be multipart/form-data with a boundary');
   return boundary;
 }
 
@@ -166,7 +166,7 @@ function* partsIn(bytes: Buffer, boundary: string): Generator<undefined, FormPar
     at = end;
     yield;
   }
-  throw broken('must end with its boundary');
+  throw broken('must end with the boundary');
 }
 
 /** As `indexOf`. */
@@ -184,20 +184,20 @@ function endOfLine(bytes: Buffer, from: number): number {
   let at = from;
   while (bytes[at] === SPACE || bytes[at] === TAB) at++;
   if (bytes[at] === CR && bytes[at + 1] === LF) return at + CRLF.length;
-  throw broken('must have its boundaries on lines of their own');
+  throw broken('must have each boundary on its own line');
 }
 
 function partAt(bytes: Buffer, start: number, end: number): FormPart {
   const headersEnd = bytes.subarray(start, Math.min(end, start + LONGEST_HEADERS)).indexOf(END_OF_HEADERS);
-  if (headersEnd === -1) throw broken('must have parts with headers');
+  if (headersEnd === -1) throw broken('must have headers for each part');
   const headers = bytes.toString('utf8', start, start + headersEnd);
   const dispositions = [...headers.matchAll(DISPOSITION)];
   const parameters = dispositions.length === 1 ? parametersIn(dispositions[0][1]) : undefined;
   const name = parameters?.get('name');
   // Servers read other ones differently: the field that is checked has to be the one that counts.
-  if (parameters === undefined || FOLDED.test(headers) || parameters.has('name*')) throw broken('must have parts with one name each');
-  if (ENCODED.test(headers)) throw broken('must not have parts with a transfer encoding');
-  if (name === undefined || name.length > LONGEST_NAME) throw broken('must have parts with names');
+  if (parameters === undefined || FOLDED.test(headers) || parameters.has('name*')) throw broken('must have exactly one name for each part');
+  if (ENCODED.test(headers)) throw broken('must not use a transfer encoding for parts');
+  if (name === undefined || name.length > LONGEST_NAME) throw broken('must have a name for each part');
   const isFile = parameters.has('filename') || parameters.has('filename*');
   return { name, isFile, start, contentStart: start + headersEnd + END_OF_HEADERS.length, end };
 }

@@ -83,8 +83,8 @@ describe('messages', () => {
   });
 
   it.each<[string, unknown, RegExp]>([
-    ['no list', 'hello', /^messages: must be a list/],
-    ['no messages', [], /^messages: must be a list/],
+    ['no list', 'hello', /^messages: must be a non-empty array/],
+    ['no messages', [], /^messages: must be a non-empty array/],
     ['an unknown role', [{ role: 'robot', content: 'a' }], /^messages\[0\]\.role: must be/],
     ['null', [null], /^messages\[0\]\.role/],
     ['a number as content', [{ role: 'user', content: 5 }], /^messages\[0\]\.content: must be/],

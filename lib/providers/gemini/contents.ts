@@ -26,7 +26,7 @@ const NO_QUESTION = '.';
  */
 export function contentsOf(messages: unknown, target: MediaTarget): GeminiContents {
   if (!Array.isArray(messages) || messages.length === 0)
-    throw new InvalidArgumentError('messages', messages, 'must be a list of at least one message');
+    throw new InvalidArgumentError('messages', messages, 'must be a non-empty array of messages');
   const conversation = new Conversation(target);
   messages.forEach((message: unknown, at) => conversation.add(fieldsOf(message), `messages[${at}]`));
   return conversation.end();
@@ -162,7 +162,7 @@ class Conversation {
   private partsOf(content: unknown, path: string): GeminiPart[] {
     if (content === undefined || content === null || content === '') return [];
     if (typeof content === 'string') return [{ text: content }];
-    if (!Array.isArray(content)) throw new InvalidArgumentError(path, content, 'must be a string or a list of parts');
+    if (!Array.isArray(content)) throw new InvalidArgumentError(path, content, 'must be a string or an array of parts');
     return content
       .map((part: unknown, at) => (typeof part === 'string' ? { text: part } : this.part(fieldsOf(part), `${path}[${at}]`)))
       .filter(({ text }) => text !== '');
@@ -173,7 +173,7 @@ class Conversation {
     if (type === 'text' && typeof text === 'string') return { text };
     if (type === 'refusal' && typeof refusal === 'string') return { text: refusal };
     const media = mediaPartOf(part, path, this.target);
-    if (media === undefined) throw refused(`${path}.type`, this.target.sent, `${String(type)} is no part that Gemini takes`);
+    if (media === undefined) throw refused(`${path}.type`, this.target.sent, `${String(type)} parts are not supported by Gemini`);
     if (type === 'image_url') this.details.push(fieldsOf(part.image_url).detail);
     return media;
   }

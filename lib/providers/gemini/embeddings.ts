@@ -109,18 +109,23 @@ function requestIn(fields: Fields, { model }: SentRequest): EmbeddingRequest {
 
 function textsIn(input: unknown): readonly string[] {
   if (typeof input === 'string') return [input];
-  if (!Array.isArray(input) || input.length === 0) throw new InvalidArgumentError('input', input, 'must be a text or a list of texts');
+  if (!Array.isArray(input) || input.length === 0)
+    throw new InvalidArgumentError('input', input, 'must be a string or an array of strings');
   const wrong = input.findIndex((each) => typeof each !== 'string');
   if (wrong < 0) return input as readonly string[];
   const isToken = typeof input[wrong] === 'number' || Array.isArray(input[wrong]);
-  throw new InvalidArgumentError(`input[${wrong}]`, input[wrong], isToken ? 'must be a text: Google takes no tokens' : 'must be a text');
+  throw new InvalidArgumentError(
+    `input[${wrong}]`,
+    input[wrong],
+    isToken ? 'must be a string: Google does not accept token ids' : 'must be a string',
+  );
 }
 
 function formatIn({ encoding_format: format }: Fields, sent: SentRequest): 'float' | 'base64' {
   if (format === undefined || format === null || format === 'float') return 'float';
   // The openai SDK asks for it by default.
   if (format === 'base64') return 'base64';
-  throw refused('encoding_format', sent, 'it is float or base64');
+  throw refused('encoding_format', sent, 'it must be float or base64');
 }
 
 class EmbeddingTranslator implements AnswerTranslator {
@@ -145,7 +150,7 @@ class EmbeddingTranslator implements AnswerTranslator {
   }
 
   chunk(): Buffer {
-    throw new Error('embeddings do not stream');
+    throw new Error('embeddings cannot be streamed');
   }
 
   end(): Buffer {
@@ -156,7 +161,7 @@ class EmbeddingTranslator implements AnswerTranslator {
     const { vectors, tokens } = this.read(answer);
     const { texts, model } = this.request;
     if (vectors.length !== texts.length || !vectors.every(Array.isArray))
-      throw new Error(`the answer has ${vectors.length} embeddings of ${texts.length} texts`);
+      throw new Error(`the answer has ${vectors.length} embeddings for ${texts.length} texts`);
     this.isCounted = tokens !== undefined;
     const used = tokens ?? Math.ceil(sum(texts.map((text) => Buffer.byteLength(text))) / BYTES_PER_TOKEN);
     const data = vectors.map((values, index) => ({ object: 'embedding', index, embedding: this.encoded(values as readonly number[]) }));

@@ -155,7 +155,7 @@ function requiredType({ format, isImage }: Medium, { pathname }: URL, path: stri
   throw new InvalidArgumentError(
     `${path}.file.format`,
     undefined,
-    'must be the media type (application/pdf), which the name does not tell',
+    'must be the media type, such as application/pdf, if the file name does not show it',
   );
 }
 

@@ -72,10 +72,10 @@ describe("parameters in Gemini's words", () => {
   });
 
   it.each<[string, Fields, RegExp, string?]>([
-    ['logit_bias', { logit_bias: { 5: 1 } }, /^logit_bias is not supported: gemini has no such parameter.*drop_params/],
+    ['logit_bias', { logit_bias: { 5: 1 } }, /^logit_bias is not supported: gemini does not support this parameter.*drop_params/],
     ['penalties of Gemini 3', { presence_penalty: 1 }, /^presence_penalty is not supported/, THREE],
     ['thinking of older models', { reasoning_effort: 'low' }, /^reasoning_effort is not supported/, 'gemini-2.0-flash'],
-    ['an unknown effort', { reasoning_effort: 'a lot' }, /Gemini knows the efforts/],
+    ['an unknown effort', { reasoning_effort: 'a lot' }, /Gemini supports the efforts/],
     ['an unknown format', { response_format: { type: 'xml' } }, /^response_format.type is not supported/],
     [
       'custom tools',

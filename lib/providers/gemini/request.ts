@@ -138,7 +138,7 @@ const IN_CACHE = ['systemInstruction', 'tools', 'toolConfig'];
 function besideCache(body: Fields, sent: SentRequest): Fields {
   const twice = IN_CACHE.filter((name) => body[name] !== undefined);
   if (twice.length === 0) return body;
-  const reason = `cached content has its own instructions and tools, beside which a request must have none (${twice.join(', ')})`;
+  const reason = `cached content has its own instructions and tools, so the request cannot have any (${twice.join(', ')})`;
   if (!dropsParams(sent)) throw refused('cachedContent', sent, reason);
   return Object.fromEntries(Object.entries(body).filter(([name]) => !IN_CACHE.includes(name)));
 }

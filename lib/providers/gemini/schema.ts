@@ -99,7 +99,7 @@ class SchemaWriter {
         return Object.hasOwn(fields, step) ? fields[step] : undefined;
       }, this.root);
     if (typeof found === 'object' && found !== null) return fieldsOf(found);
-    throw new InvalidArgumentError(this.path, reference, 'must only refer ($ref) to its own definitions');
+    throw new InvalidArgumentError(this.path, reference, 'must refer ($ref) only to its own definitions');
   }
 
   /** `allOf` as one schema: Google has none. */

@@ -37,7 +37,7 @@ export function thinkingOf({ reasoning_effort: effort, thinking }: Fields, { sen
   if (effort === undefined) return ofBudget(fieldsOf(thinking), model);
   const config = ofEffort(textOf(asked) ?? '', model);
   if (config !== undefined || dropsParams(sent, param)) return config;
-  throw refused(param, sent, 'Gemini knows the efforts none, minimal, low, medium, high, xhigh and max');
+  throw refused(param, sent, 'Gemini supports the efforts none, minimal, low, medium, high, xhigh and max');
 }
 
 function ofEffort(effort: string, { thinking, leastBudget, hasMinimal }: GeminiModel): Fields | undefined {

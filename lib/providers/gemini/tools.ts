@@ -97,7 +97,7 @@ export function toolConfigOf(choice: unknown, sent: SentRequest): Fields {
   const allowedFunctionNames = namesIn(fieldsOf(choice));
   if (allowedFunctionNames.length > 0) return { functionCallingConfig: { mode: 'ANY', allowedFunctionNames } };
   if (dropsParams(sent)) return {};
-  throw refused('tool_choice', sent, 'Gemini takes auto, none, required, a function, or allowed tools that are required');
+  throw refused('tool_choice', sent, 'Gemini accepts auto, none, required, a function, or allowed tools that are required');
 }
 
 function namesIn({ function: one, allowed_tools: allowed }: Fields): readonly unknown[] {

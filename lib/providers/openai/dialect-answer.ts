@@ -64,7 +64,7 @@ export class DialectTranslator extends EventsTranslator implements AnswerTransla
     const isWanted = this.choices.size > 0 || (this.movesUsage && data.includes('"usage"'));
     if (!isWanted && !this.triggers.some((trigger) => data.includes(trigger))) return `data: ${data}\n\n`;
     const parsed: unknown = JSON.parse(data);
-    if (!isObject(parsed)) throw new SyntaxError('an event is no JSON object');
+    if (!isObject(parsed)) throw new SyntaxError('an event is not a JSON object');
     if (!Array.isArray(parsed.choices)) return `data: ${data}\n\n`;
     const choices = parsed.choices.map((choice: unknown) => (isObject(choice) ? this.choiceOf(choice, 'delta') : choice));
     const event: Fields = { ...parsed, choices, ...this.usageOf(parsed) };

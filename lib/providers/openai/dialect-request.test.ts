@@ -150,17 +150,17 @@ describe('a chat in the dialect of its provider', () => {
       'perplexity',
       'sonar',
       { stop: 'a' },
-      'stop is not supported: perplexity has no such parameter for sonar; remove it, or set drop_params: true',
+      'stop is not supported: perplexity does not support this parameter for sonar; remove it, or set drop_params: true',
     ],
-    ['a value', 'openai', 'o3', { temperature: 0 }, 'temperature is not supported: openai takes only 1 for o3; remove it'],
-    ['a value while reasoning', 'openai', 'gpt-5', { temperature: 0 }, 'takes only 1 for gpt-5 unless reasoning_effort is none'],
-    ['a parameter while reasoning', 'openai', 'gpt-5', { top_p: 0.5 }, 'gpt-5 has it only with reasoning_effort none'],
+    ['a value', 'openai', 'o3', { temperature: 0 }, 'temperature is not supported: openai accepts only 1 for o3; remove it'],
+    ['a value while reasoning', 'openai', 'gpt-5', { temperature: 0 }, 'accepts only 1 for gpt-5 unless reasoning_effort is none'],
+    ['a parameter while reasoning', 'openai', 'gpt-5', { top_p: 0.5 }, 'gpt-5 supports it only with reasoning_effort none'],
     [
       'a tool choice',
       'deepinfra',
       'm',
       { tools: [], tool_choice: 'required' },
-      'tool_choice is not supported: deepinfra takes only auto, none for m',
+      'tool_choice is not supported: deepinfra accepts only auto, none for m',
     ],
   ])('refuses %s, naming the parameter and the switch', (_, provider, model, fields, message) => {
     expect(() => bodyFor(provider, model, fields)).toThrow(message);

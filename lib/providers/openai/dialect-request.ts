@@ -91,7 +91,7 @@ class ChatFields {
     const accepted = acceptedBy(dialect, name) ?? acceptedBy(reasoning, name);
     if (accepted === undefined || accepted.includes(value)) return true;
     if (dropsParams(sent, name)) return false;
-    const reason = `${sent.provider} takes only ${accepted.join(', ')} for ${sent.model}`;
+    const reason = `${sent.provider} accepts only ${accepted.join(', ')} for ${sent.model}`;
     throw refused(name, sent, acceptedBy(reasoning, name) === accepted ? `${reason} unless reasoning_effort is none` : reason);
   }
 
@@ -171,5 +171,5 @@ function thinkingIn({ thinking, reasoning_effort: effort }: Fields): 'enabled' |
 }
 
 function unlessNone(model: string): string {
-  return `${model} has it only with reasoning_effort none`;
+  return `${model} supports it only with reasoning_effort none`;
 }

@@ -10,6 +10,6 @@ describe('tokens of Google without its library', () => {
     const authorization = new GoogleAuthorization({ json: { type: 'service_account' }, from: 'deployment', project: undefined }, 'a');
     const error: unknown = await Promise.resolve(authorization.headersFor()).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(DeploymentFault);
-    expect(String(error)).toContain('Vertex AI needs google-auth-library, which is not installed; npm install google-auth-library');
+    expect(String(error)).toContain('Vertex AI requires google-auth-library, which is not installed; npm install google-auth-library');
   });
 });

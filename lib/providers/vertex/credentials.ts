@@ -105,7 +105,7 @@ export class GoogleAuthorization implements RequestAuthorization {
   }
 
   private notInstalled(): DeploymentFault {
-    const reason = `Vertex AI needs ${PACKAGE}, which is not installed`;
+    const reason = `Vertex AI requires ${PACKAGE}, which is not installed`;
     return new DeploymentFault(this.deploymentId, 'vertex_credentials', reason, `npm install ${PACKAGE}`);
   }
 
@@ -123,7 +123,7 @@ export class GoogleAuthorization implements RequestAuthorization {
     const said = answer?.data?.error;
     const word = typeof said === 'string' && /^[a-z_]{1,40}$/.test(said) ? said : (stated ?? 'no credentials found');
     const mend = 'correct vertex_credentials or VERTEXAI_CREDENTIALS, or run gcloud auth application-default login';
-    return new DeploymentFault(this.deploymentId, 'vertex_credentials', `Google grants no token (${word})`, mend);
+    return new DeploymentFault(this.deploymentId, 'vertex_credentials', `Google did not issue a token (${word})`, mend);
   }
 }
 

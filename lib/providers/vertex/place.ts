@@ -48,13 +48,13 @@ export function vertexPlace({ params, env, deploymentId, base, ownProject }: Ver
   const project = given(params, ['vertex_project', 'vertex_ai_project']) ?? set(env, PROJECT_VARIABLES)?.value ?? ownProject;
   const location = given(params, ['vertex_location', 'vertex_ai_location']) ?? set(env, LOCATION_VARIABLES)?.value ?? DEFAULT_LOCATION;
   if (project === undefined) {
-    const reason = `must be given: neither the deployment nor ${PROJECT_VARIABLES.join(' nor ')} names a Google Cloud project`;
+    const reason = `must be set: neither the deployment nor ${PROJECT_VARIABLES.join(' nor ')} names a Google Cloud project`;
     throw new DeploymentFault(deploymentId, 'vertex_project', reason, `set it, or ${PROJECT_VARIABLES[0]} in the environment`);
   }
   if (!PROJECT.test(project)) throw new DeploymentFault(deploymentId, 'vertex_project', 'must be the id of a Google Cloud project', '');
   if (!LOCATION.test(location)) {
     const mend = 'for example us-central1 or global';
-    throw new DeploymentFault(deploymentId, 'vertex_location', 'must be of lower-case letters, digits and hyphens', mend);
+    throw new DeploymentFault(deploymentId, 'vertex_location', 'must contain only lower-case letters, digits and hyphens', mend);
   }
   const inEnv = base === undefined ? set(env, BASE_VARIABLES) : undefined;
   const own = base ?? (inEnv && parseBase(inEnv.value, deploymentId, `api_base (from ${inEnv.name})`));

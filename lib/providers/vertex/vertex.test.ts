@@ -133,7 +133,9 @@ describe("Vertex AI's address", () => {
   it.each(['evil.example/', 'evil.example#', 'US', 'a b', '-x', 'x'.repeat(80), '../x'])(
     'is refused for the location %j',
     (vertex_location) => {
-      expect(fault(() => endpoint({ vertex_project: 'p', vertex_location }))).toMatch(/vertex_location: must be of lower-case letters/);
+      expect(fault(() => endpoint({ vertex_project: 'p', vertex_location }))).toMatch(
+        /vertex_location: must contain only lower-case letters/,
+      );
     },
   );
 

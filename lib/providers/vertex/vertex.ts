@@ -80,7 +80,7 @@ function geminiCall(operation: Operation, sent: SentRequest, path: string): Wire
   if (!MULTIMODAL.test(sent.model)) return predictEmbeddings(sent, path);
   const { provider, model } = sent;
   const reason = `the embeddings of ${model} have a protocol of their own, which is not supported`;
-  throw new UnsupportedRequestError({ param: 'model', provider, reason, mend: 'ask for gemini-embedding-2 or text-embedding-005' });
+  throw new UnsupportedRequestError({ param: 'model', provider, reason, mend: 'use gemini-embedding-2 or text-embedding-005' });
 }
 
 function claudeHost(path: string): MessagesHost {

@@ -88,13 +88,13 @@ export function compileBudgets(options: BudgetOptions, path: string, refuse: Ref
           ? firstUseWindow(lengthMs)
           : calendar(lengthMs, usdWindow);
     add('window', usdPerWindow, window);
-  } else if (usdWindow !== undefined) throw refuse(at('usdWindow'), usdWindow, 'needs usdPerWindow beside it');
-  else if (usdWindowKind !== undefined) throw refuse(at('usdWindowKind'), usdWindowKind, 'needs usdPerWindow beside it');
+  } else if (usdWindow !== undefined) throw refuse(at('usdWindow'), usdWindow, 'requires usdPerWindow');
+  else if (usdWindowKind !== undefined) throw refuse(at('usdWindowKind'), usdWindowKind, 'requires usdPerWindow');
   if (options.usdTotal !== undefined) add('total', options.usdTotal, TOTAL);
   if (new Set(budgets.map(({ id }) => id)).size < budgets.length)
-    throw refuse(at('usdPerWindow'), usdPerWindow, 'must have another window than usdPerDay and usdPerMonth');
+    throw refuse(at('usdPerWindow'), usdPerWindow, 'must have a different window from usdPerDay and usdPerMonth');
   if (budgets.length > 0) return budgets;
-  if (options.timeZone !== undefined) throw refuse(at('timeZone'), timeZone, 'needs a budget beside it');
+  if (options.timeZone !== undefined) throw refuse(at('timeZone'), timeZone, 'requires a budget');
   return undefined;
 }
 
@@ -121,7 +121,7 @@ export function kindOfDuration(duration: unknown): UsdWindowKind | undefined {
   return count === undefined || unitOf(Number(count) * UNITS[unit]) !== undefined ? undefined : 'firstUse';
 }
 
-const LENGTH_RULE = 'must be a length such as 30m, 24h, 7d, 1w or 1mo, of at most 366 days';
+const LENGTH_RULE = 'must be a duration such as 30m, 24h, 7d, 1w or 1mo, of at most 366 days';
 
 function checkLength(path: string, value: unknown, refuse: Refuse): string {
   if (lengthOf(value) === undefined) throw refuse(path, value, LENGTH_RULE);

@@ -149,7 +149,7 @@ describe.each(engineNames())('budgets on the %s engine', (engine) => {
       expect(second.getBudgets('a')).toMatchObject([{ spentUsd: 0, totalUsd: 2.75 }]);
       writeFileSync(snapshotFile, '{}\n');
       expect(() => limiterOf({ usdPerMonth: 10, budgets: { snapshotFile } })).toThrow(
-        'rateLimit.budgets.snapshotFile: is no file of budgets (it has another format); remove it to start at 0',
+        'rateLimit.budgets.snapshotFile: is not a budget file (its format is unknown); remove it to start at 0',
       );
     } finally {
       rmSync(folder, { recursive: true });
@@ -168,7 +168,7 @@ describe.each(engineNames())('budgets on the %s engine', (engine) => {
       const lines = (warn.mock.calls as unknown[][]).map(([line]) => String(line));
       expect(lines.filter((line) => line.includes('snapshotFile'))).toEqual([
         expect.stringMatching(
-          /^Rate limiter: cannot write rateLimit\.budgets\.snapshotFile \(ENOENT.*\); create its folder, or make it writable: a restart forgets/,
+          /^Rate limiter: cannot write rateLimit\.budgets\.snapshotFile \(ENOENT.*\); create its folder, or make it writable: a restart loses/,
         ),
       ]);
     } finally {
@@ -235,7 +235,7 @@ describe.each(engineNames())('budgets on the %s engine', (engine) => {
   it.each([
     [{ usdPerDay: -1 }, 'rateLimit.usdPerDay: must be a number from 0 to 4000000, got -1'],
     [{ usdPerDay: 1, timeZone: 'Mars/Base' }, 'rateLimit.timeZone: must be an IANA time zone such as Europe/Zurich, got "Mars/Base"'],
-    [{ usdPerWindow: 1 }, 'rateLimit.usdWindow: must be a length such as 30m, 24h, 7d, 1w or 1mo, of at most 366 days, got undefined'],
+    [{ usdPerWindow: 1 }, 'rateLimit.usdWindow: must be a duration such as 30m, 24h, 7d, 1w or 1mo, of at most 366 days, got undefined'],
     [{ usdPerWindow: 1, usdWindow: '2mo' }, 'rateLimit.usdWindow: must be 1mo (30d), 1w (7d), 1d, or hours or minutes that divide a day'],
     [
       { usdPerWindow: 1, usdWindow: '1d', usdWindowKind: 'fixed' as 'calendar' },
@@ -243,11 +243,11 @@ describe.each(engineNames())('budgets on the %s engine', (engine) => {
     ],
     [
       { usdPerDay: 1, usdPerWindow: 2, usdWindow: '24h' },
-      'rateLimit.usdPerWindow: must have another window than usdPerDay and usdPerMonth',
+      'rateLimit.usdPerWindow: must have a different window from usdPerDay and usdPerMonth',
     ],
     [{ usdTotal: -1 }, 'rateLimit.usdTotal: must be a number from 0 to 4000000, got -1'],
-    [{ usdWindow: '1d' }, 'rateLimit.usdWindow: needs usdPerWindow beside it'],
-    [{ requestsPerMinute: 1, timeZone: 'UTC' }, 'rateLimit.timeZone: needs a budget beside it'],
+    [{ usdWindow: '1d' }, 'rateLimit.usdWindow: requires usdPerWindow'],
+    [{ requestsPerMinute: 1, timeZone: 'UTC' }, 'rateLimit.timeZone: requires a budget'],
     [{ usdPerMonth: 1, sharedAs: 'x' }, 'rateLimit.usdPerMonth: cannot be used with sharedAs: budgets are kept by one thread'],
     [{ budgets: { alertAt: [0] } }, 'rateLimit.budgets.alertAt[0]: must be a number from 0.000001 to 100, got 0'],
     [{ budgets: { snapshot: 'x' } as object }, 'rateLimit.budgets.snapshot: is not a known option'],

@@ -108,7 +108,7 @@ export class Calendar {
   ) {
     const unit = unitOf(lengthMs);
     if (unit === undefined)
-      throw refuse(path, value, 'must be 1mo (30d), 1w (7d), 1d, or hours or minutes that divide a day, in the calendar');
+      throw refuse(path, value, 'must be 1mo (30d), 1w (7d), 1d, or hours or minutes that divide a day, for a calendar window');
     this.unit = unit;
   }
 

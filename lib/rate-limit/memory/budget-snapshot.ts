@@ -22,7 +22,7 @@ export function openBudgetSnapshot(ledger: BudgetLedger, file: string, log?: Pic
   // Keys may name users.
   const onFailure = (reason: string): void =>
     log?.warn(
-      `Rate limiter: cannot write ${PATH} (${reason}); create its folder, or make it writable: a restart forgets what was spent since the last write`,
+      `Rate limiter: cannot write ${PATH} (${reason}); create its folder, or make it writable: a restart loses the spend since the last write`,
     );
   return new StateFile(ledger, { file, mode: OWNER_ONLY, everyMs: EVERY_MS, parts: () => slices(ledger), onFailure });
 }
@@ -43,10 +43,10 @@ function restore(ledger: BudgetLedger, file: string): void {
   if (text === undefined) return;
   const [header, ...lines] = text.split('\n');
   try {
-    if (header !== HEADER) throw new Error('it has another format');
+    if (header !== HEADER) throw new Error('its format is unknown');
     for (const line of lines) if (line !== '') restoreAccount(ledger, JSON.parse(line) as Line);
   } catch (error) {
-    throw new InvalidConfigurationError(PATH, `is no file of budgets (${errorMessage(error)}); remove it to start at 0`);
+    throw new InvalidConfigurationError(PATH, `is not a budget file (${errorMessage(error)}); remove it to start at 0`);
   }
 }
 
@@ -82,5 +82,5 @@ function end(value: number | null): number {
 
 function amount(value: number): number {
   if (Number.isSafeInteger(value) && value >= 0) return value;
-  throw new Error('an amount is no integer');
+  throw new Error('an amount is not an integer');
 }

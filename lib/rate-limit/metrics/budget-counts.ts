@@ -20,12 +20,7 @@ export class BudgetCounts {
   samples(): MetricSample[] {
     const sample = samplesOf('rate_limit_budget');
     return [
-      sample(
-        'overshoot_usd_total',
-        'What calls have cost above the amount that was held for them, in USD.',
-        'counter',
-        usdOf(this.overshootNanoUsd),
-      ),
+      sample('overshoot_usd_total', 'Cost of calls above the amount held for them, in USD.', 'counter', usdOf(this.overshootNanoUsd)),
       ...this.settings.alertAt.map((mark) =>
         sample('alerts_total', 'Budgets that have crossed this share of their amount.', 'counter', this.alerts.get(mark) ?? 0, {
           mark: String(mark),

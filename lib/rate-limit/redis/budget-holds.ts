@@ -200,5 +200,5 @@ function expectedOf({ expectedNanoUsd = -1 }: RedisHold): number {
 
 /** The script refused the windows of several calls. */
 export function staleFailure(tag: string): StoreFailure {
-  return new StoreFailure('reply', 'the clock of Redis is outside of the windows of the budgets', tag);
+  return new StoreFailure('reply', 'the Redis clock is outside the budget windows', tag);
 }

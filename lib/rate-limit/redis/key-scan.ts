@@ -45,5 +45,5 @@ export class RedisKeyScan {
 /** The error of an administrative call that Redis has not answered. */
 export function unavailable(failure: unknown): never {
   const reason = failure instanceof StoreFailure ? failure.reason : errorMessage(failure);
-  throw new FastLiteLLMError('STORE_UNAVAILABLE', `the Redis store cannot be asked: ${reason}`);
+  throw new FastLiteLLMError('STORE_UNAVAILABLE', `the Redis store cannot be reached: ${reason}`);
 }

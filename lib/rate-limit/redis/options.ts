@@ -67,6 +67,6 @@ export function resolveRedisOptions(options: RedisRateLimitStoreOptions, path = 
   checkRedisConnection(path, resolved);
   const { client, onDataLoss, oneSlot } = resolved;
   if (client?.isCluster === true && onDataLoss === 'refuse' && !oneSlot)
-    throw refuseOption(`${path}.onDataLoss`, onDataLoss, 'needs oneSlot in a Cluster: there is one mark for all keys');
+    throw refuseOption(`${path}.onDataLoss`, onDataLoss, 'requires oneSlot in a Cluster: all keys share one mark');
   return resolved;
 }

@@ -155,7 +155,7 @@ export class RedisOutage {
   metrics(): readonly MetricSample[] {
     return [
       ...Object.entries(this.failures).map(([kind, value]): MetricSample => {
-        const help = 'Operations that Redis did not perform, by kind of failure.';
+        const help = 'Failed Redis operations, by kind of failure.';
         return { name: 'rate_limit_store_failures_total', help, type: 'counter', value, labels: { kind } };
       }),
       {

@@ -28,21 +28,21 @@ describe('the options of the Redis store', () => {
   });
 
   it.each([
-    [{ onStoreError: 'deny' }, 'redis: must name either a url or a client, got an object (Object)'],
-    [{ url, client, onStoreError: 'deny' }, 'redis: must name either a url or a client, got an object (Object)'],
+    [{ onStoreError: 'deny' }, 'redis: must have either a url or a client'],
+    [{ url, client, onStoreError: 'deny' }, 'redis: must have either a url or a client'],
     [{ url }, 'redis.onStoreError: must be one of deny, allow, local, got undefined'],
     [{ url, onStoreError: 'alow' }, 'redis.onStoreError: must be one of deny, allow, local (did you mean allow?), got "alow"'],
-    [
-      { url: 'http://a:secret@b', onStoreError: 'deny' },
-      'redis.url: must be a URL of redis:// or rediss://, got a string of 17 characters',
-    ],
-    [{ client: {}, onStoreError: 'deny' }, 'redis.client: must be a client of ioredis, got an object (Object)'],
+    [{ url: 'http://a:secret@b', onStoreError: 'deny' }, 'redis.url: must be a redis:// or rediss:// URL, got a string of 17 characters'],
+    [{ client: {}, onStoreError: 'deny' }, 'redis.client: must be an ioredis client, got an object (Object)'],
     [{ url, onStoreError: 'deny', timeoutMs: 0 }, 'redis.timeoutMs: must be an integer from 1 to 60000, got 0'],
-    [{ url, onStoreError: 'deny', prefix: 'a{b}' }, 'redis.prefix: must have no { or }: these mark the slot of a Cluster, got "a{b}"'],
+    [
+      { url, onStoreError: 'deny', prefix: 'a{b}' },
+      'redis.prefix: must not contain { or }, which mark the hash slot in a Cluster, got "a{b}"',
+    ],
     [{ url, onStoreError: 'deny', timeOutMs: 5 }, 'redis.timeOutMs: is not a known option (did you mean timeoutMs?), got 5'],
     [
       { client: cluster, onStoreError: 'deny', onDataLoss: 'refuse' },
-      'redis.onDataLoss: needs oneSlot in a Cluster: there is one mark for all keys, got "refuse"',
+      'redis.onDataLoss: requires oneSlot in a Cluster: all keys share one mark, got "refuse"',
     ],
   ])('are refused with their path (%#)', (options, message) => {
     const make = (): unknown => redisRateLimitStore(options as RedisRateLimitStoreOptions);

@@ -126,7 +126,7 @@ export class ScriptCall<O extends RedisOperation = RedisOperation> {
         at += length;
       }
     }
-    if (at !== told.length) throw new Error(`${told.length} numbers in the reply and not ${at}`);
+    if (at !== told.length) throw new Error(`expected ${at} numbers in the reply, got ${told.length}`);
     return numbers;
   }
 

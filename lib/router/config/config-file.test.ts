@@ -32,7 +32,7 @@ describe('a LiteLLM configuration', () => {
       );
     const path = `${join(folder, 'prices.json')}: model_list[0].litellm_params.input_cost_per_token`;
     expect(routerOn(engine, { configPath: list(2.5) }).router.warnings).toEqual([
-      expect.stringContaining(`${path}: 2.5 USD for one token; a price per million tokens is divided by 1,000,000 here`),
+      expect.stringContaining(`${path}: 2.5 USD for one token; divide a price per million tokens by 1,000,000`),
     ]);
     expect(routerOn(engine, { configPath: list(0.00025) }).router.warnings).toEqual([]);
     expect(() => routerOn(engine, { configPath: list(1e308) })).toThrow(
@@ -194,7 +194,7 @@ router_settings:
     const path = written('budget.json', JSON.stringify({ litellm_settings: { max_budget: 5, budget_duration: '30d' } }));
     const budget = 'litellm_settings.max_budget';
     expect(resolveRouterOptions({ configPath: path }, env).warnings).toEqual([
-      `${path}: ${budget} limits the requests of FastLiteLLMGatewayModule together; the app's own routes need a budget of theirs (@RateLimit)`,
+      `${path}: ${budget} limits the requests of FastLiteLLMGatewayModule together; the app's own routes need their own budget (@RateLimit)`,
     ]);
     expect(resolveRouterOptions({ configPath: path, handledSettings: [budget] }, env).warnings).toEqual([]);
   });
@@ -205,7 +205,7 @@ router_settings:
       JSON.stringify({ general_settings: { drop_params: true, num_retries: 2 }, litellm_settings: { budget_duration: '30d' } }),
     );
     expect(resolveRouterOptions({ configPath: path }, env).warnings).toEqual([
-      `${path}: settings of LiteLLM's proxy, without effect: general_settings.drop_params, general_settings.num_retries`,
+      `${path}: settings of LiteLLM's proxy without effect: general_settings.drop_params, general_settings.num_retries`,
       `${path}: settings that belong in litellm_settings: general_settings.drop_params, general_settings.num_retries`,
       `${path}: litellm_settings.budget_duration has no effect without max_budget`,
     ]);
@@ -239,7 +239,7 @@ router_settings:
       'unknown option, ignored: router.routerSettings.default_litellm_params',
       'option without effect: model_info.team_id',
       'option without effect: model_info.supported_environments',
-      "litellm_params: LiteLLM's own, without effect: itpm, max_retries, tag_regex",
+      'litellm_params: LiteLLM parameters without effect: itpm, max_retries, tag_regex',
     ]);
   });
 

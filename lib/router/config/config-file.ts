@@ -99,7 +99,7 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
   const unhandled = unheeded.filter((setting) => !isNamed(handledSettings, setting));
   const unenforced = unenforcedSettings(config).filter((setting) => !handledSettings.includes(setting));
   const ignored = unhandled.filter((setting) => !ofGateway.has(setting) && !isNamed(unenforced, setting));
-  if (ignored.length > 0) warn(`${path}: settings of LiteLLM's proxy, without effect: ${ignored.join(', ')}`);
+  if (ignored.length > 0) warn(`${path}: settings of LiteLLM's proxy without effect: ${ignored.join(', ')}`);
   const misplaced = ignored.filter((setting) => {
     const [section, key] = setting.split('.');
     return section === 'general_settings' && (GENERAL.has(key) || OF_CLIENT.has(key) || OF_GATEWAY.has(key));
@@ -108,11 +108,11 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
   if (settings.budget_duration !== undefined && settings.max_budget === undefined)
     warn(`${path}: litellm_settings.budget_duration has no effect without max_budget`);
   if (unhandled.includes(masterKey)) {
-    const others = "the app's own routes need a guard of theirs (ApiKeyGuard)";
+    const others = "the app's own routes need their own guard (ApiKeyGuard)";
     warn(`${path}: ${masterKey} protects the gateway, if that has no guards, and /key/…; ${others}`);
   }
   if (settings.max_budget !== undefined && !handledSettings.includes(BUDGET_SETTING)) {
-    const others = "the app's own routes need a budget of theirs (@RateLimit)";
+    const others = "the app's own routes need their own budget (@RateLimit)";
     warn(`${path}: ${BUDGET_SETTING} limits the requests of FastLiteLLMGatewayModule together; ${others}`);
   }
   for (const section of ['router_settings', 'environment_variables'])

@@ -91,7 +91,7 @@ function tokensOf(path: string, text: string, lines: LineCounter): CST.Token[] {
   const tokens: CST.Token[] = [];
   for (const lexeme of new Lexer().lex(text)) {
     for (const token of parser.next(lexeme)) tokens.push(token);
-    if (parser.stack.length > MAX_NODES_DEEP) throw new InvalidConfigurationError(path, 'must not be nested so deep');
+    if (parser.stack.length > MAX_NODES_DEEP) throw new InvalidConfigurationError(path, 'must not be nested so deeply');
   }
   for (const token of parser.end()) tokens.push(token);
   return tokens;
@@ -116,7 +116,7 @@ function withIncluded(path: string, { include, ...config }: Section): Section {
   for (const name of names) {
     const included = includedPath(path, name);
     const document = readDocument(included);
-    if (document.include !== undefined) throw new InvalidConfigurationError(`${included}: include`, 'must be in the first file alone');
+    if (document.include !== undefined) throw new InvalidConfigurationError(`${included}: include`, 'must be only in the first file');
     for (const [key, value] of Object.entries(document)) {
       const known = merged[key];
       merged[key] = Array.isArray(known) && Array.isArray(value) ? [...(known as unknown[]), ...(value as unknown[])] : value;

@@ -29,8 +29,8 @@ export class ListReading {
 /** Returns one message about the effect of parameters. */
 export function paramsMessage(sent: readonly string[], ignored: readonly string[]): string | undefined {
   const parts = [
-    sent.length > 0 && `sent with every request, unless it has them: ${sent.join(', ')}`,
-    ignored.length > 0 && `LiteLLM's own, without effect: ${ignored.join(', ')}`,
+    sent.length > 0 && `sent with every request that does not set them: ${sent.join(', ')}`,
+    ignored.length > 0 && `LiteLLM parameters without effect: ${ignored.join(', ')}`,
   ].filter((part) => part !== false);
   return parts.length === 0 ? undefined : `litellm_params: ${parts.join('; ')}`;
 }

@@ -121,7 +121,7 @@ function strategyOptions(path: string, value: unknown, { refuse, warn }: Reporti
   const { ttl, lowest_latency_buffer: buffer, max_latency_list_size: size, ...others } = checkObject(path, value, refuse);
   for (const key of Object.keys(others)) warn(`unknown option, ignored: ${joinPath(path, key)}`);
   const samples = size === undefined ? undefined : checkNumber(joinPath(path, 'max_latency_list_size'), plain(size), { min: 1 }, refuse);
-  if (samples !== undefined && samples > MOST_SAMPLES) warn(`${path}.max_latency_list_size: ${MOST_SAMPLES} samples are kept at most`);
+  if (samples !== undefined && samples > MOST_SAMPLES) warn(`${path}.max_latency_list_size: at most ${MOST_SAMPLES} samples are kept`);
   return {
     ...(ttl !== undefined && { sampleTtlMs: checkNumber(joinPath(path, 'ttl'), plain(ttl), { min: 0.001 }, refuse) * 1000 }),
     ...(buffer !== undefined && { lowestLatencyBuffer: plain(buffer) as number }),

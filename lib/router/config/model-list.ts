@@ -207,7 +207,7 @@ class EntryReader {
   }
 
   private warnOfPrice(path: string, perToken: number): void {
-    this.reading.warnings.add(`${path}: ${perToken} USD for one token; a price per million tokens is divided by 1,000,000 here`);
+    this.reading.warnings.add(`${path}: ${perToken} USD for one token; divide a price per million tokens by 1,000,000`);
   }
 
   private seconds(key: string): number | undefined {
@@ -310,7 +310,7 @@ class EntryReader {
         const name = shellVariableIn(text);
         if (name === undefined) continue;
         const reason = `litellm_params.${key} contains \${${name}}, which is not replaced`;
-        return { reason, mend: `write os.environ/${name} as the whole value, and put all of it into the variable` };
+        return { reason, mend: `write os.environ/${name} as the whole value, and put the full value into the variable` };
       }
     }
     return undefined;
@@ -356,7 +356,7 @@ type OwnRates = TieredRates & Required<Pick<TokenRates, 'inputPerMillion' | 'out
 
 function unsetVariables(names: readonly string[]): Uncallable {
   const [are, them] = names.length === 1 ? [`variable ${names[0]} is`, 'it'] : [`variables ${names.join(', ')} are`, 'them'];
-  return { reason: `the environment ${are} not set`, mend: `set ${them}, or take os.environ/ out of the deployment` };
+  return { reason: `the environment ${are} not set`, mend: `set ${them}, or remove os.environ/ from the deployment` };
 }
 
 function providerOf(model: string, params: Section): string {

@@ -126,7 +126,7 @@ function isOfLogs(key: string, value: unknown): boolean {
 /** The error for such settings. @param file the file that has them */
 export function unenforcedError(file: string, settings: readonly string[]): InvalidConfigurationError {
   const rule =
-    'has no effect here and would leave requests unprotected: enforce it in the app and name it in router.handledSettings, or remove it';
+    'has no effect here and would leave requests unprotected: enforce it in the app and list it in router.handledSettings, or remove it';
   return new InvalidConfigurationError(`${file}: ${settings.join(', ')}`, rule);
 }
 

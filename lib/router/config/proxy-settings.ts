@@ -119,7 +119,7 @@ export function readLiteLLMProxyBudget(configPath: string, env: Environment = pr
   );
   const usd = typeof budget === 'string' && budget.trim() !== '' ? Number(budget) : budget;
   if (typeof usd !== 'number' || !(usd >= 0))
-    throw new InvalidConfigurationError(`${configPath}: ${BUDGET_SETTING}`, 'must be USD, from 0');
+    throw new InvalidConfigurationError(`${configPath}: ${BUDGET_SETTING}`, 'must be an amount in USD of at least 0');
   return usd === 0 ? undefined : { usd, duration: duration as string | undefined };
 }
 
@@ -155,5 +155,5 @@ function checkKey(path: string, key: unknown): string {
     );
   // Spaces around the value of a header are removed.
   if (typeof key === 'string' && key !== '' && key.trim() === key) return key;
-  throw new InvalidConfigurationError(path, 'must be a non-empty text without spaces around it; a number needs quotes');
+  throw new InvalidConfigurationError(path, 'must be a non-empty string without leading or trailing spaces; a number needs quotes');
 }

@@ -25,7 +25,7 @@ export class NativeRouterEngine extends RouterEngine {
       return new RouterMemory(state, capacity, { counts, thread });
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'INVALID_ARGUMENT') throw error;
-      const rule = `must be the same for all that share ${name}, and no more than fits into 1 GiB, got ${capacity}`;
+      const rule = `must be the same for all threads that share ${name} and fit into 1 GiB, got ${capacity}`;
       throw new InvalidConfigurationError('router.maxDeployments', rule, { cause: error });
     }
   }

@@ -61,7 +61,7 @@ class RedisRouterState implements RouterSharedState {
   /** @throws InvalidConfigurationError while another router uses it. */
   start(router: StateOfRouter): void {
     if (this.exchange?.isOpen === true) {
-      throw new InvalidConfigurationError('router.sharedState', 'is in use by another router: each needs one of its own');
+      throw new InvalidConfigurationError('router.sharedState', 'is in use by another router: each router needs its own');
     }
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with Redis load it
     const { StateExchange } = require('./state-exchange.js') as typeof Links;

@@ -75,7 +75,7 @@ export class ModelGroup {
 function checkNames(path: string, names: unknown): void {
   if (names === undefined || names === null) return;
   if (!Array.isArray(names)) throw refuseArgument(path, names, 'must be an array');
-  for (const name of names as unknown[]) if (typeof name !== 'string') throw refuseArgument(path, name, 'must have strings only');
+  for (const name of names as unknown[]) if (typeof name !== 'string') throw refuseArgument(path, name, 'must contain only strings');
 }
 
 /** Whether a blocked name means this deployment: its id, the model it calls, or its group. */

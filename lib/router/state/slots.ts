@@ -57,7 +57,7 @@ export class Slots {
   private sharedSlot(name: string, id: string): number {
     const slot = this.engine.slot(name, id);
     if (slot >= 0) return slot;
-    const rule = `must be at least the number of deployments of ${name}, removed ones included, got ${this.maxDeployments}`;
+    const rule = `must be at least the number of deployments of ${name}, including removed ones, got ${this.maxDeployments}`;
     throw new FastLiteLLMError('TOO_MANY_DEPLOYMENTS', `router.maxDeployments: ${rule}`);
   }
 

@@ -52,7 +52,7 @@ export function decodeTokenizer(
     if (start === end) return;
     const bytes = decodeOrdinary(ids.subarray(start, end));
     if (typeof bytes !== 'number') parts.push(bytes);
-    else throw new InvalidArgumentError(`ids[${start + bytes}]`, ids[start + bytes], `has to be a token of ${name}`, 'UNKNOWN_TOKEN');
+    else throw new InvalidArgumentError(`ids[${start + bytes}]`, ids[start + bytes], `must be a token of ${name}`, 'UNKNOWN_TOKEN');
   };
   let start = 0;
   for (let index = 0; index < ids.length; index++) {
@@ -68,5 +68,5 @@ export function decodeTokenizer(
 
 /** The error for an id that the encoding lacks. */
 export function unknownToken(index: number, id: number, encoding: number): InvalidArgumentError {
-  return new InvalidArgumentError(`ids[${index}]`, id, `has to be a token of ${ENCODING_NAMES[encoding]}`, 'UNKNOWN_TOKEN');
+  return new InvalidArgumentError(`ids[${index}]`, id, `must be a token of ${ENCODING_NAMES[encoding]}`, 'UNKNOWN_TOKEN');
 }

@@ -25,9 +25,7 @@ export function openEstimatesFile(estimates: TokenEstimates, file: string, { opt
   if (text !== undefined) estimates.restore(read(text, option));
   const parts = (): string[] => [JSON.stringify({ [VERSION_FIELD]: VERSION, models: estimates.keep() })];
   const onFailure = (reason: string): void =>
-    log.warn(
-      `Token counter: cannot write ${option} (${reason}); create its folder, or make it writable: a restart forgets what was learned`,
-    );
+    log.warn(`Token counter: cannot write ${option} (${reason}); create its folder, or make it writable: a restart loses what was learned`);
   return new StateFile(estimates, { file, mode: READ_BY_ALL, everyMs: EVERY_MS, parts, onFailure });
 }
 
@@ -35,9 +33,9 @@ function read(text: string, option: string): Readonly<Record<string, unknown>> {
   try {
     const kept = JSON.parse(text) as Readonly<Record<string, unknown>> | null;
     if (kept?.[VERSION_FIELD] !== VERSION || typeof kept.models !== 'object' || kept.models === null)
-      throw new Error('it has another format');
+      throw new Error('its format is unknown');
     return kept.models as Readonly<Record<string, unknown>>;
   } catch (error) {
-    throw new InvalidConfigurationError(option, `is no file of estimates (${errorMessage(error)}); remove it to start anew`);
+    throw new InvalidConfigurationError(option, `is not an estimates file (${errorMessage(error)}); remove it to start over`);
   }
 }

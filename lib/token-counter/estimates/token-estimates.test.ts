@@ -338,9 +338,9 @@ describe('tokenCounter.estimates.file', () => {
   });
 
   it.each([
-    ['[', 'is no file of estimates'],
-    ['{"other":1}', 'it has another format'],
-    ['null', 'it has another format'],
+    ['[', 'is not an estimates file'],
+    ['{"other":1}', 'its format is unknown'],
+    ['null', 'its format is unknown'],
   ])('refuses the file %s', (content, message) => {
     const file = join(folder, 'broken.json');
     writeFileSync(file, content);

@@ -123,7 +123,7 @@ export class TokenEstimates {
 
   metrics(): MetricSample[] {
     const sample = samplesOf('token_estimates');
-    const samples = [sample('observations_total', 'Reports of providers that corrected estimates.', 'counter', this.observations)];
+    const samples = [sample('observations_total', 'Provider reports that corrected estimates.', 'counter', this.observations)];
     for (const [model, classes] of this.models) {
       for (const [name, correction] of classes) {
         if (correction.reports === 0) continue;
@@ -132,10 +132,10 @@ export class TokenEstimates {
           ...sample(metric, help, 'gauge', value, labels),
           addsUp: false,
         });
-        samples.push(gauge('ratio', 'Reported tokens for one that is counted locally.', correction.ratio));
-        samples.push(gauge('error_ratio', 'Mean distance of the last 100 reports from their estimates.', correction.meanError));
+        samples.push(gauge('ratio', 'Reported tokens per locally counted token.', correction.ratio));
+        samples.push(gauge('error_ratio', 'Mean deviation of the last 100 reports from their estimates.', correction.meanError));
         samples.push(
-          gauge('bound_ratio', 'Mean factor of bounds, which 95 of 100 reports stay below, on their estimates.', correction.meanBound),
+          gauge('bound_ratio', 'Mean ratio of upper bounds, which 95 of 100 reports stay below, to estimates.', correction.meanBound),
         );
       }
     }

@@ -28,9 +28,9 @@ describe('ChatTemplate', () => {
   });
 
   it.each<[string, readonly object[], readonly unknown[] | null, RegExp]>([
-    ['an image', [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x' } }] }], null, /parts that are no text/],
+    ['an image', [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x' } }] }], null, /parts that are not text/],
     ["tools in Anthropic's shape", [{ role: 'user', content: 'Hi' }], [{ name: 'weather', input_schema: {} }], /OpenAI's shape/],
-    ['what the template refuses', [{ role: 'robot', content: 'Hi' }], null, /the template refuses it: .*unknown role/],
+    ['what the template refuses', [{ role: 'robot', content: 'Hi' }], null, /the template rejects it: .*unknown role/],
   ])('tells why it cannot render %s', (_, messages, tools, refusal) => {
     expect(template.render(messages, tools)).toEqual({ refusal: expect.stringMatching(refusal) as string });
   });
@@ -44,12 +44,12 @@ describe('ChatTemplate', () => {
     const source = `{%- for m in messages %}${body}{%- endfor %}`;
     expect(new ChatTemplate({ template: source, bosToken: '', eosToken: '' }).render([message], null)).toEqual({ text });
     expect(new ChatTemplate({ template: source, bosToken: '', eosToken: '' }).render([message], [{ function: {} }])).toEqual({
-      refusal: 'the template has no tools',
+      refusal: 'the template does not support tools',
     });
   });
 
   it('refuses a template that is not valid', () => {
     const broken = new ChatTemplate({ template: '{% for %}', bosToken: '', eosToken: '' });
-    expect(broken.render([{ role: 'user', content: 'Hi' }], null).refusal).toMatch(/^the template refuses it/);
+    expect(broken.render([{ role: 'user', content: 'Hi' }], null).refusal).toMatch(/^the template rejects it/);
   });
 });

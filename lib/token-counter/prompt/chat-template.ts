@@ -24,8 +24,8 @@ export class ChatTemplate {
     const { Template } = openJinja();
     const { template, bosToken, eosToken } = this.source;
     if (messages.some((message) => plainMessage(message, '', true) === undefined))
-      return { refusal: 'messages have parts that are no text' };
-    if ((tools?.length ?? 0) > 0 && !/\btools\b/.test(template)) return { refusal: 'the template has no tools' };
+      return { refusal: 'messages have parts that are not text' };
+    if ((tools?.length ?? 0) > 0 && !/\btools\b/.test(template)) return { refusal: 'the template does not support tools' };
     if (tools?.some((tool) => !isObject(tool) || !isObject(tool.function)) === true) return { refusal: "tools are not in OpenAI's shape" };
     let refusal: string | undefined = undefined;
     const hasObjects = !JOINS_ARGUMENTS.test(template);
@@ -36,7 +36,7 @@ export class ChatTemplate {
         const given = { messages: plain, tools: tools ?? null, add_generation_prompt: true };
         return { text: this.compiled.render({ ...given, bos_token: bosToken, eos_token: eosToken }) };
       } catch (error) {
-        refusal ??= `the template refuses it: ${errorMessage(error)}`;
+        refusal ??= `the template rejects it: ${errorMessage(error)}`;
       }
     }
     return { refusal };

@@ -73,7 +73,7 @@ export function countMessages(messages: readonly ChatMessage[], context: PromptC
  */
 function renderedChat(messages: readonly ChatMessage[], context: PromptContext, { tools, template }: ChatTools): number | undefined {
   if (context.rendered === undefined) {
-    if (template === true) throw new InvalidArgumentError('template', template, 'needs a model whose tokenizer has a chat template');
+    if (template === true) throw new InvalidArgumentError('template', template, 'requires a model whose tokenizer has a chat template');
     return undefined;
   }
   const tokens = context.rendered(messages, tools);

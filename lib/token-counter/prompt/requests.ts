@@ -88,7 +88,7 @@ function countPrompt(body: Body, context: PromptContext): number {
   if (body.input !== undefined) return countInputs(body.input, 'input', context);
   if (body.prompt !== undefined) return countInputs(body.prompt, 'prompt', context);
   if (context.reads !== undefined && isRerank(body)) return 0;
-  throw new InvalidArgumentError('messages', undefined, 'must be given (or input, or prompt)');
+  throw new InvalidArgumentError('messages', undefined, 'must be set (or input, or prompt)');
 }
 
 function isResponses(body: Body): boolean {
@@ -138,7 +138,7 @@ function countField(content: unknown, path: string, role: string, context: Promp
 
 function countInputs(inputs: unknown, path: string, context: PromptContext): number {
   if (typeof inputs === 'string') return countString(inputs, context);
-  if (!Array.isArray(inputs)) throw new InvalidArgumentError(path, inputs, 'must be a text, an array of texts, or token ids');
+  if (!Array.isArray(inputs)) throw new InvalidArgumentError(path, inputs, 'must be a string, an array of strings, or token ids');
   context.reads?.whole(inputs);
   let tokens = 0;
   for (let i = 0; i < inputs.length; i++) {
@@ -146,7 +146,7 @@ function countInputs(inputs: unknown, path: string, context: PromptContext): num
     if (typeof input === 'string') tokens += countString(input, context);
     else if (isTokenId(input)) tokens += 1;
     else if (Array.isArray(input) && input.every(isTokenId)) tokens += input.length;
-    else throw new InvalidArgumentError(`${path}[${i}]`, input, 'must be a text or token ids');
+    else throw new InvalidArgumentError(`${path}[${i}]`, input, 'must be a string or token ids');
   }
   return tokens;
 }

@@ -19,7 +19,7 @@ const STRUCTURES = ['input', 'action', 'actions', 'operation', 'queries', 'resul
  * @throws InvalidArgumentError naming the field (`input[0].content[1].type`).
  */
 export function countItems(items: unknown, context: PromptContext): number {
-  if (!Array.isArray(items)) throw new InvalidArgumentError('input', items, 'must be a text or an array');
+  if (!Array.isArray(items)) throw new InvalidArgumentError('input', items, 'must be a string or an array');
   let tokens = 0;
   for (let i = 0; i < items.length; i++) {
     const item: unknown = items[i];

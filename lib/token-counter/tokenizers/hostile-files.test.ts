@@ -31,8 +31,8 @@ describe('packing a tokenizer', () => {
   });
 
   it('does not take a method of objects for a token', () => {
-    expect(() => packWith({ merges: [...merges, 'con structor'] })).toThrow('must be of tokens of the vocabulary');
-    expect(() => packWith({ merges: [...merges, ['toString', 'a']] })).toThrow('must be of tokens of the vocabulary');
+    expect(() => packWith({ merges: [...merges, 'con structor'] })).toThrow('must contain only tokens of the vocabulary');
+    expect(() => packWith({ merges: [...merges, ['toString', 'a']] })).toThrow('must contain only tokens of the vocabulary');
   });
 
   it.each<[string, object, string]>([

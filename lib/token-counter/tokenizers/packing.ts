@@ -57,7 +57,7 @@ export async function openTokenizer(source: ResolvedTokenizer, { cacheFolder, is
   }
   const { packed, error, notKept } = await packInThread({ file: source.file, split: source.split, target, isNative });
   if (packed === undefined) throw new Error(error);
-  if (notKept !== undefined) warn(`Tokenizer ${source.name}: cannot write ${target} (${notKept}); it is packed again at each start`);
+  if (notKept !== undefined) warn(`Tokenizer ${source.name}: cannot write ${target} (${notKept}); it will be packed again at each start`);
   const opened = await inTurns(PackedTokenizer.opening(source.name, key, Buffer.from(packed.buffer as ArrayBuffer)));
   if (opened === undefined) throw new Error('the packed tokenizer is damaged');
   return opened;
@@ -85,6 +85,6 @@ function packInThread(task: PackingTask): Promise<PackingAnswer> {
     const thread = new Worker(THREAD, { workerData: task, name: 'fast-litellm tokenizer' });
     thread.once('message', resolve);
     thread.once('error', (error) => resolve({ error: error.message }));
-    thread.once('exit', (code) => resolve({ error: `the thread that packs it has ended (${code})` }));
+    thread.once('exit', (code) => resolve({ error: `the packing thread has exited (${code})` }));
   });
 }

@@ -167,7 +167,7 @@ describe('a tokenizer that the TypeScript engine cannot use', () => {
       throw new Error('not installed');
     });
     await expect(PeerTokenizer.open(fileOf('cl100k'), packed('cl100k'))).rejects.toThrow(
-      'counting open models without the native engine needs @huggingface/tokenizers, which is not installed: npm install @huggingface/tokenizers',
+      'counting open models without the native engine requires @huggingface/tokenizers, which is not installed: npm install @huggingface/tokenizers',
     );
     jest.dontMock('@huggingface/tokenizers');
   });

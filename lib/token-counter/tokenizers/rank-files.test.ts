@@ -69,7 +69,7 @@ describe('a .tiktoken file', () => {
       expect(() => open('bad', write('tiktoken.model', text), split)).toThrow(
         expect.objectContaining({ code: 'UNSUPPORTED_TOKENIZER', message }),
       );
-    refused(lines.join('\n'), undefined, 'split: must tell how the texts of a .tiktoken file are split, got undefined');
+    refused(lines.join('\n'), undefined, 'split: must define how text is split for a .tiktoken file, got undefined');
     const neither =
       'tiktoken.model: must be a tokenizer.json, a tekken.json or a .tiktoken file (of a SentencePiece model, use the tokenizer.json), got ';
     refused('\n\u000e\n\u0005<unk>\u0015\0\0\0\0', 'kimi', `${neither}"\\n\\u000e\\n\\u0005<unk>\\u0015\\u0000\\u0000\\u0000\\u0000"`);

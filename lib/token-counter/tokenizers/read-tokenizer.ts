@@ -24,7 +24,7 @@ export function readTokenizer(file: string, split: SplitName | undefined, native
   if (!isJson(data)) {
     const head = data.toString('utf8', 0, LONGEST_FIRST_LINE);
     if (!isTiktoken(head)) throw new TokenizerError(basename(file), head.slice(0, 20), NO_TOKENIZER);
-    if (split === undefined) throw new TokenizerError('split', split, 'must tell how the texts of a .tiktoken file are split');
+    if (split === undefined) throw new TokenizerError('split', split, 'must define how text is split for a .tiktoken file');
     // Beside a `.tiktoken` file it has the added tokens of the model.
     const config = join(dirname(file), TOKENIZER_CONFIG_FILE);
     return readTiktoken(data.toString(), split, existsSync(config) ? readAddedById(parsed(config, readRegularFileSync(config))) : []);

@@ -160,7 +160,7 @@ function addedToken(path: string, { id, content, special, normalized, single_wor
   if (!isFileId(id) || typeof content !== 'string' || content === '')
     throw new TokenizerError(path, content, 'must have an id and a content');
   if (special !== true && (word === true || lstrip === true || rstrip === true))
-    throw new TokenizerError(path, content, 'must not depend on what is around it (single_word, lstrip, rstrip)');
+    throw new TokenizerError(path, content, 'must not depend on the surrounding text (single_word, lstrip, rstrip)');
   const bounds: TokenBounds = { lstrip: lstrip === true, rstrip: rstrip === true, singleWord: word === true };
   const isBound = bounds.lstrip || bounds.rstrip || bounds.singleWord;
   return { id, content, special: special === true, normalized: normalized === true, ...(isBound && { bounds }) };
@@ -188,7 +188,8 @@ function readMerges(value: unknown, vocabulary: Readonly<Record<string, number>>
   for (const [index, entry] of list.entries()) {
     const [first, second]: readonly unknown[] = typeof entry === 'string' ? entry.split(' ') : array(entry, `model.merges[${index}]`);
     const ids = [first, second, `${first as string}${second as string}`].map((token) => vocabulary[token as string]);
-    if (!ids.every(Number.isInteger)) throw new TokenizerError(`model.merges[${index}]`, entry, 'must be of tokens of the vocabulary');
+    if (!ids.every(Number.isInteger))
+      throw new TokenizerError(`model.merges[${index}]`, entry, 'must contain only tokens of the vocabulary');
     [left[index], right[index], made[index]] = ids;
   }
   return { left, right, made };

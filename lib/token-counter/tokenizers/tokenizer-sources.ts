@@ -52,9 +52,10 @@ export function resolveTokenizer(path: string, name: string, value: unknown): Re
     const found = fileInPackage(joinPath(path, 'package'), packageName, file ?? IN_PACKAGE);
     return { name, path, file: found, origin: file === undefined ? packageName : `${packageName}/${file}`, split };
   }
-  if (file === undefined) throw new InvalidConfigurationError(path, 'needs a file or a package');
+  if (file === undefined) throw new InvalidConfigurationError(path, 'requires a file or a package');
   const absolute = isAbsolute(file) ? file : resolve(file);
-  if (!existsSync(absolute)) throw new InvalidConfigurationError(joinPath(path, 'file'), `must be a file, ${absolute} is not there`);
+  if (!existsSync(absolute))
+    throw new InvalidConfigurationError(joinPath(path, 'file'), `must be an existing file, but ${absolute} does not exist`);
   return { name, path, file: absolute, origin: file, split };
 }
 
@@ -71,5 +72,5 @@ function fileInPackage(path: string, packageName: string, file: string): string 
       // Looked for in the next place.
     }
   }
-  throw new InvalidConfigurationError(path, `needs ${packageName} with ${file}, which is not there: npm install ${packageName}`);
+  throw new InvalidConfigurationError(path, `requires ${packageName} with ${file}, which was not found: npm install ${packageName}`);
 }

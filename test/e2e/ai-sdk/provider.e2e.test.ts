@@ -108,7 +108,7 @@ describe('a model', () => {
     expect([language.modelId, embedding.modelId]).toEqual(['openai', 'openai']);
     const registry = createProviderRegistry({ groups: provider });
     expect((await generateText({ model: registry.languageModel('groups:openai'), prompt: 'Hi' })).text).toBe('Hi.');
-    expect(() => chain.models.imageModel('openai')).toThrow('text and embeddings only');
+    expect(() => chain.models.imageModel('openai')).toThrow('only text and embeddings');
     expect(() => chain.models('')).toThrow('modelGroup: must be a non-empty string');
     expect(() => createFastLiteLLM(chain.llm, { rateLimits: 'a' } as object)).toThrow('settings.rateLimits');
     expect(() => createFastLiteLLM(undefined as never)).toThrow('llm: must be an object');
@@ -273,7 +273,7 @@ describe('limits', () => {
     await expect(generateText({ model: models('m'), prompt: 'Hi' })).rejects.toMatchObject({ statusCode: 400 });
     expect(llm.rateLimiter.peek('team:8', { cost: 0, tokens: 0 }).remainingTokens).toBe(3000);
     const both = createFastLiteLLM(llm, { rateLimit: 'a', callOptions: { request: {} } });
-    await expect(generateText({ model: both('m'), prompt: 'Hi' })).rejects.toThrow('cannot be set beside callOptions.request');
+    await expect(generateText({ model: both('m'), prompt: 'Hi' })).rejects.toThrow('cannot be combined with callOptions.request');
   });
 });
 

@@ -33,7 +33,7 @@ describe('compareImplementations', () => {
       for (const [capability, operations] of Object.entries(OPERATIONS)) {
         const [first, awaited, after] = report[capability];
         expect(first).toMatchObject({ enoughSamples: false, speedup: null });
-        expect(first.recommendation).toMatch(/^Too few samples: .* They are being measured now: ask again\.$/);
+        expect(first.recommendation).toMatch(/^Too few samples: .* A measurement has started: try again later\.$/);
         expect(awaited).toMatchObject({ enoughSamples: true, speedup: expect.any(Number) as number });
         expect([...awaited.operations].sort()).toEqual(operations);
         expect(Math.min(awaited.rust.measuredCalls, awaited.typescript.measuredCalls)).toBeGreaterThanOrEqual(20 * operations.length);

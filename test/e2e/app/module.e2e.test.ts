@@ -164,7 +164,7 @@ describe('FastLiteLLMModule', () => {
     ['FastLiteLLMGatewayModule', FastLiteLLMGatewayModule],
   ])('says how to import %s when it is imported without forRoot', async (name, bare: Type) => {
     const others = bare === FastLiteLLMModule ? [] : [FastLiteLLMModule.forRoot({ logger, metrics: false })];
-    await expect(compile(...others, bare)).rejects.toThrow(`${name}: must be imported once, by forRoot() or forRootAsync()`);
+    await expect(compile(...others, bare)).rejects.toThrow(`${name}: must be imported once, with forRoot() or forRootAsync()`);
     const { forRootAsync } = bare as unknown as typeof FastLiteLLMModule;
     const wrong = (options?: object) => () => forRootAsync.call(bare, options as never);
     expect(wrong()).toThrow(`${name}.forRootAsync: must be an object`);
@@ -177,7 +177,7 @@ describe('FastLiteLLMModule', () => {
     ['FastLiteLLMDashboardModule', () => FastLiteLLMDashboardModule.forRoot()],
     ['FastLiteLLMGatewayModule', () => FastLiteLLMGatewayModule.forRoot()],
   ])('says what to import beside %s', async (name, alone) => {
-    await expect(compile(alone())).rejects.toThrow(`${name}: needs FastLiteLLMModule; add FastLiteLLMModule.forRoot() to the imports`);
+    await expect(compile(alone())).rejects.toThrow(`${name}: requires FastLiteLLMModule; add FastLiteLLMModule.forRoot() to the imports`);
   });
 
   it('warns when an app has two of it that are global', async () => {

@@ -166,11 +166,11 @@ describe('options of the wrong type', () => {
   });
 
   it.each([
-    [{ default: { requestsPerMinute: 5 } }, 'gateway.rateLimit.default: must be a list of rules, or false'],
-    [{ chat: 60 }, 'gateway.rateLimit.chat: must be a list of rules, or false, got 60'],
+    [{ default: { requestsPerMinute: 5 } }, 'gateway.rateLimit.default: must be an array of rules, or false'],
+    [{ chat: 60 }, 'gateway.rateLimit.chat: must be an array of rules, or false, got 60'],
     [{ embeddings: [{ tokensPerMinute: '1' }] }, 'gateway.rateLimit.embeddings[0].tokensPerMinute: must be'],
     [[null], 'gateway.rateLimit[0]: must be an object, got null'],
-    [5, 'gateway.rateLimit: must be a list of rules, or lists by endpoint, got 5'],
+    [5, 'gateway.rateLimit: must be an array of rules, or arrays by endpoint, got 5'],
   ])('%j as limits of the gateway is an error that names the place', (rateLimit, message) => {
     const mount = (): unknown => FastLiteLLMGatewayModule.forRoot({ rateLimit: rateLimit as never });
     expect(mount).toThrow(InvalidConfigurationError);

@@ -184,7 +184,7 @@ describe("the SDK's tool runner with message threads", () => {
         type: 'error',
         error: {
           type: 'invalid_request_error',
-          message: 'thread is not supported: groq keeps no conversation; send the whole conversation without thread.',
+          message: 'thread is not supported: groq does not store conversations; send the whole conversation without thread.',
           details: { error_code: 'thread_unsupported_request' },
         },
         request_id: null,

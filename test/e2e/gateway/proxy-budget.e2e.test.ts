@@ -73,8 +73,8 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('litellm_setting
   });
 
   it.each([
-    [{ max_budget: 'much' }, 'litellm_settings.max_budget: must be USD, from 0'],
-    [{ max_budget: 1, budget_duration: '10y' }, 'litellm_settings.budget_duration: must be a length such as'],
+    [{ max_budget: 'much' }, 'litellm_settings.max_budget: must be an amount in USD of at least 0'],
+    [{ max_budget: 1, budget_duration: '10y' }, 'litellm_settings.budget_duration: must be a duration such as'],
     [{ max_budget: 'os.environ/NO_SUCH_BUDGET' }, 'litellm_settings.max_budget: names the variable NO_SUCH_BUDGET, which is not set'],
   ])('stops the start at %j, because there would be no limit', async (settings, message) => {
     await expect(start(settings)).rejects.toThrow(`${configPath}: ${message}`);

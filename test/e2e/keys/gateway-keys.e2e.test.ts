@@ -313,7 +313,7 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('a gateway with 
     await gateway.stop();
     await start({ keys: false }, { masterKey: null });
     expect((await chat('sk-any')).choices).toHaveLength(1);
-    await expect(start({ masterKey: MASTER })).rejects.toThrow('gateway.masterKey: cannot be set beside FastLiteLLMKeysModule');
-    await expect(GatewayApp.start(adapter, { keys: true })).rejects.toThrow('gateway.keys: needs FastLiteLLMKeysModule');
+    await expect(start({ masterKey: MASTER })).rejects.toThrow('gateway.masterKey: cannot be combined with FastLiteLLMKeysModule');
+    await expect(GatewayApp.start(adapter, { keys: true })).rejects.toThrow('gateway.keys: requires FastLiteLLMKeysModule');
   });
 });

@@ -213,7 +213,7 @@ describe('errors of Anthropic', () => {
         providerStatus: status,
         providerRequestId: 'req_1',
         error: {
-          message: expect.stringMatching(/^The provider refused this server's key/) as string,
+          message: expect.stringMatching(/^The provider rejected this server's key/) as string,
           type: 'server_error',
           code: 'provider_authentication',
         },

@@ -24,7 +24,7 @@ const saying = (text: string): Record<string, unknown> => ({
 const json = { 'content-type': 'application/json' };
 const frames = { 'content-type': 'application/vnd.amazon.eventstream' };
 /** What clients get instead of the provider's text, which may have a part of the key. */
-const REFUSED_KEY = "The provider refused this server's key or account: its operator has to correct that.";
+const REFUSED_KEY = "The provider rejected this server's key or account; the operator must correct it.";
 const keys = { aws_access_key_id: 'AKIAOWN', aws_secret_access_key: 'secret-of-own' };
 
 afterEach(async () => {

@@ -110,7 +110,7 @@ describe('providers with @CallHook()', () => {
       imports: [FastLiteLLMModule.forRoot({ logger: quiet })],
       providers: [PerRequest],
     }).compile();
-    await expect(app.init()).rejects.toThrow('hooks.PerRequest: must be a provider of the default scope');
+    await expect(app.init()).rejects.toThrow('hooks.PerRequest: must be a provider with the default scope');
     await app.get(FastLiteLLM).close();
   });
 });
@@ -292,7 +292,7 @@ describe('a guard that fails', () => {
     }
     expect(provider.requests).toHaveLength(0);
     expect(ends.all.map(({ outcome }) => outcome)).toEqual(['failed', 'failed', 'failed']);
-    expect(lines).toEqual([expect.stringMatching(/^Call hook: Closed\.onRequest failed \(.*\); calls that it cannot check are refused/)]);
+    expect(lines).toEqual([expect.stringMatching(/^Call hook: Closed\.onRequest failed \(.*\); calls that it cannot check are denied/)]);
     expect(lines[0]).not.toContain('quotes the prompt');
     expect(client.metrics().find(({ name }) => name === 'llm_client_hook_failures_total')).toMatchObject({
       value: 3,

@@ -69,7 +69,7 @@ describe('a parameter that the provider lacks', () => {
       await answer;
       expect(bodies).toEqual([{ model: 'sonar', messages: [...HELLO] }]);
     } else {
-      const message = /^stop is not supported: perplexity has no such parameter for sonar; remove it, or set drop_params: true/;
+      const message = /^stop is not supported: perplexity does not support this parameter for sonar; remove it, or set drop_params: true/;
       await expect(answer).rejects.toMatchObject({
         code: 'UNSUPPORTED_PARAMETER',
         param: 'stop',

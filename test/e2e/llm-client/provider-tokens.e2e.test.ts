@@ -91,7 +91,7 @@ describe('a call with a token of Entra ID', () => {
   it('fails as at its provider while Entra is out', async () => {
     const named = { name: 'AuthenticationRequiredError' };
     mockToken = () => Promise.reject(Object.assign(new Error('network_error: See https://aka.ms/msal.js.errors'), named));
-    const message = 'The service that grants credentials for azure failed.';
+    const message = 'The credential service for azure failed.';
     await expect(chat(await start('out', () => true))).rejects.toMatchObject({ name: 'ProviderError', kind: 'server', message });
     mockToken = () => Promise.reject(Object.assign(new Error('no route to secret-of-entra'), { code: 'ENOTFOUND' }));
     await expect(chat(await start('unreachable', () => true))).rejects.toMatchObject({
@@ -110,10 +110,10 @@ describe('a call with a token of Entra ID', () => {
     const error = await chat(await start(`refused ${how}`, () => true)).catch((thrown: Error) => thrown);
     expect(error).toMatchObject({ code: 'DEPLOYMENT_MISCONFIGURED' });
     expect(warned.findLast((line) => line.startsWith('Router: '))).toMatch(
-      /in cooldown for 5 s \(litellm_params.client_secret: Microsoft Entra ID grants no token .*; correct tenant_id/,
+      /in cooldown for 5 s \(litellm_params.client_secret: Microsoft Entra ID did not issue a token .*; correct tenant_id/,
     );
     expect(warned.join()).not.toContain('secret-of-entra');
-    expect(`${String((error as Error).cause)} ${(error as Error).message}`).toContain('Microsoft Entra ID grants no token');
+    expect(`${String((error as Error).cause)} ${(error as Error).message}`).toContain('Microsoft Entra ID did not issue a token');
     expect(`${String((error as Error).cause)} ${(error as Error).message}`).not.toContain('secret-of-entra');
   });
 });

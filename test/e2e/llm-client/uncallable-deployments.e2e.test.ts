@@ -42,7 +42,7 @@ describe('an app with deployments that cannot be called', () => {
     await boot({ modelList: [...broken, good()] });
     expect(messages).toHaveLength(2);
     const [params, found] = messages;
-    expect(params).toContain("LiteLLM's own, without effect: s3_bucket_name");
+    expect(params).toContain('LiteLLM parameters without effect: s3_bucket_name');
     expect(found).toContain('Router: 15 of 16 deployments cannot be called and get no requests:');
     const lines = found.split('\n').slice(1);
     expect(lines.map((line) => line.trim().split(':', 1)[0])).toEqual(IDS);
@@ -164,7 +164,7 @@ describe('an app with deployments that cannot be called', () => {
       }),
     });
     expect(messages).toEqual([
-      "Router: litellm_params: sent with every request, unless it has them: min_p, repetition_penalty; LiteLLM's own, without effect: cache, callbacks",
+      'Router: litellm_params: sent with every request that does not set them: min_p, repetition_penalty; LiteLLM parameters without effect: cache, callbacks',
     ]);
     await llm.client.chat({ model: 'g', messages: [...HELLO], min_p: 0.5 });
     expect(working.latest?.body).toMatchObject({ min_p: 0.5, repetition_penalty: 1.1 });

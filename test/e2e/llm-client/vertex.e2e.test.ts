@@ -221,7 +221,7 @@ describe('Vertex AI', () => {
       getStatus(): number;
     };
     expect(error.getStatus()).toBe(503);
-    expect(String(error.cause)).toMatch(/Google grants no token \(invalid_grant\); correct vertex_credentials/);
+    expect(String(error.cause)).toMatch(/Google did not issue a token \(invalid_grant\); correct vertex_credentials/);
     expect(`${String(error)} ${String(error.cause)} ${JSON.stringify(error)}`).not.toContain(SUBJECT);
   });
 

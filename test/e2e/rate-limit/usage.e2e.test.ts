@@ -112,7 +112,7 @@ describe.each(adapters)('tokens and slots under RateLimitGuard on %s', (adapter)
     await until(() => waiting.length === 1);
     const refused = await client.get('/slow').expect(429);
     expect(refused.headers).not.toHaveProperty('retry-after');
-    expect(refused.body).toMatchObject({ error: { message: 'Rate limit reached: 1 requests at a time (slow).' } });
+    expect(refused.body).toMatchObject({ error: { message: 'Rate limit reached: 1 concurrent requests (slow).' } });
     waiting.pop()?.();
     await expect(running).resolves.toBe(200);
     await until(() => limiter.peek('ip:127.0.0.1', { limit: 'slow', limits: { maxConcurrent: 1 } }).allowed);

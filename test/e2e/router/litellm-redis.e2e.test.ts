@@ -124,9 +124,7 @@ describe('the settings of Redis in router_settings', () => {
     ]) {
       const { sharedState, warnings } = resolve(given);
       expect(sharedState).toBeUndefined();
-      expect(warnings.join()).toMatch(
-        /router_settings: redis_\w+ without effect, because redis_host and redis_port, or redis_url, are needed/,
-      );
+      expect(warnings.join()).toMatch(/router_settings: redis_\w+ without effect: redis_url, or redis_host and redis_port, must be set/);
       expect(warnings.join()).not.toContain('sk-secret');
     }
     expect(resolve({}, { REDIS_HOST: 'h', REDIS_PORT: '1', REDIS_URL: 'redis://h' })).toMatchObject({
@@ -142,7 +140,7 @@ describe('the settings of Redis in router_settings', () => {
   });
 
   it.each<[object, string]>([
-    [{ redis_url: 'sk-secret' }, 'redis_url: must be a URL of redis:// or rediss://'],
+    [{ redis_url: 'sk-secret' }, 'redis_url: must be a redis:// or rediss:// URL'],
     [{ redis_url: 7 }, 'redis_url: must be a non-empty string'],
     [{ redis_host: 'sk-secret/x', redis_port: 1 }, 'redis_host: must be the name or address of a host'],
     [{ redis_host: 'redis://sk-secret', redis_port: 1 }, 'redis_host: must be the name or address of a host'],
@@ -174,7 +172,7 @@ describe('the settings of Redis in router_settings', () => {
       const fresh = require('nestjs-fast-litellm') as { readonly FastLiteLLM: typeof FastLiteLLM };
       const configPath = written({ router_settings: { redis_host: 'h', redis_port: 1 } });
       const start = () => new fresh.FastLiteLLM({ router: { configPath }, logger: { log: () => {}, warn: () => {}, error: () => {} } });
-      expect(start).toThrow('the shared state of the router needs ioredis, which is not installed: npm install ioredis');
+      expect(start).toThrow('the shared state of the router requires ioredis, which is not installed: npm install ioredis');
       jest.dontMock('ioredis');
     });
   });

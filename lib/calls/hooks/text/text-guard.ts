@@ -104,7 +104,7 @@ export class TextGuard {
     this.keep(held, '', 0);
     held.seen = 0;
     if (failed.has(hook)) return text;
-    if (isTooMuch) return hook.unguarded('onText', new HookFault(`holds more than ${maxBytes} bytes back`), text);
+    if (isTooMuch) return hook.unguarded('onText', new HookFault(`holds back more than ${maxBytes} bytes`), text);
     const asked = { kind, choice, part, text, isLast };
     return hook.guard({
       method: 'onText',
@@ -112,7 +112,7 @@ export class TextGuard {
       read: (verdict) => {
         const { pass, hold } = readTextVerdict(verdict, asked);
         const [passBytes, holdBytes] = [Buffer.byteLength(pass), Buffer.byteLength(hold)];
-        if (passBytes + holdBytes > maxBytes) throw new HookFault(`gives a text of more than ${maxBytes} bytes`);
+        if (passBytes + holdBytes > maxBytes) throw new HookFault(`returns a text of more than ${maxBytes} bytes`);
         this.keep(held, hold, holdBytes);
         held.seen = hold.length;
         return pass;

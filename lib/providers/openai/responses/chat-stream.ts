@@ -80,7 +80,7 @@ export class ResponseToChat extends EventTranslator implements AnswerTranslator 
     const call = fieldsOf(item);
     if (call.type !== 'function_call' || this.calls.has(at)) return '';
     const index = this.calls.size;
-    if (index >= MOST_CALLS) throw new Error('the answer has too many calls');
+    if (index >= MOST_CALLS) throw new Error('the answer has too many tool calls');
     this.calls.set(at, { index, hasInput: false });
     return this.chunks.delta({ tool_calls: [{ index, ...callOf({ ...call, arguments: '' }) }] });
   }

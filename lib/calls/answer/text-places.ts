@@ -49,22 +49,9 @@ export const TEXT_PLACES = {
   },
 } as const;
 
-const { chat, completions, messages, responses } = TEXT_PLACES;
+const { chat } = TEXT_PLACES;
 
-/** The fields with a text, in all APIs. `code` is also the field of errors. */
-export const TEXT_FIELDS: ReadonlySet<string> = new Set(
-  [
-    ...Object.keys(chat.fields),
-    chat.thinking,
-    ...Object.values(chat.calls),
-    completions.field,
-    ...Object.values(messages.blocks).flatMap(({ field, deltaField }) => [field, deltaField]),
-    responses.delta,
-    ...responses.whole,
-  ].filter((field) => field !== 'code'),
-);
-
-/** Those with reasoning. Providers repeat it under several of the names in one event. */
+/** The fields of chat with reasoning. Providers repeat it under several of the names in one event. */
 export const REASONING_FIELDS: ReadonlySet<string> = new Set([
   ...Object.entries(chat.fields).flatMap(([field, kind]) => (kind === 'reasoning' ? [field] : [])),
   chat.thinking,

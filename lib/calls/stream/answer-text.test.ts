@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { TEXT_PLACES } from '../answer/text-places.js';
 import { AnswerText } from './answer-text.js';
 import { StreamRecord } from './stream-record.js';
 
@@ -14,7 +15,24 @@ const textOf = (json: string): string => {
   return seen;
 };
 
+const { chat, completions, messages, responses } = TEXT_PLACES;
+const TEXT_FIELDS = new Set<string>([
+  ...Object.keys(chat.fields),
+  chat.thinking,
+  ...Object.values(chat.calls),
+  completions.field,
+  ...Object.values(messages.blocks).flatMap(({ field, deltaField }) => [field, deltaField]),
+  responses.delta,
+  ...responses.whole,
+]);
+// Also the field of errors.
+TEXT_FIELDS.delete('code');
+
 describe('AnswerText', () => {
+  it.each([...TEXT_FIELDS])('reads the text of the field %s', (field) => {
+    expect(textOf(event({ [field]: 'one', other: 'two' }))).toBe('one');
+  });
+
   it.each<[string, string, string]>([
     ['chat', delta({ role: 'assistant', content: 'a' }) + delta({ content: '"\\\n' }), 'a"\\\n'],
     [

@@ -1,13 +1,14 @@
-import { REASONING_FIELDS, TEXT_FIELDS } from '../answer/text-places.js';
+import { REASONING_FIELDS } from '../answer/text-places.js';
 
 /** Counts the tokens of a text. */
 export type CountText = (text: string) => number;
 
 /**
- * The fields with a text, and the usage. Quotes within JSON strings are escaped, so that no text
- * looks like one of them.
+ * The fields with a text (`TEXT_PLACES`), and the usage. Quotes within JSON strings are escaped, so
+ * that no text looks like one of them. `code` is also the field of errors.
  */
-const FIELD = new RegExp(`"(${[...TEXT_FIELDS, 'usage'].join('|')})"[ \\t\\r\\n]{0,8}:[ \\t\\r\\n]{0,8}`, 'g');
+const FIELD =
+  /"(content|refusal|reasoning_content|reasoning|thinking|arguments|input|text|partial_json|delta|transcript|usage)"[ \t\r\n]{0,8}:[ \t\r\n]{0,8}/g;
 /** The objects in events of Messages and Responses that have a usage. */
 const ANSWER = /"(?:message|response)"[ \t]{0,8}:[ \t]{0,8}$/;
 const LONGEST_ANSWER_KEY = 32;

@@ -51,7 +51,7 @@ export const TEXT_PLACES = {
 
 const { chat } = TEXT_PLACES;
 
-/** The fields of chat with reasoning. Providers repeat it under several of the names in one event. */
+/** Fields of chat with reasoning. Providers repeat it under several of the names in one event. */
 export const REASONING_FIELDS: ReadonlySet<string> = new Set([
   ...Object.entries(chat.fields).flatMap(([field, kind]) => (kind === 'reasoning' ? [field] : [])),
   chat.thinking,

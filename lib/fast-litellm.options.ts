@@ -59,8 +59,8 @@ export const FAST_LITELLM = {
    */
   llmClient: elsewhere<LlmClientOptions>(),
   /**
-   * Hooks of calls to models, beside the providers with `@CallHook()`; a class's `@CallHook()` has
-   * the options. Default: none.
+   * Hooks of calls to models, in addition to providers with `@CallHook()`; a class's `@CallHook()`
+   * has the options. Default: none.
    *
    * @see docs/hooks.md
    */

@@ -25,7 +25,7 @@ export const CALLER_LIMITS = {
   maxFallbacks: integer({ min: 0, max: 100 }),
 };
 
-/** Upper bounds of what a request's body may ask for. They do not apply to `CallOptions`. */
+/** Upper bounds for the values in a request's body. They do not apply to `CallOptions`. */
 export interface CallerLimits extends OptionsOf<typeof CALLER_LIMITS> {}
 
 /** LiteLLM's default time limit of a request. */
@@ -89,7 +89,7 @@ export const LLM_CLIENT = {
    */
   dropParams: boolean({ default: false }),
   /**
-   * Whether the usage at the end of a stream has its `cost` in USD, where the client gets a usage.
+   * Whether the usage at the end of a stream has its `cost` in USD, if the client gets a usage.
    * Default: `include_cost_in_streaming_usage` in the `litellm_settings` of `router.configPath`,
    * else `false`.
    *
@@ -98,7 +98,7 @@ export const LLM_CLIENT = {
   streamCost: boolean({ default: false }),
   /** Bounds of the lists in a body, such as `messages` and `tools`. */
   bounds: group<BodyBounds, typeof BODY_BOUNDS>(BODY_BOUNDS),
-  /** Upper bounds of what a request's body may ask for. */
+  /** Upper bounds for the values in a request's body. */
   callerLimits: group<CallerLimits, typeof CALLER_LIMITS>(CALLER_LIMITS),
   /**
    * Whether `llm_client_group_cost_usd_total` has a label for the team of the request's key: of at
@@ -138,7 +138,7 @@ export function resolveLlmClientOptions(options: LlmClientOptions = {}, ofFile: 
   return resolveOptions(LLM_CLIENT, 'llmClient', options, { under: { ...ofFile } });
 }
 
-/** The most that a request's body may ask for: `callerLimits`, else the router's settings. */
+/** The maximum values in a request's body: `callerLimits`, else the router's settings. */
 export function callerBounds(limits: CallerLimits, settings: Required<CallerLimits>): Required<CallerLimits> {
   return {
     numRetries: limits.numRetries ?? settings.numRetries,

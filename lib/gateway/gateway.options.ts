@@ -138,7 +138,7 @@ export const GATEWAY = {
   jsonBounds: group<JsonBounds, typeof JSON_BOUNDS>(JSON_BOUNDS),
   /**
    * Whether `request.body` keeps its long fields after the answer has begun, for code that logs
-   * prompts behind it. They stay in memory while a stream runs. Default false: those that were not
+   * prompts after it. They stay in memory while a stream runs. Default false: those that were not
    * read before are `undefined` then.
    */
   keepBodies: boolean({ default: false }),
@@ -150,7 +150,7 @@ export const GATEWAY = {
    */
   exactTokenCounts: boolean({ default: false }),
   /**
-   * Whether whole answers have a header for each part of their cost beside
+   * Whether whole answers have a header for each part of their cost next to
    * `x-litellm-response-cost`, as LiteLLM's proxy sends them. Default false.
    */
   costHeaders: boolean({ default: false }),

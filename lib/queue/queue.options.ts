@@ -27,7 +27,7 @@ export const QUEUE = {
    * request's principal, else the hash of its API key, else its address.
    */
   tenantOf: callback<(caller: QueuedCaller) => string>(),
-  /** Returns a tenant's share beside the others', from 0.1 to 1,000. Default: 1. */
+  /** Returns a tenant's share relative to others, from 0.1 to 1,000. Default: 1. */
   weightOf: callback<(tenant: string) => number>(),
   /**
    * Returns the class of a call. Default: `CallOptions.queueClass`, else the priority of the

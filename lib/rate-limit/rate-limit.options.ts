@@ -36,7 +36,7 @@ export const OWN_OPTIONS = {
    * @see docs/budgets.md
    */
   budgets: custom<BudgetSettings, ResolvedBudgetSettings>('object', resolveBudgetSettings, resolveBudgetSettings('')),
-  /** Whether `RateLimitGuard` sets headers beside `Retry-After`. Default `true`. */
+  /** Whether `RateLimitGuard` sets headers in addition to `Retry-After`. Default `true`. */
   headers: boolean({ default: true }),
   /**
    * Skips all limits of `RateLimitGuard` for a request: for controllers of other packages, such as

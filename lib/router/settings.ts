@@ -91,11 +91,11 @@ export const ROUTER_SETTINGS = {
    */
   providerBudgets: custom<Readonly<Record<string, Budget>>, ReadonlyMap<string, Budget>>('object', readProviderBudgets, new Map()),
   /**
-   * Whether limits that providers tell in their headers, and a 429, hold back further requests to
+   * Whether limits that providers report in headers, and a 429, hold back further requests to
    * the same quota (provider, account, key and model). Default `false`: as in LiteLLM, a 429 only
    * puts its deployment in cooldown.
    *
-   * @see docs/router.md#limits-that-providers-tell
+   * @see docs/router.md#limits-reported-by-providers
    */
   learnLimits: boolean({ default: false }),
   /** Limit for deployments without `max_parallel_requests`. */

@@ -25,7 +25,7 @@ export const TOKEN_COUNTER = {
   preload: list(oneOf(ENCODING_NAMES), { default: [] }),
   /**
    * Tokenizers of open models, by the name of a family (`llama-3`), of a model, or a glob over
-   * names of models (`*qwen3*`). They are loaded at boot, beside the main thread. Default none.
+   * names of models (`*qwen3*`). They are loaded at boot, off the main thread. Default none.
    *
    * @see docs/token-counting.md#open-models
    */

@@ -16,7 +16,7 @@ describe('queuePanel', () => {
       { name: 'batch', length: 30, oldestMs: 9_000, p50WaitMs: 3_000, p95WaitMs: 7_500 },
     ];
     const text = panelOf({ length: 42, most: 256, promptTokens: 81_000, drainPerSecond: 2.5, refused: 7, late: 3, classes });
-    expect(text).toContain('<strong>42</strong> of 256 wait, 81K prompt tokens');
+    expect(text).toContain('<strong>42</strong> of 256 waiting, 81K prompt tokens');
     expect(text).toContain('2.5 /s leave');
     expect(text).toContain('7 refused because the queue was full, 3 not served in time');
     expect(text).toMatch(/batch[^]*>30<[^]*>9(?:\.0+)? s<[^]*>3(?:\.0+)? s<[^]*>7\.50? s</);

@@ -21,7 +21,7 @@ export const BUDGETS = {
    * request after the last window.
    */
   usdWindowKind: oneOf(['calendar', 'sliding', 'firstUse']),
-  /** USD in all: never starts again. `reset` and `setSpent` change what was spent. */
+  /** USD in total: never resets. `reset` and `setSpent` change the spend. */
   usdTotal: number({ min: 0, max: LARGEST_USD }),
   /** IANA zone of the calendar: `Europe/Zurich`. Default `UTC`. */
   timeZone: custom<string>('IANA time zone', checkTimeZone),

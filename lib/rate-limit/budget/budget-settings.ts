@@ -26,7 +26,7 @@ export interface BudgetAlert {
   readonly limitUsd: number;
   readonly spentUsd: number;
   readonly heldUsd: number;
-  /** Absent where the budget never starts again. */
+  /** Absent if the budget never resets. */
   readonly resetsAt?: Date;
 }
 
@@ -50,7 +50,7 @@ export interface BudgetQueueOptions extends OptionsOf<typeof BUDGET_QUEUE> {}
 export const BUDGET_SETTINGS = {
   /** Shares of a budget whose crossing is reported, once in each window. Default 0.5, 0.8 and 1. */
   alertAt: custom<readonly number[]>('list of numbers', checkMarks, [0.5, 0.8, 1]),
-  /** Called when what was spent crosses a mark. It must not throw. Default: nothing. */
+  /** Called when the spend crosses a mark. It must not throw. Default: nothing. */
   onAlert: callback<(alert: BudgetAlert) => void>(),
   /**
    * Cost in USD of a request whose model has no known price. Default: such a request is denied,

@@ -22,7 +22,7 @@ export interface ClientBytes {
   /** The last bytes; `undefined`: the connection is cut, so that no client takes it for an end. */
   last(error: Error | undefined): Buffer | undefined;
   /** An event without a meaning, for a silent stream; empty if none may be written now. */
-  readonly ping?: () => Buffer;
+  readonly ping?: (() => Buffer) | undefined;
 }
 
 /** Keeps Express's compression from buffering events; nginx reads a header of its own. */

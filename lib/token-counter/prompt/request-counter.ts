@@ -161,7 +161,7 @@ export class RequestCounter {
     return context;
   }
 
-  /** A context that counts a text by `count`; for models whose counts are corrected, with a sample. */
+  /** A context that counts a text by `count`; with a sample for models with corrected counts. */
   private contextWith(
     model: CountingModel,
     reads: PromptReads | undefined,

@@ -3,7 +3,7 @@ import type { EngineChoice } from '../engine/engine-choice.js';
 import type { EncodingName, TokenCounterEngine } from '../token-counter/engine/engine.js';
 
 /**
- * Answers in place of a library, by the native engine alone. While that is disabled, in a partial
+ * Answers instead of a library, using only the native engine. While that is disabled, in a partial
  * rollout, in a shadow run or failing, there is no answer, and the library answers.
  */
 export class StandIn {

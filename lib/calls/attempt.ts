@@ -94,7 +94,7 @@ interface PricedAnswer {
   readonly isInvalid: boolean;
 }
 
-/** One try at one deployment, up to the end of its answer. */
+/** One attempt at one deployment, up to the end of its answer. */
 export class Attempt implements JudgedAttempt {
   readonly startedAtMs = performance.now();
   readonly number: number;

@@ -44,7 +44,7 @@ export interface CallSettings {
 
 const NONE: readonly never[] = [];
 
-/** One call: what it was asked for, how far it may go, and what its attempts have come to. */
+/** One call: its request, its limits, and the outcome of its attempts. */
 export class Call {
   attempts = 0;
   /** Attempts that a budget denied before anything was sent. */

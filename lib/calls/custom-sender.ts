@@ -8,7 +8,7 @@ import { drainOf } from './stream/write-limit.js';
 import type { Attempt, Exchange, Sender } from './attempt.js';
 import { CallbackError, reasonOf } from './failure.js';
 
-/** Sends attempts by a function of the caller. */
+/** Sends attempts with the caller's function. */
 export class CustomSender<T> implements Sender<T> {
   constructor(
     protected readonly request: Send<T>,
@@ -28,7 +28,7 @@ export class CustomSender<T> implements Sender<T> {
   }
 }
 
-/** Sends by a function that returns chunks: resolves with the first one. */
+/** Sends with a function that returns chunks; resolves with the first one. */
 export class CustomStreamSender<C> extends CustomSender<AsyncIterable<C>> {
   /** Told of each chunk before the caller gets it. */
   onChunk: ((chunk: C) => void) | undefined = undefined;

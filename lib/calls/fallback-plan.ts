@@ -16,7 +16,7 @@ interface Level {
   inputTokens: number | undefined;
 }
 
-/** Where a call goes when a model group fails: its fallbacks, then those left of groups before. */
+/** The next model groups after a failure: the fallbacks, then those left of earlier groups. */
 export class FallbackPlan implements Alternatives {
   firstFailure: Failure | undefined = undefined;
   private readonly levels: Level[] = [];

@@ -46,7 +46,7 @@ export interface Command {
   run(given: GivenArguments, io: CommandIo): Promise<number>;
 }
 
-/** What was typed cannot be run: shown without a stack, with exit code 2. */
+/** The arguments are invalid: shown without a stack, with exit code 2. */
 export class UsageError extends Error {
   constructor(message: string) {
     super(message);
@@ -54,7 +54,7 @@ export class UsageError extends Error {
   }
 }
 
-/** A command cannot go on: shown without a stack, with exit code 1. */
+/** A command cannot continue: shown without a stack, with exit code 1. */
 export class CommandError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);

@@ -15,7 +15,7 @@ export interface TextSource {
   open(): AsyncIterable<Uint8Array>;
 }
 
-/** A file cannot be counted, for a reason that its reader can mend. */
+/** A file cannot be counted, for a reason that the user can fix. */
 export class UnreadableError extends Error {}
 
 /** The files of the operands; without operands, and for `-`, the standard input. */

@@ -151,7 +151,7 @@ export class RequestCancelledError extends FastLiteLLMError {
   }
 }
 
-/** Stands for a text of unknown meaning in an error message: it may be a secret. */
+/** Replaces a text in an error message, because it may be a secret. */
 export class UnshownText {
   constructor(readonly length: number) {}
 }

@@ -30,7 +30,7 @@ export function recordCalls(llm: ObservedClient | { readonly client: ObservedCli
 }
 
 /**
- * A recording of calls, and what is expected of it. A failed expectation is an `AssertionError` of
+ * A recording of calls, with expectations for it. A failed expectation is an `AssertionError` of
  * `node:assert` with the list of the calls; each expectation returns the recording, for the next.
  */
 export class CallRecording {

@@ -40,7 +40,7 @@ export function chatCompletion({ content, finishReason, usage, response }: Model
   };
 }
 
-/** Puts a stream's parts into events of OpenAI's chat. */
+/** Converts a stream's parts to events of OpenAI's chat. */
 export class ChatStreamWriter {
   private readonly chunks: ChatChunks;
   private readonly calls = new Map<string, number>();

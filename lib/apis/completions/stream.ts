@@ -8,7 +8,7 @@ import type { TextCompletion } from './answer.js';
 
 const DONE = '[DONE]';
 
-/** The events of a streamed text completion for those of a chat completion. */
+/** Converts the events of a chat completion to those of a text completion. */
 export class CompletionStream {
   private isFinished = false;
   private hasFailed = false;

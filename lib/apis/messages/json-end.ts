@@ -3,7 +3,7 @@ const BACKSLASH = '\\'.charCodeAt(0);
 const OPENING: ReadonlySet<number> = new Set(['{'.charCodeAt(0), '['.charCodeAt(0)]);
 const CLOSING: ReadonlySet<number> = new Set(['}'.charCodeAt(0), ']'.charCodeAt(0)]);
 
-/** Finds the end of a JSON object that comes in pieces, without keeping them. */
+/** Finds the end of a JSON object that arrives in pieces, without keeping them. */
 export class JsonEnd {
   private depth = 0;
   private hasBegun = false;

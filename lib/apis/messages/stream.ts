@@ -28,7 +28,7 @@ interface ChatStreamChoice {
   readonly stop_reason?: unknown;
 }
 
-/** Writes the events of a message for those of one chat. */
+/** Converts the events of one chat to those of a message. */
 export class MessageEvents {
   private readonly blocks: ContentBlocks;
   private state: 'waiting' | 'begun' | 'over' = 'waiting';

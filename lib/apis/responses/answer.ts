@@ -30,7 +30,7 @@ export function endOf(finishReason: unknown): ResponseEnd {
   return ENDS[String(finishReason)] ?? { status: 'completed' };
 }
 
-/** One response: what of it is certain before its answer. */
+/** The fields of one response that are known before its answer. */
 export class ResponseFrame {
   readonly ids = new ResponseIds();
   private readonly createdAt = Math.floor(Date.now() / 1000);

@@ -16,7 +16,7 @@ export const RESPONSES_BRIDGE: Bridge = {
   answer: (body) => new BridgedResponse(body, KEPT_ITEMS),
 };
 
-/** One response made of a chat completion. */
+/** One response created from a chat completion. */
 export class BridgedResponse implements BridgedAnswer {
   private readonly frame: ResponseFrame;
   private readonly stream: ResponseStream;

@@ -35,7 +35,7 @@ interface OpenItem {
   close(status: ItemStatus): OutputItem;
 }
 
-/** The events of Responses for those of a streamed chat completion. */
+/** Converts the events of a streamed chat completion to those of Responses. */
 export class ResponseStream {
   private readonly write: Write;
   private written = '';

@@ -23,7 +23,7 @@ const MOST_MODELS = 1_000;
 /** Bedrock's words for a model that it does not count. */
 const NOT_COUNTED = /does(?:n't| not) support counting tokens/i;
 
-/** What is known of the counting endpoint of one address and key. */
+/** State of the counting endpoint of one address and key. */
 export class CountingAccount {
   /** Times of the last requests: a ring as long as the limit. */
   private readonly sentAtMs: number[] = [];

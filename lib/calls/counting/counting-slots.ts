@@ -1,4 +1,4 @@
-/** Places for requests in flight. Those without a place wait in line. */
+/** Slots for requests in flight. Those without a place wait in line. */
 export class CountingSlots {
   private free: number;
   private readonly waiting = new Set<() => void>();

@@ -68,7 +68,7 @@ const OF_REQUEST: ReadonlySet<LocalCountReason> = new Set<ProviderFailureKind>([
 /** Accounts whose limits are kept; those of one process are few, unless clients name them. */
 const MOST_ACCOUNTS = 1_000;
 
-/** Asks the counting endpoints of providers, within limits of their own, and keeps the counts. */
+/** Calls the counting endpoints of providers, within their own limits, and caches the counts. */
 export class ExactCounts {
   readonly figures: ExactCountFigures = { counted: { provider: 0, cache: 0, local: 0 }, reasons: new Map() };
   private readonly cache: CountCache;

@@ -127,7 +127,7 @@ export class EventGuard {
     try {
       slot.put(text);
     } catch (error) {
-      this.refuse(error instanceof UnreadableText ? error.message : 'a text that does not fit its field');
+      this.refuse(error instanceof UnreadableText ? error.message : 'a text in an unexpected field');
     }
   }
 

@@ -54,7 +54,7 @@ export function writtenAnswer(given: Given, operation: Operation, request: Asked
 /** A text in the client's format: a chat completion, bridged for clients of other APIs. */
 function textAnswer(text: string, operation: Operation, request: AskedRequest, facts: CallFacts): LlmAnswer | WrittenStream {
   if (!WITH_TEXT.includes(operation))
-    throw new InvalidArgumentError('onRequest().answer', text, `must not be a text: ${operation} has none`);
+    throw new InvalidArgumentError('onRequest().answer', text, `must not be a string: ${operation} has no text`);
   const { body, stream } = request;
   const bridged = bridgeOf(operation)?.answer(body);
   const head = { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: request.model };

@@ -12,7 +12,7 @@ import { HookFault, type GuardMethod, type InstalledHook } from './installed-hoo
 /** What hooks see of a call from its start to its end. */
 export type CallIdentity = Pick<AskedCall, 'operation' | 'model' | 'stream' | 'startedAtMs' | 'options'>;
 
-/** One call with its hooks: what they see, and whom it tells. */
+/** One call with its hooks: the data that they see, and the hooks to notify. */
 export class RunningCall implements ObservedCall {
   readonly view: HookedCall;
   /** As the hooks so far have left it. */

@@ -59,7 +59,7 @@ const MOST_LACKING = 1000;
 /** How a request limits its output if it does not by itself. */
 const OUTPUT_FIELD_OF: Readonly<Record<string, string>> = { chat: 'max_completion_tokens', responses: 'max_output_tokens' };
 
-/** Sends attempts by the protocol of their provider, over the connection pool. */
+/** Sends attempts with their provider's protocol, over the connection pool. */
 export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> {
   constructor(
     private readonly access: ProviderAccess,

@@ -1,7 +1,7 @@
 /** Silence before an event is sent, in ms: at most twice that. Proxies cut after 30 s and more. */
 const SILENCE_MS = 10_000;
 
-/** Writes events into a silent stream, so that neither a proxy nor the client gives it up. */
+/** Writes events into a silent stream, so that neither a proxy nor the client closes it. */
 export class KeepAlive {
   private isSilent = false;
   private readonly timer = setInterval(() => this.tick(), SILENCE_MS).unref();

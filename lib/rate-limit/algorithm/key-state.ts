@@ -6,7 +6,7 @@ import { WindowLog } from './window-log.js';
 
 const NONE: readonly WindowLog[] = [];
 
-/** What was taken under one key. */
+/** Usage counted under one key. */
 export class KeyState implements HashedKey {
   readonly low: number;
   readonly high: number;

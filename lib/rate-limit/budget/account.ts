@@ -69,7 +69,7 @@ const USED_AT = 7;
 /** Of accounts that are not kept: nothing was ever taken from them. */
 const NOTHING: FigurePlace = { figures: new Float64Array(FIGURES), at: 0 };
 
-/** What was spent and is held under one key and one budget. */
+/** Spend and holds of one key under one budget. */
 export class BudgetAccount implements AccountRecord {
   private figures = NOTHING.figures;
   private at = NOTHING.at;

@@ -55,7 +55,7 @@ class BudgetLine {
   ) {}
 }
 
-/** What a decision asks of budgets, and takes if it is allowed. */
+/** The amounts that a decision checks against budgets, and holds if it is allowed. */
 export class BudgetHold {
   place = -1;
   /** What it was settled with. */
@@ -84,7 +84,7 @@ export interface LedgerDenial extends BudgetDenial {
 const NO_BOOKS = { limit: undefined, books: [] };
 
 /**
- * The budgets of a memory store: what every key has spent and holds. It is apart from the key table
+ * The budgets of a memory store: spend and holds of every key. It is apart from the key table
  * because money is kept for a month, in a file, and under the key's own text.
  */
 export class BudgetLedger {

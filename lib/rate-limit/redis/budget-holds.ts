@@ -10,7 +10,7 @@ import { StoreFailure, type RedisScriptQueue } from './script-queue.js';
 /** Settlements that are kept for a Redis that is away; the holds of others become spent. */
 const MOST_UNSENT = 10_000;
 
-/** What one decision took from budgets whose keys are in one slot of a Cluster. */
+/** Amounts that one decision held in budgets whose keys are in one slot of a Cluster. */
 export class RedisHold {
   constructor(
     readonly id: string,

@@ -7,7 +7,7 @@ import type { RedisScope } from './protocol.js';
 const MOST_LISTED = 1_000;
 const DOUBLE = 8;
 
-/** Reads from Redis what dead processes were charged for their holds. */
+/** Reads the charges for the holds of dead processes from Redis. */
 export class RedisCrashes {
   private readonly names: SendCommand;
   private readonly records: SendCommand;

@@ -72,7 +72,7 @@ interface Run<R> {
   readonly onFailure?: (failure: StoreFailure) => Promise<R>;
 }
 
-/** Decides in Redis; on an outage as `onStoreError` says. */
+/** Decides in Redis; during an outage according to `onStoreError`. */
 export class RedisRateLimitStore implements RateLimitStore {
   readonly kind = 'redis';
   readonly keepsBudgets = true;

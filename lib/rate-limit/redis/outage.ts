@@ -37,7 +37,7 @@ interface Failed {
   readonly atMs: number;
 }
 
-/** Answers instead of Redis, by `onStoreError`, and counts failures. */
+/** Answers instead of Redis, according to `onStoreError`, and counts failures. */
 export class RedisOutage {
   private readonly failures: Record<StoreFailureKind, number> = { timeout: 0, connection: 0, reply: 0 };
   private answers = 0;

@@ -56,7 +56,7 @@ const SLICE_MS = 10_000;
 const SLICES = 6;
 
 /**
- * One quota of a provider: what its answers tell of it, and what a 429 says. Deployments that
+ * One quota of a provider, as reported by its answers and by a 429. Deployments that
  * share provider, account, key and model share it.
  */
 export class QuotaDomain {

@@ -41,7 +41,7 @@ interface Retry {
 /** Whether failed health checks are ignored: only when they alone leave no deployment eligible. */
 const HEALTH_ROUNDS = [false, true] as const;
 
-/** Selects one of the eligible deployments of a model group, or says why none is eligible. */
+/** Selects one of the eligible deployments of a model group, or returns why none is eligible. */
 export class Selector {
   constructor(private readonly states: DeploymentStates) {}
 

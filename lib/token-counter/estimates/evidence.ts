@@ -17,7 +17,7 @@ const ROUNDING = 1e-3;
 export type KeptEvidence = readonly [reports: number, products: readonly number[], targets: readonly number[]];
 
 /**
- * What reports say about the weights of features: the normal equations of their least squares.
+ * Evidence from reports about the weights of features: the normal equations of their least squares.
  * Adds up, so that what several processes have learned is the sum.
  */
 export class Evidence {

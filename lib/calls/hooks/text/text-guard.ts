@@ -16,7 +16,7 @@ interface Held {
 const MOST_KEPT = 1_000;
 const LONGEST_KEPT = 1_000;
 
-/** Asks the hooks of a call, one behind the other, about the texts of an answer. */
+/** Passes the texts of an answer to the hooks of a call, one after the other. */
 export class TextGuard {
   private readonly hooks: readonly InstalledHook[];
   /** What each hook holds back, by part. */

@@ -26,6 +26,6 @@ describe('a field that is named like one of all objects', () => {
   it.each(['constructor', 'toString', 'valueOf'])('has the bound of any other list: %s', (name) => {
     const check = (entries: number) => () => checkBodyBounds({ [name]: Array.from({ length: entries }, () => 1) }, DEFAULT_BODY_BOUNDS);
     expect(check(1000)).not.toThrow();
-    expect(check(1001)).toThrow('more than 1000 entries (llmClient.bounds.list), got 1001');
+    expect(check(1001)).toThrow('at most 1000 entries (llmClient.bounds.list), got 1001');
   });
 });

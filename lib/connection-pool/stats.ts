@@ -65,9 +65,9 @@ export function poolStats(pool: SocketPool, accounting: PoolAccounting, totals: 
  * has waiters.
  */
 export function exhaustionOf({ activeConnections, maxTotalConnections, waiting, endpoints }: ConnectionPoolStats): string | undefined {
-  if (activeConnections >= maxTotalConnections) return `all ${maxTotalConnections} connections are leased, ${waiting} calls are waiting`;
+  if (activeConnections >= maxTotalConnections) return `all ${maxTotalConnections} connections are leased, calls waiting: ${waiting}`;
   const full = Object.entries(endpoints).find(([, stats]) => stats.waiting > 0 && stats.activeConnections >= stats.maxConnections);
-  return full && `all ${full[1].maxConnections} connections to ${full[0]} are leased, ${full[1].waiting} calls are waiting`;
+  return full && `all ${full[1].maxConnections} connections to ${full[0]} are leased, calls waiting: ${full[1].waiting}`;
 }
 
 /** The metrics of a pool; without endpoints, because their number is unbounded. */

@@ -195,7 +195,7 @@ describe('chat of a model that answers by Responses', () => {
   });
 
   it.each([
-    ['a cut stream', [], /not of its protocol/],
+    ['a cut stream', [], /does not follow its protocol/],
     ['response.failed', [failed], /on fire/],
   ])('throws for %s', async (_, last, words) => {
     const reply = (__: string, ___: Json, response: ServerResponse) => sendEvents(response, [...begun, ...said, ...last]);
@@ -341,7 +341,7 @@ describe('a provider that fails', () => {
   });
 
   it.each([
-    ['a cut stream', [], /response\.completed|not of its protocol/],
+    ['a cut stream', [], /response\.completed|does not follow its protocol/],
     ['an error event', [errorEvent], /Oops/],
     ['response.failed', [failed], /on fire/],
   ])('in the middle, by %s, fails the call', async (_, last, words) => {

@@ -123,7 +123,7 @@ describe('health under real failures', () => {
     expect(llm.connectionPool.getConnection(origin)).toBeNull();
     const waiting = llm.connectionPool.acquire(origin);
 
-    const reason = 'all 2 connections are leased, 1 calls wait';
+    const reason = 'all 2 connections are leased, calls waiting: 1';
     expect(await health('connection_pooling')).toMatchObject({
       http: 200,
       status: TERMINUS_DEGRADED,

@@ -322,7 +322,7 @@ describe('a response as a chat completion', () => {
     const endless = (): void => {
       for (let at = 0; at < 2000; at++) translator.chunk(Buffer.from(added(at)));
     };
-    expect(endless).toThrow('too many calls');
+    expect(endless).toThrow('too many tool calls');
   });
 
   it('throws for a stream that was cut, and for an answer that is no response', () => {

@@ -51,7 +51,7 @@ describe('the cache of API keys', () => {
     open();
     const answers = await Promise.all(asked);
     expect(answers.filter((answer) => answer === 'answered')).toHaveLength(1_000);
-    expect(answers[1_000]).toBe('more than 1000 look-ups at a time');
+    expect(answers[1_000]).toBe('more than 1000 concurrent lookups');
     expect(store.lookups).toBe(1_000);
   });
 

@@ -34,7 +34,13 @@ export class FastLiteLLMLanguageModel {
         usage: usageOf(answer.usage, chat.usage),
         providerMetadata: metadataOf(answer.call),
         request: { body },
-        response: { id: chat.id, modelId: chat.model, timestamp: timeOf(chat.created), headers: factHeaders(answer.call, true), body: chat },
+        response: {
+          id: chat.id,
+          modelId: chat.model,
+          timestamp: timeOf(chat.created),
+          headers: factHeaders(answer.call, true),
+          body: chat,
+        },
         warnings,
       };
       call.end(false);

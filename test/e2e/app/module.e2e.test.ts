@@ -122,7 +122,7 @@ describe('FastLiteLLMModule', () => {
     ['tokenCoutner: is not a known option (did you mean tokenCounter?)', { ['tokenCoutner' as never]: {} }],
     ['engine: must be one of auto, native, typescript', { engine: 'rust' as never }],
     ['featureFlags.features.rust_routing: must be true, false', { featureFlags: { features: { rust_routing: 'canary:x' as never } } }],
-    ['metrics: must be true, false or an object', { metrics: 'yes' as never }],
+    ['metrics: must be true, false or an object', { metrics: 'yes' }],
     ['logger.warn: must be a function', { logger: { log: () => {} } as never }],
     ['tokenCounter.', { tokenCounter: { nonsense: 1 } as never }],
   ])('fails at boot with %s', async (message, wrong) => {

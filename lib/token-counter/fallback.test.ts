@@ -77,7 +77,7 @@ describe('fallback of the token counter', () => {
     expect(await flags('Hello world')).toEqual([false, false]);
     // Too long for the package that counts.
     expect(await flags('Hello world '.repeat(2000))).toEqual([true, true]);
-    // In the place of the engine that has the tokenizer, cl100k_base counts.
+    // cl100k_base counts instead of the engine that has the tokenizer.
     native.fault = 'throws';
     expect(await flags('Hello world')).toEqual([true, true]);
     expect(counter.countRequest(body('Hello world')).promptTokens).toBe(2);

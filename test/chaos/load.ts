@@ -7,7 +7,7 @@ const messages = [{ role: 'user', content: 'Hello' }];
 /** Longer than all time limits together. */
 const STUCK_MS = 20_000;
 
-/** So many concurrent requests, of all kinds, for as long as it is told. */
+/** Keeps a number of requests of all kinds in flight until it is stopped. */
 export class Load {
   readonly outcomes: Partial<Record<Outcome, number>> = {};
   readonly surprises: string[] = [];

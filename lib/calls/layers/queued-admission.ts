@@ -28,7 +28,7 @@ const BUDGET_RETRY_MS = 250;
 /**
  * Admits attempts in turn: selects a deployment and holds the cost as one step, which is repeated
  * when something that the call waits for may be free. A selection whose cost cannot be held yet is
- * given back: other calls may use the deployment meanwhile.
+ * released: other calls can use the deployment meanwhile.
  */
 export function queuedAdmission(waiting: WaitingSettings, client: AdmissionSettings): Admit {
   const calls = new WeakMap<Call, WaitingCall>();

@@ -16,12 +16,9 @@ import { hasMocks } from '../providers/mock-fields.js';
 import type { ModelRequest } from '../providers/model-request.js';
 import { isOwnField, tagsIn } from '../providers/own-fields.js';
 import type { ClientRequest, Operation } from '../providers/protocol.js';
-import { checkCallOptions, steeredOptions, type CallOptions, type SteeredOptions } from './call-options.js';
-import { picturesOf, type FormPictures } from './forward/form-pictures.js';
-import { soundTokensOf } from './forward/form-sound.js';
+import { checkCallOptions, steeredOptions, type CallOptions, type SteeredOptions, otherModel, areAnthropics } from './call-options.js';
+import { picturesOf, type FormPictures, soundTokensOf } from './forwarded/form-media.js';
 import type { CallerLimits } from './llm-client.options.js';
-import { otherModel } from './other-model.js';
-import { areAnthropics } from './request-fallbacks.js';
 
 /** Bounds of a body and of what it may ask for. */
 export interface RequestLimits {

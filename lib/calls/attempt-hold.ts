@@ -7,7 +7,7 @@ import { mayHaveSound } from '../http/token-estimate/asked-sound.js';
 import { affordableOutput, plainNanoUsd, worstNanoUsd } from '../http/token-estimate/worst-cost.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { AttemptHold, HoldDenial } from '../http/request-hold.js';
-import { pictureTokens } from './forward/form-pictures.js';
+import { pictureTokens } from './forwarded/form-media.js';
 import type { AskedCall } from './asked-call.js';
 import { namedBaseModel } from '../router/deployments/deployment.js';
 import type { Selection } from './call-router.js';

@@ -1,9 +1,9 @@
+import type { MetricSample } from '../common/capability.js';
 import { addNanoUsd, usdOf } from '../common/nano-usd.js';
+import type { AnswerCost } from './answer/answer-cost.js';
+import { steadyNow } from '../common/clock.js';
 import type { AnswerUsage } from '../http/answer-usage.js';
 import type { AppCost } from '../http/app-costs.js';
-import type { AnswerCost } from './answer/answer-cost.js';
-import { GroupCosts, type GroupCostsSettings } from './group-costs.js';
-import { ReportedCosts } from './reported-costs.js';
 
 /** Models of the app's costs that are counted separately, and their longest name. */
 const MOST_MODELS = 50;
@@ -78,5 +78,184 @@ export class ClientSpend extends SpendSums {
     if (cost === undefined) this.unpricedCalls++;
     this.add(input, output, cost?.nanoUsd ?? 0);
     if (isEstimated) this.estimated.add(input, output, cost?.nanoUsd ?? 0);
+  }
+}
+
+/** What a cost is counted under. `team`: if the operator asks for it and the key has one. */
+export type CostLabels = Readonly<Record<'group' | 'provider', string> & { team?: string }>;
+
+/** Spend over time: for each series a figure for each interval, the oldest first. */
+export interface SpendingHistory {
+  /** Length of an interval in milliseconds; the last one is not over yet. */
+  readonly binMs: number;
+  /** Each with 72 figures: six hours. */
+  readonly series: readonly { readonly labels: CostLabels; readonly nanoUsd: readonly number[] }[];
+}
+
+/** Groups of wildcard deployments and teams may be many: further ones count as `other`. */
+const MOST_SERIES = 500;
+const OTHER = 'other';
+
+/** How costs are grouped. */
+export interface GroupCostsSettings {
+  /** Whether teams are counted separately. Default false. */
+  readonly hasTeams?: boolean;
+  /** Milliseconds, of a clock that never steps. Default `steadyNow`. */
+  readonly now?: () => number;
+}
+
+const BINS = 72;
+
+/** Spend of one series in the last six hours, in intervals of five minutes: 576 bytes. */
+class SpendBins {
+  static readonly WIDTH_MS = 5 * 60_000;
+  private readonly bins = new Float64Array(BINS);
+  /** The latest interval, counted from the clock's start. */
+  private last = -Infinity;
+
+  add(nanoUsd: number, nowMs: number): void {
+    this.moveTo(nowMs);
+    this.bins[this.last % BINS] += nanoUsd;
+  }
+
+  values(nowMs: number): number[] {
+    this.moveTo(nowMs);
+    return Array.from({ length: BINS }, (_, at) => this.bins[(this.last + 1 + at) % BINS]);
+  }
+
+  /** Clears the intervals since the last one. */
+  private moveTo(nowMs: number): void {
+    const current = Math.floor(nowMs / SpendBins.WIDTH_MS);
+    for (let bin = Math.max(this.last + 1, current - BINS + 1); bin <= current; bin++) this.bins[bin % BINS] = 0;
+    this.last = Math.max(this.last, current);
+  }
+}
+
+interface GroupCost {
+  readonly labels: CostLabels;
+  nanoUsd: number;
+  readonly bins: SpendBins;
+}
+
+/** Cost of attempts by model group and provider, and by team if `hasTeams`. */
+export class GroupCosts {
+  private readonly sums = new Map<string, GroupCost>();
+  private readonly hasTeams: boolean;
+  private readonly now: () => number;
+
+  constructor({ hasTeams = false, now = steadyNow }: GroupCostsSettings = {}) {
+    this.hasTeams = hasTeams;
+    this.now = now;
+  }
+
+  add({ group, provider, team = '' }: CostLabels, nanoUsd: number): void {
+    const sum = this.sumOf(this.hasTeams ? { group, provider, team } : { group, provider });
+    sum.nanoUsd = addNanoUsd(sum.nanoUsd, nanoUsd);
+    sum.bins.add(nanoUsd, this.now());
+  }
+
+  samples(): readonly MetricSample[] {
+    const help = 'Cost in USD by model group and provider, for calls with a known price';
+    return [...this.sums.values()].map(({ labels, nanoUsd }) => ({
+      name: 'llm_client_group_cost_usd_total',
+      help,
+      type: 'counter',
+      value: usdOf(nanoUsd),
+      labels,
+    }));
+  }
+
+  /** The last hours, in this process. */
+  history(): SpendingHistory {
+    const nowMs = this.now();
+    return {
+      binMs: SpendBins.WIDTH_MS,
+      series: [...this.sums.values()].map(({ labels, bins }) => ({ labels, nanoUsd: bins.values(nowMs) })),
+    };
+  }
+
+  private sumOf(labels: CostLabels): GroupCost {
+    const name = nameOf(labels);
+    const known = this.sums.get(name);
+    if (known !== undefined) return known;
+    if (this.sums.size >= MOST_SERIES && labels.group !== OTHER) {
+      return this.sumOf(this.hasTeams ? { group: OTHER, provider: OTHER, team: OTHER } : { group: OTHER, provider: OTHER });
+    }
+    const sum = { labels, nanoUsd: 0, bins: new SpendBins() };
+    this.sums.set(name, sum);
+    return sum;
+  }
+}
+
+function nameOf({ group, provider, team = '' }: CostLabels): string {
+  return JSON.stringify([group, provider, team]);
+}
+
+/** Sums of one provider, in nano-USD. */
+interface ProviderSums {
+  reported: number;
+  /** Differences from the price list, for models that it has. */
+  above: number;
+  below: number;
+  /** Invalid costs. */
+  ignored: number;
+}
+
+/** Clients cannot name providers, configurations can: further ones count as `other`. */
+const MOST_PROVIDERS = 200;
+
+/** Costs that providers report with their answers, compared with the price list. */
+export class ReportedCosts {
+  private readonly providers = new Map<string, ProviderSums>();
+
+  add(provider: string, { nanoUsd, source, listNanoUsd }: AnswerCost): void {
+    if (source !== 'provider') return;
+    const sums = this.sumsOf(provider);
+    sums.reported = addNanoUsd(sums.reported, nanoUsd);
+    if (listNanoUsd === undefined) return;
+    sums.above = addNanoUsd(sums.above, Math.max(0, nanoUsd - listNanoUsd));
+    sums.below = addNanoUsd(sums.below, Math.max(0, listNanoUsd - nanoUsd));
+  }
+
+  /** The provider reported an invalid cost. */
+  ignore(provider: string): void {
+    this.sumsOf(provider).ignored++;
+  }
+
+  samples(): readonly MetricSample[] {
+    return [...this.providers].flatMap(([provider, { reported, above, below, ignored }]): MetricSample[] => {
+      const difference = (direction: 'above' | 'below', nano: number): MetricSample => ({
+        name: 'llm_client_cost_difference_usd_total',
+        help: 'Difference in USD between costs reported by providers and those of the price list',
+        type: 'counter',
+        value: usdOf(nano),
+        labels: { provider, direction },
+      });
+      return [
+        {
+          name: 'llm_client_provider_cost_usd_total',
+          help: 'The part of llm_client_cost_usd_total that providers reported with their answers',
+          type: 'counter',
+          value: usdOf(reported),
+          labels: { provider },
+        },
+        difference('above', above),
+        difference('below', below),
+        {
+          name: 'llm_client_provider_costs_ignored_total',
+          help: 'Answers whose reported cost was not a number, negative or too high',
+          type: 'counter',
+          value: ignored,
+          labels: { provider },
+        },
+      ];
+    });
+  }
+
+  private sumsOf(provider: string): ProviderSums {
+    const name = this.providers.has(provider) || this.providers.size < MOST_PROVIDERS ? provider : 'other';
+    let sums = this.providers.get(name);
+    if (sums === undefined) this.providers.set(name, (sums = { reported: 0, above: 0, below: 0, ignored: 0 }));
+    return sums;
   }
 }

@@ -3,8 +3,8 @@ import { FAILURE_KINDS, type ProviderFailureKind } from '../common/provider-erro
 import type { ExactCountFigures } from './counting/exact-counts.js';
 import type { CallEnd } from './call.js';
 import type { ClientSpend } from './client-spend.js';
-import type { CallCounts } from './reporter.js';
-import type { RetryBudget } from './retry.js';
+import type { CallCounts } from './settlement.js';
+import type { RetryBudget } from './layers/retries.js';
 
 /** The client's metrics. */
 export function callSamples(counts: CallCounts, spend: ClientSpend, budget: RetryBudget): readonly MetricSample[] {

@@ -1,6 +1,6 @@
+import type { StatedCost } from '../../http/answer-usage.js';
+import { type CostParts, COST_PARTS, sumOf, type CostPart, type PricedUsage } from '../../common/token-cost.js';
 import { nanoUsd } from '../../common/nano-usd.js';
-import { COST_PARTS, sumOf, type CostPart, type CostParts, type PricedUsage } from '../../common/token-cost.js';
-import type { ReportedCost } from './reported-cost.js';
 
 /** What one answer costs, in nano-USD (billionths of a USD). */
 export interface AnswerCost {
@@ -60,4 +60,84 @@ export function partsOf(whole: number, weights: CostParts): CostParts {
   for (let at = 0; left > 0; at = (at + 1) % remainders.length, left--) parts[remainders[at].part] = (parts[remainders[at].part] ?? 0) + 1;
   for (const { part } of remainders) if (parts[part] === 0) delete parts[part];
   return parts;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The cost of an answer as its provider reports it. */
+export interface ReportedCost {
+  readonly usd: number;
+  /** By its parts in USD, if the provider reports them. */
+  readonly parts?: CostParts;
+}
+
+/**
+ * The highest cost of one answer that is accepted: the most expensive models charge some hundreds
+ * for a full context and a full reply.
+ */
+const HIGHEST_USD = 1_000;
+/** xAI's unit: https://docs.x.ai/developers/cost-tracking */
+const TICKS_PER_USD = 1e10;
+
+/** How providers state a cost in the usage, in USD, by LiteLLM's names of them. */
+const STATED: Readonly<Record<string, (stated: StatedCost) => unknown>> = {
+  // With the operator's own key at the upstream (`is_byok`), `cost` is OpenRouter's fee alone.
+  openrouter: ({ cost, is_byok: isOwnKey, cost_details: details }) =>
+    isOwnKey === true ? sum(cost, fieldsOf(details).upstream_inference_cost) : cost,
+  perplexity: ({ cost }) => (isObject(cost) ? cost.total_cost : cost),
+  xai: ({ cost_in_usd_ticks: ticks }) => (typeof ticks === 'number' ? ticks / TICKS_PER_USD : ticks),
+  deepinfra: ({ estimated_cost: cost }) => cost,
+  edenai: ({ cost }) => cost,
+  // With `include_cost_in_streaming_usage`.
+  litellm_proxy: ({ cost }) => cost,
+};
+
+/**
+ * Reads the cost that a provider reports; `undefined` if it reports none, `invalid` if it is not an
+ * amount from 0 to `HIGHEST_USD`.
+ * @param header `x-litellm-response-cost` of a whole answer: only LiteLLM's proxies send it
+ */
+export function reportedCost(
+  provider: string,
+  stated: StatedCost | undefined,
+  header: string | undefined,
+): ReportedCost | 'invalid' | undefined {
+  const read = stated === undefined || !Object.hasOwn(STATED, provider) ? undefined : STATED[provider](stated);
+  const usd = read ?? amountIn(header);
+  if (usd === undefined) return undefined;
+  if (typeof usd !== 'number' || !(usd >= 0 && usd <= HIGHEST_USD)) return 'invalid';
+  const parts = provider === 'perplexity' ? perplexityParts(fieldsOf(stated?.cost), usd) : undefined;
+  return parts === undefined ? { usd } : { usd, parts };
+}
+
+/** Proxies without a price send `None`, or nothing. */
+function amountIn(header: string | undefined): number | undefined {
+  return header === undefined || header === '' || header === 'None' ? undefined : Number(header);
+}
+
+/** `undefined` if they are not amounts, or more than the whole. */
+function perplexityParts(cost: Fields, usd: number): CostParts | undefined {
+  const names = ['input_tokens_cost', 'output_tokens_cost', 'reasoning_tokens_cost', 'request_cost', 'search_queries_cost'] as const;
+  const [input, output, reasoning, request, toolUsage] = names.map((name) => cost[name] ?? 0);
+  const parts = { input, output, reasoning, request, toolUsage };
+  const amounts = Object.values(parts);
+  if (!amounts.every((amount): amount is number => typeof amount === 'number' && amount >= 0)) return undefined;
+  const rest = usd - amounts.reduce((total, amount) => total + amount, 0);
+  // Its figures are rounded, each by itself.
+  return rest < -usd / 10 ? undefined : ({ ...parts, other: Math.max(0, rest) } as CostParts);
+}
+
+/** The sum of the reported amounts; `undefined` if there are none, `NaN` if one is not a number. */
+function sum(...amounts: readonly unknown[]): unknown {
+  const reported = amounts.filter((amount) => amount !== undefined && amount !== null);
+  if (reported.length === 0) return undefined;
+  return reported.every((amount) => typeof amount === 'number') ? reported.reduce((total, amount) => total + amount, 0) : NaN;
+}
+
+function fieldsOf(value: unknown): Fields {
+  return isObject(value) ? value : {};
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null;
 }

@@ -1,5 +1,4 @@
 import type { ProviderError, ProviderFailureKind } from '../../common/provider-error.js';
-import { CountingSlots } from './counting-slots.js';
 import type { ResolvedExactCountOptions } from './exact-counts.options.js';
 
 /** Why an account is not asked at this moment. */
@@ -82,5 +81,44 @@ export class CountingAccount {
     this.restsUntilMs = nowMs + Math.min(asked ?? ownMs, LONGEST_REST_MS);
     this.restsFor = kind;
     return kind;
+  }
+}
+/** Slots for requests in flight. Those without a place wait in line. */
+export class CountingSlots {
+  private free: number;
+  private readonly waiting = new Set<() => void>();
+
+  constructor(maxConcurrent: number) {
+    this.free = maxConcurrent;
+  }
+
+  /** Takes a place, which `release` returns. `false`: there was none within `maxWaitMs`. */
+  async take(maxWaitMs: number): Promise<boolean> {
+    if (this.free > 0) {
+      this.free--;
+      return true;
+    }
+    return new Promise((resolve) => {
+      const served = (): void => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+      const timer = setTimeout(() => {
+        this.waiting.delete(served);
+        resolve(false);
+      }, maxWaitMs);
+      this.waiting.add(served);
+    });
+  }
+
+  /** The first in line gets the place. */
+  release(): void {
+    const [first] = this.waiting;
+    if (first === undefined) {
+      this.free++;
+      return;
+    }
+    this.waiting.delete(first);
+    first();
   }
 }

@@ -1,8 +1,7 @@
 import { ProviderError, type ProviderFailureFacts } from '../../common/provider-error.js';
-import { CountCache } from './count-cache.js';
+import { CountCache } from './exact-counts.js';
 import { countedOperationOf, localBody, promptFields } from '../../apis/counted-request.js';
-import { CountingAccount } from './counting-account.js';
-import { CountingSlots } from './counting-slots.js';
+import { CountingAccount, CountingSlots } from './counting-account.js';
 import { resolveExactCountOptions } from './exact-counts.options.js';
 
 const HELLO = [{ role: 'user', content: 'Hello' }];

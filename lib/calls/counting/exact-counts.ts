@@ -1,3 +1,4 @@
+import { makeRoom } from '../../common/collections.js';
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Fields } from '../../common/objects.js';
 import { FastLiteLLMError, InvalidArgumentError } from '../../common/errors.js';
@@ -15,7 +16,6 @@ import { partsOf } from '../../providers/provider-transport.js';
 import type { AskedRequest } from '../asked-call.js';
 import type { ModelRequest } from '../../providers/model-request.js';
 import { promptFields } from '../../apis/counted-request.js';
-import { CountCache } from './count-cache.js';
 import { countAtProvider, type Counting } from './count-exchange.js';
 import { CountingAccount, type AccountRefusal } from './counting-account.js';
 import type { ResolvedExactCountOptions } from './exact-counts.options.js';
@@ -254,4 +254,31 @@ function failureOf(error: unknown, { endpoint, errors }: KnownEndpoint): Provide
   if (kind === undefined) throw error;
   const head = { status: 0, rawHeaders: [], requestId: undefined };
   return errors.failed(kind, `The token count of ${endpoint.provider} failed.`, head, error as Error);
+}
+
+/** Tokens by the key of their request: a bounded number of them, for a bounded time. */
+export class CountCache {
+  private readonly counts = new Map<string, { readonly tokens: number; readonly untilMs: number }>();
+
+  constructor(
+    private readonly maxCounts: number,
+    private readonly ttlMs: number,
+  ) {}
+
+  get(key: string, nowMs: number): number | undefined {
+    const found = this.counts.get(key);
+    if (found === undefined) return undefined;
+    this.counts.delete(key);
+    if (found.untilMs <= nowMs) return undefined;
+    // The last one is the one that was used last.
+    this.counts.set(key, found);
+    return found.tokens;
+  }
+
+  set(key: string, tokens: number, nowMs: number): void {
+    if (this.ttlMs === 0) return;
+    this.counts.delete(key);
+    makeRoom(this.counts, this.maxCounts);
+    this.counts.set(key, { tokens, untilMs: nowMs + this.ttlMs });
+  }
 }

@@ -1,7 +1,6 @@
 import { RateLimitExceededError } from '../../common/http-errors.js';
 import { MASTER_PRINCIPAL } from '../../http/principal.js';
-import type { CallView } from '../call-view.js';
-import type { CallLayer, Next } from './layer.js';
+import type { CallView, CallLayer, Next } from './layer.js';
 
 /**
  * Limits the calls that an API key has in flight in this process: each has a connection to a

@@ -1,14 +1,12 @@
 import type { CallSettings } from '../call.js';
-import type { CallView } from '../call-view.js';
-import type { RetryBudget } from '../retry.js';
-import { attempt, selectNow, type AttemptSettings } from './attempt.js';
+import { type CallView, composeLayers, type Next } from './layer.js';
+import { type RetryBudget, Retries } from './retries.js';
+import { attempt, selectNow, type AttemptSettings } from './admit-and-send.js';
 import type { CallsPerKey } from './calls-per-key.js';
 import { Fallbacks } from './fallbacks.js';
 import { Hooks } from './hooks.js';
-import { composeLayers, type Next } from './layer.js';
 import { queuedAdmission, type WaitingSettings } from './queued-admission.js';
 import { Records } from './records.js';
-import { Retries } from './retries.js';
 import { Tiers } from './tiers.js';
 
 /** What the calls of a client share. */

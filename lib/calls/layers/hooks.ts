@@ -1,6 +1,5 @@
-import { CallView } from '../call-view.js';
-import type { CallReporter } from '../reporter.js';
-import { answerOf, type CallLayer, type Next } from './layer.js';
+import { CallView, answerOf, type CallLayer, type Next } from './layer.js';
+import type { CallReporter } from '../settlement.js';
 
 /**
  * Runs the hooks that take part in a call: `onRequest` before the prompt is counted and anything is

@@ -1,7 +1,6 @@
-import type { CallView } from '../call-view.js';
+import { type CallView, answerOf, composeLayers, type CallLayer } from './layer.js';
 import { Failure } from '../failure.js';
 import { ProviderError } from '../../common/provider-error.js';
-import { answerOf, composeLayers, type CallLayer } from './layer.js';
 
 const view = { call: {} } as CallView;
 

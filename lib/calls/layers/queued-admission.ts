@@ -5,9 +5,9 @@ import type { QueueOptions } from '../../queue/queue.options.js';
 import type { Call, CallTarget } from '../call.js';
 import { holdCost, type MaxOutputOf } from '../attempt-hold.js';
 import type { CallRouter, RoutingContext, Selection } from '../call-router.js';
-import type { CallView } from '../call-view.js';
+import type { CallView } from './layer.js';
 import { Failure } from '../failure.js';
-import { selectNow, type Admit } from './attempt.js';
+import { selectNow, type Admit } from './admit-and-send.js';
 
 /** The queue of a client, and how calls wait in it. */
 export interface WaitingSettings {

@@ -1,6 +1,5 @@
-import type { CallView } from '../call-view.js';
-import type { CallReporter } from '../reporter.js';
-import { answerOf, type CallLayer, type Next } from './layer.js';
+import { type CallView, answerOf, type CallLayer, type Next } from './layer.js';
+import type { CallReporter } from '../settlement.js';
 
 /**
  * Reports the start of each call, and its end without an answer. The attempt that answers reports

@@ -1,9 +1,8 @@
+import type { ProviderFailureKind } from '../../common/provider-error.js';
 import type { CallSettings, CallTarget } from '../call.js';
 import type { Deployment } from '../call-router.js';
-import type { CallView } from '../call-view.js';
+import type { CallView, CallLayer, Next } from './layer.js';
 import { Failure } from '../failure.js';
-import { retriesAllowed, retryWaitMs, type RetryBudget } from '../retry.js';
-import type { CallLayer, Next } from './layer.js';
 
 /** What retries need of their client. */
 export interface RetrySettings extends CallSettings {
@@ -95,4 +94,120 @@ export class Retries implements CallLayer {
 
 function isCalledById({ model }: CallTarget, { id, modelName }: Deployment): boolean {
   return model === id && modelName !== model;
+}
+
+/** Keys of LiteLLM's `retry_policy` by kind of failure; the first one in the policy counts. */
+const POLICY_NAMES: Readonly<Record<ProviderFailureKind, readonly string[]>> = {
+  bad_request: ['BadRequestError'],
+  context_window: ['BadRequestError'],
+  content_policy: ['ContentPolicyViolationError', 'BadRequestError'],
+  authentication: ['AuthenticationError'],
+  not_found: ['NotFoundError'],
+  timeout: ['TimeoutError'],
+  rate_limit: ['RateLimitError'],
+  server: ['InternalServerError'],
+  connection: ['InternalServerError'],
+  malformed: ['InternalServerError'],
+};
+/** Statuses for which LiteLLM has an error class of its own, or none. */
+const NAMES_OF_STATUS: ReadonlyMap<number | undefined, readonly string[]> = new Map([
+  [409, []],
+  [502, ['BadGatewayError']],
+  [503, ['ServiceUnavailableError']],
+  [504, ['TimeoutError']],
+]);
+const DEFAULT_RETRIES = 'DefaultRetries';
+
+/** Kinds for which the same request would fail again. */
+const FINAL: ReadonlySet<ProviderFailureKind> = new Set(['bad_request', 'context_window', 'content_policy', 'not_found']);
+
+/** What a retry depends on. */
+export interface RetryFacts {
+  readonly kind: ProviderFailureKind;
+  /** Of the provider's answer, if there was one. */
+  readonly status?: number;
+  /** Healthy deployments of the group, the failed one included. */
+  readonly healthy: number;
+  /** Healthy deployments of the group, the failed one excluded. */
+  readonly healthyOthers: number;
+  /** Retries for kinds that the policy does not name. */
+  readonly numRetries: number;
+  /** The model group's policy, else the router's. Its entry for the kind replaces `numRetries`. */
+  readonly policy?: Readonly<Record<string, unknown>> | null;
+}
+
+/** Returns how often a failed request may be sent again within its priority tier. */
+export function retriesAllowed({ kind, status, healthy, healthyOthers, numRetries, policy }: RetryFacts): number {
+  if (healthy === 0) return 0;
+  const names = (NAMES_OF_STATUS.get(status) ?? POLICY_NAMES[kind]).map((name) => `${name}Retries`);
+  const fromPolicy = [...names, DEFAULT_RETRIES].map((name) => policy?.[name]).find((count) => typeof count === 'number');
+  if (fromPolicy !== undefined) return fromPolicy;
+  if (kind === 'authentication' && healthyOthers === 0) return 0;
+  return FINAL.has(kind) ? 0 : numRetries;
+}
+
+const FIRST_DELAY_MS = 500;
+const LONGEST_DELAY_MS = 8000;
+const JITTER_MS = 750;
+const LONGEST_RETRY_AFTER_MS = 60_000;
+
+/**
+ * Returns the wait before a retry: none while another deployment is healthy, else the provider's
+ * `Retry-After` up to a minute, else 0.5 s doubled up to 8 s, with up to 0.75 s of jitter. Never
+ * less than `leastMs`. `retry` counts from 0, `random` is from 0 to 1.
+ */
+export function retryWaitMs(
+  retry: number,
+  facts: { readonly healthyOthers: number; readonly retryAfterMs?: number; readonly leastMs: number },
+  random: number,
+): number {
+  if (facts.healthyOthers > 0) return 0;
+  const { retryAfterMs, leastMs } = facts;
+  if (retryAfterMs !== undefined && retryAfterMs > 0 && retryAfterMs <= LONGEST_RETRY_AFTER_MS) return Math.max(retryAfterMs, leastMs);
+  return Math.max(Math.min(FIRST_DELAY_MS * 2 ** retry, LONGEST_DELAY_MS), leastMs) + random * JITTER_MS;
+}
+
+/**
+ * Limits the retries of all calls together: a share of the calls, and a few per second in any case.
+ * Without it retries would multiply the load on a provider that fails for everyone.
+ */
+export class RetryBudget {
+  private tokens: number;
+  private atMs: number;
+  /** Retries that it did not allow. */
+  exhausted = 0;
+
+  /** @param perSecond Retries per second that are allowed without any calls. */
+  constructor(
+    private readonly ratio: number,
+    private readonly perSecond: number,
+    nowMs: number,
+  ) {
+    this.tokens = this.capacity;
+    this.atMs = nowMs;
+  }
+
+  /** What accumulates at most: ten seconds of `perSecond`, and `ratio` of 100 calls. */
+  private get capacity(): number {
+    return this.perSecond * 10 + this.ratio * 100;
+  }
+
+  /** Counts a call. */
+  deposit(): void {
+    if (this.tokens < this.capacity) this.tokens = Math.min(this.capacity, this.tokens + this.ratio);
+  }
+
+  /** Takes one retry from the budget; `false`: none is left. */
+  withdraw(nowMs: number): boolean {
+    // A clock that steps back adds nothing.
+    const seconds = Math.max(0, nowMs - this.atMs) / 1000;
+    this.atMs = nowMs;
+    this.tokens = Math.min(this.capacity, this.tokens + seconds * this.perSecond);
+    if (this.tokens < 1) {
+      this.exhausted++;
+      return false;
+    }
+    this.tokens -= 1;
+    return true;
+  }
 }

@@ -1,5 +1,5 @@
 import type { CallRouter, Selection } from '../call-router.js';
-import type { CallView } from '../call-view.js';
+import type { CallView } from './layer.js';
 import { Failure, type FailureReason } from '../failure.js';
 import { Tiers } from './tiers.js';
 

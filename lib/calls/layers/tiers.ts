@@ -1,8 +1,7 @@
 import type { CallRouter } from '../call-router.js';
-import type { CallView } from '../call-view.js';
+import type { CallView, CallLayer, Next } from './layer.js';
 import { Failure } from '../failure.js';
-import { allowsNextTier } from '../fallback-plan.js';
-import type { CallLayer, Next } from './layer.js';
+import { allowsNextTier } from './fallbacks.js';
 
 const NONE: readonly string[] = [];
 

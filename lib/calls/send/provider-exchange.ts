@@ -7,7 +7,7 @@ import type { Exchange } from '../attempt.js';
 import { kindOfCode } from '../../providers/failure-kind.js';
 import { AnswerText, type CountText } from '../stream/answer-text.js';
 import type { EventSink, StreamOrigin } from '../stream/stream-origin.js';
-import { StreamRecord } from '../stream/stream-record.js';
+import { StreamUsage } from '../stream/stream-usage.js';
 import { AnswerEvents, LongEventError } from '../../providers/events/answer-events.js';
 import { StreamEvents } from '../../providers/events/event-reader.js';
 import type { KnownEndpoint } from '../../providers/endpoint/endpoints.js';
@@ -85,7 +85,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   private hasMore: boolean | undefined = undefined;
   private sink: EventSink | undefined = undefined;
   private onStreamEnd: ((error: Error | undefined) => void) | undefined = undefined;
-  private record: StreamRecord | undefined = undefined;
+  private record: StreamUsage | undefined = undefined;
   /** Gives up a request whose stream has ended; set until its connection is free. */
   private giveUp: (() => void) | undefined = undefined;
   private endTimer: NodeJS.Timeout | undefined = undefined;
@@ -401,9 +401,9 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return this.size < MOST_WAITING;
   }
 
-  private begunRecord(): StreamRecord {
+  private begunRecord(): StreamUsage {
     const { call, count } = this.settings;
-    return (this.record = new StreamRecord({ hasHead: call.reader.readsHead, count }));
+    return (this.record = new StreamUsage({ hasHead: call.reader.readsHead, count }));
   }
 
   /**

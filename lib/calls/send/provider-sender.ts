@@ -1,7 +1,7 @@
 import { UnsupportedRequestError } from '../../common/http-errors.js';
 import { ProviderError } from '../../common/provider-error.js';
 import { lazy } from '../../common/lazy.js';
-import type * as Mocking from '../mocks/mocked-answer.js';
+import type * as Mocking from './mocked-answer.js';
 import type { ObservedAttempt } from '../../common/call-observer.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { Soon } from '../../http/body/json-body.js';
@@ -10,13 +10,12 @@ import { askedOutput, limitedOutput } from '../../http/token-estimate/asked-outp
 import type { AnswerCost } from '../answer/answer-cost.js';
 import { promptTokensOf } from '../../http/token-estimate/token-estimate.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
-import { LlmAnswer } from '../answer/llm-answer.js';
+import { LlmAnswer, JSON_ANSWER } from '../answer/llm-answer.js';
 import type { Attempt, Sender } from '../attempt.js';
 import type { Selection } from '../call-router.js';
 import type { ClosableResponse } from '../cancellation.js';
 import type { AskedRequest } from '../asked-call.js';
 import type { ModelRequest } from '../../providers/model-request.js';
-import { JSON_ANSWER } from '../answer/llm-answer.js';
 import { safeContentType } from '../../providers/forwarded/content-types.js';
 import { LlmBytes } from '../stream/llm-bytes.js';
 import { LlmStream } from '../stream/llm-stream.js';
@@ -366,4 +365,4 @@ function refusesStreamOptions({ status, errorBody }: ProviderExchange): boolean 
 }
 
 // eslint-disable-next-line @typescript-eslint/no-require-imports -- for tests alone
-const mocking = lazy(() => require('../mocks/mocked-answer.js') as typeof Mocking);
+const mocking = lazy(() => require('./mocked-answer.js') as typeof Mocking);

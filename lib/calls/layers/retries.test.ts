@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { retriesAllowed, RetryBudget, retryWaitMs, type RetryFacts } from './retry.js';
+import { retriesAllowed, RetryBudget, retryWaitMs, type RetryFacts } from './retries.js';
 
 const facts = (changes: Partial<RetryFacts>): RetryFacts => ({
   kind: 'server',

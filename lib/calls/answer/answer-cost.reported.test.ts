@@ -1,4 +1,4 @@
-import { reportedCost, type ReportedCost } from './reported-cost.js';
+import { reportedCost, type ReportedCost } from './answer-cost.js';
 
 describe('reportedCost', () => {
   it.each<[string, object, ReportedCost]>([

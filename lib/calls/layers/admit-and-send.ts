@@ -3,10 +3,9 @@ import type { RetryContext } from '../../router/selection/tried.js';
 import { holdCost, type MaxOutputOf } from '../attempt-hold.js';
 import { Attempt, type AttemptContext } from '../attempt.js';
 import type { CallRouter, Selection } from '../call-router.js';
-import type { CallView } from '../call-view.js';
+import type { CallView, Outcome } from './layer.js';
 import { Failure, judgeSelection } from '../failure.js';
-import type { CallReporter } from '../reporter.js';
-import type { Outcome } from './layer.js';
+import type { CallReporter } from '../settlement.js';
 
 /** Selects a deployment for an attempt; `Failure`: none can take it, now or within its time. */
 export type Admit = (view: CallView) => Selection | Failure | Promise<Selection | Failure>;

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { eventsCutAt } from '../../../test/support/stream-events.js';
-import { StreamRecord } from './stream-record.js';
+import { StreamUsage } from './stream-usage.js';
 
-describe('StreamRecord', () => {
+describe('StreamUsage', () => {
   it('keeps the end of events of all sizes', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(fc.nat(300), fc.nat(40_000)), { maxLength: 60 }), (sizes) => {
-        const record = new StreamRecord();
+        const record = new StreamUsage();
         const chunks = sizes.map((size, index) => Buffer.alloc(size, `${index} `));
         for (const chunk of chunks) record.add(chunk);
         const whole = Buffer.concat(chunks);
@@ -23,7 +23,7 @@ describe('StreamRecord', () => {
       fc.property(fc.array(fc.nat(7_900), { minLength: 1, maxLength: 40 }), fc.array(fc.nat(400_000), { maxLength: 40 }), (sizes, cuts) => {
         const events = sizes.map((size, index) => Buffer.from(`data: ${`${index} `.padEnd(size)}\n\n`));
         const whole = Buffer.concat(events);
-        const record = new StreamRecord();
+        const record = new StreamUsage();
         for (const { bytes } of eventsCutAt(whole, cuts)) record.add(bytes);
         const tail = record.tail();
         expect(tail.equals(whole.subarray(whole.length - tail.length))).toBe(true);
@@ -31,13 +31,13 @@ describe('StreamRecord', () => {
         expect(tail.length).toBeGreaterThanOrEqual(Buffer.concat(events.slice(-2)).length);
       }),
     );
-    const record = new StreamRecord();
+    const record = new StreamUsage();
     for (let index = 0; index < 1000; index++) record.add(Buffer.from(`data: ${index}\n\n`));
     expect(record.tail().length).toBeLessThanOrEqual(4096);
   });
 
   it('keeps only the end of a long stream', () => {
-    const record = new StreamRecord();
+    const record = new StreamUsage();
     for (let index = 0; index < 100_000; index++) record.add(Buffer.from(`${index}\n`));
     const tail = record.tail().toString();
     expect(tail.endsWith('\n99998\n99999\n')).toBe(true);

@@ -22,7 +22,7 @@ export interface RecordedStream {
 }
 
 /** Records both ends of a passing stream, and counts its text. */
-export class StreamRecord {
+export class StreamUsage {
   /** Copied, because a chunk of some bytes would keep the memory of a whole read. */
   private last: Buffer = NONE;
   private lastBytes = 0;

@@ -1,4 +1,4 @@
-import { GroupCosts } from './group-costs.js';
+import { GroupCosts } from './client-spend.js';
 
 const MINUTE_MS = 60_000;
 const USD = 1e9;

@@ -7,6 +7,7 @@ import {
   type RouterOptions,
   type RouterService,
 } from 'nestjs-fast-litellm';
+import { fromMinute } from './until.js';
 
 const opened: FastLiteLLM[] = [];
 const quiet = { log: () => {}, warn: () => {}, error: () => {} };
@@ -20,7 +21,7 @@ export interface OpenClient {
 
 /** A client over these deployments, until `closeClients`. */
 export function clientOf(router: RouterOptions, llmClient: LlmClientOptions = {}, connectionPool: ConnectionPoolOptions = {}): OpenClient {
-  const llm = new FastLiteLLM({ router, llmClient, connectionPool, logger: quiet });
+  const llm = new FastLiteLLM({ router, llmClient, connectionPool, logger: quiet }, { now: fromMinute() });
   opened.push(llm);
   return { client: llm.client, router: llm.router, pool: llm.connectionPool };
 }

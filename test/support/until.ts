@@ -13,6 +13,12 @@ export async function until(holds: () => boolean | Promise<boolean>, forMs = 120
   }
 }
 
+/** A clock by which a minute begins now: the router counts by minutes, which must not end in a test. */
+export function fromMinute(): () => number {
+  const aheadMs = 60_000 - (Date.now() % 60_000);
+  return () => Date.now() + aheadMs;
+}
+
 /** Waits if the minute may end during a test of a busy machine: the router counts by its minutes. */
 export async function untilMinuteLasts(): Promise<void> {
   const leftMs = 60_000 - (Date.now() % 60_000);

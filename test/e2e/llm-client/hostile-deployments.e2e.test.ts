@@ -2,13 +2,14 @@ import type { IncomingMessage } from 'node:http';
 import { FastLiteLLM, type LlmClient, type ModelListEntry, type RouterService } from 'nestjs-fast-litellm';
 import { HELLO, scripted, stopProviders } from '../../support/llm-client-providers.js';
 import { entry } from './uncallable-deployments.js';
+import { fromMinute } from '../../support/until.js';
 
 const quiet = { log: () => {}, warn: () => {}, error: () => {} };
 const ANSWER = JSON.stringify({ choices: [{ index: 0, message: { role: 'assistant', content: 'Hi' } }] });
 const opened: FastLiteLLM[] = [];
 
 function open(modelList: readonly ModelListEntry[], env: Record<string, string> = {}): { client: LlmClient; router: RouterService } {
-  const llm = new FastLiteLLM({ router: { modelList, numRetries: 0 }, logger: quiet }, { env });
+  const llm = new FastLiteLLM({ router: { modelList, numRetries: 0 }, logger: quiet }, { env, now: fromMinute() });
   opened.push(llm);
   return llm;
 }

@@ -4,12 +4,11 @@ import { ProviderError, type LlmStream } from 'nestjs-fast-litellm';
 import { answer, chat, delta, event, eventStream, json, over, target, textOf } from './hostile.js';
 import { clientOf, closeClients, isOver, type OpenClient } from '../../support/llm-client-setup.js';
 import { deploymentOf, scripted, stopProviders } from '../../support/llm-client-providers.js';
-import { until, untilMinuteLasts } from '../../support/until.js';
+import { until } from '../../support/until.js';
 
 // What providers, and what stands between, are known to do.
 
 // Failures are counted per minute.
-beforeEach(untilMinuteLasts);
 afterEach(async () => {
   await closeClients();
   await stopProviders();

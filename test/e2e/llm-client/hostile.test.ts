@@ -5,13 +5,12 @@ import type { ProviderError } from 'nestjs-fast-litellm';
 import { answer, chat, json, over } from './hostile.js';
 import { clientOf, closeClients, isOver } from '../../support/llm-client-setup.js';
 import { deploymentOf, provider, scripted, stopProviders } from '../../support/llm-client-providers.js';
-import { until, untilMinuteLasts } from '../../support/until.js';
+import { until } from '../../support/until.js';
 
 // What providers, and what stands between, are known to do.
 
 const stopping: (() => void)[] = [];
 // Failures are counted per minute.
-beforeEach(untilMinuteLasts);
 afterEach(async () => {
   await closeClients();
   await stopProviders();

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FastLiteLLM, type FastLiteLLMOptions } from 'nestjs-fast-litellm';
 import { HELLO, scripted, stopProviders } from '../../support/llm-client-providers.js';
+import { fromMinute } from '../../support/until.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -35,7 +36,7 @@ async function client(
     { model_name: 'other', litellm_params: plain },
   ];
   writeFileSync(configPath, JSON.stringify({ model_list: list, litellm_settings: settings }));
-  const llm = new FastLiteLLM({ router: { configPath, numRetries: 0 }, llmClient, logger: quiet });
+  const llm = new FastLiteLLM({ router: { configPath, numRetries: 0 }, llmClient, logger: quiet }, { now: fromMinute() });
   opened.push(llm);
   return { llm, bodies };
 }

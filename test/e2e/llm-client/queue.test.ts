@@ -9,7 +9,7 @@ import {
 import { RequestContext } from '../../../lib/http/request-context.js';
 import { usuallyOrLong } from '../../support/long.js';
 import { deploymentOf, HELLO, provider, stopProviders } from '../../support/llm-client-providers.js';
-import { sleep, until } from '../../support/until.js';
+import { fromMinute, sleep, until } from '../../support/until.js';
 
 const quiet = { log: () => {}, warn: () => {}, error: () => {} };
 const opened: FastLiteLLM[] = [];
@@ -23,8 +23,8 @@ const deployment = (group: string, places: number, more: object = {}) => ({
   model_info: { id: `${group} ${JSON.stringify(more)}` },
 });
 
-function open(router: RouterOptions, llmClient: LlmClientOptions = { queue: {} }, context: { now?: () => number } = {}): FastLiteLLM {
-  const llm = new FastLiteLLM({ router, llmClient, rateLimit: { usdPerDay: 1 }, logger: quiet }, context);
+function open(router: RouterOptions, llmClient: LlmClientOptions = { queue: {} }, now = fromMinute()): FastLiteLLM {
+  const llm = new FastLiteLLM({ router, llmClient, rateLimit: { usdPerDay: 1 }, logger: quiet }, { now });
   opened.push(llm);
   return llm;
 }
@@ -102,7 +102,7 @@ describe('LlmClient with a queue', () => {
     // The minute ends in 400 ms.
     const now = (): number => Math.floor(1_000_000 * 60_000 - 400 + performance.now() - startMs);
     const limited = { rpm: 1, max_parallel_requests: undefined };
-    const llm = open({ modelList: [deployment('m', 1, limited)], enablePreCallChecks: true }, { queue: {} }, { now });
+    const llm = open({ modelList: [deployment('m', 1, limited)], enablePreCallChecks: true }, { queue: {} }, now);
     const send = () => Promise.resolve(performance.now() - startMs);
     await llm.client.execute('m', send);
     expect(await llm.client.execute('m', send)).toBeGreaterThanOrEqual(395);

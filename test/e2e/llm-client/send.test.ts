@@ -11,10 +11,9 @@ import { request } from 'undici';
 import type { ProviderBehaviour } from '../../support/local-provider/provider-behaviour.js';
 import { clientOf, closeClients, isOver } from '../../support/llm-client-setup.js';
 import { deploymentOf, HELLO, provider, stopProviders } from '../../support/llm-client-providers.js';
-import { until, untilMinuteLasts } from '../../support/until.js';
+import { until } from '../../support/until.js';
 
 // Failures are counted per minute.
-beforeEach(untilMinuteLasts);
 afterEach(async () => {
   await closeClients();
   await stopProviders();

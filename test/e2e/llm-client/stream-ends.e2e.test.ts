@@ -4,7 +4,7 @@ import type { LlmClient, LlmStream } from 'nestjs-fast-litellm';
 import { HELLO, scripted, stopProviders } from '../../support/llm-client-providers.js';
 import { clientOf, closeClients, isOver, type OpenClient } from '../../support/llm-client-setup.js';
 import { ANTHROPIC_WIRE, BEDROCK_WIRE, GEMINI_WIRE, RESPONSES_WIRE, type Wire } from '../../support/protocols/wires.js';
-import { until, untilMinuteLasts } from '../../support/until.js';
+import { until } from '../../support/until.js';
 
 // Streams whose provider keeps the connection open behind the event that ends them.
 
@@ -66,7 +66,6 @@ const BODIES = {
 
 let sockets: Set<Socket>;
 // Failures are counted per minute.
-beforeEach(untilMinuteLasts);
 beforeEach(() => (sockets = new Set()));
 afterEach(async () => {
   await closeClients();

@@ -1,10 +1,11 @@
 import { ContextWindowExceededError, FastLiteLLM, type ModelListEntry, type RouterOptions } from 'nestjs-fast-litellm';
+import { fromMinute } from '../../support/until.js';
 
 const quiet = { log: () => {}, warn: () => {}, error: () => {} };
 const opened: FastLiteLLM[] = [];
 
 function open(router: RouterOptions): FastLiteLLM {
-  const llm = new FastLiteLLM({ router, logger: quiet });
+  const llm = new FastLiteLLM({ router, logger: quiet }, { now: fromMinute() });
   opened.push(llm);
   return llm;
 }

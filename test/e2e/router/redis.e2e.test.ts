@@ -7,17 +7,11 @@ import { redisRouterState, type RedisRouterStateOptions } from '../../../lib/rou
 import type { RouterOptions } from '../../../lib/router/router.options.js';
 import type { RouterService } from '../../../lib/router/router.service.js';
 import { hasRedis, Proxy, RedisServer } from '../../support/redis-server.js';
-import { sleep, until } from '../../support/until.js';
+import { fromMinute, sleep, until } from '../../support/until.js';
 import { deployment, routerEngines, routerOn } from '../../support/router-engines.js';
 import { root } from '../../project/sources.js';
 
 const [engine] = routerEngines();
-
-/** A clock by which a minute begins now. */
-function fromMinute(): () => number {
-  const aheadMs = 60_000 - (Date.now() % 60_000);
-  return () => Date.now() + aheadMs;
-}
 
 (hasRedis ? describe : describe.skip)('routers that share their state over Redis', () => {
   let redis: RedisServer;

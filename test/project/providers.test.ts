@@ -10,18 +10,18 @@ import { root } from './sources.js';
 
 const PATH = join(root, 'docs/providers.md');
 const MARKER = '<!-- providers -->';
-const HEAD = ['prefix', 'protocol', 'address', 'key', "what differs from OpenAI's chat"];
-/** OpenAI's parameters that are worth a word where they are missing. */
+const HEAD = ['prefix', 'protocol', 'address', 'key', "differences from OpenAI's chat"];
+/** OpenAI's parameters that the table names if a provider lacks them. */
 const NOTABLE =
   `audio frequency_penalty functions logit_bias logprobs modalities n parallel_tool_calls prediction presence_penalty reasoning_effort
   response_format seed stop thinking tool_choice tools top_logprobs top_p verbosity web_search_options`.split(/\s+/);
 
 const code = (text: string): string => `\`${text}\``;
 
-/** Addresses that are those of an account, and credentials that are no key. */
+/** Addresses that depend on an account, and credentials that are not API keys. */
 const BY_ACCOUNT: Readonly<Record<string, readonly [address: string, key: string]>> = {
-  vertex_ai: ['of `vertex_project` and `vertex_location`', "Google's credentials"],
-  vertex_ai_beta: ['of `vertex_project` and `vertex_location`', "Google's credentials"],
+  vertex_ai: ['from `vertex_project` and `vertex_location`', "Google's credentials"],
+  vertex_ai_beta: ['from `vertex_project` and `vertex_location`', "Google's credentials"],
 };
 
 function addressOf({ base, suffixes, hosts }: ProviderRow): string {
@@ -55,23 +55,26 @@ function differences({
     ...Object.entries(values).flatMap(([name, map]) =>
       Object.entries(map).map(([from, to]) => `${code(`${name}: ${from}`)} → ${code(String(to))}`),
     ),
-    ...Object.entries(more.accepts ?? {}).map(([name, accepted]) => `${code(name)} ${accepted.join(' or ')} only`),
+    ...Object.entries(more.accepts ?? {}).map(([name, accepted]) => `${code(name)} only ${accepted.join(' or ')}`),
     ...Object.entries(bounds).map(([name, [least, most]]) => `${code(name)} from ${least} to ${most}`),
     more.switchesThinking === true && 'thinking on or off, no budget',
-    more.requiredTool !== undefined && '`tool_choice: required` as a message',
-    messages.named !== undefined && `\`name\` of ${messages.named.join(', ')} only`,
-    messages.strings !== undefined && (messages.strings.length === 1 ? `texts of ${messages.strings[0]} as a string` : 'texts as a string'),
-    messages.dropsEmpty === true && 'no empty answers',
+    more.requiredTool !== undefined && '`tool_choice: required` → a message',
+    messages.named !== undefined && `\`name\` only in ${messages.named.join(', ')} messages`,
+    messages.strings !== undefined &&
+      (messages.strings.length === 1 ? `text parts of ${messages.strings[0]} messages → a string` : 'text parts → a string'),
+    messages.dropsEmpty === true && 'no empty assistant messages',
     messages.cacheMarks !== undefined && `\`cache_control\` kept${messages.cacheMarks === true ? '' : ' for some models'}`,
     messages.needsReasoning !== undefined && `\`reasoning_content\` ${messages.needsReasoning}`,
     tools.lacksStrict === true && 'no `strict`',
     tools.schemaLacks !== undefined && `no ${tools.schemaLacks.map(code).join(', ')} in schemas`,
-    tools.functionsOnly === true && 'functions only',
-    ...Object.entries(finish).map(([from, to]) => `finish ${from === '' ? 'empty' : code(from)} → ${code(to)}`),
+    tools.functionsOnly === true && 'only function tools',
+    ...Object.entries(finish).map(
+      ([from, to]) => `${from === '' ? 'empty `finish_reason`' : code(`finish_reason: ${from}`)} → ${code(to)}`,
+    ),
     answers?.reasoning === true && '`reasoning` → `reasoning_content`',
-    answers?.parts === true && 'answers in parts → text',
-    answers?.usageInContent === true && 'usage in an event of its own',
-    answers?.reasoningApart === true && 'tokens of reasoning counted as completion',
+    answers?.parts === true && 'content parts of answers → text',
+    answers?.usageInContent === true && 'usage → a separate event',
+    answers?.reasoningApart === true && 'reasoning tokens added to the completion',
     models !== undefined && 'more for some models',
   ];
   return parts.filter((part) => part !== false).join('; ');

@@ -2,11 +2,11 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { CONNECTION_POOL_ENGINES } from './connection-pool/engine/engine-provider.js';
 import { compareEngines, type ComparedTimes } from './engine/comparison.js';
 import { openNativeBinding, type NativeBinding } from './engine/native-binding.js';
-import type { EngineProvider } from './engine/provide-engine.js';
 import { JSON_BODY_ENGINES } from './json-body/engine/engine-provider.js';
 import { RATE_LIMIT_ENGINES } from './rate-limit/engine/engine-provider.js';
 import { ROUTER_ENGINES } from './router/engine/engine-provider.js';
 import { TOKEN_COUNTER_ENGINES } from './token-counter/engine/engine-provider.js';
+import type { EngineProvider } from './engine/engine-choice.js';
 
 function timesOf<E extends object>(
   { feature, native, typescript, comparison }: EngineProvider<E>,

@@ -6,7 +6,7 @@ import type { LogSink } from './common/log-sink.js';
 import type { CallRecorder } from './common/recorder.js';
 import { COMPARISON, type ComparedTimes } from './engine/comparison.js';
 import type { EngineChoice } from './engine/engine-choice.js';
-import { capabilityOf, componentOf } from './engine/engine-series.js';
+import { capabilityOf, componentOf } from './engine/engine-recorder.js';
 
 const THREAD = join(__dirname, `fast-litellm.comparison.thread${extname(__filename)}`);
 

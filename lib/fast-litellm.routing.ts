@@ -1,9 +1,7 @@
 import { lazy } from './common/lazy.js';
 import type { CallRecorder } from './common/recorder.js';
-import { provideEngine, type EngineContext } from './engine/provide-engine.js';
 import { openNativeBinding } from './engine/native-binding.js';
-import { processClock } from './engine/shared-memory.js';
-import type { EngineChoice } from './engine/engine-choice.js';
+import { type EngineChoice, provideEngine, type EngineContext } from './engine/engine-choice.js';
 import type { Environment } from './feature-flags/feature-flags.environment.js';
 import type { FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
 import type * as Checking from './providers/endpoint/deployment-check.js';
@@ -18,6 +16,7 @@ import { RouterService } from './router/router.service.js';
 import type { Deployment } from './router/deployments/deployment.js';
 import type { TokenCounterService } from './token-counter/token-counter.service.js';
 import { resolveTokenizer, type ResolvedTokenizer } from './token-counter/tokenizers/tokenizer-sources.js';
+import { processClock } from './engine/native-memory.js';
 
 /** Tokens of a sample price: enough for the smallest price, too few for a higher tier. */
 const PRICED_TOKENS = 1_000;

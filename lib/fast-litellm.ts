@@ -7,9 +7,7 @@ import type { ConnectionPoolOptions } from './connection-pool/connection-pool.op
 import type { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
 import { isSwitchedOff, readEngineMode, switchedOff, type EngineSetting } from './engine/engine-mode.js';
 import { openNativeBinding, type NativeBindingResult } from './engine/native-binding.js';
-import { provideEngine, type EngineContext } from './engine/provide-engine.js';
-import { processClock } from './engine/shared-memory.js';
-import type { EngineState, EngineChoice } from './engine/engine-choice.js';
+import { type EngineState, type EngineChoice, provideEngine, type EngineContext } from './engine/engine-choice.js';
 import type { Environment } from './feature-flags/feature-flags.environment.js';
 import { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
 import { EngineComparisons } from './fast-litellm.comparison.js';
@@ -44,6 +42,7 @@ import { portionsOf, sentParts, type ProviderTransport } from './providers/provi
 import { resolveTokenCounterOptions } from './token-counter/token-counter.options.js';
 import { TOKEN_COUNTER_ENGINES } from './token-counter/engine/engine-provider.js';
 import { TokenCounterService } from './token-counter/token-counter.service.js';
+import { processClock } from './engine/native-memory.js';
 
 type DispatchedRequest = Parameters<ConnectionPoolService['dispatcher']['dispatch']>[0];
 
@@ -283,7 +282,7 @@ export class FastLiteLLM {
       active,
       reason,
       nativeErrors,
-      shadow: { runs: shadow.runs, differences: shadow.differences },
+      shadow: { ...shadow },
     }));
   }
 

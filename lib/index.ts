@@ -40,7 +40,7 @@ export type { CallRecorder, CallSeries } from './common/recorder.js';
 export type { LogSink } from './common/log-sink.js';
 export { VERSION } from './common/version.js';
 export type { EngineMode } from './engine/engine-mode.js';
-export type { ShadowObservation, ShadowRecorder, ShadowSummary } from './engine/shadow.js';
+export type { ShadowObservation } from './engine/engine-recorder.js';
 export type { DashboardOptions } from './dashboard/dashboard.options.js';
 export { FastLiteLLMDashboardModule, type DashboardMount } from './fast-litellm-dashboard.module.js';
 export { FastLiteLLMGatewayModule } from './fast-litellm-gateway.module.js';

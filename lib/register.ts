@@ -2,9 +2,9 @@ import type { AccelerationOptions } from './acceleration/acceleration.options.js
 import { AccelerationService } from './acceleration/acceleration.service.js';
 import type { PatchStatus } from './acceleration/patch-status.js';
 import { readEngineMode } from './engine/engine-mode.js';
-import { provideEngine } from './engine/provide-engine.js';
 import { FeatureFlagsService } from './feature-flags/feature-flags.service.js';
 import { TOKEN_COUNTER_ENGINES } from './token-counter/engine/engine-provider.js';
+import { provideEngine } from './engine/engine-choice.js';
 
 // `import 'nestjs-fast-litellm/register'`: accelerates the libraries that the app uses, and loads
 // no Nest for it.

@@ -22,7 +22,7 @@ const NAMED_ENGINES = [
  * that the others start. No other suite runs on TypeScript again.
  */
 const ENGINE_SOURCES = [
-  'lib/engine/provide-engine.ts',
+  'lib/engine/engine-choice.ts',
   'lib/cli/main.test.ts',
   'test/e2e/keys/processes.e2e.test.ts',
   'test/e2e/sample-app/sample-process.ts',

@@ -1,4 +1,4 @@
-import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
+import { sampleOf, type Capability, type CapabilityHealth, type MetricSample } from '../common/capability.js';
 import { lazy } from '../common/lazy.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import type { TokenCounterEngine } from '../token-counter/engine/engine.js';
@@ -74,28 +74,13 @@ export class AccelerationService implements Capability {
 
   /** Metrics of this capability, as data. */
   metrics(): readonly MetricSample[] {
-    return Object.entries(this.status().targets).flatMap(([library, { state, answeredNatively, passedOn }]): MetricSample[] => [
-      {
-        name: 'acceleration_patched',
-        help: 'Whether the library is patched.',
-        type: 'gauge',
-        value: Number(state === 'patched'),
-        labels: { library },
-      },
-      {
-        name: 'acceleration_calls_total',
-        help: 'Calls of patched functions, by the implementation that answered.',
-        type: 'counter',
-        value: answeredNatively,
-        labels: { library, answered_by: 'native' },
-      },
-      {
-        name: 'acceleration_calls_total',
-        help: 'Calls of patched functions, by the implementation that answered.',
-        type: 'counter',
-        value: passedOn,
-        labels: { library, answered_by: 'library' },
-      },
+    const help = 'Calls of patched functions, by the implementation that answered.';
+    const calls = (library: string, by: 'native' | 'library', value: number): MetricSample =>
+      sampleOf('acceleration_calls_total', help, 'counter', value, { library, answered_by: by });
+    return Object.entries(this.status().targets).flatMap(([library, { state, answeredNatively, passedOn }]) => [
+      sampleOf('acceleration_patched', 'Whether the library is patched.', 'gauge', Number(state === 'patched'), { library }),
+      calls(library, 'native', answeredNatively),
+      calls(library, 'library', passedOn),
     ]);
   }
 

@@ -1,4 +1,4 @@
-import type { MetricSample } from '../common/capability.js';
+import { sampleOf, type MetricSample } from '../common/capability.js';
 import { addNanoUsd, usdOf } from '../common/nano-usd.js';
 import type { AnswerCost } from './answer/answer-cost.js';
 import { steadyNow } from '../common/clock.js';
@@ -223,33 +223,17 @@ export class ReportedCosts {
   }
 
   samples(): readonly MetricSample[] {
-    return [...this.providers].flatMap(([provider, { reported, above, below, ignored }]): MetricSample[] => {
-      const difference = (direction: 'above' | 'below', nano: number): MetricSample => ({
-        name: 'llm_client_cost_difference_usd_total',
-        help: 'Difference in USD between costs reported by providers and those of the price list',
-        type: 'counter',
-        value: usdOf(nano),
-        labels: { provider, direction },
-      });
-      return [
-        {
-          name: 'llm_client_provider_cost_usd_total',
-          help: 'The part of llm_client_cost_usd_total that providers reported with their answers',
-          type: 'counter',
-          value: usdOf(reported),
-          labels: { provider },
-        },
-        difference('above', above),
-        difference('below', below),
-        {
-          name: 'llm_client_provider_costs_ignored_total',
-          help: 'Answers whose reported cost was not a number, negative or too high',
-          type: 'counter',
-          value: ignored,
-          labels: { provider },
-        },
-      ];
-    });
+    const counter = (name: string, help: string, value: number, labels: MetricSample['labels']): MetricSample =>
+      sampleOf(`llm_client_${name}`, help, 'counter', value, labels);
+    const costs = 'The part of llm_client_cost_usd_total that providers reported with their answers';
+    const differences = 'Difference in USD between costs reported by providers and those of the price list';
+    const invalid = 'Answers whose reported cost was not a number, negative or too high';
+    return [...this.providers].flatMap(([provider, { reported, above, below, ignored }]) => [
+      counter('provider_cost_usd_total', costs, usdOf(reported), { provider }),
+      counter('cost_difference_usd_total', differences, usdOf(above), { provider, direction: 'above' }),
+      counter('cost_difference_usd_total', differences, usdOf(below), { provider, direction: 'below' }),
+      counter('provider_costs_ignored_total', invalid, ignored, { provider }),
+    ]);
   }
 
   private sumsOf(provider: string): ProviderSums {

@@ -1,11 +1,11 @@
 import { readEngineMode } from '../engine/engine-mode.js';
-import { provideEngine } from '../engine/provide-engine.js';
 import { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
 import { TOKEN_COUNTER_ENGINES } from '../token-counter/engine/engine-provider.js';
 import { resolveTokenCounterOptions, type TokenCounterOptions } from '../token-counter/token-counter.options.js';
 import { TokenCounterService } from '../token-counter/token-counter.service.js';
 import type { CommandIo } from './command.js';
 import { writeLines } from './output/lines.js';
+import { provideEngine } from '../engine/engine-choice.js';
 
 /** Opens the token counter alone: commands start without Nest, router and pool. */
 export function openTokenCounter(options: TokenCounterOptions, { stderr, env }: CommandIo): TokenCounterService {

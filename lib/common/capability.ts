@@ -39,12 +39,17 @@ export interface Capability {
   health(of?: HealthOf): CapabilityHealth | Promise<CapabilityHealth>;
 }
 
-type MakeSample = (name: string, help: string, type: MetricSample['type'], value: number, labels?: MetricSample['labels']) => MetricSample;
+type Labels = MetricSample['labels'];
+
+/** A sample of a metric. */
+export function sampleOf(name: string, help: string, type: MetricSample['type'], value: number, labels?: Labels): MetricSample {
+  return { name, help, type, value, ...(labels && { labels }) };
+}
 
 /**
  * Makes samples with a prefix: `samplesOf('router')('picks_total', …)` is one of
  * `router_picks_total`.
  */
-export function samplesOf(prefix: string): MakeSample {
-  return (name, help, type, value, labels) => ({ name: `${prefix}_${name}`, help, type, value, ...(labels && { labels }) });
+export function samplesOf(prefix: string): typeof sampleOf {
+  return (name, ...facts) => sampleOf(`${prefix}_${name}`, ...facts);
 }

@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { InvalidArgumentError } from '../common/errors.js';
-import { provideEngine, type EngineContext } from '../engine/provide-engine.js';
-import type { EngineChoice } from '../engine/engine-choice.js';
+import { type EngineChoice, provideEngine, type EngineContext } from '../engine/engine-choice.js';
 import type { ConnectionPoolEngine } from './engine/engine.js';
 import { CONNECTION_POOL_ENGINES } from './engine/engine-provider.js';
 import { resolveConnectionPoolOptions, type ConnectionPoolOptions } from './connection-pool.options.js';

@@ -1,11 +1,110 @@
-import type { EngineName } from '../common/capability.js';
-import { FastLiteLLMError } from '../common/errors.js';
+import type { EngineName, CapabilityHealth } from '../common/capability.js';
+import { FastLiteLLMError, errorMessage, NativeEngineUnavailableError } from '../common/errors.js';
 import type { CallSeries } from '../common/recorder.js';
 import type { FeatureFlag } from '../feature-flags/feature-flag.js';
 import type { FeatureName } from '../feature-flags/feature-flags.options.js';
 import type { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
-import { capabilityOf, engineSeries, type EngineRecorder, type EngineSeries } from './engine-series.js';
-import { observe, outcomeOf, ShadowLog, type Outcome, type ShadowSummary } from './shadow.js';
+import { capabilityOf, engineSeries, observe, outcomeOf, type EngineRecorder, type EngineSeries, type Outcome } from './engine-recorder.js';
+import { defaultLog, type LogSink } from '../common/log-sink.js';
+import { lazy } from '../common/lazy.js';
+import { switchedOff, type EngineSetting } from './engine-mode.js';
+import { openNativeBinding, type NativeBinding, type NativeBindingResult } from './native-binding.js';
+import type { ComparisonCase } from './comparison.js';
+import { nativeFrom } from './size-thresholds.js';
+
+/** The two engines of a capability. */
+export interface EngineProvider<E extends object> {
+  /** For log lines: `Token counter`. */
+  readonly name: string;
+  readonly feature: FeatureName;
+  readonly native: (binding: NativeBinding) => E;
+  /** Called when the engine first answers. */
+  readonly typescript: () => E;
+  /** The native engine is used only if it passes. */
+  readonly selfTest: SelfTest<E>;
+  /** Work that `compareImplementations` times on both. */
+  readonly comparison: readonly ComparisonCase<E>[];
+}
+
+export interface EngineContext {
+  /** Default `auto`. */
+  readonly setting?: EngineSetting;
+  readonly flags: FeatureFlagsService;
+  /** Records the calls and the shadow runs of the engines. */
+  readonly recorder?: EngineRecorder;
+  /** Default: Nest's logger. */
+  readonly logger?: LogSink;
+  /** Default: the addon of this package. */
+  readonly openBinding?: () => NativeBindingResult;
+}
+
+/**
+ * Chooses the engine of a capability at boot, and logs which and why. `auto`: native if the addon
+ * opens and passes the self-test. Afterwards the flag of the feature moves calls between the two
+ * engines.
+ *
+ * @throws NativeEngineUnavailableError with the mode `native`, when the addon cannot be used.
+ */
+export function provideEngine<E extends object>(provider: EngineProvider<E>, context: EngineContext): EngineChoice<E> {
+  const {
+    setting = { mode: 'auto', setBy: 'the default' },
+    flags,
+    recorder,
+    logger = defaultLog(),
+    openBinding = openNativeBinding,
+  } = context;
+  const { name, feature } = provider;
+  const opened = setting.mode === 'typescript' ? { native: null, reason: switchedOff(setting.setBy) } : openEngine(provider, openBinding);
+  if (opened.native === null && setting.mode === 'native') throw new NativeEngineUnavailableError(opened.reason);
+  const typescript = lazy(provider.typescript);
+  const engines: Engines<E> = {
+    ...opened,
+    get typescript() {
+      return typescript();
+    },
+    nativeFrom: setting.mode === 'native' ? 0 : nativeFrom(feature),
+  };
+  const choice = new EngineChoice(feature, engines, flags, recorder);
+  logger.log(`${name}: ${choice.active === 'native' ? 'native' : 'TypeScript'} engine (${choice.reason})`);
+  return choice;
+}
+
+/**
+ * Asks an engine a question whose answer is known, and returns whether it is right. Runs at boot
+ * and in health checks.
+ */
+export type SelfTest<E> = (engine: E) => boolean;
+
+/** Why the engine fails its self-test, or `undefined`. */
+export function faultOf<E>(selfTest: SelfTest<E>, engine: E): string | undefined {
+  try {
+    return selfTest(engine) ? undefined : 'self-test failed: wrong answer';
+  } catch (error) {
+    return `self-test failed: ${errorMessage(error)}`;
+  }
+}
+
+function openEngine<E extends object>(
+  { native, selfTest }: EngineProvider<E>,
+  openBinding: () => NativeBindingResult,
+): Pick<Engines<E>, 'native' | 'reason' | 'isRefused'> {
+  const { binding, reason } = openBinding();
+  if (binding === null) return { native: null, reason };
+  const refused = (fault: string) => ({ native: null, reason: `addon refused, ${fault}`, isRefused: true });
+  try {
+    const engine = native(binding);
+    const fault = faultOf(selfTest, engine);
+    return fault === undefined ? { native: engine, reason: 'addon loaded, self-test passed' } : refused(fault);
+  } catch (error) {
+    return refused(errorMessage(error));
+  }
+}
+
+/** Shadow runs since the start, and those whose engines differed. */
+export interface ShadowCounts {
+  readonly runs: number;
+  readonly differences: number;
+}
 
 /** An engine choice, for metrics and the dashboard. */
 export interface EngineState {
@@ -15,7 +114,7 @@ export interface EngineState {
   readonly reason: string;
   /** Native failures after which TypeScript answered. */
   readonly nativeErrors: number;
-  readonly shadow: Pick<ShadowSummary, 'runs' | 'differences'>;
+  readonly shadow: ShadowCounts;
 }
 
 /** The two engines of a capability, as found at boot. */
@@ -47,9 +146,9 @@ export class EngineChoice<E extends object> {
   always: E | null = null;
   /** Native failures since the start, shadow runs included. */
   nativeErrors = 0;
+  readonly shadow: { -readonly [K in keyof ShadowCounts]: number } = { runs: 0, differences: 0 };
 
   private readonly flag: FeatureFlag;
-  private readonly shadowLog = new ShadowLog();
   private readonly kept = new Map<string, EngineSeries>();
 
   constructor(
@@ -78,9 +177,7 @@ export class EngineChoice<E extends object> {
     return this.engines.typescript;
   }
 
-  /**
-   * `always` for work of this size: TypeScript below the feature's size in `NATIVE_FROM`.
-   */
+  /** `always` for work of this size: TypeScript below the feature's size in `NATIVE_FROM`. */
   alwaysFor(size: number): E | null {
     return this.always === this.native && this.isSmall(size) ? this.typescript : this.always;
   }
@@ -108,11 +205,6 @@ export class EngineChoice<E extends object> {
   /** Whether errors or a failed self-test keep the native engine off. */
   get impaired(): boolean {
     return this.native === null ? this.engines.isRefused === true : this.flag.isTripped;
-  }
-
-  /** Results of shadow runs so far. */
-  get shadow(): ShadowSummary {
-    return this.shadowLog.summary();
   }
 
   /**
@@ -223,7 +315,8 @@ export class EngineChoice<E extends object> {
     if (native.failed && !typescript.failed && !(native.error instanceof FastLiteLLMError)) this.countFailure(native.error, isTrial);
     else if (isTrial) this.flag.endTrial(native.failed ? 'inconclusive' : 'success');
     const observation = observe(this.feature, operation, typescript, native);
-    this.shadowLog.add(observation);
+    this.shadow.runs++;
+    if (!observation.equal) this.shadow.differences++;
     try {
       this.recorder?.recordShadow(observation);
     } catch {
@@ -245,4 +338,18 @@ export class EngineChoice<E extends object> {
   private isSmall(size: number): boolean {
     return size < (this.engines.nativeFrom ?? 0);
   }
+}
+
+/**
+ * Health of a capability by the self-test of its engine: `degraded` while native errors keep the
+ * native engine off.
+ */
+export function engineHealth<E extends { readonly engine: EngineName }>(
+  choice: EngineChoice<E>,
+  selfTest: SelfTest<E>,
+  engine = choice.activeEngine,
+): CapabilityHealth {
+  const fault = faultOf(selfTest, engine);
+  if (fault !== undefined) return { status: 'down', engine: engine.engine, reason: `${engine.engine} engine ${fault}` };
+  return { status: choice.impaired ? 'degraded' : 'ok', engine: engine.engine, reason: choice.reason };
 }

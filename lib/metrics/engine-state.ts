@@ -1,4 +1,4 @@
-import type { CapabilityHealth, EngineName, MetricSample } from '../common/capability.js';
+import { sampleOf, type CapabilityHealth, type EngineName, type MetricSample } from '../common/capability.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import type { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
 
@@ -7,46 +7,30 @@ export function engineSamples(
   engines: Readonly<Record<string, EngineChoice<object>>>,
   components: Readonly<Record<string, CapabilityHealth>>,
 ): MetricSample[] {
-  return Object.entries(engines).flatMap(([capability, choice]): MetricSample[] => {
-    const { runs, differences } = choice.shadow;
+  return Object.entries(engines).flatMap(([capability, { active, nativeErrors, shadow }]) => {
     const labels = { capability };
+    const info = { capability, engine: engineOf(components[capability]) ?? active };
     return [
-      {
-        name: 'engine_info',
-        help: 'Engine used for a request without an id.',
-        type: 'gauge',
-        value: 1,
-        labels: { capability, engine: engineOf(components[capability]) ?? choice.active },
-      },
-      {
-        name: 'native_errors_total',
-        help: 'Native errors after which the TypeScript engine answered.',
-        type: 'counter',
-        value: choice.nativeErrors,
-        labels,
-      },
-      { name: 'shadow_runs_total', help: 'Calls answered by both engines.', type: 'counter', value: runs, labels },
-      { name: 'shadow_differences_total', help: 'Shadow runs with different answers.', type: 'counter', value: differences, labels },
+      sampleOf('engine_info', 'Engine used for a request without an id.', 'gauge', 1, info),
+      sampleOf('native_errors_total', 'Native errors after which the TypeScript engine answered.', 'counter', nativeErrors, labels),
+      sampleOf('shadow_runs_total', 'Calls answered by both engines.', 'counter', shadow.runs, labels),
+      sampleOf('shadow_differences_total', 'Shadow runs with different answers.', 'counter', shadow.differences, labels),
     ];
   });
 }
 
 /** Whether the native addon is loaded. */
 export function addonSamples(isOpen: boolean): MetricSample[] {
-  return [{ name: 'addon_open', help: 'Whether the native addon is loaded.', type: 'gauge', value: Number(isOpen) }];
+  return [sampleOf('addon_open', 'Whether the native addon is loaded.', 'gauge', Number(isOpen))];
 }
 
 const HEALTH: Readonly<Record<CapabilityHealth['status'], number>> = { ok: 1, degraded: 0.5, down: 0 };
 
 /** The health of each capability as a number, to alert below 1. */
 export function healthSamples(components: Readonly<Record<string, CapabilityHealth>>): MetricSample[] {
-  return Object.entries(components).map(([capability, { status }]) => ({
-    name: 'health',
-    help: 'Health of a capability: 1 ok, 0.5 degraded, 0 down.',
-    type: 'gauge',
-    value: HEALTH[status],
-    labels: { capability },
-  }));
+  return Object.entries(components).map(([capability, { status }]) =>
+    sampleOf('health', 'Health of a capability: 1 ok, 0.5 degraded, 0 down.', 'gauge', HEALTH[status], { capability }),
+  );
 }
 
 /** The engine that a healthy capability reports; `undefined` for any other. */
@@ -56,27 +40,14 @@ function engineOf(health: CapabilityHealth | undefined): EngineName | undefined 
 
 /** Feature flags with their state. */
 export function featureSamples(flags: FeatureFlagsService): MetricSample[] {
-  return Object.entries(flags.getFeatureStatus()).flatMap(([feature, status]): MetricSample[] => [
-    {
-      name: 'feature_enabled',
-      help: 'Whether the feature is on for any request.',
-      type: 'gauge',
-      value: Number(status.enabled),
-      labels: { feature },
-    },
-    {
-      name: 'feature_rollout_percentage',
-      help: 'Configured share of request ids, in percent.',
-      type: 'gauge',
-      value: status.rolloutPercentage,
-      labels: { feature },
-    },
-    {
-      name: 'feature_tripped',
-      help: 'Whether native errors have tripped the circuit breaker of the feature.',
-      type: 'gauge',
-      value: Number(status.breaker !== 'closed'),
-      labels: { feature },
-    },
-  ]);
+  return Object.entries(flags.getFeatureStatus()).flatMap(([feature, { enabled, rolloutPercentage, breaker }]) => {
+    const isTripped = Number(breaker !== 'closed');
+    return [
+      sampleOf('feature_enabled', 'Whether the feature is on for any request.', 'gauge', Number(enabled), { feature }),
+      sampleOf('feature_rollout_percentage', 'Configured share of request ids, in percent.', 'gauge', rolloutPercentage, { feature }),
+      sampleOf('feature_tripped', 'Whether native errors have tripped the circuit breaker of the feature.', 'gauge', isTripped, {
+        feature,
+      }),
+    ];
+  });
 }

@@ -1,4 +1,4 @@
-import type { MetricSample } from '../common/capability.js';
+import { sampleOf, type MetricSample } from '../common/capability.js';
 import { countsOf, percentilesOf, type PerformanceSeries } from './series/performance-series.js';
 
 /** Samples of calls, errors, durations and rolling percentiles of every operation. */
@@ -8,31 +8,21 @@ export function performanceMetrics(all: readonly PerformanceSeries[], droppedCal
     const { labels, percentileLabels } = series;
     const { totalCalls, errorCount, totalDurationMs } = countsOf(series);
     samples.push(
-      { name: 'calls_total', help: 'Calls of an operation, measured or not.', type: 'counter', value: totalCalls, labels },
-      { name: 'call_errors_total', help: 'Measured calls that failed.', type: 'counter', value: errorCount, labels },
-      { name: 'call_seconds_total', help: 'Duration of the measured calls.', type: 'counter', value: totalDurationMs / 1000, labels },
+      sampleOf('calls_total', 'Calls of an operation, measured or not.', 'counter', totalCalls, labels),
+      sampleOf('call_errors_total', 'Measured calls that failed.', 'counter', errorCount, labels),
+      sampleOf('call_seconds_total', 'Duration of the measured calls.', 'counter', totalDurationMs / 1000, labels),
     );
+    const help = 'Percentiles of the measured calls in the rolling window.';
     // Without measured calls there is no sample, because a graph would draw 0.
-    percentilesOf(series)?.forEach((ms, index) => {
-      samples.push({
-        name: 'call_duration_seconds',
-        help: 'Percentiles of the measured calls in the rolling window.',
-        type: 'gauge',
-        value: ms / 1000,
-        labels: percentileLabels[index],
-        addsUp: false,
-      });
-    });
+    percentilesOf(series)?.forEach((ms, index) =>
+      samples.push({ ...sampleOf('call_duration_seconds', help, 'gauge', ms / 1000, percentileLabels[index]), addsUp: false }),
+    );
   }
+  const help = 'Calls not recorded, because monitor.maxSeries was reached.';
   samples.push(
-    { name: 'monitor_series', help: 'Pairs of component and operation.', type: 'gauge', value: all.length },
-    {
-      name: 'monitor_dropped_calls_total',
-      help: 'Calls not recorded, because monitor.maxSeries was reached.',
-      type: 'counter',
-      value: droppedCalls,
-    },
-    { name: 'monitor_active_alerts', help: 'Raised alerts.', type: 'gauge', value: activeAlerts },
+    sampleOf('monitor_series', 'Pairs of component and operation.', 'gauge', all.length),
+    sampleOf('monitor_dropped_calls_total', help, 'counter', droppedCalls),
+    sampleOf('monitor_active_alerts', 'Raised alerts.', 'gauge', activeAlerts),
   );
   return samples;
 }

@@ -5,9 +5,7 @@ import { defaultLog, type LogSink } from '../common/log-sink.js';
 import { errorMessage } from '../common/errors.js';
 import { checkBoolean, checkNumber, checkObject, checkOneOf, checkString, optional, refuseArgument } from '../common/options.js';
 import type { CallRecorder, CallSeries } from '../common/recorder.js';
-import { capabilityOf, componentOf, type EngineRecorder } from '../engine/engine-series.js';
 import { COMPARISON } from '../engine/comparison.js';
-import type { ShadowObservation } from '../engine/shadow.js';
 import type { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
 import { FEATURES, findFeature, rolloutPercentage } from '../feature-flags/feature-flags.options.js';
 import { compare, type PerformanceComparison } from './comparison.js';
@@ -26,6 +24,7 @@ import {
   type PerformanceHistory,
   type Sampling,
 } from './series/performance-series.js';
+import { type ShadowObservation, capabilityOf, componentOf, type EngineRecorder } from '../engine/engine-recorder.js';
 
 /** One call, for `recordPerformance`. */
 export interface PerformanceRecord {

@@ -7,8 +7,7 @@ import type { CallRecorder } from '../common/recorder.js';
 import { burstClock } from '../common/clock.js';
 import { usdOf, type BudgetPeriod } from '../common/nano-usd.js';
 import { visibleText } from '../common/visible-text.js';
-import type { EngineChoice } from '../engine/engine-choice.js';
-import { engineHealth } from '../engine/self-test.js';
+import { type EngineChoice, engineHealth } from '../engine/engine-choice.js';
 import {
   checkAmount,
   checkUsd,

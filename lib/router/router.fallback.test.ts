@@ -1,11 +1,9 @@
 import { deployment } from '../../test/support/router-engines.js';
-import { provideEngine } from '../engine/provide-engine.js';
-import type { EngineChoice } from '../engine/engine-choice.js';
+import { type EngineChoice, provideEngine } from '../engine/engine-choice.js';
 import type { FeatureState } from '../feature-flags/feature-flags.options.js';
 import { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
 import { ROUTER_ENGINES } from './engine/engine-provider.js';
-import type { RouterEngine } from './engine/engine.js';
-import { type Members } from './engine/engine.js';
+import type { RouterEngine, Members } from './engine/engine.js';
 import type { RouterMemory } from './state/memory.js';
 import { resolveRouterOptions } from './router.options.js';
 import { RouterService } from './router.service.js';

@@ -4,8 +4,7 @@ import { checkOneOf, checkString, refuseArgument, refuseOption } from '../common
 import { measure, SILENT_RECORDER, type CallSeries } from '../common/recorder.js';
 import { steadyNow } from '../common/clock.js';
 import { visibleText } from '../common/visible-text.js';
-import type { EngineChoice } from '../engine/engine-choice.js';
-import { engineHealth } from '../engine/self-test.js';
+import { type EngineChoice, engineHealth } from '../engine/engine-choice.js';
 import type { Deployment, ModelListEntry } from './deployments/deployment.js';
 import { DeploymentList } from './config/deployment-list.js';
 import { calledModels, type CalledModels } from './selection/called-models.js';

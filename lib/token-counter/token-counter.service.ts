@@ -5,9 +5,7 @@ import { checkInteger, checkNumber, checkObject, checkPositiveInteger, refuseArg
 import { measure } from '../common/recorder.js';
 import type { SharedRedis } from '../common/redis/client.js';
 import type { StateFile } from '../common/state-file.js';
-import type { EngineChoice } from '../engine/engine-choice.js';
-import { engineHealth, faultOf } from '../engine/self-test.js';
-import type { EngineSeries } from '../engine/engine-series.js';
+import { type EngineChoice, engineHealth, faultOf } from '../engine/engine-choice.js';
 import { selfTestOf } from './engine/self-test.js';
 import { openEstimatesFile } from './estimates/estimates-file.js';
 import type * as Sharing from './estimates/shared-estimates.js';
@@ -51,6 +49,7 @@ import { trimToFit } from './prompt/trim.js';
 import { TokenizerLibrary } from './tokenizers/tokenizer-library.js';
 import type { ResolvedTokenizer } from './tokenizers/tokenizer-sources.js';
 import { truncateSegments } from './truncate.js';
+import type { EngineSeries } from '../engine/engine-recorder.js';
 
 /** How the prompts of a model are counted. */
 interface ModelCount extends Partial<EstimateSummary> {

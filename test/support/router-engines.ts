@@ -1,6 +1,5 @@
-import type { EngineChoice } from '../../lib/engine/engine-choice.js';
+import { type EngineChoice, provideEngine } from '../../lib/engine/engine-choice.js';
 import { openNativeBinding } from '../../lib/engine/native-binding.js';
-import { provideEngine } from '../../lib/engine/provide-engine.js';
 import { FeatureFlagsService } from '../../lib/feature-flags/feature-flags.service.js';
 import type { ModelListEntry } from '../../lib/router/deployments/deployment.js';
 import type { RouterEngine } from '../../lib/router/engine/engine.js';

@@ -1,9 +1,9 @@
 import type { PreparedWork } from '../../engine/comparison.js';
-import type { EngineProvider } from '../../engine/provide-engine.js';
 import type { ConnectionPoolEngine } from './engine.js';
 import { NativeConnectionPoolEngine } from './native.js';
 import { sharedMemorySelfTest } from './self-test.js';
 import { TypeScriptConnectionPoolEngine } from './typescript.js';
+import type { EngineProvider } from '../../engine/engine-choice.js';
 
 /** The two engines that account for connections. */
 export const CONNECTION_POOL_ENGINES: EngineProvider<ConnectionPoolEngine> = {

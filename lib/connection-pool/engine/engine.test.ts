@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectionPoolEngines } from '../../../test/support/connection-pool-engines.js';
-import { faultOf } from '../../engine/self-test.js';
 import { selfTest, sharedMemorySelfTest } from './self-test.js';
 import { Header, HEADER, MAX_MEMBERS, Own, ownAt, roomFor, wordsFor } from '../threads/layout.js';
+import { faultOf } from '../../engine/engine-choice.js';
 
 interface Vectors {
   readonly expired: { name: string; expiresAtMs: (number | null)[]; nowMs: number; most: number; found: number[] }[];

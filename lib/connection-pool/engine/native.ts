@@ -1,9 +1,9 @@
 import type { EngineName } from '../../common/capability.js';
 import type { NativeBinding } from '../../engine/native-binding.js';
-import { sharedMemory } from '../../engine/shared-memory.js';
 import { LocalPool } from '../threads/accounting.js';
 import { ConnectionPoolEngine, PoolAccounting, type PoolTotals } from './engine.js';
 import { MAX_MEMBERS, roomFor, wordsFor } from '../threads/layout.js';
+import { sharedMemory } from '../../engine/native-memory.js';
 
 /**
  * The engine in Rust, which owns the memory of pools that threads share. Converts arguments,

@@ -3,7 +3,6 @@ import { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { RequestCancelledError } from '../../common/errors.js';
 import { TurnLimit } from './turn-limit.js';
-import { freeBytes } from '../../engine/free-bytes.js';
 import type { JsonBounds } from '../../http/body/json-shape.js';
 import type { ResolvedBodyBounds } from '../../http/body/body-bounds.js';
 import { receivedBody } from '../../http/body/body-object.js';
@@ -13,6 +12,7 @@ import { boundUnreadBody } from '../../http/body/unread-body.js';
 import { MultipartBody } from '../../providers/forwarded/multipart.js';
 import { bodyTooLarge } from '../errors.js';
 import type { GatewayBody } from '../routes/route.js';
+import { freeBytes } from '../../engine/native-memory.js';
 
 /** How a body is read. */
 export interface BodyReading {

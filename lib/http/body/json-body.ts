@@ -1,8 +1,8 @@
 import type { Fields } from '../../common/objects.js';
-import { freeBytes } from '../../engine/free-bytes.js';
 import type { JsonScan, ScannedField } from '../../json-body/engine/engine.js';
 import type { LongTexts } from '../../token-counter/prompt/prompt-context.js';
 import { decodeJsonText, markedIndex } from '../../json-body/text-marks.js';
+import { freeBytes } from '../../engine/native-memory.js';
 
 /** A value, or a promise of it for long bodies. */
 export type Soon<T> = T | Promise<T>;

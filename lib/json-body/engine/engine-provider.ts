@@ -1,10 +1,10 @@
 import type { ComparisonCase } from '../../engine/comparison.js';
-import type { EngineProvider } from '../../engine/provide-engine.js';
 import { DEFAULT_JSON_BOUNDS } from '../json-bounds.js';
 import type { JsonBodyEngine } from './engine.js';
 import { NativeJsonBodyEngine } from './native.js';
 import { selfTest } from './self-test.js';
 import type * as TypeScriptEngine from './typescript.js';
+import type { EngineProvider } from '../../engine/engine-choice.js';
 
 /** The two engines that scan JSON bodies. */
 export const JSON_BODY_ENGINES: EngineProvider<JsonBodyEngine> = {

@@ -2,11 +2,11 @@ import { usuallyOrLong } from '../../../test/support/long.js';
 import { accepted, jsonBodyEngines, restored } from '../../../test/support/json-body-engines.js';
 import { INVALID_JSON, VALID_JSON } from '../../../test/support/json-texts.js';
 import { RandomJson } from '../../../test/support/random-json.js';
-import { faultOf } from '../../engine/self-test.js';
 import { DEFAULT_JSON_BOUNDS } from '../json-bounds.js';
 import { decodeJsonText, markedIndex } from '../text-marks.js';
 import { isJsonFault } from './engine.js';
 import { selfTest } from './self-test.js';
+import { faultOf } from '../../engine/engine-choice.js';
 
 const NONE = { maxDepth: 9999, maxKeys: 1e9, maxContainers: 1e9, maxValues: 1e9 };
 const BODIES = usuallyOrLong(400, 20_000);

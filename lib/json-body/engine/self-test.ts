@@ -1,6 +1,6 @@
-import type { SelfTest } from '../../engine/self-test.js';
 import { DEFAULT_JSON_BOUNDS } from '../json-bounds.js';
 import { isJsonFault, type JsonBodyEngine } from './engine.js';
+import type { SelfTest } from '../../engine/engine-choice.js';
 
 const TEXT = `Grüße \\u0041\\n${'x'.repeat(300)}`;
 const BODY = Buffer.from(`{"model":"gpt-4o","messages":[{"role":"user","content":"${TEXT}"}],"n":-1.5e3}`);

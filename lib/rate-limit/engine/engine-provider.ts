@@ -1,9 +1,9 @@
-import type { EngineProvider } from '../../engine/provide-engine.js';
 import type { PreparedWork } from '../../engine/comparison.js';
 import type { RateLimitEngine } from './engine.js';
 import { NativeRateLimitEngine } from './native.js';
 import { selfTest } from './self-test.js';
 import type * as TypeScriptEngine from './typescript.js';
+import type { EngineProvider } from '../../engine/engine-choice.js';
 
 /** The two engines that decide limits. */
 export const RATE_LIMIT_ENGINES: EngineProvider<RateLimitEngine> = {

@@ -2,7 +2,6 @@ import type { CapabilityHealth, MetricSample } from '../../common/capability.js'
 import { measure, type CallRecorder } from '../../common/recorder.js';
 import type { StateFile } from '../../common/state-file.js';
 import type { EngineChoice } from '../../engine/engine-choice.js';
-import { engineSeries, type EngineSeries } from '../../engine/engine-series.js';
 import type { Ask, RateLimitEngine } from '../engine/engine.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import type { LogSink } from '../../common/log-sink.js';
@@ -26,6 +25,7 @@ import { BudgetDecisions, type RateDecisions } from './budget-decisions.js';
 import { BudgetHold, BudgetLedger } from './budget-ledger.js';
 import { openBudgetSnapshot } from './budget-snapshot.js';
 import { EngineSpace } from './engine-space.js';
+import { engineSeries, type EngineSeries } from '../../engine/engine-recorder.js';
 
 /** When to try again after a decision at which the native engine failed. */
 const RETRY_AFTER_FAULT_MS = 1_000;

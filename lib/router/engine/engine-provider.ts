@@ -1,11 +1,11 @@
 import type { PreparedWork } from '../../engine/comparison.js';
-import type { EngineProvider } from '../../engine/provide-engine.js';
 import { leastBusy } from '../selection/strategies/least-busy.js';
 import { simpleShuffle } from '../selection/strategies/simple-shuffle.js';
 import { Fact, FACTS, factIndex, Question, QUESTION_LENGTH, type Members, type RouterEngine } from './engine.js';
 import { NativeRouterEngine } from './native.js';
 import { selfTest } from './self-test.js';
 import { TypeScriptRouterEngine } from './typescript.js';
+import type { EngineProvider } from '../../engine/engine-choice.js';
 
 /** The two engines that select deployments. */
 export const ROUTER_ENGINES: EngineProvider<RouterEngine> = {

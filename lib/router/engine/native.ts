@@ -1,9 +1,9 @@
 import type { EngineName } from '../../common/capability.js';
 import { InvalidConfigurationError } from '../../common/errors.js';
 import type { NativeBinding } from '../../engine/native-binding.js';
-import { sharedMemory } from '../../engine/shared-memory.js';
 import { MAX_THREADS, memoryBytes, rowLength, RouterMemory } from '../state/memory.js';
 import { RouterEngine, type Members } from './engine.js';
+import { sharedMemory } from '../../engine/native-memory.js';
 
 /**
  * The engine in Rust. All threads of the process share its named states. It passes on the arrays,

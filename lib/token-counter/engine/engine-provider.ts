@@ -1,9 +1,9 @@
 import type { ComparisonCase } from '../../engine/comparison.js';
-import type { EngineProvider } from '../../engine/provide-engine.js';
 import type { EncodingName, TokenCounterEngine } from './engine.js';
 import { NativeTokenCounterEngine } from './native.js';
 import { selfTestOf } from './self-test.js';
 import type * as TypeScriptEngine from './typescript.js';
+import type { EngineProvider } from '../../engine/engine-choice.js';
 
 /** The self-test at boot counts with it, so the native engine has it loaded. */
 const CHECKED_ENCODING: EncodingName = 'cl100k_base';

@@ -1,5 +1,5 @@
-import type { SelfTest } from '../../engine/self-test.js';
 import type { EncodingName, TokenCounterEngine } from './engine.js';
+import type { SelfTest } from '../../engine/engine-choice.js';
 
 /** Scripts, a contraction, digits, white space, an emoji, a special token, a lone surrogate. */
 const TEXT = "It's 12345 tokens:\n\n  naïve 东京 🦀<|endoftext|>\ud800";

@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AccelerationService } from '../../../lib/acceleration/acceleration.service.js';
 import { openNativeBinding } from '../../../lib/engine/native-binding.js';
-import { provideEngine } from '../../../lib/engine/provide-engine.js';
 import type { FeatureFlagsOptions } from '../../../lib/feature-flags/feature-flags.options.js';
 import { FeatureFlagsService } from '../../../lib/feature-flags/feature-flags.service.js';
 import { TOKEN_COUNTER_ENGINES } from '../../../lib/token-counter/engine/engine-provider.js';
 import { usuallyOrLong } from '../../support/long.js';
 import { randomText, seededRandom } from '../../support/random-text.js';
 import { root } from '../../project/sources.js';
+import { provideEngine } from '../../../lib/engine/engine-choice.js';
 
 const silent = { log: () => {}, warn: () => {}, error: () => {} };
 

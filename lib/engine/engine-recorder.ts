@@ -1,5 +1,34 @@
 import { isDeepStrictEqual, types } from 'node:util';
 import { FastLiteLLMError } from '../common/errors.js';
+import type { EngineName } from '../common/capability.js';
+import { SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/recorder.js';
+
+/** Records the calls and shadow runs of engines: the performance monitor. */
+export interface EngineRecorder extends CallRecorder {
+  /** Takes one shadow run. Its errors are ignored. */
+  recordShadow(observation: ShadowObservation): void;
+}
+
+/** The series of one operation, by the engine that answers. */
+export type EngineSeries = Readonly<Record<EngineName, CallSeries>>;
+
+/** `token_counting`, of `rust_token_counting` and `batch_token_counting`. */
+export function capabilityOf(feature: string): string {
+  return feature.replace(/^(rust|batch)_/, '');
+}
+
+/** The component that an engine's calls are recorded under: `rust_token_counting`. */
+export function componentOf(capability: string, engine: EngineName): string {
+  return `${engine === 'native' ? 'rust' : 'typescript'}_${capability}`;
+}
+
+/** The series of one operation, for callers to keep. Measures nothing without a recorder. */
+export function engineSeries(recorder: CallRecorder = SILENT_RECORDER, capability: string, operation: string): EngineSeries {
+  return {
+    native: recorder.series(componentOf(capability, 'native'), operation),
+    typescript: recorder.series(componentOf(capability, 'typescript'), operation),
+  };
+}
 
 /** One shadow run. Contains no text of users: results are described, not quoted. */
 export interface ShadowObservation {
@@ -13,12 +42,6 @@ export interface ShadowObservation {
   readonly native: string;
 }
 
-/** Receives shadow runs: the performance monitor. Its errors are ignored. */
-export interface ShadowRecorder {
-  /** Takes one shadow run. */
-  recordShadow(observation: ShadowObservation): void;
-}
-
 /** The outcome of one call of one engine. */
 export interface Outcome {
   readonly result?: unknown;
@@ -27,42 +50,7 @@ export interface Outcome {
   readonly ms: number;
 }
 
-/** Totals of all shadow runs since the start. Times are in milliseconds. */
-export interface ShadowSummary {
-  readonly runs: number;
-  readonly differences: number;
-  readonly typescriptMs: number;
-  readonly nativeMs: number;
-  /** The latest first. */
-  readonly lastDifferences: readonly ShadowObservation[];
-}
-
-const KEPT_DIFFERENCES = 20;
-
-/** Totals of shadow runs, in constant memory. */
-export class ShadowLog {
-  private readonly totals = { runs: 0, differences: 0, typescriptMs: 0, nativeMs: 0 };
-  private readonly last: ShadowObservation[] = [];
-
-  add(observation: ShadowObservation): void {
-    const { totals, last } = this;
-    totals.runs++;
-    totals.typescriptMs += observation.typescriptMs;
-    totals.nativeMs += observation.nativeMs;
-    if (observation.equal) return;
-    totals.differences++;
-    last.unshift(observation);
-    last.length = Math.min(last.length, KEPT_DIFFERENCES);
-  }
-
-  summary(): ShadowSummary {
-    return { ...this.totals, lastDifferences: [...this.last] };
-  }
-}
-
-/**
- * Times a call and returns the result of `end` for its outcome; for a promise, a promise of it.
- */
+/** Times a call and returns the result of `end` for its outcome; for a promise, a promise of it. */
 export function outcomeOf<R>(call: () => R, end: (outcome: Outcome) => R): R {
   const start = performance.now();
   const succeed = (result: unknown): R => end({ result, failed: false, ms: performance.now() - start });

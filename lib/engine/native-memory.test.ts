@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { openNativeBinding, type NativeBinding } from './native-binding.js';
-import { processClock, sharedMemory } from './shared-memory.js';
+import { processClock, sharedMemory } from './native-memory.js';
 
 const { binding } = openNativeBinding();
 const addon = require.resolve('#native');

@@ -14,12 +14,7 @@ export function markedIndex(text: string): number {
 }
 
 /** Decodes a text between its quotes. */
-export function decodeJsonText(bytes: Uint8Array, start: number, end: number): string {
-  const raw = asBuffer(bytes).toString('utf8', start, end);
+export function decodeJsonText(bytes: Buffer, start: number, end: number): string {
+  const raw = bytes.toString('utf8', start, end);
   return raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw;
-}
-
-/** The same memory as a `Buffer`. */
-export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

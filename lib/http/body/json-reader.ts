@@ -5,7 +5,6 @@ import { InvalidArgumentError, NO_VALUE } from '../../common/errors.js';
 import type { EngineChoice } from '../../engine/engine-choice.js';
 import { isJsonFault, type JsonBodyEngine, type JsonFault, type JsonScan } from '../../json-body/engine/engine.js';
 import { DEFAULT_JSON_BOUNDS, type JsonBounds } from '../../json-body/json-bounds.js';
-import { asBuffer } from '../../json-body/text-marks.js';
 import { BodyObject } from './body-object.js';
 import { JsonBody, LONGEST_MODEL_NAME, textIn, type Soon } from './json-body.js';
 import { BodyBoundsError } from './json-bounds.js';
@@ -37,7 +36,7 @@ export class JsonReader {
    * bounds
    */
   read(received: Uint8Array, bounds: Required<JsonBounds>, isOwn = false): Soon<unknown> {
-    const bytes = asBuffer(received);
+    const bytes = Buffer.isBuffer(received) ? received : Buffer.from(received.buffer, received.byteOffset, received.byteLength);
     if (!isUtf8(bytes)) return asUtf8(bytes).then((utf8) => this.read(utf8, bounds, isOwn));
     const scan = this.scan(bytes, bounds, isOwn);
     return scan instanceof Promise ? scan.then((found) => this.bodyOf(bytes, found, isOwn)) : this.bodyOf(bytes, scan, isOwn);

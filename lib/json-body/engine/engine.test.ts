@@ -203,7 +203,7 @@ describe.each(jsonBodyEngines().map((engine) => [engine.engine, engine] as const
   });
 
   it('scans a view into a larger buffer', () => {
-    const view = new Uint8Array(Buffer.from('xxx{"a":1}yyy')).subarray(3, 10);
+    const view = Buffer.from('xxx{"a":1}yyy').subarray(3, 10);
     expect(accepted(engine.scan(view, DEFAULT_JSON_BOUNDS)).fields).toMatchObject([{ name: 'a', keyStart: 1, valueStart: 5, valueEnd: 6 }]);
   });
 });

@@ -63,12 +63,12 @@ export abstract class JsonBodyEngine {
   abstract readonly engine: EngineName;
 
   /** Scans a text; blocks the calling thread. */
-  abstract scan(bytes: Uint8Array, bounds: Required<JsonBounds>): JsonScan | JsonFault;
+  abstract scan(bytes: Buffer, bounds: Required<JsonBounds>): JsonScan | JsonFault;
 
   /**
    * Like `scan`. The native engine blocks the calling thread for at most a few milliseconds at a
    * time. The bytes must not change meanwhile.
    * @param isOwn whether nothing else can change them: no copy is needed
    */
-  abstract scanAsync(bytes: Uint8Array, bounds: Required<JsonBounds>, isOwn?: boolean): Promise<JsonScan | JsonFault>;
+  abstract scanAsync(bytes: Buffer, bounds: Required<JsonBounds>, isOwn?: boolean): Promise<JsonScan | JsonFault>;
 }

@@ -1,8 +1,7 @@
 import type { JsonBounds } from '../json-bounds.js';
 import { LONGEST_SHORT_TEXT, MARK } from '../text-marks.js';
 import type { JsonFault, JsonScan } from './engine.js';
-import { keyText } from './key-text.js';
-import { boundFault, duplicateFault, FIELD_NUMBERS, scanOf, unescapedKey } from './results.js';
+import { boundFault, duplicateFault, FIELD_NUMBERS, keyIn, scanOf } from './results.js';
 
 const [QUOTE, BACKSLASH, COMMA, COLON, MINUS] = Buffer.from('"\\,:-');
 const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = Buffer.from('[]{}');
@@ -124,8 +123,7 @@ export class JsonOutliner {
     if (this.depth === 1) this.fieldKey = [start, end];
     const keys = this.keys[this.depth] as Set<string>;
     if (keys.size >= this.bounds.maxKeys) return this.exceeds('maxKeys');
-    const raw = keyText(this.bytes, start, end);
-    const quoted = raw.includes('\\') ? `"${unescapedKey(raw.slice(1))}` : raw;
+    const quoted = `"${keyIn(this.bytes, start + 1, end)}`;
     if (quoted === PROTOTYPE) this.fault ??= { kind: 'prototype', at: start };
     else if (keys.size === keys.add(quoted).size) this.fault ??= duplicateFault(this.bytes, [start, end]);
   }

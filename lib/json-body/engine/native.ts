@@ -1,7 +1,6 @@
 import type { EngineName } from '../../common/capability.js';
 import type { NativeBinding } from '../../engine/native-binding.js';
 import type { JsonBounds } from '../json-bounds.js';
-import { asBuffer } from '../text-marks.js';
 import { JsonBodyEngine, type JsonFault, type JsonScan } from './engine.js';
 import { boundFault, duplicateFault, FIELD_NUMBERS, scanOf, syntaxFault } from './results.js';
 
@@ -31,7 +30,7 @@ export class NativeJsonBodyEngine extends JsonBodyEngine {
     super();
   }
 
-  scan(bytes: Uint8Array, bounds: Required<JsonBounds>): JsonScan | JsonFault {
+  scan(bytes: Buffer, bounds: Required<JsonBounds>): JsonScan | JsonFault {
     let numbers = this.scratch;
     let outline = this.binding.scanJson(bytes, withBounds(numbers, bounds));
     if (numbers[0] === TOO_LONG) {
@@ -41,7 +40,7 @@ export class NativeJsonBodyEngine extends JsonBodyEngine {
     return resultOf(bytes, bounds, numbers, outline);
   }
 
-  async scanAsync(bytes: Uint8Array, bounds: Required<JsonBounds>, isOwn = false): Promise<JsonScan | JsonFault> {
+  async scanAsync(bytes: Buffer, bounds: Required<JsonBounds>, isOwn = false): Promise<JsonScan | JsonFault> {
     const { numbers, outline } = await this.binding.scanJsonAsync(bytes, withBounds(new Uint32Array(HEADER), bounds), isOwn);
     return resultOf(bytes, bounds, numbers, outline);
   }
@@ -55,12 +54,7 @@ function withBounds(numbers: Uint32Array, { maxDepth, maxKeys, maxContainers, ma
   return numbers;
 }
 
-function resultOf(
-  bytes: Uint8Array,
-  bounds: Required<JsonBounds>,
-  numbers: Uint32Array,
-  outline: string | undefined,
-): JsonScan | JsonFault {
+function resultOf(bytes: Buffer, bounds: Required<JsonBounds>, numbers: Uint32Array, outline: string | undefined): JsonScan | JsonFault {
   switch (numbers[0]) {
     case 0: {
       const fieldCount = numbers[2];
@@ -70,7 +64,7 @@ function resultOf(
       const isObject = (numbers[1] & IS_OBJECT) > 0;
       const hasOddNumbers = (numbers[1] & HAS_ODD_NUMBERS) > 0;
       const fields = { numbers, from: HEADER, count: fieldCount };
-      return scanOf(asBuffer(bytes), { isObject, hasOddNumbers, fields, texts, outline });
+      return scanOf(bytes, { isObject, hasOddNumbers, fields, texts, outline });
     }
     case SYNTAX:
       return syntaxFault(bytes, numbers[1]);

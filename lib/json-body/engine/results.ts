@@ -1,6 +1,5 @@
 import { LONGEST_SHOWN_KEY, type JsonBounds } from '../json-bounds.js';
-import { asBuffer, decodeJsonText } from '../text-marks.js';
-import { keyText } from './key-text.js';
+import { decodeJsonText } from '../text-marks.js';
 import type { JsonFault, JsonScan, ScannedField } from './engine.js';
 
 /** Numbers of a field: the quotes of its key, then as in `ScannedField` from `valueStart` on. */
@@ -22,7 +21,7 @@ export function scanOf(bytes: Buffer, { isObject, hasOddNumbers, fields: places,
   const fields: ScannedField[] = [];
   for (let at = from; at < from + count * FIELD_NUMBERS; at += FIELD_NUMBERS) {
     fields.push({
-      name: unescapedKey(keyText(bytes, numbers[at] + 1, numbers[at + 1])),
+      name: keyIn(bytes, numbers[at] + 1, numbers[at + 1]),
       keyStart: numbers[at],
       valueStart: numbers[at + 2],
       valueEnd: numbers[at + 3],
@@ -33,19 +32,37 @@ export function scanOf(bytes: Buffer, { isObject, hasOddNumbers, fields: places,
   return { fields, isObject, hasOddNumbers, outline, texts };
 }
 
-/** The key that stands in JSON as `raw`. */
-export function unescapedKey(raw: string): string {
-  return raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw;
+const SLOTS = 256;
+/** Longer keys are decoded each time. */
+const LONGEST_KEPT = 32;
+/** Recent keys: bodies have the same ones, and decoding one takes longer than scanning a field. */
+const recent: (string | undefined)[] = new Array<string | undefined>(SLOTS).fill(undefined);
+
+/** The key between these places, unescaped. */
+export function keyIn(bytes: Buffer, start: number, end: number): string {
+  const length = end - start;
+  const slot = length === 0 ? 0 : (bytes[start + (length >> 1)] * 31 + bytes[end - 1] * 7 + length) % SLOTS;
+  const known = recent[slot];
+  if (known?.length === length) {
+    let at = 0;
+    while (at < length && known.charCodeAt(at) === bytes[start + at]) at++;
+    if (at === length) return known;
+  }
+  const text = bytes.toString('utf8', start, end);
+  if (text.includes('\\')) return JSON.parse(`"${text}"`) as string;
+  // Only ASCII, whose bytes are compared.
+  if (length <= LONGEST_KEPT && text.length === length) recent[slot] = text;
+  return text;
 }
 
 /** Refuses the byte at `at`, or the end. */
-export function syntaxFault(bytes: Uint8Array, at: number): JsonFault {
+export function syntaxFault(bytes: Buffer, at: number): JsonFault {
   return { kind: 'syntax', at, message: at < bytes.length ? `unexpected character in JSON at byte ${at}` : 'unexpected end of JSON' };
 }
 
 /** `key`: the places of the quotes of the field that exceeds it; -1 outside of any. */
 export function boundFault(
-  bytes: Uint8Array,
+  bytes: Buffer,
   bounds: Required<JsonBounds>,
   bound: keyof JsonBounds,
   key: readonly [number, number],
@@ -54,10 +71,10 @@ export function boundFault(
   return key[0] < 0 ? { kind: 'bound', bound, limit } : { kind: 'bound', bound, limit, field: shownKey(bytes, key) };
 }
 
-export function duplicateFault(bytes: Uint8Array, key: readonly [number, number]): JsonFault {
+export function duplicateFault(bytes: Buffer, key: readonly [number, number]): JsonFault {
   return { kind: 'duplicate', at: key[0], key: shownKey(bytes, key) };
 }
 
-function shownKey(bytes: Uint8Array, [start, end]: readonly [number, number]): string {
-  return decodeJsonText(asBuffer(bytes), start + 1, end).slice(0, LONGEST_SHOWN_KEY);
+function shownKey(bytes: Buffer, [start, end]: readonly [number, number]): string {
+  return decodeJsonText(bytes, start + 1, end).slice(0, LONGEST_SHOWN_KEY);
 }

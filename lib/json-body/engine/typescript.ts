@@ -1,7 +1,6 @@
 import type { EngineName } from '../../common/capability.js';
 import { atOnce, inTurns } from '../../common/next-turn.js';
 import type { JsonBounds } from '../json-bounds.js';
-import { asBuffer } from '../text-marks.js';
 import { isJsonFault, JsonBodyEngine, type JsonFault, type JsonScan } from './engine.js';
 import { JsonOutliner } from './json-outliner.js';
 
@@ -15,13 +14,13 @@ const NOT_JSON: JsonFault = { kind: 'syntax' };
 export class TypeScriptJsonBodyEngine extends JsonBodyEngine {
   readonly engine: EngineName = 'typescript';
 
-  scan(bytes: Uint8Array, bounds: Required<JsonBounds>): JsonScan | JsonFault {
-    return atOnce(scanned(asBuffer(bytes), bounds));
+  scan(bytes: Buffer, bounds: Required<JsonBounds>): JsonScan | JsonFault {
+    return atOnce(scanned(bytes, bounds));
   }
 
   /** Blocks for one call of `JSON.parse`, as any JSON server does. */
-  scanAsync(bytes: Uint8Array, bounds: Required<JsonBounds>): Promise<JsonScan | JsonFault> {
-    return inTurns(scanned(asBuffer(bytes), bounds));
+  scanAsync(bytes: Buffer, bounds: Required<JsonBounds>): Promise<JsonScan | JsonFault> {
+    return inTurns(scanned(bytes, bounds));
   }
 }
 

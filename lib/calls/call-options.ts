@@ -20,18 +20,21 @@ import { tagsIn } from '../providers/own-fields.js';
 import { classOfPriority, QUEUE_CLASSES, type QueueClass } from '../queue/queue-class.js';
 import type { ModelRequest } from '../providers/model-request.js';
 
-/** Options of one call. The router's settings hold for everything else. */
+/** Options of one call. All other settings are the router's. */
 export interface CallOptions {
   /** Cancels the call: the request to the provider is aborted and no other deployment is tried. */
   readonly signal?: AbortSignal | null;
   /**
-   * The HTTP request that this call answers. The tokens that `RateLimitGuard` reserved for it are
-   * settled with the answer's usage, or with what had arrived when the client left.
+   * The HTTP request that this call serves. The answer's usage settles the tokens that
+   * `RateLimitGuard` reserved for it; if the client disconnects, the usage so far does.
    */
   readonly request?: object;
-  /** The response to that request (Node's, Express's, Fastify's): the call ends with its client. */
+  /**
+   * The response to that request (Node's, Express's, Fastify's): the call ends when its client
+   * disconnects.
+   */
   readonly response?: ClosableResponse | { readonly raw: ClosableResponse } | null;
-  /** For the router: prompt tokens, tags, a strategy. */
+  /** Input for the router: prompt tokens, tags, a strategy. */
   readonly routing?: RoutingContext;
   /**
    * Time limit of the whole call in milliseconds: waits, retries, fallbacks and streams included.
@@ -43,9 +46,9 @@ export interface CallOptions {
    * deployment's `stream_timeout`, else the router's, else the attempt's own limit.
    */
   readonly streamTimeoutMs?: number;
-  /** Default: the router's `num_retries`. */
+  /** Retries. Default: the router's `num_retries`. */
   readonly numRetries?: number;
-  /** Fallbacks in place of the router's: names, chains by group, or targets with changes. */
+  /** Fallbacks instead of the router's: names, chains by group, or targets with changes. */
   readonly fallbacks?: Fallbacks;
   /** Fallbacks for a prompt that exceeds the context window. */
   readonly contextWindowFallbacks?: Fallbacks;
@@ -53,13 +56,17 @@ export interface CallOptions {
   readonly contentPolicyFallbacks?: Fallbacks;
   /** Whether to try no other model group or priority tier. Default false. */
   readonly disableFallbacks?: boolean;
-  /** Whose call it is, while calls wait: tenants share by tokens. Default: by the `request`. */
+  /**
+   * The tenant that the call belongs to while calls wait: tenants share by tokens. Default: derived
+   * from the `request`.
+   */
   readonly tenant?: string;
-  /** How urgent the call is, while calls wait. Default `default`. */
+  /** Urgency of the call while calls wait. Default `default`. */
   readonly queueClass?: QueueClass;
   /**
-   * Whether the caller may call the body's `model`, each other model that the body names for a
-   * provider (else 403, `MODEL_NOT_ALLOWED`), and a model group of its `fallbacks`. Default: any.
+   * Returns whether the caller may call the body's `model`, every other model that the body names
+   * for a provider (otherwise 403, `MODEL_NOT_ALLOWED`), and the model groups in its `fallbacks`.
+   * Default: all.
    */
   readonly mayCall?: (model: string) => boolean;
 }

@@ -81,12 +81,12 @@ export class ClientSpend extends SpendSums {
   }
 }
 
-/** What a cost is counted under. `team`: if the operator asks for it and the key has one. */
+/** Labels of a cost. `team`: present if the operator enables it and the key has one. */
 export type CostLabels = Readonly<Record<'group' | 'provider', string> & { team?: string }>;
 
-/** Spend over time: for each series a figure for each interval, the oldest first. */
+/** Spend over time: each series has one figure per interval, the oldest first. */
 export interface SpendingHistory {
-  /** Length of an interval in milliseconds; the last one is not over yet. */
+  /** Length of an interval in milliseconds; the last interval is still running. */
   readonly binMs: number;
   /** Each with 72 figures: six hours. */
   readonly series: readonly { readonly labels: CostLabels; readonly nanoUsd: readonly number[] }[];

@@ -5,23 +5,24 @@ import type { TokenCounterService } from '../token-counter/token-counter.service
 import type { LlmClient } from './llm-client.service.js';
 import type { CallOptions } from './call-options.js';
 
-/** Where calls in this process go: a `FastLiteLLM`, which Nest injects, or its parts. */
+/** The target of calls in this process: a `FastLiteLLM`, which Nest injects, or its parts. */
 export interface ModelGroups {
   readonly client: LlmClient;
   readonly rateLimiter: RateLimiterService;
   readonly tokenCounter: TokenCounterService;
 }
 
-/** Settings of calls that other libraries make by a client in this process. */
+/** Settings for calls that other libraries make with a client in this process. */
 export interface InProcessCallSettings {
   /**
-   * Options of each call: the HTTP `request` whose reservation its tokens settle, tags, time
-   * limits, fallbacks. A function is called for each call.
+   * Options of each call: the HTTP `request` whose reservation it settles, tags, time limits,
+   * fallbacks. A function is called for each call.
    */
   readonly callOptions?: CallOptions | (() => CallOptions);
   /**
-   * Key, or key and limit, that each call is counted under; tokens are reserved and settled by its
-   * usage. Not beside `callOptions.request`, whose guard counts. Default: no limit.
+   * The key, or key and limit, that each call counts under; tokens are reserved and settled with
+   * its usage. Cannot be combined with `callOptions.request`, whose guard already counts. Default:
+   * no limit.
    */
   readonly rateLimit?: InProcessLimit | (() => InProcessLimit);
 }

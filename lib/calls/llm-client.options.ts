@@ -45,16 +45,17 @@ export const LLM_CLIENT = {
    * 6,000,000, so that every fallback has time for an attempt.
    */
   callTimeoutMs: integer({ min: 1, default: DEFAULT_CALL_TIMEOUT_MS }),
-  /** Retries that all calls together may make, per call. Default 0.5. */
+  /** Retries allowed per call, on average over all calls. Default 0.5. */
   retryRatio: number({ min: 0, max: 1_000_000, default: 0.5 }),
-  /** Retries per second that are allowed in addition to `retryRatio`. Default 10. */
+  /** Retries per second allowed in addition to `retryRatio`. Default 10. */
   retriesPerSecond: number({ min: 0, max: 1_000_000, default: 10 }),
   /**
-   * Charge for an answer whose client has disconnected or whose time is over. `estimate`: the
-   * prompt and the model group's median output, or the part of a stream that arrived. `drain`: the
-   * usage that the provider reports once the answer is read to its end. Default `estimate`.
+   * How to charge an answer if its client disconnects or its time is over. `estimate`: the prompt
+   * and the model group's median output, or the part of a stream that arrived. `drain`: the answer
+   * is read to its end, and the usage reported by the provider is charged. Default `estimate`.
    *
    * @see docs/budgets.md#abandoned-answers
+   *
    */
   onAbort: oneOf(['estimate', 'drain'], { default: 'estimate' }),
   /** Longest time, in milliseconds, that `drain` keeps reading. Default 60,000. */
@@ -65,63 +66,71 @@ export const LLM_CLIENT = {
    */
   writeTimeoutMs: limit({ max: LONGEST_TIMER_MS, default: 20_000 }),
   /**
-   * Calls that an API key may have in flight in one process; further ones are denied with 429. The
-   * master key has no limit. 0: no limit. Default 400, fewer than a provider's connections.
+   * Calls of one API key that can be in flight in one process; further ones are denied with 429.
+   * The master key has no limit. 0: no limit. Default 400, fewer than a provider's connections.
    */
   maxCallsPerKey: limit({ max: 1_000_000, default: 400 }),
   /** Largest accepted answer, or event of a stream, in bytes. Default 64 MiB. */
   maxAnswerBytes: integer({ min: 1, default: 64 * 1024 * 1024 }),
   /**
-   * Whether bodies may make their call fail or wait with LiteLLM's `mock_testing_fallbacks`,
-   * `mock_timeout` and others, to test fallbacks; otherwise they are refused. Default:
+   * Whether requests can make their call fail or wait with LiteLLM's `mock_testing_fallbacks`,
+   * `mock_timeout` and others, to test fallbacks; otherwise they are rejected. Default:
    * `dangerously_allow_mock_testing_request_params` in the `general_settings` of
    * `router.configPath`, else `false`.
    */
   mockTesting: boolean({ default: false }),
-  /** Whether to request a stream's usage that the client does not see. Default true. */
+  /**
+   * Whether to request the usage of a stream from the provider although the client does not receive
+   * it. Default true.
+   */
   streamUsage: boolean({ default: true }),
   /**
-   * Whether parameters that a provider does not have are dropped instead of refused. A deployment's
-   * `drop_params` and the request's come first. Default: `drop_params` in the `litellm_settings` of
-   * `router.configPath`, else `false`.
+   * Whether parameters that a provider does not support are dropped instead of rejected. A
+   * deployment's `drop_params` and the request's take precedence. Default: `drop_params` in the
+   * `litellm_settings` of `router.configPath`, else `false`.
    *
    * @see docs/llm-client.md#parameters-that-a-provider-does-not-have
+   *
    */
   dropParams: boolean({ default: false }),
   /**
-   * Whether the usage at the end of a stream has its `cost` in USD, if the client gets a usage.
-   * Default: `include_cost_in_streaming_usage` in the `litellm_settings` of `router.configPath`,
-   * else `false`.
+   * Whether the usage at the end of a stream includes its `cost` in USD, if the client gets a
+   * usage. Default: `include_cost_in_streaming_usage` in the `litellm_settings` of
+   * `router.configPath`, else `false`.
    *
    * @see docs/llm-client.md#costs
+   *
    */
   streamCost: boolean({ default: false }),
-  /** Bounds of the lists in a body, such as `messages` and `tools`. */
+  /** Bounds on the lists in a body, such as `messages` and `tools`. */
   bounds: group<BodyBounds, typeof BODY_BOUNDS>(BODY_BOUNDS),
   /** Upper bounds for the values in a request's body. */
   callerLimits: group<CallerLimits, typeof CALLER_LIMITS>(CALLER_LIMITS),
   /**
-   * Whether `llm_client_group_cost_usd_total` has a label for the team of the request's key: of at
-   * most 500 series, further ones count as `other`. Default false.
+   * Whether `llm_client_group_cost_usd_total` has a label for the team of the request's key.
+   * Limited to 500 series; further ones count as `other`. Default false.
    */
   costByTeam: boolean({ default: false }),
   /**
-   * Whether a call goes to the fallbacks of its model group, and so to another model, if a budget
-   * cannot pay for the group. Default false: the call is denied.
+   * Whether a call that its model group's budget cannot pay uses the group's fallbacks, and so
+   * another model. Default false: the call is denied.
    *
    * @see docs/budgets.md#what-is-held
+   *
    */
   budgetFallbacks: boolean({ default: false }),
   /**
-   * Lets calls wait for a deployment. Default: they fail at once if none can take them.
+   * Makes calls wait for a deployment. Default: they fail at once if no deployment can take them.
    *
    * @see docs/llm-client.md#waiting-for-a-deployment
+   *
    */
   queue: optionalGroup<QueueOptions, typeof QUEUE>(QUEUE),
   /**
-   * How `countTokensExact` asks providers.
+   * How `countTokensExact` calls providers.
    *
    * @see docs/token-counting.md#counts-of-the-provider
+   *
    */
   exactCounts: group<ExactCountOptions, typeof EXACT_COUNTS>(EXACT_COUNTS),
 };

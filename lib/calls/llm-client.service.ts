@@ -67,12 +67,14 @@ type Whole = { readonly stream?: false | null };
 type Answered<Json, Event> = LlmAnswer<Json> | LlmStream<Event>;
 type AnyAnswer = LlmAnswer | LlmStream | LlmBytes;
 
-/** Who asks for a token count: what of `CallOptions` decides which deployments may be asked. */
+/**
+ * The options of a token count: those of `CallOptions` that decide which deployments can be used.
+ */
 export type TokenCountContext = Pick<CallOptions, 'signal' | 'request' | 'routing' | 'mayCall'>;
 
 /** State of a client at one moment. */
 export interface LlmClientStatus {
-  /** Calls that have not ended, waiting ones included; streams until they are read to their end. */
+  /** Calls in flight, including waiting ones; streams until they are read to their end. */
   readonly callsInFlight: number;
   /** `null` without `llmClient.queue`. */
   readonly queue: QueueStatus | null;
@@ -96,15 +98,16 @@ export interface LlmClientContext {
 }
 
 /**
- * Calls models through the router: selects a deployment, sends, and on failure retries, falls back
- * or gives up as the router's settings say (`calls/layers/compose.ts`).
+ * Calls models through the router: selects a deployment and sends the request. On failure it
+ * retries, falls back or gives up according to the router's settings (`calls/layers/compose.ts`).
  *
- * Throws the first model group's failure as it came: a `ProviderError`, or what the caller's `send`
- * threw; `RequestCancelledError` when the caller has left.
+ * Throws the first model group's failure unchanged: a `ProviderError`, or the error that the
+ * caller's `send` threw; `RequestCancelledError` if the caller disconnected.
  *
  * @example
  * const answer = await client.chat({ model: 'gpt-4o', messages: [{ role: 'user', content: 'Hello' }] });
  * const { content } = answer.json().choices[0].message;
+ *
  */
 export class LlmClient implements Capability {
   readonly capability = 'llm_client';
@@ -179,10 +182,12 @@ export class LlmClient implements Capability {
   }
 
   /**
-   * Requests a chat completion: resolves with the answer, or with `stream: true` once the first
-   * chunk arrived. `body` is OpenAI's, as an object, or as JSON in a `Buffer` or a stream of bytes,
-   * which is not parsed where the provider takes it as it is; the answer is handed on unchanged.
-   * @throws InvalidArgumentError for a body without a model, or a wrong field that steers the call.
+   * Requests a chat completion. Resolves with the answer, or with `stream: true` when the first
+   * chunk has arrived. `body` is OpenAI's, as an object, or as JSON in a `Buffer` or a stream of
+   * bytes, which is not parsed if the provider accepts it unchanged; the answer is returned
+   * unchanged.
+   * @throws InvalidArgumentError for a body without a model, or an invalid field that controls the
+   * call.
    */
   chat(body: ChatRequest & Streamed, options?: CallOptions): Promise<LlmStream<ChatCompletionChunk>>;
   chat(body: ChatRequest & Whole, options?: CallOptions): Promise<LlmAnswer<ChatCompletion>>;
@@ -191,14 +196,14 @@ export class LlmClient implements Capability {
     return this.ask('chat', body, options) as Promise<Answered<ChatCompletion, ChatCompletionChunk>>;
   }
 
-  /** Embeddings: `body` is OpenAI's. */
+  /** Requests embeddings: `body` is OpenAI's. */
   embeddings(body: EmbeddingRequest | JsonSource, options: CallOptions = {}): Promise<LlmAnswer<EmbeddingList>> {
     return this.ask('embeddings', body, options) as Promise<LlmAnswer<EmbeddingList>>;
   }
 
   /**
-   * A response of OpenAI's Responses API. Providers without that API answer by chat; what chat
-   * cannot express is an `InvalidArgumentError` that names the field.
+   * Requests a response of OpenAI's Responses API. Providers without that API answer through chat;
+   * a field that chat cannot express is an `InvalidArgumentError` with its name.
    */
   responses(body: ResponsesRequest & Streamed, options?: CallOptions): Promise<LlmStream<ResponsesEvent>>;
   responses(body: ResponsesRequest & Whole, options?: CallOptions): Promise<LlmAnswer<ResponsesAnswer>>;
@@ -208,9 +213,9 @@ export class LlmClient implements Capability {
   }
 
   /**
-   * Counts the input tokens of a response, as OpenAI's `input_tokens` does. Calls no provider,
-   * unless `options.exact` is set: then it is asked first, as by `countTokensExact`.
-   * @throws InvalidArgumentError naming a wrong field of the body.
+   * Counts the input tokens of a response, as OpenAI's `input_tokens` does. Calls no provider
+   * unless `options.exact` is set; then it counts as `countTokensExact` does.
+   * @throws InvalidArgumentError naming an invalid field of the body.
    */
   async countResponseTokens(body: object, options: TokenCountContext & { readonly exact?: boolean } = {}): Promise<ResponseTokens> {
     checkBodyBounds(checkObject('body', body, refuseArgument), this.requestLimits.bounds);
@@ -219,7 +224,9 @@ export class LlmClient implements Capability {
     return countResponsesTokens(body, this.tokenCounter);
   }
 
-  /** A message of Anthropic's Messages API. Providers without that API answer by chat. */
+  /**
+   * Requests a message of Anthropic's Messages API. Providers without that API answer through chat.
+   */
   messages(body: MessagesRequest & Streamed, options?: CallOptions): Promise<LlmStream<MessageEvent>>;
   messages(body: MessagesRequest & Whole, options?: CallOptions): Promise<LlmAnswer<Message>>;
   messages(body: MessagesRequest | JsonSource, options?: CallOptions): Promise<LlmAnswer<Message> | LlmStream<MessageEvent>>;
@@ -228,9 +235,9 @@ export class LlmClient implements Capability {
   }
 
   /**
-   * Counts the input tokens of a message, as Anthropic's `count_tokens` does. Calls no provider,
-   * unless `options.exact` is set: then it is asked first, as by `countTokensExact`.
-   * @throws InvalidArgumentError naming a wrong field of the body.
+   * Counts the input tokens of a message, as Anthropic's `count_tokens` does. Calls no provider
+   * unless `options.exact` is set; then it counts as `countTokensExact` does.
+   * @throws InvalidArgumentError naming an invalid field of the body.
    */
   async countMessageTokens(body: object, options: TokenCountContext & { readonly exact?: boolean } = {}): Promise<MessageTokens> {
     checkBodyBounds(checkObject('body', body, refuseArgument), this.requestLimits.bounds);
@@ -240,18 +247,18 @@ export class LlmClient implements Capability {
   }
 
   /**
-   * Counts the prompt of a request by the counting endpoint of its provider: Anthropic (also on
-   * Vertex AI and Azure), Gemini and Vertex AI, Claude on Bedrock, OpenAI. The deployments of the
-   * model group are asked in turn, with their own keys. Where none counts within
-   * `llmClient.exactCounts`, the token counter does, and `source` and `reason` say so. Nothing is
-   * charged, and a failure puts no deployment in cooldown. Requests that an `onRequest` hook may
-   * change are counted locally.
+   * Counts the prompt of a request with the counting endpoint of its provider: Anthropic (also on
+   * Vertex AI and Azure), Gemini and Vertex AI, Claude on Bedrock, OpenAI. Tries the deployments of
+   * the model group in turn, with their own keys. If none counts within `llmClient.exactCounts`,
+   * the token counter does; `source` and `reason` report this. Nothing is charged, and a failure
+   * puts no deployment in cooldown. Requests that an `onRequest` hook may change are counted
+   * locally.
    * @param body of chat, Messages or Responses
-   * @throws InvalidArgumentError naming a wrong field of the body; ModelNotAllowedError by
+   * @throws InvalidArgumentError naming an invalid field of the body; ModelNotAllowedError by
    * `options.mayCall`; RequestCancelledError
-   *
    * @example
    * const { promptTokens, source } = await client.countTokensExact({ model, messages });
+   *
    */
   async countTokensExact(body: ChatRequest | MessagesRequest | ResponsesRequest, options: TokenCountContext = {}): Promise<ExactTokens> {
     const asked = checkObject('body', body, refuseArgument) as ModelRequest;
@@ -266,7 +273,7 @@ export class LlmClient implements Capability {
     return { promptTokens, source: 'local', approximate, reason: count.reason, ...(bound !== undefined && { bound }) };
   }
 
-  /** A completion of OpenAI's older API. Providers without it answer by chat. */
+  /** Requests a completion of OpenAI's older API. Providers without it answer through chat. */
   completions(body: CompletionRequest & Streamed, options?: CallOptions): Promise<LlmStream<TextCompletion>>;
   completions(body: CompletionRequest & Whole, options?: CallOptions): Promise<LlmAnswer<TextCompletion>>;
   completions(body: CompletionRequest | JsonSource, options?: CallOptions): Promise<LlmAnswer<TextCompletion> | LlmStream<TextCompletion>>;
@@ -274,7 +281,7 @@ export class LlmClient implements Capability {
     return this.ask('completions', body, options) as Promise<Answered<TextCompletion, TextCompletion>>;
   }
 
-  /** Images of OpenAI's API. With `stream: true` their events. */
+  /** Requests images from OpenAI's API; with `stream: true`, their events. */
   images(body: ForwardedRequest & Streamed, options?: CallOptions): Promise<LlmStream>;
   images(body: ForwardedRequest & Whole, options?: CallOptions): Promise<LlmAnswer<ImageList>>;
   images(body: ForwardedRequest, options?: CallOptions): Promise<Answered<ImageList, Fields>>;
@@ -282,43 +289,43 @@ export class LlmClient implements Capability {
     return this.forward('images', '/images/generations', body, options) as Promise<Answered<ImageList, Fields>>;
   }
 
-  /** Edits of images. `form` is OpenAI's; some providers take JSON. */
+  /** Requests edits of images. `form` is OpenAI's; some providers accept JSON. */
   imageEdits(form: ForwardedForm | ForwardedRequest, options?: CallOptions): Promise<Answered<ImageList, Fields>> {
     return this.forward('images', '/images/edits', form, options) as Promise<Answered<ImageList, Fields>>;
   }
 
-  /** Variations of an image. */
+  /** Requests variations of an image. */
   imageVariations(form: ForwardedForm, options?: CallOptions): Promise<Answered<ImageList, Fields>> {
     return this.forward('images', '/images/variations', form, options) as Promise<Answered<ImageList, Fields>>;
   }
 
-  /** Speech of OpenAI's API: the sound as it arrives. */
+  /** Requests speech from OpenAI's API; returns the audio as it arrives. */
   speech(body: ForwardedRequest, options?: CallOptions): Promise<LlmBytes> {
     return this.forward('audio', '/audio/speech', body, options) as Promise<LlmBytes>;
   }
 
-  /** A transcript: JSON, or a text as the form's `response_format` says. */
+  /** Requests a transcript: JSON, or text, depending on the form's `response_format`. */
   transcriptions(form: ForwardedForm, options?: CallOptions): Promise<Answered<Fields, Fields>> {
     return this.forward('audio', '/audio/transcriptions', form, options) as Promise<Answered<Fields, Fields>>;
   }
 
-  /** The same in English. */
+  /** Requests a transcript in English. */
   translations(form: ForwardedForm, options?: CallOptions): Promise<Answered<Fields, Fields>> {
     return this.forward('audio', '/audio/translations', form, options) as Promise<Answered<Fields, Fields>>;
   }
 
-  /** Moderations of OpenAI's API. */
+  /** Requests moderations from OpenAI's API. */
   moderations(body: ForwardedRequest, options?: CallOptions): Promise<LlmAnswer<ModerationList>> {
     return this.forward('moderations', '/moderations', body, options) as Promise<LlmAnswer<ModerationList>>;
   }
 
-  /** Documents in the order of their relevance, by providers with a route `/rerank`. */
+  /** Sorts documents by their relevance, with providers that have a route `/rerank`. */
   rerank(body: ForwardedRequest, options?: CallOptions): Promise<LlmAnswer<RerankedList>> {
     return this.forward('rerank', '/rerank', body, options) as Promise<LlmAnswer<RerankedList>>;
   }
 
   /**
-   * Files of a provider's account. `/…/content` answers with bytes, anything else with JSON.
+   * Manages files in a provider's account. `/…/content` returns bytes, every other path JSON.
    * @throws NoDeploymentError for an unknown model group.
    */
   files(request: AccountRequest, options?: CallOptions): Promise<LlmAnswer | LlmBytes> {
@@ -326,38 +333,39 @@ export class LlmClient implements Capability {
   }
 
   /**
-   * Batches of a provider's account.
+   * Manages batches in a provider's account.
    * @throws NoDeploymentError for an unknown model group; UnsupportedRequestError for a new batch
-   * whose `request` has a budget: what it costs is never told.
+   * whose `request` has a budget, because its cost is never reported.
    */
   batches(request: AccountRequest, options?: CallOptions): Promise<LlmAnswer> {
     return this.askAccount('batches', request, options) as Promise<LlmAnswer>;
   }
 
   /**
-   * Calls `model` by the client that `send` uses: an SDK, the AI SDK, `fetch`. Switch off its own
-   * retries (`maxRetries: 0`), or both multiply. The usage is read from the result's `usage`.
+   * Calls `model` with the client that `send` uses: an SDK, the AI SDK, `fetch`. Disable that
+   * client's own retries (`maxRetries: 0`), otherwise both multiply. The usage is read from the
+   * result's `usage`.
    *
    * @example
    * const completion = await client.execute('gpt-4o', ({ params }, { model, signal }) =>
    *   new OpenAI({ baseURL: params.api_base, apiKey: params.api_key, maxRetries: 0 }).chat.completions.create({ model, messages }, { signal }),
    * );
+   *
    */
   async execute<T>(model: string, send: Send<T>, options: ExecuteOptions = {}): Promise<T> {
     return this.runCustom(new AskedSend(model, send, options, false), new CustomSender(send, options));
   }
 
   /**
-   * The same for a `send` that gives chunks. Resolves with the first chunk; after it no other
-   * deployment is tried. Leaving the loop early ends the stream.
+   * Like `execute`, for a `send` that returns chunks. Resolves with the first chunk; after that no
+   * other deployment is tried. Leaving the loop early ends the stream.
    */
   async stream<C>(model: string, send: Send<AsyncIterable<C>>, options: ExecuteOptions = {}): Promise<AsyncIterable<C>> {
     return this.runCustom(new AskedSend(model, send, options, true), new CustomStreamSender(send, options));
   }
 
   /**
-   * Adds an observer of calls: of those that begin from now on, until the returned function is
-   * called.
+   * Adds an observer for calls that begin from now on. Returns a function that removes it.
    * @throws InvalidArgumentError for an observer without `started`.
    */
   observe(observer: CallObserver): () => void {
@@ -367,11 +375,12 @@ export class LlmClient implements Capability {
   }
 
   /**
-   * Adds a hook of calls: of those that begin from now on, until the returned function is called.
+   * Adds a hook for calls that begin from now on. Returns a function that removes it.
    * `FastLiteLLMModule` adds providers with `@CallHook()`, and those of the option `hooks`.
    *
    * @param options Default: those of its class's `@CallHook()`.
-   * @throws InvalidConfigurationError for an object without a method of a hook, or a wrong option.
+   * @throws InvalidConfigurationError for an object without any method of a hook, or an invalid
+   * option.
    */
   addHook(hook: ModelCallHook, options?: CallHookOptions): () => void {
     return this.hooks.add(hook, options);
@@ -398,17 +407,17 @@ export class LlmClient implements Capability {
     for (const attempt of [...this.client.reporter.draining.keys()]) attempt.endDrain?.();
   }
 
-  /** Calls in flight and those that wait, at this moment. */
+  /** The number of calls in flight and of waiting calls at this moment. */
   status(): LlmClientStatus {
     return { callsInFlight: this.callsUnderWay, queue: this.client.waiting?.queue.status() ?? null };
   }
 
-  /** What model groups have cost in the last six hours, in this process. */
+  /** The cost of each model group in the last six hours, in this process. */
   spendingHistory(): SpendingHistory {
     return this.client.reporter.spend.byGroup.history();
   }
 
-  /** Metrics of this capability at this moment, as data. */
+  /** Current metrics of this capability, as data. */
   metrics(): readonly MetricSample[] {
     const { reporter, retryBudget, waiting } = this.client;
     const samples = callSamples(reporter.counts, reporter.spend, retryBudget);
@@ -420,7 +429,7 @@ export class LlmClient implements Capability {
     ];
   }
 
-  /** It has no engine of its own: its health is the router's. */
+  /** The router's health, because the client has no engine of its own. */
   health(of?: HealthOf): CapabilityHealth {
     const { status, engine, reason } = of === undefined ? this.router.health() : of(this.router);
     return { status, engine, ...(reason !== undefined && { reason }), inFlight: this.callsUnderWay };

@@ -2,19 +2,19 @@ import type { StatedCost } from '../../http/answer-usage.js';
 import { type CostParts, COST_PARTS, sumOf, type CostPart, type PricedUsage } from '../../common/token-cost.js';
 import { nanoUsd } from '../../common/nano-usd.js';
 
-/** What one answer costs, in nano-USD (billionths of a USD). */
+/** The cost of one answer, in nano-USD (billionths of a USD). */
 export interface AnswerCost {
-  /** The whole, rounded up: exactly the sum of `parts`. */
+  /** The total, rounded up: exactly the sum of `parts`. */
   readonly nanoUsd: number;
-  /** Whole nano-USD by part. Parts of 0 are left out. */
+  /** Whole nano-USD by part. Parts that cost 0 are omitted. */
   readonly parts: CostParts;
   /**
-   * Who knows the price: `deployment` (the model list sets it), `provider` (reported with the
+   * Source of the price: `deployment` (set in the model list), `provider` (reported with the
    * answer), `overrides`, the path of the price file, `source` for prices given as an object,
-   * `@pydantic/genai-prices`, or `hook` for an answer that a hook gave.
+   * `@pydantic/genai-prices`, or `hook` for an answer from a hook.
    */
   readonly source: string;
-  /** By the price list, if the provider reported the cost and the list has a price. */
+  /** The cost by the price list, if the provider reported a cost and the list has a price. */
   readonly listNanoUsd?: number;
 }
 

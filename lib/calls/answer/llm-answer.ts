@@ -5,43 +5,43 @@ import type { CostPart, CostParts } from '../../common/token-cost.js';
 import type { AnswerCost } from './answer-cost.js';
 import { AnswerModel } from './answer-model.js';
 
-/** How an answer came about. */
+/** How an answer was produced. */
 export interface CallFacts {
   /** The deployment that answered. */
   readonly deploymentId: string;
   readonly provider: string;
-  /** The deployment's model group: after a fallback not the one asked for. */
+  /** The deployment's model group; after a fallback, not the requested one. */
   readonly group: string;
-  /** The model as the provider knows it. */
+  /** The provider's name for the model. */
   readonly model: string;
   readonly attempts: number;
   readonly retries: number;
   readonly fallbacks: number;
-  /** The attempts that failed before it. */
+  /** The failed attempts before this answer. */
   readonly failures: readonly AttemptFailure[];
-  /** Until the answer, of a stream its first chunk, arrived. */
+  /** Time until the answer arrived; for a stream, until its first chunk. */
   readonly durationMs: number;
-  /** The part of `durationMs` not spent waiting for providers, connections and retries. */
+  /** The part of `durationMs` that was not spent waiting for providers, connections and retries. */
   readonly overheadMs: number;
   /** Cost of the answer in USD, as in `cost`. */
   readonly costUsd?: number;
   /**
-   * Cost of the answer by its parts, and where its price comes from; absent without a price,
-   * without a usage, and for a stream, whose `cost` has it at its end.
+   * Cost of the answer by part, and the source of the price. Absent without a price or a usage, and
+   * for a stream, which has it in its own `cost` at the end.
    */
   readonly cost?: AnswerCost;
   /** Whether the answer is a mock (`mock_response`), so that no provider was called. */
   readonly isMocked?: boolean;
-  /** The provider's id of the request, for its support. Absent with a `send` of one's own. */
+  /** The provider's id of the request, for support cases. Absent with a caller's own `send`. */
   readonly providerRequestId?: string;
 }
 
 /** Express's response, Node's own, or Fastify's reply. */
 export interface AnswerTarget {
   readonly raw?: unknown;
-  /** Fastify's: the caller writes to `raw` from here on. */
+  /** Fastify's: from here on, the caller writes to `raw`. */
   hijack?(): unknown;
-  /** Headers that are set already. */
+  /** Headers that are already set. */
   getHeaders?(): Readonly<Record<string, number | string | string[] | undefined>>;
   headers?: unknown;
   /** Fastify's: sets the status, which Nest has set to 201 for a POST. */
@@ -58,9 +58,11 @@ export interface AnswerTarget {
 
 /** How an answer is sent to a client. */
 export interface SendOptions {
-  /** The `model` of the answer. Default: the provider's name. */
+  /** The `model` shown in the answer. Default: the provider's name. */
   readonly model?: string;
-  /** Whether a whole answer has a header for each part of its cost, as LiteLLM's. Default false. */
+  /**
+   * Whether a whole answer gets a header for each part of its cost, as in LiteLLM. Default false.
+   */
   readonly costHeaders?: boolean;
 }
 
@@ -126,7 +128,9 @@ function percentEncoded(character: string): string {
   return Buffer.from(character).toString('hex').replace(/../g, '%$&').toUpperCase();
 }
 
-/** A provider's complete answer, with its bytes unchanged. `Json` is what `json()` returns. */
+/**
+ * A provider's complete answer, with its bytes unchanged. `Json` is the type that `json()` returns.
+ */
 export class LlmAnswer<Json = Record<string, unknown>> {
   constructor(
     readonly bytes: Buffer,
@@ -137,14 +141,17 @@ export class LlmAnswer<Json = Record<string, unknown>> {
     readonly contentType: string = JSON_ANSWER,
   ) {}
 
-  /** Parses the answer, for example a `ChatCompletion`. @throws SyntaxError for no JSON. */
+  /**
+   * Parses the answer, for example as a `ChatCompletion`.
+   * @throws SyntaxError if it is not JSON
+   */
   json<T = Json>(): T {
     return JSON.parse(this.bytes.toString('utf8')) as T;
   }
 
   /**
-   * Answers an HTTP request with the bytes, unchanged but for `model`, and `nosniff`, with the
-   * headers of `call`. No header of the provider is passed on.
+   * Answers an HTTP request with the bytes, in which only `model` can change, with `nosniff` and
+   * the headers of `call`. No header of the provider is forwarded.
    */
   sendTo(target: AnswerTarget, { model, costHeaders }: SendOptions = {}): Promise<void> {
     const bytes = model === undefined ? this.bytes : new AnswerModel(model).whole(this.bytes);

@@ -21,25 +21,25 @@ import { CountingAccount, type AccountRefusal } from './counting-account.js';
 import type { ResolvedExactCountOptions } from './exact-counts.options.js';
 
 /**
- * Why no provider counted a prompt: no deployment of the model (`no_deployment`), none whose
- * provider counts such a request (`unsupported`), a call hook that may change it (`hooks`), the own
- * limits (`limited`), or how the provider failed.
+ * Why no provider counted a prompt: no deployment of the model (`no_deployment`), no provider that
+ * can count such a request (`unsupported`), a call hook that may change it (`hooks`), the limits of
+ * `exactCounts` (`limited`), or how the provider failed.
  */
 export type LocalCountReason = 'no_deployment' | 'unsupported' | 'hooks' | 'limited' | ProviderFailureKind;
 
-/** A prompt's tokens, and who counted them. */
+/** A prompt's tokens, and the source of the count. */
 export interface ExactTokens {
   readonly promptTokens: number;
   /**
-   * `provider`: its counting endpoint; `cache`: that, for an equal request before; `local`: the
+   * `provider`: its counting endpoint; `cache`: an earlier count of an equal request; `local`: the
    * token counter, as `countRequest`.
    */
   readonly source: 'provider' | 'cache' | 'local';
-  /** Whether it is an estimate; never where a provider counted. */
+  /** Whether it is an estimate; always false if a provider counted. */
   readonly approximate: boolean;
-  /** Why no provider counted; with `source: 'local'` only. */
+  /** Why no provider counted; only with `source: 'local'`. */
   readonly reason?: LocalCountReason;
-  /** As `countRequest` has it; with `source: 'local'` only. */
+  /** Upper bound, as in `countRequest`; only with `source: 'local'`. */
   readonly bound?: number;
   /** The deployment whose provider counted. */
   readonly deploymentId?: string;

@@ -9,7 +9,10 @@ import type { CallFacts } from '../answer/llm-answer.js';
 
 type MaybePromise<T> = T | Promise<T>;
 
-/** One call to a model, the same object for all methods of all hooks: a key of a `WeakMap`. */
+/**
+ * One call to a model. All methods of all hooks get the same object, so it can be the key of a
+ * `WeakMap`.
+ */
 export interface HookedCall {
   /** Random, for logs. */
   readonly id: string;
@@ -19,13 +22,13 @@ export interface HookedCall {
   readonly model: string;
   readonly stream: boolean;
   /**
-   * The request's body as the hooks so far have left it; of a form its text fields, of `execute`
-   * the model alone. Long fields are parsed when they are read, so read it in `onRequest`.
+   * The request's body after the previous hooks. For a form: its text fields; for `execute`: only
+   * the model. Long fields are parsed when they are read, so read it in `onRequest`.
    */
   readonly body: Fields;
-  /** The HTTP request that the call belongs to, where `CallOptions.request` names it. */
+  /** The HTTP request of the call, if `CallOptions.request` names it. */
   readonly request?: object;
-  /** Who sends that request, where a guard such as `ApiKeyGuard` has authenticated it. */
+  /** The sender of that request, if a guard such as `ApiKeyGuard` has authenticated it. */
   readonly principal?: Principal;
   readonly startedAt: Date;
 }
@@ -35,7 +38,7 @@ export interface Denial {
   readonly deny: string | { readonly message: string; readonly code?: string };
 }
 
-/** What `onRequest` decides; nothing: the request goes on as it is. */
+/** The decision of `onRequest`. Nothing: the request continues unchanged. */
 export type RequestVerdict =
   | Denial
   /** Sends this body instead. `stream` has to stay as it is. */
@@ -46,7 +49,7 @@ export type RequestVerdict =
    */
   | { readonly answer: string | Fields | readonly Fields[] };
 
-/** What `onAnswer` decides; nothing: the answer goes on as it is. */
+/** The decision of `onAnswer`. Nothing: the answer continues unchanged. */
 export type AnswerVerdict = Denial | { readonly replace: Fields };
 
 /**
@@ -55,118 +58,133 @@ export type AnswerVerdict = Denial | { readonly replace: Fields };
  */
 export type TextKind = 'content' | 'refusal' | 'reasoning' | 'arguments' | 'other';
 
-/** The next text of an answer: all of it, or what a stream has brought. */
+/** The next text of an answer: the whole text, or the new part of a stream. */
 export interface AnswerText {
   readonly kind: TextKind;
   /** The answer among several (`n`), from 0. */
   readonly choice: number;
-  /** Texts of one part follow each other: a message, a call of a tool, a block of thinking. */
+  /**
+   * Identifies the part of the answer: a message, a tool call or a block of thinking. Texts of one
+   * part follow each other.
+   */
   readonly part: string;
-  /** What the hook has held back of the part, and what is new. */
+  /** The text of the part that the hook has held back, followed by the new text. */
   readonly text: string;
-  /** Whether no more of the part follows. */
+  /** Whether this is the last text of the part. */
   readonly isLast: boolean;
 }
 
 /**
- * What `onText` decides: nothing, the text goes on as it is; a string in its place; a part of it,
- * and the rest held back until the next text of the same part. The last one holds nothing back.
+ * The decision of `onText`. Nothing: the text continues unchanged. A string replaces it. `{ pass,
+ * hold }` sends one part and holds the rest back until the next text of the same part; the last
+ * text cannot be held back.
  */
 export type TextVerdict = Denial | string | { readonly pass: string; readonly hold: string };
 
-/** A whole answer, as the hooks so far have left it. */
+/** A whole answer after the previous hooks. */
 export interface HookedAnswer {
   readonly bytes: Buffer;
   readonly usage: AnswerUsage | undefined;
-  /** How the answer came about. */
+  /** How the answer was produced. */
   readonly facts: CallFacts;
-  /** Parsed once and frozen: return `{ replace }` to change it. @throws SyntaxError for no JSON */
+  /**
+   * Returns the parsed answer, frozen: return `{ replace }` to change it.
+   * @throws SyntaxError if it is not JSON
+   */
   json(): Fields;
 }
 
-/** How one attempt of a call ended. */
+/** The end of one attempt of a call. */
 export interface AttemptEnd {
   readonly outcome: 'succeeded' | 'failed' | 'cancelled';
   readonly deploymentId: string;
   readonly provider?: string;
-  /** The provider's name of the model. */
+  /** The provider's name for the model. */
   readonly upstreamModel: string;
   /** The model group; after a fallback, not the requested one. */
   readonly group: string;
   /** HTTP status of the provider. */
   readonly status?: number;
-  /** The code of its error, or its name. */
+  /** The `code` of the error, or its name. */
   readonly errorCode?: string;
   readonly inputTokens?: number;
   readonly outputTokens?: number;
   /** USD for these tokens, estimated ones included; absent without tokens or a known price. */
   readonly costUsd?: number;
-  /** To its end; an abandoned answer that is drained ends later than its call. */
+  /** Until its end; an abandoned answer that is drained can end after its call. */
   readonly durationMs: number;
 }
 
-/** How a call came out. */
+/** The end of a call. */
 export interface CallEnd extends Omit<CallOutcome, 'cancelled'> {
-  /** `answered`: without a provider, by a hook or `mock_response`. */
+  /** `answered`: by a hook or `mock_response`, without a provider. */
   readonly outcome: 'succeeded' | 'failed' | 'cancelled' | 'denied' | 'answered';
-  /** Of the whole call, streams until their end. */
+  /** Duration of the whole call, streams until their end. */
   readonly durationMs: number;
   /** Until the first chunk of a stream. */
   readonly timeToFirstTokenMs?: number;
   readonly attempts: number;
   /** Each attempt, in the order in which they began. Their costs add up to that of the call. */
   readonly attemptEnds: readonly AttemptEnd[];
-  /** Of the last attempt; absent where none was made. */
+  /** The deployment of the last attempt; absent if none was made. */
   readonly deploymentId?: string;
   readonly provider?: string;
-  /** The provider's name of the model. */
+  /** The provider's name for the model. */
   readonly upstreamModel?: string;
 }
 
 /**
- * Takes part in the calls of `LlmClient`: a provider with `@CallHook()`, or an entry of the option
+ * A hook of the calls of `LlmClient`: a provider with `@CallHook()`, or an entry of the option
  * `hooks`. All methods are optional.
  *
- * `onRequest`, `onText` and `onAnswer` are guards: their errors and time-outs count as the hook's
- * `failure` says. The others observe: an error of theirs is logged once and changes nothing. A hook
- * does not see the calls that it makes itself.
+ * `onRequest`, `onText` and `onAnswer` are guards: the hook's `failure` option decides what their
+ * errors and timeouts mean. The other methods observe: an error is logged once and changes nothing.
+ * A hook does not see its own calls.
  */
 export interface ModelCallHook {
-  /** Before tokens are counted and anything is sent: replaces, denies or answers the request. */
+  /**
+   * Runs before tokens are counted and anything is sent: replaces, denies or answers the request.
+   */
   onRequest?(call: HookedCall): MaybePromise<RequestVerdict | undefined | void>;
-  /** An attempt begins: the first one, a retry or a fallback. */
+  /** Runs when an attempt begins: the first one, a retry or a fallback. */
   onAttempt?(call: HookedCall, attempt: AttemptStart): void;
   /**
-   * The texts that the model generates, whole or as a stream brings them, in every format. A text
-   * is not sent before it has passed; a denial ends a stream with an error event.
+   * Receives the texts that the model generates, whole or streamed, in every format. A text is sent
+   * only after it has passed; a denial ends a stream with an error event.
    */
   onText?(call: HookedCall, text: AnswerText): MaybePromise<TextVerdict | undefined | void>;
-  /** An event of a stream, as the client gets it; for `stream` of `LlmClient` a chunk. Frozen. */
+  /**
+   * Receives an event of a stream, as the client gets it; for `stream` of `LlmClient`, a chunk.
+   * Frozen.
+   */
   onEvent?(call: HookedCall, event: Fields): void;
-  /** A whole answer, before the client gets it. */
+  /** Receives a whole answer before the client gets it. */
   onAnswer?(call: HookedCall, answer: HookedAnswer): MaybePromise<AnswerVerdict | undefined | void>;
-  /** Exactly once for each call, whatever came of it. The call does not wait for a promise. */
+  /** Runs exactly once per call, however it ends. The call does not wait for a returned promise. */
   onEnd?(call: HookedCall, end: CallEnd): MaybePromise<void>;
 }
 
-/** What a guard's error or time-out means: 503 for the client, or that the call goes on. */
+/**
+ * What happens if a guard throws or times out: the client gets 503 (`closed`), or the call
+ * continues (`open`).
+ */
 export type HookFailurePolicy = 'closed' | 'open';
 
 export const CALL_HOOK_OPTIONS = {
-  /** Hooks with a lower figure come first; equal ones in the order they were added. Default 0. */
+  /** Hooks with a lower number run first; equal ones in the order they were added. Default 0. */
   order: integer({ default: 0 }),
-  /** The operations it takes part in: `chat`, `messages`, … Default: all. */
+  /** The operations that the hook applies to: `chat`, `messages`, … Default: all. */
   operations: custom<readonly string[], ReadonlySet<string>>('list of operations', checkOperations),
   /**
-   * What a guard's error, time-out or senseless verdict means, and a format that it cannot read:
-   * `closed` (default) refuses the call with 503, `open` lets it go on unchecked.
+   * What happens if a guard throws, times out, returns an invalid verdict or cannot read a format:
+   * `closed` (default) rejects the call with 503, `open` continues without the hook.
    */
   failure: oneOf(['closed', 'open'], { default: 'closed' }),
-  /** Longest time of one guard in milliseconds, at most 600,000. Default 2,000. */
+  /** Time limit of one guard, in milliseconds, at most 600,000. Default 2,000. */
   timeoutMs: custom<number>('positive integer', checkTimeout, 2_000),
   /**
-   * New characters that a stream has to bring before `onText` is asked again, or `Infinity` for
-   * whole texts; until then they are held back. Default 1.
+   * Minimum of new characters in a stream before `onText` is called again, or `Infinity` for whole
+   * texts; until then they are held back. Default 1.
    */
   minTextChars: custom<number>('positive integer or `Infinity`', checkTextChars, 1),
 };
@@ -180,7 +198,8 @@ const LONGEST_TIMEOUT_MS = 600_000;
 const METHODS = ['onRequest', 'onAttempt', 'onText', 'onEvent', 'onAnswer', 'onEnd'] as const satisfies readonly (keyof ModelCallHook)[];
 
 /**
- * Makes a provider a hook of all calls to models; `FastLiteLLMModule` finds it in any module.
+ * Registers a provider as a hook of all calls to models; `FastLiteLLMModule` finds it in any
+ * module.
  *
  * @example
  * \@CallHook({ operations: ['chat'] })
@@ -189,6 +208,7 @@ const METHODS = ['onRequest', 'onAttempt', 'onText', 'onEvent', 'onAnswer', 'onE
  *     return { replace: redacted(body) };
  *   }
  * }
+ *
  */
 export function CallHook(options: CallHookOptions = {}): ClassDecorator {
   return SetMetadata(CALL_HOOK, options);

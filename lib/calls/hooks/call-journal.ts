@@ -8,9 +8,12 @@ import { errorCodeOf } from './running-call.js';
 import { CallHook, type CallEnd, type HookedCall, type ModelCallHook } from './call-hook.js';
 
 export const CALL_JOURNAL = {
-  /** Path of the file, which only the process's user may read if it is made. */
+  /** Path of the file. If it does not exist, it is created readable only by the process's user. */
   file: required(string()),
-  /** Lines that may wait for the disk; what comes beyond is counted and dropped. Default 10,000. */
+  /**
+   * Maximum number of lines waiting for the disk; further ones are counted and dropped. Default
+   * 10,000.
+   */
   maxPending: integer({ min: 1, default: 10_000 }),
   /** Receives the log lines about failures. Default: Nest's logger. */
   logger: instance<LogSink>('`{ log, warn, error }`', ['log', 'warn', 'error']),
@@ -24,11 +27,13 @@ const LONGEST_WRITE = 64 * 1024;
 const RETRY_MS = 1000;
 
 /**
- * A journal of calls: a line of JSON for each, with model, outcome, tokens, cost and durations, and
- * without any content. Several processes may append to one file, and it may be rotated at any time.
+ * A journal of calls: one line of JSON per call, with model, outcome, tokens, cost and durations,
+ * but without content. Several processes can append to one file, and log rotation can move it at
+ * any time.
  *
  * @example
  * { provide: CallJournal, useFactory: () => new CallJournal({ file: '/var/log/calls.jsonl' }) }
+ *
  */
 @CallHook()
 export class CallJournal implements ModelCallHook, OnApplicationShutdown {
@@ -57,7 +62,7 @@ export class CallJournal implements ModelCallHook, OnApplicationShutdown {
     if (!this.isWaiting) this.writing ??= this.write();
   }
 
-  /** Writes what is pending. With a disk that fails it gives up, and logs how much is lost. */
+  /** Writes all pending lines. If the disk fails, it gives up and logs how many lines are lost. */
   async close(): Promise<void> {
     await this.writing;
     while (this.pending.length > 0) if (!(await this.writeBatch())) break;
@@ -67,7 +72,7 @@ export class CallJournal implements ModelCallHook, OnApplicationShutdown {
     this.dropped = 0;
   }
 
-  /** Called by Nest: as `close`. */
+  /** Called by Nest: the same as `close`. */
   onApplicationShutdown(): Promise<void> {
     return this.close();
   }

@@ -185,13 +185,13 @@ function usageIn(result: unknown, { usageOf }: ExecuteOptions): AnswerUsage | un
   return usageFrom(usage, tier);
 }
 
-/** What a `send` gets besides the deployment. */
+/** The arguments of a `send` besides the deployment. */
 export interface SendContext {
   /** Aborts at the time limit, or when the call is cancelled. Pass it to the client that sends. */
   readonly signal: AbortSignal;
-  /** From 1, over all retries and fallbacks. */
+  /** Number of the attempt, from 1, over all retries and fallbacks. */
   readonly attempt: number;
-  /** The model as the provider knows it: `gpt-4o` of `openai/gpt-4o`. */
+  /** The provider's name for the model: `gpt-4o` of `openai/gpt-4o`. */
   readonly model: string;
   /** The deployment's model group. */
   readonly group: string;
@@ -199,15 +199,18 @@ export interface SendContext {
   readonly overrides?: Readonly<Record<string, unknown>>;
 }
 
-/** Sends one request to one deployment, by any client. Switch off that client's own retries. */
+/** Sends one request to one deployment, with any client. Disable that client's own retries. */
 export type Send<T> = (deployment: Deployment, context: SendContext) => Promise<T>;
 
 /** Options of `execute` and `stream`. */
 export interface ExecuteOptions extends CallOptions {
   /** Name of the operation in spans and in the monitor. Default `chat`. */
   readonly operation?: string;
-  /** The usage of an answer or a chunk. Default: its `usage`, as providers and SDKs name it. */
+  /**
+   * Returns the usage of an answer or a chunk. Default: its `usage`, in the format of a provider or
+   * an SDK.
+   */
   readonly usageOf?: (result: unknown) => unknown;
-  /** Called with how the answer came about, before it is returned. */
+  /** Called before the answer is returned, with how it was produced. */
   readonly onAnswer?: (call: CallFacts) => void;
 }

@@ -9,7 +9,7 @@ const NONE = Buffer.alloc(0);
 const UNCHANGED: ClientBytes = { of: ({ bytes }) => bytes, last: (error) => (error === undefined ? NONE : undefined) };
 const CHUNKS: StreamItems<Buffer> = { of: ({ bytes }) => [bytes], last: () => [] };
 
-/** A provider's answer of bytes, such as sound, as it arrives. Read it once. */
+/** A provider's answer of bytes, such as audio, as it arrives. Read it once. */
 export class LlmBytes implements AsyncIterable<Buffer> {
   private readonly stream: AnswerStream<Buffer>;
 
@@ -23,19 +23,19 @@ export class LlmBytes implements AsyncIterable<Buffer> {
     this.stream = new AnswerStream(call, source, CHUNKS);
   }
 
-  /** The usage, once all has arrived and if its provider reported one. */
+  /** The usage, after all bytes have arrived, if the provider reported one. */
   get usage(): AnswerUsage | undefined {
     return this.source.usage;
   }
 
-  /** Ends it early: the request to the provider is aborted. */
+  /** Ends the answer early: aborts the request to the provider. */
   cancel(): void {
     this.source.leave();
   }
 
   /**
-   * Answers an HTTP request with the bytes as they arrive, and the headers of `call`. An answer
-   * that breaks off ends with the connection, so that its client does not take it for whole.
+   * Answers an HTTP request with the bytes as they arrive, and the headers of `call`. If the answer
+   * breaks off, the connection is closed, so that the client does not treat it as complete.
    */
   sendTo(target: AnswerTarget): Promise<void> {
     return this.stream.sendTo(target, this.contentType, UNCHANGED);

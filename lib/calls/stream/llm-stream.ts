@@ -11,7 +11,7 @@ import type { StreamSource } from './stream-origin.js';
 
 const DONE = '[DONE]';
 
-/** A provider's streamed answer. Read it once: by `sendTo`, or as an iterable of its events. */
+/** A provider's streamed answer. Read it once: with `sendTo`, or as an iterable of its events. */
 export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable<Event> {
   private readonly stream: AnswerStream<Event>;
 
@@ -23,32 +23,31 @@ export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable
     this.stream = new AnswerStream(call, source, { of: (events) => this.itemsOf(events), last: () => this.lastItems() });
   }
 
-  /** The usage, once the stream is over and if its provider reported one. */
+  /** The usage, after the stream has ended, if the provider reported one. */
   get usage(): AnswerUsage | undefined {
     return this.source.usage;
   }
 
-  /** Cost of the answer in USD, once the stream is over; absent without a usage or a price. */
+  /** Cost of the answer in USD, after the stream has ended; absent without a usage or a price. */
   get costUsd(): number | undefined {
     const { cost } = this;
     return cost && usdOf(cost.nanoUsd);
   }
 
-  /** The same by its parts, and where the price comes from. */
+  /** Cost of the answer by part, and the source of the price. */
   get cost(): AnswerCost | undefined {
     return this.source.cost;
   }
 
-  /** Ends the stream early: the request to the provider is aborted. */
+  /** Ends the stream early: aborts the request to the provider. */
   cancel(): void {
     this.source.leave();
   }
 
   /**
-   * Answers an HTTP request with the events as they arrive, unchanged but for `model`, and the
-   * headers of `call`.
-   * Resolves when all is written. A broken stream ends with an event `data: {"error":{…}}`, which
-   * OpenAI's clients throw.
+   * Answers an HTTP request with the events as they arrive, in which only `model` can change, and
+   * the headers of `call`. Resolves when everything is written. A broken stream ends with an event
+   * `data: {"error":{…}}`, which OpenAI's clients throw.
    */
   sendTo(target: AnswerTarget, { model }: SendOptions = {}): Promise<void> {
     const renamed = model === undefined ? undefined : new AnswerModel(model);
@@ -58,7 +57,7 @@ export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable
   /**
    * The parsed events, for example `ChatCompletionChunk` of the OpenAI SDK. An error event is
    * thrown as a `ProviderError`. Leaving the loop early ends the stream. With the call's
-   * `response`, the next event waits until that has room.
+   * `response`, the next event waits until the response has room.
    */
   [Symbol.asyncIterator](): AsyncGenerator<Event, void, undefined> {
     return this.stream.items();

@@ -63,7 +63,7 @@ export async function takeLimits(counters: LimitCounters, request: LimitedReques
     };
     throw new RateLimitExceededError({ limitName: limit.name, exceeded, limit: figure, retryAfterMs: waits, ...ofTokens });
   }
-  context.hold.add(rateLimiter, Reservation.of(decision, { scopes: [scope], tokens }));
+  context.hold.add(rateLimiter, new Reservation(decision, { scopes: [scope], tokens }));
   let isOver = false;
   const end = (failed: boolean): void => {
     if (!isOver) context.hold.end(failed);

@@ -26,18 +26,8 @@ import { BudgetCounts, shownStanding } from './metrics/budget-counts.js';
 import { DecisionCounts } from './metrics/counts.js';
 import { LimitWatch } from './metrics/near-limits.js';
 import { checkStore, type ResolvedRateLimitOptions } from './rate-limit.options.js';
-import { Reservation, reservedTokens, type RateLimitResult } from './reservation.js';
-import type {
-  BudgetChange,
-  Extension,
-  MoreTokens,
-  RateLimitDecision,
-  RateLimitScope,
-  RateLimitStore,
-  Settled,
-  TakenRateLimit,
-  TokenDenial,
-} from './store.js';
+import { Reservation, reservedTokens, type RateLimitResult, type Taken } from './reservation.js';
+import type { BudgetChange, Extension, RateLimitDecision, RateLimitScope, RateLimitStore, Settled, TokenDenial } from './store.js';
 
 /** The result of `getStats`. */
 export interface RateLimitStats {
@@ -64,17 +54,8 @@ export interface BudgetReport {
   readonly resetsAt?: Date;
 }
 
-const NOTHING_MORE: readonly MoreTokens[] = [];
 const DEFAULT_PAGE = 100;
 const LARGEST_PAGE = 1_000;
-
-/** What a reservation is settled with. */
-interface Payment {
-  readonly tokens: number;
-  readonly nanoUsd: number;
-  /** A later payment may correct it. */
-  readonly isProvisional?: boolean;
-}
 
 /** Which budget of a limit is meant. */
 export interface BudgetChoice extends LimitChoice {
@@ -161,6 +142,11 @@ export class RateLimiterService implements Capability {
   readonly capability = 'rate_limiting';
   /** Where the counters are. */
   readonly store: RateLimitStore;
+  /**
+   * Whether limits may have budgets here.
+   * @internal
+   */
+  readonly keepsBudgets: boolean;
 
   private readonly table: LimitTable;
   private readonly memory: MemoryRateLimitStore;
@@ -187,7 +173,9 @@ export class RateLimiterService implements Capability {
     const { store = this.memory } = options;
     this.store = typeof store === 'function' ? checkStore('rateLimit.store', store(this.memory, log)) : store;
     this.budgetCounts = new BudgetCounts(budgets);
-    this.table = new LimitTable(options, whyNoBudgets(this.store, sharedAs));
+    const noBudgets = whyNoBudgets(this.store, sharedAs);
+    this.keepsBudgets = noBudgets === undefined;
+    this.table = new LimitTable(options, noBudgets);
   }
 
   /** Takes requests and tokens if all limits allow it. `release(key)` frees a slot. */
@@ -338,15 +326,7 @@ export class RateLimiterService implements Capability {
    * @internal
    */
   addSpent(scope: RateLimitScope, nanoUsd: number): MaybePromise<void> {
-    return whenKnown(this.store.changeBudget?.(scope, { budget: 0, kind: 'added', nanoUsd }), () => this.freed([scope]));
-  }
-
-  /**
-   * Whether limits may have budgets here.
-   * @internal
-   */
-  get keepsBudgets(): boolean {
-    return whyNoBudgets(this.store, this.options.sharedAs) === undefined;
+    return this.store.changeBudget?.(scope, { budget: 0, kind: 'added', nanoUsd });
   }
 
   /**
@@ -372,12 +352,12 @@ export class RateLimiterService implements Capability {
    * @internal
    */
   raise(reservation: Reservation, nanoUsd: number, expectedNanoUsd?: number): MaybePromise<Extension> {
-    const taken = Reservation.takeForExtension(Reservation.checked('reservation', reservation));
-    if (taken === undefined || this.store.extend === undefined) return undefined;
-    const { nanoUsd: held = 0 } = taken;
+    const taken = Reservation.takenBy(Reservation.checked('reservation', reservation));
+    if (taken === undefined || taken.isSettled || this.store.extend === undefined) return undefined;
+    const { nanoUsd: held } = taken;
     if (nanoUsd <= held && expectedNanoUsd === undefined) return undefined;
     return whenKnown(this.store.extend(taken, Math.max(nanoUsd, held), expectedNanoUsd), (denial) => {
-      if (denial === undefined) Reservation.extended(reservation, Math.max(nanoUsd, held));
+      if (denial === undefined) taken.nanoUsd = Math.max(nanoUsd, held);
       return denial;
     });
   }
@@ -387,17 +367,17 @@ export class RateLimiterService implements Capability {
    * @internal
    */
   reserveMore(reservation: Reservation, tokens: number): MaybePromise<TokenDenial | undefined> {
-    const taken = Reservation.takeForExtension(Reservation.checked('reservation', reservation));
-    if (taken === undefined || this.store.reserveMore === undefined || tokens <= 0) return undefined;
+    const taken = Reservation.takenBy(Reservation.checked('reservation', reservation));
+    if (taken === undefined || taken.isSettled || this.store.reserveMore === undefined || tokens <= 0) return undefined;
     return whenKnown(this.store.reserveMore(taken, tokens), (more) => {
       // A request that exceeds the limit by itself does so the next time, too.
       if ('limit' in more) {
         const isTooMuch = reservedTokens(taken) + tokens > (more.limit.tokensPerMinute ?? Infinity);
         return isTooMuch ? { ...more, retryAfterMs: Infinity } : more;
       }
-      if (more.tokens > 0 && !Reservation.addTokens(reservation, more)) {
-        ignoreFailure(this.payTokens({ scopes: taken.scopes, outage: taken.outage, ...more }, 0));
-      }
+      if (more.tokens === 0) return undefined;
+      if (!taken.isSettled) taken.more = [...taken.more, more];
+      else ignoreFailure(this.store.settle({ scopes: taken.scopes, outage: taken.outage, ...more }, 0));
       return undefined;
     });
   }
@@ -407,9 +387,9 @@ export class RateLimiterService implements Capability {
    * @internal
    */
   charge(reservation: Reservation): void {
-    const taken = Reservation.takeForExtension(reservation);
-    if (taken === undefined || !Reservation.holdsMoney(reservation)) return;
-    ignoreFailure(this.pay(taken, { tokens: reservedTokens(taken), nanoUsd: taken.nanoUsd ?? 0, isProvisional: true }));
+    const taken = Reservation.takenBy(reservation);
+    if (taken === undefined || taken.isSettled || !Reservation.holdsMoney(reservation)) return;
+    ignoreFailure(this.pay(taken, reservedTokens(taken), taken.nanoUsd, true));
   }
 
   /** Frees the slots of a reservation, once, or that of a `check` by its key. Tokens stay. */
@@ -458,7 +438,8 @@ export class RateLimiterService implements Capability {
     nanoUsd = 0,
     expectedNanoUsd?: number,
   ): RateLimitDecision | Promise<RateLimitDecision> {
-    return whenKnown(this.store.check(scopes, cost, tokens, nanoUsd, expectedNanoUsd), (decision) => this.counted(scopes, decision));
+    const decision = this.store.check(scopes, cost, tokens, nanoUsd, expectedNanoUsd);
+    return decision instanceof Promise ? decision.then((made) => this.counted(scopes, made)) : this.counted(scopes, decision);
   }
 
   /**
@@ -476,7 +457,8 @@ export class RateLimiterService implements Capability {
    */
   counted(scopes: readonly RateLimitScope[], decision: RateLimitDecision): RateLimitDecision {
     this.limitWatch?.saw(scopes, decision);
-    this.counts.add(decision.allowed, decision.exceeded);
+    if (decision.allowed) this.counts.allowed++;
+    else this.counts.deny(decision.exceeded);
     return decision;
   }
 
@@ -548,9 +530,9 @@ export class RateLimiterService implements Capability {
     const tokens = checkAmount('tokens', options.tokens, 0);
     const nanoUsd = checkUsd('usd', options.usd, 0);
     const expected = options.expectedUsd === undefined ? undefined : checkUsd('expectedUsd', options.expectedUsd, 0);
-    return whenKnown(this.decide(scopes, cost, tokens, nanoUsd, expected), (decision) =>
-      Reservation.of(decision, { scopes, tokens, nanoUsd }),
-    );
+    const decision = this.decide(scopes, cost, tokens, nanoUsd, expected);
+    if (decision instanceof Promise) return decision.then((made) => new Reservation(made, { scopes, tokens, nanoUsd }));
+    return new Reservation(decision, { scopes, tokens, nanoUsd });
   }
 
   private look(keys: ScopeList, options: CheckOptions): MaybePromise<Reservation> {
@@ -558,7 +540,7 @@ export class RateLimiterService implements Capability {
     const cost = checkAmount('cost', ownField(options, 'cost'), 1);
     const tokens = checkAmount('tokens', options.tokens, 0);
     const nanoUsd = checkUsd('usd', options.usd, 0);
-    return whenKnown(this.store.peek(scopes, cost, tokens, nanoUsd), (decision) => Reservation.of(decision));
+    return whenKnown(this.store.peek(scopes, cost, tokens, nanoUsd), (decision) => new Reservation(decision));
   }
 
   private budgetsOf(key: string, options: LimitChoice): MaybePromise<readonly BudgetReport[]> {
@@ -596,42 +578,45 @@ export class RateLimiterService implements Capability {
   }
 
   private finish(reservation: Reservation, tokens: number | undefined, nanoUsd: number | undefined): void | Promise<unknown> {
-    const taken = Reservation.takeForSettlement(reservation);
-    const settled =
-      taken !== undefined && isSettled(taken)
-        ? this.pay(taken, { tokens: tokens ?? reservedTokens(taken), nanoUsd: nanoUsd ?? taken.nanoUsd ?? 0 })
-        : undefined;
-    const released = this.freeSlots(reservation);
+    const taken = Reservation.takenBy(reservation);
+    if (taken === undefined) return undefined;
+    let settled: MaybePromise<void> = undefined;
+    if (!taken.isSettled) {
+      taken.isSettled = true;
+      if (isCounted(taken)) settled = this.pay(taken, tokens ?? reservedTokens(taken), nanoUsd ?? taken.nanoUsd);
+    }
+    const released = taken.isReleased ? undefined : this.freeSlots(taken);
     return settled || released ? Promise.all([settled, released]) : undefined;
   }
 
-  private pay(taken: TakenRateLimit, { tokens, nanoUsd, isProvisional }: Payment): MaybePromise<void> {
-    const { scopes, outage, more = NOTHING_MORE } = taken;
+  private pay(taken: Taken, tokens: number, nanoUsd: number, isProvisional?: boolean): MaybePromise<void> {
+    const { scopes, outage, more } = taken;
     // What was reserved later counts later: each part is settled by its own time.
     let left = tokens;
     for (const each of more) {
       const used = Math.min(left, each.tokens);
       left -= used;
-      ignoreFailure(this.payTokens({ scopes, outage, ...each }, used));
+      ignoreFailure(this.store.settle({ scopes, outage, ...each }, used));
     }
-    return whenKnown(this.store.settle(taken, left, nanoUsd, isProvisional), (spendings: Settled) => {
-      if (spendings !== undefined) this.budgetCounts.settled(spendings, nanoUsd - (taken.nanoUsd ?? 0));
-      this.freed(taken.scopes);
-    });
+    const settled = this.store.settle(taken, left, nanoUsd, isProvisional);
+    return settled instanceof Promise
+      ? settled.then((spendings) => this.paid(taken, spendings, nanoUsd))
+      : this.paid(taken, settled, nanoUsd);
   }
 
-  private payTokens(taken: TakenRateLimit, tokens: number): MaybePromise<void> {
-    return whenKnown(this.store.settle(taken, tokens), () => undefined);
+  private paid(taken: Taken, spendings: Settled, nanoUsd: number): void {
+    if (spendings !== undefined) this.budgetCounts.settled(spendings, nanoUsd - taken.nanoUsd);
+    this.freed(taken.scopes);
   }
 
   private free(held: Reservation | string, options: LimitChoice): void | Promise<void> {
     if (typeof held === 'string') return this.store.release({ scopes: [this.table.scope(held, options)], tokens: 0, atMs: Infinity });
-    return this.freeSlots(Reservation.checked('held', held));
+    const taken = Reservation.takenBy(Reservation.checked('held', held));
+    return taken === undefined || taken.isReleased ? undefined : this.freeSlots(taken);
   }
 
-  private freeSlots(held: Reservation): void | Promise<void> {
-    const taken = Reservation.takeForRelease(held);
-    if (taken === undefined) return undefined;
+  private freeSlots(taken: Taken): void | Promise<void> {
+    taken.isReleased = true;
     for (const { limit } of taken.scopes) if (limit.maxConcurrent !== undefined) return this.store.release(taken);
     return undefined;
   }
@@ -646,7 +631,7 @@ export class RateLimiterService implements Capability {
 }
 
 /** Whether a settlement changes anything: it counts tokens or money. */
-function isSettled({ scopes }: TakenRateLimit): boolean {
+function isCounted({ scopes }: Taken): boolean {
   for (const { limit } of scopes) if (limit.tokensPerMinute !== undefined || limit.budgets !== undefined) return true;
   return false;
 }
@@ -668,6 +653,6 @@ function whenKnown<T, R>(value: MaybePromise<T>, next: (value: T) => R): MaybePr
 }
 
 /** Does not wait: the store counts its own failures. */
-function ignoreFailure(work: void | Promise<unknown>): void {
+function ignoreFailure(work: unknown): void {
   if (work instanceof Promise) work.catch(() => {});
 }

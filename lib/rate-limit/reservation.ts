@@ -39,7 +39,7 @@ export interface RateLimitResult {
 type Asked = Pick<TakenRateLimit, 'scopes' | 'tokens' | 'nanoUsd'>;
 
 /** What was taken, and what has been done about it since. */
-interface Taken extends TakenRateLimit {
+export interface Taken extends TakenRateLimit {
   nanoUsd: number;
   more: readonly MoreTokens[];
   isSettled: boolean;
@@ -50,7 +50,7 @@ const NONE: readonly MoreTokens[] = [];
 
 /** All tokens that are reserved until a settlement. */
 export function reservedTokens({ tokens, more = NONE }: TakenRateLimit): number {
-  return more.reduce((sum, each) => sum + each.tokens, tokens);
+  return more.length === 0 ? tokens : more.reduce((sum, each) => sum + each.tokens, tokens);
 }
 
 /** The result of `reserve`, for `settle` or `release` of the same service. */
@@ -72,7 +72,8 @@ export class Reservation implements RateLimitResult {
   // one.
   #taken: Taken | undefined = undefined;
 
-  private constructor(decision: RateLimitDecision, asked: Asked | undefined) {
+  /** @param asked What was to be taken; nothing by a peek. */
+  constructor(decision: RateLimitDecision, asked?: Asked) {
     const { allowed, exceeded, standings, retryAfterMs, scope, outage, atMs, lease, hold, budget } = decision;
     const { limit = 0, remainingRequests = 0, remainingTokens, resetMs = 0, budgets }: Partial<RateLimitStanding> = standings[scope] ?? {};
     this.allowed = allowed;
@@ -92,11 +93,6 @@ export class Reservation implements RateLimitResult {
     const { scopes, tokens, nanoUsd = 0 } = asked;
     // A spread in place of the fields takes 3 us.
     this.#taken = { scopes, tokens, atMs, lease, hold, nanoUsd, more: NONE, outage, isSettled: false, isReleased: false };
-  }
-
-  /** @param asked What was to be taken; nothing by a peek. */
-  static of(decision: RateLimitDecision, asked?: Asked): Reservation {
-    return new Reservation(decision, asked);
   }
 
   /** @throws InvalidArgumentError for anything but a result of `check` or `reserve` itself. */
@@ -120,43 +116,13 @@ export class Reservation implements RateLimitResult {
     return reservation.#taken !== undefined && hasBudgets(reservation.#taken.scopes);
   }
 
-  /** What `extend` and a provisional settlement work on; `undefined` once it is settled. */
-  static takeForExtension(reservation: Reservation): TakenRateLimit | undefined {
-    const taken = reservation.#taken;
-    return taken === undefined || taken.isSettled ? undefined : taken;
-  }
-
-  /** The store has raised what is held. */
-  static extended(reservation: Reservation, nanoUsd: number): void {
-    if (reservation.#taken !== undefined) reservation.#taken.nanoUsd = nanoUsd;
-  }
-
-  /** The store has reserved more tokens; `false`: it was settled meanwhile. */
-  static addTokens(reservation: Reservation, more: MoreTokens): boolean {
-    const taken = reservation.#taken;
-    if (taken === undefined || taken.isSettled) return false;
-    taken.more = [...taken.more, more];
-    return true;
-  }
-
   /** The scopes that it was taken from; none for a denial. */
   static scopesOf(reservation: Reservation): TakenRateLimit['scopes'] {
     return reservation.#taken?.scopes ?? [];
   }
 
-  /** What is to be settled, the first time; `undefined` after that, and for a denial. */
-  static takeForSettlement(reservation: Reservation): TakenRateLimit | undefined {
-    const taken = reservation.#taken;
-    if (taken === undefined || taken.isSettled) return undefined;
-    taken.isSettled = true;
-    return taken;
-  }
-
-  /** What is to be released, the first time; `undefined` after that, and for a denial. */
-  static takeForRelease(reservation: Reservation): TakenRateLimit | undefined {
-    const taken = reservation.#taken;
-    if (taken === undefined || taken.isReleased) return undefined;
-    taken.isReleased = true;
-    return taken;
+  /** What it has taken; nothing for a denial and a peek. */
+  static takenBy(reservation: Reservation): Taken | undefined {
+    return reservation.#taken;
   }
 }

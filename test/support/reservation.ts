@@ -4,5 +4,5 @@ import type { RateLimitDecision } from '../../lib/rate-limit/store.js';
 /** A reservation of tokens that no limiter knows. */
 export function reservationOf(tokens: number): Reservation {
   const decision: RateLimitDecision = { allowed: true, standings: [], retryAfterMs: 0, scope: 0, atMs: 0 };
-  return Reservation.of(decision, { scopes: [], tokens });
+  return new Reservation(decision, { scopes: [], tokens });
 }

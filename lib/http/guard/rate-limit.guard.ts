@@ -120,7 +120,7 @@ export class RateLimitGuard implements CanActivate {
 
     ((context as CountedContext)[COUNTED_BY] ??= []).push(this);
     if (!route.reserves) return true;
-    const reservation = Reservation.of(decision, { scopes: limits.scopes, tokens, nanoUsd: heldNano });
+    const reservation = new Reservation(decision, { scopes: limits.scopes, tokens, nanoUsd: heldNano });
     request.settleAtEnd(this.limiter, reservation, countsMoney ? priceByBody(this.tokenCounter, request.request.body) : undefined);
     return true;
   }
@@ -237,7 +237,7 @@ export class RateLimitGuard implements CanActivate {
     const { scopes } = limits;
     const decide = (): Soon<Decided> => this.tryToTake(request, limits, asked);
     const giveBack = ({ decision, nano }: Decided): void =>
-      this.limiter.settle(Reservation.of(decision, { scopes, tokens: asked.tokens, nanoUsd: nano }), { tokens: 0, usd: 0 });
+      this.limiter.settle(new Reservation(decision, { scopes, tokens: asked.tokens, nanoUsd: nano }), { tokens: 0, usd: 0 });
     return waiting.take(request, { scopes, nano: asked.nano, decide, giveBack });
   }
 

@@ -124,11 +124,11 @@ export class BudgetAccount implements AccountRecord {
   }
 
   get usedAtMs(): number {
-    return this.get(USED_AT);
+    return this.figures[this.at + USED_AT];
   }
 
   set usedAtMs(nowMs: number) {
-    this.set(USED_AT, nowMs);
+    this.figures[this.at + USED_AT] = nowMs;
   }
 
   get spent(): number {
@@ -226,8 +226,9 @@ export class BudgetAccount implements AccountRecord {
   /** Adds to what was spent in the window. Pruned before. */
   addSpent(budget: BudgetLimit, nanoUsd: number, nowMs: number): void {
     this.beginAt(budget.window, nowMs);
-    this.add(SPENT, nanoUsd);
-    this.add(TOTAL, nanoUsd);
+    const { figures, at } = this;
+    figures[at + SPENT] = addNanoUsd(figures[at + SPENT], nanoUsd);
+    figures[at + TOTAL] = addNanoUsd(figures[at + TOTAL], nanoUsd);
   }
 
   /** Raises the limit until the window of a taking at `nowMs` is over. Pruned before. */

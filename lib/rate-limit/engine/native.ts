@@ -76,7 +76,8 @@ export class NativeRateLimitEngine extends RateLimitEngine {
   }
 
   settle(space: number, scope: PolicyKey, { reservedTokens, actualTokens, takenAtMs, nowMs }: Settlement): void {
-    this.name(space, scope);
+    this.exchange[Argument.space] = space;
+    this.exchange[Argument.policy] = scope.policy;
     this.exchange[Argument.nowMs] = nowMs;
     this.exchange[Argument.takenAtMs] = takenAtMs;
     this.exchange[Argument.difference] = actualTokens - reservedTokens;
@@ -84,13 +85,15 @@ export class NativeRateLimitEngine extends RateLimitEngine {
   }
 
   release(space: number, scope: PolicyKey, takenAtMs: number): void {
-    this.name(space, scope);
+    this.exchange[Argument.space] = space;
+    this.exchange[Argument.policy] = scope.policy;
     this.exchange[Argument.takenAtMs] = takenAtMs;
     this.binding.rateLimitRelease(scope.key);
   }
 
   reset(space: number, scope: PolicyKey): void {
-    this.name(space, scope);
+    this.exchange[Argument.space] = space;
+    this.exchange[Argument.policy] = scope.policy;
     this.binding.rateLimitReset(scope.key);
   }
 
@@ -111,11 +114,6 @@ export class NativeRateLimitEngine extends RateLimitEngine {
 
   closeHandle(handle: number): void {
     this.binding.rateLimitCloseHandle(handle);
-  }
-
-  private name(space: number, { policy }: PolicyKey): void {
-    this.exchange[Argument.space] = space;
-    this.exchange[Argument.policy] = policy;
   }
 
   private write(space: number, policy: number, { cost, tokens, nowMs }: Ask): void {

@@ -6,7 +6,7 @@ import { FigureSpace } from '../budget/figure-space.js';
 import type { RateLimit } from '../limits.js';
 import { OpenHolds } from './open-holds.js';
 import { join, leave, membersOf, RingHead, type Linked } from './ring.js';
-import { MOST_SHOWN_HOLDS, type BudgetDenial, type Extension, type HeldMoney, type RateLimitScope } from '../store.js';
+import { MOST_SHOWN_HOLDS, type BudgetChange, type BudgetDenial, type Extension, type HeldMoney, type RateLimitScope } from '../store.js';
 
 /** Accounts that a new one makes the ledger look at, so that idle ones go. */
 const SWEPT = 4;
@@ -206,22 +206,16 @@ export class BudgetLedger {
     return told;
   }
 
-  /** Replaces what was spent in the window of one budget. */
-  setSpent(scope: RateLimitScope, budget: BudgetLimit, nanoUsd: number, nowMs: number): void {
+  /** Changes one budget of a key. */
+  change({ limit, key }: RateLimitScope, { budget: index, kind, nanoUsd }: BudgetChange, nowMs: number): void {
+    const budget = limit.budgets?.[index];
+    if (budget === undefined) return;
     const atMs = this.at(nowMs);
-    this.accountOf(scope, budget, atMs).setSpent(budget, nanoUsd, atMs);
-  }
-
-  /** Adds to what was spent in the window of one budget. */
-  addSpent(scope: RateLimitScope, budget: BudgetLimit, nanoUsd: number, nowMs: number): void {
-    const atMs = this.at(nowMs);
-    this.accountOf(scope, budget, atMs).addSpent(budget, nanoUsd, atMs);
-  }
-
-  /** Raises one budget until its window is over. */
-  raise(scope: RateLimitScope, budget: BudgetLimit, nanoUsd: number, nowMs: number): void {
-    const atMs = this.at(nowMs);
-    this.accountOf(scope, budget, atMs).raise(budget, nanoUsd, atMs);
+    const account = this.used(this.booksOf(limit)[index], shortKey(key)).prune(atMs);
+    this.isDirty = true;
+    if (kind === 'added') account.addSpent(budget, nanoUsd, atMs);
+    else if (kind === 'spent') account.setSpent(budget, nanoUsd, atMs);
+    else account.raise(budget, nanoUsd, atMs);
   }
 
   /** Holds of a key that are not settled. */
@@ -325,22 +319,19 @@ export class BudgetLedger {
     return books;
   }
 
-  private accountOf({ limit, key }: RateLimitScope, budget: BudgetLimit, atMs: number): LedgerAccount {
-    const book = this.booksOf(limit)[limit.budgets?.indexOf(budget) ?? 0];
-    this.isDirty = true;
-    return this.used(book, shortKey(key)).prune(atMs);
-  }
-
-  /** The account of a key, opened if it is new, which is now the one that was used last. */
+  /** The account of a key, opened if it is new, which is now one of those used last. */
   private used(named: Book, key: string): LedgerAccount {
-    let account = (this.books.get(named.name) ?? named).accounts.get(key);
-    if (account === undefined) {
-      this.makeRoom();
-      const book = this.listed(named);
-      book.accounts.set(key, (account = new LedgerAccount(book, key)));
-      account.keepIn(this.figures.take());
-      this.size++;
+    const known = (this.books.get(named.name) ?? named).accounts.get(key);
+    if (known !== undefined) {
+      if (this.latestMs - known.usedAtMs >= MOVED_AFTER_MS) this.touch(known);
+      return known;
     }
+    this.makeRoom();
+    const book = this.listed(named);
+    const account = new LedgerAccount(book, key);
+    book.accounts.set(key, account);
+    account.keepIn(this.figures.take());
+    this.size++;
     return this.touch(account);
   }
 

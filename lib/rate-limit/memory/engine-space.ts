@@ -15,6 +15,9 @@ export class EngineSpace {
   private readonly space: number;
   private readonly policies = new WeakMap<RateLimit, number>();
   private readonly open = new Set<number>();
+  /** Most apps decide under one limit, and a weak map takes 20 ns. */
+  private latestLimit: RateLimit | undefined = undefined;
+  private latestPolicy = 0;
 
   constructor(
     private readonly engine: RateLimitEngine,
@@ -27,25 +30,24 @@ export class EngineSpace {
   check(scopes: readonly RateLimitScope[], ask: Ask): RateLimitDecision {
     if (scopes.length === 1) {
       this.engine.check(this.space, this.policyKey(scopes[0]), ask);
-      return this.lastDecision(scopes[0].limit);
+      return this.lastDecision(0, [this.lastStanding(scopes[0].limit)]);
     }
     const keys = new Array<PolicyKey>(scopes.length);
     for (let i = 0; i < scopes.length; i++) keys[i] = this.policyKey(scopes[i]);
     this.engine.checkAll(this.space, keys, ask);
-    const scope = this.engine.lastDecision[DecisionField.index];
-    const decision = this.lastDecision(scopes[scope].limit);
-    const nothing = { cost: 0, tokens: 0, nowMs: ask.nowMs };
     const standings = new Array<RateLimitStanding>(scopes.length);
+    const decision = this.lastDecision(this.engine.lastDecision[DecisionField.index], standings);
+    const nothing = { cost: 0, tokens: 0, nowMs: ask.nowMs };
     for (let i = 0; i < scopes.length; i++) {
       this.engine.peek(this.space, keys[i], nothing);
       standings[i] = this.lastStanding(scopes[i].limit);
     }
-    return { ...decision, standings, scope };
+    return decision;
   }
 
   peek(scope: RateLimitScope, ask: Ask): RateLimitDecision {
     this.engine.peek(this.space, this.policyKey(scope), ask);
-    return this.lastDecision(scope.limit);
+    return this.lastDecision(0, [this.lastStanding(scope.limit)]);
   }
 
   settle(scope: RateLimitScope, settlement: Settlement): void {
@@ -70,8 +72,10 @@ export class EngineSpace {
   }
 
   private policyKey({ limit, key }: RateLimitScope): PolicyKey {
-    let policy = this.policies.get(limit);
+    let policy = limit === this.latestLimit ? this.latestPolicy : this.policies.get(limit);
     if (policy === undefined) this.policies.set(limit, (policy = this.openPolicy(limit)));
+    this.latestLimit = limit;
+    this.latestPolicy = policy;
     return { policy, key };
   }
 
@@ -98,15 +102,15 @@ export class EngineSpace {
     };
   }
 
-  private lastDecision(limit: RateLimit): RateLimitDecision {
+  private lastDecision(scope: number, standings: readonly RateLimitStanding[]): RateLimitDecision {
     const { lastDecision: last } = this.engine;
     const code = last[DecisionField.code];
     return {
       allowed: code === DecisionCode.allowed,
-      scope: 0,
-      exceeded: EXCEEDED[code],
+      scope,
+      exceeded: code === DecisionCode.allowed ? undefined : EXCEEDED[code],
       retryAfterMs: last[DecisionField.retryAfterMs],
-      standings: [this.lastStanding(limit)],
+      standings,
       atMs: last[DecisionField.atMs],
       // Filled in under budgets: an object grows slowly, and its readers then meet two shapes.
       hold: undefined,

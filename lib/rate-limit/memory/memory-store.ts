@@ -149,12 +149,8 @@ export class MemoryRateLimitStore implements RateLimitStore {
     return hold instanceof BudgetHold ? this.ledger.extend(hold, nanoUsd, this.context.now()) : undefined;
   }
 
-  changeBudget(scope: RateLimitScope, { budget, kind, nanoUsd }: BudgetChange): void {
-    const limit = scope.limit.budgets?.[budget];
-    if (limit === undefined) return;
-    if (kind === 'spent') this.ledger.setSpent(scope, limit, nanoUsd, this.context.now());
-    else if (kind === 'added') this.ledger.addSpent(scope, limit, nanoUsd, this.context.now());
-    else this.ledger.raise(scope, limit, nanoUsd, this.context.now());
+  changeBudget(scope: RateLimitScope, change: BudgetChange): void {
+    this.ledger.change(scope, change, this.context.now());
   }
 
   holds(scope: RateLimitScope): HeldMoney {

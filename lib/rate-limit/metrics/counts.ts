@@ -9,10 +9,9 @@ export class DecisionCounts {
   private readonly deniedBy = new Map((Object.values(EXCEEDED) as ExceededLimit[]).map((exceeded) => [exceeded, 0]));
 
   /** `exceeded` is missing when the store was unavailable. */
-  add(allowed: boolean, exceeded: ExceededLimit | undefined): void {
-    if (allowed) this.allowed++;
-    else this.denied++;
-    if (!allowed && exceeded !== undefined) this.deniedBy.set(exceeded, (this.deniedBy.get(exceeded) ?? 0) + 1);
+  deny(exceeded: ExceededLimit | undefined): void {
+    this.denied++;
+    if (exceeded !== undefined) this.deniedBy.set(exceeded, (this.deniedBy.get(exceeded) ?? 0) + 1);
   }
 
   /** A part of an allowed request was denied: it counts as allowed, and as a denial. */

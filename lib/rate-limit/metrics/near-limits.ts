@@ -51,13 +51,17 @@ export class LimitWatch {
 
   /** Called for every decision. */
   saw(scopes: readonly RateLimitScope[], { allowed, scope, standings }: RateLimitDecision): void {
-    const standing = standings[scope];
-    if (standing === undefined) return;
+    if (standings.length === 0) return;
     for (let at = 0; at < standings.length; at++) {
-      if (standings[at].budgets?.some((budget) => shareLeft(budget) <= NEAR_SHARE) === true) remember(this.spending, scopes[at]);
+      if (standings[at].budgets?.some((budget) => leftOf(budget) <= NEAR_SHARE * budget.limitNanoUsd) === true)
+        remember(this.spending, scopes[at]);
     }
-    if (allowed && tightest(scopes[scope].limit, standing).share > NEAR_SHARE) return;
-    remember(this.seen, scopes[scope]);
+    const { limit, remainingRequests, remainingTokens = Infinity } = standings[scope];
+    const { tokensPerMinute = Infinity } = scopes[scope].limit;
+    const isNear =
+      (limit !== Infinity && remainingRequests <= NEAR_SHARE * limit) ||
+      (tokensPerMinute !== Infinity && remainingTokens <= NEAR_SHARE * tokensPerMinute);
+    if (isNear || !allowed) remember(this.seen, scopes[scope]);
   }
 
   /**
@@ -74,9 +78,10 @@ export class LimitWatch {
   /** The state of the budgets, by the smallest share that is left. */
   async nearestBudgets(count: number): Promise<readonly NearBudget[]> {
     const near = await Promise.all([...this.spending].map(([name, scope]) => this.budgetsOf(name, scope)));
+    const shareLeft = ({ limitUsd, spentUsd, heldUsd }: NearBudget): number => (limitUsd - spentUsd - heldUsd) / limitUsd;
     return near
       .flat()
-      .sort((a, b) => leftOf(a) / a.limitUsd - leftOf(b) / b.limitUsd)
+      .sort((a, b) => shareLeft(a) - shareLeft(b))
       .slice(0, count);
   }
 
@@ -84,7 +89,7 @@ export class LimitWatch {
     const { standings, atMs } = await this.store.peek([scope], 0, 0);
     // Empty while the store is unavailable.
     if (standings.length === 0) return [];
-    const near = (standings[0].budgets ?? []).filter((budget) => shareLeft(budget) < 1);
+    const near = (standings[0].budgets ?? []).filter((budget) => shareOf(leftOf(budget), budget.limitNanoUsd) < 1);
     if (near.length === 0) this.spending.delete(name);
     return near.map((budget) => ({
       limit: scope.limit.name,
@@ -116,13 +121,9 @@ function remember(seen: Map<string, RateLimitScope>, scope: RateLimitScope): voi
   if (seen.size > MAX_WATCHED) seen.delete(seen.keys().next().value as string);
 }
 
-/** What is neither spent nor held, as a share of the budget. */
-function shareLeft({ limitNanoUsd, spentNanoUsd, heldNanoUsd }: BudgetStanding): number {
-  return shareOf(limitNanoUsd - spentNanoUsd - heldNanoUsd, limitNanoUsd);
-}
-
-function leftOf({ limitUsd, spentUsd, heldUsd }: NearBudget): number {
-  return limitUsd - spentUsd - heldUsd;
+/** What is neither spent nor held. */
+function leftOf({ limitNanoUsd, spentNanoUsd, heldNanoUsd }: BudgetStanding): number {
+  return limitNanoUsd - spentNanoUsd - heldNanoUsd;
 }
 
 function tightest(

@@ -1,5 +1,8 @@
 import fc from 'fast-check';
-import { retriesAllowed, RetryBudget, retryWaitMs, type RetryFacts } from './retries.js';
+import { BudgetExceededError, UnsupportedRequestError } from '../../common/http-errors.js';
+import { failedOn, nextOf, viewOf } from '../../../test/support/layer-calls.js';
+import { Failure } from '../failure.js';
+import { Retries, retriesAllowed, RetryBudget, retryWaitMs, type RetryFacts } from './retries.js';
 
 const facts = (changes: Partial<RetryFacts>): RetryFacts => ({
   kind: 'server',
@@ -86,5 +89,145 @@ describe('RetryBudget', () => {
         }
       }),
     );
+  });
+});
+
+describe('Retries', () => {
+  const [a, b] = [failedOn({ id: 'a' }), failedOn({ id: 'b' })];
+  const denied = (): Failure =>
+    failedOn({ id: 'a' }, { kind: 'bad_request' }, new BudgetExceededError({ limitName: 'l', reason: 'budget_held' } as never), 'caller');
+  const unfit = (): Failure =>
+    failedOn(
+      { id: 'a' },
+      { kind: 'bad_request' },
+      new UnsupportedRequestError({ provider: 'p', reason: 'no', mend: 'change it' }),
+      'caller',
+    );
+
+  interface Given {
+    /** Healthy deployments of the group besides the one that failed. */
+    readonly others?: number;
+    readonly numRetries?: number;
+    readonly budget?: number;
+    readonly model?: string;
+    readonly policy?: object;
+    readonly ofGroups?: object;
+    readonly waiting?: object;
+    readonly call?: object;
+    readonly parts?: object;
+  }
+
+  async function run(outcomes: readonly unknown[], given: Given = {}) {
+    const { others = 1, numRetries = 2, budget = 10, policy, ofGroups = {}, waiting, model = 'm' } = given;
+    const retryBudget = new RetryBudget(budget / 100, 0, 0);
+    const deposit = jest.spyOn(retryBudget, 'deposit');
+    const router = {
+      healthyCount: (_: string, { excludeIds = [] }: { excludeIds?: string[] }) => others + 1 - excludeIds.length,
+      settings: { retryPolicy: policy, modelGroupRetryPolicy: ofGroups, retryAfterMs: 0 },
+    };
+    const waits: number[] = [];
+    const call = {
+      context: {},
+      fallbacks: 0,
+      retries: 0,
+      waitedMs: 0,
+      isSpent: false,
+      isRetryDenied: false,
+      retriesOn: () => numRetries,
+      hasTimeFor: (ms: number) => ms < 10_000,
+      ...given.call,
+    };
+    const cancellation = { wait: (ms: number) => Promise.resolve(void waits.push(ms)) };
+    const { views, next } = nextOf(...outcomes);
+    const retries = new Retries({ router, retryBudget, waiting, now: () => 0, random: () => 0 } as never);
+    const outcome = await retries.run(viewOf(call, { target: { model }, cancellation, ...given.parts }), next);
+    return { outcome, views, waits, call, deposits: deposit.mock.calls.length, tried: views.slice(1).map(({ after }) => after?.tried) };
+  }
+
+  it('repeats a failed attempt at once while another deployment of the tier is healthy', async () => {
+    const { outcome, tried, waits, call } = await run([a, b, 'answer']);
+    expect(outcome).toBe('answer');
+    const common = { doneOrder: undefined, order: 1, mayRepeat: true };
+    expect(tried).toEqual([
+      { ...common, failedIds: ['a'] },
+      { ...common, failedIds: ['a', 'b'] },
+    ]);
+    expect([waits, call.retries]).toEqual([[], 2]);
+  });
+
+  it('waits before it repeats if no other deployment is healthy, longer each time', async () => {
+    const { outcome, waits } = await run([a, a, 'answer'], { others: 0 });
+    expect([outcome, waits]).toEqual(['answer', [500, 1000]]);
+  });
+
+  it('ends with the last failure when the retries are used up', async () => {
+    const last = failedOn({ id: 'c', order: 4 });
+    const { outcome, call } = await run([a, b, last, 'answer']);
+    expect(outcome).toBe(last);
+    expect(call.retries).toBe(2);
+    // The tier that was tried, not that of the last deployment.
+    expect(last.tierOrder).toBe(1);
+  });
+
+  it('stays in the tier after those that are done', async () => {
+    const after = { last: a, tried: { doneOrder: 1, order: undefined, failedIds: [], mayRepeat: true } };
+    const { tried, deposits } = await run([failedOn({ id: 'd', order: 2 }), 'answer'], { parts: { after } });
+    expect(tried).toEqual([{ doneOrder: 1, order: 2, failedIds: ['d'], mayRepeat: true }]);
+    expect(deposits).toBe(0);
+  });
+
+  it('counts a call once for the retries of all calls', async () => {
+    expect((await run([a, 'answer'])).deposits).toBe(1);
+    expect((await run([a, 'answer'], { call: { fallbacks: 1 } })).deposits).toBe(0);
+  });
+
+  it('leaves a deployment that is unfit for another one, which is no retry', async () => {
+    const { outcome, tried } = await run([unfit(), 'answer'], { numRetries: 0, budget: 0 });
+    expect([outcome, tried[0]?.mayRepeat]).toEqual(['answer', false]);
+    const last = unfit();
+    expect((await run([last, 'answer'], { others: 0 })).outcome).toBe(last);
+  });
+
+  it('counts no retry after an attempt that a budget denied before it was sent', async () => {
+    expect((await run([denied(), 'answer'])).call.retries).toBe(0);
+  });
+
+  it('ends with the failure of the attempt if the next selection finds no deployment', async () => {
+    const none = new Failure(new Error('none'), 'provider', { kind: 'rate_limit' });
+    expect((await run([a, none])).outcome).toBe(a);
+    expect((await run([none])).outcome).toBe(none);
+  });
+
+  const asked = { alternatives: () => ({ hasHealthy: () => true, hasNext: () => true }) };
+  it.each<[string, readonly unknown[], Given]>([
+    ['of a deployment that is called by its id', [a], { model: 'a' }],
+    ['of a call that may make no more attempts', [a], { call: { isSpent: true } }],
+    ['for which the call has no time', [failedOn({ id: 'a' }, { retryAfterMs: 10_000 })], { others: 0 }],
+    ['after a `Retry-After`, if a fallback could answer', [failedOn({ id: 'a' }, { retryAfterMs: 10 })], { others: 0, call: asked }],
+    ['that the policy forbids', [a], { policy: { InternalServerErrorRetries: 0 } }],
+    ["that the model group's policy forbids", [a], { policy: { DefaultRetries: 3 }, ofGroups: { m: { InternalServerErrorRetries: 0 } } }],
+    ['of a 429 without a healthy deployment', [failedOn({ id: 'a' }, { kind: 'rate_limit' })], { others: -1 }],
+    [
+      'of a 429, with a queue, if a fallback is left',
+      [failedOn({ id: 'a' }, { kind: 'rate_limit' })],
+      { others: -1, waiting: {}, call: asked },
+    ],
+  ])('makes no retry %s', async (_, outcomes, given) => {
+    expect((await run([...outcomes, 'answer'], given)).outcome).toBe(outcomes[0]);
+  });
+
+  it('retries a 429 of all deployments if the call can wait in a queue', async () => {
+    expect((await run([failedOn({ id: 'a' }, { kind: 'rate_limit' }), 'answer'], { others: -1, waiting: {} })).outcome).toBe('answer');
+  });
+
+  it("prefers a deployment's own number of retries to the policy", async () => {
+    const own = failedOn({ id: 'a', numRetries: 1 } as never);
+    expect((await run([own, 'answer'], { policy: { DefaultRetries: 0 } })).outcome).toBe('answer');
+  });
+
+  it('says that a retry was denied when those of all calls are used up', async () => {
+    const { outcome, call } = await run([a, 'answer'], { budget: 0 });
+    expect([outcome, call.isRetryDenied]).toEqual([a, true]);
+    expect((await run([a, 'answer'])).call.isRetryDenied).toBe(false);
   });
 });

@@ -1,27 +1,20 @@
-import type { CallRouter, Selection } from '../call-router.js';
-import type { CallView } from './layer.js';
+import { failedOn, nextOf, viewOf } from '../../../test/support/layer-calls.js';
+import type { CallRouter } from '../call-router.js';
 import { Failure, type FailureReason } from '../failure.js';
 import { Tiers } from './tiers.js';
 
 const deployments = [1, 2, 2, 5].map((order, index) => ({ id: `d${index}`, modelName: 'm', model: 'openai/m', order }));
 
 function failedAt(index: number, reason: Partial<FailureReason> = {}): Failure {
-  const failure = new Failure(new Error(`d${index}`), 'provider', { kind: 'server', ...reason });
-  failure.selection = { deployment: deployments[index], group: 'm' } as unknown as Selection;
-  return failure;
+  return failedOn(deployments[index], reason);
 }
 
 /** Runs the layer with a `next` that gives these outcomes in turn. */
 async function run(outcomes: readonly unknown[], { chain = [] as string[], isSpent = false, options = {} } = {}) {
   const router = { deployments: () => deployments, fallbacksOf: () => chain } as unknown as CallRouter;
-  const done: (number | undefined)[] = [];
-  const view = {
-    call: { options, isSpent },
-    target: { model: 'm' },
-    with: ({ after }: Pick<CallView, 'after'>) => ({ ...view, after }) as unknown as CallView,
-  } as unknown as CallView;
-  const next = ({ after }: CallView) => Promise.resolve(outcomes[done.push(after?.tried.doneOrder) - 1]);
-  return { outcome: await new Tiers(router).run(view, next), done };
+  const { views, next } = nextOf(...outcomes);
+  const outcome = await new Tiers(router).run(viewOf({ options, isSpent }), next);
+  return { outcome, done: views.map(({ after }) => after?.tried.doneOrder) };
 }
 
 describe('Tiers', () => {

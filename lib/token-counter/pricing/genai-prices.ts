@@ -1,5 +1,4 @@
 import type * as GenaiPrices from '@pydantic/genai-prices';
-import { steadyNow } from '../../common/clock.js';
 import { known } from './pricing-file.js';
 import type { RateTier, TokenRates } from '../../common/token-cost.js';
 import type { ModelPricing, PriceSource } from './pricing.js';
@@ -20,9 +19,6 @@ const RATE_KEYS: Readonly<Record<string, keyof TokenRates>> = {
 const ALIASES: ReadonlyMap<string, string> = new Map([['fireworks_ai', 'fireworks']]);
 /** Providers that make their own models: a bare model name has their price. */
 const MAKERS = ['openai', 'anthropic', 'google', 'mistral', 'cohere', 'deepseek', 'x-ai', 'perplexity', 'moonshotai'];
-/** Prices can depend on date and hour: looked up again after a minute. */
-const FRESH_MS = 60_000;
-const MAX_REMEMBERED = 1000;
 /** From gpt-5 on, OpenAI's window of 400,000 tokens includes 128,000 for the reply. */
 const SHARED_WINDOW = { models: /^(?:openai\/)?gpt-[5-9]/, from: 400_000, replyTokens: 128_000 };
 /** Input limits from OpenAI's model pages where the package is wrong. */
@@ -37,23 +33,15 @@ let opened: typeof GenaiPrices | undefined;
  */
 export class GenaiPriceSource implements PriceSource {
   readonly name = '@pydantic/genai-prices';
-  private readonly remembered = new Map<string, { pricing: ModelPricing | undefined; untilMs: number }>();
 
   lookup(model: string): ModelPricing | undefined {
-    const nowMs = steadyNow();
-    const hit = this.remembered.get(model);
-    if (hit !== undefined && nowMs < hit.untilMs) return hit.pricing;
-    if (this.remembered.size >= MAX_REMEMBERED) this.remembered.clear();
-    const pricing = find(model);
-    this.remembered.set(model, { pricing, untilMs: nowMs + FRESH_MS });
-    return pricing;
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded when first needed: it takes 0.1 s
+    opened ??= require('@pydantic/genai-prices') as typeof GenaiPrices;
+    return find(model, opened);
   }
 }
 
-function find(model: string): ModelPricing | undefined {
-  // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded when first needed: it takes 0.1 s
-  opened ??= require('@pydantic/genai-prices') as typeof GenaiPrices;
-  const { calcPrice, findProvider } = opened;
+function find(model: string, { calcPrice, findProvider }: typeof GenaiPrices): ModelPricing | undefined {
   let name = model;
   let found = name.includes('/') ? null : calcPrice({}, name);
   // The package does not guess the provider of OpenAI's embeddings and fine-tunes.

@@ -8,6 +8,7 @@ import {
   joinPath,
   refuseOption,
 } from '../../common/options.js';
+import { steadyNow } from '../../common/clock.js';
 import { custom, type OptionsOf } from '../../common/option.js';
 import { MAX_MODEL_NAME_LENGTH } from '../models.js';
 import { known, openPriceFile } from './pricing-file.js';
@@ -61,9 +62,20 @@ const RATES = [
 
 const NESTED = new Set(['tiers', 'serviceTiers', 'offPeak']);
 
+/** Prices can depend on date and hour: looked up again after a minute. */
+const FRESH_MS = 60_000;
+/** Names come from clients. */
+const MAX_REMEMBERED = 1000;
+
+/** What a source has for a model. */
+interface SourcedPricing extends SourcedPrices {
+  readonly prices: ModelPricing;
+}
+
 /** Prices and limits of models: overrides, then the source, then `@pydantic/genai-prices`. */
 export class PricingBook {
   private readonly sources: readonly PriceSource[];
+  private readonly remembered = new Map<string, { readonly found: readonly SourcedPricing[]; readonly untilMs: number }>();
 
   /**
    * @param path Names the option in errors. @throws InvalidConfigurationError naming file or option
@@ -88,46 +100,40 @@ export class PricingBook {
   }
 
   /** By source: one can have a model's limits, and the next one its prices. */
-  pricesOf(model: string): readonly SourcedPrices[] {
-    const found: SourcedPrices[] = [];
-    if (model.length > MAX_MODEL_NAME_LENGTH) return found;
-    for (const source of this.sources) {
-      const prices = lookup(source, model);
-      if (prices !== undefined) found.push({ prices, source: source.name });
-    }
-    return found;
+  pricesOf(model: string): readonly SourcedPricing[] {
+    const nowMs = steadyNow();
+    const known = this.remembered.get(model);
+    return known !== undefined && nowMs < known.untilMs ? known.found : this.find(model, nowMs);
   }
 
   /** Prices of a model and their source; `null` if no source has any. */
   priceOf(model: string): ModelPrice | null {
-    if (model.length > MAX_MODEL_NAME_LENGTH) return null;
-    for (const source of this.sources) {
-      const pricing = lookup(source, model);
-      if (pricing === undefined || costOf(pricing, 1, 0) === null) continue;
-      return { ...known({ ...pricing, contextWindow: undefined, maxOutputTokens: undefined }), source: source.name };
-    }
-    return null;
+    const found = this.pricesOf(model).find(({ prices }) => costOf(prices, 1, 0) !== null);
+    if (found === undefined) return null;
+    return { ...known({ ...found.prices, contextWindow: undefined, maxOutputTokens: undefined }), source: found.source };
   }
 
   /** By source: one can have the context window, and the next one the output limit. */
   limits(model: string): ModelLimits {
-    let contextWindow: number | null = null;
-    let maxOutputTokens: number | null = null;
-    const from: { contextWindow: string | null; maxOutputTokens: string | null } = { contextWindow: null, maxOutputTokens: null };
-    const sources = model.length > MAX_MODEL_NAME_LENGTH ? [] : this.sources;
-    for (const source of sources) {
-      const limits = lookup(source, model);
-      if (contextWindow === null && limits?.contextWindow !== undefined) {
-        contextWindow = limits.contextWindow;
-        from.contextWindow = source.name;
-      }
-      if (maxOutputTokens === null && limits?.maxOutputTokens !== undefined) {
-        maxOutputTokens = limits.maxOutputTokens;
-        from.maxOutputTokens = source.name;
-      }
-      if (contextWindow !== null && maxOutputTokens !== null) break;
-    }
-    return { contextWindow, maxOutputTokens, sources: from };
+    const found = this.pricesOf(model);
+    const input = found.find(({ prices }) => prices.contextWindow !== undefined);
+    const output = found.find(({ prices }) => prices.maxOutputTokens !== undefined);
+    return {
+      contextWindow: input?.prices.contextWindow ?? null,
+      maxOutputTokens: output?.prices.maxOutputTokens ?? null,
+      sources: { contextWindow: input?.source ?? null, maxOutputTokens: output?.source ?? null },
+    };
+  }
+
+  private find(model: string, nowMs: number): readonly SourcedPricing[] {
+    if (model.length > MAX_MODEL_NAME_LENGTH) return [];
+    const found = this.sources.flatMap((source): SourcedPricing[] => {
+      const prices = lookup(source, model);
+      return prices === undefined ? [] : [{ prices, source: source.name }];
+    });
+    if (this.remembered.size >= MAX_REMEMBERED) this.remembered.clear();
+    this.remembered.set(model, { found, untilMs: nowMs + FRESH_MS });
+    return found;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { EngineName } from '../common/capability.js';
 import type { AllowedSpecial } from './bpe/special-tokens.js';
 import type { EncodingName, TokenCounterEngine } from './engine/engine.js';
 import { publishedRatios } from './estimates/published-ratios.js';
@@ -17,6 +18,9 @@ export interface CountingModelParts {
   readonly needed?: string | undefined;
 }
 
+/** Handles of an encoding by engine; -1: not loaded. */
+type Handles = Record<EngineName, number>;
+
 /** A model's facts and the handle of its encoding in each engine. */
 export class CountingModel {
   readonly facts: ModelFacts;
@@ -32,9 +36,12 @@ export class CountingModel {
   /** Whether what was published and learned of the model corrects its counts. */
   readonly isCorrected: boolean;
   private readonly needed: string | undefined;
-  private readonly handles: HandleOf;
+  /** Tokens of the roles of messages, counted once. */
+  readonly roleTokens = new Map<string, number>();
+  private readonly handles: Handles = { native: -1, typescript: -1 };
   /** For texts that are split at special tokens. */
-  private readonly continued: HandleOf;
+  private readonly continued: Handles;
+  private readonly continuedEncoding: EncodingName | PackedTokenizer;
 
   /** @param name The model by which it counts; corrections are learned under it */
   constructor(
@@ -47,8 +54,8 @@ export class CountingModel {
     this.isCorrected = known.approximate;
     this.facts = isMixed ? { ...known, approximate: true } : known;
     this.encoding = tokenizer ?? facts.encoding;
-    this.handles = new HandleOf(this.encoding);
-    this.continued = tokenizer?.continued === undefined ? this.handles : new HandleOf(tokenizer.continued);
+    this.continuedEncoding = tokenizer?.continued ?? this.encoding;
+    this.continued = tokenizer?.continued === undefined ? this.handles : { native: -1, typescript: -1 };
     if (tokenizer?.chatTemplate !== undefined) this.chatTemplate = new ChatTemplate(tokenizer.chatTemplate);
   }
 
@@ -79,20 +86,10 @@ export class CountingModel {
    * split at special tokens.
    */
   handle(engine: TokenCounterEngine, allowed?: AllowedSpecial): number {
-    return (allowed === undefined ? this.handles : this.continued).in(engine);
-  }
-}
-
-/** The handle of an encoding in each engine. */
-class HandleOf {
-  private native = -1;
-  private typescript = -1;
-
-  constructor(private readonly encoding: EncodingName | PackedTokenizer) {}
-
-  in(engine: TokenCounterEngine): number {
-    if (engine.engine === 'native') return this.native >= 0 ? this.native : (this.native = engine.load(this.encoding));
-    return this.typescript >= 0 ? this.typescript : (this.typescript = engine.load(this.encoding));
+    const handles = allowed === undefined ? this.handles : this.continued;
+    const handle = handles[engine.engine];
+    if (handle >= 0) return handle;
+    return (handles[engine.engine] = engine.load(allowed === undefined ? this.encoding : this.continuedEncoding));
   }
 }
 

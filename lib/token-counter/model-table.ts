@@ -24,7 +24,8 @@ export interface ModelTableContext {
  */
 export class ModelTable {
   private readonly ofTexts: NamedModels;
-  private readonly ofPrompts: NamedModels;
+  /** Of names that requests have; the default model for `undefined` and `null`. */
+  readonly ofPrompts: NamedModels;
   private route: FindRoute | undefined = undefined;
 
   constructor(private readonly context: ModelTableContext) {
@@ -51,11 +52,6 @@ export class ModelTable {
   /** The model of a name, for texts; the default model for `undefined` and `null`. */
   get(name: string | null | undefined): CountingModel {
     return this.ofTexts.get(name);
-  }
-
-  /** The model of a name that a request has; the default model for `undefined` and `null`. */
-  ofPrompt(name: string | null | undefined): CountingModel {
-    return this.ofPrompts.get(name);
   }
 
   /** Where the router sends requests for a name. */

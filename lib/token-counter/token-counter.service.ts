@@ -208,7 +208,7 @@ export class TokenCounterService implements Capability {
    */
   countMessages(messages: readonly ChatMessage[], options: CountMessagesOptions | string | null = {}): number {
     const { model, tools, toolChoice, template, requestId } = optionsOf<CountMessagesOptions>(options);
-    const found = this.models.ofPrompt(model);
+    const found = this.models.ofPrompts.get(model);
     return this.counted(
       this.choice.run('count_messages', requestId, (engine) => {
         const context = this.requests.context(found, engine);
@@ -263,7 +263,7 @@ export class TokenCounterService implements Capability {
 
   /** The same, of a figure that is not checked. @internal */
   learnPrompt(body: object, promptTokens: number): void {
-    this.corrections?.learn(body, promptTokens);
+    if (this.corrections?.hasMeasured === true) this.corrections.learn(body, promptTokens);
   }
 
   /**
@@ -366,7 +366,7 @@ export class TokenCounterService implements Capability {
   trimMessages<M extends ChatMessage>(messages: readonly M[], options: TrimMessagesOptions | string | null = {}): M[] {
     if (!Array.isArray(messages)) throw new InvalidArgumentError('messages', messages, 'must be an array of messages');
     const { model: name, maxTokens, trimRatio, requestId } = optionsOf<TrimMessagesOptions>(options);
-    const model = this.models.ofPrompt(name);
+    const model = this.models.ofPrompts.get(name);
     const most = maxTokens === undefined ? this.inputShare(name, trimRatio) : checkPositiveInteger('maxTokens', maxTokens, refuseArgument);
     if (most === null) return [...(messages as readonly M[])];
     return this.choice.run('trim_messages', requestId, (engine) => trimToFit<M>(messages, most, this.requests.context(model, engine)));
@@ -394,7 +394,7 @@ export class TokenCounterService implements Capability {
 
   /** The prices of these costs, to be looked up once per request. @internal */
   pricesOf(model?: string): readonly SourcedPrices[] {
-    return this.options.pricing.pricesOf(this.nameOf(model));
+    return this.options.pricing.pricesOf(model ?? this.options.defaultModel);
   }
 
   /** Prices of a model in USD per million tokens, and their source; `null` if none is known. */
@@ -412,7 +412,7 @@ export class TokenCounterService implements Capability {
     const own = this.limitsOf(name);
     if (own.contextWindow !== null || own.maxOutputTokens !== null) return own;
     // Forgotten with the model, when deployments change.
-    const counted = this.models.ofPrompt(name);
+    const counted = this.models.ofPrompts.get(name);
     let limits = this.groupLimits.get(counted);
     if (limits === undefined) {
       const route = this.models.routeOf(name);

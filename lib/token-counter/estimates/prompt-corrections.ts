@@ -13,6 +13,8 @@ export interface CorrectedTokens {
 
 /** Corrects counted prompts, and learns from what providers report about them. */
 export class PromptCorrections {
+  /** Whether a prompt was ever estimated: exact counts have nothing to learn. */
+  hasMeasured = false;
   /** By the body that was counted. */
   private readonly measured = new WeakMap<object, PromptMeasurement>();
 
@@ -45,6 +47,7 @@ export class PromptCorrections {
     if (model.isMixed) return;
     // The share of media and of what only the provider has is not known.
     if (sample === undefined || mediaTokens > 0 || assumed || tokens <= 0) return;
+    this.hasMeasured = true;
     this.measured.set(body, measurement(model, sample, tokens));
   }
 

@@ -97,7 +97,7 @@ export function countMessage(message: ChatMessage, index: number, context: Promp
   let tokens = chat === undefined ? tokensPerMessage : messageOverhead(message.role, context.model);
   if (context.reads !== undefined) {
     if (isPlainMessage(message)) {
-      // Without notes for `countRest`, which passes over plain messages.
+      // Without notes for `PromptRest`, which passes over plain messages.
       const { count, long } = context;
       const { role, content } = message;
       if (chat === undefined) tokens += long?.count(role) ?? count(role);

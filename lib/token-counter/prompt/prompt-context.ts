@@ -33,7 +33,7 @@ export interface PromptContext {
   /** Of a body whose long texts are bytes. */
   readonly long?: LongTextCounter;
   /**
-   * For limits: records what the rules count, so that `countRest` counts everything else. Without
+   * For limits: records what the rules count, so that `PromptRest` counts everything else. Without
    * it parts of unknown type are rejected and unknown fields count 0.
    */
   readonly reads?: PromptReads;
@@ -59,7 +59,7 @@ export function countString(text: string, context: PromptContext): number {
   return countUnnoted(text, context);
 }
 
-/** The same without a note for `countRest`. */
+/** The same without a note for `PromptRest`. */
 export function countUnnoted(text: string, context: PromptContext): number {
   return context.long?.count(text) ?? context.count(text);
 }

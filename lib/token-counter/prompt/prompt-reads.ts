@@ -9,7 +9,7 @@ const LONGEST_HASHED = 16_000;
 /** Most texts of one length to compare: more would let a body cost quadratic time. */
 const MOST_COMPARED = 8;
 
-/** Records what the rules have counted of a body; `countRest` counts everything else. */
+/** Records what the rules have counted of a body; `PromptRest` counts everything else. */
 export class PromptReads {
   /** How often each text was counted. */
   private readonly texts = new Map<string, number>();
@@ -75,7 +75,7 @@ export class PromptReads {
 
   private takesLong(text: string): boolean {
     const known = this.long.get(text.length) ?? [];
-    // Rules and `countRest` mostly read in the same order.
+    // Rules and `PromptRest` mostly read in the same order.
     for (let at = 0; at < known.length && at < MOST_COMPARED; at++) {
       if (known[at] !== text) continue;
       known.splice(at, 1);

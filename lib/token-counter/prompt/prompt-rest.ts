@@ -68,17 +68,6 @@ const DIGITS = 3;
 /** Estimates learn from a provider's figure if unread text is at most this long. */
 const LITTLE = 256;
 
-/**
- * Counts everything in a body that no rule has counted and that can be part of the prompt: schemas
- * of every kind, keys and numbers included, and fields of any API.
- */
-export function countRest(body: Body, context: PromptContext, reads: PromptReads): number {
-  const rest = new Rest(context, reads);
-  const tokens = rest.fields(body);
-  if (rest.units > LITTLE) context.assumed = true;
-  return tokens;
-}
-
 /** Whether a body refers to a prompt that it does not contain. */
 export function addsToPrompt(body: Body): boolean {
   return Object.keys(body).some((name) => typeof body[name] !== 'number' && !isParameter(name, body[name]));
@@ -110,10 +99,13 @@ function lengthUpTo(most: number, value: unknown, context?: PromptContext, depth
   return length;
 }
 
-/** One walk through a body. */
-class Rest {
+/**
+ * Counts everything in a body that no rule has counted and that can be part of the prompt: schemas
+ * of every kind, keys and numbers included, and fields of any API.
+ */
+export class PromptRest {
   /** UTF-16 units of what it has counted. */
-  units = 0;
+  private units = 0;
   private walked = 0;
 
   constructor(
@@ -121,24 +113,24 @@ class Rest {
     private readonly reads: PromptReads,
   ) {}
 
-  /** The fields of a body, or of an `extra_body`. */
-  fields(body: Body): number {
-    const { messages, areMessagesPlain } = this.reads;
+  /** The tokens of a body's fields, or of those of its `extra_body`. */
+  count(body: Body): number {
+    const { context, reads } = this;
     let tokens = 0;
     for (const name in body) {
       const value = body[name];
-      if (areMessagesPlain && value === messages) continue;
+      if (typeof value === 'number' || typeof value === 'boolean' || (reads.areMessagesPlain && value === reads.messages)) continue;
       if (name === 'extra_body' && typeof value === 'object' && value !== null && !Array.isArray(value))
-        tokens += this.fields(value as Body);
-      else if (typeof value !== 'number' && typeof value !== 'boolean' && !isParameter(name, value, this.context))
-        tokens += this.value(value, 0, 0);
+        tokens += this.count(value as Body);
+      else if (!isParameter(name, value, context)) tokens += this.value(value, 0, 0);
     }
+    if (this.units > LITTLE) context.assumed = true;
     return tokens;
   }
 
   /** @param glue tokens of the quotes and commas around a value of a structure */
   private value(value: unknown, glue: number, depth: number): number {
-    if (typeof value === 'string') return this.reads.takes(value) ? 0 : this.count(value) + glue;
+    if (typeof value === 'string') return this.reads.takes(value) ? 0 : this.countText(value) + glue;
     if (typeof value === 'number') return Math.ceil(String(value).length / DIGITS) + glue;
     if (typeof value !== 'object' || value === null) return glue;
     if (depth > MOST_LEVELS || this.walked++ > MOST_VALUES)
@@ -179,7 +171,7 @@ class Rest {
     return 1 + this.countKey(key) + this.value(value, 1, depth + 1);
   }
 
-  private count(text: string): number {
+  private countText(text: string): number {
     this.units += text.length;
     return countUnnoted(text, this.context);
   }

@@ -19,9 +19,9 @@ type Body = Readonly<Record<string, unknown>>;
 
 /** As engines take limits: no text has more tokens. */
 const LARGEST_LIMIT = 0xffffffff;
-/** Texts as short as `assistant` are counted once a prompt: each message has a role. */
+/** Counted once per model: each message has one. */
+const ROLES: ReadonlySet<string> = new Set(['system', 'developer', 'user', 'assistant', 'tool', 'function', 'model']);
 const LONGEST_ROLE = 9;
-const MOST_ROLES = 16;
 
 /** Estimated tokens of a prompt. */
 export interface PromptEstimate {
@@ -56,7 +56,7 @@ export class RequestCounter {
 
   count(body: object, requestId: string | undefined): RequestTokens {
     const request = checkObject('body', body, refuseArgument);
-    const model = this.modelOf(request);
+    const model = this.shared.models.ofPrompts.get(request.model as string | undefined);
     const answer = this.shared.choice.run('count_request', requestId, (engine): RequestTokens => {
       const context = this.context(model, engine);
       return this.answer(countRequestBody(request, context), model, context, body);
@@ -67,7 +67,7 @@ export class RequestCounter {
 
   async countAsync(body: object, requestId: string | undefined): Promise<RequestTokens> {
     const request = checkObject('body', body, refuseArgument);
-    const model = this.modelOf(request);
+    const model = this.shared.models.ofPrompts.get(request.model as string | undefined);
     const { context, texts, tokens } = await this.collect(request, model, undefined);
     const { counted, isExact } = await this.countTexts(texts, model, Infinity, requestId);
     if (!isExact) context.assumed = true;
@@ -78,18 +78,19 @@ export class RequestCounter {
 
   /** Counts for limits: everything in the body that can be part of the prompt. */
   estimate(body: Body): number {
-    const model = this.modelOf(body);
+    const model = this.shared.models.ofPrompts.get(body.model as string | undefined);
     const { choice, counted } = this.shared;
     const estimate = choice.run('count_request', undefined, (engine): number => {
       const context = this.context(model, engine, new PromptReads());
-      return this.bound(countRequestBody(body, context), model, context, body);
+      const tokens = countRequestBody(body, context);
+      return context.sample === undefined ? tokens : this.bound(tokens, model, context, body);
     });
     return counted(estimate);
   }
 
   /** Like `estimate`, off the main thread. Above `limit` tokens, estimates the rest. */
   async estimateAsync(body: Body, limit: number): Promise<PromptEstimate> {
-    const model = this.modelOf(body);
+    const model = this.shared.models.ofPrompts.get(body.model as string | undefined);
     const { context, texts, tokens } = await this.collect(body, model, () => {});
     const { counted, unitsLeft } = await this.countTexts(texts, model, this.localLimit(limit, model, context) - tokens, undefined);
     const certain = this.shared.counted(this.bound(tokens + counted, model, context, unitsLeft === 0 ? body : undefined));
@@ -101,7 +102,7 @@ export class RequestCounter {
    * the caller estimates the parsed body.
    */
   estimateLong(body: Body, texts: LongTexts): number | undefined {
-    const model = this.modelOf(body);
+    const model = this.shared.models.ofPrompts.get(body.model as string | undefined);
     const collected = new CollectedTexts(texts, this.shared.maxTextLength);
     let estimate: number | undefined;
     try {
@@ -122,7 +123,7 @@ export class RequestCounter {
 
   /** The same off the main thread. Above `limit` tokens, estimates the rest. */
   async estimateLongAsync(body: Body, texts: LongTexts, limit: number): Promise<PromptEstimate | undefined> {
-    const model = this.modelOf(body);
+    const model = this.shared.models.ofPrompts.get(body.model as string | undefined);
     const long = new CollectedTexts(texts, this.shared.maxTextLength);
     const found = await this.collect(body, model, () => long.clear(), long).catch(uncountable);
     if (found === undefined) return undefined;
@@ -148,14 +149,15 @@ export class RequestCounter {
     const { maxTextLength } = this.shared;
     const handle = model.handle(engine);
     const exactUnits = typeof model.encoding === 'string' ? Infinity : engine.exactUnits(handle);
-    const roles = new Map<string, number>();
+    const { roleTokens } = model;
     const context = this.contextWith(model, reads, long, (text) => {
       if (text.length > maxTextLength) throw textError('text', text, maxTextLength);
       if (text.length > exactUnits) context.assumed = true;
       context.sample?.add(text);
-      if (text.length > LONGEST_ROLE) return engine.count(text, handle);
-      const tokens = roles.get(text) ?? engine.count(text, handle);
-      if (roles.size < MOST_ROLES) roles.set(text, tokens);
+      const known = text.length > LONGEST_ROLE ? undefined : roleTokens.get(text);
+      if (known !== undefined) return known;
+      const tokens = engine.count(text, handle);
+      if (ROLES.has(text)) roleTokens.set(text, tokens);
       return tokens;
     });
     return context;
@@ -204,10 +206,6 @@ export class RequestCounter {
 
   private localLimit(limit: number, model: CountingModel, context: PromptContext): number {
     return this.shared.corrections?.localLimit(limit, model, context) ?? limit;
-  }
-
-  private modelOf(body: Body): CountingModel {
-    return this.shared.models.ofPrompt(body.model as string | undefined);
   }
 
   /**

@@ -4,8 +4,7 @@ import { nextTurn } from '../../common/next-turn.js';
 import { countContent } from './content-parts.js';
 import { countMessages, isSystemMessage, messageOverhead, promptOverhead, type ChatMessage } from './messages.js';
 import { countJson, countString, type PromptContext } from './prompt-context.js';
-import { countRest, isRerank } from './prompt-rest.js';
-import type { PromptReads } from './prompt-reads.js';
+import { isRerank, PromptRest } from './prompt-rest.js';
 import { countItems } from './response-items.js';
 import { countResponseFormat, countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
 
@@ -44,26 +43,39 @@ export interface RequestTokens {
  * body without a prompt.
  */
 export function countRequestBody(body: Body, context: PromptContext): number {
-  const { reads } = context;
-  return reads === undefined ? countPrompt(body, context) : countRules(body, context, reads) + countRest(body, context, reads);
+  const tokens = countPrompt(body, context);
+  return context.reads === undefined ? tokens : tokens + new PromptRest(context, context.reads).count(body);
 }
 
 /** The same in two turns of the event loop: what rules count, and the rest. */
 export async function countRequestBodyInTurns(body: Body, context: PromptContext): Promise<number> {
-  const { reads } = context;
-  if (reads === undefined) return countPrompt(body, context);
-  const tokens = countRules(body, context, reads);
+  const tokens = countPrompt(body, context);
+  if (context.reads === undefined) return tokens;
   await nextTurn();
-  return tokens + countRest(body, context, reads);
+  return tokens + new PromptRest(context, context.reads).count(body);
 }
 
-/** For limits: what the rules count, or 0 for a body that breaks one. */
-function countRules(body: Body, context: PromptContext, reads: PromptReads): number {
+/** What the rules count; for limits, 0 for a body that breaks one. */
+function countPrompt(body: Body, context: PromptContext): number {
   try {
-    return countPrompt(body, context);
+    if (body.messages !== undefined) {
+      const tools = (body.tools ?? body.functions) as readonly Tool[] | undefined;
+      const toolChoice = (body.tool_choice ?? body.function_call) as ToolChoice | undefined;
+      const hasSystemMessage = (body.system ?? undefined) === undefined ? undefined : true;
+      let tokens = countMessages(body.messages as ChatMessage[], context, { tools, toolChoice, hasSystemMessage });
+      if (hasSystemMessage) tokens += countField(body.system, 'system', 'system', context);
+      if (body.response_format !== undefined) tokens += countResponseFormat(body.response_format, 'response_format', context);
+      return tokens;
+    }
+    if (isResponses(body)) return countResponses(body, context);
+    if (body.input !== undefined) return countInputs(body.input, 'input', context);
+    if (body.prompt !== undefined) return countInputs(body.prompt, 'prompt', context);
+    if (context.reads !== undefined && isRerank(body)) return 0;
+    throw new InvalidArgumentError('messages', undefined, 'must be set (or input, or prompt)');
   } catch (error) {
-    if (!(error instanceof InvalidArgumentError) || !hasPrompt(body)) throw error;
-    reads.clear();
+    const isCountedOtherwise = context.reads !== undefined && error instanceof InvalidArgumentError && hasPrompt(body);
+    if (!isCountedOtherwise) throw error;
+    context.reads.clear();
     context.mediaTokens = 0;
     context.assumed = true;
     return 0;
@@ -72,23 +84,6 @@ function countRules(body: Body, context: PromptContext, reads: PromptReads): num
 
 function hasPrompt({ messages, input, prompt }: Body): boolean {
   return (messages ?? input ?? prompt ?? undefined) !== undefined;
-}
-
-function countPrompt(body: Body, context: PromptContext): number {
-  if (body.messages !== undefined) {
-    const tools = (body.tools ?? body.functions) as readonly Tool[] | undefined;
-    const toolChoice = (body.tool_choice ?? body.function_call) as ToolChoice | undefined;
-    const hasSystemMessage = (body.system ?? undefined) === undefined ? undefined : true;
-    let tokens = countMessages(body.messages as ChatMessage[], context, { tools, toolChoice, hasSystemMessage });
-    if (hasSystemMessage) tokens += countField(body.system, 'system', 'system', context);
-    if (body.response_format !== undefined) tokens += countResponseFormat(body.response_format, 'response_format', context);
-    return tokens;
-  }
-  if (isResponses(body)) return countResponses(body, context);
-  if (body.input !== undefined) return countInputs(body.input, 'input', context);
-  if (body.prompt !== undefined) return countInputs(body.prompt, 'prompt', context);
-  if (context.reads !== undefined && isRerank(body)) return 0;
-  throw new InvalidArgumentError('messages', undefined, 'must be set (or input, or prompt)');
 }
 
 function isResponses(body: Body): boolean {

@@ -11,8 +11,8 @@ import { ApiKeyService } from './keys/api-keys.service.js';
 const mounted = lazy(() => require('./fast-litellm-dashboard.mounted.js') as typeof MountedDashboard);
 
 /**
- * Where the dashboard is mounted. Beside the options, because routes are created before factories
- * run.
+ * Where the dashboard is mounted. Separate from the other options, because routes are created
+ * before factories run.
  */
 export interface DashboardMount {
   /** Default `/dashboard`. */
@@ -32,14 +32,15 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
 
 /**
  * Mounts a page with health, engines, feature flags, latencies, deployments, limits and
- * connections, on Express and Fastify, beside `FastLiteLLMModule`. If `NODE_ENV` is `production`,
- * it must have a token.
+ * connections, on Express and Fastify. Import it together with `FastLiteLLMModule`. If `NODE_ENV`
+ * is `production`, it requires a token.
  *
  * @throws InvalidConfigurationError at boot, naming the option; MissingFileError if a bundler left
  * the page's files out.
  * @example
  * \@Module({ imports: [FastLiteLLMModule.forRoot(), FastLiteLLMDashboardModule.forRoot({ token: process.env.DASHBOARD_TOKEN })] })
  * export class AppModule {}
+ *
  */
 @Module({
   providers: [

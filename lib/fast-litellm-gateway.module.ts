@@ -46,13 +46,14 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
 
 /**
  * Mounts the APIs of OpenAI and Anthropic in front of the router's deployments, on Express and
- * Fastify, beside `FastLiteLLMModule`: rate limits, routing, fallbacks, usage and cost for any
- * client of these APIs.
+ * Fastify: rate limits, routing, fallbacks, usage and cost for any client of these APIs. Import it
+ * together with `FastLiteLLMModule`.
  *
  * @throws InvalidConfigurationError at boot, naming the option.
  * @example
  * \@Module({ imports: [FastLiteLLMModule.forRoot({ router: { configPath: 'config.yaml' } }), FastLiteLLMGatewayModule.forRoot()] })
  * export class AppModule {}
+ *
  */
 @Module({
   providers: [

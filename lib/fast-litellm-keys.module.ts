@@ -15,9 +15,12 @@ const MASTER_KEY_SETTING = 'general_settings.master_key';
 // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with these routes load them
 const keyApi = lazy(() => require('./keys/api/key-api.controller.js') as typeof KeyApi);
 
-/** What is mounted. Beside the options, because routes are created before factories run. */
+/**
+ * Which routes are mounted, and where. Separate from the other options, because routes are created
+ * before factories run.
+ */
 export interface KeysMount {
-  /** Whether LiteLLM's routes are there, to manage keys with the master key. Default `true`. */
+  /** Whether to mount LiteLLM's routes, which manage keys with the master key. Default `true`. */
   readonly api?: boolean;
   /** Path of these routes, below the app's global prefix. Default `key`. */
   readonly path?: string;
@@ -38,15 +41,16 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
   .build();
 
 /**
- * API keys with limits, budgets, models and an expiry, beside `FastLiteLLMModule`. `ApiKeyGuard`
- * asks for them on routes of the app, `FastLiteLLMGatewayModule` on all of its own. With a master
- * key they are managed by LiteLLM's routes: `/key/generate`, `info`, `update`, `delete`, `block`,
- * `unblock`, `regenerate`, `list`, `/key/<key>/reset_spend`.
+ * API keys with limits, budgets, models and an expiry. Import it together with `FastLiteLLMModule`.
+ * `ApiKeyGuard` requires a key on routes of the app, `FastLiteLLMGatewayModule` on all of its own.
+ * With a master key, LiteLLM's routes manage keys: `/key/generate`, `info`, `update`, `delete`,
+ * `block`, `unblock`, `regenerate`, `list`, `/key/<key>/reset_spend`.
  *
  * @throws InvalidConfigurationError at boot, naming the option.
  * @example
  * \@Module({ imports: [FastLiteLLMModule.forRoot(), FastLiteLLMKeysModule.forRoot({ store: fileApiKeyStore('keys.json') })] })
  * export class AppModule {}
+ *
  */
 @Module({
   providers: [

@@ -111,8 +111,8 @@ export class FastLiteLLMModule
 
   /**
    * Adds the providers with `@CallHook()`, which exist by now, and waits for the tokenizers.
-   * Registers metrics here, not in the constructor, because an app that fails to start would not
-   * remove them.
+   * Registers metrics here instead of in the constructor, because an app that fails to start would
+   * not remove them.
    */
   async onModuleInit(): Promise<void> {
     this.warnOfOthers();
@@ -146,9 +146,7 @@ export class FastLiteLLMModule
     this.llm.shutdown.begin();
   }
 
-  /**
-   * Drains before the HTTP server closes, because closing it aborts connections in some set-ups.
-   */
+  /** Drains before the HTTP server closes, because closing it aborts connections in some setups. */
   beforeApplicationShutdown(): Promise<void> {
     return this.llm.shutdown.drain();
   }

@@ -47,9 +47,10 @@ export const FAST_LITELLM = {
    */
   rateLimit: elsewhere<RateLimitOptions>(),
   /**
-   * Deployments, and how one of them is selected.
+   * Deployments and how they are selected.
    *
    * @see docs/router.md#options
+   *
    */
   router: elsewhere<RouterOptions>(),
   /**
@@ -59,10 +60,11 @@ export const FAST_LITELLM = {
    */
   llmClient: elsewhere<LlmClientOptions>(),
   /**
-   * Hooks of calls to models, in addition to providers with `@CallHook()`; a class's `@CallHook()`
-   * has the options. Default: none.
+   * Hooks of calls to models, in addition to providers with `@CallHook()`. Their options come from
+   * the `@CallHook()` of their class. Default: none.
    *
    * @see docs/hooks.md
+   *
    */
   hooks: list(custom<ModelCallHook>('hook', checkObject), { default: [] }),
   /**
@@ -72,10 +74,11 @@ export const FAST_LITELLM = {
    */
   monitor: elsewhere<PerformanceMonitorOptions>(),
   /**
-   * Libraries to patch in place, so that they answer natively: `true` for all that are installed,
+   * Libraries to patch in place so that the native engine answers: `true` for all installed ones,
    * or their names. Default: none.
    *
    * @see docs/acceleration.md
+   *
    */
   accelerate: custom<boolean | readonly AccelerationTarget[], readonly AccelerationTarget[]>(
     'boolean or list of names',
@@ -89,10 +92,11 @@ export const FAST_LITELLM = {
    */
   connectionPool: elsewhere<ConnectionPoolOptions>(),
   /**
-   * Whether prom-client's global registry shows the metrics, or where and how. Default: `true` in
-   * the Nest module if prom-client is installed, `false` in the plain class.
+   * Whether, or with which options, prom-client exposes the metrics. Default: `true` in the Nest
+   * module if prom-client is installed, `false` in the plain class.
    *
    * @see docs/observability.md#metrics
+   *
    */
   metrics: custom<boolean | MetricsOptions, MetricsOptions | null>('boolean or object', checkMetrics, null),
   /**
@@ -102,13 +106,14 @@ export const FAST_LITELLM = {
    */
   shutdown: elsewhere<ShutdownOptions>(),
   /**
-   * Whether calls to models become OpenTelemetry spans and metrics. Default: `true` in Nest if
-   * `@opentelemetry/api` is installed, `false` in the plain class.
+   * Whether calls to models are recorded as OpenTelemetry spans and metrics. Default: `true` in
+   * Nest if `@opentelemetry/api` is installed, `false` in the plain class.
    *
    * @see docs/observability.md#opentelemetry
+   *
    */
   telemetry: boolean({ default: false }),
-  /** Receives the log lines of this package; `false`: none are written. Default: Nest's logger. */
+  /** Receives the log lines of this package; `false`: nothing is logged. Default: Nest's logger. */
   logger: custom<LogSink | false>('`{ log, warn, error }` or `false`', checkLogger),
 };
 

@@ -81,7 +81,7 @@ export class FastLiteLLM {
   readonly client: LlmClient;
   /** Reads the JSON bodies of the gateway and of the client. @internal */
   readonly json: JsonReader;
-  /** Observer of calls to models: makes OpenTelemetry spans and metrics if `telemetry` is on. */
+  /** Observer of calls to models: records OpenTelemetry spans and metrics if `telemetry` is on. */
   readonly observer?: CallObserver;
   /**
    * LiteLLM's configuration file, and which of its settings the app enforces itself.
@@ -225,12 +225,13 @@ export class FastLiteLLM {
   }
 
   /**
-   * Makes a `fetch` for the SDKs of OpenAI and Anthropic: their requests go through router, limits
-   * and connection pool in this process, without a server. The SDK's address and key are not used.
+   * Creates a `fetch` for the SDKs of OpenAI and Anthropic: their requests use the router, limits
+   * and connection pool in this process, without a server. The SDK's address and key are ignored.
    *
    * @throws InvalidArgumentError for an unknown setting
    * @example
    * const openai = new OpenAI({ apiKey: 'unused', fetch: llm.fetch() });
+   *
    */
   fetch(settings: InProcessCallSettings = {}): GatewayFetch {
     const { client, router, tokenCounter, rateLimiter, json } = this;
@@ -298,14 +299,12 @@ export class FastLiteLLM {
     ];
   }
 
-  /**
-   * Runs the self-test of every capability. One that answers later appears with its latest result.
-   */
+  /** Runs the self-test of every capability. For an asynchronous one, returns its latest result. */
   healthCheck(): FastLiteLLMHealth {
     return this.describe(checkHealth(this.capabilities()));
   }
 
-  /** The same, and waits for every result. */
+  /** Runs the self-test of every capability and waits for all results. */
   async healthCheckAsync(): Promise<FastLiteLLMHealth> {
     return this.describe(await checkHealthAsync(this.capabilities()));
   }
@@ -322,7 +321,7 @@ export class FastLiteLLM {
 
   /**
    * Closes connections, stores and timers; leased connections have `connectionPool.drainTimeoutMs`
-   * to be returned. May be called more than once.
+   * to be released. Can be called more than once.
    */
   async close(): Promise<void> {
     await Promise.all(this.parts.map(async (part) => part.close()));

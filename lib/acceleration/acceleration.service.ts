@@ -14,11 +14,12 @@ const patches = lazy(() => (require('./acceleration.patches.js') as typeof Patch
 
 /**
  * Patches libraries that the app already uses, in place and reversibly, so that the native engine
- * answers with the same results. Patches nothing unless it is asked to.
+ * answers with the same results. Patches nothing until `apply` is called.
  *
  * @example
  * acceleration.apply({ targets: ['js-tiktoken'] }); // true: LangChain's text splitters are faster from here on
  * acceleration.remove();
+ *
  */
 export class AccelerationService implements Capability {
   readonly capability = 'acceleration';
@@ -37,7 +38,7 @@ export class AccelerationService implements Capability {
   }
 
   /**
-   * Patches the installed libraries for the whole thread. May be called again for new copies.
+   * Patches the installed libraries for the whole thread. Can be called again for new copies.
    * @returns `false`, and patches nothing, without the native engine.
    * @throws InvalidArgumentError for an unknown target.
    */
@@ -47,19 +48,19 @@ export class AccelerationService implements Capability {
   }
 
   /**
-   * Restores the original functions, also of patches that other instances applied.
+   * Restores the original functions, including patches that other instances applied.
    * @returns whether anything was patched.
    */
   remove(): boolean {
     return patches().removeAll();
   }
 
-  /** The copies of each library, their state, and the calls by who answered them. */
+  /** The copies of each library, their state, and how many calls each engine answered. */
   status(): PatchStatus {
     return patches().status(this.standIn);
   }
 
-  /** What is patched, or why nothing is. */
+  /** Which libraries are patched, or why none is. */
   get summary(): string {
     const { applied, reason, targets } = this.status();
     const patched = Object.keys(targets).filter((name) => targets[name as AccelerationTarget].state === 'patched');
@@ -72,7 +73,7 @@ export class AccelerationService implements Capability {
     if (this.hasApplied) patches().release(this);
   }
 
-  /** Metrics of this capability, as data. */
+  /** Current metrics of this capability, as data. */
   metrics(): readonly MetricSample[] {
     const help = 'Calls of patched functions, by the implementation that answered.';
     const calls = (library: string, by: 'native' | 'library', value: number): MetricSample =>

@@ -8,8 +8,8 @@ export interface CopyStatus {
   readonly version: string;
   readonly state: 'patched' | 'left_alone';
   /**
-   * Why it was not patched, or which of its files could not be patched, such as ES modules under
-   * Jest.
+   * Why the copy was not patched, or which of its files could not be patched, such as ES modules
+   * under Jest.
    */
   readonly reason?: string;
 }
@@ -17,21 +17,21 @@ export interface CopyStatus {
 /** State of one library. */
 export interface TargetStatus {
   /**
-   * `left_alone`: no installed copy could be patched. `covered`: removed, but a later patch of
-   * another library still calls our functions, which pass all calls on.
+   * `left_alone`: no installed copy could be patched. `covered`: removed, but a later patch by
+   * another library still calls our functions, which forward all calls.
    */
   readonly state: 'patched' | 'not_applied' | 'not_installed' | 'left_alone' | 'covered';
   /** Why the library is not patched. */
   readonly reason?: string;
   /** All copies found. */
   readonly copies: readonly CopyStatus[];
-  /** Calls that the native engine answered; for undici, requests that the pool sent. */
+  /** Calls answered by the native engine; for undici, requests sent by the pool. */
   readonly answeredNatively: number;
   /**
-   * Calls that the library answered: errors, texts that it splits differently, unknown tokenizers.
+   * Calls answered by the library: errors, texts that it splits differently, unknown tokenizers.
    */
   readonly passedOn: number;
-  /** Tokenizers that only the library answers for, by reason. */
+  /** Tokenizers that only the library supports, by reason. */
   readonly passedOver: Readonly<Record<string, number>>;
 }
 

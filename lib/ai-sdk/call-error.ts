@@ -15,16 +15,16 @@ interface HttpError extends Error {
  * `LlmClient`. It is not retryable, because the client has made the retries and fallbacks.
  */
 export class AiSdkCallError extends FastLiteLLMError {
-  /** As a client of the gateway would get it; absent where nothing stands for a status. */
+  /** The status that a client of the gateway would get; absent if the error has none. */
   readonly statusCode?: number;
-  /** `retry-after`, if the provider or a limit names a time. */
+  /** `retry-after`, if the provider or a limit states a time. */
   readonly responseHeaders?: Record<string, string>;
   /** JSON in OpenAI's shape. */
   readonly responseBody?: string;
   readonly isRetryable = false;
-  /** The model group, in the place of an address. */
+  /** The model group instead of a URL. */
   readonly url: string;
-  /** The model group; the prompt is not repeated. */
+  /** Only the model group: the prompt is not repeated. */
   readonly requestBodyValues: { readonly model: string };
   readonly data?: unknown;
 

@@ -23,7 +23,10 @@ export class FastLiteLLMEmbeddingModel {
     this.maxEmbeddingsPerCall = calls.settings.maxEmbeddingsPerCall ?? MOST_TEXTS;
   }
 
-  /** The vectors of texts. @throws AiSdkCallError; the signal's reason if it is aborted */
+  /**
+   * Returns the embeddings of texts.
+   * @throws AiSdkCallError; the signal's reason if it is aborted
+   */
   async doEmbed(options: EmbeddingCallOptions): Promise<EmbeddingResult> {
     const { values: input, dimensions, abortSignal } = options;
     const body = { ...ownOptions(options), ...(dimensions !== undefined && { dimensions }), model: this.modelId, input };

@@ -20,7 +20,10 @@ export class FastLiteLLMLanguageModel {
     this.supportedUrls = calls.settings.supportedUrls ?? {};
   }
 
-  /** The whole answer to one step. @throws AiSdkCallError; the signal's reason if it is aborted */
+  /**
+   * Returns the whole answer to one step.
+   * @throws AiSdkCallError; the signal's reason if it is aborted
+   */
   async doGenerate(options: ModelCallOptions): Promise<GenerateResult> {
     const { body, warnings } = stepRequest(this.modelId, options);
     const call = await this.calls.begin(body, options.abortSignal);
@@ -51,7 +54,10 @@ export class FastLiteLLMLanguageModel {
     }
   }
 
-  /** The answer as it arrives, from the first chunk on. @throws as `doGenerate` */
+  /**
+   * Returns the answer as it arrives, from the first chunk on.
+   * @throws as `doGenerate`
+   */
   async doStream(options: ModelCallOptions): Promise<StreamResult> {
     const { body, warnings } = stepRequest(this.modelId, options);
     const call = await this.calls.begin(body, options.abortSignal);

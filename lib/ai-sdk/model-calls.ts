@@ -4,14 +4,14 @@ import type { LlmClient } from '../calls/llm-client.service.js';
 import type { CallOptions } from '../calls/call-options.js';
 import { AiSdkCallError } from './call-error.js';
 
-/** Settings of the provider that `createFastLiteLLM` makes. */
+/** Settings of a provider created by `createFastLiteLLM`. */
 export interface FastLiteLLMProviderSettings extends InProcessCallSettings {
   /**
-   * URLs that are passed to the provider, by media type. Default none: the AI SDK downloads them,
-   * because not every provider of a group could.
+   * URLs that are passed to the provider instead of being downloaded by the AI SDK, by media type.
+   * Default none, because not every provider of a group can download.
    */
   readonly supportedUrls?: Record<string, RegExp[]>;
-  /** Texts in one call of an embedding model. Default 2048, OpenAI's limit. */
+  /** Maximum number of texts in one call of an embedding model. Default 2048, OpenAI's limit. */
   readonly maxEmbeddingsPerCall?: number;
 }
 

@@ -14,9 +14,12 @@ export interface FastLiteLLMProvider {
   languageModel(modelGroup: string): FastLiteLLMLanguageModel;
   /** The embedding model of a model group. */
   embeddingModel(modelGroup: string): FastLiteLLMEmbeddingModel;
-  /** The same, by its older name. */
+  /** The same under its older name. */
   textEmbeddingModel(modelGroup: string): FastLiteLLMEmbeddingModel;
-  /** Images are not served. @throws InvalidArgumentError */
+  /**
+   * Throws, because images are not supported.
+   * @throws InvalidArgumentError
+   */
   imageModel(modelGroup: string): never;
 }
 

@@ -1,81 +1,81 @@
-/** What is known of a call to a model when it begins. Neither text nor keys. */
+/** The facts known when a call to a model begins, without texts or keys. */
 export interface CallStart {
   /**
    * `chat`, `embeddings` or `text_completion`; for a custom `send` its `operation`, default `chat`.
    */
   readonly operation: string;
-  /** As it was asked for: a model group. */
+  /** The requested model: a model group. */
   readonly model: string;
   readonly stream: boolean;
-  /** What the request asks for, where it is known. */
+  /** The requested maximum, if known. */
   readonly maxTokens?: number;
   readonly temperature?: number;
   readonly topP?: number;
-  /** `n`: answers asked for. */
+  /** `n`: the number of requested answers. */
   readonly choices?: number;
 }
 
-/** What is known of one attempt when it begins. */
+/** The facts known when an attempt begins. */
 export interface AttemptStart {
   /** From 1, over all retries and fallbacks of the call. */
   readonly number: number;
   /** The deployment's id. */
   readonly deploymentId: string;
-  /** As it is sent to the provider. */
+  /** The model name sent to the provider. */
   readonly model: string;
   /** `openai`, `azure`, `anthropic`: LiteLLM's prefix of the model. */
   readonly provider?: string;
-  /** Its `api_base`, or any URL of it: host and port are taken from it, and nothing else. */
+  /** The deployment's `api_base`, or any URL on the same server: only host and port are used. */
   readonly endpoint?: string;
-  /** The group it belongs to, where a fallback has led away from the one asked for. */
+  /** The attempt's model group, if a fallback changed it. */
   readonly fallbackGroup?: string;
 }
 
-/** How an attempt, or the whole call, came out. What is not known is left out. */
+/** The outcome of an attempt or of the whole call. Unknown values are absent. */
 export interface CallOutcome {
-  /** What was thrown; absent after a success. */
+  /** The error that was thrown; absent after a success. */
   readonly error?: unknown;
   /** HTTP status of the provider. */
   readonly status?: number;
-  /** The caller went away: no failure of anybody. */
+  /** The caller disconnected or cancelled; not a failure. */
   readonly cancelled?: boolean;
   readonly inputTokens?: number;
   readonly outputTokens?: number;
   readonly cacheReadTokens?: number;
   readonly reasoningTokens?: number;
-  /** As the provider names the model that answered. */
+  /** The provider's name for the model that answered. */
   readonly responseModel?: string;
   readonly responseId?: string;
   readonly finishReasons?: readonly string[];
   /**
-   * USD for these tokens, estimated ones included; of a call for all of its attempts. Absent
+   * USD for these tokens, estimated ones included; for a call, the total of its attempts. Absent
    * without a known price.
    */
   readonly costUsd?: number;
-  /** Of a call: retries within a priority tier. */
+  /** For a call: retries within a priority tier. */
   readonly retries?: number;
-  /** Of a call: model groups tried after another one failed. */
+  /** For a call: model groups tried after another one failed. */
   readonly fallbacks?: number;
 }
 
-/** One attempt, as it goes on. */
+/** Receives the events of one attempt. */
 export interface ObservedAttempt {
   /**
    * Runs the function that sends the request, so that spans of an HTTP client become children of
    * the attempt.
    */
   run<T>(send: () => T): T;
-  /** The first chunk of a streamed answer is there. */
+  /** Called when the first chunk of a streamed answer arrives. */
   firstChunk(): void;
-  /** Once, whatever came of it; of a streamed answer when the stream is over. */
+  /** Called once, whatever the outcome; for a streamed answer when the stream has ended. */
   ended(outcome: CallOutcome): void;
 }
 
-/** One call, as it goes on. */
+/** Receives the events of one call. */
 export interface ObservedCall {
-  /** The next attempt begins: the first one, a retry or a fallback. */
+  /** Called when an attempt begins: the first one, a retry or a fallback. */
   attempt(attempt: AttemptStart): ObservedAttempt;
-  /** Once, after the last attempt has ended, with what the caller gets. */
+  /** Called once, after the last attempt has ended, with the outcome for the caller. */
   ended(outcome: CallOutcome): void;
 }
 
@@ -90,6 +90,9 @@ export interface ObservedCall {
  * call?.ended({ status: 200, inputTokens: 12, outputTokens: 40 });
  */
 export interface CallObserver {
-  /** A call begins, in the context of the caller. `undefined`: this one is of no interest. */
+  /**
+   * Called when a call begins, in the caller's async context. Return `undefined` to ignore the
+   * call.
+   */
   started(call: CallStart): ObservedCall | undefined;
 }

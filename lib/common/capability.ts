@@ -1,27 +1,27 @@
-/** The engine that answers for a capability. */
+/** The engine in use for a capability. */
 export type EngineName = 'native' | 'typescript';
 
 /** One metric of a capability, described as data for the metrics adapter. */
 export interface MetricSample {
-  /** Prometheus style, without the package's prefix: `token_counting_tokens_total`. */
+  /** Prometheus-style name, without the package's prefix: `token_counting_tokens_total`. */
   readonly name: string;
   /** The text of Prometheus' HELP line. */
   readonly help: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
-  /** Of a histogram: which of its series. A bucket has the label `le`, and counts all below it. */
+  /** For a histogram: which of its series. A bucket has the label `le` and is cumulative. */
   readonly suffix?: '_bucket' | '_sum' | '_count';
   readonly value: number;
   /** Bounded sets only: never a key, a user or a secret. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** `false`: no sum of several such values means anything, as of percentiles. */
+  /** `false`: adding up several values would be meaningless, as for percentiles. */
   readonly addsUp?: false;
 }
 
-/** Health of a capability. `degraded`: it answers, but not as configured. */
+/** Health of a capability. `degraded`: it works, but not as configured. */
 export interface CapabilityHealth {
   readonly status: 'ok' | 'degraded' | 'down';
   readonly engine: EngineName;
-  /** Why it is not `ok`, or why this engine answers. */
+  /** Why it is not `ok`, or why this engine is used. */
   readonly reason?: string;
   readonly [detail: string]: unknown;
 }
@@ -33,9 +33,9 @@ export type HealthOf = <C extends Capability>(capability: C) => ReturnType<C['he
 export interface Capability {
   /** In snake_case, as in the flags and the metrics: `token_counting`. */
   readonly capability: string;
-  /** Metrics of this capability at this moment, as data. */
+  /** Current metrics of this capability, as data. */
   metrics(): readonly MetricSample[];
-  /** Does real work: asks the engine a question whose answer is known. */
+  /** Runs a real operation whose result is known. */
   health(of?: HealthOf): CapabilityHealth | Promise<CapabilityHealth>;
 }
 

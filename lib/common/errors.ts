@@ -23,13 +23,14 @@ export class FastLiteLLMError extends Error {
 export const NO_VALUE = Symbol('no value');
 
 /**
- * A wrong argument. No reason for a fallback: both engines reject it.
- * `path` names the argument or option (`rateLimit.requestsPerMinute`), `rule` what it has to be.
+ * An invalid argument. Never causes a fallback to TypeScript, because both engines reject it.
+ * `path` names the argument or option (`rateLimit.requestsPerMinute`), `rule` states the
+ * requirement.
  */
 export class InvalidArgumentError extends FastLiteLLMError {
-  /** Where the wrong value is: `messages[2].content`. */
+  /** Path of the invalid value: `messages[2].content`. */
   readonly path: string;
-  /** The rule that it breaks. */
+  /** The requirement that the value violates. */
   readonly rule: string;
 
   constructor(path: string, value: unknown, rule: string, code = 'INVALID_ARGUMENT') {
@@ -42,13 +43,13 @@ export class InvalidArgumentError extends FastLiteLLMError {
 }
 
 /**
- * Wrong options, environment or configuration file, at boot; or a deployment without an address,
+ * Invalid options, environment or configuration file, at boot; or a deployment without an address,
  * when it is called.
  */
 export class InvalidConfigurationError extends FastLiteLLMError {
   /**
-   * Where: `FAST_LITELLM_RUST_ROUTING`, `/etc/flags.json: features.rust_routing.state`,
-   * `tokenCounter.maxTextLength`.
+   * Path of the invalid value: `FAST_LITELLM_RUST_ROUTING`, `/etc/flags.json:
+   * features.rust_routing.state`, `tokenCounter.maxTextLength`.
    */
   readonly path: string;
 
@@ -78,7 +79,7 @@ export class MissingPackageError extends FastLiteLLMError {
   }
 }
 
-/** A file that ships with the package is missing, such as after bundling. */
+/** A file of this package is missing, for example after bundling. */
 export class MissingFileError extends FastLiteLLMError {
   readonly file: string;
 
@@ -106,7 +107,10 @@ export class PoolTimeoutError extends FastLiteLLMError {
   }
 }
 
-/** The pool is being drained: no new leases, and what is leased at the deadline is closed. */
+/**
+ * The pool is draining: it grants no new leases, and closes connections that are still leased at
+ * the deadline.
+ */
 export class PoolClosedError extends FastLiteLLMError {
   readonly origin: string;
 
@@ -117,7 +121,7 @@ export class PoolClosedError extends FastLiteLLMError {
 }
 
 /**
- * An answer was not read for `bodyTimeoutMs` after the end of its lease, so its connection was
+ * A response was not read for `bodyTimeoutMs` after the end of its lease, so its connection was
  * closed.
  */
 export class BodyAbandonedError extends FastLiteLLMError {
@@ -129,9 +133,9 @@ export class BodyAbandonedError extends FastLiteLLMError {
   }
 }
 
-/** A proxy does not open the tunnel that an `https:` endpoint needs. */
+/** A proxy refused the tunnel that an `https:` endpoint needs. */
 export class ProxyRefusedError extends FastLiteLLMError {
-  /** Of its answer: 407 asks for a user and password. */
+  /** Status of the proxy's response: 407 means that it requires credentials. */
   readonly statusCode: number;
 
   constructor(statusCode: number) {

@@ -3,23 +3,23 @@ import { HttpException } from '@nestjs/common';
 import { shortened } from './visible-text.js';
 import { nanoUsd, usdText, type BudgetPeriod } from './nano-usd.js';
 
-/** Facts of a `RateLimitExceededError`. */
+/** Details of a `RateLimitExceededError`. */
 export interface RateLimitRefusal {
   /** The limits that denied the request: a name in `rateLimit.limits`, or of a rule. */
   readonly limitName: string;
-  /** Which of them: `minute`, `tokens`; absent when the store was unavailable. */
+  /** The exceeded limit: `minute`, `tokens`; absent if the store was unavailable. */
   readonly exceeded?: string;
-  /** Its figure. */
+  /** The value of the limit. */
   readonly limit?: number;
-  /** Until the request would be allowed; absent where waiting does not help. */
+  /** Time until the request would be allowed; absent if waiting does not help. */
   readonly retryAfterMs?: number;
   /** For `tokens`: the request's estimate; absent if the request was not counted. */
   readonly estimatedTokens?: number;
-  /** For `tokens`: the part of the limit that is used or reserved. */
+  /** For `tokens`: how much of the limit is used or reserved. */
   readonly usedTokens?: number;
 }
 
-/** Facts of a `BudgetExceededError`. */
+/** Details of a `BudgetExceededError`. */
 export interface BudgetRefusal {
   /** The limits whose budget denied the request: a name in `rateLimit.limits`, or of a rule. */
   readonly limitName: string;
@@ -30,9 +30,9 @@ export interface BudgetRefusal {
   readonly heldUsd: number;
   /** The highest estimated cost of the request; absent if no price is known. */
   readonly estimatedUsd?: number;
-  /** When the window is over; absent for a budget that never starts again. */
+  /** When the window ends; absent for a budget that never resets. */
   readonly resetsAt?: Date;
-  /** Under `budget_held`: calls in flight may return what they hold. */
+  /** For `budget_held`: when calls in flight may release their holds. */
   readonly retryAfterMs?: number;
 }
 
@@ -55,7 +55,7 @@ const REFUSED_BY: Readonly<Record<string, string>> = {
   concurrency: 'concurrent requests',
 };
 
-/** A rate limit denied a request: 429 in OpenAI's shape, 503 when the store was unavailable. */
+/** A rate limit denied a request: 429 in OpenAI's shape, or 503 if the store was unavailable. */
 export class RateLimitExceededError extends HttpException implements RateLimitRefusal {
   /** Stable, machine-readable. */
   readonly code: 'RATE_LIMIT_EXCEEDED' | 'RATE_LIMIT_UNAVAILABLE' | 'BUDGET_EXCEEDED';
@@ -83,9 +83,9 @@ export class RateLimitExceededError extends HttpException implements RateLimitRe
 }
 
 /**
- * A budget denied a request: 429 in OpenAI's shape, of the type `budget_exceeded`, with the reason
- * as its code. SDKs retry any 429, so the header `x-should-retry: false` goes with it where waiting
- * does not help.
+ * A budget denied a request: 429 in OpenAI's shape, with the type `budget_exceeded` and the reason
+ * as its code. SDKs retry any 429, so the response has `x-should-retry: false` if waiting does not
+ * help.
  */
 export class BudgetExceededError extends RateLimitExceededError {
   readonly reason: BudgetRefusal['reason'];
@@ -157,7 +157,7 @@ function tokenFacts(used: number | undefined, estimated: number | undefined): st
   return known.length === 0 ? '' : `: ${known.join(', and ')}`;
 }
 
-/** Why a request is not accepted by its API key. */
+/** Why the API key of a request is not accepted. */
 export type ApiKeyRefusal = 'missing' | 'unknown' | 'expired' | 'blocked' | 'not_admin' | 'unavailable';
 
 /** Status, `code` of the error, `code` of the body, message. */
@@ -172,15 +172,17 @@ const API_KEY_ANSWERS = {
 /** When to ask again while the store of keys is away. */
 const API_KEY_RETRY_MS = 1_000;
 
-/** An API key is not accepted: 401, 403 or, where the store is away, 503, in OpenAI's shape. */
+/** An API key is not accepted: 401, 403 or, if the store is unavailable, 503, in OpenAI's shape. */
 export class ApiKeyError extends HttpException {
   /** Stable, machine-readable. */
   readonly code: (typeof API_KEY_ANSWERS)[ApiKeyRefusal][1];
   readonly reason: ApiKeyRefusal;
-  /** Under `unavailable`. */
+  /** For `unavailable`. */
   readonly retryAfterMs?: number;
 
-  /** @param options `header`: the only one that keys are read from. Default: LiteLLM's headers. */
+  /**
+   * @param options `header`: the only header that keys are read from. Default: LiteLLM's headers.
+   */
   constructor(reason: ApiKeyRefusal, options: { readonly cause?: unknown; readonly header?: string } = {}) {
     const [status, code, bodyCode, usual] = API_KEY_ANSWERS[reason];
     const isInOwnHeader = reason === 'missing' && options.header !== undefined;
@@ -195,13 +197,13 @@ export class ApiKeyError extends HttpException {
   }
 }
 
-/** The caller may not call this model: 403 in OpenAI's shape. */
+/** The caller is not allowed to call this model: 403 in OpenAI's shape. */
 export class ModelNotAllowedError extends HttpException {
   /** Stable, machine-readable. */
   readonly code = 'MODEL_NOT_ALLOWED';
   readonly model: string;
 
-  /** @param param the field that names it */
+  /** @param param the field of the body that names the model */
   constructor(model: string, param = 'model') {
     const message = `This API key may not call the model ${shortened(model)}${param === 'model' ? '' : ` (${shortened(param)})`}.`;
     super({ error: { message, type: 'invalid_request_error', param, code: 'model_not_allowed' } }, 403);
@@ -241,8 +243,8 @@ export class NoDeploymentError extends HttpException {
 }
 
 /**
- * The configuration of a model's deployments is wrong: 503 in OpenAI's shape. `cause` has the
- * details, which the client does not get.
+ * The configuration of a model's deployments is invalid: 503 in OpenAI's shape. `cause` has the
+ * details, which the client does not receive.
  */
 export class DeploymentMisconfiguredError extends HttpException {
   /** Stable, machine-readable. */
@@ -261,7 +263,7 @@ export class DeploymentMisconfiguredError extends HttpException {
   }
 }
 
-/** A limit of a deployment: `max_parallel_requests`, rpm, tpm, or what its provider has told. */
+/** A limit of a deployment: `max_parallel_requests`, rpm, tpm, or one reported by its provider. */
 export type ReachedLimit = 'concurrency' | 'requests' | 'tokens' | 'quota';
 
 /** All deployments of a model are in cooldown or at their own limit: 429 in OpenAI's shape. */
@@ -273,7 +275,7 @@ export class RouterRateLimitError extends HttpException {
   readonly retryAfterMs?: number;
   /** Ids of the deployments in cooldown. */
   readonly cooldownList: readonly string[];
-  /** The limits that deployments have reached; empty where all of them are in cooldown. */
+  /** The limits that deployments have reached; empty if all of them are in cooldown. */
   readonly reached: readonly ReachedLimit[];
 
   constructor(
@@ -310,7 +312,7 @@ export class CallQueueError extends HttpException {
   /** Stable, machine-readable. */
   readonly code: 'QUEUE_FULL' | 'QUEUE_TIMEOUT';
   readonly model: string;
-  /** Until the calls that wait now have probably gone: 1 to 60 s. */
+  /** Estimated time until the calls that are waiting now have left the queue: 1 to 60 s. */
   readonly retryAfterMs: number;
 
   constructor(refusal: QueueRefusal, model: string, retryAfterMs: number) {
@@ -348,23 +350,25 @@ export class ContextWindowExceededError extends HttpException {
 /** Characters of a field or a reason: both may repeat what a body has. */
 const LONGEST_PART = 1000;
 
-/** Facts of an `UnsupportedRequestError`. */
+/** Details of an `UnsupportedRequestError`. */
 export interface UnsupportedRequest {
   /** Path of the field in the body: `n`, `messages[2].content[0]`. Absent: the whole operation. */
   readonly param?: string;
-  /** Of the deployment: `anthropic`, `gemini`. */
+  /** The deployment's provider: `anthropic`, `gemini`. */
   readonly provider: string;
-  /** What the provider lacks, as a clause: `anthropic has no choices beside the first`. */
+  /**
+   * What the provider does not support, as a clause: `anthropic has no choices beside the first`.
+   */
   readonly reason: string;
-  /** What the client or the operator can do. */
+  /** What the client or the operator can do about it. */
   readonly mend: string;
-  /** `details` of the error, which tell a client to resend the request in another form. */
+  /** `details` of the error, from which a client learns to resend the request in another form. */
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
 /**
- * The request asks for what its deployment's provider cannot express: 400 in OpenAI's shape.
- * Nothing was sent; other deployments and fallbacks are tried, and no deployment is blamed.
+ * The deployment's provider does not support the request: 400 in OpenAI's shape. Nothing was sent
+ * and no failure is recorded against a deployment; other deployments and fallbacks are tried.
  */
 export class UnsupportedRequestError extends HttpException implements UnsupportedRequest {
   /** Stable, machine-readable. */
@@ -396,12 +400,12 @@ export class UnsupportedRequestError extends HttpException implements Unsupporte
 
 /** A call hook denied a request or an answer: 400 in OpenAI's shape. */
 export class CallDeniedError extends HttpException {
-  /** Stable, machine-readable. The code in the body is the hook's own. */
+  /** Stable, machine-readable. The code in the body is the one that the hook set. */
   readonly code = 'CALL_DENIED';
-  /** The error for a client, as it stands in the response's body. */
+  /** The error for a client, as in the response's body. */
   readonly error: HookErrorBody;
 
-  /** @param code in the body. Default `request_denied`. */
+  /** @param code the code in the body. Default `request_denied`. */
   constructor(message: string, code = 'request_denied') {
     const error = { message, type: 'invalid_request_error', param: null, code };
     super({ error }, 400);
@@ -412,15 +416,15 @@ export class CallDeniedError extends HttpException {
 }
 
 /**
- * A call hook that guards calls has failed, and denies what it could not check: 503 in OpenAI's
- * shape. `cause` has the hook's own error, which the client does not get.
+ * A guarding call hook failed, so the unchecked content was rejected: 503 in OpenAI's shape.
+ * `cause` has the hook's own error, which the client does not receive.
  */
 export class CallHookFailedError extends HttpException {
   /** Stable, machine-readable. */
   readonly code = 'CALL_HOOK_FAILED';
   /** The class of the hook. */
   readonly hook: string;
-  /** The error for a client, as it stands in the response's body. */
+  /** The error for a client, as in the response's body. */
   readonly error: HookErrorBody;
 
   constructor(hook: string, cause: unknown) {

@@ -1,12 +1,12 @@
 import type * as Nest from '@nestjs/common';
 
-/** Where the few lines go that this package says: Nest's `Logger`, `console` and pino all fit. */
+/** Receives the package's log lines: Nest's `Logger`, `console` or pino. */
 export interface LogSink {
-  /** Takes an informative line. */
+  /** Logs an informational line. */
   log(message: string): void;
-  /** Takes a line about a problem that the package works around. */
+  /** Logs a problem that the package works around. */
   warn(message: string): void;
-  /** Takes a line about a failure. */
+  /** Logs a failure. */
   error(message: string): void;
 }
 

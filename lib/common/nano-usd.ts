@@ -3,7 +3,7 @@
  * embedding costs less than a millionth.
  */
 export const NANO_PER_USD = 1_000_000_000;
-/** Which budget of a key: of a day, a month, a window of any length, or of all time. */
+/** The period of a key's budget: a day, a month, a window of any length, or all time. */
 export type BudgetPeriod = 'day' | 'month' | 'window' | 'total';
 /** The largest budget and the largest cost of one call: four million USD, far below 2^53. */
 export const LARGEST_USD = 4_000_000;

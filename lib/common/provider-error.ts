@@ -1,6 +1,6 @@
 import { HttpException } from '@nestjs/common';
 
-/** What went wrong at a provider, in the words that decide what is done about it. */
+/** The kind of a provider's failure, which decides how it is handled. */
 export type ProviderFailureKind =
   | 'authentication'
   | 'bad_request'
@@ -17,13 +17,13 @@ export type ProviderFailureKind =
   /** An answer that is none: no JSON, no event stream, no HTTP, a redirection. */
   | 'malformed';
 
-/** An error as OpenAI's clients read it. */
+/** An error in OpenAI's format. */
 export interface OpenAIErrorBody {
   readonly message: string;
   readonly type: string | null;
   readonly param: string | null;
   readonly code: string | null;
-  /** Details that Anthropic's clients act on: `{ error_code: 'thread_not_found' }`. */
+  /** Details that Anthropic's clients evaluate: `{ error_code: 'thread_not_found' }`. */
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
@@ -83,14 +83,15 @@ const OPERATORS_FAULT: OpenAIErrorBody = {
 };
 
 /**
- * A provider failed, or refused: an `HttpException` with the provider's status and a body in
- * OpenAI's shape, as a client would see it there. 503 if the provider refuses the operator's key
- * (its message is in `cause`); without an answer 504 for a time-out, 502 otherwise.
+ * A provider failed or rejected the request: an `HttpException` with the provider's status and a
+ * body in OpenAI's shape, as a client would get it from the provider. 503 if the provider rejects
+ * the operator's key (its message is in `cause`); without an answer, 504 for a timeout and 502
+ * otherwise.
  */
 export class ProviderError extends HttpException {
   /** Stable, machine-readable. */
   readonly code: (typeof CODES)[ProviderFailureKind];
-  /** The class of the failure. */
+  /** The kind of failure. */
   readonly kind: ProviderFailureKind;
   /**
    * HTTP status of the provider's answer; absent without an answer. `getStatus()` is the status for
@@ -102,11 +103,11 @@ export class ProviderError extends HttpException {
   readonly deploymentId: string;
   /** The provider's own error code, if it gave one. */
   readonly providerCode?: string;
-  /** What the provider asks to wait, in milliseconds. */
+  /** The wait that the provider requests, in milliseconds. */
   readonly retryAfterMs?: number;
-  /** What the provider calls the request, where it says so: to be named to its support. */
+  /** The provider's id of the request, if it sent one: quote it to the provider's support. */
   readonly providerRequestId?: string;
-  /** The error for a client, as it stands in the response's body. */
+  /** The error for a client, as in the response's body. */
   readonly error: OpenAIErrorBody;
 
   /** @internal Made by `LlmClient`. */

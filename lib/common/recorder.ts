@@ -1,34 +1,35 @@
 /**
  * Records the calls of one operation of one component. Get it once and keep it.
  *
- * Where a call takes microseconds or less, `sampled` decides before any clock is read; it counts
- * the call either way. Where it takes longer (a request, a connection, an answer of a provider),
- * every call may be recorded without asking.
+ * For calls that take microseconds or less, ask `sampled` before reading a clock; it counts the
+ * call either way. For longer ones (a request, a connection, a provider's answer), every call can
+ * be recorded without asking.
  *
  * @example
  * if (!series.sampled()) return pick();
  * const start = performance.now();
  * const picked = pick();
  * series.record(performance.now() - start, true);
+ *
  */
 export interface CallSeries {
-  /** Whether the call about to be made is to be measured. `true` asks for one `record`. */
+  /** Returns whether to measure the next call. After `true`, call `record` once. */
   sampled(): boolean;
 
   /**
-   * Adds one measured call. What is no duration (negative, not finite) is ignored.
+   * Adds one measured call. Invalid durations (negative, not finite) are ignored.
    * @param ok Whether it succeeded. Default `true`.
-   * @param inputSize Characters, tokens or bytes that went in, where that means something.
-   * @param outputSize The same of what came out.
+   * @param inputSize Characters, tokens or bytes of the input, if meaningful.
+   * @param outputSize The same for the output.
    */
   record(durationMs: number, ok?: boolean, inputSize?: number, outputSize?: number): void;
 }
 
-/** Where capabilities record what they did; the performance monitor is one. */
+/** Receives recorded calls; the performance monitor is one. */
 export interface CallRecorder {
   /**
-   * The series of these names, always the same one. Get it once, not for every call.
-   * @param component `routing`, `connection_pooling`, `llm_client`; of an engine's work
+   * Returns the series for these names, always the same one. Get it once, not for every call.
+   * @param component `routing`, `connection_pooling`, `llm_client`; for an engine's work
    * `rust_routing`, `typescript_routing`.
    * @param operation `pick`, `acquire`, `execute`. Bounded sets only: never a key, a user, a raw
    * URL or a secret.

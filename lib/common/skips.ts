@@ -3,12 +3,13 @@ import 'reflect-metadata';
 const SKIPPED = 'fast-litellm:skip-performance';
 
 /**
- * Takes a route, or every route of a class, out of what `PerformanceInterceptor` measures: events
- * without end, whose every request ends because the client leaves, and probes.
+ * Excludes a route, or every route of a class, from the measurements of `PerformanceInterceptor`:
+ * for example probes, and event streams that end only when the client disconnects.
  *
  * @example
  * \@Sse('events') @SkipPerformance()
  * events() { … }
+ *
  */
 export function SkipPerformance(): ClassDecorator & MethodDecorator {
   return (target: object, _property?: string | symbol, descriptor?: PropertyDescriptor): void => {

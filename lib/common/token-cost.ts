@@ -11,17 +11,17 @@ export interface TokenRates {
   readonly outputPerMillion?: number;
   readonly cacheReadPerMillion?: number;
   readonly cacheWritePerMillion?: number;
-  /** Writes that live an hour. Left out: as other writes. */
+  /** Cache writes that live an hour. Default: as other writes. */
   readonly cacheWrite1hPerMillion?: number;
   readonly reasoningPerMillion?: number;
-  /** Sound and pictures, in and out. Left out: as text of their side. */
+  /** Audio and images, in the input and in the output. Default: as text. */
   readonly inputAudioPerMillion?: number;
   readonly outputAudioPerMillion?: number;
   readonly inputImagePerMillion?: number;
   readonly outputImagePerMillion?: number;
   /** USD for each web search that the provider runs. */
   readonly perWebSearchUsd?: number;
-  /** USD for each request, whatever its tokens. */
+  /** USD for each request, in addition to its tokens. */
   readonly perRequestUsd?: number;
 }
 
@@ -33,7 +33,7 @@ export interface RateTier extends TokenRates {
   readonly aboveInputTokens: number;
 }
 
-/** Rates, and others for long inputs. */
+/** Prices, and other prices for long inputs. */
 export interface LengthRates extends TokenRates {
   readonly tiers?: readonly RateTier[];
 }
@@ -55,7 +55,7 @@ export interface OffPeakWindow {
   readonly timeZone?: string;
 }
 
-/** Rates that replace all others during the windows. */
+/** Prices that replace all others during the windows. */
 export interface OffPeakRates extends TokenRates {
   readonly windows: readonly OffPeakWindow[];
 }
@@ -71,8 +71,8 @@ export interface TieredRates extends LengthRates {
 }
 
 /**
- * Parts of a request's tokens that have prices of their own. Each is contained in the input or
- * output tokens.
+ * Parts of a request's tokens that have their own prices. Each is included in the input or output
+ * tokens.
  */
 export interface UsageDetails {
   /** Input read from a cache (OpenAI's `cached_tokens`, Anthropic's `cache_read_input_tokens`). */
@@ -81,20 +81,20 @@ export interface UsageDetails {
    * Input written to a cache, one-hour writes included (Anthropic's `cache_creation_input_tokens`).
    */
   readonly cacheWriteTokens?: number;
-  /** Those of `cacheWriteTokens` that live an hour. */
+  /** The part of `cacheWriteTokens` that lives an hour. */
   readonly cacheWrite1hTokens?: number;
   /** Output spent on reasoning. */
   readonly reasoningTokens?: number;
-  /** Sound and pictures in the input and in the output. */
+  /** Audio and images in the input and in the output. */
   readonly inputAudioTokens?: number;
   readonly outputAudioTokens?: number;
   readonly inputImageTokens?: number;
   readonly outputImageTokens?: number;
-  /** Web searches that the provider has run; no tokens. */
+  /** Web searches that the provider ran; not tokens. */
   readonly webSearches?: number;
-  /** Service tier that was billed; left out: the standard one. No tokens. */
+  /** Service tier that was billed. Default: the standard one. */
   readonly serviceTier?: PricedTier;
-  /** Whether off-peak prices apply. Default: by the clock. No tokens. */
+  /** Whether off-peak prices apply. Default: by the clock. */
   readonly offPeak?: boolean;
 }
 
@@ -117,17 +117,17 @@ export const COST_PARTS = [
 ] as const;
 /** One of `COST_PARTS`: `input`, `output`, `cacheRead`, … */
 export type CostPart = (typeof COST_PARTS)[number];
-/** Amounts by part, all of one unit; a part that is left out is 0. */
+/** Amounts by part, all in one unit; an absent part is 0. */
 export type CostParts = Readonly<Partial<Record<CostPart, number>>>;
 
-/** The price of one request in USD, by its parts. */
+/** The cost of one request in USD, by part. */
 export interface PricedUsage {
   /** The sum of `parts`. */
   readonly usd: number;
   /** In USD. */
   readonly parts: CostParts;
   /**
-   * Where the price comes from: `deployment` for prices in the model list, else as in
+   * Source of the price: `deployment` for prices in the model list, otherwise as in
    * `ModelLimits.sources`.
    */
   readonly source: string;

@@ -10,14 +10,15 @@ const CONNECTIONS = { min: 1, max: 65_535 };
 const TIME = { min: 1, max: LONGEST_TIMER_MS };
 
 export const CONNECTION_POOL = {
-  /** Most connections of the pool, leased and idle. Default 1,000. */
+  /** Maximum number of connections, leased and idle. Default 1,000. */
   maxConnections: integer({ ...CONNECTIONS, default: 1_000 }),
-  /** Most of these to one origin. Default 500. */
+  /** Maximum number of connections to one origin. Default 500. */
   maxConnectionsPerEndpoint: integer({ ...CONNECTIONS, default: 500 }),
   /** An idle connection is closed after this time. Default 300,000. */
   maxIdleMs: integer({ ...TIME, default: 300_000 }),
   /**
-   * A connection is closed this long after it was opened, once it is not leased. Default: never.
+   * A connection is closed this long after it was opened, as soon as it is not leased. Default:
+   * never.
    */
   maxAgeMs: integer({ min: 1, default: Infinity }),
   /** How long `acquire` and `use` wait for a connection. 0: no limit. Default 30,000. */
@@ -31,11 +32,11 @@ export const CONNECTION_POOL = {
   /** How long `drain` waits for leased connections. Default 10,000. */
   drainTimeoutMs: integer({ ...TIME, min: 0, default: 10_000 }),
   /**
-   * Name of a pool whose caps and counts hold for all `worker_threads` of the process (native
+   * Name of a pool whose caps and counts apply to all `worker_threads` of the process (native
    * engine). Default: not shared.
    */
   sharedAs: string({ default: null }),
-  /** What `tls.connect` takes: `ca`, `cert`, `key`, `servername`, … Default: none. */
+  /** Options for `tls.connect`: `ca`, `cert`, `key`, `servername`, … Default: none. */
   tls: custom<ConnectionOptions>('object', checkObject, {}),
   /**
    * Proxies; `false`: none. Default: `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` of the environment.
@@ -45,7 +46,7 @@ export const CONNECTION_POOL = {
   proxy: custom<ProxyOptions | string | false, Proxies>('URL, object or `false`', checkProxies),
 };
 
-/** All in milliseconds where the name ends in `Ms`. */
+/** Options of the connection pool. Names that end in `Ms` are in milliseconds. */
 export interface ConnectionPoolOptions extends OptionsOf<typeof CONNECTION_POOL> {}
 
 /** `Infinity` is no limit. */

@@ -51,6 +51,7 @@ const abandoned = new FinalizationRegistry<PoolAccounting>((accounting) => accou
  *   const { statusCode, body } = await connection.request({ path: '/v1/models', headers: { authorization } });
  *   return { statusCode, models: await body.json() };
  * });
+ *
  */
 export class ConnectionPoolService implements Capability {
   readonly capability = 'connection_pooling';
@@ -103,9 +104,9 @@ export class ConnectionPoolService implements Capability {
   }
 
   /**
-   * Leases a connection and waits at a cap, in order of arrival. Where the pool is at its cap, an
-   * idle connection to another endpoint is closed. Rejects with `PoolTimeoutError`,
-   * `PoolClosedError` or the signal's reason.
+   * Leases a connection; at a cap, waits in order of arrival. If the pool is at its cap, an idle
+   * connection to another endpoint is closed. Rejects with `PoolTimeoutError`, `PoolClosedError` or
+   * the signal's reason.
    */
   async acquire(endpoint: string, options: AcquireOptions = {}): Promise<number> {
     checkObject('options', options, refuseArgument);
@@ -126,7 +127,7 @@ export class ConnectionPoolService implements Capability {
     }
   }
 
-  /** Ends a lease. Requests in flight complete before the connection is leased again. */
+  /** Ends a lease. Requests in flight complete before the connection can be leased again. */
   returnConnection(id: number): void {
     this.pool.release(id);
   }
@@ -146,15 +147,15 @@ export class ConnectionPoolService implements Capability {
 
   /**
    * Closes idle connections that are lost or expired, and those whose answers stay unread. Returns
-   * how many. The pool also does so by itself.
+   * how many. The pool also does this automatically.
    */
   cleanup(): number {
     return this.pool.sweep();
   }
 
   /**
-   * Leases a connection until `send` is done and its answers are read, failed or destroyed. If
-   * `send` fails in the middle of an answer, the connection is closed.
+   * Leases a connection until `send` has finished and its answers have been read, failed or
+   * destroyed. If `send` fails in the middle of an answer, the connection is closed.
    */
   async use<T>(endpoint: string, send: (connection: LeasedConnection) => Promise<T>, options: AcquireOptions = {}): Promise<T> {
     checkFunction('send', send, refuseArgument);
@@ -181,9 +182,9 @@ export class ConnectionPoolService implements Capability {
   }
 
   /**
-   * Ends the pool: new leases and waiters fail, idle connections are closed, leased ones when they
-   * are returned or after `deadlineMs` (default `drainTimeoutMs`). Resolves when all sockets are
-   * closed.
+   * Ends the pool. New leases and waiters fail, idle connections are closed at once, leased ones
+   * when they are released or after `deadlineMs` (default `drainTimeoutMs`). Resolves when all
+   * sockets are closed.
    */
   drain(options: { readonly deadlineMs?: number } = {}): Promise<void> {
     checkObject('options', options, refuseArgument);
@@ -202,12 +203,12 @@ export class ConnectionPoolService implements Capability {
     return this.pool.draining;
   }
 
-  /** Metrics of this capability, as data. */
+  /** Current metrics of this capability, as data. */
   metrics(): readonly MetricSample[] {
     return poolSamples(this.pool, this.stats());
   }
 
-  /** Health by the self-test of the engine and by the connections that are left to lease. */
+  /** Checks the engine with its self-test, and whether connections are available. */
   health(): CapabilityHealth {
     const own = engineHealth(this.choice, selfTest);
     if (own.status === 'down') return own;

@@ -14,7 +14,7 @@ export interface EndpointStats {
   readonly waiting: number;
 }
 
-/** With `sharedAs`, connections are those of all threads. */
+/** Statistics of the pool. With `sharedAs`, connections are those of all threads. */
 export interface ConnectionPoolStats {
   /** Leased connections. */
   readonly activeConnections: number;
@@ -22,7 +22,7 @@ export interface ConnectionPoolStats {
   readonly totalConnections: number;
   readonly maxTotalConnections: number;
   readonly maxConnectionsPerEndpoint: number;
-  /** Calls that wait for a connection. */
+  /** Calls waiting for a connection. */
   readonly waiting: number;
   /** By origin: endpoints with connections or waiters. */
   readonly endpoints: Readonly<Record<string, EndpointStats>>;

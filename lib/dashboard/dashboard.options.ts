@@ -6,8 +6,8 @@ export const DASHBOARD_DESK = Symbol('FastLiteLLMDashboardDesk');
 
 export const DASHBOARD = {
   /**
-   * Grants access, by `Authorization: Bearer` or the log-in form. Required if `NODE_ENV` is
-   * `production`; otherwise, without it, everyone who reaches the app has access.
+   * Token that grants access, with `Authorization: Bearer` or the login form. Required if
+   * `NODE_ENV` is `production`; otherwise everyone who can reach the app has access without it.
    */
   token: custom<string | undefined, string | null>('string', checkToken, null),
   /** Interval of updates to open pages, in milliseconds. Default 2,000. */

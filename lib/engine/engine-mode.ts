@@ -2,8 +2,8 @@ import { oneOf, type Option } from '../common/option.js';
 import { refuseOption } from '../common/options.js';
 
 /**
- * `auto`: native if it works, otherwise TypeScript. `native`: an error at boot if it does not work.
- * `typescript`: the addon stays closed.
+ * `auto`: the native engine if it works, otherwise TypeScript. `native`: an error at boot if it
+ * does not work. `typescript`: the addon is never opened.
  */
 export type EngineMode = 'auto' | 'native' | 'typescript';
 

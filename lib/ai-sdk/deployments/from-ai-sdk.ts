@@ -28,7 +28,7 @@ const AI_SDK: Protocol = {
 
 let isProvided = false;
 
-/** `litellm_params` of a deployment that a model of the AI SDK answers. */
+/** `litellm_params` of a deployment that a model of the AI SDK serves. */
 export interface AiSdkDeploymentParams {
   /** `ai_sdk/<provider>/<model>` */
   readonly model: string;
@@ -37,12 +37,13 @@ export interface AiSdkDeploymentParams {
 }
 
 /**
- * Makes a language or embedding model of the AI SDK 5 to 7 a deployment of this process, for
+ * Makes a language or embedding model of the AI SDK 5 to 7 a deployment in this process, for
  * providers that this package does not call itself.
  *
- * @throws InvalidArgumentError for what is no such model
+ * @throws InvalidArgumentError if `model` is not such a model
  * @example
  * const modelList = [{ model_name: 'chat', litellm_params: fromAiSdk(mistral('mistral-large-latest')) }];
+ *
  */
 export function fromAiSdk(model: AiSdkModel): AiSdkDeploymentParams {
   const given = checkObject('model', model, refuseArgument);

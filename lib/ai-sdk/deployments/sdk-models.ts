@@ -40,10 +40,10 @@ export interface NamedModel {
 
 /** A language model of any provider of the AI SDK 5 to 7. */
 export interface AiSdkLanguageModel extends NamedModel {
-  /** A whole answer. The versions' types differ in what is not read here. */
+  /** Returns a whole answer. The versions' types differ in fields that are not read here. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   doGenerate(options: any): PromiseLike<any>;
-  /** A stream of its parts. */
+  /** Returns a stream of the parts of an answer. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   doStream(options: any): PromiseLike<any>;
 }
@@ -51,7 +51,7 @@ export interface AiSdkLanguageModel extends NamedModel {
 /** An embedding model of any provider of the AI SDK 5 to 7. */
 export interface AiSdkEmbeddingModel extends NamedModel {
   readonly maxEmbeddingsPerCall?: PromiseLike<number | undefined> | number | undefined;
-  /** The vectors of texts. */
+  /** Returns the embeddings of texts. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   doEmbed(options: any): PromiseLike<any>;
 }

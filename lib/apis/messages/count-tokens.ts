@@ -4,7 +4,7 @@ import { promptTokensOf } from '../../http/token-estimate/token-estimate.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { localBody } from '../counted-request.js';
 
-/** The answer of Anthropic's `/v1/messages/count_tokens`. */
+/** The response of Anthropic's `/v1/messages/count_tokens`. */
 export interface MessageTokens {
   readonly input_tokens: number;
 }

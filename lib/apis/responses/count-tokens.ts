@@ -4,7 +4,7 @@ import { promptTokensOf } from '../../http/token-estimate/token-estimate.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { localBody } from '../counted-request.js';
 
-/** The answer of OpenAI's `/v1/responses/input_tokens`. */
+/** The response of OpenAI's `/v1/responses/input_tokens`. */
 export interface ResponseTokens {
   readonly object: 'response.input_tokens';
   readonly input_tokens: number;

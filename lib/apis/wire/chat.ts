@@ -1,6 +1,6 @@
 /**
- * Answers of OpenAI's chat, as the `openai` SDK declares them, with LiteLLM's fields for thinking
- * and caches. Type aliases: unlike an interface, each is a `Record<string, unknown>`, too.
+ * An answer of OpenAI's chat, as declared by the `openai` SDK, with LiteLLM's fields for thinking
+ * and caches. A type alias, because unlike an interface it is also a `Record<string, unknown>`.
  */
 export type ChatCompletion = {
   id: string;
@@ -45,15 +45,15 @@ export interface ReasoningFields {
   reasoning_content?: string | null;
   /** Anthropic's blocks, signed: send them back unchanged. */
   thinking_blocks?: ThinkingContent[] | null;
-  /** What a provider answers beyond OpenAI's fields. */
+  /** Fields of a provider's answer that OpenAI does not have. */
   provider_specific_fields?: Record<string, unknown> | null;
 }
 
-/** A block of thinking, or one that only its provider can read. */
+/** A block of thinking, or an encrypted one that only its provider can read. */
 export type ThinkingContent =
   { type: 'thinking'; thinking?: string; signature?: string | null } | { type: 'redacted_thinking'; data: string };
 
-/** A call of a tool; `arguments` is JSON as text, and may be wrong. */
+/** A tool call; `arguments` is JSON as text, and can be invalid. */
 export type ChatCompletionToolCall =
   | { id: string; type: 'function'; function: { name: string; arguments: string } }
   | { id: string; type: 'custom'; custom: { name: string; input: string } };
@@ -78,7 +78,7 @@ export interface TokenLogprob {
   top_logprobs: { token: string; bytes: number[] | null; logprob: number }[];
 }
 
-/** The tokens of a request. Those in `…_details` are part of the sums. */
+/** The tokens of a request. The figures in `…_details` are part of the totals. */
 export interface CompletionUsage {
   prompt_tokens: number;
   completion_tokens: number;
@@ -90,7 +90,7 @@ export interface CompletionUsage {
     accepted_prediction_tokens?: number;
     rejected_prediction_tokens?: number;
   };
-  /** Anthropic's names, as LiteLLM keeps them. */
+  /** Under Anthropic's names, as LiteLLM keeps them. */
   cache_creation_input_tokens?: number;
   cache_read_input_tokens?: number;
 }
@@ -117,7 +117,7 @@ export interface ChatChunkChoice {
   logprobs?: ChatLogprobs | null;
 }
 
-/** What a chunk adds to the message. */
+/** The part of the message that a chunk adds. */
 export interface ChatDelta extends ReasoningFields {
   role?: 'developer' | 'system' | 'user' | 'assistant' | 'tool';
   content?: string | null;

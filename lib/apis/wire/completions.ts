@@ -1,6 +1,6 @@
 import type { CompletionUsage } from './chat.js';
 
-/** An answer of OpenAI's older completions API; chunks of a stream have the same shape. */
+/** An answer of OpenAI's older completions API; the chunks of a stream have the same shape. */
 export type TextCompletion = {
   id: string;
   object: 'text_completion';
@@ -29,7 +29,7 @@ export interface TextCompletionChoice {
 export type EmbeddingList = {
   object: 'list';
   model: string;
-  /** With `encoding_format: 'base64'` each `embedding` is a text instead: cast it. */
+  /** With `encoding_format: 'base64'` each `embedding` is a string instead: cast it. */
   data: { object: 'embedding'; index: number; embedding: number[] }[];
   usage: { prompt_tokens: number; total_tokens: number };
 };

@@ -2,26 +2,26 @@ import type { MultipartBody } from '../../providers/forwarded/multipart.js';
 import type { OtherField } from './requests.js';
 
 /**
- * A JSON body that passes as it is: those of the `openai` SDK are assignable, whose `model` may be
- * missing. `model` is required here: it says which deployments may answer.
+ * A JSON body that is forwarded unchanged. The bodies of the `openai` SDK are assignable. `model`
+ * is required here, although the SDK allows bodies without it: it selects the deployments.
  */
 export interface ForwardedRequest {
   readonly model?: string | null;
   readonly [field: string]: OtherField;
 }
 
-/** A form that passes as it is: with a field `model`, and files. */
+/** A form that is forwarded unchanged: with a field `model`, and files. */
 export type ForwardedForm = FormData | MultipartBody;
 
-/** The answer of OpenAI's images API. */
+/** The response of OpenAI's images API. */
 export interface ImageList {
   readonly created: number;
-  /** Not read-only, nor are other lists here: the SDK's are not. */
+  /** Mutable, like the other lists here, because the SDK's are. */
   readonly data?: { readonly b64_json?: string; readonly url?: string; readonly revised_prompt?: string }[];
   readonly [field: string]: OtherField;
 }
 
-/** The answer of OpenAI's moderations API. */
+/** The response of OpenAI's moderations API. */
 export interface ModerationList {
   readonly id: string;
   readonly model: string;
@@ -39,20 +39,20 @@ export interface ModerationResult {
   readonly category_applied_input_types: OtherField;
 }
 
-/** The answer of a rerank API, as Cohere's, Jina's and vLLM's have it. */
+/** The response of a rerank API, in the shape of Cohere's, Jina's and vLLM's. */
 export interface RerankedList {
   readonly results: readonly { readonly index: number; readonly relevance_score: number; readonly [field: string]: OtherField }[];
   readonly [field: string]: OtherField;
 }
 
-/** A request for files or batches, which an account has and no model. */
+/** A request for files or batches, which belong to an account, not to a model. */
 export interface AccountRequest {
-  /** The model group whose account is asked: that of its first deployment. */
+  /** The model group whose account is used: that of its first deployment. */
   readonly model: string;
   /** Default: GET. */
   readonly method?: 'GET' | 'POST' | 'DELETE';
-  /** Behind `/files` or `/batches`, with its query: `/file-abc/content`. Default: empty. */
+  /** Path after `/files` or `/batches`, with its query: `/file-abc/content`. Default: empty. */
   readonly path?: string;
-  /** Of a POST: JSON, or a form with a file. */
+  /** Body of a POST: JSON, or a form with a file. */
   readonly body?: Readonly<Record<string, OtherField>> | ForwardedForm;
 }

@@ -1,6 +1,6 @@
 /**
- * Answers of Anthropic's Messages API, as `@anthropic-ai/sdk` declares them. Server tools answer
- * with more blocks than these: read such an answer by `json<Anthropic.Message>()`.
+ * An answer of Anthropic's Messages API, as declared by `@anthropic-ai/sdk`. Server tools return
+ * more kinds of blocks: read such an answer with `json<Anthropic.Message>()`.
  */
 export type Message = {
   id: string;
@@ -41,7 +41,7 @@ export type MessageCitation = { cited_text: string; document_index: number; docu
   | { type: 'content_block_location'; start_block_index: number; end_block_index: number }
 );
 
-/** The tokens of a message; those of the cache are not part of `input_tokens`. */
+/** The tokens of a message; cached tokens are not part of `input_tokens`. */
 export interface MessageUsage {
   input_tokens: number;
   output_tokens: number;
@@ -69,7 +69,7 @@ export type MessageEvent =
         stop_details: MessageStopDetails | null;
         container: null;
       };
-      /** Of the whole message so far. */
+      /** Of the message so far. */
       usage: Pick<MessageUsage, 'cache_creation_input_tokens' | 'cache_read_input_tokens' | 'output_tokens' | 'output_tokens_details'> & {
         input_tokens: number | null;
         server_tool_use: MessageUsage['server_tool_use'];

@@ -8,7 +8,7 @@ export type OtherField = any;
 /** Known texts for the editor, and any other: providers add some before a package knows them. */
 type Known<Text extends string> = Text | (string & {});
 
-/** A part of a message's content: a text, an image, a document, a sound. */
+/** A part of a message's content: text, an image, a document or audio. */
 export interface ChatRequestPart {
   readonly type: Known<'text' | 'image_url' | 'file' | 'input_audio' | 'refusal'>;
   readonly text?: string;
@@ -20,7 +20,7 @@ export interface ChatRequestPart {
 export interface ChatRequestMessage {
   readonly role: Known<'system' | 'developer' | 'user' | 'assistant' | 'tool' | 'function'>;
   readonly content?: string | readonly ChatRequestPart[] | null;
-  /** Of role `tool`: the call that it answers. */
+  /** For the role `tool`: the id of the call that it answers. */
   readonly tool_call_id?: string;
   readonly tool_calls?: readonly object[] | null;
   readonly [field: string]: OtherField;
@@ -52,7 +52,7 @@ export interface ChatRequest {
 /** The body of `completions`: `CompletionCreateParams` of the `openai` SDK is assignable. */
 export interface CompletionRequest {
   readonly model: string;
-  /** Required, as `messages` of a chat. */
+  /** Required, like `messages` of a chat. */
   readonly prompt?: string | readonly string[] | readonly number[] | readonly (readonly number[])[] | null;
   readonly stream?: boolean | null;
   readonly stream_options?: { readonly include_usage?: boolean; readonly [field: string]: OtherField } | null;
@@ -66,7 +66,7 @@ export interface CompletionRequest {
 /** The body of `embeddings`: `EmbeddingCreateParams` of the `openai` SDK is assignable. */
 export interface EmbeddingRequest {
   readonly model: string;
-  /** Required, as `messages` of a chat. */
+  /** Required, like `messages` of a chat. */
   readonly input?: string | readonly string[] | readonly number[] | readonly (readonly number[])[];
   readonly dimensions?: number | null;
   readonly encoding_format?: Known<'float' | 'base64'> | null;
@@ -75,7 +75,7 @@ export interface EmbeddingRequest {
 
 /** The body of `responses`: `ResponseCreateParams` of the `openai` SDK is assignable. */
 export interface ResponsesRequest {
-  /** Required, though not by the SDK: it names the model group. */
+  /** Required here, although not in the SDK: it names the model group. */
   readonly model?: string;
   readonly input?: string | readonly object[];
   readonly instructions?: string | null;
@@ -93,7 +93,7 @@ export interface ResponsesRequest {
 /** The body of `messages`: `MessageCreateParams` of `@anthropic-ai/sdk` is assignable. */
 export interface MessagesRequest {
   readonly model: string;
-  /** Required by Anthropic, as `messages`. */
+  /** Required by Anthropic, like `messages`. */
   readonly max_tokens?: number;
   readonly messages?: readonly { readonly role: Known<'user' | 'assistant' | 'system'>; readonly content: string | readonly object[] }[];
   readonly system?: string | readonly object[];

@@ -1,6 +1,6 @@
 /**
- * Answers of OpenAI's Responses API, as the `openai` SDK declares them, without `output_text`,
- * which the SDK computes. Hosted tools have more items and events: read such an answer by
+ * An answer of OpenAI's Responses API, as declared by the `openai` SDK, without `output_text`,
+ * which the SDK computes. Hosted tools have more items and events: read such an answer with
  * `json<OpenAI.Responses.Response>()`.
  */
 export type ResponsesAnswer = {
@@ -49,7 +49,7 @@ export interface ResponsesUsage {
 
 type ItemStatus = 'in_progress' | 'completed' | 'incomplete';
 
-/** What the model made: a message, a call of a tool, its thinking. */
+/** Output of the model: a message, a tool call or its thinking. */
 export type ResponsesItem =
   | { type: 'message'; id: string; role: 'assistant'; status: ItemStatus; content: ResponsesPart[] }
   | { type: 'function_call'; id?: string; call_id: string; name: string; arguments: string; status?: ItemStatus }
@@ -77,7 +77,7 @@ type OfItem = { item_id: string; output_index: number };
 type OfPart = OfItem & { content_index: number };
 type OfSummary = OfItem & { summary_index: number };
 
-/** An event of a streamed response. Their numbers count from 0 without a gap. */
+/** An event of a streamed response. Sequence numbers start at 0 without gaps. */
 export type ResponsesEvent = { sequence_number: number } & (
   | {
       type: 'response.created' | 'response.in_progress' | 'response.completed' | 'response.incomplete' | 'response.failed';

@@ -11,26 +11,26 @@ export type SendCommand = (this: CommandSender, ...values: (string | number)[]) 
  * node of a Cluster.
  */
 export interface CommandSender {
-  /** Makes the functions that send a command. */
+  /** Creates the function that sends a command. */
   createBuiltinCommand(name: string): { readonly buffer: SendCommand; readonly string: SendCommand };
 }
 
 /**
  * The part of an `ioredis` client that this package uses: a `Redis`, with or without Sentinels, or
- * a `Cluster`, with Redis 6 or later or Valkey behind it. Not ioredis's own type, so that apps
+ * a `Cluster`, connected to Redis 6 or later or to Valkey. Not ioredis's own type, so that apps
  * without ioredis can compile against this package.
  */
 export interface RedisClient extends CommandSender {
-  /** `ready`, or still connecting, or lost: `reconnecting`, `end`. */
+  /** `ready`, still connecting, or lost: `reconnecting`, `end`. */
   readonly status: string;
   readonly isCluster?: boolean;
-  /** Of a Cluster, by slot: the addresses of its nodes, the master first. */
+  /** For a Cluster, by slot: the addresses of its nodes, the master first. */
   readonly slots?: readonly (readonly string[] | undefined)[];
-  /** Asks whether the server answers. */
+  /** Checks whether the server answers. */
   ping(): Promise<unknown>;
-  /** Adds a listener for the moment at which the connection is ready. */
+  /** Adds a listener that is called when the connection is ready. */
   on(event: 'ready', listener: () => void): unknown;
-  /** Removes it. */
+  /** Removes a listener. */
   off(event: 'ready', listener: () => void): unknown;
 }
 

@@ -1,9 +1,9 @@
 import type { Dispatcher } from 'undici';
 import { checkObject, refuseArgument } from '../../common/options.js';
 
-/** A request on a leased connection. Times in milliseconds. */
+/** A request on a leased connection. Times are in milliseconds. */
 export interface PoolRequestOptions {
-  /** With the query: `/v1/models?limit=2`. */
+  /** Path with its query: `/v1/models?limit=2`. */
   readonly path: string;
   /** Default `GET`. */
   readonly method?: Dispatcher.HttpMethod;
@@ -11,7 +11,9 @@ export interface PoolRequestOptions {
   readonly headers?: Dispatcher.DispatchOptions['headers'];
   /** A string, bytes, a `Readable` or `FormData`. Default: none. */
   readonly body?: Dispatcher.DispatchOptions['body'];
-  /** Aborts the request and closes the connection, which the rest of the answer would block. */
+  /**
+   * Aborts the request and closes the connection, because the rest of the answer would block it.
+   */
   readonly signal?: AbortSignal;
   /** Default: the pool's. 0: no limit. */
   readonly headersTimeoutMs?: number;
@@ -27,7 +29,7 @@ export interface AcquireOptions {
   readonly timeoutMs?: number;
 }
 
-/** A connection that `use` has leased. */
+/** A connection leased by `use`. */
 export interface LeasedConnection {
   readonly id: number;
   /** Its origin: `https://api.openai.com`. */

@@ -19,12 +19,12 @@ export interface Proxies {
 }
 
 export const PROXY = {
-  /** For `http:` endpoints: requests are sent to it with the full URL. Default: none. */
+  /** Proxy for `http:` endpoints: receives requests with the full URL. Default: none. */
   http: custom<string, Proxy | undefined>('URL', checkProxy),
-  /** For `https:` endpoints: a tunnel is opened through it. Default: none. */
+  /** Proxy for `https:` endpoints: requests go through a tunnel. Default: none. */
   https: custom<string, Proxy | undefined>('URL', checkProxy),
   /**
-   * Hosts that are reached directly, separated by commas, as in `NO_PROXY`; `*` is all. Default:
+   * Hosts to reach without a proxy, separated by commas, as in `NO_PROXY`; `*` means all. Default:
    * none.
    */
   noProxy: custom<string, Proxies['noProxy']>('string', checkExceptions, []),

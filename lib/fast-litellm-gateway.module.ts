@@ -53,7 +53,6 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
  * @example
  * \@Module({ imports: [FastLiteLLMModule.forRoot({ router: { configPath: 'config.yaml' } }), FastLiteLLMGatewayModule.forRoot()] })
  * export class AppModule {}
- *
  */
 @Module({
   providers: [

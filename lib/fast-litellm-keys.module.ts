@@ -50,7 +50,6 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
  * @example
  * \@Module({ imports: [FastLiteLLMModule.forRoot(), FastLiteLLMKeysModule.forRoot({ store: fileApiKeyStore('keys.json') })] })
  * export class AppModule {}
- *
  */
 @Module({
   providers: [

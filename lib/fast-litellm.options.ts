@@ -50,7 +50,6 @@ export const FAST_LITELLM = {
    * Deployments and how they are selected.
    *
    * @see docs/router.md#options
-   *
    */
   router: elsewhere<RouterOptions>(),
   /**
@@ -64,7 +63,6 @@ export const FAST_LITELLM = {
    * the `@CallHook()` of their class. Default: none.
    *
    * @see docs/hooks.md
-   *
    */
   hooks: list(custom<ModelCallHook>('hook', checkObject), { default: [] }),
   /**
@@ -78,7 +76,6 @@ export const FAST_LITELLM = {
    * or their names. Default: none.
    *
    * @see docs/acceleration.md
-   *
    */
   accelerate: custom<boolean | readonly AccelerationTarget[], readonly AccelerationTarget[]>(
     'boolean or list of names',
@@ -96,7 +93,6 @@ export const FAST_LITELLM = {
    * module if prom-client is installed, `false` in the plain class.
    *
    * @see docs/observability.md#metrics
-   *
    */
   metrics: custom<boolean | MetricsOptions, MetricsOptions | null>('boolean or object', checkMetrics, null),
   /**
@@ -110,7 +106,6 @@ export const FAST_LITELLM = {
    * Nest if `@opentelemetry/api` is installed, `false` in the plain class.
    *
    * @see docs/observability.md#opentelemetry
-   *
    */
   telemetry: boolean({ default: false }),
   /** Receives the log lines of this package; `false`: nothing is logged. Default: Nest's logger. */

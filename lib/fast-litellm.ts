@@ -231,7 +231,6 @@ export class FastLiteLLM {
    * @throws InvalidArgumentError for an unknown setting
    * @example
    * const openai = new OpenAI({ apiKey: 'unused', fetch: llm.fetch() });
-   *
    */
   fetch(settings: InProcessCallSettings = {}): GatewayFetch {
     const { client, router, tokenCounter, rateLimiter, json } = this;

@@ -19,7 +19,6 @@ const patches = lazy(() => (require('./acceleration.patches.js') as typeof Patch
  * @example
  * acceleration.apply({ targets: ['js-tiktoken'] }); // true: LangChain's text splitters are faster from here on
  * acceleration.remove();
- *
  */
 export class AccelerationService implements Capability {
   readonly capability = 'acceleration';

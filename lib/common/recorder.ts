@@ -10,7 +10,6 @@
  * const start = performance.now();
  * const picked = pick();
  * series.record(performance.now() - start, true);
- *
  */
 export interface CallSeries {
   /** Returns whether to measure the next call. After `true`, call `record` once. */

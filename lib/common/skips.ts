@@ -9,7 +9,6 @@ const SKIPPED = 'fast-litellm:skip-performance';
  * @example
  * \@Sse('events') @SkipPerformance()
  * events() { … }
- *
  */
 export function SkipPerformance(): ClassDecorator & MethodDecorator {
   return (target: object, _property?: string | symbol, descriptor?: PropertyDescriptor): void => {

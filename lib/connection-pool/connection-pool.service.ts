@@ -51,7 +51,6 @@ const abandoned = new FinalizationRegistry<PoolAccounting>((accounting) => accou
  *   const { statusCode, body } = await connection.request({ path: '/v1/models', headers: { authorization } });
  *   return { statusCode, models: await body.json() };
  * });
- *
  */
 export class ConnectionPoolService implements Capability {
   readonly capability = 'connection_pooling';

@@ -30,15 +30,15 @@ export interface FeatureStatus {
   readonly enabled: boolean;
   readonly rolloutPercentage: number;
   readonly errorCount: number;
-  /** The same as `errorCount`, under fast-litellm's name. */
+  /** The same as `errorCount`, under the name in fast-litellm. */
   readonly errors: number;
   readonly errorThreshold: number;
-  /** `open`: tripped by errors. `half_open`: one call tests whether it works again. */
+  /** `open`: tripped by errors. `half_open`: one call tests whether the engine works again. */
   readonly breaker: 'closed' | 'open' | 'half_open';
   readonly lastError?: string;
   /**
-   * When a call may test it again, in milliseconds since 1970; absent if only `resetErrors` closes
-   * the breaker.
+   * When a call can test the engine again, in milliseconds since 1970; absent if only `resetErrors`
+   * closes the breaker.
    */
   readonly disabledUntilMs?: number;
   readonly performanceThresholdMs?: number;

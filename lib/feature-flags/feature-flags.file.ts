@@ -11,7 +11,7 @@ import {
   type FlagsLayer,
 } from './feature-flags.options.js';
 
-/** Settings of other capabilities in the flags file, which take precedence over their options. */
+/** Settings of other capabilities in the flags file; they take precedence over the options. */
 export interface FlagsSettings {
   /** The environment overrides it. */
   readonly rateLimit: { readonly requestsPerMinute?: number; readonly burst?: number };

@@ -4,8 +4,7 @@ import { boolean, custom, integer, number, resolveOptions, string, type OptionsO
 import { checkObject, checkString } from '../common/options.js';
 
 /**
- * Every feature that can be switched, under the names of the Python original where it has the
- * feature. All are on by default.
+ * All features, under the names of the Python package if it has the feature. All are on by default.
  */
 export const FEATURES = [
   'rust_routing',
@@ -23,19 +22,19 @@ export type FeatureName = (typeof FEATURES)[number];
 export const FEATURE_ALIASES: Readonly<Record<string, FeatureName>> = { rust_connection_pool: 'rust_connection_pooling' };
 
 /**
- * Who gets the feature. `canary:N` and `rollout:N` give it to N per cent of the request ids (0 to
- * 100, decimals allowed); the two differ in name only. `shadow`: TypeScript answers and the native
- * engine runs beside it, to be compared.
+ * Which requests get the feature. `canary:N` and `rollout:N` enable it for N percent of the request
+ * ids (0 to 100, decimals allowed); the two differ in name only. `shadow`: TypeScript answers, and
+ * the native engine runs as well so that the results can be compared.
  */
 export type FeatureState = 'enabled' | 'disabled' | 'shadow' | `canary:${number}` | `rollout:${number}`;
 
 export const FEATURE = {
   /**
-   * Who gets the feature: `enabled`, `disabled`, `shadow`, `canary:N` or `rollout:N`. Default
-   * `enabled`.
+   * Which requests get the feature: `enabled`, `disabled`, `shadow`, `canary:N` or `rollout:N`.
+   * Default `enabled`.
    */
   state: custom<FeatureState>('state', checkState),
-  /** The native error that disables the feature. Default: that of all features. */
+  /** Number of native errors after which the feature is disabled. Default: that of all features. */
   errorThreshold: integer({ min: 1 }),
   /**
    * Calls slower than this, in milliseconds, are reported by the performance monitor. Default:
@@ -43,15 +42,15 @@ export const FEATURE = {
    */
   performanceThresholdMs: number({ min: 0 }),
   /**
-   * Milliseconds after which a feature that errors disabled tries one call again. Default: that of
+   * Milliseconds after which a feature disabled by errors tries one call again. Default: that of
    * all features.
    */
   coolOffMs: integer({ min: 0 }),
 };
 
 /**
- * Settings of one feature. Each can be left to a lower layer: environment > file > options >
- * defaults.
+ * Settings of one feature. For each one that is not set, the next layer applies: environment > file
+ * > options > defaults.
  */
 export interface FeatureSettings extends OptionsOf<typeof FEATURE> {}
 
@@ -64,7 +63,7 @@ export const FEATURE_FLAGS = {
    */
   configFile: string({ env: 'FAST_LITELLM_FEATURE_CONFIG' }),
   /**
-   * By feature, the state alone or its settings: `{ rust_routing: 'canary:10', rust_rate_limiting:
+   * By feature, either the state or its settings: `{ rust_routing: 'canary:10', rust_rate_limiting:
    * false, rust_token_counting: { state: 'shadow', errorThreshold: 3 } }`.
    */
   features: custom<Readonly<Partial<Record<FeatureName, boolean | FeatureState | FeatureSettings>>>, FeatureLayer>(
@@ -72,11 +71,14 @@ export const FEATURE_FLAGS = {
     (path, value) => checkFeatures(path, value, checkFeature),
     {},
   ),
-  /** The native error that disables a feature that sets none of its own. Default 10. */
+  /**
+   * Number of native errors after which a feature is disabled, unless the feature sets its own.
+   * Default 10.
+   */
   errorThreshold: integer({ min: 1 }),
   /**
-   * Milliseconds after which a disabled feature that sets none of its own tries one call again.
-   * Default 0: disabled until `resetErrors`.
+   * Milliseconds after which a disabled feature tries one call again, unless the feature sets its
+   * own. Default 0: disabled until `resetErrors`.
    */
   coolOffMs: integer({ min: 0 }),
   /** `false`: errors are counted but never disable a feature. Default `true`. */

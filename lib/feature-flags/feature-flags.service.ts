@@ -22,15 +22,19 @@ const NO_SETTINGS: FlagsSettings = { rateLimit: {}, connectionPool: {}, monitori
 export interface FeatureFlagsContext {
   /** Default `process.env`. */
   readonly env?: Environment;
-  /** Milliseconds since 1970, of a clock that never steps. Default: the clock of the process. */
+  /**
+   * Returns milliseconds since 1970, from a clock that never steps. Default: the clock of the
+   * process.
+   */
   readonly now?: () => number;
   /** Default: Nest's logger. */
   readonly logger?: LogSink;
 }
 
 /**
- * Decides which requests get a feature. Precedence: environment, file, options, defaults (all
- * enabled), per entry; settings of one feature take precedence over those of all.
+ * Decides which requests get a feature. Each setting is taken from the environment, the file, the
+ * options or the defaults (all enabled), in this order; settings of one feature take precedence
+ * over those of all.
  *
  * @throws InvalidConfigurationError at construction, naming the variable, the file and path, or the
  * option.
@@ -38,7 +42,7 @@ export interface FeatureFlagsContext {
  * flags.isEnabled('rust_routing', 'request_123'); // true for the same ids every time
  */
 export class FeatureFlagsService {
-  /** Settings of other capabilities in the file and the environment. */
+  /** Settings of other capabilities, from the file and the environment. */
   readonly settings: FlagsSettings;
 
   private readonly flags = new Map<string, FeatureFlag>();
@@ -64,15 +68,16 @@ export class FeatureFlagsService {
   }
 
   /**
-   * Whether the feature is enabled for this request; always the same for an id. Without an id, a
-   * rollout is enabled only at 100 %. `shadow` is not enabled: TypeScript answers.
+   * Returns whether the feature is enabled for this request; the result is always the same for an
+   * id. Without an id, a rollout is enabled only at 100 %. `shadow` is not enabled: TypeScript
+   * answers.
    * @throws InvalidArgumentError for an unknown feature.
    */
   isEnabled(feature: FeatureName, requestId?: string): boolean {
     return this.flag(feature).isEnabled(requestId);
   }
 
-  /** State, errors and rollout of every feature. */
+  /** Returns state, errors and rollout of every feature. */
   getFeatureStatus(): Record<FeatureName, FeatureStatus> {
     return Object.fromEntries(FEATURES.map((feature) => [feature, this.flag(feature).status()])) as Record<FeatureName, FeatureStatus>;
   }

@@ -37,7 +37,7 @@ export abstract class GatewayErrorFilter implements ExceptionFilter {
   }
 }
 
-/** Answers errors in OpenAI's shape, as the gateway does. */
+/** Answers with errors in OpenAI's shape, as the gateway does. */
 @Catch()
 export class OpenAIErrorFilter extends GatewayErrorFilter {
   protected readonly isAnthropics = false;

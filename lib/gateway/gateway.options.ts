@@ -31,7 +31,7 @@ import { JSON_BOUNDS, type JsonBounds } from '../json-body/json-bounds.js';
 import { RequestContext } from '../http/request-context.js';
 import { AnonymousPrincipal } from './access/anonymous.js';
 
-/** The parts of the gateway's API, each of one or several routes. */
+/** The parts of the gateway's API, each with one or more routes. */
 export const GATEWAY_ENDPOINTS = [
   'chat',
   'completions',
@@ -52,16 +52,17 @@ export const GATEWAY_ENDPOINTS = [
 /** A part of the gateway's API. */
 export type GatewayEndpoint = (typeof GATEWAY_ENDPOINTS)[number];
 
-/** Endpoints whose requests need not name a model, where the operator does. */
+/** Endpoints whose requests can omit the model if the operator sets one. */
 export type ForwardedEndpoint = Extract<GatewayEndpoint, 'images' | 'audio' | 'moderations' | 'rerank' | 'files' | 'batches'>;
 
 /**
- * Limits of the gateway's routes: rules for all, or by endpoint. `default`: for those that are not
- * named. `false`: none. Endpoints that call no model have none unless they are named.
+ * Limits on the gateway's routes: rules for all of them, or by endpoint. `default`: for endpoints
+ * that are not listed. `false`: none. Endpoints that call no model are limited only if they are
+ * listed.
  */
 export type GatewayRateLimits = readonly RateLimitRule[] | RateLimitsByEndpoint;
 
-/** Limits by endpoint; `default`: for those that are not named. `false`: none. */
+/** Limits by endpoint; `default`: for endpoints that are not listed. `false`: none. */
 export type RateLimitsByEndpoint = Readonly<Partial<Record<GatewayEndpoint | 'default', readonly RateLimitRule[] | false>>>;
 
 type GatewayImport = Type<unknown> | DynamicModule | Promise<DynamicModule> | ForwardReference;
@@ -70,23 +71,23 @@ type BodyLimit = (request: IncomingMessage) => number;
 export const GATEWAY_MOUNT = {
   /** Path of the API, below the app's global prefix. Default `v1`. */
   path: custom<string>('path', checkRoutePath, 'v1'),
-  /** Parts of the API that are mounted. Default: all. */
+  /** Parts of the API to mount. Default: all. */
   endpoints: custom<readonly GatewayEndpoint[], ReadonlySet<GatewayEndpoint>>(
     'names of `GATEWAY_ENDPOINTS`',
     checkEndpoints,
     new Set(GATEWAY_ENDPOINTS),
   ),
   /**
-   * Whether the routes are also there without `path` (`/chat/completions`), as in LiteLLM. Default
-   * false.
+   * Whether the routes are also mounted without `path` (`/chat/completions`), as in LiteLLM.
+   * Default false.
    */
   unprefixed: boolean({ default: false }),
-  /** Guards of all routes but `health`, in this order, before the rate limits. Default: none. */
+  /** Guards of all routes except `health`, in this order, before the rate limits. Default: none. */
   guards: list(custom<Type<CanActivate>>('class', checkClass), { default: [] }),
-  /** Modules whose providers the guards need. Default: none. */
+  /** Modules that export the providers which the guards inject. Default: none. */
   imports: list(custom<GatewayImport>('module', checkModule), { default: [] }),
   /**
-   * Limits of the routes, for all or by endpoint. Default: those of `FastLiteLLMModule`.
+   * Limits on the routes, for all or by endpoint. Default: those of `FastLiteLLMModule`.
    *
    * @see docs/gateway.md#who-may-use-it
    */
@@ -94,7 +95,8 @@ export const GATEWAY_MOUNT = {
 };
 
 /**
- * What routes the gateway has. Beside the options, because routes are created before factories run.
+ * Which routes the gateway mounts. Separate from the other options, because routes are created
+ * before factories run.
  */
 export interface GatewayMount extends OptionsOf<typeof GATEWAY_MOUNT> {}
 /** `path`: without slashes around it. */
@@ -106,81 +108,80 @@ const PATHS = custom<readonly string[]>('list of paths', checkPaths, []);
 
 export const PROTECTION = {
   /**
-   * Paths that need no key, with everything below them: probes, and pages with a token of their
-   * own. Default: none.
+   * Paths that need no key, including everything below them: probes, and pages with their own
+   * token. Default: none.
    */
   withoutKey: PATHS,
-  /** Paths that any valid key opens, with everything below them: `/v1`. Default: none. */
+  /** Paths that any valid key can access, including everything below them: `/v1`. Default: none. */
   withAnyKey: PATHS,
 };
 
-/** Paths of an app that need no master key. */
+/** Exceptions from the master key for paths of an app. */
 export interface AppProtection extends OptionsOf<typeof PROTECTION> {}
 /** The paths have a slash before them. */
 export type ResolvedAppProtection = Resolved<typeof PROTECTION>;
 
 export const GATEWAY = {
   /**
-   * Largest body of a request in bytes, or a function that is given the request before its body is
-   * read. Default 32 MiB, as at Anthropic.
+   * Maximum size of a body in bytes, or a function of the request that returns it before the body
+   * is read. Default 32 MiB, Anthropic's limit.
    */
   maxBodyBytes: custom<number | BodyLimit, BodyLimit>('positive integer or function', checkBodyLimit, () => 32 * 1024 * 1024),
   /**
-   * Largest body of a request without a key, in bytes, with `openOnLoopback`. Default:
-   * `maxBodyBytes`.
+   * Maximum size of a body without a key, in bytes, with `openOnLoopback`. Default: `maxBodyBytes`.
    */
   maxAnonymousBodyBytes: integer({ min: 1 }),
   /**
-   * Bounds of the shape of JSON bodies.
+   * Bounds on the structure of JSON bodies.
    *
    * @see docs/rate-limits.md#reject-bodies-that-only-cost-time
    */
   jsonBounds: group<JsonBounds, typeof JSON_BOUNDS>(JSON_BOUNDS),
   /**
    * Whether `request.body` keeps its long fields after the answer has begun, for code that logs
-   * prompts after it. They stay in memory while a stream runs. Default false: those that were not
-   * read before are `undefined` then.
+   * prompts later. They stay in memory while a stream runs. Default false: long fields that were
+   * not read before become `undefined`.
    */
   keepBodies: boolean({ default: false }),
   /**
-   * Whether `messages/count_tokens` and `responses/input_tokens` ask the provider first, as
-   * `LlmClient.countTokensExact`. Default false: tokens are counted here.
+   * Whether `messages/count_tokens` and `responses/input_tokens` call the provider first, like
+   * `LlmClient.countTokensExact`. Default false: tokens are counted locally.
    *
    * @see docs/token-counting.md#counts-of-the-provider
    */
   exactTokenCounts: boolean({ default: false }),
   /**
-   * Whether whole answers have a header for each part of their cost next to
-   * `x-litellm-response-cost`, as LiteLLM's proxy sends them. Default false.
+   * Whether whole answers include a header for each part of their cost in addition to
+   * `x-litellm-response-cost`, as in LiteLLM's proxy. Default false.
    */
   costHeaders: boolean({ default: false }),
   /**
-   * Names under which browsers may reach this server: protects a gateway without authentication on
-   * loopback from other sites' names for it. Default: any.
+   * Host names under which browsers can reach this server. Protects a gateway without
+   * authentication on loopback from DNS rebinding. Default: any.
    */
   allowedHosts: custom<readonly string[], readonly string[] | null>('host names', checkHosts, null),
   /**
-   * Models for requests that name none, by endpoint: a moderation model; for `files` and `batches`
-   * the model group whose account has them. Values are model groups, aliases or deployment ids.
+   * Models for requests that name none, by endpoint: a moderation model; for `files` and `batches`,
+   * the model group whose account is used. Values are model groups, aliases or deployment ids.
    */
   models: custom<Readonly<Partial<Record<ForwardedEndpoint, string>>>>('object', checkModels, {}),
   /**
-   * Key that requests have to send, in any header that LiteLLM's proxy reads. Default, where the
-   * gateway has no `guards`: `general_settings.master_key` of `router.configPath`, else
+   * Key that requests must send, in any header that LiteLLM's proxy reads. Default if the gateway
+   * has no `guards`: `general_settings.master_key` of `router.configPath`, else
    * `LITELLM_MASTER_KEY`, unless `router.handledSettings` has `general_settings.master_key`.
    */
   masterKey: string({ default: null }),
   /**
-   * Whether requests need an API key of `FastLiteLLMKeysModule`. Default: where the app imports
-   * that module, which then has the master key, too.
+   * Whether requests need an API key of `FastLiteLLMKeysModule`. Default: true if the app imports
+   * that module, which then also gets the master key.
    *
    * @see docs/keys.md
    */
   keys: boolean(),
   /**
    * Whether clients on this machine need no key while no master key is configured. They are limited
-   * by address, and `allowedHosts` defaults to none. All other clients need a key, also those that
-   * a proxy on this machine forwards with its headers. Default false.
+   * by address, and `allowedHosts` defaults to none. All other clients need a key, including those
+   * that a proxy on this machine forwards with its headers. Default false.
    */
   openOnLoopback: boolean({ default: false }),
   /**
@@ -190,7 +191,10 @@ export const GATEWAY = {
    * @see docs/gateway.md#protect-the-whole-app
    */
   protectApp: optionalGroup<AppProtection, typeof PROTECTION>(PROTECTION),
-  /** Options for the calls of a request: tags, time limits, which models its client may call. */
+  /**
+   * Returns options for the calls of a request: tags, time limits, the models that its client can
+   * call.
+   */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the app declares the type of its framework's request
   callOptions: callback<(request: any) => CallOptions | Promise<CallOptions>>(),
 };

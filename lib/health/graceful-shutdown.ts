@@ -5,7 +5,7 @@ import type { LogSink } from '../common/log-sink.js';
 import { whenOver } from '../common/response-over.js';
 import type { ResolvedShutdownOptions } from './shutdown.options.js';
 
-/** The part of an HTTP server that is used here. */
+/** The methods of an HTTP server that a graceful shutdown uses. */
 export interface WatchedServer {
   readonly listening?: boolean;
   /** Calls `listener` for each request, before the handlers of the app. */
@@ -39,7 +39,7 @@ export class GracefulShutdown {
     private readonly abandon: () => void = () => {},
   ) {}
 
-  /** Whether the shutdown has begun: the app is not ready. */
+  /** Whether the shutdown has begun; the app is then not ready. */
   get isShuttingDown(): boolean {
     return this.hasBegun;
   }
@@ -60,7 +60,7 @@ export class GracefulShutdown {
     });
   }
 
-  /** Reports not ready from now on; requests are still answered. */
+  /** Reports the app as not ready; requests are still answered. */
   begin(): void {
     this.hasBegun = true;
   }

@@ -3,7 +3,7 @@ import { errorMessage } from '../common/errors.js';
 
 /** The health of all capabilities. */
 export interface HealthReport {
-  /** The worst of the components. */
+  /** The worst status of all components. */
   readonly status: CapabilityHealth['status'];
   readonly components: Readonly<Record<string, CapabilityHealth>>;
 }

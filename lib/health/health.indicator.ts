@@ -21,8 +21,8 @@ export interface HealthSource {
 }
 
 /**
- * The health of all capabilities as Terminus indicators. Needs `@nestjs/terminus` 11 or 12, loaded
- * with the first check.
+ * The health of all capabilities as Terminus indicators. Requires `@nestjs/terminus` 11 or 12,
+ * which is loaded by the first check.
  *
  * @example
  * \@Get('ready') \@HealthCheck()
@@ -34,8 +34,8 @@ export class FastLiteLLMHealthIndicator {
   constructor(private readonly source: HealthSource) {}
 
   /**
-   * Readiness: `up` when every capability works as configured; `degraded` (on Terminus 11 `up` with
-   * `degraded: true`) when one works in another way; `down` when one fails or the app shuts down.
+   * Readiness: `up` if every capability works as configured; `degraded` (on Terminus 11 `up` with
+   * `degraded: true`) if one works differently; `down` if one fails or the app shuts down.
    * @throws MissingPackageError without `@nestjs/terminus`.
    */
   async isHealthy<Key extends string>(key: Key): Promise<IndicatorResult<Key>> {
@@ -47,8 +47,8 @@ export class FastLiteLLMHealthIndicator {
   }
 
   /**
-   * Liveness: `up` as long as the process answers. An outage of Redis or of a provider is no reason
-   * to restart it.
+   * Liveness: `up` as long as the process answers. An outage of Redis or of a provider is not a
+   * reason to restart it.
    * @throws MissingPackageError without `@nestjs/terminus`.
    */
   isAlive<Key extends string>(key: Key): IndicatorResult<Key> {

@@ -6,11 +6,11 @@ export interface AnswerUsage {
   readonly promptTokens: number;
   readonly completionTokens: number;
   readonly totalTokens: number;
-  /** The tokens among them that have prices of their own. */
+  /** The part of these tokens that has its own prices. */
   readonly details?: UsageDetails;
-  /** The service tier that the provider has billed, as it names it. */
+  /** The service tier that the provider billed, in the provider's words. */
   readonly serviceTier?: string;
-  /** The fields of a provider's usage that state a cost, unread. */
+  /** The fields of a provider's usage that state a cost, unparsed. */
   readonly stated?: StatedCost;
 }
 
@@ -20,7 +20,7 @@ export interface StatedUsage extends AnswerUsage {
   readonly missing?: 'prompt' | 'completion' | 'both';
 }
 
-/** How providers state a cost beside the tokens: OpenRouter, Perplexity, xAI, DeepInfra. */
+/** Cost fields in the usage of OpenRouter, Perplexity, xAI and DeepInfra. */
 export interface StatedCost {
   readonly cost?: unknown;
   readonly cost_details?: unknown;
@@ -30,7 +30,7 @@ export interface StatedCost {
 }
 
 /**
- * Tokens as a provider reports them: OpenAI's chat and Responses, Anthropic's, the AI SDK's, and an
+ * Tokens in the format of a provider: OpenAI's chat or Responses, Anthropic's, the AI SDK's, or an
  * `AnswerUsage`. A missing figure counts as 0.
  */
 export interface Usage {

@@ -18,33 +18,38 @@ import { LARGEST_AMOUNT } from '../rate-limit/arguments.js';
 import { compileLimit, hasLimits, LIMIT_KEYS, type RateLimits } from '../rate-limit/limits.js';
 import { checkLimitName, type SkipIf } from '../rate-limit/rate-limit.options.js';
 
-/** Reads a value from the request of Express, Fastify, a GraphQL context or a message. */
+/** Reads a value from an Express or Fastify request, a GraphQL context or a message. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the app declares the type of its framework's request
 export type FromRequest<T> = (request: any, context: ExecutionContext) => T | Promise<T>;
 
 /** One limit of a route. */
 export interface RateLimitRule extends RateLimits {
   /**
-   * Rules with one name and the same kinds of limits count together, wherever they are. Without
-   * limits beside it: a name in `rateLimit.limits`. Default: the route; on a class, all of its
-   * routes.
+   * Rules with the same name and the same kinds of limits share their counters, on any route.
+   * Without limits in the rule: a name in `rateLimit.limits`. Default: the route; on a class, all
+   * of its routes.
    */
   readonly name?: string;
   /**
-   * The key that the request counts under. `false`: the rule does not apply to the request.
+   * Returns the key that the request counts under. `false`: the rule does not apply to the request.
    * Default, also if it returns nothing: the hashed API key, otherwise the client's address.
    */
   readonly key?: FromRequest<string | number | false | null | undefined>;
-  /** Requests that the request counts as, under all limits. Set it in one rule only. Default 1. */
+  /**
+   * Number of requests to count for this one, under all limits. Set it in one rule only. Default 1.
+   */
   readonly cost?: number | FromRequest<number>;
   /** Tokens to reserve, under all limits. Set it in one rule only. Default: an estimate. */
   readonly tokens?: number | FromRequest<number>;
   /**
-   * USD to hold in budgets, under all limits: the most that the request may cost. Set it in one
-   * rule only. Default: an estimate by the prices of the body's `model`.
+   * USD to hold in budgets, under all limits: the maximum cost of the request. Set it in one rule
+   * only. Default: an estimate by the prices of the body's `model`.
    */
   readonly usd?: number | FromRequest<number>;
-  /** Skips this rule for a request; called before `key`. `rateLimit.skipIf` skips all rules. */
+  /**
+   * Returns whether to skip this rule for a request; called before `key`. `rateLimit.skipIf` skips
+   * all rules.
+   */
   readonly skipIf?: SkipIf;
 }
 
@@ -52,10 +57,9 @@ const RULES = 'fast-litellm:rate-limit';
 const KNOWN: readonly (keyof RateLimitRule)[] = [...LIMIT_KEYS, 'name', 'key', 'cost', 'tokens', 'usd', 'skipIf'];
 
 /**
- * Limits a route, or every route of a class, that `RateLimitGuard` guards. All rules of a request
- * have to allow it. A rule of a method replaces the rule of its class with the same name, and a
- * rule of a class that of its base class. A route with a rule does not use the limits of the
- * options.
+ * Limits a route, or every route of a class, that `RateLimitGuard` guards. All rules must allow a
+ * request. A rule on a method replaces the rule with the same name on its class, and a rule on a
+ * class the one on its base class. The limits of the options do not apply to a route with a rule.
  *
  * @throws InvalidArgumentError for an invalid rule, when the class is defined.
  * @example
@@ -68,7 +72,10 @@ export function RateLimit(...rules: readonly RateLimitRule[]): ClassDecorator & 
   return decorate((target) => Reflect.defineMetadata(RULES, [...checked, ...rulesOn(target)], target));
 }
 
-/** Excludes a route or a class from all limits, or from those named (the options': `default`). */
+/**
+ * Excludes a route or a class from all limits, or from the named ones (those of the options are
+ * named `default`).
+ */
 export function SkipRateLimit(...names: readonly string[]): ClassDecorator & MethodDecorator {
   for (const name of names) checkLimitName('@SkipRateLimit', name, refuseArgument);
   return decorate((target) => Reflect.defineMetadata(SKIPPED_LIMITS, names, target));

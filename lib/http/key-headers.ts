@@ -5,9 +5,9 @@ const KEY_HEADERS = ['x-litellm-api-key', 'authorization', 'api-key', 'x-api-key
 const BEARER = /^bearer\s+(\S+)\s*$/i;
 
 /**
- * The API key that a request sends, without the scheme `Bearer`; `undefined` if it sends none.
- * Nothing is checked.
- * @param only The one header that is read, in lower case. Default: those of LiteLLM's proxy.
+ * Returns the API key that a request sends, without the scheme `Bearer`; `undefined` if it sends
+ * none. Does not verify the key.
+ * @param only The only header to read, in lower case. Default: those of LiteLLM's proxy.
  */
 export function keyIn(headers: IncomingHttpHeaders, only?: string | null): string | undefined {
   for (const name of only ? [only] : KEY_HEADERS) {

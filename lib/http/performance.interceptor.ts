@@ -4,12 +4,12 @@ import { PerformanceMonitorService } from '../monitor/performance-monitor.servic
 import { RouteDurations, type RoutedRequest, type RoutedResponse } from './route-durations.js';
 
 /**
- * Measures HTTP requests from the end of the guards to the end of the response, streams included,
- * as component `http` and the pattern of the route (`POST /v1/models/:id`), never the URL. A
- * request has failed when it ends with a 5xx, or early because the client disconnected.
+ * Measures HTTP requests from the end of the guards to the end of the response, including streams,
+ * as component `http` with the pattern of the route (`POST /v1/models/:id`), never the URL. A
+ * request counts as failed if it ends with a 5xx, or early because the client disconnected.
  *
  * Not measured: requests that a guard rejects, other transports, and `@SkipPerformance()`. The
- * gateway measures its own routes, so an app with nothing but the gateway does not need it.
+ * gateway measures its own routes, so an app with only the gateway does not need this interceptor.
  *
  * @example
  * { provide: APP_INTERCEPTOR, useClass: PerformanceInterceptor }

@@ -1,26 +1,26 @@
 import type { RateLimits } from '../rate-limit/limits.js';
 
-/** Classes of requests, from the first served to the last. */
+/** Priority classes of requests, from the first served to the last. */
 export type PriorityClass = 'critical' | 'default' | 'batch';
 
-/** Who sends a request, as a guard has authenticated it. Nothing in it comes from the body. */
+/** The authenticated sender of a request. Nothing in it comes from the body. */
 export interface Principal {
-  /** Counts under limits whose rule names no key: `key:` and the public id. */
+  /** The key for limits whose rule names no key: `key:` and the public id. */
   readonly limitKey: string;
-  /** Public id of the API key; absent where it is none of the store. */
+  /** Public id of the API key; absent if the key is not in the store. */
   readonly keyId?: string;
   readonly alias?: string;
   readonly user?: string;
   readonly team?: string;
   readonly tags: readonly string[];
   readonly priority?: PriorityClass;
-  /** What the app has stored with the key. */
+  /** Data that the app has stored with the key. */
   readonly metadata: Readonly<Record<string, unknown>>;
-  /** Limits and budgets of its own, which count beside those of a route. */
+  /** The sender's own limits and budgets, which apply in addition to those of a route. */
   readonly limits?: RateLimits;
-  /** Whether it may manage keys. */
+  /** Whether the sender can manage keys. */
   readonly isAdmin: boolean;
-  /** Whether it may call a model. */
+  /** Returns whether the sender can call a model. */
   readonly mayCall: (model: string) => boolean;
 }
 

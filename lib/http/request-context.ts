@@ -82,14 +82,14 @@ export class RequestContext {
 
 /**
  * Reports the tokens that a request has used. They settle its reservation under `tokensPerMinute`
- * when the response ends. For handlers that stream: with the `usage` of the last chunk, or
+ * when the response ends. For handlers that stream: call it with the `usage` of the last chunk, or
  * repeatedly with the total so far. A JSON answer with a `usage` needs no report.
  *
  * @param request The handler's request; for WebSockets the message (an object); for GraphQL the
  * request of the operation, from the context.
- * @param costUsd What it has cost, in USD, from 0 to 4 million: for budgets, and for the cost
- * metrics of `LlmClient` under the body's `model`. A repeated report replaces the one before.
- * Default: for budgets by the prices of that model; metrics count no cost.
+ * @param costUsd Cost in USD, from 0 to 4 million: for budgets, and for the cost metrics of
+ * `LlmClient` under the body's `model`. A repeated report replaces the previous one. Default:
+ * budgets use the prices of that model; metrics record no cost.
  * @example
  * for await (const chunk of stream) if (chunk.usage) reportUsage(request, chunk.usage);
  */
@@ -104,7 +104,8 @@ export function reportUsage(request: object, usage: Usage | number, costUsd?: nu
 }
 
 /**
- * Who sends a request, as `ApiKeyGuard` or `setPrincipal` has said; `undefined` if neither has.
+ * Returns the sender of a request, as set by `ApiKeyGuard` or `setPrincipal`; `undefined` if it is
+ * not set.
  *
  * @param request The request of Express or Fastify, or Node's own.
  */
@@ -113,9 +114,9 @@ export function principalOf(request: object): Principal | undefined {
 }
 
 /**
- * Says who sends a request, for guards of the app that authenticate by other means than
- * `ApiKeyGuard`: `RateLimitGuard` counts the request under `limitKey` and applies `limits`, and the
- * gateway lists and calls the models of `mayCall`. Never take any of it from the body.
+ * Sets the sender of a request, for guards that authenticate without `ApiKeyGuard`:
+ * `RateLimitGuard` counts the request under `limitKey` and applies `limits`, and the gateway lists
+ * and calls the models that `mayCall` allows. Never take any of it from the body.
  *
  * @param request The request of Express or Fastify, or Node's own.
  */

@@ -7,10 +7,11 @@ import { budgetDenialHeaders, retryAfterHeaders, setHeaders, type HeaderTarget }
 type RetryableError = RouterRateLimitError | CallQueueError | ProviderError | RateLimitExceededError;
 
 /**
- * Sets `Retry-After` and `retry-after-ms` when the router, its queue or a provider rejects a
- * request for a known time, and `x-should-retry: false` when a budget is spent; Nest answers.
- * `RateLimitGuard` has set its own already. HTTP only: in GraphQL and microservices the error goes
- * on. Not for WebSocket gateways: Nest takes what a filter caught there as answered.
+ * Sets `Retry-After` and `retry-after-ms` if the router, its queue or a provider rejects a request
+ * and the wait is known, and `x-should-retry: false` if a budget is spent; Nest then answers.
+ * `RateLimitGuard` sets its own headers. HTTP only: GraphQL and microservices get the error
+ * unchanged. Not for WebSocket gateways, where Nest regards an error caught by a filter as
+ * answered.
  *
  * @example
  * providers: [{ provide: APP_FILTER, useClass: RetryAfterFilter }]

@@ -3,17 +3,17 @@ import { integer, resolveOptions, type OptionsOf, type Resolved } from '../commo
 const MOST = 1_000_000_000;
 
 export const JSON_BOUNDS = {
-  /** Levels of nesting. Default 128. */
+  /** Maximum nesting depth. Default 128. */
   maxDepth: integer({ min: 1, max: 10_000, default: 128 }),
-  /** Keys of one object. Default 10,000. */
+  /** Keys in one object. Default 10,000. */
   maxKeys: integer({ min: 1, max: MOST, default: 10_000 }),
   /** Objects and arrays. Default 200,000. */
   maxContainers: integer({ min: 1, max: MOST, default: 200_000 }),
-  /** Values of every kind. Default 1,000,000. */
+  /** Values of any kind. Default 1,000,000. */
   maxValues: integer({ min: 1, max: MOST, default: 1_000_000 }),
 };
 
-/** Bounds of a JSON text. */
+/** Bounds on the structure of a JSON text. */
 export interface JsonBounds extends OptionsOf<typeof JSON_BOUNDS> {}
 export type ResolvedJsonBounds = Resolved<typeof JSON_BOUNDS>;
 

@@ -9,7 +9,7 @@ import { isPublicId } from './api-key.js';
 export interface ApiKeyHash {
   /** SHA-256 of the whole key, in lower-case hexadecimal. */
   readonly sha256: string;
-  /** ISO 8601: until when an older secret is valid after a rotation. Default: no end. */
+  /** ISO 8601: end of the validity of an older secret after a rotation. Default: no end. */
   readonly validUntil?: string;
 }
 
@@ -28,36 +28,38 @@ const TEXT = custom<string>('string', checkText);
 const DATE = custom<string>('ISO 8601 date', checkDate);
 
 export const API_KEY_SETTINGS = {
-  /** A name for people, unique among the keys of a store. */
+  /** A display name, unique among the keys of a store. */
   alias: TEXT,
   user: TEXT,
   team: TEXT,
-  /** Names of models that it may call, each with any number of `*`. Default: all. */
+  /**
+   * Patterns of the models that the key can call; `*` can occur any number of times. Default: all.
+   */
   models: custom<readonly string[]>('list of names', textsOf(MOST_MODELS)),
-  /** Limits and budgets, beside those of the routes. */
+  /** The key's own limits and budgets, which apply in addition to those of the routes. */
   limits: custom<RateLimits>('object', checkLimits),
-  /** For reports, and for the router where it filters by tags. */
+  /** Tags for reports, and for the router's tag filtering. */
   tags: custom<readonly string[]>('list of strings', textsOf(MOST_TAGS)),
-  /** Default: `default`. */
+  /** Priority class of the key's calls. Default: `default`. */
   priority: oneOf<PriorityClass>(['critical', 'default', 'batch']),
   /** ISO 8601. Default: never. */
   expiresAt: DATE,
   /** Default: `false`. */
   blocked: boolean(),
-  /** JSON that the app reads, 16 KiB and 100 levels at most. */
+  /** JSON for the app to read, at most 16 KiB and 100 levels. */
   metadata: custom<Readonly<Record<string, unknown>>>('object', checkMetadata),
 };
 
-/** What the owner of a key and the operator have decided about it. */
+/** Settings of a key, made by its owner and the operator. */
 export interface ApiKeySettings extends OptionsOf<typeof API_KEY_SETTINGS> {}
 
 /** A key as a store keeps it: JSON, without any secret. */
 export interface ApiKeyRecord extends ApiKeySettings {
-  /** 12 letters and digits, which identify the key in pages and counters. */
+  /** 12 letters and digits that identify the key in pages and counters. */
   readonly publicId: string;
-  /** Its valid secrets: one, or several while a rotation is under its grace period. */
+  /** The hashes of its valid secrets: one, or several during the grace period of a rotation. */
   readonly hashes: readonly ApiKeyHash[];
-  /** Number of the record's version, from 1: a store refuses a version that is not the next one. */
+  /** Version of the record, from 1: a store rejects any version that is not the next one. */
   readonly revision?: number;
   /** ISO 8601. */
   readonly createdAt?: string;

@@ -3,8 +3,8 @@ import { requestResponseOf } from '../http/guard/guarded-request.js';
 import { RequestContext } from '../http/request-context.js';
 
 /**
- * The `Principal` of a request, as `ApiKeyGuard` has authenticated it; `undefined` where no guard
- * has.
+ * Injects the `Principal` of a request, as authenticated by `ApiKeyGuard`; `undefined` if no guard
+ * has authenticated it.
  *
  * @example
  * \@Post('chat')

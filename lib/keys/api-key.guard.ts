@@ -11,9 +11,9 @@ import { ApiKeyService } from './api-keys.service.js';
 import { checkModelsAccess } from './model-access.js';
 
 /**
- * Accepts requests with a valid API key, and says who sends them: `RateLimitGuard` behind it counts
- * them under the key and applies the key's own limits and budgets, `@ApiKey()` gives the handler
- * the principal. HTTP and GraphQL. A request that a guard before it has authenticated
+ * Accepts requests with a valid API key and identifies their sender. A `RateLimitGuard` after it
+ * counts them under the key and applies the key's own limits and budgets; `@ApiKey()` gives the
+ * handler the principal. For HTTP and GraphQL. A request that an earlier guard has authenticated
  * (`setPrincipal`) needs no key.
  *
  * The key must be allowed to call each model that the body names.

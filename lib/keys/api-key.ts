@@ -19,8 +19,8 @@ function newPublicId(): string {
 }
 
 /**
- * The public id of a key: the part between its dashes, or, for `sk-` and 13 to 125 other letters,
- * digits and `_ . -`, the beginning of its hash. `undefined` for any other text.
+ * Returns the public id of a key: the part between its dashes or, for `sk-` and 13 to 125 other
+ * letters, digits and `_ . -`, the beginning of its hash. `undefined` for any other text.
  */
 export function publicIdOf(key: string): string | undefined {
   const own = OWN_FORM.exec(key)?.[1];

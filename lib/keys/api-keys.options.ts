@@ -5,31 +5,31 @@ import { hashApiKey, publicIdOf } from './api-key.js';
 import { checkApiKeySettings, type ApiKeyRecord, type ApiKeySettings } from './api-key-record.js';
 import type { ApiKeyStore } from './api-key-store.js';
 
-/** A key of the configuration: the key itself, such as from a variable of the environment. */
+/** A key in the configuration: the key itself, for example from an environment variable. */
 export interface ConfiguredApiKey extends ApiKeySettings {
-  /** `sk-` and 13 to 125 more letters, digits and `_ . -`; kept as its hash. */
+  /** `sk-` and 13 to 125 more letters, digits and `_ . -`; only its hash is kept. */
   readonly key: string;
 }
 
 export const API_KEYS = {
-  /** Where keys are. Default: only those of `keys`, and none can be made. */
+  /** Where keys are stored. Default: only the keys in `keys` exist, and none can be created. */
   store: instance<ApiKeyStore>('store', ['findByPublicId', 'put', 'delete', 'list'], ['onChange', 'fault', 'close']),
   /** Keys that do not change while the app runs. Default: none. */
   keys: custom<readonly ConfiguredApiKey[], ReadonlyMap<string, ApiKeyRecord>>('list of keys', configuredKeys, new Map()),
   /**
-   * The key that may call every model and manage keys. Default: `general_settings.master_key` of
+   * The key that can call every model and manage keys. Default: `general_settings.master_key` of
    * `router.configPath`, else `LITELLM_MASTER_KEY`, unless `router.handledSettings` has
    * `general_settings.master_key`. `null`: none.
    */
   masterKey: custom<string | null>('string or `null`', checkMasterKey),
   /**
-   * The only header that keys are read from. Default: `general_settings.litellm_key_header_name`
-   * of `router.configPath`, else all that LiteLLM's proxy reads.
+   * The only header that keys are read from. Default: `general_settings.litellm_key_header_name` of
+   * `router.configPath`, else all headers that LiteLLM's proxy reads.
    */
   header: custom<string>('string', (path, value) => checkString(path, value).toLowerCase()),
   /**
-   * How long a known key is accepted while the store is away, in ms, from when it was read. Default
-   * 60,000; 0: not at all.
+   * How long a known key is accepted while the store is unavailable, in ms since it was last read.
+   * Default 60,000; 0: not at all.
    */
   maxStaleMs: integer({ min: 0, max: 86_400_000, default: 60_000 }),
 };

@@ -30,7 +30,7 @@ import { KeyCache } from './key-cache.js';
 import { KeySpending } from './key-spending.js';
 import { KnownKey } from './known-key.js';
 
-/** A key, which is shown this once, and its record. */
+/** A new key, which is shown only this once, and its record. */
 export interface NewApiKey {
   /** Only the client keeps it. */
   readonly key: string;
@@ -40,7 +40,7 @@ export interface NewApiKey {
 /** A key that was accepted in this process. */
 export interface UsedApiKey {
   readonly record: ApiKeyRecord;
-  /** When it was accepted last. */
+  /** When the key was last accepted. */
   readonly usedAt: Date;
 }
 
@@ -66,7 +66,7 @@ const OUTCOMES = ['accepted', 'missing', 'unknown', 'expired', 'blocked', 'unava
 type Outcome = (typeof OUTCOMES)[number];
 
 /**
- * Authenticates requests by their API keys, and makes, changes and removes keys. Only hashes are
+ * Authenticates requests by their API keys, and creates, changes and deletes keys. Only hashes are
  * stored; records are cached for 10 seconds, and a change in any process clears them at once if the
  * store has `onChange`.
  *
@@ -115,15 +115,15 @@ export class ApiKeyService implements Capability {
     this.stopListening = store?.onChange?.((publicId) => this.cache.changed(publicId));
   }
 
-  /** Whether there is a master key: without one keys cannot be managed over HTTP. */
+  /** Whether a master key is set: without one, keys cannot be managed over HTTP. */
   get hasMasterKey(): boolean {
     return this.master !== undefined;
   }
 
   /**
-   * Who sends a request with these headers.
-   * @throws ApiKeyError without a valid key (401), with a blocked one (403), and when the store is
-   * away and does not know the key yet (503).
+   * Returns the sender of a request with these headers.
+   * @throws ApiKeyError without a valid key (401), with a blocked one (403), and if the store is
+   * unavailable and the key is not cached (503).
    */
   async authenticate(headers: IncomingHttpHeaders): Promise<Principal> {
     const key = keyIn(headers, this.options.header);
@@ -148,8 +148,9 @@ export class ApiKeyService implements Capability {
   }
 
   /**
-   * Makes a key. @param key One that clients have already, such as LiteLLM's; default: a new one.
-   * @throws InvalidArgumentError naming a wrong setting, or an alias or key that there is already.
+   * Creates a key.
+   * @param key An existing key, such as LiteLLM's. Default: a new one.
+   * @throws InvalidArgumentError naming an invalid setting, or an alias or key that already exists.
    */
   async create(settings: ApiKeySettings = {}, key: string = newApiKey()): Promise<NewApiKey> {
     const checked = this.checkSettings(settings);
@@ -167,12 +168,12 @@ export class ApiKeyService implements Capability {
     return { key, record };
   }
 
-  /** The record of a key; `undefined` for an unknown one. Asks the store. */
+  /** Returns the record of a key; `undefined` for an unknown one. Queries the store. */
   async find(publicId: string): Promise<ApiKeyRecord | undefined> {
     return this.configured.get(publicId)?.record ?? (await this.asked(this.store?.findByPublicId(publicId)));
   }
 
-  /** All records, those of the configuration first. */
+  /** Returns all records, those of the configuration first. */
   async list(): Promise<readonly ApiKeyRecord[]> {
     const stored = (await this.asked(this.store?.list())) ?? [];
     return [...[...this.configured.values()].map(({ record }) => record), ...stored];
@@ -180,7 +181,7 @@ export class ApiKeyService implements Capability {
 
   /**
    * Changes settings of a key. Returns its record, or `undefined` for an unknown key.
-   * @throws InvalidArgumentError naming a wrong setting, or an alias that another key has.
+   * @throws InvalidArgumentError naming an invalid setting, or an alias that another key has.
    */
   async update(publicId: string, changes: ApiKeyChanges): Promise<ApiKeyRecord | undefined> {
     if (typeof changes.alias === 'string') await this.checkAlias(changes.alias, publicId);
@@ -188,9 +189,9 @@ export class ApiKeyService implements Capability {
   }
 
   /**
-   * Gives a key another secret, and the changes. The public id, counters and budgets stay. At most
-   * 8 secrets are valid at a time, the newest ones.
-   * @param graceMs How long the former secret is still valid, in ms. Default 0.
+   * Replaces the secret of a key, and changes its settings. The public id, counters and budgets
+   * stay. At most 8 secrets are valid at a time, the newest ones.
+   * @param graceMs How long the former secret stays valid, in ms. Default 0.
    */
   async rotate(publicId: string, graceMs = 0, changes: ApiKeyChanges = {}): Promise<NewApiKey | undefined> {
     if (!Number.isSafeInteger(graceMs) || graceMs < 0)
@@ -205,7 +206,7 @@ export class ApiKeyService implements Capability {
     return record && { key, record };
   }
 
-  /** Removes a key, and what it has spent. Returns `false` for an unknown one. */
+  /** Deletes a key and its spend. Returns `false` for an unknown one. */
   async delete(publicId: string): Promise<boolean> {
     this.refuseConfigured(publicId);
     const store = this.writableStore();
@@ -218,27 +219,30 @@ export class ApiKeyService implements Capability {
     return isRemoved;
   }
 
-  /** When a key was last accepted in this process; `undefined`: not since it began. */
+  /**
+   * Returns when a key was last accepted in this process; `undefined`: not since the process
+   * started.
+   */
   lastUsedAt(publicId: string): Date | undefined {
     const use = this.lastUses.get(publicId);
     return use === undefined ? undefined : new Date(use.usedMs);
   }
 
-  /** Keys that were accepted in this process, the one used last first. */
+  /** Returns the keys accepted in this process, the most recently used first. */
   lastUsed(most: number): readonly UsedApiKey[] {
     const latest = [...this.lastUses.values()].slice(-most).reverse();
     return latest.map(({ record, usedMs }) => ({ record, usedAt: new Date(usedMs) }));
   }
 
-  /** The budgets of a key, as they stand; none where it has none. */
+  /** Returns the current state of a key's budgets; an empty list if it has none. */
   async budgetsOf(record: ApiKeyRecord): Promise<readonly BudgetReport[]> {
     return this.spending.budgetsOf(record);
   }
 
   /**
-   * What a key has spent, as LiteLLM shows it: in the current window of `usdPerWindow`, else in
-   * all, else in its month or day. Where nothing limits its money, `limitUsd` is 4 million.
-   * `undefined` where the store of the rate limiter keeps no budgets, or is away.
+   * Returns what a key has spent, as LiteLLM shows it: in the current window of `usdPerWindow`,
+   * else in total, else in its month or day. Without a limit on its money, `limitUsd` is 4 million.
+   * `undefined` if the store of the rate limiter keeps no budgets, or is unavailable.
    */
   async spendingOf(record: ApiKeyRecord): Promise<BudgetReport | undefined> {
     return this.spending.shown(record);
@@ -246,7 +250,7 @@ export class ApiKeyService implements Capability {
 
   /**
    * Sets what a key has spent, in USD: in the current window of each of its budgets or, without
-   * any, in all. Default 0.
+   * budgets, in total. Default 0.
    */
   async resetSpend(record: ApiKeyRecord, usd = 0): Promise<void> {
     await this.spending.set(record, usd);
@@ -267,7 +271,7 @@ export class ApiKeyService implements Capability {
     if (response !== undefined) settleWithResponse(response, context, hasModel);
   }
 
-  /** Metrics of this capability at this moment, as data. */
+  /** Current metrics of this capability, as data. */
   metrics(): readonly MetricSample[] {
     const sample = samplesOf('api_keys');
     const { lookups, failures, stale } = this.cache.counts;
@@ -287,14 +291,14 @@ export class ApiKeyService implements Capability {
     ];
   }
 
-  /** Whether the store answers. */
+  /** Checks whether the store answers. */
   health(): CapabilityHealth {
     const reason = this.store?.fault?.() ?? this.failure;
     const store = this.store?.kind ?? 'configuration';
     return { status: reason === undefined ? 'ok' : 'degraded', engine: 'typescript', store, ...(reason !== undefined && { reason }) };
   }
 
-  /** Closes the store. May be called more than once. */
+  /** Closes the store. Can be called more than once. */
   async close(): Promise<void> {
     this.stopListening?.();
     await this.store?.close?.();

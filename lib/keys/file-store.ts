@@ -22,11 +22,11 @@ type Listener = (publicId: string | null) => void;
 
 /**
  * Keeps keys in a JSON file, for one machine: `{ "version": 1, "keys": [record, …] }`, without
- * secrets. The file is replaced as a whole (mode 600), and changes of other processes and of an
- * editor are seen within half a second. It is made with the first key.
+ * secrets. The file is replaced as a whole (mode 600), and changes by other processes or an editor
+ * are noticed within half a second. It is created with the first key.
  *
- * @throws InvalidConfigurationError for a path that is no text, or, when the app starts, for a file
- * that cannot be read.
+ * @throws InvalidConfigurationError if the path is not a string or, when the app starts, if the
+ * file cannot be read.
  * @example
  * FastLiteLLMKeysModule.forRoot({ store: fileApiKeyStore('keys.json') })
  */

@@ -4,17 +4,17 @@ import type { ChatRequest } from '../apis/wire/requests.js';
 import { chatMessages } from './chat-messages.js';
 import { chatTool, chatToolChoice } from './tools.js';
 
-/** Options of one call, which `withConfig` and `bindTools` bind, too. */
+/** Options of one call; `withConfig` and `bindTools` can bind them. */
 export interface ChatFastLiteLLMCallOptions extends BaseChatModelCallOptions {
-  /** Tools of LangChain, of OpenAI, of Anthropic, or hosted by the provider. */
+  /** Tools of LangChain, OpenAI or Anthropic, or hosted by the provider. */
   tools?: BindToolsInput[];
-  /** Whether arguments of tools have to match their schema. Default: the provider's. */
+  /** Whether arguments of tools must match their schema. Default: the provider's. */
   strict?: boolean;
   /** Default: the provider's. */
   parallel_tool_calls?: boolean;
-  /** OpenAI's; `withStructuredOutput` sets it. */
+  /** OpenAI's format; set by `withStructuredOutput`. */
   response_format?: object;
-  /** Other fields of the request body, before those of the model. */
+  /** Other fields of the request body, merged before those of the model. */
   modelKwargs?: Readonly<Record<string, unknown>>;
 }
 

@@ -28,7 +28,7 @@ import { chatTool } from './tools.js';
 
 export type { ChatFastLiteLLMCallOptions } from './chat-body.js';
 
-/** Fields of `ChatFastLiteLLM`. LangChain's `maxRetries` are retries at the deployments. */
+/** Fields of `ChatFastLiteLLM`. LangChain's `maxRetries` sets the retries across deployments. */
 export interface ChatFastLiteLLMFields extends BaseChatModelParams {
   /** The app's `FastLiteLLM`, or its `client` and `tokenCounter`. */
   readonly llm: LlmSource;
@@ -38,23 +38,23 @@ export interface ChatFastLiteLLMFields extends BaseChatModelParams {
   readonly temperature?: number;
   /** Default: the deployment's, else the provider's. */
   readonly topP?: number;
-  /** Most tokens of an answer. Default: the deployment's, else the provider's. */
+  /** Maximum number of tokens in an answer. Default: the deployment's, else the provider's. */
   readonly maxTokens?: number;
-  /** Texts that end the answer. Default: none. */
+  /** Stop sequences. Default: none. */
   readonly stop?: string[];
   /** Time limit of a whole call in milliseconds. Default: `llmClient.callTimeoutMs`. */
   readonly timeout?: number;
   /** Other fields of the request body: `reasoning_effort`, `seed`, LiteLLM's `tags`. */
   readonly modelKwargs?: Readonly<Record<string, unknown>>;
-  /** Of every call: the HTTP request whose reservation it settles, fallbacks, routing. */
+  /** Options of every call: the HTTP request whose reservation it settles, fallbacks, routing. */
   readonly callOptions?: CallOptions;
 }
 
 /**
- * A chat model of LangChain over a model group: rate limits, routing, retries and fallbacks are
- * those of `LlmClient`. LangChain's own retries are off.
+ * A chat model of LangChain that calls a model group: rate limits, routing, retries and fallbacks
+ * are those of `LlmClient`. LangChain's own retries are off.
  *
- * Throws what `LlmClient` throws, except for LangChain's `ContextOverflowError` for a prompt that
+ * Throws the errors of `LlmClient`, except for LangChain's `ContextOverflowError` for a prompt that
  * is too long, and the signal's reason for a cancelled call.
  *
  * @example
@@ -70,7 +70,7 @@ export class ChatFastLiteLLM extends BaseChatModel<ChatFastLiteLLMCallOptions, A
 
   private readonly fields: ChatFastLiteLLMFields;
 
-  /** @throws InvalidArgumentError naming a wrong field. */
+  /** @throws InvalidArgumentError naming an invalid field. */
   constructor(fields: ChatFastLiteLLMFields) {
     checkSource(fields);
     // Each retry of LangChain's would repeat those of the router.
@@ -98,13 +98,13 @@ export class ChatFastLiteLLM extends BaseChatModel<ChatFastLiteLLMCallOptions, A
     return [...super.callKeys, 'tools', 'tool_choice', 'strict', 'parallel_tool_calls', 'response_format', 'modelKwargs'];
   }
 
-  /** The context window and the longest answer, where the price list or the options say them. */
+  /** The context window and the longest answer, if the price list or the options have them. */
   override get profile(): ModelProfile {
     const { contextWindow, maxOutputTokens } = this.fields.llm.tokenCounter.getModelLimits(this.model);
     return { maxInputTokens: contextWindow ?? undefined, maxOutputTokens: maxOutputTokens ?? undefined };
   }
 
-  /** The same model with other options of its calls, such as those of an HTTP request. */
+  /** Returns the same model with other options for its calls, such as those of an HTTP request. */
   withCallOptions(callOptions: CallOptions): ChatFastLiteLLM {
     return new ChatFastLiteLLM({ ...this.fields, callOptions: { ...this.fields.callOptions, ...callOptions } });
   }
@@ -131,7 +131,7 @@ export class ChatFastLiteLLM extends BaseChatModel<ChatFastLiteLLMCallOptions, A
     };
   }
 
-  /** Binds tools, and options of calls. */
+  /** Binds tools and call options. */
   override bindTools(
     tools: BindToolsInput[],
     kwargs: Partial<ChatFastLiteLLMCallOptions> = {},
@@ -140,8 +140,8 @@ export class ChatFastLiteLLM extends BaseChatModel<ChatFastLiteLLMCallOptions, A
   }
 
   /**
-   * Answers as objects of a schema. `method`: `functionCalling` (default), `jsonSchema` or
-   * `jsonMode`.
+   * Returns a runnable that answers with objects of a schema. `method`: `functionCalling`
+   * (default), `jsonSchema` or `jsonMode`.
    * @throws InvalidArgumentError for another method.
    */
   override withStructuredOutput<Output extends Record<string, unknown> = Record<string, unknown>>(
@@ -161,13 +161,13 @@ export class ChatFastLiteLLM extends BaseChatModel<ChatFastLiteLLMCallOptions, A
     return assembleStructuredOutputPipeline(this.withConfig(options), parser, config?.includeRaw, runName);
   }
 
-  /** Counts the tokens of a content's text with the module's token counter. */
+  /** Counts the tokens of a content's text with the app's token counter. */
   override getNumTokens(content: MessageContent): Promise<number> {
     const texts = typeof content === 'string' ? [content] : content.map((block) => (block.type === 'text' ? String(block.text) : ''));
     return Promise.resolve(this.fields.llm.tokenCounter.countTokens(texts.join(''), this.model));
   }
 
-  /** Counts the prompt tokens of messages: their texts, images and calls of tools. */
+  /** Counts the prompt tokens of messages: their texts, images and tool calls. */
   getNumTokensFromMessages(messages: readonly BaseMessage[]): number {
     return this.fields.llm.tokenCounter.countMessages(chatMessages(messages), { model: this.model });
   }

@@ -4,30 +4,34 @@ import { ProviderError } from '../common/provider-error.js';
 import type { CallOptions } from '../calls/call-options.js';
 import { checkSource, type LlmSource } from './llm-source.js';
 
-/** Fields of `FastLiteLLMEmbeddings`. LangChain's `maxRetries` are retries at the deployments. */
+/**
+ * Fields of `FastLiteLLMEmbeddings`. LangChain's `maxRetries` sets the retries across deployments.
+ */
 export interface FastLiteLLMEmbeddingsFields extends EmbeddingsParams {
   /** The app's `FastLiteLLM`, or its `client` and `tokenCounter`. */
   readonly llm: LlmSource;
   /** A model group. */
   readonly model: string;
-  /** Length of the vectors. Default: the model's. */
+  /** Number of dimensions. Default: the model's. */
   readonly dimensions?: number;
-  /** Most texts of one request. Default 512; providers take up to 2048, or fewer. */
+  /**
+   * Maximum number of texts in one request. Default 512; providers accept up to 2048, some fewer.
+   */
   readonly batchSize?: number;
   /**
    * Time limit of a request with its retries and fallbacks, in milliseconds. Default:
    * `llmClient.callTimeoutMs`.
    */
   readonly timeout?: number;
-  /** Of every call: the HTTP request whose reservation it settles, fallbacks, routing. */
+  /** Options of every call: the HTTP request whose reservation it settles, fallbacks, routing. */
   readonly callOptions?: CallOptions;
 }
 
 const DEFAULT_BATCH_SIZE = 512;
 
 /**
- * Embeddings of LangChain over a model group. Requests of `embedDocuments` run at once, at most
- * `maxConcurrency` of them.
+ * Embeddings of LangChain that call a model group. `embedDocuments` sends its requests
+ * concurrently, at most `maxConcurrency` at a time.
  *
  * @example
  * const embeddings = new FastLiteLLMEmbeddings({ llm, model: 'text-embedding-3-small' });
@@ -38,7 +42,7 @@ export class FastLiteLLMEmbeddings extends Embeddings {
   private readonly fields: FastLiteLLMEmbeddingsFields;
   private readonly batchSize: number;
 
-  /** @throws InvalidArgumentError naming a wrong field. */
+  /** @throws InvalidArgumentError naming an invalid field. */
   constructor(fields: FastLiteLLMEmbeddingsFields) {
     checkSource(fields);
     super({ ...fields, maxRetries: 0, onFailedAttempt: throwOn });
@@ -47,14 +51,14 @@ export class FastLiteLLMEmbeddings extends Embeddings {
     this.batchSize = checkInteger('batchSize', fields.batchSize ?? DEFAULT_BATCH_SIZE, { min: 1 }, refuseArgument);
   }
 
-  /** Vectors of texts, in their order. */
+  /** Returns the embeddings of texts, in their order. */
   override async embedDocuments(documents: string[]): Promise<number[][]> {
     const batches: string[][] = [];
     for (let at = 0; at < documents.length; at += this.batchSize) batches.push(documents.slice(at, at + this.batchSize));
     return (await Promise.all(batches.map((batch) => this.embed(batch)))).flat();
   }
 
-  /** The vector of a text. */
+  /** Returns the embedding of a text. */
   override async embedQuery(document: string): Promise<number[]> {
     const [vector] = await this.embed([document]);
     return vector;

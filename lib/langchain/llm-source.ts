@@ -2,7 +2,9 @@ import { checkObject, checkString, refuseArgument } from '../common/options.js';
 import type { LlmClient } from '../calls/llm-client.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 
-/** What models call and count with: a `FastLiteLLM`, or parts that Nest has injected. */
+/**
+ * The client and token counter that models use: a `FastLiteLLM`, or parts that Nest has injected.
+ */
 export interface LlmSource {
   readonly client: LlmClient;
   readonly tokenCounter: TokenCounterService;

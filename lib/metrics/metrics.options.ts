@@ -1,27 +1,27 @@
 import { custom, instance, integer, resolveOptions, type OptionsOf, type Resolved } from '../common/option.js';
 import { refuseOption } from '../common/options.js';
 
-/** A registry of prom-client. Not its own type, because the package is an optional peer. */
+/** A registry of prom-client. Declared here, because the package is an optional peer. */
 export interface MetricRegistry {
-  /** The metric of that name, if it is registered. */
+  /** Returns the metric of that name, if it is registered. */
   getSingleMetric(name: string): object | undefined;
   /** Removes a metric. */
   removeSingleMetric(name: string): void;
-  /** All metrics in the text format of Prometheus. */
+  /** Returns all metrics in Prometheus' text format. */
   metrics(): Promise<string>;
 }
 
 export const METRICS = {
   /**
-   * Shows the metrics. Default: prom-client's global registry, which `@willsoto/nestjs-prometheus`
-   * exposes.
+   * Registry that exposes the metrics. Default: prom-client's global registry, which
+   * `@willsoto/nestjs-prometheus` exposes.
    */
   registry: instance<MetricRegistry>('a `Registry`', ['registerMetric', 'getSingleMetric', 'removeSingleMetric', 'metrics']),
   /** Prefix of all names. Default `fast_litellm_`. */
   prefix: custom<string>('string', checkPrefix, 'fast_litellm_'),
   /**
-   * Series of one metric with labels of their own. Later ones share one whose labels are `other`,
-   * without percentiles, which do not add up. Default 200.
+   * Maximum number of series of one metric with their own labels. Further ones share a series whose
+   * labels are `other`; percentiles are omitted there, because they do not add up. Default 200.
    */
   maxSeries: integer({ min: 1, default: 200 }),
 };

@@ -4,9 +4,9 @@ import { loadOptionalPackage } from '../common/optional-package.js';
 import { MetricFamilies, type MetricFamily, type MetricValue } from './metric-families.js';
 import { resolveMetricsOptions, type MetricRegistry, type MetricsOptions, type ResolvedMetricsOptions } from './metrics.options.js';
 
-/** Describes its metrics as data. */
+/** Returns its metrics as data. */
 export interface MetricSource {
-  /** The current values of all metrics. Called for each scrape. */
+  /** Returns the current values of all metrics. Called for each scrape. */
   metrics(): readonly MetricSample[];
 }
 
@@ -126,7 +126,7 @@ const collectors = new WeakMap<PromClient.Registry, Map<string, PrometheusCollec
  * `/metrics` of `@willsoto/nestjs-prometheus` exposes. They are read when the registry is scraped.
  * Registering a source twice has no effect.
  *
- * @param options The prefix of the names, and the most series of a metric.
+ * @param options The prefix of the names, and the maximum number of series of a metric.
  * @returns a function that removes them
  * @throws MissingPackageError without `prom-client`.
  * @throws InvalidConfigurationError naming the option.

@@ -3,7 +3,7 @@ import { figuresOf, type CallFigures, type PerformanceSeries } from './series/pe
 /** Least measured calls of each side. */
 const MIN_COMPARED_CALLS = 20;
 
-/** Comparison of two implementations by their measurements. */
+/** Comparison of the measurements of two implementations. */
 export interface PerformanceComparison {
   readonly rustComponent: string;
   readonly typescriptComponent: string;

@@ -5,7 +5,9 @@ import type { LogSink } from '../common/log-sink.js';
 import type { ResolvedAlertOptions } from './performance-monitor.options.js';
 import type { CallFigures } from './series/performance-series.js';
 
-/** A figure of the rolling window exceeds a threshold, or no longer does. */
+/**
+ * An alert: a figure of the rolling window has exceeded a threshold, or has dropped below it again.
+ */
 export interface PerformanceAlert {
   readonly type: 'high_error_rate' | 'slow_performance';
   readonly state: 'raised' | 'cleared';

@@ -2,40 +2,46 @@ import { custom, integer, number, resolveOptions, string, type OptionsOf, type R
 import type { FlagsSettings } from '../feature-flags/feature-flags.file.js';
 
 export const ALERTS = {
-  /** Share of failed calls, from 0 to 1. Default 0.05. */
+  /** Threshold for the share of failed calls, from 0 to 1. Default 0.05. */
   errorRate: number({ min: 0, max: 1, default: 0.05 }),
-  /** 95th percentile in milliseconds. Default: none; for a feature `performanceThresholdMs`. */
+  /**
+   * Threshold for the 95th percentile, in milliseconds. Default: none; for a feature,
+   * `performanceThresholdMs`.
+   */
   p95Ms: number({ min: 0 }),
-  /** Least measured calls of a window. Default 100. */
+  /** Minimum number of measured calls in a window. Default 100. */
   minCalls: integer({ min: 1, default: 100 }),
-  /** A file for alerts, as lines of JSON. Default: `alert_file` of the flags file, or none. */
+  /**
+   * A file that alerts are appended to, as lines of JSON. Default: `alert_file` of the flags file,
+   * or none.
+   */
   file: string(),
 };
 
-/** Thresholds of the rolling window. */
+/** Alert thresholds for the rolling window. */
 export interface PerformanceAlertOptions extends OptionsOf<typeof ALERTS> {}
 export type ResolvedAlertOptions = Resolved<typeof ALERTS>;
 
 export const MONITOR = {
   /**
-   * Share of measured calls, from 0 to 1, for operations so fast that the clock would show: token
-   * counts, rate limit decisions, selections. Requests, connections, answers of providers and
-   * `recordPerformance` are always measured. Default 0.01.
+   * Share of calls to measure, from 0 to 1, for operations so fast that reading the clock would be
+   * noticeable: token counts, rate limit decisions, selections. Requests, connections, answers of
+   * providers and `recordPerformance` are always measured. Default 0.01.
    */
   sampleRate: number({ min: 0, max: 1, default: 0.01 }),
   /**
-   * Length of the rolling window in milliseconds, from 60 to a day. It moves in sixths; the history
-   * has 40 of these. Default 60,000.
+   * Length of the rolling window in milliseconds, from 60 to a day. It advances in steps of a
+   * sixth; the history has 40 steps. Default 60,000.
    */
   windowMs: integer({ min: 60, max: 86_400_000, default: 60_000 }),
   /**
-   * Most pairs of component and operation, of up to 8 KB each; calls of later ones are dropped and
-   * counted. Default 500.
+   * Maximum number of pairs of component and operation, up to 8 KB each; calls of further ones are
+   * dropped and counted. Default 500.
    */
   maxSeries: integer({ min: 1, max: 1_000_000, default: 500 }),
-  /** Average in milliseconds above which `getRecommendations` names a component. Default 1,000. */
+  /** Average in milliseconds above which `getRecommendations` lists a component. Default 1,000. */
   slowMs: number({ min: 0, default: 1_000 }),
-  /** `false`: no alerts. Default: with the thresholds below. */
+  /** Alert thresholds; `false`: no alerts. Default: the thresholds below. */
   alerts: custom<boolean | PerformanceAlertOptions, ResolvedAlertOptions | null>(
     'boolean or object',
     checkAlerts,
@@ -43,7 +49,9 @@ export const MONITOR = {
   ),
 };
 
-/** Options of the performance monitor (`monitor`), which has the flag `performance_monitoring`. */
+/**
+ * Options of the performance monitor (`monitor`), which the flag `performance_monitoring` switches.
+ */
 export interface PerformanceMonitorOptions extends OptionsOf<typeof MONITOR> {}
 export type ResolvedMonitorOptions = Resolved<typeof MONITOR>;
 

@@ -59,7 +59,7 @@ const IDLE = figuresOf([], 'window', 0);
 /**
  * Measures operations of components: durations in logarithmic histograms, errors and sizes, over a
  * rolling window and in total, in constant memory. Always in TypeScript: recording takes a few
- * nanoseconds, less than a call of the addon.
+ * nanoseconds, less than a call into the addon.
  *
  * @example
  * monitor.recordPerformance({ component: 'billing', operation: 'charge', durationMs: 12.5 });
@@ -113,18 +113,18 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     return this.alerting.listen(listener);
   }
 
-  /** The same as an rxjs observable. */
+  /** The same alerts as an RxJS observable. */
   get alerts(): Observable<PerformanceAlert> {
     return this.alerting.stream;
   }
 
-  /** The alerts that are raised now. */
+  /** Returns the alerts that are currently raised. */
   activeAlerts(): PerformanceAlert[] {
     return this.alerting.active();
   }
 
   /**
-   * The series of an operation, to be kept by the caller. Calls of more than `maxSeries` series are
+   * Returns the series of an operation, for the caller to keep. Calls beyond `maxSeries` series are
    * only counted as dropped.
    */
   series(component: string, operation: string): CallSeries {
@@ -170,8 +170,8 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
   }
 
   /**
-   * The figures of one component, or of all with calls. Those of a component leave out comparisons
-   * on demand.
+   * Returns the figures of one component, or of all with calls. Figures of one component exclude
+   * on-demand comparisons.
    */
   getPerformanceStats(component?: string | null): Record<string, ComponentStats> {
     if (component !== undefined && component !== null) checkString('component', component, refuseArgument);
@@ -193,9 +193,9 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
   }
 
   /**
-   * Compares two components by their measurements. With too few samples it starts to measure the
-   * two engines of a capability: call it again, or wait with `compareImplementationsAsync`.
-   * @throws InvalidArgumentError for a name that is empty or no string.
+   * Compares the measurements of two components. With too few samples it starts to measure the two
+   * engines of a capability: call it again, or wait with `compareImplementationsAsync`.
+   * @throws InvalidArgumentError for a name that is not a non-empty string.
    */
   compareImplementations(rustComponent: string, typescriptComponent: string): PerformanceComparison {
     const comparison = this.comparisonOf(rustComponent, typescriptComponent);
@@ -203,7 +203,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     return { ...comparison, recommendation: `${comparison.recommendation} A measurement has started: try again later.` };
   }
 
-  /** The same, after measuring. */
+  /** Measures first if necessary, then compares. */
   async compareImplementationsAsync(rustComponent: string, typescriptComponent: string): Promise<PerformanceComparison> {
     const { enoughSamples } = this.comparisonOf(rustComponent, typescriptComponent);
     // The measurement keeps no process alive; a caller that waits for it does.
@@ -216,7 +216,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     return this.comparisonOf(rustComponent, typescriptComponent);
   }
 
-  /** Recommendations, the most urgent first. */
+  /** Returns recommendations, the most urgent first. */
   getRecommendations(): PerformanceRecommendation[] {
     return recommend({
       stats: this.getPerformanceStats(),
@@ -240,7 +240,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     return format === 'csv' ? toCsv(stats) : JSON.stringify(stats, null, 2);
   }
 
-  /** Figures of the last 40 intervals, each a sixth of the window. For plots. */
+  /** Returns figures of the last 40 intervals, each a sixth of the window, for plots. */
   history(component?: string): PerformanceHistory {
     this.catchUp();
     const wanted = this.all.filter((series) => component === undefined || series.component === component);
@@ -248,7 +248,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     return { endMs: [...this.shownEnds], series };
   }
 
-  /** Forgets one component, or all. Raised alerts stay until the next interval. */
+  /** Clears one component, or all. Raised alerts stay until the next interval. */
   reset(component?: string): void {
     // Emptied, not replaced, because callers keep their series.
     for (const series of this.all) if (component === undefined || series.component === component) series.clear();
@@ -262,7 +262,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     this.startMs = this.clocks.now();
   }
 
-  /** The current metrics of this capability. */
+  /** Current metrics of this capability, as data. */
   metrics(): readonly MetricSample[] {
     return performanceMetrics(this.all, this.droppedCalls, this.alerting.active().length);
   }
@@ -285,7 +285,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     };
   }
 
-  /** Stops the clock of the window. May be called more than once. */
+  /** Stops the timer of the window. Can be called more than once. */
   close(): void {
     this.isClosed = true;
     clearInterval(this.timer);

@@ -1,7 +1,7 @@
 import type { PerformanceComparison } from './comparison.js';
 import type { ComponentStats } from './series/performance-series.js';
 
-/** A recommendation, made from measurements. */
+/** A recommendation derived from measurements. */
 export interface PerformanceRecommendation {
   readonly type: 'high_error_rate' | 'slow_performance' | 'native_slower' | 'engines_differ' | 'low_usage' | 'series_dropped';
   readonly component: string;

@@ -32,18 +32,18 @@ const NEUTRAL: Readonly<Record<string, (value: unknown) => boolean>> = {
 /** Fields of other APIs that some clients also send with a chat; they do not change the answer. */
 export const OF_OTHER_APIS = 'betas cache_control client_metadata context_management';
 
-/** What a protocol does with OpenAI's parameters; those in neither set are refused. */
+/** How a protocol treats OpenAI's parameters; those in neither set are rejected. */
 export interface ParameterRules {
   readonly translated: ReadonlySet<string>;
-  /** Dropped without a word: they change no answer. */
+  /** Dropped silently, because they do not change the answer. */
   readonly ignored: ReadonlySet<string>;
 }
 
-/** A request's parameters by what becomes of them. */
+/** A request's parameters, split by how they are handled. */
 export interface SplitParameters {
-  /** OpenAI's, without `null`, for the protocol to translate. */
+  /** OpenAI's parameters, without `null` values, for the protocol to translate. */
   readonly chat: Fields;
-  /** The provider's own, and those in `allowed_openai_params`: they pass as they are. */
+  /** The provider's own parameters, and those in `allowed_openai_params`: sent unchanged. */
   readonly own: Fields;
 }
 
@@ -96,10 +96,10 @@ function extraOf(extra: unknown): Fields | undefined {
 }
 
 /**
- * Splits a chat request as LiteLLM does: `additional_drop_params` are removed, a parameter that the
- * provider does not have is removed with `drop_params`, sent with `allowed_openai_params`, else
- * refused.
- * @throws UnsupportedRequestError naming the parameter and the switches
+ * Splits a chat request as LiteLLM does. `additional_drop_params` are removed. A parameter that the
+ * provider does not support is removed with `drop_params`, sent with `allowed_openai_params`, and
+ * rejected otherwise.
+ * @throws UnsupportedRequestError naming the parameter and the options
  */
 export function splitParameters(sent: SentRequest, rules: ParameterRules): SplitParameters {
   const { fields, allowed, extra } = requestedFields(sent);

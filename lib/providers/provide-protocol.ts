@@ -3,13 +3,13 @@ import { addProvided, type ProvidedProvider } from './provided.js';
 import type * as ProviderTable from './endpoint/provider-table.environment.js';
 
 /**
- * Adds a provider with a protocol of the app's own, for all clients of this process: deployments
- * with `model: '<name>/…'` or `custom_llm_provider: '<name>'` are called by it, and checked. Call
- * it before a `FastLiteLLM` reads such a deployment.
+ * Adds a provider with a protocol of the app, for all clients of this process: it serves
+ * deployments with `model: '<name>/…'` or `custom_llm_provider: '<name>'`, and checks them. Call it
+ * before a `FastLiteLLM` reads such a deployment.
  *
  * @param name prefix of its models: lower-case letters, digits, `_` and `-`
- * @returns removes the provider again
- * @throws InvalidArgumentError for a name that is taken, or naming the wrong part of `provider`
+ * @returns a function that removes the provider
+ * @throws InvalidArgumentError for a name that is taken, or naming the invalid part of `provider`
  */
 export function provideProtocol(name: string, provider: ProvidedProvider): () => void {
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- few apps have a protocol of their own

@@ -10,18 +10,18 @@ import {
 } from '../common/options.js';
 import type { Protocol } from './protocol.js';
 
-/** A provider of the app's own, with a protocol of its own. */
+/** A provider defined by the app, with its own protocol. */
 export interface ProvidedProvider {
   readonly protocol: Protocol;
-  /** Default address. Without one, deployments state `api_base`, or the environment has it. */
+  /** Default address. Without it, deployments set `api_base`, or the environment does. */
   readonly base?: string;
-  /** Variables for its key; the first one set wins. Default: `<NAME>_API_KEY`. */
+  /** Environment variables for its key; the first one set is used. Default: `<NAME>_API_KEY`. */
   readonly keys?: readonly string[];
-  /** Variables for its address. Default: `<NAME>_BASE_URL`, `<NAME>_API_BASE`. */
+  /** Environment variables for its address. Default: `<NAME>_BASE_URL`, `<NAME>_API_BASE`. */
   readonly bases?: readonly string[];
   /** The header for its key. Default: `authorization`, as a Bearer token. */
   readonly keyHeader?: string;
-  /** Whether calls without a key are usual. Default: no. */
+  /** Whether calls work without a key. Default: no. */
   readonly keyOptional?: boolean;
 }
 

@@ -1,18 +1,20 @@
 import { nextTurn } from '../common/next-turn.js';
 
-/** The body of a request: a text, bytes, or bytes in parts. */
+/** The body of a request: a string, bytes, or bytes in parts. */
 export type RequestBytes = string | Buffer | readonly Buffer[];
 
-/** A request to a provider, as undici's dispatchers take it. */
+/** A request to a provider, in the format of undici's dispatchers. */
 export interface ProviderRequest {
   readonly origin: string;
   readonly path: string;
   readonly method: 'GET' | 'POST' | 'DELETE';
-  /** Names and values in turns. */
+  /** Names and values alternate. */
   headers: string[];
-  /** In parts only over the connection pool, for a body of more than 32 KiB. */
+  /** In parts only over the connection pool, if the body exceeds 32 KiB. */
   readonly body: RequestBytes;
-  /** In milliseconds, until the headers and between chunks. 0: none. Default: the connection's. */
+  /**
+   * In milliseconds, until the headers and between chunks. 0: no limit. Default: the connection's.
+   */
   readonly headersTimeout?: number;
   readonly bodyTimeout?: number;
 }
@@ -23,27 +25,30 @@ export interface SendingConnection {
   readonly hasWrittenAll: boolean;
 }
 
-/** Receives an answer step by step: undici's handler without wrappers. */
+/** Receives an answer step by step: undici's handler interface without wrappers. */
 export interface ProviderHandler {
   /** @internal Which connection takes the request, where that is one of the pool. */
   onLease?(connection: SendingConnection): void;
-  /** Before anything is sent. `abort` ends the request from this side. */
+  /** Called before anything is sent. `abort` cancels the request. */
   onConnect(abort: (error?: Error) => void): void;
-  /** The whole request was handed to the socket. */
+  /** Called when the whole request was passed to the socket. */
   onRequestSent(): void;
-  /** `false`: no data for the moment. */
+  /** Called with the headers. Return `false` to pause the data. */
   onHeaders(status: number, rawHeaders: readonly Buffer[], resume: () => void): boolean;
-  /** A part of the body. `false`: no more until `resume`. */
+  /** Called with a part of the body. Return `false` to pause until `resume`. */
   onData(chunk: Buffer): boolean;
-  /** The answer is whole. */
+  /** Called when the answer is complete. */
   onComplete(): void;
-  /** There will be no answer, or no more of it. */
+  /** Called when the answer fails, before or after its first bytes. */
   onError(error: Error): void;
 }
 
 /** Sends requests: the connection pool's dispatcher. */
 export interface ProviderTransport {
-  /** Sends a request; its answer goes to `handler`. `false`: the next one had better wait. */
+  /**
+   * Sends a request; `handler` receives its answer. Returns `false` if the next request should
+   * wait.
+   */
   dispatch(request: ProviderRequest, handler: ProviderHandler): boolean;
 }
 

@@ -98,7 +98,7 @@ interface Waiter extends Classed {
 /** Figures of one class. */
 export interface QueueClassStatus {
   readonly length: number;
-  /** How long its oldest call has waited. */
+  /** Waiting time of its oldest call. */
   readonly oldestMs: number;
 }
 
@@ -108,12 +108,12 @@ export interface QueueStatus {
   /** `maxCalls`. */
   readonly most: number;
   readonly promptTokens: number;
-  /** Calls since the start that were refused or pushed out because the queue was full. */
+  /** Calls that were denied or displaced since the start because the queue was full. */
   readonly refused: number;
-  /** Calls since the start that no deployment could take in time. */
+  /** Calls since the start that no deployment accepted in time. */
   readonly late: number;
   readonly byClass: Readonly<Record<QueueClass, QueueClassStatus>>;
-  /** Calls that leave for a deployment, over the last minute. */
+  /** Calls that left the queue for a deployment, per second over the last minute. */
   readonly drainPerSecond: number;
 }
 

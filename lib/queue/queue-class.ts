@@ -1,4 +1,4 @@
-/** How urgent a call is while calls wait. */
+/** Priority class of a waiting call. */
 export type QueueClass = 'critical' | 'default' | 'batch';
 
 /** The most urgent first. */

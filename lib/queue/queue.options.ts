@@ -1,11 +1,11 @@
 import { callback, integer, resolveOptions, type OptionsOf, type Resolved } from '../common/option.js';
 import type { QueueClass } from './queue-class.js';
 
-/** The call that a function of `QueueOptions` is asked about. */
+/** The call for which a function of `QueueOptions` is called. */
 export interface QueuedCaller {
-  /** The model group that the call asks for. */
+  /** The requested model group. */
   readonly model: string;
-  /** `CallOptions.request`: the HTTP request, with what the app's guards have put on it. */
+  /** `CallOptions.request`: the HTTP request, including the properties set by the app's guards. */
   readonly request?: object;
   readonly promptTokens?: number;
 }
@@ -14,17 +14,18 @@ export interface QueuedCaller {
 const CALLS = { min: 1, max: 10_000 };
 
 export const QUEUE = {
-  /** Most calls that wait. Default 256. */
+  /** Maximum number of waiting calls. Default 256. */
   maxCalls: integer({ ...CALLS, default: 256 }),
-  /** Most prompt tokens of all calls that wait. Default 2,000,000. */
+  /** Maximum number of prompt tokens of all waiting calls. Default 2,000,000. */
   maxPromptTokens: integer({ min: 1, max: 1_000_000_000, default: 2_000_000 }),
-  /** Most calls of one tenant that wait. Default 64. */
+  /** Maximum number of waiting calls of one tenant. Default 64. */
   maxCallsPerTenant: integer({ ...CALLS, default: 64 }),
-  /** Longest time that one call waits, in all its model groups together. Default 10,000. */
+  /** Longest wait of one call, over all its model groups. Default 10,000. */
   maxWaitMs: integer({ min: 1, max: 600_000, default: 10_000 }),
   /**
-   * Returns who pays for a call: tenants share by tokens. Default: `CallOptions.tenant`, else the
-   * request's principal, else the hash of its API key, else its address.
+   * Returns the tenant of a call; tenants share the deployments by tokens. Default:
+   * `CallOptions.tenant`, else the request's principal, else the hash of its API key, else its
+   * address.
    */
   tenantOf: callback<(caller: QueuedCaller) => string>(),
   /** Returns a tenant's share relative to others, from 0.1 to 1,000. Default: 1. */
@@ -35,13 +36,13 @@ export const QUEUE = {
    */
   classOf: callback<(caller: QueuedCaller) => QueueClass>(),
   /**
-   * Returns whether the body's `priority` may be more urgent than the caller's class. Default:
-   * never, it may only be less urgent.
+   * Returns whether the body's `priority` can be more urgent than the caller's class. Default:
+   * never; it can only be less urgent.
    */
   mayRaise: callback<(caller: QueuedCaller) => boolean>(),
 };
 
-/** How calls wait in `LlmClient` when no deployment can take them now. */
+/** How calls wait in `LlmClient` if no deployment can take them now. */
 export interface QueueOptions extends OptionsOf<typeof QUEUE> {}
 export type ResolvedQueueOptions = Resolved<typeof QUEUE>;
 

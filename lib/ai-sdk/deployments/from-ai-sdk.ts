@@ -43,7 +43,6 @@ export interface AiSdkDeploymentParams {
  * @throws InvalidArgumentError if `model` is not such a model
  * @example
  * const modelList = [{ model_name: 'chat', litellm_params: fromAiSdk(mistral('mistral-large-latest')) }];
- *
  */
 export function fromAiSdk(model: AiSdkModel): AiSdkDeploymentParams {
   const given = checkObject('model', model, refuseArgument);

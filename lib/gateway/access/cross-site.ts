@@ -5,9 +5,9 @@ const SCHEME_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:'
 const SITE_NAME = /\.[a-z][a-z0-9-]*\.?$/;
 
 /**
- * Whether a browser sent the request for a page of another site: by `Sec-Fetch-Site`, or over plain
- * HTTP, where browsers omit it, by comparing `Origin` with the host. Programs send neither.
- * Following a link is not cross-site.
+ * Returns whether a browser sent the request from a page of another site. Checks `Sec-Fetch-Site`
+ * or, over plain HTTP, where browsers omit it, compares `Origin` with the host. Programs send
+ * neither. Following a link is not cross-site.
  */
 export function isCrossSite(method: string, headers: IncomingHttpHeaders): boolean {
   const site = headers['sec-fetch-site'];
@@ -17,7 +17,7 @@ export function isCrossSite(method: string, headers: IncomingHttpHeaders): boole
 }
 
 /**
- * Whether `Host` may be another site's name that points to this machine (DNS rebinding).
+ * Returns whether `Host` may be another site's name that resolves to this machine (DNS rebinding).
  * @param hosts names of this server, in lower case
  */
 export function isForeignHost(host: string | undefined, hosts: readonly string[]): boolean {

@@ -20,9 +20,9 @@ export const BODY_BOUNDS = {
   tools: bound(1_024),
   /** Token ids in `input` or `prompt`. Default 1,000,000. */
   tokenIds: bound(1_000_000),
-  /** Names and targets of `fallbacks`, those in chains by model group included. Default 64. */
+  /** Names and targets in `fallbacks`, including those in chains by model group. Default 64. */
   fallbacks: bound(64),
-  /** `tags`, also those in `metadata`. Default 64. */
+  /** `tags`, including those in `metadata`. Default 64. */
   tags: bound(64),
   /** `stop`. Default 64. */
   stop: bound(64),
@@ -34,7 +34,7 @@ export const BODY_BOUNDS = {
   list: bound(1_000),
 };
 
-/** The most entries that the lists and objects of a request's body may have. */
+/** Maximum number of entries in the lists and objects of a request's body. */
 export interface BodyBounds extends OptionsOf<typeof BODY_BOUNDS> {}
 export interface ResolvedBodyBounds extends Resolved<typeof BODY_BOUNDS> {}
 export const DEFAULT_BODY_BOUNDS = resolveOptions(BODY_BOUNDS, '');

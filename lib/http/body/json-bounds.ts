@@ -24,7 +24,7 @@ export class BodyBoundsError extends HttpException {
   readonly code = 'BODY_OUT_OF_BOUNDS';
   /** The field that exceeds the bound; `body` outside of any. */
   readonly path: string;
-  /** Fastify reads it. */
+  /** Read by Fastify. */
   readonly statusCode = 400;
 
   /** @internal */
@@ -37,7 +37,7 @@ export class BodyBoundsError extends HttpException {
   }
 }
 
-/** A `preParsing` hook of Fastify. */
+/** A `preParsing` hook for Fastify. */
 export type BoundJsonHook = (
   request: { readonly raw: IncomingMessage },
   reply: object,
@@ -49,11 +49,12 @@ export type BoundJsonHook = (
 export type JsonBodyParser = (request: object, body: Buffer, done: (error: Error | null, body?: unknown) => void) => void;
 
 /**
- * Creates a parser that reads JSON bodies over 16 KiB in several turns of the event loop: no other
- * request waits longer than for `JSON.parse`. Fastify's own parser takes twice as long, in one
+ * Creates a parser that reads JSON bodies over 16 KiB in several turns of the event loop, so that
+ * other requests wait at most for `JSON.parse`. Fastify's own parser takes twice as long, in one
  * turn.
  *
- * @param small Parses the others: `getDefaultJsonParser('error', 'error')` of the Fastify instance.
+ * @param small Parses smaller bodies: `getDefaultJsonParser('error', 'error')` of the Fastify
+ * instance.
  * @example
  * adapter.useBodyParser('application/json', false, {}, jsonBodyParser(adapter.getInstance().getDefaultJsonParser('error', 'error')));
  */
@@ -72,7 +73,7 @@ export function jsonBodyParser(
   };
 }
 
-/** A middleware of Express. */
+/** A middleware for Express. */
 export type BoundJsonMiddleware = (
   request: IncomingMessage & { body?: unknown },
   response: object,
@@ -80,8 +81,8 @@ export type BoundJsonMiddleware = (
 ) => void;
 
 /**
- * Creates a `preParsing` hook of Fastify that rejects JSON bodies whose shape only costs time,
- * while they arrive and before they are parsed. Bodies of up to 16 KiB are not checked.
+ * Creates a `preParsing` hook for Fastify that rejects expensive JSON bodies (too deep, too many
+ * values) while they arrive and before they are parsed. Bodies of up to 16 KiB are not checked.
  *
  * @throws InvalidArgumentError naming the bound.
  * @example
@@ -125,7 +126,7 @@ export function boundJsonHook(bounds: JsonBounds = {}): BoundJsonHook {
  * before the body parsers: they skip a parsed body. They still read compressed bodies and charsets
  * other than UTF-8.
  *
- * @param maxBytes The size of a body; a larger one is answered with 413.
+ * @param maxBytes Maximum size of a body; larger ones are answered with 413.
  * @throws InvalidArgumentError naming the bound.
  * @example
  * app.use(boundJsonMiddleware(32 * 1024 * 1024));

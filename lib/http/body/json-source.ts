@@ -4,8 +4,8 @@ import { InvalidArgumentError } from '../../common/errors.js';
 const LONGEST_SOURCE = 32 * 1024 * 1024;
 
 /**
- * JSON as bytes, whole or as a stream of the web or of Node, or any other iterable of bytes. They
- * do not change until the call has ended.
+ * JSON as bytes: whole, a web or Node stream, or any other iterable of bytes. Do not change them
+ * until the call has ended.
  */
 export type JsonSource = Uint8Array | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 

@@ -4,7 +4,7 @@ import { isIPv6 } from 'node:net';
 /** The parts of a request that say who sends it. */
 export interface Identifiable {
   readonly headers?: Readonly<Record<string, string | string[] | undefined>>;
-  /** The client's address, by the app's own rule for proxies. */
+  /** The client's address, by the app's own proxy settings. */
   readonly ip?: string;
 }
 
@@ -60,10 +60,10 @@ const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 const DOTTED_END = /(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
 
 /**
- * The key of a client's address, for the `key` of a rule: `ip:203.0.113.7`. A client of IPv6 owns
- * a /64 network, so all of its addresses are one: `ip:2001:db8:1:2::/64`.
+ * Returns the key of a client's address, for the `key` of a rule: `ip:203.0.113.7`. An IPv6 client
+ * has a whole /64 network, so all addresses in it share a key: `ip:2001:db8:1:2::/64`.
  *
- * @param ip The address as the app's own rule for proxies gives it, `request.ip`.
+ * @param ip The address by the app's own proxy settings, `request.ip`.
  * @example
  * \@RateLimit({ key: (request) => request.user?.id ?? addressKey(request.ip) })
  */

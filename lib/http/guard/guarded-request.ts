@@ -20,12 +20,12 @@ export interface GuardDecision extends RateLimitDecision {
   readonly heldRetryMs?: number;
 }
 
-/** A request as the guard reads it. */
+/** The parts of a request that the guard reads. */
 export interface LimitedRequest extends Identifiable {
   readonly body?: unknown;
 }
 
-/** A request, and the response that its headers are set on. */
+/** A request, and the response that gets its headers. */
 export interface RequestResponse {
   readonly request: LimitedRequest;
   /** Absent for messages (WebSockets, microservices), which have no headers and no end. */

@@ -9,13 +9,13 @@ import { boundUnreadBody } from '../body/unread-body.js';
 import type { LimitedRequest } from './guarded-request.js';
 import { RateLimitGuard } from './rate-limit.guard.js';
 
-/** A middleware of Express and of Nest, and an `onRequest` hook of Fastify. */
+/** A middleware for Express and Nest, and an `onRequest` hook for Fastify. */
 export type RateLimitPrecheck = (request: object, response: object, next: (error?: Error) => void) => void;
 
 /**
- * Creates a middleware that rejects a client who is over a limit before its body is read. It counts
- * nothing; the guard does. It lets through bodies of up to 16 KiB, and leaves to the guard all
- * rules whose `key`, `cost` or `skipIf` needs the body or a user.
+ * Creates a middleware that rejects a client over its limit before the body is read. It counts
+ * nothing; the guard does. It lets bodies of up to 16 KiB pass, and leaves rules whose `key`, `cost`
+ * or `skipIf` needs the body or a user to the guard.
  *
  * Register it between `NestFactory.create` and `listen`: Nest adds its body parsers after it.
  *

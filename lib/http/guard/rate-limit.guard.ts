@@ -52,14 +52,15 @@ type CountedContext = ExecutionContext & { [COUNTED_BY]?: RateLimitGuard[] };
 
 /**
  * Rejects requests that exceed a rate limit: the limits of `@RateLimit` on the route, otherwise
- * those of the module options. HTTP, GraphQL, WebSockets and microservice messages.
+ * those of the module options. For HTTP, GraphQL, WebSockets and microservice messages.
  *
  * Use it on a controller (`@UseGuards(RateLimitGuard)`) or as `APP_GUARD`, after the guard that
- * authenticates: the default key is that of the principal (`ApiKeyGuard`), whose own limits count
- * beside those of the route. Without a principal it trusts the API key of the request.
+ * authenticates. The default key is that of the principal (`ApiKeyGuard`), whose own limits apply
+ * in addition to those of the route. Without a principal, the guard uses the API key of the request
+ * unchecked.
  *
- * Tokens are reserved before the handler runs and settled when the response ends, by the `usage` of
- * a JSON answer or by `reportUsage`; a request that fails gets them back.
+ * Tokens are reserved before the handler runs and settled when the response ends, with the `usage`
+ * of a JSON answer or of `reportUsage`; the tokens of a failed request are released.
  */
 @Injectable()
 export class RateLimitGuard implements CanActivate {
@@ -126,8 +127,8 @@ export class RateLimitGuard implements CanActivate {
   }
 
   /**
-   * Rejects a client that is over a limit already, before its body is read (`rateLimitPrecheck`).
-   * Counts nothing that is allowed, and leaves limits whose rule needs the body to `canActivate`.
+   * Rejects a client that is already over a limit before its body is read (`rateLimitPrecheck`).
+   * Charges nothing, and leaves limits whose rule needs the body to `canActivate`.
    */
   async precheck(context: ExecutionContext): Promise<void> {
     const route = this.routes.of(context);

@@ -18,7 +18,7 @@ export const REDIS_KEY_STORE = {
   url: custom<string>('`redis://` URL', (path, value) => checkRedisUrl(path, value)),
   /**
    * A client of `ioredis` that the app already has (`Redis` or `Cluster`). The store duplicates it
-   * to hear of changes, and closes the duplicate only.
+   * to subscribe to changes, and closes only the duplicate.
    */
   client: custom<RedisClient>('client of `ioredis`', checkRedisClient),
   /** Prefix of all key names. Default `fast-litellm:`. */
@@ -34,8 +34,8 @@ export interface RedisApiKeyStoreOptions extends OptionsOf<typeof REDIS_KEY_STOR
 const MOST_UNREADABLE = 100;
 
 /**
- * Keeps keys in a hash of Redis (`<prefix>{keys}`, and their aliases in another one), without
- * secrets, for any number of processes. A change reaches all of them at once, by publish and
+ * Keeps keys in a hash in Redis (`<prefix>{keys}`, and their aliases in another one), without
+ * secrets, for any number of processes. A change reaches all of them at once, through publish and
  * subscribe.
  *
  * @throws InvalidConfigurationError naming the option (`redis.timeoutMs`); MissingPackageError

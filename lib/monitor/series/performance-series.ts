@@ -1,7 +1,10 @@
 import type { CallSeries } from '../../common/recorder.js';
 import { BUCKETS, DurationHistograms, durationOf, WINDOW_INTERVALS } from './duration-histograms.js';
 
-/** Figures of some calls. All but `totalCalls` are of measured calls; without any they are 0. */
+/**
+ * Figures of a set of calls. All except `totalCalls` cover only measured calls; without any they
+ * are 0.
+ */
 export interface CallFigures {
   /** All calls, measured or not. */
   readonly totalCalls: number;
@@ -26,7 +29,9 @@ export interface CallFigures {
   readonly totalOutputSize: number;
 }
 
-/** The figures of one component since the start: of all operations together, and of each. */
+/**
+ * The figures of one component since the start: of all its operations together, and of each one.
+ */
 export interface ComponentStats extends CallFigures {
   readonly operations: Readonly<Record<string, OperationStats>>;
 }

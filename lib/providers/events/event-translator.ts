@@ -27,7 +27,7 @@ export abstract class EventsTranslator implements Pick<AnswerTranslator, 'pendin
   abstract translateEvents(events: StreamEvents): StreamEvents;
 }
 
-/** Translates a stream of server-sent events, each a JSON object. */
+/** Translates a stream of server-sent events that are JSON objects. */
 export abstract class EventTranslator extends EventsTranslator implements Pick<AnswerTranslator, 'end'> {
   /** @internal */
   override translateEvents(events: StreamEvents): StreamEvents {

@@ -47,8 +47,8 @@ const BARE_NAME = /^\s*([^[\s]*)/;
 const MODEL = 'model';
 
 /**
- * A body of `multipart/form-data`: its bytes as they were sent, and where its parts are. Parsing
- * copies nothing and takes time in proportion to the bytes.
+ * A body of `multipart/form-data`: its original bytes, and the positions of its parts. Parsing
+ * copies nothing and takes linear time.
  */
 export class MultipartBody {
   private constructor(
@@ -58,12 +58,12 @@ export class MultipartBody {
     private readonly parts: readonly FormPart[],
   ) {}
 
-  /** @throws InvalidArgumentError for anything but a whole form. */
+  /** @throws InvalidArgumentError for anything but a complete form. */
   static parse(bytes: Buffer, contentType: string): MultipartBody {
     return atOnce(MultipartBody.steps(bytes, contentType));
   }
 
-  /** The same in turns of the event loop. */
+  /** Parses in several turns of the event loop. */
   static parseInTurns(bytes: Buffer, contentType: string): Promise<MultipartBody> {
     return inTurns(MultipartBody.steps(bytes, contentType));
   }
@@ -76,14 +76,17 @@ export class MultipartBody {
     return new MultipartBody(bytes, contentType, boundary, parts);
   }
 
-  /** A form of JavaScript, with its files. */
+  /** Creates a body from a `FormData`, with its files. */
   static async of(form: FormData): Promise<MultipartBody> {
     const encoded = new Response(form);
     const bytes = Buffer.from(await encoded.arrayBuffer());
     return MultipartBody.parse(bytes, encoded.headers.get('content-type') ?? '');
   }
 
-  /** The text of a field. @throws InvalidArgumentError if it is long. */
+  /**
+   * Returns the text of a field.
+   * @throws InvalidArgumentError if it is long.
+   */
   text(name: string): string | undefined {
     const part = this.parts.find((each) => each.name === name && !each.isFile);
     if (part === undefined) return undefined;
@@ -93,18 +96,18 @@ export class MultipartBody {
     return this.bytes.toString('utf8', part.contentStart, part.end);
   }
 
-  /** The contents of all files. */
+  /** Returns the contents of all files. */
   files(): Buffer[] {
     return this.parts.filter(({ isFile }) => isFile).map(({ contentStart, end }) => this.bytes.subarray(contentStart, end));
   }
 
-  /** The texts of all short fields that are no files. */
+  /** Returns the texts of all short fields that are not files. */
   fields(): Record<string, string> {
     const short = this.parts.filter(({ isFile, contentStart, end }) => !isFile && end - contentStart <= LONGEST_TEXT);
     return Object.fromEntries(short.map(({ name, contentStart, end }) => [name, this.bytes.toString('utf8', contentStart, end)]));
   }
 
-  /** The bytes with another `model`, and without the fields that `drops` names. */
+  /** Returns the bytes with another `model`, and without the fields in `drops`. */
   withModel(model: string, drops: (name: string) => boolean): Buffer {
     const delimiter = Buffer.from(`--${this.boundary}\r\n`);
     const written: Buffer[] = [];
@@ -116,7 +119,7 @@ export class MultipartBody {
     return Buffer.concat([...written, Buffer.from(`--${this.boundary}--\r\n`)]);
   }
 
-  /** The bytes without the fields that `drops` names. */
+  /** Returns the bytes without the fields in `drops`. */
   without(drops: (name: string) => boolean): Buffer {
     const delimiter = Buffer.from(`--${this.boundary}\r\n`);
     const kept = this.parts.filter(({ name }) => !drops(name));

@@ -1,9 +1,9 @@
 import { eventOf } from '../events/event-translator.js';
 
-/** Why a choice ended, in OpenAI's words. */
+/** OpenAI's reason for the end of a choice. */
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter';
 
-/** Usage in OpenAI's words. */
+/** Usage in OpenAI's format. */
 export interface ChatUsage {
   readonly prompt_tokens: number;
   readonly completion_tokens: number;
@@ -11,7 +11,7 @@ export interface ChatUsage {
   readonly prompt_tokens_details?: {
     readonly cached_tokens?: number;
     readonly cache_creation_tokens?: number;
-    /** Searches that the provider has run, as LiteLLM names them. */
+    /** Searches that the provider ran, under LiteLLM's name. */
     readonly web_search_requests?: number;
     readonly audio_tokens?: number;
     readonly image_tokens?: number;
@@ -47,7 +47,7 @@ export class ChatChunks {
   private ownId: string;
   private ownModel: string;
 
-  /** @param includesUsage Whether the client or this package asked for the usage event. */
+  /** @param includesUsage Whether the client or this package requested the usage event. */
   constructor(
     id: string,
     model: string,
@@ -57,7 +57,7 @@ export class ChatChunks {
     this.ownModel = short(model);
   }
 
-  /** Of the completion; it may come late, with an event of the provider. */
+  /** The id of the completion; it can arrive late, with an event of the provider. */
   get id(): string {
     return this.ownId;
   }
@@ -67,7 +67,7 @@ export class ChatChunks {
     this.ownId = short(id);
   }
 
-  /** As the provider names it. */
+  /** The provider's name for the model. */
   get model(): string {
     return this.ownModel;
   }
@@ -77,19 +77,19 @@ export class ChatChunks {
     this.ownModel = short(model);
   }
 
-  /** The first one of a choice carries the role. */
+  /** Writes a delta. The first one of a choice has the role. */
   delta(delta: Readonly<Record<string, unknown>>, index = 0, logprobs?: object): string {
     const role = this.isFirst(index) ? { role: 'assistant' } : undefined;
     return this.event([{ index, delta: { ...role, ...delta }, ...(logprobs && { logprobs }), finish_reason: null }]);
   }
 
-  /** The last event of a choice. */
+  /** Writes the last event of a choice. */
   finish(reason: FinishReason, index = 0): string {
     const delta = this.isFirst(index) ? { role: 'assistant', content: '' } : {};
     return this.event([{ index, delta, finish_reason: reason }]);
   }
 
-  /** The usage if it was asked for, and the end. */
+  /** Writes the usage, if requested, and the end. */
   end(usage: ChatUsage | undefined): string {
     const last = usage === undefined || !this.includesUsage ? '' : this.event([], usage);
     return `${last}data: [DONE]\n\n`;

@@ -8,5 +8,5 @@ const ENDS = ['data: [DONE]', 'data:[DONE]', 'data: {"error":{', 'data: {"error"
   Buffer.from(line),
 );
 
-/** Reads answers in OpenAI's words, a provider's own or translated ones. */
+/** Reads answers in OpenAI's format, original or translated. */
 export const OPENAI_READER: AnswerReader = { faultIn, usageIn, openingOf, errorAtEnd, ends: ENDS, readsHead: false };

@@ -7,32 +7,30 @@ import { compileLimit, LIMIT_KEYS, type RateLimit, type RateLimits } from './lim
 import { checkLimitName, DEFAULT_LIMIT_NAME, type ResolvedRateLimitOptions } from './rate-limit.options.js';
 import type { RateLimitScope } from './store.js';
 
-/** The limits to use. Default: those of the options themselves. */
+/** Selects the limits. Default: those in the options themselves. */
 export interface LimitChoice {
-  /** A name in `rateLimit.limits`; beside `limits`, the name that they count under. */
+  /** A name in `rateLimit.limits`; together with `limits`, the name that they count under. */
   readonly limit?: string;
   /** Limits of this call. Reuse the object: it is checked once. */
   readonly limits?: RateLimits;
 }
 
 export interface CheckOptions extends LimitChoice {
-  /** Requests to take. Default 1. */
+  /** Number of requests to charge. Default 1. */
   readonly cost?: number;
-  /** Tokens to take from `tokensPerMinute`. Default 0. */
+  /** Number of tokens to charge to `tokensPerMinute`. Default 0. */
   readonly tokens?: number;
-  /** USD to hold in budgets: the most that the request may cost. Default 0. */
+  /** USD to hold in budgets: the maximum cost of the request. Default 0. */
   readonly usd?: number;
-  /**
-   * The part of it that is charged if this process dies before settling, over Redis. Default: all.
-   */
+  /** Over Redis: the part that is charged if this process dies before settling. Default: all. */
   readonly expectedUsd?: number;
 }
 
-/** What a reservation has come to. */
+/** The actual usage of a reservation. */
 export interface ActualUsage {
   /** Default: the reserved tokens. */
   readonly tokens?: number;
-  /** Default: all that was held. */
+  /** Default: the whole hold. */
   readonly usd?: number;
 }
 
@@ -41,7 +39,10 @@ export interface ScopeChoice extends LimitChoice {
   readonly key: string;
 }
 
-/** A key, or several that all have to allow: `['key:a1', { key: 'team:7', limit: 'team' }]`. */
+/**
+ * A key, or several keys that must all allow the request: `['key:a1', { key: 'team:7', limit:
+ * 'team' }]`.
+ */
 export type ScopeList = string | readonly (string | ScopeChoice)[];
 
 /** The most requests or tokens of one decision, estimate or report. */

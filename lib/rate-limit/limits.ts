@@ -7,31 +7,31 @@ export const LARGEST_LIMIT = 2 ** 31;
 export const LONGEST_WINDOW_MS = 30 * 86_400_000;
 
 export const LIMITS = {
-  /** Token bucket: the rate at which it refills; may be a fraction. */
+  /** Refill rate of the token bucket; can be a fraction. */
   requestsPerSecond: number({ min: 0, max: LARGEST_LIMIT }),
   /**
-   * Capacity of the bucket. Default: one second of requests, at least 1. Needs `requestsPerSecond`
-   * or `requestsPerMinute`.
+   * Capacity of the token bucket. Default: one second of requests, at least 1. Requires
+   * `requestsPerSecond` or `requestsPerMinute`.
    */
   burst: integer({ min: 0, max: LARGEST_LIMIT }),
-  /** Sliding windows: never more than that in any span of the window's length. */
+  /** Sliding window of a minute: never exceeded in any span of that length. */
   requestsPerMinute: integer({ min: 0, max: LARGEST_LIMIT }),
   /** A sliding window of an hour. */
   requestsPerHour: integer({ min: 0, max: LARGEST_LIMIT }),
   /** A sliding window of a day. */
   requestsPerDay: integer({ min: 0, max: LARGEST_LIMIT }),
-  /** A window of any length. Needs `windowMs`. */
+  /** Requests in a window of any length. Requires `windowMs`. */
   requestsPerWindow: integer({ min: 0, max: LARGEST_LIMIT }),
   /** Length of that window: 1 ms to 30 days. */
   windowMs: integer({ min: 1, max: LONGEST_WINDOW_MS }),
   /** Tokens in any minute: reserved before a call, settled after it. */
   tokensPerMinute: integer({ min: 0, max: LARGEST_LIMIT }),
-  /** Requests in flight. */
+  /** Maximum number of requests in flight. */
   maxConcurrent: integer({ min: 0, max: LARGEST_LIMIT }),
   ...BUDGETS,
 };
 
-/** The limits of one key, which all must allow. 0 allows nothing, unset is unlimited. */
+/** The limits of one key; all must allow a request. 0 allows nothing; unset means unlimited. */
 export interface RateLimits extends OptionsOf<typeof LIMITS> {}
 
 /** The names of the limits. */
@@ -48,15 +48,18 @@ export interface RateLimitWindow {
 
 /** Checked limits with a name. */
 export interface RateLimit {
-  /** Part of the identity of each key: limits with one name and the same kinds count together. */
+  /**
+   * Part of the identity of each key: limits with the same name and the same kinds share their
+   * counters.
+   */
   readonly name: string;
-  /** As given, with `burst` and `requestsPerSecond` filled in. */
+  /** The given limits, with `burst` and `requestsPerSecond` filled in. */
   readonly limits: RateLimits;
   readonly bucket?: { readonly perSecond: number; readonly capacity: number };
   readonly windows: readonly RateLimitWindow[];
   readonly tokensPerMinute?: number;
   readonly maxConcurrent?: number;
-  /** One at least; `undefined` where no money is limited. */
+  /** At least one; `undefined` without budgets. */
   readonly budgets?: readonly BudgetLimit[];
 }
 

@@ -21,10 +21,13 @@ export const OWN_OPTIONS = {
   limits: custom<Readonly<Record<string, RateLimits>>, ReadonlyMap<string, RateLimit>>('object', checkNamed, new Map()),
   /** Name under which worker threads share the counters (native engine). Default: not shared. */
   sharedAs: string({ default: null }),
-  /** Keys in memory; above that the least recently used are evicted. Default 250,000. */
+  /**
+   * Maximum number of keys in memory; beyond it, the least recently used are evicted. Default
+   * 250,000.
+   */
   maxKeys: integer({ min: 1, default: 250_000 }),
   /**
-   * Where the counters are kept: a store, or a function that makes it of the one in memory.
+   * Where the counters are kept: a store, or a function that creates it from the memory store.
    * Default: in memory.
    *
    * @see docs/rate-limits.md#many-processes-redis
@@ -39,9 +42,9 @@ export const OWN_OPTIONS = {
   /** Whether `RateLimitGuard` sets headers in addition to `Retry-After`. Default `true`. */
   headers: boolean({ default: true }),
   /**
-   * Skips all limits of `RateLimitGuard` for a request: for controllers of other packages, such as
-   * metrics and probes. Called before anything is counted. An error fails the request
-   * (`SKIP_IF_FAILED`).
+   * Returns whether a request skips all limits of `RateLimitGuard`: for controllers of other
+   * packages, such as metrics and probes. Called before anything is counted. An error fails the
+   * request (`SKIP_IF_FAILED`).
    */
   skipIf: callback<SkipIf>(),
 };
@@ -49,8 +52,8 @@ export const OWN_OPTIONS = {
 export const RATE_LIMIT = { ...LIMITS, ...OWN_OPTIONS };
 
 /**
- * The limits are those of every key that is checked without naming others. Default: 10 a second
- * (burst 20), 600 a minute, 10,000 an hour.
+ * Options of rate limits. The limits apply to every key that is checked without a limit name.
+ * Default: 10 a second (burst 20), 600 a minute, 10,000 an hour.
  */
 export interface RateLimitOptions extends OptionsOf<typeof RATE_LIMIT> {}
 

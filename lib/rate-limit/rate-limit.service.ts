@@ -34,9 +34,9 @@ export interface RateLimitStats {
   readonly totalChecks: number;
   readonly allowedCount: number;
   readonly deniedCount: number;
-  /** Keys in the store; absent if it would have to ask a server. */
+  /** Number of keys in the store; absent if the store would have to query a server. */
   readonly keys?: number;
-  /** The requested keys, as `peek` returns them. */
+  /** The requested keys, in the format of `peek`. */
   readonly details?: Readonly<Record<string, RateLimitResult>>;
 }
 
@@ -46,37 +46,42 @@ export interface BudgetReport {
   readonly limitUsd: number;
   /** Settled in the current window. */
   readonly spentUsd: number;
-  /** Reserved by calls that have not been settled. */
+  /** Held by calls that have not been settled. */
   readonly heldUsd: number;
-  /** Settled since the key is known, over all windows. */
+  /** Settled since the key was first seen, over all windows. */
   readonly totalUsd: number;
-  /** When all of the window is over; absent under `usdTotal`. */
+  /** When the whole window has ended; absent for `usdTotal`. */
   readonly resetsAt?: Date;
 }
 
 const DEFAULT_PAGE = 100;
 const LARGEST_PAGE = 1_000;
 
-/** Which budget of a limit is meant. */
+/** Selects one budget of a limit. */
 export interface BudgetChoice extends LimitChoice {
-  /** Needed where the limit has several. */
+  /** Required if the limit has several. */
   readonly period?: BudgetReport['period'];
 }
 
-/** What calls in flight hold in the budgets of a key. */
+/** The amounts that calls in flight hold in the budgets of a key. */
 export interface BudgetHoldsReport {
   readonly count: number;
-  /** Up to 20, the oldest first. One older than any call tells of a call that never ended. */
+  /**
+   * Up to 20, the oldest first. One that is older than any possible call belongs to a call that
+   * never ended.
+   */
   readonly oldest: readonly { readonly usd: number; readonly ageMs: number }[];
 }
 
 /** A page of `listBudgets`. */
 export interface BudgetListOptions {
-  /** Keys under this limit alone. Default: all limits of the options, not those of rules. */
+  /** Only keys under this limit. Default: all limits in the options, not those of rules. */
   readonly limit?: string;
-  /** What a rule of this name limits: the options do not know the limits of routes. */
+  /**
+   * The limits of the rule with this name, because the options do not contain the limits of routes.
+   */
   readonly limits?: RateLimits;
-  /** About so many keys in a page, up to 1,000. Default 100. */
+  /** Approximate number of keys in a page, up to 1,000. Default 100. */
   readonly count?: number;
   /** `cursor` of the previous page. */
   readonly cursor?: string;
@@ -84,7 +89,7 @@ export interface BudgetListOptions {
 
 /** A page of `listCrashSettlements`. */
 export interface CrashListOptions {
-  /** Approximate number of keys to look at for a page, up to 1,000. Default 100. */
+  /** Approximate number of keys to examine for a page, up to 1,000. Default 100. */
   readonly count?: number;
   /** `cursor` of the previous page. */
   readonly cursor?: string;
@@ -99,11 +104,11 @@ export interface CrashChoice {
   readonly id: string;
 }
 
-/** A settlement, as listed. */
+/** A settlement in a list. */
 export interface CrashReport extends CrashChoice {
   /** The highest possible cost of the call. */
   readonly heldUsd: number;
-  /** The amount charged. */
+  /** The charged amount. */
   readonly chargedUsd: number;
   /** When the call began. */
   readonly takenAt: Date;
@@ -116,7 +121,7 @@ export interface CrashPage {
   readonly cursor?: string;
 }
 
-/** Keys that have spent or hold money, in no order. */
+/** Keys that have spent or hold money, in arbitrary order. */
 export interface BudgetPage {
   readonly keys: readonly { readonly limit: string; readonly key: string; readonly budgets: readonly BudgetReport[] }[];
   /** For the next page; absent after the last. */
@@ -127,9 +132,9 @@ export interface BudgetPage {
 type MaybePromise<T> = T | Promise<T>;
 
 /**
- * Decides which requests are allowed, and counts them. Methods without `Async` need a store that
- * decides at once, as the one in memory does; with any other they throw (`STORE_ANSWERS_LATER`).
- * All methods throw `InvalidArgumentError` on invalid arguments.
+ * Decides which requests are allowed, and counts them. Methods without `Async` need a synchronous
+ * store such as the one in memory; with any other they throw (`STORE_ANSWERS_LATER`). All methods
+ * throw `InvalidArgumentError` on invalid arguments.
  *
  * @example
  * const { allowed, retryAfterMs } = limiter.check('user_123');
@@ -140,10 +145,10 @@ type MaybePromise<T> = T | Promise<T>;
  */
 export class RateLimiterService implements Capability {
   readonly capability = 'rate_limiting';
-  /** Where the counters are. */
+  /** The store of the counters. */
   readonly store: RateLimitStore;
   /**
-   * Whether limits may have budgets here.
+   * Whether limits can have budgets.
    * @internal
    */
   readonly keepsBudgets: boolean;
@@ -178,7 +183,7 @@ export class RateLimiterService implements Capability {
     this.table = new LimitTable(options, noBudgets);
   }
 
-  /** Takes requests and tokens if all limits allow it. `release(key)` frees a slot. */
+  /** Charges requests and tokens if all limits allow it. `release(key)` frees a slot. */
   check(key: string, options: CheckOptions = {}): RateLimitResult {
     return this.reserve(checkKey('key', key), options);
   }
@@ -188,18 +193,18 @@ export class RateLimiterService implements Capability {
     return this.take(checkKey('key', key), options);
   }
 
-  /** `check(…).allowed`: it takes, too. */
+  /** Returns `check(…).allowed`; charges like `check`. */
   isAllowed(key: string, options: CheckOptions = {}): boolean {
     return this.reserve(checkKey('key', key), options).allowed;
   }
 
-  /** Requests that are allowed right now. Takes nothing. */
+  /** Returns how many requests are allowed right now. Charges nothing. */
   getRemaining(key: string, options: LimitChoice = {}): number {
     checkObject('options', options, refuseArgument);
     return this.peek(key, { ...options, cost: 0, tokens: 0 }).remainingRequests;
   }
 
-  /** Returns what `check` would return. Takes nothing. */
+  /** Returns what `check` would return. Charges nothing. */
   peek(keys: ScopeList, options: CheckOptions = {}): RateLimitResult {
     this.checkSynchronous();
     return this.look(keys, options) as Reservation;
@@ -211,8 +216,8 @@ export class RateLimiterService implements Capability {
   }
 
   /**
-   * Takes requests, tokens and slots of all keys, or of none. Pass the reservation to `settle` when
-   * the tokens that were used are known; without that it stands as it is.
+   * Charges requests, tokens and slots to all keys, or to none. Pass the reservation to `settle`
+   * when the actual usage is known; otherwise it stays charged.
    */
   reserve(keys: ScopeList, options: CheckOptions = {}): Reservation {
     this.checkSynchronous();
@@ -225,9 +230,9 @@ export class RateLimiterService implements Capability {
   }
 
   /**
-   * Replaces the reserved tokens by those used (0 returns all) and what was held by what was spent,
-   * and frees the slots. A number means tokens; then all that was held is spent. Settling twice,
-   * or settling a denial, does nothing. Does not wait for the store.
+   * Replaces the reserved tokens by the used ones (0 releases all) and the hold by the cost, and
+   * frees the slots. A number means tokens; the whole hold is then spent. Settling twice, or
+   * settling a denial, does nothing. Does not wait for the store.
    */
   settle(reservation: Reservation, actual: number | ActualUsage): void {
     ignoreFailure(this.settleUsage(reservation, actual));
@@ -241,14 +246,14 @@ export class RateLimiterService implements Capability {
     ignoreFailure(this.finish(reservation, tokens, nanoUsd));
   }
 
-  /** `settle`, and waits for the store. */
+  /** Like `settle`, and waits for the store. */
   async settleAsync(reservation: Reservation, actual: number | ActualUsage): Promise<void> {
     await this.settleUsage(reservation, actual);
   }
 
   /**
-   * Lists how the holds of processes that died were settled after `slotTtlMs`: at the expected cost
-   * or, if that was unknown, in full. Kept for 7 days. Only over Redis.
+   * Lists how the holds of dead processes were settled after `slotTtlMs`: at the expected cost or,
+   * if that was unknown, in full. Kept for 7 days. Only over Redis.
    */
   async listCrashSettlements(options: CrashListOptions = {}): Promise<CrashPage> {
     const { count = DEFAULT_PAGE, cursor } = checkObject('options', options, refuseArgument) as CrashListOptions;
@@ -281,8 +286,8 @@ export class RateLimiterService implements Capability {
   }
 
   /**
-   * Raises what a reservation holds to `usd`, before a step that may cost more than was foreseen.
-   * Returns whether all budgets allow that; if not, the reservation stays as it is.
+   * Raises the hold of a reservation to `usd`, before a step that can cost more than expected.
+   * Returns whether all budgets allow it; if not, the reservation does not change.
    */
   extend(reservation: Reservation, usd: number): boolean {
     this.checkSynchronous();
@@ -294,7 +299,7 @@ export class RateLimiterService implements Capability {
     return (await this.raise(reservation, checkUsd('usd', usd, 0))) === undefined;
   }
 
-  /** The budgets of a key under one limit: day, month, window, total. Takes nothing. */
+  /** Returns the budgets of a key under one limit: day, month, window, total. Charges nothing. */
   getBudgets(key: string, options: LimitChoice = {}): readonly BudgetReport[] {
     this.checkSynchronous();
     return this.budgetsOf(key, options) as readonly BudgetReport[];
@@ -305,18 +310,20 @@ export class RateLimiterService implements Capability {
     return this.budgetsOf(key, options);
   }
 
-  /** Calls in flight that hold money in the budgets of a key, by age. */
+  /** Returns the calls in flight that hold money in the budgets of a key, by age. */
   async getBudgetHolds(key: string, options: LimitChoice = {}): Promise<BudgetHoldsReport> {
     const { count, oldest } = (await this.store.holds?.(this.table.scope(checkKey('key', key), options))) ?? { count: 0, oldest: [] };
     return { count, oldest: oldest.map(({ nanoUsd, ageMs }) => ({ usd: usdOf(nanoUsd), ageMs })) };
   }
 
-  /** Replaces what a key has spent in the current window of a budget. `reset` forgets it all. */
+  /** Replaces what a key has spent in the current window of a budget. `reset` clears everything. */
   async setSpent(key: string, usd: number, options: BudgetChoice = {}): Promise<void> {
     await this.changeBudget(key, options, { kind: 'spent', nanoUsd: checkUsd('usd', usd, 0) });
   }
 
-  /** Adds `usd` to a budget of a key until its current window is over; to `usdTotal` for good. */
+  /**
+   * Adds `usd` to a budget of a key until its current window has ended; to `usdTotal` permanently.
+   */
   async raiseBudget(key: string, usd: number, options: BudgetChoice = {}): Promise<void> {
     await this.changeBudget(key, options, { kind: 'raise', nanoUsd: checkUsd('usd', usd, 0) });
   }
@@ -330,9 +337,9 @@ export class RateLimiterService implements Capability {
   }
 
   /**
-   * The keys that have spent or hold money under the limits of the options, page by page. Over
-   * Redis it reads the names of all keys with the store's prefix, and a key with other characters
-   * than letters, digits and `_.:@-` is shown as `~` and its hash.
+   * Returns the keys that have spent or hold money under the limits in the options, page by page.
+   * Over Redis this reads the names of all keys with the store's prefix, and a key with characters
+   * other than letters, digits and `_.:@-` is shown as `~` and its hash.
    */
   async listBudgets(options: BudgetListOptions = {}): Promise<BudgetPage> {
     const { limit, limits: given, count = DEFAULT_PAGE, cursor } = checkObject('options', options, refuseArgument) as BudgetListOptions;
@@ -392,27 +399,32 @@ export class RateLimiterService implements Capability {
     ignoreFailure(this.pay(taken, reservedTokens(taken), taken.nanoUsd, true));
   }
 
-  /** Frees the slots of a reservation, once, or that of a `check` by its key. Tokens stay. */
+  /**
+   * Frees the slots of a reservation, once, or those of a `check` by its key. Tokens stay charged.
+   */
   release(held: Reservation | string, options: LimitChoice = {}): void {
     ignoreFailure(this.free(held, options));
   }
 
-  /** `release`, and waits for the store. */
+  /** Like `release`, and waits for the store. */
   async releaseAsync(held: Reservation | string, options: LimitChoice = {}): Promise<void> {
     await this.free(held, options);
   }
 
-  /** Forgets a key under one limit. */
+  /** Clears the counters of a key under one limit. */
   reset(key: string, options: LimitChoice = {}): void {
     ignoreFailure(this.forget(key, options));
   }
 
-  /** `reset`, and waits for the store. */
+  /** Like `reset`, and waits for the store. */
   async resetAsync(key: string, options: LimitChoice = {}): Promise<void> {
     await this.forget(key, options);
   }
 
-  /** Decisions since the start, and the state of `keys` under the limits of the options. */
+  /**
+   * Returns the number of decisions since the start, and the state of `keys` under the limits in
+   * the options.
+   */
   getStats(keys: readonly string[] = []): RateLimitStats {
     const { allowed: allowedCount, denied: deniedCount } = this.counts;
     const details = checkArray('keys', keys, checkKey, refuseArgument).map((key) => [key, this.peek(key, { cost: 0 })] as const);
@@ -425,12 +437,12 @@ export class RateLimiterService implements Capability {
     };
   }
 
-  /** The limits of a name, or those given with it. For callers that decide often. */
+  /** Returns the limits of a name, or the given ones, for callers that decide often. */
   limitOf(choice: LimitChoice): RateLimit {
     return this.table.get(choice);
   }
 
-  /** The decision of the store, counted. The caller checks the arguments. */
+  /** Returns the store's decision, and counts it. The caller checks the arguments. */
   decide(
     scopes: readonly RateLimitScope[],
     cost: number,
@@ -497,7 +509,7 @@ export class RateLimiterService implements Capability {
     this.moreMetrics.push(samples);
   }
 
-  /** Metrics of this capability at this moment, as data. */
+  /** Current metrics of this capability, as data. */
   metrics(): readonly MetricSample[] {
     const { keys, evicted } = this.store.stats();
     const sample = samplesOf('rate_limit');
@@ -513,13 +525,13 @@ export class RateLimiterService implements Capability {
     ];
   }
 
-  /** Runs the self-test of the engine in use, and asks the store. */
+  /** Runs the self-test of the engine in use, and checks the store. */
   health(): CapabilityHealth | Promise<CapabilityHealth> {
     const own: CapabilityHealth = { ...engineHealth(this.choice, selfTest, this.memory.engine), store: this.store.kind };
     return whenKnown(this.store.health(), (store) => (own.status === 'ok' ? { ...own, ...store } : { ...store, ...own }));
   }
 
-  /** Frees memory and connections. May be called more than once. */
+  /** Frees memory and connections. Can be called more than once. */
   async close(): Promise<void> {
     await Promise.all([this.memory.close(), this.store !== this.memory && this.store.close()]);
   }

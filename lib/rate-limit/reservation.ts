@@ -5,34 +5,34 @@ import { leastLeft } from './budget/tightest.js';
 import { hasBudgets, type ExceededLimit } from './limits.js';
 import type { MoreTokens, RateLimitDecision, RateLimitStanding, TakenRateLimit } from './store.js';
 
-/** What `check` returns. */
+/** The result of `check`. */
 export interface RateLimitResult {
   readonly allowed: boolean;
   readonly reason: 'ok' | 'rate_limit_exceeded';
   /**
-   * The limit that denied or, if allowed, the one with the least left; of several scopes, of
+   * The limit that denied or, if allowed, the one with the least left; with several scopes, that of
    * `scope`.
    */
   readonly limit: number;
   readonly remainingRequests: number;
-  /** Under `tokensPerMinute` only. */
+  /** Only with `tokensPerMinute`. */
   readonly remainingTokens?: number;
   /**
-   * If denied: the time until this request is allowed, provided that nothing else is taken. Absent
-   * if the request exceeds the limit by itself, or waits for a `release`.
+   * If denied: the time until this request is allowed, provided that nothing else is charged.
+   * Absent if the request exceeds the limit by itself, or waits for a `release`.
    */
   readonly retryAfterMs?: number;
-  /** Until all of the limit is free again, if nothing is taken. */
+  /** Time until the limit is completely free again, if nothing is charged. */
   readonly resetMs: number;
   /** The limit that denied; `usd`: a budget. */
   readonly exceeded?: ExceededLimit;
-  /** Where a budget denied: why. */
+  /** Why a budget denied. */
   readonly budgetDenial?: BudgetDenialReason;
-  /** USD that the tightest budget of `scope` has left. Under budgets only. */
+  /** USD that the tightest budget of `scope` has left. Only with budgets. */
   readonly remainingUsd?: number;
-  /** Index of the scope that the figures describe. */
+  /** Index of the scope that the figures refer to. */
   readonly scope: number;
-  /** The store could not decide: this is the configured answer. */
+  /** The store could not decide: this is the configured decision. */
   readonly outage?: RateLimitDecision['outage'];
 }
 
@@ -95,7 +95,7 @@ export class Reservation implements RateLimitResult {
     this.#taken = { scopes, tokens, atMs, lease, hold, nanoUsd, more: NONE, outage, isSettled: false, isReleased: false };
   }
 
-  /** @throws InvalidArgumentError for anything but a result of `check` or `reserve` itself. */
+  /** @throws InvalidArgumentError for anything but an original result of `check` or `reserve`. */
   static checked(path: string, value: unknown): Reservation {
     if (typeof value === 'object' && value !== null && #taken in value) return value;
     throw new InvalidArgumentError(path, value, 'must be the Reservation returned by check() or reserve(), not a copy');
@@ -116,12 +116,12 @@ export class Reservation implements RateLimitResult {
     return reservation.#taken !== undefined && hasBudgets(reservation.#taken.scopes);
   }
 
-  /** The scopes that it was taken from; none for a denial. */
+  /** Returns the charged scopes; none for a denial. */
   static scopesOf(reservation: Reservation): TakenRateLimit['scopes'] {
     return reservation.#taken?.scopes ?? [];
   }
 
-  /** What it has taken; nothing for a denial and a peek. */
+  /** Returns the charge; `undefined` for a denial and a peek. */
   static takenBy(reservation: Reservation): Taken | undefined {
     return reservation.#taken;
   }

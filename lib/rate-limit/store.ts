@@ -3,25 +3,28 @@ import type { SharedRedis } from '../common/redis/client.js';
 import type { BudgetDenialReason, BudgetSpending, BudgetStanding } from './budget/account.js';
 import type { ExceededLimit, RateLimit } from './limits.js';
 
-/** A limit and a key. All scopes of a request are decided together: either all take, or none. */
+/**
+ * A limit and a key. All scopes of a request are decided together: all of them are charged, or
+ * none.
+ */
 export interface RateLimitScope {
   readonly limit: RateLimit;
-  /** Any string. The counters are those of `limit.name` and this key. */
+  /** Any string. `limit.name` and this key identify the counters. */
   readonly key: string;
 }
 
-/** What is left in one scope after a decision. */
+/** The state of one scope after a decision. */
 export interface RateLimitStanding {
   /**
-   * The tightest limit, of the bucket (its burst) or of a window; `Infinity` without request
+   * The tightest limit: of the bucket (its burst) or of a window; `Infinity` without request
    * limits.
    */
   readonly limit: number;
-  /** Requests that would be allowed now. `Infinity` where no requests are counted. */
+  /** Requests that would be allowed now. `Infinity` if requests are not limited. */
   readonly remainingRequests: number;
-  /** Tokens that would be allowed now, under `tokensPerMinute`. */
+  /** Tokens that would be allowed now under `tokensPerMinute`. */
   readonly remainingTokens?: number;
-  /** Until all of the limit is free again, if nothing is taken. */
+  /** Time until the limit is completely free again, if nothing is charged. */
   readonly resetMs: number;
   /** The same for `tokensPerMinute`. */
   readonly tokensResetMs?: number;
@@ -29,7 +32,7 @@ export interface RateLimitStanding {
   readonly budgets?: readonly BudgetStanding[];
 }
 
-/** Why a budget denies, and how it stands. */
+/** Why a budget denies, and its state. */
 export interface BudgetDenial {
   readonly reason: BudgetDenialReason;
   readonly standing: BudgetStanding;
@@ -38,67 +41,69 @@ export interface BudgetDenial {
 /** The decision of a store. */
 export interface RateLimitDecision {
   readonly allowed: boolean;
-  /** Index of the scope that denied; of the tightest one when allowed. */
+  /** Index of the scope that denied; if allowed, of the tightest one. */
   readonly scope: number;
   /** The limit that denied. */
   readonly exceeded?: ExceededLimit;
-  /** Until this very request would be allowed; `Infinity` if it never would. 0 when allowed. */
+  /**
+   * Time until this same request would be allowed; `Infinity` if it never would be. 0 if allowed.
+   */
   readonly retryAfterMs: number;
-  /** One per scope, in their order. Empty when the store could not decide. */
+  /** One per scope, in their order. Empty if the store could not decide. */
   readonly standings: readonly RateLimitStanding[];
   /** The store's clock at the decision, for `settle` and `release`. */
   readonly atMs: number;
-  /** The store's own name for what was taken, handed back with `settle` and `release`. */
+  /** The store's own handle of the charge, passed back to `settle` and `release`. */
   readonly lease?: string;
-  /** The store's own record of the money that was held, handed back with `settle` and `extend`. */
+  /** The store's own record of the hold, passed back to `settle` and `extend`. */
   readonly hold?: unknown;
-  /** Where `exceeded` is `usd`. */
+  /** Present if `exceeded` is `usd`. */
   readonly budget?: BudgetDenial;
-  /** The store could not decide: this is the configured answer. */
+  /** The store could not decide: this is the configured decision. */
   readonly outage?: 'deny' | 'allow' | 'local';
 }
 
-/** What an allowed `check` took, for `settle` and `release`. */
+/** The charge of an allowed `check`, for `settle` and `release`. */
 export interface TakenRateLimit {
   readonly scopes: readonly RateLimitScope[];
   readonly tokens: number;
   readonly more?: readonly MoreTokens[];
-  /** `Infinity` where a request is released by its key alone: then any request of the key ends. */
+  /** `Infinity` if a request is released only by its key: then any request of the key ends. */
   readonly atMs: number;
   readonly lease?: string;
-  /** Nano-USD held, extensions included. */
+  /** Nano-USD held, including extensions. */
   readonly nanoUsd?: number;
   readonly hold?: unknown;
   readonly outage?: RateLimitDecision['outage'];
 }
 
 /**
- * What a settlement added to budgets; nothing where no money was held. A store may leave out
+ * The amounts that a settlement added to budgets; empty if no money was held. A store can leave out
  * budgets that have crossed no mark of `rateLimit.budgets.alertAt`.
  */
 export type Settled = readonly BudgetSpending[] | void;
 
-/** The store could not decide on an extension, and denies it by its configuration. */
+/** The store could not decide on an extension, and denies it as configured. */
 export interface ExtensionOutage {
   readonly limitName: string;
   readonly outage: 'deny';
 }
 
-/** The denial of an extension, or nothing where the hold was raised. */
+/** The denial of an extension, or nothing if the hold was raised. */
 export type Extension = (BudgetDenial & { readonly limitName: string }) | ExtensionOutage | undefined;
 
-/** Tokens that were reserved later, for the same request. */
+/** Tokens that were reserved later for the same request. */
 export interface MoreTokens {
   readonly tokens: number;
-  /** The store's clock at the instant that they count at. */
+  /** The store's clock at the instant when they were charged. */
   readonly atMs: number;
 }
 
 /** Why no more tokens are reserved for a request in flight. */
 export interface TokenDenial {
-  /** The limit that denies; the first one where the store cannot be asked. */
+  /** The limit that denies; the first one if the store cannot be reached. */
   readonly limit: RateLimit;
-  /** `Infinity` where no time helps. */
+  /** `Infinity` if waiting does not help. */
   readonly retryAfterMs: number;
   readonly outage?: 'deny';
 }
@@ -113,34 +118,37 @@ export interface HeldMoney {
   readonly oldest: readonly { readonly nanoUsd: number; readonly ageMs: number }[];
 }
 
-/** A change of one budget without a decision: by an operator, or by what nothing was held for. */
+/**
+ * A change of one budget without a decision: by an operator, or by a cost for which nothing was
+ * held.
+ */
 export interface BudgetChange {
-  /** Place of the budget in those of the limit. */
+  /** Index of the budget in those of the limit. */
   readonly budget: number;
   /**
-   * `spent`: replaces what was spent in the window. `added`: is added to that. `raise`: is added to
-   * the limit until the window is over.
+   * `spent`: replaces the spend in the window. `added`: is added to it. `raise`: is added to the
+   * limit until the window ends.
    */
   readonly kind: 'spent' | 'added' | 'raise';
   readonly nanoUsd: number;
 }
 
-/** A part of the keys that have budgets. */
+/** A page of the keys that have budgets. */
 export interface BudgetKeys {
-  /** Keys whose limit is among those asked for. A store may show a hash in the place of a key. */
+  /** Keys with one of the requested limits. A store can show a hash instead of a key. */
   readonly keys: readonly { readonly limit: RateLimit; readonly key: string; readonly budgets: readonly BudgetStanding[] }[];
   /** Start of the next page; absent at the end. */
   readonly cursor?: string;
 }
 
-/** The settlement of a hold whose process died, by names of its store. */
+/** Identifies the settlement of a hold whose process died, by names of its store. */
 export interface CrashName {
   readonly limit: string;
   readonly key: string;
   readonly id: string;
 }
 
-/** Its amounts and time. */
+/** The amounts and the time of a settlement. */
 export interface CrashSettlement extends CrashName {
   readonly heldNanoUsd: number;
   readonly chargedNanoUsd: number;
@@ -156,22 +164,22 @@ export interface CrashSettlements {
 
 /** The keys of a store. */
 export interface RateLimitStoreStats {
-  /** Keys that are held; `undefined` if the store would have to ask a server. */
+  /** Number of keys in the store; `undefined` if the store would have to query a server. */
   readonly keys?: number;
-  /** Keys that were evicted before they were idle. */
+  /** Keys evicted before they were idle. */
   readonly evicted?: number;
 }
 
 /**
- * Keeps the counters and decides. A store in memory decides synchronously; any other may return
- * promises and reads its own clock. The service has checked the arguments.
+ * Keeps the counters and decides. The memory store decides synchronously; any other can return
+ * promises and uses its own clock. The service has checked the arguments.
  */
 export interface RateLimitStore {
   /** `memory`, `redis`. */
   readonly kind: string;
   /** Whether every method returns its result at once, never a promise. */
   readonly synchronous?: boolean;
-  /** Whether it keeps budgets. Without that, limits with budgets are refused. */
+  /** Whether it supports budgets. If not, limits with budgets are rejected. */
   readonly keepsBudgets?: boolean;
   /** Whether it settles the holds of a dead process at their expected cost. */
   readonly settlesCrashes?: boolean;
@@ -182,9 +190,9 @@ export interface RateLimitStore {
   readonly redis?: SharedRedis;
 
   /**
-   * Decides on all scopes. If allowed, takes `cost` requests, `tokens` and a slot of each scope,
-   * and holds `nanoUsd` (default 0) in each budget; `expectedNanoUsd` of that are spent if this
-   * process dies (default: all).
+   * Decides on all scopes. If allowed, charges `cost` requests, `tokens` and a slot to each scope,
+   * and holds `nanoUsd` (default 0) in each budget; if this process dies, `expectedNanoUsd` of that
+   * is spent (default: all).
    */
   check(
     scopes: readonly RateLimitScope[],
@@ -194,14 +202,13 @@ export interface RateLimitStore {
     expectedNanoUsd?: number,
   ): RateLimitDecision | Promise<RateLimitDecision>;
 
-  /** Returns what `check` would return. Takes nothing. */
+  /** Returns what `check` would return. Charges nothing. */
   peek(scopes: readonly RateLimitScope[], cost: number, tokens: number, nanoUsd?: number): RateLimitDecision | Promise<RateLimitDecision>;
 
   /**
-   * Replaces the reserved tokens by those used, at the time of the reservation, and the money held
-   * by `actualNanoUsd` (default: all of it is spent). Returns what was added to budgets. Called
-   * once for tokens; after a provisional call a later one, with the same tokens, corrects the
-   * money.
+   * Replaces the reserved tokens by the used ones, at the time of the reservation, and the hold by
+   * `actualNanoUsd` (default: all of it is spent). Returns the amounts added to budgets. Called
+   * once for tokens; after a provisional call, a later one with the same tokens corrects the money.
    */
   settle(taken: TakenRateLimit, actualTokens: number, actualNanoUsd?: number, isProvisional?: boolean): Settled | Promise<Settled>;
 
@@ -213,43 +220,43 @@ export interface RateLimitStore {
 
   /**
    * Reserves more tokens for a request in flight, in all of its scopes that count tokens or in
-   * none; takes no request and no slot. They are settled apart, by their own time.
+   * none; charges no request and no slot. They are settled separately, at their own time.
    */
   reserveMore?(taken: TakenRateLimit, tokens: number): MoreTokens | TokenDenial | Promise<MoreTokens | TokenDenial>;
 
   /** Changes a budget without a decision. */
   changeBudget?(scope: RateLimitScope, change: BudgetChange): void | Promise<void>;
 
-  /** What calls in flight hold in the budgets of a key. */
+  /** Returns the amounts that calls in flight hold in the budgets of a key. */
   holds?(scope: RateLimitScope): HeldMoney | Promise<HeldMoney>;
 
   /**
-   * Keys with budgets, about `count` from `cursor` on.
-   * @throws InvalidArgumentError for a cursor that the store has not made.
+   * Returns about `count` keys with budgets, starting at `cursor`.
+   * @throws InvalidArgumentError for a cursor that the store did not return.
    */
   budgetKeys?(limits: readonly RateLimit[], count: number, cursor?: string): BudgetKeys | Promise<BudgetKeys>;
 
   /**
-   * Settlements for dead processes, of about `count` keys from `cursor` on.
+   * Returns settlements for dead processes, for about `count` keys, starting at `cursor`.
    * @throws InvalidArgumentError for a cursor that the store did not return.
    */
   crashSettlements?(count: number, cursor?: string): CrashSettlements | Promise<CrashSettlements>;
 
-  /** Corrects one of them, once. Returns the former charge; `undefined` if there is none. */
+  /** Corrects one of them, once. Returns the former charge; `undefined` if it does not exist. */
   refundCrash?(crash: CrashName, nanoUsd: number): number | undefined | Promise<number | undefined>;
 
   /** Frees the slots under `maxConcurrent`. Called once per reservation. */
   release(taken: TakenRateLimit): void | Promise<void>;
 
-  /** Forgets one key under one limit. */
+  /** Clears the counters of one key under one limit. */
   reset(scope: RateLimitScope): void | Promise<void>;
 
-  /** How many keys the store holds and has evicted. */
+  /** Returns how many keys the store holds and has evicted. */
   stats(): RateLimitStoreStats;
-  /** Metrics of the store, beside those of the service. */
+  /** Metrics of the store, in addition to those of the service. */
   metrics(): readonly MetricSample[];
-  /** Health, if it differs from that of a memory store; the service adds the engine. */
+  /** Health, if it differs from that of a memory store; the service adds the engine's. */
   health(): Partial<CapabilityHealth> | Promise<Partial<CapabilityHealth>>;
-  /** Closes connections and timers. May be called more than once. */
+  /** Closes connections and timers. Can be called more than once. */
   close(): void | Promise<void>;
 }

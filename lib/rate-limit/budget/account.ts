@@ -12,22 +12,22 @@ export type BudgetDenialReason =
   /** The whole budget is smaller than what the request may cost. */
   | 'request_exceeds_budget';
 
-/** How one budget of a key stands. All amounts are nano-USD (10^-9 USD). */
+/** State of one budget of a key. All amounts are nano-USD (10^-9 USD). */
 export interface BudgetStanding {
   readonly period: BudgetLimit['period'];
-  /** Raises for this window included. */
+  /** Includes raises for the current window. */
   readonly limitNanoUsd: number;
   /** Settled in the current window. */
   readonly spentNanoUsd: number;
-  /** Reserved by calls that have not been settled. */
+  /** Held by calls that have not been settled. */
   readonly heldNanoUsd: number;
-  /** Settled since the key is known, over all windows. */
+  /** Settled since the key was first seen, over all windows. */
   readonly totalNanoUsd: number;
-  /** When all of the window is over, by the store's clock. `Infinity`: it never is. */
+  /** When the whole window has ended, by the store's clock. `Infinity`: never. */
   readonly resetsAtMs: number;
 }
 
-/** What a settlement added to a budget. */
+/** The amount that a settlement added to a budget. */
 export interface BudgetSpending {
   readonly limitName: string;
   readonly key: string;

@@ -3,31 +3,31 @@ import { custom, number, oneOf, type OptionsOf } from '../../common/option.js';
 import { joinPath, type Refuse } from '../../common/options.js';
 import { Calendar, unitOf, ZoneClock, type Span } from './calendar.js';
 
-/** How the windows of `usdPerWindow` follow each other. */
+/** How consecutive windows of `usdPerWindow` are placed. */
 export type UsdWindowKind = 'calendar' | 'sliding' | 'firstUse';
 
 export const BUDGETS = {
-  /** USD in each day of the calendar, from midnight in `timeZone`. Up to 4 million. */
+  /** USD per calendar day, from midnight in `timeZone`. Up to 4 million. */
   usdPerDay: number({ min: 0, max: LARGEST_USD }),
-  /** USD in each month of the calendar, from its first in `timeZone`. */
+  /** USD per calendar month, from its first day in `timeZone`. */
   usdPerMonth: number({ min: 0, max: LARGEST_USD }),
-  /** USD in a window of any length. Needs `usdWindow`. */
+  /** USD in a window of any length. Requires `usdWindow`. */
   usdPerWindow: number({ min: 0, max: LARGEST_USD }),
-  /** Length of that window as LiteLLM writes it: `30m`, `24h`, `7d`, `1w`, `1mo` (30 days). */
+  /** Length of that window in LiteLLM's format: `30m`, `24h`, `7d`, `1w`, `1mo` (30 days). */
   usdWindow: custom<string>('length: `30m`, `24h`, `7d`, `1mo`', checkLength),
   /**
-   * `calendar` (default): from midnight, Monday, the first of a month, or on multiples of hours and
-   * minutes. `sliding`: in any span of that length, up to a 60th longer. `firstUse`: from the first
-   * request after the last window.
+   * `calendar` (default): windows start at midnight, on Monday, on the first of a month, or at
+   * multiples of hours and minutes. `sliding`: any span of that length, plus up to a 60th.
+   * `firstUse`: a window starts with the first request after the previous one.
    */
   usdWindowKind: oneOf(['calendar', 'sliding', 'firstUse']),
   /** USD in total: never resets. `reset` and `setSpent` change the spend. */
   usdTotal: number({ min: 0, max: LARGEST_USD }),
-  /** IANA zone of the calendar: `Europe/Zurich`. Default `UTC`. */
+  /** IANA time zone of the calendar: `Europe/Zurich`. Default `UTC`. */
   timeZone: custom<string>('IANA time zone', checkTimeZone),
 };
 
-/** Budgets of one key, all of which must allow a request. 0 allows nothing, unset is unlimited. */
+/** Budgets of one key; all must allow a request. 0 allows nothing; unset means unlimited. */
 export interface BudgetOptions extends OptionsOf<typeof BUDGETS> {}
 
 /** The names of the budgets. */
@@ -36,21 +36,21 @@ export const BUDGET_KEYS = Object.keys(BUDGETS) as (keyof BudgetOptions)[];
 /** A checked budget. */
 export interface BudgetLimit {
   readonly period: BudgetPeriod;
-  /** With the limit's name and the key the identity of its counters; without a `/`. */
+  /** Together with the limit's name and the key, identifies its counters; without a `/`. */
   readonly id: string;
   readonly nanoUsd: number;
   readonly window: BudgetWindow;
 }
 
-/** A window: the instants that count together, and until when they are counted. */
+/** A window: the instants that count together, and how long they count. */
 export interface BudgetWindow {
   readonly kind: UsdWindowKind | 'total';
   /** `Infinity` for `total`. */
   readonly lengthMs: number;
   /**
-   * The part of the window that a taking at `nowMs` falls into, from its beginning until it is not
-   * counted any more. A sliding window has 61 parts, any other one.
-   * @param newest The part of the latest taking, if it still counts.
+   * Returns the part of the window that a charge at `nowMs` falls into, from its start until it no
+   * longer counts. A sliding window has 61 parts, any other one.
+   * @param newest The part of the latest charge, if it still counts.
    */
   partAt(nowMs: number, newest?: Span): Span;
 }

@@ -14,14 +14,14 @@ import {
 } from '../../common/option.js';
 import { checkArray, checkNumber, refuseOption } from '../../common/options.js';
 
-/** A budget has crossed a mark of `alertAt`. */
+/** A budget whose spend has crossed a mark of `alertAt`. */
 export interface BudgetAlert {
   /** The limit's name. */
   readonly limit: string;
-  /** The key itself: it may name a user. */
+  /** The key itself: it can name a user. */
   readonly key: string;
   readonly period: BudgetPeriod;
-  /** The mark: 0.8 of the budget. */
+  /** The mark: 0.8 means 80 % of the budget. */
   readonly mark: number;
   readonly limitUsd: number;
   readonly spentUsd: number;
@@ -34,58 +34,61 @@ export interface BudgetAlert {
 const WAITING = { min: 1, max: 10_000 };
 
 export const BUDGET_QUEUE = {
-  /** Most requests that wait. Default 256. */
+  /** Maximum number of waiting requests. Default 256. */
   maxRequests: integer({ ...WAITING, default: 256 }),
-  /** Most requests of one principal, API key or address that wait. Default 64. */
+  /** Maximum number of waiting requests of one principal, API key or address. Default 64. */
   maxRequestsPerTenant: integer({ ...WAITING, default: 64 }),
-  /** Most prompt tokens of all requests that wait. Default 2,000,000. */
+  /** Maximum number of prompt tokens of all waiting requests. Default 2,000,000. */
   maxPromptTokens: integer({ min: 1, max: 1_000_000_000, default: 2_000_000 }),
-  /** Longest time that one request waits. Default 10,000. */
+  /** Longest wait of one request. Default 10,000. */
   maxWaitMs: integer({ min: 1, max: 600_000, default: 10_000 }),
 };
 
-/** How requests wait in `RateLimitGuard` for money that requests in flight hold. */
+/** How requests wait in `RateLimitGuard` for money held by requests in flight. */
 export interface BudgetQueueOptions extends OptionsOf<typeof BUDGET_QUEUE> {}
 
 export const BUDGET_SETTINGS = {
-  /** Shares of a budget whose crossing is reported, once in each window. Default 0.5, 0.8 and 1. */
+  /**
+   * Shares of a budget that trigger an alert when the spend crosses them, once in each window.
+   * Default 0.5, 0.8 and 1.
+   */
   alertAt: custom<readonly number[]>('list of numbers', checkMarks, [0.5, 0.8, 1]),
-  /** Called when the spend crosses a mark. It must not throw. Default: nothing. */
+  /** Called when the spend crosses a mark. Must not throw. Default: nothing. */
   onAlert: callback<(alert: BudgetAlert) => void>(),
   /**
    * Cost in USD of a request whose model has no known price. Default: such a request is denied,
-   * because it could cost anything.
+   * because its cost is unknown.
    */
   unpricedUsd: number({ min: 0, max: LARGEST_USD }),
   /**
-   * What is held for the output of a request. `worst` (default): all that it may write.
-   * `expected`: what 95 % of the last requests of the same key and model have written, once 20 are
-   * known; a longer answer can then exceed the budget.
+   * Amount to hold for the output of a request. `worst` (default): the maximum that the model can
+   * write. `expected`: the output of 95 % of the last requests with the same key and model, once 20
+   * are known; a longer answer can then exceed the budget.
    *
    * @see docs/budgets.md#what-is-held
    */
   reserve: oneOf(['worst', 'expected'], { default: 'worst' }),
   /**
    * Whether to lower `max_tokens` of a request that a budget cannot pay in full: to half of the
-   * remaining money, but at least a usual answer of the model; the last money pays for answers down
-   * to 16 tokens. Works only for calls made with `LlmClient`. Default `false`.
+   * remaining money, but at least a usual answer of the model; the last of the money can pay for
+   * answers down to 16 tokens. Works only for calls made with `LlmClient`. Default `false`.
    */
   clampOutput: boolean({ default: false }),
   /**
-   * Lets a request wait in `RateLimitGuard` while requests in flight hold the money that it needs
-   * (`budget_held`); `{}` takes the defaults. Default: it is denied at once.
+   * Makes a request wait in `RateLimitGuard` while requests in flight hold the money that it needs
+   * (`budget_held`); `{}` uses the defaults. Default: it is denied at once.
    *
    * @see docs/budgets.md#waiting
    */
   queue: optionalGroup<BudgetQueueOptions, typeof BUDGET_QUEUE>(BUDGET_QUEUE),
   /**
-   * A file that keeps the budgets of the memory store over a restart: written every 5 seconds and
-   * at shutdown, by one process. Default: none.
+   * A file that preserves the budgets of the memory store across a restart: written every 5 seconds
+   * and at shutdown, by one process. Default: none.
    */
   snapshotFile: string(),
 };
 
-/** What holds for all budgets of a limiter. */
+/** Settings that apply to all budgets of a limiter. */
 export interface BudgetSettings extends OptionsOf<typeof BUDGET_SETTINGS> {}
 
 export interface ResolvedBudgetSettings extends Omit<Resolved<typeof BUDGET_SETTINGS>, 'unpricedUsd'> {

@@ -5,7 +5,7 @@ const DAY_MS = 86_400_000;
 /** 1970-01-01 was a Thursday: days from the Monday before it. */
 const DAYS_SINCE_MONDAY = 3;
 
-/** An instant span: `startMs` belongs to it, `endMs` to the next one. */
+/** A time span: it includes `startMs` and excludes `endMs`. */
 export interface Span {
   readonly startMs: number;
   readonly endMs: number;

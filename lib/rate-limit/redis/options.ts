@@ -10,8 +10,8 @@ import {
 } from '../../common/redis/client.js';
 
 /**
- * Answer while Redis is unreachable, too slow or out of memory. `local`: this process decides by
- * the same limits, and with its share of the budgets.
+ * The decision while Redis is unreachable, too slow or out of memory. `local`: this process applies
+ * the same limits itself, with its share of the budgets.
  */
 export type OnStoreError = 'deny' | 'allow' | 'local';
 export type OnDataLoss = 'forget' | 'refuse';
@@ -37,21 +37,21 @@ export const REDIS_STORE = {
   timeoutMs: integer({ min: 1, max: 60_000, default: 250 }),
   /**
    * Cluster: keeps all keys in one slot, so that one node decides all scopes together. By default
-   * keys are spread, and scopes in different slots are decided one after the other; a later denial
-   * gives back what was taken. Default `false`.
+   * keys are spread, and scopes in different slots are decided one after the other; if a later one
+   * denies, the earlier charges are released. Default `false`.
    */
   oneSlot: boolean({ default: false }),
   /**
-   * When Redis lost its data (flushed, or restarted without persistence). `forget` (default): start
-   * again, so that a key may get one more limit within that window. `refuse`: deny requests until
-   * each limit's window has passed. A Redis without the store's mark counts as one that lost its
-   * data, a new one too: set it with `SET fast-litellm:{all}mark 0`. In a Cluster only with
-   * `oneSlot`.
+   * What happens after Redis has lost its data (flushed, or restarted without persistence).
+   * `forget` (default): counting starts again, so that a key can get one more limit within that
+   * window. `refuse`: requests are denied until each limit's window has passed. A Redis without the
+   * store's mark counts as one that lost its data, and so does a new one: set the mark with `SET
+   * fast-litellm:{all}mark 0`. In a Cluster only with `oneSlot`.
    */
   onDataLoss: oneOf(['forget', 'refuse'], { default: 'forget' }),
   /**
-   * How long a request in flight of a process that died still counts under `maxConcurrent`, in ms;
-   * its holds in budgets are then settled at their expected cost. Default 60,000.
+   * How long a request in flight of a dead process still counts under `maxConcurrent`, in ms; its
+   * holds in budgets are then settled at their expected cost. Default 60,000.
    */
   slotTtlMs: integer({ min: 1_000, default: 60_000 }),
 };

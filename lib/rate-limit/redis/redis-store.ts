@@ -4,15 +4,15 @@ import type * as DecidingStore from './deciding-store.js';
 import type { RateLimitStore } from '../store.js';
 
 /**
- * Rate limits in Redis 6 or later, or Valkey, shared by many processes. A Lua script decides all
- * requests of a turn of the event loop on Redis's clock, with the same results as the memory store.
+ * Keeps rate limits in Redis 6 or later, or Valkey, shared by many processes. A Lua script decides
+ * all requests of one turn of the event loop by Redis's clock, with the same results as the memory
+ * store.
  *
- * When Redis loses its data, a key may get one more limit within that window, unless `onDataLoss`
- * is `refuse`.
+ * If Redis loses its data, a key can get one more limit within that window, unless `onDataLoss` is
+ * `refuse`.
  *
- * @throws InvalidConfigurationError naming the option; MissingPackageError when a `url` is given
- * and ioredis is not installed.
- *
+ * @throws InvalidConfigurationError naming the option; MissingPackageError if a `url` is given and
+ * ioredis is not installed.
  * @example
  * FastLiteLLMModule.forRoot({
  *   rateLimit: { requestsPerMinute: 60, store: redisRateLimitStore({ url: 'redis://localhost', onStoreError: 'local' }) },

@@ -207,7 +207,7 @@ export class SimpleRateLimiter extends RateLimiterFacade {
 }
 
 /**
- * `SimpleConnectionPool` of the Python package: two of one name are the same pool.
+ * `SimpleConnectionPool` of the Python package. Two pools with the same name are the same pool.
  *
  * @example
  * const pool = new SimpleConnectionPool('providers');
@@ -216,7 +216,7 @@ export class SimpleRateLimiter extends RateLimiterFacade {
 export class SimpleConnectionPool extends ConnectionPoolFacade {
   /**
    * @param poolName Default `default`.
-   * @param options Those of `connectionPool`. Only the first pool of a name takes them.
+   * @param options Those of `connectionPool`. Only the first pool with a name uses them.
    */
   constructor(poolName: string = DEFAULT_POOL_NAME, options?: ConnectionPoolOptions) {
     super(poolName, () => processWide().connectionPoolUnder(options, poolName));
@@ -231,7 +231,7 @@ export class SimpleConnectionPool extends ConnectionPoolFacade {
  */
 export class FastThrottlerStorage extends ThrottlerStorageFacade {
   /**
-   * @param limiter Counts in this service's store, Redis included. Default: in memory, with its own
+   * @param limiter Service whose store counts, Redis included. Default: in memory, with its own
    * counters.
    */
   constructor(limiter?: RateLimiterService) {
@@ -251,14 +251,14 @@ export class FastThrottlerStorage extends ThrottlerStorageFacade {
  * counter.countTokens('Hello world', 'gpt-4'); // 2
  */
 export class SimpleTokenCounter extends TokenCounterFacade {
-  /** @param modelMaxTokens Most tokens that `validateInput` accepts. Default 4096. */
+  /** @param modelMaxTokens Maximum number of tokens that `validateInput` accepts. Default 4096. */
   constructor(modelMaxTokens: number = DEFAULT_MODEL_MAX_TOKENS) {
     super(modelMaxTokens, () => processWide().tokenCounter);
   }
 }
 
 /**
- * `AdvancedRouter` of the Python package: the model list comes with the call.
+ * `AdvancedRouter` of the Python package: the model list is passed with each call.
  *
  * @example
  * const router = new AdvancedRouter('simple_shuffle');
@@ -266,7 +266,8 @@ export class SimpleTokenCounter extends TokenCounterFacade {
  */
 export class AdvancedRouter extends RouterFacade {
   /**
-   * @param strategy A name of `ROUTING_STRATEGIES`, or LiteLLM's of one. Default `simple_shuffle`.
+   * @param strategy A name of `ROUTING_STRATEGIES`, or LiteLLM's name for one. Default
+   * `simple_shuffle`.
    * @throws InvalidArgumentError naming the strategies.
    */
   constructor(strategy: string = DEFAULT_STRATEGY) {

@@ -1,9 +1,9 @@
 import { checkArray, checkObject, checkString, joinPath, type Refuse } from '../common/options.js';
 
-/** A model that a request may fall back to. */
+/** A model that a request can fall back to. */
 export interface FallbackTarget {
   readonly model: string;
-  /** Parameters of the request that change with the model. */
+  /** Request parameters that change with the model. */
   readonly overrides?: Readonly<Record<string, unknown>>;
 }
 
@@ -14,20 +14,20 @@ export interface FallbackTarget {
 export const FALLBACK_KINDS = ['general', 'context_window', 'content_policy'] as const;
 
 /**
- * The reason for a fallback: any failure, a prompt that is too long, or one that a content filter
- * rejected.
+ * The reason for a fallback: any failure, a prompt that is too long, or a prompt rejected by a
+ * content filter.
  */
 export type FallbackKind = (typeof FALLBACK_KINDS)[number];
 
 /**
- * LiteLLM's form of a target: the name of a model, or an object with `model` and other parameters
- * of the request.
+ * A target in LiteLLM's format: the name of a model, or an object with `model` and other request
+ * parameters.
  */
 export type FallbackEntry = string | Readonly<{ model: string } & Record<string, unknown>>;
 
 /**
- * LiteLLM's forms of fallbacks: `[{ 'gpt-4': ['gpt-4o', …] }]`, an object of them, or a plain list
- * for every model.
+ * Fallbacks in LiteLLM's formats: `[{ 'gpt-4': ['gpt-4o', …] }]`, one object with all of them, or a
+ * plain list for every model.
  */
 export type Fallbacks =
   readonly (FallbackEntry | Readonly<Record<string, readonly FallbackEntry[]>>)[] | Readonly<Record<string, readonly FallbackEntry[]>>;

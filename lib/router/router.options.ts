@@ -25,40 +25,40 @@ import { sharedStateOf } from './config/redis-settings.js';
 import type { RouterSharedState } from './redis/shared-state.js';
 
 export const OWN_OPTIONS = {
-  /** Deployments in LiteLLM's shape; added after those of `configPath`. */
+  /** Deployments in LiteLLM's format; added after those of `configPath`. */
   modelList: list(
     custom<ModelListEntry, unknown>('deployment', (_, entry) => entry),
     { default: [] },
   ),
   /**
-   * Path of a LiteLLM `config.yaml` (or the same as JSON): `model_list`, `router_settings` and the
+   * Path of a LiteLLM `config.yaml` (or the same as JSON). `model_list`, `router_settings` and the
    * router's part of `litellm_settings` are read.
    */
   configPath: string(),
   /**
-   * Settings of that file for LiteLLM's proxy that the app itself enforces, such as
+   * Settings in that file for LiteLLM's proxy that the app enforces itself, such as
    * `general_settings.master_key` and `guardrails`: they cause no warning, and neither `strict` nor
    * the gateway refuses to start because of them.
    */
   handledSettings: list(string(), { default: [] }),
   /**
-   * LiteLLM's `router_settings`, in its own names and units. They override those of the file; the
+   * LiteLLM's `router_settings`, with its names and units. They override those in the file; the
    * options override them.
    */
   routerSettings: custom<LiteLLMRouterSettings>('object', (_, value) => value as LiteLLMRouterSettings, {}),
   /**
-   * Routers of one name share their state across the `worker_threads` of a process (native engine).
-   * Default: not shared.
+   * Name under which routers share their state across the `worker_threads` of a process (native
+   * engine). Default: not shared.
    */
   sharedAs: custom<string, string | null>('string', checkName, null),
   /**
-   * With `sharedAs`: upper bound of the deployments of that name, in all threads, removed ones
-   * included. Default 4,096.
+   * With `sharedAs`: maximum number of deployments under that name, over all threads, including
+   * removed ones. Default 4,096.
    */
   maxDeployments: integer({ min: 8, max: 65_536, default: 4_096 }),
   /**
-   * State that processes share: `redisRouterState`. Default: the Redis of LiteLLM's `redis_url`, or
-   * `redis_host` and `redis_port`.
+   * State shared between processes: `redisRouterState`. Default: the Redis of LiteLLM's
+   * `redis_url`, or `redis_host` and `redis_port`.
    */
   sharedState: instance<RouterSharedState>('state', ['start', 'health', 'close']),
   /** Checks deployments in the background. Default: never. */
@@ -71,13 +71,12 @@ export const OWN_OPTIONS = {
   strict: boolean({ default: false }),
   /**
    * Deployments that the app calls itself (`LlmClient.execute`, `RouterService.acquire`): `true`
-   * for all, or their providers. They count as callable.
-   * Default `false`.
+   * for all, or a list of their providers. They are treated as callable. Default `false`.
    */
   calledByApp: custom<CalledByApp>('boolean or list of providers', checkCalledByApp, false),
   /**
-   * Counts the input tokens of a context's `messages` where `inputTokens` is not given. Default:
-   * the token counter of the module.
+   * Counts the input tokens of a context's `messages` if `inputTokens` is not given. Default: the
+   * app's token counter.
    */
   countTokens: callback<(messages: readonly unknown[], model: string) => number>(),
 };

@@ -101,12 +101,12 @@ export class RouterService implements Capability {
     }
   }
 
-  /** The settings, checked and complete. */
+  /** The settings, validated and with defaults. */
   get settings(): ResolvedRouterSettings {
     return this.core.settings;
   }
 
-  /** Parts of the configuration that are unknown or have no effect. Each is logged once. */
+  /** Warnings about settings that are unknown or have no effect. Each is logged once. */
   get warnings(): readonly string[] {
     return this.list.warnings;
   }
@@ -117,15 +117,15 @@ export class RouterService implements Capability {
   }
 
   /**
-   * Returns the names that requests may ask for: model groups and visible aliases with at least one
-   * deployment that can be called.
+   * Returns the names that clients can request: model groups and visible aliases with at least one
+   * callable deployment.
    */
   models(): readonly string[] {
     return this.core.names.callableNames();
   }
 
   /**
-   * Selects a deployment without booking the request; `null` for an unknown model, and when no
+   * Selects a deployment without counting the request; `null` for an unknown model, and if no
    * deployment is eligible now.
    */
   getAvailableDeployment(model: string, context?: RoutingContext | null): Deployment | null {
@@ -133,18 +133,18 @@ export class RouterService implements Capability {
   }
 
   /**
-   * Selects a deployment and books the request on it. Release it with `succeeded`, `failed` or
-   * `cancelled`.
-   * @throws NoDeploymentError for an unknown model, and when no deployment of it ever fits this
-   * request.
-   * @throws RouterRateLimitError when all deployments are in cooldown or at a limit.
-   * @throws ContextWindowExceededError when the input is longer than every context window.
+   * Selects a deployment and counts the request as in flight. Release the selection with
+   * `succeeded`, `failed` or `cancelled`.
+   * @throws NoDeploymentError for an unknown model, and if none of its deployments can ever serve
+   * this request.
+   * @throws RouterRateLimitError if all deployments are in cooldown or at a limit.
+   * @throws ContextWindowExceededError if the input is longer than every context window.
    */
   acquire(model: string, context?: RoutingContext | null): RouterPick {
     return this.series.sampled() ? this.bookMeasured(model, context) : this.book(model, context);
   }
 
-  /** Reports a successful call. A pick that was released before is ignored. */
+  /** Reports a successful call. Does nothing if the selection was already released. */
   succeeded(pick: RouterPick, outcome?: CallSuccess | null): void {
     if (!this.core.succeeded(pick, outcome ?? NOTHING_KNOWN)) return;
     this.counters.successes++;
@@ -160,7 +160,7 @@ export class RouterService implements Capability {
     this.freed();
   }
 
-  /** Reports a call whose caller disconnected: no failure of the deployment. */
+  /** Reports a call whose caller disconnected: not a failure of the deployment. */
   cancelled(pick: RouterPick, outcome?: CallUsage | null): void {
     if (!this.core.cancelled(pick, outcome ?? NOTHING_KNOWN)) return;
     this.counters.cancellations++;
@@ -186,9 +186,9 @@ export class RouterService implements Capability {
   }
 
   /**
-   * Reads the limits that a provider tells in the headers of an answer, of OpenAI's and Anthropic's
-   * names; nothing without `learnLimits`. `LlmClient` does it for its own calls; an app that sends
-   * itself calls it before `succeeded` or `failed`.
+   * Reads the limits in the headers of an answer, under OpenAI's and Anthropic's names. Does
+   * nothing without `learnLimits`. `LlmClient` does this for its own calls; an app that sends
+   * requests itself calls it before `succeeded` or `failed`.
    * @param headers A `Headers` of `fetch`, or anything with its `get`
    */
   learnLimits(pick: RouterPick, headers: AnswerHeaders): void {
@@ -219,10 +219,9 @@ export class RouterService implements Capability {
   }
 
   /**
-   * Returns where requests for this model go when it fails: for any error, or for one kind of
-   * error.
-   * @param asked the model that the request was for, where a fallback led to this one: its
-   * fallbacks take precedence over those of `*`
+   * Returns the fallbacks of this model: for any error, or for one kind of error.
+   * @param asked the model that the request was for, if a fallback led to this one: its fallbacks
+   * take precedence over those of `*`
    */
   fallbacksOf(model: string, kind: FallbackKind = 'general', asked: string = model): readonly FallbackTarget[] {
     checkString('model', model, refuseArgument);
@@ -274,7 +273,7 @@ export class RouterService implements Capability {
     return [...this.core.names.byId.values()].map((entry) => stateOf(this.core, entry, nowMs));
   }
 
-  /** Replaces all deployments; those of the same id keep their state. */
+  /** Replaces all deployments; those with the same id keep their state. */
   setModelList(list: readonly ModelListEntry[]): void {
     this.use(this.list.readAll(list, this.settings), this.settings);
   }
@@ -290,8 +289,8 @@ export class RouterService implements Capability {
   }
 
   /**
-   * Changes the given keys of a deployment, which keeps its state. Returns `undefined` when there
-   * is no such deployment.
+   * Changes the given keys of a deployment, which keeps its state. Returns `undefined` if it does
+   * not exist.
    * @throws InvalidArgumentError naming the key; nothing changes then.
    */
   updateDeployment(id: string, change: Partial<ModelListEntry>): Deployment | undefined {
@@ -301,7 +300,7 @@ export class RouterService implements Capability {
   }
 
   /**
-   * Removes a deployment, and returns whether there was one. Its requests in flight can still be
+   * Removes a deployment, and returns whether it existed. Its requests in flight can still be
    * released.
    */
   removeDeployment(id: string): boolean {
@@ -323,7 +322,7 @@ export class RouterService implements Capability {
     this.input = input;
   }
 
-  /** Metrics of this capability at this moment, as data. */
+  /** Current metrics of this capability, as data. */
   metrics(): readonly MetricSample[] {
     const nowMs = this.core.now();
     const budgets = this.core.budgets.samples(nowMs);
@@ -349,7 +348,7 @@ export class RouterService implements Capability {
     });
   }
 
-  /** Stops health checks and the shared state. May be called more than once. */
+  /** Stops health checks and the shared state. Can be called more than once. */
   async close(): Promise<void> {
     this.healthChecks?.close();
     await this.options.sharedState?.close();

@@ -2,22 +2,21 @@ import type { Deployment } from './deployments/deployment.js';
 import type { RoutingExplanation } from './selection/explanation.js';
 import type { RoutingStrategy } from './selection/strategies/strategy.js';
 
-/** What a selection may depend on besides the model. */
+/** Facts about a request, besides the model, that a selection can depend on. */
 export interface RoutingContext {
   /**
-   * Tokens of the input: checked against context windows and tpm, and booked until the usage is
-   * known.
+   * Input tokens: checked against context windows and tpm, and reserved until the usage is known.
    */
   readonly inputTokens?: number;
   /** Upper bound of the tokens of the answer. */
   readonly maxTokens?: number;
   /**
-   * Counted by the module's token counter, or by `router.countTokens`, where `inputTokens` is not
-   * given.
+   * Messages to count with the app's token counter, or with `router.countTokens`, if `inputTokens`
+   * is not given.
    */
   readonly messages?: readonly unknown[];
   /**
-   * With tag filtering: deployments that have one of these tags. `!tag` excludes, `&tag` is
+   * With tag filtering: selects deployments with one of these tags. `!tag` excludes, `&tag` is
    * required.
    */
   readonly tags?: readonly string[];
@@ -26,20 +25,22 @@ export interface RoutingContext {
   /** Whether the answer is streamed: `latency_based` then compares the time to first token. */
   readonly stream?: boolean;
   /**
-   * Deployments to leave out: ids, models of deployments (`azure/gpt-4`) or names of model groups.
+   * Deployments to exclude: ids, models of deployments (`azure/gpt-4`) or names of model groups.
    */
   readonly blockedModels?: readonly string[];
-  /** Ids of deployments to leave out: those that have failed this request. */
+  /** Ids of deployments to exclude: those that have failed this request. */
   readonly excludeIds?: readonly string[];
   readonly requestId?: string;
-  /** Whether the pick explains why each deployment was selected or not: its `explanation`. */
+  /**
+   * Whether the selection records why each deployment was selected or not, in its `explanation`.
+   */
   readonly explain?: boolean;
 }
 
-/** A deployment selected for a request. Release it with `succeeded`, `failed` or `cancelled`. */
+/** A selected deployment. Release it with `succeeded`, `failed` or `cancelled`. */
 export interface Pick {
   readonly deployment: Deployment;
-  /** The model to call: the deployment's, whose `*` is replaced by what the pattern captured. */
+  /** The model to call: the deployment's, with `*` replaced by what the pattern captured. */
   readonly model: string;
   /** Name of the model group. */
   readonly group: string;

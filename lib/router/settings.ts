@@ -24,18 +24,18 @@ export interface ModelAlias {
 
 /** Models that share a strategy. */
 export interface RoutingGroup {
-  /** Any name; only logs show it. */
+  /** Any name; used only in logs. */
   readonly groupName: string;
   /** Names of model groups. */
   readonly models: readonly string[];
-  /** By its name here or by LiteLLM's. */
+  /** Name of a strategy, this package's or LiteLLM's. */
   readonly strategy: RoutingStrategy | (string & {});
 }
 
 export const STRATEGY_OPTIONS = {
   /** `latency_based`: samples expire after this time. Default 3,600,000. */
   sampleTtlMs: number({ min: 1, default: 3_600_000 }),
-  /** `latency_based`: how many of the last samples count. Default 10. */
+  /** `latency_based`: number of most recent samples that count. Default 10. */
   maxSamples: number({ min: 1, max: MOST_SAMPLES, default: 10 }),
   /**
    * `latency_based`: deployments within this share of the lowest latency count as equal. Default
@@ -57,31 +57,33 @@ export const ROUTER_SETTINGS = {
   strategyOptions: group<StrategyOptions, typeof STRATEGY_OPTIONS>(STRATEGY_OPTIONS),
   /** Strategies for some models. */
   routingGroups: custom<readonly RoutingGroup[], ReadonlyMap<string, RoutingStrategy>>('list of groups', readRoutingGroups, new Map()),
-  /** Other names of models: `{ alias: 'model' }`, or `{ alias: { model, hidden } }`. */
+  /** Other names for models: `{ alias: 'model' }`, or `{ alias: { model, hidden } }`. */
   modelGroupAlias: custom<Readonly<Record<string, string | ModelAlias>>, ReadonlyMap<string, Required<ModelAlias>>>(
     'object',
     readAliases,
     new Map(),
   ),
   /**
-   * `true`: rpm and tpm limit under every strategy, not only by latency, cost and usage; `false`:
-   * context windows are not checked.
+   * `true`: rpm and tpm apply under every strategy, not only under those by latency, cost and
+   * usage; `false`: context windows are not checked.
    */
   enablePreCallChecks: boolean(),
-  /** Whether the `tags` of a request restrict its deployments. Default `false`. */
+  /** Whether a request's `tags` restrict the deployments that it can use. Default `false`. */
   enableTagFiltering: boolean({ default: false }),
-  /** Whether a deployment must have all tags of a request. Default `false`: one of them. */
+  /** Whether a deployment must have all tags of a request. Default `false`: one is enough. */
   tagFilteringMatchAll: boolean({ default: false }),
   /** Duration of a cooldown. Default 5,000. */
   cooldownMs: number({ min: 0, default: 5_000 }),
   /** Disables cooldowns. Default `false`. */
   disableCooldowns: boolean({ default: false }),
-  /** Failures allowed before a cooldown. Replaces the rule by share. */
+  /**
+   * Number of failures allowed before a cooldown. Replaces the rule based on the share of failures.
+   */
   allowedFails: integer({ min: 0 }),
   /** The same per class of error: `RateLimitErrorAllowedFails`, … */
   allowedFailsPolicy: custom<ErrorPolicy>('object', policyOf('AllowedFails')),
   /**
-   * Whether a connection that fails counts as a failure of the deployment. Default `false`, as in
+   * Whether a failed connection counts as a failure of the deployment. Default `false`, as in
    * LiteLLM.
    */
   countConnectionErrors: boolean({ default: false }),
@@ -91,41 +93,41 @@ export const ROUTER_SETTINGS = {
    */
   providerBudgets: custom<Readonly<Record<string, Budget>>, ReadonlyMap<string, Budget>>('object', readProviderBudgets, new Map()),
   /**
-   * Whether limits that providers report in headers, and a 429, hold back further requests to
-   * the same quota (provider, account, key and model). Default `false`: as in LiteLLM, a 429 only
-   * puts its deployment in cooldown.
+   * Whether limits reported in a provider's headers, and a 429, hold back further requests to the
+   * same quota (provider, account, key and model). Default `false`: as in LiteLLM, a 429 only puts
+   * its deployment in cooldown.
    *
    * @see docs/router.md#limits-reported-by-providers
    */
   learnLimits: boolean({ default: false }),
-  /** Limit for deployments without `max_parallel_requests`. */
+  /** Default `max_parallel_requests` of deployments that set none. */
   defaultMaxParallelRequests: integer({ min: 0 }),
   /**
-   * Whether invalid entries of the model list are left out and reported instead of being an error.
+   * Whether invalid entries of the model list are skipped and reported instead of being an error.
    * Default `false`.
    */
   ignoreInvalidDeployments: boolean({ default: false }),
-  /** Retries of a request, each on a newly selected deployment. Default 2. */
+  /** Retries of a request; each selects a deployment again. Default 2. */
   numRetries: integer({ min: 0, default: 2 }),
   /** Minimum wait before a retry. Default 0. */
   retryAfterMs: number({ min: 0, default: 0 }),
   /** Retries per class of error: `TimeoutErrorRetries`, … */
   retryPolicy: custom<ErrorPolicy>('object', policyOf('Retries'), {}),
-  /** The same for single model groups. */
+  /** The same for individual model groups. */
   modelGroupRetryPolicy: custom<Readonly<Record<string, ErrorPolicy>>>('object', readGroupPolicies, {}),
-  /** Longest time of an attempt (of a stream: to its first chunk). Default 6,000,000. */
+  /** Time limit of an attempt (for a stream: until its first chunk). Default 6,000,000. */
   timeoutMs: number({ min: 0, default: DEFAULT_TIMEOUT_MS }),
   /** Longest wait for the first chunk of a stream. */
   streamTimeoutMs: number({ min: 0 }),
-  /** Models to call when one fails, in LiteLLM's forms. */
+  /** Models to call if one fails, in LiteLLM's formats. */
   fallbacks: custom<Fallbacks, FallbackTable>('list or object', readFallbacks, NO_FALLBACKS),
-  /** Fallbacks for prompts that are too long, in the same forms. */
+  /** Fallbacks for prompts that are too long, in the same formats. */
   contextWindowFallbacks: custom<Fallbacks, FallbackTable>('list or object', readFallbacks, NO_FALLBACKS),
-  /** Fallbacks for prompts that a content filter rejects, in the same forms. */
+  /** Fallbacks for prompts that a content filter rejects, in the same formats. */
   contentPolicyFallbacks: custom<Fallbacks, FallbackTable>('list or object', readFallbacks, NO_FALLBACKS),
-  /** Fallbacks of models without their own, and of unknown names. */
+  /** Fallbacks for models without their own, and for unknown names. */
   defaultFallbacks: list(string(), { default: [] }),
-  /** Upper bound of the fallbacks of one request. Default 5. */
+  /** Maximum number of fallbacks of one request. Default 5. */
   maxFallbacks: integer({ min: 0, default: 5 }),
 };
 
@@ -134,7 +136,7 @@ export interface RouterSettings extends OptionsOf<typeof ROUTER_SETTINGS> {}
 
 type Plain = Resolved<typeof ROUTER_SETTINGS>;
 
-/** The settings, checked and complete. */
+/** The settings, validated and with defaults. */
 export interface ResolvedRouterSettings
   extends
     Omit<

@@ -7,10 +7,10 @@ import type * as Metrics from './call-metrics.js';
 import type * as Spans from './call-spans.js';
 
 /**
- * Records calls of models as OpenTelemetry spans and metrics, by the semantic conventions for
- * generative AI: a span for the call, with usage and response, a child for each attempt, and
- * histograms of durations, times to the first chunk and tokens. Neither holds text of a prompt or
- * an answer, a key or an error message.
+ * Records model calls as OpenTelemetry spans and metrics, following the semantic conventions for
+ * generative AI: a span for the call, with usage and response, a child span for each attempt, and
+ * histograms of durations, times to the first chunk and tokens. They contain no text of a prompt or
+ * an answer, no key and no error message.
  *
  * @throws MissingPackageError without `@opentelemetry/api`.
  */

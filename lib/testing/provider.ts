@@ -19,13 +19,15 @@ export type ProviderProtocol = 'openai' | 'anthropic' | 'gemini' | 'bedrock';
 
 /** Options of `startProvider`. */
 export interface StartProviderOptions {
-  /** How the provider answers. Default: each request with the text `Hello from <name>.`. */
+  /** How the provider answers. Default: with the text `Hello from <name>.`. */
   readonly script?: ProviderScript;
-  /** Whether a list of answers begins again after its last. Default false: the last one stays. */
+  /**
+   * Whether a list of answers starts again after the last one. Default false: the last one repeats.
+   */
   readonly cycle?: boolean;
   /** Part of the ids of its deployments. Default: the protocol and a number, `openai-1`. */
   readonly name?: string;
-  /** Default 0: a free one. */
+  /** Default 0: any free port. */
   readonly port?: number;
 }
 
@@ -39,15 +41,15 @@ const KEEP_ALIVE_MS = 60_000;
 const started: Partial<Record<ProviderProtocol, number>> = {};
 
 /**
- * A provider on loopback that speaks a real protocol over real sockets, answers as its script says
- * and records what it receives. `startProvider` makes it.
+ * A provider on loopback that speaks a real protocol over real sockets, answers according to its
+ * script and records the requests that it receives. Created by `startProvider`.
  */
 export class TestProvider {
   /** The requests received, in order. */
   readonly requests: ReceivedRequest[] = [];
   /** Answers in flight. */
   inFlight = 0;
-  /** Answers whose connection closed before their end, by the client or by a fault. */
+  /** Answers whose connection was closed before their end, by the client or by a fault. */
   aborted = 0;
 
   private readonly sockets = new Set<Socket>();
@@ -92,12 +94,15 @@ export class TestProvider {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** The `api_base` of its deployments: `url`, with the path that the protocol has there. */
+  /** The `api_base` of its deployments: `url` plus the path of the protocol. */
   get apiBase(): string {
     return String(PROTOCOLS[this.protocol].params(this.url).api_base);
   }
 
-  /** The latest request. @throws Error if there was none */
+  /**
+   * The latest request.
+   * @throws Error if there was none
+   */
   get latest(): ReceivedRequest {
     const latest = this.requests.at(-1);
     if (latest === undefined) throw new Error(`the provider ${this.name} has received no request`);
@@ -110,11 +115,11 @@ export class TestProvider {
   }
 
   /**
-   * An entry of `model_list` that calls this provider; its id is `<name>/<group>`.
+   * Returns an entry of `model_list` that calls this provider; its id is `<name>/<group>`.
    *
    * @param group `model_name`.
-   * @param params `litellm_params` besides address and key: `model`, `rpm`, …
-   * @param info `model_info` besides the id.
+   * @param params `litellm_params` in addition to address and key: `model`, `rpm`, …
+   * @param info `model_info` in addition to the id.
    */
   deployment(group: string, params: Readonly<Record<string, unknown>> = {}, info: Readonly<Record<string, unknown>> = {}): ModelListEntry {
     return {
@@ -124,12 +129,12 @@ export class TestProvider {
     };
   }
 
-  /** Answers by another script from the next request on. Without one: by the default again. */
+  /** Uses another script from the next request on. Without an argument: the default again. */
   use(script: ProviderScript = {}, { cycle = false }: { readonly cycle?: boolean } = {}): void {
     this.reader = new ScriptReader(script, cycle);
   }
 
-  /** Stops at once and cuts answers in flight. */
+  /** Stops at once and aborts answers in flight. */
   async close(): Promise<void> {
     const closed = new Promise((resolve) => this.server.close(resolve));
     for (const socket of this.sockets) socket.destroy();

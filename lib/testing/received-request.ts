@@ -3,7 +3,7 @@ import { fieldsOf, type Fields } from '../common/objects.js';
 
 /** A request that a provider received. */
 export class ReceivedRequest {
-  /** The body as JSON; `{}` where it is none. */
+  /** The body as JSON; `{}` if it is not JSON. */
   readonly body: Fields;
 
   /** @internal Made by the provider. */
@@ -25,13 +25,13 @@ export class ReceivedRequest {
     return new ReceivedRequest(request.method ?? 'GET', request.url ?? '/', request.headers, Buffer.concat(parts));
   }
 
-  /** Without its query. */
+  /** Path without its query. */
   get path(): string {
     const [path] = this.url.split('?');
     return path;
   }
 
-  /** The model that is asked for, in the body or in the path. */
+  /** The requested model, from the body or the path. */
   get model(): string {
     const { model } = this.body;
     if (typeof model === 'string') return model;
@@ -39,7 +39,7 @@ export class ReceivedRequest {
     return decodeURIComponent(name?.replace(/:\w+$/, '') ?? 'unknown');
   }
 
-  /** Whether a stream is asked for, in the body or in the path. */
+  /** Whether a stream was requested, in the body or the path. */
   get stream(): boolean {
     return this.body.stream === true || /:streamGenerateContent$|\/converse-stream$/.test(this.path);
   }
@@ -50,7 +50,7 @@ export class ReceivedRequest {
     return fieldsOf(generateContentRequest ?? fieldsOf(input).converse ?? this.body);
   }
 
-  /** The text of the user's last turn, in any protocol; `''` where there is none. */
+  /** The text of the user's last turn, in any protocol; `''` if there is none. */
   get prompt(): string {
     const { messages, contents, input, prompt } = this.promptFields;
     const turns = messages ?? contents ?? input ?? prompt;
@@ -59,7 +59,7 @@ export class ReceivedRequest {
     return typeof last === 'string' ? last : textOf(fieldsOf(last).content ?? fieldsOf(last).parts);
   }
 
-  /** Names of the tools that the model may call, in any protocol. */
+  /** Names of the tools that the model can call, in any protocol. */
   get toolNames(): readonly string[] {
     const { tools, toolConfig } = this.promptFields;
     return listOf(tools ?? fieldsOf(toolConfig).tools).flatMap((tool) => {
@@ -74,7 +74,7 @@ export class ReceivedRequest {
     });
   }
 
-  /** The body of a form (`multipart/form-data`). */
+  /** The parsed form of a `multipart/form-data` body. */
   form(): Promise<FormData> {
     return new Response(this.bytes, { headers: { 'content-type': this.headers['content-type'] ?? '' } }).formData();
   }

@@ -2,14 +2,14 @@ import type { AttemptStart, CallOutcome, CallStart } from '../common/call-observ
 
 /** One attempt of a recorded call. */
 export interface RecordedAttempt extends AttemptStart {
-  /** How it ended; absent while it is in flight. */
+  /** Its outcome; absent while it is in flight. */
   readonly outcome?: CallOutcome;
 }
 
 /** One recorded call. */
 export interface RecordedCall extends CallStart {
   readonly attempts: readonly RecordedAttempt[];
-  /** How it ended; absent while it is in flight. */
+  /** Its outcome; absent while it is in flight. */
   readonly outcome?: CallOutcome;
 }
 

@@ -3,20 +3,23 @@ import type { AttemptStart, CallObserver, CallStart, ObservedAttempt, ObservedCa
 import type { TestProvider } from './provider.js';
 import { describeCalls, endOf, figure, type RecordedAttempt, type RecordedCall } from './recorded-call.js';
 
-/** What calls are recorded of: a `FastLiteLLM` or its `client`. */
+/** An object whose calls can be recorded: a `FastLiteLLM` or its `client`. */
 export interface ObservedClient {
   /** Adds an observer; the returned function removes it. */
   observe(observer: CallObserver): () => void;
 }
 
-/** A deployment: its id, its entry of `model_list`, or a provider for all of its deployments. */
+/**
+ * Identifies a deployment: its id, its entry of `model_list`, or a provider for all of its
+ * deployments.
+ */
 export type DeploymentReference = string | TestProvider | { readonly model_info?: Readonly<Record<string, unknown>> | null };
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 type Direction = 'exactly' | 'at least' | 'at most';
 
 /**
- * Records the calls of a client from now on: chat, streams, embeddings, `execute`, and those that a
+ * Records the calls of a client from now on: chat, streams, embeddings, `execute`, and calls that a
  * gateway makes for its clients.
  *
  * @param llm A `FastLiteLLM` or its `client`.
@@ -31,7 +34,7 @@ export function recordCalls(llm: ObservedClient | { readonly client: ObservedCli
 
 /**
  * A recording of calls, with expectations for it. A failed expectation is an `AssertionError` of
- * `node:assert` with the list of the calls; each expectation returns the recording, for the next.
+ * `node:assert` that lists the calls; each expectation returns the recording, for chaining.
  */
 export class CallRecording {
   private readonly recorded: Writable<RecordedCall>[] = [];
@@ -52,22 +55,22 @@ export class CallRecording {
     return this.recorded.flatMap(({ attempts }) => attempts);
   }
 
-  /** USD of all attempts. Those without a known price are not in it. */
+  /** Cost of all attempts in USD. Attempts without a known price are not included. */
   get spentUsd(): number {
     return sum(this.attempts.map(({ outcome }) => outcome?.costUsd));
   }
 
-  /** Forgets what was recorded. */
+  /** Clears the recording. */
   clear(): void {
     this.recorded.length = 0;
   }
 
-  /** Records no further call. */
+  /** Stops recording. */
   stop(): void {
     this.remove();
   }
 
-  /** Expects this number of calls, whatever came of them. */
+  /** Expects this number of calls, whatever their outcome. */
   called(times: number): this {
     return this.expectCount('calls', this.recorded.length, times, 'called');
   }
@@ -82,7 +85,7 @@ export class CallRecording {
     return this.expectCount('calls that failed', this.ended('failed'), times, 'failed');
   }
 
-  /** Expects that this number of calls was cancelled by their callers. Default 1. */
+  /** Expects that callers cancelled this number of calls. Default 1. */
   cancelled(times = 1): this {
     return this.expectCount('cancelled calls', this.ended('cancelled'), times, 'cancelled');
   }
@@ -145,7 +148,10 @@ export class CallRecording {
     return this.expect(others.length === 0, { message, actual: others.length, expected: 0 }, 'answeredBy');
   }
 
-  /** Expects that all attempts together cost no more. An attempt of unknown price fails it. */
+  /**
+   * Expects that all attempts together cost at most this amount. Fails if the price of an attempt
+   * is unknown.
+   */
   spentAtMost(usd: number): this {
     const unpriced = this.attempts.find(({ outcome }) => outcome?.inputTokens !== undefined && outcome.costUsd === undefined);
     if (unpriced !== undefined) {
@@ -157,13 +163,13 @@ export class CallRecording {
     return this.expect(spentUsd <= usd, { message, actual: spentUsd, expected: usd }, 'spentAtMost');
   }
 
-  /** Expects that all attempts together used no more tokens, of prompts and answers. */
+  /** Expects that all attempts together used at most this many tokens, for prompts and answers. */
   usedAtMost(tokens: number): this {
     const used = sum(this.attempts.flatMap(({ outcome }) => [outcome?.inputTokens, outcome?.outputTokens]));
     return this.expect(used <= tokens, this.text('tokens', used, tokens, 'at most'), 'usedAtMost');
   }
 
-  /** The recorded calls as text, a line each. */
+  /** Returns the recorded calls as text, one per line. */
   toString(): string {
     return describeCalls(this.recorded);
   }

@@ -1,16 +1,16 @@
 import type { ServerResponse } from 'node:http';
 import type { ReceivedRequest } from './received-request.js';
 
-/** A call of a tool in an answer. */
+/** A tool call in an answer. */
 export interface ScriptedToolCall {
   readonly name: string;
   /** The arguments; a string is sent as it is, valid JSON or not. Default `{}`. */
   readonly arguments?: object | string;
-  /** Default: an id as the protocol has it, `call_1`. */
+  /** Default: an id in the protocol's format, `call_1`. */
   readonly id?: string;
 }
 
-/** Tokens that an answer reports. The figures of each side contain their details. */
+/** Tokens that an answer reports. The figures of each side include their details. */
 export interface ScriptedUsage {
   /** All tokens of the prompt, cached ones included. Default: a quarter of its characters. */
   readonly promptTokens?: number;
@@ -20,11 +20,11 @@ export interface ScriptedUsage {
   readonly cacheReadTokens?: number;
   /** Tokens of the prompt that were written to the provider's cache. Default 0. */
   readonly cacheWriteTokens?: number;
-  /** Tokens of the answer that the model thought with. Default 0. */
+  /** Tokens of the answer used for thinking. Default 0. */
   readonly reasoningTokens?: number;
 }
 
-/** Why an answer ends, in OpenAI's words; each protocol has its own. */
+/** Why an answer ends, in OpenAI's terms; it is translated for each protocol. */
 export type ScriptedFinish = 'stop' | 'length' | 'tool_calls' | 'content_filter';
 
 /**
@@ -60,47 +60,49 @@ export type ProviderFault =
   | 'length_too_long'
   | 'length_too_short';
 
-/** One answer of a provider, in no protocol's words. All fields are optional. */
+/** One answer of a provider, independent of the protocol. All fields are optional. */
 export interface ScriptedAnswer {
   /** Default `Hello from <name of the provider>.`, unless there are tool calls. */
   readonly text?: string;
-  /** Thinking before the text; signed in the protocols that sign it. */
+  /** Thinking before the text; signed in protocols that sign it. */
   readonly thinking?: string;
   readonly toolCalls?: readonly ScriptedToolCall[];
-  /** The model refuses with these words: OpenAI's `refusal`, Anthropic's stop reason `refusal`. */
+  /** Text of a refusal: OpenAI's `refusal`, Anthropic's stop reason `refusal`. */
   readonly refusal?: string;
   /** Default `stop`, `tool_calls` with tool calls, `content_filter` with a refusal. */
   readonly finishReason?: ScriptedFinish;
   /** `null`: the answer reports none. */
   readonly usage?: ScriptedUsage | null;
-  /** A vector for each text of a request for embeddings. Default: eight figures of the text. */
+  /**
+   * A vector for each text of an embeddings request. Default: eight numbers derived from the text.
+   */
   readonly embeddings?: readonly (readonly number[])[];
-  /** Headers besides those of the protocol. */
+  /** Headers in addition to those of the protocol. */
   readonly headers?: Readonly<Record<string, string>>;
 
-  /** Sent in place of all of the above: an object as JSON, a string or bytes as they are. */
+  /** Sent instead of all of the above: an object as JSON, a string or bytes unchanged. */
   readonly body?: object | string | Buffer;
-  /** Events of a stream in place of all of the above: objects in the protocol's framing. */
+  /** Events of a stream instead of all of the above: objects in the protocol's framing. */
   readonly events?: readonly (object | string | Buffer)[];
-  /** Answers by hand. */
+  /** A function that writes the answer itself. */
   readonly respond?: (response: ServerResponse, request: ReceivedRequest) => void | Promise<void>;
 
-  /** Wait before the head of the answer, in milliseconds. Default 0. */
+  /** Delay before the headers of the answer, in milliseconds. Default 0. */
   readonly delayMs?: number;
-  /** Wait between the head of a stream and its first event, in milliseconds. Default 0. */
+  /** Delay between the headers of a stream and its first event, in milliseconds. Default 0. */
   readonly firstChunkDelayMs?: number;
-  /** Wait between two chunks of content, in milliseconds. Default 0. */
+  /** Delay between two chunks of content, in milliseconds. Default 0. */
   readonly chunkDelayMs?: number;
   /** Characters in each chunk of a stream. Default: a word. */
   readonly chunkLength?: number;
 
-  /** Status of an error, from 400. With a fault in the answer: the status that its error names. */
+  /** Status of an error, from 400. With a fault in the answer: the status stated in the error. */
   readonly status?: number;
-  /** The error's message. Default: what the provider says with this status. */
+  /** The error's message. Default: the provider's message for this status. */
   readonly message?: string;
-  /** The error's code or type in the provider's words. Default: that of the status. */
+  /** The error's code or type, in the provider's terms. Default: that of the status. */
   readonly code?: string;
-  /** Why the request is refused, in the provider's words. Its status is 400 by default. */
+  /** Why the request is rejected, in the provider's terms. Its status is 400 by default. */
   readonly reason?: 'context_window' | 'content_policy';
   /** The header `retry-after`: seconds, or a date as a string. */
   readonly retryAfter?: number | string;
@@ -109,12 +111,12 @@ export interface ScriptedAnswer {
   readonly afterChunks?: number;
 }
 
-/** An answer; a string is its text. */
+/** An answer; a string is used as its text. */
 export type ScriptStep = string | ScriptedAnswer;
 
 /**
- * How a provider answers: always the same, one step for each request (the last step answers all
- * further requests), or as a function says.
+ * How a provider answers: always the same, one step for each request (the last step repeats), or as
+ * returned by a function.
  */
 export type ProviderScript =
   ScriptStep | readonly ScriptStep[] | ((request: ReceivedRequest, index: number) => ScriptStep | Promise<ScriptStep>);

@@ -7,13 +7,16 @@ import type { AllowedSpecial } from './bpe/special-tokens.js';
 import type { EncodingName } from './engine/engine.js';
 import type { Tool, ToolChoice } from './prompt/tools.js';
 
-/** How a text is counted. A model's name is accepted instead of the object. */
+/** How to count a text. The name of a model can be passed instead of the object. */
 export interface CountOptions {
   /** Model or encoding name. Default: the option `tokenCounter.defaultModel`. */
   readonly model?: string | null;
-  /** Instead of a model. */
+  /** Encoding to use instead of the model's. */
   readonly encoding?: EncodingName;
-  /** Special tokens to recognize; unknown names are ignored. Default: none, they count as text. */
+  /**
+   * Special tokens to recognize; unknown names are ignored. Default: none, they count as ordinary
+   * text.
+   */
   readonly allowedSpecial?: AllowedSpecial;
   /** For rollouts: the same id always gets the same engine. */
   readonly requestId?: string;
@@ -28,8 +31,8 @@ export interface CountMessagesOptions {
   /** `auto`, `none`, `required`, or an object that names a tool. */
   readonly toolChoice?: ToolChoice;
   /**
-   * Counts the chat as the model's chat template renders it, which is exact; with tools this is the
-   * default. Needs a loaded tokenizer with the template beside it, and `@huggingface/jinja`.
+   * Whether to render the chat with the model's chat template, which is exact; with tools this is
+   * the default. Requires a loaded tokenizer with its template, and `@huggingface/jinja`.
    */
   readonly template?: boolean;
   /** For rollouts: the same id always gets the same engine. */
@@ -42,7 +45,7 @@ export interface TrimMessagesOptions {
   readonly model?: string | null;
   /** Default: `trimRatio` of the model's input limit. */
   readonly maxTokens?: number;
-  /** Share of the model's input limit that the messages may fill, from 0.001 to 1. Default 0.75. */
+  /** Share of the model's input limit that the messages can fill, from 0.001 to 1. Default 0.75. */
   readonly trimRatio?: number;
   /** For rollouts: the same id always gets the same engine. */
   readonly requestId?: string;

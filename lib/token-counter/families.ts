@@ -2,7 +2,7 @@ import { bareName, tagOf } from './bare-name.js';
 import type { EncodingName } from './engine/engine.js';
 import type { SplitName } from './tokenizers/tokenizer-model.js';
 
-/** Names of tokenizers that are known by the names of models. */
+/** Names of tokenizer families that are recognized by model names. */
 export const FAMILY_NAMES = [
   'llama-2',
   'llama-3',

@@ -6,7 +6,10 @@ import { defaultCacheFolder } from './tokenizers/tokenizer-library.js';
 import { resolveTokenizers, type ResolvedTokenizer, type TokenizerSource } from './tokenizers/tokenizer-sources.js';
 
 export const ESTIMATES = {
-  /** Keeps the corrections over restarts: written every 30 s and by `close`. Default none. */
+  /**
+   * File that preserves the corrections across restarts: written every 30 s and by `close`. Default
+   * none.
+   */
   file: string(),
 };
 
@@ -17,22 +20,22 @@ export const TOKEN_COUNTER = {
   /** Model of calls that name none. Default `gpt-3.5-turbo`, as in fast-litellm. */
   defaultModel: string({ default: 'gpt-3.5-turbo' }),
   /**
-   * Longest text that is counted, in UTF-16 units. Default 64 Mi, about 200 MB as UTF-8. Lower it
-   * where texts come from untrusted clients.
+   * Longest accepted text, in UTF-16 units. Default 64 Mi, about 200 MB as UTF-8. Lower it if texts
+   * come from untrusted clients.
    */
   maxTextLength: integer({ min: 1, default: 64 * 1024 * 1024 }),
-  /** Encodings to load at boot instead of with the first call that needs them. Default none. */
+  /** Encodings to load at boot instead of on first use. Default none. */
   preload: list(oneOf(ENCODING_NAMES), { default: [] }),
   /**
    * Tokenizers of open models, by the name of a family (`llama-3`), of a model, or a glob over
-   * names of models (`*qwen3*`). They are loaded at boot, off the main thread. Default none.
+   * model names (`*qwen3*`). They are loaded at boot, off the main thread. Default none.
    *
    * @see docs/token-counting.md#open-models
    */
   tokenizers: custom<Readonly<Record<string, TokenizerSource>>, readonly ResolvedTokenizer[]>('object', resolveTokenizers, []),
   /**
-   * The folder where packed tokenizers are kept, so that they load in a tenth of a second; `false`:
-   * nowhere. Default: `nestjs-fast-litellm` in `$XDG_CACHE_HOME` or `~/.cache`.
+   * Folder for packed tokenizers, which load in a tenth of a second; `false`: they are not kept.
+   * Default: `nestjs-fast-litellm` in `$XDG_CACHE_HOME` or `~/.cache`.
    */
   tokenizerCache: custom<string | false, string | null>('path or `false`', checkCache),
   /**
@@ -42,9 +45,9 @@ export const TOKEN_COUNTER = {
    */
   pricing: custom<PricingOptions, PricingBook>('object', openPrices),
   /**
-   * Corrects counts for models whose tokenizer is not public by what their providers report.
-   * `false`: they are counted as `cl100k_base` counts. Default: corrected, and forgotten at the end
-   * of the process.
+   * Corrects the counts of models without a public tokenizer by the usage that providers report.
+   * `false`: they are counted as `cl100k_base`. Default: corrected, and reset when the process
+   * ends.
    *
    * @see docs/token-counting.md#models-without-a-public-tokenizer
    */

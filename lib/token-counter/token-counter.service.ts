@@ -137,8 +137,8 @@ export class TokenCounterService implements Capability {
   }
 
   /**
-   * Resolves when all `tokenCounter.tokenizers` are loaded; until then their models are counted as
-   * without. The Nest module waits for it at boot.
+   * Resolves when all `tokenCounter.tokenizers` are loaded; until then their models are estimated.
+   * The Nest module waits for it at boot.
    * @throws InvalidConfigurationError naming the tokenizer that cannot be used, and why.
    */
   ready(): Promise<void> {
@@ -227,7 +227,9 @@ export class TokenCounterService implements Capability {
     return this.requests.countAsync(body, options?.requestId);
   }
 
-  /** Counts a prompt for a limit; text that no rule counts is estimated at 0.25 tokens per byte. */
+  /**
+   * Counts a prompt for a limit; text without a counting rule is estimated at 0.25 tokens per byte.
+   */
   estimatePrompt(body: Readonly<Record<string, unknown>>): number {
     return this.requests.estimate(body);
   }
@@ -252,9 +254,9 @@ export class TokenCounterService implements Capability {
   }
 
   /**
-   * Corrects the estimates for a model without a public tokenizer: a provider has reported the
-   * prompt tokens of this body, which was counted as the same object. `LlmClient` and `reportUsage`
-   * do it for their calls.
+   * Corrects the estimates for a model without a public tokenizer, with the prompt tokens that a
+   * provider has reported for this body, which must be the same object that was counted.
+   * `LlmClient` and `reportUsage` do this for their calls.
    */
   reportPromptTokens(body: object, promptTokens: number): void {
     checkObject('body', body, refuseArgument);
@@ -298,7 +300,7 @@ export class TokenCounterService implements Capability {
     this.sharedEstimates = new SharedEstimates(this.corrections.estimates, redis);
   }
 
-  /** Writes what has been learned to `tokenCounter.estimates.file` and for other processes. */
+  /** Saves the corrections to `tokenCounter.estimates.file` and for other processes. */
   async close(): Promise<void> {
     await Promise.all([this.estimatesFile?.close(), this.sharedEstimates?.close()]);
   }
@@ -322,7 +324,10 @@ export class TokenCounterService implements Capability {
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   }
 
-  /** The token count if it is at most `limit`, otherwise `false`. Stops soon after the limit. */
+  /**
+   * Returns the token count if it is at most `limit`, otherwise `false`. Stops soon after the
+   * limit.
+   */
   isWithinTokenLimit(text: string, limit: number, options?: string | CountOptions | null): number | false {
     const { most, model, allowedSpecial, requestId } = this.planLimit('limit', text, limit, options);
     const segments = segmentsOf(text, model.encoding, allowedSpecial);
@@ -334,8 +339,8 @@ export class TokenCounterService implements Capability {
 
   /**
    * Like `isWithinTokenLimit`, without blocking the event loop: on a thread of the addon, or in
-   * short steps with the TypeScript engine. For texts above some tens of KB; for shorter ones the
-   * hand-over costs more than counting.
+   * short steps with the TypeScript engine. For texts above some tens of KB; for shorter ones,
+   * passing them to the thread costs more than counting.
    */
   async isWithinTokenLimitAsync(text: string, limit: number, options?: string | CountOptions | null): Promise<number | false> {
     const { most, model, allowedSpecial, requestId } = this.planLimit('limit', text, limit, options);
@@ -349,7 +354,9 @@ export class TokenCounterService implements Capability {
     return count <= most ? count : false;
   }
 
-  /** The longest start of `text`, cut at a token, that has at most `maxTokens` tokens. */
+  /**
+   * Returns the longest prefix of `text`, cut between tokens, that has at most `maxTokens` tokens.
+   */
   truncate(text: string, maxTokens: number, options?: string | CountOptions | null): string {
     const { most, model, allowedSpecial, requestId } = this.planLimit('maxTokens', text, maxTokens, options);
     const segments = segmentsOf(text, model.encoding, allowedSpecial);
@@ -374,14 +381,14 @@ export class TokenCounterService implements Capability {
 
   /**
    * Estimates the cost in USD; `null` if no price is known. `inputTokens` include cached tokens
-   * (Anthropic's own figure does not: add them). Tokens with prices of their own go into
+   * (Anthropic's own figure does not: add them). Pass tokens with their own prices in
    * `usageDetails`.
    */
   estimateCost(inputTokens: number, outputTokens: number, model?: string | null, usageDetails?: UsageDetails | null): number | null {
     return this.estimateCostParts(inputTokens, outputTokens, model, usageDetails)?.usd ?? null;
   }
 
-  /** The same by its parts, and where the prices come from. */
+  /** Estimates the cost by part, and returns the source of the prices. */
   estimateCostParts(
     inputTokens: number,
     outputTokens: number,
@@ -397,15 +404,18 @@ export class TokenCounterService implements Capability {
     return this.options.pricing.pricesOf(model ?? this.options.defaultModel);
   }
 
-  /** Prices of a model in USD per million tokens, and their source; `null` if none is known. */
+  /**
+   * Returns the prices of a model in USD per million tokens, and their source; `null` if none is
+   * known.
+   */
   getModelPrice(model?: string | null): ModelPrice | null {
     return this.options.pricing.priceOf(this.nameOf(model));
   }
 
   /**
-   * Limits of a model, `null` if unknown, and their sources. Output limits come from
-   * `tokenCounter.pricing` only. A model group whose name is no model's has the smallest limits of
-   * its deployments.
+   * Returns the limits of a model, `null` if unknown, and their sources. Output limits come only
+   * from `tokenCounter.pricing`. A model group that is not also the name of a model has the
+   * smallest limits of its deployments.
    */
   getModelLimits(model?: string | null): ModelLimits {
     const name = this.nameOf(model);
@@ -427,14 +437,14 @@ export class TokenCounterService implements Capability {
     return this.options.pricing.limits(model);
   }
 
-  /** Whether the text fits the model's input limit; `true` if the limit is unknown. */
+  /** Returns whether the text fits the model's input limit; `true` if the limit is unknown. */
   validateInput(text: string, model?: string | null): boolean {
     this.checkText(text);
     const { contextWindow } = this.getModelLimits(model);
     return contextWindow === null || this.isWithinTokenLimit(text, contextWindow, model) !== false;
   }
 
-  /** Current metrics of this capability. */
+  /** Current metrics of this capability, as data. */
   metrics(): readonly MetricSample[] {
     return [
       { name: 'token_counting_calls_total', help: 'Texts, chats and requests counted.', type: 'counter', value: this.calls },
@@ -446,7 +456,7 @@ export class TokenCounterService implements Capability {
 
   /**
    * Runs the self-test of the active engine. `degraded`: the native engine is off after errors, or
-   * fails where TypeScript passes.
+   * fails while TypeScript passes.
    */
   health(): CapabilityHealth {
     const { facts, encodingName: encoding } = this.models.get(undefined);

@@ -12,13 +12,13 @@ const TIME = { min: 1, max: LONGEST_TIMER_MS };
 
 export const HEALTH_CHECKS = {
   /**
-   * Returns whether the deployment is healthy; a rejected promise counts as unhealthy. `signal`
-   * aborts at `timeoutMs`.
+   * Returns whether the deployment is healthy; a rejected promise means unhealthy. `signal` aborts
+   * at `timeoutMs`.
    */
   probe: required(callback<HealthProbe>()),
   /** Pause between two rounds. Default 300,000. */
   intervalMs: integer({ ...TIME, default: 300_000 }),
-  /** Time-out of one probe. Default 10,000. */
+  /** Time limit of one probe. Default 10,000. */
   timeoutMs: integer({ ...TIME, default: 10_000 }),
   /** Probes in parallel. Default 10. */
   concurrency: integer({ ...TIME, default: 10 }),
@@ -27,7 +27,7 @@ export const HEALTH_CHECKS = {
 };
 
 /**
- * Background checks of the deployments. An unhealthy one gets no requests while others are healthy.
+ * Background checks of the deployments. Unhealthy ones get no requests while others are healthy.
  */
 export interface HealthCheckOptions extends OptionsOf<typeof HEALTH_CHECKS> {}
 export type ResolvedHealthChecks = Resolved<typeof HEALTH_CHECKS> & { readonly stalenessMs: number };

@@ -6,7 +6,7 @@ import { FALLBACK_PARAMS, IGNORED_SETTINGS, KNOWN_CHECKS, REDIS_SETTINGS } from 
 import { MOST_SAMPLES } from '../state/memory.js';
 import { SETTING_KEYS, type RouterSettings } from '../settings.js';
 
-/** LiteLLM's `router_settings`, in its own names and units. Unknown keys are reported. */
+/** LiteLLM's `router_settings`, with its names and units. Unknown keys are reported. */
 export type LiteLLMRouterSettings = Readonly<Record<string, unknown>>;
 
 const SAME: Readonly<Record<string, keyof RouterSettings>> = {

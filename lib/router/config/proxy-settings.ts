@@ -24,7 +24,7 @@ export interface LiteLLMProxySettings {
    */
   readonly permitsWeakMasterKey: boolean;
   /**
-   * Settings that authenticate clients by other means than the master key:
+   * Settings that authenticate clients in other ways than with the master key:
    * `general_settings.custom_auth`.
    */
   readonly authentication: readonly string[];
@@ -48,11 +48,11 @@ const WEAK_MASTER_KEY = 'dangerously_permit_weak_or_unset_master_key';
 
 /**
  * Reads the settings that protect LiteLLM's proxy from its `config.yaml` and the environment. They
- * have no effect by themselves: the app has to enforce them by guards, or to refuse to start.
+ * have no effect by themselves: the app must enforce them with guards, or refuse to start.
  *
  * @param configPath without it, only the environment is read
- * @throws InvalidConfigurationError when the master key names a variable that is not set or not
- * replaced, is empty or is no string: the gateway would be open.
+ * @throws InvalidConfigurationError if the master key names a variable that is not set or not
+ * replaced, is empty or is not a string, because the gateway would be open.
  */
 export function readLiteLLMProxySettings(configPath?: string, env: Environment = process.env): LiteLLMProxySettings {
   const read = sectionOf(configPath, env);

@@ -1,6 +1,6 @@
 import { visibleText } from '../../common/visible-text.js';
 
-/** Why a deployment cannot be called, and how to mend it. */
+/** Why a deployment cannot be called, and how to fix it. */
 export interface Uncallable {
   /** Why the deployment cannot be called. */
   readonly reason: string;

@@ -6,11 +6,11 @@ import type { Uncallable } from './callability.js';
 import type { DeploymentOutcomes } from '../state/outcomes.js';
 import type { RoutingStrategy } from '../selection/strategies/strategy.js';
 
-/** A deployment in the shape of LiteLLM's `model_list`. Other keys are kept as they are. */
+/** A deployment in the format of LiteLLM's `model_list`. Other keys are kept unchanged. */
 export interface ModelListEntry {
   /**
-   * The name that requests ask for: `gpt-4`, or a pattern, `openai/*`. Deployments of one name
-   * share its requests.
+   * The name that clients request: `gpt-4`, or a pattern, `openai/*`. Deployments with the same
+   * name share its requests.
    */
   readonly model_name: string;
   /**
@@ -50,13 +50,12 @@ const SHOWN = new Set([
 ]);
 
 /**
- * An upstream endpoint: an entry of the model list, read and complete. Printed, logged or turned
- * into JSON it shows no key, header or credential; `params` holds them for the caller of the
- * endpoint.
+ * An upstream endpoint: a parsed entry of the model list. When printed, logged or serialized it
+ * shows no key, header or credential; they are in `params`, for the code that calls the endpoint.
  */
 export class Deployment {
   /**
-   * `model_info.id`, else a name made of the entry:
+   * `model_info.id`, otherwise a name derived from the entry:
    * `chat/azure/gpt-4o@eu.openai.azure.com~1f3a90bc`.
    */
   declare readonly id: string;
@@ -66,21 +65,21 @@ export class Deployment {
   declare readonly model: string;
   /** `azure` for `azure/gpt-4`, `anthropic` for `claude-sonnet-4-5`. */
   declare readonly provider: string;
-  /** Why it cannot be called; it is never selected then. */
+  /** Why it cannot be called; such a deployment is never selected. */
   declare readonly uncallable: Uncallable | undefined;
-  /** `litellm_params`, with `os.environ/NAME` resolved: keys and credentials included. */
+  /** `litellm_params`, with `os.environ/NAME` resolved; includes keys and credentials. */
   declare readonly params: Readonly<Record<string, unknown>>;
   declare readonly info: Readonly<Record<string, unknown>>;
-  /** The entry itself, as it was given. */
+  /** The original entry. */
   declare readonly source: ModelListEntry;
   /** Requests per minute; `Infinity` without a limit, 0 takes it out of rotation. */
   declare readonly rpm: number;
   declare readonly tpm: number;
   declare readonly maxParallelRequests: number;
   declare readonly maxInputTokens: number;
-  /** `NaN` where none is set. */
+  /** Weight; `NaN` if none is set. */
   declare readonly weight: number;
-  /** The lowest is tried first; `Infinity` where none is set. */
+  /** Priority tier: the lowest is tried first; `Infinity` if none is set. */
   declare readonly order: number;
   declare readonly tags: readonly string[];
   declare readonly cooldownMs: number | undefined;
@@ -89,16 +88,16 @@ export class Deployment {
   declare readonly timeoutMs: number | undefined;
   declare readonly streamTimeoutMs: number | undefined;
   declare readonly numRetries: number | undefined;
-  /** Strategy of its model group, where this deployment sets one. */
+  /** Strategy of its model group, if this deployment sets one. */
   declare readonly strategy: RoutingStrategy | undefined;
   /** `max_budget` per `budget_duration`. */
   declare readonly budget: Budget | undefined;
   /**
-   * Prices of the model that is called: the deployment's own, in which a missing side is free, else
-   * the app's prices for the model.
+   * Returns the prices of the called model: the deployment's own, where a missing side is free,
+   * otherwise the app's prices for the model.
    */
   declare readonly pricesOf: (called: string) => readonly SourcedPrices[];
-  /** Finished calls in this process, those of an earlier deployment of the same id included. */
+  /** Finished calls in this process, including those of an earlier deployment with the same id. */
   outcomes: DeploymentOutcomes = NO_OUTCOMES;
 
   private readonly priceOf: DeploymentSettings['priceOf'];
@@ -108,7 +107,7 @@ export class Deployment {
     this.priceOf = priceOf;
   }
 
-  /** USD for an input token and an output token; higher than any price where none is known. */
+  /** USD for an input token and an output token; higher than any real price if none is known. */
   get costPerToken(): number {
     return this.priceOf();
   }
@@ -117,18 +116,18 @@ export class Deployment {
    * Returns the cost of a call in USD; `undefined` without a price.
    * @param called The model that was called, because a pattern (`openai/*`) has no price. Default:
    * the deployment's model.
-   * @param details Those of these tokens that have their own prices.
+   * @param details The part of these tokens that has its own prices.
    */
   costUsd(promptTokens: number, completionTokens: number, called = this.model, details?: UsageDetails): number | undefined {
     return this.priced(promptTokens, completionTokens, called, details)?.usd;
   }
 
-  /** The same with its parts, and where the prices come from. */
+  /** Returns the cost of a call by part, and the source of the prices. */
   priced(promptTokens: number, completionTokens: number, called = this.model, details?: UsageDetails): PricedUsage | undefined {
     return pricedUsage(this.pricesOf(called), promptTokens, completionTokens, details);
   }
 
-  /** Whether a limit of 0 keeps it from getting any request. */
+  /** Whether a limit of 0 prevents it from getting any request. */
   get blocked(): boolean {
     return this.rpm === 0 || this.tpm === 0 || this.maxParallelRequests === 0;
   }
@@ -138,7 +137,7 @@ export class Deployment {
     return this.uncallable === undefined && !this.blocked;
   }
 
-  /** The deployment without keys, headers and credentials. */
+  /** Returns the deployment without keys, headers and credentials. */
   toJSON(): Record<string, unknown> {
     return { id: this.id, model_name: this.modelName, litellm_params: shown(this.params), tags: this.tags };
   }

@@ -3,20 +3,20 @@ import { errorMessage, InvalidConfigurationError } from '../../common/errors.js'
 import type { CallUsage } from '../state/call-success.js';
 
 /**
- * A failed call of a deployment. Its tokens count when the prompt was sent and no error status came
- * back; without them, none were used.
+ * A failed call to a deployment. Its tokens count if the prompt was sent and no error status was
+ * returned; otherwise none were used.
  */
 export interface CallFailure extends CallUsage {
   /** HTTP status of the answer. Default: `status` or `statusCode` of `error`. */
   readonly status?: number;
   /** The error that was thrown. */
   readonly error?: unknown;
-  /** Wait that the answer asks for, from its `Retry-After`. */
+  /** The wait requested by the answer, from its `Retry-After`. */
   readonly retryAfterMs?: number;
   /** Whether the call timed out. */
   readonly timeout?: boolean;
   /**
-   * Whether the configuration of the deployment is wrong, so that other requests would fail, too.
+   * Whether the configuration of the deployment is invalid, so that other requests would fail, too.
    */
   readonly misconfigured?: boolean;
   /** Whether a content filter rejected the request. */

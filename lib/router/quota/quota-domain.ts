@@ -2,23 +2,23 @@ import { Pace } from './pace.js';
 import { ToldBucket } from './told-bucket.js';
 import type { Counted, ToldLimit } from './told-limits.js';
 
-/** A limit that was told, as `explain` shows it. */
+/** A limit reported by a provider, as `explain` shows it. */
 export interface LearnedLimit {
   readonly counted: Counted;
   readonly limit: number;
-  /** Left now, as far as this process knows. */
+  /** Remaining quota, as far as this process knows. */
   readonly remaining: number;
-  /** Since it was told. */
+  /** Time since it was reported. */
   readonly ageMs: number;
 }
 
-/** What is known of the quota that a deployment uses. */
+/** The known state of the quota that a deployment uses. */
 export interface QuotaState {
-  /** Told by headers of answers; empty where the provider tells none. */
+  /** Limits reported in response headers; empty if the provider reports none. */
   readonly told: readonly LearnedLimit[];
-  /** Until the next request may go after a 429; 0: no 429, or its time is over. */
+  /** Time until the next request is allowed after a 429; 0: no 429, or the time has passed. */
   readonly closedForMs: number;
-  /** Since the last 429; `undefined`: there was none. */
+  /** Time since the last 429; `undefined`: none so far. */
   readonly refusedMsAgo: number | undefined;
 }
 

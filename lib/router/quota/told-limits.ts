@@ -4,7 +4,7 @@ export interface AnswerHeaders {
   get(name: string): string | null | undefined;
 }
 
-/** What a provider counts. `tokens` are those of prompt and answer together. */
+/** The units that a provider counts. `tokens` are those of prompt and answer together. */
 export type Counted = 'requests' | 'tokens' | 'inputTokens' | 'outputTokens';
 
 /** A limit as a provider tells it. */

@@ -18,7 +18,7 @@ const LONGEST_MS = 600_000;
 export const REDIS_ROUTER_STATE = {
   /** `redis://…` or `rediss://…`: opens a connection for the router. Either this or `client`. */
   url: custom<string>('`redis://` URL', (path, value) => checkRedisUrl(path, value)),
-  /** A client of `ioredis` that the app already has; it is not closed with the router. */
+  /** A client of `ioredis` that the app already has; the router does not close it. */
   client: custom<RedisClient>('client of `ioredis`', checkRedisClient),
   /** Prefix of all key names. Default `fast-litellm:`. */
   prefix: custom<string>('string', checkRedisPrefix, DEFAULT_PREFIX),
@@ -34,9 +34,9 @@ export const REDIS_ROUTER_STATE = {
 export interface RedisRouterStateOptions extends OptionsOf<typeof REDIS_ROUTER_STATE> {}
 
 /**
- * Shares cooldowns, the usage of the minute, requests in flight and spending between all processes
- * that use this Redis and prefix. While Redis is unreachable each process decides by its own state,
- * and health is `degraded`.
+ * Shares cooldowns, the usage of the minute, requests in flight and spend between all processes
+ * that use this Redis and prefix. While Redis is unreachable, each process uses its own state, and
+ * health is `degraded`.
  *
  * @throws InvalidConfigurationError naming the option (`redis.timeoutMs`); MissingPackageError
  * without ioredis, when the router starts.

@@ -5,7 +5,7 @@ import type { UsageDetails } from '../../common/token-cost.js';
 export interface CallUsage {
   readonly promptTokens?: number;
   readonly completionTokens?: number;
-  /** Those of these tokens that have their own prices, as integers. */
+  /** The part of these tokens that has its own prices, as integers. */
   readonly usageDetails?: UsageDetails;
 }
 
@@ -15,12 +15,12 @@ export function tokensIn({ promptTokens = 0, completionTokens = 0 }: CallUsage):
 
 /** A successful call. */
 export interface CallSuccess extends CallUsage {
-  /** From sending the request to the end of the answer. */
+  /** Time from sending the request to the end of the answer. */
   readonly latencyMs: number;
   readonly timeToFirstTokenMs?: number;
   /**
-   * Cost, for budgets only. Default: by the prices of the deployment, else of the model that was
-   * called.
+   * Cost, used only for budgets. Default: by the prices of the deployment, otherwise those of the
+   * called model.
    */
   readonly costUsd?: number;
 }

@@ -48,7 +48,7 @@ function harmony(): Map<string, number> {
   return tokens;
 }
 
-/** Special tokens that are allowed in a text: all of its encoding, or the listed ones. */
+/** Special tokens allowed in a text: all of its encoding, or the listed ones. */
 export type AllowedSpecial = 'all' | readonly string[];
 
 /** A text in parts: strings are ordinary text (never empty), numbers are ids of special tokens. */

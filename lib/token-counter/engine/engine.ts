@@ -1,7 +1,7 @@
 import type { EngineName } from '../../common/capability.js';
 import type { PackedTokenizer } from '../tokenizers/packed-layout.js';
 
-/** The encodings of both engines, by tiktoken's names. */
+/** The encodings of both engines, under tiktoken's names. */
 export const ENCODING_NAMES = ['cl100k_base', 'o200k_base', 'o200k_harmony', 'p50k_base', 'p50k_edit', 'r50k_base', 'gpt2'] as const;
 /** The name of an encoding, as in tiktoken. */
 export type EncodingName = (typeof ENCODING_NAMES)[number];

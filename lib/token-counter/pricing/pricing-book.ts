@@ -33,8 +33,8 @@ export const PRICING = {
   /** A JSON file, or its content, in the format of LiteLLM or of models.dev's `api.json`. */
   source: custom<string | object>('path or object', (_, value) => value as string | object),
   /**
-   * By model name, used first: `ModelPricing` (USD per million tokens) or an entry of LiteLLM's
-   * file (USD per token).
+   * By model name, takes precedence: `ModelPricing` (USD per million tokens) or an entry of
+   * LiteLLM's file (USD per token).
    */
   overrides: custom<Readonly<Record<string, ModelPricing | Readonly<Record<string, unknown>>>>>(
     'object',
@@ -42,7 +42,7 @@ export const PRICING = {
   ),
 };
 
-/** Sources of prices and limits, used before the package's own. */
+/** Sources of prices and limits that take precedence over the built-in ones. */
 export interface PricingOptions extends OptionsOf<typeof PRICING> {}
 
 const RATES = [

@@ -16,14 +16,14 @@ export interface ModelLimits {
   /** Output limit in tokens, `null` where unknown. */
   readonly maxOutputTokens: number | null;
   /**
-   * Where each figure comes from: `overrides`, the path of the price file, `source` for an object,
-   * or `@pydantic/genai-prices`; `router` for the smallest of a model group's deployments; `null`
-   * for an unknown figure.
+   * Source of each figure: `overrides`, the path of the price file, `source` for an object, or
+   * `@pydantic/genai-prices`; `router` for the smallest of a model group's deployments; `null` for
+   * an unknown figure.
    */
   readonly sources: { readonly contextWindow: string | null; readonly maxOutputTokens: string | null };
 }
 
-/** Prices of a model, and where they come from. */
+/** Prices of a model and their source. */
 export interface ModelPrice extends TieredRates {
   /** As in `ModelLimits.sources`. */
   readonly source: string;

@@ -7,8 +7,8 @@ import type { ModelFacts } from '../models.js';
 import { countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
 
 /**
- * A chat message in the shape of OpenAI, Anthropic or Gemini (`parts`). Structural, so that the
- * types of any SDK fit.
+ * A chat message in the format of OpenAI, Anthropic or Gemini (`parts`). A structural type, so that
+ * the types of any SDK are assignable.
  */
 export interface ChatMessage {
   readonly role: string;

@@ -16,7 +16,7 @@ export interface RequestTokens {
   readonly promptTokens: number;
   /**
    * Whether the count is an estimate: unknown tokenizer, image of unknown size, audio, binary
-   * document, or earlier turns that only the provider has.
+   * document, or earlier turns stored at the provider.
    */
   readonly approximate: boolean;
   /** The encoding used for counting, or the name of the tokenizer in `tokenCounter.tokenizers`. */
@@ -26,8 +26,8 @@ export interface RequestTokens {
    */
   readonly exactWith?: string;
   /**
-   * Of a model whose tokenizer is not public, whose count is corrected by what its provider
-   * reports: tokens that 95 of 100 such prompts stay below. Limits reserve as many.
+   * Upper bound for models without a public tokenizer: 95 of 100 such prompts have fewer tokens.
+   * Limits reserve this number.
    */
   readonly bound?: number;
 }

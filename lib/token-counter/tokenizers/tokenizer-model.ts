@@ -17,7 +17,7 @@ export const SPLITS = [
 
 /**
  * `gpt2`, `cl100k`, `o200k`: OpenAI's patterns. `-digits`: each digit is a piece. `cl100k-marks`:
- * the same, and marks are parts of words. `o200k-digits`: without contractions. `characters`: none,
+ * the same, and marks are parts of words. `o200k-digits`: without contractions. `characters`: none;
  * merges start from characters.
  */
 export type SplitName = (typeof SPLITS)[number];

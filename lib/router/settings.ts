@@ -100,7 +100,7 @@ export const ROUTER_SETTINGS = {
    * @see docs/router.md#limits-reported-by-providers
    */
   learnLimits: boolean({ default: false }),
-  /** Default `max_parallel_requests` of deployments that set none. */
+  /** `max_parallel_requests` of deployments that set none. */
   defaultMaxParallelRequests: integer({ min: 0 }),
   /**
    * Whether invalid entries of the model list are skipped and reported instead of being an error.

@@ -5,18 +5,21 @@ import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-boun
 import { jsonBodyOf } from '../http/body/body-object.js';
 import { isLarge, isLargeBody } from '../http/body/body-size.js';
 import { LONGEST_MODEL_NAME, type JsonBody } from '../http/body/json-body.js';
+import type { JsonReader } from '../http/body/json-reader.js';
 import { checkListLengths } from '../http/body/list-lengths.js';
 import type { LimitedRequest } from '../http/guard/guarded-request.js';
 import { checkNamedModels } from '../http/named-models.js';
 import { RequestContext } from '../http/request-context.js';
 import type { DearTier } from '../http/token-estimate/asked-tier.js';
 import { BodyFacts } from '../http/token-estimate/body-facts.js';
+import { promptTokensOf } from '../http/token-estimate/token-estimate.js';
+import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import type { Forwarded } from '../providers/forwarded/forwarded.js';
 import { hasMocks } from '../providers/mock-fields.js';
 import type { ModelRequest } from '../providers/model-request.js';
 import { isOwnField, tagsIn } from '../providers/own-fields.js';
 import type { ClientRequest, Operation } from '../providers/protocol.js';
-import { checkCallOptions, steeredOptions, type CallOptions, type SteeredOptions, otherModel, areAnthropics } from './call-options.js';
+import { checkCallOptions, steeredOptions, MODEL_FIELD, areAnthropics, type CallOptions, type SteeredOptions } from './call-options.js';
 import { picturesOf, type FormPictures, soundTokensOf } from './forwarded/form-media.js';
 import type { CallerLimits } from './llm-client.options.js';
 
@@ -28,6 +31,12 @@ export interface RequestLimits {
   readonly mockTesting?: boolean;
   /** Whether streams are asked for their usage although the caller does not ask. Default false. */
   readonly streamUsage?: boolean;
+}
+
+/** What counts prompts. */
+export interface PromptReader {
+  readonly counter: TokenCounterService;
+  readonly json: JsonReader;
 }
 
 /** A body, and the operation that it is for. */
@@ -51,11 +60,15 @@ export interface AskedCall {
   readonly stream: boolean;
   /** Those of the program, together with those in the body. */
   readonly options: SteeredOptions;
+  /** Absent if the caller sends it. */
+  readonly body?: ModelRequest;
+  /** Whether counting and writing the body take turns of the event loop of their own. */
+  readonly isLarge: boolean;
   /** State of the HTTP request that it is for. */
   readonly context: RequestContext | undefined;
   /** Tokens of the prompt, once they are counted. */
   readonly promptTokens: number | undefined;
-  /** The body whose prompt was counted, if the provider's count of it may teach the estimates. */
+  /** The body whose prompt was counted. */
   readonly counted: object | undefined;
   /** Tokens of each answer; `undefined` if it names no figure. */
   readonly maxTokens: number | undefined;
@@ -148,10 +161,14 @@ export class AskedRequest implements AskedCall, ClientRequest {
     this.isLarge = json === undefined ? isLarge({ headers, body }) : isLargeBody(json.bytes);
     this.context = given.request ? RequestContext.of(given.request) : undefined;
     this.facts = json === undefined ? BodyFacts.known(body, this.context) : new BodyFacts(body, json.outline);
-    const other = otherModel(body);
-    if (other !== undefined) throw new InvalidArgumentError(other, body[other], 'must be in lower case: some servers read it as the model');
-    this.hasOwnFields = Object.keys(body).some(isOwnField);
-    this.hasMocks = this.hasOwnFields && hasMocks(body, limits.mockTesting === true);
+    let hasOwnFields = false;
+    for (const name of Object.keys(body)) {
+      if (name !== 'model' && MODEL_FIELD.test(name))
+        throw new InvalidArgumentError(name, body[name], 'must be in lower case: some servers read it as the model');
+      hasOwnFields ||= isOwnField(name);
+    }
+    this.hasOwnFields = hasOwnFields;
+    this.hasMocks = hasOwnFields && hasMocks(body, limits.mockTesting === true);
     this.hasTags = tagsIn(body.metadata) !== undefined;
     this.sendsFallbacks = operation === 'messages' && body.fallbacks !== undefined && areAnthropics(body.fallbacks);
     this.options =
@@ -176,6 +193,30 @@ export class AskedRequest implements AskedCall, ClientRequest {
     const { operation, forwarded, given, limits, startedAtMs } = this;
     const options = isSame ? given : withoutCount(given);
     return new AskedRequest({ operation, body, json, forwarded }, options, limits, startedAtMs);
+  }
+
+  /**
+   * Counts the prompt for the router, limits and budgets, unless the program has stated it or the
+   * request's guard has counted the same body. A large body is written to bytes before; a form has
+   * its own.
+   */
+  countPrompt(counting: PromptReader): Promise<void> | undefined {
+    const { isLarge, json, context, body, options } = this;
+    if (isLarge && json === undefined && this.forwarded?.form === undefined)
+      return counting.json.write(body).then((written) => {
+        this.json = written;
+        return this.countPrompt(counting);
+      });
+    this.counted = json?.promptFields ?? body;
+    const stated = options.routing?.inputTokens;
+    if (context !== undefined) context.facts = undefined;
+    const tokens = stated ?? this.facts.promptTokens ?? promptTokensOf(body, { counter: counting.counter, json, isLarge });
+    if (tokens instanceof Promise)
+      return tokens.then((counted) => {
+        this.promptTokens = counted;
+      });
+    this.promptTokens = tokens;
+    return undefined;
   }
 
   get maxTokens(): number | undefined {
@@ -227,6 +268,7 @@ export class AskedSend implements AskedCall {
   readonly operation: string;
   readonly context: RequestContext | undefined;
   readonly promptTokens: number | undefined;
+  readonly isLarge = false;
   readonly counted = undefined;
   readonly maxTokens: number | undefined;
   readonly isUnlimited = false;

@@ -1,5 +1,3 @@
-import { askedTier, dearerTier, type DearTier } from '../http/token-estimate/asked-tier.js';
-import type { Fields } from '../common/objects.js';
 import { BudgetExceededError, UnsupportedRequestError } from '../common/http-errors.js';
 import { askedOutput, asksBackground, dropsLimit, liftsLimit, outputCap, type AskedOutput } from '../http/token-estimate/asked-output.js';
 import { askedSearches } from '../http/token-estimate/asked-searches.js';
@@ -8,6 +6,7 @@ import { affordableOutput, plainNanoUsd, worstNanoUsd } from '../http/token-esti
 import type { RequestContext } from '../http/request-context.js';
 import type { AttemptHold, HoldDenial } from '../http/request-hold.js';
 import { pictureTokens } from './forwarded/form-media.js';
+import { tierOfAttempt } from './answer/answer-cost.js';
 import type { AskedCall } from './asked-call.js';
 import { namedBaseModel } from '../router/deployments/deployment.js';
 import type { Selection } from './call-router.js';
@@ -210,23 +209,4 @@ function unpriced({ selection: { deployment } }: PricedAttempt): UnsupportedRequ
     reason: `a budget applies, and the price of ${deployment.modelName} is not known`,
     mend,
   });
-}
-
-/** The parts of an attempt that can set a service tier. */
-interface AskedAttempt {
-  readonly call: { readonly asked: Pick<AskedCall, 'tier'> };
-  readonly target: { readonly overrides?: Fields };
-  readonly selection: { readonly deployment: { readonly params: Fields } };
-}
-
-/** By the parameters of a deployment: the tier that they set. */
-const tiers = new WeakMap<Fields, DearTier | null>();
-
-/** The most expensive tier that the request, the fallback or the deployment sets. */
-export function tierOfAttempt({ call, target, selection }: AskedAttempt): DearTier | undefined {
-  const { params } = selection.deployment;
-  let own = tiers.get(params);
-  if (own === undefined) tiers.set(params, (own = dearerTier(askedTier(params), askedTier(addedFields(params))) ?? null));
-  const asked = own === null ? call.asked.tier : dearerTier(call.asked.tier, own);
-  return target.overrides === undefined ? asked : dearerTier(asked, askedTier(target.overrides));
 }

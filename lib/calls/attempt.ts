@@ -3,14 +3,16 @@ import { ProviderError } from '../common/provider-error.js';
 import { completedUsage, inputUsage, limitedUsage, pictureUsage, type AnswerUsage, type StatedUsage } from '../http/answer-usage.js';
 import { usdOf } from '../common/nano-usd.js';
 import { billedTier } from '../http/token-estimate/asked-tier.js';
-import { answerCost, type AnswerCost, reportedCost } from './answer/answer-cost.js';
+import { answerCost, reportedCost, tierOfAttempt, type AnswerCost } from './answer/answer-cost.js';
 import type { CallFacts } from './answer/llm-answer.js';
 import { upstreamModel } from '../providers/endpoint/resolution.js';
 import type { Call, CallTarget } from './call.js';
-import { modelOutput, tierOfAttempt, WITHOUT_OUTPUT, type MaxOutputOf, type OutputHold } from './attempt-hold.js';
+import { abandon, type AbandonedExchange, type AttemptDrain } from './attempt-drain.js';
+import { modelOutput, WITHOUT_OUTPUT, type MaxOutputOf, type OutputHold } from './attempt-hold.js';
 import { namedBaseModel } from '../router/deployments/deployment.js';
+import type { TriedDeployments } from '../router/selection/tried.js';
 import type { Selection } from './call-router.js';
-import { AttemptTimer, type Abortable, type AttemptTimes, type AwaitedPart, type CallCancellation } from './cancellation.js';
+import { AttemptTimer, type AttemptTimes, type AwaitedPart, type CallCancellation } from './cancellation.js';
 import { judge, type Failure, type JudgedAttempt } from './failure.js';
 import { kindOfCode } from '../providers/failure-kind.js';
 
@@ -22,11 +24,7 @@ const HIDES_REASONING = /(?:^|[/.])(?:o[1-9](?:$|-)|gpt-5|gemini-(?:2\.5|[3-9])|
 const WITH_REPLY: ReadonlySet<string> = new Set(['chat', 'completions', 'messages', 'responses']);
 
 /** One request to a provider: by the connection pool, or by a function of the caller. */
-export interface Exchange extends Abortable {
-  /** Whether the prompt has left the process. */
-  readonly wasSent: boolean;
-  /** Whether the provider answered with an error status. */
-  readonly isRefused: boolean;
+export interface Exchange extends AbandonedExchange {
   /** Tokens of the text of an answer that has arrived. */
   readonly receivedTokens: number;
   /** Whether the answer shows the reasoning itself, so that none is hidden. */
@@ -39,30 +37,43 @@ export interface Exchange extends Abortable {
   readonly requestId?: string | undefined;
   /** The cost of a whole answer, as a header of LiteLLM's proxies states it. */
   readonly statedCost?: string | undefined;
-  /**
-   * Fails for its caller with `error`, and keeps reading for the usage; calls `done` once, later.
-   * Returns `false` if nothing is left to read.
-   */
-  detach?(error: Error, done: (usage: AnswerUsage | undefined) => void): boolean;
 }
 
-/** Sends attempts. */
-export interface Sender<R> {
-  /**
-   * Runs what comes before the first attempt. It may change what the call sends, deny it by an
-   * error, or give its answer.
-   */
-  readonly prepare?: (call: Call) => Promise<R | undefined>;
-  /** Resolves when the answer, of a stream its first chunk, has arrived. */
-  send(attempt: Attempt): Promise<R>;
-  /** The error that the client gets instead of the one that ended the call. */
-  guardFailure?(error: unknown): Promise<unknown>;
-  /** Prompt tokens of a fallback that changes the request. */
-  countPrompt(overrides: Readonly<Record<string, unknown>>): number | undefined | Promise<number>;
+/** Sends an attempt. Resolves when its answer, of a stream the first chunk, has arrived. */
+export type SendAttempt<R = unknown> = (attempt: Attempt) => Promise<R>;
+
+/** What has failed in a model group before. */
+export interface FailedAttempts {
+  readonly last: Failure;
+  readonly tried: TriedDeployments;
 }
 
-/** Who is told how attempts end. */
-export interface AttemptReporter {
+/**
+ * A call, as one step of its layers sees it, and what its next attempt starts from. A layer that
+ * calls `next` more than once gives each a view of its own (`with`), so that no two attempts share
+ * anything that changes but the totals of the call.
+ */
+export class CallView {
+  /** Money that was held for its attempt while the call waited. */
+  heldAhead: OutputHold | undefined = undefined;
+
+  constructor(
+    readonly call: Call,
+    readonly send: SendAttempt,
+    readonly target: CallTarget = { model: call.asked.model, inputTokens: call.context.inputTokens },
+    readonly cancellation: CallCancellation = call.cancellation,
+    /** `undefined`: nothing has failed in this model group yet. */
+    readonly after?: FailedAttempts,
+  ) {}
+
+  /** Another view of the call, which can be cancelled by itself. */
+  with({ target = this.target, after }: { readonly target?: CallTarget; readonly after?: FailedAttempts }): CallView {
+    return new CallView(this.call, this.send, target, this.cancellation.child(), after);
+  }
+}
+
+/** Settles attempts as they end, and reports them. */
+export interface AttemptSettlement {
   firstChunk(attempt: Attempt): void;
   succeeded(attempt: Attempt): void;
   /** Answered with a mock, without a provider. */
@@ -80,17 +91,9 @@ export interface AttemptReporter {
 
 /** What attempts have of their client. */
 export interface AttemptContext {
-  readonly reporter: AttemptReporter;
+  readonly settlement: AttemptSettlement;
   /** Tokens that no answer of a model exceeds. */
   readonly longestAnswerOf: MaxOutputOf;
-}
-
-/** The cost of a usage. */
-interface PricedAnswer {
-  readonly usage: AnswerUsage;
-  readonly cost: AnswerCost | undefined;
-  /** Whether the provider reports an invalid cost. */
-  readonly isInvalid: boolean;
 }
 
 /** One attempt at one deployment, up to the end of its answer. */
@@ -107,7 +110,9 @@ export class Attempt implements JudgedAttempt {
   usage: AnswerUsage | undefined = undefined;
   /** Of a complete answer whose provider reported no usage. */
   estimatedUsage: AnswerUsage | undefined = undefined;
-  private priced: PricedAnswer | undefined = undefined;
+  private priced: { readonly usage: AnswerUsage; readonly cost: AnswerCost | undefined } | undefined = undefined;
+  /** Whether the provider reports an invalid cost. */
+  hasInvalidCost = false;
   /** The provider does not have what a request that passes as it is asks for: a path, a file. */
   isNotThere = false;
   /** The provider does not have an object that the request names, such as a previous response. */
@@ -117,34 +122,39 @@ export class Attempt implements JudgedAttempt {
   firstChunkAtMs: number | undefined = undefined;
   /** Money that budgets hold for it. */
   hold: OutputHold | undefined = undefined;
-  private sentAtMs: number | undefined = undefined;
+  /** Since then the pool and the provider are waited for. */
+  sentAtMs: number | undefined = undefined;
   endedAtMs = NaN;
   private answeredAtMs: number | undefined = undefined;
   private arrivedAtMs: number | undefined = undefined;
   private isOver = false;
-  private readonly reporter: AttemptReporter;
+  /** Whether its answer is text of a model. */
+  readonly hasReply: boolean;
+  private readonly settlement: AttemptSettlement;
   private readonly longestAnswerOf: MaxOutputOf;
   private exchange: Exchange | undefined = undefined;
   private timer: AttemptTimer | undefined = undefined;
-  /** Whether it has failed, and its answer is still read for the usage. */
-  isDraining = false;
-  private drainTimer: NodeJS.Timeout | undefined = undefined;
-  /** Reads it no further. */
-  endDrain: (() => void) | undefined = undefined;
+  /** Set while it has failed, and its answer is still read for the usage. */
+  drain: AttemptDrain | undefined = undefined;
   private failure: Failure | undefined = undefined;
   private hasTimedOut = false;
   /** Whether it was drained to its usage, which is that of an answer. */
   private isComplete = false;
   private usedUp: AnswerUsage | undefined = undefined;
 
+  readonly call: Call;
+  readonly target: CallTarget;
+  private readonly cancellation: CallCancellation;
+
   constructor(
-    readonly call: Call,
+    { call, target, cancellation }: CallView,
     readonly selection: Selection,
-    readonly target: CallTarget,
-    { reporter, longestAnswerOf }: AttemptContext,
-    private readonly cancellation: CallCancellation,
+    { settlement, longestAnswerOf }: AttemptContext,
   ) {
-    this.reporter = reporter;
+    this.call = call;
+    this.target = target;
+    this.cancellation = cancellation;
+    this.settlement = settlement;
     this.longestAnswerOf = longestAnswerOf;
     const { deployment, model } = selection;
     this.number = ++call.attempts;
@@ -152,6 +162,7 @@ export class Attempt implements JudgedAttempt {
     this.promptTokens = target.inputTokens ?? call.promptTokens;
     this.times = call.timesOn(deployment);
     this.provider = deployment.provider;
+    this.hasReply = WITH_REPLY.has(call.asked.operation);
   }
 
   get cancelled(): Error | undefined {
@@ -162,27 +173,16 @@ export class Attempt implements JudgedAttempt {
     return this.timer?.isCallersLimit === true;
   }
 
-  /** Output tokens of each choice, if a budget pays for less than the request asks for. */
-  get mostOutput(): number | undefined {
-    return this.hold?.mostOutput;
-  }
-
   /**
    * From here on time limits and cancellation end `exchange`.
    * @throws RequestCancelledError
    */
   begin(exchange: Exchange): void {
-    const { cancellation } = this;
-    const { drainMs } = this.call;
+    const { cancellation, call } = this;
     this.exchange = exchange;
-    cancellation.active = drainMs === undefined ? exchange : { abort: (error) => this.giveUp(exchange, error) };
+    cancellation.active = call.drainMs === undefined ? exchange : { abort: (error) => abandon(this, exchange, error) };
     if (cancellation.error !== undefined) throw cancellation.error;
     this.timer ??= new AttemptTimer(this.times, this);
-  }
-
-  /** From here on the pool and the provider are waited for. */
-  sending(): void {
-    this.sentAtMs ??= performance.now();
   }
 
   /** Takes the usage that the provider has reported. */
@@ -194,11 +194,6 @@ export class Attempt implements JudgedAttempt {
     else if (WITHOUT_OUTPUT.has(operation)) this.usage = inputUsage(stated);
     else if (!this.hasReply) this.usage = stated;
     else this.usage = completedUsage(stated, { promptTokens, receivedTokens: () => exchange?.receivedTokens ?? 0 });
-  }
-
-  /** Whether its answer is text of a model. */
-  get hasReply(): boolean {
-    return WITH_REPLY.has(this.call.asked.operation);
   }
 
   /** The answer, or its first chunk, has arrived. */
@@ -213,7 +208,7 @@ export class Attempt implements JudgedAttempt {
     this.firstChunkAtMs = nowMs;
     this.answered(nowMs);
     this.timer?.firstChunk();
-    this.reporter.firstChunk(this);
+    this.settlement.firstChunk(this);
   }
 
   /** Its provider has sent the whole stream; hooks may still hold a part of it. */
@@ -221,31 +216,12 @@ export class Attempt implements JudgedAttempt {
     this.arrivedAtMs = performance.now();
   }
 
-  /** The caller abandons the answer. With `onAbort: 'drain'` it is still read for its usage. */
-  private giveUp(exchange: Exchange, error: Error): void {
-    const { call } = this;
-    const { drainMs } = call;
-    if (drainMs !== undefined && exchange.wasSent && !exchange.isRefused) {
-      // Before `detach`, which may end the stream of the caller, or read all that is left, at once.
-      this.isDraining = true;
-      call.draining++;
-      this.endDrain = () => exchange.abort(error);
-      this.drainTimer = setTimeout(this.endDrain, drainMs);
-      if (exchange.detach?.(error, (usage) => this.drained(error, usage)) === true) return;
-      clearTimeout(this.drainTimer);
-      call.draining--;
-      this.isDraining = false;
-    }
-    exchange.abort(error);
-  }
-
-  private drained(error: Error, usage: AnswerUsage | undefined): void {
-    clearTimeout(this.drainTimer);
-    this.isDraining = false;
+  /** Its answer was abandoned, and read to its end. @param usage `undefined`: none was reported */
+  drained(error: Error, usage: AnswerUsage | undefined): void {
     this.usedUp = undefined;
     this.isComplete = usage !== undefined;
     this.report(usage);
-    this.reporter.drained(this, this.failure ?? judge(error, this));
+    this.settlement.drained(this, this.failure ?? judge(error, this));
   }
 
   timeOut(awaited: AwaitedPart): void {
@@ -254,24 +230,24 @@ export class Attempt implements JudgedAttempt {
     const { provider, selection, exchange } = this;
     const message = `The provider sent no ${awaited} within the time limit.`;
     const facts = { provider, deploymentId: selection.deployment.id, providerRequestId: exchange?.requestId };
-    if (exchange !== undefined) this.giveUp(exchange, new ProviderError({ kind: 'timeout', message, ...facts }));
+    if (exchange !== undefined) abandon(this, exchange, new ProviderError({ kind: 'timeout', message, ...facts }));
   }
 
   /** The answer is complete: the attempt and its call end. */
   succeed(): void {
-    if (this.end()) this.reporter.succeeded(this);
+    if (this.end()) this.settlement.succeeded(this);
   }
 
   /** It was answered without its provider. */
   mocked(): void {
-    if (this.end()) this.reporter.mocked(this);
+    if (this.end()) this.settlement.mocked(this);
   }
 
   /** The attempt failed before its answer. */
   fail(thrown: unknown): Failure {
     const failure = (this.failure = judge(thrown, this));
     if (this.usage === undefined) this.report(this.exchange?.usageInRest);
-    if (this.end()) this.reporter.attemptFailed(this, failure);
+    if (this.end()) this.settlement.attemptFailed(this, failure);
     return failure;
   }
 
@@ -279,7 +255,7 @@ export class Attempt implements JudgedAttempt {
   breakOff(thrown: unknown): void {
     if (this.times.byCaller.silence === true && this.timer !== undefined && kindOfCode(thrown) === 'timeout')
       this.timer.isCallersLimit = true;
-    if (this.end()) this.reporter.streamBroke(this, (this.failure = judge(thrown, this)));
+    if (this.end()) this.settlement.streamBroke(this, (this.failure = judge(thrown, this)));
   }
 
   /**
@@ -320,7 +296,7 @@ export class Attempt implements JudgedAttempt {
     const hasWritten = receivedTokens > 0 || firstChunkAtMs !== undefined || (call.stream && (cancelled !== undefined || hasTimedOut));
     if (!hasReply || !hasWritten || exchange.showsReasoning === true) return receivedTokens;
     const { choices } = call.asked;
-    const usual = this.reporter.usualReasoning(selection.group);
+    const usual = this.settlement.usualReasoning(selection.group);
     if (usual !== undefined) return receivedTokens + usual * choices;
     const isHeld = HIDES_REASONING.test(namedBaseModel(selection.deployment) ?? this.model);
     return isHeld ? Math.max(receivedTokens, this.outputLimit * choices) : receivedTokens;
@@ -331,14 +307,14 @@ export class Attempt implements JudgedAttempt {
     const { maxTokens, isUnlimited, dropsLimit } = this.call.asked;
     const asked = isUnlimited || dropsLimit ? undefined : maxTokens;
     const most = modelOutput(this.selection, this.longestAnswerOf);
-    return Math.min(this.mostOutput ?? asked ?? Infinity, most ?? (asked === undefined ? DEFAULT_OUTPUT : Infinity));
+    return Math.min(this.hold?.mostOutput ?? asked ?? Infinity, most ?? (asked === undefined ? DEFAULT_OUTPUT : Infinity));
   }
 
   /** A provider finishes a whole answer even if its caller has abandoned it. */
   private get unseenOutput(): number {
     const { stream, choices } = this.call.asked;
     if (stream || (this.cancelled === undefined && !this.hasTimedOut && this.exchange?.isCut !== true)) return 0;
-    return Math.min(this.reporter.usualOutput(this.selection.group), this.outputLimit) * choices;
+    return Math.min(this.settlement.usualOutput(this.selection.group), this.outputLimit) * choices;
   }
 
   /** The usage of a complete answer whose provider reports none. */
@@ -358,6 +334,7 @@ export class Attempt implements JudgedAttempt {
     const { attempts, retries, fallbacks, failures, asked, upstreamMs, waitedMs } = this.call;
     const { deployment, group } = this.selection;
     const durationMs = (this.answeredAtMs ?? performance.now()) - asked.startedAtMs;
+    const cost = this.answerCost;
     return {
       deploymentId: deployment.id,
       provider: deployment.provider,
@@ -369,7 +346,7 @@ export class Attempt implements JudgedAttempt {
       failures,
       durationMs,
       overheadMs: Math.max(0, durationMs - upstreamMs - waitedMs),
-      ...costFacts(this.answerCost),
+      ...(cost !== undefined && { cost, costUsd: usdOf(cost.nanoUsd) }),
       providerRequestId: this.exchange?.requestId,
     };
   }
@@ -382,24 +359,17 @@ export class Attempt implements JudgedAttempt {
 
   /** What a usage of this attempt costs; `undefined`: no price is known. */
   costOf(usage: AnswerUsage): AnswerCost | undefined {
-    return this.pricedAs(usage).cost;
-  }
-
-  /** Whether the provider reports an invalid cost. */
-  hasInvalidCost(usage: AnswerUsage): boolean {
-    return this.pricedAs(usage).isInvalid;
-  }
-
-  private pricedAs(usage: AnswerUsage): PricedAnswer {
-    if (this.priced?.usage === usage) return this.priced;
+    if (this.priced?.usage === usage) return this.priced.cost;
     const { deployment, model } = this.selection;
     const reported = reportedCost(this.provider, usage.stated, this.exchange?.statedCost);
     // Prices are per whole token; counts reported by the app may have fractions.
     const tokens = [Math.round(usage.promptTokens), Math.round(usage.completionTokens)] as const;
     const serviceTier = billedTier(usage.serviceTier, tierOfAttempt(this));
     const priced = deployment.priced(...tokens, model, serviceTier === undefined ? usage.details : { ...usage.details, serviceTier });
-    const isInvalid = reported === 'invalid';
-    return (this.priced = { usage, cost: answerCost(priced, isInvalid ? undefined : reported), isInvalid });
+    this.hasInvalidCost = reported === 'invalid';
+    const cost = answerCost(priced, reported === 'invalid' ? undefined : reported);
+    this.priced = { usage, cost };
+    return cost;
   }
 
   /** `false` where it is over already. */
@@ -412,8 +382,4 @@ export class Attempt implements JudgedAttempt {
     this.cancellation.active = undefined;
     return true;
   }
-}
-
-function costFacts(cost: AnswerCost | undefined): Pick<CallFacts, 'cost' | 'costUsd'> {
-  return cost === undefined ? {} : { cost, costUsd: usdOf(cost.nanoUsd) };
 }

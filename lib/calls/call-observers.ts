@@ -3,25 +3,27 @@ import type { LogSink } from '../common/log-sink.js';
 
 /** The observers of a client's calls, as one. Their errors are logged once and change nothing. */
 export class CallObservers {
-  private observers: readonly AddedObserver[] = [];
+  list: readonly AddedObserver[] = [];
 
   constructor(private readonly log: LogSink) {}
 
   /** Returns the function that removes the observer. */
   add(observer: CallObserver): () => void {
     const added = new AddedObserver(observer, this.log);
-    this.observers = [...this.observers, added];
-    return () => void (this.observers = this.observers.filter((each) => each !== added));
+    this.list = [...this.list, added];
+    return () => void (this.list = this.list.filter((each) => each !== added));
   }
 
   /** @param own of this call alone: its hooks */
   started(call: CallStart, own?: ObservedCall): ObservedCall | undefined {
-    const { observers } = this;
-    if (observers.length === 0) return own;
     const observed: ObservedCall[] = [];
-    for (const observer of observers) {
-      const of = observer.started(call);
-      if (of !== undefined) observed.push(of);
+    for (const added of this.list) {
+      try {
+        const of = added.observer.started(call);
+        if (of !== undefined) observed.push(new SafeCall(of, added));
+      } catch (error) {
+        added.report(error);
+      }
     }
     if (own !== undefined) observed.push(own);
     return observed.length > 1 ? new JointCall(observed) : observed[0];
@@ -33,19 +35,9 @@ class AddedObserver {
   private isReported = false;
 
   constructor(
-    private readonly observer: CallObserver,
+    readonly observer: CallObserver,
     private readonly log: LogSink,
   ) {}
-
-  started(start: CallStart): ObservedCall | undefined {
-    try {
-      const call = this.observer.started(start);
-      return call === undefined ? undefined : new SafeCall(call, this);
-    } catch (error) {
-      this.report(error);
-      return undefined;
-    }
-  }
 
   /** `undefined` if it throws. */
   safely<T>(work: () => T): T | undefined {
@@ -57,7 +49,7 @@ class AddedObserver {
     }
   }
 
-  private report(error: unknown): void {
+  report(error: unknown): void {
     if (this.isReported) return;
     this.isReported = true;
     // Its message may quote a prompt.

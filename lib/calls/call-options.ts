@@ -11,7 +11,7 @@ import {
   checkString,
   optional,
 } from '../common/options.js';
-import { readFallbacks, type Fallbacks, type FallbackTable } from '../router/fallbacks.js';
+import { readFallbacks, type Fallbacks } from '../router/fallbacks.js';
 import type { ClosableResponse } from './cancellation.js';
 import type { RoutingContext } from './call-router.js';
 import type { CallerLimits } from './llm-client.options.js';
@@ -93,7 +93,7 @@ export function checkCallOptions(options: CallOptions): void {
   if ((timeoutMs ?? undefined) !== undefined) checkTime('timeoutMs', timeoutMs);
   if ((streamTimeoutMs ?? undefined) !== undefined) checkTime('streamTimeoutMs', streamTimeoutMs);
   if ((numRetries ?? undefined) !== undefined) checkInteger('numRetries', numRetries, { min: 0 }, refuseArgument);
-  for (const name of FALLBACK_OPTIONS) if ((options[name] ?? undefined) !== undefined) readRequestFallbacks(name, options[name]);
+  for (const name of FALLBACK_OPTIONS) if ((options[name] ?? undefined) !== undefined) readFallbacks(name, options[name], refuseArgument);
   if ((tenant ?? undefined) !== undefined) checkString('tenant', tenant, refuseArgument);
   if ((queueClass ?? undefined) !== undefined) checkOneOf('queueClass', queueClass, QUEUE_CLASSES, refuseArgument);
   if ((mayCall ?? undefined) !== undefined) checkFunction('mayCall', mayCall, refuseArgument);
@@ -155,40 +155,22 @@ export function steeredOptions(body: ModelRequest, options: CallOptions, bounds:
     routing: { ...(tags !== undefined && { tags }), ...(strategy !== undefined && { strategy }), ...options.routing },
   };
 }
-const MODEL = 'model';
 
-/** A field that some servers read as the model, too. */
-export function otherModel(fields: object): string | undefined {
-  return Object.keys(fields).find((name) => name.length === MODEL.length && name !== MODEL && name.toLowerCase() === MODEL);
-}
-
-/**
- * Reads the fallbacks of one request in LiteLLM's three forms: names (`['f']`), chains by model
- * group (`[{ g: ['f'] }]`), and targets that change the request (`[{ model: 'f', messages: […]
- * }]`). Keys, addresses and headers in a target are never sent.
- * @throws InvalidArgumentError naming the entry.
- */
-export function readRequestFallbacks(path: string, value: unknown): FallbackTable {
-  return readFallbacks(path, value, refuseArgument);
-}
+/** The model, and a field in other letters, which some servers read as the model, too. */
+export const MODEL_FIELD = /^model$/i;
 
 /**
  * Reads the fallbacks of a request's body: at most `most` targets, all of them model groups that
  * the caller may call.
  * @throws InvalidArgumentError naming the entry.
  */
-export function readCallersFallbacks(
-  path: string,
-  value: unknown,
-  most: number,
-  mayCall: (model: string) => boolean = () => true,
-): Fallbacks {
+function readCallersFallbacks(path: string, value: unknown, most: number, mayCall: (model: string) => boolean = () => true): Fallbacks {
   const refuse = (count: number): Error => new InvalidArgumentError(path, count, `must have at most ${most} targets`, 'TOO_MANY_ENTRIES');
   if (Array.isArray(value) && value.length > most) throw refuse(value.length);
-  const targets = [...readRequestFallbacks(path, value).values()].flat();
+  const targets = [...readFallbacks(path, value, refuseArgument).values()].flat();
   if (targets.length > most) throw refuse(targets.length);
   for (const { model, overrides = {} } of targets) {
-    const other = otherModel(overrides);
+    const other = Object.keys(overrides).find((name) => name !== 'model' && MODEL_FIELD.test(name));
     if (other !== undefined)
       throw new InvalidArgumentError(path, other, 'must name a model in lower case: some servers read it as the model');
     if (!mayCall(model)) throw new InvalidArgumentError(path, model, 'must name models that the caller may call');
@@ -212,11 +194,4 @@ export function areAnthropics(fallbacks: unknown): boolean {
 function isAnthropics(entry: unknown): boolean {
   if (typeof entry !== 'object' || entry === null) return false;
   return typeof (entry as { readonly model?: unknown }).model === 'string' && Object.keys(entry).every((name) => ANTHROPICS.has(name));
-}
-
-/** Whether these are names or targets for every model group, and not chains. */
-export function isList(fallbacks: Fallbacks | null | undefined): boolean {
-  if (!Array.isArray(fallbacks) || fallbacks.length === 0) return false;
-  const [first] = fallbacks as unknown[];
-  return typeof first === 'string' || typeof (first as { readonly model?: unknown }).model === 'string';
 }

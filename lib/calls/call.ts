@@ -1,4 +1,5 @@
-import type { ObservedCall } from '../common/call-observer.js';
+import type { CallOutcome, ObservedCall } from '../common/call-observer.js';
+import type { Fields } from '../common/objects.js';
 import type { ProviderFailureKind } from '../common/provider-error.js';
 import type { Principal } from '../http/principal.js';
 import type { RequestContext } from '../http/request-context.js';
@@ -7,6 +8,7 @@ import { DEFAULT_CALL_TIMEOUT_MS, type ResolvedLlmClientOptions } from './llm-cl
 import type { AskedCall } from './asked-call.js';
 import type { SteeredOptions } from './call-options.js';
 import type { Failure } from './failure.js';
+import { changesOf } from '../providers/openai/request.js';
 import { CallCancellation, type AttemptTimes } from './cancellation.js';
 import type { CallRouter, Deployment, FallbackTarget, RoutingContext } from './call-router.js';
 
@@ -31,8 +33,27 @@ export interface Alternatives {
   hasHealthy(group: string): boolean;
 }
 
+/** What the hooks of a call do around its attempts. */
+export interface CallGuards {
+  /**
+   * Runs what comes before the first attempt. It may change what the call sends, deny it by an
+   * error, or give its answer.
+   */
+  prepare(call: Call): Promise<unknown>;
+  /** The error that the client gets instead of the one that ended the call. */
+  guardFailure?(error: unknown): Promise<unknown>;
+}
+
 /** How a call ended. */
 export type CallEnd = 'succeeded' | 'failed' | 'cancelled' | 'denied' | 'refused';
+
+/** How a call has ended, for its settlement. */
+interface CallEnding {
+  /** Absent: it has no answer. `tokens`: absent if its usage is not known. */
+  readonly answer?: { readonly tokens: number | undefined };
+  /** For observers. */
+  readonly outcome: () => CallOutcome;
+}
 
 /** What all calls of a client share. */
 export interface CallSettings {
@@ -40,6 +61,8 @@ export interface CallSettings {
   readonly options: ResolvedLlmClientOptions;
   /** Milliseconds, of a clock that never steps. */
   readonly now: () => number;
+  /** Counts the prompt of a body. */
+  readonly countPrompt: (body: Fields, isLarge: boolean) => number | Promise<number>;
 }
 
 const NONE: readonly never[] = [];
@@ -84,36 +107,47 @@ export class Call {
   /** The refusal of a deployment that would accept the request in another form. */
   recovery: Error | undefined = undefined;
   private endListeners: readonly (() => void)[] = NONE;
-  private settle: (() => void) | undefined = undefined;
+  private ending: CallEnding | undefined = undefined;
   /** The client, if a guard has authenticated it. */
   readonly principal: Principal | undefined;
   /** The HTTP request whose reservation the call settles. */
   readonly request: RequestContext | undefined;
-  context: RoutingContext;
+  readonly stream: boolean;
+  /** Hooks can change what the call asks for before the first attempt. */
+  asked!: AskedCall;
+  options!: SteeredOptions;
+  context!: RoutingContext;
+  /** Tokens of each answer that it asks for. */
+  maxTokens: number | undefined;
   /** Longest time of the whole call. */
-  private callMs: number;
+  private callMs!: number;
   private readonly startedAtMs: number;
 
   /** @throws InvalidArgumentError for a signal or a response of the wrong type. */
   constructor(
-    /** Hooks can change it before the first attempt. */
-    public asked: AskedCall,
+    asked: AskedCall,
     private readonly client: CallSettings,
+    /** `undefined`: no hook takes part in its content. */
+    readonly guards?: CallGuards,
   ) {
-    const { options } = asked;
     this.startedAtMs = client.now();
-    this.cancellation = CallCancellation.by(options);
+    this.cancellation = new CallCancellation(asked.options);
     this.request = asked.context;
     this.principal = this.request?.principal;
-    this.context = contextOf(asked);
-    this.callMs = this.callMsOf(options);
+    this.stream = asked.stream;
+    this.take(asked);
     const { onAbort, abortDrainMs } = client.options;
     if (onAbort === 'drain') this.drainMs = abortDrainMs;
   }
 
-  /** The model group that it asks for. */
-  get firstTarget(): CallTarget {
-    return { model: this.asked.model, inputTokens: this.context.inputTokens };
+  /** Takes what it asks for: at first, and after hooks have changed the body. Its time goes on. */
+  take(asked: AskedCall): void {
+    const { promptTokens: inputTokens, maxTokens, stream, options } = asked;
+    this.asked = asked;
+    this.options = options;
+    this.maxTokens = maxTokens;
+    this.context = { inputTokens, maxTokens, stream, ...options.routing };
+    this.callMs = Math.min(options.timeoutMs ?? this.client.options.callTimeoutMs, options.callerTotalTimeoutMs ?? Infinity);
   }
 
   /**
@@ -124,20 +158,20 @@ export class Call {
     this.endListeners = [listener, ...this.endListeners];
   }
 
-  /** The call is over. @param settle comes last, after `whenOver` */
-  end(settle: () => void): void {
-    this.settle = settle;
-    if (this.draining === 0) this.close();
-  }
-
-  /** An abandoned answer has been read. */
-  drained(): void {
-    if (--this.draining === 0 && this.settle !== undefined) this.close();
-  }
-
-  private close(): void {
+  /**
+   * Ends the call: runs the listeners, settles its tokens and reports to its observers, once its
+   * abandoned answers are read.
+   * @param ending that of the call; not when an answer has been read
+   */
+  end(ending = this.ending): void {
+    this.ending = ending;
+    if (ending === undefined || this.draining > 0) return;
     for (const listener of this.endListeners) listener();
-    this.settle?.();
+    const { lostTokens, hasUncountedLoss, nanoUsd } = this;
+    const withoutAnswer = lostTokens > 0 && !hasUncountedLoss ? 0 : undefined;
+    const tokens = ending.answer === undefined ? withoutAnswer : ending.answer.tokens;
+    this.request?.hold.endCall(tokens, { tokens: lostTokens, isUncounted: hasUncountedLoss }, !Number.isNaN(nanoUsd));
+    this.observed?.ended(ending.outcome());
   }
 
   /** How long a stream waits for a client that has stopped reading. */
@@ -157,28 +191,19 @@ export class Call {
     return this.client.options.budgetFallbacks || this.attempts > this.unsent;
   }
 
-  /** Takes what a changed body asks for, before the first attempt. Its time goes on. */
-  revise(asked: AskedCall): void {
-    this.asked = asked;
-    this.context = contextOf(asked);
-    this.callMs = this.callMsOf(asked.options);
-  }
-
-  get options(): SteeredOptions {
-    return this.asked.options;
-  }
-
-  get stream(): boolean {
-    return this.asked.stream;
-  }
-
   /** Prompt tokens: the client's own count, else that of the request's guard. */
   get promptTokens(): number | undefined {
     return this.asked.promptTokens ?? this.request?.promptTokens;
   }
 
-  private callMsOf({ timeoutMs, callerTotalTimeoutMs }: SteeredOptions): number {
-    return Math.min(timeoutMs ?? this.client.options.callTimeoutMs, callerTotalTimeoutMs ?? Infinity);
+  /**
+   * Prompt tokens if a fallback changes the request. What the program states of its input holds,
+   * whatever is changed.
+   */
+  countChanged(overrides: Fields): number | undefined | Promise<number> {
+    const { body, isLarge, options } = this.asked;
+    const stated = options.routing?.inputTokens;
+    return stated ?? (body && this.client.countPrompt({ ...body, ...changesOf(overrides) }, isLarge));
   }
 
   /** Whether no further attempt may begin. */
@@ -243,8 +268,4 @@ export class Call {
       },
     };
   }
-}
-
-function contextOf({ promptTokens: inputTokens, maxTokens, stream, options }: AskedCall): RoutingContext {
-  return { inputTokens, maxTokens, stream, ...options.routing };
 }

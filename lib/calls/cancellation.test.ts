@@ -11,7 +11,7 @@ describe('a signal that many calls share', () => {
   ])('cancels all calls of one signal and removes its listeners: %s', (_, prepare, limit) => {
     const control = new AbortController();
     prepare(control.signal);
-    const calls = Array.from({ length: 15 }, () => new CallCancellation(control.signal));
+    const calls = Array.from({ length: 15 }, () => new CallCancellation({ signal: control.signal }));
     // 0 is without a limit, which signals are from the beginning on later versions of Node.
     expect(getMaxListeners(control.signal) || Infinity).toBe(limit);
     const [over, ...others] = calls;
@@ -24,7 +24,7 @@ describe('a signal that many calls share', () => {
   it('accepts a signal whose owner allows any number of listeners', () => {
     const control = new AbortController();
     setMaxListeners(0, control.signal);
-    const calls = [1, 2].map(() => new CallCancellation(control.signal));
+    const calls = [1, 2].map(() => new CallCancellation({ signal: control.signal }));
     control.abort();
     expect(calls.map(({ error }) => error?.code)).toEqual(['REQUEST_CANCELLED', 'REQUEST_CANCELLED']);
   });
@@ -42,7 +42,7 @@ describe('a client that disconnects', () => {
     client.write('GET / HTTP/1.1\r\nhost: here\r\n\r\n'.repeat(2));
     await until(() => responses.length === 2);
     const response = responses[number];
-    const [call, over] = [new CallCancellation(undefined, response), new CallCancellation(undefined, response)];
+    const [call, over] = [new CallCancellation({ response }), new CallCancellation({ response })];
     over.dispose();
     const aborted = new Promise<Error>((resolve) => (call.active = { abort: resolve }));
     client.destroy();

@@ -35,20 +35,19 @@ export class CallCancellation {
   private unwatch: (() => void) | undefined = undefined;
   private children: readonly CallCancellation[] = NONE;
 
-  /** By the options of a call. @throws InvalidArgumentError as the constructor */
-  static by({ signal, response }: Cancelling): CallCancellation {
-    return new CallCancellation(signal, response && 'raw' in response ? response.raw : (response ?? undefined));
-  }
+  readonly response: ClosableResponse | undefined;
 
   /** @throws InvalidArgumentError for a signal or a response of the wrong type. */
-  constructor(
-    signal?: AbortSignal | null,
-    readonly response?: ClosableResponse,
-  ) {
-    if (response !== undefined && typeof (response as ClosableResponse | null)?.on !== 'function')
-      throw refuseArgument('response', response, 'must be a response of Node.js or a reply of Fastify');
+  constructor({ signal, response }: Cancelling = {}) {
+    const raw = response && 'raw' in response ? response.raw : (response ?? undefined);
+    this.response = raw;
+    if (raw !== undefined && typeof (raw as ClosableResponse | null)?.on !== 'function')
+      throw refuseArgument('response', raw, 'must be a response of Node.js or a reply of Fastify');
     if (signal !== undefined && signal !== null) this.follow(signal);
-    if (response !== undefined) this.watch(response);
+    if (raw === undefined) return;
+    this.unwatch = whenOver(raw, () => {
+      if (!raw.writableFinished) this.cancel(new Error('the client closed the connection'));
+    });
   }
 
   private follow(signal: AbortSignal): void {
@@ -60,12 +59,6 @@ export class CallCancellation {
     signal.addEventListener('abort', onAbort, { once: true });
     this.signal = signal;
     this.onAbort = onAbort;
-  }
-
-  private watch(response: ClosableResponse): void {
-    this.unwatch = whenOver(response, () => {
-      if (!response.writableFinished) this.cancel(new Error('the client closed the connection'));
-    });
   }
 
   cancel(reason: unknown): void {

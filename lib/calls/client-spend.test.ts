@@ -34,7 +34,8 @@ describe('ClientSpend', () => {
   const clientSpend = (): ClientSpend => new ClientSpend(opened);
   const spend = (sum: ClientSpend, { deployment, model }: Selection, used: AnswerUsage): void => {
     const { promptTokens, completionTokens, details } = used;
-    sum.spend(used, answerCost(deployment.priced(Math.round(promptTokens), Math.round(completionTokens), model, details), undefined));
+    const cost = answerCost(deployment.priced(Math.round(promptTokens), Math.round(completionTokens), model, details), undefined);
+    sum.charge(used, cost, { labels: { group: 'g', provider: 'openai' }, provider: 'openai', isEstimated: false });
   };
   beforeEach(() => void asked.splice(0));
 

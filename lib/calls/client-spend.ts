@@ -26,6 +26,15 @@ class SpendSums {
   }
 }
 
+/** An attempt whose tokens are charged. */
+export interface ChargedAttempt {
+  readonly labels: CostLabels;
+  /** The provider that answered, by LiteLLM's name. */
+  readonly provider: string;
+  /** Whether its provider reported no usage. */
+  readonly isEstimated: boolean;
+}
+
 /** Spend of a client: tokens and cost of all calls, as reported by providers or estimated. */
 export class ClientSpend extends SpendSums {
   /** Calls without a known price: `costUsd` does not include them. */
@@ -38,7 +47,8 @@ export class ClientSpend extends SpendSums {
   /** Cost of calls made elsewhere, which the app reports (`reportUsage`). */
   private appNanoUsd = 0;
   private readonly appModels = new Set<string>();
-  private isPrepared = false;
+  /** Whether the price list is loaded, or will be soon. */
+  isPrepared = false;
 
   /** @param openPrices Loads the price list. */
   constructor(
@@ -72,12 +82,17 @@ export class ClientSpend extends SpendSums {
   }
 
   /** Adds the tokens of an attempt and their cost; `undefined`: without a known price. */
-  spend({ promptTokens, completionTokens }: AnswerUsage, cost: AnswerCost | undefined, isEstimated = false): void {
+  charge({ promptTokens, completionTokens }: AnswerUsage, cost: AnswerCost | undefined, of: ChargedAttempt): void {
     const input = Math.round(promptTokens);
     const output = Math.round(completionTokens);
-    if (cost === undefined) this.unpricedCalls++;
     this.add(input, output, cost?.nanoUsd ?? 0);
-    if (isEstimated) this.estimated.add(input, output, cost?.nanoUsd ?? 0);
+    if (of.isEstimated) this.estimated.add(input, output, cost?.nanoUsd ?? 0);
+    if (cost === undefined) {
+      this.unpricedCalls++;
+      return;
+    }
+    if (cost.source === 'provider') this.reportedCosts.add(of.provider, cost);
+    this.byGroup.add(of.labels, cost.nanoUsd);
   }
 }
 
@@ -114,7 +129,7 @@ class SpendBins {
   private last = -Infinity;
 
   add(nanoUsd: number, nowMs: number): void {
-    this.moveTo(nowMs);
+    if (nowMs >= (this.last + 1) * SpendBins.WIDTH_MS) this.moveTo(nowMs);
     this.bins[this.last % BINS] += nanoUsd;
   }
 
@@ -149,7 +164,9 @@ export class GroupCosts {
   }
 
   add({ group, provider, team = '' }: CostLabels, nanoUsd: number): void {
-    const sum = this.sumOf(this.hasTeams ? { group, provider, team } : { group, provider });
+    const labels = this.hasTeams ? { group, provider, team } : { group, provider };
+    const name = JSON.stringify(labels);
+    const sum = this.sums.get(name) ?? this.newSum(name, labels);
     sum.nanoUsd = addNanoUsd(sum.nanoUsd, nanoUsd);
     sum.bins.add(nanoUsd, this.now());
   }
@@ -174,21 +191,18 @@ export class GroupCosts {
     };
   }
 
-  private sumOf(labels: CostLabels): GroupCost {
-    const name = nameOf(labels);
-    const known = this.sums.get(name);
-    if (known !== undefined) return known;
-    if (this.sums.size >= MOST_SERIES && labels.group !== OTHER) {
-      return this.sumOf(this.hasTeams ? { group: OTHER, provider: OTHER, team: OTHER } : { group: OTHER, provider: OTHER });
+  private newSum(name: string, labels: CostLabels): GroupCost {
+    if (this.sums.size >= MOST_SERIES) {
+      const others = this.hasTeams ? { group: OTHER, provider: OTHER, team: OTHER } : { group: OTHER, provider: OTHER };
+      const other = JSON.stringify(others);
+      const known = this.sums.get(other);
+      if (known !== undefined) return known;
+      [name, labels] = [other, others];
     }
     const sum = { labels, nanoUsd: 0, bins: new SpendBins() };
     this.sums.set(name, sum);
     return sum;
   }
-}
-
-function nameOf({ group, provider, team = '' }: CostLabels): string {
-  return JSON.stringify([group, provider, team]);
 }
 
 /** Sums of one provider, in nano-USD. */
@@ -208,8 +222,7 @@ const MOST_PROVIDERS = 200;
 export class ReportedCosts {
   private readonly providers = new Map<string, ProviderSums>();
 
-  add(provider: string, { nanoUsd, source, listNanoUsd }: AnswerCost): void {
-    if (source !== 'provider') return;
+  add(provider: string, { nanoUsd, listNanoUsd }: AnswerCost): void {
     const sums = this.sumsOf(provider);
     sums.reported = addNanoUsd(sums.reported, nanoUsd);
     if (listNanoUsd === undefined) return;

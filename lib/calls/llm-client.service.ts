@@ -13,22 +13,22 @@ import { isJsonSource, StreamedJson, type JsonSource } from '../http/body/json-s
 import { jsonBodyOf } from '../http/body/body-object.js';
 import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
 import { RequestContext } from '../http/request-context.js';
+import { promptTokensOf } from '../http/token-estimate/token-estimate.js';
 import type { AppCost } from '../http/app-costs.js';
 import type { RouterService } from '../router/router.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import type { LlmAnswer } from './answer/llm-answer.js';
 import { countMessagesTokens, type MessageTokens } from '../apis/messages/count-tokens.js';
 import { countResponsesTokens, type ResponseTokens } from '../apis/responses/count-tokens.js';
-import type { Sender } from './attempt.js';
-import { AskedRequest, AskedSend, type AskedBody, type AskedCall, type RequestLimits } from './asked-call.js';
-import { Call } from './call.js';
+import type * as Attempts from './attempt.js';
+import type { SendAttempt } from './attempt.js';
+import { AskedRequest, AskedSend, type AskedBody, type AskedCall, type PromptReader, type RequestLimits } from './asked-call.js';
+import { Call, type CallGuards } from './call.js';
 import { CallCancellation } from './cancellation.js';
-import { CustomSender, CustomStreamSender, type ExecuteOptions, type Send } from './send/custom-send.js';
-import { CallView, type Next } from './layers/layer.js';
-import { CallsPerKey } from './layers/calls-per-key.js';
+import type { Next } from './layers/layer.js';
 import type * as Composing from './layers/compose.js';
 import type { ClientContext } from './layers/compose.js';
-import { CallReporter } from './settlement.js';
+import { CallSettlement } from './settlement.js';
 import { RetryBudget } from './layers/retries.js';
 import { ClientSpend, type SpendingHistory } from './client-spend.js';
 import { callerBounds, type ResolvedLlmClientOptions } from './llm-client.options.js';
@@ -36,18 +36,18 @@ import type * as Forwarding from './forwarded/forward-requests.js';
 import { FORWARDED_PATHS, type Forwarded, type ForwardedOperation, type ForwardedPath } from '../providers/forwarded/forwarded.js';
 import type { CallHookOptions, ModelCallHook } from './hooks/call-hook.js';
 import { CallHooks } from './hooks/call-hooks.js';
-import type * as Hooked from './hooks/hooked-sender.js';
+import type * as Guarding from './hooks/content-guards.js';
 import type { RunningCall } from './hooks/running-call.js';
 import { callSamples, exactCountSamples } from './metrics.js';
 import { countedOperationOf, localBody } from '../apis/counted-request.js';
 import type * as ExactCounting from './counting/exact-counts.js';
 import type { ExactTokens, ProviderCount } from './counting/exact-counts.js';
-import { PromptCounts } from './counting/prompt-counts.js';
 import type * as Endpoints from '../providers/endpoint/endpoints.js';
 import type { ProviderTransport } from '../providers/provider-transport.js';
 import type { CountedOperation, Operation } from '../providers/protocol.js';
-import type * as Sending from './send/provider-sender.js';
-import type { ProviderAccess } from './send/provider-sender.js';
+import { sendByFunction, streamByFunction, type ExecuteOptions, type Send } from './send/custom-send.js';
+import type { ProviderAccess } from './send/provider-request.js';
+import type * as Sending from './send/provider-send.js';
 import type * as Queueing from '../queue/call-queue.js';
 import type { QueueStatus } from '../queue/call-queue.js';
 import { queueSamples } from '../queue/queue-metrics.js';
@@ -71,6 +71,16 @@ type AnyAnswer = LlmAnswer | LlmStream | LlmBytes;
  * The options of a token count: those of `CallOptions` that decide which deployments can be used.
  */
 export type TokenCountContext = Pick<CallOptions, 'signal' | 'request' | 'routing' | 'mayCall'>;
+
+/** How calls are made in one version of the router's configuration. */
+interface CallPath {
+  readonly CallView: typeof Attempts.CallView;
+  readonly layers: Next;
+  /** Those of calls in whose content hooks take part, once there is one. */
+  guarded: Next | undefined;
+  readonly sendToProvider: typeof Sending.sendToProvider;
+  readonly sending: Sending.ProviderSending;
+}
 
 /** State of a client at one moment. */
 export interface LlmClientStatus {
@@ -114,13 +124,16 @@ export class LlmClient implements Capability {
 
   private readonly client: ClientContext;
   private readonly providers: () => ProviderAccess;
+  private readonly counting: PromptReader;
   private readonly requestLimits: RequestLimits;
   private readonly json: JsonReader;
-  private readonly hooks: CallHooks;
-  private readonly prompts: PromptCounts;
-  /** The layers of calls, for the router's present configuration. */
-  private plainLayers: Next | undefined = undefined;
-  private hookedLayers: Next | undefined = undefined;
+  private readonly log: LogSink;
+  /** `undefined`: none was ever added. */
+  private hooks: CallHooks | undefined = undefined;
+  /** Bounds of the lists in a body. @internal */
+  readonly bodyBounds: ResolvedBodyBounds;
+  /** For the router's present configuration. */
+  private path: CallPath | undefined = undefined;
   private exactCountsMade: ExactCounting.ExactCounts | undefined = undefined;
 
   /** @internal Made by `FastLiteLLM`. */
@@ -132,25 +145,36 @@ export class LlmClient implements Capability {
     context: LlmClientContext,
   ) {
     const { recorder = SILENT_RECORDER, observer, log = SILENT_LOG, now = steadyNow, random = Math.random, env = process.env } = context;
-    this.json = context.json;
-    this.hooks = new CallHooks(log);
-    this.prompts = new PromptCounts(tokenCounter, context.json);
+    const { json } = context;
+    this.json = json;
+    this.log = log;
+    this.bodyBounds = options.bounds;
+    this.counting = { counter: tokenCounter, json };
     const spend = new ClientSpend((model) => tokenCounter.estimateCost(0, 0, model), { hasTeams: options.costByTeam, now });
     context.onAppCost?.((cost) => spend.addAppCost(cost));
-    const reporter = new CallReporter(router, spend, recorder, { observer, log });
-    reporter.learnPrompt = (body, promptTokens) => tokenCounter.learnPrompt(body, promptTokens);
-    const retryBudget = new RetryBudget(options.retryRatio, options.retriesPerSecond, now());
+    const learnPrompt = tokenCounter.learnPrompt.bind(tokenCounter);
+    const settlement = new CallSettlement({ router, spend, recorder, observer, log, learnPrompt });
     const maxOutputOf = (model: string): number | null => tokenCounter.limitsOf(model).maxOutputTokens;
-    const longestAnswerOf = (model: string): number | null => maxOutputOf(model) ?? tokenCounter.limitsOf(model).contextWindow;
     const waiting = options.queue && {
       queue: new (queueing().CallQueue)(options.queue, { now, component: 'llm_client', recorder }),
       options: options.queue,
       now,
     };
-    const callsPerKey = options.maxCallsPerKey === Infinity ? undefined : new CallsPerKey(options.maxCallsPerKey);
-    this.client = { router, options, reporter, retryBudget, now, random, maxOutputOf, longestAnswerOf, waiting, callsPerKey };
+    this.client = {
+      router,
+      options,
+      settlement,
+      retryBudget: new RetryBudget(options.retryRatio, options.retriesPerSecond, now()),
+      now,
+      random,
+      maxOutputOf,
+      longestAnswerOf: (model) => maxOutputOf(model) ?? tokenCounter.limitsOf(model).contextWindow,
+      countPrompt: (body, isLarge) => promptTokensOf(body, { counter: tokenCounter, isLarge }),
+      waiting,
+      inFlightByKey: new Map(),
+    };
     if (waiting !== undefined) {
-      reporter.queue = waiting.queue;
+      settlement.queue = waiting.queue;
       router.whenFreed(() => waiting.queue.wake());
     }
     this.providers = lazy(() => ({
@@ -162,9 +186,8 @@ export class LlmClient implements Capability {
       streamCost: options.streamCost,
       writeTimeoutMs: options.writeTimeoutMs,
       maxOutputOf,
-      learner: () => (router.settings.learnLimits ? (selection, headers) => router.learnLimits(selection, headers) : undefined),
     }));
-    router.whenChanged(() => (this.plainLayers = this.hookedLayers = undefined));
+    router.whenChanged(() => (this.path = undefined));
     if (router.deployments().length > 0) this.prepare();
     this.requestLimits = {
       bounds: options.bounds,
@@ -353,7 +376,8 @@ export class LlmClient implements Capability {
    *
    */
   async execute<T>(model: string, send: Send<T>, options: ExecuteOptions = {}): Promise<T> {
-    return this.runCustom(new AskedSend(model, send, options, false), new CustomSender(send, options));
+    const asked = new AskedSend(model, send, options, false);
+    return this.runCustom(asked, (attempt) => sendByFunction(send, options, attempt), this.hooks?.running(asked, { model }));
   }
 
   /**
@@ -361,7 +385,11 @@ export class LlmClient implements Capability {
    * other deployment is tried. Leaving the loop early ends the stream.
    */
   async stream<C>(model: string, send: Send<AsyncIterable<C>>, options: ExecuteOptions = {}): Promise<AsyncIterable<C>> {
-    return this.runCustom(new AskedSend(model, send, options, true), new CustomStreamSender(send, options));
+    const asked = new AskedSend(model, send, options, true);
+    const hooks = this.hooks?.running(asked, { model });
+    const observe = (chunk: C): void => hooks?.observe('onEvent', (hook) => hook.onEvent?.(hooks.view, chunk as Fields));
+    const onChunk = hooks === undefined || hooks.with('onEvent').length === 0 ? undefined : observe;
+    return this.runCustom(asked, (attempt) => streamByFunction(send, { ...options, onChunk }, attempt), hooks);
   }
 
   /**
@@ -371,7 +399,7 @@ export class LlmClient implements Capability {
   observe(observer: CallObserver): () => void {
     const { started } = checkObject('observer', observer, refuseArgument);
     checkFunction('observer.started', started, refuseArgument);
-    return this.client.reporter.observers.add(observer);
+    return this.client.settlement.observers.add(observer);
   }
 
   /**
@@ -383,12 +411,12 @@ export class LlmClient implements Capability {
    * option.
    */
   addHook(hook: ModelCallHook, options?: CallHookOptions): () => void {
-    return this.hooks.add(hook, options);
+    return (this.hooks ??= new CallHooks(this.log)).add(hook, options);
   }
 
   /** Calls in flight: streams until they are read to their end. */
   get callsUnderWay(): number {
-    return this.client.reporter.counts.inFlight;
+    return this.client.settlement.counts.inFlight;
   }
 
   /**
@@ -396,7 +424,7 @@ export class LlmClient implements Capability {
    * @internal
    */
   get unsettledCalls(): number {
-    return this.callsUnderWay + this.client.reporter.draining.size;
+    return this.callsUnderWay + this.client.settlement.draining.size;
   }
 
   /**
@@ -404,7 +432,7 @@ export class LlmClient implements Capability {
    * @internal
    */
   endDrains(): void {
-    for (const attempt of [...this.client.reporter.draining.keys()]) attempt.endDrain?.();
+    for (const attempt of [...this.client.settlement.draining]) attempt.drain?.end();
   }
 
   /** The number of calls in flight and of waiting calls at this moment. */
@@ -414,18 +442,18 @@ export class LlmClient implements Capability {
 
   /** The cost of each model group in the last six hours, in this process. */
   spendingHistory(): SpendingHistory {
-    return this.client.reporter.spend.byGroup.history();
+    return this.client.settlement.spend.byGroup.history();
   }
 
   /** Current metrics of this capability, as data. */
   metrics(): readonly MetricSample[] {
-    const { reporter, retryBudget, waiting } = this.client;
-    const samples = callSamples(reporter.counts, reporter.spend, retryBudget);
+    const { settlement, retryBudget, waiting } = this.client;
+    const samples = callSamples(settlement.counts, settlement.spend, retryBudget);
     return [
       ...samples,
       ...(waiting === undefined ? [] : queueSamples(waiting.queue, QUEUE)),
       ...exactCountSamples(this.exactCountsMade?.figures),
-      ...this.hooks.metrics(),
+      ...(this.hooks?.metrics() ?? []),
     ];
   }
 
@@ -459,7 +487,7 @@ export class LlmClient implements Capability {
   private async readSource(source: JsonSource, options: CallOptions): Promise<unknown> {
     if (source instanceof Uint8Array) return this.json.readOwn(source);
     const stream = new StreamedJson(source);
-    const cancellation = CallCancellation.by(options);
+    const cancellation = new CallCancellation(options);
     try {
       return await this.json.readOwn(await cancellation.until(stream.whole()));
     } catch (error) {
@@ -472,24 +500,17 @@ export class LlmClient implements Capability {
 
   private begin(body: AskedBody, options: CallOptions): Promise<AnyAnswer> {
     const asked = new AskedRequest(body, options, this.requestLimits);
-    const hooks = this.hooks.isEmpty ? undefined : this.hooks.running(asked, body.body);
+    const { sendToProvider, sending } = (this.path ??= this.newPath());
+    const hooks = this.hooks?.running(asked, body.body);
     // The call begins before its hooks run, so that its end is reported whatever they do.
     if (hooks?.takesPartInContent === true) {
-      return this.run(asked, new (hookedSending().HookedSender)(this.providers(), asked, hooks, this.prompts), hooks);
+      const { maxAnswerBytes } = this.options;
+      const guards = new (guarding().ContentGuards)(asked, hooks, { maxAnswerBytes, counting: this.counting });
+      return this.run(asked, sendToProvider.bind(undefined, { ...sending, guards }), hooks, guards);
     }
-    const sender = new (providerSending().ProviderSender)(this.providers(), asked);
-    const tokens = this.prompts.of(asked);
-    const counted = (promptTokens: number): Promise<AnyAnswer> => {
-      asked.promptTokens = promptTokens;
-      asked.counted = asked.json?.promptFields ?? asked.body;
-      return this.run(asked, sender, hooks);
-    };
-    return typeof tokens === 'number' ? counted(tokens) : tokens.then(counted);
-  }
-
-  /** @internal The bounds of the lists in a body. */
-  get bodyBounds(): ResolvedBodyBounds {
-    return this.options.bounds;
+    const send = sendToProvider.bind(undefined, sending);
+    const counting = asked.countPrompt(this.counting);
+    return counting === undefined ? this.run(asked, send, hooks) : counting.then(() => this.run(asked, send, hooks));
   }
 
   private get exactCounts(): ExactCounting.ExactCounts {
@@ -503,8 +524,8 @@ export class LlmClient implements Capability {
     const options = { signal, request: incoming, routing, mayCall };
     const request = new AskedRequest({ body: body as ModelRequest, operation }, options, this.requestLimits);
     // What a hook may change or deny must not leave the process before it has run.
-    if (this.hooks.of(operation).some((hook) => hook.has('onRequest'))) return this.exactCounts.countsLocally('hooks');
-    const cancellation = new CallCancellation(signal);
+    if (this.hooks?.of(operation).some((hook) => hook.has('onRequest')) === true) return this.exactCounts.countsLocally('hooks');
+    const cancellation = new CallCancellation({ signal });
     try {
       const candidates = this.router.candidates(request.model, request.options.routing);
       const count = await cancellation.until(this.exactCounts.count({ operation, request, candidates }));
@@ -552,34 +573,31 @@ export class LlmClient implements Capability {
     return this.ask(operation, fields, { ...options, mayCall: undefined, disableFallbacks: true, ...retries }, forwarded);
   }
 
-  private runCustom<R>(asked: AskedSend, sender: CustomSender<R>): Promise<R>;
-  private runCustom<C>(asked: AskedSend, sender: CustomStreamSender<C>): Promise<AsyncIterable<C>>;
-  private runCustom<R>(asked: AskedSend, sender: Sender<R>): Promise<R> {
-    const running = this.hooks.isEmpty ? undefined : this.hooks.running(asked, { model: asked.model });
-    if (running === undefined) return this.run(asked, sender);
-    if (sender instanceof CustomStreamSender && running.with('onEvent').length > 0) {
-      sender.onChunk = (chunk) => running.observe('onEvent', (hook) => hook.onEvent?.(running.view, chunk as Fields));
-    }
-    const hooked: Sender<R> = {
-      prepare: () => hookedSending().refuseUnread(running),
-      send: (attempt) => sender.send(attempt),
-      countPrompt: (overrides) => sender.countPrompt(overrides),
-    };
-    return this.run(asked, hooked, running);
+  private runCustom<R>(asked: AskedSend, send: SendAttempt<R>, hooks: RunningCall | undefined): Promise<R> {
+    return this.run(asked, send, hooks, hooks && { prepare: () => guarding().refuseUnread(hooks) });
   }
 
-  private run<R>(asked: AskedCall, sender: Sender<R>, hooks?: RunningCall): Promise<R> {
-    const call = new Call(asked, this.client);
+  private run<R>(asked: AskedCall, send: SendAttempt<R>, hooks: RunningCall | undefined, guards?: CallGuards): Promise<R> {
+    const call = new Call(asked, this.client, guards);
     if (hooks !== undefined) {
       call.observed = hooks;
       call.id = hooks.view.id;
     }
-    return this.layersFor(sender)(new CallView(call, sender)) as Promise<R>;
+    const path = (this.path ??= this.newPath());
+    const layers = guards === undefined ? path.layers : (path.guarded ??= composing().composeCall(this.client, { hasHooks: true }));
+    return layers(new path.CallView(call, send)) as Promise<R>;
   }
 
-  private layersFor({ prepare }: Sender<unknown>): Next {
-    if (prepare === undefined) return (this.plainLayers ??= composing().composeCall(this.client, { hasHooks: false }));
-    return (this.hookedLayers ??= composing().composeCall(this.client, { hasHooks: true }));
+  private newPath(): CallPath {
+    const { router, client } = this;
+    const learnLimits = router.settings.learnLimits ? router.learnLimits.bind(router) : undefined;
+    return {
+      CallView: attempts().CallView,
+      layers: composing().composeCall(client, { hasHooks: false }),
+      guarded: undefined,
+      sendToProvider: providerSending().sendToProvider,
+      sending: { access: this.providers(), learnLimits },
+    };
   }
 }
 
@@ -587,11 +605,12 @@ const QUEUE = { prefix: 'llm_client_queue', what: 'Calls', waitsFor: 'a deployme
 const SILENT_LOG: LogSink = { log: () => {}, warn: () => {}, error: () => {} };
 
 /* eslint-disable @typescript-eslint/no-require-imports -- each is loaded when it is first used */
+const attempts = lazy(() => require('./attempt.js') as typeof Attempts);
 const composing = lazy(() => require('./layers/compose.js') as typeof Composing);
 const providerEndpoints = lazy(() => require('../providers/endpoint/endpoints.js') as typeof Endpoints);
-const providerSending = lazy(() => require('./send/provider-sender.js') as typeof Sending);
+const providerSending = lazy(() => require('./send/provider-send.js') as typeof Sending);
 const queueing = lazy(() => require('../queue/call-queue.js') as typeof Queueing);
 const exactCounting = lazy(() => require('./counting/exact-counts.js') as typeof ExactCounting);
 const forwarding = lazy(() => require('./forwarded/forward-requests.js') as typeof Forwarding);
-const hookedSending = lazy(() => require('./hooks/hooked-sender.js') as typeof Hooked);
+const guarding = lazy(() => require('./hooks/content-guards.js') as typeof Guarding);
 /* eslint-enable */

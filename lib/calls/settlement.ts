@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { CallObserver, CallOutcome } from '../common/call-observer.js';
+import type { CallObserver, CallOutcome, ObservedCall } from '../common/call-observer.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import {
   CallDeniedError,
@@ -16,7 +16,7 @@ import type { AnswerUsage } from '../http/answer-usage.js';
 import { ExpectedOutputs } from '../http/token-estimate/expected-output.js';
 import type { AnswerCost } from './answer/answer-cost.js';
 import { describeFailedCall } from './answer/failed-call.js';
-import type { Attempt, AttemptReporter } from './attempt.js';
+import type { Attempt, AttemptSettlement } from './attempt.js';
 import type { Call, CallEnd } from './call.js';
 import { CallObservers } from './call-observers.js';
 import type { CallRouter } from './call-router.js';
@@ -41,13 +41,6 @@ export class CallCounts {
   readonly recovered = new Map<ProviderFailureKind, number>();
 }
 
-/** Cost of an attempt that has ended. */
-interface AttemptCost {
-  readonly cost: AnswerCost | undefined;
-  /** Whether at least all that is held for it counts. */
-  readonly coversHold: boolean;
-}
-
 const COMPONENT = 'llm_client';
 /** Their output is no text whose tokens could be estimated. */
 const WITHOUT_ESTIMATE: ReadonlySet<string> = new Set(['images', 'audio']);
@@ -56,14 +49,35 @@ const ALL_CALLERS = '';
 const NO_USAGE: AnswerUsage = { promptTokens: 0, completionTokens: 0, totalTokens: 0 };
 const NO_TOKENS = { promptTokens: 0, completionTokens: 0 };
 
-/** The one place that reports to router, rate limiter, monitor, telemetry and metrics. */
-export class CallReporter implements AttemptReporter {
+/** What the monitor records of a call that has ended. */
+interface RecordedEnd {
+  /** Absent after a failure. */
+  readonly succeededAtMs?: number;
+  readonly usage: AnswerUsage | undefined;
+}
+
+/** What a settlement reports to. */
+export interface SettlementContext {
+  readonly router: CallRouter;
+  readonly spend: ClientSpend;
+  readonly recorder: CallRecorder;
+  readonly observer: CallObserver | undefined;
+  readonly log: LogSink;
+  /** Receives the prompt tokens that a provider reports for a body. */
+  readonly learnPrompt: (body: object, promptTokens: number) => void;
+}
+
+/**
+ * Settles attempts and calls as they end, whole answers and streams alike: charges what they have
+ * used to the limits and budgets of their requests, and reports it to the router, the monitor,
+ * observers and metrics. The one place that does.
+ */
+export class CallSettlement implements AttemptSettlement {
   readonly counts = new CallCounts();
   readonly observers: CallObservers;
-  /** Told how long calls take at their deployments. */
+  readonly spend: ClientSpend;
+  /** Receives how long calls take at their deployments. */
   queue: { served(durationMs: number): void } | undefined = undefined;
-  /** Receives the prompt tokens that a provider reports for a body. */
-  learnPrompt: ((body: object, promptTokens: number) => void) | undefined = undefined;
   /** Failed attempts whose answers are still read; each keeps its hold. */
   readonly draining = new Set<Attempt>();
   private readonly outputs = new ExpectedOutputs();
@@ -71,13 +85,12 @@ export class CallReporter implements AttemptReporter {
   private readonly failures: FailureLog;
   private readonly firstChunks: CallSeries;
   private readonly series = new Map<string, CallSeries>();
+  private readonly router: CallRouter;
 
-  constructor(
-    private readonly router: CallRouter,
-    readonly spend: ClientSpend,
-    private readonly recorder: CallRecorder,
-    { observer, log }: { readonly observer?: CallObserver; readonly log: LogSink },
-  ) {
+  constructor(private readonly context: SettlementContext) {
+    const { router, spend, recorder, observer, log } = context;
+    this.router = router;
+    this.spend = spend;
     this.observers = new CallObservers(log);
     this.failures = new FailureLog(log);
     if (observer !== undefined) this.observers.add(observer);
@@ -85,19 +98,20 @@ export class CallReporter implements AttemptReporter {
   }
 
   callStarted(call: Call): void {
-    const { operation, model, stream, maxTokens } = call.asked;
+    const { observers, spend } = this;
+    const { operation, model, stream } = call.asked;
     this.counts.inFlight++;
     call.request?.hold.beginCall();
-    call.observed = this.observers.started({ operation, model, stream, maxTokens }, call.observed);
-    this.spend.prepare(model);
+    if (observers.list.length > 0)
+      call.observed = observers.started({ operation, model, stream, maxTokens: call.maxTokens }, call.observed);
+    if (!spend.isPrepared) spend.prepare(model);
   }
 
-  attemptStarted(attempt: Attempt): void {
+  attemptStarted(attempt: Attempt, observed: ObservedCall): void {
     const { call, number, model, selection } = attempt;
-    if (call.observed === undefined) return;
     const { deployment, group } = selection;
     const { api_base: base } = deployment.params;
-    attempt.observed = call.observed.attempt({
+    attempt.observed = observed.attempt({
       number,
       deploymentId: deployment.id,
       model,
@@ -115,7 +129,7 @@ export class CallReporter implements AttemptReporter {
 
   /** The answer is complete. */
   succeeded(attempt: Attempt): void {
-    const { call, selection, usage, startedAtMs, firstChunkAtMs, endedAtMs } = attempt;
+    const { call, selection, usage, hold, startedAtMs, firstChunkAtMs, endedAtMs } = attempt;
     const known = usage ?? attempt.estimatedUsage;
     const cost = known && attempt.costOf(known);
     this.queue?.served(endedAtMs - startedAtMs);
@@ -128,35 +142,29 @@ export class CallReporter implements AttemptReporter {
       costUsd: cost && usdOf(cost.nanoUsd),
     });
     // Without a usage all that is held for the attempt counts.
-    if (known === undefined) call.request?.hold.settle(attempt.hold, attempt.hold?.nanoUsd);
-    const costUsd = known === undefined ? undefined : this.settleAttempt(attempt, known, { cost, coversHold: isUnmetered(attempt) });
-    if (usage !== undefined) this.learnOutput(attempt, usage);
-    attempt.observed?.ended(outcomeOf(usage, { costUsd, status: 200 }));
-    // A fallback may have another model and another prompt.
-    const { counted } = call.asked;
-    if (usage !== undefined && counted !== undefined && call.fallbacks === 0) this.learnPrompt?.(counted, usage.promptTokens);
-    if (!this.end(call, 'succeeded')) return;
-    if (call.deploymentFailure !== undefined) this.recovered(call.deploymentFailure, attempt);
-    this.record(call, endedAtMs, usage);
-    this.answered(call, usage);
+    if (known === undefined) call.request?.hold.settle(hold, hold?.nanoUsd);
+    else this.settle(attempt, known, cost, usage === undefined && WITHOUT_ESTIMATE.has(call.asked.operation));
+    if (usage !== undefined) this.learn(attempt, usage);
+    attempt.observed?.ended(outcomeOf(usage, { costUsd: cost && usdOf(cost.nanoUsd), status: 200 }));
+    this.answered(attempt, usage);
   }
 
   /** Answered without a provider: the deployment was not used, and the call cost nothing. */
-  mocked({ call, selection, hold, observed, endedAtMs }: Attempt): void {
+  mocked(attempt: Attempt): void {
+    const { call, selection, hold, observed } = attempt;
     this.router.unused(selection);
     call.request?.hold.release(hold);
     observed?.ended(outcomeOf(NO_USAGE, { costUsd: 0, status: 200 }));
-    if (!this.end(call, 'succeeded')) return;
-    this.record(call, endedAtMs, NO_USAGE);
-    this.answered(call, NO_USAGE);
+    this.answered(attempt, NO_USAGE);
   }
 
-  private answered(call: Call, usage: AnswerUsage | undefined): void {
-    call.end(() => {
-      // Without a usage the cost of the answer is not known: the whole reservation stands.
-      this.settle(call, usage?.totalTokens);
-      call.observed?.ended(outcomeOf(usage, totalsOf(call)));
-    });
+  /** The call ends with the answer of an attempt. */
+  private answered(attempt: Attempt, usage: AnswerUsage | undefined): void {
+    const { call, endedAtMs } = attempt;
+    if (!this.end(call, 'succeeded', { succeededAtMs: endedAtMs, usage })) return;
+    if (call.deploymentFailure !== undefined) this.recovered(call.deploymentFailure, attempt);
+    // Without a usage the cost of the answer is not known: the whole reservation stands.
+    call.end({ answer: { tokens: usage?.totalTokens }, outcome: () => outcomeOf(usage, totalsOf(call)) });
   }
 
   private recovered({ error, reason }: Failure, { call, selection }: Attempt): void {
@@ -175,13 +183,16 @@ export class CallReporter implements AttemptReporter {
     return this.reasonings.median(ALL_CALLERS, group) ?? (this.outputs.knows(ALL_CALLERS, group) ? 0 : undefined);
   }
 
-  private learnOutput({ call, selection: { group } }: Attempt, { completionTokens, details }: AnswerUsage): void {
-    const choices = call.asked.choices;
+  /** Learns how long answers and prompts of a model group are. */
+  private learn({ call, selection: { group } }: Attempt, { promptTokens, completionTokens, details }: AnswerUsage): void {
+    const { choices, counted } = call.asked;
     const tokens = completionTokens / choices;
     call.request?.hold.learnOutput(group, tokens);
     this.outputs.learn(ALL_CALLERS, group, tokens);
     const reasoning = details?.reasoningTokens ?? 0;
     if (reasoning > 0 || this.reasonings.knows(ALL_CALLERS, group)) this.reasonings.learn(ALL_CALLERS, group, reasoning / choices);
+    // A fallback may have another model and another prompt, and hooks may have changed this one.
+    if (counted !== undefined && call.fallbacks === 0 && call.guards === undefined) this.context.learnPrompt(counted, promptTokens);
   }
 
   attemptFailed(attempt: Attempt, failure: Failure): void {
@@ -189,8 +200,10 @@ export class CallReporter implements AttemptReporter {
     const { error, reason } = failure;
     // An estimate while it is drained: the router must not wait before it avoids the deployment.
     if (failure.countsAgainstDeployment) this.router.failed(selection, { ...routerReport(failure), ...routerUsage(attempt) });
-    else if (failure.isUnsent) this.unsent(attempt);
-    else if (!attempt.isDraining) this.router.cancelled(selection, routerUsage(attempt));
+    else if (failure.isUnsent) {
+      this.router.unused(selection);
+      call.unsent++;
+    } else if (attempt.drain === undefined) this.router.cancelled(selection, routerUsage(attempt));
     if (failure.isCallers) call.callersError = error;
     if (failure.countsAgainstDeployment) call.deploymentFailure ??= failure;
     describeFailedCall(error, { deploymentId: selection.deployment.id, group: selection.group });
@@ -198,8 +211,8 @@ export class CallReporter implements AttemptReporter {
       const { deployment, group } = selection;
       call.failures = [...call.failures, { deploymentId: deployment.id, group, kind: reason.kind, status: reason.status }];
     }
-    if (attempt.isDraining) this.draining.add(attempt);
-    else this.chargeFailed(attempt, failure);
+    if (attempt.drain !== undefined) this.draining.add(attempt);
+    else this.settleFailed(attempt, failure);
   }
 
   drained(attempt: Attempt, failure: Failure): void {
@@ -207,11 +220,12 @@ export class CallReporter implements AttemptReporter {
     this.draining.delete(attempt);
     // It used a slot of the deployment until now.
     if (!failure.countsAgainstDeployment) this.router.cancelled(attempt.selection, routerUsage(attempt));
-    this.chargeFailed(attempt, failure);
-    call.drained();
+    this.settleFailed(attempt, failure);
+    call.draining--;
+    call.end();
   }
 
-  private chargeFailed(attempt: Attempt, { error, fault }: Failure): void {
+  private settleFailed(attempt: Attempt, { error, fault }: Failure): void {
     const { call, usage, used: lost } = attempt;
     let costUsd: number | undefined;
     if (lost === undefined) call.request?.hold.release(attempt.hold);
@@ -221,7 +235,9 @@ export class CallReporter implements AttemptReporter {
       const isUncounted = usage === undefined && attempt.promptTokens === undefined;
       if (isUncounted) call.hasUncountedLoss = true;
       else call.lostTokens += lost.totalTokens;
-      costUsd = this.settleAttempt(attempt, lost, { cost: attempt.costOf(lost), coversHold: isUncounted || isUnmetered(attempt) });
+      const cost = attempt.costOf(lost);
+      this.settle(attempt, lost, cost, isUncounted || (usage === undefined && WITHOUT_ESTIMATE.has(call.asked.operation)));
+      costUsd = cost && usdOf(cost.nanoUsd);
     }
     const status = error instanceof ProviderError ? error.providerStatus : undefined;
     attempt.observed?.ended({ ...outcomeOf(lost, { costUsd, status }), error, cancelled: fault === 'cancelled' });
@@ -236,50 +252,38 @@ export class CallReporter implements AttemptReporter {
   callFailed(call: Call, error: unknown, broken?: Attempt): void {
     const isCancelled = call.cancellation.error !== undefined;
     const outcome = isCancelled ? 'cancelled' : isDenial(error) ? 'denied' : isRefusal(call, error) ? 'refused' : 'failed';
-    if (!this.end(call, outcome)) return;
+    if (!this.end(call, outcome, outcome === 'failed' ? { usage: broken?.used } : undefined)) return;
     if (outcome === 'denied' && error instanceof RateLimitExceededError) call.request?.hold.countDenial(error);
     const { retries, fallbacks, isRetryDenied } = call;
     describeFailedCall(error, { id: call.id ?? randomUUID(), retries, fallbacks, isRetryDenied });
-    if (outcome === 'failed') {
-      this.record(call, undefined, broken?.used);
-      this.failures.add(call, error);
-    }
-    call.end(() => {
-      this.settle(call, call.lostTokens > 0 && !call.hasUncountedLoss ? 0 : undefined);
-      call.observed?.ended({ ...outcomeOf(broken?.used, totalsOf(call)), ...(isCancelled ? { cancelled: true } : { error }) });
-    });
+    if (outcome === 'failed') this.failures.add(call, error);
+    const cause = isCancelled ? { cancelled: true } : { error };
+    call.end({ outcome: () => ({ ...outcomeOf(broken?.used, totalsOf(call)), ...cause }) });
   }
 
   /** A hook has answered the call: no deployment was asked, and it used nothing. */
   answeredByHook(call: Call): void {
-    if (!this.end(call, 'succeeded')) return;
-    call.end(() => {
-      this.settle(call, 0);
-      call.observed?.ended({ costUsd: 0, retries: 0, fallbacks: 0 });
-    });
+    if (!this.end(call, 'succeeded', undefined)) return;
+    call.end({ answer: { tokens: 0 }, outcome: () => ({ costUsd: 0, retries: 0, fallbacks: 0 }) });
   }
 
-  /** Settles what is held for an attempt by its cost. Returns the cost in USD. */
-  private settleAttempt(attempt: Attempt, used: AnswerUsage, { cost, coversHold }: AttemptCost): number | undefined {
-    const { call, selection, usage, provider, hold } = attempt;
-    const { spend } = this;
-    spend.spend(used, cost, usage === undefined);
-    if (attempt.hasInvalidCost(used)) spend.reportedCosts.ignore(provider);
-    call.request?.hold.settle(hold, coversHold && hold !== undefined ? Math.max(hold.nanoUsd, cost?.nanoUsd ?? 0) : cost?.nanoUsd);
-    call.nanoUsd += cost?.nanoUsd ?? NaN;
-    if (cost === undefined) return undefined;
-    spend.reportedCosts.add(provider, cost);
+  /**
+   * Settles what is held for an attempt by its cost, and adds it to the spend.
+   * @param coversHold whether at least all that is held for it counts
+   */
+  private settle(attempt: Attempt, used: AnswerUsage, cost: AnswerCost | undefined, coversHold: boolean): void {
+    const { call, selection, hold } = attempt;
+    const nano = cost?.nanoUsd;
+    call.request?.hold.settle(hold, coversHold && hold !== undefined ? Math.max(hold.nanoUsd, nano ?? 0) : nano);
+    call.nanoUsd += nano ?? NaN;
     const { group, deployment } = selection;
-    spend.byGroup.add({ group, provider: deployment.provider, team: call.request?.principal?.team }, cost.nanoUsd);
-    return usdOf(cost.nanoUsd);
+    const labels = { group, provider: deployment.provider, team: call.principal?.team };
+    this.spend.charge(used, cost, { labels, provider: attempt.provider, isEstimated: attempt.usage === undefined });
+    if (attempt.hasInvalidCost) this.spend.reportedCosts.ignore(attempt.provider);
   }
 
-  private unsent({ call, selection }: Attempt): void {
-    this.router.unused(selection);
-    call.unsent++;
-  }
-
-  private end(call: Call, outcome: CallEnd): boolean {
+  /** Counts the end of a call. `false` if it has ended before. */
+  private end(call: Call, outcome: CallEnd, recorded: RecordedEnd | undefined): boolean {
     if (call.isOver) return false;
     call.isOver = true;
     const { counts } = this;
@@ -289,20 +293,14 @@ export class CallReporter implements AttemptReporter {
     counts.retries += call.retries;
     counts.fallbacks += call.fallbacks;
     call.cancellation.dispose();
-    return true;
-  }
-
-  /** @param tokens of the answer; `undefined` where that is not known */
-  private settle({ request, lostTokens, hasUncountedLoss, nanoUsd }: Call, tokens: number | undefined): void {
-    request?.hold.endCall(tokens, { tokens: lostTokens, isUncounted: hasUncountedLoss }, !Number.isNaN(nanoUsd));
-  }
-
-  private record({ asked }: Call, succeededAtMs: number | undefined, usage: AnswerUsage | undefined): void {
-    const { operation, startedAtMs, promptTokens } = asked;
+    if (recorded === undefined) return true;
+    const { operation, startedAtMs, promptTokens } = call.asked;
+    const { succeededAtMs, usage } = recorded;
     let series = this.series.get(operation);
-    if (series === undefined) this.series.set(operation, (series = this.recorder.series(COMPONENT, operation)));
+    if (series === undefined) this.series.set(operation, (series = this.context.recorder.series(COMPONENT, operation)));
     const endedAtMs = succeededAtMs ?? performance.now();
     series.record(endedAtMs - startedAtMs, succeededAtMs !== undefined, usage?.promptTokens ?? promptTokens, usage?.completionTokens);
+    return true;
   }
 }
 
@@ -325,11 +323,6 @@ function isRefusal(call: Call, error: unknown): boolean {
   const isOfRequest =
     error instanceof InvalidArgumentError || error instanceof ModelNotAllowedError || error instanceof ContextWindowExceededError;
   return isOfRequest || (error !== undefined && error === call.callersError);
-}
-
-/** Whether the cost of the answer is unknown: then all that is held for it counts. */
-function isUnmetered({ call, usage }: Attempt): boolean {
-  return usage === undefined && WITHOUT_ESTIMATE.has(call.asked.operation);
 }
 
 /** Usage in the words of observers. A spread would take a microsecond of each call with a hook. */

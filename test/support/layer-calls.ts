@@ -1,4 +1,4 @@
-import type { CallView } from '../../lib/calls/layers/layer.js';
+import type { CallView } from '../../lib/calls/attempt.js';
 import { Failure, type FailureReason, type Fault } from '../../lib/calls/failure.js';
 
 export interface FailedOn {

@@ -1,6 +1,10 @@
-import type { StatedCost } from '../../http/answer-usage.js';
-import { type CostParts, COST_PARTS, sumOf, type CostPart, type PricedUsage } from '../../common/token-cost.js';
 import { nanoUsd } from '../../common/nano-usd.js';
+import { fieldsOf, isObject, type Fields } from '../../common/objects.js';
+import { COST_PARTS, sumOf, type CostPart, type CostParts, type PricedUsage } from '../../common/token-cost.js';
+import type { StatedCost } from '../../http/answer-usage.js';
+import { askedTier, dearerTier, type DearTier } from '../../http/token-estimate/asked-tier.js';
+import { addedFields } from '../../providers/own-fields.js';
+import type { AskedCall } from '../asked-call.js';
 
 /** The cost of one answer, in nano-USD (billionths of a USD). */
 export interface AnswerCost {
@@ -56,13 +60,11 @@ export function partsOf(whole: number, weights: CostParts): CostParts {
     left -= floor;
     remainders.push({ part, remainder: exact - floor });
   }
-  remainders.sort((a, b) => b.remainder - a.remainder);
+  if (left > 0) remainders.sort((a, b) => b.remainder - a.remainder);
   for (let at = 0; left > 0; at = (at + 1) % remainders.length, left--) parts[remainders[at].part] = (parts[remainders[at].part] ?? 0) + 1;
   for (const { part } of remainders) if (parts[part] === 0) delete parts[part];
   return parts;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** The cost of an answer as its provider reports it. */
 export interface ReportedCost {
@@ -103,16 +105,12 @@ export function reportedCost(
   header: string | undefined,
 ): ReportedCost | 'invalid' | undefined {
   const read = stated === undefined || !Object.hasOwn(STATED, provider) ? undefined : STATED[provider](stated);
-  const usd = read ?? amountIn(header);
+  // Proxies without a price send `None`, or nothing.
+  const usd = read ?? (header === undefined || header === '' || header === 'None' ? undefined : Number(header));
   if (usd === undefined) return undefined;
   if (typeof usd !== 'number' || !(usd >= 0 && usd <= HIGHEST_USD)) return 'invalid';
   const parts = provider === 'perplexity' ? perplexityParts(fieldsOf(stated?.cost), usd) : undefined;
   return parts === undefined ? { usd } : { usd, parts };
-}
-
-/** Proxies without a price send `None`, or nothing. */
-function amountIn(header: string | undefined): number | undefined {
-  return header === undefined || header === '' || header === 'None' ? undefined : Number(header);
 }
 
 /** `undefined` if they are not amounts, or more than the whole. */
@@ -134,10 +132,21 @@ function sum(...amounts: readonly unknown[]): unknown {
   return reported.every((amount) => typeof amount === 'number') ? reported.reduce((total, amount) => total + amount, 0) : NaN;
 }
 
-function fieldsOf(value: unknown): Fields {
-  return isObject(value) ? value : {};
+/** The parts of an attempt that can set a service tier. */
+interface AskedAttempt {
+  readonly call: { readonly asked: Pick<AskedCall, 'tier'> };
+  readonly target: { readonly overrides?: Fields };
+  readonly selection: { readonly deployment: { readonly params: Fields } };
 }
 
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null;
+/** By the parameters of a deployment: the tier that they set. */
+const tiers = new WeakMap<Fields, DearTier | null>();
+
+/** The most expensive tier that the request, the fallback or the deployment sets. */
+export function tierOfAttempt({ call, target, selection }: AskedAttempt): DearTier | undefined {
+  const { params } = selection.deployment;
+  let own = tiers.get(params);
+  if (own === undefined) tiers.set(params, (own = dearerTier(askedTier(params), askedTier(addedFields(params))) ?? null));
+  const asked = own === null ? call.asked.tier : dearerTier(call.asked.tier, own);
+  return target.overrides === undefined ? asked : dearerTier(asked, askedTier(target.overrides));
 }

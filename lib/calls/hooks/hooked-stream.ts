@@ -3,7 +3,7 @@ import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { BridgedAnswer } from '../../apis/bridge.js';
 import type { Exchange } from '../attempt.js';
 import type { ProviderExchange } from '../send/provider-exchange.js';
-import type { ReadStream } from '../send/provider-sender.js';
+import type { ReadStream } from '../send/provider-stream.js';
 import { StreamEvents } from '../../providers/events/event-reader.js';
 import { withoutUsage } from '../stream/client-events.js';
 import type { EventSink, StreamOrigin } from '../stream/stream-origin.js';

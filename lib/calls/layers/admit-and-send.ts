@@ -1,18 +1,19 @@
 import { UnsupportedRequestError } from '../../common/http-errors.js';
 import type { RetryContext } from '../../router/selection/tried.js';
 import { holdCost, type MaxOutputOf } from '../attempt-hold.js';
-import { Attempt, type AttemptContext } from '../attempt.js';
+import { Attempt, type AttemptContext, type CallView } from '../attempt.js';
 import type { CallRouter, Selection } from '../call-router.js';
-import type { CallView, Outcome } from './layer.js';
 import { Failure, judgeSelection } from '../failure.js';
-import type { CallReporter } from '../settlement.js';
+import type { CallSettlement } from '../settlement.js';
+import type { Next } from './layer.js';
 
 /** Selects a deployment for an attempt; `Failure`: none can take it, now or within its time. */
 export type Admit = (view: CallView) => Selection | Failure | Promise<Selection | Failure>;
 
 /** What attempts need of their client. */
 export interface AttemptSettings extends AttemptContext {
-  readonly reporter: CallReporter;
+  readonly router: CallRouter;
+  readonly settlement: CallSettlement;
   /** Most tokens that a model answers with; `null`: unknown. */
   readonly maxOutputOf: MaxOutputOf;
 }
@@ -20,26 +21,30 @@ export interface AttemptSettings extends AttemptContext {
 /**
  * The innermost step of a call: admits it to a deployment, holds the most that the attempt can
  * cost, and sends. Reports the attempt from its start to its end, which for a stream comes later.
+ * @param admit Default: a call that no deployment can take now fails.
  */
-export async function attempt(view: CallView, admit: Admit, client: AttemptSettings): Promise<Outcome> {
-  const admitted = admit(view);
-  const selection = admitted instanceof Promise ? await admitted : admitted;
-  if (selection instanceof Failure) return selection;
-  const { call, sender, target, cancellation, heldAhead } = view;
-  const one = new Attempt(call, selection, target, client, cancellation);
-  client.reporter.attemptStarted(one);
-  try {
-    if (call.request?.hold.holdsMoney === true) one.hold = heldAhead ?? (await holdCost(one, client.maxOutputOf));
-    const answer = await sender.send(one);
-    if (!call.stream) one.succeed();
-    return answer;
-  } catch (thrown) {
-    const failure = one.fail(thrown);
-    if (failure.reason === undefined) throw failure.error;
-    if (thrown instanceof UnsupportedRequestError && thrown.details !== undefined) call.recovery = thrown;
-    failure.selection = selection;
-    return failure;
-  }
+export function admitAndSend(client: AttemptSettings, admit?: Admit): Next {
+  const { router, settlement, maxOutputOf } = client;
+  return async (view) => {
+    const admitted = admit === undefined ? selectNow(router, view) : admit(view);
+    const selection = admitted instanceof Promise ? await admitted : admitted;
+    if (selection instanceof Failure) return selection;
+    const { call, heldAhead } = view;
+    const attempt = new Attempt(view, selection, client);
+    if (call.observed !== undefined) settlement.attemptStarted(attempt, call.observed);
+    try {
+      if (call.request?.hold.holdsMoney === true) attempt.hold = heldAhead ?? (await holdCost(attempt, maxOutputOf));
+      const answer = await view.send(attempt);
+      if (!call.stream) attempt.succeed();
+      return answer;
+    } catch (thrown) {
+      const failure = attempt.fail(thrown);
+      if (failure.reason === undefined) throw failure.error;
+      if (thrown instanceof UnsupportedRequestError && thrown.details !== undefined) call.recovery = thrown;
+      failure.selection = selection;
+      return failure;
+    }
+  };
 }
 
 /** Selects a deployment, if one can take the attempt now. */

@@ -1,39 +1,28 @@
 import { RateLimitExceededError } from '../../common/http-errors.js';
 import { MASTER_PRINCIPAL } from '../../http/principal.js';
-import type { CallView, CallLayer, Next } from './layer.js';
+import type { CallLayer } from './layer.js';
 
 /**
  * Limits the calls that an API key has in flight in this process: each has a connection to a
  * provider for as long as its client reads. The master key, which apps share, has no limit.
+ * @param inFlight calls by key
  */
-export class CallsPerKey implements CallLayer {
-  readonly name = 'calls-per-key';
-  private readonly inFlight = new Map<string, number>();
-
-  constructor(private readonly most: number) {}
-
-  /** @throws RateLimitExceededError (rejects) */
-  async run(view: CallView, next: Next): Promise<unknown> {
+export function callsPerKey(most: number, inFlight = new Map<string, number>()): CallLayer {
+  return (next) => async (view) => {
     const { principal } = view.call;
-    if (principal !== undefined && principal !== MASTER_PRINCIPAL) view.call.whenOver(this.begin(principal.limitKey));
+    if (principal === undefined || principal === MASTER_PRINCIPAL) return next(view);
+    const { limitKey } = principal;
+    const count = inFlight.get(limitKey) ?? 0;
+    if (count >= most) {
+      const limitName = 'llmClient.maxCallsPerKey';
+      throw new RateLimitExceededError({ limitName, exceeded: 'concurrency', limit: most, retryAfterMs: 1_000 });
+    }
+    inFlight.set(limitKey, count + 1);
+    view.call.whenOver(() => {
+      const left = (inFlight.get(limitKey) ?? 1) - 1;
+      if (left > 0) inFlight.set(limitKey, left);
+      else inFlight.delete(limitKey);
+    });
     return next(view);
-  }
-
-  /** Counts a call until the returned function is called. */
-  private begin(limitKey: string): () => void {
-    const count = this.inFlight.get(limitKey) ?? 0;
-    if (count >= this.most)
-      throw new RateLimitExceededError({
-        limitName: 'llmClient.maxCallsPerKey',
-        exceeded: 'concurrency',
-        limit: this.most,
-        retryAfterMs: 1_000,
-      });
-    this.inFlight.set(limitKey, count + 1);
-    return () => {
-      const left = (this.inFlight.get(limitKey) ?? 1) - 1;
-      if (left > 0) this.inFlight.set(limitKey, left);
-      else this.inFlight.delete(limitKey);
-    };
-  }
+  };
 }

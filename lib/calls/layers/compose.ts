@@ -1,13 +1,13 @@
 import type { CallSettings } from '../call.js';
-import { type CallView, composeLayers, type Next } from './layer.js';
-import { type RetryBudget, Retries } from './retries.js';
-import { attempt, selectNow, type AttemptSettings } from './admit-and-send.js';
-import type { CallsPerKey } from './calls-per-key.js';
-import { Fallbacks } from './fallbacks.js';
-import { Hooks } from './hooks.js';
+import { admitAndSend, type AttemptSettings } from './admit-and-send.js';
+import { callsPerKey } from './calls-per-key.js';
+import { fallbacks } from './fallbacks.js';
+import { hooks } from './hooks.js';
+import { composeLayers, type Next } from './layer.js';
 import { queuedAdmission, type WaitingSettings } from './queued-admission.js';
-import { Records } from './records.js';
-import { Tiers } from './tiers.js';
+import { records } from './records.js';
+import { retries, type RetryBudget } from './retries.js';
+import { tiers } from './tiers.js';
 
 /** What the calls of a client share. */
 export interface ClientContext extends CallSettings, AttemptSettings {
@@ -16,8 +16,8 @@ export interface ClientContext extends CallSettings, AttemptSettings {
   readonly random: () => number;
   /** `undefined`: calls do not wait. */
   readonly waiting: WaitingSettings | undefined;
-  /** `undefined`: keys have no limit. */
-  readonly callsPerKey: CallsPerKey | undefined;
+  /** Calls in flight by API key, for `maxCallsPerKey`. */
+  readonly inFlightByKey: Map<string, number>;
 }
 
 /**
@@ -25,19 +25,18 @@ export interface ClientContext extends CallSettings, AttemptSettings {
  * router's configuration: what cannot happen with it is not there.
  */
 export function composeCall(client: ClientContext, { hasHooks }: { readonly hasHooks: boolean }): Next {
-  const { router, options, reporter, waiting } = client;
+  const { router, options, settlement, waiting } = client;
   const mayRepeat = options.maxAttempts > 1;
-  const admit = waiting === undefined ? (view: CallView) => selectNow(router, view) : queuedAdmission(waiting, client);
   return composeLayers(
     [
-      new Records(reporter),
-      client.callsPerKey,
-      hasHooks ? new Hooks(reporter) : undefined,
-      router.settings.maxFallbacks > 0 ? new Fallbacks(router) : undefined,
-      mayRepeat && hasTiers(client) ? new Tiers(router) : undefined,
-      mayRepeat ? new Retries(client) : undefined,
+      records(settlement),
+      options.maxCallsPerKey === Infinity ? undefined : callsPerKey(options.maxCallsPerKey, client.inFlightByKey),
+      hasHooks ? hooks(settlement) : undefined,
+      router.settings.maxFallbacks > 0 ? fallbacks(router) : undefined,
+      mayRepeat && hasTiers(client) ? tiers(router) : undefined,
+      mayRepeat ? retries(client) : undefined,
     ],
-    (view) => attempt(view, admit, client),
+    admitAndSend(client, waiting && queuedAdmission(waiting, client)),
   );
 }
 

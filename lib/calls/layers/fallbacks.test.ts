@@ -2,7 +2,7 @@ import { failedOn, nextOf, viewOf } from '../../../test/support/layer-calls.js';
 import { BudgetExceededError } from '../../common/http-errors.js';
 import type { FallbackKind } from '../../router/fallbacks.js';
 import type { CallTarget } from '../call.js';
-import { allowsNextTier, FallbackPlan, Fallbacks } from './fallbacks.js';
+import { allowsNextTier, FallbackPlan, fallbacks } from './fallbacks.js';
 
 type Chains = Partial<Record<FallbackKind, Readonly<Record<string, readonly (string | object)[]>>>>;
 
@@ -10,11 +10,11 @@ const target = (each: string | object): object => (typeof each === 'string' ? { 
 
 /** A router with these chains; `alias` is another name of `m`. */
 function routerOf(chains: Chains, healthy: readonly string[] = []) {
-  const fallbacks = Object.fromEntries(
+  const tables = Object.fromEntries(
     (['general', 'context_window', 'content_policy'] as const).map((kind) => [kind, new Map(Object.entries(chains[kind] ?? {}))]),
   );
   return {
-    settings: { fallbacks },
+    settings: { fallbacks: tables },
     knownName: (name: string) => (name === 'alias' ? 'm' : name),
     fallbacksOf: (group: string, kind: FallbackKind, asked: string) =>
       (chains[kind]?.[group] ?? chains[kind]?.[asked] ?? []).map((each) => target(each)),
@@ -41,10 +41,10 @@ const callOf = ({ call, options = {} }: Given = {}): object => ({
 async function run(chains: Chains, outcomes: readonly unknown[], given: Given = {}) {
   const { views, next } = nextOf(...outcomes);
   const counted: object[] = [];
-  const sender = { countPrompt: (overrides: object) => (counted.push(overrides), Promise.resolve(counted.length * 10)) };
-  const call = callOf(given) as { fallbacks: number; alternatives?: () => FallbackPlan };
-  const view = viewOf(call, { sender, target: { model: 'm', inputTokens: 7 } });
-  const outcome = await new Fallbacks(routerOf(chains)).run(view, next);
+  const countChanged = (overrides: object): Promise<number> => (counted.push(overrides), Promise.resolve(counted.length * 10));
+  const call = { ...callOf(given), countChanged } as unknown as { fallbacks: number; alternatives?: () => FallbackPlan };
+  const view = viewOf(call, { target: { model: 'm', inputTokens: 7 } });
+  const outcome = await fallbacks(routerOf(chains))(next)(view);
   return { outcome, call, counted, targets: views.slice(1).map((each) => each.target), models: views.map((each) => each.target.model) };
 }
 
@@ -52,7 +52,7 @@ const [first, second, third] = ['x', 'y', 'z'].map((id) => failedOn({ id }));
 const long = failedOn({ id: 'x' }, { kind: 'context_window' });
 const filtered = failedOn({ id: 'x' }, { kind: 'content_policy' });
 
-describe('Fallbacks', () => {
+describe('fallbacks', () => {
   it('tries the next model group when one fails, and passes other outcomes on', async () => {
     const { outcome, models, call } = await run({ general: { m: ['n', 'o'] } }, [first, second, 'answer']);
     expect([outcome, models, call.fallbacks]).toEqual(['answer', ['m', 'n', 'o'], 2]);
@@ -156,10 +156,9 @@ describe('FallbackPlan', () => {
 
   it('counts the groups left of an earlier one, but not one that was tried', async () => {
     const tried = plan({ general: { m: ['n', 'o'] } });
-    const sender = {} as never;
-    expect((await tried.next({ model: 'm' } as CallTarget, first, sender))?.model).toBe('n');
+    expect((await tried.next({ model: 'm' } as CallTarget, first))?.model).toBe('n');
     expect(tried.hasNext('n')).toBe(true);
-    expect((await tried.next({ model: 'n' } as CallTarget, second, sender))?.model).toBe('o');
+    expect((await tried.next({ model: 'n' } as CallTarget, second))?.model).toBe('o');
     expect(tried.hasNext('o')).toBe(false);
   });
 });

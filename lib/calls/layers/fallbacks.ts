@@ -1,35 +1,30 @@
 import type { ProviderFailureKind } from '../../common/provider-error.js';
-import { isList, readRequestFallbacks } from '../call-options.js';
-import { fallbacksIn, type FallbackKind, type Fallbacks as FallbackOptions, type FallbackTable } from '../../router/fallbacks.js';
-import type { Sender } from '../attempt.js';
+import { refuseArgument } from '../../common/options.js';
+import { fallbacksIn, type FallbackKind, readFallbacks, type Fallbacks, type FallbackTable } from '../../router/fallbacks.js';
 import type { Alternatives, Call, CallTarget } from '../call.js';
 import type { CallRouter, FallbackTarget } from '../call-router.js';
 import { Failure } from '../failure.js';
-import type { CallView, CallLayer, Next } from './layer.js';
+import type { CallLayer } from './layer.js';
 
 /**
  * Tries the next model group when one fails. The order is LiteLLM's: the group's own list for the
  * kind of failure, then the general one, then `*`; each group once. A target that changes the
  * request has its prompt counted again. The first failure is the one that the client gets.
  */
-export class Fallbacks implements CallLayer {
-  readonly name = 'fallbacks';
-
-  constructor(private readonly router: CallRouter) {}
-
-  async run(view: CallView, next: Next): Promise<unknown> {
-    const { call, sender } = view;
+export function fallbacks(router: CallRouter): CallLayer {
+  return (next) => async (view) => {
+    const { call } = view;
     let plan: FallbackPlan | undefined;
-    const planned = (): FallbackPlan => (plan ??= new FallbackPlan(this.router, call));
+    const planned = (): FallbackPlan => (plan ??= new FallbackPlan(router, call));
     call.alternatives = planned;
     for (let at = view; ;) {
       const outcome = await next(at);
       if (!(outcome instanceof Failure)) return outcome;
-      const target = await planned().next(at.target, outcome, sender);
+      const target = await planned().next(at.target, outcome);
       if (target === undefined) return planned().firstFailure;
       at = view.with({ target });
     }
-  }
+  };
 }
 
 const NONE: readonly FallbackTarget[] = [];
@@ -63,7 +58,7 @@ export class FallbackPlan implements Alternatives {
   }
 
   /** The next target after one that failed; `undefined`: none is left. Each is tried once. */
-  async next(failed: CallTarget, failure: Failure, sender: Sender<unknown>): Promise<CallTarget | undefined> {
+  async next(failed: CallTarget, failure: Failure): Promise<CallTarget | undefined> {
     const { router, call, levels, tried } = this;
     this.firstFailure ??= failure;
     if (failure.isUnsent && !call.mayFallBackFromBudget) return undefined;
@@ -86,7 +81,7 @@ export class FallbackPlan implements Alternatives {
       if (target.overrides !== undefined) {
         // As in LiteLLM, what a target changes also holds for the targets behind it.
         level.overrides = { ...level.overrides, ...target.overrides };
-        level.inputTokens = await sender.countPrompt(level.overrides);
+        level.inputTokens = await call.countChanged(level.overrides);
       }
       return { model: target.model, overrides: level.overrides, inputTokens: level.inputTokens };
     }
@@ -168,6 +163,13 @@ function chainIn(own: FallbackTable | undefined, router: CallRouter, { group, ki
   );
 }
 
-function tableOf(path: string, fallbacks: FallbackOptions | null | undefined): FallbackTable | undefined {
-  return fallbacks === undefined || fallbacks === null ? undefined : readRequestFallbacks(path, fallbacks);
+function tableOf(path: string, fallbacks: Fallbacks | null | undefined): FallbackTable | undefined {
+  return fallbacks === undefined || fallbacks === null ? undefined : readFallbacks(path, fallbacks, refuseArgument);
+}
+
+/** Whether these are names or targets for every model group, and not chains. */
+function isList(fallbacks: Fallbacks | null | undefined): boolean {
+  if (!Array.isArray(fallbacks) || fallbacks.length === 0) return false;
+  const [first] = fallbacks as unknown[];
+  return typeof first === 'string' || typeof (first as { readonly model?: unknown }).model === 'string';
 }

@@ -1,31 +1,32 @@
-import { CallView, answerOf, type CallLayer, type Next } from './layer.js';
-import type { CallReporter } from '../settlement.js';
+import { CallView } from '../attempt.js';
+import { Failure } from '../failure.js';
+import type { CallSettlement } from '../settlement.js';
+import { errorOf, type CallLayer } from './layer.js';
 
 /**
  * Runs the hooks that take part in a call: `onRequest` before the prompt is counted and anything is
  * sent, so that it can change, deny or answer the call; and the guards of texts over the error that
- * the client gets. Answers pass their guards as they arrive, in the sender. A call without a body
- * (`execute`, `stream`) is denied if a guard would have to read it.
+ * the client gets. Answers pass their guards as they arrive, where they are read. A call without a
+ * body (`execute`, `stream`) is denied if a guard would have to read it.
  */
-export class Hooks implements CallLayer {
-  readonly name = 'hooks';
-
-  constructor(private readonly reporter: CallReporter) {}
-
-  async run(view: CallView, next: Next): Promise<unknown> {
-    const { call, sender } = view;
+export function hooks(settlement: CallSettlement): CallLayer {
+  return (next) => async (view) => {
+    const { call, send } = view;
+    const { guards } = call;
     try {
-      const answer = await call.cancellation.until(Promise.resolve(sender.prepare?.(call)));
+      const answer = await call.cancellation.until(Promise.resolve(guards?.prepare(call)));
       if (answer !== undefined) {
-        this.reporter.answeredByHook(call);
+        settlement.answeredByHook(call);
         return answer;
       }
       // The hooks may have changed what the call asks for.
-      return answerOf(view, await next(new CallView(call, sender)));
+      const outcome = await next(new CallView(call, send));
+      if (outcome instanceof Failure) throw errorOf(view, outcome);
+      return outcome;
     } catch (thrown) {
-      const error = sender.guardFailure === undefined ? thrown : await sender.guardFailure(thrown);
+      const error = guards?.guardFailure === undefined ? thrown : await guards.guardFailure(thrown);
       if (call.callersError === thrown) call.callersError = error;
       throw error;
     }
-  }
+  };
 }

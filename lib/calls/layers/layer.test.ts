@@ -1,4 +1,5 @@
-import { type CallView, answerOf, composeLayers, type CallLayer } from './layer.js';
+import type { CallView } from '../attempt.js';
+import { composeLayers, errorOf, type CallLayer } from './layer.js';
 import { Failure } from '../failure.js';
 import { ProviderError } from '../../common/provider-error.js';
 
@@ -7,14 +8,17 @@ const view = { call: {} } as CallView;
 describe('composeLayers', () => {
   it('runs the layers that are configured, outermost first, around the attempt', async () => {
     const ran: string[] = [];
-    const layer = (name: string): CallLayer => ({ name, run: (given, next) => (ran.push(name), next(given)) });
+    const layer =
+      (name: string): CallLayer =>
+      (next) =>
+      (given) => (ran.push(name), next(given));
     const call = composeLayers([layer('records'), undefined, layer('retries')], () => Promise.resolve(ran.push('attempt')));
     expect(await call(view)).toBe(3);
     expect(ran).toEqual(['records', 'retries', 'attempt']);
   });
 });
 
-describe('answerOf', () => {
+describe('errorOf', () => {
   const failure = (details?: Readonly<Record<string, unknown>>) =>
     new Failure(
       new ProviderError({ kind: 'bad_request', message: 'no', provider: 'openai', deploymentId: 'd', ...(details && { details }) }),
@@ -23,13 +27,11 @@ describe('answerOf', () => {
   const recovery = new Error('send it in another form');
   const recoverable = { call: { recovery } } as CallView;
 
-  it('returns an answer', () => expect(answerOf(view, 'answer')).toBe('answer'));
-
-  it("throws the first group's error as it came, or one from which the client can recover", () => {
+  it("is the first group's error as it came, or one from which the client can recover", () => {
     const first = failure();
     const own = failure({ retry: true });
-    expect(() => answerOf(view, first)).toThrow(first.error as Error);
-    expect(() => answerOf(recoverable, first)).toThrow(recovery);
-    expect(() => answerOf(recoverable, own)).toThrow(own.error as Error);
+    expect(errorOf(view, first)).toBe(first.error);
+    expect(errorOf(recoverable, first)).toBe(recovery);
+    expect(errorOf(recoverable, own)).toBe(own.error);
   });
 });

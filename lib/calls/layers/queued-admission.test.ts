@@ -4,7 +4,7 @@ import { CallQueue } from '../../queue/call-queue.js';
 import { resolveQueueOptions, type QueueOptions } from '../../queue/queue.options.js';
 import { CallCancellation } from '../cancellation.js';
 import { Failure } from '../failure.js';
-import type { CallView } from './layer.js';
+import type { CallView } from '../attempt.js';
 import { queuedAdmission } from './queued-admission.js';
 
 const deployment = { id: 'a', modelName: 'm', params: {}, info: {}, pricesOf: () => [] };
@@ -28,7 +28,10 @@ describe('queuedAdmission', () => {
     await jest.advanceTimersByTimeAsync(ms);
   };
 
-  /** Admission to a deployment; `acquire` decides whether it takes a call, and `hold` about its money. */
+  /**
+   * Admission to a deployment; `acquire` decides whether it takes a call, and `hold` about its
+   * money.
+   */
   function opened(options: QueueOptions = {}) {
     const queue = new CallQueue(resolveQueueOptions('queue', options), { now: () => nowMs, component: 'test' });
     const asked: string[] = [];

@@ -5,7 +5,7 @@ import type { QueueOptions } from '../../queue/queue.options.js';
 import type { Call, CallTarget } from '../call.js';
 import { holdCost, type MaxOutputOf } from '../attempt-hold.js';
 import type { CallRouter, RoutingContext, Selection } from '../call-router.js';
-import type { CallView } from './layer.js';
+import type { CallView } from '../attempt.js';
 import { Failure } from '../failure.js';
 import { selectNow, type Admit } from './admit-and-send.js';
 

@@ -1,5 +1,5 @@
 import { failedOn, nextOf, viewOf } from '../../../test/support/layer-calls.js';
-import { Records } from './records.js';
+import { records } from './records.js';
 
 async function run(outcome: unknown) {
   const reported: unknown[][] = [];
@@ -9,15 +9,15 @@ async function run(outcome: unknown) {
   };
   const call = {};
   const { next } = nextOf(outcome);
-  const given = new Records(reporter as never).run(viewOf(call), (view) => {
+  const given = records(reporter as never)((view) => {
     reported.push(['next', view.call]);
     return next(view);
-  });
+  })(viewOf(call));
   const [ended] = await Promise.allSettled([given]);
   return { ended, call, reported };
 }
 
-describe('Records', () => {
+describe('records', () => {
   it('reports the start of a call before anything else, and leaves the end of an answer to its attempt', async () => {
     const { ended, call, reported } = await run('answer');
     expect(ended).toEqual({ status: 'fulfilled', value: 'answer' });

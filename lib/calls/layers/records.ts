@@ -1,22 +1,21 @@
-import { type CallView, answerOf, type CallLayer, type Next } from './layer.js';
-import type { CallReporter } from '../settlement.js';
+import { Failure } from '../failure.js';
+import type { CallSettlement } from '../settlement.js';
+import { errorOf, type CallLayer } from './layer.js';
 
 /**
  * Reports the start of each call, and its end without an answer. The attempt that answers reports
- * the end of its call, which for a stream comes after `run`.
+ * the end of its call, which for a stream comes after the layers are done.
  */
-export class Records implements CallLayer {
-  readonly name = 'records';
-
-  constructor(private readonly reporter: CallReporter) {}
-
-  async run(view: CallView, next: Next): Promise<unknown> {
-    this.reporter.callStarted(view.call);
+export function records(settlement: CallSettlement): CallLayer {
+  return (next) => async (view) => {
+    settlement.callStarted(view.call);
     try {
-      return answerOf(view, await next(view));
+      const outcome = await next(view);
+      if (outcome instanceof Failure) throw errorOf(view, outcome);
+      return outcome;
     } catch (error) {
-      this.reporter.callFailed(view.call, error);
+      settlement.callFailed(view.call, error);
       throw error;
     }
-  }
+  };
 }

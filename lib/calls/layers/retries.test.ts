@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { BudgetExceededError, UnsupportedRequestError } from '../../common/http-errors.js';
 import { failedOn, nextOf, viewOf } from '../../../test/support/layer-calls.js';
 import { Failure } from '../failure.js';
-import { Retries, retriesAllowed, RetryBudget, retryWaitMs, type RetryFacts } from './retries.js';
+import { retries, retriesAllowed, RetryBudget, retryWaitMs, type RetryFacts } from './retries.js';
 
 const facts = (changes: Partial<RetryFacts>): RetryFacts => ({
   kind: 'server',
@@ -92,7 +92,7 @@ describe('RetryBudget', () => {
   });
 });
 
-describe('Retries', () => {
+describe('retries', () => {
   const [a, b] = [failedOn({ id: 'a' }), failedOn({ id: 'b' })];
   const denied = (): Failure =>
     failedOn({ id: 'a' }, { kind: 'bad_request' }, new BudgetExceededError({ limitName: 'l', reason: 'budget_held' } as never), 'caller');
@@ -139,8 +139,8 @@ describe('Retries', () => {
     };
     const cancellation = { wait: (ms: number) => Promise.resolve(void waits.push(ms)) };
     const { views, next } = nextOf(...outcomes);
-    const retries = new Retries({ router, retryBudget, waiting, now: () => 0, random: () => 0 } as never);
-    const outcome = await retries.run(viewOf(call, { target: { model }, cancellation, ...given.parts }), next);
+    const layer = retries({ router, retryBudget, waiting, now: () => 0, random: () => 0 } as never);
+    const outcome = await layer(next)(viewOf(call, { target: { model }, cancellation, ...given.parts }));
     return { outcome, views, waits, call, deposits: deposit.mock.calls.length, tried: views.slice(1).map(({ after }) => after?.tried) };
   }
 

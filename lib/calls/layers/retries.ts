@@ -1,7 +1,8 @@
 import type { ProviderFailureKind } from '../../common/provider-error.js';
 import type { CallSettings, CallTarget } from '../call.js';
 import type { Deployment } from '../call-router.js';
-import type { CallView, CallLayer, Next } from './layer.js';
+import type { CallView } from '../attempt.js';
+import type { CallLayer } from './layer.js';
 import { Failure } from '../failure.js';
 
 /** What retries need of their client. */
@@ -19,14 +20,10 @@ export interface RetrySettings extends CallSettings {
  * another one, which does not count as a retry. Ends with the last failure once the retries, the
  * attempts or the time of the call, or the retries of all calls together are used up.
  */
-export class Retries implements CallLayer {
-  readonly name = 'retries';
-
-  constructor(private readonly client: RetrySettings) {}
-
-  async run(view: CallView, next: Next): Promise<unknown> {
+export function retries(client: RetrySettings): CallLayer {
+  return (next) => async (view) => {
     const { call, after } = view;
-    if (after === undefined && call.fallbacks === 0) this.client.retryBudget.deposit();
+    if (after === undefined && call.fallbacks === 0) client.retryBudget.deposit();
     const doneOrder = after?.tried.doneOrder;
     const failedIds: string[] = [];
     let last: Failure | undefined;
@@ -40,7 +37,7 @@ export class Retries implements CallLayer {
       last = outcome;
       last.tierOrder = order ??= deployment.order;
       failedIds.push(deployment.id);
-      const waitMs = this.waitMs(view, last, { deployment, retry });
+      const waitMs = waitMsBefore(retry, view, { client, last, deployment });
       if (waitMs === undefined) return last;
       if (waitMs > 0) {
         const beforeMs = performance.now();
@@ -52,44 +49,48 @@ export class Retries implements CallLayer {
       // What is unfit is unfit the next time, too.
       at = view.with({ after: { last, tried: { doneOrder, order, failedIds: [...failedIds], mayRepeat: !last.isUnfit } } });
     }
-  }
+  };
+}
 
-  /** How long to wait before the next retry; `undefined`: none is made. */
-  private waitMs(
-    { call, target }: CallView,
-    { isUnfit, reason }: Failure,
-    { deployment, retry }: { readonly deployment: Deployment; readonly retry: number },
-  ): number | undefined {
-    const { router, retryBudget, now, random, waiting } = this.client;
-    // As in LiteLLM, a deployment that is called by its id is called once.
-    if (reason === undefined || isCalledById(target, deployment)) return undefined;
-    const healthy = router.healthyCount(target.model, call.context);
-    const healthyOthers = router.healthyCount(target.model, { ...call.context, excludeIds: [deployment.id] });
-    // Nothing was sent: another deployment is no retry.
-    if (isUnfit && healthyOthers > 0) return 0;
-    const { retryPolicy, modelGroupRetryPolicy: ofGroups } = router.settings;
-    const policy = Object.hasOwn(ofGroups, target.model) ? ofGroups[target.model] : retryPolicy;
-    const isPolicyHeeded = deployment.numRetries === undefined;
-    // After a 429 of all deployments the queue waits for the first of them, unless there is a
-    // fallback.
-    const waits = waiting !== undefined && reason.kind === 'rate_limit' && call.alternatives?.().hasNext(target.model) !== true;
-    const facts = {
-      ...reason,
-      healthy: waits ? Math.max(1, healthy) : healthy,
-      healthyOthers,
-      numRetries: call.retriesOn(deployment),
-      policy: isPolicyHeeded ? policy : undefined,
-    };
-    if (retry >= retriesAllowed(facts)) return undefined;
-    const { retryAfterMs } = reason;
-    const waitMs = retryWaitMs(retry, { healthyOthers, retryAfterMs, leastMs: router.settings.retryAfterMs }, random());
-    // A fallback answers sooner than a provider that sent `Retry-After`.
-    if (waitMs > 0 && retryAfterMs !== undefined && call.alternatives?.().hasHealthy(target.model) === true) return undefined;
-    if (!call.hasTimeFor(waitMs)) return undefined;
-    if (retryBudget.withdraw(now())) return waitMs;
-    call.isRetryDenied = true;
-    return undefined;
-  }
+/** An attempt that has failed. */
+interface FailedOnce {
+  readonly client: RetrySettings;
+  readonly last: Failure;
+  readonly deployment: Deployment;
+}
+
+/** How long to wait before the next retry, from 0; `undefined`: none is made. */
+function waitMsBefore(retry: number, { call, target }: CallView, { client, last, deployment }: FailedOnce): number | undefined {
+  const { isUnfit, reason } = last;
+  const { router, retryBudget, now, random, waiting } = client;
+  // As in LiteLLM, a deployment that is called by its id is called once.
+  if (reason === undefined || isCalledById(target, deployment)) return undefined;
+  const healthy = router.healthyCount(target.model, call.context);
+  const healthyOthers = router.healthyCount(target.model, { ...call.context, excludeIds: [deployment.id] });
+  // Nothing was sent: another deployment is no retry.
+  if (isUnfit && healthyOthers > 0) return 0;
+  const { retryPolicy, modelGroupRetryPolicy: ofGroups } = router.settings;
+  const policy = Object.hasOwn(ofGroups, target.model) ? ofGroups[target.model] : retryPolicy;
+  const isPolicyHeeded = deployment.numRetries === undefined;
+  // After a 429 of all deployments the queue waits for the first of them, unless there is a
+  // fallback.
+  const waits = waiting !== undefined && reason.kind === 'rate_limit' && call.alternatives?.().hasNext(target.model) !== true;
+  const facts = {
+    ...reason,
+    healthy: waits ? Math.max(1, healthy) : healthy,
+    healthyOthers,
+    numRetries: call.retriesOn(deployment),
+    policy: isPolicyHeeded ? policy : undefined,
+  };
+  if (retry >= retriesAllowed(facts)) return undefined;
+  const { retryAfterMs } = reason;
+  const waitMs = retryWaitMs(retry, { healthyOthers, retryAfterMs, leastMs: router.settings.retryAfterMs }, random());
+  // A fallback answers sooner than a provider that sent `Retry-After`.
+  if (waitMs > 0 && retryAfterMs !== undefined && call.alternatives?.().hasHealthy(target.model) === true) return undefined;
+  if (!call.hasTimeFor(waitMs)) return undefined;
+  if (retryBudget.withdraw(now())) return waitMs;
+  call.isRetryDenied = true;
+  return undefined;
 }
 
 function isCalledById({ model }: CallTarget, { id, modelName }: Deployment): boolean {
@@ -172,6 +173,8 @@ export function retryWaitMs(
  * Without it retries would multiply the load on a provider that fails for everyone.
  */
 export class RetryBudget {
+  /** What accumulates at most: ten seconds of `perSecond`, and `ratio` of 100 calls. */
+  private readonly capacity: number;
   private tokens: number;
   private atMs: number;
   /** Retries that it did not allow. */
@@ -183,13 +186,9 @@ export class RetryBudget {
     private readonly perSecond: number,
     nowMs: number,
   ) {
+    this.capacity = perSecond * 10 + ratio * 100;
     this.tokens = this.capacity;
     this.atMs = nowMs;
-  }
-
-  /** What accumulates at most: ten seconds of `perSecond`, and `ratio` of 100 calls. */
-  private get capacity(): number {
-    return this.perSecond * 10 + this.ratio * 100;
   }
 
   /** Counts a call. */

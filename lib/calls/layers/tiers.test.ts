@@ -1,7 +1,7 @@
 import { failedOn, nextOf, viewOf } from '../../../test/support/layer-calls.js';
 import type { CallRouter } from '../call-router.js';
 import { Failure, type FailureReason } from '../failure.js';
-import { Tiers } from './tiers.js';
+import { tiers } from './tiers.js';
 
 const deployments = [1, 2, 2, 5].map((order, index) => ({ id: `d${index}`, modelName: 'm', model: 'openai/m', order }));
 
@@ -13,11 +13,11 @@ function failedAt(index: number, reason: Partial<FailureReason> = {}): Failure {
 async function run(outcomes: readonly unknown[], { chain = [] as string[], isSpent = false, options = {} } = {}) {
   const router = { deployments: () => deployments, fallbacksOf: () => chain } as unknown as CallRouter;
   const { views, next } = nextOf(...outcomes);
-  const outcome = await new Tiers(router).run(viewOf({ options, isSpent }), next);
+  const outcome = await tiers(router)(next)(viewOf({ options, isSpent }));
   return { outcome, done: views.map(({ after }) => after?.tried.doneOrder) };
 }
 
-describe('Tiers', () => {
+describe('tiers', () => {
   it('tries the next priority tier, the next higher order, when one fails', async () => {
     expect(await run([failedAt(0), failedAt(1), 'answer'])).toEqual({ outcome: 'answer', done: [undefined, 1, 2] });
   });

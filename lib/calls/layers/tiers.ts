@@ -1,5 +1,5 @@
 import type { CallRouter } from '../call-router.js';
-import type { CallView, CallLayer, Next } from './layer.js';
+import type { CallLayer } from './layer.js';
 import { Failure } from '../failure.js';
 import { allowsNextTier } from './fallbacks.js';
 
@@ -10,12 +10,8 @@ const NONE: readonly string[] = [];
  * that a content filter rejected goes to no other tier, and one that exceeds the context window
  * goes to the fallbacks for that, if the group has any.
  */
-export class Tiers implements CallLayer {
-  readonly name = 'tiers';
-
-  constructor(private readonly router: CallRouter) {}
-
-  async run(view: CallView, next: Next): Promise<unknown> {
+export function tiers(router: CallRouter): CallLayer {
+  return (next) => async (view) => {
     const { call, target } = view;
     let last: Failure | undefined;
     for (let at = view; ;) {
@@ -25,13 +21,13 @@ export class Tiers implements CallLayer {
       last = outcome;
       const { deployment, group } = outcome.selection;
       const { tierOrder = deployment.order } = outcome;
-      if (!allowsNextTier(this.router, call, target.model, last) || !this.hasTierAfter(group, tierOrder) || call.isSpent) return last;
+      if (!allowsNextTier(router, call, target.model, last) || !hasTierAfter(router, group, tierOrder) || call.isSpent) return last;
       at = view.with({ after: { last, tried: { doneOrder: tierOrder, order: undefined, failedIds: NONE, mayRepeat: true } } });
     }
-  }
+  };
+}
 
-  /** A request may ask for what deployments call, too. */
-  private hasTierAfter(group: string, order: number): boolean {
-    return this.router.deployments().some((each) => (each.modelName === group || each.model === group) && each.order > order);
-  }
+/** A request may ask for what deployments call, too. */
+function hasTierAfter(router: CallRouter, group: string, order: number): boolean {
+  return router.deployments().some((each) => (each.modelName === group || each.model === group) && each.order > order);
 }

@@ -7,79 +7,107 @@ import { DeploymentMisconfiguredError } from '../../common/http-errors.js';
 import { usageFrom, type AnswerUsage } from '../../http/answer-usage.js';
 import { LoopReader, type LoopState } from '../stream/loop-reader.js';
 import { drainOf } from '../stream/write-limit.js';
-import type { Attempt, Exchange, Sender } from '../attempt.js';
+import type { Attempt, Exchange } from '../attempt.js';
 import { CallbackError, reasonOf } from '../failure.js';
 
-/** Sends attempts with the caller's function. */
-export class CustomSender<T> implements Sender<T> {
-  constructor(
-    protected readonly request: Send<T>,
-    protected readonly options: ExecuteOptions,
-  ) {}
+/** The arguments of a `send` besides the deployment. */
+export interface SendContext {
+  /** Aborts at the time limit, or when the call is cancelled. Pass it to the client that sends. */
+  readonly signal: AbortSignal;
+  /** Number of the attempt, from 1, over all retries and fallbacks. */
+  readonly attempt: number;
+  /** The provider's name for the model: `gpt-4o` of `openai/gpt-4o`. */
+  readonly model: string;
+  /** The deployment's model group. */
+  readonly group: string;
+  /** Parameters that a fallback changes. */
+  readonly overrides?: Readonly<Record<string, unknown>>;
+}
 
-  async send(attempt: Attempt): Promise<T> {
-    const result = await new CustomExchange(attempt).begin(this.request);
-    attempt.answered();
-    attempt.report(callback(() => usageIn(result, this.options)));
-    callback(() => this.options.onAnswer?.(attempt.facts()));
-    return result;
-  }
+/** Sends one request to one deployment, with any client. Disable that client's own retries. */
+export type Send<T> = (deployment: Deployment, context: SendContext) => Promise<T>;
 
-  countPrompt(): number | undefined {
-    return this.options.routing?.inputTokens;
-  }
+/** Options of `execute` and `stream`. */
+export interface ExecuteOptions extends CallOptions {
+  /** Name of the operation in spans and in the monitor. Default `chat`. */
+  readonly operation?: string;
+  /**
+   * Returns the usage of an answer or a chunk. Default: its `usage`, in the format of a provider or
+   * an SDK.
+   */
+  readonly usageOf?: (result: unknown) => unknown;
+  /** Called before the answer is returned, with how it was produced. */
+  readonly onAnswer?: (call: CallFacts) => void;
+}
+
+/** Sends an attempt with the caller's function. */
+export async function sendByFunction<T>(send: Send<T>, options: ExecuteOptions, attempt: Attempt): Promise<T> {
+  const result = await new CustomExchange(attempt).begin(send);
+  attempt.answered();
+  attempt.report(callback(() => usageIn(result, options)));
+  callback(() => options.onAnswer?.(attempt.facts()));
+  return result;
+}
+
+/** How a stream of the caller's function is read. */
+export interface CustomStreamOptions<C> extends ExecuteOptions {
+  /** Receives each chunk before the caller gets it. */
+  readonly onChunk?: (chunk: C) => void;
 }
 
 /** Sends with a function that returns chunks; resolves with the first one. */
-export class CustomStreamSender<C> extends CustomSender<AsyncIterable<C>> {
-  /** Told of each chunk before the caller gets it. */
-  onChunk: ((chunk: C) => void) | undefined = undefined;
-
-  override async send(attempt: Attempt): Promise<AsyncIterable<C>> {
-    const exchange = new CustomExchange(attempt);
-    let iterator: AsyncIterator<C> | undefined;
-    try {
-      const chunks = await exchange.begin(this.request);
-      const source = (iterator = chunks[Symbol.asyncIterator]());
-      const first = await exchange.until(source.next());
-      attempt.firstChunk();
-      callback(() => this.options.onAnswer?.(attempt.facts()));
-      exchange.closeSource = () => close(source);
-      return new LoopReader<C>(
-        (reader) => this.read(first, source, exchange, reader),
-        () => exchange.leave(),
-      );
-    } catch (error) {
-      close(iterator);
-      throw error;
-    }
+export async function streamByFunction<C>(
+  send: Send<AsyncIterable<C>>,
+  options: CustomStreamOptions<C>,
+  attempt: Attempt,
+): Promise<AsyncIterable<C>> {
+  const exchange = new CustomExchange(attempt);
+  let iterator: AsyncIterator<C> | undefined;
+  try {
+    const chunks = await exchange.begin(send);
+    const source = (iterator = chunks[Symbol.asyncIterator]());
+    const first = await exchange.until(source.next());
+    attempt.firstChunk();
+    callback(() => options.onAnswer?.(attempt.facts()));
+    exchange.closeSource = () => close(source);
+    return new LoopReader<C>(
+      (reader) => chunksOf({ first, source, exchange, reader, options }),
+      () => exchange.leave(),
+    );
+  } catch (error) {
+    close(iterator);
+    throw error;
   }
+}
 
-  private async *read(
-    first: IteratorResult<C>,
-    iterator: AsyncIterator<C>,
-    exchange: CustomExchange,
-    reader: LoopState,
-  ): AsyncGenerator<C, void, undefined> {
-    const { attempt } = exchange;
-    try {
-      for (let result = first; result.done !== true; result = await exchange.until(iterator.next())) {
-        const { value } = result;
-        exchange.receivedTokens++;
-        const usage = callback(() => usageIn(value, this.options));
-        if (usage !== undefined) attempt.report(usage);
-        this.onChunk?.(value);
-        yield value;
-        await drainOf(attempt.call.cancellation.response, attempt.call.writeTimeoutMs);
-      }
-      exchange.succeed();
-    } catch (error) {
-      exchange.breakOff(error);
-      if (reader.hasLeft) return;
-      throw error instanceof CallbackError ? error.cause : error;
-    } finally {
-      exchange.leave();
+/** A stream of which the first chunk has arrived. */
+interface BegunStream<C> {
+  readonly first: IteratorResult<C>;
+  readonly source: AsyncIterator<C>;
+  readonly exchange: CustomExchange;
+  readonly reader: LoopState;
+  readonly options: CustomStreamOptions<C>;
+}
+
+async function* chunksOf<C>({ first, source, exchange, reader, options }: BegunStream<C>): AsyncGenerator<C, void, undefined> {
+  const { attempt } = exchange;
+  try {
+    for (let result = first; result.done !== true; result = await exchange.until(source.next())) {
+      const { value } = result;
+      exchange.receivedTokens++;
+      const usage = callback(() => usageIn(value, options));
+      if (usage !== undefined) attempt.report(usage);
+      options.onChunk?.(value);
+      yield value;
+      await drainOf(attempt.call.cancellation.response, attempt.call.writeTimeoutMs);
     }
+    exchange.succeed();
+  } catch (error) {
+    exchange.breakOff(error);
+    if (reader.hasLeft) return;
+    throw error instanceof CallbackError ? error.cause : error;
+  } finally {
+    exchange.leave();
   }
 }
 
@@ -98,13 +126,14 @@ class CustomExchange implements Exchange {
 
   async begin<T>(send: Send<T>): Promise<T> {
     const { attempt, controller } = this;
-    const { selection, number, model, target, mostOutput } = attempt;
+    const { selection, number, model, target, hold } = attempt;
+    const mostOutput = hold?.mostOutput;
     const overrides = mostOutput === undefined ? target.overrides : { ...target.overrides, max_completion_tokens: mostOutput };
     const { deployment, group } = selection;
     attempt.begin(this);
     this.wasSent = true;
     const context = { signal: controller.signal, attempt: number, model, group, overrides };
-    attempt.sending();
+    attempt.sentAtMs ??= performance.now();
     // Asynchronous, because a `send` may throw before it returns a promise.
     const work = async (): Promise<T> => send(deployment, context);
     return this.until(attempt.observed === undefined ? work() : attempt.observed.run(work));
@@ -183,34 +212,4 @@ function usageIn(result: unknown, { usageOf }: ExecuteOptions): AnswerUsage | un
   if (typeof result !== 'object' || result === null) return undefined;
   const { usage, service_tier: tier } = result as { readonly usage?: unknown; readonly service_tier?: unknown };
   return usageFrom(usage, tier);
-}
-
-/** The arguments of a `send` besides the deployment. */
-export interface SendContext {
-  /** Aborts at the time limit, or when the call is cancelled. Pass it to the client that sends. */
-  readonly signal: AbortSignal;
-  /** Number of the attempt, from 1, over all retries and fallbacks. */
-  readonly attempt: number;
-  /** The provider's name for the model: `gpt-4o` of `openai/gpt-4o`. */
-  readonly model: string;
-  /** The deployment's model group. */
-  readonly group: string;
-  /** Parameters that a fallback changes. */
-  readonly overrides?: Readonly<Record<string, unknown>>;
-}
-
-/** Sends one request to one deployment, with any client. Disable that client's own retries. */
-export type Send<T> = (deployment: Deployment, context: SendContext) => Promise<T>;
-
-/** Options of `execute` and `stream`. */
-export interface ExecuteOptions extends CallOptions {
-  /** Name of the operation in spans and in the monitor. Default `chat`. */
-  readonly operation?: string;
-  /**
-   * Returns the usage of an answer or a chunk. Default: its `usage`, in the format of a provider or
-   * an SDK.
-   */
-  readonly usageOf?: (result: unknown) => unknown;
-  /** Called before the answer is returned, with how it was produced. */
-  readonly onAnswer?: (call: CallFacts) => void;
 }

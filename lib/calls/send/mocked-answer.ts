@@ -3,10 +3,12 @@ import type { Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { ProviderError, type ProviderFailureKind } from '../../common/provider-error.js';
 import { NO_COST } from '../answer/answer-cost.js';
-import type { CallFacts, LlmAnswer } from '../answer/llm-answer.js';
+import { LlmAnswer, type CallFacts } from '../answer/llm-answer.js';
 import type { Attempt } from '../attempt.js';
 import { writtenAnswer } from '../hooks/hook-answer.js';
 import type { WrittenStream } from '../hooks/written-stream.js';
+import { LlmStream } from '../stream/llm-stream.js';
+import type { AnswerGuards } from './answer-guards.js';
 import type { Operation } from '../../providers/protocol.js';
 import type { AskedRequest } from '../asked-call.js';
 import { isAsked, mockedFailure } from '../../providers/mock-fields.js';
@@ -34,9 +36,18 @@ const ERRORS: readonly (readonly [text: RegExp, kind: ProviderFailureKind])[] = 
 export async function mockedAnswer(
   attempt: Attempt,
   request: AskedRequest,
-  operation: Operation,
-): Promise<LlmAnswer | WrittenStream | undefined> {
+  guards: AnswerGuards | undefined,
+): Promise<LlmAnswer | LlmStream | undefined> {
+  const answer = await writtenMock(attempt, request);
+  if (answer === undefined) return undefined;
+  const mock = guards === undefined ? answer : await guards.guardMock(answer);
+  attempt.mocked();
+  return mock instanceof LlmAnswer ? mock : new LlmStream(mock.call, mock);
+}
+
+async function writtenMock(attempt: Attempt, request: AskedRequest): Promise<LlmAnswer | WrittenStream | undefined> {
   const { call, selection } = attempt;
+  const { operation } = request;
   const { params } = selection.deployment;
   const fields: Fields = { ...(isAsked(params.mock_response) && { mock_response: params.mock_response }), ...request.body };
   const failure = call.fallbacks === 0 ? mockedFailure(fields) : undefined;

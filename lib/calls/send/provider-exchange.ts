@@ -1,7 +1,7 @@
 import { BufferList } from '../../common/buffer-list.js';
 import { FastLiteLLMError, ProxyRefusedError } from '../../common/errors.js';
 import type { OpenAIErrorBody, ProviderError } from '../../common/provider-error.js';
-import { mergedUsage, type AnswerUsage, type StatedUsage } from '../../http/answer-usage.js';
+import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { JsonBody } from '../../http/body/json-body.js';
 import type { Exchange } from '../attempt.js';
 import { kindOfCode } from '../../providers/failure-kind.js';
@@ -57,6 +57,8 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   requestId: string | undefined = undefined;
   /** Of an answer, as the provider states it. */
   contentType = '';
+  /** Whether a whole answer is a text, which passes unread. */
+  isText = false;
   /** Of a whole answer: LiteLLM's proxies state no cost before a stream ends. */
   statedCost: string | undefined = undefined;
   /** Whether the request was handed to the socket. */
@@ -100,10 +102,6 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     });
   }
 
-  private get isStream(): boolean {
-    return this.events !== undefined;
-  }
-
   get isRefused(): boolean {
     return this.status >= 300;
   }
@@ -112,7 +110,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   get receivedTokens(): number {
     const { call, count } = this.settings;
     if (call.isBytes === true) return 0;
-    if (this.isStream) return this.record?.text()?.tokens() ?? 0;
+    if (this.events !== undefined) return this.record?.text()?.tokens() ?? 0;
     if (count === undefined) return 0;
     if (this.size > LONGEST_COUNTED) return Math.ceil(this.size / BYTES_PER_TOKEN);
     return this.wholeText?.tokens() ?? 0;
@@ -120,17 +118,18 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
 
   /** Of a whole answer that has arrived; one that was refused has none. */
   get usageInRest(): AnswerUsage | undefined {
-    return this.isStream || this.isRefused || this.size === 0 || this.size > LONGEST_COUNTED ? undefined : this.usageIn(this.bytes);
+    const hasNone = this.events !== undefined || this.isRefused || this.size === 0 || this.size > LONGEST_COUNTED;
+    return hasNone ? undefined : this.settings.call.reader.usageIn(this.bytes);
   }
 
   /** Whether the answer shows the reasoning itself, so that none is hidden. */
   get showsReasoning(): boolean {
-    return (this.isStream ? this.record?.text() : this.wholeText)?.showsReasoning === true;
+    return (this.events === undefined ? this.wholeText : this.record?.text())?.showsReasoning === true;
   }
 
   /** Whether the text of a whole answer was cut although its provider had finished it. */
   get isCut(): boolean {
-    return this.isBroken && !this.isStream && this.wholeText?.isOpen !== false;
+    return this.isBroken && this.events === undefined && this.wholeText?.isOpen !== false;
   }
 
   /** That of a whole answer that has not been consumed yet. */
@@ -142,12 +141,6 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return text;
   }
 
-  /** Whether a whole answer is a text, which passes unread. */
-  get isText(): boolean {
-    const { stream, call } = this.settings;
-    return !stream && call.textType?.test(this.contentType) === true;
-  }
-
   /** Bytes that nothing has taken yet. They stay. */
   get bytes(): Buffer {
     return this.waiting?.bytes() ?? EMPTY;
@@ -155,29 +148,21 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
 
   /** The whole answer, or the part of a stream that nothing has taken yet. */
   takeBytes(): Buffer {
-    const bytes = this.bytes;
+    const bytes = this.waiting?.bytes() ?? EMPTY;
     this.waiting = undefined;
     // A stream's were masked as they arrived.
-    return this.isStream ? bytes : this.settings.known.endpoint.mask.bytes(bytes);
-  }
-
-  /** The usage in a whole answer. */
-  usageIn(answer: Buffer): AnswerUsage | undefined {
-    return this.settings.call.reader.usageIn(answer);
+    return this.events === undefined ? this.settings.known.endpoint.mask.bytes(bytes) : bytes;
   }
 
   /** What a stream that is over ended with: its usage, or an error. */
   ending(): { readonly usage: AnswerUsage | undefined; readonly error: ProviderError | undefined } {
-    const { reader } = this.settings.call;
-    const tail = this.record?.tail() ?? EMPTY;
-    const stated = reader.errorAtEnd(tail);
+    const stated = this.settings.call.reader.errorAtEnd(this.record?.tail() ?? EMPTY);
     return { usage: this.usageSoFar(), error: stated === undefined ? undefined : this.errorIn(stated) };
   }
 
   /** The usage that a stream has stated so far. */
   usageSoFar(): AnswerUsage | undefined {
-    const usage: StatedUsage | undefined = this.settings.call.reader.usageIn(this.record?.tail() ?? EMPTY, this.record?.head());
-    return usage?.missing === undefined ? usage : (mergedUsage(this.record?.text()?.usages) ?? usage);
+    return this.record?.usage(this.settings.call.reader);
   }
 
   /** Ends it from this side, in any state. */
@@ -195,7 +180,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.failure = error;
     if (state === 'streaming') this.endForReader(error);
     else this.reject(error);
-    if (this.isStream) this.waiting = undefined;
+    if (this.events !== undefined) this.waiting = undefined;
     this.resumeRequest?.();
     return true;
   }
@@ -274,11 +259,14 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.settings.onHeaders?.(rawHeaders);
     if (status >= 300) return true;
     this.contentType = contentType;
-    if (!this.settings.stream) this.statedCost = cost;
+    const { stream, call, known, maxBytes } = this.settings;
+    if (!stream) {
+      this.statedCost = cost;
+      this.isText = call.textType?.test(contentType) === true;
+    }
     if (contentEncoding !== undefined && contentEncoding !== 'identity') {
       this.abort(this.malformed('The provider sent a content encoding that was not requested.'));
-    } else if (this.settings.stream) {
-      const { call, known, maxBytes } = this.settings;
+    } else if (stream) {
       const isStream = (call.streamType ?? EVENT_STREAM).test(contentType);
       if (isStream) this.events = new AnswerEvents({ call, contentType, mask: known.endpoint.mask, maxBytes });
       // JSON may say what is wrong.
@@ -291,10 +279,10 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     if (this.state === 'over') return this.onDataBehindEnd();
     if (this.events !== undefined) return this.onStreamData(this.events, chunk);
     const { stream, maxBytes } = this.settings;
-    this.keep(chunk);
+    const size = this.keep(chunk);
     if (this.status < 300 && !stream) {
-      if (this.size > maxBytes) this.abort(this.malformed(`The provider's answer is longer than ${maxBytes} bytes.`));
-    } else if (this.size > LONGEST_ERROR) this.abort(this.refused());
+      if (size > maxBytes) this.abort(this.malformed(`The provider's answer is longer than ${maxBytes} bytes.`));
+    } else if (size > LONGEST_ERROR) this.abort(this.refused());
     return true;
   }
 
@@ -446,9 +434,11 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return this.state === 'over';
   }
 
-  private keep(chunk: Buffer): void {
+  /** Returns how much waits. */
+  private keep(chunk: Buffer): number {
     this.waiting ??= new BufferList();
     this.waiting.push(chunk);
+    return this.waiting.length;
   }
 
   private get size(): number {
@@ -501,7 +491,8 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.abortRequest = undefined;
     this.resumeRequest = undefined;
     this.rawHeaders = NO_HEADERS;
-    if (this.onDrained !== undefined) this.onDrained(this.isStream ? this.usageSoFar() : this.usageIn(this.bytes));
+    if (this.onDrained !== undefined)
+      this.onDrained(this.events === undefined ? this.settings.call.reader.usageIn(this.bytes) : this.usageSoFar());
     else if (before === 'streaming') this.endForReader(error);
     else if (error === undefined) this.resolve();
     else this.reject(error);

@@ -1,15 +1,150 @@
+import type { Bridge, BridgedAnswer } from '../../apis/bridge.js';
+import { bridgeOf } from '../../apis/bridges.js';
 import { FastLiteLLMError } from '../../common/errors.js';
+import { UnsupportedRequestError } from '../../common/http-errors.js';
+import type { Fields } from '../../common/objects.js';
 import { ProviderError } from '../../common/provider-error.js';
-import { namedBaseModel } from '../../router/deployments/deployment.js';
-import type { AttemptTimes } from '../cancellation.js';
-import type { Deployment } from '../call-router.js';
-import { kindOfCode } from '../../providers/failure-kind.js';
+import type { Soon } from '../../http/body/json-body.js';
+import { fieldsInTurns } from '../../http/body/raw-field.js';
+import { askedOutput, limitedOutput } from '../../http/token-estimate/asked-output.js';
 import type { RequestAuthorization } from '../../providers/endpoint/authorization.js';
-import type { KnownEndpoint } from '../../providers/endpoint/endpoints.js';
-import type { WireCall } from '../../providers/protocol.js';
-import type { ProviderExchange } from './provider-exchange.js';
-import { lengthOf, sentParts, type ProviderRequest, type RequestBytes } from '../../providers/provider-transport.js';
+import type { KnownEndpoint, ProviderEndpoints } from '../../providers/endpoint/endpoints.js';
+import { kindOfCode } from '../../providers/failure-kind.js';
+import type { ModelRequest } from '../../providers/model-request.js';
+import { changesOf } from '../../providers/openai/request.js';
+import type { SentRequest, WireCall } from '../../providers/protocol.js';
+import {
+  lengthOf,
+  sentParts,
+  type ProviderRequest,
+  type ProviderTransport,
+  type RequestBytes,
+} from '../../providers/provider-transport.js';
 import { rawHeader } from '../../providers/raw-headers.js';
+import { namedBaseModel } from '../../router/deployments/deployment.js';
+import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
+import type { AskedRequest } from '../asked-call.js';
+import type { Attempt } from '../attempt.js';
+import type { Deployment } from '../call-router.js';
+import type { AttemptTimes } from '../cancellation.js';
+import type { ProviderExchange } from './provider-exchange.js';
+
+/** What requests to providers go through. */
+export interface ProviderAccess {
+  readonly transport: ProviderTransport;
+  readonly endpoints: ProviderEndpoints;
+  readonly tokenCounter: TokenCounterService;
+  readonly maxAnswerBytes: number;
+  readonly dropParams: boolean;
+  /** Whether the usage at the end of a stream has the cost. */
+  readonly streamCost: boolean;
+  /** How long a stream waits for a client that has stopped reading. */
+  readonly writeTimeoutMs: number;
+  /** Most tokens that a model answers with, by the price list; `null`: unknown. */
+  readonly maxOutputOf: (model: string) => number | null;
+}
+
+/** How a request limits its output if it does not by itself. */
+const OUTPUT_FIELD_OF: Readonly<Record<string, string>> = { chat: 'max_completion_tokens', responses: 'max_output_tokens' };
+
+/** What a request to the deployment has shown so far. */
+export interface SendState {
+  readonly addsUsage: boolean;
+  /** The answer of a provider that seems not to have the operation. */
+  readonly notFound: { readonly error: unknown } | undefined;
+}
+
+/** A call, and what puts its answer into the client's API where that is not the provider's. */
+interface BridgeableCall {
+  readonly call: WireCall;
+  readonly bridged: BridgedAnswer | undefined;
+  /** Whether chat can serve the operation where the provider turns out not to have it. */
+  readonly isBridgeable: boolean;
+}
+
+/** The operation as the provider has it, else by chat. */
+export function wireCallOf(
+  { call: { asked }, model, target, selection, hold }: Attempt,
+  known: KnownEndpoint,
+  access: Pick<ProviderAccess, 'dropParams' | 'maxOutputOf'>,
+  state: SendState,
+): Soon<BridgeableCall> {
+  const { addsUsage, notFound } = state;
+  const request = asked as AskedRequest;
+  const mostOutput = hold?.mostOutput;
+  const { endpoint, defaults, fixed } = known;
+  const { body, operation } = request;
+  const { params, info } = selection.deployment;
+  const { max_output_tokens: stated } = info;
+  const maxOutputOf = typeof stated === 'number' ? () => stated : access.maxOutputOf;
+  const { protocol, provider, headers } = endpoint;
+  const overrides =
+    mostOutput === undefined
+      ? target.overrides
+      : { ...target.overrides, ...outputLimit(operation, { ...defaults, ...body, ...target.overrides }, mostOutput) };
+  // One literal: spread from parts, it took 2 us of each call.
+  const sent: SentRequest = {
+    request,
+    body,
+    provider,
+    model,
+    overrides,
+    addsUsage: addsUsage && request.addsUsage,
+    defaults,
+    fixed,
+    dropParams: access.dropParams,
+    params,
+    headers,
+    maxOutputOf,
+    baseModel: baseModelOf(selection.deployment),
+    mode: info.mode,
+    supportsReasoning: info.supports_reasoning,
+    isAtHome: endpoint.isAtHome,
+  };
+  const bridge = bridgeOf(operation);
+  const lacks = bridge !== undefined && (notFound !== undefined || known.lacking.has(`${operation} ${model}`));
+  const own = lacks ? undefined : protocol.call(operation, sent);
+  const isBridgeable = bridge !== undefined && protocol.name === 'openai';
+  if (own !== undefined) return { call: own, bridged: undefined, isBridgeable };
+  if (bridge === undefined || request.json === undefined) return bridgedCall(known, sent, bridge, state);
+  // A bridge reads the whole body.
+  return fieldsInTurns(request.json).then((fields) => bridgedCall(known, { ...sent, body: fields as ModelRequest }, bridge, state));
+}
+
+/** @throws UnsupportedRequestError without a bridge, and for a protocol without chat */
+function bridgedCall({ endpoint }: KnownEndpoint, sent: SentRequest, bridge: Bridge | undefined, state: SendState): BridgeableCall {
+  const { addsUsage, notFound } = state;
+  const { body, overrides, provider, model } = sent;
+  if (bridge !== undefined) {
+    // A fallback's changes are in the client's words, as the body is.
+    const asked = overrides === undefined ? body : { ...body, ...changesOf(overrides) };
+    const { stream_options: usage, ...chat } = bridgedRequest(bridge, asked, sent, notFound);
+    const bridgedBody: ModelRequest = addsUsage && usage !== undefined ? { ...chat, stream_options: usage } : chat;
+    const { hints } = bridge;
+    const call = endpoint.protocol.call('chat', { ...sent, body: bridgedBody, overrides: undefined, addsUsage: false, hints });
+    if (call !== undefined) return { call, bridged: bridge.answer(asked), isBridgeable: false };
+  }
+  const { operation } = sent.request as AskedRequest;
+  const reason = `${provider} does not offer ${operation} for ${model}`;
+  throw new UnsupportedRequestError({ provider, reason, mend: 'use another model' });
+}
+
+/** @throws `notFound` where chat cannot take its place */
+function bridgedRequest(bridge: Bridge, body: ModelRequest, sent: SentRequest, notFound: SendState['notFound']): ModelRequest {
+  try {
+    return bridge.request(body, sent);
+  } catch (error) {
+    throw notFound === undefined ? error : notFound.error;
+  }
+}
+
+/** The fields that limit the output, as the request names them. */
+function outputLimit(operation: string, fields: Fields, tokens: number): Fields {
+  const limited = limitedOutput(fields, tokens);
+  // Providers ignore the names of other APIs.
+  const { isLimited } = askedOutput(fields, operation);
+  return isLimited ? limited : { ...limited, [OUTPUT_FIELD_OF[operation] ?? 'max_tokens']: tokens };
+}
 
 /** What a request is for: an attempt. */
 export interface RequestTarget {

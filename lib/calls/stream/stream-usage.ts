@@ -1,3 +1,5 @@
+import { mergedUsage, type AnswerUsage, type StatedUsage } from '../../http/answer-usage.js';
+import type { AnswerReader } from '../../providers/protocol.js';
 import { AnswerText, behindLastLine, type CountText } from './answer-text.js';
 
 /**
@@ -21,7 +23,10 @@ export interface RecordedStream {
   readonly count?: CountText;
 }
 
-/** Records both ends of a passing stream, and counts its text. */
+/**
+ * Finds the usage of a stream that passes: keeps both of its ends, where providers report the
+ * usage, and counts its text in case they report none.
+ */
 export class StreamUsage {
   /** Copied, because a chunk of some bytes would keep the memory of a whole read. */
   private last: Buffer = NONE;
@@ -60,6 +65,12 @@ export class StreamUsage {
     if (this.lastBytes + length > this.last.length) this.makeRoom(length);
     this.last.set(events, this.lastBytes);
     this.lastBytes += length;
+  }
+
+  /** The usage that the stream has reported so far. */
+  usage(reader: AnswerReader): AnswerUsage | undefined {
+    const usage: StatedUsage | undefined = reader.usageIn(this.tail(), this.head());
+    return usage?.missing === undefined ? usage : (mergedUsage(this.text()?.usages) ?? usage);
   }
 
   /** The text so far, including text that is still in the tail. */

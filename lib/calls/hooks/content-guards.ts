@@ -1,18 +1,18 @@
 import type { Fields } from '../../common/objects.js';
+import { estimateTokens } from '../../http/token-estimate/token-estimate.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { ProviderError, type OpenAIErrorBody, type ProviderFailureKind } from '../../common/provider-error.js';
 import { describeFailedCall, failedCallOf } from '../answer/failed-call.js';
 import { LlmAnswer } from '../answer/llm-answer.js';
-import type { BridgedAnswer } from '../../apis/bridge.js';
 import { bridgeOf } from '../../apis/bridges.js';
 import type { Attempt } from '../attempt.js';
-import type { Call } from '../call.js';
+import type { Call, CallGuards } from '../call.js';
 import { StreamEvents } from '../../providers/events/event-reader.js';
 import type { ModelRequest } from '../../providers/model-request.js';
 import type { ProviderExchange } from '../send/provider-exchange.js';
-import { ProviderSender, type ProviderAccess, type ReadStream } from '../send/provider-sender.js';
-import type { PromptCounts } from '../counting/prompt-counts.js';
-import type { AskedRequest } from '../asked-call.js';
+import type { AnswerGuards } from '../send/answer-guards.js';
+import type { ReadStream } from '../send/provider-stream.js';
+import type { AskedRequest, PromptReader } from '../asked-call.js';
 import type { LlmStream } from '../stream/llm-stream.js';
 import { AnswerView } from './answer-view.js';
 import { answerOfHook } from './hook-answer.js';
@@ -31,25 +31,31 @@ import { readAnswerVerdict, readRequestVerdict, readTextVerdict } from './verdic
 /** Failures whose messages do not contain text from the provider. */
 const OWN_MESSAGES: ReadonlySet<ProviderFailureKind> = new Set(['timeout', 'connection', 'malformed']);
 
-/** Sends by the provider's protocol what the call's hooks allow, and answers what they allow. */
-export class HookedSender extends ProviderSender {
+/** What guards need of their client. */
+export interface GuardSettings {
+  readonly maxAnswerBytes: number;
+  readonly counting: PromptReader;
+}
+
+/** Runs the hooks that take part in the content of one call: its request, its answer, its error. */
+export class ContentGuards implements CallGuards, AnswerGuards {
   private readonly maxAnswerBytes: number;
+  /** The request, as the hooks so far have left it. */
+  private request: AskedRequest;
   /** Texts of the request that answers may repeat. */
   private echoed: ReadonlySet<string> = new Set();
-  readonly prepare = (call: Call): Promise<LlmAnswer | LlmStream | undefined> => this.prepared(call);
 
   constructor(
-    access: ProviderAccess,
     /** As the client has sent it. */
     private readonly asked: AskedRequest,
     private readonly hooks: RunningCall,
-    private readonly prompts: PromptCounts,
+    private readonly settings: GuardSettings,
   ) {
-    super(access, asked);
-    this.maxAnswerBytes = access.maxAnswerBytes;
+    this.request = asked;
+    this.maxAnswerBytes = settings.maxAnswerBytes;
   }
 
-  private async prepared(call: Call): Promise<LlmAnswer | LlmStream | undefined> {
+  async prepare(call: Call): Promise<LlmAnswer | LlmStream | undefined> {
     const { hooks } = this;
     const { operation } = this.request;
     if (this.request.stream) hooks.refuseStreams();
@@ -81,8 +87,8 @@ export class HookedSender extends ProviderSender {
     const { request } = this;
     if (operation === 'responses' && hooks.with('onText').length > 0) this.echoed = echoedTexts(hooks.body);
     await this.reserveMore(call, request);
-    request.promptTokens = await this.prompts.of(request);
-    call.revise(request);
+    await request.countPrompt(this.settings.counting);
+    call.take(request);
     return undefined;
   }
 
@@ -90,7 +96,9 @@ export class HookedSender extends ProviderSender {
   private async reserveMore({ request: context }: Call, request: AskedRequest): Promise<void> {
     if (context?.estimated === undefined || request === this.asked) return;
     const { tokens, tokensPerMinute } = context.estimated;
-    const more = (await this.prompts.estimate(request, tokensPerMinute)) - tokens;
+    const { body, json, isLarge } = request;
+    const { counter } = this.settings.counting;
+    const more = (await estimateTokens(body, { counter, tokensPerMinute, json, isLarge })) - tokens;
     const denial = more > 0 ? await context.hold.holdTokens(more) : undefined;
     if (denial !== undefined) throw denial;
   }
@@ -109,18 +117,13 @@ export class HookedSender extends ProviderSender {
     hooks.body = body;
   }
 
-  protected override async answerOf(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): Promise<LlmAnswer> {
-    return this.guardWhole(await super.answerOf(attempt, exchange, bridged));
-  }
-
-  /** A mocked text is checked like any other. */
-  protected override async mockOf(attempt: Attempt, mock: LlmAnswer | WrittenStream): Promise<LlmAnswer | LlmStream> {
+  async guardMock(mock: LlmAnswer | WrittenStream): Promise<LlmAnswer | WrittenStream> {
     const guarded = mock instanceof LlmAnswer ? await this.guardWhole(mock) : await this.guardWritten(mock);
     this.hooks.answered();
-    return super.mockOf(attempt, guarded);
+    return guarded;
   }
 
-  private async guardWhole(given: LlmAnswer): Promise<LlmAnswer> {
+  async guardWhole(given: LlmAnswer): Promise<LlmAnswer> {
     let answer = given;
     for (const hook of this.hooks.hooks) {
       if (hook.has('onText')) answer = await this.guardTexts(hook, answer);
@@ -215,8 +218,7 @@ export class HookedSender extends ProviderSender {
     });
   }
 
-  protected override readStream(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): ReadStream {
-    const read = super.readStream(attempt, exchange, bridged);
+  guardStream(attempt: Attempt, exchange: ProviderExchange, read: ReadStream): ReadStream {
     const { request } = this;
     const guard = request.forwarded?.answer === 'bytes' ? undefined : this.eventGuard();
     if (guard === undefined) return read;

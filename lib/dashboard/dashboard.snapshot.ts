@@ -1,39 +1,38 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { performance as nodePerformance, type EventLoopUtilization } from 'node:perf_hooks';
-import type { CapabilityHealth } from '../common/capability.js';
 import { COMPARISON } from '../engine/comparison.js';
 import type { EngineState } from '../engine/engine-choice.js';
 import type { FeatureStatus } from '../feature-flags/feature-flag.js';
 import type { PerformanceComparison } from '../monitor/comparison.js';
 import type { PerformanceRecommendation } from '../monitor/recommendations.js';
-import type { CallFigures } from '../monitor/series/performance-series.js';
-import type { PerformanceHistory } from '../monitor/series/performance-series.js';
-import type { NearBudget } from '../rate-limit/metrics/near-limits.js';
+import type { CallFigures, PerformanceHistory } from '../monitor/series/performance-series.js';
+import type { NearBudget, NearLimit } from '../rate-limit/metrics/near-limits.js';
+import type { ModelCount } from '../token-counter/token-counter.service.js';
 import type {
   DashboardSource,
   DeploymentState,
+  HealthReport,
   KeyState,
-  ModelCountState,
   PoolState,
   QueueState,
   SpendingOverTime,
 } from './dashboard.source.js';
 
-/** A limit near exhaustion; its key is hashed. */
-export interface LimitState {
+/** A key that a limit counts. */
+export interface LimitedKey {
+  /** The limit's name. */
   readonly limit: string;
   /** Identifies a key within this process, and does not reveal it. */
   readonly keyHash: string;
   /** Of an API key, a team or a user that the dashboard shows. */
   readonly keyName?: string;
-  readonly unit: 'requests' | 'tokens';
-  readonly total: number;
-  readonly remaining: number;
-  readonly resetMs: number;
 }
 
-/** A budget near exhaustion; its key is hashed. */
-export type BudgetState = Omit<NearBudget, 'key'> & Pick<LimitState, 'keyHash' | 'keyName'>;
+/** A limit near exhaustion. */
+export type LimitState = Omit<NearLimit, 'key'> & LimitedKey;
+
+/** A budget near exhaustion. */
+export type BudgetState = Omit<NearBudget, 'key'> & LimitedKey;
 
 /** What a model group has cost since the start. */
 export interface SpendingState {
@@ -71,12 +70,7 @@ export interface DashboardSnapshot {
   readonly residentBytes: number;
   /** Share of the time since the last snapshot in which the event loop was busy. */
   readonly loopBusy?: number;
-  readonly health: {
-    readonly status: CapabilityHealth['status'];
-    readonly rustAvailable: boolean;
-    readonly reason?: string;
-    readonly components: Readonly<Record<string, CapabilityHealth>>;
-  };
+  readonly health: HealthReport;
   readonly engines: readonly EngineState[];
   readonly features: Readonly<Record<string, FeatureStatus>>;
   readonly tallies: readonly Tally[];
@@ -91,7 +85,7 @@ export interface DashboardSnapshot {
   /** The dearest first. */
   readonly spending: readonly SpendingState[];
   /** How models are counted, those with most answers first. */
-  readonly counts: readonly ModelCountState[];
+  readonly counts: readonly ModelCount[];
   /** `null` without a client of models. */
   readonly spendingOverTime: SpendingOverTime | null;
   /** `null` without a pool. */
@@ -110,8 +104,8 @@ const SHOWN_MODELS = 12;
 const GROUP_COST = 'llm_client_group_cost_usd_total';
 const MS_PER_HOUR = 3_600_000;
 
-/** The tiles: label, unit, and the metrics that add up to it. */
-const TALLIES: readonly (readonly [label: string, unit: Tally['unit'], ...metrics: readonly string[]])[] = [
+/** The tiles: label, unit, and metric. */
+const TALLIES: readonly (readonly [label: string, unit: Tally['unit'], metric: string])[] = [
   ['Calls to models', 'count', 'llm_client_calls_total'],
   ['Tokens counted', 'count', 'token_counting_tokens_total'],
   ['Requests allowed', 'count', 'rate_limit_allowed_total'],
@@ -181,19 +175,19 @@ function namesOf(keys: readonly KeyState[]): ReadonlyMap<string, string> {
   return names;
 }
 
-function shownKey(key: string, names: ReadonlyMap<string, string>): Pick<LimitState, 'keyHash' | 'keyName'> {
+function shownKey(key: string, names: ReadonlyMap<string, string>): Omit<LimitedKey, 'limit'> {
   const keyName = names.get(key);
-  return { keyHash: hidden(key), ...(keyName !== undefined && { keyName }) };
+  const keyHash = createHmac('sha256', secret).update(key).digest('hex').slice(0, 10);
+  return { keyHash, ...(keyName !== undefined && { keyName }) };
 }
 
 function tally(source: DashboardSource, takenMs: number, before?: TakenSnapshot): Tally[] {
   const sums = new Map<string, number>();
   for (const { name, value } of source.metrics()) sums.set(name, (sums.get(name) ?? 0) + value);
   const seconds = before === undefined ? 0 : (takenMs - before.takenMs) / 1000;
-  return TALLIES.flatMap(([label, unit, ...metrics]): Tally[] => {
-    const known = metrics.flatMap((name) => sums.get(name) ?? []);
-    if (known.length === 0) return [];
-    const total = known.reduce((sum, value) => sum + value, 0);
+  return TALLIES.flatMap(([label, unit, metric]): Tally[] => {
+    const total = sums.get(metric);
+    if (total === undefined) return [];
     const last = before?.snapshot.tallies.find((entry) => entry.label === label)?.total;
     const perSecond = last === undefined || seconds <= 0 ? undefined : Math.max(0, total - last) / seconds;
     return [{ label, unit, total, ...(perSecond !== undefined && { perSecond }) }];
@@ -235,8 +229,4 @@ function busiest(stats: ReturnType<MonitorOf['getPerformanceStats']>): Operation
 /** Whole requests first: engines are called many times for each. */
 export function rankOf(component: string): number {
   return /^(rust|typescript)_/.test(component) ? 1 : 0;
-}
-
-function hidden(key: string): string {
-  return createHmac('sha256', secret).update(key).digest('hex').slice(0, 10);
 }

@@ -3,31 +3,18 @@ import type { BudgetPeriod } from '../common/nano-usd.js';
 import type { EngineState } from '../engine/engine-choice.js';
 import type { FeatureStatus } from '../feature-flags/feature-flag.js';
 import type { PerformanceMonitorService } from '../monitor/performance-monitor.service.js';
+import type { QueueClassStatus, QueueStatus } from '../queue/call-queue.js';
 import type { LimitWatch } from '../rate-limit/metrics/near-limits.js';
+import type { DeploymentState as RouterDeployment } from '../router/selection/explanation.js';
+import type { ModelCount } from '../token-counter/token-counter.service.js';
 
 type MonitorMethod = 'getPerformanceStats' | 'compareImplementations' | 'getRecommendations' | 'history';
 
 /** One deployment of the router, without address and key. */
-export interface DeploymentState {
-  readonly id: string;
-  readonly group: string;
-  readonly model: string;
-  /** `available`, or why it gets no requests. */
-  readonly state: 'available' | 'cooling' | 'over_budget' | 'unhealthy' | 'blocked' | 'uncallable';
-  /** Why it cannot be called, and how to mend it. */
-  readonly uncallable?: { readonly reason: string; readonly mend: string };
-  /** Remaining cooldown in milliseconds. */
-  readonly coolingForMs: number;
+export interface DeploymentState extends Omit<RouterDeployment, 'requests' | 'tokens' | 'successes' | 'failures'> {
   /** Attempts since the start, and those of them that failed. */
   readonly answered: number;
   readonly failures: number;
-  /** The last one that failed. */
-  readonly lastFailure?: { readonly cause: string; readonly agoMs: number };
-  /** Requests in flight. */
-  readonly inFlight: number;
-  /** Per output token where a call reports tokens, as LiteLLM's; 0: unknown. */
-  readonly latencyMs: number;
-  readonly timeToFirstTokenMs: number;
   /** Usage of this minute, and limits. */
   readonly rpm: number;
   readonly rpmLimit?: number;
@@ -49,64 +36,41 @@ export interface KeyState {
   readonly budgets: readonly { readonly period: BudgetPeriod; readonly spentUsd: number; readonly limitUsd: number }[];
 }
 
-/** Connections to one origin. */
-export interface EndpointState {
-  readonly origin: string;
+interface Occupancy {
   readonly leased: number;
   readonly idle: number;
   readonly waiting: number;
   readonly maxConnections: number;
 }
 
-export interface PoolState {
-  readonly maxConnections: number;
-  readonly leased: number;
-  readonly idle: number;
-  readonly waiting: number;
+/** Connections to one origin. */
+export interface EndpointState extends Occupancy {
+  readonly origin: string;
+}
+
+export interface PoolState extends Occupancy {
   readonly endpoints: readonly EndpointState[];
 }
 
 /** Calls of one class that wait. */
-export interface QueueClassState {
+export interface QueueClassState extends QueueClassStatus {
   readonly name: string;
-  readonly length: number;
-  /** How long the oldest has waited. */
-  readonly oldestMs: number;
   /** How long those have waited that went lately; `undefined` where none did. */
   readonly p50WaitMs?: number;
   readonly p95WaitMs?: number;
 }
 
 /** Calls that wait for a deployment. */
-export interface QueueState {
-  readonly length: number;
-  readonly most: number;
-  readonly promptTokens: number;
-  readonly drainPerSecond: number;
-  /** Since the start: refused or pushed out, and not served in time. */
-  readonly refused: number;
-  readonly late: number;
+export interface QueueState extends Omit<QueueStatus, 'byClass'> {
   readonly classes: readonly QueueClassState[];
 }
 
-/** How the prompts of a model are counted. */
-export interface ModelCountState {
-  /** As requests name it. */
-  readonly model: string;
-  /** For a model group: the model of its deployments by which it is counted. */
-  readonly countedAs?: string;
-  /** The encoding or tokenizer that counts. */
-  readonly encoding: string;
-  /** `false`: estimated, and corrected by what the provider reports. */
-  readonly isExact: boolean;
-  /** Answers whose reported usage corrected the estimates. */
-  readonly answers: number;
-  /** Mean share by which the last reports differ from their estimates; missing without answers. */
-  readonly meanError?: number;
-  /** Factor on the estimate that 95 of 100 reports stay below; missing without answers. */
-  readonly bound?: number;
-  /** The option and the file that would make it exact. */
-  readonly exactWith?: string;
+/** Of all capabilities. */
+export interface HealthReport {
+  readonly status: CapabilityHealth['status'];
+  readonly rustAvailable: boolean;
+  readonly reason?: string;
+  readonly components: Readonly<Record<string, CapabilityHealth>>;
 }
 
 /** Spending in intervals of `binMs`, the oldest first; the last one is not over yet. */
@@ -118,12 +82,7 @@ export interface SpendingOverTime {
 /** The data of the dashboard; it does not show what is missing. */
 export interface DashboardSource {
   readonly version: string;
-  health(): Promise<{
-    readonly status: CapabilityHealth['status'];
-    readonly rustAvailable: boolean;
-    readonly reason?: string;
-    readonly components: Readonly<Record<string, CapabilityHealth>>;
-  }>;
+  health(): Promise<HealthReport>;
   engines(): readonly EngineState[];
   features(): Readonly<Record<string, FeatureStatus>>;
   metrics(): readonly MetricSample[];
@@ -134,7 +93,7 @@ export interface DashboardSource {
   /** `null` where calls do not wait. */
   queue?(): QueueState | null;
   /** Models that were counted, those with most answers first. */
-  counts?(most: number): readonly ModelCountState[];
+  counts?(most: number): readonly ModelCount[];
   spendingOverTime?(): SpendingOverTime;
   /** Those used last, of an app with API keys. */
   keys?(most: number): Promise<readonly KeyState[]>;

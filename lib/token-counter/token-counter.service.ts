@@ -52,7 +52,9 @@ import { truncateSegments } from './truncate.js';
 import type { EngineSeries } from '../engine/engine-recorder.js';
 
 /** How the prompts of a model are counted. */
-interface ModelCount extends Partial<EstimateSummary> {
+/** How the prompts of a model are counted. */
+export interface ModelCount extends Partial<EstimateSummary> {
+  /** As requests name it. */
   readonly model: string;
   /** The encoding or tokenizer that counts. */
   readonly encoding: string;

@@ -2,7 +2,7 @@ import type { DashboardSnapshot } from '../dashboard.snapshot.js';
 import type { DeploymentState } from '../dashboard.source.js';
 import { compact, count, duration, NONE, share, span } from '../figures.js';
 import { html, type Html } from '../html.js';
-import { badge, bar, nothing, table } from './panel.js';
+import { badge, bar, figure, nothing, table } from './panel.js';
 
 /** Deployments by model group: state, and share of the group. */
 export function deploymentsPanel({ deployments }: DashboardSnapshot): Html {
@@ -25,7 +25,6 @@ export function deploymentsPanel({ deployments }: DashboardSnapshot): Html {
       html`${budget(deployment.tpm, deployment.tpmLimit)}`,
     ];
   });
-  const figure = (label: string) => ({ label, isFigure: true });
   const columns = [{ label: 'Deployment' }, { label: 'State' }, { label: 'Share of its group' }];
   return table(
     'Deployments',

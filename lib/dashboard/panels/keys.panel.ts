@@ -2,7 +2,7 @@ import type { DashboardSnapshot } from '../dashboard.snapshot.js';
 import type { KeyState } from '../dashboard.source.js';
 import { NONE, span, usd } from '../figures.js';
 import { html, type Html } from '../html.js';
-import { badge, nothing, table } from './panel.js';
+import { badge, figure, nothing, table } from './panel.js';
 
 /** API keys by their last use, with what they have spent. */
 export function keysPanel({ keys, atMs }: DashboardSnapshot): Html {
@@ -10,19 +10,15 @@ export function keysPanel({ keys, atMs }: DashboardSnapshot): Html {
   if (keys.length === 0) return nothing('No API key has been used since the start of this process.');
   const rows = keys.map((key) => [
     html`${key.alias ?? key.publicId}${key.alias !== undefined && html` <span class="note below">${key.publicId}</span>`}`,
-    stateOf(key),
+    badge(key.state === 'active' ? 'good' : 'bad', key.state),
     html`${key.team ?? NONE}`,
     html`${key.user ?? NONE}`,
     html`${span(atMs - key.lastUsedMs)} ago`,
     html`${spending(key)}`,
   ]);
   const columns = [{ label: 'Key' }, { label: 'State' }, { label: 'Team' }, { label: 'User' }];
-  return html`${table('API keys', [...columns, { label: 'Last use', isFigure: true }, { label: 'Spent', isFigure: true }], rows)}
+  return html`${table('API keys', [...columns, figure('Last use'), figure('Spent')], rows)}
     <p class="note">Uses in this process; spend of all processes that share the limiter's store.</p>`;
-}
-
-function stateOf({ state }: KeyState): Html {
-  return badge(state === 'active' ? 'good' : 'bad', state);
 }
 
 function spending({ budgets, spentUsd }: KeyState): string {

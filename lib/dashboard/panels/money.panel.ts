@@ -2,41 +2,91 @@ import type { BudgetState, DashboardSnapshot } from '../dashboard.snapshot.js';
 import type { SpendingOverTime } from '../dashboard.source.js';
 import { NONE, share, span, usd } from '../figures.js';
 import { html, type Html } from '../html.js';
-import { KEYS_NOTE, keyOf } from './limits.panel.js';
-import { bar, nothing, table } from './panel.js';
-import { spendingPlot } from './spending-plot.js';
+import { bar, figure, limitList, limitRow, nothing, table } from './panel.js';
 
-const PERIODS = { day: 'a day', month: 'a month', window: 'a window', total: 'in all' } as const satisfies Record<
-  BudgetState['period'],
-  string
->;
+/** Bands that are told apart by colour; further names are one band. */
+const SHOWN = 4;
+const HEIGHT = 100;
+
+/** A name, and what it has cost in each interval. */
+interface Band {
+  readonly name: string;
+  readonly usd: readonly number[];
+  readonly totalUsd: number;
+}
+
+/** What each name has cost over time, as bars that stand on each other. */
+function spendingPlot(title: string, spending: SpendingOverTime, nameOf: (series: SpendingOverTime['series'][number]) => string): Html {
+  const bands = bandsOf(spending, nameOf);
+  if (bands.length === 0) return html``;
+  const sums = bands[0].usd.map((_, at) => bands.reduce((sum, band) => sum + band.usd[at], 0));
+  const most = Math.max(...sums);
+  const whole = span(sums.length * spending.binMs);
+  const floors = sums.map(() => 0);
+  const paths = bands.map(({ usd: figures }, at) => {
+    const bars = figures.map((figure, bin) => {
+      const [from, height] = [floors[bin], (figure / most) * HEIGHT];
+      floors[bin] += height;
+      return height > 0 ? `M${bin} ${(HEIGHT - from).toFixed(1)}v-${height.toFixed(1)}h.9v${height.toFixed(1)}z` : '';
+    });
+    return html`<path class="band-${at}" d="${bars.join('')}"></path>`;
+  });
+  const total = bands.reduce((sum, band) => sum + band.totalUsd, 0);
+  return html`<figure class="spent">
+    <figcaption>${title} <span class="note">${usd(total)} in ${whole}, at most ${usd(most)} in ${span(spending.binMs)}</span></figcaption>
+    <svg viewBox="0 0 ${sums.length} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${title}, the last ${whole}">
+      ${paths}
+    </svg>
+    <ul class="bands">
+      ${bands.map(
+        ({ name, totalUsd }, at) =>
+          html`<li>
+            <svg viewBox="0 0 1 1" aria-hidden="true" focusable="false"><rect class="band-${at}" width="1" height="1"></rect></svg>${name}
+            <span class="note">${usd(totalUsd)}</span>
+          </li>`,
+      )}
+    </ul>
+  </figure>`;
+}
+
+/** The dearest first; names beyond `SHOWN` together. */
+function bandsOf({ series }: SpendingOverTime, nameOf: (series: SpendingOverTime['series'][number]) => string): Band[] {
+  const byName = new Map<string, number[]>();
+  for (const each of series) {
+    const sums = byName.get(nameOf(each));
+    if (sums === undefined) byName.set(nameOf(each), [...each.usd]);
+    else for (const [at, figure] of each.usd.entries()) sums[at] += figure;
+  }
+  const bands = [...byName]
+    .map(([name, usd]): Band => ({ name, usd, totalUsd: usd.reduce((sum, figure) => sum + figure, 0) }))
+    .filter(({ totalUsd }) => totalUsd > 0)
+    .sort((a, b) => b.totalUsd - a.totalUsd);
+  const [shown, rest] = [bands.slice(0, SHOWN), bands.slice(SHOWN)];
+  if (rest.length === 0) return shown;
+  const usd = shown[0].usd.map((_, at) => rest.reduce((sum, band) => sum + band.usd[at], 0));
+  return [...shown, { name: `${rest.length} more`, usd, totalUsd: usd.reduce((sum, figure) => sum + figure, 0) }];
+}
+
+const PERIODS: Readonly<Record<BudgetState['period'], string>> = { day: 'a day', month: 'a month', window: 'a window', total: 'in all' };
 
 /** Budgets nearest to exhaustion. */
 export function budgetsPanel({ budgets }: DashboardSnapshot): Html {
   if (budgets.length === 0) return nothing('No key has spent a tenth of a budget. To define budgets, set usdPerDay or usdPerMonth.');
-  return html`<ul class="limits">
-      ${budgets.map(budgetRow)}
-    </ul>
-    <p class="note">${KEYS_NOTE}</p>`;
+  return limitList(budgets.map(budgetRow));
 }
 
-function budgetRow({ limit, keyHash, keyName, period, limitUsd, spentUsd, heldUsd, resetMs }: BudgetState): Html {
+function budgetRow(budget: BudgetState): Html {
+  const { period, limitUsd, spentUsd, heldUsd, resetMs } = budget;
   const leftUsd = Math.max(0, limitUsd - spentUsd - heldUsd);
   const percentage = (part: number): number => (limitUsd > 0 ? (part / limitUsd) * 100 : 100);
   const kind = leftUsd === 0 ? 'full' : leftUsd < limitUsd / 4 ? 'near' : 'used';
-  return html`<li>
-    <div class="head">
-      <span><strong>${limit}</strong> ${keyOf(keyHash, keyName)}</span>
-      <span class="figure">${usd(leftUsd)} of ${usd(limitUsd)} ${PERIODS[period]} left</span>
-    </div>
-    ${bar([
-      { kind, percentage: percentage(spentUsd) },
-      { kind: 'idle', percentage: percentage(heldUsd) },
-    ])}
-    <p class="note">
-      ${usd(spentUsd)} spent · ${usd(heldUsd)} held by calls in flight${resetMs === Infinity ? '' : ` · resets in ${span(resetMs)}`}
-    </p>
-  </li>`;
+  const used = bar([
+    { kind, percentage: percentage(spentUsd) },
+    { kind: 'idle', percentage: percentage(heldUsd) },
+  ]);
+  const reset = resetMs === Infinity ? '' : ` · resets in ${span(resetMs)}`;
+  const note = `${usd(spentUsd)} spent · ${usd(heldUsd)} held by calls in flight${reset}`;
+  return limitRow(budget, `${usd(leftUsd)} of ${usd(limitUsd)} ${PERIODS[period]}`, used, note);
 }
 
 /** Cost by model group: over time, and the dearest first. */
@@ -52,7 +102,6 @@ export function spendingPanel({ spending, spendingOverTime }: DashboardSnapshot)
       html`${usdPerHour === undefined ? NONE : usd(usdPerHour)}`,
     ];
   });
-  const figure = (label: string) => ({ label, isFigure: true });
   const columns = [{ label: 'Model group' }, { label: 'Share' }, figure('Since the start'), figure('An hour, now')];
   return html`${spendingOverTime !== null && spendingPlots(spendingOverTime)}${table('Spending', columns, rows)}`;
 }

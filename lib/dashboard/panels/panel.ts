@@ -1,3 +1,4 @@
+import type { LimitedKey } from '../dashboard.snapshot.js';
 import { html, type Html } from '../html.js';
 
 /** A column of a table. */
@@ -6,6 +7,11 @@ export interface Column {
   readonly isFigure?: boolean;
   /** On a narrow screen it has its own line. */
   readonly isLong?: boolean;
+}
+
+/** A column of figures. */
+export function figure(label: string): Column {
+  return { label, isFigure: true };
 }
 
 /** A table. On a narrow screen each row becomes a block of labelled cells. */
@@ -34,6 +40,26 @@ function tableCell(cell: Html, at: number, { label, isFigure, isLong }: Column):
   if (at === 0) return html`<th scope="row">${cell}</th>`;
   const kind = isFigure === true ? 'figure' : isLong === true ? 'long' : 'name';
   return html`<td class="${kind}" data-label="${label}">${cell}</td>`;
+}
+
+/** Limits or budgets, one below the other. */
+export function limitList(rows: readonly Html[]): Html {
+  return html`<ul class="limits">
+      ${rows}
+    </ul>
+    <p class="note">API keys, teams and users in the table below are shown by name; other keys are hashed with a per-process salt.</p>`;
+}
+
+/** A limit or a budget: its key, what is left, a bar and a note. */
+export function limitRow({ limit, keyHash, keyName }: LimitedKey, left: string, used: Html, note: string): Html {
+  return html`<li>
+    <div class="head">
+      <span><strong>${limit}</strong> ${keyName ?? html`<code>${keyHash}</code>`}</span>
+      <span class="figure">${left} left</span>
+    </div>
+    ${used}
+    <p class="note">${note}</p>
+  </li>`;
 }
 
 /** Placeholder of an empty panel. */

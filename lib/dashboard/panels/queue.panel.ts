@@ -1,13 +1,12 @@
 import type { DashboardSnapshot } from '../dashboard.snapshot.js';
 import { compact, count, duration, NONE, perSecond } from '../figures.js';
 import { html, type Html } from '../html.js';
-import { nothing, table, usageBar } from './panel.js';
+import { figure, nothing, table, usageBar } from './panel.js';
 
 /** Calls that wait for a deployment, by class. */
 export function queuePanel({ queue }: DashboardSnapshot): Html {
   if (queue === null) return nothing('No calls are queued: llmClient.queue is not set.');
   const { length, most, promptTokens, drainPerSecond, refused, late, classes } = queue;
-  const figure = (label: string) => ({ label, isFigure: true });
   const wait = (ms: number | undefined): Html => html`${ms === undefined ? NONE : duration(ms)}`;
   const rows = classes.map(({ name, length: own, oldestMs, p50WaitMs, p95WaitMs }) => [
     html`${name}`,

@@ -3,13 +3,11 @@ import type { PerformanceComparison } from '../../monitor/comparison.js';
 import type { CallFigures } from '../../monitor/series/performance-series.js';
 import { compact, duration, NONE, perSecond, share, times, words } from '../figures.js';
 import { html, type Html } from '../html.js';
-import { badge, bar, nothing, table, type BarPart } from './panel.js';
+import { type BarPart, badge, bar, figure, nothing, table } from './panel.js';
 
 /** Native and TypeScript by component: the longer bar is slower. */
 export function comparisonPanel({ comparisons }: DashboardSnapshot): Html {
-  if (comparisons.length === 0) {
-    return nothing('Nothing measured yet. Figures come from calls, shadow runs and comparisons.');
-  }
+  if (comparisons.length === 0) return nothing('Nothing measured yet. Figures come from calls, shadow runs and comparisons.');
   return html`<ul class="versus">
     ${comparisons.map(versus)}
   </ul>`;
@@ -20,9 +18,7 @@ function versus({ rustComponent, rust, typescript, speedup, enoughSamples, recom
   const verdict =
     speedup === null || !enoughSamples
       ? badge('plain', 'too few calls')
-      : speedup >= 1
-        ? badge('good', `native ${times(speedup)} as fast`)
-        : badge('warn', `native ${times(speedup)} as fast`);
+      : badge(speedup >= 1 ? 'good' : 'warn', `native ${times(speedup)} as fast`);
   return html`<li>
     <div class="head">
       <h3>${words(rustComponent.replace(/^rust_/, ''))}</h3>
@@ -59,6 +55,5 @@ export function operationsPanel({ operations }: DashboardSnapshot): Html {
     ),
     html`${figures.errorRate > 0 ? html`<strong class="bad">${share(figures.errorRate)}</strong>` : '0%'}`,
   ]);
-  const figure = (label: string) => ({ label, isFigure: true });
   return table('Operations of the last window', [{ label: 'Operation' }, ...['Calls', 'p50', 'p95', 'p99', 'Failed'].map(figure)], rows);
 }

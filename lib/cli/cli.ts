@@ -4,7 +4,7 @@ import { suggestion } from '../common/nearest-name.js';
 import { VERSION } from '../common/version.js';
 import { CommandError, UsageError, type Command, type CommandIo, type GivenArguments } from './command.js';
 import { commandHelp, PROGRAM, programHelp } from './help.js';
-import { writeLines } from './output/lines.js';
+import { writeLines } from './output.js';
 
 interface CommandEntry {
   /** One line of the list of commands, without a full stop. */
@@ -28,9 +28,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   },
 };
 
-const SUCCESS = 0;
-const FAILURE = 1;
-const USAGE = 2;
+const [SUCCESS, FAILURE, USAGE] = [0, 1, 2];
 
 /**
  * Runs `npx nestjs-fast-litellm` with these arguments.
@@ -71,16 +69,10 @@ async function runCommand(name: string, { summary, load }: CommandEntry, args: s
 
 /** @throws UsageError for unknown options, missing values and operands that are not taken */
 function readArguments(args: string[], { options, operands }: Command): GivenArguments {
-  const known = Object.fromEntries(
-    Object.entries(options).map(([name, { type, short, multiple = false }]) => [
-      name,
-      { type, multiple, ...(short !== undefined && { short }) },
-    ]),
-  );
   try {
     const { values, positionals } = parseArgs({
       args,
-      options: { ...known, help: { type: 'boolean', short: 'h' } },
+      options: { ...options, help: { type: 'boolean', short: 'h' } },
       allowPositionals: operands !== undefined,
     });
     return { options: values, operands: positionals };

@@ -1,5 +1,5 @@
 import type { Command, CommandOption } from './command.js';
-import { alignedLines } from './output/table.js';
+import { alignedLines } from './output.js';
 
 /** Name of the program in its messages. */
 export const PROGRAM = 'nestjs-fast-litellm';

@@ -1,18 +1,32 @@
 import { existsSync } from 'node:fs';
 import { errorMessage, FastLiteLLMError, InvalidArgumentError } from '../../common/errors.js';
+import type { LogSink } from '../../common/log-sink.js';
+import { isObject, type Fields } from '../../common/objects.js';
 import { FastLiteLLM } from '../../fast-litellm.js';
 import { modelFacts } from '../../token-counter/models.js';
-import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
+import { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import type { TokenizerSource } from '../../token-counter/tokenizers/tokenizer-sources.js';
-import { CommandError, UsageError, type Command, type CommandIo, type GivenArguments } from '../command.js';
-import { integerOption, isGiven, textOption, textOptions } from '../given-options.js';
+import {
+  CommandError,
+  UsageError,
+  type Command,
+  type CommandIo,
+  type GivenArguments,
+  integerOption,
+  isGiven,
+  textOption,
+  textOptions,
+} from '../command.js';
 import { PROGRAM } from '../help.js';
-import { ProgressBar } from '../output/progress-bar.js';
-import { alignedLines } from '../output/table.js';
 import { TextPieces } from '../text-pieces.js';
 import { textOf, textSources, UnreadableError, type TextSource } from '../text-sources.js';
-import { openTokenCounter } from '../token-counting.js';
-import { writeLines } from '../output/lines.js';
+import { readEngineMode } from '../../engine/engine-mode.js';
+import { FeatureFlagsService } from '../../feature-flags/feature-flags.service.js';
+import { TOKEN_COUNTER_ENGINES } from '../../token-counter/engine/engine-provider.js';
+import { resolveTokenCounterOptions, type TokenCounterOptions } from '../../token-counter/token-counter.options.js';
+import { provideEngine } from '../../engine/engine-choice.js';
+import { alignedLines, writeLines } from '../output.js';
+import { ProgressBar } from '../progress-bar.js';
 
 const DEFAULT_MODEL = 'gpt-4o';
 /** Some milliseconds of work on the native engine, and memory of some times as much. */
@@ -82,8 +96,7 @@ async function run(given: GivenArguments, io: CommandIo): Promise<number> {
 
 /** @throws CommandError for a configuration that no app would start with */
 function openProviders(configPath: string, { env, stderr }: CommandIo): FastLiteLLM {
-  const warn = (message: string): void => writeLines(stderr, message.split('\n'));
-  const logger = { log: () => {}, warn, error: warn };
+  const logger = warningsTo(stderr);
   try {
     return new FastLiteLLM({ router: { configPath }, logger }, { env: { ...env }, logger });
   } catch (error) {
@@ -221,14 +234,14 @@ async function countRequests(source: TextSource, settings: CountSettings, onRead
   );
 }
 
-function bodyOf(text: string): Readonly<Record<string, unknown>> {
+function bodyOf(text: string): Fields {
   let body: unknown;
   try {
     body = JSON.parse(text);
   } catch (error) {
     throw new UnreadableError(`is not JSON (${errorMessage(error)})`, { cause: error });
   }
-  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Readonly<Record<string, unknown>>;
+  if (isObject(body)) return body;
   throw new UnreadableError('is not a request: it must be a JSON object');
 }
 
@@ -264,4 +277,19 @@ function figures({ tokens, approximate, costUsd }: Pick<Count, 'tokens' | 'appro
 
 function shareOf({ tokens }: Pick<Count, 'tokens'>, contextWindow: number | null): string {
   return contextWindow === null ? '-' : `${((tokens / contextWindow) * 100).toFixed(1)} %`;
+}
+
+/** Opens the token counter alone: commands start without Nest, router and pool. */
+function openTokenCounter(options: TokenCounterOptions, { stderr, env }: CommandIo): TokenCounterService {
+  const logger = warningsTo(stderr);
+  const flags = new FeatureFlagsService({}, { logger, env });
+  const engines = provideEngine(TOKEN_COUNTER_ENGINES, { setting: readEngineMode(undefined, env), flags, logger });
+  // The command writes errors of `ready` itself.
+  const quiet = { ...logger, error: () => {} };
+  return new TokenCounterService(engines, resolveTokenCounterOptions(options), engines, quiet);
+}
+
+function warningsTo(stderr: CommandIo['stderr']): LogSink {
+  const warn = (message: string): void => writeLines(stderr, message.split('\n'));
+  return { log: () => {}, warn, error: warn };
 }

@@ -1,13 +1,11 @@
 import { errorMessage, FastLiteLLMError } from '../../common/errors.js';
 import { FastLiteLLM } from '../../fast-litellm.js';
-import type { Command, CommandIo, GivenArguments } from '../command.js';
+import { type Command, type CommandIo, type GivenArguments, isGiven, textOption } from '../command.js';
 import { deploymentFindings, openModelFindings, settingFindings } from '../doctor/deployment-findings.js';
 import { engineFindings, tokenizerFindings } from '../doctor/engine-findings.js';
 import { fault, type DoctorFinding } from '../doctor/finding.js';
 import { checkRedisOption, redisFinding } from '../doctor/redis-findings.js';
-import { isGiven, textOption } from '../given-options.js';
-import { alignedLines } from '../output/table.js';
-import { writeLines } from '../output/lines.js';
+import { alignedLines, writeLines } from '../output.js';
 
 /** `npx nestjs-fast-litellm doctor` */
 export const DOCTOR: Command = {

@@ -1,16 +1,21 @@
 import { readFile } from 'node:fs/promises';
 import { errorMessage } from '../../common/errors.js';
+import { replaceFile } from '../../common/replace-file.js';
 import { shownAddress } from '../shown-address.js';
-import { CommandError, UsageError, type Command, type CommandIo, type GivenArguments } from '../command.js';
-import { isGiven, textOption } from '../given-options.js';
-import { checkPriceFile, isUnchanged, replaceFile, type PriceChanges } from '../price-file-update.js';
-import { writeLines } from '../output/lines.js';
+import { CommandError, UsageError, type Command, type CommandIo, type GivenArguments, isGiven, textOption } from '../command.js';
+import { existsSync, readFileSync } from 'node:fs';
+import { openPrices } from '../../token-counter/pricing/pricing-book.js';
+import type { ListedPrices, ModelPricing } from '../../token-counter/pricing/pricing.js';
+import { parseConfigJson } from '../../common/config-text.js';
+import { writeLines } from '../output.js';
 
 const SOURCES: Readonly<Record<string, string>> = {
   litellm: 'https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json',
   'models.dev': 'https://models.dev/api.json',
 };
 const DEFAULT_FILE = 'model-prices.json';
+/** As any file that a command makes: prices are no secret. */
+const READABLE = 0o666;
 const TIMEOUT_MS = 60_000;
 /** LiteLLM's file has 4 MB. */
 const MOST_BYTES = 64 * 1024 * 1024;
@@ -39,8 +44,8 @@ async function run({ options }: GivenArguments, io: CommandIo): Promise<number> 
   const text = await readSource(Object.hasOwn(SOURCES, from) ? SOURCES[from] : from);
   const changes = checkPriceFile(text, shownSource(from), to);
   const isSame = isUnchanged(text, to);
-  if (!isSame && !isDryRun) writeTo(to, text);
   const written = !isSame && !isDryRun;
+  if (written) await writeTo(to, text);
   if (isGiven(options, 'json')) io.stdout.write(`${JSON.stringify({ file: to, written, ...changes }, null, 2)}\n`);
   else writeLines(io.stdout, linesOf(changes, { to, isSame, isDryRun }));
   return isDryRun && !isSame ? 1 : 0;
@@ -80,9 +85,9 @@ async function bounded({ body }: Response): Promise<string> {
 }
 
 /** @throws CommandError */
-function writeTo(file: string, text: string): void {
+async function writeTo(file: string, text: string): Promise<void> {
   try {
-    replaceFile(file, text);
+    await replaceFile(file, READABLE, (draft) => draft.writeFile(text));
   } catch (error) {
     throw new CommandError(`${file}: cannot be written (${errorMessage(error)})`, { cause: error });
   }
@@ -106,4 +111,49 @@ function linesOf({ models, ...changes }: PriceChanges, { to, isSame, isDryRun }:
 function listed(names: readonly string[]): string {
   const more = names.length > MOST_NAMES ? ` and ${names.length - MOST_NAMES} more` : '';
   return names.slice(0, MOST_NAMES).join(', ') + more;
+}
+
+/** Fewer are a page of errors or a part of a file. */
+const LEAST_MODELS = 100;
+/** More models that disappear at once are a mistake of the source. */
+const MOST_LOST = 0.2;
+
+/** What a new price file changes. */
+interface PriceChanges {
+  readonly models: number;
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  /** Prices or limits of these differ. */
+  readonly changed: readonly string[];
+}
+
+/**
+ * Checks the text of a new price file against the file that it replaces.
+ * @throws InvalidConfigurationError naming model and field of a wrong value; CommandError
+ * for a file with too few models, or which loses more than a fifth of them
+ */
+function checkPriceFile(text: string, name: string, current: string): PriceChanges {
+  const next = pricesIn(openPrices(parseConfigJson(name, text), name));
+  if (next.size < LEAST_MODELS) throw new CommandError(`${name}: must have at least ${LEAST_MODELS} models, got ${next.size}`);
+  const before = existsSync(current) ? pricesIn(openPrices(current, current)) : new Map<string, string>();
+  const removed = [...before.keys()].filter((model) => !next.has(model));
+  if (removed.length > before.size * MOST_LOST)
+    throw new CommandError(`${name}: must not lose more than a fifth of the models of ${current}, got ${removed.length} of ${before.size}`);
+  return {
+    models: next.size,
+    added: before.size === 0 ? [] : [...next.keys()].filter((model) => !before.has(model)),
+    removed,
+    changed: [...before.keys()].filter((model) => next.has(model) && next.get(model) !== before.get(model)),
+  };
+}
+
+/** Whether the file has this text already. */
+function isUnchanged(text: string, file: string): boolean {
+  return existsSync(file) && readFileSync(file, 'utf8') === text;
+}
+
+function pricesIn(prices: ListedPrices): Map<string, string> {
+  const known = ([model, pricing]: readonly [string, ModelPricing]): [string, string][] =>
+    Object.keys(pricing).length === 0 ? [] : [[model, JSON.stringify(pricing)]];
+  return new Map([...prices.entries()].flatMap(known));
 }

@@ -1,5 +1,5 @@
-import { visibleText } from '../../common/visible-text.js';
-import type { CommandIo } from '../command.js';
+import { visibleText } from '../common/visible-text.js';
+import type { CommandIo } from './command.js';
 
 const BAR_WIDTH = 24;
 const REDRAW_MS = 100;

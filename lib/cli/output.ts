@@ -1,7 +1,12 @@
-import { visibleText } from '../../common/visible-text.js';
+import { visibleText } from '../common/visible-text.js';
+
+/** Writes lines, in which names of files and models send no commands to the terminal. */
+export function writeLines(out: Pick<NodeJS.WritableStream, 'write'>, lines: readonly string[]): void {
+  out.write(lines.map((line) => `${visibleText(line)}\n`).join(''));
+}
 
 /** How a column is aligned. */
-export type Alignment = 'left' | 'right';
+type Alignment = 'left' | 'right';
 
 /** Lines with aligned columns, two spaces apart. Columns are aligned to the left by default. */
 export function alignedLines(cells: readonly (readonly string[])[], alignments: readonly Alignment[] = []): string[] {

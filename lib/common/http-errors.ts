@@ -1,5 +1,5 @@
 // In a file of their own: these need Nest, which code without Nest must not load.
-import { HttpException } from '@nestjs/common';
+import { HttpException, type HttpExceptionOptions } from '@nestjs/common';
 import { shortened } from './visible-text.js';
 import { nanoUsd, usdText, type BudgetPeriod } from './nano-usd.js';
 
@@ -36,13 +36,21 @@ export interface BudgetRefusal {
   readonly retryAfterMs?: number;
 }
 
-/** What a client is answered. */
-interface ClientAnswer {
+/** OpenAI's error in the body of a response. */
+interface ErrorBody extends Readonly<Record<string, unknown>> {
   readonly message: string;
-  readonly status: number;
-  readonly error: { readonly message: string; readonly type: string; readonly param: null; readonly code: string } & Readonly<
-    Record<string, unknown>
-  >;
+  readonly type: string;
+  readonly param: string | null;
+  readonly code: string;
+}
+
+/** An error whose response has OpenAI's shape. */
+abstract class OpenAIShapedError extends HttpException {
+  constructor(status: number, body: ErrorBody, options?: HttpExceptionOptions) {
+    super({ error: body }, status, options);
+    this.name = new.target.name;
+    this.message = body.message;
+  }
 }
 
 const REFUSED_BY: Readonly<Record<string, string>> = {
@@ -56,7 +64,7 @@ const REFUSED_BY: Readonly<Record<string, string>> = {
 };
 
 /** A rate limit denied a request: 429 in OpenAI's shape, or 503 if the store was unavailable. */
-export class RateLimitExceededError extends HttpException implements RateLimitRefusal {
+export class RateLimitExceededError extends OpenAIShapedError implements RateLimitRefusal {
   /** Stable, machine-readable. */
   readonly code: 'RATE_LIMIT_EXCEEDED' | 'RATE_LIMIT_UNAVAILABLE' | 'BUDGET_EXCEEDED';
   readonly limitName: string;
@@ -66,13 +74,10 @@ export class RateLimitExceededError extends HttpException implements RateLimitRe
   readonly estimatedTokens?: number;
   readonly usedTokens?: number;
 
-  constructor(refusal: RateLimitRefusal, budgetAnswer?: ClientAnswer) {
+  constructor(refusal: RateLimitRefusal, budgetBody?: ErrorBody) {
     const { limitName, exceeded, limit, retryAfterMs, estimatedTokens, usedTokens } = refusal;
-    const answer = budgetAnswer ?? rateAnswer(refusal);
-    super({ error: answer.error }, answer.status);
-    this.name = new.target.name;
-    this.message = answer.message;
-    this.code = budgetAnswer !== undefined ? 'BUDGET_EXCEEDED' : exceeded !== undefined ? 'RATE_LIMIT_EXCEEDED' : 'RATE_LIMIT_UNAVAILABLE';
+    super(exceeded === undefined ? 503 : 429, budgetBody ?? rateBody(refusal));
+    this.code = budgetBody !== undefined ? 'BUDGET_EXCEEDED' : exceeded !== undefined ? 'RATE_LIMIT_EXCEEDED' : 'RATE_LIMIT_UNAVAILABLE';
     this.limitName = limitName;
     this.exceeded = exceeded;
     this.limit = limit;
@@ -97,7 +102,7 @@ export class BudgetExceededError extends RateLimitExceededError {
 
   constructor(refusal: BudgetRefusal) {
     const { limitName, reason, limitUsd, spentUsd, heldUsd, estimatedUsd, resetsAt, retryAfterMs } = refusal;
-    super({ limitName, exceeded: 'usd', limit: limitUsd, retryAfterMs }, budgetAnswer(refusal));
+    super({ limitName, exceeded: 'usd', limit: limitUsd, retryAfterMs }, budgetBody(refusal));
     this.reason = reason;
     this.limitUsd = limitUsd;
     this.spentUsd = spentUsd;
@@ -114,7 +119,7 @@ const PERIODS: Readonly<Record<BudgetPeriod, string>> = {
   total: 'USD in total',
 };
 
-function budgetAnswer(refusal: BudgetRefusal): ClientAnswer {
+function budgetBody(refusal: BudgetRefusal): ErrorBody {
   const { limitName, reason, period, limitUsd, spentUsd, heldUsd, estimatedUsd, resetsAt } = refusal;
   const [limit, spent, held, most] = [limitUsd, spentUsd, heldUsd, estimatedUsd ?? 0].map((usd) => usdText(nanoUsd(usd)));
   const estimate = estimatedUsd === undefined ? '' : `, and this request may cost up to ${most} USD`;
@@ -124,18 +129,12 @@ function budgetAnswer(refusal: BudgetRefusal): ClientAnswer {
     budget_held: `Budget exceeded for the moment: ${facts}`,
     request_exceeds_budget: `This request may cost more than the whole budget of ${facts} A smaller max_tokens lowers its maximum cost.`,
   }[reason];
-  const figures = {
-    scope: limitName,
-    limit_usd: limitUsd,
-    spent_usd: spentUsd,
-    held_usd: heldUsd,
-    estimated_usd: estimatedUsd,
-    resets_at: resetsAt?.toISOString(),
-  };
-  return { message, status: 429, error: { message, type: 'budget_exceeded', param: null, code: reason, ...figures } };
+  const figures = { limit_usd: limitUsd, spent_usd: spentUsd, held_usd: heldUsd, estimated_usd: estimatedUsd };
+  const details = { scope: limitName, ...figures, resets_at: resetsAt?.toISOString() };
+  return { message, type: 'budget_exceeded', param: null, code: reason, ...details };
 }
 
-function rateAnswer({ limitName, exceeded, limit, retryAfterMs, estimatedTokens, usedTokens }: RateLimitRefusal): ClientAnswer {
+function rateBody({ limitName, exceeded, limit, retryAfterMs, estimatedTokens, usedTokens }: RateLimitRefusal): ErrorBody {
   const seconds = retryAfterMs === undefined ? undefined : Math.ceil(retryAfterMs / 1000);
   const wait = seconds === undefined ? '' : ` Please try again in ${seconds} s.`;
   const known = exceeded !== undefined;
@@ -148,7 +147,7 @@ function rateAnswer({ limitName, exceeded, limit, retryAfterMs, estimatedTokens,
     ...(usedTokens !== undefined && { used_tokens: usedTokens }),
     ...(estimatedTokens !== undefined && { estimated_tokens: estimatedTokens }),
   };
-  return { message, status: known ? 429 : 503, error: { message, type, param: null, code, ...figures } };
+  return { message, type, param: null, code, ...figures };
 }
 
 function tokenFacts(used: number | undefined, estimated: number | undefined): string {
@@ -173,43 +172,41 @@ const API_KEY_ANSWERS = {
 const API_KEY_RETRY_MS = 1_000;
 
 /** An API key is not accepted: 401, 403 or, if the store is unavailable, 503, in OpenAI's shape. */
-export class ApiKeyError extends HttpException {
+export class ApiKeyError extends OpenAIShapedError {
   /** Stable, machine-readable. */
   readonly code: (typeof API_KEY_ANSWERS)[ApiKeyRefusal][1];
-  readonly reason: ApiKeyRefusal;
   /** For `unavailable`. */
   readonly retryAfterMs?: number;
 
   /**
    * @param options `header`: the only header that keys are read from. Default: LiteLLM's headers.
    */
-  constructor(reason: ApiKeyRefusal, options: { readonly cause?: unknown; readonly header?: string } = {}) {
+  constructor(
+    readonly reason: ApiKeyRefusal,
+    options: { readonly cause?: unknown; readonly header?: string } = {},
+  ) {
     const [status, code, bodyCode, usual] = API_KEY_ANSWERS[reason];
     const isInOwnHeader = reason === 'missing' && options.header !== undefined;
     const message = isInOwnHeader ? `No API key provided: send it in the header ${options.header}.` : usual;
     const type = status === 503 ? 'server_error' : 'invalid_request_error';
-    super({ error: { message, type, param: null, code: bodyCode } }, status, options);
-    this.name = new.target.name;
-    this.message = message;
+    super(status, { message, type, param: null, code: bodyCode }, options);
     this.code = code;
-    this.reason = reason;
     if (reason === 'unavailable') this.retryAfterMs = API_KEY_RETRY_MS;
   }
 }
 
 /** The caller is not allowed to call this model: 403 in OpenAI's shape. */
-export class ModelNotAllowedError extends HttpException {
+export class ModelNotAllowedError extends OpenAIShapedError {
   /** Stable, machine-readable. */
   readonly code = 'MODEL_NOT_ALLOWED';
-  readonly model: string;
 
   /** @param param the field of the body that names the model */
-  constructor(model: string, param = 'model') {
+  constructor(
+    readonly model: string,
+    param = 'model',
+  ) {
     const message = `This API key may not call the model ${shortened(model)}${param === 'model' ? '' : ` (${shortened(param)})`}.`;
-    super({ error: { message, type: 'invalid_request_error', param, code: 'model_not_allowed' } }, 403);
-    this.name = new.target.name;
-    this.message = message;
-    this.model = model;
+    super(403, { message, type: 'invalid_request_error', param, code: 'model_not_allowed' });
   }
 }
 
@@ -225,20 +222,17 @@ const NO_DEPLOYMENT: Readonly<Record<NoDeploymentReason, string>> = {
 };
 
 /** No deployment can answer this request: 404 in OpenAI's shape. */
-export class NoDeploymentError extends HttpException {
+export class NoDeploymentError extends OpenAIShapedError {
   /** Stable, machine-readable. */
   readonly code = 'NO_DEPLOYMENT';
-  readonly model: string;
-  /** Why no deployment fits. */
-  readonly reason: NoDeploymentReason;
 
-  constructor(model: string, reason: NoDeploymentReason) {
+  constructor(
+    readonly model: string,
+    /** Why no deployment fits. */
+    readonly reason: NoDeploymentReason,
+  ) {
     const message = `No deployment available for the model ${shortened(model)}: ${NO_DEPLOYMENT[reason]}.`;
-    super({ error: { message, type: 'invalid_request_error', param: 'model', code: 'model_not_found' } }, 404);
-    this.name = new.target.name;
-    this.message = message;
-    this.model = model;
-    this.reason = reason;
+    super(404, { message, type: 'invalid_request_error', param: 'model', code: 'model_not_found' });
   }
 }
 
@@ -246,20 +240,18 @@ export class NoDeploymentError extends HttpException {
  * The configuration of a model's deployments is invalid: 503 in OpenAI's shape. `cause` has the
  * details, which the client does not receive.
  */
-export class DeploymentMisconfiguredError extends HttpException {
+export class DeploymentMisconfiguredError extends OpenAIShapedError {
   /** Stable, machine-readable. */
   readonly code = 'DEPLOYMENT_MISCONFIGURED';
-  readonly model: string;
-  /** The ids of the deployments. */
-  readonly deploymentIds: readonly string[];
 
-  constructor(model: string, deploymentIds: readonly string[], cause?: Error) {
+  constructor(
+    readonly model: string,
+    /** The ids of the deployments. */
+    readonly deploymentIds: readonly string[],
+    cause?: Error,
+  ) {
     const message = `The model ${shortened(model)} cannot be called at the moment: the operator must correct its configuration.`;
-    super({ error: { message, type: 'server_error', param: null, code: 'deployment_misconfigured' } }, 503, { cause });
-    this.name = new.target.name;
-    this.message = message;
-    this.model = model;
-    this.deploymentIds = deploymentIds;
+    super(503, { message, type: 'server_error', param: null, code: 'deployment_misconfigured' }, { cause });
   }
 }
 
@@ -267,21 +259,19 @@ export class DeploymentMisconfiguredError extends HttpException {
 export type ReachedLimit = 'concurrency' | 'requests' | 'tokens' | 'quota';
 
 /** All deployments of a model are in cooldown or at their own limit: 429 in OpenAI's shape. */
-export class RouterRateLimitError extends HttpException {
+export class RouterRateLimitError extends OpenAIShapedError {
   /** Stable, machine-readable. */
   readonly code = 'ROUTER_RATE_LIMITED';
-  readonly model: string;
   /** Until the first of them is eligible again; absent if unknown. */
   readonly retryAfterMs?: number;
-  /** Ids of the deployments in cooldown. */
-  readonly cooldownList: readonly string[];
   /** The limits that deployments have reached; empty if all of them are in cooldown. */
   readonly reached: readonly ReachedLimit[];
 
   constructor(
-    model: string,
+    readonly model: string,
     retryAfterMs: number | undefined,
-    cooldownList: readonly string[],
+    /** Ids of the deployments in cooldown. */
+    readonly cooldownList: readonly string[],
     why?: string,
     reached: readonly ReachedLimit[] = [],
   ) {
@@ -289,12 +279,8 @@ export class RouterRateLimitError extends HttpException {
     const named = cooldownList.length > 20 ? [...cooldownList.slice(0, 20), '…'] : cooldownList;
     const cause = why ?? 'No deployments available for selected model';
     const message = `${cause}${wait}. Passed model=${shortened(model)}. cooldown_list=[${named.join(', ')}]`;
-    super({ error: { message, type: 'requests', param: null, code: 'rate_limit_exceeded' } }, 429);
-    this.name = new.target.name;
-    this.message = message;
-    this.model = model;
+    super(429, { message, type: 'requests', param: null, code: 'rate_limit_exceeded' });
     this.retryAfterMs = retryAfterMs;
-    this.cooldownList = cooldownList;
     this.reached = reached;
   }
 }
@@ -308,42 +294,36 @@ const QUEUE_REFUSALS: Readonly<Record<QueueRefusal, { readonly code: 'QUEUE_FULL
 };
 
 /** A call could not wait any longer for a deployment: 429 in OpenAI's shape. Nothing was sent. */
-export class CallQueueError extends HttpException {
+export class CallQueueError extends OpenAIShapedError {
   /** Stable, machine-readable. */
   readonly code: 'QUEUE_FULL' | 'QUEUE_TIMEOUT';
-  readonly model: string;
-  /** Estimated time until the calls that are waiting now have left the queue: 1 to 60 s. */
-  readonly retryAfterMs: number;
 
-  constructor(refusal: QueueRefusal, model: string, retryAfterMs: number) {
+  constructor(
+    refusal: QueueRefusal,
+    readonly model: string,
+    /** Estimated time until the calls that are waiting now have left the queue: 1 to 60 s. */
+    readonly retryAfterMs: number,
+  ) {
     const { code, words } = QUEUE_REFUSALS[refusal];
     const message = `The model ${shortened(model)} is busy: ${words}. Please try again in ${Math.ceil(retryAfterMs / 1000)} s.`;
-    super({ error: { message, type: 'requests', param: null, code: refusal } }, 429);
-    this.name = new.target.name;
-    this.message = message;
+    super(429, { message, type: 'requests', param: null, code: refusal });
     this.code = code;
-    this.model = model;
-    this.retryAfterMs = retryAfterMs;
   }
 }
 
 /** The input exceeds the context window of every deployment: 400 in OpenAI's shape. */
-export class ContextWindowExceededError extends HttpException {
+export class ContextWindowExceededError extends OpenAIShapedError {
   /** Stable, machine-readable. */
   readonly code = 'CONTEXT_WINDOW_EXCEEDED';
-  readonly model: string;
-  /** The largest window. */
-  readonly maxInputTokens: number;
-  readonly inputTokens: number;
 
-  constructor(model: string, maxInputTokens: number, inputTokens: number) {
+  constructor(
+    readonly model: string,
+    /** The largest window. */
+    readonly maxInputTokens: number,
+    readonly inputTokens: number,
+  ) {
     const message = `Context window exceeded. Model=${shortened(model)}, Max Input Tokens=${maxInputTokens}, Got=${inputTokens}`;
-    super({ error: { message, type: 'invalid_request_error', param: 'messages', code: 'context_length_exceeded' } }, 400);
-    this.name = new.target.name;
-    this.message = message;
-    this.model = model;
-    this.maxInputTokens = maxInputTokens;
-    this.inputTokens = inputTokens;
+    super(400, { message, type: 'invalid_request_error', param: 'messages', code: 'context_length_exceeded' });
   }
 }
 
@@ -370,7 +350,7 @@ export interface UnsupportedRequest {
  * The deployment's provider does not support the request: 400 in OpenAI's shape. Nothing was sent
  * and no failure is recorded against a deployment; other deployments and fallbacks are tried.
  */
-export class UnsupportedRequestError extends HttpException implements UnsupportedRequest {
+export class UnsupportedRequestError extends OpenAIShapedError implements UnsupportedRequest {
   /** Stable, machine-readable. */
   readonly code: 'UNSUPPORTED_PARAMETER' | 'UNSUPPORTED_OPERATION';
   readonly param?: string;
@@ -386,9 +366,7 @@ export class UnsupportedRequestError extends HttpException implements Unsupporte
     const code = param === undefined ? 'UNSUPPORTED_OPERATION' : 'UNSUPPORTED_PARAMETER';
     const message = `${param === undefined ? '' : `${param} is not supported: `}${reason}; ${mend}.`;
     const error = { message, type: 'invalid_request_error', param: param ?? null, code: code.toLowerCase() };
-    super({ error: details === undefined ? error : { ...error, details } }, 400);
-    this.name = new.target.name;
-    this.message = message;
+    super(400, details === undefined ? error : { ...error, details });
     this.code = code;
     this.param = param;
     this.provider = provider;
@@ -399,7 +377,7 @@ export class UnsupportedRequestError extends HttpException implements Unsupporte
 }
 
 /** A call hook denied a request or an answer: 400 in OpenAI's shape. */
-export class CallDeniedError extends HttpException {
+export class CallDeniedError extends OpenAIShapedError {
   /** Stable, machine-readable. The code in the body is the one that the hook set. */
   readonly code = 'CALL_DENIED';
   /** The error for a client, as in the response's body. */
@@ -408,9 +386,7 @@ export class CallDeniedError extends HttpException {
   /** @param code the code in the body. Default `request_denied`. */
   constructor(message: string, code = 'request_denied') {
     const error = { message, type: 'invalid_request_error', param: null, code };
-    super({ error }, 400);
-    this.name = new.target.name;
-    this.message = message;
+    super(400, error);
     this.error = error;
   }
 }
@@ -419,21 +395,20 @@ export class CallDeniedError extends HttpException {
  * A guarding call hook failed, so the unchecked content was rejected: 503 in OpenAI's shape.
  * `cause` has the hook's own error, which the client does not receive.
  */
-export class CallHookFailedError extends HttpException {
+export class CallHookFailedError extends OpenAIShapedError {
   /** Stable, machine-readable. */
   readonly code = 'CALL_HOOK_FAILED';
-  /** The class of the hook. */
-  readonly hook: string;
   /** The error for a client, as in the response's body. */
   readonly error: HookErrorBody;
 
-  constructor(hook: string, cause: unknown) {
+  constructor(
+    /** The class of the hook. */
+    readonly hook: string,
+    cause: unknown,
+  ) {
     const message = 'The request could not be checked at the moment.';
     const error = { message, type: 'server_error', param: null, code: 'call_hook_failed' };
-    super({ error }, 503, { cause });
-    this.name = new.target.name;
-    this.message = message;
-    this.hook = hook;
+    super(503, error, { cause });
     this.error = error;
   }
 }

@@ -92,11 +92,19 @@ class Api {
     const parameters = (symbol.declarations ?? []).flatMap((declaration) =>
       ts.getEffectiveTypeParameterDeclarations(declaration as ts.DeclarationWithTypeParameters).map((each) => each.getText()),
     );
-    const bases = type.isClassOrInterface() ? this.checker.getBaseTypes(type).filter((base) => !this.isInternal(base.symbol)) : [];
+    const bases = type.isClassOrInterface() ? this.basesOf(type) : [];
     const own = parameters.length === 0 ? name : `${name}<${parameters.join(', ')}>`;
     // Types made of declared options are described by their members.
     const named = bases.map((base) => this.print(base)).filter((base) => !base.includes('[K in keyof '));
     return named.length === 0 ? own : `${own} extends ${named.join(', ')}`;
+  }
+
+  /** Of a class that is not exported: those that it extends itself. */
+  private basesOf(type: ts.InterfaceType): ts.BaseType[] {
+    return this.checker.getBaseTypes(type).flatMap((base) => {
+      if (!this.isInternal(base.symbol)) return [base];
+      return base.isClass() ? this.basesOf(base) : [];
+    });
   }
 
   private members(type: ts.Type, indent = '  '): string[] {

@@ -1,7 +1,7 @@
 import { characterClasses } from '../token-counter/bpe/character-classes.js';
 import { mayDiffer } from './class-differences.js';
-import { isWithin } from './libraries/version-range.js';
 import { isLong } from '../../test/support/long.js';
+import { isWithin } from './libraries/library-target.js';
 
 describe('mayDiffer', () => {
   it.each(['', 'plain text\n', 'Größe', 'Привет', '漢字テスト', '👍🏽 👩‍👩‍👧', 'नमस्ते'])('lets %j pass', (text) => {

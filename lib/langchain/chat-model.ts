@@ -20,11 +20,9 @@ import type { ChatRequest } from '../apis/wire/requests.js';
 import type { CallOptions } from '../calls/call-options.js';
 import type { LlmStream } from '../calls/stream/llm-stream.js';
 import { answerChunk, generations, lastChunk } from './answer-messages.js';
-import { bodyFields, chatBody, type ChatFastLiteLLMCallOptions } from './chat-body.js';
+import { bodyFields, chatBody, type ChatFastLiteLLMCallOptions, checkSource, type LlmSource, chatTool } from './chat-body.js';
 import { chatMessages } from './chat-messages.js';
-import { checkSource, type LlmSource } from './llm-source.js';
 import { structuredOutput, type OutputSchema } from './structured-output.js';
-import { chatTool } from './tools.js';
 
 export type { ChatFastLiteLLMCallOptions } from './chat-body.js';
 

@@ -1,10 +1,9 @@
 import { NATIVE_FROM } from '../../engine/size-thresholds.js';
 import { mayDiffer } from '../class-differences.js';
-import { encodingWith, type KnownEncoding } from './known-encoding.js';
 import { LibraryTarget } from './library-target.js';
 import { planEncode } from './special-arguments.js';
 import { joinIds, ordinaryIds, toArray } from './token-ids.js';
-import { recognize, type VocabularyName } from './vocabulary-fingerprint.js';
+import { recognize, type VocabularyName, encodingWith, type KnownEncoding } from './vocabulary-fingerprint.js';
 
 /** The parts of its `Tiktoken` that are used here. */
 interface Tokenizer {

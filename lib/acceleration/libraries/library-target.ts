@@ -4,7 +4,6 @@ import { findCopies, loadFrom, type InstalledCopy } from './installed-copies.js'
 import { MethodPatch, type Method } from '../method-patch.js';
 import type { CopyStatus, TargetStatus } from '../patch-status.js';
 import type { StandIn } from '../stand-in.js';
-import { isWithin, type VersionRange } from './version-range.js';
 
 /** One library: finds its copies, patches them and keeps their status. */
 export abstract class LibraryTarget {
@@ -101,4 +100,23 @@ export abstract class LibraryTarget {
   private all(): MethodPatch[] {
     return [...this.patches.values()].flatMap((patches) => [...patches.values()]);
   }
+}
+
+/** Tested versions, both ends included. */
+interface VersionRange {
+  readonly from: string;
+  readonly to: string;
+}
+
+const RELEASE = /^(\d+)\.(\d+)\.(\d+)$/;
+
+/** Whether a version is in the range. A pre-release is not. */
+export function isWithin(version: string, { from, to }: VersionRange): boolean {
+  return RELEASE.test(version) && compare(version, from) >= 0 && compare(version, to) <= 0;
+}
+
+function compare(a: string, b: string): number {
+  const [left, right] = [a, b].map((version) => version.split('.').map(Number));
+  const at = left.findIndex((number, index) => number !== right[index]);
+  return at < 0 ? 0 : left[at] - right[at];
 }

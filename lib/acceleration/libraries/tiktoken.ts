@@ -1,10 +1,10 @@
 import { NATIVE_FROM } from '../../engine/size-thresholds.js';
 import { loadedExports, type InstalledCopy } from './installed-copies.js';
-import { knownEncoding, type KnownEncoding } from './known-encoding.js';
 import { LibraryTarget } from './library-target.js';
 import { planEncode } from './special-arguments.js';
 import { joinIds, ordinaryIds } from './token-ids.js';
 import { ENCODING_NAMES, type EncodingName } from '../../token-counter/engine/engine.js';
+import { knownEncoding, type KnownEncoding } from './vocabulary-fingerprint.js';
 
 /** The parts of its `Tiktoken` that are used here. */
 interface Tokenizer {

@@ -2,8 +2,7 @@ import type { Fields } from '../../common/objects.js';
 import { usageFrom } from '../../http/answer-usage.js';
 import { ChatChunks, errorChunk, type ChatUsage, type FinishReason } from '../../providers/openai/chat-chunks.js';
 import { fileDataOf } from '../file-data.js';
-import type { AnswerPart, ModelAnswer } from './sdk-models.js';
-import { statedError } from './sdk-errors.js';
+import { type AnswerPart, type ModelAnswer, statedError } from './sdk-models.js';
 import { OWN_FIELD } from './sdk-request.js';
 
 const FINISHED: Readonly<Record<string, FinishReason>> = {

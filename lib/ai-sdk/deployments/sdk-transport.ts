@@ -1,8 +1,7 @@
 import type { Fields } from '../../common/objects.js';
 import type { ProviderHandler, ProviderRequest, ProviderTransport } from '../../providers/provider-transport.js';
 import { ChatStreamWriter, chatCompletion } from './sdk-answer.js';
-import { isWithoutAnswer, statedError } from './sdk-errors.js';
-import { modelNamed, type ReadEmbeddingModel, type ReadLanguageModel } from './sdk-models.js';
+import { modelNamed, type ReadEmbeddingModel, type ReadLanguageModel, isWithoutAnswer, statedError } from './sdk-models.js';
 import { modelOptions } from './sdk-request.js';
 
 /** Headers of a provider that say how an error goes on. */

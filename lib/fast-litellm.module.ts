@@ -132,7 +132,7 @@ export class FastLiteLLMModule
     const found = this.discovery.getProviders().filter(({ token, host }) => token === FastLiteLLM && host?.isGlobal === true);
     if (found.length < 2 || found[0].instance !== this.llm) return;
     const each = 'each import has its own options, limits and connections';
-    this.log.warn(`Module: FastLiteLLMModule is imported ${found.length} times, and ${each}; import it once, it is global`);
+    this.log.warn(`Module: FastLiteLLMModule is imported ${found.length} times (${each}); import it once, because it is global`);
   }
 
   /** Counts the requests of the HTTP server, so that the shutdown can wait for them. */

@@ -62,7 +62,7 @@ describe('FastLiteLLM', () => {
     const lines: string[] = [];
     const warn = (line: string): void => void lines.push(line);
     const llm = new FastLiteLLM({ logger: { log: () => {}, warn, error: warn }, calibrate: 'full' } as FastLiteLLMOptions, { env: {} });
-    expect(lines).toEqual(['unknown option, ignored: calibrate']);
+    expect(lines).toEqual(['Options: calibrate no longer has an effect; remove it']);
     await llm.close();
   });
 

@@ -106,7 +106,7 @@ export class FastLiteLLM {
     const { accelerate, metrics, telemetry } = resolveFastLiteLLMOptions(options);
     const logger = logOf(options.logger ?? context.logger);
     this.log = logger;
-    for (const key of formerOptionsOf(options)) logger.warn(`unknown option, ignored: ${key}`);
+    for (const key of formerOptionsOf(options)) logger.warn(`Options: ${key} no longer has an effect; remove it`);
     const tokenCounterOptions = resolveTokenCounterOptions(options.tokenCounter);
     const { configPath: path, handledSettings = [] } = options.router ?? {};
     this.liteLLMConfig = { path, handledSettings, env: context.env };

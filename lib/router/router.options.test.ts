@@ -56,7 +56,7 @@ describe('the router options', () => {
     expect(() => routerOn(engine, { modelList })).toThrow(expect.objectContaining({ path: `router.modelList[1].${path}` }));
     const { router } = routerOn(engine, { modelList, ignoreInvalidDeployments: true });
     expect(router.deployments()).toHaveLength(1);
-    expect(router.warnings).toEqual([expect.stringContaining('left out')]);
+    expect(router.warnings).toEqual([expect.stringContaining('entry skipped')]);
   });
 
   it('read numbers and switches of a deployment that are text, as an environment variable has them', () => {

@@ -43,7 +43,7 @@ export class LocalProvidersModule {}
 async function startProcess(name: string): Promise<RunningProvider> {
   const child = fork(join(__dirname, 'provider.process.js'), [name]);
   const [deployments] = (await once(child, 'message')) as [ModelListEntry[]];
-  const warn = (): void => new Logger('Providers').warn(`${name} has ended`);
+  const warn = (): void => new Logger('Providers').warn(`Provider ${name}: exited; calls to it fail`);
   child.once('exit', warn);
   return { name, pid: child.pid ?? 0, deployments, stop: () => child.off('exit', warn).kill() };
 }

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import type { Option } from '../../lib/common/option.js';
+import { anchors } from './readme-document.js';
 import { root } from './sources.js';
 
 /** One option in a table of the docs; `<name>`: the entries of a dictionary. */
@@ -175,14 +177,22 @@ function checkDefault(path: string, { type, default: declared }: Option, stated:
 function linksOf(property: ts.Symbol, checker: ts.TypeChecker): string[] {
   const tags = property.getJsDocTags(checker).filter(({ name }) => name === 'see');
   return tags.map(({ text }) => {
-    // The compiler takes `docs` for a name and adds a space.
+    // The compiler treats `docs` as a name and adds a space.
     const target = ts
       .displayPartsToString(text)
       .trim()
       .replace(/^docs ?\//, '');
-    const title = target.replace(/^[\w-]+\.md#|\.md$/g, '').replaceAll('-', ' ');
-    return `See [${title}](${target}).`;
+    return `See [${titleOf(target)}](${target}).`;
   });
+}
+
+/** The heading that a link leads to: `router.md#options`, or the first one of the page. */
+function titleOf(target: string): string {
+  const [file, anchor] = target.split('#');
+  const headings = readFileSync(join(root, 'docs', file), 'utf8').match(/^#+ .*$/gm) ?? [];
+  const heading = headings.find((line) => anchor === undefined || anchors(line).has(anchor));
+  if (heading === undefined) throw new Error(`docs/${target}: no such heading`);
+  return heading.replace(/^#+ /, '');
 }
 
 function withoutPeriod(text: string): string {

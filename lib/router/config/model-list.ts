@@ -74,7 +74,7 @@ export function readModelList(list: unknown, context: ReadingContext): ReadModel
       deployments.push(new Deployment(readEntry(context.pathOf?.(index) ?? `${path}[${index}]`, entry, context, reading)));
     } catch (error) {
       if (context.ignoreInvalid !== true) throw error;
-      reading.warnings.add(`left out: ${errorMessage(error)}`);
+      reading.warnings.add(`entry skipped: ${errorMessage(error)}`);
     }
   }
   return { deployments, reading };

@@ -149,12 +149,14 @@ export class FastLiteLLM {
 
       const jsonScanning = provideEngine(JSON_BODY_ENGINES, engines);
       const json = new JsonReader(jsonScanning);
+      // Opened by the first call: undici takes long to load.
+      let dispatcher: ConnectionPoolService['dispatcher'] | undefined;
       const transport: ProviderTransport = {
         dispatch: (request, handler) => {
-          const parts = sentParts(request.body);
+          const parts = typeof request.body === 'string' ? undefined : sentParts(request.body);
           const sent = parts === undefined ? request : { ...request, body: portionsOf(parts) };
           // Its types do not know bodies in parts.
-          return connectionPool.dispatcher.dispatch(sent as DispatchedRequest, handler);
+          return (dispatcher ??= connectionPool.dispatcher).dispatch(sent as DispatchedRequest, handler);
         },
       };
       const client = new LlmClient(router, transport, tokenCounter, resolveLlmClientOptions(options.llmClient, routing.ofClient), {

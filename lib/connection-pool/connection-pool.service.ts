@@ -96,9 +96,10 @@ export class ConnectionPoolService implements Capability {
    * `null` at a cap.
    */
   getConnection(endpoint: string): number | null {
-    if (this.acquisitions.sampled()) return this.getRecorded(endpoint);
     const { pool } = this;
+    const startMs = this.acquisitions.sampled() ? performance.now() : -1;
     const id = pool.lease(pool.endpoints.find(endpoint));
+    if (startMs >= 0) this.acquisitions.record(performance.now() - startMs, id > 0);
     return id > 0 ? id : null;
   }
 
@@ -248,14 +249,6 @@ export class ConnectionPoolService implements Capability {
     } catch (error) {
       return this.choice.recover(error, chosen, join);
     }
-  }
-
-  private getRecorded(endpoint: string): number | null {
-    const start = performance.now();
-    const { pool } = this;
-    const id = pool.lease(pool.endpoints.find(endpoint));
-    this.acquisitions.record(performance.now() - start, id > 0);
-    return id > 0 ? id : null;
   }
 
   private wait(endpoint: PoolEndpoint, limitMs: number, signal: AbortSignal | undefined): Promise<number> {

@@ -196,7 +196,7 @@ export function baseModelOf(deployment: Deployment): string | undefined {
 function requestWith({ model, times }: RequestTarget, { endpoint }: KnownEndpoint, call: SentCall, body: RequestBytes): ProviderRequest {
   const headers = call.headers === undefined ? (endpoint.headers as string[]) : withHeaders(endpoint.headers, call.headers);
   const isOwnTransport = endpoint.protocol.transport !== undefined;
-  const parts = isOwnTransport ? undefined : sentParts(body);
+  const parts = isOwnTransport || typeof body === 'string' ? undefined : sentParts(body);
   return {
     origin: endpoint.origin,
     path: endpoint.pathOf(call.path, call.isOfAccount === true ? undefined : model),

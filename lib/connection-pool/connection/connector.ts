@@ -90,9 +90,8 @@ export class Routes {
   }
 }
 
-/** The request as the next hop of the route expects it. */
+/** The request as a plain proxy expects it. */
 export function routedBy<T extends Dispatcher.DispatchOptions>({ prefix, proxyAuthorization }: Route, options: T): T {
-  if (prefix === '') return options;
   const headers =
     proxyAuthorization === undefined ? options.headers : withHeader(options.headers, 'proxy-authorization', proxyAuthorization);
   return { ...options, path: prefix + options.path, headers };

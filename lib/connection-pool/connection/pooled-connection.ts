@@ -107,14 +107,16 @@ export class PooledConnection<T extends ConnectionTarget> {
 
   /** Sends a request, after those in flight. */
   dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
-    const routed = routedBy(this.endpoint.route, options);
+    const { route } = this.endpoint;
+    const routed = route.prefix === '' ? options : routedBy(route, options);
     this.sent = true;
     this.client.dispatch(routed, handler);
   }
 
   /** The same, for a promise. */
   request(options: Dispatcher.RequestOptions): Promise<Dispatcher.ResponseData> {
-    const routed = routedBy(this.endpoint.route, options);
+    const { route } = this.endpoint;
+    const routed = route.prefix === '' ? options : routedBy(route, options);
     this.sent = true;
     const request = this.client.request(routed).then((answer) => {
       this.answered = this.sent;

@@ -20,7 +20,7 @@ export class TypeScriptConnectionPoolEngine extends ConnectionPoolEngine {
       );
     }
     const accounting = pool.join(() => {
-      if (pool.isEmpty && this.pools.get(name) === pool) this.pools.delete(name);
+      if (pool.members.size === 0 && this.pools.get(name) === pool) this.pools.delete(name);
     });
     this.pools.set(name, pool);
     return accounting;

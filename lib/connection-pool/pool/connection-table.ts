@@ -108,7 +108,7 @@ export class ConnectionTable<C extends ConnectionEntry<C>> {
     idle.state = ConnectionState.leased;
     this.expiresAtMs[idle.id & this.mask] = Infinity;
     this.words[this.leasedAt + endpoint.place]++;
-    return (idle.id = this.idAfter(idle.id));
+    return (idle.id = (idle.id + this.generation) & LARGEST_ID);
   }
 
   /**
@@ -118,7 +118,7 @@ export class ConnectionTable<C extends ConnectionEntry<C>> {
   open(endpoint: EndpointEntry<C>, make: (id: number) => C): number {
     const refusal = this.reserve(endpoint);
     if (refusal <= 0) return refusal;
-    const id = this.idAfter(this.unused.pop() ?? this.connections.length);
+    const id = ((this.unused.pop() ?? this.connections.length) + this.generation) & LARGEST_ID;
     // Reserves the slot: `make` may lease another connection.
     this.connections[id & this.mask] = undefined;
     try {
@@ -148,7 +148,7 @@ export class ConnectionTable<C extends ConnectionEntry<C>> {
   /** Leases a returning connection again. Returns its new id. */
   renew(connection: C): number {
     connection.state = ConnectionState.leased;
-    return (connection.id = this.idAfter(connection.id));
+    return (connection.id = (connection.id + this.generation) & LARGEST_ID);
   }
 
   /** Removes a connection, leased or idle. */
@@ -251,10 +251,5 @@ export class ConnectionTable<C extends ConnectionEntry<C>> {
     if (newer === undefined) endpoint.idle = older;
     else newer.older = older;
     if (older !== undefined) older.newer = newer;
-  }
-
-  /** The next generation of the same slot. */
-  private idAfter(id: number): number {
-    return (id + this.generation) & LARGEST_ID;
   }
 }

@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 import { Dispatcher, errors } from 'undici';
 import { InvalidArgumentError } from '../../common/errors.js';
 import type { LogSink } from '../../common/log-sink.js';
-import type { PoolEndpoint } from './endpoint.js';
+import type { PoolConnection, PoolEndpoint } from './endpoint.js';
 import type { SocketPool } from './socket-pool.js';
 import { Waiter } from './wait-queue.js';
 
@@ -140,7 +140,7 @@ interface LeaseHandler {
 }
 
 function send(pool: SocketPool, id: number, options: Options, handler: Handler): void {
-  const connection = pool.table.leased(id);
+  const connection = pool.table.find(id) as PoolConnection;
   pool.returnLater(connection);
   try {
     (handler as LeaseHandler).onLease?.(connection);

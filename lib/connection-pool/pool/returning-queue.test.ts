@@ -1,6 +1,6 @@
 import { ReturningQueue, type Returning } from './returning-queue.js';
 
-class Connection implements Returning {
+class Connection implements Returning<Connection> {
   isBusy = true;
   usable = true;
   older: Connection | undefined;

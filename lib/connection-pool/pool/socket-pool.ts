@@ -72,8 +72,10 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
     const nowMs = this.now();
     if (nowMs >= this.sweeper.dueMs) this.sweeper.sweep(nowMs);
     // Other threads may wait for a connection that is returned.
-    const reclaimed = this.wanted === null ? this.reclaim(endpoint, nowMs, RETURNING_CHECKED.first) : 0;
-    if (reclaimed > 0) return reclaimed;
+    if (this.wanted === null && endpoint.returning.first !== undefined) {
+      const reclaimed = this.reclaim(endpoint, nowMs, RETURNING_CHECKED.first);
+      if (reclaimed > 0) return reclaimed;
+    }
     for (let { idle } = endpoint; idle !== undefined; idle = endpoint.idle) {
       if (this.table.isOver(idle, nowMs)) this.discard(idle, 'expired');
       else if (idle.usable) return this.table.lease(endpoint, idle);
@@ -106,7 +108,7 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
   returnLater(connection: PoolConnection): void {
     connection.state = ConnectionState.returning;
     connection.endpoint.returning.add(connection);
-    this.sweeper.watch();
+    if (this.sweeper.timer === undefined) this.sweeper.watch();
   }
 
   /** Closes and removes a connection, leased or idle. */
@@ -198,7 +200,7 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
     else if (nowMs >= connection.diesAtMs) this.discard(connection, 'expired');
     else {
       this.table.giveBack(connection, nowMs);
-      this.serve();
+      if (this.waiters.size > 0) this.serve();
     }
     if (nowMs >= this.sweeper.dueMs) this.sweeper.sweep(nowMs);
   }

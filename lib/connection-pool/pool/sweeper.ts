@@ -26,7 +26,8 @@ export class Sweeper {
   dueMs = 0;
   private readonly everyMs: number;
   private readonly found = new Int32Array(BATCH);
-  private timer: NodeJS.Timeout | undefined = undefined;
+  /** Set while it sweeps by a timer. */
+  timer: NodeJS.Timeout | undefined = undefined;
 
   constructor(
     private readonly pool: SweptPool,
@@ -45,7 +46,7 @@ export class Sweeper {
 
   /** Sweeps by a timer for as long as there are answers in flight without a lease. */
   watch(): void {
-    this.timer ??= setTimeout(() => {
+    this.timer = setTimeout(() => {
       this.timer = undefined;
       this.sweep(this.now());
       if (this.pool.table.inState(ConnectionState.returning).length > 0) this.watch();

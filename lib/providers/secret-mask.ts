@@ -46,13 +46,15 @@ export class SecretMask {
   /** Masks the text of an error. */
   text(text: string): string {
     const bytes = Buffer.from(text);
-    const masked = withoutAll(bytes, this.all);
+    const masked = this.bytes(bytes, this.all);
     return masked === bytes ? text : masked.toString('utf8');
   }
 
   /** Masks an answer or a part of it; returns the same bytes if they contain no secret. */
-  bytes(bytes: Buffer): Buffer {
-    return withoutAll(bytes, this.real);
+  bytes(bytes: Buffer, secrets = this.real): Buffer {
+    let masked = bytes;
+    for (const sought of secrets) if (masked.includes(sought.needle)) masked = without(masked, sought);
+    return masked;
   }
 
   /** Also without `data`, because HTTP parsers keep bytes that begin anywhere in a secret. */
@@ -115,12 +117,6 @@ function soughtOf(text: string): Sought {
   }
   const secret = Buffer.from(text);
   return { isPlaceholder: PLACEHOLDER.test(text), secret, needle: plain === '' ? secret : Buffer.from(plain), before };
-}
-
-function withoutAll(bytes: Buffer, secrets: readonly Sought[]): Buffer {
-  let masked = bytes;
-  for (const sought of secrets) if (masked.includes(sought.needle)) masked = without(masked, sought);
-  return masked;
 }
 
 function without(bytes: Buffer, { secret, needle, before }: Sought): Buffer {

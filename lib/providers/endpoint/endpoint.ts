@@ -55,6 +55,9 @@ export class ProviderEndpoint {
   private readonly params: EndpointParams & Readonly<Record<string, unknown>>;
   private readonly secrets: readonly string[];
   private masking: { readonly renewed: readonly string[]; readonly mask: SecretMask } | undefined = undefined;
+  private checkedModel: string | undefined = undefined;
+  /** The last path: most deployments have one model and one operation. */
+  private lastPath: { readonly operation: string; readonly model: string | undefined; readonly path: string } | undefined = undefined;
 
   /**
    * @throws DeploymentFault for an unknown provider, a wrong address or header. Shows no secret.
@@ -72,7 +75,7 @@ export class ProviderEndpoint {
     const resolved = resolveModel({ model, custom_llm_provider, base, isInProject: namesProject(params) });
     if (!isResolved(resolved)) throw new DeploymentFault(deploymentId, resolved.key, resolved.reason, resolved.mend);
     const { provider } = resolved;
-    if (!params.model.includes('*') && !isModelName(resolved.model))
+    if (!params.model.includes('*') && NO_MODEL.test(resolved.model))
       throw new DeploymentFault(deploymentId, 'model', 'must have the form provider/model', '');
     this.provider = provider;
     const protocol = protocolOf(provider, resolved.model);
@@ -143,7 +146,9 @@ export class ProviderEndpoint {
    * @throws InvalidArgumentError where the client's part of the name (behind a `*`) is no model.
    */
   checkModel(model: string): void {
-    if (!isModelName(model)) throw new InvalidArgumentError('model', model, 'must have the form provider/model');
+    if (model === this.checkedModel) return;
+    if (NO_MODEL.test(model)) throw new InvalidArgumentError('model', model, 'must have the form provider/model');
+    this.checkedModel = model;
   }
 
   /**
@@ -151,6 +156,14 @@ export class ProviderEndpoint {
    * without one, of the provider's account.
    */
   pathOf(operation: string, model: string | undefined): string {
+    const { lastPath } = this;
+    if (lastPath !== undefined && lastPath.operation === operation && lastPath.model === model) return lastPath.path;
+    const path = this.writtenPath(operation, model);
+    this.lastPath = { operation, model, path };
+    return path;
+  }
+
+  private writtenPath(operation: string, model: string | undefined): string {
     const { base, query, namesDeployment, v1 } = this.address;
     if (operation === '/responses' && v1 !== undefined) return v1 + operation;
     const deployment = model === undefined ? '/openai' : `/openai/deployments/${encodeURIComponent(model)}`;
@@ -160,8 +173,9 @@ export class ProviderEndpoint {
 
   /** Masks the deployment's secrets, tokens that were fetched for it included. */
   get mask(): SecretMask {
-    const renewed = this.authorization?.secrets ?? NONE;
-    const { masking } = this;
+    const { masking, authorization } = this;
+    if (masking !== undefined && authorization === undefined) return masking.mask;
+    const renewed = authorization?.secrets ?? NONE;
     if (masking !== undefined && isSame(masking.renewed, renewed)) return masking.mask;
     const mask = new SecretMask([...this.secrets, ...renewed]);
     this.masking = { renewed, mask };
@@ -198,10 +212,6 @@ function ownEndpoint({ aws_bedrock_runtime_endpoint: endpoint }: EndpointParams,
 /** A bare `gemini-…` is Vertex AI's then. */
 function namesProject({ vertex_project: project, vertex_ai_project: other }: Readonly<Record<string, unknown>>): boolean {
   return text(project) !== undefined || text(other) !== undefined;
-}
-
-function isModelName(model: string): boolean {
-  return !NO_MODEL.test(model);
 }
 
 function isAzure(provider: string): boolean {

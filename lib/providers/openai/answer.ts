@@ -14,7 +14,8 @@ const LONGEST_MARGIN = 1024 * 1024;
 export function faultIn(answer: Buffer): AnswerFault | undefined {
   const open = braceOf(answer);
   if (open < 0) return 'malformed';
-  const name = afterSpace(answer, open + 1);
+  // Most answers have no white space here.
+  const name = answer[open + 1] === QUOTE ? open + 1 : afterSpace(answer, open + 1);
   const isError = answer.subarray(name, name + ERROR.length).equals(ERROR);
   return isError && hasValue(answer, name + ERROR.length) ? statedFault(answer, true) : undefined;
 }
@@ -34,7 +35,7 @@ export function braceOf(answer: Buffer): number {
   let end = answer.length - 1;
   const first = Math.max(0, end - LONGEST_MARGIN);
   while (end > first && answer[end] <= 32) end--;
-  const open = afterSpace(answer, 0, LONGEST_MARGIN);
+  const open = answer[0] === OPEN ? 0 : afterSpace(answer, 0, LONGEST_MARGIN);
   return answer[open] === OPEN && answer[end] === CLOSE ? open : -1;
 }
 

@@ -36,7 +36,9 @@ const LOST = ' ';
 export function dialectMessages(messages: unknown, context: MessageContext): unknown {
   if (!Array.isArray(messages)) return messages;
   const { rules } = context;
-  if (messages.every((message) => isObject(message) && isPlain(message, rules))) return messages;
+  let plain = 0;
+  while (plain < messages.length && isPlain(messages[plain], rules)) plain++;
+  if (plain === messages.length) return messages;
   const written = withoutToolMedia(messages, context.textOf).map((message) => (isObject(message) ? messageIn(message, context) : message));
   const { dropsEmpty, answersTools } = rules;
   const kept = dropsEmpty === true ? written.filter((message) => !isEmpty(message)) : written;
@@ -51,8 +53,9 @@ function answered(message: unknown, before: unknown): unknown[] {
 }
 
 /** As most messages are: a role that stays, and a text. No rule changes them. */
-function isPlain(message: Fields, { roles, needsReasoning }: MessageRules): boolean {
-  const { role, content } = message;
+function isPlain(message: unknown, { roles, needsReasoning }: MessageRules): boolean {
+  if (typeof message !== 'object' || message === null) return false;
+  const { role, content } = message as Fields;
   if (typeof content !== 'string' || content === '' || typeof role !== 'string') return false;
   for (const key in message) if (key !== 'role' && key !== 'content') return false;
   return (roles === undefined || !Object.hasOwn(roles, role)) && (role !== 'assistant' || needsReasoning === undefined);

@@ -50,9 +50,9 @@ class ChatFields {
     private readonly requested: RequestedFields,
   ) {
     const { fields } = requested;
-    const { whileReasoning = NOTHING, defaultEffort, switchesThinking } = dialect;
+    const { whileReasoning, defaultEffort, switchesThinking } = dialect;
     this.fields = fields;
-    this.reasoning = effortIn(fields, defaultEffort) === 'none' ? NOTHING : whileReasoning;
+    this.reasoning = whileReasoning === undefined || effortIn(fields, defaultEffort) === 'none' ? NOTHING : whileReasoning;
     this.thinking = switchesThinking === true ? thinkingIn(fields) : undefined;
   }
 
@@ -112,7 +112,7 @@ class ChatFields {
     const { requiredTool, messages: rules, tools, values = {}, bounds = {}, switchesThinking } = dialect;
     switch (name) {
       case 'tools': {
-        const isMarked = keepsMarks(rules?.cacheMarks, this.sent.model);
+        const isMarked = rules?.cacheMarks !== undefined && keepsMarks(rules.cacheMarks, this.sent.model);
         return rewrittenBy(value, (given) => {
           const kept = dialectTools(given, tools, isMarked);
           return tools?.functionsOnly === true && Array.isArray(kept) && kept.length === 0 ? undefined : kept;
@@ -138,7 +138,7 @@ class ChatFields {
   private messages(given: unknown): unknown {
     const { sent, dialect, thinking, fields } = this;
     const { messages: rules = {}, requiredTool } = dialect;
-    const isMarked = keepsMarks(rules.cacheMarks, sent.model);
+    const isMarked = rules.cacheMarks !== undefined && keepsMarks(rules.cacheMarks, sent.model);
     const context = { rules, isMarked, isThinking: thinking === 'enabled' };
     return rewrittenBy(given, (list, textOf) => {
       const messages = dialectMessages(list, { ...context, textOf });
@@ -152,8 +152,8 @@ function acceptedBy({ accepts }: Dialect, name: string): readonly unknown[] | un
   return accepts !== undefined && Object.hasOwn(accepts, name) ? accepts[name] : undefined;
 }
 
-function keepsMarks(rule: true | RegExp | undefined, model: string): boolean {
-  return rule === true || rule?.test(model) === true;
+function keepsMarks(rule: true | RegExp, model: string): boolean {
+  return rule === true || rule.test(model);
 }
 
 /** Also in the form of the Responses API: `{ effort: 'high' }`. */

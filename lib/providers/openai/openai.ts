@@ -5,7 +5,7 @@ import { errorIn, hasError } from './errors.js';
 import { countsTokens, hasCompletions, hasResponses } from './own-apis.js';
 import { DialectTranslator } from './dialect-answer.js';
 import { chatFields } from './dialect-request.js';
-import type { Dialect } from './dialect.js';
+import type { AnswerRules, Dialect } from './dialect.js';
 import { policedFields } from '../parameters.js';
 import { passed, written } from './request.js';
 import { forwardedCall } from './forwarded.js';
@@ -23,7 +23,7 @@ const PATHS: Readonly<Partial<Record<Operation, string>>> = {
 export const OPENAI: Protocol = {
   name: 'openai',
   call(operation, given) {
-    const sent = passed(given);
+    const sent = given.request.json === undefined ? given : passed(given);
     const { forwarded } = sent.request;
     if (forwarded !== undefined) return forwardedCall(forwarded, sent, OPENAI_READER);
     if (operation === 'responses') return hasResponses(sent) ? responsesCall(sent) : undefined;
@@ -33,7 +33,7 @@ export const OPENAI: Protocol = {
     if (operation !== 'chat') return { path, body: written(sent, () => policedFields(sent)), reader: OPENAI_READER };
     const dialect = dialectOf(sent);
     const body = written(sent, () => chatFields(sent, dialect));
-    return { path, body, reader: OPENAI_READER, translator: translatorOf(sent, dialect) };
+    return { path, body, reader: OPENAI_READER, translator: dialect.answers && translatorOf(sent, dialect.answers) };
   },
   count: (operation, sent) =>
     operation === 'messages' || !countsTokens(sent) ? undefined : inputTokensCall(passed(sent), operation === 'chat'),
@@ -41,15 +41,20 @@ export const OPENAI: Protocol = {
   hasError,
 };
 
+/** The last dialect: most calls are to the deployment of the call before. */
+let last: (Pick<SentRequest, 'provider' | 'isAtHome'> & { readonly name: string; readonly dialect: Dialect }) | undefined;
+
 /** The dialect of the deployment's provider and model. */
-function dialectOf({ provider, model, baseModel, isAtHome }: SentRequest): Dialect {
-  const { dialect = COMPATIBLE, elsewhere = dialect } = rowOf(provider) ?? {};
-  const own = isAtHome === false ? elsewhere : dialect;
-  return own.models?.find(({ matches }) => matches.test(baseModel ?? model))?.dialect ?? own;
+function dialectOf({ provider, model, baseModel: name = model, isAtHome }: SentRequest): Dialect {
+  if (last?.provider === provider && last.name === name && last.isAtHome === isAtHome) return last.dialect;
+  const { dialect: home = COMPATIBLE, elsewhere = home } = rowOf(provider) ?? {};
+  const own = isAtHome === false ? elsewhere : home;
+  const dialect = own.models?.find(({ matches }) => matches.test(name))?.dialect ?? own;
+  last = { provider, isAtHome, name, dialect };
+  return dialect;
 }
 
-function translatorOf({ body, addsUsage }: SentRequest, { answers }: Dialect): AnswerTranslator | undefined {
-  if (answers === undefined) return undefined;
+function translatorOf({ body, addsUsage }: SentRequest, answers: AnswerRules): AnswerTranslator {
   const { include_usage: isAsked } = (body.stream_options ?? {}) as { readonly include_usage?: unknown };
   return new DialectTranslator(answers, answers.usageInContent === true && (addsUsage || isAsked === true));
 }

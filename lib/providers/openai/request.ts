@@ -81,8 +81,8 @@ async function largeBody(sent: SentRequest, fields: () => object): Promise<Buffe
 
 /** The deployment's defaults, the request, a fallback's changes, `extra_body`, in this order. */
 export function mergedFields(sent: SentRequest): Readonly<Record<string, unknown>> {
-  const { model, overrides, defaults, fixed } = sent;
-  const fields = requestFields(sent);
+  const { model, overrides, defaults, fixed, request, addsUsage } = sent;
+  const fields = request.hasOwnFields || request.hasTags || addsUsage ? requestFields(sent) : sent.body;
   if (defaults === undefined && fixed === undefined && overrides === undefined) {
     return model === fields.model ? fields : { ...fields, model };
   }
@@ -90,8 +90,7 @@ export function mergedFields(sent: SentRequest): Readonly<Record<string, unknown
 }
 
 function requestFields({ body, request, addsUsage }: SentRequest): Readonly<Record<string, unknown>> {
-  const { hasOwnFields, hasTags, sendsFallbacks } = request;
-  if (!hasOwnFields && !hasTags && !addsUsage) return body;
+  const { hasTags, sendsFallbacks } = request;
   const fields = withoutOwn(body);
   if (sendsFallbacks) fields.fallbacks = body.fallbacks;
   if (hasTags && tagsIn(body.metadata) !== undefined) fields.metadata = withoutTags(body.metadata as object);

@@ -128,27 +128,26 @@ export function lastUsageIn(bytes: Buffer, read: (usage: unknown) => AnswerUsage
 
 /** The value of a key that ends at `from`; `undefined`: not an object, or a long one. */
 export function objectAfter(bytes: Buffer, from: number, longest = LONGEST_USAGE): unknown {
-  const colon = afterSpace(bytes, from);
-  const start = afterSpace(bytes, colon + 1);
+  // Most answers have no white space here.
+  const colon = bytes[from] === COLON ? from : afterSpace(bytes, from);
+  const start = bytes[colon + 1] === OPEN ? colon + 1 : afterSpace(bytes, colon + 1);
   if (bytes[colon] !== COLON || bytes[start] !== OPEN) return undefined;
   const last = Math.min(bytes.length, start + longest);
   let depth = 0;
   let inString = false;
-  for (let at = start; at < last; at++) {
-    const byte = bytes[at];
+  let end = start;
+  for (; end < last; end++) {
+    const byte = bytes[end];
     if (inString) {
-      if (byte === BACKSLASH) at++;
+      if (byte === BACKSLASH) end++;
       else if (byte === QUOTE) inString = false;
     } else if (byte === QUOTE) inString = true;
     else if (byte === OPEN) depth++;
-    else if (byte === CLOSE && --depth === 0) return parsed(bytes.toString('utf8', start, at + 1));
+    else if (byte === CLOSE && --depth === 0) break;
   }
-  return undefined;
-}
-
-function parsed(json: string): unknown {
+  if (end >= last) return undefined;
   try {
-    return JSON.parse(json);
+    return JSON.parse(bytes.toString('utf8', start, end + 1));
   } catch {
     return undefined;
   }

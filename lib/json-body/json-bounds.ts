@@ -1,4 +1,4 @@
-import { integer, resolveOptions, type OptionsOf, type Resolved } from '../common/option.js';
+import { integer, resolveOptions, type OptionsOf } from '../common/option.js';
 
 const MOST = 1_000_000_000;
 
@@ -15,7 +15,6 @@ export const JSON_BOUNDS = {
 
 /** Bounds on the structure of a JSON text. */
 export interface JsonBounds extends OptionsOf<typeof JSON_BOUNDS> {}
-export type ResolvedJsonBounds = Resolved<typeof JSON_BOUNDS>;
 
 export const DEFAULT_JSON_BOUNDS = resolveOptions(JSON_BOUNDS, '');
 

@@ -72,10 +72,18 @@ interface SourcedPricing extends SourcedPrices {
   readonly prices: ModelPricing;
 }
 
+/** What is known of a model. */
+interface KnownModel {
+  /** By source: one can have a model's limits, and the next one its prices. */
+  readonly prices: readonly SourcedPricing[];
+  readonly limits: ModelLimits;
+  readonly untilMs: number;
+}
+
 /** Prices and limits of models: overrides, then the source, then `@pydantic/genai-prices`. */
 export class PricingBook {
   private readonly sources: readonly PriceSource[];
-  private readonly remembered = new Map<string, { readonly found: readonly SourcedPricing[]; readonly untilMs: number }>();
+  private readonly remembered = new Map<string, KnownModel>();
 
   /**
    * @param path Names the option in errors. @throws InvalidConfigurationError naming file or option
@@ -100,10 +108,10 @@ export class PricingBook {
   }
 
   /** By source: one can have a model's limits, and the next one its prices. */
-  pricesOf(model: string): readonly SourcedPricing[] {
+  pricesOf(model: string): readonly SourcedPrices[] {
     const nowMs = steadyNow();
     const known = this.remembered.get(model);
-    return known !== undefined && nowMs < known.untilMs ? known.found : this.find(model, nowMs);
+    return known !== undefined && nowMs < known.untilMs ? known.prices : this.find(model, nowMs).prices;
   }
 
   /** Prices of a model and their source; `null` if no source has any. */
@@ -115,26 +123,32 @@ export class PricingBook {
 
   /** By source: one can have the context window, and the next one the output limit. */
   limits(model: string): ModelLimits {
-    const found = this.pricesOf(model);
-    const input = found.find(({ prices }) => prices.contextWindow !== undefined);
-    const output = found.find(({ prices }) => prices.maxOutputTokens !== undefined);
-    return {
-      contextWindow: input?.prices.contextWindow ?? null,
-      maxOutputTokens: output?.prices.maxOutputTokens ?? null,
-      sources: { contextWindow: input?.source ?? null, maxOutputTokens: output?.source ?? null },
-    };
+    const nowMs = steadyNow();
+    const known = this.remembered.get(model);
+    return known !== undefined && nowMs < known.untilMs ? known.limits : this.find(model, nowMs).limits;
   }
 
-  private find(model: string, nowMs: number): readonly SourcedPricing[] {
-    if (model.length > MAX_MODEL_NAME_LENGTH) return [];
-    const found = this.sources.flatMap((source): SourcedPricing[] => {
-      const prices = lookup(source, model);
-      return prices === undefined ? [] : [{ prices, source: source.name }];
+  private find(model: string, nowMs: number): KnownModel {
+    const isName = model.length <= MAX_MODEL_NAME_LENGTH;
+    const prices = (isName ? this.sources : []).flatMap((source): SourcedPricing[] => {
+      const found = lookup(source, model);
+      return found === undefined ? [] : [{ prices: found, source: source.name }];
     });
+    const known = { prices, limits: limitsIn(prices), untilMs: nowMs + FRESH_MS };
     if (this.remembered.size >= MAX_REMEMBERED) this.remembered.clear();
-    this.remembered.set(model, { found, untilMs: nowMs + FRESH_MS });
-    return found;
+    if (isName) this.remembered.set(model, known);
+    return known;
   }
+}
+
+function limitsIn(prices: readonly SourcedPricing[]): ModelLimits {
+  const input = prices.find((each) => each.prices.contextWindow !== undefined);
+  const output = prices.find((each) => each.prices.maxOutputTokens !== undefined);
+  return {
+    contextWindow: input?.prices.contextWindow ?? null,
+    maxOutputTokens: output?.prices.maxOutputTokens ?? null,
+    sources: { contextWindow: input?.source ?? null, maxOutputTokens: output?.source ?? null },
+  };
 }
 
 /**

@@ -54,7 +54,7 @@ export type { ApiKeysOptions, ConfiguredApiKey } from './keys/api-keys.options.j
 export { ApiKeyService, type ApiKeyChanges, type NewApiKey, type UsedApiKey } from './keys/api-keys.service.js';
 export { fileApiKeyStore } from './keys/file-store.js';
 export { redisApiKeyStore, type RedisApiKeyStoreOptions } from './keys/redis/redis-store.js';
-export { keyIn } from './http/key-headers.js';
+export { keyIn } from './keys/api-key.js';
 export type { Principal, PriorityClass } from './http/principal.js';
 export {
   GATEWAY_ENDPOINTS,

@@ -157,10 +157,12 @@ export class AskedRequest implements AskedCall, ClientRequest {
     this.stream = asksStream || forwarded?.answer === 'bytes';
     this.addsUsage =
       this.stream && limits.streamUsage === true && (operation === 'chat' || operation === 'completions') && !asksUsage(body);
-    const headers = (given.request as LimitedRequest | undefined)?.headers;
-    this.isLarge = json === undefined ? isLarge({ headers, body }) : isLargeBody(json.bytes);
     this.context = given.request ? RequestContext.of(given.request) : undefined;
-    this.facts = json === undefined ? BodyFacts.known(body, this.context) : new BodyFacts(body, json.outline);
+    const known = json === undefined ? BodyFacts.known(body, this.context) : undefined;
+    this.facts = known ?? new BodyFacts(body, json?.outline);
+    const headers = (given.request as LimitedRequest | undefined)?.headers;
+    // A guard keeps the facts of small bodies only.
+    this.isLarge = json === undefined ? known === undefined && isLarge({ headers, body }) : isLargeBody(json.bytes);
     let hasOwnFields = false;
     for (const name of Object.keys(body)) {
       if (name !== 'model' && MODEL_FIELD.test(name))

@@ -14,6 +14,9 @@ export interface AnswerUsage {
   readonly stated?: StatedCost;
 }
 
+/** Nano-USD that a usage costs; `undefined` if no price is known. */
+export type PriceOf = (usage: AnswerUsage) => number | undefined;
+
 /** A usage as reported; figures can be missing. */
 export interface StatedUsage extends AnswerUsage {
   /** Figures that are neither reported nor derived from the total: they are 0, or the total. */
@@ -153,24 +156,21 @@ export function usageFrom(value: unknown, tier?: unknown): StatedUsage | undefin
   const fields = value as Fields;
   const usage = tokensIn(fields);
   if (usage === undefined) return undefined;
-  const details = consistent(detailsIn(fields), usage);
-  const stated = statedIn(fields);
-  const serviceTier = serviceTierIn(fields, tier);
-  if ((details ?? stated ?? serviceTier) === undefined) return usage;
-  return { ...usage, ...(details && { details }), ...(serviceTier !== undefined && { serviceTier }), ...(stated && { stated }) };
-}
-
-/** The tier next to the usage, else the tier within it; `undefined` if neither is a string. */
-function serviceTierIn({ service_tier, serviceTier }: Fields, beside: unknown): string | undefined {
-  if (typeof beside === 'string') return beside;
-  if (typeof service_tier === 'string') return service_tier;
-  return typeof serviceTier === 'string' ? serviceTier : undefined;
-}
-
-/** The fields that state a cost; `undefined` if there is none. */
-function statedIn({ cost, estimated_cost, cost_in_usd_ticks, cost_details, is_byok }: Fields): StatedCost | undefined {
-  if ((cost ?? estimated_cost ?? cost_in_usd_ticks ?? cost_details ?? undefined) === undefined) return undefined;
-  return { cost, estimated_cost, cost_in_usd_ticks, cost_details, is_byok };
+  const reported = detailsIn(fields);
+  const details = reported && consistent(reported, usage);
+  const { cost, estimated_cost, cost_in_usd_ticks, cost_details, is_byok } = fields;
+  const statesCost = (cost ?? estimated_cost ?? cost_in_usd_ticks ?? cost_details ?? undefined) !== undefined;
+  // The tier next to the usage comes before the one within it.
+  const ownTier = typeof fields.service_tier === 'string' ? fields.service_tier : fields.serviceTier;
+  const serviceTier = typeof tier === 'string' ? tier : ownTier;
+  const hasTier = typeof serviceTier === 'string';
+  if (details === undefined && !statesCost && !hasTier) return usage;
+  return {
+    ...usage,
+    ...(details && { details }),
+    ...(hasTier && { serviceTier }),
+    ...(statesCost && { stated: { cost, estimated_cost, cost_in_usd_ticks, cost_details, is_byok } }),
+  };
 }
 
 /** All tokens of a usage; `undefined` if the value is no usage. */
@@ -241,7 +241,7 @@ function tokensIn(fields: Fields): StatedUsage | undefined {
   const promptTokens = prompt || ((completion ?? 0) === 0 ? 0 : Math.max(0, (total ?? 0) - (completion ?? 0)));
   const completionTokens = completion || Math.max(0, (total ?? 0) - promptTokens);
   const totalTokens = Math.min(Math.max(total ?? 0, promptTokens + completionTokens), LARGEST_AMOUNT);
-  const missing = missingOf(prompt, completion, total);
+  const missing = prompt && completion ? undefined : missingOf(prompt, completion, total);
   return missing === undefined ? { promptTokens, completionTokens, totalTokens } : { promptTokens, completionTokens, totalTokens, missing };
 }
 
@@ -255,11 +255,8 @@ function missingOf(prompt: number | undefined, completion: number | undefined, t
 const MOST_SEARCHES = 1_000;
 
 /** Details of a usage, each limited to the figure that includes it. */
-function consistent(
-  details: UsageDetails | undefined,
-  { promptTokens, completionTokens, totalTokens, missing }: StatedUsage,
-): UsageDetails | undefined {
-  if (details === undefined || missing !== undefined) return details;
+function consistent(details: UsageDetails, { promptTokens, completionTokens, totalTokens, missing }: StatedUsage): UsageDetails {
+  if (missing !== undefined) return details;
   const {
     cacheReadTokens: read = 0,
     cacheWriteTokens: write = 0,
@@ -300,7 +297,7 @@ export function limitedUsage(usage: AnswerUsage, mostPrompt: number, mostComplet
   const promptTokens = Math.min(usage.promptTokens, mostPrompt);
   const completionTokens = Math.min(usage.completionTokens, mostCompletion);
   const limited = { ...usage, promptTokens, completionTokens, totalTokens: promptTokens + completionTokens };
-  return { ...limited, details: consistent(usage.details, limited) };
+  return usage.details === undefined ? limited : { ...limited, details: consistent(usage.details, limited) };
 }
 
 /** The first positive figure of each detail; `undefined` if all are missing. */

@@ -1,10 +1,12 @@
-import { IncomingMessage } from 'node:http';
+import { IncomingMessage, type ServerResponse } from 'node:http';
 import { checkNumber, checkObject, refuseArgument } from '../common/options.js';
 import { LARGEST_USD, nanoUsd } from '../common/nano-usd.js';
+import { whenOver } from '../common/response-over.js';
 import type { RateLimitScope } from '../rate-limit/store.js';
 import { usageFrom, usedTokens, type Usage } from './answer-usage.js';
 import type { Principal } from './principal.js';
 import { RequestHold } from './request-hold.js';
+import { modelOf } from './token-estimate/asked-tier.js';
 import type { BodyFacts } from './token-estimate/body-facts.js';
 
 /** Field of HTTP requests: a WeakMap would keep a context until the next full collection. */
@@ -20,6 +22,11 @@ interface Owned {
 interface Message {
   [CONTEXT]?: RequestContext;
 }
+
+/** Express's response, or Fastify's reply. */
+export type HttpResponse = ServerResponse & { readonly raw?: ServerResponse } & Partial<
+    Record<'json' | 'send', (body?: unknown) => unknown>
+  >;
 
 /** State of one request: who sends it, its counted prompt, and what it holds. */
 export class RequestContext {
@@ -43,12 +50,14 @@ export class RequestContext {
   estimated: { readonly tokens: number; readonly tokensPerMinute: number } | undefined = undefined;
   /** Takes the prompt tokens that a provider reports for the counted body. */
   learnPrompt: ((promptTokens: number) => void) | undefined = undefined;
-  /** Whether the usage of its answer is read. */
-  isUsageWatched = false;
-  /** Whether its end is awaited. */
-  isEndAwaited = false;
+  /** Whether its body is over 16 KiB, once a guard has looked. */
+  isLarge: boolean | undefined = undefined;
   /** What it holds, tokens and money alike. */
   readonly hold = new RequestHold(this);
+  /** Whether the usage of its answer is read. */
+  private isUsageWatched = false;
+  /** Whether its end is awaited. */
+  private isEndAwaited = false;
 
   /**
    * The context of a request; Express's, Fastify's and Node's request objects share it.
@@ -78,6 +87,41 @@ export class RequestContext {
   static principalOf(request: object): Principal | undefined {
     return RequestContext.find(request)?.principal;
   }
+
+  /**
+   * Settles what the request holds when its response has ended, however it ended, and at once if it
+   * has already. Not an interceptor: those do not see what a guard or a filter answers.
+   * @param readsUsage Whether the usage of its answer counts.
+   */
+  settleWith(response: HttpResponse, readsUsage: boolean): void {
+    if (readsUsage && !this.isUsageWatched) {
+      this.isUsageWatched = true;
+      watchUsage(response, this.hold);
+    }
+    if (this.isEndAwaited) return;
+    this.isEndAwaited = true;
+    const raw = response.raw ?? response;
+    whenOver(raw, () => this.hold.end(raw.statusCode >= 400));
+  }
+}
+
+/**
+ * Reports the `usage` of a JSON answer. Nest, and most handlers with `@Res()`, answer objects by
+ * `json` on Express and by `send` on Fastify.
+ */
+function watchUsage(response: HttpResponse, hold: RequestHold): void {
+  const method = response.raw === undefined ? 'json' : 'send';
+  const answer = response[method];
+  if (typeof answer !== 'function') return;
+  // Assigned by name: V8 allocates a function expression that is assigned to a field as old, and
+  // with it the whole request.
+  const watched = function (this: unknown, body?: unknown): unknown {
+    const usage = (body as { readonly usage?: unknown } | null | undefined)?.usage;
+    const tokens = usage === undefined ? undefined : usedTokens(usage);
+    if (tokens !== undefined) hold.report(tokens, hold.readsUsage ? usageFrom(usage) : undefined);
+    return answer.call(this, body);
+  };
+  response[method] = watched;
 }
 
 /**
@@ -99,7 +143,7 @@ export function reportUsage(request: object, usage: Usage | number, costUsd?: nu
   const tokens = typeof usage === 'number' ? usage : usedTokens(usage);
   if (tokens === undefined || !(tokens >= 0)) return;
   const context = RequestContext.of(request);
-  if (nano !== undefined) context.model ??= modelOf(request);
+  if (nano !== undefined) context.model ??= modelOf((request as { readonly body?: unknown }).body);
   context.hold.report(tokens, context.hold.readsUsage ? usageFrom(usage) : undefined, nano);
 }
 
@@ -122,10 +166,4 @@ export function principalOf(request: object): Principal | undefined {
  */
 export function setPrincipal(request: object, principal: Principal): void {
   RequestContext.of(checkObject('request', request, refuseArgument)).principal = principal;
-}
-
-/** The model that the body of an HTTP request names. */
-function modelOf(request: object): string | undefined {
-  const { model } = ((request as { readonly body?: unknown }).body ?? {}) as { readonly model?: unknown };
-  return typeof model === 'string' ? model : undefined;
 }

@@ -2,16 +2,13 @@ import { BudgetExceededError, RateLimitExceededError } from '../common/http-erro
 import { LARGEST_AMOUNT } from '../rate-limit/arguments.js';
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import { Reservation } from '../rate-limit/reservation.js';
-import type { RateLimitScope } from '../rate-limit/store.js';
-import type { AnswerUsage } from './answer-usage.js';
+import type { Extension, RateLimitScope } from '../rate-limit/store.js';
+import type { AnswerUsage, PriceOf } from './answer-usage.js';
 import { budgetRefusal, HELD_RETRY_MS } from './budget-refusal.js';
 import { reportAppCost } from './app-costs.js';
 import type { Principal } from './principal.js';
 import { ExpectedOutputs } from './token-estimate/expected-output.js';
 import { LEAST_OUTPUT } from './token-estimate/worst-cost.js';
-
-/** Nano-USD that a usage costs; `undefined` if no price is known. */
-export type PriceOf = (usage: AnswerUsage) => number | undefined;
 
 /** Money held for one attempt, in nano-USD. */
 export interface AttemptHold {
@@ -139,35 +136,19 @@ export class RequestHold {
     // Before anything is awaited: attempts of one request can begin together.
     this.open += nanoUsd;
     this.openExpected += expected;
-    let denial: HoldDenial | undefined;
     let isHeld = false;
     try {
-      denial = await this.raise(before, nanoUsd);
-      isHeld = denial === undefined;
+      for (const { limiter, reservation, othersNanoUsd } of this.budgeted()) {
+        const foreseen = limiter.store.settlesCrashes === true ? (this.spent ?? 0) + this.openExpected : undefined;
+        const raising = limiter.raise(reservation, before + nanoUsd - othersNanoUsd, foreseen);
+        const denial = raising instanceof Promise ? await raising : raising;
+        if (denial !== undefined) return denialOf(denial, Reservation.nanoUsdOf(reservation) + othersNanoUsd, { before, nanoUsd });
+      }
+      isHeld = true;
+      return hold;
     } finally {
       if (!isHeld) this.release(hold);
     }
-    return denial ?? hold;
-  }
-
-  /** Raises the reservations by what they lack. */
-  private async raise(before: number, nanoUsd: number): Promise<HoldDenial | undefined> {
-    for (const { limiter, reservation, othersNanoUsd } of this.budgeted()) {
-      const foreseen = limiter.store.settlesCrashes === true ? (this.spent ?? 0) + this.openExpected : undefined;
-      const denial = await limiter.raise(reservation, before + nanoUsd - othersNanoUsd, foreseen);
-      if (denial === undefined) continue;
-      if ('outage' in denial) return { error: unavailable(denial.limitName), leftNanoUsd: 0, ownNanoUsd: 0 };
-      const { limitNanoUsd, spentNanoUsd, heldNanoUsd } = denial.standing;
-      const own = Reservation.nanoUsdOf(reservation) + othersNanoUsd;
-      const most = own + Math.max(0, limitNanoUsd - spentNanoUsd - heldNanoUsd);
-      const others = { ...denial, standing: { ...denial.standing, heldNanoUsd: Math.max(0, heldNanoUsd - own) } };
-      return {
-        error: new BudgetExceededError(budgetRefusal(denial.limitName, others, before + nanoUsd)),
-        leftNanoUsd: Math.max(0, most - before),
-        ownNanoUsd: Math.max(0, own - before),
-      };
-    }
-    return undefined;
   }
 
   /**
@@ -175,7 +156,7 @@ export class RequestHold {
    * @param nanoUsd `undefined`: no price is known, so `unpricedUsd` counts in budgets
    */
   settle(hold: AttemptHold | undefined, nanoUsd: number | undefined): void {
-    this.release(hold);
+    if (hold !== undefined) this.release(hold);
     const cost = nanoUsd ?? (hold === undefined ? undefined : (this.unpricedNanoUsd ?? 0));
     if (cost !== undefined) this.spent = (this.spent ?? 0) + cost;
   }
@@ -214,7 +195,7 @@ export class RequestHold {
 
   /** Counts a call of the request that a limit denied after the guard had allowed the request. */
   countDenial({ exceeded }: RateLimitExceededError): void {
-    if (exceeded !== undefined) this.latest?.limiter.deniedLater(exceeded);
+    if (exceeded !== undefined) this.held.at(-1)?.limiter.deniedLater(exceeded);
   }
 
   /**
@@ -270,24 +251,24 @@ export class RequestHold {
 
   /** Cost of an attempt without a known price; `undefined`: no attempt is made. */
   get unpricedNanoUsd(): number | undefined {
-    return this.latest?.limiter.options.budgets.unpricedNanoUsd;
+    return this.held.at(-1)?.limiter.options.budgets.unpricedNanoUsd;
   }
 
   /** Whether an attempt can be sent with less output than the request asks for. */
   get clampsOutput(): boolean {
-    return this.latest?.limiter.options.budgets.clampOutput === true;
+    return this.held.at(-1)?.limiter.options.budgets.clampOutput === true;
   }
 
   /** Output tokens that a model is expected to write for this request; `undefined`: not known. */
   expectedOutput(model: string): number | undefined {
-    const { latest } = this;
+    const latest = this.held.at(-1);
     if (latest?.limiter.options.budgets.reserve !== 'expected') return undefined;
     return expectedOutputs(latest.limiter).expected(keyOf(latest), model);
   }
 
   /** A model has written so many tokens for this request. */
   learnOutput(model: string, tokens: number): void {
-    const { latest } = this;
+    const latest = this.held.at(-1);
     if (latest === undefined) return;
     const { limiter } = latest;
     const { reserve, clampOutput } = limiter.options.budgets;
@@ -303,19 +284,15 @@ export class RequestHold {
    * their expected cost; `undefined`: no answer is known yet.
    */
   medianOutput(model: string): number | undefined {
-    const { latest } = this;
+    const latest = this.held.at(-1);
     if (latest?.limiter.store.settlesCrashes !== true) return undefined;
     return medianOutput(latest.limiter, keyOf(latest), model);
   }
 
   /** Output tokens below which a call is not lowered while other calls may return money. */
   leastOutput(model: string): number {
-    const { latest } = this;
+    const latest = this.held.at(-1);
     return latest === undefined ? LEAST_OUTPUT : leastOutput(latest.limiter, keyOf(latest), model);
-  }
-
-  private get latest(): Held | undefined {
-    return this.held.at(-1);
   }
 
   /**
@@ -338,7 +315,8 @@ export class RequestHold {
   private settleReservations(): void {
     if (this.callsInFlight > 0) return;
     const { reportedTokens, usedTokens, reportedCost, spent, hasFailed, lostTokens } = this;
-    this.reportAppCost();
+    const ownCost = (reportedCost ?? 0) - (spent ?? 0);
+    if (ownCost > 0) this.reportAppCost(ownCost);
     const isUnused = hasFailed && !this.isUncounted;
     // The larger of both: a report may cover some of the calls, or tokens of no call.
     const isKnown = reportedTokens !== undefined || usedTokens !== undefined;
@@ -380,10 +358,10 @@ export class RequestHold {
   }
 
   /** Reports the cost that the app has stated, beyond that of the client's own calls. */
-  private reportAppCost(): void {
-    const { latest, reportedCost = 0, spent = 0, request } = this;
-    if (latest === undefined || reportedCost <= spent) return;
-    reportAppCost(latest.limiter, { model: request.model, team: request.principal?.team, nanoUsd: reportedCost - spent });
+  private reportAppCost(nanoUsd: number): void {
+    const latest = this.held.at(-1);
+    const { model, principal } = this.request;
+    if (latest !== undefined) reportAppCost(latest.limiter, { model, team: principal?.team, nanoUsd });
   }
 }
 
@@ -423,6 +401,19 @@ function keyOf({ reservation }: Held): string {
 /** The counters of a reservation, as text. */
 function countersOf(reservation: Reservation): string {
   return JSON.stringify(Reservation.scopesOf(reservation).map(({ limit, key }) => [limit.name, key]));
+}
+
+/** @param own what the request already holds in the budgets that deny it more */
+function denialOf(denial: NonNullable<Extension>, own: number, { before, nanoUsd }: { before: number; nanoUsd: number }): HoldDenial {
+  if ('outage' in denial) return { error: unavailable(denial.limitName), leftNanoUsd: 0, ownNanoUsd: 0 };
+  const { limitNanoUsd, spentNanoUsd, heldNanoUsd } = denial.standing;
+  const most = own + Math.max(0, limitNanoUsd - spentNanoUsd - heldNanoUsd);
+  const others = { ...denial, standing: { ...denial.standing, heldNanoUsd: Math.max(0, heldNanoUsd - own) } };
+  return {
+    error: new BudgetExceededError(budgetRefusal(denial.limitName, others, before + nanoUsd)),
+    leftNanoUsd: Math.max(0, most - before),
+    ownNanoUsd: Math.max(0, own - before),
+  };
 }
 
 /** 503: the store cannot be asked. */

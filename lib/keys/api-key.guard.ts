@@ -1,11 +1,9 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import type { IncomingHttpHeaders } from 'node:http';
 import { FastLiteLLMError } from '../common/errors.js';
 import { ApiKeyError, ModelNotAllowedError } from '../common/http-errors.js';
 import { requestResponseOf } from '../http/guard/guarded-request.js';
 import { retryAfterHeaders, setHeaders, type HeaderTarget } from '../http/guard/headers.js';
 import { transportError } from '../http/guard/rate-limit-exception.js';
-import type { Principal } from '../http/principal.js';
 import { RequestContext } from '../http/request-context.js';
 import { ApiKeyService } from './api-keys.service.js';
 import { checkModelsAccess } from './model-access.js';
@@ -33,19 +31,15 @@ export class ApiKeyGuard implements CanActivate {
     }
     const { request, response } = requestResponseOf(context);
     try {
-      const principal = await this.principalOf(request);
-      this.keys.countSpending({ request, response });
+      const state = RequestContext.of(request);
+      const principal = (state.principal ??= await this.keys.authenticate(request.headers ?? {}));
+      this.keys.countSpending(state, request.body, response);
       checkModelsAccess(principal, request.body);
       return true;
     } catch (error) {
       if (error instanceof ApiKeyError && response !== undefined) setRefusalHeaders(response, error);
       throw error instanceof ApiKeyError || error instanceof ModelNotAllowedError ? transportError(transport, error) : error;
     }
-  }
-
-  private async principalOf(request: { readonly headers?: IncomingHttpHeaders }): Promise<Principal> {
-    const context = RequestContext.of(request);
-    return (context.principal ??= await this.keys.authenticate(request.headers ?? {}));
   }
 }
 

@@ -248,10 +248,9 @@ describe('ApiKeyService', () => {
     const { rateLimiter: limiter, tokenCounter } = other;
     keys = new ApiKeyService(resolveApiKeysOptions({ store }), { limiter, tokenCounter, logger: quiet });
     const { key, record } = await keys.create();
-    const request = {};
-    const context = RequestContext.of(request);
+    const context = RequestContext.of({});
     context.principal = await asked(key);
-    keys.countSpending({ request });
+    keys.countSpending(context, undefined, undefined);
     context.hold.report(1, undefined, 5);
     context.hold.end(false);
     const uncounted = () => keys.metrics().find(({ name }) => name === 'api_keys_uncounted_requests_total')?.value;

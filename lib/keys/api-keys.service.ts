@@ -6,16 +6,13 @@ import { ApiKeyError, type ApiKeyRefusal } from '../common/http-errors.js';
 import type { LogSink } from '../common/log-sink.js';
 import { makeRoom } from '../common/collections.js';
 import { refuseArgument } from '../common/options.js';
-import type { RequestResponse } from '../http/guard/guarded-request.js';
-import { keyIn } from '../http/key-headers.js';
-import { modelOf, priceByBody } from '../http/price-by-body.js';
 import { MASTER_PRINCIPAL, type Principal } from '../http/principal.js';
-import { RequestContext } from '../http/request-context.js';
-import type { PriceOf } from '../http/request-hold.js';
-import { settleWithResponse } from '../http/response-end.js';
+import type { RequestContext} from '../http/request-context.js';
+import { type HttpResponse } from '../http/request-context.js';
+import { modelOf, priceByBody } from '../http/token-estimate/asked-tier.js';
 import type { BudgetReport, RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
-import { hashApiKey, newApiKey, publicIdOf } from './api-key.js';
+import { hashApiKey, keyIn, newApiKey, publicIdOf } from './api-key.js';
 import {
   checkApiKeySettings,
   KEY_LIMIT_NAME,
@@ -260,15 +257,14 @@ export class ApiKeyService implements Capability {
    * Counts what an authenticated request costs for its key, where no budget of the key does.
    * @internal
    */
-  countSpending({ request, response }: RequestResponse): void {
-    const context = RequestContext.of(request);
+  countSpending(context: RequestContext, body: unknown, response: HttpResponse | undefined): void {
     const { keyId, limits } = context.principal ?? {};
     if (keyId === undefined || !this.spending.counts(limits)) return;
-    const hasModel = modelOf(request.body) !== undefined;
-    const priceOf: PriceOf = hasModel ? priceByBody(this.context.tokenCounter, request.body) : () => undefined;
+    const model = modelOf(body);
+    const priceOf = model === undefined ? () => undefined : priceByBody(this.context.tokenCounter, body, model);
     context.hold.countSpend((nanoUsd) => this.spending.add(keyId, nanoUsd), priceOf);
     // A request without a model may look up a stored answer, whose usage is not its own.
-    if (response !== undefined) settleWithResponse(response, context, hasModel);
+    if (response !== undefined) context.settleWith(response, model !== undefined);
   }
 
   /** Current metrics of this capability, as data. */

@@ -1,7 +1,6 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
-import { RequestContext } from '../../http/request-context.js';
-import type { HttpResponse } from '../../http/response-end.js';
+import { RequestContext, type HttpResponse } from '../../http/request-context.js';
 import { checkModelAccess } from '../../keys/model-access.js';
 import { contentTypeFault } from '../body/content-type.js';
 import { GATEWAY_DESK, type GatewayDesk } from '../gateway.desk.js';
@@ -47,7 +46,7 @@ export class AccessGuard implements CanActivate {
     const { principal } = state;
     if (principal === undefined) return true;
     checkModelAccess(principal, request.body);
-    this.desk.keys?.countSpending({ request, response: http.getResponse<HttpResponse>() });
+    this.desk.keys?.countSpending(state, request.body, http.getResponse<HttpResponse>());
     return true;
   }
 }

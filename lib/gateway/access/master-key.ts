@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { HttpException } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
-import { keyIn } from '../../http/key-headers.js';
+import { keyIn } from '../../keys/api-key.js';
 import { gatewayError } from '../errors.js';
 
 /** The key that all requests have to send, kept as its hash. */

@@ -7,8 +7,7 @@ import type { RateLimitScope } from '../../rate-limit/store.js';
 import { CallQueue, type NotYet, type QueueCancellation, type QueuedCall, type QueuePlace } from '../../queue/call-queue.js';
 import { queueSamples } from '../../queue/queue-metrics.js';
 import { lowered, tenantIn } from './queue-place.js';
-import { RequestContext } from '../request-context.js';
-import type { HttpResponse } from '../response-end.js';
+import { RequestContext, type HttpResponse } from '../request-context.js';
 import type { GuardDecision, GuardedRequest } from './guarded-request.js';
 
 /** Other processes settle without telling. */
@@ -117,7 +116,7 @@ class WaitingRequest implements QueuedCall {
     private readonly request: GuardedRequest,
     nano: number,
   ) {
-    const { model, promptTokens } = RequestContext.of(request.request);
+    const { model, promptTokens } = request.state;
     this.model = model ?? '';
     this.promptTokens = promptTokens ?? 0;
     this.costTokens = nano / NANO_PER_MICRO;

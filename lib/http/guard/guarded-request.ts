@@ -1,14 +1,12 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { RateLimiterService } from '../../rate-limit/rate-limit.service.js';
-import { Reservation } from '../../rate-limit/reservation.js';
+import type { Reservation } from '../../rate-limit/reservation.js';
 import type { RateLimitDecision } from '../../rate-limit/store.js';
-import { isLarge } from '../body/body-size.js';
 import { BodyBoundsError } from '../body/json-bounds.js';
 import { excessOf, type JsonExcess } from '../body/json-shape.js';
-import { RequestContext } from '../request-context.js';
-import { modelOf } from '../price-by-body.js';
-import type { PriceOf } from '../request-hold.js';
-import { settleWithResponse, type HttpResponse } from '../response-end.js';
+import type { PriceOf } from '../answer-usage.js';
+import { RequestContext, type HttpResponse } from '../request-context.js';
+import { modelOf } from '../token-estimate/asked-tier.js';
 import type { Identifiable } from './client-key.js';
 import { budgetDenialHeaders, rateLimitHeaders, retryAfterHeaders, setHeaders } from './headers.js';
 import type { LimitQuotas } from './quotas.js';
@@ -49,6 +47,8 @@ interface WebSocketClient {
 export class GuardedRequest implements RequestResponse {
   readonly request: LimitedRequest;
   readonly response: HttpResponse | undefined;
+  /** What all guards know of it. */
+  readonly state: RequestContext;
 
   constructor(
     readonly context: ExecutionContext,
@@ -56,16 +56,12 @@ export class GuardedRequest implements RequestResponse {
   ) {
     this.request = request;
     this.response = response;
+    this.state = RequestContext.of(request);
   }
 
   /** Whether another guard, or another field of the query, holds money for it already. */
   get holdsMoney(): boolean {
-    return RequestContext.of(this.owner).hold.holdsMoney;
-  }
-
-  /** Whether its body is over 16 KiB. */
-  get isLarge(): boolean {
-    return isLarge(this.request);
+    return this.holder().hold.holdsMoney;
   }
 
   /** Sets the headers of a decision; without `all` only those that say when to retry. */
@@ -79,23 +75,25 @@ export class GuardedRequest implements RequestResponse {
     else if (retryAfterMs !== Infinity) setHeaders(response, retryAfterHeaders(retryAfterMs));
   }
 
-  /** Settles the reservation when the response ends; that of a message when usage is reported. */
-  settleAtEnd(limiter: RateLimiterService, reservation: Reservation, priceOf?: PriceOf): void {
+  /**
+   * Settles the reservation when the response ends; that of a message when usage is reported.
+   * @param readsUsage Whether the usage of its answer counts, not only a reported one.
+   */
+  settleAtEnd(limiter: RateLimiterService, reservation: Reservation, readsUsage: boolean, priceOf?: PriceOf): void {
     const { response } = this;
-    const context = RequestContext.of(this.owner);
-    if (priceOf !== undefined) context.model = modelOf(this.request.body);
-    context.hold.add(limiter, reservation, priceOf);
-    // A request without a prompt may look up a stored answer, whose usage is not its own.
-    const readsUsage = Reservation.tokensOf(reservation) > 0 || priceOf !== undefined;
-    if (response === undefined) context.hold.end(false);
-    else settleWithResponse(response, context, readsUsage);
+    const holder = response === undefined ? this.holder() : this.state;
+    if (priceOf !== undefined) holder.model = modelOf(this.request.body);
+    holder.hold.add(limiter, reservation, priceOf);
+    if (response === undefined) holder.hold.end(false);
+    else holder.settleWith(response, readsUsage);
   }
 
   /** Each WebSocket message is a request, and so is a GraphQL operation with all its fields. */
-  private get owner(): object {
-    const { request, response, context } = this;
+  private holder(): RequestContext {
+    const { request, response, context, state } = this;
+    const { body } = request;
     const isMessage = response === undefined && context.getType<string>() !== 'graphql';
-    return isMessage && isObject(request.body) ? request.body : request;
+    return isMessage && typeof body === 'object' && body !== null ? RequestContext.of(body) : state;
   }
 }
 
@@ -124,12 +122,8 @@ const excesses = new WeakMap<object, JsonExcess | null>();
  */
 export function checkMessageBounds(body: unknown, context: ExecutionContext): void {
   const type = context.getType();
-  if (type === 'http' || !isObject(body)) return;
+  if (type === 'http' || typeof body !== 'object' || body === null) return;
   let excess = excesses.get(body);
   if (excess === undefined) excesses.set(body, (excess = excessOf(body) ?? null));
   if (excess !== null) throw transportError(type, new BodyBoundsError(excess));
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
 }

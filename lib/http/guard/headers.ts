@@ -36,7 +36,8 @@ export function rateLimitHeaders({ limits, policyHeader }: LimitQuotas, decision
       // RateLimit must not tell a client to come back sooner than Retry-After does.
       const waitMs = !decision.allowed && decision.scope === i ? decision.retryAfterMs : resetMs;
       const reset = waitMs === Infinity ? '' : `;t=${Math.ceil(waitMs / 1000)}`;
-      const own = quotaOf(limits[i].quotas, standings[i]);
+      const { quotas } = limits[i];
+      const own = quotas.length === 1 ? quotas[0] : quotaOf(quotas, standings[i]);
       items += `${items === '' ? '' : ', '}"${own.name}";r=${remainingRequests}${reset}`;
       if (requests === undefined || remainingRequests < standings[requests].remainingRequests) [requests, quota] = [i, own];
     }
@@ -114,9 +115,9 @@ export function setHeaders(target: HeaderTarget, headers: Headers): void {
   }
 }
 
-/** The quota of a standing; the first for a denial by tokens or concurrency. */
+/** Of several quotas that of a standing; the first for a denial by tokens or concurrency. */
 function quotaOf(quotas: readonly Quota[], { limit }: RateLimitStanding): Quota {
-  return quotas.length === 1 ? quotas[0] : (quotas.find(({ quota }) => quota === limit) ?? quotas[0]);
+  return quotas.find(({ quota }) => quota === limit) ?? quotas[0];
 }
 
 /** A duration as OpenAI writes it: `12ms`, `1s`, `6m0s`, `1h0m0s`. */

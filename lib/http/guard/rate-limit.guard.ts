@@ -12,9 +12,9 @@ import type { JsonBody, Soon } from '../body/json-body.js';
 import { isLarge } from '../body/body-size.js';
 import { RequestContext } from '../request-context.js';
 import { budgetKeyOf, expectedOutputs, leastOutput, medianOutput } from '../request-hold.js';
+import { priceByBody } from '../token-estimate/asked-tier.js';
 import { estimateNanoUsd, estimateTokens } from '../token-estimate/token-estimate.js';
 import { LEAST_OUTPUT } from '../token-estimate/worst-cost.js';
-import { priceByBody } from '../price-by-body.js';
 import type * as BudgetQueues from './budget-queue.js';
 import type { BudgetQueue, Decided } from './budget-queue.js';
 import { clientKey } from './client-key.js';
@@ -68,6 +68,8 @@ export class RateLimitGuard implements CanActivate {
   /** `undefined`: requests do not wait for budgets. */
   private readonly waiting: BudgetQueue | undefined;
   private readonly defaultKey: DefaultKey = ({ request, context }) => this.getKey(request, context);
+  /** Whether the app estimates costs itself. */
+  private readonly hasOwnUsd = this.getUsd !== RateLimitGuard.prototype.getUsd;
 
   constructor(
     protected readonly limiter: RateLimiterService,
@@ -95,7 +97,9 @@ export class RateLimitGuard implements CanActivate {
     const cost = typeof route.cost === 'number' ? route.cost : await costOf(route.cost, request);
     // A caller who is over a limit must not make us count a long prompt: limits are asked first,
     // and counting stops where they have no tokens left.
-    const tokensLeft = (countsTokens || countsMoney) && request.isLarge ? await this.peek(request, limits, cost) : undefined;
+    const isCounted = countsTokens || countsMoney;
+    const isLong = isCounted && (request.state.isLarge ??= isLarge(request.request));
+    const tokensLeft = isLong ? await this.peek(request, limits, cost) : undefined;
     const estimated = countsTokens ? this.tokensOf(request, limits, tokensLeft) : 0;
     let tokens = estimated instanceof Promise ? await estimated : estimated;
     if (tokensLeft !== undefined && tokens > tokensLeft) {
@@ -104,13 +108,14 @@ export class RateLimitGuard implements CanActivate {
       tokens = await this.tokensOf(request, limits);
     }
 
-    const nano = countsMoney ? await this.nanoUsdOf(request, limits) : 0;
+    const pricing = countsMoney ? this.nanoUsdOf(request, limits) : 0;
+    const nano = pricing instanceof Promise ? await pricing : pricing;
     const settlesCrashes = countsMoney && this.limiter.store.settlesCrashes === true;
     const expected = settlesCrashes ? await this.usualNanoUsdOf(request, limits) : undefined;
     const asked = { cost, tokens, nano, expected };
     // What the request itself holds is returned at its end alone.
-    const waiting = countsMoney && !request.holdsMoney ? this.waiting : undefined;
-    const deciding = waiting === undefined ? this.tryToTake(request, limits, asked) : this.waitToTake(waiting, request, limits, asked);
+    const waits = countsMoney && this.waiting !== undefined && !request.holdsMoney;
+    const deciding = waits ? this.waitToTake(this.waiting, request, limits, asked) : this.tryToTake(request, limits, asked);
     const decided = deciding instanceof Promise ? await deciding : deciding;
     // The client has left while it waited.
     if (decided === undefined) return false;
@@ -122,7 +127,9 @@ export class RateLimitGuard implements CanActivate {
     ((context as CountedContext)[COUNTED_BY] ??= []).push(this);
     if (!route.reserves) return true;
     const reservation = new Reservation(decision, { scopes: limits.scopes, tokens, nanoUsd: heldNano });
-    request.settleAtEnd(this.limiter, reservation, countsMoney ? priceByBody(this.tokenCounter, request.request.body) : undefined);
+    const priceOf = countsMoney ? priceByBody(this.tokenCounter, request.request.body) : undefined;
+    // A request without a prompt may look up a stored answer, whose usage is not its own.
+    request.settleAtEnd(this.limiter, reservation, tokens > 0 || countsMoney, priceOf);
     return true;
   }
 
@@ -146,7 +153,7 @@ export class RateLimitGuard implements CanActivate {
    * authenticated the request, else the hashed API key, else the address.
    */
   protected getKey(request: LimitedRequest, _context: ExecutionContext): string | Promise<string> {
-    return RequestContext.principalOf(request)?.limitKey ?? clientKey(request);
+    return RequestContext.of(request).principal?.limitKey ?? clientKey(request);
   }
 
   /**
@@ -161,14 +168,14 @@ export class RateLimitGuard implements CanActivate {
     tokensLeft?: number,
   ): number | Promise<number> {
     const { body } = request;
-    const isLargeBody = isLarge(request);
-    if (isLargeBody) checkMessageBounds(body, context);
     const memory = RequestContext.of(request);
+    const isLong = (memory.isLarge ??= isLarge(request));
+    if (isLong) checkMessageBounds(body, context);
     const estimate = (json: JsonBody | undefined): Soon<number> => {
       const counted: unknown = json?.promptFields ?? body;
       if (typeof counted === 'object' && counted !== null)
         memory.learnPrompt = (promptTokens) => this.tokenCounter.learnPrompt(counted, promptTokens);
-      const counting = { counter: this.tokenCounter, tokensPerMinute, isLarge: isLargeBody, memory, json };
+      const counting = { counter: this.tokenCounter, tokensPerMinute, isLarge: isLong, memory, json };
       const estimated = estimateTokens(body, counting, tokensLeft);
       if (estimated instanceof Promise) return estimated.then((tokens) => (memory.estimated = { tokens, tokensPerMinute }).tokens);
       memory.estimated = { tokens: estimated, tokensPerMinute };
@@ -183,10 +190,7 @@ export class RateLimitGuard implements CanActivate {
    * prices of the body's `model`; `undefined` where none is known.
    */
   protected async getUsd(request: LimitedRequest, context: ExecutionContext): Promise<number | undefined> {
-    const { body } = request;
-    const isLargeBody = isLarge(request);
-    if (isLargeBody) checkMessageBounds(body, context);
-    const nano = await this.estimate(request, RequestContext.of(request).outputOf);
+    const nano = await this.mostNanoUsd(request, RequestContext.of(request), context);
     return nano === undefined ? undefined : usdOf(nano);
   }
 
@@ -204,9 +208,8 @@ export class RateLimitGuard implements CanActivate {
   }
 
   /** The limits of a route together with a shared one and those of the principal's own. */
-  private withOwn({ request }: GuardedRequest, rules: RouteLimits, applicable: ApplicableLimits | undefined): ApplicableLimits | undefined {
-    const state = RequestContext.find(request);
-    const { principal, shared } = state ?? {};
+  private withOwn({ state }: GuardedRequest, rules: RouteLimits, applicable: ApplicableLimits | undefined): ApplicableLimits | undefined {
+    const { principal, shared } = state;
     const own = principal?.limits;
     if (shared === undefined && own === undefined) return applicable;
     let { route, scopes } = applicable ?? { route: rules.withoutLimits, scopes: [] };
@@ -279,43 +282,59 @@ export class RateLimitGuard implements CanActivate {
     return isRest ? taken(left) : lowered;
   }
 
-  private async estimate(
+  /** The most that a request may cost, by the prices of the body's `model`. */
+  private mostNanoUsd(request: LimitedRequest, state: RequestContext, context: ExecutionContext): Soon<number | undefined> {
+    if ((state.isLarge ??= isLarge(request))) checkMessageBounds(request.body, context);
+    return this.estimate(request, state, state.outputOf);
+  }
+
+  private estimate(
     request: LimitedRequest,
+    memory: RequestContext,
     outputOf?: (model: string) => number | undefined,
     isUsual = false,
-  ): Promise<number | undefined> {
+  ): Soon<number | undefined> {
     const { body } = request;
-    const counting = { counter: this.tokenCounter, isLarge: isLarge(request), memory: RequestContext.of(request), outputOf, isUsual };
-    return estimateNanoUsd(body, { ...counting, json: await jsonBodyOf(body) });
+    const counting = { counter: this.tokenCounter, isLarge: (memory.isLarge ??= isLarge(request)), memory, outputOf, isUsual };
+    const json = jsonBodyOf(body);
+    if (json === undefined) return estimateNanoUsd(body, counting);
+    return Promise.resolve(json).then((written) => estimateNanoUsd(body, { ...counting, json: written }));
   }
 
   /** Costs of a usual and of the shortest answer; `undefined` if the request is not lowered. */
   private async leastNanoUsd(
-    { request }: GuardedRequest,
+    { request, state }: GuardedRequest,
     { route, scopes }: ApplicableLimits,
   ): Promise<{ readonly usual: number; readonly shortest: number } | undefined> {
     if (route.usd !== undefined) return undefined;
-    const shortest = (await this.estimate(request, () => LEAST_OUTPUT)) ?? 0;
+    const shortest = (await this.estimate(request, state, () => LEAST_OUTPUT)) ?? 0;
     if (shortest === 0) return undefined;
-    const usual = await this.estimate(request, (model) => leastOutput(this.limiter, budgetKeyOf(scopes), model));
+    const usual = await this.estimate(request, state, (model) => leastOutput(this.limiter, budgetKeyOf(scopes), model));
     return { usual: usual ?? shortest, shortest };
   }
 
   /** At least 1: a request of unknown cost must not pass a budget that is spent. */
-  private async nanoUsdOf({ request, context }: GuardedRequest, { route, scopes }: ApplicableLimits): Promise<number> {
-    const { reserve } = this.limiter.options.budgets;
-    if (reserve === 'expected')
-      RequestContext.of(request).outputOf = (model) => expectedOutputs(this.limiter).expected(budgetKeyOf(scopes), model);
+  private nanoUsdOf(guarded: GuardedRequest, { route, scopes }: ApplicableLimits): Soon<number> {
+    const { request, context, state } = guarded;
+    const { reserve, unpricedNanoUsd = 0 } = this.limiter.options.budgets;
+    if (reserve === 'expected') state.outputOf = (model) => expectedOutputs(this.limiter).expected(budgetKeyOf(scopes), model);
+    const isOwn = route.usd !== undefined || this.hasOwnUsd;
+    const nano = isOwn ? this.ownNanoUsdOf(guarded, route) : this.mostNanoUsd(request, state, context);
+    if (nano instanceof Promise) return nano.then((found) => Math.max(1, found ?? unpricedNanoUsd));
+    return Math.max(1, nano ?? unpricedNanoUsd);
+  }
+
+  /** What a rule of the app says. */
+  private async ownNanoUsdOf({ request, context }: GuardedRequest, route: RouteLimits): Promise<number | undefined> {
     const { usd = await this.getUsd(request, context) } = route;
     const value = typeof usd === 'function' ? await usd(request, context) : usd;
-    if (value === undefined) return Math.max(1, this.limiter.options.budgets.unpricedNanoUsd ?? 0);
-    return Math.max(1, checkUsd('@RateLimit.usd', value, 0));
+    return value === undefined ? undefined : checkUsd('@RateLimit.usd', value, 0);
   }
 
   /** The cost with an answer of usual length; `undefined` if that is unknown. */
-  private async usualNanoUsdOf({ request }: GuardedRequest, { route, scopes }: ApplicableLimits): Promise<number | undefined> {
+  private usualNanoUsdOf({ request, state }: GuardedRequest, { route, scopes }: ApplicableLimits): Soon<number | undefined> {
     if (route.usd !== undefined) return undefined;
-    return this.estimate(request, (model) => medianOutput(this.limiter, budgetKeyOf(scopes), model), true);
+    return this.estimate(request, state, (model) => medianOutput(this.limiter, budgetKeyOf(scopes), model), true);
   }
 
   /** Rejects a request that is over a limit and cannot wait; otherwise returns the tokens left. */

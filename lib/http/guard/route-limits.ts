@@ -149,21 +149,21 @@ export class RouteLimits {
 
   /** All limits under one key, unless an app's `getKey` names none. */
   private withKey(key: string | false, request: GuardedRequest): ApplicableLimits | undefined {
-    return this.withKeys(Array<string | false>(this.limits.length).fill(key), request);
+    if (key === false) return undefined;
+    const scopes: RateLimitScope[] = [];
+    for (const { limit } of this.limits) scopes.push({ limit, key });
+    if (this.hasConcurrency) checkResponse(request);
+    return { route: this, scopes };
   }
 
   private withKeys(keys: readonly (string | false)[], request?: GuardedRequest): ApplicableLimits | undefined {
-    const scopes: RateLimitScope[] = [];
-    for (let i = 0; i < keys.length; i++) {
-      const key = keys[i];
-      if (key !== false) scopes.push({ limit: this.limits[i].limit, key });
-    }
+    const scopes = this.limits.flatMap(({ limit }, index) => {
+      const key = keys[index];
+      return key === false ? [] : [{ limit, key }];
+    });
     if (scopes.length === 0) return undefined;
     const route = scopes.length === keys.length ? this : this.part(keys);
-    if (route.hasConcurrency && request !== undefined && request.response === undefined) {
-      const rule = 'cannot be used here: this context has no response, so the slot would never be released';
-      throw new InvalidArgumentError('@RateLimit.maxConcurrent', undefined, rule);
-    }
+    if (route.hasConcurrency && request !== undefined) checkResponse(request);
     return { route, scopes };
   }
 
@@ -218,6 +218,13 @@ export class RouteTable {
     if (Object.keys(limits).length === 0) return this.limiter.limitOf({ limit: rule.name });
     return this.limiter.limitOf({ limit: rule.name ?? limitName(scope), limits });
   }
+}
+
+/** A slot of `maxConcurrent` is released when a response ends. */
+function checkResponse({ response }: GuardedRequest): void {
+  if (response !== undefined) return;
+  const rule = 'cannot be used here: this context has no response, so the slot would never be released';
+  throw new InvalidArgumentError('@RateLimit.maxConcurrent', undefined, rule);
 }
 
 /** The key that a limit counts a request under. */

@@ -7,12 +7,15 @@ const NO_SOUND = /^(?:https?:|data:image\/)/i;
 
 /** Whether the messages or the input of a request may have sound in them. */
 export function mayHaveSound({ messages, input }: Fields): boolean {
-  return [messages, input].some((list) => Array.isArray(list) && list.some((each) => isSound(each) || partsOf(each).some(isSound)));
+  return (Array.isArray(messages) && hasSound(messages)) || (Array.isArray(input) && hasSound(input));
 }
 
-function partsOf(message: unknown): readonly unknown[] {
-  const { content } = (message ?? {}) as Fields;
-  return Array.isArray(content) ? content : [];
+function hasSound(messages: readonly unknown[]): boolean {
+  for (const message of messages) {
+    const { content } = (message ?? {}) as Fields;
+    if (isSound(message) || (Array.isArray(content) && content.some(isSound))) return true;
+  }
+  return false;
 }
 
 function isSound(part: unknown): boolean {

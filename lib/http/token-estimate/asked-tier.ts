@@ -1,5 +1,8 @@
+import { nanoUsd } from '../../common/nano-usd.js';
 import type { Fields } from '../../common/objects.js';
 import { SERVICE_TIERS, type PricedTier } from '../../common/token-cost.js';
+import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
+import type { PriceOf } from '../answer-usage.js';
 
 /** `service_tier` of OpenAI, `serviceTier` of Gemini, and of Bedrock with the tier in `type`. */
 const NAME = /^service_?tier$/i;
@@ -39,6 +42,22 @@ export function billedTier(told: string | undefined, asked: DearTier | undefined
   if (told === undefined) return asked;
   const name = told.toLowerCase();
   return SERVICE_TIERS.find((tier) => tier === name) ?? DEAR_TIERS.get(name) ?? (STANDARD.has(name) ? undefined : asked);
+}
+
+/** Prices the usage of an answer by the model and the tier that the body of its request names. */
+export function priceByBody(counter: TokenCounterService, body: unknown, model = modelOf(body)): PriceOf {
+  // A body that is a Buffer names no model, and `Object.keys` of 4 MB takes seconds.
+  const asked = model === undefined ? undefined : askedTier(body as Fields);
+  return ({ promptTokens, completionTokens, details, serviceTier }) => {
+    const usd = counter.estimateCost(promptTokens, completionTokens, model, { ...details, serviceTier: billedTier(serviceTier, asked) });
+    return usd === null ? undefined : nanoUsd(usd);
+  };
+}
+
+/** The `model` of a body. */
+export function modelOf(body: unknown): string | undefined {
+  const { model } = (body ?? {}) as { readonly model?: unknown };
+  return typeof model === 'string' ? model : undefined;
 }
 
 function tierIn(value: unknown): DearTier | undefined {

@@ -11,44 +11,43 @@ export interface FactsMemory {
 }
 
 /**
- * Facts about the body of a request that decide what it may use and cost. Each is computed when it
- * is first read, and kept.
+ * Facts about the body of a request that decide what it may use and cost. Those that few calls need
+ * are computed when they are first read, and kept.
  */
 export class BodyFacts {
   /** Tokens of its prompt, once they are counted. */
   promptTokens: number | undefined = undefined;
-  private json: string | undefined = undefined;
-  private readFields: OutputFields | undefined = undefined;
+  /** The fields that say how much is to be written: every call reads them. */
+  readonly output: OutputFields;
   private foundTier: DearTier | null | undefined = undefined;
   private foundSound: boolean | undefined = undefined;
   private foundSearches: number | undefined = undefined;
 
-  /** @param outline The same with marks in place of long texts, for a body that has bytes. */
+  /**
+   * @param outline The same with marks in place of long texts, for a body that has bytes.
+   * @param json The body as text, to see whether an app changes it in place.
+   */
   constructor(
     readonly body: Fields,
     private readonly outline: Fields = body,
-  ) {}
+    private readonly json?: string,
+  ) {
+    this.output = readOutput(outline);
+  }
 
   /** Those of a request's body, as it is now: apps may change a body in place. */
   static of(body: Fields, memory: FactsMemory): BodyFacts {
     const { facts } = memory;
     const json = jsonOf(body);
-    if (facts?.isOf(body, json) === true) return facts;
-    const made = new BodyFacts(body);
-    made.json = json;
-    memory.facts = made;
-    return made;
+    if (json !== undefined && facts?.body === body && facts.json === json) return facts;
+    return (memory.facts = new BodyFacts(body, body, json));
   }
 
-  /** Those that a request has kept of its body, if that is unchanged since; otherwise new ones. */
-  static known(body: Fields, memory: FactsMemory | undefined): BodyFacts {
+  /** Those that a request has kept of its small body, if that is unchanged since. */
+  static known(body: Fields, memory: FactsMemory | undefined): BodyFacts | undefined {
     const facts = memory?.facts;
-    return facts?.isOf(body, jsonOf(body)) === true ? facts : new BodyFacts(body);
-  }
-
-  /** The fields that say how much is to be written. */
-  get output(): OutputFields {
-    return (this.readFields ??= readOutput(this.outline));
+    const isKept = facts?.body === body && facts.json !== undefined && facts.json === jsonOf(body);
+    return isKept ? facts : undefined;
   }
 
   /**
@@ -56,7 +55,7 @@ export class BodyFacts {
    * @param operation Names the API (`chat`). Default: the API whose prompt the body has
    */
   isLimited(operation?: string): boolean {
-    return limitsOutput(this.outline, this.output, operation) && !this.dropsLimit;
+    return this.output.tokens > 0 && limitsOutput(this.outline, this.output, operation) && !dropsLimit(this.body);
   }
 
   /**
@@ -94,10 +93,6 @@ export class BodyFacts {
   /** The most web searches that its provider may run. */
   get searches(): number {
     return (this.foundSearches ??= askedSearches(this.outline));
-  }
-
-  private isOf(body: object, json: string | undefined): boolean {
-    return body === this.body && json !== undefined && json === this.json;
   }
 }
 

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { nextTurn } from '../../common/next-turn.js';
+import { isObject, type Fields } from '../../common/objects.js';
 import { pricedUsage } from '../../common/token-cost.js';
 import { LARGEST_AMOUNT } from '../../rate-limit/arguments.js';
 import type { PromptEstimate } from '../../token-counter/prompt/request-counter.js';
@@ -11,8 +12,6 @@ import { outputCap } from './asked-output.js';
 import { BodyFacts, type FactsMemory } from './body-facts.js';
 import { plainNanoUsd, worstNanoUsd } from './worst-cost.js';
 import type { JsonBody, Soon } from '../body/json-body.js';
-
-type Body = Readonly<Record<string, unknown>>;
 
 /** The least reply of a request that does not limit it. */
 const UNLIMITED_REPLY = 1024;
@@ -57,7 +56,7 @@ class NeedsTexts extends Error {}
  */
 export function estimateTokens(body: unknown, context: EstimateContext, tokensLeft = Infinity): Soon<number> {
   if (context.json !== undefined) return estimateOutline(context.json, context, tokensLeft);
-  if (!isBody(body)) return 0;
+  if (!isObject(body)) return 0;
   const { fallbacks, context_window_fallbacks: ofContext, content_policy_fallbacks: ofContent } = body;
   if (context.isLarge === true || (fallbacks ?? ofContext ?? ofContent) !== undefined) return estimate(body, context, tokensLeft);
   const facts = factsOf(body, context);
@@ -74,7 +73,7 @@ async function estimateOutline(json: JsonBody, context: EstimateContext, tokensL
   }
 }
 
-async function estimate(body: Body, context: EstimateContext, tokensLeft: number): Promise<number> {
+async function estimate(body: Fields, context: EstimateContext, tokensLeft: number): Promise<number> {
   const { json, isLarge = false, tokensPerMinute } = context;
   const facts = factsOf(body, context);
   const prompt = json?.promptTokens ?? (isLarge ? await estimateLarge(facts, context, tokensLeft) : countSmall(facts, context));
@@ -89,7 +88,7 @@ async function estimate(body: Body, context: EstimateContext, tokensLeft: number
 }
 
 /** The changes that the fallbacks of an unchecked body make to it. */
-function* fallbackChanges(body: Body): Generator<Body> {
+function* fallbackChanges(body: Fields): Generator<Fields> {
   let left = MOST_FALLBACKS;
   for (const field of FALLBACK_FIELDS) {
     const list = body[field];
@@ -99,14 +98,14 @@ function* fallbackChanges(body: Body): Generator<Body> {
       const targets = typeof (entry as { readonly model?: unknown }).model === 'string' ? [entry] : Object.values(entry).flat();
       for (const target of targets as unknown[]) {
         if (left-- <= 0) return;
-        if (typeof target === 'object' && target !== null) yield target as Body;
+        if (typeof target === 'object' && target !== null) yield target as Fields;
       }
     }
   }
 }
 
 /** What to count of a fallback: its own prompt, or what it adds to that of the request. */
-function promptOfFallback(changes: Body): { readonly counted: Body; readonly isWhole: boolean } {
+function promptOfFallback(changes: Fields): { readonly counted: Fields; readonly isWhole: boolean } {
   const { messages, input, prompt } = changes;
   if ((messages ?? input ?? prompt) !== undefined) return { counted: changes, isWhole: true };
   return { counted: addsToPrompt(changes) ? { ...changes, messages: [] } : {}, isWhole: false };
@@ -124,7 +123,7 @@ async function estimateLarge(facts: BodyFacts, context: EstimateContext, tokensL
 }
 
 /** Those that the request keeps, for a small body without bytes. */
-function factsOf(body: Body, { json, isLarge, memory }: Omit<EstimateContext, 'tokensPerMinute'>): BodyFacts {
+function factsOf(body: Fields, { json, isLarge, memory }: Omit<EstimateContext, 'tokensPerMinute'>): BodyFacts {
   return json === undefined && memory !== undefined && isLarge !== true ? BodyFacts.of(body, memory) : new BodyFacts(body);
 }
 
@@ -143,28 +142,28 @@ function kept(tokens: number, { json, memory }: PromptCounting & Pick<EstimateCo
 export function promptTokensOf(request: object, context: Omit<EstimateContext, 'tokensPerMinute'>): Soon<number> {
   const { json, isLarge = false } = context;
   if (json?.promptTokens !== undefined) return json.promptTokens;
-  const body = json?.promptFields ?? (request as Body);
+  const body = json?.promptFields ?? (request as Fields);
   if (!isLarge) {
     try {
       return countSmall(factsOf(body, context), context);
     } catch (error) {
       if (!(error instanceof NeedsTexts)) throw error;
-      return kept(largestOf(json?.parsed() as Body, { ...context, json: undefined }), context);
+      return kept(largestOf(json?.parsed() as Fields, { ...context, json: undefined }), context);
     }
   }
   return countLarge(body, context).catch((error: unknown) => {
     if (!(error instanceof NeedsTexts)) throw error;
-    return countLarge(json?.parsed() as Body, { ...context, json: undefined }).then((tokens) => kept(tokens, context));
+    return countLarge(json?.parsed() as Fields, { ...context, json: undefined }).then((tokens) => kept(tokens, context));
   });
 }
 
-async function countLarge(body: Body, context: Omit<EstimateContext, 'tokensPerMinute'>): Promise<number> {
+async function countLarge(body: Fields, context: Omit<EstimateContext, 'tokensPerMinute'>): Promise<number> {
   const { tokens } = await largestPrompt(body, context, Infinity);
   return kept(tokens, context);
 }
 
 /** The largest prompt of a small body, and its tools. */
-function largestOf(body: Body, context: PromptCounting): number {
+function largestOf(body: Fields, context: PromptCounting): number {
   const { prompts, tools } = promptsOf(body);
   let tokens = 0;
   for (const prompt of prompts) tokens = Math.max(tokens, estimateOf(prompt, context));
@@ -173,7 +172,11 @@ function largestOf(body: Body, context: PromptCounting): number {
 }
 
 /** The largest prompt of a body, and its tools. `isWhole`: no count stopped early. */
-async function largestPrompt(body: Body, context: PromptCounting, limit: number): Promise<PromptEstimate & { readonly isWhole: boolean }> {
+async function largestPrompt(
+  body: Fields,
+  context: PromptCounting,
+  limit: number,
+): Promise<PromptEstimate & { readonly isWhole: boolean }> {
   const { prompts, tools } = promptsOf(body);
   const ofTools = tools === undefined ? undefined : await estimateOfAsync(tools, context, limit + REPLY_PRIMING);
   const extra = Math.max(0, (ofTools?.counted ?? 0) - REPLY_PRIMING);
@@ -189,22 +192,22 @@ async function largestPrompt(body: Body, context: PromptCounting, limit: number)
 }
 
 /** The prompts of a body, of which a provider reads one. Beside several, tools count once. */
-function promptsOf(body: Body): { readonly prompts: readonly Body[]; readonly tools?: Body } {
+function promptsOf(body: Fields): { readonly prompts: readonly Fields[]; readonly tools?: Fields } {
   const { messages, input, prompt } = body;
   const hasSeveral = (messages !== undefined && (input ?? prompt) !== undefined) || (input !== undefined && prompt !== undefined);
   if (!hasSeveral) return { prompts: [body] };
   const { tools, functions, tool_choice, function_call, ...rest } = body;
   const others = { ...rest, messages: undefined, input: undefined, prompt: undefined };
-  const prompts: Body[] = [];
+  const prompts: Fields[] = [];
   if (messages !== undefined) prompts.push({ ...others, messages });
   // A stored prompt of the Responses API has its variables in `prompt`, beside the input.
-  if (input !== undefined) prompts.push({ ...others, input, prompt: isBody(prompt) ? prompt : undefined });
+  if (input !== undefined) prompts.push({ ...others, input, prompt: isObject(prompt) ? prompt : undefined });
   if (prompt !== undefined) prompts.push({ ...others, prompt });
   const hasTools = (tools ?? functions) !== undefined;
   return { prompts, tools: hasTools ? { model: body.model, messages: [], tools, functions, tool_choice, function_call } : undefined };
 }
 
-function estimateOf(body: Body, { counter, json }: PromptCounting): number {
+function estimateOf(body: Fields, { counter, json }: PromptCounting): number {
   if (json !== undefined) return found(counter.estimateLongPrompt(body, json));
   try {
     return counter.estimatePrompt(body);
@@ -213,7 +216,7 @@ function estimateOf(body: Body, { counter, json }: PromptCounting): number {
   }
 }
 
-async function estimateOfAsync(body: Body, { counter, json }: PromptCounting, limit: number): Promise<PromptEstimate> {
+async function estimateOfAsync(body: Fields, { counter, json }: PromptCounting, limit: number): Promise<PromptEstimate> {
   // Not in the turn that parsed the body: each of them takes its time.
   await nextTurn();
   if (json !== undefined) return found(await counter.estimateLongPromptAsync(body, json, limit));
@@ -231,7 +234,7 @@ function found<T>(estimated: T | undefined): T {
 }
 
 /** Estimates a prompt that cannot be counted by the length of its JSON. */
-function estimateByLength(body: Body, error: unknown): number {
+function estimateByLength(body: Fields, error: unknown): number {
   if (!(error instanceof InvalidArgumentError)) throw error;
   const { messages, input, prompt } = body;
   if ((messages ?? input ?? prompt ?? undefined) === undefined) return 0;
@@ -254,25 +257,29 @@ export interface CostContext extends Omit<EstimateContext, 'tokensPerMinute'> {
  * The most nano-USD that a request may cost by the prices of its model: `max_tokens`, otherwise the
  * model's own limit or 16,384, times `n`. 0 without a prompt; `undefined` where no price is known.
  */
-export async function estimateNanoUsd(given: unknown, context: CostContext): Promise<number | undefined> {
-  const { counter, json, isLarge, outputOf } = context;
-  if (!isBody(given)) return 0;
-  const body = json?.promptFields ?? given;
-  const facts = factsOf(body, context);
-  const prompt = json === undefined && isLarge !== true ? countSmall(facts, context) : await promptTokensOf(given, context);
+export function estimateNanoUsd(given: unknown, context: CostContext): Soon<number | undefined> {
+  const { json, isLarge } = context;
+  if (!isObject(given)) return 0;
+  const facts = factsOf(json?.promptFields ?? given, context);
+  const prompt = json === undefined && isLarge !== true ? countSmall(facts, context) : promptTokensOf(given, context);
+  return prompt instanceof Promise ? prompt.then((tokens) => nanoUsdOf(facts, tokens, context)) : nanoUsdOf(facts, prompt, context);
+}
+
+function nanoUsdOf(facts: BodyFacts, prompt: number, { counter, outputOf, isUsual = false }: CostContext): number | undefined {
   if (prompt === 0) return 0;
+  const { body } = facts;
   const { model } = body;
   const name = typeof model === 'string' ? model : undefined;
   const { tokens, choices } = facts.output;
   const expected = name === undefined ? undefined : outputOf?.(name);
-  if (context.isUsual === true && expected === undefined) return undefined;
+  if (isUsual && expected === undefined) return undefined;
   const most = outputCap({ tokens, isLimited: facts.isLimited() }, counter.getModelLimits(name).maxOutputTokens, choices);
   const sourced = counter.pricesOf(name);
   // Fields of embeddings do not keep a model that writes from answering.
   const isMute = isWithoutReply(body) && !((pricedUsage(sourced, 0, 1_000)?.parts.output ?? 0) > 0);
   const output = isMute ? 0 : Math.min(most, (expected ?? Infinity) * choices);
   const prices = { sourced, tier: facts.tier };
-  if (context.isUsual === true) return plainNanoUsd(prices, prompt, output);
+  if (isUsual) return plainNanoUsd(prices, prompt, output);
   return worstNanoUsd(prices, { tokens: prompt, hasSound: facts.hasSound, searches: facts.searches }, output);
 }
 
@@ -281,21 +288,18 @@ function withReply(prompt: number, facts: BodyFacts, tokensPerMinute: number): n
   if (prompt === 0) return 0;
   if (isWithoutReply(facts.body)) return Math.min(prompt, LARGEST_AMOUNT);
   const { tokens, choices } = facts.output;
-  const least = facts.isLimited() ? 0 : Math.min(UNLIMITED_REPLY, Math.max(1, Math.floor(tokensPerMinute / 4)));
+  const isLimited = tokens > 0 && facts.isLimited();
+  const least = isLimited ? 0 : Math.min(UNLIMITED_REPLY, Math.max(1, Math.floor(tokensPerMinute / 4)));
   return Math.min(Math.max(prompt + tokens * choices, least), LARGEST_AMOUNT);
 }
 
-function isBody(body: unknown): body is Body {
-  return typeof body === 'object' && body !== null && !Array.isArray(body);
-}
-
-function isWithoutReply(body: Body): boolean {
+function isWithoutReply(body: Fields): boolean {
   // Most requests are chats.
   return (body.messages ?? undefined) === undefined && (isInputAlone(body) || isRerank(body));
 }
 
 /** A request for embeddings, moderation or speech: its answer has no tokens of text. */
-function isInputAlone(body: Body): boolean {
+function isInputAlone(body: Fields): boolean {
   const { messages, prompt, input, instructions, max_output_tokens, model, dimensions, encoding_format } = body;
   // A chat or completion stays one with the fields of embeddings beside it: some providers ignore
   // unknown fields.

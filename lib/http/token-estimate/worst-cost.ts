@@ -46,7 +46,7 @@ export function affordableOutput(
 
 /** The cost of a request without cache, searches or reasoning, the usual case. */
 export function plainNanoUsd(prices: AskedPrices, promptTokens: number, outputTokens: number): number | undefined {
-  return mostNanoUsd(prices, promptTokens, (rates) => plainUsd(rates, promptTokens, outputTokens));
+  return mostNanoUsd(prices, { tokens: promptTokens, hasSound: false, searches: 0 }, outputTokens, plainUsd);
 }
 
 /**
@@ -55,21 +55,22 @@ export function plainNanoUsd(prices: AskedPrices, promptTokens: number, outputTo
  * `undefined`: no price is known.
  */
 export function worstNanoUsd(prices: AskedPrices, prompt: PromptSize, outputTokens: number): number | undefined {
-  return mostNanoUsd(prices, prompt.tokens, (rates) => worstUsd(rates, prompt, outputTokens));
+  return mostNanoUsd(prices, prompt, outputTokens, worstUsd);
 }
 
 /** The higher of the standard prices and those of the requested service tier. */
 function mostNanoUsd(
   { sourced, tier }: AskedPrices,
-  promptTokens: number,
-  costBy: (rates: TokenRates) => number | undefined,
+  prompt: PromptSize,
+  outputTokens: number,
+  costBy: (rates: TokenRates, prompt: PromptSize, outputTokens: number) => number | undefined,
 ): number | undefined {
   let most = -1;
   for (const serviceTier of tier === undefined ? [undefined] : [undefined, tier]) {
     let usd: number | undefined;
     for (let at = 0; usd === undefined && at < sourced.length; at++) {
       // Off-peak prices can end before the answer does.
-      usd = costBy(ratesFor(sourced[at].prices, promptTokens, { serviceTier, offPeak: false }));
+      usd = costBy(ratesFor(sourced[at].prices, prompt.tokens, { serviceTier, offPeak: false }), prompt, outputTokens);
     }
     if (usd === undefined) return undefined;
     most = Math.max(most, usd);
@@ -77,7 +78,7 @@ function mostNanoUsd(
   return nanoUsd(most);
 }
 
-function plainUsd(rates: TokenRates, inputTokens: number, outputTokens: number): number | undefined {
+function plainUsd(rates: TokenRates, { tokens: inputTokens }: PromptSize, outputTokens: number): number | undefined {
   const { inputPerMillion, outputPerMillion, perRequestUsd = 0 } = rates;
   if (inputPerMillion === undefined && outputPerMillion === undefined) return undefined;
   if (inputPerMillion === undefined && inputTokens > 0) return undefined;
@@ -85,7 +86,8 @@ function plainUsd(rates: TokenRates, inputTokens: number, outputTokens: number):
   return (inputTokens * (inputPerMillion ?? 0)) / 1e6 + (outputTokens * (outputPerMillion ?? 0)) / 1e6 + perRequestUsd;
 }
 
-function worstUsd(rates: TokenRates, { tokens, hasSound, searches }: PromptSize, outputTokens: number): number | undefined {
+function worstUsd(rates: TokenRates, prompt: PromptSize, outputTokens: number): number | undefined {
+  const { hasSound, searches } = prompt;
   const inputPerMillion = dearest(
     rates.inputPerMillion,
     rates.cacheWritePerMillion,
@@ -101,7 +103,7 @@ function worstUsd(rates: TokenRates, { tokens, hasSound, searches }: PromptSize,
     rates.outputImagePerMillion,
   );
   const { perRequestUsd = 0, perWebSearchUsd = 0 } = rates;
-  return plainUsd({ inputPerMillion, outputPerMillion, perRequestUsd: searches * perWebSearchUsd + perRequestUsd }, tokens, outputTokens);
+  return plainUsd({ inputPerMillion, outputPerMillion, perRequestUsd: searches * perWebSearchUsd + perRequestUsd }, prompt, outputTokens);
 }
 
 /** The highest price of the kinds of one side; `undefined` without a price for text. */

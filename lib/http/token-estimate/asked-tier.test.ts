@@ -1,5 +1,5 @@
-import type { TokenCounterService } from '../token-counter/token-counter.service.js';
-import { priceByBody } from './price-by-body.js';
+import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
+import { priceByBody } from './asked-tier.js';
 
 const usage = { promptTokens: 1, completionTokens: 1, totalTokens: 2 };
 /** Costs 1 USD a request, 2 by the priority tier. */

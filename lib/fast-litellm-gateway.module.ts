@@ -5,7 +5,7 @@ import { checkAsyncOptions, fromMainModule, needsForRoot } from './fast-litellm.
 import { checkObject } from './common/options.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import type * as MountedGateway from './fast-litellm-gateway.mounted.js';
-import { GATEWAY_DESK, type MountedDesk } from './gateway/gateway.desk.js';
+import { GATEWAY_CONTEXT, type MountedContext } from './gateway/gateway.context.js';
 import { resolveGatewayMount, type GatewayMount, type GatewayOptions } from './gateway/gateway.options.js';
 import { GUARD_COUNT, MOUNTED_ROUTES, type MountedRoute } from './gateway/routes/mounted-route.js';
 import { ApiKeyService } from './keys/api-keys.service.js';
@@ -58,21 +58,21 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
   providers: [
     needsForRoot(MODULE_OPTIONS_TOKEN, 'FastLiteLLMGatewayModule'),
     {
-      provide: GATEWAY_DESK,
+      provide: GATEWAY_CONTEXT,
       inject: [{ token: FastLiteLLM, optional: true }, GUARD_COUNT, MODULE_OPTIONS_TOKEN, { token: ApiKeyService, optional: true }],
-      useFactory: (llm: FastLiteLLM | undefined, guards: number, options?: GatewayOptions, keys?: ApiKeyService): MountedDesk =>
+      useFactory: (llm: FastLiteLLM | undefined, guards: number, options?: GatewayOptions, keys?: ApiKeyService): MountedContext =>
         mounted().openGateway(fromMainModule(llm, 'FastLiteLLMGatewayModule'), { guards, options, keys }),
     },
   ],
 })
 export class FastLiteLLMGatewayModule extends ConfigurableModuleClass {
   constructor(
-    @Inject(GATEWAY_DESK) desk: MountedDesk,
+    @Inject(GATEWAY_CONTEXT) gateway: MountedContext,
     @Inject(MOUNTED_ROUTES) routes: readonly MountedRoute[],
     @Inject(HttpAdapterHost) host: HttpAdapterHost,
   ) {
     super();
-    mounted().serve(host, desk, routes);
+    mounted().serve(host, gateway, routes);
   }
 
   /**

@@ -4,7 +4,7 @@ import type { FastLiteLLM } from './fast-litellm.js';
 import { protectApp } from './gateway/access/app-protection.js';
 import { MasterKey } from './gateway/access/master-key.js';
 import { readBodies } from './gateway/body/bodies.js';
-import type { GatewayDesk, MountedDesk } from './gateway/gateway.desk.js';
+import type { GatewayContext, MountedContext } from './gateway/gateway.context.js';
 import { resolveGatewayOptions, type GatewayOptions, type ResolvedGatewayOptions } from './gateway/gateway.options.js';
 import { documentKeys } from './gateway/openapi/operation.js';
 import type { MountedRoute } from './gateway/routes/mounted-route.js';
@@ -38,7 +38,7 @@ interface GatewayParts {
 }
 
 /** What the gateway's routes work with. @throws InvalidConfigurationError naming the option. */
-export function openGateway(llm: FastLiteLLM, { guards, options: given, keys: apiKeys }: GatewayParts): MountedDesk {
+export function openGateway(llm: FastLiteLLM, { guards, options: given, keys: apiKeys }: GatewayParts): MountedContext {
   const resolved = resolveGatewayOptions(given);
   const keys = keysOf(resolved, apiKeys);
   const masterKey = keys === null ? masterKeyOf(llm, guards, resolved) : null;
@@ -63,17 +63,17 @@ export function openGateway(llm: FastLiteLLM, { guards, options: given, keys: ap
 }
 
 /** Has the server read the bodies of the routes, and answer unknown ones; documents their keys. */
-export function serve(host: HttpAdapterHost, desk: MountedDesk, routes: readonly MountedRoute[]): void {
+export function serve(host: HttpAdapterHost, gateway: MountedContext, routes: readonly MountedRoute[]): void {
   const bind = (): void => {
     const { httpAdapter } = host;
-    readBodies(httpAdapter, desk, routes);
+    readBodies(httpAdapter, gateway, routes);
     answerUnknownRoutes(httpAdapter, routes);
-    if (desk.options.protectApp !== undefined) protectApp(httpAdapter, desk, desk.options.protectApp);
+    if (gateway.options.protectApp !== undefined) protectApp(httpAdapter, gateway, gateway.options.protectApp);
   };
   // In tests the app is created after its modules.
   if (host.httpAdapter !== undefined) bind();
   else host.init$.subscribe(bind);
-  if (desk.keys !== null || desk.masterKey !== null) documentKeys(routes);
+  if (gateway.keys !== null || gateway.masterKey !== null) documentKeys(routes);
 }
 
 /** The keys that requests need; `null`: none. */
@@ -107,7 +107,7 @@ function openToOf(
   guards: number,
   { openOnLoopback }: ResolvedGatewayOptions,
   hasMasterKey: boolean,
-): GatewayDesk['openTo'] {
+): GatewayContext['openTo'] {
   if (!openOnLoopback) return null;
   if (guards > 0) throw new InvalidConfigurationError('gateway.openOnLoopback', 'cannot be combined with gateway.guards');
   if (hasMasterKey) return null;

@@ -68,7 +68,7 @@ export {
 } from './gateway/gateway.options.js';
 export type { GatewayFetch } from './gateway/in-process/gateway-fetch.js';
 export { OpenAIErrorFilter } from './gateway/gateway-error.filter.js';
-export { isCrossSite, isForeignHost } from './gateway/access/cross-site.js';
+export { isCrossSite, isForeignHost } from './gateway/access/checks.js';
 export type { EndpointStats, ConnectionPoolStats } from './connection-pool/stats.js';
 export type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
 export { ConnectionPoolService } from './connection-pool/connection-pool.service.js';

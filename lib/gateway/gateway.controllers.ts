@@ -24,18 +24,17 @@ import type { CallOptions } from '../calls/call-options.js';
 import { DEFAULT_LIMIT_NAME } from '../rate-limit/rate-limit.options.js';
 import { AccessGuard } from './access/access.guard.js';
 import { AnthropicErrorFilter, OpenAIErrorFilter } from './gateway-error.filter.js';
-import { GATEWAY_DESK, type GatewayDesk, type MountedDesk } from './gateway.desk.js';
+import { GATEWAY_CONTEXT, type GatewayContext, type MountedContext } from './gateway.context.js';
 import type { GatewayEndpoint, GatewayRateLimits, RateLimitsByEndpoint, ResolvedGatewayMount } from './gateway.options.js';
 import { documentTag } from '../common/openapi-metadata.js';
 import { operationOf } from './openapi/operation.js';
 import { FASTIFY_ROUTE_CONFIG, GATEWAY_ROUTE, type MountedRoute } from './routes/mounted-route.js';
-import { FORWARDED_ROUTES } from './routes/forwarded.js';
 import { MODEL_CALLS } from './routes/model-calls.js';
 import { MODEL_LISTS } from './routes/models.js';
 import { OPERATOR_ROUTES } from './routes/operator.js';
 import type { GatewayExchange, GatewayReply, GatewayRequest, GatewayRoute } from './routes/route.js';
 
-const ROUTES: readonly GatewayRoute[] = [...MODEL_CALLS, ...FORWARDED_ROUTES, ...MODEL_LISTS, ...OPERATOR_ROUTES];
+const ROUTES: readonly GatewayRoute[] = [...MODEL_CALLS, ...MODEL_LISTS, ...OPERATOR_ROUTES];
 /** Endpoints that call no model: they have no limits unless these are named. */
 const UNLIMITED: ReadonlySet<GatewayEndpoint> = new Set(['models', 'health', 'model_info']);
 
@@ -76,11 +75,11 @@ function groupsOf(routes: readonly GatewayRoute[], { rateLimit: limits, unprefix
 function createController(mount: ResolvedGatewayMount, group: Group): { controller: Type<object>; routes: readonly MountedRoute[] } {
   class GatewayController {
     constructor(
-      readonly desk: MountedDesk,
+      readonly gateway: MountedContext,
       readonly host: HttpAdapterHost,
     ) {}
   }
-  Inject(GATEWAY_DESK)(GatewayController, undefined, 0);
+  Inject(GATEWAY_CONTEXT)(GatewayController, undefined, 0);
   Inject(HttpAdapterHost)(GatewayController, undefined, 1);
   // Unnamed limits count under the class's name.
   Object.defineProperty(GatewayController, 'name', { value: `Gateway${capitalized(group.endpoint)}Controller` });
@@ -103,7 +102,7 @@ function createController(mount: ResolvedGatewayMount, group: Group): { controll
 }
 
 interface Handling {
-  readonly desk: MountedDesk;
+  readonly gateway: MountedContext;
   readonly host: HttpAdapterHost;
 }
 
@@ -113,21 +112,21 @@ function addHandler(controller: Type<object>, mounted: MountedRoute, mount: Reso
   const measured = { handler: { name }, controller };
   const handlers = {
     async [name](this: Handling, request: GatewayRequest, reply: GatewayReply): Promise<void> {
-      const { desk, host } = this;
-      desk.durations.watch(request, reply as RoutedResponse, measured);
-      const { callOptions: optionsOf } = desk.options;
+      const { gateway, host } = this;
+      gateway.durations.watch(request, reply as RoutedResponse, measured);
+      const { callOptions: optionsOf } = gateway.options;
       const own = optionsOf === undefined ? undefined : await optionsOf(request);
       const exchange: GatewayExchange = {
         request,
         reply,
-        callOptions: { ...withPrincipal(desk, request, own), request, response: reply },
+        callOptions: { ...withPrincipal(gateway, request, own), request, response: reply },
         json: (body, status = 200) => {
           host.httpAdapter.setHeader(reply, 'content-type', 'application/json; charset=utf-8');
           host.httpAdapter.setHeader(reply, 'x-content-type-options', 'nosniff');
           host.httpAdapter.reply(reply, JSON.stringify(body), status);
         },
       };
-      return route.handle(desk, exchange);
+      return route.handle(gateway, exchange);
     },
   };
   const prototype = controller.prototype as object;
@@ -149,8 +148,8 @@ function addHandler(controller: Type<object>, mounted: MountedRoute, mount: Reso
 }
 
 /** The app's options for a call, within what its principal may do. */
-function withPrincipal({ router }: GatewayDesk, request: GatewayRequest, options: CallOptions = {}): CallOptions {
-  const principal = RequestContext.principalOf(request);
+function withPrincipal({ router }: GatewayContext, request: GatewayRequest, options: CallOptions = {}): CallOptions {
+  const { principal } = RequestContext.of(request);
   if (principal === undefined) return options;
   const { mayCall, routing } = options;
   const isTagged = principal.tags.length > 0 && router.settings.enableTagFiltering && routing?.tags === undefined;

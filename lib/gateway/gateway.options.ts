@@ -126,7 +126,7 @@ export const GATEWAY = {
    * Maximum size of a body in bytes, or a function of the request that returns it before the body
    * is read. Default 32 MiB, Anthropic's limit.
    */
-  maxBodyBytes: custom<number | BodyLimit, BodyLimit>('positive integer or function', checkBodyLimit, () => 32 * 1024 * 1024),
+  maxBodyBytes: custom<number | BodyLimit>('positive integer or function', checkBodyLimit, 32 * 1024 * 1024),
   /**
    * Maximum size of a body without a key, in bytes, with `openOnLoopback`. Default: `maxBodyBytes`.
    */
@@ -212,8 +212,11 @@ export function resolveGatewayOptions(options: GatewayOptions = {}): ResolvedGat
   const { maxAnonymousBodyBytes: most, ...resolved } = resolveOptions(GATEWAY, 'gateway', options);
   const { maxBodyBytes: limit } = resolved;
   if (most === undefined) return resolved;
-  const isAnonymous = (request: IncomingMessage): boolean => RequestContext.principalOf(request) instanceof AnonymousPrincipal;
-  return { ...resolved, maxBodyBytes: (request) => (isAnonymous(request) ? Math.min(most, limit(request)) : limit(request)) };
+  const maxBodyBytes: BodyLimit = (request) => {
+    const bytes = typeof limit === 'number' ? limit : limit(request);
+    return RequestContext.principalOf(request) instanceof AnonymousPrincipal ? Math.min(most, bytes) : bytes;
+  };
+  return { ...resolved, maxBodyBytes };
 }
 
 /** @throws InvalidConfigurationError naming the option. */
@@ -236,10 +239,8 @@ function checkModels(path: string, value: unknown): Readonly<Partial<Record<Forw
   return models;
 }
 
-function checkBodyLimit(path: string, value: unknown): BodyLimit {
-  if (typeof value === 'function') return value as BodyLimit;
-  const bytes = checkPositiveInteger(path, value);
-  return () => bytes;
+function checkBodyLimit(path: string, value: unknown): number | BodyLimit {
+  return typeof value === 'function' ? (value as BodyLimit) : checkPositiveInteger(path, value);
 }
 
 function checkClass(path: string, value: unknown): Type<CanActivate> {

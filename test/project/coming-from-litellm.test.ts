@@ -1,7 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FORWARDED_ROUTES } from '../../lib/gateway/routes/forwarded.js';
 import { MODEL_CALLS } from '../../lib/gateway/routes/model-calls.js';
 import { MODEL_LISTS } from '../../lib/gateway/routes/models.js';
 import { OPERATOR_ROUTES } from '../../lib/gateway/routes/operator.js';
@@ -138,7 +137,7 @@ function fateOfSetting(key: string): Fate {
 }
 
 const ours = new Set(
-  [...MODEL_CALLS, ...FORWARDED_ROUTES, ...MODEL_LISTS, ...OPERATOR_ROUTES].flatMap((route) =>
+  [...MODEL_CALLS, ...MODEL_LISTS, ...OPERATOR_ROUTES].flatMap((route) =>
     [route.path, ...(route.morePaths ?? [])].map((path) => (route.atRoot === 'only' ? `/${path}` : `/v1/${path}`)),
   ),
 );

@@ -2,12 +2,11 @@ import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@ne
 import type { ServerResponse } from 'node:http';
 import { RequestContext, type HttpResponse } from '../../http/request-context.js';
 import { checkModelAccess } from '../../keys/model-access.js';
-import { contentTypeFault } from '../body/content-type.js';
-import { GATEWAY_DESK, type GatewayDesk } from '../gateway.desk.js';
+import { contentTypeFault } from '../body/request-body.js';
+import { GATEWAY_CONTEXT, type GatewayContext } from '../gateway.context.js';
 import { GATEWAY_ROUTE, type MountedRoute } from '../routes/mounted-route.js';
 import type { KeyedRequest } from './anonymous.js';
-import { keyFaultOf } from './key-check.js';
-import { siteFaultOf } from './site-check.js';
+import { keyFaultOf, siteFaultOf } from './checks.js';
 
 interface Asked extends KeyedRequest {
   readonly method: string;
@@ -26,7 +25,7 @@ interface Answering {
  */
 @Injectable()
 export class AccessGuard implements CanActivate {
-  constructor(@Inject(GATEWAY_DESK) private readonly desk: GatewayDesk) {}
+  constructor(@Inject(GATEWAY_CONTEXT) private readonly gateway: GatewayContext) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const http = context.switchToHttp();
@@ -36,17 +35,17 @@ export class AccessGuard implements CanActivate {
     const isChecked = state.checkedRoute === mounted;
     if (!state.isAdmitted) {
       const denial =
-        siteFaultOf(request, this.desk.options.allowedHosts, () => corsOriginOf(http.getResponse<Answering>())) ??
-        (isChecked ? undefined : await keyFaultOf(this.desk, request));
+        siteFaultOf(request, this.gateway.options.allowedHosts, () => corsOriginOf(http.getResponse<Answering>())) ??
+        (isChecked ? undefined : await keyFaultOf(this.gateway, request, state));
       if (denial !== undefined) throw denial;
     }
     const fault = isChecked ? undefined : contentTypeFault(request.headers, mounted.route.body);
     if (fault !== undefined) throw fault;
-    if (this.desk.budget !== null) state.shared = this.desk.budget;
+    if (this.gateway.budget !== null) state.shared = this.gateway.budget;
     const { principal } = state;
     if (principal === undefined) return true;
     checkModelAccess(principal, request.body);
-    this.desk.keys?.countSpending(state, request.body, http.getResponse<HttpResponse>());
+    this.gateway.keys?.countSpending(state, request.body, http.getResponse<HttpResponse>());
     return true;
   }
 }

@@ -5,11 +5,10 @@ import { RequestContext } from '../../http/request-context.js';
 import { whenComposed } from '../body/bodies.js';
 import { earlyAnswer, type EarlyAnswer } from '../body/early-answer.js';
 import { gatewayError } from '../errors.js';
-import type { GatewayDesk } from '../gateway.desk.js';
+import type { GatewayContext } from '../gateway.context.js';
 import type { ResolvedAppProtection } from '../gateway.options.js';
 import { AnonymousPrincipal } from './anonymous.js';
-import { keyFaultOf } from './key-check.js';
-import { siteFaultOf } from './site-check.js';
+import { keyFaultOf, siteFaultOf } from './checks.js';
 
 type Adapter = NonNullable<HttpAdapterHost['httpAdapter']>;
 
@@ -51,10 +50,10 @@ const PARENT = /(?:\.|%2e){2}/i;
  * Checks host, origin and key of every request of the app, also of those without a route. It runs
  * after the app's middleware, such as its CORS, and before the app reads a body.
  */
-export function protectApp(adapter: Adapter, desk: GatewayDesk, protection: ResolvedAppProtection): void {
+export function protectApp(adapter: Adapter, gateway: GatewayContext, protection: ResolvedAppProtection): void {
   if (adapter.getType() === 'fastify') {
     const check: PreParsing = ({ raw }, reply, _payload, done) => {
-      denialOf(raw, desk, protection, () => corsOriginOf(reply)).then((denial) => {
+      denialOf(raw, gateway, protection, () => corsOriginOf(reply)).then((denial) => {
         if (denial === undefined) return done();
         reply.code(denial.status).headers(denial.headers).send(denial.body);
       }, done);
@@ -63,7 +62,7 @@ export function protectApp(adapter: Adapter, desk: GatewayDesk, protection: Reso
     return;
   }
   const check: Middleware = (request, response, next) => {
-    denialOf(request, desk, protection, () => corsOriginOf(response)).then((denial) => {
+    denialOf(request, gateway, protection, () => corsOriginOf(response)).then((denial) => {
       if (denial === undefined) return next();
       if (response.headersSent || response.destroyed) return;
       response.writeHead(denial.status, { ...denial.headers }).end(JSON.stringify(denial.body));
@@ -87,17 +86,20 @@ function corsOriginOf(response: { getHeader(name: string): unknown }): unknown {
 
 async function denialOf(
   request: IncomingMessage & { readonly originalUrl?: string },
-  desk: GatewayDesk,
+  gateway: GatewayContext,
   protection: ResolvedAppProtection,
   corsOrigin: () => unknown,
 ): Promise<EarlyAnswer | undefined> {
   const [path] = (request.originalUrl ?? request.url ?? '').split('?', 1);
-  const fault =
-    siteFaultOf(request, desk.options.allowedHosts, corsOrigin) ??
-    // A preflight has no key. If CORS has allowed its site without answering, the app does.
-    (request.method === 'OPTIONS' && corsOrigin() !== undefined ? undefined : await accessFaultOf(request, path, desk, protection));
+  const state = RequestContext.of(request);
+  let fault: Error | undefined = siteFaultOf(request, gateway.options.allowedHosts, corsOrigin);
+  // A preflight has no key. If CORS has allowed its site without answering, the app does.
+  if (fault === undefined && (request.method !== 'OPTIONS' || corsOrigin() === undefined)) {
+    const keyFault = await keyFaultOf(gateway, request, state);
+    fault = accessFaultOf(keyFault, path, isOperator(state, gateway), protection);
+  }
   if (fault === undefined) {
-    RequestContext.of(request).isAdmitted = true;
+    state.isAdmitted = true;
     return undefined;
   }
   boundUnreadBody(request);
@@ -105,22 +107,20 @@ async function denialOf(
 }
 
 /** On a path that needs no key, a valid one still counts: handlers may show its owner more. */
-async function accessFaultOf(
-  request: IncomingMessage,
+function accessFaultOf(
+  keyFault: Error | undefined,
   path: string,
-  desk: GatewayDesk,
+  isAdmin: boolean,
   { withoutKey, withAnyKey }: ResolvedAppProtection,
-): Promise<Error | undefined> {
-  const fault = await keyFaultOf(desk, request);
+): Error | undefined {
   if (isBelow(path, withoutKey)) return undefined;
-  if (fault !== undefined) return fault;
-  if (isOperator(request, desk) || isBelow(path, withAnyKey)) return undefined;
+  if (keyFault !== undefined) return keyFault;
+  if (isAdmin || isBelow(path, withAnyKey)) return undefined;
   return gatewayError(401, 'invalid_api_key', 'This path requires the master key.');
 }
 
 /** Whether its client has sent the master key, or needs no key; or is an admin of the app. */
-function isOperator(request: IncomingMessage, { masterKey }: GatewayDesk): boolean {
-  const principal = RequestContext.principalOf(request);
+function isOperator({ principal }: RequestContext, { masterKey }: GatewayContext): boolean {
   if (masterKey !== null || principal === undefined || principal instanceof AnonymousPrincipal) return true;
   return principal.keyId === undefined && principal.isAdmin;
 }

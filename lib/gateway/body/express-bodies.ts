@@ -2,15 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ResolvedBodyBounds } from '../../http/body/body-bounds.js';
 import type { JsonBounds } from '../../http/body/json-shape.js';
 import type { JsonReader } from '../../http/body/json-reader.js';
+import { mayBeLarge } from '../../http/body/body-size.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
 import { precheckBy, type RateLimitPrecheck } from '../../http/guard/precheck.js';
 import { RequestContext } from '../../http/request-context.js';
-import { keyFaultOf } from '../access/key-check.js';
-import type { GatewayDesk } from '../gateway.desk.js';
+import { keyFaultOf } from '../access/checks.js';
+import type { GatewayContext } from '../gateway.context.js';
 import { handlerOf, type MountedRoute } from '../routes/mounted-route.js';
-import { contentTypeFault } from './content-type.js';
 import { earlyAnswer } from './early-answer.js';
-import { readRequestBody, statedLengthFault } from './request-body.js';
+import { headFault, readRequestBody } from './request-body.js';
 
 type ExpressRequest = IncomingMessage & { body?: unknown; readonly path: string };
 
@@ -35,8 +35,8 @@ type ExpressMiddleware = (request: ExpressRequest, response: ServerResponse, nex
 interface ReadRoute {
   readonly mounted: MountedRoute;
   readonly precheck: RateLimitPrecheck;
-  readonly access: Pick<GatewayDesk, 'keys' | 'masterKey' | 'openTo'>;
-  readonly maxBodyBytes: (request: IncomingMessage) => number;
+  readonly access: Pick<GatewayContext, 'keys' | 'masterKey' | 'openTo'>;
+  readonly maxBodyBytes: GatewayContext['options']['maxBodyBytes'];
   readonly json: JsonReader;
   readonly jsonBounds: Required<JsonBounds>;
   readonly listBounds: ResolvedBodyBounds;
@@ -80,7 +80,7 @@ class Refusals {
  */
 export function readExpressBodies(
   app: ExpressApp,
-  { options, rateLimits, keys, masterKey, openTo, json, client }: GatewayDesk,
+  { options, rateLimits, keys, masterKey, openTo, json, client }: GatewayContext,
   mountedRoutes: readonly MountedRoute[],
   whenComposed: (listener: () => void) => void,
 ): void {
@@ -121,17 +121,18 @@ function bodyReader(app: ExpressApp, tables: readonly RouteTable[], refusals: Re
     const route = routes.get(`${request.method} ${normalized(request.path)}`);
     if (route === undefined || request.readableEnded) return next();
     const { mounted, precheck, access, maxBodyBytes, json, jsonBounds, listBounds } = route;
+    const state = RequestContext.of(request);
     const reject = (error: unknown): void => refusals.add(request, response, { error, mounted }, next);
     const read = (): void => {
-      const limit = maxBodyBytes(request);
+      const limit = typeof maxBodyBytes === 'number' ? maxBodyBytes : maxBodyBytes(request);
       // Before the app's parsers, which would inflate a compressed body.
-      const fault = contentTypeFault(request.headers, mounted.route.body) ?? statedLengthFault(request, limit);
+      const fault = headFault(request, mounted.route.body, limit);
       if (fault !== undefined) {
         boundUnreadBody(request);
         return reject(fault);
       }
-      RequestContext.of(request).checkedRoute = mounted;
-      readRequestBody(request, { kind: mounted.route.body, limit, json, jsonBounds, listBounds }).then((body) => {
+      state.checkedRoute = mounted;
+      readRequestBody(request, { kind: mounted.route.body, limit, state, json, jsonBounds, listBounds }).then((body) => {
         request.body = body;
         next();
       }, reject);
@@ -140,18 +141,20 @@ function bodyReader(app: ExpressApp, tables: readonly RouteTable[], refusals: Re
     const isHeld = request.listenerCount('data') > 0;
     if (isHeld) request.pause();
     const goOn = (): void => void (isHeld && request.resume());
-    keyFaultOf(access, request).then(
+    keyFaultOf(access, request, state).then(
       (keyFault) => {
         if (keyFault !== undefined) {
           goOn();
           boundUnreadBody(request);
           return reject(keyFault);
         }
-        precheck(request, response, (denied) => {
+        const checked = (denied?: Error): void => {
           goOn();
           if (denied === undefined) read();
           else reject(denied);
-        });
+        };
+        if (mayBeLarge(request.headers)) precheck(request, response, checked);
+        else checked();
       },
       (error: unknown) => {
         goOn();

@@ -2,13 +2,13 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { RequestContext } from '../../http/request-context.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
+import { mayBeLarge } from '../../http/body/body-size.js';
 import { precheckBy } from '../../http/guard/precheck.js';
-import { keyFaultOf } from '../access/key-check.js';
-import type { GatewayDesk } from '../gateway.desk.js';
+import { keyFaultOf } from '../access/checks.js';
+import type { GatewayContext } from '../gateway.context.js';
 import { GATEWAY_ROUTE, handlerOf, type MountedRoute } from '../routes/mounted-route.js';
-import { contentTypeFault } from './content-type.js';
 import { earlyAnswer } from './early-answer.js';
-import { readRequestBody, statedLengthFault } from './request-body.js';
+import { headFault, readRequestBody } from './request-body.js';
 
 interface FastifyRequest {
   readonly raw: IncomingMessage;
@@ -43,7 +43,7 @@ export interface FastifyInstance {
  * Reads the bodies of the gateway's routes on Fastify, and answers what is wrong with them before
  * Nest sees the request. Other routes keep the app's own limits and parsers.
  */
-export function readFastifyBodies(instance: FastifyInstance, desk: GatewayDesk, routes: readonly MountedRoute[]): void {
+export function readFastifyBodies(instance: FastifyInstance, gateway: GatewayContext, routes: readonly MountedRoute[]): void {
   instance.addHook('onRoute', (route) => {
     const mounted = route.config?.[GATEWAY_ROUTE] as MountedRoute | undefined;
     if (mounted === undefined || !routes.includes(mounted)) return;
@@ -52,9 +52,8 @@ export function readFastifyBodies(instance: FastifyInstance, desk: GatewayDesk, 
       reply.code(status).headers(headers).send(body);
     };
     if (mounted.route.body === 'none') return;
-    const { onRequest, preParsing, preValidation } = reading(desk, mounted);
-    const precheck: Hook = precheckBy(desk.rateLimits, mounted.controller, handlerOf(mounted));
-    route.onRequest = [...listOf(route.onRequest), onRequest, precheck];
+    const { onRequest, preParsing, preValidation } = reading(gateway, mounted);
+    route.onRequest = [...listOf(route.onRequest), onRequest];
     route.preParsing = [...listOf(route.preParsing), preParsing];
     route.preValidation = [preValidation, ...listOf(route.preValidation)];
   });
@@ -66,6 +65,7 @@ function listOf<H>(hooks: H | H[] | undefined): H[] {
 
 /** A request on its way through the hooks. */
 interface Arriving {
+  readonly state: RequestContext;
   /** Of its body, in bytes. */
   readonly limit: number;
   body?: unknown;
@@ -78,39 +78,45 @@ interface Arriving {
  * its parsers belong to the app, and adding one would change what the app's other routes accept.
  */
 function reading(
-  desk: GatewayDesk,
+  gateway: GatewayContext,
   mounted: MountedRoute,
 ): { readonly onRequest: Hook; readonly preParsing: PreParsing; readonly preValidation: Hook } {
-  const { options, json, client } = desk;
+  const { options, json, client } = gateway;
   const kind = mounted.route.body;
+  const precheck: Hook = precheckBy(gateway.rateLimits, mounted.controller, handlerOf(mounted));
   const arriving = new WeakMap<IncomingMessage, Arriving>();
   return {
-    onRequest: ({ raw }, _reply, done) => {
-      const checkBody = (keyFault: Error | undefined): void => {
-        const limit = options.maxBodyBytes(raw);
-        const fault = keyFault ?? contentTypeFault(raw.headers, kind) ?? statedLengthFault(raw, limit);
-        if (fault === undefined) {
-          arriving.set(raw, { limit });
-          RequestContext.of(raw).checkedRoute = mounted;
-        } else boundUnreadBody(raw);
-        done(fault);
+    onRequest: (request, reply, done) => {
+      const { raw } = request;
+      const state = RequestContext.of(raw);
+      const checkHead = (keyFault: Error | undefined): void => {
+        const { maxBodyBytes } = options;
+        const limit = typeof maxBodyBytes === 'number' ? maxBodyBytes : maxBodyBytes(raw);
+        const fault = keyFault ?? headFault(raw, kind, limit);
+        if (fault !== undefined) {
+          boundUnreadBody(raw);
+          return done(fault);
+        }
+        arriving.set(raw, { state, limit });
+        state.checkedRoute = mounted;
+        if (mayBeLarge(raw.headers)) precheck(request, reply, done);
+        else done();
       };
-      keyFaultOf(desk, raw).then(checkBody, done);
+      keyFaultOf(gateway, raw, state).then(checkHead, done);
     },
     preParsing: ({ raw }, _reply, payload, done) => {
-      const state = arriving.get(raw) as Arriving;
-      readRequestBody(raw, { kind, payload, limit: state.limit, json, jsonBounds: options.jsonBounds, listBounds: client.bodyBounds }).then(
-        (body) => {
-          const { headers } = raw;
-          const { 'content-type': type, 'content-length': length, 'transfer-encoding': encoding } = headers;
-          state.body = body;
-          state.hidden = { 'content-type': type, 'content-length': length, 'transfer-encoding': encoding };
-          // Set to nothing: deleting would make an object of headers slow to read.
-          headers['content-type'] = headers['content-length'] = headers['transfer-encoding'] = undefined;
-          done(null, payload);
-        },
-        done,
-      );
+      const arrived = arriving.get(raw) as Arriving;
+      const { state, limit } = arrived;
+      const { jsonBounds } = options;
+      readRequestBody(raw, { kind, payload, limit, state, json, jsonBounds, listBounds: client.bodyBounds }).then((body) => {
+        const { headers } = raw;
+        const { 'content-type': type, 'content-length': length, 'transfer-encoding': encoding } = headers;
+        arrived.body = body;
+        arrived.hidden = { 'content-type': type, 'content-length': length, 'transfer-encoding': encoding };
+        // Set to nothing: deleting would make an object of headers slow to read.
+        headers['content-type'] = headers['content-length'] = headers['transfer-encoding'] = undefined;
+        done(null, payload);
+      }, done);
     },
     preValidation: (request, _reply, done) => {
       const { body, hidden } = arriving.get(request.raw) as Arriving;

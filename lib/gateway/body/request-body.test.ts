@@ -4,11 +4,13 @@ import { PassThrough } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { openNativeBinding } from '../../engine/native-binding.js';
 import type { JsonReader } from '../../http/body/json-reader.js';
+import { RequestContext } from '../../http/request-context.js';
 import { DEFAULT_BODY_BOUNDS } from '../../http/body/body-bounds.js';
 import { DEFAULT_JSON_BOUNDS } from '../../json-body/json-bounds.js';
 import { readRequestBody } from './request-body.js';
 
 const reading = {
+  state: new RequestContext(),
   kind: 'json',
   limit: 1000,
   json: { read: (bytes: Buffer): unknown => JSON.parse(bytes.toString()) } as unknown as JsonReader,

@@ -1,16 +1,17 @@
 import type { HttpException } from '@nestjs/common';
-import { IncomingMessage } from 'node:http';
+import { IncomingMessage, type IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { RequestCancelledError } from '../../common/errors.js';
 import { TurnLimit } from './turn-limit.js';
 import type { JsonBounds } from '../../http/body/json-shape.js';
 import type { ResolvedBodyBounds } from '../../http/body/body-bounds.js';
-import { receivedBody } from '../../http/body/body-object.js';
-import { checkListLengthsInTurns } from '../../http/body/list-lengths.js';
+import { LARGE_BODY } from '../../http/body/body-size.js';
+import { charsetIn } from '../../http/body/json-bounds.js';
 import type { JsonReader } from '../../http/body/json-reader.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
+import type { RequestContext } from '../../http/request-context.js';
 import { MultipartBody } from '../../providers/forwarded/multipart.js';
-import { bodyTooLarge } from '../errors.js';
+import { bodyTooLarge, gatewayError } from '../errors.js';
 import type { GatewayBody } from '../routes/route.js';
 import { freeBytes } from '../../engine/native-memory.js';
 
@@ -21,6 +22,8 @@ export interface BodyReading {
   readonly payload?: Readable;
   /** In bytes. */
   readonly limit: number;
+  /** Learns whether the body is large. */
+  readonly state: RequestContext;
   readonly json: JsonReader;
   readonly jsonBounds: Required<JsonBounds>;
   /** Of the lists in it, which are checked before anything parses them. */
@@ -72,18 +75,39 @@ export async function readRequestBody(request: IncomingMessage, reading: BodyRea
   const { bytes, isOwn } = await readBytes(request, reading);
   const turn = beginning.begin();
   if (turn !== undefined) await turn;
+  reading.state.isLarge = bytes.length > LARGE_BODY;
   if (reading.kind === 'form') return readForm(bytes, request.headers['content-type'] ?? '');
-  if (bytes.length === 0) return undefined;
-  const found = reading.json.read(bytes, reading.jsonBounds, isOwn);
-  const body = found instanceof Promise ? ((await found) as unknown) : found;
-  const json = typeof body === 'object' && body !== null ? receivedBody(body) : undefined;
-  if (json !== undefined) await checkListLengthsInTurns(json, reading.listBounds);
-  return body;
+  return bytes.length === 0 ? undefined : reading.json.read(bytes, reading.jsonBounds, isOwn, reading.listBounds);
 }
 
-/** The error for a body whose stated length is above the limit. */
-export function statedLengthFault({ headers }: IncomingMessage, limit: number): HttpException | undefined {
-  return headers['content-length'] === undefined || Number(headers['content-length']) <= limit ? undefined : bodyTooLarge(limit);
+const JSON_TYPE = /^application\/json[ \t]*(?:;|$)/i;
+/** Names of UTF-8, and of a part of it. */
+const CHARSETS: readonly string[] = ['utf-8', 'utf8', 'us-ascii'];
+const FORM_TYPE = /^multipart\/form-data[ \t]*;/i;
+
+/**
+ * What is wrong with the content type of a request. Strict, because other types that forms can send
+ * reach a server from any web page.
+ */
+export function contentTypeFault(headers: IncomingHttpHeaders, body: GatewayBody): HttpException | undefined {
+  const type = headers['content-type'];
+  if (body === 'json' && type === 'application/json' && headers['content-encoding'] === undefined) return undefined;
+  if (body === 'none' || (body === 'optional' && type === undefined)) return undefined;
+  const isPlain = (headers['content-encoding'] ?? 'identity').toLowerCase() === 'identity';
+  const isForm = body === 'form';
+  if (isPlain && (isForm ? FORM_TYPE : JSON_TYPE).test(type ?? '')) {
+    if (isForm || CHARSETS.includes(charsetIn(type ?? ''))) return undefined;
+    // The bytes would be read as UTF-8, and other characters than the client's be forwarded.
+    return gatewayError(415, null, 'The body must be JSON in UTF-8.');
+  }
+  const words = isForm ? 'multipart/form-data' : 'application/json';
+  return gatewayError(415, null, `The body must be sent as ${words}, and not compressed.`);
+}
+
+/** What the headers of a request show to be wrong with its body. @param limit in bytes */
+export function headFault({ headers }: IncomingMessage, kind: GatewayBody, limit: number): HttpException | undefined {
+  const stated = headers['content-length'];
+  return contentTypeFault(headers, kind) ?? (stated === undefined || Number(stated) <= limit ? undefined : bodyTooLarge(limit));
 }
 
 const NO_BYTES = Buffer.alloc(0);

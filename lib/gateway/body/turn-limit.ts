@@ -14,7 +14,7 @@ export class TurnLimit {
 
   /** Resolves in the turn in which the work may begin; `undefined`: it may begin now. */
   begin(): Promise<void> | undefined {
-    this.watch();
+    if (!this.isWatching) this.watch();
     if (this.begun < this.perTurn) {
       this.begun++;
       return undefined;
@@ -23,16 +23,15 @@ export class TurnLimit {
   }
 
   private watch(): void {
-    if (this.isWatching) return;
     this.isWatching = true;
-    afterPolling(() => this.nextTurn());
+    afterPolling(this.nextTurn);
   }
 
-  private nextTurn(): void {
+  private readonly nextTurn = (): void => {
     this.isWatching = false;
     const next = this.waiting.splice(0, this.perTurn);
     this.begun = next.length;
     if (this.begun > 0) this.watch();
     for (const begin of next) begin();
-  }
+  };
 }

@@ -4,7 +4,7 @@ import { setFailedCall } from '../../calls/answer/failed-call.js';
 import { beginCall, type BegunCall, type InProcessCallSettings, type ModelGroups } from '../../calls/in-process-calls.js';
 import { readForm } from '../body/request-body.js';
 import { answerTo, errorBody, gatewayError } from '../errors.js';
-import type { GatewayDesk } from '../gateway.desk.js';
+import type { GatewayContext } from '../gateway.context.js';
 import type { GatewayExchange, GatewayReply, GatewayRequest } from '../routes/route.js';
 import { FetchReply } from './fetch-reply.js';
 import { findRoute, type FoundRoute } from './routes.js';
@@ -29,7 +29,7 @@ interface ErrorFacts {
  * the address.
  * @throws InvalidArgumentError for an unknown setting
  */
-export function gatewayFetch(desk: GatewayDesk & ModelGroups, settings: InProcessCallSettings): GatewayFetch {
+export function gatewayFetch(gateway: GatewayContext & ModelGroups, settings: InProcessCallSettings): GatewayFetch {
   checkKnownKeys('settings', checkObject('settings', settings, refuseArgument), SETTINGS, refuseArgument);
   return async (input, init = {}) => {
     const isRequest = typeof input === 'object' && 'method' in input;
@@ -46,9 +46,9 @@ export function gatewayFetch(desk: GatewayDesk & ModelGroups, settings: InProces
       if (found === undefined) throw gatewayError(404, 'unknown_url', `Unknown route: ${method} ${pathname}.`);
       const body = await bodyOf(found, isRequest && init.body === undefined ? input : init, headers);
       const request: GatewayRequest = { method, url: pathname + search, headers, body, params: found.params };
-      call = await beginCall(desk, settings, request, signal);
+      call = await beginCall(gateway, settings, request, signal);
       call.limits?.setHeaders(reply);
-      void handle({ desk, found, call, request, reply, isAnthropics });
+      void handle({ gateway, found, call, request, reply, isAnthropics });
     } catch (error) {
       refuse(error, reply, isAnthropics);
     }
@@ -69,7 +69,7 @@ function readHeaders(given: RequestInit['headers']): Record<string, string> {
 
 /** A request on its way to a route. */
 interface Handling {
-  readonly desk: GatewayDesk;
+  readonly gateway: GatewayContext;
   readonly found: FoundRoute;
   readonly call: BegunCall;
   readonly request: GatewayRequest;
@@ -78,7 +78,7 @@ interface Handling {
 }
 
 /** Ends with the answer, a stream's last event included. */
-async function handle({ desk, found, call, request, reply, isAnthropics }: Handling): Promise<void> {
+async function handle({ gateway, found, call, request, reply, isAnthropics }: Handling): Promise<void> {
   const exchange: GatewayExchange = {
     request,
     reply: reply as unknown as GatewayReply,
@@ -86,7 +86,7 @@ async function handle({ desk, found, call, request, reply, isAnthropics }: Handl
     json: (body, status = 200) => sendJson(reply, status, body),
   };
   try {
-    await found.route.handle(desk, exchange);
+    await found.route.handle(gateway, exchange);
     call.limits?.end(reply.destroyed);
   } catch (error) {
     call.limits?.end(true);

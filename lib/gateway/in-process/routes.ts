@@ -1,4 +1,3 @@
-import { FORWARDED_ROUTES } from '../routes/forwarded.js';
 import { MODEL_CALLS } from '../routes/model-calls.js';
 import { MODEL_LISTS } from '../routes/models.js';
 import type { GatewayRoute } from '../routes/route.js';
@@ -9,7 +8,7 @@ export interface FoundRoute {
   readonly params: Readonly<Record<string, string>>;
 }
 
-const ROUTES = [...MODEL_CALLS, ...FORWARDED_ROUTES, ...MODEL_LISTS];
+const ROUTES = [...MODEL_CALLS, ...MODEL_LISTS];
 /** The longest first: `/responses/input_tokens` ends with no other path. */
 const PLAIN = ROUTES.filter(({ path }) => !path.includes(':')).sort((one, other) => other.path.length - one.path.length);
 /** `files/:id/content` as its parts. */

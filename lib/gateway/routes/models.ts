@@ -1,5 +1,5 @@
 import { NoDeploymentError } from '../../common/http-errors.js';
-import type { GatewayDesk } from '../gateway.desk.js';
+import type { GatewayContext } from '../gateway.context.js';
 import type { GatewayExchange, GatewayRequest, GatewayRoute } from './route.js';
 
 /** When models were made is not known; LiteLLM states this time, too. */
@@ -24,13 +24,13 @@ export const MODEL_LISTS: readonly GatewayRoute[] = [
   },
 ];
 
-function list({ router }: GatewayDesk, { request, callOptions, json }: GatewayExchange): void {
+function list({ router }: GatewayContext, { request, callOptions, json }: GatewayExchange): void {
   const ids = callable(router.models(), callOptions);
   if (!isAnthropics(request)) return json({ object: 'list', data: ids.map(openAIModel) });
   json({ data: ids.map(anthropicModel), has_more: false, first_id: ids[0] ?? null, last_id: ids.at(-1) ?? null });
 }
 
-function retrieve({ router }: GatewayDesk, { request, callOptions, json }: GatewayExchange): void {
+function retrieve({ router }: GatewayContext, { request, callOptions, json }: GatewayExchange): void {
   const id = modelId(request);
   if (!callable(router.models(), callOptions).includes(id)) throw new NoDeploymentError(id, 'unknown_model');
   json(isAnthropics(request) ? anthropicModel(id) : openAIModel(id));

@@ -1,5 +1,5 @@
 import type { Deployment } from '../../router/deployments/deployment.js';
-import type { GatewayDesk } from '../gateway.desk.js';
+import type { GatewayContext } from '../gateway.context.js';
 import type { GatewayExchange, GatewayRoute } from './route.js';
 
 /** The routes for the operator, as LiteLLM's proxy has them. */
@@ -12,13 +12,13 @@ export const OPERATOR_ROUTES: readonly GatewayRoute[] = [
 
 const ENDING = { status: 'shutting_down' };
 
-function liveliness({ readiness: ask }: GatewayDesk, { json }: GatewayExchange): void {
+function liveliness({ readiness: ask }: GatewayContext, { json }: GatewayExchange): void {
   if (ask().isShuttingDown) json(ENDING, 503);
   else json("I'm alive!");
 }
 
 /** LiteLLM states a database, too, which this gateway does not have. */
-function readiness({ readiness: ask }: GatewayDesk, { json }: GatewayExchange): void {
+function readiness({ readiness: ask }: GatewayContext, { json }: GatewayExchange): void {
   const { isShuttingDown, isHealthy } = ask();
   if (isShuttingDown) json(ENDING, 503);
   else json({ status: isHealthy ? 'healthy' : 'unhealthy', db: 'Not connected' }, isHealthy ? 200 : 503);
@@ -28,7 +28,7 @@ function readiness({ readiness: ask }: GatewayDesk, { json }: GatewayExchange): 
  * The deployments of the models that the client may call. `?litellm_model_id=`: one of them, by the
  * id that answers have in `x-litellm-model-id`.
  */
-function modelInfo({ router, tokenCounter }: GatewayDesk, { request, callOptions, json }: GatewayExchange): void {
+function modelInfo({ router, tokenCounter }: GatewayContext, { request, callOptions, json }: GatewayExchange): void {
   const { litellm_model_id: id } = (request.query ?? {}) as { readonly litellm_model_id?: unknown };
   const { mayCall = () => true } = callOptions;
   const shown = router.deployments().filter((each) => (id === undefined || each.id === id) && mayCall(each.modelName));
@@ -36,7 +36,7 @@ function modelInfo({ router, tokenCounter }: GatewayDesk, { request, callOptions
 }
 
 /** Without keys, headers and credentials. */
-function infoOf(deployment: Deployment, tokenCounter: GatewayDesk['tokenCounter']): object {
+function infoOf(deployment: Deployment, tokenCounter: GatewayContext['tokenCounter']): object {
   const { model_name, litellm_params } = deployment.toJSON();
   const { contextWindow, maxOutputTokens } = tokenCounter.limitsOf(deployment.model);
   return {

@@ -1,9 +1,7 @@
 import type { AnswerTarget } from '../../calls/answer/llm-answer.js';
 import type { CallOptions } from '../../calls/call-options.js';
-import type { ModelRequest } from '../../providers/model-request.js';
 import type { IncomingHttpHeaders } from 'node:http';
-import { InvalidArgumentError } from '../../common/errors.js';
-import type { GatewayDesk } from '../gateway.desk.js';
+import type { GatewayContext } from '../gateway.context.js';
 import type { GatewayEndpoint } from '../gateway.options.js';
 
 /** Express's request, or Fastify's, as far as routes read it. */
@@ -46,11 +44,5 @@ export interface GatewayRoute {
   readonly body: GatewayBody;
   /** Whether OpenAPI documents leave it out: another route has the same answer. */
   readonly isHidden?: boolean;
-  handle(desk: GatewayDesk, exchange: GatewayExchange): Promise<void> | void;
-}
-
-/** @throws InvalidArgumentError for anything but an object. */
-export function modelRequestOf({ body }: GatewayRequest): ModelRequest {
-  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as ModelRequest;
-  throw new InvalidArgumentError('body', body, 'must be a JSON object');
+  handle(gateway: GatewayContext, exchange: GatewayExchange): Promise<void> | void;
 }

@@ -2,7 +2,7 @@ import { receivedBody } from './body-object.js';
 import type { Identifiable } from '../guard/client-key.js';
 
 /** Bytes, or UTF-16 units and values, of a body that is cheap to parse and count in one turn. */
-const LARGE_BODY = 16 * 1024;
+export const LARGE_BODY = 16 * 1024;
 /** A deeper structure counts as large: the walk is recursive. */
 const DEEP = 128;
 

@@ -5,9 +5,11 @@ import { InvalidArgumentError, NO_VALUE } from '../../common/errors.js';
 import type { EngineChoice } from '../../engine/engine-choice.js';
 import { isJsonFault, type JsonBodyEngine, type JsonFault, type JsonScan } from '../../json-body/engine/engine.js';
 import { DEFAULT_JSON_BOUNDS, type JsonBounds } from '../../json-body/json-bounds.js';
+import type { ResolvedBodyBounds } from './body-bounds.js';
 import { BodyObject } from './body-object.js';
 import { JsonBody, LONGEST_MODEL_NAME, textIn, type Soon } from './json-body.js';
 import { BodyBoundsError } from './json-bounds.js';
+import { checkListLengthsInTurns } from './list-lengths.js';
 import { longWritten, writtenFields } from './json-writer.js';
 import { RawField } from './raw-field.js';
 
@@ -32,14 +34,15 @@ export class JsonReader {
    * What `request.body` becomes: a plain object, or one that parses its long fields when they are
    * read (`BodyObject`).
    * @param isOwn whether nothing else has the bytes: `releaseBody` may then free them
+   * @param lists bounds of its lists, which are checked before anything parses them
    * @throws HttpException (400) for no JSON, a doubled key, `__proto__`, and a text out of
    * bounds
    */
-  read(received: Uint8Array, bounds: Required<JsonBounds>, isOwn = false): Soon<unknown> {
+  read(received: Uint8Array, bounds: Required<JsonBounds>, isOwn = false, lists?: ResolvedBodyBounds): Soon<unknown> {
     const bytes = Buffer.isBuffer(received) ? received : Buffer.from(received.buffer, received.byteOffset, received.byteLength);
-    if (!isUtf8(bytes)) return asUtf8(bytes).then((utf8) => this.read(utf8, bounds, isOwn));
+    if (!isUtf8(bytes)) return asUtf8(bytes).then((utf8) => this.read(utf8, bounds, isOwn, lists));
     const scan = this.scan(bytes, bounds, isOwn);
-    return scan instanceof Promise ? scan.then((found) => this.bodyOf(bytes, found, isOwn)) : this.bodyOf(bytes, scan, isOwn);
+    return scan instanceof Promise ? scan.then((found) => this.bodyOf(bytes, found, isOwn, lists)) : this.bodyOf(bytes, scan, isOwn, lists);
   }
 
   /** The same for a program's bytes. @throws InvalidArgumentError instead */
@@ -57,14 +60,15 @@ export class JsonReader {
     return this.written(() => Object.entries(object));
   }
 
-  private bodyOf(bytes: Buffer, scan: JsonScan | JsonFault, isOwn: boolean): unknown {
+  private bodyOf(bytes: Buffer, scan: JsonScan | JsonFault, isOwn: boolean, lists: ResolvedBodyBounds | undefined): unknown {
     if (isJsonFault(scan)) throw errorOf(scan);
     if (bytes.length < KEPT_FROM && !(scan.hasOddNumbers && scan.isObject)) return JSON.parse(textIn(bytes));
     // No API takes another value: a long one is not parsed to be refused.
     if (!scan.isObject) throw new HttpException('The body must be a JSON object.', 400);
     const json = new JsonBody(bytes, scan, isOwn);
     if (json.hasLongModel) throw longModel();
-    return BodyObject.of(json, (shown) => this.rewrite(shown)).object;
+    const { object } = BodyObject.of(json, (shown) => this.rewrite(shown));
+    return lists === undefined ? object : checkListLengthsInTurns(json, lists).then(() => object);
   }
 
   private async rewrite(shown: BodyObject): Promise<JsonBody | undefined> {

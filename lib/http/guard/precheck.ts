@@ -35,16 +35,16 @@ export function rateLimitPrecheck<C extends object>(
   ),
 ): RateLimitPrecheck {
   const handler = checkFunction<(...args: unknown[]) => unknown>('method', (controller.prototype as C)[method], refuseArgument);
-  return precheckBy(guard, controller, handler);
+  const precheck = precheckBy(guard, controller, handler);
+  return (request, response, next) => {
+    if (mayBeLarge((request as LimitedRequest).headers ?? {})) precheck(request, response, next);
+    else next();
+  };
 }
 
-/** The same by a guard, whose limits of `handler` apply. */
+/** The same by a guard, whose limits of `handler` apply, for a request whose body may be large. */
 export function precheckBy(guard: RateLimitGuard, controller: Type<object>, handler: (...args: unknown[]) => unknown): RateLimitPrecheck {
   return (request, response, next) => {
-    if (!mayBeLarge((request as LimitedRequest).headers ?? {})) {
-      next();
-      return;
-    }
     const context = new ExecutionContextHost([request, response, next], controller, handler);
     context.setType('http');
     guard.precheck(context).then(

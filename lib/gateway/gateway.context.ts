@@ -16,7 +16,7 @@ export interface GatewayReadiness {
 }
 
 /** What the gateway's routes work with. */
-export interface GatewayDesk {
+export interface GatewayContext {
   readonly options: ResolvedGatewayOptions;
   /** Who may send requests; `null`: those with the master key, or whom the app's guards accept. */
   readonly keys: ApiKeyService | null;
@@ -35,10 +35,10 @@ export interface GatewayDesk {
 }
 
 /** The same for a gateway that is mounted in an app. */
-export interface MountedDesk extends GatewayDesk {
+export interface MountedContext extends GatewayContext {
   /** Measures its routes. */
   readonly durations: RouteDurations;
 }
 
-/** Injection token of the `MountedDesk` of one gateway. */
-export const GATEWAY_DESK = Symbol('FastLiteLLMGatewayDesk');
+/** Injection token of the `MountedContext` of one gateway. */
+export const GATEWAY_CONTEXT = Symbol('FastLiteLLMGateway');

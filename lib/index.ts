@@ -165,7 +165,7 @@ export {
   type BoundJsonMiddleware,
   type JsonBodyParser,
 } from './http/body/json-bounds.js';
-export type { JsonSource } from './http/body/json-source.js';
+export type { JsonSource } from './http/body/json-reader.js';
 export type { JsonBounds } from './http/body/json-shape.js';
 export type { BodyBounds } from './http/body/body-bounds.js';
 export {

@@ -3,7 +3,7 @@ import { ModelNotAllowedError } from '../common/http-errors.js';
 import { checkBoolean, checkFunction, checkObject, checkString, optional, refuseArgument } from '../common/options.js';
 import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
 import { jsonBodyOf } from '../http/body/body-object.js';
-import { isLarge, isLargeBody } from '../http/body/body-size.js';
+import { isLarge, isLargeBody } from '../http/body/body-object.js';
 import { LONGEST_MODEL_NAME, type JsonBody } from '../http/body/json-body.js';
 import type { JsonReader } from '../http/body/json-reader.js';
 import { checkListLengths } from '../http/body/list-lengths.js';

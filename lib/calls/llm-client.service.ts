@@ -9,7 +9,7 @@ import { SILENT_RECORDER, type CallRecorder } from '../common/recorder.js';
 import { steadyNow } from '../common/clock.js';
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
 import type { JsonReader } from '../http/body/json-reader.js';
-import { isJsonSource, StreamedJson, type JsonSource } from '../http/body/json-source.js';
+import { isJsonSource, StreamedJson, type JsonSource } from '../http/body/json-reader.js';
 import { jsonBodyOf } from '../http/body/body-object.js';
 import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
 import { RequestContext } from '../http/request-context.js';

@@ -4,7 +4,7 @@ import type { RateLimit } from '../rate-limit/limits.js';
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import { Reservation } from '../rate-limit/reservation.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
-import { isLarge } from './body/body-size.js';
+import { isLarge } from './body/body-object.js';
 import { rateLimitHeaders, setHeaders as setAll, type HeaderTarget } from './guard/headers.js';
 import { policyHeader, quotasOf, type LimitQuotas } from './guard/quotas.js';
 import { RequestContext } from './request-context.js';

@@ -7,7 +7,7 @@ import type { LogSink } from '../common/log-sink.js';
 import { makeRoom } from '../common/collections.js';
 import { refuseArgument } from '../common/options.js';
 import { MASTER_PRINCIPAL, type Principal } from '../http/principal.js';
-import type { RequestContext} from '../http/request-context.js';
+import type { RequestContext } from '../http/request-context.js';
 import { type HttpResponse } from '../http/request-context.js';
 import { modelOf, priceByBody } from '../http/token-estimate/asked-tier.js';
 import type { BudgetReport, RateLimiterService } from '../rate-limit/rate-limit.service.js';
@@ -23,9 +23,8 @@ import {
 } from './api-key-record.js';
 import { aliasTaken, type ApiKeyStore } from './api-key-store.js';
 import type { ResolvedApiKeysOptions } from './api-keys.options.js';
-import { KeyCache } from './key-cache.js';
+import { KeyCache, KnownKey } from './key-cache.js';
 import { KeySpending } from './key-spending.js';
-import { KnownKey } from './known-key.js';
 
 /** A new key, which is shown only this once, and its record. */
 export interface NewApiKey {
@@ -258,11 +257,12 @@ export class ApiKeyService implements Capability {
    * @internal
    */
   countSpending(context: RequestContext, body: unknown, response: HttpResponse | undefined): void {
-    const { keyId, limits } = context.principal ?? {};
-    if (keyId === undefined || !this.spending.counts(limits)) return;
+    const { principal } = context;
+    if (principal?.keyId === undefined || !this.spending.counts(principal.limits)) return;
+    const { limitKey } = principal;
     const model = modelOf(body);
     const priceOf = model === undefined ? () => undefined : priceByBody(this.context.tokenCounter, body, model);
-    context.hold.countSpend((nanoUsd) => this.spending.add(keyId, nanoUsd), priceOf);
+    context.hold.countSpend((nanoUsd) => this.spending.add(limitKey, nanoUsd), priceOf);
     // A request without a model may look up a stored answer, whose usage is not its own.
     if (response !== undefined) context.settleWith(response, model !== undefined);
   }

@@ -7,7 +7,6 @@ import { MAY_CALL_ANY, type Principal } from '../http/principal.js';
  * @throws ModelNotAllowedError where the principal may not call it.
  */
 export function checkModelAccess({ mayCall }: Principal, body: unknown): void {
-  if (mayCall === MAY_CALL_ANY) return;
   const { model } = (body ?? {}) as { readonly model?: unknown };
   if (typeof model === 'string' && !mayCall(model)) throw new ModelNotAllowedError(model);
 }

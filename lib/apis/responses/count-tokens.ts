@@ -1,5 +1,5 @@
 import { checkObject, checkString, refuseArgument } from '../../common/options.js';
-import { isLarge } from '../../http/body/body-size.js';
+import { isLarge } from '../../http/body/body-object.js';
 import { promptTokensOf } from '../../http/token-estimate/token-estimate.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { localBody } from '../counted-request.js';

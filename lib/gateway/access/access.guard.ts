@@ -1,5 +1,6 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
+import { MAY_CALL_ANY } from '../../http/principal.js';
 import { RequestContext, type HttpResponse } from '../../http/request-context.js';
 import { checkModelAccess } from '../../keys/model-access.js';
 import { contentTypeFault } from '../body/request-body.js';
@@ -44,7 +45,7 @@ export class AccessGuard implements CanActivate {
     if (this.gateway.budget !== null) state.shared = this.gateway.budget;
     const { principal } = state;
     if (principal === undefined) return true;
-    checkModelAccess(principal, request.body);
+    if (principal.mayCall !== MAY_CALL_ANY) checkModelAccess(principal, request.body);
     this.gateway.keys?.countSpending(state, request.body, http.getResponse<HttpResponse>());
     return true;
   }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ResolvedBodyBounds } from '../../http/body/body-bounds.js';
 import type { JsonBounds } from '../../http/body/json-shape.js';
 import type { JsonReader } from '../../http/body/json-reader.js';
-import { mayBeLarge } from '../../http/body/body-size.js';
+import { mayBeLarge } from '../../http/body/body-object.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
 import { precheckBy, type RateLimitPrecheck } from '../../http/guard/precheck.js';
 import { RequestContext } from '../../http/request-context.js';

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { RequestContext } from '../../http/request-context.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
-import { mayBeLarge } from '../../http/body/body-size.js';
+import { mayBeLarge } from '../../http/body/body-object.js';
 import { precheckBy } from '../../http/guard/precheck.js';
 import { keyFaultOf } from '../access/checks.js';
 import type { GatewayContext } from '../gateway.context.js';

@@ -5,7 +5,7 @@ import { RequestCancelledError } from '../../common/errors.js';
 import { TurnLimit } from './turn-limit.js';
 import type { JsonBounds } from '../../http/body/json-shape.js';
 import type { ResolvedBodyBounds } from '../../http/body/body-bounds.js';
-import { LARGE_BODY } from '../../http/body/body-size.js';
+import { LARGE_BODY } from '../../http/body/body-object.js';
 import { charsetIn } from '../../http/body/json-bounds.js';
 import type { JsonReader } from '../../http/body/json-reader.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
@@ -91,7 +91,6 @@ const FORM_TYPE = /^multipart\/form-data[ \t]*;/i;
  */
 export function contentTypeFault(headers: IncomingHttpHeaders, body: GatewayBody): HttpException | undefined {
   const type = headers['content-type'];
-  if (body === 'json' && type === 'application/json' && headers['content-encoding'] === undefined) return undefined;
   if (body === 'none' || (body === 'optional' && type === undefined)) return undefined;
   const isPlain = (headers['content-encoding'] ?? 'identity').toLowerCase() === 'identity';
   const isForm = body === 'form';
@@ -107,7 +106,11 @@ export function contentTypeFault(headers: IncomingHttpHeaders, body: GatewayBody
 /** What the headers of a request show to be wrong with its body. @param limit in bytes */
 export function headFault({ headers }: IncomingMessage, kind: GatewayBody, limit: number): HttpException | undefined {
   const stated = headers['content-length'];
-  return contentTypeFault(headers, kind) ?? (stated === undefined || Number(stated) <= limit ? undefined : bodyTooLarge(limit));
+  const isPlainJson = kind === 'json' && headers['content-type'] === 'application/json' && headers['content-encoding'] === undefined;
+  return (
+    (isPlainJson ? undefined : contentTypeFault(headers, kind)) ??
+    (stated === undefined || Number(stated) <= limit ? undefined : bodyTooLarge(limit))
+  );
 }
 
 const NO_BYTES = Buffer.alloc(0);

@@ -1,7 +1,7 @@
 import type { Fields } from '../../common/objects.js';
 import type { JsonScan, ScannedField } from '../../json-body/engine/engine.js';
 import type { LongTexts } from '../../token-counter/prompt/prompt-context.js';
-import { decodeJsonText, markedIndex } from '../../json-body/text-marks.js';
+import { decodeJsonText, markedIndex, textIn } from '../../json-body/text-marks.js';
 import { freeBytes } from '../../engine/native-memory.js';
 
 /** A value, or a promise of it for long bodies. */
@@ -114,9 +114,4 @@ export class JsonBody implements LongTexts {
     const { model } = outline;
     return typeof model !== 'string' || markedIndex(model) < 0 ? outline : { ...outline, model: this.textOf(model) };
   }
-}
-
-/** JSON as text, without a byte order mark. */
-export function textIn(bytes: Buffer): string {
-  return bytes.toString('utf8', bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0);
 }

@@ -5,7 +5,7 @@ import { BufferList } from '../../common/buffer-list.js';
 import { resolveOptions } from '../../common/option.js';
 import { checkInteger, refuseArgument } from '../../common/options.js';
 import { JSON_BOUNDS, type JsonBounds } from '../../json-body/json-bounds.js';
-import { isLargeBody, mayBeLarge } from './body-size.js';
+import { isLargeBody, mayBeLarge } from './body-object.js';
 import { boundUnreadBody } from './unread-body.js';
 import { parseLargeJson } from './large-json.js';
 import { JsonShape, type JsonExcess } from './json-shape.js';

@@ -1,5 +1,5 @@
 import { usdText } from '../../common/nano-usd.js';
-import type { BudgetDenialReason } from '../../rate-limit/budget/account.js';
+import type { BudgetDenialReason, BudgetStanding } from '../../rate-limit/budget/account.js';
 import { shownBudget } from '../../rate-limit/budget/shown-budget.js';
 import { tightestBudget } from '../../rate-limit/budget/tightest.js';
 import type { RateLimitDecision, RateLimitStanding } from '../../rate-limit/store.js';
@@ -67,7 +67,9 @@ export function rateLimitHeaders({ limits, policyHeader }: LimitQuotas, decision
 
 /** Those of the tightest budget, and what the key has spent. */
 function addBudgetHeaders(headers: Headers, limits: LimitQuotas['limits'], { standings, atMs }: RateLimitDecision): void {
-  const { standing, leftNanoUsd } = tightestBudget(standings.flatMap(({ budgets }) => budgets ?? []));
+  const all: BudgetStanding[] = [];
+  for (const { budgets } of standings) if (budgets !== undefined) all.push(...budgets);
+  const { standing, leftNanoUsd } = tightestBudget(all);
   headers['x-ratelimit-limit-usd'] = usdText(standing.limitNanoUsd);
   headers['x-ratelimit-remaining-usd'] = usdText(leftNanoUsd);
   if (standing.resetsAtMs !== Infinity) headers['x-ratelimit-reset-usd'] = duration(Math.max(0, standing.resetsAtMs - atMs));

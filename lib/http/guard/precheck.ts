@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { checkFunction, refuseArgument } from '../../common/options.js';
 import { RateLimiterService } from '../../rate-limit/rate-limit.service.js';
 import { TokenCounterService } from '../../token-counter/token-counter.service.js';
-import { mayBeLarge } from '../body/body-size.js';
+import { mayBeLarge } from '../body/body-object.js';
 import { boundUnreadBody } from '../body/unread-body.js';
 import type { LimitedRequest } from './guarded-request.js';
 import { RateLimitGuard } from './rate-limit.guard.js';

@@ -9,7 +9,7 @@ import { leastLeft } from '../../rate-limit/budget/tightest.js';
 import { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { jsonBodyOf } from '../body/body-object.js';
 import type { JsonBody, Soon } from '../body/json-body.js';
-import { isLarge } from '../body/body-size.js';
+import { isLarge } from '../body/body-object.js';
 import { RequestContext } from '../request-context.js';
 import { budgetKeyOf, expectedOutputs, leastOutput, medianOutput } from '../request-hold.js';
 import { priceByBody } from '../token-estimate/asked-tier.js';

@@ -59,7 +59,7 @@ export function estimateTokens(body: unknown, context: EstimateContext, tokensLe
   if (!isObject(body)) return 0;
   const { fallbacks, context_window_fallbacks: ofContext, content_policy_fallbacks: ofContent } = body;
   if (context.isLarge === true || (fallbacks ?? ofContext ?? ofContent) !== undefined) return estimate(body, context, tokensLeft);
-  const facts = factsOf(body, context);
+  const facts = context.memory === undefined ? new BodyFacts(body) : BodyFacts.of(body, context.memory);
   return withReply(countSmall(facts, context), facts, context.tokensPerMinute);
 }
 

@@ -72,7 +72,22 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('the ac
     accounting.forget(places[3]);
     expect(accounting.place('http://one.more')).toBe(places[3]);
     accounting.leave();
-    accounting.leave();
+  });
+
+  it('leaves once: a second time takes nothing from the members that stay or come later', () => {
+    const [first, second] = [0, 1].map(() => engine.join('left', 3));
+    const a = first.place('http://a');
+    second.place('http://a');
+    expect([first.reserve(a, 3), second.reserve(a, 3)]).toEqual([1, 1]);
+    first.leave();
+    first.leave();
+    expect([second.words[Header.connections], second.words[HEADER + a]]).toEqual([1, 1]);
+    const later = engine.join('left', 3);
+    later.place('http://a');
+    expect([later.member, later.reserve(a, 3)]).toEqual([0, 1]);
+    first.leave();
+    expect([second.words[Header.connections], second.words[HEADER + a]]).toEqual([2, 2]);
+    for (const accounting of [second, later]) accounting.leave();
   });
 
   it('keeps caps of all members together, and counts nothing for who is refused', () => {

@@ -35,6 +35,7 @@ class LocalAccounting extends PoolAccounting {
   readonly room: number;
   readonly shared = false;
   private readonly own: number;
+  private hasLeft = false;
 
   constructor(
     private readonly pool: LocalPool,
@@ -85,13 +86,15 @@ class LocalAccounting extends PoolAccounting {
   }
 
   leave(): void {
+    // The number may be another member's by now.
+    if (this.hasLeft) return;
+    this.hasLeft = true;
     const { pool, words, room, own } = this;
-    if (pool.members.delete(this.member)) {
-      words[Header.connections] -= words[own + Own.connections];
-      for (let place = 0; place < room; place++) words[HEADER + place] -= words[own + HEADER + place];
-      words.fill(0, own, own + HEADER + 2 * room);
-      for (const { place } of [...pool.places.values()]) this.forget(place);
-    }
+    pool.members.delete(this.member);
+    words[Header.connections] -= words[own + Own.connections];
+    for (let place = 0; place < room; place++) words[HEADER + place] -= words[own + HEADER + place];
+    words.fill(0, own, own + HEADER + 2 * room);
+    for (const { place } of [...pool.places.values()]) this.forget(place);
     this.onLeave();
   }
 

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { engineNames } from '../../../test/support/engine-names.js';
 import { FastLiteLLM } from '../../fast-litellm.js';
 import type { RateLimitOptions } from '../rate-limit.options.js';
+import { refuseArgument } from '../../common/options.js';
+import { compileBudgets } from './budget-limits.js';
 import type { BudgetAlert } from './budget-settings.js';
 
 const logger = { log() {}, warn() {}, error() {} };
@@ -67,6 +69,31 @@ describe.each(engineNames())('budgets on the %s engine', (engine) => {
     nowMs = Date.parse('2024-02-29T18:30:00Z');
     limiter.settle(reservation, { usd: 0.7 });
     expect(limiter.getBudgets('a')).toMatchObject([{ spentUsd: 0, heldUsd: 0, totalUsd: 0.7 }]);
+  });
+
+  it('names the days of each time zone differently where they are stored', () => {
+    const ids = ['UTC', 'Asia/Kolkata', 'Europe/Zurich'].map((timeZone) =>
+      compileBudgets(
+        { usdPerDay: 1, usdPerMonth: 9, usdPerWindow: 1, usdWindow: '3h', usdWindowKind: 'sliding', timeZone },
+        '',
+        refuseArgument,
+      )?.map(({ id }) => id),
+    );
+    expect(ids).toEqual([
+      ['calendar:86400000:UTC', 'calendar:2592000000:UTC', 'sliding:10800000'],
+      ['calendar:86400000:Asia.Kolkata', 'calendar:2592000000:Asia.Kolkata', 'sliding:10800000'],
+      ['calendar:86400000:Europe.Zurich', 'calendar:2592000000:Europe.Zurich', 'sliding:10800000'],
+    ]);
+  });
+
+  it('counts days of each time zone for itself', () => {
+    const [utc, india, zurich] = ['UTC', 'Asia/Kolkata', 'Europe/Zurich'].map((timeZone) => ({ usdPerDay: 1, timeZone }));
+    const limiter = limiterOf({ limits: { utc, india, zurich } });
+    limiter.settle(limiter.reserve([{ key: 'a', limit: 'utc' }], { usd: 0.5 }), { usd: 0.5 });
+    const spent = (limit: string): unknown => limiter.getBudgets('a', { limit }).map(({ spentUsd, resetsAt }) => [spentUsd, resetsAt]);
+    expect(spent('utc')).toEqual([[0.5, new Date('2024-03-01T00:00:00Z')]]);
+    expect(spent('india')).toEqual([[0, new Date('2024-02-29T18:30:00Z')]]);
+    expect(spent('zurich')).toEqual([[0, new Date('2024-02-29T23:00:00Z')]]);
   });
 
   it('spends all that was held if the settlement names no money', () => {

@@ -78,10 +78,10 @@ describeEach(engines.map((engine) => [engine.engine, engine] as const))('%s toke
     const handle = engine.load(open({ name, file: join(ROOT, 'test', 'fixtures', 'tokenizers', `${name}.json`) }));
     const normalized = (text: string): Uint8Array => engine.decode(engine.encode(text, handle), handle);
     const { planes, texts } = normalizationVectors();
-    for (const [given, ...normal] of texts)
-      expect([given, Buffer.from(normalized(given)).toString()]).toEqual([given, normal[FORMS.indexOf(form)]]);
-    // Those that have assigned characters, and one that has none.
-    const tested = isLong ? planes[form].keys() : [0, 1, 2, 14, 15];
+    const differ = texts.filter(([given, ...normal]) => Buffer.from(normalized(given)).toString() !== normal[FORMS.indexOf(form)]);
+    expect(differ.map(([given]) => [given, Buffer.from(normalized(given)).toString()])).toEqual([]);
+    // Those with characters that a normal form changes; each plane takes a second of CPU.
+    const tested = isLong ? planes[form].keys() : [0, 1, 2];
     for (const plane of tested) expect([plane, hashOfPlane(normalized(planeText(plane)))]).toEqual([plane, planes[form][plane]]);
   });
 

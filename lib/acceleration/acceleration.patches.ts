@@ -14,8 +14,8 @@ interface Request {
 }
 
 /**
- * The patches of this thread, which shares its libraries. The owner that asked last provides the
- * engine.
+ * The patches of this thread, whose instances share its libraries. The most recent owner provides
+ * the engine.
  */
 class Patches {
   private readonly requests = new Map<object, Request>();

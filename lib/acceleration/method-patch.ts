@@ -12,8 +12,8 @@ export type Method = (this: never, ...args: never[]) => unknown;
 export type MethodPatchState = 'applied' | 'removed' | 'covered' | 'foreign';
 
 /**
- * One method of one object, replaced and restored. If another library has patched the method after
- * us, our replacement stays below that patch and only passes calls on once it is removed.
+ * One method of one object, replaced and restorable. If another library patches the method after
+ * us, our replacement stays below that patch, and only forwards calls once it is removed.
  */
 export class MethodPatch {
   private replacement: Method | null = null;

@@ -31,7 +31,7 @@ export interface ModelCall {
   readonly errorFor: (error: unknown) => unknown;
 }
 
-/** What the models of one provider share. */
+/** The state that the models of one provider share. */
 export class ModelCalls {
   readonly client: LlmClient;
 

@@ -48,7 +48,7 @@ function finishOf({ finish_reason: reason }: ChatChunkChoice): string | null {
   return reason;
 }
 
-/** Opens and closes the blocks of text and thinking, and puts calls of tools together. */
+/** Opens and closes the blocks of text and thinking, and assembles tool calls. */
 class PartWriter {
   private hasHead = false;
   private open: { readonly type: 'text' | 'reasoning'; readonly id: string } | undefined = undefined;

@@ -264,7 +264,7 @@ export class AskedRequest implements AskedCall, ClientRequest {
   }
 }
 
-/** A call by the caller's own function: it has no body, only what its options say. */
+/** A call of the caller's own function: it has no body, only options. */
 export class AskedSend implements AskedCall {
   readonly startedAtMs = performance.now();
   readonly operation: string;

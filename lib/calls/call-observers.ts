@@ -1,7 +1,10 @@
 import type { AttemptStart, CallObserver, CallOutcome, CallStart, ObservedAttempt, ObservedCall } from '../common/call-observer.js';
 import type { LogSink } from '../common/log-sink.js';
 
-/** The observers of a client's calls, as one. Their errors are logged once and change nothing. */
+/**
+ * The observers of a client's calls, combined into one. Their errors are logged once and change
+ * nothing.
+ */
 export class CallObservers {
   list: readonly AddedObserver[] = [];
 
@@ -30,7 +33,7 @@ export class CallObservers {
   }
 }
 
-/** An observer, kept from failing calls. */
+/** Wraps an observer so that it cannot fail calls. */
 class AddedObserver {
   private isReported = false;
 

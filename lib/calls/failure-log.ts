@@ -15,8 +15,8 @@ const LONGEST_NAME = 128;
 const PROVIDER_CODE = /^[\w.-]{1,64}$/;
 
 /**
- * Logs failed calls, and calls that were answered after a failure: one line a minute for each model
- * group and cause, however many there are.
+ * Logs failed calls, and calls that succeeded after a failure: one line a minute for each model
+ * group and cause.
  */
 export class FailureLog {
   /** By group and cause: the last line, and the failures since then. */

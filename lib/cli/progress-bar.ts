@@ -9,7 +9,7 @@ const MEBIBYTE = 1024 * 1024;
 /** Back to the start of the line, and erases it. */
 const CLEAR_LINE = '\r\x1b[K';
 
-/** A line on the terminal that shows how far reading is. On no terminal it draws nothing. */
+/** A progress bar on the terminal. Prints nothing unless the stream is a TTY. */
 export class ProgressBar {
   private readonly startedMs: number;
   private drawnMs: number;

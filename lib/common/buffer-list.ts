@@ -6,8 +6,8 @@ const BLOCK_BYTES = 16 * 1024;
 const NONE = Buffer.alloc(0);
 
 /**
- * Bytes that arrive in chunks. Small ones are copied together, because each chunk takes some 120
- * bytes: a body of 8 MB that is sent byte by byte took 1 GB.
+ * Bytes that arrive in chunks. Small chunks are copied together, because each takes some 120 bytes:
+ * a body of 8 MB sent byte by byte took 1 GB.
  */
 export class BufferList {
   /** In bytes. */

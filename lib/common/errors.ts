@@ -155,7 +155,7 @@ export class RequestCancelledError extends FastLiteLLMError {
   }
 }
 
-/** Replaces a text in an error message, because it may be a secret. */
+/** Replaces a text in an error message, because it could be a secret. */
 export class UnshownText {
   constructor(readonly length: number) {}
 }

@@ -46,7 +46,10 @@ export interface PriceReading {
   refuse(path: string, value: unknown, rule: string): Error;
 }
 
-/** LiteLLM's price fields of one or more objects; the first object with a field counts. */
+/**
+ * LiteLLM's price fields from one or more objects; for each field, the first object that has it
+ * counts.
+ */
 export class PriceFields {
   /** @param provider by LiteLLM's name */
   constructor(
@@ -113,7 +116,7 @@ export function readLiteLLMRates(fields: PriceFields): TieredRates {
   };
 }
 
-/** The rates of an entry, or of one of its service tiers, while they are read. */
+/** The rates of an entry, or of one of its service tiers, while they are being read. */
 class RateReader {
   readonly plain: Rates = {};
   private readonly tiers = new Map<number, Rates & RateTier>();

@@ -213,7 +213,7 @@ export function sumOf(parts: CostParts): number {
   return sum;
 }
 
-/** Tokens of one side, of which some have prices of their own. */
+/** Tokens of one side, some of which have their own prices. */
 class Shares {
   constructor(public rest: number) {}
 

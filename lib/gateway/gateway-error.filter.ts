@@ -11,7 +11,7 @@ interface ErrorFacts {
   readonly providerRequestId?: string;
 }
 
-/** Answers the errors of the gateway's routes in the shape of the API that the client speaks. */
+/** Answers errors of the gateway's routes in the format of the client's API. */
 export abstract class GatewayErrorFilter implements ExceptionFilter {
   private readonly logger = new Logger('FastLiteLLMGateway');
   protected abstract readonly isAnthropics: boolean;

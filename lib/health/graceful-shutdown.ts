@@ -120,7 +120,7 @@ function stopListening(server: WatchedServer): void {
 }
 
 /**
- * Responses that have not ended. An array, because each table that a `Set` grows out of keeps its
+ * Responses that have not ended. An array, because when a `Set` grows, its old table keeps its
  * entries, and with them whole requests, until the next full collection.
  */
 class OpenResponses {

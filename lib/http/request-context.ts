@@ -28,7 +28,7 @@ export type HttpResponse = ServerResponse & { readonly raw?: ServerResponse } & 
     Record<'json' | 'send', (body?: unknown) => unknown>
   >;
 
-/** State of one request: who sends it, its counted prompt, and what it holds. */
+/** State of one request: its sender, its counted prompt, and its holds. */
 export class RequestContext {
   /** Output that is expected of a model, while its guard estimates the cost. */
   outputOf: ((model: string) => number | undefined) | undefined = undefined;

@@ -33,7 +33,7 @@ interface KnownRoute {
 }
 
 /**
- * Records how long requests take, by the pattern of their route (`POST /v1/models/:id`), never by
+ * Records the duration of requests by the pattern of their route (`POST /v1/models/:id`), never by
  * the URL.
  */
 export class RouteDurations {

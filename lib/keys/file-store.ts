@@ -225,7 +225,7 @@ async function write(file: string, text: string, isHeld: () => Promise<boolean>)
   });
 }
 
-/** The work is done again, on what the other process has written. */
+/** The lock was lost: the change is repeated on the file that the other process has written. */
 class LockLost extends Error {}
 
 /** Runs `work` while no other process does so. The lock is a file with a text of its owner. */

@@ -60,8 +60,8 @@ export interface KeyCacheCounts {
 }
 
 /**
- * Records that requests have asked for, so that one request in 10 seconds asks the store. Unknown
- * keys have a table of their own: a client that invents keys evicts none that is valid.
+ * Caches requested records, so that one request in 10 seconds queries the store. Unknown keys have
+ * their own table: a client that invents keys cannot evict valid ones.
  */
 export class KeyCache {
   readonly counts: KeyCacheCounts = { lookups: 0, failures: 0, stale: 0 };

@@ -18,7 +18,7 @@ function limitsMoney(limits: RateLimits | undefined): boolean {
 
 const PERIODS = { usdPerDay: 'day', usdPerMonth: 'month', usdPerWindow: 'window', usdTotal: 'total' } as const;
 
-/** What keys have spent, in the limiter's store: in their budgets or, without any, in all. */
+/** The spend of keys in the limiter's store: in their budgets or, without budgets, in total. */
 export class KeySpending {
   /** Requests whose cost the store did not take. */
   lost = 0;

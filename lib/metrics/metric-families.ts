@@ -27,9 +27,9 @@ const KEPT = 'outcome';
 const NO_LABELS: Labels = {};
 
 /**
- * Sorts samples by name, and bounds the series of each name: the first `maxSeries` sets of labels
- * keep a series of their own for good, all later ones share one for each `outcome`. A counter never
- * moves between them.
+ * Groups samples by name, and limits the series of each name: the first `maxSeries` sets of labels
+ * permanently keep their own series, later ones share one for each `outcome`. A counter never moves
+ * between them.
  */
 export class MetricFamilies {
   /** By name without the prefix. */

@@ -21,7 +21,10 @@ export interface PerformanceAlert {
   readonly atMs: number;
 }
 
-/** Raises an alert once when a threshold is exceeded, and clears it once when it no longer is. */
+/**
+ * Raises an alert once when a threshold is exceeded, and clears it once when it is no longer
+ * exceeded.
+ */
 export class PerformanceAlerts {
   private readonly listeners = new Set<(alert: PerformanceAlert) => void>();
   private observable: Rxjs.Observable<PerformanceAlert> | undefined = undefined;

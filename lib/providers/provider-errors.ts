@@ -12,7 +12,7 @@ export interface AnswerHead {
   readonly requestId: string | undefined;
 }
 
-/** Makes the errors of one deployment's provider. */
+/** Creates the errors of one deployment's provider. */
 export class ProviderErrors {
   constructor(
     private readonly endpoint: ProviderEndpoint,

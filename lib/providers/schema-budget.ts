@@ -6,8 +6,9 @@ const MOST_PARTS = 100_000;
 const LONGEST = 32 * 1024 * 1024;
 
 /**
- * What the schemas of one request may grow to. References copied in, and a schema written once for
- * each of its types, multiply a small request: each alone stays small, all together do not.
+ * Limits the total size of one request's schemas. References that are expanded, and a schema
+ * written once for each of its types, multiply a small request: each result is small, but their
+ * total is not.
  */
 export class SchemaBudget {
   private parts = 0;

@@ -22,9 +22,9 @@ interface Sought {
 }
 
 /**
- * Masks the secrets of a deployment in what its provider sends: some providers repeat the key that
- * they reject, in any answer. Secrets are also found as JSON (`\/`, `\u002f`) and addresses (`%2F`)
- * write them.
+ * Masks the secrets of a deployment in everything that its provider sends, because some providers
+ * repeat a rejected key in an answer. Also finds secrets with JSON escapes (`\/`, `\u002f`) and URL
+ * escapes (`%2F`).
  */
 export class SecretMask {
   private readonly all: readonly Sought[];

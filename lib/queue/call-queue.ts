@@ -12,7 +12,7 @@ const WINDOW_MS = 60_000;
 const SHORTEST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60_000;
 
-/** How fast waiting calls go, and how long calls take at their deployments. */
+/** Measures how fast waiting calls leave, and how long calls take at their deployments. */
 class Drain {
   private readonly goneAtMs: number[] = [];
   private readonly serviceMs: number[] = [];
@@ -171,7 +171,7 @@ const LARGEST_SIZE = 1e15;
 type Size = Pick<Waiter, 'promptTokens' | 'costTokens'>;
 const ANY_SIZE: Size = { promptTokens: 0, costTokens: 0 };
 
-/** Lanes in which nothing can go until something changes, and from which size on. */
+/** Lanes in which no call of at least this size can leave until something changes. */
 class BlockedLanes {
   private readonly sizes = new Map<unknown, Size[]>();
 
@@ -201,9 +201,9 @@ interface Asking {
 }
 
 /**
- * Calls that wait until they can go: until a deployment can take them, or a budget has money for
- * them. Events wake it: a released deployment, a settlement, the end of a window. One timer serves
- * all calls.
+ * Calls that wait until a deployment can take them, or until a budget has money for them. Events
+ * wake the queue: a released deployment, a settlement, the end of a window. One timer serves all
+ * calls.
  */
 export class CallQueue {
   readonly counts: QueueCounts;

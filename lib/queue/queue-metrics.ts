@@ -10,7 +10,7 @@ export type QueueOutcome = (typeof QUEUE_OUTCOMES)[number];
 /** Upper bounds of the buckets, in seconds. */
 const BOUNDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** A histogram of waiting times, as Prometheus counts. */
+/** A histogram of waiting times, in Prometheus' format. */
 class WaitHistogram {
   sumSeconds = 0;
   count = 0;

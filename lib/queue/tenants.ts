@@ -10,7 +10,7 @@ export interface Waiting {
   readonly costTokens: number;
 }
 
-/** The waiting calls of one tenant, oldest first, and what it may send in its turn. */
+/** The waiting calls of one tenant, oldest first, and the tokens that it can send in its turn. */
 class Tenant<T extends Waiting> {
   readonly calls = new Set<T>();
   deficit = 0;
@@ -33,8 +33,8 @@ class Tenant<T extends Waiting> {
 
 /**
  * Waiting calls of one class by tenant: deficit round robin (Shreedhar and Varghese, 1995). Each
- * turn gives a tenant a quantum of tokens; its calls go while they fit into what it has left. Over
- * time tenants send tokens, not calls, in proportion to their weights.
+ * turn gives a tenant a quantum of tokens; its calls leave while they fit into its balance. Over
+ * time the tokens of tenants, not their calls, are proportional to their weights.
  */
 export class Tenants<T extends Waiting> {
   /** By name; the one whose turn it is comes first. */

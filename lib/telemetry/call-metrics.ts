@@ -56,7 +56,9 @@ function instrumentsOf(meter: OpenTelemetry.Meter): Instruments {
 const MAX_NAMES = 200;
 const OTHER = 'other';
 
-/** Names that come from clients and providers: those after the first 200 are one series. */
+/**
+ * Limits names that come from clients and providers: those after the first 200 share one series.
+ */
 class BoundedNames {
   private readonly names = new Set<string>();
 

@@ -121,7 +121,7 @@ export type ScriptStep = string | ScriptedAnswer;
 export type ProviderScript =
   ScriptStep | readonly ScriptStep[] | ((request: ReceivedRequest, index: number) => ScriptStep | Promise<ScriptStep>);
 
-/** A script that is being played. */
+/** Plays a script. */
 export class ScriptReader {
   private next = 0;
 

@@ -21,7 +21,7 @@ export interface CountingModelParts {
 /** Handles of an encoding by engine; -1: not loaded. */
 type Handles = Record<EngineName, number>;
 
-/** A model's facts and the handle of its encoding in each engine. */
+/** A model's facts, and the handle of its encoding in each engine. */
 export class CountingModel {
   readonly facts: ModelFacts;
   /** What the engines count with. */

@@ -19,8 +19,8 @@ export interface ModelTableContext {
 }
 
 /**
- * Finds how models are counted, by their names. For texts the name of a model means that model; for
- * prompts a name means the deployments that the router has for it.
+ * Finds how a model is counted, by its name. For texts, a name means that model; for prompts, it
+ * means the router's deployments of that name.
  */
 export class ModelTable {
   private readonly ofTexts: NamedModels;
@@ -88,7 +88,7 @@ export class ModelTable {
   }
 }
 
-/** Remembers the models of names. */
+/** Caches models by name. */
 class NamedModels {
   private readonly models = new Map<string, CountingModel>();
   private default: CountingModel | undefined = undefined;

@@ -24,7 +24,7 @@ export function* textSteps(texts: readonly string[]): Generator<readonly string[
 /** UTF-16 units of short texts, and of all that are counted in one turn of the event loop. */
 export const SHORT_TEXT_UNITS = 1 << 12;
 
-/** Short texts that are counted one after the other, some in each turn of the event loop. */
+/** Counts short texts one after the other, some in each turn of the event loop. */
 export class TextTurns {
   private left: number;
 

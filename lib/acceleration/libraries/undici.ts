@@ -110,7 +110,7 @@ export class UndiciTarget {
   }
 }
 
-/** One of the places where undici keeps its dispatcher. */
+/** One of the places where undici stores its dispatcher. */
 class GlobalDispatcher {
   ours: object | undefined = undefined;
   private before: Dispatching | undefined = undefined;

@@ -5,7 +5,9 @@ import { listOf, numberIn, stringIn, textOf } from '../chat-answers.js';
 /** A completion has no other reasons. */
 const FINISHES = new Set(['length', 'content_filter']);
 
-/** Writes the choices of one text completion; a stream's offsets go on from chunk to chunk. */
+/**
+ * Writes the choices of one text completion; the offsets of a stream continue from chunk to chunk.
+ */
 export class TextCompletion {
   private readonly id = `cmpl-${randomBytes(12).toString('hex')}`;
   private readonly created = Math.floor(Date.now() / 1000);

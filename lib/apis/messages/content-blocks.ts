@@ -29,8 +29,8 @@ interface Block {
 }
 
 /**
- * Writes the content blocks of a streamed message: one is open at a time. Chat may interleave its
- * parallel tool calls; those behind an unfinished one wait.
+ * Writes the content blocks of a streamed message, of which one is open at a time. Chat can
+ * interleave parallel tool calls; those after an unfinished one wait.
  */
 export class ContentBlocks {
   /** The open block, and those behind it. */

@@ -25,7 +25,7 @@ export function chatMessagesOf({ instructions, input }: ModelRequest, sent: Sent
   return reader.end();
 }
 
-/** Reads input items in turns; those of one assistant turn become one message of chat. */
+/** Reads input items in several turns; those of one assistant turn become one message of chat. */
 class InputReader {
   private readonly messages: ChatMessage[] = [];
   private turn: AssistantTurn | undefined = undefined;
@@ -151,7 +151,7 @@ class InputReader {
   }
 }
 
-/** One turn of the assistant: thoughts, texts and calls until anything else comes. */
+/** One turn of the assistant: thoughts, texts and calls, until any other item. */
 class AssistantTurn {
   private readonly texts: ChatPart[] = [];
   private readonly calls: ChatToolCall[] = [];

@@ -11,8 +11,8 @@ const LONGEST_BEGINNING = 1024;
 const NOWHERE = -1;
 
 /**
- * Replaces the model of an answer with the requested name. All other bytes stay: they are scanned
- * up to the name, and neither parsed nor rewritten.
+ * Replaces the model of an answer with the requested name. The bytes are scanned up to the name;
+ * they are not parsed, and all others stay unchanged.
  */
 export class AnswerModel {
   private readonly name: Buffer;

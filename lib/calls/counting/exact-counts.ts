@@ -255,7 +255,7 @@ function failureOf(error: unknown, { endpoint, errors }: KnownEndpoint): Provide
   return errors.failed(kind, `The token count of ${endpoint.provider} failed.`, head, error as Error);
 }
 
-/** Tokens by the key of their request: a bounded number of them, for a bounded time. */
+/** Caches token counts by the key of their request, limited in number and time. */
 export class CountCache {
   private readonly counts = new Map<string, { readonly tokens: number; readonly untilMs: number }>();
 

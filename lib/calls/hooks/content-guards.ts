@@ -37,7 +37,9 @@ export interface GuardSettings {
   readonly counting: PromptReader;
 }
 
-/** Runs the hooks that take part in the content of one call: its request, its answer, its error. */
+/**
+ * Runs the hooks that read or change the content of one call: its request, its answer, its error.
+ */
 export class ContentGuards implements CallGuards, AnswerGuards {
   private readonly maxAnswerBytes: number;
   /** The request, as the hooks so far have left it. */

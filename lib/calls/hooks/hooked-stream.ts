@@ -18,7 +18,9 @@ export interface HookedSource extends Pick<ReadStream, 'hidesUsage' | 'bridged' 
   readonly bridgeAnew: () => BridgedAnswer | undefined;
 }
 
-/** A stream between its provider and its reader: each event passes the hooks before it goes on. */
+/**
+ * A stream between its provider and its reader: each event passes the hooks before it is forwarded.
+ */
 export class HookedStream implements StreamOrigin, EventSink, Exchange, ReadStream {
   readonly origin = this;
   readonly hidesUsage = false;

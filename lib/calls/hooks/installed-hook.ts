@@ -48,7 +48,7 @@ const UNOBSERVED = 'calls continue without it';
 export type GuardMethod = 'onRequest' | 'onText' | 'onAnswer';
 type Method = keyof ModelCallHook;
 
-/** What a hook did wrong, in words that quote nothing. */
+/** A hook's error, described without quoting content. */
 export class HookFault extends Error {}
 
 /** One guard's turn. */

@@ -139,7 +139,7 @@ export class RunningCall implements ObservedCall {
   }
 }
 
-/** An attempt, of which hooks see how it begins. */
+/** An attempt, for hooks that observe its start. */
 class RunningAttempt implements ObservedAttempt {
   private readonly startedAtMs = performance.now();
 
@@ -163,7 +163,10 @@ class RunningAttempt implements ObservedAttempt {
 
 type Writable<T> = { -readonly [Field in keyof T]: T[Field] };
 
-/** What hooks see of a call. Frozen: they share it, and none may tell another something else. */
+/**
+ * The view of a call for hooks. Frozen, because all hooks share it and must not influence each
+ * other.
+ */
 class CallView {
   /** One function for all calls: own accessors would give each object an own hidden class. */
   private static readonly bodyProperty: PropertyDescriptor & ThisType<CallView> = {

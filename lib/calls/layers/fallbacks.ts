@@ -37,7 +37,10 @@ interface Level {
   inputTokens: number | undefined;
 }
 
-/** The next model groups after a failure: the fallbacks, then those left of earlier groups. */
+/**
+ * The model groups to try after a failure: the fallbacks, then the remaining ones of earlier
+ * groups.
+ */
 export class FallbackPlan implements Alternatives {
   firstFailure: Failure | undefined = undefined;
   private readonly levels: Level[] = [];

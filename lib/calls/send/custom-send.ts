@@ -111,7 +111,10 @@ async function* chunksOf<C>({ first, source, exchange, reader, options }: BegunS
   }
 }
 
-/** One request by a function of the caller. It ends when it is aborted, heeded or not. */
+/**
+ * One request sent by the caller's function. It ends when it is aborted, even if the function
+ * ignores the signal.
+ */
 class CustomExchange implements Exchange {
   wasSent = false;
   isRefused = false;

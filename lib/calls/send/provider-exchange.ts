@@ -48,8 +48,8 @@ const EMPTY = Buffer.alloc(0);
 const NO_HEADERS: readonly Buffer[] = [];
 
 /**
- * One request on one connection, and its answer: a whole one all at once, a stream chunk by chunk.
- * Every failure before `answered` rejects it with a `ProviderError`; after it, the sink is told.
+ * One request on one connection, and its answer: whole, or a stream chunk by chunk. A failure
+ * before `answered` rejects it with a `ProviderError`; a later one is passed to the sink.
  */
 export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, StreamOrigin {
   status = 0;

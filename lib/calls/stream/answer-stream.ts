@@ -18,8 +18,8 @@ export interface StreamItems<Item> {
 }
 
 /**
- * A provider's answer as it arrives, read once: by a response (`sendTo`) or by a loop. Either
- * pauses the provider while it is slow, and ends the request when it leaves early.
+ * A provider's answer as it arrives, read once: by a response (`sendTo`) or by a loop. A slow
+ * reader pauses the provider; one that stops early ends the request.
  */
 export class AnswerStream<Item> {
   private hasBegun = false;

@@ -25,8 +25,8 @@ const LONGEST_USAGE = 4 * 1024;
 const MOST_USAGES = 4;
 
 /**
- * Finds the text that a model wrote in an answer by the names of its fields. Reads answers that are
- * cut or not JSON. Counts only on request, and once for each 32 KB.
+ * Finds the text written by a model in an answer, by the names of its fields. Also reads answers
+ * that are cut or not JSON. Counts only on request, and once for each 32 KB.
  */
 export class AnswerText {
   /** Whether the reasoning itself was shown, so that none is hidden. */
@@ -124,7 +124,10 @@ export class AnswerText {
   }
 }
 
-/** Tells keys of events from those in other objects, which may repeat what the client has sent. */
+/**
+ * Distinguishes keys of events from those in other objects, which can repeat what the client has
+ * sent.
+ */
 class KeyPlace {
   private at = 0;
   private depth = 0;

@@ -21,9 +21,9 @@ const [SPACE, COLON, QUOTE, FIRST_OF_NULL] = Buffer.from(' :"n');
 const USAGE = Buffer.from('usage"');
 
 /**
- * The events of a stream as its client gets them: in the API and with the model that it asked for,
- * without a usage that it did not ask for, with the cost if that is configured. Events that need
- * none of it pass as the bytes that arrived.
+ * The events of a stream as the client requested them: its API and model, no usage unless
+ * requested, and the cost if configured. Events that need no change are forwarded as the original
+ * bytes.
  */
 export class ClientEvents implements ClientBytes {
   readonly ping: (() => Buffer) | undefined;

@@ -5,8 +5,8 @@ export interface LoopState {
 }
 
 /**
- * The iterator of a stream whose reader may leave at any time. That of a generator alone does
- * nothing when it is left before the first event, and waits for the event that is being read.
+ * The iterator of a stream whose reader can stop at any time. A generator alone would ignore a stop
+ * before the first event, and would wait for an event that is being read.
  */
 export class LoopReader<T> implements AsyncGenerator<T, void, undefined>, LoopState {
   hasLeft = false;

@@ -45,8 +45,8 @@ export function openResponse(target: AnswerTarget, call: CallFacts, contentType:
 }
 
 /**
- * Writes a stream to a response, and pauses the provider while the client is slow. What arrives at
- * once is written at once: each write costs a chunk of HTTP.
+ * Writes a stream to a response, and pauses the provider while the client is slow. Events that
+ * arrive together are written together, because each write costs an HTTP chunk.
  */
 export class ResponseWriter implements EventSink {
   private gathered: StreamEvents[] | undefined = undefined;

@@ -24,8 +24,8 @@ export interface RecordedStream {
 }
 
 /**
- * Finds the usage of a stream that passes: keeps both of its ends, where providers report the
- * usage, and counts its text in case they report none.
+ * Finds the usage of a stream while it is forwarded: keeps its beginning and its end, where
+ * providers report the usage, and its text in case they report none.
  */
 export class StreamUsage {
   /** Copied, because a chunk of some bytes would keep the memory of a whole read. */

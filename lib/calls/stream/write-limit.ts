@@ -1,7 +1,7 @@
 import type { ClosableResponse } from '../cancellation.js';
 
 /**
- * Limits how long a response may stay full, because a client that stops reading would keep the
+ * Limits how long a response can stay full, because a client that stops reading would keep the
  * provider's connection in use. On timeout it destroys the response, which ends its stream.
  */
 export class WriteLimit {

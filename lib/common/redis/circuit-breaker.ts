@@ -7,8 +7,8 @@ const BEFORE_FIRST_READY = new Set(['wait', 'connecting', 'connect', 'ready']);
 
 /**
  * The circuit breaker of all Redis users. It opens after three failures in a row, so that a lost
- * Redis costs a few time-outs and not one per request. While it is open, a ping in the background
- * finds out when Redis is back. In a Cluster each node has a circuit of its own.
+ * Redis causes a few timeouts instead of one per request. While it is open, a background ping
+ * detects when Redis is back. In a Cluster each node has its own circuit.
  */
 export class RedisCircuitBreaker {
   private failures = 0;

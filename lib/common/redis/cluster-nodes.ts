@@ -38,9 +38,9 @@ interface FailingNode {
 }
 
 /**
- * The circuit of each node of a Cluster, so that the keys of healthy nodes are served when one node
- * is down. Half-open, a node is tried by one call at a time. Slots that another node takes over are
- * asked there at once.
+ * The circuit of each node of a Cluster, so that the keys of healthy nodes are served while one
+ * node is down. Half-open, a node is tested by one call at a time. Slots that another node takes
+ * over are requested there at once.
  */
 export class ClusterNodes {
   private readonly failing = new Map<string, FailingNode>();

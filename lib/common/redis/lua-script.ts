@@ -16,7 +16,7 @@ export function readLua(folder: string, file: string, numbers: Readonly<Record<s
 }
 
 /**
- * A script on one client: sent by its hash, and in full to a Redis that does not know it
+ * A script on one client: called by its hash, and sent in full to a Redis that does not have it
  * (restarted, or a replica that took over).
  */
 export class LuaScript {

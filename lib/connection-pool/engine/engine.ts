@@ -8,8 +8,8 @@ export interface PoolTotals {
 }
 
 /**
- * One member's access to the counts of its pool: memory (see `threads/layout.ts`), places of
- * endpoints in it, and the caps. `leave`, and in the native engine the end of its thread, frees
+ * One member's access to the counts of its pool: memory (see `threads/layout.ts`), the positions of
+ * endpoints in it, and the caps. `leave`, and in the native engine the end of its thread, releases
  * what a member holds.
  */
 export abstract class PoolAccounting {

@@ -6,8 +6,7 @@ import { MAX_MEMBERS, roomFor, wordsFor } from '../threads/layout.js';
 import { sharedMemory } from '../../engine/native-memory.js';
 
 /**
- * The engine in Rust, which owns the memory of pools that threads share. Converts arguments,
- * nothing else.
+ * The engine in Rust, which owns the memory of pools that threads share. Only converts arguments.
  */
 export class NativeConnectionPoolEngine extends ConnectionPoolEngine {
   readonly engine: EngineName = 'native';

@@ -18,7 +18,7 @@ export type FetchDispatcher = Dispatcher & (RequestInit extends { dispatcher?: i
 
 /**
  * Aborts a request that undici has not started yet. Handlers accept several starts of one request,
- * each with its own controller: the one that undici makes later replaces this one.
+ * each with its own controller: undici's later one replaces this one.
  */
 class EarlyController implements Dispatcher.DispatchController {
   aborted = false;
@@ -85,10 +85,10 @@ class WaitingRequest extends Waiter {
 }
 
 /**
- * The pool as undici's `Dispatcher`: each request has a connection to itself until its answer is
+ * The pool as undici's `Dispatcher`: each request has its own connection until its answer is
  * complete.
  *
- * An error that a handler throws while it handles a failure becomes an `error` event, as with
+ * An error that a handler throws while it handles a failure becomes an `error` event, as in
  * undici's `Client`; without a listener it is logged.
  */
 export class PoolDispatcher extends Dispatcher {

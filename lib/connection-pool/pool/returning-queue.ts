@@ -10,8 +10,8 @@ export interface Returning<C> extends Queued<C> {
 }
 
 /**
- * The connections to one endpoint that are returned when their answers are complete, in the order
- * of their requests. undici reports the end one turn late; `ready` finds it earlier.
+ * The connections to one endpoint that are released when their answers are complete, in the order
+ * of their requests. undici reports the end one turn late; `ready` detects it earlier.
  */
 export class ReturningQueue<C extends Returning<C>> extends LinkedQueue<C> {
   private misses = 0;

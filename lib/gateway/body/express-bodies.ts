@@ -51,8 +51,8 @@ const gateways = new WeakMap<ExpressApp, RouteTable[]>();
 type Refusal = { readonly error: unknown; readonly mounted: MountedRoute };
 
 /**
- * Requests are rejected before the app's parsers, but answered after its other middleware, which
- * sets headers: those of CORS, without which a browser hides the error, and those of helmet.
+ * Rejects requests before the app's parsers, but answers after its other middleware, which sets
+ * headers: CORS, without which a browser hides the error, and helmet.
  */
 class Refusals {
   /** Whether `answer` runs after the app's middleware. */

@@ -2,8 +2,8 @@
 const afterPolling = setImmediate;
 
 /**
- * Lets a number of pieces of work begin in each turn of the event loop, first come, first served.
- * What else waits for the loop, such as the chunks of streams, gets its time between them.
+ * Limits how many pieces of work begin in each turn of the event loop, in order of arrival, so that
+ * other work, such as the chunks of streams, runs in between.
  */
 export class TurnLimit {
   private begun = 0;

@@ -6,8 +6,8 @@ type HeaderFields = Record<string, number | string | string[] | undefined>;
 const MOST_WAITING = 64 * 1024;
 
 /**
- * A reply that becomes a `Response` of `fetch`: answers write to it as to Node's response, with its
- * `drain` and `close`.
+ * A reply that becomes a `Response` of `fetch`: answers are written to it like to Node's response,
+ * with its `drain` and `close`.
  */
 export class FetchReply extends EventEmitter {
   /** Its reader has cancelled, or the signal was aborted. */

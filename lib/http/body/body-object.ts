@@ -35,7 +35,8 @@ export interface CurrentField {
 
 /**
  * A JSON body as the plain object that an app sees: its long fields are accessors that parse on
- * first access. Tells exactly which fields the app has changed: one that was never read has not.
+ * first access. Detects exactly which fields the app has changed, because a field that was never
+ * read is unchanged.
  */
 export class BodyObject {
   readonly object: Record<string, unknown> = {};

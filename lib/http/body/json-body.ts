@@ -11,7 +11,7 @@ export type Soon<T> = T | Promise<T>;
 export const LONGEST_MODEL_NAME = 4096;
 const QUOTE = 0x22;
 
-/** A JSON object as the bytes that came, and what a scan has found in them. It never changes. */
+/** A JSON object as its original bytes, with the results of a scan. Immutable. */
 export class JsonBody implements LongTexts {
   /** Tokens of its prompt, once they are counted. */
   promptTokens: number | undefined = undefined;

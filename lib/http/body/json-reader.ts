@@ -159,7 +159,7 @@ function errorOf(fault: JsonFault): HttpException {
   }
 }
 
-/** Reads a stream of JSON, which may never end. */
+/** Reads a stream of JSON, which can be endless. */
 export class StreamedJson {
   private readonly chunks: AsyncIterator<unknown>;
 
@@ -189,7 +189,7 @@ export class StreamedJson {
   }
 }
 
-/** The chunks of a stream of the web, whose own iterator ends no earlier than with a chunk. */
+/** The chunks of a web stream, whose own iterator can only be stopped between chunks. */
 class WebChunks implements AsyncIterator<unknown> {
   constructor(private readonly reader: ReadableStreamDefaultReader<unknown>) {}
 

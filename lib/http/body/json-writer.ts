@@ -1,6 +1,6 @@
 import { largeJson } from './large-json.js';
 
-/** JSON that is written already. */
+/** JSON that is already serialized. */
 export class WrittenJson {
   constructor(readonly bytes: Buffer) {}
 }

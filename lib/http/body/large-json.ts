@@ -27,7 +27,7 @@ interface OpenValue {
   separator: string;
 }
 
-/** Writes what `JSON.stringify` writes. */
+/** Produces the output of `JSON.stringify` in steps. */
 class JsonSteps {
   private readonly parts: Buffer[] = [];
   private text = '';

@@ -4,7 +4,7 @@ import type { JsonBody } from './json-body.js';
 import { WrittenJson } from './json-writer.js';
 import { MARK } from '../../json-body/text-marks.js';
 
-/** A field that is forwarded as the bytes that came. */
+/** A field that is forwarded as its original bytes. */
 export class RawField extends WrittenJson {
   private parsed: { readonly value: unknown } | undefined = undefined;
 
@@ -39,7 +39,7 @@ export function plainValue(value: unknown): unknown {
   return value instanceof RawField ? value.value() : value;
 }
 
-/** A text that reads like a mark: what is made of it cannot be told from one. */
+/** A text that looks like a mark, so that the results could not be distinguished. */
 class NeedsTexts extends Error {}
 
 /** A mark as a value: within a text its quotes would be escaped, behind a key there is a colon. */

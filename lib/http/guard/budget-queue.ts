@@ -103,7 +103,7 @@ export class BudgetQueue {
   }
 }
 
-/** A request, as the queue sees it. Its client is watched only where it has to wait. */
+/** A request in the queue. Its client is watched only if it has to wait. */
 class WaitingRequest implements QueuedCall {
   readonly model: string;
   readonly promptTokens: number;
@@ -135,7 +135,7 @@ class WaitingRequest implements QueuedCall {
   }
 }
 
-/** Tells a queue when the client of a request leaves. A message has no client to watch. */
+/** Notifies a queue when the client of a request disconnects. A message has no client to watch. */
 class ClientWatch implements QueueCancellation {
   error: Error | undefined = undefined;
   active: QueueCancellation['active'] = undefined;

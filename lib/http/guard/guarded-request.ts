@@ -43,7 +43,7 @@ interface WebSocketClient {
   readonly _socket?: { readonly remoteAddress?: string };
 }
 
-/** One request on its way through the guard, whichever transport it came over. */
+/** One request in the guard, on any transport. */
 export class GuardedRequest implements RequestResponse {
   readonly request: LimitedRequest;
   readonly response: HttpResponse | undefined;

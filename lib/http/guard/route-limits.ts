@@ -37,7 +37,7 @@ export interface ApplicableLimits {
   readonly scopes: readonly RateLimitScope[];
 }
 
-/** What the decorators of a route say, or the module options where it has none. */
+/** The limits from the decorators of a route, or from the module options if it has none. */
 export class RouteLimits {
   /** The smallest `tokensPerMinute`; `undefined` where no limit counts tokens. */
   readonly tokensPerMinute: number | undefined;
@@ -249,8 +249,8 @@ export function checkAmount(name: 'cost' | 'tokens', value: number): number {
 }
 
 /**
- * A request that remembers whether a missing field was read: its body, or its user.
- * `RequestContext` reads `raw` and a symbol, which say nothing about the rule.
+ * A request that records whether a rule read a missing field, its body or its user.
+ * `RequestContext` reads `raw` and a symbol, which do not depend on the rule.
  */
 class PartialRequest {
   readonly request: LimitedRequest;

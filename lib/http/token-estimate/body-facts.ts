@@ -11,8 +11,8 @@ export interface FactsMemory {
 }
 
 /**
- * Facts about the body of a request that decide what it may use and cost. Those that few calls need
- * are computed when they are first read, and kept.
+ * Facts about the body of a request that determine its usage and cost. Rarely needed ones are
+ * computed when first read, and cached.
  */
 export class BodyFacts {
   /** Tokens of its prompt, once they are counted. */

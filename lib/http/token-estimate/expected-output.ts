@@ -13,7 +13,7 @@ interface Seen {
   count: number;
 }
 
-/** Learns how long the answers of a model to a key are. */
+/** Learns the length of a model's answers to a key. */
 export class ExpectedOutputs {
   private readonly seen = new Map<string, Seen>();
 

@@ -42,7 +42,7 @@ export interface PromptMemory extends FactsMemory {
   promptTokens: number | undefined;
 }
 
-/** The prompt cannot be counted by its outline: the parsed body is to be counted. */
+/** The prompt cannot be counted from its outline: the parsed body must be counted. */
 class NeedsTexts extends Error {}
 
 /**

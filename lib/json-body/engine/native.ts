@@ -21,7 +21,10 @@ const HEADER = 4;
 const SCRATCH_NUMBERS = 1 << 12;
 const NO_TEXTS = new Uint32Array(0);
 
-/** The native engine: passes bytes to the addon, and makes objects of the numbers that it finds. */
+/**
+ * The native engine: passes bytes to the addon, and converts the numbers that it returns into
+ * objects.
+ */
 export class NativeJsonBodyEngine extends JsonBodyEngine {
   readonly engine: EngineName = 'native';
   private readonly scratch = new Uint32Array(SCRATCH_NUMBERS);

@@ -8,8 +8,8 @@ const BYTE_ORDER_MARK = /^\ufeff/;
 const NOT_JSON: JsonFault = { kind: 'syntax' };
 
 /**
- * The TypeScript engine: `JSON.parse` decides what is JSON, after a pass has counted the values and
- * listed the fields.
+ * The TypeScript engine: `JSON.parse` decides what is valid JSON, after a pass that counts the
+ * values and lists the fields.
  */
 export class TypeScriptJsonBodyEngine extends JsonBodyEngine {
   readonly engine: EngineName = 'typescript';

@@ -27,7 +27,7 @@ const DEFAULT_PAGE_SIZE = 10;
 const LARGEST_PAGE = 100;
 const MOST_DELETED = 1_000;
 
-/** What LiteLLM's `/key/*` routes do, with its fields. Errors are in OpenAI's shape. */
+/** LiteLLM's `/key/*` routes, with its fields. Errors are in OpenAI's format. */
 export class KeyApi {
   /** @param log receives a line for each change of a key, without the key */
   constructor(

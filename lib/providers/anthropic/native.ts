@@ -81,7 +81,7 @@ function openingOf(bytes: Buffer): StreamOpening {
   return 'undecided';
 }
 
-/** Lets a stream pass, and distinguishes a whole one from one that was cut. */
+/** Forwards a stream, and distinguishes a complete one from one that was cut. */
 export class PassingTranslator extends EventsTranslator implements AnswerTranslator {
   private hasEnded = false;
 

@@ -33,7 +33,7 @@ export interface AnswerContext {
   readonly includesUsage: boolean;
 }
 
-/** Puts one answer of Anthropic's into OpenAI's words. */
+/** Translates one of Anthropic's answers into OpenAI's format. */
 export class MessageTranslator extends EventTranslator implements AnswerTranslator {
   private readonly chunks: ChatChunks;
   private readonly open = new Map<unknown, OpenBlock>();

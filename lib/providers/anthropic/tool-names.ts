@@ -1,7 +1,9 @@
 const LONGEST_NAME = 128;
 const NAME = /^[\w-]{1,128}$/;
 
-/** Names of tools as Anthropic takes them, and back. Two names never become one. */
+/**
+ * Converts names of tools to a form that Anthropic accepts, and back. Two names never become one.
+ */
 export class ToolNames {
   private readonly sent = new Map<string, string>();
   private readonly originals = new Map<string, string>();

@@ -48,7 +48,7 @@ export function hasAwsCredentials(params: Params): boolean {
   return OWN.some((name) => text(params[name]) !== undefined);
 }
 
-/** Signs by the keys that a deployment, or its environment, has. */
+/** Signs with the keys of a deployment or its environment. */
 export class AwsAuthorization implements RequestAuthorization {
   private readonly fixed: AwsCredentials | undefined;
   private provider: CredentialProvider | undefined = undefined;

@@ -42,7 +42,7 @@ export function eventStreamCodec(): EventStreamCodec {
   ));
 }
 
-/** Cuts a stream of bytes into frames, wherever chunks split them. */
+/** Cuts a stream of bytes into frames, even if chunks split them. */
 export class FrameReader {
   private readonly pieces = new BufferList();
   /** Bytes required before the next frame can be read. */

@@ -36,7 +36,7 @@ const AUDIO_FORMATS: ReadonlySet<string> = new Set('aac flac m4a mka mkv mp3 mp4
 const EXTENSION = /\.[a-z0-9]{1,5}$/i;
 const LONGEST_NAME = 200;
 
-/** Writes images, documents, videos and sounds as blocks. Documents have distinct names. */
+/** Writes images, documents, videos and audio as blocks. Documents have distinct names. */
 export class MediaBlocks {
   private readonly names = new Set<string>();
   /** How often each name was asked for. */

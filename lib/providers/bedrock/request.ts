@@ -38,7 +38,7 @@ const COUNTED = ['messages', 'system', 'toolConfig', 'additionalModelRequestFiel
 /** Room for the answer beside the thinking, where the request states no maximum. */
 const ANSWER_TOKENS = 4096;
 
-/** One request to Converse. Its body may be written later, in steps. */
+/** One request to Converse. Its body can be written later, in steps. */
 export class ConverseRequest {
   readonly names = new ToolNames();
   readonly model: BedrockModel;

@@ -4,7 +4,7 @@ const NAME = /^[a-zA-Z][\w-]{0,63}$/;
 const ID = /^[\w-]{1,64}$/;
 const LONGEST = 64;
 
-/** Names of tools and ids of their calls as the service takes them, and back. */
+/** Converts names of tools and ids of their calls to a form that the service accepts, and back. */
 export class ToolNames {
   private readonly originals = new Map<string, string>();
 

@@ -10,8 +10,8 @@ const EARLY_MS = 5 * 60_000;
 const JUST_FETCHED_MS = 5_000;
 
 /**
- * One token for all requests: fetched once for those that wait, renewed before it expires while
- * requests go on with the old one, and anew after a provider refused it.
+ * One token for all requests: fetched once for all waiting requests, renewed in the background
+ * before it expires, and fetched again after a provider rejected it.
  */
 export class BearerTokens {
   private current: AccessToken | undefined = undefined;

@@ -1,6 +1,6 @@
 import { InvalidConfigurationError } from '../../common/errors.js';
 
-/** Why a deployment cannot be called, and how its operator can correct that. Shows no secret. */
+/** Why a deployment cannot be called, and how its operator can fix it. Shows no secret. */
 export class DeploymentFault extends InvalidConfigurationError {
   /** Without the path: `no API key: GROQ_API_KEY is not set`. */
   readonly reason: string;

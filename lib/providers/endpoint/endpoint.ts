@@ -222,7 +222,7 @@ function credentialVariables(provider: string): readonly string[] {
   return [...keyVariables(provider), ...(rowOf(provider)?.tokens ?? [])];
 }
 
-/** The environment variables of a provider, as LiteLLM names them. */
+/** The environment variables of a provider, under LiteLLM's names. */
 class ProviderEnvironment {
   constructor(
     private readonly provider: string,

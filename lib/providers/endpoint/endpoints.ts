@@ -10,7 +10,7 @@ import { ProviderErrors } from '../provider-errors.js';
 import { isResolved, regionBehind, resolveModel } from './resolution.js';
 import { protocolOf } from '../protocols.js';
 
-/** How one deployment is called. */
+/** The resolved endpoint of one deployment. */
 export class KnownEndpoint {
   /** Whether it rejected `stream_options`. */
   refusesStreamOptions = false;

@@ -20,7 +20,7 @@ export function endLinesOf(...types: readonly string[]): EndLines {
 }
 
 /**
- * Whole events that arrived together. Their bytes are passed on; their text is decoded once, when
+ * Whole events that arrived together. Their bytes are forwarded; their text is decoded once, when
  * something reads it. Only the last piece of a stream can be an event without its empty line.
  */
 export class StreamEvents {
@@ -63,10 +63,10 @@ export class StreamEvents {
 export const NO_EVENTS = new StreamEvents(Buffer.alloc(0));
 
 /**
- * Reads server-sent events from the bytes of a stream, wherever chunks cut them.
+ * Reads server-sent events from the bytes of a stream, even if chunks split them.
  *
- * Lines can end with LF, CR LF or CR. From the first CR alone on, each end becomes LF, because many
- * clients know only the other two. A byte order mark at the beginning is removed.
+ * Lines can end with LF, CR LF or CR. From the first lone CR on, each end becomes LF, because many
+ * clients support only the other two. A byte order mark at the beginning is removed.
  */
 export class EventReader {
   /** The unfinished event: one event can arrive in thousands of pieces. */

@@ -10,7 +10,7 @@ export function eventOf(data: object, name?: string): string {
   return `${name === undefined ? '' : `event: ${name}\n`}data: ${JSON.stringify(data)}\n\n`;
 }
 
-/** Translates, checks or passes whole server-sent events. */
+/** Translates, checks or forwards whole server-sent events. */
 export abstract class EventsTranslator implements Pick<AnswerTranslator, 'pending' | 'chunk'> {
   private readonly reader = new EventReader();
 

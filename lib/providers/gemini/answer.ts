@@ -85,7 +85,7 @@ export class Candidate {
   }
 }
 
-/** What one event of a candidate holds. */
+/** The contents of one event of a candidate. */
 class Found {
   readonly calls: object[] = [];
   readonly images: object[] = [];

@@ -9,7 +9,10 @@ import { without } from './tools.js';
 const DONE = '[DONE]';
 const NONE = Buffer.alloc(0);
 
-/** Puts answers of OpenAI-compatible providers right. What needs nothing passes unparsed. */
+/**
+ * Normalizes answers of OpenAI-compatible providers. Answers that need no change are forwarded
+ * unparsed.
+ */
 export class DialectTranslator extends EventsTranslator implements AnswerTranslator {
   private readonly triggers: readonly string[];
   private readonly choices = new Map<unknown, ChoiceState>();
@@ -119,7 +122,7 @@ export class DialectTranslator extends EventsTranslator implements AnswerTransla
   }
 }
 
-/** What is known of the tool calls of one choice. */
+/** The known tool calls of one choice. */
 class ChoiceState {
   hasCalls = false;
   private count = 0;

@@ -36,7 +36,7 @@ export function chatFields(sent: SentRequest, dialect: Dialect): Fields {
   return new ChatFields(sent, dialect, requestedFields(sent)).written();
 }
 
-/** One request while it is written. */
+/** The fields of one request while it is being written. */
 class ChatFields {
   private readonly fields: Fields;
   /** What reasoning models lack while they reason. */

@@ -63,7 +63,10 @@ function projectIn({ project_id: project, quota_project_id: quota }: Fields): st
   return [project, quota].find((value): value is string => typeof value === 'string' && value !== '');
 }
 
-/** Google's access tokens by Google's own library: one for all deployments of an identity. */
+/**
+ * Google's access tokens, from Google's own library: one for all deployments with the same
+ * identity.
+ */
 export class GoogleAuthorization implements RequestAuthorization {
   private readonly tokens: BearerTokens;
 

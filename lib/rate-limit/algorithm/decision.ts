@@ -15,7 +15,7 @@ export interface Amounts {
 
 const NOTHING: Amounts = { cost: 0, tokens: 0, inFlight: 0 };
 
-/** How a key stands under a policy, at a time for which it was pruned. */
+/** The state of a key under a policy, at the time for which it was pruned. */
 export class Standing {
   /** @param state `null`: the key is not held. */
   constructor(

@@ -3,7 +3,7 @@ interface Used {
   times: number;
 }
 
-/** Handles for names, each valid until its name was closed as often as it was opened. */
+/** Handles for names. A handle is valid until its name was closed as often as it was opened. */
 export class HandleAllocator {
   private readonly used = new Map<string, Used>();
   private readonly free: number[] = [];

@@ -5,9 +5,9 @@ import type { HashedKey } from './key-index.js';
 const LONGEST = 64;
 
 /**
- * Hashes keys with random numbers of the process: clients choose keys, and must not be able to
- * choose where these fall. Each half is a sum of the characters, each times a secret number of its
- * place.
+ * Hashes keys with random per-process numbers, because clients choose keys and must not be able to
+ * choose their positions. Each half is the sum of the characters, each multiplied by a secret
+ * number for its position.
  */
 export class KeyHash {
   private readonly secret = randomBytes(32);

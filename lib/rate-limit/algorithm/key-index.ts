@@ -14,8 +14,8 @@ const NUMBER = 3;
 const SMALLEST = 16;
 
 /**
- * An open-addressed table from hashes to numbers. An entry is a quarter of a cache line, and holds
- * nothing of the key's text.
+ * An open-addressed table from hashes to numbers. An entry is a quarter of a cache line, and
+ * contains no text of the key.
  */
 export class KeyIndex {
   private entries = new Int32Array(SMALLEST * STRIDE);

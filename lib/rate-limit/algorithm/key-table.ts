@@ -21,7 +21,10 @@ export interface TableScope {
   readonly key: HashedKey;
 }
 
-/** The keys of one space, bounded. No timers: idle keys are dropped when new ones come. */
+/**
+ * The keys of one space, limited in number. Without timers: idle keys are dropped when new ones
+ * arrive.
+ */
 export class KeyTable {
   private allowed = 0;
   private denied = 0;

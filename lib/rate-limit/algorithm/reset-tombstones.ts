@@ -12,8 +12,8 @@ interface Reset {
 }
 
 /**
- * Keys that were reset while their requests were in flight. What those give back later must not
- * free what was taken since.
+ * Keys that were reset while their requests were in flight. When those requests are released later,
+ * they must not free what was charged since.
  */
 export class ResetTombstones {
   private readonly resets = new Map<string, Reset>();

@@ -15,9 +15,9 @@ interface Instant {
 }
 
 /**
- * What was taken within one sliding window: a queue of instants, each counted until a window's
- * length after its last taking. Most decisions read and write the fields of the log alone: each
- * further object would be a wait for memory where there are many keys.
+ * The charges within one sliding window: a queue of instants, each counted until a window's length
+ * after its last charge. Most decisions read and write only the fields of the log, because with
+ * many keys each further object would be a wait for memory.
  */
 export class WindowLog {
   /** In the window since the last `prune`. */

@@ -10,8 +10,8 @@ export interface FigurePlace {
 }
 
 /**
- * The numbers of all accounts, side by side: those of one are 64 bytes, so a decision waits once
- * for memory. As fields of an object each of them would be an object of its own.
+ * The figures of all accounts, side by side: those of one are 64 bytes, so a decision waits for
+ * memory once. As fields of an object, each would be a separate heap object.
  */
 export class FigureSpace {
   private page = new Float64Array(0);

@@ -42,7 +42,7 @@ class LedgerAccount extends BudgetAccount implements Linked {
   }
 }
 
-/** One budget that a request asks and, once it is allowed, what was taken from. */
+/** One budget that a request needs and, once it is allowed, the account that was charged. */
 class BudgetLine {
   /** Beginning of the part of the window that it was taken from. */
   partStartMs = 0;

@@ -9,8 +9,8 @@ interface Held {
 }
 
 /**
- * The holds that are not settled. Each knows its place, because a set, or a ring of linked holds,
- * takes 80 ns to join and to leave.
+ * The holds that are not settled. Each has its index, because adding to and removing from a set, or
+ * a ring of linked holds, takes 80 ns.
  */
 export class OpenHolds<Hold extends Held> {
   private readonly places: (Hold | undefined)[] = [];

@@ -17,10 +17,10 @@ interface Known {
 }
 
 /**
- * The windows of budgets as the script needs them. Lua knows no time zones, so the bounds of
- * calendar windows come from here: of the window that holds Redis's clock, and its neighbours,
- * because the clocks of both differ. Where they differ by more than a window, the script refuses
- * to decide and `learn` corrects the clock.
+ * The windows of budgets for the script. Lua has no time zones, so the bounds of calendar windows
+ * are computed here: those of the window around Redis's clock and its neighbours, because the two
+ * clocks differ. If they differ by more than a window, the script does not decide, and `learn`
+ * corrects the clock.
  */
 export class BudgetWindows {
   /** Redis's clock is ahead by so much. */

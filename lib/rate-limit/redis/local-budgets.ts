@@ -42,7 +42,7 @@ interface Added {
 export type ChangeBudget = (scope: RateLimitScope, change: BudgetChange) => unknown;
 
 /**
- * Budgets of this process while Redis cannot be reached: an equal share of the rest. Their spend,
+ * Budgets of this process while Redis is unreachable: an equal share of the rest. Their spend,
  * calls in flight included, waits for Redis as one amount for each key and window, which replaces
  * the amount sent before.
  */

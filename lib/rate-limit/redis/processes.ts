@@ -26,8 +26,8 @@ export interface ProcessesSettings {
 
 /**
  * Counts the processes that share the budgets in a Redis, so that each can spend its share while
- * Redis cannot be reached. A new process counts itself only after its second heartbeat, because all
- * others have counted it by then.
+ * Redis is unreachable. A new process counts itself only after its second heartbeat, because by
+ * then all others have counted it.
  */
 export class RedisProcesses {
   private readonly script: LuaScript;

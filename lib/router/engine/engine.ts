@@ -62,7 +62,7 @@ export function factIndex({ slots }: Members, fact: number, position: number): n
 
 /**
  * Selects one of several deployments: contract and injection token in one. Both engines give the
- * same answers. Synchronous and without a clock: the time is part of the question.
+ * same answers. Synchronous and without a clock: the time is an argument.
  */
 export abstract class RouterEngine {
   abstract readonly engine: EngineName;

@@ -6,8 +6,8 @@ import { RouterEngine, type Members } from './engine.js';
 import { sharedMemory } from '../../engine/native-memory.js';
 
 /**
- * The engine in Rust. All threads of the process share its named states. It passes on the arrays,
- * nothing else.
+ * The engine in Rust. All threads of the process share its named states. It only passes on the
+ * arrays.
  */
 export class NativeRouterEngine extends RouterEngine {
   readonly engine: EngineName = 'native';

@@ -3,7 +3,7 @@ import type { Budget } from '../config/budget-settings.js';
 import type { Deployment } from '../deployments/deployment.js';
 import type { UnreportedSpending } from '../redis/shared-state.js';
 
-/** Spending of one budget. */
+/** The spend of one budget. */
 class Ledger {
   spentUsd = 0;
   /** The part that was not reported to other processes yet. */
@@ -36,7 +36,7 @@ const MOST_RETIRED = 1_000;
 /** The end of a period may differ by this much from one exchange to the next. */
 const JITTER_MS = 50;
 
-/** Spending of providers and deployments against their budgets. */
+/** The spend of providers and deployments against their budgets. */
 export class Budgets {
   /** Whether any budget is set. */
   isUsed = false;

@@ -8,9 +8,9 @@ const LAST_SHARE = 4;
 const MINUTE_MS = 60_000;
 
 /**
- * The rate at which requests go on after a 429 that no told limit explains: that of CUBIC (RFC
- * 9438). It begins at 78 % of the old rate, comes near it soon, stays there for a while, and then
- * looks for more, the faster the longer no 429 comes.
+ * The request rate after a 429 that no reported limit explains, according to CUBIC (RFC 9438). It
+ * starts at 78 % of the old rate, approaches it quickly, stays near it for a while, and then grows,
+ * the faster the longer no 429 occurs.
  */
 export class Pace {
   /**

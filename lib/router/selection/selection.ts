@@ -15,7 +15,7 @@ export interface Booking {
   readonly quota?: QuotaBooking;
 }
 
-/** A deployment selected for one request, which holds its booking until it is released, once. */
+/** A deployment selected for one request. It counts the request until it is released, once. */
 export class Selection implements Pick {
   readonly deployment: Deployment;
   readonly model: string;

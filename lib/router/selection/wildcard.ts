@@ -2,9 +2,9 @@
 export const LONGEST_NAME = 512;
 
 /**
- * A pattern for model names, in which each `*` stands for any characters, also none. An earlier `*`
- * takes as much as it can, as `(.*)` in LiteLLM does. It is no regular expression, because that
- * takes exponential time: eight stars over a name of 512 characters never end.
+ * A pattern for model names, in which each `*` matches any number of characters. An earlier `*`
+ * matches as much as it can, as `(.*)` in LiteLLM does. Not a regular expression, because that
+ * takes exponential time: eight stars on a name of 512 characters never finish.
  */
 export class Wildcard {
   private readonly first: string;

@@ -8,8 +8,8 @@ const TIMEOUT_LATENCY_MS = 1_000_000;
 const LATE_MS = TIMEOUT_LATENCY_MS / MOST_SAMPLES;
 
 /**
- * Reads and writes the state of deployments. Counts change by atomic operations, because other
- * threads may share the memory; a thread never waits for another one.
+ * Reads and writes the state of deployments. Counts change with atomic operations, because other
+ * threads can share the memory; a thread never waits for another one.
  */
 export class DeploymentStates {
   readonly latencies: LatencySamples;

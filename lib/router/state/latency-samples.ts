@@ -8,8 +8,8 @@ interface SampleArrays {
 }
 
 /**
- * The last samples of a latency per deployment, and their mean. Threads that share the memory each
- * write to a place of their own.
+ * The last samples of a latency per deployment, and their mean. Each of the threads that share the
+ * memory writes to its own slot.
  */
 export class LatencySamples {
   /** All samples of a deployment expire this long after its newest. */

@@ -13,7 +13,7 @@ export interface FoundToken {
   readonly end: number;
 }
 
-/** Finds the added tokens of a tokenizer: the leftmost, and of those the longest. */
+/** Finds the added tokens of a tokenizer in a text: the leftmost, and of those the longest. */
 export class AddedTokens {
   private readonly root: Node = { next: new Map(), id: -1 };
   /** By first UTF-16 unit: whether a token starts with it. */

@@ -19,8 +19,8 @@ const LONG_TEXT_UNITS = 1 << 20;
 const PURE: readonly number[] = [LETTER_CLASSES, OTHER | MARK | LINE_END, SPACE, NUMBER];
 
 /**
- * The classes that occur in each block of a text of megabytes, found in steps: then runs are found
- * by masks in place of characters, because a piece may be as long as the text.
+ * The character classes that occur in each block of a text of megabytes, collected in steps. Runs
+ * are then found with masks instead of characters, because a piece can be as long as the text.
  */
 export class ClassBlocks implements KnownRuns {
   readonly table = characterClasses();

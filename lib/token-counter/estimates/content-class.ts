@@ -49,7 +49,7 @@ const ASCII_KINDS = new Uint8Array(128).map((_, code) => {
   return '{}[]()<>=+*/;|&\\'.includes(character) ? Kind.operator : Kind.punctuation;
 });
 
-/** Finds the class and the features of a prompt from some characters of its texts. */
+/** Finds the class and the features of a prompt from a sample of its characters. */
 export class ContentSample {
   private texts = 0;
   /** Characters of all texts, and of those that were looked at. */

@@ -17,8 +17,8 @@ const ROUNDING = 1e-3;
 export type KeptEvidence = readonly [reports: number, products: readonly number[], targets: readonly number[]];
 
 /**
- * Evidence from reports about the weights of features: the normal equations of their least squares.
- * Adds up, so that what several processes have learned is the sum.
+ * The evidence of reports for the weights of features: the normal equations of their least squares.
+ * Additive, so evidence from several processes is their sum.
  */
 export class Evidence {
   /** Reports in it, forgotten ones too. */

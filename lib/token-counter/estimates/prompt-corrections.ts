@@ -11,7 +11,7 @@ export interface CorrectedTokens {
   readonly bound: number;
 }
 
-/** Corrects counted prompts, and learns from what providers report about them. */
+/** Corrects counted prompts, and learns from the usage that providers report for them. */
 export class PromptCorrections {
   /** Whether a prompt was ever estimated: exact counts have nothing to learn. */
   hasMeasured = false;

@@ -19,8 +19,9 @@ const MOST_PROCESSES = 16;
 const LONGEST_REPORT = 100_000;
 
 /**
- * Shares what processes learn about the tokens of models over the Redis of the rate limiter. Each
- * writes its own reports and adds those of others to them. While Redis is away each learns alone.
+ * Shares the corrections of several processes over the Redis of the rate limiter. Each process
+ * writes its own reports and adds those of the others to them. While Redis is unavailable, each
+ * learns alone.
  */
 export class SharedEstimates {
   private readonly process = randomUUID();

@@ -38,8 +38,8 @@ export interface EstimateSummary {
 type Corrections = Map<ContentClass, Correction>;
 
 /**
- * Corrects counts for models whose tokenizer is not public by what their providers report. Starts
- * with published ratios; each report corrects those of its model and class of content.
+ * Corrects the counts of models without a public tokenizer by the usage that providers report.
+ * Starts with published ratios; each report corrects that of its model and class of content.
  */
 export class TokenEstimates {
   /** Whether something has changed since it was last written. */

@@ -6,7 +6,9 @@ const EXCERPT_BYTES = 2048;
 /** `\u5b57`, one more than its characters. */
 const LONGEST_ESCAPE = 7;
 
-/** The long texts of a body that its rules count, for an engine to count all at once. */
+/**
+ * The long texts of a body to be counted, collected so that an engine can count them all at once.
+ */
 export class CollectedTexts implements LongTextCounter {
   /** Indices of texts. */
   readonly places: number[] = [];

@@ -19,9 +19,9 @@ export function isFixed(rule: ImageRule, detail: ImageDetail): boolean {
 }
 
 /**
- * OpenAI's tiles: `low` costs the base alone. Otherwise the image is scaled down to fit 2048 x
- * 2048, then its short side to 768, and costs the base and a price for each 512-px tile. No detail
- * and `auto` count as `high`, so that a budget is not exceeded.
+ * OpenAI's tiles: `low` costs only the base. Otherwise the image is scaled down to fit 2048 x 2048,
+ * then its short side to 768, and costs the base plus a price for each 512-px tile. No detail and
+ * `auto` count as `high`, so that a budget is not exceeded.
  */
 class TileRule implements ImageRule {
   constructor(
@@ -45,7 +45,8 @@ class TileRule implements ImageRule {
 
 /**
  * OpenAI's image models, which edit an image: tiles as above with a short side of 512 px, and for
- * high fidelity a sum by the shape. One that is nearly square counts as the dearer shape.
+ * high fidelity an amount that depends on the shape. A nearly square image counts as the more
+ * expensive shape.
  */
 class EditRule implements ImageRule {
   private readonly tiles = new TileRule(65, 129, 512);
@@ -115,7 +116,10 @@ function patchesWithin(most: number, width: number, height: number): number {
 
 const CLAUDE_PATCH = 28;
 
-/** Anthropic's patches of 28 px, of the largest size within the bounds; it has no detail levels. */
+/**
+ * Anthropic's patches of 28 px, for the largest size within the bounds; Anthropic has no detail
+ * levels.
+ */
 class ClaudeRule implements ImageRule {
   constructor(private readonly bounds: PatchBounds) {}
 

@@ -9,7 +9,7 @@ const LONGEST_HASHED = 16_000;
 /** Most texts of one length to compare: more would let a body cost quadratic time. */
 const MOST_COMPARED = 8;
 
-/** Records what the rules have counted of a body; `PromptRest` counts everything else. */
+/** Records which parts of a body the rules have counted; `PromptRest` counts everything else. */
 export class PromptReads {
   /** How often each text was counted. */
   private readonly texts = new Map<string, number>();

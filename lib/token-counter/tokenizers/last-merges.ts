@@ -64,7 +64,7 @@ function pointAt(bytes: Uint8Array, start: number, length: number): number {
   return point;
 }
 
-/** Merges the parts of one token at a time, the lowest rank first, in buffers that all share. */
+/** Merges the parts of one token at a time, the lowest rank first, in shared buffers. */
 class Merging {
   private readonly pairs: PairTable;
   private parts = new Uint32Array(USUAL_PARTS);
@@ -120,7 +120,7 @@ class Merging {
   }
 }
 
-/** Merges by their two ids: open addressing. Of equal pairs the last one counts. */
+/** Merges by their two ids: open addressing. Of equal pairs, the last one counts. */
 class PairTable {
   /** In a slot: both ids and the index of the merge plus one, 0 if it is free. One cache line. */
   private readonly slots: Int32Array;

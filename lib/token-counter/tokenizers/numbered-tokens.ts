@@ -1,4 +1,4 @@
-/** The tokens of the engines' tables: their ids rise with the rank. */
+/** The tokens of the engines' tables: their ids rise with their rank. */
 export class NumberedTokens {
   /** Where the bytes of each start in the source. */
   readonly starts: Uint32Array;

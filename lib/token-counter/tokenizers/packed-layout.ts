@@ -141,7 +141,7 @@ function words(values: ArrayLike<number>): Buffer {
   return Buffer.from(buffer, 0, byteLength);
 }
 
-/** Bytes of tokens, by id. They are parts of the file, made when asked for: Gemma has 6,400. */
+/** Bytes of tokens, by id. They are slices of the file, created on request: Gemma has 6,400. */
 class TokenBytes {
   /** Where the bytes start, behind their length. */
   private readonly starts = new Map<number, number>();
@@ -158,7 +158,7 @@ class TokenBytes {
   }
 }
 
-/** A packed tokenizer, as both engines use it. */
+/** A packed tokenizer, as used by both engines. */
 export class PackedTokenizer {
   readonly split: SplitName;
   readonly normalizer: TokenizerModel['normalizer'];

@@ -42,7 +42,10 @@ interface TokenizerFile {
   readonly added_tokens?: readonly AddedToken[];
 }
 
-/** A tokenizer of a file, encoded by `@huggingface/tokenizers` and decoded by the packed tables. */
+/**
+ * A tokenizer from a file, encoded with `@huggingface/tokenizers` and decoded with the packed
+ * tables.
+ */
 export class PeerTokenizer {
   readonly mostExactUnits = MOST_EXACT_UNITS;
   private starts: Uint32Array | undefined = undefined;

@@ -1,4 +1,4 @@
-/** The tokens of a file: their ids, and their bytes one after the other. */
+/** The tokens of a file: their ids, and their bytes in one buffer. */
 export class TokenTable {
   constructor(
     readonly ids: Uint32Array,

@@ -28,7 +28,7 @@ export interface LibraryContext {
   readonly loaded: () => void;
 }
 
-/** The tokenizers of the options: loads each once, and finds that of a model. */
+/** The tokenizers in the options: loads each once, and finds the one for a model. */
 export class TokenizerLibrary {
   private readonly tokenizers = new Map<string, PackedTokenizer>();
   private readonly sources: ResolvedTokenizer[] = [];

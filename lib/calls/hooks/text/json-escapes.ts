@@ -2,7 +2,7 @@ const ESCAPE = /\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|u[\d
 const FIRST_HALF = /^\\u[dD][89abAB]/;
 const LONGEST = '\\ud83d\\ude00'.length;
 
-/** Replaces escapes with their characters where JSON allows it, because hooks look for words. */
+/** Replaces escapes with their characters if JSON allows it, because hooks search for words. */
 export class JsonEscapes {
   /** A partial escape that the next text may complete. */
   private open = '';

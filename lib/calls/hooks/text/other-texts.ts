@@ -106,7 +106,7 @@ interface Step {
   readonly isWhole: boolean;
 }
 
-/** Walks a value of JSON, texts before the names of their fields. */
+/** Walks a JSON value, texts before the names of their fields. */
 class Walk {
   readonly texts: OtherText[] = [];
   /** Whether `logprobs` were removed: they spell a text that a hook may replace. */

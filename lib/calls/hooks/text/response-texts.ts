@@ -37,7 +37,10 @@ export const RESPONSE_TEXTS: TextFormat = {
   stream: (maxChars) => new ResponseTexts(maxChars),
 };
 
-/** Events repeat whole texts when a part, an item and the response are done. */
+/**
+ * Guards streams of Responses, whose events repeat whole texts when a part, an item and the
+ * response are done.
+ */
 class ResponseTexts implements StreamTexts {
   /** What the client got of each part. */
   private readonly released = new Map<string, string>();

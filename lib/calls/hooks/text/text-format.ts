@@ -57,7 +57,7 @@ export interface TextFormat {
   stream(maxChars: number): StreamTexts;
 }
 
-/** An answer has texts, or what says the same, in a form that no hook can read. */
+/** An answer contains text in a form that no hook can read. */
 export class UnreadableText extends Error {}
 
 export const NO_TEXTS: EventTexts = { slots: [], isOnlyText: false, isChanged: false, before: [] };

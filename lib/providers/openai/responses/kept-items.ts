@@ -6,8 +6,8 @@ const MOST_CHARACTERS = 16 * 1024 * 1024;
 const ITEM_WEIGHT = 200;
 
 /**
- * Output items by id, for clients that repeat them as `item_reference`: the AI SDK does unless
- * `store` is false. In the memory of this process, until newer ones need the room.
+ * Output items by id, for clients that repeat them as `item_reference`, as the AI SDK does unless
+ * `store` is false. Kept in the memory of this process until newer ones need the space.
  */
 export class KeptItems {
   private readonly items = new Map<string, OutputItem>();

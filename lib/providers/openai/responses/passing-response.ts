@@ -26,7 +26,7 @@ const LONGEST_BEFORE = 16;
 /** Bytes kept of the last event's beginning: it repeats the whole answer behind them. */
 const HEAD_OF_END = 8 * 1024;
 
-/** Lets a streamed response pass unchanged, and watches for its last event. */
+/** Forwards a streamed response unchanged, and watches for its last event. */
 export class PassingResponse extends EventsTranslator implements AnswerTranslator, AnswerReader {
   readonly ends = END_LINES;
   readonly readsHead = false;

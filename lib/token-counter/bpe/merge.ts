@@ -37,8 +37,8 @@ export class BlockMerge {
       const rank = merges[at];
       const from = at > 0 ? previous[at] : at;
       let to = at;
-      // Equal pairs side by side follow without a search, unless one of a lower rank is made.
-      for (let lowest = rank; merges[at] === rank && lowest >= rank; at = next[at]) {
+      // Equal pairs side by side follow without a search: no merge makes a pair of a lower rank.
+      for (; merges[at] === rank; at = next[at]) {
         count--;
         const middle = next[at];
         const after = next[middle];
@@ -51,12 +51,11 @@ export class BlockMerge {
           previous[after] = at;
           made = vocabulary.find(bytes, prefixes, start + at, start + next[after]);
         }
-        lowest = merges[at] = made < 0 ? NO_MERGE : made;
+        merges[at] = made < 0 ? NO_MERGE : made;
         if (at > 0) {
           const before = previous[at];
           const joined = vocabulary.find(bytes, prefixes, start + before, start + after);
           merges[before] = joined < 0 ? NO_MERGE : joined;
-          lowest = Math.min(lowest, merges[before]);
         }
         to = middle;
       }
@@ -142,9 +141,8 @@ export function* mergePiece(bytes: Uint8Array, vocabulary: Vocabulary): Generato
  *     ranks      r1 -1   r2 -1  -1        rank of the part joined with the next part; -1: no token
  *
  * The queue keeps the entry of a pair that has changed; `ranks` shows that it is stale. A part only
- * grows, so an old rank never becomes valid again. Ranks are merged in ascending order. A merge of
- * OpenAI's encodings makes no pair of a lower rank; one of other tokenizers may, which then comes
- * before what is left of its own rank.
+ * grows, so an old rank never becomes valid again. Ranks are merged in ascending order: no merge of
+ * OpenAI's encodings makes a pair of a lower rank (`ranks.test.ts`).
  */
 class Merge {
   private readonly next: Int32Array;
@@ -177,30 +175,21 @@ class Merge {
       }
     }
     for (let rank = this.queue.nextRank(); rank >= 0; rank = this.queue.nextRank()) {
-      const { positions, start } = this.queue.take(rank);
-      for (let from = start; from < positions.length;) {
+      const positions = this.queue.take(rank);
+      for (let from = 0; from < positions.length; from += PAIRS_PER_STEP) {
         const to = Math.min(positions.length, from + PAIRS_PER_STEP);
-        const merged = this.mergeAll(rank, positions, from, to);
-        left -= merged - from;
+        this.mergeAll(rank, positions, from, to);
+        left -= to - from;
         if (left <= 0) {
           left = PAIRS_PER_STEP;
           yield undefined;
-        }
-        from = merged;
-        if (merged < to) {
-          this.queue.putBack(rank, positions, merged);
-          break;
         }
       }
     }
     return this.tokens();
   }
 
-  /**
-   * Merges the positions up to `to`, or to the first that makes a pair of a lower rank; returns
-   * where.
-   */
-  private mergeAll(rank: number, positions: readonly number[], from: number, to: number): number {
+  private mergeAll(rank: number, positions: ArrayLike<number>, from: number, to: number): void {
     const { next, previous, ranks } = this;
     for (let i = from; i < to; i++) {
       const at = positions[i];
@@ -213,10 +202,7 @@ class Merge {
       this.parts -= 1;
       if (previous[at] >= 0) this.setRank(previous[at], after);
       this.setRank(at, after < this.bytes.length ? next[after] : after + 1);
-      const lowest = this.queue.nextRank();
-      if (lowest >= 0 && lowest < rank) return i + 1;
     }
-    return to;
   }
 
   /** Sets the rank of the part at `at` joined with the next part, which ends at `end`. */
@@ -238,8 +224,6 @@ class Merge {
 
 interface Bucket {
   readonly positions: number[];
-  /** Those before it are done. */
-  readonly start: number;
   ascending: boolean;
 }
 
@@ -254,7 +238,7 @@ class RankQueue {
   put(rank: number, position: number): void {
     const bucket = this.buckets.get(rank);
     if (bucket === undefined) {
-      this.buckets.set(rank, { positions: [position], start: 0, ascending: true });
+      this.buckets.set(rank, { positions: [position], ascending: true });
       this.pushRank(rank);
       return;
     }
@@ -263,28 +247,17 @@ class RankQueue {
     positions.push(position);
   }
 
-  /** Puts back the positions from `from` on, which were taken. */
-  putBack(rank: number, positions: number[], from: number): void {
-    if (this.buckets.has(rank)) {
-      for (let i = from; i < positions.length; i++) this.put(rank, positions[i]);
-    } else {
-      this.buckets.set(rank, { positions, start: from, ascending: true });
-      this.pushRank(rank);
-    }
-  }
-
   /** The lowest rank, or -1 if the queue is empty. */
   nextRank(): number {
     return this.heap.length > 0 ? this.heap[0] : -1;
   }
 
   /** Removes the lowest rank, which is `rank`, and returns its positions in ascending order. */
-  take(rank: number): { readonly positions: number[]; readonly start: number } {
-    const bucket = this.buckets.get(rank) as Bucket;
+  take(rank: number): ArrayLike<number> {
+    const { positions, ascending } = this.buckets.get(rank) as Bucket;
     this.buckets.delete(rank);
     this.popRank();
-    if (bucket.ascending) return bucket;
-    return { positions: [...Int32Array.from(bucket.positions.slice(bucket.start)).sort()], start: 0 };
+    return ascending ? positions : Int32Array.from(positions).sort();
   }
 
   private pushRank(rank: number): void {

@@ -256,7 +256,7 @@ export type { CalledByApp, Uncallable } from './router/deployments/callability.j
 export type { CustomRoutingStrategy, RoutingCandidate } from './router/selection/strategies/custom.js';
 export type { Deployment, ModelListEntry } from './router/deployments/deployment.js';
 export type { LearnedLimit, QuotaState } from './router/quota/quota-domain.js';
-export type { AnswerHeaders, Counted } from './router/quota/told-limits.js';
+export type { AnswerHeaders, Counted } from './router/quota/reported-limits.js';
 export type { DeploymentState, ExclusionReason, Route, RoutingExplanation } from './router/selection/explanation.js';
 export type { FallbackEntry, FallbackKind, Fallbacks, FallbackTarget } from './router/fallbacks.js';
 export type { CallFailure } from './router/health/failures.js';

@@ -18,7 +18,7 @@ import { selfTest } from './engine/self-test.js';
 import { routerHealth } from './health/router-health.js';
 import type { Selection } from './selection/selection.js';
 import type { RouterContext } from './router-dependencies.js';
-import { toldLimits, type AnswerHeaders } from './quota/told-limits.js';
+import { readReportedLimits, type AnswerHeaders } from './quota/reported-limits.js';
 import type { RouterEngine } from './engine/engine.js';
 import { isRefusal, quotaSamples, RouterCounters } from './metrics.js';
 import type { ResolvedRouterOptions } from './router.options.js';
@@ -192,7 +192,7 @@ export class RouterService implements Capability {
    * @param headers A `Headers` of `fetch`, or anything with its `get`
    */
   learnLimits(pick: RouterPick, headers: AnswerHeaders): void {
-    if (this.settings.learnLimits) this.core.told(pick, toldLimits(headers, Date.now()));
+    if (this.settings.learnLimits) this.core.addReportedLimits(pick, readReportedLimits(headers, Date.now()));
   }
 
   /**

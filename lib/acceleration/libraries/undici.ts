@@ -44,7 +44,7 @@ export class UndiciTarget {
     this.pool = pool;
     if (this.places.some(({ ours }) => ours !== undefined)) return;
     const used = this.places.filter(({ current }) => current !== undefined);
-    this.reason = whyNone(pool, used.length);
+    this.reason = whyUnpatched(pool, used.length);
     if (this.reason !== undefined || pool === undefined) return;
     for (const place of used) {
       const reason = this.whyNot(place);
@@ -73,8 +73,8 @@ export class UndiciTarget {
    */
   private whyNot({ current }: GlobalDispatcher): string | undefined {
     const [newest] = this.places;
-    if (current?.constructor.name !== WRAPPER) return whatIsItsOwn(current);
-    return newest.ours === undefined ? whatIsItsOwn(newest.current) : undefined;
+    if (current?.constructor.name !== WRAPPER) return appConfiguration(current);
+    return newest.ours === undefined ? appConfiguration(newest.current) : undefined;
   }
 
   /** All other methods of a dispatcher use `dispatch`. */
@@ -145,7 +145,7 @@ class GlobalDispatcher {
 }
 
 /** Why no dispatcher can be replaced. */
-function whyNone(pool: RequestPool | undefined, dispatchers: number): string | undefined {
+function whyUnpatched(pool: RequestPool | undefined, dispatchers: number): string | undefined {
   if (pool === undefined) return 'no connection pool: use the FastLiteLLM class';
   const isProxied = Object.entries(process.env).some(([name, value]) => PROXY_VARIABLE.test(name) && value !== '');
   if (isProxied) return 'a proxy variable is set, which fetch ignores';
@@ -153,7 +153,7 @@ function whyNone(pool: RequestPool | undefined, dispatchers: number): string | u
 }
 
 /** What the app has configured on a dispatcher and would lose. */
-function whatIsItsOwn(dispatcher: object | undefined): string | undefined {
+function appConfiguration(dispatcher: object | undefined): string | undefined {
   const name = dispatcher?.constructor.name;
   if (dispatcher === undefined || name !== 'Agent') return `the app has set a dispatcher (${String(name)})`;
   const symbol = Object.getOwnPropertySymbols(dispatcher).find(({ description }) => description === 'options');

@@ -276,7 +276,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   }
 
   onData(chunk: Buffer): boolean {
-    if (this.state === 'over') return this.onDataBehindEnd();
+    if (this.state === 'over') return this.onDataAfterEnd();
     if (this.events !== undefined) return this.onStreamData(this.events, chunk);
     const { stream, maxBytes } = this.settings;
     const size = this.keep(chunk);
@@ -346,7 +346,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   }
 
   /** More than the end of the connection was not to come. */
-  private onDataBehindEnd(): boolean {
+  private onDataAfterEnd(): boolean {
     const { giveUp } = this;
     giveUp?.();
     return giveUp !== undefined;

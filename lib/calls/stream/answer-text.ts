@@ -152,7 +152,7 @@ class KeyPlace {
 }
 
 /** Offset after the last complete line of `bytes`, at least `from`. */
-export function behindLastLine(bytes: Buffer, from: number): number {
+export function endOfLastLine(bytes: Buffer, from: number): number {
   return Math.max(from, bytes.lastIndexOf(LINE_FEED) + 1);
 }
 

@@ -1,6 +1,6 @@
 import { mergedUsage, type AnswerUsage, type StatedUsage } from '../../http/answer-usage.js';
 import type { AnswerReader } from '../../providers/protocol.js';
-import { AnswerText, behindLastLine, type CountText } from './answer-text.js';
+import { AnswerText, endOfLastLine, type CountText } from './answer-text.js';
 
 /**
  * Bytes kept of a stream's end: the last two events, where the usage is. Few, because V8 counts
@@ -99,7 +99,7 @@ export class StreamUsage {
   private makeRoom(length: number): void {
     const { tailBytes } = this;
     const dropped = Math.min(Math.max(0, this.lastBytes + length - tailBytes), this.lastBytes);
-    if (dropped > this.readBytes) this.readText(behindLastLine(this.tail(), dropped));
+    if (dropped > this.readBytes) this.readText(endOfLastLine(this.tail(), dropped));
     this.readBytes = Math.max(0, this.readBytes - dropped);
     const kept = this.last.subarray(dropped, this.lastBytes);
     const most = tailBytes + TAIL_ROOM;

@@ -5,8 +5,8 @@ export interface Queued<T> {
 }
 
 /**
- * A queue that members can leave from anywhere. A `Set` in the old generation keeps removed members,
- * with their requests, alive until the next full garbage collection.
+ * A queue that members can leave from anywhere. A `Set` in the old generation keeps removed
+ * members, with their requests, alive until the next full garbage collection.
  */
 export class LinkedQueue<T extends Queued<T>> {
   first: T | undefined = undefined;

@@ -14,8 +14,8 @@ export type RateLimitPrecheck = (request: object, response: object, next: (error
 
 /**
  * Creates a middleware that rejects a client over its limit before the body is read. It counts
- * nothing; the guard does. It lets bodies of up to 16 KiB pass, and leaves rules whose `key`, `cost`
- * or `skipIf` needs the body or a user to the guard.
+ * nothing; the guard does. It lets bodies of up to 16 KiB pass, and leaves rules whose `key`,
+ * `cost` or `skipIf` needs the body or a user to the guard.
  *
  * Register it between `NestFactory.create` and `listen`: Nest adds its body parsers after it.
  *

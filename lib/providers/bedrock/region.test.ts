@@ -1,6 +1,6 @@
 import { ProviderEndpoint, type EndpointParams } from '../endpoint/endpoint.js';
 import { upstreamModel } from '../endpoint/resolution.js';
-import { modelBehindRegion } from './region.js';
+import { modelWithoutRegion } from './region.js';
 
 const NOVA = 'amazon.nova-pro-v1:0';
 const ARN = 'arn:aws:bedrock:eu-central-1:123456789012:application-inference-profile/abc';
@@ -42,7 +42,7 @@ describe('an endpoint of Bedrock', () => {
     ['bedrock/us.anthropic.claude-opus-4-6-v1', 'us.anthropic.claude-opus-4-6-v1'],
   ])('calls %s as %s', (model, called) => {
     expect(upstreamModel(model)).toBe(called);
-    expect(modelBehindRegion(model)).toBe(called);
+    expect(modelWithoutRegion(model)).toBe(called);
   });
 
   it.each(['invoke', 'agent', 'agentcore', 'openai', 'mantle'])('refuses the route %s/', (route) => {

@@ -11,7 +11,7 @@ const BEFORE_MODEL = /^([a-z]{2}(?:-[a-z]+){1,3}-\d)\//;
 const ROUTE = /^(?:bedrock\/)?(?:converse\/)?/;
 
 /** The model without `bedrock/`, `converse/` and a region. */
-export function modelBehindRegion(model: string): string {
+export function modelWithoutRegion(model: string): string {
   return withoutRoute(model).replace(BEFORE_MODEL, '');
 }
 

@@ -7,7 +7,7 @@ import type { Deployment } from '../../router/deployments/deployment.js';
 import { DeploymentFault } from './deployment-fault.js';
 import { ProviderEndpoint } from './endpoint.js';
 import { ProviderErrors } from '../provider-errors.js';
-import { isResolved, regionBehind, resolveModel } from './resolution.js';
+import { isResolved, regionOf, resolveModel } from './resolution.js';
 import { protocolOf } from '../protocols.js';
 
 /** The resolved endpoint of one deployment. */
@@ -63,7 +63,7 @@ export class ProviderEndpoints {
     if (!isResolved(resolved)) throw unknownProvider(called, `${resolved.reason}; ${resolved.mend}`);
     const { provider } = resolved;
     // The model's name may say the region and the protocol, too.
-    const key = `${provider} ${protocolOf(provider, resolved.model).name} ${regionBehind(provider, called) ?? ''}`;
+    const key = `${provider} ${protocolOf(provider, resolved.model).name} ${regionOf(provider, called) ?? ''}`;
     let byProvider = this.ofAnyProvider.get(deployment);
     if (byProvider === undefined) this.ofAnyProvider.set(deployment, (byProvider = new Map<string, KnownEndpoint>()));
     let known = byProvider.get(key);

@@ -347,15 +347,15 @@ export function rowOf(provider: string): ProviderRow | undefined {
 }
 
 export function keyVariables(provider: string): readonly string[] {
-  return rowOf(provider)?.keys ?? [`${inCapitals(provider)}_API_KEY`];
+  return rowOf(provider)?.keys ?? [`${upperCaseName(provider)}_API_KEY`];
 }
 
 export function baseVariables(provider: string): readonly string[] {
-  const name = inCapitals(provider);
+  const name = upperCaseName(provider);
   return rowOf(provider)?.bases ?? [`${name}_BASE_URL`, `${name}_API_BASE`];
 }
 
-function inCapitals(provider: string): string {
+function upperCaseName(provider: string): string {
   return provider.toUpperCase().replaceAll('-', '_');
 }
 

@@ -1,5 +1,5 @@
 import { nearestName } from '../../common/nearest-name.js';
-import { modelBehindRegion, regionInModel } from '../bedrock/region.js';
+import { modelWithoutRegion, regionInModel } from '../bedrock/region.js';
 import { prefixFor, providerOfBareName } from './bare-models.js';
 import { isKnownProvider, openAIWayOf, providerAt, providerNames, UNSPOKEN } from './provider-table.environment.js';
 
@@ -71,7 +71,7 @@ export function regionIn(model: string): string | undefined {
 }
 
 /** The region in the name of a model at AWS, which its address has. */
-export function regionBehind(provider: string, model: string): string | undefined {
+export function regionOf(provider: string, model: string): string | undefined {
   if (provider === 'bedrock_mantle') return regionIn(model);
   return provider === 'bedrock' ? regionInModel(model) : undefined;
 }
@@ -125,7 +125,7 @@ function spoken(provider: string, model: string, key: UnresolvedModel['key']): R
 function cut(model: string, prefix: string): string {
   if (!model.startsWith(`${prefix}/`)) return model;
   const rest = model.slice(prefix.length + 1);
-  if (prefix === 'bedrock') return modelBehindRegion(rest);
+  if (prefix === 'bedrock') return modelWithoutRegion(rest);
   if (prefix === 'bedrock_mantle') return rest.replace(MANTLE_REGION, '');
   if (prefix === 'azure') return rest.replace(AZURE_SERIES, '');
   return prefix === 'openrouter' && !rest.includes('/') && rest !== '*' ? model : rest;

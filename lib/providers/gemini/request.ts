@@ -54,7 +54,7 @@ export function generateContentBody(sent: SentRequest, isVertex: boolean): Field
     // They are for Google Cloud's bill.
     ...(isVertex && labels !== undefined && { labels }),
   };
-  return more.cachedContent === undefined ? body : besideCache(body, sent);
+  return more.cachedContent === undefined ? body : withoutCachedFields(body, sent);
 }
 
 /** Sampling, format, thinking. */
@@ -135,7 +135,7 @@ function ownFields(own: Fields, sent: SentRequest): { readonly config: Fields; r
 const IN_CACHE = ['systemInstruction', 'tools', 'toolConfig'];
 
 /** Google refuses what cached content has itself. */
-function besideCache(body: Fields, sent: SentRequest): Fields {
+function withoutCachedFields(body: Fields, sent: SentRequest): Fields {
   const twice = IN_CACHE.filter((name) => body[name] !== undefined);
   if (twice.length === 0) return body;
   const reason = `cached content has its own instructions and tools, so the request cannot have any (${twice.join(', ')})`;

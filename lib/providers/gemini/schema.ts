@@ -77,15 +77,15 @@ class SchemaWriter {
     const types = listOf(schema.type);
     if (types.length > 0) return this.ofTypes(schema, types, place);
     const choices = [schema.anyOf, schema.oneOf].find((list) => listOf(list).length > 0);
-    // Choices beside properties only say more about these.
+    // Choices next to properties only refine them.
     const isObject = Object.keys(fieldsOf(schema.properties)).length > 0;
     return choices === undefined || isObject ? this.plain(schema, place) : this.choice(schema, listOf(choices), place);
   }
 
   private referenced(schema: Fields, reference: string, { depth, references }: Place): Fields {
-    const beside = besideReference(schema);
-    if (references.includes(reference)) return { type: 'object', ...descriptionIn(beside) };
-    return this.part({ ...this.target(reference), ...beside }, { depth, references: [...references, reference] });
+    const siblings = withoutReference(schema);
+    if (references.includes(reference)) return { type: 'object', ...descriptionIn(siblings) };
+    return this.part({ ...this.target(reference), ...siblings }, { depth, references: [...references, reference] });
   }
 
   /** @param reference `#/$defs/Node` */
@@ -106,7 +106,7 @@ class SchemaWriter {
   private merged({ allOf: _, ...schema }: Fields, all: readonly unknown[]): Fields {
     const parts = all.map((each) => {
       const part = fieldsOf(each);
-      return typeof part.$ref === 'string' ? { ...this.target(part.$ref), ...besideReference(part) } : part;
+      return typeof part.$ref === 'string' ? { ...this.target(part.$ref), ...withoutReference(part) } : part;
     });
     parts.push(schema);
     const properties = parts.flatMap((each) => Object.entries(fieldsOf(each.properties)));
@@ -183,7 +183,7 @@ class SchemaWriter {
   }
 }
 
-function besideReference({ $ref: _, ...others }: Fields): Fields {
+function withoutReference({ $ref: _, ...others }: Fields): Fields {
   return others;
 }
 

@@ -18,10 +18,10 @@ const FILTER_RESULTS = '"prompt_filter_results"';
 
 /** @param bytes all that has arrived so far, wherever the chunks ended */
 export function openingOf(bytes: Buffer): StreamOpening {
-  let begun = behindComments(bytes.toString('utf8', 0, LONGEST_READ));
+  let begun = skipComments(bytes.toString('utf8', 0, LONGEST_READ));
   let first = DATA.exec(begun);
   while (first !== null && isFilterResult(first[1].trim())) {
-    begun = behindComments(begun.slice(first.index + first[0].length));
+    begun = skipComments(begun.slice(first.index + first[0].length));
     first = DATA.exec(begun);
   }
   if (begun === '' || begun.startsWith(':')) return 'undecided';
@@ -32,7 +32,7 @@ export function openingOf(bytes: Buffer): StreamOpening {
   return begun.length < LONGEST_OPENING ? 'undecided' : 'answer';
 }
 
-function behindComments(text: string): string {
+function skipComments(text: string): string {
   return text.slice((COMMENTS.exec(text) as RegExpExecArray)[0].length);
 }
 

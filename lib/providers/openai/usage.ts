@@ -27,7 +27,7 @@ const LONGEST_TIER = 64;
 export function usageIn(bytes: Buffer): AnswerUsage | undefined {
   const found = lastUsageIn(bytes, usageFrom, LONGEST_USAGE);
   if (found === undefined) return undefined;
-  const serviceTier = tierBeside(bytes, found.at);
+  const serviceTier = serviceTierNear(bytes, found.at);
   return serviceTier === undefined ? found.usage : { ...found.usage, serviceTier };
 }
 
@@ -35,7 +35,7 @@ export function usageIn(bytes: Buffer): AnswerUsage | undefined {
  * The `service_tier` of the object whose `"usage"` key begins at `at`. One in an object beside it,
  * as in `metadata`, which repeats what the client has sent, is none.
  */
-function tierBeside(bytes: Buffer, at: number): string | undefined {
+function serviceTierNear(bytes: Buffer, at: number): string | undefined {
   const start = Math.max(0, at - TIER_DISTANCE);
   const near = bytes.subarray(start, at + TIER_DISTANCE);
   const usage = at - start;

@@ -2,7 +2,7 @@ import type { LogSink } from '../../common/log-sink.js';
 import { checkKnownKeys, checkObject, refuseArgument } from '../../common/options.js';
 import type { EngineChoice } from '../../engine/engine-choice.js';
 import type { ModelListEntry } from '../deployments/deployment.js';
-import { inOwnNames, type LiteLLMRouterSettings } from '../config/litellm-router-settings.js';
+import { toRouterSettings, type LiteLLMRouterSettings } from '../config/litellm-router-settings.js';
 import type { RouterEngine } from '../engine/engine.js';
 import type { RouterContext } from '../router-dependencies.js';
 import { RouterService } from '../router.service.js';
@@ -60,7 +60,7 @@ export class ListRouters {
   }
 
   private make(modelList: readonly ModelListEntry[], given: RouterSettings | LiteLLMRouterSettings): RouterService {
-    const input = inOwnNames('settings', given, refuseArgument);
+    const input = toRouterSettings('settings', given, refuseArgument);
     checkKnownKeys('settings', input, SETTING_KEYS, refuseArgument);
     const settings = resolveRouterSettings(input, 'settings', refuseArgument);
     const options = {

@@ -60,7 +60,7 @@ export function pathsOfLiteLLM(path: string, input: LiteLLMRouterSettings): Sett
 }
 
 /** Translates LiteLLM's names; a setting that is given under our name as well keeps our value. */
-export function inOwnNames(path: string, input: RouterSettings | LiteLLMRouterSettings, refuse: Refuse): RouterSettings {
+export function toRouterSettings(path: string, input: RouterSettings | LiteLLMRouterSettings, refuse: Refuse): RouterSettings {
   const isTheirs = (key: string): boolean => OWN_NAMES.has(key) && !(SETTING_KEYS as readonly string[]).includes(key);
   const keys = Object.keys(input);
   if (!keys.some(isTheirs)) return input;

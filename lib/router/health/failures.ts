@@ -38,8 +38,8 @@ export const CONNECTION_FAILED = 0;
  */
 export function statusOf({ status, error, timeout }: CallFailure): number {
   if (status !== undefined) return status;
-  const told = statusIn(error);
-  if (told !== undefined) return told;
+  const ofError = statusIn(error);
+  if (ofError !== undefined) return ofError;
   if (timeout === true) return 408;
   if (error === undefined) return 500;
   const text = errorMessage(error);

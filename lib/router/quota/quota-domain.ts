@@ -1,6 +1,6 @@
 import { Pace } from './pace.js';
-import { ToldBucket } from './told-bucket.js';
-import type { Counted, ToldLimit } from './told-limits.js';
+import { ReportedBucket } from './reported-bucket.js';
+import type { Counted, ReportedLimit } from './reported-limits.js';
 
 /** A limit reported by a provider, as `explain` shows it. */
 export interface LearnedLimit {
@@ -60,7 +60,7 @@ const SLICES = 6;
  * share provider, account, key and model share it.
  */
 export class QuotaDomain {
-  private readonly buckets = new Map<Counted, ToldBucket>();
+  private readonly buckets = new Map<Counted, ReportedBucket>();
   private readonly sent: Record<Counted, number> = { requests: 0, tokens: 0, inputTokens: 0, outputTokens: 0 };
   /** Requests of the last minute that were not refused, in slices of 10 s. */
   private readonly taken = new Array<number>(SLICES).fill(0);
@@ -79,7 +79,7 @@ export class QuotaDomain {
   private probe: QuotaBooking | undefined = undefined;
   private pace: Pace | undefined = undefined;
   private perMinuteBefore = 0;
-  /** Whether told limits show why the provider refused. */
+  /** Whether reported limits explain the denial. */
   private isExplained = false;
 
   /** @param onClosed Called when a 429 closes it. */
@@ -109,12 +109,12 @@ export class QuotaDomain {
     return booking;
   }
 
-  /** An answer of any status told limits. */
-  tell(limits: readonly ToldLimit[], { atMs, totals }: QuotaBooking, nowMs: number): void {
-    for (const told of limits) {
-      let bucket = this.buckets.get(told.counted);
-      if (bucket === undefined) this.buckets.set(told.counted, (bucket = new ToldBucket()));
-      bucket.tell(told, { atMs, total: totals[told.counted] }, nowMs);
+  /** Updates the quota from an answer of any status. */
+  tell(limits: readonly ReportedLimit[], { atMs, totals }: QuotaBooking, nowMs: number): void {
+    for (const reported of limits) {
+      let bucket = this.buckets.get(reported.counted);
+      if (bucket === undefined) this.buckets.set(reported.counted, (bucket = new ReportedBucket()));
+      bucket.update(reported, { atMs, total: totals[reported.counted] }, nowMs);
     }
   }
 
@@ -125,7 +125,7 @@ export class QuotaDomain {
     this.refusals = 0;
     this.taken.fill(0);
     this.countedFromMs = nowMs;
-    // Where told limits explain the 429 they say how much may be sent.
+    // If reported limits explain the 429, they state how much can be sent.
     this.pace = this.isExplained ? undefined : new Pace(Math.max(SLOWEST_PER_MINUTE, this.perMinuteBefore), nowMs, booking.atMs);
   }
 

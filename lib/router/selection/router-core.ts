@@ -8,7 +8,7 @@ import { recordFailure } from '../health/cooldown.js';
 import { causeOf, isRefused, statusOf, type CallFailure } from '../health/failures.js';
 import type { QuotaCost } from '../quota/quota-domain.js';
 import { QuotaDomains } from '../quota/quota-domains.js';
-import type { ToldLimit } from '../quota/told-limits.js';
+import type { ReportedLimit } from '../quota/reported-limits.js';
 import { Unreported } from '../redis/usage-delta.js';
 import type { Pick, RoutingContext } from '../routing-context.js';
 import type { ResolvedRouterSettings } from '../settings.js';
@@ -62,7 +62,7 @@ export class RouterCore {
   readonly budgets = new Budgets();
   /** Milliseconds of the router's clock. */
   readonly now: () => number;
-  /** What providers told of their limits; `undefined` where these are not learned. */
+  /** The limits that providers report; `undefined` if they are not learned. */
   quotas: QuotaDomains | undefined = undefined;
 
   private readonly outcomes = new Outcomes();
@@ -228,8 +228,8 @@ export class RouterCore {
     return true;
   }
 
-  /** The answer to a request told limits of its provider. */
-  told(pick: Pick, limits: readonly ToldLimit[]): void {
+  /** Records the limits in the answer to a request. */
+  addReportedLimits(pick: Pick, limits: readonly ReportedLimit[]): void {
     const { quota } = Selection.checked(pick).booking;
     if (limits.length > 0) quota?.domain.tell(limits, quota, this.now());
   }

@@ -12,7 +12,7 @@ export interface DeploymentOutcomes {
   readonly failure: number;
   /** Requests that the provider refused for what they say. */
   readonly refused: number;
-  /** Duration of the successful calls, of those that told it. */
+  /** Duration of the successful calls, those that reported it. */
   readonly successMs: number;
   readonly lastFailure?: LastFailure;
 }

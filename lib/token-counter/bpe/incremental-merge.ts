@@ -39,7 +39,7 @@ export function* mergeIncrementally(bytes: Uint8Array, ranks: RankFile, windowBy
   const { vocabulary, merge: blocks } = ranks;
   const list = new TokenList(bytes, vocabulary);
   const prefixes = new Int32Array(Math.min(bytes.length, windowBytes + MAX_BLOCK_BYTES) + 1);
-  let windows = isRunBehindBlock(bytes) ? WINDOWS_BEFORE_BLOCKS : 0;
+  let windows = isRunAcrossBlocks(bytes) ? WINDOWS_BEFORE_BLOCKS : 0;
   while (list.end < bytes.length) {
     if (list.repeatCycle()) {
       // Copied.
@@ -57,7 +57,7 @@ export function* mergeIncrementally(bytes: Uint8Array, ranks: RankFile, windowBy
  * Whether the first two blocks of bytes overlap in a run of one character, so that they share no
  * token: as 350 blanks and a word. Of a long piece the second block has nothing else.
  */
-function isRunBehindBlock(bytes: Uint8Array): boolean {
+function isRunAcrossBlocks(bytes: Uint8Array): boolean {
   if (bytes.length <= MAX_BLOCK_BYTES) return false;
   const start = MAX_BLOCK_BYTES - BLOCK_OVERLAP;
   const end = bytes.length <= 2 * MAX_BLOCK_BYTES ? MAX_BLOCK_BYTES : start + MAX_BLOCK_BYTES;

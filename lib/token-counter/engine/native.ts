@@ -199,11 +199,11 @@ function* steps(texts: readonly string[], size: number): Generator<{ first: numb
     while (end < texts.length && units + texts[end].length <= size) units += texts[end++].length;
     const lengths = new Uint32Array(end - first);
     for (let index = first; index < end; index++) lengths[index - first] = texts[index].length;
-    yield { first, strings: withShortOnesJoined(texts, first, end), lengths };
+    yield { first, strings: joinShortTexts(texts, first, end), lengths };
   }
 }
 
-function withShortOnesJoined(texts: readonly string[], first: number, end: number): string[] {
+function joinShortTexts(texts: readonly string[], first: number, end: number): string[] {
   const strings: string[] = [];
   let next: number;
   for (let at = first; at < end; at = next) {

@@ -4,7 +4,7 @@ import type { ChatMessage, ChatPart } from '../chat-types.js';
 import { refused, splitParameters, type ParameterRules } from '../../parameters.js';
 import type { SentRequest } from '../../protocol.js';
 import { responsesModel } from './needs-responses.js';
-import { inResponsesWords } from './parameters.js';
+import { toResponsesParameters } from './parameters.js';
 
 const RULES: ParameterRules = {
   translated: new Set(
@@ -27,7 +27,7 @@ export function responsesFieldsOf(sent: SentRequest): object {
   return {
     // Chat stores nothing unless it is asked to.
     store: false,
-    ...inResponsesWords(parameters),
+    ...toResponsesParameters(parameters),
     ...(logprobs === true && { include: ['message.output_text.logprobs'] }),
     model: responsesModel(String(model)),
     input: checkArray('messages', messages, (path, message) => itemsOf(path, message, sent), refuseArgument).flat(),

@@ -15,7 +15,7 @@ const CHAT_ONLY: ReadonlySet<string> = new Set(
  * Parameters of chat, without its messages, in the words of Responses: `max_tokens`, `tools`,
  * `response_format`, … What Responses does not have is left out, a provider's own passes.
  */
-export function inResponsesWords(chat: Fields): Record<string, unknown> {
+export function toResponsesParameters(chat: Fields): Record<string, unknown> {
   const {
     max_tokens: maxTokens,
     max_completion_tokens: maxCompletionTokens = maxTokens,

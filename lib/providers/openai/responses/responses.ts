@@ -7,7 +7,7 @@ import { responsesFieldsOf } from './chat-request.js';
 import { ResponseToChat } from './chat-stream.js';
 import { readableInput } from './input-items.js';
 import { responsesModel } from './needs-responses.js';
-import { inResponsesWords } from './parameters.js';
+import { toResponsesParameters } from './parameters.js';
 import { PassingResponse } from './passing-response.js';
 
 /** A call of `/responses`: the body passes but for the model and this package's own fields. */
@@ -45,8 +45,8 @@ export function chatByResponses(sent: SentRequest): WireCall {
 /** The deployment's defaults and a fallback's changes may be chat's. */
 function passedFields(sent: SentRequest): object {
   const { defaults, overrides } = sent;
-  const inWords = { defaults: defaults && inResponsesWords(defaults), overrides: overrides && inResponsesWords(overrides) };
-  const fields = policedFields({ ...sent, ...inWords, model: responsesModel(sent.model) });
+  const translated = { defaults: defaults && toResponsesParameters(defaults), overrides: overrides && toResponsesParameters(overrides) };
+  const fields = policedFields({ ...sent, ...translated, model: responsesModel(sent.model) });
   const input = changedBy(fields.input, (given, textOf) => readableInput(given, sent.provider, textOf));
   return input === fields.input ? fields : { ...fields, input };
 }

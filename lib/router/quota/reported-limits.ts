@@ -7,16 +7,16 @@ export interface AnswerHeaders {
 /** The units that a provider counts. `tokens` are those of prompt and answer together. */
 export type Counted = 'requests' | 'tokens' | 'inputTokens' | 'outputTokens';
 
-/** A limit as a provider tells it. */
-export interface ToldLimit {
+/** A limit reported by a provider. */
+export interface ReportedLimit {
   readonly counted: Counted;
   readonly limit: number;
   readonly remaining: number;
-  /** Until all of it is there again; `undefined`: not told. */
+  /** Time until the limit is full again; `undefined`: not reported. */
   readonly resetMs: number | undefined;
 }
 
-/** Of OpenAI and most compatible providers, and of Anthropic: `{}` is limit, remaining or reset. */
+/** Headers of OpenAI, most compatible providers and Anthropic; `{}`: limit, remaining or reset. */
 const HEADERS: readonly (readonly [counted: Counted, name: string])[] = [
   ['requests', 'x-ratelimit-{}-requests'],
   ['tokens', 'x-ratelimit-{}-tokens'],
@@ -28,16 +28,16 @@ const NAMES = HEADERS.map(([counted, name]) => {
   const [limit, remaining, reset] = ['limit', 'remaining', 'reset'].map((part) => name.replace('{}', part));
   return { counted, limit, remaining, reset };
 });
-/** Longer is no window of a provider, but a mistake. */
+/** Anything longer is a mistake: no provider has such a window. */
 const LONGEST_RESET_MS = 32 * 24 * 60 * 60_000;
 const LARGEST = 1e12;
 
 /**
- * Reads the limits in the headers of an answer. What is no count is left out.
+ * Reads the limits in the headers of an answer. Values that are not counts are ignored.
  * @param wallMs Milliseconds since 1970, for Anthropic's dates
  */
-export function toldLimits(headers: AnswerHeaders, wallMs: number): readonly ToldLimit[] {
-  return NAMES.flatMap((names): ToldLimit[] => {
+export function readReportedLimits(headers: AnswerHeaders, wallMs: number): readonly ReportedLimit[] {
+  return NAMES.flatMap((names): ReportedLimit[] => {
     const remaining = countIn(headers.get(names.remaining));
     const limit = countIn(headers.get(names.limit));
     if (remaining === undefined || limit === undefined || limit === 0) return [];

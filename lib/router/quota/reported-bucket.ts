@@ -1,36 +1,36 @@
-import type { ToldLimit } from './told-limits.js';
+import type { ReportedLimit } from './reported-limits.js';
 
-/** Where a provider does not tell when its limit is full again. */
+/** Assumed refill time if a provider does not report when its limit is full again. */
 const USUAL_WINDOW_MS = 60_000;
-/** Resets are told to the second: less than this shift of one shows nothing. */
+/** Resets are rounded to seconds, so a smaller shift proves nothing. */
 const SHOWING_SHIFT_MS = 2_000;
 
-/** A reset that was told, and what had been sent by then. */
+/** A reported reset, and what had been sent by then. */
 interface Reference {
   readonly resetAtMs: number;
   readonly sent: number;
 }
 
-/** A limit at the moment for which the provider told it, and what was sent since. */
-export class ToldBucket {
+/** A limit at the moment that the provider's report describes, and what was sent since. */
+export class ReportedBucket {
   private limit = 0;
-  /** What was left at `atMs`, when `sentBefore` had been sent by our own count. */
+  /** Remaining quota at `atMs`, when `sentBefore` had been sent by our own count. */
   private remaining = 0;
   private atMs = -Infinity;
   private sentBefore = 0;
-  /** What comes back in a millisecond. */
+  /** Refill per millisecond. */
   private refill = 0;
   private resetAtMs = 0;
-  /** When the request was sent whose answer told it: later requests are not in `remaining`. */
+  /** When the reporting request was sent: later requests are not in `remaining`. */
   private sentAtMs = -Infinity;
-  private toldAtMs = 0;
+  private reportedAtMs = 0;
   private reference: Reference | undefined = undefined;
-  /** Whether the limit comes back all at once, when its window ends, and not bit by bit. */
+  /** Whether the limit refills all at once, when its window ends, instead of gradually. */
   private isStepped = false;
 
-  /** @param sent By our own count, up to and with the request whose answer tells it. */
-  tell({ limit, remaining, resetMs }: ToldLimit, sent: { readonly atMs: number; readonly total: number }, nowMs: number): void {
-    // Answers overtake one another: the one to the latest request knows most.
+  /** @param sent By our own count, up to and including the request whose answer reports it. */
+  update({ limit, remaining, resetMs }: ReportedLimit, sent: { readonly atMs: number; readonly total: number }, nowMs: number): void {
+    // Answers can overtake each other: the one to the latest request is the newest.
     if (sent.atMs < this.sentAtMs) return;
     const missing = limit - remaining;
     if (resetMs !== undefined && resetMs > 0 && missing > 0) this.refill = missing / resetMs;
@@ -39,37 +39,37 @@ export class ToldBucket {
     this.remaining = remaining;
     this.atMs = this.sentAtMs = sent.atMs;
     this.sentBefore = sent.total;
-    this.toldAtMs = nowMs;
+    this.reportedAtMs = nowMs;
     this.resetAtMs = sent.atMs + (resetMs ?? missing / this.refill);
     if (resetMs !== undefined) this.compareResets(sent);
   }
 
   /**
-   * A request is about to be sent. Without it, what was sent while the limit was full and what came
-   * back since would be set off against each other for ever.
+   * Called before a request is sent. Without it, requests sent while the limit was full would be
+   * offset against later refills forever.
    */
   advance(sent: number, nowMs: number): void {
     this.remaining = this.level(sent, nowMs);
     this.sentBefore = sent;
     this.atMs = Math.max(this.atMs, nowMs);
-    // The next window is not told yet.
+    // The end of the next window is not reported yet.
     if (this.isStepped && nowMs >= this.resetAtMs) this.resetAtMs = nowMs + USUAL_WINDOW_MS;
   }
 
   /** Until `cost` fits, in milliseconds; 0: it fits now. @param sent In all, by our own count. */
   waitMs(cost: number, sent: number, nowMs: number): number {
-    // More than the whole limit never fits: such a request goes when all of it is there.
+    // More than the whole limit never fits: such a request is sent when the limit is full.
     const missing = Math.min(cost, this.limit) - this.level(sent, nowMs);
     if (missing <= 0) return 0;
     return this.isStepped && nowMs < this.resetAtMs ? this.resetAtMs - nowMs : missing / this.refill;
   }
 
-  /** Limit, what is left now as far as this process knows, and since when the limit is known. */
+  /** Limit, remaining quota as far as this process knows, and the age of the report. */
   figures(sent: number, nowMs: number): { readonly limit: number; readonly remaining: number; readonly ageMs: number } {
-    return { limit: this.limit, remaining: Math.max(0, Math.floor(this.level(sent, nowMs))), ageMs: nowMs - this.toldAtMs };
+    return { limit: this.limit, remaining: Math.max(0, Math.floor(this.level(sent, nowMs))), ageMs: nowMs - this.reportedAtMs };
   }
 
-  /** At least minus the limit: of one window the provider would have refused the rest. */
+  /** At least minus the limit, because the provider would have denied everything beyond it. */
   private level(sent: number, nowMs: number): number {
     const { limit, remaining, sentBefore } = this;
     const back = this.isStepped ? (nowMs >= this.resetAtMs ? Infinity : 0) : Math.max(0, nowMs - this.atMs) * this.refill;
@@ -77,8 +77,8 @@ export class ToldBucket {
   }
 
   /**
-   * A bucket that refills is full the later, the more is sent; the end of a window stays where it
-   * is.
+   * In a bucket that refills gradually, each request postpones the reset; the end of a window does
+   * not move.
    */
   private compareResets({ atMs, total }: { readonly atMs: number; readonly total: number }): void {
     const { reference, resetAtMs } = this;

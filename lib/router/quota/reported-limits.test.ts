@@ -1,10 +1,10 @@
-import { ToldBucket } from './told-bucket.js';
-import { toldLimits } from './told-limits.js';
+import { ReportedBucket } from './reported-bucket.js';
+import { readReportedLimits } from './reported-limits.js';
 
 const WALL_MS = Date.parse('2026-11-28T12:00:00Z');
-const read = (headers: Record<string, string>) => toldLimits(new Headers(headers), WALL_MS);
+const read = (headers: Record<string, string>) => readReportedLimits(new Headers(headers), WALL_MS);
 
-describe('toldLimits', () => {
+describe('readReportedLimits', () => {
   it('reads OpenAI’s headers', () => {
     expect(
       read({
@@ -62,12 +62,12 @@ describe('toldLimits', () => {
   });
 });
 
-describe('ToldBucket', () => {
+describe('ReportedBucket', () => {
   const told = (remaining: number, resetMs: number) => ({ counted: 'requests', limit: 60, remaining, resetMs }) as const;
 
   it('counts what was sent since, and what comes back meanwhile', () => {
-    const bucket = new ToldBucket();
-    bucket.tell(told(10, 50_000), { atMs: 1_000, total: 4 }, 1_200);
+    const bucket = new ReportedBucket();
+    bucket.update(told(10, 50_000), { atMs: 1_000, total: 4 }, 1_200);
     expect(bucket.figures(4, 1_000)).toEqual({ limit: 60, remaining: 10, ageMs: -200 });
     expect(bucket.waitMs(1, 13, 1_000)).toBe(0);
     expect(bucket.waitMs(1, 14, 1_000)).toBe(1_000);
@@ -76,27 +76,27 @@ describe('ToldBucket', () => {
   });
 
   it('believes the answer to the latest request, in whatever order they come', () => {
-    const bucket = new ToldBucket();
-    bucket.tell(told(8, 52_000), { atMs: 2_000, total: 2 }, 2_100);
-    bucket.tell(told(9, 51_000), { atMs: 1_000, total: 1 }, 2_200);
+    const bucket = new ReportedBucket();
+    bucket.update(told(8, 52_000), { atMs: 2_000, total: 2 }, 2_100);
+    bucket.update(told(9, 51_000), { atMs: 1_000, total: 1 }, 2_200);
     expect(bucket.figures(2, 2_000).remaining).toBe(8);
   });
 
   it('lets a request that exceeds the whole limit go when all of it is there', () => {
-    const bucket = new ToldBucket();
-    bucket.tell(told(30, 30_000), { atMs: 0, total: 30 }, 0);
+    const bucket = new ReportedBucket();
+    bucket.update(told(30, 30_000), { atMs: 0, total: 30 }, 0);
     expect(bucket.waitMs(1_000, 30, 0)).toBe(30_000);
     expect(bucket.waitMs(1_000, 30, 30_000)).toBe(0);
   });
 
   it('waits for the end of a window whose reset stays where it is', () => {
-    const [refilled, stepped] = [new ToldBucket(), new ToldBucket()];
+    const [refilled, stepped] = [new ReportedBucket(), new ReportedBucket()];
     for (let second = 0; second < 10; second++) {
       const sent = { atMs: second * 1_000, total: (second + 1) * 5 };
       // 5 a second are sent, 1 comes back.
       const missing = (second + 1) * 5 - second;
-      refilled.tell(told(60 - missing, missing * 1_000), sent, sent.atMs);
-      stepped.tell(told(60 - (second + 1) * 5, 60_000 - second * 1_000), sent, sent.atMs);
+      refilled.update(told(60 - missing, missing * 1_000), sent, sent.atMs);
+      stepped.update(told(60 - (second + 1) * 5, 60_000 - second * 1_000), sent, sent.atMs);
     }
     expect(refilled.waitMs(20, 50, 9_000)).toBeCloseTo(1_000, -1);
     expect(stepped.waitMs(20, 50, 9_000)).toBe(51_000);

@@ -40,8 +40,10 @@ function withoutLargeCounts(source: string): string {
  */
 function isSlow(expression: RegExp, text: string): boolean {
   const cpuMs = cpuTimer();
+  // A hundred times what it may take, for a busy machine.
+  const timeout = Math.max(500, Math.ceil(text.length / 10));
   try {
-    runInNewContext('expression.test(text)', { expression, text }, { timeout: 10_000 });
+    runInNewContext('expression.test(text)', { expression, text }, { timeout });
   } catch {
     return true;
   }
@@ -92,7 +94,7 @@ describe('the checker', () => {
     ['nested repetition', String.raw`/^(a+)+$/.test(text)`],
     ['repeated alternatives that overlap', String.raw`/^(?:a|a)*$/.test(text)`],
     ['two stars before what is missing', String.raw`/^(.*)a(.*)b$/s.exec(text)`],
-    ['repetition in a look-ahead', String.raw`/(?=a*b)/.test(text)`],
+    ['repetition in a look-ahead', String.raw`/(?=(?:a+)+b)/.test(text)`],
     ['a large minimum', String.raw`text.match(/[A-Za-z0-9+/=]{512,}/g)`],
     ['a large maximum', String.raw`/a{1,500}b/.test(text)`],
     ['a large number', String.raw`/\w{64}$/u.test(text)`],

@@ -10,7 +10,7 @@ const IN_FLIGHT = 64;
 const WAITING = 256;
 /** More than have a place: some are always refused. */
 const CALLERS = IN_FLIGHT + WAITING + 40;
-const seconds = usuallyOrLong(3, 600);
+const seconds = usuallyOrLong(2, 600);
 
 afterAll(stopProviders);
 

@@ -193,7 +193,7 @@ export type { ExecuteOptions, Send, SendContext } from './calls/send/custom-send
 export type { ExactTokens, LocalCountReason } from './calls/counting/exact-counts.js';
 export type { ExactCountOptions } from './calls/counting/exact-counts.options.js';
 export { LlmClient, type LlmClientStatus, type TokenCountContext } from './calls/llm-client.service.js';
-export type { QueueClassStatus, QueueStatus } from './queue/call-queue.js';
+export type { QueueClassStatus, QueueStatus } from './queue/queue-metrics.js';
 export type { QueueClass } from './queue/queue-class.js';
 export type { QueuedCaller, QueueOptions } from './queue/queue.options.js';
 export type { AccountRequest, ForwardedForm, ForwardedRequest, ImageList, ModerationList, RerankedList } from './apis/wire/forwarded.js';

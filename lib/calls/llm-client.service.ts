@@ -49,7 +49,7 @@ import { sendByFunction, streamByFunction, type ExecuteOptions, type Send } from
 import type { ProviderAccess } from './send/provider-request.js';
 import type * as Sending from './send/provider-send.js';
 import type * as Queueing from '../queue/call-queue.js';
-import type { QueueStatus } from '../queue/call-queue.js';
+import type { QueueStatus } from '../queue/queue-metrics.js';
 import { queueSamples } from '../queue/queue-metrics.js';
 import type { CallOptions } from './call-options.js';
 import type { ModelRequest } from '../providers/model-request.js';

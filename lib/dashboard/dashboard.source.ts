@@ -3,7 +3,7 @@ import type { BudgetPeriod } from '../common/nano-usd.js';
 import type { EngineState } from '../engine/engine-choice.js';
 import type { FeatureStatus } from '../feature-flags/feature-flag.js';
 import type { PerformanceMonitorService } from '../monitor/performance-monitor.service.js';
-import type { QueueClassStatus, QueueStatus } from '../queue/call-queue.js';
+import type { QueueClassStatus, QueueStatus } from '../queue/queue-metrics.js';
 import type { LimitWatch } from '../rate-limit/metrics/near-limits.js';
 import type { DeploymentState as RouterDeployment } from '../router/selection/explanation.js';
 import type { ModelCount } from '../token-counter/token-counter.service.js';

@@ -1,7 +1,8 @@
 import { CallQueueError } from '../common/http-errors.js';
 import { CallCancellation } from '../calls/cancellation.js';
 import { CallQueue, type NotYet, type QueuedCall, type QueuePlace } from './call-queue.js';
-import { resolveQueueOptions, type QueueOptions } from './queue.options.js';
+import { resolveOptions } from '../common/option.js';
+import { QUEUE, type QueueOptions } from './queue.options.js';
 
 const FULL = 'full';
 
@@ -31,7 +32,7 @@ describe('CallQueue', () => {
   afterEach(() => jest.useRealTimers());
 
   const queueOf = (options: QueueOptions = {}): CallQueue =>
-    new CallQueue(resolveQueueOptions('queue', options), { now: () => nowMs, component: 'test' });
+    new CallQueue(resolveOptions(QUEUE, 'queue', options), { now: () => nowMs, component: 'test' });
   const callOf = (place: Partial<QueuePlace> = {}, more: Partial<QueuedCall> = {}): QueuedCall & { cancellation: CallCancellation } =>
     ({
       model: 'm',

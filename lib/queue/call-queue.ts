@@ -2,55 +2,7 @@ import { CallQueueError, type QueueRefusal } from '../common/http-errors.js';
 import { SILENT_RECORDER, type CallRecorder } from '../common/recorder.js';
 import { QUEUE_CLASSES, type QueueClass } from './queue-class.js';
 import { WaitingLine, type Classed } from './waiting-line.js';
-import { QueueCounts, type QueueOutcome } from './queue-metrics.js';
-
-/** Calls and service times that are remembered. */
-const REMEMBERED = 64;
-/** Older ones say nothing about the rate of now. */
-const WINDOW_MS = 60_000;
-
-const SHORTEST_RETRY_MS = 1_000;
-const LONGEST_RETRY_MS = 60_000;
-
-/** Measures how fast waiting calls leave, and how long calls take at their deployments. */
-class Drain {
-  private readonly goneAtMs: number[] = [];
-  private readonly serviceMs: number[] = [];
-  private served = 0;
-
-  /** A waiting call has got its deployment. */
-  gone(nowMs: number): void {
-    this.goneAtMs.push(nowMs);
-    if (this.goneAtMs.length > REMEMBERED) this.goneAtMs.shift();
-  }
-
-  /** An attempt has succeeded after this time. */
-  ended(durationMs: number): void {
-    this.serviceMs[this.served++ % REMEMBERED] = durationMs;
-  }
-
-  /** Calls that leave for a deployment, per second; 0 where none did in the last minute. */
-  perSecond(nowMs: number): number {
-    const recent = this.goneAtMs.filter((atMs) => nowMs - atMs < WINDOW_MS);
-    if (recent.length === 0) return 0;
-    // One call tells no rate: it counts as one of a second.
-    return recent.length / Math.max(1, (nowMs - recent[0]) / 1000);
-  }
-
-  /** Median of the last service times; 0 without any. */
-  get medianServiceMs(): number {
-    const { serviceMs } = this;
-    return serviceMs.length === 0 ? 0 : [...serviceMs].sort((a, b) => a - b)[serviceMs.length >> 1];
-  }
-
-  /** When `waiting` calls will be gone at the rate of now: 1 to 60 s, to the second. */
-  retryAfterMs(waiting: number, nowMs: number): number {
-    const rate = this.perSecond(nowMs);
-    if (rate === 0) return LONGEST_RETRY_MS;
-    const waitMs = Math.ceil(waiting / rate) * 1000;
-    return Math.min(Math.max(waitMs, SHORTEST_RETRY_MS), LONGEST_RETRY_MS);
-  }
-}
+import { QueueCounts, type QueueClassStatus, type QueueOutcome, type QueueStatus } from './queue-metrics.js';
 
 /** How many calls wait, and for how long. */
 export interface QueueBounds {
@@ -142,28 +94,6 @@ interface Waiter extends Classed {
   readonly reject: (error: Error) => void;
 }
 
-/** Figures of one class. */
-export interface QueueClassStatus {
-  readonly length: number;
-  /** Waiting time of its oldest call. */
-  readonly oldestMs: number;
-}
-
-/** The queue at one moment. */
-export interface QueueStatus {
-  readonly length: number;
-  /** `maxCalls`. */
-  readonly most: number;
-  readonly promptTokens: number;
-  /** Calls that were denied or displaced since the start because the queue was full. */
-  readonly refused: number;
-  /** Calls since the start that no deployment accepted in time. */
-  readonly late: number;
-  readonly byClass: Readonly<Record<QueueClass, QueueClassStatus>>;
-  /** Calls that left the queue for a deployment, per second over the last minute. */
-  readonly drainPerSecond: number;
-}
-
 const POLL_MS = 250;
 const LARGEST_SIZE = 1e15;
 
@@ -198,6 +128,54 @@ interface Asking {
   readonly waiter: Waiter;
   /** Whether something has changed since it was asked. */
   isStale: boolean;
+}
+
+/** Calls and service times that are remembered. */
+const REMEMBERED = 64;
+/** Older ones say nothing about the rate of now. */
+const WINDOW_MS = 60_000;
+
+const SHORTEST_RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 60_000;
+
+/** Measures how fast waiting calls leave, and how long calls take at their deployments. */
+class Drain {
+  private readonly goneAtMs: number[] = [];
+  private readonly serviceMs: number[] = [];
+  private served = 0;
+
+  /** A waiting call has got its deployment. */
+  gone(nowMs: number): void {
+    this.goneAtMs.push(nowMs);
+    if (this.goneAtMs.length > REMEMBERED) this.goneAtMs.shift();
+  }
+
+  /** An attempt has succeeded after this time. */
+  ended(durationMs: number): void {
+    this.serviceMs[this.served++ % REMEMBERED] = durationMs;
+  }
+
+  /** Calls that leave for a deployment, per second; 0 where none did in the last minute. */
+  perSecond(nowMs: number): number {
+    const recent = this.goneAtMs.filter((atMs) => nowMs - atMs < WINDOW_MS);
+    if (recent.length === 0) return 0;
+    // One call tells no rate: it counts as one of a second.
+    return recent.length / Math.max(1, (nowMs - recent[0]) / 1000);
+  }
+
+  /** Median of the last service times; 0 without any. */
+  get medianServiceMs(): number {
+    const { serviceMs } = this;
+    return serviceMs.length === 0 ? 0 : [...serviceMs].sort((a, b) => a - b)[serviceMs.length >> 1];
+  }
+
+  /** When `waiting` calls will be gone at the rate of now: 1 to 60 s, to the second. */
+  retryAfterMs(waiting: number, nowMs: number): number {
+    const rate = this.perSecond(nowMs);
+    if (rate === 0) return LONGEST_RETRY_MS;
+    const waitMs = Math.ceil(waiting / rate) * 1000;
+    return Math.min(Math.max(waitMs, SHORTEST_RETRY_MS), LONGEST_RETRY_MS);
+  }
 }
 
 /**

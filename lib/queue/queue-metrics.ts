@@ -1,5 +1,4 @@
 import { samplesOf, type MetricSample } from '../common/capability.js';
-import type { CallQueue } from './call-queue.js';
 import { QUEUE_CLASSES, type QueueClass, rankOf } from './queue-class.js';
 import type { CallRecorder, CallSeries } from '../common/recorder.js';
 
@@ -64,6 +63,34 @@ export class QueueCounts {
   }
 }
 
+/** Figures of one class. */
+export interface QueueClassStatus {
+  readonly length: number;
+  /** Waiting time of its oldest call. */
+  readonly oldestMs: number;
+}
+
+/** The queue at one moment. */
+export interface QueueStatus {
+  readonly length: number;
+  /** `maxCalls`. */
+  readonly most: number;
+  readonly promptTokens: number;
+  /** Calls that were denied or displaced since the start because the queue was full. */
+  readonly refused: number;
+  /** Calls since the start that no deployment accepted in time. */
+  readonly late: number;
+  readonly byClass: Readonly<Record<QueueClass, QueueClassStatus>>;
+  /** Calls that left the queue for a deployment, per second over the last minute. */
+  readonly drainPerSecond: number;
+}
+
+/** The figures of a queue. */
+interface MeasuredQueue {
+  readonly counts: QueueCounts;
+  status(): QueueStatus;
+}
+
 /** What waits in a queue, for its metrics. */
 export interface QueueSubject {
   /** Of the metrics: `llm_client_queue`. */
@@ -75,9 +102,10 @@ export interface QueueSubject {
 }
 
 /** A queue's metrics. */
-export function queueSamples(queue: CallQueue, subject: QueueSubject): readonly MetricSample[] {
+export function queueSamples(queue: MeasuredQueue, subject: QueueSubject): readonly MetricSample[] {
   const { prefix, what, waitsFor } = subject;
   const sample = samplesOf(prefix);
+  const left = `${what} that stopped waiting for ${waitsFor}, by class and outcome`;
   const { byClass, promptTokens, drainPerSecond } = queue.status();
   return [
     ...QUEUE_CLASSES.map((name) =>
@@ -91,24 +119,13 @@ export function queueSamples(queue: CallQueue, subject: QueueSubject): readonly 
       drainPerSecond,
     ),
     ...QUEUE_CLASSES.flatMap((name) =>
-      QUEUE_OUTCOMES.map((outcome) =>
-        sample(
-          'left_total',
-          `${what} that stopped waiting for ${waitsFor}, by class and outcome`,
-          'counter',
-          queue.counts.of(name, outcome),
-          {
-            class: name,
-            outcome,
-          },
-        ),
-      ),
+      QUEUE_OUTCOMES.map((outcome) => sample('left_total', left, 'counter', queue.counts.of(name, outcome), { class: name, outcome })),
     ),
     ...QUEUE_CLASSES.flatMap((name) => waitSamples(queue, name, subject)),
   ];
 }
 
-function waitSamples(queue: CallQueue, name: QueueClass, { prefix, what, waitsFor }: QueueSubject): MetricSample[] {
+function waitSamples(queue: MeasuredQueue, name: QueueClass, { prefix, what, waitsFor }: QueueSubject): MetricSample[] {
   const { buckets, sumSeconds, count } = queue.counts.waitsOf(name);
   const help = `Time that ${what.toLowerCase()} waited for ${waitsFor} before they proceeded, by class`;
   const sample = (suffix: MetricSample['suffix'], value: number, labels?: object): MetricSample => ({

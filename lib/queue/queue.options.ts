@@ -1,4 +1,4 @@
-import { callback, integer, resolveOptions, type OptionsOf, type Resolved } from '../common/option.js';
+import { callback, integer, type OptionsOf, type Resolved } from '../common/option.js';
 import type { QueueClass } from './queue-class.js';
 
 /** The call for which a function of `QueueOptions` is called. */
@@ -45,8 +45,3 @@ export const QUEUE = {
 /** How calls wait in `LlmClient` if no deployment can take them now. */
 export interface QueueOptions extends OptionsOf<typeof QUEUE> {}
 export type ResolvedQueueOptions = Resolved<typeof QUEUE>;
-
-/** @throws InvalidConfigurationError naming the option. */
-export function resolveQueueOptions(path: string, value: unknown): ResolvedQueueOptions {
-  return resolveOptions(QUEUE, path, value);
-}

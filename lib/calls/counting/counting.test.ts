@@ -2,7 +2,8 @@ import { ProviderError, type ProviderFailureFacts } from '../../common/provider-
 import { CountCache } from './exact-counts.js';
 import { countedOperationOf, localBody, promptFields } from '../../apis/counted-request.js';
 import { CountingAccount, CountingSlots } from './counting-account.js';
-import { resolveExactCountOptions } from './exact-counts.options.js';
+import { resolveOptions } from '../../common/option.js';
+import { EXACT_COUNTS } from './exact-counts.options.js';
 
 const HELLO = [{ role: 'user', content: 'Hello' }];
 const failure = (facts: Partial<ProviderFailureFacts>): ProviderError =>
@@ -154,11 +155,11 @@ describe('CountingSlots', () => {
   });
 });
 
-describe('resolveExactCountOptions', () => {
+describe('the options of exact counts', () => {
   it('has a default for each field', () => {
     const defaults = { timeoutMs: 5000, requestsPerMinute: 100, maxConcurrent: 16, cacheTtlMs: 3_600_000, maxCached: 10_000 };
-    expect(resolveExactCountOptions('x')).toEqual(defaults);
-    expect(resolveExactCountOptions('x', { cacheTtlMs: 0 })).toEqual({ ...defaults, cacheTtlMs: 0 });
+    expect(resolveOptions(EXACT_COUNTS, 'x')).toEqual(defaults);
+    expect(resolveOptions(EXACT_COUNTS, 'x', { cacheTtlMs: 0 })).toEqual({ ...defaults, cacheTtlMs: 0 });
   });
 
   it.each([
@@ -170,6 +171,6 @@ describe('resolveExactCountOptions', () => {
     [{ cacheTtlMs: -1 }, 'x.cacheTtlMs'],
     [{ maxCached: 1.5 }, 'x.maxCached'],
   ])('refuses %j', (options, path) => {
-    expect(() => resolveExactCountOptions('x', options)).toThrow(expect.objectContaining({ name: 'InvalidConfigurationError', path }));
+    expect(() => resolveOptions(EXACT_COUNTS, 'x', options)).toThrow(expect.objectContaining({ name: 'InvalidConfigurationError', path }));
   });
 });

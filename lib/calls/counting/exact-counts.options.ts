@@ -1,4 +1,4 @@
-import { integer, resolveOptions, type OptionsOf, type Resolved } from '../../common/option.js';
+import { integer, type OptionsOf, type Resolved } from '../../common/option.js';
 
 export const EXACT_COUNTS = {
   /** Time limit of a count, over all deployments that are tried, in ms. Default 5,000. */
@@ -22,8 +22,3 @@ export const EXACT_COUNTS = {
 /** How `LlmClient.countTokensExact` calls the counting endpoints of providers. */
 export interface ExactCountOptions extends OptionsOf<typeof EXACT_COUNTS> {}
 export type ResolvedExactCountOptions = Resolved<typeof EXACT_COUNTS>;
-
-/** @throws InvalidConfigurationError naming the option. */
-export function resolveExactCountOptions(path: string, value?: unknown): ResolvedExactCountOptions {
-  return resolveOptions(EXACT_COUNTS, path, value);
-}

@@ -1,7 +1,8 @@
 import { viewOf } from '../../../test/support/layer-calls.js';
 import { BudgetExceededError, RouterRateLimitError } from '../../common/http-errors.js';
 import { CallQueue } from '../../queue/call-queue.js';
-import { resolveQueueOptions, type QueueOptions } from '../../queue/queue.options.js';
+import { resolveOptions } from '../../common/option.js';
+import { QUEUE, type QueueOptions } from '../../queue/queue.options.js';
 import { CallCancellation } from '../cancellation.js';
 import { Failure } from '../failure.js';
 import type { CallView } from '../attempt.js';
@@ -33,7 +34,7 @@ describe('queuedAdmission', () => {
    * money.
    */
   function opened(options: QueueOptions = {}) {
-    const queue = new CallQueue(resolveQueueOptions('queue', options), { now: () => nowMs, component: 'test' });
+    const queue = new CallQueue(resolveOptions(QUEUE, 'queue', options), { now: () => nowMs, component: 'test' });
     const asked: string[] = [];
     const unused: unknown[] = [];
     const state = { error: undefined as Error | undefined };
@@ -44,7 +45,7 @@ describe('queuedAdmission', () => {
     };
     const router = { acquire, unused: (each: unknown) => unused.push(each) };
     const now = (): number => nowMs;
-    const admit = queuedAdmission({ queue, options: resolveQueueOptions('queue', options), now }, {
+    const admit = queuedAdmission({ queue, options: resolveOptions(QUEUE, 'queue', options), now }, {
       router,
       maxOutputOf: () => 1,
     } as never);

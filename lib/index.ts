@@ -273,50 +273,7 @@ export type { RoutingStrategy } from './router/selection/strategies/strategy.js'
 export type { CallSuccess, CallUsage } from './router/state/call-success.js';
 export type { Pick as RoutedPick, RoutingContext } from './router/routing-context.js';
 export type { RouterSharedState, StateOfRouter, UnreportedSpending } from './router/redis/shared-state.js';
-export {
-  AdvancedRouter,
-  applyAcceleration,
-  checkRateLimit,
-  compareImplementations,
-  compareImplementationsAsync,
-  cleanupExpiredConnections,
-  countMessages,
-  countRequest,
-  countTokens,
-  countTokensBatch,
-  countTokensBatchAsync,
-  decode,
-  encode,
-  estimateCost,
-  exportPerformanceData,
-  FastThrottlerStorage,
-  getAvailableDeployment,
-  getConnection,
-  getConnectionPoolStats,
-  getFeatureStatus,
-  getModelLimits,
-  getPerformanceStats,
-  getPatchStatus,
-  getRateLimitStats,
-  getRecommendations,
-  healthCheck,
-  healthCheckAsync,
-  healthCheckConnection,
-  isEnabled,
-  isWithinTokenLimit,
-  recordPerformance,
-  refreshModelList,
-  removeAcceleration,
-  removeConnection,
-  resetErrors,
-  returnConnection,
-  RUST_ACCELERATION_AVAILABLE,
-  SimpleConnectionPool,
-  SimpleRateLimiter,
-  SimpleTokenCounter,
-  trimMessages,
-  truncate,
-} from './standalone.js';
+export * from './standalone.js';
 export type { ChatMessage } from './token-counter/prompt/messages.js';
 export type { PricingOptions } from './token-counter/pricing/pricing-book.js';
 export type { ModelLimits, ModelPrice, ModelPricing } from './token-counter/pricing/pricing.js';

@@ -27,7 +27,7 @@ class Patches {
    */
   apply(owner: object, { standIn, pool }: Omit<Request, 'targets'>, options: AccelerationOptions): boolean {
     const targets = targetsOf(options);
-    if (!standIn.available) return false;
+    if (standIn.choice.native === null) return false;
     const before = this.requests.get(owner)?.targets ?? [];
     this.requests.delete(owner);
     this.requests.set(owner, { standIn, pool, targets: [...new Set([...before, ...targets])] });
@@ -50,9 +50,14 @@ class Patches {
 
   status(own: StandIn): PatchStatus {
     const latest = [...this.requests.values()].at(-1)?.standIn;
-    const { answers, reason } = latest ?? own;
+    const { active, reason } = (latest ?? own).choice;
     const targets = Object.fromEntries([...this.tokenizers, this.undici].map((target) => [target.name, target.status()]));
-    return { applied: latest !== undefined, rustAvailable: answers, reason, targets: targets as Record<AccelerationTarget, TargetStatus> };
+    return {
+      applied: latest !== undefined,
+      rustAvailable: active === 'native',
+      reason,
+      targets: targets as Record<AccelerationTarget, TargetStatus>,
+    };
   }
 
   /** Applies or removes each target by the requests. Targets in `again` look for new copies. */

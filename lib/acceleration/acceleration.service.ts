@@ -2,7 +2,7 @@ import { sampleOf, type Capability, type CapabilityHealth, type MetricSample } f
 import { lazy } from '../common/lazy.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import type { TokenCounterEngine } from '../token-counter/engine/engine.js';
-import type { AccelerationOptions, AccelerationTarget } from './acceleration.options.js';
+import type { AccelerationOptions } from './acceleration.options.js';
 import type * as Patching from './acceleration.patches.js';
 import type { PatchStatus } from './patch-status.js';
 import { StandIn } from './stand-in.js';
@@ -62,7 +62,7 @@ export class AccelerationService implements Capability {
   /** Which libraries are patched, or why none is. */
   get summary(): string {
     const { applied, reason, targets } = this.status();
-    const patched = Object.keys(targets).filter((name) => targets[name as AccelerationTarget].state === 'patched');
+    const patched = patchedOf(targets);
     if (patched.length > 0) return `${patched.join(', ')} patched`;
     return `no library patched (${applied ? 'none installed' : reason})`;
   }
@@ -87,8 +87,12 @@ export class AccelerationService implements Capability {
   /** `degraded` while libraries are patched but native errors keep the native engine off. */
   health(): CapabilityHealth {
     const { applied, rustAvailable, reason, targets } = this.status();
-    const patched = Object.keys(targets).filter((name) => targets[name as AccelerationTarget].state === 'patched');
+    const patched = patchedOf(targets);
     const engine = rustAvailable ? 'native' : 'typescript';
-    return { status: applied && this.standIn.impaired ? 'degraded' : 'ok', engine, reason, patched };
+    return { status: applied && this.standIn.choice.impaired ? 'degraded' : 'ok', engine, reason, patched };
   }
+}
+
+function patchedOf(targets: PatchStatus['targets']): string[] {
+  return Object.entries(targets).flatMap(([name, { state }]) => (state === 'patched' ? [name] : []));
 }

@@ -9,27 +9,7 @@ import type { EncodingName, TokenCounterEngine } from '../token-counter/engine/e
 export class StandIn {
   private readonly handles = new Map<EncodingName, number>();
 
-  constructor(private readonly choice: EngineChoice<TokenCounterEngine>) {}
-
-  /** Why the native engine answers, or why it does not. */
-  get reason(): string {
-    return this.choice.reason;
-  }
-
-  /** Whether there is a native engine. */
-  get available(): boolean {
-    return this.choice.native !== null;
-  }
-
-  /** Whether native errors or a failed self-test keep it off. */
-  get impaired(): boolean {
-    return this.choice.impaired;
-  }
-
-  /** Whether it answers at the moment. */
-  get answers(): boolean {
-    return this.choice.active === 'native';
-  }
+  constructor(readonly choice: EngineChoice<TokenCounterEngine>) {}
 
   encode(text: string, encoding: EncodingName): Uint32Array | undefined {
     return this.ask('encode', (engine) => engine.encode(text, this.handle(engine, encoding)));

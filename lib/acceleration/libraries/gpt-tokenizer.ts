@@ -3,7 +3,7 @@ import { loadedExports, type InstalledCopy } from './installed-copies.js';
 import { LibraryTarget } from './library-target.js';
 import { SPECIAL_START } from './special-arguments.js';
 import { toArray } from './token-ids.js';
-import { recognize, type VocabularyName } from './vocabulary-fingerprint.js';
+import { recognize, type VocabularyName, GPT2, LOWER, UPPER, WORD } from './vocabulary-fingerprint.js';
 
 /** The parts of its `BytePairEncodingCore` that are used here. */
 interface Core {
@@ -21,10 +21,6 @@ type CountNative = (this: Core, text: string, allowed?: AllowedSpecial) => numbe
 type IsWithinTokenLimit = (this: Api, input: unknown, limit: number, options?: unknown) => number | false;
 
 const SUFFIX = "'(?:[sS]|[dD]|[mM]|[tT]|[lL][lL]|[vV][eE]|[rR][eE])";
-const UPPER = '\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}';
-const LOWER = '\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}';
-const WORD = '[^\\r\\n\\p{L}\\p{N}]?';
-const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 /**
  * Characters for each token of a limit that are counted first: mostly they exceed the limit
@@ -63,8 +59,12 @@ export class GptTokenizerTarget extends LibraryTarget {
   protected patch(exported: object, copy: InstalledCopy): void {
     const { BytePairEncodingCore: core, GptEncoding: api } = exported as Readonly<Record<string, (new () => Api) | undefined>>;
     if (core !== undefined) {
-      this.replace<EncodeNative>(core.prototype as object, 'encodeNative', (original) => this.encode(original));
-      this.replace<CountNative>(core.prototype as object, 'countNative', (original) => this.count(original));
+      this.replace<EncodeNative>(core.prototype as object, 'encodeNative', (original) =>
+        this.answering(original, (...call) => this.encode(...call)),
+      );
+      this.replace<CountNative>(core.prototype as object, 'countNative', (original) =>
+        this.answering(original, (...call) => this.count(...call)),
+      );
     } else if (api !== undefined) {
       this.patchLoaded(copy, api);
       this.replace<IsWithinTokenLimit>(api.prototype as object, 'isWithinTokenLimit', (original) => this.limit(original));
@@ -83,45 +83,36 @@ export class GptTokenizerTarget extends LibraryTarget {
     }
   }
 
-  private encode(original: EncodeNative): EncodeNative {
-    const answer = (core: Core, text: string, allowed: AllowedSpecial): Uint32Array | undefined => {
-      const encoding = this.encodingFor(core, text, allowed);
-      return this.answered(encoding && this.standIn?.encode(text, encoding));
-    };
-    return function encodeNative(text, allowed) {
-      const ids = answer(this, text, allowed);
-      return ids === undefined ? original.call(this, text, allowed) : toArray(ids);
-    };
+  private encode(core: Core, text: string, allowed?: AllowedSpecial): number[] | undefined {
+    const encoding = this.encodingFor(core, text, allowed);
+    const ids = encoding && this.standIn?.encode(text, encoding);
+    return ids && toArray(ids);
   }
 
-  private count(original: CountNative): CountNative {
-    const answer = (core: Core, text: string, allowed: AllowedSpecial): number | undefined => {
-      const encoding = this.encodingFor(core, text, allowed);
-      return this.answered(encoding && this.standIn?.count(text, encoding));
-    };
-    return function countNative(text, allowed) {
-      return answer(this, text, allowed) ?? original.call(this, text, allowed);
-    };
+  private count(core: Core, text: string, allowed?: AllowedSpecial): number | undefined {
+    const encoding = this.encodingFor(core, text, allowed);
+    return encoding && this.standIn?.count(text, encoding);
   }
 
   private limit(original: IsWithinTokenLimit): IsWithinTokenLimit {
-    const answer = ({ bytePairEncodingCoreProcessor: core }: Api, input: unknown, limit: number, options: unknown): number | undefined => {
-      const isPlain = typeof input === 'string' && !options && Number.isInteger(limit) && limit >= 0;
-      if (!isPlain || this.standIn === null || input.includes(SPECIAL_START)) return undefined;
-      const count = (text: string): number | undefined => {
-        const encoding = this.encodingFor(core, text, undefined);
-        return encoding && this.standIn?.countUpTo(text, encoding, limit);
-      };
-      const head = firstWords(input, (limit + 1) * ENOUGH_PER_TOKEN);
-      const ofHead = head === '' ? 0 : (count(head) ?? 0);
-      if (ofHead > limit) return this.answered(ofHead);
-      return input.length <= (limit + 1) * MOST_PER_TOKEN ? this.answered(count(input)) : undefined;
+    return this.answering(original, (api: Api, input: unknown, limit: number, options?: unknown) => {
+      const count = this.countWithin(api, input, limit, options);
+      return count !== undefined && count > limit ? false : count;
+    });
+  }
+
+  /** The count up to `limit`, any larger number above it. */
+  private countWithin({ bytePairEncodingCoreProcessor: core }: Api, input: unknown, limit: number, options: unknown): number | undefined {
+    const isPlain = typeof input === 'string' && !options && Number.isInteger(limit) && limit >= 0;
+    if (!isPlain || this.standIn === null || input.includes(SPECIAL_START)) return undefined;
+    const count = (text: string): number | undefined => {
+      const encoding = this.encodingFor(core, text, undefined);
+      return encoding && this.standIn?.countUpTo(text, encoding, limit);
     };
-    return function isWithinTokenLimit(input, limit, options) {
-      const count = answer(this, input, limit, options);
-      if (count === undefined) return original.call(this, input, limit, options);
-      return count > limit ? false : count;
-    };
+    const head = firstWords(input, (limit + 1) * ENOUGH_PER_TOKEN);
+    const ofHead = head === '' ? 0 : (count(head) ?? 0);
+    if (ofHead > limit) return ofHead;
+    return input.length <= (limit + 1) * MOST_PER_TOKEN ? count(input) : undefined;
   }
 
   /**

@@ -3,7 +3,7 @@ import { mayDiffer } from '../class-differences.js';
 import { LibraryTarget } from './library-target.js';
 import { planEncode } from './special-arguments.js';
 import { joinIds, ordinaryIds, toArray } from './token-ids.js';
-import { recognize, type VocabularyName, encodingWith, type KnownEncoding } from './vocabulary-fingerprint.js';
+import { recognize, type VocabularyName, encodingWith, type KnownEncoding, GPT2, LOWER, UPPER, WORD } from './vocabulary-fingerprint.js';
 
 /** The parts of its `Tiktoken` that are used here. */
 interface Tokenizer {
@@ -17,11 +17,7 @@ type Encode = (this: Tokenizer, text: string, allowed?: unknown, disallowed?: un
 type Decode = (this: Tokenizer, tokens: unknown) => string;
 
 const SUFFIX = `('s|'S|'t|'T|'re|'rE|'Re|'RE|'ve|'vE|'Ve|'VE|'m|'M|'ll|'lL|'Ll|'LL|'d|'D)`;
-const UPPER = '\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}';
-const LOWER = '\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}';
-const WORD = '[^\\r\\n\\p{L}\\p{N}]?';
 const SPACES = '\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
-const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 /** The patterns that split like the engine, except for texts that `mayDiffer` reports. */
 const PATTERNS: Readonly<Record<VocabularyName, string>> = {
@@ -45,19 +41,11 @@ export class JsTiktokenTarget extends LibraryTarget {
 
   protected patch(exported: object): void {
     const { prototype } = (exported as { Tiktoken: { prototype: object } }).Tiktoken;
-    this.replace<Encode>(prototype, 'encode', (original) => this.encode(original));
-    this.replace<Decode>(prototype, 'decode', (original) => this.decode(original));
+    this.replace<Encode>(prototype, 'encode', (original) => this.answering(original, (...call) => this.encode(...call)));
+    this.replace<Decode>(prototype, 'decode', (original) => this.answering(original, (...call) => this.decode(...call)));
   }
 
-  private encode(original: Encode): Encode {
-    const answer = (tokenizer: Tokenizer, ...args: Parameters<Encode>): number[] | undefined => this.encoded(tokenizer, ...args);
-    const count = (found: number[] | undefined): number[] | undefined => this.answered(found);
-    return function encode(text, allowed, disallowed) {
-      return count(answer(this, text, allowed, disallowed)) ?? original.call(this, text, allowed, disallowed);
-    };
-  }
-
-  private encoded(tokenizer: Tokenizer, text: string, allowed: unknown, disallowed: unknown): number[] | undefined {
+  private encode(tokenizer: Tokenizer, text: string, allowed?: unknown, disallowed?: unknown): number[] | undefined {
     const { standIn } = this;
     if (standIn === null || typeof text !== 'string') return undefined;
     const known = this.identify(tokenizer);
@@ -69,15 +57,7 @@ export class JsTiktokenTarget extends LibraryTarget {
     return ids && toArray(ids);
   }
 
-  private decode(original: Decode): Decode {
-    const answer = (tokenizer: Tokenizer, tokens: unknown): string | undefined => this.decoded(tokenizer, tokens);
-    const count = (found: string | undefined): string | undefined => this.answered(found);
-    return function decode(tokens) {
-      return count(answer(this, tokens)) ?? original.call(this, tokens);
-    };
-  }
-
-  private decoded(tokenizer: Tokenizer, tokens: unknown): string | undefined {
+  private decode(tokenizer: Tokenizer, tokens: unknown): string | undefined {
     const { standIn } = this;
     if (standIn === null || !Array.isArray(tokens) || tokens.length < NATIVE_FROM.js_tiktoken_decode) return undefined;
     const known = this.identify(tokenizer);

@@ -68,11 +68,17 @@ export abstract class LibraryTarget {
     if (patch.state === 'removed') throw new Error(`cannot patch ${name}`);
   }
 
-  /** Counts a call by who answers it. */
-  protected answered<R>(answer: R | undefined): R | undefined {
-    if (answer === undefined) this.tally.library++;
-    else this.tally.native++;
-    return answer;
+  /** A method that answers with `answer`, or else as the library. Counts who has answered. */
+  protected answering<T, A extends unknown[], R>(
+    original: (this: T, ...args: A) => R,
+    answer: (tokenizer: T, ...args: A) => R | undefined,
+  ): (this: T, ...args: A) => R {
+    const { tally } = this;
+    return function (...args) {
+      const found = answer(this, ...args);
+      tally[found === undefined ? 'library' : 'native']++;
+      return found === undefined ? original.apply(this, args) : found;
+    };
   }
 
   /** Counts a tokenizer that the library keeps answering for. */

@@ -48,8 +48,10 @@ export class TiktokenTarget extends LibraryTarget {
     const glue = exported as { Tiktoken: { prototype: object } };
     const { prototype } = glue.Tiktoken;
     this.replace<Encode>(prototype, 'encode', (original) => this.encode(original));
-    this.replace<EncodeOrdinary>(prototype, 'encode_ordinary', (original) => this.encodeOrdinary(original));
-    this.replace<Decode>(prototype, 'decode', (original) => this.decode(original));
+    this.replace<EncodeOrdinary>(prototype, 'encode_ordinary', (original) =>
+      this.answering(original, (...call) => this.encodeOrdinary(...call)),
+    );
+    this.replace<Decode>(prototype, 'decode', (original) => this.answering(original, (...call) => this.decode(...call)));
     // Loaded entry points hold references to the functions.
     const entries = loadedExports(copy.folder).filter((entry) => (entry as { Tiktoken?: unknown }).Tiktoken === glue.Tiktoken);
     for (const holder of new Set([glue, ...entries]))
@@ -65,7 +67,7 @@ export class TiktokenTarget extends LibraryTarget {
   }
 
   private encode(original: Encode): Encode {
-    const answer = (tokenizer: Tokenizer, text: string, allowed: unknown, disallowed: unknown): Uint32Array | undefined => {
+    return this.answering(original, (tokenizer: Tokenizer, text: string, allowed?: unknown, disallowed?: unknown) => {
       const known = this.identify(tokenizer, text);
       const plan = known && planEncode(text, allowed, disallowed, known.specials);
       if (known === null || plan === null) return undefined;
@@ -73,35 +75,20 @@ export class TiktokenTarget extends LibraryTarget {
       if (!takesNone && !this.hasNoOthers(tokenizer, text, original)) return undefined;
       const one = (part: string): Uint32Array | undefined => this.standIn?.encode(part, known.encoding);
       return typeof plan === 'string' ? one(plan) : joinIds(plan, one);
-    };
-    const count = (found: Uint32Array | undefined): Uint32Array | undefined => this.answered(found);
-    return function encode(text, allowed, disallowed) {
-      return count(answer(this, text, allowed, disallowed)) ?? original.call(this, text, allowed, disallowed);
-    };
+    });
   }
 
-  private encodeOrdinary(original: EncodeOrdinary): EncodeOrdinary {
-    const answer = (tokenizer: Tokenizer, text: string): Uint32Array | undefined => {
-      const known = this.identify(tokenizer, text);
-      return this.answered(known ? this.standIn?.encode(text, known.encoding) : undefined);
-    };
-    return function encode_ordinary(text) {
-      return answer(this, text) ?? original.call(this, text);
-    };
+  private encodeOrdinary(tokenizer: Tokenizer, text: string): Uint32Array | undefined {
+    const known = this.identify(tokenizer, text);
+    return known ? this.standIn?.encode(text, known.encoding) : undefined;
   }
 
-  private decode(original: Decode): Decode {
-    const answer = (tokenizer: Tokenizer, tokens: unknown): Uint8Array | undefined => {
-      if ((tokens as ArrayLike<unknown> | undefined)?.length === undefined || (tokens as Uint32Array).length < NATIVE_FROM.tiktoken_decode)
-        return undefined;
-      const known = this.identify(tokenizer, '');
-      const ids = known && ordinaryIds(tokens, known.size);
-      return known && ids ? this.standIn?.decode(ids, known.encoding) : undefined;
-    };
-    const count = (found: Uint8Array | undefined): Uint8Array | undefined => this.answered(found);
-    return function decode(tokens) {
-      return count(answer(this, tokens)) ?? original.call(this, tokens);
-    };
+  private decode(tokenizer: Tokenizer, tokens: unknown): Uint8Array | undefined {
+    const { length = 0 } = (tokens ?? {}) as { readonly length?: number };
+    if (!(length >= NATIVE_FROM.tiktoken_decode)) return undefined;
+    const known = this.identify(tokenizer, '');
+    const ids = known && ordinaryIds(tokens, known.size);
+    return known && ids ? this.standIn?.decode(ids, known.encoding) : undefined;
   }
 
   /**

@@ -5,6 +5,12 @@ import { SPECIAL_TOKENS } from '../../token-counter/bpe/special-tokens.js';
 /** Bytes of the longest token. */
 const MAX_TOKEN_BYTES = 128;
 
+/** Parts of the patterns that tokenizers in JavaScript split texts with. */
+export const UPPER = '\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}';
+export const LOWER = '\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}';
+export const WORD = '[^\\r\\n\\p{L}\\p{N}]?';
+export const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+
 /** A vocabulary that this package and OpenAI's tokenizers share. */
 export type VocabularyName = Extract<EncodingName, 'cl100k_base' | 'o200k_base' | 'p50k_base' | 'r50k_base'>;
 

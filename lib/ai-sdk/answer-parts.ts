@@ -94,3 +94,8 @@ export function metadataOf(call: CallFacts): ProviderFields {
     },
   };
 }
+
+/** @param seconds since 1970 */
+export function timeOf(seconds: unknown): Date | undefined {
+  return typeof seconds === 'number' ? new Date(seconds * 1000) : undefined;
+}

@@ -1,5 +1,5 @@
 import { factHeaders } from '../calls/answer/llm-answer.js';
-import { contentOf, finishReasonOf, metadataOf, usageOf } from './answer-parts.js';
+import { contentOf, finishReasonOf, metadataOf, timeOf, usageOf } from './answer-parts.js';
 import { stepRequest } from './chat-request.js';
 import type { ModelCalls } from './model-calls.js';
 import type { GenerateResult, ModelCallOptions, ModelWarning, StreamPart, StreamResult } from './specification.js';
@@ -108,10 +108,6 @@ function readable(warnings: ModelWarning[], parts: AsyncGenerator<StreamPart>, {
     },
     { highWaterMark: 0 },
   );
-}
-
-function timeOf(seconds: unknown): Date | undefined {
-  return typeof seconds === 'number' ? new Date(seconds * 1000) : undefined;
 }
 
 function sourceIds(): () => string {

@@ -1,6 +1,6 @@
-import type { ChatChunkChoice, ChatCompletionChunk, ChatDelta, ThinkingContent } from '../apis/wire/chat.js';
+import type { ChatCompletionChunk, ChatDelta, ThinkingContent } from '../apis/wire/chat.js';
 import type { LlmStream } from '../calls/stream/llm-stream.js';
-import { filesOf, finishReasonOf, metadataOf, signatureOf, sourcesOf, usageOf, type AnswerFields } from './answer-parts.js';
+import { filesOf, finishReasonOf, metadataOf, signatureOf, sourcesOf, timeOf, usageOf, type AnswerFields } from './answer-parts.js';
 import type { ModelFinishReason, ProviderFields, StreamPart } from './specification.js';
 
 type Delta = ChatDelta & AnswerFields;
@@ -33,7 +33,7 @@ export async function* streamParts(stream: LlmStream<ChatCompletionChunk>, conte
       const choice = chunk.choices.at(0);
       if (choice === undefined) continue;
       yield* parts.delta(choice.delta ?? {});
-      if (choice.finish_reason) finish = finishReasonOf(finishOf(choice));
+      if (choice.finish_reason) finish = finishReasonOf(choice.finish_reason);
     }
     yield* parts.end();
   } catch (error) {
@@ -42,10 +42,6 @@ export async function* streamParts(stream: LlmStream<ChatCompletionChunk>, conte
     finish = { unified: 'error', raw: undefined };
   }
   yield { type: 'finish', finishReason: finish, usage: usageOf(stream.usage), providerMetadata: metadataOf(stream.call) };
-}
-
-function finishOf({ finish_reason: reason }: ChatChunkChoice): string | null {
-  return reason;
 }
 
 /** Opens and closes the blocks of text and thinking, and assembles tool calls. */
@@ -61,8 +57,7 @@ class PartWriter {
   *head({ id, created, model }: ChatCompletionChunk): Generator<StreamPart> {
     if (this.hasHead) return;
     this.hasHead = true;
-    const timestamp = typeof created === 'number' ? new Date(created * 1000) : undefined;
-    yield { type: 'response-metadata', id, modelId: model, timestamp };
+    yield { type: 'response-metadata', id, modelId: model, timestamp: timeOf(created) };
   }
 
   *delta(delta: Delta): Generator<StreamPart> {

@@ -20,12 +20,12 @@ export class BufferList {
   push(chunk: Buffer): void {
     this.length += chunk.length;
     if (this.chunks.length < FEW || chunk.length >= LARGE) {
-      this.endBlock();
+      if (this.used > 0) this.endBlock();
       this.chunks.push(chunk);
       return;
     }
     if (this.used + chunk.length > this.block.length) {
-      this.endBlock();
+      if (this.used > 0) this.endBlock();
       this.block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
     }
     this.block.set(chunk, this.used);
@@ -34,7 +34,7 @@ export class BufferList {
 
   /** All bytes; a copy where they are more than one chunk, which then takes their place. */
   bytes(): Buffer {
-    this.endBlock();
+    if (this.used > 0) this.endBlock();
     const { chunks } = this;
     if (chunks.length === 0) return NONE;
     if (chunks.length > 1) this.chunks = [Buffer.concat(chunks, this.length)];
@@ -51,7 +51,6 @@ export class BufferList {
 
   private endBlock(): void {
     const { block, used } = this;
-    if (used === 0) return;
     // A large chunk may follow one byte.
     this.chunks.push(used < block.length / 2 ? Buffer.from(block.subarray(0, used)) : block.subarray(0, used));
     this.block = NONE;

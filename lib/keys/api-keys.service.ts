@@ -366,7 +366,7 @@ export class ApiKeyService implements Capability {
     const { lastUses } = this;
     // Deleted first, so that the key becomes the last one.
     lastUses.delete(record.publicId);
-    makeRoom(lastUses, MOST_LAST_USES);
+    if (lastUses.size >= MOST_LAST_USES) makeRoom(lastUses, MOST_LAST_USES);
     lastUses.set(record.publicId, { record, usedMs });
   }
 

@@ -2,7 +2,6 @@ import type { HttpException } from '@nestjs/common';
 import { IncomingMessage, type IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { RequestCancelledError } from '../../common/errors.js';
-import { TurnLimit } from './turn-limit.js';
 import type { JsonBounds } from '../../http/body/json-shape.js';
 import type { ResolvedBodyBounds } from '../../http/body/body-bounds.js';
 import { LARGE_BODY } from '../../http/body/body-object.js';
@@ -40,6 +39,44 @@ const GROWTH = 8;
  * milliseconds, most of them for pages that are new.
  */
 const MOVED = 2;
+
+/** The real one: the turns of the loop go on where a test has replaced the timers. */
+const afterPolling = setImmediate;
+
+/**
+ * Limits how many pieces of work begin in each turn of the event loop, in order of arrival, so that
+ * other work, such as the chunks of streams, runs in between.
+ */
+export class TurnLimit {
+  private begun = 0;
+  private isWatching = false;
+  private readonly waiting: (() => void)[] = [];
+
+  constructor(private readonly perTurn: number) {}
+
+  /** Resolves in the turn in which the work may begin; `undefined`: it may begin now. */
+  begin(): Promise<void> | undefined {
+    if (!this.isWatching) this.watch();
+    if (this.begun < this.perTurn) {
+      this.begun++;
+      return undefined;
+    }
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  private watch(): void {
+    this.isWatching = true;
+    afterPolling(this.nextTurn);
+  }
+
+  private readonly nextTurn = (): void => {
+    this.isWatching = false;
+    const next = this.waiting.splice(0, this.perTurn);
+    this.begun = next.length;
+    if (this.begun > 0) this.watch();
+    for (const begin of next) begin();
+  };
+}
 
 /**
  * Requests that begin in one turn of the event loop, some 0.2 ms each: 600 that come at once would

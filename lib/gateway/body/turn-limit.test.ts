@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { TurnLimit } from './turn-limit.js';
+import { TurnLimit } from './request-body.js';
 
 describe('TurnLimit', () => {
   it('begins work in the order in which it came, so much in each turn', async () => {

@@ -214,7 +214,10 @@ export function releaseBody(object: unknown): void {
 
 /** Whether the headers allow a body over 16 KiB: by its length, compressed or chunked. */
 export function mayBeLarge(headers: Headers): boolean {
-  return isDeclaredLarge(headers) ?? headers['transfer-encoding'] !== undefined;
+  const { 'content-length': length, 'content-encoding': encoding = 'identity' } = headers;
+  if (encoding !== 'identity') return true;
+  // A length that is not a number counts as large.
+  return length === undefined ? headers['transfer-encoding'] !== undefined : !(Number(length) <= LARGE_BODY);
 }
 
 /** Whether a parsed body is over 16 KiB: by its headers, otherwise by its content. */
@@ -222,21 +225,13 @@ export function isLarge({ headers, body }: { readonly headers?: Headers; readonl
   if (typeof body !== 'object' || body === null) return typeof body === 'string' && body.length > LARGE_BODY;
   const received = receivedBody(body);
   if (received !== undefined) return isLargeBody(received.bytes);
-  return (headers === undefined ? undefined : isDeclaredLarge(headers)) ?? weightLeft(body, LARGE_BODY, 0) < 0;
+  const statesSize = headers?.['content-length'] !== undefined || (headers?.['content-encoding'] ?? 'identity') !== 'identity';
+  return headers !== undefined && statesSize ? mayBeLarge(headers) : weightLeft(body, LARGE_BODY, 0) < 0;
 }
 
 /** Whether a body that was read is over 16 KiB. */
 export function isLargeBody(body: Buffer): boolean {
   return body.length > LARGE_BODY;
-}
-
-/** By the declared length; `undefined` without one. */
-function isDeclaredLarge(headers: Headers): boolean | undefined {
-  const length = headers['content-length'];
-  const encoding = headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') return true;
-  // A length that is not a number counts as large.
-  return length === undefined ? undefined : !(Number(length) <= LARGE_BODY);
 }
 
 /** `budget` less the texts, keys and values of `value`; negative as soon as it is spent. */

@@ -60,11 +60,10 @@ function spliced(body: JsonBody, outlined: unknown): Buffer {
 
 /**
  * What a change makes of a raw field, where it hands long texts on: it works on the outline, and
- * the texts stay the bytes that came. Any other value as `changedBy`.
+ * the texts stay the bytes that came.
  * @param change gets a function for texts that it joins or looks into
  */
-export function rewrittenBy(value: unknown, change: (value: unknown, textOf: (text: string) => string) => unknown): unknown {
-  if (!(value instanceof RawField)) return change(value, itself);
+export function rewrittenBy(value: RawField, change: (value: unknown, textOf: (text: string) => string) => unknown): unknown {
   const { outlined, body } = value;
   const textOf = (text: string): string => {
     const whole = body.textOf(text);
@@ -91,7 +90,7 @@ export function changedBy(value: unknown, change: (value: unknown, textOf: (text
   return change(outlined, value.textOf) === outlined ? value : change(value.value(), itself);
 }
 
-function itself(text: string): string {
+export function itself(text: string): string {
   return text;
 }
 

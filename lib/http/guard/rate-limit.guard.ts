@@ -88,8 +88,12 @@ export class RateLimitGuard implements CanActivate {
 
     // Awaits only what takes time: most requests are decided at once.
     const request = new GuardedRequest(context, this.getRequestResponse(context));
-    const applicable = rules.applicableTo(request, this.defaultKey);
-    const limits = this.withOwn(request, rules, applicable instanceof Promise ? await applicable : applicable);
+    const key = rules.hasOneKey ? this.getKey(request.request, context) : undefined;
+    const applicable =
+      key === undefined
+        ? await rules.applicableTo(request, this.defaultKey)
+        : rules.underKey(typeof key === 'string' ? key : await key, request);
+    const limits = this.withOwn(request, rules, applicable);
     if (limits === undefined) return true;
 
     const { route } = limits;

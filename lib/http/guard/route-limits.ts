@@ -12,7 +12,6 @@ import { budgetRefusal } from '../budget-refusal.js';
 import { ownRules, ownSkips, type RateLimitRule } from '../decorators.js';
 import { GuardedRequest, type GuardDecision, type LimitedRequest } from './guarded-request.js';
 import { policyHeader, quotasOf, type Quota } from './quotas.js';
-import type { Soon } from '../body/json-body.js';
 import { shouldSkip } from './skip-if.js';
 
 type Route = { readonly type: object & { readonly name: string }; readonly handler: object & { readonly name: string } };
@@ -53,8 +52,8 @@ export class RouteLimits {
   private readonly parts = new Map<string, RouteLimits>();
   /** By the limits of a principal, or of many requests together: the route with them. */
   private readonly extended = new WeakMap<object, RouteLimits>();
-  /** Whether all limits count under the default key. */
-  private readonly hasOneKey: boolean;
+  /** Whether all limits count under the default key: then `underKey` applies them. */
+  readonly hasOneKey: boolean;
 
   constructor(
     readonly limits: readonly RouteLimit[],
@@ -83,11 +82,17 @@ export class RouteLimits {
   }
 
   /** The limits that apply to a request: all whose `key` is not `false`. `undefined`: none. */
-  applicableTo(request: GuardedRequest, defaultKey: DefaultKey): Soon<ApplicableLimits | undefined> {
-    if (!this.hasOneKey)
-      return Promise.all(this.limits.map((limit) => keyOf(limit, request, defaultKey))).then((keys) => this.withKeys(keys, request));
-    const key = defaultKey(request);
-    return typeof key === 'string' ? this.withKey(key, request) : Promise.resolve(key).then((found) => this.withKey(found, request));
+  async applicableTo(request: GuardedRequest, defaultKey: DefaultKey): Promise<ApplicableLimits | undefined> {
+    return this.withKeys(await Promise.all(this.limits.map((limit) => keyOf(limit, request, defaultKey))), request);
+  }
+
+  /** All limits under one key, unless an app's `getKey` names none. */
+  underKey(key: string | false, request: GuardedRequest): ApplicableLimits | undefined {
+    if (key === false) return undefined;
+    const scopes: RateLimitScope[] = [];
+    for (const { limit } of this.limits) scopes.push({ limit, key });
+    if (this.hasConcurrency) checkResponse(request);
+    return { route: this, scopes };
   }
 
   /**
@@ -145,15 +150,6 @@ export class RouteLimits {
       }),
       retryAfterMs: retryAfterMs === Infinity ? undefined : retryAfterMs,
     });
-  }
-
-  /** All limits under one key, unless an app's `getKey` names none. */
-  private withKey(key: string | false, request: GuardedRequest): ApplicableLimits | undefined {
-    if (key === false) return undefined;
-    const scopes: RateLimitScope[] = [];
-    for (const { limit } of this.limits) scopes.push({ limit, key });
-    if (this.hasConcurrency) checkResponse(request);
-    return { route: this, scopes };
   }
 
   private withKeys(keys: readonly (string | false)[], request?: GuardedRequest): ApplicableLimits | undefined {

@@ -70,7 +70,8 @@ export function readOutput(fields: Fields): OutputFields {
     }
   };
   read(fields, 0);
-  return { tokens, choices: Math.min(choices * promptsIn(fields.prompt), LARGEST_AMOUNT), limits, isLifted, liftsDefault, isBackground };
+  if (fields.prompt !== undefined) choices = Math.min(choices * promptsIn(fields.prompt), LARGEST_AMOUNT);
+  return { tokens, choices, limits, isLifted, liftsDefault, isBackground };
 }
 
 /**

@@ -164,6 +164,7 @@ async function countLarge(body: Fields, context: Omit<EstimateContext, 'tokensPe
 
 /** The largest prompt of a small body, and its tools. */
 function largestOf(body: Fields, context: PromptCounting): number {
+  if (body.input === undefined && body.prompt === undefined) return estimateOf(body, context);
   const { prompts, tools } = promptsOf(body);
   let tokens = 0;
   for (const prompt of prompts) tokens = Math.max(tokens, estimateOf(prompt, context));

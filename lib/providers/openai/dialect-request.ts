@@ -1,5 +1,5 @@
 import type { Fields } from '../../common/objects.js';
-import { rewrittenBy } from '../../http/body/raw-field.js';
+import { itself, RawField, rewrittenBy } from '../../http/body/raw-field.js';
 import {
   asksForNothing,
   dropsParams,
@@ -113,10 +113,11 @@ class ChatFields {
     switch (name) {
       case 'tools': {
         const isMarked = rules?.cacheMarks !== undefined && keepsMarks(rules.cacheMarks, this.sent.model);
-        return rewrittenBy(value, (given) => {
+        const rewrite = (given: unknown): unknown => {
           const kept = dialectTools(given, tools, isMarked);
           return tools?.functionsOnly === true && Array.isArray(kept) && kept.length === 0 ? undefined : kept;
-        });
+        };
+        return value instanceof RawField ? rewrittenBy(value, rewrite) : rewrite(value);
       }
       case 'max_tokens':
         // The newer name of the limit counts where the request has both.
@@ -140,11 +141,12 @@ class ChatFields {
     const { messages: rules = {}, requiredTool } = dialect;
     const isMarked = rules.cacheMarks !== undefined && keepsMarks(rules.cacheMarks, sent.model);
     const context = { rules, isMarked, isThinking: thinking === 'enabled' };
-    return rewrittenBy(given, (list, textOf) => {
+    const rewrite = (list: unknown, textOf: (text: string) => string): unknown => {
       const messages = dialectMessages(list, { ...context, textOf });
       const asks = requiredTool !== undefined && fields.tool_choice === 'required' && Array.isArray(messages);
       return asks ? [...(messages as unknown[]), { role: 'user', content: requiredTool }] : messages;
-    });
+    };
+    return given instanceof RawField ? rewrittenBy(given, rewrite) : rewrite(given, itself);
   }
 }
 

@@ -1,8 +1,6 @@
 import { BudgetExceededError, UnsupportedRequestError } from '../common/http-errors.js';
 import { askedOutput, asksBackground, dropsLimit, liftsLimit, outputCap, type AskedOutput } from '../http/token-estimate/asked-output.js';
-import { askedSearches } from '../http/token-estimate/asked-searches.js';
-import { mayHaveSound } from '../http/token-estimate/asked-sound.js';
-import { affordableOutput, plainNanoUsd, worstNanoUsd } from '../http/token-estimate/worst-cost.js';
+import { affordableOutput, askedSearches, mayHaveSound, plainNanoUsd, worstNanoUsd } from '../http/token-estimate/worst-cost.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { AttemptHold, HoldDenial } from '../http/request-hold.js';
 import { pictureTokens } from './forwarded/form-media.js';

@@ -58,94 +58,72 @@ type Fields = Readonly<Record<string, unknown>>;
  * is the usage itself), and the detail that each of its fields reports. Earlier fields take
  * precedence.
  */
-const DETAIL_FIELDS: readonly (readonly [group: string, fields: readonly (readonly [name: string, detail: keyof UsageDetails])[]])[] = [
-  ['', [['cache_creation_input_tokens', 'cacheWriteTokens']]],
-  ['cache_creation', [['ephemeral_1h_input_tokens', 'cacheWrite1hTokens']]],
-  ['server_tool_use', [['web_search_requests', 'webSearches']]],
+const DETAIL_FIELDS = detailFields([
+  ['', { cache_creation_input_tokens: 'cacheWriteTokens' }],
+  ['cache_creation', { ephemeral_1h_input_tokens: 'cacheWrite1hTokens' }],
+  ['server_tool_use', { web_search_requests: 'webSearches' }],
   [
     'prompt_tokens_details',
-    [
-      ['cached_tokens', 'cacheReadTokens'],
-      ['cache_write_tokens', 'cacheWriteTokens'],
-      ['cache_creation_tokens', 'cacheWriteTokens'],
-      ['audio_tokens', 'inputAudioTokens'],
-      ['image_tokens', 'inputImageTokens'],
-      ['web_search_requests', 'webSearches'],
-    ],
+    {
+      cached_tokens: 'cacheReadTokens',
+      cache_write_tokens: 'cacheWriteTokens',
+      cache_creation_tokens: 'cacheWriteTokens',
+      audio_tokens: 'inputAudioTokens',
+      image_tokens: 'inputImageTokens',
+      web_search_requests: 'webSearches',
+    },
   ],
   [
     'input_tokens_details',
-    [
-      ['cached_tokens', 'cacheReadTokens'],
-      ['cache_write_tokens', 'cacheWriteTokens'],
-      ['audio_tokens', 'inputAudioTokens'],
-      ['image_tokens', 'inputImageTokens'],
-    ],
+    {
+      cached_tokens: 'cacheReadTokens',
+      cache_write_tokens: 'cacheWriteTokens',
+      audio_tokens: 'inputAudioTokens',
+      image_tokens: 'inputImageTokens',
+    },
   ],
   // A transcription has it in the singular.
-  ['input_token_details', [['audio_tokens', 'inputAudioTokens']]],
+  ['input_token_details', { audio_tokens: 'inputAudioTokens' }],
   [
     'completion_tokens_details',
-    [
-      ['reasoning_tokens', 'reasoningTokens'],
-      ['audio_tokens', 'outputAudioTokens'],
-      ['image_tokens', 'outputImageTokens'],
-    ],
+    { reasoning_tokens: 'reasoningTokens', audio_tokens: 'outputAudioTokens', image_tokens: 'outputImageTokens' },
   ],
   [
     'output_tokens_details',
-    [
-      ['reasoning_tokens', 'reasoningTokens'],
-      ['thinking_tokens', 'reasoningTokens'],
-      ['audio_tokens', 'outputAudioTokens'],
-      ['image_tokens', 'outputImageTokens'],
-    ],
+    {
+      reasoning_tokens: 'reasoningTokens',
+      thinking_tokens: 'reasoningTokens',
+      audio_tokens: 'outputAudioTokens',
+      image_tokens: 'outputImageTokens',
+    },
   ],
-  [
-    '',
-    [
-      ['cache_read_input_tokens', 'cacheReadTokens'],
-      ['prompt_cache_hit_tokens', 'cacheReadTokens'],
-    ],
-  ],
-  [
-    'inputTokenDetails',
-    [
-      ['cacheReadTokens', 'cacheReadTokens'],
-      ['cacheWriteTokens', 'cacheWriteTokens'],
-    ],
-  ],
-  [
-    'inputTokens',
-    [
-      ['cacheRead', 'cacheReadTokens'],
-      ['cacheWrite', 'cacheWriteTokens'],
-    ],
-  ],
-  ['outputTokenDetails', [['reasoningTokens', 'reasoningTokens']]],
-  ['outputTokens', [['reasoning', 'reasoningTokens']]],
-  [
-    '',
-    [
-      ['cachedInputTokens', 'cacheReadTokens'],
-      ['reasoningTokens', 'reasoningTokens'],
-    ],
-  ],
+  ['', { cache_read_input_tokens: 'cacheReadTokens', prompt_cache_hit_tokens: 'cacheReadTokens' }],
+  ['inputTokenDetails', { cacheReadTokens: 'cacheReadTokens', cacheWriteTokens: 'cacheWriteTokens' }],
+  ['inputTokens', { cacheRead: 'cacheReadTokens', cacheWrite: 'cacheWriteTokens' }],
+  ['outputTokenDetails', { reasoningTokens: 'reasoningTokens' }],
+  ['outputTokens', { reasoning: 'reasoningTokens' }],
+  ['', { cachedInputTokens: 'cacheReadTokens', reasoningTokens: 'reasoningTokens' }],
   [
     'details',
-    [
-      ['cacheReadTokens', 'cacheReadTokens'],
-      ['cacheWriteTokens', 'cacheWriteTokens'],
-      ['cacheWrite1hTokens', 'cacheWrite1hTokens'],
-      ['reasoningTokens', 'reasoningTokens'],
-      ['inputAudioTokens', 'inputAudioTokens'],
-      ['outputAudioTokens', 'outputAudioTokens'],
-      ['inputImageTokens', 'inputImageTokens'],
-      ['outputImageTokens', 'outputImageTokens'],
-      ['webSearches', 'webSearches'],
-    ],
+    {
+      cacheReadTokens: 'cacheReadTokens',
+      cacheWriteTokens: 'cacheWriteTokens',
+      cacheWrite1hTokens: 'cacheWrite1hTokens',
+      reasoningTokens: 'reasoningTokens',
+      inputAudioTokens: 'inputAudioTokens',
+      outputAudioTokens: 'outputAudioTokens',
+      inputImageTokens: 'inputImageTokens',
+      outputImageTokens: 'outputImageTokens',
+      webSearches: 'webSearches',
+    },
   ],
-];
+]);
+
+function detailFields(
+  groups: readonly [group: string, details: Readonly<Record<string, keyof UsageDetails>>][],
+): readonly (readonly [group: string, fields: readonly (readonly [name: string, detail: keyof UsageDetails])[]])[] {
+  return groups.map(([group, details]) => [group, Object.entries(details)]);
+}
 
 /**
  * The usage that a provider or an SDK reports; `undefined` if the value is no usage.

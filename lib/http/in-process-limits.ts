@@ -6,7 +6,7 @@ import { Reservation } from '../rate-limit/reservation.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import { isLarge } from './body/body-object.js';
 import { rateLimitHeaders, setHeaders as setAll, type HeaderTarget } from './guard/headers.js';
-import { policyHeader, quotasOf, type LimitQuotas } from './guard/quotas.js';
+import { policyHeader, quotasOf, rateLimitRefusal, type LimitQuotas } from './guard/quotas.js';
 import { RequestContext } from './request-context.js';
 import { estimateTokens } from './token-estimate/token-estimate.js';
 
@@ -53,15 +53,7 @@ export async function takeLimits(counters: LimitCounters, request: LimitedReques
     setAll(target, rateLimitHeaders(quotasFor(limit), decision));
   };
   if (!decision.allowed) {
-    const { exceeded, retryAfterMs, standings } = decision;
-    const figures: Partial<Record<string, number>> = { tokens: tokensPerMinute, concurrency: limit.maxConcurrent };
-    const figure = figures[exceeded ?? ''] ?? standings.at(0)?.limit;
-    const waits = retryAfterMs === Infinity ? undefined : retryAfterMs;
-    const ofTokens = exceeded === 'tokens' && {
-      estimatedTokens: tokens,
-      usedTokens: Math.max(0, (tokensPerMinute ?? 0) - (standings.at(0)?.remainingTokens ?? 0)),
-    };
-    throw new RateLimitExceededError({ limitName: limit.name, exceeded, limit: figure, retryAfterMs: waits, ...ofTokens });
+    throw new RateLimitExceededError(rateLimitRefusal(limit, limit.name, decision, tokens));
   }
   context.hold.add(rateLimiter, new Reservation(decision, { scopes: [scope], tokens }));
   let isOver = false;

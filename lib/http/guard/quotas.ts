@@ -1,4 +1,6 @@
+import type { RateLimitRefusal } from '../../common/http-errors.js';
 import type { RateLimit } from '../../rate-limit/limits.js';
+import type { RateLimitDecision } from '../../rate-limit/store.js';
 
 /** One item of `RateLimit-Policy`: `"chat-minute";q=60;w=60`. */
 export interface Quota {
@@ -37,4 +39,26 @@ export function quotasOf(label: string, { windows, bucket, maxConcurrent }: Rate
 /** `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10). */
 export function policyHeader(limits: LimitQuotas['limits']): string {
   return limits.flatMap(({ quotas }) => quotas.map(({ name, quota, parameters }) => `"${name}";q=${quota}${parameters}`)).join(', ');
+}
+
+/**
+ * What the error of a request says that a limit denies.
+ * @param label The limit's name in errors.
+ * @param estimatedTokens Tokens that were to be reserved; `undefined` before they are counted.
+ */
+export function rateLimitRefusal(
+  { tokensPerMinute, maxConcurrent }: RateLimit,
+  label: string,
+  { scope, exceeded, retryAfterMs, standings }: RateLimitDecision,
+  estimatedTokens: number | undefined,
+): RateLimitRefusal {
+  const figure = exceeded === 'tokens' ? tokensPerMinute : exceeded === 'concurrency' ? maxConcurrent : undefined;
+  const usedTokens = Math.max(0, (tokensPerMinute ?? 0) - (standings[scope]?.remainingTokens ?? 0));
+  return {
+    limitName: label,
+    exceeded,
+    limit: figure ?? standings[scope]?.limit,
+    retryAfterMs: retryAfterMs === Infinity ? undefined : retryAfterMs,
+    ...(exceeded === 'tokens' && { estimatedTokens, usedTokens }),
+  };
 }

@@ -11,7 +11,7 @@ import type { RateLimitScope } from '../../rate-limit/store.js';
 import { budgetRefusal } from '../budget-refusal.js';
 import { ownRules, ownSkips, type RateLimitRule } from '../decorators.js';
 import { GuardedRequest, type GuardDecision, type LimitedRequest } from './guarded-request.js';
-import { policyHeader, quotasOf, type Quota } from './quotas.js';
+import { policyHeader, quotasOf, rateLimitRefusal, type Quota } from './quotas.js';
 import { shouldSkip } from './skip-if.js';
 
 type Route = { readonly type: object & { readonly name: string }; readonly handler: object & { readonly name: string } };
@@ -133,23 +133,11 @@ export class RouteLimits {
   }
 
   /** The error of a request that these limits deny. */
-  errorOf(
-    { scope, exceeded, retryAfterMs, standings, budget, heldRetryMs }: GuardDecision,
-    estimated: { readonly tokens?: number; readonly nano?: number } = {},
-  ): RateLimitExceededError {
+  errorOf(decision: GuardDecision, estimated: { readonly tokens?: number; readonly nano?: number } = {}): RateLimitExceededError {
+    const { scope, budget, heldRetryMs } = decision;
     const { limit, label } = this.limits[scope];
     if (budget !== undefined) return new BudgetExceededError(budgetRefusal(label, budget, estimated.nano, heldRetryMs));
-    const figures: Partial<Record<string, number>> = { tokens: limit.tokensPerMinute, concurrency: limit.maxConcurrent };
-    return new RateLimitExceededError({
-      limitName: label,
-      exceeded,
-      limit: figures[exceeded ?? ''] ?? standings[scope]?.limit,
-      ...(exceeded === 'tokens' && {
-        estimatedTokens: estimated.tokens,
-        usedTokens: Math.max(0, (limit.tokensPerMinute ?? 0) - (standings[scope]?.remainingTokens ?? 0)),
-      }),
-      retryAfterMs: retryAfterMs === Infinity ? undefined : retryAfterMs,
-    });
+    return new RateLimitExceededError(rateLimitRefusal(limit, label, decision, estimated.tokens));
   }
 
   private withKeys(keys: readonly (string | false)[], request?: GuardedRequest): ApplicableLimits | undefined {

@@ -1,4 +1,4 @@
-import { askedSearches } from './asked-searches.js';
+import { askedSearches } from './worst-cost.js';
 
 describe('askedSearches', () => {
   it.each<[object, number]>([

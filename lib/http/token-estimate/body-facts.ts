@@ -1,9 +1,7 @@
 import type { Fields } from '../../common/objects.js';
-import { askedSearches } from './asked-searches.js';
-import { mayHaveSound } from './asked-sound.js';
 import { askedTier, type DearTier } from './asked-tier.js';
 import { dropsLimit, limitsOutput, readOutput, type OutputFields } from './asked-output.js';
-import { UNLIMITED_OUTPUT } from './worst-cost.js';
+import { askedSearches, mayHaveSound, UNLIMITED_OUTPUT } from './worst-cost.js';
 
 /** Where a request keeps the facts about its body, from its guard to its call. */
 export interface FactsMemory {

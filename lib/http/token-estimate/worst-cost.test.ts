@@ -1,6 +1,5 @@
 import type { TokenRates } from '../../common/token-cost.js';
-import { mayHaveSound } from './asked-sound.js';
-import { worstNanoUsd } from './worst-cost.js';
+import { mayHaveSound, worstNanoUsd } from './worst-cost.js';
 
 const RATES: TokenRates = { inputPerMillion: 1_000, outputPerMillion: 2_000 };
 

@@ -1,4 +1,5 @@
 import { nanoUsd } from '../../common/nano-usd.js';
+import { isObject, type Fields } from '../../common/objects.js';
 import { ratesFor, type SourcedPrices, type TokenRates } from '../../common/token-cost.js';
 import type { DearTier } from './asked-tier.js';
 
@@ -88,27 +89,77 @@ function plainUsd(rates: TokenRates, { tokens: inputTokens }: PromptSize, output
 
 function worstUsd(rates: TokenRates, prompt: PromptSize, outputTokens: number): number | undefined {
   const { hasSound, searches } = prompt;
-  const inputPerMillion = dearest(
-    rates.inputPerMillion,
-    rates.cacheWritePerMillion,
-    rates.cacheWrite1hPerMillion,
-    rates.inputImagePerMillion,
-    hasSound ? rates.inputAudioPerMillion : undefined,
-  );
+  let { inputPerMillion, outputPerMillion } = rates;
+  const { cacheWritePerMillion = 0, cacheWrite1hPerMillion = 0, inputImagePerMillion = 0, inputAudioPerMillion = 0 } = rates;
+  if (inputPerMillion !== undefined) {
+    const sound = hasSound ? inputAudioPerMillion : 0;
+    inputPerMillion = Math.max(inputPerMillion, cacheWritePerMillion, cacheWrite1hPerMillion, inputImagePerMillion, sound);
+  }
   // Only models that speak or draw have these prices, and they may do so unasked.
-  const outputPerMillion = dearest(
-    rates.outputPerMillion,
-    rates.reasoningPerMillion,
-    rates.outputAudioPerMillion,
-    rates.outputImagePerMillion,
-  );
+  const { reasoningPerMillion = 0, outputAudioPerMillion = 0, outputImagePerMillion = 0 } = rates;
+  if (outputPerMillion !== undefined)
+    outputPerMillion = Math.max(outputPerMillion, reasoningPerMillion, outputAudioPerMillion, outputImagePerMillion);
   const { perRequestUsd = 0, perWebSearchUsd = 0 } = rates;
   return plainUsd({ inputPerMillion, outputPerMillion, perRequestUsd: searches * perWebSearchUsd + perRequestUsd }, prompt, outputTokens);
 }
 
-/** The highest price of the kinds of one side; `undefined` without a price for text. */
-function dearest(text: number | undefined, ...kinds: readonly (number | undefined)[]): number | undefined {
-  let most = text;
-  for (const price of kinds) if (most !== undefined && price !== undefined && price > most) most = price;
-  return most;
+/** Parts of messages that may be sound: files and videos, too. */
+const SOUND = /audio|file|video|media/i;
+/** Gemini accepts any data URL as an image. In a body's outline, markers replace long texts. */
+const NO_SOUND = /^(?:https?:|data:image\/)/i;
+
+/** Whether the messages or the input of a request may have sound in them. */
+export function mayHaveSound({ messages, input }: Fields): boolean {
+  return (Array.isArray(messages) && hasSound(messages)) || (Array.isArray(input) && hasSound(input));
+}
+
+function hasSound(messages: readonly unknown[]): boolean {
+  for (const message of messages) {
+    const { content } = (message ?? {}) as Fields;
+    if (isSound(message) || (Array.isArray(content) && content.some(isSound))) return true;
+  }
+  return false;
+}
+
+function isSound(part: unknown): boolean {
+  const { type, audio, image_url: image } = (part ?? {}) as Fields;
+  if (typeof type === 'string' && SOUND.test(type)) return true;
+  // An answer that the model has spoken, by its id.
+  if ((audio ?? undefined) !== undefined) return true;
+  const url = typeof image === 'object' && image !== null ? (image as Fields).url : image;
+  return typeof url === 'string' && !NO_SOUND.test(url);
+}
+
+/** `web_search_20250305` of Anthropic, `web_search_preview` of OpenAI. */
+const SEARCH_TYPE = /^(?:web_?search|google_?search|enterprise_?web_?search)/i;
+/** Gemini's tools are named by their field. Looked up: a hostile tool may have a million fields. */
+const SEARCH_FIELDS = ['web_search', 'google_search', 'google_search_retrieval', 'enterprise_web_search'].flatMap((name) => [
+  name,
+  name.replace(/_[a-z]/g, (letters) => letters[1].toUpperCase()),
+]);
+/** Searches of a request that does not limit them: LiteLLM's figure for its largest size. */
+const UNLIMITED_SEARCHES = 10;
+/** More are no figure to hold money for. */
+const MOST_SEARCHES = 1_000;
+
+/**
+ * The most web searches that a provider may run for a request, by its tools: `max_uses` of a tool,
+ * within `max_tool_calls`; 10 where nothing limits them. 0: it asks for none.
+ */
+export function askedSearches({ tools, web_search_options: options, max_tool_calls: most }: Fields): number {
+  let searches = (options ?? undefined) === undefined ? 0 : UNLIMITED_SEARCHES;
+  if (Array.isArray(tools)) for (const tool of tools as unknown[]) searches += searchesOf(tool);
+  return Math.min(searches, limitIn(most) ?? MOST_SEARCHES, MOST_SEARCHES);
+}
+
+function searchesOf(tool: unknown): number {
+  if (!isObject(tool)) return 0;
+  const { type, max_uses: uses } = tool;
+  // A tool of the client may have any name: Claude Code has a `WebSearch`.
+  const isSearch = (typeof type === 'string' && SEARCH_TYPE.test(type)) || SEARCH_FIELDS.some((name) => Object.hasOwn(tool, name));
+  return isSearch ? (limitIn(uses) ?? UNLIMITED_SEARCHES) : 0;
+}
+
+function limitIn(value: unknown): number | undefined {
+  return typeof value === 'number' && value > 0 ? Math.ceil(value) : undefined;
 }

@@ -11,6 +11,7 @@ import {
   UseFilters,
   UseGuards,
   VERSION_NEUTRAL,
+  applyDecorators,
   type ExceptionFilter,
   type Type,
 } from '@nestjs/common';
@@ -23,6 +24,15 @@ import { MasterKeyGuard } from './master-key.guard.js';
 
 /** No cache may keep an answer with a key. */
 const NOT_STORED = ['cache-control', 'no-store'] as const;
+
+/** A route for holders of the master key. */
+function ManagerPost(path: string): MethodDecorator {
+  return applyDecorators(Post(path), HttpCode(200), UseGuards(MasterKeyGuard));
+}
+
+function ManagerGet(path: string): MethodDecorator {
+  return applyDecorators(Get(path), UseGuards(MasterKeyGuard));
+}
 
 /** The routes of LiteLLM's key API below a path, with an app's answer to errors. */
 export function createKeyApiController(path: string, errorFilter: Type<ExceptionFilter>): Type<object> {
@@ -37,80 +47,60 @@ export function createKeyApiController(path: string, errorFilter: Type<Exception
       this.api = new KeyApi(keys, keys.log);
     }
 
-    @Post('generate')
-    @HttpCode(200)
+    @ManagerPost('generate')
     @Header(...NOT_STORED)
-    @UseGuards(MasterKeyGuard)
     generate(@Body() body: unknown): Promise<KeyFields> {
       return this.api.generate(body);
     }
 
-    @Post('update')
-    @HttpCode(200)
-    @UseGuards(MasterKeyGuard)
+    @ManagerPost('update')
     update(@Body() body: unknown): Promise<KeyFields> {
       return this.api.update(body);
     }
 
-    @Post('regenerate')
-    @HttpCode(200)
+    @ManagerPost('regenerate')
     @Header(...NOT_STORED)
-    @UseGuards(MasterKeyGuard)
     regenerate(@Body() body: unknown): Promise<KeyFields> {
       return this.api.regenerate(body);
     }
 
-    @Post(':key/regenerate')
-    @HttpCode(200)
+    @ManagerPost(':key/regenerate')
     @Header(...NOT_STORED)
-    @UseGuards(MasterKeyGuard)
     regenerateNamed(@Param('key') key: string, @Body() body: unknown): Promise<KeyFields> {
       return this.api.regenerate(body, key);
     }
 
-    @Post(':key/reset_spend')
-    @HttpCode(200)
-    @UseGuards(MasterKeyGuard)
+    @ManagerPost(':key/reset_spend')
     resetSpend(@Param('key') key: string, @Body() body: unknown): Promise<KeyFields> {
       return this.api.resetSpend(key, body);
     }
 
-    @Post('block')
-    @HttpCode(200)
-    @UseGuards(MasterKeyGuard)
+    @ManagerPost('block')
     block(@Body() body: unknown): Promise<KeyFields> {
       return this.api.block(body, true);
     }
 
-    @Post('unblock')
-    @HttpCode(200)
-    @UseGuards(MasterKeyGuard)
+    @ManagerPost('unblock')
     unblock(@Body() body: unknown): Promise<KeyFields> {
       return this.api.block(body, false);
     }
 
-    @Post('delete')
-    @HttpCode(200)
-    @UseGuards(MasterKeyGuard)
+    @ManagerPost('delete')
     delete(@Body() body: unknown): Promise<KeyFields> {
       return this.api.delete(body);
     }
 
-    @Get('crash_settlements')
-    @UseGuards(MasterKeyGuard)
+    @ManagerGet('crash_settlements')
     crashSettlements(@Query() query: unknown): Promise<KeyFields> {
       return this.api.crashSettlements(query);
     }
 
-    @Post('crash_settlements/refund')
-    @HttpCode(200)
-    @UseGuards(MasterKeyGuard)
+    @ManagerPost('crash_settlements/refund')
     refundCrash(@Body() body: unknown): Promise<KeyFields> {
       return this.api.refundCrash(body);
     }
 
-    @Get('list')
-    @UseGuards(MasterKeyGuard)
+    @ManagerGet('list')
     list(@Query() query: unknown): Promise<KeyFields> {
       return this.api.list(query);
     }

@@ -10,70 +10,18 @@ import type { ApiKeyChanges } from '../api-keys.service.js';
 export type KeyFields = Readonly<Record<string, unknown>>;
 
 /** LiteLLM's names of settings, and `priority`, which is ours. */
-const SETTINGS = [
-  'key_alias',
-  'duration',
-  'models',
-  'user_id',
-  'team_id',
-  'metadata',
-  'tags',
-  'rpm_limit',
-  'tpm_limit',
-  'max_parallel_requests',
-  'max_budget',
-  'budget_duration',
-  'blocked',
-  'priority',
-] as const;
+const SETTINGS =
+  `key_alias duration models user_id team_id metadata tags rpm_limit tpm_limit max_parallel_requests max_budget budget_duration blocked
+  priority`.split(/\s+/);
 
 /** LiteLLM's fields without a counterpart: its clients send them empty. */
-const UNSUPPORTED = [
-  'access_group_ids',
-  'agent_id',
-  'aliases',
-  'allowed_cache_controls',
-  'allowed_passthrough_routes',
-  'allowed_routes',
-  'allowed_vector_store_indexes',
-  'auto_rotate',
-  'budget_fallbacks',
-  'budget_id',
-  'budget_limits',
-  'config',
-  'default_estimated_output_tokens',
-  'default_estimated_output_tokens_per_model',
-  'denied_passthrough_routes',
-  'disable_global_guardrails',
-  'enable_prompt_caching',
-  'end_user_budget_id',
-  'enforced_params',
-  'guardrails',
-  'mcp_rpm_limit',
-  'model_max_budget',
-  'model_rpm_limit',
-  'model_tpm_limit',
-  'new_key',
-  'new_master_key',
-  'object_permission',
-  'organization_id',
-  'permissions',
-  'policies',
-  'project_id',
-  'prompts',
-  'rotation_interval',
-  'router_settings',
-  'rpm_limit_type',
-  'send_invite_email',
-  'soft_budget',
-  'spend',
-  'tag_rpm_limit',
-  'temp_budget_expiry',
-  'temp_budget_increase',
-  'throttle_on_budget_exceeded',
-  'tpd_limit',
-  'tpm_limit_type',
-];
+const UNSUPPORTED =
+  `access_group_ids agent_id aliases allowed_cache_controls allowed_passthrough_routes allowed_routes allowed_vector_store_indexes
+  auto_rotate budget_fallbacks budget_id budget_limits config default_estimated_output_tokens default_estimated_output_tokens_per_model
+  denied_passthrough_routes disable_global_guardrails enable_prompt_caching end_user_budget_id enforced_params guardrails mcp_rpm_limit
+  model_max_budget model_rpm_limit model_tpm_limit new_key new_master_key object_permission organization_id permissions policies
+  project_id prompts rotation_interval router_settings rpm_limit_type send_invite_email soft_budget spend tag_rpm_limit temp_budget_expiry
+  temp_budget_increase throttle_on_budget_exceeded tpd_limit tpm_limit_type`.split(/\s+/);
 
 /** Types of keys whose rights every key here has. */
 const KEY_TYPES: readonly unknown[] = ['default', 'llm_api'];

@@ -1,9 +1,9 @@
 import { fieldsOf, type Fields } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
-import { OPENAI_READER } from '../openai/reader.js';
+import { EmbeddingsTranslator, type ReadEmbeddings } from '../openai/embeddings.js';
 import { mergedFields, written } from '../openai/request.js';
 import { refused } from '../parameters.js';
-import type { AnswerReader, AnswerTranslator, SentRequest, WireCall } from '../protocol.js';
+import type { SentRequest, WireCall } from '../protocol.js';
 import { listOf } from './content-types.js';
 import { hasError, openAIErrorIn } from './errors.js';
 
@@ -12,7 +12,7 @@ interface EmbeddingCall {
   readonly path: string;
   readonly body: (request: EmbeddingRequest) => Fields;
   /** Vectors, and tokens where the answer states them. */
-  readonly read: (answer: Fields) => EmbeddingAnswer;
+  readonly read: (answer: Fields) => ReadEmbeddings;
 }
 
 interface EmbeddingRequest {
@@ -23,14 +23,6 @@ interface EmbeddingRequest {
   readonly title: unknown;
   readonly autoTruncate: unknown;
 }
-
-interface EmbeddingAnswer {
-  readonly vectors: readonly unknown[];
-  readonly tokens: number | undefined;
-}
-
-const BYTES_PER_TOKEN = 4;
-const NO_BYTES = Buffer.alloc(0);
 
 /** `:batchEmbedContents` of the Gemini API: a vector for each text. */
 export function batchEmbedContents(sent: SentRequest, modelPath: string): WireCall {
@@ -92,7 +84,9 @@ function contentOf(text: string, { outputDimensionality, taskType, title }: Embe
 function embeddingCall(sent: SentRequest, { path, body, read }: EmbeddingCall): WireCall {
   const fields = mergedFields(sent);
   const request = requestIn(fields, sent);
-  const translator = new EmbeddingTranslator(request, read, formatIn(fields, sent));
+  const errorIn = (answer: string): Buffer | undefined =>
+    hasError(answer) ? Buffer.from(JSON.stringify(openAIErrorIn(answer))) : undefined;
+  const translator = new EmbeddingsTranslator(sent, fields, request.texts, { errorIn, read });
   return { path, body: written(sent, () => body(request)), translator, reader: translator.reader };
 }
 
@@ -119,58 +113,6 @@ function textsIn(input: unknown): readonly string[] {
     input[wrong],
     isToken ? 'must be a string: Google does not accept token ids' : 'must be a string',
   );
-}
-
-function formatIn({ encoding_format: format }: Fields, sent: SentRequest): 'float' | 'base64' {
-  if (format === undefined || format === null || format === 'float') return 'float';
-  // The openai SDK asks for it by default.
-  if (format === 'base64') return 'base64';
-  throw refused('encoding_format', sent, 'it must be float or base64');
-}
-
-class EmbeddingTranslator implements AnswerTranslator {
-  readonly pending = 0;
-  private isCounted = false;
-
-  constructor(
-    private readonly request: EmbeddingRequest,
-    private readonly read: EmbeddingCall['read'],
-    private readonly format: 'float' | 'base64',
-  ) {}
-
-  readonly reader: AnswerReader = {
-    ...OPENAI_READER,
-    // An estimate of ours is worse than the router's.
-    usageIn: (bytes) => (this.isCounted ? OPENAI_READER.usageIn(bytes) : undefined),
-  };
-
-  whole(answer: Buffer): Buffer {
-    const text = answer.toString('utf8');
-    return Buffer.from(JSON.stringify(hasError(text) ? openAIErrorIn(text) : this.list(fieldsOf(JSON.parse(text)))));
-  }
-
-  chunk(): Buffer {
-    throw new Error('embeddings cannot be streamed');
-  }
-
-  end(): Buffer {
-    return NO_BYTES;
-  }
-
-  private list(answer: Fields): Fields {
-    const { vectors, tokens } = this.read(answer);
-    const { texts, model } = this.request;
-    if (vectors.length !== texts.length || !vectors.every(Array.isArray))
-      throw new Error(`the answer has ${vectors.length} embeddings for ${texts.length} texts`);
-    this.isCounted = tokens !== undefined;
-    const used = tokens ?? Math.ceil(sum(texts.map((text) => Buffer.byteLength(text))) / BYTES_PER_TOKEN);
-    const data = vectors.map((values, index) => ({ object: 'embedding', index, embedding: this.encoded(values as readonly number[]) }));
-    return { object: 'list', data, model, usage: { prompt_tokens: used, total_tokens: used } };
-  }
-
-  private encoded(values: readonly number[]): readonly number[] | string {
-    return this.format === 'float' ? values : Buffer.from(Float32Array.from(values).buffer).toString('base64');
-  }
 }
 
 function tokensIn({ usageMetadata }: Fields): number | undefined {

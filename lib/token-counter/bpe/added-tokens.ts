@@ -3,9 +3,6 @@ interface Node {
   id: number;
 }
 
-/** Some 50 us. */
-const TOKENS_PER_STEP = 64;
-
 /** A token's text in a text. */
 export interface FoundToken {
   readonly id: number;
@@ -21,20 +18,6 @@ export class AddedTokens {
 
   constructor(tokens: Iterable<readonly [text: string, id: number]>) {
     for (const [text, id] of tokens) this.add(text, id);
-  }
-
-  /** The same in steps; `undefined` without tokens. */
-  static *building(tokens: Iterable<readonly [text: string, id: number]>): Generator<undefined, AddedTokens | undefined> {
-    let found: AddedTokens | undefined = undefined;
-    let left = TOKENS_PER_STEP;
-    for (const [text, id] of tokens) {
-      found ??= new AddedTokens([]);
-      found.add(text, id);
-      if (--left > 0) continue;
-      left = TOKENS_PER_STEP;
-      yield undefined;
-    }
-    return found;
   }
 
   private add(text: string, id: number): void {

@@ -74,7 +74,7 @@ export function skipRun(text: string, at: number, mask: number, classes: Uint8Ar
     if (at >= text.length) return at;
     const stride = at;
     at = skipRepeated(text, at);
-    if (at === stride) at = skipKnown(text, at, mask, classes);
+    if (at === stride && runs?.text === text) at = runs.skip(at, mask);
   }
 }
 
@@ -88,7 +88,7 @@ export function runStart(text: string, { from, end }: TextRange, mask: number, c
       if ((classBitAt(text, before, classes) & mask) === 0) return at;
       at = before;
     }
-    if (at > from && runs?.text === text && classes === runs.table) at = Math.max(from, runs.skipBack(at, mask));
+    if (at > from && runs?.text === text) at = Math.max(from, runs.skipBack(at, mask));
   }
   return from;
 }
@@ -98,19 +98,13 @@ export interface TextRange {
   readonly end: number;
 }
 
-/** What is known of the classes of a text, by a table of them. */
+/** What is known of the classes of a text. */
 export interface KnownRuns {
   readonly text: string;
-  readonly table: Uint8Array;
   /** Where what is known to have only classes of `mask` ends, from `at` on. */
   skip(at: number, mask: number): number;
   /** Where it starts, before `at`. */
   skipBack(at: number, mask: number): number;
-}
-
-/** Skips what is known to have only classes of `mask`. */
-export function skipKnown(text: string, at: number, mask: number, table: Uint8Array): number {
-  return runs?.text === text && runs.table === table ? runs.skip(at, mask) : at;
 }
 
 let runs: KnownRuns | undefined = undefined;

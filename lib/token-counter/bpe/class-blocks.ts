@@ -23,7 +23,7 @@ const PURE: readonly number[] = [LETTER_CLASSES, OTHER | MARK | LINE_END, SPACE,
  * are then found with masks instead of characters, because a piece can be as long as the text.
  */
 export class ClassBlocks implements KnownRuns {
-  readonly table = characterClasses();
+  private readonly table = characterClasses();
   /** A bit for each class; 0 for a block not looked at yet. */
   private readonly masks: Uint32Array;
 

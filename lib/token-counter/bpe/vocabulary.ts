@@ -1,8 +1,3 @@
-import { atOnce } from '../../common/next-turn.js';
-
-/** Some 100 us. */
-const TOKENS_PER_STEP = 512;
-
 type ShortTokens = Pick<Vocabulary, 'longest' | 'single' | 'pairs'>;
 
 /**
@@ -39,11 +34,6 @@ export class Vocabulary {
 
   /** Builds the table of `tokens`, which come by ascending id, all below `size`. */
   static build(size: number, tokens: Iterable<readonly [id: number, bytes: Uint8Array]>): Vocabulary {
-    return atOnce(Vocabulary.building(size, tokens));
-  }
-
-  /** The same in steps. */
-  static *building(size: number, tokens: Iterable<readonly [id: number, bytes: Uint8Array]>): Generator<undefined, Vocabulary> {
     const ends = new Uint32Array(size);
     const hashes = new Int32Array(size);
     const slots = new Int32Array(2 ** Math.ceil(Math.log2(size * 2)));
@@ -51,12 +41,7 @@ export class Vocabulary {
     let bytes = new Uint8Array(size * 8);
     let used = 0;
     let next = 0;
-    let left = TOKENS_PER_STEP;
     for (const [id, decoded] of tokens) {
-      if (--left === 0) {
-        left = TOKENS_PER_STEP;
-        yield undefined;
-      }
       while (used + decoded.length > bytes.length) bytes = grow(bytes);
       bytes.set(decoded, used);
       used += decoded.length;

@@ -169,8 +169,6 @@ export class PackedTokenizer {
   readonly bos: number | null;
   /** Added tokens that any text may have, by their text. */
   readonly plain: ReadonlyMap<string, number>;
-  /** Those of them that are found in the normalized text. */
-  readonly plainNormalized: ReadonlySet<string>;
   /** Control tokens, by their text. */
   readonly specials: ReadonlyMap<string, number>;
   /** Of those that ask something of the text around them, by id. */
@@ -182,21 +180,16 @@ export class PackedTokenizer {
   readonly continued: PackedTokenizer | undefined = undefined;
   /** Bytes of added tokens, and of those that the tables do not hold, by id. */
   readonly outside: Pick<TokenBytes, 'get'>;
-  /** Tokens that merges do not make, by the file's ids: a piece is one as a whole. */
-  readonly whole: ReadonlyMap<number, Uint8Array>;
   /** Those of `outside` that the tables hold, too: there they are as a text has them. */
   readonly heldOutside: ReadonlySet<number>;
   /** `undefined` if the model's files have none. */
   readonly chatTemplate: ChatTemplateSource | undefined;
-  readonly longMerges: Uint32Array;
   /** The file's ids; `null` if the tables have the same. */
   readonly external: Uint32Array | null;
   /** Lengths of the tokens, by id in the tables. */
   readonly lengths: Uint8Array;
   /** Their bytes, one behind the other. */
   readonly tokenBytes: Uint8Array;
-  /** The bitmap of pairs. */
-  readonly spanned: Uint8Array;
 
   private constructor(
     /** As in the option `tokenCounter.tokenizers`. */
@@ -212,11 +205,9 @@ export class PackedTokenizer {
     this.spaces = (flags & 4) !== 0;
     this.prefixSpace = PREFIX_SPACES[(flags >> 3) & 3];
     this.bos = bos === NONE ? null : bos;
-    const { longAt, externalAt, chatAt, addedAt } = sectionsOf(data);
-    // No copies: a buffer of this size starts at an address of whole words.
-    const wordsIn = (from: number, to: number): Uint32Array => new Uint32Array(data.buffer, data.byteOffset + from, (to - from) / 4);
-    this.longMerges = wordsIn(longAt, externalAt);
-    this.external = externalAt === chatAt ? null : wordsIn(externalAt, chatAt);
+    const { externalAt, chatAt, addedAt } = sectionsOf(data);
+    // No copy: a buffer of this size starts at an address of whole words.
+    this.external = externalAt === chatAt ? null : new Uint32Array(data.buffer, data.byteOffset + externalAt, (chatAt - externalAt) / 4);
     this.chatTemplate = chatAt === addedAt ? undefined : (JSON.parse(data.toString('utf8', chatAt, addedAt)) as ChatTemplateSource);
     let at = added.end + 4;
     this.lengths = data.subarray(at, at + ids);
@@ -224,15 +215,11 @@ export class PackedTokenizer {
     // Behind the bytes: three ids of each token, the bitmap, the padding.
     const bytes = data.length - at - ids * 12 - PAIR_BITMAP_BYTES - PADDING_BYTES;
     this.tokenBytes = data.subarray(at, at + bytes);
-    at += bytes + ids * 12;
-    this.spanned = data.subarray(at, at + PAIR_BITMAP_BYTES);
     this.plain = added.plain;
-    this.plainNormalized = added.plainNormalized;
     this.specials = added.specials;
     this.bounds = added.bounds;
     this.outside = added.outside;
     this.heldOutside = added.heldOutside;
-    this.whole = added.whole;
     if (this.prefixSpace === 'first') this.continued = new PackedTokenizer(name, `${key}-continued`, withoutPrefix(data), added);
   }
 
@@ -263,26 +250,23 @@ function header(data: Buffer): number[] {
 }
 
 /** Where the parts between the header and the vocabulary start. */
-function sectionsOf(data: Buffer): Readonly<Record<'longAt' | 'externalAt' | 'chatAt' | 'addedAt', number>> {
+function sectionsOf(data: Buffer): Readonly<Record<'externalAt' | 'chatAt' | 'addedAt', number>> {
   const [, , , ids, , long, isMapped, chat] = header(data);
   const externalAt = HEADER_BYTES + long * 16;
   const chatAt = externalAt + isMapped * ids * 4;
-  return { longAt: HEADER_BYTES, externalAt, chatAt, addedAt: chatAt + chat };
+  return { externalAt, chatAt, addedAt: chatAt + chat };
 }
 
-interface AddedTables extends Pick<
-  PackedTokenizer,
-  'plain' | 'plainNormalized' | 'specials' | 'bounds' | 'outside' | 'heldOutside' | 'whole'
-> {
+interface AddedTables extends Pick<PackedTokenizer, 'plain' | 'specials' | 'bounds' | 'outside' | 'heldOutside'> {
   /** Where they end in the file. */
   readonly end: number;
 }
 
 function* readAdded(data: Buffer): Generator<undefined, AddedTables> {
   const [plain, specials] = [new Map<string, number>(), new Map<string, number>()];
-  const [plainNormalized, heldOutside] = [new Set<string>(), new Set<number>()];
+  const heldOutside = new Set<number>();
   const bounds = new Map<number, TokenBounds>();
-  const [outside, whole] = [new TokenBytes(data), new Map<number, Uint8Array>()];
+  const outside = new TokenBytes(data);
   const [, , , , count] = header(data);
   let end = sectionsOf(data).addedAt;
   for (let index = 0; index < count; index++) {
@@ -295,13 +279,11 @@ function* readAdded(data: Buffer): Generator<undefined, AddedTables> {
     const bound = boundsIn(word);
     if (bound !== undefined) bounds.set(id, bound);
     const kind = KINDS[word & KIND_MASK];
-    if (kind === 'whole') whole.set(id, data.subarray(start, end));
     if (kind === 'decode-only' || kind === 'whole') continue;
     const text = data.toString('utf8', start, end);
     (kind === 'special' ? specials : plain).set(text, id);
-    if (kind === 'plain-normalized') plainNormalized.add(text);
   }
-  return { plain, plainNormalized, specials, bounds, outside, heldOutside, whole, end };
+  return { plain, specials, bounds, outside, heldOutside, end };
 }
 
 function isPacked(data: Buffer): boolean {

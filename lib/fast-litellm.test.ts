@@ -114,7 +114,7 @@ describe('FastLiteLLM', () => {
     await until(() => sample('shadow_runs_total')?.value === expected);
   });
 
-  it('leaves nothing behind where an option that is read late is wrong', async () => {
+  it('leaves no resources open if an option that is read late is invalid', async () => {
     const closed: string[] = [];
     const opened: string[] = [];
     const sharedState = {

@@ -59,7 +59,7 @@ whenNative('acceleration by the native engine', () => {
     expect(target(service).state).toBe('not_applied');
   });
 
-  it('patches what is asked for', () => {
+  it('patches the requested libraries', () => {
     const { service } = openAcceleration();
     service.apply({ targets: ['tiktoken'] });
     expect(Tiktoken.prototype.encode).toBe(encode);
@@ -80,7 +80,7 @@ whenNative('acceleration by the native engine', () => {
     expect(Tiktoken.prototype.encode).toBe(encode);
   });
 
-  it('leaves what others have put on top, and says so', () => {
+  it('leaves patches that others have put on top, and reports them', () => {
     const { service } = openAcceleration();
     service.apply();
     const ours = Tiktoken.prototype.encode;
@@ -97,7 +97,7 @@ whenNative('acceleration by the native engine', () => {
     Tiktoken.prototype.encode = ours;
   });
 
-  it('lets the library answer what the native engine fails at, and in the end everything', () => {
+  it('lets the library answer calls on which the native engine fails, and finally all calls', () => {
     let failures = 0;
     class Failing extends NativeTokenCounterEngine {
       override encode(): never {
@@ -141,7 +141,7 @@ whenNative('acceleration by the native engine', () => {
     expect(target(service)).toMatchObject({ answeredNatively, passedOn: passedOn + 1 });
   });
 
-  it('tells metrics and health', () => {
+  it('reports metrics and health', () => {
     const lines: string[] = [];
     const logger = { log: (line: string) => void lines.push(line), warn: () => {}, error: () => {} };
     const llm = new FastLiteLLM({ accelerate: ['js-tiktoken'] }, { env: {}, logger });

@@ -10,7 +10,7 @@ const loudly =
     (original as Holder['greet'])(name).toUpperCase();
 
 describe('MethodPatch', () => {
-  it('replaces and puts the very function back, with what its property was', () => {
+  it('replaces a function and restores it with its original property attributes', () => {
     const holder = Object.defineProperty({}, 'greet', { value: greet, configurable: true, writable: true, enumerable: false }) as Holder;
     const before = Object.getOwnPropertyDescriptor(holder, 'greet');
     const patch = new MethodPatch(holder, 'greet', loudly);
@@ -23,7 +23,7 @@ describe('MethodPatch', () => {
     expect(holder.greet('you')).toBe('HELLO YOU');
   });
 
-  it('leaves what others have put on top', () => {
+  it('leaves patches that others have put on top', () => {
     const holder: Holder = { greet };
     const patch = new MethodPatch(holder, 'greet', loudly);
     patch.apply();
@@ -49,7 +49,7 @@ describe('MethodPatch', () => {
     expect(holder.greet('you')).toBe('HELLO YOU');
   });
 
-  it('keeps off what another copy of this package has replaced', () => {
+  it('does not patch functions that another copy of this package has replaced', () => {
     const holder: Holder = { greet };
     new MethodPatch(holder, 'greet', loudly).apply();
     const theirs = holder.greet;

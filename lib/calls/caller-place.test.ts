@@ -22,7 +22,7 @@ describe('the place of a call', () => {
     expect(placed(requestOf({ 'x-litellm-priority': 'critical' }, { priority: 'batch' })).queueClass).toBe('batch');
   });
 
-  it('is what the program says before that', () => {
+  it('comes from the options of the program first', () => {
     const request = requestOf({}, { priority: 'batch' });
     expect(placed(request, { tenant: 'red', queueClass: 'critical' })).toMatchObject({ tenant: 'red', queueClass: 'critical' });
     expect(placed(request, {}, { tenantOf: () => 'blue', classOf: () => 'default' })).toMatchObject({

@@ -15,7 +15,7 @@ describe('GroupCosts', () => {
     ]);
   });
 
-  it('tells teams apart where it is asked to', () => {
+  it('separates teams if enabled', () => {
     const costs = new GroupCosts({ hasTeams: true });
     costs.add({ group: 'chat', provider: 'openai', team: 'red' }, 0.25 * USD);
     costs.add({ group: 'chat', provider: 'openai' }, 0.5 * USD);
@@ -35,7 +35,7 @@ describe('GroupCosts', () => {
     expect(costs.history().series).toHaveLength(501);
   });
 
-  it('keeps what each interval of the last six hours has cost, and nothing older', () => {
+  it('keeps the cost of each interval of the last six hours, and nothing older', () => {
     let nowMs = 1_000_000_000;
     const costs = new GroupCosts({ now: () => nowMs });
     const spent = (): readonly number[] => costs.history().series[0].nanoUsd;

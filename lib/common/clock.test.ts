@@ -34,7 +34,7 @@ describe('burstClock', () => {
     expect(late.length).toBeLessThanOrEqual(32);
   });
 
-  it('reads anew in the next turn of the event loop', async () => {
+  it('reads again in the next turn of the event loop', async () => {
     const now = clock();
     for (let turn = 0; turn < 5; turn++) {
       for (let call = 0; call < 1_000 + turn; call++) now();
@@ -44,7 +44,7 @@ describe('burstClock', () => {
     }
   });
 
-  it('reads anew in the next turn although the test has replaced the timers', async () => {
+  it('reads again in the next turn although the test has replaced the timers', async () => {
     jest.useFakeTimers();
     const now = clock();
     for (let call = 0; call < 1_000; call++) now();

@@ -19,7 +19,7 @@ describe('describeValue', () => {
     expect(describeValue(value)).toBe(description);
   });
 
-  it('says of what throws when it is looked at that it is an object', () => {
+  it('describes a value that throws on inspection as an object', () => {
     const { proxy, revoke } = Proxy.revocable({}, {});
     revoke();
     expect(describeValue(proxy)).toBe('an object');

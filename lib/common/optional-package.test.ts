@@ -5,7 +5,7 @@ const notFound = (name: string): never => {
   throw Object.assign(new Error(`Cannot find module '${name}'`), { code: 'MODULE_NOT_FOUND' });
 };
 
-it('isInstalled tells whether a package resolves, without loading it', () => {
+it('isInstalled checks whether a package resolves, without loading it', () => {
   expect(isInstalled(() => '/node_modules/a/index.js')).toBe(true);
   expect(isInstalled(() => notFound('a'))).toBe(false);
   const hidden = Object.assign(new Error('no main'), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' });

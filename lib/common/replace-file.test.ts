@@ -10,14 +10,14 @@ describe('replaceFile', () => {
   beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'replace-'))));
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  it('writes a file that only its owner may read, also over one that all may', async () => {
+  it('writes a file that only its owner can read, even over one that everyone can read', async () => {
     writeFileSync(at('a'), 'old', { mode: 0o644 });
     await write(at('a'), 'new');
     expect([readFileSync(at('a'), 'utf8'), statSync(at('a')).mode & 0o777]).toEqual(['new', OWNER_ONLY]);
     expect(readdirSync(folder)).toEqual(['a']);
   });
 
-  it('replaces the file behind a link, and never writes through a link in the place of its draft', async () => {
+  it('replaces the target of a link, and never writes through a link in place of its temporary file', async () => {
     writeFileSync(at('real'), 'old');
     writeFileSync(at('other'), 'mine');
     symlinkSync(at('real'), at('link'));
@@ -27,7 +27,7 @@ describe('replaceFile', () => {
     expect(readFileSync(at('other'), 'utf8')).toBe('mine');
   });
 
-  it('leaves the former file and no draft when writing fails', async () => {
+  it('leaves the former file and no temporary file when writing fails', async () => {
     writeFileSync(at('a'), 'old');
     const failed = replaceFile(at('a'), OWNER_ONLY, () => Promise.reject(new Error('no space left')));
     await expect(failed).rejects.toThrow('no space left');

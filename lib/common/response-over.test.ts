@@ -30,7 +30,7 @@ describe('the end of responses on one connection', () => {
     await once(server, 'close');
   });
 
-  it('is told once of each that the connection takes with it, of many with no warning', async () => {
+  it('is notified once for each response that ends with the connection, without a warning about many listeners', async () => {
     const warnings: Error[] = [];
     const onWarning = (warning: Error): void => void warnings.push(warning);
     process.on('warning', onWarning);
@@ -49,7 +49,7 @@ describe('the end of responses on one connection', () => {
     expect(late).toBe(1);
   });
 
-  it('is told once of what was answered in its turn', async () => {
+  it('is notified once of a response that was answered in its turn', async () => {
     const told: string[] = [];
     const [first, second] = await ask(2);
     whenOver(first, () => told.push('first'));
@@ -65,7 +65,7 @@ describe('the end of responses on one connection', () => {
     expect(told).toEqual(['first', 'second']);
   });
 
-  it('is not told to who has let go', async () => {
+  it('is not notified after it has unsubscribed', async () => {
     const [first, second] = await ask(2);
     let told = 0;
     const before = [first, second].map((response) => response.listenerCount('close'));

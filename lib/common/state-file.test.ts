@@ -19,7 +19,7 @@ describe('StateFile', () => {
     new StateFile(state, { file, mode: OWNER_ONLY, everyMs, parts, onFailure: (reason) => void failures.push(reason) });
   let failures: string[];
 
-  it('writes what has changed, for the owner alone, and leaves no draft', async () => {
+  it('writes changes, readable only by the owner, and leaves no temporary file', async () => {
     const state = { isDirty: false };
     const kept = open(state, () => ['{"a":', '1}']);
     await kept.save();
@@ -32,7 +32,7 @@ describe('StateFile', () => {
     expect(readdirSync(folder)).toEqual(['state.json']);
   });
 
-  it('writes again what changed during a write, when it is closed', async () => {
+  it('writes changes made during a write when it is closed', async () => {
     const state = { isDirty: true };
     let content = 'first';
     const kept = open(state, function* () {
@@ -85,7 +85,7 @@ describe('StateFile', () => {
     expect([kept.failure, readFileSync(file, 'utf8')]).toEqual([undefined, 'kept']);
   });
 
-  it('says nothing of a link whose own folder is there', async () => {
+  it('does not report a link whose own folder exists', async () => {
     mkdirSync(join(folder, 'behind'));
     writeFileSync(join(folder, 'behind', 'state.json'), 'former');
     symlinkSync(join(folder, 'behind', 'state.json'), file);
@@ -93,7 +93,7 @@ describe('StateFile', () => {
     expect([failures, readFileSync(join(folder, 'behind', 'state.json'), 'utf8')]).toEqual([[], 'kept']);
   });
 
-  it('tells a file that is missing from one that cannot be read', () => {
+  it('distinguishes a missing file from an unreadable one', () => {
     expect(readStateFile(file, 'a.file')).toBeUndefined();
     mkdirSync(file);
     expect(() => readStateFile(file, 'a.file')).toThrow(

@@ -146,7 +146,7 @@ describe.each(engineNames())('leases, %s', (engine) => {
     pool.returnConnection(id);
   });
 
-  it('do not keep what a peer does not', async () => {
+  it('do not keep state that a peer does not keep', async () => {
     const pool = pools.open();
     const id = pool.getConnection(server.origin)!;
     expect(await read(pool, id, '/close')).toBe('closing');
@@ -186,7 +186,7 @@ describe.each(engineNames())('leases, %s', (engine) => {
     pool.removeConnection(other);
   });
 
-  it('tell their health from a question whose answer is known', async () => {
+  it('report their health from an operation with a known result', async () => {
     const pool = pools.open();
     expect(pool.health()).toMatchObject({ status: 'ok', engine });
     await pool.drain();

@@ -126,7 +126,7 @@ describe('the hot path', () => {
     }
   };
 
-  it('answers by TypeScript what native fails at, and leaves native after the Nth error', () => {
+  it('answers with TypeScript when native fails, and stops using native after the Nth error', () => {
     const { choice, native, typescript, flags } = setUp({ options: { errorThreshold: 3 } });
     native.failure = new Error('panicked');
     for (let i = 0; i < 10; i++) expect(count(choice, i)).toBe(2 * i);
@@ -148,7 +148,7 @@ describe('the hot path', () => {
     expect(choice).toMatchObject({ always: native, nativeErrors: 0 });
   });
 
-  it('throws on what the TypeScript engine throws', () => {
+  it('throws the errors of the TypeScript engine', () => {
     const { choice, typescript } = setUp({ setting: { mode: 'typescript', setBy: 'a test' } });
     typescript.failure = new Error('a bug');
     expect(() => count(choice, 1)).toThrow('a bug');
@@ -258,7 +258,7 @@ describe('shadow', () => {
       recorder: { series: SILENT_RECORDER.series, recordShadow: (o) => void recorded.push(o) },
     });
 
-  it('answers by TypeScript while native runs beside it, and records both times', () => {
+  it('answers with TypeScript while native runs as well, and records both times', () => {
     const recorded: ShadowObservation[] = [];
     const { choice, native, typescript } = shadowed(recorded);
     expect(choice.always).toBeNull();

@@ -235,7 +235,7 @@ describe('the cool-off', () => {
     ]);
   });
 
-  it('starts anew with a call that fails', () => {
+  it('starts again after a call that fails', () => {
     const { service, flag, wait, logger } = tripped();
     wait(6000);
     flag.admit();

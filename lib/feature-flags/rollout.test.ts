@@ -53,7 +53,7 @@ describe('rolloutPosition', () => {
     expect(Math.abs(both.length / ids.length - 0.25)).toBeLessThan(0.01);
   });
 
-  it('tells shares a tenth of a point apart', () => {
+  it('distinguishes shares that differ by a tenth of a point', () => {
     const seed = rolloutSeed('rust_routing');
     const between = Array.from({ length: 100_000 }, (_, i) => rolloutPosition(seed, `id-${i}`)).filter((p) => p >= 0.1 && p < 0.2);
     expect(between.length).toBeGreaterThan(50);

@@ -22,7 +22,7 @@ describe('RequestHold', () => {
     return { hold, money, held };
   };
 
-  it('raises the reservation to what attempts have cost and hold', async () => {
+  it('raises the reservation to the costs and holds of attempts', async () => {
     const { hold, money, held } = begin('raised', 0.1);
     const first = await held(0.2);
     expect(money()).toEqual({ spentUsd: 0, heldUsd: 0.2 });
@@ -45,7 +45,7 @@ describe('RequestHold', () => {
     expect(money()).toEqual({ spentUsd: 0.3, heldUsd: 0 });
   });
 
-  it('holds nothing for an attempt that a budget denies, and reports what is left', async () => {
+  it('holds nothing for an attempt that a budget denies, and reports the remaining budget', async () => {
     const { hold, money, held } = begin('denied', 0.1);
     const first = await held(0.4);
     const denial = (await hold.hold(0.7 * NANO)) as HoldDenial;

@@ -67,7 +67,7 @@ describe('ApiKeyService', () => {
     await expect(asked(change(key))).rejects.toEqual(UNKNOWN);
   });
 
-  it('refuses what is no key without asking the store', async () => {
+  it('rejects a malformed key without querying the store', async () => {
     const garbage = ['x', 'sk-', '\u0000', 'null', '{"a":1}', `sk-${'x'.repeat(1_000_000)}`, '../../etc/passwd', `sk-${'é'.repeat(20)}`];
     for (const key of garbage) await expect(asked(key)).rejects.toEqual(UNKNOWN);
     await expect(keys.authenticate({})).rejects.toEqual(refusal('API_KEY_MISSING', 401));
@@ -81,7 +81,7 @@ describe('ApiKeyService', () => {
     await expect(asked(`${MASTER}x`)).rejects.toEqual(UNKNOWN);
   });
 
-  it('tells an expired and a blocked key apart, to a client that has the secret alone', async () => {
+  it('distinguishes an expired from a blocked key, but only for a client with the secret', async () => {
     const { key, record } = await keys.create({ expiresAt: '2026-03-01T12:00:01Z' });
     await asked(key);
     wallMs += 1_000;

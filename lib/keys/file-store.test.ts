@@ -99,7 +99,7 @@ describe('the file of API keys', () => {
     stop?.();
   });
 
-  it('checks what has changed of a file again, and that alone', async () => {
+  it('checks only the changed part of a file again', async () => {
     const store = open();
     const heard: (string | null)[] = [];
     store.onChange?.((publicId) => heard.push(publicId));

@@ -79,7 +79,7 @@ describe('the cache of API keys', () => {
     expect(store.lookups).toBe(1);
   });
 
-  it('asks again after a change, and does not remember a look-up that began before it', async () => {
+  it('queries again after a change, and does not cache a look-up that began before it', async () => {
     let open = (): void => {};
     store.gate = new Promise((resolve) => (open = resolve));
     const before = cache.get('known0000000');

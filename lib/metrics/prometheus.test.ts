@@ -117,7 +117,7 @@ describe('registerPrometheusMetrics', () => {
 });
 
 describe('the form of the metrics', () => {
-  it('uses two prefixes beside each other', async () => {
+  it('uses two prefixes at the same time', async () => {
     const registry = new Registry();
     const source = { metrics: () => [sample('calls_total', 1)] };
     const remove = registerPrometheusMetrics(source, registry, { prefix: 'gateway_llm_' });

@@ -40,7 +40,7 @@ describe('additional_drop_params', () => {
     expect(withoutDropped({ messages, tools: [[1], 2] }, [path])).toEqual(left);
   });
 
-  it('copies nothing from which nothing is removed', () => {
+  it('does not copy objects from which nothing is removed', () => {
     const fields = {
       messages: [
         { role: 'user', content: [{ type: 'text' }] },

@@ -37,7 +37,7 @@ describe("headers of undici's flat list", () => {
     expect(requestIdOf(raw('content-type', 'text/plain', 'x-request-id', 'a'.repeat(257)))).toBeUndefined();
   });
 
-  it('reads the headers in one pass, and the first one of duplicates', () => {
+  it('reads the headers in one pass, and the first of duplicates', () => {
     const headers = [
       'Content-Type',
       'application/json',

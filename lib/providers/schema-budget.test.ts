@@ -23,7 +23,7 @@ describe.each(Object.entries(WRITERS))('schemas for %s', (_, write) => {
     expect(() => write(schema)).toThrow(/tools\[0\]: must have at most/);
   });
 
-  it('are refused where a reference of many steps is followed again and again', () => {
+  it('are rejected if a reference of many steps is followed repeatedly', () => {
     const long = { $ref: `#/$defs/E${'/x'.repeat(50_000)}` };
     const $defs = { E: { x: {} }, F: { anyOf: [long] } };
     expect(() => write({ properties: many(5000, { $ref: '#/$defs/F' }), $defs })).toThrow(/tools\[0\]: must/);

@@ -84,7 +84,7 @@ describe('CallQueue', () => {
     await expect(waiting).resolves.toBe('gone');
   });
 
-  it('asks at the time that the deployments tell', async () => {
+  it('tries again at the time that the deployments report', async () => {
     const queue = queueOf();
     const reopensAtMs = nowMs + 3_100;
     let asked = 0;
@@ -144,7 +144,7 @@ describe('CallQueue', () => {
     expect(() => go(queue, places, callOf({}, { leftMs: 300 }))).toThrow(CallQueueError);
   });
 
-  it('refuses a call where the queue is full, of its tenant or of all, and tells when it drains', async () => {
+  it('denies a call if its tenant’s queue or the whole queue is full, and states when it drains', async () => {
     const [queue, places] = [queueOf({ maxCalls: 3, maxCallsPerTenant: 2 }), new Places(1)];
     void go(queue, places);
     const waiting = ['a', 'a', 'b'].map((tenant) => go(queue, places, callOf({ tenant })) as Promise<string>);
@@ -226,7 +226,7 @@ describe('CallQueue', () => {
     await expect(stuck).resolves.toBe('late');
   });
 
-  it('asks about nothing but what an event concerns', async () => {
+  it('tries only the calls that an event concerns', async () => {
     const queue = queueOf();
     const asked: string[] = [];
     const waitIn = (lane: string) =>
@@ -249,7 +249,7 @@ describe('CallQueue', () => {
     expect(await Promise.all(waiting)).toEqual(['late', 'late', 'late', 'late']);
   });
 
-  it('survives sizes that are no numbers', async () => {
+  it('survives sizes that are not numbers', async () => {
     const [queue, places] = [queueOf(), new Places(0)];
     const waiting = [NaN, -5, 10].map((tokens) =>
       Promise.resolve(go(queue, places, callOf({}, { promptTokens: tokens, costTokens: tokens }))),
@@ -286,7 +286,7 @@ describe('CallQueue', () => {
       return { call, result };
     };
 
-    it('asks about one call of a lane at a time, and goes on with the next', async () => {
+    it('tries one call of a lane at a time, then the next', async () => {
       const [queue, answers] = [queueOf(), new Answers()];
       const [first, second] = [await enter(queue, answers), await enter(queue, answers)];
       const other = await enter(queue, answers, 'other');
@@ -316,7 +316,7 @@ describe('CallQueue', () => {
       await expect(waiting).resolves.toBe('gone');
     });
 
-    it('gives back what arrives for a call that has left', async () => {
+    it('releases a deployment that arrives for a call that has left', async () => {
       const [queue, answers] = [queueOf(), new Answers()];
       const { call, result } = await enter(queue, answers);
       queue.wake();

@@ -29,7 +29,7 @@ describe.each(routerEngines().map((engine, row) => [engine.engine, engine, row] 
   const available = (router: RouterService): string[] =>
     ['m', 'n', 'o', 'p'].filter((group) => router.getAvailableDeployment(group) !== null);
 
-  it('holds requests back that exceed what the provider has told, at all deployments of the quota', () => {
+  it('holds back requests that exceed the reported limit, at all deployments of the quota', () => {
     const { router, clock } = open();
     answered(router, router.acquire('m'), told(2, '58s'));
     expect(available(router)).toEqual(['m', 'n', 'o', 'p']);

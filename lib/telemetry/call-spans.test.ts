@@ -158,7 +158,7 @@ describe('with an SDK', () => {
     expect(spanNamed('chat smart').attributes['gen_ai.request.stream']).toBe(true);
   });
 
-  it('is a child of the active span, and the parent of what is sent', async () => {
+  it('is a child of the active span, and the parent of the spans of its requests', async () => {
     const tracer = trace.getTracer('test');
     const outer = tracer.startSpan('request');
     await context.with(trace.setSpan(context.active(), outer), async () => {
@@ -184,7 +184,7 @@ describe('with an SDK', () => {
     expect(parent('chat smart')).toBe(outer.spanContext().spanId);
   });
 
-  it('leaves out what is unknown', () => {
+  it('omits unknown values', () => {
     const call = observer.started({ operation: 'embeddings', model: 'embed', stream: false });
     call.attempt({ number: 1, deploymentId: 'd', model: 'm', endpoint: 'not a url' }).ended({});
     call.ended({});

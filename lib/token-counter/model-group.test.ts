@@ -109,7 +109,7 @@ describe.each(engineNames())('a model group on the %s engine', (engine) => {
     expect(counts(llm, 'gpt-4')).toEqual(counts(alone, 'gpt-4'));
   });
 
-  it('counts by the model as it is named, which is no further group', () => {
+  it('counts by the model’s name, without resolving it as another group', () => {
     const llm = open([
       ['fast', 'slow', {}, { custom_llm_provider: 'openai' }],
       ['slow', 'openai/gpt-4o'],

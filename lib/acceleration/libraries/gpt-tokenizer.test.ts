@@ -112,7 +112,7 @@ describe('gpt-tokenizer, patched', () => {
     expect(main.countTokens('<|endoftext|>', { allowedSpecial: 'all' })).toBe(1);
   });
 
-  it('patches what is loaded later', () => {
+  it('patches libraries that are loaded later', () => {
     service.apply();
     const later = load('model/gpt-4.js');
     const natively = stats().answeredNatively;

@@ -72,7 +72,7 @@ describe('the input of Responses as messages', () => {
     ]);
   });
 
-  it('begins a new turn behind each output', () => {
+  it('begins a new turn after each output', () => {
     const turn = { role: 'assistant', content: null, tool_calls: [called] };
     expect(messagesOf(call, output, call, output)).toEqual([turn, told, turn, told]);
   });

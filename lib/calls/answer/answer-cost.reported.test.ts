@@ -56,7 +56,7 @@ describe('reportedCost', () => {
     expect(reportedCost('openai', undefined, header)).toBe('invalid');
   });
 
-  it('takes ticks that are no amount for invalid', () => {
+  it('treats ticks that are not an amount as invalid', () => {
     for (const ticks of ['5', -5, 1e300, NaN]) expect(reportedCost('xai', { cost_in_usd_ticks: ticks }, undefined)).toBe('invalid');
   });
 });

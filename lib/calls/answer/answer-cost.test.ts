@@ -100,12 +100,12 @@ describe('answerCost', () => {
     });
   });
 
-  it('prefers what the provider tells to the list, and keeps the proportions of the list', () => {
+  it('prefers the provider’s cost to the list’s, and keeps the proportions of the list', () => {
     const expected = { nanoUsd: 1_000_001, parts: { input: 750_001, output: 250_000 }, source: 'provider', listNanoUsd: 2_000_000 };
     expect(answerCost(listed, { usd: 0.001000001 })).toEqual(expected);
   });
 
-  it('prefers the parts that the provider tells', () => {
+  it('prefers the parts that the provider reports', () => {
     const told = { usd: 0.003, parts: { input: 0.001, request: 0.002 } };
     expect(answerCost(listed, told)).toMatchObject({ nanoUsd: 3_000_000, parts: { input: 1_000_000, request: 2_000_000 } });
   });

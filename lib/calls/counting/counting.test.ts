@@ -32,7 +32,7 @@ describe('countedOperationOf', () => {
 describe('promptFields', () => {
   const own = { tags: ['a'], num_retries: 1 };
 
-  it('keeps what makes the prompt of a chat, and fields of the provider', () => {
+  it('keeps the prompt of a chat, and fields of the provider', () => {
     const prompt = { model: 'm', messages: HELLO, tools: [], reasoning_effort: 'low', cachedContent: 'c', ...own };
     const limits = { max_tokens: 1, n: 2, stop: ['a'], temperature: 3, stream: true, seed: 1, user: undefined };
     expect(promptFields({ ...prompt, ...limits }, 'chat')).toEqual(prompt);

@@ -84,7 +84,7 @@ describe('a journal of calls', () => {
     expect(lines).toEqual([]);
   });
 
-  it('counts what does not fit into its queue', async () => {
+  it('counts the lines that do not fit into its queue', async () => {
     const journal = new CallJournal({ file, maxPending: 3, logger });
     for (let i = 0; i < 10; i++) journal.onEnd(call(i), end);
     await journal.close();
@@ -114,7 +114,7 @@ describe('a journal of calls', () => {
     expect(lines).toEqual([`Call journal: cannot write ${file} (ENXIO); retrying`, `Call journal: 1 lines were lost (${file})`]);
   });
 
-  it('says at its end what is lost', async () => {
+  it('reports lost lines when it closes', async () => {
     const journal = new CallJournal({ file: join(folder, 'none', 'calls.jsonl'), logger });
     journal.onEnd(call(1), end);
     await journal.close();

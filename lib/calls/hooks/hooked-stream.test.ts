@@ -195,7 +195,7 @@ describe.each(OPERATIONS)('the texts of %s', (operation) => {
     expect(asked).toEqual(minTextChars === 1 ? [...'abcdefghij'] : minTextChars === 7 ? ['abcdefg'] : []);
   });
 
-  it('pass one hook behind the other', async () => {
+  it('pass one hook after the other', async () => {
     const first: ModelCallHook = { onText: (_, text) => redact(text) };
     const second: ModelCallHook = { onText: (_, { text }) => text.replaceAll('[email]', '[address]') };
     const events = eventsOf(
@@ -250,7 +250,7 @@ describe('a stream that opens text after text and ends none', () => {
     expect(text).not.toContain('word');
   });
 
-  it('goes on unguarded where the guard fails open', async () => {
+  it('continues unguarded if the guard fails open', async () => {
     const { text, error } = await read({ operation: 'chat', events, hooks: [{ onText: () => undefined }], failure: 'open' });
     expect([error, parsed(text).length]).toEqual([undefined, 5_000]);
   });
@@ -335,7 +335,7 @@ describe('the texts of chat, by their kinds', () => {
     expect(text).toBe('');
   });
 
-  it('are guarded beside an error', async () => {
+  it('are guarded next to an error', async () => {
     const events = chatEvents([{ content: 'me@home ' }]).replace('{"id":"c"', '{"error":{"message":"no"},"id":"c"');
     expect((await read({ operation: 'chat', events, hooks: [{ onText: (_, given) => redact(given) }] })).text).not.toContain('me@home');
   });
@@ -345,7 +345,7 @@ describe('the texts of chat, by their kinds', () => {
     expect((await read({ operation: 'chat', events, hooks: [{ onText: (_, given) => redact(given) }] })).text).not.toContain('me@home');
   });
 
-  it('end with an error at an event that is no JSON', async () => {
+  it('end with an error at an event that is not JSON', async () => {
     const { error } = await read({ operation: 'chat', events: 'data: {"cut\n\n', hooks: [{ onText: () => undefined }] });
     expect(error).toMatchObject({ code: 'CALL_HOOK_FAILED' });
   });

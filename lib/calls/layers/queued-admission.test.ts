@@ -100,7 +100,7 @@ describe('queuedAdmission', () => {
     expect([queue.length, view.call.waitedMs]).toEqual([0, 30]);
   });
 
-  it('takes its turn behind calls that wait, although a deployment is free', async () => {
+  it('waits its turn after calls in the queue, although a deployment is free', async () => {
     const { admit, queue, state } = opened();
     state.error = full();
     const order: string[] = [];
@@ -157,7 +157,7 @@ describe('queuedAdmission', () => {
     expect(await admitted).toBe(selection);
   });
 
-  it('throws what no waiting and no fallback would help', async () => {
+  it('throws an error that neither waiting nor a fallback would help', async () => {
     const { admit, state } = opened();
     state.error = new TypeError('mistake');
     expect(() => admit(callOf())).toThrow('mistake');

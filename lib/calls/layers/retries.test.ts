@@ -181,7 +181,7 @@ describe('retries', () => {
     expect((await run([a, 'answer'], { call: { fallbacks: 1 } })).deposits).toBe(0);
   });
 
-  it('leaves a deployment that is unfit for another one, which is no retry', async () => {
+  it('tries another deployment if one is unfit, which is not a retry', async () => {
     const { outcome, tried } = await run([unfit(), 'answer'], { numRetries: 0, budget: 0 });
     expect([outcome, tried[0]?.mayRepeat]).toEqual(['answer', false]);
     const last = unfit();

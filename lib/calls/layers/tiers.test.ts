@@ -34,7 +34,7 @@ describe('tiers', () => {
     expect(await run([none])).toEqual({ outcome: none, done: [undefined] });
   });
 
-  it('goes on after the tier whose retries ended, although they ended in a later one', async () => {
+  it('continues after the tier whose retries ended, although they ended in a later one', async () => {
     const failed = failedAt(3);
     failed.tierOrder = 1;
     expect(await run([failed, 'answer'])).toEqual({ outcome: 'answer', done: [undefined, 1] });

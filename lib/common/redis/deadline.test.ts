@@ -15,7 +15,7 @@ describe('a wait for Redis', () => {
     await expect(withinTime(new Promise(() => {}), TIMEOUT_MS)).rejects.toThrow('no answer from Redis within 20 ms');
   });
 
-  it('ends with what was waited for', async () => {
+  it('ends with the awaited result', async () => {
     await expect(withinTime(Promise.resolve(1), TIMEOUT_MS)).resolves.toBe(1);
     await expect(withinTime(Promise.reject(new Error('READONLY')), TIMEOUT_MS)).rejects.toThrow('READONLY');
   });

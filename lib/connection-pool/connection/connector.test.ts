@@ -121,7 +121,7 @@ describe.each(engineNames())('ways to an endpoint, %s', (engine) => {
     await until(() => proxy.open === 0 && hasty.stats().totalConnections === 0);
   });
 
-  it('is what the environment says, unless told otherwise', async () => {
+  it('comes from the environment, unless set otherwise', async () => {
     const { port } = new URL(plain.origin);
     const environments: [Record<string, string>, number][] = [
       [{ HTTP_PROXY: proxy.url }, 1],

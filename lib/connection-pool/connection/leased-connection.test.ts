@@ -27,7 +27,7 @@ describe.each(engineNames())('use, %s', (engine) => {
     await server.close();
   });
 
-  it('lends a connection for as long as the work takes', async () => {
+  it('leases a connection for as long as the work takes', async () => {
     const pool = pools.open();
     const result = await pool.use(server.origin, async (connection) => {
       expect(connection.origin).toBe(server.origin);
@@ -40,7 +40,7 @@ describe.each(engineNames())('use, %s', (engine) => {
     expect(pool.stats()).toMatchObject({ activeConnections: 0, idleConnections: 1 });
   });
 
-  it('lends it on while a body that was returned is read', async () => {
+  it('keeps the lease while a returned body is read', async () => {
     const pool = pools.open();
     const { body } = await pool.use(server.origin, (connection) => connection.request({ path: '/slow' }));
     expect(pool.stats()).toMatchObject({ activeConnections: 1, idleConnections: 0 });
@@ -136,7 +136,7 @@ describe.each(engineNames())('use, %s', (engine) => {
     await until(() => pool.stats().totalConnections === 0);
   });
 
-  it('says of a request what is wrong with it, and keeps the connection', async () => {
+  it('rejects an invalid request with the reason, and keeps the connection', async () => {
     const pool = pools.open();
     const wrong = [
       { path: 'no slash' },

@@ -23,7 +23,7 @@ describe('NO_PROXY', () => {
 });
 
 describe('proxies', () => {
-  it('are refused with the name of what says so, and never with their password', () => {
+  it('are rejected with the name of the setting, and never with their password', () => {
     expect(() => checkProxies('pool.proxy', 'socks5://me:secret@proxy')).toThrow(
       expect.objectContaining({ path: 'pool.proxy', message: expect.not.stringContaining('secret') as string }),
     );

@@ -58,7 +58,7 @@ describe('the table of connections', () => {
     expect([table.size, endpoint.connections]).toEqual([0, 0]);
   });
 
-  it('takes idle connections out wherever they stand, and leases the others from the last to the first', () => {
+  it('removes idle connections at any position, and leases the others from the last to the first', () => {
     const all = Array.from({ length: 4 }, open);
     for (const connection of all) table.giveBack(connection, 0);
     table.remove(all[1]);

@@ -98,7 +98,7 @@ describe.each(engineNames())('the dispatcher, %s', (engine) => {
     await until(() => pool.stats().activeConnections === 0);
   });
 
-  it('fails what waits too long, is refused, or can never be sent', async () => {
+  it('fails requests that wait too long, are denied, or can never be sent', async () => {
     const pool = pools.open({ maxConnectionsPerEndpoint: 1, acquireTimeoutMs: 20 });
     const { dispatcher } = pool;
     const holding = request(`${server.origin}/hold`, { dispatcher });
@@ -119,7 +119,7 @@ describe.each(engineNames())('the dispatcher, %s', (engine) => {
     held.length = 0;
   });
 
-  it('tells both kinds of handlers what happens', async () => {
+  it('notifies both kinds of handlers', async () => {
     const pool = pools.open({ acquireTimeoutMs: 10, maxConnectionsPerEndpoint: 1 });
     const answer = await new Promise<string>((resolve, reject) => {
       let text = '';

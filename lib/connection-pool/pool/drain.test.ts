@@ -24,7 +24,7 @@ describe.each(engineNames())('the end of a pool, %s', (engine) => {
     await server.close();
   });
 
-  it('waits for what is leased, closes the rest and gives out nothing', async () => {
+  it('waits for leased connections, closes the others and grants no new leases', async () => {
     const pool = pools.open({ maxConnectionsPerEndpoint: 2 });
     const [busy, idle] = [pool.getConnection(server.origin)!, pool.getConnection(server.origin)!];
     const answer = pool.request(busy, { path: '/hold' });
@@ -67,7 +67,7 @@ describe.each(engineNames())('the end of a pool, %s', (engine) => {
     held.length = 0;
   });
 
-  it('lends nothing to those who ask again when they are sent away', async () => {
+  it('grants no lease to callers that retry while they are being rejected', async () => {
     const pool = pools.open({ maxConnectionsPerEndpoint: 1 });
     const other = await TaggedServer.listen((_, response) => response.end('other'));
     const id = pool.getConnection(server.origin)!;

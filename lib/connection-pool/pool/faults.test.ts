@@ -155,7 +155,7 @@ describe.each(engineNames())('faults, %s', (engine) => {
     await second.close();
   });
 
-  it('many faults at once leave no lease behind', async () => {
+  it('releases every lease after many simultaneous faults', async () => {
     let turn = 0;
     const { origin, sockets } = await raw((socket) => {
       const fault = ++turn % 7;

@@ -66,7 +66,7 @@ describe.each(engineNames())('a handler that throws, %s', (engine) => {
     expect(lines).toEqual(new Array(logged).fill(line));
   });
 
-  it('is told to who listens, and then not logged', async () => {
+  it('is passed to a listener, and then not logged', async () => {
     const pool = pools.open();
     const told: unknown[] = [];
     (pool.dispatcher as EventEmitter).on('error', (error: unknown) => told.push(error));

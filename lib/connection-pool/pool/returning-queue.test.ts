@@ -52,7 +52,7 @@ describe('connections that come back by themselves', () => {
     expect(lineOf(0).line.ready(8)).toBeUndefined();
   });
 
-  it('do not stay behind one whose answer takes long', () => {
+  it('are not blocked by one whose answer takes long', () => {
     const { line, all } = lineOf(4);
     all[3].isBusy = false;
     let looks = 0;

@@ -39,7 +39,7 @@ describe.each(engineNames())('waiting for a connection, %s', (engine) => {
     expect(pool.stats()).toMatchObject({ waiting: 0, activeConnections: 0, idleConnections: 2 });
   });
 
-  it('tells once that a wait was long, and which options would have spared it', async () => {
+  it('logs a long wait once, with the options that would have avoided it', async () => {
     const pool = pools.open({ maxConnectionsPerEndpoint: 1 });
     const real = performance.now.bind(performance);
     let aheadMs = 0;
@@ -85,7 +85,7 @@ describe.each(engineNames())('waiting for a connection, %s', (engine) => {
     pool.removeConnection(third);
   });
 
-  it('is not for ever where the pool is full of connections that are asked for again at once', async () => {
+  it('ends even if every connection of a full pool is requested again at once', async () => {
     const pool = pools.open({ maxConnections: 2, maxConnectionsPerEndpoint: 2 });
     let isOver = false;
     let asked = 0;

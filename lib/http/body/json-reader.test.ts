@@ -107,12 +107,12 @@ describe.each(jsonBodyEngines().map((engine) => [engine.engine, readerOf(engine)
     await expect((async () => read(json))()).rejects.toMatchObject({ message: expect.stringContaining(message) as string, status: 400 });
   });
 
-  it('refuses a long value that is no object, without parsing it', () => {
+  it('rejects a long value that is not an object, without parsing it', () => {
     const list = Buffer.from(`[${'1,'.repeat(5000)}1]`);
     expect(() => reader.read(list, DEFAULT_JSON_BOUNDS)).toThrow('The body must be a JSON object.');
   });
 
-  it('takes bytes that are no UTF-8 as everything in Node does, and skips a byte order mark', async () => {
+  it('decodes invalid UTF-8 as Node does, and skips a byte order mark', async () => {
     const bytes = Buffer.concat([Buffer.from(`\ufeff{"a":"${'x'.repeat(5000)}`), Buffer.from([0xff]), Buffer.from('"}')]);
     expect(await reader.read(bytes, DEFAULT_JSON_BOUNDS)).toEqual({ a: `${'x'.repeat(5000)}\ufffd` });
     expect(await reader.read(Buffer.from('\ufeff[1]'), DEFAULT_JSON_BOUNDS)).toEqual([1]);

@@ -59,7 +59,7 @@ describe('largeJson', () => {
 });
 
 describe('parseLargeJson', () => {
-  it('parses what JSON.parse parses, also behind a byte order mark', async () => {
+  it('parses what JSON.parse parses, also after a byte order mark', async () => {
     const value = { model: 'm', messages: [{ role: 'user', content: 'é😀"\\'.repeat(9_999) }] };
     await expect(parseLargeJson(Buffer.from(JSON.stringify(value)))).resolves.toEqual(value);
     await expect(parseLargeJson(Buffer.from('\ufeff[1]'))).resolves.toEqual([1]);

@@ -19,7 +19,7 @@ describe('clientKey', () => {
     expect(key).not.toContain('secret');
   });
 
-  it('tells long keys apart', () => {
+  it('distinguishes long keys', () => {
     const keys = ['a', 'b'].flatMap((end) => [1, 2].map(() => clientKey({ headers: { 'x-api-key': 'k'.repeat(10_000) + end } })));
     expect(new Set(keys).size).toBe(2);
     expect(keys[0]).toBe(keys[1]);

@@ -74,7 +74,7 @@ describe('rate limit headers', () => {
     });
   });
 
-  it('never tell a client to come back sooner than Retry-After', () => {
+  it('never state a shorter wait than Retry-After', () => {
     const limits = [plan('a', { requestsPerMinute: 60, tokensPerMinute: 500 })];
     // Denied by tokens: the figure of the standing is that of the tokens.
     const standings = [{ limit: 500, remainingRequests: 50, resetMs: 1000, remainingTokens: 0, tokensResetMs: 60_000 }];

@@ -329,7 +329,7 @@ describe('RateLimitGuard', () => {
     for (const type of types) await expect(get(type)).rejects.toThrow(RateLimitExceededError);
   });
 
-  it('rejects the result of a key function that is no key', async () => {
+  it('rejects a key function’s result that is not a key', async () => {
     class Wrong {
       @RateLimit({ requestsPerMinute: 1, key: () => ({}) as string })
       get() {}

@@ -74,7 +74,7 @@ describe('askedOutput', () => {
 });
 
 describe('limitedOutput', () => {
-  it('lowers each figure that a provider may read, and keeps what is lower', () => {
+  it('lowers each limit that a provider may read, and keeps lower ones', () => {
     const config = { maxOutputTokens: 900, topK: 1 };
     expect(limitedOutput({ max_tokens: '900', max_completion_tokens: 2, n: 3, generationConfig: config }, 16)).toEqual({
       max_tokens: 16,

@@ -89,7 +89,7 @@ describe('BodyFacts', () => {
     expect(new BodyFacts(fields).output.isBackground).toBe(isBackground);
   });
 
-  it('reads dropped parameters from the body, whose outline has marks in place of long texts', () => {
+  it('reads dropped parameters from the body, because its outline has marks instead of long texts', () => {
     const body = { ...bodyOf('a'), max_tokens: 5, additional_drop_params: ['max_tokens'] };
     expect(new BodyFacts(body, { ...body, additional_drop_params: ['a mark'] }).isLimited('chat')).toBe(false);
   });

@@ -1,7 +1,7 @@
 import { ExpectedOutputs } from './expected-output.js';
 
 describe('the expected output of a model', () => {
-  it('is not known before 20 answers, then what 95 % of the last 100 have not exceeded', () => {
+  it('is unknown before 20 answers, then the length that 95 % of the last 100 have not exceeded', () => {
     const outputs = new ExpectedOutputs();
     for (let tokens = 1; tokens < 20; tokens++) outputs.learn('a', 'm', tokens);
     expect(outputs.expected('a', 'm')).toBeUndefined();

@@ -109,7 +109,7 @@ describe.each(engineNames())('tokens counted from bytes by the %s engine', (engi
     }
   });
 
-  it('stop above what is left, and keep no such count', async () => {
+  it('stop above the remaining tokens, and do not cache such a count', async () => {
     const messages = Array.from({ length: 50 }, () => ({ role: 'user', content: ' a'.repeat(1000) }));
     const json = jsonBody(JSON.stringify({ model: 'gpt-4', messages, max_tokens: 1 }));
     const context = { counter, tokensPerMinute: 10_000, isLarge: true, json };

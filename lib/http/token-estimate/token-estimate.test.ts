@@ -87,13 +87,13 @@ describe('estimateTokens', () => {
     expect(await estimate(body)).toBeGreaterThanOrEqual(750);
   });
 
-  it('counts known media by their rules beside an unknown part', async () => {
+  it('counts known media by their rules next to an unknown part', async () => {
     const image = { type: 'image_url', image_url: { url: `data:image/png;base64,${'A'.repeat(400_000)}` } };
     const body = { model: 'gpt-4', messages: [{ role: 'user', content: [image, { type: 'x' }] }], max_tokens: 1 };
     expect(await estimate(body)).toBeLessThan(1500);
   });
 
-  it('counts tools once beside several prompts', async () => {
+  it('counts tools once for several prompts', async () => {
     const tools = [{ type: 'function', function: { name: 'f', description: ' a'.repeat(1000) } }];
     const all = { ...chat, input: 'hello', prompt: 'hello', tools, max_tokens: 1 };
     expect(await estimate(all)).toBe(await estimate({ ...chat, tools, max_tokens: 1 }));
@@ -135,7 +135,7 @@ describe('estimateTokens', () => {
     expect(await estimate({ ...chat, max_tokens: 10, n: 1e9 })).toBe(2 ** 31);
   });
 
-  it('ignores what a body says of its prototype', async () => {
+  it('ignores a prototype in a body', async () => {
     expect(
       await estimate(
         JSON.parse('{"__proto__": {"max_tokens": -5}, "model": "gpt-4", "messages": [{"role": "user", "content": "hello world"}]}'),

@@ -114,7 +114,7 @@ describe.each(jsonBodyEngines().map((engine) => [engine.engine, engine] as const
     expect(scan(json)).toEqual({ kind: 'duplicate', at, key });
   });
 
-  it('accepts a key that stands in several objects, or differs in its case', () => {
+  it('accepts a key that occurs in several objects, or differs in case', () => {
     const json = '{"a":{"a":{"a":1},"b":{"a":1}},"A":[{"a":1},{"a":2}],"a ":0,"\\ud83e":1,"\\udd80":2,"🦀":3}';
     expect(restored(Buffer.from(json), accepted(scan(json)))).toEqual(JSON.parse(json));
   });
@@ -209,7 +209,7 @@ describe.each(jsonBodyEngines().map((engine) => [engine.engine, engine] as const
 });
 
 describe('marks', () => {
-  it('decodes a text, and tells marks from other texts', () => {
+  it('decodes a text, and distinguishes marks from other texts', () => {
     expect(decodeJsonText(Buffer.from('"a\\u0041é"'), 1, 10)).toBe('aAé');
     expect([markedIndex('\uf8ff12'), markedIndex(''), markedIndex('a')]).toEqual([12, -1, -1]);
   });

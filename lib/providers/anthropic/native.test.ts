@@ -48,7 +48,7 @@ describe("a request of Anthropic's API", () => {
     expect(sentBy(body, { model: 'claude-opus-4-5', addsUsage: true })).toEqual({ ...body, model: 'claude-opus-4-5' });
   });
 
-  it('loses only what steers the call', () => {
+  it('loses only the fields that control the call', () => {
     expect(sentBy({ ...BODY, tags: ['a'], num_retries: 1, metadata: { user_id: 'u', tags: ['b'] } })).toEqual({
       ...BODY,
       metadata: { user_id: 'u' },
@@ -194,7 +194,7 @@ describe('what a passing answer is', () => {
     expect(MESSAGES_READER.errorAtEnd(Buffer.from(anthropicEvents(MESSAGE).join('')))).toBeUndefined();
   });
 
-  it('tells a broken stream as Anthropic does', () => {
+  it('reports a broken stream as Anthropic does', () => {
     const written = (type: string | null): string | undefined =>
       MESSAGES_READER.errorEvent?.({ message: 'm', type, param: null, code: null });
     expect(written('overloaded_error')).toBe('event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"m"}}\n\n');

@@ -342,7 +342,7 @@ describe('tools', () => {
     expect(sentBody({ ...fields, drop_params: true }).tool_choice).toEqual({ type: 'auto' });
   });
 
-  it('has one that stands for those of a history', () => {
+  it('replaces those of a history with one', () => {
     const body = sentBody({
       messages: [HELLO, { role: 'assistant', tool_calls: [call('a')] }, { role: 'tool', tool_call_id: 'a', content: '' }],
     });

@@ -123,7 +123,7 @@ describe('AwsAuthorization', () => {
     expect(provider.mock.calls.map(([options]) => options?.forceRefresh)).toEqual([false, false, true]);
   });
 
-  it('goes on with credentials at hand where there are no newer ones', async () => {
+  it('continues with the current credentials if there are no newer ones', async () => {
     const clock = { now: START };
     const provider = source(clock);
     mocked.fromNodeProviderChain.mockReturnValue(provider);
@@ -136,7 +136,7 @@ describe('AwsAuthorization', () => {
     await expect(authorization.headersFor(request)).rejects.toThrow('STS is out');
   });
 
-  it('states what the operator has to correct', async () => {
+  it('names the setting that the operator must correct', async () => {
     const failing = (error: object): Promise<unknown> => {
       mocked.fromIni.mockReturnValue(() => Promise.reject(Object.assign(new Error('no such profile'), error)));
       return Promise.resolve(new AwsAuthorization(access({ aws_profile_name: 'dev' })).headersFor(request));
@@ -191,7 +191,7 @@ describe('AwsAuthorization', () => {
   });
 });
 
-it('hasAwsCredentials tells those of a deployment', () => {
+it('hasAwsCredentials detects the credentials of a deployment', () => {
   expect([hasAwsCredentials(keys), hasAwsCredentials({ aws_profile_name: ' ' }), hasAwsCredentials({ aws_region_name: 'x' })]).toEqual([
     true,
     false,

@@ -34,7 +34,7 @@ function prelude(length: number, headers: number): Buffer {
 }
 
 describe('FrameReader', () => {
-  it('reads what the vendor’s encoder writes, with headers of every type', () => {
+  it('reads the output of the vendor’s encoder, with headers of every type', () => {
     const all: Headers = {
       ...event,
       yes: { type: 'boolean', value: true },
@@ -75,7 +75,7 @@ describe('FrameReader', () => {
     );
   });
 
-  it('reads one byte at a time and counts what waits', () => {
+  it('reads one byte at a time and counts the waiting bytes', () => {
     const bytes = Buffer.concat([frame('{"a":1}', event), frame('{"b":2}')]);
     const reader = new FrameReader();
     const frames = [...bytes.subarray(0, -1)].flatMap((byte) => reader.read(Buffer.of(byte)));

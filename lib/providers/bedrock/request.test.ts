@@ -139,7 +139,7 @@ describe('messages', () => {
     expect(results[0].toolResult.toolUseId).toBe(content[0].toolUse.toolUseId);
   });
 
-  it('marks what is cached, of messages, parts, calls and tools', () => {
+  it('marks cached messages, parts, calls and tools', () => {
     const mark = { type: 'ephemeral', ttl: '1h' };
     const body = sent({
       tools: [{ ...tool('f'), cache_control: mark }],
@@ -230,7 +230,7 @@ describe('parts', () => {
     expect(part(value)).toEqual(block);
   });
 
-  it('gives documents distinct names, and a text beside them', () => {
+  it('gives documents distinct names, and a text next to them', () => {
     const file = { type: 'file', file: { file_data: 'data:application/pdf;base64,aGk=', filename: 'a.pdf' } };
     const nameless = { type: 'file', file: { file_data: 'data:text/plain;base64,aGk=' } };
     const [{ content }] = messages({ role: 'user', content: [file, nameless, file, nameless] }) as {
@@ -433,7 +433,7 @@ describe('parameters', () => {
     );
   });
 
-  it('refuses the effort of a model behind an ARN, unless base_model names it', () => {
+  it('rejects a reasoning effort for a model named by an ARN, unless base_model names it', () => {
     const arn = 'arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/abc';
     expect(() => sent({ reasoning_effort: 'low' }, arn)).toThrow(/base_model/);
     const wire = BEDROCK.call('chat', sentOf({ reasoning_effort: 'low' }, arn, { baseModel: CLAUDE }));
@@ -611,7 +611,7 @@ describe('any request', () => {
     'meta.llama3-1-8b-instruct-v1:0',
   );
 
-  it('is written, or rejected by the name of what is wrong in it', () => {
+  it('is written, or rejected with the name of the invalid part', () => {
     fc.assert(
       fc.property(fields, models, fc.boolean(), (body, model, dropParams) => {
         try {

@@ -332,7 +332,7 @@ describe('a stream', () => {
     expect(() => translator().chunk(bytes)).toThrow();
   });
 
-  it('counts what it holds back, so that the exchange can bound it', () => {
+  it('counts the bytes that it holds back, so that the exchange can limit them', () => {
     const answer = translator({ hasJsonTool: true });
     const piece = event('contentBlockDelta', { contentBlockIndex: 0, delta: { text: 'x'.repeat(1000) } });
     for (let sent = 0; sent < 10; sent++) answer.chunk(piece);

@@ -57,7 +57,7 @@ describe('plainSchema', () => {
     expect(() => plain(schema)).toThrow(message);
   });
 
-  it('changes nothing in what it is given, and keeps any name of a property', () => {
+  it('does not modify its argument, and keeps any name of a property', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue(), { noNullPrototype: true }), (properties) => {
         const schema = { properties };

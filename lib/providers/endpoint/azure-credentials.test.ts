@@ -136,7 +136,7 @@ describe('tokens of Microsoft Entra ID', () => {
     expect(mockAsked).toHaveLength(2);
   });
 
-  it('name what the operator has to correct, without the secret', async () => {
+  it('name the setting that the operator must correct, without the secret', async () => {
     mockAnswer = () =>
       Promise.reject(
         Object.assign(new Error('own-secret is wrong'), {

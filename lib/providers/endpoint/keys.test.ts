@@ -204,7 +204,7 @@ describe('Anthropic', () => {
     expect(headerOf(asked, 'authorization')).toBe('Bearer bedrock-key');
   });
 
-  it('names both variables when there is no credential, and keeps both back from a foreign host', () => {
+  it('names both variables when there is no credential, and sends neither to another host', () => {
     expect(endpoint({ model }).missingKey()?.reason).toContain('ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN');
     const asked = endpoint({ model, api_base: 'https://gateway.corp' }, { ANTHROPIC_API_KEY: 'key', ANTHROPIC_AUTH_TOKEN: 'token' });
     expect(asked.keptBack).toEqual(['ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN']);

@@ -5,7 +5,7 @@ const SECRET = 'sk-secret/0123456789';
 const NONE = Buffer.alloc(0);
 
 describe('the events of an answer', () => {
-  it('have no secret of the deployment, not even in what a translator writes at their end', () => {
+  it('contain no secret of the deployment, not even in events that a translator writes at the end', () => {
     const reader = { fault: () => undefined } as never;
     const translator = {
       pending: 0,

@@ -83,7 +83,7 @@ describe('the line ends of event streams', () => {
     );
   });
 
-  it('are LF or CR LF in every text with a line behind them, at any cut', () => {
+  it('are LF or CR LF in every text with a line after them, at any cut', () => {
     fc.assert(
       fc.property(texts, fc.array(fc.nat(60), { maxLength: 6 }), (text, cuts) => {
         expect(read(piecesOf(Buffer.from(`${text}\rdata: b`), cuts))).not.toMatch(/\r(?!\n)/);
@@ -92,7 +92,7 @@ describe('the line ends of event streams', () => {
     );
   });
 
-  it('pass unchanged, without a copy, where no CR stands alone', () => {
+  it('are forwarded unchanged, without a copy, if there is no lone CR', () => {
     const reader = new EventReader();
     for (const text of ['data: a\n\n', 'data: a\r\n\r\n', 'data: a\r', '\n\r', '\ndata: b\r\n', '']) {
       const chunk = Buffer.from(text);

@@ -143,7 +143,7 @@ describe('calls of functions', () => {
     expect(translated(messages).contents).toEqual([called, user(result('f', { x: 1 }), result('g', { content: 'fine' }))]);
   });
 
-  it('have their results before what the user said in between', () => {
+  it('have their results before user messages sent in between', () => {
     const messages = [
       calls,
       { role: 'user', content: 'wait' },
@@ -158,7 +158,7 @@ describe('calls of functions', () => {
     ]);
   });
 
-  it('are told apart by turn where a provider counts its ids anew', () => {
+  it('are distinguished by turn if a provider restarts its ids', () => {
     const turn = (name: string): unknown[] => [
       { role: 'assistant', tool_calls: [call('call_0', name)] },
       { role: 'tool', tool_call_id: 'call_0', content: name },

@@ -97,7 +97,7 @@ describe("parameters in Gemini's words", () => {
     expect(refusal(body, { model })).toMatch(message);
   });
 
-  it('drops what it would refuse where the caller says so', () => {
+  it('drops unsupported parameters if the caller allows it', () => {
     const body = bodyOf({
       drop_params: true,
       logit_bias: { 5: 1 },

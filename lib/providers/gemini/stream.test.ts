@@ -229,7 +229,7 @@ describe('a whole answer', () => {
     expect(whole(answer([text('a')], { usageMetadata }))).toMatchObject({ usage });
   });
 
-  it('counts searches, and not what they found as input', () => {
+  it('counts searches, but not their results as input', () => {
     const grounded = {
       candidates: [candidate([text('a')], { finishReason: 'STOP', groundingMetadata: { webSearchQueries: ['q', 'r'] } })],
       usageMetadata: { ...USAGE, toolUsePromptTokenCount: 2, totalTokenCount: 20 },
@@ -389,7 +389,7 @@ describe('a stream', () => {
     expect(joined(chunksOf(streamed(sse(event as object))))).toHaveProperty('choices.0.finish_reason', 'stop');
   });
 
-  it('keeps nothing of what has passed', () => {
+  it('keeps no bytes that were forwarded', () => {
     const translator = translatorFor(true);
     const event = sse({
       candidates: [candidate([text('x'.repeat(1000)), called('f', { a: 'x'.repeat(1000) })])],

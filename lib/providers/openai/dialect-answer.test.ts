@@ -141,7 +141,7 @@ describe('DialectTranslator', () => {
     expect(translator.chunk(events(delta({ reasoning: 'Hm' }))).toString('utf8')).toContain('"reasoning_content":"Hm"');
   });
 
-  it('passes errors, and refuses an event that is no JSON', () => {
+  it('forwards errors, and rejects an event that is not JSON', () => {
     const error = { error: { message: 'no "tool_calls"' } };
     expect(streamOf({}, [events(error)])).toEqual([error]);
     expect(() => new DialectTranslator({}).chunk(events('{"tool_calls"'))).toThrow(SyntaxError);

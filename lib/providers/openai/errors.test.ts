@@ -29,7 +29,7 @@ it.each([
   '{"message":{"message":{"message":{"message":{"message":{"message":{}}}}}}}',
 ])('errorIn finds no message in %s', (body) => expect(errorIn(body).message).toBeUndefined());
 
-it('hasError tells an error from a field for errors that is empty', () => {
+it('hasError distinguishes an error from an empty error field', () => {
   expect(['{"error":{}}', '{"id":"x","error":"no"}'].map(hasError)).toEqual([true, true]);
   const none = [
     '{"error":null}',

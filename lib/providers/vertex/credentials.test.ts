@@ -6,7 +6,7 @@ jest.mock('google-auth-library', () => {
 });
 
 describe('tokens of Google without its library', () => {
-  it('are a fault of the deployment that says what to install', async () => {
+  it('fail with the package to install', async () => {
     const authorization = new GoogleAuthorization({ json: { type: 'service_account' }, from: 'deployment', project: undefined }, 'a');
     const error: unknown = await Promise.resolve(authorization.headersFor()).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(DeploymentFault);

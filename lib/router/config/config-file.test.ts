@@ -24,7 +24,7 @@ const thrownBy = (work: () => unknown): unknown => {
 const env = { AZURE_API_KEY: 'azure-key', OPENAI_API_KEY: 'openai-key', LIMIT: '60' };
 
 describe('a LiteLLM configuration', () => {
-  it('names prices of a million tokens in the place of one, and refuses what is no price', () => {
+  it('reports prices per million tokens given as per token, and rejects invalid prices', () => {
     const list = (price: unknown): string =>
       written(
         'prices.json',
@@ -162,7 +162,7 @@ router_settings:
     expect(() => resolveRouterOptions({ routerSettings: { num_retries: 'soon' } }, {})).toThrow('router.routerSettings.num_retries');
   });
 
-  it('may consist of several files, and set missing variables', () => {
+  it('can consist of several files, and set missing variables', () => {
     const entry = (name: string): string =>
       `- { model_name: ${name}, litellm_params: { model: openai/${name}, api_key: os.environ/KEY_${name} } }`;
     written('more.yaml', `model_list:\n${entry('b')}\nrouter_settings: { num_retries: 5 }`);
@@ -199,7 +199,7 @@ router_settings:
     expect(resolveRouterOptions({ configPath: path, handledSettings: [budget] }, env).warnings).toEqual([]);
   });
 
-  it('says where settings belong, and what they need', () => {
+  it('reports where settings belong, and what they require', () => {
     const path = written(
       'misplaced.json',
       JSON.stringify({ general_settings: { drop_params: true, num_retries: 2 }, litellm_settings: { budget_duration: '30d' } }),

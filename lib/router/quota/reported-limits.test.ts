@@ -65,7 +65,7 @@ describe('readReportedLimits', () => {
 describe('ReportedBucket', () => {
   const told = (remaining: number, resetMs: number) => ({ counted: 'requests', limit: 60, remaining, resetMs }) as const;
 
-  it('counts what was sent since, and what comes back meanwhile', () => {
+  it('counts requests sent since, and the refill in the meantime', () => {
     const bucket = new ReportedBucket();
     bucket.update(told(10, 50_000), { atMs: 1_000, total: 4 }, 1_200);
     expect(bucket.figures(4, 1_000)).toEqual({ limit: 60, remaining: 10, ageMs: -200 });
@@ -82,7 +82,7 @@ describe('ReportedBucket', () => {
     expect(bucket.figures(2, 2_000).remaining).toBe(8);
   });
 
-  it('lets a request that exceeds the whole limit go when all of it is there', () => {
+  it('sends a request that exceeds the whole limit when the limit is full', () => {
     const bucket = new ReportedBucket();
     bucket.update(told(30, 30_000), { atMs: 0, total: 30 }, 0);
     expect(bucket.waitMs(1_000, 30, 0)).toBe(30_000);

@@ -304,7 +304,7 @@ function allIds(name: EncodingName): number[] {
 
 describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s, texts of many portions', (_, engine) => {
   // The garbage collector, which does not see this memory, may come to its owner much later.
-  it('keep no memory behind their end, or behind their limit', () => {
+  it('keep no memory after their end or beyond their limit', () => {
     const encoding = engine.load('cl100k_base');
     const text = 'a'.repeat(70_000);
     const count = (times: number): number => {

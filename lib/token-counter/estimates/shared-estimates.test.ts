@@ -48,7 +48,7 @@ function measured(tokens = 1000, model = 'hidden'): PromptMeasurement {
   const valueOf = (shared: SharedEstimates, name: string): number | undefined =>
     shared.metrics().find((metric) => metric.name === `token_estimates_shared_${name}`)?.value;
 
-  it('teach each process what the others were told', async () => {
+  it('share the reports of each process with the others', async () => {
     const [first, second, third] = [start(), start(), start()];
     learn(first.estimates, 1.5, 12);
     learn(second.estimates, 1.5, 12);
@@ -89,7 +89,7 @@ function measured(tokens = 1000, model = 'hidden'): PromptMeasurement {
     expect(expectedOf(reader.estimates)).toBeCloseTo(1.5, 1);
   });
 
-  it('are not led astray by a process that lies or writes what is none', async () => {
+  it('resist a process that sends false or malformed reports', async () => {
     const liar = start();
     learn(liar.estimates, 4, 1000);
     await liar.shared.exchange();

@@ -57,7 +57,7 @@ function prompt(tokens: number, digits = 0): CountedPrompt {
 }
 
 describe('Correction', () => {
-  it('starts with what is published, and learns from each report', () => {
+  it('starts with the published ratio, and learns from each report', () => {
     const correction = new Correction(1.18);
     expect(correction.factors(prompt(1000))).toEqual({ expected: 1.18, bound: 1.18 * 1.25 });
     correction.observe(prompt(1000), 1500);
@@ -81,7 +81,7 @@ describe('Correction', () => {
     expect(correction.meanBound).toBeCloseTo(bound / expected, 1);
   });
 
-  it('tells prompts apart by what they consist of', () => {
+  it('distinguishes prompts by their content', () => {
     const correction = new Correction(1);
     for (let i = 0; i < 60; i++) correction.observe(prompt(1000, (i % 5) / 10), 1000 * (1 + (i % 5) / 10));
     expect(correction.factors(prompt(1000, 0.1)).expected).toBeCloseTo(1.1, 2);
@@ -94,7 +94,7 @@ describe('Correction', () => {
     expect(correction.factors(prompt(1000)).expected).toBeCloseTo(1.215, 1);
   });
 
-  it('starts anew when the model has another tokenizer', () => {
+  it('starts again when the model has another tokenizer', () => {
     const correction = new Correction(1);
     for (let i = 0; i < 500; i++) correction.observe(prompt(1000), 1000 + (i % 7) * 5);
     for (let i = 0; i < 10; i++) correction.observe(prompt(1000), 1350 + (i % 7) * 5);
@@ -147,7 +147,7 @@ describe('what other processes share', () => {
     expect(expectedOf(old)).toBeCloseTo(1.2, 1);
   });
 
-  it('fades beside enough own reports', () => {
+  it('fades after enough own reports', () => {
     const correction = learned(1.2, 250);
     // The weights are computed anew, as what others share makes it.
     correction.learnFrom([]);
@@ -201,7 +201,7 @@ describe('TokenEstimates', () => {
     expect(estimates.names()).toHaveLength(256 + 64);
   });
 
-  it('restores what it keeps, and ignores what is none', () => {
+  it('restores saved corrections, and ignores invalid ones', () => {
     const estimates = new TokenEstimates();
     for (let i = 0; i < 300; i++) estimates.observe(measured('m'), 1300 + (i % 7) * 20);
     const copy = new TokenEstimates();
@@ -309,7 +309,7 @@ describe('tokenCounter.estimates.file', () => {
   afterAll(() => rmSync(folder, { recursive: true }));
   const body = { model: 'claude-sonnet-4-5', messages: [{ role: 'user', content: 'Some words of a prompt that goes on. '.repeat(20) }] };
 
-  it('keeps what was learned over a restart', async () => {
+  it('keeps corrections across a restart', async () => {
     const file = join(folder, 'kept.json');
     const first = open({ file });
     for (let i = 0; i < 25; i++) {

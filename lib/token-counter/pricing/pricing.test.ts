@@ -210,12 +210,12 @@ describe('the source of a figure', () => {
 });
 
 describe("LiteLLM's route to Responses", () => {
-  it.each(['openai/responses/gpt-4o', 'responses/gpt-4o'])('is no part of the model in %s', (model) => {
+  it.each(['openai/responses/gpt-4o', 'responses/gpt-4o'])('is not part of the model in %s', (model) => {
     expect(cost(model, 1000, 1000)).toBe(cost('openai/gpt-4o', 1000, 1000));
     expect(bundled.limits(model)).toEqual(bundled.limits('openai/gpt-4o'));
   });
 
-  it('is no part of another word', () => {
+  it('is not part of another word', () => {
     expect(cost('openai/myresponses/gpt-4o', 1000, 1000)).toBeNull();
   });
 });

@@ -87,7 +87,7 @@ describe('countTools', () => {
     );
   });
 
-  it('marks as estimates what the provider adds for its own tools, and grammars', () => {
+  it('marks the provider’s own tools and grammars as estimates', () => {
     const isEstimate = (tool: object): boolean => counter.countRequest({ model: 'gpt-5', messages: chat, tools: [tool] }).approximate;
     const definition = 'start: "a" | "b"';
     const grammars = [

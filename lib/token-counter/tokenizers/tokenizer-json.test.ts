@@ -181,7 +181,7 @@ const FILES = [...SPLITS.map((name) => join(TOKENIZER_FIXTURES, `${name}.json`))
     expect(packTokenizer(readTokenizer(file, undefined, binding)).equals(packTokenizer(readTokenizer(file, undefined)))).toBe(true);
   });
 
-  it('tells what is wrong with a file that the addon does not read', () => {
+  it('reports why the addon cannot read a file', () => {
     const reader = { readVocabulary: jest.fn(() => null) };
     const file = join(TOKENIZER_FIXTURES, 'gpt2.json');
     expect(packTokenizer(readTokenizer(file, undefined, reader)).equals(packTokenizer(readTokenizer(file, undefined)))).toBe(true);

@@ -325,7 +325,7 @@ describe('a response as a chat completion', () => {
     expect(endless).toThrow('too many tool calls');
   });
 
-  it('throws for a stream that was cut, and for an answer that is no response', () => {
+  it('throws for a stream that was cut, and for an answer that is not a response', () => {
     expect(() => translated([{ type: 'response.created', response: {} }])).toThrow('ended without');
     expect(() => new ResponseToChat('m', false).whole(Buffer.from('{}'))).toThrow('no output');
   });

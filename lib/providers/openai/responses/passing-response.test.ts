@@ -44,7 +44,7 @@ describe('a response that passes', () => {
     });
   });
 
-  it('ends with an event that has no name beside its data', () => {
+  it('ends with an event that has data but no name', () => {
     expect(read(created + delta + end('completed', {}, false))).toMatchObject({ ended: true, error: undefined });
   });
 
@@ -67,7 +67,7 @@ describe('a response that passes', () => {
     expect(read(created + last)).toMatchObject({ opening: { error } });
   });
 
-  it('finds the error of a failed response behind its long output', () => {
+  it('finds the error of a failed response after its long output', () => {
     const output = [{ text: 'x'.repeat(20_000) }];
     expect(read(created + delta + end('failed', { status: 'failed', error: { message: 'no' }, output })).error).toContain('"no"');
   });

@@ -228,7 +228,7 @@ const BLOCK_MS = 3_000;
     expect(await limiter({ url: server.url }, limits).reserveAsync('k')).toMatchObject({ allowed: true, remainingTokens: 90 });
   });
 
-  test('a user needs no more than what the docs say', async () => {
+  test('the documented permissions are sufficient', async () => {
     const documented = /`(~\S+)` and `((?:\+\w+ ?)+)`, with budgets also\s`((?:\+\w+ ?)+)`/;
     const [, keys, ...commands] = documented.exec(readFileSync('docs/rate-limits.md', 'utf8')) as RegExpExecArray;
     await server.ask((client) => client.call('ACL', 'SETUSER', 'limits', 'on', '>secret', keys, ...commands.join(' ').split(' ')));

@@ -53,7 +53,7 @@ export function openRouting(
         // Without the fee of a request.
         return cost === null ? null : (cost - (tokenCounter.estimateCost(0, 0, model) ?? 0)) / PRICED_TOKENS;
       },
-      pricesOf: (model) => tokenCounter.pricesOf(model),
+      pricesOf: tokenCounter.pricesOf.bind(tokenCounter),
       maxInputTokens: (model) => tokenCounter.limitsOf(model).contextWindow,
     },
   };

@@ -10,7 +10,6 @@ import { checkListLengths } from '../http/body/list-lengths.js';
 import type { LimitedRequest } from '../http/guard/guarded-request.js';
 import { checkNamedModels } from '../http/named-models.js';
 import { RequestContext } from '../http/request-context.js';
-import type { DearTier } from '../http/token-estimate/asked-tier.js';
 import { BodyFacts } from '../http/token-estimate/body-facts.js';
 import { promptTokensOf } from '../http/token-estimate/token-estimate.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
@@ -72,24 +71,12 @@ export interface AskedCall {
   readonly counted: object | undefined;
   /** Tokens of each answer; `undefined` if it names no figure. */
   readonly maxTokens: number | undefined;
-  /** Whether nothing that it names limits its output for certain, nor a default of a deployment. */
-  readonly isUnlimited: boolean;
-  /** Whether its `additional_drop_params` remove the field that limits the output. */
-  readonly dropsLimit: boolean;
-  /** Answers asked for: `n`, for each prompt of a list. */
-  readonly choices: number;
-  /** Whether the provider is to work on after it has answered (`background`). */
-  readonly isBackground: boolean;
-  /** The requested service tier, if it is more expensive than the standard one. */
-  readonly tier: DearTier | undefined;
-  /** Whether its prompt may have sound, which has a price of its own. */
-  readonly hasSound: boolean;
+  /** How much it may use and cost, by its body. */
+  readonly facts: BodyFacts;
   /** Tokens of recordings in its form, which are no part of the prompt for the router. */
-  readonly soundTokens: number;
+  readonly soundTokens?: number;
   /** Pictures in its form. */
-  readonly pictures: FormPictures | undefined;
-  /** Web searches that its provider may run. */
-  readonly searches: number;
+  readonly pictures?: FormPictures | undefined;
 }
 
 /**
@@ -225,30 +212,6 @@ export class AskedRequest implements AskedCall, ClientRequest {
     return this.facts.mostOutput(this.operation);
   }
 
-  get isUnlimited(): boolean {
-    return this.facts.isUnlimited(this.operation);
-  }
-
-  get dropsLimit(): boolean {
-    return this.facts.dropsLimit;
-  }
-
-  get choices(): number {
-    return this.facts.output.choices;
-  }
-
-  get isBackground(): boolean {
-    return this.facts.output.isBackground;
-  }
-
-  get tier(): DearTier | undefined {
-    return this.facts.tier;
-  }
-
-  get hasSound(): boolean {
-    return this.operation === 'audio' || this.facts.hasSound;
-  }
-
   get soundTokens(): number {
     const form = this.operation === 'audio' ? this.forwarded?.form : undefined;
     return (this.knownSoundTokens ??= form === undefined ? 0 : soundTokensOf(form));
@@ -258,11 +221,10 @@ export class AskedRequest implements AskedCall, ClientRequest {
     const form = this.operation === 'images' ? this.forwarded?.form : undefined;
     return (this.knownPictures ??= form && picturesOf(form));
   }
-
-  get searches(): number {
-    return this.facts.searches;
-  }
 }
+
+/** Those of a call without a body. */
+const NO_FACTS = new BodyFacts({});
 
 /** A call of the caller's own function: it has no body, only options. */
 export class AskedSend implements AskedCall {
@@ -273,15 +235,7 @@ export class AskedSend implements AskedCall {
   readonly isLarge = false;
   readonly counted = undefined;
   readonly maxTokens: number | undefined;
-  readonly isUnlimited = false;
-  readonly dropsLimit = false;
-  readonly choices = 1;
-  readonly isBackground = false;
-  readonly tier = undefined;
-  readonly hasSound = false;
-  readonly soundTokens = 0;
-  readonly pictures = undefined;
-  readonly searches = 0;
+  readonly facts = NO_FACTS;
 
   /** @throws InvalidArgumentError naming the argument or option. */
   constructor(

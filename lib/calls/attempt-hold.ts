@@ -53,7 +53,8 @@ export async function holdCost(attempt: PricedAttempt, maxOutputOf: MaxOutputOf)
   const { request, asked } = attempt.call;
   if (request === undefined) return undefined;
   const { hold } = request;
-  if (asked.operation === 'responses' && (asked.isBackground || asksBackground(attempt.target.overrides ?? {}))) throw unmetered(attempt);
+  if (asked.operation === 'responses' && (asked.facts.output.isBackground || asksBackground(attempt.target.overrides ?? {})))
+    throw unmetered(attempt);
   const priced = pricedOf(attempt, maxOutputOf);
   const whole = priced.costOf(priced.output) ?? hold.unpricedNanoUsd;
   if (whole === undefined) throw unpriced(attempt);
@@ -114,21 +115,21 @@ function pricedOf(attempt: PricedAttempt, maxOutputOf: MaxOutputOf): PricedOutpu
   const { call, selection, promptTokens = 0, target } = attempt;
   const { deployment, model, group } = selection;
   const { overrides } = target;
-  const { operation } = call.asked;
+  const { operation, body, facts, soundTokens = 0 } = call.asked;
   const { defaults, fixed, isLifted, searches } = fixedFactsOf(deployment.params);
   const changed = overrides === undefined ? UNCHANGED : askedOutput(overrides, operation);
-  const choices = Math.max(call.asked.choices, changed.choices, defaults.choices, fixed.choices);
-  const isDropped = call.asked.dropsLimit || isLifted;
+  const choices = Math.max(facts.output.choices, changed.choices, defaults.choices, fixed.choices);
+  const isDropped = facts.dropsLimit || isLifted;
   const asked = isDropped ? { tokens: 0, isLimited: false } : limitInForce(attempt, changed, defaults);
   // Both limits are sent if the deployment's field has another name than the request's.
   const limit = { tokens: Math.max(asked.tokens, fixed.tokens), isLimited: asked.isLimited || fixed.tokens > 0 };
   const most = modelOutput(selection, maxOutputOf);
   const prices = { sourced: deployment.pricesOf(model), tier: tierOfAttempt(attempt) };
   const prompt = {
-    tokens: promptTokens + call.asked.soundTokens + tokensOfPictures(attempt),
-    hasSound: call.asked.hasSound || (overrides !== undefined && mayHaveSound(overrides)),
+    tokens: promptTokens + soundTokens + tokensOfPictures(attempt),
+    hasSound: (body !== undefined && operation === 'audio') || facts.hasSound || (overrides !== undefined && mayHaveSound(overrides)),
     // The protocol decides whose tools are sent, so the largest figure counts.
-    searches: Math.max(call.asked.searches, searches, overrides === undefined ? 0 : askedSearches(overrides)),
+    searches: Math.max(facts.searches, searches, overrides === undefined ? 0 : askedSearches(overrides)),
   };
   const cap = WITHOUT_OUTPUT.has(operation) ? 0 : outputCap(limit, most, choices);
   return {
@@ -185,11 +186,11 @@ function limitInForce(
   changed: AskedOutput,
   defaults: AskedOutput,
 ): Pick<AskedOutput, 'tokens' | 'isLimited'> {
-  const { maxTokens = 0, isUnlimited } = call.asked;
+  const { maxTokens = 0, facts, operation } = call.asked;
   if (changed.isLimited) return changed;
   // A fallback's figure that its API does not know leaves that of the request in force.
   const tokens = Math.max(changed.tokens, maxTokens);
-  if (isUnlimited || (overrides !== undefined && liftsLimit(overrides))) return { tokens, isLimited: false };
+  if (facts.isUnlimited(operation) || (overrides !== undefined && liftsLimit(overrides))) return { tokens, isLimited: false };
   if (maxTokens > 0) return { tokens, isLimited: true };
   return changed.tokens > 0 ? changed : { tokens: defaults.tokens, isLimited: defaults.tokens > 0 };
 }

@@ -277,7 +277,7 @@ export class Attempt implements JudgedAttempt {
   /** Limits the reported usage of a failed attempt to its hold. */
   private withinHold(used: AnswerUsage): AnswerUsage {
     const { promptTokens = used.promptTokens, call } = this;
-    const completionTokens = this.outputLimit * call.asked.choices;
+    const completionTokens = this.outputLimit * call.asked.facts.output.choices;
     const totalTokens = promptTokens + completionTokens;
     const held = this.costOf({ promptTokens, completionTokens, totalTokens })?.nanoUsd ?? Infinity;
     // The count of a prompt can be an estimate: a usage whose sums fit is accepted.
@@ -295,7 +295,7 @@ export class Attempt implements JudgedAttempt {
     // Before its first chunk, only an abandoned stream can have reasoned.
     const hasWritten = receivedTokens > 0 || firstChunkAtMs !== undefined || (call.stream && (cancelled !== undefined || hasTimedOut));
     if (!hasReply || !hasWritten || exchange.showsReasoning === true) return receivedTokens;
-    const { choices } = call.asked;
+    const { choices } = call.asked.facts.output;
     const usual = this.settlement.usualReasoning(selection.group);
     if (usual !== undefined) return receivedTokens + usual * choices;
     const isHeld = HIDES_REASONING.test(namedBaseModel(selection.deployment) ?? this.model);
@@ -304,17 +304,17 @@ export class Attempt implements JudgedAttempt {
 
   /** The most output tokens of each choice. */
   private get outputLimit(): number {
-    const { maxTokens, isUnlimited, dropsLimit } = this.call.asked;
-    const asked = isUnlimited || dropsLimit ? undefined : maxTokens;
+    const { maxTokens, facts, operation } = this.call.asked;
+    const asked = facts.isUnlimited(operation) || facts.dropsLimit ? undefined : maxTokens;
     const most = modelOutput(this.selection, this.longestAnswerOf);
     return Math.min(this.hold?.mostOutput ?? asked ?? Infinity, most ?? (asked === undefined ? DEFAULT_OUTPUT : Infinity));
   }
 
   /** A provider finishes a whole answer even if its caller has abandoned it. */
   private get unseenOutput(): number {
-    const { stream, choices } = this.call.asked;
+    const { stream, facts } = this.call.asked;
     if (stream || (this.cancelled === undefined && !this.hasTimedOut && this.exchange?.isCut !== true)) return 0;
-    return Math.min(this.settlement.usualOutput(this.selection.group), this.outputLimit) * choices;
+    return Math.min(this.settlement.usualOutput(this.selection.group), this.outputLimit) * facts.output.choices;
   }
 
   /** The usage of a complete answer whose provider reports none. */
@@ -324,7 +324,7 @@ export class Attempt implements JudgedAttempt {
 
   private estimate(output: number): AnswerUsage {
     const { promptTokens = 0, call, selection } = this;
-    const { choices } = call.asked;
+    const { choices } = call.asked.facts.output;
     const completionTokens = Math.min(output, (modelOutput(selection, this.longestAnswerOf) ?? Infinity) * choices);
     return { promptTokens, completionTokens, totalTokens: promptTokens + completionTokens };
   }

@@ -185,7 +185,8 @@ export class CallSettlement implements AttemptSettlement {
 
   /** Learns how long answers and prompts of a model group are. */
   private learn({ call, selection: { group } }: Attempt, { promptTokens, completionTokens, details }: AnswerUsage): void {
-    const { choices, counted } = call.asked;
+    const { facts, counted } = call.asked;
+    const { choices } = facts.output;
     const tokens = completionTokens / choices;
     call.request?.hold.learnOutput(group, tokens);
     this.outputs.learn(ALL_CALLERS, group, tokens);

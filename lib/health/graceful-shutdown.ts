@@ -26,7 +26,11 @@ const SETTLE_MS = 500;
  */
 export class GracefulShutdown {
   private readonly servers = new Set<WatchedServer>();
-  private readonly open = new OpenResponses();
+  /**
+   * Responses that have not ended. An array, because when a `Set` grows, its old table keeps its
+   * entries, and with them whole requests, until the next full collection.
+   */
+  private readonly open: OpenResponse[] = [];
   private hasBegun = false;
   private draining: Promise<void> | undefined = undefined;
 
@@ -46,7 +50,7 @@ export class GracefulShutdown {
 
   /** HTTP requests in flight. */
   get requestsUnderWay(): number {
-    return this.open.size;
+    return this.open.length;
   }
 
   /** Counts the requests of a server from now on. */
@@ -54,7 +58,14 @@ export class GracefulShutdown {
     if (this.servers.has(server)) return;
     this.servers.add(server);
     server.prependListener('request', (_, response) => {
-      this.open.add(response);
+      const entry: OpenResponse = { response, place: this.open.length };
+      this.open.push(entry);
+      whenOver(response, () => {
+        const last = this.open.pop() as OpenResponse;
+        if (last === entry) return;
+        last.place = entry.place;
+        this.open[entry.place] = last;
+      });
       // Otherwise the client would send its next request on this connection.
       if (this.draining !== undefined) response.setHeader('Connection', 'close');
     });
@@ -78,7 +89,7 @@ export class GracefulShutdown {
     const { noticeMs, drainMs } = this.options;
     if (noticeMs > 0) await sleep(noticeMs);
     for (const server of this.servers) if (server.listening === true) stopListening(server);
-    for (const response of this.open.all()) if (!response.headersSent) response.setHeader('Connection', 'close');
+    for (const { response } of this.open) if (!response.headersSent) response.setHeader('Connection', 'close');
     // Without a server, as in most tests, there is nothing to wait for.
     if (this.servers.size === 0 && this.left() === 0) return;
     const waiting = this.left();
@@ -101,7 +112,7 @@ export class GracefulShutdown {
    * alive until it is killed, and nothing would be settled.
    */
   private async abort(): Promise<void> {
-    for (const response of this.open.all()) response.destroy();
+    for (const { response } of [...this.open]) response.destroy();
     // The requests settle what they have used before the stores are closed.
     const endMs = performance.now() + SETTLE_MS;
     for (; this.left() > 0 && performance.now() < endMs; await sleep(CHECK_EVERY_MS)) this.abandon();
@@ -109,7 +120,7 @@ export class GracefulShutdown {
 
   /** Most calls of models are for an HTTP request, so the larger figure counts. */
   private left(): number {
-    return Math.max(this.open.size, this.busy());
+    return Math.max(this.open.length, this.busy());
   }
 }
 
@@ -117,34 +128,6 @@ export class GracefulShutdown {
 function stopListening(server: WatchedServer): void {
   if (server instanceof Server) Server.prototype.close.call(server);
   else server.close();
-}
-
-/**
- * Responses that have not ended. An array, because when a `Set` grows, its old table keeps its
- * entries, and with them whole requests, until the next full collection.
- */
-class OpenResponses {
-  private readonly open: OpenResponse[] = [];
-
-  get size(): number {
-    return this.open.length;
-  }
-
-  /** Adds a response until it is closed. */
-  add(response: ServerResponse): void {
-    const entry: OpenResponse = { response, place: this.open.length };
-    this.open.push(entry);
-    whenOver(response, () => {
-      const last = this.open.pop() as OpenResponse;
-      if (last === entry) return;
-      last.place = entry.place;
-      this.open[entry.place] = last;
-    });
-  }
-
-  all(): ServerResponse[] {
-    return this.open.map(({ response }) => response);
-  }
 }
 
 interface OpenResponse {

@@ -19,27 +19,23 @@ interface Instruments {
 
 /** Records the calls in histograms of the app's meter provider. */
 export class CallMetrics {
-  private provider: OpenTelemetry.MeterProvider | undefined = undefined;
-  private instruments: Instruments | undefined = undefined;
+  /** Whose instruments these are; `undefined` instruments: it records nothing. */
+  provider: OpenTelemetry.MeterProvider | undefined = undefined;
+  instruments: Instruments | undefined = undefined;
   private readonly models = new BoundedNames();
 
   constructor(private readonly api: Api) {}
 
-  /** @param span of the call, which is told the same. `undefined`: nothing records the call. */
-  started(call: CallStart, span: ObservedCall | undefined): ObservedCall | undefined {
-    const instruments = this.current();
-    return instruments === undefined ? span : new MeteredCall(instruments, this.models, call, span);
+  /** @param span of the call, which receives the same events */
+  started(call: CallStart, instruments: Instruments, span: ObservedCall | undefined): ObservedCall {
+    return new MeteredCall(instruments, this.models, call, span);
   }
 
-  /** Of the provider at this moment: without one, instruments would record nothing for ever. */
-  private current(): Instruments | undefined {
-    const provider = this.api.metrics.getMeterProvider();
-    if (provider !== this.provider) {
-      this.provider = provider;
-      const meter = provider.getMeter('nestjs-fast-litellm', VERSION);
-      this.instruments = meter === this.api.createNoopMeter() ? undefined : instrumentsOf(meter);
-    }
-    return this.instruments;
+  /** Takes another provider: instruments made without one would never record anything. */
+  use(provider: OpenTelemetry.MeterProvider): void {
+    this.provider = provider;
+    const meter = provider.getMeter('nestjs-fast-litellm', VERSION);
+    this.instruments = meter === this.api.createNoopMeter() ? undefined : instrumentsOf(meter);
   }
 }
 

@@ -9,21 +9,15 @@ type Api = typeof OpenTelemetry;
 
 /** Starts the spans of calls. */
 export class CallSpans {
-  private readonly provider: OpenTelemetry.TracerProvider;
   private readonly tracer: OpenTelemetry.Tracer;
-  private readonly noop: OpenTelemetry.TracerProvider;
 
   constructor(private readonly api: Api) {
-    this.provider = api.trace.getTracerProvider();
-    this.tracer = this.provider.getTracer('nestjs-fast-litellm', VERSION);
-    this.noop = new api.ProxyTracerProvider().getDelegate();
+    this.tracer = api.trace.getTracer('nestjs-fast-litellm', VERSION);
   }
 
   /** `undefined`: nothing would record the span. */
   started(call: CallStart): ObservedCall | undefined {
-    const { api, provider, tracer } = this;
-    // The app has the package, but no SDK.
-    if (provider instanceof api.ProxyTracerProvider && provider.getDelegate() === this.noop) return undefined;
+    const { api, tracer } = this;
     const options = { kind: api.SpanKind.CLIENT, attributes: callAttributes(call) };
     const span = tracer.startSpan(`${call.operation} ${call.model}`, options);
     return api.isSpanContextValid(span.spanContext()) ? new CallSpan(api, tracer, span, call) : undefined;

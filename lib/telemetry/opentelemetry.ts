@@ -23,7 +23,18 @@ export function openTelemetryObserver(): CallObserver {
   /* eslint-enable */
   const spans = new CallSpans(api);
   const metrics = new CallMetrics(api);
-  return { started: (call) => metrics.started(call, spans.started(call)) };
+  const tracers = api.trace.getTracerProvider();
+  const noTracers = new api.ProxyTracerProvider().getDelegate();
+  return {
+    started(call) {
+      // The package without an SDK records nothing. Apps start the SDK before or after this.
+      const isTraced = !(tracers instanceof api.ProxyTracerProvider) || tracers.getDelegate() !== noTracers;
+      const meters = api.metrics.getMeterProvider();
+      if (meters !== metrics.provider) metrics.use(meters);
+      const span = isTraced ? spans.started(call) : undefined;
+      return metrics.instruments === undefined ? span : metrics.started(call, metrics.instruments, span);
+    },
+  };
 }
 
 /** Whether `@opentelemetry/api` is installed. */

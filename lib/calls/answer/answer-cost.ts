@@ -134,7 +134,7 @@ function sum(...amounts: readonly unknown[]): unknown {
 
 /** The parts of an attempt that can set a service tier. */
 interface AskedAttempt {
-  readonly call: { readonly asked: Pick<AskedCall, 'tier'> };
+  readonly call: { readonly asked: Pick<AskedCall, 'facts'> };
   readonly target: { readonly overrides?: Fields };
   readonly selection: { readonly deployment: { readonly params: Fields } };
 }
@@ -147,6 +147,6 @@ export function tierOfAttempt({ call, target, selection }: AskedAttempt): DearTi
   const { params } = selection.deployment;
   let own = tiers.get(params);
   if (own === undefined) tiers.set(params, (own = dearerTier(askedTier(params), askedTier(addedFields(params))) ?? null));
-  const asked = own === null ? call.asked.tier : dearerTier(call.asked.tier, own);
+  const asked = own === null ? call.asked.facts.tier : dearerTier(call.asked.facts.tier, own);
   return target.overrides === undefined ? asked : dearerTier(asked, askedTier(target.overrides));
 }

@@ -1,5 +1,6 @@
 import { eventOf } from '../../providers/events/event-translator.js';
 import { dataOf } from '../../providers/events/event-reader.js';
+import { objectIn } from '../../common/objects.js';
 import { frozen } from './answer-view.js';
 import { HookFault } from './installed-hook.js';
 import type { RunningCall } from './running-call.js';
@@ -52,7 +53,7 @@ export class EventGuard {
     // A comment without its text, which keeps the connection alive.
     if (data === undefined) return texts === undefined ? `${raw}\n\n` : ':\n\n';
     if (data === DONE) return after(this.rest(), (rest) => `${rest}${texts === undefined ? raw : `data: ${DONE}`}\n\n`);
-    const event = objectIn(data);
+    const event = objectIn(data) as OwnFields | undefined;
     if (event === undefined) return this.unread(raw, 'an event that is not a JSON object');
     if (texts === undefined) return this.unchanged(raw, event);
     let found: FoundTexts;
@@ -188,13 +189,4 @@ function nameOf(raw: string, { type }: OwnFields): string | undefined {
   const [, name] = EVENT_NAME.exec(raw) ?? [];
   const given = typeof type === 'string' ? type : name?.trim();
   return name === undefined || !PLAIN_NAME.test(given ?? '') ? undefined : given;
-}
-
-function objectIn(data: string): OwnFields | undefined {
-  try {
-    const value: unknown = JSON.parse(data);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as OwnFields) : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 import { viewOf } from '../../../test/support/layer-calls.js';
 import { BudgetExceededError, RouterRateLimitError } from '../../common/http-errors.js';
+import { BodyFacts } from '../../http/token-estimate/body-facts.js';
 import { CallQueue } from '../../queue/call-queue.js';
 import { resolveOptions } from '../../common/option.js';
 import { QUEUE, type QueueOptions } from '../../queue/queue.options.js';
@@ -54,7 +55,7 @@ describe('queuedAdmission', () => {
 
   const callOf = (more: object = {}): CallView =>
     viewOf({
-      asked: { model: 'm', operation: 'chat', choices: 1, soundTokens: 0, searches: 0 },
+      asked: { model: 'm', operation: 'chat', facts: new BodyFacts({}) },
       options: {},
       context: {},
       waitedMs: 0,

@@ -122,7 +122,7 @@ class WaitingCall {
   private queuedCall(): QueuedCall {
     if (this.queued !== undefined) return this.queued;
     const { call } = this;
-    const { model, maxTokens = 0, choices } = call.asked;
+    const { model, maxTokens = 0, facts } = call.asked;
     const { tenant, queueClass, callerClass, request } = call.options;
     const promptTokens = call.promptTokens ?? 0;
     const place = placeOf({ model, request, promptTokens }, { tenant, queueClass, callerClass }, this.settings.options);
@@ -130,7 +130,7 @@ class WaitingCall {
       model,
       place,
       promptTokens,
-      costTokens: promptTokens + maxTokens * choices,
+      costTokens: promptTokens + maxTokens * facts.output.choices,
       cancellation: call.cancellation,
       waitedMs: 0,
       get leftMs() {

@@ -55,11 +55,9 @@ export interface SendState {
 }
 
 /** A call, and what puts its answer into the client's API where that is not the provider's. */
-interface BridgeableCall {
+interface BridgedCall {
   readonly call: WireCall;
   readonly bridged: BridgedAnswer | undefined;
-  /** Whether chat can serve the operation where the provider turns out not to have it. */
-  readonly isBridgeable: boolean;
 }
 
 /** The operation as the provider has it, else by chat. */
@@ -68,7 +66,7 @@ export function wireCallOf(
   known: KnownEndpoint,
   access: Pick<ProviderAccess, 'dropParams' | 'maxOutputOf'>,
   state: SendState,
-): Soon<BridgeableCall> {
+): Soon<BridgedCall> {
   const { addsUsage, notFound } = state;
   const request = asked as AskedRequest;
   const mostOutput = hold?.mostOutput;
@@ -101,18 +99,17 @@ export function wireCallOf(
     supportsReasoning: info.supports_reasoning,
     isAtHome: endpoint.isAtHome,
   };
+  const isLacking = notFound !== undefined || known.lacking.has(`${operation} ${model}`);
+  const own = isLacking ? undefined : protocol.call(operation, sent);
+  if (own !== undefined) return { call: own, bridged: undefined };
   const bridge = bridgeOf(operation);
-  const lacks = bridge !== undefined && (notFound !== undefined || known.lacking.has(`${operation} ${model}`));
-  const own = lacks ? undefined : protocol.call(operation, sent);
-  const isBridgeable = bridge !== undefined && protocol.name === 'openai';
-  if (own !== undefined) return { call: own, bridged: undefined, isBridgeable };
   if (bridge === undefined || request.json === undefined) return bridgedCall(known, sent, bridge, state);
   // A bridge reads the whole body.
   return fieldsInTurns(request.json).then((fields) => bridgedCall(known, { ...sent, body: fields as ModelRequest }, bridge, state));
 }
 
 /** @throws UnsupportedRequestError without a bridge, and for a protocol without chat */
-function bridgedCall({ endpoint }: KnownEndpoint, sent: SentRequest, bridge: Bridge | undefined, state: SendState): BridgeableCall {
+function bridgedCall({ endpoint }: KnownEndpoint, sent: SentRequest, bridge: Bridge | undefined, state: SendState): BridgedCall {
   const { addsUsage, notFound } = state;
   const { body, overrides, provider, model } = sent;
   if (bridge !== undefined) {
@@ -122,7 +119,7 @@ function bridgedCall({ endpoint }: KnownEndpoint, sent: SentRequest, bridge: Bri
     const bridgedBody: ModelRequest = addsUsage && usage !== undefined ? { ...chat, stream_options: usage } : chat;
     const { hints } = bridge;
     const call = endpoint.protocol.call('chat', { ...sent, body: bridgedBody, overrides: undefined, addsUsage: false, hints });
-    if (call !== undefined) return { call, bridged: bridge.answer(asked), isBridgeable: false };
+    if (call !== undefined) return { call, bridged: bridge.answer(asked) };
   }
   const { operation } = sent.request as AskedRequest;
   const reason = `${provider} does not offer ${operation} for ${model}`;

@@ -58,7 +58,7 @@ export async function sendToProvider(sending: ProviderSending, attempt: Attempt)
     learnLimits && ((raw: readonly Buffer[]): void => learnLimits(attempt.selection, { get: (name) => rawHeader(raw, name) }));
   for (;;) {
     const made = wireCallOf(attempt, known, access, { addsUsage, notFound });
-    const { call, bridged, isBridgeable } = made instanceof Promise ? await made : made;
+    const { call, bridged } = made instanceof Promise ? await made : made;
     const exchange = new ProviderExchange({
       known,
       call,
@@ -84,6 +84,8 @@ export async function sendToProvider(sending: ProviderSending, attempt: Attempt)
         continue;
       }
       attempt.isLost = isLost(error, exchange, request, attempt);
+      // Chat may serve the operation instead.
+      const isBridgeable = bridged === undefined && known.endpoint.protocol.name === 'openai' && bridgeOf(request.operation) !== undefined;
       if (!attempt.isLost && isBridgeable && lacksOperation(exchange)) {
         notFound = { error };
         continue;

@@ -1,4 +1,5 @@
 import { usdOf } from '../../common/nano-usd.js';
+import { objectIn } from '../../common/objects.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import { StreamEvents } from '../../providers/events/event-reader.js';
 import { isError } from '../../providers/openai/errors.js';
@@ -101,14 +102,5 @@ export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable
     } catch (error) {
       throw this.source.exchange.unreadable(error);
     }
-  }
-}
-
-function objectIn(data: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(data);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
   }
 }

@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import { CallQueueError } from '../common/http-errors.js';
 import { CallCancellation } from '../calls/cancellation.js';
 import { CallQueue, type NotYet, type QueuedCall, type QueuePlace } from './call-queue.js';
 import { resolveOptions } from '../common/option.js';
 import { QUEUE, type QueueOptions } from './queue.options.js';
+import { queueSamples } from './queue-metrics.js';
 
 const FULL = 'full';
 
@@ -189,6 +191,55 @@ describe('CallQueue', () => {
     freed(queue, places);
     await older;
     expect(queue.counts.of('batch', 'full')).toBe(1);
+  });
+
+  it("pushes a tenant's own call out if it has too many, and only for a prompt that then has room", async () => {
+    const [queue, places] = [queueOf({ maxCallsPerTenant: 1, maxPromptTokens: 100 }), new Places(1)];
+    void go(queue, places);
+    const batch = go(queue, places, callOf({ queueClass: 'batch' }, { promptTokens: 40 })) as Promise<string>;
+    const urgent = (promptTokens: number) => go(queue, places, callOf({ queueClass: 'critical' }, { promptTokens }));
+    await expect(urgent(101)).rejects.toMatchObject({ code: 'QUEUE_FULL' });
+    expect(queue.length).toBe(1);
+    const taken = urgent(100) as Promise<string>;
+    await expect(batch).rejects.toMatchObject({ code: 'QUEUE_FULL' });
+    expect(queue.status()).toMatchObject({ length: 1, promptTokens: 100 });
+    freed(queue, places);
+    await taken;
+  });
+
+  it('says whether a call of this size and tenant has room', () => {
+    const [queue, places] = [queueOf({ maxCalls: 3, maxCallsPerTenant: 2, maxPromptTokens: 30 }), new Places(0)];
+    const hasRoom = (tenant: string, promptTokens = 10): boolean => queue.hasRoomFor(callOf({ tenant }, { promptTokens }));
+    const enter = (tenant: string, promptTokens = 10): void =>
+      void (go(queue, places, callOf({ tenant }, { promptTokens })) as Promise<string>).catch(() => {});
+    expect([hasRoom('a', 30), hasRoom('a', 31)]).toEqual([true, false]);
+    enter('a');
+    enter('a');
+    expect([hasRoom('a'), hasRoom('b'), hasRoom('b', 11)]).toEqual([false, true, false]);
+    enter('b', 5);
+    expect(hasRoom('c', 5)).toBe(false);
+  });
+
+  it('has metrics of each class: what waits, how it left, and how long it waited', async () => {
+    const [queue, places] = [queueOf({ maxWaitMs: 100 }), new Places(1)];
+    void go(queue, places);
+    const served = go(queue, places, callOf({ queueClass: 'critical' })) as Promise<string>;
+    await advance(30);
+    freed(queue, places);
+    await served;
+    const late = (go(queue, places, callOf({ queueClass: 'batch' })) as Promise<string>).catch(() => {});
+    const samples = queueSamples(queue, { prefix: 'q', what: 'Calls', waitsFor: 'a place' });
+    const of = (name: string, labels: object): unknown =>
+      samples.find((each) => `${each.name}${each.suffix ?? ''}` === name && isDeepStrictEqual(each.labels, labels))?.value;
+    expect(['critical', 'batch'].map((name) => of('q_length', { class: name }))).toEqual([0, 1]);
+    expect(['served', 'full'].map((outcome) => of('q_left_total', { class: 'critical', outcome }))).toEqual([1, 0]);
+    expect(of('q_left_total', { class: 'batch', outcome: 'served' })).toBe(0);
+    const upTo = (le: string): unknown => of('q_wait_seconds_bucket', { class: 'critical', le });
+    expect(['0.01', '0.025', '0.05', '60', '+Inf'].map(upTo)).toEqual([0, 0, 1, 1, 1]);
+    expect([of('q_wait_seconds_sum', { class: 'critical' }), of('q_wait_seconds_count', { class: 'critical' })]).toEqual([0.03, 1]);
+    await advance(100);
+    await late;
+    expect(queue.counts.total('timeout')).toBe(1);
   });
 
   it('forgets a cancelled call, and sends nothing for it', async () => {

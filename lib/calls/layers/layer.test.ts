@@ -1,5 +1,6 @@
-import type { CallView } from '../attempt.js';
+import { CallView } from '../attempt.js';
 import { composeLayers, errorOf, type CallLayer } from './layer.js';
+import { CallCancellation } from '../cancellation.js';
 import { Failure } from '../failure.js';
 import { ProviderError } from '../../common/provider-error.js';
 
@@ -33,5 +34,22 @@ describe('errorOf', () => {
     expect(errorOf(view, first)).toBe(first.error);
     expect(errorOf(recoverable, first)).toBe(recovery);
     expect(errorOf(recoverable, own)).toBe(own.error);
+  });
+});
+
+describe('CallView', () => {
+  it('gives each attempt a view of its own, which the call can cancel', () => {
+    const call = { asked: { model: 'm' }, context: { inputTokens: 7 }, cancellation: new CallCancellation() };
+    const first = new CallView(call as never, {} as never);
+    expect(first).toMatchObject({ target: { model: 'm', inputTokens: 7 }, cancellation: call.cancellation, after: undefined });
+    const after = { last: {}, tried: {} } as never;
+    const other = first.with({ target: { model: 'n' } as never, after });
+    expect(other).toMatchObject({ call, target: { model: 'n' }, after });
+    const next = other.with({});
+    expect([next.target, next.after]).toEqual([{ model: 'n' }, undefined]);
+    next.cancellation.cancel(new Error('this one'));
+    expect(other.cancellation.error).toBeUndefined();
+    call.cancellation.cancel(new Error('all'));
+    expect(other.cancellation.error).toMatchObject({ code: 'REQUEST_CANCELLED' });
   });
 });

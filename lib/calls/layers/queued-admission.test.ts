@@ -38,10 +38,11 @@ describe('queuedAdmission', () => {
     const queue = new CallQueue(resolveOptions(QUEUE, 'queue', options), { now: () => nowMs, component: 'test' });
     const asked: string[] = [];
     const unused: unknown[] = [];
-    const state = { error: undefined as Error | undefined };
-    const acquire = (model: string): unknown => {
+    const state = { error: undefined as Error | undefined, of: (_: object): Error | undefined => state.error };
+    const acquire = (model: string, context: object): unknown => {
       asked.push(model);
-      if (state.error !== undefined) throw state.error;
+      const error = state.of(context);
+      if (error !== undefined) throw error;
       return selection;
     };
     const router = { acquire, unused: (each: unknown) => unused.push(each) };
@@ -156,6 +157,31 @@ describe('queuedAdmission', () => {
     queue.wake();
     await pass(20);
     expect(await admitted).toBe(selection);
+  });
+
+  it.each([
+    ['tags', { tags: ['free'] }],
+    ['blocked models', { blockedModels: ['x'] }],
+    ['excluded deployments', { excludeIds: ['x'] }],
+    ['a strategy', { strategy: 'least_busy' }],
+  ])('does not hold up calls with other %s, which may need other deployments', async (_, context) => {
+    const { admit, queue, state } = opened();
+    state.error = full();
+    const plain = callOf();
+    const held = admit(plain) as Promise<unknown>;
+    const same = admit(callOf({ context })) as Promise<unknown>;
+    await pass(0);
+    expect(queue.length).toBe(2);
+    const seen: unknown[] = [];
+    state.of = (asked) => (seen.push(asked), asked === plain.call.context ? full() : undefined);
+    queue.wake();
+    await pass(0);
+    expect(await same).toBe(selection);
+    expect([queue.length, seen]).toEqual([1, [plain.call.context, context]]);
+    state.of = () => undefined;
+    queue.wake();
+    await pass(0);
+    expect(await held).toBe(selection);
   });
 
   it('throws an error that neither waiting nor a fallback would help', async () => {

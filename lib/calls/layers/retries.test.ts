@@ -220,6 +220,10 @@ describe('retries', () => {
     expect((await run([failedOn({ id: 'a' }, { kind: 'rate_limit' }), 'answer'], { others: -1, waiting: {} })).outcome).toBe('answer');
   });
 
+  it('retries without a `Retry-After` although a fallback could answer', async () => {
+    expect((await run([a, 'answer'], { others: 0, call: asked })).waits).toEqual([500]);
+  });
+
   it("prefers a deployment's own number of retries to the policy", async () => {
     const own = failedOn({ id: 'a', numRetries: 1 } as never);
     expect((await run([own, 'answer'], { policy: { DefaultRetries: 0 } })).outcome).toBe('answer');

@@ -137,7 +137,7 @@ export class AskedRequest implements AskedCall, ClientRequest {
     checkCallOptions(given);
     this.model = checkString('model', body.model, refuseArgument);
     if (this.model.length > LONGEST_MODEL_NAME)
-      throw new InvalidArgumentError('model', this.model, `must not be longer than ${LONGEST_MODEL_NAME} characters`);
+      throw new InvalidArgumentError('model', this.model, `must have at most ${LONGEST_MODEL_NAME} characters`);
     const mayCall = given.mayCall ? askedOnce(given.mayCall) : undefined;
     if (mayCall?.(this.model) === false) throw new ModelNotAllowedError(this.model);
     const asksStream = optional(body.stream ?? undefined, false, (value) => checkBoolean('stream', value, refuseArgument));

@@ -86,7 +86,7 @@ export function textError(path: string, text: unknown, maxLength: number): Inval
   return new InvalidArgumentError(
     path,
     text,
-    `must not be longer than ${maxLength} UTF-16 units (tokenCounter.maxTextLength)`,
+    `must have at most ${maxLength} UTF-16 units (tokenCounter.maxTextLength)`,
     'TEXT_TOO_LONG',
   );
 }

@@ -476,12 +476,12 @@ export class TokenCounterService implements Capability {
     if (group !== undefined) {
       if (this.mixedGroups.has(group)) return;
       this.mixedGroups.add(group);
-      this.logger.log(`Token counter: estimates for ${group} (its deployments have different tokenizers), based on ${name}`);
+      this.logger.log(`Token counter: counts for ${group} are estimates (its deployments have different tokenizers), based on ${name}`);
       return;
     }
     if (family === undefined || exactWith === undefined || this.estimated.has(family.name)) return;
     this.estimated.add(family.name);
-    this.logger.log(`Token counter: estimates for ${name} (no tokenizer of ${family.name}); set ${exactWith}`);
+    this.logger.log(`Token counter: counts for ${name} are estimates (no tokenizer for ${family.name}); set ${exactWith}`);
   }
 
   private countPlanned(text: string, { model, allowedSpecial, requestId }: CountPlan): number {

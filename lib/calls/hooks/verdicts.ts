@@ -41,7 +41,7 @@ function verdictIn(method: GuardMethod, verdict: unknown, keys: readonly string[
   const given = fieldsOf(`${method}()`, verdict);
   const set = keys.filter((key) => given[key] !== undefined);
   if (set.length !== 1 || Object.keys(given).some((key) => !keys.includes(key))) {
-    throw new InvalidArgumentError(`${method}()`, verdict, `must be undefined, or an object with one of ${keys.join(', ')}`);
+    throw new InvalidArgumentError(`${method}()`, verdict, `must be undefined, or an object with exactly one of ${keys.join(', ')}`);
   }
   if (given.deny !== undefined) throw denialOf(method, given.deny);
   return given;

@@ -142,7 +142,7 @@ function betweenCharacters(bytes: Buffer, to: number): number {
 }
 
 function longModel(): HttpException {
-  const message = `model: must not be longer than ${LONGEST_MODEL_NAME} characters`;
+  const message = `model: must have at most ${LONGEST_MODEL_NAME} characters`;
   return new HttpException({ error: { message, type: 'invalid_request_error', param: 'model', code: 'invalid_argument' } }, 400);
 }
 
@@ -175,7 +175,7 @@ export class StreamedJson {
       const chunk: unknown = next.value;
       if (!(chunk instanceof Uint8Array)) throw new InvalidArgumentError('body', chunk, 'must be a stream of bytes');
       length += chunk.length;
-      if (length > LONGEST_SOURCE) throw new InvalidArgumentError('body', length, `must not be longer than ${LONGEST_SOURCE} bytes`);
+      if (length > LONGEST_SOURCE) throw new InvalidArgumentError('body', length, `must have at most ${LONGEST_SOURCE} bytes`);
       parts.push(chunk);
     }
     return Buffer.concat(parts, length);

@@ -139,7 +139,7 @@ export class MessageTranslator extends EventTranslator implements AnswerTranslat
     if (opened.kind === 'answer') return this.content(json);
     if (opened.kind !== 'server') return '';
     opened.input += json;
-    if (opened.input.length > LONGEST_INPUT) throw new Error('the input of a tool is too long');
+    if (opened.input.length > LONGEST_INPUT) throw new Error('the input of a tool call is too long');
     return '';
   }
 

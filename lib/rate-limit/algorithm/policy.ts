@@ -70,5 +70,5 @@ export function isLogged({ tokensPerMinute }: Policy, { code }: WindowLimit, cos
 
 /** Names of limits that are made of input have no end: the caller's mistake, not the engine's. */
 export function tooManyPolicies({ scope }: PolicySpec): InvalidArgumentError {
-  return new InvalidArgumentError('limit', scope, `must be one of at most ${MOST_FAMILIES} names and kinds of limits`, TOO_MANY_POLICIES);
+  return new InvalidArgumentError('limit', scope, `must not add another name or kind of limits (at most ${MOST_FAMILIES})`, TOO_MANY_POLICIES);
 }

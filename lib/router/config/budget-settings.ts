@@ -50,7 +50,7 @@ export function budgetsFromLiteLLM(path: string, value: unknown, { refuse, warn 
       budget_duration: duration,
       ...others
     } = checkObject(at, entry, refuse);
-    for (const key of Object.keys(others)) warn(`unknown option, ignored: ${joinPath(at, key)}`);
+    for (const key of Object.keys(others)) warn(`unknown option ignored: ${joinPath(at, key)}`);
     const [limitKey, timeKey] = [
       limit === undefined ? 'max_budget' : 'budget_limit',
       time === undefined ? 'budget_duration' : 'time_period',

@@ -206,7 +206,7 @@ router_settings:
     );
     expect(resolveRouterOptions({ configPath: path }, env).warnings).toEqual([
       `${path}: settings of LiteLLM's proxy without effect: general_settings.drop_params, general_settings.num_retries`,
-      `${path}: settings that belong in litellm_settings: general_settings.drop_params, general_settings.num_retries`,
+      `${path}: settings to move to litellm_settings: general_settings.drop_params, general_settings.num_retries`,
       `${path}: litellm_settings.budget_duration has no effect without max_budget`,
     ]);
   });
@@ -235,8 +235,8 @@ router_settings:
     const settings = { cache_responses: true, default_litellm_params: { timeout: 1 }, debug_level: 'INFO' };
     const { router } = routerOn(engine, { modelList: [deployment('a', params, 'g', info)], routerSettings: settings });
     expect(router.warnings).toEqual([
-      'unknown option, ignored: router.routerSettings.cache_responses',
-      'unknown option, ignored: router.routerSettings.default_litellm_params',
+      'unknown option ignored: router.routerSettings.cache_responses',
+      'unknown option ignored: router.routerSettings.default_litellm_params',
       'option without effect: model_info.team_id',
       'option without effect: model_info.supported_environments',
       'litellm_params: LiteLLM parameters without effect: itpm, max_retries, tag_regex',

@@ -23,10 +23,10 @@ describe('policies by class of error', () => {
     };
     const { router } = routerOn(engine, { modelList: [deployment('a', {}, 'g', info)], routerSettings });
     expect(router.warnings).toEqual([
-      'unknown option, ignored: router.routerSettings.allowed_fails_policy.NewErrorAllowedFails',
-      'unknown option, ignored: router.routerSettings.retry_policy.NewErrorRetries',
-      'unknown option, ignored: router.routerSettings.model_group_retry_policy.g.NewErrorRetries',
-      'unknown option, ignored: model_info: allowed_fails_policy.NewErrorAllowedFails',
+      'unknown option ignored: router.routerSettings.allowed_fails_policy.NewErrorAllowedFails',
+      'unknown option ignored: router.routerSettings.retry_policy.NewErrorRetries',
+      'unknown option ignored: router.routerSettings.model_group_retry_policy.g.NewErrorRetries',
+      'unknown option ignored: model_info: allowed_fails_policy.NewErrorAllowedFails',
     ]);
     expect(router.settings.retryPolicy).toEqual({ TimeoutErrorRetries: 4 });
     expect(router.settings.modelGroupRetryPolicy).toEqual({ g: { NotFoundErrorRetries: 3 } });

@@ -24,7 +24,7 @@ export function knownErrorPolicy(path: string, value: unknown, ending: PolicyEnd
   return Object.fromEntries(
     Object.entries(value).filter(([name]) => {
       const isKnown = known.includes(name);
-      if (!isKnown) warn(`unknown option, ignored: ${joinPath(path, name)}`);
+      if (!isKnown) warn(`unknown option ignored: ${joinPath(path, name)}`);
       return isKnown;
     }),
   );

@@ -91,7 +91,7 @@ export function fromLiteLLM(path: string, input: unknown, reporting: Reporting):
         if (check === 'enforce_model_rate_limits') settings.enablePreCallChecks = true;
         else warn(`${at}: ${typeof check === 'string' && KNOWN_CHECKS.has(check) ? check : 'unknown check'} is not supported`);
       }
-    } else warn(`unknown option, ignored: ${at}`);
+    } else warn(`unknown option ignored: ${at}`);
   }
   return settings;
 }
@@ -119,7 +119,7 @@ function plain(value: unknown): unknown {
 
 function strategyOptions(path: string, value: unknown, { refuse, warn }: Reporting): RouterSettings['strategyOptions'] {
   const { ttl, lowest_latency_buffer: buffer, max_latency_list_size: size, ...others } = checkObject(path, value, refuse);
-  for (const key of Object.keys(others)) warn(`unknown option, ignored: ${joinPath(path, key)}`);
+  for (const key of Object.keys(others)) warn(`unknown option ignored: ${joinPath(path, key)}`);
   const samples = size === undefined ? undefined : checkNumber(joinPath(path, 'max_latency_list_size'), plain(size), { min: 1 }, refuse);
   if (samples !== undefined && samples > MOST_SAMPLES) warn(`${path}.max_latency_list_size: at most ${MOST_SAMPLES} samples are kept`);
   return {

@@ -110,7 +110,7 @@ function countImageUrl(image: unknown, outerDetail: unknown, path: string, conte
   const detail = (isObject(image) ? image.detail : undefined) ?? outerDetail ?? 'auto';
   // The Responses API may name an uploaded file instead of a URL.
   if (url !== undefined && url !== null && typeof url !== 'string')
-    throw new InvalidArgumentError(path, url, 'must be a URL or an object with one');
+    throw new InvalidArgumentError(path, url, 'must be a URL, or an object with a url');
   context.reads?.part(image);
   const known = typeof detail === 'string' ? DETAILS.get(detail) : undefined;
   if (known === undefined) throw new InvalidArgumentError(`${path}.detail`, detail, `must be one of ${[...DETAILS.keys()].join(', ')}`);

@@ -5,10 +5,10 @@
  */
 
 /** Enough that the middle of a bucket is within 1 % of every duration in it. */
-export const BUCKETS_PER_OCTAVE = 38;
+const BUCKETS_PER_OCTAVE = 38;
 
-/** From 2^-15 ms (31 ns) to 2^20 ms (17 minutes). Other durations count in the outermost bucket. */
-export const OCTAVES = 35;
+/** From 2^-15 ms (31 ns) to 2^20 ms (17 minutes). */
+const OCTAVES = 35;
 const LOWEST_EXPONENT = -15;
 
 /** Of the exponent of a double. */
@@ -35,17 +35,6 @@ const HIGH_WORD = words[1] !== 0 ? 1 : 0;
 
 /** Buckets of all octaves. */
 export const BUCKETS = OCTAVES * BUCKETS_PER_OCTAVE;
-
-/** The bucket of a finite duration that is not negative. */
-export function bucketOf(durationMs: number): number {
-  // Turns -0 into 0.
-  double[0] = durationMs + 0;
-  const bits = words[HIGH_WORD];
-  const octave = (bits >>> MANTISSA_BITS) - (BIAS + LOWEST_EXPONENT);
-  if (octave < 0) return 0;
-  if (octave >= OCTAVES) return BUCKETS - 1;
-  return octave * BUCKETS_PER_OCTAVE + PLACES[(bits >>> (MANTISSA_BITS - FRACTION_BITS)) & (FRACTIONS - 1)];
-}
 
 /** The duration with the same relative distance to both edges of a bucket, in milliseconds. */
 export function durationOf(bucket: number): number {
@@ -92,11 +81,16 @@ export class DurationHistograms {
 
   /** Adds a finite duration that is not negative. */
   add(durationMs: number): void {
-    const bucket = bucketOf(durationMs);
-    const octave = (bucket / BUCKETS_PER_OCTAVE) | 0;
+    // Turns -0 into 0.
+    double[0] = durationMs + 0;
+    const bits = words[HIGH_WORD];
+    const exponent = (bits >>> MANTISSA_BITS) - (BIAS + LOWEST_EXPONENT);
+    const octave = Math.min(Math.max(exponent, 0), OCTAVES - 1);
+    // Durations outside of all octaves count in the outermost bucket.
+    let place = exponent < 0 ? 0 : BUCKETS_PER_OCTAVE - 1;
+    if (octave === exponent) place = PLACES[(bits >>> (MANTISSA_BITS - FRACTION_BITS)) & (FRACTIONS - 1)];
     const page = this.pages[this.present + octave] || this.open(octave);
-    // The page's first bucket, and the place in it.
-    this.counts[(page - 1) * BUCKETS_PER_OCTAVE + bucket - octave * BUCKETS_PER_OCTAVE]++;
+    this.counts[(page - 1) * BUCKETS_PER_OCTAVE + place]++;
   }
 
   /** Begins the next interval; the oldest one joins the total. */

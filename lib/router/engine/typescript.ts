@@ -2,7 +2,8 @@ import type { EngineName } from '../../common/capability.js';
 import { ineligibilityOf, Ineligibility, limitReached, type Scan } from '../selection/eligibility.js';
 import { STRATEGIES } from '../selection/strategies/registry.js';
 import type { Strategy } from '../selection/strategies/strategy.js';
-import { memoryBytes, minuteOf, rowLength, RouterMemory } from '../state/memory.js';
+import { minuteOf } from '../state/deployment-states.js';
+import { memoryBytes, rowLength, RouterMemory } from '../state/memory.js';
 import { Fact, factIndex, Question, RouterEngine, type Members } from './engine.js';
 
 /**

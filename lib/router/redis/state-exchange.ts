@@ -5,7 +5,7 @@ import { timeoutReason, withinTime } from '../../common/redis/deadline.js';
 import { RedisCircuitBreaker } from '../../common/redis/circuit-breaker.js';
 import { failureReason, openRedisClient, type OwnedRedisClient, type RedisClient } from '../../common/redis/client.js';
 import { LuaScript, readLua } from '../../common/redis/lua-script.js';
-import { minuteOf } from '../state/memory.js';
+import { minuteOf } from '../state/deployment-states.js';
 import { HASH_TAG, type StateOfRouter } from './shared-state.js';
 
 /** Failed exchanges in a row after which the state of others no longer counts. */

@@ -1,13 +1,13 @@
 import type { Deployment } from '../deployments/deployment.js';
 import type { RoutingContext } from '../routing-context.js';
-import { minuteOf } from '../state/memory.js';
+import { minuteOf } from '../state/deployment-states.js';
 import { ineligibilityOf, Ineligibility, type Scan } from './eligibility.js';
 import type { DeploymentState, ExclusionReason, RoutingExplanation } from './explanation.js';
 import { isNamed, type ModelGroup } from './model-group.js';
 import { targetOf } from './name-resolution.js';
 import { membersOf, type Placed } from './priority-tier.js';
 import type { RouterCore } from './router-core.js';
-import { strategyFor, strategyNamed } from './strategies/registry.js';
+import { BY_NAME, strategyNamed } from './strategies/registry.js';
 
 const REASONS: Readonly<Record<Ineligibility, ExclusionReason | undefined>> = {
   [Ineligibility.none]: undefined,
@@ -32,7 +32,7 @@ export function explainRouting(core: RouterCore, model: string, context: Routing
   const strategy = strategyNamed(context.strategy) ?? group.strategy;
   const isCustom = typeof strategy === 'function';
   const inputTokens = core.inputTokens(model, context);
-  const { respectsLimits } = strategyFor(isCustom ? 'simple_shuffle' : strategy, context.stream === true);
+  const { respectsLimits } = BY_NAME[isCustom ? 'simple_shuffle' : strategy];
   const { enablePreCallChecks, sampleTtlMs } = core.settings;
   const modelOf = ({ deployment }: Placed): string => targetOf(deployment, captures);
   const cost = { inputTokens, maxTokens: context.maxTokens ?? 0 };

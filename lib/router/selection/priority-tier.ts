@@ -1,7 +1,7 @@
 import type { EngineChoice } from '../../engine/engine-choice.js';
 import type { Deployment } from '../deployments/deployment.js';
 import { Fact, FACTS, factIndex, Question, QUESTION_LENGTH, type Members, type RouterEngine } from '../engine/engine.js';
-import { minuteOf, type RouterMemory } from '../state/memory.js';
+import type { RouterMemory } from '../state/memory.js';
 import type { RetryContext } from './tried.js';
 import { AliasTable } from './alias-table.js';
 import { ineligibilityOf, Ineligibility, type Scan } from './eligibility.js';
@@ -18,6 +18,8 @@ export interface SelectionRequest {
   readonly context: RetryContext;
   readonly inputTokens: number;
   readonly nowMs: number;
+  /** The minute of `nowMs`. */
+  readonly minute: number;
   /**
    * Until what is known of the deployment's quota allows the request, in milliseconds. Absent where
    * limits are not learned.
@@ -43,6 +45,7 @@ export interface TierSettings {
 }
 
 const NONE_EXCLUDED = new Uint8Array();
+const NOBODY: readonly string[] = [];
 /**
  * Draws from the alias table before all deployments are scanned: too many of those drawn are not
  * eligible.
@@ -89,10 +92,11 @@ export class PriorityTier {
    * Returns the position of the deployment that the strategy prefers, or -1 when none is eligible.
    */
   select(strategy: Strategy, request: SelectionRequest, anyHealth: boolean): number {
-    const excluded = this.excludedBy(request);
+    const isRestricted = request.quotaWaitMs !== undefined || (request.context.excludeIds ?? NOBODY).length > 0;
+    const excluded = isRestricted ? this.excludedBy(request) : null;
     const drawn = strategy.figure === null && excluded === null ? this.draw(this.scanOf(strategy, request, anyHealth)) : -1;
     if (drawn >= 0) return drawn;
-    if (strategy.needsPrices) this.price(minuteOf(request.nowMs));
+    if (strategy.needsPrices) this.price(request.minute);
     const { question } = this;
     question[Question.strategy] = strategy.number;
     question[Question.nowMs] = request.nowMs;
@@ -108,12 +112,12 @@ export class PriorityTier {
   /** The deployments of this tier, as `ineligibilityOf` looks at them. */
   scanOf({ respectsLimits }: Strategy, request: SelectionRequest, anyHealth: boolean): Scan {
     const { memory, settings } = this.context;
-    const { inputTokens, nowMs } = request;
+    const { inputTokens, nowMs, minute } = request;
     return {
       memory,
       members: this.members,
       nowMs,
-      minute: minuteOf(nowMs),
+      minute,
       inputTokens,
       limited: inputTokens > this.unlimitedInput,
       limits: settings.enablePreCallChecks === true || respectsLimits,
@@ -129,8 +133,7 @@ export class PriorityTier {
   excludedBy({ context, quotaWaitMs }: SelectionRequest): Uint8Array | null {
     let mask: Uint8Array | null = null;
     const exclude = (position: number): void => void ((mask ??= new Uint8Array(this.placed.length))[position] = 1);
-    const { excludeIds } = context;
-    if (excludeIds?.length) this.positionsOf(excludeIds).forEach(exclude);
+    this.positionsOf(context.excludeIds ?? NOBODY).forEach(exclude);
     if (quotaWaitMs !== undefined) {
       for (const [position, placed] of this.placed.entries()) if (quotaWaitMs(placed) > 0) exclude(position);
     }

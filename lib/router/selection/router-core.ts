@@ -1,4 +1,5 @@
 import type { EngineChoice } from '../../engine/engine-choice.js';
+import { InvalidArgumentError } from '../../common/errors.js';
 import { NoDeploymentError, RouterRateLimitError } from '../../common/http-errors.js';
 import { refuseArgument } from '../../common/options.js';
 import type { Deployment } from '../deployments/deployment.js';
@@ -12,10 +13,10 @@ import type { ReportedLimit } from '../quota/reported-limits.js';
 import { Unreported } from '../redis/usage-delta.js';
 import type { Pick, RoutingContext } from '../routing-context.js';
 import type { ResolvedRouterSettings } from '../settings.js';
-import { checkFigures, tokensIn, type CallSuccess, type CallUsage } from '../state/call-success.js';
-import { DeploymentStates, MOST_TOKENS } from '../state/deployment-states.js';
-import { minuteOf, type RouterMemory } from '../state/memory.js';
-import { Outcomes } from '../state/outcomes.js';
+import { tokensIn, type CallSuccess, type CallUsage } from '../state/call-success.js';
+import { DeploymentStates, minuteOf, MOST_TOKENS } from '../state/deployment-states.js';
+import type { RouterMemory } from '../state/memory.js';
+import type { CountedOutcomes } from '../state/outcomes.js';
 import { Slots } from '../state/slots.js';
 import { isWithinLimits } from './eligibility.js';
 import { NameResolution, targetOf, type Destination } from './name-resolution.js';
@@ -51,6 +52,7 @@ export interface RouterEnvironment {
 const NO_CONTEXT: RoutingContext = {};
 /** Attempts to book while other threads take the last free place of the selected deployment. */
 const MOST_ATTEMPTS = 16;
+const FIGURES = ['latencyMs', 'timeToFirstTokenMs', 'promptTokens', 'completionTokens'] as const;
 
 /** Selects deployments and keeps their state: the router without options, files and Nest. */
 export class RouterCore {
@@ -65,7 +67,8 @@ export class RouterCore {
   /** The limits that providers report; `undefined` if they are not learned. */
   quotas: QuotaDomains | undefined = undefined;
 
-  private readonly outcomes = new Outcomes();
+  /** Finished calls by slot. */
+  private readonly outcomes = new Map<number, CountedOutcomes>();
   /** Slots of the deployments that are over a budget, and until when. */
   private readonly overBudget = new Map<number, number>();
   private readonly slots: Slots;
@@ -81,7 +84,7 @@ export class RouterCore {
     this.now = env.now;
     this.unreported = env.reports === true ? new Unreported() : null;
     this.slots = new Slots(engine, sharedAs, maxDeployments, (slot) => {
-      this.outcomes.forget(slot);
+      this.outcomes.delete(slot);
       this.unreported?.forget(slot);
     });
     this.settings = settings;
@@ -104,7 +107,7 @@ export class RouterCore {
     const { memory } = this.slots;
     const states = new DeploymentStates(memory);
     const placed = deployments.map((deployment, index) => ({ deployment, slot: places[index] }));
-    for (const { deployment, slot } of placed) deployment.outcomes = this.outcomes.of(slot);
+    for (const { deployment, slot } of placed) deployment.outcomes = this.outcomesOf(slot);
     // The place of the oldest sample depends on how many are kept.
     if (this.settings.maxSamples !== settings.maxSamples) states.forgetSamples();
     for (const samples of [states.latencies, states.firstTokens]) {
@@ -147,16 +150,18 @@ export class RouterCore {
 
   /** Returns `false` when the selection was released before, as do `failed` and `cancelled`. */
   succeeded(pick: Pick, outcome: CallSuccess): boolean {
-    const selection = Selection.checked(pick);
-    if (selection.isReleased) return false;
-    checkFigures(outcome);
+    const selection = toRelease(pick, outcome);
+    if (selection === undefined) return false;
     const { latencyMs, timeToFirstTokenMs = NaN, promptTokens, completionTokens = 0 } = outcome;
     const { states } = this;
     const { slot } = selection.booking;
     const nowMs = this.now();
-    this.release(selection, promptTokens === undefined ? undefined : promptTokens + completionTokens, nowMs);
-    this.outcomes.succeeded(slot, latencyMs);
-    states.addSuccess(slot, nowMs);
+    const minute = minuteOf(nowMs);
+    this.release(selection, promptTokens === undefined ? undefined : promptTokens + completionTokens, minute);
+    states.addSuccess(slot, minute);
+    const outcomes = this.outcomesOf(slot);
+    outcomes.success++;
+    if (latencyMs >= 0) outcomes.successMs += latencyMs;
     selection.booking.quota?.domain.succeeded(selection.booking.quota, nowMs);
     if (latencyMs >= 0) states.latencies.add(slot, completionTokens > 0 ? latencyMs / completionTokens : latencyMs, nowMs);
     if (timeToFirstTokenMs >= 0) states.firstTokens.add(slot, timeToFirstTokenMs, nowMs);
@@ -165,18 +170,21 @@ export class RouterCore {
   }
 
   failed(pick: Pick, failure: CallFailure): boolean {
-    const selection = Selection.checked(pick);
-    if (selection.isReleased) return false;
-    checkFigures(failure);
+    const selection = toRelease(pick, failure);
+    if (selection === undefined) return false;
     const { states } = this;
     const { deployment, booking } = selection;
     const { slot } = booking;
     const status = statusOf(failure);
     const nowMs = this.now();
-    this.release(selection, tokensIn(failure), nowMs);
+    this.release(selection, tokensIn(failure), minuteOf(nowMs));
     const cause = causeOf(failure, status, deployment.id);
-    if (isRefused(failure, status)) this.outcomes.refused(slot);
-    else this.outcomes.failed(slot, { cause, atMs: nowMs });
+    const outcomes = this.outcomesOf(slot);
+    if (isRefused(failure, status)) outcomes.refused++;
+    else {
+      outcomes.failure++;
+      outcomes.lastFailure = { cause, atMs: nowMs };
+    }
     if (tokensIn(failure) > 0) this.pay(selection, failure, nowMs);
     if (status === 408) states.addTimeout(slot, nowMs);
     if (status === 429) booking.quota?.domain.refused(booking.quota, failure.retryAfterMs, nowMs);
@@ -193,14 +201,13 @@ export class RouterCore {
   }
 
   cancelled(pick: Pick, usage: CallUsage = {}): boolean {
-    const selection = Selection.checked(pick);
-    if (selection.isReleased) return false;
-    checkFigures(usage);
+    const selection = toRelease(pick, usage);
+    if (selection === undefined) return false;
     const { promptTokens, completionTokens } = usage;
     const isKnown = promptTokens !== undefined || completionTokens !== undefined;
     const used = (promptTokens ?? selection.booking.tokens) + (completionTokens ?? 0);
     const nowMs = this.now();
-    this.release(selection, isKnown ? used : undefined, nowMs);
+    this.release(selection, isKnown ? used : undefined, minuteOf(nowMs));
     selection.booking.quota?.domain.ended(selection.booking.quota);
     if (tokensIn(usage) > 0) this.pay(selection, usage, nowMs);
     return true;
@@ -217,12 +224,11 @@ export class RouterCore {
     const selection = Selection.checked(pick);
     if (selection.isReleased) return false;
     const { slot, tokens, minute, quota } = selection.booking;
-    const nowMs = this.now();
     selection.isReleased = true;
     quota?.domain.unused(quota);
-    if (minute !== minuteOf(nowMs)) this.states.end(slot);
+    if (minute !== minuteOf(this.now())) this.states.end(slot);
     else {
-      this.states.undo(slot, tokens, nowMs);
+      this.states.undo(slot, tokens, minute);
       this.unreported?.add(slot, -1, -tokens, minute);
     }
     return true;
@@ -287,12 +293,13 @@ export class RouterCore {
 
   private request(destination: Destination, context: RoutingContext, inputTokens: number, takesTurn: boolean): SelectionRequest {
     const nowMs = this.now();
+    const minute = minuteOf(nowMs);
     const { quotas } = this;
-    if (quotas === undefined) return { context, inputTokens, nowMs, takesTurn };
+    if (quotas === undefined) return { context, inputTokens, nowMs, minute, takesTurn };
     const cost = quotaCost(inputTokens, context);
     const quotaWaitMs = ({ deployment }: Placed): number =>
       quotas.find(deployment, targetOf(deployment, destination.captures))?.waitMs(cost, nowMs) ?? 0;
-    return { context, inputTokens, nowMs, takesTurn, quotaWaitMs };
+    return { context, inputTokens, nowMs, minute, takesTurn, quotaWaitMs };
   }
 
   /** Books the request; `null` when another thread was faster and a limit would be exceeded. */
@@ -302,15 +309,15 @@ export class RouterCore {
     request: SelectionRequest,
   ): Selection | null {
     const { deployment, slot } = tier.placed[position];
-    const { inputTokens: tokens, nowMs, context } = request;
+    const { inputTokens: tokens, nowMs, minute, context } = request;
     const { states } = this;
-    const minute = states.book(slot, tokens, nowMs);
+    states.book(slot, tokens, minute);
     if (states.memory.isShared && !isWithinLimits(tier.scanOf(strategy, request, false), position)) {
-      states.undo(slot, tokens, nowMs);
+      states.undo(slot, tokens, minute);
       return null;
     }
     this.unreported?.add(slot, 1, tokens, minute);
-    const model = targetOf(deployment, destination.captures);
+    const model = destination.captures.length === 0 ? deployment.model : targetOf(deployment, destination.captures);
     const quota = this.quotas?.of(deployment, model).begin(quotaCost(tokens, context), nowMs);
     return new Selection({ deployment, model, group: tier.group, strategy: strategyName }, { slot, tokens, minute, quota });
   }
@@ -319,14 +326,21 @@ export class RouterCore {
    * Ends the request and replaces the booked tokens by those used; where these are unknown, the
    * booked ones stand.
    */
-  private release(selection: Selection, used: number | undefined, nowMs: number): void {
-    const { slot, tokens, minute } = selection.booking;
+  private release(selection: Selection, used: number | undefined, minute: number): void {
+    const { slot, tokens, minute: booked } = selection.booking;
     selection.isReleased = true;
     this.states.end(slot);
     if (used === undefined || !(used >= 0)) return;
     const difference = Math.min(Math.floor(used), MOST_TOKENS) - tokens;
-    this.states.addTokens(slot, difference, minute, nowMs);
-    this.unreported?.add(slot, 0, difference, minuteOf(nowMs));
+    // Tokens are taken away only from the minute in which they were booked.
+    if (difference > 0 || booked === minute) this.states.addTokens(slot, difference, minute);
+    this.unreported?.add(slot, 0, difference, minute);
+  }
+
+  private outcomesOf(slot: number): CountedOutcomes {
+    let outcomes = this.outcomes.get(slot);
+    if (outcomes === undefined) this.outcomes.set(slot, (outcomes = { success: 0, failure: 0, refused: 0, successMs: 0 }));
+    return outcomes;
   }
 
   private pay({ deployment, model }: Selection, outcome: Partial<CallSuccess>, nowMs: number): void {
@@ -349,6 +363,20 @@ export class RouterCore {
     const message = `No deployments available - crossed budget: ${crossed.join('; ')}`;
     return new RouterRateLimitError(refusal.model, retryAfterMs, cooldownList, message, reached);
   }
+}
+
+/**
+ * The selection of a call that has ended; `undefined` if it was released before.
+ * @throws InvalidArgumentError naming a figure that is no number: strings would be concatenated.
+ */
+function toRelease(pick: Pick, outcome: Partial<CallSuccess>): Selection | undefined {
+  const selection = Selection.checked(pick);
+  if (selection.isReleased) return undefined;
+  for (const name of FIGURES) {
+    const value: unknown = outcome[name];
+    if (value !== undefined && typeof value !== 'number') throw new InvalidArgumentError(name, value, 'must be a number');
+  }
+  return selection;
 }
 
 /** `max_tokens` is what the client writes. */

@@ -7,13 +7,13 @@ import {
   type ReachedLimit,
 } from '../../common/http-errors.js';
 import { refuseArgument } from '../../common/options.js';
-import type { DeploymentStates } from '../state/deployment-states.js';
-import { minuteOf } from '../state/memory.js';
+import { minuteOf, type DeploymentStates } from '../state/deployment-states.js';
 import { ineligibilityOf, Ineligibility } from './eligibility.js';
 import type { ModelGroup } from './model-group.js';
 import type { Placed, PriorityTier, SelectionRequest } from './priority-tier.js';
 import type { CustomRoutingStrategy, RoutingCandidate } from './strategies/custom.js';
-import { checkStrategy, strategyFor } from './strategies/registry.js';
+import { firstTokenBased } from './strategies/latency-based.js';
+import { BY_NAME, checkStrategy } from './strategies/registry.js';
 import { simpleShuffle } from './strategies/simple-shuffle.js';
 import type { RoutingStrategy, Strategy } from './strategies/strategy.js';
 import { withoutTried, type TriedDeployments } from './tried.js';
@@ -130,7 +130,9 @@ export class Selector {
   private strategyOf(group: ModelGroup, { context }: SelectionRequest): Strategy | CustomRoutingStrategy {
     const own = context.strategy;
     const strategy = own === undefined ? group.strategy : checkStrategy('context.strategy', own, refuseArgument);
-    return typeof strategy === 'function' ? strategy : strategyFor(strategy, context.stream === true);
+    if (typeof strategy === 'function') return strategy;
+    // For streamed answers the time to first token is compared.
+    return context.stream === true && strategy === 'latency_based' ? firstTokenBased : BY_NAME[strategy];
   }
 
   /** Lets the app's function select. */

@@ -1,4 +1,3 @@
-import { InvalidArgumentError } from '../../common/errors.js';
 import type { UsageDetails } from '../../common/token-cost.js';
 
 /** Usage of a call. */
@@ -23,17 +22,4 @@ export interface CallSuccess extends CallUsage {
    * called model.
    */
   readonly costUsd?: number;
-}
-
-const FIGURES = ['latencyMs', 'timeToFirstTokenMs', 'promptTokens', 'completionTokens'] as const;
-
-/**
- * Strings would be concatenated instead of added.
- * @throws InvalidArgumentError naming the figure.
- */
-export function checkFigures(outcome: Partial<CallSuccess>): void {
-  for (const name of FIGURES) {
-    const value: unknown = outcome[name];
-    if (value !== undefined && typeof value !== 'number') throw new InvalidArgumentError(name, value, 'must be a number');
-  }
 }

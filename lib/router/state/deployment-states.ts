@@ -1,5 +1,4 @@
-import { LatencySamples } from './latency-samples.js';
-import { minuteOf, MOST_SAMPLES, type RouterMemory } from './memory.js';
+import { MOST_SAMPLES, type RouterMemory } from './memory.js';
 
 /** Upper bound of the tokens counted per minute, and of those of one request. */
 export const MOST_TOKENS = 1_000_000_000;
@@ -23,22 +22,20 @@ export class DeploymentStates {
   /**
    * Counts a request as in flight, with its tokens. The atomic operation on the own row comes
    * first: of two threads that do this and then read all rows, at least one sees both requests.
-   * Returns the minute that counts it.
    */
-  book(slot: number, tokens: number, nowMs: number): number {
+  book(slot: number, tokens: number, minute: number): void {
     const { memory } = this;
     Atomics.add(memory.inFlight, slot, 1);
-    const minute = this.openMinute(slot, nowMs);
+    this.openMinute(slot, minute);
     Atomics.add(memory.requests, slot, 1);
     this.addWithin(slot, tokens);
-    return minute;
   }
 
-  /** Reverts `book`. */
-  undo(slot: number, tokens: number, nowMs: number): void {
+  /** Reverts `book` within its minute. */
+  undo(slot: number, tokens: number, minute: number): void {
     const { memory } = this;
     this.end(slot);
-    if (memory.minute[slot] !== minuteOf(nowMs)) return;
+    if (memory.minute[slot] !== minute) return;
     if (memory.requests[slot] > 0) Atomics.sub(memory.requests, slot, 1);
     this.addWithin(slot, -tokens);
   }
@@ -49,22 +46,19 @@ export class DeploymentStates {
     if (inFlight[slot] > 0) Atomics.sub(inFlight, slot, 1);
   }
 
-  /**
-   * Adds tokens to the minute, or takes some away: only from the minute in which they were booked.
-   */
-  addTokens(slot: number, tokens: number, bookedMinute: number, nowMs: number): void {
-    if (tokens === 0 || (tokens < 0 && bookedMinute !== minuteOf(nowMs))) return;
-    this.openMinute(slot, nowMs);
+  /** Adds tokens to the minute, or takes some away. */
+  addTokens(slot: number, tokens: number, minute: number): void {
+    this.openMinute(slot, minute);
     this.addWithin(slot, tokens);
   }
 
-  addSuccess(slot: number, nowMs: number): void {
-    this.openMinute(slot, nowMs);
+  addSuccess(slot: number, minute: number): void {
+    this.openMinute(slot, minute);
     Atomics.add(this.memory.successes, slot, 1);
   }
 
   addFailure(slot: number, nowMs: number): void {
-    this.openMinute(slot, nowMs);
+    this.openMinute(slot, minuteOf(nowMs));
     Atomics.add(this.memory.failures, slot, 1);
   }
 
@@ -113,18 +107,16 @@ export class DeploymentStates {
     this.firstTokens.forgetAll();
   }
 
-  /** Resets the counts of an earlier minute, and returns the current one. */
-  private openMinute(slot: number, nowMs: number): number {
+  /** Resets the counts of an earlier minute. */
+  private openMinute(slot: number, minute: number): void {
     const { memory } = this;
-    const minute = minuteOf(nowMs);
-    if (memory.minute[slot] === minute) return minute;
+    if (memory.minute[slot] === minute) return;
     memory.requests[slot] = 0;
     memory.tokens[slot] = 0;
     memory.successes[slot] = 0;
     memory.failures[slot] = 0;
     // The minute comes last: a thread that is stopped before leaves the reset to the next one.
     Atomics.store(memory.minute, slot, minute);
-    return minute;
   }
 
   /** Adds tokens to the open minute; the count stays between 0 and about `MOST_TOKENS`. */
@@ -132,5 +124,65 @@ export class DeploymentStates {
     const { tokens: counts } = this.memory;
     const known = counts[slot];
     if (tokens !== 0 && known < MOST_TOKENS) Atomics.add(counts, slot, Math.max(tokens, -known));
+  }
+}
+
+/** Minute since 1970 of a time in milliseconds. */
+export function minuteOf(nowMs: number): number {
+  return (nowMs / 60_000) | 0;
+}
+
+interface SampleArrays {
+  readonly means: Float64Array;
+  readonly sampledAt: Float64Array;
+  readonly counts: Int32Array;
+  readonly samples: Float64Array;
+}
+
+/**
+ * The last samples of a latency per deployment, and their mean. Each of the threads that share the
+ * memory writes to its own slot.
+ */
+class LatencySamples {
+  /** All samples of a deployment expire this long after its newest. */
+  ttlMs = Infinity;
+  /** How many of the last samples count. */
+  most = MOST_SAMPLES;
+
+  constructor(private readonly arrays: SampleArrays) {}
+
+  static ofAnswers({ latency, latencyAt, latencies, latencySamples }: RouterMemory): LatencySamples {
+    return new LatencySamples({ means: latency, sampledAt: latencyAt, counts: latencies, samples: latencySamples });
+  }
+
+  static ofFirstTokens({ firstToken, firstTokenAt, firstTokens, firstTokenSamples }: RouterMemory): LatencySamples {
+    return new LatencySamples({ means: firstToken, sampledAt: firstTokenAt, counts: firstTokens, samples: firstTokenSamples });
+  }
+
+  add(slot: number, valueMs: number, nowMs: number): void {
+    const { means, counts, samples, sampledAt } = this.arrays;
+    const first = slot * MOST_SAMPLES;
+    if (nowMs - sampledAt[slot] >= this.ttlMs) Atomics.store(counts, slot, 0);
+    const taken = Atomics.add(counts, slot, 1) >>> 0;
+    samples[first + (taken % this.most)] = valueMs;
+    const kept = Math.min(taken + 1, this.most);
+    let sum = 0;
+    for (let index = 0; index < kept; index++) sum += samples[first + index];
+    means[slot] = sum / kept;
+    sampledAt[slot] = nowMs;
+  }
+
+  /** Mean of the last samples, in milliseconds; 0 without samples, and once they have expired. */
+  meanOf(slot: number, nowMs: number): number {
+    return nowMs - this.arrays.sampledAt[slot] < this.ttlMs ? this.arrays.means[slot] : 0;
+  }
+
+  forget(slot: number): void {
+    this.arrays.counts[slot] = this.arrays.means[slot] = 0;
+  }
+
+  forgetAll(): void {
+    this.arrays.counts.fill(0);
+    this.arrays.means.fill(0);
   }
 }

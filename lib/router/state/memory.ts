@@ -212,8 +212,3 @@ export class RouterMemory {
     ];
   }
 }
-
-/** Minute since 1970 of a time in milliseconds. */
-export function minuteOf(nowMs: number): number {
-  return (nowMs / 60_000) | 0;
-}

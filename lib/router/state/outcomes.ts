@@ -6,7 +6,7 @@ export interface LastFailure {
   readonly atMs: number;
 }
 
-/** Finished calls of a deployment since the start. */
+/** Finished calls of a deployment since the start, of this process only. */
 export interface DeploymentOutcomes {
   readonly success: number;
   readonly failure: number;
@@ -17,48 +17,5 @@ export interface DeploymentOutcomes {
   readonly lastFailure?: LastFailure;
 }
 
-interface Counts {
-  success: number;
-  failure: number;
-  refused: number;
-  successMs: number;
-  lastFailure?: LastFailure;
-}
-
-/** Finished calls per deployment, of this process only. */
-export class Outcomes {
-  private readonly bySlot = new Map<number, Counts>();
-
-  /** @param latencyMs `undefined` where the caller did not tell it */
-  succeeded(slot: number, latencyMs: number | undefined): void {
-    const counts = this.countsOf(slot);
-    counts.success++;
-    if (latencyMs !== undefined && latencyMs >= 0) counts.successMs += latencyMs;
-  }
-
-  failed(slot: number, failure: LastFailure): void {
-    const counts = this.countsOf(slot);
-    counts.failure++;
-    counts.lastFailure = failure;
-  }
-
-  refused(slot: number): void {
-    this.countsOf(slot).refused++;
-  }
-
-  /** Clears the slot for another deployment. */
-  forget(slot: number): void {
-    this.bySlot.delete(slot);
-  }
-
-  /** Returns the counts, which go on changing. */
-  of(slot: number): DeploymentOutcomes {
-    return this.countsOf(slot);
-  }
-
-  private countsOf(slot: number): Counts {
-    let counts = this.bySlot.get(slot);
-    if (counts === undefined) this.bySlot.set(slot, (counts = { success: 0, failure: 0, refused: 0, successMs: 0 }));
-    return counts;
-  }
-}
+/** The same, as they are counted. */
+export type CountedOutcomes = { -readonly [Key in keyof DeploymentOutcomes]: DeploymentOutcomes[Key] };

@@ -10,7 +10,8 @@ import { usageBased } from './usage-based.js';
 /** All strategies, by their number: `strategy.rs` of the native engine has the same order. */
 export const STRATEGIES: readonly Strategy[] = [simpleShuffle, leastBusy, latencyBased, firstTokenBased, usageBased, costBased];
 
-const BY_NAME: Readonly<Record<RoutingStrategy, Strategy>> = {
+/** The same by name, without the variant for streams. */
+export const BY_NAME: Readonly<Record<RoutingStrategy, Strategy>> = {
   simple_shuffle: simpleShuffle,
   least_busy: leastBusy,
   latency_based: latencyBased,
@@ -37,9 +38,4 @@ export function checkStrategy(path: string, value: unknown, refuse: Refuse = ref
   if (strategy !== undefined) return strategy;
   const hint = typeof value === 'string' ? suggestion(value, [...ROUTING_STRATEGIES, ...ALIASES.keys()]) : '';
   throw refuse(path, value, `must be one of ${ROUTING_STRATEGIES.join(', ')}, or LiteLLM's name of one${hint}`);
-}
-
-/** Returns the strategy; for streamed answers `latency_based` compares the time to first token. */
-export function strategyFor(name: RoutingStrategy, stream: boolean): Strategy {
-  return stream && name === 'latency_based' ? firstTokenBased : BY_NAME[name];
 }

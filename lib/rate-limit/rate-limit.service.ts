@@ -592,12 +592,15 @@ export class RateLimiterService implements Capability {
   private finish(reservation: Reservation, tokens: number | undefined, nanoUsd: number | undefined): void | Promise<unknown> {
     const taken = Reservation.takenBy(reservation);
     if (taken === undefined) return undefined;
-    let settled: MaybePromise<void> = undefined;
-    if (!taken.isSettled) {
-      taken.isSettled = true;
-      if (isCounted(taken)) settled = this.pay(taken, tokens ?? reservedTokens(taken), nanoUsd ?? taken.nanoUsd);
+    const { scopes, isSettled, isReleased } = taken;
+    taken.isSettled = taken.isReleased = true;
+    let [isCounted, hasSlots] = [false, false];
+    for (const { limit } of scopes) {
+      isCounted ||= limit.tokensPerMinute !== undefined || limit.budgets !== undefined;
+      hasSlots ||= limit.maxConcurrent !== undefined;
     }
-    const released = taken.isReleased ? undefined : this.freeSlots(taken);
+    const settled = isCounted && !isSettled ? this.pay(taken, tokens ?? reservedTokens(taken), nanoUsd ?? taken.nanoUsd) : undefined;
+    const released = hasSlots && !isReleased ? this.store.release(taken) : undefined;
     return settled || released ? Promise.all([settled, released]) : undefined;
   }
 
@@ -624,13 +627,9 @@ export class RateLimiterService implements Capability {
   private free(held: Reservation | string, options: LimitChoice): void | Promise<void> {
     if (typeof held === 'string') return this.store.release({ scopes: [this.table.scope(held, options)], tokens: 0, atMs: Infinity });
     const taken = Reservation.takenBy(Reservation.checked('held', held));
-    return taken === undefined || taken.isReleased ? undefined : this.freeSlots(taken);
-  }
-
-  private freeSlots(taken: Taken): void | Promise<void> {
+    if (taken === undefined || taken.isReleased) return undefined;
     taken.isReleased = true;
-    for (const { limit } of taken.scopes) if (limit.maxConcurrent !== undefined) return this.store.release(taken);
-    return undefined;
+    return taken.scopes.some(({ limit }) => limit.maxConcurrent !== undefined) ? this.store.release(taken) : undefined;
   }
 
   private checkSynchronous(): void {
@@ -640,12 +639,6 @@ export class RateLimiterService implements Capability {
       `the ${this.store.kind} store decides asynchronously: call the method that ends in Async`,
     );
   }
-}
-
-/** Whether a settlement changes anything: it counts tokens or money. */
-function isCounted({ scopes }: Taken): boolean {
-  for (const { limit } of scopes) if (limit.tokensPerMinute !== undefined || limit.budgets !== undefined) return true;
-  return false;
 }
 
 /** Why limits with budgets are refused; `undefined`: they are not. */

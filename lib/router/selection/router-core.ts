@@ -156,9 +156,7 @@ export class RouterCore {
     const { states } = this;
     const { slot } = selection.booking;
     const nowMs = this.now();
-    const minute = minuteOf(nowMs);
-    this.release(selection, promptTokens === undefined ? undefined : promptTokens + completionTokens, minute);
-    states.addSuccess(slot, minute);
+    this.release(selection, promptTokens === undefined ? undefined : promptTokens + completionTokens, minuteOf(nowMs), true);
     const outcomes = this.outcomesOf(slot);
     outcomes.success++;
     if (latencyMs >= 0) outcomes.successMs += latencyMs;
@@ -224,9 +222,10 @@ export class RouterCore {
     const selection = Selection.checked(pick);
     if (selection.isReleased) return false;
     const { slot, tokens, minute, quota } = selection.booking;
+    const current = minuteOf(this.now());
     selection.isReleased = true;
     quota?.domain.unused(quota);
-    if (minute !== minuteOf(this.now())) this.states.end(slot);
+    if (minute !== current) this.states.release(slot, 0, current);
     else {
       this.states.undo(slot, tokens, minute);
       this.unreported?.add(slot, -1, -tokens, minute);
@@ -326,15 +325,13 @@ export class RouterCore {
    * Ends the request and replaces the booked tokens by those used; where these are unknown, the
    * booked ones stand.
    */
-  private release(selection: Selection, used: number | undefined, minute: number): void {
+  private release(selection: Selection, used: number | undefined, minute: number, isSuccess = false): void {
     const { slot, tokens, minute: booked } = selection.booking;
+    const difference = used === undefined || !(used >= 0) ? 0 : Math.min(Math.floor(used), MOST_TOKENS) - tokens;
     selection.isReleased = true;
-    this.states.end(slot);
-    if (used === undefined || !(used >= 0)) return;
-    const difference = Math.min(Math.floor(used), MOST_TOKENS) - tokens;
     // Tokens are taken away only from the minute in which they were booked.
-    if (difference > 0 || booked === minute) this.states.addTokens(slot, difference, minute);
-    this.unreported?.add(slot, 0, difference, minute);
+    this.states.release(slot, difference > 0 || booked === minute ? difference : 0, minute, isSuccess);
+    if (difference !== 0) this.unreported?.add(slot, 0, difference, minute);
   }
 
   private outcomesOf(slot: number): CountedOutcomes {

@@ -33,28 +33,20 @@ export class DeploymentStates {
 
   /** Reverts `book` within its minute. */
   undo(slot: number, tokens: number, minute: number): void {
-    const { memory } = this;
-    this.end(slot);
-    if (memory.minute[slot] !== minute) return;
-    if (memory.requests[slot] > 0) Atomics.sub(memory.requests, slot, 1);
+    const { inFlight, minute: minutes, requests } = this.memory;
+    if (inFlight[slot] > 0) Atomics.sub(inFlight, slot, 1);
+    if (minutes[slot] !== minute) return;
+    if (requests[slot] > 0) Atomics.sub(requests, slot, 1);
     this.addWithin(slot, -tokens);
   }
 
-  /** Ends a request in flight. */
-  end(slot: number): void {
-    const { inFlight } = this.memory;
+  /** Ends a request in flight, and adds tokens to the minute or takes some away. */
+  release(slot: number, tokens: number, minute: number, isSuccess = false): void {
+    const { inFlight, successes } = this.memory;
     if (inFlight[slot] > 0) Atomics.sub(inFlight, slot, 1);
-  }
-
-  /** Adds tokens to the minute, or takes some away. */
-  addTokens(slot: number, tokens: number, minute: number): void {
     this.openMinute(slot, minute);
     this.addWithin(slot, tokens);
-  }
-
-  addSuccess(slot: number, minute: number): void {
-    this.openMinute(slot, minute);
-    Atomics.add(this.memory.successes, slot, 1);
+    if (isSuccess) Atomics.add(successes, slot, 1);
   }
 
   addFailure(slot: number, nowMs: number): void {

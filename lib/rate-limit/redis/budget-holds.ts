@@ -139,14 +139,7 @@ export class RedisHolds {
     values: RedisOperation['values'],
     read: (reply: Float64Array, at: number) => R,
   ): Promise<R> {
-    return new Promise((resolve, reject) => {
-      const done = (failure: StoreFailure | undefined, reply: Float64Array, at: number): void => {
-        if (failure === undefined) resolve(read(reply, at));
-        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- caught by the store, and no stack is wanted
-        else reject(failure);
-      };
-      this.settings.queue.push({ kind, tag: hold.tag, scopes: this.moneyOf(hold), values, done });
-    });
+    return this.settings.queue.ask({ kind, tag: hold.tag, scopes: this.moneyOf(hold), values }, read);
   }
 
   /** Without the keys of requests and tokens, which the operations of a hold do not need. */

@@ -57,7 +57,8 @@ export class RedisSlots {
     if (held === undefined) return Promise.resolve();
     this.held.delete(slot);
     if (this.held.size === 0) this.close();
-    return new Promise((resolve) => this.queue.push({ kind: OperationKind.release, ...held, values: [slot], done: () => resolve() }));
+    // Without an answer the slot expires.
+    return this.queue.ask({ kind: OperationKind.release, ...held, values: [slot] }, () => undefined).catch(() => {});
   }
 
   close(): void {

@@ -68,8 +68,6 @@ interface Run<R> {
   readonly read: (reply: Float64Array, at: number) => R;
   /** Receives a reply after the time-out. */
   readonly late?: (reply: Float64Array, at: number) => void;
-  /** The result of a failure. Default: the promise is rejected with it. */
-  readonly onFailure?: (failure: StoreFailure) => Promise<R>;
 }
 
 /** Decides in Redis; during an outage according to `onStoreError`. */
@@ -150,7 +148,7 @@ export class RedisRateLimitStore implements RateLimitStore {
     const ask = { scopes, cost, tokens, nanoUsd, expectedNanoUsd };
     const groups = this.groups(scopes);
     if (groups.length > 1) return this.takeInTurn(groups, ask);
-    return this.take(groups[0], ask, (failure) => this.orOutage('check', ask, failure));
+    return this.take(groups[0], ask).catch((failure: StoreFailure) => this.orOutage('check', ask, failure));
   }
 
   peek(scopes: readonly RateLimitScope[], cost: number, tokens: number, nanoUsd = 0): Promise<RateLimitDecision> {
@@ -408,11 +406,8 @@ export class RedisRateLimitStore implements RateLimitStore {
     return this.run({ group, kind: OperationKind.peek, values: [cost, tokens], read });
   }
 
-  private take(group: Group, ask: Amounts, onFailure?: (failure: StoreFailure) => Promise<RateLimitDecision>): Promise<RateLimitDecision> {
-    if (hasBudgets(group.scopes)) {
-      const taken = this.inWindows(group, (fresh) => this.takeWithBudgets(fresh, ask));
-      return onFailure === undefined ? taken : taken.catch(onFailure);
-    }
+  private take(group: Group, ask: Amounts): Promise<RateLimitDecision> {
+    if (hasBudgets(group.scopes)) return this.inWindows(group, (fresh) => this.takeWithBudgets(fresh, ask));
     const { cost, tokens } = ask;
     const limited = group.redis.some(({ slotsKey }) => slotsKey !== '');
     const slot = limited ? this.slots.next() : '';
@@ -429,7 +424,7 @@ export class RedisRateLimitStore implements RateLimitStore {
       // keeps what it took, but nothing will release this slot.
       if (taken.allowed) this.undo(group, taken, this.outage.mode === 'allow' ? NOTHING : ask);
     };
-    return this.run({ group, kind: OperationKind.take, values, read, late, onFailure });
+    return this.run({ group, kind: OperationKind.take, values, read, late });
   }
 
   private takeWithBudgets(group: Group, ask: Amounts): Promise<BudgetReply> {
@@ -493,22 +488,8 @@ export class RedisRateLimitStore implements RateLimitStore {
     return this.run({ group, kind, values, read: () => undefined }).catch((failure: StoreFailure) => this.outage.count(failure));
   }
 
-  private run<R>({ group, kind, values, read, late, onFailure }: Run<R>): Promise<R> {
-    return new Promise((resolve, reject) => {
-      this.queue.push({
-        kind,
-        tag: group.tag,
-        scopes: group.redis,
-        values,
-        done: (failure, reply, at) => {
-          if (failure === undefined) resolve(read(reply, at));
-          else if (onFailure !== undefined) resolve(onFailure(failure));
-          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- caught by this class, and no stack is wanted
-          else reject(failure);
-        },
-        late,
-      });
-    });
+  private run<R>({ group, kind, values, read, late }: Run<R>): Promise<R> {
+    return this.queue.ask({ kind, tag: group.tag, scopes: group.redis, values, late }, read);
   }
 
   private orOutage(how: 'check' | 'peek', ask: RedisAsk, failure: StoreFailure): Promise<RateLimitDecision> {

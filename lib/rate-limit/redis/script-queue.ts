@@ -74,6 +74,21 @@ export class RedisScriptQueue {
     }
   }
 
+  /**
+   * Queues an operation and resolves to what `read` makes of its reply; rejects with a
+   * `StoreFailure`.
+   */
+  ask<R>(operation: QueuedOperation, read: (reply: Float64Array, at: number) => R): Promise<R> {
+    return new Promise((resolve, reject) => {
+      const done = (failure: StoreFailure | undefined, reply: Float64Array, at: number): void => {
+        if (failure === undefined) resolve(read(reply, at));
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- caught by the store, and no stack is wanted
+        else reject(failure);
+      };
+      this.push({ ...operation, done });
+    });
+  }
+
   /** Sends what is queued and waits for all calls in flight, for one time-out at most. */
   async drain(): Promise<void> {
     this.flush();

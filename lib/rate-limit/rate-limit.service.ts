@@ -128,6 +128,16 @@ export interface BudgetPage {
   readonly cursor?: string;
 }
 
+/** What a caller asks of the limits. */
+interface Asked {
+  readonly scopes: readonly RateLimitScope[];
+  readonly cost: number;
+  readonly tokens: number;
+  readonly nanoUsd: number;
+  /** Charge if this process dies; `undefined`: all that is held. */
+  readonly expectedNanoUsd: number | undefined;
+}
+
 /** A store in memory decides at once, any other with a promise. */
 type MaybePromise<T> = T | Promise<T>;
 
@@ -195,7 +205,8 @@ export class RateLimiterService implements Capability {
 
   /** Returns `check(…).allowed`; charges like `check`. */
   isAllowed(key: string, options: CheckOptions = {}): boolean {
-    return this.reserve(checkKey('key', key), options).allowed;
+    this.checkSynchronous();
+    return (this.decideOn(this.asked(checkKey('key', key), options)) as RateLimitDecision).allowed;
   }
 
   /** Returns how many requests are allowed right now. Charges nothing. */
@@ -537,22 +548,31 @@ export class RateLimiterService implements Capability {
   }
 
   private take(keys: ScopeList, options: CheckOptions): MaybePromise<Reservation> {
-    const scopes = this.table.scopes(keys, options);
-    const cost = checkAmount('cost', ownField(options, 'cost'), 1);
-    const tokens = checkAmount('tokens', options.tokens, 0);
-    const nanoUsd = checkUsd('usd', options.usd, 0);
-    const expected = options.expectedUsd === undefined ? undefined : checkUsd('expectedUsd', options.expectedUsd, 0);
-    const decision = this.decide(scopes, cost, tokens, nanoUsd, expected);
-    if (decision instanceof Promise) return decision.then((made) => new Reservation(made, { scopes, tokens, nanoUsd }));
-    return new Reservation(decision, { scopes, tokens, nanoUsd });
+    const asked = this.asked(keys, options);
+    const decision = this.decideOn(asked);
+    return decision instanceof Promise ? decision.then((made) => new Reservation(made, asked)) : new Reservation(decision, asked);
   }
 
   private look(keys: ScopeList, options: CheckOptions): MaybePromise<Reservation> {
-    const scopes = this.table.scopes(keys, options);
-    const cost = checkAmount('cost', ownField(options, 'cost'), 1);
-    const tokens = checkAmount('tokens', options.tokens, 0);
-    const nanoUsd = checkUsd('usd', options.usd, 0);
+    const { scopes, cost, tokens, nanoUsd } = this.asked(keys, options);
     return whenKnown(this.store.peek(scopes, cost, tokens, nanoUsd), (decision) => new Reservation(decision));
+  }
+
+  private decideOn({ scopes, cost, tokens, nanoUsd, expectedNanoUsd }: Asked): RateLimitDecision | Promise<RateLimitDecision> {
+    return this.decide(scopes, cost, tokens, nanoUsd, expectedNanoUsd);
+  }
+
+  /** The arguments of a decision, checked. */
+  private asked(keys: ScopeList, options: CheckOptions): Asked {
+    const scopes = this.table.scopes(keys, options);
+    const { tokens, usd, expectedUsd } = options;
+    return {
+      scopes,
+      cost: checkAmount('cost', ownField(options, 'cost'), 1),
+      tokens: checkAmount('tokens', tokens, 0),
+      nanoUsd: checkUsd('usd', usd, 0),
+      expectedNanoUsd: expectedUsd === undefined ? undefined : checkUsd('expectedUsd', expectedUsd, 0),
+    };
   }
 
   private budgetsOf(key: string, options: LimitChoice): MaybePromise<readonly BudgetReport[]> {

@@ -45,7 +45,7 @@ export interface TierSettings {
 }
 
 const NONE_EXCLUDED = new Uint8Array();
-const NOBODY: readonly string[] = [];
+const NO_IDS: readonly string[] = [];
 /**
  * Draws from the alias table before all deployments are scanned: too many of those drawn are not
  * eligible.
@@ -92,7 +92,7 @@ export class PriorityTier {
    * Returns the position of the deployment that the strategy prefers, or -1 when none is eligible.
    */
   select(strategy: Strategy, request: SelectionRequest, anyHealth: boolean): number {
-    const isRestricted = request.quotaWaitMs !== undefined || (request.context.excludeIds ?? NOBODY).length > 0;
+    const isRestricted = request.quotaWaitMs !== undefined || (request.context.excludeIds ?? NO_IDS).length > 0;
     const excluded = isRestricted ? this.excludedBy(request) : null;
     const drawn = strategy.figure === null && excluded === null ? this.draw(this.scanOf(strategy, request, anyHealth)) : -1;
     if (drawn >= 0) return drawn;
@@ -133,7 +133,7 @@ export class PriorityTier {
   excludedBy({ context, quotaWaitMs }: SelectionRequest): Uint8Array | null {
     let mask: Uint8Array | null = null;
     const exclude = (position: number): void => void ((mask ??= new Uint8Array(this.placed.length))[position] = 1);
-    this.positionsOf(context.excludeIds ?? NOBODY).forEach(exclude);
+    this.positionsOf(context.excludeIds ?? NO_IDS).forEach(exclude);
     if (quotaWaitMs !== undefined) {
       for (const [position, placed] of this.placed.entries()) if (quotaWaitMs(placed) > 0) exclude(position);
     }

@@ -56,7 +56,8 @@ export class TurnLimit {
 
   /** Resolves in the turn in which the work may begin; `undefined`: it may begin now. */
   begin(): Promise<void> | undefined {
-    if (!this.isWatching) this.watch();
+    if (!this.isWatching) afterPolling(this.nextTurn);
+    this.isWatching = true;
     if (this.begun < this.perTurn) {
       this.begun++;
       return undefined;
@@ -64,16 +65,11 @@ export class TurnLimit {
     return new Promise((resolve) => this.waiting.push(resolve));
   }
 
-  private watch(): void {
-    this.isWatching = true;
-    afterPolling(this.nextTurn);
-  }
-
   private readonly nextTurn = (): void => {
-    this.isWatching = false;
     const next = this.waiting.splice(0, this.perTurn);
     this.begun = next.length;
-    if (this.begun > 0) this.watch();
+    this.isWatching = this.begun > 0;
+    if (this.isWatching) afterPolling(this.nextTurn);
     for (const begin of next) begin();
   };
 }

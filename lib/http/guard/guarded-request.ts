@@ -57,6 +57,8 @@ export class GuardedRequest implements RequestResponse {
     this.request = request;
     this.response = response;
     this.state = RequestContext.of(request);
+    // The messages of a connection can share an object of the app's, and each has its own body.
+    if (response === undefined) this.state.isLarge = undefined;
   }
 
   /** Whether another guard, or another field of the query, holds money for it already. */

@@ -1,3 +1,4 @@
+import { definedFields, type Fields } from '../common/objects.js';
 import type { ChatRequest } from '../apis/wire/requests.js';
 import { chatMessages } from './chat-messages.js';
 import { optionOf, ownOptions } from './own-options.js';
@@ -14,7 +15,7 @@ export function stepRequest(model: string, options: ModelCallOptions): StepReque
   const { tools, warnings } = functionTools(options.tools ?? []);
   const { strictJsonSchema, reasoningEffort, ...own } = ownOptions(options);
   const { reasoning } = options;
-  const fields = {
+  const set = definedFields<Fields>({
     max_tokens: options.maxOutputTokens,
     temperature: options.temperature,
     top_p: options.topP,
@@ -27,8 +28,7 @@ export function stepRequest(model: string, options: ModelCallOptions): StepReque
     reasoning_effort: reasoningEffort ?? (reasoning === 'provider-default' ? undefined : reasoning),
     tools: tools.length > 0 ? tools : undefined,
     tool_choice: tools.length > 0 ? toolChoice(options.toolChoice) : undefined,
-  };
-  const set = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+  });
   return { body: { ...own, ...set, model, messages: chatMessages(options.prompt) }, warnings };
 }
 

@@ -33,3 +33,8 @@ export function ownFields<T extends object>(fields: T): T & Readonly<Record<stri
 export function ownField<T extends object, K extends keyof T & string>(options: T, name: K): T[K] | undefined {
   return name in Object.prototype && !Object.hasOwn(options, name) ? undefined : options[name];
 }
+
+/** Without the fields that are `undefined`. */
+export function definedFields<T extends object>(fields: T): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+}

@@ -1,3 +1,4 @@
+import { definedFields } from '../common/objects.js';
 import { boolean, custom, integer, oneOf, required, resolveOptions, type OptionsOf } from '../common/option.js';
 import { checkArray, checkObject, joinPath, refuseOption, type Refuse } from '../common/options.js';
 import { unshown } from '../common/errors.js';
@@ -87,22 +88,17 @@ const RECORD = {
 export function checkApiKeyRecord(path: string, value: unknown, refuse: Refuse = refuseOption): ApiKeyRecord {
   const given = checkObject(path, value, refuse);
   if ('sha256' in given) throw refuse(joinPath(path, 'sha256'), unshown(given.sha256), 'must be in hashes: [{ sha256 }]');
-  return present(resolveOptions(RECORD, path, given, { refuse }));
+  return definedFields(resolveOptions(RECORD, path, given, { refuse }));
 }
 
 /** Checks what may be set about a key. `undefined` counts as absent. @throws by `refuse`. */
 export function checkApiKeySettings(path: string, value: unknown, refuse: Refuse = refuseOption): ApiKeySettings {
-  return present(resolveOptions(API_KEY_SETTINGS, path, value, { refuse }));
+  return definedFields(resolveOptions(API_KEY_SETTINGS, path, value, { refuse }));
 }
 
 function checkLimits(path: string, limits: unknown, refuse: Refuse): RateLimits {
   compileLimit(KEY_LIMIT_NAME, limits as RateLimits, path, refuse);
   return limits as RateLimits;
-}
-
-/** Without the fields that are `undefined`, which JSON does not have either. */
-function present<T extends object>(fields: T): T {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 }
 
 function checkPublicId(path: string, value: unknown, refuse: Refuse): string {
@@ -111,7 +107,7 @@ function checkPublicId(path: string, value: unknown, refuse: Refuse): string {
 }
 
 function checkHashes(path: string, value: unknown, refuse: Refuse): readonly ApiKeyHash[] {
-  const hashes = checkArray(path, value, (at, hash) => present(resolveOptions(HASH, at, hash, { refuse })), refuse);
+  const hashes = checkArray(path, value, (at, hash) => definedFields(resolveOptions(HASH, at, hash, { refuse })), refuse);
   if (hashes.length === 0 || hashes.length > MOST_HASHES) throw refuse(path, value, `must have 1 to ${MOST_HASHES} hashes`);
   return hashes;
 }

@@ -6,7 +6,7 @@ import { checkObject, checkString, refuseArgument } from '../common/options.js';
 import type { LlmClient } from '../calls/llm-client.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import { convertToOpenAITool, isLangChainTool } from '@langchain/core/utils/function_calling';
-import { isObject, type Fields } from '../common/objects.js';
+import { isObject, type Fields, definedFields } from '../common/objects.js';
 
 /** Options of one call; `withConfig` and `bindTools` can bind them. */
 export interface ChatFastLiteLLMCallOptions extends BaseChatModelCallOptions {
@@ -39,18 +39,14 @@ export function bodyFields(model: ModelParameters, options: Partial<ChatFastLite
   return {
     ...model.modelKwargs,
     model: model.model,
-    ...given({ temperature: model.temperature, top_p: model.topP, max_tokens: model.maxTokens, response_format: format }),
+    ...definedFields({ temperature: model.temperature, top_p: model.topP, max_tokens: model.maxTokens, response_format: format }),
     ...(stop.length > 0 && { stop }),
     ...(tools.length > 0 && {
       tools: tools.map((tool) => chatTool(tool, strict)),
-      ...given({ tool_choice: chatToolChoice(choice), parallel_tool_calls: isParallel }),
+      ...definedFields({ tool_choice: chatToolChoice(choice), parallel_tool_calls: isParallel }),
     }),
     ...options.modelKwargs,
   };
-}
-
-function given(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 /** The body of a chat request. @throws InvalidArgumentError naming a message or a block. */

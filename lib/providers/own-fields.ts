@@ -1,3 +1,4 @@
+import { isObject } from '../common/objects.js';
 import { FALLBACK_PARAMS } from '../router/config/litellm-keys.js';
 import { MOCK_FIELDS } from './mock-fields.js';
 
@@ -46,7 +47,7 @@ export function withoutOwn(fields: object): Record<string, unknown> {
 
 /** `extra_body` of a deployment: fields that replace those of any request. */
 export function addedFields({ extra_body: added }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  return typeof added === 'object' && added !== null && !Array.isArray(added) ? (added as Readonly<Record<string, unknown>>) : NONE;
+  return isObject(added) ? added : NONE;
 }
 
 /** The tags in a body's `metadata`. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { fieldsOf, type Fields } from '../../common/objects.js';
+import { fieldsOf, type Fields, objectIn } from '../../common/objects.js';
 import type { ModelRequest } from '../../providers/model-request.js';
 import type { ChatMessage, ChatToolCall, ThinkingBlock } from '../../providers/openai/chat-types.js';
 import { cutToolNames } from './tools.js';
@@ -87,13 +87,7 @@ function toolUse({ id, function: { name, arguments: json } }: ChatToolCall, { to
 
 /** The arguments of a call. What is cut or no object, as Anthropic's own would not be, is empty. */
 function inputOf(json: unknown): object {
-  if (typeof json === 'object' && json !== null) return json;
-  try {
-    const value: unknown = JSON.parse(json as string);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
-  } catch {
-    return {};
-  }
+  return typeof json === 'object' && json !== null ? json : (objectIn(json as string) ?? {});
 }
 
 /** The text of a content: Mistral and others answer with parts. */

@@ -1,6 +1,6 @@
+import { objectIn } from '../../common/objects.js';
 import { eventOf } from '../../providers/events/event-translator.js';
 import { dataOf } from '../../providers/events/event-reader.js';
-import { objectIn } from '../../common/objects.js';
 import { frozen } from './answer-view.js';
 import { HookFault } from './installed-hook.js';
 import type { RunningCall } from './running-call.js';

@@ -1,3 +1,4 @@
+import { checkObject, refuseArgument } from '../../common/options.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { CallDeniedError } from '../../common/http-errors.js';
 import type { AnswerText, AnswerVerdict, Denial, RequestVerdict } from './call-hook.js';
@@ -9,24 +10,24 @@ type Fields = Readonly<Record<string, unknown>>;
 export function readRequestVerdict(verdict: unknown): Exclude<RequestVerdict, Denial> | undefined {
   const given = verdictIn('onRequest', verdict, ['deny', 'replace', 'answer']);
   if (given === undefined) return undefined;
-  if ('replace' in given) return { replace: fieldsOf('onRequest().replace', given.replace) };
+  if ('replace' in given) return { replace: checkObject('onRequest().replace', given.replace, refuseArgument) };
   const { answer } = given;
   if (typeof answer === 'string') return { answer };
-  if (Array.isArray(answer)) return { answer: answer.map((event, at) => fieldsOf(`onRequest().answer[${at}]`, event)) };
-  return { answer: fieldsOf('onRequest().answer', answer) };
+  if (Array.isArray(answer)) return { answer: answer.map((event, at) => checkObject(`onRequest().answer[${at}]`, event, refuseArgument)) };
+  return { answer: checkObject('onRequest().answer', answer, refuseArgument) };
 }
 
 /** The same for `onAnswer`. */
 export function readAnswerVerdict(verdict: unknown): Exclude<AnswerVerdict, Denial> | undefined {
   const given = verdictIn('onAnswer', verdict, ['deny', 'replace']);
-  return given === undefined ? undefined : { replace: fieldsOf('onAnswer().replace', given.replace) };
+  return given === undefined ? undefined : { replace: checkObject('onAnswer().replace', given.replace, refuseArgument) };
 }
 
 /** The text that passes, and the one that is held back. @param text the hook was asked about */
 export function readTextVerdict(verdict: unknown, { text, isLast }: AnswerText): { readonly pass: string; readonly hold: string } {
   if (verdict === undefined || verdict === null) return { pass: text, hold: '' };
   if (typeof verdict === 'string') return { pass: verdict, hold: '' };
-  const given = fieldsOf('onText()', verdict);
+  const given = checkObject('onText()', verdict, refuseArgument);
   if (given.deny !== undefined && Object.keys(given).length === 1) throw denialOf('onText', given.deny);
   const { pass, hold } = given;
   if (typeof pass !== 'string' || typeof hold !== 'string' || Object.keys(given).length > 2) {
@@ -38,7 +39,7 @@ export function readTextVerdict(verdict: unknown, { text, isLast }: AnswerText):
 
 function verdictIn(method: GuardMethod, verdict: unknown, keys: readonly string[]): Fields | undefined {
   if (verdict === undefined || verdict === null) return undefined;
-  const given = fieldsOf(`${method}()`, verdict);
+  const given = checkObject(`${method}()`, verdict, refuseArgument);
   const set = keys.filter((key) => given[key] !== undefined);
   if (set.length !== 1 || Object.keys(given).some((key) => !keys.includes(key))) {
     throw new InvalidArgumentError(`${method}()`, verdict, `must be undefined, or an object with exactly one of ${keys.join(', ')}`);
@@ -50,13 +51,8 @@ function verdictIn(method: GuardMethod, verdict: unknown, keys: readonly string[
 /** The error of a denial. @throws InvalidArgumentError for a senseless one */
 function denialOf(method: GuardMethod, deny: unknown): CallDeniedError {
   if (typeof deny === 'string') return new CallDeniedError(deny);
-  const { message, code } = fieldsOf(`${method}().deny`, deny);
+  const { message, code } = checkObject(`${method}().deny`, deny, refuseArgument);
   if (typeof message !== 'string') throw new InvalidArgumentError(`${method}().deny.message`, message, 'must be a string');
   if (code !== undefined && typeof code !== 'string') throw new InvalidArgumentError(`${method}().deny.code`, code, 'must be a string');
   return new CallDeniedError(message, code);
-}
-
-function fieldsOf(path: string, value: unknown): Fields {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
-  throw new InvalidArgumentError(path, value, 'must be an object');
 }

@@ -1,3 +1,4 @@
+import { objectIn } from '../../common/objects.js';
 import { append } from '../../common/collections.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';
@@ -231,12 +232,8 @@ export function cachePointOf(mark: object | null | undefined, model: BedrockMode
 /** The arguments of a call, which the service wants as an object. */
 function inputOf(written: unknown, path: string): object {
   if (written === undefined || written === null || (typeof written === 'string' && written.trim() === '')) return {};
-  try {
-    const input: unknown = JSON.parse(written as string);
-    if (typeof input === 'object' && input !== null && !Array.isArray(input)) return input;
-  } catch {
-    // The same rule is broken.
-  }
+  const input = objectIn(written as string);
+  if (input !== undefined) return input;
   throw new InvalidArgumentError(path, written, 'must be a JSON object, as a string');
 }
 

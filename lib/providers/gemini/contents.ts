@@ -1,4 +1,4 @@
-import { fieldsOf, type Fields } from '../../common/objects.js';
+import { fieldsOf, type Fields, isObject } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { refused } from '../parameters.js';
 import { listOf, splitCallId, textOf, type GeminiPart, type GeminiTurn } from './content-types.js';
@@ -223,7 +223,7 @@ function callOf(call: Fields, path: string, functionPath = `${path}.function`): 
 function argumentsOf(given: unknown, path: string): Fields {
   if (given === undefined || given === null || (typeof given === 'string' && given.trim() === '')) return {};
   const value = typeof given === 'string' ? parsed(given) : given;
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
+  if (isObject(value)) return value;
   throw new InvalidArgumentError(path, given, 'must be a JSON object');
 }
 
@@ -241,7 +241,7 @@ const POINTER = /"\$ref"|\\u00/;
 /** A result that is a JSON object as it is, any other as text. */
 function responseOf(text: string): Fields {
   const value = text.trimStart().startsWith('{') && !POINTER.test(text) ? parsed(text) : undefined;
-  return typeof value === 'object' && value !== null ? (value as Fields) : { content: text };
+  return isObject(value) ? value : { content: text };
 }
 
 /** The signature of an answer's text. One that a call carries, too, would be billed twice. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type * as Library from 'google-auth-library';
-import type { Fields } from '../../common/objects.js';
+import { type Fields, isObject } from '../../common/objects.js';
 import { isInstalled, loadOptionalPackage } from '../../common/optional-package.js';
 import { ProviderError } from '../../common/provider-error.js';
 import { readRegularFileSync } from '../../common/regular-file.js';
@@ -47,7 +47,7 @@ export function googleCredentials(params: Fields, env: Environment, deploymentId
 }
 
 function jsonOf(value: unknown, key: string, deploymentId: string): Fields {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
+  if (isObject(value)) return value;
   const given = typeof value === 'string' ? value.trim() : '';
   try {
     const json: unknown = JSON.parse(given.startsWith('{') ? given : readRegularFileSync(given).toString());

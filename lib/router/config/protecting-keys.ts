@@ -1,3 +1,4 @@
+import { fieldsOf } from '../../common/objects.js';
 import { nearMiss } from '../../common/nearest-name.js';
 import { joinPath, type Refuse } from '../../common/options.js';
 import { InvalidConfigurationError, unshown } from '../../common/errors.js';
@@ -88,9 +89,9 @@ export function checkNearMisses(path: string, section: Section, of: keyof typeof
 /** The same for the sections of a file, and for a master key that is in none or in another one. */
 export function checkFileKeys(path: string, config: Section): void {
   checkNearMisses(`${path}: `, config, '');
-  for (const name of SECTIONS) checkNearMisses(`${path}: ${name}`, sectionOf(config, name), name);
+  for (const name of SECTIONS) checkNearMisses(`${path}: ${name}`, fieldsOf(config?.[name]), name);
   for (const name of ['', 'litellm_settings', 'router_settings'] as const) {
-    const section = name === '' ? config : sectionOf(config, name);
+    const section = name === '' ? config : fieldsOf(config?.[name]);
     const key = Object.keys(section).find((each) => each.toLowerCase() === MASTER_KEY || nearMiss(each, [MASTER_KEY]) !== undefined);
     if (key !== undefined) throw refuseFileValue(joinPath(`${path}: ${name}`, key), section[key], 'must be master_key in general_settings');
   }
@@ -103,17 +104,16 @@ export function checkFileKeys(path: string, config: Section): void {
 export function unenforcedSettings(config: Section): readonly string[] {
   const found = new Set<string>();
   for (const [name, keys] of Object.entries(UNENFORCED)) {
-    const section = name === '' ? config : sectionOf(config, name);
+    const section = name === '' ? config : fieldsOf(config?.[name]);
     for (const key of keys) if (isMeant(section[key]) && !isOfLogs(key, section[key])) found.add(name === '' ? key : `${name}.${key}`);
   }
   for (const list of CALLBACK_LISTS) {
-    const callbacks = sectionOf(config, 'litellm_settings')[list];
+    const callbacks = fieldsOf(config?.litellm_settings)[list];
     const names: readonly unknown[] = Array.isArray(callbacks) ? callbacks : [callbacks];
     for (const name of names) if (typeof name === 'string' && CHECKING_CALLBACKS.has(name)) found.add(`litellm_settings.${list}`);
   }
   const entries: readonly unknown[] = Array.isArray(config.model_list) ? config.model_list : [];
-  if (entries.some((entry) => isMeant(sectionOf(entry as Section | null, 'litellm_params').guardrails)))
-    found.add('litellm_params.guardrails');
+  if (entries.some((entry) => isMeant(fieldsOf(fieldsOf(entry).litellm_params).guardrails))) found.add('litellm_params.guardrails');
   return [...found];
 }
 
@@ -135,9 +135,4 @@ export function isMeant(value: unknown): boolean {
   if (typeof value === 'string') return value !== '' && !/^(?:false|no|off|0)$/i.test(value);
   if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0;
   return value !== undefined && value !== null && value !== false && value !== 0;
-}
-
-function sectionOf(config: Section | null, name: string): Section {
-  const section = config?.[name];
-  return typeof section === 'object' && section !== null && !Array.isArray(section) ? (section as Section) : {};
 }

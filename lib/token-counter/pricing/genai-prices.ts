@@ -1,5 +1,5 @@
+import { definedFields } from '../../common/objects.js';
 import type * as GenaiPrices from '@pydantic/genai-prices';
-import { known } from './pricing-file.js';
 import type { RateTier, TokenRates } from '../../common/token-cost.js';
 import type { ModelPricing, PriceSource } from './pricing.js';
 
@@ -72,7 +72,7 @@ function withOffPeak(found: GenaiPrices.PriceCalculation, name: string, calcPric
   });
   const isDearInside = (inside.inputPerMillion ?? 0) >= (outside.inputPerMillion ?? 0);
   const [standard, low, from, until] = isDearInside ? [inside, outside, end, start] : [outside, inside, start, end];
-  const rates = known({ ...low, tiers: undefined, contextWindow: undefined });
+  const rates = definedFields({ ...low, tiers: undefined, contextWindow: undefined });
   return { ...standard, offPeak: { ...rates, windows: [{ from: from.slice(0, 5), until: until.slice(0, 5) }] } };
 }
 
@@ -93,7 +93,7 @@ function toPricing({ model_price, model }: GenaiPrices.PriceCalculation, name: s
     }
   }
   const { requests_kcount: requests, web_searches_kcount: searches } = model_price;
-  return known({
+  return definedFields({
     ...base,
     perRequestUsd: ofOne(requests),
     perWebSearchUsd: ofOne(searches),

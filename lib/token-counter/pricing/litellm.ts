@@ -1,7 +1,8 @@
+import { definedFields, isObject } from '../../common/objects.js';
 import { describeValue, InvalidConfigurationError } from '../../common/errors.js';
 import { isLiteLLMRate, PriceFields, readLiteLLMRates, type PriceReading } from '../../common/litellm-rates.js';
 import type { LengthRates } from '../../common/token-cost.js';
-import { isObject, known, readNumber, readPrice, type PriceEntry, type PriceFile } from './pricing-file.js';
+import { readNumber, readPrice, type PriceEntry, type PriceFile } from './pricing-file.js';
 import type { ListedPrices, ModelPricing } from './pricing.js';
 
 const READING: PriceReading = {
@@ -57,7 +58,7 @@ export function litellmPricing(entry: PriceEntry, path: string): ModelPricing {
   const { serviceTiers, offPeak, ...rates } = readLiteLLMRates(new PriceFields([[path, entry]], provider, READING));
   const maxTokens = readNumber(entry, 'max_tokens', path);
   const maxOutputTokens = readNumber(entry, 'max_output_tokens', path);
-  return known({
+  return definedFields({
     ...(isPricedByTokens(rates, entry) ? rates : {}),
     serviceTiers,
     offPeak,

@@ -1,5 +1,6 @@
+import { definedFields, isObject } from '../../common/objects.js';
 import { InvalidConfigurationError, describeValue } from '../../common/errors.js';
-import { isObject, known, readNumber, readPrice, type PriceEntry, type PriceFile } from './pricing-file.js';
+import { readNumber, readPrice, type PriceEntry, type PriceFile } from './pricing-file.js';
 import { MOST_USD_PER_MILLION, type TokenRates } from '../../common/token-cost.js';
 import type { ListedPrices, ModelPricing } from './pricing.js';
 
@@ -59,7 +60,7 @@ function modelsDevPricing(model: unknown, path: string): ModelPricing {
   const cost = isObject(model.cost) ? model.cost : {};
   const limit = isObject(model.limit) ? model.limit : {};
   const long = isObject(cost.context_over_200k) ? cost.context_over_200k : undefined;
-  return known({
+  return definedFields({
     ...rates(cost, `${path}.cost`),
     tiers: long === undefined ? undefined : [{ aboveInputTokens: 200_000, ...rates(long, `${path}.cost.context_over_200k`) }],
     contextWindow: readNumber(limit, 'input', `${path}.limit`) ?? readNumber(limit, 'context', `${path}.limit`),
@@ -69,7 +70,7 @@ function modelsDevPricing(model: unknown, path: string): ModelPricing {
 
 function rates(cost: PriceEntry, path: string): TokenRates {
   const read = (field: string): number | undefined => readPrice(cost, field, path, 1, MOST_USD_PER_MILLION);
-  return known({
+  return definedFields({
     inputPerMillion: read('input'),
     outputPerMillion: read('output'),
     cacheReadPerMillion: read('cache_read'),

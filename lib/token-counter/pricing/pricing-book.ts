@@ -1,3 +1,4 @@
+import { definedFields } from '../../common/objects.js';
 import {
   checkArray,
   checkInteger,
@@ -11,7 +12,7 @@ import {
 import { steadyNow } from '../../common/clock.js';
 import { custom, type OptionsOf } from '../../common/option.js';
 import { MAX_MODEL_NAME_LENGTH } from '../models.js';
-import { known, openPriceFile } from './pricing-file.js';
+import { openPriceFile } from './pricing-file.js';
 import { GenaiPriceSource } from './genai-prices.js';
 import { isLiteLLMEntry, LiteLLMPrices, litellmPricing } from './litellm.js';
 import { isModelsDev, ModelsDevPrices } from './models-dev.js';
@@ -118,7 +119,7 @@ export class PricingBook {
   priceOf(model: string): ModelPrice | null {
     const found = this.pricesOf(model).find(({ prices }) => costOf(prices, 1, 0) !== null);
     if (found === undefined) return null;
-    return { ...known({ ...found.prices, contextWindow: undefined, maxOutputTokens: undefined }), source: found.source };
+    return { ...definedFields({ ...found.prices, contextWindow: undefined, maxOutputTokens: undefined }), source: found.source };
   }
 
   /** By source: one can have the context window, and the next one the output limit. */

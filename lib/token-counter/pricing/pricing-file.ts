@@ -1,3 +1,4 @@
+import { isObject } from '../../common/objects.js';
 import { parseConfigJson, readConfigText } from '../../common/config-text.js';
 import { describeValue, errorMessage, InvalidConfigurationError } from '../../common/errors.js';
 import { MOST_USD_OF_ONE } from '../../common/token-cost.js';
@@ -41,15 +42,6 @@ export function readPrice(entry: PriceEntry, field: string, path: string, scale 
   const price = readNumber(entry, field, path);
   if (price === undefined || price <= most) return price && price * scale;
   throw new InvalidConfigurationError(`${path}.${field}`, `must be at most ${most}, got ${price}`);
-}
-
-/** Drops `undefined` values, so that a tier's missing rate does not hide the plain one. */
-export function known<T extends object>(values: T): T {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
-}
-
-export function isObject(value: unknown): value is PriceEntry {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function readJson(file: string, option: string): unknown {

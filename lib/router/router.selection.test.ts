@@ -100,6 +100,10 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       [['unheard-of'], ['usual']],
       [[], ['usual']],
       [undefined, ['usual']],
+      // Without a wanted tag, `default` counts only if none is required.
+      [['&eu'], ['free', 'paid']],
+      [['!default'], ['free', 'paid']],
+      [['!free'], ['usual']],
     ])('%j', (tags, ids) => expect(idsOf(service, 'gpt-4', { tags })).toEqual(ids));
 
     it('that fit no deployment are rejected', () => {

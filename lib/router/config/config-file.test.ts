@@ -199,6 +199,28 @@ router_settings:
     expect(resolveRouterOptions({ configPath: path, handledSettings: [budget] }, env).warnings).toEqual([]);
   });
 
+  it('reads the groups of strategies', () => {
+    const groups = (routing_groups: unknown): string => written('groups.json', JSON.stringify({ router_settings: { routing_groups } }));
+    const group = { group_name: 'cheap', models: ['a', 'b'], routing_strategy: 'least-busy' };
+    const { strategyOfModel } = resolveRouterOptions({ configPath: groups([group]) }, env).settings;
+    expect([...strategyOfModel].map(([model]) => model)).toEqual(['a', 'b']);
+    expect(() => resolveRouterOptions({ configPath: groups([null]) }, env)).toThrow(/routing_groups\[0\]/);
+    expect(() => resolveRouterOptions({ configPath: groups('all') }, env)).toThrow(/routing_groups/);
+  });
+
+  it('reports no setting that the app handles, by its name or its section', () => {
+    const path = written(
+      'handled.json',
+      JSON.stringify({ general_settings: { alerting: ['x'], health_check_interval: 5 }, extra: { a: 1 } }),
+    );
+    const warningsWith = (handledSettings: string[]): readonly string[] =>
+      resolveRouterOptions({ configPath: path, handledSettings }, env).warnings;
+    const all = ['general_settings.alerting', 'general_settings.health_check_interval', 'extra.a'];
+    expect(warningsWith([])).toEqual([`${path}: settings of LiteLLM's proxy without effect: ${all.join(', ')}`]);
+    expect(warningsWith([all[0]])).toEqual([expect.stringMatching(/without effect: general_settings.health_check_interval, extra.a$/)]);
+    expect(warningsWith(['general_settings', 'extra'])).toEqual([]);
+  });
+
   it('reports where settings belong, and what they require', () => {
     const path = written(
       'misplaced.json',

@@ -1,3 +1,5 @@
+import { steadyNow } from '../../lib/common/clock.js';
+
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
@@ -15,8 +17,8 @@ export async function until(holds: () => boolean | Promise<boolean>, forMs = 120
 
 /** A clock by which a minute begins now: the router counts by minutes, which must not end in a test. */
 export function fromMinute(): () => number {
-  const aheadMs = 60_000 - (Date.now() % 60_000);
-  return () => Date.now() + aheadMs;
+  const aheadMs = 60_000 - (steadyNow() % 60_000);
+  return () => steadyNow() + aheadMs;
 }
 
 /** Waits if the minute may end during a test of a busy machine: the router counts by its minutes. */

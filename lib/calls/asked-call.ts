@@ -1,6 +1,16 @@
 import { InvalidArgumentError } from '../common/errors.js';
 import { ModelNotAllowedError } from '../common/http-errors.js';
-import { checkBoolean, checkFunction, checkObject, checkString, optional, refuseArgument } from '../common/options.js';
+import {
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  checkString,
+  optional,
+  refuseArgument,
+} from '../common/options.js';
 import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
 import { jsonBodyOf } from '../http/body/body-object.js';
 import { isLarge, isLargeBody } from '../http/body/body-object.js';
@@ -18,7 +28,9 @@ import { hasMocks } from '../providers/mock-fields.js';
 import type { ModelRequest } from '../providers/model-request.js';
 import { isOwnField, tagsIn } from '../providers/own-fields.js';
 import type { ClientRequest, Operation } from '../providers/protocol.js';
-import { checkCallOptions, steeredOptions, MODEL_FIELD, areAnthropics, type CallOptions, type SteeredOptions } from './call-options.js';
+import { QUEUE_CLASSES } from '../queue/queue-class.js';
+import { readFallbacks } from '../router/fallbacks.js';
+import { steeredOptions, MODEL_FIELD, areAnthropics, type CallOptions, type SteeredOptions } from './call-options.js';
 import { picturesOf, type FormPictures, soundTokensOf } from './forwarded/form-media.js';
 import type { CallerLimits } from './llm-client.options.js';
 
@@ -278,4 +290,31 @@ function withoutCount({ routing, ...options }: CallOptions): CallOptions {
   const kept: Writable<typeof routing> = { ...routing };
   delete kept.inputTokens;
   return { ...options, routing: kept };
+}
+
+const FALLBACK_OPTIONS = ['fallbacks', 'contextWindowFallbacks', 'contentPolicyFallbacks'] as const;
+
+/** `null` counts as absent. @throws InvalidArgumentError naming the option. */
+function checkCallOptions(options: CallOptions): void {
+  const { request, routing, timeoutMs, streamTimeoutMs, numRetries, mayCall, tenant, queueClass } = options;
+  if ((request ?? undefined) !== undefined) checkObject('request', request, refuseArgument);
+  if ((routing ?? undefined) !== undefined) checkRouting(routing);
+  if ((timeoutMs ?? undefined) !== undefined) checkTime('timeoutMs', timeoutMs);
+  if ((streamTimeoutMs ?? undefined) !== undefined) checkTime('streamTimeoutMs', streamTimeoutMs);
+  if ((numRetries ?? undefined) !== undefined) checkInteger('numRetries', numRetries, { min: 0 }, refuseArgument);
+  for (const name of FALLBACK_OPTIONS) if ((options[name] ?? undefined) !== undefined) readFallbacks(name, options[name], refuseArgument);
+  if ((tenant ?? undefined) !== undefined) checkString('tenant', tenant, refuseArgument);
+  if ((queueClass ?? undefined) !== undefined) checkOneOf('queueClass', queueClass, QUEUE_CLASSES, refuseArgument);
+  if ((mayCall ?? undefined) !== undefined) checkFunction('mayCall', mayCall, refuseArgument);
+}
+
+function checkRouting(value: unknown): void {
+  const { inputTokens, maxTokens } = checkObject('routing', value, refuseArgument);
+  if ((inputTokens ?? undefined) !== undefined) checkNumber('routing.inputTokens', inputTokens, {}, refuseArgument);
+  if ((maxTokens ?? undefined) !== undefined) checkNumber('routing.maxTokens', maxTokens, {}, refuseArgument);
+}
+
+/** `Infinity` is allowed: no limit. */
+function checkTime(path: string, value: unknown): void {
+  if (typeof value !== 'number' || !(value > 0)) throw refuseArgument(path, value, 'must be a number above 0');
 }

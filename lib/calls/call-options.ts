@@ -1,23 +1,12 @@
 import { InvalidArgumentError } from '../common/errors.js';
-import {
-  refuseArgument,
-  checkArray,
-  checkBoolean,
-  checkFunction,
-  checkInteger,
-  checkNumber,
-  checkObject,
-  checkOneOf,
-  checkString,
-  optional,
-} from '../common/options.js';
+import { refuseArgument, checkArray, checkBoolean, checkInteger, checkNumber, checkString, optional } from '../common/options.js';
 import { readFallbacks, type Fallbacks } from '../router/fallbacks.js';
 import type { ClosableResponse } from './cancellation.js';
 import type { RoutingContext } from './call-router.js';
 import type { CallerLimits } from './llm-client.options.js';
 import { mockedFailure } from '../providers/mock-fields.js';
 import { tagsIn } from '../providers/own-fields.js';
-import { classOfPriority, QUEUE_CLASSES, type QueueClass } from '../queue/queue-class.js';
+import { classOfPriority, type QueueClass } from '../queue/queue-class.js';
 import type { ModelRequest } from '../providers/model-request.js';
 
 /** Options of one call. All other settings are the router's. */
@@ -81,33 +70,6 @@ export interface SteeredOptions extends CallOptions {
   readonly callerTotalTimeoutMs?: number;
   /** By the body's `priority`. */
   readonly callerClass?: QueueClass;
-}
-
-const FALLBACK_OPTIONS = ['fallbacks', 'contextWindowFallbacks', 'contentPolicyFallbacks'] as const;
-
-/** `null` counts as absent. @throws InvalidArgumentError naming the option. */
-export function checkCallOptions(options: CallOptions): void {
-  const { request, routing, timeoutMs, streamTimeoutMs, numRetries, mayCall, tenant, queueClass } = options;
-  if ((request ?? undefined) !== undefined) checkObject('request', request, refuseArgument);
-  if ((routing ?? undefined) !== undefined) checkRouting(routing);
-  if ((timeoutMs ?? undefined) !== undefined) checkTime('timeoutMs', timeoutMs);
-  if ((streamTimeoutMs ?? undefined) !== undefined) checkTime('streamTimeoutMs', streamTimeoutMs);
-  if ((numRetries ?? undefined) !== undefined) checkInteger('numRetries', numRetries, { min: 0 }, refuseArgument);
-  for (const name of FALLBACK_OPTIONS) if ((options[name] ?? undefined) !== undefined) readFallbacks(name, options[name], refuseArgument);
-  if ((tenant ?? undefined) !== undefined) checkString('tenant', tenant, refuseArgument);
-  if ((queueClass ?? undefined) !== undefined) checkOneOf('queueClass', queueClass, QUEUE_CLASSES, refuseArgument);
-  if ((mayCall ?? undefined) !== undefined) checkFunction('mayCall', mayCall, refuseArgument);
-}
-
-function checkRouting(value: unknown): void {
-  const { inputTokens, maxTokens } = checkObject('routing', value, refuseArgument);
-  if ((inputTokens ?? undefined) !== undefined) checkNumber('routing.inputTokens', inputTokens, {}, refuseArgument);
-  if ((maxTokens ?? undefined) !== undefined) checkNumber('routing.maxTokens', maxTokens, {}, refuseArgument);
-}
-
-/** `Infinity` is allowed: no limit. */
-function checkTime(path: string, value: unknown): void {
-  if (typeof value !== 'number' || !(value > 0)) throw refuseArgument(path, value, 'must be a number above 0');
 }
 
 const MOST_RETRIES = 10;

@@ -97,3 +97,8 @@ function chatToolChoice(choice: ToolChoice | undefined): string | object | undef
   if (typeof choice !== 'string' || choice === 'auto' || choice === 'none' || choice === 'required') return choice;
   return choice === 'any' ? 'required' : { type: 'function', function: { name: choice } };
 }
+
+/** Ends LangChain's own retries: the router has made them. */
+export function throwOn(error: unknown): never {
+  throw error;
+}

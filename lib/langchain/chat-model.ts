@@ -20,7 +20,7 @@ import type { ChatRequest } from '../apis/wire/requests.js';
 import type { CallOptions } from '../calls/call-options.js';
 import type { LlmStream } from '../calls/stream/llm-stream.js';
 import { answerChunk, generations, lastChunk } from './answer-messages.js';
-import { bodyFields, chatBody, type ChatFastLiteLLMCallOptions, checkSource, type LlmSource, chatTool } from './chat-body.js';
+import { bodyFields, chatBody, type ChatFastLiteLLMCallOptions, checkSource, type LlmSource, chatTool, throwOn } from './chat-body.js';
 import { chatMessages } from './chat-messages.js';
 import { structuredOutput, type OutputSchema } from './structured-output.js';
 
@@ -206,10 +206,6 @@ export class ChatFastLiteLLM extends BaseChatModel<ChatFastLiteLLMCallOptions, A
       throw thrown(error, signal);
     }
   }
-}
-
-function throwOn(error: unknown): never {
-  throw error;
 }
 
 async function* generationChunks(stream: LlmStream<ChatCompletionChunk>): AsyncGenerator<ChatGenerationChunk> {

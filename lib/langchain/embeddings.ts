@@ -2,7 +2,7 @@ import { Embeddings, type EmbeddingsParams } from '@langchain/core/embeddings';
 import { checkInteger, refuseArgument } from '../common/options.js';
 import { ProviderError } from '../common/provider-error.js';
 import type { CallOptions } from '../calls/call-options.js';
-import { checkSource, type LlmSource } from './chat-body.js';
+import { checkSource, type LlmSource, throwOn } from './chat-body.js';
 
 /**
  * Fields of `FastLiteLLMEmbeddings`. LangChain's `maxRetries` sets the retries across deployments.
@@ -82,8 +82,4 @@ export class FastLiteLLMEmbeddings extends Embeddings {
     }
     return [...data].sort((a, b) => a.index - b.index).map(({ embedding }) => embedding);
   }
-}
-
-function throwOn(error: unknown): never {
-  throw error;
 }

@@ -1,12 +1,15 @@
-import { fieldsOf } from '../../common/objects.js';
+import { fieldsOf, objectIn } from '../../common/objects.js';
 import type { OpenAIErrorBody } from '../../common/provider-error.js';
 import type { StreamEvents } from '../../providers/events/event-reader.js';
+import { eventOf } from '../../providers/events/event-translator.js';
+import { isError } from '../../providers/openai/errors.js';
 import type { ModelRequest } from '../../providers/model-request.js';
 import type { Bridge, BridgedAnswer } from '../bridge.js';
-import { completionIn } from '../chat-answers.js';
+import { completionIn, errorIn, listOf, UNFINISHED_STREAM, UNREADABLE_EVENT } from '../chat-answers.js';
 import { TextCompletion } from './answer.js';
 import { chatRequestOf } from './request.js';
-import { CompletionStream } from './stream.js';
+
+const DONE = '[DONE]';
 
 /** OpenAI's completions by chat. */
 export const COMPLETIONS_BRIDGE: Bridge = {
@@ -14,13 +17,17 @@ export const COMPLETIONS_BRIDGE: Bridge = {
   answer: (body) => new BridgedCompletion(body),
 };
 
+/** One text completion created from a chat completion, whole or as a stream. */
 class BridgedCompletion implements BridgedAnswer {
   private readonly completion: TextCompletion;
-  private readonly stream: CompletionStream;
+  /** Whether the client asked for the event with the usage. */
+  private readonly showsUsage: boolean;
+  private isFinished = false;
+  private hasFailed = false;
 
   constructor({ model, stream_options: options }: ModelRequest) {
     this.completion = new TextCompletion(model);
-    this.stream = new CompletionStream(this.completion, fieldsOf(options).include_usage === true);
+    this.showsUsage = fieldsOf(options).include_usage === true;
   }
 
   whole(chat: Buffer): Buffer {
@@ -28,14 +35,28 @@ class BridgedCompletion implements BridgedAnswer {
   }
 
   events(chat: StreamEvents): string {
-    return this.stream.events(chat);
+    let written = '';
+    for (const data of chat.data) if (data !== DONE && !this.hasFailed) written += this.event(data);
+    return written;
   }
 
   end(): string {
-    return this.stream.end();
+    if (this.hasFailed) return '';
+    return this.isFinished ? `data: ${DONE}\n\n` : this.error(UNFINISHED_STREAM);
   }
 
   error(error: OpenAIErrorBody): string {
-    return this.stream.fail(error);
+    if (this.hasFailed) return '';
+    this.hasFailed = true;
+    return eventOf({ error });
+  }
+
+  private event(data: string): string {
+    const chunk = objectIn(data);
+    if (chunk === undefined) return this.error(UNREADABLE_EVENT);
+    if (isError(chunk.error)) return this.error(errorIn(chunk.error));
+    const choices = listOf(chunk.choices).map((choice) => fieldsOf(choice));
+    this.isFinished ||= choices.some(({ finish_reason: finish }) => typeof finish === 'string');
+    return choices.length > 0 || this.showsUsage ? eventOf(this.completion.of(chunk)) : '';
   }
 }

@@ -1,7 +1,5 @@
-import type { OpenAIErrorBody } from '../../common/provider-error.js';
-import type { StreamEvents } from '../../providers/events/event-reader.js';
 import type { ModelRequest } from '../../providers/model-request.js';
-import type { Bridge, BridgedAnswer } from '../bridge.js';
+import type { Bridge } from '../bridge.js';
 import { completionIn } from '../chat-answers.js';
 import { ResponseFrame, responseOf } from './answer.js';
 import { KEPT_ITEMS, type KeptItems } from '../../providers/openai/responses/kept-items.js';
@@ -16,34 +14,15 @@ export const RESPONSES_BRIDGE: Bridge = {
   answer: (body) => new BridgedResponse(body, KEPT_ITEMS),
 };
 
-/** One response created from a chat completion. */
-export class BridgedResponse implements BridgedAnswer {
-  private readonly frame: ResponseFrame;
-  private readonly stream: ResponseStream;
-
-  constructor(
-    body: ModelRequest,
-    private readonly kept: KeptItems,
-  ) {
-    this.frame = new ResponseFrame(body);
-    this.stream = new ResponseStream(this.frame, (item) => kept.keep(item));
+/** One response created from a chat completion, whole or as a stream. */
+export class BridgedResponse extends ResponseStream {
+  constructor(body: ModelRequest, kept: KeptItems) {
+    super(new ResponseFrame(body), (item) => kept.keep(item));
   }
 
   whole(chat: Buffer): Buffer {
     const { response, output } = responseOf(completionIn(chat), this.frame);
-    if (this.frame.isStored) for (const item of output) this.kept.keep(item);
+    if (this.frame.isStored) for (const item of output) this.keep(item);
     return Buffer.from(JSON.stringify(response));
-  }
-
-  events(chat: StreamEvents): string {
-    return this.stream.events(chat);
-  }
-
-  end(): string {
-    return this.stream.end();
-  }
-
-  error(error: OpenAIErrorBody): string {
-    return this.stream.fail(error);
   }
 }

@@ -1,3 +1,4 @@
+import type { BridgedAnswer } from '../bridge.js';
 import { fieldsOf, objectIn, type Fields } from '../../common/objects.js';
 import { append } from '../../common/collections.js';
 import type { OpenAIErrorBody } from '../../common/provider-error.js';
@@ -36,7 +37,7 @@ interface OpenItem {
 }
 
 /** Converts the events of a streamed chat completion to those of Responses. */
-export class ResponseStream {
+export abstract class ResponseStream implements BridgedAnswer {
   private readonly write: Write;
   private written = '';
   private sequence = 0;
@@ -53,11 +54,13 @@ export class ResponseStream {
   private model: unknown = undefined;
 
   constructor(
-    private readonly frame: ResponseFrame,
-    private readonly keep: (item: OutputItem) => void,
+    protected readonly frame: ResponseFrame,
+    protected readonly keep: (item: OutputItem) => void,
   ) {
     this.write = (type, fields) => (this.written += eventOf({ type, sequence_number: this.sequence++, ...fields }, type));
   }
+
+  abstract whole(chat: Buffer): Buffer;
 
   events(chat: StreamEvents): string {
     for (const data of chat.data) if (data !== DONE && !this.hasFailed) this.event(data);
@@ -67,7 +70,7 @@ export class ResponseStream {
   end(): string {
     if (this.hasFailed) return '';
     this.begin();
-    if (this.finish === undefined) return this.fail(UNFINISHED_STREAM);
+    if (this.finish === undefined) return this.error(UNFINISHED_STREAM);
     const end = endOf(this.finish);
     const calls = [...this.calls.values()].filter(({ isClosed }) => !isClosed);
     const open = [...(this.open === undefined ? [] : [this.open]), ...calls].sort((a, b) => a.index - b.index);
@@ -78,7 +81,7 @@ export class ResponseStream {
   }
 
   /** The event that ends a broken stream; nothing behind one. */
-  fail(error: OpenAIErrorBody): string {
+  error(error: OpenAIErrorBody): string {
     if (this.hasFailed) return '';
     this.hasFailed = true;
     return this.taken() + errorEventOf(error, this.sequence++);
@@ -101,12 +104,12 @@ export class ResponseStream {
   private event(data: string): void {
     const chunk = objectIn(data);
     if (chunk === undefined || isError(chunk.error)) {
-      this.written += this.fail(chunk === undefined ? UNREADABLE_EVENT : errorIn(chunk.error));
+      this.written += this.error(chunk === undefined ? UNREADABLE_EVENT : errorIn(chunk.error));
       return;
     }
     this.characters += data.length;
     if (this.characters > MOST_CHARACTERS) {
-      this.written += this.fail({ ...UNREADABLE_EVENT, message: 'The answer is too long.' });
+      this.written += this.error({ ...UNREADABLE_EVENT, message: 'The answer is too long.' });
       return;
     }
     this.model ??= chunk.model;
@@ -145,7 +148,7 @@ export class ResponseStream {
     let call = this.calls.get(key);
     if (call === undefined) {
       if (this.calls.size >= MOST_CALLS) {
-        this.written += this.fail({ ...UNREADABLE_EVENT, message: 'The answer has too many tool calls.' });
+        this.written += this.error({ ...UNREADABLE_EVENT, message: 'The answer has too many tool calls.' });
         return;
       }
       this.closeOpen();

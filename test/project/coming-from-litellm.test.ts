@@ -49,13 +49,13 @@ type Fate = 'works' | 'sent' | 'none';
 const NOTES: Readonly<Record<string, string>> = {
   'sections.guardrails': '[call hooks](hooks.md)',
   'sections.callback_settings': '[metrics and spans](observability.md)',
-  'litellm_params.max_budget': 'needs `budget_duration` beside it',
+  'litellm_params.max_budget': 'needs `budget_duration` as well',
   'litellm_params.litellm_credential_name': 'an entry of `credential_list`',
-  'litellm_params.fallbacks': 'of the request, or `router_settings.fallbacks`',
+  'litellm_params.fallbacks': 'set them in the request or in `router_settings.fallbacks`',
   'router_settings.routing_strategy':
     '`simple-shuffle`, `least-busy`, `latency-based-routing`, `cost-based-routing`, `usage-based-routing`, `usage-based-routing-v2`: [strategies](router.md)',
   'router_settings.optional_pre_call_checks': '`enforce_model_rate_limits`; others are reported',
-  'router_settings.cache_kwargs': 'of the connection to Redis',
+  'router_settings.cache_kwargs': 'for the connection to Redis',
   'router_settings.enable_health_check_routing': '[`router.healthChecks`](router.md)',
   'router_settings.cache_responses': '[a call hook](hooks.md#a-cache-of-answers)',
   'router_settings.alerting_config': '[Prometheus alerts](observability.md)',
@@ -66,9 +66,9 @@ const NOTES: Readonly<Record<string, string>> = {
   'litellm_settings.success_callback': '[call hooks](hooks.md), [metrics and spans](observability.md)',
   'litellm_settings.failure_callback': '[call hooks](hooks.md), [metrics and spans](observability.md)',
   'litellm_settings.max_budget':
-    'of all requests of `FastLiteLLMGatewayModule` together; models without a price need [`unpricedUsd`](budgets.md#what-is-held)',
+    'limits all requests of `FastLiteLLMGatewayModule` together; models without a price need [`unpricedUsd`](budgets.md#what-is-held)',
   'litellm_settings.budget_duration':
-    'without it `max_budget` never resets; lengths as [`usdWindow`](budgets.md#windows), others from the first request after the last window',
+    'without it `max_budget` never resets; lengths of [`usdWindow`](budgets.md#windows) follow the calendar, others start with the first request after the last window',
   'litellm_settings.json_logs': "the app's logger",
   'litellm_settings.sse_keepalive_ping_interval_seconds': 'Messages streams always send pings',
   'general_settings.master_key': 'protects `FastLiteLLMGatewayModule` and `/key/…`; default: the variable `LITELLM_MASTER_KEY`',

@@ -83,6 +83,7 @@ export class CountingAccount {
     return kind;
   }
 }
+
 /** Slots for requests in flight. Requests without a slot wait in a queue. */
 export class CountingSlots {
   private free: number;

@@ -1,4 +1,5 @@
 import type { Fields } from '../../common/objects.js';
+import { excessOf } from '../../http/body/json-shape.js';
 import { estimateTokens } from '../../http/token-estimate/token-estimate.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { ProviderError, type OpenAIErrorBody, type ProviderFailureKind } from '../../common/provider-error.js';
@@ -17,7 +18,6 @@ import type { LlmStream } from '../stream/llm-stream.js';
 import { AnswerView } from './answer-view.js';
 import { answerOfHook } from './hook-answer.js';
 import { EventGuard } from './event-guard.js';
-import { checkSize, LARGEST_REQUEST } from './hook-bounds.js';
 import { HookedStream } from './hooked-stream.js';
 import { HookFault, type InstalledHook } from './installed-hook.js';
 import type { RunningCall } from './running-call.js';
@@ -30,6 +30,9 @@ import { readAnswerVerdict, readRequestVerdict, readTextVerdict } from './verdic
 
 /** Failures whose messages do not contain text from the provider. */
 const OWN_MESSAGES: ReadonlySet<ProviderFailureKind> = new Set(['timeout', 'connection', 'malformed']);
+
+/** Largest body that a hook may put in the place of a request: that of a program's own bytes. */
+const LARGEST_REQUEST = 32 * 1024 * 1024;
 
 /** What guards need of their client. */
 export interface GuardSettings {
@@ -262,4 +265,25 @@ export async function refuseUnread(hooks: RunningCall): Promise<undefined> {
   await Promise.resolve();
   for (const method of ['onRequest', 'onText', 'onAnswer'] as const) hooks.refuseUnreadable(method, reason);
   return undefined;
+}
+
+/**
+ * Checks JSON that a hook gives before it is written: the texts in it may be the same one a million
+ * times.
+ * @throws HookFault above `maxBytes`, and above the bounds of any JSON body
+ */
+function checkSize(what: string, value: unknown, maxBytes: number): void {
+  const excess = excessOf(value);
+  if (excess !== undefined) throw new HookFault(`gives ${what} beyond ${excess.bound} (${excess.limit})`);
+  let left = maxBytes;
+  const open = [value];
+  for (let next = open.pop(); next !== undefined && left >= 0; next = open.pop()) {
+    if (typeof next === 'string') left -= Buffer.byteLength(next);
+    else if (typeof next !== 'object' || next === null) continue;
+    else {
+      if (!Array.isArray(next)) for (const key of Object.keys(next)) left -= Buffer.byteLength(key);
+      for (const inner of Object.values(next)) if (typeof inner === 'string' || typeof inner === 'object') open.push(inner);
+    }
+  }
+  if (left < 0) throw new HookFault(`returns ${what} of more than ${maxBytes} bytes`);
 }

@@ -196,6 +196,7 @@ class CallView {
     Object.freeze(Object.defineProperty(this, 'body', CallView.bodyProperty));
   }
 }
+
 /** The code of an error, else its name; not its message, which may quote a prompt. */
 export function errorCodeOf(error: unknown): string {
   const { code, name } = (error ?? {}) as { readonly code?: unknown; readonly name?: unknown };

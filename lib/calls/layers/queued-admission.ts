@@ -1,6 +1,6 @@
 import { BudgetExceededError, CallQueueError, RouterRateLimitError } from '../../common/http-errors.js';
 import type { CallQueue, NotYet, QueuedCall } from '../../queue/call-queue.js';
-import { placeOf } from '../caller-place.js';
+import { placeOf } from './queue-place.js';
 import type { QueueOptions } from '../../queue/queue.options.js';
 import type { Call, CallTarget } from '../call.js';
 import { holdCost, type MaxOutputOf } from '../attempt-hold.js';

@@ -132,6 +132,7 @@ export class ResponseWriter implements EventSink {
 function writeGathered(writer: ResponseWriter): void {
   writer.writeGathered();
 }
+
 /** Silence before an event is sent, in ms: at most twice that. Proxies cut after 30 s and more. */
 const SILENCE_MS = 10_000;
 

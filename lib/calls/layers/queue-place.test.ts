@@ -1,6 +1,6 @@
-import type { Principal } from '../http/principal.js';
-import { setPrincipal } from '../http/request-context.js';
-import { placeOf } from './caller-place.js';
+import type { Principal } from '../../http/principal.js';
+import { setPrincipal } from '../../http/request-context.js';
+import { placeOf } from './queue-place.js';
 
 const requestOf = (headers: object, principal?: Partial<Principal>): object => {
   const request = { headers: { authorization: 'Bearer sk-some-key', ...headers } };

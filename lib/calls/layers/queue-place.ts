@@ -1,11 +1,11 @@
-import { InvalidArgumentError } from '../common/errors.js';
-import { checkNumber, checkOneOf, checkString, refuseArgument } from '../common/options.js';
-import type { Principal } from '../http/principal.js';
-import type { QueuePlace } from '../queue/call-queue.js';
-import { lowerOf, QUEUE_CLASSES, type QueueClass } from '../queue/queue-class.js';
-import { lowered, tenantIn } from '../http/guard/queue-place.js';
-import { RequestContext } from '../http/request-context.js';
-import type { QueuedCaller, QueueOptions } from '../queue/queue.options.js';
+import { InvalidArgumentError } from '../../common/errors.js';
+import { checkNumber, checkOneOf, checkString, refuseArgument } from '../../common/options.js';
+import type { Principal } from '../../http/principal.js';
+import type { QueuePlace } from '../../queue/call-queue.js';
+import { lowerOf, QUEUE_CLASSES, type QueueClass } from '../../queue/queue-class.js';
+import { lowered, tenantIn } from '../../http/guard/queue-place.js';
+import { RequestContext } from '../../http/request-context.js';
+import type { QueuedCaller, QueueOptions } from '../../queue/queue.options.js';
 
 /** What the program and the request say about the place of a call. */
 export interface AskedPlace {

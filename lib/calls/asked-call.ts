@@ -8,12 +8,10 @@ import {
   checkObject,
   checkOneOf,
   checkString,
-  optional,
   refuseArgument,
 } from '../common/options.js';
 import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
-import { jsonBodyOf } from '../http/body/body-object.js';
-import { isLarge, isLargeBody } from '../http/body/body-object.js';
+import { isLarge, isLargeBody, jsonBodyOf } from '../http/body/body-object.js';
 import { LONGEST_MODEL_NAME, type JsonBody } from '../http/body/json-body.js';
 import type { JsonReader } from '../http/body/json-reader.js';
 import { checkListLengths } from '../http/body/list-lengths.js';
@@ -152,8 +150,8 @@ export class AskedRequest implements AskedCall, ClientRequest {
       throw new InvalidArgumentError('model', this.model, `must have at most ${LONGEST_MODEL_NAME} characters`);
     const mayCall = given.mayCall ? askedOnce(given.mayCall) : undefined;
     if (mayCall?.(this.model) === false) throw new ModelNotAllowedError(this.model);
-    const asksStream = optional(body.stream ?? undefined, false, (value) => checkBoolean('stream', value, refuseArgument));
-    this.stream = asksStream || forwarded?.answer === 'bytes';
+    const { stream = null } = body;
+    this.stream = (stream !== null && checkBoolean('stream', stream, refuseArgument)) || forwarded?.answer === 'bytes';
     this.addsUsage =
       this.stream && limits.streamUsage === true && (operation === 'chat' || operation === 'completions') && !asksUsage(body);
     this.context = given.request ? RequestContext.of(given.request) : undefined;

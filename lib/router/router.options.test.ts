@@ -1,10 +1,9 @@
-import { deployment, routerEngines, routerOn } from '../../test/support/router-engines.js';
+import { choiceOf, deployment, routerEngines, routerOn } from '../../test/support/router-engines.js';
 import { until } from '../../test/support/until.js';
 import { AdvancedRouter } from './compat/advanced-router.js';
 import type { ModelListEntry } from './deployments/deployment.js';
 import { ListRouters } from './compat/router-cache.js';
 import { resolveRouterOptions, type RouterOptions } from './router.options.js';
-import { choiceOf } from '../../test/support/router-engines.js';
 
 const [engine] = routerEngines();
 

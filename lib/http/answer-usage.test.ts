@@ -1,5 +1,5 @@
 import { LARGEST_AMOUNT } from '../rate-limit/arguments.js';
-import { usageFrom, usedTokens } from './answer-usage.js';
+import { inputUsage, usageFrom, usedTokens } from './answer-usage.js';
 import { usageIn } from '../providers/openai/usage.js';
 
 describe('usedTokens', () => {
@@ -104,4 +104,14 @@ it('usageFrom reads its own result', () => {
   });
   expect(usage).toMatchObject({ totalTokens: 27, details: { cacheWriteTokens: 20, reasoningTokens: 2 } });
   expect(usageFrom(usage)).toEqual(usage);
+});
+
+it.each([
+  ['a total alone counts as input', { total_tokens: 9 }, [9, 0, 9]],
+  ['the rest of a total is output', { prompt_tokens: 4, total_tokens: 9 }, [4, 5, 9]],
+  ['both parts stay', { prompt_tokens: 4, completion_tokens: 5, total_tokens: 9 }, [4, 5, 9]],
+])('inputUsage: %s', (_, stated, tokens) => {
+  const usage = usageFrom(stated)!;
+  const { promptTokens, completionTokens, totalTokens } = inputUsage(usage);
+  expect([promptTokens, completionTokens, totalTokens]).toEqual(tokens);
 });

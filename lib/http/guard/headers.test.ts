@@ -45,6 +45,23 @@ describe('rate limit headers', () => {
     });
   });
 
+  it.each([
+    ['the first', [300, 400], '300', '500'],
+    ['the second', [400, 300], '300', '900'],
+    ['the first of equals', [300, 300], '300', '500'],
+  ])('show the limit with the fewest tokens left: %s', (_, left, remaining, limit) => {
+    const limits = [plan('a', { tokensPerMinute: 500 }), plan('b', { tokensPerMinute: 900 })];
+    const standings = left.map((remainingTokens) => ({
+      limit: Infinity,
+      remainingRequests: Infinity,
+      resetMs: 0,
+      remainingTokens,
+      tokensResetMs: 20,
+    }));
+    const headers = headersOf(limits, standings);
+    expect([headers['x-ratelimit-remaining-tokens'], headers['x-ratelimit-limit-tokens']]).toEqual([remaining, limit]);
+  });
+
   const [team, key, own] = [plan('team', { usdPerDay: 9 }, false), plan('paid', { usdPerDay: 9 }), plan('api-key', { usdPerDay: 9 })];
   const spent = (...usd: readonly [period: 'day' | 'total', spent: number][]): RateLimitStanding => ({
     limit: Infinity,

@@ -43,6 +43,13 @@ describe('the conversation', () => {
     expect(messages).toEqual([{ role: 'user', content: [text('Hello')] }]);
   });
 
+  it('sends the text of a refusal by the assistant, and rejects one by the user', () => {
+    const refusal = { type: 'refusal', refusal: 'I cannot' };
+    const said = (content: unknown): unknown => (messagesOf([HELLO, { role: 'assistant', content }, HELLO]) as Fields[])[1].content;
+    expect(said([text('Well.'), refusal])).toEqual([text('Well.'), text('I cannot')]);
+    expect(() => messagesOf([{ role: 'user', content: [refusal] }])).toThrow(/messages\[0\]\.content\[0\]/);
+  });
+
   const later = [HELLO, { role: 'system', content: 'Be brief' }, { role: 'assistant', content: 'Hi' }, HELLO];
 
   it('leaves a later system message in its place, as text of the user', () => {

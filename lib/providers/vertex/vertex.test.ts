@@ -78,6 +78,14 @@ describe('a model on Vertex AI', () => {
     ],
   ])('%s gets the body of its protocol', (model, body) => expect(callOf(model).fields).toMatchObject(body));
 
+  it('has the operations of its protocol only', () => {
+    const { protocol } = endpoint({ ...PROJECT, model: 'vertex_ai/*' });
+    const pathOf = (operation: 'embeddings' | 'completions', body: Fields): string | undefined =>
+      protocol.call(operation, sentRequest(body, { model: 'intfloat/multilingual-e5-large-instruct-maas', provider: 'vertex_ai' }))?.path;
+    expect(pathOf('embeddings', { input: 'a' })).toBe(`${AT}/endpoints/openapi/embeddings`);
+    expect(pathOf('completions', { prompt: 'a' })).toBeUndefined();
+  });
+
   it('that is Claude gets no model in its body, and no header for the version', () => {
     const { fields, headers } = callOf('vertex_ai/claude-sonnet-4-5');
     expect(fields).not.toHaveProperty('model');

@@ -14,17 +14,23 @@ export function mergedUsage(before: Fields, later: unknown): Fields {
 
 /** Anthropic's usage in OpenAI's words; `undefined`: it has no figures. */
 export function chatUsage(usage: Fields): ChatUsage | undefined {
-  // The figures beside the iterations leave out what compaction used.
+  // The figures next to the iterations leave out what compaction used.
   const parts = Array.isArray(usage.iterations) && usage.iterations.length > 0 ? usage.iterations.map(fieldsOf) : [usage];
-  if (!parts.some((part) => isFigure(part.input_tokens) || isFigure(part.output_tokens))) return undefined;
-  const sum = (read: (part: Fields) => unknown): number => parts.reduce((total, part) => total + tokens(read(part)), 0);
-  const created = sum((part) => part.cache_creation_input_tokens);
-  const cached = sum((part) => part.cache_read_input_tokens);
-  const prompt = sum((part) => part.input_tokens) + created + cached;
-  const completion = sum((part) => part.output_tokens);
-  const ofParts = sum((part) => fieldsOf(part.output_tokens_details).thinking_tokens);
-  const thought = Math.min(ofParts > 0 ? ofParts : tokens(fieldsOf(usage.output_tokens_details).thinking_tokens), completion);
-  const longLived = sum((part) => fieldsOf(part.cache_creation).ephemeral_1h_input_tokens);
+  let [read, completion, created, cached, thinking, longLived] = [0, 0, 0, 0, 0, 0];
+  let hasFigures = false;
+  for (const part of parts) {
+    hasFigures ||= isFigure(part.input_tokens) || isFigure(part.output_tokens);
+    read += tokens(part.input_tokens);
+    completion += tokens(part.output_tokens);
+    created += tokens(part.cache_creation_input_tokens);
+    cached += tokens(part.cache_read_input_tokens);
+    if (part.cache_creation !== undefined) longLived += tokens(fieldsOf(part.cache_creation).ephemeral_1h_input_tokens);
+    if (part.output_tokens_details !== undefined) thinking += tokens(fieldsOf(part.output_tokens_details).thinking_tokens);
+  }
+  if (!hasFigures) return undefined;
+  const prompt = read + created + cached;
+  if (thinking === 0) thinking = tokens(fieldsOf(usage.output_tokens_details).thinking_tokens);
+  const thought = Math.min(thinking, completion);
   const { server_tool_use: tools } = usage;
   return {
     prompt_tokens: prompt,
@@ -47,7 +53,7 @@ export function answerUsage(usage: Fields): AnswerUsage | undefined {
 }
 
 function tokens(value: unknown): number {
-  return isFigure(value) ? value : 0;
+  return typeof value === 'number' && value >= 0 && value <= LARGEST ? value : 0;
 }
 
 function isFigure(value: unknown): value is number {

@@ -69,7 +69,10 @@ export class ContentSample {
     const step = Math.max(1, Math.ceil(text.length / LOOKED_AT));
     // Each text counts by its length.
     const weight = (step * represents) / text.length;
-    for (let at = 0; at < text.length; at += step) this.characters[kindOf(text.charCodeAt(at))] += weight;
+    for (let at = 0; at < text.length; at += step) {
+      const unit = text.charCodeAt(at);
+      this.characters[unit < 0x80 ? ASCII_KINDS[unit] : kindOf(unit)] += weight;
+    }
   }
 
   get contentClass(): ContentClass {
@@ -111,8 +114,8 @@ export class ContentSample {
   }
 }
 
+/** The kind of a character beyond ASCII. */
 function kindOf(unit: number): number {
-  if (unit < 0x80) return ASCII_KINDS[unit];
   if (unit >= 0x3040 && unit <= 0x30ff) return Kind.kana;
   if ((unit > 0x30ff && unit <= 0x9fff) || (unit >= 0xf900 && unit <= 0xfaff)) return Kind.han;
   if (unit >= 0xac00 && unit <= 0xd7a3) return Kind.hangul;

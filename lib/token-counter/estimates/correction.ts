@@ -129,10 +129,11 @@ export class Correction {
     this.variance = clampVariance(
       this.variance + step * (Math.min((error * error) / scatter, SURPRISE ** 2 * this.variance) - this.variance),
     );
-    const share = Math.max(1 / WINDOW, 1 / this.reports);
+    const { reports } = this.own;
+    const share = Math.max(1 / WINDOW, 1 / reports);
     this.meanError += share * (Math.abs(error / expected) - this.meanError);
     this.meanBound += share * (bound / expected - this.meanBound);
-    if (this.known !== undefined && this.reports >= this.known.until) this.known = undefined;
+    if (this.known !== undefined && reports >= this.known.until) this.known = undefined;
     this.noteSurprise(surprise);
   }
 

@@ -2,6 +2,8 @@ import { FEATURES } from './content-class.js';
 
 /** Size of the lower half of a symmetric matrix. */
 const HALF = (FEATURES * (FEATURES + 1)) / 2;
+/** Where each row of it starts. */
+const STARTS = Array.from({ length: FEATURES }, (_, row) => (row * (row + 1)) / 2);
 /** Holds weights near 0 until reports say otherwise. */
 const RIDGE = 0.003;
 /** What a report loses with each later one: the last 200 count. */
@@ -94,8 +96,8 @@ export class Fit {
     const solution = this.forward(evidence.targets);
     for (let row = FEATURES - 1; row >= 0; row--) {
       let sum = solution[row];
-      for (let below = row + 1; below < FEATURES; below++) sum -= this.factor[start(below) + row] * this.weights[below];
-      this.weights[row] = sum / this.factor[start(row) + row];
+      for (let below = row + 1; below < FEATURES; below++) sum -= this.factor[STARTS[below] + row] * this.weights[below];
+      this.weights[row] = sum / this.factor[STARTS[row] + row];
     }
   }
 
@@ -136,10 +138,6 @@ export class Fit {
     }
     return solution;
   }
-}
-
-function start(row: number): number {
-  return (row * (row + 1)) / 2;
 }
 
 function isNumbers(value: unknown, length: number): value is number[] {

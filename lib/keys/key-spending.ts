@@ -1,6 +1,6 @@
 import { InvalidArgumentError, NO_VALUE } from '../common/errors.js';
 import { LARGEST_USD } from '../common/nano-usd.js';
-import { shownBudget } from '../rate-limit/budget/shown-budget.js';
+import { shownBudget } from '../rate-limit/budget/standings.js';
 import type { RateLimit, RateLimits } from '../rate-limit/limits.js';
 import type { BudgetReport, RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import { KEY_LIMIT_NAME, type ApiKeyRecord } from './api-key-record.js';

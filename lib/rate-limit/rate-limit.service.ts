@@ -302,12 +302,12 @@ export class RateLimiterService implements Capability {
    */
   extend(reservation: Reservation, usd: number): boolean {
     this.checkSynchronous();
-    return this.raise(reservation, checkUsd('usd', usd, 0)) === undefined;
+    return this.raise(Reservation.checked('reservation', reservation), checkUsd('usd', usd, 0)) === undefined;
   }
 
   /** The same as `extend`, for every store. */
   async extendAsync(reservation: Reservation, usd: number): Promise<boolean> {
-    return (await this.raise(reservation, checkUsd('usd', usd, 0))) === undefined;
+    return (await this.raise(Reservation.checked('reservation', reservation), checkUsd('usd', usd, 0))) === undefined;
   }
 
   /** Returns the budgets of a key under one limit: day, month, window, total. Charges nothing. */
@@ -370,7 +370,7 @@ export class RateLimiterService implements Capability {
    * @internal
    */
   raise(reservation: Reservation, nanoUsd: number, expectedNanoUsd?: number): MaybePromise<Extension> {
-    const taken = Reservation.takenBy(Reservation.checked('reservation', reservation));
+    const taken = Reservation.takenBy(reservation);
     if (taken === undefined || taken.isSettled || this.store.extend === undefined) return undefined;
     const { nanoUsd: held } = taken;
     if (nanoUsd <= held && expectedNanoUsd === undefined) return undefined;
@@ -385,7 +385,7 @@ export class RateLimiterService implements Capability {
    * @internal
    */
   reserveMore(reservation: Reservation, tokens: number): MaybePromise<TokenDenial | undefined> {
-    const taken = Reservation.takenBy(Reservation.checked('reservation', reservation));
+    const taken = Reservation.takenBy(reservation);
     if (taken === undefined || taken.isSettled || this.store.reserveMore === undefined || tokens <= 0) return undefined;
     return whenKnown(this.store.reserveMore(taken, tokens), (more) => {
       // A request that exceeds the limit by itself does so the next time, too.

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../common/errors.js';
 import { usdOf } from '../common/nano-usd.js';
 import type { BudgetDenialReason } from './budget/account.js';
-import { leastLeft } from './budget/tightest.js';
+import { tightestBudget } from './budget/standings.js';
 import { hasBudgets, type ExceededLimit } from './limits.js';
 import type { MoreTokens, RateLimitDecision, RateLimitStanding, TakenRateLimit } from './store.js';
 
@@ -86,7 +86,7 @@ export class Reservation implements RateLimitResult {
     this.exceeded = exceeded;
     // Always set: reservations with and without a budget are then of one shape.
     this.budgetDenial = budget?.reason;
-    this.remainingUsd = budgets === undefined ? undefined : usdOf(leastLeft(budgets));
+    this.remainingUsd = budgets === undefined ? undefined : usdOf(tightestBudget(budgets).leftNanoUsd);
     this.scope = scope;
     this.outage = outage;
     if (!allowed || asked === undefined) return;

@@ -1,7 +1,6 @@
 import { usdText } from '../../common/nano-usd.js';
 import type { BudgetDenialReason, BudgetStanding } from '../../rate-limit/budget/account.js';
-import { shownBudget } from '../../rate-limit/budget/shown-budget.js';
-import { tightestBudget } from '../../rate-limit/budget/tightest.js';
+import { shownBudget, tightestBudget } from '../../rate-limit/budget/standings.js';
 import type { RateLimitDecision, RateLimitStanding } from '../../rate-limit/store.js';
 import { HELD_RETRY_MS } from '../budget-refusal.js';
 import type { LimitQuotas, Quota } from './quotas.js';

@@ -5,7 +5,7 @@ import { usdOf } from '../../common/nano-usd.js';
 import { checkUsd } from '../../rate-limit/arguments.js';
 import { RateLimiterService } from '../../rate-limit/rate-limit.service.js';
 import { Reservation } from '../../rate-limit/reservation.js';
-import { leastLeft } from '../../rate-limit/budget/tightest.js';
+import { tightestBudget } from '../../rate-limit/budget/standings.js';
 import { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { isLarge, jsonBodyOf } from '../body/body-object.js';
 import type { JsonBody, Soon } from '../body/json-body.js';
@@ -277,7 +277,9 @@ export class RateLimitGuard implements CanActivate {
       decision: await this.limiter.store.check(limits.scopes, cost, tokens, less, expected),
       nano: less,
     });
-    const left = Math.min(...decision.standings.flatMap(({ budgets }) => (budgets === undefined ? [] : [leastLeft(budgets)])));
+    const left = Math.min(
+      ...decision.standings.flatMap(({ budgets }) => (budgets === undefined ? [] : [tightestBudget(budgets).leftNanoUsd])),
+    );
     const lowered = await taken(Math.min(nano, Math.max(least.usual, Math.floor(left / 2))));
     const { budget } = lowered.decision;
     // No request in flight will return money: the rest of the budget pays for shorter answers.

@@ -70,5 +70,10 @@ export function isLogged({ tokensPerMinute }: Policy, { code }: WindowLimit, cos
 
 /** Names of limits that are made of input have no end: the caller's mistake, not the engine's. */
 export function tooManyPolicies({ scope }: PolicySpec): InvalidArgumentError {
-  return new InvalidArgumentError('limit', scope, `must not add another name or kind of limits (at most ${MOST_FAMILIES})`, TOO_MANY_POLICIES);
+  return new InvalidArgumentError(
+    'limit',
+    scope,
+    `must not add another name or kind of limits (at most ${MOST_FAMILIES})`,
+    TOO_MANY_POLICIES,
+  );
 }

@@ -60,7 +60,9 @@ export class BudgetDecisions {
 
 /** The decision on the scopes that limit anything besides money, for the places of all scopes. */
 function onLimited(decide: DecideRates, scopes: readonly RateLimitScope[], ask: Ask): OwnDecision {
-  if (allCountRates(scopes)) return decide(scopes, ask) as OwnDecision;
+  let count = 0;
+  for (const { limit } of scopes) if (countsRates(limit)) count++;
+  if (count === scopes.length) return decide(scopes, ask) as OwnDecision;
   const places = scopes.flatMap(({ limit }, index) => (countsRates(limit) ? [index] : []));
   const allowed = { allowed: true, scope: 0, retryAfterMs: 0, standings: scopes.map(unlimited), atMs: ask.nowMs };
   if (places.length === 0) return allowed;
@@ -70,11 +72,6 @@ function onLimited(decide: DecideRates, scopes: readonly RateLimitScope[], ask: 
   const standings = [...allowed.standings];
   places.forEach((place, index) => (standings[place] = decision.standings[index]));
   return { ...decision, scope: places[decision.scope], standings };
-}
-
-function allCountRates(scopes: readonly RateLimitScope[]): boolean {
-  for (let i = 0; i < scopes.length; i++) if (!countsRates(scopes[i].limit)) return false;
-  return true;
 }
 
 function unlimited(): RateLimitStanding {

@@ -43,16 +43,13 @@ class LedgerAccount extends BudgetAccount implements Linked {
 }
 
 /** One budget that a request needs and, once it is allowed, the account that was charged. */
-class BudgetLine {
+interface BudgetLine {
+  readonly scope: RateLimitScope;
+  readonly budget: BudgetLimit;
+  /** Not kept where the key has none. */
+  account: LedgerAccount;
   /** Beginning of the part of the window that it was taken from. */
-  partStartMs = 0;
-
-  constructor(
-    readonly scope: RateLimitScope,
-    readonly budget: BudgetLimit,
-    /** Not kept where the key has none. */
-    public account: LedgerAccount,
-  ) {}
+  partStartMs: number;
 }
 
 /** The amounts that a decision checks against budgets, and holds if it is allowed. */
@@ -128,7 +125,7 @@ export class BudgetLedger {
       const key = shortKey(scope.key);
       for (let j = 0; j < budgets.length; j++) {
         const account = books[j].accounts.get(key) ?? new LedgerAccount(books[j], key);
-        lines[next++] = new BudgetLine(scope, budgets[j], account);
+        lines[next++] = { scope, budget: budgets[j], account, partStartMs: 0 };
       }
     }
     return new BudgetHold(scopes, lines, nanoUsd, this.at(nowMs));

@@ -36,6 +36,7 @@ export interface NearBudget {
 /** Keys with a larger share of their limit left are not remembered. */
 const NEAR_SHARE = 0.9;
 const MAX_WATCHED = 128;
+const NO_BUDGETS: readonly BudgetStanding[] = [];
 
 /**
  * Remembers the keys that came near their limits, because limiters keep only hashes of keys. Of a
@@ -53,8 +54,8 @@ export class LimitWatch {
   saw(scopes: readonly RateLimitScope[], { allowed, scope, standings }: RateLimitDecision): void {
     if (standings.length === 0) return;
     for (let at = 0; at < standings.length; at++) {
-      if (standings[at].budgets?.some((budget) => leftOf(budget) <= NEAR_SHARE * budget.limitNanoUsd) === true)
-        remember(this.spending, scopes[at]);
+      for (const { limitNanoUsd, spentNanoUsd, heldNanoUsd } of standings[at].budgets ?? NO_BUDGETS)
+        if (limitNanoUsd - spentNanoUsd - heldNanoUsd <= NEAR_SHARE * limitNanoUsd) remember(this.spending, scopes[at]);
     }
     const { limit, remainingRequests, remainingTokens = Infinity } = standings[scope];
     const { tokensPerMinute = Infinity } = scopes[scope].limit;
@@ -89,7 +90,9 @@ export class LimitWatch {
     const { standings, atMs } = await this.store.peek([scope], 0, 0);
     // Empty while the store is unavailable.
     if (standings.length === 0) return [];
-    const near = (standings[0].budgets ?? []).filter((budget) => shareOf(leftOf(budget), budget.limitNanoUsd) < 1);
+    const near = (standings[0].budgets ?? []).filter(
+      ({ limitNanoUsd, spentNanoUsd, heldNanoUsd }) => shareOf(limitNanoUsd - spentNanoUsd - heldNanoUsd, limitNanoUsd) < 1,
+    );
     if (near.length === 0) this.spending.delete(name);
     return near.map((budget) => ({
       limit: scope.limit.name,
@@ -119,11 +122,6 @@ function remember(seen: Map<string, RateLimitScope>, scope: RateLimitScope): voi
   seen.delete(name);
   seen.set(name, scope);
   if (seen.size > MAX_WATCHED) seen.delete(seen.keys().next().value as string);
-}
-
-/** What is neither spent nor held. */
-function leftOf({ limitNanoUsd, spentNanoUsd, heldNanoUsd }: BudgetStanding): number {
-  return limitNanoUsd - spentNanoUsd - heldNanoUsd;
 }
 
 function tightest(

@@ -5,7 +5,7 @@ import type { ModelRequest } from '../providers/model-request.js';
 
 /**
  * Serves another API of clients by OpenAI's chat, for providers that do not have that API
- * themselves. Each has a folder beside this file: request, answer, stream.
+ * themselves. Each has a folder next to this file: request, answer, stream.
  */
 export interface Bridge {
   /**

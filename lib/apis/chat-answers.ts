@@ -1,7 +1,7 @@
 import { fieldsOf, type Fields } from '../common/objects.js';
 import type { OpenAIErrorBody } from '../common/provider-error.js';
 
-/** For an event of a stream that is no JSON object. */
+/** For an event of a stream that is not a JSON object. */
 export const UNREADABLE_EVENT: OpenAIErrorBody = {
   message: 'The provider sent an event that is not a JSON object.',
   type: 'server_error',

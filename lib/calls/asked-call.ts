@@ -83,7 +83,7 @@ export interface AskedCall {
   readonly maxTokens: number | undefined;
   /** How much it may use and cost, by its body. */
   readonly facts: BodyFacts;
-  /** Tokens of recordings in its form, which are no part of the prompt for the router. */
+  /** Tokens of recordings in its form, which are not part of the prompt for the router. */
   readonly soundTokens?: number;
   /** Pictures in its form. */
   readonly pictures?: FormPictures | undefined;

@@ -42,7 +42,7 @@ export class CallCounts {
 }
 
 const COMPONENT = 'llm_client';
-/** Their output is no text whose tokens could be estimated. */
+/** Their output is not text whose tokens could be estimated. */
 const WITHOUT_ESTIMATE: ReadonlySet<string> = new Set(['images', 'audio']);
 /** The key of the usual output of a model, which is kept for all callers together. */
 const ALL_CALLERS = '';

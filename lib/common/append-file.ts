@@ -12,7 +12,7 @@ const LONGEST_WAIT_MS = 1000;
 /**
  * Appends to a file, which is made if it is missing. It may be a pipe: while nothing reads that, it
  * rejects (ENXIO, or EAGAIN after a second without a reader's progress), where Node's `appendFile`
- * would block a thread of the process for ever.
+ * would block a thread of the process forever.
  * @param mode Who may read and write a file that is made. Default 0o666, less the umask
  */
 export async function appendToFile(file: string, text: string, mode = 0o666): Promise<void> {
@@ -24,7 +24,7 @@ export async function appendToFile(file: string, text: string, mode = 0o666): Pr
   }
 }
 
-/** A full pipe takes a part or nothing (EAGAIN): to begin anew would write that part twice. */
+/** A full pipe takes a part or nothing (EAGAIN): to begin again would write that part twice. */
 async function writeAll(handle: FileHandle, bytes: Buffer): Promise<void> {
   let waitedMs = 0;
   for (let at = 0; at < bytes.length;) {

@@ -1,5 +1,5 @@
 /**
- * Error codes of Node, undici and the pool for a connection that failed or broke, time-outs
+ * Error codes of Node, undici and the pool for a connection that failed or broke, timeouts
  * excluded.
  */
 export const CONNECTION_CODES: ReadonlySet<unknown> = new Set([
@@ -18,7 +18,7 @@ export const CONNECTION_CODES: ReadonlySet<unknown> = new Set([
 ]);
 
 /**
- * Error codes, time-outs included, of a connection that was never open: nothing was sent over it.
+ * Error codes, timeouts included, of a connection that was never open: nothing was sent over it.
  */
 const NEVER_CONNECTED: ReadonlySet<unknown> = new Set([
   'ECONNREFUSED',

@@ -19,7 +19,7 @@ export class FastLiteLLMError extends Error {
   }
 }
 
-/** In place of a value, where the rule says what was wrong. */
+/** Instead of a value, where the rule says what was wrong. */
 export const NO_VALUE = Symbol('no value');
 
 /**
@@ -188,7 +188,7 @@ export function describeValue(value: unknown): string {
   }
 }
 
-/** The end of an error's message: what there was in place of a right value. */
+/** The end of an error's message: what there was instead of a right value. */
 export function gotValue(value: unknown): string {
   return value === NO_VALUE ? '' : `, got ${describeValue(value)}`;
 }

@@ -196,7 +196,7 @@ export function readVariables<F extends Fields>(fields: F, env: Readonly<Record<
   return Object.fromEntries(entries) as Partial<Resolved<F>>;
 }
 
-/** A text that is no value of the type stays as it is, for the error. */
+/** A text that is not a value of the type stays as it is, for the error. */
 function valueOf(text: string, type: string): unknown {
   if (type === 'boolean') return SWITCHES.get(text.trim().toLowerCase()) ?? text;
   return type.includes('integer') && /^\s*\d+\s*$/.test(text) && Number(text) > 0 ? Number(text) : text;

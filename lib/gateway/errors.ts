@@ -37,7 +37,7 @@ export function answerTo(error: unknown): ErrorAnswer {
   const { code, statusCode } = (error ?? {}) as { readonly code?: unknown; readonly statusCode?: unknown };
   if (code === 'POOL_TIMEOUT') return answer(503, { message: 'All connections to providers are in use.', code: 'pool_timeout' });
   if (code === 'POOL_CLOSED') return answer(503, { message: 'The server is shutting down.', code: 'pool_closed' });
-  // An error of the framework, such as Fastify's for a body that is no JSON.
+  // An error of the framework, such as Fastify's for a body that is not JSON.
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
     return answer(statusCode, { message: (error as Error).message, code: statusCode === 413 ? 'request_too_large' : null });
   }

@@ -126,8 +126,8 @@ function detailFields(
 }
 
 /**
- * The usage that a provider or an SDK reports; `undefined` if the value is no usage.
- * @param tier `service_tier` beside it, as OpenAI tells it; Anthropic's is in the usage
+ * The usage that a provider or an SDK reports; `undefined` if the value is not a usage.
+ * @param tier `service_tier` next to it, as OpenAI tells it; Anthropic's is in the usage
  */
 export function usageFrom(value: unknown, tier?: unknown): StatedUsage | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
@@ -151,7 +151,7 @@ export function usageFrom(value: unknown, tier?: unknown): StatedUsage | undefin
   };
 }
 
-/** All tokens of a usage; `undefined` if the value is no usage. */
+/** All tokens of a usage; `undefined` if the value is not a usage. */
 export function usedTokens(value: unknown): number | undefined {
   return typeof value === 'object' && value !== null ? tokensIn(value as Fields)?.totalTokens : undefined;
 }

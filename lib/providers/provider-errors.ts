@@ -27,7 +27,7 @@ export class ProviderErrors {
     return new ProviderError(facts, { cause: cause && endpoint.mask.error(cause) });
   }
 
-  /** An error in a stream, or in place of an answer. Some providers name its status as `code`. */
+  /** An error in a stream, or instead of an answer. Some providers name its status as `code`. */
   inAnswer(json: string, head: AnswerHead): ProviderError {
     const { code = '', status } = this.statedIn(json);
     if (status !== undefined) return this.answered(status, json, head);

@@ -74,7 +74,7 @@ export interface NotYet<F> {
 export interface Wanted<R, F> {
   /** Calls of one lane need the same: where one cannot go, no other can. */
   readonly lane: unknown;
-  /** Where a call of the same group waits, this one goes behind it. Default: the lane. */
+  /** Where a call of the same group waits, this one goes after it. Default: the lane. */
   readonly group?: unknown;
   readonly tryToGo: () => MaybePromise<R | NotYet<F>>;
   /** Gives back what a call got after it had left. Needed where `tryToGo` answers later. */

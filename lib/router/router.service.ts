@@ -377,7 +377,7 @@ export class RouterService implements Capability {
   }
 
   private bookMeasured(model: string, context: RoutingContext | null | undefined): Selection {
-    // A refusal is an answer: it is no failure of the engine.
+    // A refusal is an answer: it is not a failure of the engine.
     const booked = measure(this.series, () => {
       try {
         return this.book(model, context);

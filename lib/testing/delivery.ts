@@ -51,7 +51,7 @@ export class Delivery {
     }
   }
 
-  /** Errors in the place of an answer; returns whether there was one. */
+  /** Errors instead of an answer; returns whether there was one. */
   private fails(): boolean {
     const { status, reason, fault } = this.answer;
     if (fault === 'error_in_200') {

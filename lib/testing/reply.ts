@@ -51,7 +51,7 @@ function tokensIn(text: string): number {
   return Math.max(1, Math.ceil(text.length / CHARACTERS_PER_TOKEN));
 }
 
-/** Words with the space behind them, or pieces of `length` characters. */
+/** Words with the space after them, or pieces of `length` characters. */
 function piecesOf(text: string, length: number | undefined): string[] {
   if (text === '') return [];
   if (length === undefined) return text.split(/(?<=\s)/);

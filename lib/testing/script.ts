@@ -35,8 +35,8 @@ export type ScriptedFinish = 'stop' | 'length' | 'tool_calls' | 'content_filter'
  * - `reset`: resets the connection before an answer
  * - `not_http`: answers with bytes that are not HTTP
  * - `garbage`: status 200 with a page in HTML
- * - `error_in_200`: status 200 with an error in the place of the answer, or as the only event
- * - `error_in_stream`: an error event in the place of further chunks
+ * - `error_in_200`: status 200 with an error instead of the answer, or as the only event
+ * - `error_in_stream`: an error event instead of further chunks
  * - `garbage_in_stream`: an event that cannot be read
  * - `hang_in_stream`: sends nothing more and leaves the connection open
  * - `cut`: closes the connection between two events

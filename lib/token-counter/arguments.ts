@@ -80,7 +80,7 @@ export function optionsOf<O extends { readonly model?: string | null }>(options:
   return (typeof options === 'string' ? { model: options } : checkObject('options', options ?? {}, refuseArgument)) as O;
 }
 
-/** The error for a value that is no string, or over `maxLength` units (`TEXT_TOO_LONG`). */
+/** The error for a value that is not a string, or over `maxLength` units (`TEXT_TOO_LONG`). */
 export function textError(path: string, text: unknown, maxLength: number): InvalidArgumentError {
   if (typeof text !== 'string') return new InvalidArgumentError(path, text, 'must be a string');
   return new InvalidArgumentError(

@@ -8,7 +8,7 @@ import type { PackedTokenizer } from './tokenizers/packed-layout.js';
 
 /** What of a counting model does not follow from its name. */
 export interface CountingModelParts {
-  /** In the place of the encoding. */
+  /** Instead of the encoding. */
   readonly tokenizer?: PackedTokenizer;
   /** Default: those of the name. */
   readonly facts?: ModelFacts;
@@ -26,7 +26,7 @@ export class CountingModel {
   readonly facts: ModelFacts;
   /** What the engines count with. */
   readonly encoding: EncodingName | PackedTokenizer;
-  /** Of a loaded tokenizer with the template beside it. */
+  /** Of a loaded tokenizer with the template next to it. */
   readonly chatTemplate: ChatTemplate | undefined = undefined;
   /**
    * Whether it stands for a model group whose deployments have different tokenizers, of which it is

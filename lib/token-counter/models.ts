@@ -10,7 +10,7 @@ export interface ModelFacts {
   readonly approximate: boolean;
   /** The open tokenizer that the model has. */
   readonly family?: Family;
-  /** In the place of OpenAI's tokens per message and name: with the family's own tokenizer. */
+  /** Instead of OpenAI's tokens per message and name: with the family's own tokenizer. */
   readonly chat?: ChatOverhead;
   /** Texts are exact, but not what its template puts around messages: OpenAI's rule is taken. */
   readonly isChatAssumed: boolean;

@@ -154,7 +154,7 @@ export class TokenCounterService implements Capability {
 
   /**
    * Counts prompts for the names of `route` by the models of their deployments, and so texts for
-   * those that are no name of a model.
+   * those that are not names of a model.
    * @internal
    */
   useRoutes(route: FindRoute): void {
@@ -434,7 +434,7 @@ export class TokenCounterService implements Capability {
     return limits;
   }
 
-  /** The same of the model of a deployment: its name is no model group's. @internal */
+  /** The same of the model of a deployment: its name is not a model group's. @internal */
   limitsOf(model: string): ModelLimits {
     return this.options.pricing.limits(model);
   }

@@ -15,7 +15,7 @@ export abstract class LibraryTarget {
   /** Packages that may depend on another copy. */
   protected readonly through: readonly string[] = [];
 
-  /** Answers in place of the library; `null` while the library answers itself. */
+  /** Answers instead of the library; `null` while the library answers itself. */
   protected standIn: StandIn | null = null;
   private readonly patches = new Map<object, Map<string, MethodPatch>>();
   private readonly tally = { native: 0, library: 0 };

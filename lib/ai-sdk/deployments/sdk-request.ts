@@ -175,7 +175,7 @@ function textOf(content: ChatMessage['content']): string {
     .join('');
 }
 
-/** A model may have written arguments that are no JSON. */
+/** A model may have written arguments that are not JSON. */
 function inputOf(json: string): unknown {
   try {
     return JSON.parse(json === '' ? '{}' : json);

@@ -33,7 +33,7 @@ interface Block {
  * interleave parallel tool calls; those after an unfinished one wait.
  */
 export class ContentBlocks {
-  /** The open block, and those behind it. */
+  /** The open block, and those after it. */
   private queue: Block[] = [];
   private readonly calls = new Map<unknown, Block>();
   private lastCall: Block | undefined = undefined;

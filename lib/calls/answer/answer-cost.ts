@@ -22,7 +22,7 @@ export interface AnswerCost {
   readonly listNanoUsd?: number;
 }
 
-/** The cost of an answer that a hook gave in the place of a provider. */
+/** The cost of an answer that a hook gave instead of a provider. */
 export const NO_COST: AnswerCost = { nanoUsd: 0, parts: {}, source: 'hook' };
 
 /**

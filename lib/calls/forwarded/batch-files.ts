@@ -9,7 +9,7 @@ const [BRACE, LF] = Buffer.from('{\n');
 
 /**
  * Checks the models that the requests of a batch name, line by line.
- * @throws ModelNotAllowedError; InvalidArgumentError for a line that is no request
+ * @throws ModelNotAllowedError; InvalidArgumentError for a line that is not a request
  */
 export async function checkBatchFiles(form: MultipartBody, mayCall: (model: string) => boolean): Promise<void> {
   const purpose = form.text('purpose') ?? 'batch';

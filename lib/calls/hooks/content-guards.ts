@@ -31,7 +31,7 @@ import { readAnswerVerdict, readRequestVerdict, readTextVerdict } from './verdic
 /** Failures whose messages do not contain text from the provider. */
 const OWN_MESSAGES: ReadonlySet<ProviderFailureKind> = new Set(['timeout', 'connection', 'malformed']);
 
-/** Largest body that a hook may put in the place of a request: that of a program's own bytes. */
+/** Largest body with which a hook can replace a request: that of a program's own bytes. */
 const LARGEST_REQUEST = 32 * 1024 * 1024;
 
 /** What guards need of their client. */

@@ -18,11 +18,11 @@ type Given = Extract<RequestVerdict, { readonly answer: unknown }>['answer'];
 const DONE = 'data: [DONE]\n\n';
 const NAME = 'call_hook';
 const WITH_TEXT: readonly Operation[] = ['chat', 'completions', 'responses', 'messages'];
-/** Their events have a name, and no `[DONE]` behind them. */
+/** Their events have a name, and no `[DONE]` after them. */
 const WITH_NAMES: readonly Operation[] = ['responses', 'messages'];
 
 /**
- * The answer that a hook gives in the place of a provider.
+ * The answer that a hook gives instead of a provider.
  * @throws InvalidArgumentError where it does not fit what the client asks for
  */
 export function answerOfHook(given: Given, operation: Operation, request: AskedRequest): LlmAnswer | LlmStream {

@@ -6,7 +6,7 @@ import type { GuardMethod } from './installed-hook.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** @throws CallDeniedError for a denial, InvalidArgumentError for anything that is no verdict */
+/** @throws CallDeniedError for a denial, InvalidArgumentError for anything that is not a verdict */
 export function readRequestVerdict(verdict: unknown): Exclude<RequestVerdict, Denial> | undefined {
   const given = verdictIn('onRequest', verdict, ['deny', 'replace', 'answer']);
   if (given === undefined) return undefined;

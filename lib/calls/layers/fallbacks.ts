@@ -82,7 +82,7 @@ export class FallbackPlan implements Alternatives {
       tried.add(identity);
       call.fallbacks++;
       if (target.overrides !== undefined) {
-        // As in LiteLLM, what a target changes also holds for the targets behind it.
+        // As in LiteLLM, what a target changes also holds for the targets after it.
         level.overrides = { ...level.overrides, ...target.overrides };
         level.inputTokens = await call.countChanged(level.overrides);
       }

@@ -219,7 +219,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return this.settings.call.reader.errorEvent?.(error);
   }
 
-  /** An event of the stream that is no JSON. */
+  /** An event of the stream that is not JSON. */
   unreadableEvent(): ProviderError {
     return this.malformed('The provider sent an event that is not a JSON object.');
   }
@@ -334,7 +334,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   /** The stream is over, its request not yet: most often the connection is free at once. */
   private endEarly(): void {
     const { abortRequest } = this;
-    // An error in the place of an answer has ended it already.
+    // An error instead of an answer has ended it already.
     if (this.state === 'over') return;
     this.onComplete();
     if (abortRequest === undefined) return;
@@ -453,7 +453,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return this.errorIn(fault.error);
   }
 
-  /** What has arrived is an error, by its status or in the place of a stream. */
+  /** What has arrived is an error, by its status or instead of a stream. */
   private refused(): ProviderError {
     const { status, settings } = this;
     const { endpoint, errors } = settings.known;

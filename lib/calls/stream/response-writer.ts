@@ -29,7 +29,7 @@ const NOT_GATHERED = 'no-cache, no-transform';
 
 /**
  * Sends the head of a streamed answer, and returns the response to write to.
- * @throws Error if the request was answered already, for example by a time-out middleware.
+ * @throws Error if the request was answered already, for example by a timeout middleware.
  */
 export function openResponse(target: AnswerTarget, call: CallFacts, contentType: string): Writable {
   // Headers that the app set stay. Fastify keeps a copy of its own.

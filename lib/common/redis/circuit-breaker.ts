@@ -59,7 +59,7 @@ export class RedisCircuitBreaker {
 
   /**
    * Waits for the answer of a command that was sent, and counts its outcome.
-   * @throws the error of Redis, of the connection or of the time-out
+   * @throws the error of Redis, of the connection or of the timeout
    */
   async watch<T>(tag: string, answer: Promise<T>): Promise<T> {
     try {
@@ -80,7 +80,7 @@ export class RedisCircuitBreaker {
   }
 
   /**
-   * Counts a command without an answer: time-out, or closed connection. An error that Redis answers
+   * Counts a command without an answer: timeout, or closed connection. An error that Redis answers
    * is a success here.
    */
   failed(tag: string, reason: string): void {

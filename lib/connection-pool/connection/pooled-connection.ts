@@ -22,7 +22,7 @@ export interface ConnectionEvents<T extends ConnectionTarget> {
   handlerFailed(error: unknown): void;
 }
 
-/** A connection is closed this long before the keep-alive time-out that its peer announces. */
+/** A connection is closed this long before the keep-alive timeout that its peer announces. */
 const KEEP_ALIVE_MARGIN_MS = 2000;
 
 /**

@@ -74,7 +74,7 @@ export function proxyFor({ protocol, hostname, port }: URL, proxies: Proxies): P
   return except ? undefined : proxy;
 }
 
-/** An empty text is no proxy. */
+/** An empty text is not a proxy. */
 function checkProxy(path: string, value: unknown): Proxy | undefined {
   if (value === '') return undefined;
   const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;

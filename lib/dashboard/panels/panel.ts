@@ -79,7 +79,7 @@ export interface BarPart {
 }
 
 /**
- * A bar, in SVG because the page allows no inline styles. Text beside it says the same to screen
+ * A bar, in SVG because the page allows no inline styles. Text next to it says the same to screen
  * readers.
  */
 export function bar(parts: readonly BarPart[]): Html {

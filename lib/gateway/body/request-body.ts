@@ -165,7 +165,7 @@ function readBytes(request: IncomingMessage, { payload = request, limit }: BodyR
     const refuse = (error: Error): void => {
       fail(error);
       boundUnreadBody(request);
-      // Without a reader the rest would stay in the socket, and the answer behind it.
+      // Without a reader the rest would stay in the socket, and the answer after it.
       payload.resume();
     };
     let leftInTurn = READ_IN_TURN;
@@ -188,7 +188,7 @@ function readBytes(request: IncomingMessage, { payload = request, limit }: BodyR
       resolve(body.whole());
     };
     const leave = (): void => {
-      // A request that is complete closes before a stream behind it has ended.
+      // A request that is complete closes before a stream after it has ended.
       if (!request.complete) fail(new RequestCancelledError(new Error('the client closed the connection')));
     };
     payload.on('data', read).on('end', complete).on('error', fail);

@@ -81,7 +81,7 @@ export function checkBodyBounds(body: Fields, bounds: ResolvedBodyBounds, path =
 class BodyCheck {
   private parts = 0;
   private toolCalls = 0;
-  /** Characters of all arguments of calls, and objects and lists in those behind the first. */
+  /** Characters of all arguments of calls, and objects and lists in those after the first. */
   private arguments = 0;
   private values = 0;
 

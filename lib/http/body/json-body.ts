@@ -48,12 +48,12 @@ export class JsonBody implements LongTexts {
     this.free();
   }
 
-  /** Its fields with marks in place of long texts. Not to be changed. */
+  /** Its fields with marks instead of long texts. Not to be changed. */
   get outline(): Fields {
     return (this.parsedOutline ??= JSON.parse(this.scan.outline ?? textIn(this.bytes)) as Fields);
   }
 
-  /** The same, but for the model's name, which is no part of the prompt. */
+  /** The same, but for the model's name, which is not a part of the prompt. */
   get promptFields(): Fields {
     return (this.readFields ??= this.withModel());
   }
@@ -69,12 +69,12 @@ export class JsonBody implements LongTexts {
     return this.bytes.subarray(valueStart, valueEnd);
   }
 
-  /** A field's value, parsed anew. */
+  /** A field's value, parsed again. */
   valueOf({ valueStart, valueEnd }: ScannedField): unknown {
     return JSON.parse(this.bytes.toString('utf8', valueStart, valueEnd));
   }
 
-  /** All fields, parsed anew. */
+  /** All fields, parsed again. */
   parsed(): Fields {
     return JSON.parse(textIn(this.bytes)) as Fields;
   }

@@ -122,7 +122,7 @@ export class JsonReader {
   }
 }
 
-/** Bytes that are no UTF-8 become U+FFFD, as everywhere in Node: 16 MB at once took 130 ms. */
+/** Bytes that are not UTF-8 become U+FFFD, as everywhere in Node: 16 MB at once took 130 ms. */
 async function asUtf8(received: Buffer): Promise<Buffer> {
   const written = Buffer.allocUnsafeSlow(REPLACEMENT_BYTES * received.length);
   let length = 0;
@@ -167,7 +167,7 @@ export class StreamedJson {
     this.chunks = source instanceof ReadableStream ? new WebChunks(source.getReader()) : source[Symbol.asyncIterator]();
   }
 
-  /** @throws InvalidArgumentError above 32 MiB, and for chunks that are no bytes */
+  /** @throws InvalidArgumentError above 32 MiB, and for chunks that are not bytes */
   async whole(): Promise<Buffer> {
     const parts: Uint8Array[] = [];
     let length = 0;

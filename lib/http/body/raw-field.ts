@@ -15,7 +15,7 @@ export class RawField extends WrittenJson {
     super(body.sliceOf(field));
   }
 
-  /** Its value with marks in place of long texts: its structure is certain, and short texts. */
+  /** Its value with marks instead of long texts: its structure is certain, and short texts. */
   get outlined(): unknown {
     return this.body.outline[this.field.name];
   }

@@ -107,7 +107,7 @@ export function retryAfterHeaders(retryAfterMs: number): Headers {
   };
 }
 
-/** Sets headers, unless a time-out or a stream of several GraphQL fields has begun the answer. */
+/** Sets headers, unless a timeout or a stream of several GraphQL fields has begun the answer. */
 export function setHeaders(target: HeaderTarget, headers: Headers): void {
   if (target.headersSent === true) return;
   for (const name in headers) {

@@ -23,7 +23,7 @@ export interface LimitQuotas {
 
 /**
  * The quotas of a limit: its bucket, windows and slots. A lone one is named by `label`, several as
- * `label-part`. Tokens are no unit of the draft: they have headers of their own.
+ * `label-part`. Tokens are not a unit of the draft: they have their own headers.
  */
 export function quotasOf(label: string, { windows, bucket, maxConcurrent }: RateLimit): readonly Quota[] {
   const window = (ms: number): string => `;w=${Math.max(1, Math.ceil(ms / 1000))}`;

@@ -60,7 +60,7 @@ export function readOutput(fields: Fields): OutputFields {
       else if (LIMITS.has(name)) {
         const figure = positive(value);
         tokens = Math.max(tokens, figure);
-        // `generationConfig.maxOutputTokens: null` takes the place of a figure beside it; at the
+        // `generationConfig.maxOutputTokens: null` takes the place of a figure next to it; at the
         // top `null` is as good as absent.
         isLifted ||= figure === 0 && value !== undefined && (value !== null || depth > 0);
         liftsDefault ||= figure === 0 && depth === 0;

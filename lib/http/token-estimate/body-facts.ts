@@ -22,7 +22,7 @@ export class BodyFacts {
   private foundSearches: number | undefined = undefined;
 
   /**
-   * @param outline The same with marks in place of long texts, for a body that has bytes.
+   * @param outline The same with marks instead of long texts, for a body that has bytes.
    * @param json The body as text, to see whether an app changes it in place.
    */
   constructor(

@@ -302,7 +302,7 @@ function isWithoutReply(body: Fields): boolean {
 /** A request for embeddings, moderation or speech: its answer has no tokens of text. */
 function isInputAlone(body: Fields): boolean {
   const { messages, prompt, input, instructions, max_output_tokens, model, dimensions, encoding_format } = body;
-  // A chat or completion stays one with the fields of embeddings beside it: some providers ignore
+  // A chat or completion stays one with the fields of embeddings next to it: some providers ignore
   // unknown fields.
   if ((messages ?? prompt) !== undefined || input === undefined || max_output_tokens !== undefined) return false;
   // Speech has instructions for its voice.

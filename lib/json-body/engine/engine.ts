@@ -27,7 +27,7 @@ export interface JsonScan {
    */
   readonly hasOddNumbers: boolean;
   /**
-   * The JSON with a mark in place of each long text (`text-marks.ts`); `undefined` if there is no
+   * The JSON with a mark instead of each long text (`text-marks.ts`); `undefined` if there is no
    * long text, so the bytes themselves are to be parsed.
    */
   readonly outline: string | undefined;

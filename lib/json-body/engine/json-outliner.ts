@@ -140,7 +140,7 @@ export class JsonOutliner {
     this.valueEnded();
   }
 
-  /** The place of a string's closing quote, and goes behind it. */
+  /** The place of a string's closing quote, and goes after it. */
   private stringEnd(): number {
     const { bytes } = this;
     let at = this.at + 1;

@@ -129,7 +129,7 @@ export class KeyConnection {
           this.changed(null);
         },
         (error: unknown) => {
-          // After a lost connection the next one subscribes anew.
+          // After a lost connection the next one subscribes again.
           if (isReplyError(error))
             this.subscriptionFault = `key changes take effect only after 10 s, because SUBSCRIBE failed: ${errorMessage(error)}`;
         },

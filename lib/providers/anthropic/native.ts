@@ -12,7 +12,7 @@ import { isErrorType } from './errors.js';
 import { answerUsage, mergedUsage } from './usage.js';
 
 const NONE = Buffer.alloc(0);
-/** An error in the place of an answer names itself in its first bytes. */
+/** An error instead of an answer names itself in its first bytes. */
 const ERROR_HEAD = 256;
 /** More of a beginning is not read. */
 const LONGEST_READ = 64 * 1024;

@@ -140,7 +140,7 @@ class AnswerParts {
   }
 }
 
-/** An exception in the place of an answer, in OpenAI's shape; `undefined`: there is none. */
+/** An exception instead of an answer, in OpenAI's shape; `undefined`: there is none. */
 export function exceptionIn(json: string): Buffer | undefined {
   if (!hasError(json)) return undefined;
   const { message = 'The provider answered with an exception.', type } = errorIn(json);

@@ -31,7 +31,7 @@ const NEWEST = 9900;
 /**
  * @param model behind `bedrock/`, without route and region
  * @param base the model that an ARN, or a name of the operator's, hides: `base_model`
- * @param id `model_id`, which is called in place of the model
+ * @param id `model_id`, which is called instead of the model
  */
 export function bedrockModel(model: string, base?: string, id?: string): BedrockModel {
   const imported = NOVA_ARN.exec(model);

@@ -225,7 +225,7 @@ function credentialOf(identity: Identity, options: object, env: Environment): To
   return new library[kind]({ ...options, ...(client !== undefined && { managedIdentityClientId: client }) });
 }
 
-/** Read anew each time: platforms replace such tokens every hour. */
+/** Read again each time: platforms replace such tokens every hour. */
 async function federatedToken(source: string, env: Environment): Promise<string> {
   const [, kind, ...rest] = source.split('/');
   const name = rest.join('/');

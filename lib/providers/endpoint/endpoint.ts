@@ -235,7 +235,7 @@ class ProviderEnvironment {
       .find((value) => value !== undefined);
   }
 
-  /** A token in place of a key. */
+  /** A token instead of a key. */
   token(): string | undefined {
     const names = isAzure(this.provider) ? ['AZURE_AD_TOKEN'] : (rowOf(this.provider)?.tokens ?? []);
     return names.map((name) => text(this.env[name])).find((value) => value !== undefined);
@@ -297,7 +297,7 @@ const TEXTS = [
   'vertex_project',
   'vertex_location',
 ] as const;
-/** Parts of an identity, whose readers ignore a value that is no text. */
+/** Parts of an identity, whose readers ignore a value that is not text. */
 const IDENTITY_TEXTS = [
   ...['tenant_id', 'client_id', 'client_secret', 'azure_scope', 'model_id', 'vertex_ai_project', 'vertex_ai_location'],
   ...['aws_session_name', 'aws_external_id', 'aws_web_identity_token', 'aws_sts_endpoint'],

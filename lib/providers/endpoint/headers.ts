@@ -22,7 +22,7 @@ const SECRET_NAME = /\bauth\b|authorization|cookie|credential|password|api-?key|
 const SECRET_PARAMETER = /key|token|secret|sig|code|password/i;
 /** Headers of the connection: undici rejects requests that set them. */
 const OF_CONNECTION = new Set(['content-length', 'transfer-encoding', 'keep-alive', 'upgrade', 'expect']);
-/** Anthropic's tokens of persons: they are no API keys. */
+/** Anthropic's tokens of persons: they are not API keys. */
 const ANTHROPIC_TOKEN = /^sk-ant-oat/;
 const ANTHROPIC_TOKEN_BETA = 'oauth-2025-04-20';
 /** A list: what the deployment has is added to what its key needs. */

@@ -47,7 +47,7 @@ export interface ProviderRow {
   readonly base?: string;
   /** Variables for its key; the first one set wins. Default: `<NAME>_API_KEY`. */
   readonly keys?: readonly string[];
-  /** Variables for a token in place of the key: it is sent as a Bearer token. */
+  /** Variables for a token instead of the key: it is sent as a Bearer token. */
   readonly tokens?: readonly string[];
   /** Variables for its address. Default: `<NAME>_BASE_URL`, `<NAME>_API_BASE`. */
   readonly bases?: readonly string[];

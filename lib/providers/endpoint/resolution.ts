@@ -5,7 +5,7 @@ import { isKnownProvider, openAIWayOf, providerAt, providerNames, UNSPOKEN } fro
 
 /** The part of a deployment that names its provider. */
 export interface ModelFacts {
-  /** `litellm_params.model`, or what a request put in place of its `*`. */
+  /** `litellm_params.model`, or the part of a request that replaced its `*`. */
   readonly model: string;
   readonly custom_llm_provider?: unknown;
   /** The deployment's own `api_base`, if it has one. */

@@ -24,7 +24,7 @@ export interface Forwarded {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Behind the provider's base, with its query: `/images/edits`. */
   readonly path: string;
-  /** In place of a JSON body. */
+  /** Instead of a JSON body. */
   readonly form?: MultipartBody;
   readonly answer: ForwardedAnswer;
   /** Whether the provider's account is asked, and no model. */

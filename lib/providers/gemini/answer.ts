@@ -195,7 +195,7 @@ export function indexOf({ index }: Fields): number | undefined {
   return typeof index === 'number' && Number.isSafeInteger(index) && index >= 0 ? index : undefined;
 }
 
-/** The error in the place of an answer of which nothing but the model's mistake came. */
+/** The error instead of an answer of which nothing but the model's mistake came. */
 export function astrayIn(candidates: readonly Candidate[]): { readonly error: object } | undefined {
   const reasons = candidates.map(({ wentAstray }) => wentAstray);
   const [first] = reasons;

@@ -33,7 +33,7 @@ export function errorIn(body: string): StatedError {
   };
 }
 
-/** An error in the place of an answer, in OpenAI's shape; `errorIn` reads it back. */
+/** An error instead of an answer, in OpenAI's shape; `errorIn` reads it back. */
 export function openAIErrorIn(body: string): object {
   const { message, code, status = 500, retryAfterMs } = errorIn(body);
   const details = retryAfterMs === undefined ? [] : [{ '@type': 'google.rpc.RetryInfo', retryDelay: `${retryAfterMs / 1000}s` }];

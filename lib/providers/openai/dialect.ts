@@ -22,13 +22,13 @@ export interface Dialect {
   readonly defaultEffort?: string;
   /** Whether thinking is only switched on and off: `thinking: { type: 'enabled' }`. */
   readonly switchesThinking?: true;
-  /** A message for the model in place of `tool_choice: 'required'`. */
+  /** A message for the model instead of `tool_choice: 'required'`. */
   readonly requiredTool?: string;
   readonly messages?: MessageRules;
   readonly tools?: ToolRules;
   /** Absent: answers pass as bytes. */
   readonly answers?: AnswerRules;
-  /** Dialects of some models in place of this one; the first match decides. */
+  /** Dialects of some models instead of this one; the first match decides. */
   readonly models?: readonly ModelDialect[];
 }
 

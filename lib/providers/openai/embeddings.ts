@@ -12,7 +12,7 @@ export interface ReadEmbeddings {
 
 /** How a protocol reads the answer to a request for embeddings. */
 export interface EmbeddingsReader {
-  /** An error in the place of an answer, in OpenAI's shape. */
+  /** An error instead of an answer, in OpenAI's shape. */
   readonly errorIn: (answer: string) => Buffer | undefined;
   readonly read: (answer: Fields) => ReadEmbeddings;
 }

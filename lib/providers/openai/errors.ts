@@ -24,7 +24,7 @@ export function errorIn(body: string): Partial<OpenAIErrorBody> {
   return { message: words(said.message) ?? words(said.detail), type: text(said.type), param: text(said.param), code: text(said.code) };
 }
 
-/** Whether a JSON object has an error in the place of an answer: `"error": null` is none. */
+/** Whether a JSON object has an error instead of an answer: `"error": null` is none. */
 export function hasError(json: string): boolean {
   if (!json.includes('"error"')) return false;
   try {

@@ -9,7 +9,7 @@ import { bodyOf } from './request.js';
 const TEXTS = /^(?:text\/|application\/x-subrip)/i;
 const ANY = /^/;
 
-/** Bytes are no events: all that can be known of them is that they have begun. */
+/** Bytes are not events: all that can be known of them is that they have begun. */
 const BYTES_READER: AnswerReader = {
   faultIn: () => undefined,
   // A stream of events (`stream_format`) may report its usage at its end.

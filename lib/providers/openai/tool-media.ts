@@ -3,7 +3,7 @@ import { isObject, type Fields } from '../../common/objects.js';
 const MEDIA = new Set<unknown>(['image_url', 'file', 'input_audio']);
 
 /**
- * Moves images and files in results of tools to a user's message behind them: OpenAI's tool
+ * Moves images and files in results of tools to a user's message after them: OpenAI's tool
  * messages hold text only, while Anthropic, Gemini and Bedrock take both.
  */
 export function withoutToolMedia(messages: readonly unknown[], textOf = (text: string): string => text): readonly unknown[] {

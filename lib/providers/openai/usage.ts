@@ -32,7 +32,7 @@ export function usageIn(bytes: Buffer): AnswerUsage | undefined {
 }
 
 /**
- * The `service_tier` of the object whose `"usage"` key begins at `at`. One in an object beside it,
+ * The `service_tier` of the object whose `"usage"` key begins at `at`. One in an object next to it,
  * as in `metadata`, which repeats what the client has sent, is none.
  */
 function serviceTierNear(bytes: Buffer, at: number): string | undefined {

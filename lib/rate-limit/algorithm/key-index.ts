@@ -38,7 +38,7 @@ export class KeyIndex {
     if (this.size * 4 > this.mask * 3) this.resize((this.mask + 1) * 2);
   }
 
-  /** Removes a key that is there, and moves up those behind it that found their place taken. */
+  /** Removes a key that is there, and moves up those after it that found their place taken. */
   remove({ low, high, family }: HashedKey): void {
     const { entries, mask } = this;
     let hole = this.place(low, high, family);

@@ -139,7 +139,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
       const { exceeded, retryAfterMs } = this.peekAt([scope], { cost: 0, tokens, nowMs });
       return { limit: scope.limit, retryAfterMs: exceeded === 'tokens' ? retryAfterMs : tokensResetMs };
     }
-    // In place of the reservation: where nothing was taken, an engine has nothing to settle.
+    // Instead of the reservation: where nothing was taken, an engine has nothing to settle.
     const settlement = { reservedTokens: 0, actualTokens: tokens, takenAtMs: atMs, nowMs };
     for (const scope of limited) this.onOwner('settle', scope, (space) => space.settle(scope, settlement));
     return { tokens, atMs };

@@ -66,7 +66,7 @@ interface Run<R> {
   readonly kind: OperationKind;
   readonly values: RedisOperation['values'];
   readonly read: (reply: Float64Array, at: number) => R;
-  /** Receives a reply after the time-out. */
+  /** Receives a reply after the timeout. */
   readonly late?: (reply: Float64Array, at: number) => void;
 }
 

@@ -63,7 +63,7 @@ export class LocalBudgets {
 
   /**
    * The scopes with the budgets of one of `count` processes.
-   * @param outage Number of the outage; each one divides the budgets anew.
+   * @param outage Number of the outage; each one divides the budgets again.
    * @param change Changes a budget of this process.
    */
   divided(scopes: readonly RateLimitScope[], { count, outage, nowMs }: Outage, change: ChangeBudget): readonly RateLimitScope[] {

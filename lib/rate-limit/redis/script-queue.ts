@@ -27,7 +27,7 @@ export class StoreFailure {
 export interface QueuedOperation extends RedisOperation {
   /** Called once, with the reply from `at` on, or with the failure; must not throw. */
   done?(failure: StoreFailure | undefined, reply: Float64Array, at: number): void;
-  /** Called with a reply that arrived after `done` was called with a time-out. */
+  /** Called with a reply that arrived after `done` was called with a timeout. */
   late?(reply: Float64Array, at: number): void;
 }
 
@@ -89,7 +89,7 @@ export class RedisScriptQueue {
     });
   }
 
-  /** Sends what is queued and waits for all calls in flight, for one time-out at most. */
+  /** Sends what is queued and waits for all calls in flight, for one timeout at most. */
   async drain(): Promise<void> {
     this.flush();
     await withinTime(Promise.all(this.inFlight), this.settings.timeoutMs).catch(() => {});

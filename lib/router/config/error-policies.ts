@@ -7,7 +7,7 @@ export type PolicyEnding = 'Retries' | 'AllowedFails';
 
 /**
  * @throws what `refuse` makes for an unknown error class, because a misspelled policy would do
- * nothing, and for a value that is no amount.
+ * nothing, and for a value that is not an amount.
  */
 export function checkErrorPolicy(path: string, value: unknown, ending: PolicyEnding, refuse: Refuse): Readonly<Record<string, number>> {
   checkKnownKeys(path, checkObject(path, value, refuse), namesEnding(ending), refuse);

@@ -105,7 +105,7 @@ export interface LiteLLMProxyBudget {
 /**
  * Reads `litellm_settings.max_budget` of a `config.yaml`. `undefined` without one and, as in
  * LiteLLM, with one of 0.
- * @throws InvalidConfigurationError for one that is no amount: there would be no limit.
+ * @throws InvalidConfigurationError for one that is not an amount: there would be no limit.
  */
 export function readLiteLLMProxyBudget(configPath: string, env: Environment = process.env): LiteLLMProxyBudget | undefined {
   const config = documentOf(configPath);

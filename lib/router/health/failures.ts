@@ -33,7 +33,7 @@ const DEEPEST_CAUSE = 5;
 export const CONNECTION_FAILED = 0;
 
 /**
- * Returns the status of a failure: 408 for a time-out, 500 for an error without status,
+ * Returns the status of a failure: 408 for a timeout, 500 for an error without status,
  * `CONNECTION_FAILED` without an answer.
  */
 export function statusOf({ status, error, timeout }: CallFailure): number {
@@ -48,7 +48,7 @@ export function statusOf({ status, error, timeout }: CallFailure): number {
 }
 
 /**
- * What has failed, in words for logs and the dashboard. A time-out has the status 408 here, which
+ * What has failed, in words for logs and the dashboard. A timeout has the status 408 here, which
  * no provider has answered.
  * @param id of the deployment, which an error of its configuration names
  */

@@ -364,7 +364,7 @@ export class RouterCore {
 
 /**
  * The selection of a call that has ended; `undefined` if it was released before.
- * @throws InvalidArgumentError naming a figure that is no number: strings would be concatenated.
+ * @throws InvalidArgumentError naming a figure that is not a number: strings would be concatenated.
  */
 function toRelease(pick: Pick, outcome: Partial<CallSuccess>): Selection | undefined {
   const selection = Selection.checked(pick);

@@ -2,7 +2,7 @@ import { MOST_SAMPLES, type RouterMemory } from './memory.js';
 
 /** Upper bound of the tokens counted per minute, and of those of one request. */
 export const MOST_TOKENS = 1_000_000_000;
-/** Latency that a time-out counts as; a mean from `LATE_MS` on contains one. */
+/** Latency that a timeout counts as; a mean from `LATE_MS` on contains one. */
 const TIMEOUT_LATENCY_MS = 1_000_000;
 const LATE_MS = TIMEOUT_LATENCY_MS / MOST_SAMPLES;
 
@@ -82,7 +82,7 @@ export class DeploymentStates {
     const { memory } = this;
     if (untilMs > memory.coolingUntil[slot]) memory.coolingUntil[slot] = untilMs;
     memory.fails[slot] = 0;
-    // A time-out among the samples would keep requests away after the cooldown. Other samples stay:
+    // A timeout among the samples would keep requests away after the cooldown. Other samples stay:
     // without any, all requests would go there at once.
     if (Math.max(memory.latency[slot], memory.firstToken[slot]) < LATE_MS) return;
     this.latencies.forget(slot);

@@ -40,7 +40,7 @@ export function decodeTokens(
 
 /**
  * Decodes the ids that a tokenizer's tables do not hold from its list, and those between them with
- * `decodeOrdinary`, which returns the index of an id that is no token.
+ * `decodeOrdinary`, which returns the index of an id that is not a token.
  */
 export function decodeTokenizer(
   ids: Uint32Array,

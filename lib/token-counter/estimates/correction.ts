@@ -24,7 +24,7 @@ const OWN_REPORTS_ENOUGH = 200;
 /** From so many own reports on, others that differ by more than this share are left out. */
 const REPORTS_TO_JUDGE = 10;
 const MOST_DISAGREEMENT = 0.25;
-/** After this share of more reports, of at most `WINDOW`, the weights are computed anew. */
+/** After this share of more reports, of at most `WINDOW`, the weights are computed again. */
 const NEWS = 1 / 16;
 
 /** A prompt whose tokens were counted locally. */
@@ -69,7 +69,7 @@ interface Known {
   readonly reports: number;
   readonly variance: number;
   readonly quantile: number;
-  /** Own reports from which on it is computed anew. */
+  /** Own reports from which on it is computed again. */
   readonly until: number;
 }
 

@@ -162,7 +162,7 @@ export function openPrices(source: unknown, option: string): ListedPrices {
   return isModelsDev(file.entries) ? new ModelsDevPrices(file) : new LiteLLMPrices(file);
 }
 
-/** LiteLLM's route is no part of the model: `openai/responses/gpt-4o`. */
+/** LiteLLM's route is not a part of the model: `openai/responses/gpt-4o`. */
 const RESPONSES_ROUTE = /(^|\/)responses\//;
 
 function lookup(source: PriceSource, model: string): ModelPricing | undefined {

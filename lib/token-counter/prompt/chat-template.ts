@@ -16,7 +16,7 @@ export class ChatTemplate {
   }
 
   /**
-   * The prompt of a chat of texts, and why there is none: parts that are no text, tools in another
+   * The prompt of a chat of texts, and why there is none: parts that are not text, tools in another
    * shape than OpenAI's or of a template that has none, or what the template refuses.
    * @throws MissingPackageError without `@huggingface/jinja`.
    */

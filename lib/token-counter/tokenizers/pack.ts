@@ -109,7 +109,7 @@ function* chain<T>(...all: readonly Iterable<T>[]): Generator<T> {
   for (const each of all) yield* each;
 }
 
-/** The bytes of the tokens, and behind them each byte: where it starts. */
+/** The bytes of the tokens, and after them each byte: where it starts. */
 function sourceOf({ tokens: { bytes } }: TokenizerModel): readonly [source: Uint8Array, bytesAt: number] {
   return [Buffer.concat([bytes, Uint8Array.from({ length: 256 }, (_, byte) => byte)]), bytes.length];
 }

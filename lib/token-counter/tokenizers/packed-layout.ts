@@ -15,7 +15,7 @@ import {
 /**
  * A packed tokenizer, little-endian; `native/core/src/token_counter/packed.rs` reads the same:
  *
- *     u32 magic, version, CRC-32 of all behind it
+ *     u32 magic, version, CRC-32 of all after it
  *     u32 split, flags (normalizer 2 bits, spaces 1, prefix space 2), BOS,
  *         number of ids, of added tokens, of long merges, 1 if mapped, bytes of the chat template
  *     long:       u32 left, right, made, length   merges of more than 128 bytes, by rank

@@ -33,7 +33,7 @@ export const PREFIX_SPACES = ['none', 'always', 'where-missing', 'first'] as con
 export interface TokenBounds {
   /** It takes the white space before it. */
   readonly lstrip: boolean;
-  /** It takes the white space behind it. */
+  /** It takes the white space after it. */
   readonly rstrip: boolean;
   /** It is none beside a letter, digit or mark. */
   readonly singleWord: boolean;

@@ -29,7 +29,7 @@ export class TextGuard {
   /** Hooks that failed: each event would wait for one that hangs. */
   private readonly failed = new Set<InstalledHook>();
 
-  /** @param maxBytes that a hook may hold back, or put in the place of a text */
+  /** @param maxBytes that a hook can hold back, or replace a text with */
   constructor(
     private readonly call: RunningCall,
     private readonly maxBytes: number,

@@ -23,7 +23,7 @@ const WORDS = /complete|failed|error/;
 /** The bytes before the name of an event; within a JSON string the quotes are escaped. */
 const BEFORE_NAME = /(?:"type": ?"|\nevent: ?)$/;
 const LONGEST_BEFORE = 16;
-/** Bytes kept of the last event's beginning: it repeats the whole answer behind them. */
+/** Bytes kept of the last event's beginning: it repeats the whole answer after them. */
 const HEAD_OF_END = 8 * 1024;
 
 /** Forwards a streamed response unchanged, and watches for its last event. */
@@ -101,7 +101,7 @@ export class PassingResponse extends EventsTranslator implements AnswerTranslato
   }
 }
 
-/** An error as the last event: OpenAI's SDK throws `error`; its API has the fields beside it. */
+/** An error as the last event: OpenAI's SDK throws `error`; its API has the fields next to it. */
 export function errorEventOf({ message, type, param, code }: OpenAIErrorBody, sequenceNumber: number): string {
   const error = { type: type ?? 'server_error', code, message, param };
   return eventOf({ type: 'error', sequence_number: sequenceNumber, code, message, param, error }, 'error');

@@ -22,6 +22,21 @@ describe('RequestContext', () => {
     expect(RequestContext.of(message)).toBe(RequestContext.of(message));
   });
 
+  it('is found where it is, and made by no search', () => {
+    const [raw, plain] = [{}, {}];
+    const reply = { raw };
+    expect([RequestContext.find(reply), RequestContext.find(plain), RequestContext.find({ raw: null })]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    const context = RequestContext.of(reply);
+    expect([RequestContext.find(reply), RequestContext.find(raw)]).toEqual([context, context]);
+    expect(RequestContext.find(plain)).toBeUndefined();
+    const named = { raw: null };
+    expect(RequestContext.of(named)).toBe(RequestContext.find(named));
+  });
+
   it('rejects the info of a GraphQL field, whose operation is the request', () => {
     const info = { fieldName: 'answer', fieldNodes: [] };
     for (const use of [() => RequestContext.of(info), () => reportUsage(info, 10)]) {

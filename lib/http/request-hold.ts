@@ -321,7 +321,7 @@ export class RequestHold {
     // The larger of both: a report may cover some of the calls, or tokens of no call.
     const isKnown = reportedTokens !== undefined || usedTokens !== undefined;
     const known = isKnown ? Math.max(reportedTokens ?? 0, usedTokens ?? 0) : isUnused ? 0 : undefined;
-    const tokens = known === undefined ? undefined : bounded(known + lostTokens);
+    const tokens = known === undefined || lostTokens === 0 ? known : bounded(known + lostTokens);
     const counted = spent ?? this.pricedCost;
     const cost = reportedCost === undefined ? counted : Math.max(reportedCost, counted ?? 0);
     this.settleHeld(tokens, cost ?? (known === 0 && hasFailed ? 0 : undefined));

@@ -82,7 +82,8 @@ function createController(mount: ResolvedGatewayMount, group: Group): { controll
   Inject(GATEWAY_CONTEXT)(GatewayController, undefined, 0);
   Inject(HttpAdapterHost)(GatewayController, undefined, 1);
   // Unnamed limits count under the class's name.
-  Object.defineProperty(GatewayController, 'name', { value: `Gateway${capitalized(group.endpoint)}Controller` });
+  const name = group.endpoint.replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  Object.defineProperty(GatewayController, 'name', { value: `Gateway${name}Controller` });
   const paths = group.atRoot ? [''] : [mount.path, ...(mount.unprefixed ? [''] : [])];
   Controller({ path: paths, version: VERSION_NEUTRAL })(GatewayController);
   const guards: Type<CanActivate>[] = group.endpoint === 'health' ? [] : [AccessGuard, ...mount.guards, RateLimitGuard];
@@ -170,8 +171,4 @@ function limitsOf(endpoint: Group['endpoint'], limits: GatewayRateLimits | undef
 
 function isByEndpoint(limits: GatewayRateLimits | undefined): limits is RateLimitsByEndpoint {
   return limits !== undefined && !Array.isArray(limits);
-}
-
-function capitalized(endpoint: string): string {
-  return endpoint.replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }

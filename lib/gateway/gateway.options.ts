@@ -104,7 +104,11 @@ export type ResolvedGatewayMount = Resolved<typeof GATEWAY_MOUNT>;
 
 const FORWARDED = ['images', 'audio', 'moderations', 'rerank', 'files', 'batches'] as const satisfies readonly ForwardedEndpoint[];
 
-const PATHS = custom<readonly string[]>('list of paths', checkPaths, []);
+const PATHS = custom<readonly string[]>(
+  'list of paths',
+  (path, value) => checkArray(path, value, (at, each) => `/${checkRoutePath(at, each)}`),
+  [],
+);
 
 export const PROTECTION = {
   /**
@@ -222,10 +226,6 @@ export function resolveGatewayOptions(options: GatewayOptions = {}): ResolvedGat
 /** @throws InvalidConfigurationError naming the option. */
 export function resolveGatewayMount({ path, endpoints, unprefixed, guards, imports, rateLimit }: GatewayMount): ResolvedGatewayMount {
   return resolveOptions(GATEWAY_MOUNT, 'gateway', { path, endpoints, unprefixed, guards, imports, rateLimit });
-}
-
-function checkPaths(path: string, value: unknown): readonly string[] {
-  return checkArray(path, value, (at, each) => `/${checkRoutePath(at, each)}`);
 }
 
 function checkHosts(path: string, value: unknown): readonly string[] {

@@ -30,13 +30,11 @@ export function generations(completion: ChatCompletion, call: CallFacts, usage: 
   const choices = Array.isArray(completion.choices) ? completion.choices : [];
   return choices.map((choice, index) => {
     // The usage is that of the request: it would count again with every choice.
-    const message = answerMessage(choice, { call, usage: index === 0 ? usage : undefined, head: completion, ...endOf(choice) });
-    return { text: message.text, message, generationInfo: { finish_reason: choice.finish_reason } };
+    const { finish_reason: finishReason, logprobs } = choice;
+    const own = { usage: index === 0 ? usage : undefined, finishReason, logprobs };
+    const message = answerMessage(choice, { call, head: completion, ...own });
+    return { text: message.text, message, generationInfo: { finish_reason: finishReason } };
   });
-}
-
-function endOf({ finish_reason: finishReason, logprobs }: ChatCompletionChoice): Pick<AnswerFacts, 'finishReason' | 'logprobs'> {
-  return { finishReason, logprobs };
 }
 
 function answerMessage({ message }: ChatCompletionChoice, facts: AnswerFacts): AIMessage {

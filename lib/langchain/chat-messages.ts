@@ -20,7 +20,7 @@ export function chatMessages(messages: readonly BaseMessage[]): ChatRequestMessa
 
 function chatMessage(path: string, message: BaseMessage): ChatRequestMessage {
   const type = message.getType();
-  const content = contentOf(path, message);
+  const content = Array.isArray(message.content) ? contentParts(`${path}.content`, message.content) : message.content;
   if (type === 'ai') return assistantMessage(message as AIMessage, content);
   if (type === 'tool') return toolMessage(message as ToolMessage, content);
   const role = type === 'generic' ? (message as ChatMessage).role : ROLES[type];
@@ -33,10 +33,6 @@ function chatMessage(path: string, message: BaseMessage): ChatRequestMessage {
 /** Claude is told of a failure; OpenAI's chat has no field for it. */
 function toolMessage({ tool_call_id: id, status }: ToolMessage, content: string | ChatRequestPart[]): ChatRequestMessage {
   return { role: 'tool', tool_call_id: id, content, ...(status === 'error' && { is_error: true }) };
-}
-
-function contentOf(path: string, { content }: BaseMessage): string | ChatRequestPart[] {
-  return Array.isArray(content) ? contentParts(`${path}.content`, content) : content;
 }
 
 function assistantMessage(message: AIMessage, content: string | ChatRequestPart[]): ChatRequestMessage {

@@ -1,4 +1,4 @@
-import { sampleOf, type CapabilityHealth, type EngineName, type MetricSample } from '../common/capability.js';
+import { sampleOf, type CapabilityHealth, type MetricSample } from '../common/capability.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import type { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
 
@@ -9,7 +9,9 @@ export function engineSamples(
 ): MetricSample[] {
   return Object.entries(engines).flatMap(([capability, { active, nativeErrors, shadow }]) => {
     const labels = { capability };
-    const info = { capability, engine: engineOf(components[capability]) ?? active };
+    const health = components[capability];
+    // Only a healthy capability reports the engine that answers.
+    const info = { capability, engine: health?.status === 'ok' ? health.engine : active };
     return [
       sampleOf('engine_info', 'Engine used for a request without an id.', 'gauge', 1, info),
       sampleOf('native_errors_total', 'Native errors after which the TypeScript engine answered.', 'counter', nativeErrors, labels),
@@ -31,11 +33,6 @@ export function healthSamples(components: Readonly<Record<string, CapabilityHeal
   return Object.entries(components).map(([capability, { status }]) =>
     sampleOf('health', 'Health of a capability: 1 ok, 0.5 degraded, 0 down.', 'gauge', HEALTH[status], { capability }),
   );
-}
-
-/** The engine that a healthy capability reports; `undefined` for any other. */
-function engineOf(health: CapabilityHealth | undefined): EngineName | undefined {
-  return health?.status === 'ok' ? health.engine : undefined;
 }
 
 /** Feature flags with their state. */

@@ -73,15 +73,10 @@ export function readFallbacks(path: string, value: unknown, refuse: Refuse): Fal
  */
 export function fallbacksIn(table: FallbackTable, names: readonly string[]): readonly FallbackTarget[] {
   for (const name of names) {
-    const targets = table.get(name) ?? table.get(withoutProvider(name));
+    const targets = table.get(name) ?? table.get(name.slice(name.indexOf('/') + 1));
     if (targets !== undefined) return targets;
   }
   return table.get(EVERY_MODEL) ?? NONE;
-}
-
-/** `gpt-4` of `openai/gpt-4`. */
-function withoutProvider(model: string): string {
-  return model.slice(model.indexOf('/') + 1);
 }
 
 function readTarget(path: string, value: unknown, refuse: Refuse): FallbackTarget {

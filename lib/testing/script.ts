@@ -140,12 +140,8 @@ export class ScriptReader {
   private stepAt(index: number, request: ReceivedRequest): ScriptStep | Promise<ScriptStep> {
     const { script } = this;
     if (typeof script === 'function') return script(request, index);
-    if (!isList(script)) return script;
+    if (!Array.isArray(script)) return script as ScriptStep;
     const at = this.cycles ? index % script.length : Math.min(index, script.length - 1);
     return script[at] ?? {};
   }
-}
-
-function isList(script: ProviderScript): script is readonly ScriptStep[] {
-  return Array.isArray(script);
 }

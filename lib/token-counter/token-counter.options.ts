@@ -37,7 +37,9 @@ export const TOKEN_COUNTER = {
    * Folder for packed tokenizers, which load in a tenth of a second; `false`: they are not kept.
    * Default: `nestjs-fast-litellm` in `$XDG_CACHE_HOME` or `~/.cache`.
    */
-  tokenizerCache: custom<string | false, string | null>('path or `false`', checkCache),
+  tokenizerCache: custom<string | false, string | null>('path or `false`', (path, value) =>
+    value === false ? null : checkString(path, value),
+  ),
   /**
    * Prices and limits in addition to those of `@pydantic/genai-prices`.
    *
@@ -70,10 +72,6 @@ export type ResolvedTokenCounterOptions = Resolved<typeof TOKEN_COUNTER> & {
 export function resolveTokenCounterOptions(options: TokenCounterOptions = {}, path = 'tokenCounter'): ResolvedTokenCounterOptions {
   const { tokenizerCache = defaultCacheFolder(), pricing = new PricingBook(), ...resolved } = resolveOptions(TOKEN_COUNTER, path, options);
   return { ...resolved, tokenizerCache, pricing };
-}
-
-function checkCache(path: string, value: unknown): string | null {
-  return value === false ? null : checkString(path, value);
 }
 
 function openPrices(path: string, value: unknown): PricingBook {

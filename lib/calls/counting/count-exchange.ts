@@ -1,4 +1,3 @@
-import type { ProviderError } from '../../common/provider-error.js';
 import type { KnownEndpoint } from '../../providers/endpoint/endpoints.js';
 import type { AnswerReader, CountCall } from '../../providers/protocol.js';
 import { ProviderExchange } from '../send/provider-exchange.js';
@@ -37,7 +36,10 @@ export async function countAtProvider({ known, call, model }: Counting, transpor
   const untilMs = performance.now() + timeoutMs;
   for (let isRenewed = false; ; isRenewed = true) {
     const exchange = new ProviderExchange({ known, call: wire, stream: false, maxBytes: MOST_BYTES });
-    const timer = setTimeout(() => exchange.abort(timeOut(known, exchange)), untilMs - performance.now());
+    const timer = setTimeout(
+      () => exchange.abort(known.errors.failed('timeout', 'The provider sent no count within the time limit.', exchange)),
+      untilMs - performance.now(),
+    );
     try {
       const sent = providerRequest({ model, times: TIMES }, known, call, exchange);
       const { protocol } = known.endpoint;
@@ -51,10 +53,6 @@ export async function countAtProvider({ known, call, model }: Counting, transpor
       clearTimeout(timer);
     }
   }
-}
-
-function timeOut({ errors }: KnownEndpoint, exchange: ProviderExchange): ProviderError {
-  return errors.failed('timeout', 'The provider sent no count within the time limit.', exchange);
 }
 
 /** @throws ProviderError for anything but a count. A request has at least one token. */

@@ -181,12 +181,16 @@ export const CALL_HOOK_OPTIONS = {
    */
   failure: oneOf(['closed', 'open'], { default: 'closed' }),
   /** Time limit of one guard, in milliseconds, at most 600,000. Default 2,000. */
-  timeoutMs: custom<number>('positive integer', checkTimeout, 2_000),
+  timeoutMs: custom<number>('positive integer', (path, value) => Math.min(checkPositiveInteger(path, value), LONGEST_TIMEOUT_MS), 2_000),
   /**
    * Minimum of new characters in a stream before `onText` is called again, or `Infinity` for whole
    * texts; until then they are held back. Default 1.
    */
-  minTextChars: custom<number>('positive integer or `Infinity`', checkTextChars, 1),
+  minTextChars: custom<number>(
+    'positive integer or `Infinity`',
+    (path, value) => (value === Infinity ? Infinity : checkPositiveInteger(path, value)),
+    1,
+  ),
 };
 
 /** Options of `@CallHook()`. */
@@ -229,14 +233,6 @@ export function resolveCallHookOptions(path: string, options: CallHookOptions = 
 
 function checkOperations(path: string, value: unknown): ReadonlySet<string> {
   return new Set(checkArray(path, value, (at, name) => checkString(at, name)));
-}
-
-function checkTimeout(path: string, value: unknown): number {
-  return Math.min(checkPositiveInteger(path, value), LONGEST_TIMEOUT_MS);
-}
-
-function checkTextChars(path: string, value: unknown): number {
-  return value === Infinity ? Infinity : checkPositiveInteger(path, value);
 }
 
 /** Whether it has a method of a hook. */

@@ -263,7 +263,7 @@ function tableOf(counts: readonly Count[], sources: number): string[] {
     source,
     model,
     ...figures(count),
-    shareOf(count, contextWindow),
+    contextWindow === null ? '-' : `${((count.tokens / contextWindow) * 100).toFixed(1)} %`,
   ]);
   const totals = sources > 1 ? totalsOf(counts).map(({ model, ...total }) => ['total', model, ...figures(total), '']) : [];
   const head = ['file', 'model', 'tokens', 'cost (USD)', 'of window'];
@@ -273,10 +273,6 @@ function tableOf(counts: readonly Count[], sources: number): string[] {
 function figures({ tokens, approximate, costUsd }: Pick<Count, 'tokens' | 'approximate' | 'costUsd'>): string[] {
   const mark = approximate ? '~' : '';
   return [mark + tokens.toLocaleString('en'), costUsd === null ? '-' : `${mark}${costUsd.toFixed(costUsd < 1 ? 6 : 2)}`];
-}
-
-function shareOf({ tokens }: Pick<Count, 'tokens'>, contextWindow: number | null): string {
-  return contextWindow === null ? '-' : `${((tokens / contextWindow) * 100).toFixed(1)} %`;
 }
 
 /** Opens the token counter alone: commands start without Nest, router and pool. */

@@ -43,7 +43,7 @@ async function run({ options }: GivenArguments, io: CommandIo): Promise<number> 
   const isDryRun = isGiven(options, 'dry-run');
   const text = await readSource(Object.hasOwn(SOURCES, from) ? SOURCES[from] : from);
   const changes = checkPriceFile(text, shownSource(from), to);
-  const isSame = isUnchanged(text, to);
+  const isSame = existsSync(to) && readFileSync(to, 'utf8') === text;
   const written = !isSame && !isDryRun;
   if (written) await writeTo(to, text);
   if (isGiven(options, 'json')) io.stdout.write(`${JSON.stringify({ file: to, written, ...changes }, null, 2)}\n`);
@@ -145,11 +145,6 @@ function checkPriceFile(text: string, name: string, current: string): PriceChang
     removed,
     changed: [...before.keys()].filter((model) => next.has(model) && next.get(model) !== before.get(model)),
   };
-}
-
-/** Whether the file has this text already. */
-function isUnchanged(text: string, file: string): boolean {
-  return existsSync(file) && readFileSync(file, 'utf8') === text;
 }
 
 function pricesIn(prices: ListedPrices): Map<string, string> {

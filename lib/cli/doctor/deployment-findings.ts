@@ -31,7 +31,7 @@ export function openModelFindings({ router, tokenCounter }: FastLiteLLM): Doctor
   const modelsOf = new Map<string, Set<string>>();
   for (const { group, model } of router.status()) {
     const { approximate, encoding } = tokenCounter.countRequest({ model: group, prompt: '' });
-    if (!approximate && !isEncoding(encoding)) loaded.add(group);
+    if (!approximate && !(ENCODING_NAMES as readonly string[]).includes(encoding)) loaded.add(group);
     if (!approximate) continue;
     const { exactWith } = tokenCounter.countRequest({ model, prompt: '' });
     if (exactWith !== undefined) modelsOf.set(exactWith, (modelsOf.get(exactWith) ?? new Set()).add(model));
@@ -40,10 +40,6 @@ export function openModelFindings({ router, tokenCounter }: FastLiteLLM): Doctor
     ...(loaded.size > 0 ? [ok('tokenizer', `loaded for ${[...loaded].join(', ')}`)] : []),
     ...Array.from(modelsOf, ([exactWith, models]) => warning('tokenizer', `tokens of ${[...models].join(', ')} are estimated`, exactWith)),
   ];
-}
-
-function isEncoding(name: string): boolean {
-  return (ENCODING_NAMES as readonly string[]).includes(name);
 }
 
 /** Settings of the file that are unknown, misspelt or without effect: the app starts with them. */

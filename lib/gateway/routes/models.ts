@@ -31,7 +31,7 @@ function list({ router }: GatewayContext, { request, callOptions, json }: Gatewa
 }
 
 function retrieve({ router }: GatewayContext, { request, callOptions, json }: GatewayExchange): void {
-  const id = modelId(request);
+  const id = Object.values(request.params as Readonly<Record<string, string>>).join('/');
   if (!callable(router.models(), callOptions).includes(id)) throw new NoDeploymentError(id, 'unknown_model');
   json(isAnthropics(request) ? anthropicModel(id) : openAIModel(id));
 }
@@ -52,8 +52,4 @@ function openAIModel(id: string): object {
 
 function anthropicModel(id: string): object {
   return { type: 'model', id, display_name: id, created_at: new Date(CREATED * 1000).toISOString() };
-}
-
-function modelId({ params }: GatewayRequest): string {
-  return Object.values(params as Readonly<Record<string, string>>).join('/');
 }

@@ -39,7 +39,8 @@ export class KeyApi {
   async generate(body: unknown): Promise<KeyFields> {
     return this.answering(body, async () => {
       const { key, ...fields } = checkKeyFields(body, ['key']);
-      const settings = withoutNull(changesOf(fields, undefined, Date.now()));
+      const changes = Object.entries(changesOf(fields, undefined, Date.now()));
+      const settings: object = Object.fromEntries(changes.filter(([, value]) => value !== null));
       const given = key === undefined || key === null ? undefined : checkString('key', key, refuseArgument);
       const created = await this.keys.create(settings, given);
       this.changed(created.record, 'created');
@@ -258,11 +259,6 @@ function notFound(): never {
 function refusal(status: number, message: string, code: string): HttpException {
   const type = status === 503 ? 'server_error' : 'invalid_request_error';
   return new HttpException({ error: { message, type, param: code === 'api_key_not_found' ? 'key' : null, code } }, status);
-}
-
-/** A new key has no setting that could be removed. */
-function withoutNull(changes: object): object {
-  return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== null));
 }
 
 /** Of a query, so a text. */

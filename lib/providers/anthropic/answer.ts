@@ -1,5 +1,5 @@
 import { fieldsOf, isObject, type Fields } from '../../common/objects.js';
-import type { ChatUsage, FinishReason } from '../openai/chat-chunks.js';
+import type { FinishReason } from '../openai/chat-chunks.js';
 import { chatUsage } from './usage.js';
 import type { ToolNames } from './tool-names.js';
 import { JSON_TOOL } from './blocks.js';
@@ -63,13 +63,9 @@ export function chatCompletion(answer: Buffer, names: ToolNames): Buffer {
       created: Math.floor(Date.now() / 1000),
       model: message.model,
       choices: [{ index: 0, message: writer.message(message), finish_reason: finishReason(message.stop_reason, writer.hasCalls) }],
-      usage: usageOf(message),
+      usage: isObject(message.usage) ? chatUsage(message.usage) : undefined,
     }),
   );
-}
-
-function usageOf({ usage }: Fields): ChatUsage | undefined {
-  return isObject(usage) ? chatUsage(usage) : undefined;
 }
 
 class MessageWriter {

@@ -36,17 +36,15 @@ export const MESSAGES_READER: AnswerReader = {
     return statedFault(answer, TYPE.exec(head.toString('latin1'))?.[1] === 'error') ?? faultInWhole(answer);
   },
   usageIn(bytes, head) {
-    return head === undefined ? lastUsageIn(bytes, usageOf, LONGEST_USAGE)?.usage : usageOfStream(bytes, head);
+    return head === undefined
+      ? lastUsageIn(bytes, (usage) => answerUsage(fieldsOf(usage)), LONGEST_USAGE)?.usage
+      : usageOfStream(bytes, head);
   },
   openingOf,
   errorAtEnd,
   ends: endLinesOf('message_stop', 'error'),
   errorEvent: ({ message, type }) => eventOf({ type: 'error', error: { type: isErrorType(type) ? type : 'api_error', message } }, 'error'),
 };
-
-function usageOf(usage: unknown): AnswerUsage | undefined {
-  return answerUsage(fieldsOf(usage));
-}
 
 /** `undefined` without the `message_delta` at the end: the one at the start counts no reply. */
 function usageOfStream(tail: Buffer, head: Buffer): AnswerUsage | undefined {

@@ -167,7 +167,11 @@ function choiceOf(event: Fields, hasOneCall: boolean): { readonly candidate: Can
     role: 'assistant',
     content: null,
     ...delta,
-    ...(calls !== undefined && { tool_calls: listOf(calls).map((call) => withoutIndex(fieldsOf(call))) }),
+    ...(calls !== undefined && {
+      tool_calls: listOf(calls)
+        .map(fieldsOf)
+        .map(({ index: _, ...call }) => call),
+    }),
   };
   const logprobs = logprobsOf(event.logprobsResult);
   const index = indexOf(event);
@@ -180,10 +184,6 @@ function choiceOf(event: Fields, hasOneCall: boolean): { readonly candidate: Can
       ...(logprobs !== undefined && { logprobs }),
     },
   };
-}
-
-function withoutIndex({ index: _, ...call }: Fields): Fields {
-  return call;
 }
 
 export function newAnswerId(): string {

@@ -67,7 +67,10 @@ export function predictEmbeddings(sent: SentRequest, modelPath: string): WireCal
       const embeddings = listOf(answer.predictions).map((each) => fieldsOf(fieldsOf(each).embeddings));
       const counts = embeddings.map(({ statistics }) => fieldsOf(statistics).token_count);
       const isCounted = counts.length > 0 && counts.every((count) => typeof count === 'number');
-      return { vectors: embeddings.map(({ values }) => values), tokens: isCounted ? sum(counts) : undefined };
+      return {
+        vectors: embeddings.map(({ values }) => values),
+        tokens: isCounted ? counts.reduce<number>((sum, count) => sum + Number(count), 0) : undefined,
+      };
     },
   });
 }
@@ -118,8 +121,4 @@ function textsIn(input: unknown): readonly string[] {
 function tokensIn({ usageMetadata }: Fields): number | undefined {
   const { promptTokenCount: tokens } = fieldsOf(usageMetadata);
   return typeof tokens === 'number' && tokens >= 0 ? tokens : undefined;
-}
-
-function sum(figures: readonly unknown[]): number {
-  return figures.reduce<number>((total, figure) => total + Number(figure), 0);
 }

@@ -140,7 +140,7 @@ class SchemaWriter {
 
   private plain(schema: Fields, place: Place): Fields {
     const properties = Object.entries(fieldsOf(schema.properties));
-    const values = valuesIn(schema);
+    const values = schema.const === undefined ? listOf(schema.enum) : [schema.const];
     this.budget.value(this.path, values);
     this.budget.value(this.path, schema.required);
     const stated = typeof schema.type === 'string' ? schema.type : undefined;
@@ -185,10 +185,6 @@ class SchemaWriter {
 
 function withoutReference({ $ref: _, ...others }: Fields): Fields {
   return others;
-}
-
-function valuesIn({ enum: values, const: only }: Fields): readonly unknown[] {
-  return only === undefined ? listOf(values) : [only];
 }
 
 const OF_CONTAINERS = new Set(['properties', 'required', 'items', 'minItems', 'maxItems', 'minProperties', 'maxProperties']);

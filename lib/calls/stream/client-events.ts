@@ -37,24 +37,28 @@ export class ClientEvents implements ClientBytes {
   }
 
   of(arrived: StreamEvents): Buffer {
-    const { bridged, hidesUsage } = this.source;
-    const events = hidesUsage ? withoutUsage(arrived) : arrived;
-    return this.finished(bridged === undefined ? events : StreamEvents.of(bridged.events(events)));
+    const { source, model } = this;
+    const { bridged, hidesUsage, writesCost } = source;
+    let events = hidesUsage ? withoutUsage(arrived) : arrived;
+    if (bridged !== undefined) events = StreamEvents.of(bridged.events(events));
+    if (writesCost) events = withCost(events, () => source.costSoFar());
+    return model === undefined ? events.bytes : model.events(events.bytes);
   }
 
   last(error: Error | undefined): Buffer {
-    const { bridged, exchange } = this.source;
-    if (error === undefined) return bridged === undefined ? NONE : this.finished(StreamEvents.of(bridged.end()));
-    const body = errorBodyOf(error);
-    if (bridged === undefined) return Buffer.from(exchange.errorEvent(body) ?? errorEvent(body));
-    const last = Buffer.from(bridged.error(body, error instanceof HttpException ? error.getStatus() : 500));
-    return this.model?.events(last) ?? last;
-  }
-
-  private finished(events: StreamEvents): Buffer {
     const { source, model } = this;
-    const { bytes } = source.writesCost ? withCost(events, () => source.costSoFar()) : events;
-    return model === undefined ? bytes : model.events(bytes);
+    const { bridged, exchange, writesCost } = source;
+    let last: Buffer;
+    if (error === undefined) {
+      if (bridged === undefined) return NONE;
+      const end = StreamEvents.of(bridged.end());
+      last = (writesCost ? withCost(end, () => source.costSoFar()) : end).bytes;
+    } else {
+      const body = errorBodyOf(error);
+      if (bridged === undefined) return Buffer.from(exchange.errorEvent(body) ?? errorEvent(body));
+      last = Buffer.from(bridged.error(body, error instanceof HttpException ? error.getStatus() : 500));
+    }
+    return model?.events(last) ?? last;
   }
 }
 

@@ -63,7 +63,7 @@ export class ResponseWriter implements EventSink {
   /** @param done called when all is written */
   constructor(
     private readonly response: Writable,
-    private readonly source: StreamSource,
+    readonly source: StreamSource,
     private readonly client: ClientBytes,
     private readonly done: () => void,
   ) {
@@ -106,17 +106,8 @@ export class ResponseWriter implements EventSink {
     this.done();
   }
 
-  /** Writes what has arrived. What a bridge cannot read ends the stream. */
-  writeGathered(): void {
-    try {
-      this.write();
-    } catch (error) {
-      const { exchange } = this.source;
-      exchange.abort(exchange.unreadable(error));
-    }
-  }
-
-  private write(): void {
+  /** Writes what has arrived. @throws Error for events that a bridge cannot read */
+  write(): void {
     const { gathered } = this;
     if (gathered === undefined) return;
     this.gathered = undefined;
@@ -128,9 +119,17 @@ export class ResponseWriter implements EventSink {
   }
 }
 
-/** For `nextTick`, without a closure for each chunk. */
+/**
+ * For `nextTick`, without a closure for each chunk. Events that a bridge cannot read end the
+ * stream.
+ */
 function writeGathered(writer: ResponseWriter): void {
-  writer.writeGathered();
+  try {
+    writer.write();
+  } catch (error) {
+    const { exchange } = writer.source;
+    exchange.abort(exchange.unreadable(error));
+  }
 }
 
 /** Silence before an event is sent, in ms: at most twice that. Proxies cut after 30 s and more. */

@@ -177,6 +177,7 @@ describe('LlmClient with a queue', () => {
           .catch((error: unknown) => {
             if (!(error instanceof CallQueueError)) throw error;
             refused[queueClass]++;
+            return sleep(1);
           });
         await new Promise(setImmediate);
       }

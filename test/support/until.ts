@@ -6,7 +6,7 @@ export const sleep = (ms: number): Promise<void> => new Promise((resolve) => set
  * Waits until `holds`; fails after `forMs`, by default more than a loaded machine takes. Asks every
  * 2 ms at first and every 20 ms after a second, because the question may take more time than that.
  */
-export async function until(holds: () => boolean | Promise<boolean>, forMs = 120_000): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, forMs = 45_000): Promise<void> {
   const startMs = performance.now();
   while (!(await holds())) {
     const waitedMs = performance.now() - startMs;

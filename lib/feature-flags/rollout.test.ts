@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { usuallyOrLong } from '../../test/support/long.js';
-import { rolloutPosition, rolloutSeed } from './rollout.js';
 import { FEATURES, type FeatureName } from './feature-flags.options.js';
+import { rolloutPosition, rolloutSeed } from './feature-flag.js';
 
 const IDS = usuallyOrLong(20_000, 100_000);
 

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../../common/errors.js';
-import { closedSchema } from './closed-schema.js';
+import { closedSchema } from './request.js';
 
 const open = { type: 'object', properties: { a: { type: 'string' }, b: { type: 'number' } }, required: ['a'] };
 const closed = { ...open, required: ['a', 'b'], additionalProperties: false };

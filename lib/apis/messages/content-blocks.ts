@@ -1,7 +1,6 @@
 import type { ThinkingBlock } from '../../providers/openai/chat-types.js';
 import { eventOf } from '../../providers/events/event-translator.js';
 import { toolUseId } from './answer.js';
-import { JsonEnd } from './json-end.js';
 
 /** Characters that may wait for the end of the block before them. */
 const MOST_WAITING = 8 * 1024 * 1024;
@@ -169,4 +168,38 @@ export class ContentBlocks {
 
 function textOr(value: unknown): string {
   return typeof value === 'string' ? value : '';
+}
+
+const QUOTE = '"'.charCodeAt(0);
+const BACKSLASH = '\\'.charCodeAt(0);
+const OPENING: ReadonlySet<number> = new Set(['{'.charCodeAt(0), '['.charCodeAt(0)]);
+const CLOSING: ReadonlySet<number> = new Set(['}'.charCodeAt(0), ']'.charCodeAt(0)]);
+
+/** Finds the end of a JSON object that arrives in pieces, without keeping them. */
+class JsonEnd {
+  private depth = 0;
+  private hasBegun = false;
+  private isInString = false;
+  private isEscaped = false;
+
+  /** Whether the object has ended. */
+  get isReached(): boolean {
+    return this.hasBegun && this.depth <= 0;
+  }
+
+  read(piece: string): void {
+    for (let at = 0; at < piece.length; at++) this.character(piece.charCodeAt(at));
+  }
+
+  private character(code: number): void {
+    if (this.isInString) {
+      if (this.isEscaped) this.isEscaped = false;
+      else if (code === BACKSLASH) this.isEscaped = true;
+      else if (code === QUOTE) this.isInString = false;
+    } else if (code === QUOTE) this.isInString = true;
+    else if (OPENING.has(code)) {
+      this.depth++;
+      this.hasBegun = true;
+    } else if (CLOSING.has(code)) this.depth--;
+  }
 }

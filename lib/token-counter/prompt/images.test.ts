@@ -1,6 +1,6 @@
 import { imageDimensions } from './image-dimensions.js';
 import { ASSUMED_RULE, imageRuleOf, type ImageDetail } from './image-rules.js';
-import { imageTokens } from './images.js';
+import { imageTokens } from './media.js';
 
 const dataUrl = (bytes: Buffer, type = 'image/png'): string => `data:${type};base64,${bytes.toString('base64')}`;
 

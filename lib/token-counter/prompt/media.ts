@@ -1,9 +1,8 @@
 import { audioSeconds } from './audio.js';
-import { pageCount } from './documents.js';
-import type { ImageDetail } from './image-rules.js';
-import { imageTokens } from './images.js';
+import { type ImageDetail, ASSUMED_RULE, isFixed, type ImageRule } from './image-rules.js';
 import { textOf, TOKENS_PER_BYTE, type PromptContext } from './prompt-context.js';
 import { videoSeconds } from './video.js';
+import { imageDimensions } from './image-dimensions.js';
 
 /** Inline data of a prompt. */
 export interface BinaryData {
@@ -56,4 +55,55 @@ function tokensOf(base64: string, type: string, { model }: PromptContext): numbe
   if (type.startsWith('video/')) return videoSeconds(base64) * videoTokensPerSecond;
   if (type.startsWith('text/')) return ((base64.length * 3) / 4) * TOKENS_PER_BYTE;
   return pageCount(base64) * tokensPerPage;
+}
+
+/** Tokens of an image, and whether its size or its rule had to be assumed. */
+interface ImageTokens {
+  readonly tokens: number;
+  readonly assumed: boolean;
+}
+
+/**
+ * Counts an image by the rule of its model. One of unknown size counts as the most that an image
+ * costs.
+ *
+ * @param source A `data:` URL, bare base64 or a remote URL. Remote images are not fetched: their
+ * size is unknown.
+ */
+export function imageTokens(rule: ImageRule, source: string | undefined, detail: ImageDetail = 'auto'): ImageTokens {
+  const assumed = rule === ASSUMED_RULE;
+  if (isFixed(rule, detail)) return { tokens: rule.most(detail), assumed };
+  const size = source === undefined ? null : imageDimensions(source);
+  return size === null ? { tokens: rule.most(detail), assumed: true } : { tokens: rule.tokens(size, detail), assumed };
+}
+
+/** Of a page whose number is not found, as Word and LaTeX write them. */
+const BYTES_PER_PAGE = 30_000;
+/** Bytes that are searched for pages: some milliseconds. */
+const MOST_BYTES = 16 * 1024 * 1024;
+const TYPE = '/Type';
+const PAGE = '/Page';
+
+/**
+ * Estimates the pages of a base64 PDF: those that its text shows, else by its size, because newer
+ * files may hide them in compressed streams. At least 1.
+ */
+function pageCount(base64: string): number {
+  const bytes = Buffer.from(base64.slice(0, (MOST_BYTES / 3) * 4), 'base64');
+  let pages = 0;
+  for (let at = bytes.indexOf(PAGE); at >= 0; at = bytes.indexOf(PAGE, at + PAGE.length)) if (isPage(bytes, at)) pages++;
+  return pages > 0 ? pages : Math.max(1, Math.ceil((base64.length * 3) / 4 / BYTES_PER_PAGE));
+}
+
+/** Whether `/Page` is behind `/Type`, and no longer name: `/Type /Page`, not `/Type /Pages`. */
+function isPage(bytes: Buffer, at: number): boolean {
+  const next = bytes[at + PAGE.length];
+  const isLonger = (next >= 0x41 && next <= 0x5a) || (next >= 0x61 && next <= 0x7a);
+  return (
+    !isLonger &&
+    bytes
+      .toString('latin1', Math.max(0, at - 16), at)
+      .trimEnd()
+      .endsWith(TYPE)
+  );
 }

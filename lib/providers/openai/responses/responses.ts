@@ -5,10 +5,12 @@ import { OPENAI_READER } from '../reader.js';
 import { pickedFields, written } from '../request.js';
 import { responsesFieldsOf } from './chat-request.js';
 import { ResponseToChat } from './chat-stream.js';
-import { readableInput } from './input-items.js';
 import { responsesModel } from './needs-responses.js';
 import { toResponsesParameters } from './parameters.js';
 import { PassingResponse } from './passing-response.js';
+import type { Fields } from '../../../common/objects.js';
+import { isSealed } from './items.js';
+import { KEPT_ITEMS } from './kept-items.js';
 
 /** A call of `/responses`: the body passes but for the model and this package's own fields. */
 export function responsesCall(sent: SentRequest): WireCall {
@@ -49,4 +51,29 @@ function passedFields(sent: SentRequest): object {
   const fields = policedFields({ ...sent, ...translated, model: responsesModel(sent.model) });
   const input = changedBy(fields.input, (given, textOf) => readableInput(given, sent.provider, textOf));
   return input === fields.input ? fields : { ...fields, input };
+}
+
+/** Azure refuses the status in items that its own answers have it in, as in LiteLLM. */
+const WITHOUT_STATUS = new Set(['message', 'reasoning']);
+
+/**
+ * The input items as the provider can read them: those that a bridge made in an earlier turn are
+ * sent whole, without the thinking of other models. Anything else passes.
+ */
+function readableInput(input: unknown, provider: string, textOf: (text: string) => string): unknown {
+  if (!Array.isArray(input)) return input;
+  const read = (input as readonly unknown[]).flatMap((item) => readableItem(item, provider, textOf));
+  return read.length === input.length && read.every((item, at) => item === input[at]) ? input : read;
+}
+
+function readableItem(item: unknown, provider: string, textOf: (text: string) => string): readonly unknown[] {
+  if (typeof item !== 'object' || item === null) return [item];
+  const { type, id } = item as Fields;
+  const kept = (type === 'item_reference' || type === undefined) && typeof id === 'string' ? KEPT_ITEMS.get(textOf(id)) : undefined;
+  const whole = (kept ?? item) as Fields;
+  const sealed =
+    kept === undefined && typeof whole.encrypted_content === 'string' ? textOf(whole.encrypted_content) : whole.encrypted_content;
+  if (whole.type === 'reasoning' && isSealed(sealed)) return [];
+  if (provider !== 'azure' || !WITHOUT_STATUS.has(String(whole.type)) || whole.status === undefined) return [whole];
+  return [Object.fromEntries(Object.entries(whole).filter(([name]) => name !== 'status'))];
 }

@@ -1,11 +1,32 @@
 import { suggestion } from '../../../common/nearest-name.js';
 import { refuseOption, type Refuse } from '../../../common/options.js';
-import { costBased } from './cost-based.js';
 import { firstTokenBased, latencyBased } from './latency-based.js';
 import { leastBusy } from './least-busy.js';
 import { simpleShuffle } from './simple-shuffle.js';
 import type { RoutingStrategy, Strategy } from './strategy.js';
-import { usageBased } from './usage-based.js';
+import { Fact, factIndex } from '../../engine/engine.js';
+
+/** Selects the deployment with the lowest price of an input token and an output token. */
+const costBased: Strategy = {
+  name: 'cost_based',
+  number: 5,
+  aliases: ['cost-based-routing'],
+  respectsLimits: true,
+  isBuffered: false,
+  needsPrices: true,
+  figure: ({ members }, _, position) => members.facts[factIndex(members, Fact.cost, position)],
+};
+
+/** Selects the deployment with the fewest tokens in the current minute. */
+const usageBased: Strategy = {
+  name: 'usage_based',
+  number: 4,
+  aliases: ['usage-based-routing', 'usage-based-routing-v2'],
+  respectsLimits: true,
+  isBuffered: false,
+  needsPrices: false,
+  figure: ({ memory, minute }, slot) => memory.tokensOf(slot, minute),
+};
 
 /** All strategies, by their number: `strategy.rs` of the native engine has the same order. */
 export const STRATEGIES: readonly Strategy[] = [simpleShuffle, leastBusy, latencyBased, firstTokenBased, usageBased, costBased];

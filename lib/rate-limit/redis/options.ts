@@ -14,7 +14,6 @@ import {
  * the same limits itself, with its share of the budgets.
  */
 export type OnStoreError = 'deny' | 'allow' | 'local';
-export type OnDataLoss = 'forget' | 'refuse';
 
 export const REDIS_STORE = {
   /** `redis://…` or `rediss://…`: opens a connection for the store. Either this or `client`. */

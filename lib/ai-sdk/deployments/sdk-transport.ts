@@ -93,7 +93,8 @@ class ModelExchange {
 async function embeddingList(model: ReadEmbeddingModel, body: Fields, abortSignal: AbortSignal): Promise<object> {
   const { input, dimensions, encoding_format: format, provider_options: providerOptions } = body;
   const values = (Array.isArray(input) ? input : [input]) as unknown[];
-  if (!values.every((value) => typeof value === 'string')) throw Object.assign(new Error('input: must be strings'), { statusCode: 400 });
+  if (!values.every((value) => typeof value === 'string'))
+    throw Object.assign(new Error('input: must be a string or an array of strings'), { statusCode: 400 });
   const most = (await model.maxEmbeddingsPerCall) ?? Infinity;
   const vectors: (readonly number[])[] = [];
   let tokens = 0;

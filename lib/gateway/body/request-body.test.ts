@@ -7,7 +7,7 @@ import type { JsonReader } from '../../http/body/json-reader.js';
 import { RequestContext } from '../../http/request-context.js';
 import { DEFAULT_BODY_BOUNDS } from '../../http/body/body-bounds.js';
 import { DEFAULT_JSON_BOUNDS } from '../../json-body/json-bounds.js';
-import { readRequestBody } from './request-body.js';
+import { contentTypeFault, readRequestBody } from './request-body.js';
 
 const reading = {
   state: new RequestContext(),
@@ -36,6 +36,33 @@ describe('readRequestBody', () => {
     }
     expect(begun).toEqual(Array.from({ length: 40 }, (_, at) => at));
     expect(most).toBeLessThan(20);
+  });
+});
+
+describe('contentTypeFault', () => {
+  const FORM = 'multipart/form-data; boundary=a';
+  it.each<[Parameters<typeof contentTypeFault>[1], string | undefined, boolean]>([
+    ['json', 'application/json', true],
+    ['json', 'Application/JSON ; charset=UTF-8', true],
+    ['json', 'application/json; charset=latin1', false],
+    ['json', 'application/jsonp', false],
+    ['json', 'text/plain; a=application/json', false],
+    ['json', FORM, false],
+    ['json', undefined, false],
+    ['form', FORM, true],
+    ['form', 'text/plain; a=multipart/form-data;', false],
+    ['form', 'multipart/form-data', false],
+    ['form', 'application/json', false],
+    ['none', 'text/plain', true],
+    ['optional', undefined, true],
+    ['optional', 'application/json', true],
+    ['optional', 'text/plain', false],
+  ])('decides about a body that is %s with the type %j', (body, type, isAccepted) => {
+    const fault = contentTypeFault({ 'content-type': type }, body);
+    expect(fault?.getStatus()).toBe(isAccepted ? undefined : 415);
+    expect(contentTypeFault({ 'content-type': type, 'content-encoding': 'gzip' }, body)?.getStatus()).toBe(
+      body === 'none' || (type === undefined && body === 'optional') ? undefined : 415,
+    );
   });
 });
 

@@ -45,6 +45,15 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('the OpenAPI document of a
     expect(document.paths['/api/health/liveliness'].get?.security).toBeUndefined();
   });
 
+  it('has errors in the shape of the API of each route', () => {
+    const errorOf = (path: string): unknown => {
+      const { content } = document.paths[path].post?.responses['4XX'] as { content: Record<string, { schema: { properties: object } }> };
+      return Object.keys(content['application/json'].schema.properties);
+    };
+    expect(errorOf('/api/v1/chat/completions')).toEqual(['error']);
+    expect(errorOf('/api/v1/messages')).toEqual(['type', 'error', 'request_id']);
+  });
+
   it('describes every route: none is without a schema of its answer, or with one that no route has', () => {
     const operations = Object.values(document.paths).flatMap((path) => Object.values(path) as { operationId?: string; summary?: string }[]);
     expect(operations.filter(({ summary, operationId }) => summary === undefined || summary === operationId)).toEqual([]);

@@ -37,5 +37,5 @@ export function headlines(verdicts: readonly Verdict[]): string | undefined {
     return found && [title, says.replace('$', `**${found.measured.slice(0, -unit.length)}**`)];
   });
   const complete = rows.filter((row) => row !== undefined);
-  return complete.length === rows.length ? markdownTable([{ title: 'what' }, { title: 'beside others' }], complete) : undefined;
+  return complete.length === rows.length ? markdownTable([{ title: 'what' }, { title: 'compared with others' }], complete) : undefined;
 }

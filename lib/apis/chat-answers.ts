@@ -1,4 +1,4 @@
-import { fieldsOf, type Fields } from '../common/objects.js';
+import { fieldsOf, type Fields, listOf } from '../common/objects.js';
 import type { OpenAIErrorBody } from '../common/provider-error.js';
 
 /** For an event of a stream that is not a JSON object. */
@@ -46,8 +46,4 @@ export function stringIn(value: unknown): string {
 
 export function numberIn(value: unknown): number {
   return typeof value === 'number' ? value : 0;
-}
-
-export function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
 }

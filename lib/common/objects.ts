@@ -38,3 +38,17 @@ export function ownField<T extends object, K extends keyof T & string>(options: 
 export function definedFields<T extends object>(fields: T): T {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 }
+
+/** The entries of a list from JSON; none of anything else. */
+export function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/**
+ * A string without surrounding white space, because values read from files often end with a
+ * newline. `undefined` if nothing is left, and for anything else.
+ */
+export function trimmedText(value: unknown): string | undefined {
+  const trimmed = typeof value === 'string' ? value.trim() : '';
+  return trimmed === '' ? undefined : trimmed;
+}

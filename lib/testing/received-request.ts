@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { fieldsOf, type Fields } from '../common/objects.js';
+import { fieldsOf, type Fields, listOf } from '../common/objects.js';
 
 /** A request that a provider received. */
 export class ReceivedRequest {
@@ -78,10 +78,6 @@ export class ReceivedRequest {
   form(): Promise<FormData> {
     return new Response(this.bytes, { headers: { 'content-type': this.headers['content-type'] ?? '' } }).formData();
   }
-}
-
-export function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
 }
 
 function textOf(content: unknown): string {

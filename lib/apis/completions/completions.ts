@@ -1,11 +1,11 @@
-import { fieldsOf, objectIn } from '../../common/objects.js';
+import { fieldsOf, objectIn, listOf } from '../../common/objects.js';
 import type { OpenAIErrorBody } from '../../common/provider-error.js';
 import type { StreamEvents } from '../../providers/events/event-reader.js';
 import { eventOf } from '../../providers/events/event-translator.js';
 import { isError } from '../../providers/openai/errors.js';
 import type { ModelRequest } from '../../providers/model-request.js';
 import type { Bridge, BridgedAnswer } from '../bridge.js';
-import { completionIn, errorIn, listOf, UNFINISHED_STREAM, UNREADABLE_EVENT } from '../chat-answers.js';
+import { completionIn, errorIn, UNFINISHED_STREAM, UNREADABLE_EVENT } from '../chat-answers.js';
 import { TextCompletion } from './answer.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';

@@ -1,6 +1,6 @@
-import { fieldsOf, type Fields } from '../../common/objects.js';
+import { fieldsOf, type Fields, listOf } from '../../common/objects.js';
 import type { ModelRequest } from '../../providers/model-request.js';
-import { listOf, numberIn, stringIn, textOf } from '../chat-answers.js';
+import { numberIn, stringIn, textOf } from '../chat-answers.js';
 import type { ThinkingBlock } from '../../providers/openai/chat-types.js';
 import {
   functionCallItem,

@@ -1,6 +1,5 @@
-import { fieldsOf, type Fields } from '../../common/objects.js';
+import { fieldsOf, type Fields, listOf } from '../../common/objects.js';
 import { chatToolName } from '../messages/tools.js';
-import { listOf } from '../chat-answers.js';
 
 /** A function's name in Responses; in a namespace it has two names. */
 export interface CalledFunction {

@@ -1,5 +1,5 @@
 import type { BridgedAnswer } from '../bridge.js';
-import { fieldsOf, objectIn, type Fields } from '../../common/objects.js';
+import { fieldsOf, objectIn, type Fields, listOf } from '../../common/objects.js';
 import { append } from '../../common/collections.js';
 import type { OpenAIErrorBody } from '../../common/provider-error.js';
 import type { ThinkingBlock } from '../../providers/openai/chat-types.js';
@@ -7,7 +7,7 @@ import { isError } from '../../providers/openai/errors.js';
 import { errorEventOf } from '../../providers/openai/responses/passing-response.js';
 import { eventOf } from '../../providers/events/event-translator.js';
 import type { StreamEvents } from '../../providers/events/event-reader.js';
-import { errorIn, listOf, stringIn, textOf, UNFINISHED_STREAM, UNREADABLE_EVENT } from '../chat-answers.js';
+import { errorIn, stringIn, textOf, UNFINISHED_STREAM, UNREADABLE_EVENT } from '../chat-answers.js';
 import { argumentsOf, blocksIn, endOf, thoughtIn, type ResponseFrame } from './answer.js';
 import {
   functionCallItem,

@@ -1,3 +1,4 @@
+import { trimmedText } from '../../common/objects.js';
 import { errorMessage } from '../../common/errors.js';
 import { isInstalled, loadOptionalPackage } from '../../common/optional-package.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
@@ -45,7 +46,7 @@ export interface AwsAccess {
 
 /** Whether a deployment has AWS credentials of its own. */
 export function hasAwsCredentials(params: Params): boolean {
-  return OWN.some((name) => text(params[name]) !== undefined);
+  return OWN.some((name) => trimmedText(params[name]) !== undefined);
 }
 
 /** Signs with the keys of a deployment or its environment. */
@@ -79,7 +80,7 @@ export class AwsAuthorization implements RequestAuthorization {
     }
     if (this.fixed !== undefined || isInstalled(() => require.resolve('@aws-sdk/credential-providers'))) return undefined;
     const { params, deploymentId } = this.access;
-    const key = OWN.find((name) => text(params[name]) !== undefined);
+    const key = OWN.find((name) => trimmedText(params[name]) !== undefined);
     const reason = key === undefined ? 'no API key and no AWS credentials are set' : `${key} requires ${PACKAGE}, which is not installed`;
     const mend = `npm install ${PACKAGE}, or set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`;
     return new DeploymentFault(deploymentId, key ?? 'aws_access_key_id', reason, mend);
@@ -141,7 +142,7 @@ export class AwsAuthorization implements RequestAuthorization {
     if (code === 'MISSING_PACKAGE') return this.missing() ?? error;
     if (error instanceof DeploymentFault || (side !== 'client' && name !== 'CredentialsProviderError')) return error;
     const { params, deploymentId } = this.access;
-    const key = OWN.find((each) => text(params[each]) !== undefined) ?? 'aws_access_key_id';
+    const key = OWN.find((each) => trimmedText(params[each]) !== undefined) ?? 'aws_access_key_id';
     const mend = 'correct the profile, the role or the keys that it names, or set AWS_BEARER_TOKEN_BEDROCK';
     return new DeploymentFault(deploymentId, key, `AWS credentials cannot be loaded (${errorMessage(error)})`, mend);
   }
@@ -149,16 +150,16 @@ export class AwsAuthorization implements RequestAuthorization {
 
 /** Keys that stand in the deployment or in the environment. */
 function fixedKeys({ params, env, deploymentId, takesEnvironment }: AwsAccess): AwsCredentials | undefined {
-  if (text(params.aws_role_name) !== undefined || text(params.aws_profile_name) !== undefined) return undefined;
+  if (trimmedText(params.aws_role_name) !== undefined || trimmedText(params.aws_profile_name) !== undefined) return undefined;
   const own = keysOf(params.aws_access_key_id, params.aws_secret_access_key, params.aws_session_token, deploymentId);
   if (own !== undefined || !takesEnvironment || hasAwsCredentials(params)) return own;
   const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: token } = env;
   // A half of them is left to the chain, which says so.
-  return text(id) === undefined || text(secret) === undefined ? undefined : keysOf(id, secret, token, deploymentId);
+  return trimmedText(id) === undefined || trimmedText(secret) === undefined ? undefined : keysOf(id, secret, token, deploymentId);
 }
 
 function keysOf(id: unknown, secret: unknown, token: unknown, deploymentId: string): AwsCredentials | undefined {
-  const [accessKeyId, secretAccessKey, sessionToken] = [text(id), text(secret), text(token)];
+  const [accessKeyId, secretAccessKey, sessionToken] = [trimmedText(id), trimmedText(secret), trimmedText(token)];
   if (accessKeyId !== undefined && secretAccessKey !== undefined) return { accessKeyId, secretAccessKey, sessionToken };
   if (accessKeyId === undefined && secretAccessKey === undefined) return undefined;
   const missing = accessKeyId === undefined ? 'aws_access_key_id' : 'aws_secret_access_key';
@@ -174,12 +175,12 @@ function providerOf(access: AwsAccess): CredentialProvider {
     () => require('@aws-sdk/credential-providers') as CredentialProviders,
   );
   const { params, env, region, deploymentId, takesEnvironment } = access;
-  const role = text(params.aws_role_name);
-  const profile = text(params.aws_profile_name);
-  const endpoint = text(params.aws_sts_endpoint);
+  const role = trimmedText(params.aws_role_name);
+  const profile = trimmedText(params.aws_profile_name);
+  const endpoint = trimmedText(params.aws_sts_endpoint);
   const clientConfig = { region, ...(endpoint !== undefined && { endpoint }) };
-  const roleSessionName = text(params.aws_session_name);
-  const token = text(params.aws_web_identity_token);
+  const roleSessionName = trimmedText(params.aws_session_name);
+  const token = trimmedText(params.aws_web_identity_token);
   if (token !== undefined) {
     if (role === undefined)
       throw new DeploymentFault(deploymentId, 'aws_role_name', 'must be set together with aws_web_identity_token', '');
@@ -191,7 +192,7 @@ function providerOf(access: AwsAccess): CredentialProvider {
   const ofProfile = profile === undefined ? undefined : providers.fromIni({ profile, clientConfig });
   if (role !== undefined) {
     const own = keysOf(params.aws_access_key_id, params.aws_secret_access_key, params.aws_session_token, deploymentId);
-    const external = text(params.aws_external_id);
+    const external = trimmedText(params.aws_external_id);
     return providers.fromTemporaryCredentials({
       masterCredentials: own ?? ofProfile,
       params: { RoleArn: role, ...(roleSessionName && { RoleSessionName: roleSessionName }), ...(external && { ExternalId: external }) },
@@ -201,19 +202,14 @@ function providerOf(access: AwsAccess): CredentialProvider {
   if (ofProfile !== undefined) return ofProfile;
   if (!takesEnvironment)
     throw new DeploymentFault(deploymentId, 'aws_access_key_id', 'must be set for this address', 'set aws_access_key_id');
-  return providers.fromNodeProviderChain({ clientConfig, profile: text(env.AWS_PROFILE) });
+  return providers.fromNodeProviderChain({ clientConfig, profile: trimmedText(env.AWS_PROFILE) });
 }
 
 /** LiteLLM's `oidc/env/NAME`, or the token itself. */
 function tokenIn(token: string, { env, deploymentId }: AwsAccess): string {
   if (!token.startsWith('oidc/')) return token;
-  const found = token.startsWith('oidc/env/') ? text(env[token.slice('oidc/env/'.length)]) : undefined;
+  const found = token.startsWith('oidc/env/') ? trimmedText(env[token.slice('oidc/env/'.length)]) : undefined;
   if (found !== undefined) return found;
   const reason = 'must be a token, oidc/env/<variable> or the path of a file';
   throw new DeploymentFault(deploymentId, 'aws_web_identity_token', reason, 'other OIDC providers are not supported');
-}
-
-function text(value: unknown): string | undefined {
-  const trimmed = typeof value === 'string' ? value.trim() : '';
-  return trimmed === '' ? undefined : trimmed;
 }

@@ -1,3 +1,4 @@
+import { trimmedText } from '../../common/objects.js';
 import { createHash } from 'node:crypto';
 import { isInstalled, loadOptionalPackage } from '../../common/optional-package.js';
 import { readRegularFile } from '../../common/regular-file.js';
@@ -68,12 +69,12 @@ const REFUSALS: ReadonlySet<string> = new Set([
 
 /** Whether a deployment names an identity of its own. */
 export function namesAzureIdentity({ tenant_id: tenant, client_id: client, client_secret: secret }: Params): boolean {
-  return [tenant, client, secret].some((part) => text(part) !== undefined);
+  return [tenant, client, secret].some((part) => trimmedText(part) !== undefined);
 }
 
 /** Whether a token is exchanged for one of Entra's. */
 export function isLocalOidc(token: unknown): boolean {
-  return LOCAL_OIDC.test(text(token) ?? '');
+  return LOCAL_OIDC.test(trimmedText(token) ?? '');
 }
 
 /**
@@ -88,16 +89,18 @@ export function azureAuthorization(access: AzureAccess): RequestAuthorization | 
 
 function identityOf({ params, env, deploymentId, takesEnvironment }: AzureAccess): Identity | undefined {
   const names = namesAzureIdentity(params);
-  const tenant = text(params.tenant_id) ?? text(env.AZURE_TENANT_ID);
-  const client = text(params.client_id) ?? text(env.AZURE_CLIENT_ID);
-  const source = text(params.azure_ad_token);
+  const tenant = trimmedText(params.tenant_id) ?? trimmedText(env.AZURE_TENANT_ID);
+  const client = trimmedText(params.client_id) ?? trimmedText(env.AZURE_CLIENT_ID);
+  const source = trimmedText(params.azure_ad_token);
   const isExchanged = source !== undefined && isLocalOidc(source);
-  const secret = isExchanged ? undefined : (text(params.client_secret) ?? (takesEnvironment ? text(env.AZURE_CLIENT_SECRET) : undefined));
+  const secret = isExchanged
+    ? undefined
+    : (trimmedText(params.client_secret) ?? (takesEnvironment ? trimmedText(env.AZURE_CLIENT_SECRET) : undefined));
   if (isExchanged && tenant !== undefined && client !== undefined) return { kind: 'assertion', tenant, client, source };
   if (secret !== undefined && tenant !== undefined && client !== undefined && (names || takesEnvironment)) {
     return { kind: 'secret', tenant, client, secret };
   }
-  const found = foundKind(text(env.AZURE_CREDENTIAL));
+  const found = foundKind(trimmedText(env.AZURE_CREDENTIAL));
   if (found !== undefined && takesEnvironment && !isExchanged) return { kind: found, client };
   if (!names && !isExchanged) return undefined;
   const missing = tenant === undefined ? 'tenant_id' : client === undefined ? 'client_id' : 'client_secret';
@@ -121,8 +124,8 @@ class EntraAuthorization implements RequestAuthorization {
     private readonly identity: Identity,
   ) {
     const { params, env } = access;
-    const scope = text(params.azure_scope) ?? text(env.AZURE_SCOPE) ?? SCOPE;
-    const authorityHost = text(env.AZURE_AUTHORITY_HOST);
+    const scope = trimmedText(params.azure_scope) ?? trimmedText(env.AZURE_SCOPE) ?? SCOPE;
+    const authorityHost = trimmedText(env.AZURE_AUTHORITY_HOST);
     const key = createHash('sha256')
       .update(JSON.stringify([identity, scope, authorityHost]))
       .digest('base64');
@@ -232,10 +235,4 @@ async function federatedToken(source: string, env: Environment): Promise<string>
   if (kind === 'env') return env[name] ?? '';
   const path = kind === 'env_path' ? (env[name] ?? '') : name;
   return (await readRegularFile(path)).toString().trim();
-}
-
-/** Trims: values read from files often end with a newline. */
-function text(value: unknown): string | undefined {
-  const trimmed = typeof value === 'string' ? value.trim() : '';
-  return trimmed === '' ? undefined : trimmed;
 }

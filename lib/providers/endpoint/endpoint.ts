@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../../common/errors.js';
-import { ownFields } from '../../common/objects.js';
+import { ownFields, trimmedText } from '../../common/objects.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import type { RequestAuthorization } from './authorization.js';
 import { AwsAuthorization, hasAwsCredentials } from '../bedrock/credentials.js';
@@ -84,24 +84,24 @@ export class ProviderEndpoint {
     if (isBedrock) base ??= ownEndpoint(params, deploymentId);
     const vertex = isVertex(provider) ? vertexDeployment({ model: resolved.model, params, env, deploymentId, base }) : undefined;
     const url = vertex?.address.url ?? base ?? this.defaultBase(around);
-    const version = text(params.api_version) ?? around.version();
+    const version = trimmedText(params.api_version) ?? around.version();
     this.address = vertex?.address ?? addressOf(provider, url, { deploymentId, version, protocol: protocol.name });
     this.protocol = vertex?.protocol ?? (this.address.isOpenAICompatible === true ? OPENAI : protocol);
     this.origin = url.origin;
     this.isAtHome = isAtProvider(provider, url);
     const isForThis = base === undefined || isAtProvider(provider, base) || around.isItsAddress(base);
-    const ownToken = isAzure(provider) && !isLocalOidc(params.azure_ad_token) ? text(params.azure_ad_token) : undefined;
+    const ownToken = isAzure(provider) && !isLocalOidc(params.azure_ad_token) ? trimmedText(params.azure_ad_token) : undefined;
     // A deployment's own credentials, of any kind, keep the environment's key out.
     const hasOwnKeys = isBedrock && hasAwsCredentials(params);
-    const isKeyed = text(params.api_key) !== undefined || ownToken !== undefined || this.hasEntraCredentials || hasOwnKeys;
+    const isKeyed = trimmedText(params.api_key) !== undefined || ownToken !== undefined || this.hasEntraCredentials || hasOwnKeys;
     const isClient = provider === 'databricks' && isForThis && hasDatabricksClient(env);
-    const key = text(params.api_key) ?? (isForThis && !isKeyed && !isClient ? around.key() : undefined);
+    const key = trimmedText(params.api_key) ?? (isForThis && !isKeyed && !isClient ? around.key() : undefined);
     const token = ownToken ?? (isForThis && !isKeyed ? around.token() : undefined);
     this.headers = headersOf(params, this.address, { key, token }, deploymentId);
     const isAuthorized = hasCredentials(this.headers, url);
     this.authorization = isAuthorized ? undefined : vertex === undefined ? this.authorizationBy(env, isForThis) : vertex.authorization;
     this.keptBack = isKeyed || isForThis || isAuthorized ? [] : (vertex?.keptBack ?? around.setKeys());
-    const isFetched = this.authorization !== undefined && (!isBedrock || text(env.AWS_ACCESS_KEY_ID) !== undefined);
+    const isFetched = this.authorization !== undefined && (!isBedrock || trimmedText(env.AWS_ACCESS_KEY_ID) !== undefined);
     this.isSetUp = key !== undefined || token !== undefined || (vertex?.isSetUp ?? isFetched) || around.base() !== undefined;
     this.secrets = [...secretsIn(this.headers), ...secretsInQuery(url), ...secretsInLogin(url)];
   }
@@ -189,7 +189,7 @@ export class ProviderEndpoint {
     if (provider === 'bedrock') return new URL(bedrockBase(bedrockRegion(params, around.env, deploymentId)));
     const known =
       provider === 'bedrock_mantle'
-        ? regionalBase(regionIn(params.model) ?? text(params.aws_region_name) ?? around.region(), deploymentId)
+        ? regionalBase(regionIn(params.model) ?? trimmedText(params.aws_region_name) ?? around.region(), deploymentId)
         : rowOf(provider)?.base;
     if (known !== undefined) return new URL(known);
     const reason = `must be set: ${provider} has no default address`;
@@ -211,7 +211,7 @@ function ownEndpoint({ aws_bedrock_runtime_endpoint: endpoint }: EndpointParams,
 
 /** A bare `gemini-…` is Vertex AI's then. */
 function namesProject({ vertex_project: project, vertex_ai_project: other }: Readonly<Record<string, unknown>>): boolean {
-  return text(project) !== undefined || text(other) !== undefined;
+  return trimmedText(project) !== undefined || trimmedText(other) !== undefined;
 }
 
 function isAzure(provider: string): boolean {
@@ -231,24 +231,24 @@ class ProviderEnvironment {
 
   key(): string | undefined {
     return keyVariables(this.provider)
-      .map((name) => text(this.env[name]))
+      .map((name) => trimmedText(this.env[name]))
       .find((value) => value !== undefined);
   }
 
   /** A token instead of a key. */
   token(): string | undefined {
     const names = isAzure(this.provider) ? ['AZURE_AD_TOKEN'] : (rowOf(this.provider)?.tokens ?? []);
-    return names.map((name) => text(this.env[name])).find((value) => value !== undefined);
+    return names.map((name) => trimmedText(this.env[name])).find((value) => value !== undefined);
   }
 
   /** Names of the variables that hold a key. */
   setKeys(): readonly string[] {
-    return credentialVariables(this.provider).filter((name) => text(this.env[name]) !== undefined);
+    return credentialVariables(this.provider).filter((name) => trimmedText(this.env[name]) !== undefined);
   }
 
   base(): { readonly name: string; readonly value: string } | undefined {
     for (const name of baseVariables(this.provider)) {
-      const value = text(this.env[name]);
+      const value = trimmedText(this.env[name]);
       if (value !== undefined) return { name, value };
     }
     return undefined;
@@ -262,23 +262,17 @@ class ProviderEnvironment {
 
   /** Azure's API version. */
   version(): string | undefined {
-    return isAzure(this.provider) ? text(this.env.AZURE_API_VERSION) : undefined;
+    return isAzure(this.provider) ? trimmedText(this.env.AZURE_API_VERSION) : undefined;
   }
 
   region(): string {
-    return REGION_VARIABLES.map((name) => text(this.env[name])).find((value) => value !== undefined) ?? 'us-east-1';
+    return REGION_VARIABLES.map((name) => trimmedText(this.env[name])).find((value) => value !== undefined) ?? 'us-east-1';
   }
 }
 
 /** An empty text counts as absent: it comes from an empty variable. */
 function said(value: unknown): unknown {
   return value === null || value === '' ? undefined : value;
-}
-
-/** Trims: values read from files often end with a newline. */
-function text(value: unknown): string | undefined {
-  const trimmed = typeof value === 'string' ? value.trim() : '';
-  return trimmed === '' ? undefined : trimmed;
 }
 
 /** Parameters that decide which key is sent where. A typo must not send the environment's key. */

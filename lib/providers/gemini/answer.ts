@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { fieldsOf, type Fields } from '../../common/objects.js';
+import { fieldsOf, type Fields, listOf } from '../../common/objects.js';
 import type { FinishReason } from '../openai/chat-chunks.js';
 import { isMistake, mistakeError } from '../model-mistake.js';
-import { idWithSignature, listOf, textOf } from './content-types.js';
+import { idWithSignature, textOf } from './content-types.js';
 import { replaceFigures, usageOf } from './usage.js';
 
 /** Any other reason counts as `stop`. */

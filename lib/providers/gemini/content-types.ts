@@ -22,10 +22,6 @@ export function splitCallId(id: string): { readonly id: string; readonly signatu
   return { id: id.slice(0, at), signature: signature === '' ? undefined : signature };
 }
 
-export function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
 /** A text that is not empty. */
 export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;

@@ -1,7 +1,7 @@
-import { fieldsOf, type Fields, isObject } from '../../common/objects.js';
+import { fieldsOf, type Fields, isObject, listOf } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { refused } from '../parameters.js';
-import { listOf, splitCallId, textOf, type GeminiPart, type GeminiTurn } from './content-types.js';
+import { splitCallId, textOf, type GeminiPart, type GeminiTurn } from './content-types.js';
 import { mediaPartOf, resolutionOf, type MediaTarget } from './media.js';
 
 /** A conversation in Gemini's words. */

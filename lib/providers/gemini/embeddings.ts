@@ -1,10 +1,9 @@
-import { fieldsOf, type Fields } from '../../common/objects.js';
+import { fieldsOf, type Fields, listOf } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { EmbeddingsTranslator, type ReadEmbeddings } from '../openai/embeddings.js';
 import { mergedFields, written } from '../openai/request.js';
 import { refused } from '../parameters.js';
 import type { SentRequest, WireCall } from '../protocol.js';
-import { listOf } from './content-types.js';
 import { hasError, openAIErrorIn } from './errors.js';
 
 /** One of Google's three calls for embeddings. */

@@ -1,7 +1,7 @@
-import { fieldsOf, type Fields } from '../../common/objects.js';
+import { fieldsOf, type Fields, listOf } from '../../common/objects.js';
 import { errorIn as errorInAny, hasError } from '../openai/errors.js';
 import type { StatedError } from '../protocol.js';
-import { listOf, textOf } from './content-types.js';
+import { textOf } from './content-types.js';
 
 export { hasError };
 

@@ -1,9 +1,9 @@
-import { fieldsOf, type Fields } from '../../common/objects.js';
+import { fieldsOf, type Fields, listOf } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { dropsParams, isToolForced, OF_OTHER_APIS, refused, splitParameters, type ParameterRules } from '../parameters.js';
 import type { SentRequest } from '../protocol.js';
 import { contentsOf } from './contents.js';
-import { listOf, textOf } from './content-types.js';
+import { textOf } from './content-types.js';
 import type { MediaTarget } from './media.js';
 import { geminiModel } from './models.js';
 import { googleSchema } from './schema.js';

@@ -1,7 +1,6 @@
-import { fieldsOf, type Fields } from '../../common/objects.js';
+import { fieldsOf, type Fields, listOf } from '../../common/objects.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { SchemaBudget } from '../schema-budget.js';
-import { listOf } from './content-types.js';
 
 /** A schema nests no deeper, and has no more parts once its references are copied in. */
 const DEEPEST = 64;

@@ -1,9 +1,9 @@
-import { fieldsOf, type Fields } from '../../common/objects.js';
+import { fieldsOf, type Fields, listOf } from '../../common/objects.js';
 import { EventTranslator, eventOf } from '../events/event-translator.js';
 import { ChatChunks } from '../openai/chat-chunks.js';
 import type { AnswerTranslator } from '../protocol.js';
 import { astrayIn, Candidate, chatCompletionOf, indexOf, logprobsOf, newAnswerId, type AnswerContext } from './answer.js';
-import { listOf, textOf } from './content-types.js';
+import { textOf } from './content-types.js';
 import { hasError, openAIErrorIn } from './errors.js';
 import { replaceFigures, usageOf, type UsageFigures } from './usage.js';
 

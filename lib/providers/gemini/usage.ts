@@ -1,6 +1,5 @@
-import { fieldsOf, type Fields } from '../../common/objects.js';
+import { fieldsOf, type Fields, listOf } from '../../common/objects.js';
 import type { ChatUsage } from '../openai/chat-chunks.js';
-import { listOf } from './content-types.js';
 
 const USAGE_FIGURES = [
   'promptTokenCount',

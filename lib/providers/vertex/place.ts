@@ -1,3 +1,4 @@
+import { trimmedText } from '../../common/objects.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import { withoutTrailingSlashes } from '../trailing-slashes.js';
 import { parseBase } from '../endpoint/address.js';
@@ -78,18 +79,13 @@ function pathsOf(url: URL): Pick<VertexPlace, 'url' | 'root' | 'version' | 'mode
 }
 
 function given(params: Params, names: readonly string[]): string | undefined {
-  return names.map((name) => text(params[name])).find((value) => value !== undefined);
+  return names.map((name) => trimmedText(params[name])).find((value) => value !== undefined);
 }
 
 function set(env: Environment, names: readonly string[]): { readonly name: string; readonly value: string } | undefined {
   for (const name of names) {
-    const value = text(env[name]);
+    const value = trimmedText(env[name]);
     if (value !== undefined) return { name, value };
   }
   return undefined;
-}
-
-function text(value: unknown): string | undefined {
-  const trimmed = typeof value === 'string' ? value.trim() : '';
-  return trimmed === '' ? undefined : trimmed;
 }

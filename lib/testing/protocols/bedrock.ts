@@ -1,5 +1,4 @@
-import type { Fields } from '../../common/objects.js';
-import { listOf } from '../received-request.js';
+import { type Fields, listOf } from '../../common/objects.js';
 import { bedrockEvent, bedrockException } from './bedrock-frames.js';
 import {
   chunksOf,

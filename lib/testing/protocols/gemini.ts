@@ -1,5 +1,5 @@
-import { fieldsOf, type Fields } from '../../common/objects.js';
-import { listOf, type ReceivedRequest } from '../received-request.js';
+import { fieldsOf, type Fields, listOf } from '../../common/objects.js';
+import type { ReceivedRequest } from '../received-request.js';
 import { EVENT_STREAM, inputOf, vectorOf, type Chunk, type Reply, type ReplyUsage, type WireProtocol } from './wire-protocol.js';
 
 const FINISH_REASONS = { stop: 'STOP', length: 'MAX_TOKENS', tool_calls: 'STOP', content_filter: 'SAFETY' } as const;

@@ -1,4 +1,4 @@
-import { fieldsOf, isObject, type Fields } from '../../../common/objects.js';
+import { fieldsOf, isObject, type Fields, listOf } from '../../../common/objects.js';
 import type { ChatUsage, FinishReason } from '../chat-chunks.js';
 
 /** Text between two summaries of the model's thinking. */
@@ -98,8 +98,4 @@ export function stringIn(value: unknown): string {
 
 function numberIn(value: unknown): number {
   return typeof value === 'number' ? value : 0;
-}
-
-export function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
 }

@@ -336,9 +336,7 @@ export interface UnsupportedRequest {
   readonly param?: string;
   /** The deployment's provider: `anthropic`, `gemini`. */
   readonly provider: string;
-  /**
-   * What the provider does not support, as a clause: `anthropic has no choices beside the first`.
-   */
+  /** What the provider does not support, as a clause: `claude-3 does not support thinking`. */
   readonly reason: string;
   /** What the client or the operator can do about it. */
   readonly mend: string;

@@ -207,7 +207,7 @@ describe('CallQueue', () => {
     await taken;
   });
 
-  it('says whether a call of this size and tenant has room', () => {
+  it('reports whether a call of this size and tenant has room', () => {
     const [queue, places] = [queueOf({ maxCalls: 3, maxCallsPerTenant: 2, maxPromptTokens: 30 }), new Places(0)];
     const hasRoom = (tenant: string, promptTokens = 10): boolean => queue.hasRoomFor(callOf({ tenant }, { promptTokens }));
     const enter = (tenant: string, promptTokens = 10): void =>

@@ -141,7 +141,7 @@ describe('FallbackPlan', () => {
   const plan = (chains: Chains, healthy: readonly string[] = [], given: Given = {}): FallbackPlan =>
     new FallbackPlan(routerOf(chains, healthy), callOf(given) as never);
 
-  it('says whether another group is left', () => {
+  it('reports whether another group is left', () => {
     expect(plan({ general: { m: ['n'] } }).hasNext('m')).toBe(true);
     expect(plan({ general: { m: ['alias', 'm'] } }).hasNext('m')).toBe(false);
     expect(plan({}).hasNext('m')).toBe(false);
@@ -149,7 +149,7 @@ describe('FallbackPlan', () => {
     expect(plan({ general: { m: ['n'] } }, [], { call: { maxFallbacks: 0 } }).hasNext('m')).toBe(false);
   });
 
-  it('says whether another group has a healthy deployment', () => {
+  it('reports whether another group has a healthy deployment', () => {
     expect(plan({ general: { m: ['n', 'o'] } }, ['o']).hasHealthy('m')).toBe(true);
     expect(plan({ general: { m: ['n', 'o'] } }, ['m']).hasHealthy('m')).toBe(false);
   });

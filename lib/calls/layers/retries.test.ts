@@ -229,7 +229,7 @@ describe('retries', () => {
     expect((await run([own, 'answer'], { policy: { DefaultRetries: 0 } })).outcome).toBe('answer');
   });
 
-  it('says that a retry was denied when those of all calls are used up', async () => {
+  it('records that a retry was denied when those of all calls are used up', async () => {
     const { outcome, call } = await run([a, 'answer'], { budget: 0 });
     expect([outcome, call.isRetryDenied]).toEqual([a, true]);
     expect((await run([a, 'answer'])).call.isRetryDenied).toBe(false);

@@ -22,8 +22,11 @@ export const TOKEN_COUNTER_ENGINES: EngineProvider<TokenCounterEngine> = {
   feature: 'rust_token_counting',
   native: (binding) => new NativeTokenCounterEngine(binding),
   // Loaded when it first answers: with the addon it seldom does.
-  // eslint-disable-next-line @typescript-eslint/no-require-imports
-  typescript: () => new (require('./typescript.js') as typeof TypeScriptEngine).TypeScriptTokenCounterEngine(),
+  typescript: () => {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports
+    const { TypeScriptTokenCounterEngine } = require('./typescript.js') as typeof TypeScriptEngine;
+    return new TypeScriptTokenCounterEngine();
+  },
   selfTest: selfTestOf(CHECKED_ENCODING),
   comparison: [40, 320, 2048].map(countOf),
 };

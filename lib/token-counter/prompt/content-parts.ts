@@ -84,7 +84,7 @@ function countPart(part: unknown, path: string, context: PromptContext, depth: n
   if (typeof part === 'string') return countString(part, context);
   if (!isObject(part)) throw new InvalidArgumentError(path, part, 'must be a string or an object with a type');
   const counter = typeof part.type === 'string' ? PARTS.get(part.type) : undefined;
-  context.reads?.part(part);
+  context.reads?.note('part', part);
   if (counter === undefined && context.reads !== undefined) return countVideo(part, context) ?? 0;
   if (counter === undefined)
     throw new InvalidArgumentError(`${path}.type`, part.type, `must be one of ${[...PARTS.keys()].join(', ')}`, 'UNKNOWN_CONTENT_TYPE');
@@ -111,7 +111,7 @@ function countImageUrl(image: unknown, outerDetail: unknown, path: string, conte
   // The Responses API may name an uploaded file instead of a URL.
   if (url !== undefined && url !== null && typeof url !== 'string')
     throw new InvalidArgumentError(path, url, 'must be a URL, or an object with a url');
-  context.reads?.part(image);
+  context.reads?.note('part', image);
   const known = typeof detail === 'string' ? DETAILS.get(detail) : undefined;
   if (known === undefined) throw new InvalidArgumentError(`${path}.detail`, detail, `must be one of ${[...DETAILS.keys()].join(', ')}`);
   return countImage(url ?? undefined, known, context);
@@ -126,7 +126,7 @@ interface SourceContext {
 /** Anthropic's `source`. */
 function countSource(source: unknown, path: string, { context, kind, depth }: SourceContext): number {
   if (!isObject(source)) throw new InvalidArgumentError(path, source, 'must be an object with a type');
-  context.reads?.part(source);
+  context.reads?.note('part', source);
   if (source.type === 'text') return countText(source.data, context);
   if (source.type === 'content') return countContent(source.content, `${path}.content`, context, depth + 1);
   const data = typeof source.data === 'string' ? source.data : undefined;
@@ -136,7 +136,7 @@ function countSource(source: unknown, path: string, { context, kind, depth }: So
 /** OpenAI's file, inline or by id. */
 function countFile(file: unknown, context: PromptContext): number {
   if (!isObject(file)) return 0;
-  context.reads?.part(file);
+  context.reads?.note('part', file);
   const data = typeof file.file_data === 'string' ? file.file_data : undefined;
   return countText(file.filename, context) + countBinary({ data, mimeType: PDF }, context);
 }
@@ -153,7 +153,7 @@ function countAudio(part: Part, path: string, context: PromptContext): number {
   const audio = part.input_audio;
   if (!isObject(audio) || typeof audio.data !== 'string')
     throw new InvalidArgumentError(`${path}.input_audio.data`, isObject(audio) ? audio.data : audio, 'must be base64 audio');
-  context.reads?.part(audio);
+  context.reads?.note('part', audio);
   const format = typeof audio.format === 'string' ? audio.format : undefined;
   return countBinary({ data: audio.data, mimeType: `audio/${format ?? ''}` }, context);
 }

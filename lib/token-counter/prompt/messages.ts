@@ -79,8 +79,8 @@ function renderedChat(messages: readonly ChatMessage[], context: PromptContext, 
   const tokens = context.rendered(messages, tools);
   if (tokens === undefined) context.assumed = true;
   else {
-    context.reads?.whole(messages);
-    context.reads?.whole(tools);
+    context.reads?.note('whole', messages);
+    context.reads?.note('whole', tools);
   }
   return tokens;
 }
@@ -103,7 +103,7 @@ export function countMessage(message: ChatMessage, index: number, context: Promp
       if (chat === undefined) tokens += long?.count(role) ?? count(role);
       return tokens + (long?.count(content) ?? count(content));
     }
-    context.reads.part(message);
+    context.reads.note('part', message);
     context.reads.areMessagesPlain = false;
   }
   for (const field in message) {
@@ -123,7 +123,7 @@ export function countMessage(message: ChatMessage, index: number, context: Promp
     } else if (field === 'tool_calls') {
       tokens += countToolCalls(value, `messages[${index}].tool_calls`, context);
     } else if (field === 'function_call' && isObject(value)) {
-      context.reads?.part(value);
+      context.reads?.note('part', value);
       tokens += countJson(value.arguments, `messages[${index}].function_call.arguments`, context);
     }
   }
@@ -149,8 +149,8 @@ function countToolCalls(calls: unknown, path: string, context: PromptContext): n
   for (let i = 0; i < calls.length; i++) {
     const call: unknown = calls[i];
     if (!isObject(call)) throw new InvalidArgumentError(`${path}[${i}]`, call, 'must be an object');
-    context.reads?.part(call);
-    context.reads?.part(call.function ?? call.custom);
+    context.reads?.note('part', call);
+    context.reads?.note('part', call.function ?? call.custom);
     // A text in OpenAI's API, an object in Ollama's.
     if (isObject(call.function)) tokens += countJson(call.function.arguments, `${path}[${i}].function.arguments`, context);
     else if (isObject(call.custom)) tokens += countJson(call.custom.input, `${path}[${i}].custom.input`, context);

@@ -82,7 +82,7 @@ export function countJson(value: unknown, path: string, context: PromptContext):
   if (value === undefined || value === null) return 0;
   if (typeof value === 'string') return countString(value, context);
   const json = jsonOf(value, path, context);
-  if (typeof value === 'object') context.reads?.whole(value);
+  if (typeof value === 'object') context.reads?.note('whole', value);
   return json === undefined ? 0 : context.count(json);
 }
 

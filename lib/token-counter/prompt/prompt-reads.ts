@@ -35,20 +35,9 @@ export class PromptReads {
     else known.push(text);
   }
 
-  whole(value: unknown): void {
-    this.as(value, 'whole');
-  }
-
-  names(value: unknown): void {
-    this.as(value, 'names');
-  }
-
-  schema(value: unknown): void {
-    this.as(value, 'schema');
-  }
-
-  part(value: unknown): void {
-    this.as(value, 'part');
+  /** Records how a value was read, if it is an object. */
+  note(how: ReadAs, value: unknown): void {
+    if (typeof value === 'object' && value !== null) this.objects.set(value, how);
   }
 
   readAs(value: object): ReadAs | undefined {
@@ -82,9 +71,5 @@ export class PromptReads {
       return true;
     }
     return false;
-  }
-
-  private as(value: unknown, how: ReadAs): void {
-    if (typeof value === 'object' && value !== null) this.objects.set(value, how);
   }
 }

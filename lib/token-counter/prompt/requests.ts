@@ -108,8 +108,8 @@ function countResponses(body: Body, context: PromptContext): number {
   if (typeof body.input === 'string') tokens += countField(body.input, 'input', 'user', context);
   else if (body.input !== undefined) tokens += countItems(body.input, context);
   if (isObject(body.prompt)) tokens += countJson(body.prompt.variables, 'prompt.variables', context);
-  context.reads?.part(body.text);
-  context.reads?.part(body.prompt);
+  context.reads?.note('part', body.text);
+  context.reads?.note('part', body.prompt);
   if (isObject(body.text)) tokens += countResponseFormat(body.text.format, 'text.format', context);
   const tools = body.tools as readonly Tool[] | undefined;
   return (
@@ -134,7 +134,7 @@ function countField(content: unknown, path: string, role: string, context: Promp
 function countInputs(inputs: unknown, path: string, context: PromptContext): number {
   if (typeof inputs === 'string') return countString(inputs, context);
   if (!Array.isArray(inputs)) throw new InvalidArgumentError(path, inputs, 'must be a string, an array of strings, or token ids');
-  context.reads?.whole(inputs);
+  context.reads?.note('whole', inputs);
   let tokens = 0;
   for (let i = 0; i < inputs.length; i++) {
     const input: unknown = inputs[i];

@@ -31,7 +31,7 @@ export function countItems(items: unknown, context: PromptContext): number {
 
 function countItem(item: Item, path: string, context: PromptContext): number {
   const { chat } = context.model;
-  context.reads?.part(item);
+  context.reads?.note('part', item);
   if (chat !== undefined && typeof item.role === 'string') context.reads?.text(item.role);
   let tokens = messageOverhead(item.role, context.model) + countOutput(item.output, `${path}.output`, context);
   for (const field of TEXTS) if (chat === undefined || field !== 'role') tokens += countText(item[field], context);

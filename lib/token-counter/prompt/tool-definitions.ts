@@ -34,7 +34,7 @@ export class ToolDefinitions {
   add(name: string, description: unknown, parameters: unknown, path: string): void {
     this.describe(description);
     const properties = isObject(parameters) ? this.properties(parameters, 0, path) : '';
-    if (isObject(parameters)) this.context.reads?.schema(parameters);
+    if (isObject(parameters)) this.context.reads?.note('schema', parameters);
     const type = `type ${this.read(name)} = `;
     if (properties === '') this.lines.push(`${type}() => any;`, '');
     else this.lines.push(`${type}(_: {`, properties, '}) => any;', '');
@@ -55,7 +55,7 @@ export class ToolDefinitions {
       [schema.$defs ?? schema.definitions, () => true],
     ] as const) {
       if (!isObject(group)) continue;
-      this.context.reads?.names(group);
+      this.context.reads?.note('names', group);
       for (const name of Object.keys(group)) inner.addProperty(isRequired(name) ? name : `${name}?`, group[name], indent, path);
     }
     if (isObject(schema.additionalProperties)) inner.addProperty('[key: string]', schema.additionalProperties, indent, path);
@@ -71,7 +71,7 @@ export class ToolDefinitions {
   private type(schema: unknown, indent: number, path: string, depth: number): string {
     checkDepth(depth, path);
     if (!isObject(schema)) return ANY;
-    this.context.reads?.schema(schema);
+    this.context.reads?.note('schema', schema);
     const each = (schemas: unknown): string[] =>
       Array.isArray(schemas) ? schemas.map((inner) => this.type(inner, indent, path, depth + 1)) : [];
     const parts = [...this.ownTypes(schema, indent, path, depth), ...each(schema.allOf)];
@@ -117,9 +117,9 @@ export class ToolDefinitions {
     const all = Array.isArray(values) ? (values as unknown[]) : value === undefined ? undefined : [value];
     const written = (each: unknown): string =>
       typeof each === 'string' ? textOf(each, this.context) : (jsonOf(each, path, this.context) ?? '');
-    if (Array.isArray(values)) this.context.reads?.whole(values);
+    if (Array.isArray(values)) this.context.reads?.note('whole', values);
     else if (typeof value === 'string') this.context.reads?.text(value);
-    else this.context.reads?.whole(value);
+    else this.context.reads?.note('whole', value);
     return all?.map((each) => `"${written(each)}"`).join(' | ');
   }
 

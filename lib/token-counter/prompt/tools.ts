@@ -52,8 +52,8 @@ export function countTools({ tools, hasSystemMessage, path = 'tools' }: ToolCoun
 export function countToolChoice(choice: ToolChoice | undefined, context: PromptContext): number {
   if (choice === 'none') return CHOICE_NONE;
   if (!isObject(choice)) return 0;
-  context.reads?.part(choice);
-  context.reads?.part(choice.function ?? choice.custom);
+  context.reads?.note('part', choice);
+  context.reads?.note('part', choice.function ?? choice.custom);
   if (choice.type === 'none') return CHOICE_NONE;
   const { name } = [choice.function, choice.custom].find(isObject) ?? choice;
   return typeof name === 'string' ? CHOICE_NAMED + countString(name, context) : 0;
@@ -65,10 +65,10 @@ export function countToolChoice(choice: ToolChoice | undefined, context: PromptC
  * is an estimate.
  */
 export function countResponseFormat(format: unknown, path: string, context: PromptContext): number {
-  context.reads?.part(format);
+  context.reads?.note('part', format);
   if (!isObject(format) || format.type !== 'json_schema') return 0;
   const given = isObject(format.json_schema) ? format.json_schema : format;
-  context.reads?.part(given);
+  context.reads?.note('part', given);
   const { name, description, schema } = given;
   if (!isObject(schema)) return 0;
   context.assumed = true;
@@ -85,11 +85,11 @@ function addEach(definitions: ToolDefinitions, tools: readonly unknown[], path: 
 function addTool(definitions: ToolDefinitions, tool: unknown, path: string, depth: number): void {
   if (!isObject(tool)) throw new InvalidArgumentError(path, tool, 'must be an object');
   const { reads } = definitions.context;
-  reads?.part(tool);
+  reads?.note('part', tool);
   const declarations = tool.function_declarations ?? tool.functionDeclarations;
   if (Array.isArray(declarations)) return addEach(definitions, declarations, `${path}.function_declarations`, depth + 1);
   const definition = [tool.function, tool.custom].find(isObject) ?? tool;
-  reads?.part(definition);
+  reads?.note('part', definition);
   const parameters = definition.parameters ?? definition.input_schema;
   // A hosted tool (web search) only has its type or, with Gemini, its name as a key.
   const name = definition.name ?? definition.type ?? (parameters === undefined ? soleKey(tool) : undefined);

@@ -201,7 +201,6 @@ describe('retries', () => {
   const asked = { alternatives: () => ({ hasHealthy: () => true, hasNext: () => true }) };
   it.each<[string, readonly unknown[], Given]>([
     ['of a deployment that is called by its id', [a], { model: 'a' }],
-    ['of a call that may make no more attempts', [a], { call: { isSpent: true } }],
     ['for which the call has no time', [failedOn({ id: 'a' }, { retryAfterMs: 10_000 })], { others: 0 }],
     ['after a `Retry-After`, if a fallback could answer', [failedOn({ id: 'a' }, { retryAfterMs: 10 })], { others: 0, call: asked }],
     ['that the policy forbids', [a], { policy: { InternalServerErrorRetries: 0 } }],
@@ -214,6 +213,11 @@ describe('retries', () => {
     ],
   ])('makes no retry %s', async (_, outcomes, given) => {
     expect((await run([...outcomes, 'answer'], given)).outcome).toBe(outcomes[0]);
+  });
+
+  it('neither waits nor counts a retry once a call may make no more attempts', async () => {
+    const { outcome, waits, call } = await run([a, 'answer'], { others: 0, call: { isSpent: true } });
+    expect([outcome, waits, call.retries]).toEqual([a, [], 0]);
   });
 
   it('retries a 429 of all deployments if the call can wait in a queue', async () => {

@@ -37,6 +37,7 @@ export function retries(client: RetrySettings): CallLayer {
       last = outcome;
       last.tierOrder = order ??= deployment.order;
       failedIds.push(deployment.id);
+      if (call.isSpent) return last;
       const waitMs = waitMsBefore(retry, view, { client, last, deployment });
       if (waitMs === undefined) return last;
       if (waitMs > 0) {
@@ -45,7 +46,6 @@ export function retries(client: RetrySettings): CallLayer {
         call.waitedMs += performance.now() - beforeMs;
       }
       if (!last.isUnsent) call.retries++;
-      if (call.isSpent) return last;
       // What is unfit is unfit the next time, too.
       at = view.with({ after: { last, tried: { doneOrder, order, failedIds: [...failedIds], mayRepeat: !last.isUnfit } } });
     }

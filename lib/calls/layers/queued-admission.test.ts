@@ -235,6 +235,14 @@ describe('queuedAdmission', () => {
       expect(await admitted).toMatchObject({ error: held, fault: 'caller', reason: { kind: 'bad_request', status: 429 } });
     });
 
+    it('holds nothing if no deployment can be selected', async () => {
+      const { admit, state } = opened();
+      state.error = full(['requests'], 20);
+      const view = callOf({ ...moneyOf(), ...fallback });
+      expect(await admit(view)).toMatchObject({ error: state.error });
+      expect(view.heldAhead).toBeUndefined();
+    });
+
     it('leaves any other denial to the attempt', async () => {
       const { admit, unused } = opened();
       const denied = new BudgetExceededError({ limitName: 'l', reason: 'budget_exhausted' } as never);

@@ -49,6 +49,16 @@ describe('tiers', () => {
     expect(await run([failure], more)).toEqual({ outcome: failure, done: [undefined] });
   });
 
+  it('knows the tiers of its own model group only, by the name of the group or of the model', async () => {
+    const failure = failedAt(3);
+    const other = { ...deployments[3], id: 'other', modelName: 'other', model: 'openai/other', order: 9 };
+    deployments.push(other);
+    expect((await run([failure, 'answer'])).outcome).toBe(failure);
+    deployments[4] = { ...other, model: 'm' };
+    expect((await run([failure, 'answer'])).outcome).toBe('answer');
+    deployments.pop();
+  });
+
   it('tries the next tier for a prompt that exceeds the context window, without fallbacks for that', async () => {
     expect((await run([failedAt(0, { kind: 'context_window' }), 'answer'])).outcome).toBe('answer');
   });

@@ -200,12 +200,16 @@ export class AskedRequest implements AskedCall, ClientRequest {
    * its own.
    */
   countPrompt(counting: PromptReader): Promise<void> | undefined {
+    if (!this.isLarge || this.json !== undefined || this.forwarded?.form !== undefined) return this.countWritten(counting);
+    return counting.json.write(this.body).then((written) => {
+      // `undefined` for a body that cannot be written: it is counted as it is.
+      this.json = written;
+      return this.countWritten(counting);
+    });
+  }
+
+  private countWritten(counting: PromptReader): Promise<void> | undefined {
     const { isLarge, json, context, body, options } = this;
-    if (isLarge && json === undefined && this.forwarded?.form === undefined)
-      return counting.json.write(body).then((written) => {
-        this.json = written;
-        return this.countPrompt(counting);
-      });
     this.counted = json?.promptFields ?? body;
     const stated = options.routing?.inputTokens;
     if (context !== undefined) context.facts = undefined;

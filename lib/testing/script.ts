@@ -142,6 +142,6 @@ export class ScriptReader {
     if (typeof script === 'function') return script(request, index);
     if (!Array.isArray(script)) return script as ScriptStep;
     const at = this.cycles ? index % script.length : Math.min(index, script.length - 1);
-    return script[at] ?? {};
+    return (script as readonly ScriptStep[])[at] ?? {};
   }
 }

@@ -53,7 +53,7 @@ export class EventGuard {
     // A comment without its text, which keeps the connection alive.
     if (data === undefined) return texts === undefined ? `${raw}\n\n` : ':\n\n';
     if (data === DONE) return after(this.rest(), (rest) => `${rest}${texts === undefined ? raw : `data: ${DONE}`}\n\n`);
-    const event = objectIn(data) as OwnFields | undefined;
+    const event = objectIn(data);
     if (event === undefined) return this.unread(raw, 'an event that is not a JSON object');
     if (texts === undefined) return this.unchanged(raw, event);
     let found: FoundTexts;

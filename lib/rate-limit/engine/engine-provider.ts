@@ -11,8 +11,11 @@ export const RATE_LIMIT_ENGINES: EngineProvider<RateLimitEngine> = {
   feature: 'rust_rate_limiting',
   native: (binding) => new NativeRateLimitEngine(binding),
   // Loaded when it first answers: with the addon it seldom does.
-  // eslint-disable-next-line @typescript-eslint/no-require-imports
-  typescript: () => new (require('./typescript.js') as typeof TypeScriptEngine).TypeScriptRateLimitEngine(),
+  typescript: () => {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports
+    const { TypeScriptRateLimitEngine } = require('./typescript.js') as typeof TypeScriptEngine;
+    return new TypeScriptRateLimitEngine();
+  },
   selfTest,
   comparison: [{ operation: 'check', prepare: prepareCheck }],
 };

@@ -42,6 +42,26 @@ function responseOf() {
 }
 
 describe('RateLimitGuard', () => {
+  it('holds the cost that a subclass estimates, by a method or by a field', async () => {
+    const { rateLimiter, tokenCounter } = new FastLiteLLM({ logger, rateLimit: { usdPerDay: 1 } });
+    class ByMethod extends RateLimitGuard {
+      protected override getUsd(): Promise<number> {
+        return Promise.resolve(0.4);
+      }
+    }
+    class ByField extends RateLimitGuard {
+      protected override getUsd = () => Promise.resolve(0.5);
+    }
+    for (const [Guard, heldUsd] of [
+      [ByMethod, 0.4],
+      [ByField, 0.9],
+    ] as const) {
+      const context = new ExecutionContextHost([{ ip: '192.0.2.9', body: chat }, responseOf()], Gateway, Gateway.prototype.plain);
+      await new Guard(rateLimiter, tokenCounter).canActivate(context);
+      expect(rateLimiter.getBudgets('ip:192.0.2.9')).toMatchObject([{ heldUsd }]);
+    }
+  });
+
   it('finds request and response of a GraphQL context', async () => {
     const { ask } = open();
     const headers: Record<string, string> = {};

@@ -67,8 +67,6 @@ export class RateLimitGuard implements CanActivate {
   /** `undefined`: requests do not wait for budgets. */
   private readonly waiting: BudgetQueue | undefined;
   private readonly defaultKey: DefaultKey = ({ request, context }) => this.getKey(request, context);
-  /** Whether the app estimates costs itself. */
-  private readonly hasOwnUsd = this.getUsd !== RateLimitGuard.prototype.getUsd;
 
   constructor(
     protected readonly limiter: RateLimiterService,
@@ -323,7 +321,8 @@ export class RateLimitGuard implements CanActivate {
     const { request, context, state } = guarded;
     const { reserve, unpricedNanoUsd = 0 } = this.limiter.options.budgets;
     if (reserve === 'expected') state.outputOf = (model) => expectedOutputs(this.limiter).expected(budgetKeyOf(scopes), model);
-    const isOwn = route.usd !== undefined || this.hasOwnUsd;
+    // Compared with each request: a subclass can assign it as a field, which its constructor sets later.
+    const isOwn = route.usd !== undefined || this.getUsd !== RateLimitGuard.prototype.getUsd;
     const nano = isOwn ? this.ownNanoUsdOf(guarded, route) : this.mostNanoUsd(request, state, context);
     if (nano instanceof Promise) return nano.then((found) => Math.max(1, found ?? unpricedNanoUsd));
     return Math.max(1, nano ?? unpricedNanoUsd);

@@ -261,6 +261,16 @@ describe('ApiKeyService', () => {
     await other.close();
   });
 
+  it('counts the spend of a key under its id, whichever key its limits use', async () => {
+    const { key, record } = await keys.create();
+    const context = RequestContext.of({});
+    context.principal = { ...(await asked(key)), limitKey: 'tenant:red' };
+    keys.countSpending(context, undefined, undefined);
+    context.hold.report(1, undefined, 5_000_000);
+    context.hold.end(false);
+    expect(await keys.spendingOf(record)).toMatchObject({ spentUsd: 0.005 });
+  });
+
   it('forgets what a key has spent', async () => {
     const { record } = await keys.create({ limits: { usdPerWindow: 2, usdWindow: '30d' } });
     const of = { limit: 'api-key', limits: record.limits };

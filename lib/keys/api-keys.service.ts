@@ -259,10 +259,10 @@ export class ApiKeyService implements Capability {
   countSpending(context: RequestContext, body: unknown, response: HttpResponse | undefined): void {
     const { principal } = context;
     if (principal?.keyId === undefined || !this.spending.counts(principal.limits)) return;
-    const { limitKey } = principal;
+    const { keyId } = principal;
     const model = modelOf(body);
     const priceOf = model === undefined ? () => undefined : priceByBody(this.context.tokenCounter, body, model);
-    context.hold.countSpend((nanoUsd) => this.spending.add(limitKey, nanoUsd), priceOf);
+    context.hold.countSpend((nanoUsd) => this.spending.add(keyId, nanoUsd), priceOf);
     // A request without a model may look up a stored answer, whose usage is not its own.
     if (response !== undefined) context.settleWith(response, model !== undefined);
   }

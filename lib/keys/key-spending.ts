@@ -43,9 +43,9 @@ export class KeySpending {
   }
 
   /** Adds the cost of a request. What the store does not take is lost: no limit depends on it. */
-  add(limitKey: string, nanoUsd: number): void {
+  add(publicId: string, nanoUsd: number): void {
     this.limit ??= this.limiter.limitOf({ limit: KEY_LIMIT_NAME, limits: ALL });
-    const added = this.limiter.addSpent({ limit: this.limit, key: limitKey }, nanoUsd);
+    const added = this.limiter.addSpent({ limit: this.limit, key: limitKeyOf(publicId) }, nanoUsd);
     if (added instanceof Promise) added.catch(() => this.lost++);
   }
 
@@ -70,7 +70,7 @@ export class KeySpending {
 
   /** A new key has spent nothing, which `onDataLoss: 'refuse'` would not know after a loss. */
   begin({ publicId, limits }: SpendingKey): void {
-    if (limits?.usdTotal !== undefined) this.add(limitKeyOf(publicId), 0);
+    if (limits?.usdTotal !== undefined) this.add(publicId, 0);
   }
 
   /** Forgets a key that is removed: no time would. */

@@ -117,6 +117,7 @@ describe('retries', () => {
     readonly waiting?: object;
     readonly call?: object;
     readonly parts?: object;
+    readonly onWait?: (call: { isSpent: boolean }) => void;
   }
 
   async function run(outcomes: readonly unknown[], given: Given = {}) {
@@ -139,7 +140,11 @@ describe('retries', () => {
       hasTimeFor: (ms: number) => ms < 10_000,
       ...given.call,
     };
-    const cancellation = { wait: (ms: number) => Promise.resolve(void waits.push(ms)) };
+    const wait = (ms: number): void => {
+      waits.push(ms);
+      given.onWait?.(call);
+    };
+    const cancellation = { wait: (ms: number) => Promise.resolve(wait(ms)) };
     const { views, next } = nextOf(...outcomes);
     const layer = retries({ router, retryBudget, waiting, now: () => 0, random: () => 0 } as never);
     const outcome = await layer(next)(viewOf(call, { target: { model }, cancellation, ...given.parts }));
@@ -220,6 +225,11 @@ describe('retries', () => {
   it('neither waits nor counts a retry once a call may make no more attempts', async () => {
     const { outcome, waits, call } = await run([a, 'answer'], { others: 0, call: { isSpent: true } });
     expect([outcome, waits, call.retries]).toEqual([a, [], 0]);
+  });
+
+  it('makes no attempt if the time of the call is over after the wait', async () => {
+    const { outcome, views } = await run([a, 'answer'], { others: 0, onWait: (call) => (call.isSpent = true) });
+    expect([outcome, views.length]).toEqual([a, 1]);
   });
 
   it('retries a 429 of all deployments if the call can wait in a queue', async () => {

@@ -44,6 +44,8 @@ export function retries(client: RetrySettings): CallLayer {
         const beforeMs = performance.now();
         await view.cancellation.wait(waitMs);
         call.waitedMs += performance.now() - beforeMs;
+        // On a busy event loop the wait ends late.
+        if (call.isSpent) return last;
       }
       if (!last.isUnsent) call.retries++;
       // What is unfit is unfit the next time, too.

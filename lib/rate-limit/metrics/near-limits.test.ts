@@ -38,6 +38,15 @@ describe.each(engineNames())('LimitWatch on the %s engine', (engine) => {
     expect(await watch.nearest(1)).toHaveLength(1);
   });
 
+  it("ignores a decision without the standing of its scope, as an app's store can make it", async () => {
+    const limiter = limiterOf({ requestsPerMinute: 1 });
+    const watch = limiter.watch();
+    const { limit } = limiter.options;
+    const decision = await limiter.store.check([{ limit, key: 'odd' }], 1, 0);
+    watch.saw([{ limit, key: 'odd' }], { ...decision, scope: 1 });
+    expect(await watch.nearest(10)).toEqual([]);
+  });
+
   it('remembers the tightest of several scopes', async () => {
     const limiter = limiterOf({ requestsPerMinute: 100, limits: { team: { requestsPerMinute: 3 } } });
     const watch = limiter.watch();

@@ -1,7 +1,7 @@
 import { usdOf } from '../../common/nano-usd.js';
 import type { BudgetStanding } from '../budget/account.js';
 import type { RateLimit } from '../limits.js';
-import type { RateLimitDecision, RateLimitScope, RateLimitStore } from '../store.js';
+import type { RateLimitDecision, RateLimitScope, RateLimitStanding, RateLimitStore } from '../store.js';
 
 /** A key near its limit. */
 export interface NearLimit {
@@ -52,12 +52,14 @@ export class LimitWatch {
 
   /** Called for every decision. */
   saw(scopes: readonly RateLimitScope[], { allowed, scope, standings }: RateLimitDecision): void {
-    if (standings.length === 0) return;
+    // An app's store can name a scope without a standing.
+    const standing = standings[scope] as RateLimitStanding | undefined;
+    if (standing === undefined) return;
     for (let at = 0; at < standings.length; at++) {
       for (const { limitNanoUsd, spentNanoUsd, heldNanoUsd } of standings[at].budgets ?? NO_BUDGETS)
         if (limitNanoUsd - spentNanoUsd - heldNanoUsd <= NEAR_SHARE * limitNanoUsd) remember(this.spending, scopes[at]);
     }
-    const { limit, remainingRequests, remainingTokens = Infinity } = standings[scope];
+    const { limit, remainingRequests, remainingTokens = Infinity } = standing;
     const { tokensPerMinute = Infinity } = scopes[scope].limit;
     const isNear =
       (limit !== Infinity && remainingRequests <= NEAR_SHARE * limit) ||

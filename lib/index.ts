@@ -258,7 +258,7 @@ export type { Deployment, ModelListEntry } from './router/deployments/deployment
 export type { LearnedLimit, QuotaState } from './router/quota/quota-domain.js';
 export type { AnswerHeaders, Counted } from './router/quota/reported-limits.js';
 export type { DeploymentState, ExclusionReason, Route, RoutingExplanation } from './router/selection/explanation.js';
-export type { FallbackEntry, FallbackKind, Fallbacks, FallbackTarget } from './router/fallbacks.js';
+export type { FallbackEntry, FallbackKind, Fallbacks, FallbackTarget } from './router/fallback-table.js';
 export type { CallFailure } from './router/health/failures.js';
 export type { HealthCheckOptions, HealthProbe } from './router/config/health-check-options.js';
 export type { LiteLLMRouterSettings } from './router/config/litellm-router-settings.js';

@@ -27,7 +27,7 @@ import type { ModelRequest } from '../providers/model-request.js';
 import { isOwnField, tagsIn } from '../providers/own-fields.js';
 import type { ClientRequest, Operation } from '../providers/protocol.js';
 import { QUEUE_CLASSES } from '../queue/queue-class.js';
-import { readFallbacks } from '../router/fallbacks.js';
+import { readFallbacks } from '../router/fallback-table.js';
 import { steeredOptions, MODEL_FIELD, areAnthropics, type CallOptions, type SteeredOptions } from './call-options.js';
 import { picturesOf, type FormPictures, soundTokensOf } from './forwarded/form-media.js';
 import type { CallerLimits } from './llm-client.options.js';

@@ -8,7 +8,7 @@ import type { CallFacts } from './answer/llm-answer.js';
 import { upstreamModel } from '../providers/endpoint/resolution.js';
 import type { Call, CallTarget } from './call.js';
 import { abandon, type AbandonedExchange, type AttemptDrain } from './attempt-drain.js';
-import { modelOutput, WITHOUT_OUTPUT, type MaxOutputOf, type OutputHold } from './attempt-hold.js';
+import { modelOutput, WITHOUT_OUTPUT, type MaxOutputOf, type OutputHold } from './budget-hold.js';
 import { namedBaseModel } from '../router/deployments/deployment.js';
 import type { TriedDeployments } from '../router/selection/tried.js';
 import type { Selection } from './call-router.js';

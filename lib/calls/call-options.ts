@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../common/errors.js';
 import { refuseArgument, checkArray, checkBoolean, checkInteger, checkNumber, checkString, optional } from '../common/options.js';
-import { readFallbacks, type Fallbacks } from '../router/fallbacks.js';
+import { readFallbacks, type Fallbacks } from '../router/fallback-table.js';
 import type { ClosableResponse } from './cancellation.js';
 import type { RoutingContext } from './call-router.js';
 import type { CallerLimits } from './llm-client.options.js';

@@ -1,7 +1,7 @@
 import type { RouterService } from '../router/router.service.js';
 
 export type { Deployment } from '../router/deployments/deployment.js';
-export type { FallbackTarget } from '../router/fallbacks.js';
+export type { FallbackTarget } from '../router/fallback-table.js';
 export type { CallFailure as FailureReport } from '../router/health/failures.js';
 export type { Pick as Selection, RoutingContext } from '../router/routing-context.js';
 

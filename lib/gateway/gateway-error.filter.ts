@@ -1,7 +1,7 @@
 import { Catch, Inject, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { BudgetExceededError } from '../common/http-errors.js';
-import { budgetDenialHeaders, retryAfterHeaders, setHeaders, type HeaderTarget } from '../http/guard/headers.js';
+import { budgetDenialHeaders, retryAfterHeaders, setHeaders, type HeaderTarget } from '../http/guard/limit-headers.js';
 import { isFinal, setFailedCall } from '../calls/answer/failed-call.js';
 import { answerTo, errorBody } from './errors.js';
 

@@ -5,7 +5,7 @@ import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import { Reservation } from '../rate-limit/reservation.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import { isLarge } from './body/body-object.js';
-import { rateLimitHeaders, setHeaders as setAll, type HeaderTarget } from './guard/headers.js';
+import { rateLimitHeaders, setHeaders as setAll, type HeaderTarget } from './guard/limit-headers.js';
 import { policyHeader, quotasOf, rateLimitRefusal, type LimitQuotas } from './guard/quotas.js';
 import { RequestContext } from './request-context.js';
 import { estimateTokens } from './token-estimate/token-estimate.js';

@@ -2,7 +2,7 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import { FastLiteLLMError } from '../common/errors.js';
 import { ApiKeyError, ModelNotAllowedError } from '../common/http-errors.js';
 import { requestResponseOf } from '../http/guard/guarded-request.js';
-import { retryAfterHeaders, setHeaders, type HeaderTarget } from '../http/guard/headers.js';
+import { retryAfterHeaders, setHeaders, type HeaderTarget } from '../http/guard/limit-headers.js';
 import { transportError } from '../http/guard/rate-limit-exception.js';
 import { RequestContext } from '../http/request-context.js';
 import { ApiKeyService } from './api-keys.service.js';

@@ -1,7 +1,7 @@
 import { CallQueueError, type QueueRefusal } from '../common/http-errors.js';
 import { SILENT_RECORDER, type CallRecorder } from '../common/recorder.js';
 import { QUEUE_CLASSES, type QueueClass } from './queue-class.js';
-import { WaitingLine, type Classed } from './waiting-line.js';
+import { ServingOrder, type Classed } from './serving-order.js';
 import { QueueCounts, type QueueClassStatus, type QueueOutcome, type QueueStatus } from './queue-metrics.js';
 
 /** How many calls wait, and for how long. */
@@ -185,7 +185,7 @@ class Drain {
  */
 export class CallQueue {
   readonly counts: QueueCounts;
-  private readonly line = new WaitingLine<Waiter>();
+  private readonly order = new ServingOrder<Waiter>();
   private readonly drain = new Drain();
   private readonly blocked = new BlockedLanes();
   /** By lane: one call of a lane is asked about at a time. */
@@ -210,7 +210,7 @@ export class CallQueue {
   }
 
   get length(): number {
-    return this.line.size;
+    return this.order.size;
   }
 
   /**
@@ -231,8 +231,8 @@ export class CallQueue {
   /** Whether a call of this size and tenant could wait, if it had to. */
   hasRoomFor({ place: { tenant }, promptTokens }: Pick<QueuedCall, 'place' | 'promptTokens'>): boolean {
     const { maxCalls, maxPromptTokens, maxCallsPerTenant } = this.bounds;
-    const { line } = this;
-    return line.size < maxCalls && line.promptTokens + promptTokens <= maxPromptTokens && line.sizeOf(tenant) < maxCallsPerTenant;
+    const { order } = this;
+    return order.size < maxCalls && order.promptTokens + promptTokens <= maxPromptTokens && order.sizeOf(tenant) < maxCallsPerTenant;
   }
 
   /**
@@ -241,7 +241,7 @@ export class CallQueue {
    */
   wake(concerns?: (lane: unknown) => boolean): void {
     this.wakes++;
-    if (this.line.size === 0) return;
+    if (this.order.size === 0) return;
     this.blocked.forget(concerns);
     for (const [lane, asking] of this.asking) if (concerns === undefined || concerns(lane)) asking.isStale = true;
     this.schedule();
@@ -255,13 +255,13 @@ export class CallQueue {
   status(): QueueStatus {
     const nowMs = this.now();
     const figures = QUEUE_CLASSES.map((name) => {
-      const { size, oldest } = this.line.of(name);
+      const { size, oldest } = this.order.of(name);
       return [name, { length: size, oldestMs: oldest === undefined ? 0 : nowMs - oldest.enteredAtMs }] as const;
     });
     return {
-      length: this.line.size,
+      length: this.order.size,
       most: this.bounds.maxCalls,
-      promptTokens: this.line.promptTokens,
+      promptTokens: this.order.promptTokens,
       refused: this.counts.total('full'),
       late: this.counts.total('timeout'),
       byClass: Object.fromEntries(figures) as Record<QueueClass, QueueClassStatus>,
@@ -312,7 +312,7 @@ export class CallQueue {
 
   private enter(waiter: Waiter): void {
     const { call, group, untilMs, reject } = waiter;
-    this.line.add(waiter);
+    this.order.add(waiter);
     this.groups.set(group, (this.groups.get(group) ?? 0) + 1);
     call.cancellation.active = {
       abort: (error) => {
@@ -326,10 +326,10 @@ export class CallQueue {
   /** @throws CallQueueError where the call does not fit, or takes the place of less urgent ones. */
   private makeRoom(waiter: Waiter): void {
     const { maxCalls, maxPromptTokens, maxCallsPerTenant } = this.bounds;
-    const isTenantFull = this.line.sizeOf(waiter.tenant) >= maxCallsPerTenant;
+    const isTenantFull = this.order.sizeOf(waiter.tenant) >= maxCallsPerTenant;
     const victims = isTenantFull
       ? this.victimsInTenant(waiter)
-      : this.line.victimsFor(waiter, { calls: maxCalls, promptTokens: maxPromptTokens });
+      : this.order.victimsFor(waiter, { calls: maxCalls, promptTokens: maxPromptTokens });
     if (victims === undefined) {
       this.counts.left(waiter.queueClass, 'full', 0);
       throw this.refusal('queue_full', waiter.call);
@@ -341,9 +341,9 @@ export class CallQueue {
   }
 
   private victimsInTenant(waiter: Waiter): readonly Waiter[] | undefined {
-    const victim = this.line.victimInTenant(waiter, this.bounds.maxCallsPerTenant);
+    const victim = this.order.victimInTenant(waiter, this.bounds.maxCallsPerTenant);
     if (victim === undefined) return undefined;
-    const promptTokens = this.line.promptTokens - victim.promptTokens + waiter.promptTokens;
+    const promptTokens = this.order.promptTokens - victim.promptTokens + waiter.promptTokens;
     return promptTokens <= this.bounds.maxPromptTokens ? [victim] : undefined;
   }
 
@@ -356,10 +356,10 @@ export class CallQueue {
     });
   }
 
-  /** Lets go whatever can go, in the order of the line. */
+  /** Admits every call that can be admitted, in serving order. */
   private pass(): void {
     const isBlocked = (waiter: Waiter): boolean => this.asking.has(waiter.lane) || this.blocked.has(waiter);
-    for (let next = this.line.next(isBlocked); next !== undefined; next = this.line.next(isBlocked)) this.ask(next);
+    for (let next = this.order.next(isBlocked); next !== undefined; next = this.order.next(isBlocked)) this.ask(next);
   }
 
   private ask(waiter: Waiter): void {
@@ -386,7 +386,7 @@ export class CallQueue {
     if (waiter.isGone) return;
     if (notYet === undefined) {
       this.drain.gone(this.now());
-      this.line.serve(waiter);
+      this.order.serve(waiter);
       this.end(waiter, 'served');
     } else if (waiter.untilMs <= this.now()) this.expire(waiter);
     else if (!isStale) {
@@ -402,7 +402,7 @@ export class CallQueue {
 
   private leave(waiter: Waiter, outcome: QueueOutcome): void {
     if (waiter.isGone) return;
-    this.line.remove(waiter);
+    this.order.remove(waiter);
     this.end(waiter, outcome);
   }
 
@@ -416,14 +416,14 @@ export class CallQueue {
     call.cancellation.active = undefined;
     call.waitedMs += waitedMs;
     this.counts.left(queueClass, outcome, waitedMs);
-    if (this.line.size > 0) return;
+    if (this.order.size > 0) return;
     this.blocked.forget();
     clearTimeout(this.timer);
     this.timerAtMs = Infinity;
   }
 
   private refusal(refusal: QueueRefusal, { model }: QueuedCall): CallQueueError {
-    return new CallQueueError(refusal, model, this.drain.retryAfterMs(this.line.size + 1, this.now()));
+    return new CallQueueError(refusal, model, this.drain.retryAfterMs(this.order.size + 1, this.now()));
   }
 
   /** When to ask again without an event. */
@@ -443,7 +443,7 @@ export class CallQueue {
     this.blocked.forget();
     this.pass();
     const nowMs = this.now();
-    for (const waiter of [...this.line]) {
+    for (const waiter of [...this.order]) {
       if (waiter.untilMs > nowMs) this.wakeAt(waiter.untilMs);
       // Its answer is on the way, and decides.
       else if (this.asking.get(waiter.lane)?.waiter !== waiter) this.expire(waiter);

@@ -11,7 +11,7 @@ import { calledModels, type CalledModels } from './selection/called-models.js';
 import { candidatesFor, type Candidate } from './selection/candidates.js';
 import { explainRouting, stateOf } from './selection/explain.js';
 import type { DeploymentState, RoutingExplanation } from './selection/explanation.js';
-import { FALLBACK_KINDS, fallbacksIn, type FallbackKind, type FallbackTarget } from './fallbacks.js';
+import { FALLBACK_KINDS, fallbacksIn, type FallbackKind, type FallbackTarget } from './fallback-table.js';
 import { isRefused, statusOf, type CallFailure } from './health/failures.js';
 import { HealthChecks } from './health/health-checks.js';
 import { selfTest } from './engine/self-test.js';

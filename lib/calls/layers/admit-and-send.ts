@@ -1,6 +1,6 @@
 import { UnsupportedRequestError } from '../../common/http-errors.js';
 import type { RetryContext } from '../../router/selection/tried.js';
-import { holdCost, type MaxOutputOf } from '../attempt-hold.js';
+import { holdCost, type MaxOutputOf } from '../budget-hold.js';
 import { Attempt, type AttemptContext, type CallView } from '../attempt.js';
 import type { CallRouter, Selection } from '../call-router.js';
 import { Failure, judgeSelection } from '../failure.js';

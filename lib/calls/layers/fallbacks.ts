@@ -1,6 +1,6 @@
 import type { ProviderFailureKind } from '../../common/provider-error.js';
 import { refuseArgument } from '../../common/options.js';
-import { fallbacksIn, type FallbackKind, readFallbacks, type Fallbacks, type FallbackTable } from '../../router/fallbacks.js';
+import { fallbacksIn, type FallbackKind, readFallbacks, type Fallbacks, type FallbackTable } from '../../router/fallback-table.js';
 import type { Alternatives, Call, CallTarget } from '../call.js';
 import type { CallRouter, FallbackTarget } from '../call-router.js';
 import { Failure } from '../failure.js';

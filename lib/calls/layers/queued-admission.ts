@@ -3,7 +3,7 @@ import type { CallQueue, NotYet, QueuedCall } from '../../queue/call-queue.js';
 import { placeOf } from './queue-place.js';
 import type { QueueOptions } from '../../queue/queue.options.js';
 import type { Call, CallTarget } from '../call.js';
-import { holdCost, type MaxOutputOf } from '../attempt-hold.js';
+import { holdCost, type MaxOutputOf } from '../budget-hold.js';
 import type { CallRouter, RoutingContext, Selection } from '../call-router.js';
 import type { CallView } from '../attempt.js';
 import { Failure } from '../failure.js';

@@ -1,5 +1,5 @@
 import { checkKnownKeys, checkObject, refuseArgument } from '../../common/options.js';
-import { retryAfterHeaders, setHeaders } from '../../http/guard/headers.js';
+import { retryAfterHeaders, setHeaders } from '../../http/guard/limit-headers.js';
 import { setFailedCall } from '../../calls/answer/failed-call.js';
 import { beginCall, type BegunCall, type InProcessCallSettings, type ModelGroups } from '../../calls/in-process-calls.js';
 import { readForm } from '../body/request-body.js';

@@ -4,7 +4,7 @@ import { crosses } from '../budget/alert-marks.js';
 import type { BudgetLimit } from '../budget/budget-limits.js';
 import { FigureSpace } from '../budget/figure-space.js';
 import type { RateLimit } from '../limits.js';
-import { OpenHolds } from './open-holds.js';
+import { UnsettledHolds } from './unsettled-holds.js';
 import { join, leave, membersOf, RingHead, type Linked } from './ring.js';
 import { MOST_SHOWN_HOLDS, type BudgetChange, type BudgetDenial, type Extension, type HeldMoney, type RateLimitScope } from '../store.js';
 
@@ -98,7 +98,7 @@ export class BudgetLedger {
   private readonly figures = new FigureSpace();
   /** Head of the ring of all accounts, by their last use. */
   private readonly byUse: Linked = new RingHead();
-  private readonly open = new OpenHolds<BudgetHold>();
+  private readonly open = new UnsettledHolds<BudgetHold>();
   /** Of `alertAt`; `Infinity` without any. */
   private readonly lowestMark: number;
   private latestMs = 0;

@@ -1,5 +1,5 @@
 import type { Deployment } from '../deployments/deployment.js';
-import { fallbacksIn } from '../fallbacks.js';
+import { fallbacksIn } from '../fallback-table.js';
 import type { ResolvedRouterSettings } from '../settings.js';
 import type { DeploymentStates } from '../state/deployment-states.js';
 import { CONNECTION_FAILED, countsAgainst, errorClassOf, type CallFailure } from './failures.js';

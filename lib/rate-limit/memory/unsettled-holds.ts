@@ -1,18 +1,18 @@
 /** Holds that are remembered to be shown: an app may reserve and never settle. */
-const MOST_OPEN_HOLDS = 100_000;
+const MOST_UNSETTLED_HOLDS = 100_000;
 
 /** What is held, and where. */
 interface Held {
   readonly nanoUsd: number;
-  /** Its place among the open holds; -1 if it is not there. */
+  /** Its place among the unsettled holds; -1 if it is not there. */
   place: number;
 }
 
 /**
- * The holds that are not settled. Each has its index, because adding to and removing from a set, or
- * a ring of linked holds, takes 80 ns.
+ * The holds that are not settled yet. Each has its index, because adding to and removing from a
+ * set, or a ring of linked holds, takes 80 ns.
  */
-export class OpenHolds<Hold extends Held> {
+export class UnsettledHolds<Hold extends Held> {
   private readonly places: (Hold | undefined)[] = [];
   private readonly free: number[] = [];
 
@@ -24,7 +24,7 @@ export class OpenHolds<Hold extends Held> {
   add(hold: Hold): void {
     if (hold.nanoUsd === 0 || hold.place >= 0) return;
     const place = this.free.pop() ?? this.places.length;
-    if (place >= MOST_OPEN_HOLDS) return;
+    if (place >= MOST_UNSETTLED_HOLDS) return;
     this.places[place] = hold;
     hold.place = place;
   }

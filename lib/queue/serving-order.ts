@@ -13,7 +13,7 @@ const MOST_PASSED = 9;
 const OWN_PLACES = 0.1;
 
 /** Waiting calls in serving order: by class, and within a class by deficit round robin. */
-export class WaitingLine<T extends Classed> {
+export class ServingOrder<T extends Classed> {
   private readonly classes = QUEUE_CLASSES.map(() => new Tenants<T>());
   /** For each class: calls of more urgent classes served since its last one, while it waited. */
   private readonly passed = QUEUE_CLASSES.map(() => 0);

@@ -1,5 +1,5 @@
 import type { QueueClass } from './queue-class.js';
-import { WaitingLine, type Classed } from './waiting-line.js';
+import { ServingOrder, type Classed } from './serving-order.js';
 import { cpuTimer } from '../../test/support/cpu-time.js';
 
 interface Call extends Classed {
@@ -17,36 +17,36 @@ const call = (tenant: string, costTokens = 1_000, more: Partial<Call> = {}): Cal
   queueClass: 'default',
   ...more,
 });
-const lineOf = (...calls: readonly Call[]): WaitingLine<Call> => {
-  const line = new WaitingLine<Call>();
-  for (const each of calls) line.add(each);
-  return line;
+const orderOf = (...calls: readonly Call[]): ServingOrder<Call> => {
+  const order = new ServingOrder<Call>();
+  for (const each of calls) order.add(each);
+  return order;
 };
 /** Serves calls until `count` have gone. */
-function serve(line: WaitingLine<Call>, count = line.size, isBlocked: (call: Call) => boolean = anything): Call[] {
+function serve(order: ServingOrder<Call>, count = order.size, isBlocked: (call: Call) => boolean = anything): Call[] {
   return Array.from({ length: count }, () => {
-    const next = line.next(isBlocked);
+    const next = order.next(isBlocked);
     if (next === undefined) throw new Error('nothing may go');
-    line.serve(next);
+    order.serve(next);
     return next;
   });
 }
 const sum = (calls: readonly Call[], tenant: string): number =>
   calls.filter((each) => each.tenant === tenant).reduce((total, { costTokens }) => total + costTokens, 0);
 
-describe('WaitingLine', () => {
+describe('ServingOrder', () => {
   it('serves the calls of one tenant in the order in which they came', () => {
     const calls = [5_000, 1, 9_000, 300].map((cost) => call('a', cost));
-    expect(serve(lineOf(...calls))).toEqual(calls);
+    expect(serve(orderOf(...calls))).toEqual(calls);
   });
 
   it('serves tenants the same number of tokens, whatever the size of their calls', () => {
     const sizes: Readonly<Record<string, number>> = { small: 100, middle: 3_000, long: 30_000 };
-    const line = lineOf(
+    const order = orderOf(
       ...Object.entries(sizes).flatMap(([tenant, size]) => Array.from({ length: 300_000 / size }, () => call(tenant, size))),
     );
     const served: Call[] = [];
-    while (served.reduce((total, { costTokens }) => total + costTokens, 0) < 450_000) served.push(...serve(line, 1));
+    while (served.reduce((total, { costTokens }) => total + costTokens, 0) < 450_000) served.push(...serve(order, 1));
     for (const tenant of Object.keys(sizes)) {
       expect(sum(served, tenant)).toBeGreaterThan(120_000);
       expect(sum(served, tenant)).toBeLessThan(180_000);
@@ -54,27 +54,27 @@ describe('WaitingLine', () => {
   });
 
   it('serves tenants by their weights', () => {
-    const line = lineOf(
+    const order = orderOf(
       ...Array.from({ length: 800 }, (_, at) => (at % 2 === 0 ? call('one', 1_000) : call('three', 1_000, { weight: 3 }))),
     );
-    const served = serve(line, 400);
+    const served = serve(order, 400);
     expect(sum(served, 'three') / sum(served, 'one')).toBeCloseTo(3, 0);
   });
 
   it('finds the next call at once where prompts are far longer than a turn', () => {
-    const line = lineOf(...Array.from({ length: 200 }, (_, at) => call(`tenant ${at}`, 1_000_000_000)));
+    const order = orderOf(...Array.from({ length: 200 }, (_, at) => call(`tenant ${at}`, 1_000_000_000)));
     const cpuMs = cpuTimer();
-    expect(serve(line)).toHaveLength(200);
+    expect(serve(order)).toHaveLength(200);
     expect(cpuMs()).toBeLessThan(1_000);
   });
 
   it('serves the most urgent class first, and 1 call in 11 of each lower one', () => {
-    const line = lineOf(
+    const order = orderOf(
       ...Array.from({ length: 100 }, () => call('a', 10, { queueClass: 'batch' })),
       ...Array.from({ length: 100 }, () => call('b', 10)),
       ...Array.from({ length: 400 }, () => call('c', 10, { queueClass: 'critical' })),
     );
-    const served = serve(line, 400);
+    const served = serve(order, 400);
     const countOf = (name: QueueClass): number => served.filter(({ queueClass }) => queueClass === name).length;
     expect(countOf('critical')).toBe(328);
     expect(countOf('default')).toBe(36);
@@ -86,52 +86,52 @@ describe('WaitingLine', () => {
     const most = { calls: 40, promptTokens: 1_000 };
     const usual = many(38, 'default');
     const batch = many(2, 'batch');
-    const line = lineOf(...usual, ...batch);
+    const order = orderOf(...usual, ...batch);
     const newcomer = call('b', 1, { queueClass: 'batch' });
-    expect(line.victimsFor(newcomer, most)).toEqual([usual[37]]);
-    expect(line.victimsFor(call('b', 1), most)).toBeUndefined();
-    expect(line.victimsFor(call('b', 101, { queueClass: 'batch' }), most)).toBeUndefined();
-    line.remove(usual[37]);
-    line.remove(usual[36]);
-    for (const each of many(2, 'batch')) line.add(each);
-    expect(line.victimsFor(newcomer, most)).toBeUndefined();
-    expect(line.victimsFor(call('b', 1, { queueClass: 'critical' }), most)).toEqual([usual[35]]);
+    expect(order.victimsFor(newcomer, most)).toEqual([usual[37]]);
+    expect(order.victimsFor(call('b', 1), most)).toBeUndefined();
+    expect(order.victimsFor(call('b', 101, { queueClass: 'batch' }), most)).toBeUndefined();
+    order.remove(usual[37]);
+    order.remove(usual[36]);
+    for (const each of many(2, 'batch')) order.add(each);
+    expect(order.victimsFor(newcomer, most)).toBeUndefined();
+    expect(order.victimsFor(call('b', 1, { queueClass: 'critical' }), most)).toEqual([usual[35]]);
   });
 
   it('passes over blocked calls, whose tenant goes first once they may go', () => {
     const [blocked, free, later] = [call('a', 9_000), call('b', 10), call('b', 10)];
-    const line = lineOf(blocked, free, later);
-    expect(serve(line, 1, (each) => each === blocked)).toEqual([free]);
-    expect(serve(line)).toEqual([later, blocked]);
-    expect(line.next(anything)).toBeUndefined();
+    const order = orderOf(blocked, free, later);
+    expect(serve(order, 1, (each) => each === blocked)).toEqual([free]);
+    expect(serve(order)).toEqual([later, blocked]);
+    expect(order.next(anything)).toBeUndefined();
   });
 
   it('serves a lower class where the more urgent calls are blocked', () => {
     const [urgent, batch] = [call('a', 10, { queueClass: 'critical' }), call('a', 10, { queueClass: 'batch' })];
-    const line = lineOf(urgent, batch);
-    expect(line.next((each) => each === urgent)).toBe(batch);
-    expect(line.next(() => true)).toBeUndefined();
+    const order = orderOf(urgent, batch);
+    expect(order.next((each) => each === urgent)).toBe(batch);
+    expect(order.next(() => true)).toBeUndefined();
   });
 
   it('gives up the newest of the lowest class for a more urgent call, and only as many as it needs', () => {
     const batch = [300, 200, 100].map((tokens) => call('a', tokens, { queueClass: 'batch' }));
     const usual = call('b', 100);
-    const line = lineOf(...batch, usual);
+    const order = orderOf(...batch, usual);
     const urgent = call('c', 250, { queueClass: 'critical' });
-    expect(line.victimsFor(urgent, { calls: 4, promptTokens: 10_000 })).toEqual([batch[2]]);
-    expect(line.victimsFor(urgent, { calls: 9, promptTokens: 700 })).toEqual([batch[2], batch[1]]);
-    expect(line.victimsFor(urgent, { calls: 1, promptTokens: 10_000 })).toEqual([batch[2], batch[1], batch[0], usual]);
-    expect(line.victimsFor(urgent, { calls: 9, promptTokens: 200 })).toBeUndefined();
-    expect(line.victimsFor(call('d', 1), { calls: 4, promptTokens: 10_000 })).toEqual([batch[2]]);
-    expect(line.victimsFor(call('d', 1, { queueClass: 'batch' }), { calls: 4, promptTokens: 10_000 })).toBeUndefined();
-    expect(line.size).toBe(4);
+    expect(order.victimsFor(urgent, { calls: 4, promptTokens: 10_000 })).toEqual([batch[2]]);
+    expect(order.victimsFor(urgent, { calls: 9, promptTokens: 700 })).toEqual([batch[2], batch[1]]);
+    expect(order.victimsFor(urgent, { calls: 1, promptTokens: 10_000 })).toEqual([batch[2], batch[1], batch[0], usual]);
+    expect(order.victimsFor(urgent, { calls: 9, promptTokens: 200 })).toBeUndefined();
+    expect(order.victimsFor(call('d', 1), { calls: 4, promptTokens: 10_000 })).toEqual([batch[2]]);
+    expect(order.victimsFor(call('d', 1, { queueClass: 'batch' }), { calls: 4, promptTokens: 10_000 })).toBeUndefined();
+    expect(order.size).toBe(4);
   });
 
   it('keeps nothing of calls that have left', () => {
     const calls = Array.from({ length: 500 }, (_, at) => call(`tenant ${at % 7}`, at));
-    const line = lineOf(...calls);
-    for (const each of calls.filter((_, at) => at % 3 !== 0)) line.remove(each);
-    serve(line);
-    expect([line.size, line.promptTokens, [...line].length, line.sizeOf('tenant 1')]).toEqual([0, 0, 0, 0]);
+    const order = orderOf(...calls);
+    for (const each of calls.filter((_, at) => at % 3 !== 0)) order.remove(each);
+    serve(order);
+    expect([order.size, order.promptTokens, [...order].length, order.sizeOf('tenant 1')]).toEqual([0, 0, 0, 0]);
   });
 });

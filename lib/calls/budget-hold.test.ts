@@ -1,5 +1,5 @@
 import type { Selection } from './call-router.js';
-import { modelOutput } from './attempt-hold.js';
+import { modelOutput } from './budget-hold.js';
 
 it.each([
   [{ info: {}, params: {} }, 100],

@@ -79,7 +79,7 @@ export function serve(host: HttpAdapterHost, gateway: MountedContext, routes: re
 /** The keys that requests need; `null`: none. */
 function keysOf({ keys, masterKey }: ResolvedGatewayOptions, apiKeys: ApiKeyService | undefined): ApiKeyService | null {
   if (keys === true && apiKeys === undefined)
-    throw new InvalidConfigurationError('gateway.keys', 'requires FastLiteLLMKeysModule in the imports of the app');
+    throw new InvalidConfigurationError('gateway.keys', "requires FastLiteLLMKeysModule in the app's imports");
   if (keys === false || apiKeys === undefined) return null;
   if (masterKey !== null)
     throw new InvalidConfigurationError('gateway.masterKey', 'cannot be combined with FastLiteLLMKeysModule: set keys.masterKey there');

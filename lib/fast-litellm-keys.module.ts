@@ -48,8 +48,8 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
  *
  * @throws InvalidConfigurationError at boot, naming the option.
  * @example
- * \@Module({ imports: [FastLiteLLMModule.forRoot(), FastLiteLLMKeysModule.forRoot({ store: fileApiKeyStore('keys.json') })] })
- * export class AppModule {}
+ * \@Module({ imports: [FastLiteLLMModule.forRoot(), FastLiteLLMKeysModule.forRoot({ store:
+ * fileApiKeyStore('keys.json') })] }) export class AppModule {}
  */
 @Module({
   providers: [
@@ -97,7 +97,7 @@ export class FastLiteLLMKeysModule extends ConfigurableModuleClass implements On
 }
 
 const NO_MASTER_KEY =
-  'API keys: no master key is set, so /key/… answers 401; set LITELLM_MASTER_KEY, or masterKey: null to manage keys in code only';
+  'API keys: no master key is set, so /key/… returns 401; set LITELLM_MASTER_KEY, or masterKey: null to manage keys in code only';
 
 /** What the options leave open, by LiteLLM's configuration. */
 function withProxySettings({ liteLLMConfig, log }: FastLiteLLM, options: ResolvedApiKeysOptions): ResolvedApiKeysOptions {

@@ -22,7 +22,7 @@ export function needsForRoot(token: InjectionToken, module: string): FactoryProv
  */
 export function fromMainModule<T>(llm: T | undefined, module: string): T {
   if (llm !== undefined) return llm;
-  throw new InvalidConfigurationError(module, 'requires FastLiteLLMModule; add FastLiteLLMModule.forRoot() to the imports of the app');
+  throw new InvalidConfigurationError(module, "requires FastLiteLLMModule; add FastLiteLLMModule.forRoot() to the app's imports");
 }
 
 const WAYS = ['useFactory', 'useClass', 'useExisting'] as const;

@@ -38,7 +38,11 @@ export function createFastLiteLLM(llm: ModelGroups, settings: FastLiteLLMProvide
   const languageModel = (group: string): FastLiteLLMLanguageModel => new FastLiteLLMLanguageModel(named(group), calls);
   const embeddingModel = (group: string): FastLiteLLMEmbeddingModel => new FastLiteLLMEmbeddingModel(named(group), calls);
   const imageModel = (group: string): never => {
-    throw new InvalidArgumentError('modelGroup', group, 'supports only text and embeddings; call client.images for images');
+    throw new InvalidArgumentError(
+      'modelGroup',
+      group,
+      'must not be an image model, which the AI SDK provider does not support (use client.images instead)',
+    );
   };
   return Object.assign((group: string) => languageModel(group), {
     specificationVersion: 'v3' as const,

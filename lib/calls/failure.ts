@@ -62,7 +62,7 @@ export class Failure {
 /** A function of the caller (`usageOf`, `onAnswer`) threw; not a failure of the attempt. */
 export class CallbackError extends Error {
   constructor(override readonly cause: unknown) {
-    super('a callback of the caller threw');
+    super("the caller's callback threw");
   }
 }
 

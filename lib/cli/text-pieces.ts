@@ -2,9 +2,9 @@
 const CUT = /[a-z][ \n\r]/gi;
 
 /**
- * Cuts a text that arrives in parts into pieces of at least `pieceLength` UTF-16 units whose token
- * counts add up to that of the whole. This holds for OpenAI's encodings and similar ones, because
- * no token spans a letter and the white space after it.
+ * Cuts a text that arrives in parts into pieces of at least `pieceLength` UTF-16 code units whose
+ * token counts add up to that of the whole. This holds for OpenAI's encodings and similar ones,
+ * because no token spans a letter and the white space after it.
  */
 export class TextPieces {
   private pending = '';

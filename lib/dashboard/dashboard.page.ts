@@ -109,7 +109,7 @@ export function renderLogin({ title, base }: PageContext, failure?: string): str
     html`<main class="login">
       <form class="card" method="post" action="${base}login">
         <h1>${title}</h1>
-        <p class="note">Enter the token of the dashboard: its option <code>token</code>.</p>
+        <p class="note">Enter the dashboard token: its option <code>token</code>.</p>
         <label for="token">Token</label>
         <input id="token" name="token" type="password" autocomplete="current-password" required autofocus />
         ${failure !== undefined && html`<p class="failure" role="alert">${failure}</p>`}

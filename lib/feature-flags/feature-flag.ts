@@ -5,7 +5,7 @@ import { rolloutPercentage, type FeatureName, type FeatureState } from './featur
 /**
  * The position of an id, from 0 to below 100, the same on every machine and in every release. An id
  * has the feature at N per cent if its position is below N: raising N never drops one. FNV-1a over
- * the UTF-16 units, finished by MurmurHash3's mixer, because the last characters barely change
+ * the UTF-16 code units, finished by MurmurHash3's mixer, because the last characters barely change
  * FNV's high bits.
  */
 export function rolloutPosition(featureSeed: number, id: string): number {

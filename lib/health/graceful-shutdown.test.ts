@@ -71,7 +71,7 @@ describe('GracefulShutdown', () => {
     expect(shutdown.isShuttingDown).toBe(true);
     await until(() => !server.listening);
     await expect(ask('/')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
-    expect([isDrained, logged]).toEqual([false, ['Shutdown: waiting for 1 requests in flight, at most shutdown.drainMs (20000 ms)']]);
+    expect([isDrained, logged]).toEqual([false, ['Shutdown: waiting for 1 requests in flight, for at most shutdown.drainMs (20000 ms)']]);
     held[0].end('whole');
     const { text, response } = await slow;
     expect([text, response.headers.connection]).toEqual(['whole', 'close']);

@@ -93,7 +93,7 @@ export class GracefulShutdown {
     // Without a server, as in most tests, there is nothing to wait for.
     if (this.servers.size === 0 && this.left() === 0) return;
     const waiting = this.left();
-    if (waiting > 0) this.logger.log(`Shutdown: waiting for ${waiting} requests in flight, at most shutdown.drainMs (${drainMs} ms)`);
+    if (waiting > 0) this.logger.log(`Shutdown: waiting for ${waiting} requests in flight, for at most shutdown.drainMs (${drainMs} ms)`);
     const endMs = performance.now() + drainMs;
     do {
       await sleep(Math.min(CHECK_EVERY_MS, drainMs));

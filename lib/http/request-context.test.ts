@@ -40,7 +40,7 @@ describe('RequestContext', () => {
   it('rejects the info of a GraphQL field, whose operation is the request', () => {
     const info = { fieldName: 'answer', fieldNodes: [] };
     for (const use of [() => RequestContext.of(info), () => reportUsage(info, 10)]) {
-      expect(use).toThrow('request: must be the HTTP request of the GraphQL context, not the info of a field');
+      expect(use).toThrow("request: must be the HTTP request from the GraphQL context, not the resolver's info argument");
     }
   });
 

@@ -70,7 +70,7 @@ export class RequestContext {
     let context = contexts.get(key);
     if (context === undefined) {
       if ('fieldNodes' in key)
-        throw refuseArgument('request', key, 'must be the HTTP request of the GraphQL context, not the info of a field');
+        throw refuseArgument('request', key, "must be the HTTP request from the GraphQL context, not the resolver's info argument");
       contexts.set(key, (context = new RequestContext()));
     }
     return context;

@@ -18,5 +18,5 @@ export interface JsonBounds extends OptionsOf<typeof JSON_BOUNDS> {}
 
 export const DEFAULT_JSON_BOUNDS = resolveOptions(JSON_BOUNDS, '');
 
-/** UTF-16 units that an error keeps of a key. */
+/** UTF-16 code units that an error keeps of a key. */
 export const LONGEST_SHOWN_KEY = 64;

@@ -74,7 +74,7 @@ export function quotaSamples(quotas: QuotaDomains | undefined, nowMs: number): r
   if (quotas === undefined) return [];
   const all = [...quotas.values()];
   const closed = all.filter((quota) => quota.state(nowMs).closedForMs > 0).length;
-  const refused = 'Responses with status 429 that closed a quota of a provider.';
+  const refused = 'Responses with status 429 that closed a provider quota.';
   return [
     sample('quotas', 'Known quotas of providers.', 'gauge', all.length),
     sample('quotas_closed', 'Quotas of providers that are closed after a 429.', 'gauge', closed),

@@ -132,7 +132,7 @@ export function resolveRouterOptions(
   const env = file?.env ?? around;
   if (configPath !== undefined && file !== undefined && file.unenforced.length > 0) {
     if (others.strict) throw unenforcedError(configPath, file.unenforced);
-    warn(`${configPath}: settings that protect LiteLLM's proxy without effect: ${file.unenforced.join(', ')}`);
+    warn(`${configPath}: these settings protect LiteLLM's proxy but have no effect here: ${file.unenforced.join(', ')}`);
   }
   const theirs = checkObject(
     at('routerSettings'),

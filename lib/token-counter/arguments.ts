@@ -83,7 +83,12 @@ export function optionsOf<O extends { readonly model?: string | null }>(options:
 /** The error for a value that is not a string, or over `maxLength` units (`TEXT_TOO_LONG`). */
 export function textError(path: string, text: unknown, maxLength: number): InvalidArgumentError {
   if (typeof text !== 'string') return new InvalidArgumentError(path, text, 'must be a string');
-  return new InvalidArgumentError(path, text, `must have at most ${maxLength} UTF-16 units (tokenCounter.maxTextLength)`, 'TEXT_TOO_LONG');
+  return new InvalidArgumentError(
+    path,
+    text,
+    `must have at most ${maxLength} UTF-16 code units (tokenCounter.maxTextLength)`,
+    'TEXT_TOO_LONG',
+  );
 }
 
 export function checkTexts(texts: readonly string[], maxLength: number): void {

@@ -11,7 +11,7 @@ if (binding) engines.push(new NativeTokenCounterEngine(binding));
 
 const random = seededRandom(11);
 
-/** Short, empty and long texts in random order: at least `units` UTF-16 units in total. */
+/** Short, empty and long texts in random order: at least `units` UTF-16 code units in total. */
 function mixedTexts(units: number): string[] {
   const texts: string[] = [];
   for (let length = 0; length < units; length += texts[texts.length - 1].length) {

@@ -1,6 +1,6 @@
 import { nextTurn } from '../common/next-turn.js';
 
-/** UTF-16 units counted in one step: less than 1 ms of copying and a few of counting. */
+/** UTF-16 code units counted in one step: less than 1 ms of copying and a few of counting. */
 const UNITS_PER_STEP = 1 << 18;
 /** Overhead of a text, in units. */
 const CALL_UNITS = 16;
@@ -21,7 +21,7 @@ export function* textSteps(texts: readonly string[]): Generator<readonly string[
   if (step.length > 0) yield step;
 }
 
-/** UTF-16 units of short texts, and of all that are counted in one turn of the event loop. */
+/** UTF-16 code units of short texts, and of all that are counted in one turn of the event loop. */
 export const SHORT_TEXT_UNITS = 1 << 12;
 
 /** Counts short texts one after the other, some in each turn of the event loop. */

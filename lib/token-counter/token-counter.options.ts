@@ -20,8 +20,8 @@ export const TOKEN_COUNTER = {
   /** Model of calls that name none. Default `gpt-3.5-turbo`, as in fast-litellm. */
   defaultModel: string({ default: 'gpt-3.5-turbo' }),
   /**
-   * Longest accepted text, in UTF-16 units. Default 64 Mi, about 200 MB as UTF-8. Lower it if texts
-   * come from untrusted clients.
+   * Longest accepted text, in UTF-16 code units. Default 64 Mi, about 200 MB as UTF-8. Lower it if
+   * texts come from untrusted clients.
    */
   maxTextLength: integer({ min: 1, default: 64 * 1024 * 1024 }),
   /** Encodings to load at boot instead of on first use. Default none. */

@@ -78,7 +78,8 @@ const NO_DETAILS: UsageDetails = {};
  *
  * @example
  * counter.countTokens('Hello world', 'gpt-4o'); // 2
- * counter.countMessages([{ role: 'user', content: 'Hello, how are you?' }], { model: 'gpt-3.5-turbo' }); // 13
+ * counter.countMessages([{ role: 'user', content: 'Hello, how are you?' }], { model:
+ * 'gpt-3.5-turbo' }); // 13
  */
 export class TokenCounterService implements Capability {
   readonly capability = 'token_counting';
@@ -476,7 +477,9 @@ export class TokenCounterService implements Capability {
     if (group !== undefined) {
       if (this.mixedGroups.has(group)) return;
       this.mixedGroups.add(group);
-      this.logger.log(`Token counter: counts for ${group} are estimates (its deployments have different tokenizers), based on ${name}`);
+      this.logger.log(
+        `Token counter: counts for ${group} are estimates based on the tokenizer of ${name} (its deployments use different tokenizers)`,
+      );
       return;
     }
     if (family === undefined || exactWith === undefined || this.estimated.has(family.name)) return;

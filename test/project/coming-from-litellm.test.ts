@@ -105,7 +105,7 @@ const unheeded: ReadonlySet<string> = (() => {
   writeFileSync(path, JSON.stringify({ ...sections, model_list: [], ...settings }));
   const warnings: string[] = [];
   readConfigFile(path, { env: {}, warn: (text) => void warnings.push(text), handledSettings: [] });
-  const [, listed = ''] = /without effect: (.*)/.exec(warnings.join('\n')) ?? [];
+  const [, listed = ''] = /no effect here: (.*)/.exec(warnings.join('\n')) ?? [];
   return new Set(listed.split(', '));
 })();
 

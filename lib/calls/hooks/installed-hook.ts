@@ -194,7 +194,9 @@ export class InstalledHook {
     this.failures++;
     if (this.reported.has(method)) return;
     this.reported.add(method);
-    this.log.error(`Call hook: ${this.name}.${method} failed (${described(error)}); ${consequence}, further failures are only counted`);
+    this.log.error(
+      `Call hook: ${this.name}.${method} failed (${described(error)}); ${consequence}; further failures are counted but not logged`,
+    );
   }
 }
 

@@ -143,7 +143,7 @@ describe('doctor', () => {
     expect(details).toHaveLength(6);
     expect(details).toContainEqual(expect.stringMatching(/router_settings\.fallbacks: "gtp" is not a model group \(did you mean gpt\?\)/));
     const adviceOn = (words: string) => of('settings').find(({ detail }) => detail.includes(words))?.advice;
-    expect(adviceOn('variable NO_PASSWORD')).toBe('set it in the environment of the app');
+    expect(adviceOn('variable NO_PASSWORD')).toBe("set it in the app's environment");
     expect(adviceOn('master_key protects')).toContain('router.handledSettings');
     expect(adviceOn('num_retrys')).toContain('correct the name');
     for (const named of ['num_retrys', 'litellm_settings.callbacks', 'my_knob'])

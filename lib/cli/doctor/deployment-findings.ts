@@ -61,9 +61,9 @@ function unpricedModels(deployments: readonly Deployment[]): readonly string[] {
 }
 
 function adviceFor(line: string): string {
-  if (/variable \S+,? (?:which )?is not set$/.test(line)) return 'set it in the environment of the app';
+  if (/variable \S+,? (?:which )?is not set$/.test(line)) return "set it in the app's environment";
   if (line.includes(' protects the gateway')) return "list it in router.handledSettings once the app's own routes have a guard";
-  return /without effect|unknown option|sent with every request/.test(line) ? SETTING_ADVICE : 'change it in the file';
+  return /without effect|no effect here|unknown option|sent with every request/.test(line) ? SETTING_ADVICE : 'change it in the file';
 }
 
 const GROUP_ADVICE = 'fix one of its deployments below, or remove the group from the file';

@@ -37,7 +37,7 @@ export async function redisFinding(url: string): Promise<DoctorFinding> {
     const detail = `answers, slowest of ${PINGS} pings ${slowest.toFixed(1)} ms`;
     return slowest < SLOW_MS ? ok(subject, detail) : warning(subject, detail, 'move Redis closer: each decision waits for it');
   } catch (error) {
-    const advice = 'check address, password and firewall; until it answers, limits and router state are kept per process';
+    const advice = 'check address, password and firewall; until it responds, limits and router state are kept per process';
     return fault(subject, `does not answer (${errorMessage(lastError ?? error)})`, advice);
   } finally {
     client.disconnect();

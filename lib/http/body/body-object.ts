@@ -5,7 +5,9 @@ import type { JsonBody, Soon } from './json-body.js';
 
 /** Shorter lists and objects without long texts are parsed at once. */
 const PARSED_AT_ONCE = 1024;
-/** Bytes, or UTF-16 units and values, of a body that is cheap to parse and count in one turn. */
+/**
+ * Bytes, or UTF-16 code units and values, of a body that is cheap to parse and count in one turn.
+ */
 export const LARGE_BODY = 16 * 1024;
 /** A deeper structure counts as large: the walk is recursive. */
 const DEEP = 128;

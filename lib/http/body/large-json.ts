@@ -5,7 +5,7 @@ const PROTOTYPE_KEY =
   /"(?:_|\\u005[Ff]){2}(?:p|\\u0070)(?:r|\\u0072)(?:o|\\u006[Ff])(?:t|\\u0074)(?:o|\\u006[Ff])(?:_|\\u005[Ff]){2}"[\t\n\r ]*:/;
 const UTF8_BOM = /^\ufeff/;
 
-/** UTF-16 units written in one step, which takes less than a millisecond. */
+/** UTF-16 code units written in one step, which takes less than a millisecond. */
 const UNITS_PER_STEP = 1 << 16;
 const VALUES_PER_STEP = 1 << 9;
 /** Deeper values are written at once, so that `JSON.stringify` reports cycles and the like. */

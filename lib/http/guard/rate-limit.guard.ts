@@ -321,7 +321,8 @@ export class RateLimitGuard implements CanActivate {
     const { request, context, state } = guarded;
     const { reserve, unpricedNanoUsd = 0 } = this.limiter.options.budgets;
     if (reserve === 'expected') state.outputOf = (model) => expectedOutputs(this.limiter).expected(budgetKeyOf(scopes), model);
-    // Compared with each request: a subclass can assign it as a field, which its constructor sets later.
+    // Compared on each request: a subclass can assign it as a field, which its constructor sets
+    // later.
     const isOwn = route.usd !== undefined || this.getUsd !== RateLimitGuard.prototype.getUsd;
     const nano = isOwn ? this.ownNanoUsdOf(guarded, route) : this.mostNanoUsd(request, state, context);
     if (nano instanceof Promise) return nano.then((found) => Math.max(1, found ?? unpricedNanoUsd));

@@ -61,7 +61,8 @@ function toolOf(tool: Fields, path: string, { sent, names }: ToolsContext): Fiel
   if (typeof type === 'string' && OWN_TOOL.test(type)) return ownTool(tool);
   // A tool in Anthropic's words.
   if (called === undefined && typeof tool.name === 'string' && isObject(tool.input_schema)) return { ...tool, name: names.of(tool.name) };
-  if (type !== undefined && type !== 'function') throw refused(path, sent, `${sent.provider} has only tools of type function, and its own`);
+  if (type !== undefined && type !== 'function')
+    throw refused(path, sent, `${sent.provider} supports only function tools and its own built-in tools`);
   const { name, description, parameters, cache_control: innerMark } = fieldsOf(called);
   if (typeof name !== 'string') throw new InvalidArgumentError(`${path}.function.name`, name, 'must be a string');
   const marks = isObject(mark) ? mark : innerMark;

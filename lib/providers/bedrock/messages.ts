@@ -211,7 +211,7 @@ class Turns {
     throw new UnsupportedRequestError({
       param: path,
       provider,
-      reason: `${provider} does not support parts of this type`,
+      reason: `${provider} does not support content parts of type ${type}`,
       mend: 'remove it',
     });
   }

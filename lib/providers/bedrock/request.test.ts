@@ -512,7 +512,7 @@ describe('tools', () => {
   it('sends a tool for a conversation that called some', () => {
     const { tools } = sent({ messages: history }).toolConfig as { tools: { toolSpec: { name: string } }[] };
     expect(tools.map(({ toolSpec }) => toolSpec.name)).toEqual(['dummy_tool']);
-    expect(() => sent({ messages: history, tools: [tool('f')], tool_choice: 'none' })).toThrow(/no choice "none"/);
+    expect(() => sent({ messages: history, tools: [tool('f')], tool_choice: 'none' })).toThrow(/does not support "none"/);
   });
 
   it('thinks only where the thinking before the last call is at hand', () => {

@@ -120,7 +120,8 @@ export class ConverseRequest {
       if (value === undefined || (isFixed && value === 1)) continue;
       // OpenAI's temperatures go up to 2.
       if (!isFixed) fields[as] = isClaude && name === 'temperature' && typeof value === 'number' ? Math.min(value, 1) : value;
-      else if (!dropsParams(sent, name)) throw refused(name, sent, `${sent.model} has no ${name}${isOn ? ' while it thinks' : ''}`);
+      else if (!dropsParams(sent, name))
+        throw refused(name, sent, `${sent.model} does not support ${name}${isOn ? ' while thinking' : ''}`);
     }
     const stops = stopsOf(chat.stop);
     if (stops.length > 0) fields.stopSequences = stops;
@@ -131,7 +132,7 @@ export class ConverseRequest {
   private tier(tier: unknown): Fields {
     if (TIERS.has(tier)) return { serviceTier: { type: tier } };
     if (tier === 'auto' || dropsParams(this.sent, 'service_tier')) return {};
-    throw refused('service_tier', this.sent, `${this.sent.provider} has only the tiers ${[...TIERS].join(', ')}`);
+    throw refused('service_tier', this.sent, `${this.sent.provider} supports only the service tiers ${[...TIERS].join(', ')}`);
   }
 }
 

@@ -53,7 +53,7 @@ export function toolConfigOf(chat: Fields, context: ToolContext): ToolConfig | u
   const choice: unknown = chat.tool_choice;
   const isNone = choice === 'none' && jsonSchema === undefined;
   if (isNone && hasTools && !dropsParams(sent, 'tool_choice')) {
-    throw refused('tool_choice', sent, `${sent.provider} has no choice "none" in a conversation that called tools`);
+    throw refused('tool_choice', sent, `${sent.provider} does not support "none" in a conversation with tool calls`);
   }
   // Tools that are not sent are not called.
   const ownTools = choice === 'none' && !hasTools ? [] : toolsOf(chat, context);
@@ -71,7 +71,7 @@ export function toolConfigOf(chat: Fields, context: ToolContext): ToolConfig | u
   }
   if (!isThinking && canForceTools(model)) return { tools, toolChoice };
   if (dropsParams(sent, 'tool_choice')) return { tools };
-  throw refused('tool_choice', sent, `${sent.model} cannot be forced to call a tool${isThinking ? ' while it thinks' : ''}`);
+  throw refused('tool_choice', sent, `${sent.model} cannot be forced to call a tool${isThinking ? ' while thinking' : ''}`);
 }
 
 /**

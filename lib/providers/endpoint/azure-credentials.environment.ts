@@ -174,7 +174,7 @@ class EntraAuthorization implements RequestAuthorization {
       (typeof status === 'number' ? status >= 400 && status < 500 && status !== 429 : REFUSALS.has(word ?? ''));
     if (!isRefused) return error;
     const said = word ?? String(name);
-    const mend = 'correct tenant_id, client_id and client_secret, and the role of the identity at the resource';
+    const mend = "correct tenant_id, client_id, client_secret and the identity's role on the resource";
     return new DeploymentFault(this.access.deploymentId, this.key, `Microsoft Entra ID did not issue a token (${said})`, mend);
   }
 }

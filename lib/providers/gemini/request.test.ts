@@ -80,7 +80,7 @@ describe("parameters in Gemini's words", () => {
     [
       'custom tools',
       { tools: [{ type: 'custom', custom: { name: 'a' } }] },
-      /^tools\[0\].type is not supported: Gemini has no tool of the type custom/,
+      /^tools\[0\].type is not supported: Gemini does not support tools of type custom/,
     ],
     [
       'searches beside functions',

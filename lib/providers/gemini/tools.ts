@@ -47,7 +47,8 @@ export function toolsOf(chat: Fields, toolConfig: unknown, target: MediaTarget):
     const [name, value] = googleTool(fields) ?? [];
     if (name !== undefined) own.set(name, fieldsOf(value));
     else if (fields.function !== undefined) functionDeclarations.push(declarationOf(fieldsOf(fields.function), path, target, budget));
-    else if (!dropsParams(target.sent)) throw refused(`${path}.type`, target.sent, `Gemini has no tool of the type ${String(fields.type)}`);
+    else if (!dropsParams(target.sent))
+      throw refused(`${path}.type`, target.sent, `Gemini does not support tools of type ${String(fields.type)}`);
   });
   if (chat.web_search_options !== undefined) own.set('googleSearch', {});
   if (functionDeclarations.length === 0) return separate(own);

@@ -158,7 +158,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
   }
 
   budgetKeys(limits: readonly RateLimit[], count: number, cursor = '0'): BudgetKeys {
-    if (!/^\d{1,15}$/.test(cursor)) throw new InvalidArgumentError('cursor', cursor, 'must be the cursor of an earlier page');
+    if (!/^\d{1,15}$/.test(cursor)) throw new InvalidArgumentError('cursor', cursor, 'must be a cursor from an earlier page');
     const from = Number(cursor);
     const names = this.ledger.names(from, count);
     const seen = new Set<string>();

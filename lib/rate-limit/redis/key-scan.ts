@@ -31,7 +31,7 @@ export class RedisKeyScan {
     const [, node, at] = /^(\d{1,4}):(\d{1,20})$/.exec(cursor) ?? [];
     const nodes = this.client.nodes?.('master') ?? [this.client];
     const place = Number(node);
-    if (!(place < nodes.length)) throw new InvalidArgumentError('cursor', cursor, 'must be the cursor of an earlier page');
+    if (!(place < nodes.length)) throw new InvalidArgumentError('cursor', cursor, 'must be a cursor from an earlier page');
     const { keyPrefix = '' } = this.client.options ?? {};
     const scan = nodes[place].createBuiltinCommand('scan').string;
     const scanned = scan.call(nodes[place], at, 'MATCH', keyPrefix + pattern, 'COUNT', count);

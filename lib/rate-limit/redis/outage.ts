@@ -126,8 +126,10 @@ export class RedisOutage {
   }
 
   private warn({ reason }: StoreFailure, atMs: number): void {
-    const line = `Rate limiter: Redis failed (${reason}), failed operations: ${this.unlogged}`;
-    this.log?.warn(`${line}; until it answers, ${MEANWHILE[this.mode]} (onStoreError: ${this.mode})`);
+    const operations = `${this.unlogged} operation${this.unlogged === 1 ? '' : 's'} failed`;
+    this.log?.warn(
+      `Rate limiter: Redis failed (${reason}; ${operations}); until it recovers, ${MEANWHILE[this.mode]} (onStoreError: ${this.mode})`,
+    );
     this.loggedMs = atMs;
     this.loggedOutageMs ??= atMs;
     this.unlogged = 0;
@@ -137,7 +139,7 @@ export class RedisOutage {
   private logEnd(): void {
     if (this.loggedOutageMs === undefined) return;
     const seconds = Math.ceil((performance.now() - this.loggedOutageMs) / 1000);
-    this.log?.log(`Rate limiter: Redis answers again (after ${seconds} s), failed operations since the last line: ${this.unlogged}`);
+    this.log?.log(`Rate limiter: Redis recovered after ${seconds} s; operations that failed since the last line: ${this.unlogged}`);
     this.loggedOutageMs = undefined;
     this.unlogged = 0;
   }

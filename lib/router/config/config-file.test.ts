@@ -216,8 +216,8 @@ router_settings:
     const warningsWith = (handledSettings: string[]): readonly string[] =>
       resolveRouterOptions({ configPath: path, handledSettings }, env).warnings;
     const all = ['general_settings.alerting', 'general_settings.health_check_interval', 'extra.a'];
-    expect(warningsWith([])).toEqual([`${path}: settings of LiteLLM's proxy without effect: ${all.join(', ')}`]);
-    expect(warningsWith([all[0]])).toEqual([expect.stringMatching(/without effect: general_settings.health_check_interval, extra.a$/)]);
+    expect(warningsWith([])).toEqual([`${path}: these settings of LiteLLM's proxy have no effect here: ${all.join(', ')}`]);
+    expect(warningsWith([all[0]])).toEqual([expect.stringMatching(/no effect here: general_settings.health_check_interval, extra.a$/)]);
     expect(warningsWith(['general_settings', 'extra'])).toEqual([]);
   });
 
@@ -227,7 +227,7 @@ router_settings:
       JSON.stringify({ general_settings: { drop_params: true, num_retries: 2 }, litellm_settings: { budget_duration: '30d' } }),
     );
     expect(resolveRouterOptions({ configPath: path }, env).warnings).toEqual([
-      `${path}: settings of LiteLLM's proxy without effect: general_settings.drop_params, general_settings.num_retries`,
+      `${path}: these settings of LiteLLM's proxy have no effect here: general_settings.drop_params, general_settings.num_retries`,
       `${path}: move these settings to litellm_settings: general_settings.drop_params, general_settings.num_retries`,
       `${path}: litellm_settings.budget_duration has no effect without max_budget`,
     ]);

@@ -99,7 +99,7 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
   const unhandled = unheeded.filter((setting) => !isNamed(handledSettings, setting));
   const unenforced = unenforcedSettings(config).filter((setting) => !handledSettings.includes(setting));
   const ignored = unhandled.filter((setting) => !ofGateway.has(setting) && !isNamed(unenforced, setting));
-  if (ignored.length > 0) warn(`${path}: settings of LiteLLM's proxy without effect: ${ignored.join(', ')}`);
+  if (ignored.length > 0) warn(`${path}: these settings of LiteLLM's proxy have no effect here: ${ignored.join(', ')}`);
   const misplaced = ignored.filter((setting) => {
     const [section, key] = setting.split('.');
     return section === 'general_settings' && (GENERAL.has(key) || OF_CLIENT.has(key) || OF_GATEWAY.has(key));

@@ -225,14 +225,14 @@ export class StateExchange {
     if (nowMs - this.loggedMs < LOG_EVERY_MS) return;
     this.loggedMs = nowMs;
     this.loggedOutageMs ??= nowMs;
-    this.router.log?.warn(`Router: Redis failed (${this.reason}); the router uses only the state of this process until Redis answers`);
+    this.router.log?.warn(`Router: Redis failed (${this.reason}); until it recovers, the router uses only this process's state`);
   }
 
   private logEnd(): void {
     if (this.loggedOutageMs === undefined) return;
     const seconds = Math.ceil((performance.now() - this.loggedOutageMs) / 1000);
     this.loggedOutageMs = undefined;
-    this.router.log?.log(`Router: Redis answers again (after ${seconds} s); the state of other processes is used again`);
+    this.router.log?.log(`Router: Redis recovered after ${seconds} s; the router uses the state of other processes again`);
   }
 }
 

@@ -13,7 +13,7 @@ export interface FoundToken {
 /** Finds the added tokens of a tokenizer in a text: the leftmost, and of those the longest. */
 export class AddedTokens {
   private readonly root: Node = { next: new Map(), id: -1 };
-  /** By first UTF-16 unit: whether a token starts with it. */
+  /** By first UTF-16 code unit: whether a token starts with it. */
   private readonly starts = new Uint8Array(1 << 16);
 
   constructor(tokens: Iterable<readonly [text: string, id: number]>) {

@@ -134,12 +134,12 @@ export function classBitAt(text: string, at: number, classes: Uint8Array): numbe
   return at < text.length ? 1 << classes[text.codePointAt(at) as number] : 0;
 }
 
-/** UTF-16 units of the character at `at`. */
+/** UTF-16 code units of the character at `at`. */
 export function widthAt(text: string, at: number): number {
   return (text.codePointAt(at) as number) > 0xffff ? 2 : 1;
 }
 
-/** UTF-16 units of the character before `at`. */
+/** UTF-16 code units of the character before `at`. */
 export function widthBefore(text: string, at: number): number {
   return at > 1 && (text.codePointAt(at - 2) as number) > 0xffff ? 2 : 1;
 }

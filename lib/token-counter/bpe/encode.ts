@@ -5,14 +5,14 @@ import { MAX_BLOCK_BYTES } from './merge.js';
 import type { RankFile } from './ranks.js';
 import { hashPrefixes } from './vocabulary.js';
 
-/** A piece of more UTF-16 units is merged by itself, with pauses. */
+/** A piece of more UTF-16 code units is merged by itself, with pauses. */
 export const LONG_PIECE_UNITS = 128;
 
-/** UTF-16 units of a segment: short pieces that are encoded together. */
+/** UTF-16 code units of a segment: short pieces that are encoded together. */
 export const SEGMENT_UNITS = 16384;
 /** A unit has at most three bytes; a segment ends with the first piece that fills it. */
 const SEGMENT_BYTES = 3 * (SEGMENT_UNITS + LONG_PIECE_UNITS);
-/** UTF-16 units of a long piece that are converted to UTF-8 in one step. */
+/** UTF-16 code units of a long piece that are converted to UTF-8 in one step. */
 const UTF8_UNITS = 1 << 20;
 /** Ids of a long piece that are given away in one step. */
 const IDS_PER_STEP = 1 << 16;

@@ -54,7 +54,9 @@ export type AllowedSpecial = 'all' | readonly string[];
 /** A text in parts: strings are ordinary text (never empty), numbers are ids of special tokens. */
 export type Segments = readonly (string | number)[];
 
-/** UTF-16 units that are looked through in a step: some 0.3 ms where all are special tokens. */
+/**
+ * UTF-16 code units that are looked through in a step: some 0.3 ms where all are special tokens.
+ */
 const UNITS_PER_STEP = 1 << 14;
 /** Short texts that are split in a step. */
 const TEXTS_PER_STEP = 64;
@@ -187,7 +189,7 @@ function* splitting(text: string, tokens: FindsTokens): Generator<undefined, Seg
   return segments;
 }
 
-/** UTF-16 units of a special token that starts at `at`. */
+/** UTF-16 code units of a special token that starts at `at`. */
 export function specialUnits(id: number, text: string, at: number, encoding: EncodingName | PackedTokenizer): number {
   if (typeof encoding === 'string') return text.indexOf('|>', at) + 2 - at;
   const { lstrip, rstrip } = encoding.bounds.get(id) ?? {};

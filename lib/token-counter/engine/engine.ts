@@ -9,10 +9,12 @@ export type EncodingName = (typeof ENCODING_NAMES)[number];
 /** Bytes of the longest token of all encodings. */
 export const MAX_TOKEN_BYTES = 128;
 
-/** Most UTF-16 units of a text for one token of a loaded tokenizer, which may shorten a text. */
+/**
+ * Most UTF-16 code units of a text for one token of a loaded tokenizer, which may shorten a text.
+ */
 const MAX_TOKENIZER_UNITS = 4096;
 
-/** True if the length proves more than `limit` tokens: a UTF-16 unit has at least one byte. */
+/** True if the length proves more than `limit` tokens: a UTF-16 code unit has at least one byte. */
 export function isLongerThan(text: string, limit: number, handle: number): boolean {
   return text.length > limit * (handle < ENCODING_NAMES.length ? MAX_TOKEN_BYTES : MAX_TOKENIZER_UNITS);
 }
@@ -28,7 +30,7 @@ export interface JsonSlices {
 /** Counts of the texts of a JSON body, one by one. */
 export interface SliceCounts {
   readonly counts: Uint32Array;
-  /** UTF-16 units of each text. */
+  /** UTF-16 code units of each text. */
   readonly units: Uint32Array;
   /** How many texts are counted: the others are behind the limit. */
   readonly counted: number;
@@ -55,7 +57,7 @@ export abstract class TokenCounterEngine {
    */
   abstract prepare(tokenizer: PackedTokenizer, file: string): Promise<boolean>;
 
-  /** UTF-16 units of the longest text whose count is exact; longer ones are estimated. */
+  /** UTF-16 code units of the longest text whose count is exact; longer ones are estimated. */
   abstract exactUnits(encoding: number): number;
 
   /** Number of tokens of `text`. */
@@ -89,8 +91,8 @@ export abstract class TokenCounterEngine {
   abstract decode(ids: Uint32Array, encoding: number): Uint8Array;
 
   /**
-   * UTF-16 units of the first `maxTokens` tokens of `text`, without a partial character at the end.
-   * The prefix alone may have more tokens, so the service counts it again.
+   * UTF-16 code units of the first `maxTokens` tokens of `text`, without a partial character at the
+   * end. The prefix alone may have more tokens, so the service counts it again.
    */
   abstract prefixLength(text: string, encoding: number, maxTokens: number): number;
 }

@@ -6,7 +6,9 @@ import type { PackedTokenizer } from '../tokenizers/packed-layout.js';
 import { ENCODING_NAMES, isLongerThan, TokenCounterEngine } from './engine.js';
 import type { EncodingName, JsonSlices, SliceCounts } from './engine.js';
 
-/** UTF-16 units of one call of the addon: in a synchronous batch, and in an asynchronous one. */
+/**
+ * UTF-16 code units of one call of the addon: in a synchronous batch, and in an asynchronous one.
+ */
 const UNITS_PER_CALL = 1 << 20;
 const UNITS_PER_STEP = 1 << 18;
 /** Steps of a batch in flight at the same time. */

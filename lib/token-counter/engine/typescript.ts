@@ -12,7 +12,7 @@ import { openRanks } from '../bpe/ranks.js';
 import type { RankFile } from '../bpe/ranks.js';
 import { atOnce, nextTurn } from '../../common/next-turn.js';
 
-/** UTF-16 units per turn of the event loop: 0.25 ms of prose, 1.5 ms at worst. */
+/** UTF-16 code units per turn of the event loop: 0.25 ms of prose, 1.5 ms at worst. */
 const UNITS_PER_TURN = 1024;
 
 /** Handle of a tokenizer that is not prepared, because the native engine should count with it. */
@@ -208,7 +208,9 @@ function concat(chunks: readonly Uint32Array[]): Uint32Array {
   return all;
 }
 
-/** UTF-16 units of the whole characters among the first `bytes` bytes that `text` has in UTF-8. */
+/**
+ * UTF-16 code units of the whole characters among the first `bytes` bytes that `text` has in UTF-8.
+ */
 function unitsWithin(text: string, bytes: number): number {
   let at = 0;
   while (at < text.length) {

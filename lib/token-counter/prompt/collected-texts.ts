@@ -62,8 +62,8 @@ export class CollectedTexts implements LongTextCounter {
   }
 
   /**
-   * About the UTF-16 units of all texts but the first `counted`: a text has at most as many as its
-   * bytes.
+   * About the UTF-16 code units of all texts but the first `counted`: a text has at most as many as
+   * its bytes.
    */
   unitsAfter(counted = 0): number {
     let left = 0;

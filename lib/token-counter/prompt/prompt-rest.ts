@@ -104,7 +104,7 @@ function lengthUpTo(most: number, value: unknown, context?: PromptContext, depth
  * of every kind, keys and numbers included, and fields of any API.
  */
 export class PromptRest {
-  /** UTF-16 units of what it has counted. */
+  /** UTF-16 code units of what it has counted. */
   private units = 0;
   private walked = 0;
 

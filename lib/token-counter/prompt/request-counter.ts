@@ -33,7 +33,7 @@ export interface PromptEstimate {
 
 interface CountedTexts {
   readonly counted: number;
-  /** UTF-16 units of texts that are not counted. */
+  /** UTF-16 code units of texts that are not counted. */
   readonly unitsLeft: number;
   readonly isExact: boolean;
 }

@@ -31,8 +31,12 @@ describe('packing a tokenizer', () => {
   });
 
   it('does not take a method of objects for a token', () => {
-    expect(() => packWith({ merges: [...merges, 'con structor'] })).toThrow('must contain only tokens of the vocabulary');
-    expect(() => packWith({ merges: [...merges, ['toString', 'a']] })).toThrow('must contain only tokens of the vocabulary');
+    expect(() => packWith({ merges: [...merges, 'con structor'] })).toThrow(
+      'both tokens and the token they merge into must be in the vocabulary',
+    );
+    expect(() => packWith({ merges: [...merges, ['toString', 'a']] })).toThrow(
+      'both tokens and the token they merge into must be in the vocabulary',
+    );
   });
 
   it.each<[string, object, string]>([

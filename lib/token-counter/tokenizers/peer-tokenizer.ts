@@ -10,16 +10,16 @@ import type { SplitName } from './tokenizer-model.js';
 export const PEER = '@huggingface/tokenizers';
 
 /**
- * UTF-16 units that the package encodes at once: 1 ms of prose, 10 ms of random characters. Longer
- * texts are cut at spaces, which changes nothing with byte-level tokenizers. A cut elsewhere can
- * change some tokens.
+ * UTF-16 code units that the package encodes at once: 1 ms of prose, 10 ms of random characters.
+ * Longer texts are cut at spaces, which changes nothing with byte-level tokenizers. A cut elsewhere
+ * can change some tokens.
  */
 export const PORTION_UNITS = 1 << 10;
 
 /**
- * UTF-16 units of the longest text that is counted exactly. The package spends 1 us on a unit of
- * prose and up to 20 us on a unit of random characters, ten times as much as this project's engine:
- * a megabyte would take up to half a minute.
+ * UTF-16 code units of the longest text that is counted exactly. The package spends 1 us on a unit
+ * of prose and up to 20 us on a unit of random characters, ten times as much as this project's
+ * engine: a megabyte would take up to half a minute.
  */
 const MOST_EXACT_UNITS = 1 << 14;
 /** Samples of a longer text, evenly spaced, and the units of each. */

@@ -78,7 +78,7 @@ describe('a .tiktoken file', () => {
     refused(`${lines[0]}\n${lines[1]}\n`, 'kimi', 'model.vocab: must have a token for each byte, got 0');
     refused(`${lines.join('\n')}YWI= 99999999\n`, 'kimi', 'model.vocab: must have ids below 1048576, got 99999999');
     write('tokenizer_config.json', addedTokens({ 700: { content: '', special: true } }));
-    refused(lines.join('\n'), 'kimi', 'tokenizer_config.json: added_tokens_decoder[700]: must have an id and a content, got ""');
+    refused(lines.join('\n'), 'kimi', 'tokenizer_config.json: added_tokens_decoder[700]: must have an id and non-empty content, got ""');
   });
 });
 

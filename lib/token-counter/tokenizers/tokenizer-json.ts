@@ -158,9 +158,9 @@ export function readAddedById(config: unknown): AddedToken[] {
 
 function addedToken(path: string, { id, content, special, normalized, single_word: word, lstrip, rstrip }: Json): AddedToken {
   if (!isFileId(id) || typeof content !== 'string' || content === '')
-    throw new TokenizerError(path, content, 'must have an id and a content');
+    throw new TokenizerError(path, content, 'must have an id and non-empty content');
   if (special !== true && (word === true || lstrip === true || rstrip === true))
-    throw new TokenizerError(path, content, 'must not depend on the surrounding text (single_word, lstrip, rstrip)');
+    throw new TokenizerError(path, content, 'must not set single_word, lstrip or rstrip unless special is true');
   const bounds: TokenBounds = { lstrip: lstrip === true, rstrip: rstrip === true, singleWord: word === true };
   const isBound = bounds.lstrip || bounds.rstrip || bounds.singleWord;
   return { id, content, special: special === true, normalized: normalized === true, ...(isBound && { bounds }) };
@@ -189,7 +189,7 @@ function readMerges(value: unknown, vocabulary: Readonly<Record<string, number>>
     const [first, second]: readonly unknown[] = typeof entry === 'string' ? entry.split(' ') : array(entry, `model.merges[${index}]`);
     const ids = [first, second, `${first as string}${second as string}`].map((token) => vocabulary[token as string]);
     if (!ids.every(Number.isInteger))
-      throw new TokenizerError(`model.merges[${index}]`, entry, 'must contain only tokens of the vocabulary');
+      throw new TokenizerError(`model.merges[${index}]`, entry, 'both tokens and the token they merge into must be in the vocabulary');
     [left[index], right[index], made[index]] = ids;
   }
   return { left, right, made };

@@ -108,7 +108,7 @@ describe('a model', () => {
     expect([language.modelId, embedding.modelId]).toEqual(['openai', 'openai']);
     const registry = createProviderRegistry({ groups: provider });
     expect((await generateText({ model: registry.languageModel('groups:openai'), prompt: 'Hi' })).text).toBe('Hi.');
-    expect(() => chain.models.imageModel('openai')).toThrow('only text and embeddings');
+    expect(() => chain.models.imageModel('openai')).toThrow('the AI SDK provider does not support');
     expect(() => chain.models('')).toThrow('modelGroup: must be a non-empty string');
     expect(() => createFastLiteLLM(chain.llm, { rateLimits: 'a' } as object)).toThrow('settings.rateLimits');
     expect(() => createFastLiteLLM(undefined as never)).toThrow('llm: must be an object');

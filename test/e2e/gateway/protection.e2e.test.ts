@@ -126,7 +126,7 @@ describe('protection that has no effect', () => {
     const strict = open({ strict: true, handledSettings: [name] });
     expect(strict.router.warnings.join()).not.toContain(name);
     const lax = open({});
-    expect(lax.router.warnings).toContain(`${configPath}: settings that protect LiteLLM's proxy without effect: ${name}`);
+    expect(lax.router.warnings).toContain(`${configPath}: these settings protect LiteLLM's proxy but have no effect here: ${name}`);
     await Promise.all([strict.close(), lax.close()]);
   });
 

@@ -122,7 +122,7 @@ describe.each(hasRedis ? ['memory', 'Redis', 'Redis with oneSlot'] : ['memory'])
     await expect(service.raiseBudget('a', 1, { period: 'month' })).rejects.toThrow('period: must be one of day, got "month"');
     await expect(service.setSpent('a', 1, { limit: 'plain' })).rejects.toThrow('period: requires a limit with a budget, got undefined');
     await expect(service.setSpent('a', -1)).rejects.toThrow('usd: must be a number from 0 to 4000000, got -1');
-    await expect(service.listBudgets({ cursor: '9:x' })).rejects.toThrow('cursor: must be the cursor of an earlier page, got "9:x"');
+    await expect(service.listBudgets({ cursor: '9:x' })).rejects.toThrow('cursor: must be a cursor from an earlier page, got "9:x"');
     await expect(service.listBudgets({ count: 0 })).rejects.toThrow('count: must be an integer from 1 to 1000, got 0');
   });
 });

@@ -4,7 +4,7 @@
 const { readFileSync } = require('node:fs');
 const { run, capture } = require('./process.js');
 
-// The suites have real servers and time-outs: a compiler must not take their processor time.
+// The suites have real servers and time-outs: a compiler must not take their CPU time.
 const PATIENT = { isPatient: true };
 const total = { passed: 0, failed: 0 };
 const failures = [];

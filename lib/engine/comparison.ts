@@ -33,7 +33,7 @@ const ROUNDS = 40;
 const ROUND_MS = 0.2;
 
 /**
- * Times each case on both engines, in turns. Blocks for a third of a second for each case: to be
+ * Times each case on both engines, alternately. Blocks for a third of a second for each case: to be
  * run in a worker thread.
  */
 export function compareEngines<E>(native: E, typescript: E, cases: readonly ComparisonCase<E>[]): ComparedTimes[] {

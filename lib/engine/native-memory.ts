@@ -48,7 +48,7 @@ const FREED_FROM = 16 * 1024;
 
 /**
  * Frees the memory of bytes, which are empty afterwards. V8 marks its whole heap, in 40 ms of
- * processor time, for each 64 MB of buffers that it has not freed. Without the addon it does so.
+ * CPU time, for each 64 MB of buffers that it has not freed. Without the addon it does so.
  *
  * For bytes of the caller's own, of which no view is used any more and no write is pending.
  */

@@ -9,7 +9,7 @@ import { atLeast, atMost, missedLines, type Verdict } from './harness/verdict.js
 
 /** Calls in flight at a time. */
 const WIDTHS = [1, 16];
-/** How many times less processor time than the SDK a call may take. */
+/** How many times less CPU time than the SDK a call may take. */
 const TARGET = 5;
 /** What a call by another protocol may cost, by OpenAI's. */
 const MOST_BY_PROTOCOL = 1.5;
@@ -37,7 +37,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 
   const { date, cpu, node, platform, loadBefore } = machine;
   const command = commandLine('clients', argv);
-  const facts = `\`${command}\`, ${date}, ${cpu}, Node ${node}, ${platform}, load ${loadBefore.toFixed(1)}. Processor time of the client's process, medians of interleaved rounds; the provider is another process. A stream has 50 parts, each read as an object.`;
+  const facts = `\`${command}\`, ${date}, ${cpu}, Node ${node}, ${platform}, load ${loadBefore.toFixed(1)}. CPU time of the client process, medians of interleaved rounds; the provider runs in a separate process. A stream has 50 chunks, each parsed into an object.`;
   const text = `${facts}\n\n${table(clients.all, columns)}`;
   const targets = verdicts(columns);
   console.log(`\n${text}\n\n${missedLines(targets)}`);
@@ -94,7 +94,7 @@ function verdicts([one, sixteen, streams]: readonly Samples[]): Verdict[] {
 }
 
 function table(clients: readonly Client[], columns: readonly Samples[]): string {
-  const heads = [...WIDTHS.map((width) => `CPU us a call, ${width} in flight`), 'CPU us a stream'].flatMap((title) => [
+  const heads = [...WIDTHS.map((width) => `CPU us per call, ${width} in flight`), 'CPU us per stream'].flatMap((title) => [
     { title, right: true },
     { title: 'x ours', right: true },
   ]);

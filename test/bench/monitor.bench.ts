@@ -46,7 +46,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     { title: 'ns', right: true },
     { title: 'x this package', right: true },
     { title: 'error of p50, p95, p99', right: true },
-    { title: 'bytes a series', right: true },
+    { title: 'bytes per series', right: true },
   ];
   const table = markdownTable(columns, [
     ...rows.map((row) => [
@@ -72,7 +72,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   );
   const { date, cpu, node, platform, loadBefore } = machine;
   const command = commandLine('monitor', argv);
-  const facts = `\`${command}\`, ${date}, ${cpu}, Node ${node}, ${platform}, load ${loadBefore.toFixed(1)}. Processor time, medians of interleaved rounds in one process.`;
+  const facts = `\`${command}\`, ${date}, ${cpu}, Node ${node}, ${platform}, load ${loadBefore.toFixed(1)}. CPU time, medians of interleaved rounds in one process.`;
   const report = [facts, table, others].join('\n\n');
   console.log(`\n${report}\n`);
   const targets = [

@@ -22,9 +22,9 @@ export async function main(argv: readonly string[]): Promise<void> {
 
   const { date, cpu, node, platform, loadBefore } = machine;
   const command = commandLine('startup', argv);
-  const facts = `\`${command}\`, ${date}, ${cpu}, Node ${node}, ${platform}, load ${loadBefore.toFixed(1)}. Medians of ${rounds} processes each, in turns: a Nest app on Fastify until it listens, and its resident memory then.`;
+  const facts = `\`${command}\`, ${date}, ${cpu}, Node ${node}, ${platform}, load ${loadBefore.toFixed(1)}. Medians of ${rounds} processes each, alternating: the time until a Nest app on Fastify listens, and its resident memory at that point.`;
   const table = markdownTable(
-    [{ title: 'app' }, { title: 'ms', right: true }, { title: 'processor ms', right: true }, { title: 'MB', right: true }],
+    [{ title: 'app' }, { title: 'ms', right: true }, { title: 'CPU ms', right: true }, { title: 'MB', right: true }],
     [
       rowOf('bare', bare),
       rowOf('with the module, one encoding loaded', withModule),

@@ -17,7 +17,7 @@ import type { Recipe } from './worst/recipe.js';
 import { rateOf, search, textTokens, warmUp } from './worst/search.js';
 import type { Count, Field } from './worst/search.js';
 
-/** Nanoseconds a byte that no text may take; natively, where merges start from characters: 100. */
+/** Nanoseconds per byte that no text may exceed; natively, where merges start from characters: 100. */
 const TARGETS = { [NATIVE]: 50, [TYPESCRIPT]: 250 };
 const CHARACTERS_TARGET = 100;
 const ENGINES = [NATIVE, TYPESCRIPT] as const;
@@ -97,7 +97,7 @@ function* tokensOf({ lengths, tokenBytes }: PackedTokenizer): Generator<readonly
 }
 
 /**
- * `npm run bench -- worst`: searches for the texts that take most time a byte. `--seconds 60`: for a
+ * `npm run bench -- worst`: searches for the texts that take the most time per byte. `--seconds 60`: for a
  * minute for each engine and vocabulary.
  */
 export function main(argv: readonly string[]): void {
@@ -124,7 +124,7 @@ export function main(argv: readonly string[]): void {
       parts.push(part);
       const seconds = ((performance.now() - start) / 1000).toFixed(0);
       const of = `${parts.length} of ${searched.length * engines.length}`;
-      console.error(`bench: ${of}: ${engine}, ${subject.encoding}: ${worstOf(part).toFixed(1)} ns a byte at worst (${seconds} s)`);
+      console.error(`bench: ${of}: ${engine}, ${subject.encoding}: ${worstOf(part).toFixed(1)} ns per byte at worst (${seconds} s)`);
     }
   }
   const targets = parts.flatMap(targetsOf);
@@ -173,5 +173,5 @@ function tableOf({ engine, encoding, rows }: Part): string {
     described(recipe),
     ...columns.map((_, at) => (at < rates.length ? short(rates[at]) : '')),
   ]);
-  return `${encoding}, ${engine}, ns a byte:\n\n${markdownTable([{ title: 'text' }, ...columns], cells)}`;
+  return `${encoding}, ${engine}, ns per byte:\n\n${markdownTable([{ title: 'text' }, ...columns], cells)}`;
 }

@@ -35,7 +35,7 @@ export function report(rows: readonly Row[], { date, cpu, node, platform }: Envi
     { title: 'times', right },
     { title: 'target', right },
   ];
-  const head = `Times of one call by the library itself and by the native engine, cl100k_base / o200k_base where there are two. ${cpu}, Node ${node}, ${platform}, ${date}; \`${command}\`.`;
+  const head = `Time per call of the library itself and of the native engine; two figures are cl100k_base / o200k_base. ${cpu}, Node ${node}, ${platform}, ${date}; \`${command}\`.`;
   return `${head}\n\n${markdownTable(columns, lines)}`;
 }
 

@@ -63,11 +63,11 @@ export function startedTables(measured: SizedRows, starts: readonly StartRow[]):
     { title: 'body' },
     { title: 'in flight', right },
     { title: 'gateway' },
-    { title: 'CPU us a request', right },
+    { title: 'CPU us per request', right },
     { title: 'x bare Nest', right },
     { title: 'requests/s', right },
     { title: 'p50 ms', right },
-    { title: 'MiB, at most', right },
+    { title: 'peak MiB', right },
     { title: 'over bare Nest', right },
   ];
   const rows = measured.flatMap(([{ title, load }, all]) =>

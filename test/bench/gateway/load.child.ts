@@ -14,13 +14,13 @@ export interface GatewayLoad extends BodyKind {
   readonly gapMs?: number;
   /** Least length of a whole answer. */
   readonly answerBytes?: number;
-  /** Callers with an API key of their own, in turns. Default: no key. */
+  /** Callers with an API key of their own, in rotation. Default: no key. */
   readonly callers?: number;
 }
 
 /** What is to be sent where. */
 export interface LoadJob extends GatewayLoad {
-  /** Several origins, separated by commas, are used in turns. */
+  /** Several origins, separated by commas, are used in rotation. */
   readonly origin: string;
   readonly headers: Readonly<Record<string, string>>;
 }

@@ -34,7 +34,7 @@ const WARM_UP: GatewayLoad = { connections: 32, requests: 20_000, chunks: 0 };
 /** Streams use functions of their own, and others that were compiled for whole answers. */
 const STREAM_WARM_UP: GatewayLoad = { connections: 32, requests: 3000, chunks: 3 };
 
-/** Measures all gateways in turns, round by round, so that a noisy moment hits all alike. */
+/** Measures all gateways alternately, round by round, so that a noisy moment hits all alike. */
 export async function measureGateways(
   names: readonly GatewayName[],
   loads: readonly GatewayLoad[],

@@ -33,7 +33,7 @@ const TARGETS: readonly { readonly name: string; readonly other: string; readonl
   { name: OURS_FASTIFY, other: PORTKEY_NAME, most: 1 / 8, words: '<= 1/8 of Portkey' },
   { name: OURS_EXPRESS, other: BARE_EXPRESS, most: 1.25, words: '<= 1.25 x bare Express' },
 ];
-const STREAMED = 'Streamed, 32 at a time, a chunk every 10 ms each (`@portkey-ai/gateway` 1.15.2 answers streams with 500 on Node 20):';
+const STREAMED = '32 streams at a time, each with a chunk every 10 ms (`@portkey-ai/gateway` 1.15.2 returns 500 for streams on Node 20):';
 const FIRST_CHUNK_US = 1000;
 const CHUNK_CPU = 1.3;
 
@@ -65,7 +65,7 @@ export function report(result: GatewayResult, facts: { readonly environment: Env
     .filter(({ met }) => !met)
     .map(({ what, target, measured }) => `${what}: ${measured}, target ${target}`);
   return [
-    `${date}, ${cpu}, ${platform}, Node ${node}, load ${loadBefore.toFixed(1)}. \`${command}\`. Provider, gateway and load are processes of their own on one machine; medians of interleaved rounds.`,
+    `${date}, ${cpu}, ${platform}, Node ${node}, load ${loadBefore.toFixed(1)}. \`${command}\`. Provider, gateway and load generator run in separate processes on one machine; medians of interleaved rounds.`,
     ...startedTables(result.started, result.starts),
     ...(result.whole.length === 0 ? [] : [wholeTable(result.whole)]),
     ...(result.streamed.length === 0 ? [] : [STREAMED, streamTable(result.streamed)]),
@@ -82,7 +82,7 @@ function wholeTable(whole: readonly (readonly GatewayRow[])[]): string {
   const columns = [
     { title: 'gateway' },
     ...whole.flatMap(([{ connections }]) => [
-      { title: `CPU us a request, ${connections}`, right: true },
+      { title: `CPU us per request, ${connections}`, right: true },
       { title: 'added ms', right: true },
       { title: 'requests/s', right: true },
       { title: 'x bare', right: true },
@@ -112,7 +112,7 @@ function wholeTable(whole: readonly (readonly GatewayRow[])[]): string {
 function streamTable(rows: readonly GatewayRow[]): string {
   const columns = [
     { title: 'gateway' },
-    { title: 'CPU us a chunk', right: true },
+    { title: 'CPU us per chunk', right: true },
     { title: 'x bare', right: true },
     { title: 'first chunk late, us, p50', right: true },
     { title: 'p99', right: true },

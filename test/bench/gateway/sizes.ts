@@ -72,7 +72,7 @@ export function sizeVerdicts(measured: SizedRows): Verdict[] {
 
 const right = true;
 const MEMORY = [
-  { title: 'MiB, at most', right },
+  { title: 'peak MiB', right },
   { title: 'over idle', right },
   { title: 'event-loop gap, ms', right },
 ];
@@ -91,7 +91,7 @@ function bodyTable(bodies: SizedRows): string[] {
   const columns = [
     { title: 'body' },
     { title: 'gateway' },
-    { title: 'CPU us a request', right },
+    { title: 'CPU us per request', right },
     { title: 'x pipe', right },
     { title: 'p50 ms', right },
     { title: 'p99 ms', right },
@@ -107,7 +107,7 @@ function bodyTable(bodies: SizedRows): string[] {
     ...memoryOf(row),
   ]);
   return [
-    'Bodies of all sizes, real texts, 8 in flight (4 MB: 2). A session is twenty calls, each with the messages of those before it; "all new" texts were never sent. The pipe passes bytes unread, the other bare Node parses and writes the request. The last three columns are of a round of their own; idle is a process that has answered short requests.',
+    'Request bodies of all sizes, with real texts, 8 in flight (4 MB: 2). A session is twenty calls, each with the messages of the earlier ones; "all new" texts were never sent before. "Bytes piped" forwards the bytes unread; "JSON parsed" parses the request and serializes it again. The last three columns come from a separate round; idle memory is that of a process that has served short requests.',
     markdownTable(columns, rows),
   ];
 }
@@ -116,7 +116,7 @@ function answerTable(answers: SizedRows): string[] {
   const columns = [
     { title: 'answer' },
     { title: 'gateway' },
-    { title: 'CPU us an answer or chunk', right },
+    { title: 'CPU us per response or chunk', right },
     { title: 'x pipe', right },
     { title: 'chunk late, ms, p50', right },
     { title: 'p99', right },
@@ -126,7 +126,7 @@ function answerTable(answers: SizedRows): string[] {
     const late = (us: number): string => (load.chunks > 0 && load.gapMs !== 0 ? short(us / 1000) : '-');
     return [title, row.name, short(row.cpuUs), times, late(row.chunkP50Us), late(row.chunkP99Us), ...memoryOf(row)];
   });
-  return ['Answers. Chunks of the long stream come as fast as they are taken.', markdownTable(columns, rows)];
+  return ['Responses. The provider sends the chunks of the long stream as fast as the gateway reads them.', markdownTable(columns, rows)];
 }
 
 function gatewaysOf(measured: SizedRows): readonly (readonly [SizedLoad, GatewayRow, string])[] {

@@ -15,7 +15,7 @@ export interface StartRow {
   readonly addedMs: number;
 }
 
-/** Medians over starts in turns. */
+/** Medians of alternating starts. */
 export async function measureStarts(engines: readonly string[], rounds: number): Promise<StartRow[]> {
   const { installed } = available(engines, [OURS_FASTIFY, USERS, BEFORE]);
   const names = ['EMPTY', ...installed];

@@ -33,7 +33,7 @@ const LONGEST_STALL_MS = 100;
 export type Samples = Map<string, number[]>;
 
 /**
- * Times the tasks in turns (A B C, B C A, …), so that a noisy moment of the machine hits all of
+ * Times the tasks alternately (A B C, B C A, …), so that a noisy moment of the machine hits all of
  * them alike, and a ratio taken within a round is fair even where the absolute times are not.
  */
 export async function measure(

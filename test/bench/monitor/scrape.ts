@@ -7,7 +7,7 @@ import { compiled, openInstance } from './ours.js';
 
 const SERIES = 200;
 
-/** Milliseconds of processor time. */
+/** Milliseconds of CPU time. */
 interface ScrapeMs {
   readonly ours: number;
   readonly promClient: number;

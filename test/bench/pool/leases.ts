@@ -6,7 +6,7 @@ import type { Task } from '../harness/measure.js';
 import { BENCH } from '../tokens/contenders.js';
 import { poolOf, type EngineMode } from './ours.js';
 
-/** Nanoseconds of processor time for one lease and its end. */
+/** Nanoseconds of CPU time for one lease and its end. */
 export interface LeaseRow {
   readonly name: string;
   readonly ours: boolean;

@@ -25,10 +25,10 @@ export function report(leases: readonly LeaseRow[], requests: readonly RequestRo
     requests.map(({ name, ours, figures }) => [bold(name, ours), ...figures.map(cell)]),
   );
   return [
-    `\`${command}\` on ${cpu}, Node ${node}, ${platform}, ${date}, load ${loadBefore.toFixed(1)}. Processor time of the client's process, medians of rounds in turns; the server is another process. Every client may have ${CONNECTIONS} connections for each request in flight.`,
+    `\`${command}\` on ${cpu}, Node ${node}, ${platform}, ${date}, load ${loadBefore.toFixed(1)}. CPU time of the client process, medians of interleaved rounds; the server runs in a separate process. Every client can open ${CONNECTIONS} connections per request in flight.`,
     leaseTable,
     requestTable,
-    `Ours in bold. Held to: \`dispatch\` ${REQUEST_TARGETS.timesUndici} times undici's and ${REQUEST_TARGETS.timesHttp} times node:http; \`request\`, which like undici's makes a promise and a stream for each answer, ${REQUEST_TARGETS.timesUndici} times undici's.`,
+    `Ours in bold. Targets: \`dispatch\` at ${REQUEST_TARGETS.timesUndici} times undici's and ${REQUEST_TARGETS.timesHttp} times node:http; \`request\`, which like undici's creates a promise and a stream for each response, at ${REQUEST_TARGETS.timesUndici} times undici's.`,
   ].join('\n\n');
 }
 

@@ -44,7 +44,7 @@ export function requesting(client: Client, inFlight: number): Task {
   };
 }
 
-/** Measures all clients in turns, first with one request in flight. */
+/** Measures all clients alternately, first with one request in flight. */
 export async function requestRows(
   origin: string,
   widths: readonly number[],

@@ -31,7 +31,7 @@ function decisionTable({ decisions }: RateLimitResult): string {
 
 function memoryTable({ memory }: RateLimitResult): string {
   return markdownTable(
-    ['', 'bytes a key'].map(column),
+    ['', 'bytes per key'].map(column),
     Object.entries(memory).map(([name, bytes]) => [name, typeof bytes === 'number' ? short(bytes) : bytes]),
   );
 }
@@ -48,9 +48,12 @@ export function report(
     `\`${command}\`, ${environment.date}, ${environment.cpu}, Node ${environment.node}, ${environment.platform}. CPU time, medians of interleaved rounds in one process.`,
     part(
       result.decisions.length > 0,
-      () => `${decisionTable(result)}\n\nThe fastest package in bold. Every figure contains that of the key.`,
+      () => `${decisionTable(result)}\n\nThe fastest other package is in bold. Every figure includes the time of "the key alone".`,
     ),
-    part(Object.keys(result.memory).length > 0, () => `Memory of a million keys of one to three requests each:\n\n${memoryTable(result)}`),
+    part(
+      Object.keys(result.memory).length > 0,
+      () => `Memory used by a million keys with one to three requests each:\n\n${memoryTable(result)}`,
+    ),
     part(
       threads !== undefined,
       () => `Two worker threads on ${threads?.keys.toLocaleString('en')} shared keys: ${short(threads?.ratio ?? NaN)} times one.`,

@@ -19,7 +19,7 @@ export const FILTER_TARGET = 20;
 
 export function report(rows: readonly RouterRow[], environment: Environment, command: string): string {
   const columns = [
-    { title: 'ns of processor time per selection' },
+    { title: 'ns of CPU time per selection' },
     ...SIZES.map((size) => ({ title: `${size.toLocaleString('en')} deployments`, right: true })),
     { title: 'target at 20 / 200 / 2,000', right: true },
   ];
@@ -30,11 +30,11 @@ export function report(rows: readonly RouterRow[], environment: Environment, com
   ]);
   const { cpu, node, platform, date, loadBefore } = environment;
   return [
-    `\`${command}\` on ${cpu}, Node ${node}, ${platform}, ${date}, load ${loadBefore.toFixed(1)}. Medians of rounds, each row in a process of its own.`,
+    `\`${command}\` on ${cpu}, Node ${node}, ${platform}, ${date}, load ${loadBefore.toFixed(1)}. Medians of several rounds, each row in a separate process.`,
     '',
     markdownTable(columns, cells),
     '',
-    'Ours in bold, with names, cooldowns, health and limits. "Served": selected, booked and released with latency and usage. Shared: with the state of all worker threads.',
+    'Ours in bold, with names, cooldowns, health and limits. "Served" includes selection, reservation and release with latency and usage. "Shared" uses the state of all worker threads.',
     timesFilter(rows),
   ].join('\n');
 }

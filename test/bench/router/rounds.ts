@@ -18,7 +18,7 @@ export interface ChoiceTask {
 
 /** What it tells. */
 export interface Measured {
-  /** Nanoseconds of processor time per choice: the median of the rounds. */
+  /** Nanoseconds of CPU time per choice: the median of the rounds. */
   readonly ns: number;
   /** What was chosen, added up, so that nothing is left out as unused. */
   readonly chosen: number;

@@ -96,7 +96,7 @@ export interface ScalingRounds {
 }
 
 /**
- * Measures each arrangement in turns with the first one, so that a noisy moment hits both: the
+ * Measures each arrangement alternately with the first, so that a noisy moment hits both: the
  * ratio of a turn is what counts. The first load of an arrangement is the one that is compared.
  */
 export async function measureScaling(

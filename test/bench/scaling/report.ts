@@ -59,12 +59,12 @@ export function report(rows: readonly ScalingRow[], { environment, command, roun
   });
   const columns = [
     { title: 'gateways on Fastify' },
-    { title: 'CPU us a request', right },
+    { title: 'CPU us per request', right },
     { title: 'x one process', right },
     { title: 'MiB, idle', right },
-    { title: 'Redis calls a request', right },
-    { title: 'of ten callers', right },
-    { title: 'Redis bytes a request', right },
+    { title: 'Redis calls per request', right },
+    { title: 'from ten callers', right },
+    { title: 'Redis bytes per request', right },
     { title: 'Redis CPU, x one process', right },
   ];
   const shares = [OVER_CLUSTER, 'the same, keys in one slot'].map((name) => {
@@ -78,18 +78,18 @@ export function report(rows: readonly ScalingRow[], { environment, command, roun
   });
   const caution =
     loadBefore > cpus().length
-      ? ' The machine was busy: ratios of processor time may be a third off; calls, bytes and shares are not.'
+      ? ' The machine was busy: CPU-time ratios can be off by a third; calls, bytes and shares are not affected.'
       : '';
   return [
-    `\`${command}\`, ${date}, ${cpu}, Node ${node}, ${platform}, load ${loadBefore.toFixed(1)}. Means of ${rounds} short rounds, each row in turns with the first one: compare the ratios, because a busy machine stretches processor time. CPU and memory are those of all processes of a row together, Redis' figures those of all its servers. Short requests, 32 in flight for each event loop, of ${CALLERS.toLocaleString('en')} callers in turns; a call of a script may decide several requests.${caution}`,
+    `\`${command}\`, ${date}, ${cpu}, Node ${node}, ${platform}, load ${loadBefore.toFixed(1)}. Means of ${rounds} short rounds; each row alternates with the first. Compare the ratios, because CPU time rises on a busy machine. CPU and memory are totals over all processes in a row, Redis figures totals over all its servers. Short requests, 32 in flight per event loop, from ${CALLERS.toLocaleString('en')} callers in rotation; one script call can decide several requests.${caution}`,
     markdownTable(columns, cells),
-    'Calls at each node of the Redis Cluster:',
+    'Calls to each node of the Redis Cluster:',
     markdownTable([{ title: 'arrangement' }, ...['first', 'second', 'third'].map((title) => ({ title, right }))], shares),
-    `One process, limits in memory: prompts of ${PROMPT_KB} KB that were never sent, 8 in flight; ${STREAMS} open streams of 10 chunks a second, of short prompts and of prompts of ${PROMPT_KB} KB.`,
+    `One process, limits in memory. Prompts: ${PROMPT_KB} KB each, all different, 8 in flight. Streams: ${STREAMS} open at 10 chunks per second, with short prompts and with ${PROMPT_KB} KB prompts.`,
     markdownTable(
       [
         { title: 'load' },
-        { title: 'CPU us a request or chunk', right },
+        { title: 'CPU us per request or chunk', right },
         { title: 'x a short request', right },
         { title: 'MiB over idle', right },
       ],

@@ -30,12 +30,12 @@ export function report(
   });
   const worst = worstOf(overLimit);
   return [
-    `\`${facts.command}\`, ${date}, ${cpu}, Node ${node}. Longest wait of the event loop of the sample gateway (processor time) while a body with a key comes in, beside`,
-    '`JSON.parse` of the same bytes; the least of the rounds. The last rows are the worst of random bodies of all APIs; `--only seed-…` repeats one. Status 0: the connection was closed before the whole body was sent.',
+    `\`${facts.command}\`, ${date}, ${cpu}, Node ${node}. Longest event-loop wait of the sample gateway (CPU time) while it receives a body with a key, compared with`,
+    '`JSON.parse` of the same bytes; the lowest of all rounds. The last rows are the worst random bodies of all APIs; `--only seed-…` repeats one. Status 0: the connection was closed before the whole body was sent.',
     '',
     markdownTable(columns, cells),
     '',
-    `A client that is over its limits: at most ${short(worst.native)} ms (native) and ${short(worst.typescript)} ms (TypeScript) for every body above.`,
+    `For a client that is over its limits, the longest wait is ${short(worst.native)} ms (native) and ${short(worst.typescript)} ms (TypeScript) over all bodies above.`,
   ].join('\n');
 }
 

@@ -6,7 +6,7 @@ import { median } from '../harness/measure.js';
 export interface StartUp {
   /** From the start of the process. */
   readonly readyMs: number;
-  /** Processor time of the process by then. */
+  /** CPU time of the process by then. */
   readonly cpuMs: number;
   /** Resident memory after a garbage collection. */
   readonly megabytes: number;

@@ -47,7 +47,7 @@ async function main(): Promise<void> {
   process.exit(0);
 }
 
-/** Processor time of this thread; where that is not told, wall time. */
+/** CPU time of this thread; where that is not told, wall time. */
 function threadCpuMs(): number {
   if (schedstat === undefined) return performance.now();
   // The kernel brings the figure up to date with each tick, 4 ms, and when it is asked for this.

@@ -55,7 +55,7 @@ function throughput(rows: readonly FamilyRow[]): string {
     short(mbPerS[NATIVE]),
     ...others.map((name) => (mbPerS[name] === undefined ? '-' : `${short(mbPerS[name])} (${short(nativeTimes[name])})`)),
   ]);
-  return `Open models, MB/s; in brackets, how many times the native engine is as fast. repeated: 128 texts that come round. unseen: slices of files, each seen once.\n\n${markdownTable(columns, cells)}`;
+  return `Open models, MB/s; in brackets, how many times faster the native engine is. repeated: 128 texts that recur. unseen: slices of files, each seen once.\n\n${markdownTable(columns, cells)}`;
 }
 
 function loading(loads: readonly FamilyLoadRow[]): string {
@@ -66,7 +66,7 @@ function loading(loads: readonly FamilyLoadRow[]): string {
     engine,
     ...[file, packed].flatMap(({ ms, rssMb, longestGapMs }) => [short(ms), short(rssMb), short(longestGapMs)]),
   ]);
-  return `Loading a tokenizer in an app that runs; the gap is the longest turn of its event loop, in processor time:\n\n${markdownTable(columns, cells)}`;
+  return `Loading a tokenizer in a running app; the gap is the longest event-loop turn, in CPU time:\n\n${markdownTable(columns, cells)}`;
 }
 
 function wrongCounts(rows: readonly FamilyRow[]): string {

@@ -18,7 +18,7 @@ const WARM_UP_SHARE = 0.15;
 
 export interface FreshEffort {
   readonly maxRounds: number;
-  /** Processor time that each contender spends on the warm-up. */
+  /** CPU time that each contender spends on the warm-up. */
   readonly warmUpMs: number;
 }
 

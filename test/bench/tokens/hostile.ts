@@ -27,7 +27,7 @@ const SIZE = 100_000;
 const ROUNDS = 7;
 const LONGEST_MS = 800;
 
-/** The three sizes in turns, so that a noisy moment does not pass for a text that takes longer. */
+/** The three sizes alternately, so that a noisy moment does not pass for a text that takes longer. */
 function timeSizes(counter: Opened['counter'], texts: readonly string[]): OursOnHostile {
   const rounds: number[][] = [];
   const until = performance.now() + LONGEST_MS;

@@ -77,7 +77,7 @@ function batchTable({ batches }: TokensResult): string {
       'encoding',
       'countBatch, x one thread',
       'countBatchAsync, x one thread',
-      'worst lateness of a 1 ms timer, ms',
+      'longest delay of a 1 ms timer, ms',
       'when idle, ms',
     ].map((title, i) => ({ title, right: i > 1 && right })),
     batches.map((row) => [
@@ -124,11 +124,11 @@ export function wrongCounts(rows: readonly Row[]): string[] {
   }
   return [...places].map(
     ([name, where]) =>
-      `${name} counts otherwise than tiktoken in ${where.length} rows (${where.slice(0, 3).join('; ')}${where.length > 3 ? '; …' : ''}).`,
+      `${name} differs from tiktoken in ${where.length} rows (${where.slice(0, 3).join('; ')}${where.length > 3 ? '; …' : ''}).`,
   );
 }
 
-const MODES = `fresh: slices of installed packages' files, each seen once. rotating: texts that come round. hot: one text again and again. cold: the caches are emptied before each call. encode: ids out.`;
+const MODES = `fresh: slices of files of installed packages, each seen once. rotating: texts that recur. hot: the same text every time. cold: caches cleared before each call. encode: returns the token ids.`;
 
 /** The whole report in Markdown. `full` adds every size and kind, folded away in the docs. */
 export function report(
@@ -139,8 +139,8 @@ export function report(
   const versions = contenders.filter(({ kind }) => kind !== 'ours').map(({ name, version, kind }) => `${name} ${version} (${kind})`);
   const rest = result.rows.filter((row) => !headline(row));
   const parts = [
-    `\`${command}\`, ${environment.date}, ${environment.cpu}, Node ${environment.node}, ${environment.platform}. Two figures: cl100k_base / o200k_base. ` +
-      'Ratios are medians of interleaved rounds in one process; MB/s only give the scale.',
+    `\`${command}\`, ${environment.date}, ${environment.cpu}, Node ${environment.node}, ${environment.platform}. Two figures are cl100k_base / o200k_base. ` +
+      'Ratios are medians of interleaved rounds in one process; MB/s only show the scale.',
     result.rows.length === 0 ? '' : `${throughputTable(result.rows.filter(headline))}\n\n${MODES}`,
     rest.length === 0
       ? ''
@@ -152,8 +152,8 @@ export function report(
       : `1,000 chat messages (${short(result.batches[0]?.megabytes ?? NaN)} MB) at once:\n\n${batchTable(result)}`,
     result.hostile.length === 0
       ? ''
-      : `Hostile texts, one piece without a place to cut; milliseconds, packages for 100 KB with cl100k_base:\n\n${hostileTable(result)}`,
-    result.load.length === 0 ? '' : `From nothing to the first count, in a fresh process:\n\n${loadTable(result)}`,
+      : `Hostile texts: one piece that cannot be split. Milliseconds; other packages with 100 KB and cl100k_base:\n\n${hostileTable(result)}`,
+    result.load.length === 0 ? '' : `Time to the first count in a fresh process:\n\n${loadTable(result)}`,
     ...familyTables(result.families, result.familyLoads),
     wrongCounts(result.rows).join('\n\n'),
     `Compared: ${versions.join(', ')}.`,

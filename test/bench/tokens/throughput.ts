@@ -46,7 +46,7 @@ async function gate(
   return { passed: opened.filter(({ name }) => !doesOtherWork(wrong[name])), expected, wrong };
 }
 
-/** Counts the pool with every contender in turns. */
+/** Counts the pool with every contender alternately. */
 export async function throughputRow(request: RowRequest, opened: readonly Opened[], effort: Effort): Promise<Row> {
   const { pool, ...facts } = request;
   const { passed, expected, wrong } = await gate(opened, pool);

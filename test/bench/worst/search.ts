@@ -7,7 +7,7 @@ export type Count = (text: string) => number;
 
 export interface Found {
   readonly recipe: Recipe;
-  /** Nanoseconds a byte. */
+  /** Nanoseconds per byte. */
   readonly rate: number;
 }
 

@@ -126,7 +126,7 @@ export function boundJsonHook(bounds: JsonBounds = {}): BoundJsonHook {
  * before the body parsers: they skip a parsed body. They still read compressed bodies and charsets
  * other than UTF-8.
  *
- * @param maxBytes Maximum size of a body; larger ones are answered with 413.
+ * @param maxBytes Maximum size of a body; larger ones get 413.
  * @throws InvalidArgumentError naming the bound.
  * @example
  * app.use(boundJsonMiddleware(32 * 1024 * 1024));

@@ -3,7 +3,7 @@ import { isPinnedToResponses } from './responses/needs-responses.js';
 
 /**
  * Providers with `/responses`, as in LiteLLM 1.110.2; all others are served by chat. Where a server
- * answers 404 all the same, the sender falls back to chat, too.
+ * returns 404 all the same, the sender falls back to chat, too.
  */
 const WITH_RESPONSES: ReadonlySet<string> = new Set(
   `openai azure xai openrouter hosted_vllm fireworks_ai litellm_proxy volcengine bigmodel edenai sail meta aiand coralbricks cortecs

@@ -209,7 +209,7 @@ describe('ApiKeyService', () => {
     }
     expect(warnings).toEqual(
       ['must be JSON', 'must be a regular file'].map(
-        (reason) => `API keys: the memory store is invalid (keys.json: ${reason}); correct it, keys read earlier stay valid`,
+        (reason) => `API keys: the memory store is invalid (keys.json: ${reason}); correct it (keys read earlier stay valid)`,
       ),
     );
   });

@@ -329,7 +329,7 @@ export class ApiKeyService implements Capability {
   /** A store that answers with what it read before, because it cannot be read now. */
   private noteFault(reason: string | undefined): void {
     if (reason !== undefined && this.failure === undefined)
-      this.log.warn(`API keys: the ${this.store?.kind} store is invalid (${reason}); correct it, keys read earlier stay valid`);
+      this.log.warn(`API keys: the ${this.store?.kind} store is invalid (${reason}); correct it (keys read earlier stay valid)`);
     this.failure = reason;
   }
 

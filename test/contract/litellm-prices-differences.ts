@@ -33,7 +33,7 @@ function hasFee({ prices }: PriceRow, { tier }: PriceUse, ours: number | null, t
 /** Costs that differ from LiteLLM's, with the reasons. The first that applies counts. */
 export const PRICE_DIFFERENCES: readonly PriceDifference[] = [
   ...UNITS.map(([unit]): PriceDifference => ({
-    reason: `a model that is priced by ${unit} costs an unknown amount, not 0`,
+    reason: `a model priced by ${unit} costs an unknown amount, not 0`,
     applies: (row, _use, ours, theirs) => ours === null && theirs === 0 && unitOf(row) === unit,
   })),
   {
@@ -46,7 +46,7 @@ export const PRICE_DIFFERENCES: readonly PriceDifference[] = [
       ours === null && lacks(row, 'tiered_pricing') && (lacks(row, 'input_cost_per_token') || lacks(row, 'output_cost_per_token')),
   },
   {
-    reason: 'LiteLLM leaves the fee of a request or query out, unless the call is a rerank',
+    reason: 'LiteLLM omits the fee per request or query, unless the call is a rerank',
     applies: hasFee,
   },
   {
@@ -54,7 +54,7 @@ export const PRICE_DIFFERENCES: readonly PriceDifference[] = [
     applies: (row, use, ours, theirs) => from('perplexity', row) && isDearer(ours, theirs) && (use.input > 1000 || wroteToCache(use)),
   },
   {
-    reason: 'LiteLLM leaves the service tier out for Fireworks, whose priority prices the file has',
+    reason: 'LiteLLM ignores the service tier for Fireworks, although the file has its priority prices',
     applies: (row, use, ours, theirs) => from('fireworks_ai', row) && use.tier === 'priority' && isDearer(ours, theirs),
   },
   {
@@ -63,7 +63,7 @@ export const PRICE_DIFFERENCES: readonly PriceDifference[] = [
       ['deepseek-chat', 'perplexity/perplexity/sonar', 'moonshotai.kimi-k2.5', 'gemini-exp-1206'].includes(models[0]),
   },
   {
-    reason: 'a price that a batch has not is the standard one: LiteLLM halves it, or leaves long inputs and cache writes out',
+    reason: 'without a batch price, the standard one applies: LiteLLM halves it, or omits long inputs and cache writes',
     applies: (_row, use, ours, theirs) => use.tier === 'batch' && isDearer(ours, theirs),
   },
 ];

@@ -37,7 +37,7 @@ export function sharedStateOf(
   if (isSet(url)) return redisRouterState({ url: checkRedisUrl(at('redis_url'), url) });
   if (!isSet(host) || !isSet(port)) {
     const known = Object.keys(settings).filter((key) => key.startsWith('redis_') && isSet(settings[key]));
-    if (known.length > 0) warn(`${path}: ${known.join(', ')} without effect: redis_url, or redis_host and redis_port, must be set`);
+    if (known.length > 0) warn(`${path}: ${known.join(', ')}: no effect here without redis_url, or redis_host and redis_port`);
     return undefined;
   }
   for (const key of Object.keys(checkObject(at('cache_kwargs'), settings.cache_kwargs ?? {}, refuse))) {

@@ -124,7 +124,7 @@ describe('the settings of Redis in router_settings', () => {
     ]) {
       const { sharedState, warnings } = resolve(given);
       expect(sharedState).toBeUndefined();
-      expect(warnings.join()).toMatch(/router_settings: redis_\w+ without effect: redis_url, or redis_host and redis_port, must be set/);
+      expect(warnings.join()).toMatch(/router_settings: redis_\w+: no effect here without redis_url, or redis_host and redis_port/);
       expect(warnings.join()).not.toContain('sk-secret');
     }
     expect(resolve({}, { REDIS_HOST: 'h', REDIS_PORT: '1', REDIS_URL: 'redis://h' })).toMatchObject({

@@ -59,7 +59,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     ['target', `${TARGETS.recordNs}`, '', `${TARGETS.errorPercent} %`, `${TARGETS.bytes}`],
   ]);
   const others = markdownTable(
-    [{ title: 'beside it' }, { title: 'this package', right: true }, { title: 'peer', right: true }, { title: 'target', right: true }],
+    [{ title: 'other costs' }, { title: 'this package', right: true }, { title: 'peer', right: true }, { title: 'target', right: true }],
     [
       ['interceptor, over an empty one', `${short(interceptor)} ns`, '', `${TARGETS.interceptorNs} ns`],
       [

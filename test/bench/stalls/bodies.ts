@@ -52,9 +52,9 @@ const name = (index: number): string => `"n${index}"`;
 export const BODIES: readonly StallingBody[] = [
   { name: 'fallbacks of unknown names', before: '0.8 MiB 900-2000, 7 MiB 9700, 31 MiB 37000', make: list('fallbacks', name) },
   { name: 'runs of dashes', before: '1 MiB 600-1000, 8 MiB 5000, 32 MiB 21000', make: text('-') },
-  { name: 'runs of tabs', before: 'as of dashes', make: text('\\t') },
-  { name: 'dashes in tools beside three prompts', before: 'three times those of dashes', make: threePrompts },
-  { name: 'unknown part beside runs of 511', before: '1 MiB 600, 8 MiB 4300, 32 MiB 18000', make: unknownPart },
+  { name: 'runs of tabs', before: 'as for dashes', make: text('\\t') },
+  { name: 'dashes in tools, with three prompts', before: 'three times the waits for dashes', make: threePrompts },
+  { name: 'unknown part next to runs of 511', before: '1 MiB 600, 8 MiB 4300, 32 MiB 18000', make: unknownPart },
   { name: 'schema properties', before: '30 MiB 3900-6900', make: schema },
   {
     name: 'keys at the top',

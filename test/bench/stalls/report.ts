@@ -43,7 +43,7 @@ export function verdicts(rows: readonly StallRow[], overLimit: readonly OverLimi
   const worst = worstOf(overLimit);
   return ENGINES.flatMap((engine) => [
     ...atMost(
-      `longest wait for any body beside JSON.parse, ${engine}`,
+      `longest wait for any body, beyond JSON.parse, ${engine}`,
       Math.max(...rows.map(besideParse(engine))),
       TARGETS.besideParseMs,
       ' ms',
@@ -57,7 +57,7 @@ export function missedBodies(rows: readonly StallRow[], overLimit: readonly Over
   const lines = ENGINES.flatMap((engine) =>
     rows
       .filter((row) => besideParse(engine)(row) > TARGETS.besideParseMs)
-      .map((row) => `  ${row.body}, ${row.mib} MiB, ${engine}: ${short(besideParse(engine)(row))} ms beside JSON.parse`),
+      .map((row) => `  ${row.body}, ${row.mib} MiB, ${engine}: ${short(besideParse(engine)(row))} ms beyond JSON.parse`),
   );
   const early = ENGINES.flatMap((engine) =>
     overLimit

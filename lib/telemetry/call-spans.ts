@@ -81,7 +81,7 @@ class AttemptSpan implements ObservedAttempt {
   }
 
   ended(outcome: CallOutcome): void {
-    // Usage is on the span of the call only, so that a sum over spans counts it once.
+    // Only the call span has the usage, so that a sum over spans counts it once.
     this.span.setAttributes(endAttributes(outcome));
     endSpan(this.api, this.span, outcome);
   }

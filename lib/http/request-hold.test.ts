@@ -108,6 +108,56 @@ describe('RequestHold', () => {
     expect(money()).toEqual({ spentUsd: 0.03, heldUsd: 0 });
   });
 
+  it('holds and charges each call that begins after the end, as of a message that makes several', async () => {
+    const { hold, money, held } = begin('message', 0.1);
+    hold.end(false);
+    for (const spentUsd of [0.25, 0.5, 0.75]) {
+      hold.beginCall();
+      const attempt = await held(0.25);
+      expect(money()).toMatchObject({ heldUsd: 0.25 });
+      hold.settle(attempt, 0.25 * NANO);
+      hold.endCall(100, undefined, true);
+      await sleep(0);
+      expect(money()).toEqual({ spentUsd, heldUsd: 0 });
+    }
+    expect(limiter.peek('message').remainingTokens).toBe(700);
+    hold.beginCall();
+    expect((await hold.hold(0.5 * NANO)) as HoldDenial).toMatchObject({ error: { reason: 'budget_exhausted' }, leftNanoUsd: 0.25 * NANO });
+    hold.settle(await held(0.25), 0.25 * NANO);
+    hold.endCall(undefined);
+    await sleep(0);
+    hold.beginCall();
+    expect((await hold.hold(1)) as HoldDenial).toMatchObject({ error: { reason: 'budget_exhausted' } });
+    hold.endCall(undefined);
+    await sleep(0);
+    expect(money()).toEqual({ spentUsd: 1, heldUsd: 0 });
+  });
+
+  it('charges calls together that run at the same time after the end', async () => {
+    const { hold, money, held } = begin('parallel message', 0.1);
+    hold.beginCall();
+    hold.settle(await held(0.1), 0.1 * NANO);
+    hold.end(false);
+    hold.endCall(10, undefined, true);
+    hold.beginCall();
+    hold.beginCall();
+    const both = await Promise.all([held(0.2), held(0.3)]);
+    expect(money()).toEqual({ spentUsd: 0.1, heldUsd: 0.5 });
+    for (const each of both) hold.settle(each, each.nanoUsd);
+    hold.endCall(10, undefined, true);
+    hold.endCall(10, undefined, true);
+    await sleep(0);
+    expect(money()).toEqual({ spentUsd: 0.6, heldUsd: 0 });
+  });
+
+  it('charges nothing for usage that is reported again after the end', () => {
+    const { hold, money } = begin('reported', 0.1);
+    hold.report(10, undefined, 0.1 * NANO);
+    hold.end(false);
+    hold.report(10, undefined, 0.1 * NANO);
+    expect(money()).toEqual({ spentUsd: 0.1, heldUsd: 0 });
+  });
+
   it('passes the spend of a request without a budget on once', () => {
     const spends: number[] = [];
     const { hold } = RequestContext.of({});

@@ -70,6 +70,10 @@ export class RequestHold {
   /** Whether money is held in budgets. */
   holdsMoney = false;
   private held: Held[] = [];
+  /** Settled at the end of the request. */
+  private settled: readonly Held[] = [];
+  /** Set while a call runs that began after that end: resolves to the denial of a limit. */
+  private reopening: Promise<HoldDenial | undefined> | undefined = undefined;
   private callsInFlight = 0;
   private isOver = false;
   private hasFailed = false;
@@ -95,6 +99,7 @@ export class RequestHold {
   /** Receives the cost of the request once. */
   private onSpend: ((nanoUsd: number) => void) | undefined = undefined;
   private isSpendCounted = false;
+  private isSpendKnown = false;
 
   constructor(private readonly request: HoldingRequest) {}
 
@@ -131,6 +136,8 @@ export class RequestHold {
    * @param expected Charge if this process dies. Default: all of it.
    */
   async hold(nanoUsd: number, expected = nanoUsd): Promise<AttemptHold | HoldDenial> {
+    const denied = this.reopening === undefined ? undefined : await this.reopening;
+    if (denied !== undefined) return denied;
     const before = (this.spent ?? 0) + this.open;
     const hold = { nanoUsd, expectedNanoUsd: expected };
     // Before anything is awaited: attempts of one request can begin together.
@@ -219,6 +226,10 @@ export class RequestHold {
   /** A call of a model begins; its usage is added. */
   beginCall(): void {
     this.callsInFlight += 1;
+    if (!this.isOver || this.held.length > 0 || this.settled.length === 0 || this.reopening !== undefined) return;
+    this.reopening = this.reopen();
+    // `hold` passes the failure on; a call without a budget goes on without its limits.
+    this.reopening.catch(() => undefined);
   }
 
   /**
@@ -232,7 +243,9 @@ export class RequestHold {
     this.isUncounted ||= lost.isUncounted;
     if (tokens !== undefined) this.usedTokens = bounded((this.usedTokens ?? 0) + tokens + lost.tokens);
     else this.lostTokens = bounded(this.lostTokens + lost.tokens);
-    if (this.isOver) this.settleReservations();
+    if (!this.isOver) return;
+    if (this.reopening === undefined) this.settleReservations();
+    else void this.reopening.catch(() => undefined).then(() => this.settleReservations());
   }
 
   /** The response has ended, or the handling of a message. */
@@ -311,6 +324,33 @@ export class RequestHold {
     return [...sets.values()];
   }
 
+  /**
+   * Reserves nothing yet under the limits of a request that was settled, for a call that begins
+   * later: a message can make several calls, and a handler can go on after its response. The call
+   * counts as no further request.
+   */
+  private async reopen(): Promise<HoldDenial | undefined> {
+    const reopened: Held[] = [];
+    this.isSpendKnown = false;
+    for (const { limiter, reservation, holdsMoney } of this.settled) {
+      const scopes = Reservation.scopesOf(reservation);
+      const decision = await limiter.store.check(scopes, 0, 0, 0);
+      const { allowed, budget, scope, retryAfterMs } = decision;
+      if (!allowed) {
+        for (const each of reopened) each.limiter.settleHeld(each.reservation, 0, 0);
+        const { name } = scopes[scope].limit;
+        const error =
+          budget === undefined
+            ? new RateLimitExceededError({ limitName: name, retryAfterMs: retryAfterMs === Infinity ? undefined : retryAfterMs })
+            : new BudgetExceededError(budgetRefusal(name, budget));
+        return { error, leftNanoUsd: 0, ownNanoUsd: 0 };
+      }
+      reopened.push({ limiter, reservation: new Reservation(decision, { scopes, tokens: 0, nanoUsd: 0 }), holdsMoney });
+    }
+    this.held.push(...reopened);
+    return undefined;
+  }
+
   /** Settles the reservations if the usage is known; otherwise they stay charged until it is. */
   private settleReservations(): void {
     if (this.callsInFlight > 0) return;
@@ -325,10 +365,11 @@ export class RequestHold {
     const counted = spent ?? this.pricedCost;
     const cost = reportedCost === undefined ? counted : Math.max(reportedCost, counted ?? 0);
     this.settleHeld(tokens, cost ?? (known === 0 && hasFailed ? 0 : undefined));
-    if (cost !== undefined && this.onSpend !== undefined) {
-      if (cost > 0) this.onSpend(cost);
-      this.onSpend = undefined;
+    if (cost !== undefined && !this.isSpendKnown) {
+      if (cost > 0) this.onSpend?.(cost);
+      this.isSpendKnown = true;
     }
+    this.reopening = undefined;
     // The context can live on: a WebSocket sends many messages, each with its own reservation.
     this.reportedTokens = this.usedTokens = this.reportedCost = this.pricedCost = this.spent = undefined;
     this.lostTokens = 0;
@@ -340,6 +381,7 @@ export class RequestHold {
     /** Settled counters: guards and GraphQL fields can share some, and usage counts once. */
     const settled = new Set<string>();
     this.held = [];
+    if (this.isOver && held.length > 0) this.settled = held;
     for (const each of held) {
       const { limiter, reservation, holdsMoney } = each;
       const counters = held.length === 1 ? '' : countersOf(reservation);

@@ -48,8 +48,13 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
  *
  * @throws InvalidConfigurationError at boot, naming the option.
  * @example
- * \@Module({ imports: [FastLiteLLMModule.forRoot(), FastLiteLLMKeysModule.forRoot({ store:
- * fileApiKeyStore('keys.json') })] }) export class AppModule {}
+ * \@Module({
+ *   imports: [
+ *     FastLiteLLMModule.forRoot(),
+ *     FastLiteLLMKeysModule.forRoot({ store: fileApiKeyStore('keys.json') }),
+ *   ],
+ * })
+ * export class AppModule {}
  */
 @Module({
   providers: [

@@ -177,7 +177,9 @@ describe('FastLiteLLMModule', () => {
     ['FastLiteLLMDashboardModule', () => FastLiteLLMDashboardModule.forRoot()],
     ['FastLiteLLMGatewayModule', () => FastLiteLLMGatewayModule.forRoot()],
   ])('says what to import beside %s', async (name, alone) => {
-    await expect(compile(alone())).rejects.toThrow(`${name}: requires FastLiteLLMModule; add FastLiteLLMModule.forRoot() to the imports`);
+    await expect(compile(alone())).rejects.toThrow(
+      `${name}: requires FastLiteLLMModule; add FastLiteLLMModule.forRoot() to the app's imports`,
+    );
   });
 
   it('warns when an app has two of it that are global', async () => {

@@ -121,6 +121,8 @@ describe('RequestHold', () => {
       expect(money()).toEqual({ spentUsd, heldUsd: 0 });
     }
     expect(limiter.peek('message').remainingTokens).toBe(700);
+    // Read before the next call holds anything.
+    expect(hold.unpricedNanoUsd).toBe(0.05 * NANO);
     hold.beginCall();
     expect((await hold.hold(0.5 * NANO)) as HoldDenial).toMatchObject({ error: { reason: 'budget_exhausted' }, leftNanoUsd: 0.25 * NANO });
     hold.settle(await held(0.25), 0.25 * NANO);

@@ -202,7 +202,7 @@ export class RequestHold {
 
   /** Counts a call of the request that a limit denied after the guard had allowed the request. */
   countDenial({ exceeded }: RateLimitExceededError): void {
-    if (exceeded !== undefined) this.held.at(-1)?.limiter.deniedLater(exceeded);
+    if (exceeded !== undefined) this.latest?.limiter.deniedLater(exceeded);
   }
 
   /**
@@ -264,24 +264,24 @@ export class RequestHold {
 
   /** Cost of an attempt without a known price; `undefined`: no attempt is made. */
   get unpricedNanoUsd(): number | undefined {
-    return this.held.at(-1)?.limiter.options.budgets.unpricedNanoUsd;
+    return this.latest?.limiter.options.budgets.unpricedNanoUsd;
   }
 
   /** Whether an attempt can be sent with less output than the request asks for. */
   get clampsOutput(): boolean {
-    return this.held.at(-1)?.limiter.options.budgets.clampOutput === true;
+    return this.latest?.limiter.options.budgets.clampOutput === true;
   }
 
   /** Output tokens that a model is expected to write for this request; `undefined`: not known. */
   expectedOutput(model: string): number | undefined {
-    const latest = this.held.at(-1);
+    const latest = this.latest;
     if (latest?.limiter.options.budgets.reserve !== 'expected') return undefined;
     return expectedOutputs(latest.limiter).expected(keyOf(latest), model);
   }
 
   /** A model has written so many tokens for this request. */
   learnOutput(model: string, tokens: number): void {
-    const latest = this.held.at(-1);
+    const latest = this.latest;
     if (latest === undefined) return;
     const { limiter } = latest;
     const { reserve, clampOutput } = limiter.options.budgets;
@@ -297,15 +297,20 @@ export class RequestHold {
    * their expected cost; `undefined`: no answer is known yet.
    */
   medianOutput(model: string): number | undefined {
-    const latest = this.held.at(-1);
+    const latest = this.latest;
     if (latest?.limiter.store.settlesCrashes !== true) return undefined;
     return medianOutput(latest.limiter, keyOf(latest), model);
   }
 
   /** Output tokens below which a call is not lowered while other calls may return money. */
   leastOutput(model: string): number {
-    const latest = this.held.at(-1);
+    const latest = this.latest;
     return latest === undefined ? LEAST_OUTPUT : leastOutput(latest.limiter, keyOf(latest), model);
+  }
+
+  /** The last reservation; after the end of the request, the last one that was settled. */
+  private get latest(): Held | undefined {
+    return this.held.at(-1) ?? this.settled.at(-1);
   }
 
   /**

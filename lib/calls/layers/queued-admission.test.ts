@@ -65,7 +65,7 @@ describe('queuedAdmission', () => {
       cancellation: new CallCancellation(),
       ...more,
     });
-  /** A hold whose answers come in turn, and which is told of what is freed. */
+  /** A hold that returns these results one after the other, and is notified when room is freed. */
   const moneyOf = (...answers: unknown[]) => {
     const freed: (() => void)[] = [];
     const hold = {

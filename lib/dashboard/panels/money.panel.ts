@@ -4,7 +4,7 @@ import { NONE, share, span, usd } from '../figures.js';
 import { html, type Html } from '../html.js';
 import { bar, figure, limitList, limitRow, nothing, table } from './panel.js';
 
-/** Bands that are told apart by colour; further names are one band. */
+/** Bands with a colour of their own; further names share one band. */
 const SHOWN = 4;
 const HEIGHT = 100;
 

@@ -274,14 +274,14 @@ export class RequestHold {
 
   /** Output tokens that a model is expected to write for this request; `undefined`: not known. */
   expectedOutput(model: string): number | undefined {
-    const latest = this.latest;
+    const { latest } = this;
     if (latest?.limiter.options.budgets.reserve !== 'expected') return undefined;
     return expectedOutputs(latest.limiter).expected(keyOf(latest), model);
   }
 
   /** A model has written so many tokens for this request. */
   learnOutput(model: string, tokens: number): void {
-    const latest = this.latest;
+    const { latest } = this;
     if (latest === undefined) return;
     const { limiter } = latest;
     const { reserve, clampOutput } = limiter.options.budgets;
@@ -297,14 +297,14 @@ export class RequestHold {
    * their expected cost; `undefined`: no answer is known yet.
    */
   medianOutput(model: string): number | undefined {
-    const latest = this.latest;
+    const { latest } = this;
     if (latest?.limiter.store.settlesCrashes !== true) return undefined;
     return medianOutput(latest.limiter, keyOf(latest), model);
   }
 
   /** Output tokens below which a call is not lowered while other calls may return money. */
   leastOutput(model: string): number {
-    const latest = this.latest;
+    const { latest } = this;
     return latest === undefined ? LEAST_OUTPUT : leastOutput(latest.limiter, keyOf(latest), model);
   }
 

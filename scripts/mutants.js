@@ -1,7 +1,7 @@
 'use strict';
 /**
- * `npm run mutants -- [--sample N] [--suites N] [--seed N] [--jobs N] [FILE or FOLDER…]`: how many
- * small bugs the tests find. Default: 20 mutants of lib/, each against up to 12 suites.
+ * `npm run mutants -- [--sample N] [--suites N] [--seed N] [FILE or FOLDER…]`: how many small
+ * bugs the tests find. Default: 20 mutants of lib/, each against up to 12 suites.
  *
  * Mutants are Stryker's, sampled at random over all lines of the files. Stryker's own runner starts
  * with one run of all tests in one process, with every mutant in place; here each mutant is written
@@ -9,16 +9,18 @@
  * share found is a lower bound: `--suites 0` runs all of them.
  */
 
-const { spawnSync } = require('node:child_process');
+const { fork, spawnSync } = require('node:child_process');
 const { readFileSync, writeFileSync } = require('node:fs');
-const { availableParallelism } = require('node:os');
+const { join } = require('node:path');
 const { parseArgs } = require('node:util');
 const { root } = require('./process.js');
 
 /** Messages, and what TypeScript refuses anyway. */
 const EXCLUDED = ['StringLiteral'];
 /** A mutant that keeps its suites busy for longer counts as found. */
-const LONGEST_MS = 15 * 60_000;
+const LONGEST_MS = 5 * 60_000;
+/** Suites leak memory. */
+const RUNS_PER_PROCESS = 20;
 /** Share of the mutants that the tests have to find. */
 const REQUIRED = 0.8;
 
@@ -61,21 +63,34 @@ function offsetOf(text, { line, column }) {
   return offset + column;
 }
 
-/** Runs the suites that load the mutated file. @returns {'killed' | 'timeout' | 'survived'} */
-function test(path, { jobs, suites }) {
-  const args = ['--findRelatedTests', path, '--bail', '--silent', '--reporters', './scripts/mutants-report.js'];
-  const { status, error } = spawnSync(
-    process.execPath,
-    ['node_modules/jest/bin/jest.js', ...args, '--testSequencer', './scripts/mutants-order.js', '--maxWorkers', jobs, '--forceExit'],
-    {
-      cwd: root,
-      env: { ...process.env, MUTATED: path, MUTANT_SUITES: suites },
-      stdio: ['ignore', 'inherit', 'inherit'],
-      timeout: LONGEST_MS,
-    },
-  );
-  if (error !== undefined) return 'timeout';
-  return status === 0 ? 'survived' : 'killed';
+/** Runs the suites that load the mutated file, in a process that is replaced now and then. */
+class Runner {
+  child = undefined;
+  runs = 0;
+
+  /** @returns {Promise<'killed' | 'timeout' | 'survived'>} */
+  test(path, suites) {
+    if (this.runs++ % RUNS_PER_PROCESS === 0) this.stop();
+    const child = (this.child ??= fork(join(__dirname, 'mutants-runner.js'), { cwd: root }));
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => over('timeout'), LONGEST_MS);
+      // A mutant can exhaust the memory of its process.
+      const ended = (code, signal) => (signal === null ? reject(new Error(`The runner exited with ${code}.`)) : over('killed'));
+      const over = (result) => {
+        clearTimeout(timer);
+        child.off('exit', ended).removeAllListeners('message');
+        if (result === 'timeout' || child.signalCode !== null) this.stop();
+        resolve(result);
+      };
+      child.once('exit', ended).once('message', over);
+      child.send({ path, suites });
+    });
+  }
+
+  stop() {
+    this.child?.kill('SIGKILL');
+    this.child = undefined;
+  }
 }
 
 /** Whether the compiler rejects the mutant that is in place: no test has to find it. */
@@ -95,7 +110,6 @@ async function main() {
     options: {
       sample: { type: 'string', default: '20' },
       seed: { type: 'string', default: `${Date.now() % 1e6}` },
-      jobs: { type: 'string', default: `${availableParallelism() + 1}` },
       suites: { type: 'string', default: '12' },
       list: { type: 'boolean', default: false },
     },
@@ -107,7 +121,10 @@ async function main() {
   const random = randomFrom(Number(values.seed));
   const drawn = mutants.map((mutant) => ({ mutant, order: random() })).sort((a, b) => a.order - b.order);
   const sample = drawn.slice(0, Number(values.sample)).map(({ mutant }) => mutant);
+  // Together, since their suites are compiled once.
+  sample.sort((a, b) => a.fileName.localeCompare(b.fileName));
   console.log(`${sample.length} of ${mutants.length} mutants in ${paths.length} files, --seed ${values.seed}`);
+  const runner = new Runner();
   const survivors = [];
   let refused = 0;
   for (const [index, mutant] of sample.entries()) {
@@ -121,13 +138,14 @@ async function main() {
     const restore = () => writeFileSync(mutant.fileName, text);
     const stop = () => {
       restore();
+      runner.stop();
       process.exit(130);
     };
     process.once('SIGINT', stop).once('SIGTERM', stop);
     let result;
     try {
       writeFileSync(mutant.fileName, text.slice(0, offsetOf(text, start)) + mutant.replacement + text.slice(offsetOf(text, end)));
-      result = test(mutant.fileName, values);
+      result = await runner.test(mutant.fileName, values.suites);
       if (result === 'survived' && isRefused()) result = 'refused';
     } finally {
       restore();
@@ -137,6 +155,7 @@ async function main() {
     if (result === 'survived') survivors.push(label);
     if (result === 'refused') refused++;
   }
+  runner.stop();
   if (values.list) return;
   const valid = sample.length - refused;
   const found = valid - survivors.length;

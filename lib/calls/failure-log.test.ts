@@ -28,6 +28,45 @@ describe('FailureLog', () => {
     ]);
   });
 
+  it.each<[string, { status?: number; providerCode?: string }, unknown, string]>([
+    [
+      'the status and code of the provider',
+      { status: 400, providerCode: 'bad_thing' },
+      undefined,
+      'PROVIDER_SERVER, status 400, bad_thing',
+    ],
+    ['a code that repeats the status once', { status: 529, providerCode: '529' }, undefined, 'PROVIDER_SERVER, status 529'],
+    ['a code without a status', { providerCode: 'overloaded' }, undefined, 'PROVIDER_SERVER, overloaded'],
+    ['no code that could be a sentence', { status: 500, providerCode: 'the prompt says' }, undefined, 'PROVIDER_SERVER, status 500'],
+    ['no code of more than 64 characters', { status: 500, providerCode: 'x'.repeat(65) }, undefined, 'PROVIDER_SERVER, status 500'],
+    ['a code of 64 characters', { status: 500, providerCode: 'x'.repeat(64) }, undefined, `PROVIDER_SERVER, status 500, ${'x'.repeat(64)}`],
+    ['the code of the cause', {}, { code: 'ECONNRESET' }, 'PROVIDER_SERVER, ECONNRESET'],
+    ['a cause of the same code once', {}, { code: 'PROVIDER_SERVER' }, 'PROVIDER_SERVER'],
+  ])('logs %s', (_, facts, cause, words) => {
+    const error = new ProviderError(
+      { kind: 'server', message: 'secret words', provider: 'openai', deploymentId: 'east', ...facts },
+      { cause },
+    );
+    new FailureLog(log).add(callOf('chat'), error, 0);
+    expect(lines).toEqual([`LLM client: call without an id of chat failed (${words})`]);
+  });
+
+  it('logs the deployment that answered in place of the one that failed, once a minute and apart from failures', () => {
+    const failures = new FailureLog(log);
+    failures.add(callOf('chat'), failureOf('server'), 0);
+    for (const atMs of [0, 59_999, 60_000]) failures.addAnswered(callOf('chat'), failureOf('server'), 'west\n', atMs);
+    const words = 'a call of chat was answered by deployment west\\x0a after a failure (PROVIDER_SERVER, deployment east)';
+    expect(lines.slice(1)).toEqual([`LLM client: ${words}`, `LLM client: ${words}; 1 more since the last such line`]);
+  });
+
+  it.each([
+    [128, 'x'.repeat(128)],
+    [129, `${'x'.repeat(128)}…`],
+  ])('shows a name of %s characters', (length, shown) => {
+    new FailureLog(log).add(callOf('x'.repeat(length)), 'no error', 0);
+    expect(lines).toEqual([`LLM client: call without an id of ${shown} failed (unknown error)`]);
+  });
+
   it('bounds lines and names that come from callers', () => {
     const failures = new FailureLog(log);
     for (let i = 0; i < 1000; i++) failures.add(callOf(`model-${i}\n${'x'.repeat(500)}`, { id: 'req-7' }), new Error('secret words'), 0);

@@ -217,6 +217,11 @@ describe.each(engineNames())('a model group on the %s engine', (engine) => {
       sources: { contextWindow: 'router', maxOutputTokens: 'router' },
     });
     expect(of('house-b')).toMatchObject({ contextWindow: 8_000, maxOutputTokens: null });
+    // Everyone gets the same object.
+    for (const name of ['fast', 'house-b']) {
+      expect(Reflect.set(of(name), 'contextWindow', 1)).toBe(false);
+      expect(Reflect.set(of(name).sources, 'contextWindow', 'x')).toBe(false);
+    }
     llm.router.updateDeployment(llm.router.deployments()[1].id, { model_info: { max_input_tokens: 5_000 } });
     expect(of('fast')).toMatchObject({ contextWindow: 5_000, maxOutputTokens: 200 });
     expect(llm.tokenCounter.validateInput('word '.repeat(6_000), 'fast')).toBe(false);

@@ -1,4 +1,4 @@
-import type { ModelLimits } from './pricing/pricing.js';
+import { frozenLimits, type ModelLimits } from './pricing/pricing.js';
 
 /** A deployment, as the token counter needs it. */
 export interface RoutedDeployment {
@@ -29,9 +29,9 @@ export function limitsOfRoute({ deployments }: ModelRoute, limitsOf: (model: str
   };
   const [contextWindow, maxOutputTokens] = [smallest('maxInputTokens', 'contextWindow'), smallest('maxOutputTokens', 'maxOutputTokens')];
   const sourceOf = (value: number | null): string | null => (value === null ? null : 'router');
-  return {
+  return frozenLimits({
     contextWindow,
     maxOutputTokens,
     sources: { contextWindow: sourceOf(contextWindow), maxOutputTokens: sourceOf(maxOutputTokens) },
-  };
+  });
 }

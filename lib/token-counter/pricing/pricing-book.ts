@@ -28,7 +28,15 @@ import {
   type TokenRates,
   type UsageDetails,
 } from '../../common/token-cost.js';
-import { checkUsage, type ListedPrices, type ModelLimits, type ModelPrice, type ModelPricing, type PriceSource } from './pricing.js';
+import {
+  checkUsage,
+  frozenLimits,
+  type ListedPrices,
+  type ModelLimits,
+  type ModelPrice,
+  type ModelPricing,
+  type PriceSource,
+} from './pricing.js';
 
 export const PRICING = {
   /** A JSON file, or its content, in the format of LiteLLM or of models.dev's `api.json`. */
@@ -145,11 +153,11 @@ export class PricingBook {
 function limitsIn(prices: readonly SourcedPricing[]): ModelLimits {
   const input = prices.find((each) => each.prices.contextWindow !== undefined);
   const output = prices.find((each) => each.prices.maxOutputTokens !== undefined);
-  return {
+  return frozenLimits({
     contextWindow: input?.prices.contextWindow ?? null,
     maxOutputTokens: output?.prices.maxOutputTokens ?? null,
     sources: { contextWindow: input?.source ?? null, maxOutputTokens: output?.source ?? null },
-  };
+  });
 }
 
 /**

@@ -9,7 +9,7 @@ export interface ModelPricing extends TieredRates {
   readonly maxOutputTokens?: number;
 }
 
-/** Limits of a model; `null` where unknown. */
+/** Limits of a model; `null` where unknown. Frozen, because all who ask get the same object. */
 export interface ModelLimits {
   /** Input limit in tokens, not input and output together. */
   readonly contextWindow: number | null;
@@ -21,6 +21,11 @@ export interface ModelLimits {
    * an unknown figure.
    */
   readonly sources: { readonly contextWindow: string | null; readonly maxOutputTokens: string | null };
+}
+
+export function frozenLimits(limits: ModelLimits): ModelLimits {
+  Object.freeze(limits.sources);
+  return Object.freeze(limits);
 }
 
 /** Prices of a model and their source. */

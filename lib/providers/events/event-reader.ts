@@ -46,7 +46,7 @@ export class StreamEvents {
     return (this.events ??= this.pieces.filter((event) => event.trim() !== ''));
   }
 
-  /** The `data` of each event that has some. That of an `error` event becomes `{"error":…}`. */
+  /** The `data` of each event that has some, as `dataOf` reads it. */
   get data(): readonly string[] {
     // The standard ignores an event without its empty line.
     return (this.datas ??= this.pieces
@@ -220,13 +220,18 @@ function withLineFeeds(chunk: Buffer): Buffer {
   return written.subarray(0, length);
 }
 
-/** The `data` of one event; `undefined` for an event without data, which the standard ignores. */
+/**
+ * The `data` of one event; `undefined` for an event without data, which the standard ignores. That
+ * of an `error` event becomes `{"error":…}`, and so does an error in a list, as Google's servers
+ * send it, also in OpenAI's protocol. No provider puts anything else in a list.
+ */
 export function dataOf(event: string): string | undefined {
   if (event.length <= DATA.length) return undefined;
   const only = onlyData(event);
   if (only !== undefined) return only;
   const data = dataLines(event).join('\n');
   if (data === '') return undefined;
+  if (data.startsWith('[') && hasError(data)) return JSON.stringify((JSON.parse(data) as unknown[])[0]);
   return CALLED_ERROR.test(event) && !hasError(data) ? `{"error":${asJson(data)}}` : data;
 }
 

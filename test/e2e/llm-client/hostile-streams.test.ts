@@ -140,9 +140,21 @@ describe('a stream', () => {
     expect(bodies.map(({ stream_options }) => stream_options !== undefined)).toEqual([true, false, true]);
   });
 
-  it.each(['{cut', 'null', '5'])('throws the unreadable event %s to the reader as a provider error', async (garbage) => {
-    const open = await over((response) => void response.writeHead(200, eventStream).end(`${delta('grüße')}data: ${garbage}\n\n`));
-    await expect(textOf(await open.client.chat({ ...chat, stream: true }))).rejects.toMatchObject({ kind: 'malformed' });
+  it.each(['{cut', 'null', '5', '[]', `[${JSON.stringify({ choices: [] })}]`])(
+    'throws the unreadable event %s to the reader as a provider error',
+    async (garbage) => {
+      const open = await over((response) => void response.writeHead(200, eventStream).end(`${delta('grüße')}data: ${garbage}\n\n`));
+      await expect(textOf(await open.client.chat({ ...chat, stream: true }))).rejects.toMatchObject({ kind: 'malformed' });
+      await until(() => isOver(open));
+    },
+  );
+
+  // Google's servers wrap their errors in a list, also those with OpenAI's protocol.
+  it('throws an error in a list as the provider states it', async () => {
+    const error = { code: 429, message: 'Resource has been exhausted', status: 'RESOURCE_EXHAUSTED' };
+    const open = await over((response) => void response.writeHead(200, eventStream).end(delta('a') + event([{ error }])));
+    const reading = textOf(await open.client.chat({ ...chat, stream: true }));
+    await expect(reading).rejects.toMatchObject({ kind: 'rate_limit', message: error.message });
     await until(() => isOver(open));
   });
 

@@ -1,8 +1,9 @@
 'use strict';
 // For `npm run mutants`: the suites that load the mutated file, nearest first, up to a number.
 
-const { basename, dirname, join, relative, sep } = require('node:path');
+const { basename, dirname, join, posix, relative, sep } = require('node:path');
 const { default: Sequencer } = require('@jest/test-sequencer');
+const { LONGEST } = require('./suite-order.js');
 
 /** Rooms whose end-to-end suites have another folder. */
 const END_TO_END = { calls: 'llm-client', apis: 'llm-client', providers: 'llm-client', queue: 'llm-client' };
@@ -51,7 +52,7 @@ module.exports = class NearestFirst extends Sequencer {
     const subject = END_TO_END[folder[1]] ?? folder[1];
     const words = wordsOf(mutated);
     const distancesIn = new Map();
-    const cost = ({ path, context, duration = 3000 }) => {
+    const cost = ({ path, context, duration }) => {
       const { rootDir } = context.config;
       if (!distancesIn.has(rootDir)) distancesIn.set(rootDir, distancesTo(join(rootDir, mutated), rootDir, context.hasteFS));
       const imports = distancesIn.get(rootDir).get(path) ?? WITH_PACKAGE;
@@ -60,7 +61,8 @@ module.exports = class NearestFirst extends Sequencer {
       const shared = apart === -1 ? folder.length : apart;
       const place = shared > 1 ? folder.length - shared : parts.includes(subject) ? 3 : parts[0] === 'lib' ? 6 : 8;
       const named = wordsOf(path).filter((word) => words.includes(word)).length / words.length;
-      return imports + place - 4 * named + Math.log2(1 + duration / 1000);
+      const isLong = LONGEST.includes(relative(rootDir, path).split(sep).join(posix.sep));
+      return imports + place - 4 * named + Math.log2(1 + (duration ?? (isLong ? 30_000 : 2000)) / 1000);
     };
     // Adds what each suite took in an earlier run.
     super.sort(tests);

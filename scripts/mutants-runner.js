@@ -12,10 +12,12 @@ async function run({ path, suites }) {
       _: [path],
       $0: 'jest',
       findRelatedTests: true,
-      bail: 1,
       silent: true,
       runInBand: true,
       maxWorkers: 1,
+      // A mutant can make each test of a suite hang.
+      testTimeout: 20_000,
+      runner: './scripts/mutants-suites.js',
       reporters: ['./scripts/mutants-report.js'],
       testSequencer: './scripts/mutants-order.js',
     },

@@ -15,8 +15,8 @@ async function run({ path, suites }) {
       silent: true,
       runInBand: true,
       maxWorkers: 1,
-      // A mutant can make each test of a suite hang.
       testTimeout: 20_000,
+      testEnvironment: './scripts/mutants-environment.js',
       runner: './scripts/mutants-suites.js',
       reporters: ['./scripts/mutants-report.js'],
       testSequencer: './scripts/mutants-order.js',

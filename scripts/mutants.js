@@ -18,7 +18,7 @@ const { root } = require('./process.js');
 /** Messages, and what TypeScript refuses anyway. */
 const EXCLUDED = ['StringLiteral'];
 /** A mutant that keeps its suites busy for longer counts as found. */
-const LONGEST_MS = 5 * 60_000;
+const LONGEST_MS = 3 * 60_000;
 /** Suites leak memory. */
 const RUNS_PER_PROCESS = 20;
 /** Share of the mutants that the tests have to find. */

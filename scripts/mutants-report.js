@@ -7,6 +7,7 @@ module.exports = class MutantReport {
   onTestResult({ path }, { numFailingTests, testExecError, testResults }) {
     if (numFailingTests === 0 && testExecError === undefined) return;
     const failed = testResults.find(({ status }) => status === 'failed');
-    console.log(`    ${relative(process.cwd(), path)}: ${failed?.fullName ?? testExecError?.message ?? 'failed'}`.slice(0, 200));
+    // Suites write to stdout.
+    console.error(`    ${relative(process.cwd(), path)}: ${failed?.fullName ?? testExecError?.message ?? 'failed'}`.slice(0, 200));
   }
 };

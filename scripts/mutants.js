@@ -71,7 +71,7 @@ class Runner {
   /** @returns {Promise<'killed' | 'timeout' | 'survived'>} */
   test(path, suites) {
     if (this.runs++ % RUNS_PER_PROCESS === 0) this.stop();
-    const child = (this.child ??= fork(join(__dirname, 'mutants-runner.js'), { cwd: root }));
+    const child = (this.child ??= fork(join(__dirname, 'mutants-runner.js'), { cwd: root, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] }));
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => over('timeout'), LONGEST_MS);
       // A mutant can exhaust the memory of its process.

@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import {
   Inject,
   Module,
@@ -11,7 +12,9 @@ import {
 } from '@nestjs/common';
 import { DiscoveryModule, DiscoveryService, HttpAdapterHost } from '@nestjs/core';
 import { AccelerationService } from './acceleration/acceleration.service.js';
+import { loadLateImports } from './common/late-imports.js';
 import { logOf, type LogSink } from './common/log-sink.js';
+import { inTurns, nextTurn } from './common/next-turn.js';
 import { checkAsyncOptions, needsForRoot } from './fast-litellm.imports.js';
 import { checkObject } from './common/options.js';
 import { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
@@ -135,10 +138,17 @@ export class FastLiteLLMModule
     this.log.warn(`Module: FastLiteLLMModule is imported ${found.length} times (${each}); import it once, because it is global`);
   }
 
-  /** Counts the requests of the HTTP server, so that the shutdown can wait for them. */
+  /**
+   * Counts the requests of the HTTP server, so that the shutdown can wait for them. Once it
+   * listens, loads in turns of a millisecond what the start has not used, so that no request waits
+   * for it.
+   */
   onApplicationBootstrap(): void {
-    const server = this.host?.httpAdapter?.getHttpServer() as WatchedServer | undefined;
-    if (typeof server?.prependListener === 'function') this.llm.shutdown.watch(server);
+    const server = this.host?.httpAdapter?.getHttpServer() as (WatchedServer & Partial<Pick<Server, 'once'>>) | undefined;
+    if (typeof server?.prependListener !== 'function') return;
+    this.llm.shutdown.watch(server);
+    const isStopped = (): boolean => this.llm.shutdown.isShuttingDown;
+    server.once?.('listening', () => void nextTurn().then(() => inTurns(loadLateImports(isStopped))));
   }
 
   /** The first shutdown hook: reports the app as not ready. */

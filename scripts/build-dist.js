@@ -10,7 +10,7 @@ async function main() {
   const nest = join(root, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
   if (process.env.DIST === 'skip' || existsSync(join(root, 'dist', 'lib', 'index.js')) || !existsSync(nest)) return;
   console.error('compiling to dist/…');
-  process.exitCode = await run(process.execPath, [nest, 'build', 'sample-app']);
+  process.exitCode = await run(process.execPath, [join(__dirname, 'compile-dist.js')]);
 }
 
 main();

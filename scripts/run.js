@@ -6,6 +6,9 @@ const { existsSync, lstatSync, readFileSync, readdirSync, statSync } = require('
 const { join } = require('node:path');
 const { root, run, npm } = require('./process.js');
 
+/** What dist/ depends on, in addition to its sources. */
+const COMPILED_WITH = ['tsconfig.json', 'tsconfig.build.json', 'nest-cli.json', 'scripts/compile-dist.js', 'scripts/late-imports.js'];
+
 /** 0 when the file is missing. */
 function modifiedMs(path) {
   return statSync(join(root, path), { throwIfNoEntry: false })?.mtimeMs ?? 0;
@@ -50,9 +53,9 @@ function buildAddon() {
 
 async function buildDist() {
   const builtMs = modifiedMs('dist/sample-app/main.js');
-  const sources = ['lib', 'sample-app'].map(newestMs).concat(['tsconfig.json', 'tsconfig.build.json', 'nest-cli.json'].map(modifiedMs));
+  const sources = ['lib', 'sample-app'].map(newestMs).concat(COMPILED_WITH.map(modifiedMs));
   if (builtMs > Math.max(...sources)) return;
-  await step('compiling to dist/…', process.execPath, ['node_modules/@nestjs/cli/bin/nest.js', 'build', 'sample-app']);
+  await step('compiling to dist/…', process.execPath, ['scripts/compile-dist.js']);
 }
 
 async function main([task, ...args]) {

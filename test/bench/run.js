@@ -46,7 +46,7 @@ function buildPackage() {
   const newest = Math.max(...['lib', 'sample-app'].flatMap((folder) => sources(join(root, folder))).map((file) => statSync(file).mtimeMs));
   if (existsSync(built) && statSync(built).mtimeMs >= newest) return;
   say('compiling the package…');
-  run('compiling the package', process.execPath, [require.resolve('@nestjs/cli/bin/nest.js'), 'build', 'sample-app'], root);
+  run('compiling the package', process.execPath, [join(root, 'scripts', 'compile-dist.js')], root);
 }
 
 /** The addon of packages: that of `npm start` may be of the quick profile. */

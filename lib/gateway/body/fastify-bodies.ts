@@ -63,6 +63,10 @@ function listOf<H>(hooks: H | H[] | undefined): H[] {
   return hooks === undefined ? [] : Array.isArray(hooks) ? hooks : [hooks];
 }
 
+/** Field of requests: a WeakMap would keep them in memory until the next full collection. */
+const ARRIVING = Symbol('arriving request');
+type ArrivingMessage = IncomingMessage & { [ARRIVING]?: Arriving };
+
 /** A request on its way through the hooks. */
 interface Arriving {
   readonly state: RequestContext;
@@ -84,7 +88,6 @@ function reading(
   const { options, json, client } = gateway;
   const kind = mounted.route.body;
   const precheck: Hook = precheckBy(gateway.rateLimits, mounted.controller, handlerOf(mounted));
-  const arriving = new WeakMap<IncomingMessage, Arriving>();
   return {
     onRequest: (request, reply, done) => {
       const { raw } = request;
@@ -97,7 +100,7 @@ function reading(
           boundUnreadBody(raw);
           return done(fault);
         }
-        arriving.set(raw, { state, limit });
+        (raw as ArrivingMessage)[ARRIVING] = { state, limit };
         state.checkedRoute = mounted;
         if (mayBeLarge(raw.headers)) precheck(request, reply, done);
         else done();
@@ -105,7 +108,7 @@ function reading(
       keyFaultOf(gateway, raw, state).then(checkHead, done);
     },
     preParsing: ({ raw }, _reply, payload, done) => {
-      const arrived = arriving.get(raw) as Arriving;
+      const arrived = (raw as ArrivingMessage)[ARRIVING] as Arriving;
       const { state, limit } = arrived;
       const { jsonBounds } = options;
       readRequestBody(raw, { kind, payload, limit, state, json, jsonBounds, listBounds: client.bodyBounds }).then((body) => {
@@ -119,8 +122,10 @@ function reading(
       }, done);
     },
     preValidation: (request, _reply, done) => {
-      const { body, hidden } = arriving.get(request.raw) as Arriving;
-      Object.assign(request.raw.headers, hidden);
+      const raw: ArrivingMessage = request.raw;
+      const { body, hidden } = raw[ARRIVING] as Arriving;
+      raw[ARRIVING] = undefined;
+      Object.assign(raw.headers, hidden);
       request.body = body;
       done();
     },

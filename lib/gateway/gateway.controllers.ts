@@ -120,7 +120,7 @@ function addHandler(controller: Type<object>, mounted: MountedRoute, mount: Reso
       const exchange: GatewayExchange = {
         request,
         reply,
-        callOptions: { ...withPrincipal(gateway, request, own), request, response: reply },
+        callOptions: Object.assign({}, own, principalOptions(gateway, request, own), { request, response: reply }),
         json: (body, status = 200) => {
           host.httpAdapter.setHeader(reply, 'content-type', 'application/json; charset=utf-8');
           host.httpAdapter.setHeader(reply, 'x-content-type-options', 'nosniff');
@@ -148,14 +148,13 @@ function addHandler(controller: Type<object>, mounted: MountedRoute, mount: Reso
   for (const decorate of decorators) decorate(prototype, name, descriptor);
 }
 
-/** The app's options for a call, within what its principal may do. */
-function withPrincipal({ router }: GatewayContext, request: GatewayRequest, options: CallOptions = {}): CallOptions {
+/** What a principal changes in the app's options for a call. */
+function principalOptions({ router }: GatewayContext, request: GatewayRequest, options: CallOptions = {}): CallOptions | undefined {
   const { principal } = RequestContext.of(request);
-  if (principal === undefined) return options;
+  if (principal === undefined) return undefined;
   const { mayCall, routing } = options;
   const isTagged = principal.tags.length > 0 && router.settings.enableTagFiltering && routing?.tags === undefined;
   return {
-    ...options,
     mayCall: principal.mayCall === MAY_CALL_ANY ? mayCall : (model) => principal.mayCall(model) && (mayCall?.(model) ?? true),
     ...(isTagged && { routing: { ...routing, tags: principal.tags } }),
   };

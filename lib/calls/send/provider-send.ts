@@ -102,7 +102,7 @@ export async function sendToProvider(sending: ProviderSending, attempt: Attempt)
     // Certain only now: an error that repeats the whole request names them, too.
     if (asksUsage && !addsUsage) known.refusesStreamOptions = true;
     if (notFound !== undefined && known.lacking.size < MOST_LACKING) known.lacking.add(`${request.operation} ${attempt.model}`);
-    if (request.stream) return streamOf(attempt, exchange, { ...sending, bridged });
+    if (request.stream) return streamOf(attempt, exchange, { bridged, ...sending });
     const answer = wholeAnswer(attempt, exchange, call.reader, bridged);
     return guards === undefined ? answer : guards.guardWhole(answer);
   }
@@ -135,7 +135,7 @@ function streamOf(
   const writesCost = access.streamCost && !addsUsage && forwarded === undefined;
   const plain: ReadStream = { origin: exchange, hidesUsage: addsUsage, bridged, writesCost };
   const read = guards === undefined ? plain : guards.guardStream(attempt, exchange, plain);
-  const source = new ProviderStream(attempt, exchange, { ...read, writeTimeoutMs: access.writeTimeoutMs });
+  const source = new ProviderStream(attempt, exchange, { writeTimeoutMs: access.writeTimeoutMs, ...read });
   if (forwarded?.answer === 'bytes') return new LlmBytes(attempt.facts(), safeContentType(exchange.contentType), source);
   return new LlmStream<Record<string, unknown>>(attempt.facts(), source);
 }

@@ -142,7 +142,7 @@ class ChatFields {
     const isMarked = rules.cacheMarks !== undefined && keepsMarks(rules.cacheMarks, sent.model);
     const context = { rules, isMarked, isThinking: thinking === 'enabled' };
     const rewrite = (list: unknown, textOf: (text: string) => string): unknown => {
-      const messages = dialectMessages(list, { ...context, textOf });
+      const messages = dialectMessages(list, { textOf, ...context });
       const asks = requiredTool !== undefined && fields.tool_choice === 'required' && Array.isArray(messages);
       return asks ? [...(messages as unknown[]), { role: 'user', content: requiredTool }] : messages;
     };

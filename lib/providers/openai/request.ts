@@ -22,7 +22,7 @@ export function passed(sent: SentRequest): SentRequest {
   const { request, body } = sent;
   return request.json === undefined || body !== request.body
     ? sent
-    : { ...sent, body: fieldsToPass(request.json) as ModelRequest, passes: true };
+    : Object.assign({}, sent, { body: fieldsToPass(request.json) as ModelRequest, passes: true });
 }
 
 /** Writes fields as JSON, those of a large request in steps. @throws InvalidArgumentError */

@@ -143,6 +143,10 @@ describe('queuedAdmission', () => {
     ['of a full deployment, although a fallback is left', full(), fallback, {}, true],
     ['of a used-up minute', full(['requests'], 20), {}, {}, true],
     ['of a used-up minute if a fallback is left', full(['requests'], 20), fallback, {}, false],
+    ['of a minute that ends too late', full(['requests'], 60_000), {}, {}, false],
+    ['of tokens that a call in flight may give back sooner', full(['tokens'], 60_000), {}, {}, true],
+    ['of a quota of which more may be left', full(['quota'], 60_000), {}, {}, true],
+    ['of tokens if a fallback is left', full(['tokens'], 60_000), fallback, {}, false],
     ['after a 429', full(), {}, failedBy('rate_limit'), true],
     ['after any other failure', full(), {}, failedBy('server'), false],
   ])('waits or not: %s', async (_, error, call, parts, waits) => {
@@ -182,6 +186,37 @@ describe('queuedAdmission', () => {
     queue.wake();
     await pass(0);
     expect(await held).toBe(selection);
+  });
+
+  it.each<[string, string[], number[]]>([
+    ['of used-up tokens, after larger ones', ['tokens'], [100, 90, 10]],
+    ['of a used-up quota, after larger ones', ['quota'], [100, 90, 10]],
+    ['of a full deployment, once for all', ['concurrency'], [100]],
+  ])('tries calls %s', async (_, reached, expected) => {
+    const { admit, queue, state } = opened();
+    state.error = full(reached);
+    const calls = [
+      { promptTokens: 100, maxTokens: 0, choices: 1 },
+      { promptTokens: 90, maxTokens: 5, choices: 2 },
+      { promptTokens: 90, maxTokens: 5, choices: 3 },
+      { promptTokens: 10, maxTokens: 0, choices: 1 },
+    ].map(({ promptTokens, maxTokens, choices }) => {
+      const asked = { model: 'm', operation: 'chat', maxTokens, facts: { output: { choices } } };
+      return callOf({ promptTokens, asked, context: { inputTokens: promptTokens } });
+    });
+    const waiting = calls.map((call) => admit(call) as Promise<unknown>);
+    await pass(0);
+    const tried: unknown[] = [];
+    state.of = (context) => (tried.push((context as { inputTokens: number }).inputTokens), state.error);
+    queue.wake();
+    await pass(0);
+    expect(tried).toEqual(expected);
+    state.error = undefined;
+    for (let at = 0; at < calls.length; at++) {
+      queue.wake();
+      await pass(0);
+    }
+    expect(await Promise.all(waiting)).toEqual(calls.map(() => selection));
   });
 
   it('throws an error that neither waiting nor a fallback would help', async () => {

@@ -80,3 +80,69 @@ describe('the cancellation of a view', () => {
     expect(call.child().error).toBe(call.error);
   });
 });
+
+describe('a cancelled call', () => {
+  it('has its first reason', () => {
+    const call = new CallCancellation({ signal: AbortSignal.abort(new Error('before')) });
+    const first = call.error;
+    expect(first).toMatchObject({ code: 'REQUEST_CANCELLED', cause: new Error('before') });
+    call.cancel(new Error('again'));
+    expect(call.error).toBe(first);
+  });
+
+  it.each([
+    ['signal', { signal: {} }],
+    ['response', { response: {} }],
+    ['response', { response: { raw: {} } }],
+    ['response', { response: { raw: null } }],
+  ])('rejects a wrong %s', (path, given) => {
+    expect(() => new CallCancellation(given as never)).toThrow(expect.objectContaining({ path }));
+  });
+
+  it('accepts no signal and no response', () => {
+    for (const given of [{}, { signal: null, response: null }, undefined]) expect(new CallCancellation(given).error).toBeUndefined();
+  });
+
+  it('keeps nothing of its signal and its views once it is over', () => {
+    const control = new AbortController();
+    const call = new CallCancellation({ signal: control.signal });
+    const [child, abort] = [call.child(), jest.fn()];
+    call.active = { abort };
+    call.dispose();
+    control.abort();
+    call.cancel(new Error('late'));
+    expect([abort.mock.calls.length, child.error]).toEqual([0, undefined]);
+  });
+});
+
+describe('what a call waits for', () => {
+  afterEach(() => void jest.useRealTimers());
+
+  it('ends with its result, or as soon as the call is cancelled', async () => {
+    const call = new CallCancellation();
+    await expect(call.until(Promise.resolve('done'))).resolves.toBe('done');
+    await expect(call.until(Promise.reject(new Error('failed')))).rejects.toThrow('failed');
+    expect(call.active).toBeUndefined();
+    const waiting = call.until(new Promise(() => {}));
+    call.cancel(new Error('left'));
+    await expect(waiting).rejects.toBe(call.error);
+    expect(call.active).toBeUndefined();
+    await expect(call.until(Promise.resolve('done'))).rejects.toBe(call.error);
+  });
+
+  it('waits for a time, and leaves no timer', async () => {
+    jest.useFakeTimers();
+    const call = new CallCancellation();
+    const waited = call.wait(100);
+    await jest.advanceTimersByTimeAsync(99);
+    expect(call.active).toBeDefined();
+    await jest.advanceTimersByTimeAsync(1);
+    await waited;
+    expect(call.active).toBeUndefined();
+    const cancelled = call.wait(100);
+    call.cancel(new Error('left'));
+    await expect(cancelled).rejects.toBe(call.error);
+    await expect(call.wait(100)).rejects.toBe(call.error);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+});

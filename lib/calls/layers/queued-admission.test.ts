@@ -189,20 +189,22 @@ describe('queuedAdmission', () => {
   });
 
   it.each<[string, string[], number[]]>([
-    ['of used-up tokens, after larger ones', ['tokens'], [100, 90, 10]],
-    ['of a used-up quota, after larger ones', ['quota'], [100, 90, 10]],
-    ['of a full deployment, once for all', ['concurrency'], [100]],
+    ['of used-up tokens, unless one that needs no more could not go', ['tokens'], [0, 1, 3, 4]],
+    ['of a used-up quota, unless one that needs no more could not go', ['quota'], [0, 1, 3, 4]],
+    ['of a full deployment, once for all', ['concurrency'], [0]],
   ])('tries calls %s', async (_, reached, expected) => {
     const { admit, queue, state } = opened();
     state.error = full(reached);
+    // Prompt tokens, output tokens of each choice, and choices.
     const calls = [
-      { promptTokens: 100, maxTokens: 0, choices: 1 },
-      { promptTokens: 90, maxTokens: 5, choices: 2 },
-      { promptTokens: 90, maxTokens: 5, choices: 3 },
-      { promptTokens: 10, maxTokens: 0, choices: 1 },
-    ].map(({ promptTokens, maxTokens, choices }) => {
+      [90, 5, 5],
+      [100, 0, 1],
+      [100, 5, 1],
+      [90, 5, 2],
+      [10, 0, 1],
+    ].map(([promptTokens, maxTokens, choices], at) => {
       const asked = { model: 'm', operation: 'chat', maxTokens, facts: { output: { choices } } };
-      return callOf({ promptTokens, asked, context: { inputTokens: promptTokens } });
+      return callOf({ promptTokens, asked, context: { inputTokens: at } });
     });
     const waiting = calls.map((call) => admit(call) as Promise<unknown>);
     await pass(0);

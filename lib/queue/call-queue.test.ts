@@ -166,6 +166,30 @@ describe('CallQueue', () => {
     await Promise.all([...waiting, ...more]);
   });
 
+  it('measures its rate by the last 64 calls of the last minute', async () => {
+    const [queue, places] = [queueOf({ maxCallsPerTenant: 100 }), new Places(0)];
+    const drain = async (count: number): Promise<void> => {
+      const waiting = Array.from({ length: count }, () => go(queue, places));
+      places.places += count;
+      queue.wake();
+      await Promise.all(waiting);
+    };
+    const rate = (): number => queue.status().drainPerSecond;
+    expect(rate()).toBe(0);
+    await drain(1);
+    expect(rate()).toBe(1);
+    nowMs += 59_999;
+    expect(rate()).toBeCloseTo(1 / 59.999, 9);
+    nowMs += 1;
+    expect(rate()).toBe(0);
+    await drain(1);
+    nowMs += 30_000;
+    await drain(63);
+    expect(rate()).toBeCloseTo(64 / 30, 9);
+    await drain(1);
+    expect(rate()).toBe(64);
+  });
+
   it('refuses prompts beyond maxPromptTokens', async () => {
     const [queue, places] = [queueOf({ maxPromptTokens: 100 }), new Places(0)];
     const waiting = (go(queue, places, callOf({}, { promptTokens: 60 })) as Promise<string>).catch(() => 'late');

@@ -81,6 +81,21 @@ describe('ServingOrder', () => {
     expect(countOf('batch')).toBe(36);
   });
 
+  it('counts the calls that pass a lower class only while one of it waits', () => {
+    const urgent = (): Call => call('a', 10, { queueClass: 'critical' });
+    const order = orderOf(...Array.from({ length: 20 }, urgent));
+    serve(order, 15);
+    const batch = call('b', 10, { queueClass: 'batch' });
+    order.add(batch);
+    expect(serve(order, 5)).not.toContain(batch);
+    order.remove(batch);
+    for (let at = 0; at < 20; at++) order.add(urgent());
+    serve(order, 10);
+    order.add(batch);
+    const served = serve(order, 10);
+    expect(served.indexOf(batch)).toBe(9);
+  });
+
   it('leaves each class a tenth of the places of a full queue', () => {
     const many = (count: number, queueClass: QueueClass): Call[] => Array.from({ length: count }, () => call('a', 1, { queueClass }));
     const most = { calls: 40, promptTokens: 1_000 };
@@ -96,6 +111,24 @@ describe('ServingOrder', () => {
     for (const each of many(2, 'batch')) order.add(each);
     expect(order.victimsFor(newcomer, most)).toBeUndefined();
     expect(order.victimsFor(call('b', 1, { queueClass: 'critical' }), most)).toEqual([usual[35]]);
+  });
+
+  it('leaves each class a tenth of the places of a tenant', () => {
+    const many = (count: number, queueClass: QueueClass, tenant = 'a'): Call[] =>
+      Array.from({ length: count }, () => call(tenant, 1, { queueClass }));
+    const [usual, batch] = [many(9, 'default'), many(1, 'batch')];
+    const order = orderOf(...usual, ...batch, ...many(5, 'batch', 'b'));
+    const victimOf = (queueClass: QueueClass, most = 10) => order.victimInTenant(call('a', 1, { queueClass }), most);
+    expect(victimOf('batch')).toBeUndefined();
+    expect(victimOf('default')).toBeUndefined();
+    expect(victimOf('critical')).toBe(usual[8]);
+    expect(victimOf('critical', 9)).toBe(batch[0]);
+    order.remove(batch[0]);
+    expect(victimOf('batch')).toBe(usual[8]);
+    const other = many(1, 'critical')[0];
+    order.add(other);
+    expect(victimOf('default')).toBeUndefined();
+    expect(victimOf('batch')).toBe(usual[8]);
   });
 
   it('passes over blocked calls, whose tenant goes first once they may go', () => {

@@ -221,6 +221,21 @@ describe('queuedAdmission', () => {
     expect(await Promise.all(waiting)).toEqual(calls.map(() => selection));
   });
 
+  it('tries each call that leaves out deployments that it has tried', async () => {
+    const { admit, queue, state } = opened();
+    state.error = full();
+    const calls = [1, 2].map((inputTokens) => Object.assign(callOf({ context: { inputTokens } }), failedBy('rate_limit')));
+    const waiting = calls.map((call) => admit(call) as Promise<unknown>);
+    await pass(0);
+    const tried: unknown[] = [];
+    state.of = (context) => (tried.push((context as { inputTokens: number }).inputTokens), full());
+    queue.wake();
+    await pass(0);
+    expect(tried).toEqual([1, 2]);
+    await pass(10_000);
+    for (const each of await Promise.all(waiting)) expect(each).toBeInstanceOf(Failure);
+  });
+
   it('throws an error that neither waiting nor a fallback would help', async () => {
     const { admit, state } = opened();
     state.error = new TypeError('mistake');

@@ -117,7 +117,7 @@ describe('retries', () => {
     readonly waiting?: object;
     readonly call?: object;
     readonly parts?: object;
-    readonly onWait?: (call: { isSpent: boolean }) => void;
+    readonly onWait?: (call: { isSpent: boolean }) => unknown;
   }
 
   async function run(outcomes: readonly unknown[], given: Given = {}) {
@@ -230,6 +230,14 @@ describe('retries', () => {
   it('makes no attempt if the time of the call is over after the wait', async () => {
     const { outcome, views } = await run([a, 'answer'], { others: 0, onWait: (call) => (call.isSpent = true) });
     expect([outcome, views.length]).toEqual([a, 1]);
+  });
+
+  it('adds what a call has waited to its other waits', async () => {
+    let nowMs = 1_000;
+    const clock = jest.spyOn(performance, 'now').mockImplementation(() => nowMs);
+    const { call } = await run([a, b, 'answer'], { others: 0, call: { waitedMs: 5 }, onWait: () => (nowMs += 70) });
+    clock.mockRestore();
+    expect(call.waitedMs).toBe(145);
   });
 
   it('retries a 429 of all deployments if the call can wait in a queue', async () => {

@@ -35,4 +35,7 @@ process.on('message', (mutant) => {
     },
   );
 });
+// Timers and promises of a mutant can fail after its suites.
+process.on('uncaughtException', () => {});
+process.on('unhandledRejection', () => {});
 process.once('disconnect', () => process.exit());

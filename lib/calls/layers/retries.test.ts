@@ -37,6 +37,12 @@ describe('retriesAllowed', () => {
     ['503, where a policy speaks of it', { status: 503, policy: { ServiceUnavailableErrorRetries: 3, InternalServerErrorRetries: 1 } }, 3],
     ['502, where a policy speaks of it', { status: 502, policy: { BadGatewayErrorRetries: 3, InternalServerErrorRetries: 1 } }, 3],
     ['504, where a policy speaks of time-outs', { status: 504, policy: { TimeoutErrorRetries: 3, InternalServerErrorRetries: 1 } }, 3],
+    ...(['server', 'connection', 'malformed'] as const).map((kind): [string, Partial<RetryFacts>, number] => [
+      `a failure of the kind ${kind}, where a policy speaks of 500`,
+      { kind, policy: { InternalServerErrorRetries: 5 } },
+      5,
+    ]),
+    ['429, where a policy says so', { kind: 'rate_limit', policy: { RateLimitErrorRetries: 5 } }, 5],
     ['409, where a policy speaks of other errors', { status: 409, policy: { InternalServerErrorRetries: 5 } }, 2],
     ['a filter, where a policy speaks of 400', { kind: 'content_policy', policy: { BadRequestErrorRetries: 3 } }, 3],
     ['a prompt that is too long, where a policy speaks of 400', { kind: 'context_window', policy: { BadRequestErrorRetries: 3 } }, 3],

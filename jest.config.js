@@ -47,8 +47,8 @@ module.exports = {
   resolver: '<rootDir>/test/support/jest-resolver.js',
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/native/target/', '<rootDir>/test/bench/node_modules/'],
   transform: {
-    '\\.tsx?$': ['@swc/jest', swcOptions],
-    '\\.m?js$': ['@swc/jest', { jsc: { target: 'es2022', keepClassNames: true }, module: { type: 'commonjs' } }],
+    '\\.tsx?$': ['<rootDir>/test/support/jest-transform.js', swcOptions],
+    '\\.m?js$': ['<rootDir>/test/support/jest-transform.js', { jsc: { target: 'es2022', keepClassNames: true }, module: { type: 'commonjs' } }],
   },
   transformIgnorePatterns: [`/node_modules/(?!(?:.*/node_modules/)?(?:${esmOnly.join('|')})/)`, '<rootDir>/native/'],
 };

@@ -48,6 +48,72 @@ const ENGINE_BLIND = [
 ];
 
 /**
+ * Suites of code that reaches an engine only through a service whose own suites run on both. They
+ * run on TypeScript at night only, except those of `ENGINE_PATH`. As parts of paths: what is not
+ * listed runs on both engines each time.
+ */
+const ENGINE_FREE = [
+  'lib/ai-sdk/',
+  'lib/apis/',
+  'lib/calls/',
+  'lib/dashboard/',
+  'lib/keys/',
+  'lib/langchain/',
+  'lib/providers/',
+  'lib/telemetry/',
+  'lib/testing/',
+  'test/contract/',
+  'test/e2e/app/(shutdown-deadline|sigterm)',
+  'test/e2e/ai-sdk/',
+  'test/e2e/budgets/',
+  'test/e2e/dashboard/',
+  'test/e2e/gateway/',
+  'test/e2e/keys/',
+  'test/e2e/langchain/',
+  'test/e2e/llm-client/',
+  'test/e2e/observability/(grafana|promtool)',
+  'test/e2e/rate-limit/redis/(budget-admin|budgets|redis)',
+];
+
+/**
+ * The suites of `ENGINE_FREE` that run on both engines each time: they import a room with an
+ * engine, which `test/project/engine-suites.test.ts` checks, or send requests through all engines.
+ */
+const ENGINE_PATH = [
+  'lib/calls/client-spend',
+  'lib/calls/counting/',
+  'lib/providers/endpoint/(endpoints|passed-bytes|resolution)',
+  'test/contract/contract-api',
+  'test/contract/litellm-costs',
+  'test/contract/litellm-scenarios',
+  'test/contract/litellm-tools',
+  'test/e2e/gateway/exact-counts',
+  'test/e2e/gateway/gateway',
+  'test/e2e/gateway/list-bounds',
+  'test/e2e/gateway/long-bodies',
+  'test/e2e/gateway/model-groups',
+  'test/e2e/keys/guard',
+  'test/e2e/llm-client/budgets',
+  'test/e2e/llm-client/caller-limits',
+  'test/e2e/llm-client/exact-counts',
+  'test/e2e/llm-client/polluted-prototype',
+  'test/e2e/llm-client/provider-tokens',
+  'test/e2e/llm-client/queue\\.',
+  'test/e2e/llm-client/send[.-]',
+  'test/e2e/llm-client/sent-prompts',
+  'test/e2e/llm-client/streams',
+];
+
+/**
+ * Regular expressions of the suites that `ready` does not run on TypeScript again.
+ * @param {boolean} isNightly whether those of `ENGINE_FREE` run as well
+ */
+function notOnTypescript(isNightly) {
+  const always = [`/lib/(${NAMED_ENGINES.join('|')})/`, `(${ENGINE_BLIND.join('|')})`];
+  return isNightly ? always : [...always, `^(?!.*/(?:${ENGINE_PATH.join('|')})).*/(?:${ENGINE_FREE.join('|')})`];
+}
+
+/**
  * Suites that depend on Node's built-in undici and streams, as parts of paths: `ready` runs them on
  * each supported version of Node. The workflow runs all suites on each version.
  */
@@ -68,4 +134,4 @@ const NODE_SUITES = [
   'test/e2e/sample-app/openai-sdk',
 ];
 
-module.exports = { ENGINE_BLIND, ENGINE_SOURCES, NAMED_ENGINES, NODE_SUITES };
+module.exports = { ENGINE_BLIND, ENGINE_FREE, ENGINE_PATH, ENGINE_SOURCES, NAMED_ENGINES, NODE_SUITES, notOnTypescript };

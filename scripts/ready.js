@@ -10,7 +10,7 @@
 const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
-const { ENGINE_BLIND, ENGINE_SOURCES, NAMED_ENGINES, NODE_SUITES } = require('./engine-suites.js');
+const { ENGINE_SOURCES, NODE_SUITES, notOnTypescript } = require('./engine-suites.js');
 const { OTHER_NODES, findNode } = require('./other-nodes.js');
 const { root, npm } = require('./process.js');
 const { PATIENT, plain, jest, rustTests, counted, fail, conclude } = require('./ready-report.js');
@@ -20,6 +20,8 @@ const CI = process.env.CI;
 
 const cargo = (name, ...args) => ['cargo', [name, '--manifest-path', 'native/Cargo.toml', ...args]];
 const node = (path, ...args) => [process.execPath, [path, ...args]];
+
+const IS_NIGHTLY = Number(LONG ?? 0) >= 1;
 
 /** The dose of long tests: some of them take minutes with all of it, which is for the night. */
 const DOSE = LONG ?? '0.1';
@@ -92,14 +94,7 @@ function typescriptSuite({ folder }) {
   return jest({
     name: 'tests on TypeScript alone',
     report: join(folder, 'typescript.json'),
-    args: [
-      '--testPathIgnorePatterns',
-      '/node_modules/',
-      `/lib/(${NAMED_ENGINES.join('|')})/`,
-      `(${ENGINE_BLIND.join('|')})`,
-      '--findRelatedTests',
-      ...ENGINE_SOURCES,
-    ],
+    args: ['--testPathIgnorePatterns', '/node_modules/', ...notOnTypescript(IS_NIGHTLY), '--findRelatedTests', ...ENGINE_SOURCES],
     env: { TEST_ENGINE: 'typescript' },
   });
 }

@@ -13,7 +13,7 @@ const native = join(root, 'native');
 const stampFile = join(native, 'target', 'addon-stamp.json');
 const generated = ['index.js', 'index.d.ts'].map((name) => join(native, name));
 const required = process.env.NATIVE === 'required';
-const isQuick = process.env.NATIVE_PROFILE === 'quick' && !required;
+const isQuick = process.env.NATIVE_PROFILE === 'quick';
 const FETCH_TIMEOUT_MS = Number(process.env.NATIVE_FETCH_TIMEOUT_MS) || 120_000;
 
 const FOR_FULL_SPEED = 'for full speed: npm run build:native';

@@ -4,7 +4,10 @@
  *
  * IN_TURN run one after the other. The lists of BESIDE run at the same time at low priority, on
  * what the suites leave of the cores while they wait. ALONE run last. To add a check, add it to one
- * of these lists. `LONG=1`: long tests run in full.
+ * of these lists.
+ *
+ * `LONG=1`, as every night: long tests in full, all suites with an engine on TypeScript as well,
+ * the addon of the full profile, AddressSanitizer, and the fuzz targets.
  */
 
 const { mkdtempSync, rmSync } = require('node:fs');
@@ -26,8 +29,10 @@ const IS_NIGHTLY = Number(LONG ?? 0) >= 1;
 /** The dose of long tests: some of them take minutes with all of it, which is for the night. */
 const DOSE = LONG ?? '0.1';
 
+/** Of the quick profile, which compiles in half the time; at night of the full one. */
 async function addon() {
-  await plain('addon', node('scripts/build-native.js'), { env: { ...process.env, NATIVE: 'required' } });
+  const NATIVE_PROFILE = IS_NIGHTLY ? 'full' : 'quick';
+  await plain('addon', node('scripts/build-native.js'), { env: { ...process.env, NATIVE: 'required', NATIVE_PROFILE } });
   await plain('generated files are committed', [
     'git',
     ['diff', '--exit-code', '--stat', '--', 'native/index.js', 'native/index.d.ts', 'native/Cargo.lock'],
@@ -49,21 +54,14 @@ async function rustChecks() {
   await plain('clippy', cargo('clippy', '--workspace', '--all-targets', '--', '-D', 'warnings'), PATIENT);
 }
 
-/** The core's tests; in the short run of CI only under AddressSanitizer. */
 async function rustSuite() {
-  if (LONG || !CI) await rustTests('cargo test', cargo('test', '--workspace'));
-  await counted('cargo test under AddressSanitizer', node('scripts/sanitize.js'), PATIENT);
-}
-
-const FUZZ = ['scripts/fuzz.js', ...(LONG ? [] : ['3'])];
-
-async function fuzzBuild() {
-  await plain('build of the fuzz targets', node(...FUZZ, '--build'), PATIENT);
+  await rustTests('cargo test', cargo('test', '--workspace'));
+  if (IS_NIGHTLY) await counted('cargo test under AddressSanitizer', node('scripts/sanitize.js'), PATIENT);
 }
 
 /** Not beside others: an input that takes ten seconds is a finding. */
 async function fuzzTargets() {
-  await counted('fuzz targets', node(...FUZZ));
+  if (IS_NIGHTLY) await counted('fuzz targets', node('scripts/fuzz.js'));
 }
 
 async function typescriptChecks() {
@@ -124,7 +122,7 @@ async function otherNodes({ folder }) {
 }
 
 const IN_TURN = [builds, defaultSuite, typescriptSuite, otherNodes, examples, steps];
-const BESIDE = [[rustChecks, rustSuite, fuzzBuild], [typescriptChecks], [downloadNodes]];
+const BESIDE = [[rustChecks, rustSuite], [typescriptChecks], [downloadNodes]];
 const ALONE = [fuzzTargets];
 
 async function inTurn(checks, context) {

@@ -4,6 +4,7 @@ export type { CopyStatus, PatchStatus, TargetStatus } from './acceleration/patch
 export type { Capability, CapabilityHealth, EngineName, MetricSample } from './common/capability.js';
 export {
   BodyAbandonedError,
+  DatabaseError,
   FastLiteLLMError,
   InvalidArgumentError,
   InvalidConfigurationError,
@@ -49,12 +50,15 @@ export { ApiKey } from './keys/api-key.decorator.js';
 export { publicIdOf as publicIdOfApiKey } from './keys/api-key.js';
 export { ApiKeyGuard } from './keys/api-key.guard.js';
 export type { ApiKeyHash, ApiKeyRecord, ApiKeySettings } from './keys/api-key-record.js';
-export type { ApiKeyStore } from './keys/api-key-store.js';
+export type { ApiKeyPage, ApiKeyQuery, ApiKeyStatus, ApiKeyStore } from './keys/api-key-store.js';
 export type { ApiKeysOptions, ConfiguredApiKey } from './keys/api-keys.options.js';
 export { ApiKeyService, type ApiKeyChanges, type NewApiKey, type UsedApiKey } from './keys/api-keys.service.js';
 export { fileApiKeyStore } from './keys/file-store.js';
 export { redisApiKeyStore, type RedisApiKeyStoreOptions } from './keys/redis/redis-store.js';
 export { keyIn } from './keys/api-key.js';
+export type { AuditActor, AuditEntry, AuditLog, AuditPage, AuditQuery, RecordedAuditEntry } from './common/audit-log.js';
+export { postgresStore, type PostgresStore, type PostgresStoreOptions } from './postgres/postgres-store.js';
+export type { SqlClient } from './postgres/sql-client.js';
 export type { Principal, PriorityClass } from './http/principal.js';
 export {
   GATEWAY_ENDPOINTS,

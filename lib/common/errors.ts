@@ -79,6 +79,16 @@ export class MissingPackageError extends FastLiteLLMError {
   }
 }
 
+/**
+ * A database cannot be reached (`DATABASE_UNAVAILABLE`), a statement failed (`DATABASE_FAILED`), or
+ * migrations are missing (`DATABASE_NOT_MIGRATED`). Messages have no values and no login.
+ */
+export class DatabaseError extends FastLiteLLMError {
+  constructor(code: 'DATABASE_UNAVAILABLE' | 'DATABASE_FAILED' | 'DATABASE_NOT_MIGRATED', message: string, options?: ErrorOptions) {
+    super(code, message, options);
+  }
+}
+
 /** A file of this package is missing, for example after bundling. */
 export class MissingFileError extends FastLiteLLMError {
   readonly file: string;

@@ -1,3 +1,4 @@
+import type { AuditEntry, AuditLog } from '../common/audit-log.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import type { ApiKeyRecord } from './api-key-record.js';
 
@@ -18,10 +19,11 @@ export interface ApiKeyStore {
    * plus 1. Returns `false`, and writes nothing, if another process was first.
    * @throws InvalidArgumentError (`alias`) if another key has the alias and the store can check
    * this in the same step; otherwise two processes can give it to two keys.
+   * @param entry For a store with an audit log: written in the same step, or not at all.
    */
-  put(record: ApiKeyRecord): Promise<boolean>;
+  put(record: ApiKeyRecord, entry?: AuditEntry): Promise<boolean>;
   /** Removes a key. Returns `false` for an unknown one. */
-  delete(publicId: string): Promise<boolean>;
+  delete(publicId: string, entry?: AuditEntry): Promise<boolean>;
   /** Returns all records, in any order. */
   list(): Promise<readonly ApiKeyRecord[]>;
   /**
@@ -30,12 +32,47 @@ export interface ApiKeyStore {
    * changes take effect within 10 seconds.
    */
   onChange?(listener: (publicId: string | null) => void): () => void;
+  /**
+   * Whether `onChange` reports every change of any process at the moment. Records then stay cached
+   * until they change, and while `fault` has a reason they are used without waiting for the store.
+   * A store that stops reporting calls its listeners with `null`.
+   */
+  isFollowing?(): boolean;
+  /** Returns the record with an alias. Without this method, `list` is searched. */
+  findByAlias?(alias: string): Promise<ApiKeyRecord | undefined>;
+  /** Returns a page of records. Without this method, `list` is searched. */
+  search?(query: ApiKeyQuery): Promise<ApiKeyPage>;
+  /** Keeps who changed which key. */
+  readonly audit?: AuditLog;
   /** Why the store cannot be used at the moment; `undefined`: it works. */
   fault?(): string | undefined;
   /**
    * Closes connections and timers. Can be called more than once, and the store can be used again.
    */
   close?(): void | Promise<void>;
+}
+
+/** `revoked`: blocked. */
+export type ApiKeyStatus = 'active' | 'expired' | 'revoked';
+
+/** Which keys to return, the newest first. Conditions that are absent match all. */
+export interface ApiKeyQuery {
+  readonly user?: string;
+  readonly team?: string;
+  readonly alias?: string;
+  readonly publicId?: string;
+  readonly status?: ApiKeyStatus;
+  /** Default 100. */
+  readonly limit?: number;
+  /** Default 0. */
+  readonly offset?: number;
+}
+
+/** A page of keys. */
+export interface ApiKeyPage {
+  readonly records: readonly ApiKeyRecord[];
+  /** Keys on all pages; a store may stop counting at 100,000. */
+  readonly total: number;
 }
 
 /** Another key has the alias. */

@@ -13,7 +13,11 @@ export interface ConfiguredApiKey extends ApiKeySettings {
 
 export const API_KEYS = {
   /** Where keys are stored. Default: only the keys in `keys` exist, and none can be created. */
-  store: instance<ApiKeyStore>('store', ['findByPublicId', 'put', 'delete', 'list'], ['onChange', 'fault', 'close']),
+  store: instance<ApiKeyStore>(
+    'store',
+    ['findByPublicId', 'put', 'delete', 'list'],
+    ['onChange', 'isFollowing', 'findByAlias', 'search', 'fault', 'close'],
+  ),
   /** Keys that do not change while the app runs. Default: none. */
   keys: custom<readonly ConfiguredApiKey[], ReadonlyMap<string, ApiKeyRecord>>('list of keys', configuredKeys, new Map()),
   /**

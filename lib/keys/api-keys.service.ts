@@ -1,7 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { samplesOf, type Capability, type CapabilityHealth, type MetricSample } from '../common/capability.js';
-import { errorMessage, FastLiteLLMError, InvalidArgumentError, unshown } from '../common/errors.js';
+import { APP_ACTOR, type AuditActor, type AuditEntry, type AuditLog } from '../common/audit-log.js';
+import { DatabaseError, errorMessage, FastLiteLLMError, InvalidArgumentError, unshown } from '../common/errors.js';
 import { ApiKeyError, type ApiKeyRefusal } from '../common/http-errors.js';
 import type { LogSink } from '../common/log-sink.js';
 import { makeRoom } from '../common/collections.js';
@@ -21,9 +22,10 @@ import {
   type ApiKeyRecord,
   type ApiKeySettings,
 } from './api-key-record.js';
-import { aliasTaken, type ApiKeyStore } from './api-key-store.js';
+import { aliasTaken, type ApiKeyPage, type ApiKeyQuery, type ApiKeyStore } from './api-key-store.js';
 import type { ResolvedApiKeysOptions } from './api-keys.options.js';
 import { KeyCache, KnownKey } from './key-cache.js';
+import { DEFAULT_LIMIT, matching, searchWith } from './key-search.js';
 import { KeySpending } from './key-spending.js';
 
 /** A new key, which is shown only this once, and its record. */
@@ -107,7 +109,7 @@ export class ApiKeyService implements Capability {
     this.master = typeof masterKey === 'string' ? hashBytes(masterKey) : undefined;
     this.configured = new Map([...configured].map(([publicId, record]) => [publicId, new KnownKey(record)]));
     for (const { limits } of configured.values()) this.checkLimits(limits);
-    this.cache = new KeyCache((publicId) => this.load(publicId), maxStaleMs);
+    this.cache = new KeyCache((publicId) => this.load(publicId), maxStaleMs, undefined, store);
     this.stopListening = store?.onChange?.((publicId) => this.cache.changed(publicId));
   }
 
@@ -146,9 +148,10 @@ export class ApiKeyService implements Capability {
   /**
    * Creates a key.
    * @param key An existing key, such as LiteLLM's. Default: a new one.
+   * @param by Who creates it, for the audit log of the store. Default: the app.
    * @throws InvalidArgumentError naming an invalid setting, or an alias or key that already exists.
    */
-  async create(settings: ApiKeySettings = {}, key: string = newApiKey()): Promise<NewApiKey> {
+  async create(settings: ApiKeySettings = {}, key: string = newApiKey(), by: AuditActor = APP_ACTOR): Promise<NewApiKey> {
     const checked = this.checkSettings(settings);
     const publicId = publicIdOf(key);
     if (publicId === undefined)
@@ -157,7 +160,8 @@ export class ApiKeyService implements Capability {
     await this.checkAlias(checked.alias, publicId);
     const now = this.nowText();
     const record = { publicId, hashes: [{ sha256: hashApiKey(key) }], revision: 1, createdAt: now, updatedAt: now, ...checked };
-    const isFree = !this.configured.has(publicId) && (await this.asked(this.writableStore().put(record)));
+    const isFree =
+      !this.configured.has(publicId) && (await this.asked(this.writableStore().put(record, entryOf(by, 'created', { after: record }))));
     if (!isFree) throw new InvalidArgumentError('key', unshown(key), 'must be a new key: this one already exists');
     this.cache.changed(publicId);
     this.spending.begin(record);
@@ -175,40 +179,70 @@ export class ApiKeyService implements Capability {
     return [...[...this.configured.values()].map(({ record }) => record), ...stored];
   }
 
+  /** Returns the record with an alias; `undefined` if no key has it. Queries the store. */
+  async findByAlias(alias: string): Promise<ApiKeyRecord | undefined> {
+    for (const { record } of this.configured.values()) if (record.alias === alias) return record;
+    if (this.store?.findByAlias !== undefined) return this.asked(this.store.findByAlias(alias));
+    return (await this.asked(this.store?.list()))?.find((record) => record.alias === alias);
+  }
+
+  /** Returns a page of the keys that match, the newest first. */
+  async search(query: ApiKeyQuery = {}): Promise<ApiKeyPage> {
+    const { store } = this;
+    const configured = [...this.configured.values()].map(({ record }) => record);
+    if (store?.search !== undefined)
+      return searchWith((page) => this.asked(store.search!(page)), matching(configured, query, this.wall()), query);
+    const found = matching(await this.list(), query, this.wall());
+    const { limit = DEFAULT_LIMIT, offset = 0 } = query;
+    return { records: found.slice(offset, offset + limit), total: found.length };
+  }
+
+  /** The store's log of who changed which key; `undefined` if it keeps none. */
+  get auditLog(): AuditLog | undefined {
+    return this.store?.audit;
+  }
+
   /**
    * Changes settings of a key. Returns its record, or `undefined` for an unknown key.
+   * @param by Who changes it, for the audit log of the store. Default: the app.
    * @throws InvalidArgumentError naming an invalid setting, or an alias that another key has.
    */
-  async update(publicId: string, changes: ApiKeyChanges): Promise<ApiKeyRecord | undefined> {
+  async update(publicId: string, changes: ApiKeyChanges, by: AuditActor = APP_ACTOR): Promise<ApiKeyRecord | undefined> {
     if (typeof changes.alias === 'string') await this.checkAlias(changes.alias, publicId);
-    return this.rewrite(publicId, (record) => changed(record, changes, (settings) => this.checkSettings(settings)));
+    const change = (record: ApiKeyRecord): ApiKeyRecord => changed(record, changes, (settings) => this.checkSettings(settings));
+    return this.rewrite(publicId, change, (before, after) => entryOf(by, updateOf(before, after), { before, after }));
   }
 
   /**
    * Replaces the secret of a key, and changes its settings. The public id, counters and budgets
    * stay. At most 8 secrets are valid at a time, the newest ones.
    * @param graceMs How long the former secret stays valid, in ms. Default 0.
+   * @param by Who rotates it, for the audit log of the store. Default: the app.
    */
-  async rotate(publicId: string, graceMs = 0, changes: ApiKeyChanges = {}): Promise<NewApiKey | undefined> {
+  async rotate(publicId: string, graceMs = 0, changes: ApiKeyChanges = {}, by: AuditActor = APP_ACTOR): Promise<NewApiKey | undefined> {
     if (!Number.isSafeInteger(graceMs) || graceMs < 0)
       throw new InvalidArgumentError('graceMs', graceMs, 'must be an integer of at least 0');
     if (typeof changes.alias === 'string') await this.checkAlias(changes.alias, publicId);
     const key = newApiKey(publicId);
-    const record = await this.rewrite(publicId, (before) => {
+    const change = (before: ApiKeyRecord): ApiKeyRecord => {
       const next = changed(before, changes, (settings) => this.checkSettings(settings));
       const former = graceMs === 0 ? [] : this.expiring(before.hashes, this.wall() + graceMs);
       return { ...next, hashes: [{ sha256: hashApiKey(key) }, ...former].slice(0, MOST_HASHES) };
-    });
+    };
+    const record = await this.rewrite(publicId, change, (before, after) => entryOf(by, 'rotated', { before, after }));
     return record && { key, record };
   }
 
-  /** Deletes a key and its spend. Returns `false` for an unknown one. */
-  async delete(publicId: string): Promise<boolean> {
+  /**
+   * Deletes a key and its spend. Returns `false` for an unknown one.
+   * @param by Who deletes it, for the audit log of the store. Default: the app.
+   */
+  async delete(publicId: string, by: AuditActor = APP_ACTOR): Promise<boolean> {
     this.refuseConfigured(publicId);
     const store = this.writableStore();
     // One that cannot be read can be removed.
     const record = await store.findByPublicId(publicId).catch(() => undefined);
-    const isRemoved = await this.asked(store.delete(publicId));
+    const isRemoved = await this.asked(store.delete(publicId, entryOf(by, 'deleted', { before: record ?? { publicId } })));
     if (isRemoved && record !== undefined) await this.spending.forget(record);
     this.cache.changed(publicId);
     this.lastUses.delete(publicId);
@@ -247,9 +281,14 @@ export class ApiKeyService implements Capability {
   /**
    * Sets what a key has spent, in USD: in the current window of each of its budgets or, without
    * budgets, in total. Default 0.
+   * @param by Who sets it, for the audit log of the store. Default: the app.
    */
-  async resetSpend(record: ApiKeyRecord, usd = 0): Promise<void> {
+  async resetSpend(record: ApiKeyRecord, usd = 0, by: AuditActor = APP_ACTOR): Promise<void> {
+    const before = this.auditLog && (await this.spending.shown(record));
     await this.spending.set(record, usd);
+    const { publicId } = record;
+    const change = { before: { publicId, spendUsd: before?.spentUsd ?? null }, after: { publicId, spendUsd: usd } };
+    await this.auditLog?.record(entryOf(by, 'spend_reset', change));
   }
 
   /**
@@ -350,7 +389,7 @@ export class ApiKeyService implements Capability {
     try {
       return await answer;
     } catch (error) {
-      if (error instanceof FastLiteLLMError) throw error;
+      if (error instanceof FastLiteLLMError && !(error instanceof DatabaseError)) throw error;
       this.noteFailure(error);
       throw this.refused('unavailable', { cause: error });
     }
@@ -376,7 +415,11 @@ export class ApiKeyService implements Capability {
   }
 
   /** Writes what `change` makes of the record, and again where another process was first. */
-  private async rewrite(publicId: string, change: (record: ApiKeyRecord) => ApiKeyRecord): Promise<ApiKeyRecord | undefined> {
+  private async rewrite(
+    publicId: string,
+    change: (record: ApiKeyRecord) => ApiKeyRecord,
+    entry: (before: ApiKeyRecord, after: ApiKeyRecord) => AuditEntry,
+  ): Promise<ApiKeyRecord | undefined> {
     this.refuseConfigured(publicId);
     const store = this.writableStore();
     for (let attempt = 0; attempt < MOST_CONFLICTS; attempt++) {
@@ -384,7 +427,7 @@ export class ApiKeyService implements Capability {
       if (before === undefined) return undefined;
       const record = { ...change(before), revision: (before.revision ?? 1) + 1, updatedAt: this.nowText() };
       await this.spending.carry(before, record);
-      if (!(await this.asked(store.put(record)))) continue;
+      if (!(await this.asked(store.put(record, entry(before, record))))) continue;
       this.cache.changed(publicId);
       return record;
     }
@@ -413,8 +456,8 @@ export class ApiKeyService implements Capability {
 
   private async checkAlias(alias: string | undefined, publicId: string): Promise<void> {
     if (alias === undefined) return;
-    const others = (await this.list()).filter((record) => record.publicId !== publicId);
-    if (others.some((record) => record.alias === alias)) throw aliasTaken(alias);
+    const other = await this.findByAlias(alias);
+    if (other !== undefined && other.publicId !== publicId) throw aliasTaken(alias);
   }
 
   private refuseConfigured(publicId: string): void {
@@ -424,7 +467,7 @@ export class ApiKeyService implements Capability {
 
   private writableStore(): ApiKeyStore {
     if (this.store !== undefined) return this.store;
-    const advice = 'set keys.store to fileApiKeyStore(path), redisApiKeyStore({ url }) or your own store';
+    const advice = 'set keys.store to fileApiKeyStore(path), redisApiKeyStore({ url }), postgresStore({ url }) or your own store';
     throw new FastLiteLLMError('API_KEY_STORE_MISSING', `API keys: no store is configured for new keys; ${advice}`);
   }
 
@@ -438,6 +481,23 @@ function changed(record: ApiKeyRecord, changes: ApiKeyChanges, check: (settings:
   const { publicId, hashes, revision, createdAt, updatedAt, ...settings } = record;
   const given = Object.entries({ ...settings, ...changes }).filter(([, value]) => value !== null);
   return { publicId, hashes, revision, createdAt, updatedAt, ...check(Object.fromEntries(given)) };
+}
+
+/** What an update has done, in LiteLLM's words. */
+function updateOf(before: ApiKeyRecord, after: ApiKeyRecord): string {
+  if ((before.blocked ?? false) === (after.blocked ?? false)) return 'updated';
+  return after.blocked === true ? 'blocked' : 'unblocked';
+}
+
+/** An entry of the audit log, without hashes. */
+function entryOf(by: AuditActor, action: string, change: { readonly before?: object; readonly after?: object }): AuditEntry {
+  const { before, after } = change as { readonly before?: Partial<ApiKeyRecord>; readonly after?: Partial<ApiKeyRecord> };
+  const entityId = String((after ?? before)?.publicId);
+  return { ...by, action, entity: 'keys', entityId, before: before && withoutHashes(before), after: after && withoutHashes(after) };
+}
+
+function withoutHashes({ hashes, ...record }: Partial<ApiKeyRecord>): object {
+  return hashes === undefined ? record : { ...record, secrets: hashes.length };
 }
 
 function hashBytes(key: string): Buffer {

@@ -39,10 +39,10 @@ describe('the cache of API keys', () => {
     expect(store.lookups).toBe(1);
   });
 
-  it('refuses more than 1,000 look-ups at a time', async () => {
+  it('refuses more than 10,000 look-ups at a time', async () => {
     let open = (): void => {};
     store.gate = new Promise((resolve) => (open = resolve));
-    const asked = Array.from({ length: 1_500 }, (_, i) =>
+    const asked = Array.from({ length: 10_500 }, (_, i) =>
       cache.get(`k${i}`).then(
         () => 'answered',
         (error: Error) => error.message,
@@ -50,9 +50,9 @@ describe('the cache of API keys', () => {
     );
     open();
     const answers = await Promise.all(asked);
-    expect(answers.filter((answer) => answer === 'answered')).toHaveLength(1_000);
-    expect(answers[1_000]).toBe('more than 1000 concurrent lookups');
-    expect(store.lookups).toBe(1_000);
+    expect(answers.filter((answer) => answer === 'answered')).toHaveLength(10_000);
+    expect(answers[10_000]).toBe('more than 10000 concurrent lookups');
+    expect(store.lookups).toBe(10_000);
   });
 
   const invented = usuallyOrLong(12_000, 100_000);
@@ -116,5 +116,61 @@ describe('the cache of API keys', () => {
     cache.changed('known0000000');
     store.failure = 'away';
     await expect(cache.get('known0000000')).rejects.toThrow('away');
+  });
+
+  describe('of a store that reports every change', () => {
+    let isFollowing: boolean;
+    beforeEach(() => {
+      isFollowing = true;
+      const feed = { isFollowing: () => isFollowing, fault: () => store.failure };
+      cache = new KeyCache(
+        (publicId) => store.findByPublicId(publicId),
+        60_000,
+        () => nowMs,
+        feed,
+      );
+    });
+    const breakFeed = (): void => {
+      isFollowing = false;
+      cache.changed(null);
+    };
+
+    it('reads a record again after ten minutes, without waiting for it', async () => {
+      await cache.get('known0000000');
+      nowMs += 599_999;
+      expect([await has('known0000000'), store.lookups]).toEqual([true, 1]);
+      nowMs += 1;
+      store.gate = new Promise(() => {});
+      expect([await has('known0000000'), store.lookups]).toEqual([true, 2]);
+    });
+
+    it('reads a changed record at once', async () => {
+      await cache.get('known0000000');
+      store.records.delete('known0000000');
+      cache.changed('known0000000');
+      expect([await has('known0000000'), store.lookups]).toEqual([false, 2]);
+    });
+
+    it('does not wait for a store that is away, for as long as a record may be stale since the last report', async () => {
+      await cache.get('known0000000');
+      nowMs += 300_000;
+      breakFeed();
+      store.failure = 'away';
+      store.gate = new Promise(() => {});
+      expect([await has('known0000000'), cache.counts.stale]).toEqual([true, 1]);
+      nowMs += 59_999;
+      expect(await has('known0000000')).toBe(true);
+      nowMs += 1;
+      store.gate = Promise.resolve();
+      cache.changed(null);
+      await expect(cache.get('known0000000')).rejects.toThrow('away');
+    });
+
+    it('waits for a store that answers, once the feed broke', async () => {
+      await cache.get('known0000000');
+      breakFeed();
+      store.records.delete('known0000000');
+      expect([await has('known0000000'), store.lookups]).toEqual([false, 2]);
+    });
   });
 });

@@ -4,6 +4,7 @@ import { makeRoom } from '../common/collections.js';
 import { MAY_CALL_ANY, type Principal } from '../http/principal.js';
 import { Wildcard } from '../router/selection/wildcard.js';
 import type { ApiKeyRecord } from './api-key-record.js';
+import type { ApiKeyStore } from './api-key-store.js';
 
 /** How long a record is used before the store is asked again. */
 const HIT_MS = 10_000;
@@ -12,7 +13,9 @@ const MISS_MS = 5_000;
 const RETRY_MS = 1_000;
 const MOST_KEYS = 10_000;
 const MOST_MISSES = 10_000;
-const MOST_LOOKUPS = 1_000;
+const MOST_LOOKUPS = 10_000;
+/** While a store reports every change, a record is read again after this time. */
+const FOLLOWED_MS = 600_000;
 
 /** Why a key is not accepted. */
 export type KeyFault = 'unknown' | 'expired' | 'blocked';
@@ -47,9 +50,14 @@ export class KnownKey {
 
 interface CachedKey {
   readonly key: KnownKey;
-  readonly loadedMs: number;
+  loadedMs: number;
   freshUntilMs: number;
+  /** The store has reported every change since it was loaded. */
+  isFollowed: boolean;
 }
+
+/** What the cache asks of a store. */
+export type CachedStore = Pick<ApiKeyStore, 'isFollowing' | 'fault'>;
 
 /** What a cache has done since it was made. */
 export interface KeyCacheCounts {
@@ -77,6 +85,7 @@ export class KeyCache {
     /** How long a key is used while the store is away, in ms. */
     private readonly maxStaleMs: number,
     private readonly now: () => number = steadyNow,
+    private readonly store: CachedStore = {},
   ) {}
 
   /** A key for which the store need not be asked. */
@@ -89,14 +98,24 @@ export class KeyCache {
   async get(publicId: string): Promise<KnownKey | undefined> {
     const fresh = this.fresh(publicId);
     if (fresh !== undefined || this.now() < (this.misses.get(publicId) ?? 0)) return fresh;
-    return this.lookups.get(publicId) ?? this.lookUp(publicId, this.keys.get(publicId));
+    const cached = this.keys.get(publicId);
+    const lookup = this.lookups.get(publicId) ?? this.lookUp(publicId, cached);
+    if (cached === undefined || !this.needNotWait(cached)) return lookup;
+    lookup.catch(() => {});
+    return cached.key;
   }
 
   /** Has the next request ask the store. @param publicId `null`: of all keys. */
   changed(publicId: string | null): void {
     if (publicId === null) {
       // They stay for a store that goes away again.
-      for (const cached of this.keys.values()) cached.freshUntilMs = 0;
+      const nowMs = this.now();
+      for (const cached of this.keys.values()) {
+        // A followed record was current until now.
+        if (cached.isFollowed) cached.loadedMs = nowMs;
+        cached.isFollowed = false;
+        cached.freshUntilMs = 0;
+      }
       this.misses.clear();
       this.lookups.clear();
       return;
@@ -132,6 +151,18 @@ export class KeyCache {
     return lookup;
   }
 
+  /** The look-up of a followed record only verifies it; a store that is away would take time. */
+  private needNotWait(cached: CachedKey): boolean {
+    const { store } = this;
+    if (cached.isFollowed) return true;
+    const nowMs = this.now();
+    const isAway = store.isFollowing?.() === false && store.fault?.() !== undefined;
+    if (!isAway || nowMs >= cached.loadedMs + this.maxStaleMs) return false;
+    this.counts.stale++;
+    cached.freshUntilMs = nowMs + RETRY_MS;
+    return true;
+  }
+
   private async load(publicId: string): Promise<KnownKey | undefined> {
     const record = await this.find(publicId);
     return record === undefined ? undefined : new KnownKey(record);
@@ -146,7 +177,8 @@ export class KeyCache {
       this.misses.set(publicId, nowMs + MISS_MS);
     } else {
       makeRoom(this.keys, MOST_KEYS);
-      this.keys.set(publicId, { key, loadedMs: nowMs, freshUntilMs: nowMs + HIT_MS });
+      const isFollowed = this.store.isFollowing?.() === true;
+      this.keys.set(publicId, { key, loadedMs: nowMs, freshUntilMs: nowMs + (isFollowed ? FOLLOWED_MS : HIT_MS), isFollowed });
     }
   }
 

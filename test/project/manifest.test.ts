@@ -91,7 +91,7 @@ describe('dependencies', () => {
     expect(
       optional.filter(
         (name) =>
-          !/ioredis|langchain|microservices|opentelemetry|prom|terminus|websockets|swagger|^@aws|^@azure|^@smithy|^google-auth|^@huggingface/.test(
+          !/^pg$|ioredis|langchain|microservices|opentelemetry|prom|terminus|websockets|swagger|^@aws|^@azure|^@smithy|^google-auth|^@huggingface/.test(
             name,
           ),
       ),
@@ -141,7 +141,7 @@ describe('the published package', () => {
     const [{ files }] = JSON.parse(json) as [{ files: { path: string }[] }];
     const paths = files.map((file) => file.path);
     const library =
-      /^dist\/lib\/(?!.*\.test\.).+\.(js|js\.map|d\.ts)$|^dist\/lib\/dashboard\/browser\/(app\.css|icon\.svg)$|^dist\/lib\/[a-z-]+\/[a-z-]+\/lua\/[a-z-]+\.lua$/;
+      /^dist\/lib\/(?!.*\.test\.).+\.(js|js\.map|d\.ts)$|^dist\/lib\/dashboard\/browser\/(app\.css|icon\.svg)$|^dist\/lib\/[a-z-]+\/[a-z-]+\/lua\/[a-z-]+\.lua$|^dist\/lib\/postgres\/migrations\/[a-z0-9-]+\.sql$/;
     const others = ['CHANGELOG.md', 'LICENSE', 'README.md', 'native/index.d.ts', 'native/index.js', 'package.json'];
     const entries = readdirSync(join(root, 'docs'), { withFileTypes: true });
     const documentation = entries.filter((entry) => entry.isFile()).map(({ name }) => `docs/${name}`);

@@ -15,9 +15,9 @@ import {
   type ExceptionFilter,
   type Type,
 } from '@nestjs/common';
-import type { IncomingHttpHeaders } from 'node:http';
 import { documentTag, needsBearer } from '../../common/openapi-metadata.js';
 import { ApiKeyService } from '../api-keys.service.js';
+import { masterOf, type ManagedRequest } from './audit-actor.js';
 import { KeyApi } from './key-api.js';
 import type { KeyFields } from './key-fields.js';
 import { MasterKeyGuard } from './master-key.guard.js';
@@ -49,45 +49,45 @@ export function createKeyApiController(path: string, errorFilter: Type<Exception
 
     @ManagerPost('generate')
     @Header(...NOT_STORED)
-    generate(@Body() body: unknown): Promise<KeyFields> {
-      return this.api.generate(body);
+    generate(@Body() body: unknown, @Req() request: ManagedRequest): Promise<KeyFields> {
+      return this.api.generate(body, masterOf(request));
     }
 
     @ManagerPost('update')
-    update(@Body() body: unknown): Promise<KeyFields> {
-      return this.api.update(body);
+    update(@Body() body: unknown, @Req() request: ManagedRequest): Promise<KeyFields> {
+      return this.api.update(body, masterOf(request));
     }
 
     @ManagerPost('regenerate')
     @Header(...NOT_STORED)
-    regenerate(@Body() body: unknown): Promise<KeyFields> {
-      return this.api.regenerate(body);
+    regenerate(@Body() body: unknown, @Req() request: ManagedRequest): Promise<KeyFields> {
+      return this.api.regenerate(body, masterOf(request));
     }
 
     @ManagerPost(':key/regenerate')
     @Header(...NOT_STORED)
-    regenerateNamed(@Param('key') key: string, @Body() body: unknown): Promise<KeyFields> {
-      return this.api.regenerate(body, key);
+    regenerateNamed(@Param('key') key: string, @Body() body: unknown, @Req() request: ManagedRequest): Promise<KeyFields> {
+      return this.api.regenerate(body, masterOf(request), key);
     }
 
     @ManagerPost(':key/reset_spend')
-    resetSpend(@Param('key') key: string, @Body() body: unknown): Promise<KeyFields> {
-      return this.api.resetSpend(key, body);
+    resetSpend(@Param('key') key: string, @Body() body: unknown, @Req() request: ManagedRequest): Promise<KeyFields> {
+      return this.api.resetSpend(key, body, masterOf(request));
     }
 
     @ManagerPost('block')
-    block(@Body() body: unknown): Promise<KeyFields> {
-      return this.api.block(body, true);
+    block(@Body() body: unknown, @Req() request: ManagedRequest): Promise<KeyFields> {
+      return this.api.block(body, true, masterOf(request));
     }
 
     @ManagerPost('unblock')
-    unblock(@Body() body: unknown): Promise<KeyFields> {
-      return this.api.block(body, false);
+    unblock(@Body() body: unknown, @Req() request: ManagedRequest): Promise<KeyFields> {
+      return this.api.block(body, false, masterOf(request));
     }
 
     @ManagerPost('delete')
-    delete(@Body() body: unknown): Promise<KeyFields> {
-      return this.api.delete(body);
+    delete(@Body() body: unknown, @Req() request: ManagedRequest): Promise<KeyFields> {
+      return this.api.delete(body, masterOf(request));
     }
 
     @ManagerGet('crash_settlements')
@@ -96,8 +96,8 @@ export function createKeyApiController(path: string, errorFilter: Type<Exception
     }
 
     @ManagerPost('crash_settlements/refund')
-    refundCrash(@Body() body: unknown): Promise<KeyFields> {
-      return this.api.refundCrash(body);
+    refundCrash(@Body() body: unknown, @Req() request: ManagedRequest): Promise<KeyFields> {
+      return this.api.refundCrash(body, masterOf(request));
     }
 
     @ManagerGet('list')
@@ -107,7 +107,7 @@ export function createKeyApiController(path: string, errorFilter: Type<Exception
 
     /** Without `?key=` about the key that the request sends. */
     @Get('info')
-    async info(@Query() query: unknown, @Req() request: { readonly headers: IncomingHttpHeaders }): Promise<KeyFields> {
+    async info(@Query() query: unknown, @Req() request: ManagedRequest): Promise<KeyFields> {
       return this.api.info(query, await this.keys.authenticate(request.headers));
     }
   }

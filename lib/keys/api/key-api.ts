@@ -5,19 +5,12 @@ import { LARGEST_USD } from '../../common/nano-usd.js';
 import { checkInteger, checkNumber, checkString, refuseArgument } from '../../common/options.js';
 import { visibleText } from '../../common/visible-text.js';
 import type { Principal } from '../../http/principal.js';
+import type { AuditActor } from '../../common/audit-log.js';
 import type { ApiKeyRecord } from '../api-key-record.js';
+import type { ApiKeyPage, ApiKeyStatus } from '../api-key-store.js';
+import { statusOf } from '../key-search.js';
 import type { ApiKeyService, NewApiKey } from '../api-keys.service.js';
-import {
-  changesOf,
-  checkFields,
-  checkKeyFields,
-  durationMs,
-  fieldsOf,
-  namedKey,
-  statusOf,
-  withFieldNames,
-  type KeyFields,
-} from './key-fields.js';
+import { changesOf, checkFields, checkKeyFields, durationMs, fieldsOf, namedKey, withFieldNames, type KeyFields } from './key-fields.js';
 
 type KeyName = Pick<ApiKeyRecord, 'publicId' | 'alias'>;
 
@@ -36,24 +29,24 @@ export class KeyApi {
   ) {}
 
   /** `key`: one that clients have already. */
-  async generate(body: unknown): Promise<KeyFields> {
+  async generate(body: unknown, by?: AuditActor): Promise<KeyFields> {
     return this.answering(body, async () => {
       const { key, ...fields } = checkKeyFields(body, ['key']);
       const changes = Object.entries(changesOf(fields, undefined, Date.now()));
       const settings: object = Object.fromEntries(changes.filter(([, value]) => value !== null));
       const given = key === undefined || key === null ? undefined : checkString('key', key, refuseArgument);
-      const created = await this.keys.create(settings, given);
+      const created = await this.keys.create(settings, given, by);
       this.changed(created.record, 'created');
       return this.withSecret(created);
     });
   }
 
-  async update(body: unknown): Promise<KeyFields> {
+  async update(body: unknown, by?: AuditActor): Promise<KeyFields> {
     return this.answering(body, async () => {
       const { key, ...fields } = checkKeyFields(body, ['key']);
       const before = key === undefined || key === null ? await this.byAlias(fields.key_alias) : await this.named('key', key);
       const changes = changesOf(fields, before.limits, Date.now());
-      const record = existing(await this.keys.update(before.publicId, changes));
+      const record = existing(await this.keys.update(before.publicId, changes, by));
       const wasBlocked = before.blocked === true;
       const isBlocked = record.blocked === true;
       this.changed(record, wasBlocked === isBlocked ? 'updated' : isBlocked ? 'blocked' : 'unblocked');
@@ -62,29 +55,29 @@ export class KeyApi {
   }
 
   /** `grace_period`: how long the former key is still valid. Default: not at all. */
-  async regenerate(body: unknown, named?: string): Promise<KeyFields> {
+  async regenerate(body: unknown, by?: AuditActor, named?: string): Promise<KeyFields> {
     return this.answering(body, async () => {
       const { key = named, grace_period: grace, ...fields } = checkKeyFields(body, ['key', 'grace_period']);
       const before = await this.named('key', key ?? named);
       const graceMs = grace === undefined || grace === null || grace === '' ? 0 : durationMs('grace_period', grace);
       const changes = changesOf(fields, before.limits, Date.now());
-      const rotated = (await this.keys.rotate(before.publicId, graceMs, changes)) ?? notFound();
+      const rotated = (await this.keys.rotate(before.publicId, graceMs, changes, by)) ?? notFound();
       this.changed(rotated.record, 'rotated');
       return this.withSecret(rotated);
     });
   }
 
-  async block(body: unknown, blocked: boolean): Promise<KeyFields> {
+  async block(body: unknown, blocked: boolean, by?: AuditActor): Promise<KeyFields> {
     return this.answering(body, async () => {
       const { publicId } = await this.named('key', checkFields(body, ['key']).key);
-      const record = existing(await this.keys.update(publicId, { blocked }));
+      const record = existing(await this.keys.update(publicId, { blocked }, by));
       this.changed(record, blocked ? 'blocked' : 'unblocked');
       return fieldsOf(record);
     });
   }
 
   /** Deletes all of them or, where one is unknown, none. */
-  async delete(body: unknown): Promise<KeyFields> {
+  async delete(body: unknown, by?: AuditActor): Promise<KeyFields> {
     return this.answering(body, async () => {
       const { keys, key_aliases: aliases } = checkFields(body, ['keys', 'key_aliases']);
       const given = keys ?? aliases;
@@ -95,7 +88,7 @@ export class KeyApi {
         const byName = keys === undefined || keys === null;
         found.push(byName ? await this.byAlias(entry) : await this.removable(`keys[${index}]`, entry));
       }
-      for (const key of found) if (await this.keys.delete(key.publicId)) this.changed(key, 'deleted');
+      for (const key of found) if (await this.keys.delete(key.publicId, by)) this.changed(key, 'deleted');
       return { deleted_keys: found.map(({ publicId }) => publicId) };
     });
   }
@@ -116,24 +109,23 @@ export class KeyApi {
       const fields = checkFields(query, LIST_FIELDS);
       const page = wholeNumber('page', fields.page, 1, Number.MAX_SAFE_INTEGER);
       const size = wholeNumber('size', fields.size, DEFAULT_PAGE_SIZE, LARGEST_PAGE);
-      const found = await this.matching(fields);
-      const shown = found.slice((page - 1) * size, page * size);
+      const { records: shown, total } = await this.matching(fields, size, (page - 1) * size);
       const isFull = fields.return_full_object === 'true' || fields.return_full_object === true;
       return {
         keys: isFull ? await Promise.all(shown.map((record) => this.full(record))) : shown.map(({ publicId }) => publicId),
-        total_count: found.length,
+        total_count: total,
         current_page: page,
-        total_pages: Math.ceil(found.length / size),
+        total_pages: Math.ceil(total / size),
       };
     });
   }
 
-  async resetSpend(named: string, body: unknown): Promise<KeyFields> {
+  async resetSpend(named: string, body: unknown, by?: AuditActor): Promise<KeyFields> {
     return this.answering(body, async () => {
       const usd = checkNumber('reset_to', checkFields(body, ['reset_to']).reset_to, { min: 0, max: LARGEST_USD }, refuseArgument);
       const record = await this.named('key', named);
       const { spend, max_budget, budget_reset_at } = await this.full(record);
-      await this.keys.resetSpend(record, usd);
+      await this.keys.resetSpend(record, usd, by);
       this.changed(record, 'spend reset');
       return { key_hash: record.publicId, spend: usd, previous_spend: spend, max_budget, budget_reset_at };
     });
@@ -152,7 +144,7 @@ export class KeyApi {
     });
   }
 
-  async refundCrash(body: unknown): Promise<KeyFields> {
+  async refundCrash(body: unknown, by?: AuditActor): Promise<KeyFields> {
     return this.answering(body, async () => {
       const { id, limit, limit_key, cost } = checkFields(body, ['id', 'limit', 'limit_key', 'cost']);
       const usd = checkNumber('cost', cost, { min: 0, max: LARGEST_USD }, refuseArgument);
@@ -161,26 +153,21 @@ export class KeyApi {
       const refunded = await this.keys.limiter.refundCrashSettlement(choice, usd);
       if (refunded === undefined)
         throw refusal(404, 'The settlement does not exist or was already corrected.', 'crash_settlement_not_found');
+      const change = { before: { ...choice, chargedUsd: refunded.chargedUsd }, after: { ...choice, chargedUsd: usd } };
+      if (by !== undefined)
+        await this.keys.auditLog?.record({ ...by, action: 'refunded', entity: 'crash_settlements', entityId: choice.id, ...change });
       return { id: choice.id, cost: usd, previous_cost: refunded.chargedUsd };
     });
   }
 
   /** The newest first. */
-  private async matching(fields: KeyFields): Promise<readonly ApiKeyRecord[]> {
+  private async matching(fields: KeyFields, limit: number, offset: number): Promise<ApiKeyPage> {
     const { user_id: user, team_id: team, key_alias: alias, key_hash: hash, status } = fields;
     if (status !== undefined && !STATUSES.includes(status))
       throw new InvalidArgumentError('status', status, 'must be active, expired or revoked');
     const publicId = hash === undefined ? undefined : namedKey('key_hash', hash);
-    const nowMs = Date.now();
-    const found = (await this.keys.list()).filter(
-      (record) =>
-        (user === undefined || record.user === user) &&
-        (team === undefined || record.team === team) &&
-        (alias === undefined || record.alias === alias) &&
-        (publicId === undefined || record.publicId === publicId) &&
-        (status === undefined || statusOf(record, nowMs) === status),
-    );
-    return found.sort((a, b) => (b.createdAt ?? '').localeCompare(a.createdAt ?? '') || a.publicId.localeCompare(b.publicId));
+    const texts = [user, team, alias].map((value) => (value === undefined ? undefined : String(value)));
+    return this.keys.search({ user: texts[0], team: texts[1], alias: texts[2], publicId, status: status as ApiKeyStatus, limit, offset });
   }
 
   /** With what the key has spent: in the current window of its budget or, without one, in all. */
@@ -225,7 +212,7 @@ export class KeyApi {
 
   private async byAlias(alias: unknown): Promise<ApiKeyRecord> {
     const text = checkString('key_alias', alias, refuseArgument);
-    return existing((await this.keys.list()).find((record) => record.alias === text));
+    return existing(await this.keys.findByAlias(text));
   }
 
   private changed({ publicId, alias }: KeyName, event: string): void {

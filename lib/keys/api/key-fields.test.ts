@@ -1,5 +1,6 @@
 import type { ApiKeyRecord } from '../api-key-record.js';
-import { fieldsOf, statusOf } from './key-fields.js';
+import { statusOf } from '../key-search.js';
+import { fieldsOf } from './key-fields.js';
 
 const NOW_MS = Date.parse('2026-01-01T00:00:00Z');
 

@@ -201,14 +201,6 @@ export function fieldsOf(record: ApiKeyRecord): KeyFields {
   };
 }
 
-/** As LiteLLM calls it. */
-export type KeyStatus = 'active' | 'expired' | 'revoked';
-
-export function statusOf({ blocked, expiresAt }: ApiKeyRecord, nowMs: number): KeyStatus {
-  if (blocked === true) return 'revoked';
-  return expiresAt !== undefined && Date.parse(expiresAt) <= nowMs ? 'expired' : 'active';
-}
-
 function isEmpty(value: unknown): boolean {
   if (value === undefined || value === null || value === '' || value === false) return true;
   return typeof value === 'object' && Object.keys(value).length === 0;

@@ -1,0 +1,81 @@
+/** Who changes something, and through which request. */
+export interface AuditActor {
+  /** Public id of a key, `master`, or a name that the app gives; `app` for changes in its code. */
+  readonly actor: string;
+  /** The client's address. */
+  readonly address?: string;
+  /** `x-request-id` of the request. */
+  readonly requestId?: string;
+}
+
+/** A change for the audit log. Secrets are masked when it is recorded. */
+export interface AuditEntry extends AuditActor {
+  /** `created`, `updated`, `deleted`, `blocked`, `unblocked`, `rotated`, or a word of the app. */
+  readonly action: string;
+  /** What kind of object was changed: `keys`, `teams`, `models`. */
+  readonly entity: string;
+  readonly entityId: string;
+  /** The object before the change. */
+  readonly before?: object;
+  /** The object after the change. */
+  readonly after?: object;
+}
+
+/** An entry as the log keeps it. */
+export interface RecordedAuditEntry extends AuditEntry {
+  readonly id: string;
+  readonly at: Date;
+}
+
+/** Which entries to return, the newest first. */
+export interface AuditQuery {
+  readonly actor?: string;
+  readonly action?: string;
+  readonly entity?: string;
+  readonly entityId?: string;
+  readonly since?: Date;
+  /** Exclusive. */
+  readonly until?: Date;
+  /** Default `false`: the newest first. */
+  readonly oldestFirst?: boolean;
+  /** Default 100, at most 1,000. */
+  readonly limit?: number;
+  readonly offset?: number;
+}
+
+/** A page of entries. */
+export interface AuditPage {
+  readonly entries: readonly RecordedAuditEntry[];
+  /** Of all pages; exact up to 100,000. */
+  readonly total: number;
+}
+
+/** Keeps who changed what, and when. Entries are only added. */
+export interface AuditLog {
+  /**
+   * Writes an entry. Never rejects: an entry that cannot be written now is kept in memory and
+   * written later, in order. A request need not wait for it; one that changes something should.
+   * @returns whether it is written
+   */
+  record(entry: AuditEntry): Promise<boolean>;
+  /** Returns entries. Rejects while the store is unavailable. */
+  search(query: AuditQuery): Promise<AuditPage>;
+}
+
+/** The name of changes that the app's own code makes. */
+export const APP_ACTOR: AuditActor = { actor: 'app' };
+
+const MASK = '***';
+const SECRET_NAME = /secret|passw|credential|private_?key|api_?key|authorization|^hash(?:es)?$|sha256|(?:^|[a-z_])token$/i;
+const SECRET_TEXT = /\bsk-[\w.-]{13,}|\bBearer\s+\S+|:\/\/[^/\s:@]*:[^/\s@]+@/;
+const DEEPEST = 100;
+
+/** An object for the log: secrets are masked, by the names of their fields and by their form. */
+export function maskSecrets(value: unknown, levels = DEEPEST): unknown {
+  if (typeof value === 'string') return SECRET_TEXT.test(value) ? MASK : value;
+  if (typeof value !== 'object' || value === null) return value;
+  if (levels === 0) return MASK;
+  if (Array.isArray(value)) return value.map((entry) => maskSecrets(entry, levels - 1));
+  const fields = Object.entries(value).map(([name, entry]) => [name, SECRET_NAME.test(name) ? MASK : maskSecrets(entry, levels - 1)]);
+  return Object.fromEntries(fields) as unknown;
+}

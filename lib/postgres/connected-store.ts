@@ -1,0 +1,30 @@
+import { PostgresAuditLog } from './audit-store.js';
+import { ChangeFeed, type ListenMode } from './change-feed.js';
+import { Database, type DatabaseOptions } from './database.js';
+import { PostgresKeys } from './key-store.js';
+
+/** The parts of one store, which share its connections. */
+export class ConnectedStore {
+  readonly database: Database;
+  readonly changes: ChangeFeed;
+  readonly keys: PostgresKeys;
+  readonly audit: PostgresAuditLog;
+
+  constructor(options: DatabaseOptions & { readonly listen: ListenMode }) {
+    this.database = new Database(options);
+    this.changes = new ChangeFeed(this.database, options.listen, ['keys']);
+    this.keys = new PostgresKeys(this.database);
+    this.audit = new PostgresAuditLog(this.database);
+  }
+
+  /** Why the store cannot be used at the moment. */
+  fault(): string | undefined {
+    return this.changes.fault() ?? this.database.fault() ?? this.audit.fault() ?? this.keys.fault();
+  }
+
+  async close(): Promise<void> {
+    this.changes.close();
+    await this.audit.close();
+    await this.database.close();
+  }
+}

@@ -1,0 +1,178 @@
+import { steadyNow } from '../common/clock.js';
+import { DatabaseError } from '../common/errors.js';
+import { databaseError } from './database-failure.js';
+import { applyMigrations, migrationState, namesOf, refuseBreaking, type Migration } from './migrate.js';
+import { openPool, type OwnedPool } from './pg-pool.js';
+import { lendsSessions, rowsOf, type LendingClient, type SqlClient, type SqlRow, type SqlSession } from './sql-client.js';
+
+/** How a database is reached. */
+export interface DatabaseOptions {
+  readonly url: string | undefined;
+  readonly pool: SqlClient | undefined;
+  readonly schema: string;
+  readonly migrate: boolean;
+  readonly timeoutMs: number;
+}
+
+/** After a failed start, statements fail with its reason for this long. */
+const RESTART_MS = 250;
+/** Migrations create indexes, on tables of any size. */
+const MIGRATION_TIMEOUT_MS = 600_000;
+
+/** A database and its schema: connections, migrations, time limits, errors without secrets. */
+export class Database {
+  private readonly owned: OwnedPool | undefined;
+  private readonly client: SqlClient;
+  /** The schema is ready for statements. */
+  private isReady = false;
+  private start: Promise<void> | undefined = undefined;
+  private failedStart: { readonly error: DatabaseError; readonly untilMs: number } | undefined = undefined;
+  private failure: string | undefined = undefined;
+
+  /** @throws MissingPackageError without pg. */
+  constructor(readonly options: DatabaseOptions) {
+    const { url, pool, timeoutMs } = options;
+    this.owned = url === undefined ? undefined : openPool(url, { purpose: 'the PostgreSQL store', connectTimeoutMs: timeoutMs });
+    this.client = this.owned ?? (pool as SqlClient);
+  }
+
+  /** A statement for this schema: `$schema` stands for its name. */
+  sql(text: string): string {
+    return text.replaceAll('$schema', `"${this.options.schema}"`);
+  }
+
+  /**
+   * Runs a statement and returns its rows. The first one applies missing migrations.
+   * @throws DatabaseError
+   */
+  async rows(sql: string, params: unknown[] = [], timeoutMs: number = this.options.timeoutMs): Promise<readonly SqlRow[]> {
+    if (!this.isReady) await this.ready();
+    return this.send(sql, params, timeoutMs);
+  }
+
+  /** Resolves when the schema has all migrations. @throws DatabaseError */
+  async ready(): Promise<void> {
+    if (this.isReady) return;
+    const { failedStart } = this;
+    if (failedStart !== undefined && steadyNow() < failedStart.untilMs) throw failedStart.error;
+    this.start ??= this.prepare().finally(() => (this.start = undefined));
+    await this.start;
+  }
+
+  /** Applies the missing migrations and returns their names. @throws DatabaseError */
+  async migrate(): Promise<readonly string[]> {
+    const applied = await this.watched(applyMigrations(this.client, this.options.schema), MIGRATION_TIMEOUT_MS);
+    this.isReady = true;
+    return applied.map(({ name }) => name);
+  }
+
+  /** The missing migrations. Changes nothing. @throws DatabaseError */
+  async pending(): Promise<readonly Migration[]> {
+    const { pending, breaking } = await this.watched(migrationState(this.client, this.options.schema));
+    refuseBreaking(this.options.schema, breaking);
+    return pending;
+  }
+
+  /** Whether connections can be lent, to listen on. */
+  get canListen(): boolean {
+    return lendsSessions(this.client);
+  }
+
+  /** Lends a connection. @throws DatabaseError */
+  async session(): Promise<SqlSession> {
+    const { client } = this;
+    if (!lendsSessions(client)) throw new TypeError('the client lends no connections');
+    return this.watched(client.connect());
+  }
+
+  /** Why the database cannot be used; `undefined`: the last statement was answered. */
+  fault(): string | undefined {
+    return this.failure;
+  }
+
+  /** Closes an own pool, when its connections are returned. */
+  async close(): Promise<void> {
+    await this.owned?.end().catch(() => {});
+  }
+
+  /** Runs a statement on a schema that may not be ready. @throws DatabaseError */
+  private async send(sql: string, params: unknown[], timeoutMs: number): Promise<readonly SqlRow[]> {
+    const { client } = this;
+    const answer = lendsSessions(client)
+      ? this.onSession(client, sql, params, timeoutMs)
+      : this.watched(client.query(sql, params), timeoutMs);
+    return rowsOf(await answer);
+  }
+
+  /**
+   * On a connection of its own, which is closed if there is no answer in time: the pool would lend
+   * it again.
+   */
+  private async onSession(client: LendingClient, sql: string, params: unknown[], timeoutMs: number): Promise<unknown> {
+    const lent = client.connect();
+    const session = await this.watched(lent, timeoutMs, () => void lent.then((late) => late.release()).catch(() => {}));
+    let isLost = true;
+    // A connection that breaks while it is lent must not end the process.
+    const ignore = (): void => {};
+    session.on('error', ignore);
+    try {
+      const answer = await this.watched(session.query(sql, params), timeoutMs);
+      isLost = false;
+      return answer;
+    } catch (error) {
+      isLost = (error as DatabaseError).code === 'DATABASE_UNAVAILABLE';
+      throw error;
+    } finally {
+      session.removeListener('error', ignore);
+      session.release(isLost);
+    }
+  }
+
+  private async prepare(): Promise<void> {
+    const { schema, migrate } = this.options;
+    try {
+      const pending = await this.pending();
+      if (pending.length > 0 && migrate) await this.migrate();
+      else if (pending.length > 0) {
+        const missing = `schema ${schema} lacks the migrations ${namesOf(pending)}`;
+        throw new DatabaseError('DATABASE_NOT_MIGRATED', `PostgreSQL: ${missing}; run npx nestjs-fast-litellm migrate --schema ${schema}`);
+      }
+      this.isReady = true;
+      this.failedStart = undefined;
+    } catch (error) {
+      const failed = this.noted(error);
+      this.failedStart = { error: failed, untilMs: steadyNow() + RESTART_MS };
+      throw failed;
+    }
+  }
+
+  /** Waits for an answer, at most for a time, and notes whether the database works. */
+  private async watched<T>(answer: Promise<T>, timeoutMs: number = this.options.timeoutMs, onTimeout?: () => void): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        onTimeout?.();
+        reject(new DatabaseError('DATABASE_UNAVAILABLE', `PostgreSQL: no answer within ${timeoutMs} ms`));
+      }, timeoutMs);
+    });
+    // After a timeout its own failure is of no interest.
+    answer.catch(() => {});
+    try {
+      const result = await Promise.race([answer, late]);
+      this.failure = undefined;
+      return result;
+    } catch (error) {
+      throw this.noted(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** A statement that failed by itself is no fault of the database. */
+  private noted(error: unknown): DatabaseError {
+    const failed = databaseError(error);
+    if (failed.code === 'DATABASE_FAILED' && !/; (?:42|0A)/.test(failed.message)) this.failure = undefined;
+    else this.failure = failed.message;
+    return failed;
+  }
+}

@@ -1,0 +1,135 @@
+import type { AuditEntry, AuditLog, AuditPage, AuditQuery } from '../common/audit-log.js';
+import { InvalidConfigurationError } from '../common/errors.js';
+import { boolean, custom, integer, oneOf, resolveOptions, type OptionsOf, type Resolved } from '../common/option.js';
+import { checkString, refuseOption } from '../common/options.js';
+import type { ApiKeyRecord } from '../keys/api-key-record.js';
+import type { ApiKeyPage, ApiKeyQuery, ApiKeyStore } from '../keys/api-key-store.js';
+import type * as Connections from './connected-store.js';
+import type { ConnectedStore } from './connected-store.js';
+import { checkPostgresUrl } from './pg-pool.js';
+import { checkSqlClient, type SqlClient } from './sql-client.js';
+
+const SCHEMA = /^[a-z_][a-z0-9_]{0,62}$/;
+
+export const POSTGRES_STORE = {
+  /** `postgres://…`: opens a pool of `pg` for the store. Either this or `pool`. */
+  url: custom<string>('`postgres://` URL', checkPostgresUrl),
+  /**
+   * A `Pool` of `pg` that the app already has, or anything with `query(sql, params)`. The store
+   * does not close it. One connection of a pool is kept to listen for changes.
+   */
+  pool: custom<SqlClient>('`Pool` of `pg`', (path, value, refuse) => checkSqlClient(path, value, refuse)),
+  /** Schema of all tables. Default `fast_litellm`. */
+  schema: custom<string>('string', checkSchema, 'fast_litellm'),
+  /**
+   * Whether missing migrations are applied when the store is first used. Default `true`; with
+   * `false` run `npx nestjs-fast-litellm migrate`.
+   */
+  migrate: boolean({ default: true }),
+  /**
+   * How changes of other processes arrive. `'auto'`: by notifications, or by polling if they do not
+   * arrive. Default `auto`.
+   */
+  listen: oneOf(['auto', 'polling'], { default: 'auto' }),
+  /** Longest wait for PostgreSQL, in ms. Default 1,000. */
+  timeoutMs: integer({ min: 1, max: 60_000, default: 1_000 }),
+};
+
+/** Options of `postgresStore`. */
+export interface PostgresStoreOptions extends OptionsOf<typeof POSTGRES_STORE> {}
+
+export type ResolvedPostgresStoreOptions = Resolved<typeof POSTGRES_STORE>;
+
+/** A store in PostgreSQL: API keys, and the audit log of their changes. */
+export interface PostgresStore extends ApiKeyStore {
+  readonly audit: AuditLog;
+  /** Applies the missing migrations and returns their names. */
+  migrate(): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
+/**
+ * Keeps API keys and the audit log in PostgreSQL 13 or later, for any number of processes. A change
+ * reaches all of them within a second. Opens no connection before it is used.
+ *
+ * @throws InvalidConfigurationError naming the option (`postgres.schema`); MissingPackageError
+ * without pg, when the app starts with a `url`.
+ * @example
+ * FastLiteLLMKeysModule.forRoot({ store: postgresStore({ url: process.env.DATABASE_URL }) })
+ */
+export function postgresStore(options: PostgresStoreOptions): PostgresStore {
+  const resolved = resolveOptions(POSTGRES_STORE, 'postgres', options);
+  if ((resolved.url === undefined) === (resolved.pool === undefined))
+    throw new InvalidConfigurationError('postgres', 'must have either a url or a pool');
+  return new LazyPostgresStore(resolved);
+}
+
+class LazyPostgresStore implements PostgresStore {
+  readonly kind = 'postgres';
+  readonly audit: AuditLog = {
+    record: (entry) => this.open().audit.record(entry),
+    search: (query: AuditQuery): Promise<AuditPage> => this.open().audit.search(query),
+  };
+  private connected: ConnectedStore | undefined = undefined;
+
+  constructor(private readonly options: ResolvedPostgresStoreOptions) {}
+
+  async findByPublicId(publicId: string): Promise<ApiKeyRecord | undefined> {
+    return this.open().keys.findByPublicId(publicId);
+  }
+
+  async findByAlias(alias: string): Promise<ApiKeyRecord | undefined> {
+    return this.open().keys.findByAlias(alias);
+  }
+
+  async put(record: ApiKeyRecord, entry?: AuditEntry): Promise<boolean> {
+    return this.open().keys.put(record, entry);
+  }
+
+  async delete(publicId: string, entry?: AuditEntry): Promise<boolean> {
+    return this.open().keys.delete(publicId, entry);
+  }
+
+  async list(): Promise<readonly ApiKeyRecord[]> {
+    return this.open().keys.list();
+  }
+
+  async search(query: ApiKeyQuery): Promise<ApiKeyPage> {
+    return this.open().keys.search(query);
+  }
+
+  onChange(listener: (publicId: string | null) => void): () => void {
+    return this.open().changes.on('keys', listener);
+  }
+
+  isFollowing(): boolean {
+    return this.connected?.changes.isFollowing ?? false;
+  }
+
+  fault(): string | undefined {
+    return this.connected?.fault();
+  }
+
+  async migrate(): Promise<readonly string[]> {
+    return this.open().database.migrate();
+  }
+
+  async close(): Promise<void> {
+    const { connected } = this;
+    this.connected = undefined;
+    await connected?.close();
+  }
+
+  private open(): ConnectedStore {
+    if (this.connected !== undefined) return this.connected;
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with PostgreSQL load it
+    const { ConnectedStore } = require('./connected-store.js') as typeof Connections;
+    return (this.connected = new ConnectedStore(this.options));
+  }
+}
+
+function checkSchema(path: string, value: unknown): string {
+  const schema = checkString(path, value);
+  if (SCHEMA.test(schema)) return schema;
+  throw refuseOption(path, schema, 'must be 1 to 63 lower-case letters, digits and _, and not start with a digit');
+}

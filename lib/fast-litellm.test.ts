@@ -16,11 +16,11 @@ describe('FastLiteLLM', () => {
   it('says in one line per capability which engine answers, and why', () => {
     new FastLiteLLM({ logger });
     expect(lines).toEqual([
-      expect.stringMatching(/^Token counter: (native|TypeScript) engine \(.+\)$/),
       expect.stringMatching(/^Rate limiter: (native|TypeScript) engine \(.+\)$/),
-      expect.stringMatching(/^Router: (native|TypeScript) engine \(.+\)$/),
       expect.stringMatching(/^Connection pool: (native|TypeScript) engine \(.+\)$/),
       expect.stringMatching(/^JSON bodies: (native|TypeScript) engine \(.+\)$/),
+      expect.stringMatching(/^Token counter: (native|TypeScript) engine \(.+\)$/),
+      expect.stringMatching(/^Router: (native|TypeScript) engine \(.+\)$/),
     ]);
   });
 

@@ -40,7 +40,7 @@ import { resolveLlmClientOptions } from './calls/llm-client.options.js';
 import { LlmClient } from './calls/llm-client.service.js';
 import { portionsOf, sentParts, type ProviderTransport } from './providers/provider-transport.js';
 import { resolveTokenCounterOptions } from './token-counter/token-counter.options.js';
-import { TOKEN_COUNTER_ENGINES } from './token-counter/engine/engine-provider.js';
+import { startBuildingEncoding, TOKEN_COUNTER_ENGINES } from './token-counter/engine/engine-provider.js';
 import { TokenCounterService } from './token-counter/token-counter.service.js';
 import { processClock } from './engine/native-memory.js';
 
@@ -113,6 +113,9 @@ export class FastLiteLLM {
     this.setting = readEngineMode(options.engine, context.env);
     if (telemetry) this.observer = openTelemetryObserver();
     try {
+      const { binding } = this.addon();
+      // Meanwhile, the parts before the token counter are opened.
+      if (binding !== null) void startBuildingEncoding(binding);
       const flags = new FeatureFlagsService(options.featureFlags, { ...context, logger });
       const comparisons = this.opened(new EngineComparisons(logger));
       const monitor = this.opened(
@@ -125,12 +128,19 @@ export class FastLiteLLM {
       );
       const engines: EngineContext = { setting: this.setting, flags, logger, recorder: monitor };
 
+      const rateLimitOptions = resolveRateLimitOptions(options.rateLimit, flags.settings.rateLimit);
+      const rateLimiting = provideEngine(RATE_LIMIT_ENGINES, engines);
+
+      this.connectionPools = this.opened(new ConnectionPools(engines, { recorder: monitor }, context.env));
+      const connectionPool = this.connectionPools.open(options.connectionPool);
+
+      const jsonScanning = provideEngine(JSON_BODY_ENGINES, engines);
+      const json = new JsonReader(jsonScanning);
+
       const tokenCounting = provideEngine(TOKEN_COUNTER_ENGINES, engines);
       const batches = tokenCounting.under('batch_token_counting');
       const tokenCounter = this.opened(new TokenCounterService(tokenCounting, tokenCounterOptions, batches, logger));
 
-      const rateLimitOptions = resolveRateLimitOptions(options.rateLimit, flags.settings.rateLimit);
-      const rateLimiting = provideEngine(RATE_LIMIT_ENGINES, engines);
       const limiterClock = context.now ?? processClock(rateLimiting.native === null ? null : openNativeBinding().binding);
       this.openRateLimiter = (resolved) => new RateLimiterService(rateLimiting, resolved, limiterClock, monitor, logger);
       const rateLimiter = this.openRateLimiter(rateLimitOptions);
@@ -144,11 +154,6 @@ export class FastLiteLLM {
       const tokenizers = customTokenizers(router.deployments(), (message) => logger.warn(message));
       for (const tokenizer of tokenizers) tokenCounter.addTokenizer(tokenizer);
 
-      this.connectionPools = this.opened(new ConnectionPools(engines, { recorder: monitor }, context.env));
-      const connectionPool = this.connectionPools.open(options.connectionPool);
-
-      const jsonScanning = provideEngine(JSON_BODY_ENGINES, engines);
-      const json = new JsonReader(jsonScanning);
       // Opened by the first call: undici takes long to load.
       let dispatcher: ConnectionPoolService['dispatcher'] | undefined;
       const transport: ProviderTransport = {

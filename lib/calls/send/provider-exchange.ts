@@ -5,7 +5,7 @@ import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { JsonBody } from '../../http/body/json-body.js';
 import type { Exchange } from '../attempt.js';
 import { kindOfCode } from '../../providers/failure-kind.js';
-import { AnswerText, type CountText } from '../stream/answer-text.js';
+import { AnswerText, textIn, type CountText } from '../stream/answer-text.js';
 import type { EventSink, StreamOrigin } from '../stream/stream-origin.js';
 import { StreamUsage } from '../stream/stream-usage.js';
 import { AnswerEvents, LongEventError } from '../../providers/events/answer-events.js';
@@ -259,7 +259,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     this.settings.onHeaders?.(rawHeaders);
     if (status >= 300) return true;
     this.contentType = contentType;
-    const { stream, call, known, maxBytes } = this.settings;
+    const { stream, call, known, maxBytes, count } = this.settings;
     if (!stream) {
       this.statedCost = cost;
       this.isText = call.textType?.test(contentType) === true;
@@ -268,7 +268,8 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
       this.abort(this.malformed('The provider sent a content encoding that was not requested.'));
     } else if (stream) {
       const isStream = (call.streamType ?? EVENT_STREAM).test(contentType);
-      if (isStream) this.events = new AnswerEvents({ call, contentType, mask: known.endpoint.mask, maxBytes });
+      const textOf = count && textIn;
+      if (isStream) this.events = new AnswerEvents({ call, contentType, mask: known.endpoint.mask, maxBytes, textOf });
       // JSON may say what is wrong.
       else if (!JSON_TYPE.test(contentType)) this.abort(this.refused());
     }
@@ -381,7 +382,9 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   }
 
   private take(events: StreamEvents): boolean {
-    (this.record ?? this.begunRecord()).add(events.bytes);
+    const record = this.record ?? this.begunRecord();
+    if (events.text === undefined) record.add(events.bytes);
+    else record.addText(events.text, events.bytes.length);
     if (this.sink !== undefined) return this.sink.events(events);
     if (this.onDrained !== undefined) return true;
     this.keep(events.bytes);

@@ -89,6 +89,14 @@ export class AnswerText {
     if (this.chars >= BLOCK) this.countParts();
   }
 
+  /** Adds a text that was found already, without escapes. */
+  addText(text: string): void {
+    this.isOpen = this.isCut = false;
+    if (text === '') return;
+    this.push(text);
+    if (this.chars >= BLOCK) this.countParts();
+  }
+
   /** Tokens of all that was added. */
   tokens(): number {
     this.countParts();
@@ -122,6 +130,15 @@ export class AnswerText {
     if (this.usages.length === MOST_USAGES) this.usages.splice(1, 1);
     this.usages.push(json);
   }
+}
+
+/** The text that `AnswerText` would find in events that are not cut. */
+export function textIn(events: string): string {
+  let found = '';
+  const text = new AnswerText((counted) => (found += counted).length);
+  text.add(events);
+  text.tokens();
+  return found;
 }
 
 /**

@@ -39,9 +39,9 @@ export class ClientEvents implements ClientBytes {
   of(arrived: StreamEvents): Buffer {
     const { source, model } = this;
     const { bridged, hidesUsage, writesCost } = source;
-    let events = hidesUsage ? withoutUsage(arrived) : arrived;
+    let events = hidesUsage && arrived.text === undefined ? withoutUsage(arrived) : arrived;
     if (bridged !== undefined) events = StreamEvents.of(bridged.events(events));
-    if (writesCost) events = withCost(events, () => source.costSoFar());
+    if (writesCost && events.text === undefined) events = withCost(events, () => source.costSoFar());
     return model === undefined ? events.bytes : model.events(events.bytes);
   }
 

@@ -33,6 +33,8 @@ export class StreamUsage {
   private lastBytes = 0;
   private tailBytes = LEAST_TAIL;
   private isLastOwn = false;
+  /** Bytes that came after those in `last` and are not kept. */
+  private passedBytes = 0;
   /** Length of `last` whose text has been read. */
   private readBytes = 0;
   private readonly written: AnswerText | undefined;
@@ -48,6 +50,7 @@ export class StreamUsage {
   /** Adds events that arrived together. */
   add(events: Buffer): void {
     const { length } = events;
+    this.passedBytes = 0;
     // No event in them is longer.
     if (this.tailBytes < 2 * length) this.tailBytes = Math.min(LONGEST_TAIL, 2 * length);
     if (this.missing > 0) {
@@ -65,6 +68,17 @@ export class StreamUsage {
     if (this.lastBytes + length > this.last.length) this.makeRoom(length);
     this.last.set(events, this.lastBytes);
     this.lastBytes += length;
+  }
+
+  /** Adds events of which only the text is to be kept: `length` bytes that are not in the tail. */
+  addText(text: string, length: number): void {
+    this.missing -= length;
+    if (this.lastBytes > 0) {
+      this.readText(this.lastBytes);
+      this.passedBytes += length;
+      if (this.passedBytes >= this.tailBytes) this.dropTail();
+    }
+    this.written?.addText(text);
   }
 
   /** The usage that the stream has reported so far. */
@@ -94,6 +108,11 @@ export class StreamUsage {
     if (this.written === undefined || end <= this.readBytes) return;
     this.written.add(this.last.toString('utf8', this.readBytes, end));
     this.readBytes = end;
+  }
+
+  private dropTail(): void {
+    if (!this.isLastOwn) this.last = NONE;
+    this.lastBytes = this.readBytes = this.passedBytes = 0;
   }
 
   private makeRoom(length: number): void {

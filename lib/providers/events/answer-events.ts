@@ -1,6 +1,7 @@
 import type { WireCall } from '../protocol.js';
 import { MaskedStream, type SecretMask } from '../secret-mask.js';
 import { endOfStream, EventReader, StreamEvents } from './event-reader.js';
+import { RepeatedEvent } from './repeated-event.js';
 
 const EVENT_STREAM = /^text\/event-stream\b/i;
 
@@ -12,6 +13,8 @@ export interface AnswerEventsSettings {
   readonly mask: SecretMask;
   /** The longest event, in bytes. */
   readonly maxBytes: number;
+  /** The text of the model in events, as it would be counted. Absent: it is not needed. */
+  readonly textOf?: (events: string) => string;
 }
 
 /** An event is longer than the client allows. */
@@ -32,16 +35,18 @@ export class AnswerEvents {
   private readonly received: EventReader | undefined;
   private readonly maskedBytes: MaskedStream | undefined;
   private readonly mask: SecretMask | undefined;
+  private readonly repeated: RepeatedEvent | undefined;
   /** Whether the event that ends the stream was read: nothing after it belongs to the answer. */
   isOver = false;
 
   constructor(private readonly settings: AnswerEventsSettings) {
-    const { call, contentType, mask } = settings;
+    const { call, contentType, mask, textOf } = settings;
     const { translator, isBytes } = call;
     const isEventStream = EVENT_STREAM.test(contentType);
     this.isFramed = translator !== undefined && (translator.translateEvents === undefined || !isEventStream);
     this.received = this.isFramed && isEventStream ? new EventReader() : undefined;
     this.mask = mask.isEmpty ? undefined : mask;
+    this.repeated = textOf !== undefined && translator === undefined && isBytes !== true ? new RepeatedEvent(textOf) : undefined;
     this.maskedBytes = this.mask && isBytes === true ? new MaskedStream(this.mask) : undefined;
   }
 
@@ -50,11 +55,15 @@ export class AnswerEvents {
    * @throws LongEventError; Error for what the translator cannot read
    */
   read(chunk: Buffer): StreamEvents | undefined {
+    const { repeated, reader } = this;
+    const text = repeated !== undefined && reader.isBetween ? repeated.textIn(chunk) : undefined;
+    if (text !== undefined && (this.mask === undefined || this.mask.bytes(chunk) === chunk)) return new StreamEvents(chunk, text);
     const { translator, isBytes } = this.settings.call;
     if (isBytes === true) return new StreamEvents(this.maskedBytes?.pass(chunk) ?? chunk);
     const isFramed = this.isFramed && translator !== undefined;
-    const read = this.reader.read(isFramed ? translator.chunk(this.received?.lines(chunk) ?? chunk) : chunk);
+    const read = reader.read(isFramed ? translator.chunk(this.received?.lines(chunk) ?? chunk) : chunk);
     const events = read && this.finished(read);
+    if (repeated !== undefined && events === read && events !== undefined && reader.isBetween) repeated.learn(events.bytes);
     if (events === undefined || translator !== undefined) this.checkPending();
     if (translator?.isOver === true) this.isOver = true;
     return events;

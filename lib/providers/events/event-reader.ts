@@ -28,7 +28,14 @@ export class StreamEvents {
   private datas: readonly string[] | undefined = undefined;
   private decoded: string | undefined = undefined;
 
-  constructor(readonly bytes: Buffer) {}
+  /**
+   * @param text the text of the model, if it is known that the events have nothing else to read: no
+   * usage and no error
+   */
+  constructor(
+    readonly bytes: Buffer,
+    readonly text?: string,
+  ) {}
 
   static of(text: string): StreamEvents {
     const events = new StreamEvents(Buffer.from(text));
@@ -38,7 +45,9 @@ export class StreamEvents {
 
   static joined(parts: readonly StreamEvents[]): StreamEvents {
     if (parts.length === 0) return NO_EVENTS;
-    return parts.length === 1 ? parts[0] : new StreamEvents(Buffer.concat(parts.map(({ bytes }) => bytes)));
+    if (parts.length === 1) return parts[0];
+    const isText = parts.every(({ text }) => text !== undefined);
+    return new StreamEvents(Buffer.concat(parts.map(({ bytes }) => bytes)), isText ? parts.map(({ text }) => text).join('') : undefined);
   }
 
   /** Each event without its empty line. */
@@ -79,7 +88,7 @@ export class EventReader {
   /** Bytes of a byte order mark that have arrived; `undefined` after the beginning. */
   private marked: number | undefined = 0;
   /** Whether all bytes so far are whole events, of lines that end with LF. */
-  private isBetween = false;
+  isBetween = false;
 
   /** Bytes of the unfinished event. */
   get pending(): number {

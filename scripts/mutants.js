@@ -1,7 +1,8 @@
 'use strict';
 /**
- * `npm run mutants -- [--sample N] [--suites N] [--seed N] [FILE or FOLDER…]`: how many small
- * bugs the tests find. Default: 20 mutants of lib/, each against up to 12 suites.
+ * `npm run mutants -- [--sample N] [--suites N] [--seed N] [--only N,N…] [FILE or FOLDER…]`:
+ * how many small bugs the tests find. Default: 20 mutants of lib/, each against up to 12 suites.
+ * `--only` repeats some of a sample, by their numbers.
  *
  * Mutants are Stryker's, sampled at random over all lines of the files. Stryker's own runner starts
  * with one run of all tests in one process, with every mutant in place; here each mutant is written
@@ -112,6 +113,7 @@ async function main() {
       sample: { type: 'string', default: '20' },
       seed: { type: 'string', default: `${Date.now() % 1e6}` },
       suites: { type: 'string', default: '12' },
+      only: { type: 'string' },
       list: { type: 'boolean', default: false },
     },
   });
@@ -128,7 +130,9 @@ async function main() {
   const runner = new Runner();
   const survivors = [];
   let refused = 0;
-  for (const [index, mutant] of sample.entries()) {
+  const chosen = values.only === undefined ? sample.map((_, index) => index) : values.only.split(',').map((number) => number - 1);
+  for (const index of chosen) {
+    const mutant = sample[index];
     const text = readFileSync(mutant.fileName, 'utf8');
     const label = shown(mutant, text);
     if (values.list) {
@@ -158,7 +162,7 @@ async function main() {
   }
   runner.stop();
   if (values.list) return;
-  const valid = sample.length - refused;
+  const valid = chosen.length - refused;
   const found = valid - survivors.length;
   console.log(`\n${found} of ${valid} found (${((100 * found) / valid).toFixed(0)} %); the compiler refused ${refused}.`);
   for (const survivor of survivors) console.log(`  survived: ${survivor}`);

@@ -86,6 +86,7 @@ async function read({
   const over = new Promise<Error | undefined>((resolve) =>
     stream.attach({
       events: ({ bytes }) => {
+        if (bytes.length === 0) text += '(nothing was written)';
         text += bytes.toString();
         return true;
       },

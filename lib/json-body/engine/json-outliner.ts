@@ -196,7 +196,7 @@ function mayChange(bytes: Buffer, start: number, end: number): boolean {
   for (let at = start; at < end; at++) {
     const byte = bytes[at];
     if (byte === LOWER_E || byte === UPPER_E) return true;
-    if (byte > ZERO && byte <= NINE) isZero = false;
+    if (byte > ZERO) isZero = false;
   }
   return isZero && bytes[start] === MINUS;
 }

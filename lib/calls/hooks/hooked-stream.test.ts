@@ -219,6 +219,17 @@ describe.each(OPERATIONS)('the texts of %s', (operation) => {
 });
 
 describe('a stream that its caller has left', () => {
+  it('keep the bytes of events that no hook changes, but not their comments', async () => {
+    const odd = (text: string, more = ''): string =>
+      `${more}data: {"id": "c",  "choices": [ {"index":0, "delta":{"content":"${text}"}} ]}\n\n`;
+    const end = 'data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n';
+    const hooks = [{ onText: () => undefined }];
+    const events = odd('a') + odd('b', 'event: message\n') + end;
+    expect((await read({ operation: 'chat', events, hooks })).text).toBe(events);
+    const { text } = await read({ operation: 'chat', events: odd('a', ': secret\n') + end, hooks });
+    expect(text).not.toContain('secret');
+  });
+
   it('is ended with its provider once it is read no further', () => {
     const sent = Object.assign(new Sent(), { showsReasoning: true });
     const call = new RunningCall([], { operation: 'chat', model: 'm', stream: true, startedAtMs: 0, options: {} }, {});

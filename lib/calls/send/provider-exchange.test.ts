@@ -61,6 +61,42 @@ describe('the beginning of a stream', () => {
   });
 });
 
+describe('what arrives of a stream', () => {
+  function begun(end: string) {
+    const exchange = exchangeOf();
+    exchange.onConnect(() => {});
+    exchange.onHeaders(200, head, () => {});
+    let [written, isOver] = ['', false];
+    exchange.onData(Buffer.from(DELTA));
+    exchange.attach({
+      events: ({ bytes }) => {
+        written += bytes.toString();
+        return true;
+      },
+      end: () => void (isOver = true),
+    });
+    exchange.onData(Buffer.from(end));
+    exchange.onComplete();
+    return { exchange, written, isOver };
+  }
+
+  it.each(['data: [DONE]\n\n', 'data: [DONE]', 'data: {"choices":[]}', ''])('is all passed on, also if it ends with %j', (end) => {
+    const { written, isOver } = begun(end);
+    expect([written.replace(/\n*$/, ''), isOver]).toEqual([(DELTA + end).replace(/\n*$/, ''), true]);
+  });
+
+  it('has the tokens of its text', () => {
+    const endpoint = { mask: new SecretMask([]) };
+    const settings = { known: { errors, endpoint }, call: { reader: OPENAI_READER }, stream: true, maxBytes: 1 << 20 };
+    const exchange = new ProviderExchange({ ...settings, count: (text: string) => 10 * text.length } as unknown as ExchangeSettings);
+    exchange.onConnect(() => {});
+    exchange.onHeaders(200, head, () => {});
+    expect(exchange.receivedTokens).toBe(0);
+    exchange.onData(Buffer.from(DELTA + DELTA));
+    expect(exchange.receivedTokens).toBe(20);
+  });
+});
+
 it('gives up a provider that sends interim answers without an end', async () => {
   const exchange = exchangeOf();
   const abort = jest.fn();

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { eventsCutAt, eventsIn, readEvents } from '../../../test/support/stream-events.js';
 import { StreamEvents } from '../../providers/events/event-reader.js';
 import type { AnswerCost } from '../answer/answer-cost.js';
-import { withCost, withoutUsage } from './client-events.js';
+import type { StreamSource } from './stream-origin.js';
+import { ClientEvents, withCost, withoutUsage } from './client-events.js';
 
 const event = (value: unknown, name?: string): string =>
   `${name === undefined ? '' : `event: ${name}\n`}data: ${JSON.stringify(value)}\n\n`;
@@ -104,4 +105,47 @@ describe('withCost', () => {
     'data: {"choices":[],"usage":[1]}\n\n',
     '',
   ])('leaves %j as it is', (events) => expect(priced(events)).toBe(events));
+});
+
+describe('ClientEvents', () => {
+  const exchange = { errorEvent: () => undefined };
+  const bridged = {
+    events: () => 'data: bridged\n\n',
+    end: () => 'data: end\n\n',
+    error: (_: object, status: number) => `data: error ${status}\n\n`,
+  };
+  const eventsOf = (source: object): ClientEvents =>
+    new ClientEvents({ exchange, hidesUsage: false, writesCost: false, ...source } as unknown as StreamSource, undefined);
+  const last = (source: object, error?: Error): string => eventsOf(source).last(error).toString();
+
+  it('end as their API ends', () => {
+    expect([last({}), last({ bridged })]).toEqual(['', 'data: end\n\n']);
+  });
+
+  it('end with an error in the format of their API', () => {
+    const error = new Error('gone');
+    expect(last({}, error)).toMatch(/^data: \{"error":/);
+    expect(last({ exchange: { errorEvent: () => 'event: error\n\n' } }, error)).toBe('event: error\n\n');
+    expect(last({ bridged }, error)).toBe('data: error 500\n\n');
+  });
+
+  it('pass through a bridge', () => {
+    const arrived = eventsIn(text);
+    expect(eventsOf({}).of(arrived)).toBe(arrived.bytes);
+    expect(eventsOf({ bridged }).of(arrived).toString()).toBe('data: bridged\n\n');
+    expect(
+      eventsOf({ hidesUsage: true })
+        .of(eventsIn(text + usage))
+        .toString(),
+    ).toBe(text);
+  });
+
+  it('ping if their bridge does', () => {
+    expect([eventsOf({}).ping, eventsOf({ bridged }).ping]).toEqual([undefined, undefined]);
+    expect(
+      eventsOf({ bridged: { ...bridged, ping: () => 'ping' } })
+        .ping?.()
+        .toString(),
+    ).toBe('ping');
+  });
 });

@@ -30,6 +30,12 @@ describe('the circuit breaker of Redis', () => {
     return { client, circuit };
   }
 
+  it('pings a connection that waits for its first command', async () => {
+    const { client } = tripped();
+    client.status = 'wait';
+    await until(() => client.pings > 0);
+  });
+
   it.each(['LOADING Redis is loading the dataset in memory', 'BUSY Redis is busy running a script', 'MISCONF Redis cannot save'])(
     'closes when Redis answers a ping with an error: %s',
     async (message) => {

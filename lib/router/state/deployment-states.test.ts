@@ -27,4 +27,22 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(new Set(seen)).toEqual(new Set([0]));
     expect(shown()).toEqual([20, 2, 20, 2]);
   });
+
+  it.each([
+    ['only chunks were late', 10],
+    ['both were late', 1],
+  ])('are forgotten in a cooldown if they have a timeout: %s', (_, successes) => {
+    const { router: service } = routerOn(engine, { modelList: [deployment('a')] });
+    service.failed(service.acquire('gpt-4'), { timeout: true });
+    for (let at = 0; at < successes; at++) service.succeeded(service.acquire('gpt-4'), { latencyMs: 20 });
+    service.failed(service.acquire('gpt-4'), { status: 401 });
+    expect(service.status()[0]).toMatchObject({ latencyMs: 0, timeToFirstTokenMs: 0, state: 'cooling' });
+  });
+
+  it('stay in a cooldown without a timeout', () => {
+    const { router: service } = routerOn(engine, { modelList: [deployment('a')] });
+    service.succeeded(service.acquire('gpt-4'), { latencyMs: 20, timeToFirstTokenMs: 5 });
+    service.failed(service.acquire('gpt-4'), { status: 401 });
+    expect(service.status()[0]).toMatchObject({ latencyMs: 20, timeToFirstTokenMs: 5 });
+  });
 });

@@ -162,6 +162,8 @@ describe('off-peak prices', () => {
 
   it.each([
     [{ off_peak_pricing: { hours_utc: 'night' } }, 'off_peak_pricing.hours_utc', 'HH:MM-HH:MM'],
+    [{ off_peak_pricing: { hours_utc: '1:00-2:00 or so' } }, 'off_peak_pricing.hours_utc', 'HH:MM-HH:MM'],
+    [{ off_peak_pricing: { hours_utc: 'at 1:00-2:00' } }, 'off_peak_pricing.hours_utc', 'HH:MM-HH:MM'],
     [
       { off_peak_pricing: { windows: [{ hours_utc: '1:00-2:00', weekdays: ['someday'] }] } },
       'off_peak_pricing.windows[0].weekdays',

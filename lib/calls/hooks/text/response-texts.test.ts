@@ -1,0 +1,31 @@
+import { textFormatOf } from './text-formats.js';
+
+const format = textFormatOf('responses');
+const read = (...events: object[]) => {
+  const stream = format?.stream(1e6);
+  return events.map((event) => stream?.read({ output_index: 0, content_index: 0, ...event } as never).slots ?? []);
+};
+const facts = (slots: readonly { text: string; kind: string; isJson?: boolean; isLast: boolean }[]) =>
+  slots.map(({ text, kind, isJson, isLast }) => [text, kind, isJson === true, isLast]);
+
+describe('the texts of Responses', () => {
+  it.each<[string, object, readonly unknown[]]>([
+    ['a message', { type: 'message', content: [{ type: 'output_text', text: 'a' }] }, [['a', 'content', false, true]]],
+    ['a refusal', { type: 'message', content: [{ type: 'refusal', refusal: 'no' }] }, [['no', 'refusal', false, true]]],
+    ['a function call', { type: 'function_call', name: 'f', arguments: '{"a":1}' }, [['{"a":1}', 'arguments', true, true]]],
+    ['a custom tool', { type: 'custom_tool_call', name: 'f', input: 'free' }, [['free', 'arguments', false, true]]],
+    ['a summary', { type: 'reasoning', summary: [{ type: 'summary_text', text: 'so' }] }, [['so', 'reasoning', false, true]]],
+  ])('are those of %s', (_, item, expected) => {
+    const slots = format?.whole({ output: [item] } as never) ?? [];
+    expect(facts(slots)).toEqual(expected);
+    slots[0].put('changed');
+    expect(JSON.stringify(item)).toContain('changed');
+  });
+
+  it('are guarded at their end if no delta had them', () => {
+    expect(read({ type: 'response.output_text.done', text: 'whole' }).map(facts)).toEqual([[['whole', 'content', false, true]]]);
+    expect(read({ type: 'response.output_text.done' }).map(facts)).toEqual([[]]);
+    const deltas = read({ type: 'response.output_text.delta', delta: 'wh' }, { type: 'response.output_text.done', text: 'whole' });
+    expect(deltas.map(facts)).toEqual([[['wh', 'content', false, false]], [['', 'content', false, true]]]);
+  });
+});

@@ -109,4 +109,19 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(JSON.stringify(pick.deployment)).toContain('https://host.example:8443');
     expect(pick.deployment.params.extra_headers).toEqual({ authorization: 'hunter2' });
   });
+
+  it('says that a prompt is too long for some, and no limit of others', () => {
+    const modelList = [
+      deployment('small', {}, 'gpt-4', { max_input_tokens: 5 }),
+      deployment('large', {}, 'gpt-4', { max_input_tokens: 9 }),
+    ];
+    const reasons = (inputTokens: number): readonly unknown[] =>
+      router({ modelList, enablePreCallChecks: true })
+        .explain('gpt-4', { inputTokens })
+        .deployments.map(({ reason }) => reason ?? 'none');
+    const [fits, small, none] = [5, 6, 10].map(reasons);
+    expect(new Set(fits).size).toBe(1);
+    expect([small[0] === fits[0], small[1] === fits[1]]).toEqual([false, true]);
+    expect([none[0] === small[0], none[1] === small[0]]).toEqual([true, true]);
+  });
 });

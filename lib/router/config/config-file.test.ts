@@ -233,6 +233,34 @@ router_settings:
     ]);
   });
 
+  it.each<[object, object]>([
+    [{}, {}],
+    [
+      {
+        general_settings: { dangerously_allow_mock_testing_request_params: true },
+        litellm_settings: { drop_params: false, include_cost_in_streaming_usage: true },
+      },
+      { mockTesting: true, dropParams: false, streamCost: true },
+    ],
+    [{ litellm_settings: { drop_params: 'yes' } }, {}],
+  ])('has the settings of the client: %j', (config, expected) => {
+    const { ofClient } = resolveRouterOptions({ configPath: written('client.json', JSON.stringify(config)) }, env);
+    expect(JSON.parse(JSON.stringify(ofClient))).toEqual(expected);
+  });
+
+  it('reports deployments whose parameters are written as in a shell', () => {
+    const modelList = [
+      deployment('fine', { extra_headers: null, headers: { a: 'b' } }),
+      deployment('key', { api_key: '${KEY}' }),
+      deployment('header', { extra_headers: { authorization: 'Bearer ${TOKEN}' } }),
+      deployment('body', { extra_body: { text: '${NAME}' } }),
+    ];
+    const { router } = routerOn(engine, { modelList }, { check: () => ({}) } as never);
+    const explained = Object.fromEntries(router.explain('gpt-4').deployments.map(({ id, reason }) => [id, reason]));
+    expect(explained.fine).not.toBe('uncallable');
+    expect(explained).toEqual({ fine: explained.fine, body: explained.fine, key: 'uncallable', header: 'uncallable' });
+  });
+
   it('reports variables that are written as in a shell', () => {
     const path = written(
       'shell.yaml',

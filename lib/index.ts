@@ -1,3 +1,4 @@
+import { openNativeBinding } from './engine/native-binding.js';
 export { ACCELERATION_TARGETS, type AccelerationOptions, type AccelerationTarget } from './acceleration/acceleration.options.js';
 export { AccelerationService } from './acceleration/acceleration.service.js';
 export type { CopyStatus, PatchStatus, TargetStatus } from './acceleration/patch-status.js';
@@ -277,7 +278,49 @@ export type { RoutingStrategy } from './router/selection/strategies/strategy.js'
 export type { CallSuccess, CallUsage } from './router/state/call-success.js';
 export type { Pick as RoutedPick, RoutingContext } from './router/routing-context.js';
 export type { RouterSharedState, StateOfRouter, UnreportedSpending } from './router/redis/shared-state.js';
-export * from './standalone.js';
+export {
+  isEnabled,
+  getFeatureStatus,
+  resetErrors,
+  applyAcceleration,
+  removeAcceleration,
+  getPatchStatus,
+  healthCheck,
+  healthCheckAsync,
+  countTokens,
+  countTokensBatch,
+  countTokensBatchAsync,
+  countMessages,
+  countRequest,
+  encode,
+  decode,
+  isWithinTokenLimit,
+  truncate,
+  trimMessages,
+  estimateCost,
+  getModelLimits,
+  checkRateLimit,
+  getRateLimitStats,
+  getAvailableDeployment,
+  refreshModelList,
+  recordPerformance,
+  getPerformanceStats,
+  compareImplementations,
+  compareImplementationsAsync,
+  getRecommendations,
+  exportPerformanceData,
+  getConnection,
+  returnConnection,
+  removeConnection,
+  healthCheckConnection,
+  cleanupExpiredConnections,
+  getConnectionPoolStats,
+  SimpleRateLimiter,
+  SimpleConnectionPool,
+  FastThrottlerStorage,
+  SimpleTokenCounter,
+  AdvancedRouter,
+} from './standalone.js';
 export type { ChatMessage } from './token-counter/prompt/messages.js';
 export type { PricingOptions } from './token-counter/pricing/pricing-book.js';
 export type { ModelLimits, ModelPrice, ModelPricing } from './token-counter/pricing/pricing.js';
@@ -292,3 +335,12 @@ export { TokenizerError, type SplitName } from './token-counter/tokenizers/token
 export type { TokenizerSource } from './token-counter/tokenizers/tokenizer-sources.js';
 export { TokenCounterService } from './token-counter/token-counter.service.js';
 export type { Tool, ToolChoice } from './token-counter/prompt/tools.js';
+
+/**
+ * Whether the native addon can be opened. `false` with `FAST_LITELLM_ENGINE=typescript`, which
+ * never opens it.
+ */
+export declare const RUST_ACCELERATION_AVAILABLE: boolean;
+// A getter, so that requiring this package does not open the addon for those who set `engine:
+// 'typescript'`.
+Object.defineProperty(exports, 'RUST_ACCELERATION_AVAILABLE', { enumerable: true, get: () => openNativeBinding().binding !== null });

@@ -3,7 +3,6 @@ import type { AccelerationService } from './acceleration/acceleration.service.js
 import type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
 import type { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
 import { DEFAULT_POOL_NAME, SimpleConnectionPool as ConnectionPoolFacade } from './connection-pool/compat/simple-connection-pool.js';
-import { openNativeBinding } from './engine/native-binding.js';
 import { FastLiteLLM, type FastLiteLLMHealth } from './fast-litellm.js';
 import type { FeatureStatus } from './feature-flags/feature-flag.js';
 import type { FeatureName } from './feature-flags/feature-flags.options.js';
@@ -28,15 +27,6 @@ let instance: FastLiteLLM | undefined;
 function processWide(): FastLiteLLM {
   return (instance ??= new FastLiteLLM());
 }
-
-/**
- * Whether the native addon can be opened. `false` with `FAST_LITELLM_ENGINE=typescript`, which
- * never opens it.
- */
-export declare const RUST_ACCELERATION_AVAILABLE: boolean;
-// A getter, so that requiring this package does not open the addon for those who set `engine:
-// 'typescript'`.
-Object.defineProperty(exports, 'RUST_ACCELERATION_AVAILABLE', { enumerable: true, get: () => openNativeBinding().binding !== null });
 
 /** `FeatureFlagsService.isEnabled` of the process-wide instance. */
 export function isEnabled(feature: FeatureName, requestId?: string): boolean {

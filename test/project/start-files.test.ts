@@ -15,11 +15,11 @@ const swcOptions = require('../support/swc-options.js') as object;
  * takes about 0.3 ms of the start: raise a figure only for what every app needs.
  */
 const MOST_FILES: Readonly<Record<string, number>> = {
-  '.': 9,
+  '.': 8,
   acceleration: 3,
   calls: 10,
   common: 17,
-  'connection-pool': 18,
+  'connection-pool': 17,
   engine: 6,
   'feature-flags': 4,
   health: 3,
@@ -27,9 +27,9 @@ const MOST_FILES: Readonly<Record<string, number>> = {
   'json-body': 7,
   monitor: 5,
   queue: 1,
-  'rate-limit': 30,
-  router: 30,
-  'token-counter': 20,
+  'rate-limit': 28,
+  router: 29,
+  'token-counter': 19,
 };
 
 interface Start {

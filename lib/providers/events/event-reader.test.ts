@@ -11,6 +11,8 @@ describe('dataOf', () => {
     ['id: 1\nevent: x\ndata: {"a":1}\nretry: 5', '{"a":1}'],
     ['data: {"a":\ndata: 1}', '{"a":\n1}'],
     ['event: x\ndata: {"a":\ndata: 1}', '{"a":\n1}'],
+    ['data: a\ndata: {"b":1}', 'a\n{"b":1}'],
+    ['id: 1\nevent: error\ndata: {"a":1}', '{"error":{"a":1}}'],
     ['data: [DONE]', '[DONE]'],
     ['data: [{"error":{"code":1}}]', '{"error":{"code":1}}'],
     ['event: error\ndata: [{"error":{"code":1}}]', '{"error":{"code":1}}'],

@@ -269,7 +269,7 @@ function onlyData(event: string): string | undefined {
   const isOne =
     at === 0
       ? event.startsWith('data: {')
-      : event.indexOf('\n') === at - 1 && !event.startsWith('event: error') && !event.startsWith('event:error');
+      : event.indexOf('\n') === at - 1 && !event.startsWith(DATA) && !event.startsWith('event: error') && !event.startsWith('event:error');
   return isOne && !event.includes('\n', at) ? event.slice(at + 6) : undefined;
 }
 

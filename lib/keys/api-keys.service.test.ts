@@ -112,6 +112,17 @@ describe('ApiKeyService', () => {
     expect((await asked(last.key)).alias).toBe('renamed');
   });
 
+  it('refuses an alias of another key when it is made, updated or rotated', async () => {
+    const { record } = await keys.create({ alias: 'one' });
+    const { record: other } = await keys.create({ alias: 'two' });
+    await expect(keys.create({ alias: 'one' })).rejects.toThrow('alias: must be unique');
+    await expect(keys.update(other.publicId, { alias: 'one' })).rejects.toThrow('alias: must be unique');
+    await expect(keys.rotate(other.publicId, 0, { alias: 'one' })).rejects.toThrow('alias: must be unique');
+    expect(store.records.get(other.publicId)).toMatchObject({ alias: 'two', revision: 1 });
+    expect(await keys.update(record.publicId, { alias: 'one' })).toMatchObject({ revision: 2 });
+    expect((await keys.rotate(record.publicId, 0, { alias: 'one' }))?.record).toMatchObject({ revision: 3 });
+  });
+
   it('keeps at most 8 secrets of a key that is rotated often', async () => {
     const { record } = await keys.create();
     for (let i = 0; i < 20; i++) await keys.rotate(record.publicId, 3_600_000);
@@ -184,6 +195,14 @@ describe('ApiKeyService', () => {
       keys.update(record.publicId, { team: 'red' }),
     ]);
     expect(store.records.get(record.publicId)).toMatchObject({ blocked: true, alias: 'renamed', team: 'red', revision: 4 });
+  });
+
+  it('gives up after five writes that other processes were faster with', async () => {
+    const { record } = await keys.create();
+    let writes = 0;
+    store.put = () => Promise.resolve(++writes < 0);
+    await expect(keys.update(record.publicId, { blocked: true })).rejects.toMatchObject({ code: 'API_KEY_CONFLICT' });
+    expect(writes).toBe(5);
   });
 
   it('answers 503 for an unknown key while the store is away, and warns once', async () => {

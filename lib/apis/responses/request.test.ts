@@ -38,6 +38,10 @@ describe('the input of Responses as messages', () => {
       { type: 'image_url', image_url: { url: 'data:image/png;base64,AA' } },
     ],
     [
+      { type: 'input_image', image_url: 'https://x/y.png', file_id: 'file-1' },
+      { type: 'image_url', image_url: { url: 'https://x/y.png' } },
+    ],
+    [
       { type: 'input_file', file_data: 'data:application/pdf;base64,AA', filename: 'a.pdf' },
       { type: 'file', file: { file_data: 'data:application/pdf;base64,AA', filename: 'a.pdf' } },
     ],
@@ -142,6 +146,7 @@ describe('the input of Responses as messages', () => {
     ['input[0].role', { input: [{ role: 'tool', content: 'a' }] }],
     ['input[0].content', { input: [{ role: 'user', content: 7 }] }],
     ['input[0].content[0].text', { input: [{ role: 'user', content: [{ type: 'input_text' }] }] }],
+    ['input[0].content[0].image_url', { input: [{ role: 'user', content: [{ type: 'input_image' }] }] }],
     ['input[0].call_id', { input: [{ ...call, call_id: '' }] }],
     ['input[0].arguments', { input: [{ ...call, arguments: {} }] }],
     ['input[0].output', { input: [{ ...output, output: null }] }],

@@ -48,6 +48,11 @@ describe('a response that passes', () => {
     expect(read(created + delta + end('completed', {}, false))).toMatchObject({ ended: true, error: undefined });
   });
 
+  it('ends with an event whose name has no space before it', () => {
+    const last = end('completed').replace('event: ', 'event:').replace('"type":"response.completed",', '');
+    expect(read(created + delta + last)).toMatchObject({ ended: true, error: undefined });
+  });
+
   it.each([
     ['without a last event', created + delta],
     ['without any event', ''],

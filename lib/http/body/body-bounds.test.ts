@@ -22,6 +22,14 @@ describe('arguments of tool calls', () => {
   });
 });
 
+describe('a list of inputs', () => {
+  it.each(['input', 'prompt'])('has the bound of %s, not that of other lists', (name) => {
+    const check = (entries: number) => () => checkBodyBounds({ [name]: Array<string>(entries).fill('a') }, DEFAULT_BODY_BOUNDS);
+    expect(check(10_000)).not.toThrow();
+    expect(check(10_001)).toThrow(expect.objectContaining({ code: 'TOO_MANY_ENTRIES', path: name }) as Error);
+  });
+});
+
 describe('a field that is named like one of all objects', () => {
   it.each(['constructor', 'toString', 'valueOf'])('has the bound of any other list: %s', (name) => {
     const check = (entries: number) => () => checkBodyBounds({ [name]: Array.from({ length: entries }, () => 1) }, DEFAULT_BODY_BOUNDS);

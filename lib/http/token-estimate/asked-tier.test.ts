@@ -12,6 +12,7 @@ describe('the price by the body of a request', () => {
   it('is that of the tier that the body asks for', () => {
     expect(priceByBody(counter, { model: 'a' })(usage)).toBe(1e9);
     expect(priceByBody(counter, { model: 'a', service_tier: 'priority' })(usage)).toBe(2e9);
+    for (const tier of [null, 7, 'other', {}]) expect(priceByBody(counter, { model: 'a', service_tier: tier })(usage)).toBe(1e9);
   });
 
   it('is unknown for raw bytes, of which no place is looked at', () => {

@@ -18,6 +18,7 @@ describe('the expected output of a model', () => {
   it('has a median from the first answer on', () => {
     const outputs = new ExpectedOutputs();
     expect(outputs.median('a', 'm')).toBeUndefined();
+    expect(outputs.knows('a', 'm')).toBe(false);
     for (const [tokens, median] of [
       [9, 9],
       [1_000, 9],
@@ -26,6 +27,7 @@ describe('the expected output of a model', () => {
       outputs.learn('a', 'm', tokens);
       expect(outputs.median('a', 'm')).toBe(median);
     }
+    expect([outputs.knows('a', 'm'), outputs.knows('a', 'n'), outputs.knows('b', 'm')]).toEqual([true, false, false]);
   });
 
   it('is that of the key and the model, and forgets the least recently used', () => {

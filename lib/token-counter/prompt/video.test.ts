@@ -24,6 +24,14 @@ describe('videoSeconds', () => {
     ['in 64 bits', mp4(box('moov', movieHeader(10, true)), frames(100_002))],
   ])('reads the duration of an MP4 file %s', (_, data) => expect(videoSeconds(data)).toBe(10));
 
+  it.each([
+    [29, 10],
+    [30, 0],
+  ])('looks for the duration in 32 boxes: of %i before it, %i s', (others, seconds) => {
+    const small = Array.from({ length: others }, () => box('free', Buffer.alloc(1)));
+    expect(Math.floor(videoSeconds(mp4(...small, box('moov', movieHeader(10)))))).toBe(seconds);
+  });
+
   it('assumes 500 kbit/s for a file of another format', () => {
     expect(videoSeconds(Buffer.alloc(624_999).toString('base64'))).toBeCloseTo(10, 4);
     expect(videoSeconds(mp4(frames(625_000)))).toBeGreaterThanOrEqual(10);

@@ -95,6 +95,22 @@ it.each<[string, object, object]>([
   expect(usageIn(Buffer.from(JSON.stringify({ usage: whole })))).toEqual(usageFrom(whole));
 });
 
+it.each<[object, readonly [prompt: number, completion: number, total: number], string?]>([
+  [{ prompt_tokens: 0, completion_tokens: 0 }, [0, 0, 0]],
+  [{ prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 }, [0, 0, 0]],
+  [{ prompt_tokens: 0, completion_tokens: 0, total_tokens: 9 }, [0, 9, 9], 'both'],
+  [{ total_tokens: 9 }, [0, 9, 9], 'both'],
+  [{ total_tokens: 0 }, [0, 0, 0], 'prompt'],
+  [{ prompt_tokens: 0 }, [0, 0, 0], 'completion'],
+  [{ prompt_tokens: 3 }, [3, 0, 3], 'completion'],
+  [{ prompt_tokens: 3, total_tokens: 3 }, [3, 0, 3]],
+  [{ completion_tokens: 4 }, [0, 4, 4], 'prompt'],
+  [{ completion_tokens: 4, total_tokens: 4 }, [0, 4, 4], 'prompt'],
+  [{ completion_tokens: 4, total_tokens: 5 }, [1, 4, 5]],
+])('usageFrom %j knows what is missing', (...[fields, [promptTokens, completionTokens, totalTokens], missing]) => {
+  expect(usageFrom(fields)).toEqual({ promptTokens, completionTokens, totalTokens, missing });
+});
+
 it('usageFrom reads its own result', () => {
   const usage = usageFrom({
     input_tokens: 3,

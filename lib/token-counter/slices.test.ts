@@ -165,7 +165,7 @@ describe('the parts of a long text', () => {
         let joined = '';
         for (let from = 0, to: number; from < bytes.length; from = to) {
           to = partEnd(bytes, from, bytes.length, most);
-          if (to <= from) throw new Error(`no progress at ${from}`);
+          if (to <= from || to - from > most) throw new Error(`${to - from} of ${most} bytes at ${from}`);
           joined += JSON.parse(`"${bytes.toString('utf8', from, to)}"`) as string;
         }
         expect(joined).toBe(JSON.parse(`"${raw}"`));

@@ -118,6 +118,14 @@ describe('estimateTokens', () => {
     expect(await stopped(2000, 2000)).toBeGreaterThan(2000);
   });
 
+  it('counts the next prompt of a large body, unless the first is over the limit already', async () => {
+    const body = { ...chat, prompt: ' a'.repeat(50), max_tokens: 1, max_output_tokens: 1 };
+    for (let tokensLeft = 0; tokensLeft < 60; tokensLeft++) {
+      const tokens = await estimateTokens(body, { counter, tokensPerMinute: 100_000, isLarge: true }, tokensLeft);
+      if (tokens <= tokensLeft) expect([tokensLeft >= 51, tokens]).toEqual([true, 51]);
+    }
+  });
+
   it('estimates a text that is too long to be counted', async () => {
     const { tokenCounter } = new FastLiteLLM({ tokenCounter: { maxTextLength: 10 } });
     const messages = [{ role: 'user', content: ' hello'.repeat(1000) }];

@@ -52,6 +52,21 @@ describe('BudgetLedger', () => {
     expect(ledger.denial(twice)).toMatchObject({ reason: 'request_exceeds_budget', scope: 1 });
   });
 
+  it('lists the oldest holds first, also where one took the place of a settled one', () => {
+    const ledger = new BudgetLedger(10, []);
+    const scope = scopeOf('a');
+    const [first] = [10, 20, 30].map((nanoUsd, i) => take(ledger, scope, nanoUsd, NOON + i));
+    ledger.settle(first, 10, () => NOON + 3);
+    take(ledger, scope, 40, NOON + 4);
+    take(ledger, scopeOf('b'), 50, NOON + 4);
+    const oldest = [
+      { nanoUsd: 20, ageMs: 4 },
+      { nanoUsd: 30, ageMs: 3 },
+      { nanoUsd: 40, ageMs: 1 },
+    ];
+    expect(ledger.holds(scope, NOON + 5)).toEqual({ count: 3, oldest });
+  });
+
   it('remembers no hold of nothing, and the first 100,000 others that are never settled', () => {
     const ledger = new BudgetLedger(10, []);
     const scope = scopeOf('a');

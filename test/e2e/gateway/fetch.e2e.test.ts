@@ -72,7 +72,19 @@ describe('the fetch of a FastLiteLLM', () => {
     ]);
     expect(answers.map(({ status }) => status)).toEqual([404, 400, 400, 404]);
     expect(await answers[2].json()).toMatchObject({ error: { type: 'invalid_request_error', param: 'body' } });
+    // No header says that the client is Anthropic's.
+    const plain = await fetch('https://api.anthropic.com/v1/messages', post(null));
+    expect([plain.status, plain.headers.get('x-should-retry')]).toEqual([400, 'false']);
+    expect(await plain.json()).toMatchObject({ type: 'error', error: { type: 'invalid_request_error' } });
+    const unavailable = await fetch('https://api.openai.com/v1/chat/completions', post(CHAT));
+    expect([unavailable.status, unavailable.headers.has('llm_provider-x-request-id')]).toEqual([503, false]);
     expect(() => llm.fetch({ key: 'a' } as never)).toThrow('settings.key: is not a known option');
+  });
+
+  it.each([[null], [1], ['a text'], [[]], [true]])('refuses the body %j, which is not an object', async (body) => {
+    const { fetch } = open({ router: { modelList: [deploymentOf('m', { name: 'a', apiBase: 'http://127.0.0.1:1' })] } });
+    const answer = await fetch('https://api.openai.com/v1/chat/completions', post(body));
+    expect([answer.status, await answer.json()]).toMatchObject([400, { error: { param: 'body' } }]);
   });
 
   it('counts limits, settles them by the usage, and states them in headers', async () => {
@@ -131,7 +143,7 @@ describe('the fetch of a FastLiteLLM', () => {
 
   it('passes forms, files and sound', async () => {
     const upstream = await startProvider('openai');
-    const { openai } = open({ router: { modelList: [deploymentOf('m', upstream, { model: 'openai/other' })] } });
+    const { openai, fetch } = open({ router: { modelList: [deploymentOf('m', upstream, { model: 'openai/other' })] } });
     const image = await toFile(Buffer.from(PIXEL, 'base64'), 'dog.png', { type: 'image/png' });
     expect((await openai.images.edit({ model: 'm', prompt: 'A dog', image })).data).toHaveLength(1);
     expect((await upstream.latest.form()).get('model')).toBe('other');
@@ -139,6 +151,17 @@ describe('the fetch of a FastLiteLLM', () => {
     expect(Buffer.from(await speech.arrayBuffer())).toEqual(SOUND);
     const file = await openai.files.retrieve('file-1', { query: { model: 'm' } });
     expect([file.id, upstream.latest.path]).toEqual(['file-1', '/v1/files/file-1']);
+    const headers = { 'x-litellm-model': 'm' };
+    const named = await Promise.all([
+      fetch('https://api.openai.com/v1/files/file-2', { headers }),
+      fetch('https://api.openai.com/v1/batches/a%2Fb/cancel', { method: 'POST', headers }),
+    ]);
+    expect(named.map(({ status }) => status)).toEqual([200, 200]);
+    const asked = upstream.requests.slice(-2).map(({ method, path }) => `${method} ${path}`);
+    expect(asked.sort()).toEqual(['GET /v1/files/file-2', 'POST /v1/batches/a%2Fb/cancel']);
+    upstream.use([{ status: 400 }]);
+    const refused = await openai.moderations.create({ model: 'm', input: 'a' }).catch((error: unknown) => error);
+    expect((refused as InstanceType<typeof OpenAI.APIError>).headers?.get('llm_provider-x-request-id')).toBe('req_local');
     await upstream.close();
   });
 });

@@ -93,6 +93,15 @@ describe('estimateTokens', () => {
     expect(await estimate(body)).toBeLessThan(1500);
   });
 
+  it('reads a video only in a part of its type', async () => {
+    const url = `data:video/mp4;base64,${'AAAA'.repeat(10_000)}`;
+    const of = (part: object) => estimate({ messages: [{ role: 'user', content: [part] }], max_tokens: 9 });
+    expect(await of({ type: 'x', video_url: url })).toBeGreaterThan(5_000);
+    expect(await of({ type: 'video_url', video_url: url })).toBeLessThan(1_000);
+    expect(await of({ type: 'video_url', video_url: { url } })).toBeLessThan(1_000);
+    expect(await of({ type: 'video_url', video_url: 7 })).toBeLessThan(100);
+  });
+
   it('counts tools once for several prompts', async () => {
     const tools = [{ type: 'function', function: { name: 'f', description: ' a'.repeat(1000) } }];
     const all = { ...chat, input: 'hello', prompt: 'hello', tools, max_tokens: 1 };

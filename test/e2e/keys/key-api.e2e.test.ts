@@ -253,7 +253,7 @@ describe.each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))("LiteLLM's key A
     expect(second.keys).toHaveLength(5);
     const filtered = (await done(get('/key/list?user_id=ann&status=active&return_full_object=true'))) as { keys: Fields[] };
     expect(filtered.keys.map(({ key_alias: alias }) => alias).sort()).toEqual(['key 1', 'key 2']);
-    for (const query of ['page=0', 'size=101', 'size=many', 'status=old', 'user=ann'])
+    for (const query of ['page=0', 'page=1e0', 'page=1.5', 'page=%201', 'page=1&page=1', 'size=101', 'size=many', 'status=old', 'user=ann'])
       expect((await get(`/key/list?${query}`)).status).toBe(400);
   });
 

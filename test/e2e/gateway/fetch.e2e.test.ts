@@ -157,8 +157,8 @@ describe('the fetch of a FastLiteLLM', () => {
       fetch('https://api.openai.com/v1/batches/a%2Fb/cancel', { method: 'POST', headers }),
     ]);
     expect(named.map(({ status }) => status)).toEqual([200, 200]);
-    const asked = upstream.requests.slice(-2).map(({ method, path }) => `${method} ${path}`);
-    expect(asked.sort()).toEqual(['GET /v1/files/file-2', 'POST /v1/batches/a%2Fb/cancel']);
+    const asked = upstream.requests.slice(-2).map(({ method, path, bytes }) => `${method} ${path} ${bytes.toString()}`);
+    expect(asked.sort()).toEqual(['GET /v1/files/file-2 ', 'POST /v1/batches/a%2Fb/cancel {}']);
     upstream.use([{ status: 400 }]);
     const refused = await openai.moderations.create({ model: 'm', input: 'a' }).catch((error: unknown) => error);
     expect((refused as InstanceType<typeof OpenAI.APIError>).headers?.get('llm_provider-x-request-id')).toBe('req_local');

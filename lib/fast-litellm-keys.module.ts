@@ -1,9 +1,10 @@
-import { ConfigurableModuleBuilder, Inject, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
+import { ConfigurableModuleBuilder, Inject, Module, type DynamicModule, type OnApplicationShutdown, type Type } from '@nestjs/common';
 import { lazy } from './common/lazy.js';
 import { checkAsyncOptions, fromMainModule, needsForRoot } from './fast-litellm.imports.js';
 import { checkBoolean, checkObject, checkRoutePath, optional } from './common/options.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import { OpenAIErrorFilter } from './gateway/gateway-error.filter.js';
+import type * as AuditApi from './keys/api/audit.controller.js';
 import type * as KeyApi from './keys/api/key-api.controller.js';
 import { ApiKeyGuard } from './keys/api-key.guard.js';
 import { resolveApiKeysOptions, type ApiKeysOptions, type ResolvedApiKeysOptions } from './keys/api-keys.options.js';
@@ -15,6 +16,9 @@ const MASTER_KEY_SETTING = 'general_settings.master_key';
 // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with these routes load them
 const keyApi = lazy(() => require('./keys/api/key-api.controller.js') as typeof KeyApi);
 
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with an audit log load it
+const auditApi = lazy(() => require('./keys/api/audit.controller.js') as typeof AuditApi);
+
 /**
  * Which routes are mounted, and where. Separate from the other options, because routes are created
  * before factories run.
@@ -24,6 +28,11 @@ export interface KeysMount {
   readonly api?: boolean;
   /** Path of these routes, below the app's global prefix. Default `key`. */
   readonly path?: string;
+  /**
+   * Path of LiteLLM's `GET /audit`. Default: `audit` if the store passed to `forRoot` keeps an
+   * audit log, else none.
+   */
+  readonly auditPath?: string;
   /** Whether every module can inject `ApiKeyService` and use `ApiKeyGuard`. Default `true`. */
   readonly isGlobal?: boolean;
 }
@@ -31,14 +40,22 @@ export interface KeysMount {
 const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<ApiKeysOptions>({ moduleName: 'FastLiteLLMKeys' })
   .setClassMethodName('forRoot')
   .setFactoryMethodName('createApiKeysOptions')
-  .setExtras<KeysMount>({ api: undefined, path: undefined, isGlobal: undefined }, (definition, { api, path, isGlobal }) => ({
-    ...definition,
-    global: optional(isGlobal, true, (value) => checkBoolean('keys.isGlobal', value)),
-    controllers: optional(api, true, (value) => checkBoolean('keys.api', value))
-      ? [keyApi().createKeyApiController(checkRoutePath('keys.path', path ?? 'key'), OpenAIErrorFilter)]
-      : [],
-  }))
+  .setExtras<KeysMount>(
+    { api: undefined, path: undefined, auditPath: undefined, isGlobal: undefined },
+    (definition, { isGlobal, ...routes }) => ({
+      ...definition,
+      global: optional(isGlobal, true, (value) => checkBoolean('keys.isGlobal', value)),
+      controllers: controllersOf(routes),
+    }),
+  )
   .build();
+
+function controllersOf({ api, path, auditPath }: Omit<KeysMount, 'isGlobal'>): Type<object>[] {
+  if (!optional(api, true, (value) => checkBoolean('keys.api', value))) return [];
+  const keys = keyApi().createKeyApiController(checkRoutePath('keys.path', path ?? 'key'), OpenAIErrorFilter);
+  if (auditPath === undefined) return [keys];
+  return [keys, auditApi().createAuditController(checkRoutePath('keys.auditPath', auditPath), OpenAIErrorFilter)];
+}
 
 /**
  * API keys with limits, budgets, models and an expiry. Import it together with `FastLiteLLMModule`.
@@ -84,7 +101,8 @@ export class FastLiteLLMKeysModule extends ConfigurableModuleClass implements On
    * @throws InvalidConfigurationError at boot, naming the option.
    */
   static override forRoot(options: ApiKeysOptions & KeysMount = {}): DynamicModule {
-    return super.forRoot(checkObject('options', options));
+    const { store, auditPath } = checkObject('options', options) as ApiKeysOptions & KeysMount;
+    return super.forRoot({ ...options, auditPath: auditPath ?? (store?.audit === undefined ? undefined : 'audit') });
   }
 
   /**

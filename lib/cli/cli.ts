@@ -22,6 +22,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'checks engines, flags, tokenizers, Redis and deployments, and explains how to fix each problem',
     load: async () => (await import('./commands/doctor.js')).DOCTOR,
   },
+  migrate: {
+    summary: 'creates and updates the tables in PostgreSQL',
+    load: async () => (await import('./commands/migrate.js')).MIGRATE,
+  },
   prices: {
     summary: 'writes prices and limits of models to a file, from LiteLLM or models.dev',
     load: async () => (await import('./commands/prices.js')).PRICES,

@@ -58,10 +58,14 @@ export interface PostgresStore extends ApiKeyStore {
  * FastLiteLLMKeysModule.forRoot({ store: postgresStore({ url: process.env.DATABASE_URL }) })
  */
 export function postgresStore(options: PostgresStoreOptions): PostgresStore {
+  return new LazyPostgresStore(resolvePostgresStoreOptions(options));
+}
+
+/** @throws InvalidConfigurationError naming the option. */
+export function resolvePostgresStoreOptions(options: PostgresStoreOptions): ResolvedPostgresStoreOptions {
   const resolved = resolveOptions(POSTGRES_STORE, 'postgres', options);
-  if ((resolved.url === undefined) === (resolved.pool === undefined))
-    throw new InvalidConfigurationError('postgres', 'must have either a url or a pool');
-  return new LazyPostgresStore(resolved);
+  if ((resolved.url === undefined) !== (resolved.pool === undefined)) return resolved;
+  throw new InvalidConfigurationError('postgres', 'must have either a url or a pool');
 }
 
 class LazyPostgresStore implements PostgresStore {

@@ -50,6 +50,10 @@ export class PostgresCluster {
     const options = settings.flatMap((setting) => ['-c', setting]);
     const [command, args] = asPostgres('postgres', ['-D', join(this.folder, 'data'), '-p', String(this.port), ...options]);
     const started = (this.process = spawn(command, args, { stdio: 'ignore', cwd: this.folder }));
+    // A suite that fails in its setup leaves no server behind.
+    const endIt = (): void => void started.kill('SIGQUIT');
+    process.once('exit', endIt);
+    started.once('exit', () => process.removeListener('exit', endIt));
     await until(() => {
       if (started.exitCode !== null) throw new Error(`postgres ended with ${started.exitCode}`);
       return this.answers();

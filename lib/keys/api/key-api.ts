@@ -2,13 +2,14 @@ import { HttpException } from '@nestjs/common';
 import { FastLiteLLMError, InvalidArgumentError, InvalidConfigurationError } from '../../common/errors.js';
 import type { LogSink } from '../../common/log-sink.js';
 import { LARGEST_USD } from '../../common/nano-usd.js';
-import { checkInteger, checkNumber, checkString, refuseArgument } from '../../common/options.js';
+import { checkNumber, checkString, refuseArgument } from '../../common/options.js';
 import { visibleText } from '../../common/visible-text.js';
 import type { Principal } from '../../http/principal.js';
 import type { AuditActor } from '../../common/audit-log.js';
 import type { ApiKeyRecord } from '../api-key-record.js';
 import type { ApiKeyPage, ApiKeyStatus } from '../api-key-store.js';
 import { statusOf } from '../key-search.js';
+import { wholeNumber } from './audit-api.js';
 import type { ApiKeyService, NewApiKey } from '../api-keys.service.js';
 import { changesOf, checkFields, checkKeyFields, durationMs, fieldsOf, namedKey, withFieldNames, type KeyFields } from './key-fields.js';
 
@@ -246,10 +247,4 @@ function notFound(): never {
 function refusal(status: number, message: string, code: string): HttpException {
   const type = status === 503 ? 'server_error' : 'invalid_request_error';
   return new HttpException({ error: { message, type, param: code === 'api_key_not_found' ? 'key' : null, code } }, status);
-}
-
-/** Of a query, so a text. */
-function wholeNumber(name: string, value: unknown, fallback: number, max: number): number {
-  if (value === undefined) return fallback;
-  return checkInteger(name, typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value, { min: 1, max }, refuseArgument);
 }

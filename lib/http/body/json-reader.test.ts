@@ -1,5 +1,6 @@
 import { jsonBodyEngines, readerOf } from '../../../test/support/json-body-engines.js';
 import { DEFAULT_JSON_BOUNDS } from '../../json-body/json-bounds.js';
+import { DEFAULT_BODY_BOUNDS } from './body-bounds.js';
 import { jsonBodyOf, releaseBody } from './body-object.js';
 import type { JsonBody } from './json-body.js';
 
@@ -34,6 +35,19 @@ describe.each(jsonBodyEngines().map((engine) => [engine.engine, readerOf(engine)
     const frozen = Object.freeze(await read(spaced));
     expect(frozen.messages).toBe(frozen.messages);
     expect(() => Object.assign(frozen, { messages: [] })).toThrow(TypeError);
+  });
+
+  it('counts the entries of lists, and none in their texts, however long', async () => {
+    const text = '",[]{},\\'.repeat(1000);
+    const readWith = (contents: readonly string[], most: number): Promise<unknown> => {
+      const object = { messages: contents.map((content) => ({ role: 'user', content })), stop: [text, '],', text] };
+      const bounds = { ...DEFAULT_BODY_BOUNDS, messages: most };
+      return Promise.resolve(reader.read(Buffer.from(JSON.stringify(object)), DEFAULT_JSON_BOUNDS, false, bounds));
+    };
+    const contents = [text, ',short,', text, '', text];
+    await expect(readWith(contents, 5)).resolves.toMatchObject({ messages: { length: 5 } });
+    await expect(readWith(contents, 4)).rejects.toThrow('must have at most 4 entries (llmClient.bounds.messages)');
+    await expect(readWith(['a', 'b', text.repeat(20), 'c'], 3)).rejects.toThrow('must have at most 3 entries');
   });
 
   it('keeps the bytes that came where nothing has changed, read or not', async () => {

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, NO_VALUE } from '../../common/errors.js';
 import { atOnce, inTurns } from '../../common/next-turn.js';
 import { boundOfField, type BodyBounds, type ResolvedBodyBounds } from './body-bounds.js';
+import type { ScannedField } from '../../json-body/engine/engine.js';
 import type { JsonBody } from './json-body.js';
 
 /** Shorter fields take less than a millisecond to parse. */
@@ -29,12 +30,14 @@ export async function checkListLengthsInTurns(json: JsonBody, bounds: ResolvedBo
   json.areListsChecked = true;
 }
 
-function* check({ bytes, scan }: JsonBody, bounds: ResolvedBodyBounds): Generator<undefined, void> {
+function* check(json: JsonBody, bounds: ResolvedBodyBounds): Generator<undefined, void> {
+  const { bytes, scan } = json;
   if (scan.fields.length > bounds.fields) throw tooMany('body', 'fields', bounds);
-  for (const { name, valueStart, valueEnd } of scan.fields) {
+  for (const field of scan.fields) {
+    const { name, valueStart, valueEnd } = field;
     if (valueEnd - valueStart < LONG_FIELD) continue;
     const bound = boundOfField(name, listAt(bytes, valueStart));
-    if (bound !== undefined && (yield* hasMore(bytes.subarray(valueStart, valueEnd), bounds[bound]))) throw tooMany(name, bound, bounds);
+    if (bound !== undefined && (yield* hasMore(json, field, bounds[bound]))) throw tooMany(name, bound, bounds);
   }
 }
 
@@ -44,20 +47,27 @@ function listAt(bytes: Buffer, start: number): 'numbers' | 'others' | undefined 
   return /^\[\s*[-\d]/.test(bytes.toString('latin1', start, start + FIRST_ENTRY)) ? 'numbers' : 'others';
 }
 
-/** Whether a list or an object has more entries than `most`. */
-function* hasMore(value: Buffer, most: number): Generator<undefined, boolean> {
-  if (value[0] !== OPEN_ARRAY && value[0] !== OPEN_OBJECT) return false;
+/** Whether a list or an object has more entries than `most`. Skips the long texts of the scan. */
+function* hasMore({ bytes, scan }: JsonBody, field: ScannedField, most: number): Generator<undefined, boolean> {
+  const { valueStart, valueEnd } = field;
+  if (bytes[valueStart] !== OPEN_ARRAY && bytes[valueStart] !== OPEN_OBJECT) return false;
+  const { texts } = scan;
+  let text = field.firstText;
   let depth = 0;
   let entries = 1;
-  for (let at = 0, stepEnd = BYTES_PER_STEP; at < value.length; at++) {
+  for (let at = valueStart, stepEnd = at + BYTES_PER_STEP; at < valueEnd; at++) {
     if (at >= stepEnd) {
       stepEnd = at + BYTES_PER_STEP;
       yield;
     }
-    const byte = value[at];
+    const byte = bytes[at];
     if (byte === QUOTE) {
       at++;
-      while (at < value.length && value[at] !== QUOTE) at += value[at] === BACKSLASH ? 2 : 1;
+      if (at === texts[2 * text]) {
+        const end = texts[2 * text++ + 1];
+        stepEnd += end - at;
+        at = end;
+      } else while (at < valueEnd && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1;
     } else if (byte === COMMA) {
       if (depth === 1 && ++entries > most) return true;
     } else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) depth++;

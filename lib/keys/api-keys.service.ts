@@ -88,6 +88,8 @@ export class ApiKeyService implements Capability {
   private readonly counts = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, 0])) as Record<Outcome, number>;
   /** By public id: keys that were accepted in this process, in the order of their last use. */
   private readonly lastUses = new Map<string, { readonly record: ApiKeyRecord; readonly usedMs: number }>();
+  /** The last of them. */
+  private latestUse: string | undefined = undefined;
   private readonly stopListening: (() => void) | undefined;
   private readonly wall: () => number;
   private failure: string | undefined = undefined;
@@ -403,9 +405,12 @@ export class ApiKeyService implements Capability {
 
   private noteUse(record: ApiKeyRecord, usedMs: number): void {
     const { lastUses } = this;
-    // Deleted first, so that the key becomes the last one.
-    lastUses.delete(record.publicId);
-    if (lastUses.size >= MOST_LAST_USES) makeRoom(lastUses, MOST_LAST_USES);
+    // Deleted first, so that the key becomes the last one. A map is copied after a few deletions.
+    if (this.latestUse !== record.publicId) {
+      lastUses.delete(record.publicId);
+      if (lastUses.size >= MOST_LAST_USES) makeRoom(lastUses, MOST_LAST_USES);
+      this.latestUse = record.publicId;
+    }
     lastUses.set(record.publicId, { record, usedMs });
   }
 

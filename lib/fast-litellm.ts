@@ -40,7 +40,7 @@ import { resolveLlmClientOptions } from './calls/llm-client.options.js';
 import { LlmClient } from './calls/llm-client.service.js';
 import { portionsOf, sentParts, type ProviderTransport } from './providers/provider-transport.js';
 import { resolveTokenCounterOptions } from './token-counter/token-counter.options.js';
-import { startBuildingEncoding, TOKEN_COUNTER_ENGINES } from './token-counter/engine/engine-provider.js';
+import { checkedEncoding, startBuildingEncoding, tokenCounterEngines } from './token-counter/engine/engine-provider.js';
 import { TokenCounterService } from './token-counter/token-counter.service.js';
 import { processClock } from './engine/native-memory.js';
 
@@ -115,7 +115,8 @@ export class FastLiteLLM {
     try {
       const { binding } = this.addon();
       // Meanwhile, the parts before the token counter are opened.
-      if (binding !== null) void startBuildingEncoding(binding);
+      const checked = checkedEncoding(tokenCounterOptions);
+      if (binding !== null) void startBuildingEncoding(binding, checked);
       const flags = new FeatureFlagsService(options.featureFlags, { ...context, logger });
       const comparisons = this.opened(new EngineComparisons(logger));
       const monitor = this.opened(
@@ -137,7 +138,7 @@ export class FastLiteLLM {
       const jsonScanning = provideEngine(JSON_BODY_ENGINES, engines);
       const json = new JsonReader(jsonScanning);
 
-      const tokenCounting = provideEngine(TOKEN_COUNTER_ENGINES, engines);
+      const tokenCounting = provideEngine(tokenCounterEngines(checked), engines);
       const batches = tokenCounting.under('batch_token_counting');
       const tokenCounter = this.opened(new TokenCounterService(tokenCounting, tokenCounterOptions, batches, logger));
 

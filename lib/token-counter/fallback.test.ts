@@ -67,6 +67,16 @@ describe('fallback of the token counter', () => {
     expect(counter.health()).toMatchObject({ status: 'ok', engine: 'native' });
   });
 
+  it.each([
+    [{ preload: ['o200k_base'] as const }, 'o200k_base'],
+    [{ defaultModel: 'gpt2' }, 'gpt2'],
+  ])('loads no encoding for its self-test that the app does not need: %j', (options, encoding) => {
+    const { native, counter } = switching('enabled', options);
+    const load = jest.spyOn(native, 'load');
+    expect(counter.health()).toMatchObject({ status: 'ok', engine: 'native' });
+    expect(load.mock.calls).toEqual([[encoding]]);
+  });
+
   it('reports counts of an open model as approximate where they are estimates', async () => {
     const tokenizers = { 'my-model': { file: join(TOKENIZER_FIXTURES, 'o200k.json') } };
     const { native, counter } = switching('enabled', { tokenizers, tokenizerCache: false });

@@ -6,6 +6,7 @@ import { measure } from '../common/recorder.js';
 import type { SharedRedis } from '../common/redis/client.js';
 import type { StateFile } from '../common/state-file.js';
 import { type EngineChoice, engineHealth, faultOf } from '../engine/engine-choice.js';
+import { checkedEncoding } from './engine/engine-provider.js';
 import { selfTestOf } from './engine/self-test.js';
 import { openEstimatesFile } from './estimates/estimates-file.js';
 import type * as Sharing from './estimates/shared-estimates.js';
@@ -462,8 +463,8 @@ export class TokenCounterService implements Capability {
    * fails while TypeScript passes.
    */
   health(): CapabilityHealth {
-    const { facts, encodingName: encoding } = this.models.get(undefined);
-    const selfTest = selfTestOf(facts.encoding);
+    const { encodingName: encoding } = this.models.get(undefined);
+    const selfTest = selfTestOf(checkedEncoding(this.options));
     const health = engineHealth(this.choice, selfTest);
     const isAnswered = health.engine === 'native' && health.status === 'down' && faultOf(selfTest, this.choice.typescript) === undefined;
     const unwritten = this.estimatesFile?.failure;

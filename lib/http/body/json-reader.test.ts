@@ -38,7 +38,7 @@ describe.each(jsonBodyEngines().map((engine) => [engine.engine, readerOf(engine)
   });
 
   it('counts the entries of lists, and none in their texts, however long', async () => {
-    const text = '",[]{},\\'.repeat(1000);
+    const text = `${',[],{},'.repeat(1500)}"\\`;
     const readWith = (contents: readonly string[], most: number): Promise<unknown> => {
       const object = { messages: contents.map((content) => ({ role: 'user', content })), stop: [text, '],', text] };
       const bounds = { ...DEFAULT_BODY_BOUNDS, messages: most };

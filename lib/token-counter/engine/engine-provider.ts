@@ -2,19 +2,21 @@ import type { ComparisonCase } from '../../engine/comparison.js';
 import type { NativeBinding } from '../../engine/native-binding.js';
 import { ENCODING_NAMES, type EncodingName, type TokenCounterEngine } from './engine.js';
 import { NativeTokenCounterEngine } from './native.js';
+import { modelFacts } from '../models.js';
+import type { ResolvedTokenCounterOptions } from '../token-counter.options.js';
 import { selfTestOf } from './self-test.js';
 import type * as TypeScriptEngine from './typescript.js';
 import type { EngineProvider } from '../../engine/engine-choice.js';
 
-/** The self-test at boot counts with it, so the native engine has it loaded. */
+/** The self-test and the comparisons count with it. */
 const CHECKED_ENCODING: EncodingName = 'cl100k_base';
 
 /**
- * Builds the tables of that encoding on a thread of the addon, so that the self-test waits less.
+ * Builds the tables of an encoding on a thread of the addon, so that the self-test waits less.
  */
-export async function startBuildingEncoding(binding: NativeBinding): Promise<void> {
+export async function startBuildingEncoding(binding: NativeBinding, encoding: EncodingName): Promise<void> {
   try {
-    await binding.countTokensBatchAsync(['a'], Uint32Array.of(1), ENCODING_NAMES.indexOf(CHECKED_ENCODING));
+    await binding.countTokensBatchAsync(['a'], Uint32Array.of(1), ENCODING_NAMES.indexOf(encoding));
   } catch {
     // The self-test reports it.
   }
@@ -42,6 +44,16 @@ export const TOKEN_COUNTER_ENGINES: EngineProvider<TokenCounterEngine> = {
   selfTest: selfTestOf(CHECKED_ENCODING),
   comparison: [40, 320, 2048].map(countOf),
 };
+
+/** The engines of an app whose self-test counts with `encoding`. */
+export function tokenCounterEngines(encoding: EncodingName): EngineProvider<TokenCounterEngine> {
+  return { ...TOKEN_COUNTER_ENGINES, selfTest: selfTestOf(encoding) };
+}
+
+/** The encoding of the self-tests: one that the app loads anyway, because each takes 10 MB. */
+export function checkedEncoding({ preload, defaultModel }: Pick<ResolvedTokenCounterOptions, 'preload' | 'defaultModel'>): EncodingName {
+  return preload.at(0) ?? modelFacts(defaultModel).encoding;
+}
 
 /** Counts of texts of this length, each another than the one before. */
 function countOf(length: number): ComparisonCase<TokenCounterEngine> {

@@ -10,6 +10,7 @@ import {
   checkObject,
   checkOneOf,
   checkPositiveInteger,
+  checkRoutePath,
   checkString,
   optional,
   refuseArgument,
@@ -91,4 +92,12 @@ describe('nearestName', () => {
   ])('finds what was meant, or nothing (%#)', (typed, expected) =>
     expect(nearestName(typed, ['tokenCounter', 'engine', 'rust_routing'])).toBe(expected),
   );
+});
+
+it.each(['v1', '/v1', 'v1/', '/ops/llm/', 'a.b~c-d_e'])('reads the path of routes %j', (path) => {
+  expect(checkRoutePath('a', path)).toBe(path.replace(/^\/|\/$/g, ''));
+});
+
+it.each(['', '/', '//v1', 'v1//', 'a b', 'a?b', ':id', 'a/*'])('rejects the path of routes %j', (path) => {
+  expect(() => checkRoutePath('a', path)).toThrow(InvalidConfigurationError);
 });

@@ -154,11 +154,12 @@ describe('the fetch of a FastLiteLLM', () => {
     const headers = { 'x-litellm-model': 'm' };
     const named = await Promise.all([
       fetch('https://api.openai.com/v1/files/file-2', { headers }),
+      fetch('https://api.openai.com/v1/files/file-2?purpose=batch&model=m'),
       fetch('https://api.openai.com/v1/batches/a%2Fb/cancel', { method: 'POST', headers }),
     ]);
-    expect(named.map(({ status }) => status)).toEqual([200, 200]);
-    const asked = upstream.requests.slice(-2).map(({ method, path, bytes }) => `${method} ${path} ${bytes.toString()}`);
-    expect(asked.sort()).toEqual(['GET /v1/files/file-2 ', 'POST /v1/batches/a%2Fb/cancel {}']);
+    expect(named.map(({ status }) => status)).toEqual([200, 200, 200]);
+    const asked = upstream.requests.slice(-3).map(({ method, url, bytes }) => `${method} ${url} ${bytes.toString()}`);
+    expect(asked.sort()).toEqual(['GET /v1/files/file-2 ', 'GET /v1/files/file-2?purpose=batch ', 'POST /v1/batches/a%2Fb/cancel {}']);
     upstream.use([{ status: 400 }]);
     const refused = await openai.moderations.create({ model: 'm', input: 'a' }).catch((error: unknown) => error);
     expect((refused as InstanceType<typeof OpenAI.APIError>).headers?.get('llm_provider-x-request-id')).toBe('req_local');

@@ -143,7 +143,7 @@ function account(
         model: modelOf(request, model ?? options.models[endpoint]),
         method,
         path: tail.replace(':id', encodeURIComponent(id)) + rest,
-        body: body ?? (method === 'POST' ? {} : undefined),
+        body,
       };
       const answer = await client[endpoint](asked, callOptions);
       return answer.sendTo(reply, { costHeaders: options.costHeaders });

@@ -174,8 +174,12 @@ export class RateLimitGuard implements CanActivate {
     if (isLong) checkMessageBounds(body, context);
     const estimate = (json: JsonBody | undefined): Soon<number> => {
       const counted: unknown = json?.promptFields ?? body;
-      if (typeof counted === 'object' && counted !== null)
-        memory.learnPrompt = (promptTokens) => this.tokenCounter.learnPrompt(counted, promptTokens);
+      if (typeof counted === 'object' && counted !== null) {
+        // Not assigned as it is: V8 allocates a function expression that is assigned to a field as
+        // old, and with it the whole request.
+        const learn = (promptTokens: number): void => this.tokenCounter.learnPrompt(counted, promptTokens);
+        memory.learnPrompt = learn;
+      }
       const counting = { counter: this.tokenCounter, tokensPerMinute, isLarge: isLong, memory, json };
       const estimated = estimateTokens(body, counting, tokensLeft);
       if (estimated instanceof Promise) return estimated.then((tokens) => (memory.estimated = { tokens, tokensPerMinute }).tokens);

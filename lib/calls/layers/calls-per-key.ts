@@ -2,6 +2,9 @@ import { RateLimitExceededError } from '../../common/http-errors.js';
 import { MASTER_PRINCIPAL } from '../../http/principal.js';
 import type { CallLayer } from './layer.js';
 
+/** Idle keys that stay in the table: V8 makes a new one when it becomes empty. */
+const IDLE_KEYS = 1_000;
+
 /**
  * Limits the calls that an API key has in flight in this process: each has a connection to a
  * provider for as long as its client reads. The master key, which apps share, has no limit.
@@ -20,7 +23,7 @@ export function callsPerKey(most: number, inFlight = new Map<string, number>()):
     inFlight.set(limitKey, count + 1);
     view.call.whenOver(() => {
       const left = (inFlight.get(limitKey) ?? 1) - 1;
-      if (left > 0) inFlight.set(limitKey, left);
+      if (left > 0 || inFlight.size <= IDLE_KEYS) inFlight.set(limitKey, left);
       else inFlight.delete(limitKey);
     });
     return next(view);

@@ -135,6 +135,17 @@ describe('CallQueue', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
+  it('ends the wait of a call after one that may wait longer', async () => {
+    const [queue, places] = [queueOf(), new Places(0)];
+    const patient = (go(queue, places) as Promise<string>).catch(() => 'late');
+    const short = (go(queue, places, callOf({}, { leftMs: 100 })) as Promise<string>).catch((error: unknown) => error);
+    await advance(100);
+    expect(await short).toMatchObject({ code: 'QUEUE_TIMEOUT' });
+    expect(queue.length).toBe(1);
+    await advance(9_900);
+    expect(await patient).toBe('late');
+  });
+
   it('leaves a call the time that calls usually take before its deadline', async () => {
     const [queue, places] = [queueOf(), new Places(0)];
     for (const ms of [100, 300, 5_000]) queue.served(ms);

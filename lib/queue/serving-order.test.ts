@@ -53,6 +53,12 @@ describe('ServingOrder', () => {
     }
   });
 
+  it('serves tenants by turns if each call is longer than a turn', () => {
+    const order = orderOf(...['a', 'b', 'c'].flatMap((tenant) => Array.from({ length: 20 }, () => call(tenant, 10_000))));
+    const served = serve(order, 15);
+    expect(['a', 'b', 'c'].map((tenant) => sum(served, tenant))).toEqual([50_000, 50_000, 50_000]);
+  });
+
   it('serves tenants by their weights', () => {
     const order = orderOf(
       ...Array.from({ length: 800 }, (_, at) => (at % 2 === 0 ? call('one', 1_000) : call('three', 1_000, { weight: 3 }))),

@@ -324,7 +324,11 @@ export class RateLimitGuard implements CanActivate {
   private nanoUsdOf(guarded: GuardedRequest, { route, scopes }: ApplicableLimits): Soon<number> {
     const { request, context, state } = guarded;
     const { reserve, unpricedNanoUsd = 0 } = this.limiter.options.budgets;
-    if (reserve === 'expected') state.outputOf = (model) => expectedOutputs(this.limiter).expected(budgetKeyOf(scopes), model);
+    if (reserve === 'expected') {
+      // By name, so that V8 does not allocate it as old.
+      const expected = (model: string): number | undefined => expectedOutputs(this.limiter).expected(budgetKeyOf(scopes), model);
+      state.outputOf = expected;
+    }
     // Compared on each request: a subclass can assign it as a field, which its constructor sets
     // later.
     const isOwn = route.usd !== undefined || this.getUsd !== RateLimitGuard.prototype.getUsd;

@@ -97,6 +97,7 @@ export { FastLiteLLMHealthIndicator, type HealthSource } from './health/health.i
 export type { GracefulShutdown, WatchedServer } from './health/graceful-shutdown.js';
 export type { ShutdownOptions } from './health/shutdown.options.js';
 export type { AttemptStart, CallObserver, CallOutcome, CallStart, ObservedAttempt, ObservedCall } from './common/call-observer.js';
+export type { AttemptRecord, CallRecord, CallRecordListener, CallRecordOptions, RecordedUsage } from './common/call-record.js';
 export { openTelemetryObserver } from './telemetry/opentelemetry.js';
 export type { HealthReport } from './health/health-report.js';
 export type { MetricRegistry, MetricsOptions } from './metrics/metrics.options.js';

@@ -1,7 +1,11 @@
 import type { CallObserver, ObservedAttempt } from '../common/call-observer.js';
+import type { Call } from './call.js';
 import { CallObservers } from './call-observers.js';
+import type { WatchedAttempt } from './watched-call.js';
 
 const START = {} as never;
+const CALL = {} as Call;
+const ATTEMPT = {} as WatchedAttempt;
 
 function observersOf(...observers: Partial<ObservedAttempt>[]) {
   const lines: string[] = [];
@@ -20,9 +24,9 @@ describe('CallObservers', () => {
   it('has no observed call without observers', () => {
     const { all } = observersOf();
     const own = { attempt: () => ({}) as never, ended: () => {} };
-    expect([all.started(START), all.started(START, own)]).toEqual([undefined, own]);
+    expect([all.started(START, CALL), all.started(START, { observed: own } as unknown as Call)]).toEqual([undefined, own]);
     all.add({ started: () => undefined });
-    expect(all.started(START)).toBeUndefined();
+    expect(all.started(START, CALL)).toBeUndefined();
   });
 
   it('runs an attempt in the contexts of all observers, the first outermost, until they are removed', () => {
@@ -38,7 +42,7 @@ describe('CallObservers', () => {
     const { all } = observersOf(named('first'), named('second'));
     const remove = all.add({ started: () => ({ attempt: () => named('third') as ObservedAttempt, ended: () => {} }) });
     remove();
-    const attempt = all.started(START)?.attempt(START);
+    const attempt = all.started(START, CALL)?.attempt(START, ATTEMPT);
     expect(attempt?.run(() => order.push('sent'))).toBe(3);
     attempt?.firstChunk();
     attempt?.ended(START);
@@ -71,7 +75,7 @@ describe('CallObservers', () => {
   ])('sends, although an observer %s', (name, attempt, names) => {
     const { all, lines } = observersOf(attempt);
     let sent = 0;
-    const observed = all.started(START)?.attempt(START);
+    const observed = all.started(START, CALL)?.attempt(START, ATTEMPT);
     expect(observed?.run(() => ++sent)).toBe(name === 'sends twice' ? 2 : 1);
     expect(lines).toEqual(names.map((each) => `Call observer: threw (${each}); calls continue without it; further errors are not logged`));
   });
@@ -103,13 +107,27 @@ describe('CallObservers', () => {
   ])('throws the error of a call, although an observer %s', (_, run, reported) => {
     const { all, lines } = observersOf({ run });
     const error = new Error('gone');
-    expect(() => all.started(START)?.attempt(START).run(thrower(error))).toThrow(error);
+    expect(() => all.started(START, CALL)?.attempt(START, ATTEMPT).run(thrower(error))).toThrow(error);
     expect(lines).toHaveLength(reported);
+  });
+
+  it('gives observers within the package the call and its attempts', () => {
+    const { all } = observersOf({});
+    const seen: unknown[] = [];
+    const whole = { run: <T>(send: () => T) => send(), firstChunk: () => {}, ended: () => {} };
+    const remove = all.addOwn((call) => {
+      seen.push(call);
+      return { attempt: (_start, attempt) => (seen.push(attempt), whole), ended: () => {} };
+    });
+    all.started(START, CALL)?.attempt(START, ATTEMPT);
+    remove();
+    all.started(START, CALL);
+    expect(seen).toEqual([CALL, ATTEMPT]);
   });
 
   it('logs the errors of an observer once', () => {
     const { all, lines } = observersOf({ firstChunk: thrower(new Error()), ended: thrower(new Error()) });
-    const attempt = all.started(START)?.attempt(START);
+    const attempt = all.started(START, CALL)?.attempt(START, ATTEMPT);
     attempt?.firstChunk();
     attempt?.ended(START);
     expect(lines).toHaveLength(1);
@@ -119,7 +137,7 @@ describe('CallObservers', () => {
         throw 'text';
       },
     });
-    all.started(START);
+    all.started(START, CALL);
     expect(lines[1]).toContain('threw (string)');
   });
 });

@@ -1,46 +1,60 @@
 import type { AttemptStart, CallObserver, CallOutcome, CallStart, ObservedAttempt, ObservedCall } from '../common/call-observer.js';
 import type { LogSink } from '../common/log-sink.js';
+import type { Call } from './call.js';
+import type { WatchedAttempt, WatchedCall } from './watched-call.js';
 
 /**
  * The observers of a client's calls, combined into one. Their errors are logged once and change
  * nothing.
  */
 export class CallObservers {
-  list: readonly AddedObserver[] = [];
+  list: readonly Started[] = [];
 
   constructor(private readonly log: LogSink) {}
 
   /** Returns the function that removes the observer. */
   add(observer: CallObserver): () => void {
     const added = new AddedObserver(observer, this.log);
-    this.list = [...this.list, added];
-    return () => void (this.list = this.list.filter((each) => each !== added));
+    return this.append((start) => added.started(start));
   }
 
-  /** @param own of this call alone: its hooks */
-  started(call: CallStart, own?: ObservedCall): ObservedCall | undefined {
-    const observed: ObservedCall[] = [];
-    for (const added of this.list) {
-      try {
-        const of = added.observer.started(call);
-        if (of !== undefined) observed.push(new SafeCall(of, added));
-      } catch (error) {
-        added.report(error);
-      }
+  /** Adds an observer within the package, which sees the call itself. */
+  addOwn(watch: (call: Call) => WatchedCall): () => void {
+    return this.append((_start, call) => watch(call));
+  }
+
+  /** A call begins. Its hooks observe it, too. */
+  started(start: CallStart, call: Call): WatchedCall | undefined {
+    const observed: WatchedCall[] = [];
+    for (const started of this.list) {
+      const of = started(start, call);
+      if (of !== undefined) observed.push(of);
     }
-    if (own !== undefined) observed.push(own);
+    if (call.observed !== undefined) observed.push(call.observed);
     return observed.length > 1 ? new JointCall(observed) : observed[0];
   }
+
+  private append(started: Started): () => void {
+    this.list = [...this.list, started];
+    return () => void (this.list = this.list.filter((each) => each !== started));
+  }
 }
+
+type Started = (start: CallStart, call: Call) => WatchedCall | undefined;
 
 /** Wraps an observer so that it cannot fail calls. */
 class AddedObserver {
   private isReported = false;
 
   constructor(
-    readonly observer: CallObserver,
+    private readonly observer: CallObserver,
     private readonly log: LogSink,
   ) {}
+
+  started(start: CallStart): WatchedCall | undefined {
+    const observed = this.safely(() => this.observer.started(start));
+    return observed === undefined ? undefined : new SafeCall(observed, this);
+  }
 
   /** `undefined` if it throws. */
   safely<T>(work: () => T): T | undefined {
@@ -52,7 +66,7 @@ class AddedObserver {
     }
   }
 
-  report(error: unknown): void {
+  private report(error: unknown): void {
     if (this.isReported) return;
     this.isReported = true;
     // Its message may quote a prompt.
@@ -61,7 +75,7 @@ class AddedObserver {
   }
 }
 
-class SafeCall implements ObservedCall {
+class SafeCall implements WatchedCall {
   constructor(
     private readonly call: ObservedCall,
     private readonly observer: AddedObserver,
@@ -112,11 +126,11 @@ function runOnce<T>(attempt: ObservedAttempt, send: () => T, observer: AddedObse
 const UNOBSERVED: ObservedAttempt = { run: (send) => send(), firstChunk: () => {}, ended: () => {} };
 
 /** A call with several observers. */
-class JointCall implements ObservedCall {
-  constructor(private readonly observed: readonly ObservedCall[]) {}
+class JointCall implements WatchedCall {
+  constructor(private readonly observed: readonly WatchedCall[]) {}
 
-  attempt(start: AttemptStart): ObservedAttempt {
-    const attempts = this.observed.map((call) => call.attempt(start));
+  attempt(start: AttemptStart, attempt: WatchedAttempt): ObservedAttempt {
+    const attempts = this.observed.map((call) => call.attempt(start, attempt));
     return {
       // The first one's context is the outermost.
       run: (send) => attempts.reduceRight((inner, attempt) => () => attempt.run(inner), send)(),

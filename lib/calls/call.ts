@@ -1,4 +1,4 @@
-import type { CallOutcome, ObservedCall } from '../common/call-observer.js';
+import type { CallOutcome } from '../common/call-observer.js';
 import type { Fields } from '../common/objects.js';
 import type { ProviderFailureKind } from '../common/provider-error.js';
 import type { Principal } from '../http/principal.js';
@@ -10,6 +10,7 @@ import type { SteeredOptions } from './call-options.js';
 import type { Failure } from './failure.js';
 import { changesOf } from '../providers/openai/request.js';
 import { CallCancellation, type AttemptTimes } from './cancellation.js';
+import type { WatchedCall } from './watched-call.js';
 import type { CallRouter, Deployment, FallbackTarget, RoutingContext } from './call-router.js';
 
 /** One attempt that failed. */
@@ -93,8 +94,8 @@ export class Call {
   isOver = false;
   /** The timer of the deadline has fired; on a busy event loop it fires milliseconds early. */
   isExpired = false;
-  observed: ObservedCall | undefined = undefined;
-  /** As hooks see it; a call without hooks gets an id when it fails. */
+  observed: WatchedCall | undefined = undefined;
+  /** As hooks and records have it; other calls get an id when they fail. */
   id: string | undefined = undefined;
 
   /** How long an abandoned answer is still read; `undefined`: not at all. */

@@ -5,6 +5,7 @@ import {
   CallDeniedError,
   CallHookFailedError,
   DeploymentMisconfiguredError,
+  RateLimitExceededError,
   UnsupportedRequestError,
 } from '../common/http-errors.js';
 import { ProviderError, type ProviderFailureKind } from '../common/provider-error.js';
@@ -108,6 +109,18 @@ export function judge(thrown: unknown, attempt: JudgedAttempt): Failure {
 }
 
 const NOT_FOUND = 404;
+
+/** Whether a limit, a budget or a hook forbade the call: no deployment has failed. */
+export function isDenial(error: unknown): boolean {
+  // Without `exceeded` the store of the limits could not be asked.
+  return error instanceof CallDeniedError || (error instanceof RateLimitExceededError && error.exceeded !== undefined);
+}
+
+/** The code of an error, else its name; not its message, which may quote a prompt. */
+export function errorCodeOf(error: unknown): string {
+  const { code, name } = (error ?? {}) as { readonly code?: unknown; readonly name?: unknown };
+  return [code, name].find((each) => typeof each === 'string') ?? 'unknown';
+}
 
 const SELECTION_FAILURES: Readonly<Record<string, FailureReason & { readonly fault: Fault }>> = {
   ROUTER_RATE_LIMITED: { fault: 'provider', kind: 'rate_limit', status: 429 },

@@ -1,5 +1,6 @@
 import type { Fields } from '../common/objects.js';
 import type { CallObserver } from '../common/call-observer.js';
+import type { CallRecordListener, CallRecordOptions } from '../common/call-record.js';
 import type { LogSink } from '../common/log-sink.js';
 import type { Capability, CapabilityHealth, HealthOf, MetricSample } from '../common/capability.js';
 import { InvalidArgumentError } from '../common/errors.js';
@@ -37,6 +38,8 @@ import { FORWARDED_PATHS, type Forwarded, type ForwardedOperation, type Forwarde
 import type { CallHookOptions, ModelCallHook } from './hooks/call-hook.js';
 import { CallHooks } from './hooks/call-hooks.js';
 import type * as Guarding from './hooks/content-guards.js';
+import type * as Recording from './recording/call-records.js';
+import type { CallRecords } from './recording/call-records.js';
 import type { RunningCall } from './hooks/running-call.js';
 import { callSamples, exactCountSamples } from './metrics.js';
 import { countedOperationOf, localBody } from '../apis/counted-request.js';
@@ -130,6 +133,8 @@ export class LlmClient implements Capability {
   private readonly log: LogSink;
   /** `undefined`: none was ever added. */
   private hooks: CallHooks | undefined = undefined;
+  /** `undefined`: no listener was ever added. */
+  private records: CallRecords | undefined = undefined;
   /** Bounds of the lists in a body. @internal */
   readonly bodyBounds: ResolvedBodyBounds;
   /** For the router's present configuration. */
@@ -403,6 +408,17 @@ export class LlmClient implements Capability {
   }
 
   /**
+   * Adds a listener for calls that begin from now on: it receives the record of each call when it
+   * is over, streams and abandoned answers included. Its errors are logged once. Returns a function
+   * that removes it.
+   * @throws InvalidArgumentError if it is not a function.
+   */
+  onRecord(listener: CallRecordListener, options?: CallRecordOptions): () => void {
+    checkFunction('listener', listener, refuseArgument);
+    return (this.records ??= new (recording().CallRecords)(this.client.settlement.observers, this.log)).add(listener, options);
+  }
+
+  /**
    * Adds a hook for calls that begin from now on. Returns a function that removes it.
    * `FastLiteLLMModule` adds providers with `@CallHook()`, and those of the option `hooks`.
    *
@@ -613,4 +629,5 @@ const queueing = lazy(() => require('../queue/call-queue.js') as typeof Queueing
 const exactCounting = lazy(() => require('./counting/exact-counts.js') as typeof ExactCounting);
 const forwarding = lazy(() => require('./forwarded/forward-requests.js') as typeof Forwarding);
 const guarding = lazy(() => require('./hooks/content-guards.js') as typeof Guarding);
+const recording = lazy(() => require('./recording/call-records.js') as typeof Recording);
 /* eslint-enable */

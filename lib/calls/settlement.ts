@@ -1,13 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { CallObserver, CallOutcome, ObservedCall } from '../common/call-observer.js';
+import type { CallObserver, CallOutcome } from '../common/call-observer.js';
 import { InvalidArgumentError } from '../common/errors.js';
-import {
-  CallDeniedError,
-  ContextWindowExceededError,
-  ModelNotAllowedError,
-  NoDeploymentError,
-  RateLimitExceededError,
-} from '../common/http-errors.js';
+import { ContextWindowExceededError, ModelNotAllowedError, NoDeploymentError, RateLimitExceededError } from '../common/http-errors.js';
 import type { LogSink } from '../common/log-sink.js';
 import { usdOf } from '../common/nano-usd.js';
 import { ProviderError, type ProviderFailureKind } from '../common/provider-error.js';
@@ -20,9 +14,10 @@ import type { Attempt, AttemptSettlement } from './attempt.js';
 import type { Call, CallEnd } from './call.js';
 import { CallObservers } from './call-observers.js';
 import type { CallRouter } from './call-router.js';
-import { routerReport, type Failure } from './failure.js';
+import { isDenial, routerReport, type Failure } from './failure.js';
 import { FailureLog } from './failure-log.js';
 import type { ClientSpend } from './client-spend.js';
+import type { WatchedCall } from './watched-call.js';
 
 /** Totals over all calls of a client. */
 export class CallCounts {
@@ -102,23 +97,23 @@ export class CallSettlement implements AttemptSettlement {
     const { operation, model, stream } = call.asked;
     this.counts.inFlight++;
     call.request?.hold.beginCall();
-    if (observers.list.length > 0)
-      call.observed = observers.started({ operation, model, stream, maxTokens: call.maxTokens }, call.observed);
+    if (observers.list.length > 0) call.observed = observers.started({ operation, model, stream, maxTokens: call.maxTokens }, call);
     if (!spend.isPrepared) spend.prepare(model);
   }
 
-  attemptStarted(attempt: Attempt, observed: ObservedCall): void {
+  attemptStarted(attempt: Attempt, observed: WatchedCall): void {
     const { call, number, model, selection } = attempt;
     const { deployment, group } = selection;
     const { api_base: base } = deployment.params;
-    attempt.observed = observed.attempt({
+    const start = {
       number,
       deploymentId: deployment.id,
       model,
       provider: deployment.provider,
       endpoint: typeof base === 'string' ? base : undefined,
       fallbackGroup: group === call.asked.model ? undefined : group,
-    });
+    };
+    attempt.observed = observed.attempt(start, attempt);
   }
 
   firstChunk({ firstChunkAtMs = NaN, startedAtMs, observed, selection }: Attempt): void {
@@ -310,12 +305,6 @@ function routerUsage(attempt: Attempt) {
   const { used } = attempt;
   const cost = used && attempt.costOf(used);
   return { ...(used ?? NO_TOKENS), usageDetails: used?.details, costUsd: cost && usdOf(cost.nanoUsd) };
-}
-
-/** Whether a limit, a budget or a hook forbade the call: no deployment has failed. */
-function isDenial(error: unknown): boolean {
-  // Without `exceeded` the store of the limits could not be asked.
-  return error instanceof CallDeniedError || (error instanceof RateLimitExceededError && error.exceeded !== undefined);
 }
 
 /** Whether the caller has to change the request: no deployment has failed. */

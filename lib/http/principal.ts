@@ -12,6 +12,7 @@ export interface Principal {
   readonly alias?: string;
   readonly user?: string;
   readonly team?: string;
+  readonly organization?: string;
   readonly tags: readonly string[];
   readonly priority?: PriorityClass;
   /** Data that the app has stored with the key. */

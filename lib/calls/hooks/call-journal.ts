@@ -4,7 +4,7 @@ import { appendToFile } from '../../common/append-file.js';
 import { defaultLog, type LogSink } from '../../common/log-sink.js';
 import { instance, integer, required, resolveOptions, string, type OptionsOf } from '../../common/option.js';
 import { OWNER_ONLY } from '../../common/replace-file.js';
-import { errorCodeOf } from './running-call.js';
+import { errorCodeOf } from '../failure.js';
 import { CallHook, type CallEnd, type HookedCall, type ModelCallHook } from './call-hook.js';
 
 export const CALL_JOURNAL = {

@@ -5,6 +5,7 @@ import { CallDeniedError } from '../../common/http-errors.js';
 import type { Principal } from '../../http/principal.js';
 import { RequestContext } from '../../http/request-context.js';
 import type { AskedCall } from '../asked-call.js';
+import { errorCodeOf } from '../failure.js';
 import type { AttemptEnd, CallEnd, HookedCall, ModelCallHook } from './call-hook.js';
 import { HookFault, type GuardMethod, type InstalledHook } from './installed-hook.js';
 
@@ -195,10 +196,4 @@ class CallView {
     if (principal !== undefined) this.principal = principal;
     Object.freeze(Object.defineProperty(this, 'body', CallView.bodyProperty));
   }
-}
-
-/** The code of an error, else its name; not its message, which may quote a prompt. */
-export function errorCodeOf(error: unknown): string {
-  const { code, name } = (error ?? {}) as { readonly code?: unknown; readonly name?: unknown };
-  return [code, name].find((each) => typeof each === 'string') ?? 'unknown';
 }

@@ -1,0 +1,266 @@
+import { randomUUID } from 'node:crypto';
+import type { AttemptStart, CallOutcome, ObservedAttempt } from '../../common/call-observer.js';
+import type { AttemptRecord, CallRecord, CallRecordListener, CallRecordOptions, RecordedUsage } from '../../common/call-record.js';
+import type { LogSink } from '../../common/log-sink.js';
+import { addNanoUsd, nanoUsd as nanoOf } from '../../common/nano-usd.js';
+import { COST_PARTS, type CostPart, type CostParts } from '../../common/token-cost.js';
+import type { AnswerUsage } from '../../http/answer-usage.js';
+import type { Call } from '../call.js';
+import type { CallObservers } from '../call-observers.js';
+import { errorCodeOf, isDenial } from '../failure.js';
+import type { WatchedAttempt, WatchedCall } from '../watched-call.js';
+import { errorKindOf, statusOf } from './error-facts.js';
+import { clientFactsOf, type ClientFacts } from './client-facts.js';
+
+/** As nginx, for a client that has closed its connection. */
+const CLIENT_CLOSED = 499;
+
+interface Listener {
+  readonly listener: CallRecordListener;
+  readonly bodies: boolean;
+  isReported: boolean;
+}
+
+/** The listeners for finished calls. Without one, nothing is recorded. */
+export class CallRecords {
+  private listeners: readonly Listener[] = [];
+  private stop: (() => void) | undefined = undefined;
+
+  constructor(
+    private readonly observers: CallObservers,
+    private readonly log: LogSink,
+  ) {}
+
+  /** For calls that begin from now on. Returns the function that removes the listener. */
+  add(listener: CallRecordListener, { bodies = false }: CallRecordOptions = {}): () => void {
+    const added: Listener = { listener, bodies, isReported: false };
+    this.listeners = [...this.listeners, added];
+    this.stop ??= this.observers.addOwn((call) => new RecordedCall(call, this));
+    return () => {
+      this.listeners = this.listeners.filter((each) => each !== added);
+      if (this.listeners.length > 0) return;
+      this.stop?.();
+      this.stop = undefined;
+    };
+  }
+
+  emit(record: CallRecord): void {
+    for (const each of this.listeners) {
+      try {
+        each.listener(record);
+      } catch (error) {
+        this.report(each, error);
+      }
+    }
+  }
+
+  private report(of: Listener, error: unknown): void {
+    if (of.isReported) return;
+    of.isReported = true;
+    // Its message may quote a prompt.
+    const name = error instanceof Error ? error.name : typeof error;
+    this.log.error(`Call records: a listener threw (${name}); calls continue; further errors are not logged`);
+  }
+}
+
+/** One call, from its start to its record. */
+class RecordedCall implements WatchedCall {
+  private readonly id: string;
+  private readonly startedAtMs: number;
+  private readonly operation: string;
+  private readonly model: string;
+  private readonly client: ClientFacts;
+  private readonly attempts: RecordedAttempt[] = [];
+
+  constructor(
+    private readonly call: Call,
+    private readonly records: CallRecords,
+  ) {
+    const { asked, principal } = call;
+    this.id = call.id ??= randomUUID();
+    this.startedAtMs = Math.round(Date.now() - (performance.now() - asked.startedAtMs));
+    this.operation = asked.operation;
+    this.model = asked.model;
+    this.client = clientFactsOf(asked, principal?.tags);
+  }
+
+  attempt(start: AttemptStart, attempt: WatchedAttempt): ObservedAttempt {
+    const recorded = new RecordedAttempt(start, attempt, this.startedAtMs - this.call.asked.startedAtMs);
+    this.attempts.push(recorded);
+    return recorded;
+  }
+
+  ended(outcome: CallOutcome): void {
+    this.records.emit(this.recordOf(outcome));
+  }
+
+  private recordOf({ error, cancelled, retries = 0, fallbacks = 0 }: CallOutcome): CallRecord {
+    const { call, client, attempts } = this;
+    const { principal } = call;
+    const ended = attempts.map((each) => each.record).filter((each) => each !== undefined);
+    const status = cancelled === true ? 'cancelled' : error === undefined ? 'success' : isDenial(error) ? 'denied' : 'failure';
+    const answered = status === 'success' ? attempts.find(({ record }) => record?.status === 'success') : undefined;
+    const last = answered ?? attempts.at(-1);
+    const at = last?.record;
+    const durationMs = this.durationMs(last, status === 'success');
+    const cause: unknown = cancelled === true ? call.cancellation.error : error;
+    const sums = sumsOf(ended);
+    return {
+      id: this.id,
+      startedAtMs: this.startedAtMs,
+      endedAtMs: this.startedAtMs + Math.round(durationMs),
+      operation: this.operation,
+      stream: call.stream,
+      model: this.model,
+      group: at?.group,
+      deploymentId: at?.deploymentId,
+      provider: at?.provider,
+      upstreamModel: at?.upstreamModel,
+      apiBaseHost: at?.apiBaseHost,
+      keyId: principal?.keyId,
+      keyAlias: principal?.alias,
+      user: principal?.user,
+      team: principal?.team,
+      organization: principal?.organization,
+      endUser: client.endUser,
+      tags: client.tags,
+      sessionId: client.sessionId,
+      traceId: client.traceId,
+      requestId: client.requestId,
+      ip: client.ip,
+      userAgent: client.userAgent,
+      usage: sums.usage,
+      // A hook has answered it.
+      nanoUsd: ended.length === 0 && status === 'success' ? 0 : sums.nanoUsd,
+      costParts: sums.costParts,
+      isEstimated: sums.isEstimated,
+      savedNanoUsd: undefined,
+      cacheStatus: 'off',
+      durationMs,
+      timeToFirstTokenMs: last?.firstChunkAfter(call.asked.startedAtMs),
+      status,
+      errorKind: cause === undefined ? undefined : errorKindOf(cause),
+      errorCode: cause === undefined ? undefined : errorCodeOf(cause),
+      httpStatus: status === 'success' ? 200 : status === 'cancelled' ? CLIENT_CLOSED : (statusOf(cause) ?? 500),
+      retries,
+      fallbacks,
+      attempts: ended,
+    };
+  }
+
+  /** Until the caller had its answer or its error: failed attempts may be drained for longer. */
+  private durationMs(last: RecordedAttempt | undefined, isAnswered: boolean): number {
+    const endMs = last !== undefined && (isAnswered || last.wasDrained) ? last.attempt.endedAtMs : performance.now();
+    return Math.max(0, endMs - this.call.asked.startedAtMs);
+  }
+}
+
+/** One attempt of a recorded call. */
+class RecordedAttempt implements ObservedAttempt {
+  record: AttemptRecord | undefined = undefined;
+  /** Whether it was read to its end although its call was over. */
+  wasDrained = false;
+
+  constructor(
+    private readonly start: AttemptStart,
+    readonly attempt: WatchedAttempt,
+    private readonly clockOffsetMs: number,
+  ) {}
+
+  run<T>(send: () => T): T {
+    return send();
+  }
+
+  firstChunk(): void {}
+
+  firstChunkAfter(startedAtMs: number): number | undefined {
+    const { firstChunkAtMs } = this.attempt;
+    return firstChunkAtMs === undefined ? undefined : firstChunkAtMs - startedAtMs;
+  }
+
+  ended({ error, cancelled, status, costUsd }: CallOutcome): void {
+    const { start, attempt } = this;
+    const { selection, startedAtMs, endedAtMs } = attempt;
+    const isAnswered = error === undefined;
+    const usage = attempt.usage ?? (isAnswered ? attempt.estimatedUsage : attempt.used);
+    const used = isAnswered ? usage : attempt.used;
+    const cost = used && attempt.costOf(used);
+    this.wasDrained = !isAnswered && attempt.call.isOver;
+    this.record = {
+      number: start.number,
+      deploymentId: start.deploymentId,
+      provider: attempt.provider,
+      upstreamModel: start.model,
+      group: selection.group,
+      apiBaseHost: hostOf(selection.deployment.params),
+      startedAtMs: Math.round(this.clockOffsetMs + startedAtMs),
+      durationMs: Math.max(0, endedAtMs - startedAtMs),
+      timeToFirstTokenMs: this.firstChunkAfter(startedAtMs),
+      status: cancelled === true ? 'cancelled' : isAnswered ? 'success' : 'failure',
+      errorKind: isAnswered ? undefined : errorKindOf(error),
+      errorCode: isAnswered ? undefined : errorCodeOf(error),
+      httpStatus: status,
+      usage: used && recordedUsage(used),
+      // A mock has a cost without a usage.
+      nanoUsd: used === undefined ? (costUsd === undefined ? undefined : nanoOf(costUsd)) : cost?.nanoUsd,
+      costParts: cost?.parts,
+      isEstimated: used !== undefined && attempt.usage === undefined,
+    };
+  }
+}
+
+function recordedUsage({ promptTokens, completionTokens, totalTokens, details }: AnswerUsage): RecordedUsage {
+  return {
+    prompt: Math.round(promptTokens),
+    completion: Math.round(completionTokens),
+    total: Math.round(totalTokens),
+    cacheRead: details?.cacheReadTokens ?? 0,
+    cacheWrite: details?.cacheWriteTokens ?? 0,
+    reasoning: details?.reasoningTokens ?? 0,
+    audioIn: details?.inputAudioTokens ?? 0,
+    audioOut: details?.outputAudioTokens ?? 0,
+    images: (details?.inputImageTokens ?? 0) + (details?.outputImageTokens ?? 0),
+    webSearches: details?.webSearches ?? 0,
+  };
+}
+
+type Sums = Pick<CallRecord, 'usage' | 'nanoUsd' | 'costParts' | 'isEstimated'>;
+
+/** Most calls have one attempt, whose figures are those of the call. */
+function sumsOf(attempts: readonly AttemptRecord[]): Sums {
+  const charged = attempts.filter(({ usage, nanoUsd }) => usage !== undefined || nanoUsd !== undefined);
+  if (charged.length < 2) return charged[0] ?? { isEstimated: false };
+  const sums: { usage?: RecordedUsage; nanoUsd?: number; costParts?: CostParts; isEstimated: boolean } = { isEstimated: false };
+  for (const { usage, nanoUsd, costParts, isEstimated } of charged) {
+    if (usage !== undefined) sums.usage = sums.usage === undefined ? usage : usageSum(sums.usage, usage);
+    if (nanoUsd !== undefined) sums.nanoUsd = addNanoUsd(sums.nanoUsd ?? 0, nanoUsd);
+    if (costParts !== undefined) sums.costParts = sums.costParts === undefined ? costParts : partsSum(sums.costParts, costParts);
+    sums.isEstimated ||= isEstimated === true;
+  }
+  return sums;
+}
+
+function usageSum(a: RecordedUsage, b: RecordedUsage): RecordedUsage {
+  const sum: Record<string, number> = {};
+  for (const name of Object.keys(a) as (keyof RecordedUsage)[]) sum[name] = a[name] + b[name];
+  return sum as unknown as RecordedUsage;
+}
+
+function partsSum(a: CostParts, b: CostParts): CostParts {
+  const sum: Partial<Record<CostPart, number>> = {};
+  for (const part of COST_PARTS) if (a[part] !== undefined || b[part] !== undefined) sum[part] = (a[part] ?? 0) + (b[part] ?? 0);
+  return sum;
+}
+
+/** By the parameters of a deployment. */
+const hosts = new WeakMap<object, string | null>();
+
+function hostOf(params: Readonly<Record<string, unknown>>): string | undefined {
+  let host = hosts.get(params);
+  if (host === undefined) {
+    const { api_base: base } = params;
+    host = typeof base === 'string' && URL.canParse(base) ? new URL(base).host : null;
+    hosts.set(params, host);
+  }
+  return host ?? undefined;
+}

@@ -1,0 +1,132 @@
+import type { Fields } from './objects.js';
+import type { CostParts } from './token-cost.js';
+
+/** Tokens by kind. `prompt` includes cached input, `completion` includes reasoning. */
+export interface RecordedUsage {
+  readonly prompt: number;
+  readonly completion: number;
+  readonly total: number;
+  readonly cacheRead: number;
+  readonly cacheWrite: number;
+  readonly reasoning: number;
+  readonly audioIn: number;
+  readonly audioOut: number;
+  /** Tokens of images, in the input and in the output. */
+  readonly images: number;
+  /** Searches that the provider ran; not tokens. */
+  readonly webSearches: number;
+}
+
+/** One attempt of a call. */
+export interface AttemptRecord {
+  /** From 1, over all retries and fallbacks. */
+  readonly number: number;
+  readonly deploymentId: string;
+  readonly provider: string;
+  /** The provider's name for the model. */
+  readonly upstreamModel: string;
+  /** The model group; after a fallback, not the requested one. */
+  readonly group: string;
+  /** Host of the deployment's `api_base`, if it has one. */
+  readonly apiBaseHost?: string;
+  /** Unix time in milliseconds. */
+  readonly startedAtMs: number;
+  readonly durationMs: number;
+  readonly timeToFirstTokenMs?: number;
+  readonly status: 'success' | 'failure' | 'cancelled';
+  readonly errorKind?: string;
+  readonly errorCode?: string;
+  /** HTTP status of the provider. */
+  readonly httpStatus?: number;
+  /** Absent if it used nothing. */
+  readonly usage?: RecordedUsage;
+  /** Billionths of a USD; absent without a known price. */
+  readonly nanoUsd?: number;
+  readonly costParts?: CostParts;
+  /** Whether its provider reported no usage. */
+  readonly isEstimated?: boolean;
+}
+
+/**
+ * One finished call, for the spend log, callbacks and alerts: without texts, and without keys. All
+ * money is in nano-USD, billionths of a USD. Absent values are unknown.
+ */
+export interface CallRecord {
+  /** Also `x-litellm-call-id` of a failed call. */
+  readonly id: string;
+  /** Unix time in milliseconds; together with the id, it identifies the call. */
+  readonly startedAtMs: number;
+  /** When the caller had its answer; an abandoned answer can be read for longer. */
+  readonly endedAtMs: number;
+  /** `chat`, `embeddings`, `responses`, `messages`, `images`, … */
+  readonly operation: string;
+  readonly stream: boolean;
+  /** The requested model. */
+  readonly model: string;
+  /** Of the attempt that answered, else of the last one. */
+  readonly group?: string;
+  readonly deploymentId?: string;
+  readonly provider?: string;
+  readonly upstreamModel?: string;
+  readonly apiBaseHost?: string;
+  /** The public id of the API key. */
+  readonly keyId?: string;
+  readonly keyAlias?: string;
+  readonly user?: string;
+  readonly team?: string;
+  readonly organization?: string;
+  /** The user of the app that calls, by LiteLLM's headers and fields. */
+  readonly endUser?: string;
+  /** Of the request and of its key. */
+  readonly tags: readonly string[];
+  readonly sessionId?: string;
+  /** Trace id of `traceparent`. */
+  readonly traceId?: string;
+  /** `x-request-id` of the request. */
+  readonly requestId?: string;
+  /** The client's address, by the app's own proxy settings. */
+  readonly ip?: string;
+  readonly userAgent?: string;
+  /** Of all attempts together, as they are billed. Absent if nothing was used. */
+  readonly usage?: RecordedUsage;
+  /** Sum of all attempts with a known price; absent if none has one. */
+  readonly nanoUsd?: number;
+  /** Adds up to `nanoUsd`. */
+  readonly costParts?: CostParts;
+  /** Whether a part of the usage is estimated. */
+  readonly isEstimated?: boolean;
+  /** What a cache saved. */
+  readonly savedNanoUsd?: number;
+  readonly cacheStatus?: 'hit' | 'miss' | 'off';
+  readonly durationMs: number;
+  /** Until the first chunk of a stream. */
+  readonly timeToFirstTokenMs?: number;
+  readonly status: 'success' | 'failure' | 'cancelled' | 'denied';
+  /** As in `ProviderError.kind`: `rate_limit`, `timeout`, `server`, …; or `budget`, `denied`. */
+  readonly errorKind?: string;
+  /** The `code` of the error, or its name. */
+  readonly errorCode?: string;
+  /** The status for the client; 499 if it has cancelled. */
+  readonly httpStatus?: number;
+  /** The provider's id of the answer; only with bodies. */
+  readonly responseId?: string;
+  /** Only with bodies. */
+  readonly finishReasons?: readonly string[];
+  readonly retries: number;
+  readonly fallbacks: number;
+  /** In the order in which they began. Their costs add up to that of the call. */
+  readonly attempts: readonly AttemptRecord[];
+  /** The request's body after all hooks. Only for listeners that ask for bodies. */
+  readonly request?: () => Fields | undefined;
+  /** The answer after all hooks; the events of a stream. Only for listeners that ask for bodies. */
+  readonly answer?: () => unknown;
+}
+
+/** Receives each finished call. */
+export type CallRecordListener = (record: CallRecord) => void;
+
+/** What a listener gets. */
+export interface CallRecordOptions {
+  /** Whether records have `request` and `answer`. Default false. */
+  readonly bodies?: boolean;
+}

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { hashApiKey, newApiKey, publicIdOf } from './api-key.js';
+import { hashApiKey, isNewApiKey, keyIn, newApiKey, publicIdOf } from './api-key.js';
 
 describe('an API key', () => {
   it('has a public id of 12 characters and 256 secret bits, and none is made twice', () => {
@@ -22,17 +22,28 @@ describe('an API key', () => {
     expect(publicIdOf(key)).toBe(hash.slice(0, 12));
   });
 
+  it.each(['sk-1', 'sk-short', `sk-${'a'.repeat(2_000)}`, 'sk-with spaces in it 0123', 'sk-äöüäöüäöüäöüäöüäöü', 'sk-a/b+c='])(
+    'can be any text after sk-, as in LiteLLM: %j',
+    (text) => {
+      expect(publicIdOf(text)).toBe(hashApiKey(text).slice(0, 12));
+      expect(isNewApiKey(text)).toBe(false);
+    },
+  );
+
+  it.each(['', 'sk-', 'Bearer sk-QWrxEynunsNpV1zT48HIrw', 'pk-QWrxEynunsNpV1zT48HIrw', hashApiKey('sk-1234'), ' sk-1234'])(
+    'is not %j',
+    (text) => {
+      expect(publicIdOf(text)).toBeUndefined();
+      expect(isNewApiKey(text)).toBe(false);
+    },
+  );
+
   it.each([
-    '',
-    'sk-',
-    'sk-short',
-    'Bearer sk-QWrxEynunsNpV1zT48HIrw',
-    `sk-${'a'.repeat(126)}`,
-    'sk-with spaces in it 0123',
-    'pk-QWrxEynunsNpV1zT48HIrw',
-    'sk-QWrxEynunsNpV1zT48HIrw\n',
-    'sk-äöüäöüäöüäöüäöüäöü',
-  ])('is not %j', (text) => {
-    expect(publicIdOf(text)).toBeUndefined();
+    [{ authorization: 'Bearer sk-1 2 ' }, 'sk-1 2'],
+    [{ authorization: 'bearer   sk-1' }, 'sk-1'],
+    [{ authorization: 'Bearer ' }, 'Bearer '],
+    [{ authorization: 'sk-1 2' }, 'sk-1 2'],
+  ])('is read from %j', (headers, key) => {
+    expect(keyIn(headers)).toBe(key);
   });
 });

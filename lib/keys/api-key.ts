@@ -3,8 +3,11 @@ import type { IncomingHttpHeaders } from 'node:http';
 
 /** `sk-`, 12 characters that identify the key and may be shown, and 256 secret bits. */
 const OWN_FORM = /^sk-([A-Za-z0-9]{12})-[\w-]{43}$/;
-/** Keys that another program made, such as LiteLLM. */
-const OTHER_FORM = /^sk-[\w.-]{13,125}$/;
+/** What a new key can look like. Authentication accepts more: keys that clients already have. */
+const NEW_FORM = /^sk-[\w.-]{13,125}$/;
+/** The rule for a key that the app or an administrator chooses. */
+export const NEW_KEY_RULE = 'must be sk- followed by 13 to 125 letters, digits or _ . -';
+const PREFIX = 'sk-';
 const PUBLIC_ID = /^[A-Za-z0-9]{12}$/;
 const PUBLIC_CHARACTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 const PUBLIC_LENGTH = 12;
@@ -12,7 +15,7 @@ const SECRET_BYTES = 32;
 
 /** Headers from which LiteLLM's proxy reads a key; the first one present decides. */
 const KEY_HEADERS = ['x-litellm-api-key', 'authorization', 'api-key', 'x-api-key', 'x-goog-api-key', 'ocp-apim-subscription-key'] as const;
-const BEARER = /^bearer\s+(\S+)\s*$/i;
+const BEARER = /^bearer\s+/i;
 
 /**
  * Returns the API key that a request sends, without the scheme `Bearer`; `undefined` if it sends
@@ -22,9 +25,15 @@ const BEARER = /^bearer\s+(\S+)\s*$/i;
 export function keyIn(headers: IncomingHttpHeaders, only?: string | null): string | undefined {
   for (const name of only ? [only] : KEY_HEADERS) {
     const value = headers[name];
-    if (typeof value === 'string' && value !== '') return BEARER.exec(value)?.[1] ?? value;
+    if (typeof value === 'string' && value !== '') return withoutScheme(value);
   }
   return undefined;
+}
+
+/** LiteLLM's keys can contain spaces. */
+function withoutScheme(value: string): string {
+  const scheme = BEARER.exec(value)?.[0];
+  return scheme === undefined ? value : value.slice(scheme.length).trimEnd() || value;
 }
 
 /** Makes a key `sk-<public id>-<secret>`. @param publicId Default: a new one */
@@ -37,13 +46,31 @@ function newPublicId(): string {
 }
 
 /**
- * Returns the public id of a key: the part between its dashes or, for `sk-` and 13 to 125 other
- * letters, digits and `_ . -`, the beginning of its hash. `undefined` for any other text.
+ * Returns the public id of a key: the part between its dashes or, for any other text after `sk-`,
+ * the beginning of its hash. `undefined` for a text without `sk-`: a hash is never a key.
  */
 export function publicIdOf(key: string): string | undefined {
-  const own = OWN_FORM.exec(key)?.[1];
-  if (own !== undefined) return own;
-  return OTHER_FORM.test(key) ? hashApiKey(key).slice(0, PUBLIC_LENGTH) : undefined;
+  return ownPublicIdOf(key) ?? (isApiKey(key) ? publicIdOfHash(hashApiKey(key)) : undefined);
+}
+
+/** The public id in a key of this package's form, which LiteLLM's keys can have by chance. */
+export function ownPublicIdOf(key: string): string | undefined {
+  return OWN_FORM.exec(key)?.[1];
+}
+
+/** Returns the public id of a key that another program made, from its hash in hexadecimal. */
+export function publicIdOfHash(sha256: string): string {
+  return sha256.slice(0, PUBLIC_LENGTH);
+}
+
+/** Whether a text can be a key. LiteLLM accepts any text after `sk-`, of any length. */
+export function isApiKey(text: string): boolean {
+  return text.length > PREFIX.length && text.startsWith(PREFIX);
+}
+
+/** Whether a key is long enough to be created or configured: existing ones can be shorter. */
+export function isNewApiKey(text: string): boolean {
+  return NEW_FORM.test(text);
 }
 
 export function isPublicId(value: unknown): value is string {

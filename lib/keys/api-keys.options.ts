@@ -1,7 +1,7 @@
 import { custom, instance, integer, resolveOptions, type OptionsOf, type Resolved } from '../common/option.js';
 import { checkObject, checkString, refuseOption } from '../common/options.js';
 import { unshown } from '../common/errors.js';
-import { hashApiKey, publicIdOf } from './api-key.js';
+import { hashApiKey, isNewApiKey, NEW_KEY_RULE, publicIdOf } from './api-key.js';
 import { checkApiKeySettings, type ApiKeyRecord, type ApiKeySettings } from './api-key-record.js';
 import type { ApiKeyStore } from './api-key-store.js';
 
@@ -62,8 +62,8 @@ function configuredKeys(path: string, value: unknown): ReadonlyMap<string, ApiKe
   Array.from(value as readonly unknown[], (entry, index) => {
     const at = `${path}[${index}]`;
     const { key, ...settings } = checkObject(at, entry);
-    const publicId = typeof key === 'string' ? publicIdOf(key) : undefined;
-    if (publicId === undefined) throw refuseOption(`${at}.key`, unshown(key), 'must be sk- followed by 13 to 125 letters, digits or _ . -');
+    const publicId = typeof key === 'string' && isNewApiKey(key) ? publicIdOf(key) : undefined;
+    if (publicId === undefined) throw refuseOption(`${at}.key`, unshown(key), NEW_KEY_RULE);
     const checked = checkApiKeySettings(at, settings);
     if (records.has(publicId)) throw refuseOption(`${at}.key`, unshown(key), 'must be unique');
     if (checked.alias !== undefined && aliases.has(checked.alias)) throw refuseOption(`${at}.alias`, checked.alias, 'must be unique');

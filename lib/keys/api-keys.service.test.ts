@@ -3,6 +3,7 @@ import { until } from '../../test/support/until.js';
 import { FastLiteLLM } from '../fast-litellm.js';
 import { RequestContext } from '../http/request-context.js';
 import { redisRateLimitStore } from '../rate-limit/redis/redis-store.js';
+import { hashApiKey, newApiKey } from './api-key.js';
 import { KeyApi } from './api/key-api.js';
 import type { ApiKeySettings } from './api-key-record.js';
 import { resolveApiKeysOptions, type ApiKeysOptions } from './api-keys.options.js';
@@ -68,7 +69,7 @@ describe('ApiKeyService', () => {
   });
 
   it('rejects a malformed key without querying the store', async () => {
-    const garbage = ['x', 'sk-', '\u0000', 'null', '{"a":1}', `sk-${'x'.repeat(1_000_000)}`, '../../etc/passwd', `sk-${'é'.repeat(20)}`];
+    const garbage = ['x', 'sk-', '\u0000', 'null', '{"a":1}', 'x'.repeat(1_000_000), '../../etc/passwd', 'SK-1234'];
     for (const key of garbage) await expect(asked(key)).rejects.toEqual(UNKNOWN);
     await expect(keys.authenticate({})).rejects.toEqual(refusal('API_KEY_MISSING', 401));
     await expect(keys.authenticate({ authorization: '' })).rejects.toEqual(refusal('API_KEY_MISSING', 401));
@@ -145,6 +146,29 @@ describe('ApiKeyService', () => {
   ])('lets a key with the models %j call %s: %s', async (models, model, allowed) => {
     const { key } = await keys.create({ models });
     expect((await asked(key)).mayCall(model)).toBe(allowed);
+  });
+
+  it.each(['sk-1', 'sk-1234', 'sk-with spaces / and + signs', 'sk-äöü', `sk-${'a'.repeat(5_000)}`, newApiKey()])(
+    'accepts a key of LiteLLM that was imported by its hash: %.40j',
+    async (key) => {
+      const sha256 = hashApiKey(key);
+      const publicId = sha256.slice(0, 12);
+      await store.put({ publicId, hashes: [{ sha256 }], revision: 1, alias: 'imported' });
+      expect(await asked(key)).toMatchObject({ alias: 'imported', keyId: publicId });
+      expect(await keys.authenticate({ 'x-api-key': key })).toMatchObject({ alias: 'imported' });
+      for (const other of [sha256, `sk-${sha256}`, publicId, `${key}x`, key.slice(0, -1)])
+        await expect(asked(other)).rejects.toEqual(UNKNOWN);
+      await store.put({ publicId, hashes: [{ sha256 }], revision: 2, blocked: true });
+      store.tell(publicId);
+      await expect(asked(key)).rejects.toEqual(refusal('API_KEY_BLOCKED', 403));
+    },
+  );
+
+  it('does not create or configure a weak key', async () => {
+    for (const key of ['sk-1234', 'sk-with spaces in it 0123', 'sk-äöüäöüäöüäöüäöü', `sk-${'a'.repeat(126)}`]) {
+      await expect(keys.create({}, key)).rejects.toThrow('key: must be sk- followed by 13 to 125');
+      expect(() => open({ keys: [{ key }] })).toThrow('keys.keys[0].key: must be sk- followed by 13 to 125');
+    }
   });
 
   it('imports a key that clients have already', async () => {

@@ -13,7 +13,7 @@ import { type HttpResponse } from '../http/request-context.js';
 import { modelOf, priceByBody } from '../http/token-estimate/asked-tier.js';
 import type { BudgetReport, RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
-import { hashApiKey, keyIn, newApiKey, publicIdOf } from './api-key.js';
+import { hashApiKey, isApiKey, isNewApiKey, keyIn, NEW_KEY_RULE, newApiKey, ownPublicIdOf, publicIdOf, publicIdOfHash } from './api-key.js';
 import {
   checkApiKeySettings,
   KEY_LIMIT_NAME,
@@ -55,8 +55,6 @@ export interface ApiKeysContext {
   readonly wall?: () => number;
 }
 
-/** Longer texts are no keys of this package: they are not hashed twice. */
-const LONGEST_KEY = 129;
 /** Attempts to write a record that other processes change at the same time. */
 const MOST_CONFLICTS = 5;
 const MOST_LAST_USES = 10_000;
@@ -133,11 +131,16 @@ export class ApiKeyService implements Capability {
       this.counts.accepted++;
       return MASTER_PRINCIPAL;
     }
-    const publicId = key.length > LONGEST_KEY ? undefined : publicIdOf(key);
+    const ownId = ownPublicIdOf(key);
+    const publicId = ownId ?? importedIdOf(key, hash);
     if (publicId === undefined) throw this.refused('unknown');
-    const known = this.configured.get(publicId) ?? this.cache.fresh(publicId) ?? (await this.lookUp(publicId));
+    let known = this.configured.get(publicId) ?? this.cache.fresh(publicId) ?? (await this.lookUp(publicId));
     const nowMs = this.wall();
-    const fault = known === undefined ? 'unknown' : known.faultOf(hash, nowMs);
+    let fault = known === undefined ? 'unknown' : known.faultOf(hash, nowMs);
+    if (fault === 'unknown' && ownId !== undefined) {
+      const imported = await this.importedKey(key, hash);
+      if (imported !== undefined) [known, fault] = [imported, imported.faultOf(hash, nowMs)];
+    }
     if (known === undefined || fault !== undefined) {
       this.refreshUse(known?.record);
       throw this.refused(fault ?? 'unknown');
@@ -155,9 +158,8 @@ export class ApiKeyService implements Capability {
    */
   async create(settings: ApiKeySettings = {}, key: string = newApiKey(), by: AuditActor = APP_ACTOR): Promise<NewApiKey> {
     const checked = this.checkSettings(settings);
-    const publicId = publicIdOf(key);
-    if (publicId === undefined)
-      throw new InvalidArgumentError('key', unshown(key), 'must be sk- followed by 13 to 125 letters, digits or _ . -');
+    const publicId = isNewApiKey(key) ? publicIdOf(key) : undefined;
+    if (publicId === undefined) throw new InvalidArgumentError('key', unshown(key), NEW_KEY_RULE);
     if (this.isMaster(hashBytes(key))) throw new InvalidArgumentError('key', unshown(key), 'must differ from the master key');
     await this.checkAlias(checked.alias, publicId);
     const now = this.nowText();
@@ -345,6 +347,12 @@ export class ApiKeyService implements Capability {
     return this.master !== undefined && timingSafeEqual(hash, this.master);
   }
 
+  /** A key of another program whose form is that of this package's keys. */
+  private async importedKey(key: string, hash: Buffer): Promise<KnownKey | undefined> {
+    const publicId = importedIdOf(key, hash);
+    return publicId === undefined ? undefined : (this.configured.get(publicId) ?? this.lookUp(publicId));
+  }
+
   private async lookUp(publicId: string): Promise<KnownKey | undefined> {
     if (this.store === undefined) return undefined;
     try {
@@ -503,6 +511,11 @@ function entryOf(by: AuditActor, action: string, change: { readonly before?: obj
 
 function withoutHashes({ hashes, ...record }: Partial<ApiKeyRecord>): object {
   return hashes === undefined ? record : { ...record, secrets: hashes.length };
+}
+
+/** `undefined` for a text that is not a key: a stolen hash never authenticates. */
+function importedIdOf(key: string, hash: Buffer): string | undefined {
+  return isApiKey(key) ? publicIdOfHash(hash.toString('hex')) : undefined;
 }
 
 function hashBytes(key: string): Buffer {

@@ -2,6 +2,7 @@ import { InvalidArgumentError } from '../../common/errors.js';
 import type { RateLimits } from '../../rate-limit/limits.js';
 import type { ApiKeyRecord } from '../api-key-record.js';
 import { statusOf } from '../key-search.js';
+import { hashApiKey } from '../api-key.js';
 import { changesOf, checkFields, checkKeyFields, durationMs, fieldsOf, namedKey, withFieldNames, type KeyFields } from './key-fields.js';
 
 const NOW_MS = Date.parse('2026-01-01T00:00:00Z');
@@ -152,7 +153,8 @@ it('namedKey is the public id of a key, given by id, by the whole key, or by its
   expect(namedKey('key', 'key000000001')).toBe('key000000001');
   expect(namedKey('key', 'abcdef012345'.padEnd(64, '0'))).toBe('abcdef012345');
   expect(namedKey('key', `sk-key000000001-${'a'.repeat(43)}`)).toBe('key000000001');
-  for (const value of [undefined, 'sk-short', ['key000000001-'], 'A'.repeat(64), 'a'.repeat(65), 7])
+  expect(namedKey('key', 'sk-1')).toBe(hashApiKey('sk-1').slice(0, 12));
+  for (const value of [undefined, 'sk-', ['key000000001-'], 'A'.repeat(64), 'a'.repeat(65), 7])
     expect(() => namedKey('key', value)).toThrow('key: must be a key or its public id');
 });
 

@@ -110,7 +110,8 @@ export type { BudgetLimit, BudgetOptions, BudgetWindow, UsdWindowKind } from './
 export type { BudgetAlert, BudgetQueueOptions, BudgetSettings } from './rate-limit/budget/budget-settings.js';
 export type { Span } from './rate-limit/budget/calendar.js';
 export { redisRateLimitStore } from './rate-limit/redis/redis-store.js';
-export type { OnStoreError, RedisRateLimitStoreOptions } from './rate-limit/redis/options.js';
+export type { OnStoreError } from './rate-limit/outage/store-outage.js';
+export type { RedisRateLimitStoreOptions } from './rate-limit/redis/options.js';
 export type { RateLimitOptions, SkipIf } from './rate-limit/rate-limit.options.js';
 export {
   RateLimiterService,

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { renewalMs } from '../outage/open-holds.js';
 import { OperationKind, type RedisScope } from './protocol.js';
 import type { RedisScriptQueue } from './script-queue.js';
 
@@ -6,16 +7,6 @@ import type { RedisScriptQueue } from './script-queue.js';
 interface HeldSlot {
   readonly tag: string;
   readonly scopes: readonly RedisScope[];
-}
-
-/** Renewals of a slot or a hold within its time to live. */
-const RENEWALS_PER_TTL = 3;
-/** The longest delay of a timer in Node. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
-/** Time between two renewals. */
-export function renewalMs(ttlMs: number): number {
-  return Math.min(ttlMs / RENEWALS_PER_TTL, LONGEST_TIMER_MS);
 }
 
 /**

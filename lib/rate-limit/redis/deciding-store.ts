@@ -1,23 +1,26 @@
 import { samplesOf, type CapabilityHealth, type MetricSample } from '../../common/capability.js';
 import type { LogSink } from '../../common/log-sink.js';
 import { usdOf } from '../../common/nano-usd.js';
-import type { BudgetSpending } from '../budget/account.js';
+import { staleWindows, StaleWindows } from '../budget/budget-reply.js';
+import { BudgetWindows, MOST_TRIES } from '../budget/budget-windows.js';
 import { RedisCircuitBreaker } from '../../common/redis/circuit-breaker.js';
 import { openRedisClient, type OwnedRedisClient, type RedisClient, type SharedRedis } from '../../common/redis/client.js';
 import { countsRates, hasBudgets, type RateLimit } from '../limits.js';
 import { RedisHold, RedisHolds, staleFailure } from './budget-holds.js';
-import { LocalBudgets, type LocalSpend } from './local-budgets.js';
-import { RedisProcesses } from './processes.js';
+import { LocalDecisions } from '../outage/local-decisions.js';
+import type { LocalSpend } from '../outage/local-budgets.js';
+import type { ProcessCount } from '../outage/process-count.js';
+import { StoreFailure } from '../outage/store-failure.js';
+import { StoreOutage, type StoreAsk } from '../outage/store-outage.js';
+import { countRedisProcesses } from './processes.js';
 import { RedisCrashes } from './crash-settlements.js';
 import { RedisKeyScan, unavailable } from './key-scan.js';
-import { readBudgetDecision, readHolds, staleWindows, StaleWindows } from './budget-reply.js';
-import { BudgetWindows, MOST_TRIES } from './budget-windows.js';
+import { readBudgetDecision, readHolds } from './budget-decision.js';
 import { joinDecisions, readDecision } from './decision.js';
 import { RedisKeys, type TaggedScope } from './keys.js';
 import type { ResolvedRedisOptions } from './options.js';
-import { RedisOutage, type RedisAsk } from './outage.js';
 import { OperationKind, withoutConcurrency, type RedisOperation, type RedisScope } from './protocol.js';
-import { RedisScriptQueue, StoreFailure } from './script-queue.js';
+import { RedisScriptQueue } from './script-queue.js';
 import { RedisSlots } from './concurrency-slots.js';
 import { RedisWriteTest } from './write-test.js';
 import type {
@@ -45,7 +48,7 @@ interface Group {
   readonly redis: readonly TaggedScope[];
 }
 
-type Amounts = Pick<RedisAsk, 'cost' | 'tokens' | 'nanoUsd' | 'expectedNanoUsd'>;
+type Amounts = Pick<StoreAsk, 'cost' | 'tokens' | 'nanoUsd' | 'expectedNanoUsd'>;
 type BudgetReply = RateLimitDecision | StaleWindows;
 
 /** What a settlement returns of a decision, and what counts as spent of its money. */
@@ -56,8 +59,6 @@ interface Undone {
 }
 
 const CHANGES = { spent: OperationKind.setSpent, added: OperationKind.addSpent, raise: OperationKind.raiseBudget } as const;
-/** Amounts of an outage that are sent together. */
-const MERGED_AT_ONCE = 256;
 const NOTHING: Amounts = { cost: 0, tokens: 0, nanoUsd: 0 };
 
 /** One operation on the scopes of a group. */
@@ -81,16 +82,15 @@ export class RedisRateLimitStore implements RateLimitStore {
   private readonly circuit: RedisCircuitBreaker;
   private readonly queue: RedisScriptQueue;
   private readonly keys: RedisKeys;
-  private readonly outage: RedisOutage;
+  private readonly outage: StoreOutage;
   private readonly slots: RedisSlots;
   private readonly windows = new BudgetWindows();
   private readonly money: RedisHolds;
   private readonly scan: RedisKeyScan;
   private readonly crashes: RedisCrashes;
   /** With `onStoreError: 'local'`. */
-  private readonly local: LocalBudgets | undefined;
-  private readonly processes: RedisProcesses | undefined;
-  private merging: Promise<unknown> | undefined = undefined;
+  private readonly local: LocalDecisions | undefined;
+  private readonly processes: ProcessCount | undefined;
   private readonly isCluster: boolean;
   private connectionError: string | undefined = undefined;
   private readonly writeTest: RedisWriteTest;
@@ -98,7 +98,7 @@ export class RedisRateLimitStore implements RateLimitStore {
   constructor(
     options: ResolvedRedisOptions,
     private readonly memory: RateLimitStore,
-    private readonly log?: LogSink,
+    log?: LogSink,
   ) {
     const { url, timeoutMs } = options;
     if (url !== undefined) {
@@ -118,22 +118,31 @@ export class RedisRateLimitStore implements RateLimitStore {
     this.crashes = new RedisCrashes(client, timeoutMs);
     this.writeTest = new RedisWriteTest(client, this.keys, timeoutMs);
     const mark = options.onDataLoss === 'refuse' ? { key: this.keys.mark, slotTtlMs: options.slotTtlMs } : undefined;
-    const outage = new RedisOutage(options.onStoreError, memory, log);
+    const outage = new StoreOutage(options.onStoreError, memory, 'Redis', log);
     this.outage = outage;
     this.queue = new RedisScriptQueue({ client, circuit: this.circuit, timeoutMs, mark, onSuccess: (wrote) => outage.succeeded(wrote) });
     this.slots = new RedisSlots(this.queue, options.slotTtlMs);
     const onFailure = (failure: StoreFailure): void => outage.count(failure);
     this.money = new RedisHolds({ queue: this.queue, keys: this.keys, windows: this.windows, ttlMs: options.slotTtlMs, onFailure });
     if (outage.mode === 'local') {
-      this.local = new LocalBudgets(() => this.slots.next());
-      this.processes = new RedisProcesses({
+      const processes = countRedisProcesses({
         client,
         timeoutMs,
         key: this.keys.processes,
         name: this.slots.process,
         isOpen: () => (outage.refusal() ?? this.circuit.refusal(this.isCluster ? 'all' : undefined)) === undefined,
         onRefusal: (reason) => outage.count(new StoreFailure('reply', reason, 'all')),
-        onBeat: () => void this.merge(),
+        onBeat: () => void this.local?.merge(),
+      });
+      this.processes = processes;
+      this.local = new LocalDecisions({
+        memory,
+        outage,
+        store: 'Redis',
+        log,
+        nextId: () => this.slots.next(),
+        processesAt: (outageMs) => processes.countAt(outageMs),
+        send: (spend) => this.sendSpend(spend),
       });
     }
   }
@@ -173,7 +182,7 @@ export class RedisRateLimitStore implements RateLimitStore {
     ]);
     if (spendings.length === 0) return undefined;
     const settled = spendings.flatMap((each) => each ?? []);
-    this.seeSpendings(taken.scopes, settled);
+    this.local?.seeSpendings(taken.scopes, settled);
     return settled;
   }
 
@@ -355,9 +364,9 @@ export class RedisRateLimitStore implements RateLimitStore {
 
   async close(): Promise<void> {
     this.slots.close();
-    this.money.close();
-    await Promise.all([this.processes?.close(), this.merge()]);
-    this.tellLost();
+    void this.money.close();
+    await Promise.all([this.processes?.close(), this.local?.merge()]);
+    this.local?.logLost();
     // Settlements and releases before `close` still reach Redis.
     await this.queue.drain();
     this.circuit.close();
@@ -365,7 +374,7 @@ export class RedisRateLimitStore implements RateLimitStore {
   }
 
   /** Scopes in several slots of a Cluster: one after the other, until one denies. */
-  private async takeInTurn(groups: readonly Group[], ask: RedisAsk): Promise<RateLimitDecision> {
+  private async takeInTurn(groups: readonly Group[], ask: StoreAsk): Promise<RateLimitDecision> {
     const taken: RateLimitDecision[] = [];
     const undo = (): void => taken.forEach((part, i) => this.undo(groups[i], part, ask));
     const count = ask.scopes.length;
@@ -396,7 +405,7 @@ export class RedisRateLimitStore implements RateLimitStore {
     if (hasBudgets(group.scopes)) {
       const read = (reply: Float64Array, at: number): BudgetReply => {
         const decision = readBudgetDecision(reply, at, group.scopes);
-        if (!(decision instanceof StaleWindows)) this.see(group, decision);
+        if (!(decision instanceof StaleWindows)) this.local?.see(group.scopes, decision.standings);
         return decision;
       };
       const run = { kind: OperationKind.peekWithBudgets, values: [cost, tokens, nanoUsd], read };
@@ -438,7 +447,7 @@ export class RedisRateLimitStore implements RateLimitStore {
     const read = (reply: Float64Array, at: number): BudgetReply => {
       const decision = readBudgetDecision(reply, at, group.scopes);
       if (decision instanceof StaleWindows) return decision;
-      this.see(group, decision);
+      this.local?.see(group.scopes, decision.standings);
       if (!decision.allowed) return decision;
       const hold = newHold();
       this.money.add(hold);
@@ -465,7 +474,7 @@ export class RedisRateLimitStore implements RateLimitStore {
     for (let tries = 1; tries <= MOST_TRIES; tries++) {
       const reply = await ask(fresh);
       if (!(reply instanceof StaleWindows)) return reply;
-      this.windows.learn(reply.redisMs);
+      this.windows.learn(reply.storeMs);
       fresh = { ...group, redis: group.redis.map((scope, i) => this.keys.refreshed(scope, group.scopes[i].limit)) };
     }
     // eslint-disable-next-line @typescript-eslint/only-throw-error -- caught by this class, and no stack is wanted
@@ -492,79 +501,18 @@ export class RedisRateLimitStore implements RateLimitStore {
     return this.queue.ask({ kind, tag: group.tag, scopes: group.redis, values, late }, read);
   }
 
-  private orOutage(how: 'check' | 'peek', ask: RedisAsk, failure: StoreFailure): Promise<RateLimitDecision> {
+  private orOutage(how: 'check' | 'peek', ask: StoreAsk, failure: StoreFailure): Promise<RateLimitDecision> {
     this.outage.count(failure);
-    return this.local !== undefined && hasBudgets(ask.scopes) ? this.decideLocally(how, ask, this.local) : this.outage.answer(how, ask);
+    return this.local !== undefined && hasBudgets(ask.scopes) ? this.local.decide(how, ask) : this.outage.answer(how, ask);
   }
 
-  /** Decides with this process's share of the budgets. */
-  private async decideLocally(how: 'check' | 'peek', ask: RedisAsk, local: LocalBudgets): Promise<RateLimitDecision> {
-    const { outages, beganAtMs } = this.outage;
-    const count = this.processes?.countAt(beganAtMs) ?? 0;
-    if (count === 0) return this.outage.answer(how, ask, true);
-    const { memory } = this;
-    const scopes = local.divided(ask.scopes, { count, outage: outages, nowMs: Date.now() }, (scope, change) =>
-      memory.changeBudget?.(scope, change),
-    );
-    const decision = await this.outage.answer(how, { ...ask, scopes });
-    if (how === 'check' && decision.allowed) {
-      const { hold, atMs } = decision;
-      if (typeof hold === 'object' && hold !== null) local.add(hold, ask.scopes, { nanoUsd: ask.nanoUsd, atMs });
-    }
-    return decision;
-  }
-
-  /** Tells Redis what was spent without it: sent again until Redis answers, it counts once. */
-  private merge(): Promise<unknown> {
-    const spends = this.local?.unmerged ?? [];
-    if (spends.length === 0) return this.merging ?? Promise.resolve();
-    return (this.merging ??= this.mergeAll(spends).finally(() => (this.merging = undefined)));
-  }
-
-  /** Some at a time: the decisions of requests would time out behind all of them. */
-  private async mergeAll(spends: readonly LocalSpend[]): Promise<void> {
-    for (let at = 0; at < spends.length; at += MERGED_AT_ONCE)
-      await Promise.all(spends.slice(at, at + MERGED_AT_ONCE).map((spend) => this.mergeOne(spend)));
-  }
-
-  private async mergeOne(spend: LocalSpend): Promise<void> {
-    const { id, scope, atMs, nanoUsd } = spend;
+  /** Counts spend without Redis, once. A next outage begins with what is left now. */
+  private async sendSpend({ id, scope, atMs, nanoUsd }: LocalSpend): Promise<void> {
     const [group] = this.groups([scope]);
     const read = (reply: Float64Array, at: number): StaleWindows | undefined => staleWindows(reply, at);
     const run = { kind: OperationKind.mergeSpent, values: [id, nanoUsd, Math.floor(atMs)], read };
-    try {
-      await this.inWindows(group, (fresh) => this.run({ group: fresh, ...run }));
-      spend.mergedNanoUsd = nanoUsd;
-      // A next outage begins with what is left now.
-      await this.peekGroup(group, NOTHING);
-    } catch (failure) {
-      this.outage.count(failure as StoreFailure);
-    }
-  }
-
-  /** Logs the spend that this process could not add to Redis before it closed. */
-  private tellLost(): void {
-    const lost = usdOf(this.local?.unmergedNanoUsd ?? 0);
-    if (lost === 0) return;
-    this.log?.warn(`Rate limiter: closed with ${lost} USD of spend not counted in Redis (Redis is unavailable); add it with setSpent`);
-  }
-
-  /** Remembers the state of budgets, for an outage. */
-  private see({ scopes }: Group, { standings }: RateLimitDecision): void {
-    const { local } = this;
-    if (local !== undefined) scopes.forEach((scope, place) => local.see(scope, standings[place].budgets));
-  }
-
-  private seeSpendings(scopes: readonly RateLimitScope[], spendings: readonly BudgetSpending[]): void {
-    if (this.local === undefined) return;
-    for (const scope of scopes) {
-      const own = spendings.filter(({ limitName, key }) => limitName === scope.limit.name && key === scope.key);
-      if (own.length === scope.limit.budgets?.length)
-        this.local.see(
-          scope,
-          own.map(({ standing }) => standing),
-        );
-    }
+    await this.inWindows(group, (fresh) => this.run({ group: fresh, ...run }));
+    await this.peekGroup(group, NOTHING);
   }
 
   /** Groups scopes by slot: one group without a Cluster. */

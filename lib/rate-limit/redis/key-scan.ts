@@ -1,7 +1,7 @@
 import { errorMessage, FastLiteLLMError, InvalidArgumentError } from '../../common/errors.js';
 import type { CommandSender, RedisClient } from '../../common/redis/client.js';
 import { withinTime } from '../../common/redis/deadline.js';
-import { StoreFailure } from './script-queue.js';
+import { StoreFailure } from '../outage/store-failure.js';
 
 /** What a scan needs besides the client that the store uses. */
 interface ScannedClient extends RedisClient {

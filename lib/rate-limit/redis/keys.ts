@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { BudgetWindows } from './budget-windows.js';
+import { BudgetWindows } from '../budget/budget-windows.js';
 import { limitNumbers, type RedisScope } from './protocol.js';
 import { countsRates, type RateLimit } from '../limits.js';
 import type { RateLimitScope } from '../store.js';

@@ -9,12 +9,6 @@ import {
   type RedisClient,
 } from '../../common/redis/client.js';
 
-/**
- * The decision while Redis is unreachable, too slow or out of memory. `local`: this process applies
- * the same limits itself, with its share of the budgets.
- */
-export type OnStoreError = 'deny' | 'allow' | 'local';
-
 export const REDIS_STORE = {
   /** `redis://…` or `rediss://…`: opens a connection for the store. Either this or `client`. */
   url: custom<string>('`redis://` URL', (path, value) => checkRedisUrl(path, value)),

@@ -1,6 +1,7 @@
 import { DecisionCode } from '../engine/engine.js';
 import type { RateLimit } from '../limits.js';
-import { BUDGET_FIELDS } from './budget-windows.js';
+import { BUDGET_REPLY_LENGTH, BUDGET_STANDING_LENGTH } from '../budget/budget-reply.js';
+import { BUDGET_FIELDS } from '../budget/budget-windows.js';
 import { MOST_SHOWN_HOLDS } from '../store.js';
 
 /** Operations of the script and their `values`. */
@@ -56,23 +57,11 @@ export const OperationKind = {
 } as const;
 export type OperationKind = (typeof OperationKind)[keyof typeof OperationKind];
 
-/** Why money is denied, the gravest last. `stale`: the windows of the call are not those of now. */
-export const BudgetReason = { none: 0, budget_held: 1, budget_exhausted: 2, request_exceeds_budget: 3, stale: 4 } as const;
-
 /** Fields of a reply: of the decision, then of each scope. */
 export const ReplyField = { code: 0, scope: 1, retryAfterMs: 2, atMs: 3 } as const;
 export const StandingField = { limit: 0, remainingRequests: 1, remainingTokens: 2, resetMs: 3, tokensResetMs: 4 } as const;
-/**
- * The denial of a budget: after the standings of a decision, or the beginning of an extension. Its
- * wait is Redis's clock where the windows are stale.
- */
-export const BudgetReplyField = { reason: 0, scope: 1, budget: 2, waitMs: 3 } as const;
-/** A budget, in the order of scopes and of their budgets. */
-export const BudgetField = { spent: 0, held: 1, total: 2, limit: 3, resetsAtMs: 4, before: 5 } as const;
 const REPLY_LENGTH = 4;
 const STANDING_LENGTH = 5;
-export const BUDGET_REPLY_LENGTH = 4;
-export const BUDGET_STANDING_LENGTH = 6;
 const CODES = 8;
 
 /** One key under one limit, as the script sees it. */

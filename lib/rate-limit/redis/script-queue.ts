@@ -2,26 +2,10 @@ import type { RedisCircuitBreaker } from '../../common/redis/circuit-breaker.js'
 import { failureReason, isReplyError, type RedisClient } from '../../common/redis/client.js';
 import { startDeadline, timeoutReason, withinTime } from '../../common/redis/deadline.js';
 import { LuaScript } from '../../common/redis/lua-script.js';
+import { StoreFailure } from '../outage/store-failure.js';
 import { rateLimitScript } from './script.js';
 import { ScriptCall } from './script-call.js';
 import { OperationKind, ReplyField, type RedisMark, type RedisOperation } from './protocol.js';
-
-/**
- * Why the store has no answer. `reply`: Redis answered with an error (out of memory, read only,
- * still loading).
- */
-export type StoreFailureKind = 'timeout' | 'connection' | 'reply';
-
-export class StoreFailure {
-  constructor(
-    readonly kind: StoreFailureKind,
-    readonly reason: string,
-    /** Hash tag of the keys: in a Cluster it decides the node. */
-    readonly tag: string,
-    /** Whether Redis may have executed the request nevertheless. */
-    readonly mayBeDone = false,
-  ) {}
-}
 
 /** An operation and the callbacks that wait for it. */
 export interface QueuedOperation extends RedisOperation {

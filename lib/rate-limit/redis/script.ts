@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { readLua } from '../../common/redis/lua-script.js';
 import { DecisionCode } from '../engine/engine.js';
-import { BUDGET_FIELDS, WindowKind } from './budget-windows.js';
-import { BudgetReason, OperationKind } from './protocol.js';
+import { BudgetReason } from '../budget/budget-reply.js';
+import { BUDGET_FIELDS, WindowKind } from '../budget/budget-windows.js';
+import { OperationKind } from './protocol.js';
 import { MOST_SHOWN_HOLDS } from '../store.js';
 
 /**

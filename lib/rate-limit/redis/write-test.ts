@@ -1,7 +1,7 @@
 import { withinTime } from '../../common/redis/deadline.js';
 import { failureReason, isReplyError, type RedisClient, type SendCommand } from '../../common/redis/client.js';
 import type { RedisKeys } from './keys.js';
-import { StoreFailure } from './script-queue.js';
+import { StoreFailure } from '../outage/store-failure.js';
 
 const TTL_MS = 1_000;
 

@@ -3,9 +3,9 @@ import type { BudgetStanding } from '../budget/account.js';
 import type { RateLimit } from '../limits.js';
 import type { BudgetChange, RateLimitScope } from '../store.js';
 
-/** Most keys whose last state in Redis is remembered: those that were used last. */
+/** Most keys whose last state in the store is remembered: those that were used last. */
 const MOST_SEEN = 10_000;
-/** Most amounts that wait for Redis. */
+/** Most amounts that wait for the store. */
 const MOST_WAITING = 100_000;
 /** How long calls that end after an outage are still corrected. */
 const CORRECTED_MS = 900_000;
@@ -13,21 +13,21 @@ const CORRECTED_MS = 900_000;
 /** As of sliding windows. */
 const PARTS = 60;
 
-/** The last state of a key's budgets in Redis. */
+/** The last state of a key's budgets in the store. */
 interface SeenKey {
   readonly standings: readonly BudgetStanding[] | undefined;
   /** The outage for which its local budgets were prepared. */
   outage: number;
 }
 
-/** Spend without Redis in one window of each budget of a key. */
+/** Spend without the store in one window of each budget of a key. */
 export interface LocalSpend {
-  /** Its name in Redis, so that an amount that is sent twice counts once. */
+  /** Its name in the store, so that an amount that is sent twice counts once. */
   readonly id: string;
   readonly scope: RateLimitScope;
   readonly atMs: number;
   nanoUsd: number;
-  /** The amount that Redis has counted. */
+  /** The amount that the store has counted. */
   mergedNanoUsd: number;
   changedMs: number;
 }
@@ -42,9 +42,9 @@ interface Added {
 export type ChangeBudget = (scope: RateLimitScope, change: BudgetChange) => unknown;
 
 /**
- * Budgets of this process while Redis is unreachable: an equal share of the rest. Their spend,
- * calls in flight included, waits for Redis as one amount for each key and window, which replaces
- * the amount sent before.
+ * Budgets of this process while the store is unreachable: an equal share of the rest. Their spend,
+ * calls in flight included, waits for the store as one amount for each key and window, which
+ * replaces the amount sent before.
  */
 export class LocalBudgets {
   private readonly seen = new Map<string, SeenKey>();
@@ -54,7 +54,7 @@ export class LocalBudgets {
 
   constructor(private readonly nextId: () => string) {}
 
-  /** Stores the state of a key's budgets that Redis has returned. */
+  /** Remembers the state of a key's budgets that the store has returned. */
   see({ limit, key }: RateLimitScope, standings: readonly BudgetStanding[] | undefined): void {
     if (standings === undefined) return;
     const name = nameOf(limit, key);
@@ -93,7 +93,7 @@ export class LocalBudgets {
     return seen;
   }
 
-  /** Counts a call that was allowed without Redis. @param hold its name for `change` */
+  /** Counts a call that was allowed without the store. @param hold its name for `change` */
   add(hold: object, scopes: readonly RateLimitScope[], { nanoUsd, atMs }: { readonly nanoUsd: number; readonly atMs: number }): void {
     const spends = scopes.filter(({ limit }) => limit.budgets !== undefined).map((scope) => this.spendOf(scope, atMs));
     const added = { spends, nanoUsd: 0 };
@@ -107,7 +107,7 @@ export class LocalBudgets {
     if (added !== undefined) this.set(added, nanoUsd);
   }
 
-  /** Amounts that Redis has not counted. */
+  /** Amounts that the store has not counted. */
   get unmerged(): readonly LocalSpend[] {
     const nowMs = performance.now();
     const found: LocalSpend[] = [];
@@ -118,7 +118,7 @@ export class LocalBudgets {
     return found;
   }
 
-  /** Nano-USD that Redis has not counted. */
+  /** Nano-USD that the store has not counted. */
   get unmergedNanoUsd(): number {
     return this.unmerged.reduce((sum, { nanoUsd, mergedNanoUsd }) => sum + Math.abs(nanoUsd - mergedNanoUsd), 0);
   }

@@ -1,14 +1,14 @@
-import { RedisOutage } from './outage.js';
-import { StoreFailure } from './script-queue.js';
+import { StoreFailure } from './store-failure.js';
+import { StoreOutage } from './store-outage.js';
 import type { RateLimitStore } from '../store.js';
 
-describe('an outage of the Redis store', () => {
+describe('an outage of a store', () => {
   const oom = new StoreFailure('reply', 'OOM command not allowed', '');
   const away = new StoreFailure('connection', 'the connection to Redis is lost', '');
   const wrote = (): Promise<undefined> => Promise.resolve(undefined);
 
   it('is one while Redis refuses to write, whatever it answers in between', () => {
-    const outage = new RedisOutage('deny', {} as RateLimitStore);
+    const outage = new StoreOutage('deny', {} as RateLimitStore, 'Redis');
     for (let i = 0; i < 5; i++) {
       outage.count(oom);
       // Requests that are denied, and looks: nothing is written.
@@ -20,7 +20,7 @@ describe('an outage of the Redis store', () => {
   });
 
   it('is not over for a ping when Redis refused to write before its connection was lost', async () => {
-    const outage = new RedisOutage('deny', {} as RateLimitStore);
+    const outage = new StoreOutage('deny', {} as RateLimitStore, 'Redis');
     outage.count(oom);
     outage.count(away);
     outage.succeeded(false);
@@ -33,7 +33,7 @@ describe('an outage of the Redis store', () => {
 
   it('that comes and goes is over 2 s after its last failure', () => {
     const clock = jest.spyOn(performance, 'now').mockReturnValue(10_000);
-    const outage = new RedisOutage('deny', {} as RateLimitStore);
+    const outage = new StoreOutage('deny', {} as RateLimitStore, 'Redis');
     for (let i = 0; i < 4; i++) {
       outage.count(oom);
       outage.succeeded(true);
@@ -49,7 +49,7 @@ describe('an outage of the Redis store', () => {
   it('is logged once a minute, with the reason and onStoreError', () => {
     const clock = jest.spyOn(performance, 'now').mockReturnValue(10_000);
     const warn = jest.fn<void, [string]>();
-    const outage = new RedisOutage('deny', {} as RateLimitStore, { warn, log: () => {} });
+    const outage = new StoreOutage('deny', {} as RateLimitStore, 'Redis', { warn, log: () => {} });
     for (let i = 0; i < 100; i++) outage.count(oom);
     clock.mockReturnValue(80_000);
     outage.count(away);
@@ -68,7 +68,7 @@ describe('an outage of the Redis store', () => {
   it('logs its end once for each line of its begin', () => {
     const clock = jest.spyOn(performance, 'now').mockReturnValue(10_000);
     const log = jest.fn<void, [string]>();
-    const outage = new RedisOutage('deny', {} as RateLimitStore, { warn: () => {}, log });
+    const outage = new StoreOutage('deny', {} as RateLimitStore, 'Redis', { warn: () => {}, log });
     outage.succeeded(true);
     for (let i = 0; i < 8; i++) outage.count(away);
     clock.mockReturnValue(22_500);

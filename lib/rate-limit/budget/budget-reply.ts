@@ -1,7 +1,17 @@
-import type { BudgetSpending, BudgetStanding } from '../budget/account.js';
-import { MOST_SHOWN_HOLDS, type BudgetDenial, type HeldMoney, type RateLimitDecision, type RateLimitScope } from '../store.js';
-import { readDecision } from './decision.js';
-import { BUDGET_REPLY_LENGTH, BUDGET_STANDING_LENGTH, BudgetField, BudgetReason, BudgetReplyField, standingAt } from './protocol.js';
+import type { BudgetDenial, RateLimitScope } from '../store.js';
+import type { BudgetSpending, BudgetStanding } from './account.js';
+
+/** Why money is denied, the gravest last. `stale`: the windows of the call are not those of now. */
+export const BudgetReason = { none: 0, budget_held: 1, budget_exhausted: 2, request_exceeds_budget: 3, stale: 4 } as const;
+/** The denial of a budget. Its wait is the store's clock where the windows are stale. */
+export const BudgetReplyField = { reason: 0, scope: 1, budget: 2, waitMs: 3 } as const;
+/** A budget, in the order of scopes and of their budgets. */
+export const BudgetField = { spent: 0, held: 1, total: 2, limit: 3, resetsAtMs: 4, before: 5 } as const;
+export const BUDGET_REPLY_LENGTH = 4;
+export const BUDGET_STANDING_LENGTH = 6;
+
+/** Numbers that a store has answered. */
+export type Numbers = Readonly<ArrayLike<number>>;
 
 /** Why a budget denies, as text: by `BudgetReason`. */
 const REASONS = Object.fromEntries(Object.entries(BudgetReason).map(([reason, code]) => [code, reason])) as Record<
@@ -14,26 +24,13 @@ interface DeniedScope extends BudgetDenial {
   readonly scope: number;
 }
 
-/** The script has not decided: it needs the windows of this instant. */
+/** The store has not decided: it needs the windows of this instant. */
 export class StaleWindows {
-  constructor(readonly redisMs: number) {}
-}
-
-/** A decision on scopes with budgets. */
-export function readBudgetDecision(reply: Float64Array, at: number, scopes: readonly RateLimitScope[]): RateLimitDecision | StaleWindows {
-  const budgetsAt = at + standingAt(scopes.length);
-  const denial = readDenial(reply, budgetsAt, scopes);
-  if (denial instanceof StaleWindows) return denial;
-  const decision = readDecision(reply, at, scopes);
-  const budgets = readStandings(reply, budgetsAt + BUDGET_REPLY_LENGTH, scopes);
-  const standings = decision.standings.map((standing, index) =>
-    budgets[index] === undefined ? standing : { ...standing, budgets: budgets[index] },
-  );
-  return { ...decision, standings, budget: denial };
+  constructor(readonly storeMs: number) {}
 }
 
 /** The budget that denies a decision or an extension. */
-export function readDenial(reply: Float64Array, at: number, scopes: readonly RateLimitScope[]): DeniedScope | StaleWindows | undefined {
+export function readDenial(reply: Numbers, at: number, scopes: readonly RateLimitScope[]): DeniedScope | StaleWindows | undefined {
   const stale = staleWindows(reply, at);
   if (stale !== undefined) return stale;
   const reason = reply[at + BudgetReplyField.reason];
@@ -43,21 +40,14 @@ export function readDenial(reply: Float64Array, at: number, scopes: readonly Rat
   return { reason: REASONS[reason], scope, standing: budgets[reply[at + BudgetReplyField.budget]] };
 }
 
-/** Whether the script needs the windows of another time. */
-export function staleWindows(reply: Float64Array, at: number): StaleWindows | undefined {
+/** Whether the store needs the windows of another time. */
+export function staleWindows(reply: Numbers, at: number): StaleWindows | undefined {
   if (reply[at + BudgetReplyField.reason] !== BudgetReason.stale) return undefined;
   return new StaleWindows(reply[at + BudgetReplyField.waitMs]);
 }
 
-/** The holds of a key that are not settled. */
-export function readHolds(reply: Float64Array, at: number): HeldMoney {
-  const oldest = [];
-  for (let i = at + 1; i < at + 1 + 2 * MOST_SHOWN_HOLDS && reply[i] >= 0; i += 2) oldest.push({ nanoUsd: reply[i], ageMs: reply[i + 1] });
-  return { count: reply[at], oldest };
-}
-
 /** What a settlement added to the budgets of the scopes. */
-export function readSpendings(reply: Float64Array, at: number, scopes: readonly RateLimitScope[]): readonly BudgetSpending[] {
+export function readSpendings(reply: Numbers, at: number, scopes: readonly RateLimitScope[]): readonly BudgetSpending[] {
   let next = at;
   return readStandings(reply, at, scopes).flatMap((standings, index) => {
     const { limit, key } = scopes[index];
@@ -69,8 +59,9 @@ export function readSpendings(reply: Float64Array, at: number, scopes: readonly 
   });
 }
 
-function readStandings(
-  reply: Float64Array,
+/** One for each scope with budgets. */
+export function readStandings(
+  reply: Numbers,
   at: number,
   scopes: readonly RateLimitScope[],
 ): readonly (readonly BudgetStanding[] | undefined)[] {

@@ -1,10 +1,15 @@
 import type { MetricSample } from '../../common/capability.js';
 import type { LogSink } from '../../common/log-sink.js';
-import type { OnStoreError } from './options.js';
-import type { StoreFailure, StoreFailureKind } from './script-queue.js';
+import type { StoreFailure, StoreFailureKind } from './store-failure.js';
 import type { RateLimitDecision, RateLimitScope, RateLimitStore } from '../store.js';
 
-/** `retryAfterMs` of requests that are denied because Redis is down. */
+/**
+ * The decision while a store that processes share is unreachable, too slow or refuses to write.
+ * `local`: this process applies the same limits itself, with its share of the budgets.
+ */
+export type OnStoreError = 'deny' | 'allow' | 'local';
+
+/** `retryAfterMs` of requests that are denied because the store is down. */
 const RETRY_AFTER_MS = 1_000;
 /** How long a failure without a later success keeps the store unhealthy. */
 const MEMORY_OF_FAILURE_MS = 10_000;
@@ -23,7 +28,7 @@ const MEANWHILE: Readonly<Record<OnStoreError, string>> = {
 };
 
 /** What a request asks of the store. */
-export interface RedisAsk {
+export interface StoreAsk {
   readonly scopes: readonly RateLimitScope[];
   readonly cost: number;
   readonly tokens: number;
@@ -37,8 +42,8 @@ interface Failed {
   readonly atMs: number;
 }
 
-/** Answers instead of Redis, according to `onStoreError`, and counts failures. */
-export class RedisOutage {
+/** Answers instead of the store, according to `onStoreError`, and counts failures. */
+export class StoreOutage {
   private readonly failures: Record<StoreFailureKind, number> = { timeout: 0, connection: 0, reply: 0 };
   private answers = 0;
   private last: Failed | undefined = undefined;
@@ -58,6 +63,8 @@ export class RedisOutage {
   constructor(
     readonly mode: OnStoreError,
     private readonly memory: RateLimitStore,
+    /** `Redis`, `PostgreSQL`. */
+    private readonly store: string,
     private readonly log?: Pick<LogSink, 'warn' | 'log'>,
   ) {}
 
@@ -75,8 +82,8 @@ export class RedisOutage {
   }
 
   /**
-   * Redis is reachable. After a rejected write only another write shows whether it still rejects
-   * them.
+   * The store is reachable. After a rejected write only another write shows whether it still
+   * rejects them.
    */
   async reachable(writeTest: (tag: string) => Promise<StoreFailure | undefined>): Promise<void> {
     if (this.lastRefusal === undefined) return this.succeeded(false);
@@ -86,8 +93,8 @@ export class RedisOutage {
   }
 
   /**
-   * Redis executed a command. One without a write (ping, peek, denied request) proves that Redis is
-   * reachable, not that it accepts writes: out of memory, or as a replica, it answers those.
+   * The store executed a command. One without a write (ping, peek, denied request) proves that it
+   * is reachable, not that it accepts writes: out of memory, or as a replica, it answers those.
    */
   succeeded(wrote: boolean): void {
     if (wrote) this.lastRefusal = undefined;
@@ -97,10 +104,10 @@ export class RedisOutage {
   }
 
   /**
-   * Answers a `check` or `peek` that Redis did not answer.
+   * Answers a `check` or `peek` that the store did not answer.
    * @param hasNoPart Whether this process has no share of the budgets concerned.
    */
-  async answer(how: 'check' | 'peek', { scopes, cost, tokens, nanoUsd }: RedisAsk, hasNoPart = false): Promise<RateLimitDecision> {
+  async answer(how: 'check' | 'peek', { scopes, cost, tokens, nanoUsd }: StoreAsk, hasNoPart = false): Promise<RateLimitDecision> {
     this.answers++;
     if (hasNoPart) return { allowed: false, scope: 0, retryAfterMs: RETRY_AFTER_MS, standings: [], atMs: Date.now(), outage: 'deny' };
     if (this.mode === 'local') return { ...(await this.memory[how](scopes, cost, tokens, nanoUsd)), outage: 'local' };
@@ -108,7 +115,7 @@ export class RedisOutage {
     return { allowed, scope: 0, retryAfterMs: allowed ? 0 : RETRY_AFTER_MS, standings: [], atMs: Date.now(), outage: this.mode };
   }
 
-  /** The last failure if it is recent and not resolved, or if Redis is flapping. */
+  /** The last failure if it is recent and not resolved, or if the store is flapping. */
   recent(): string | undefined {
     const nowMs = performance.now();
     if (this.last === undefined || nowMs - this.last.atMs >= MEMORY_OF_FAILURE_MS) return undefined;
@@ -116,7 +123,7 @@ export class RedisOutage {
   }
 
   /**
-   * The last error that Redis answered, if recent: it can explain why the connection is closed
+   * The last error that the store answered, if recent: it can explain why the connection is closed
    * again and again.
    */
   refusal(): string | undefined {
@@ -128,18 +135,18 @@ export class RedisOutage {
   private warn({ reason }: StoreFailure, atMs: number): void {
     const operations = `${this.unlogged} operation${this.unlogged === 1 ? '' : 's'} failed`;
     this.log?.warn(
-      `Rate limiter: Redis failed (${reason}; ${operations}); until it recovers, ${MEANWHILE[this.mode]} (onStoreError: ${this.mode})`,
+      `Rate limiter: ${this.store} failed (${reason}; ${operations}); until it recovers, ${MEANWHILE[this.mode]} (onStoreError: ${this.mode})`,
     );
     this.loggedMs = atMs;
     this.loggedOutageMs ??= atMs;
     this.unlogged = 0;
   }
 
-  /** At most one line for each of `warn`, so that a Redis that comes and goes fills no log. */
+  /** At most one line for each of `warn`, so that a store that comes and goes fills no log. */
   private logEnd(): void {
     if (this.loggedOutageMs === undefined) return;
     const seconds = Math.ceil((performance.now() - this.loggedOutageMs) / 1000);
-    this.log?.log(`Rate limiter: Redis recovered after ${seconds} s; operations that failed since the last line: ${this.unlogged}`);
+    this.log?.log(`Rate limiter: ${this.store} recovered after ${seconds} s; operations that failed since the last line: ${this.unlogged}`);
     this.loggedOutageMs = undefined;
     this.unlogged = 0;
   }
@@ -157,12 +164,12 @@ export class RedisOutage {
   metrics(): readonly MetricSample[] {
     return [
       ...Object.entries(this.failures).map(([kind, value]): MetricSample => {
-        const help = 'Failed Redis operations, by kind of failure.';
+        const help = `Failed ${this.store} operations, by kind of failure.`;
         return { name: 'rate_limit_store_failures_total', help, type: 'counter', value, labels: { kind } };
       }),
       {
         name: 'rate_limit_store_outage_answers_total',
-        help: 'Requests answered by onStoreError instead of Redis.',
+        help: `Requests answered by onStoreError instead of ${this.store}.`,
         type: 'counter',
         value: this.answers,
         labels: { answer: this.mode },

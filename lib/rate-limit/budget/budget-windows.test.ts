@@ -20,7 +20,7 @@ describe('the windows of budgets', () => {
     expect(windows.figuresOf(budgets)).toBe(first);
   });
 
-  it('move with the calendar, in both directions and by the clock of Redis', () => {
+  it('move with the calendar, in both directions and by the clock of the store', () => {
     let nowMs = START_MS;
     const windows = new BudgetWindows(() => nowMs);
     const budgets = budgetsOf({ usdPerDay: 1, usdPerMonth: 9 });

@@ -1,15 +1,15 @@
-import type { BudgetLimit } from '../budget/budget-limits.js';
+import type { BudgetLimit } from './budget-limits.js';
 
-/** How the script computes a window. */
+/** How a store computes a window. */
 export const WindowKind = { calendar: 1, sliding: 2, firstUse: 3, total: 4 } as const;
 
-/** Numbers of one budget in `RedisBudgets.figures`: id, kind, limit, length, four bounds. */
+/** Values of one budget: id, kind, limit, length, four bounds. */
 export const BUDGET_FIELDS = 8;
 
 /** Calls until a decision is given up: the first learns Redis's clock. */
 export const MOST_TRIES = 3;
 
-/** Figures of a limit's budgets, and the span of Redis's clock in which they are the newest. */
+/** Figures of a limit's budgets, and the span of the store's clock in which they are the newest. */
 interface Known {
   readonly figures: readonly (number | string)[];
   readonly fromMs: number;
@@ -17,21 +17,21 @@ interface Known {
 }
 
 /**
- * The windows of budgets for the script. Lua has no time zones, so the bounds of calendar windows
- * are computed here: those of the window around Redis's clock and its neighbours, because the two
- * clocks differ. If they differ by more than a window, the script does not decide, and `learn`
+ * The windows of budgets for a store that decides by its own clock. The bounds of calendar windows
+ * are computed here: those of the window around its clock and its neighbours, because the two
+ * clocks differ. If they differ by more than a window, the store does not decide, and `learn`
  * corrects the clock.
  */
 export class BudgetWindows {
-  /** Redis's clock is ahead by so much. */
+  /** The store's clock is ahead by so much. */
   private aheadMs = 0;
   private readonly known = new WeakMap<readonly BudgetLimit[], Known>();
 
   constructor(private readonly now: () => number = Date.now) {}
 
-  /** Sets the clock of Redis. */
-  learn(redisMs: number): void {
-    this.aheadMs = redisMs - this.now();
+  /** Sets the clock of the store. */
+  learn(storeMs: number): void {
+    this.aheadMs = storeMs - this.now();
   }
 
   /** Per budget: id, kind, limit in nano-USD, length (0: endless) and bounds in milliseconds. */

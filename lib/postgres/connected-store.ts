@@ -2,6 +2,7 @@ import { PostgresAuditLog } from './audit-store.js';
 import { ChangeFeed, type ListenMode } from './change-feed.js';
 import { Database, type DatabaseOptions } from './database.js';
 import { PostgresKeys } from './key-store.js';
+import { PostgresSpendQueries } from './spend-queries.js';
 
 /** The parts of one store, which share its connections. */
 export class ConnectedStore {
@@ -9,12 +10,14 @@ export class ConnectedStore {
   readonly changes: ChangeFeed;
   readonly keys: PostgresKeys;
   readonly audit: PostgresAuditLog;
+  readonly spendQueries: PostgresSpendQueries;
 
   constructor(options: DatabaseOptions & { readonly listen: ListenMode }) {
     this.database = new Database(options);
     this.changes = new ChangeFeed(this.database, options.listen, ['keys']);
     this.keys = new PostgresKeys(this.database);
     this.audit = new PostgresAuditLog(this.database);
+    this.spendQueries = new PostgresSpendQueries(this.database);
   }
 
   /** Why the store cannot be used at the moment. */

@@ -4,6 +4,7 @@ import { boolean, custom, integer, oneOf, resolveOptions, type OptionsOf, type R
 import { checkString, refuseOption } from '../common/options.js';
 import type { ApiKeyRecord } from '../keys/api-key-record.js';
 import type { ApiKeyPage, ApiKeyQuery, ApiKeyStore } from '../keys/api-key-store.js';
+import type { SpendQueries } from '../spend/spend-queries.js';
 import type * as Connections from './connected-store.js';
 import type { ConnectedStore } from './connected-store.js';
 import { checkPostgresUrl } from './pg-pool.js';
@@ -43,6 +44,8 @@ export type ResolvedPostgresStoreOptions = Resolved<typeof POSTGRES_STORE>;
 /** A store in PostgreSQL: API keys, and the audit log of their changes. */
 export interface PostgresStore extends ApiKeyStore {
   readonly audit: AuditLog;
+  /** Reads the spend log. @internal */
+  readonly spendQueries: SpendQueries;
   /** Applies the missing migrations and returns their names. */
   migrate(): Promise<readonly string[]>;
   close(): Promise<void>;
@@ -77,6 +80,10 @@ class LazyPostgresStore implements PostgresStore {
   private connected: ConnectedStore | undefined = undefined;
 
   constructor(private readonly options: ResolvedPostgresStoreOptions) {}
+
+  get spendQueries(): SpendQueries {
+    return this.open().spendQueries;
+  }
 
   async findByPublicId(publicId: string): Promise<ApiKeyRecord | undefined> {
     return this.open().keys.findByPublicId(publicId);

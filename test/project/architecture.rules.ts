@@ -22,6 +22,7 @@ export const floors: Readonly<Record<string, number>> = {
   dashboard: 8,
   telemetry: 8,
   keys: 8,
+  spend: 8,
   calls: 8,
   apis: 7,
   providers: 6,

@@ -1,0 +1,268 @@
+import { InvalidArgumentError } from '../common/errors.js';
+import { usdOf } from '../common/nano-usd.js';
+import { checkInteger, checkKnownKeys, checkOneOf, refuseArgument } from '../common/options.js';
+import { FORECAST_DAYS, forecastOf, type SpendForecast } from './forecast.js';
+import { DAY_MS, dayOf, daysOf, dayText, monthOf, previousOf, rangeOf, type SpendPeriod } from './spend-range.js';
+import {
+  CALL_FILTERS,
+  SPEND_DIMENSIONS,
+  SPEND_FILTERS,
+  type CallFilter,
+  type CallPosition,
+  type DailySpend,
+  type SpendCall,
+  type SpendCallDetails,
+  type SpendDimension,
+  type SpendFilter,
+  type SpendQueries,
+  type SpendRange,
+  type SpendRow,
+  type SpendSums,
+} from './spend-queries.js';
+
+/** A question about sums. */
+export interface SpendQuestion extends SpendPeriod {
+  readonly filter?: SpendFilter;
+}
+
+/** A question about spend by key, team, … */
+export interface SpendByQuestion extends SpendQuestion {
+  readonly by: SpendDimension;
+  /** Rows, from 1 to 10,000. Default 100; of `topSpenders` 10. */
+  readonly limit?: number;
+}
+
+/** A question about single calls. */
+export interface CallsQuestion extends SpendPeriod {
+  readonly filter?: CallFilter;
+  /** From 1 to 1,000. Default 100. */
+  readonly limit?: number;
+  /** `next` of the page before. */
+  readonly after?: string;
+  readonly oldestFirst?: boolean;
+}
+
+/** Spend by key, team, … */
+export interface SpendReport {
+  readonly from: Date;
+  /** Not included. */
+  readonly to: Date;
+  readonly by: SpendDimension;
+  /** The dearest first. */
+  readonly rows: readonly SpendRow[];
+  /** Of all calls that match, not only of the rows. */
+  readonly total: SpendSums;
+}
+
+/** How much a figure has changed. */
+export interface SpendChange {
+  readonly previousNanoUsd: number;
+  readonly previousUsd: number;
+  /** 0.25: a quarter more; `null` if nothing was spent before. */
+  readonly change: number | null;
+}
+
+/** A row with the period before. */
+export interface TopSpender extends SpendRow, SpendChange {
+  /** Of the total, from 0 to 1. */
+  readonly share: number;
+}
+
+/** The dearest, with the period of the same length before. */
+export interface TopSpenders extends Omit<SpendReport, 'rows'> {
+  readonly rows: readonly TopSpender[];
+}
+
+/** A period and the one of the same length before it. */
+export interface SpendComparison extends SpendChange {
+  readonly from: Date;
+  readonly to: Date;
+  readonly current: SpendSums;
+  readonly previous: SpendSums;
+}
+
+/** A page of calls. */
+export interface CallPage {
+  readonly calls: readonly SpendCall[];
+  /** For `after`; absent on the last page. */
+  readonly next?: string;
+}
+
+const MOST_ROWS = 10_000;
+const LARGEST_PAGE = 1_000;
+/** Calls that an export holds in memory. */
+const EXPORT_PAGE = 1_000;
+/** Days that one answer lists. */
+const MOST_DAYS = 3_700;
+
+/**
+ * Answers what was spent, on what and by whom, from the spend log. Days are in UTC. Sums of whole
+ * days come from sums that are kept by day; others add up the calls themselves.
+ *
+ * @example
+ * const { rows } = await spend.spendBy({ by: 'model', from: '2027-01-01', to: '2027-01-31', filter: { team: 'search' } });
+ */
+export class FastLiteLLMSpendService {
+  /** @internal Made by `FastLiteLLMSpendModule`. */
+  constructor(
+    private readonly queries: SpendQueries,
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  /**
+   * Returns the spend of each key, team, user, …, the dearest first.
+   * @throws InvalidArgumentError
+   */
+  async spendBy({ by, limit, filter, ...period }: SpendByQuestion): Promise<SpendReport> {
+    const [range, checked, most] = [this.rangeOf(period), filterOf(filter), limitOf(limit, 100, MOST_ROWS)];
+    const dimension = dimensionOf(by);
+    const [rows, total] = await Promise.all([this.queries.grouped(dimension, range, checked, most), this.queries.sums(range, checked)]);
+    return { ...datesOf(range), by: dimension, rows, total };
+  }
+
+  /** Returns the sums of each day, also of those without calls. @throws InvalidArgumentError */
+  async daily({ filter, ...period }: SpendQuestion = {}): Promise<readonly DailySpend[]> {
+    const range = this.rangeOf(period);
+    if (range.toMs - range.fromMs > MOST_DAYS * DAY_MS)
+      throw new InvalidArgumentError('from', period.from, `must be at most ${MOST_DAYS} days before to`);
+    const known = new Map((await this.queries.days(range, filterOf(filter))).map((each) => [each.day, each]));
+    return daysOf(range).map((day) => known.get(day) ?? { day, ...NOTHING });
+  }
+
+  /** Returns the sums of all calls of a period. @throws InvalidArgumentError */
+  async total({ filter, ...period }: SpendQuestion = {}): Promise<SpendSums> {
+    return this.queries.sums(this.rangeOf(period), filterOf(filter));
+  }
+
+  /** Returns a page of calls, the newest first. @throws InvalidArgumentError */
+  async calls({ filter, limit, after, oldestFirst = false, ...period }: CallsQuestion = {}): Promise<CallPage> {
+    const most = limitOf(limit, 100, LARGEST_PAGE);
+    const slice = { range: this.rangeOf(period), filter: callFilterOf(filter), oldestFirst, after: positionOf(after) };
+    const { calls, last } = await this.queries.calls({ ...slice, limit: most });
+    return { calls, ...(last !== undefined && calls.length === most && { next: cursorOf(last) }) };
+  }
+
+  /** Returns a call with its attempts; `undefined` for an unknown id. */
+  async call(id: string, filter: SpendFilter = {}): Promise<SpendCallDetails | undefined> {
+    return this.queries.call(id, filterOf(filter));
+  }
+
+  /**
+   * Returns the dearest keys, teams, users, …, each with the period of the same length before.
+   * @throws InvalidArgumentError
+   */
+  async topSpenders({ limit = 10, ...question }: SpendByQuestion): Promise<TopSpenders> {
+    const report = await this.spendBy({ ...question, limit });
+    const names = report.rows.map(({ name }) => name);
+    const range = { fromMs: report.from.getTime(), toMs: report.to.getTime() };
+    const filter = { ...filterOf(question.filter), [report.by]: names };
+    const before = names.length === 0 ? [] : await this.queries.grouped(report.by, previousOf(range), filter, names.length);
+    const previous = new Map(before.map((row) => [row.name, row.nanoUsd]));
+    const rows = report.rows.map((row) => ({
+      ...row,
+      ...changeOf(row.nanoUsd, previous.get(row.name) ?? 0),
+      share: report.total.nanoUsd > 0 ? row.nanoUsd / report.total.nanoUsd : 0,
+    }));
+    return { ...report, rows };
+  }
+
+  /** Compares a period with the one of the same length before it. @throws InvalidArgumentError */
+  async compare({ filter, ...period }: SpendQuestion = {}): Promise<SpendComparison> {
+    const [range, checked] = [this.rangeOf(period), filterOf(filter)];
+    const [current, previous] = await Promise.all([this.queries.sums(range, checked), this.queries.sums(previousOf(range), checked)]);
+    return { ...datesOf(range), current, previous, ...changeOf(current.nanoUsd, previous.nanoUsd) };
+  }
+
+  /**
+   * Returns what a month will probably cost: what is spent, and for the rest the mean of the last 7
+   * days. Default: the current month.
+   * @throws InvalidArgumentError
+   */
+  async forecast({ month, filter }: { readonly month?: string; readonly filter?: SpendFilter } = {}): Promise<SpendForecast> {
+    const nowMs = this.now();
+    const name = month ?? dayText(nowMs).slice(0, 7);
+    const range = monthOf('month', name);
+    const recentMs = dayOf(nowMs) - FORECAST_DAYS * DAY_MS;
+    const read: SpendRange = { fromMs: Math.min(range.fromMs, recentMs), toMs: Math.max(range.toMs, dayOf(nowMs) + DAY_MS) };
+    const figures = forecastOf(range, await this.queries.days(read, filterOf(filter)), nowMs);
+    const { spentNanoUsd, perDayNanoUsd, nanoUsd } = figures;
+    return { month: name, ...figures, spentUsd: usdOf(spentNanoUsd), perDayUsd: usdOf(perDayNanoUsd), usd: usdOf(nanoUsd) };
+  }
+
+  /**
+   * Yields all calls of a period, the oldest first, in constant memory. Ending the loop ends the
+   * queries.
+   * @throws InvalidArgumentError
+   */
+  async *export({ filter, ...period }: Omit<CallsQuestion, 'limit' | 'after' | 'oldestFirst'> = {}): AsyncGenerator<readonly SpendCall[]> {
+    const slice = { range: this.rangeOf(period), filter: callFilterOf(filter), limit: EXPORT_PAGE, oldestFirst: true };
+    for (let after: CallPosition | undefined; ;) {
+      const { calls, last } = await this.queries.calls({ ...slice, after });
+      if (calls.length > 0) yield calls;
+      if (calls.length < EXPORT_PAGE || last === undefined) return;
+      after = last;
+    }
+  }
+
+  private rangeOf(period: SpendPeriod): SpendRange {
+    checkKnownKeys('', period, ['from', 'to'], refuseArgument);
+    return rangeOf(period, this.now());
+  }
+}
+
+const NOTHING: SpendSums = {
+  requests: 0,
+  successes: 0,
+  failures: 0,
+  promptTokens: 0,
+  completionTokens: 0,
+  totalTokens: 0,
+  cacheReadTokens: 0,
+  cacheWriteTokens: 0,
+  nanoUsd: 0,
+  usd: 0,
+  savedNanoUsd: 0,
+  savedUsd: 0,
+  durationMs: 0,
+};
+
+/** Compares a figure with the one before. */
+function changeOf(nanoUsd: number, previousNanoUsd: number): SpendChange {
+  const change = previousNanoUsd > 0 ? (nanoUsd - previousNanoUsd) / previousNanoUsd : null;
+  return { previousNanoUsd, previousUsd: usdOf(previousNanoUsd), change };
+}
+
+function datesOf({ fromMs, toMs }: SpendRange): { readonly from: Date; readonly to: Date } {
+  return { from: new Date(fromMs), to: new Date(toMs) };
+}
+
+function dimensionOf(by: unknown): SpendDimension {
+  return checkOneOf('by', by, SPEND_DIMENSIONS, refuseArgument);
+}
+
+/** A misspelt condition would match everything. */
+function filterOf(filter: SpendFilter = {}): SpendFilter {
+  checkKnownKeys('filter', filter, SPEND_FILTERS, refuseArgument);
+  return filter;
+}
+
+function callFilterOf(filter: CallFilter = {}): CallFilter {
+  checkKnownKeys('filter', filter, CALL_FILTERS, refuseArgument);
+  return filter;
+}
+
+function limitOf(limit: number | undefined, fallback: number, max: number): number {
+  return limit === undefined ? fallback : checkInteger('limit', limit, { min: 1, max }, refuseArgument);
+}
+
+/** Opaque, so that it can change. */
+function cursorOf({ startedUs, id }: CallPosition): string {
+  return Buffer.from(`${startedUs} ${id}`).toString('base64url');
+}
+
+function positionOf(cursor: string | undefined): CallPosition | undefined {
+  if (cursor === undefined) return undefined;
+  const [, startedUs, id] = /^(\d{1,17}) (.+)$/.exec(Buffer.from(String(cursor), 'base64url').toString()) ?? [];
+  if (id !== undefined) return { startedUs, id };
+  throw new InvalidArgumentError('after', cursor, 'must be the cursor of the page before');
+}

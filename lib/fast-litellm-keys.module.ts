@@ -4,11 +4,15 @@ import { checkAsyncOptions, fromMainModule, needsForRoot } from './fast-litellm.
 import { checkBoolean, checkObject, checkRoutePath, optional } from './common/options.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import { OpenAIErrorFilter } from './gateway/gateway-error.filter.js';
+import type * as Directories from './directory/directory.service.js';
+import type { DirectoryService } from './directory/directory.service.js';
+import type { DirectoryOwner } from './directory/directory-store.js';
 import type * as AuditApi from './keys/api/audit.controller.js';
 import type * as KeyApi from './keys/api/key-api.controller.js';
 import { ApiKeyGuard } from './keys/api-key.guard.js';
 import { resolveApiKeysOptions, type ApiKeysOptions, type ResolvedApiKeysOptions } from './keys/api-keys.options.js';
 import { ApiKeyService } from './keys/api-keys.service.js';
+import type { RateLimiterService } from './rate-limit/rate-limit.service.js';
 import { readLiteLLMProxySettings } from './router/config/proxy-settings.js';
 
 const MASTER_KEY_SETTING = 'general_settings.master_key';
@@ -18,6 +22,9 @@ const keyApi = lazy(() => require('./keys/api/key-api.controller.js') as typeof 
 
 // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with an audit log load it
 const auditApi = lazy(() => require('./keys/api/audit.controller.js') as typeof AuditApi);
+
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with teams load it
+const directories = lazy(() => require('./directory/directory.service.js') as typeof Directories);
 
 /**
  * Which routes are mounted, and where. Separate from the other options, because routes are created
@@ -82,7 +89,9 @@ function controllersOf({ api, path, auditPath }: Omit<KeysMount, 'isGlobal'>): T
       useFactory: (main: FastLiteLLM | undefined, options?: ApiKeysOptions): ApiKeyService => {
         const llm = fromMainModule(main, 'FastLiteLLMKeysModule');
         const { rateLimiter: limiter, tokenCounter, log: logger } = llm;
-        const keys = new ApiKeyService(withProxySettings(llm, resolveApiKeysOptions(options)), { limiter, tokenCounter, logger });
+        const resolved = withProxySettings(llm, resolveApiKeysOptions(options));
+        const directory = directoryOf(resolved, limiter);
+        const keys = new ApiKeyService(resolved, { limiter, tokenCounter, logger, directory });
         llm.addCapability(keys);
         return keys;
       },
@@ -117,6 +126,12 @@ export class FastLiteLLMKeysModule extends ConfigurableModuleClass implements On
   onApplicationShutdown(): Promise<void> {
     return this.keys.close();
   }
+}
+
+/** Teams, users and budgets of the store; `undefined` if it keeps none. */
+function directoryOf({ store, maxStaleMs }: ResolvedApiKeysOptions, limiter: RateLimiterService): DirectoryService | undefined {
+  const rows = (store as DirectoryOwner | undefined)?.directory;
+  return rows === undefined ? undefined : new (directories().DirectoryService)(rows, limiter, maxStaleMs);
 }
 
 const NO_MASTER_KEY =

@@ -157,7 +157,17 @@ function tokenFacts(used: number | undefined, estimated: number | undefined): st
 }
 
 /** Why the API key of a request is not accepted. */
-export type ApiKeyRefusal = 'missing' | 'unknown' | 'expired' | 'blocked' | 'not_admin' | 'unavailable';
+export type ApiKeyRefusal =
+  | 'missing'
+  | 'unknown'
+  | 'expired'
+  | 'blocked'
+  | 'team_blocked'
+  | 'user_blocked'
+  | 'customer_blocked'
+  | 'route_not_allowed'
+  | 'not_admin'
+  | 'unavailable';
 
 /** Status, `code` of the error, `code` of the body, message. */
 const API_KEY_ANSWERS = {
@@ -165,6 +175,10 @@ const API_KEY_ANSWERS = {
   unknown: [401, 'API_KEY_UNKNOWN', 'invalid_api_key', 'Incorrect API key provided.'],
   expired: [401, 'API_KEY_EXPIRED', 'api_key_expired', 'The API key has expired.'],
   blocked: [403, 'API_KEY_BLOCKED', 'api_key_blocked', 'The API key is blocked.'],
+  team_blocked: [403, 'API_KEY_BLOCKED', 'team_blocked', 'The team of the API key is blocked.'],
+  user_blocked: [403, 'API_KEY_BLOCKED', 'user_blocked', 'The user of the API key is blocked.'],
+  customer_blocked: [403, 'API_KEY_BLOCKED', 'customer_blocked', 'The end user of the request is blocked.'],
+  route_not_allowed: [403, 'API_KEY_ROUTE_NOT_ALLOWED', 'route_not_allowed', 'The API key cannot be used for this route.'],
   not_admin: [403, 'API_KEY_NOT_ADMIN', 'master_key_required', 'This operation requires the master key.'],
   unavailable: [503, 'API_KEY_STORE_UNAVAILABLE', 'api_key_store_unavailable', 'API keys cannot be checked at the moment.'],
 } as const satisfies Readonly<Record<ApiKeyRefusal, readonly [number, string, string, string]>>;

@@ -3,6 +3,16 @@ import type { RateLimits } from '../rate-limit/limits.js';
 /** Priority classes of requests, from the first served to the last. */
 export type PriorityClass = 'critical' | 'default' | 'batch';
 
+/** Limits of someone else that a request counts under: its team, its organization. */
+export interface PrincipalScope {
+  /** The name that the limits count under, in errors and stores: `teams`. */
+  readonly name: string;
+  /** `team:7` */
+  readonly key: string;
+  /** Absent: only the spend is counted. */
+  readonly limits?: RateLimits;
+}
+
 /** The authenticated sender of a request. Nothing in it comes from the body. */
 export interface Principal {
   /** The key for limits whose rule names no key: `key:` and the public id. */
@@ -19,6 +29,14 @@ export interface Principal {
   readonly metadata: Readonly<Record<string, unknown>>;
   /** The sender's own limits and budgets, which apply in addition to those of a route. */
   readonly limits?: RateLimits;
+  /** More limits that apply, decided together with its own. */
+  readonly scopes?: readonly PrincipalScope[];
+  /** Limits for a requested model, in addition. */
+  readonly modelScopes?: (model: string) => readonly PrincipalScope[];
+  /** The sender's own names for models, which the gateway replaces in bodies. */
+  readonly modelAliases?: Readonly<Record<string, string>>;
+  /** Returns whether the sender can request a path, such as `/chat/completions`. Absent: any. */
+  readonly mayRequest?: (path: string) => boolean;
   /** Whether the sender can manage keys. */
   readonly isAdmin: boolean;
   /** Returns whether the sender can call a model. */

@@ -4,7 +4,7 @@ import { LARGEST_USD, nanoUsd } from '../common/nano-usd.js';
 import { whenOver } from '../common/response-over.js';
 import type { RateLimitScope } from '../rate-limit/store.js';
 import { usageFrom, usedTokens, type Usage } from './answer-usage.js';
-import type { Principal } from './principal.js';
+import type { Principal, PrincipalScope } from './principal.js';
 import { RequestHold } from './request-hold.js';
 import { modelOf } from './token-estimate/asked-tier.js';
 import type { BodyFacts } from './token-estimate/body-facts.js';
@@ -42,6 +42,8 @@ export class RequestContext {
   checkedRoute: object | undefined = undefined;
   /** A limit of many requests together: `RateLimitGuard` applies it beside those of the route. */
   shared: RateLimitScope | undefined = undefined;
+  /** Limits of its end user: `RateLimitGuard` applies them in addition. */
+  customer: readonly PrincipalScope[] | undefined = undefined;
   /** Tokens of its prompt, as its guard has counted them. */
   promptTokens: number | undefined = undefined;
   /** Facts about a small body, for a call that sends it unchanged. */

@@ -1,10 +1,11 @@
 import { definedFields } from '../common/objects.js';
-import { boolean, custom, integer, oneOf, required, resolveOptions, type OptionsOf } from '../common/option.js';
+import { LARGEST_USD } from '../common/nano-usd.js';
+import { boolean, custom, integer, number, oneOf, required, resolveOptions, type OptionsOf } from '../common/option.js';
 import { checkArray, checkObject, joinPath, refuseOption, type Refuse } from '../common/options.js';
 import { unshown } from '../common/errors.js';
 import type { PriorityClass } from '../http/principal.js';
-import { compileLimit, type RateLimits } from '../rate-limit/limits.js';
 import { isPublicId } from './api-key.js';
+import { DATE, METADATA, MODEL_LIMITS, NAMES_BY_NAME, RECORD_LIMITS, TEXT, TEXTS, textsOf } from './record-fields.js';
 
 /** The hash of one valid secret of a key. */
 export interface ApiKeyHash {
@@ -15,30 +16,40 @@ export interface ApiKeyHash {
 }
 
 const SHA256 = /^[0-9a-f]{64}$/;
-const ISO_DATE = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d))?$/;
-const LONGEST_TEXT = 256;
-const MOST_MODELS = 1_000;
 const MOST_TAGS = 64;
 /** Secrets of one key that are valid at a time. */
 export const MOST_HASHES = 8;
-const LARGEST_METADATA = 16_384;
-/** Redis reads JSON of at most 1,000 levels. */
-const DEEPEST_METADATA = 100;
-
-const TEXT = custom<string>('string', checkText);
-const DATE = custom<string>('ISO 8601 date', checkDate);
 
 export const API_KEY_SETTINGS = {
   /** A display name, unique among the keys of a store. */
   alias: TEXT,
   user: TEXT,
   team: TEXT,
+  /** Default: that of the team. Its limits apply if the store has a directory. */
+  organization: TEXT,
+  /** Id of a budget in the store's directory: it fills in the limits that the key does not have. */
+  budget: TEXT,
   /**
    * Patterns of the models that the key can call; `*` can occur any number of times. Default: all.
    */
-  models: custom<readonly string[]>('list of names', textsOf(MOST_MODELS)),
+  models: TEXTS,
   /** The key's own limits and budgets, which apply in addition to those of the routes. */
-  limits: custom<RateLimits>('object', checkLimits),
+  limits: RECORD_LIMITS,
+  /** Limits and budgets for single models, by name or pattern, which apply in addition. */
+  modelLimits: MODEL_LIMITS,
+  /** USD whose spending is reported, and not denied. */
+  softBudgetUsd: number({ min: 0, max: LARGEST_USD }),
+  /** USD that `usdPerWindow` and `usdTotal` are raised by until `raisedUntil`. */
+  raisedUsd: number({ min: 0, max: LARGEST_USD }),
+  /** ISO 8601: when `raisedUsd` ends. */
+  raisedUntil: DATE,
+  /**
+   * Paths that the key can request, such as `/v1/chat/completions` or `/v1/files/*`, or LiteLLM's
+   * names of groups: `llm_api_routes`. Default: all.
+   */
+  allowedRoutes: TEXTS,
+  /** The key's own names for models: `{ fast: 'gpt-4o-mini' }`. */
+  modelAliases: NAMES_BY_NAME,
   /** Tags for reports, and for the router's tag filtering. */
   tags: custom<readonly string[]>('list of strings', textsOf(MOST_TAGS)),
   /** Priority class of the key's calls. Default: `default`. */
@@ -48,7 +59,7 @@ export const API_KEY_SETTINGS = {
   /** Default: `false`. */
   blocked: boolean(),
   /** JSON for the app to read, at most 16 KiB and 100 levels. */
-  metadata: custom<Readonly<Record<string, unknown>>>('object', checkMetadata),
+  metadata: METADATA,
 };
 
 /** Settings of a key, made by its owner and the operator. */
@@ -96,11 +107,6 @@ export function checkApiKeySettings(path: string, value: unknown, refuse: Refuse
   return definedFields(resolveOptions(API_KEY_SETTINGS, path, value, { refuse }));
 }
 
-function checkLimits(path: string, limits: unknown, refuse: Refuse): RateLimits {
-  compileLimit(KEY_LIMIT_NAME, limits as RateLimits, path, refuse);
-  return limits as RateLimits;
-}
-
 function checkPublicId(path: string, value: unknown, refuse: Refuse): string {
   if (isPublicId(value)) return value;
   throw refuse(path, unshown(value), 'must be 12 letters or digits');
@@ -115,34 +121,4 @@ function checkHashes(path: string, value: unknown, refuse: Refuse): readonly Api
 function checkSha256(path: string, value: unknown, refuse: Refuse): string {
   if (typeof value === 'string' && SHA256.test(value)) return value;
   throw refuse(path, unshown(value), 'must be a SHA-256 hash in lower-case hexadecimal, never the key itself');
-}
-
-function checkText(path: string, value: unknown, refuse: Refuse): string {
-  if (typeof value === 'string' && value !== '' && value.length <= LONGEST_TEXT) return value;
-  throw refuse(path, unshown(value), `must be a string of 1 to ${LONGEST_TEXT} characters`);
-}
-
-function textsOf(most: number): (path: string, value: unknown, refuse: Refuse) => readonly string[] {
-  return (path, value, refuse) => {
-    const texts = checkArray(path, value, (at, entry) => checkText(at, entry, refuse), refuse);
-    if (texts.length > most) throw refuse(path, value, `must have at most ${most} entries`);
-    return texts;
-  };
-}
-
-function checkDate(path: string, value: unknown, refuse: Refuse): string {
-  if (typeof value === 'string' && ISO_DATE.test(value) && !Number.isNaN(Date.parse(value))) return value;
-  throw refuse(path, unshown(value), 'must be an ISO 8601 date such as 2027-01-31T00:00:00Z');
-}
-
-function checkMetadata(path: string, value: unknown, refuse: Refuse): Readonly<Record<string, unknown>> {
-  const metadata = checkObject(path, value, refuse);
-  if (isDeeper(metadata, DEEPEST_METADATA)) throw refuse(path, metadata, `must have at most ${DEEPEST_METADATA} levels`);
-  if (JSON.stringify(metadata).length <= LARGEST_METADATA) return metadata;
-  throw refuse(path, metadata, `must have at most ${LARGEST_METADATA} characters of JSON`);
-}
-
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1));
 }

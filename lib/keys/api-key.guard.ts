@@ -4,6 +4,7 @@ import { ApiKeyError, ModelNotAllowedError } from '../common/http-errors.js';
 import { requestResponseOf } from '../http/guard/guarded-request.js';
 import { retryAfterHeaders, setHeaders, type HeaderTarget } from '../http/guard/limit-headers.js';
 import { transportError } from '../http/guard/rate-limit-exception.js';
+import { resolveModelAlias } from '../http/model-aliases.js';
 import { RequestContext } from '../http/request-context.js';
 import { ApiKeyService } from './api-keys.service.js';
 import { checkModelsAccess } from './model-access.js';
@@ -33,14 +34,25 @@ export class ApiKeyGuard implements CanActivate {
     try {
       const state = RequestContext.of(request);
       const principal = (state.principal ??= await this.keys.authenticate(request.headers ?? {}));
-      this.keys.countSpending(state, request.body, response);
+      if (principal.mayRequest?.(pathOf(request)) === false) throw new ApiKeyError('route_not_allowed');
+      if (principal.modelAliases !== undefined) resolveModelAlias(principal, request.body);
       checkModelsAccess(principal, request.body);
+      const limited = this.keys.directory === undefined ? undefined : this.keys.limitByCustomer(state, request);
+      if (limited instanceof Promise) await limited;
+      this.keys.countSpending(state, request.body, response);
       return true;
     } catch (error) {
       if (error instanceof ApiKeyError && response !== undefined) setRefusalHeaders(response, error);
       throw error instanceof ApiKeyError || error instanceof ModelNotAllowedError ? transportError(transport, error) : error;
     }
   }
+}
+
+/** Without a path it is that of a GraphQL operation. */
+function pathOf(request: object): string {
+  const { originalUrl, url } = request as { readonly originalUrl?: unknown; readonly url?: unknown };
+  const path = originalUrl ?? url;
+  return typeof path === 'string' ? path : '';
 }
 
 function setRefusalHeaders(response: HeaderTarget, error: ApiKeyError): void {

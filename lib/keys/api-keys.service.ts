@@ -7,7 +7,8 @@ import { ApiKeyError, type ApiKeyRefusal } from '../common/http-errors.js';
 import type { LogSink } from '../common/log-sink.js';
 import { makeRoom } from '../common/collections.js';
 import { refuseArgument } from '../common/options.js';
-import { MASTER_PRINCIPAL, type Principal } from '../http/principal.js';
+import { endUserOf } from '../http/end-user.js';
+import { MASTER_PRINCIPAL, type Principal, type PrincipalScope } from '../http/principal.js';
 import type { RequestContext } from '../http/request-context.js';
 import { type HttpResponse } from '../http/request-context.js';
 import { modelOf, priceByBody } from '../http/token-estimate/asked-tier.js';
@@ -26,7 +27,8 @@ import { aliasTaken, type ApiKeyPage, type ApiKeyQuery, type ApiKeyStore } from 
 import type { ResolvedApiKeysOptions } from './api-keys.options.js';
 import { KeyCache, KnownKey } from './key-cache.js';
 import { DEFAULT_LIMIT, matching, searchWith } from './key-search.js';
-import { KeySpending } from './key-spending.js';
+import type { KeyDirectory } from './key-directory.js';
+import { Spending, type SpendingAccount } from './spending.js';
 
 /** A new key, which is shown only this once, and its record. */
 export interface NewApiKey {
@@ -51,6 +53,8 @@ export interface ApiKeysContext {
   /** Prices usage that is reported without a cost. */
   readonly tokenCounter: TokenCounterService;
   readonly logger: LogSink;
+  /** Teams, users and what else limits keys. Default: none. */
+  readonly directory?: KeyDirectory;
   /** The wall clock in ms, for expiry. Default: that of the process. */
   readonly wall?: () => number;
 }
@@ -73,12 +77,17 @@ type Outcome = (typeof OUTCOMES)[number];
 export class ApiKeyService implements Capability {
   readonly capability = 'api_keys';
   private readonly cache: KeyCache;
-  private readonly spending: KeySpending;
+  private readonly spending: Spending;
   /**
    * Counts what keys spend.
    * @internal
    */
   readonly limiter: RateLimiterService;
+  /**
+   * Limits keys by their teams and users, and requests by their end users.
+   * @internal
+   */
+  readonly directory: KeyDirectory | undefined;
   private readonly store: ApiKeyStore | undefined;
   private readonly master: Buffer | undefined;
   private readonly configured: ReadonlyMap<string, KnownKey>;
@@ -103,12 +112,13 @@ export class ApiKeyService implements Capability {
     const { store, configured, masterKey, maxStaleMs } = options;
     this.store = store;
     this.log = context.logger;
+    this.directory = context.directory;
     this.limiter = context.limiter;
-    this.spending = new KeySpending(context.limiter);
+    this.spending = new Spending(context.limiter);
     this.wall = context.wall ?? (() => Date.now());
     this.master = typeof masterKey === 'string' ? hashBytes(masterKey) : undefined;
     this.configured = new Map([...configured].map(([publicId, record]) => [publicId, new KnownKey(record)]));
-    for (const { limits } of configured.values()) this.checkLimits(limits);
+    for (const record of configured.values()) this.checkAllLimits(record);
     this.cache = new KeyCache((publicId) => this.load(publicId), maxStaleMs, undefined, store);
     this.stopListening = store?.onChange?.((publicId) => this.cache.changed(publicId));
   }
@@ -146,8 +156,24 @@ export class ApiKeyService implements Capability {
       throw this.refused(fault ?? 'unknown');
     }
     this.noteUse(known.record, nowMs);
+    const isRaised = nowMs < known.raisedUntilMs;
+    const principal = isRaised ? known.raised : known.principal;
+    if (this.directory !== undefined) return this.inDirectory(known.record, principal, isRaised);
     this.counts.accepted++;
-    return known.principal;
+    return principal;
+  }
+
+  private async inDirectory(record: ApiKeyRecord, principal: Principal, isRaised: boolean): Promise<Principal> {
+    try {
+      const found = this.directory?.principalOf(record, principal, isRaised) ?? principal;
+      const sender = found instanceof Promise ? await found : found;
+      this.counts.accepted++;
+      return sender;
+    } catch (error) {
+      if (!(error instanceof ApiKeyError)) throw this.refused('unavailable', { cause: error });
+      this.counts.blocked++;
+      throw error;
+    }
   }
 
   /**
@@ -168,7 +194,7 @@ export class ApiKeyService implements Capability {
       !this.configured.has(publicId) && (await this.asked(this.writableStore().put(record, entryOf(by, 'created', { after: record }))));
     if (!isFree) throw new InvalidArgumentError('key', unshown(key), 'must be a new key: this one already exists');
     this.cache.changed(publicId);
-    this.spending.begin(record);
+    this.spending.begin(await this.accountOf(record));
     return { key, record };
   }
 
@@ -247,7 +273,7 @@ export class ApiKeyService implements Capability {
     // One that cannot be read can be removed.
     const record = await store.findByPublicId(publicId).catch(() => undefined);
     const isRemoved = await this.asked(store.delete(publicId, entryOf(by, 'deleted', { before: record ?? { publicId } })));
-    if (isRemoved && record !== undefined) await this.spending.forget(record);
+    if (isRemoved && record !== undefined) await this.spending.forget(await this.accountOf(record));
     this.cache.changed(publicId);
     this.lastUses.delete(publicId);
     return isRemoved;
@@ -270,7 +296,7 @@ export class ApiKeyService implements Capability {
 
   /** Returns the current state of a key's budgets; an empty list if it has none. */
   async budgetsOf(record: ApiKeyRecord): Promise<readonly BudgetReport[]> {
-    return this.spending.budgetsOf(record);
+    return this.spending.budgetsOf(await this.accountOf(record));
   }
 
   /**
@@ -279,7 +305,7 @@ export class ApiKeyService implements Capability {
    * `undefined` if the store of the rate limiter keeps no budgets, or is unavailable.
    */
   async spendingOf(record: ApiKeyRecord): Promise<BudgetReport | undefined> {
-    return this.spending.shown(record);
+    return this.spending.shown(await this.accountOf(record));
   }
 
   /**
@@ -288,24 +314,45 @@ export class ApiKeyService implements Capability {
    * @param by Who sets it, for the audit log of the store. Default: the app.
    */
   async resetSpend(record: ApiKeyRecord, usd = 0, by: AuditActor = APP_ACTOR): Promise<void> {
-    const before = this.auditLog && (await this.spending.shown(record));
-    await this.spending.set(record, usd);
+    const account = await this.accountOf(record);
+    const before = this.auditLog && (await this.spending.shown(account));
+    await this.spending.set(account, usd);
     const { publicId } = record;
     const change = { before: { publicId, spendUsd: before?.spentUsd ?? null }, after: { publicId, spendUsd: usd } };
     await this.auditLog?.record(entryOf(by, 'spend_reset', change));
   }
 
   /**
-   * Counts what an authenticated request costs for its key, where no budget of the key does.
+   * Adds the limits of the end user that a request names. Only with a directory.
+   * @throws ApiKeyError if the end user is blocked
+   * @internal
+   */
+  limitByCustomer(
+    context: RequestContext,
+    { headers, body }: { readonly headers?: IncomingHttpHeaders; readonly body?: unknown },
+  ): Promise<void> | void {
+    const id = endUserOf(headers ?? {}, body);
+    const scopes = id === undefined ? undefined : this.directory?.customerScopes(id);
+    if (!(scopes instanceof Promise)) context.customer = scopes;
+    else return scopes.then((found) => void (context.customer = found));
+  }
+
+  /**
+   * Counts what an authenticated request costs for its key and its team, where no budget does.
    * @internal
    */
   countSpending(context: RequestContext, body: unknown, response: HttpResponse | undefined): void {
     const { principal } = context;
-    if (principal?.keyId === undefined || !this.spending.counts(principal.limits)) return;
-    const { keyId } = principal;
+    const isOfKey = principal?.keyId !== undefined && this.spending.counts(principal.limits);
+    const others = this.directory === undefined ? undefined : this.unbudgeted(context);
+    if (!isOfKey && others === undefined) return;
+    const keyId = isOfKey ? principal.keyId : undefined;
     const model = modelOf(body);
     const priceOf = model === undefined ? () => undefined : priceByBody(this.context.tokenCounter, body, model);
-    context.hold.countSpend((nanoUsd) => this.spending.add(keyId, nanoUsd), priceOf);
+    context.hold.countSpend((nanoUsd) => {
+      if (keyId !== undefined) this.spending.add(keyId, nanoUsd);
+      if (others !== undefined) for (const { name, key } of others) this.spending.addUnder(name, key, nanoUsd);
+    }, priceOf);
     // A request without a model may look up a stored answer, whose usage is not its own.
     if (response !== undefined) context.settleWith(response, model !== undefined);
   }
@@ -340,7 +387,21 @@ export class ApiKeyService implements Capability {
   /** Closes the store. Can be called more than once. */
   async close(): Promise<void> {
     this.stopListening?.();
+    this.directory?.close?.();
     await this.store?.close?.();
+  }
+
+  /** What a request counts under whose money no budget counts; `undefined`: nothing. */
+  private unbudgeted({ principal, customer }: RequestContext): readonly PrincipalScope[] | undefined {
+    const scopes = [...(principal?.scopes ?? []), ...(customer ?? [])].filter(({ limits }) => this.spending.counts(limits));
+    return scopes.length === 0 ? undefined : scopes;
+  }
+
+  /** A key and its limits, with those of its budget. */
+  private async accountOf(record: ApiKeyRecord): Promise<SpendingAccount> {
+    const { publicId: id, limits, budget } = record;
+    if (budget === undefined || this.directory === undefined) return { id, limits };
+    return { id, limits: await this.asked(this.directory.limitsOf(record)) };
   }
 
   private isMaster(hash: Buffer): boolean {
@@ -366,7 +427,7 @@ export class ApiKeyService implements Capability {
   private async load(publicId: string): Promise<ApiKeyRecord | undefined> {
     try {
       const record = await this.store?.findByPublicId(publicId);
-      this.checkLimits(record?.limits);
+      if (record !== undefined) this.checkAllLimits(record);
       this.noteFault(this.store?.fault?.());
       return record;
     } catch (error) {
@@ -422,7 +483,7 @@ export class ApiKeyService implements Capability {
     lastUses.set(record.publicId, { record, usedMs });
   }
 
-  private refused(reason: Exclude<ApiKeyRefusal, 'not_admin'>, options?: { cause?: unknown; header?: string }): ApiKeyError {
+  private refused(reason: Outcome & ApiKeyRefusal, options?: { cause?: unknown; header?: string }): ApiKeyError {
     this.counts[reason]++;
     return new ApiKeyError(reason, options);
   }
@@ -439,7 +500,7 @@ export class ApiKeyService implements Capability {
       const before = await this.asked(store.findByPublicId(publicId));
       if (before === undefined) return undefined;
       const record = { ...change(before), revision: (before.revision ?? 1) + 1, updatedAt: this.nowText() };
-      await this.spending.carry(before, record);
+      await this.spending.carry(await this.accountOf(before), await this.accountOf(record));
       if (!(await this.asked(store.put(record, entry(before, record))))) continue;
       this.cache.changed(publicId);
       return record;
@@ -458,8 +519,13 @@ export class ApiKeyService implements Capability {
 
   private checkSettings(settings: ApiKeySettings): ApiKeySettings {
     const checked = checkApiKeySettings('', settings, refuseArgument);
-    this.checkLimits(checked.limits);
+    this.checkAllLimits(checked);
     return checked;
+  }
+
+  private checkAllLimits({ limits, modelLimits }: ApiKeySettings): void {
+    this.checkLimits(limits);
+    if (modelLimits !== undefined) for (const model of Object.keys(modelLimits)) this.checkLimits(modelLimits[model]);
   }
 
   /** Whether the limiter's store can keep them. */

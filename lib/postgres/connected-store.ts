@@ -1,6 +1,8 @@
 import { PostgresAuditLog } from './audit-store.js';
 import { ChangeFeed, type ListenMode } from './change-feed.js';
 import { Database, type DatabaseOptions } from './database.js';
+import { DIRECTORY_ENTITIES } from '../directory/directory-records.js';
+import { PostgresDirectory } from './directory-store.js';
 import { PostgresKeys } from './key-store.js';
 import { PostgresSpendQueries } from './spend-queries.js';
 
@@ -9,13 +11,15 @@ export class ConnectedStore {
   readonly database: Database;
   readonly changes: ChangeFeed;
   readonly keys: PostgresKeys;
+  readonly directory: PostgresDirectory;
   readonly audit: PostgresAuditLog;
   readonly spendQueries: PostgresSpendQueries;
 
   constructor(options: DatabaseOptions & { readonly listen: ListenMode }) {
     this.database = new Database(options);
-    this.changes = new ChangeFeed(this.database, options.listen, ['keys']);
+    this.changes = new ChangeFeed(this.database, options.listen, ['keys', ...DIRECTORY_ENTITIES]);
     this.keys = new PostgresKeys(this.database);
+    this.directory = new PostgresDirectory(this.database);
     this.audit = new PostgresAuditLog(this.database);
     this.spendQueries = new PostgresSpendQueries(this.database);
   }

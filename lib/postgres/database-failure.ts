@@ -46,10 +46,10 @@ export function failureOf(error: unknown): DatabaseFailure {
   return { sqlState: undefined, constraint: undefined, message: errorMessage(error) };
 }
 
-/** Whether a statement violated this constraint. */
-export function violates(error: unknown, constraint: string): boolean {
+/** Whether a statement violated this constraint: a unique one, or that of another class. */
+export function violates(error: unknown, constraint: string, violation = '23505'): boolean {
   const { sqlState, constraint: named, message } = failureOf(error instanceof DatabaseError ? error.cause : error);
-  return sqlState === '23505' && (named === constraint || message.includes(constraint));
+  return sqlState === violation && (named === constraint || message.includes(constraint));
 }
 
 /** Whether a value cannot be stored, such as a text with U+0000 or half a surrogate pair. */

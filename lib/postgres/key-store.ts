@@ -158,6 +158,6 @@ function readRecord(publicId: string, text: string): ApiKeyRecord {
 }
 
 /** A date without a time is one in UTC, not in the zone of the session. */
-function timeOf(field: string): string {
+export function timeOf(field: string): string {
   return `(CASE WHEN length(r->>'${field}') = 10 THEN r->>'${field}' || 'T00:00:00Z' ELSE r->>'${field}' END)::timestamptz`;
 }

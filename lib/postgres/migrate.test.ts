@@ -20,8 +20,9 @@ import { postgresStore } from './postgres-store.js';
       ({ tablename }) => tablename,
     );
 
-  it('are numbered without gaps', () => {
-    expect(readMigrations().map(({ number }) => number)).toEqual(readMigrations().map((_, i) => i + 1));
+  it('have numbers of their own, in order', () => {
+    const numbers = readMigrations().map(({ number }) => number);
+    expect(numbers).toEqual([...new Set(numbers)].sort((one, other) => one - other));
   });
 
   it('are applied once, by any of several connections that start at the same time', async () => {

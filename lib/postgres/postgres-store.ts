@@ -5,6 +5,8 @@ import { checkString, refuseOption } from '../common/options.js';
 import type { ApiKeyRecord } from '../keys/api-key-record.js';
 import type { ApiKeyPage, ApiKeyQuery, ApiKeyStore } from '../keys/api-key-store.js';
 import type { SpendQueries } from '../spend/spend-queries.js';
+import { DIRECTORY_ENTITIES } from '../directory/directory-records.js';
+import type { DirectoryStore } from '../directory/directory-store.js';
 import type * as Connections from './connected-store.js';
 import type { ConnectedStore } from './connected-store.js';
 import { checkPostgresUrl } from './pg-pool.js';
@@ -41,19 +43,21 @@ export interface PostgresStoreOptions extends OptionsOf<typeof POSTGRES_STORE> {
 
 export type ResolvedPostgresStoreOptions = Resolved<typeof POSTGRES_STORE>;
 
-/** A store in PostgreSQL: API keys, and the audit log of their changes. */
+/** A store in PostgreSQL: API keys, teams and users, and the audit log of their changes. */
 export interface PostgresStore extends ApiKeyStore {
   readonly audit: AuditLog;
   /** Reads the spend log. @internal */
   readonly spendQueries: SpendQueries;
+  /** Teams, users, members, budgets, customers and organizations. */
+  readonly directory: DirectoryStore;
   /** Applies the missing migrations and returns their names. */
   migrate(): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
 /**
- * Keeps API keys and the audit log in PostgreSQL 13 or later, for any number of processes. A change
- * reaches all of them within a second. Opens no connection before it is used.
+ * Keeps API keys, teams, users and the audit log in PostgreSQL 13 or later, for any number of
+ * processes. A change reaches all of them within a second. Opens no connection before it is used.
  *
  * @throws InvalidConfigurationError naming the option (`postgres.schema`); MissingPackageError
  * without pg, when the app starts with a `url`.
@@ -76,6 +80,19 @@ class LazyPostgresStore implements PostgresStore {
   readonly audit: AuditLog = {
     record: (entry) => this.open().audit.record(entry),
     search: (query: AuditQuery): Promise<AuditPage> => this.open().audit.search(query),
+  };
+  readonly directory: DirectoryStore = {
+    find: (entity, id) => this.inDirectory((directory) => directory.find(entity, id)),
+    put: (entity, record, entry) => this.inDirectory((directory) => directory.put(entity, record, entry)),
+    delete: (entity, id, entry) => this.inDirectory((directory) => directory.delete(entity, id, entry)),
+    search: (entity, query) => this.inDirectory((directory) => directory.search(entity, query)),
+    onChange: (listener) => {
+      const { changes } = this.open();
+      const stops = DIRECTORY_ENTITIES.map((entity) => changes.on(entity, (id) => listener(entity, id)));
+      return () => stops.forEach((stop) => stop());
+    },
+    isFollowing: () => this.isFollowing(),
+    fault: () => this.fault(),
   };
   private connected: ConnectedStore | undefined = undefined;
 
@@ -129,6 +146,10 @@ class LazyPostgresStore implements PostgresStore {
     const { connected } = this;
     this.connected = undefined;
     await connected?.close();
+  }
+
+  private async inDirectory<T>(work: (directory: ConnectedStore['directory']) => Promise<T>): Promise<T> {
+    return work(this.open().directory);
   }
 
   private open(): ConnectedStore {

@@ -13,6 +13,7 @@ export const floors: Readonly<Record<string, number>> = {
   '': 10,
   gateway: 9,
   postgres: 9,
+  directory: 8.5,
   'ai-sdk': 9,
   langchain: 9,
   testing: 9,

@@ -1,5 +1,5 @@
 import { isObject, objectIn, type Fields } from '../../common/objects.js';
-import { visibleText } from '../../common/visible-text.js';
+import { clientText, endUserOf, firstTextOf } from '../../http/end-user.js';
 import type { AskedCall } from '../asked-call.js';
 
 /** What a request tells about its client, as LiteLLM reads it. None of it is authenticated. */
@@ -22,10 +22,7 @@ interface Incoming {
 
 type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
-/** Longer values are cut: clients choose them. */
-const LONGEST = 256;
 const MOST_TAGS = 20;
-const END_USER_HEADERS = ['x-litellm-end-user-id', 'x-litellm-customer-id'];
 const SESSION_HEADERS = ['x-litellm-trace-id', 'x-litellm-session-id'];
 /** Codex and others. */
 const PLAIN_SESSION_HEADERS = ['x-session-id', 'session-id', 'session_id', 'thread-id', 'conversation_id'];
@@ -42,50 +39,43 @@ const NONE: readonly string[] = [];
 export function clientFactsOf({ options, body }: AskedCall, ownTags: readonly string[] = NONE): ClientFacts {
   const { headers: given, ip, socket } = (options.request ?? {}) as Incoming;
   const headers = isObject(given) ? (given as Headers) : NO_HEADERS;
-  const header = (name: string): string | undefined => textOf(headers[name]);
+  const header = (name: string): string | undefined => clientText(headers[name]);
   const metadata = body === undefined ? undefined : (fieldsIn(body.litellm_metadata) ?? fieldsIn(body.metadata));
   return {
-    endUser: firstOf(END_USER_HEADERS, headers) ?? (body && endUserIn(body)),
+    endUser: endUserOf(headers, body),
     sessionId: sessionOf(headers, body, metadata),
     traceId: TRACE_PARENT.exec(header('traceparent') ?? '')?.[1],
     requestId: header('x-request-id'),
-    ip: textOf(ip) ?? textOf(socket?.remoteAddress),
+    ip: clientText(ip) ?? clientText(socket?.remoteAddress),
     userAgent: header('user-agent'),
     tags: tagsOf(options.routing?.tags ?? NONE, header('x-litellm-tags'), ownTags),
   };
 }
 
-function endUserIn(body: Fields): string | undefined {
-  return (
-    textOf(body.user) ??
-    textOf(fieldsIn(body.litellm_metadata)?.user) ??
-    textOf(fieldsIn(body.metadata)?.user_id) ??
-    textOf(body.safety_identifier)
-  );
-}
-
 function sessionOf(headers: Headers, body: Fields | undefined, metadata: Fields | undefined): string | undefined {
-  const named = firstOf(SESSION_HEADERS, headers);
+  const named = firstTextOf(SESSION_HEADERS, headers);
   if (named !== undefined) return named;
   for (const name in headers) {
     if (!SESSION_HEADER.test(name)) continue;
-    const id = textOf(headers[name]);
+    const id = clientText(headers[name]);
     if (id !== undefined && SESSION_ID.test(id)) return id;
   }
   return (
-    firstOf(PLAIN_SESSION_HEADERS, headers) ?? sessionIn(body, metadata) ?? SESSION_IN_BAGGAGE.exec(textOf(headers.baggage) ?? '')?.[1]
+    firstTextOf(PLAIN_SESSION_HEADERS, headers) ??
+    sessionIn(body, metadata) ??
+    SESSION_IN_BAGGAGE.exec(clientText(headers.baggage) ?? '')?.[1]
   );
 }
 
 function sessionIn(body: Fields | undefined, metadata: Fields | undefined): string | undefined {
   if (body === undefined) return undefined;
-  return textOf(body.litellm_session_id) ?? textOf(metadata?.session_id) ?? sessionInUser(fieldsIn(body.metadata)?.user_id);
+  return clientText(body.litellm_session_id) ?? clientText(metadata?.session_id) ?? sessionInUser(fieldsIn(body.metadata)?.user_id);
 }
 
 /** Claude Code appends it to the user, or sends both in JSON. */
 function sessionInUser(user: unknown): string | undefined {
   if (typeof user !== 'string') return undefined;
-  return textOf(user.startsWith('{') ? objectIn(user)?.session_id : SESSION_IN_USER.exec(user)?.[1]);
+  return clientText(user.startsWith('{') ? objectIn(user)?.session_id : SESSION_IN_USER.exec(user)?.[1]);
 }
 
 /** Those of the request, of LiteLLM's header and of the key, each once. */
@@ -94,23 +84,10 @@ function tagsOf(asked: readonly string[], header: string | undefined, own: reado
   const listed = header === undefined ? NONE : header.split(',').map((tag) => tag.trim());
   const tags = new Set<string>();
   for (const tag of [...asked, ...listed, ...own]) {
-    const text = textOf(tag);
+    const text = clientText(tag);
     if (text !== undefined && tags.size < MOST_TAGS) tags.add(text);
   }
   return [...tags];
-}
-
-function firstOf(names: readonly string[], headers: Headers): string | undefined {
-  for (const name of names) {
-    const text = textOf(headers[name]);
-    if (text !== undefined) return text;
-  }
-  return undefined;
-}
-
-/** A text to show and to store; `undefined` if it is empty or not a text. */
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? visibleText(value.length > LONGEST ? value.slice(0, LONGEST) : value) : undefined;
 }
 
 function fieldsIn(value: unknown): Fields | undefined {

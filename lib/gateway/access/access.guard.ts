@@ -1,7 +1,9 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
+import { ApiKeyError } from '../../common/http-errors.js';
 import { MAY_CALL_ANY } from '../../http/principal.js';
 import { RequestContext, type HttpResponse } from '../../http/request-context.js';
+import { resolveModelAlias } from '../../http/model-aliases.js';
 import { checkModelAccess } from '../../keys/model-access.js';
 import { contentTypeFault } from '../body/request-body.js';
 import { GATEWAY_CONTEXT, type GatewayContext } from '../gateway.context.js';
@@ -45,8 +47,13 @@ export class AccessGuard implements CanActivate {
     if (this.gateway.budget !== null) state.shared = this.gateway.budget;
     const { principal } = state;
     if (principal === undefined) return true;
+    if (principal.mayRequest?.(mounted.route.path) === false) throw new ApiKeyError('route_not_allowed');
+    if (principal.modelAliases !== undefined) resolveModelAlias(principal, request.body);
     if (principal.mayCall !== MAY_CALL_ANY) checkModelAccess(principal, request.body);
-    this.gateway.keys?.countSpending(state, request.body, http.getResponse<HttpResponse>());
+    const { keys } = this.gateway;
+    const limited = keys?.directory === undefined ? undefined : keys.limitByCustomer(state, request);
+    if (limited instanceof Promise) await limited;
+    keys?.countSpending(state, request.body, http.getResponse<HttpResponse>());
     return true;
   }
 }

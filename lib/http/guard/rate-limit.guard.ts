@@ -16,6 +16,7 @@ import { estimateNanoUsd, estimateTokens } from '../token-estimate/token-estimat
 import { LEAST_OUTPUT } from '../token-estimate/worst-cost.js';
 import type * as BudgetQueues from './budget-queue.js';
 import type { BudgetQueue, Decided } from './budget-queue.js';
+import { scopesOfModels } from '../model-scopes.js';
 import { clientKey } from './client-key.js';
 import {
   checkMessageBounds,
@@ -212,11 +213,17 @@ export class RateLimitGuard implements CanActivate {
     return requestResponseOf(context);
   }
 
-  /** The limits of a route together with a shared one and those of the principal's own. */
-  private withOwn({ state }: GuardedRequest, rules: RouteLimits, applicable: ApplicableLimits | undefined): ApplicableLimits | undefined {
-    const { principal, shared } = state;
+  /** The limits of a route together with a shared one, those of the principal and of others. */
+  private withOwn(
+    { state, request }: GuardedRequest,
+    rules: RouteLimits,
+    applicable: ApplicableLimits | undefined,
+  ): ApplicableLimits | undefined {
+    const { principal, shared, customer } = state;
     const own = principal?.limits;
-    if (shared === undefined && own === undefined) return applicable;
+    const others = principal?.scopes;
+    const ofModels = principal?.modelScopes;
+    if (shared === undefined && own === undefined && (others ?? ofModels ?? customer) === undefined) return applicable;
     let { route, scopes } = applicable ?? { route: rules.withoutLimits, scopes: [] };
     if (shared !== undefined) {
       route = route.with(shared.limit, () => shared.limit, false);
@@ -226,7 +233,13 @@ export class RateLimitGuard implements CanActivate {
       route = route.with(own, () => this.limiter.limitOf({ limit: OWN_LIMIT_NAME, limits: own }), true);
       scopes = [...scopes, { limit: route.limits[route.limits.length - 1].limit, key: principal.limitKey }];
     }
-    return { route, scopes };
+    const inAddition = [...(others ?? []), ...(customer ?? []), ...(ofModels === undefined ? [] : scopesOfModels(request.body, ofModels))];
+    for (const { name, key, limits } of inAddition) {
+      if (limits === undefined) continue;
+      route = route.with(limits, () => this.limiter.limitOf({ limit: name, limits }), false);
+      scopes = [...scopes, { limit: route.limits[route.limits.length - 1].limit, key }];
+    }
+    return scopes.length === 0 ? applicable : { route, scopes };
   }
 
   /** A guard that is registered both globally and on the controller counts a request once. */

@@ -1,0 +1,57 @@
+import { RecordCache } from '../keys/record-cache.js';
+import { DIRECTORY_ENTITIES, type DirectoryEntity, type DirectoryRecords } from './directory-records.js';
+import type { DirectoryStore } from './directory-store.js';
+
+/** A record that was looked up; a new object whenever it was read again. */
+export interface Known<R> {
+  /** `undefined`: the store has none. */
+  readonly record: R | undefined;
+}
+
+type Caches = { readonly [E in DirectoryEntity]: RecordCache<Known<DirectoryRecords[E]>> };
+
+/**
+ * The records that requests need. One that does not exist is remembered as such, because keys can
+ * name a team that has no record. Customers are chosen by clients: unknown ones have a table of
+ * their own, so that they cannot evict known ones.
+ */
+export class DirectoryCache {
+  private readonly caches: Caches;
+  private readonly stopListening: () => void;
+
+  /** @param maxStaleMs how long a record is used while the store is away */
+  constructor(store: DirectoryStore, maxStaleMs: number) {
+    const cacheOf = <E extends DirectoryEntity>(entity: E): RecordCache<Known<DirectoryRecords[E]>> => {
+      const find = async (id: string): Promise<Known<DirectoryRecords[E]> | undefined> => {
+        const record = await store.find(entity, id);
+        return record === undefined && entity === 'customers' ? undefined : { record };
+      };
+      return new RecordCache(find, maxStaleMs, undefined, store);
+    };
+    this.caches = Object.fromEntries(DIRECTORY_ENTITIES.map((entity) => [entity, cacheOf(entity)])) as unknown as Caches;
+    this.stopListening = store.onChange((entity, id) => this.caches[entity].changed(id));
+  }
+
+  /** A record that need not be read. */
+  fresh<E extends DirectoryEntity>(entity: E, id: string): Known<DirectoryRecords[E]> | undefined {
+    return this.of(entity).fresh(id);
+  }
+
+  /** @throws the store's error */
+  async get<E extends DirectoryEntity>(entity: E, id: string): Promise<Known<DirectoryRecords[E]>> {
+    return (await this.of(entity).get(id)) ?? { record: undefined };
+  }
+
+  /** Has the next request read a record again, in this process. */
+  changed(entity: DirectoryEntity, id: string | null): void {
+    this.caches[entity].changed(id);
+  }
+
+  close(): void {
+    this.stopListening();
+  }
+
+  private of<E extends DirectoryEntity>(entity: E): RecordCache<Known<DirectoryRecords[E]>> {
+    return this.caches[entity];
+  }
+}

@@ -1,0 +1,134 @@
+import { LARGEST_USD } from '../common/nano-usd.js';
+import { definedFields } from '../common/objects.js';
+import { boolean, custom, integer, number, oneOf, required, resolveOptions, type OptionsOf } from '../common/option.js';
+import { refuseOption, type Refuse } from '../common/options.js';
+import { DATE, METADATA, MODEL_LIMITS, NAMES_BY_NAME, RECORD_LIMITS, TEXT, TEXTS } from '../keys/record-fields.js';
+
+const LONGEST_ID = 256;
+
+/** An id: in counters, in notifications and, for members, in another id. */
+const ID = custom<string>('string', checkDirectoryId);
+
+/** What every record has. */
+const STORED = {
+  id: required(ID),
+  /** Version of the record, from 1: a store rejects any version that is not the next one. */
+  revision: integer({ min: 1, default: 1 }),
+  createdAt: DATE,
+  updatedAt: DATE,
+};
+
+/** Limits of a record's own, or of a budget that several records share. */
+const LIMITED = {
+  limits: RECORD_LIMITS,
+  /** Id of a budget: it fills in the limits that the record does not have. */
+  budget: TEXT,
+  /** Limits and budgets for single models, by name or pattern. */
+  modelLimits: MODEL_LIMITS,
+  /** USD whose spending is reported, and not denied. */
+  softBudgetUsd: number({ min: 0, max: LARGEST_USD }),
+};
+
+const ROLE = oneOf(['admin', 'user']);
+
+const BUDGET = {
+  ...STORED,
+  limits: RECORD_LIMITS,
+  modelLimits: MODEL_LIMITS,
+  softBudgetUsd: LIMITED.softBudgetUsd,
+};
+
+const ORGANIZATION = { ...STORED, ...LIMITED, alias: TEXT, models: TEXTS, metadata: METADATA };
+
+const TEAM = {
+  ...STORED,
+  ...LIMITED,
+  alias: TEXT,
+  organization: TEXT,
+  /** Patterns of the models that the team's keys can call. Default: all. */
+  models: TEXTS,
+  /** The team's own names for models. */
+  modelAliases: NAMES_BY_NAME,
+  blocked: boolean(),
+  metadata: METADATA,
+};
+
+const USER = {
+  ...STORED,
+  ...LIMITED,
+  alias: TEXT,
+  email: TEXT,
+  /** LiteLLM's role, for information: only the master key manages. */
+  role: TEXT,
+  /** Patterns of the models that the user's keys without a team can call. Default: all. */
+  models: TEXTS,
+  blocked: boolean(),
+  metadata: METADATA,
+};
+
+const MEMBER = {
+  ...STORED,
+  ...LIMITED,
+  team: required(ID),
+  user: required(ID),
+  /** An admin of a team manages its members. */
+  role: ROLE,
+};
+
+const CUSTOMER = { ...STORED, ...LIMITED, alias: TEXT, blocked: boolean(), metadata: METADATA };
+
+const FIELDS = { budgets: BUDGET, organizations: ORGANIZATION, teams: TEAM, users: USER, team_members: MEMBER, customers: CUSTOMER };
+
+/** Limits that other records share, by their `budget`. */
+export interface BudgetRecord extends OptionsOf<typeof BUDGET> {}
+export interface OrganizationRecord extends OptionsOf<typeof ORGANIZATION> {}
+/** A team of users, whose keys count under its limits together. */
+export interface TeamRecord extends OptionsOf<typeof TEAM> {}
+export interface UserRecord extends OptionsOf<typeof USER> {}
+/** A user in a team, with limits of its own there. Its id is that of `memberId`. */
+export interface TeamMemberRecord extends OptionsOf<typeof MEMBER> {}
+/** An end user: `user` of a request's body. */
+export interface CustomerRecord extends OptionsOf<typeof CUSTOMER> {}
+
+/** The records of a directory, by the name of their table. */
+export interface DirectoryRecords {
+  readonly budgets: BudgetRecord;
+  readonly organizations: OrganizationRecord;
+  readonly teams: TeamRecord;
+  readonly users: UserRecord;
+  readonly team_members: TeamMemberRecord;
+  readonly customers: CustomerRecord;
+}
+
+export type DirectoryEntity = keyof DirectoryRecords;
+
+export const DIRECTORY_ENTITIES = Object.keys(FIELDS) as readonly DirectoryEntity[];
+
+/** A record with limits, of any kind. */
+export type LimitedRecord = OrganizationRecord | TeamRecord | UserRecord | TeamMemberRecord | CustomerRecord;
+
+/** The id of a membership. */
+export function memberId(team: string, user: string): string {
+  return `${encodeURIComponent(team)}/${encodeURIComponent(user)}`;
+}
+
+/** Checks a record. @throws by `refuse`, naming the field. */
+export function checkDirectoryRecord<E extends DirectoryEntity>(
+  entity: E,
+  path: string,
+  value: unknown,
+  refuse: Refuse = refuseOption,
+): DirectoryRecords[E] {
+  return definedFields(resolveOptions(FIELDS[entity], path, value, { refuse })) as unknown as DirectoryRecords[E];
+}
+
+/** Whether PostgreSQL can store a text: no U+0000, no half of a surrogate pair. */
+export function isStorable(text: string): boolean {
+  return !/[\0\p{Cs}]/u.test(text);
+}
+
+function checkDirectoryId(path: string, value: unknown, refuse: Refuse): string {
+  const isId = typeof value === 'string' && value !== '' && value.length <= LONGEST_ID && isStorable(value);
+  if (isId) return value;
+  throw refuse(path, value, `must be a string of 1 to ${LONGEST_ID} characters`);
+}

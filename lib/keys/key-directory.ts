@@ -1,0 +1,24 @@
+import type { Principal, PrincipalScope } from '../http/principal.js';
+import type { RateLimits } from '../rate-limit/limits.js';
+import type { ApiKeyRecord } from './api-key-record.js';
+
+/** What else limits the requests of keys: their teams, users, organizations and budgets. */
+export interface KeyDirectory {
+  /**
+   * Returns the sender of requests with a key, with the limits of its team, user and others. A
+   * promise if one of them has to be read.
+   * @param principal the sender by the key alone
+   * @param isRaised whether `raisedUsd` counts
+   * @throws ApiKeyError if the team or the user is blocked; the store's error
+   */
+  principalOf(record: ApiKeyRecord, principal: Principal, isRaised: boolean): Principal | Promise<Principal>;
+  /**
+   * Returns what an end user's requests count under: nothing for an unknown one, or if the store is
+   * away.
+   * @throws ApiKeyError if the end user is blocked
+   */
+  customerScopes(id: string): readonly PrincipalScope[] | Promise<readonly PrincipalScope[]>;
+  /** Returns the limits of a record, with those of its budget. */
+  limitsOf(record: Pick<ApiKeyRecord, 'limits' | 'budget'>): Promise<RateLimits | undefined>;
+  close?(): void;
+}

@@ -8,8 +8,10 @@ import type {
   SpendAttempt,
   SpendCall,
   SpendCallDetails,
+  SpendCell,
   SpendDimension,
   SpendFilter,
+  SpendLabel,
   SpendPart,
   SpendQueries,
   SpendRange,
@@ -52,6 +54,16 @@ const ORDERS: Readonly<Record<CallOrder, string>> = {
   durationMs: '"durationMs"',
 };
 
+/** Tables with the aliases of a dimension. */
+const LABELS: Partial<Readonly<Record<SpendDimension, string>>> = {
+  key: 'keys',
+  team: 'teams',
+  user: 'users',
+  endUser: 'customers',
+  organization: 'organizations',
+};
+const idOf = (dimension: SpendDimension): string => (dimension === 'key' ? 'public_id' : 'id');
+
 interface SumsJson extends Record<string, unknown> {
   readonly promptTokens: number;
   readonly completionTokens: number;
@@ -82,9 +94,9 @@ export class PostgresSpendQueries implements SpendQueries {
     const source = sourceOf([by], range, filter);
     const groups = `SELECT ${source.name(by)} AS name, ${source.sums} ${source.from} AND ${source.name(by)} <> ''
       GROUP BY 1 ORDER BY "nanoUsd" DESC, requests DESC, name LIMIT ${source.param(limit)}::int`;
-    const labelled = `SELECT g.*, k.alias AS label FROM (${groups}) AS g LEFT JOIN $schema.keys AS k ON k.public_id = g.name
+    const labelled = `SELECT g.*, l.alias AS label FROM (${groups}) AS g LEFT JOIN $schema.${LABELS[by]} AS l ON l.${idOf(by)} = g.name
       ORDER BY g."nanoUsd" DESC, g.requests DESC, g.name`;
-    const rows = await this.json<SumsJson & { label?: string | null }>(by === 'key' ? labelled : groups, source.params);
+    const rows = await this.json<SumsJson & { label?: string | null }>(LABELS[by] === undefined ? groups : labelled, source.params);
     return rows.map(({ label, ...sums }) => ({ ...withMoney<SpendRow>(sums), ...(typeof label === 'string' && { label }) }));
   }
 
@@ -122,6 +134,19 @@ export class PostgresSpendQueries implements SpendQueries {
     });
   }
 
+  async cells(by: readonly SpendDimension[], range: SpendRange, filter: SpendFilter, most: number): Promise<readonly SpendCell[]> {
+    const source = sourceOf(by, range, filter);
+    const columns = by.map((name) => `coalesce(${source.name(name)}, '') AS "${name}"`).join(', ');
+    const sql = `SELECT ${source.day} AS day, ${columns}, ${source.sums} ${source.from}
+      GROUP BY 1, ${by.map((_, at) => at + 2).join(', ')} ORDER BY 1, "nanoUsd" DESC LIMIT ${source.param(most)}::int`;
+    const rows = await this.json<SumsJson & { day: string }>(sql, source.params);
+    return rows.map((row) => ({
+      ...withMoney<DailySpend>(sumsIn(row)),
+      day: row.day,
+      names: Object.fromEntries(by.map((name) => [name, String(row[name])])),
+    }));
+  }
+
   async calls(slice: CallSlice): Promise<CallsRead> {
     const { sql, params } = this.sliceOf(slice);
     const rows = await this.json<CallJson>(sql, params);
@@ -145,6 +170,19 @@ export class PostgresSpendQueries implements SpendQueries {
       LIMIT ${conditions.param(most)}::int) AS counted`;
     const [{ count }] = await this.json<{ count: number }>(counted, conditions.params);
     return count;
+  }
+
+  async labels(of: SpendDimension, names: readonly string[]): Promise<ReadonlyMap<string, SpendLabel>> {
+    if (LABELS[of] === undefined || names.length === 0) return new Map();
+    const sql = `SELECT ${idOf(of)} AS id, alias, ${of === 'key' ? 'team_id' : 'NULL'} AS team FROM $schema.${LABELS[of]}
+      WHERE ${idOf(of)} = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))`;
+    const rows = await this.json<SpendLabel & { id: string }>(sql, [JSON.stringify(names)]);
+    return new Map(rows.map(({ id, ...label }) => [id, label]));
+  }
+
+  async isTeamAdmin(team: string, user: string): Promise<boolean> {
+    const sql = `SELECT 1 AS one FROM $schema.team_members WHERE team_id = $1::text AND user_id = $2::text AND role = 'admin'`;
+    return (await this.json(sql, [team, user])).length > 0;
   }
 
   async call(id: string, filter: SpendFilter): Promise<SpendCallDetails | undefined> {

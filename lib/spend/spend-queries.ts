@@ -82,7 +82,7 @@ export interface SpendSums {
 /** The sums of one key, team, user, … */
 export interface SpendRow extends SpendSums {
   readonly name: string;
-  /** The alias of a key. */
+  /** The alias of the key, team, user, …, if it has one. */
   readonly label?: string;
 }
 
@@ -99,6 +99,11 @@ export interface SpendPart extends DailySpend {
   readonly name: string;
   /** The API key, for a part of a model group or of an entity. */
   readonly key: string | null;
+}
+
+/** Sums of a day by several dimensions. */
+export interface SpendCell extends DailySpend {
+  readonly names: Readonly<Partial<Record<SpendDimension, string>>>;
 }
 
 /** One call of the spend log. */
@@ -201,6 +206,13 @@ export interface CallsRead {
   readonly last: CallPosition | undefined;
 }
 
+/** How a key, team, user, … is called. */
+export interface SpendLabel {
+  readonly alias: string | null;
+  /** Of a key. */
+  readonly team: string | null;
+}
+
 /** Calls can be sorted by these, beside their time. */
 export const CALL_ORDERS = ['spend', 'totalTokens', 'durationMs'] as const;
 export type CallOrder = (typeof CALL_ORDERS)[number];
@@ -214,11 +226,17 @@ export interface SpendQueries {
   days(range: SpendRange, filter: SpendFilter): Promise<readonly DailySpend[]>;
   /** Days with calls and their parts by model, provider, operation, key, and by `entity`. */
   parts(range: SpendRange, filter: SpendFilter, entity: SpendDimension | undefined): Promise<readonly SpendPart[]>;
+  /** Sums by day and by several dimensions, at most `most` of them. */
+  cells(by: readonly SpendDimension[], range: SpendRange, filter: SpendFilter, most: number): Promise<readonly SpendCell[]>;
   calls(slice: CallSlice): Promise<CallsRead>;
   /** The newest `most` calls of a range, sorted by a figure. */
   sortedCalls(slice: CallSlice, order: CallOrder, most: number): Promise<readonly SpendCall[]>;
   /** Stops counting at `most`. */
   countCalls(range: SpendRange, filter: CallFilter, most: number): Promise<number>;
+  /** Aliases of keys, teams, users, … */
+  labels(of: SpendDimension, names: readonly string[]): Promise<ReadonlyMap<string, SpendLabel>>;
+  /** Whether a user is an admin of a team. */
+  isTeamAdmin(team: string, user: string): Promise<boolean>;
   /** The newest call with an id. */
   call(id: string, filter: SpendFilter): Promise<SpendCallDetails | undefined>;
 }

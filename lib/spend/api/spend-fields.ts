@@ -1,0 +1,70 @@
+import { InvalidArgumentError } from '../../common/errors.js';
+import { checkInteger, checkKnownKeys, checkObject, checkOneOf, checkString, refuseArgument } from '../../common/options.js';
+import { rangeOf, type SpendPeriod } from '../spend-range.js';
+import type { SpendRange } from '../spend-queries.js';
+
+const LARGEST_PAGE_NUMBER = 1_000_000;
+const USD = /^\d{1,9}(?:\.\d{1,9})?$/;
+
+/** The query of a request, with LiteLLM's names. */
+export class SpendFields {
+  private readonly fields: Readonly<Record<string, unknown>>;
+
+  /** @throws InvalidArgumentError for a name that the route does not know: a filter would be missing. */
+  constructor(query: unknown, known: readonly string[]) {
+    this.fields = checkObject('query', query ?? {}, refuseArgument);
+    checkKnownKeys('', this.fields, known, refuseArgument);
+  }
+
+  /** An empty text is none, as in LiteLLM's UI. */
+  text(name: string): string | undefined {
+    const { [name]: value } = this.fields;
+    return value === undefined || value === '' ? undefined : checkString(name, value, refuseArgument);
+  }
+
+  /** Names that commas separate. */
+  names(name: string): readonly string[] | undefined {
+    const text = this.text(name);
+    const names = text
+      ?.split(',')
+      .map((each) => each.trim())
+      .filter((each) => each !== '');
+    return names === undefined || names.length === 0 ? undefined : names;
+  }
+
+  integer(name: string, fallback: number, max: number): number {
+    const text = this.text(name);
+    if (text === undefined) return fallback;
+    return checkInteger(name, /^\d{1,9}$/.test(text) ? Number(text) : text, { min: 1, max }, refuseArgument);
+  }
+
+  page(): number {
+    return this.integer('page', 1, LARGEST_PAGE_NUMBER);
+  }
+
+  choice<const C extends string>(name: string, choices: readonly C[]): C | undefined {
+    const text = this.text(name);
+    return text === undefined ? undefined : checkOneOf(name, text, choices, refuseArgument);
+  }
+
+  isTrue(name: string, fallback: boolean): boolean {
+    const choice = this.choice(name, ['true', 'false', 'True', 'False']);
+    return choice === undefined ? fallback : choice.toLowerCase() === 'true';
+  }
+
+  nanoUsd(name: string): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    if (USD.test(text)) return Math.round(Number(text) * 1e9);
+    throw new InvalidArgumentError(name, text, 'must be an amount in USD such as 0.05');
+  }
+
+  /** Whole days in UTC, the last one included. */
+  range(nowMs: number, names: readonly [string, string] = ['start_date', 'end_date']): SpendRange {
+    const period: SpendPeriod = { from: this.text(names[0]), to: this.text(names[1]) };
+    return rangeOf(period, nowMs, names);
+  }
+}
+
+/** Names of the period in LiteLLM's queries. */
+export const DATES = ['start_date', 'end_date'];

@@ -1,0 +1,76 @@
+import { usdOf } from '../../common/nano-usd.js';
+import type { SpendCell, SpendPart } from '../spend-queries.js';
+
+type Fields = Record<string, unknown>;
+
+/** Days of LiteLLM's report, each with its teams or customers. */
+export function reportByDay(cells: readonly SpendCell[], by: 'team' | 'endUser'): Fields[] {
+  const [list, name] = by === 'team' ? ['teams', 'team_name'] : ['customers', 'customer'];
+  return [...grouped(cells, ({ day }) => day)].map(([day, ofDay]) => ({
+    group_by_day: `${day}T00:00:00+00:00`,
+    [list]: [...grouped(ofDay, ({ names }) => names[by]!)].map(([entity, parts]) => ({
+      [name]: entity,
+      total_spend: usdOf(spendOf(parts)),
+      metadata: parts.map(({ names, usd, totalTokens, requests }) => ({
+        model: names.modelGroup,
+        api_key: names.key,
+        spend: usd,
+        total_tokens: totalTokens,
+        api_requests: requests,
+      })),
+    })),
+  }));
+}
+
+/** API keys of LiteLLM's report, the dearest first. */
+export function reportByKey(cells: readonly SpendCell[]): Fields[] {
+  const keys = [...grouped(cells, ({ names }) => names.key!)].toSorted(([, a], [, b]) => spendOf(b) - spendOf(a));
+  return keys.map(([key, ofKey]) => ({
+    api_key: key,
+    ...costsOf(ofKey),
+    model_details: [...grouped(ofKey, ({ names }) => names.modelGroup!)].map(([model, parts]) => ({ model, ...costsOf(parts) })),
+  }));
+}
+
+/** Days of LiteLLM's summary of the log: the spend of each user and model, or of one API key. */
+export function summaryByDay(
+  days: readonly { readonly day: string; readonly usd: number }[],
+  users: readonly SpendPart[],
+  models: readonly SpendPart[],
+  key: string | undefined,
+): Fields[] {
+  const spendBy = (parts: readonly SpendPart[], kind: SpendPart['kind'], day: string): Fields =>
+    Object.fromEntries(
+      parts.filter((part) => part.day === day && part.kind === kind && part.key === null).map(({ name, usd }) => [name, usd]),
+    );
+  return days.map(({ day, usd }) => ({
+    startTime: day,
+    spend: usd,
+    users: spendBy(users, 'user', day),
+    models: spendBy(models, 'model', day),
+    ...(key !== undefined && { [key]: usd }),
+  }));
+}
+
+function costsOf(cells: readonly SpendCell[]): Fields {
+  return {
+    total_cost: usdOf(spendOf(cells)),
+    total_input_tokens: cells.reduce((sum, { promptTokens }) => sum + promptTokens, 0),
+    total_output_tokens: cells.reduce((sum, { completionTokens }) => sum + completionTokens, 0),
+  };
+}
+
+/** Exact: a sum of USD would not be. */
+function spendOf(cells: readonly SpendCell[]): number {
+  return cells.reduce((sum, { nanoUsd }) => sum + nanoUsd, 0);
+}
+
+function grouped<T>(list: readonly T[], keyOf: (each: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const each of list) {
+    const group = groups.get(keyOf(each));
+    if (group === undefined) groups.set(keyOf(each), [each]);
+    else group.push(each);
+  }
+  return groups;
+}

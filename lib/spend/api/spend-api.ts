@@ -66,7 +66,9 @@ export class SpendApi {
     return calls.map(spendLogRow);
   }
 
-  /** `/spend/logs/v2` and `/spend/logs/ui`: a page of calls. Dates or times without a zone are UTC. */
+  /**
+   * `/spend/logs/v2` and `/spend/logs/ui`: a page of calls. Dates or times without a zone are UTC.
+   */
   async logPage(query: unknown, headers: IncomingHttpHeaders): Promise<Fields> {
     const fields = new SpendFields(query, LOG_FIELDS);
     const [page, size] = [fields.page(), fields.integer('page_size', 50, LARGEST_PAGE)];

@@ -10,7 +10,9 @@ const USD = /^\d{1,9}(?:\.\d{1,9})?$/;
 export class SpendFields {
   private readonly fields: Readonly<Record<string, unknown>>;
 
-  /** @throws InvalidArgumentError for a name that the route does not know: a filter would be missing. */
+  /**
+   * @throws InvalidArgumentError for a name that the route does not know: a filter would be missing.
+   */
   constructor(query: unknown, known: readonly string[]) {
     this.fields = checkObject('query', query ?? {}, refuseArgument);
     checkKnownKeys('', this.fields, known, refuseArgument);

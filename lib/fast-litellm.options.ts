@@ -1,4 +1,5 @@
 import { checkAccelerate, type AccelerationTarget } from './acceleration/acceleration.options.js';
+import type { CallbackOptions } from './callbacks/callbacks.options.js';
 import type { LogSink } from './common/log-sink.js';
 import { boolean, custom, instance, list, resolveOptions, type Option, type OptionsOf, type Resolved } from './common/option.js';
 import { checkObject, refuseOption, type Refuse } from './common/options.js';
@@ -65,6 +66,12 @@ export const FAST_LITELLM = {
    * @see docs/hooks.md
    */
   hooks: list(custom<ModelCallHook>('hook', checkObject), { default: [] }),
+  /**
+   * Sinks of finished calls: Langfuse, OpenTelemetry, HTTP, S3. Default: those of LiteLLM's file.
+   *
+   * @see docs/callbacks.md#options
+   */
+  callbacks: elsewhere<CallbackOptions>(),
   /**
    * The performance monitor and its alerts.
    *

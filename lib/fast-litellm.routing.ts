@@ -9,6 +9,7 @@ import { promptTokensOf } from './http/token-estimate/token-estimate.js';
 import { ListRouters } from './router/compat/router-cache.js';
 import type { RouterEngine } from './router/engine/engine.js';
 import { ROUTER_ENGINES } from './router/engine/engine-provider.js';
+import type { CallbackConfig } from './router/config/callback-settings.js';
 import type { ClientConfig } from './router/config/config-file.js';
 import { resolveRouterOptions, type RouterOptions } from './router/router.options.js';
 import type { RouterContext } from './router/router-dependencies.js';
@@ -30,6 +31,8 @@ export interface OpenedRouting {
   readonly env: Environment;
   /** The file's settings for the client. */
   readonly ofClient: ClientConfig | undefined;
+  /** The file's callbacks and alerts. */
+  readonly ofCallbacks: CallbackConfig | undefined;
 }
 
 /** @throws InvalidConfigurationError naming the option, or the file and place in it. */
@@ -68,6 +71,7 @@ export function openRouting(
     lists: new ListRouters(choice, context),
     env: resolved.env,
     ofClient: resolved.ofClient,
+    ofCallbacks: resolved.ofCallbacks,
   };
 }
 

@@ -1,4 +1,6 @@
 import { AccelerationService } from './acceleration/acceleration.service.js';
+import type * as OpenCallbacks from './callbacks/callbacks.js';
+import type { Callbacks, CallbacksContext } from './callbacks/callbacks.js';
 import type { CallObserver } from './common/call-observer.js';
 import type { Capability, MetricSample } from './common/capability.js';
 import { logOf, type LogSink } from './common/log-sink.js';
@@ -88,6 +90,8 @@ export class FastLiteLLM {
    * @internal
    */
   readonly liteLLMConfig: { readonly path?: string; readonly handledSettings: readonly string[]; readonly env?: Environment };
+  /** `undefined`: neither the options nor LiteLLM's file have any. @internal */
+  readonly callbacks?: Callbacks;
   /** Graceful shutdown; the Nest module uses it. */
   readonly shutdown: GracefulShutdown;
 
@@ -176,6 +180,10 @@ export class FastLiteLLM {
       });
 
       for (const hook of options.hooks ?? []) client.addHook(hook);
+
+      const { ofCallbacks: file, env } = routing;
+      if (options.callbacks !== undefined || file !== undefined)
+        this.callbacks = this.openCallbacks(client, { options: options.callbacks, file, env, log: logger });
 
       const acceleration = this.opened(new AccelerationService(tokenCounting, connectionPool));
       if (accelerate.length > 0) {
@@ -332,6 +340,16 @@ export class FastLiteLLM {
    */
   async close(): Promise<void> {
     await Promise.all(this.parts.map(async (part) => part.close()));
+  }
+
+  private openCallbacks(client: LlmClient, context: CallbacksContext): Callbacks {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with callbacks load it
+    const { Callbacks } = require('./callbacks/callbacks.js') as typeof OpenCallbacks;
+    const callbacks = this.opened(new Callbacks(context));
+    if (callbacks.isEmpty) return callbacks;
+    client.onRecord(callbacks.add, { bodies: callbacks.wantsTexts });
+    this.addCapability(callbacks);
+    return callbacks;
   }
 
   /** Has `close` close it. */

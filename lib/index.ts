@@ -97,7 +97,16 @@ export { FastLiteLLMHealthIndicator, type HealthSource } from './health/health.i
 export type { GracefulShutdown, WatchedServer } from './health/graceful-shutdown.js';
 export type { ShutdownOptions } from './health/shutdown.options.js';
 export type { AttemptStart, CallObserver, CallOutcome, CallStart, ObservedAttempt, ObservedCall } from './common/call-observer.js';
-export type { AttemptRecord, CallRecord, CallRecordListener, CallRecordOptions, RecordedUsage } from './common/call-record.js';
+export type {
+  AttemptRecord,
+  CallRecord,
+  CallRecordListener,
+  CallRecordOptions,
+  LoggingFields,
+  RecordedUsage,
+} from './common/call-record.js';
+export type { CallbackOptions } from './callbacks/callbacks.options.js';
+export type { CostBreakdown, ErrorInformation, LoggingPayload } from './callbacks/logging-payload.js';
 export { openTelemetryObserver } from './telemetry/opentelemetry.js';
 export type { HealthReport } from './health/health-report.js';
 export type { MetricRegistry, MetricsOptions } from './metrics/metrics.options.js';

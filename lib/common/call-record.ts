@@ -47,6 +47,18 @@ export interface AttemptRecord {
   readonly isEstimated?: boolean;
 }
 
+/** What a request asks of its logs, in LiteLLM's fields and headers. */
+export interface LoggingFields {
+  /** `no-log: true`: no callback gets the call. The spend log does. */
+  readonly isOff: boolean;
+  /** Whether callbacks get the call without its texts. `undefined`: as configured. */
+  readonly isRedacted: boolean | undefined;
+  /** `litellm_metadata` of the body, else `metadata`. Not authenticated, and not bounded. */
+  readonly metadata: Fields | undefined;
+  /** Headers that begin with `langfuse_`, without this prefix. */
+  readonly langfuse: Readonly<Record<string, string>> | undefined;
+}
+
 /**
  * One finished call, for the spend log, callbacks and alerts: without texts, and without keys. All
  * money is in nano-USD, billionths of a USD. Absent values are unknown.
@@ -116,6 +128,8 @@ export interface CallRecord {
   readonly fallbacks: number;
   /** In the order in which they began. Their costs add up to that of the call. */
   readonly attempts: readonly AttemptRecord[];
+  /** What the request asks of its logs; computed when it is called. */
+  readonly logging?: () => LoggingFields;
   /** The request's body after all hooks. Only for listeners that ask for bodies. */
   readonly request?: () => Fields | undefined;
   /** The answer after all hooks; the events of a stream. Only for listeners that ask for bodies. */

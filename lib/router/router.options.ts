@@ -13,6 +13,7 @@ import {
 import { checkArray, checkKnownKeys, checkObject, checkString, joinPath, refuseOption, type Refuse } from '../common/options.js';
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
 import type { CalledByApp } from './deployments/callability.js';
+import type { CallbackConfig } from './config/callback-settings.js';
 import { readConfigFile, type ClientConfig } from './config/config-file.js';
 import type { ModelListEntry } from './deployments/deployment.js';
 import { refuseFileValue, resolveEnvironmentNames } from './config/file-values.js';
@@ -103,6 +104,8 @@ export interface ResolvedRouterOptions extends Omit<Resolved<typeof OWN_OPTIONS>
   readonly env: Environment;
   /** Settings of the file for the client. */
   readonly ofClient?: ClientConfig;
+  /** The callbacks and alerts of the file. */
+  readonly ofCallbacks?: CallbackConfig;
   readonly modelFacts?: ModelFacts;
 }
 
@@ -159,6 +162,7 @@ export function resolveRouterOptions(
     warnings: [...warnings],
     env,
     ofClient: file?.ofClient,
+    ofCallbacks: file?.ofCallbacks,
   };
 }
 

@@ -25,6 +25,7 @@ export const floors: Readonly<Record<string, number>> = {
   keys: 8,
   spend: 8,
   calls: 8,
+  callbacks: 8,
   apis: 7,
   providers: 6,
   http: 5,

@@ -48,7 +48,7 @@ type Fate = 'works' | 'sent' | 'none';
 /** What differs, or what there is instead. A key has a note only if it is one of LiteLLM's. */
 const NOTES: Readonly<Record<string, string>> = {
   'sections.guardrails': '[call hooks](hooks.md)',
-  'sections.callback_settings': '[metrics and spans](observability.md)',
+  'sections.callback_settings': '[callbacks](callbacks.md#sinks)',
   'litellm_params.max_budget': 'needs `budget_duration` as well',
   'litellm_params.litellm_credential_name': 'an entry of `credential_list`',
   'litellm_params.fallbacks': 'set them in the request or in `router_settings.fallbacks`',
@@ -62,9 +62,12 @@ const NOTES: Readonly<Record<string, string>> = {
   'litellm_settings.drop_params': 'also `llmClient.dropParams`',
   'litellm_settings.include_cost_in_streaming_usage': 'also `llmClient.streamCost`',
   'litellm_settings.cache': '[a call hook](hooks.md#a-cache-of-answers); the caches of LangChain and the AI SDK work',
-  'litellm_settings.callbacks': '[call hooks](hooks.md), [metrics and spans](observability.md)',
-  'litellm_settings.success_callback': '[call hooks](hooks.md), [metrics and spans](observability.md)',
-  'litellm_settings.failure_callback': '[call hooks](hooks.md), [metrics and spans](observability.md)',
+  'litellm_settings.callbacks':
+    '[callbacks](callbacks.md): `langfuse`, `langfuse_otel`, `otel`, `generic_api`, `s3_v2`; others are reported',
+  'litellm_settings.success_callback':
+    '[callbacks](callbacks.md): `langfuse`, `langfuse_otel`, `otel`, `generic_api`, `s3_v2`; others are reported',
+  'litellm_settings.failure_callback':
+    '[callbacks](callbacks.md): `langfuse`, `langfuse_otel`, `otel`, `generic_api`, `s3_v2`; others are reported',
   'litellm_settings.max_budget':
     'limits all requests of `FastLiteLLMGatewayModule` together; models without a price need [`unpricedUsd`](budgets.md#what-is-held)',
   'litellm_settings.budget_duration':

@@ -5,12 +5,14 @@ import type { LogSink } from '../../common/log-sink.js';
 import { addNanoUsd, nanoUsd as nanoOf } from '../../common/nano-usd.js';
 import { COST_PARTS, type CostPart, type CostParts } from '../../common/token-cost.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
+import type { AskedCall } from '../asked-call.js';
 import type { Call } from '../call.js';
 import type { CallObservers } from '../call-observers.js';
 import { errorCodeOf, isDenial } from '../failure.js';
 import type { WatchedAttempt, WatchedCall } from '../watched-call.js';
 import { errorKindOf, statusOf } from './error-facts.js';
 import { clientFactsOf, type ClientFacts } from './client-facts.js';
+import { loggingFieldsOf } from './logging-fields.js';
 
 /** As nginx, for a client that has closed its connection. */
 const CLIENT_CLOSED = 499;
@@ -70,6 +72,7 @@ class RecordedCall implements WatchedCall {
   private readonly operation: string;
   private readonly model: string;
   private readonly client: ClientFacts;
+  private readonly asked: AskedCall;
   private readonly attempts: RecordedAttempt[] = [];
 
   constructor(
@@ -79,6 +82,7 @@ class RecordedCall implements WatchedCall {
     const { asked, principal } = call;
     this.id = call.id ??= randomUUID();
     this.startedAtMs = Math.round(Date.now() - (performance.now() - asked.startedAtMs));
+    this.asked = asked;
     this.operation = asked.operation;
     this.model = asked.model;
     this.client = clientFactsOf(asked, principal?.tags);
@@ -145,6 +149,8 @@ class RecordedCall implements WatchedCall {
       retries,
       fallbacks,
       attempts: ended,
+      // Of the request as it came: hooks may remove fields.
+      logging: () => loggingFieldsOf(this.asked),
     };
   }
 

@@ -134,7 +134,7 @@ describe('doctor', () => {
         '  - model_name: gpt',
         '    litellm_params: { model: azure/gpt-4o, api_key: os.environ/NOT_SET_HERE }',
         'router_settings: { num_retrys: 2, redis_password: os.environ/NO_PASSWORD, fallbacks: [{ gpt: [gtp] }] }',
-        'litellm_settings: { callbacks: [langfuse] }',
+        'litellm_settings: { cache: true, callbacks: [langfuse] }',
         'general_settings: { master_key: sk-secret }',
       ].join('\n'),
     );
@@ -146,8 +146,11 @@ describe('doctor', () => {
     expect(adviceOn('variable NO_PASSWORD')).toBe("set it in the app's environment");
     expect(adviceOn('master_key protects')).toContain('router.handledSettings');
     expect(adviceOn('num_retrys')).toContain('correct the name');
-    for (const named of ['num_retrys', 'litellm_settings.callbacks', 'my_knob'])
+    for (const named of ['num_retrys', 'litellm_settings.cache', 'my_knob'])
       expect(details).toContainEqual(expect.stringMatching(`^warning .*${named}`));
+    expect(of('callbacks').map(({ detail }) => detail)).toEqual([
+      `${config}: the callback langfuse has no effect: LANGFUSE_PUBLIC_KEY: must be set`,
+    ]);
   });
 
   it('reports a near miss of a protecting setting as a failed start', async () => {

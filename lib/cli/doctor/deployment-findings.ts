@@ -43,10 +43,14 @@ export function openModelFindings({ router, tokenCounter }: FastLiteLLM): Doctor
 }
 
 /** Settings of the file that are unknown, misspelt or without effect: the app starts with them. */
-export function settingFindings({ router }: FastLiteLLM): DoctorFinding[] {
+export function settingFindings({ router, callbacks }: FastLiteLLM): DoctorFinding[] {
   // Deployments that cannot be called have findings of their own.
   const warnings = router.warnings.filter((line) => !line.includes(CANNOT_BE_CALLED));
-  return warnings.map((line) => warning('settings', line, adviceFor(line)));
+  const ofCallbacks = callbacks?.warnings ?? [];
+  return [
+    ...warnings.map((line) => warning('settings', line, adviceFor(line))),
+    ...ofCallbacks.map((line) => warning('callbacks', line, 'docs/callbacks.md lists the callbacks that work')),
+  ];
 }
 
 /**

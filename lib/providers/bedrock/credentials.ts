@@ -4,7 +4,7 @@ import { isInstalled, loadOptionalPackage } from '../../common/optional-package.
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import type { RequestAuthorization, UnsignedRequest } from '../endpoint/authorization.js';
 import { DeploymentFault } from '../endpoint/deployment-fault.js';
-import { canSign, RequestSigner, SIGNATURE_PACKAGE, type AwsCredentials } from './signature.js';
+import { canSign, RequestSigner, SIGNATURE_PACKAGE, type AwsCredentials, type AwsService } from './signature.js';
 
 type Params = Readonly<Record<string, unknown>>;
 type CredentialProvider = (options?: { readonly forceRefresh?: boolean }) => Promise<AwsCredentials>;
@@ -42,6 +42,8 @@ export interface AwsAccess {
   readonly deploymentId: string;
   /** Whether keys of the environment may go to the deployment's address. */
   readonly takesEnvironment: boolean;
+  /** Default: Bedrock. */
+  readonly service?: AwsService;
 }
 
 /** Whether a deployment has AWS credentials of its own. */
@@ -132,7 +134,7 @@ export class AwsAuthorization implements RequestAuthorization {
   }
 
   private keep(credentials: AwsCredentials): void {
-    const signer = new RequestSigner(credentials, this.access.region);
+    const signer = new RequestSigner(credentials, this.access.region, this.access.service);
     this.current = { credentials, signer, fetchedAt: this.now() };
   }
 

@@ -3,6 +3,8 @@ import type { RequestBytes } from '../provider-transport.js';
 
 /** A request before it has its credentials. */
 export interface UnsignedRequest {
+  /** Default: POST. */
+  readonly method?: 'DELETE' | 'GET' | 'POST' | 'PUT';
   readonly origin: string;
   /** With its query. */
   readonly path: string;

@@ -1,6 +1,7 @@
 import { checkArray, checkObject } from '../../common/options.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import type * as ConfigDocument from './config-yaml.js';
+import type * as Callbacks from './callback-settings.js';
 import { withCredentials } from './credentials.js';
 import { refuseFileValue, resolveEnvironmentNames, shellVariableIn } from './file-values.js';
 import { fromLiteLLM, pathsOfLiteLLM, type SettingPaths } from './litellm-router-settings.js';
@@ -27,6 +28,7 @@ export interface RouterConfig {
   /** Over the Redis of `router_settings`. */
   readonly sharedState: RouterSharedState | undefined;
   readonly ofClient: ClientConfig;
+  readonly ofCallbacks: Callbacks.CallbackConfig | undefined;
   /** Settings that protect LiteLLM's proxy and that nothing enforces. */
   readonly unenforced: readonly string[];
   /** The environment, with the variables of the file that it does not have. */
@@ -69,12 +71,14 @@ const READ = new Set(['model_list', 'router_settings', 'environment_variables', 
 
 /**
  * Reads a LiteLLM `config.yaml`, or the same as JSON, and the files that it includes. `warn`
- * receives the settings that do not concern the router (`general_settings`, callbacks).
+ * receives the settings without effect.
  * @throws InvalidConfigurationError naming the file and the place in it.
  */
 export function readConfigFile(path: string, { env: given, warn, handledSettings }: FileContext): RouterConfig {
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- with the first file: the YAML parser takes 10 ms of the start
   const { readConfigDocument } = require('./config-yaml.js') as typeof ConfigDocument;
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- with the first file
+  const { callbackConfigOf, isOfCallbacks } = require('./callback-settings.js') as typeof Callbacks;
   const config = readConfigDocument(path);
   const root = `${path}: `;
   const missing = (name: string): void => warn(`${path} names the variable ${name}, which is not set`);
@@ -96,7 +100,7 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
   const ofGateway = new Set([`general_settings.${MOCK_TESTING}`, masterKey, 'general_settings.litellm_key_header_name']);
   const isNamed = (names: readonly string[], setting: string): boolean =>
     names.includes(setting) || names.includes(setting.slice(0, setting.indexOf('.')));
-  const unhandled = unheeded.filter((setting) => !isNamed(handledSettings, setting));
+  const unhandled = unheeded.filter((setting) => !isNamed(handledSettings, setting) && !isOfCallbacks(setting));
   const unenforced = unenforcedSettings(config).filter((setting) => !handledSettings.includes(setting));
   const ignored = unhandled.filter((setting) => !ofGateway.has(setting) && !isNamed(unenforced, setting));
   if (ignored.length > 0) warn(`${path}: these settings of LiteLLM's proxy have no effect here: ${ignored.join(', ')}`);
@@ -137,6 +141,15 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
       ...pathsOfLiteLLM(`${root}litellm_settings`, general),
       ...pathsOfLiteLLM(`${root}router_settings`, routerSettings),
     ]),
+    ofCallbacks: callbackConfigOf(
+      path,
+      {
+        litellm_settings: part('litellm_settings'),
+        general_settings: part('general_settings'),
+        callback_settings: part('callback_settings'),
+      },
+      (setting) => isNamed(handledSettings, setting),
+    ),
     sharedState: sharedStateOf(`${root}router_settings`, routerSettings, { env, ...reporting }),
     unenforced,
     ofClient: {

@@ -34,6 +34,11 @@ const CHECKING_CALLBACKS = new Set(
     bedrock_guardrails max_budget_limiter max_iterations_limiter max_parallel_requests_limiter dynamic_rate_limiter dynamic_rate_limiter_v3`,
   ),
 );
+/** Whether one of LiteLLM's callbacks checks requests or answers. */
+export function isCheckingCallback(name: string): boolean {
+  return CHECKING_CALLBACKS.has(name);
+}
+
 const CALLBACK_LISTS = words('callbacks input_callback success_callback failure_callback');
 
 /** Keys of each section that protect, limit or address: their near misses are errors. */

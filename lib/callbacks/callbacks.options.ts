@@ -1,0 +1,49 @@
+import { boolean, custom, integer, list, string, type OptionsOf } from '../common/option.js';
+import type { Fields } from '../common/objects.js';
+import { checkObject } from '../common/options.js';
+
+const names = () => list(string(), { default: [] });
+
+export const CALLBACKS = {
+  /**
+   * Sinks of all calls, by LiteLLM's names: `langfuse`, `langfuse_otel`, `otel`, `generic_api`,
+   * `s3_v2`, or a name in `settings`. Those of LiteLLM's file (`litellm_settings.callbacks`) are
+   * added. Default: none.
+   */
+  all: names(),
+  /** Sinks of successful calls, in addition. File: `success_callback`. Default: none. */
+  success: names(),
+  /** Sinks of other calls, in addition. File: `failure_callback`. Default: none. */
+  failure: names(),
+  /**
+   * Whether sinks get no messages and no answers. A request can override it. Default false. File:
+   * `turn_off_message_logging`.
+   */
+  redactMessages: boolean({ default: false }),
+  /** Settings of sinks by name, in LiteLLM's fields. File: `callback_settings`. Default: none. */
+  settings: custom<Fields>('object', checkObject, {}),
+  /** Settings of `s3_v2` in LiteLLM's fields. File: `s3_callback_params`. Default: none. */
+  s3: custom<Fields>('object', checkObject, {}),
+  /**
+   * Folder for payloads while a sink is away, created readable only by the process's user. Several
+   * processes can share it. Default: payloads wait in memory only. Environment:
+   * `FAST_LITELLM_CALLBACKS_FOLDER`.
+   */
+  spillFolder: string({ env: 'FAST_LITELLM_CALLBACKS_FOLDER' }),
+  /**
+   * Maximum number of payloads that wait in memory for each sink; further ones are lost. Default
+   * 10,000.
+   */
+  maxPending: integer({ min: 1, default: 10_000 }),
+  /** The same in millions of characters. Default 64. */
+  maxPendingMb: integer({ min: 1, max: 4_096, default: 64 }),
+  /** Maximum size of the files of each sink in `spillFolder`, in MB. Default 1,024. */
+  maxSpillMb: integer({ min: 1, max: 1_048_576, default: 1_024 }),
+  /** Time limit of a request to a sink, in ms. Default 20,000. */
+  timeoutMs: integer({ min: 1, max: 600_000, default: 20_000 }),
+  /** How long a shutdown waits for the sinks, in ms. Default 5,000. */
+  closeMs: integer({ min: 0, max: 600_000, default: 5_000 }),
+};
+
+/** Options of callbacks. */
+export interface CallbackOptions extends OptionsOf<typeof CALLBACKS> {}

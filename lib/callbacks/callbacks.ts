@@ -1,0 +1,146 @@
+import type { CallRecord } from '../common/call-record.js';
+import { samplesOf, type Capability, type CapabilityHealth, type MetricSample } from '../common/capability.js';
+import { InvalidConfigurationError } from '../common/errors.js';
+import type { LogSink } from '../common/log-sink.js';
+import { fieldsOf } from '../common/objects.js';
+import { readVariables, resolveOptions } from '../common/option.js';
+import type { Environment } from '../feature-flags/feature-flags.environment.js';
+import type { CallbackConfig } from '../router/config/callback-settings.js';
+import { CALLBACKS, type CallbackOptions } from './callbacks.options.js';
+import type { CallbackSink } from './delivery.js';
+import { isLogged, loggingPayload } from './logging-payload.js';
+import { createSink, SinkFault, type SinkSource } from './sink-settings.environment.js';
+import { SINK_NAMES, unsupportedCallback, type SinkName } from './sink-names.js';
+import { Spool } from './spool/spool.js';
+
+/** What callbacks are opened with. */
+export interface CallbacksContext {
+  readonly options: CallbackOptions | undefined;
+  /** Of LiteLLM's configuration file. */
+  readonly file: CallbackConfig | undefined;
+  readonly env: Environment;
+  readonly log: LogSink;
+}
+
+interface OpenSink {
+  readonly spool: Spool;
+  readonly onSuccess: boolean;
+  readonly onFailure: boolean;
+}
+
+const sample = samplesOf('callback');
+const CHARS_PER_MB = 1_000_000;
+
+/**
+ * Sends finished calls to the sinks that an app configures. `add` is a listener for records of
+ * calls; it never waits.
+ */
+export class Callbacks implements Capability {
+  readonly capability = 'callbacks';
+  private readonly sinks: readonly OpenSink[];
+  private readonly redactsMessages: boolean;
+  private readonly closeMs: number;
+
+  /** Callbacks of the file without effect, and why. */
+  readonly warnings: readonly string[];
+
+  /** @throws InvalidConfigurationError naming the option; problems of the file are warnings. */
+  constructor({ options, file, env, log }: CallbacksContext) {
+    const resolved = resolveOptions(CALLBACKS, 'callbacks', options, { over: readVariables(CALLBACKS, env) });
+    const warnings: string[] = [];
+    const settings = { ...file?.settings, ...resolved.settings };
+    const s3 = { ...file?.s3, ...resolved.s3 };
+    const ofOptions = new Set([...resolved.all, ...resolved.success, ...resolved.failure]);
+    const success = new Set([...resolved.all, ...resolved.success, ...(file?.success ?? [])]);
+    const failure = new Set([...resolved.all, ...resolved.failure, ...(file?.failure ?? [])]);
+    const spoolSettings = {
+      maxPending: resolved.maxPending,
+      maxPendingChars: resolved.maxPendingMb * CHARS_PER_MB,
+      folder: resolved.spillFolder,
+      maxSpilledChars: resolved.maxSpillMb * CHARS_PER_MB,
+      timeoutMs: resolved.timeoutMs,
+    };
+    const sinks: CallbackSink[] = [];
+    for (const name of new Set([...success, ...failure])) {
+      const found = sinkOf(name, { env, settings, s3 }, file?.path ?? 'callbacks');
+      if (typeof found !== 'string') sinks.push(found);
+      else if (ofOptions.has(name)) throw new InvalidConfigurationError(`callbacks (${name})`, found);
+      else warnings.push(found);
+    }
+    this.warnings = warnings;
+    for (const line of warnings) log.warn(line);
+    this.redactsMessages = options?.redactMessages ?? file?.isRedacted ?? false;
+    this.closeMs = resolved.closeMs;
+    this.sinks = sinks.map((sink) => ({
+      spool: new Spool(sink, spoolSettings, log),
+      onSuccess: success.has(sink.name) && sink.wants?.(true) !== false,
+      onFailure: failure.has(sink.name) && sink.wants?.(false) !== false,
+    }));
+    if (sinks.length > 0) log.log(`Callbacks: ${sinks.map(({ name }) => name).join(', ')}`);
+  }
+
+  /** Whether records need the texts of calls. */
+  get wantsTexts(): boolean {
+    // A request can ask for its texts to be logged.
+    return this.sinks.some(({ spool }) => spool.sink.withoutTexts !== true);
+  }
+
+  get isEmpty(): boolean {
+    return this.sinks.length === 0;
+  }
+
+  /** Takes the record of a finished call. */
+  readonly add = (record: CallRecord): void => {
+    const isSuccess = record.status === 'success';
+    const wanting = this.sinks.filter(({ onSuccess, onFailure }) => (isSuccess ? onSuccess : onFailure));
+    if (wanting.length === 0 || !isLogged(record)) return;
+    const withTexts = !(record.logging?.().isRedacted ?? this.redactsMessages);
+    const made: { whole?: string; textless?: string } = {};
+    for (const { spool } of wanting) {
+      const kind = withTexts && spool.sink.withoutTexts !== true ? 'whole' : 'textless';
+      spool.add((made[kind] ??= JSON.stringify(loggingPayload(record, kind === 'whole'))));
+    }
+  };
+
+  metrics(): readonly MetricSample[] {
+    return this.sinks.flatMap(({ spool }) => {
+      const labels = { sink: spool.sink.name };
+      const { counts } = spool;
+      return [
+        ...(['delivered', 'dropped', 'rejected'] as const).map((outcome) =>
+          sample('payloads_total', 'Payloads of calls by sink and outcome', 'counter', counts[outcome], { ...labels, outcome }),
+        ),
+        sample('pending', 'Payloads in memory, waiting for a sink', 'gauge', spool.pending, labels),
+        sample('spilled_bytes', 'Size of the files of a sink that is away', 'gauge', spool.spilledChars, labels),
+      ];
+    });
+  }
+
+  health(): CapabilityHealth {
+    const problems = this.sinks.flatMap(({ spool }) => (spool.problem === undefined ? [] : [`${spool.sink.name}: ${spool.problem}`]));
+    const sinks = Object.fromEntries(
+      this.sinks.map(({ spool }) => [spool.sink.name, { ...spool.counts, pending: spool.pending, spilledBytes: spool.spilledChars }]),
+    );
+    if (problems.length === 0) return { status: 'ok', engine: 'typescript', sinks };
+    return { status: 'degraded', engine: 'typescript', reason: problems.join('; '), sinks };
+  }
+
+  /** Sends what is there, for at most `callbacks.closeMs`. */
+  async close(): Promise<void> {
+    await Promise.all(this.sinks.map(({ spool }) => spool.close(this.closeMs)));
+  }
+}
+
+/** A sink by its name, or why there is none. */
+function sinkOf(name: string, source: SinkSource, path: string): CallbackSink | string {
+  const settings = fieldsOf(source.settings[name]);
+  const kind = settings.callback_type === undefined ? name : settings.callback_type;
+  const known = Object.keys(source.settings);
+  if (!(SINK_NAMES as readonly unknown[]).includes(kind)) return unsupportedCallback(path, name, known);
+  try {
+    return createSink(kind as SinkName, name, { ...source, settings });
+  } catch (error) {
+    if (!(error instanceof SinkFault)) throw error;
+    return `${path}: the callback ${name} has no effect: ${error.message}`;
+  }
+}

@@ -1,0 +1,257 @@
+import type { LogSink } from '../../common/log-sink.js';
+import { deliveryErrorOf, type CallbackSink, type DeliveryError } from '../delivery.js';
+import { textless } from '../textless.js';
+import { firstOf, SpillFolder } from './spill-folder.js';
+
+/** Bounds of a spool. */
+export interface SpoolSettings {
+  readonly maxPending: number;
+  readonly maxPendingChars: number;
+  /** Folder for payloads while the sink is away. `undefined`: they stay in memory. */
+  readonly folder: string | undefined;
+  readonly maxSpilledChars: number;
+  readonly timeoutMs: number;
+}
+
+/** What has happened to the payloads of a sink. */
+export interface SpoolCounts {
+  delivered: number;
+  /** There was no room, or the process ended. */
+  dropped: number;
+  /** The sink did not accept them. */
+  rejected: number;
+}
+
+/** Characters of one request: most sinks accept 4 MB. */
+const REQUEST_CHARS = 3_500_000;
+const FIRST_RETRY_MS = 1_000;
+const LAST_RETRY_MS = 60_000;
+/** How long a loss shows in health. */
+const REMEMBERED_MS = 5 * 60_000;
+
+/**
+ * The payloads of one sink, from the end of their call until they have arrived.
+ *
+ *     add ─▶ memory ─▶ requests of up to `batchSize`
+ *              │ sink away                ▲
+ *              └──────────▶ files ────────┘ first, once it is back
+ *
+ * A sink that is away is asked again after 1 s, later after up to a minute. A request that is too
+ * large, or has a payload that the sink rejects, is sent in halves. A lost payload is counted,
+ * logged and shown in health.
+ */
+export class Spool {
+  readonly counts: SpoolCounts = { delivered: 0, dropped: 0, rejected: 0 };
+  private memory: string[] = [];
+  private memoryChars = 0;
+  private readonly files: SpillFolder | undefined;
+  private working: Promise<void> | undefined = undefined;
+  private timer: NodeJS.Timeout | undefined = undefined;
+  /** Why the sink is away. */
+  private fault: string | undefined = undefined;
+  private retryMs = FIRST_RETRY_MS;
+  private retryAtMs = 0;
+  private lostAtMs = -Infinity;
+  /** Why the folder cannot be written. */
+  private folderFault: string | undefined = undefined;
+  private isClosing = false;
+  private isClosed = false;
+  private readonly stop = new AbortController();
+
+  constructor(
+    readonly sink: CallbackSink,
+    private readonly settings: SpoolSettings,
+    private readonly log: LogSink,
+  ) {
+    const { folder, maxSpilledChars } = settings;
+    this.files = folder === undefined ? undefined : new SpillFolder(folder, sink.name, maxSpilledChars, () => this.wake());
+  }
+
+  /** Payloads in memory. */
+  get pending(): number {
+    return this.memory.length;
+  }
+
+  get pendingChars(): number {
+    return this.memoryChars;
+  }
+
+  get spilledChars(): number {
+    return this.files?.chars ?? 0;
+  }
+
+  /** What is wrong, for health. */
+  get problem(): string | undefined {
+    if (this.fault !== undefined) return `the sink is away (${this.fault})`;
+    if (this.folderFault !== undefined) return `callbacks.spillFolder cannot be written (${this.folderFault})`;
+    return performance.now() - this.lostAtMs < REMEMBERED_MS ? 'payloads were lost' : undefined;
+  }
+
+  /** Takes a payload, a JSON text on one line. Never throws, never waits. */
+  add(payload: string): void {
+    const { maxPending, maxPendingChars } = this.settings;
+    if (this.isClosed || this.memory.length >= maxPending || this.memoryChars + payload.length > maxPendingChars) {
+      this.lose(1, 'dropped', this.isClosed ? 'the app has shut down' : 'callbacks.maxPending is reached');
+      return;
+    }
+    this.memory.push(payload);
+    this.memoryChars += payload.length;
+    if (this.memory.length >= this.sink.batchSize && this.fault === undefined) this.wake();
+    else this.timer ??= setTimeout(() => this.wake(), this.waitMs()).unref();
+  }
+
+  /**
+   * Sends what is there, for at most `limitMs`. The rest stays in files for the next process;
+   * without a folder it is lost.
+   */
+  async close(limitMs: number): Promise<void> {
+    this.isClosing = true;
+    const limit = setTimeout(() => this.stop.abort(), limitMs);
+    await this.working;
+    this.retryAtMs = 0;
+    this.wake();
+    await this.working;
+    clearTimeout(limit);
+    clearTimeout(this.timer);
+    this.isClosed = true;
+    await this.spill();
+    await this.files?.close();
+    if (this.memory.length > 0) this.lose(this.memory.length, 'dropped', 'the app has shut down');
+    this.memory = [];
+    this.memoryChars = 0;
+  }
+
+  /** Until the next work: for a full batch, for the next attempt, or to write to the files. */
+  private waitMs(): number {
+    const { flushMs } = this.sink;
+    if (this.fault === undefined) return flushMs;
+    const retryMs = Math.max(0, this.retryAtMs - performance.now());
+    return this.files === undefined || this.memory.length === 0 ? retryMs : Math.min(flushMs, retryMs);
+  }
+
+  private wake(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    if (this.isClosed) return;
+    this.working ??= this.work().finally(() => {
+      this.working = undefined;
+      const hasMore = this.memory.length > 0 || this.fault !== undefined || this.files?.isEmpty === false;
+      if (hasMore && !this.isClosing) this.timer ??= setTimeout(() => this.wake(), this.waitMs()).unref();
+    });
+  }
+
+  private async work(): Promise<void> {
+    while (performance.now() >= this.retryAtMs && !this.stop.signal.aborted) {
+      const spilled = await this.spilled();
+      const lines = spilled?.lines ?? firstOf(this.memory, this.sink.batchSize, REQUEST_CHARS);
+      if (lines.length === 0) return;
+      if (spilled === undefined) this.take(lines);
+      const unsent = await this.send(lines);
+      if (spilled === undefined) this.putBack(unsent);
+      else await spilled.commit(lines.length - unsent.length);
+      if (unsent.length > 0) break;
+    }
+    if (this.fault !== undefined) await this.spill();
+  }
+
+  private async spilled() {
+    if (this.files === undefined || this.files.isEmpty) return undefined;
+    try {
+      const batch = await this.files.read(this.sink.batchSize, REQUEST_CHARS);
+      const { damaged } = this.files;
+      this.files.damaged = 0;
+      if (damaged > 0) this.lose(damaged, 'dropped', 'their file is damaged');
+      return batch;
+    } catch (error) {
+      this.folderFailed(error);
+      return undefined;
+    }
+  }
+
+  /** Returns the payloads that the sink could not take for now. */
+  private async send(lines: readonly string[]): Promise<readonly string[]> {
+    const parts = [lines];
+    for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
+      try {
+        await this.sink.send(part, AbortSignal.any([this.stop.signal, AbortSignal.timeout(this.settings.timeoutMs)]));
+        this.counts.delivered += part.length;
+        this.isBack();
+      } catch (thrown) {
+        const error = deliveryErrorOf(thrown);
+        if (error.fault === 'away') {
+          this.isAway(error);
+          return [part, ...parts.reverse()].flat();
+        }
+        // It has answered.
+        this.isBack();
+        const shorter = part.length === 1 && error.fault === 'too_large' ? textless(part[0]) : undefined;
+        if (part.length > 1) parts.push(part.slice(part.length >> 1), part.slice(0, part.length >> 1));
+        else if (shorter !== undefined) parts.push([shorter]);
+        else this.lose(1, 'rejected', error.message);
+      }
+    }
+    return [];
+  }
+
+  private isAway({ message, retryAfterMs }: DeliveryError): void {
+    const cause = this.stop.signal.aborted ? 'the app shuts down' : message;
+    this.retryAtMs = performance.now() + (retryAfterMs ?? this.retryMs * (0.5 + Math.random() / 2));
+    this.retryMs = Math.min(LAST_RETRY_MS, this.retryMs * 2);
+    if (this.fault === undefined && !this.isClosing) {
+      const kept = this.files === undefined ? 'in memory; set callbacks.spillFolder to keep more' : 'in callbacks.spillFolder';
+      this.log.error(`Callbacks: ${this.sink.name} is away (${cause}); payloads are kept ${kept}`);
+    }
+    this.fault = cause;
+  }
+
+  private isBack(): void {
+    if (this.fault !== undefined) this.log.log(`Callbacks: ${this.sink.name} is back`);
+    this.fault = undefined;
+    this.retryMs = FIRST_RETRY_MS;
+    this.retryAtMs = 0;
+  }
+
+  /** Moves the payloads from memory to the files. */
+  private async spill(): Promise<void> {
+    const { files } = this;
+    if (files === undefined || this.memory.length === 0) return;
+    const lines = this.memory;
+    this.take(lines);
+    try {
+      const count = await files.append(lines);
+      this.folderFault = undefined;
+      if (count === lines.length) return;
+      this.lose(lines.length - count, 'dropped', 'callbacks.maxSpillMb is reached');
+    } catch (error) {
+      this.folderFailed(error);
+      this.putBack(lines);
+    }
+  }
+
+  private folderFailed(error: unknown): void {
+    const reason = String((error as NodeJS.ErrnoException).code ?? 'unknown error');
+    if (this.folderFault === undefined)
+      this.log.error(`Callbacks: ${this.settings.folder} cannot be used (${reason}); payloads of ${this.sink.name} stay in memory`);
+    this.folderFault = reason;
+  }
+
+  /** Removes the first payloads from memory. */
+  private take(lines: readonly string[]): void {
+    this.memory = this.memory.slice(lines.length);
+    for (const { length } of lines) this.memoryChars -= length;
+  }
+
+  private putBack(lines: readonly string[]): void {
+    if (lines.length === 0) return;
+    this.memory = [...lines, ...this.memory];
+    for (const { length } of lines) this.memoryChars += length;
+  }
+
+  private lose(count: number, how: 'dropped' | 'rejected', reason: string): void {
+    this.counts[how] += count;
+    const now = performance.now();
+    // A storm is one line.
+    if (now - this.lostAtMs >= REMEMBERED_MS) this.log.error(`Callbacks: ${count} payloads for ${this.sink.name} were ${how} (${reason})`);
+    this.lostAtMs = now;
+  }
+}

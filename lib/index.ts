@@ -58,6 +58,9 @@ export { fileApiKeyStore } from './keys/file-store.js';
 export { redisApiKeyStore, type RedisApiKeyStoreOptions } from './keys/redis/redis-store.js';
 export { keyIn } from './keys/api-key.js';
 export type { AuditActor, AuditEntry, AuditLog, AuditPage, AuditQuery, RecordedAuditEntry } from './common/audit-log.js';
+export { FastLiteLLMSpendModule } from './fast-litellm-spend.module.js';
+export type { SpendLogOptions } from './spend/spend-log.options.js';
+export type { SpendOwner, SpendStore, SpendStoreSource } from './spend/spend-store.js';
 export { postgresStore, type PostgresStore, type PostgresStoreOptions } from './postgres/postgres-store.js';
 export type { SqlClient } from './postgres/sql-client.js';
 export type { Principal, PriorityClass } from './http/principal.js';
@@ -101,7 +104,7 @@ export type {
   AttemptRecord,
   CallRecord,
   CallRecordListener,
-  CallRecordOptions,
+  CallRecordChoice,
   LoggingFields,
   RecordedUsage,
 } from './common/call-record.js';

@@ -1,6 +1,6 @@
 import type { Fields } from '../common/objects.js';
 import type { CallObserver } from '../common/call-observer.js';
-import type { CallRecordListener, CallRecordOptions } from '../common/call-record.js';
+import type { CallRecordListener, CallRecordChoice } from '../common/call-record.js';
 import type { LogSink } from '../common/log-sink.js';
 import type { Capability, CapabilityHealth, HealthOf, MetricSample } from '../common/capability.js';
 import { InvalidArgumentError } from '../common/errors.js';
@@ -413,9 +413,9 @@ export class LlmClient implements Capability {
    * that removes it.
    * @throws InvalidArgumentError if it is not a function.
    */
-  onRecord(listener: CallRecordListener, options?: CallRecordOptions): () => void {
+  onRecord(listener: CallRecordListener, options?: CallRecordChoice): () => void {
     checkFunction('listener', listener, refuseArgument);
-    return (this.records ??= new (recording().CallRecords)(this.client.settlement.observers, this.log)).add(listener, options);
+    return (this.records ??= this.openRecords()).add(listener, options);
   }
 
   /**
@@ -593,11 +593,18 @@ export class LlmClient implements Capability {
     return this.run(asked, send, hooks, hooks && { prepare: () => guarding().refuseUnread(hooks) });
   }
 
+  private openRecords(): CallRecords {
+    const { observers } = this.client.settlement;
+    return new (recording().CallRecords)(observers, this.log, (hook) => this.addHook(hook, { order: Number.MAX_SAFE_INTEGER }));
+  }
+
   private run<R>(asked: AskedCall, send: SendAttempt<R>, hooks: RunningCall | undefined, guards?: CallGuards): Promise<R> {
     const call = new Call(asked, this.client, guards);
     if (hooks !== undefined) {
       call.observed = hooks;
       call.id = hooks.view.id;
+      // A listener for bodies has a hook.
+      if (this.records?.bodies !== undefined) send = this.records.bodies.capturing(send);
     }
     const path = (this.path ??= this.newPath());
     const layers = guards === undefined ? path.layers : (path.guarded ??= composing().composeCall(this.client, { hasHooks: true }));

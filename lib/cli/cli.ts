@@ -30,6 +30,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'writes prices and limits of models to a file, from LiteLLM or models.dev',
     load: async () => (await import('./commands/prices.js')).PRICES,
   },
+  spend: {
+    summary: 'drops old months of the spend log, and deletes the calls of a user or a key',
+    load: async () => (await import('./commands/spend.js')).SPEND,
+  },
 };
 
 const [SUCCESS, FAILURE, USAGE] = [0, 1, 2];

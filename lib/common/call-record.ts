@@ -140,7 +140,7 @@ export interface CallRecord {
 export type CallRecordListener = (record: CallRecord) => void;
 
 /** What a listener gets. */
-export interface CallRecordOptions {
+export interface CallRecordChoice {
   /** Whether records have `request` and `answer`. Default false. */
   readonly bodies?: boolean;
 }

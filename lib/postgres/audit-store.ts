@@ -11,6 +11,7 @@ import { DatabaseError, errorMessage } from '../common/errors.js';
 import { Conditions } from './conditions.js';
 import type { Database } from './database.js';
 import type { SqlRow } from './sql-client.js';
+import { storableJson } from './storable-json.js';
 
 /** Entries that wait for the database. */
 const MOST_WAITING = 1_000;
@@ -20,17 +21,14 @@ const DEFAULT_ENTRIES = 100;
 /** Counting more rows would read too many. */
 export const MOST_COUNTED = 100_000;
 
-/** Every escape of a JSON text, and those that `jsonb` rejects: U+0000 and halves of a pair. */
-const ESCAPES = /\\(?:u[0-9a-f]{4}|[^u])/g;
-const UNSTORABLE = /^\\u(?:0000|d[89a-f])/;
 const COLUMNS = `id::text, (extract(epoch FROM at) * 1000)::float8::text AS at, actor, address, action, entity, entity_id,
   before::text AS before, after::text AS after, request_id`;
 
 /** An entry in JSON, as `INSERT_ENTRY` reads it. */
 export function auditJson(entry: AuditEntry): string {
   const { before, after, ...rest } = entry;
-  const json = JSON.stringify({ id: randomUUID(), at: new Date(), ...rest, before: maskSecrets(before), after: maskSecrets(after) });
-  return json.replace(ESCAPES, (escape) => (UNSTORABLE.test(escape) ? '\\ufffd' : escape));
+  const masked = { before: maskSecrets(before), after: maskSecrets(after) };
+  return storableJson(JSON.stringify({ id: randomUUID(), at: new Date(), ...rest, ...masked }));
 }
 
 /**

@@ -5,6 +5,7 @@ import { DIRECTORY_ENTITIES } from '../directory/directory-records.js';
 import { PostgresDirectory } from './directory-store.js';
 import { PostgresKeys } from './key-store.js';
 import { PostgresSpendQueries } from './spend-queries.js';
+import { PostgresSpend } from './spend-store.js';
 
 /** The parts of one store, which share its connections. */
 export class ConnectedStore {
@@ -14,6 +15,7 @@ export class ConnectedStore {
   readonly directory: PostgresDirectory;
   readonly audit: PostgresAuditLog;
   readonly spendQueries: PostgresSpendQueries;
+  readonly spend: PostgresSpend;
 
   constructor(options: DatabaseOptions & { readonly listen: ListenMode }) {
     this.database = new Database(options);
@@ -22,6 +24,7 @@ export class ConnectedStore {
     this.directory = new PostgresDirectory(this.database);
     this.audit = new PostgresAuditLog(this.database);
     this.spendQueries = new PostgresSpendQueries(this.database);
+    this.spend = new PostgresSpend(this.database);
   }
 
   /** Why the store cannot be used at the moment. */

@@ -9,6 +9,7 @@ import { DIRECTORY_ENTITIES } from '../directory/directory-records.js';
 import type { DirectoryStore } from '../directory/directory-store.js';
 import type * as Connections from './connected-store.js';
 import type { ConnectedStore } from './connected-store.js';
+import type { SpendStore } from '../spend/spend-store.js';
 import { checkPostgresUrl } from './pg-pool.js';
 import { checkSqlClient, type SqlClient } from './sql-client.js';
 
@@ -43,13 +44,18 @@ export interface PostgresStoreOptions extends OptionsOf<typeof POSTGRES_STORE> {
 
 export type ResolvedPostgresStoreOptions = Resolved<typeof POSTGRES_STORE>;
 
-/** A store in PostgreSQL: API keys, teams and users, and the audit log of their changes. */
+/**
+ * A store in PostgreSQL: API keys, teams and users, the audit log of their changes, and the spend
+ * log.
+ */
 export interface PostgresStore extends ApiKeyStore {
   readonly audit: AuditLog;
   /** Reads the spend log. @internal */
   readonly spendQueries: SpendQueries;
   /** Teams, users, members, budgets, customers and organizations. */
   readonly directory: DirectoryStore;
+  /** For `FastLiteLLMSpendModule`. */
+  readonly spend: SpendStore;
   /** Applies the missing migrations and returns their names. */
   migrate(): Promise<readonly string[]>;
   close(): Promise<void>;
@@ -93,6 +99,14 @@ class LazyPostgresStore implements PostgresStore {
     },
     isFollowing: () => this.isFollowing(),
     fault: () => this.fault(),
+  };
+  readonly spend: SpendStore = {
+    write: (calls) => this.open().spend.write(calls),
+    isRejection: (error) => this.open().spend.isRejection(error),
+    createMonths: () => this.open().spend.createMonths(),
+    dropBefore: (time) => this.open().spend.dropBefore(time),
+    deleteOf: (owner, id) => this.open().spend.deleteOf(owner, id),
+    countOf: (owner, id) => this.open().spend.countOf(owner, id),
   };
   private connected: ConnectedStore | undefined = undefined;
 

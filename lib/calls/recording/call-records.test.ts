@@ -172,6 +172,30 @@ describe('records of calls', () => {
     expect(records).toMatchObject([{ status: 'cancelled', httpStatus: 499, usage: { prompt: 4, completion: 12 } }]);
   });
 
+  it('have bodies as hooks have left them, for listeners that ask for them', async () => {
+    const { client, records } = open({ modelList: [deploymentOf('group', await provider('a', { tokens: 2 }), PRICED)] });
+    const whole: CallRecord[] = [];
+    const stop = client.onRecord((record) => void whole.push(record), { bodies: true });
+    client.addHook({
+      onRequest: ({ body }) => ({ replace: { ...body, messages: [{ role: 'user', content: 'redacted' }] } }),
+      onText: ({ stream }, { text, isLast }) => (stream ? undefined : isLast ? 'guarded' : text),
+    });
+    const answer = await client.chat({ model: 'group', messages: HELLO });
+    for await (const _ of await client.chat({ model: 'group', messages: HELLO, stream: true }));
+    await client.execute('group', () => Promise.resolve({ id: 'own' })).catch(() => {});
+    stop();
+    await client.chat({ model: 'group', messages: HELLO });
+    expect(records).toHaveLength(4);
+    expect(records.every((record) => !('request' in record))).toBe(true);
+    expect(whole).toHaveLength(3);
+    expect(whole[0].request?.()).toMatchObject({ messages: [{ content: 'redacted' }] });
+    expect(whole[0].answer?.()).toEqual(answer.json());
+    expect(whole[0]).toMatchObject({ responseId: answer.json().id, finishReasons: [answer.json().choices[0].finish_reason] });
+    const events = whole[1].answer?.() as { readonly choices: readonly { readonly delta: { readonly content?: string } }[] }[];
+    expect(events.map(({ choices }) => choices[0]?.delta.content ?? '').join('')).not.toBe('');
+    expect(whole[1].finishReasons).toHaveLength(1);
+  });
+
   it('of calls with a send of the app', async () => {
     const { client, records } = open({ modelList: [deploymentOf('group', await provider('a'), PRICED)] });
     await client.execute('group', () => Promise.resolve({ usage }), { operation: 'mine' });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { AttemptStart, CallOutcome, ObservedAttempt } from '../../common/call-observer.js';
-import type { AttemptRecord, CallRecord, CallRecordListener, CallRecordOptions, RecordedUsage } from '../../common/call-record.js';
+import type { AttemptRecord, CallRecord, CallRecordListener, CallRecordChoice, RecordedUsage } from '../../common/call-record.js';
 import type { LogSink } from '../../common/log-sink.js';
 import { addNanoUsd, nanoUsd as nanoOf } from '../../common/nano-usd.js';
 import { COST_PARTS, type CostPart, type CostParts } from '../../common/token-cost.js';
@@ -10,6 +10,8 @@ import type { Call } from '../call.js';
 import type { CallObservers } from '../call-observers.js';
 import { errorCodeOf, isDenial } from '../failure.js';
 import type { WatchedAttempt, WatchedCall } from '../watched-call.js';
+import { answerFactsOf, BodyCapture } from './body-capture.js';
+import type { ModelCallHook } from '../hooks/call-hook.js';
 import { errorKindOf, statusOf } from './error-facts.js';
 import { clientFactsOf, type ClientFacts } from './client-facts.js';
 import { loggingFieldsOf } from './logging-fields.js';
@@ -27,29 +29,50 @@ interface Listener {
 export class CallRecords {
   private listeners: readonly Listener[] = [];
   private stop: (() => void) | undefined = undefined;
+  private capture: BodyCapture | undefined = undefined;
+  private stopCapture: (() => void) | undefined = undefined;
 
   constructor(
     private readonly observers: CallObservers,
     private readonly log: LogSink,
+    /** Observes the events of streams. */
+    private readonly addHook: (hook: ModelCallHook) => () => void,
   ) {}
 
-  /** For calls that begin from now on. Returns the function that removes the listener. */
-  add(listener: CallRecordListener, { bodies = false }: CallRecordOptions = {}): () => void {
-    const added: Listener = { listener, bodies, isReported: false };
-    this.listeners = [...this.listeners, added];
-    this.stop ??= this.observers.addOwn((call) => new RecordedCall(call, this));
-    return () => {
-      this.listeners = this.listeners.filter((each) => each !== added);
-      if (this.listeners.length > 0) return;
-      this.stop?.();
-      this.stop = undefined;
-    };
+  /** What keeps the answers of calls; `undefined`: no listener asks for bodies. */
+  get bodies(): BodyCapture | undefined {
+    return this.capture;
   }
 
-  emit(record: CallRecord): void {
+  /** For calls that begin from now on. Returns the function that removes the listener. */
+  add(listener: CallRecordListener, { bodies = false }: CallRecordChoice = {}): () => void {
+    const added: Listener = { listener, bodies, isReported: false };
+    this.listeners = [...this.listeners, added];
+    this.stop ??= this.observers.addOwn((call) => new RecordedCall(call, this, this.capture));
+    if (bodies && this.capture === undefined) {
+      this.capture = new BodyCapture();
+      this.stopCapture = this.addHook(this.capture.hook);
+    }
+    return () => this.remove(added);
+  }
+
+  private remove(removed: Listener): void {
+    this.listeners = this.listeners.filter((each) => each !== removed);
+    if (this.listeners.length === 0) {
+      this.stop?.();
+      this.stop = undefined;
+    }
+    if (this.listeners.some(({ bodies }) => bodies)) return;
+    this.stopCapture?.();
+    this.stopCapture = undefined;
+    this.capture = undefined;
+  }
+
+  /** @param whole the same with bodies, if they were kept */
+  emit(record: CallRecord, whole?: CallRecord): void {
     for (const each of this.listeners) {
       try {
-        each.listener(record);
+        each.listener(each.bodies ? (whole ?? record) : record);
       } catch (error) {
         this.report(each, error);
       }
@@ -78,9 +101,11 @@ class RecordedCall implements WatchedCall {
   constructor(
     private readonly call: Call,
     private readonly records: CallRecords,
+    private readonly capture: BodyCapture | undefined,
   ) {
     const { asked, principal } = call;
     this.id = call.id ??= randomUUID();
+    capture?.begin(this.id);
     this.startedAtMs = Math.round(Date.now() - (performance.now() - asked.startedAtMs));
     this.asked = asked;
     this.operation = asked.operation;
@@ -95,7 +120,14 @@ class RecordedCall implements WatchedCall {
   }
 
   ended(outcome: CallOutcome): void {
-    this.records.emit(this.recordOf(outcome));
+    const record = this.recordOf(outcome);
+    this.records.emit(record, this.capture && this.withBodies(record, this.capture));
+  }
+
+  private withBodies(record: CallRecord, capture: BodyCapture): CallRecord {
+    const answer = capture.take(this.id);
+    const { body } = this.call.asked;
+    return { ...record, ...answerFactsOf(answer), request: () => body, answer: () => answer };
   }
 
   private recordOf({ error, cancelled, retries = 0, fallbacks = 0 }: CallOutcome): CallRecord {

@@ -265,6 +265,8 @@ CREATE FUNCTION drop_spend_before(before_time timestamptz) RETURNS SETOF text
 DECLARE
   part record;
 BEGIN
+  -- Processes that start together drop one after the other.
+  PERFORM pg_advisory_xact_lock(hashtext('fast_litellm'), hashtext(current_schema()::text));
   FOR part IN
     SELECT c.relname::text AS name
     FROM pg_inherits AS i

@@ -1,0 +1,324 @@
+import { hostname } from 'node:os';
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CallRecord } from '../common/call-record.js';
+import { samplesOf, type Capability, type CapabilityHealth, type MetricSample } from '../common/capability.js';
+import { steadyNow } from '../common/clock.js';
+import { errorMessage } from '../common/errors.js';
+import type { LogSink } from '../common/log-sink.js';
+import { callRow, type BodySettings } from './call-row.js';
+import { FlushDurations } from './flush-durations.js';
+import type { ResolvedSpendLogOptions } from './spend-log.options.js';
+import { monthsBefore } from './months.js';
+import type { SpendStore } from './spend-store.js';
+import { SpillFiles, type SpilledRows } from './spill-files.js';
+
+/** Between two statements of one process. */
+const LEAST_MS = 100;
+const FIRST_RETRY_MS = 250;
+const LAST_RETRY_MS = 5_000;
+/** A statement that takes longer may never be answered. */
+const SLOW_MS = 1_000;
+/** Bytes of one statement. PostgreSQL would take 1 GB, at the cost of its memory. */
+const BATCH_BYTES = 8 * 1024 * 1024;
+const ADOPT_MS = 30_000;
+const MAINTENANCE_MS = 6 * 3_600_000;
+const SAMPLES = samplesOf('spend_log');
+
+/**
+ * Writes a row for each call, in batches and off the path of requests: a call costs its record and
+ * one line of JSON. While the database is away, lines go to a file and are sent from there in
+ * order. A batch whose answer was lost is sent again, and counts once.
+ */
+export class SpendLog implements Capability {
+  readonly capability = 'spend_log';
+  readonly processId = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
+
+  private readonly store: SpendStore;
+  private readonly bodies: BodySettings | undefined;
+  private readonly spill: SpillFiles | undefined;
+  private pending: string[] = [];
+  private pendingBytes = 0;
+  /** Rows of the statement that is running, unless they are in a file. */
+  private flying: readonly string[] = [];
+  private flyingBytes = 0;
+  /** Rows on their way to a file. */
+  private moving = 0;
+  private timer: NodeJS.Timeout | undefined = undefined;
+  private timerAtMs = Infinity;
+  private working: Promise<void> | undefined = undefined;
+  private lastStartMs = -Infinity;
+  private retryMs = 0;
+  /** Fewer rows than `batchRows` after a row was refused, to find it. */
+  private rowsAtOnce: number;
+  private adoptedMs = -Infinity;
+  private maintenance: NodeJS.Timeout | undefined = undefined;
+  private isClosing = false;
+  private failure: string | undefined = undefined;
+  private hasDiskFailed = false;
+  private readonly counts = { written: 0, duplicate: 0, rejected: 0, dropped: 0 };
+  private reportedDrops = 0;
+  private readonly durations = new FlushDurations();
+
+  constructor(
+    private readonly options: ResolvedSpendLogOptions,
+    private readonly log: LogSink,
+  ) {
+    const { store, bodies, maxBodyBytes, spillFile, maxSpillBytes, batchRows } = options;
+    this.store = store.spend;
+    this.bodies = bodies ? { maxBodyBytes } : undefined;
+    this.spill = spillFile === undefined ? undefined : new SpillFiles(spillFile, maxSpillBytes);
+    this.rowsAtOnce = batchRows;
+  }
+
+  /** Creates partitions, applies retention, and sends what former processes have left. */
+  start(): void {
+    void this.maintain();
+    this.maintenance = setInterval(() => void this.maintain(), MAINTENANCE_MS).unref();
+    if (this.spill !== undefined) this.wakeIn(0);
+  }
+
+  add(call: CallRecord): void {
+    const row = callRow(call, this.processId, this.bodies);
+    if (this.pendingBytes + this.flyingBytes + row.length > this.options.maxPendingBytes) {
+      this.counts.dropped++;
+      return;
+    }
+    this.pending.push(row);
+    this.pendingBytes += row.length;
+    const { flushMs, batchRows } = this.options;
+    if (this.retryMs > 0) return;
+    if (this.pending.length >= batchRows || this.pendingBytes >= BATCH_BYTES) this.wakeIn(0);
+    else if (this.timer === undefined) this.wakeIn(flushMs);
+  }
+
+  /** Rows that are not in the database. */
+  get backlog(): number {
+    return this.pending.length + this.flying.length + this.moving + (this.spill?.rows ?? 0);
+  }
+
+  /** Writes what waits; what the database does not take in time goes to the file. */
+  async close(): Promise<void> {
+    if (this.isClosing) return;
+    this.isClosing = true;
+    clearInterval(this.maintenance);
+    this.stopTimer();
+    const endMs = steadyNow() + this.options.closeTimeoutMs;
+    const left = (): number => Math.max(0, endMs - steadyNow());
+    await Promise.race([this.working, sleep(left(), undefined, { ref: false })]);
+    while (this.working === undefined && this.backlog > 0 && left() > 0) {
+      this.working = this.step().finally(() => (this.working = undefined));
+      await Promise.race([this.working, sleep(left(), undefined, { ref: false })]);
+      // What is in a file need not wait for the database.
+      if (this.failure !== undefined && this.spill !== undefined) break;
+      if (this.failure !== undefined) await sleep(Math.min(LEAST_MS, left()));
+    }
+    await this.spillAll();
+    const lost = this.pending.length + this.flying.length;
+    if (lost > 0) this.log.error(`Spend log: ${lost} calls were not written before the shutdown (${this.failure ?? 'no time left'})`);
+    else if (this.backlog > 0)
+      this.log.warn(`Spend log: ${this.backlog} calls wait in ${this.options.spillFile}; the next process writes them`);
+  }
+
+  health(): CapabilityHealth {
+    const { failure, backlog } = this;
+    const { dropped, rejected } = this.counts;
+    const lost = dropped + rejected;
+    const reason = failure ?? (lost > 0 ? `${lost} calls are missing from the log since the start` : undefined);
+    const base = { engine: 'typescript', backlog, spilledBytes: this.spill?.bytes ?? 0, dropped, rejected } as const;
+    return reason === undefined ? { status: 'ok', ...base } : { status: 'degraded', reason, ...base };
+  }
+
+  metrics(): readonly MetricSample[] {
+    const rows = 'Calls of the spend log by what became of their rows';
+    return [
+      ...Object.entries(this.counts).map(([result, count]) => SAMPLES('rows_total', rows, 'counter', count, { result })),
+      SAMPLES('backlog', 'Calls that are not in the database yet', 'gauge', this.backlog),
+      SAMPLES('spilled_bytes', 'Bytes of calls that wait in files', 'gauge', this.spill?.bytes ?? 0),
+      ...this.durations.samples(),
+    ];
+  }
+
+  private wakeIn(ms: number): void {
+    if (this.isClosing) return;
+    const atMs = Math.max(steadyNow() + ms, this.lastStartMs + LEAST_MS);
+    if (this.working !== undefined || atMs >= this.timerAtMs) return;
+    this.stopTimer();
+    this.timerAtMs = atMs;
+    this.timer = setTimeout(() => {
+      this.stopTimer();
+      this.working = this.step().finally(() => {
+        this.working = undefined;
+        this.wakeAgain();
+      });
+    }, atMs - steadyNow());
+    // Calls that wait are written by `close`.
+    this.timer.unref();
+  }
+
+  private stopTimer(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.timerAtMs = Infinity;
+  }
+
+  private wakeAgain(): void {
+    const { flushMs, batchRows } = this.options;
+    if (this.retryMs > 0) this.wakeIn(this.retryMs * (0.5 + Math.random() / 2));
+    else if (this.spill?.isEmpty === false || this.pending.length >= Math.min(batchRows, this.rowsAtOnce)) this.wakeIn(0);
+    else if (this.pending.length > 0) this.wakeIn(flushMs);
+    else if (this.spill !== undefined) this.wakeIn(ADOPT_MS);
+  }
+
+  /** One statement at most. Never rejects. */
+  private async step(): Promise<void> {
+    this.reportDrops();
+    try {
+      await this.adopt();
+      // What waits on disk is older.
+      if (this.spill?.isEmpty === false) await this.spillAll();
+      const spilled = await this.spill?.next(this.rowsAtOnce);
+      if (spilled !== undefined) await this.writeSpilled(spilled);
+      else if (this.pending.length > 0) await this.writePending();
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  private async writeSpilled(spilled: SpilledRows): Promise<void> {
+    const { rows } = spilled;
+    if (rows.length > 0 && !(await this.write(rows))) return;
+    await spilled.done();
+    await this.spill?.touch();
+  }
+
+  private async writePending(): Promise<void> {
+    const batch = this.takeBatch();
+    // Whatever becomes of it, a process that is killed meanwhile loses no more than a second.
+    const slow = setTimeout(() => void this.spillAll(), SLOW_MS).unref();
+    const isWritten = await this.write(batch).finally(() => clearTimeout(slow));
+    if (!isWritten) {
+      this.pending = [...this.flying, ...this.pending];
+      this.pendingBytes += this.flyingBytes;
+    }
+    this.flying = [];
+    this.flyingBytes = 0;
+    if (!isWritten && this.retryMs > 0) await this.spillAll();
+  }
+
+  private takeBatch(): readonly string[] {
+    const { pending, rowsAtOnce } = this;
+    let count = 0;
+    let bytes = 0;
+    while (count < Math.min(rowsAtOnce, pending.length) && (count === 0 || bytes + pending[count].length <= BATCH_BYTES))
+      bytes += pending[count++].length;
+    this.flying = count === pending.length ? pending : pending.slice(0, count);
+    this.pending = count === pending.length ? [] : pending.slice(count);
+    this.flyingBytes = bytes;
+    this.pendingBytes -= bytes;
+    return this.flying;
+  }
+
+  /** @returns whether the rows need not be sent again. */
+  private async write(rows: readonly string[]): Promise<boolean> {
+    const startMs = (this.lastStartMs = steadyNow());
+    try {
+      const written = await this.store.write(rows);
+      this.counts.written += written;
+      this.counts.duplicate += rows.length - written;
+      this.rowsAtOnce = Math.min(this.options.batchRows, this.rowsAtOnce * 2);
+      if (this.failure !== undefined) this.log.log('Spend log: the database answers again');
+      this.failure = undefined;
+      this.retryMs = 0;
+      return true;
+    } catch (error) {
+      if (!this.store.isRejection(error)) this.failed(error);
+      else if (rows.length > 1) this.rowsAtOnce = Math.ceil(rows.length / 2);
+      else return this.rejected(error);
+      return false;
+    } finally {
+      this.durations.add((steadyNow() - startMs) / 1_000);
+    }
+  }
+
+  /** One row that the database refuses must not keep the others from being written. */
+  private rejected(error: unknown): true {
+    this.counts.rejected++;
+    this.log.error(`Spend log: PostgreSQL refused the row of a call, which is left out (${errorMessage(error)})`);
+    return true;
+  }
+
+  private failed(error: unknown): void {
+    const reason = errorMessage(error);
+    if (this.failure === undefined) {
+      const where = this.spill === undefined ? 'wait in memory' : `go to ${this.options.spillFile}`;
+      this.log.warn(`Spend log: cannot write (${reason}); calls ${where} meanwhile`);
+    }
+    this.failure = reason;
+    this.retryMs = Math.min(LAST_RETRY_MS, Math.max(FIRST_RETRY_MS, this.retryMs * 2));
+  }
+
+  /** Moves all rows in memory to the file, those of a running statement included. */
+  private async spillAll(): Promise<void> {
+    const { spill, flying, pending } = this;
+    if (spill === undefined || flying.length + pending.length === 0) return;
+    const [flyingBytes, pendingBytes] = [this.flyingBytes, this.pendingBytes];
+    this.flying = [];
+    this.pending = [];
+    this.flyingBytes = 0;
+    this.pendingBytes = 0;
+    const rows = [...flying, ...pending];
+    let count = 0;
+    this.moving += rows.length;
+    try {
+      count = await spill.append(rows);
+    } catch (error) {
+      this.diskFailed(error);
+    }
+    this.moving -= rows.length;
+    if (count > 0) this.hasDiskFailed = false;
+    if (count === rows.length) return;
+    const kept = rows.slice(count);
+    this.pending = [...kept, ...this.pending];
+    this.pendingBytes += count === 0 ? flyingBytes + pendingBytes : kept.reduce((sum, row) => sum + row.length, 0);
+  }
+
+  private diskFailed(error: unknown): void {
+    if (this.hasDiskFailed) return;
+    this.hasDiskFailed = true;
+    this.log.error(`Spend log: cannot use ${this.options.spillFile} (${errorMessage(error)}); calls wait in memory`);
+  }
+
+  private async adopt(): Promise<void> {
+    const { spill } = this;
+    if (spill === undefined || steadyNow() - this.adoptedMs < ADOPT_MS) return;
+    this.adoptedMs = steadyNow();
+    const count = await spill.adopt().catch((error: unknown) => {
+      this.diskFailed(error);
+      return 0;
+    });
+    if (count > 0) this.log.log(`Spend log: took over ${count} files of processes that are gone`);
+  }
+
+  private reportDrops(): void {
+    const { dropped } = this.counts;
+    if (dropped === this.reportedDrops) return;
+    this.log.error(
+      `Spend log: dropped ${dropped - this.reportedDrops} calls, because spend.maxPendingBytes or spend.maxSpillBytes is reached`,
+    );
+    this.reportedDrops = dropped;
+  }
+
+  private async maintain(): Promise<void> {
+    const { retentionMonths } = this.options;
+    try {
+      await this.store.createMonths();
+      if (retentionMonths === undefined) return;
+      const dropped = await this.store.dropBefore(monthsBefore(new Date(), retentionMonths));
+      if (dropped.length > 0) this.log.log(`Spend log: retention dropped ${dropped.join(', ')}`);
+    } catch (error) {
+      // Rows create their own month; retention tries again in some hours.
+      this.log.warn(`Spend log: partitions were not maintained (${errorMessage(error)})`);
+    }
+  }
+}

@@ -2,7 +2,8 @@ import { ConfigurableModuleBuilder, Module, type DynamicModule } from '@nestjs/c
 import { lazy } from './common/lazy.js';
 import { checkAsyncOptions, fromMainModule, needsForRoot } from './fast-litellm.imports.js';
 import { checkObject, checkRoutePath } from './common/options.js';
-import { DASHBOARD_DESK, type DashboardOptions } from './dashboard/dashboard.options.js';
+import { DASHBOARD_DESK, SPENDING_SOURCE, type DashboardOptions } from './dashboard/dashboard.options.js';
+import type { SpendingSource } from './dashboard/spending/spending-source.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import type * as MountedDashboard from './fast-litellm-dashboard.mounted.js';
 import { ApiKeyService } from './keys/api-keys.service.js';
@@ -46,9 +47,14 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     needsForRoot(MODULE_OPTIONS_TOKEN, 'FastLiteLLMDashboardModule'),
     {
       provide: DASHBOARD_DESK,
-      inject: [{ token: FastLiteLLM, optional: true }, MODULE_OPTIONS_TOKEN, { token: ApiKeyService, optional: true }],
-      useFactory: (llm: FastLiteLLM | undefined, options?: DashboardOptions, keys?: ApiKeyService) =>
-        mounted().openDashboard(fromMainModule(llm, 'FastLiteLLMDashboardModule'), options, keys),
+      inject: [
+        { token: FastLiteLLM, optional: true },
+        MODULE_OPTIONS_TOKEN,
+        { token: ApiKeyService, optional: true },
+        { token: SPENDING_SOURCE, optional: true },
+      ],
+      useFactory: (llm: FastLiteLLM | undefined, options?: DashboardOptions, keys?: ApiKeyService, spend?: SpendingSource) =>
+        mounted().openDashboard(fromMainModule(llm, 'FastLiteLLMDashboardModule'), options, { keys, spend }),
     },
   ],
 })

@@ -7,6 +7,9 @@ import { resolveDashboardOptions, type DashboardOptions } from './dashboard/dash
 import type { FastLiteLLM } from './fast-litellm.js';
 import type { ApiKeyService } from './keys/api-keys.service.js';
 import type { DashboardSource, DeploymentState, KeyState, PoolState, QueueState, SpendingOverTime } from './dashboard/dashboard.source.js';
+import type * as Spending from './dashboard/spending/spending-pages.js';
+import type { SpendingSource } from './dashboard/spending/spending-source.js';
+import { lazy } from './common/lazy.js';
 import { usdOf } from './common/nano-usd.js';
 import type { ComponentStats } from './monitor/series/performance-series.js';
 
@@ -15,12 +18,23 @@ export { createDashboardController } from './dashboard/dashboard.controller.js';
 /** Tokens that an address can try in a minute. */
 const ATTEMPTS_PER_MINUTE = 20;
 
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with a spend log load it
+const spendingPages = lazy(() => require('./dashboard/spending/spending-pages.js') as typeof Spending);
+
+/** What an app has that the dashboard shows. */
+export interface DashboardParts {
+  readonly keys?: ApiKeyService;
+  readonly spend?: SpendingSource;
+}
+
 /** What the dashboard's routes work with. @throws InvalidConfigurationError naming the option. */
-export function openDashboard(llm: FastLiteLLM, options?: DashboardOptions, keys?: ApiKeyService): DashboardDesk {
+export function openDashboard(llm: FastLiteLLM, options?: DashboardOptions, { keys, spend }: DashboardParts = {}): DashboardDesk {
   readAssets();
   const { token, intervalMs, title } = resolveDashboardOptions(options);
   const feed = new DashboardFeed(dashboardSource(llm, VERSION, keys), intervalMs, llm.log);
-  return new DashboardDesk(title, new DashboardAccess(token), feed, llm.rateLimiterUnder({ requestsPerMinute: ATTEMPTS_PER_MINUTE }));
+  const attempts = llm.rateLimiterUnder({ requestsPerMinute: ATTEMPTS_PER_MINUTE });
+  const pages = spend && new (spendingPages().SpendingPages)(spend);
+  return new DashboardDesk(title, new DashboardAccess(token), feed, attempts, pages);
 }
 
 /** The data of the dashboard. @param keys `undefined`: an app without API keys */

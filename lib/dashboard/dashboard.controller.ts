@@ -26,6 +26,7 @@ import { findAsset } from './dashboard.assets.js';
 import type { DashboardFeed } from './dashboard.feed.js';
 import { DASHBOARD_DESK } from './dashboard.options.js';
 import { renderLogin, renderPage, type PageContext } from './dashboard.page.js';
+import type { SpendingPageName, SpendingPages } from './spending/spending-pages.js';
 
 /** Dependencies of the controller. */
 export class DashboardDesk {
@@ -35,6 +36,8 @@ export class DashboardDesk {
     readonly feed: DashboardFeed,
     /** Counts wrong tokens by address. */
     readonly attempts: RateLimiterService,
+    /** Of an app with a spend log. */
+    readonly spending?: SpendingPages,
   ) {}
 }
 
@@ -43,6 +46,7 @@ interface DashboardRequest extends AskingRequest {
   readonly ip?: string;
   readonly protocol?: string;
   readonly body?: unknown;
+  readonly query?: unknown;
 }
 
 /** Only files of this server, no inline code, no frames. */
@@ -69,6 +73,9 @@ const TOO_MANY = 'Too many wrong tokens from this address. Try again in a minute
 
 /** The controller that serves the dashboard under `path`, on Express and Fastify. */
 export function createDashboardController(path: string): Type<object> {
+  /** The page, seen from those below it. */
+  const HOME = `../${path.slice(path.lastIndexOf('/') + 1)}`;
+
   @Controller({ path, version: VERSION_NEUTRAL })
   @SkipPerformance()
   @SetMetadata(SKIPPED_LIMITS, [])
@@ -124,6 +131,21 @@ export function createDashboardController(path: string): Type<object> {
       return this.leaveFor(request, response, null);
     }
 
+    @Get('spending')
+    spending(@Req() request: DashboardRequest, @Res() response: unknown): Promise<void> {
+      return this.sendSpending('spending', request, response);
+    }
+
+    @Get('calls')
+    calls(@Req() request: DashboardRequest, @Res() response: unknown): Promise<void> {
+      return this.sendSpending('calls', request, response);
+    }
+
+    @Get('call')
+    call(@Req() request: DashboardRequest, @Res() response: unknown): Promise<void> {
+      return this.sendSpending('call', request, response);
+    }
+
     @Get(':asset')
     asset(@Req() request: DashboardRequest & { readonly params: { readonly asset: string } }, @Res() response: unknown): Promise<void> {
       const asset = findAsset(request.params.asset);
@@ -140,6 +162,16 @@ export function createDashboardController(path: string): Type<object> {
 
     onApplicationShutdown(): Promise<void> {
       return this.desk.attempts.close();
+    }
+
+    private async sendSpending(name: SpendingPageName, request: DashboardRequest, response: unknown): Promise<void> {
+      const { spending } = this.desk;
+      if (spending === undefined) throw new NotFoundException();
+      const context = { ...this.contextOf(request), base: '', home: HOME };
+      const refusal = this.refusalOf(request);
+      if (refusal !== null) return this.send(response, refusal, HTML, renderLogin(context, refusal === 429 ? TOO_MANY : undefined));
+      const { status, body } = await spending.render(name, request.query, context);
+      return this.send(response, status, HTML, body);
     }
 
     private admit(request: DashboardRequest): void {
@@ -167,6 +199,7 @@ export function createDashboardController(path: string): Type<object> {
         title: this.desk.title,
         base: `${pathname.slice(pathname.lastIndexOf('/') + 1)}/`.replace(/^\/$/, ''),
         isGuarded: this.desk.access.isGuarded,
+        hasSpending: this.desk.spending !== undefined,
       };
     }
 
@@ -174,7 +207,7 @@ export function createDashboardController(path: string): Type<object> {
     private async leaveFor(request: DashboardRequest, response: unknown, session: string | null): Promise<void> {
       const { httpAdapter } = this.host;
       httpAdapter.setHeader(response, 'Set-Cookie', this.desk.access.cookie(session, request.protocol === 'https'));
-      httpAdapter.setHeader(response, 'Location', `../${path.slice(path.lastIndexOf('/') + 1)}`);
+      httpAdapter.setHeader(response, 'Location', HOME);
       return this.send(response, 303, 'text/plain', '');
     }
 

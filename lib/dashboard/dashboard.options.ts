@@ -4,6 +4,9 @@ import { custom, integer, resolveOptions, string, type OptionsOf, type Resolved 
 /** Injection token of what the dashboard's routes work with. */
 export const DASHBOARD_DESK = Symbol('FastLiteLLMDashboardDesk');
 
+/** Injection token of the spend log, in an app that has one. */
+export const SPENDING_SOURCE = Symbol('FastLiteLLMSpendingSource');
+
 export const DASHBOARD = {
   /**
    * Token that grants access, with `Authorization: Bearer` or the login form. Required if

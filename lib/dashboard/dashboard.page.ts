@@ -46,13 +46,15 @@ export interface PageContext {
   readonly base: string;
   /** Whether there is a session to log out of. */
   readonly isGuarded: boolean;
+  /** Whether there are pages about spend. */
+  readonly hasSpending?: boolean;
 }
 
 /** The whole page with current figures. Without JavaScript it is static and has no plots. */
-export function renderPage(snapshot: DashboardSnapshot, { title, base, isGuarded }: PageContext): string {
+export function renderPage(snapshot: DashboardSnapshot, { title, base, isGuarded, hasSpending }: PageContext): string {
   const panels = renderPanels(snapshot);
   const panel = (name: PanelName): Html => html`<div id="${name}">${new Html(panels[name])}</div>`;
-  return document(
+  return renderDocument(
     title,
     base,
     html`<a class="skip" href="#main">Skip to the figures</a>
@@ -64,6 +66,7 @@ export function renderPage(snapshot: DashboardSnapshot, { title, base, isGuarded
         <div class="state">
           <span id="status" role="status">${new Html(panels.status)}</span>
           <span id="live" class="live" data-state="still">Not live</span>
+          ${hasSpending === true && html`<a href="${base}spending">Spending</a>`}
           ${isGuarded && html`<form method="post" action="${base}logout"><button type="submit">Log out</button></form>`}
         </div>
       </header>
@@ -103,7 +106,7 @@ export function renderPage(snapshot: DashboardSnapshot, { title, base, isGuarded
 
 /** The log-in form. */
 export function renderLogin({ title, base }: PageContext, failure?: string): string {
-  return document(
+  return renderDocument(
     title,
     base,
     html`<main class="login">
@@ -127,7 +130,8 @@ function card(name: string, title: string, width: 'most' | 'least' | 'half' | 'w
   </section>`;
 }
 
-function document(title: string, base: string, body: Html, scripts: readonly string[]): string {
+/** A page of the dashboard. */
+export function renderDocument(title: string, base: string, body: Html, scripts: readonly string[]): string {
   return html`<!doctype html>
     <html lang="en">
       <head>

@@ -148,10 +148,12 @@ export class PostgresSpendQueries implements SpendQueries {
   }
 
   async calls(slice: CallSlice): Promise<CallsRead> {
-    const { sql, params } = this.sliceOf(slice);
+    // One more shows whether there are more.
+    const { sql, params } = this.sliceOf({ ...slice, limit: slice.limit + 1 });
     const rows = await this.json<CallJson>(sql, params);
-    const last = rows.at(-1);
-    return { calls: rows.map(callOf), last: last && { startedUs: last.startedUs, id: last.id } };
+    const shown = rows.slice(0, slice.limit);
+    const last = rows.length > slice.limit ? shown.at(-1) : undefined;
+    return { calls: shown.map(callOf), next: last && { startedUs: last.startedUs, id: last.id } };
   }
 
   async sortedCalls({ limit, offset = 0, ...slice }: CallSlice, order: CallOrder, most: number): Promise<readonly SpendCall[]> {

@@ -200,10 +200,10 @@ export interface CallSlice {
   readonly offset?: number;
 }
 
-/** Calls, and where the last of them is. */
+/** Calls, and where the last of them is, if there are more. */
 export interface CallsRead {
   readonly calls: readonly SpendCall[];
-  readonly last: CallPosition | undefined;
+  readonly next: CallPosition | undefined;
 }
 
 /** How a key, team, user, … is called. */

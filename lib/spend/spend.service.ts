@@ -54,6 +54,14 @@ export interface SpendReport {
   readonly total: SpendSums;
 }
 
+/** Spend by day of the dearest keys, teams, users, … */
+export interface SpendByDay {
+  /** In UTC, the oldest first, also those without calls. */
+  readonly days: readonly string[];
+  /** The dearest first. */
+  readonly rows: readonly { readonly name: string; readonly label?: string; readonly nanoUsd: readonly number[] }[];
+}
+
 /** How much a figure has changed. */
 export interface SpendChange {
   readonly previousNanoUsd: number;
@@ -123,8 +131,7 @@ export class FastLiteLLMSpendService {
   /** Returns the sums of each day, also of those without calls. @throws InvalidArgumentError */
   async daily({ filter, ...period }: SpendQuestion = {}): Promise<readonly DailySpend[]> {
     const range = this.rangeOf(period);
-    if (range.toMs - range.fromMs > MOST_DAYS * DAY_MS)
-      throw new InvalidArgumentError('from', period.from, `must be at most ${MOST_DAYS} days before to`);
+    checkDays(range, period.from);
     const known = new Map((await this.queries.days(range, filterOf(filter))).map((each) => [each.day, each]));
     return daysOf(range).map((day) => known.get(day) ?? { day, ...NOTHING });
   }
@@ -134,12 +141,30 @@ export class FastLiteLLMSpendService {
     return this.queries.sums(this.rangeOf(period), filterOf(filter));
   }
 
+  /**
+   * Returns the spend of the dearest keys, teams, users, … by day. Default: of the 10 dearest.
+   * @throws InvalidArgumentError
+   */
+  async dailyBy({ limit = 10, ...question }: SpendByQuestion): Promise<SpendByDay> {
+    const { by, from, to, rows } = await this.spendBy({ ...question, limit });
+    const range = { fromMs: from.getTime(), toMs: to.getTime() };
+    checkDays(range, question.from);
+    const days = daysOf(range);
+    const names = rows.map(({ name }) => name);
+    const filter = { ...filterOf(question.filter), [by]: names };
+    const cells = names.length === 0 ? [] : await this.queries.cells([by], range, filter, days.length * names.length);
+    const at = new Map(days.map((day, index) => [day, index]));
+    const byName = new Map(names.map((name) => [name, days.map(() => 0)]));
+    for (const cell of cells) byName.get(cell.names[by]!)![at.get(cell.day)!] = cell.nanoUsd;
+    return { days, rows: rows.map(({ name, label }) => ({ name, ...(label !== undefined && { label }), nanoUsd: byName.get(name)! })) };
+  }
+
   /** Returns a page of calls, the newest first. @throws InvalidArgumentError */
   async calls({ filter, limit, after, oldestFirst = false, ...period }: CallsQuestion = {}): Promise<CallPage> {
     const most = limitOf(limit, 100, LARGEST_PAGE);
     const slice = { range: this.rangeOf(period), filter: callFilterOf(filter), oldestFirst, after: positionOf(after) };
-    const { calls, last } = await this.queries.calls({ ...slice, limit: most });
-    return { calls, ...(last !== undefined && calls.length === most && { next: cursorOf(last) }) };
+    const { calls, next } = await this.queries.calls({ ...slice, limit: most });
+    return { calls, ...(next !== undefined && { next: cursorOf(next) }) };
   }
 
   /** Returns a call with its attempts; `undefined` for an unknown id. */
@@ -197,10 +222,10 @@ export class FastLiteLLMSpendService {
   async *export({ filter, ...period }: Omit<CallsQuestion, 'limit' | 'after' | 'oldestFirst'> = {}): AsyncGenerator<readonly SpendCall[]> {
     const slice = { range: this.rangeOf(period), filter: callFilterOf(filter), limit: EXPORT_PAGE, oldestFirst: true };
     for (let after: CallPosition | undefined; ;) {
-      const { calls, last } = await this.queries.calls({ ...slice, after });
+      const { calls, next } = await this.queries.calls({ ...slice, after });
       if (calls.length > 0) yield calls;
-      if (calls.length < EXPORT_PAGE || last === undefined) return;
-      after = last;
+      if (next === undefined) return;
+      after = next;
     }
   }
 
@@ -230,6 +255,10 @@ const NOTHING: SpendSums = {
 function changeOf(nanoUsd: number, previousNanoUsd: number): SpendChange {
   const change = previousNanoUsd > 0 ? (nanoUsd - previousNanoUsd) / previousNanoUsd : null;
   return { previousNanoUsd, previousUsd: usdOf(previousNanoUsd), change };
+}
+
+function checkDays({ fromMs, toMs }: SpendRange, from: unknown): void {
+  if (toMs - fromMs > MOST_DAYS * DAY_MS) throw new InvalidArgumentError('from', from, `must be at most ${MOST_DAYS} days before to`);
 }
 
 function datesOf({ fromMs, toMs }: SpendRange): { readonly from: Date; readonly to: Date } {

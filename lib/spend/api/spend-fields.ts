@@ -11,7 +11,8 @@ export class SpendFields {
   private readonly fields: Readonly<Record<string, unknown>>;
 
   /**
-   * @throws InvalidArgumentError for a name that the route does not know: a filter would be missing.
+   * A name that the route does not know would be a filter without effect.
+   * @throws InvalidArgumentError
    */
   constructor(query: unknown, known: readonly string[]) {
     this.fields = checkObject('query', query ?? {}, refuseArgument);

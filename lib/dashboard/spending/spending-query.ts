@@ -1,0 +1,41 @@
+import { SPENDING_BY, type SpendingBy, type SpendingQuestion } from './spending-source.js';
+
+const DAY_MS = 86_400_000;
+const DEFAULT_DAYS = 30;
+const DAY = /^\d{4}-\d\d-\d\d$/;
+const LONGEST = 512;
+
+/** What the address of the page says. */
+export interface SpendingView extends SpendingQuestion {
+  readonly by: SpendingBy;
+  readonly after?: string;
+  readonly id?: string;
+}
+
+/** Reads the query of an address; what it does not know has no effect. */
+export function spendingViewOf(query: unknown, nowMs: number): SpendingView {
+  const given = (query ?? {}) as Readonly<Record<string, unknown>>;
+  const text = (name: string): string | undefined => {
+    const value = given[name];
+    return typeof value === 'string' && value !== '' && value.length <= LONGEST ? value : undefined;
+  };
+  const day = (name: string, byDefault: string): string => {
+    const value = text(name);
+    return value !== undefined && DAY.test(value) ? value : byDefault;
+  };
+  const to = day('to', dayText(nowMs));
+  const from = day('from', dayText(Date.parse(to) - (DEFAULT_DAYS - 1) * DAY_MS));
+  const by = SPENDING_BY.find((each) => each === text('by')) ?? 'team';
+  const filter = Object.fromEntries(SPENDING_BY.flatMap((name) => (text(name) === undefined ? [] : [[name, text(name)]])));
+  return { from, to, by, filter, after: text('after'), id: text('id') };
+}
+
+/** The address of a view, relative to the dashboard's. */
+export function linkTo(page: 'spending' | 'calls' | 'call', { from, to, by, filter, after, id }: Partial<SpendingView>): string {
+  const given = Object.entries({ from, to, by, ...filter, after, id }).filter((each): each is [string, string] => each[1] !== undefined);
+  return `${page}?${new URLSearchParams(given).toString()}`;
+}
+
+function dayText(ms: number): string {
+  return Number.isFinite(ms) ? new Date(ms).toISOString().slice(0, 10) : '';
+}

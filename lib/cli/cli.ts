@@ -22,6 +22,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'checks engines, flags, tokenizers, Redis and deployments, and explains how to fix each problem',
     load: async () => (await import('./commands/doctor.js')).DOCTOR,
   },
+  'import-keys': {
+    summary: 'takes over keys, limits and spend from the database of a LiteLLM proxy',
+    load: async () => (await import('./commands/import-keys.js')).IMPORT_KEYS,
+  },
   migrate: {
     summary: 'creates and updates the tables in PostgreSQL',
     load: async () => (await import('./commands/migrate.js')).MIGRATE,

@@ -22,6 +22,11 @@ export interface ApiKeyStore {
    * @param entry For a store with an audit log: written in the same step, or not at all.
    */
   put(record: ApiKeyRecord, entry?: AuditEntry): Promise<boolean>;
+  /**
+   * Writes several records as `put` does, at once. Returns which of them were written. Without this
+   * method, `put` is called for each.
+   */
+  putAll?(records: readonly ApiKeyRecord[]): Promise<readonly boolean[]>;
   /** Removes a key. Returns `false` for an unknown one. */
   delete(publicId: string, entry?: AuditEntry): Promise<boolean>;
   /** Returns all records, in any order. */

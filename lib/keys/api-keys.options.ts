@@ -16,7 +16,7 @@ export const API_KEYS = {
   store: instance<ApiKeyStore>(
     'store',
     ['findByPublicId', 'put', 'delete', 'list'],
-    ['onChange', 'isFollowing', 'findByAlias', 'search', 'fault', 'close'],
+    ['onChange', 'isFollowing', 'putAll', 'findByAlias', 'search', 'fault', 'close'],
   ),
   /** Keys that do not change while the app runs. Default: none. */
   keys: custom<readonly ConfiguredApiKey[], ReadonlyMap<string, ApiKeyRecord>>('list of keys', configuredKeys, new Map()),

@@ -54,16 +54,29 @@ class FileApiKeyStore implements ApiKeyStore {
     return this.answer((records) => [...records.values()]);
   }
 
-  put(record: ApiKeyRecord): Promise<boolean> {
-    const { publicId, revision = 1, alias } = record;
-    return this.change((records) => {
-      const before = records.get(publicId);
-      if (revision !== (before?.revision ?? 0) + 1) return undefined;
-      // Two keys of an edited file may have one alias: they can be changed still.
-      if (alias !== undefined && alias !== before?.alias && [...records.values()].some((other) => other.alias === alias))
-        throw aliasTaken(alias);
-      return new Map(records).set(publicId, record);
+  async put(record: ApiKeyRecord): Promise<boolean> {
+    const [isWritten] = await this.putAll([record]);
+    return isWritten;
+  }
+
+  async putAll(added: readonly ApiKeyRecord[]): Promise<readonly boolean[]> {
+    let written: readonly boolean[] = [];
+    await this.change((records) => {
+      const changed = new Map(records);
+      const aliases = new Map([...records.values()].map(({ alias, publicId }) => [alias, publicId]));
+      written = added.map((record) => {
+        const { publicId, revision = 1, alias } = record;
+        const before = changed.get(publicId);
+        if (revision !== (before?.revision ?? 0) + 1) return false;
+        // Two keys of an edited file may have one alias: they can be changed still.
+        if (alias !== undefined && alias !== before?.alias && (aliases.get(alias) ?? publicId) !== publicId) throw aliasTaken(alias);
+        aliases.set(alias, publicId);
+        changed.set(publicId, record);
+        return true;
+      });
+      return written.includes(true) ? changed : undefined;
     });
+    return written;
   }
 
   delete(publicId: string): Promise<boolean> {

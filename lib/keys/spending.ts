@@ -31,6 +31,11 @@ function limitsMoney(limits: RateLimits | undefined): boolean {
   return (usdPerDay ?? usdPerMonth ?? usdPerWindow ?? usdTotal) !== undefined;
 }
 
+/** The limits that spend is counted under: those with a budget, else an account of all. */
+export function spendLimitsOf(limits: RateLimits | undefined): RateLimits {
+  return limits !== undefined && limitsMoney(limits) ? limits : ALL;
+}
+
 const PERIODS = { usdPerDay: 'day', usdPerMonth: 'month', usdPerWindow: 'window', usdTotal: 'total' } as const;
 
 /** Spend in the limiter's store: in the budgets of an account or, without budgets, in total. */
@@ -77,10 +82,10 @@ export class Spending {
   /** Replaces what was spent in the current window of each budget or, without any, in all. */
   async set(account: SpendingAccount, usd: number): Promise<void> {
     if (!this.limiter.keepsBudgets) throw new InvalidArgumentError('key', NO_VALUE, 'has no spend: the rate limiter has no budgets');
-    const limits = limitsMoney(account.limits) ? account.limits : ALL;
+    const limits = spendLimitsOf(account.limits);
     // By the options: a store that is away shows no budgets, and has to be heard.
     for (const option of Object.keys(PERIODS) as (keyof typeof PERIODS)[])
-      if (limits?.[option] !== undefined) await this.setOne(account.id, usd, limits, PERIODS[option]);
+      if (limits[option] !== undefined) await this.setOne(account.id, usd, limits, PERIODS[option]);
   }
 
   /**
@@ -110,7 +115,7 @@ export class Spending {
   }
 
   private setOne(id: string, usd: number, limits: RateLimits | undefined, period: BudgetReport['period']): Promise<void> {
-    const choice = { limit: this.kind.name, limits: limitsMoney(limits) ? limits : ALL, period };
+    const choice = { limit: this.kind.name, limits: spendLimitsOf(limits), period };
     return this.limiter.setSpent(this.keyOf(id), usd, choice);
   }
 }

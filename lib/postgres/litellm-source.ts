@@ -1,0 +1,117 @@
+import { InvalidConfigurationError } from '../common/errors.js';
+import { databaseError } from './database-failure.js';
+import { openPool, type OwnedPool } from './pg-pool.js';
+import { rowsOf } from './sql-client.js';
+
+/** A row of a table of LiteLLM, by column, as JSON. */
+export type LiteLLMRow = Readonly<Record<string, unknown>>;
+
+/** Tables that are read, by their names without `LiteLLM_`, with the columns that order them. */
+const TABLES = {
+  VerificationToken: ['token'],
+  DeprecatedVerificationToken: ['token'],
+  BudgetTable: ['budget_id'],
+  BudgetWindowSpend: ['entity_type', 'entity_id', 'window_duration'],
+  TeamTable: ['team_id'],
+  UserTable: ['user_id'],
+  TeamMembership: ['team_id', 'user_id'],
+  OrganizationTable: ['organization_id'],
+  EndUserTable: ['user_id'],
+  ModelTable: ['id'],
+} as const;
+
+export type LiteLLMTable = keyof typeof TABLES;
+
+const SCHEMA = /^[A-Za-z_][\w$]{0,62}$/;
+
+/** How LiteLLM's database is read. */
+export interface LiteLLMSourceOptions {
+  /** `postgres://…`, also with the parameters that only Prisma reads. */
+  readonly url: string;
+  /** Default: the parameter `schema` of the URL, else `public`. */
+  readonly schema?: string;
+  readonly timeoutMs: number;
+}
+
+/**
+ * Reads the tables of a LiteLLM proxy, of any version: absent columns are absent in the rows. Every
+ * row arrives as JSON text, so neither the time zone of the process nor that of the session changes
+ * a timestamp, and no driver setting changes a type.
+ */
+export class LiteLLMSource {
+  readonly schema: string;
+  private readonly pool: OwnedPool;
+
+  /** @throws InvalidConfigurationError for the schema; MissingPackageError without pg. */
+  constructor({ url, schema, timeoutMs }: LiteLLMSourceOptions) {
+    this.schema = schema ?? new URL(url).searchParams.get('schema') ?? 'public';
+    if (!SCHEMA.test(this.schema))
+      throw new InvalidConfigurationError('schema', `must be 1 to 63 letters, digits, _ and $, got ${JSON.stringify(this.schema)}`);
+    this.pool = openPool(url, { purpose: 'import-keys', connectTimeoutMs: timeoutMs, maxConnections: 2 });
+  }
+
+  /** Whether the schema has a table. @throws DatabaseError */
+  async has(table: LiteLLMTable): Promise<boolean> {
+    const [row] = await this.query('SELECT to_regclass($1::text) IS NOT NULL AS row', [this.nameOf(table)]);
+    return row === true;
+  }
+
+  /** The number of rows. @throws DatabaseError */
+  async count(table: LiteLLMTable): Promise<number> {
+    const [count] = await this.query(`SELECT count(*)::int AS row FROM ${this.nameOf(table)}`, []);
+    return Number(count);
+  }
+
+  /**
+   * All rows in the order of their key, a page at a time.
+   * @param after Only rows whose first key column is greater.
+   * @throws DatabaseError
+   */
+  async *pages(table: LiteLLMTable, size: number, after = ''): AsyncGenerator<readonly LiteLLMRow[]> {
+    const columns = TABLES[table].map((column) => `"${column}"::text`);
+    const order = columns.join(', ');
+    const marks = columns.map((_, at) => `$${at + 1}::text`).join(', ');
+    const sql = `SELECT to_jsonb(t)::text AS row FROM ${this.nameOf(table)} AS t
+      WHERE (${order}) > (${marks}) ORDER BY ${order} LIMIT $${columns.length + 1}::int`;
+    let last: readonly string[] = [after, ...columns.slice(1).map(() => '')];
+    for (;;) {
+      const rows = (await this.query(sql, [...last, size])).map((text) => JSON.parse(String(text)) as LiteLLMRow);
+      if (rows.length > 0) yield rows;
+      if (rows.length < size) return;
+      const end = rows[rows.length - 1];
+      last = TABLES[table].map((column) => String(end[column]));
+    }
+  }
+
+  /** All rows of a table; none if it is absent. @throws DatabaseError */
+  async all(table: LiteLLMTable, size: number): Promise<readonly LiteLLMRow[]> {
+    if (!(await this.has(table))) return [];
+    const rows: LiteLLMRow[] = [];
+    for await (const page of this.pages(table, size)) rows.push(...page);
+    return rows;
+  }
+
+  /** The rows of keys with these tokens. @throws DatabaseError */
+  async keys(tokens: readonly string[]): Promise<readonly LiteLLMRow[]> {
+    const sql = `SELECT to_jsonb(t)::text AS row FROM ${this.nameOf('VerificationToken')} AS t
+      WHERE token = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))`;
+    return (await this.query(sql, [JSON.stringify(tokens)])).map((text) => JSON.parse(String(text)) as LiteLLMRow);
+  }
+
+  async close(): Promise<void> {
+    await this.pool.end();
+  }
+
+  private nameOf(table: LiteLLMTable): string {
+    return `"${this.schema}"."LiteLLM_${table}"`;
+  }
+
+  /** The column `row` of each row. */
+  private async query(sql: string, params: unknown[]): Promise<readonly unknown[]> {
+    try {
+      return rowsOf(await this.pool.query(sql, params)).map(({ row }) => row);
+    } catch (error) {
+      throw databaseError(error);
+    }
+  }
+}

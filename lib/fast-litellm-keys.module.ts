@@ -4,8 +4,10 @@ import { checkAsyncOptions, fromMainModule, needsForRoot } from './fast-litellm.
 import { checkBoolean, checkObject, checkRoutePath, optional } from './common/options.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import { OpenAIErrorFilter } from './gateway/gateway-error.filter.js';
-import type * as Directories from './directory/directory.service.js';
-import type { DirectoryService } from './directory/directory.service.js';
+import { DirectoryService } from './directory/directory.service.js';
+import type * as DirectoryApi from './directory/api/directory.controllers.js';
+import type * as Directories from './directory/stored-directory.js';
+import type { StoredDirectory } from './directory/stored-directory.js';
 import type { DirectoryOwner } from './directory/directory-store.js';
 import type * as AuditApi from './keys/api/audit.controller.js';
 import type * as KeyApi from './keys/api/key-api.controller.js';
@@ -24,7 +26,10 @@ const keyApi = lazy(() => require('./keys/api/key-api.controller.js') as typeof 
 const auditApi = lazy(() => require('./keys/api/audit.controller.js') as typeof AuditApi);
 
 // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with teams load it
-const directories = lazy(() => require('./directory/directory.service.js') as typeof Directories);
+const directoryApi = lazy(() => require('./directory/api/directory.controllers.js') as typeof DirectoryApi);
+
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with teams load it
+const directories = lazy(() => require('./directory/stored-directory.js') as typeof Directories);
 
 /**
  * Which routes are mounted, and where. Separate from the other options, because routes are created
@@ -40,6 +45,11 @@ export interface KeysMount {
    * audit log, else none.
    */
   readonly auditPath?: string;
+  /**
+   * Whether to mount LiteLLM's routes for teams, users, budgets, customers and organizations at the
+   * root. Default: whether the store passed to `forRoot` keeps them.
+   */
+  readonly directory?: boolean;
   /** Whether every module can inject `ApiKeyService` and use `ApiKeyGuard`. Default `true`. */
   readonly isGlobal?: boolean;
 }
@@ -48,7 +58,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
   .setClassMethodName('forRoot')
   .setFactoryMethodName('createApiKeysOptions')
   .setExtras<KeysMount>(
-    { api: undefined, path: undefined, auditPath: undefined, isGlobal: undefined },
+    { api: undefined, path: undefined, auditPath: undefined, directory: undefined, isGlobal: undefined },
     (definition, { isGlobal, ...routes }) => ({
       ...definition,
       global: optional(isGlobal, true, (value) => checkBoolean('keys.isGlobal', value)),
@@ -57,11 +67,15 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
   )
   .build();
 
-function controllersOf({ api, path, auditPath }: Omit<KeysMount, 'isGlobal'>): Type<object>[] {
+function controllersOf({ api, path, auditPath, directory }: Omit<KeysMount, 'isGlobal'>): Type<object>[] {
   if (!optional(api, true, (value) => checkBoolean('keys.api', value))) return [];
   const keys = keyApi().createKeyApiController(checkRoutePath('keys.path', path ?? 'key'), OpenAIErrorFilter);
-  if (auditPath === undefined) return [keys];
-  return [keys, auditApi().createAuditController(checkRoutePath('keys.auditPath', auditPath), OpenAIErrorFilter)];
+  const hasDirectory = optional(directory, false, (value) => checkBoolean('keys.directory', value));
+  return [
+    keys,
+    ...(auditPath === undefined ? [] : [auditApi().createAuditController(checkRoutePath('keys.auditPath', auditPath), OpenAIErrorFilter)]),
+    ...(hasDirectory ? directoryApi().createDirectoryControllers(OpenAIErrorFilter) : []),
+  ];
 }
 
 /**
@@ -96,9 +110,11 @@ function controllersOf({ api, path, auditPath }: Omit<KeysMount, 'isGlobal'>): T
         return keys;
       },
     },
+    // `null` if the store has no directory.
+    { provide: DirectoryService, inject: [ApiKeyService], useFactory: ({ directory }: ApiKeyService) => directory ?? null },
     ApiKeyGuard,
   ],
-  exports: [ApiKeyService, ApiKeyGuard],
+  exports: [ApiKeyService, ApiKeyGuard, DirectoryService],
 })
 export class FastLiteLLMKeysModule extends ConfigurableModuleClass implements OnApplicationShutdown {
   constructor(@Inject(ApiKeyService) private readonly keys: ApiKeyService) {
@@ -110,8 +126,12 @@ export class FastLiteLLMKeysModule extends ConfigurableModuleClass implements On
    * @throws InvalidConfigurationError at boot, naming the option.
    */
   static override forRoot(options: ApiKeysOptions & KeysMount = {}): DynamicModule {
-    const { store, auditPath } = checkObject('options', options) as ApiKeysOptions & KeysMount;
-    return super.forRoot({ ...options, auditPath: auditPath ?? (store?.audit === undefined ? undefined : 'audit') });
+    const { store, auditPath, directory } = checkObject('options', options) as ApiKeysOptions & KeysMount;
+    return super.forRoot({
+      ...options,
+      auditPath: auditPath ?? (store?.audit === undefined ? undefined : 'audit'),
+      directory: directory ?? (store as DirectoryOwner | undefined)?.directory !== undefined,
+    });
   }
 
   /**
@@ -129,9 +149,9 @@ export class FastLiteLLMKeysModule extends ConfigurableModuleClass implements On
 }
 
 /** Teams, users and budgets of the store; `undefined` if it keeps none. */
-function directoryOf({ store, maxStaleMs }: ResolvedApiKeysOptions, limiter: RateLimiterService): DirectoryService | undefined {
+function directoryOf({ store, maxStaleMs }: ResolvedApiKeysOptions, limiter: RateLimiterService): StoredDirectory | undefined {
   const rows = (store as DirectoryOwner | undefined)?.directory;
-  return rows === undefined ? undefined : new (directories().DirectoryService)(rows, limiter, maxStaleMs);
+  return rows === undefined ? undefined : new (directories().StoredDirectory)(rows, limiter, maxStaleMs, store?.audit);
 }
 
 const NO_MASTER_KEY =

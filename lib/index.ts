@@ -61,9 +61,23 @@ export type { AuditActor, AuditEntry, AuditLog, AuditPage, AuditQuery, RecordedA
 export { FastLiteLLMSpendModule } from './fast-litellm-spend.module.js';
 export type { SpendLogOptions } from './spend/spend-log.options.js';
 export type { SpendOwner, SpendStore, SpendStoreSource } from './spend/spend-store.js';
+export { DirectoryService, type DirectoryChanges, type DirectorySettings } from './directory/directory.service.js';
+export type { DirectoryPage, DirectoryQuery, DirectoryStore } from './directory/directory-store.js';
+export type {
+  BudgetRecord,
+  CustomerRecord,
+  DirectoryEntity,
+  DirectoryRecords,
+  LimitedEntity,
+  LimitedRecord,
+  OrganizationRecord,
+  TeamMemberRecord,
+  TeamRecord,
+  UserRecord,
+} from './directory/directory-records.js';
 export { postgresStore, type PostgresStore, type PostgresStoreOptions } from './postgres/postgres-store.js';
 export type { SqlClient } from './postgres/sql-client.js';
-export type { Principal, PriorityClass } from './http/principal.js';
+export type { Principal, PrincipalScope, PriorityClass } from './http/principal.js';
 export {
   GATEWAY_ENDPOINTS,
   type AppProtection,

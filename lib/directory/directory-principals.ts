@@ -3,9 +3,17 @@ import { MAY_CALL_ANY, type Principal, type PrincipalScope } from '../http/princ
 import type { ApiKeyRecord } from '../keys/api-key-record.js';
 import { modelMatcher, modelScopesOf, raisedBy, type ModelLimitsOf } from '../keys/key-principal.js';
 import type { KeyDirectory } from '../keys/key-directory.js';
+import type { AccountKind } from '../keys/spending.js';
 import type { RateLimits } from '../rate-limit/limits.js';
 import type { DirectoryCache, Known } from './directory-cache.js';
-import { memberId, type BudgetRecord, type DirectoryEntity, type DirectoryRecords, type LimitedRecord } from './directory-records.js';
+import {
+  memberId,
+  type BudgetRecord,
+  type DirectoryEntity,
+  type DirectoryRecords,
+  type LimitedEntity,
+  type LimitedRecord,
+} from './directory-records.js';
 import { effectiveLimits } from './effective-limits.js';
 
 /** A record that a principal was made of. */
@@ -46,15 +54,13 @@ export const SCOPE_NAMES = {
   team_members: { name: 'team-members', prefix: 'member:' },
   organizations: { name: 'organizations', prefix: 'organization:' },
   customers: { name: 'customers', prefix: 'customer:' },
-} as const;
-
-export type LimitedEntity = keyof typeof SCOPE_NAMES;
+} as const satisfies Readonly<Record<LimitedEntity, AccountKind>>;
 
 /**
  * Adds to the sender of a request what its team, user, membership, organization and budgets limit.
  * Made once and used until one of these records is read again: a request compares a few objects.
  */
-export class DirectoryPrincipals implements KeyDirectory {
+export class DirectoryPrincipals implements Omit<KeyDirectory, 'hasBudget'> {
   /** By the principal of the key alone. */
   private readonly compiled = new WeakMap<Principal, Compiled>();
   /** By the records of customers. */

@@ -107,6 +107,9 @@ export const DIRECTORY_ENTITIES = Object.keys(FIELDS) as readonly DirectoryEntit
 /** A record with limits, of any kind. */
 export type LimitedRecord = OrganizationRecord | TeamRecord | UserRecord | TeamMemberRecord | CustomerRecord;
 
+/** Records with limits of their own. */
+export type LimitedEntity = Exclude<DirectoryEntity, 'budgets'>;
+
 /** The id of a membership. */
 export function memberId(team: string, user: string): string {
   return `${encodeURIComponent(team)}/${encodeURIComponent(user)}`;

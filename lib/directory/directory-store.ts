@@ -4,8 +4,8 @@ import type { DirectoryEntity, DirectoryRecords } from './directory-records.js';
 /** Which records to return, the newest first. Conditions that are absent match all. */
 export interface DirectoryQuery {
   readonly ids?: readonly string[];
-  /** Of members. */
-  readonly team?: string;
+  /** Of members: of any of these teams. */
+  readonly teams?: readonly string[];
   /** Of members. */
   readonly user?: string;
   /** Of teams. */

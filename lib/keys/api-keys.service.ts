@@ -188,6 +188,7 @@ export class ApiKeyService implements Capability {
     if (publicId === undefined) throw new InvalidArgumentError('key', unshown(key), NEW_KEY_RULE);
     if (this.isMaster(hashBytes(key))) throw new InvalidArgumentError('key', unshown(key), 'must differ from the master key');
     await this.checkAlias(checked.alias, publicId);
+    await this.checkBudget(checked.budget);
     const now = this.nowText();
     const record = { publicId, hashes: [{ sha256: hashApiKey(key) }], revision: 1, createdAt: now, updatedAt: now, ...checked };
     const isFree =
@@ -239,6 +240,7 @@ export class ApiKeyService implements Capability {
    */
   async update(publicId: string, changes: ApiKeyChanges, by: AuditActor = APP_ACTOR): Promise<ApiKeyRecord | undefined> {
     if (typeof changes.alias === 'string') await this.checkAlias(changes.alias, publicId);
+    await this.checkBudget(changes.budget);
     const change = (record: ApiKeyRecord): ApiKeyRecord => changed(record, changes, (settings) => this.checkSettings(settings));
     return this.rewrite(publicId, change, (before, after) => entryOf(by, updateOf(before, after), { before, after }));
   }
@@ -253,6 +255,7 @@ export class ApiKeyService implements Capability {
     if (!Number.isSafeInteger(graceMs) || graceMs < 0)
       throw new InvalidArgumentError('graceMs', graceMs, 'must be an integer of at least 0');
     if (typeof changes.alias === 'string') await this.checkAlias(changes.alias, publicId);
+    await this.checkBudget(changes.budget);
     const key = newApiKey(publicId);
     const change = (before: ApiKeyRecord): ApiKeyRecord => {
       const next = changed(before, changes, (settings) => this.checkSettings(settings));
@@ -537,6 +540,13 @@ export class ApiKeyService implements Capability {
     if (alias === undefined) return;
     const other = await this.findByAlias(alias);
     if (other !== undefined && other.publicId !== publicId) throw aliasTaken(alias);
+  }
+
+  private async checkBudget(id: string | null | undefined): Promise<void> {
+    if (id === undefined || id === null) return;
+    if (this.directory === undefined)
+      throw new InvalidArgumentError('budget', id, 'requires a store with budgets, such as postgresStore({ url })');
+    if (!(await this.asked(this.directory.hasBudget(id)))) throw new InvalidArgumentError('budget', id, 'must exist');
   }
 
   private refuseConfigured(publicId: string): void {

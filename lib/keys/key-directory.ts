@@ -20,5 +20,7 @@ export interface KeyDirectory {
   customerScopes(id: string): readonly PrincipalScope[] | Promise<readonly PrincipalScope[]>;
   /** Returns the limits of a record, with those of its budget. */
   limitsOf(record: Pick<ApiKeyRecord, 'limits' | 'budget'>): Promise<RateLimits | undefined>;
+  /** Whether there is a budget of this id. Queries the store. */
+  hasBudget(id: string): Promise<boolean>;
   close?(): void;
 }

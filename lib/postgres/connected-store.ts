@@ -1,7 +1,7 @@
 import { PostgresAuditLog } from './audit-store.js';
 import { ChangeFeed, type ListenMode } from './change-feed.js';
 import { Database, type DatabaseOptions } from './database.js';
-import { DIRECTORY_ENTITIES } from '../directory/directory-records.js';
+import { DIRECTORY_ENTITIES, type DirectoryEntity } from '../directory/directory-records.js';
 import { PostgresDirectory } from './directory-store.js';
 import { PostgresKeys } from './key-store.js';
 import { PostgresSpendQueries } from './spend-queries.js';
@@ -25,6 +25,12 @@ export class ConnectedStore {
     this.audit = new PostgresAuditLog(this.database);
     this.spendQueries = new PostgresSpendQueries(this.database);
     this.spend = new PostgresSpend(this.database);
+  }
+
+  /** Reports changes of all tables of the directory. */
+  onDirectoryChange(listener: (entity: DirectoryEntity, id: string | null) => void): () => void {
+    const stops = DIRECTORY_ENTITIES.map((entity) => this.changes.on(entity, (id) => listener(entity, id)));
+    return () => stops.forEach((stop) => stop());
   }
 
   /** Why the store cannot be used at the moment. */

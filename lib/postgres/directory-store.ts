@@ -107,11 +107,11 @@ export class PostgresDirectory {
   }
 
   async search<E extends DirectoryEntity>(entity: E, query: DirectoryQuery): Promise<DirectoryPage<DirectoryRecords[E]>> {
-    const { ids, team, user, organization, alias, email, role, search, limit = DEFAULT_LIMIT, offset = 0 } = query;
+    const { ids, teams, user, organization, alias, email, role, search, limit = DEFAULT_LIMIT, offset = 0 } = query;
     const names = ['id', ...['alias', 'email'].filter((name) => name in COLUMNS[entity])];
     const conditions = new Conditions()
       .with('id = ANY(ARRAY(SELECT jsonb_array_elements_text($?::text::jsonb)))', ids && JSON.stringify(ids))
-      .with('team_id = $?::text', team)
+      .with('team_id = ANY(ARRAY(SELECT jsonb_array_elements_text($?::text::jsonb)))', teams && JSON.stringify(teams))
       .with('user_id = $?::text', user)
       .with('organization_id = $?::text', organization)
       .with('alias = $?::text', alias)

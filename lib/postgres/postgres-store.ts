@@ -5,7 +5,6 @@ import { checkString, refuseOption } from '../common/options.js';
 import type { ApiKeyRecord } from '../keys/api-key-record.js';
 import type { ApiKeyPage, ApiKeyQuery, ApiKeyStore } from '../keys/api-key-store.js';
 import type { SpendQueries } from '../spend/spend-queries.js';
-import { DIRECTORY_ENTITIES } from '../directory/directory-records.js';
 import type { DirectoryStore } from '../directory/directory-store.js';
 import type * as Connections from './connected-store.js';
 import type { ConnectedStore } from './connected-store.js';
@@ -92,11 +91,7 @@ class LazyPostgresStore implements PostgresStore {
     put: (entity, record, entry) => this.inDirectory((directory) => directory.put(entity, record, entry)),
     delete: (entity, id, entry) => this.inDirectory((directory) => directory.delete(entity, id, entry)),
     search: (entity, query) => this.inDirectory((directory) => directory.search(entity, query)),
-    onChange: (listener) => {
-      const { changes } = this.open();
-      const stops = DIRECTORY_ENTITIES.map((entity) => changes.on(entity, (id) => listener(entity, id)));
-      return () => stops.forEach((stop) => stop());
-    },
+    onChange: (listener) => this.open().onDirectoryChange(listener),
     isFollowing: () => this.isFollowing(),
     fault: () => this.fault(),
   };

@@ -12,8 +12,13 @@ export interface ManagedRequest {
 const LONGEST_ID = 128;
 
 /** The holder of the master key who sends a request, for the audit log. */
-export function masterOf({ headers, ip }: ManagedRequest): AuditActor {
+export function masterOf(request: ManagedRequest): AuditActor {
+  return actorOf(request, 'master');
+}
+
+/** Who sends a request that changes something, for the audit log. */
+export function actorOf({ headers, ip }: ManagedRequest, actor: string): AuditActor {
   const id = headers['x-request-id'];
   const requestId = typeof id === 'string' && id !== '' ? visibleText(id.slice(0, LONGEST_ID)) : undefined;
-  return { actor: 'master', address: ip, requestId };
+  return { actor, address: ip, requestId };
 }

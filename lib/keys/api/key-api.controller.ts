@@ -15,6 +15,7 @@ import {
   type ExceptionFilter,
   type Type,
 } from '@nestjs/common';
+import { ApiKeyError } from '../../common/http-errors.js';
 import { documentTag, needsBearer } from '../../common/openapi-metadata.js';
 import { ApiKeyService } from '../api-keys.service.js';
 import { masterOf, type ManagedRequest } from './audit-actor.js';
@@ -108,7 +109,9 @@ export function createKeyApiController(path: string, errorFilter: Type<Exception
     /** Without `?key=` about the key that the request sends. */
     @Get('info')
     async info(@Query() query: unknown, @Req() request: ManagedRequest): Promise<KeyFields> {
-      return this.api.info(query, await this.keys.authenticate(request.headers));
+      const principal = await this.keys.authenticate(request.headers);
+      if (principal.mayRequest?.('/key/info') === false) throw new ApiKeyError('route_not_allowed');
+      return this.api.info(query, principal);
     }
   }
   return KeyApiController;

@@ -33,7 +33,7 @@ export class KeyApi {
   async generate(body: unknown, by?: AuditActor): Promise<KeyFields> {
     return this.answering(body, async () => {
       const { key, ...fields } = checkKeyFields(body, ['key']);
-      const changes = Object.entries(changesOf(fields, undefined, Date.now()));
+      const changes = Object.entries(changesOf(fields, {}, Date.now()));
       const settings: object = Object.fromEntries(changes.filter(([, value]) => value !== null));
       const given = key === undefined || key === null ? undefined : checkString('key', key, refuseArgument);
       const created = await this.keys.create(settings, given, by);
@@ -46,7 +46,7 @@ export class KeyApi {
     return this.answering(body, async () => {
       const { key, ...fields } = checkKeyFields(body, ['key']);
       const before = key === undefined || key === null ? await this.byAlias(fields.key_alias) : await this.named('key', key);
-      const changes = changesOf(fields, before.limits, Date.now());
+      const changes = changesOf(fields, before, Date.now());
       const record = existing(await this.keys.update(before.publicId, changes, by));
       const wasBlocked = before.blocked === true;
       const isBlocked = record.blocked === true;
@@ -61,7 +61,7 @@ export class KeyApi {
       const { key = named, grace_period: grace, ...fields } = checkKeyFields(body, ['key', 'grace_period']);
       const before = await this.named('key', key ?? named);
       const graceMs = grace === undefined || grace === null || grace === '' ? 0 : durationMs('grace_period', grace);
-      const changes = changesOf(fields, before.limits, Date.now());
+      const changes = changesOf(fields, before, Date.now());
       const rotated = (await this.keys.rotate(before.publicId, graceMs, changes, by)) ?? notFound();
       this.changed(rotated.record, 'rotated');
       return this.withSecret(rotated);

@@ -22,6 +22,8 @@ it('fieldsOf a record has null, empty or false for what the key does not have', 
   expect(fieldsOf({ publicId: 'a' } as ApiKeyRecord)).toEqual({
     ...{ token: 'a', token_id: 'a', key_name: 'sk-a-…', key_alias: null, user_id: null, team_id: null, models: [], metadata: {}, tags: [] },
     ...{ priority: null, rpm_limit: null, tpm_limit: null, max_parallel_requests: null, max_budget: null, budget_duration: null },
+    ...{ soft_budget: null, budget_id: null, organization_id: null, temp_budget_increase: null, temp_budget_expiry: null },
+    ...{ model_rpm_limit: {}, model_tpm_limit: {}, model_max_budget: {}, aliases: {}, allowed_routes: [] },
     ...{ blocked: false, expires: null, created_at: null, updated_at: null },
   });
 });
@@ -47,8 +49,8 @@ it.each<[string, unknown, string | undefined]>([
   ['a field of the route', { key: 'a' }, undefined],
   ['an unknown field', { colour: 'red' }, 'colour: is not a known'],
   ['a list', [], 'body: must be an object'],
-  ['empty fields without effect', { aliases: {}, guardrails: [], config: null, agent_id: '', auto_rotate: false }, undefined],
-  ['a field without effect', { aliases: { a: 'b' } }, 'aliases: has no effect here: remove it'],
+  ['empty fields without effect', { permissions: {}, guardrails: [], config: null, agent_id: '', auto_rotate: false }, undefined],
+  ['a field without effect', { permissions: { a: 'b' } }, 'permissions: has no effect here: remove it'],
   ['a number without effect', { tpd_limit: 0 }, 'tpd_limit: has no effect here: remove it'],
   ['a flag without effect', { auto_rotate: true }, 'auto_rotate: has no effect here: remove it'],
   ['no spend', { spend: 0 }, undefined],
@@ -118,12 +120,67 @@ it.each<[KeyFields, object, RateLimits?]>([
   [{ max_budget: null }, { limits: { usdPerMonth: 1, timeZone: 'Asia/Tokyo' } }, { usdPerMonth: 1, usdTotal: 5, timeZone: 'Asia/Tokyo' }],
   [{ max_budget: 6 }, { limits: { usdTotal: 6, timeZone: 'Asia/Tokyo' } }, { usdTotal: 5, timeZone: 'Asia/Tokyo' }],
 ])('changesOf %j', (...[fields, changes, limits]) => {
-  expect(changesOf(fields, limits, NOW_MS)).toEqual(changes);
+  expect(changesOf(fields, { limits }, NOW_MS)).toEqual(changes);
+});
+
+it.each<[KeyFields, object, Partial<ApiKeyRecord>?]>([
+  [
+    { organization_id: '', budget_id: '' },
+    { organization: null, budget: null },
+  ],
+  [
+    { organization_id: 'o', budget_id: 'b', soft_budget: 2 },
+    { organization: 'o', budget: 'b', softBudgetUsd: 2 },
+  ],
+  [
+    { aliases: {}, allowed_routes: [] },
+    { modelAliases: null, allowedRoutes: null },
+  ],
+  [
+    { aliases: { a: 'b' }, allowed_routes: ['llm_api_routes'] },
+    { modelAliases: { a: 'b' }, allowedRoutes: ['llm_api_routes'] },
+  ],
+  [
+    { temp_budget_increase: 5, temp_budget_expiry: '2026-01-02T00:00:00.5' },
+    { raisedUsd: 5, raisedUntil: '2026-01-02T00:00:00.5Z' },
+  ],
+  [{ temp_budget_increase: null }, { raisedUsd: null, raisedUntil: null }],
+  [
+    { model_rpm_limit: { a: 1 }, model_tpm_limit: { b: 2 }, model_max_budget: { a: 3, b: { budget_limit: 4, time_period: '1d' } } },
+    { modelLimits: { a: { requestsPerMinute: 1, usdTotal: 3 }, b: { tokensPerMinute: 2, usdPerWindow: 4, usdWindow: '1d' } } },
+  ],
+  [
+    { model_rpm_limit: { c: 5 } },
+    { modelLimits: { b: { tokensPerMinute: 2 }, c: { requestsPerMinute: 5 } } },
+    { modelLimits: { a: { requestsPerMinute: 1 }, b: { requestsPerMinute: 1, tokensPerMinute: 2 } } },
+  ],
+  [{ model_rpm_limit: {} }, { modelLimits: null }, { modelLimits: { a: { requestsPerMinute: 1 } } }],
+])('changesOf %j, of an enterprise', (...[fields, changes, before]) => {
+  expect(changesOf(fields, before ?? {}, NOW_MS)).toEqual(changes);
+});
+
+it('changesOf a field of two without the other, or of another shape, names the field', () => {
+  const failing: [KeyFields, string][] = [
+    [{ temp_budget_increase: 5 }, 'temp_budget_expiry: must be set together with temp_budget_increase'],
+    [{ temp_budget_expiry: '2026-01-02' }, 'temp_budget_increase: must be set together with temp_budget_expiry'],
+    [{ model_rpm_limit: 5 }, 'model_rpm_limit: must be an object'],
+    [{ model_max_budget: { a: { limit: 5 } } }, 'model_max_budget.a.limit: must be budget_limit or time_period'],
+    [{ model_max_budget: { a: 'x' } }, 'model_max_budget.a: must be an object'],
+  ];
+  for (const [fields, message] of failing) expect(() => changesOf(fields, {}, NOW_MS)).toThrow(message);
+});
+
+it('fieldsOf a record has its limits for models', () => {
+  const modelLimits = { a: { requestsPerMinute: 1, usdTotal: 3 }, b: { tokensPerMinute: 2, usdPerWindow: 4, usdWindow: '1d' } };
+  expect(fieldsOf({ publicId: 'a', modelLimits, softBudgetUsd: 0, raisedUsd: 1, budget: 'x' } as unknown as ApiKeyRecord)).toMatchObject({
+    ...{ model_rpm_limit: { a: 1 }, model_tpm_limit: { b: 2 }, soft_budget: 0, temp_budget_increase: 1, budget_id: 'x' },
+    model_max_budget: { a: { budget_limit: 3 }, b: { budget_limit: 4, time_period: '1d' } },
+  });
 });
 
 it('changesOf a duration without a budget names the budget', () => {
-  expect(() => changesOf({ budget_duration: '1d' }, undefined, NOW_MS)).toThrow('max_budget: must be set together with budget_duration');
-  expect(changesOf({ budget_duration: null }, undefined, NOW_MS)).toEqual({ limits: null });
+  expect(() => changesOf({ budget_duration: '1d' }, {}, NOW_MS)).toThrow('max_budget: must be set together with budget_duration');
+  expect(changesOf({ budget_duration: null }, {}, NOW_MS)).toEqual({ limits: null });
 });
 
 it.each<[unknown, number | undefined]>([

@@ -6,14 +6,14 @@ import type { Principal } from '../http/principal.js';
 import { postgresStore, type PostgresStore } from '../postgres/postgres-store.js';
 import { hasPostgres, TestDatabase } from '../../test/support/postgres.js';
 import { until } from '../../test/support/until.js';
-import { DirectoryService } from './directory.service.js';
+import { StoredDirectory } from './stored-directory.js';
 import { memberId } from './directory-records.js';
 
 (hasPostgres ? describe : describe.skip)('teams, users and budgets', () => {
   let database: TestDatabase;
   let llm: FastLiteLLM;
   let store: PostgresStore;
-  let directory: DirectoryService;
+  let directory: StoredDirectory;
   let keys: ApiKeyService;
   beforeAll(async () => {
     database = await TestDatabase.create();
@@ -31,9 +31,9 @@ import { memberId } from './directory-records.js';
     await database.query('TRUNCATE fast_litellm.customers, fast_litellm.organizations').catch(() => {});
   });
 
-  const open = (opened: PostgresStore): { directory: DirectoryService; keys: ApiKeyService } => {
+  const open = (opened: PostgresStore): { directory: StoredDirectory; keys: ApiKeyService } => {
     const { rateLimiter: limiter, tokenCounter, log: logger } = llm;
-    const service = new DirectoryService(opened.directory, limiter, 60_000);
+    const service = new StoredDirectory(opened.directory, limiter, 60_000);
     const options = resolveApiKeysOptions({ store: opened, masterKey: 'sk-master-00000000' });
     return { directory: service, keys: new ApiKeyService(options, { limiter, tokenCounter, logger, directory: service }) };
   };
@@ -49,7 +49,7 @@ import { memberId } from './directory-records.js';
     await directory.create('users', { id: 'ann', email: 'Ann@Example.com', role: 'internal_user' });
     await directory.create('team_members', { id: memberId('a/b %', 'ann'), team: 'a/b %', user: 'ann', role: 'admin' });
     await directory.create('customers', { id: 'eve', blocked: true });
-    const ids = async (...args: Parameters<DirectoryService['search']>): Promise<readonly string[]> =>
+    const ids = async (...args: Parameters<StoredDirectory['search']>): Promise<readonly string[]> =>
       (await directory.search(...args)).records.map(({ id }) => id);
     expect(await ids('teams', { organization: 'org', search: 'TEA' })).toEqual(['a/b %']);
     expect(await ids('teams', { organization: 'other' })).toEqual([]);

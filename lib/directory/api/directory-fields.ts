@@ -1,0 +1,105 @@
+import { HttpException } from '@nestjs/common';
+import { FastLiteLLMError, InvalidArgumentError } from '../../common/errors.js';
+import { checkArray, checkString, refuseArgument } from '../../common/options.js';
+import { checkSupportedFields, withFieldNames, type KeyFields } from '../../keys/api/key-fields.js';
+import { LIMIT_FIELDS, LIMIT_NAMES, limitFieldsOf, MODEL_LIMIT_FIELDS } from '../../keys/api/limit-fields.js';
+import type { BudgetReport } from '../../rate-limit/rate-limit.service.js';
+import type { BudgetRecord, LimitedRecord } from '../directory-records.js';
+
+/** A body, a query or an answer of LiteLLM's API. */
+export type Fields = KeyFields;
+
+/** LiteLLM's names of what limits a record. */
+export const LIMITING = [...LIMIT_FIELDS, ...MODEL_LIMIT_FIELDS, 'soft_budget', 'budget_id'];
+
+/** LiteLLM's fields that have no effect here: its clients send them empty. */
+const UNSUPPORTED =
+  `access_group_ids agent_id allow_team_guardrail_config allowed_cache_controls allowed_passthrough_routes allowed_vector_store_indexes
+  budget_limits config default_model allowed_model_region disable_global_guardrails enforced_batch_output_expires_after guardrails
+  mcp_rpm_limit model_aliases object_permission permissions policies prompts router_settings rpm_limit_type secret_manager_settings
+  send_invite_email spend sso_user_id tags team_member_budget team_member_budget_duration team_member_key_duration team_member_permissions
+  team_member_rpm_limit team_member_tpm_limit tpd_limit tpm_limit_type`.split(/\s+/);
+
+const NAMES: Readonly<Record<string, string>> = { ...LIMIT_NAMES, organization: 'organization_id', modelAliases: 'model_aliases' };
+const MOST_IDS = 1_000;
+export const LARGEST_PAGE = 100;
+
+/** Checks the names of a body's fields. @throws InvalidArgumentError naming the field. */
+export function checkBody(body: unknown, supported: readonly string[]): Fields {
+  return checkSupportedFields(body, supported, UNSUPPORTED);
+}
+
+/** A text that a request must have. @throws InvalidArgumentError */
+export function textIn(fields: Fields, name: string): string {
+  return checkString(name, fields[name], refuseArgument);
+}
+
+/** `undefined` if it is absent or empty. @throws InvalidArgumentError */
+export function optionalTextIn(fields: Fields, name: string): string | undefined {
+  const { [name]: value } = fields;
+  return value === undefined || value === null || value === '' ? undefined : checkString(name, value, refuseArgument);
+}
+
+/** A list of ids that a request must have. @throws InvalidArgumentError */
+export function idsIn(fields: Fields, name: string): readonly string[] {
+  const ids = checkArray(name, fields[name], (path, value) => checkString(path, value, refuseArgument), refuseArgument);
+  if (ids.length > 0 && ids.length <= MOST_IDS) return [...new Set(ids)];
+  throw new InvalidArgumentError(name, fields[name], `must have 1 to ${MOST_IDS} entries`);
+}
+
+/** Models as LiteLLM writes them: an empty list allows all. `null` removes. */
+export function modelsIn({ models }: Fields): { readonly models?: readonly string[] | null } {
+  if (models === undefined) return {};
+  return { models: models === null || (Array.isArray(models) && models.length === 0) ? null : (models as string[]) };
+}
+
+/** A setting that keeps its value, by another name. */
+export function renamed(fields: Fields, names: Readonly<Record<string, string>>): Fields {
+  const given = Object.entries(names).filter(([theirs]) => fields[theirs] !== undefined);
+  return Object.fromEntries(given.map(([theirs, ours]) => [ours, fields[theirs] === '' ? null : fields[theirs]]));
+}
+
+/** Settings of a new record: without those that remove something. */
+export function settingsOf<T extends object>(changes: T): { [K in keyof T]: Exclude<T[K], null> } {
+  const set = Object.entries(changes).filter(([, value]) => value !== null && value !== undefined);
+  return Object.fromEntries(set) as { [K in keyof T]: Exclude<T[K], null> };
+}
+
+/** LiteLLM's fields of the limits of a record, and of what it has spent. */
+export function limitedFieldsOf(record: LimitedRecord | BudgetRecord, spending?: BudgetReport): Fields {
+  return {
+    ...limitFieldsOf(record),
+    spend: spending?.spentUsd ?? null,
+    budget_reset_at: spending?.resetsAt?.toISOString() ?? null,
+    created_at: record.createdAt ?? null,
+    updated_at: record.updatedAt ?? null,
+  };
+}
+
+/** A 404 in OpenAI's shape. */
+export function notFound(what: string, param: string): HttpException {
+  const error = {
+    message: `The ${what} does not exist.`,
+    type: 'invalid_request_error',
+    param,
+    code: `${what.replace(' ', '_')}_not_found`,
+  };
+  return new HttpException({ error }, 404);
+}
+
+/** A record that has to exist. @throws HttpException (404) */
+export function existing<R>(record: R | undefined, what: string, param: string): R {
+  if (record !== undefined) return record;
+  throw notFound(what, param);
+}
+
+/** Does some work; its errors have LiteLLM's names of fields. @param idField LiteLLM's name of `id` */
+export async function answering<T>(fields: unknown, idField: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof FastLiteLLMError && error.code === 'API_KEY_CONFLICT')
+      throw new HttpException({ error: { message: error.message, type: 'invalid_request_error', param: null, code: 'conflict' } }, 409);
+    throw withFieldNames(error, (fields ?? {}) as Fields, { ...NAMES, id: idField });
+  }
+}

@@ -23,7 +23,7 @@ export class DirectoryCache {
   constructor(store: DirectoryStore, maxStaleMs: number) {
     const cacheOf = <E extends DirectoryEntity>(entity: E): RecordCache<Known<DirectoryRecords[E]>> => {
       const find = async (id: string): Promise<Known<DirectoryRecords[E]> | undefined> => {
-        const record = await store.find(entity, id);
+        const record = await (store.lookUp === undefined ? store.find(entity, id) : store.lookUp(entity, id));
         return record === undefined && entity === 'customers' ? undefined : { record };
       };
       return new RecordCache(find, maxStaleMs, undefined, store);

@@ -31,13 +31,15 @@ export interface DirectoryPage<R> {
   readonly total: number;
 }
 
-/**
- * Stores teams, users, members, budgets, customers and organizations. Results of `find` are cached,
- * so it need not be fast.
- */
+/** Stores teams, users, members, budgets, customers and organizations. */
 export interface DirectoryStore {
   /** Returns a record; `undefined` for an unknown one. Rejects while the store is unavailable. */
   find<E extends DirectoryEntity>(entity: E, id: string): Promise<DirectoryRecords[E] | undefined>;
+  /**
+   * The same for requests, whose results are cached: it can wait for others, because clients choose
+   * some of the ids. Default: `find`.
+   */
+  lookUp?<E extends DirectoryEntity>(entity: E, id: string): Promise<DirectoryRecords[E] | undefined>;
   /**
    * Writes a record whose `revision` is the next one: 1 for a new record, otherwise the stored one
    * plus 1. Returns `false`, and writes nothing, if another process was first.

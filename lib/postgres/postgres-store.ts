@@ -88,6 +88,7 @@ class LazyPostgresStore implements PostgresStore {
   };
   readonly directory: DirectoryStore = {
     find: (entity, id) => this.inDirectory((directory) => directory.find(entity, id)),
+    lookUp: (entity, id) => this.inDirectory((directory) => directory.lookUp(entity, id)),
     put: (entity, record, entry) => this.inDirectory((directory) => directory.put(entity, record, entry)),
     delete: (entity, id, entry) => this.inDirectory((directory) => directory.delete(entity, id, entry)),
     search: (entity, query) => this.inDirectory((directory) => directory.search(entity, query)),

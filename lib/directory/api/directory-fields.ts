@@ -93,7 +93,10 @@ export function existing<R>(record: R | undefined, what: string, param: string):
   throw notFound(what, param);
 }
 
-/** Does some work; its errors have LiteLLM's names of fields. @param idField LiteLLM's name of `id` */
+/**
+ * Does some work; its errors have LiteLLM's names of fields.
+ * @param idField LiteLLM's name of `id`
+ */
 export async function answering<T>(fields: unknown, idField: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

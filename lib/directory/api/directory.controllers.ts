@@ -107,7 +107,7 @@ const ROUTES: Readonly<Record<string, readonly Route[]>> = {
 
 const DECORATORS = { get: Get, post: Post, patch: Patch, delete: Delete };
 
-/** The controllers of LiteLLM's routes for teams, users and others, with an app's answer to errors. */
+/** The controllers of LiteLLM's routes for teams and others, with an app's answer to errors. */
 export function createDirectoryControllers(errorFilter: Type<ExceptionFilter>): readonly Type<object>[] {
   return Object.entries(ROUTES).map(([path, routes]) => controllerOf(path, routes, errorFilter));
 }

@@ -1,7 +1,7 @@
 import { errorMessage } from '../../common/errors.js';
 import { NANO_PER_USD } from '../../common/nano-usd.js';
-import { SCOPE_NAMES, type LimitedEntity } from '../../directory/directory-principals.js';
-import type { DirectoryEntity, DirectoryRecords } from '../../directory/directory-records.js';
+import { SCOPE_NAMES } from '../../directory/directory-principals.js';
+import type { DirectoryEntity, DirectoryRecords, LimitedEntity } from '../../directory/directory-records.js';
 import { KEY_ACCOUNTS } from '../../keys/spending.js';
 import type { LiteLLMRow, LiteLLMSource, LiteLLMTable } from '../../postgres/litellm-source.js';
 import { importedBudget, importedCustomer, importedMember, importedOrganization, importedTeam, importedUser } from './directory-rows.js';

@@ -20,7 +20,11 @@ const TABLES = {
   ModelTable: ['id'],
 } as const;
 
+const CALLS = 'SpendLogs';
+
 export type LiteLLMTable = keyof typeof TABLES;
+/** The first instant of PostgreSQL. */
+const BEGINNING = '-infinity';
 
 const SCHEMA = /^[A-Za-z_][\w$]{0,62}$/;
 
@@ -51,13 +55,13 @@ export class LiteLLMSource {
   }
 
   /** Whether the schema has a table. @throws DatabaseError */
-  async has(table: LiteLLMTable): Promise<boolean> {
+  async has(table: LiteLLMTable | typeof CALLS): Promise<boolean> {
     const [row] = await this.query('SELECT to_regclass($1::text) IS NOT NULL AS row', [this.nameOf(table)]);
     return row === true;
   }
 
   /** The number of rows. @throws DatabaseError */
-  async count(table: LiteLLMTable): Promise<number> {
+  async count(table: LiteLLMTable | typeof CALLS): Promise<number> {
     const [count] = await this.query(`SELECT count(*)::int AS row FROM ${this.nameOf(table)}`, []);
     return Number(count);
   }
@@ -98,11 +102,36 @@ export class LiteLLMSource {
     return (await this.query(sql, [JSON.stringify(tokens)])).map((text) => JSON.parse(String(text)) as LiteLLMRow);
   }
 
+  /**
+   * The rows of `LiteLLM_SpendLogs` in the order of their start, a page at a time.
+   * @param columns Those that are read if the table has them; bodies can be large.
+   * @param since ISO 8601 in UTC. Default: all.
+   * @throws DatabaseError
+   */
+  async *calls(columns: readonly string[], size: number, since: string = BEGINNING): AsyncGenerator<readonly LiteLLMRow[]> {
+    const table = this.nameOf(CALLS);
+    const sql = 'SELECT attname AS row FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped';
+    const existing = await this.query(sql, [table]);
+    const selected = columns.filter((column) => existing.includes(column)).map((column) => `"${column}"`);
+    const page = `SELECT to_jsonb(t)::text AS row FROM (
+        SELECT ${selected.join(', ')} FROM ${table}
+        WHERE ("startTime", request_id) > ($1::text::timestamp, $2::text) ORDER BY "startTime", request_id LIMIT $3::int
+      ) AS t`;
+    let last: readonly string[] = [since, ''];
+    for (;;) {
+      const rows = (await this.query(page, [...last, size])).map((text) => JSON.parse(String(text)) as LiteLLMRow);
+      if (rows.length > 0) yield rows;
+      if (rows.length < size) return;
+      const end = rows[rows.length - 1];
+      last = [String(end.startTime), String(end.request_id)];
+    }
+  }
+
   async close(): Promise<void> {
     await this.pool.end();
   }
 
-  private nameOf(table: LiteLLMTable): string {
+  private nameOf(table: LiteLLMTable | typeof CALLS): string {
     return `"${this.schema}"."LiteLLM_${table}"`;
   }
 

@@ -413,7 +413,117 @@ const soon = (ms: number): string => new Date(Date.now() + ms).toISOString().sli
     }
   });
 
+  it('carries over the history of calls once, with sums by day', async () => {
+    const target = await TestDatabase.create();
+    const row = (id: string, more: object): object => ({
+      request_id: id,
+      call_type: 'acompletion',
+      api_key: tokenOf('sk-1'),
+      spend: 0.1,
+      prompt_tokens: 10,
+      completion_tokens: 5,
+      startTime: '2026-01-31T23:59:59.5',
+      endTime: '2026-02-01T00:00:01',
+      model: 'gpt-4o',
+      model_group: 'chat',
+      custom_llm_provider: 'openai',
+      user: 'ann',
+      ...more,
+    });
+    const detailed = {
+      completionStartTime: '2026-01-31T23:59:59.75',
+      model_id: 'd1',
+      team_id: 'red',
+      organization_id: 'org',
+      end_user: 'customer-1',
+      session_id: 's1',
+      request_tags: ['a', 'b'],
+      requester_ip_address: '10.0.0.1',
+      cache_hit: 'True',
+      litellm_call_id: 'call-1',
+      messages: [{ role: 'user', content: 'private' }],
+      metadata: {
+        user_api_key_alias: 'mobile',
+        usage_object: { prompt_tokens_details: { cached_tokens: 4 }, completion_tokens_details: { reasoning_tokens: 2 } },
+        cost_breakdown: { input_cost: 0.06, output_cost: 0.03, total_cost: 0.1 },
+      },
+    };
+    const failed = { status: 'failure', spend: 0, metadata: { error_information: { error_code: '429', error_class: 'RateLimitError' } } };
+    await litellm.insert(
+      'SpendLogs',
+      row('r1', detailed),
+      row('r2', failed),
+      row('r3', { startTime: '2026-02-01T00:00:00', model_group: '' }),
+    );
+    await litellm.insert(
+      'SpendLogs',
+      row('r4', { startTime: '2020-01-01T00:00:00', endTime: '2020-01-01T00:00:00', api_key: 'master', call_type: 'aembedding' }),
+    );
+    try {
+      const into = (...args: string[]): Promise<CommandRun> => run('--to', target.url, '--spend-logs', ...args);
+      expect((await into('--dry-run')).out).toMatch(/^calls +4 +4 +0 +0 /m);
+      expect((await into('--calls-since', '2026-01-01', '--batch', '1')).out).toMatch(/^calls +3 +3 +0 +0 /m);
+      const all = await into('--json');
+      expect(JSON.parse(all.out)).toMatchObject({
+        tables: { calls: { rows: 4, created: 1, unchanged: 3 } },
+        lastCall: '2026-02-01T00:00:00.000Z',
+      });
+      const time = `extract(epoch FROM started_at)::float8 AS at`;
+      const calls = await target.query(`SELECT to_jsonb(c) - 'metadata' AS call, ${time} FROM fast_litellm.calls c ORDER BY id`);
+      expect(calls.map(({ at }) => new Date(Number(at) * 1_000).toISOString())).toEqual([
+        '2026-01-31T23:59:59.500Z',
+        '2026-01-31T23:59:59.500Z',
+        '2026-02-01T00:00:00.000Z',
+        '2020-01-01T00:00:00.000Z',
+      ]);
+      expect(calls[0].call).toMatchObject({
+        id: 'r1',
+        duration_ms: 1_500,
+        ttft_ms: 250,
+        stream: true,
+        operation: 'chat',
+        model: 'chat',
+        model_group: 'chat',
+        upstream_model: 'gpt-4o',
+        deployment_id: 'd1',
+        key_id: idOf('sk-1'),
+        key_alias: 'mobile',
+        team_id: 'red',
+        organization_id: 'org',
+        end_user: 'customer-1',
+        tags: ['a', 'b'],
+        session_id: 's1',
+        ip: '10.0.0.1',
+        status: 'success',
+        prompt_tokens: 10,
+        cache_read_tokens: 4,
+        reasoning_tokens: 2,
+        nano_usd: 100_000_000,
+        cost_input: 60_000_000,
+        cost_output: 30_000_000,
+        cost_other: 10_000_000,
+        cache_status: 'hit',
+      });
+      expect(calls[1].call).toMatchObject({ status: 'failure', error_code: 'RateLimitError', http_status: 429, stream: false });
+      expect(calls[2].call).toMatchObject({ model: 'gpt-4o', model_group: null });
+      expect(calls[3].call).toMatchObject({ operation: 'embeddings', key_id: null, duration_ms: 0 });
+      expect(await target.query('SELECT * FROM fast_litellm.call_bodies')).toEqual([]);
+      const days = `SELECT day::text, requests::int, failures::int, nano_usd::int FROM fast_litellm.daily_spend WHERE dimension = 'user' ORDER BY day`;
+      expect((await target.query(days)).filter(({ day }) => String(day) > '2026')).toEqual(
+        expect.arrayContaining([
+          expect.objectContaining({ day: '2026-01-31', requests: 2, failures: 1, nano_usd: 100_000_000 }),
+          expect.objectContaining({ day: '2026-02-01', requests: 1, failures: 0, nano_usd: 100_000_000 }),
+        ]),
+      );
+    } finally {
+      await target.drop();
+      await litellm.query('TRUNCATE "LiteLLM_SpendLogs"');
+    }
+  });
+
   it.each([
+    [['--file', 'a.json', '--spend-logs'], '--spend-logs: requires --to'],
+    [['--to', 'postgres://x/y', '--calls-since', 'soon'], '--calls-since: must be a time'],
     [['--from', 'mysql://x'], '--from: must be a postgres://'],
     [['--file', 'a.json', '--to', 'postgres://x/y'], '--to and --file: only one'],
     [['--file', 'a.json', '--redis', 'redis://x', '--budgets-file', 'b.json'], '--redis and --budgets-file: only one'],

@@ -19,11 +19,13 @@ import {
 import type { GivenOptions } from '../command.js';
 import type { DirectoryStore } from '../../directory/directory-store.js';
 import { DirectoryTarget } from '../import/directory-target.js';
+import type { SpendStore } from '../../spend/spend-store.js';
 import { ImportFindings } from '../import/findings.js';
 import { ImportProgress } from '../import/import-progress.js';
 import { ImportRun } from '../import/import-run.js';
 import { summaryJson, summaryLines, type SummaryContext } from '../import/import-summary.js';
 import { KeyTarget } from '../import/key-target.js';
+import { timeOf } from '../import/litellm-values.js';
 import { SpendTarget } from '../import/spend-target.js';
 import { writeLines } from '../output.js';
 import { shownAddress } from '../shown-address.js';
@@ -44,6 +46,8 @@ export const IMPORT_KEYS: Command = {
     prefix: { type: 'string', value: 'text', help: 'the prefix of all key names in Redis (default fast-litellm:)' },
     'budgets-file': { type: 'string', value: 'file', help: 'for spend without Redis: rateLimit.budgets.snapshotFile' },
     'time-zone': { type: 'string', value: 'name', help: 'the time zone of budgets: litellm_settings.timezone (default UTC)' },
+    'spend-logs': { type: 'boolean', help: 'with --to: also the history of calls (LiteLLM_SpendLogs), without bodies' },
+    'calls-since': { type: 'string', value: 'time', help: 'the first call of that history: 2026-01-31 or 2026-01-31T12:00:00Z' },
     'dry-run': { type: 'boolean', short: 'n', help: 'check every row and show the result without writing anything' },
     after: { type: 'string', value: 'id', help: 'continue after the key with this public id' },
     batch: { type: 'string', value: 'rows', help: `rows in one statement (default ${DEFAULT_BATCH})` },
@@ -60,6 +64,7 @@ export const IMPORT_KEYS: Command = {
 interface Targets {
   readonly store: ApiKeyStore | undefined;
   readonly directory?: DirectoryStore;
+  readonly calls?: SpendStore;
   readonly shown: string;
   readonly spend: (() => SpendTarget) | undefined;
   readonly shownSpend: string | undefined;
@@ -69,10 +74,13 @@ async function run({ options }: GivenArguments, io: CommandIo): Promise<number> 
   const isDryRun = isGiven(options, 'dry-run');
   const batch = Math.min(LARGEST_BATCH, integerOption(options, 'batch', 1) ?? DEFAULT_BATCH);
   const timeZone = checkedTimeZone(textOption(options, 'time-zone'));
+  const callsSince = timeOption(options, 'calls-since');
   const from = checkedUrl('from', textOption(options, 'from') ?? io.env.LITELLM_DATABASE_URL);
   if (from === undefined) throw new UsageError('--from: must be set, or the variable LITELLM_DATABASE_URL');
   const source = asUsage(() => new LiteLLMSource({ url: from, schema: textOption(options, 'schema'), timeoutMs: TIMEOUT_MS }));
   const targets = targetsOf(options, io, isDryRun);
+  const withCalls = isGiven(options, 'spend-logs') || callsSince !== undefined;
+  if (withCalls && targets.calls === undefined) throw new UsageError('--spend-logs: requires --to, because only PostgreSQL keeps calls');
   const findings = new ImportFindings();
   let spend: SpendTarget | undefined;
   const progress = new ImportProgress(io.stderr);
@@ -89,15 +97,21 @@ async function run({ options }: GivenArguments, io: CommandIo): Promise<number> 
       keys: new KeyTarget(targets.store, findings),
       directory: directory && new DirectoryTarget(directory, findings, isDryRun),
       spend,
+      calls: withCalls ? targets.calls : undefined,
       findings,
     };
-    importing = new ImportRun(parts, { isDryRun, batch, timeZone, after: textOption(options, 'after'), nowMs: Date.now() }, progress);
+    importing = new ImportRun(
+      parts,
+      { isDryRun, batch, timeZone, callsSince, after: textOption(options, 'after'), nowMs: Date.now() },
+      progress,
+    );
     await importing.run();
   } catch (error) {
     progress.end();
-    const lastKey = importing?.report.lastKey;
+    const { lastKey, lastCall } = importing?.report ?? {};
     if (!(error instanceof FastLiteLLMError) || lastKey === undefined) throw error;
-    throw new CommandError(`${errorMessage(error)}; run it again, or continue with --after ${lastKey}`, { cause: error });
+    const next = `--after ${lastKey}${lastCall === undefined ? '' : ` --calls-since ${lastCall}`}`;
+    throw new CommandError(`${errorMessage(error)}; run it again, or continue with ${next}`, { cause: error });
   } finally {
     await source.close();
     await targets.store?.close?.();
@@ -136,7 +150,13 @@ function targetsOf(options: GivenOptions, io: CommandIo, isDryRun: boolean): Tar
     const store = asUsage(() => postgresStore({ url: to, schema, migrate: !isDryRun, listen: 'polling', timeoutMs: TIMEOUT_MS }), {
       schema: 'to-schema',
     });
-    return { ...target, store, directory: store.directory, shown: `schema ${schema ?? 'fast_litellm'} of ${shownAddress(to)}` };
+    return {
+      ...target,
+      store,
+      directory: store.directory,
+      calls: store.spend,
+      shown: `schema ${schema ?? 'fast_litellm'} of ${shownAddress(to)}`,
+    };
   }
   if (file !== undefined) return { ...target, store: fileApiKeyStore(file), shown: file };
   if (redis !== undefined) {
@@ -150,6 +170,14 @@ function targetsOf(options: GivenOptions, io: CommandIo, isDryRun: boolean): Tar
 /** @throws UsageError */
 function checkedUrl(option: string, url: string | undefined): string | undefined {
   return url === undefined || url === '' ? undefined : asUsage(() => checkPostgresUrl(option, url));
+}
+
+/** In UTC. @throws UsageError */
+function timeOption(options: GivenOptions, name: string): string | undefined {
+  const text = textOption(options, name);
+  const ms = text === undefined ? undefined : timeOf(text.length === 10 ? `${text}T00:00:00` : text);
+  if (text === undefined || ms !== undefined) return ms === undefined ? undefined : new Date(ms).toISOString();
+  throw new UsageError(`--${name}: must be a time such as 2026-01-31 or 2026-01-31T12:00:00Z, got '${text}'`);
 }
 
 function checkedTimeZone(timeZone: string | undefined): string | undefined {

@@ -7,12 +7,14 @@ import type { LiteLLMRow, LiteLLMSource, LiteLLMTable } from '../../postgres/lit
 import { importedBudget, importedCustomer, importedMember, importedOrganization, importedTeam, importedUser } from './directory-rows.js';
 import type { DirectoryTarget } from './directory-target.js';
 import { ImportFindings } from './findings.js';
+import { CALL_COLUMNS, importedCall } from './imported-call.js';
 import { importedKey, shownToken, UI_TEAM } from './imported-key.js';
 import { limitsOf, type LimitContext } from './imported-limits.js';
 import type { ImportProgress } from './import-progress.js';
 import { KeyOwners, withBudget } from './key-owners.js';
 import type { ImportOutcome, KeyTarget, PlannedKey } from './key-target.js';
-import { numberOf, objectsOf, textOf, timeOf } from './litellm-values.js';
+import { dateOf, numberOf, objectsOf, textOf, timeOf } from './litellm-values.js';
+import type { SpendStore } from '../../spend/spend-store.js';
 import type { SpendAccount, SpendTarget } from './spend-target.js';
 
 /** The parts of one import. */
@@ -22,6 +24,8 @@ export interface ImportParts {
   /** `undefined`: the store has no teams and users. */
   readonly directory: DirectoryTarget | undefined;
   readonly spend: SpendTarget | undefined;
+  /** The spend log that receives the history of calls. */
+  readonly calls: SpendStore | undefined;
   readonly findings: ImportFindings;
 }
 
@@ -30,8 +34,13 @@ export interface ImportSettings {
   readonly batch: number;
   readonly after: string | undefined;
   readonly timeZone: string | undefined;
+  /** ISO 8601: calls since then. */
+  readonly callsSince: string | undefined;
   readonly nowMs: number;
 }
+
+/** Calls of one statement, which has to end within 10 s. */
+const MOST_CALLS = 500;
 
 /** Rows of a table by what became of them. */
 export type TableCounts = Record<ImportOutcome | 'rows' | 'skipped' | 'failed', number>;
@@ -43,6 +52,8 @@ export interface ImportReport {
   readonly spend: { accounts: number; usd: number; addedUsd: number };
   /** The public id of the last key, for `--after`. */
   readonly lastKey: string | undefined;
+  /** When the last call of the history started, for `--calls-since`. */
+  readonly lastCall: string | undefined;
 }
 
 /** How rows of one table become records. */
@@ -57,6 +68,7 @@ export class ImportRun {
   private readonly tables: Record<string, TableCounts> = {};
   private readonly spend = { accounts: 0, usd: 0, addedUsd: 0 };
   private lastKey: string | undefined = undefined;
+  private lastCall: string | undefined = undefined;
   private readonly budgets = new Map<string, LiteLLMRow>();
   private readonly windows = new Map<string, LiteLLMRow>();
   /** By `team user`: roles, which LiteLLM keeps in the row of the team. */
@@ -70,7 +82,7 @@ export class ImportRun {
   ) {}
 
   get report(): ImportReport {
-    return { tables: this.tables, spend: this.spend, lastKey: this.lastKey };
+    return { tables: this.tables, spend: this.spend, lastKey: this.lastKey, lastCall: this.lastCall };
   }
 
   async run(): Promise<void> {
@@ -86,6 +98,51 @@ export class ImportRun {
     }
     await this.importKeys();
     if (await source.has('DeprecatedVerificationToken')) await this.importRotatedKeys();
+    if (this.parts.calls !== undefined && (await source.has('SpendLogs'))) await this.importCalls(this.parts.calls);
+  }
+
+  /** The history of calls. One that is there already is left out, so it can be repeated. */
+  private async importCalls(target: SpendStore): Promise<void> {
+    const { source, findings } = this.parts;
+    const { batch, isDryRun, callsSince } = this.settings;
+    const counts = this.countsOf('calls');
+    this.progress.begin('calls', await source.count('SpendLogs'));
+    for await (const page of source.calls(CALL_COLUMNS, Math.min(batch, MOST_CALLS), callsSince)) {
+      const calls = page.flatMap((row) => {
+        try {
+          return [importedCall(row)];
+        } catch (error) {
+          findings.fail('calls', String(row.request_id), errorMessage(error));
+          counts.failed++;
+          return [];
+        }
+      });
+      const created = isDryRun ? calls.length : await this.writeCalls(target, calls);
+      counts.rows += page.length;
+      counts.created += created;
+      counts.unchanged = counts.rows - counts.created - counts.failed;
+      this.lastCall = dateOf(page[page.length - 1].startTime);
+      this.progress.add(page.length);
+    }
+    this.progress.end();
+  }
+
+  /** @returns the number of new calls */
+  private async writeCalls(target: SpendStore, calls: readonly string[]): Promise<number> {
+    try {
+      return await target.write(calls);
+    } catch (error) {
+      if (!target.isRejection(error)) throw error;
+      const { id } = JSON.parse(calls[0]) as { readonly id: string };
+      // The one that the database rejects is found by halves.
+      if (calls.length === 1) {
+        this.parts.findings.fail('calls', id, errorMessage(error));
+        this.countsOf('calls').failed++;
+        return 0;
+      }
+      const half = calls.length >> 1;
+      return (await this.writeCalls(target, calls.slice(0, half))) + (await this.writeCalls(target, calls.slice(half)));
+    }
   }
 
   private async importDirectory(target: DirectoryTarget): Promise<void> {

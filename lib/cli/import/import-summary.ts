@@ -30,8 +30,19 @@ export function summaryLines(report: ImportReport, findings: ImportFindings, con
 /** The same as JSON. */
 export function summaryJson(report: ImportReport, findings: ImportFindings, context: SummaryContext): object {
   const { source, target, spendTarget = null, isDryRun } = context;
-  const { tables, spend, lastKey = null } = report;
-  return { source, target, spendTarget, dryRun: isDryRun, tables, spend, lastKey, fields: findings.list(), failed: findings.failed };
+  const { tables, spend, lastKey = null, lastCall = null } = report;
+  return {
+    source,
+    target,
+    spendTarget,
+    dryRun: isDryRun,
+    tables,
+    spend,
+    lastKey,
+    lastCall,
+    fields: findings.list(),
+    failed: findings.failed,
+  };
 }
 
 function tableLines({ tables }: ImportReport): string[] {

@@ -1,4 +1,5 @@
 import { checkAccelerate, type AccelerationTarget } from './acceleration/acceleration.options.js';
+import type { AlertingOptions } from './callbacks/alerting/alerting.options.js';
 import type { CallbackOptions } from './callbacks/callbacks.options.js';
 import type { LogSink } from './common/log-sink.js';
 import { boolean, custom, instance, list, resolveOptions, type Option, type OptionsOf, type Resolved } from './common/option.js';
@@ -72,6 +73,12 @@ export const FAST_LITELLM = {
    * @see docs/callbacks.md#options
    */
   callbacks: elsewhere<CallbackOptions>(),
+  /**
+   * Alerts for failures and budgets, to Slack and webhooks. Default: those of LiteLLM's file.
+   *
+   * @see docs/callbacks.md#alerts
+   */
+  alerting: elsewhere<AlertingOptions>(),
   /**
    * The performance monitor and its alerts.
    *

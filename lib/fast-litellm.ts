@@ -1,4 +1,6 @@
 import { AccelerationService } from './acceleration/acceleration.service.js';
+import type { Alerting, AlertingContext } from './callbacks/alerting/alerting.js';
+import type * as OpenAlerting from './callbacks/alerting/alerting.js';
 import type * as OpenCallbacks from './callbacks/callbacks.js';
 import type { Callbacks, CallbacksContext } from './callbacks/callbacks.js';
 import type { CallObserver } from './common/call-observer.js';
@@ -92,6 +94,8 @@ export class FastLiteLLM {
   readonly liteLLMConfig: { readonly path?: string; readonly handledSettings: readonly string[]; readonly env?: Environment };
   /** `undefined`: neither the options nor LiteLLM's file have any. @internal */
   readonly callbacks?: Callbacks;
+  /** The same. @internal */
+  readonly alerting?: Alerting;
   /** Graceful shutdown; the Nest module uses it. */
   readonly shutdown: GracefulShutdown;
 
@@ -182,8 +186,14 @@ export class FastLiteLLM {
       for (const hook of options.hooks ?? []) client.addHook(hook);
 
       const { ofCallbacks: file, env } = routing;
-      if (options.callbacks !== undefined || file !== undefined)
-        this.callbacks = this.openCallbacks(client, { options: options.callbacks, file, env, log: logger });
+      const { callbacks, alerting } = options;
+      if (callbacks !== undefined || file?.hasCallbacks === true)
+        this.callbacks = this.openCallbacks(client, { options: callbacks, file, env, log: logger });
+      if (alerting !== undefined || file?.alerting !== undefined) {
+        const storeProblems = (): Promise<Record<string, string>> => this.storeProblems();
+        const parts = { client, rateLimiter, router };
+        this.alerting = this.openAlerting(parts, { options: alerting, file, env, log: logger, storeProblems });
+      }
 
       const acceleration = this.opened(new AccelerationService(tokenCounting, connectionPool));
       if (accelerate.length > 0) {
@@ -350,6 +360,26 @@ export class FastLiteLLM {
     client.onRecord(callbacks.add, { bodies: callbacks.wantsTexts });
     this.addCapability(callbacks);
     return callbacks;
+  }
+
+  private openAlerting(parts: Pick<FastLiteLLM, 'client' | 'rateLimiter' | 'router'>, context: AlertingContext): Alerting {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with alerts load it
+    const { Alerting } = require('./callbacks/alerting/alerting.js') as typeof OpenAlerting;
+    const alerting = this.opened(new Alerting(context));
+    if (alerting.isEmpty) return alerting;
+    parts.client.onRecord(alerting.add);
+    parts.rateLimiter.whenBudgetCrosses(alerting.budgetCrossed);
+    parts.router.whenCooledDown(alerting.cooledDown);
+    this.addCapability(alerting);
+    return alerting;
+  }
+
+  /** What other modules of the app, such as those with databases, report as not in order. */
+  private async storeProblems(): Promise<Record<string, string>> {
+    const modules = this.added.filter((each) => each !== this.callbacks && each !== this.alerting);
+    const { components } = await checkHealthAsync(modules);
+    const problems = Object.entries(components).filter(([, { status }]) => status !== 'ok');
+    return Object.fromEntries(problems.map(([name, { status, reason = status }]) => [name, reason]));
   }
 
   /** Has `close` close it. */

@@ -122,6 +122,7 @@ export type {
   LoggingFields,
   RecordedUsage,
 } from './common/call-record.js';
+export type { AlertingOptions } from './callbacks/alerting/alerting.options.js';
 export type { CallbackOptions } from './callbacks/callbacks.options.js';
 export type { CostBreakdown, ErrorInformation, LoggingPayload } from './callbacks/logging-payload.js';
 export { openTelemetryObserver } from './telemetry/opentelemetry.js';

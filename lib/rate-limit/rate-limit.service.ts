@@ -22,6 +22,7 @@ import type { RateLimitEngine } from './engine/engine.js';
 import { selfTest } from './engine/self-test.js';
 import type { RateLimit, RateLimits } from './limits.js';
 import { MemoryRateLimitStore } from './memory/memory-store.js';
+import type { BudgetAlert } from './budget/budget-settings.js';
 import { BudgetCounts, shownStanding } from './metrics/budget-counts.js';
 import { DecisionCounts } from './metrics/counts.js';
 import { LimitWatch } from './metrics/near-limits.js';
@@ -191,6 +192,11 @@ export class RateLimiterService implements Capability {
     const noBudgets = whyNoBudgets(this.store, sharedAs);
     this.keepsBudgets = noBudgets === undefined;
     this.table = new LimitTable(options, noBudgets);
+  }
+
+  /** Calls `listener` for each mark of `budgets.alertAt` that a budget crosses. @internal */
+  whenBudgetCrosses(listener: (alert: BudgetAlert) => void): void {
+    this.budgetCounts.whenCrossed(listener);
   }
 
   /** Charges requests and tokens if all limits allow it. `release(key)` frees a slot. */

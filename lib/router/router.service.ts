@@ -30,6 +30,15 @@ import type { Pick as RouterPick, RoutingContext } from './routing-context.js';
 import { unknownGroups } from './selection/unknown-groups.js';
 import { stateForSharing } from './redis/shared-state-adapter.js';
 
+/** A deployment that goes into cooldown. */
+export interface CooldownReport {
+  readonly id: string;
+  readonly group: string;
+  readonly seconds: number;
+  /** In words. */
+  readonly cause: string;
+}
+
 const NO_TARGETS: readonly FallbackTarget[] = [];
 /** Outcome of a call that is reported without figures: the selection is released all the same. */
 const NOTHING_KNOWN: CallSuccess & CallFailure = { latencyMs: NaN };
@@ -57,6 +66,7 @@ export class RouterService implements Capability {
   private readonly healthChecks: HealthChecks | undefined;
   private readonly freedListeners: (() => void)[] = [];
   private readonly changedListeners: (() => void)[] = [];
+  private readonly cooldownListeners: ((cooldown: CooldownReport) => void)[] = [];
   private input: RouterSettings;
 
   /** @internal Made by `FastLiteLLM`. */
@@ -202,6 +212,11 @@ export class RouterService implements Capability {
    */
   whenFreed(listener: () => void): void {
     this.freedListeners.push(listener);
+  }
+
+  /** Calls `listener` when a deployment goes into cooldown. @internal */
+  whenCooledDown(listener: (cooldown: CooldownReport) => void): void {
+    this.cooldownListeners.push(listener);
   }
 
   /** Calls `listener` when deployments or settings have changed. @internal */
@@ -406,6 +421,7 @@ export class RouterService implements Capability {
     if (isExtended) return;
     this.counters.cooldowns++;
     const seconds = Math.ceil((untilMs - this.core.now()) / 1000);
+    for (const listener of this.cooldownListeners) listener({ id, group: modelName, seconds, cause });
     this.logger.warn(`Router: deployment ${visibleText(id)} (${visibleText(modelName)}) in cooldown for ${seconds} s (${cause})`);
   }
 }

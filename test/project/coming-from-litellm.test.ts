@@ -5,6 +5,7 @@ import { MODEL_CALLS } from '../../lib/gateway/routes/model-calls.js';
 import { MODEL_LISTS } from '../../lib/gateway/routes/models.js';
 import { OPERATOR_ROUTES } from '../../lib/gateway/routes/operator.js';
 import { SPOKEN } from '../../lib/providers/endpoint/provider-table.environment.js';
+import { isOfCallbacks } from '../../lib/router/config/callback-settings.js';
 import { readConfigFile } from '../../lib/router/config/config-file.js';
 import {
   ENTRY_KEYS,
@@ -90,7 +91,7 @@ const NOTES: Readonly<Record<string, string>> = {
   'general_settings.max_request_size_mb': '[bounds of bodies](limits.md)',
   'general_settings.background_health_checks': '[`router.healthChecks`](router.md)',
   'general_settings.health_check_interval': '[`router.healthChecks`](router.md)',
-  'general_settings.alerting': '[Prometheus alerts](observability.md)',
+  'general_settings.alerting': '[alerts](callbacks.md#alerts) to `slack` and `webhook`',
   'general_settings.pass_through_endpoints': "the app's own routes",
 };
 
@@ -122,6 +123,7 @@ function fateOfGeneral(key: string): Fate {
     const { masterKey, keyHeader, permitsWeakMasterKey } = readLiteLLMProxySettings(path, {});
     return [masterKey, keyHeader, permitsWeakMasterKey];
   };
+  if (isOfCallbacks(`general_settings.${key}`)) return 'works';
   if (!settingsText.includes(key)) return 'none';
   return read({ [key]: 'sk-1' }).join() === read({}).join() ? 'none' : 'works';
 }

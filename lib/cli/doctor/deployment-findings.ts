@@ -43,13 +43,13 @@ export function openModelFindings({ router, tokenCounter }: FastLiteLLM): Doctor
 }
 
 /** Settings of the file that are unknown, misspelt or without effect: the app starts with them. */
-export function settingFindings({ router, callbacks }: FastLiteLLM): DoctorFinding[] {
+export function settingFindings({ router, callbacks, alerting }: FastLiteLLM): DoctorFinding[] {
   // Deployments that cannot be called have findings of their own.
   const warnings = router.warnings.filter((line) => !line.includes(CANNOT_BE_CALLED));
-  const ofCallbacks = callbacks?.warnings ?? [];
+  const ofCallbacks = [...(callbacks?.warnings ?? []), ...(alerting?.warnings ?? [])];
   return [
     ...warnings.map((line) => warning('settings', line, adviceFor(line))),
-    ...ofCallbacks.map((line) => warning('callbacks', line, 'docs/callbacks.md lists the callbacks that work')),
+    ...ofCallbacks.map((line) => warning('callbacks', line, 'docs/callbacks.md lists the callbacks and alerts that work')),
   ];
 }
 

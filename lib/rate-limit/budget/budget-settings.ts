@@ -50,9 +50,9 @@ export interface BudgetQueueOptions extends OptionsOf<typeof BUDGET_QUEUE> {}
 export const BUDGET_SETTINGS = {
   /**
    * Shares of a budget that trigger an alert when the spend crosses them, once in each window.
-   * Default 0.5, 0.8 and 1.
+   * Default 0.5, 0.8, 0.95 and 1.
    */
-  alertAt: custom<readonly number[]>('list of numbers', checkMarks, [0.5, 0.8, 1]),
+  alertAt: custom<readonly number[]>('list of numbers', checkMarks, [0.5, 0.8, 0.95, 1]),
   /** Called when the spend crosses a mark. Must not throw. Default: nothing. */
   onAlert: callback<(alert: BudgetAlert) => void>(),
   /**

@@ -8,6 +8,7 @@ import type { BudgetAlert, ResolvedBudgetSettings } from '../budget/budget-setti
 export class BudgetCounts {
   private overshootNanoUsd = 0;
   private readonly alerts = new Map<number, number>();
+  private readonly listeners: ((alert: BudgetAlert) => void)[] = [];
 
   constructor(private readonly settings: ResolvedBudgetSettings) {}
 
@@ -15,6 +16,11 @@ export class BudgetCounts {
   settled(spendings: readonly BudgetSpending[], excessNanoUsd: number): void {
     if (excessNanoUsd > 0) this.overshootNanoUsd += excessNanoUsd;
     for (const spending of spendings) this.alert(spending);
+  }
+
+  /** Calls `listener` for each mark that a budget crosses. */
+  whenCrossed(listener: (alert: BudgetAlert) => void): void {
+    this.listeners.push(listener);
   }
 
   samples(): MetricSample[] {
@@ -34,7 +40,9 @@ export class BudgetCounts {
     for (const mark of this.settings.alertAt) {
       if (!crosses(mark, { beforeNanoUsd, spentNanoUsd, limitNanoUsd })) continue;
       this.alerts.set(mark, (this.alerts.get(mark) ?? 0) + 1);
-      this.settings.onAlert?.({ limit: limitName, key, mark, ...shownStanding(standing) });
+      const alert = { limit: limitName, key, mark, ...shownStanding(standing) };
+      this.settings.onAlert?.(alert);
+      for (const listener of this.listeners) listener(alert);
     }
   }
 }

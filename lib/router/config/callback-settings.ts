@@ -13,8 +13,9 @@ export interface CallbackConfig {
   readonly settings: Fields;
   /** `litellm_settings.s3_callback_params` */
   readonly s3: Fields;
-  /** The settings of `general_settings` that concern alerts. */
-  readonly alerting: Fields;
+  readonly hasCallbacks: boolean;
+  /** The settings of `general_settings` that concern alerts; `undefined` if it has none. */
+  readonly alerting: Fields | undefined;
 }
 
 /** Keys of `litellm_settings` that concern callbacks. */
@@ -29,11 +30,11 @@ const OF_CALLBACKS: ReadonlySet<string> = new Set([
 const OF_ALERTS: ReadonlySet<string> = new Set(['alerting', 'alerting_args', 'alerting_threshold', 'alert_types', 'alert_to_webhook_url']);
 const SECTION = 'callback_settings';
 
-/** Whether a setting, `section.key`, concerns callbacks. */
+/** Whether a setting, `section.key`, concerns callbacks or alerts. */
 export function isOfCallbacks(setting: string): boolean {
   const [section, key = ''] = setting.split('.');
   if (section === SECTION) return true;
-  return section === 'litellm_settings' && OF_CALLBACKS.has(key);
+  return section === 'litellm_settings' ? OF_CALLBACKS.has(key) : section === 'general_settings' && OF_ALERTS.has(key);
 }
 
 /**
@@ -53,8 +54,9 @@ export function callbackConfigOf(
   const both = names('callbacks');
   const success = [...new Set([...names('success_callback'), ...both])];
   const failure = [...new Set([...names('failure_callback'), ...both])];
-  const alerts = Object.entries(general).filter(([key]) => OF_ALERTS.has(key) && !isHandled(`general_settings.${key}`));
-  if (success.length === 0 && failure.length === 0 && namesIn(general.alerting).length === 0) return undefined;
+  const hasCallbacks = success.length > 0 || failure.length > 0;
+  const hasAlerts = namesIn(general.alerting).length > 0 && !isHandled('general_settings.alerting');
+  if (!hasCallbacks && !hasAlerts) return undefined;
   return {
     path,
     success,
@@ -62,7 +64,8 @@ export function callbackConfigOf(
     isRedacted: litellm.turn_off_message_logging === true,
     settings: sections.callback_settings,
     s3: fieldsOf(litellm.s3_callback_params),
-    alerting: Object.fromEntries(alerts),
+    hasCallbacks,
+    alerting: hasAlerts ? Object.fromEntries(Object.entries(general).filter(([key]) => OF_ALERTS.has(key))) : undefined,
   };
 }
 

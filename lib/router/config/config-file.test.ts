@@ -211,11 +211,11 @@ router_settings:
   it('reports no setting that the app handles, by its name or its section', () => {
     const path = written(
       'handled.json',
-      JSON.stringify({ general_settings: { alerting: ['x'], health_check_interval: 5 }, extra: { a: 1 } }),
+      JSON.stringify({ general_settings: { allow_user_auth: true, health_check_interval: 5 }, extra: { a: 1 } }),
     );
     const warningsWith = (handledSettings: string[]): readonly string[] =>
       resolveRouterOptions({ configPath: path, handledSettings }, env).warnings;
-    const all = ['general_settings.alerting', 'general_settings.health_check_interval', 'extra.a'];
+    const all = ['general_settings.allow_user_auth', 'general_settings.health_check_interval', 'extra.a'];
     expect(warningsWith([])).toEqual([`${path}: these settings of LiteLLM's proxy have no effect here: ${all.join(', ')}`]);
     expect(warningsWith([all[0]])).toEqual([expect.stringMatching(/no effect here: general_settings.health_check_interval, extra.a$/)]);
     expect(warningsWith(['general_settings', 'extra'])).toEqual([]);

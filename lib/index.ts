@@ -78,6 +78,8 @@ export type {
 export { postgresStore, type PostgresStore, type PostgresStoreOptions } from './postgres/postgres-store.js';
 export type { SqlClient } from './postgres/sql-client.js';
 export type { Principal, PrincipalScope, PriorityClass } from './http/principal.js';
+export { postgresRateLimitStore } from './postgres/budgets/rate-limit-store.js';
+export type { PostgresRateLimitStoreOptions } from './postgres/budgets/options.js';
 export {
   GATEWAY_ENDPOINTS,
   type AppProtection,

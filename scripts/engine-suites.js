@@ -41,7 +41,7 @@ const ENGINE_BLIND = [
   'test/e2e/app/stalls',
   'test/e2e/app/terminations',
   'test/e2e/connection-pool/',
-  'test/e2e/rate-limit/redis/(budget-processes|processes|cluster)',
+  'test/e2e/rate-limit/(budget-processes|redis/(processes|cluster))',
   'test/e2e/router/redis',
   'test/e2e/router/threads',
   'test/e2e/token-counter/tokenizers',

@@ -16,6 +16,10 @@ export class ConnectedStore {
   readonly audit: PostgresAuditLog;
   readonly spendQueries: PostgresSpendQueries;
   readonly spend: PostgresSpend;
+  /** Whether anything but the database is used, so that its user closes the store. */
+  isUsed = false;
+  isClosed = false;
+  private borrowers = 0;
 
   constructor(options: DatabaseOptions & { readonly listen: ListenMode }) {
     this.database = new Database(options);
@@ -38,9 +42,23 @@ export class ConnectedStore {
     return this.changes.fault() ?? this.database.fault() ?? this.audit.fault() ?? this.keys.fault();
   }
 
+  /** Uses the database until the returned function is called: also after `close`. */
+  borrow(): () => Promise<void> {
+    this.borrowers++;
+    let isBack = false;
+    return async () => {
+      if (isBack) return;
+      isBack = true;
+      this.borrowers--;
+      if (this.isClosed || !this.isUsed) await this.close();
+    };
+  }
+
+  /** The last borrower closes the connections. */
   async close(): Promise<void> {
+    this.isClosed = true;
     this.changes.close();
     await this.audit.close();
-    await this.database.close();
+    if (this.borrowers === 0) await this.database.close();
   }
 }

@@ -9,6 +9,7 @@ import type { DirectoryStore } from '../directory/directory-store.js';
 import type * as Connections from './connected-store.js';
 import type { ConnectedStore } from './connected-store.js';
 import type { SpendStore } from '../spend/spend-store.js';
+import type { Database } from './database.js';
 import { checkPostgresUrl } from './pg-pool.js';
 import { checkSqlClient, type SqlClient } from './sql-client.js';
 
@@ -78,6 +79,23 @@ export function resolvePostgresStoreOptions(options: PostgresStoreOptions): Reso
   const resolved = resolveOptions(POSTGRES_STORE, 'postgres', options);
   if ((resolved.url === undefined) !== (resolved.pool === undefined)) return resolved;
   throw new InvalidConfigurationError('postgres', 'must have either a url or a pool');
+}
+
+/** The database of a store, for another part of the package. */
+export interface BorrowedDatabase {
+  readonly database: Database;
+  /** The last user closes the connections. Can be called more than once. */
+  giveBack(): Promise<void>;
+}
+
+export function isPostgresStore(value: unknown): value is PostgresStore {
+  return value instanceof LazyPostgresStore;
+}
+
+/** @param store One that `isPostgresStore` accepts. */
+export function borrowDatabase(store: PostgresStore): BorrowedDatabase {
+  const connected = (store as LazyPostgresStore).connect();
+  return { database: connected.database, giveBack: connected.borrow() };
 }
 
 class LazyPostgresStore implements PostgresStore {
@@ -162,11 +180,17 @@ class LazyPostgresStore implements PostgresStore {
     return work(this.open().directory);
   }
 
-  private open(): ConnectedStore {
-    if (this.connected !== undefined) return this.connected;
+  connect(): ConnectedStore {
+    if (this.connected?.isClosed === false) return this.connected;
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with PostgreSQL load it
     const { ConnectedStore } = require('./connected-store.js') as typeof Connections;
     return (this.connected = new ConnectedStore(this.options));
+  }
+
+  private open(): ConnectedStore {
+    const connected = this.connect();
+    connected.isUsed = true;
+    return connected;
   }
 }
 

@@ -270,7 +270,7 @@ export class RateLimiterService implements Capability {
 
   /**
    * Lists how the holds of dead processes were settled after `slotTtlMs`: at the expected cost or,
-   * if that was unknown, in full. Kept for 7 days. Only over Redis.
+   * if that was unknown, in full. Kept for 7 days. Only over Redis and PostgreSQL.
    */
   async listCrashSettlements(options: CrashListOptions = {}): Promise<CrashPage> {
     const { count = DEFAULT_PAGE, cursor } = checkObject('options', options, refuseArgument) as CrashListOptions;

@@ -14,17 +14,19 @@ import { ALLOWED, handleNames, NATIVE, OURS, SERVICE, TYPESCRIPT, type EngineKin
 import { pauseRow, type PauseRow } from './rate-limit/pause.js';
 import { redisRowsApart } from './rate-limit/redis.js';
 import { report } from './rate-limit/report.js';
+import { sharedBudgetRowsApart } from './rate-limit/shared-budgets.js';
 import { verdicts, type RateLimitResult } from './rate-limit/targets.js';
 import { threadsRow } from './rate-limit/threads.js';
 
 const say = (line: string): void => console.error(line);
 const REDIS = process.env.REDIS_URL ?? 'redis://127.0.0.1:6379';
+const POSTGRES = process.env.TEST_POSTGRES_URL ?? 'postgres://postgres@127.0.0.1:5432/postgres';
 /** Peers this many times slower than the fastest peer are left out of the next row. */
 const HOPELESS = 4;
 
 /**
  * `npm run bench -- rate-limit`. `--only`: fresh, reused, handle, memory, churn, pause, threads,
- * guard, budgets, redis.
+ * guard, budgets, redis, shared.
  */
 export async function main(argv: readonly string[]): Promise<void> {
   const options = benchArguments(argv);
@@ -46,6 +48,9 @@ export async function main(argv: readonly string[]): Promise<void> {
     threads: wants('threads') && kinds.includes(NATIVE) ? await threadsRow(1_000, quick ? 1 : 7, quick ? 20 : 500) : undefined,
     budgets: wants('budgets') ? await budgetRows(kinds, effort) : [],
     redis: wants('redis') ? ((await redisRowsApart({ url: REDIS, rounds: quick ? 1 : 25, forMs: quick ? 20 : 80 })) ?? []) : [],
+    shared: wants('shared')
+      ? await sharedBudgetRowsApart({ redisUrl: REDIS, postgresUrl: POSTGRES, rounds: quick ? 1 : 7, forMs: quick ? 100 : 1_000 })
+      : [],
   };
   const facts = { environment: environment(), command: commandLine('rate-limit', argv), contenders: installed };
   console.log(`\n${report(result, facts)}\n`);

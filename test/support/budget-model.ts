@@ -84,8 +84,15 @@ export class BudgetModel {
   private readonly takings: ModelTaking[] = [];
   private readonly firstUses = new Map<string, number>();
 
-  /** @param ttlMs After it a hold is settled at its expected cost. */
-  constructor(private readonly ttlMs = Infinity) {}
+  /**
+   * @param ttlMs After it a hold is settled at its expected cost; its slot too, in a shared store.
+   * @param decidesRatesFirst Whether slots are counted apart from money: denied first, until they
+   * are released.
+   */
+  constructor(
+    private readonly ttlMs = Infinity,
+    private readonly decidesRatesFirst = false,
+  ) {}
 
   reserve(
     scopes: readonly ModelScope[],
@@ -93,9 +100,11 @@ export class BudgetModel {
     nowMs: number,
   ): ModelTaking | ModelAnswer {
     this.sweep(nowMs);
+    const isFull = scopes.some((scope) => this.isFull(scope, scopes, nowMs));
+    if (isFull && this.decidesRatesFirst) return 'concurrency';
     const denial = this.budgetDenial(scopes, asked, nowMs);
     if (denial === 'budget_exhausted' || denial === 'request_exceeds_budget') return denial;
-    if (scopes.some((scope) => this.isFull(scope, scopes, nowMs))) return 'concurrency';
+    if (isFull) return 'concurrency';
     if (denial !== undefined) return denial;
     const holds = scopes.map((scope): ModelHold => {
       const { limit, key } = scope;
@@ -205,7 +214,7 @@ export class BudgetModel {
 
   private isFull({ limit, key }: ModelScope, scopes: readonly ModelScope[], nowMs: number): boolean {
     const same = (other: ModelScope): boolean => other.limit === limit && other.key === key;
-    const running = this.takings.filter(({ isOver, atMs }) => !isOver && atMs + this.ttlMs > nowMs);
+    const running = this.takings.filter(({ isOver, atMs }) => !isOver && (this.decidesRatesFirst || atMs + this.ttlMs > nowMs));
     const inFlight = running.flatMap(({ holds }) => holds.filter(({ scope }) => same(scope))).length;
     return inFlight + scopes.filter(same).length > (limit.maxConcurrent ?? Infinity);
   }

@@ -9,7 +9,8 @@ export interface RateDecisions {
   readonly peek: DecideRates;
 }
 
-type DecideRates = (scopes: readonly RateLimitScope[], ask: Ask) => RateLimitDecision;
+/** Decides scopes that limit anything besides money. */
+export type DecideRates = (scopes: readonly RateLimitScope[], ask: Ask) => RateLimitDecision;
 
 /** A decision that was made for this request and is completed in place. */
 type OwnDecision = Omit<RateLimitDecision, 'standings' | 'hold'> & {
@@ -49,17 +50,17 @@ export class BudgetDecisions {
   private decide(onRates: DecideRates, asked: BudgetHold, ask: Ask): OwnDecision {
     const { scopes } = asked;
     const denial = this.ledger.denial(asked);
-    if (denial === undefined) return onLimited(onRates, scopes, ask);
+    if (denial === undefined) return decideRates(onRates, scopes, ask);
     if (denial.reason === 'budget_held') {
-      const rates = onLimited(this.rates.peek, scopes, ask);
+      const rates = decideRates(this.rates.peek, scopes, ask);
       if (!rates.allowed) return rates;
     }
-    return denied(denial, onLimited(this.rates.peek, scopes, { cost: 0, tokens: 0, nowMs: ask.nowMs }));
+    return denied(denial, decideRates(this.rates.peek, scopes, { cost: 0, tokens: 0, nowMs: ask.nowMs }));
   }
 }
 
 /** The decision on the scopes that limit anything besides money, for the places of all scopes. */
-function onLimited(decide: DecideRates, scopes: readonly RateLimitScope[], ask: Ask): OwnDecision {
+export function decideRates(decide: DecideRates, scopes: readonly RateLimitScope[], ask: Ask): OwnDecision {
   let count = 0;
   for (const { limit } of scopes) if (countsRates(limit)) count++;
   if (count === scopes.length) return decide(scopes, ask) as OwnDecision;

@@ -21,9 +21,8 @@ const SETTLED_MS = 2_000;
 const LOG_EVERY_MS = 60_000;
 
 /** What happens to requests during an outage. */
-const MEANWHILE: Readonly<Record<OnStoreError, string>> = {
+const MEANWHILE: Readonly<Record<Exclude<OnStoreError, 'allow'>, string>> = {
   deny: 'requests get 503',
-  allow: 'requests pass without limits',
   local: 'this process counts alone, with its share of the budgets',
 };
 
@@ -66,6 +65,7 @@ export class StoreOutage {
     /** `Redis`, `PostgreSQL`. */
     private readonly store: string,
     private readonly log?: Pick<LogSink, 'warn' | 'log'>,
+    private readonly allowed = 'requests pass without limits',
   ) {}
 
   count(failure: StoreFailure): void {
@@ -134,8 +134,9 @@ export class StoreOutage {
 
   private warn({ reason }: StoreFailure, atMs: number): void {
     const operations = `${this.unlogged} operation${this.unlogged === 1 ? '' : 's'} failed`;
+    const meanwhile = this.mode === 'allow' ? this.allowed : MEANWHILE[this.mode];
     this.log?.warn(
-      `Rate limiter: ${this.store} failed (${reason}; ${operations}); until it recovers, ${MEANWHILE[this.mode]} (onStoreError: ${this.mode})`,
+      `Rate limiter: ${this.store} failed (${reason}; ${operations}); until it recovers, ${meanwhile} (onStoreError: ${this.mode})`,
     );
     this.loggedMs = atMs;
     this.loggedOutageMs ??= atMs;

@@ -45,7 +45,7 @@ const flags = new FeatureFlagsService({}, { env: {}, logger: { log() {}, warn() 
           });
           return new RateLimiterService(choice, { ...options, store }, now);
         };
-        await replayBudgets(history, open, history.ttlMs);
+        await replayBudgets(history, open, { ttlMs: history.ttlMs });
         // Settlements of dead processes that only time forgets.
         const holds = (await client.keys('*')).filter((name) => name.endsWith('/usd/holds'));
         if (holds.length > 0 && history.ttlMs === 1e12) throw new Error(`${holds.join()} are left`);

@@ -42,7 +42,7 @@ export function report(
   facts: { environment: Environment; command: string; contenders: readonly Contender[] },
 ): string {
   const { environment, command, contenders } = facts;
-  const { threads, churn, pauses, guards, budgets, redis } = result;
+  const { threads, churn, pauses, guards, budgets, redis, shared } = result;
   const part = (isThere: boolean, text: () => string): string => (isThere ? text() : '');
   const parts = [
     `\`${command}\`, ${environment.date}, ${environment.cpu}, Node ${environment.node}, ${environment.platform}. CPU time, medians of interleaved rounds in one process.`,
@@ -82,6 +82,12 @@ export function report(
       byName(
         'Redis, decisions/s, 64 at once',
         redis.map(({ label, perSecond }) => ({ label, figures: perSecond })),
+      ),
+    ),
+    part(shared.length > 0, () =>
+      markdownTable(
+        ['a reservation and its settlement under one budget', 'per second', 'CPU of the process, us'].map(column),
+        shared.map(({ label, perSecond, cpuUs }) => [label, short(perSecond), short(cpuUs)]),
       ),
     ),
     verdictTable(verdicts(result)),

@@ -6,6 +6,7 @@ import { FLAT_MB, growth, type ChurnRow, type MemoryRow } from './memory.js';
 import { NATIVE, OURS } from './ours.js';
 import type { PauseRow } from './pause.js';
 import { REDIS_OURS, REDIS_PEER, type RedisRow } from './redis.js';
+import type { SharedBudgetRow } from './shared-budgets.js';
 import type { ThreadsRow } from './threads.js';
 
 /** What the run measured. */
@@ -18,6 +19,7 @@ export interface RateLimitResult {
   readonly guards: readonly GuardRow[];
   readonly budgets: readonly BudgetRow[];
   readonly redis: readonly RedisRow[];
+  readonly shared: readonly SharedBudgetRow[];
 }
 
 /** Nanoseconds of a native decision, the making of the key included. */

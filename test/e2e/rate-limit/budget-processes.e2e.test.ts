@@ -1,11 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import { root } from '../../../project/sources.js';
-import { usuallyOrLong } from '../../../support/long.js';
-import { limiter } from '../../../support/redis-limiter.js';
-import { hasRedis, RedisServer } from '../../../support/redis-server.js';
-import { until } from '../../../support/until.js';
-import type { SpendingTask } from './spender.child.js';
+import { FastLiteLLM } from '../../../lib/fast-litellm.js';
+import { root } from '../../project/sources.js';
+import { usuallyOrLong } from '../../support/long.js';
+import { hasPostgres, TestDatabase } from '../../support/postgres.js';
+import { hasRedis, RedisServer } from '../../support/redis-server.js';
+import { until } from '../../support/until.js';
+import { storeOf, type SpendingStore, type SpendingTask } from './spender.js';
 
 const PROCESSES = 4;
 const IN_FLIGHT = 4;
@@ -13,7 +14,8 @@ const CALLS = usuallyOrLong(500, 10_000);
 /** Lives of a process that end by a kill. */
 const KILLS = usuallyOrLong(1, 3);
 const BUDGET_USD = 1;
-const SLOT_TTL_MS = 2_000;
+const HOLD_TTL_MS = 2_000;
+const quiet = { log: () => {}, warn: () => {}, error: () => {} };
 
 /** A process that makes calls, and what its lines say. */
 class Spender {
@@ -31,7 +33,7 @@ class Spender {
   private rest = '';
 
   constructor(task: SpendingTask) {
-    const [hook, file] = ['test/support/typescript-hook.js', 'test/e2e/rate-limit/redis/spender.child.ts'].map((path) => join(root, path));
+    const [hook, file] = ['test/support/typescript-hook.js', 'test/e2e/rate-limit/spender.child.ts'].map((path) => join(root, path));
     this.process = spawn(process.execPath, ['--require', hook, file, JSON.stringify(task)], { stdio: ['pipe', 'pipe', 'inherit'] });
     this.process.stdout?.setEncoding('utf8').on('data', (text: string) => {
       const lines = (this.rest + text).split('\n');
@@ -70,18 +72,34 @@ class Spender {
   }
 }
 
-(hasRedis ? describe : describe.skip)('four processes that spend from one budget over Redis', () => {
-  let server: RedisServer;
-  beforeAll(async () => {
-    server = await RedisServer.start();
-  });
-  afterAll(() => server.stop());
+/** A server that processes share. */
+interface Shared {
+  readonly store: SpendingStore;
+  stop(): Promise<unknown>;
+}
 
-  it(`spend at most the budget and the bound, and 97 % of it, over ${CALLS} calls, kills and restarts`, async () => {
-    const redis = { url: server.url, onStoreError: 'deny', timeoutMs: 10_000, slotTtlMs: SLOT_TTL_MS } as const;
+async function startRedis(): Promise<Shared> {
+  const server = await RedisServer.start();
+  const redis = { url: server.url, onStoreError: 'deny', timeoutMs: 10_000, slotTtlMs: HOLD_TTL_MS } as const;
+  return { store: { redis }, stop: () => server.stop() };
+}
+
+async function createDatabase(): Promise<Shared> {
+  const database = await TestDatabase.create();
+  return { store: { postgres: { url: database.url, holdTtlMs: HOLD_TTL_MS } }, stop: () => database.drop() };
+}
+
+describe.each([
+  ['over Redis', hasRedis, startRedis],
+  ['in PostgreSQL', hasPostgres, createDatabase],
+] as const)('four processes that spend from one budget %s', (_, isThere, open) => {
+  (isThere ? it : it.skip)(`spend at most the budget and the bound, and 97 % of it, over ${CALLS} calls, kills and restarts`, async () => {
+    const shared = await open();
     const limits = { usdPerMonth: BUDGET_USD };
-    const task = { redis, limits, key: 'team', inFlight: IN_FLIGHT };
-    const service = limiter(redis, limits);
+    const task = { ...shared.store, limits, key: 'team', inFlight: IN_FLIGHT };
+    const { rateLimiter: service } = new FastLiteLLM({ logger: quiet, rateLimit: { ...limits, store: storeOf(shared.store) } });
+    // Before the processes: migrations take more time than a call.
+    await service.peekAsync('team');
     const spenders: Spender[] = [];
     const start = async (calls: number, callMs: number): Promise<Spender> => {
       const spender = new Spender({ ...task, calls, callMs });
@@ -108,7 +126,7 @@ class Spender {
     const sum = (list: readonly Spender[], of: (spender: Spender) => number): number => list.reduce((total, each) => total + of(each), 0);
     const [{ spentUsd, totalUsd }] = await service.getBudgetsAsync('team');
     const known = sum(spenders, ({ settledUsd }) => settledUsd);
-    // At a kill Redis may not have settled what a process was about to, or have held what it did not yet know of.
+    // At a kill the store may not have settled what a process was about to, or have held what it did not yet know of.
     const uncertain = PROCESSES * KILLS * IN_FLIGHT * 0.03;
     const lost = sum(killed, ({ askedUsd, settledAskUsd }) => askedUsd - settledAskUsd);
     const bound = sum(spenders, ({ excessUsd }) => excessUsd);
@@ -119,5 +137,7 @@ class Spender {
     expect(spentUsd).toBeLessThanOrEqual(BUDGET_USD + bound);
     expect(spentUsd).toBeGreaterThanOrEqual(0.97 * BUDGET_USD);
     expect(Math.abs(spentUsd - known - lost)).toBeLessThanOrEqual(uncertain);
+    await service.close();
+    await shared.stop();
   });
 });

@@ -1,18 +1,6 @@
 import { readSync, writeSync } from 'node:fs';
-import { FastLiteLLM } from '../../../../lib/fast-litellm.js';
-import type { RateLimitOptions } from '../../../../lib/rate-limit/rate-limit.options.js';
-import { redisRateLimitStore } from '../../../../lib/rate-limit/redis/redis-store.js';
-import type { RedisRateLimitStoreOptions } from '../../../../lib/rate-limit/redis/options.js';
-
-/** What a process is told in its one argument. */
-export interface SpendingTask {
-  readonly redis: RedisRateLimitStoreOptions;
-  readonly limits: RateLimitOptions;
-  readonly key: string;
-  readonly calls: number;
-  readonly inFlight: number;
-  readonly callMs: number;
-}
+import { FastLiteLLM } from '../../../lib/fast-litellm.js';
+import { storeOf, type SpendingTask } from './spender.js';
 
 const quiet = { log: () => {}, warn: () => {}, error: () => {} };
 const MILLICENT = 0.000_01;
@@ -27,8 +15,8 @@ function cost(): number {
  * before it goes on, so that its parent knows of each: `. ASK` held, `= ASK COST` about to settle,
  * `-` denied.
  */
-async function run({ redis, limits, key, calls, inFlight, callMs }: SpendingTask): Promise<void> {
-  const { rateLimiter } = new FastLiteLLM({ logger: quiet, rateLimit: { ...limits, store: redisRateLimitStore(redis) } });
+async function run({ limits, key, calls, inFlight, callMs, ...task }: SpendingTask): Promise<void> {
+  const { rateLimiter } = new FastLiteLLM({ logger: quiet, rateLimit: { ...limits, store: storeOf(task) } });
   await rateLimiter.peekAsync(key);
   writeSync(1, '!\n');
   readSync(0, new Uint8Array(1));

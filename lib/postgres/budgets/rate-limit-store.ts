@@ -1,0 +1,25 @@
+import type { LogSink } from '../../common/log-sink.js';
+import type { RateLimitStore } from '../../rate-limit/store.js';
+import type * as DecidingStore from './deciding-store.js';
+import { resolvePostgresRateLimitStoreOptions, type PostgresRateLimitStoreOptions } from './options.js';
+
+/**
+ * Keeps budgets in PostgreSQL, shared by many processes, where there is no Redis. Requests, tokens
+ * and concurrency are limited by each process. One function decides the money of all requests that
+ * wait, by the clock of the database, with the same results as the memory store.
+ *
+ * @throws InvalidConfigurationError naming the option.
+ * @example
+ * const store = postgresStore({ url: process.env.DATABASE_URL });
+ * FastLiteLLMModule.forRoot({
+ *   rateLimit: { usdPerDay: 5, store: postgresRateLimitStore({ store, onStoreError: 'deny' }) },
+ * });
+ */
+export function postgresRateLimitStore(options: PostgresRateLimitStoreOptions): (memory: RateLimitStore, log?: LogSink) => RateLimitStore {
+  const resolved = resolvePostgresRateLimitStoreOptions(options);
+  return (memory, log) => {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with budgets in PostgreSQL load it
+    const { PostgresRateLimitStore } = require('./deciding-store.js') as typeof DecidingStore;
+    return new PostgresRateLimitStore(resolved, memory, log);
+  };
+}

@@ -40,7 +40,7 @@ const flags = new FeatureFlagsService({}, { env: {}, logger: { log() {}, warn() 
         const open: OpenLimiter = (options, now) => {
           const query = async (sql: string, params?: unknown[]): Promise<unknown> => {
             if (!sql.includes('budget_')) return pool.query(sql, params);
-            // The model settles the holds of dead processes before each step, the store from time to time.
+            // The model settles the holds of dead processes before each step.
             await pool.query('UPDATE fast_litellm.test_clock SET now = $1', [now()]);
             await pool.query('SELECT fast_litellm.budget_sweep()');
             return pool.query(sql, params);

@@ -7,18 +7,47 @@ import {
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import { lazy } from './common/lazy.js';
-import { checkObject } from './common/options.js';
+import { InvalidConfigurationError } from './common/errors.js';
+import { checkBoolean, checkObject, optional } from './common/options.js';
+import { SPENDING_SOURCE } from './dashboard/dashboard.options.js';
 import { checkAsyncOptions, fromMainModule, needsForRoot } from './fast-litellm.imports.js';
+import type * as Mounted from './fast-litellm-spend.mounted.js';
 import { FastLiteLLM } from './fast-litellm.js';
+import { ApiKeyService } from './keys/api-keys.service.js';
+import { SPEND_DESK } from './spend/spend-desk.js';
 import { resolveSpendLogOptions, type SpendLogOptions } from './spend/spend-log.options.js';
 import type * as Logging from './spend/spend-log.js';
 import type { SpendLog } from './spend/spend-log.js';
+import type { SpendQueries } from './spend/spend-queries.js';
+import type { SpendStoreSource } from './spend/spend-store.js';
+import { FastLiteLLMSpendService } from './spend/spend.service.js';
+
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with these routes load them
+const mounted = lazy(() => require('./fast-litellm-spend.mounted.js') as typeof Mounted);
+
+/**
+ * Which routes are mounted. Separate from the other options, because routes are created before
+ * factories run.
+ */
+export interface SpendMount {
+  /**
+   * Whether to mount LiteLLM's routes about spend (`/spend/logs`, `/global/spend`,
+   * `/team/daily/activity`, …) and `/spend/export`. They accept the keys of
+   * `FastLiteLLMKeysModule`. Default `true`.
+   */
+  readonly api?: boolean;
+}
 
 const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<SpendLogOptions>({
   moduleName: 'FastLiteLLMSpend',
 })
   .setClassMethodName('forRoot')
   .setFactoryMethodName('createSpendOptions')
+  .setExtras<SpendMount>({ api: undefined }, (definition, { api }) => ({
+    ...definition,
+    global: true,
+    controllers: optional(api, true, (value) => checkBoolean('spend.api', value)) ? [mounted().spendController()] : [],
+  }))
   .build();
 
 // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with a spend log load it
@@ -34,7 +63,8 @@ interface OpenLog {
 /**
  * Writes each call to a model to PostgreSQL: who, which model, tokens and cost by kind, durations,
  * status, attempts; and sums by day. Import it together with `FastLiteLLMModule`. Rows are written
- * in batches, off the path of requests.
+ * in batches, off the path of requests. Every module can inject `FastLiteLLMSpendService`, which
+ * answers what was spent, on what and by whom; LiteLLM's routes and the dashboard do so over HTTP.
  *
  * @throws InvalidConfigurationError at boot, naming the option.
  * @example
@@ -69,7 +99,20 @@ interface OpenLog {
         };
       },
     },
+    {
+      provide: FastLiteLLMSpendService,
+      inject: [MODULE_OPTIONS_TOKEN],
+      useFactory: ({ store }: SpendLogOptions) => new FastLiteLLMSpendService(queriesOf(store)),
+    },
+    { provide: SPENDING_SOURCE, useExisting: FastLiteLLMSpendService },
+    {
+      provide: SPEND_DESK,
+      inject: [FastLiteLLMSpendService, MODULE_OPTIONS_TOKEN, { token: ApiKeyService, optional: true }],
+      useFactory: (service: FastLiteLLMSpendService, { store }: SpendLogOptions, keys?: ApiKeyService) =>
+        mounted().openSpendDesk(service, queriesOf(store), keys),
+    },
   ],
+  exports: [FastLiteLLMSpendService, SPENDING_SOURCE],
 })
 export class FastLiteLLMSpendModule extends ConfigurableModuleClass implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(@Inject(SPEND_LOG) private readonly open: OpenLog) {
@@ -80,8 +123,8 @@ export class FastLiteLLMSpendModule extends ConfigurableModuleClass implements O
    * Registers the spend log of an app.
    * @throws InvalidConfigurationError at boot, naming the option.
    */
-  static override forRoot(options: SpendLogOptions): DynamicModule {
-    return super.forRoot(checkObject('options', options) as unknown as SpendLogOptions);
+  static override forRoot(options: SpendLogOptions & SpendMount): DynamicModule {
+    return super.forRoot(checkObject('options', options) as unknown as SpendLogOptions & SpendMount);
   }
 
   /**
@@ -101,4 +144,9 @@ export class FastLiteLLMSpendModule extends ConfigurableModuleClass implements O
   onApplicationShutdown(): Promise<void> {
     return this.open.close();
   }
+}
+
+function queriesOf({ spendQueries }: SpendStoreSource): SpendQueries {
+  if (spendQueries !== undefined) return spendQueries;
+  throw new InvalidConfigurationError('spend.store', 'must be a store that answers questions: postgresStore(…)');
 }

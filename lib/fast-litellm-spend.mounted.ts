@@ -7,8 +7,6 @@ import { createSpendController } from './spend/api/spend.controller.js';
 import type { FastLiteLLMSpendService } from './spend/spend.service.js';
 import type { SpendQueries } from './spend/spend-queries.js';
 
-export { SPEND_DESK } from './spend/api/spend.controller.js';
-
 /** The controller of LiteLLM's routes about spend. */
 export const spendController = (): ReturnType<typeof createSpendController> => createSpendController(OpenAIErrorFilter);
 

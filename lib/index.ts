@@ -58,7 +58,34 @@ export { fileApiKeyStore } from './keys/file-store.js';
 export { redisApiKeyStore, type RedisApiKeyStoreOptions } from './keys/redis/redis-store.js';
 export { keyIn } from './keys/api-key.js';
 export type { AuditActor, AuditEntry, AuditLog, AuditPage, AuditQuery, RecordedAuditEntry } from './common/audit-log.js';
-export { FastLiteLLMSpendModule } from './fast-litellm-spend.module.js';
+export { FastLiteLLMSpendModule, type SpendMount } from './fast-litellm-spend.module.js';
+export {
+  FastLiteLLMSpendService,
+  type CallPage,
+  type CallsQuestion,
+  type SpendByDay,
+  type SpendByQuestion,
+  type SpendChange,
+  type SpendComparison,
+  type SpendQuestion,
+  type SpendReport,
+  type TopSpender,
+  type TopSpenders,
+} from './spend/spend.service.js';
+export type { SpendForecast } from './spend/forecast.js';
+export type { SpendPeriod } from './spend/spend-range.js';
+export type {
+  CallFilter,
+  DailySpend,
+  SpendAttempt,
+  SpendCall,
+  SpendCallDetails,
+  SpendCallStatus,
+  SpendDimension,
+  SpendFilter,
+  SpendRow,
+  SpendSums,
+} from './spend/spend-queries.js';
 export type { SpendLogOptions } from './spend/spend-log.options.js';
 export type { SpendOwner, SpendStore, SpendStoreSource } from './spend/spend-store.js';
 export { DirectoryService, type DirectoryChanges, type DirectorySettings } from './directory/directory.service.js';

@@ -1,3 +1,5 @@
+import type { SpendQueries } from './spend-queries.js';
+
 /** What spending can be deleted of. */
 export type SpendOwner = 'key' | 'user' | 'end_user';
 
@@ -27,5 +29,7 @@ export interface SpendStore {
 /** A store with a spend log. */
 export interface SpendStoreSource {
   readonly spend: SpendStore;
+  /** Answers questions about what `spend` has written. @internal */
+  readonly spendQueries?: SpendQueries;
   close(): Promise<void>;
 }

@@ -34,7 +34,7 @@ export async function renderSpending(source: SpendingSource, view: SpendingView)
       <h2 id="glance-title" class="unseen">At a glance</h2>
       <dl class="tiles">
         ${tile('Spent', usd(current.usd), `${from} to ${to}`)}
-        ${tile('Change', changeText(change), `${usd(previousUsd)} in the days before`)}
+        ${tile('Change', changeText(change), `${usd(previousUsd)} in the time before`)}
         ${tile(`Forecast for ${forecast.month}`, usd(forecast.usd), `${usd(forecast.spentUsd)} so far, ${usd(forecast.perDayUsd)} a day`)}
         ${tile('Calls', compact(current.requests), `${compact(current.failures)} failed · ${compact(current.totalTokens)} tokens`)}
       </dl>
@@ -111,7 +111,8 @@ function spenders(rows: readonly SpenderState[], { from, to, by, filter }: Spend
       >`,
     ];
   });
-  const columns = [{ label: BY_WORDS[by] }, { label: 'Share' }, figure('Spent'), figure('Change'), figure('Tokens'), figure('Calls')];
+  const word = BY_WORDS[by][0].toUpperCase() + BY_WORDS[by].slice(1);
+  const columns = [{ label: word }, { label: 'Share' }, figure('Spent'), figure('Change'), figure('Tokens'), figure('Calls')];
   return table(`Top ${TOP} by ${BY_WORDS[by]}`, columns, cells);
 }
 

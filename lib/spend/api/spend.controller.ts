@@ -22,10 +22,8 @@ import { catchError, throwError, type Observable } from 'rxjs';
 import { DatabaseError } from '../../common/errors.js';
 import { documentTag, needsBearer } from '../../common/openapi-metadata.js';
 import { EXPORT_TYPES } from '../export.js';
+import { SPEND_DESK } from '../spend-desk.js';
 import { SpendApi, type SpendDesk } from './spend-api.js';
-
-/** Injection token of what the routes answer from. */
-export const SPEND_DESK = Symbol('FastLiteLLMSpendDesk');
 
 interface SpendRequest {
   readonly headers: IncomingHttpHeaders;

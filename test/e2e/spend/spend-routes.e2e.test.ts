@@ -1,7 +1,11 @@
-import { Module } from '@nestjs/common';
-import { ApiKeyService, FastLiteLLMGatewayModule, FastLiteLLMKeysModule, postgresStore, type PostgresStore } from 'nestjs-fast-litellm';
-import { openSpendDesk, SPEND_DESK, spendController } from '../../../lib/fast-litellm-spend.mounted.js';
-import { FastLiteLLMSpendService } from '../../../lib/spend/spend.service.js';
+import {
+  ApiKeyService,
+  FastLiteLLMGatewayModule,
+  FastLiteLLMKeysModule,
+  FastLiteLLMSpendModule,
+  postgresStore,
+  type PostgresStore,
+} from 'nestjs-fast-litellm';
 import { request as send } from 'node:http';
 import { GatewayApp, type AdapterName, type RawAnswer } from '../../support/gateway-app.js';
 import { usuallyOrLong } from '../../support/long.js';
@@ -26,19 +30,11 @@ type Sender = 'master' | 'admin' | 'member' | 'keyOnly' | 'other';
   beforeAll(async () => {
     database = await TestDatabase.create();
     store = postgresStore({ url: database.url, timeoutMs: 5_000 });
-    const service = new FastLiteLLMSpendService(store.spendQueries);
-    @Module({
-      controllers: [spendController()],
-      providers: [
-        { provide: SPEND_DESK, inject: [ApiKeyService], useFactory: (of: ApiKeyService) => openSpendDesk(service, store.spendQueries, of) },
-      ],
-    })
-    class SpendRoutes {}
     gateway = await GatewayApp.start(adapter, FastLiteLLMGatewayModule.forRoot(), {
       module: { router: { modelList: [] } },
-      imports: [FastLiteLLMKeysModule.forRoot({ store, masterKey: MASTER }), SpendRoutes],
+      imports: [FastLiteLLMKeysModule.forRoot({ store, masterKey: MASTER }), FastLiteLLMSpendModule.forRoot({ store })],
     });
-    const service2 = gateway.app.get(ApiKeyService, { strict: false });
+    const apiKeys = gateway.app.get(ApiKeyService, { strict: false });
     const settings = {
       admin: { team: 'team1', user: 'ann', alias: 'anns key' },
       member: { team: 'team1', user: 'ben', alias: 'bens key' },
@@ -46,7 +42,7 @@ type Sender = 'master' | 'admin' | 'member' | 'keyOnly' | 'other';
       other: { team: 'team2', user: 'cleo' },
     };
     for (const [name, given] of Object.entries(settings)) {
-      const { key, record } = await service2.create(given);
+      const { key, record } = await apiKeys.create(given);
       keys[name as Sender] = key;
       ids[name as Sender] = record.publicId;
     }

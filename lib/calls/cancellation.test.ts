@@ -131,7 +131,8 @@ describe('what a call waits for', () => {
   });
 
   it('waits for a time, and leaves no timer', async () => {
-    jest.useFakeTimers();
+    // Sockets of the tests above may still use the others.
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
     const call = new CallCancellation();
     const waited = call.wait(100);
     await jest.advanceTimersByTimeAsync(99);

@@ -1,5 +1,5 @@
 import type { ChatCompletionMessage, ReasoningFields, ThinkingContent, UrlAnnotation } from '../apis/wire/chat.js';
-import type { CallFacts } from '../calls/answer/llm-answer.js';
+import type { CallFacts } from '../calls/answer/call-facts.js';
 import type { AnswerUsage } from '../http/answer-usage.js';
 import { OWN_NAME } from './own-options.js';
 import type { JsonObject, ModelContent, ModelFile, ModelFinishReason, ModelSource, ModelUsage, ProviderFields } from './specification.js';

@@ -1,4 +1,4 @@
-import { factHeaders } from '../calls/answer/llm-answer.js';
+import { factHeaders } from '../calls/answer/answer-headers.js';
 import { metadataOf } from './answer-parts.js';
 import type { ModelCalls } from './model-calls.js';
 import { ownOptions } from './own-options.js';

@@ -1,4 +1,4 @@
-import { factHeaders } from '../calls/answer/llm-answer.js';
+import { factHeaders } from '../calls/answer/answer-headers.js';
 import { contentOf, finishReasonOf, metadataOf, timeOf, usageOf } from './answer-parts.js';
 import { stepRequest } from './chat-request.js';
 import type { ModelCalls } from './model-calls.js';

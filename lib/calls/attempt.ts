@@ -4,7 +4,7 @@ import { completedUsage, inputUsage, limitedUsage, pictureUsage, type AnswerUsag
 import { usdOf } from '../common/nano-usd.js';
 import { billedTier } from '../http/token-estimate/asked-tier.js';
 import { answerCost, reportedCost, tierOfAttempt, type AnswerCost } from './answer/answer-cost.js';
-import type { CallFacts } from './answer/llm-answer.js';
+import type { CallFacts } from './answer/call-facts.js';
 import { upstreamModel } from '../providers/endpoint/resolution.js';
 import type { Call, CallTarget } from './call.js';
 import { abandon, type AbandonedExchange, type AttemptDrain } from './attempt-drain.js';

@@ -65,7 +65,8 @@ export interface SettlementContext {
 /**
  * Settles attempts and calls as they end, whole answers and streams alike: charges what they have
  * used to the limits and budgets of their requests, and reports it to the router, the monitor,
- * observers and metrics. The one place that does.
+ * observers and metrics. The one place that does; `RequestHold` settles the budgets themselves once
+ * the request has ended.
  */
 export class CallSettlement implements AttemptSettlement {
   readonly counts = new CallCounts();

@@ -1,8 +1,10 @@
 import { Catch, Inject, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { BudgetExceededError } from '../common/http-errors.js';
-import { budgetDenialHeaders, retryAfterHeaders, setHeaders, type HeaderTarget } from '../http/guard/limit-headers.js';
-import { isFinal, setFailedCall } from '../calls/answer/failed-call.js';
+import { setHeaders, type HeaderTarget } from '../http/response-headers.js';
+import { budgetDenialHeaders, retryAfterHeaders } from '../http/retry-after-headers.js';
+import { setFailedCall } from '../calls/answer/answer-headers.js';
+import { isFinal } from '../calls/answer/failed-call.js';
 import { answerTo, errorBody } from './errors.js';
 
 /** What a client may be told besides the error. */

@@ -2,7 +2,8 @@ import { Catch, type ArgumentsHost } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import { BudgetExceededError, CallQueueError, RateLimitExceededError, RouterRateLimitError } from '../common/http-errors.js';
 import { ProviderError } from '../common/provider-error.js';
-import { budgetDenialHeaders, retryAfterHeaders, setHeaders, type HeaderTarget } from './guard/limit-headers.js';
+import { setHeaders, type HeaderTarget } from './response-headers.js';
+import { budgetDenialHeaders, retryAfterHeaders } from './retry-after-headers.js';
 
 type RetryableError = RouterRateLimitError | CallQueueError | ProviderError | RateLimitExceededError;
 

@@ -2,7 +2,8 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import { FastLiteLLMError } from '../common/errors.js';
 import { ApiKeyError, ModelNotAllowedError } from '../common/http-errors.js';
 import { requestResponseOf } from '../http/guard/guarded-request.js';
-import { retryAfterHeaders, setHeaders, type HeaderTarget } from '../http/guard/limit-headers.js';
+import { setHeaders, type HeaderTarget } from '../http/response-headers.js';
+import { retryAfterHeaders } from '../http/retry-after-headers.js';
 import { transportError } from '../http/guard/rate-limit-exception.js';
 import { resolveModelAlias } from '../http/model-aliases.js';
 import { RequestContext } from '../http/request-context.js';

@@ -3,7 +3,7 @@ import { makeInvalidToolCall, parseToolCall } from '@langchain/core/output_parse
 import type { ChatGeneration } from '@langchain/core/outputs';
 import type { Fields } from '../common/objects.js';
 import type { AnswerUsage } from '../http/answer-usage.js';
-import type { CallFacts } from '../calls/answer/llm-answer.js';
+import type { CallFacts } from '../calls/answer/call-facts.js';
 import type { ChatCompletion, ChatCompletionChoice, ChatCompletionMessage, ChatDelta } from '../apis/wire/chat.js';
 import { KEPT_FIELDS } from './chat-messages.js';
 

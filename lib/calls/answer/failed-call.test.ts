@@ -1,6 +1,7 @@
 import { DeploymentMisconfiguredError } from '../../common/http-errors.js';
 import { ProviderError, type ProviderFailureKind } from '../../common/provider-error.js';
-import { describeFailedCall, failedCallOf, isFinal, setFailedCall, type FailedCall } from './failed-call.js';
+import { setFailedCall } from './answer-headers.js';
+import { describeFailedCall, failedCallOf, isFinal, type FailedCall } from './failed-call.js';
 
 const providerError = (kind: ProviderFailureKind) => new ProviderError({ kind, message: 'm', provider: 'openai', deploymentId: 'd' });
 const described = (facts: Partial<FailedCall>) => {

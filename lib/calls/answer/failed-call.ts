@@ -1,6 +1,5 @@
 import { DeploymentMisconfiguredError } from '../../common/http-errors.js';
 import { ProviderError } from '../../common/provider-error.js';
-import { headerText } from './llm-answer.js';
 
 /** What is known of a failed call besides its error. */
 export interface FailedCall {
@@ -26,17 +25,6 @@ export function describeFailedCall(error: unknown, facts: Partial<FailedCall>): 
 /** What is known of the call that an error has ended; nothing where it is of no call. */
 export function failedCallOf(error: unknown): Partial<FailedCall> {
   return (typeof error === 'object' && error !== null && failedCalls.get(error)) || {};
-}
-
-/** Passes the headers of an error's answer to `set`, by LiteLLM's names. */
-export function setFailedCall(error: unknown, set: (name: string, value: string) => void): void {
-  const { id, deploymentId, group, retries, fallbacks } = failedCallOf(error);
-  if (id === undefined) return;
-  set('x-litellm-call-id', id);
-  if (deploymentId !== undefined) set('x-litellm-model-id', headerText(deploymentId));
-  if (group !== undefined) set('x-litellm-model-group', headerText(group));
-  set('x-litellm-attempted-retries', String(retries));
-  set('x-litellm-attempted-fallbacks', String(fallbacks));
 }
 
 /**

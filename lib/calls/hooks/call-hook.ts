@@ -5,7 +5,7 @@ import { custom, integer, oneOf, resolveOptions, type OptionsOf, type Resolved }
 import { checkArray, checkPositiveInteger, checkString } from '../../common/options.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { Principal } from '../../http/principal.js';
-import type { CallFacts } from '../answer/llm-answer.js';
+import type { CallFacts } from '../answer/call-facts.js';
 
 type MaybePromise<T> = T | Promise<T>;
 

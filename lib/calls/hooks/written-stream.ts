@@ -1,6 +1,6 @@
 import { ProviderError } from '../../common/provider-error.js';
 import { NO_COST, type AnswerCost } from '../answer/answer-cost.js';
-import type { CallFacts } from '../answer/llm-answer.js';
+import type { CallFacts } from '../answer/call-facts.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { StreamEvents } from '../../providers/events/event-reader.js';
 import type { EventSink, StreamOrigin, StreamSource } from '../stream/stream-origin.js';

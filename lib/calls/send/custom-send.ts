@@ -1,5 +1,5 @@
 import type { Deployment } from '../call-router.js';
-import type { CallFacts } from '../answer/llm-answer.js';
+import type { CallFacts } from '../answer/call-facts.js';
 import type { CallOptions } from '../call-options.js';
 import { neverConnected } from '../../common/connection-codes.js';
 import { FastLiteLLMError } from '../../common/errors.js';

@@ -1,5 +1,6 @@
 import type { StreamEvents } from '../../providers/events/event-reader.js';
-import type { AnswerTarget, CallFacts } from '../answer/llm-answer.js';
+import type { CallFacts } from '../answer/call-facts.js';
+import type { AnswerTarget } from '../answer/llm-answer.js';
 import { LoopReader, type LoopState } from './loop-reader.js';
 import { openResponse, ResponseWriter, type ClientBytes, type Writable } from './response-writer.js';
 import type { EventSink, StreamOrigin, StreamSource } from './stream-origin.js';

@@ -1,5 +1,6 @@
 import type { AnswerUsage } from '../../http/answer-usage.js';
-import type { AnswerTarget, CallFacts } from '../answer/llm-answer.js';
+import type { CallFacts } from '../answer/call-facts.js';
+import type { AnswerTarget } from '../answer/llm-answer.js';
 import { AnswerStream, type StreamItems } from './answer-stream.js';
 import type { ClientBytes } from './response-writer.js';
 import type { StreamSource } from './stream-origin.js';

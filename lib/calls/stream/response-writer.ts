@@ -1,6 +1,8 @@
 import { whenOver, type NodeResponse } from '../../common/response-over.js';
 import { StreamEvents } from '../../providers/events/event-reader.js';
-import { factHeaders, type AnswerTarget, type CallFacts } from '../answer/llm-answer.js';
+import { factHeaders } from '../answer/answer-headers.js';
+import type { CallFacts } from '../answer/call-facts.js';
+import type { AnswerTarget } from '../answer/llm-answer.js';
 import type { EventSink, StreamSource } from './stream-origin.js';
 import { WriteLimit } from './write-limit.js';
 

@@ -1,5 +1,5 @@
 import { ApiKeyError } from '../../common/http-errors.js';
-import { retryAfterHeaders } from '../../http/guard/limit-headers.js';
+import { retryAfterHeaders } from '../../http/retry-after-headers.js';
 import { answerTo, errorBody } from '../errors.js';
 import type { GatewayRoute } from '../routes/route.js';
 

@@ -1,6 +1,7 @@
 import { checkKnownKeys, checkObject, refuseArgument } from '../../common/options.js';
-import { retryAfterHeaders, setHeaders } from '../../http/guard/limit-headers.js';
-import { setFailedCall } from '../../calls/answer/failed-call.js';
+import { setHeaders } from '../../http/response-headers.js';
+import { retryAfterHeaders } from '../../http/retry-after-headers.js';
+import { setFailedCall } from '../../calls/answer/answer-headers.js';
 import { beginCall, type BegunCall, type InProcessCallSettings, type ModelGroups } from '../../calls/in-process-calls.js';
 import { readForm } from '../body/request-body.js';
 import { answerTo, errorBody, gatewayError } from '../errors.js';

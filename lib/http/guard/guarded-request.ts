@@ -8,7 +8,9 @@ import type { PriceOf } from '../answer-usage.js';
 import { RequestContext, type HttpResponse } from '../request-context.js';
 import { modelOf } from '../token-estimate/asked-tier.js';
 import type { Identifiable } from './client-key.js';
-import { budgetDenialHeaders, rateLimitHeaders, retryAfterHeaders, setHeaders } from './limit-headers.js';
+import { setHeaders } from '../response-headers.js';
+import { budgetDenialHeaders, retryAfterHeaders } from '../retry-after-headers.js';
+import { rateLimitHeaders } from './limit-headers.js';
 import type { LimitQuotas } from './quotas.js';
 import { transportError } from './rate-limit-exception.js';
 

@@ -1,6 +1,8 @@
 import { compileLimit, type RateLimits } from '../../rate-limit/limits.js';
 import type { RateLimitDecision, RateLimitStanding } from '../../rate-limit/store.js';
-import { duration, rateLimitHeaders, retryAfterHeaders, setHeaders } from './limit-headers.js';
+import { setHeaders } from '../response-headers.js';
+import { retryAfterHeaders } from '../retry-after-headers.js';
+import { duration, rateLimitHeaders } from './limit-headers.js';
 import { policyHeader, quotasOf } from './quotas.js';
 
 const plan = (label: string, limits: RateLimits, isOfKey = true) => {

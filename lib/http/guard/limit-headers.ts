@@ -1,19 +1,9 @@
 import { usdText } from '../../common/nano-usd.js';
-import type { BudgetDenialReason, BudgetStanding } from '../../rate-limit/budget/account.js';
+import type { BudgetStanding } from '../../rate-limit/budget/account.js';
 import { shownBudget, tightestBudget } from '../../rate-limit/budget/standings.js';
 import type { RateLimitDecision, RateLimitStanding } from '../../rate-limit/store.js';
-import { HELD_RETRY_MS } from '../budget-refusal.js';
+import type { Headers } from '../response-headers.js';
 import type { LimitQuotas, Quota } from './quotas.js';
-
-/** Express's response, Node's own, or Fastify's reply. */
-export interface HeaderTarget {
-  readonly headersSent?: boolean;
-  setHeader?(name: string, value: string): unknown;
-  header?(name: string, value: string): unknown;
-}
-
-/** Names are in lower case: Node would convert others for every answer. */
-export type Headers = Record<string, string>;
 
 /**
  * The headers of a decision: `RateLimit-Policy` and `RateLimit` (IETF draft 10), and OpenAI's
@@ -83,37 +73,6 @@ function keySpending(limits: LimitQuotas['limits'], standings: readonly RateLimi
     if (budgets !== undefined && limits[i].isOfKey) return shownBudget(budgets)?.spentNanoUsd;
   }
   return undefined;
-}
-
-/**
- * `Retry-After` if calls in flight hold the money, otherwise `x-should-retry: false`: the SDKs of
- * OpenAI and Anthropic retry any other 429.
- */
-export function budgetDenialHeaders({
-  reason,
-  retryAfterMs = HELD_RETRY_MS,
-}: {
-  readonly reason: BudgetDenialReason;
-  readonly retryAfterMs?: number;
-}): Headers {
-  return reason === 'budget_held' ? retryAfterHeaders(retryAfterMs) : { 'x-should-retry': 'false' };
-}
-
-/** `Retry-After` (seconds), and `retry-after-ms`, which OpenAI's clients read first. */
-export function retryAfterHeaders(retryAfterMs: number): Headers {
-  return {
-    'retry-after': String(Math.max(1, Math.ceil(retryAfterMs / 1000))),
-    'retry-after-ms': String(Math.max(1, Math.ceil(retryAfterMs))),
-  };
-}
-
-/** Sets headers, unless a timeout or a stream of several GraphQL fields has begun the answer. */
-export function setHeaders(target: HeaderTarget, headers: Headers): void {
-  if (target.headersSent === true) return;
-  for (const name in headers) {
-    if (target.setHeader !== undefined) target.setHeader(name, headers[name]);
-    else target.header?.(name, headers[name]);
-  }
 }
 
 /** Of several quotas that of a standing; the first for a denial by tokens or concurrency. */

@@ -5,15 +5,16 @@
 -- need it does not pay for it: Redis runs the whole script each time.
 
 -- include: call.lua
--- include: fast-path.lua
+-- include: decide-fast.lua
 
 local function general()
 -- include: key-state.lua
--- include: decide.lua
+-- include: decide-requests.lua
 -- include: operations.lua
 
 local function openBudgets()
 -- include: budget-state.lua
+-- include: decide-money.lua
 -- include: budget-operations.lua
 
 return books, bookOf, writeBook, { [SETTLE_HOLD] = true, [EXTEND_HOLD] = true, [LOWER_HOLD] = true, [KEEP_HOLD] = true }

@@ -1,4 +1,4 @@
--- For calls that fast-path.lua leaves: decides whether scopes allow a cost and tokens, and describes their standings (limit, remaining, reset).
+-- For calls that decide-fast.lua leaves: decides whether scopes allow a cost and tokens, and describes their standings (limit, remaining, reset).
 local function running(slots)
   return call_redis('ZCOUNT', KEYS[slots], '(' .. clock, '+inf')
 end

@@ -183,4 +183,43 @@ function rowsOf(): readonly Expected[] {
     expect(files[1]).toBe(files[0]);
     expect(files[2]).toBe(files[0]);
   }, 120_000);
+
+  it('limits teams and customers as LiteLLM did', async () => {
+    if (redis === undefined) return;
+    const by = { created_by: 'a', updated_by: 'a' };
+    const team = (team_id: string, more: object): object => ({ team_id, models: [], members_with_roles: [], ...more });
+    await litellm.insert('BudgetTable', { budget_id: 'b', max_budget: 1, ...by });
+    await litellm.insert(
+      'TeamTable',
+      team('spent', { max_budget: 10, spend: 10 }),
+      team('off', { blocked: true }),
+      team('some', { models: ['x'], spend: 3.5 }),
+    );
+    await litellm.insert('EndUserTable', { user_id: 'spent', budget_id: 'b', spend: 1 }, { user_id: 'off', blocked: true });
+    const row = (team_id: string | null): object => ({ team_id });
+    await litellm.insertKeys({
+      'sk-team-spent': row('spent'),
+      'sk-team-off': row('off'),
+      'sk-team-some': row('some'),
+      'sk-alone': row(null),
+    });
+    await run('--to', target.url, '--to-schema', 'teams', '--redis', redis.url, '--prefix', 'teams:');
+    const store = postgresStore({ url: target.url, schema: 'teams', timeoutMs: 10_000 });
+    const app = await start(store, {
+      store: redisRateLimitStore({ url: redis.url, prefix: 'teams:', onStoreError: 'deny', timeoutMs: 10_000 }),
+    });
+    const chat = async (key: string, user?: string): Promise<unknown> => {
+      const body = { model: 'm', user, messages: [{ role: 'user', content: 'Hi' }] };
+      const { status, text } = await app.post('/v1/chat/completions', body, { authorization: `Bearer ${key}` });
+      return status === 200 ? status : [status, (JSON.parse(text) as { error: { code: string } }).error.code];
+    };
+    expect(await chat('sk-team-spent')).toEqual([429, 'budget_exhausted']);
+    expect(await chat('sk-team-off')).toEqual([403, 'team_blocked']);
+    expect(await chat('sk-team-some')).toEqual([403, 'model_not_allowed']);
+    expect(await chat('sk-alone', 'spent')).toEqual([429, 'budget_exhausted']);
+    expect(await chat('sk-alone', 'off')).toEqual([403, 'customer_blocked']);
+    expect(await chat('sk-alone', 'new')).toBe(200);
+    const info = await app.ask('/team/info?team_id=some', { method: 'GET', headers: { authorization: 'Bearer sk-the-master-key-0123' } });
+    expect(JSON.parse(info.text)).toMatchObject({ team_info: { spend: 3.5, models: ['x'] } });
+  }, 120_000);
 });

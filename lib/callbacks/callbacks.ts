@@ -13,10 +13,10 @@ import { createSink, SinkFault, type SinkSource } from './sink-settings.environm
 import { SINK_NAMES, unsupportedCallback, type SinkName } from './sink-names.js';
 import { Spool } from './spool/spool.js';
 
-/** What callbacks are opened with. */
+/** Dependencies of `Callbacks`. */
 export interface CallbacksContext {
   readonly options: CallbackOptions | undefined;
-  /** Of LiteLLM's configuration file. */
+  /** From LiteLLM's configuration file. */
   readonly file: CallbackConfig | undefined;
   readonly env: Environment;
   readonly log: LogSink;
@@ -32,8 +32,8 @@ const sample = samplesOf('callback');
 const CHARS_PER_MB = 1_000_000;
 
 /**
- * Sends finished calls to the sinks that an app configures. `add` is a listener for records of
- * calls; it never waits.
+ * Sends finished calls to the configured sinks. `add` is a listener for call records; it never
+ * waits.
  */
 export class Callbacks implements Capability {
   readonly capability = 'callbacks';
@@ -41,10 +41,12 @@ export class Callbacks implements Capability {
   private readonly redactsMessages: boolean;
   private readonly closeMs: number;
 
-  /** Callbacks of the file without effect, and why. */
+  /** Callbacks in the file that have no effect, with the reason. */
   readonly warnings: readonly string[];
 
-  /** @throws InvalidConfigurationError naming the option; problems of the file are warnings. */
+  /**
+   * @throws InvalidConfigurationError naming the option. Problems in the file are only warnings.
+   */
   constructor({ options, file, env, log }: CallbacksContext) {
     const resolved = resolveOptions(CALLBACKS, 'callbacks', options, { over: readVariables(CALLBACKS, env) });
     const warnings: string[] = [];
@@ -79,7 +81,7 @@ export class Callbacks implements Capability {
     if (sinks.length > 0) log.log(`Callbacks: ${sinks.map(({ name }) => name).join(', ')}`);
   }
 
-  /** Whether records need the texts of calls. */
+  /** Whether records must include messages and answers. */
   get wantsTexts(): boolean {
     // A request can ask for its texts to be logged.
     return this.sinks.some(({ spool }) => spool.sink.withoutTexts !== true);
@@ -89,7 +91,7 @@ export class Callbacks implements Capability {
     return this.sinks.length === 0;
   }
 
-  /** Takes the record of a finished call. */
+  /** Adds the record of a finished call. */
   readonly add = (record: CallRecord): void => {
     const isSuccess = record.status === 'success';
     const wanting = this.sinks.filter(({ onSuccess, onFailure }) => (isSuccess ? onSuccess : onFailure));
@@ -111,7 +113,7 @@ export class Callbacks implements Capability {
           sample('payloads_total', 'Payloads of calls by sink and outcome', 'counter', counts[outcome], { ...labels, outcome }),
         ),
         sample('pending', 'Payloads in memory, waiting for a sink', 'gauge', spool.pending, labels),
-        sample('spilled_bytes', 'Size of the files of a sink that is away', 'gauge', spool.spilledChars, labels),
+        sample('spilled_bytes', 'Size of the files with payloads for a sink that is unavailable', 'gauge', spool.spilledChars, labels),
       ];
     });
   }
@@ -125,13 +127,13 @@ export class Callbacks implements Capability {
     return { status: 'degraded', engine: 'typescript', reason: problems.join('; '), sinks };
   }
 
-  /** Sends what is there, for at most `callbacks.closeMs`. */
+  /** Sends the remaining payloads, for at most `callbacks.closeMs`. */
   async close(): Promise<void> {
     await Promise.all(this.sinks.map(({ spool }) => spool.close(this.closeMs)));
   }
 }
 
-/** A sink by its name, or why there is none. */
+/** Returns the sink, or the reason why it cannot be created. */
 function sinkOf(name: string, source: SinkSource, path: string): CallbackSink | string {
   const settings = fieldsOf(source.settings[name]);
   const kind = settings.callback_type === undefined ? name : settings.callback_type;

@@ -1,17 +1,17 @@
-/** Where finished calls are sent. */
+/** A destination for finished calls. */
 export interface CallbackSink {
-  /** Names its files, metrics and log lines: `langfuse`. */
+  /** Used in file names, metrics and log lines: `langfuse`. */
   readonly name: string;
-  /** Most payloads of one request. */
+  /** Maximum number of payloads per request. */
   readonly batchSize: number;
-  /** How long a payload waits for others. */
+  /** How long a payload waits for more to join its request. */
   readonly flushMs: number;
-  /** Whether it wants calls of this status. Default: all. */
+  /** Selects calls by status. Default: all. */
   wants?(isSuccess: boolean): boolean;
-  /** Whether its payloads have no texts although the app logs them. */
+  /** Whether this sink's payloads omit messages and answers even if other sinks get them. */
   readonly withoutTexts?: boolean;
   /**
-   * Sends payloads, each a JSON text on one line.
+   * Sends payloads, each one line of JSON.
    * @throws DeliveryError if not all have arrived; any other error counts as an outage.
    */
   send(payloads: readonly string[], signal: AbortSignal): Promise<void>;
@@ -19,17 +19,17 @@ export interface CallbackSink {
 
 /**
  * `away`: the sink may accept the payloads later. `too_large`: it may accept fewer at once.
- * `rejected`: it will not accept at least one of them.
+ * `rejected`: it will never accept at least one of them.
  */
 export type DeliveryFault = 'away' | 'too_large' | 'rejected';
 
-/** Payloads that did not arrive. */
+/** Thrown when payloads were not delivered. */
 export class DeliveryError extends Error {
   constructor(
     readonly fault: DeliveryFault,
-    /** Status or code, without texts of the sink: they can quote a prompt or a key. */
+    /** Status or code, never the sink's own message, which can quote a prompt or a key. */
     reason: string,
-    /** When the sink wants the next request. */
+    /** Delay that the sink requested before the next attempt. */
     readonly retryAfterMs?: number,
   ) {
     super(reason);
@@ -37,7 +37,7 @@ export class DeliveryError extends Error {
   }
 }
 
-/** What the error of a sink means. */
+/** Classifies an error thrown by a sink. */
 export function deliveryErrorOf(error: unknown): DeliveryError {
   if (error instanceof DeliveryError) return error;
   const { code, name, cause } = (error ?? {}) as { readonly code?: unknown; readonly name?: unknown; readonly cause?: unknown };

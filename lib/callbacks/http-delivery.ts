@@ -10,15 +10,18 @@ export interface DeliveryRequest {
 }
 
 const TOO_LARGE = 413;
-/** The payload is at fault: another attempt would fail in the same way. */
+/** The payload is at fault: every further attempt would fail the same way. */
 const REJECTED: ReadonlySet<number> = new Set([400, 422]);
 const LONGEST_RETRY_AFTER_MS = 10 * 60_000;
-/** Characters of an answer that are read: sinks report partial success in a few hundred. */
+/**
+ * Maximum length of a response body to read: reports of partial success take a few hundred
+ * characters.
+ */
 const LONGEST_ANSWER = 64 * 1024;
 
 /**
- * Sends one request and returns the beginning of its answer.
- * @throws DeliveryError for a status other than 2xx; the error of `fetch` without an answer.
+ * Sends one request and returns the beginning of the response body.
+ * @throws DeliveryError for a status other than 2xx; the error of `fetch` if there is no response.
  */
 export async function deliver({ method = 'POST', url, headers, body, signal }: DeliveryRequest): Promise<string> {
   // A redirect could send the credentials to another host.
@@ -47,7 +50,7 @@ async function startOf({ body }: Response): Promise<string> {
   return text;
 }
 
-/** Seconds, or a date. */
+/** `Retry-After`: seconds, or a date. */
 function retryAfterOf(value: string | null): number | undefined {
   if (value === null) return undefined;
   const ms = /^\d+$/.test(value.trim()) ? Number(value) * 1000 : Date.parse(value) - Date.now();

@@ -5,9 +5,9 @@ import { fieldsOf, type Fields } from '../common/objects.js';
 import type { CostPart } from '../common/token-cost.js';
 import { REDACTED } from './textless.js';
 
-/** LiteLLM's StandardLoggingPayload: one finished call, for callbacks. Money in USD. */
+/** LiteLLM's StandardLoggingPayload: one finished call, for callbacks. Costs are in USD. */
 export interface LoggingPayload {
-  /** The provider's id of the answer, else that of the call. */
+  /** Id of the provider's answer, or of the call if the answer has none. */
   readonly id: string;
   readonly trace_id: string;
   readonly session_id: string;
@@ -33,9 +33,9 @@ export interface LoggingPayload {
   /** Unix time in seconds. */
   readonly startTime: number;
   readonly endTime: number;
-  /** Of the first chunk of a stream. */
+  /** Unix time in seconds of the first chunk of a stream. */
   readonly completionStartTime: number;
-  /** Seconds; for a stream until its first chunk. */
+  /** In seconds; for a stream, until its first chunk. */
   readonly response_time: number;
   readonly request_tags: readonly string[];
   readonly end_user: string;
@@ -49,13 +49,13 @@ export interface LoggingPayload {
   readonly hidden_params: Fields;
   readonly guardrail_information: readonly Fields[];
   readonly metadata: Fields;
-  /** Of `traceparent`; not in LiteLLM. */
+  /** From `traceparent`; not in LiteLLM. */
   readonly w3c_trace_id: string | null;
   /** Each attempt, in order; not in LiteLLM. */
   readonly attempts: readonly Fields[];
 }
 
-/** The cost by kind. `input_cost` includes cached input, as in LiteLLM. */
+/** Cost by kind. `input_cost` includes cached input, as in LiteLLM. */
 export interface CostBreakdown {
   readonly input_cost: number;
   readonly output_cost: number;
@@ -66,7 +66,7 @@ export interface CostBreakdown {
   readonly original_cost: number;
 }
 
-/** Without the message of the error: it can quote a prompt. */
+/** The error without its message, which can quote a prompt. */
 export interface ErrorInformation {
   readonly error_code: string;
   readonly error_class: string;
@@ -89,7 +89,7 @@ const CALL_TYPES: Readonly<Record<string, string>> = {
   batches: 'abatch_operation',
 };
 
-/** Fields of a body that are texts, or not for the model. */
+/** Body fields that contain text or are not meant for the model. */
 const NOT_PARAMETERS: ReadonlySet<string> = new Set([
   'messages',
   'input',
@@ -105,14 +105,11 @@ const NOT_PARAMETERS: ReadonlySet<string> = new Set([
   'no-log',
   'turn_off_message_logging',
 ]);
-/** Parts of the cost of the input, which `input_cost` adds up. */
+/** Components of `input_cost`. */
 const INPUT_PARTS: readonly CostPart[] = ['input', 'cacheRead', 'cacheCreation'];
 const SECOND_MS = 1_000;
 
-/**
- * The payload of a call.
- * @param withTexts Whether it has messages and answer; a request can ask for less
- */
+/** Builds the payload of a call. The request can still disable messages and answer. */
 export function loggingPayload(record: CallRecord, withTexts: boolean): LoggingPayload {
   const { startedAtMs, endedAtMs, durationMs, timeToFirstTokenMs, usage, nanoUsd = 0, status } = record;
   const logging = record.logging?.();
@@ -173,7 +170,7 @@ export function loggingPayload(record: CallRecord, withTexts: boolean): LoggingP
   };
 }
 
-/** Whether callbacks get the call. */
+/** Whether callbacks receive the call. */
 export function isLogged(record: CallRecord): boolean {
   return record.logging?.().isOff !== true;
 }
@@ -184,7 +181,7 @@ function breakdownOf({ nanoUsd, costParts: parts }: CallRecord): CostBreakdown |
   const [input, tools] = [nanoOf(INPUT_PARTS), nanoOf(['toolUsage'])];
   return {
     input_cost: usdOf(input),
-    // What is left, so that the three add up.
+    // The remainder, so that the three add up.
     output_cost: usdOf(nanoUsd - input - tools),
     cache_read_cost: usdOf(nanoOf(['cacheRead'])),
     cache_creation_cost: usdOf(nanoOf(['cacheCreation'])),
@@ -237,7 +234,7 @@ function metadataOf(record: CallRecord, own: Fields | undefined, langfuse: Field
     user_api_key_request_route: null,
     spend_logs_metadata: metadata.spend_logs_metadata ?? null,
     requester_ip_address: record.ip ?? null,
-    // Headers come after the body, as in LiteLLM.
+    // Headers override the body, as in LiteLLM.
     requester_metadata: langfuse === undefined ? metadata : { ...metadata, ...fieldsOf(maskSecrets(langfuse)) },
     applied_guardrails: [],
     mcp_tool_call_metadata: null,

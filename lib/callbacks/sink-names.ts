@@ -4,7 +4,7 @@ import { suggestion } from '../common/nearest-name.js';
 export const SINK_NAMES = ['langfuse', 'langfuse_otel', 'otel', 'generic_api', 's3_v2'] as const;
 export type SinkName = (typeof SINK_NAMES)[number];
 
-/** What to use instead of others. */
+/** Replacements for callbacks that are not supported. */
 const INSTEAD: Readonly<Record<string, string>> = {
   s3: 'use s3_v2, which stores the same objects',
   prometheus: 'remove it: metrics are exposed without it (docs/observability.md)',
@@ -26,7 +26,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   newrelic: 'use otel with its OTLP address',
 };
 
-/** Why a callback has no effect, and what to do. */
+/** Explains why a callback has no effect, and what to do. */
 export function unsupportedCallback(path: string, name: string, known: readonly string[]): string {
   const others = name.includes('.') ? 'write a call hook (docs/hooks.md)' : 'use otel, generic_api or a call hook (docs/callbacks.md)';
   const way = INSTEAD[name] ?? `${others}${suggestion(name, [...SINK_NAMES, ...known])}`;

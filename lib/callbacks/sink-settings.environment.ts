@@ -12,7 +12,7 @@ import { OtlpSink } from './sinks/otlp-sink.js';
 import { S3Sink } from './sinks/s3.js';
 import type { SinkName } from './sink-names.js';
 
-/** What a sink is made from. */
+/** Inputs for creating a sink. */
 export interface SinkSource {
   readonly env: Environment;
   /** `callback_settings` of the sink. */
@@ -20,7 +20,7 @@ export interface SinkSource {
   readonly s3: Fields;
 }
 
-/** Why a sink cannot be made: `LANGFUSE_SECRET_KEY: must be set`. */
+/** Thrown when a sink cannot be created: `LANGFUSE_SECRET_KEY: must be set`. */
 export class SinkFault extends Error {}
 
 const LANGFUSE_INGESTION = '4';
@@ -33,7 +33,7 @@ const FORMATS = ['json_array', 'ndjson', 'single'] as const;
 const HTTP_EXPORTERS = ['otlp_http', 'http/json', 'http/protobuf'];
 const PLAIN_URL = /^https?:\/\//;
 
-/** @throws SinkFault naming the variable or setting that is missing or wrong */
+/** @throws SinkFault naming the missing or invalid variable or setting */
 export function createSink(kind: SinkName, name: string, source: SinkSource): CallbackSink {
   if (kind === 'generic_api') return new GenericApiSink(genericApi(name, source));
   if (kind === 's3_v2') return s3(source);
@@ -67,7 +67,7 @@ function langfuse(name: 'langfuse' | 'langfuse_otel', { env, settings }: SinkSou
 function otel({ env, settings }: SinkSource): CallbackSink {
   const exporter = trimmedText(env.OTEL_EXPORTER_OTLP_PROTOCOL) ?? trimmedText(env.OTEL_EXPORTER);
   if (exporter !== undefined && exporter !== 'console' && !HTTP_EXPORTERS.includes(exporter))
-    throw new SinkFault(`OTEL_EXPORTER: must be otlp_http, because spans are sent over HTTP; the usual port is 4318`);
+    throw new SinkFault(`OTEL_EXPORTER: must be otlp_http: gRPC is not supported; the usual port of OTLP over HTTP is 4318`);
   const traces = trimmedText(env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT);
   const variable = trimmedText(env.OTEL_EXPORTER_OTLP_ENDPOINT) === undefined ? 'OTEL_ENDPOINT' : 'OTEL_EXPORTER_OTLP_ENDPOINT';
   const url =
@@ -150,7 +150,7 @@ function awsAuthorization(access: Pick<AwsAccess, 'params' | 'env' | 'region' | 
   throw new SinkFault(`${access.deploymentId}: ${fault.reason}${mend === '' ? '' : `; ${mend}`}`);
 }
 
-/** `callback_settings.otel.message_logging: false`, or LiteLLM's setting of the same meaning. */
+/** `callback_settings.otel.message_logging: false`, or LiteLLM's equivalent setting. */
 function isTextless({ message_logging: logging, turn_off_message_logging: off }: Fields): boolean {
   return logging === false || isOn(off);
 }
@@ -161,7 +161,7 @@ function needed(env: Environment, variable: string): string {
   return value;
 }
 
-/** Without quoting it: it can have a password. */
+/** The error does not quote the address, because it can contain a password. */
 function checkUrl(path: string, value: string): string {
   if (PLAIN_URL.test(value) && URL.canParse(value)) return value.replace(/\/+$/, '');
   throw new SinkFault(`${path}: must be an http:// or https:// address`);
@@ -171,7 +171,7 @@ function withEnd(url: string, end: string): string {
   return url.endsWith(end) ? url : `${url}${end}`;
 }
 
-/** `name=value,name=value`, with percent-encoded values, as OpenTelemetry writes them. */
+/** Parses OpenTelemetry's `name=value,name=value` with percent-encoded values. */
 function headersIn(text: string | undefined): Record<string, string> {
   const pairs = (text ?? '').split(',').flatMap((pair) => {
     const at = pair.indexOf('=');

@@ -1,11 +1,11 @@
 import { objectIn } from '../common/objects.js';
 
-/** LiteLLM's words for texts that are not logged. */
+/** LiteLLM's placeholder for redacted text. */
 export const REDACTED = 'redacted-by-litellm';
-/** For texts that the sink does not accept. */
+/** Placeholder for text that is too large for the sink. */
 const OMITTED = 'omitted: too large for the sink';
 
-/** A payload without its texts, in JSON; `undefined` if it has none. */
+/** Returns the payload without its text, in JSON; `undefined` if it contains none. */
 export function textless(payload: string): string | undefined {
   const fields = objectIn(payload);
   if (fields === undefined) return undefined;

@@ -2,24 +2,24 @@ import { RecordCache } from '../keys/record-cache.js';
 import { DIRECTORY_ENTITIES, type DirectoryEntity, type DirectoryRecords } from './directory-records.js';
 import type { DirectoryStore } from './directory-store.js';
 
-/** A record that was looked up; a new object whenever it was read again. */
+/** The result of a look-up; each read creates a new object. */
 export interface Known<R> {
-  /** `undefined`: the store has none. */
+  /** `undefined`: not in the store. */
   readonly record: R | undefined;
 }
 
 type Caches = { readonly [E in DirectoryEntity]: RecordCache<Known<DirectoryRecords[E]>> };
 
 /**
- * The records that requests need. One that does not exist is remembered as such, because keys can
- * name a team that has no record. Customers are chosen by clients: unknown ones have a table of
- * their own, so that they cannot evict known ones.
+ * Caches the records that requests need. Missing records are cached too, because keys can name a
+ * team without a record. Clients choose customer ids, so unknown customers have a separate table
+ * and cannot evict known ones.
  */
 export class DirectoryCache {
   private readonly caches: Caches;
   private readonly stopListening: () => void;
 
-  /** @param maxStaleMs how long a record is used while the store is away */
+  /** @param maxStaleMs how long a record is used while the store is unavailable */
   constructor(store: DirectoryStore, maxStaleMs: number) {
     const cacheOf = <E extends DirectoryEntity>(entity: E): RecordCache<Known<DirectoryRecords[E]>> => {
       const find = async (id: string): Promise<Known<DirectoryRecords[E]> | undefined> => {
@@ -32,7 +32,7 @@ export class DirectoryCache {
     this.stopListening = store.onChange((entity, id) => this.caches[entity].changed(id));
   }
 
-  /** A record that need not be read. */
+  /** Returns a record that is cached and fresh. */
   fresh<E extends DirectoryEntity>(entity: E, id: string): Known<DirectoryRecords[E]> | undefined {
     return this.of(entity).fresh(id);
   }
@@ -42,7 +42,7 @@ export class DirectoryCache {
     return (await this.of(entity).get(id)) ?? { record: undefined };
   }
 
-  /** Has the next request read a record again, in this process. */
+  /** Makes this process read the record again for the next request. */
   changed(entity: DirectoryEntity, id: string | null): void {
     this.caches[entity].changed(id);
   }

@@ -16,14 +16,14 @@ import {
 } from './directory-records.js';
 import { effectiveLimits } from './effective-limits.js';
 
-/** A record that a principal was made of. */
+/** A record that a principal depends on. */
 interface Part {
   readonly entity: DirectoryEntity;
   readonly id: string;
   readonly known: Known<DirectoryRecords[DirectoryEntity]>;
 }
 
-/** A principal, as long as its parts have not changed. */
+/** A principal, valid until one of its parts changes. */
 interface Compiled {
   readonly parts: readonly Part[];
   readonly principal: Principal;
@@ -33,13 +33,13 @@ interface Compiled {
 /** Reads records: returns one at once, or throws `Missing`. */
 type Read = <E extends DirectoryEntity>(entity: E, id: string | undefined) => DirectoryRecords[E] | undefined;
 
-/** The sender by the key alone. */
+/** The sender as authenticated by the key alone. */
 interface KeySender {
   readonly principal: Principal;
   readonly isRaised: boolean;
 }
 
-/** A record has to be read first. */
+/** Thrown when a record must be read first. */
 class Missing {
   constructor(
     readonly entity: DirectoryEntity,
@@ -47,7 +47,7 @@ class Missing {
   ) {}
 }
 
-/** Names that limits count under, and the beginning of their keys. */
+/** Limit names and key prefixes. */
 export const SCOPE_NAMES = {
   teams: { name: 'teams', prefix: 'team:' },
   users: { name: 'users', prefix: 'user:' },
@@ -57,8 +57,9 @@ export const SCOPE_NAMES = {
 } as const satisfies Readonly<Record<LimitedEntity, AccountKind>>;
 
 /**
- * Adds to the sender of a request what its team, user, membership, organization and budgets limit.
- * Made once and used until one of these records is read again: a request compares a few objects.
+ * Adds the limits of team, user, membership, organization and budgets to the sender of a request.
+ * The result is reused until one of these records is read again, so a request only compares a few
+ * objects.
  */
 export class DirectoryPrincipals implements Omit<KeyDirectory, 'hasBudget'> {
   /** By the principal of the key alone. */
@@ -68,7 +69,7 @@ export class DirectoryPrincipals implements Omit<KeyDirectory, 'hasBudget'> {
 
   constructor(
     private readonly cache: DirectoryCache,
-    /** Whether the store cannot be asked: then unknown end users pass without limits. */
+    /** Whether the store is unavailable: then unknown end users are not limited. */
     private readonly isAway: () => boolean,
   ) {}
 
@@ -120,14 +121,14 @@ export class DirectoryPrincipals implements Omit<KeyDirectory, 'hasBudget'> {
     return true;
   }
 
-  /** Does some work on records, again for each that has to be read first. */
+  /** Runs `work` on records, and again after each record that it had to read first. */
   private tryAll<T>(work: (read: Read) => T): Made<T> | Promise<Made<T>> {
     const tried = this.attempt(work, new Map());
     return tried instanceof Missing ? this.readAll(work, tried) : tried;
   }
 
   private async readAll<T>(work: (read: Read) => T, first: Missing): Promise<Made<T>> {
-    // What was read counts even if it is not fresh any more: the store may be away.
+    // Use the record even if it is stale by now: the store may be unavailable.
     const loaded = new Map<string, Part['known']>();
     for (let missing: Made<T> | Missing = first; ; missing = this.attempt(work, loaded)) {
       if (!(missing instanceof Missing)) return missing;
@@ -153,7 +154,7 @@ export class DirectoryPrincipals implements Omit<KeyDirectory, 'hasBudget'> {
   }
 }
 
-/** A result, and the records that it was made of. */
+/** A result and the records that it depends on. */
 interface Made<T> {
   readonly value: T;
   readonly parts: readonly Part[];
@@ -161,7 +162,7 @@ interface Made<T> {
 
 const NO_SCOPES: readonly PrincipalScope[] = [];
 
-/** Whether nothing but the key limits its requests. */
+/** Whether only the key itself limits its requests. */
 function isOnItsOwn({ team, user, organization, budget }: ApiKeyRecord): boolean {
   return (team ?? user ?? organization ?? budget) === undefined;
 }
@@ -224,7 +225,7 @@ function scopeOf(entity: LimitedEntity, record: LimitedRecord, budget: BudgetRec
   return { name, key: `${prefix}${record.id}`, ...(limits !== undefined && { limits }) };
 }
 
-/** Models that all lists allow. An empty list, as LiteLLM writes it, allows all. */
+/** Allows the models that every list allows. An empty list, as LiteLLM writes it, allows all. */
 function allOf(mayCall: (model: string) => boolean, lists: readonly (readonly string[] | undefined)[]): (model: string) => boolean {
   const matchers = lists.flatMap((list) => (list === undefined || list.length === 0 ? [] : [modelMatcher(list)]));
   const all = [mayCall, ...matchers].filter((matcher) => matcher !== MAY_CALL_ANY);

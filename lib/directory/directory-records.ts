@@ -6,10 +6,10 @@ import { DATE, METADATA, MODEL_LIMITS, NAMES_BY_NAME, RECORD_LIMITS, TEXT, TEXTS
 
 const LONGEST_ID = 256;
 
-/** An id: in counters, in notifications and, for members, in another id. */
+/** Ids are part of counters, notifications and member ids. */
 const ID = custom<string>('string', checkDirectoryId);
 
-/** What every record has. */
+/** Fields of every record. */
 const STORED = {
   id: required(ID),
   /** Version of the record, from 1: a store rejects any version that is not the next one. */
@@ -18,14 +18,14 @@ const STORED = {
   updatedAt: DATE,
 };
 
-/** Limits of a record's own, or of a budget that several records share. */
+/** Limits of one record, or of a budget that several records share. */
 const LIMITED = {
   limits: RECORD_LIMITS,
-  /** Id of a budget: it fills in the limits that the record does not have. */
+  /** Id of a budget, whose limits apply where the record sets none. */
   budget: TEXT,
   /** Limits and budgets for single models, by name or pattern. */
   modelLimits: MODEL_LIMITS,
-  /** USD whose spending is reported, and not denied. */
+  /** Spend in USD that triggers a report but no denial. */
   softBudgetUsd: number({ min: 0, max: LARGEST_USD }),
 };
 
@@ -58,7 +58,7 @@ const USER = {
   ...LIMITED,
   alias: TEXT,
   email: TEXT,
-  /** LiteLLM's role, for information: only the master key manages. */
+  /** LiteLLM's role, for information only: management requires the master key. */
   role: TEXT,
   /** Patterns of the models that the user's keys without a team can call. Default: all. */
   models: TEXTS,
@@ -71,7 +71,7 @@ const MEMBER = {
   ...LIMITED,
   team: required(ID),
   user: required(ID),
-  /** An admin of a team manages its members. */
+  /** A team admin manages the team's members. */
   role: ROLE,
 };
 
@@ -82,12 +82,12 @@ const FIELDS = { budgets: BUDGET, organizations: ORGANIZATION, teams: TEAM, user
 /** Limits that other records share, by their `budget`. */
 export interface BudgetRecord extends OptionsOf<typeof BUDGET> {}
 export interface OrganizationRecord extends OptionsOf<typeof ORGANIZATION> {}
-/** A team of users, whose keys count under its limits together. */
+/** A team of users, whose keys share the team's limits. */
 export interface TeamRecord extends OptionsOf<typeof TEAM> {}
 export interface UserRecord extends OptionsOf<typeof USER> {}
 /** A user in a team, with limits of its own there. Its id is that of `memberId`. */
 export interface TeamMemberRecord extends OptionsOf<typeof MEMBER> {}
-/** An end user: `user` of a request's body. */
+/** An end user: `user` in a request's body. */
 export interface CustomerRecord extends OptionsOf<typeof CUSTOMER> {}
 
 /** The records of a directory, by the name of their table. */
@@ -115,7 +115,7 @@ export function memberId(team: string, user: string): string {
   return `${encodeURIComponent(team)}/${encodeURIComponent(user)}`;
 }
 
-/** Checks a record. @throws by `refuse`, naming the field. */
+/** Checks a record. @throws the error of `refuse`, naming the field. */
 export function checkDirectoryRecord<E extends DirectoryEntity>(
   entity: E,
   path: string,
@@ -125,7 +125,7 @@ export function checkDirectoryRecord<E extends DirectoryEntity>(
   return definedFields(resolveOptions(FIELDS[entity], path, value, { refuse })) as unknown as DirectoryRecords[E];
 }
 
-/** Whether PostgreSQL can store a text: no U+0000, no half of a surrogate pair. */
+/** Whether PostgreSQL can store a text: no U+0000, no unpaired surrogate. */
 export function isStorable(text: string): boolean {
   return !/[\0\p{Cs}]/u.test(text);
 }

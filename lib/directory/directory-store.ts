@@ -1,22 +1,22 @@
 import type { AuditEntry } from '../common/audit-log.js';
 import type { DirectoryEntity, DirectoryRecords } from './directory-records.js';
 
-/** Which records to return, the newest first. Conditions that are absent match all. */
+/** Selects records, newest first. Absent conditions match all records. */
 export interface DirectoryQuery {
   readonly ids?: readonly string[];
   /** Of members: of any of these teams. */
   readonly teams?: readonly string[];
-  /** Of members. */
+  /** Members only. */
   readonly user?: string;
-  /** Of teams. */
+  /** Teams only. */
   readonly organization?: string;
-  /** The whole name, of teams and organizations. */
+  /** Exact alias of a team or organization. */
   readonly alias?: string;
-  /** The whole address, of users, in any case of letters. */
+  /** Exact email of a user, ignoring case. */
   readonly email?: string;
-  /** Of users and members. */
+  /** Users and members only. */
   readonly role?: string;
-  /** Part of the id, alias or email, in any case of letters. */
+  /** Part of the id, alias or email, ignoring case. */
   readonly search?: string;
   /** Default 100. */
   readonly limit?: number;
@@ -41,30 +41,30 @@ export interface DirectoryStore {
    */
   lookUp?<E extends DirectoryEntity>(entity: E, id: string): Promise<DirectoryRecords[E] | undefined>;
   /**
-   * Writes a record whose `revision` is the next one: 1 for a new record, otherwise the stored one
-   * plus 1. Returns `false`, and writes nothing, if another process was first.
-   * @param entry Written to the audit log in the same step.
+   * Writes a record with the next `revision`: 1 for a new record, otherwise the stored revision
+   * plus 1. Returns `false` and writes nothing if another process was faster.
+   * @param entry Entry for the audit log, written atomically with the record.
    */
   put<E extends DirectoryEntity>(entity: E, record: DirectoryRecords[E], entry?: AuditEntry): Promise<boolean>;
   /**
-   * Removes a record, and the members of a team. Returns `false` for an unknown one, and for a
-   * budget that other records refer to.
+   * Removes a record, and the members of a team. Returns `false` for an unknown record, and for a
+   * budget that other records use.
    */
   delete(entity: DirectoryEntity, id: string, entry?: AuditEntry): Promise<boolean>;
   /** Returns a page of records. */
   search<E extends DirectoryEntity>(entity: E, query: DirectoryQuery): Promise<DirectoryPage<DirectoryRecords[E]>>;
   /**
-   * Calls `listener` with the entity and id of a record that any process has changed, or with
-   * `null` as the id if any may have changed. Returns a function that removes the listener.
+   * Calls `listener` with the entity and id of each record that any process changes, or with `null`
+   * as the id if any record may have changed. Returns a function that removes the listener.
    */
   onChange(listener: (entity: DirectoryEntity, id: string | null) => void): () => void;
-  /** Whether every change is reported at the moment. */
+  /** Whether every change is currently reported. */
   isFollowing?(): boolean;
-  /** Why the store cannot be used at the moment. */
+  /** Why the store is currently unavailable. */
   fault?(): string | undefined;
 }
 
-/** A store of API keys that has a directory, too. */
+/** A store of API keys that also has a directory. */
 export interface DirectoryOwner {
   readonly directory?: DirectoryStore;
 }

@@ -15,8 +15,8 @@ export type DirectoryChanges<E extends DirectoryEntity> = {
 };
 
 /**
- * Creates, changes and deletes teams, users, members, budgets, customers and organizations. Changes
- * take effect in all processes at once, as those of keys do, and are in the store's audit log.
+ * Creates, changes and deletes teams, users, members, budgets, customers and organizations. As with
+ * keys, changes take effect in all processes at once and are recorded in the store's audit log.
  *
  * @example
  * await directory.create('teams', { id: 'mobile', models: ['gpt-4o*'], limits: { usdPerMonth: 500 } });
@@ -26,24 +26,24 @@ export abstract class DirectoryService {
   /** Returns a record; `undefined` for an unknown one. Queries the store. */
   abstract find<E extends DirectoryEntity>(entity: E, id: string): Promise<DirectoryRecords[E] | undefined>;
 
-  /** Returns a user in a team; `undefined` for one that is not in it. */
+  /** Returns the membership of a user; `undefined` for a user who is not in the team. */
   abstract findMember(team: string, user: string): Promise<DirectoryRecords['team_members'] | undefined>;
 
-  /** Returns a page of the records that match, the newest first. */
+  /** Returns a page of matching records, newest first. */
   abstract search<E extends DirectoryEntity>(entity: E, query?: DirectoryQuery): Promise<DirectoryPage<DirectoryRecords[E]>>;
 
   /**
    * Creates a record.
-   * @param by Who creates it, for the audit log of the store. Default: the app.
+   * @param by Actor in the store's audit log. Default: the app.
    * @throws InvalidArgumentError naming an invalid setting, or `id` if it already exists.
    */
   abstract create<E extends DirectoryEntity>(entity: E, settings: DirectorySettings<E>, by?: AuditActor): Promise<DirectoryRecords[E]>;
 
   /**
-   * Changes settings of a record. Returns it, or `undefined` for an unknown one.
+   * Changes settings of a record. Returns the record; `undefined` if it does not exist.
    * @param changes Settings, or a function of the current record: called again if another process
    * has changed it.
-   * @param by Who changes it, for the audit log of the store. Default: the app.
+   * @param by Actor in the store's audit log. Default: the app.
    * @throws InvalidArgumentError naming an invalid setting.
    */
   abstract update<E extends DirectoryEntity>(
@@ -54,16 +54,16 @@ export abstract class DirectoryService {
   ): Promise<DirectoryRecords[E] | undefined>;
 
   /**
-   * Deletes a record and its spend; of a team and a user also the memberships. Returns `false` for
-   * an unknown one. Keys stay.
-   * @param by Who deletes it, for the audit log of the store. Default: the app.
-   * @throws InvalidArgumentError for a budget that other records refer to.
+   * Deletes a record and its spend, and the memberships of a team or user. Keys stay. Returns
+   * `false` if the record does not exist.
+   * @param by Actor in the store's audit log. Default: the app.
+   * @throws InvalidArgumentError for a budget that keys or other records use.
    */
   abstract delete(entity: DirectoryEntity, id: string, by?: AuditActor): Promise<boolean>;
 
   /**
-   * Returns what a record has spent: in the current window of its budget or, without one, in all.
-   * `undefined` if the store of the rate limiter keeps no budgets, or is unavailable.
+   * Returns the spend of a record: in the current window of its budget, or in total without a
+   * budget. `undefined` if the rate limiter's store has no budgets or is unavailable.
    */
   abstract spendingOf(entity: LimitedEntity, record: LimitedRecord): Promise<BudgetReport | undefined>;
 
@@ -74,6 +74,6 @@ export abstract class DirectoryService {
    */
   abstract resetSpend(entity: LimitedEntity, record: LimitedRecord, usd?: number, by?: AuditActor): Promise<void>;
 
-  /** Returns the limits of a record, with those of its budget. */
+  /** Returns the limits of a record, including those of its budget. */
   abstract limitsOf(record: Pick<LimitedRecord, 'limits' | 'budget'>): Promise<RateLimits | undefined>;
 }

@@ -4,14 +4,18 @@ import type { BudgetRecord } from './directory-records.js';
 const MONEY = ['usdPerDay', 'usdPerMonth', 'usdPerWindow', 'usdWindow', 'usdWindowKind', 'usdTotal', 'timeZone'] as const;
 const RATES = ['requestsPerSecond', 'burst'] as const;
 const WINDOW = ['requestsPerWindow', 'windowMs'] as const;
-/** Limits that belong together: a record that has one of them takes none from a budget. */
+/**
+ * Groups of limits: a record that sets one limit of a group takes none of that group from its
+ * budget.
+ */
 const GROUPS: readonly (readonly (keyof RateLimits)[])[] = [MONEY, RATES, WINDOW];
 
 type Limited = { readonly limits?: RateLimits };
 
 /**
- * The limits of a record, and of its budget those that it does not have itself. Always an object of
- * its own, because guards keep what they compile by it; `undefined` without any limit.
+ * Merges the limits of a record with those of its budget; the record's own limits win. Returns a
+ * new object each time, because guards cache compiled limits by object; `undefined` without any
+ * limit.
  */
 export function effectiveLimits({ limits = {} }: Limited, budget: BudgetRecord | undefined): RateLimits | undefined {
   const merged: Record<string, unknown> = { ...limits };

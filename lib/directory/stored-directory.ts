@@ -21,7 +21,7 @@ import {
 import type { DirectoryPage, DirectoryQuery, DirectoryStore } from './directory-store.js';
 import { DirectoryService, type DirectoryChanges, type DirectorySettings } from './directory.service.js';
 
-/** Attempts to write a record that other processes change at the same time. */
+/** Attempts to write a record while other processes change it, too. */
 const MOST_CONFLICTS = 5;
 
 /** The directory of a store. */
@@ -65,7 +65,7 @@ export class StoredDirectory extends DirectoryService implements KeyDirectory {
     const now = new Date().toISOString();
     const record = await this.checked(entity, { ...settings, revision: 1, createdAt: now, updatedAt: now });
     const isNew = await this.asked(this.store.put(entity, record, entryOf(entity, 'created', by, { after: record })));
-    if (!isNew) throw new InvalidArgumentError('id', record.id, 'must be new: this one already exists');
+    if (!isNew) throw new InvalidArgumentError('id', record.id, 'must be unique: this id already exists');
     this.cache.changed(entity, record.id);
     if (isLimited(entity)) this.spending[entity].begin(await this.accountOf(record as LimitedRecord));
     return record;
@@ -98,7 +98,8 @@ export class StoredDirectory extends DirectoryService implements KeyDirectory {
     if (before === undefined) return false;
     if (entity === 'teams' || entity === 'users') await this.removeMembers(entity === 'teams' ? { teams: [id] } : { user: id }, by);
     const isRemoved = await this.asked(this.store.delete(entity, id, entryOf(entity, 'deleted', by, { before })));
-    if (!isRemoved && entity === 'budgets') throw new InvalidArgumentError('budget_id', id, 'must not be used by keys or other records');
+    if (!isRemoved && entity === 'budgets')
+      throw new InvalidArgumentError('budget_id', id, 'must not be in use: remove it from keys and other records first');
     this.cache.changed(entity, id);
     if (isRemoved && isLimited(entity)) await this.spending[entity].forget(await this.accountOf(before as LimitedRecord));
     return isRemoved;
@@ -171,7 +172,7 @@ export class StoredDirectory extends DirectoryService implements KeyDirectory {
     return record;
   }
 
-  /** @throws ApiKeyError (503) if the store is away. */
+  /** @throws ApiKeyError (503) if the store is unavailable. */
   private async asked<T>(answer: Promise<T>): Promise<T> {
     try {
       return await answer;

@@ -66,7 +66,7 @@ it('masks secrets by the names of fields and by their form', () => {
     expect(entries[0].after).toEqual({ name: 'a\ufffdb\ufffdc\\u0000' });
   });
 
-  it('keeps entries in memory while the database is away, and writes them in order', async () => {
+  it('keeps entries in memory while the database is unavailable, and writes them in order', async () => {
     isAway = true;
     expect(await store.audit.record({ ...entry, entityId: 'late', action: 'one' })).toBe(false);
     expect(await store.audit.record({ ...entry, entityId: 'late', action: 'two' })).toBe(false);

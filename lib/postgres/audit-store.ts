@@ -13,18 +13,18 @@ import type { Database } from './database.js';
 import type { SqlRow } from './sql-client.js';
 import { storableJson } from './storable-json.js';
 
-/** Entries that wait for the database. */
+/** Maximum number of entries that wait for the database. */
 const MOST_WAITING = 1_000;
 const RETRY_MS = 2_000;
 const MOST_ENTRIES = 1_000;
 const DEFAULT_ENTRIES = 100;
-/** Counting more rows would read too many. */
+/** Counting stops here, because it reads every row. */
 export const MOST_COUNTED = 100_000;
 
 const COLUMNS = `id::text, (extract(epoch FROM at) * 1000)::float8::text AS at, actor, address, action, entity, entity_id,
   before::text AS before, after::text AS after, request_id`;
 
-/** An entry in JSON, as `INSERT_ENTRY` reads it. */
+/** Serializes an entry for `INSERT_ENTRY`. */
 export function auditJson(entry: AuditEntry): string {
   const { before, after, ...rest } = entry;
   const masked = { before: maskSecrets(before), after: maskSecrets(after) };
@@ -32,8 +32,8 @@ export function auditJson(entry: AuditEntry): string {
 }
 
 /**
- * Inserts the entry of parameter `$2`, in JSON. `FROM` and a condition follow, so that a statement
- * that changes something writes its entry in the same step.
+ * Inserts the entry in parameter `$2` (JSON). The caller appends `FROM` and a condition, so that
+ * one statement makes a change and logs it.
  */
 export const INSERT_ENTRY = `INSERT INTO $schema.audit_log
     (id, at, actor, address, action, entity, entity_id, before, after, request_id)
@@ -62,7 +62,7 @@ export class PostgresAuditLog implements AuditLog {
       this.lost++;
     }
     const isWritten = await this.flush();
-    // A write that was ending did not see it.
+    // A write that was just finishing did not include this entry.
     return isWritten && this.waiting.includes(json) ? this.flush() : isWritten;
   }
 
@@ -85,13 +85,13 @@ export class PostgresAuditLog implements AuditLog {
     return { entries: rows.map(entryOf), total: Number(total) };
   }
 
-  /** Entries that were not written, or cannot be written now. */
+  /** Why entries were lost or cannot be written now. */
   fault(): string | undefined {
-    if (this.lost > 0) return `${this.lost} entries of the audit log were lost while PostgreSQL was away`;
+    if (this.lost > 0) return `${this.lost} entries of the audit log were lost while PostgreSQL was unavailable`;
     return this.waiting.length > 0 ? this.failure : undefined;
   }
 
-  /** Writes what waits, once. */
+  /** Writes the waiting entries; one run at a time. */
   async close(): Promise<void> {
     clearTimeout(this.timer);
     this.timer = undefined;
@@ -115,7 +115,7 @@ export class PostgresAuditLog implements AuditLog {
       return true;
     } catch (error) {
       this.failure = errorMessage(error);
-      // One that the database rejects must not keep the others from being written.
+      // An entry that the database rejects must not block the others.
       if (error instanceof DatabaseError && error.code === 'DATABASE_FAILED' && this.waiting.shift() !== undefined) this.lost++;
       this.timer ??= setTimeout(() => {
         this.timer = undefined;

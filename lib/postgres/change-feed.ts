@@ -3,7 +3,7 @@ import { steadyNow } from '../common/clock.js';
 import { errorMessage } from '../common/errors.js';
 import type { Database } from './database.js';
 
-/** Receives the id of a changed object; `null`: any may have changed. */
+/** Receives the id of a changed object; `null` if any object may have changed. */
 export type ChangeListener = (id: string | null) => void;
 
 /** `auto`: notifications, or polling if they do not arrive. */
@@ -11,13 +11,13 @@ export type ListenMode = 'auto' | 'polling';
 
 const CHANNEL_PREFIX = 'fast_litellm_';
 const PROBE = 'probe ';
-/** A notification to oneself arrives in a millisecond; a pooler swallows it. */
+/** A process's notification to itself arrives within a millisecond, unless a pooler swallows it. */
 const PROBE_MS = 2_000;
 const POLL_MS = 500;
-/** A connection that died silently is noticed after this time and one timeout. */
+/** A silently dead connection is detected after this time plus one timeout. */
 const HEARTBEAT_MS = 10_000;
 const PRUNE_MS = 900_000;
-/** A poller that did not run for longer may have missed changes that are pruned. */
+/** A poller that paused for longer may have missed changes that were pruned. */
 const LONGEST_GAP_MS = 600_000;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
@@ -28,9 +28,9 @@ interface PolledChanges {
 }
 
 /**
- * Reports changes of any process. Notifications arrive at once. If they do not (a pooler in
- * transaction mode, a client that lends no connections), the log of changes is polled. Whenever
- * the feed starts and breaks, anything may have changed.
+ * Reports changes made by any process, immediately with notifications. Without them (a pooler in
+ * transaction mode, a client that cannot lend a connection), the feed polls the table `changes`.
+ * Whenever the feed starts or breaks, it reports that anything may have changed.
  */
 export class ChangeFeed {
   private readonly listeners = new Map<string, Set<ChangeListener>>();
@@ -41,28 +41,30 @@ export class ChangeFeed {
   private failure: string | undefined = undefined;
   private isSwallowed = false;
   private prunedMs = -Infinity;
-  /** Of the running loop; another one is another run. */
+  /** Identifies the running loop. */
   private run: { isOver: boolean; wake: () => void } | undefined = undefined;
 
   constructor(
     private readonly database: Database,
     private readonly mode: ListenMode,
-    /** Objects whose changes are reported: `keys`. */
+    /** Names of the objects whose changes are reported: `keys`. */
     private readonly entities: readonly string[],
   ) {
     this.horizonSql = 'SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon';
-    // One snapshot for both: every transaction that it does not see yet is at or above its horizon.
+    // Both use one snapshot: transactions that it does not see yet are at or above its horizon.
     this.pollSql = database.sql(`SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon,
       (SELECT json_agg(json_build_array(seq, entity, id) ORDER BY seq) FROM $schema.changes WHERE tx >= $1::text::xid8)::text AS changes`);
     this.pruneSql = database.sql(`DELETE FROM $schema.changes WHERE at < now() - interval '1 hour'`);
   }
 
-  /** Whether all changes are being reported, so that what was read stays valid until then. */
+  /**
+   * Whether all changes are being reported, so that cached records stay valid until one arrives.
+   */
   get isFollowing(): boolean {
     return this.state === 'listening' || this.state === 'polling';
   }
 
-  /** How changes arrive: `listening`, `polling`; `broken` while the database is away. */
+  /** How changes arrive: `listening` or `polling`; `broken` while the database is unavailable. */
   get status(): string {
     return this.state;
   }
@@ -102,13 +104,13 @@ export class ChangeFeed {
       if (run.isOver) return;
       if (this.isFollowing) retryMs = FIRST_RETRY_MS;
       this.broke();
-      // Random, so that processes that lost a database together do not return together.
+      // Random, so that processes do not all reconnect at the same time.
       await this.sleep(run, retryMs * (0.5 + Math.random() / 2));
       retryMs = Math.min(LAST_RETRY_MS, retryMs * 2);
     }
   }
 
-  /** Until the connection is lost, or notifications prove not to arrive. */
+  /** Runs until the connection is lost or notifications turn out not to arrive. */
   private async listen(run: NonNullable<typeof this.run>): Promise<void> {
     const session = await this.database.session();
     let lost: Error | undefined;
@@ -195,7 +197,9 @@ export class ChangeFeed {
     for (const listeners of this.listeners.values()) for (const listener of listeners) listener(null);
   }
 
-  /** A connection that lends itself answers no time limit of its own. */
+  /**
+   * Waits for an answer up to the timeout, because a lent connection has no time limit of its own.
+   */
   private async within<T>(answer: Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const { timeoutMs } = this.database.options;
@@ -206,11 +210,11 @@ export class ChangeFeed {
     return Promise.race([answer, late]).finally(() => clearTimeout(timer));
   }
 
-  /** Ends early when the loop is woken. */
+  /** Sleeps; returns early when the loop is woken. */
   private async sleep(run: NonNullable<typeof this.run>, ms: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
-      // Waiting for changes does not keep a process alive.
+      // Waiting for changes must not keep the process alive.
       timer.unref();
       run.wake = () => {
         clearTimeout(timer);

@@ -7,7 +7,7 @@ import { PostgresKeys } from './key-store.js';
 import { PostgresSpendQueries } from './spend-queries.js';
 import { PostgresSpend } from './spend-store.js';
 
-/** The parts of one store, which share its connections. */
+/** The parts of one store; they share its connections. */
 export class ConnectedStore {
   readonly database: Database;
   readonly changes: ChangeFeed;
@@ -37,7 +37,7 @@ export class ConnectedStore {
     return () => stops.forEach((stop) => stop());
   }
 
-  /** Why the store cannot be used at the moment. */
+  /** Why the store is currently unavailable. */
   fault(): string | undefined {
     return this.changes.fault() ?? this.database.fault() ?? this.audit.fault() ?? this.keys.fault();
   }

@@ -1,16 +1,16 @@
 import { DatabaseError, errorMessage } from '../common/errors.js';
 
-/** Codes of Node for a server that cannot be reached. */
+/** Node's error codes for a server that cannot be reached. */
 const UNREACHABLE = /^(?:E[A-Z_]+|UND_ERR_\w+)$/;
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 /**
- * Classes of SQLSTATE that are no fault of the statement: connections, logins, missing databases,
+ * Classes of SQLSTATE not caused by the statement: connections, logins, missing databases,
  * resources, operators, system.
  */
 const AWAY = /^(?:08|28|3D|53|57|58|25006)/;
-/** Messages of these classes can contain values of the statement. */
+/** Messages of these classes can contain values from the statement. */
 const WITH_VALUES = /^(?:2[123]|P0)/;
-/** How deep libraries wrap the error of the driver. */
+/** Maximum depth at which libraries wrap the driver's error. */
 const MOST_CAUSES = 5;
 
 interface DriverError {
@@ -23,20 +23,22 @@ interface DriverError {
   readonly meta?: unknown;
 }
 
-/** What a database answered, also if a library wrapped it: TypeORM, Drizzle, Prisma. */
+/**
+ * The failure that the database reported, unwrapped from the errors of TypeORM, Drizzle or Prisma.
+ */
 export interface DatabaseFailure {
   readonly sqlState: string | undefined;
-  /** Name of the violated constraint, if the library passes it on. */
+  /** Name of the violated constraint, if the library provides it. */
   readonly constraint: string | undefined;
   readonly message: string;
 }
 
-/** Reads the failure that an error reports. */
+/** Extracts the database's failure from an error. */
 export function failureOf(error: unknown): DatabaseFailure {
   let inner = error as DriverError | undefined | null;
   for (let depth = 0; depth < MOST_CAUSES && typeof inner === 'object' && inner !== null; depth++) {
     const { code, constraint, message } = inner;
-    // Prisma's own codes have the form of a SQLSTATE, too.
+    // Prisma's own codes look like a SQLSTATE, too.
     if (typeof code === 'string' && SQLSTATE.test(code) && !/^P[12]0\d\d$/.test(code)) {
       const named = typeof constraint === 'string' ? constraint : undefined;
       return { sqlState: code, constraint: named, message: typeof message === 'string' ? message : '' };
@@ -46,18 +48,18 @@ export function failureOf(error: unknown): DatabaseFailure {
   return { sqlState: undefined, constraint: undefined, message: errorMessage(error) };
 }
 
-/** Whether a statement violated this constraint: a unique one, or that of another class. */
+/** Whether a statement violated this constraint: by default a unique one. */
 export function violates(error: unknown, constraint: string, violation = '23505'): boolean {
   const { sqlState, constraint: named, message } = failureOf(error instanceof DatabaseError ? error.cause : error);
   return sqlState === violation && (named === constraint || message.includes(constraint));
 }
 
-/** Whether a value cannot be stored, such as a text with U+0000 or half a surrogate pair. */
+/** Whether PostgreSQL cannot store a value, such as a text with U+0000 or an unpaired surrogate. */
 export function isUnstorable(error: unknown): boolean {
   return failureOf(error instanceof DatabaseError ? error.cause : error).sqlState?.startsWith('22') === true;
 }
 
-/** The error of a statement, without its values and without the address and login. */
+/** Converts the error of a statement, without its values, the address or the login. */
 export function databaseError(error: unknown): DatabaseError {
   if (error instanceof DatabaseError) return error;
   const { sqlState, constraint, message } = failureOf(error);

@@ -5,7 +5,7 @@ import { applyMigrations, migrationState, namesOf, refuseBreaking, type Migratio
 import { openPool, type OwnedPool } from './pg-pool.js';
 import { lendsSessions, rowsOf, type LendingClient, type SqlClient, type SqlRow, type SqlSession } from './sql-client.js';
 
-/** How a database is reached. */
+/** How to connect to a database. */
 export interface DatabaseOptions {
   readonly url: string | undefined;
   readonly pool: SqlClient | undefined;
@@ -14,16 +14,16 @@ export interface DatabaseOptions {
   readonly timeoutMs: number;
 }
 
-/** After a failed start, statements fail with its reason for this long. */
+/** After a failed start, statements fail with the same reason for this long. */
 const RESTART_MS = 250;
-/** Migrations create indexes, on tables of any size. */
+/** Long, because migrations create indexes on tables of any size. */
 const MIGRATION_TIMEOUT_MS = 600_000;
 
-/** A database and its schema: connections, migrations, time limits, errors without secrets. */
+/** A database and one schema: connections, migrations, timeouts, errors without secrets. */
 export class Database {
   private readonly owned: OwnedPool | undefined;
   private readonly client: SqlClient;
-  /** The schema is ready for statements. */
+  /** Whether the schema is ready for statements. */
   private isReady = false;
   private start: Promise<void> | undefined = undefined;
   private failedStart: { readonly error: DatabaseError; readonly untilMs: number } | undefined = undefined;
@@ -36,7 +36,7 @@ export class Database {
     this.client = this.owned ?? (pool as SqlClient);
   }
 
-  /** A statement for this schema: `$schema` stands for its name. */
+  /** Returns the statement for this schema, with its name in place of `$schema`. */
   sql(text: string): string {
     return text.replaceAll('$schema', `"${this.options.schema}"`);
   }
@@ -66,14 +66,14 @@ export class Database {
     return applied.map(({ name }) => name);
   }
 
-  /** The missing migrations. Changes nothing. @throws DatabaseError */
+  /** Returns the missing migrations. Changes nothing. @throws DatabaseError */
   async pending(): Promise<readonly Migration[]> {
     const { pending, breaking } = await this.watched(migrationState(this.client, this.options.schema));
     refuseBreaking(this.options.schema, breaking);
     return pending;
   }
 
-  /** Whether connections can be lent, to listen on. */
+  /** Whether the client can lend a connection to listen on. */
   get canListen(): boolean {
     return lendsSessions(this.client);
   }
@@ -81,21 +81,21 @@ export class Database {
   /** Lends a connection. @throws DatabaseError */
   async session(): Promise<SqlSession> {
     const { client } = this;
-    if (!lendsSessions(client)) throw new TypeError('the client lends no connections');
+    if (!lendsSessions(client)) throw new TypeError('the client cannot lend a connection');
     return this.watched(client.connect());
   }
 
-  /** Why the database cannot be used; `undefined`: the last statement was answered. */
+  /** Why the database is unavailable; `undefined` if it answered the last statement. */
   fault(): string | undefined {
     return this.failure;
   }
 
-  /** Closes an own pool, when its connections are returned. */
+  /** Closes the pool if this object opened it, once all connections are returned. */
   async close(): Promise<void> {
     await this.owned?.end().catch(() => {});
   }
 
-  /** Runs a statement on a schema that may not be ready. @throws DatabaseError */
+  /** Runs a statement even if the schema is not ready. @throws DatabaseError */
   private async send(sql: string, params: unknown[], timeoutMs: number): Promise<readonly SqlRow[]> {
     const { client } = this;
     const answer = lendsSessions(client)
@@ -105,14 +105,14 @@ export class Database {
   }
 
   /**
-   * On a connection of its own, which is closed if there is no answer in time: the pool would lend
-   * it again.
+   * Uses a dedicated connection. After a timeout it is closed, because the pool would lend it
+   * again.
    */
   private async onSession(client: LendingClient, sql: string, params: unknown[], timeoutMs: number): Promise<unknown> {
     const lent = client.connect();
     const session = await this.watched(lent, timeoutMs, () => void lent.then((late) => late.release()).catch(() => {}));
     let isLost = true;
-    // A connection that breaks while it is lent must not end the process.
+    // An error of a lent connection must not end the process.
     const ignore = (): void => {};
     session.on('error', ignore);
     try {
@@ -146,7 +146,7 @@ export class Database {
     }
   }
 
-  /** Waits for an answer, at most for a time, and notes whether the database works. */
+  /** Waits for an answer up to a timeout, and records whether the database works. */
   private async watched<T>(answer: Promise<T>, timeoutMs: number = this.options.timeoutMs, onTimeout?: () => void): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
@@ -155,7 +155,7 @@ export class Database {
         reject(new DatabaseError('DATABASE_UNAVAILABLE', `PostgreSQL: no answer within ${timeoutMs} ms`));
       }, timeoutMs);
     });
-    // After a timeout its own failure is of no interest.
+    // Ignore its failure after the timeout.
     answer.catch(() => {});
     try {
       const result = await Promise.race([answer, late]);
@@ -168,7 +168,7 @@ export class Database {
     }
   }
 
-  /** A statement that failed by itself is no fault of the database. */
+  /** A statement with an error of its own does not make the database unavailable. */
   private noted(error: unknown): DatabaseError {
     const failed = databaseError(error);
     if (failed.code === 'DATABASE_FAILED' && !/; (?:42|0A)/.test(failed.message)) this.failure = undefined;

@@ -17,9 +17,9 @@ import { timeOf } from './key-store.js';
 import type { SqlRow } from './sql-client.js';
 
 const DEFAULT_LIMIT = 100;
-const UNSTORABLE = 'must not contain U+0000, half a surrogate pair or a date that PostgreSQL cannot store';
+const UNSTORABLE = 'must not contain U+0000, an unpaired surrogate or a date that PostgreSQL cannot store';
 
-/** Columns that repeat a field of the record `r`, and its value. */
+/** Columns that copy a field of the record `r`, with the expression for its value. */
 const COLUMNS: Readonly<Record<DirectoryEntity, Readonly<Record<string, string>>>> = {
   budgets: {},
   organizations: { alias: `r->>'alias'`, budget_id: `r->>'budget'` },
@@ -50,17 +50,17 @@ const VERSION = {
   record: 'r',
 };
 
-/** After a change, its entry in the audit log. */
+/** Writes the audit log entry of a change. */
 const LOGGED = `logged AS (${INSERT_ENTRY} WHERE $2::text IS NOT NULL AND EXISTS (SELECT FROM changed))
   SELECT count(*)::int AS count FROM changed`;
 
-/** A budget that records refer to stays: without it they would have no limits. */
+/** A budget in use is kept: without it, the records would have no limits. */
 const UNUSED = ['organizations', 'teams', 'users', 'team_members', 'customers']
   .map((table) => ` AND NOT EXISTS (SELECT FROM $schema.${table} WHERE budget_id = $1::text)`)
   .concat(` AND NOT EXISTS (SELECT FROM $schema.keys WHERE record->>'budget' = $1::text)`)
   .join('');
 
-/** Parts of the id of a look-up: the entity, and the id. */
+/** Separates entity and id in the id of a look-up. */
 const SEPARATOR = ' ';
 
 interface Statements {
@@ -70,9 +70,11 @@ interface Statements {
   readonly delete: string;
 }
 
-/** Teams, users and what limits them: one table each, with the whole record in JSON. */
+/**
+ * Teams, users and other records with limits: a table for each kind, with the whole record in JSON.
+ */
 export class PostgresDirectory {
-  /** Shared by all tables: one statement for all records that are waited for. */
+  /** Shared by all tables: one statement reads all waiting look-ups. */
   readonly lookups: KeyLookups;
   private readonly statements: ReadonlyMap<DirectoryEntity, Statements>;
 
@@ -93,7 +95,7 @@ export class PostgresDirectory {
 
   /** With few statements in a second, for requests. */
   async lookUp<E extends DirectoryEntity>(entity: E, id: string): Promise<DirectoryRecords[E] | undefined> {
-    // One that cannot be stored would fail for all that wait for the same statement.
+    // An id that cannot be stored would fail the statement for every other look-up in it.
     if (!isStorable(id)) return undefined;
     const text = await this.lookups.find(`${entity}${SEPARATOR}${id}`);
     return text === undefined ? undefined : read(entity, id, text);

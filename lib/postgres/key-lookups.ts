@@ -1,9 +1,12 @@
 import { steadyNow } from '../common/clock.js';
 
-/** At most this many statements in a row, and one more in `REFILL_MS`: 10 in any second. */
+/**
+ * Token bucket of statements: this many in a burst, and one more every `REFILL_MS`; 10 in any
+ * second.
+ */
 const BURST = 4;
 const REFILL_MS = 200;
-/** Ids in one statement. */
+/** Maximum number of ids per statement. */
 const MOST_IDS = 5_000;
 
 interface Waiting {
@@ -12,9 +15,9 @@ interface Waiting {
 }
 
 /**
- * Looks up ids with few statements: at most 10 in a second, each for all ids that wait. So a
- * client that invents keys cannot occupy the database, and another key's first look-up waits at
- * most 200 ms and one statement. Known keys are in a cache and are not looked up.
+ * Batches look-ups of ids: at most 10 statements per second, each for all waiting ids. A client
+ * that sends invented keys therefore cannot overload the database, and the first look-up of a valid
+ * key waits at most 200 ms plus one statement. Known keys are cached and not looked up.
  */
 export class KeyLookups {
   /** Statements since the process started. */
@@ -38,7 +41,7 @@ export class KeyLookups {
       const waiting = this.waiting.get(publicId);
       if (waiting === undefined) this.waiting.set(publicId, [{ resolve, reject }]);
       else waiting.push({ resolve, reject });
-      // Those of the same turn join.
+      // Look-ups of the same turn share a statement.
       if (this.timer === undefined && !this.isRunning) this.schedule(0);
     });
   }

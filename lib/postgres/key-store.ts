@@ -10,18 +10,18 @@ import { KeyLookups } from './key-lookups.js';
 import type { SqlRow } from './sql-client.js';
 
 const DEFAULT_LIMIT = 100;
-/** Records in one answer of `list`. */
+/** Maximum number of records per page of `list`. */
 const LIST_PAGE = 5_000;
-/** Unreadable records that health remembers. */
+/** Maximum number of unreadable records that health remembers. */
 const MOST_UNREADABLE = 100;
 
-/** Columns that repeat fields of a record, by the field's value in the record `r`. */
+/** Columns that copy fields of the record `r`. */
 const COLUMNS = `alias, user_id, team_id, organization_id, hashes, expires_at, blocked, revision, created_at, updated_at, record`;
 const valuesOf = (createdAt: string): string => `r->>'alias', r->>'user', r->>'team', r->>'organization',
     ARRAY(SELECT h->>'sha256' FROM jsonb_array_elements(r->'hashes') AS h), ${timeOf('expiresAt')},
     coalesce((r->>'blocked')::boolean, false), coalesce((r->>'revision')::int, 1), coalesce(${timeOf('createdAt')}, ${createdAt}),
     coalesce(${timeOf('updatedAt')}, now()), r`;
-/** After a change, its entry in the audit log. */
+/** Writes the audit log entry of a change. */
 const LOGGED = `logged AS (${INSERT_ENTRY} WHERE $2::text IS NOT NULL AND EXISTS (SELECT FROM changed))
   SELECT count(*)::int AS count FROM changed`;
 
@@ -46,10 +46,10 @@ const STATUSES = {
   revoked: 'blocked',
 };
 
-/** Keys in the table `keys`: one row each, with the whole record in JSON. */
+/** API keys in the table `keys`: a row for each, with the whole record in JSON. */
 export class PostgresKeys {
   readonly lookups: KeyLookups;
-  /** What was wrong with records at the last look: by public id. */
+  /** Unreadable records by public id, with the reason. */
   private readonly unreadable = new Map<string, string>();
   private readonly sql: Readonly<Record<'find' | 'insert' | 'update' | 'delete' | 'list' | 'byAlias', string>>;
 
@@ -115,7 +115,7 @@ export class PostgresKeys {
     return { records: this.readable(await this.database.rows(page, conditions.params)), total: Number(total) };
   }
 
-  /** The first record that cannot be read. */
+  /** Describes the first unreadable record. */
   fault(): string | undefined {
     const [first] = this.unreadable.values();
     return first;
@@ -126,7 +126,7 @@ export class PostgresKeys {
     return Number(count) > 0;
   }
 
-  /** Leaves out records that cannot be read, so that the others can be managed. */
+  /** Skips unreadable records, so that the others can still be managed. */
   private readable(rows: readonly SqlRow[]): readonly ApiKeyRecord[] {
     return rows.flatMap(({ public_id, record }) => {
       try {
@@ -147,7 +147,7 @@ export class PostgresKeys {
   }
 }
 
-const UNSTORABLE = 'must not contain U+0000, half a surrogate pair or a date that PostgreSQL cannot store';
+const UNSTORABLE = 'must not contain U+0000, an unpaired surrogate or a date that PostgreSQL cannot store';
 
 /** @throws InvalidConfigurationError for a record that this version cannot read. */
 function readRecord(publicId: string, text: string): ApiKeyRecord {
@@ -157,7 +157,7 @@ function readRecord(publicId: string, text: string): ApiKeyRecord {
   throw new InvalidConfigurationError(path, 'must have the same public id');
 }
 
-/** A date without a time is one in UTC, not in the zone of the session. */
+/** Reads a date without a time as UTC, not in the time zone of the session. */
 export function timeOf(field: string): string {
   return `(CASE WHEN length(r->>'${field}') = 10 THEN r->>'${field}' || 'T00:00:00Z' ELSE r->>'${field}' END)::timestamptz`;
 }

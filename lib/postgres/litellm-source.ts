@@ -6,7 +6,7 @@ import { rowsOf } from './sql-client.js';
 /** A row of a table of LiteLLM, by column, as JSON. */
 export type LiteLLMRow = Readonly<Record<string, unknown>>;
 
-/** Tables that are read, by their names without `LiteLLM_`, with the columns that order them. */
+/** Tables to read, named without `LiteLLM_`, with the columns that order them. */
 const TABLES = {
   VerificationToken: ['token'],
   DeprecatedVerificationToken: ['token'],
@@ -28,9 +28,9 @@ const BEGINNING = '-infinity';
 
 const SCHEMA = /^[A-Za-z_][\w$]{0,62}$/;
 
-/** How LiteLLM's database is read. */
+/** How to read LiteLLM's database. */
 export interface LiteLLMSourceOptions {
-  /** `postgres://…`, also with the parameters that only Prisma reads. */
+  /** `postgres://…`; parameters that only Prisma reads are allowed. */
   readonly url: string;
   /** Default: the parameter `schema` of the URL, else `public`. */
   readonly schema?: string;
@@ -38,9 +38,8 @@ export interface LiteLLMSourceOptions {
 }
 
 /**
- * Reads the tables of a LiteLLM proxy, of any version: absent columns are absent in the rows. Every
- * row arrives as JSON text, so neither the time zone of the process nor that of the session changes
- * a timestamp, and no driver setting changes a type.
+ * Reads the tables of a LiteLLM proxy of any version; rows lack the columns that a version does not
+ * have. Rows are read as JSON text, so that no time zone or driver setting changes a value.
  */
 export class LiteLLMSource {
   readonly schema: string;
@@ -60,14 +59,14 @@ export class LiteLLMSource {
     return row === true;
   }
 
-  /** The number of rows. @throws DatabaseError */
+  /** Returns the number of rows. @throws DatabaseError */
   async count(table: LiteLLMTable | typeof CALLS): Promise<number> {
     const [count] = await this.query(`SELECT count(*)::int AS row FROM ${this.nameOf(table)}`, []);
     return Number(count);
   }
 
   /**
-   * All rows in the order of their key, a page at a time.
+   * Yields all rows in key order, page by page.
    * @param after Only rows whose first key column is greater.
    * @throws DatabaseError
    */
@@ -87,7 +86,7 @@ export class LiteLLMSource {
     }
   }
 
-  /** All rows of a table; none if it is absent. @throws DatabaseError */
+  /** Returns all rows of a table; none if it does not exist. @throws DatabaseError */
   async all(table: LiteLLMTable, size: number): Promise<readonly LiteLLMRow[]> {
     if (!(await this.has(table))) return [];
     const rows: LiteLLMRow[] = [];
@@ -95,7 +94,7 @@ export class LiteLLMSource {
     return rows;
   }
 
-  /** The rows of keys with these tokens. @throws DatabaseError */
+  /** Returns the keys with these tokens. @throws DatabaseError */
   async keys(tokens: readonly string[]): Promise<readonly LiteLLMRow[]> {
     const sql = `SELECT to_jsonb(t)::text AS row FROM ${this.nameOf('VerificationToken')} AS t
       WHERE token = ANY(ARRAY(SELECT jsonb_array_elements_text($1::text::jsonb)))`;

@@ -45,7 +45,7 @@ import { postgresStore } from './postgres-store.js';
     const broken = of(2, 'CREATE TABLE two (a int); INSERT INTO two VALUES (1); SELECT 1 / 0;');
     await expect(applyMigrations(pool, 'fast_litellm', [first, broken])).rejects.toMatchObject({
       code: 'DATABASE_FAILED',
-      message: expect.stringMatching(/^PostgreSQL: migration 0002-test failed and was undone \(.*22012\)$/) as string,
+      message: expect.stringMatching(/^PostgreSQL: migration 0002-test failed and was rolled back \(.*22012\)$/) as string,
     });
     expect(await tables()).toEqual(['migrations', 'one']);
     expect(names(await applyMigrations(pool, 'fast_litellm', [first, of(2, 'CREATE TABLE two (a int);')]))).toEqual(['0002-test']);

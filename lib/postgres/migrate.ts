@@ -10,15 +10,15 @@ export interface Migration {
   /** `0001-keys` */
   readonly name: string;
   readonly sql: string;
-  /** Whether versions of the package without it can go on. `-- breaking` in the file: not. */
+  /** Whether older versions of the package can keep running. `-- breaking` in the file means no. */
   readonly isCompatible: boolean;
 }
 
 /** The state of a schema. */
 export interface MigrationState {
-  /** Migrations of this version that the database does not have. */
+  /** Migrations of this version that the database lacks. */
   readonly pending: readonly Migration[];
-  /** One of a newer version that this version cannot work with. */
+  /** A breaking migration of a newer version. */
   readonly breaking: string | undefined;
 }
 
@@ -53,10 +53,11 @@ export async function migrationState(client: SqlClient, schema: string, migratio
 }
 
 /**
- * Applies the missing migrations and returns them. Each is one statement: a transaction under an
- * advisory lock, so that several processes can start at the same time, any client of PostgreSQL
- * can send it, and one that fails leaves nothing.
- * @throws DatabaseError naming the migration, or if the schema is of an incompatible version.
+ * Applies the missing migrations and returns them. Each is a single statement that any client can
+ * send: a transaction under an advisory lock, so that several processes can start at the same time
+ * and a failure leaves nothing behind.
+ * @throws DatabaseError naming the migration, or if a newer version has made the schema
+ * incompatible.
  */
 export async function applyMigrations(client: SqlClient, schema: string, migrations = readMigrations()): Promise<readonly Migration[]> {
   const { pending, breaking } = await migrationState(client, schema, migrations);
@@ -68,7 +69,7 @@ export async function applyMigrations(client: SqlClient, schema: string, migrati
       const { sqlState, message } = failureOf(error);
       if (sqlState === undefined) throw databaseError(error);
       const reason = `${message}; ${sqlState}`;
-      throw new DatabaseError('DATABASE_FAILED', `PostgreSQL: migration ${migration.name} failed and was undone (${reason})`, {
+      throw new DatabaseError('DATABASE_FAILED', `PostgreSQL: migration ${migration.name} failed and was rolled back (${reason})`, {
         cause: error,
       });
     }
@@ -80,10 +81,13 @@ export async function applyMigrations(client: SqlClient, schema: string, migrati
 export function refuseBreaking(schema: string, breaking: string | undefined): void {
   if (breaking === undefined) return;
   const what = `schema ${schema} has the migration ${breaking} of a newer version`;
-  throw new DatabaseError('DATABASE_NOT_MIGRATED', `PostgreSQL: ${what}, which this version cannot work with: update nestjs-fast-litellm`);
+  throw new DatabaseError(
+    'DATABASE_NOT_MIGRATED',
+    `PostgreSQL: ${what}, which is incompatible with this version; update nestjs-fast-litellm`,
+  );
 }
 
-/** The schema's name is checked by its option. */
+/** The option has already validated the schema's name, so it needs no escaping. */
 function statementOf({ number, name, sql, isCompatible }: Migration, schema: string): string {
   return `DO $fast_litellm$
 BEGIN
@@ -107,7 +111,7 @@ BEGIN
 END $fast_litellm$`;
 }
 
-/** The names of migrations, for people. */
+/** Joins the names of migrations for messages. */
 export function namesOf(migrations: readonly Migration[]): string {
   return migrations.map(({ name }) => name).join(', ');
 }

@@ -9,14 +9,14 @@ export interface OwnedPool extends SqlClient {
   on(event: 'error', listener: (error: Error) => void): unknown;
 }
 
-/** The part of `pg` that opens a pool. */
+/** The part of `pg` that this file uses. */
 interface Pg {
   readonly Pool: new (options: object) => OwnedPool;
 }
 
-/** How a pool is opened. */
+/** How to open a pool. */
 export interface PoolSettings {
-  /** For `MissingPackageError`: `the PostgreSQL store`. */
+  /** Shown in `MissingPackageError`: `the PostgreSQL store`. */
   readonly purpose: string;
   readonly connectTimeoutMs: number;
   /** Default 10. */
@@ -24,7 +24,7 @@ export interface PoolSettings {
 }
 
 /**
- * Opens a pool of `pg`. Connections are opened when they are used.
+ * Opens a pool of `pg`. Connections are opened on first use.
  * @throws MissingPackageError without pg.
  */
 export function openPool(url: string, { purpose, connectTimeoutMs, maxConnections = 10 }: PoolSettings): OwnedPool {
@@ -52,7 +52,7 @@ export function openPool(url: string, { purpose, connectTimeoutMs, maxConnection
   return pool;
 }
 
-/** Checks an option that is the URL of a database. Errors do not show its password. */
+/** Checks an option with a database URL. Errors do not show the password. */
 export function checkPostgresUrl(path: string, value: unknown): string {
   const url = checkString(path, value);
   if (/^postgres(?:ql)?:\/\//.test(url) && URL.canParse(url)) return url;

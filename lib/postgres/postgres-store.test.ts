@@ -30,7 +30,7 @@ const AT = '2027-01-01T00:00:00.000Z';
   };
   const byUrl = (): PostgresStore => open({ url: database.url });
   const byPool = (): PostgresStore => open({ pool });
-  /** As an adapter that returns rows only and lends no connections. */
+  /** Like an adapter that returns only rows and cannot lend connections. */
   const byRows = (): PostgresStore => open({ pool: { query: async (sql, params) => (await pool.query(sql, params)).rows } });
 
   it.each([

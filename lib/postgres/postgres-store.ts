@@ -16,26 +16,26 @@ import { checkSqlClient, type SqlClient } from './sql-client.js';
 const SCHEMA = /^[a-z_][a-z0-9_]{0,62}$/;
 
 export const POSTGRES_STORE = {
-  /** `postgres://…`: opens a pool of `pg` for the store. Either this or `pool`. */
+  /** `postgres://…`: the store opens a pool of `pg`. Set either this or `pool`. */
   url: custom<string>('`postgres://` URL', checkPostgresUrl),
   /**
-   * A `Pool` of `pg` that the app already has, or anything with `query(sql, params)`. The store
-   * does not close it. One connection of a pool is kept to listen for changes.
+   * The app's own `Pool` of `pg`, or any object with `query(sql, params)`. The store does not close
+   * it. It keeps one connection of a pool to listen for changes.
    */
   pool: custom<SqlClient>('`Pool` of `pg`', (path, value, refuse) => checkSqlClient(path, value, refuse)),
-  /** Schema of all tables. Default `fast_litellm`. */
+  /** Schema that contains all tables. Default `fast_litellm`. */
   schema: custom<string>('string', checkSchema, 'fast_litellm'),
   /**
-   * Whether missing migrations are applied when the store is first used. Default `true`; with
-   * `false` run `npx nestjs-fast-litellm migrate`.
+   * Applies missing migrations when the store is first used. Default `true`; with `false` run `npx
+   * nestjs-fast-litellm migrate`.
    */
   migrate: boolean({ default: true }),
   /**
-   * How changes of other processes arrive. `'auto'`: by notifications, or by polling if they do not
-   * arrive. Default `auto`.
+   * How the store learns of changes made by other processes. `'auto'`: from notifications, or by
+   * polling if they do not arrive. Default `auto`.
    */
   listen: oneOf(['auto', 'polling'], { default: 'auto' }),
-  /** Longest wait for PostgreSQL, in ms. Default 1,000. */
+  /** Timeout for connecting and for each statement, in ms. Default 1,000. */
   timeoutMs: integer({ min: 1, max: 60_000, default: 1_000 }),
 };
 
@@ -54,7 +54,7 @@ export interface PostgresStore extends ApiKeyStore {
   readonly spendQueries: SpendQueries;
   /** Teams, users, members, budgets, customers and organizations. */
   readonly directory: DirectoryStore;
-  /** For `FastLiteLLMSpendModule`. */
+  /** The spend log, for `FastLiteLLMSpendModule`. */
   readonly spend: SpendStore;
   /** Applies the missing migrations and returns their names. */
   migrate(): Promise<readonly string[]>;
@@ -62,8 +62,8 @@ export interface PostgresStore extends ApiKeyStore {
 }
 
 /**
- * Keeps API keys, teams, users and the audit log in PostgreSQL 13 or later, for any number of
- * processes. A change reaches all of them within a second. Opens no connection before it is used.
+ * Stores API keys, teams, users and the audit log in PostgreSQL 13 or later, for any number of
+ * processes. All of them see a change within a second. Connects on first use.
  *
  * @throws InvalidConfigurationError naming the option (`postgres.schema`); MissingPackageError
  * without pg, when the app starts with a `url`.

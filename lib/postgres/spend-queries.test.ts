@@ -267,7 +267,7 @@ const figures = (calls: readonly SpendRowFields[]): object => {
     [() => spend.daily({ from: '2027-02-02', to: '2027-02-01' }), 'from: must be before to'],
     [() => spend.daily({ from: '1999-01-01', to: '2027-02-01' }), 'from: must be at most 3700 days before to'],
     [() => spend.calls({ limit: 1_001 }), 'limit: must be an integer from 1 to 1000'],
-    [() => spend.calls({ after: 'x' }), 'after: must be the cursor of the page before'],
+    [() => spend.calls({ after: 'x' }), 'after: must be the cursor of the previous page'],
     [() => spend.forecast({ month: '2027-13' }), 'month: must be a month such as 2027-01'],
   ])('reject a wrong question: %#', async (ask, message) => {
     await expect(ask()).rejects.toThrow(message);

@@ -22,10 +22,10 @@ import { Conditions } from './conditions.js';
 import type { Database } from './database.js';
 import { conditionsOnCalls, sourceOf } from './spend-source.js';
 
-/** Reports read more rows than a look-up. */
+/** Longer than for look-ups, because reports read more rows. */
 const TIMEOUT_MS = 30_000;
 
-/** A call, by the names of `SpendCall`. */
+/** Columns of a call, named as in `SpendCall`. */
 const CALL_COLUMNS = `c.id, (extract(epoch FROM c.started_at) * 1000)::float8 AS "startedAt", c.duration_ms AS "durationMs",
   c.ttft_ms AS "timeToFirstTokenMs", c.operation, c.stream, c.model AS "requestedModel", c.upstream_model AS model,
   c.model_group AS "modelGroup", c.deployment_id AS "deploymentId", c.provider, c.key_id AS key, c.key_alias AS "keyAlias",
@@ -54,7 +54,7 @@ const ORDERS: Readonly<Record<CallOrder, string>> = {
   durationMs: '"durationMs"',
 };
 
-/** Tables with the aliases of a dimension. */
+/** Tables that contain the aliases of each dimension. */
 const LABELS: Partial<Readonly<Record<SpendDimension, string>>> = {
   key: 'keys',
   team: 'teams',
@@ -72,8 +72,8 @@ interface SumsJson extends Record<string, unknown> {
 }
 
 /**
- * Answers questions about the spend log. Rows come as JSON, which all libraries return as it is:
- * some convert `bigint` and `timestamptz`.
+ * Queries the spend log. Rows are read as JSON text, because some libraries convert `bigint` and
+ * `timestamptz`.
  */
 export class PostgresSpendQueries implements SpendQueries {
   private readonly attemptsSql: string;
@@ -148,7 +148,7 @@ export class PostgresSpendQueries implements SpendQueries {
   }
 
   async calls(slice: CallSlice): Promise<CallsRead> {
-    // One more shows whether there are more.
+    // One extra row shows whether another page follows.
     const { sql, params } = this.sliceOf({ ...slice, limit: slice.limit + 1 });
     const rows = await this.json<CallJson>(sql, params);
     const shown = rows.slice(0, slice.limit);
@@ -207,7 +207,7 @@ export class PostgresSpendQueries implements SpendQueries {
       const time = `timestamptz 'epoch' + ${conditions.param(after.startedUs)}::text::bigint * interval '1 microsecond'`;
       const id = `${conditions.param(after.id)}::text`;
       const [beyond, next] = oldestFirst ? ['>', `c.id < ${id}`] : ['<', `c.id > ${id}`];
-      // The first condition is for the index.
+      // The first condition lets PostgreSQL use the index.
       conditions.always(`c.started_at ${beyond}= ${time} AND (c.started_at ${beyond} ${time} OR ${next})`);
     }
     const order = oldestFirst ? 'c.started_at ASC, c.id DESC' : 'c.started_at DESC, c.id ASC';

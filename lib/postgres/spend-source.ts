@@ -2,7 +2,7 @@ import { dayText, isWholeDays } from '../spend/spend-range.js';
 import type { CallFilter, SpendDimension, SpendFilter, SpendRange } from '../spend/spend-queries.js';
 import { Conditions } from './conditions.js';
 
-/** Dimensions whose sums have rows of their own in `daily_spend`, and its names for them. */
+/** Dimensions with their own rows in `daily_spend`, and their names there. */
 const ENTITIES: Partial<Readonly<Record<SpendDimension, string>>> = {
   team: 'team',
   user: 'user',
@@ -12,7 +12,7 @@ const ENTITIES: Partial<Readonly<Record<SpendDimension, string>>> = {
   model: 'model',
 };
 
-/** Columns that every row of `daily_spend` has. */
+/** Columns of every row of `daily_spend`. */
 const COLUMNS: Partial<Readonly<Record<SpendDimension, string>>> = {
   key: 'd.key_id',
   modelGroup: 'd.model_group',
@@ -54,23 +54,23 @@ const CALL_SUMS = [
   ...SUMS.map((sum) => sumOf('c', sum)),
 ].join(', ');
 
-/** Where sums come from. */
+/** The table that a query of sums reads. */
 export interface SpendSource {
-  /** The sums, by the names of `SpendSums`. */
+  /** Expressions of the sums, named as in `SpendSums`. */
   readonly sums: string;
   readonly day: string;
   /** `FROM`, and `WHERE` with at least one condition. */
   readonly from: string;
   readonly params: readonly unknown[];
-  /** The column of a dimension. */
+  /** Returns the column of a dimension. */
   name(dimension: SpendDimension): string;
   param(value: unknown): string;
 }
 
 /**
- * The sums by day if they can answer, else the calls. The sums have rows of their own for each
- * team, user, end user, organization, tag and model, but not for pairs of these.
- * @param dimensions that are grouped by
+ * Uses the daily sums if they can answer the query, otherwise the calls. Daily sums exist for each
+ * team, user, end user, organization, tag and model, but not for combinations of them.
+ * @param dimensions to group by
  */
 export function sourceOf(dimensions: readonly SpendDimension[], range: SpendRange, filter: SpendFilter): SpendSource {
   const { excludeTeams, ...conditions } = filter;
@@ -110,7 +110,7 @@ function dailySource(
 
 function callSource(dimensions: readonly SpendDimension[], range: SpendRange, filter: SpendFilter): SpendSource {
   const conditions = conditionsOnCalls(range, filter);
-  // A call that names a tag twice counts once for it.
+  // Count a call once for a tag that it names twice.
   const tags = dimensions.includes('tag') ? 'CROSS JOIN LATERAL (SELECT DISTINCT unnest(c.tags) AS tag) AS of' : '';
   if (dimensions.includes('tag')) among(conditions, 'of.tag', filter.tag);
   return {
@@ -123,14 +123,14 @@ function callSource(dimensions: readonly SpendDimension[], range: SpendRange, fi
   };
 }
 
-/** @param range `undefined`: at any time */
+/** @param range `undefined`: no limit on time */
 export function conditionsOnCalls(range: SpendRange | undefined, filter: CallFilter): Conditions {
   const conditions = new Conditions();
   for (const name of ['key', 'team', 'user', 'endUser', 'organization', 'model', 'modelGroup', 'provider', 'operation'] as const)
     among(conditions, CALL_COLUMNS[name], filter[name]);
   if (typeof filter.tag === 'string') conditions.with('c.tags @> ARRAY[$?::text]', filter.tag);
   else if (filter.tag !== undefined) conditions.with(`c.tags && ${LIST}`, JSON.stringify(filter.tag));
-  // The index of tags is of calls that have any.
+  // The index on tags covers only calls that have tags.
   conditions.always(filter.tag === undefined ? undefined : `c.tags <> '{}'`);
   notAmong(conditions, 'c.team_id', filter.excludeTeams);
   const { minNanoUsd, maxNanoUsd } = filter;
@@ -150,7 +150,7 @@ export function conditionsOnCalls(range: SpendRange | undefined, filter: CallFil
     .with('c.started_at < $?::text::timestamptz', range && new Date(range.toMs).toISOString());
 }
 
-/** A list in JSON, because not every library passes arrays on. */
+/** A list as JSON, because not every library supports array parameters. */
 const LIST = 'ARRAY(SELECT jsonb_array_elements_text($?::text::jsonb))';
 
 function among(conditions: Conditions, column: string, values: string | readonly string[] | undefined): void {

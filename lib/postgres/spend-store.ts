@@ -4,15 +4,15 @@ import type { Database } from './database.js';
 import { failureOf } from './database-failure.js';
 import { storableJson } from './storable-json.js';
 
-/** Writing is off the path of requests: a slow database is better than a batch that is repeated. */
+/** No request waits for a write, and a slow database is better than a repeated batch. */
 const WRITE_TIMEOUT_MS = 10_000;
 const MAINTENANCE_TIMEOUT_MS = 60_000;
-/** Calls of one statement that deletes. */
+/** Number of calls that one statement deletes. */
 const DELETED_AT_ONCE = 5_000;
 const MOST_COUNTED = 1_000_000;
-/** Months that are created ahead. */
+/** Number of future months whose partitions are created. */
 const MONTHS_AHEAD = 2;
-/** Classes of SQLSTATE for invalid data, and for more than a limit of PostgreSQL. */
+/** Classes of SQLSTATE for invalid data and for exceeded limits of PostgreSQL. */
 const OF_DATA = /^(?:2[12]|23|54)/;
 
 const WRITE = 'SELECT $schema.write_calls($1::text::jsonb)::text AS written';

@@ -2,18 +2,17 @@ import { checkFunction, checkObject, joinPath, type Refuse } from '../common/opt
 
 /**
  * The part of a PostgreSQL client that this package uses: a `Pool` of `pg`, or an adapter for
- * another library. Not pg's own type, so that apps without pg can compile against this package.
+ * another library. Does not refer to pg's types, so that apps without pg compile.
  */
 export interface SqlClient {
   /**
-   * Runs one statement with parameters `$1`, `$2`, …, which are strings, numbers and `null`.
-   * Resolves with the rows: an array, or an object whose `rows` is one. Runs statements at the same
-   * time.
+   * Runs one statement with parameters `$1`, `$2`, …, which are strings, numbers or `null`.
+   * Resolves with the rows: an array, or an object with `rows`. Must support concurrent calls.
    */
   query(sql: string, params?: unknown[]): Promise<unknown>;
   /**
-   * Lends a connection with `query`, `release` and `on('notification')`, as pg's pool does. Without
-   * it, changes are polled for.
+   * Lends a connection with `query`, `release` and `on('notification')`, like pg's pool. Without
+   * it, the store polls for changes.
    */
   connect?(): Promise<unknown>;
 }
@@ -24,7 +23,7 @@ export type SqlRow = Readonly<Record<string, unknown>>;
 /** A connection that a client has lent. */
 export interface SqlSession {
   query(sql: string, params?: unknown[]): Promise<unknown>;
-  /** @param destroy Whether the connection is closed. */
+  /** @param destroy Closes the connection instead of returning it to the pool. */
   release(destroy?: boolean): void;
   on(event: 'notification', listener: (message: { readonly channel: string; readonly payload?: string }) => void): unknown;
   on(event: 'error' | 'end', listener: (error?: Error) => void): unknown;
@@ -36,7 +35,7 @@ export interface LendingClient extends SqlClient {
   connect(): Promise<SqlSession>;
 }
 
-/** @throws by `refuse` without a method `query`. */
+/** @throws the error of `refuse` if the value has no method `query`. */
 export function checkSqlClient(path: string, value: unknown, refuse?: Refuse): SqlClient {
   const client = checkObject(path, value, refuse);
   checkFunction(joinPath(path, 'query'), client.query, refuse);
@@ -44,7 +43,10 @@ export function checkSqlClient(path: string, value: unknown, refuse?: Refuse): S
   return value as SqlClient;
 }
 
-/** The rows of an answer. Data for the package always comes from a `SELECT`, for all adapters. */
+/**
+ * Returns the rows of a result. The package reads data only with `SELECT`, which all adapters
+ * support.
+ */
 export function rowsOf(answer: unknown): readonly SqlRow[] {
   if (Array.isArray(answer)) return answer as readonly SqlRow[];
   const { rows } = (answer ?? {}) as { readonly rows?: unknown };
@@ -52,11 +54,11 @@ export function rowsOf(answer: unknown): readonly SqlRow[] {
 }
 
 /**
- * Whether the client lends connections that hear notifications. A `DataSource` of TypeORM has a
- * `connect` that opens it.
+ * Whether the client can lend a connection that receives notifications. TypeORM's `DataSource` also
+ * has `connect`, but it opens the data source.
  */
 export function lendsSessions(client: SqlClient): client is LendingClient {
   const { connect, initialize, options } = client as SqlClient & { initialize?: unknown; options?: { readonly max?: unknown } };
-  // One that listens for changes would be a pool's only connection.
+  // Listening would occupy the only connection of such a pool.
   return typeof connect === 'function' && initialize === undefined && options?.max !== 1;
 }

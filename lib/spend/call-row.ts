@@ -4,15 +4,15 @@ import type { CostParts } from '../common/token-cost.js';
 /** The largest `integer` of PostgreSQL: 24 days in ms. */
 const LARGEST_INTEGER = 2_147_483_647;
 
-/** How bodies are kept. */
+/** Settings for storing bodies. */
 export interface BodySettings {
   readonly maxBodyBytes: number;
 }
 
 /**
- * A call as one line of JSON, by the columns of the table `calls`. Absent fields are the column's
- * default.
- * @param bodies `undefined`: they are not kept
+ * Serializes a call to one line of JSON, by the columns of `calls`. Columns get their default if a
+ * field is absent.
+ * @param bodies `undefined`: bodies are not stored
  */
 export function callRow(call: CallRecord, processId: string, bodies: BodySettings | undefined): string {
   const { usage, attempts } = call;
@@ -91,7 +91,7 @@ function attemptRow(attempt: AttemptRecord): object {
   };
 }
 
-/** Figures of 0 are left out: they are the default. */
+/** Omits zeros, which are the default. */
 function tokensOf(usage: RecordedUsage | undefined) {
   return (
     usage && {
@@ -104,7 +104,7 @@ function tokensOf(usage: RecordedUsage | undefined) {
   );
 }
 
-/** Costs by kind, which add up to the whole. */
+/** Splits a cost by kind; the parts add up to the total. */
 function costsOf(nanoUsd: number | undefined, parts: CostParts | undefined) {
   if (nanoUsd === undefined || nanoUsd === 0) return undefined;
   const input = parts?.input ?? 0;
@@ -124,7 +124,7 @@ function integer(value: number | undefined): number | undefined {
   return value === undefined ? undefined : Math.min(Math.round(value), LARGEST_INTEGER);
 }
 
-/** A body, or its beginning as a text if it is larger than allowed. */
+/** Returns a body, or the beginning of its JSON text if it is too large. */
 function bodyOf(body: unknown, { maxBodyBytes }: BodySettings): unknown {
   if (body === undefined) return undefined;
   const json = JSON.stringify(body) as string | undefined;

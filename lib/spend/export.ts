@@ -13,7 +13,7 @@ export const EXPORT_TYPES: Readonly<Record<ExportFormat, string>> = {
 
 type Value = string | number | boolean | null;
 
-/** Columns of an export, in their order. */
+/** Columns of an export, in order. */
 const COLUMNS: readonly (readonly [name: string, value: (call: SpendCall) => Value])[] = [
   ['id', ({ id }) => id],
   ['started_at', ({ startedAt }) => startedAt.toISOString()],
@@ -58,11 +58,13 @@ const COLUMNS: readonly (readonly [name: string, value: (call: SpendCall) => Val
   ['attempts', ({ attempts }) => attempts],
 ];
 
-/** Texts that a spreadsheet would run as a formula; also behind spaces, and in full width. */
+/**
+ * Text that a spreadsheet would run as a formula, also after spaces and with full-width characters.
+ */
 const FORMULA = /^\s*[=+\-@\t\r＝＋－＠]/;
 const QUOTED = /[",\r\n]/;
 
-/** A text for CSV (RFC 4180) that no spreadsheet runs. */
+/** Formats a CSV cell (RFC 4180) that no spreadsheet runs as a formula. */
 export function csvCell(value: Value): string {
   if (value === null) return '';
   if (typeof value !== 'string') return String(value);
@@ -70,7 +72,7 @@ export function csvCell(value: Value): string {
   return QUOTED.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** The text of an export, page by page. */
+/** Yields the text of an export, page by page. */
 export async function* exportText(pages: AsyncIterable<readonly SpendCall[]>, format: ExportFormat): AsyncGenerator<string> {
   if (format === 'csv') yield `${COLUMNS.map(([name]) => name).join(',')}\r\n`;
   if (format === 'json') yield '[';
@@ -89,7 +91,7 @@ function csvLine(call: SpendCall): string {
   return `${COLUMNS.map(([, value]) => csvCell(value(call))).join(',')}\r\n`;
 }
 
-/** With a list of tags, and `metadata`. */
+/** All columns, with `tags` as a list and `metadata` as an object. */
 function fieldsOf(call: SpendCall): object {
   const fields = COLUMNS.map(([name, value]) => [name, value(call)]);
   return { ...Object.fromEntries(fields), tags: call.tags, metadata: call.metadata };

@@ -5,7 +5,7 @@ const HELP = 'Duration of the statements that write calls';
 /** Upper bounds of the buckets, in seconds. */
 const BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 
-/** A histogram of how long statements take. */
+/** Histogram of statement durations. */
 export class FlushDurations {
   private readonly counts = new Array<number>(BOUNDS.length + 1).fill(0);
   private sum = 0;

@@ -1,4 +1,4 @@
-/** The start of the month that many months before that of a time, in UTC. */
+/** Returns the start of the month that is `months` before the month of `time`, in UTC. */
 export function monthsBefore(time: Date, months: number): Date {
   return new Date(Date.UTC(time.getUTCFullYear(), time.getUTCMonth() - months, 1));
 }

@@ -6,36 +6,43 @@ import type { SpendStoreSource } from './spend-store.js';
 const MIB = 1024 * 1024;
 
 export const SPEND_LOG = {
-  /** `postgresStore(…)`, the same one that keeps the keys or one of its own. */
+  /** `postgresStore(…)`: the store of the API keys, or a separate one. */
   store: required(custom<SpendStoreSource>('`postgresStore(…)`', checkSource)),
   /**
-   * Longest time in ms that a call waits in memory before it is written. A process that is killed
-   * loses the calls of this time. Default 1,000.
+   * Maximum time in ms that a call waits in memory before it is written. A killed process loses the
+   * calls of this period. Default 1,000.
    */
   flushMs: integer({ min: 100, max: 60_000, default: 1_000 }),
   /**
-   * Most calls of one statement; with as many waiting, the next one is sent early. Default 1,000.
+   * Maximum number of calls per statement. As soon as this many wait, they are written without
+   * waiting for `flushMs`. Default 1,000.
    */
   batchRows: integer({ min: 1, max: 10_000, default: 1_000 }),
   /**
-   * Memory for calls that wait, in bytes. Further calls are dropped and counted. Default
+   * Maximum memory for waiting calls, in bytes. Further calls are dropped and counted. Default
    * 33,554,432.
    */
   maxPendingBytes: integer({ min: 64 * 1024, max: 1024 * MIB, default: 32 * MIB }),
   /**
-   * Path of the file for calls while the database is away: each process appends its name and
-   * process id. Readable by the process's user only. Default: none; calls wait in memory.
+   * Path of the file for calls while the database is unavailable; each process appends its host
+   * name and process id. Only the process's user can read it. Default: none; calls wait in memory.
    */
   spillFile: string(),
-  /** Most bytes of the files of one process. Default 1,073,741,824. */
+  /** Maximum size of one process's files, in bytes. Default 1,073,741,824. */
   maxSpillBytes: integer({ min: 64 * 1024, default: 1024 * MIB }),
-  /** Whether requests and answers are kept, as hooks have left them. Default `false`. */
+  /** Stores requests and answers, after hooks have changed them. Default `false`. */
   bodies: boolean({ default: false }),
-  /** Most characters of a request or an answer; of a larger one, the beginning. Default 65,536. */
+  /**
+   * Maximum number of characters to store of a request or answer; longer ones are truncated.
+   * Default 65,536.
+   */
   maxBodyBytes: integer({ min: 256, max: 16 * MIB, default: 65_536 }),
-  /** Months that calls are kept, besides the current one. Daily sums stay. Default: for ever. */
+  /**
+   * Number of months to keep calls, in addition to the current month. Daily sums are always kept.
+   * Default: forever.
+   */
   retentionMonths: integer({ min: 1, max: 1_200 }),
-  /** Longest time in ms that a shutdown waits for the database. Default 5,000. */
+  /** Maximum time in ms that a shutdown waits for the database. Default 5,000. */
   closeTimeoutMs: integer({ min: 0, max: 60_000, default: 5_000 }),
   /** Receives log lines about failures. Default: the logger of `FastLiteLLMModule`. */
   logger: instance<LogSink>('`{ log, warn, error }`', ['log', 'warn', 'error']),

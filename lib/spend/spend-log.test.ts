@@ -133,7 +133,7 @@ describe('the spend log', () => {
     expect(Math.min(...gaps)).toBeGreaterThan(99);
   });
 
-  it('keeps rows in memory while the database is away, in order, and says so in health and metrics', async () => {
+  it('keeps rows in memory while the database is unavailable, in order, and reports it in health and metrics', async () => {
     const store = new ScriptedStore();
     store.fail = away;
     const log = open(store);
@@ -152,8 +152,8 @@ describe('the spend log', () => {
     );
     expect(log.metrics()).toContainEqual(expect.objectContaining({ name: 'spend_log_backlog', value: 0 }));
     expect(lines).toEqual([
-      'Spend log: cannot write (PostgreSQL: cannot be reached (ECONNREFUSED)); calls wait in memory meanwhile',
-      'Spend log: the database answers again',
+      'Spend log: cannot write calls (PostgreSQL: cannot be reached (ECONNREFUSED)); until it recovers, they wait in memory',
+      'Spend log: PostgreSQL recovered; waiting calls are being written',
     ]);
   });
 
@@ -176,7 +176,7 @@ describe('the spend log', () => {
     expect(files()).toEqual([]);
   });
 
-  it('takes over the files of processes that are gone, but not of those that live', async () => {
+  it('takes over the files of processes that no longer run, but not of running ones', async () => {
     const store = new ScriptedStore();
     const rows = [1, 2].map(() => JSON.stringify({ id: `old-${++made}` }));
     const host = (await import('node:os')).hostname().replace(/[^\w-]/g, '-');
@@ -210,7 +210,7 @@ describe('the spend log', () => {
     for (const each of [call(), call(), bad, call()]) log.add(each);
     await until(() => log.backlog === 0);
     expect(store.ids.size).toBe(3);
-    expect(lines).toEqual([expect.stringMatching(/^Spend log: PostgreSQL refused the row of a call, which is left out/)]);
+    expect(lines).toEqual([expect.stringMatching(/^Spend log: PostgreSQL rejected the row of a call \(.*\); the call is not logged$/)]);
     expect(log.health()).toMatchObject({ status: 'degraded', rejected: 1 });
   });
 

@@ -13,22 +13,22 @@ import { monthsBefore } from './months.js';
 import type { SpendStore } from './spend-store.js';
 import { SpillFiles, type SpilledRows } from './spill-files.js';
 
-/** Between two statements of one process. */
+/** Minimum interval between two statements of one process. */
 const LEAST_MS = 100;
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 5_000;
-/** A statement that takes longer may never be answered. */
+/** After this time, a statement counts as unanswered. */
 const SLOW_MS = 1_000;
-/** Bytes of one statement. PostgreSQL would take 1 GB, at the cost of its memory. */
+/** Maximum bytes per statement. PostgreSQL accepts 1 GB, at the cost of its memory. */
 const BATCH_BYTES = 8 * 1024 * 1024;
 const ADOPT_MS = 30_000;
 const MAINTENANCE_MS = 6 * 3_600_000;
 const SAMPLES = samplesOf('spend_log');
 
 /**
- * Writes a row for each call, in batches and off the path of requests: a call costs its record and
- * one line of JSON. While the database is away, lines go to a file and are sent from there in
- * order. A batch whose answer was lost is sent again, and counts once.
+ * Writes a row for each call, in batches and without making requests wait: a call costs its record
+ * and one line of JSON. While the database is unavailable, lines are appended to a file and written
+ * from there in order. If the answer to a batch is lost, the batch is sent again and counts once.
  */
 export class SpendLog implements Capability {
   readonly capability = 'spend_log';
@@ -39,17 +39,17 @@ export class SpendLog implements Capability {
   private readonly spill: SpillFiles | undefined;
   private pending: string[] = [];
   private pendingBytes = 0;
-  /** Rows of the statement that is running, unless they are in a file. */
+  /** Rows of the running statement, unless they are in a file. */
   private flying: readonly string[] = [];
   private flyingBytes = 0;
-  /** Rows on their way to a file. */
+  /** Rows that are being written to a file. */
   private moving = 0;
   private timer: NodeJS.Timeout | undefined = undefined;
   private timerAtMs = Infinity;
   private working: Promise<void> | undefined = undefined;
   private lastStartMs = -Infinity;
   private retryMs = 0;
-  /** Fewer rows than `batchRows` after a row was refused, to find it. */
+  /** Below `batchRows` after a rejected row, to isolate it. */
   private rowsAtOnce: number;
   private adoptedMs = -Infinity;
   private maintenance: NodeJS.Timeout | undefined = undefined;
@@ -71,7 +71,7 @@ export class SpendLog implements Capability {
     this.rowsAtOnce = batchRows;
   }
 
-  /** Creates partitions, applies retention, and sends what former processes have left. */
+  /** Creates partitions, applies retention, and writes rows left by former processes. */
   start(): void {
     void this.maintain();
     this.maintenance = setInterval(() => void this.maintain(), MAINTENANCE_MS).unref();
@@ -92,12 +92,12 @@ export class SpendLog implements Capability {
     else if (this.timer === undefined) this.wakeIn(flushMs);
   }
 
-  /** Rows that are not in the database. */
+  /** Number of rows not yet in the database. */
   get backlog(): number {
     return this.pending.length + this.flying.length + this.moving + (this.spill?.rows ?? 0);
   }
 
-  /** Writes what waits; what the database does not take in time goes to the file. */
+  /** Writes waiting rows; those that the database does not accept in time go to the file. */
   async close(): Promise<void> {
     if (this.isClosing) return;
     this.isClosing = true;
@@ -109,13 +109,13 @@ export class SpendLog implements Capability {
     while (this.working === undefined && this.backlog > 0 && left() > 0) {
       this.working = this.step().finally(() => (this.working = undefined));
       await Promise.race([this.working, sleep(left(), undefined, { ref: false })]);
-      // What is in a file need not wait for the database.
+      // Rows in a file need not wait for the database.
       if (this.failure !== undefined && this.spill !== undefined) break;
       if (this.failure !== undefined) await sleep(Math.min(LEAST_MS, left()));
     }
     await this.spillAll();
     const lost = this.pending.length + this.flying.length;
-    if (lost > 0) this.log.error(`Spend log: ${lost} calls were not written before the shutdown (${this.failure ?? 'no time left'})`);
+    if (lost > 0) this.log.error(`Spend log: ${lost} calls were lost at shutdown (${this.failure ?? 'no time left'})`);
     else if (this.backlog > 0)
       this.log.warn(`Spend log: ${this.backlog} calls wait in ${this.options.spillFile}; the next process writes them`);
   }
@@ -124,17 +124,17 @@ export class SpendLog implements Capability {
     const { failure, backlog } = this;
     const { dropped, rejected } = this.counts;
     const lost = dropped + rejected;
-    const reason = failure ?? (lost > 0 ? `${lost} calls are missing from the log since the start` : undefined);
+    const reason = failure ?? (lost > 0 ? `${lost} calls were lost since the start` : undefined);
     const base = { engine: 'typescript', backlog, spilledBytes: this.spill?.bytes ?? 0, dropped, rejected } as const;
     return reason === undefined ? { status: 'ok', ...base } : { status: 'degraded', reason, ...base };
   }
 
   metrics(): readonly MetricSample[] {
-    const rows = 'Calls of the spend log by what became of their rows';
+    const rows = 'Calls of the spend log by the result of writing them';
     return [
       ...Object.entries(this.counts).map(([result, count]) => SAMPLES('rows_total', rows, 'counter', count, { result })),
-      SAMPLES('backlog', 'Calls that are not in the database yet', 'gauge', this.backlog),
-      SAMPLES('spilled_bytes', 'Bytes of calls that wait in files', 'gauge', this.spill?.bytes ?? 0),
+      SAMPLES('backlog', 'Calls not yet in the database', 'gauge', this.backlog),
+      SAMPLES('spilled_bytes', 'Size of the files with calls not yet in the database', 'gauge', this.spill?.bytes ?? 0),
       ...this.durations.samples(),
     ];
   }
@@ -152,7 +152,7 @@ export class SpendLog implements Capability {
         this.wakeAgain();
       });
     }, atMs - steadyNow());
-    // Calls that wait are written by `close`.
+    // `close` writes the waiting calls.
     this.timer.unref();
   }
 
@@ -170,12 +170,12 @@ export class SpendLog implements Capability {
     else if (this.spill !== undefined) this.wakeIn(ADOPT_MS);
   }
 
-  /** One statement at most. Never rejects. */
+  /** Runs at most one statement. Never rejects. */
   private async step(): Promise<void> {
     this.reportDrops();
     try {
       await this.adopt();
-      // What waits on disk is older.
+      // Rows on disk are older.
       if (this.spill?.isEmpty === false) await this.spillAll();
       const spilled = await this.spill?.next(this.rowsAtOnce);
       if (spilled !== undefined) await this.writeSpilled(spilled);
@@ -194,7 +194,7 @@ export class SpendLog implements Capability {
 
   private async writePending(): Promise<void> {
     const batch = this.takeBatch();
-    // Whatever becomes of it, a process that is killed meanwhile loses no more than a second.
+    // Bounds the loss to a second if the process is killed while the statement hangs.
     const slow = setTimeout(() => void this.spillAll(), SLOW_MS).unref();
     const isWritten = await this.write(batch).finally(() => clearTimeout(slow));
     if (!isWritten) {
@@ -219,7 +219,7 @@ export class SpendLog implements Capability {
     return this.flying;
   }
 
-  /** @returns whether the rows need not be sent again. */
+  /** @returns whether the rows are done and need not be sent again. */
   private async write(rows: readonly string[]): Promise<boolean> {
     const startMs = (this.lastStartMs = steadyNow());
     try {
@@ -227,7 +227,7 @@ export class SpendLog implements Capability {
       this.counts.written += written;
       this.counts.duplicate += rows.length - written;
       this.rowsAtOnce = Math.min(this.options.batchRows, this.rowsAtOnce * 2);
-      if (this.failure !== undefined) this.log.log('Spend log: the database answers again');
+      if (this.failure !== undefined) this.log.log('Spend log: PostgreSQL recovered; waiting calls are being written');
       this.failure = undefined;
       this.retryMs = 0;
       return true;
@@ -241,18 +241,18 @@ export class SpendLog implements Capability {
     }
   }
 
-  /** One row that the database refuses must not keep the others from being written. */
+  /** A row that the database rejects must not block the others. */
   private rejected(error: unknown): true {
     this.counts.rejected++;
-    this.log.error(`Spend log: PostgreSQL refused the row of a call, which is left out (${errorMessage(error)})`);
+    this.log.error(`Spend log: PostgreSQL rejected the row of a call (${errorMessage(error)}); the call is not logged`);
     return true;
   }
 
   private failed(error: unknown): void {
     const reason = errorMessage(error);
     if (this.failure === undefined) {
-      const where = this.spill === undefined ? 'wait in memory' : `go to ${this.options.spillFile}`;
-      this.log.warn(`Spend log: cannot write (${reason}); calls ${where} meanwhile`);
+      const where = this.spill === undefined ? 'wait in memory' : `are written to ${this.options.spillFile}`;
+      this.log.warn(`Spend log: cannot write calls (${reason}); until it recovers, they ${where}`);
     }
     this.failure = reason;
     this.retryMs = Math.min(LAST_RETRY_MS, Math.max(FIRST_RETRY_MS, this.retryMs * 2));
@@ -297,7 +297,7 @@ export class SpendLog implements Capability {
       this.diskFailed(error);
       return 0;
     });
-    if (count > 0) this.log.log(`Spend log: took over ${count} files of processes that are gone`);
+    if (count > 0) this.log.log(`Spend log: took over ${count} files of processes that no longer run`);
   }
 
   private reportDrops(): void {
@@ -317,8 +317,8 @@ export class SpendLog implements Capability {
       const dropped = await this.store.dropBefore(monthsBefore(new Date(), retentionMonths));
       if (dropped.length > 0) this.log.log(`Spend log: retention dropped ${dropped.join(', ')}`);
     } catch (error) {
-      // Rows create their own month; retention tries again in some hours.
-      this.log.warn(`Spend log: partitions were not maintained (${errorMessage(error)})`);
+      // Writing a row creates its month if needed; retention is retried in a few hours.
+      this.log.warn(`Spend log: cannot maintain partitions (${errorMessage(error)})`);
     }
   }
 }

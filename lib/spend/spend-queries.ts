@@ -1,4 +1,4 @@
-/** What spend can be grouped by: columns of the sums by day. */
+/** Dimensions to group spend by: columns of the daily sums. */
 export const SPEND_DIMENSIONS = [
   'key',
   'team',
@@ -13,28 +13,28 @@ export const SPEND_DIMENSIONS = [
 ] as const;
 
 /**
- * What spend can be grouped by. `model` is the provider's name of a model, `modelGroup` the model
- * group that answered. A call counts once for each of its tags.
+ * A dimension to group spend by. `model` is the provider's model name, `modelGroup` the model group
+ * that answered. A call counts once for each of its tags.
  */
 export type SpendDimension = (typeof SPEND_DIMENSIONS)[number];
 
-/** Only calls with this value, or with one of a list. Conditions that are absent match all. */
+/** Selects calls by a value, or by a list of values. Absent conditions match all calls. */
 export type SpendFilter = { readonly [K in SpendDimension]?: string | readonly string[] } & {
-  /** Calls of other teams, and of none. */
+  /** Excludes these teams; calls without a team still match. */
   readonly excludeTeams?: readonly string[];
 };
 
-/** Conditions on single calls, in addition to those on their sums. */
+/** Conditions on single calls, in addition to the dimensions. */
 export interface CallFilter extends SpendFilter {
-  /** The id of the call or `x-request-id` of its request. */
+  /** Id of the call, or `x-request-id` of its request. */
   readonly id?: string;
   readonly sessionId?: string;
   readonly keyAlias?: string;
-  /** As the client named it. */
+  /** Model name as requested. */
   readonly requestedModel?: string;
   readonly deploymentId?: string;
   readonly status?: SpendCallStatus;
-  /** Calls that were not successful. */
+  /** Selects calls that did not succeed. */
   readonly isFailed?: boolean;
   readonly errorCode?: string;
   readonly cacheStatus?: 'hit' | 'miss' | 'off';
@@ -54,13 +54,13 @@ export const CALL_FILTERS: readonly string[] = [
   ...['minNanoUsd', 'maxNanoUsd'],
 ];
 
-/** From a time on, and before another one; in ms since 1970. */
+/** A range of time in ms since 1970: from `fromMs`, up to but not including `toMs`. */
 export interface SpendRange {
   readonly fromMs: number;
   readonly toMs: number;
 }
 
-/** What calls add up to. Money is in nano-USD, billionths of a USD, and in USD. */
+/** Sums over calls. Costs are in nano-USD (billionths of a USD) and in USD. */
 export interface SpendSums {
   readonly requests: number;
   readonly successes: number;
@@ -68,12 +68,12 @@ export interface SpendSums {
   readonly promptTokens: number;
   readonly completionTokens: number;
   readonly totalTokens: number;
-  /** Part of the prompt tokens. */
+  /** Included in the prompt tokens. */
   readonly cacheReadTokens: number;
   readonly cacheWriteTokens: number;
   readonly nanoUsd: number;
   readonly usd: number;
-  /** Saved by caches of answers. */
+  /** Saved by response caches. */
   readonly savedNanoUsd: number;
   readonly savedUsd: number;
   readonly durationMs: number;
@@ -94,10 +94,10 @@ export interface DailySpend extends SpendSums {
 
 /** Sums of a day, or of a part of it. */
 export interface SpendPart extends DailySpend {
-  /** What `name` is; `null`: the whole day. */
+  /** Dimension of `name`; `null` for the whole day. */
   readonly kind: SpendDimension | null;
   readonly name: string;
-  /** The API key, for a part of a model group or of an entity. */
+  /** API key, for a part of a model group or entity. */
   readonly key: string | null;
 }
 
@@ -114,9 +114,9 @@ export interface SpendCall {
   readonly timeToFirstTokenMs: number | null;
   readonly operation: string;
   readonly stream: boolean;
-  /** As the client named it. */
+  /** Model name as requested. */
   readonly requestedModel: string;
-  /** The provider's name for the model that answered, or was asked last. */
+  /** The provider's name of the model that answered, or of the last attempt. */
   readonly model: string | null;
   readonly modelGroup: string | null;
   readonly deploymentId: string | null;
@@ -140,10 +140,10 @@ export interface SpendCall {
   readonly cacheReadTokens: number;
   readonly cacheWriteTokens: number;
   readonly reasoningTokens: number;
-  /** `null` if no price is known. */
+  /** `null` without a known price. */
   readonly nanoUsd: number | null;
   readonly usd: number | null;
-  /** In nano-USD; these add up to `nanoUsd`. */
+  /** Costs by kind in nano-USD; they add up to `nanoUsd`. */
   readonly costInput: number;
   readonly costOutput: number;
   readonly costCacheRead: number;
@@ -175,7 +175,7 @@ export interface SpendAttempt {
   readonly nanoUsd: number | null;
 }
 
-/** A call with its attempts, and its bodies if they are kept. */
+/** A call with its attempts and, if stored, its bodies. */
 export interface SpendCallDetails extends SpendCall {
   readonly attemptList: readonly SpendAttempt[];
   readonly request: unknown;
@@ -195,38 +195,38 @@ export interface CallSlice {
   readonly filter: CallFilter;
   readonly limit: number;
   readonly oldestFirst: boolean;
-  /** The calls that follow this one. */
+  /** Continues after this position. */
   readonly after?: CallPosition;
   readonly offset?: number;
 }
 
-/** Calls, and where the last of them is, if there are more. */
+/** A page of calls, with the position of its last call if more follow. */
 export interface CallsRead {
   readonly calls: readonly SpendCall[];
   readonly next: CallPosition | undefined;
 }
 
-/** How a key, team, user, … is called. */
+/** Names of a key, team, user, … */
 export interface SpendLabel {
   readonly alias: string | null;
-  /** Of a key. */
+  /** Team of a key. */
   readonly team: string | null;
 }
 
-/** Calls can be sorted by these, beside their time. */
+/** Figures that calls can be sorted by, in addition to their time. */
 export const CALL_ORDERS = ['spend', 'totalTokens', 'durationMs'] as const;
 export type CallOrder = (typeof CALL_ORDERS)[number];
 
 /** Reads the spend log of a database. */
 export interface SpendQueries {
   sums(range: SpendRange, filter: SpendFilter): Promise<SpendSums>;
-  /** The dearest first. */
+  /** Highest spend first. */
   grouped(by: SpendDimension, range: SpendRange, filter: SpendFilter, limit: number): Promise<readonly SpendRow[]>;
-  /** Days with calls, the oldest first. */
+  /** Days with calls, oldest first. */
   days(range: SpendRange, filter: SpendFilter): Promise<readonly DailySpend[]>;
-  /** Days with calls and their parts by model, provider, operation, key, and by `entity`. */
+  /** Days with calls, and their parts by model, provider, operation, key and `entity`. */
   parts(range: SpendRange, filter: SpendFilter, entity: SpendDimension | undefined): Promise<readonly SpendPart[]>;
-  /** Sums by day and by several dimensions, at most `most` of them. */
+  /** Sums by day and several dimensions, at most `most` rows. */
   cells(by: readonly SpendDimension[], range: SpendRange, filter: SpendFilter, most: number): Promise<readonly SpendCell[]>;
   calls(slice: CallSlice): Promise<CallsRead>;
   /** The newest `most` calls of a range, sorted by a figure. */

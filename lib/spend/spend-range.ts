@@ -6,12 +6,13 @@ export const DAY_MS = 86_400_000;
 const DAY = /^(\d{4})-(\d\d)-(\d\d)$/;
 const TIME = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?$/;
 const MONTH = /^(\d{4})-(\d\d)$/;
-/** Days of the default range, with today. */
+/** Number of days in the default range, including today. */
 const DEFAULT_DAYS = 30;
 
 /**
- * From when to when. A date without a time is a whole day in UTC, so that as `to` it is included;
- * any other `to` is not. Without a zone, times are UTC. Default: the last 30 days, with today.
+ * A period. A date without a time means the whole day in UTC, so `to` includes that day; a `to`
+ * with a time is excluded. Times without a zone are UTC. Default: the last 30 days, including
+ * today.
  */
 export interface SpendPeriod {
   readonly from?: Date | string;
@@ -26,17 +27,17 @@ export function rangeOf({ from, to }: SpendPeriod, nowMs: number, names: readonl
   throw new InvalidArgumentError(names[0], from, `must be before ${names[1]}`);
 }
 
-/** Whether the sums by day can answer for a range. */
+/** Whether daily sums can answer for a range. */
 export function isWholeDays({ fromMs, toMs }: SpendRange): boolean {
   return fromMs % DAY_MS === 0 && toMs % DAY_MS === 0;
 }
 
-/** The time of the same length before a range. */
+/** Returns the period of the same length before a range. */
 export function previousOf({ fromMs, toMs }: SpendRange): SpendRange {
   return { fromMs: fromMs - (toMs - fromMs), toMs: fromMs };
 }
 
-/** A month in UTC: `2027-01`. @throws InvalidArgumentError */
+/** Parses a month in UTC: `2027-01`. @throws InvalidArgumentError */
 export function monthOf(name: string, month: string): SpendRange {
   const [, year, number] = MONTH.exec(month) ?? [];
   const index = Number(number) - 1;
@@ -44,7 +45,7 @@ export function monthOf(name: string, month: string): SpendRange {
   throw new InvalidArgumentError(name, month, 'must be a month such as 2027-01');
 }
 
-/** Midnight before a time, in UTC. */
+/** Returns the start of the day in UTC. */
 export function dayOf(ms: number): number {
   return ms - (((ms % DAY_MS) + DAY_MS) % DAY_MS);
 }
@@ -54,7 +55,7 @@ export function dayText(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
 }
 
-/** The days of a range, also those that it covers in part. */
+/** Returns the days of a range, including partial ones. */
 export function daysOf({ fromMs, toMs }: SpendRange): string[] {
   const days: string[] = [];
   for (let ms = dayOf(fromMs); ms < toMs; ms += DAY_MS) days.push(dayText(ms));
@@ -63,7 +64,7 @@ export function daysOf({ fromMs, toMs }: SpendRange): string[] {
 
 function timeOf(name: string, value: unknown, ofDayMs: number): number {
   const ms = value instanceof Date ? value.getTime() : msOf(checkString(name, value, refuseArgument), ofDayMs);
-  // PostgreSQL has no dates after this year.
+  // PostgreSQL supports no dates after this year.
   if (Number.isFinite(ms) && ms >= 0 && ms < Date.UTC(9999, 0)) return ms;
   throw new InvalidArgumentError(name, value, 'must be a date such as 2027-01-31 or 2027-01-31T08:00:00Z');
 }
@@ -72,6 +73,6 @@ function msOf(text: string, ofDayMs: number): number {
   const zone = TIME.exec(text);
   if (zone !== null) return Date.parse(text.replace(' ', 'T') + (zone[1] === undefined ? 'Z' : ''));
   const ms = DAY.test(text) ? Date.parse(text) : NaN;
-  // `Date.parse` accepts the 31st of February.
+  // `Date.parse` accepts February 31.
   return Number.isNaN(ms) || dayText(ms) !== text ? NaN : ms + ofDayMs;
 }

@@ -28,16 +28,16 @@ export interface SpendQuestion extends SpendPeriod {
 /** A question about spend by key, team, … */
 export interface SpendByQuestion extends SpendQuestion {
   readonly by: SpendDimension;
-  /** Rows, from 1 to 10,000. Default 100; of `topSpenders` 10. */
+  /** Maximum number of rows, 1 to 10,000. Default 100; for `topSpenders` 10. */
   readonly limit?: number;
 }
 
 /** A question about single calls. */
 export interface CallsQuestion extends SpendPeriod {
   readonly filter?: CallFilter;
-  /** From 1 to 1,000. Default 100. */
+  /** Maximum number of calls, 1 to 1,000. Default 100. */
   readonly limit?: number;
-  /** `next` of the page before. */
+  /** `next` of the previous page. */
   readonly after?: string;
   readonly oldestFirst?: boolean;
 }
@@ -45,20 +45,20 @@ export interface CallsQuestion extends SpendPeriod {
 /** Spend by key, team, … */
 export interface SpendReport {
   readonly from: Date;
-  /** Not included. */
+  /** Exclusive. */
   readonly to: Date;
   readonly by: SpendDimension;
-  /** The dearest first. */
+  /** Highest spend first. */
   readonly rows: readonly SpendRow[];
-  /** Of all calls that match, not only of the rows. */
+  /** Sums of all matching calls, not only of the rows. */
   readonly total: SpendSums;
 }
 
-/** Spend by day of the dearest keys, teams, users, … */
+/** Daily spend of the keys, teams, users, … with the highest spend. */
 export interface SpendByDay {
-  /** In UTC, the oldest first, also those without calls. */
+  /** Days in UTC, oldest first, including days without calls. */
   readonly days: readonly string[];
-  /** The dearest first. */
+  /** Highest spend first. */
   readonly rows: readonly { readonly name: string; readonly label?: string; readonly nanoUsd: readonly number[] }[];
 }
 
@@ -66,22 +66,22 @@ export interface SpendByDay {
 export interface SpendChange {
   readonly previousNanoUsd: number;
   readonly previousUsd: number;
-  /** 0.25: a quarter more; `null` if nothing was spent before. */
+  /** 0.25 means a quarter more; `null` if nothing was spent before. */
   readonly change: number | null;
 }
 
-/** A row with the period before. */
+/** A row, compared with the previous period. */
 export interface TopSpender extends SpendRow, SpendChange {
-  /** Of the total, from 0 to 1. */
+  /** Share of the total, from 0 to 1. */
   readonly share: number;
 }
 
-/** The dearest, with the period of the same length before. */
+/** The highest spenders, compared with the previous period of the same length. */
 export interface TopSpenders extends Omit<SpendReport, 'rows'> {
   readonly rows: readonly TopSpender[];
 }
 
-/** A period and the one of the same length before it. */
+/** A period and the previous one of the same length. */
 export interface SpendComparison extends SpendChange {
   readonly from: Date;
   readonly to: Date;
@@ -92,20 +92,20 @@ export interface SpendComparison extends SpendChange {
 /** A page of calls. */
 export interface CallPage {
   readonly calls: readonly SpendCall[];
-  /** For `after`; absent on the last page. */
+  /** Pass it as `after`; absent on the last page. */
   readonly next?: string;
 }
 
 const MOST_ROWS = 10_000;
 const LARGEST_PAGE = 1_000;
-/** Calls that an export holds in memory. */
+/** Number of calls that an export keeps in memory. */
 const EXPORT_PAGE = 1_000;
-/** Days that one answer lists. */
+/** Maximum number of days in one answer. */
 const MOST_DAYS = 3_700;
 
 /**
- * Answers what was spent, on what and by whom, from the spend log. Days are in UTC. Sums of whole
- * days come from sums that are kept by day; others add up the calls themselves.
+ * Reports spend from the spend log: how much, on what and by whom. Days are in UTC. Whole days are
+ * read from daily sums; other periods add up single calls.
  *
  * @example
  * const { rows } = await spend.spendBy({ by: 'model', from: '2027-01-01', to: '2027-01-31', filter: { team: 'search' } });
@@ -118,7 +118,7 @@ export class FastLiteLLMSpendService {
   ) {}
 
   /**
-   * Returns the spend of each key, team, user, …, the dearest first.
+   * Returns the spend of each key, team, user, …, highest first.
    * @throws InvalidArgumentError
    */
   async spendBy({ by, limit, filter, ...period }: SpendByQuestion): Promise<SpendReport> {
@@ -128,7 +128,7 @@ export class FastLiteLLMSpendService {
     return { ...datesOf(range), by: dimension, rows, total };
   }
 
-  /** Returns the sums of each day, also of those without calls. @throws InvalidArgumentError */
+  /** Returns the sums of each day, including days without calls. @throws InvalidArgumentError */
   async daily({ filter, ...period }: SpendQuestion = {}): Promise<readonly DailySpend[]> {
     const range = this.rangeOf(period);
     checkDays(range, period.from);
@@ -142,7 +142,8 @@ export class FastLiteLLMSpendService {
   }
 
   /**
-   * Returns the spend of the dearest keys, teams, users, … by day. Default: of the 10 dearest.
+   * Returns the daily spend of the keys, teams, users, … with the highest spend. Default: the top
+   * 10.
    * @throws InvalidArgumentError
    */
   async dailyBy({ limit = 10, ...question }: SpendByQuestion): Promise<SpendByDay> {
@@ -159,7 +160,7 @@ export class FastLiteLLMSpendService {
     return { days, rows: rows.map(({ name, label }) => ({ name, ...(label !== undefined && { label }), nanoUsd: byName.get(name)! })) };
   }
 
-  /** Returns a page of calls, the newest first. @throws InvalidArgumentError */
+  /** Returns a page of calls, newest first. @throws InvalidArgumentError */
   async calls({ filter, limit, after, oldestFirst = false, ...period }: CallsQuestion = {}): Promise<CallPage> {
     const most = limitOf(limit, 100, LARGEST_PAGE);
     const slice = { range: this.rangeOf(period), filter: callFilterOf(filter), oldestFirst, after: positionOf(after) };
@@ -173,7 +174,7 @@ export class FastLiteLLMSpendService {
   }
 
   /**
-   * Returns the dearest keys, teams, users, …, each with the period of the same length before.
+   * Returns the highest spenders, each compared with the previous period of the same length.
    * @throws InvalidArgumentError
    */
   async topSpenders({ limit = 10, ...question }: SpendByQuestion): Promise<TopSpenders> {
@@ -191,7 +192,7 @@ export class FastLiteLLMSpendService {
     return { ...report, rows };
   }
 
-  /** Compares a period with the one of the same length before it. @throws InvalidArgumentError */
+  /** Compares a period with the previous one of the same length. @throws InvalidArgumentError */
   async compare({ filter, ...period }: SpendQuestion = {}): Promise<SpendComparison> {
     const [range, checked] = [this.rangeOf(period), filterOf(filter)];
     const [current, previous] = await Promise.all([this.queries.sums(range, checked), this.queries.sums(previousOf(range), checked)]);
@@ -199,8 +200,8 @@ export class FastLiteLLMSpendService {
   }
 
   /**
-   * Returns what a month will probably cost: what is spent, and for the rest the mean of the last 7
-   * days. Default: the current month.
+   * Returns the expected spend of a month: the spend so far, plus the mean of the last 7 days for
+   * the remaining days. Default: the current month.
    * @throws InvalidArgumentError
    */
   async forecast({ month, filter }: { readonly month?: string; readonly filter?: SpendFilter } = {}): Promise<SpendForecast> {
@@ -215,7 +216,7 @@ export class FastLiteLLMSpendService {
   }
 
   /**
-   * Yields all calls of a period, the oldest first, in constant memory. Ending the loop ends the
+   * Yields all calls of a period, oldest first, in constant memory. Leaving the loop stops the
    * queries.
    * @throws InvalidArgumentError
    */
@@ -251,7 +252,7 @@ const NOTHING: SpendSums = {
   durationMs: 0,
 };
 
-/** Compares a figure with the one before. */
+/** Compares a figure with the previous one. */
 function changeOf(nanoUsd: number, previousNanoUsd: number): SpendChange {
   const change = previousNanoUsd > 0 ? (nanoUsd - previousNanoUsd) / previousNanoUsd : null;
   return { previousNanoUsd, previousUsd: usdOf(previousNanoUsd), change };
@@ -269,7 +270,7 @@ function dimensionOf(by: unknown): SpendDimension {
   return checkOneOf('by', by, SPEND_DIMENSIONS, refuseArgument);
 }
 
-/** A misspelt condition would match everything. */
+/** Rejects unknown conditions: a misspelt one would match everything. */
 function filterOf(filter: SpendFilter = {}): SpendFilter {
   checkKnownKeys('filter', filter, SPEND_FILTERS, refuseArgument);
   return filter;
@@ -284,7 +285,7 @@ function limitOf(limit: number | undefined, fallback: number, max: number): numb
   return limit === undefined ? fallback : checkInteger('limit', limit, { min: 1, max }, refuseArgument);
 }
 
-/** Opaque, so that it can change. */
+/** The cursor is opaque, so that its format can change. */
 function cursorOf({ startedUs, id }: CallPosition): string {
   return Buffer.from(`${startedUs} ${id}`).toString('base64url');
 }
@@ -293,5 +294,5 @@ function positionOf(cursor: string | undefined): CallPosition | undefined {
   if (cursor === undefined) return undefined;
   const [, startedUs, id] = /^(\d{1,17}) (.+)$/.exec(Buffer.from(String(cursor), 'base64url').toString()) ?? [];
   if (id !== undefined) return { startedUs, id };
-  throw new InvalidArgumentError('after', cursor, 'must be the cursor of the page before');
+  throw new InvalidArgumentError('after', cursor, 'must be the cursor of the previous page');
 }

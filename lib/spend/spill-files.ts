@@ -7,7 +7,7 @@ import { appendToFile } from '../common/append-file.js';
 import { NON_BLOCKING } from '../common/regular-file.js';
 import { OWNER_ONLY } from '../common/replace-file.js';
 
-/** A file that was not touched for so long is that of a process that is gone. */
+/** A file not touched for this long belongs to a process that no longer runs. */
 const DEAD_MS = 60_000;
 const TOUCH_MS = 10_000;
 const READ_BYTES = 1024 * 1024;
@@ -19,26 +19,26 @@ const HOST =
     .replace(/[^\w-]/g, '-')
     .slice(0, 64) || 'host';
 
-/** A part of the rows that were spilled. */
+/** A batch of spilled rows. */
 export interface SpilledRows {
   readonly rows: readonly string[];
-  /** Call it once they are written: they are not read again. */
+  /** Marks the rows as written, so that they are not read again. */
   done(): Promise<void>;
 }
 
 interface SpillFile {
   readonly path: string;
-  /** Bytes whose rows are written. */
+  /** Bytes of rows already written to the database. */
   offset: number;
   size: number;
-  /** Rows that are not written. */
+  /** Rows not yet written to the database. */
   rows: number;
 }
 
 /**
- * Rows that wait on disk, in the order in which they came. Each process has files of its own; those
- * of processes that are gone are taken over by renaming them, which one process wins. Rows may be
- * read twice, after a crash or by two processes: the database knows them.
+ * Rows that wait on disk, in order of arrival. Each process has its own files, and takes over those
+ * of processes that no longer run by renaming them: only one process succeeds. After a crash, or
+ * with two processes, rows can be read twice; the database skips duplicates.
  */
 export class SpillFiles {
   private readonly own: SpillFile;
@@ -46,7 +46,7 @@ export class SpillFiles {
   /** Whether the last write failed: it may have left half a line. */
   private hasFailed = false;
   private touchedMs = 0;
-  /** One step at a time: a file must not be removed while it is appended to. */
+  /** Serializes the steps: a file must not be removed during an append. */
   private last: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -56,7 +56,7 @@ export class SpillFiles {
     this.own = { path: this.newPath(), offset: 0, size: 0, rows: 0 };
   }
 
-  /** Rows that are not written. */
+  /** Rows not yet written to the database. */
   get rows(): number {
     return this.files.reduce((sum, { rows }) => sum + rows, 0);
   }
@@ -70,9 +70,8 @@ export class SpillFiles {
   }
 
   /**
-   * Appends rows that fit into the file.
-   * @returns how many; fewer if the file is full
-   * @throws the error of the disk; then none of them counts as spilled
+   * Appends the rows that fit into the file, and returns how many.
+   * @throws the file system's error; then no row counts as spilled
    */
   append(rows: readonly string[]): Promise<number> {
     return this.inTurn(() => this.appendNow(rows));
@@ -101,7 +100,7 @@ export class SpillFiles {
     return count;
   }
 
-  /** The oldest rows; `undefined` if there are none. */
+  /** Returns the oldest rows; `undefined` if no file has any. */
   next(most: number): Promise<SpilledRows | undefined> {
     return this.inTurn(() => this.nextNow(most));
   }
@@ -111,7 +110,7 @@ export class SpillFiles {
       if (file.offset >= file.size) continue;
       const read = await readRows(file, most);
       if (read === undefined) {
-        // Another process has taken it over, or someone has removed it.
+        // Another process took the file over, or someone removed it.
         this.forget(file);
         continue;
       }
@@ -121,7 +120,7 @@ export class SpillFiles {
     return undefined;
   }
 
-  /** Takes over the files of processes that are gone. Returns their number. */
+  /** Takes over the files of processes that no longer run. Returns how many. */
   async adopt(): Promise<number> {
     const [folder, name] = [dirname(this.base), basename(this.base)];
     const entries = await readdir(folder).catch((): string[] => []);
@@ -134,7 +133,7 @@ export class SpillFiles {
       const own = this.newPath();
       try {
         await rename(path, own);
-        // Otherwise it looks abandoned.
+        // Otherwise the file would look abandoned.
         await utimes(own, new Date(), new Date());
         this.adopted.push({ path: own, offset: 0, size: await sizeOf(own), rows: await countRows(own) });
         count++;
@@ -145,7 +144,7 @@ export class SpillFiles {
     return count;
   }
 
-  /** Shows other processes that this one lives. */
+  /** Shows other processes that this one is still running. */
   async touch(): Promise<void> {
     if (this.isEmpty || Date.now() - this.touchedMs < TOUCH_MS) return;
     this.touchedMs = Date.now();
@@ -185,7 +184,9 @@ async function sizeOf(path: string): Promise<number> {
   return (await stat(path)).size;
 }
 
-/** Whether the process that owns a file is gone. Process ids of other hosts say nothing. */
+/**
+ * Whether the process that owns a file no longer runs. Process ids of other hosts prove nothing.
+ */
 async function isDead(path: string, suffix: string): Promise<boolean> {
   const [, host, pid] = OWNED.exec(suffix) ?? [];
   if (host === HOST && !isAlive(Number(pid))) return true;
@@ -205,7 +206,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Whole lines from the file's offset, at least one; `undefined` without the file. */
+/** Reads whole lines from the file's offset, at least one; `undefined` if the file is missing. */
 async function readRows(file: SpillFile, most: number): Promise<{ readonly rows: string[]; readonly end: number } | undefined> {
   let handle;
   try {
@@ -219,7 +220,7 @@ async function readRows(file: SpillFile, most: number): Promise<{ readonly rows:
       const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, file.offset);
       const bytes = buffer.subarray(0, bytesRead);
       const isWhole = bytesRead < length;
-      // What a crash has cut has no end of a line: it is the last row of its file.
+      // Only the last row can lack its newline: a crash cut it off.
       const read = takeRows(bytes, most, isWhole);
       if (read.used > 0) return { rows: read.rows, end: file.offset + read.used };
       if (isWhole) return { rows: [], end: file.size };

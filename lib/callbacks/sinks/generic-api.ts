@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { CallbackSink } from '../delivery.js';
 import { deliver } from '../http-delivery.js';
 
-/** Where `generic_api` sends payloads, and how. */
+/** Settings of the `generic_api` sink. */
 export interface GenericApiSettings {
   readonly name: string;
   readonly endpoint: string;
@@ -22,7 +22,7 @@ const PARALLEL = 8;
 /** `sha256=<hex of the HMAC-SHA256 of the body>`. */
 const SIGNATURE = 'x-signature-256';
 
-/** LiteLLM's `generic_api`: posts payloads as a JSON array, one on each line, or one by one. */
+/** LiteLLM's `generic_api`: posts payloads as a JSON array, as NDJSON, or one per request. */
 export class GenericApiSink implements CallbackSink {
   readonly name: string;
   readonly batchSize: number;

@@ -4,7 +4,7 @@ import { REDACTED } from '../textless.js';
 import { outputOf } from './otel-spans.js';
 import { spanIdOf, traceIdOf, type AttributeValue, type Span } from './otlp-json.js';
 
-/** Fields of the metadata that Langfuse has attributes of its own for. */
+/** Metadata fields that have an attribute of their own in Langfuse. */
 const OWN: ReadonlySet<string> = new Set([
   'trace_id',
   'existing_trace_id',
@@ -25,8 +25,8 @@ const OWN: ReadonlySet<string> = new Set([
 const SPAN_ID = /^[\da-f]{16}$/;
 
 /**
- * The generation of a call, in Langfuse's attributes. A request names its trace, session and user
- * in `metadata` or in headers that begin with `langfuse_`.
+ * Converts a call to a generation with Langfuse's attributes. A request names its trace, session
+ * and user in `metadata` or in headers that begin with `langfuse_`.
  */
 export function langfuseSpansOf(payload: LoggingPayload, environment: string | undefined, release: string | undefined): Span[] {
   const { litellm_call_id: id, status, error_str: error, metadata } = payload;
@@ -93,7 +93,7 @@ function callFacts({
   return [...names.map((name): [string, unknown] => [name, metadata[name]]), ...Object.entries(facts)];
 }
 
-/** Without the parts that others include: Langfuse adds them up. */
+/** Langfuse adds these figures up, so none of them may include another. */
 function usageOf({ prompt_tokens: input, completion_tokens: output, total_tokens: total, hidden_params }: LoggingPayload): Fields {
   const details = fieldsOf(hidden_params.usage_object);
   const of = (part: string, name: string): number => Number(fieldsOf(details[part])[name] ?? 0);

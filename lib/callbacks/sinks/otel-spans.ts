@@ -8,10 +8,10 @@ const REQUEST_SPAN = 'litellm_request';
 const PROVIDER_SPAN = 'raw_gen_ai_request';
 
 /**
- * The spans of a call in LiteLLM's names: the request, with the attributes of the call, and one
- * below it for each attempt.
+ * Converts a call to spans with LiteLLM's names: a span for the request with the call's attributes,
+ * and a child span for each attempt.
  *
- * @param ownRequestSpan Whether the call has a span of its own below that of the request, as with
+ * @param ownRequestSpan Whether the call gets its own child span of the request span, as with
  * LiteLLM's `USE_OTEL_LITELLM_REQUEST_SPAN`
  */
 export function otelSpansOf(payload: LoggingPayload, ownRequestSpan: boolean): Span[] {
@@ -88,7 +88,7 @@ function textAttribute(value: unknown): string | undefined {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-/** The messages of an answer of chat; another answer as it is. */
+/** Returns the messages of a chat answer; other answers unchanged. */
 export function outputOf(response: unknown): unknown {
   const choices = listOf(fieldsOf(response).choices);
   return choices.length === 0 ? response : choices.map((choice) => (choice as Fields | null)?.message ?? choice);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** A value of an attribute; `null` and `undefined` are left out. */
+/** The value of an attribute; `null` and `undefined` are omitted. */
 export type AttributeValue = string | number | boolean | readonly string[] | null | undefined;
 export type Attributes = Readonly<Record<string, AttributeValue>>;
 
@@ -14,7 +14,7 @@ export interface Span {
   readonly startTime: number;
   readonly endTime: number;
   readonly attributes: Attributes;
-  /** Why it failed. `undefined`: it succeeded. */
+  /** Error code of a failed span; `undefined` for success. */
   readonly error?: string;
 }
 
@@ -23,7 +23,10 @@ const STATUS = { ok: 1, error: 2 } as const;
 const SCOPE = 'nestjs-fast-litellm';
 const TRACE_ID = /^(?!0{32})[\da-f]{32}$/;
 
-/** A request in JSON: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding */
+/**
+ * Builds an export request in JSON:
+ * https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
+ */
 export function traceRequest(resource: Attributes, spans: readonly Span[]): string {
   return JSON.stringify({
     resourceSpans: [
@@ -32,13 +35,18 @@ export function traceRequest(resource: Attributes, spans: readonly Span[]): stri
   });
 }
 
-/** 32 hex digits: the text itself if it is an id already, with or without dashes, else its hash. */
+/**
+ * Returns 32 hex digits: the text itself if it already is an id, with or without dashes, otherwise
+ * its hash.
+ */
 export function traceIdOf(text: string): string {
   const plain = text.replace(/-/g, '').toLowerCase();
   return TRACE_ID.test(plain) ? plain : hashOf(text, 32);
 }
 
-/** 16 hex digits, the same for the same texts: a payload that is sent again is the same span. */
+/**
+ * Returns 16 hex digits derived from the texts, so that a payload sent twice yields the same span.
+ */
 export function spanIdOf(...texts: readonly string[]): string {
   return hashOf(texts.join('\n'), 16);
 }
@@ -61,7 +69,7 @@ function encoded({ traceId, spanId, parentSpanId, name, kind, startTime, endTime
   };
 }
 
-/** A decimal text: 64 bits do not fit into a number of JSON. */
+/** A decimal string, because a JSON number cannot hold 64 bits. */
 function nanosOf(seconds: number): string {
   return `${Math.round(seconds * 1e6)}000`;
 }

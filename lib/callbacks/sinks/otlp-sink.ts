@@ -4,10 +4,10 @@ import { deliver } from '../http-delivery.js';
 import type { LoggingPayload } from '../logging-payload.js';
 import { traceRequest, type Attributes, type Span } from './otlp-json.js';
 
-/** A sink that takes spans over OTLP/HTTP in JSON. */
+/** Settings of a sink that receives spans over OTLP/HTTP in JSON. */
 export interface OtlpSettings {
   readonly name: string;
-  /** The address for traces, with its path. */
+  /** The full URL for traces, including its path. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly resource: Attributes;

@@ -4,17 +4,20 @@ import { DeliveryError, deliveryErrorOf, type CallbackSink } from '../delivery.j
 import { deliver } from '../http-delivery.js';
 import type { LoggingPayload } from '../logging-payload.js';
 
-/** Where `s3_v2` stores payloads, and how. */
+/** Settings of the `s3_v2` sink. */
 export interface S3Settings {
   readonly bucket: string;
   readonly region: string;
-  /** `undefined`: Amazon's. Else that of a service with the same API; the bucket is in the path. */
+  /**
+   * Endpoint of a service with S3's API, called with the bucket in the path. `undefined`: Amazon
+   * S3.
+   */
   readonly endpoint: string | undefined;
-  /** Without slashes around it. */
+  /** Without leading or trailing slashes. */
   readonly path: string;
   readonly withTeam: boolean;
   readonly withKey: boolean;
-  /** Whether the payloads of a batch are one object, one on each line. */
+  /** Whether each batch becomes one object, with one payload per line. */
   readonly inBatches: boolean;
   readonly authorization: RequestAuthorization;
   readonly withoutTexts: boolean;
@@ -26,7 +29,7 @@ const BATCH = 512;
 
 /**
  * LiteLLM's `s3_v2`: one object for each call, `{path}/{team}/{date}/time-{time}_{id}.json`. A
- * payload that is sent again replaces its object.
+ * payload sent twice overwrites its object.
  */
 export class S3Sink implements CallbackSink {
   readonly name = 's3_v2';
@@ -58,7 +61,7 @@ export class S3Sink implements CallbackSink {
       payloads.map((payload) => this.put(this.keyOf(JSON.parse(payload) as LoggingPayload, 'json'), payload, signal)),
     );
     const errors = results.flatMap((result) => (result.status === 'rejected' ? [deliveryErrorOf(result.reason)] : []));
-    // An outage comes first: halves of the batch would meet it, too.
+    // Report an outage first: splitting the batch would not help.
     const error = errors.find(({ fault }) => fault === 'away') ?? errors[0];
     if (error !== undefined) throw error;
   }
@@ -96,19 +99,19 @@ export class S3Sink implements CallbackSink {
   }
 }
 
-/** LiteLLM uses the alias; without one, the id. */
+/** As in LiteLLM: the alias, or the id if there is no alias. */
 function partOf(metadata: Fields, what: 'team' | 'key'): string {
   const names = what === 'team' ? ['user_api_key_team_alias', 'user_api_key_team_id'] : ['user_api_key_alias', 'user_api_key_hash'];
   const found = names.map((name) => fieldsOf(metadata)[name]).find((value) => typeof value === 'string' && value !== '');
   return typeof found === 'string' ? safe(found) : '';
 }
 
-/** A name within the folder that it is for. */
+/** Removes characters that could leave the folder. */
 function safe(name: string): string {
   return name.replace(/[/\\]/g, '_').replace(/^\.+$/, '_');
 }
 
-/** Percent-encoded as AWS signs it. */
+/** Percent-encodes as AWS's signatures require. */
 function encoded(part: string): string {
   return encodeURIComponent(part).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }

@@ -4,19 +4,19 @@ import { join } from 'node:path';
 import { appendToFile } from '../../common/append-file.js';
 import { OWNER_ONLY } from '../../common/replace-file.js';
 
-/** A file is closed at this size, so that a killed process sends at most this much again. */
+/** A file is closed at this size, which bounds what is sent twice after a process was killed. */
 const SEGMENT_CHARS = 4 * 1024 * 1024;
 const TOUCHED_EVERY_MS = 20_000;
-/** The owner of a file that was not touched for longer is gone. */
+/** A file not touched for this long belongs to a process that no longer runs. */
 const ABANDONED_MS = 120_000;
-/** The owner of files that a process has left behind when it ended. */
+/** Marks files that a process left for others when it ended. */
 const FREE = 'free';
 const FOLDER_MODE = 0o700;
 
 interface Segment {
   path: string;
   chars: number;
-  /** Set once it is read: lines that are not sent yet. */
+  /** Lines not sent yet; set once the file has been read. */
   lines: readonly string[] | undefined;
 }
 
@@ -28,23 +28,23 @@ export interface SpilledBatch {
 }
 
 /**
- * Payloads of one sink on disk, oldest first. Each process writes files of its own:
+ * Payloads of one sink on disk, oldest first. Each process writes its own files:
  *
  *     <folder>/<sink>.<time>-<number>.<process>.jsonl
  *
  * Files are deleted once they are sent. A process that ends renames its files to `….free.jsonl`;
- * the next one, or another one that uses the folder, sends them. Files of a killed process are
- * taken over after two minutes. One that was partly sent is sent again as a whole: sinks can get a
- * payload twice, with the same id.
+ * the next process that uses the folder sends them. Files of a killed process are taken over after
+ * two minutes. A partly sent file is sent again as a whole, so sinks can receive a payload twice,
+ * with the same id.
  */
 export class SpillFolder {
-  /** Lines that could not be read back. */
+  /** Number of lines that could not be read back. */
   damaged = 0;
   private readonly owner = randomBytes(4).toString('hex');
   private readonly prefix: string;
   private readonly segments: Segment[] = [];
   private number = 0;
-  /** The last write may have left half a line. */
+  /** Whether the last write failed: it may have left half a line. */
   private hasFailed = false;
   private readonly timer: NodeJS.Timeout;
   private claiming: Promise<void>;
@@ -71,8 +71,8 @@ export class SpillFolder {
   }
 
   /**
-   * Appends lines, and returns how many: fewer if the folder is full.
-   * @throws the error of the file system; then none counts as written
+   * Appends lines and returns how many were written: fewer if the folder is full.
+   * @throws the file system's error; then no line counts as written
    */
   async append(lines: readonly string[]): Promise<number> {
     let [count, text] = [0, this.hasFailed ? '\n' : ''];
@@ -91,7 +91,7 @@ export class SpillFolder {
     return count;
   }
 
-  /** The oldest lines; `undefined` if there are none. */
+  /** Returns the oldest lines; `undefined` if the folder is empty. */
   async read(maxLines: number, maxChars: number): Promise<SpilledBatch | undefined> {
     await this.claiming;
     for (let [segment] = this.segments; segment !== undefined; [segment] = this.segments) {
@@ -109,7 +109,7 @@ export class SpillFolder {
     await this.claiming;
     for (const segment of this.segments) {
       const rest = segment.lines;
-      // Without what was sent.
+      // Only lines that were not sent.
       if (rest !== undefined && rest.length > 0) {
         const path = this.nextPath();
         const isWritten = await appendToFile(path, rest.map((line) => `${line}\n`).join(''), OWNER_ONLY).then(
@@ -136,7 +136,7 @@ export class SpillFolder {
   }
 
   private async linesOf({ path }: Segment): Promise<readonly string[]> {
-    // Another process may have taken the file of one that was suspended.
+    // If this process was suspended, another one may have taken over its file.
     const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return '';
       throw error;
@@ -153,7 +153,7 @@ export class SpillFolder {
     this.claiming = this.claiming.then(() => this.claim());
   }
 
-  /** Takes over files whose process is gone. */
+  /** Takes over files of processes that no longer run. */
   private async claim(): Promise<void> {
     const names = (await readdir(this.folder).catch(() => [])).filter((name) => name.startsWith(this.prefix) && name.endsWith('.jsonl'));
     const claimed: Segment[] = [];
@@ -172,7 +172,7 @@ export class SpillFolder {
       }
     }
     if (claimed.length === 0) return;
-    // They are older, and not written to.
+    // These files are older, and complete.
     for (const segment of claimed) segment.lines = await this.linesOf(segment);
     this.segments.unshift(...claimed);
     this.onClaimed();
@@ -188,7 +188,7 @@ function fileNameOf(sink: string): string {
   return /^[\w-]{1,64}$/.test(sink) ? sink : createHash('sha256').update(sink).digest('hex').slice(0, 16);
 }
 
-/** The first lines within both bounds, but at least one. */
+/** Returns the first lines within both bounds, at least one. */
 export function firstOf(lines: readonly string[], maxLines: number, maxChars: number): readonly string[] {
   let [count, chars] = [0, 0];
   while (count < lines.length && count < maxLines && (count === 0 || chars + lines[count].length <= maxChars))

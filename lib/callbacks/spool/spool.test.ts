@@ -95,7 +95,7 @@ describe('a spool', () => {
     expect(arrived).toEqual(range(0, 512));
     await until(() => spool.problem === undefined);
     expect(lines).toHaveLength(1);
-    expect(lines[0]).toMatch(/^Callbacks: logs is away \([\w ]+\); payloads are kept in memory; set callbacks\.spillFolder/);
+    expect(lines[0]).toMatch(/^Callbacks: logs is unavailable \([\w ]+\); payloads are kept in memory; set callbacks\.spillFolder/);
   });
 
   it('sends a batch in halves that is too large', async () => {
@@ -154,12 +154,12 @@ describe('a spool', () => {
 describe('a spool with a folder', () => {
   const files = (): string[] => readdirSync(folder).sort();
 
-  it('writes payloads to files while the sink is away, and sends them first, in their order', async () => {
+  it('writes payloads to files while the sink is unavailable, and sends them first, in their order', async () => {
     await server.stop();
     const spool = open({ folder });
     add(spool, 0, 2_000);
     await until(() => spool.pending === 0 && spool.spilledChars > 0);
-    expect(lines).toEqual([expect.stringMatching(/logs is away \(ECONNREFUSED\); payloads are kept in callbacks\.spillFolder$/)]);
+    expect(lines).toEqual([expect.stringMatching(/logs is unavailable \(ECONNREFUSED\); payloads are kept in callbacks\.spillFolder$/)]);
     if (process.platform !== 'win32') expect(statSync(join(folder, files()[0])).mode & 0o777).toBe(0o600);
     add(spool, 2_000, 3_000);
     acceptIf(() => true, 500);
@@ -218,14 +218,14 @@ describe('a spool with a folder', () => {
     expect([...arrived].sort((a, b) => a - b)).toEqual(range(0, 1_000));
   });
 
-  it('keeps payloads in memory while the folder cannot be written', async () => {
+  it('keeps payloads in memory while the folder is not writable', async () => {
     const blocked = join(folder, 'file');
     writeFileSync(blocked, '');
     await server.stop();
     const spool = open({ folder: blocked });
     add(spool, 0, 600);
     await until(() => lines.length === 2);
-    expect(lines[1]).toMatch(/cannot be used \((?:EEXIST|ENOTDIR)\); payloads of logs stay in memory$/);
+    expect(lines[1]).toMatch(/is not writable \((?:EEXIST|ENOTDIR)\); payloads of logs stay in memory$/);
     rmSync(blocked);
     mkdirSync(blocked);
     await until(() => spool.pending === 0);

@@ -3,42 +3,42 @@ import { deliveryErrorOf, type CallbackSink, type DeliveryError } from '../deliv
 import { textless } from '../textless.js';
 import { firstOf, SpillFolder } from './spill-folder.js';
 
-/** Bounds of a spool. */
+/** Limits of a spool. */
 export interface SpoolSettings {
   readonly maxPending: number;
   readonly maxPendingChars: number;
-  /** Folder for payloads while the sink is away. `undefined`: they stay in memory. */
+  /** Folder for payloads while the sink is unavailable. `undefined`: they stay in memory. */
   readonly folder: string | undefined;
   readonly maxSpilledChars: number;
   readonly timeoutMs: number;
 }
 
-/** What has happened to the payloads of a sink. */
+/** Outcomes of a sink's payloads. */
 export interface SpoolCounts {
   delivered: number;
-  /** There was no room, or the process ended. */
+  /** Discarded because the spool was full or the process ended. */
   dropped: number;
-  /** The sink did not accept them. */
+  /** Rejected by the sink. */
   rejected: number;
 }
 
-/** Characters of one request: most sinks accept 4 MB. */
+/** Maximum characters per request: most sinks accept 4 MB. */
 const REQUEST_CHARS = 3_500_000;
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 60_000;
-/** How long a loss shows in health. */
+/** How long health reports a loss. */
 const REMEMBERED_MS = 5 * 60_000;
 
 /**
- * The payloads of one sink, from the end of their call until they have arrived.
+ * Payloads of one sink, from the end of the call until delivery.
  *
  *     add ─▶ memory ─▶ requests of up to `batchSize`
- *              │ sink away                ▲
+ *              │ sink unavailable         ▲
  *              └──────────▶ files ────────┘ first, once it is back
  *
- * A sink that is away is asked again after 1 s, later after up to a minute. A request that is too
- * large, or has a payload that the sink rejects, is sent in halves. A lost payload is counted,
- * logged and shown in health.
+ * After an error, the spool retries in 1 s, then with growing delays up to a minute. It splits a
+ * request that is too large, or contains a payload that the sink rejects, into halves. Lost
+ * payloads are counted, logged and reported in health.
  */
 export class Spool {
   readonly counts: SpoolCounts = { delivered: 0, dropped: 0, rejected: 0 };
@@ -47,12 +47,12 @@ export class Spool {
   private readonly files: SpillFolder | undefined;
   private working: Promise<void> | undefined = undefined;
   private timer: NodeJS.Timeout | undefined = undefined;
-  /** Why the sink is away. */
+  /** Why the sink is unavailable. */
   private fault: string | undefined = undefined;
   private retryMs = FIRST_RETRY_MS;
   private retryAtMs = 0;
   private lostAtMs = -Infinity;
-  /** Why the folder cannot be written. */
+  /** Why the folder is not writable. */
   private folderFault: string | undefined = undefined;
   private isClosing = false;
   private isClosed = false;
@@ -80,14 +80,14 @@ export class Spool {
     return this.files?.chars ?? 0;
   }
 
-  /** What is wrong, for health. */
+  /** Returns the problem that health reports. */
   get problem(): string | undefined {
-    if (this.fault !== undefined) return `the sink is away (${this.fault})`;
-    if (this.folderFault !== undefined) return `callbacks.spillFolder cannot be written (${this.folderFault})`;
+    if (this.fault !== undefined) return `the sink is unavailable (${this.fault})`;
+    if (this.folderFault !== undefined) return `callbacks.spillFolder is not writable (${this.folderFault})`;
     return performance.now() - this.lostAtMs < REMEMBERED_MS ? 'payloads were lost' : undefined;
   }
 
-  /** Takes a payload, a JSON text on one line. Never throws, never waits. */
+  /** Adds a payload, one line of JSON. Never throws, never waits. */
   add(payload: string): void {
     const { maxPending, maxPendingChars } = this.settings;
     if (this.isClosed || this.memory.length >= maxPending || this.memoryChars + payload.length > maxPendingChars) {
@@ -101,8 +101,8 @@ export class Spool {
   }
 
   /**
-   * Sends what is there, for at most `limitMs`. The rest stays in files for the next process;
-   * without a folder it is lost.
+   * Sends the remaining payloads, for at most `limitMs`. The rest stays in files for the next
+   * process, or is lost without a folder.
    */
   async close(limitMs: number): Promise<void> {
     this.isClosing = true;
@@ -121,7 +121,7 @@ export class Spool {
     this.memoryChars = 0;
   }
 
-  /** Until the next work: for a full batch, for the next attempt, or to write to the files. */
+  /** Sleeps until a batch is full, a retry is due, or payloads must be written to files. */
   private waitMs(): number {
     const { flushMs } = this.sink;
     if (this.fault === undefined) return flushMs;
@@ -168,7 +168,7 @@ export class Spool {
     }
   }
 
-  /** Returns the payloads that the sink could not take for now. */
+  /** Returns the payloads to retry later. */
   private async send(lines: readonly string[]): Promise<readonly string[]> {
     const parts = [lines];
     for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
@@ -194,18 +194,18 @@ export class Spool {
   }
 
   private isAway({ message, retryAfterMs }: DeliveryError): void {
-    const cause = this.stop.signal.aborted ? 'the app shuts down' : message;
+    const cause = this.stop.signal.aborted ? 'the app is shutting down' : message;
     this.retryAtMs = performance.now() + (retryAfterMs ?? this.retryMs * (0.5 + Math.random() / 2));
     this.retryMs = Math.min(LAST_RETRY_MS, this.retryMs * 2);
     if (this.fault === undefined && !this.isClosing) {
       const kept = this.files === undefined ? 'in memory; set callbacks.spillFolder to keep more' : 'in callbacks.spillFolder';
-      this.log.error(`Callbacks: ${this.sink.name} is away (${cause}); payloads are kept ${kept}`);
+      this.log.error(`Callbacks: ${this.sink.name} is unavailable (${cause}); payloads are kept ${kept}`);
     }
     this.fault = cause;
   }
 
   private isBack(): void {
-    if (this.fault !== undefined) this.log.log(`Callbacks: ${this.sink.name} is back`);
+    if (this.fault !== undefined) this.log.log(`Callbacks: ${this.sink.name} recovered`);
     this.fault = undefined;
     this.retryMs = FIRST_RETRY_MS;
     this.retryAtMs = 0;
@@ -231,7 +231,7 @@ export class Spool {
   private folderFailed(error: unknown): void {
     const reason = String((error as NodeJS.ErrnoException).code ?? 'unknown error');
     if (this.folderFault === undefined)
-      this.log.error(`Callbacks: ${this.settings.folder} cannot be used (${reason}); payloads of ${this.sink.name} stay in memory`);
+      this.log.error(`Callbacks: ${this.settings.folder} is not writable (${reason}); payloads of ${this.sink.name} stay in memory`);
     this.folderFault = reason;
   }
 
@@ -250,7 +250,7 @@ export class Spool {
   private lose(count: number, how: 'dropped' | 'rejected', reason: string): void {
     this.counts[how] += count;
     const now = performance.now();
-    // A storm is one line.
+    // One log line, however many payloads an outage costs.
     if (now - this.lostAtMs >= REMEMBERED_MS) this.log.error(`Callbacks: ${count} payloads for ${this.sink.name} were ${how} (${reason})`);
     this.lostAtMs = now;
   }

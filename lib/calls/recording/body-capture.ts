@@ -3,7 +3,7 @@ import { LlmAnswer } from '../answer/llm-answer.js';
 import type { SendAttempt } from '../attempt.js';
 import type { ModelCallHook } from '../hooks/call-hook.js';
 
-/** Longer streams are cut. */
+/** Longer streams are truncated. */
 const MOST_EVENTS = 5_000;
 
 interface Captured {
@@ -11,20 +11,20 @@ interface Captured {
   events: Fields[] | undefined;
 }
 
-/** What is in an answer besides its texts. */
+/** Fields of an answer other than its text. */
 export interface AnswerFacts {
   readonly responseId: string | undefined;
   readonly finishReasons: readonly string[] | undefined;
 }
 
 /**
- * Keeps the answers of calls until their records, as the client gets them: after all hooks. Large
- * and slow compared with a record, so only where a listener asks for bodies.
+ * Keeps each answer as the client receives it, after all hooks, until the call is recorded. Large
+ * and slow compared with a record, so active only if a listener requests bodies.
  */
 export class BodyCapture {
   private readonly captured = new Map<string, Captured>();
 
-  /** Observes the events of streams. */
+  /** Observes stream events. */
   readonly hook: ModelCallHook = {
     onEvent: ({ id }, event) => {
       const captured = this.captured.get(id);
@@ -38,7 +38,7 @@ export class BodyCapture {
     this.captured.set(id, { answer: undefined, events: undefined });
   }
 
-  /** Sends, and keeps a whole answer. */
+  /** Sends a request and keeps an answer that is not streamed. */
   capturing<R>(send: SendAttempt<R>): SendAttempt<R> {
     return async (attempt) => {
       const answer = await send(attempt);
@@ -48,7 +48,7 @@ export class BodyCapture {
     };
   }
 
-  /** The answer of a call that is over: JSON, the events of a stream, or nothing. */
+  /** Returns the answer of a finished call: JSON, the events of a stream, or nothing. */
   take(id: string): unknown {
     const captured = this.captured.get(id);
     this.captured.delete(id);
@@ -60,7 +60,10 @@ export class BodyCapture {
   }
 }
 
-/** OpenAI's `id` and `finish_reason`, Anthropic's `stop_reason`, those of Responses. */
+/**
+ * Reads OpenAI's `id` and `finish_reason`, Anthropic's `stop_reason`, or their counterparts in
+ * Responses.
+ */
 export function answerFactsOf(answer: unknown): AnswerFacts {
   let responseId: string | undefined;
   const reasons: string[] = [];

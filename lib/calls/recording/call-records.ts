@@ -16,7 +16,7 @@ import { errorKindOf, statusOf } from './error-facts.js';
 import { clientFactsOf, type ClientFacts } from './client-facts.js';
 import { loggingFieldsOf } from './logging-fields.js';
 
-/** As nginx, for a client that has closed its connection. */
+/** Nginx's status for a client that closed its connection. */
 const CLIENT_CLOSED = 499;
 
 interface Listener {
@@ -25,7 +25,7 @@ interface Listener {
   isReported: boolean;
 }
 
-/** The listeners for finished calls. Without one, nothing is recorded. */
+/** Listeners for finished calls. Without listeners, nothing is recorded. */
 export class CallRecords {
   private listeners: readonly Listener[] = [];
   private stop: (() => void) | undefined = undefined;
@@ -35,16 +35,16 @@ export class CallRecords {
   constructor(
     private readonly observers: CallObservers,
     private readonly log: LogSink,
-    /** Observes the events of streams. */
+    /** Observes stream events. */
     private readonly addHook: (hook: ModelCallHook) => () => void,
   ) {}
 
-  /** What keeps the answers of calls; `undefined`: no listener asks for bodies. */
+  /** Keeps the answers of calls; `undefined` if no listener requests bodies. */
   get bodies(): BodyCapture | undefined {
     return this.capture;
   }
 
-  /** For calls that begin from now on. Returns the function that removes the listener. */
+  /** Adds a listener for calls that begin from now on. Returns a function that removes it. */
   add(listener: CallRecordListener, { bodies = false }: CallRecordChoice = {}): () => void {
     const added: Listener = { listener, bodies, isReported: false };
     this.listeners = [...this.listeners, added];
@@ -68,7 +68,7 @@ export class CallRecords {
     this.capture = undefined;
   }
 
-  /** @param whole the same with bodies, if they were kept */
+  /** @param whole the record with bodies, if they were kept */
   emit(record: CallRecord, whole?: CallRecord): void {
     for (const each of this.listeners) {
       try {
@@ -82,13 +82,13 @@ export class CallRecords {
   private report(of: Listener, error: unknown): void {
     if (of.isReported) return;
     of.isReported = true;
-    // Its message may quote a prompt.
+    // Not the message, which may quote a prompt.
     const name = error instanceof Error ? error.name : typeof error;
     this.log.error(`Call records: a listener threw (${name}); calls continue; further errors are not logged`);
   }
 }
 
-/** One call, from its start to its record. */
+/** Records one call, from start to finish. */
 class RecordedCall implements WatchedCall {
   private readonly id: string;
   private readonly startedAtMs: number;
@@ -166,7 +166,7 @@ class RecordedCall implements WatchedCall {
       ip: client.ip,
       userAgent: client.userAgent,
       usage: sums.usage,
-      // A hook has answered it.
+      // A hook answered.
       nanoUsd: ended.length === 0 && status === 'success' ? 0 : sums.nanoUsd,
       costParts: sums.costParts,
       isEstimated: sums.isEstimated,
@@ -181,22 +181,25 @@ class RecordedCall implements WatchedCall {
       retries,
       fallbacks,
       attempts: ended,
-      // Of the request as it came: hooks may remove fields.
+      // Read from the original request: hooks may remove fields.
       logging: () => loggingFieldsOf(this.asked),
     };
   }
 
-  /** Until the caller had its answer or its error: failed attempts may be drained for longer. */
+  /**
+   * Ends when the caller gets the answer or error, although failed attempts may be drained for
+   * longer.
+   */
   private durationMs(last: RecordedAttempt | undefined, isAnswered: boolean): number {
     const endMs = last !== undefined && (isAnswered || last.wasDrained) ? last.attempt.endedAtMs : performance.now();
     return Math.max(0, endMs - this.call.asked.startedAtMs);
   }
 }
 
-/** One attempt of a recorded call. */
+/** Records one attempt of a call. */
 class RecordedAttempt implements ObservedAttempt {
   record: AttemptRecord | undefined = undefined;
-  /** Whether it was read to its end although its call was over. */
+  /** Whether the answer was read to its end after the call had finished. */
   wasDrained = false;
 
   constructor(
@@ -239,7 +242,7 @@ class RecordedAttempt implements ObservedAttempt {
       errorCode: isAnswered ? undefined : errorCodeOf(error),
       httpStatus: status,
       usage: used && recordedUsage(used),
-      // A mock has a cost without a usage.
+      // A mock can have a cost without usage.
       nanoUsd: used === undefined ? (costUsd === undefined ? undefined : nanoOf(costUsd)) : cost?.nanoUsd,
       costParts: cost?.parts,
       isEstimated: used !== undefined && attempt.usage === undefined,
@@ -264,7 +267,7 @@ function recordedUsage({ promptTokens, completionTokens, totalTokens, details }:
 
 type Sums = Pick<CallRecord, 'usage' | 'nanoUsd' | 'costParts' | 'isEstimated'>;
 
-/** Most calls have one attempt, whose figures are those of the call. */
+/** Most calls have one attempt, whose figures are the call's. */
 function sumsOf(attempts: readonly AttemptRecord[]): Sums {
   const charged = attempts.filter(({ usage, nanoUsd }) => usage !== undefined || nanoUsd !== undefined);
   if (charged.length < 2) return charged[0] ?? { isEstimated: false };
@@ -290,7 +293,7 @@ function partsSum(a: CostParts, b: CostParts): CostParts {
   return sum;
 }
 
-/** By the parameters of a deployment. */
+/** Cache of hosts by the parameters of a deployment. */
 const hosts = new WeakMap<object, string | null>();
 
 function hostOf(params: Readonly<Record<string, unknown>>): string | undefined {

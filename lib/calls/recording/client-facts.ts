@@ -2,7 +2,9 @@ import { isObject, objectIn, type Fields } from '../../common/objects.js';
 import { clientText, endUserOf, firstTextOf } from '../../http/end-user.js';
 import type { AskedCall } from '../asked-call.js';
 
-/** What a request tells about its client, as LiteLLM reads it. None of it is authenticated. */
+/**
+ * Facts about the client that a request states, in LiteLLM's fields. None of them is authenticated.
+ */
 export interface ClientFacts {
   readonly endUser: string | undefined;
   readonly sessionId: string | undefined;
@@ -13,7 +15,7 @@ export interface ClientFacts {
   readonly tags: readonly string[];
 }
 
-/** A request of Express, Fastify or Node, or the one of a call in this process. */
+/** A request of Express, Fastify or Node, or of an in-process call. */
 interface Incoming {
   readonly headers?: unknown;
   readonly ip?: unknown;
@@ -24,7 +26,7 @@ type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 const MOST_TAGS = 20;
 const SESSION_HEADERS = ['x-litellm-trace-id', 'x-litellm-session-id'];
-/** Codex and others. */
+/** Sent by Sent by Codex and others. */
 const PLAIN_SESSION_HEADERS = ['x-session-id', 'session-id', 'session_id', 'thread-id', 'conversation_id'];
 const SESSION_HEADER = /^x-.+-session-id$/;
 const SESSION_ID = /^[\w-]{8,}$/;
@@ -35,7 +37,7 @@ const TRACE_PARENT = /^[\da-f]{2}-([\da-f]{32})-/;
 const NO_HEADERS: Headers = {};
 const NONE: readonly string[] = [];
 
-/** Reads the facts when the call begins: later a closed socket has no address. */
+/** Reads the facts at the start of the call, because a closed socket has no address. */
 export function clientFactsOf({ options, body }: AskedCall, ownTags: readonly string[] = NONE): ClientFacts {
   const { headers: given, ip, socket } = (options.request ?? {}) as Incoming;
   const headers = isObject(given) ? (given as Headers) : NO_HEADERS;
@@ -72,13 +74,13 @@ function sessionIn(body: Fields | undefined, metadata: Fields | undefined): stri
   return clientText(body.litellm_session_id) ?? clientText(metadata?.session_id) ?? sessionInUser(fieldsIn(body.metadata)?.user_id);
 }
 
-/** Claude Code appends it to the user, or sends both in JSON. */
+/** Claude Code appends the session to the user, or sends both as JSON. */
 function sessionInUser(user: unknown): string | undefined {
   if (typeof user !== 'string') return undefined;
   return clientText(user.startsWith('{') ? objectIn(user)?.session_id : SESSION_IN_USER.exec(user)?.[1]);
 }
 
-/** Those of the request, of LiteLLM's header and of the key, each once. */
+/** Merges the tags of the body, LiteLLM's header and the key, without duplicates. */
 function tagsOf(asked: readonly string[], header: string | undefined, own: readonly string[]): readonly string[] {
   if (header === undefined && own.length === 0 && asked.length === 0) return NONE;
   const listed = header === undefined ? NONE : header.split(',').map((tag) => tag.trim());

@@ -4,8 +4,8 @@ import { kindOfStatus } from '../../providers/failure-kind.js';
 import { reasonOf } from '../failure.js';
 
 /**
- * The kind of an error, for people who look for causes: as in `ProviderError.kind`, `budget` or
- * `denied` (by a hook).
+ * Returns the kind of an error for diagnosis: `ProviderError.kind`, `budget` or `denied` (by a
+ * hook).
  */
 export function errorKindOf(error: unknown): string | undefined {
   if (error instanceof BudgetExceededError) return 'budget';
@@ -15,7 +15,7 @@ export function errorKindOf(error: unknown): string | undefined {
   return status === undefined ? reasonOf(error)?.kind : kindOfStatus(status, '');
 }
 
-/** The status that a client of the gateway gets for an error. */
+/** Returns the HTTP status that the gateway's client receives for an error. */
 export function statusOf(error: unknown): number | undefined {
   const { getStatus } = (error ?? {}) as { readonly getStatus?: unknown };
   const status: unknown = typeof getStatus === 'function' ? getStatus.call(error) : reasonOf(error)?.status;

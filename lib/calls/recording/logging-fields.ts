@@ -4,7 +4,7 @@ import type { AskedCall } from '../asked-call.js';
 
 const NO_LOG = 'no-log';
 const REDACTING = 'turn_off_message_logging';
-/** LiteLLM's headers; a value other than `false` switches them on. */
+/** LiteLLM's headers; any value except `false` enables them. */
 const ENABLE_REDACTION = ['litellm-enable-message-redaction', 'x-litellm-enable-message-redaction'];
 const DISABLE_REDACTION = 'litellm-disable-message-redaction';
 const OF_LANGFUSE = 'langfuse_';
@@ -12,7 +12,7 @@ const LONGEST_HEADER = 1000;
 const MOST_HEADERS = 30;
 const NO_FIELDS: Fields = {};
 
-/** Reads what a request asks of its logs, in the order of LiteLLM: body, then headers. */
+/** Reads the logging settings of a request in LiteLLM's order: body, then headers. */
 export function loggingFieldsOf({ options, body }: Pick<AskedCall, 'options' | 'body'>): LoggingFields {
   const { headers: given } = (options.request ?? {}) as { readonly headers?: unknown };
   const headers = isObject(given) ? given : NO_FIELDS;
@@ -34,7 +34,7 @@ function isOn(value: unknown): boolean {
   return typeof value === 'string' && value.trim().toLowerCase() !== 'false';
 }
 
-/** `langfuse_trace_name: x` as `trace_name: x`. */
+/** Converts `langfuse_trace_name: x` to `trace_name: x`. */
 function langfuseIn(headers: Fields): Readonly<Record<string, string>> | undefined {
   let found: Record<string, string> | undefined;
   let count = 0;

@@ -35,7 +35,7 @@ export class SpendingPages {
     } catch (error) {
       if (error instanceof InvalidArgumentError) return { status: 400, body: pageOf(failure(errorMessage(error)), context) };
       if (!(error instanceof DatabaseError)) throw error;
-      return { status: 503, body: pageOf(failure('The spend log cannot be read at the moment.'), context) };
+      return { status: 503, body: pageOf(failure('The spend log is unavailable at the moment.'), context) };
     }
   }
 

@@ -10,28 +10,28 @@ interface Branch {
   readonly api_key_breakdown: Record<string, { readonly metrics: Fields; readonly metadata: Fields }>;
 }
 
-/** Where LiteLLM shows the parts of a day. */
+/** Names of the breakdowns of a day in LiteLLM's answer. */
 const BRANCHES: Partial<Readonly<Record<SpendDimension, readonly string[]>>> = {
   modelGroup: ['models', 'model_groups'],
   provider: ['providers'],
   operation: ['endpoints'],
 };
 
-/** Which days to show. */
+/** Selects the days of the answer. */
 export interface ActivityQuestion {
   readonly range: SpendRange;
   readonly filter: SpendFilter;
-  /** What `entities` are. */
+  /** Dimension of `entities`. */
   readonly entity: SpendDimension | undefined;
-  /** From 1. */
+  /** Page number, starting at 1. */
   readonly page: number;
-  /** Days of a page; `Infinity`: all. */
+  /** Days per page; `Infinity` for all. */
   readonly pageSize: number;
 }
 
 /**
- * LiteLLM's daily activity, the newest day first. Pages are of whole days, and totals are of all
- * days, not of the page.
+ * Builds LiteLLM's daily activity, newest day first. A page contains whole days; totals cover all
+ * days, not only the page.
  */
 export async function dailyActivity(queries: SpendQueries, { range, filter, entity, page, pageSize }: ActivityQuestion): Promise<Fields> {
   const [days, total] = await Promise.all([queries.days(range, filter), queries.sums(range, filter)]);
@@ -60,7 +60,7 @@ export async function dailyActivity(queries: SpendQueries, { range, filter, enti
   };
 }
 
-/** The range that the days of a page are in, within the one that was asked for. */
+/** Returns the part of the requested range that the days of a page cover. */
 function spanOf(days: readonly string[], { fromMs, toMs }: SpendRange): SpendRange {
   const [newest, oldest] = [Date.parse(days[0]), Date.parse(days[days.length - 1])];
   return { fromMs: Math.max(fromMs, oldest), toMs: Math.min(toMs, newest + DAY_MS) };
@@ -86,7 +86,7 @@ function breakdownOf(parts: readonly SpendPart[], entity: SpendDimension | undef
     const { alias = null, team = null } = (kind === entity ? labels.entities : labels.keys).get(name) ?? {};
     return kind === 'key' ? { key_alias: alias, team_id: team } : kind === entity ? { [`${kind}_alias`]: alias } : {};
   };
-  // A branch is before its API keys.
+  // A branch precedes its API keys.
   for (const part of parts.toSorted((a, b) => Number(a.key !== null) - Number(b.key !== null))) {
     const { kind, key } = part;
     if (kind === null) continue;

@@ -6,21 +6,21 @@ import type { SpendFilter } from '../spend-queries.js';
 export type IsTeamAdmin = (team: string, user: string) => Promise<boolean>;
 
 const NOT_VISIBLE = {
-  message: 'This key shows only its own spend; use the master key, or a key of an admin of the team.',
+  message: 'This key can read only its own spend; use the master key, or the key of a team admin.',
   type: 'invalid_request_error',
   param: null,
   code: 'spend_not_visible',
 };
 
-/** The spend of others: 403. */
+/** 403 for the spend of others. */
 export function notVisible(): HttpException {
   return new HttpException({ error: NOT_VISIBLE }, 403);
 }
 
 /**
- * What a sender may see of what is asked for: everything with the master key, a team for its
- * admins, otherwise the own calls: those of the key's user, or of a key without a user.
- * @throws HttpException (403) if the question names a user, a key or a team of others.
+ * Restricts a query to calls that the sender may read: all calls with the master key, the team's
+ * calls for team admins, otherwise the calls of the key's user, or of the key if it has no user.
+ * @throws HttpException (403) if the query names another user, key or team.
  */
 export async function visibleTo(sender: Principal, asked: SpendFilter, isTeamAdmin: IsTeamAdmin): Promise<SpendFilter> {
   if (sender.isAdmin) return asked;
@@ -32,7 +32,7 @@ export async function visibleTo(sender: Principal, asked: SpendFilter, isTeamAdm
   }
   if (teams.some((team) => team !== sender.team)) throw notVisible();
   if (user !== undefined) return { ...asked, user: own(asked.user, user) };
-  // A key that is in no store has no calls of its own.
+  // A key outside the store has no calls of its own.
   if (sender.keyId === undefined) throw notVisible();
   return { ...asked, key: own(asked.key, sender.keyId) };
 }

@@ -16,19 +16,24 @@ import { reportByDay, reportByKey, summaryByDay } from './spend-reports.js';
 
 type Fields = Record<string, unknown>;
 
-/** What the routes answer from. */
+/** Dependencies of the spend routes. */
 export interface SpendDesk {
   readonly service: FastLiteLLMSpendService;
   readonly queries: SpendQueries;
-  /** @throws ApiKeyError without a valid key. */
+  /**
+   * Authenticates the sender. Authenticates the sender. @throws ApiKeyError without a valid key.
+   */
   authenticate(headers: IncomingHttpHeaders): Promise<Principal>;
   readonly isTeamAdmin: IsTeamAdmin;
-  /** The public id of a key that a query names. @throws InvalidArgumentError */
+  /** Returns the public id of a key named in a query. @throws InvalidArgumentError */
   keyIdOf(name: string, text: string): string;
   readonly now?: () => number;
 }
 
-/** Rows that LiteLLM's first `/spend/logs` returns, and that the others count and sort. */
+/**
+ * Maximum number of rows that LiteLLM's first `/spend/logs` returns and the newer routes count and
+ * sort.
+ */
 const MOST_LOGS = 10_000;
 const MOST_CELLS = 200_000;
 const LARGEST_PAGE = 1_000;
@@ -46,7 +51,7 @@ const LOG_FIELDS = [
 const ACTIVITY = [...DATES, 'page', 'page_size', 'model', 'api_key', 'timezone'];
 const SORTED = { spend: 'spend', total_tokens: 'totalTokens', request_duration_ms: 'durationMs' } as const;
 
-/** LiteLLM's routes about spend. Each answers only what its sender may see. */
+/** LiteLLM's spend routes. Each answer contains only what the sender may read. */
 export class SpendApi {
   private readonly now: () => number;
 
@@ -54,7 +59,7 @@ export class SpendApi {
     this.now = desk.now ?? Date.now;
   }
 
-  /** LiteLLM's first `/spend/logs`: sums by day, or with `summarize=false` the newest calls. */
+  /** LiteLLM's first `/spend/logs`: sums by day, or the newest calls with `summarize=false`. */
   async logs(query: unknown, headers: IncomingHttpHeaders): Promise<unknown> {
     const fields = new SpendFields(query, [...DATES, 'api_key', 'user_id', 'request_id', 'summarize']);
     const filter = await this.visible(fields, headers);
@@ -77,7 +82,7 @@ export class SpendApi {
     const range = fields.range(this.now());
     const filter: CallFilter = { ...(await this.visible(fields, headers)), ...conditionsOf(fields) };
     const offset = (page - 1) * size;
-    // LiteLLM does not read more either: an offset reads what it skips.
+    // The same limit as in LiteLLM, because an offset reads every row that it skips.
     const limit = Math.max(0, Math.min(size, MOST_LOGS - offset));
     const slice = { range, filter, limit, oldestFirst, offset };
     const { queries } = this.desk;
@@ -93,13 +98,13 @@ export class SpendApi {
     return { data: calls.map(spendLogRow), ...pages };
   }
 
-  /** `/spend/logs/ui/{id}`: a call with its attempts and, if they are kept, its bodies. */
+  /** `/spend/logs/ui/{id}`: a call with its attempts and, if stored, its bodies. */
   async log(id: string, query: unknown, headers: IncomingHttpHeaders): Promise<Fields> {
     const fields = new SpendFields(query, DATES);
     const filter = await this.visible(fields, headers);
     const call = await this.desk.service.call(checkString('request_id', id, refuseArgument), filter);
     if (call !== undefined) return spendLogDetails(call);
-    const message = 'No such call in the spend log, or not one of this key.';
+    const message = 'The call does not exist in the spend log, or this key cannot read it.';
     throw new HttpException({ error: { message, type: 'invalid_request_error', param: 'request_id', code: 'call_not_found' } }, 404);
   }
 
@@ -129,12 +134,16 @@ export class SpendApi {
     const range = fields.range(this.now());
     const cells = await this.desk.queries.cells(by, range, filter, MOST_CELLS + 1);
     if (cells.length > MOST_CELLS)
-      throw new InvalidArgumentError('start_date', fields.text('start_date'), `must be later: the report has more than ${MOST_CELLS} rows`);
+      throw new InvalidArgumentError(
+        'start_date',
+        fields.text('start_date'),
+        `must be later: the report would have more than ${MOST_CELLS} rows`,
+      );
     const named = cells.filter(({ names: each }) => each[entity] !== '');
     return entity === 'key' ? reportByKey(named) : reportByDay(named, entity);
   }
 
-  /** All that was ever spent. */
+  /** Total spend of all time. */
   async global(query: unknown, headers: IncomingHttpHeaders): Promise<Fields> {
     const fields = new SpendFields(query, DATES);
     await this.operator(headers);
@@ -197,7 +206,7 @@ export class SpendApi {
     return dailyActivity(this.desk.queries, { range, filter, entity, page, pageSize: size });
   }
 
-  /** `/spend/export`: the calls of a period, as a stream of text. */
+  /** `/spend/export`: streams the calls of a period as text. */
   async export(
     query: unknown,
     headers: IncomingHttpHeaders,
@@ -227,7 +236,7 @@ export class SpendApi {
     return this.desk.queries.grouped(by, fields.range(this.now()), {}, fields.integer('limit', 10, LARGEST_PAGE));
   }
 
-  /** @throws HttpException (403) with another key than the master key. */
+  /** @throws HttpException (403) for any key except the master key. */
   private async operator(headers: IncomingHttpHeaders): Promise<void> {
     if (!(await this.desk.authenticate(headers)).isAdmin) throw notVisible();
   }
@@ -237,7 +246,7 @@ export class SpendApi {
     return text === undefined ? undefined : this.desk.keyIdOf('api_key', text);
   }
 
-  /** What a query asks for, as far as its sender may see it. */
+  /** Parses a query and restricts it to what the sender may read. */
   private async visible(fields: SpendFields, headers: IncomingHttpHeaders): Promise<SpendFilter> {
     const sender = await this.desk.authenticate(headers);
     const asked = definedFields({
@@ -263,7 +272,7 @@ function conditionsOf(fields: SpendFields): CallFilter {
     keyAlias: fields.text('key_alias'),
     errorCode: fields.text('error_code'),
     tag: fields.names('tags'),
-    // LiteLLM knows two: a cancelled or denied call has failed.
+    // LiteLLM has only two states: cancelled and denied calls count as failures.
     ...(status === 'failure' ? { isFailed: true } : { status: status as SpendCallStatus | undefined }),
     cacheStatus: isHit === undefined ? undefined : isHit ? ('hit' as const) : ('miss' as const),
     minNanoUsd: fields.nanoUsd('min_spend'),

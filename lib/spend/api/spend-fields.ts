@@ -6,12 +6,12 @@ import type { SpendRange } from '../spend-queries.js';
 const LARGEST_PAGE_NUMBER = 1_000_000;
 const USD = /^\d{1,9}(?:\.\d{1,9})?$/;
 
-/** The query of a request, with LiteLLM's names. */
+/** Parses a query string with LiteLLM's parameter names. */
 export class SpendFields {
   private readonly fields: Readonly<Record<string, unknown>>;
 
   /**
-   * A name that the route does not know would be a filter without effect.
+   * Rejects unknown names, which would otherwise be filters without effect.
    * @throws InvalidArgumentError
    */
   constructor(query: unknown, known: readonly string[]) {
@@ -19,13 +19,13 @@ export class SpendFields {
     checkKnownKeys('', this.fields, known, refuseArgument);
   }
 
-  /** An empty text is none, as in LiteLLM's UI. */
+  /** Treats an empty value as absent, because LiteLLM's UI sends those. */
   text(name: string): string | undefined {
     const { [name]: value } = this.fields;
     return value === undefined || value === '' ? undefined : checkString(name, value, refuseArgument);
   }
 
-  /** Names that commas separate. */
+  /** Parses comma-separated names. */
   names(name: string): readonly string[] | undefined {
     const text = this.text(name);
     const names = text
@@ -62,12 +62,12 @@ export class SpendFields {
     throw new InvalidArgumentError(name, text, 'must be an amount in USD such as 0.05');
   }
 
-  /** Whole days in UTC, the last one included. */
+  /** Parses a range of whole days in UTC, including the last one. */
   range(nowMs: number, names: readonly [string, string] = ['start_date', 'end_date']): SpendRange {
     const period: SpendPeriod = { from: this.text(names[0]), to: this.text(names[1]) };
     return rangeOf(period, nowMs, names);
   }
 }
 
-/** Names of the period in LiteLLM's queries. */
+/** Names of the dates in LiteLLM's queries. */
 export const DATES = ['start_date', 'end_date'];

@@ -12,12 +12,12 @@ const CALL_TYPES: Readonly<Record<string, string>> = {
   rerank: 'arerank',
 };
 
-/** LiteLLM's name of an operation; its own if LiteLLM has none. */
+/** LiteLLM's name of an operation, or our own if LiteLLM has none. */
 export function callTypeOf(operation: string): string {
   return Object.hasOwn(CALL_TYPES, operation) ? CALL_TYPES[operation] : operation;
 }
 
-/** A row of `LiteLLM_SpendLogs`, without bodies. */
+/** Builds a row of `LiteLLM_SpendLogs`, without bodies. */
 export function spendLogRow(call: SpendCall): Record<string, unknown> {
   const { startedAt, durationMs, timeToFirstTokenMs: ttftMs, promptTokens, completionTokens, status, cacheStatus } = call;
   return {
@@ -49,7 +49,7 @@ export function spendLogRow(call: SpendCall): Record<string, unknown> {
   };
 }
 
-/** With the bodies, if they are kept. */
+/** Builds a row with the bodies, if stored. */
 export function spendLogDetails(call: SpendCallDetails): Record<string, unknown> {
   const { request, answer, attemptList } = call;
   const { messages } = (request ?? {}) as { readonly messages?: unknown };

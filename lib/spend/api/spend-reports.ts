@@ -3,7 +3,7 @@ import type { SpendCell, SpendPart } from '../spend-queries.js';
 
 type Fields = Record<string, unknown>;
 
-/** Days of LiteLLM's report, each with its teams or customers. */
+/** Builds LiteLLM's report by day, with the teams or customers of each day. */
 export function reportByDay(cells: readonly SpendCell[], by: 'team' | 'endUser'): Fields[] {
   const [list, name] = by === 'team' ? ['teams', 'team_name'] : ['customers', 'customer'];
   return [...grouped(cells, ({ day }) => day)].map(([day, ofDay]) => ({
@@ -22,7 +22,7 @@ export function reportByDay(cells: readonly SpendCell[], by: 'team' | 'endUser')
   }));
 }
 
-/** API keys of LiteLLM's report, the dearest first. */
+/** Builds LiteLLM's report by API key, highest spend first. */
 export function reportByKey(cells: readonly SpendCell[]): Fields[] {
   const keys = [...grouped(cells, ({ names }) => names.key!)].toSorted(([, a], [, b]) => spendOf(b) - spendOf(a));
   return keys.map(([key, ofKey]) => ({
@@ -32,7 +32,7 @@ export function reportByKey(cells: readonly SpendCell[]): Fields[] {
   }));
 }
 
-/** Days of LiteLLM's summary of the log: the spend of each user and model, or of one API key. */
+/** Builds LiteLLM's summary of the log by day: spend by user and model, or of one API key. */
 export function summaryByDay(
   days: readonly { readonly day: string; readonly usd: number }[],
   users: readonly SpendPart[],
@@ -60,7 +60,7 @@ function costsOf(cells: readonly SpendCell[]): Fields {
   };
 }
 
-/** Exact: a sum of USD would not be. */
+/** Adds nano-USD, because a sum of USD would not be exact. */
 function spendOf(cells: readonly SpendCell[]): number {
   return cells.reduce((sum, { nanoUsd }) => sum + nanoUsd, 0);
 }

@@ -30,13 +30,13 @@ interface SpendRequest {
 }
 
 const UNAVAILABLE = {
-  message: 'The spend log cannot be read at the moment.',
+  message: 'The spend log is unavailable at the moment.',
   type: 'server_error',
   param: null,
   code: 'spend_log_unavailable',
 };
 
-/** 503 while the database is away. */
+/** Answers 503 while the database is unavailable. */
 class UnavailableDatabase implements NestInterceptor {
   intercept(_: ExecutionContext, next: CallHandler): Observable<unknown> {
     return next
@@ -49,7 +49,7 @@ function unavailable(cause: DatabaseError): HttpException {
   return new HttpException({ error: UNAVAILABLE }, 503, { cause });
 }
 
-/** LiteLLM's routes about spend, with an app's answer to errors. */
+/** Creates a controller for LiteLLM's spend routes that uses the given error filter. */
 export function createSpendController(errorFilter: Type<ExceptionFilter>): Type<object> {
   @Controller({ version: VERSION_NEUTRAL })
   @UseFilters(errorFilter)
@@ -87,7 +87,8 @@ export function createSpendController(errorFilter: Type<ExceptionFilter>): Type<
     async export(@Query() query: unknown, @Req() { headers }: SpendRequest): Promise<StreamableFile> {
       const { format, text } = await this.api.export(query, headers);
       const options = { type: EXPORT_TYPES[format], disposition: `attachment; filename="spend.${format}"` };
-      // Reads the next page when the client has taken the last one, and none after it has left.
+      // Reads the next page once the client has received the previous one, and stops when the
+      // client disconnects.
       return new StreamableFile(Readable.from(text, { objectMode: false, highWaterMark: 64 * 1024 }), options);
     }
 

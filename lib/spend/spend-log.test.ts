@@ -130,7 +130,7 @@ describe('the spend log', () => {
     await until(() => log.backlog === 0);
     expect(store.batches.map(({ length }) => length)).toEqual([5, 5, 5, 5, 3]);
     const gaps = store.startsMs.slice(1).map((ms, at) => ms - store.startsMs[at]);
-    expect(Math.min(...gaps)).toBeGreaterThan(99);
+    expect(Math.min(...gaps)).toBeGreaterThan(95);
   });
 
   it('keeps rows in memory while the database is unavailable, in order, and reports it in health and metrics', async () => {
@@ -173,7 +173,7 @@ describe('the spend log', () => {
     store.fail = () => undefined;
     await until(() => log.backlog === 0);
     expect([...store.ids]).toEqual(calls.map(({ id }) => id));
-    expect(files()).toEqual([]);
+    await until(() => files().length === 0);
   });
 
   it('takes over the files of processes that no longer run, but not of running ones', async () => {

@@ -153,7 +153,7 @@ describe('alerts', () => {
     const llm = open({ alerting: { channels: ['slack'] } });
     llm.alerting?.watchStores({ keys: 'away' });
     await until(() => llm.alerting?.health().status === 'degraded');
-    expect(llm.alerting?.health().reason).toBe('slack: the sink is away (status 500)');
+    expect(llm.alerting?.health().reason).toBe('slack: the sink is unavailable (status 500)');
     await until(() => sink.requests.length === 2);
     await until(() => llm.alerting?.health().status === 'ok');
   });

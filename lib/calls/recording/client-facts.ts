@@ -26,7 +26,7 @@ type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 const MOST_TAGS = 20;
 const SESSION_HEADERS = ['x-litellm-trace-id', 'x-litellm-session-id'];
-/** Sent by Sent by Codex and others. */
+/** Sent by Codex and others. */
 const PLAIN_SESSION_HEADERS = ['x-session-id', 'session-id', 'session_id', 'thread-id', 'conversation_id'];
 const SESSION_HEADER = /^x-.+-session-id$/;
 const SESSION_ID = /^[\w-]{8,}$/;

@@ -20,9 +20,7 @@ type Fields = Record<string, unknown>;
 export interface SpendDesk {
   readonly service: FastLiteLLMSpendService;
   readonly queries: SpendQueries;
-  /**
-   * Authenticates the sender. Authenticates the sender. @throws ApiKeyError without a valid key.
-   */
+  /** Authenticates the sender. @throws ApiKeyError without a valid key. */
   authenticate(headers: IncomingHttpHeaders): Promise<Principal>;
   readonly isTeamAdmin: IsTeamAdmin;
   /** Returns the public id of a key named in a query. @throws InvalidArgumentError */

@@ -35,7 +35,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./commands/prices.js')).PRICES,
   },
   spend: {
-    summary: 'drops old months of the spend log, and deletes the calls of a user or a key',
+    summary: 'exports the spend log, drops its old months, and deletes the calls of a user or a key',
     load: async () => (await import('./commands/spend.js')).SPEND,
   },
 };

@@ -1,9 +1,17 @@
 import fc from 'fast-check';
-import { FastLiteLLM, redisRateLimitStore, type RateLimiterService } from 'nestjs-fast-litellm';
+import {
+  FastLiteLLM,
+  postgresRateLimitStore,
+  postgresStore,
+  redisRateLimitStore,
+  type RateLimiterService,
+  type RateLimitOptions,
+} from 'nestjs-fast-litellm';
 import type { ScriptedAnswer } from 'nestjs-fast-litellm/testing';
 import { RequestContext } from '../../../lib/http/request-context.js';
 import { stopProviders, testProvider } from '../../support/llm-client-providers.js';
 import { usuallyOrLong } from '../../support/long.js';
+import { hasPostgres, TestDatabase } from '../../support/postgres.js';
 import { hasRedis, RedisServer } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
 
@@ -37,8 +45,11 @@ const calls: fc.Arbitrary<Asked> = fc.record({
   attempts: fc.array(fate, { minLength: 4, maxLength: 4 }),
 });
 
-describe.each(hasRedis ? ['memory', 'Redis'] : ['memory'])('the invoices of local providers, budgets in %s', (kind) => {
+const kinds = ['memory', ...(hasRedis ? ['Redis'] : []), ...(hasPostgres ? ['PostgreSQL'] : [])];
+
+describe.each(kinds)('the invoices of local providers, budgets in %s', (kind) => {
   let server: RedisServer | undefined;
+  let database: TestDatabase | undefined;
   let llm: FastLiteLLM;
   let limiter: RateLimiterService;
   /** What both providers have charged, in nano-USD. */
@@ -46,7 +57,14 @@ describe.each(hasRedis ? ['memory', 'Redis'] : ['memory'])('the invoices of loca
   const open = new Map<string, { readonly asked: Asked; readonly controller: AbortController; made: number }>();
 
   beforeAll(async () => {
-    if (kind === 'Redis') server = await RedisServer.start();
+    let shared: RateLimitOptions = {};
+    if (kind === 'Redis') {
+      server = await RedisServer.start();
+      shared = { store: redisRateLimitStore({ url: server.url, onStoreError: 'deny', timeoutMs: 10_000 }) };
+    } else if (kind === 'PostgreSQL') {
+      database = await TestDatabase.create();
+      shared = { store: postgresRateLimitStore({ store: postgresStore({ url: database.url, timeoutMs: 20_000 }), onStoreError: 'deny' }) };
+    }
     // A provider charges what it has read where it could not answer, as the table of the guide says.
     const charges =
       (rate: number) =>
@@ -100,7 +118,7 @@ describe.each(hasRedis ? ['memory', 'Redis'] : ['memory'])('the invoices of loca
           key: { usdPerDay: 1_000_000, usdPerWindow: 1_000_000, usdWindow: '1h', usdWindowKind: 'sliding' },
           team: { usdPerMonth: 4_000_000 },
         },
-        ...(server && { store: redisRateLimitStore({ url: server.url, onStoreError: 'deny', timeoutMs: 10_000 }) }),
+        ...shared,
       },
       router: {
         numRetries: 1,
@@ -116,6 +134,7 @@ describe.each(hasRedis ? ['memory', 'Redis'] : ['memory'])('the invoices of loca
     await llm.close();
     await stopProviders();
     await server?.stop();
+    await database?.drop();
   });
 
   it(`are spent to the nano-dollar after ${CALLS} calls with random outcomes, and nothing is held`, async () => {

@@ -71,7 +71,7 @@ const SQL = {
     $6::text::text[], $7::text::bigint[])::text AS reply`,
   keep: 'SELECT $schema.budget_keep($1::text::text[], $2::text::bigint[], $3::text::bigint)::text AS reply',
   sweep: 'SELECT $schema.budget_sweep()::text AS reply',
-  prune: 'SELECT $schema.budget_prune($1::text, $2::text, $3::text)::text[] AS last',
+  prune: 'SELECT to_json($schema.budget_prune($1::text, $2::text, $3::text))::text AS last',
   refund: 'SELECT $schema.budget_refund($1::text, $2::text, $3::text, $4::text::int, $5::text::bigint)::text AS reply',
   reset: 'SELECT $schema.budget_reset($1::text, $2::text)::text AS reply',
   beat: 'SELECT $schema.budget_beat($1::text, $2::text::bigint)::text AS reply',
@@ -161,7 +161,7 @@ export class BudgetFunctions {
   /** Forgets some accounts that count nothing any more: the next ones with each call. */
   async prune(): Promise<void> {
     const [{ last }] = await this.rows('prune', [...this.prunedUntil]);
-    this.prunedUntil = Array.isArray(last) ? last.map(String) : ['', '', ''];
+    this.prunedUntil = typeof last === 'string' ? (JSON.parse(last) as readonly string[]) : ['', '', ''];
   }
 
   async reset({ limit, key }: RateLimitScope): Promise<void> {

@@ -340,10 +340,13 @@ describe('the options of budgets in PostgreSQL', () => {
       ('default', 'spent', 'calendar:86400000:UTC', 9, '{0}', '{86400000}', '{9}', '{0}', now() - interval '200 days'),
       ('default', 'old', 'calendar:86400000:UTC', 9, '{0}', '{86400000}', '{9}', '{0}', now() - interval '400 days'),
       ('default', 'endless', 'total', 9, '{0}', '{9007199254740992}', '{9}', '{0}', now() - interval '400 days')`);
+    // More than it looks at in one go.
+    await database.query(`INSERT INTO fast_litellm.budget_accounts (limit_name, key, budget, used_at)
+      SELECT 'default', 'busy' || n, 'total', now() - CASE WHEN n > 600 THEN interval '2 hours' ELSE interval '0' END FROM generate_series(1, 700) AS n`);
     const service = limiter({ usdPerDay: 1 }, { holdTtlMs: 1_000 });
     await budgetsOf(service);
-    await until(async () => (await countOf('budget_accounts')) === 3);
-    const keys = await database.query('SELECT key FROM fast_litellm.budget_accounts ORDER BY key');
+    await until(async () => (await countOf('budget_accounts')) === 603);
+    const keys = await database.query(`SELECT key FROM fast_litellm.budget_accounts WHERE key NOT LIKE 'busy%' ORDER BY key`);
     expect(keys.map(({ key }) => key)).toEqual(['endless', 'held', 'spent']);
   });
 });

@@ -52,7 +52,7 @@ export interface DirectoryStore {
    */
   delete(entity: DirectoryEntity, id: string, entry?: AuditEntry): Promise<boolean>;
   /** Returns a page of records. */
-  search<E extends DirectoryEntity>(entity: E, query: DirectoryQuery): Promise<DirectoryPage<DirectoryRecords[E]>>;
+  list<E extends DirectoryEntity>(entity: E, query: DirectoryQuery): Promise<DirectoryPage<DirectoryRecords[E]>>;
   /**
    * Calls `listener` with the entity and id of each record that any process changes, or with `null`
    * as the id if any record may have changed. Returns a function that removes the listener.

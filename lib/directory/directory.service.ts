@@ -30,7 +30,7 @@ export abstract class DirectoryService {
   abstract findMember(team: string, user: string): Promise<DirectoryRecords['team_members'] | undefined>;
 
   /** Returns a page of matching records, newest first. */
-  abstract search<E extends DirectoryEntity>(entity: E, query?: DirectoryQuery): Promise<DirectoryPage<DirectoryRecords[E]>>;
+  abstract list<E extends DirectoryEntity>(entity: E, query?: DirectoryQuery): Promise<DirectoryPage<DirectoryRecords[E]>>;
 
   /**
    * Creates a record.

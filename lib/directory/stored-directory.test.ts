@@ -49,8 +49,8 @@ import { memberId } from './directory-records.js';
     await directory.create('users', { id: 'ann', email: 'Ann@Example.com', role: 'internal_user' });
     await directory.create('team_members', { id: memberId('a/b %', 'ann'), team: 'a/b %', user: 'ann', role: 'admin' });
     await directory.create('customers', { id: 'eve', blocked: true });
-    const ids = async (...args: Parameters<StoredDirectory['search']>): Promise<readonly string[]> =>
-      (await directory.search(...args)).records.map(({ id }) => id);
+    const ids = async (...args: Parameters<StoredDirectory['list']>): Promise<readonly string[]> =>
+      (await directory.list(...args)).records.map(({ id }) => id);
     expect(await ids('teams', { organization: 'org', search: 'TEA' })).toEqual(['a/b %']);
     expect(await ids('teams', { organization: 'other' })).toEqual([]);
     expect(await ids('users', { email: 'ann@example.COM', role: 'internal_user' })).toEqual(['ann']);

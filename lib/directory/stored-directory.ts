@@ -53,8 +53,8 @@ export class StoredDirectory extends DirectoryService implements KeyDirectory {
     return this.find('team_members', memberId(team, user));
   }
 
-  async search<E extends DirectoryEntity>(entity: E, query: DirectoryQuery = {}): Promise<DirectoryPage<DirectoryRecords[E]>> {
-    return this.asked(this.store.search(entity, query));
+  async list<E extends DirectoryEntity>(entity: E, query: DirectoryQuery = {}): Promise<DirectoryPage<DirectoryRecords[E]>> {
+    return this.asked(this.store.list(entity, query));
   }
 
   async create<E extends DirectoryEntity>(
@@ -148,7 +148,7 @@ export class StoredDirectory extends DirectoryService implements KeyDirectory {
 
   private async removeMembers(query: DirectoryQuery, by: AuditActor): Promise<void> {
     for (;;) {
-      const { records } = await this.search('team_members', query);
+      const { records } = await this.list('team_members', query);
       for (const { id } of records) await this.delete('team_members', id, by);
       if (records.length === 0) return;
     }

@@ -116,7 +116,7 @@ export class PostgresDirectory {
     return this.change(this.statementsOf(entity).delete, id, entry);
   }
 
-  async search<E extends DirectoryEntity>(entity: E, query: DirectoryQuery): Promise<DirectoryPage<DirectoryRecords[E]>> {
+  async list<E extends DirectoryEntity>(entity: E, query: DirectoryQuery): Promise<DirectoryPage<DirectoryRecords[E]>> {
     const { ids, teams, user, organization, alias, email, role, search, limit = DEFAULT_LIMIT, offset = 0 } = query;
     const names = ['id', ...['alias', 'email'].filter((name) => name in COLUMNS[entity])];
     const conditions = new Conditions()

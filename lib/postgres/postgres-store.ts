@@ -109,7 +109,7 @@ class LazyPostgresStore implements PostgresStore {
     lookUp: (entity, id) => this.inDirectory((directory) => directory.lookUp(entity, id)),
     put: (entity, record, entry) => this.inDirectory((directory) => directory.put(entity, record, entry)),
     delete: (entity, id, entry) => this.inDirectory((directory) => directory.delete(entity, id, entry)),
-    search: (entity, query) => this.inDirectory((directory) => directory.search(entity, query)),
+    list: (entity, query) => this.inDirectory((directory) => directory.list(entity, query)),
     onChange: (listener) => this.open().onDirectoryChange(listener),
     isFollowing: () => this.isFollowing(),
     fault: () => this.fault(),

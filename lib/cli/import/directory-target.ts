@@ -63,7 +63,7 @@ export class DirectoryTarget {
   ): Promise<ReadonlyMap<string, DirectoryRecords[E]>> {
     if (records.length === 0) return new Map();
     try {
-      const page = await this.store.search(entity, { ids: records.map(({ id }) => id), limit: records.length });
+      const page = await this.store.list(entity, { ids: records.map(({ id }) => id), limit: records.length });
       return new Map(page.records.map((record) => [record.id, record]));
     } catch (error) {
       if (this.isDryRun && error instanceof DatabaseError && error.code === 'DATABASE_NOT_MIGRATED') return new Map();

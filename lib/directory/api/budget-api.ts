@@ -46,7 +46,7 @@ export class BudgetApi {
     return answering(body, 'budget_id', async () => {
       requester.checkMaster();
       const ids = idsIn(checkBody(body, ['budgets']), 'budgets');
-      return (await this.directory.search('budgets', { ids, limit: MOST })).records.map(rowOf);
+      return (await this.directory.list('budgets', { ids, limit: MOST })).records.map(rowOf);
     });
   }
 
@@ -54,7 +54,7 @@ export class BudgetApi {
     return answering(query, 'budget_id', async () => {
       requester.checkMaster();
       checkBody(query, []);
-      return (await this.directory.search('budgets', { limit: MOST })).records.map(rowOf);
+      return (await this.directory.list('budgets', { limit: MOST })).records.map(rowOf);
     });
   }
 

@@ -29,6 +29,12 @@ export function checkBody(body: unknown, supported: readonly string[]): Fields {
   return checkSupportedFields(body, supported, UNSUPPORTED);
 }
 
+/** Lists have the newest records first. @throws InvalidArgumentError for another order. */
+export function checkOrder({ sort_by: by, sort_order: order }: Fields): void {
+  if (by !== undefined && by !== 'created_at') throw new InvalidArgumentError('sort_by', by, 'must be created_at');
+  if (order !== undefined && order !== 'desc') throw new InvalidArgumentError('sort_order', order, 'must be desc');
+}
+
 /** A text that a request must have. @throws InvalidArgumentError */
 export function textIn(fields: Fields, name: string): string {
   return checkString(name, fields[name], refuseArgument);

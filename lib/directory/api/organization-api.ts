@@ -59,8 +59,8 @@ export class OrganizationApi {
       requester.checkMaster();
       const fields = checkBody(query, ['org_id', 'org_alias']);
       const id = optionalTextIn(fields, 'org_id');
-      const query_ = { ids: id === undefined ? undefined : [id], search: optionalTextIn(fields, 'org_alias'), limit: MOST };
-      const { records } = await this.directory.search('organizations', query_);
+      const asked = { ids: id === undefined ? undefined : [id], search: optionalTextIn(fields, 'org_alias'), limit: MOST };
+      const { records } = await this.directory.list('organizations', asked);
       return Promise.all(records.map((organization) => this.row(organization)));
     });
   }
@@ -73,7 +73,7 @@ export class OrganizationApi {
       const rows: Fields[] = [];
       for (const id of ids) {
         rows.push(await this.row(existing(await this.directory.find('organizations', id), 'organization', 'organization_ids')));
-        const { total } = await this.directory.search('teams', { organization: id, limit: 1 });
+        const { total } = await this.directory.list('teams', { organization: id, limit: 1 });
         if (total > 0) throw new InvalidArgumentError('organization_ids', id, 'must have no teams: delete or move them first');
       }
       for (const id of ids) await this.directory.delete('organizations', id, requester.by);
@@ -85,7 +85,7 @@ export class OrganizationApi {
     const { id, alias, models, metadata } = organization;
     const [spending, teams] = await Promise.all([
       this.directory.spendingOf('organizations', organization),
-      this.directory.search('teams', { organization: id, limit: MOST }),
+      this.directory.list('teams', { organization: id, limit: MOST }),
     ]);
     const { spend, ...limits } = limitedFieldsOf(organization, spending);
     return {

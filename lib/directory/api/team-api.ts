@@ -11,6 +11,7 @@ import type { DirectoryChanges, DirectoryService } from '../directory.service.js
 import {
   answering,
   checkBody,
+  checkOrder,
   existing,
   idsIn,
   LARGEST_PAGE,
@@ -30,7 +31,7 @@ const NAMED = { team_alias: 'alias', organization_id: 'organization', blocked: '
 const SETTINGS = [...Object.keys(NAMED), ...LIMITING, 'models', 'model_aliases'];
 /** What an admin of the team changes without the master key. */
 const OWN_SETTINGS = ['team_alias'];
-const LIST_FIELDS = 'user_id organization_id team_id team_alias search page page_size sort_by sort_order status'.split(' ');
+const LIST_FIELDS = 'user_id organization_id team_id team_alias search page page_size sort_by sort_order'.split(' ');
 const MEMBER_LIMITS = ['max_budget_in_team', 'tpm_limit', 'rpm_limit', 'budget_duration'];
 const ROLES = ['admin', 'user'] as const;
 const MOST_MEMBERS = 1_000;
@@ -192,11 +193,11 @@ export class TeamApi {
 
   /** Teams that a requester sees: all, or those of the key and its user. */
   private async matching(fields: Fields, requester: Requester, page: DirectoryQuery): Promise<{ rows: readonly Fields[]; total: number }> {
+    checkOrder(fields);
     const user = optionalTextIn(fields, 'user_id');
     if (user !== undefined) requester.checkMayReadUser(user);
     const ofUser = user ?? (requester.isMaster ? undefined : requester.user);
-    const memberships =
-      ofUser === undefined ? undefined : await this.directory.search('team_members', { user: ofUser, limit: MOST_MEMBERS });
+    const memberships = ofUser === undefined ? undefined : await this.directory.list('team_members', { user: ofUser, limit: MOST_MEMBERS });
     const visible = memberships?.records.map(({ team }) => team) ?? (requester.isMaster ? undefined : []);
     const own = requester.isMaster || user !== undefined || requester.team === undefined ? [] : [requester.team];
     const asked = optionalTextIn(fields, 'team_id');
@@ -208,7 +209,7 @@ export class TeamApi {
       alias: optionalTextIn(fields, 'team_alias'),
       search: optionalTextIn(fields, 'search'),
     };
-    const { records, total } = await this.directory.search('teams', query);
+    const { records, total } = await this.directory.list('teams', query);
     const members = records.length === 0 ? [] : await this.membersOf(records.map(({ id }) => id));
     const rows = await Promise.all(
       records.map((team) =>
@@ -230,7 +231,7 @@ export class TeamApi {
   private async membersOf(teams: readonly string[]): Promise<readonly TeamMemberRecord[]> {
     const members: TeamMemberRecord[] = [];
     for (;;) {
-      const { records } = await this.directory.search('team_members', { teams, limit: MOST_MEMBERS, offset: members.length });
+      const { records } = await this.directory.list('team_members', { teams, limit: MOST_MEMBERS, offset: members.length });
       members.push(...records);
       if (records.length < MOST_MEMBERS) return members;
     }
@@ -268,7 +269,7 @@ export class TeamApi {
     if (typeof id === 'string' && id !== '')
       return { user: await this.directory.find('users', id), userId: id, email: optionalTextIn(fields, 'user_email'), role: known };
     const text = checkString(`${path}${email === undefined ? 'user_id' : 'user_email'}`, email, refuseArgument);
-    const { records } = await this.directory.search('users', { email: text, limit: 2 });
+    const { records } = await this.directory.list('users', { email: text, limit: 2 });
     if (records.length > 1) throw new InvalidArgumentError(`${path}user_email`, text, 'must be the address of one user: name user_id');
     return { user: records[0], userId: records[0]?.id ?? randomUUID(), email: text, role: known };
   }
@@ -288,7 +289,7 @@ export class TeamApi {
   }
 
   private async usersOf(members: readonly TeamMemberRecord[]): Promise<readonly Pick<UserRecord, 'id' | 'email'>[]> {
-    const { records } = await this.directory.search('users', { ids: members.map(({ user }) => user), limit: MOST_MEMBERS });
+    const { records } = await this.directory.list('users', { ids: members.map(({ user }) => user), limit: MOST_MEMBERS });
     const byId = new Map(records.map((user) => [user.id, user]));
     return members.map(({ user }) => byId.get(user) ?? { id: user });
   }

@@ -11,6 +11,7 @@ import type { DirectoryChanges, DirectoryService } from '../directory.service.js
 import {
   answering,
   checkBody,
+  checkOrder,
   existing,
   idsIn,
   LARGEST_PAGE,
@@ -89,10 +90,10 @@ export class UserApi {
       const user = existing(await this.directory.find('users', id), 'user', 'user_id');
       const [keys, members] = await Promise.all([
         this.keys.search({ user: id, limit: MOST_KEYS }),
-        this.directory.search('team_members', { user: id, limit: MOST_KEYS }),
+        this.directory.list('team_members', { user: id, limit: MOST_KEYS }),
       ]);
       const ids = members.records.map(({ team }) => team);
-      const { records: teams } = ids.length === 0 ? { records: [] } : await this.directory.search('teams', { ids, limit: MOST_KEYS });
+      const { records: teams } = ids.length === 0 ? { records: [] } : await this.directory.list('teams', { ids, limit: MOST_KEYS });
       return {
         user_id: id,
         user_info: await this.row(user, ids),
@@ -108,12 +109,13 @@ export class UserApi {
       const fields = checkBody(query, LIST_FIELDS);
       const page = wholeNumber('page', fields.page, 1, Number.MAX_SAFE_INTEGER);
       const size = wholeNumber('page_size', fields.page_size, DEFAULT_PAGE_SIZE, LARGEST_PAGE);
+      checkOrder(fields);
       const team = optionalTextIn(fields, 'team');
-      const ofTeam = team === undefined ? undefined : await this.directory.search('team_members', { teams: [team], limit: MOST_KEYS });
+      const ofTeam = team === undefined ? undefined : await this.directory.list('team_members', { teams: [team], limit: MOST_KEYS });
       const ids = ofTeam?.records.map(({ user }) => user) ?? optionalTextIn(fields, 'user_ids')?.split(',');
       // LiteLLM's `user_email` is part of an address.
       const search = optionalTextIn(fields, 'user_email') ?? optionalTextIn(fields, 'search');
-      const { records, total } = await this.directory.search('users', {
+      const { records, total } = await this.directory.list('users', {
         ids,
         role: optionalTextIn(fields, 'role'),
         search,
@@ -141,7 +143,7 @@ export class UserApi {
 
   private async byEmail(email: string): Promise<UserRecord | undefined> {
     if (email === '') return undefined;
-    const { records } = await this.directory.search('users', { email, limit: 2 });
+    const { records } = await this.directory.list('users', { email, limit: 2 });
     if (records.length > 1) throw new InvalidArgumentError('user_email', email, 'must be the address of one user: name user_id');
     return records[0];
   }
@@ -167,7 +169,7 @@ export class UserApi {
 
   private async row(user: UserRecord, teams?: readonly string[]): Promise<Fields> {
     const members =
-      teams ?? (await this.directory.search('team_members', { user: user.id, limit: MOST_KEYS })).records.map(({ team }) => team);
+      teams ?? (await this.directory.list('team_members', { user: user.id, limit: MOST_KEYS })).records.map(({ team }) => team);
     return {
       user_id: user.id,
       user_alias: user.alias ?? null,

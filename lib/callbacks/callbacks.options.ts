@@ -16,10 +16,15 @@ export const CALLBACKS = {
   /** Additional sinks for calls that did not succeed. File: `failure_callback`. Default: none. */
   failure: names(),
   /**
-   * Removes messages and answers from the payloads of all sinks. A request can override it. Default
-   * false. File: `turn_off_message_logging`.
+   * Removes messages and answers from the payloads of all sinks. Default false. File:
+   * `turn_off_message_logging`.
    */
   redactMessages: boolean({ default: false }),
+  /**
+   * Maximum length of the messages, and of the answer, in one payload, in characters; longer text
+   * is cut. Default 1,000,000.
+   */
+  maxTextChars: integer({ min: 1, max: 100_000_000, default: 1_000_000 }),
   /**
    * Settings of each sink by name, with LiteLLM's field names. File: `callback_settings`. Default:
    * none.

@@ -77,6 +77,22 @@ describe('callbacks', () => {
     expect(JSON.stringify(payloads())).not.toContain('my question');
   });
 
+  it('have the texts of calls and their answers, also of streams', async () => {
+    const llm = open({ router: { modelList: [provider.deployment('m')] }, callbacks: { all: ['generic_api'] } });
+    await llm.client.chat({ model: 'm', messages, temperature: 0.5 });
+    const stream = await llm.client.chat({ model: 'm', messages, stream: true });
+    for await (const _ of stream) void _;
+    await llm.client.chat({ model: 'm', messages, turn_off_message_logging: true } as never);
+    await llm.close();
+    const choices = [{ message: { content: expect.stringContaining('Hello from') as string }, finish_reason: 'stop' }];
+    expect(payloads()).toMatchObject([
+      { messages, response: { choices }, model_parameters: { temperature: 0.5 }, stream: false },
+      { messages, response: { object: 'chat.completion', choices }, stream: true },
+      { messages: 'redacted-by-litellm', response: 'redacted-by-litellm' },
+    ]);
+    expect(payloads()[0].id).toBe((payloads()[0].response as { id: string }).id);
+  });
+
   it('do not get calls with no-log', async () => {
     const llm = open({ router: { modelList: [provider.deployment('m')] }, callbacks: { all: ['generic_api'] } });
     await llm.client.chat({ model: 'm', messages, 'no-log': true } as never);

@@ -39,6 +39,7 @@ export class Callbacks implements Capability {
   readonly capability = 'callbacks';
   private readonly sinks: readonly OpenSink[];
   private readonly redactsMessages: boolean;
+  private readonly maxTextChars: number;
   private readonly closeMs: number;
 
   /** Callbacks in the file that have no effect, with the reason. */
@@ -72,6 +73,7 @@ export class Callbacks implements Capability {
     this.warnings = warnings;
     for (const line of warnings) log.warn(line);
     this.redactsMessages = options?.redactMessages ?? file?.isRedacted ?? false;
+    this.maxTextChars = resolved.maxTextChars;
     this.closeMs = resolved.closeMs;
     this.sinks = sinks.map((sink) => ({
       spool: new Spool(sink, spoolSettings, log),
@@ -83,8 +85,7 @@ export class Callbacks implements Capability {
 
   /** Whether records must include messages and answers. */
   get wantsTexts(): boolean {
-    // A request can ask for its texts to be logged.
-    return this.sinks.some(({ spool }) => spool.sink.withoutTexts !== true);
+    return !this.redactsMessages && this.sinks.some(({ spool }) => spool.sink.withoutTexts !== true);
   }
 
   get isEmpty(): boolean {
@@ -96,11 +97,12 @@ export class Callbacks implements Capability {
     const isSuccess = record.status === 'success';
     const wanting = this.sinks.filter(({ onSuccess, onFailure }) => (isSuccess ? onSuccess : onFailure));
     if (wanting.length === 0 || !isLogged(record)) return;
-    const withTexts = !(record.logging?.().isRedacted ?? this.redactsMessages);
+    // A request cannot undo what the operator has set: nothing would have kept its texts.
+    const withTexts = !this.redactsMessages && record.logging?.().isRedacted !== true;
     const made: { whole?: string; textless?: string } = {};
     for (const { spool } of wanting) {
       const kind = withTexts && spool.sink.withoutTexts !== true ? 'whole' : 'textless';
-      spool.add((made[kind] ??= JSON.stringify(loggingPayload(record, kind === 'whole'))));
+      spool.add((made[kind] ??= JSON.stringify(loggingPayload(record, kind === 'whole' ? this.maxTextChars : 0))));
     }
   };
 

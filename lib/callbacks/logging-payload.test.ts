@@ -68,6 +68,7 @@ const record: CallRecord = {
     isOff: false,
     isRedacted: undefined,
     metadata: { trace_id: 't-1', spend_logs_metadata: { job: 7 }, api_key: 'secret', note: 'sk-1234567890abcdefgh' },
+    parameters: { stream: true, temperature: 0.5 },
     langfuse: { trace_name: 'by header' },
   }),
   request: () => ({
@@ -84,7 +85,7 @@ const record: CallRecord = {
 
 describe('the payload of a call', () => {
   it('has the fields of LiteLLM', () => {
-    expect(loggingPayload(record, true)).toEqual({
+    expect(loggingPayload(record, 10_000)).toEqual({
       id: 'chatcmpl-1',
       trace_id: 'session-1',
       session_id: 'session-1',
@@ -161,7 +162,7 @@ describe('the payload of a call', () => {
           trace_id: 't-1',
           spend_logs_metadata: { job: 7 },
           api_key: '***',
-          note: '***',
+          note: 'sk-***',
           trace_name: 'by header',
         },
         applied_guardrails: [],
@@ -191,15 +192,15 @@ describe('the payload of a call', () => {
   });
 
   it('has no texts if they are not logged, but the parameters', () => {
-    const { messages, response, model_parameters } = loggingPayload(record, false);
+    const { messages, response, model_parameters } = loggingPayload(record, 0);
     expect([messages, response]).toEqual(['redacted-by-litellm', 'redacted-by-litellm']);
     expect(model_parameters).toMatchObject({ temperature: 0.5 });
-    expect(JSON.stringify(loggingPayload(record, false))).not.toMatch(/Hello|"Hi"/);
+    expect(JSON.stringify(loggingPayload(record, 0))).not.toMatch(/Hello|"Hi"/);
   });
 
   it.each(['failure', 'cancelled', 'denied'] as const)('has the code of the error of a call with the status %s', (status) => {
     const failed = { ...record, status, errorCode: 'PROVIDER_TIMEOUT', errorKind: 'timeout', httpStatus: 504 };
-    const payload = loggingPayload(failed, true);
+    const payload = loggingPayload(failed, 10_000);
     expect(payload).toMatchObject({ status: 'failure', error_str: 'PROVIDER_TIMEOUT', response: null });
     expect(payload.error_information).toEqual({
       error_code: '504',
@@ -220,7 +221,7 @@ describe('the payload of a call', () => {
       model: 'm',
       status: 'denied',
     };
-    expect(loggingPayload(bare, true)).toMatchObject({
+    expect(loggingPayload(bare, 10_000)).toMatchObject({
       id: 'call-1',
       trace_id: 'call-1',
       session_id: '',
@@ -239,7 +240,7 @@ describe('the payload of a call', () => {
 
   it('is not made for a request with no-log', () => {
     expect(isLogged(record)).toBe(true);
-    const off = { isOff: true, isRedacted: undefined, metadata: undefined, langfuse: undefined };
+    const off = { isOff: true, isRedacted: undefined, metadata: undefined, parameters: {}, langfuse: undefined };
     expect(isLogged({ ...record, logging: () => off })).toBe(false);
   });
 });

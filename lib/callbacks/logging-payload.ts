@@ -3,7 +3,9 @@ import type { AttemptRecord, CallRecord } from '../common/call-record.js';
 import { usdOf } from '../common/nano-usd.js';
 import { fieldsOf, type Fields } from '../common/objects.js';
 import type { CostPart } from '../common/token-cost.js';
+import { loggableTexts } from './loggable-texts.js';
 import { REDACTED } from './textless.js';
+import { wholeAnswer } from './whole-answer.js';
 
 /** LiteLLM's StandardLoggingPayload: one finished call, for callbacks. Costs are in USD. */
 export interface LoggingPayload {
@@ -108,13 +110,20 @@ const NOT_PARAMETERS: ReadonlySet<string> = new Set([
 /** Components of `input_cost`. */
 const INPUT_PARTS: readonly CostPart[] = ['input', 'cacheRead', 'cacheCreation'];
 const SECOND_MS = 1_000;
+/** Clients choose it. */
+const MOST_METADATA_CHARS = 16_384;
 
-/** Builds the payload of a call. The request can still disable messages and answer. */
-export function loggingPayload(record: CallRecord, withTexts: boolean): LoggingPayload {
+/**
+ * Builds the payload of a call.
+ * @param maxTextChars Maximum length of the messages, and of the answer; 0 omits both
+ */
+export function loggingPayload(record: CallRecord, maxTextChars: number): LoggingPayload {
   const { startedAtMs, endedAtMs, durationMs, timeToFirstTokenMs, usage, nanoUsd = 0, status } = record;
   const logging = record.logging?.();
   const own = logging?.metadata;
-  const body = record.request?.();
+  const withTexts = maxTextChars > 0;
+  const textsOf = (texts: unknown): unknown => (withTexts ? (loggableTexts(texts, maxTextChars) ?? null) : REDACTED);
+  const body = withTexts ? record.request?.() : undefined;
   const firstMs = timeToFirstTokenMs ?? durationMs;
   const isSuccess = status === 'success';
   return {
@@ -147,9 +156,9 @@ export function loggingPayload(record: CallRecord, withTexts: boolean): LoggingP
     end_user: record.endUser ?? '',
     requester_ip_address: record.ip ?? null,
     user_agent: record.userAgent ?? null,
-    messages: textsOf(body && maskSecrets(messagesOf(body)), withTexts),
-    response: textsOf(isSuccess ? maskSecrets(record.answer?.()) : undefined, withTexts),
-    model_parameters: fieldsOf(maskSecrets(body === undefined ? {} : parametersOf(body))),
+    messages: textsOf(body && messagesOf(body)),
+    response: textsOf(isSuccess && withTexts ? wholeAnswer(record.answer?.()) : undefined),
+    model_parameters: body === undefined ? (logging?.parameters ?? {}) : parametersOf(body, maxTextChars),
     error_str: isSuccess ? null : (record.errorCode ?? record.errorKind ?? status),
     error_information: isSuccess ? null : errorOf(record),
     hidden_params: {
@@ -221,7 +230,7 @@ function usageOf({
 }
 
 function metadataOf(record: CallRecord, own: Fields | undefined, langfuse: Fields | undefined): Fields {
-  const metadata = fieldsOf(maskSecrets(own ?? {}));
+  const metadata = fieldsOf(maskSecrets(loggableTexts(own ?? {}, MOST_METADATA_CHARS)));
   return {
     user_api_key_hash: record.keyId ?? null,
     user_api_key_alias: record.keyAlias ?? null,
@@ -265,12 +274,9 @@ function messagesOf(body: Fields): unknown {
   return body.messages ?? body.input ?? body.prompt ?? body.query;
 }
 
-function parametersOf(body: Fields): Fields {
-  return Object.fromEntries(Object.entries(body).filter(([name]) => !NOT_PARAMETERS.has(name)));
-}
-
-function textsOf(texts: unknown, withTexts: boolean): unknown {
-  return withTexts ? (texts ?? null) : REDACTED;
+function parametersOf(body: Fields, maxChars: number): Fields {
+  const parameters = Object.fromEntries(Object.entries(body).filter(([name]) => !NOT_PARAMETERS.has(name)));
+  return fieldsOf(maskSecrets(loggableTexts(parameters, maxChars)));
 }
 
 function textOf(value: unknown): string | undefined {

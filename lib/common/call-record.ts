@@ -55,6 +55,8 @@ export interface LoggingFields {
   readonly isRedacted: boolean | undefined;
   /** `litellm_metadata` of the body, else `metadata`. Not authenticated, and not bounded. */
   readonly metadata: Fields | undefined;
+  /** Numbers and switches of the body, such as `temperature`. */
+  readonly parameters: Fields;
   /** Headers that begin with `langfuse_`, without this prefix. */
   readonly langfuse: Readonly<Record<string, string>> | undefined;
 }

@@ -21,8 +21,14 @@ export function loggingFieldsOf({ options, body }: Pick<AskedCall, 'options' | '
     isOff: ofBody[NO_LOG] === true,
     isRedacted: typeof ofBody[REDACTING] === 'boolean' ? ofBody[REDACTING] : redactionIn(headers),
     metadata: [ofBody.litellm_metadata, ofBody.metadata].find(isObject),
+    parameters: Object.fromEntries(Object.entries(ofBody).filter(([name, value]) => isParameter(name, value))),
     langfuse: langfuseIn(headers),
   };
+}
+
+/** A text or a list may repeat the prompt. */
+function isParameter(name: string, value: unknown): boolean {
+  return (typeof value === 'number' || typeof value === 'boolean') && name !== NO_LOG && name !== REDACTING;
 }
 
 function redactionIn(headers: Fields): boolean | undefined {

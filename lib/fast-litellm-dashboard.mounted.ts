@@ -21,13 +21,16 @@ const ATTEMPTS_PER_MINUTE = 20;
 // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps with a spend log load it
 const spendingPages = lazy(() => require('./dashboard/spending/spending-pages.js') as typeof Spending);
 
-/** What an app has that the dashboard shows. */
+/** Parts of the app that the dashboard shows. */
 export interface DashboardParts {
   readonly keys?: ApiKeyService;
   readonly spend?: SpendingSource;
 }
 
-/** What the dashboard's routes work with. @throws InvalidConfigurationError naming the option. */
+/**
+ * Creates the dependencies of the dashboard's routes. @throws InvalidConfigurationError naming the
+ * option.
+ */
 export function openDashboard(llm: FastLiteLLM, options?: DashboardOptions, { keys, spend }: DashboardParts = {}): DashboardDesk {
   readAssets();
   const { token, intervalMs, title } = resolveDashboardOptions(options);

@@ -29,7 +29,7 @@ const NO_KEYS = 'Gateway: requests need no key (no guards, masterKey or FastLite
 const OPEN_ON_LOOPBACK =
   'Gateway: no master key is set, so clients on this machine need no key, and others are rejected; set LITELLM_MASTER_KEY to require one';
 
-/** What the app's modules give the gateway. */
+/** Parts of the app's modules that the gateway uses. */
 interface GatewayParts {
   /** How many guards of the app are on the routes. */
   readonly guards: number;
@@ -37,7 +37,10 @@ interface GatewayParts {
   readonly keys?: ApiKeyService;
 }
 
-/** What the gateway's routes work with. @throws InvalidConfigurationError naming the option. */
+/**
+ * Creates the dependencies of the gateway's routes. @throws InvalidConfigurationError naming the
+ * option.
+ */
 export function openGateway(llm: FastLiteLLM, { guards, options: given, keys: apiKeys }: GatewayParts): MountedContext {
   const resolved = resolveGatewayOptions(given);
   const keys = keysOf(resolved, apiKeys);

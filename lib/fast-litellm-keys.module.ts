@@ -157,7 +157,7 @@ function directoryOf({ store, maxStaleMs }: ResolvedApiKeysOptions, limiter: Rat
 const NO_MASTER_KEY =
   'API keys: no master key is set, so /key/… returns 401; set LITELLM_MASTER_KEY, or masterKey: null to manage keys in code only';
 
-/** What the options leave open, by LiteLLM's configuration. */
+/** Fills in unset options from LiteLLM's configuration. */
 function withProxySettings({ liteLLMConfig, log }: FastLiteLLM, options: ResolvedApiKeysOptions): ResolvedApiKeysOptions {
   const { path, handledSettings, env } = liteLLMConfig;
   if (options.masterKey !== undefined || handledSettings.includes(MASTER_KEY_SETTING)) return options;

@@ -17,7 +17,8 @@ export function needsForRoot(token: InjectionToken, module: string): FactoryProv
 }
 
 /**
- * What a module injects from `FastLiteLLMModule`. Without this check Nest names a private token.
+ * Checks the providers that a module injects from `FastLiteLLMModule`. Otherwise Nest's error would
+ * name a private token.
  * @throws InvalidConfigurationError where the app does not import `FastLiteLLMModule`
  */
 export function fromMainModule<T>(llm: T | undefined, module: string): T {

@@ -107,7 +107,7 @@ export class FastLiteLLM {
   private readonly engines: Readonly<Record<string, EngineChoice<object>>>;
   /** Capabilities of other modules of the app. */
   private readonly added: Capability[] = [];
-  /** What `close` has to close. */
+  /** Resources that `close` closes. */
   private readonly parts: { close(): void | Promise<void> }[] = [];
 
   constructor(options: FastLiteLLMOptions = {}, context: FeatureFlagsContext = {}) {
@@ -153,7 +153,7 @@ export class FastLiteLLM {
       const limiterClock = context.now ?? processClock(rateLimiting.native === null ? null : openNativeBinding().binding);
       this.openRateLimiter = (resolved) => new RateLimiterService(rateLimiting, resolved, limiterClock, monitor, logger);
       const rateLimiter = this.openRateLimiter(rateLimitOptions);
-      // What was learned is shared over the limiter's connection: before that is closed.
+      // Share estimates before the limiter's connection, which they use, is closed.
       this.parts.push({ close: () => tokenCounter.close().finally(() => rateLimiter.close()) });
       const { redis } = rateLimiter.store;
       if (redis !== undefined) tokenCounter.shareEstimates(redis);

@@ -4,7 +4,7 @@ import type { AnswerUsage } from '../http/answer-usage.js';
 import { OWN_NAME } from './own-options.js';
 import type { JsonObject, ModelContent, ModelFile, ModelFinishReason, ModelSource, ModelUsage, ProviderFields } from './specification.js';
 
-/** What messages have beyond OpenAI's fields. */
+/** Fields of messages that OpenAI does not have. */
 export interface AnswerFields extends ReasoningFields {
   /** Images that the model made. */
   readonly images?: readonly { readonly image_url?: { readonly url?: string } }[] | null;
@@ -43,7 +43,7 @@ function reasoningOf(block: ThinkingContent): ModelContent {
   return { type: 'reasoning', text, ...(providerMetadata !== undefined && { providerMetadata }) };
 }
 
-/** What has to go back to the provider with a block of thinking. */
+/** Data to send back to the provider with a thinking block. */
 export function signatureOf(block: ThinkingContent): ProviderFields | undefined {
   if (block.type === 'redacted_thinking') return { [OWN_NAME]: { redactedData: block.data } };
   return block.signature ? { [OWN_NAME]: { signature: block.signature } } : undefined;

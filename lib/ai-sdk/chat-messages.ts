@@ -4,7 +4,7 @@ import { fileDataOf, imageTypeOf } from './file-data.js';
 import { optionOf } from './own-options.js';
 import type { PromptMessage, PromptPart, ToolOutput, WithProviderOptions } from './specification.js';
 
-/** What OpenAI calls the formats of sound. */
+/** OpenAI's names of audio formats. */
 const SOUNDS: Readonly<Record<string, string>> = { mpeg: 'mp3', 'x-wav': 'wav', wave: 'wav' };
 const DENIED = 'The tool was not allowed to run.';
 

@@ -25,7 +25,7 @@ const SETTINGS = [
 /** A call of a model. */
 export interface ModelCall {
   readonly options: CallOptions;
-  /** Releases and settles what the call took of limits. */
+  /** Releases and settles the call's reservations. */
   readonly end: (failed: boolean) => void;
   /** The error as the AI SDK is to see it: the reason of an abort, else an `AiSdkCallError`. */
   readonly errorFor: (error: unknown) => unknown;

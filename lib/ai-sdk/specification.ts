@@ -1,14 +1,14 @@
 /**
- * What the AI SDK asks of a model (`LanguageModelV3`, `EmbeddingModelV3` of `@ai-sdk/provider`),
- * written here so that the package does not have to be installed. AI SDK 7 takes such models too;
- * what it hands over beyond version 3 is read as well.
+ * The interface that the AI SDK expects of a model (`LanguageModelV3`, `EmbeddingModelV3` of
+ * `@ai-sdk/provider`), written here so that the package does not have to be installed. AI SDK 7
+ * takes such models too; fields that newer versions pass are read as well.
  */
 export type JsonValue = null | string | number | boolean | JsonObject | JsonValue[];
 export type JsonObject = { [key: string]: JsonValue | undefined };
 /** By the name of a provider. */
 export type ProviderFields = Record<string, JsonObject>;
 
-/** What an app sets beside a prompt, a message, a part or a tool, by provider. */
+/** Provider-specific options of a prompt, message, part or tool. */
 export interface WithProviderOptions {
   readonly providerOptions?: Readonly<Record<string, unknown>>;
 }

@@ -12,7 +12,7 @@ interface StreamedCall {
   input: string;
 }
 
-/** What surrounds the parts of one stream. */
+/** State shared by the parts of one stream. */
 export interface StreamContext {
   readonly includeRaw: boolean;
   readonly nextSource: () => string;

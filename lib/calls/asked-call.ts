@@ -42,7 +42,7 @@ export interface RequestLimits {
   readonly streamUsage?: boolean;
 }
 
-/** What counts prompts. */
+/** Counts prompts. */
 export interface PromptReader {
   readonly counter: TokenCounterService;
   readonly json: JsonReader;
@@ -58,10 +58,7 @@ export interface AskedBody {
   readonly forwarded?: Forwarded;
 }
 
-/**
- * What one call asks for. Facts about a body are computed when something first reads them, and
- * kept.
- */
+/** The request of one call. Facts about its body are computed on first use, and kept. */
 export interface AskedCall {
   readonly startedAtMs: number;
   readonly operation: string;

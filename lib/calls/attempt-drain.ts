@@ -20,7 +20,7 @@ export interface AttemptDrain {
   end(): void;
 }
 
-/** What a drain knows of its attempt. */
+/** Facts about the attempt that is drained. */
 export interface DrainedAttempt {
   readonly call: {
     /** How long an abandoned answer is still read; `undefined`: not at all. */

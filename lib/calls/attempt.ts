@@ -42,7 +42,7 @@ export interface Exchange extends AbandonedExchange {
 /** Sends an attempt. Resolves when its answer, of a stream the first chunk, has arrived. */
 export type SendAttempt<R = unknown> = (attempt: Attempt) => Promise<R>;
 
-/** What has failed in a model group before. */
+/** Earlier failures in the model group. */
 export interface FailedAttempts {
   readonly last: Failure;
   readonly tried: TriedDeployments;
@@ -89,7 +89,7 @@ export interface AttemptSettlement {
   usualReasoning(group: string): number | undefined;
 }
 
-/** What attempts have of their client. */
+/** Dependencies of attempts. */
 export interface AttemptContext {
   readonly settlement: AttemptSettlement;
   /** Tokens that no answer of a model exceeds. */
@@ -357,7 +357,7 @@ export class Attempt implements JudgedAttempt {
     return usage && this.costOf(usage);
   }
 
-  /** What a usage of this attempt costs; `undefined`: no price is known. */
+  /** Returns the cost of usage in this attempt; `undefined` without a known price. */
   costOf(usage: AnswerUsage): AnswerCost | undefined {
     if (this.priced?.usage === usage) return this.priced.cost;
     const { deployment, model } = this.selection;

@@ -30,7 +30,7 @@ export interface PricedAttempt {
   };
   readonly selection: Selection;
   readonly promptTokens: number | undefined;
-  /** What a fallback changes of the request. */
+  /** Changes that a fallback makes to the request. */
   readonly target: { readonly overrides?: Readonly<Record<string, unknown>> };
 }
 
@@ -97,7 +97,7 @@ function loweredTo(
   return output === undefined ? undefined : { output, nanoUsd: Math.min(most, priced.costOf(output) ?? most) };
 }
 
-/** What an attempt may cost by the prices of its deployment. */
+/** Maximum cost of an attempt at its deployment's prices. */
 interface PricedOutput {
   /** Tokens that are held for, of all choices. */
   readonly output: number;

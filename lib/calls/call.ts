@@ -34,7 +34,7 @@ export interface Alternatives {
   hasHealthy(group: string): boolean;
 }
 
-/** What the hooks of a call do around its attempts. */
+/** Steps that a call's hooks run around its attempts. */
 export interface CallGuards {
   /**
    * Runs what comes before the first attempt. It may change what the call sends, deny it by an
@@ -56,7 +56,7 @@ interface CallEnding {
   readonly outcome: () => CallOutcome;
 }
 
-/** What all calls of a client share. */
+/** Dependencies shared by all calls of a client. */
 export interface CallSettings {
   readonly router: CallRouter;
   readonly options: ResolvedLlmClientOptions;

@@ -11,12 +11,12 @@ export type ClosableResponse = NodeResponse & {
   destroy?(): unknown;
 };
 
-/** What a cancelled call stops: the attempt in flight, or the wait before a retry. */
+/** Operation that a cancellation stops: the attempt in flight, or the wait before a retry. */
 export interface Abortable {
   abort(error: Error): void;
 }
 
-/** What cancels a call. */
+/** Sources that can cancel a call. */
 interface Cancelling {
   readonly signal?: AbortSignal | null;
   readonly response?: ClosableResponse | { readonly raw: ClosableResponse } | null;
@@ -26,7 +26,7 @@ const NONE: readonly never[] = [];
 
 /** Cancels a call when its signal aborts, or its client leaves before the answer is complete. */
 export class CallCancellation {
-  /** What is in flight; one thing at a time. */
+  /** The one operation in flight. */
   active: Abortable | undefined = undefined;
   error: RequestCancelledError | undefined = undefined;
 
@@ -134,7 +134,7 @@ export interface AttemptTimes {
   readonly byCaller: { readonly whole: boolean; readonly firstChunk: boolean; readonly silence?: boolean };
 }
 
-/** What an attempt was waiting for when its time ran out. */
+/** Phase in which an attempt timed out. */
 export type AwaitedPart = 'answer' | 'first chunk';
 
 /** The two time limits of one attempt. */

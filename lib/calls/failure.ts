@@ -16,7 +16,7 @@ import { retryAfterOf, type AnyHeaders } from '../providers/retry-after.js';
 /** Whose fault a failure is. The provider's and the operator's count against the deployment. */
 export type Fault = 'provider' | 'operator' | 'caller' | 'pool' | 'cancelled';
 
-/** What went wrong at a provider, as the retry rules and the router read it. */
+/** A provider failure, as the retry rules and the router classify it. */
 export interface FailureReason {
   readonly kind: ProviderFailureKind;
   readonly status?: number;
@@ -67,7 +67,7 @@ export class CallbackError extends Error {
   }
 }
 
-/** What of an attempt decides about its failure. */
+/** Facts of an attempt that decide how its failure counts. */
 export interface JudgedAttempt {
   readonly selection: Selection;
   /** Set once the caller cancelled the call. */
@@ -138,10 +138,10 @@ export function judgeSelection(error: unknown): Failure {
   return new Failure(error, fault, { kind, status, retryAfterMs });
 }
 
-/** What is no answer counts as one of a gateway that has none. */
+/** Anything but an answer counts as a gateway without an answer. */
 const MALFORMED_STATUS = 502;
 
-/** What the router is told of a failure. */
+/** The failure as reported to the router. */
 export function routerReport({ error, fault, reason }: Failure): FailureReport {
   // A `ProviderError` without an answer has the status for the client; its cause says what
   // happened.
@@ -157,7 +157,7 @@ export function routerReport({ error, fault, reason }: Failure): FailureReport {
 }
 
 /**
- * What an error means: this package's `ProviderError`, errors of the OpenAI and Anthropic SDKs, of
+ * Classifies an error: this package's `ProviderError`, errors of the OpenAI and Anthropic SDKs, of
  * the AI SDK, of axios, undici and Node. `undefined`: a mistake in the program, which no other
  * provider would correct.
  */

@@ -93,7 +93,7 @@ export interface LlmClientStatus {
   readonly queue: QueueStatus | null;
 }
 
-/** What the client takes from its surroundings. */
+/** Dependencies of the client. */
 export interface LlmClientContext {
   readonly recorder?: CallRecorder;
   readonly observer?: CallObserver;
@@ -539,7 +539,7 @@ export class LlmClient implements Capability {
     const { signal, request: incoming, routing, mayCall } = given;
     const options = { signal, request: incoming, routing, mayCall };
     const request = new AskedRequest({ body: body as ModelRequest, operation }, options, this.requestLimits);
-    // What a hook may change or deny must not leave the process before it has run.
+    // Nothing that a hook may change or deny can leave the process before the hook has run.
     if (this.hooks?.of(operation).some((hook) => hook.has('onRequest')) === true) return this.exactCounts.countsLocally('hooks');
     const cancellation = new CallCancellation({ signal });
     try {
@@ -583,7 +583,7 @@ export class LlmClient implements Capability {
       mayCall,
       holdsMoney: incoming !== undefined && RequestContext.of(incoming).hold.holdsMoney,
     });
-    // What has made a file or a batch is not done twice.
+    // A request that created a file or batch is not repeated.
     const retries = forwarded.method === 'POST' ? { numRetries: 0 } : undefined;
     // The group was checked; the call names its deployment.
     return this.ask(operation, fields, { ...options, mayCall: undefined, disableFallbacks: true, ...retries }, forwarded);

@@ -44,14 +44,14 @@ const ALL_CALLERS = '';
 const NO_USAGE: AnswerUsage = { promptTokens: 0, completionTokens: 0, totalTokens: 0 };
 const NO_TOKENS = { promptTokens: 0, completionTokens: 0 };
 
-/** What the monitor records of a call that has ended. */
+/** Facts that the monitor records about a finished call. */
 interface RecordedEnd {
   /** Absent after a failure. */
   readonly succeededAtMs?: number;
   readonly usage: AnswerUsage | undefined;
 }
 
-/** What a settlement reports to. */
+/** Receivers of a settlement. */
 export interface SettlementContext {
   readonly router: CallRouter;
   readonly spend: ClientSpend;
@@ -227,7 +227,7 @@ export class CallSettlement implements AttemptSettlement {
     let costUsd: number | undefined;
     if (lost === undefined) call.request?.hold.release(attempt.hold);
     else {
-      // What was reserved for an uncounted prompt stays charged, and covers what arrived of its
+      // The reservation for an uncounted prompt stays charged, and covers the received part of its
       // answer.
       const isUncounted = usage === undefined && attempt.promptTokens === undefined;
       if (isUncounted) call.hasUncountedLoss = true;

@@ -3,7 +3,7 @@ import type { AnswerUsage } from '../http/answer-usage.js';
 import type { AnswerCost } from './answer/answer-cost.js';
 import type { Selection } from './call-router.js';
 
-/** What an observer within the package reads of an attempt when it has ended. */
+/** Facts about a finished attempt for observers within the package. */
 export interface WatchedAttempt {
   readonly call: { readonly isOver: boolean };
   readonly selection: Selection;
@@ -14,7 +14,7 @@ export interface WatchedAttempt {
   /** As the provider reported it. */
   readonly usage: AnswerUsage | undefined;
   readonly estimatedUsage: AnswerUsage | undefined;
-  /** What it has used although it failed. */
+  /** Usage of a failed attempt. */
   readonly used: AnswerUsage | undefined;
   costOf(usage: AnswerUsage): AnswerCost | undefined;
 }

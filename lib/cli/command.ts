@@ -14,7 +14,7 @@ export interface CommandOption {
 /** Values of options by name, as `util.parseArgs` gives them. */
 export type GivenOptions = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
 
-/** What was typed behind the name of a command. */
+/** Arguments after the name of a command. */
 export interface GivenArguments {
   readonly options: GivenOptions;
   readonly operands: readonly string[];
@@ -33,7 +33,7 @@ export interface CommandIo {
  * A command of `npx nestjs-fast-litellm`: a file in `commands/` exports one, and `cli.ts` lists it.
  */
 export interface Command {
-  /** What may follow the options: `[files…]`. Without it, operands are an error. */
+  /** Operands that may follow the options: `[files…]`. Without it, operands are an error. */
   readonly operands?: string;
   readonly options: Readonly<Record<string, CommandOption>>;
   /** Sentences below the options in the help. */

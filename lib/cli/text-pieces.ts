@@ -26,7 +26,7 @@ export class TextPieces {
     return piece;
   }
 
-  /** What is left at the end. */
+  /** Returns the remaining text. */
   end(): string {
     return this.pending;
   }

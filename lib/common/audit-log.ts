@@ -12,7 +12,7 @@ export interface AuditActor {
 export interface AuditEntry extends AuditActor {
   /** `created`, `updated`, `deleted`, `blocked`, `unblocked`, `rotated`, or a word of the app. */
   readonly action: string;
-  /** What kind of object was changed: `keys`, `teams`, `models`. */
+  /** Kind of the changed object: `keys`, `teams`, `models`. */
   readonly entity: string;
   readonly entityId: string;
   /** The object before the change. */

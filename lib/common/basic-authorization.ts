@@ -1,4 +1,4 @@
-/** What `authorization` says for the user and password of a URL. */
+/** Returns the `authorization` header for the user and password of a URL. */
 export function basicAuthorization({ username, password }: URL): string {
   return `Basic ${Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64')}`;
 }

@@ -47,7 +47,7 @@ export interface AttemptRecord {
   readonly isEstimated?: boolean;
 }
 
-/** What a request asks of its logs, in LiteLLM's fields and headers. */
+/** Logging settings of a request, from LiteLLM's fields and headers. */
 export interface LoggingFields {
   /** `no-log: true`: no callback gets the call. The spend log does. */
   readonly isOff: boolean;
@@ -109,7 +109,7 @@ export interface CallRecord {
   readonly costParts?: CostParts;
   /** Whether a part of the usage is estimated. */
   readonly isEstimated?: boolean;
-  /** What a cache saved. */
+  /** Cost saved by a cache. */
   readonly savedNanoUsd?: number;
   readonly cacheStatus?: 'hit' | 'miss' | 'off';
   readonly durationMs: number;
@@ -130,7 +130,7 @@ export interface CallRecord {
   readonly fallbacks: number;
   /** In the order in which they began. Their costs add up to that of the call. */
   readonly attempts: readonly AttemptRecord[];
-  /** What the request asks of its logs; computed when it is called. */
+  /** Computes the request's logging settings. */
   readonly logging?: () => LoggingFields;
   /** The request's body after all hooks. Only for listeners that ask for bodies. */
   readonly request?: () => Fields | undefined;
@@ -141,7 +141,7 @@ export interface CallRecord {
 /** Receives each finished call. */
 export type CallRecordListener = (record: CallRecord) => void;
 
-/** What a listener gets. */
+/** Options of a listener. */
 export interface CallRecordChoice {
   /** Whether records have `request` and `answer`. Default false. */
   readonly bodies?: boolean;

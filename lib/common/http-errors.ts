@@ -350,9 +350,9 @@ export interface UnsupportedRequest {
   readonly param?: string;
   /** The deployment's provider: `anthropic`, `gemini`. */
   readonly provider: string;
-  /** What the provider does not support, as a clause: `claude-3 does not support thinking`. */
+  /** The unsupported feature, as a clause: `claude-3 does not support thinking`. */
   readonly reason: string;
-  /** What the client or the operator can do about it. */
+  /** Advice for the client or operator. */
   readonly mend: string;
   /** `details` of the error, from which a client learns to resend the request in another form. */
   readonly details?: Readonly<Record<string, unknown>>;

@@ -20,7 +20,7 @@ export function lateImport<T extends object>(load: () => T): T {
 
 /** Loads the imports that are still unused, with their own, one in each step. */
 export function* loadLateImports(isStopped: () => boolean): Generator<undefined, void> {
-  // What a file imports joins the set while it is read.
+  // The imports of a file join the set during iteration.
   for (const load of unused) {
     if (isStopped()) return;
     unused.delete(load);

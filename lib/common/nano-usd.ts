@@ -9,7 +9,7 @@ export type BudgetPeriod = 'day' | 'month' | 'window' | 'total';
 export const LARGEST_USD = 4_000_000;
 export const LARGEST_NANO_USD = LARGEST_USD * NANO_PER_USD;
 
-/** What floating point adds to an amount, as a share of it: no money. */
+/** Relative error of floating point, which must not count as money. */
 const NOISE = 2e-15;
 
 /** USD as nano-USD, rounded up. */

@@ -26,7 +26,7 @@ import {
 export interface Option<In = unknown, Out = unknown> {
   /** The type in the docs. */
   readonly type: string;
-  /** What the code reads if the app passes nothing. */
+  /** Value that the code uses if the app passes none. */
   readonly default?: Out;
   readonly isRequired?: boolean;
   /** The variable that `readVariables` reads. */

@@ -27,7 +27,7 @@ export interface OpenAIErrorBody {
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-/** What a `ProviderError` is made of. */
+/** Inputs of a `ProviderError`. */
 export interface ProviderFailureFacts {
   readonly kind: ProviderFailureKind;
   /** Says nothing secret: no key, no address. */
@@ -47,7 +47,7 @@ export interface ProviderFailureFacts {
   readonly details?: Readonly<Record<string, unknown>>;
   /** The provider's Retry-After. */
   readonly retryAfterMs?: number;
-  /** What the provider calls the request. */
+  /** The provider's id of the request. */
   readonly providerRequestId?: string;
 }
 

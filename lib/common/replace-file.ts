@@ -12,7 +12,7 @@ export const OWNER_ONLY = 0o600;
 export async function replaceFile(file: string, mode: number, write: (draft: FileHandle) => Promise<unknown>): Promise<void> {
   const target = await targetOf(file);
   const draft = `${target}.${process.pid}.tmp`;
-  // What a crash has left, or a link in its place: neither is written to.
+  // Remove leftovers of a crash, or a link in their place: never write to them.
   await rm(draft, { force: true });
   const handle = await open(draft, 'wx', mode);
   try {

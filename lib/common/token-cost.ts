@@ -99,9 +99,9 @@ export interface UsageDetails {
 }
 
 /**
- * What a cost consists of. `input` is neither cached nor sound nor picture, `output` is no
- * reasoning, `toolUsage` are the provider's own tools, `request` is the fee of a request, `other`
- * what a source does not tell apart.
+ * Parts of a cost. `input` excludes cached tokens, audio and images, `output` excludes reasoning,
+ * `toolUsage` are the provider's own tools, `request` is the fee of a request, `other` what a
+ * source does not tell apart.
  */
 export const COST_PARTS = [
   'input',

@@ -34,7 +34,7 @@ export type LimitState = Omit<NearLimit, 'key'> & LimitedKey;
 /** A budget near exhaustion. */
 export type BudgetState = Omit<NearBudget, 'key'> & LimitedKey;
 
-/** What a model group has cost since the start. */
+/** Cost of a model group since startup. */
 export interface SpendingState {
   readonly group: string;
   readonly provider: string;

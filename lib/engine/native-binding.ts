@@ -4,7 +4,7 @@ import { errorMessage } from '../common/errors.js';
 import { VERSION } from '../common/version.js';
 import { ENGINE_VARIABLE, isSwitchedOff, switchedOff } from './engine-mode.js';
 
-/** What the addon exports. */
+/** Exports of the addon. */
 export type NativeBinding = typeof Binding;
 
 /** The addon, or why it cannot be used. */

@@ -39,7 +39,7 @@ const FEATURE = {
   cool_off_ms: integer({ min: 0 }),
 };
 
-/** What the `config` of a feature can have; it would do nothing in another one. */
+/** Settings allowed in the `config` of each feature; elsewhere they would have no effect. */
 const RATE_LIMIT = { requests_per_minute: integer({ min: 1 }), burst_size: integer({ min: 1 }) };
 const CONNECTION_POOL = {
   max_connections_per_endpoint: integer({ min: 1 }),

@@ -3,7 +3,7 @@ import { InvalidArgumentError, RequestCancelledError } from '../common/errors.js
 import type { OpenAIErrorBody } from '../common/provider-error.js';
 import { messagesError } from '../apis/messages/errors.js';
 
-/** What a client gets for an error. */
+/** The response to a client for an error. */
 export interface ErrorAnswer {
   readonly status: number;
   readonly error: OpenAIErrorBody;

@@ -7,7 +7,7 @@ import { setFailedCall } from '../calls/answer/answer-headers.js';
 import { isFinal } from '../calls/answer/failed-call.js';
 import { answerTo, errorBody } from './errors.js';
 
-/** What a client may be told besides the error. */
+/** Facts about an error that are safe to send to the client. */
 interface ErrorFacts {
   readonly retryAfterMs?: number;
   readonly providerRequestId?: string;

@@ -9,18 +9,18 @@ import type { TokenCounterService } from '../token-counter/token-counter.service
 import type { MasterKey } from './access/master-key.js';
 import type { ResolvedGatewayOptions } from './gateway.options.js';
 
-/** What probes are told. */
+/** Answer to probes. */
 export interface GatewayReadiness {
   readonly isShuttingDown: boolean;
   readonly isHealthy: boolean;
 }
 
-/** What the gateway's routes work with. */
+/** Dependencies of the gateway's routes. */
 export interface GatewayContext {
   readonly options: ResolvedGatewayOptions;
   /** Who may send requests; `null`: those with the master key, or whom the app's guards accept. */
   readonly keys: ApiKeyService | null;
-  /** What requests have to send; `null`: `keys` or the app's guards decide. */
+  /** Key that requests must send; `null` if `keys` or the app's guards decide. */
   readonly masterKey: MasterKey | null;
   /** Who needs no key, while no master key is configured; `null`: `keys` and `masterKey` decide. */
   readonly openTo: 'loopback' | 'all' | null;

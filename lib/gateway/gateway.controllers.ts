@@ -44,7 +44,9 @@ export interface GatewayControllers {
   readonly routes: readonly MountedRoute[];
 }
 
-/** What routes have in common: each combination is a controller, on which their limits are. */
+/**
+ * Properties that routes share: each combination becomes a controller, which carries their limits.
+ */
 interface Group {
   readonly endpoint: GatewayEndpoint | 'default';
   readonly atRoot: boolean;
@@ -148,7 +150,7 @@ function addHandler(controller: Type<object>, mounted: MountedRoute, mount: Reso
   for (const decorate of decorators) decorate(prototype, name, descriptor);
 }
 
-/** What a principal changes in the app's options for a call. */
+/** Changes that a principal makes to the app's options for a call. */
 function principalOptions({ router }: GatewayContext, request: GatewayRequest, options: CallOptions = {}): CallOptions | undefined {
   const { principal } = RequestContext.of(request);
   if (principal === undefined) return undefined;

@@ -11,16 +11,16 @@ import { policyHeader, quotasOf, rateLimitRefusal, type LimitQuotas } from './gu
 import { RequestContext } from './request-context.js';
 import { estimateTokens } from './token-estimate/token-estimate.js';
 
-/** What a call in this process counts under: a key, or a key and a name in `rateLimit.limits`. */
+/** The key that an in-process call counts under, optionally with a name from `rateLimit.limits`. */
 export type InProcessLimit = string | { readonly key: string; readonly limit?: string };
 
-/** What stands for the HTTP request of a call: its usage settles what the request reserved. */
+/** Replaces the HTTP request for an in-process call: its usage settles the reservation. */
 export interface LimitedRequestFields {
   readonly headers?: Readonly<Record<string, string | string[] | undefined>>;
   readonly body?: unknown;
 }
 
-/** What counts and limits. */
+/** The limiter and the token counter. */
 export interface LimitCounters {
   readonly rateLimiter: RateLimiterService;
   readonly tokenCounter: TokenCounterService;

@@ -54,7 +54,7 @@ export class RequestContext {
   learnPrompt: ((promptTokens: number) => void) | undefined = undefined;
   /** Whether its body is over 16 KiB, once a guard has looked. */
   isLarge: boolean | undefined = undefined;
-  /** What it holds, tokens and money alike. */
+  /** Its hold on tokens and budgets. */
   readonly hold = new RequestHold(this);
   /** Whether the usage of its answer is read. */
   private isUsageWatched = false;

@@ -14,7 +14,7 @@ import { LEAST_OUTPUT } from './token-estimate/worst-cost.js';
 export interface AttemptHold {
   /** The most that the attempt can cost. */
   readonly nanoUsd: number;
-  /** What is charged for it if this process dies. */
+  /** Amount that is charged if this process dies. */
   readonly expectedNanoUsd: number;
 }
 
@@ -133,7 +133,7 @@ export class RequestHold {
   /**
    * Holds `nanoUsd` for an attempt, on top of what other attempts of the request have cost or
    * hold. If a budget denies that, or a store cannot decide, nothing is held.
-   * @param expected Charge if this process dies. Default: all of it.
+   * @param expected Amount that is charged if this process dies. Default: all of it.
    */
   async hold(nanoUsd: number, expected = nanoUsd): Promise<AttemptHold | HoldDenial> {
     const denied = this.reopening === undefined ? undefined : await this.reopening;

@@ -3,7 +3,10 @@ import type { IncomingHttpHeaders } from 'node:http';
 
 /** `sk-`, 12 characters that identify the key and may be shown, and 256 secret bits. */
 const OWN_FORM = /^sk-([A-Za-z0-9]{12})-[\w-]{43}$/;
-/** What a new key can look like. Authentication accepts more: keys that clients already have. */
+/**
+ * Format of new keys. Authentication also accepts other formats, because clients already have such
+ * keys.
+ */
 const NEW_FORM = /^sk-[\w.-]{13,125}$/;
 /** The rule for a key that the app or an administrator chooses. */
 export const NEW_KEY_RULE = 'must be sk- followed by 13 to 125 letters, digits or _ . -';

@@ -47,7 +47,7 @@ export interface UsedApiKey {
 /** Settings to change; `null` removes one. */
 export type ApiKeyChanges = { readonly [K in keyof ApiKeySettings]?: ApiKeySettings[K] | null };
 
-/** What the keys are checked with. */
+/** Dependencies for checking keys. */
 export interface ApiKeysContext {
   readonly limiter: RateLimiterService;
   /** Prices usage that is reported without a cost. */
@@ -394,7 +394,9 @@ export class ApiKeyService implements Capability {
     await this.store?.close?.();
   }
 
-  /** What a request counts under whose money no budget counts; `undefined`: nothing. */
+  /**
+   * Returns the scopes of a request whose spend no budget counts; `undefined` if there are none.
+   */
   private unbudgeted({ principal, customer }: RequestContext): readonly PrincipalScope[] | undefined {
     const scopes = [...(principal?.scopes ?? []), ...(customer ?? [])].filter(({ limits }) => this.spending.counts(limits));
     return scopes.length === 0 ? undefined : scopes;
@@ -454,7 +456,7 @@ export class ApiKeyService implements Capability {
   }
 
   /**
-   * What the store answers to those who manage keys.
+   * Awaits the store for callers that manage keys.
    * @throws ApiKeyError (503) for an error that is none of this package: the store is away.
    */
   private async asked<T>(answer: Promise<T>): Promise<T>;
@@ -572,7 +574,7 @@ function changed(record: ApiKeyRecord, changes: ApiKeyChanges, check: (settings:
   return { publicId, hashes, revision, createdAt, updatedAt, ...check(Object.fromEntries(given)) };
 }
 
-/** What an update has done, in LiteLLM's words. */
+/** LiteLLM's name for an update. */
 function updateOf(before: ApiKeyRecord, after: ApiKeyRecord): string {
   if ((before.blocked ?? false) === (after.blocked ?? false)) return 'updated';
   return after.blocked === true ? 'blocked' : 'unblocked';

@@ -110,7 +110,7 @@ class FileApiKeyStore implements ApiKeyStore {
     return this.records;
   }
 
-  /** What `open` throws becomes a rejection. */
+  /** Errors thrown by `open` become rejections. */
   private async answer<T>(of: (records: Records) => T): Promise<T> {
     return of(this.open());
   }

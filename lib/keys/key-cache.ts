@@ -26,8 +26,8 @@ export class KnownKey {
   }
 
   /**
-   * What is wrong with a request that sends a key of this hash. Only a valid secret learns that a
-   * key is blocked or expired. Takes the same time for every wrong one.
+   * Checks the request of a key with this hash. Only a valid secret reveals that a key is blocked
+   * or expired. Takes the same time for every wrong one.
    */
   faultOf(hash: Buffer, nowMs: number): KeyFault | undefined {
     let validUntilMs = -1;

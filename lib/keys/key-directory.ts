@@ -2,7 +2,7 @@ import type { Principal, PrincipalScope } from '../http/principal.js';
 import type { RateLimits } from '../rate-limit/limits.js';
 import type { ApiKeyRecord } from './api-key-record.js';
 
-/** What else limits the requests of keys: their teams, users, organizations and budgets. */
+/** Further limits on the requests of keys: teams, users, organizations and budgets. */
 export interface KeyDirectory {
   /**
    * Returns the sender of requests with a key, with the limits of its team, user and others. A

@@ -20,7 +20,7 @@ interface Cached<V> {
   isFollowed: boolean;
 }
 
-/** What the cache asks of a store. */
+/** The part of a store that the cache uses. */
 export interface CachedStore {
   /** Whether it reports every change at the moment. */
   isFollowing?(): boolean;
@@ -28,7 +28,7 @@ export interface CachedStore {
   fault?(): string | undefined;
 }
 
-/** What a cache has done since it was made. */
+/** Statistics of a cache since its creation. */
 export interface RecordCacheCounts {
   lookups: number;
   failures: number;

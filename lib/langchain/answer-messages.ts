@@ -15,7 +15,7 @@ const translators = (globalThis as { lc_block_translators_registry?: Map<string,
 const reasoningTranslator = translators?.get('deepseek');
 if (reasoningTranslator !== undefined) translators?.set(PROVIDER, reasoningTranslator);
 
-/** What is known of an answer once it is complete. */
+/** Facts about a complete answer. */
 export interface AnswerFacts {
   readonly call: CallFacts;
   readonly usage: AnswerUsage | undefined;

@@ -15,7 +15,7 @@ export type OutputSchema<Output extends Record<string, unknown>> =
 const METHODS = ['functionCalling', 'jsonSchema', 'jsonMode'] as const;
 const DEFAULT_NAME = 'extract';
 
-/** What a call has to ask for, and what reads its answer. */
+/** Request fields of a call, and the parser of its answer. */
 export interface StructuredOutput<Output extends Record<string, unknown>> {
   readonly options: Partial<ChatFastLiteLLMCallOptions>;
   readonly parser: Runnable<unknown, Output>;
@@ -65,5 +65,5 @@ function definitionOf(schema: OutputSchema<Record<string, unknown>>, name: strin
   return { name: given ?? DEFAULT_NAME, description, parameters: isDefinition ? parameters : schema };
 }
 
-/** What providers accept as the name of a tool. */
+/** Tool names that providers accept. */
 const NAME = /^[\w-]{1,64}$/;

@@ -1,4 +1,4 @@
-/** What a `data:` URL of base64 holds. */
+/** Contents of a base64 `data:` URL. */
 export interface InlineData {
   /** `image/png` */
   readonly mediaType: string;

@@ -141,7 +141,7 @@ export interface AnswerTranslator {
   end(): Buffer;
 }
 
-/** What an answer with status 200 contains instead: nothing, or an error as JSON. */
+/** Contents of a failed answer with status 200: nothing, or an error as JSON. */
 export type AnswerFault = 'malformed' | { readonly error: string };
 
 /** The beginning of a stream: undecided, an answer, or an error (as JSON) instead. */

@@ -12,7 +12,7 @@ export interface QueueBounds {
   readonly maxWaitMs: number;
 }
 
-/** What a queue takes from its surroundings. */
+/** Dependencies of a queue. */
 export interface QueueContext {
   /** Milliseconds, of a clock that never steps. */
   readonly now: () => number;
@@ -53,14 +53,14 @@ export interface QueuedCall {
 /** Tells that the caller has left. */
 export interface QueueCancellation {
   readonly error: Error | undefined;
-  /** What is to be aborted then. */
+  /** Operation in flight, which the cancellation aborts. */
   active: { abort(error: Error): void } | undefined;
 }
 
 /** The call cannot go now. */
 export interface NotYet<F> {
   readonly isNotYet: true;
-  /** What the call fails with where waiting does not help. */
+  /** Error of the call if waiting cannot help. */
   readonly failure: F;
   /** Until it may go; `undefined` where an event decides. */
   readonly retryAfterMs: number | undefined;
@@ -70,7 +70,7 @@ export interface NotYet<F> {
   readonly dependsOnTokens: boolean;
 }
 
-/** What a call waits for. */
+/** Conditions that a call waits for. */
 export interface Wanted<R, F> {
   /** Calls of one lane need the same: where one cannot go, no other can. */
   readonly lane: unknown;

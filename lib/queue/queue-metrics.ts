@@ -91,7 +91,7 @@ interface MeasuredQueue {
   status(): QueueStatus;
 }
 
-/** What waits in a queue, for its metrics. */
+/** Figures about waiting calls, for metrics. */
 export interface QueueSubject {
   /** Of the metrics: `llm_client_queue`. */
   readonly prefix: string;

@@ -1,7 +1,7 @@
 /** Tokens that a tenant of weight 1 may send in one turn. */
 const QUANTUM_TOKENS = 4_096;
 
-/** What the order of waiting calls depends on. */
+/** Inputs that decide the order of waiting calls. */
 export interface Waiting {
   readonly tenant: string;
   /** Share of the tenant beside the others. */

@@ -129,7 +129,7 @@ export interface BudgetPage {
   readonly cursor?: string;
 }
 
-/** What a caller asks of the limits. */
+/** Amounts that a caller asks for. */
 interface Asked {
   readonly scopes: readonly RateLimitScope[];
   readonly cost: number;
@@ -632,7 +632,7 @@ export class RateLimiterService implements Capability {
 
   private pay(taken: Taken, tokens: number, nanoUsd: number, isProvisional?: boolean): MaybePromise<void> {
     const { scopes, outage, more } = taken;
-    // What was reserved later counts later: each part is settled by its own time.
+    // Each part of the reservation is settled with its own time.
     let left = tokens;
     for (const each of more) {
       const used = Math.min(left, each.tokens);

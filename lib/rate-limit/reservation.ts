@@ -38,7 +38,7 @@ export interface RateLimitResult {
 
 type Asked = Pick<TakenRateLimit, 'scopes' | 'tokens' | 'nanoUsd'>;
 
-/** What was taken, and what has been done about it since. */
+/** The reserved amounts, and their state since. */
 export interface Taken extends TakenRateLimit {
   nanoUsd: number;
   more: readonly MoreTokens[];

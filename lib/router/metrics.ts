@@ -69,7 +69,7 @@ export function isRefusal(error: unknown): error is Error {
   );
 }
 
-/** What is known of the quotas of providers; nothing where limits are not learned. */
+/** Metrics of providers' quotas; none unless limits are learned. */
 export function quotaSamples(quotas: QuotaDomains | undefined, nowMs: number): readonly MetricSample[] {
   if (quotas === undefined) return [];
   const all = [...quotas.values()];

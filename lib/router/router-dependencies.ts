@@ -3,7 +3,7 @@ import type { CallRecorder } from '../common/recorder.js';
 import type { ModelFacts, ReadingContext } from './config/model-list.js';
 import type { CheckDeployment } from './deployments/callability.js';
 
-/** What a router takes from its surroundings. */
+/** Dependencies of a router. */
 export interface RouterContext {
   /** Milliseconds since 1970, of a clock that never steps. Default `steadyNow`. */
   readonly now?: () => number;

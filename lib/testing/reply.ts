@@ -4,7 +4,7 @@ import type { ScriptedAnswer, ScriptedUsage } from './script.js';
 
 const CHARACTERS_PER_TOKEN = 4;
 
-/** What a provider adds to a scripted answer. */
+/** Additions of a provider to a scripted answer. */
 export interface ReplyContext {
   readonly name: string;
   readonly nextId: () => number;

@@ -8,7 +8,7 @@ export function bareName(model: string): string {
   return unprefixed.split(':', 1)[0].replace(/^(?:(?:[a-z-]+\.)+|databricks-|openai-)(?=gpt-|o[1-9](?![a-z0-9])|claude|gemini-)/, '');
 }
 
-/** What is after the first colon; of Ollama's models without one its default, `latest`. */
+/** The tag after the first colon; Ollama's default `latest` without one. */
 export function tagOf(model: string): string {
   const tag = model.split(':').slice(1).join(':');
   return tag === '' && /^ollama(?:_chat)?\//.test(model) ? 'latest' : tag;

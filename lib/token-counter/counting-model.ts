@@ -6,7 +6,7 @@ import { modelFacts, type ModelFacts } from './models.js';
 import { ChatTemplate } from './prompt/chat-template.js';
 import type { PackedTokenizer } from './tokenizers/packed-layout.js';
 
-/** What of a counting model does not follow from its name. */
+/** Properties of a counting model that do not follow from its name. */
 export interface CountingModelParts {
   /** Instead of the encoding. */
   readonly tokenizer?: PackedTokenizer;
@@ -14,7 +14,7 @@ export interface CountingModelParts {
   readonly facts?: ModelFacts;
   /** Whether it stands for deployments with different tokenizers. */
   readonly isMixed?: boolean;
-  /** What counting with the tokenizer that is given for it needs, where that cannot be used. */
+  /** Requirement of the given tokenizer, if it cannot be used. */
   readonly needed?: string | undefined;
 }
 
@@ -24,7 +24,7 @@ type Handles = Record<EngineName, number>;
 /** A model's facts, and the handle of its encoding in each engine. */
 export class CountingModel {
   readonly facts: ModelFacts;
-  /** What the engines count with. */
+  /** Tokenizer data that the engines count with. */
   readonly encoding: EncodingName | PackedTokenizer;
   /** Of a loaded tokenizer with the template next to it. */
   readonly chatTemplate: ChatTemplate | undefined = undefined;

@@ -37,7 +37,7 @@ export interface ChatOverhead {
   readonly system: number;
 }
 
-/** What is known of a family. */
+/** Properties of a family. */
 export interface Family {
   readonly name: FamilyName;
   /** From the templates, rendered with and without each kind of message. */
@@ -105,7 +105,7 @@ const RULES: readonly (readonly [RegExp, FamilyName])[] = [
   [/claude-(?:v?2|instant)/, 'claude-2'],
 ];
 
-/** What is known of a family. */
+/** Properties of a family. */
 export function familyOf(name: FamilyName): Family {
   return { name, ...FAMILIES[name] };
 }

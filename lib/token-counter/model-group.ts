@@ -4,7 +4,7 @@ import { publishedRatio, publishedRatios } from './estimates/published-ratios.js
 import type { ModelRoute } from './model-routes.js';
 import type { PackedTokenizer } from './tokenizers/packed-layout.js';
 
-/** What the model of a route is made of. */
+/** Inputs of a route's model. */
 interface RouteContext {
   /** The group's own. */
   readonly tokenizer: PackedTokenizer | undefined;
@@ -28,7 +28,7 @@ export function modelOfRoute(asked: string, { deployments }: ModelRoute, { token
   return new CountingModel(largest.name, { tokenizer: own, facts, isMixed });
 }
 
-/** What two models with the same tokenizer have in common, as far as it is known. */
+/** Returns the same value for models that are known to use the same tokenizer. */
 function tokenizerOf({ name, encoding, facts }: CountingModel): unknown {
   if (!facts.approximate) return encoding;
   return facts.family?.name ?? publishedRatios(name) ?? bareName(name.toLowerCase());

@@ -10,7 +10,7 @@ import type { TokenizerLibrary } from './tokenizers/tokenizer-library.js';
 /** Bound of the table: model names come from clients. */
 const MAX_REMEMBERED = 1000;
 
-/** What a table of models needs. */
+/** Dependencies of a table of models. */
 export interface ModelTableContext {
   readonly defaultModel: string;
   readonly tokenizers?: TokenizerLibrary;

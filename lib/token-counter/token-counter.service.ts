@@ -63,7 +63,7 @@ export interface ModelCount extends Partial<EstimateSummary> {
   readonly answers: number;
   /** The model of its deployments, where it is a model group. */
   readonly countedAs?: string;
-  /** What would make it exact. */
+  /** Setting that would make the count exact. */
   readonly exactWith?: string;
 }
 

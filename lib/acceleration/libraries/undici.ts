@@ -152,7 +152,7 @@ function whyUnpatched(pool: RequestPool | undefined, dispatchers: number): strin
   return dispatchers === 0 ? 'no global dispatcher' : undefined;
 }
 
-/** What the app has configured on a dispatcher and would lose. */
+/** Configuration on a dispatcher that the app would lose. */
 function appConfiguration(dispatcher: object | undefined): string | undefined {
   const name = dispatcher?.constructor.name;
   if (dispatcher === undefined || name !== 'Agent') return `the app has set a dispatcher (${String(name)})`;

@@ -30,7 +30,7 @@ export interface ModelAnswer {
   readonly response?: { readonly id?: string; readonly modelId?: string };
 }
 
-/** What every model says of itself. */
+/** Properties that every model has. */
 export interface NamedModel {
   /** `v2`, `v3` or `v4`. */
   readonly specificationVersion: string;
@@ -59,7 +59,7 @@ export interface AiSdkEmbeddingModel extends NamedModel {
 /** A model of the AI SDK that can be a deployment. */
 export type AiSdkModel = AiSdkLanguageModel | AiSdkEmbeddingModel;
 
-/** The same methods with what is read of them. */
+/** The same methods, reduced to the fields that are read. */
 export interface ReadLanguageModel extends NamedModel {
   doGenerate(options: ModelCallOptions): PromiseLike<ModelAnswer>;
   doStream(options: ModelCallOptions): PromiseLike<{ readonly stream: ReadableStream<AnswerPart> }>;

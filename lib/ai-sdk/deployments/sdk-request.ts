@@ -16,7 +16,7 @@ export const IGNORED: ReadonlySet<string> = new Set(['user', 'stream_options', '
 /** Where a model's own data travel in messages of OpenAI's chat. */
 export const OWN_FIELD = 'ai_sdk';
 
-/** What of a request is read here; nothing in it is certain. */
+/** The fields of a request that are read here, all unchecked. */
 interface ChatBody extends Fields {
   readonly messages?: readonly ChatMessage[];
   readonly tools?: readonly ChatTool[];
@@ -72,7 +72,7 @@ function toolChoice(choice: ChatToolChoice | undefined): ModelCallOptions['toolC
   return typeof choice === 'string' ? { type: choice } : { type: 'tool', toolName: choice.function.name };
 }
 
-/** What a model has answered of its own, as `sdk-answer.ts` writes it. */
+/** Provider-specific parts of an answer, as `sdk-answer.ts` writes them. */
 interface OwnFields {
   readonly reasoning?: readonly { readonly text: string; readonly metadata?: Fields }[];
   readonly calls?: Readonly<Record<string, Fields>>;

@@ -4,7 +4,7 @@ import type { ModelRequest } from '../../providers/model-request.js';
 import type { ChatMessage, ChatToolCall, ThinkingBlock } from '../../providers/openai/chat-types.js';
 import { cutToolNames } from './tools.js';
 
-/** What of a request its answer needs. */
+/** Fields of a request that its answer needs. */
 export interface AnswerContext {
   readonly model: string;
   readonly stopSequences: readonly string[];

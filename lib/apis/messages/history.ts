@@ -146,7 +146,7 @@ function searchResultText(path: string, { title, source, content }: Fields): str
   return [title, source, ...texts].filter((text) => typeof text === 'string' && text !== '').join('\n');
 }
 
-/** What an assistant's turn is put together from. */
+/** Parts of an assistant's turn. */
 interface Turn {
   readonly texts: ChatPart[];
   readonly calls: ChatToolCall[];

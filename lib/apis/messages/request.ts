@@ -110,8 +110,8 @@ const LISTS: ReadonlySet<string> = new Set(['anyOf', 'oneOf', 'allOf', 'prefixIt
 const BY_NAME: ReadonlySet<string> = new Set(['properties', '$defs', 'definitions', 'patternProperties']);
 
 /**
- * A schema for OpenAI's strict mode, whose objects have no further properties and require all.
- * What it allows, the given schema allows, too.
+ * A schema for OpenAI's strict mode, whose objects have no further properties and require all. The
+ * given schema allows everything that the result allows.
  * @throws InvalidArgumentError for a schema that is too deep
  */
 export function closedSchema(path: string, schema: Fields, depth = 0): Fields {

@@ -12,7 +12,7 @@ const DONE = '[DONE]';
 const PING = eventOf({ type: 'ping' }, 'ping');
 const CUT: OpenAIErrorBody = { message: 'The stream ended early.', type: 'api_error', param: null, code: null };
 
-/** What a chunk of a chat has that a message needs. */
+/** Fields of a chat chunk that a message needs. */
 interface ChatDelta {
   readonly content?: unknown;
   readonly refusal?: unknown;

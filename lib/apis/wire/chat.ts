@@ -39,7 +39,7 @@ export interface ChatCompletionMessage extends ReasoningFields {
   function_call?: { name: string; arguments: string };
 }
 
-/** What LiteLLM adds to messages and deltas. */
+/** LiteLLM's additions to messages and deltas. */
 export interface ReasoningFields {
   /** The text of the model's thinking. */
   reasoning_content?: string | null;

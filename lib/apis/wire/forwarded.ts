@@ -29,7 +29,7 @@ export interface ModerationList {
   readonly [field: string]: OtherField;
 }
 
-/** What a text or an image is, by OpenAI's categories. */
+/** Results of a moderation, by OpenAI's categories. */
 export interface ModerationResult {
   readonly flagged: boolean;
   /** Booleans by the names of categories. */

@@ -77,7 +77,7 @@ export type MessageEvent =
     }
   | { type: 'message_stop' };
 
-/** What an event adds to its block. */
+/** Change that an event makes to its block. */
 export type MessageBlockDelta =
   | { type: 'text_delta'; text: string }
   | { type: 'input_json_delta'; partial_json: string }

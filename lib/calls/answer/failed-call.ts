@@ -1,7 +1,7 @@
 import { DeploymentMisconfiguredError } from '../../common/http-errors.js';
 import { ProviderError } from '../../common/provider-error.js';
 
-/** What is known of a failed call besides its error. */
+/** Facts about a failed call besides its error. */
 export interface FailedCall {
   /** Also in the log and in the journal of calls. */
   readonly id: string;
@@ -22,7 +22,7 @@ export function describeFailedCall(error: unknown, facts: Partial<FailedCall>): 
   if (typeof error === 'object' && error !== null) failedCalls.set(error, { ...failedCalls.get(error), ...facts });
 }
 
-/** What is known of the call that an error has ended; nothing where it is of no call. */
+/** Facts about the call that failed with an error; `undefined` if the error is not from a call. */
 export function failedCallOf(error: unknown): Partial<FailedCall> {
   return (typeof error === 'object' && error !== null && failedCalls.get(error)) || {};
 }

@@ -1,4 +1,4 @@
-/** What a text of an answer is. */
+/** Kind of a text in an answer. */
 type TextKind = 'content' | 'reasoning' | 'refusal' | 'arguments';
 
 /** A text in a block of Messages, and in the deltas that add to it. */

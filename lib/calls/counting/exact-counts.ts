@@ -44,7 +44,7 @@ export interface ExactTokens {
   readonly deploymentId?: string;
 }
 
-/** What a provider counted, or why none did. */
+/** A provider's count, or why there is none. */
 export type ProviderCount =
   { readonly tokens: number; readonly source: 'provider' | 'cache'; readonly deploymentId: string } | { readonly reason: LocalCountReason };
 

@@ -10,7 +10,7 @@ import { MultipartBody } from '../../providers/forwarded/multipart.js';
 
 /** A request that passes, as the pipeline takes it. */
 export interface ForwardedCall {
-  /** What is read of it: the model, whether it streams, what its prompt is. */
+  /** The fields that are read: model, streaming, prompt. */
   readonly fields: Readonly<Record<string, unknown>>;
   readonly forwarded: Forwarded;
 }
@@ -21,7 +21,7 @@ const CONTENT = /^\/[^/?]+\/content(?:\?|$)/;
 const CANCELLATION = /^\/[^/?]+\/cancel(?:\?|$)/;
 const METHODS = ['GET', 'POST', 'DELETE'] as const;
 
-/** What a request to an account depends on. */
+/** Inputs of a request to an account. */
 export interface AccountAccess {
   readonly deploymentsOf: (group: string) => readonly Deployment[];
   readonly mayCall: ((model: string) => boolean) | undefined;

@@ -165,8 +165,8 @@ export interface ModelCallHook {
 }
 
 /**
- * What happens if a guard throws or times out: the client gets 503 (`closed`), or the call
- * continues (`open`).
+ * Behavior if a guard throws or times out: the client gets 503 (`closed`), or the call continues
+ * (`open`).
  */
 export type HookFailurePolicy = 'closed' | 'open';
 
@@ -176,7 +176,7 @@ export const CALL_HOOK_OPTIONS = {
   /** The operations that the hook applies to: `chat`, `messages`, … Default: all. */
   operations: custom<readonly string[], ReadonlySet<string>>('list of operations', checkOperations),
   /**
-   * What happens if a guard throws, times out, returns an invalid verdict or cannot read a format:
+   * Behavior if a guard throws, times out, returns an invalid verdict or cannot read a format:
    * `closed` (default) rejects the call with 503, `open` continues without the hook.
    */
   failure: oneOf(['closed', 'open'], { default: 'closed' }),

@@ -78,7 +78,7 @@ export class CallJournal implements ModelCallHook, OnApplicationShutdown {
   }
 
   private async write(): Promise<void> {
-    // What ends in one turn of the event loop is written at once.
+    // Calls that end in the same turn of the event loop are written together.
     await setImmediate();
     let isWritten = true;
     while (isWritten && this.pending.length > 0) isWritten = await this.writeBatch();

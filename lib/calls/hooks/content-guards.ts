@@ -34,7 +34,7 @@ const OWN_MESSAGES: ReadonlySet<ProviderFailureKind> = new Set(['timeout', 'conn
 /** Largest body with which a hook can replace a request: that of a program's own bytes. */
 const LARGEST_REQUEST = 32 * 1024 * 1024;
 
-/** What guards need of their client. */
+/** Dependencies of guards. */
 export interface GuardSettings {
   readonly maxAnswerBytes: number;
   readonly counting: PromptReader;

@@ -43,7 +43,7 @@ export class EventGuard {
   }
 
   /**
-   * What goes on to the client for an event: the same bytes if no hook changes it, or nothing.
+   * Returns the bytes for the client: unchanged if no hook changes the event, or none.
    * @param raw without its empty line
    * @throws CallDeniedError, CallHookFailedError
    */

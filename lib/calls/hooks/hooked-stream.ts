@@ -25,7 +25,7 @@ export class HookedStream implements StreamOrigin, EventSink, Exchange, ReadStre
   readonly origin = this;
   readonly hidesUsage = false;
   readonly writesCost: boolean;
-  /** What is read of it is in the client's words already. */
+  /** Its events already use the client's protocol. */
   readonly bridged: BridgedAnswer | undefined;
   private pending: string[] = [];
   private passed = 0;
@@ -223,8 +223,8 @@ export class HookedStream implements StreamOrigin, EventSink, Exchange, ReadStre
 }
 
 /**
- * What of a bridge is left once its events are written: those of silence and of an error. It may
- * have seen the end of a stream whose last events the guards hold: then another one has the error.
+ * The rest of a bridge once its events are written: events for silence and errors. It may have seen
+ * the end of a stream whose last events the guards hold: then another one has the error.
  */
 function endsOnly(bridged: BridgedAnswer, bridgeAnew: HookedSource['bridgeAnew']): BridgedAnswer {
   return {

@@ -41,7 +41,7 @@ function leave(entered: RunningHook): void {
   if (--runningCount === 0) running.disable();
 }
 
-/** What the failure of an observer means. */
+/** Consequence of an observer's failure. */
 const UNOBSERVED = 'calls continue without it';
 
 /** The methods whose result decides about the call. */
@@ -57,7 +57,7 @@ export interface GuardTurn<T> {
   readonly run: (hook: ModelCallHook) => unknown;
   /** Reads what `run` gave. @throws CallDeniedError; any other error for a senseless verdict */
   readonly read: (verdict: unknown) => T;
-  /** What holds where the guard fails and the call goes on. */
+  /** Verdict if the guard fails and the call continues. */
   readonly unguarded: T;
   /** Told when that happens. */
   readonly onUnguarded?: () => void;

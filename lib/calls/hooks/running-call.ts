@@ -9,7 +9,7 @@ import { errorCodeOf } from '../failure.js';
 import type { AttemptEnd, CallEnd, HookedCall, ModelCallHook } from './call-hook.js';
 import { HookFault, type GuardMethod, type InstalledHook } from './installed-hook.js';
 
-/** What hooks see of a call from its start to its end. */
+/** Facts about a call that never change while it runs. */
 export type CallIdentity = Pick<AskedCall, 'operation' | 'model' | 'stream' | 'startedAtMs' | 'options'>;
 
 /** One call with its hooks: the data that they see, and the hooks to notify. */

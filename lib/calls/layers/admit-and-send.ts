@@ -10,7 +10,7 @@ import type { Next } from './layer.js';
 /** Selects a deployment for an attempt; `Failure`: none can take it, now or within its time. */
 export type Admit = (view: CallView) => Selection | Failure | Promise<Selection | Failure>;
 
-/** What attempts need of their client. */
+/** Dependencies of attempts. */
 export interface AttemptSettings extends AttemptContext {
   readonly router: CallRouter;
   readonly settlement: CallSettlement;

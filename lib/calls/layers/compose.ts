@@ -9,7 +9,7 @@ import { records } from './records.js';
 import { retries, type RetryBudget } from './retries.js';
 import { tiers } from './tiers.js';
 
-/** What the calls of a client share. */
+/** Dependencies shared by the calls of a client. */
 export interface ClientContext extends CallSettings, AttemptSettings {
   readonly retryBudget: RetryBudget;
   /** From 0 to 1. */

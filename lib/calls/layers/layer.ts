@@ -3,7 +3,7 @@ import type { CallView } from '../attempt.js';
 import type { Failure } from '../failure.js';
 
 /**
- * What comes of a call: its answer (of a stream, once its first chunk is there), or a `Failure`
+ * Outcome of a call: its answer (for a stream, once the first chunk has arrived), or a `Failure`
  * after which another attempt may succeed. Any other error is thrown, and ends the call.
  */
 export type Outcome = unknown;

@@ -7,7 +7,7 @@ import { lowered, tenantIn } from '../../http/guard/queue-place.js';
 import { RequestContext } from '../../http/request-context.js';
 import type { QueuedCaller, QueueOptions } from '../../queue/queue.options.js';
 
-/** What the program and the request say about the place of a call. */
+/** Settings of program and request for the place of a call. */
 export interface AskedPlace {
   readonly tenant?: string;
   readonly queueClass?: QueueClass;

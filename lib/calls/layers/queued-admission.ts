@@ -16,7 +16,7 @@ export interface WaitingSettings {
   readonly now: () => number;
 }
 
-/** What admission in turn needs of its client. */
+/** Dependencies of queued admission. */
 export interface AdmissionSettings {
   readonly router: CallRouter;
   readonly maxOutputOf: MaxOutputOf;
@@ -145,7 +145,7 @@ class WaitingCall {
 function notYet(failure: Failure, { call, target, after }: CallView): NotYet<Failure> | undefined {
   const { error } = failure;
   if (!(error instanceof RouterRateLimitError)) return undefined;
-  // What failed otherwise is no matter of waiting.
+  // Waiting cannot help after any other failure.
   if (after !== undefined && after.last.reason?.kind !== 'rate_limit') return undefined;
   const { reached, retryAfterMs } = error;
   // As in LiteLLM, only `max_parallel_requests` is waited for where a fallback may answer.

@@ -5,7 +5,7 @@ import type { CallView } from '../attempt.js';
 import type { CallLayer } from './layer.js';
 import { Failure } from '../failure.js';
 
-/** What retries need of their client. */
+/** Dependencies of retries. */
 export interface RetrySettings extends CallSettings {
   readonly retryBudget: RetryBudget;
   /** From 0 to 1. */
@@ -48,7 +48,7 @@ export function retries(client: RetrySettings): CallLayer {
         if (call.isSpent) return last;
       }
       if (!last.isUnsent) call.retries++;
-      // What is unfit is unfit the next time, too.
+      // An unsuitable deployment stays unsuitable.
       at = view.with({ after: { last, tried: { doneOrder, order, failedIds: [...failedIds], mayRepeat: !last.isUnfit } } });
     }
   };
@@ -124,7 +124,7 @@ const DEFAULT_RETRIES = 'DefaultRetries';
 /** Kinds for which the same request would fail again. */
 const FINAL: ReadonlySet<ProviderFailureKind> = new Set(['bad_request', 'context_window', 'content_policy', 'not_found']);
 
-/** What a retry depends on. */
+/** Inputs of the decision to retry. */
 export interface RetryFacts {
   readonly kind: ProviderFailureKind;
   /** Of the provider's answer, if there was one. */
@@ -175,7 +175,7 @@ export function retryWaitMs(
  * Without it retries would multiply the load on a provider that fails for everyone.
  */
 export class RetryBudget {
-  /** What accumulates at most: ten seconds of `perSecond`, and `ratio` of 100 calls. */
+  /** Maximum retry allowance: ten seconds of `perSecond`, and `ratio` of 100 calls. */
   private readonly capacity: number;
   private tokens: number;
   private atMs: number;

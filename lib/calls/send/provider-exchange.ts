@@ -16,7 +16,7 @@ import type { AnswerHead } from '../../providers/provider-errors.js';
 import type { ProviderHandler, SendingConnection } from '../../providers/provider-transport.js';
 import { answerHeadersIn } from '../../providers/raw-headers.js';
 
-/** What an exchange goes by. */
+/** Inputs of an exchange. */
 export interface ExchangeSettings {
   readonly known: KnownEndpoint;
   readonly call: WireCall;
@@ -33,7 +33,7 @@ export interface ExchangeSettings {
 
 /** More of an error is not read. */
 const LONGEST_ERROR = 64 * 1024;
-/** What waits for a slow reader until the provider is told to wait. */
+/** Maximum bytes buffered for a slow reader before the provider is paused. */
 const MOST_WAITING = 256 * 1024;
 /** Interim answers (1xx): a server that works for minutes sends one now and then. */
 const MOST_INTERIM = 1000;
@@ -154,7 +154,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return this.events === undefined ? this.settings.known.endpoint.mask.bytes(bytes) : bytes;
   }
 
-  /** What a stream that is over ended with: its usage, or an error. */
+  /** Result of a finished stream: its usage, or an error. */
   ending(): { readonly usage: AnswerUsage | undefined; readonly error: ProviderError | undefined } {
     const stated = this.settings.call.reader.errorAtEnd(this.record?.tail() ?? EMPTY);
     return { usage: this.usageSoFar(), error: stated === undefined ? undefined : this.errorIn(stated) };
@@ -309,7 +309,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   }
 
   private completeStream(events: AnswerEvents): void {
-    // What has arrived is passed on, also where the stream proves to be cut.
+    // Received data is passed on, even if the stream turns out to be truncated.
     this.lookAtRest();
     if (!this.endEvents(events)) return;
     this.lookAtRest();
@@ -456,7 +456,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return this.errorIn(fault.error);
   }
 
-  /** What has arrived is an error, by its status or instead of a stream. */
+  /** Whether the answer is an error, by its status or because it is not a stream. */
   private refused(): ProviderError {
     const { status, settings } = this;
     const { endpoint, errors } = settings.known;

@@ -29,7 +29,7 @@ import type { Deployment } from '../call-router.js';
 import type { AttemptTimes } from '../cancellation.js';
 import type { ProviderExchange } from './provider-exchange.js';
 
-/** What requests to providers go through. */
+/** Dependencies of requests to providers. */
 export interface ProviderAccess {
   readonly transport: ProviderTransport;
   readonly endpoints: ProviderEndpoints;
@@ -47,7 +47,7 @@ export interface ProviderAccess {
 /** How a request limits its output if it does not by itself. */
 const OUTPUT_FIELD_OF: Readonly<Record<string, string>> = { chat: 'max_completion_tokens', responses: 'max_output_tokens' };
 
-/** What a request to the deployment has shown so far. */
+/** State of a request to the deployment. */
 export interface SendState {
   readonly addsUsage: boolean;
   /** The answer of a provider that seems not to have the operation. */
@@ -143,14 +143,14 @@ function outputLimit(operation: string, fields: Fields, tokens: number): Fields 
   return isLimited ? limited : { ...limited, [OUTPUT_FIELD_OF[operation] ?? 'max_tokens']: tokens };
 }
 
-/** What a request is for: an attempt. */
+/** The attempt that a request belongs to. */
 export interface RequestTarget {
   /** As the provider knows it. */
   readonly model: string;
   readonly times: Pick<AttemptTimes, 'headTimeoutMs' | 'bodyTimeoutMs'>;
 }
 
-/** What of a call is sent. */
+/** The parts of a call that are sent. */
 export type SentCall = Pick<WireCall, 'path' | 'headers' | 'method' | 'isOfAccount' | 'body'>;
 
 /** The request of a call at a deployment's address, with its credentials. */

@@ -25,7 +25,7 @@ const NO_MODEL = /model_not_found|DeploymentNotFound/;
 /** Clients may name the models of a deployment. */
 const MOST_LACKING = 1000;
 
-/** What attempts are sent with. */
+/** Dependencies for sending attempts. */
 export interface ProviderSending {
   readonly access: ProviderAccess;
   /** Learns a provider's limits from its headers; `undefined`: they are not learned. */

@@ -6,11 +6,11 @@ import { openResponse, ResponseWriter, type ClientBytes, type Writable } from '.
 import type { EventSink, StreamOrigin, StreamSource } from './stream-origin.js';
 import { drainOf } from './write-limit.js';
 
-/** What waits for a slow reader before the provider is paused. */
+/** Maximum bytes buffered for a slow reader before the provider is paused. */
 const MOST_WAITING = 64;
 const MOST_WAITING_BYTES = 256 * 1024;
 
-/** What a loop gets of a stream. */
+/** An item that a loop receives from a stream. */
 export interface StreamItems<Item> {
   /** @throws Error for an event that states one */
   of(events: StreamEvents): Iterable<Item>;

@@ -63,7 +63,7 @@ export class AnswerText {
         const end = objectEnd(json, start);
         place ??= new KeyPlace(json);
         if (place.isOwn(match.index)) this.keepUsage(json.slice(start, Math.min(end, start + LONGEST_USAGE)));
-        // What is nested in it is not searched again.
+        // Nested values are not searched again.
         FIELD.lastIndex = end;
         continue;
       }

@@ -95,7 +95,7 @@ export class ResponseWriter implements EventSink {
       this.write();
       last = client.last(error);
     } catch (fault) {
-      // What a bridge cannot read must not leave the response open.
+      // The response must end even if a bridge cannot read the stream.
       last = client.last(source.exchange.unreadable(fault));
     }
     if (last !== undefined && last.length > 0 && !response.destroyed) response.write(last);

@@ -13,7 +13,7 @@ export interface EventSink {
   end(error: Error | undefined): void;
 }
 
-/** What a stream is read from: the exchange with a provider, or the hooks in front of it. */
+/** Source of a stream: the exchange with a provider, or the hooks on top of it. */
 export interface StreamOrigin {
   /** The sink takes all events from here on, those that have waited first. */
   attach(sink: EventSink): void;

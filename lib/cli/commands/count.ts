@@ -34,7 +34,7 @@ const PIECE_LENGTH = 4 * 1024 * 1024;
 /** A request body is parsed as a whole. */
 const MOST_REQUEST_BYTES = 64 * 1024 * 1024;
 
-/** What one source costs on one model. */
+/** Cost of one source on one model. */
 interface Count {
   readonly source: string;
   readonly model: string;
@@ -163,7 +163,7 @@ function tokenizersOf(given: readonly string[]): Record<string, TokenizerSource>
   );
 }
 
-/** What would make estimates of open models exact. */
+/** Advice that would make estimates of open models exact. */
 function hintsFor(estimated: ReadonlySet<string>): string[] {
   return Array.from(estimated).flatMap((model) => {
     const { approximate, family } = modelFacts(model);

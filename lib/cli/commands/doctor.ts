@@ -37,7 +37,7 @@ async function installationFindings(
   source: string | undefined,
   { env }: CommandIo,
 ): Promise<DoctorFinding[]> {
-  // What the log would say are findings.
+  // Lines that would be logged are findings here.
   const logger = { log() {}, warn() {}, error() {} };
   const router = configPath === undefined ? undefined : { configPath };
   const tokenCounter = source === undefined ? undefined : { pricing: { source } };

@@ -118,7 +118,7 @@ const LEAST_MODELS = 100;
 /** More models that disappear at once are a mistake of the source. */
 const MOST_LOST = 0.2;
 
-/** What a new price file changes. */
+/** Differences between two price files. */
 interface PriceChanges {
   readonly models: number;
   readonly added: readonly string[];

@@ -1,11 +1,11 @@
-/** What `doctor` found out about one thing. */
+/** One finding of `doctor`. */
 export interface DoctorFinding {
-  /** What was looked at: `engine token_counting`. */
+  /** Subject of the finding: `engine token_counting`. */
   readonly subject: string;
   readonly status: 'ok' | 'warning' | 'error';
-  /** What is so. */
+  /** The finding itself. */
   readonly detail: string;
-  /** What to do about it; left out where nothing has to be done. */
+  /** Advice; absent if no action is needed. */
   readonly advice?: string;
 }
 

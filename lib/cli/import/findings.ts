@@ -22,7 +22,7 @@ export interface Advice {
   readonly protects?: boolean;
 }
 
-/** What an import has to report besides its counts. */
+/** Findings of an import besides its counts. */
 export class ImportFindings {
   readonly failed: FailedRow[] = [];
   private readonly fields = new Map<string, { count: number; readonly advice: Advice }>();

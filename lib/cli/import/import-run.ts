@@ -264,7 +264,7 @@ export class ImportRun {
 
   /** The limits that count the spend of a row, with those of its budget, and the spend. */
   private spendOf(row: LiteLLMRow, context: LimitContext): Pick<SpendAccount, 'limits' | 'spend'> {
-    // What is to be reported was reported for the record.
+    // Problems were already reported for the record.
     const unheard = { ...context, findings: new ImportFindings() };
     return limitsOf(withBudget(row, this.budgets.get(textOf(row.budget_id) ?? '')), unheard);
   }

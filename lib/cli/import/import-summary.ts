@@ -4,7 +4,7 @@ import type { ImportReport, TableCounts } from './import-run.js';
 
 const COLUMNS = ['rows', 'created', 'updated', 'unchanged', 'kept', 'skipped', 'failed'] as const satisfies readonly (keyof TableCounts)[];
 
-/** What the summary says about an import besides its counts. */
+/** Facts about an import that the summary shows besides its counts. */
 export interface SummaryContext {
   readonly source: string;
   readonly target: string;

@@ -15,7 +15,7 @@ export interface ImportedLimits {
   readonly spend: ImportedSpend;
 }
 
-/** What the reading of limits depends on. */
+/** Inputs for reading limits. */
 export interface LimitContext {
   /** The name in reports: `keys`. */
   readonly table: string;
@@ -23,7 +23,7 @@ export interface LimitContext {
   readonly nowMs: number;
   /** Of `litellm_settings.timezone`. */
   readonly timeZone: string | undefined;
-  /** What was spent in a window of `budget_limits`. */
+  /** Spend in a window of `budget_limits`. */
   readonly windowSpend?: (duration: string, row: LiteLLMRow) => number;
 }
 

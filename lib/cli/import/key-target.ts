@@ -6,7 +6,7 @@ import type { ApiKeyStore } from '../../keys/api-key-store.js';
 import type { ImportFindings } from './findings.js';
 import { isUntouched } from './imported-version.js';
 
-/** What became of a row. `kept`: it was changed here since the last import. */
+/** Result for a row. `kept`: it was changed here since the last import. */
 export type ImportOutcome = 'created' | 'updated' | 'unchanged' | 'kept';
 
 /** A record to write, and what that does. */

@@ -48,7 +48,7 @@ export interface SharedRedis {
   readonly timeoutMs: number;
 }
 
-/** What a client is opened for. */
+/** Settings of a client. */
 export interface RedisClientSettings {
   /** For `MissingPackageError`: `the Redis store of the rate limiter`. */
   readonly purpose: string;

@@ -19,7 +19,7 @@ export interface Route {
   readonly proxyAuthorization: string | undefined;
 }
 
-/** What connections lead to. */
+/** Destination of connections. */
 export interface ConnectionTarget {
   readonly origin: string;
   readonly route: Route;

@@ -12,7 +12,7 @@ export interface ConnectionLimits {
   readonly bodyTimeoutMs: number;
 }
 
-/** What a connection reports to its pool. */
+/** Callbacks of a connection to its pool. */
 export interface ConnectionEvents<T extends ConnectionTarget> {
   /** Its last answer has been read or given up. */
   free(connection: PooledConnection<T>): void;

@@ -5,7 +5,7 @@ import type { ResolvedConnectionPoolOptions } from '../connection-pool.options.j
 import type { ConnectionTable } from './connection-table.js';
 import type { PoolConnection } from './endpoint.js';
 
-/** What the sweeper needs of a pool. */
+/** The part of a pool that the sweeper uses. */
 export interface SweptPool {
   readonly options: Pick<ResolvedConnectionPoolOptions, 'maxIdleMs' | 'maxAgeMs' | 'bodyTimeoutMs'>;
   readonly table: ConnectionTable<PoolConnection>;

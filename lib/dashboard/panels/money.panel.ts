@@ -15,7 +15,7 @@ interface Band {
   readonly totalUsd: number;
 }
 
-/** What each name has cost over time, as bars that stand on each other. */
+/** Cost of each name over time, as stacked bars. */
 function spendingPlot(title: string, spending: SpendingOverTime, nameOf: (series: SpendingOverTime['series'][number]) => string): Html {
   const bands = bandsOf(spending, nameOf);
   if (bands.length === 0) return html``;

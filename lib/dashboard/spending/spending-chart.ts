@@ -11,7 +11,7 @@ interface Band {
   readonly usd: readonly number[];
 }
 
-/** What the chart shows. */
+/** Data of the chart. */
 export interface SpendingChart {
   readonly title: string;
   readonly days: readonly string[];

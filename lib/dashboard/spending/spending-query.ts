@@ -5,7 +5,7 @@ const DEFAULT_DAYS = 30;
 const DAY = /^\d{4}-\d\d-\d\d$/;
 const LONGEST = 512;
 
-/** What the address of the page says. */
+/** Parameters in the address of the page. */
 export interface SpendingView extends SpendingQuestion {
   readonly by: SpendingBy;
   readonly after?: string;

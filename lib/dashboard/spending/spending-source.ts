@@ -1,4 +1,4 @@
-/** What the page can show spend by. */
+/** Dimensions that the page offers. */
 export const SPENDING_BY = ['team', 'key', 'user', 'model', 'modelGroup', 'tag', 'endUser', 'provider'] as const;
 export type SpendingBy = (typeof SPENDING_BY)[number];
 
@@ -14,7 +14,7 @@ export const BY_WORDS: Readonly<Record<SpendingBy, string>> = {
   provider: 'provider',
 };
 
-/** What the page asks for. Dates are whole days in UTC, the last one included. */
+/** Query of the page. Dates are whole days in UTC, including the last one. */
 export interface SpendingQuestion {
   readonly from: string;
   readonly to: string;

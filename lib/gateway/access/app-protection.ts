@@ -27,7 +27,7 @@ type PreParsing = (
 ) => void;
 type Middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
 
-/** What Express runs, in this order. */
+/** A layer of Express's middleware stack. */
 interface ExpressLayer {
   readonly name: string;
   readonly route?: object;

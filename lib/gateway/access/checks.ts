@@ -13,8 +13,8 @@ const SCHEME_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:'
 const SITE_NAME = /\.[a-z][a-z0-9-]*\.?$/;
 
 /**
- * What is wrong with the key of a request; otherwise sets who sends it. With `keys`, a request that
- * the app has authenticated before (`setPrincipal`) needs none.
+ * Checks the key of a request and, if it is valid, sets the sender. With `keys`, a request that the
+ * app has authenticated before (`setPrincipal`) needs none.
  */
 export async function keyFaultOf(
   { keys, masterKey, openTo }: Pick<GatewayContext, 'keys' | 'masterKey' | 'openTo'>,

@@ -16,7 +16,7 @@ export class MasterKey {
     this.hash = hashOf(key);
   }
 
-  /** What is wrong with a request without it. */
+  /** Returns the error for a request without the master key. */
   faultIn(headers: IncomingHttpHeaders): HttpException | undefined {
     if (this.isIn(headers)) return undefined;
     return gatewayError(401, 'invalid_api_key', 'Incorrect or missing API key: send the master key as Authorization: Bearer <key>.');

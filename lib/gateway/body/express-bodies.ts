@@ -191,7 +191,7 @@ export function servedPaths(app: ExpressApp): ReadonlySet<string> {
   return served;
 }
 
-/** What stands before the path of a route, wherever the app has one that ends like it. */
+/** Returns what precedes a route's path in each of the app's routes that end with it. */
 function prefixesOf(name: string, served: ReadonlySet<string>): readonly string[] {
   const [method, path] = name.split(' ');
   return [...served].flatMap((each) => {

@@ -25,7 +25,7 @@ type Done = (error?: Error | null, payload?: Readable) => void;
 type Hook = (request: FastifyRequest, reply: FastifyReply, done: Done) => void;
 type PreParsing = (request: FastifyRequest, reply: FastifyReply, payload: Readable, done: Done) => void;
 
-/** What Fastify's hook `onRoute` is given. */
+/** Argument of Fastify's hook `onRoute`. */
 interface FastifyRoute {
   readonly config?: Readonly<Record<string, unknown>>;
   onRequest?: Hook | Hook[];

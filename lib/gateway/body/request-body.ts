@@ -17,7 +17,7 @@ import { freeBytes } from '../../engine/native-memory.js';
 /** How a body is read. */
 export interface BodyReading {
   readonly kind: GatewayBody;
-  /** What hooks of the app have made of the request. Default: the request. */
+  /** The request after the app's hooks. Default: the request. */
   readonly payload?: Readable;
   /** In bytes. */
   readonly limit: number;
@@ -119,8 +119,8 @@ const CHARSETS: readonly string[] = ['utf-8', 'utf8', 'us-ascii'];
 const FORM_TYPE = /^multipart\/form-data[ \t]*;/i;
 
 /**
- * What is wrong with the content type of a request. Strict, because other types that forms can send
- * reach a server from any web page.
+ * Checks the content type of a request. Strict, because other types that forms can send reach a
+ * server from any web page.
  */
 export function contentTypeFault(headers: IncomingHttpHeaders, body: GatewayBody): HttpException | undefined {
   const type = headers['content-type'];
@@ -136,7 +136,7 @@ export function contentTypeFault(headers: IncomingHttpHeaders, body: GatewayBody
   return gatewayError(415, null, `The body must be sent as ${words}, and not compressed.`);
 }
 
-/** What the headers of a request show to be wrong with its body. @param limit in bytes */
+/** Checks the headers that describe the body of a request. @param limit in bytes */
 export function headFault({ headers }: IncomingMessage, kind: GatewayBody, limit: number): HttpException | undefined {
   const stated = headers['content-length'];
   const isPlainJson = kind === 'json' && headers['content-type'] === 'application/json' && headers['content-encoding'] === undefined;

@@ -18,7 +18,7 @@ const READ_HEADERS = ['content-type', 'anthropic-version', 'anthropic-beta', 'x-
 
 const SETTINGS = ['callOptions', 'rateLimit'] as const satisfies readonly (keyof InProcessCallSettings)[];
 
-/** What a client may be told of an error besides its body. */
+/** Facts about an error that are safe to send to the client. */
 interface ErrorFacts {
   readonly retryAfterMs?: number;
   readonly providerRequestId?: string;

@@ -41,7 +41,7 @@ const STREAMED: ReadonlySet<string> = new Set(['chat', 'completions', 'responses
 const BYTES: Readonly<Record<string, string>> = { speech: 'audio/mpeg', downloadFile: 'application/octet-stream' };
 const PARAMETER = /:(\w+)/g;
 
-/** What an OpenAPI document of the app says of a route. */
+/** Returns the decorators that describe a route in the app's OpenAPI document. */
 export function operationOf(route: GatewayRoute, isGuarded: boolean): MethodDecorator[] {
   const { name, endpoint, body, path } = route;
   if (route.isHidden === true) return [SetMetadata(OPENAPI.excluded, { disable: true })];

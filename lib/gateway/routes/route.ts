@@ -20,13 +20,13 @@ export type GatewayReply = AnswerTarget & NonNullable<CallOptions['response']>;
 export interface GatewayExchange {
   readonly request: GatewayRequest;
   readonly reply: GatewayReply;
-  /** What the app sets for the calls of this request, and the request itself. */
+  /** The app's options for the calls of this request, and the request itself. */
   readonly callOptions: CallOptions;
   /** Answers with JSON. */
   readonly json: (body: unknown, status?: number) => void;
 }
 
-/** What a body is: of a `form` the text fields; `optional` JSON. */
+/** Kind of the body: `form` (its text fields are read) or `optional` JSON. */
 export type GatewayBody = 'none' | 'json' | 'optional' | 'form';
 
 /** A route of the gateway. */

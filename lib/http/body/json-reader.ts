@@ -45,8 +45,8 @@ export class JsonReader {
   constructor(private readonly engines: Pick<EngineChoice<JsonBodyEngine>, 'always' | 'run' | 'runAsync' | 'recover'>) {}
 
   /**
-   * What `request.body` becomes: a plain object, or one that parses its long fields when they are
-   * read (`BodyObject`).
+   * The new `request.body`: a plain object, or one that parses its long fields when they are read
+   * (`BodyObject`).
    * @param isOwn whether nothing else has the bytes: `releaseBody` may then free them
    * @param lists bounds of its lists, which are checked before anything parses them
    * @throws HttpException (400) for no JSON, a doubled key, `__proto__`, and a text out of

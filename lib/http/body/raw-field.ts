@@ -59,8 +59,8 @@ function spliced(body: JsonBody, outlined: unknown): Buffer {
 }
 
 /**
- * What a change makes of a raw field, where it hands long texts on: it works on the outline, and
- * the texts stay the bytes that came.
+ * Applies a change to a raw field, passing long texts on: the change works on the outline, and the
+ * texts stay the bytes that came.
  * @param change gets a function for texts that it joins or looks into
  */
 export function rewrittenBy(value: RawField, change: (value: unknown, textOf: (text: string) => string) => unknown): unknown {
@@ -81,7 +81,7 @@ export function rewrittenBy(value: RawField, change: (value: unknown, textOf: (t
 }
 
 /**
- * What a change makes of a value. A raw field stays as it is where the change returns its structure
+ * Applies a change to a value. A raw field stays unchanged if the change returns its structure
  * itself. @param change gets a function for texts that decide: long ones are marks
  */
 export function changedBy(value: unknown, change: (value: unknown, textOf: (text: string) => string) => unknown): unknown {
@@ -128,7 +128,7 @@ export function areShort(fields: Readonly<Record<string, unknown>>, body: JsonBo
     return PASSED.has(name) && typeof value === 'object' && value !== null && !(value instanceof WrittenJson);
   };
   for (const name in fields) if (isLong(name, fields[name])) return false;
-  // What else has come as one long value, under any name.
+  // Any other long value, whatever its name.
   return body?.scan.fields.every((field) => PASSED.has(field.name) || !isLongField(field)) ?? true;
 }
 

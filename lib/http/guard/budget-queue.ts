@@ -21,7 +21,7 @@ export interface Decided {
   readonly nano: number;
 }
 
-/** What a request takes, once its turn has come. */
+/** Amounts to reserve for a request when its turn has come. */
 export interface Taking {
   readonly scopes: readonly RateLimitScope[];
   readonly nano: number;
@@ -74,7 +74,7 @@ export class BudgetQueue {
       const { decision } = decided;
       if (decision.budget?.reason !== 'budget_held') return decided;
       denied = decided;
-      // What was held in a window that is over counts no more.
+      // Holds of an expired window no longer matter.
       const retryAfterMs = Math.max(0, decision.budget.standing.resetsAtMs - decision.atMs);
       return { isNotYet: true, failure: decided, retryAfterMs, mayBeSooner: true, dependsOnTokens: true };
     };

@@ -49,7 +49,7 @@ interface WebSocketClient {
 export class GuardedRequest implements RequestResponse {
   readonly request: LimitedRequest;
   readonly response: HttpResponse | undefined;
-  /** What all guards know of it. */
+  /** Facts about the request that all guards share. */
   readonly state: RequestContext;
 
   constructor(

@@ -42,7 +42,7 @@ export function policyHeader(limits: LimitQuotas['limits']): string {
 }
 
 /**
- * What the error of a request says that a limit denies.
+ * Details of the error for a request that a limit denied.
  * @param label The limit's name in errors.
  * @param estimatedTokens Tokens that were to be reserved; `undefined` before they are counted.
  */

@@ -34,7 +34,7 @@ import { shouldSkip } from './skip-if.js';
 // eslint-disable-next-line @typescript-eslint/no-require-imports -- only apps whose requests wait load it
 const budgetQueues = lazy(() => require('./budget-queue.js') as typeof BudgetQueues);
 
-/** What a request asks for. */
+/** Amounts that a request asks for. */
 interface Asked {
   readonly cost: number;
   readonly tokens: number;
@@ -115,7 +115,7 @@ export class RateLimitGuard implements CanActivate {
     const settlesCrashes = countsMoney && this.limiter.store.settlesCrashes === true;
     const expected = settlesCrashes ? await this.usualNanoUsdOf(request, limits) : undefined;
     const asked = { cost, tokens, nano, expected };
-    // What the request itself holds is returned at its end alone.
+    // The request's own hold is released only when it ends.
     const waits = countsMoney && this.waiting !== undefined && !request.holdsMoney;
     const deciding = waits ? this.waitToTake(this.waiting, request, limits, asked) : this.tryToTake(request, limits, asked);
     const decided = deciding instanceof Promise ? await deciding : deciding;
@@ -350,7 +350,7 @@ export class RateLimitGuard implements CanActivate {
     return Math.max(1, nano ?? unpricedNanoUsd);
   }
 
-  /** What a rule of the app says. */
+  /** Returns the cost that the app's own rule sets for the request; `undefined` without a rule. */
   private async ownNanoUsdOf({ request, context }: GuardedRequest, route: RouteLimits): Promise<number | undefined> {
     const { usd = await this.getUsd(request, context) } = route;
     const value = typeof usd === 'function' ? await usd(request, context) : usd;

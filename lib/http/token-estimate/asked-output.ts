@@ -2,7 +2,7 @@ import { isObject, type Fields } from '../../common/objects.js';
 import { LARGEST_AMOUNT } from '../../rate-limit/arguments.js';
 import { UNLIMITED_OUTPUT } from './worst-cost.js';
 
-/** What a request lets a model write. */
+/** Output that a request allows. */
 export interface AskedOutput {
   /** Tokens of one choice: the largest figure of the request; 0 if it names none. */
   readonly tokens: number;
@@ -49,7 +49,7 @@ const OTHER_FIELDS: ReadonlySet<string> = new Set(
 export function readOutput(fields: Fields): OutputFields {
   const limits: string[] = [];
   let [tokens, choices, isBackground, liftsDefault] = [0, 1, false, false];
-  // What the model rejects of a prediction is output beyond any limit.
+  // Rejected prediction tokens are output that no limit covers.
   let isLifted = (fields.prediction ?? undefined) !== undefined;
   const read = (from: Fields, depth: number): void => {
     for (const key of Object.keys(from)) {

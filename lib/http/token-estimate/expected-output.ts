@@ -40,12 +40,12 @@ export class ExpectedOutputs {
     return this.seen.has(`${model} ${key}`);
   }
 
-  /** What 95 % of the last 100 answers have not exceeded; `undefined` of fewer than 20. */
+  /** 95th percentile of the last 100 answers; `undefined` with fewer than 20. */
   expected(key: string, model: string): number | undefined {
     return this.quantile(key, model, 0.95, LEAST_SAMPLES);
   }
 
-  /** What half of the last 100 answers have not exceeded; `undefined` without one. */
+  /** Median of the last 100 answers; `undefined` without answers. */
   median(key: string, model: string): number | undefined {
     return this.quantile(key, model, 0.5, 1);
   }

@@ -37,7 +37,7 @@ export interface EstimateContext extends PromptCounting {
   readonly memory?: PromptMemory;
 }
 
-/** What a request keeps of its body: the count of its prompt, and the facts of a small one. */
+/** Facts kept about a body: the count of its prompt and, for small bodies, further facts. */
 export interface PromptMemory extends FactsMemory {
   promptTokens: number | undefined;
 }
@@ -104,7 +104,7 @@ function* fallbackChanges(body: Fields): Generator<Fields> {
   }
 }
 
-/** What to count of a fallback: its own prompt, or what it adds to that of the request. */
+/** The part of a fallback to count: its own prompt, or its additions to the request's prompt. */
 function promptOfFallback(changes: Fields): { readonly counted: Fields; readonly isWhole: boolean } {
   const { messages, input, prompt } = changes;
   if ((messages ?? input ?? prompt) !== undefined) return { counted: changes, isWhole: true };

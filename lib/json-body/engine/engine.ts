@@ -15,7 +15,7 @@ export interface ScannedField {
   readonly endText: number;
 }
 
-/** What a scan finds in a valid JSON text. */
+/** Result of scanning a valid JSON text. */
 export interface JsonScan {
   /** Fields of the outermost object, in order; none for another value. No name stands twice. */
   readonly fields: readonly ScannedField[];

@@ -5,7 +5,7 @@ import type { JsonFault, JsonScan, ScannedField } from './engine.js';
 /** Numbers of a field: the quotes of its key, then as in `ScannedField` from `valueStart` on. */
 export const FIELD_NUMBERS = 6;
 
-/** What both engines find, as numbers: byte offsets and indices. */
+/** Results of both engines, as numbers: byte offsets and indices. */
 export interface ScanNumbers {
   readonly isObject: boolean;
   readonly hasOddNumbers: boolean;

@@ -31,7 +31,7 @@ function* scanned(bytes: Buffer, bounds: Required<JsonBounds>): Generator<undefi
     if (isJsonFault(found)) return found;
     yield;
     JSON.parse(bytes.toString().replace(BYTE_ORDER_MARK, ''));
-    // What reads the fields gets a turn of its own.
+    // Reading the fields runs in a turn of its own.
     yield;
     return found;
   } catch (error) {

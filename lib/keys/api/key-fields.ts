@@ -84,7 +84,7 @@ export function checkFields(value: unknown, known: readonly string[]): KeyFields
 }
 
 /**
- * What a body changes about a key.
+ * Reads the changes to a key from a body.
  * @param before The record of the key; empty for a new one.
  * @throws InvalidArgumentError naming the field, as LiteLLM names it.
  */

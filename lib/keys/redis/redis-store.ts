@@ -52,7 +52,7 @@ export function redisApiKeyStore(options: RedisApiKeyStoreOptions): ApiKeyStore 
 class RedisApiKeyStore implements ApiKeyStore {
   readonly kind = 'redis';
   private connection: KeyConnection | undefined = undefined;
-  /** What was wrong with records at the last look: by public id. */
+  /** Unreadable records by public id, with the reason. */
   private readonly unreadable = new Map<string, string>();
   private readonly listeners = new Set<ChangeListener>();
 

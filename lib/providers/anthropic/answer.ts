@@ -43,7 +43,7 @@ export function resultsField(type: unknown): 'web_search_results' | 'tool_result
   return type.endsWith('_tool_result') ? 'tool_results' : undefined;
 }
 
-/** What of a message is about it as a whole. */
+/** Fields of a message as a whole. */
 export function messageFields({ container, context_management, stop_details, stop_sequence }: Fields): Fields {
   const fields = { container, context_management, stop_details, stop_sequence };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null));

@@ -107,7 +107,7 @@ function nativeRequest(sent: SentRequest): SentRequest {
   return { ...passed(sent), addsUsage: false, defaults: nativeDefaults(sent.defaults) };
 }
 
-/** What the client's own headers say. */
+/** Settings from the client's own headers. */
 function clientHeaders({ request }: SentRequest): RequestHeaders {
   const { headers } = fieldsOf(request.options.request);
   const version = clientVersion(headerOf(headers as AnyHeaders, 'anthropic-version'));
@@ -130,7 +130,7 @@ function nativeDefaults(defaults: Fields | undefined): Fields | undefined {
   return Object.fromEntries(Object.entries(defaults).filter(([name]) => SHARED.has(name) || !CHAT_PARAMETERS.has(name)));
 }
 
-/** What of the headers depends on the request. */
+/** Headers that depend on the request. */
 interface RequestHeaders {
   readonly betas: readonly string[];
   /** The client's. */

@@ -297,7 +297,7 @@ function thinkingOf(blocks: unknown): Block[] {
   return whole;
 }
 
-/** What Anthropic's own tools did in an answer: each call before its result. */
+/** Calls and results of Anthropic's own tools in an answer: each call before its result. */
 function serverBlocks({ server_tool_calls: calls, web_search_results: web, tool_results: others }: Fields): Block[] {
   if (!Array.isArray(calls)) return [];
   const results = new Map<unknown, Block>();

@@ -1,4 +1,4 @@
-/** What a model of Anthropic takes and does. */
+/** Capabilities of an Anthropic model. */
 export interface ModelTraits {
   /** Most tokens of an answer. */
   readonly maxOutput: number;

@@ -2,7 +2,7 @@ import { fieldsOf, isObject, type Fields } from '../../common/objects.js';
 import { RawField } from '../../http/body/raw-field.js';
 import { isToolId, toolIdOf } from './tool-names.js';
 
-/** What Anthropic's own ids of calls begin with. */
+/** Prefix of Anthropic's own call ids. */
 const OWN_ID = 'toolu_';
 const THINKING = new Set<unknown>(['thinking', 'redacted_thinking']);
 

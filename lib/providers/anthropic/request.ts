@@ -27,7 +27,7 @@ const RULES: ParameterRules = {
   ]),
 };
 
-/** What the place takes where a model is served. */
+/** Features of the platform that serves a model. */
 export interface TakenByHost {
   /** Whether images and documents may be given by their address. */
   readonly takesUrls: boolean;
@@ -83,7 +83,7 @@ function asForcing(choice: unknown): Fields {
   return { type: choice === 'required' ? 'any' : isObject(choice) ? 'tool' : 'auto' };
 }
 
-/** What several parameters depend on. */
+/** Inputs shared by several parameters. */
 interface Circumstances {
   readonly sent: SentRequest;
   readonly traits: ModelTraits;

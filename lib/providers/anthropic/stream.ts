@@ -24,7 +24,7 @@ interface OpenBlock {
   input: string;
 }
 
-/** What an answer is translated with. */
+/** Inputs for translating an answer. */
 export interface AnswerContext {
   readonly names: ToolNames;
   /** The model that was asked for, until the answer names one. */

@@ -16,7 +16,7 @@ export interface SentThinking {
   readonly effort?: string;
 }
 
-/** What it depends on. */
+/** Inputs for translating the thinking parameters. */
 export interface ThinkingContext {
   readonly sent: SentRequest;
   readonly traits: ModelTraits;

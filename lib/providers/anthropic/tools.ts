@@ -30,7 +30,7 @@ export function toolNamesIn(tools: unknown): string[] {
   return tools.map((tool) => fieldsOf(fieldsOf(tool).function).name).filter((name) => typeof name === 'string');
 }
 
-/** What tools are made of. */
+/** Inputs of the tools. */
 export interface ToolsContext {
   readonly sent: SentRequest;
   readonly names: ToolNames;

@@ -138,7 +138,9 @@ export class AwsAuthorization implements RequestAuthorization {
     this.current = { credentials, signer, fetchedAt: this.now() };
   }
 
-  /** What the operator has to correct; an outage of AWS's own services stays what it is. */
+  /**
+   * Converts errors that the operator must correct; an outage of AWS's own services is passed on.
+   */
   private faultOf(error: unknown): unknown {
     const { name, $fault: side, code } = error as { readonly name?: unknown; readonly $fault?: unknown; readonly code?: unknown };
     if (code === 'MISSING_PACKAGE') return this.missing() ?? error;

@@ -22,7 +22,7 @@ export interface Conversation {
   readonly hasTools: boolean;
 }
 
-/** What messages depend on. */
+/** Inputs of the messages. */
 export interface ConversationContext {
   readonly sent: SentRequest;
   readonly model: BedrockModel;
@@ -31,7 +31,7 @@ export interface ConversationContext {
   readonly keepsThinking: boolean;
 }
 
-/** What stands where the service demands a text. */
+/** Placeholder where the service requires text. */
 const PLACEHOLDER = '.';
 const ROLES = ['system', 'developer', 'user', 'assistant', 'tool'];
 /** Base64 of text that is base64 itself. */

@@ -1,6 +1,6 @@
 import { traitsOf, type ModelTraits } from '../anthropic/models.js';
 
-/** What of a model's name says how it is called. */
+/** The parts of a model's name that decide how to call it. */
 export interface BedrockModel {
   /** In the path: a model, an inference profile, an ARN. */
   readonly id: string;

@@ -33,7 +33,7 @@ const OWN_FIELDS: ReadonlySet<string> = new Set(
   `additionalModelResponseFieldPaths guardrailConfig outputConfig performanceConfig promptVariables requestMetadata serviceTier`.split(' '),
 );
 const TIERS: ReadonlySet<unknown> = new Set(['default', 'flex', 'priority', 'reserved']);
-/** What `ConverseTokensRequest` has. */
+/** Fields of `ConverseTokensRequest`. */
 const COUNTED = ['messages', 'system', 'toolConfig', 'additionalModelRequestFields'];
 /** Room for the answer beside the thinking, where the request states no maximum. */
 const ANSWER_TOKENS = 4096;
@@ -136,7 +136,7 @@ export class ConverseRequest {
   }
 }
 
-/** What of a client's own parameters belongs where. */
+/** Sorts the client's own parameters by where the API expects them. */
 function ownFields(own: Fields, model: BedrockModel): { readonly passed: Fields; readonly additional: Fields; readonly inference: Fields } {
   const { additionalModelRequestFields: more, inferenceConfig: inference, top_k: topK, ...others } = own;
   const entries = Object.entries(others);

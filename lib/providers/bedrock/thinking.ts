@@ -6,7 +6,7 @@ import { dropsParams, refused } from '../parameters.js';
 import type { SentRequest } from '../protocol.js';
 import type { BedrockModel } from './models.js';
 
-/** What asks a model to think, as fields of `additionalModelRequestFields`. */
+/** Fields of `additionalModelRequestFields` that enable thinking. */
 export interface Thinking {
   readonly fields: Fields;
   /** Whether Claude thinks: then no tool can be forced, and sampling is fixed. */
@@ -15,7 +15,7 @@ export interface Thinking {
   readonly budget?: number;
 }
 
-/** What it depends on. */
+/** Inputs for translating the thinking parameters. */
 export interface ThinkingContext {
   readonly sent: SentRequest;
   readonly model: BedrockModel;

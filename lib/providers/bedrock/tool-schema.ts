@@ -5,7 +5,7 @@ import { SchemaBudget } from '../schema-budget.js';
 /** Deeper schemas are refused, and those that references multiply. */
 const DEEPEST = 64;
 const MOST_PARTS = 20_000;
-/** What copying a value costs, in characters. */
+/** Cost of copying a value, in characters. */
 const COPIED = 16;
 
 /**

@@ -29,7 +29,7 @@ const DUMMY: Block = {
 };
 const UNFORCED = 'Call this tool with the final answer, as soon as it is known.';
 
-/** What tools depend on besides the request. */
+/** Inputs of the tools besides the request. */
 export interface ToolContext {
   readonly sent: SentRequest;
   readonly model: BedrockModel;

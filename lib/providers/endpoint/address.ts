@@ -31,7 +31,7 @@ const OPERATIONS = [
 const OLLAMA_OPERATIONS = new Set(['/api', '/api/generate', '/api/chat', '/api/embed', '/api/embeddings', '/api/tags']);
 const REGION = /^[a-z0-9-]{1,63}$/;
 
-/** What an address depends on besides its text. */
+/** Inputs of an address besides its text. */
 export interface AddressContext {
   readonly deploymentId: string;
   /** `api_version`. */

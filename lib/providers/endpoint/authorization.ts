@@ -25,8 +25,8 @@ export interface RequestAuthorization {
   renew(): boolean;
   /** Whether an answer says that the credentials are no longer good. Default: status 401. */
   refuses?(status: number, body: string): boolean;
-  /** What is missing for any request, such as a package. */
+  /** Why no request can be authorized, such as a missing package. */
   missing?(): DeploymentFault | undefined;
-  /** What must not be shown in messages. */
+  /** Secrets that messages must not contain. */
   readonly secrets?: readonly string[];
 }

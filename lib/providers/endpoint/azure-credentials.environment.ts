@@ -164,7 +164,7 @@ class EntraAuthorization implements RequestAuthorization {
     return this.identity.kind === 'secret' ? 'client_secret' : this.identity.kind === 'assertion' ? 'azure_ad_token' : 'api_key';
   }
 
-  /** What the operator has to correct; an outage of the service stays what it is. */
+  /** Converts errors that the operator must correct; an outage of the service is passed on. */
   private faultOf(error: unknown): unknown {
     const { name, statusCode: status, errorResponse, code, message } = error as EntraError;
     if (code === 'MISSING_PACKAGE') return this.missing() ?? error;

@@ -33,7 +33,7 @@ export interface EndpointParams extends HeaderParams {
   readonly client_secret?: unknown;
 }
 
-/** What cannot be part of a path: `..` between slashes, or half a surrogate pair. */
+/** Parts that a path cannot contain: `..` between slashes, or an unpaired surrogate. */
 const NO_MODEL = /^$|(?:^|[\\/])\.{1,2}(?:$|[\\/])|\p{Surrogate}/u;
 
 /** A deployment's address, headers and key, resolved once. */
@@ -106,7 +106,7 @@ export class ProviderEndpoint {
     this.secrets = [...secretsIn(this.headers), ...secretsInQuery(url), ...secretsInLogin(url)];
   }
 
-  /** Returns what is missing where the provider requires a key and there is none. */
+  /** Returns the missing setting if the provider requires a key and none is set. */
   missingKey(): DeploymentFault | undefined {
     const { provider, deploymentId, address } = this;
     if (hasCredentials(this.headers, address.url)) return undefined;

@@ -69,7 +69,10 @@ export class AnswerEvents {
     return events;
   }
 
-  /** What is left when the provider's stream has ended. @throws Error for one that was cut */
+  /**
+   * Returns the remaining events at the end of the provider's stream. @throws Error for a truncated
+   * stream
+   */
   end(): StreamEvents {
     const { translator } = this.settings.call;
     const rest = this.reader.rest();

@@ -144,7 +144,10 @@ export class EventReader {
     return isCutCrAlone ? Buffer.concat([Buffer.of(LINE_FEED), withLineFeeds(chunk)]) : withLineFeeds(chunk);
   }
 
-  /** What has arrived at the beginning, of which `marked` bytes are kept back. */
+  /**
+   * Returns the first bytes without a byte order mark. `marked` bytes of a possible mark were held
+   * back.
+   */
   private withoutMark(received: Buffer, marked: number): Buffer {
     let at = 0;
     while (at < received.length && marked + at < BYTE_ORDER_MARK.length && received[at] === BYTE_ORDER_MARK[marked + at]) at++;

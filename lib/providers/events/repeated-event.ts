@@ -8,7 +8,7 @@ const LONGEST = 4096;
 /** Events in a row that were unlike the one before, until no more are compared. */
 const MOST_MISSES = 16;
 
-/** What all events of a kind have in common, with gaps for the strings that differ. */
+/** The bytes that all events of a kind share, with gaps for the strings that differ. */
 interface Pattern {
   readonly literals: readonly Buffer[];
   /** The gap with the text of the model. */
@@ -84,7 +84,9 @@ export class RepeatedEvent {
 /** A string in which two events differ: that of the first and that of the second one. */
 type Gap = readonly [string, string];
 
-/** What both events have in common; `undefined` if they differ in more than plain strings. */
+/**
+ * Returns the bytes that both events share; `undefined` if they differ in more than plain strings.
+ */
 function partsOf(before: Buffer, events: Buffer): { readonly literals: readonly Buffer[]; readonly gaps: readonly Gap[] } | undefined {
   if (before.includes(BACKSLASH)) return undefined;
   const literals: Buffer[] = [];

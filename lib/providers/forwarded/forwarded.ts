@@ -3,10 +3,10 @@ import type { MultipartBody } from './multipart.js';
 /** APIs of OpenAI whose requests pass to providers as they are, but for the model's name. */
 export type ForwardedOperation = 'images' | 'audio' | 'moderations' | 'rerank' | 'files' | 'batches';
 
-/** What a request is answered with: JSON; a text or JSON; any bytes, as they arrive. */
+/** Kind of the answer: JSON; text or JSON; any bytes, forwarded as they arrive. */
 export type ForwardedAnswer = 'json' | 'text' | 'bytes';
 
-/** The APIs that have a model, and what they are answered with. */
+/** The APIs with a model, and the kind of their answers. */
 export const FORWARDED_PATHS = {
   '/images/generations': 'json',
   '/images/edits': 'json',

@@ -155,7 +155,7 @@ function boundaryIn(contentType: string): string {
 function* partsIn(bytes: Buffer, boundary: string): Generator<undefined, FormPart[]> {
   const delimiter = Buffer.from(`\r\n--${boundary}`);
   const opening = delimiter.subarray(CRLF.length);
-  // What stands before the first boundary is ignored, as RFC 2046 says.
+  // Bytes before the first boundary are ignored (RFC 2046).
   let at = bytes.subarray(0, opening.length).equals(opening) ? -CRLF.length : yield* placeOf(delimiter, bytes, 0);
   const parts: FormPart[] = [];
   while (at !== -1) {

@@ -6,7 +6,7 @@ const HOME = 'generativelanguage.googleapis.com';
 const VERSION = '/v1beta';
 const KEY_HEADER = 'x-goog-api-key';
 const COMPATIBLE = /\/openai(?:\/chat\/completions|\/embeddings)?$/;
-/** What examples of requests have behind the version. */
+/** Path after the version in examples of requests. */
 const MODEL = /\/models(?:\/[^/]*)?$/;
 
 /**

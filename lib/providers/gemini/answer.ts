@@ -50,7 +50,7 @@ export class Candidate {
     return finish === 'stop' && this.calls > 0 ? 'tool_calls' : finish;
   }
 
-  /** What an event adds, as a delta of OpenAI's; `undefined`: nothing. */
+  /** Returns the event as an OpenAI delta; `undefined` if it adds nothing. */
   read(event: Fields): Record<string, unknown> | undefined {
     this.reason = textOf(event.finishReason) ?? this.reason;
     const found = new Found();

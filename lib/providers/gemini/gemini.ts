@@ -41,7 +41,7 @@ function countTokens(sent: SentRequest, path: string): CountCall {
   return { path: `${path}:countTokens`, body: written(sent, fields), field: 'totalTokens' };
 }
 
-/** What Vertex AI counts: other fields are an error there. */
+/** Fields that Vertex AI counts; it rejects all others. */
 const COUNTED_BY_VERTEX = ['contents', 'systemInstruction', 'tools', 'generationConfig'];
 
 /** The same for Vertex AI, at a model's path. */

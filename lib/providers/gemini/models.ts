@@ -1,4 +1,4 @@
-/** What differs between generations of Gemini. Their names are all that tells them apart. */
+/** Differences between generations of Gemini, which can be told apart only by name. */
 export interface GeminiModel {
   /** From Gemini 3 on: ids of calls, required signatures, media in results of functions. */
   readonly isThree: boolean;

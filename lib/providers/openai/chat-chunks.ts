@@ -39,7 +39,7 @@ function short(name: string): string {
 /** Writes the events of one streamed chat completion. */
 export class ChatChunks {
   private readonly created = Math.floor(Date.now() / 1000);
-  /** What all events begin with, for an id and a model. */
+  /** The beginning of every event, for an id and a model. */
   private written: { readonly id: string; readonly model: string; readonly json: string } | undefined = undefined;
   /** Choices that have begun, by index. */
   private readonly begun = new Set<number>();

@@ -1,4 +1,7 @@
-/** What of OpenAI's chat is translated. Bodies come from clients: nothing in them is certain. */
+/**
+ * The fields of OpenAI's chat that are translated. Bodies come from clients, so every field is
+ * `unknown` until checked.
+ */
 export interface ChatMessage {
   readonly role: 'system' | 'developer' | 'user' | 'assistant' | 'tool' | 'function';
   readonly content?: string | readonly ChatPart[] | null;

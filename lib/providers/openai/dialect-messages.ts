@@ -4,7 +4,7 @@ import type { CallIds, MessageRules } from './dialect.js';
 import { without } from './tools.js';
 import { withoutToolMedia } from './tool-media.js';
 
-/** What messages are written with. */
+/** Settings for writing messages. */
 export interface MessageContext {
   readonly rules: MessageRules;
   /** Whether marks for the prompt cache are kept. */

@@ -39,7 +39,7 @@ export function chatFields(sent: SentRequest, dialect: Dialect): Fields {
 /** The fields of one request while it is being written. */
 class ChatFields {
   private readonly fields: Fields;
-  /** What reasoning models lack while they reason. */
+  /** Parameters that reasoning models do not support while they reason. */
   private readonly reasoning: Dialect;
   /** For providers that only switch it. */
   private readonly thinking: 'enabled' | 'disabled' | undefined;

@@ -3,7 +3,7 @@ import { refused } from '../parameters.js';
 import type { AnswerReader, AnswerTranslator, SentRequest } from '../protocol.js';
 import { OPENAI_READER } from './reader.js';
 
-/** What another protocol's answer has. */
+/** Fields of an answer of another protocol. */
 export interface ReadEmbeddings {
   readonly vectors: unknown;
   /** `undefined`: the provider states none. */

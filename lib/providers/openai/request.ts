@@ -103,7 +103,10 @@ export function pickedFields(fields: object, names: readonly string[]): Record<s
   return Object.fromEntries(Object.entries(fields).filter(([name, value]) => names.includes(name) && value !== undefined));
 }
 
-/** What a fallback changes. Whether to stream is decided before the call begins. */
+/**
+ * Fields that a fallback changes. It cannot change `stream`, which is decided before the call
+ * begins.
+ */
 export function changesOf(overrides: object): Record<string, unknown> {
   const changes = withoutOwn(overrides);
   delete changes.stream;
@@ -120,7 +123,7 @@ function withoutTags(metadata: object): object | undefined {
 
 /** Cycles, BigInt, or too deep for the stack. */
 function notJson({ body }: SentRequest, error: unknown): Error {
-  // What a protocol refuses is JSON.
+  // Bodies that a protocol rejects are JSON.
   if (error instanceof InvalidArgumentError || error instanceof UnsupportedRequestError) return error;
   return new InvalidArgumentError('body', body, `must be JSON (${errorMessage(error)})`);
 }

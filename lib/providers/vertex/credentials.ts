@@ -16,7 +16,7 @@ const HOSTS = '.googleapis.com';
 /** Where the library does not say when a token ends. */
 const USUAL_LIFE_MS = 30 * 60_000;
 
-/** What a deployment's tokens are got with. */
+/** Settings for fetching a deployment's tokens. */
 export interface GoogleCredentials {
   /** A service account, a workload identity, …; `undefined`: the application default. */
   readonly json: Fields | undefined;

@@ -26,7 +26,7 @@ export function isVertex(provider: string): boolean {
   return provider === 'vertex_ai' || provider === 'vertex_ai_beta';
 }
 
-/** What is read of a deployment. */
+/** Parameters read from a deployment. */
 export interface VertexDeploymentFacts {
   /** Without its prefix; may be a pattern. */
   readonly model: string;

@@ -33,7 +33,7 @@ const BASE_VARIABLES = ['VERTEXAI_API_BASE', 'VERTEX_API_BASE'];
 const VERSION = /\/(v1(?:beta1)?)(?=\/|$)/;
 const NAMES_MODEL = /\/(?:models|endpoints)\/[^/:]+$/;
 
-/** What is read to find it. */
+/** Sources of the location. */
 export interface VertexFacts {
   readonly params: Params;
   readonly env: Environment;

@@ -6,7 +6,7 @@ import { TokenBucket } from './token-bucket.js';
 /** A decision: the fields of `DecisionField`. */
 export type Decision = Record<keyof typeof DecisionField, number>;
 
-/** What a decision takes, and how many requests in flight it adds. */
+/** Amounts that a decision takes, and the requests in flight that it adds. */
 export interface Amounts {
   readonly cost: number;
   readonly tokens: number;
@@ -29,7 +29,7 @@ export class Standing {
     return this.describe(asked) ?? this.deny(asked);
   }
 
-  /** What is left as it is. */
+  /** The current remainder. */
   left(code: DecisionCode = DecisionCode.allowed): Decision {
     return this.describe(null, code) as Decision;
   }
@@ -62,7 +62,7 @@ export class Standing {
   }
 
   /**
-   * What is left once `asked` is taken, or as it is. `null`: it may not be taken.
+   * Returns the remainder after taking `asked`, or the current one. `null`: denied.
    * @param code The limit to describe, where one denies.
    */
   private describe(asked: Amounts | null, code: DecisionCode = DecisionCode.allowed): Decision | null {

@@ -77,7 +77,7 @@ export class KeyTable {
     return this.dated(decision);
   }
 
-  /** What `check` would return. Takes nothing and is not counted. */
+  /** Returns what `check` would decide, without taking or counting anything. */
   peek(scope: TableScope, { cost, tokens, nowMs }: Ask): Decision {
     const atMs = this.at(nowMs);
     return this.dated(new Standing(scope.policy, this.find(scope, atMs), atMs).decide({ cost, tokens, inFlight: 1 }));

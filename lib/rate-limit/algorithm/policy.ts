@@ -21,7 +21,7 @@ export interface WindowLimit {
 export interface CompiledPolicy {
   /** All that it says. */
   readonly identity: string;
-  /** What policies of its family have in common: scope and kinds of limits. */
+  /** Properties that the policies of a family share: scope and kinds of limits. */
   readonly common: string;
   /** Requests per second that flow into the bucket; `null` without one. */
   readonly rate: number | null;

@@ -4,10 +4,10 @@
  */
 const EXACT_INSTANTS = 4;
 const MERGES_PER_WINDOW = 60;
-/** What one instant holds at most, of requests and of tokens. */
+/** Maximum requests and tokens of one instant. */
 const LARGEST_COUNT = 0xffffffff;
 
-/** What was taken at one instant, the last taking of which was at `atMs`. */
+/** Amounts taken at one instant, the last one at `atMs`. */
 interface Instant {
   atMs: number;
   requests: number;

@@ -5,9 +5,9 @@ import { FIGURES, type FigurePlace } from './figure-space.js';
 
 /** Why a budget denies a request. */
 export type BudgetDenialReason =
-  /** What was spent leaves less than the request may cost: the next window helps. */
+  /** Spend leaves less than the request may cost; retry in the next window. */
   | 'budget_exhausted'
-  /** What calls in flight hold leaves less: their end may help. */
+  /** Holds of calls in flight leave less; retry when they end. */
   | 'budget_held'
   /** The whole budget is smaller than what the request may cost. */
   | 'request_exceeds_budget';
@@ -41,7 +41,7 @@ export interface BudgetPart extends Span {
   readonly held: number;
 }
 
-/** What an account remembers. */
+/** State of an account. */
 export interface AccountRecord {
   readonly total: number;
   /** The oldest first. */

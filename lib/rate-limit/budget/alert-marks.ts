@@ -1,4 +1,4 @@
-/** What a settlement has done to the spending in the window of one budget. */
+/** Change of the spend in one budget's window by a settlement. */
 export interface SpendingStep {
   readonly beforeNanoUsd: number;
   readonly spentNanoUsd: number;

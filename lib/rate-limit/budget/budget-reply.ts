@@ -46,7 +46,7 @@ export function staleWindows(reply: Numbers, at: number): StaleWindows | undefin
   return new StaleWindows(reply[at + BudgetReplyField.waitMs]);
 }
 
-/** What a settlement added to the budgets of the scopes. */
+/** Amounts that a settlement added to the budgets of the scopes. */
 export function readSpendings(reply: Numbers, at: number, scopes: readonly RateLimitScope[]): readonly BudgetSpending[] {
   let next = at;
   return readStandings(reply, at, scopes).flatMap((standings, index) => {

@@ -51,7 +51,7 @@ export class ZoneClock {
     return shown.length === 0 ? before : Math.min(...shown);
   }
 
-  /** What the zone's clock is ahead of UTC, in milliseconds. */
+  /** Offset of the zone from UTC, in milliseconds. */
   private offsetAt(utcMs: number): number {
     if (this.format === undefined) return 0;
     const part: Record<string, number> = {};

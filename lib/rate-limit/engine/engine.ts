@@ -2,9 +2,9 @@ import type { EngineName } from '../../common/capability.js';
 import type { ExceededLimit } from '../limits.js';
 
 /**
- * What a key may do: at least one limit is set, and all that are set must allow a request. The
- * service has checked that numbers are finite, not negative, and windows of whole milliseconds. A
- * limit of 0 denies everything; of a fraction, windows admit the whole part.
+ * Limits of a key: at least one is set, and all that are set must allow a request. The service has
+ * checked that numbers are finite, not negative, and windows of whole milliseconds. A limit of 0
+ * denies everything; of a fraction, windows admit the whole part.
  */
 export interface PolicySpec {
   /**
@@ -15,7 +15,7 @@ export interface PolicySpec {
   readonly scope?: string;
   /** Token bucket: requests that flow in per second, fractions included. */
   readonly requestsPerSecond?: number;
-  /** What the bucket holds. Default: `requestsPerSecond`, at least 1. */
+  /** Capacity of the bucket. Default: `requestsPerSecond`, at least 1. */
   readonly burst?: number;
   readonly requestsPerMinute?: number;
   readonly requestsPerHour?: number;
@@ -36,8 +36,8 @@ export interface PolicyKey {
 }
 
 /**
- * What a request asks for: whole numbers from 0 to 2^31, at a time in milliseconds whose fraction
- * is ignored.
+ * Amounts that a request asks for: whole numbers from 0 to 2^31, at a time in milliseconds whose
+ * fraction is ignored.
  */
 export interface Ask {
   readonly cost: number;
@@ -45,7 +45,7 @@ export interface Ask {
   readonly nowMs: number;
 }
 
-/** What becomes of the tokens that a decision took at `takenAtMs`. */
+/** Settlement of the tokens that a decision took at `takenAtMs`. */
 export interface Settlement {
   readonly reservedTokens: number;
   readonly actualTokens: number;
@@ -108,7 +108,7 @@ export const DecisionField = {
 } as const;
 export const DECISION_FIELDS = 9;
 
-/** What a space has done. */
+/** Statistics of a space. */
 export interface SpaceStats {
   /** Keys held now. Idle ones are dropped when their place is needed or the sweep comes to them. */
   readonly keys: number;
@@ -180,7 +180,7 @@ export abstract class RateLimitEngine {
    */
   abstract checkAll(space: number, scopes: readonly PolicyKey[], ask: Ask): number;
 
-  /** What `check` would answer. Takes nothing and is not counted. */
+  /** Returns what `check` would decide, without taking or counting anything. */
   abstract peek(space: number, scope: PolicyKey, ask: Ask): number;
 
   /**

@@ -55,7 +55,7 @@ interface BudgetLine {
 /** The amounts that a decision checks against budgets, and holds if it is allowed. */
 export class BudgetHold {
   place = -1;
-  /** What it was settled with. */
+  /** Amount of the settlement. */
   charged: number | undefined = undefined;
 
   constructor(
@@ -111,7 +111,7 @@ export class BudgetLedger {
     this.lowestMark = Math.min(...alertAt);
   }
 
-  /** What a request asks of the budgets of its scopes. */
+  /** Builds the hold that a request needs in the budgets of its scopes. Reserves nothing yet. */
   ask(scopes: readonly RateLimitScope[], nanoUsd: number, nowMs: number): BudgetHold {
     let count = 0;
     for (let i = 0; i < scopes.length; i++) count += scopes[i].limit.budgets?.length ?? 0;

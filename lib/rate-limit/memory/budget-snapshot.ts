@@ -62,7 +62,7 @@ function lineOf(name: string, { total, parts, raisedNanoUsd, raisedUntilMs }: Ac
   return raisedNanoUsd === 0 ? [name, total, kept] : [name, total, kept, [raisedNanoUsd, raisedUntilMs]];
 }
 
-/** What was held by a process that ended counts as spent: its calls may have been made. */
+/** Holds of an ended process count as spent, because its calls may have been made. */
 function restoreAccount(ledger: BudgetLedger, [name, total, parts, raise]: Line): void {
   const restored = parts.map(([startMs, endMs, spent, held]): BudgetPart => ({
     startMs: amount(startMs),

@@ -87,7 +87,7 @@ export class EngineSpace {
     return policy;
   }
 
-  /** What is left under a limit after the last decision. */
+  /** Returns the state of a limit after the last decision. */
   private lastStanding({ bucket, windows, tokensPerMinute }: RateLimit): RateLimitStanding {
     const { lastDecision: last } = this.engine;
     const hasRequests = bucket !== undefined || windows.length > 0;

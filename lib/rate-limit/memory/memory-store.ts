@@ -33,7 +33,7 @@ const RETRY_AFTER_FAULT_MS = 1_000;
 /** Closes the spaces of stores that were collected without close(): their keys would leak. */
 const abandoned = new FinalizationRegistry<Map<RateLimitEngine, EngineSpace>>((spaces) => spaces.forEach((space) => space.close()));
 
-/** What a memory store takes from its surroundings. */
+/** Dependencies of a memory store. */
 export interface MemoryStoreContext {
   /** Whole milliseconds that only grow. */
   readonly now: () => number;

@@ -1,7 +1,7 @@
 /** Holds that are remembered to be shown: an app may reserve and never settle. */
 const MOST_UNSETTLED_HOLDS = 100_000;
 
-/** What is held, and where. */
+/** A hold and its place. */
 interface Held {
   readonly nanoUsd: number;
   /** Its place among the unsettled holds; -1 if it is not there. */

@@ -9,7 +9,7 @@ import type { StoreAsk, StoreOutage } from './store-outage.js';
 /** Amounts of an outage that are sent together. */
 const MERGED_AT_ONCE = 256;
 
-/** What local decisions take from their store. */
+/** Dependencies of local decisions. */
 export interface LocalDecisionsSettings {
   readonly memory: RateLimitStore;
   readonly outage: StoreOutage;

@@ -20,13 +20,13 @@ const SETTLED_MS = 2_000;
 /** Between two lines of the log. */
 const LOG_EVERY_MS = 60_000;
 
-/** What happens to requests during an outage. */
+/** Behavior of requests during an outage. */
 const MEANWHILE: Readonly<Record<Exclude<OnStoreError, 'allow'>, string>> = {
   deny: 'requests get 503',
   local: 'this process counts alone, with its share of the budgets',
 };
 
-/** What a request asks of the store. */
+/** Operations of a request on the store. */
 export interface StoreAsk {
   readonly scopes: readonly RateLimitScope[];
   readonly cost: number;

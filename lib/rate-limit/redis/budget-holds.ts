@@ -19,7 +19,7 @@ export class RedisHold {
   ) {}
 }
 
-/** What the holds of a store work with. */
+/** Dependencies of a store's holds. */
 export interface HoldSettings {
   readonly queue: RedisScriptQueue;
   readonly keys: RedisKeys;

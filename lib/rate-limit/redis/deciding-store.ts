@@ -51,7 +51,7 @@ interface Group {
 type Amounts = Pick<StoreAsk, 'cost' | 'tokens' | 'nanoUsd' | 'expectedNanoUsd'>;
 type BudgetReply = RateLimitDecision | StaleWindows;
 
-/** What a settlement returns of a decision, and what counts as spent of its money. */
+/** Amounts that a settlement returns, and the part of the hold that counts as spent. */
 interface Undone {
   readonly cost: number;
   readonly tokens: number;

@@ -3,7 +3,7 @@ import type { CommandSender, RedisClient } from '../../common/redis/client.js';
 import { withinTime } from '../../common/redis/deadline.js';
 import { StoreFailure } from '../outage/store-failure.js';
 
-/** What a scan needs besides the client that the store uses. */
+/** Dependencies of a scan besides the store's client. */
 interface ScannedClient extends RedisClient {
   readonly options?: { readonly keyPrefix?: string };
   /** Of a Cluster: clients of its masters. */

@@ -10,7 +10,7 @@ import type { RateLimitScope } from '../store.js';
  */
 const PLAIN = /^[\w.:@-]{1,96}$/;
 
-/** What `plain` makes of other texts. */
+/** Result of `plain` for other texts. */
 const HASHED = /^~[\w-]{43}$/;
 const NO_FIGURES: readonly number[] = [];
 

@@ -35,10 +35,10 @@ export const REDIS_STORE = {
    */
   oneSlot: boolean({ default: false }),
   /**
-   * What happens after Redis has lost its data (flushed, or restarted without persistence).
-   * `forget` (default): counting starts again, so that a key can get one more limit within that
-   * window. `refuse`: requests are denied until each limit's window has passed. A Redis without the
-   * store's mark counts as one that lost its data, and so does a new one: set the mark with `SET
+   * Behavior after Redis has lost its data (flushed, or restarted without persistence). `forget`
+   * (default): counting starts again, so that a key can get one more limit within that window.
+   * `refuse`: requests are denied until each limit's window has passed. A Redis without the store's
+   * mark counts as one that lost its data, and so does a new one: set the mark with `SET
    * fast-litellm:{all}mark 0`. In a Cluster only with `oneSlot`.
    */
   onDataLoss: oneOf(['forget', 'refuse'], { default: 'forget' }),

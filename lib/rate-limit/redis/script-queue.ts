@@ -17,7 +17,7 @@ export interface QueuedOperation extends RedisOperation {
 
 const NO_REPLY = new Float64Array(0);
 
-/** What the queue works with. */
+/** Dependencies of the queue. */
 export interface ScriptQueueSettings {
   readonly client: RedisClient;
   readonly circuit: RedisCircuitBreaker;

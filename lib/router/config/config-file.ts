@@ -35,7 +35,7 @@ export interface RouterConfig {
   readonly env: Environment;
 }
 
-/** What a file is read with. */
+/** Settings for reading a file. */
 export interface FileContext {
   readonly env: Environment;
   readonly warn: (message: string) => void;

@@ -17,7 +17,7 @@ import { checkNearMisses } from './protecting-keys.js';
 import { INFO_KINDS, PARAM_KINDS, withCheckedKinds } from './setting-kinds.js';
 import { checkStrategy } from '../selection/strategies/registry.js';
 
-/** What an entry is read with. */
+/** Settings for reading an entry. */
 export interface ReadingContext {
   readonly path: string;
   /** The path of an entry, where the list has more than one source. Default: `path[index]`. */

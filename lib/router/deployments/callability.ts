@@ -4,7 +4,7 @@ import { visibleText } from '../../common/visible-text.js';
 export interface Uncallable {
   /** Why the deployment cannot be called. */
   readonly reason: string;
-  /** What to change. */
+  /** Advice on what to change. */
   readonly mend: string;
 }
 

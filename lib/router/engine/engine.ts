@@ -1,7 +1,7 @@
 import type { EngineName } from '../../common/capability.js';
 import type { RouterMemory } from '../state/memory.js';
 
-/** What an engine is asked, and where it writes its second answer: places in a `Float64Array`. */
+/** Inputs of an engine and its second result: indices in a `Float64Array`. */
 export const Question = {
   /** The number of a `Strategy`. */
   strategy: 0,

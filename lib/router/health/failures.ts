@@ -48,8 +48,8 @@ export function statusOf({ status, error, timeout }: CallFailure): number {
 }
 
 /**
- * What has failed, in words for logs and the dashboard. A timeout has the status 408 here, which
- * no provider has answered.
+ * Describes a failure for logs and the dashboard. A timeout has the status 408 here, which no
+ * provider has answered.
  * @param id of the deployment, which an error of its configuration names
  */
 export function causeOf(failure: CallFailure, status: number, id: string): string {

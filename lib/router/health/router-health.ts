@@ -3,7 +3,7 @@ import type { DeploymentState } from '../selection/explanation.js';
 
 const NAMED_GROUPS = 5;
 
-/** What the health of a router depends on. */
+/** Inputs of a router's health. */
 interface RouterState {
   /** That of its engine. */
   readonly engine: CapabilityHealth;

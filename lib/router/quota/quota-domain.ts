@@ -22,7 +22,7 @@ export interface QuotaState {
   readonly refusedMsAgo: number | undefined;
 }
 
-/** What a request takes of a quota. */
+/** Amount that a request takes from a quota. */
 export interface QuotaCost {
   readonly inputTokens: number;
   readonly maxTokens: number;
@@ -199,7 +199,7 @@ export class QuotaDomain {
   }
 }
 
-/** What a request counts. Of an answer only the start is certain. */
+/** Amount that a request counts; only the input is certain in advance. */
 function costOf(counted: Counted, { inputTokens, maxTokens }: QuotaCost): number {
   if (counted === 'requests' || counted === 'outputTokens') return 1;
   return counted === 'inputTokens' ? inputTokens : inputTokens + maxTokens;

@@ -241,7 +241,7 @@ function openOwned({ url = '', timeoutMs }: StateExchangeOptions): OwnedRedisCli
     purpose: 'the shared state of the router',
     connectionName: 'fast-litellm-router',
     timeoutMs,
-    // What one exchange could not report, the next one reports.
+    // The next exchange repeats reports that failed.
     enableOfflineQueue: false,
   });
 }

@@ -15,7 +15,7 @@ export class AliasTable {
     this.chances = weights.map((weight) => weight * scale);
     this.aliases = Int32Array.from(weights, (_, place) => place);
     this.fill();
-    // What is left is 1 but for rounding. A place without weight has an alias already.
+    // The rest is 1 except for rounding. Entries without weight already have an alias.
     for (const [place, weight] of weights.entries()) if (weight > 0 && this.aliases[place] === place) this.chances[place] = 1;
   }
 

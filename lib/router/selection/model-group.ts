@@ -10,7 +10,7 @@ import { matchingTags } from './tags.js';
 const MOST_SELECTIONS = 64;
 const NOTHING: readonly string[] = [];
 
-/** What all model groups of a router share. */
+/** Dependencies shared by all model groups of a router. */
 export interface GroupContext extends TierContext {
   readonly settings: ResolvedRouterSettings;
 }

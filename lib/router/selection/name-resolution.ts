@@ -11,7 +11,7 @@ export interface Destination {
   /** The name that was looked up in the end: the target of an alias, or a default fallback. */
   readonly name: string;
   readonly route: Route;
-  /** What replaces each `*` of the deployment's model. */
+  /** Replacements for each `*` in the deployment's model. */
   readonly captures: readonly string[];
 }
 

@@ -29,7 +29,7 @@ export interface SelectionRequest {
   readonly takesTurn: boolean;
 }
 
-/** What all tiers of a router share. */
+/** Dependencies shared by all tiers of a router. */
 export interface TierContext {
   readonly choice: EngineChoice<RouterEngine>;
   readonly memory: RouterMemory;

@@ -34,7 +34,7 @@ export interface Cooldown {
   readonly isExtended: boolean;
 }
 
-/** What a router core is made with. */
+/** Inputs of a router core. */
 export interface RouterEnvironment {
   readonly choice: EngineChoice<RouterEngine>;
   readonly sharedAs: string | null;

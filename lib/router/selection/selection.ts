@@ -6,7 +6,7 @@ import type { Pick } from '../routing-context.js';
 import type { RoutingExplanation } from './explanation.js';
 import type { RoutingStrategy } from './strategies/strategy.js';
 
-/** What was booked for a request: tokens of a minute, at the deployment in `slot`. */
+/** Tokens per minute reserved for a request at the deployment in `slot`. */
 export interface Booking {
   readonly slot: number;
   readonly tokens: number;

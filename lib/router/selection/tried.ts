@@ -1,7 +1,7 @@
 import type { Deployment } from '../deployments/deployment.js';
 import type { RoutingContext } from '../routing-context.js';
 
-/** What one request has tried of a model group before. */
+/** Deployments of a model group that the request has already tried. */
 export interface TriedDeployments {
   /** Priority tiers up to this `order` are done. */
   readonly doneOrder: number | undefined;

@@ -51,7 +51,7 @@ export interface StreamedReply {
 /** An answer in the words of a protocol. */
 export type RenderedReply = { readonly json: object } | { readonly bytes: Buffer; readonly type: string } | StreamedReply;
 
-/** What an error says. */
+/** Contents of an error. */
 export interface ErrorFacts {
   readonly status: number;
   readonly message: string | undefined;

@@ -98,7 +98,7 @@ export interface TextRange {
   readonly end: number;
 }
 
-/** What is known of the classes of a text. */
+/** Facts about the character classes of a text. */
 export interface KnownRuns {
   readonly text: string;
   /** Where what is known to have only classes of `mask` ends, from `at` on. */

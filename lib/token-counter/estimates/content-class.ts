@@ -95,7 +95,7 @@ export class ContentSample {
     return tokens;
   }
 
-  /** What the prompt consists of, for one of its `tokens`. */
+  /** Returns the composition of a prompt, per token. */
   features(tokens: number): Float64Array {
     if (this.known?.tokens === tokens) return this.known.features;
     const features = new Float64Array(FEATURES);

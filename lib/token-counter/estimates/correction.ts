@@ -18,7 +18,9 @@ const SCATTER_TOKENS = 200;
 const SURPRISE = 3;
 /** So many surprises in a row, all to one side: the model has another tokenizer now. */
 const MOST_SURPRISES = 6;
-/** What other processes know counts as at most so many reports, and not beside so many own ones. */
+/**
+ * Reports of other processes count as at most this many, and not at all with this many of our own.
+ */
 const MOST_FOREIGN_REPORTS = 100;
 const OWN_REPORTS_ENOUGH = 200;
 /** From so many own reports on, others that differ by more than this share are left out. */
@@ -33,7 +35,7 @@ export interface CountedPrompt {
   readonly features: Float64Array;
 }
 
-/** What a local token stands for at the provider. */
+/** Provider tokens per local token. */
 export interface EstimateFactors {
   /** Expected tokens of the provider for a local one. */
   readonly expected: number;
@@ -46,9 +48,9 @@ export function publishedFactors(published: number): EstimateFactors {
   return { expected: published, bound: published * FIRST_BOUND };
 }
 
-/** What a process has learned, for others. */
+/** Estimates that a process shares with others. */
 export interface SharedCorrection {
-  /** What the evidence corrects. */
+  /** Correction derived from the evidence. */
   readonly published: number;
   readonly evidence: KeptEvidence;
   readonly variance: number;
@@ -62,7 +64,7 @@ export interface KeptCorrection extends SharedCorrection {
   readonly deviations: readonly number[];
 }
 
-/** What follows from the reports so far. */
+/** Estimate from the reports so far. */
 interface Known {
   readonly fit: Fit;
   /** With those of others. */
@@ -73,7 +75,7 @@ interface Known {
   readonly until: number;
 }
 
-/** What others know, checked. */
+/** Validated estimates of other processes. */
 interface Foreign {
   readonly evidence: Evidence;
   readonly variance: number;
@@ -241,7 +243,10 @@ function noiseOf({ tokens }: CountedPrompt): number {
   return 1 + SCATTER_TOKENS / tokens;
 }
 
-/** What was shared; `undefined` for what is none, or of a version with other published ratios. */
+/**
+ * Parses shared estimates; `undefined` if invalid, or from a version with different published
+ * ratios.
+ */
 function readShared(value: unknown, ownPublished: number): Foreign | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { published, evidence: kept, variance } = value as Partial<Record<keyof SharedCorrection, unknown>>;

@@ -9,7 +9,7 @@ const VERSION = 1;
 /** There is no content in it. */
 const READ_BY_ALL = 0o666;
 
-/** What a file of estimates takes from its surroundings. */
+/** Dependencies of a file of estimates. */
 interface EstimatesFileContext {
   /** Named in errors and in the log. */
   readonly option: string;

@@ -6,7 +6,7 @@ const HALF = (FEATURES * (FEATURES + 1)) / 2;
 const STARTS = Array.from({ length: FEATURES }, (_, row) => (row * (row + 1)) / 2);
 /** Holds weights near 0 until reports say otherwise. */
 const RIDGE = 0.003;
-/** What a report loses with each later one: the last 200 count. */
+/** Decay of a report's weight with each later one: about the last 200 count. */
 const FORGETTING = 0.005;
 /** No tokenizer has another ratio, whatever the text. */
 const MOST_RATIO = 5;

@@ -11,7 +11,7 @@ const HASH_TAG = 'estimates';
 const EVERY_MS = 10_000;
 /** A model that is new here is asked for at once, but not with each of many new names. */
 const LEAST_INTERVAL_MS = 250;
-/** What a process has learned is forgotten after a day without news from it. */
+/** Estimates of a process are dropped after a day without an update from it. */
 const TTL_MS = 86_400_000;
 /** Processes whose reports are kept for a model; of more, those with the latest news. */
 const MOST_PROCESSES = 16;
@@ -106,7 +106,7 @@ export class SharedEstimates {
   }
 }
 
-/** What another process wrote; `undefined` for what is none. */
+/** Parses estimates written by another process; `undefined` if invalid. */
 function parsed(json: string): unknown {
   try {
     return JSON.parse(json);

@@ -85,7 +85,7 @@ export class TokenEstimates {
     return [...this.models.keys(), ...this.unknown];
   }
 
-  /** What was learned of each model since it was last taken, for other processes. */
+  /** Takes the estimates learned for each model since the last call, for other processes. */
   takeUnshared(): [model: string, ByClass<SharedCorrection>][] {
     const models = [...this.unshared];
     this.unshared.clear();

@@ -76,12 +76,12 @@ const FRESH_MS = 60_000;
 /** Names come from clients. */
 const MAX_REMEMBERED = 1000;
 
-/** What a source has for a model. */
+/** Data that a source has for a model. */
 interface SourcedPricing extends SourcedPrices {
   readonly prices: ModelPricing;
 }
 
-/** What is known of a model. */
+/** Data about a model. */
 interface KnownModel {
   /** By source: one can have a model's limits, and the next one its prices. */
   readonly prices: readonly SourcedPricing[];

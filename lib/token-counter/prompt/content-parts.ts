@@ -7,7 +7,7 @@ import type { ImageDetail } from './image-rules.js';
 type Part = Readonly<Record<string, unknown>>;
 type PartCounter = (part: Part, path: string, context: PromptContext, depth: number) => number;
 
-/** What a document is, if it does not say. */
+/** Default type of a document. */
 const PDF = 'application/pdf';
 
 /** Counters by part type: OpenAI's Chat Completions and Responses, Anthropic's Messages. */

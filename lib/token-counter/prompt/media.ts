@@ -13,7 +13,7 @@ export interface BinaryData {
 }
 
 const DATA_URL = /^data:([^,;]*)/;
-/** What stands before the data is shorter. */
+/** The prefix before the data is shorter. */
 const MOST_HEAD = 400;
 
 /** Counts 0 for a part whose content is not visible and marks the count as an estimate. */

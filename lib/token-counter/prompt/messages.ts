@@ -17,7 +17,7 @@ export interface ChatMessage {
   readonly [field: string]: unknown;
 }
 
-/** What a prompt has beside its messages. */
+/** Parts of a prompt besides its messages. */
 export interface ChatTools {
   readonly tools?: readonly Tool[] | null;
   readonly toolChoice?: ToolChoice;

@@ -195,7 +195,10 @@ export class RequestCounter {
     };
   }
 
-  /** What a limit reserves for the tokens of a context; `counted` is the body, if all of it was. */
+  /**
+   * Returns the tokens that a limit reserves for a context; `counted` is the body if all of it was
+   * counted.
+   */
   private bound(tokens: number, model: CountingModel, context: PromptContext, counted: object | undefined): number {
     const { corrections } = this.shared;
     if (corrections === undefined || context.sample === undefined) return tokens;

@@ -55,7 +55,7 @@ export async function countRequestBodyInTurns(body: Body, context: PromptContext
   return tokens + new PromptRest(context, context.reads).count(body);
 }
 
-/** What the rules count; for limits, 0 for a body that breaks one. */
+/** Counts by the rules of the API; for limits, returns 0 for a body that breaks one. */
 function countPrompt(body: Body, context: PromptContext): number {
   try {
     if (body.messages !== undefined) {

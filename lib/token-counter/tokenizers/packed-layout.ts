@@ -39,7 +39,7 @@ const NONE = 0xffff_ffff;
 /** Bytes behind the end, so that wide loads stay inside. */
 const PADDING_BYTES = 16;
 
-/** What a step of opening does: some 100 us each. */
+/** Work per step of opening: about 100 us. */
 const BYTES_PER_STEP = 1 << 18;
 const ADDED_PER_STEP = 256;
 
@@ -65,7 +65,7 @@ export interface LongMerge {
   readonly length: number;
 }
 
-/** What is packed. */
+/** Contents of a pack. */
 export interface PackedParts {
   readonly model: TokenizerModel;
   readonly tokens: NumberedTokens;

@@ -11,7 +11,7 @@ import { PACKED_CONTENT, PACKED_VERSION, PackedTokenizer } from './packed-layout
 import type { SplitName } from './tokenizer-model.js';
 import type { ResolvedTokenizer } from './tokenizer-sources.js';
 
-/** What the thread gets. */
+/** Input of the thread. */
 export interface PackingTask {
   readonly file: string;
   readonly split: SplitName | undefined;
@@ -21,7 +21,7 @@ export interface PackingTask {
   readonly isNative: boolean;
 }
 
-/** What the thread answers: one of the first two. */
+/** Answer of the thread: one of the first two. */
 export interface PackingAnswer {
   readonly packed?: Uint8Array;
   readonly error?: string;
@@ -51,7 +51,7 @@ export async function openTokenizer(source: ResolvedTokenizer, { cacheFolder, is
   const target = cacheFolder === null ? null : join(cacheFolder, `${key}.tokenizer`);
   if (target !== null) {
     const kept = await readRegularFile(target).catch(() => undefined);
-    // What throws has the right checksum of wrong contents.
+    // An error here means invalid contents with a valid checksum.
     const opened = kept && (await inTurns(PackedTokenizer.opening(source.name, key, kept)).catch(() => undefined));
     if (opened !== undefined) return opened;
   }

@@ -12,10 +12,10 @@ export function defaultCacheFolder(): string {
   return join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'nestjs-fast-litellm');
 }
 
-/** What reads all files, and counts exactly with them. */
+/** The engine that reads all files and counts exactly. */
 const NATIVE_ENGINE = 'the native engine';
 
-/** What a library needs. */
+/** Dependencies of a library. */
 export interface LibraryContext {
   /** `null`: nothing is kept. */
   readonly cacheFolder: string | null;
@@ -33,7 +33,7 @@ export class TokenizerLibrary {
   private readonly tokenizers = new Map<string, PackedTokenizer>();
   private readonly sources: ResolvedTokenizer[] = [];
   private readonly loading: Promise<void>[] = [];
-  /** What tokenizers that the engine cannot count with need, by their names. */
+  /** Requirements of tokenizers that the engine cannot use, by name. */
   private readonly needs = new Map<string, string>();
 
   constructor(private readonly context: LibraryContext) {}
@@ -66,7 +66,7 @@ export class TokenizerLibrary {
     return this.lookUp(this.tokenizers, model, false);
   }
 
-  /** What counting exactly needs, for a model whose tokenizer is given but cannot be used. */
+  /** Requirement for exact counts, if the model's tokenizer is given but cannot be used. */
   neededFor(model: string): string | undefined {
     return this.lookUp(this.needs, model, true);
   }

@@ -29,7 +29,7 @@ export type SplitName = (typeof SPLITS)[number];
 export type PrefixSpace = (typeof PREFIX_SPACES)[number];
 export const PREFIX_SPACES = ['none', 'always', 'where-missing', 'first'] as const;
 
-/** What an added token asks of the text around it. */
+/** Conditions of an added token on the surrounding text. */
 export interface TokenBounds {
   /** It takes the white space before it. */
   readonly lstrip: boolean;

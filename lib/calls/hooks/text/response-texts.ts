@@ -42,7 +42,7 @@ export const RESPONSE_TEXTS: TextFormat = {
  * response are done.
  */
 class ResponseTexts implements StreamTexts {
-  /** What the client got of each part. */
+  /** Text of each part that the client has received. */
   private readonly released = new Map<string, string>();
   private readonly open = new Map<string, OwnFields>();
   private chars = 0;

@@ -4,7 +4,7 @@ import { readTextVerdict } from '../verdicts.js';
 import { JsonEscapes } from './json-escapes.js';
 import type { TextSlot } from './text-format.js';
 
-/** What a hook holds back of a part. */
+/** Text of a part that a hook holds back. */
 interface Held {
   text: string;
   bytes: number;
@@ -19,7 +19,7 @@ const LONGEST_KEPT = 1_000;
 /** Passes the texts of an answer to the hooks of a call, one after the other. */
 export class TextGuard {
   private readonly hooks: readonly InstalledHook[];
-  /** What each hook holds back, by part. */
+  /** Text that each hook holds back, by part. */
   private readonly held = new Map<string, Held[]>();
   private readonly escapes = new Map<string, JsonEscapes>();
   /** Verdicts about whole texts of the kind `other`. */

@@ -47,7 +47,7 @@ export interface FunctionCallItem {
   readonly arguments: string;
 }
 
-/** What a bridged response may consist of. */
+/** Items that a bridged response can contain. */
 export type OutputItem = MessageItem | ReasoningItem | FunctionCallItem;
 
 /** Ids of one response, of its own and of its items. */

@@ -2,7 +2,7 @@ import type { OutputItem } from './items.js';
 
 /** Characters of all items together; the oldest items make room. */
 const MOST_CHARACTERS = 16 * 1024 * 1024;
-/** What an item weighs beside its texts. */
+/** Size of an item without its text. */
 const ITEM_WEIGHT = 200;
 
 /**

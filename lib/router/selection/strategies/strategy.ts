@@ -20,7 +20,7 @@ export interface Strategy {
   /** Whether deployments without a price of their own have to be priced first. */
   readonly needsPrices: boolean;
   /**
-   * What the member at `position`, in `slot` of the memory, is compared by: the lowest is selected.
+   * Returns the score of the member at `position`, in `slot` of the memory: the lowest is selected.
    * `null`: members are drawn by weight.
    */
   readonly figure: ((scan: Scan, slot: number, position: number) => number) | null;

@@ -3,6 +3,8 @@ import type { CostParts } from '../common/token-cost.js';
 
 /** The largest `integer` of PostgreSQL: 24 days in ms. */
 const LARGEST_INTEGER = 2_147_483_647;
+/** Clients choose names of up to 4,096 characters; an entry of an index has at most 2,700 bytes. */
+const LONGEST_NAME = 256;
 
 /** Settings for storing bodies. */
 export interface BodySettings {
@@ -24,11 +26,11 @@ export function callRow(call: CallRecord, processId: string, bodies: BodySetting
     ttft_ms: integer(call.timeToFirstTokenMs),
     operation: call.operation,
     stream: call.stream || undefined,
-    model: call.model,
-    model_group: call.group,
+    model: named(call.model),
+    model_group: named(call.group),
     deployment_id: call.deploymentId,
     provider: call.provider,
-    upstream_model: call.upstreamModel,
+    upstream_model: named(call.upstreamModel),
     key_id: call.keyId,
     key_alias: call.keyAlias,
     user_id: call.user,
@@ -75,10 +77,10 @@ function attemptRow(attempt: AttemptRecord): object {
     started_at: attempt.startedAtMs,
     duration_ms: integer(attempt.durationMs),
     ttft_ms: integer(attempt.timeToFirstTokenMs),
-    model_group: attempt.group,
+    model_group: named(attempt.group),
     deployment_id: attempt.deploymentId,
     provider: attempt.provider,
-    upstream_model: attempt.upstreamModel,
+    upstream_model: named(attempt.upstreamModel),
     api_base_host: attempt.apiBaseHost,
     status: attempt.status,
     error_kind: attempt.errorKind,
@@ -118,6 +120,10 @@ function costsOf(nanoUsd: number | undefined, parts: CostParts | undefined) {
     cost_cache_write: write || undefined,
     cost_other: nanoUsd - input - output - read - write || undefined,
   };
+}
+
+function named(text: string | undefined): string | undefined {
+  return text?.slice(0, LONGEST_NAME);
 }
 
 function integer(value: number | undefined): number | undefined {

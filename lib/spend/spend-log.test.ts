@@ -367,6 +367,12 @@ describe('the spend log', () => {
     ]);
   });
 
+  it('stores the beginning of a model name that an index cannot hold', async () => {
+    const model = Array.from({ length: 4_096 }, (_, at) => String.fromCharCode(0x4e00 + ((at * 7_919) % 20_000))).join('');
+    await write([call({ id: 'long', model, upstreamModel: model, group: model, attempts: [attempt(1, { upstreamModel: model })] })]);
+    expect(await database.query(`SELECT model FROM fast_litellm.calls WHERE id = 'long'`)).toEqual([{ model: model.slice(0, 256) }]);
+  });
+
   it('keeps bodies if it is asked to, the beginning of large ones', async () => {
     const bodies = { request: () => ({ model: 'smart' }), answer: () => ({ text: 'x'.repeat(1_000) }) };
     await write([call(bodies)], { bodies: true, maxBodyBytes: 256 });
@@ -420,7 +426,7 @@ describe('the spend log', () => {
     expect(await run('delete', '--user', 'bob')).toEqual([0, 'user bob: deleted 1 calls\n']);
     expect((await run('delete'))[1]).toContain('must have one of --user, --end-user and --key');
     expect((await run('retention'))[1]).toContain('--months: must be set');
-    expect((await run('all'))[1]).toContain('must be followed by retention or delete');
+    expect((await run('all'))[1]).toContain('must be followed by export, retention or delete');
   });
 
   it('deletes the calls of a user and of a key, and keeps the sums of others', async () => {

@@ -187,9 +187,10 @@ export class SpendLog implements Capability {
 
   private async writeSpilled(spilled: SpilledRows): Promise<void> {
     const { rows } = spilled;
+    // Also while the database is away: otherwise its file looks abandoned.
+    await this.spill?.touch();
     if (rows.length > 0 && !(await this.write(rows))) return;
     await spilled.done();
-    await this.spill?.touch();
   }
 
   private async writePending(): Promise<void> {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { lstat, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { appendToFile } from '../common/append-file.js';
@@ -95,7 +95,10 @@ export class SpillFiles {
     }
     this.hasFailed = false;
     this.touchedMs = Date.now();
-    this.own.size = await sizeOf(this.own.path);
+    const size = await sizeOf(this.own.path);
+    // Another process has taken over the former file, with its rows.
+    if (size < this.own.size + Buffer.byteLength(text)) this.forget(this.own);
+    this.own.size = size;
     this.own.rows += count;
     return count;
   }
@@ -165,6 +168,8 @@ export class SpillFiles {
   private async advance(file: SpillFile, end: number, rows: number): Promise<void> {
     file.offset = end;
     file.rows = Math.max(0, file.rows - rows);
+    // The former owner may have appended a last row.
+    if (file !== this.own) file.size = await sizeOf(file.path).catch(() => 0);
     if (file.offset < file.size) return;
     await rm(file.path, { force: true });
     this.forget(file);
@@ -188,13 +193,12 @@ async function sizeOf(path: string): Promise<number> {
  * Whether the process that owns a file no longer runs. Process ids of other hosts prove nothing.
  */
 async function isDead(path: string, suffix: string): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined);
+  // A device or a link to one would never end.
+  if (found?.isFile() !== true) return false;
   const [, host, pid] = OWNED.exec(suffix) ?? [];
   if (host === HOST && !isAlive(Number(pid))) return true;
-  const touchedMs = await stat(path).then(
-    ({ mtimeMs }) => mtimeMs,
-    () => Infinity,
-  );
-  return Date.now() - touchedMs > DEAD_MS;
+  return Date.now() - found.mtimeMs > DEAD_MS;
 }
 
 function isAlive(pid: number): boolean {

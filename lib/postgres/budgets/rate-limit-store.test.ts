@@ -5,7 +5,7 @@ import type { BudgetReport, RateLimiterService } from '../../rate-limit/rate-lim
 import { usuallyOrLong } from '../../../test/support/long.js';
 import { hasPostgres, TestDatabase } from '../../../test/support/postgres.js';
 import { sleep, until } from '../../../test/support/until.js';
-import { postgresStore, type PostgresStoreOptions } from '../postgres-store.js';
+import { postgresStore, type PostgresStore, type PostgresStoreOptions } from '../postgres-store.js';
 import type { SqlClient } from '../sql-client.js';
 import type { PostgresRateLimitStoreOptions } from './options.js';
 import { postgresRateLimitStore } from './rate-limit-store.js';
@@ -290,6 +290,43 @@ describe('the options of budgets in PostgreSQL', () => {
     for (const reservation of reservations) service.settle(reservation, { usd: 0.01 });
     await service.close();
     expect(await budgetsOf(limiter({ usdPerDay: 1 }))).toMatchObject({ spentUsd: 0.2, heldUsd: 0 });
+  });
+
+  it('share the connections of a store with its keys, whichever is closed first', async () => {
+    const connections = async (): Promise<number> =>
+      Number(
+        (
+          await database.query(
+            `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'nestjs-fast-litellm'`,
+          )
+        )[0].count,
+      );
+    const openBoth = (): readonly [PostgresStore, FastLiteLLM] => {
+      const store = postgresStore({ url: database.url, timeoutMs: 20_000 });
+      const rateLimit = { usdPerDay: 1, store: postgresRateLimitStore({ store, onStoreError: 'deny' }) };
+      return [store, new FastLiteLLM({ logger, engine: 'typescript', rateLimit })];
+    };
+    const [first, llm] = openBoth();
+    await first.list();
+    const reservation = await llm.rateLimiter.reserveAsync('k', { usd: 0.1 });
+    await first.close();
+    expect(await connections()).toBeGreaterThan(0);
+    llm.rateLimiter.settle(reservation, { usd: 0.1 });
+    await llm.close();
+    await until(async () => (await connections()) === 0);
+
+    const [second, other] = openBoth();
+    await second.list();
+    expect((await other.rateLimiter.getBudgetsAsync('k'))[0]).toMatchObject({ spentUsd: 0.1, heldUsd: 0 });
+    await other.close();
+    expect(await second.list()).toEqual([]);
+    await second.close();
+    await until(async () => (await connections()) === 0);
+
+    const [, alone] = openBoth();
+    await alone.rateLimiter.reserveAsync('k', { usd: 0.1 });
+    await alone.close();
+    await until(async () => (await connections()) === 0);
   });
 
   it('read and write no table as a whole', async () => {

@@ -73,6 +73,12 @@ export class Database {
     return pending;
   }
 
+  /** Most connections, if the client is a pool that states it. */
+  get poolSize(): number | undefined {
+    const { options } = this.client as { readonly options?: { readonly max?: unknown } };
+    return typeof options?.max === 'number' ? options.max : undefined;
+  }
+
   /** Whether the client can lend a connection to listen on. */
   get canListen(): boolean {
     return lendsSessions(this.client);

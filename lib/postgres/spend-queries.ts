@@ -20,7 +20,9 @@ import type {
 } from '../spend/spend-queries.js';
 import { Conditions } from './conditions.js';
 import type { Database } from './database.js';
+import { ReportSlots } from './report-slots.js';
 import { conditionsOnCalls, sourceOf } from './spend-source.js';
+import type { SqlRow } from './sql-client.js';
 
 /** Longer than for look-ups, because reports read more rows. */
 const TIMEOUT_MS = 30_000;
@@ -79,7 +81,10 @@ export class PostgresSpendQueries implements SpendQueries {
   private readonly attemptsSql: string;
   private readonly bodiesSql: string;
 
+  private readonly slots: ReportSlots;
+
   constructor(private readonly database: Database) {
+    this.slots = new ReportSlots(database.poolSize);
     this.attemptsSql = database.sql(ATTEMPTS.replace('$TIME', TIME));
     this.bodiesSql = database.sql(BODIES.replace('$TIME', TIME));
   }
@@ -193,8 +198,8 @@ export class PostgresSpendQueries implements SpendQueries {
     const [found] = await this.json<CallJson>(sql, conditions.params);
     if (found === undefined) return undefined;
     const [attempts, bodies] = await Promise.all([
-      this.database.rows(this.attemptsSql, [id, found.startedUs], TIMEOUT_MS),
-      this.database.rows(this.bodiesSql, [id, found.startedUs], TIMEOUT_MS),
+      this.rows(this.attemptsSql, [id, found.startedUs]),
+      this.rows(this.bodiesSql, [id, found.startedUs]),
     ]);
     const [[request, answer]] = bodies.length === 0 ? [[null, null]] : [JSON.parse(String(bodies[0].row)) as [unknown, unknown]];
     const attemptList = attempts.map(({ row }) => withDate<SpendAttempt>(JSON.parse(String(row)) as { startedAt: number }));
@@ -217,12 +222,12 @@ export class PostgresSpendQueries implements SpendQueries {
   }
 
   private async json<T>(sql: string, params: readonly unknown[]): Promise<T[]> {
-    const rows = await this.database.rows(
-      this.database.sql(`SELECT row_to_json(r)::text AS row FROM (${sql}) AS r`),
-      [...params],
-      TIMEOUT_MS,
-    );
+    const rows = await this.rows(this.database.sql(`SELECT row_to_json(r)::text AS row FROM (${sql}) AS r`), [...params]);
     return rows.map(({ row }) => JSON.parse(String(row)) as T);
+  }
+
+  private rows(sql: string, params: unknown[]): Promise<readonly SqlRow[]> {
+    return this.slots.run(() => this.database.rows(sql, params, TIMEOUT_MS));
   }
 }
 

@@ -214,7 +214,9 @@ export class SpendApi {
     const filter: CallFilter = { ...(await this.visible(fields, headers)), ...conditionsOf(fields) };
     const { fromMs, toMs } = fields.range(this.now());
     const calls = this.desk.service.export({ from: new Date(fromMs), to: new Date(toMs), filter });
-    return { format, text: exportText(calls, format) };
+    // A failure of the first page is an answer with its own status.
+    const first = await calls.next();
+    return { format, text: exportText(withFirst(first, calls), format) };
   }
 
   private async summary(range: SpendRange, filter: SpendFilter): Promise<readonly Fields[]> {
@@ -276,4 +278,10 @@ function conditionsOf(fields: SpendFields): CallFilter {
     minNanoUsd: fields.nanoUsd('min_spend'),
     maxNanoUsd: fields.nanoUsd('max_spend'),
   });
+}
+
+async function* withFirst<T>(first: IteratorResult<T, void>, rest: AsyncGenerator<T, void>): AsyncGenerator<T> {
+  if (first.done === true) return;
+  yield first.value;
+  yield* rest;
 }

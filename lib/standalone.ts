@@ -21,8 +21,8 @@ import type { TokenCounterService } from './token-counter/token-counter.service.
 let instance: FastLiteLLM | undefined;
 
 /**
- * The process-wide instance behind these functions. The first call creates it, with the environment
- * and without options.
+ * The process-wide instance that these functions use. The first call creates it, with the
+ * environment and without options.
  */
 function processWide(): FastLiteLLM {
   return (instance ??= new FastLiteLLM());

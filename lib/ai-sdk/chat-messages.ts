@@ -23,7 +23,7 @@ export function chatMessages(prompt: readonly PromptMessage[]): ChatRequestMessa
 function userContent(content: readonly PromptPart[], message: WithProviderOptions): Pick<ChatRequestMessage, 'content'> {
   const parts = content.flatMap((part, at) => {
     const written = mediaPart(part);
-    // A mark on the message stands for its last part.
+    // A mark on the message applies to its last part.
     return written === undefined ? [] : [{ ...written, ...(at === content.length - 1 && mark(message)), ...mark(part) }];
   });
   const [first] = parts;

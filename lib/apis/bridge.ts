@@ -8,9 +8,7 @@ import type { ModelRequest } from '../providers/model-request.js';
  * themselves. Each has a folder next to this file: request, answer, stream.
  */
 export interface Bridge {
-  /**
-   * Parameters of chat that stand for hints of the client's API: they never refuse a request.
-   */
+  /** Chat parameters that represent hints of the client's API: they never cause a rejection. */
   readonly hints?: ReadonlySet<string>;
   /**
    * The request as one of chat, its `stream_options.include_usage` set where it streams.

@@ -32,9 +32,10 @@ export interface DrainedAttempt {
 }
 
 /**
- * Ends an exchange for its caller: the client has disconnected, or the time is over. With `onAbort:
- * 'drain'` the answer is still read to its end, for the usage that the provider reports there, but
- * not longer than `abortDrainMs`, nor after the shutdown's deadline (`LlmClient.endDrains`).
+ * Ends an exchange for its caller: the client has disconnected, or a timeout has expired. With
+ * `onAbort: 'drain'` the answer is still read to its end, for the usage that the provider reports
+ * there, but not longer than `abortDrainMs`, nor after the shutdown's deadline
+ * (`LlmClient.endDrains`).
  */
 export function abandon(attempt: DrainedAttempt, exchange: AbandonedExchange, error: Error): void {
   const { call } = attempt;

@@ -372,7 +372,7 @@ export class Attempt implements JudgedAttempt {
     return cost;
   }
 
-  /** `false` where it is over already. */
+  /** `false` if it has already ended. */
   private end(): boolean {
     if (this.isOver) return false;
     this.isOver = true;

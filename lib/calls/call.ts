@@ -141,7 +141,10 @@ export class Call {
     if (onAbort === 'drain') this.drainMs = abortDrainMs;
   }
 
-  /** Takes what it asks for: at first, and after hooks have changed the body. Its time goes on. */
+  /**
+   * Reserves the amounts of the request: at the start, and again after hooks have changed the body.
+   * The timeout continues.
+   */
   take(asked: AskedCall): void {
     const { promptTokens: inputTokens, maxTokens, stream, options } = asked;
     this.asked = asked;

@@ -79,7 +79,7 @@ export class CallCancellation {
     for (const child of this.children) if (child.error === undefined) child.abort(error);
   }
 
-  /** Removes the listeners when the call is over: a signal may live as long as the process. */
+  /** Removes the listeners when the call ends: a signal may live as long as the process. */
   dispose(): void {
     this.active = undefined;
     this.children = NONE;

@@ -82,7 +82,7 @@ export interface JudgedAttempt {
   readonly isMocked?: boolean;
 }
 
-/** The one place that decides whose fault a failed attempt is, and whether its call goes on. */
+/** The only place that decides whose fault a failed attempt is, and whether its call continues. */
 export function judge(thrown: unknown, attempt: JudgedAttempt): Failure {
   const { selection, cancelled, isOverCallersTime, isNotThere, isLost, isMocked } = attempt;
   if (cancelled !== undefined) return new Failure(cancelled, 'cancelled');

@@ -36,7 +36,7 @@ export interface BegunCall {
 
 /**
  * Takes the limits of a call.
- * @param signal of the library, beside that of the options
+ * @param signal of the library, in addition to the one in the options
  * @throws RateLimitExceededError if a limit denies it; the signal's reason if it is aborted
  */
 export async function beginCall(

@@ -50,7 +50,7 @@ export const LLM_CLIENT = {
   /** Retries per second allowed in addition to `retryRatio`. Default 10. */
   retriesPerSecond: number({ min: 0, max: 1_000_000, default: 10 }),
   /**
-   * How to charge an answer if its client disconnects or its time is over. `estimate`: the prompt
+   * How to charge an answer if its client disconnects or a timeout ends it. `estimate`: the prompt
    * and the model group's median output, or the part of a stream that arrived. `drain`: the answer
    * is read to its end, and the usage reported by the provider is charged. Default `estimate`.
    *

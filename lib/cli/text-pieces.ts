@@ -1,4 +1,4 @@
-/** Where a text may be cut: behind the letter. */
+/** Where a text may be split: after the letter. */
 const CUT = /[a-z][ \n\r]/gi;
 
 /**

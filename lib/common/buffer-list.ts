@@ -13,7 +13,7 @@ export class BufferList {
   /** In bytes. */
   length = 0;
   private chunks: Buffer[] = [];
-  /** Small chunks behind `chunks`: the first `used` bytes of `block`. */
+  /** Small chunks after `chunks`: the first `used` bytes of `block`. */
   private block: Buffer = NONE;
   private used = 0;
 

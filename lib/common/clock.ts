@@ -9,7 +9,7 @@ export interface Clocks {
   readonly wall: () => number;
 }
 
-/** @param given A clock to stand for both. Default: those of the process. */
+/** @param given Clock that replaces both. Default: the clocks of the process. */
 export function clocksOf(given?: () => number): Clocks {
   return given === undefined ? { now: steadyNow, wall: () => Date.now() } : { now: given, wall: given };
 }

@@ -211,7 +211,7 @@ function describeObject(value: object): string {
     const name: unknown = (Object.getPrototypeOf(value) as object | null)?.constructor.name;
     return `an object (${typeof name === 'string' ? name : 'no prototype'})`;
   } catch {
-    // A proxy, or a getter, that throws: the error that is being made is the one to tell.
+    // A proxy or getter that throws must not replace the error that is being created.
     return 'an object';
   }
 }

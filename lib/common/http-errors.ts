@@ -182,7 +182,7 @@ const API_KEY_ANSWERS = {
   not_admin: [403, 'API_KEY_NOT_ADMIN', 'master_key_required', 'This operation requires the master key.'],
   unavailable: [503, 'API_KEY_STORE_UNAVAILABLE', 'api_key_store_unavailable', 'API keys cannot be checked at the moment.'],
 } as const satisfies Readonly<Record<ApiKeyRefusal, readonly [number, string, string, string]>>;
-/** When to ask again while the store of keys is away. */
+/** When clients should retry while the key store is unavailable. */
 const API_KEY_RETRY_MS = 1_000;
 
 /** An API key is not accepted: 401, 403 or, if the store is unavailable, 503, in OpenAI's shape. */

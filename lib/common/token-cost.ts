@@ -100,8 +100,8 @@ export interface UsageDetails {
 
 /**
  * Parts of a cost. `input` excludes cached tokens, audio and images, `output` excludes reasoning,
- * `toolUsage` are the provider's own tools, `request` is the fee of a request, `other` what a
- * source does not tell apart.
+ * `toolUsage` are the provider's own tools, `request` is the fee of a request, `other` everything
+ * that a source does not separate.
  */
 export const COST_PARTS = [
   'input',

@@ -32,7 +32,7 @@ export function answerTo(error: unknown): ErrorAnswer {
     return answer(400, { message, param: path, code: code.toLowerCase() });
   }
   if (error instanceof HttpException) return answerToHttp(error);
-  // The client is gone: the status is for a proxy's log.
+  // The client has disconnected: the status is only for a proxy's log.
   if (error instanceof RequestCancelledError) return answer(499, { message: error.message, code: 'request_cancelled' });
   const { code, statusCode } = (error ?? {}) as { readonly code?: unknown; readonly statusCode?: unknown };
   if (code === 'POOL_TIMEOUT') return answer(503, { message: 'All connections to providers are in use.', code: 'pool_timeout' });

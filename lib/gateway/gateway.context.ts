@@ -28,7 +28,7 @@ export interface GatewayContext {
   readonly router: RouterService;
   readonly tokenCounter: TokenCounterService;
   readonly rateLimits: RateLimitGuard;
-  /** A budget of all requests together, beside their limits; `null`: none. */
+  /** A budget shared by all requests, in addition to their limits; `null` if none is set. */
   readonly budget: RateLimitScope | null;
   readonly json: JsonReader;
   readonly readiness: () => GatewayReadiness;

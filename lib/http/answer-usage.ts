@@ -127,7 +127,7 @@ function detailFields(
 
 /**
  * The usage that a provider or an SDK reports; `undefined` if the value is not a usage.
- * @param tier `service_tier` next to it, as OpenAI tells it; Anthropic's is in the usage
+ * @param tier `service_tier` next to it, as OpenAI reports it; Anthropic's is in the usage
  */
 export function usageFrom(value: unknown, tier?: unknown): StatedUsage | undefined {
   if (typeof value !== 'object' || value === null) return undefined;

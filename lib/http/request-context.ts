@@ -40,7 +40,9 @@ export class RequestContext {
   isAdmitted = false;
   /** The route of the gateway for which its key and the type of its body were checked. */
   checkedRoute: object | undefined = undefined;
-  /** A limit of many requests together: `RateLimitGuard` applies it beside those of the route. */
+  /**
+   * A limit shared by many requests; `RateLimitGuard` applies it in addition to the route's limits.
+   */
   shared: RateLimitScope | undefined = undefined;
   /** Limits of its end user: `RateLimitGuard` applies them in addition. */
   customer: readonly PrincipalScope[] | undefined = undefined;

@@ -228,7 +228,7 @@ export class RequestHold {
     this.callsInFlight += 1;
     if (!this.isOver || this.held.length > 0 || this.settled.length === 0 || this.reopening !== undefined) return;
     this.reopening = this.reopen();
-    // `hold` passes the failure on; a call without a budget goes on without its limits.
+    // `hold` passes the failure on; a call without a budget continues without its limits.
     this.reopening.catch(() => undefined);
   }
 

@@ -8,7 +8,7 @@ export const LONGEST_SHORT_TEXT = 256;
 export const MARK = '\uf8ff';
 const MARK_UNIT = 0xf8ff;
 
-/** The index in `JsonScan.texts` that a string of a parsed outline stands for, or -1. */
+/** The index in `JsonScan.texts` that a string of a parsed outline refers to, or -1. */
 export function markedIndex(text: string): number {
   return text.charCodeAt(0) === MARK_UNIT ? Number(text.slice(1)) : -1;
 }

@@ -229,7 +229,7 @@ describe('ApiKeyService', () => {
     expect(writes).toBe(5);
   });
 
-  it('answers 503 for an unknown key while the store is away, and warns once', async () => {
+  it('answers 503 for an unknown key while the store is unavailable, and warns once', async () => {
     const { key } = await keys.create();
     await asked(key);
     store.failure = 'connection lost';

@@ -457,7 +457,7 @@ export class ApiKeyService implements Capability {
 
   /**
    * Awaits the store for callers that manage keys.
-   * @throws ApiKeyError (503) for an error that is none of this package: the store is away.
+   * @throws ApiKeyError (503) for errors from outside this package: the store is unavailable.
    */
   private async asked<T>(answer: Promise<T>): Promise<T>;
   private async asked<T>(answer: Promise<T> | undefined): Promise<T | undefined>;
@@ -513,7 +513,7 @@ export class ApiKeyService implements Capability {
     throw new FastLiteLLMError('API_KEY_CONFLICT', `API key ${publicId}: other processes are changing it at the same time; try again`);
   }
 
-  /** Former secrets with an end, without those that are over. */
+  /** Former secrets that have not expired yet. */
   private expiring(hashes: readonly ApiKeyHash[], untilMs: number): readonly ApiKeyHash[] {
     const nowMs = this.wall();
     return hashes.flatMap(({ sha256, validUntil }) => {

@@ -137,7 +137,7 @@ class FileApiKeyStore implements ApiKeyStore {
     return this.content.records;
   }
 
-  /** @throws Error where the file is wrong: the store is away for those who change keys. */
+  /** @throws Error if the file is invalid: callers that change keys see an unavailable store. */
   private current(): Records {
     try {
       return this.read(readOptional(this.file));

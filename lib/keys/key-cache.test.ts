@@ -151,7 +151,7 @@ describe('the cache of API keys', () => {
       expect([await has('known0000000'), store.lookups]).toEqual([false, 2]);
     });
 
-    it('does not wait for a store that is away, for as long as a record may be stale since the last report', async () => {
+    it('does not wait for a store that is unavailable, for as long as a record may be stale since the last report', async () => {
       await cache.get('known0000000');
       nowMs += 300_000;
       breakFeed();

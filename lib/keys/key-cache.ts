@@ -40,7 +40,7 @@ export class KnownKey {
 
 /** The cache of keys. */
 export class KeyCache extends RecordCache<KnownKey> {
-  /** @param maxStaleMs how long a key is used while the store is away */
+  /** @param maxStaleMs how long a key is used while the store is unavailable */
   constructor(find: (publicId: string) => Promise<ApiKeyRecord | undefined>, maxStaleMs: number, now?: () => number, store?: CachedStore) {
     const known = async (publicId: string): Promise<KnownKey | undefined> => {
       const record = await find(publicId);

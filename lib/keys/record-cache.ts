@@ -4,7 +4,7 @@ import { makeRoom } from '../common/collections.js';
 /** How long a record is used before the store is asked again. */
 const HIT_MS = 10_000;
 const MISS_MS = 5_000;
-/** While the store is away it is asked again after this time. */
+/** Delay before an unavailable store is queried again. */
 const RETRY_MS = 1_000;
 const MOST_RECORDS = 10_000;
 const MOST_MISSES = 10_000;
@@ -32,7 +32,7 @@ export interface CachedStore {
 export interface RecordCacheCounts {
   lookups: number;
   failures: number;
-  /** Records used beyond their time because the store was away. */
+  /** Records used beyond their time because the store was unavailable. */
   stale: number;
 }
 
@@ -51,7 +51,7 @@ export class RecordCache<V extends object> {
 
   constructor(
     private readonly find: (id: string) => Promise<V | undefined>,
-    /** How long a record is used while the store is away, in ms. */
+    /** How long a record is used while the store is unavailable, in ms. */
     private readonly maxStaleMs: number,
     private readonly now: () => number = steadyNow,
     private readonly store: CachedStore = {},
@@ -77,7 +77,7 @@ export class RecordCache<V extends object> {
   /** Has the next request ask the store. @param id `null`: of all keys. */
   changed(id: string | null): void {
     if (id === null) {
-      // They stay for a store that goes away again.
+      // Keep them: the store may become unavailable again.
       const nowMs = this.now();
       for (const cached of this.known.values()) {
         // A followed record was current until now.
@@ -120,7 +120,9 @@ export class RecordCache<V extends object> {
     return lookup;
   }
 
-  /** The look-up of a followed record only verifies it; a store that is away would take time. */
+  /**
+   * The look-up of a followed record only verifies it; an unavailable store would delay requests.
+   */
   private needNotWait(cached: Cached<V>): boolean {
     const { store } = this;
     if (cached.isFollowed) return true;

@@ -55,7 +55,7 @@ export class Spending {
     return limits === undefined ? [] : this.limiter.getBudgetsAsync(this.keyOf(id), { limit: this.kind.name, limits });
   }
 
-  /** `undefined` where the limiter's store keeps no budgets, or is away. */
+  /** `undefined` where the limiter's store has no budgets or is unavailable. */
   async shown({ id, limits }: SpendingAccount): Promise<BudgetReport | undefined> {
     const counted = limitsMoney(limits) ? limits : this.limiter.keepsBudgets ? ALL : undefined;
     return shownBudget(await this.budgetsOf({ id, limits: counted }));
@@ -83,7 +83,7 @@ export class Spending {
   async set(account: SpendingAccount, usd: number): Promise<void> {
     if (!this.limiter.keepsBudgets) throw new InvalidArgumentError('key', NO_VALUE, 'has no spend: the rate limiter has no budgets');
     const limits = spendLimitsOf(account.limits);
-    // By the options: a store that is away shows no budgets, and has to be heard.
+    // Decided by the options, because an unavailable store cannot report whether it has budgets.
     for (const option of Object.keys(PERIODS) as (keyof typeof PERIODS)[])
       if (limits[option] !== undefined) await this.setOne(account.id, usd, limits, PERIODS[option]);
   }

@@ -298,7 +298,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     return compare(named('rustComponent', rustComponent), named('typescriptComponent', typescriptComponent));
   }
 
-  /** Every native engine beside the TypeScript one, by their measurements. */
+  /** Compares each native engine with its TypeScript engine, by their measurements. */
   private engineComparisons(): PerformanceComparison[] {
     const native = FEATURES.map((feature) => componentOf(capabilityOf(feature), 'native'));
     return [...new Set(native)].map((component) => this.comparisonOf(component, component.replace(/^rust_/, 'typescript_')));

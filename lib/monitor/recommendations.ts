@@ -16,7 +16,7 @@ export interface Evidence {
   /** The threshold of a component; overrides `slowMs`. */
   readonly slowAboveMs: (component: string) => number | undefined;
   readonly slowMs: number;
-  /** Each native engine beside the TypeScript one, by their measurements. */
+  /** Compares each native engine with its TypeScript engine, by their measurements. */
   readonly comparisons: readonly PerformanceComparison[];
   /** Shadow runs with different answers, by component. */
   readonly differences: ReadonlyMap<string, number>;

@@ -20,8 +20,8 @@ export interface QueueContext {
   readonly component: string;
   readonly recorder?: CallRecorder;
   /**
-   * How often calls look whether another thread or process, which does not tell, has freed what
-   * they wait for. Default 250; `Infinity`: never.
+   * How often calls check whether another thread or process, which does not report it, has freed
+   * what they wait for. Default 250; `Infinity`: never.
    */
   readonly pollMs?: number;
 }
@@ -159,7 +159,7 @@ class Drain {
   perSecond(nowMs: number): number {
     const recent = this.goneAtMs.filter((atMs) => nowMs - atMs < WINDOW_MS);
     if (recent.length === 0) return 0;
-    // One call tells no rate: it counts as one of a second.
+    // One call gives no rate: it counts as one per second.
     return recent.length / Math.max(1, (nowMs - recent[0]) / 1000);
   }
 
@@ -215,7 +215,7 @@ export class CallQueue {
 
   /**
    * Lets a call go at once, or when its turn comes. A `NotYet` comes back where the call would wait
-   * in vain. Not `async`: a call that need not wait goes on in the same turn.
+   * in vain. Not `async`: a call that need not wait continues in the same turn.
    * @throws CallQueueError when the queue is full, or the call has waited its time
    * @throws RequestCancelledError when the call is cancelled meanwhile
    */

@@ -4,7 +4,7 @@ const QUANTUM_TOKENS = 4_096;
 /** Inputs that decide the order of waiting calls. */
 export interface Waiting {
   readonly tenant: string;
-  /** Share of the tenant beside the others. */
+  /** Weight of the tenant relative to the others. */
   readonly weight: number;
   /** Tokens reserved for the call: prompt and longest answer. */
   readonly costTokens: number;
@@ -102,7 +102,7 @@ export class Tenants<T extends Waiting> {
     const short: Tenant<T>[] = [];
     let left = this.ring.size;
     for (const [name, tenant] of this.ring) {
-      // Those whose turn is over are at the end of the map now, and would be seen again.
+      // Tenants that had their turn are at the end of the map now, and would be visited again.
       if (left-- === 0) break;
       const call = tenant.first(isBlocked);
       if (call === undefined) continue;

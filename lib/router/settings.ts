@@ -16,7 +16,7 @@ const NO_FALLBACKS: FallbackTable = new Map();
 type ErrorPolicy = Readonly<Record<string, number>>;
 
 export interface ModelAlias {
-  /** The model that the alias stands for. */
+  /** The model of the alias. */
   readonly model: string;
   /** Whether `models()` leaves it out. Default `false`. */
   readonly hidden?: boolean;

@@ -1,6 +1,6 @@
 /**
  * A model's name in lower case without its provider: the last part of a path, without region and
- * provider as Bedrock has them, a fine-tune's owner, or a version behind a colon.
+ * provider as in Bedrock, a fine-tune's owner, or a version after a colon.
  */
 export function bareName(model: string): string {
   const fineTune = /(?:^|\/)ft:/.exec(model);

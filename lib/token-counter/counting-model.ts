@@ -12,7 +12,7 @@ export interface CountingModelParts {
   readonly tokenizer?: PackedTokenizer;
   /** Default: those of the name. */
   readonly facts?: ModelFacts;
-  /** Whether it stands for deployments with different tokenizers. */
+  /** Whether it represents deployments with different tokenizers. */
   readonly isMixed?: boolean;
   /** Requirement of the given tokenizer, if it cannot be used. */
   readonly needed?: string | undefined;
@@ -29,7 +29,7 @@ export class CountingModel {
   /** Of a loaded tokenizer with the template next to it. */
   readonly chatTemplate: ChatTemplate | undefined = undefined;
   /**
-   * Whether it stands for a model group whose deployments have different tokenizers, of which it is
+   * Whether it represents a model group whose deployments have different tokenizers, of which it is
    * the largest: counts are estimates, and answers teach nothing.
    */
   readonly isMixed: boolean;

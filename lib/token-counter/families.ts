@@ -46,7 +46,9 @@ export interface Family {
   readonly encoding?: EncodingName;
   /** An npm package with the file, or the file's usual place. */
   readonly source?: string;
-  /** How a `.tiktoken` file of the family is split: it does not tell. */
+  /**
+   * How to split text for a `.tiktoken` file of the family, because the file does not contain it.
+   */
   readonly split?: SplitName;
 }
 

@@ -150,7 +150,7 @@ export class GptTokenizerTarget extends LibraryTarget {
 }
 
 /**
- * The start of a text of more than twice `length` characters, up to a space behind a letter: all
+ * The start of a text of more than twice `length` characters, up to a space after a letter: all
  * patterns split there, so its tokens are the first of the text. Empty without such a place near
  * `length`.
  */

@@ -4,7 +4,7 @@ import { ChatStreamWriter, chatCompletion } from './sdk-answer.js';
 import { modelNamed, type ReadEmbeddingModel, type ReadLanguageModel, isWithoutAnswer, statedError } from './sdk-models.js';
 import { modelOptions } from './sdk-request.js';
 
-/** Headers of a provider that say how an error goes on. */
+/** Headers of a provider that control retries after an error. */
 const KEPT_HEADERS = ['retry-after', 'retry-after-ms', 'x-request-id', 'request-id'];
 
 /** Answers requests of OpenAI's API by models of the AI SDK, as a server in this process would. */
@@ -63,7 +63,7 @@ class ModelExchange {
     }
   }
 
-  /** Until the reader of the stream has room again, or is gone. */
+  /** Waits until the reader of the stream has room again or disconnects. */
   private async resumed(): Promise<void> {
     if (!this.controller.signal.aborted) await new Promise<void>((resolve) => (this.wake = resolve));
     this.wake = undefined;

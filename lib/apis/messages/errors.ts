@@ -44,7 +44,7 @@ export function messagesError(
   return { type: 'error', error: details === undefined ? body : { ...body, details }, request_id: requestId };
 }
 
-/** A type of Anthropic's own tells more than a status. */
+/** Anthropic's error type is more specific than a status. */
 function errorType(status: number, type: string | null | undefined): string {
   if (typeof type === 'string' && OWN_TYPES.has(type) && type !== 'invalid_request_error') return type;
   return TYPES[status] ?? (status >= 500 ? 'api_error' : 'invalid_request_error');

@@ -41,7 +41,7 @@ function blocksOf(path: string, content: unknown): readonly (readonly [path: str
   return checkArray(path, content, (at, block) => [at, checkObject(at, block, refuseArgument)] as const, refuseArgument);
 }
 
-/** Results of tools first: OpenAI wants them right behind their calls. */
+/** Tool results first: OpenAI requires them directly after their calls. */
 function userMessages(blocks: readonly (readonly [string, Fields])[], provider: string): readonly ChatMessage[] {
   const results: ChatMessage[] = [];
   const parts: ChatPart[] = [];

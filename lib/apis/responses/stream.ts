@@ -80,7 +80,7 @@ export abstract class ResponseStream implements BridgedAnswer {
     return this.taken();
   }
 
-  /** The event that ends a broken stream; nothing behind one. */
+  /** The event that ends a broken stream; nothing after one. */
   error(error: OpenAIErrorBody): string {
     if (this.hasFailed) return '';
     this.hasFailed = true;
@@ -238,7 +238,7 @@ class OpenReasoning implements OpenItem {
   }
 }
 
-/** A part of a thinking block; `index` tells blocks apart. */
+/** A part of a thinking block; `index` distinguishes blocks. */
 type StreamedBlock = ThinkingBlock & { readonly index?: unknown };
 
 class OpenText implements OpenItem {

@@ -237,7 +237,7 @@ interface PreparedCount {
   readonly key: string;
 }
 
-/** The call of the operation itself, else of the chat that stands for it. */
+/** The call of the operation itself, otherwise of the chat that replaces it. */
 function callOf({ endpoint: { protocol } }: KnownEndpoint, operation: CountedOperation, sent: SentRequest): CountCall | undefined {
   const own = protocol.count?.(operation, sent);
   const bridge = bridgeOf(operation);

@@ -22,7 +22,7 @@ export interface AdmissionSettings {
   readonly maxOutputOf: MaxOutputOf;
 }
 
-/** How often a budget is asked again: other processes do not tell when they settle. */
+/** Interval of budget checks: other processes do not report when they settle. */
 const BUDGET_RETRY_MS = 250;
 
 /**
@@ -151,12 +151,12 @@ function notYet(failure: Failure, { call, target, after }: CallView): NotYet<Fai
   // As in LiteLLM, only `max_parallel_requests` is waited for where a fallback may answer.
   const isFull = reached.includes('concurrency');
   if (!isFull && call.alternatives?.().hasNext(target.model) === true) return undefined;
-  // A call that ends may give back tokens before the minute is over, or tell that more is left.
+  // A call that ends can return tokens before the minute ends, or report that more are left.
   const isOutOfTokens = reached.includes('tokens') || reached.includes('quota');
   return { isNotYet: true, failure, retryAfterMs, mayBeSooner: isFull || isOutOfTokens, dependsOnTokens: isOutOfTokens };
 }
 
-/** Calls that differ in none of these need the same deployments. */
+/** Calls that agree in all of these need the same deployments. */
 function laneOf({ tags, blockedModels, excludeIds, strategy }: RoutingContext, { model }: CallTarget): string {
   const isPlain = [tags, blockedModels, excludeIds, strategy].every((each) => each === undefined);
   return isPlain ? model : JSON.stringify([model, tags, blockedModels, excludeIds, strategy]);

@@ -165,7 +165,7 @@ class CustomExchange implements Exchange {
     this.breakOff(error);
   }
 
-  /** The stream has come to its end. */
+  /** The stream has ended. */
   succeed(): void {
     this.closeSource = undefined;
     this.attempt.succeed();

@@ -37,7 +37,7 @@ const LONGEST_ERROR = 64 * 1024;
 const MOST_WAITING = 256 * 1024;
 /** Interim answers (1xx): a server that works for minutes sends one now and then. */
 const MOST_INTERIM = 1000;
-/** How long a connection may stay open behind the end of its stream, in ms. */
+/** How long a connection may stay open after the end of its stream, in ms. */
 const END_WAIT_MS = 500;
 const BYTES_PER_TOKEN = 4;
 /** A longer whole answer is estimated by its size. */
@@ -190,7 +190,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return this.state === 'over' || this.onDrained !== undefined;
   }
 
-  /** Tells `listener` when the stream is over, before its sink; at once if it is over already. */
+  /** Calls `listener` when the stream ends, before its sink; at once if it has already ended. */
   whenOver(listener: (error: Error | undefined) => void): void {
     if (this.isOverForReader) listener(this.failure);
     else this.onStreamEnd = listener;
@@ -205,7 +205,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
   }
 
   resume(): void {
-    // When it is over, its connection may serve another request.
+    // After its end, the connection may serve another request.
     if (this.state !== 'over') this.resumeRequest?.();
   }
 
@@ -214,7 +214,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return this.settings.known.errors.inAnswer(json, this);
   }
 
-  /** The event that tells the client that its stream is broken; `undefined`: chat's. */
+  /** The event that reports a broken stream to the client; `undefined` for chat's. */
   errorEvent(error: OpenAIErrorBody): string | undefined {
     return this.settings.call.reader.errorEvent?.(error);
   }
@@ -332,7 +332,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, 
     return true;
   }
 
-  /** The stream is over, its request not yet: most often the connection is free at once. */
+  /** The stream has ended but its request has not: usually the connection is free at once. */
   private endEarly(): void {
     const { abortRequest } = this;
     // An error instead of an answer has ended it already.

@@ -172,7 +172,7 @@ export function providerRequest(
   })();
 }
 
-/** An exchange that is over does not wait for its body or its credentials. */
+/** A finished exchange does not wait for its body or credentials. */
 export async function inTime(request: Promise<ProviderRequest>, exchange: ProviderExchange): Promise<ProviderRequest> {
   return (await Promise.race([request, exchange.answered])) as ProviderRequest;
 }

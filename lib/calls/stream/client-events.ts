@@ -134,7 +134,7 @@ function parsed(event: string): unknown {
 }
 
 /**
- * The usage that counts the reply: of chat and completions beside `choices`, of Messages in
+ * The usage that counts the reply: for chat and completions next to `choices`, for Messages in
  * `message_delta`, of Responses in the whole response at the end.
  */
 function usageIn(event: unknown): OwnUsage | undefined {

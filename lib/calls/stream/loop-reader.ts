@@ -12,7 +12,7 @@ export class LoopReader<T> implements AsyncGenerator<T, void, undefined>, LoopSt
   hasLeft = false;
   private readonly events: AsyncGenerator<T, void, undefined>;
 
-  /** @param leave Ends the stream, also when it is over. */
+  /** @param leave Ends the stream; called even if it has already ended. */
   constructor(
     read: (reader: LoopState) => AsyncGenerator<T, void, undefined>,
     private readonly leave: (reader: LoopState) => void,

@@ -22,7 +22,7 @@ export interface StreamOrigin {
   abort(error: Error): void;
   /** The error that an event of the stream states. */
   errorIn(json: string): Error;
-  /** The event that tells the client that its stream is broken; `undefined`: chat's. */
+  /** The event that reports a broken stream to the client; `undefined` for chat's. */
   errorEvent(error: OpenAIErrorBody): string | undefined;
   /** The error for an event that is not JSON. */
   unreadableEvent(): Error;
@@ -41,7 +41,7 @@ export interface StreamSource {
   readonly response: ClosableResponse | undefined;
   /** How long it, or its response, may stay full. */
   readonly writeTimeoutMs: number;
-  /** When the stream is over, if its provider reported it. */
+  /** Usage at the end of the stream, if the provider reported it. */
   readonly usage: AnswerUsage | undefined;
   /** The cost of that, if the price is known. */
   readonly cost: AnswerCost | undefined;

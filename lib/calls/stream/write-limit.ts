@@ -17,7 +17,7 @@ export class WriteLimit {
     if (this.timeoutMs !== Infinity) this.timer ??= setTimeout(() => this.response.destroy?.(), this.timeoutMs).unref();
   }
 
-  /** It has room again, or is over. */
+  /** Called when the response has room again, or ends. */
   stop(): void {
     clearTimeout(this.timer);
     this.timer = undefined;

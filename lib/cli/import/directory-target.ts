@@ -25,7 +25,7 @@ export class DirectoryTarget {
   /**
    * Writes records; one that the store rejects does not stop the others.
    * @returns those that were written
-   * @throws DatabaseError if the store is away
+   * @throws DatabaseError if the store is unavailable
    */
   async write<E extends DirectoryEntity>(entity: E, records: readonly DirectoryRecords[E][]): Promise<readonly PlannedRecord<E>[]> {
     const existing = await this.existing(entity, records);

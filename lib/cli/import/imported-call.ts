@@ -98,7 +98,9 @@ function tokensOf(row: LiteLLMRow, metadata: LiteLLMRow): object {
   };
 }
 
-/** The cost and its parts, which add up to it: those that LiteLLM has not recorded are in `other`. */
+/**
+ * The cost and its parts, which add up to it; `other` contains parts that LiteLLM did not record.
+ */
 function costsOf(row: LiteLLMRow, metadata: LiteLLMRow): object {
   const nanoUsd = nanoOf(row.spend);
   const parts = objectOf(metadata.cost_breakdown);

@@ -54,7 +54,7 @@ export class KeyTarget {
   /**
    * Writes records; one that the store rejects does not stop the others.
    * @returns those that were written
-   * @throws DatabaseError if the store is away
+   * @throws DatabaseError if the store is unavailable
    */
   async write(planned: readonly PlannedKey[]): Promise<readonly PlannedKey[]> {
     const changed = planned.filter(({ outcome }) => outcome === 'created' || outcome === 'updated');

@@ -240,7 +240,7 @@ export class PooledConnection<T extends ConnectionTarget> {
     const { wanted } = this;
     if (wanted === null) {
       socket.unref();
-      // Data before the first request can only be a refusal, and unread data hides the end behind
+      // Data before the first request can only be a refusal, and unread data hides the end after
       // it.
       socket.once('readable', () => {
         if (!this.given) socket.destroy();

@@ -43,7 +43,7 @@ function meanOf({ measuredCalls, averageDurationMs }: CallFigures): number {
   return measuredCalls > 0 ? averageDurationMs : 0;
 }
 
-/** Operations of the last window, as figures beside the plots. */
+/** Operations of the last window, as figures next to the plots. */
 export function operationsPanel({ operations }: DashboardSnapshot): Html {
   if (operations.length === 0) return nothing('No calls in the last window.');
   const rows = operations.map(({ component, operation, figures }) => [

@@ -41,7 +41,7 @@ function callable(models: readonly string[], { mayCall }: GatewayExchange['callO
   return mayCall === undefined ? models : models.filter((model) => mayCall(model));
 }
 
-/** As LiteLLM tells clients of Anthropic from those of OpenAI. */
+/** Distinguishes Anthropic's clients from OpenAI's, as in LiteLLM. */
 function isAnthropics({ headers }: GatewayRequest): boolean {
   return headers['anthropic-version'] !== undefined;
 }

@@ -39,7 +39,7 @@ export interface GatewayRoute {
   readonly path: string;
   /** More paths of the same handler. */
   readonly morePaths?: readonly string[];
-  /** Whether it is at the root, as LiteLLM has it, beside or instead of the gateway's path. */
+  /** Whether the route is also, or only, at the root, as in LiteLLM. */
   readonly atRoot?: 'also' | 'only';
   readonly body: GatewayBody;
   /** Whether OpenAPI documents leave it out: another route has the same answer. */

@@ -72,7 +72,7 @@ export function boundOfField(name: string, list: 'numbers' | 'others' | undefine
  * them.
  * @throws InvalidArgumentError (`TOO_MANY_ENTRIES`) naming the field, the bound and the number of
  * entries.
- * @param textOf the text that a string of an outline stands for
+ * @param textOf the text that a string in an outline refers to
  */
 export function checkBodyBounds(body: Fields, bounds: ResolvedBodyBounds, path = '', textOf?: (text: string) => string): void {
   new BodyCheck(bounds, path, textOf).check(body);

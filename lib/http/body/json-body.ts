@@ -17,7 +17,7 @@ export class JsonBody implements LongTexts {
   promptTokens: number | undefined = undefined;
   private parsedOutline: Fields | undefined = undefined;
   private readFields: Fields | undefined = undefined;
-  /** Whether none of its lists exceeds its bound. */
+  /** Whether all of its lists are within their bounds. */
   areListsChecked = false;
   /** Calls that read it. */
   calls = 0;
@@ -42,7 +42,7 @@ export class JsonBody implements LongTexts {
     this.free();
   }
 
-  /** The call that read it is over. Its bytes are freed unless another one has read them, too. */
+  /** The call that read it has ended. Its bytes are freed unless another one has read them, too. */
   release(): void {
     this.isReleased = true;
     this.free();

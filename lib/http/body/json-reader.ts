@@ -22,9 +22,9 @@ const SCANNED_APART = 32 * 1024;
  */
 const KEPT_FROM = 8 * 1024;
 const DECODED_IN_TURN = 128 * 1024;
-/** Of U+FFFD, which may stand for each byte. */
+/** Bytes of U+FFFD, which may replace each byte. */
 const REPLACEMENT_BYTES = 3;
-/** Bytes of a character behind its first one. */
+/** Bytes of a character after the first. */
 const LONGEST_REST = 3;
 
 /** Longest JSON of a stream. */

@@ -56,7 +56,7 @@ export class JsonShape {
       at++;
     }
     while (at < bytes.length && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1;
-    // The bytes end behind a backslash.
+    // The bytes end after a backslash.
     this.isEscaped = at > bytes.length;
     this.inString = at >= bytes.length;
     if (this.depth === 1 && this.field.length < LONGEST_SHOWN_KEY)

@@ -42,7 +42,9 @@ export function plainValue(value: unknown): unknown {
 /** A text that looks like a mark, so that the results could not be distinguished. */
 class NeedsTexts extends Error {}
 
-/** A mark as a value: within a text its quotes would be escaped, behind a key there is a colon. */
+/**
+ * A mark as a value: within a text its quotes would be escaped, and a key is followed by a colon.
+ */
 const WRITTEN_MARK = /"\uf8ff(\d{1,10})"(?!:)/g;
 
 /** The JSON of an outline, with the bytes that came in the places of marks. */

@@ -20,7 +20,7 @@ let older = new Map<string, string>();
 /**
  * The key of a client: the hash of its API key (`Authorization: Bearer`, `x-api-key`, `api-key`),
  * otherwise its address. The hash keeps API keys out of counters, Redis and logs. A client can
- * claim any API key: limit by it only behind a guard that checks it.
+ * claim any API key: limit by it only after a guard that checks it.
  */
 export function clientKey({ headers, ip }: Identifiable): string {
   const credential = headers === undefined ? undefined : credentialOf(headers);

@@ -97,8 +97,8 @@ export class RateLimitGuard implements CanActivate {
     const { route } = limits;
     const { countsTokens, countsMoney } = route;
     const cost = typeof route.cost === 'number' ? route.cost : await costOf(route.cost, request);
-    // A caller who is over a limit must not make us count a long prompt: limits are asked first,
-    // and counting stops where they have no tokens left.
+    // A caller over a limit must not make us count a long prompt: limits are checked first, and
+    // counting stops where they have no tokens left.
     const isCounted = countsTokens || countsMoney;
     const isLong = isCounted && (request.state.isLarge ??= isLarge(request.request));
     const tokensLeft = isLong ? await this.peek(request, limits, cost) : undefined;

@@ -284,7 +284,7 @@ function numbered(rules: readonly RateLimitRule[], scope: string): ScopedRule[] 
   return rules.map((rule) => ({ rule, scope, number: rule.name === undefined ? ++unnamed : 1 }));
 }
 
-/** The name of a limit, from a scope; a hash stands for characters that a name cannot have. */
+/** The name of a limit, from a scope; a hash replaces characters that a name cannot contain. */
 function limitName(scope: string): string {
   const name = scope.replaceAll('/', '.');
   if (isLimitName(name)) return name;

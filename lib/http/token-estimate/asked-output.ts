@@ -31,7 +31,7 @@ export interface OutputFields extends Omit<AskedOutput, 'isLimited'> {
   readonly limits: readonly string[];
   /** Whether a field, or a prediction, lifts any limit. */
   readonly isLifted: boolean;
-  /** Whether a field has no figure, such as `max_tokens: null`: it takes a default away. */
+  /** Whether a field is not a number, such as `max_tokens: null`, which removes a default. */
   readonly liftsDefault: boolean;
   /** Whether a request to the Responses API runs after its answer, which then has no usage. */
   readonly isBackground: boolean;
@@ -111,7 +111,7 @@ export function outputCap(asked: Pick<AskedOutput, 'tokens' | 'isLimited'>, mode
   return Math.min(ofOne * Math.max(1, choices), LARGEST_AMOUNT);
 }
 
-/** Whether a request takes limits of its output away, such as a default by `max_tokens: null`. */
+/** Whether a request removes limits of its output, such as a default with `max_tokens: null`. */
 export function liftsLimit(changes: Fields): boolean {
   return Object.keys(changes).some((name) => LIMITS.has(plainName(name)) && positive(changes[name]) === 0);
 }

@@ -58,7 +58,7 @@ export class BodyFacts {
 
   /**
    * Whether nothing limits its output for certain, not even a default of a deployment: it names a
-   * figure that its API ignores, or takes a default away.
+   * number that its API ignores, or removes a default.
    */
   isUnlimited(operation?: string): boolean {
     const { tokens, liftsDefault } = this.output;

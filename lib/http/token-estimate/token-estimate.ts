@@ -111,7 +111,7 @@ function promptOfFallback(changes: Fields): { readonly counted: Fields; readonly
   return { counted: addsToPrompt(changes) ? { ...changes, messages: [] } : {}, isWhole: false };
 }
 
-/** Tokens of a large prompt, as far as `tokensLeft` leaves room beside its reply. */
+/** Tokens of a large prompt, as far as `tokensLeft` leaves room for them and the reply. */
 async function estimateLarge(facts: BodyFacts, context: EstimateContext, tokensLeft: number): Promise<number> {
   const { tokensPerMinute } = context;
   const { tokens: ofOne, choices } = facts.output;
@@ -201,7 +201,7 @@ function promptsOf(body: Fields): { readonly prompts: readonly Fields[]; readonl
   const others = { ...rest, messages: undefined, input: undefined, prompt: undefined };
   const prompts: Fields[] = [];
   if (messages !== undefined) prompts.push({ ...others, messages });
-  // A stored prompt of the Responses API has its variables in `prompt`, beside the input.
+  // A stored prompt of the Responses API has its variables in `prompt`, separate from the input.
   if (input !== undefined) prompts.push({ ...others, input, prompt: isObject(prompt) ? prompt : undefined });
   if (prompt !== undefined) prompts.push({ ...others, prompt });
   const hasTools = (tools ?? functions) !== undefined;

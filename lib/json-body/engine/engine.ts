@@ -8,7 +8,7 @@ export interface ScannedField {
   /** Place of the key's opening quote. */
   readonly keyStart: number;
   readonly valueStart: number;
-  /** Place behind the value. */
+  /** Offset after the value. */
   readonly valueEnd: number;
   /** The long texts in the value: `texts` from this index to before `endText`. */
   readonly firstText: number;

@@ -4,7 +4,7 @@ import type { JsonBounds } from '../json-bounds.js';
 import { JsonBodyEngine, type JsonFault, type JsonScan } from './engine.js';
 import { boundFault, duplicateFault, FIELD_NUMBERS, scanOf, syntaxFault } from './results.js';
 
-/** First number of an answer of the addon, beside 0 for a scan. */
+/** First number of an answer of the addon, other than 0 for a scan. */
 const SYNTAX = 1;
 const BOUND = 2;
 const DUPLICATE = 3;

@@ -49,7 +49,7 @@ const NAMES: Readonly<Record<string, string>> = {
 
 /**
  * Checks the names of a body's fields. Those of LiteLLM that have no effect here may be empty.
- * @param more Fields of this route beside those of a key's settings.
+ * @param more Fields of this route in addition to a key's settings.
  * @throws InvalidArgumentError naming the field.
  */
 export function checkKeyFields(body: unknown, more: readonly string[]): KeyFields {

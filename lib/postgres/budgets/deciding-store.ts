@@ -70,7 +70,7 @@ export class PostgresRateLimitStore implements RateLimitStore {
       renew: (holds) => void this.budgets.keep(holds).catch((failure: StoreFailure) => this.outage.count(failure)),
       onFailure: (failure) => this.outage.count(failure),
     });
-    // While it is away, the next run does the work.
+    // If it is unavailable, the next run does the work.
     this.sweeper = setInterval(() => void this.clean().catch(() => {}), renewalMs(holdTtlMs));
     this.sweeper.unref();
     if (onStoreError !== 'local') return;
@@ -160,18 +160,18 @@ export class PostgresRateLimitStore implements RateLimitStore {
     await this.budgets.reset(scope).catch((failure: StoreFailure) => this.outage.count(failure));
   }
 
-  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while the database is away. */
+  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while the database is unavailable. */
   async changeBudget(scope: RateLimitScope, change: BudgetChange): Promise<void> {
     await this.budgets.change(scope, change).catch(unavailable);
   }
 
-  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while the database is away. */
+  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while the database is unavailable. */
   async holds(scope: RateLimitScope): Promise<HeldMoney> {
     if (scope.limit.budgets === undefined) return { count: 0, oldest: [] };
     return this.budgets.holds(scope).catch(unavailable);
   }
 
-  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while the database is away. */
+  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while the database is unavailable. */
   async budgetKeys(limits: readonly RateLimit[], count: number, cursor = '/'): Promise<BudgetKeys> {
     const slash = cursor.indexOf('/');
     const [from, after] = [cursor.slice(0, slash), cursor.slice(slash + 1)];
@@ -190,7 +190,7 @@ export class PostgresRateLimitStore implements RateLimitStore {
     return { keys: found.map((scope, i) => ({ ...scope, budgets: answers[i].standings[0] ?? [] })), cursor: next };
   }
 
-  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while the database is away. */
+  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while the database is unavailable. */
   async crashSettlements(count: number, cursor = '.-1'): Promise<CrashSettlements> {
     const [, id, place] = /^([\w.-]*)\.(-1|\d{1,9})$/.exec(cursor) ?? [];
     if (id === undefined) throw new InvalidArgumentError('cursor', cursor, CURSOR);
@@ -198,7 +198,7 @@ export class PostgresRateLimitStore implements RateLimitStore {
     return { settlements, cursor: settlements.length < count ? undefined : settlements.at(-1)?.id };
   }
 
-  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while the database is away. */
+  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while the database is unavailable. */
   async refundCrash(crash: CrashName, nanoUsd: number): Promise<number | undefined> {
     return this.budgets.refund(crash, nanoUsd).catch(unavailable);
   }

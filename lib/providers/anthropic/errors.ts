@@ -19,7 +19,7 @@ const STATUSES: Readonly<Record<string, number>> = {
 const THREAD = /^thread_/;
 /** Longer details are dropped. */
 const LONGEST_DETAILS = 4096;
-/** Says, beside other words, that prompt and reply together are too long. */
+/** Matches messages that prompt and reply together are too long. */
 const TOO_LONG = /exceed context limit|prompt is too long/;
 
 /** The error in a body or an event, `{ type: "error", error: { type, message, details } }`. */

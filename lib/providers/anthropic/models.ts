@@ -58,8 +58,8 @@ const TRAITS: readonly (readonly [families: RegExp, from: number, traits: ModelT
 ];
 
 /**
- * Models of others behind this protocol (MiniMax, Kimi), and deployments with names of their own:
- * only what all of them take.
+ * Other vendors' models with this protocol (MiniMax, Kimi), and deployments with custom names: only
+ * what all of them take.
  */
 const UNKNOWN: ModelTraits = { ...CLAUDE_3_7, maxOutput: 8192 };
 

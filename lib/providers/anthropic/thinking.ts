@@ -81,7 +81,7 @@ function effortOf(budget: unknown, { xhigh }: ModelTraits): string {
   return tokens >= BUDGETS.high ? 'high' : tokens >= BUDGETS.medium ? 'medium' : 'low';
 }
 
-/** The effort in an `output_config` beside what the client wrote there. */
+/** Adds the effort to the client's `output_config`. */
 export function outputConfig({ effort }: SentThinking, format: Fields | undefined, own: unknown): Fields | undefined {
   const config = { ...(effort !== undefined && { effort }), ...(format !== undefined && { format }), ...fieldsOf(own) };
   return Object.keys(config).length === 0 ? undefined : config;

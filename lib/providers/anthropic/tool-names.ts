@@ -44,7 +44,7 @@ export class ToolNames {
 }
 
 const ID = /^[\w-]{1,64}$/;
-/** LiteLLM hides a signature of Gemini behind this in the id of a call. */
+/** In call ids, LiteLLM puts Gemini's signature after this separator. */
 const SIGNATURE = '__thought__';
 
 export function isToolId(id: string): boolean {

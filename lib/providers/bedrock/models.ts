@@ -29,7 +29,7 @@ const FAMILIES: readonly (readonly [RegExp, BedrockModel['family']])[] = [
 const NEWEST = 9900;
 
 /**
- * @param model behind `bedrock/`, without route and region
+ * @param model after `bedrock/`, without route and region
  * @param base the model that an ARN, or a name of the operator's, hides: `base_model`
  * @param id `model_id`, which is called instead of the model
  */

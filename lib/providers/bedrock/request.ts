@@ -35,7 +35,7 @@ const OWN_FIELDS: ReadonlySet<string> = new Set(
 const TIERS: ReadonlySet<unknown> = new Set(['default', 'flex', 'priority', 'reserved']);
 /** Fields of `ConverseTokensRequest`. */
 const COUNTED = ['messages', 'system', 'toolConfig', 'additionalModelRequestFields'];
-/** Room for the answer beside the thinking, where the request states no maximum. */
+/** Tokens for the answer in addition to thinking, if the request sets no maximum. */
 const ANSWER_TOKENS = 4096;
 
 /** One request to Converse. Its body can be written later, in steps. */

@@ -29,7 +29,7 @@ export class ConverseAnswer implements AnswerTranslator {
   private calls = 0;
   private thoughts = 0;
   private hasJson = false;
-  /** Text beside a structured output: dropped if that comes. */
+  /** Text next to a structured output; dropped if the output arrives. */
   private heldText = '';
   private hasText = false;
   private moreFields: unknown = undefined;

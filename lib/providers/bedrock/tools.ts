@@ -92,7 +92,7 @@ function toolsOf({ tools, web_search_options: search }: Fields, { sent, model, n
       (tool as ChatTool | null)?.cache_control ?? (tool?.function as { readonly cache_control?: object } | null | undefined)?.cache_control,
       model,
     );
-    // Nova has no caches behind tools.
+    // Nova does not support cache points after tools.
     return [specOf(tool, `tools[${at}]`, { sent, model, names }, budget), ...(model.family === 'claude' ? mark : [])];
   });
   if (search === undefined) return blocks;

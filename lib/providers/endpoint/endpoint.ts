@@ -40,7 +40,7 @@ const NO_MODEL = /^$|(?:^|[\\/])\.{1,2}(?:$|[\\/])|\p{Surrogate}/u;
 export class ProviderEndpoint {
   readonly provider: string;
   readonly protocol: Protocol;
-  /** Credentials beside those in `headers`. */
+  /** Credentials other than those in `headers`. */
   readonly authorization: RequestAuthorization | undefined;
   readonly origin: string;
   /** Names and values in turns, as undici takes them. */
@@ -143,7 +143,7 @@ export class ProviderEndpoint {
 
   /**
    * Before a protocol writes the model into a path.
-   * @throws InvalidArgumentError where the client's part of the name (behind a `*`) is no model.
+   * @throws InvalidArgumentError if the client's part of the name (for a `*`) is not a model.
    */
   checkModel(model: string): void {
     if (model === this.checkedModel) return;

@@ -70,7 +70,7 @@ export const OPENAI_DIALECT: Dialect = {
   ],
 };
 
-/** An operator's own server behind `openai/`: perhaps a proxy of OpenAI's models. */
+/** An operator's own server with the prefix `openai/`: possibly a proxy for OpenAI's models. */
 export const OPENAI_ELSEWHERE: Dialect = {
   lacks: NEVER_OPENAI,
   messages: { ...COMMON, cacheMarks: true },

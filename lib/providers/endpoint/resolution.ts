@@ -34,7 +34,7 @@ export interface UnresolvedModel {
 const LONGEST_SHOWN = 80;
 /** `bedrock_mantle/us-west-2/openai.gpt-oss-120b`: the region is not part of the model. */
 const MANTLE_REGION = /^([a-z]{2}(?:-[a-z]+){1,2}-\d)\//;
-/** LiteLLM's words for what is behind a deployment's name at Azure; see `baseModelOf`. */
+/** LiteLLM's fields for the model behind an Azure deployment; see `baseModelOf`. */
 const AZURE_SERIES = /^(?:o_series|gpt5_series)\//;
 /** LiteLLM's other ways to call Bedrock. */
 const BEDROCK_ROUTE = /^(agent|agentcore|async_invoke|chat_completions|claude_platform|converse_like|invoke|mantle|openai)\//;

@@ -260,7 +260,7 @@ function dataLines(event: string): string[] {
   return lines;
 }
 
-/** Where the first line of data begins at or behind a line feed; -1: there is none. */
+/** Offset of the first line of data at or after a line feed; -1 if there is none. */
 function lineOfData(event: string, feed: number): number {
   const at = event.indexOf(`\n${DATA}`, feed);
   return at < 0 ? -1 : at + 1;

@@ -7,7 +7,7 @@ interface FormPart {
   readonly name: string;
   /** Whether it is a file: it has a file name. */
   readonly isFile: boolean;
-  /** Of its headers, behind the boundary's line. */
+  /** Start of its headers, after the boundary's line. */
   readonly start: number;
   readonly contentStart: number;
   readonly end: number;
@@ -21,7 +21,7 @@ const FORM_DATA = /^[ \t]*form-data[ \t]*/i;
 /** Behind the one before: a name inside of a file's name is none. */
 const PARAMETER = /;[ \t]*([\w*-]{1,100})=(?:"([^"\\\r\n]*(?:\\[^\r\n][^"\\\r\n]*)*)"|([^\s";]{1,8000}))[ \t]*/y;
 const LONGEST_NAME = 1000;
-/** A header that goes on in the next line: some servers join them, others do not. */
+/** A header that continues on the next line: some servers join the lines, others do not. */
 const FOLDED = /^[ \t]/m;
 /** Some servers decode such a part, others use its text unchanged. */
 const ENCODED = /^content-transfer-encoding[ \t]*:(?![ \t]*(?:7bit|8bit|binary)[ \t\r]*$)/im;

@@ -21,7 +21,7 @@ const NO_QUESTION = '.';
 
 /**
  * Translates messages. Runs of a role are merged; the results of functions stand in one turn
- * directly behind their calls, in the order of the calls, wherever the client put them.
+ * directly after their calls, in the order of the calls, wherever the client put them.
  * @throws InvalidArgumentError, UnsupportedRequestError naming the message
  */
 export function contentsOf(messages: unknown, target: MediaTarget): GeminiContents {

@@ -29,7 +29,7 @@ const HOSTED: ReadonlyMap<string, string> = new Map([
   ['web_search_preview', 'googleSearch'],
   ['computer_use', 'computerUse'],
 ]);
-/** Those that cannot stand beside functions. */
+/** Tools that cannot be combined with functions. */
 const SEARCHES = new Set(['googleSearch', 'googleSearchRetrieval', 'enterpriseWebSearch', 'urlContext']);
 
 /**

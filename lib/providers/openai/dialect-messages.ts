@@ -10,7 +10,7 @@ export interface MessageContext {
   /** Whether marks for the prompt cache are kept. */
   readonly isMarked: boolean;
   readonly isThinking: boolean;
-  /** The text that a string of the messages stands for (`RawField`). */
+  /** The text that a string in the messages refers to (`RawField`). */
   readonly textOf: (text: string) => string;
 }
 

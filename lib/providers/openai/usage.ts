@@ -39,7 +39,8 @@ function serviceTierNear(bytes: Buffer, at: number): string | undefined {
   const start = Math.max(0, at - TIER_DISTANCE);
   const near = bytes.subarray(start, at + TIER_DISTANCE);
   const usage = at - start;
-  // Chat has it behind the usage of a whole answer, before that of a stream; Responses before it.
+  // Chat has it after the usage of a whole answer but before the usage of a stream; Responses
+  // before it.
   for (let key = near.indexOf(TIER, usage), keys = 0; key >= 0 && keys < MOST_TIER_KEYS; keys++) {
     const tier = isSameObject(near, usage, key) ? tierAfter(near, key + TIER.length) : undefined;
     if (tier !== undefined) return tier;

@@ -1,6 +1,6 @@
 /** How Vertex AI serves a model. */
 export type VertexModel =
-  /** Google's own protocol, with the model's path behind the location. */
+  /** Google's own protocol, with the model's path after the location. */
   | { readonly api: 'gemini'; readonly path: string; readonly name: string }
   /** Anthropic's protocol. */
   | { readonly api: 'claude'; readonly path: string }

@@ -36,13 +36,13 @@ export class KeyState implements HashedKey {
     return index === 0 ? (this.first as WindowLog) : this.others[index - 1];
   }
 
-  /** Whether it tells no more than a key never seen. */
+  /** Whether it is equivalent to a key never seen. */
   isIdle(nowMs: number): boolean {
     if (this.inFlight > 0 || nowMs < (this.bucket?.fullAtMs ?? 0) || nowMs < (this.first?.emptyAtMs ?? 0)) return false;
     return this.others.every(({ emptyAtMs }) => nowMs >= emptyAtMs);
   }
 
-  /** Forgets what is over at `atMs`. */
+  /** Removes entries that have expired at `atMs`. */
   prune(atMs: number): void {
     this.first?.prune(atMs);
     for (let index = 0; index < this.others.length; index++) this.others[index].prune(atMs);

@@ -166,7 +166,7 @@ export class KeyTable {
     const { length } = this.states;
     let oldest = this.next();
     for (let compared = 1; !oldest.isIdle(nowMs); compared++) {
-      // Neighbours came about the same time: where all are new, the search goes on.
+      // Neighbours arrived at about the same time: if all are new, the search continues.
       const isOld = oldest.lastUse < this.uses - length / 2;
       if (compared >= (length <= EXACT_LRU_KEYS ? length : isOld ? COMPARED : COMPARED_AT_MOST)) break;
       const other = this.next();

@@ -155,7 +155,7 @@ export class BudgetAccount implements AccountRecord {
     return this.get(END) === Infinity;
   }
 
-  /** Forgets the parts, and the raise, that are over at `nowMs`. */
+  /** Removes parts, and the raise, that have expired at `nowMs`. */
   prune(nowMs: number): this {
     if (!this.isPlain(nowMs)) this.forgetBefore(nowMs);
     return this;
@@ -198,7 +198,9 @@ export class BudgetAccount implements AccountRecord {
     return figures[at + RAISED] !== 0 || spent + more >= share * nanoUsd;
   }
 
-  /** Changes what is held and spent in a hold's part. Of one that is over the total is left. */
+  /**
+   * Changes the holds and spend in a hold's part. If the part has expired, only the total remains.
+   */
   move(partStartMs: number, held: number, spent: number): void {
     const { figures, at } = this;
     figures[at + TOTAL] = addNanoUsd(figures[at + TOTAL], spent);
@@ -231,7 +233,7 @@ export class BudgetAccount implements AccountRecord {
     figures[at + TOTAL] = addNanoUsd(figures[at + TOTAL], nanoUsd);
   }
 
-  /** Raises the limit until the window of a taking at `nowMs` is over. Pruned before. */
+  /** Raises the limit until the end of the window at `nowMs`. Prune first. */
   raise(budget: BudgetLimit, nanoUsd: number, nowMs: number): void {
     this.beginAt(budget.window, nowMs);
     this.add(RAISED, nanoUsd);

@@ -1,7 +1,7 @@
 import type { BudgetLimit } from './budget-limits.js';
 import type { BudgetStanding } from './account.js';
 
-/** A budget, and what it has left beside what was spent and is held. */
+/** A budget and its remainder after spend and holds. */
 export interface TightestBudget {
   readonly standing: BudgetStanding;
   readonly leftNanoUsd: number;

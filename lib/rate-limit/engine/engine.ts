@@ -56,7 +56,7 @@ export interface Settlement {
 /**
  * Answers of `check`: 0 is allowed, the others name the limit that denies. Of several, it is the
  * one to wait for longest; of equals the first of second, minute, hour, day, window, tokens. `usd`
- * is decided beside the engines, which keep no money.
+ * is decided outside the engines, which store no budgets.
  */
 export const DecisionCode = { allowed: 0, second: 1, minute: 2, hour: 3, day: 4, tokens: 5, concurrency: 6, window: 7, usd: 8 } as const;
 export type DecisionCode = (typeof DecisionCode)[keyof typeof DecisionCode];
@@ -110,7 +110,7 @@ export const DECISION_FIELDS = 9;
 
 /** Statistics of a space. */
 export interface SpaceStats {
-  /** Keys held now. Idle ones are dropped when their place is needed or the sweep comes to them. */
+  /** Keys held now. Idle keys are dropped when their place is needed or the sweep reaches them. */
   readonly keys: number;
   /** Decisions of `check`, `checkAll` and `checkHandle`: `allowed + denied`. */
   readonly checks: number;

@@ -4,7 +4,7 @@ import { TOO_MANY_POLICIES, tooManyPolicies } from '../algorithm/policy.js';
 import { DECISION_FIELDS, DecisionField, RateLimitEngine } from './engine.js';
 import type { Ask, PolicyKey, PolicySpec, Settlement, SpaceStats } from './engine.js';
 
-/** Places of what a call reads in the exchange, behind the fields of the decision. */
+/** Indices of a call's results in the exchange, after the fields of the decision. */
 const Argument = {
   space: DECISION_FIELDS,
   policy: DECISION_FIELDS + 1,

@@ -103,7 +103,7 @@ export class BudgetLedger {
   private readonly lowestMark: number;
   private latestMs = 0;
 
-  /** @param alertAt Shares of a budget whose crossing a settlement tells. */
+  /** @param alertAt Shares of a budget whose crossing a settlement reports. */
   constructor(
     private readonly maxAccounts: number,
     private readonly alertAt: readonly number[],

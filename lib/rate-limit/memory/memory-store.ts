@@ -40,7 +40,7 @@ export interface MemoryStoreContext {
   /** Name of a space whose keys all threads share (native engine); `null`: private. */
   readonly name: string | null;
   readonly maxKeys: number;
-  /** Shares of a budget whose crossing a settlement tells. */
+  /** Shares of a budget whose crossing a settlement reports. */
   readonly alertAt: readonly number[];
   /** Where budgets are kept over a restart. */
   readonly snapshotFile?: string;
@@ -132,7 +132,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
     const nowMs = this.context.now();
     const limited = scopes.filter(({ limit }) => limit.tokensPerMinute !== undefined);
     for (const scope of limited) {
-      // Its own slot may be the last one: a standing tells what is left beside that.
+      // Its own slot may be the last one: a standing reports what is left besides that.
       const { standings } = this.peekAt([scope], { cost: 0, tokens: 0, nowMs });
       const { remainingTokens = 0, tokensResetMs = RETRY_AFTER_FAULT_MS } = standings.at(0) ?? {};
       if (remainingTokens >= tokens) continue;

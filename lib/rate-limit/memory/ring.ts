@@ -1,6 +1,6 @@
 /**
  * A member of a ring: it joins and leaves in constant time, wherever it is. One member is its head,
- * and stands for nothing else: its `newer` is the oldest member, its `older` the newest one.
+ * and nothing else: its `newer` is the oldest member, its `older` the newest one.
  */
 export interface Linked {
   older: Linked;
@@ -13,7 +13,7 @@ export class RingHead implements Linked {
   newer: Linked = this;
 }
 
-/** Puts a member that is in no ring behind the newest one. */
+/** Adds a member that is in no ring after the newest one. */
 export function join(head: Linked, member: Linked): void {
   member.older = head.older;
   member.newer = head;

@@ -29,7 +29,7 @@ export interface NearBudget {
   readonly spentUsd: number;
   /** Reserved by calls in flight. */
   readonly heldUsd: number;
-  /** Until the window is over. `Infinity`: it never is. */
+  /** Time until the window ends; `Infinity` if it never does. */
   readonly resetMs: number;
 }
 

@@ -90,7 +90,7 @@ export class LocalDecisions {
     }
   }
 
-  /** Some at a time: the decisions of requests would time out behind all of them. */
+  /** In small groups: decisions of requests would time out while waiting for all of them. */
   private async mergeAll(spends: readonly LocalSpend[]): Promise<void> {
     for (let at = 0; at < spends.length; at += MERGED_AT_ONCE)
       await Promise.all(spends.slice(at, at + MERGED_AT_ONCE).map((spend) => this.mergeOne(spend)));

@@ -4,7 +4,7 @@ import type { StoreFailure } from './store-failure.js';
 
 /** Renewals of a slot or a hold within its time to live. */
 const RENEWALS_PER_TTL = 3;
-/** Settlements that are kept for a store that is away; the holds of others become spent. */
+/** Settlements that are kept for a store that is unavailable; the holds of others become spent. */
 const MOST_UNSENT = 10_000;
 
 /** Time between two renewals. */
@@ -56,7 +56,7 @@ export class OpenHolds<Hold extends { readonly id: string }> {
 
   /**
    * Replaces what is held by what was spent, in the window of the hold; a provisional settlement
-   * can be corrected for a quarter of an hour. Returns nothing where the store is away.
+   * can be corrected for a quarter of an hour. Returns nothing if the store is unavailable.
    */
   async settle(hold: Hold, nanoUsd: number, isProvisional: boolean): Promise<readonly BudgetSpending[] | undefined> {
     this.held.delete(hold.id);

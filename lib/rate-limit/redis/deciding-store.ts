@@ -254,7 +254,7 @@ export class RedisRateLimitStore implements RateLimitStore {
     for (const scope of limited) {
       const slot = this.slots.find(this.keys.scope(scope).stateKey);
       if (slot !== undefined) await this.slots.release(slot);
-      // Then it was taken while Redis was away.
+      // It was taken while Redis was unavailable.
       else if (this.outage.mode === 'local') await this.memory.release({ ...taken, scopes: [scope] });
     }
   }
@@ -269,7 +269,7 @@ export class RedisRateLimitStore implements RateLimitStore {
     await Promise.all(kinds.map((kind) => this.tell(group, kind, [])));
   }
 
-  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while Redis is away. */
+  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while Redis is unavailable. */
   async changeBudget(scope: RateLimitScope, { budget, kind, nanoUsd }: BudgetChange): Promise<void> {
     const [group] = this.groups([scope]);
     const read = (reply: Float64Array, at: number): StaleWindows | undefined => staleWindows(reply, at);
@@ -277,14 +277,14 @@ export class RedisRateLimitStore implements RateLimitStore {
     await this.inWindows(group, (fresh) => this.run({ group: fresh, ...run })).catch(unavailable);
   }
 
-  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while Redis is away. */
+  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while Redis is unavailable. */
   async holds(scope: RateLimitScope): Promise<HeldMoney> {
     if (scope.limit.budgets === undefined) return { count: 0, oldest: [] };
     const [group] = this.groups([scope]);
     return this.run({ group, kind: OperationKind.listHolds, values: [], read: readHolds }).catch(unavailable);
   }
 
-  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while Redis is away. */
+  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while Redis is unavailable. */
   async budgetKeys(limits: readonly RateLimit[], count: number, cursor?: string): Promise<BudgetKeys> {
     const page = await this.scan.page(this.keys.budgetPattern, count, cursor);
     const found = page.keys.flatMap((key) => this.keys.budgetKey(key, limits) ?? []);
@@ -295,7 +295,7 @@ export class RedisRateLimitStore implements RateLimitStore {
     };
   }
 
-  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while Redis is away. */
+  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while Redis is unavailable. */
   async crashSettlements(count: number, cursor?: string): Promise<CrashSettlements> {
     const page = await this.scan.page(this.keys.budgetPattern, count, cursor);
     const books = page.keys.flatMap((key) => this.keys.bookOf(key) ?? []);
@@ -310,7 +310,7 @@ export class RedisRateLimitStore implements RateLimitStore {
     return { settlements: found.flat(), cursor: page.cursor };
   }
 
-  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while Redis is away. */
+  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while Redis is unavailable. */
   async refundCrash({ limit, key, id }: CrashName, nanoUsd: number): Promise<number | undefined> {
     const group = bookGroup(this.keys.book(limit, key));
     const read = (reply: Float64Array, at: number): number => reply[at];

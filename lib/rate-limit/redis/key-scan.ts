@@ -26,7 +26,10 @@ export class RedisKeyScan {
     private readonly timeoutMs: number,
   ) {}
 
-  /** @throws InvalidArgumentError for another cursor; FastLiteLLMError while Redis is away. */
+  /**
+   * @throws InvalidArgumentError for an invalid cursor; FastLiteLLMError while Redis is
+   * unavailable.
+   */
   async page(pattern: string, count: number, cursor = '0:0'): Promise<KeyPage> {
     const [, node, at] = /^(\d{1,4}):(\d{1,20})$/.exec(cursor) ?? [];
     const nodes = this.client.nodes?.('master') ?? [this.client];

@@ -42,7 +42,7 @@ export const OperationKind = {
   lowerHold: 13,
   /** `budget, nanoUsd` (the budget's place from 0): replaces what was spent in its window. */
   setSpent: 14,
-  /** `budget, nanoUsd`: raises a budget until its window is over. */
+  /** `budget, nanoUsd`: raises a budget until its window ends. */
   raiseBudget: 15,
   /** Holds that are not settled: their number, then amount and age of the oldest. */
   listHolds: 16,

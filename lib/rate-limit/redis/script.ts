@@ -7,8 +7,8 @@ import { OperationKind } from './protocol.js';
 import { MOST_SHOWN_HOLDS } from '../store.js';
 
 /**
- * The numbers behind the names in capitals of the Lua files. They are put into the text because a
- * Lua name costs every function that uses it, in every call.
+ * Values of the upper-case names in the Lua files. They are put into the text because a Lua name
+ * costs every function that uses it, in every call.
  */
 const NUMBERS = {
   // Codes of a decision.
@@ -18,7 +18,7 @@ const NUMBERS = {
   // A window's id is its length and its code; tokens are counted in the window of a minute.
   CODES: 8,
   MINUTE_ID: 480_002,
-  // The window that a reset leaves behind: it only holds when the reset was.
+  // A reset leaves a window that only records the time of the reset.
   RESET_ID: 480_000,
   MINUTE_MS: 60_000,
   // As in the engines.

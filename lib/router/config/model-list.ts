@@ -216,7 +216,7 @@ class EntryReader {
   }
 
   /**
-   * The keys beside `litellm_params` and `model_info`. A `model_name` whose variable is not set
+   * The keys next to `litellm_params` and `model_info`. A `model_name` whose variable is not set
    * stays as it is written.
    */
   private resolvedEntry({ litellm_params, model_info, ...own }: Section): Section {

@@ -16,7 +16,7 @@ class Ledger {
     public budget: Budget,
   ) {}
 
-  /** Starts at 0 again when the period is over. */
+  /** Starts at 0 again when the period ends. */
   open(nowMs: number): this {
     if (nowMs >= this.endsAtMs) this.spentUsd = 0;
     return this;

@@ -61,7 +61,7 @@ export function causeOf(failure: CallFailure, status: number, id: string): strin
 }
 
 /**
- * Whether a status tells something about the deployment: 429, 401, 404, 408 and 5xx do, other 4xx
+ * Whether a status says something about the deployment: 429, 401, 404, 408 and 5xx do, other 4xx
  * are about the request.
  */
 export function countsAgainst(status: number): boolean {

@@ -1,4 +1,4 @@
-/** Part of the rate that is taken away after a 429. */
+/** Share of the rate that is removed after a 429. */
 const CUT = 0.22;
 /** The old rate is reached again after so many requests at it, and not before so many seconds. */
 const PLATEAU_REQUESTS = 55;

@@ -42,8 +42,8 @@ export interface QuotaBooking {
 const FIRST_CLOSED_MS = 1_000;
 const LONGEST_CLOSED_MS = 60_000;
 /**
- * Whatever a provider tells: after this time without a request one goes and asks. Providers tell
- * resets of hours for daily limits, and some tell nonsense.
+ * Whatever a provider reports, a request is sent after this time without one. Providers report
+ * resets of hours for daily limits, and some report nonsense.
  */
 const LONGEST_WAIT_MS = 5 * 60_000;
 /** A probe without an answer: another one goes. */

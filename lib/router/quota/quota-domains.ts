@@ -30,7 +30,7 @@ export class QuotaDomains {
   closures = 0;
   private readonly accounts = new WeakMap<Deployment, string>();
 
-  /** @param model The one that is called: behind a wildcard not the deployment's. */
+  /** @param model The model that is called; for a wildcard, not the deployment's. */
   of(deployment: Deployment, model: string): QuotaDomain {
     const name = `${this.accountOf(deployment)} ${model}`;
     const known = this.domains.get(name);

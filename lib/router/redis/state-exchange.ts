@@ -14,7 +14,7 @@ const FAILURES_UNTIL_ALONE = 3;
 /** Between two lines about outages, so that a Redis that comes and goes fills no log. */
 const LOG_EVERY_MS = 60_000;
 
-/** Of a cooldown that is shared; a longer one is damage, or is shared again when it is over. */
+/** Of a cooldown that is shared; a longer one is corrupt, or is shared again when it ends. */
 const LONGEST_COOLDOWN_MS = 86_400_000;
 
 /** How a router exchanges its state. */

@@ -329,7 +329,7 @@ export class RouterCore {
     const { slot, tokens, minute: booked } = selection.booking;
     const difference = used === undefined || !(used >= 0) ? 0 : Math.min(Math.floor(used), MOST_TOKENS) - tokens;
     selection.isReleased = true;
-    // Tokens are taken away only from the minute in which they were booked.
+    // Tokens are removed only from the minute in which they were reserved.
     this.states.release(slot, difference > 0 || booked === minute ? difference : 0, minute, isSuccess);
     if (difference !== 0) this.unreported?.add(slot, 0, difference, minute);
   }

@@ -19,7 +19,7 @@ export class Wildcard {
     this.last = parts[parts.length - 1];
   }
 
-  /** Returns what each `*` stands for, or `null` where the name does not match. */
+  /** Returns the match of each `*`, or `null` if the name does not match. */
   capturesOf(name: string): readonly string[] | null {
     const { first, between, last } = this;
     if (name.length > LONGEST_NAME || name.length < first.length + last.length || !name.startsWith(first) || !name.endsWith(last))

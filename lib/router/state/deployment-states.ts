@@ -40,7 +40,7 @@ export class DeploymentStates {
     this.addWithin(slot, -tokens);
   }
 
-  /** Ends a request in flight, and adds tokens to the minute or takes some away. */
+  /** Ends a request in flight, and adds tokens to the minute or removes some. */
   release(slot: number, tokens: number, minute: number, isSuccess = false): void {
     const { inFlight, successes } = this.memory;
     if (inFlight[slot] > 0) Atomics.sub(inFlight, slot, 1);

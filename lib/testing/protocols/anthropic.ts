@@ -64,7 +64,7 @@ function messageOf({ model }: ReceivedRequest, reply: Reply): Message {
   return { ...head, stop_reason: STOP_REASONS[finish], stop_sequence: null, usage: usage && usageOf(usage) };
 }
 
-/** Anthropic counts cached tokens beside the input, not in it. */
+/** Anthropic counts cached tokens in addition to the input, not as part of it. */
 function usageOf({ promptTokens, completionTokens, cacheReadTokens, cacheWriteTokens }: ReplyUsage): Fields {
   return {
     input_tokens: promptTokens - cacheReadTokens - cacheWriteTokens,

@@ -83,7 +83,7 @@ function metadataOf({ usage }: Reply): Fields {
   return { usage: usage && usageOf(usage), metrics: { latencyMs: 1 } };
 }
 
-/** Bedrock counts cached tokens beside the input, not in it. */
+/** Bedrock counts cached tokens in addition to the input, not as part of it. */
 function usageOf({ promptTokens, completionTokens, cacheReadTokens, cacheWriteTokens }: ReplyUsage): Fields {
   return {
     inputTokens: promptTokens - cacheReadTokens - cacheWriteTokens,

@@ -72,7 +72,9 @@ function chunkOf({ model }: ReceivedRequest, parts: readonly Fields[], { usage }
   };
 }
 
-/** Gemini counts thoughts beside the candidates, and cached tokens in the prompt. */
+/**
+ * Gemini counts thoughts in addition to the candidates, and cached tokens as part of the prompt.
+ */
 function usageOf({ promptTokens, completionTokens, cacheReadTokens, reasoningTokens }: ReplyUsage): Fields {
   return {
     promptTokenCount: promptTokens,

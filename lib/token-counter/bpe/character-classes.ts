@@ -117,7 +117,7 @@ export function useRuns(known: KnownRuns | undefined): void {
 /** Skips copies of the stride before `at`, because strings compare faster than characters. */
 function skipRepeated(text: string, at: number): number {
   const first = at - STRIDE_UNITS;
-  // Half a surrogate pair is another character beside other units.
+  // An unpaired surrogate becomes a different character next to other units.
   if (isSurrogate(text.charCodeAt(first)) || isSurrogate(text.charCodeAt(at - 1))) return at;
   const stride = text.slice(first, at);
   // Ten times faster than `startsWith`.

@@ -36,7 +36,7 @@ export class ClassBlocks implements KnownRuns {
     return text.length < LONG_TEXT_UNITS ? undefined : new ClassBlocks(text);
   }
 
-  /** Looks at the blocks behind that of `at`, as far as they may be one piece. */
+  /** Reads the blocks after the one at `at`, as long as they may be one piece. */
   *looking(at: number): Generator<undefined, void> {
     for (let block = Math.floor(at / BLOCK_UNITS) + 1; block < this.masks.length; block++) {
       if (this.masks[block] === 0) {

@@ -14,7 +14,7 @@ export const SEGMENT_UNITS = 16384;
 const SEGMENT_BYTES = 3 * (SEGMENT_UNITS + LONG_PIECE_UNITS);
 /** UTF-16 code units of a long piece that are converted to UTF-8 in one step. */
 const UTF8_UNITS = 1 << 20;
-/** Ids of a long piece that are given away in one step. */
+/** Ids of a long piece that are emitted in one step. */
 const IDS_PER_STEP = 1 << 16;
 
 const utf8 = new TextEncoder();

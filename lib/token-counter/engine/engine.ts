@@ -32,7 +32,7 @@ export interface SliceCounts {
   readonly counts: Uint32Array;
   /** UTF-16 code units of each text. */
   readonly units: Uint32Array;
-  /** How many texts are counted: the others are behind the limit. */
+  /** Number of texts counted; the others are beyond the limit. */
   readonly counted: number;
 }
 

@@ -4,7 +4,7 @@ import { publishedFactors, type EstimateFactors } from './correction.js';
 import type { ContentSample } from './content-class.js';
 import type { PromptMeasurement, TokenEstimates } from './token-estimates.js';
 
-/** A prompt's tokens by local rules, and what they stand for at the provider. */
+/** A prompt's tokens by local rules, and their number at the provider. */
 export interface CorrectedTokens {
   readonly expected: number;
   /** 95 of 100 such prompts stay below. */

@@ -155,7 +155,7 @@ function measured(tokens = 1000, model = 'hidden'): PromptMeasurement {
     expect(await redis.hlen(key)).toBe(0);
   });
 
-  it('are learned alone while Redis is away, and shared when it is back', async () => {
+  it('are learned alone while Redis is unavailable, and shared when it is back', async () => {
     const client = openRedisClient(server.url, { purpose: 'a test', connectionName: 'test', timeoutMs: 100 }) as unknown as Redis;
     const { estimates, shared } = start(client, 100);
     learn(estimates, 1.5, 12);

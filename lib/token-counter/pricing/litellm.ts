@@ -9,7 +9,7 @@ const READING: PriceReading = {
   perMillion: (entry, field, path) => readPrice(entry, field, path, 1e6),
   refuse: (path, value, rule) => new InvalidConfigurationError(path, `${rule}, got ${describeValue(value)}`),
 };
-/** Units of LiteLLM's prices that no usage of tokens tells. */
+/** Units of LiteLLM's prices that token usage does not report. */
 const OTHER_UNIT = /^(?:input|output|ocr|annotation)_cost_per_(?!(?:token|reasoning_token|audio_token|image_token|request|query)(?:_|$))/;
 
 /** Prices as in LiteLLM's `model_prices_and_context_window.json`, in USD per token. */

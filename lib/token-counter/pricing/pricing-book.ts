@@ -190,7 +190,7 @@ class OverridePrices implements PriceSource {
     }
   }
 
-  /** An override applies behind any provider prefix, unless the full name has one of its own. */
+  /** An override applies with any provider prefix, unless the full name has its own. */
   lookup(model: string): ModelPricing | undefined {
     for (let name = model; ; name = name.slice(name.indexOf('/') + 1)) {
       const pricing = this.models.get(name);
@@ -213,7 +213,7 @@ function checkPricing(entry: Readonly<Record<string, unknown>>, path: string): M
   return entry;
 }
 
-/** @param others known beside the rates */
+/** @param others known in addition to the rates */
 function checkRates(entry: Readonly<Record<string, unknown>>, path: string, others: readonly string[]): void {
   checkKnownKeys(path, entry, [...RATES, 'tiers', ...others]);
   checkAmounts(entry, path);

@@ -43,7 +43,7 @@ export class ChatTemplate {
   }
 }
 
-/** A template that tells calls by a content that is none, as DeepSeek's; most take a text. */
+/** Some templates, such as DeepSeek's, recognize calls by empty content; most accept text. */
 const TELLS_NONE = /\bis (?:not )?none\b/;
 /** A template that joins the arguments of a call, a text, with others; most write an object. */
 const JOINS_ARGUMENTS = /\+[^+{}]{0,80}\barguments\b[^+{}]{0,8}\+/;

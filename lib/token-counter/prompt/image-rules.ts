@@ -96,7 +96,7 @@ class PatchRule implements ImageRule {
   }
 
   private billed(patches: number): number {
-    // 920 patches at 1.2 are 1104 tokens, whatever is behind the point of their product.
+    // 920 patches at 1.2 are 1104 tokens, whatever the fraction of their product.
     return Math.ceil(Number((patches * this.factor).toFixed(6)));
   }
 }

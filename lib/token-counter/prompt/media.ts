@@ -95,7 +95,7 @@ function pageCount(base64: string): number {
   return pages > 0 ? pages : Math.max(1, Math.ceil((base64.length * 3) / 4 / BYTES_PER_PAGE));
 }
 
-/** Whether `/Page` is behind `/Type`, and no longer name: `/Type /Page`, not `/Type /Pages`. */
+/** Whether `/Page` follows `/Type`, and not a longer name: `/Type /Page`, not `/Type /Pages`. */
 function isPage(bytes: Buffer, at: number): boolean {
   const next = bytes[at + PAGE.length];
   const isLonger = (next >= 0x41 && next <= 0x5a) || (next >= 0x61 && next <= 0x7a);

@@ -14,7 +14,7 @@ const GAP = '..';
  *   together with its results.
  * - A system message that is too long alone is shortened and the rest dropped; if it cannot be
  *   shortened, it
- *   stays beside the trailing tool messages.
+ *   is kept together with the trailing tool messages.
  *
  * Returns a new array; the given messages are not changed.
  */

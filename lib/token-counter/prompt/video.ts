@@ -1,6 +1,6 @@
 /** 500 kbit/s, less than most cameras write, so that a duration is not estimated too short. */
 const ASSUMED_BYTES_PER_SECOND = 62_500;
-/** 8 Mbit/s: a header that tells of a shorter video than these bytes make is not believed. */
+/** 8 Mbit/s: a header that states a shorter video than these bytes imply is ignored. */
 const MOST_BYTES_PER_SECOND = 1_000_000;
 /** Boxes of an MP4 file that are searched for the one with its length. */
 const MOST_BOXES = 32;
@@ -25,7 +25,7 @@ function mp4Seconds(base64: string, bytes: number): number | undefined {
     const length = head.readUInt32BE(0);
     if (boxes === 0 && type !== 'ftyp') return undefined;
     if (type === 'mvhd') return movieSeconds(decode(base64, at + BOX_HEADER, 32));
-    // A length of 1 says that the 64 bits behind the type hold it.
+    // A length of 1 means that the 64 bits after the type contain the length.
     const whole = length === 1 && head.length === BOX_HEADER + 8 ? Number(head.readBigUInt64BE(BOX_HEADER)) : length;
     if (whole < BOX_HEADER) return undefined;
     at += type === 'moov' ? BOX_HEADER : whole;

@@ -36,7 +36,7 @@ const PREFIX_FLAGS = 3 << 3;
 const HEADER_WORDS = 8;
 const HEADER_BYTES = CRC_END + HEADER_WORDS * 4;
 const NONE = 0xffff_ffff;
-/** Bytes behind the end, so that wide loads stay inside. */
+/** Padding after the end, so that wide loads stay inside. */
 const PADDING_BYTES = 16;
 
 /** Work per step of opening: about 100 us. */
@@ -143,7 +143,7 @@ function words(values: ArrayLike<number>): Buffer {
 
 /** Bytes of tokens, by id. They are slices of the file, created on request: Gemma has 6,400. */
 class TokenBytes {
-  /** Where the bytes start, behind their length. */
+  /** Where the bytes start, after their length. */
   private readonly starts = new Map<number, number>();
 
   constructor(private readonly data: Buffer) {}
@@ -188,7 +188,7 @@ export class PackedTokenizer {
   readonly external: Uint32Array | null;
   /** Lengths of the tokens, by id in the tables. */
   readonly lengths: Uint8Array;
-  /** Their bytes, one behind the other. */
+  /** Their bytes, concatenated. */
   readonly tokenBytes: Uint8Array;
 
   private constructor(
@@ -244,7 +244,7 @@ function withoutPrefix(data: Buffer): Buffer {
   return changed;
 }
 
-/** The numbers of the header, behind the checksum. */
+/** The numbers of the header, after the checksum. */
 function header(data: Buffer): number[] {
   return Array.from({ length: HEADER_WORDS }, (_, index) => data.readUInt32LE(CRC_END + index * 4));
 }

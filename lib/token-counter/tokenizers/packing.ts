@@ -44,7 +44,7 @@ const THREAD = join(__dirname, `packing.thread${extname(__filename)}`);
  * version or damaged, a worker thread reads the tokenizer's own file and packs it, which takes
  * up to a second.
  *
- * @throws Error whose message tells what is wrong with the file.
+ * @throws Error whose message describes the problem with the file.
  */
 export async function openTokenizer(source: ResolvedTokenizer, { cacheFolder, isNative, warn }: PackingContext): Promise<PackedTokenizer> {
   const key = await keyOf(source);

@@ -41,7 +41,7 @@ const OLD_SPECIALS =
   );
 
 /**
- * Reads Mistral's `tekken.json`: ids are ranks behind the special tokens.
+ * Reads Mistral's `tekken.json`: ids are ranks after the special tokens.
  * @throws TokenizerError naming the part that is wrong.
  */
 export function readTekken(json: unknown): TokenizerModel {

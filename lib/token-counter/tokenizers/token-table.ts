@@ -39,7 +39,7 @@ export class TokenTable {
 
 /** A vocabulary as a `tokenizer.json` spells it, and its merges. */
 export interface SpelledVocabulary {
-  /** The tokens in UTF-8, one behind the other. */
+  /** The tokens in UTF-8, concatenated. */
   readonly texts: Uint8Array;
   readonly lengths: Uint32Array;
   readonly ids: Uint32Array;
@@ -54,7 +54,7 @@ export interface SpelledVocabulary {
  */
 export type Respell = (texts: Uint8Array, start: number, end: number, target: Uint8Array, at: number) => number;
 
-/** The tokens by their bytes, less those that stand for none. */
+/** The tokens by their bytes, except tokens without bytes. */
 export function respelled({ texts, lengths, ids }: SpelledVocabulary, respell: Respell): TokenTable {
   const bytes = new Uint8Array(texts.length);
   const [kept, ends] = [new Uint32Array(ids.length), new Uint32Array(ids.length)];

@@ -195,7 +195,7 @@ function readMerges(value: unknown, vocabulary: Readonly<Record<string, number>>
   return { left, right, made };
 }
 
-/** Of a vocabulary of characters, in which U+2581 stands for a space. */
+/** For a vocabulary of characters that writes a space as U+2581. */
 const charactersToBytes: Respell = (texts, start, end, target, at) => {
   // Bytes have their own table.
   if (fallbackByte(texts, start, end) !== undefined) return -1;

@@ -43,7 +43,7 @@ export class TokenizerLibrary {
     if (this.sources.some(({ name }) => name === source.name)) return;
     this.sources.push(source);
     const loading = this.load(source);
-    // `ready` rejects with it; without a call of that, the log tells.
+    // `ready` rejects with it; if nobody calls that, the log reports it.
     loading.catch((error: unknown) => this.context.logger.error(errorMessage(error)));
     this.loading.push(loading);
   }
@@ -108,7 +108,7 @@ export class TokenizerLibrary {
   }
 }
 
-/** Whether a name is of a pattern in which `*` stands for any characters. */
+/** Whether a name matches a pattern in which `*` matches any characters. */
 function matches(pattern: string, name: string): boolean {
   const [first, ...parts] = pattern.split('*');
   const last = parts.pop() ?? '';

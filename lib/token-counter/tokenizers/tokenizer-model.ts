@@ -35,7 +35,7 @@ export interface TokenBounds {
   readonly lstrip: boolean;
   /** It takes the white space after it. */
   readonly rstrip: boolean;
-  /** It is none beside a letter, digit or mark. */
+  /** Does not match next to a letter, digit or mark. */
   readonly singleWord: boolean;
 }
 
@@ -55,7 +55,7 @@ export interface AddedToken {
 export interface TokenizerModel {
   readonly split: SplitName;
   readonly normalizer: 'none' | 'nfc' | 'nfkc';
-  /** U+2581 stands for a space in the vocabulary. */
+  /** The vocabulary writes a space as U+2581. */
   readonly spaces: boolean;
   readonly prefixSpace: PrefixSpace;
   /** The added ones need not be there. */

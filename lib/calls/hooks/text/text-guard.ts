@@ -43,7 +43,7 @@ export class TextGuard {
   }
 
   /**
-   * The text that goes on to the client: part of this one, of what was held back before, or empty.
+   * The text to send to the client: part of this text, text held back before, or empty.
    * @throws CallDeniedError, CallHookFailedError
    */
   next(slot: TextSlot): string | Promise<string> {

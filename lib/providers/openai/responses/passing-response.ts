@@ -57,13 +57,13 @@ export class PassingResponse extends EventsTranslator implements AnswerTranslato
 
   faultIn(answer: Buffer): AnswerFault | undefined {
     const fault = faultIn(answer);
-    // Its error stands behind other fields.
+    // Its error follows other fields.
     if (fault !== undefined || !answer.includes(FAILED)) return fault;
     const error = failureIn(parsed(answer.toString('utf8')));
     return error === undefined ? undefined : { error };
   }
 
-  /** Some providers write long fields behind the usage. */
+  /** Some providers write long fields after the usage. */
   usageIn(bytes: Buffer): AnswerUsage | undefined {
     return usageIn(bytes) ?? usageIn(this.lastEvent);
   }

@@ -200,6 +200,7 @@ function compile(record: ApiKeyRecord, { principal, isRaised }: KeySender, read:
   add('organizations', organization);
 
   const own = effectiveLimits(record, keyBudget);
+  const softBudgetUsd = record.softBudgetUsd ?? keyBudget?.softBudgetUsd;
   const limits = isRaised ? raisedBy(own, record.raisedUsd) : own;
   const modelAliases = team?.modelAliases === undefined ? principal.modelAliases : { ...team.modelAliases, ...principal.modelAliases };
   const error =
@@ -212,6 +213,7 @@ function compile(record: ApiKeyRecord, { principal, isRaised }: KeySender, read:
       organization: organizationId,
       limits,
       mayCall: allOf(principal.mayCall, lists),
+      ...(softBudgetUsd !== undefined && { softBudgetUsd }),
       ...(scopes.length > 0 && { scopes }),
       ...(modelLimits.length > 0 && { modelScopes: modelScopesOf(modelLimits) }),
       ...(modelAliases !== undefined && { modelAliases }),
@@ -222,7 +224,13 @@ function compile(record: ApiKeyRecord, { principal, isRaised }: KeySender, read:
 function scopeOf(entity: LimitedEntity, record: LimitedRecord, budget: BudgetRecord | undefined): PrincipalScope {
   const { name, prefix } = SCOPE_NAMES[entity];
   const limits = effectiveLimits(record, budget);
-  return { name, key: `${prefix}${record.id}`, ...(limits !== undefined && { limits }) };
+  const softBudgetUsd = record.softBudgetUsd ?? budget?.softBudgetUsd;
+  return {
+    name,
+    key: `${prefix}${record.id}`,
+    ...(limits !== undefined && { limits }),
+    ...(softBudgetUsd !== undefined && { softBudgetUsd }),
+  };
 }
 
 /** Allows the models that every list allows. An empty list, as LiteLLM writes it, allows all. */

@@ -11,6 +11,8 @@ export interface PrincipalScope {
   readonly key: string;
   /** Absent: only the spend is counted. */
   readonly limits?: RateLimits;
+  /** USD whose spending is reported, and not denied. */
+  readonly softBudgetUsd?: number;
 }
 
 /** The authenticated sender of a request. Nothing in it comes from the body. */
@@ -29,6 +31,8 @@ export interface Principal {
   readonly metadata: Readonly<Record<string, unknown>>;
   /** The sender's own limits and budgets, which apply in addition to those of a route. */
   readonly limits?: RateLimits;
+  /** USD whose spending is reported, and not denied. */
+  readonly softBudgetUsd?: number;
   /** More limits that apply, decided together with its own. */
   readonly scopes?: readonly PrincipalScope[];
   /** Limits for a requested model, in addition. */

@@ -28,6 +28,7 @@ import type { ResolvedApiKeysOptions } from './api-keys.options.js';
 import { KeyCache, KnownKey } from './key-cache.js';
 import { DEFAULT_LIMIT, matching, searchWith } from './key-search.js';
 import type { KeyDirectory } from './key-directory.js';
+import { SoftBudgets, type SoftAccount } from './soft-budgets.js';
 import { Spending, type SpendingAccount } from './spending.js';
 
 /** A new key, which is shown only this once, and its record. */
@@ -78,6 +79,7 @@ export class ApiKeyService implements Capability {
   readonly capability = 'api_keys';
   private readonly cache: KeyCache;
   private readonly spending: Spending;
+  private readonly softBudgets: SoftBudgets;
   /**
    * Counts what keys spend.
    * @internal
@@ -115,6 +117,7 @@ export class ApiKeyService implements Capability {
     this.directory = context.directory;
     this.limiter = context.limiter;
     this.spending = new Spending(context.limiter);
+    this.softBudgets = new SoftBudgets(context.limiter);
     this.wall = context.wall ?? (() => Date.now());
     this.master = typeof masterKey === 'string' ? hashBytes(masterKey) : undefined;
     this.configured = new Map([...configured].map(([publicId, record]) => [publicId, new KnownKey(record)]));
@@ -348,13 +351,15 @@ export class ApiKeyService implements Capability {
     const { principal } = context;
     const isOfKey = principal?.keyId !== undefined && this.spending.counts(principal.limits);
     const others = this.directory === undefined ? undefined : this.unbudgeted(context);
-    if (!isOfKey && others === undefined) return;
+    const soft = this.directory === undefined && principal?.softBudgetUsd === undefined ? undefined : softAccountsOf(context);
+    if (!isOfKey && others === undefined && soft === undefined) return;
     const keyId = isOfKey ? principal.keyId : undefined;
     const model = modelOf(body);
     const priceOf = model === undefined ? () => undefined : priceByBody(this.context.tokenCounter, body, model);
     context.hold.countSpend((nanoUsd) => {
       if (keyId !== undefined) this.spending.add(keyId, nanoUsd);
       if (others !== undefined) for (const { name, key } of others) this.spending.addUnder(name, key, nanoUsd);
+      if (soft !== undefined) for (const account of soft) this.softBudgets.spent(account, nanoUsd);
     }, priceOf);
     // A request without a model may look up a stored answer, whose usage is not its own.
     if (response !== undefined) context.settleWith(response, model !== undefined);
@@ -565,6 +570,15 @@ export class ApiKeyService implements Capability {
   private nowText(): string {
     return new Date(this.wall()).toISOString();
   }
+}
+
+/** Whose soft budgets a request counts in; `undefined`: nobody's. */
+function softAccountsOf({ principal, customer }: RequestContext): readonly SoftAccount[] | undefined {
+  const own = principal && [{ name: KEY_LIMIT_NAME, key: principal.limitKey, ...principal }];
+  const accounts = [...(own ?? []), ...(principal?.scopes ?? []), ...(customer ?? [])].flatMap(({ name, key, limits, softBudgetUsd }) =>
+    softBudgetUsd === undefined ? [] : [{ name, key, limits, softBudgetUsd }],
+  );
+  return accounts.length === 0 ? undefined : accounts;
 }
 
 /** The record with other settings; a setting that is `null` is removed. */

@@ -14,7 +14,7 @@ const ALL_MODELS = ['all-proxy-models', 'all-team-models'];
 /** The sender of requests with a key. @param isRaised whether `raisedUsd` counts */
 export function principalOf(record: ApiKeyRecord, isRaised = false): Principal {
   const { publicId, alias, user, team, organization, models, tags = [], priority, metadata = {} } = record;
-  const { modelLimits, modelAliases, allowedRoutes, raisedUsd } = record;
+  const { modelLimits, modelAliases, allowedRoutes, raisedUsd, softBudgetUsd } = record;
   const limits = isRaised ? raisedBy(record.limits, raisedUsd) : record.limits;
   const mayCall = models === undefined ? MAY_CALL_ANY : modelMatcher(models);
   const limitKey = `key:${publicId}`;
@@ -32,10 +32,11 @@ export function principalOf(record: ApiKeyRecord, isRaised = false): Principal {
     mayCall,
     isAdmin: false,
   };
-  if (modelLimits === undefined && modelAliases === undefined && allowedRoutes === undefined) return principal;
+  if ((modelLimits ?? modelAliases ?? allowedRoutes ?? softBudgetUsd) === undefined) return principal;
   return {
     ...principal,
     ...(modelLimits !== undefined && { modelScopes: modelScopesOf([{ key: limitKey, modelLimits }]) }),
+    ...(softBudgetUsd !== undefined && { softBudgetUsd }),
     ...(modelAliases !== undefined && { modelAliases }),
     ...(allowedRoutes !== undefined && { mayRequest: routeMatcher(allowedRoutes) }),
   };

@@ -120,6 +120,11 @@ export class Spending {
   }
 }
 
+/** The limits that count an account's money: its own or, without a budget, those of all spending. */
+export function countingLimits(limits: RateLimits | undefined): RateLimits {
+  return limits !== undefined && limitsMoney(limits) ? limits : ALL;
+}
+
 /** Whether spending is counted in all. */
 function endless(limits: RateLimits | undefined): boolean {
   return limits?.usdTotal !== undefined || !limitsMoney(limits);

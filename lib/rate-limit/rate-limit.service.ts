@@ -199,6 +199,11 @@ export class RateLimiterService implements Capability {
     this.budgetCounts.whenCrossed(listener);
   }
 
+  /** Reports that a soft budget is spent, as other budgets. @internal */
+  reportSoftBudget(alert: BudgetAlert): void {
+    this.budgetCounts.report(alert);
+  }
+
   /** Charges requests and tokens if all limits allow it. `release(key)` frees a slot. */
   check(key: string, options: CheckOptions = {}): RateLimitResult {
     return this.reserve(checkKey('key', key), options);

@@ -36,9 +36,9 @@ export class BudgetWatch {
     this.owners.set(keyId, { keyAlias, user, team, organization });
   }
 
-  crossed({ limit, key, mark, limitUsd, spentUsd }: BudgetAlert): void {
+  crossed({ limit, key, mark, isSoft = false, limitUsd, spentUsd }: BudgetAlert): void {
     if (mark < LOWEST_MARK) return;
-    const id = `${limit}\n${key}\n${mark}\n${limitUsd}`;
+    const id = `${limit}\n${key}\n${mark}\n${limitUsd}\n${isSoft}`;
     const now = this.now();
     if (now - (this.sentAtMs.get(id) ?? -Infinity) < this.ttlMs) return;
     if (this.sentAtMs.size >= MOST_KEPT) this.sentAtMs.clear();
@@ -51,16 +51,16 @@ export class BudgetWatch {
     const share = isSpent ? 'is spent' : `is spent to ${Math.round(mark * 100)} %`;
     const alias = group === 'key' ? this.owners.get(name)?.keyAlias : undefined;
     const shown = visibleText(alias === undefined ? name : `${alias} (${name})`);
-    const message = `The budget of ${shown} (${visibleText(limit)}) ${share}: ${spentUsd} of ${limitUsd} USD`;
+    const message = `The ${isSoft ? 'soft budget' : 'budget'} of ${shown} (${visibleText(limit)}) ${share}: ${spentUsd} of ${limitUsd} USD`;
     const budget = {
-      event: isSpent ? 'budget_crossed' : 'threshold_crossed',
+      event: isSoft ? 'soft_budget_crossed' : isSpent ? 'budget_crossed' : 'threshold_crossed',
       event_group: group,
       spend: spentUsd,
-      max_budget: limitUsd,
-      soft_budget: null,
+      max_budget: isSoft ? null : limitUsd,
+      soft_budget: isSoft ? limitUsd : null,
       ...this.entityOf(group, name),
     } as const;
-    this.raise({ type: 'budget_alerts', level: isSpent ? 'High' : 'Medium', message, budget });
+    this.raise({ type: 'budget_alerts', level: isSpent && !isSoft ? 'High' : 'Medium', message, budget });
   }
 
   private entityOf(group: string, name: string): Omit<BudgetEvent, 'event' | 'event_group' | 'spend' | 'max_budget' | 'soft_budget'> {

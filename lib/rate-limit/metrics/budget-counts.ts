@@ -23,6 +23,12 @@ export class BudgetCounts {
     this.listeners.push(listener);
   }
 
+  /** Passes an alert to the app and to the listeners. */
+  report(alert: BudgetAlert): void {
+    this.settings.onAlert?.(alert);
+    for (const listener of this.listeners) listener(alert);
+  }
+
   samples(): MetricSample[] {
     const sample = samplesOf('rate_limit_budget');
     return [
@@ -41,8 +47,7 @@ export class BudgetCounts {
       if (!crosses(mark, { beforeNanoUsd, spentNanoUsd, limitNanoUsd })) continue;
       this.alerts.set(mark, (this.alerts.get(mark) ?? 0) + 1);
       const alert = { limit: limitName, key, mark, ...shownStanding(standing) };
-      this.settings.onAlert?.(alert);
-      for (const listener of this.listeners) listener(alert);
+      this.report(alert);
     }
   }
 }

@@ -1,4 +1,4 @@
-import { DirectoryService, FastLiteLLMKeysModule, postgresStore, type PostgresStore } from 'nestjs-fast-litellm';
+import { type BudgetAlert, DirectoryService, FastLiteLLMKeysModule, postgresStore, type PostgresStore } from 'nestjs-fast-litellm';
 import { startProvider, type TestProvider } from 'nestjs-fast-litellm/testing';
 import { ADAPTERS, GatewayApp, type AdapterName, type RawAnswer } from '../../support/gateway-app.js';
 import { oneOrAll } from '../../support/long.js';
@@ -13,16 +13,21 @@ type Fields = Record<string, any>;
   let database: TestDatabase;
   let provider: TestProvider;
   let store: PostgresStore;
+  let alerts: BudgetAlert[];
   let gateway: GatewayApp;
   beforeAll(async () => {
     [database, provider] = await Promise.all([TestDatabase.create(), startProvider('openai', { script: 'Hello.' })]);
+    alerts = [];
     store = postgresStore({ url: database.url, timeoutMs: 10_000 });
     const modelList = ['gpt-4o', 'gpt-4o-mini', 'claude'].map((name) => provider.deployment(name, { model: 'openai/gpt-4o' }));
     gateway = await GatewayApp.start(
       adapter,
       {},
       {
-        module: { router: { modelList }, rateLimit: { requestsPerMinute: 10_000 } },
+        module: {
+          router: { modelList },
+          rateLimit: { requestsPerMinute: 10_000, budgets: { onAlert: (alert) => void alerts.push(alert) } },
+        },
         imports: [FastLiteLLMKeysModule.forRoot({ store, masterKey: MASTER })],
       },
     );
@@ -117,6 +122,20 @@ type Fields = Record<string, any>;
     await done(chat(key, { user: 'bob' }));
     expect((await chat(MASTER, { user: 'bob' })).text).toContain('1 requests per minute (customers)');
     await until(async () => (await done(get('/customer/info?end_user_id=bob'))).spend > 0);
+  });
+
+  it('reports soft budgets of a key and of its team once, and denies nothing', async () => {
+    await done(post('/budget/new', { budget_id: 'soft', soft_budget: 0.00002 }));
+    await done(post('/team/new', { team_id: 'watched', max_budget: 5, soft_budget: 0.00005 }));
+    const key = await keyFor({ team_id: 'watched', budget_id: 'soft' });
+    const soft = (name: string): BudgetAlert[] => alerts.filter(({ isSoft, limit }) => isSoft === true && limit === name);
+    for (let i = 0; i < 50 && (soft('api-key').length === 0 || soft('teams').length === 0); i++) {
+      await done(chat(key));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await done(chat(key));
+    expect(soft('teams')).toMatchObject([{ key: 'team:watched', limitUsd: 0.00005, mark: 1, period: 'total' }]);
+    expect(soft('api-key')).toMatchObject([{ limitUsd: 0.00002 }]);
   });
 
   it('limits models, routes and names of a key', async () => {

@@ -72,14 +72,16 @@ interface Labels {
 }
 
 function breakdownOf(parts: readonly SpendPart[], entity: SpendDimension | undefined, labels: Labels): Fields {
+  // Clients choose tags and models: `__proto__`, too.
+  const empty = (): Record<string, Branch> => Object.create(null) as Record<string, Branch>;
   const breakdown: Record<string, Record<string, Branch>> = {
-    models: {},
-    model_groups: {},
-    providers: {},
-    endpoints: {},
-    api_keys: {},
-    mcp_servers: {},
-    entities: {},
+    models: empty(),
+    model_groups: empty(),
+    providers: empty(),
+    endpoints: empty(),
+    api_keys: empty(),
+    mcp_servers: empty(),
+    entities: empty(),
   };
   const branchesOf = (kind: SpendDimension): readonly string[] => BRANCHES[kind] ?? (kind === entity ? ['entities'] : ['api_keys']);
   const metadataOf = (kind: SpendDimension, name: string): Fields => {

@@ -58,9 +58,9 @@ export class SpendApi {
   }
 
   /** LiteLLM's first `/spend/logs`: sums by day, or the newest calls with `summarize=false`. */
-  async logs(query: unknown, headers: IncomingHttpHeaders): Promise<unknown> {
+  async logs(query: unknown, sender: Principal): Promise<unknown> {
     const fields = new SpendFields(query, [...DATES, 'api_key', 'user_id', 'request_id', 'summarize']);
-    const filter = await this.visible(fields, headers);
+    const filter = await this.visible(fields, sender);
     const id = fields.text('request_id');
     const hasDates = fields.text('start_date') !== undefined && fields.text('end_date') !== undefined;
     const range = hasDates ? fields.range(this.now()) : ALL_TIME;
@@ -72,13 +72,13 @@ export class SpendApi {
   /**
    * `/spend/logs/v2` and `/spend/logs/ui`: a page of calls. Dates or times without a zone are UTC.
    */
-  async logPage(query: unknown, headers: IncomingHttpHeaders): Promise<Fields> {
+  async logPage(query: unknown, sender: Principal): Promise<Fields> {
     const fields = new SpendFields(query, LOG_FIELDS);
     const [page, size] = [fields.page(), fields.integer('page_size', 50, LARGEST_PAGE)];
     const sortBy = fields.choice('sort_by', ['startTime', ...(Object.keys(SORTED) as (keyof typeof SORTED)[])]) ?? 'startTime';
     const oldestFirst = fields.choice('sort_order', ['asc', 'desc']) === 'asc';
     const range = fields.range(this.now());
-    const filter: CallFilter = { ...(await this.visible(fields, headers)), ...conditionsOf(fields) };
+    const filter: CallFilter = { ...(await this.visible(fields, sender)), ...conditionsOf(fields) };
     const offset = (page - 1) * size;
     // The same limit as in LiteLLM, because an offset reads every row that it skips.
     const limit = Math.max(0, Math.min(size, MOST_LOGS - offset));
@@ -97,27 +97,27 @@ export class SpendApi {
   }
 
   /** `/spend/logs/ui/{id}`: a call with its attempts and, if stored, its bodies. */
-  async log(id: string, query: unknown, headers: IncomingHttpHeaders): Promise<Fields> {
+  async log(id: string, query: unknown, sender: Principal): Promise<Fields> {
     const fields = new SpendFields(query, DATES);
-    const filter = await this.visible(fields, headers);
+    const filter = await this.visible(fields, sender);
     const call = await this.desk.service.call(checkString('request_id', id, refuseArgument), filter);
     if (call !== undefined) return spendLogDetails(call);
     const message = 'The call does not exist in the spend log, or this key cannot read it.';
     throw new HttpException({ error: { message, type: 'invalid_request_error', param: 'request_id', code: 'call_not_found' } }, 404);
   }
 
-  async tags(query: unknown, headers: IncomingHttpHeaders): Promise<readonly Fields[]> {
+  async tags(query: unknown, sender: Principal): Promise<readonly Fields[]> {
     const fields = new SpendFields(query, [...DATES, 'tags']);
     const tag = fields.names('tags');
-    const filter = { ...(await this.visible(fields, headers)), ...(tag !== undefined && { tag }) };
+    const filter = { ...(await this.visible(fields, sender)), ...(tag !== undefined && { tag }) };
     const rows = await this.desk.queries.grouped('tag', fields.range(this.now()), filter, MOST_LOGS);
     return rows.map(({ name, requests, usd }) => ({ individual_request_tag: name, log_count: requests, total_spend: usd }));
   }
 
-  async report(query: unknown, headers: IncomingHttpHeaders): Promise<readonly Fields[]> {
+  async report(query: unknown, sender: Principal): Promise<readonly Fields[]> {
     const names = ['group_by', 'api_key', 'internal_user_id', 'team_id', 'customer_id'];
     const fields = new SpendFields(query, [...DATES, ...names]);
-    await this.operator(headers);
+    checkMaster(sender);
     const [key, user, team, endUser] = [
       this.keyOf(fields),
       fields.text('internal_user_id'),
@@ -142,27 +142,27 @@ export class SpendApi {
   }
 
   /** Total spend of all time. */
-  async global(query: unknown, headers: IncomingHttpHeaders): Promise<Fields> {
+  async global(query: unknown, sender: Principal): Promise<Fields> {
     const fields = new SpendFields(query, DATES);
-    await this.operator(headers);
+    checkMaster(sender);
     const hasDates = fields.text('start_date') !== undefined || fields.text('end_date') !== undefined;
     const { usd } = await this.desk.queries.sums(hasDates ? fields.range(this.now()) : ALL_TIME, {});
     return { spend: usd, max_budget: null };
   }
 
-  async globalKeys(query: unknown, headers: IncomingHttpHeaders): Promise<readonly Fields[]> {
-    const rows = await this.globalBy('key', query, headers);
+  async globalKeys(query: unknown, sender: Principal): Promise<readonly Fields[]> {
+    const rows = await this.globalBy('key', query, sender);
     return rows.map(({ name, label, usd }) => ({ api_key: name, key_alias: label ?? null, key_name: `sk-${name}-…`, total_spend: usd }));
   }
 
-  async globalModels(query: unknown, headers: IncomingHttpHeaders): Promise<readonly Fields[]> {
-    const rows = await this.globalBy('model', query, headers);
+  async globalModels(query: unknown, sender: Principal): Promise<readonly Fields[]> {
+    const rows = await this.globalBy('model', query, sender);
     return rows.map(({ name, usd }) => ({ model: name, total_spend: usd }));
   }
 
-  async globalTeams(query: unknown, headers: IncomingHttpHeaders): Promise<Fields> {
+  async globalTeams(query: unknown, sender: Principal): Promise<Fields> {
     const fields = new SpendFields(query, [...DATES, 'limit']);
-    await this.operator(headers);
+    checkMaster(sender);
     const range = fields.range(this.now());
     const { queries } = this.desk;
     const rows = await queries.grouped('team', range, {}, fields.integer('limit', 10, LARGEST_PAGE));
@@ -178,7 +178,7 @@ export class SpendApi {
   }
 
   /** `/user`, `/team` and `/tag/daily/activity`. */
-  async activity(of: 'user' | 'team' | 'tag', query: unknown, headers: IncomingHttpHeaders, isAggregated: boolean): Promise<Fields> {
+  async activity(of: 'user' | 'team' | 'tag', query: unknown, sender: Principal, isAggregated: boolean): Promise<Fields> {
     const own = { user: ['user_id'], team: ['team_ids', 'exclude_team_ids'], tag: ['tags'] }[of];
     // Sums are by day in UTC, whatever the time zone of the client.
     const fields = new SpendFields(query, [...ACTIVITY, ...own]);
@@ -186,7 +186,6 @@ export class SpendApi {
     if (range.toMs - range.fromMs > MOST_DAYS * DAY_MS)
       throw new InvalidArgumentError('start_date', fields.text('start_date'), `must be at most ${MOST_DAYS} days before end_date`);
     const [page, size] = isAggregated ? [1, Infinity] : [fields.page(), fields.integer('page_size', of === 'user' ? 50 : 10, LARGEST_PAGE)];
-    const sender = await this.desk.authenticate(headers);
     const isOfTeam = of === 'team' && !sender.isAdmin && sender.team !== undefined;
     const asked = definedFields({
       key: this.keyOf(fields),
@@ -205,13 +204,10 @@ export class SpendApi {
   }
 
   /** `/spend/export`: streams the calls of a period as text. */
-  async export(
-    query: unknown,
-    headers: IncomingHttpHeaders,
-  ): Promise<{ readonly format: ExportFormat; readonly text: AsyncIterable<string> }> {
+  async export(query: unknown, sender: Principal): Promise<{ readonly format: ExportFormat; readonly text: AsyncIterable<string> }> {
     const fields = new SpendFields(query, [...DATES, ...LOG_FILTERS, 'format', 'status_filter']);
     const format = fields.choice('format', EXPORT_FORMATS) ?? 'csv';
-    const filter: CallFilter = { ...(await this.visible(fields, headers)), ...conditionsOf(fields) };
+    const filter: CallFilter = { ...(await this.visible(fields, sender)), ...conditionsOf(fields) };
     const { fromMs, toMs } = fields.range(this.now());
     const calls = this.desk.service.export({ from: new Date(fromMs), to: new Date(toMs), filter });
     // A failure of the first page is an answer with its own status.
@@ -230,15 +226,10 @@ export class SpendApi {
     return summaryByDay(days, users, models, typeof key === 'string' ? key : undefined);
   }
 
-  private async globalBy(by: SpendDimension, query: unknown, headers: IncomingHttpHeaders) {
+  private async globalBy(by: SpendDimension, query: unknown, sender: Principal) {
     const fields = new SpendFields(query, [...DATES, 'limit']);
-    await this.operator(headers);
+    checkMaster(sender);
     return this.desk.queries.grouped(by, fields.range(this.now()), {}, fields.integer('limit', 10, LARGEST_PAGE));
-  }
-
-  /** @throws HttpException (403) for any key except the master key. */
-  private async operator(headers: IncomingHttpHeaders): Promise<void> {
-    if (!(await this.desk.authenticate(headers)).isAdmin) throw notVisible();
   }
 
   private keyOf(fields: SpendFields): string | undefined {
@@ -247,8 +238,7 @@ export class SpendApi {
   }
 
   /** Parses a query and restricts it to what the sender may read. */
-  private async visible(fields: SpendFields, headers: IncomingHttpHeaders): Promise<SpendFilter> {
-    const sender = await this.desk.authenticate(headers);
+  private async visible(fields: SpendFields, sender: Principal): Promise<SpendFilter> {
     const asked = definedFields({
       key: this.keyOf(fields),
       user: fields.text('user_id'),
@@ -259,6 +249,11 @@ export class SpendApi {
     });
     return visibleTo(sender, asked, this.desk.isTeamAdmin);
   }
+}
+
+/** @throws HttpException (403) for any key except the master key. */
+function checkMaster(sender: Principal): void {
+  if (!sender.isAdmin) throw notVisible();
 }
 
 function conditionsOf(fields: SpendFields): CallFilter {

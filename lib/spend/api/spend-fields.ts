@@ -22,7 +22,10 @@ export class SpendFields {
   /** Treats an empty value as absent, because LiteLLM's UI sends those. */
   text(name: string): string | undefined {
     const { [name]: value } = this.fields;
-    return value === undefined || value === '' ? undefined : checkString(name, value, refuseArgument);
+    if (value === undefined || value === '') return undefined;
+    const text = checkString(name, value, refuseArgument);
+    if (text.includes('\0')) throw new InvalidArgumentError(name, text, 'must not contain U+0000');
+    return text;
   }
 
   /** Parses comma-separated names. */

@@ -3,30 +3,55 @@ import {
   Get,
   HttpException,
   Inject,
+  Injectable,
   Param,
   Query,
-  Req,
   StreamableFile,
   UseFilters,
+  UseGuards,
   UseInterceptors,
   VERSION_NEUTRAL,
+  createParamDecorator,
+  type CanActivate,
   type CallHandler,
   type ExceptionFilter,
   type ExecutionContext,
   type NestInterceptor,
   type Type,
 } from '@nestjs/common';
+import { PATH_METADATA } from '@nestjs/common/constants.js';
 import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import { catchError, throwError, type Observable } from 'rxjs';
 import { DatabaseError } from '../../common/errors.js';
+import { ApiKeyError } from '../../common/http-errors.js';
 import { documentTag, needsBearer } from '../../common/openapi-metadata.js';
+import type { Principal } from '../../http/principal.js';
+import { RequestContext } from '../../http/request-context.js';
 import { EXPORT_TYPES } from '../export.js';
 import { SPEND_DESK } from '../spend-desk.js';
 import { SpendApi, type SpendDesk } from './spend-api.js';
 
 interface SpendRequest {
   readonly headers: IncomingHttpHeaders;
+}
+
+/** The principal that `SpendGuard` has authenticated. */
+const Sender = createParamDecorator<void>((_, context) => RequestContext.of(context.switchToHttp().getRequest<SpendRequest>()).principal);
+
+/** Authenticates the sender, whose key must be allowed to request the route. */
+@Injectable()
+class SpendGuard implements CanActivate {
+  constructor(@Inject(SPEND_DESK) private readonly desk: SpendDesk) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const request = context.switchToHttp().getRequest<SpendRequest>();
+    const sender = (RequestContext.of(request).principal ??= await this.desk.authenticate(request.headers));
+    // Without the app's global prefix, as `allowedRoutes` name them.
+    const paths = [Reflect.getMetadata(PATH_METADATA, context.getHandler()) as string | readonly string[]].flat();
+    if (sender.mayRequest !== undefined && !paths.some(sender.mayRequest)) throw new ApiKeyError('route_not_allowed');
+    return true;
+  }
 }
 
 const UNAVAILABLE = {
@@ -53,6 +78,7 @@ function unavailable(cause: DatabaseError): HttpException {
 export function createSpendController(errorFilter: Type<ExceptionFilter>): Type<object> {
   @Controller({ version: VERSION_NEUTRAL })
   @UseFilters(errorFilter)
+  @UseGuards(SpendGuard)
   @UseInterceptors(UnavailableDatabase)
   @needsBearer
   @documentTag('spend')
@@ -64,28 +90,28 @@ export function createSpendController(errorFilter: Type<ExceptionFilter>): Type<
     }
 
     @Get('spend/logs')
-    logs(@Query() query: unknown, @Req() { headers }: SpendRequest): Promise<unknown> {
-      return this.api.logs(query, headers);
+    logs(@Query() query: unknown, @Sender() sender: Principal): Promise<unknown> {
+      return this.api.logs(query, sender);
     }
 
     @Get(['spend/logs/v2', 'spend/logs/ui'])
-    logPage(@Query() query: unknown, @Req() { headers }: SpendRequest): Promise<object> {
-      return this.api.logPage(query, headers);
+    logPage(@Query() query: unknown, @Sender() sender: Principal): Promise<object> {
+      return this.api.logPage(query, sender);
     }
 
     @Get('spend/logs/ui/:id')
-    log(@Param('id') id: string, @Query() query: unknown, @Req() { headers }: SpendRequest): Promise<object> {
-      return this.api.log(id, query, headers);
+    log(@Param('id') id: string, @Query() query: unknown, @Sender() sender: Principal): Promise<object> {
+      return this.api.log(id, query, sender);
     }
 
     @Get('spend/tags')
-    tags(@Query() query: unknown, @Req() { headers }: SpendRequest): Promise<object> {
-      return this.api.tags(query, headers);
+    tags(@Query() query: unknown, @Sender() sender: Principal): Promise<object> {
+      return this.api.tags(query, sender);
     }
 
     @Get('spend/export')
-    async export(@Query() query: unknown, @Req() { headers }: SpendRequest): Promise<StreamableFile> {
-      const { format, text } = await this.api.export(query, headers);
+    async export(@Query() query: unknown, @Sender() sender: Principal): Promise<StreamableFile> {
+      const { format, text } = await this.api.export(query, sender);
       const options = { type: EXPORT_TYPES[format], disposition: `attachment; filename="spend.${format}"` };
       // Reads the next page once the client has received the previous one, and stops when the
       // client disconnects.
@@ -93,58 +119,58 @@ export function createSpendController(errorFilter: Type<ExceptionFilter>): Type<
     }
 
     @Get('global/spend')
-    global(@Query() query: unknown, @Req() { headers }: SpendRequest): Promise<object> {
-      return this.api.global(query, headers);
+    global(@Query() query: unknown, @Sender() sender: Principal): Promise<object> {
+      return this.api.global(query, sender);
     }
 
     @Get('global/spend/report')
-    report(@Query() query: unknown, @Req() { headers }: SpendRequest): Promise<object> {
-      return this.api.report(query, headers);
+    report(@Query() query: unknown, @Sender() sender: Principal): Promise<object> {
+      return this.api.report(query, sender);
     }
 
     @Get('global/spend/keys')
-    globalKeys(@Query() query: unknown, @Req() { headers }: SpendRequest): Promise<object> {
-      return this.api.globalKeys(query, headers);
+    globalKeys(@Query() query: unknown, @Sender() sender: Principal): Promise<object> {
+      return this.api.globalKeys(query, sender);
     }
 
     @Get('global/spend/teams')
-    globalTeams(@Query() query: unknown, @Req() { headers }: SpendRequest): Promise<object> {
-      return this.api.globalTeams(query, headers);
+    globalTeams(@Query() query: unknown, @Sender() sender: Principal): Promise<object> {
+      return this.api.globalTeams(query, sender);
     }
 
     @Get('global/spend/models')
-    globalModels(@Query() query: unknown, @Req() { headers }: SpendRequest): Promise<object> {
-      return this.api.globalModels(query, headers);
+    globalModels(@Query() query: unknown, @Sender() sender: Principal): Promise<object> {
+      return this.api.globalModels(query, sender);
     }
 
     @Get('user/daily/activity')
-    userActivity(@Query() query: unknown, @Req() { headers }: SpendRequest): Promise<object> {
-      return this.api.activity('user', query, headers, false);
+    userActivity(@Query() query: unknown, @Sender() sender: Principal): Promise<object> {
+      return this.api.activity('user', query, sender, false);
     }
 
     @Get('user/daily/activity/aggregated')
-    userAggregated(@Query() query: unknown, @Req() { headers }: SpendRequest): Promise<object> {
-      return this.api.activity('user', query, headers, true);
+    userAggregated(@Query() query: unknown, @Sender() sender: Principal): Promise<object> {
+      return this.api.activity('user', query, sender, true);
     }
 
     @Get('team/daily/activity')
-    teamActivity(@Query() query: unknown, @Req() { headers }: SpendRequest): Promise<object> {
-      return this.api.activity('team', query, headers, false);
+    teamActivity(@Query() query: unknown, @Sender() sender: Principal): Promise<object> {
+      return this.api.activity('team', query, sender, false);
     }
 
     @Get('team/daily/activity/aggregated')
-    teamAggregated(@Query() query: unknown, @Req() { headers }: SpendRequest): Promise<object> {
-      return this.api.activity('team', query, headers, true);
+    teamAggregated(@Query() query: unknown, @Sender() sender: Principal): Promise<object> {
+      return this.api.activity('team', query, sender, true);
     }
 
     @Get('tag/daily/activity')
-    tagActivity(@Query() query: unknown, @Req() { headers }: SpendRequest): Promise<object> {
-      return this.api.activity('tag', query, headers, false);
+    tagActivity(@Query() query: unknown, @Sender() sender: Principal): Promise<object> {
+      return this.api.activity('tag', query, sender, false);
     }
 
     @Get('tag/daily/activity/aggregated')
-    tagAggregated(@Query() query: unknown, @Req() { headers }: SpendRequest): Promise<object> {
-      return this.api.activity('tag', query, headers, true);
+    tagAggregated(@Query() query: unknown, @Sender() sender: Principal): Promise<object> {
+      return this.api.activity('tag', query, sender, true);
     }
   }
   return SpendController;

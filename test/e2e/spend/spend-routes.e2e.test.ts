@@ -311,6 +311,34 @@ type Sender = 'master' | 'admin' | 'member' | 'keyOnly' | 'other';
     expect(await done('/global/spend')).toEqual({ spend: 63, max_budget: null });
   });
 
+  it('reject what a query cannot mean, and keys that may not request the route', async () => {
+    for (const query of ['team_id=team1&team_id=team2', 'team_id[]=team2', 'team_id[$ne]=x', 'user_id=a%00', '__proto__=x']) {
+      const { status } = await get(`/spend/logs/v2?${DATES}&${query}`, 'other');
+      expect([query, status]).toEqual([query, 400]);
+    }
+    const apiKeys = gateway.app.get(ApiKeyService, { strict: false });
+    const [chats, reads] = [
+      await apiKeys.create({ team: 'team1', user: 'ben', allowedRoutes: ['/v1/chat/completions'] }),
+      await apiKeys.create({ team: 'team1', user: 'ben', allowedRoutes: ['/spend/logs/ui', '/spend/logs/ui/*'] }),
+    ];
+    const statusOf = async (path: string, key: string): Promise<number> =>
+      (await gateway.ask(path, { method: 'GET', headers: { authorization: `Bearer ${key}` } })).status;
+    const statuses = (key: string): Promise<number[]> =>
+      Promise.all([`/spend/logs/ui?${DATES}`, '/spend/logs/ui/c2', `/spend/export?${DATES}`].map((path) => statusOf(path, key)));
+    expect(await statuses(chats.key)).toEqual([403, 403, 403]);
+    expect(await statuses(reads.key)).toEqual([200, 200, 403]);
+  });
+
+  it('show the activity of a tag with any name', async () => {
+    const day = MARCH + 40 * DAY_MS;
+    const names = ['__proto__', 'constructor', '<script>'];
+    await writeSpend(database, [{ id: 'named', started_at: day, key_id: ids.other, tags: names, nano_usd: 0, model_group: '__proto__' }]);
+    const { text } = await get('/tag/daily/activity?start_date=2027-04-10&end_date=2027-04-10');
+    const [{ breakdown }] = (JSON.parse(text) as { results: { breakdown: Record<string, object> }[] }).results;
+    expect(Object.keys(breakdown.entities).toSorted()).toEqual(names.toSorted((one, other) => (one < other ? -1 : 1)));
+    expect(Object.keys(breakdown.models)).toEqual(['__proto__']);
+  });
+
   it('page daily activity by whole days, with totals of all days', async () => {
     const path = `/team/daily/activity?${DATES}&team_ids=team1&page_size=1`;
     const first = await done<{ results: Fields[]; metadata: Fields }>(path);

@@ -48,7 +48,9 @@ export class SpendLog implements Capability {
   private timerAtMs = Infinity;
   private working: Promise<void> | undefined = undefined;
   private lastStartMs = -Infinity;
+  /** Above 0 while the database is unavailable. */
   private retryMs = 0;
+  private retryAtMs = 0;
   /** Below `batchRows` after a rejected row, to isolate it. */
   private rowsAtOnce: number;
   private adoptedMs = -Infinity;
@@ -79,7 +81,7 @@ export class SpendLog implements Capability {
   }
 
   add(call: CallRecord): void {
-    const row = callRow(call, this.processId, this.bodies);
+    const row = flat(callRow(call, this.processId, this.bodies));
     if (this.pendingBytes + this.flyingBytes + row.length > this.options.maxPendingBytes) {
       this.counts.dropped++;
       return;
@@ -164,7 +166,7 @@ export class SpendLog implements Capability {
 
   private wakeAgain(): void {
     const { flushMs, batchRows } = this.options;
-    if (this.retryMs > 0) this.wakeIn(this.retryMs * (0.5 + Math.random() / 2));
+    if (this.retryMs > 0) this.wakeIn(Math.min(this.retryAtMs - steadyNow(), this.spill === undefined ? Infinity : flushMs));
     else if (this.spill?.isEmpty === false || this.pending.length >= Math.min(batchRows, this.rowsAtOnce)) this.wakeIn(0);
     else if (this.pending.length > 0) this.wakeIn(flushMs);
     else if (this.spill !== undefined) this.wakeIn(ADOPT_MS);
@@ -175,6 +177,11 @@ export class SpendLog implements Capability {
     this.reportDrops();
     try {
       await this.adopt();
+      if (this.retryMs > 0 && steadyNow() < this.retryAtMs && !this.isClosing) {
+        await this.spillAll();
+        await this.spill?.touch();
+        return;
+      }
       // Rows on disk are older.
       if (this.spill?.isEmpty === false) await this.spillAll();
       const spilled = await this.spill?.next(this.rowsAtOnce);
@@ -257,6 +264,8 @@ export class SpendLog implements Capability {
     }
     this.failure = reason;
     this.retryMs = Math.min(LAST_RETRY_MS, Math.max(FIRST_RETRY_MS, this.retryMs * 2));
+    // Random, so that processes do not all retry at once.
+    this.retryAtMs = steadyNow() + this.retryMs * (0.5 + Math.random() / 2);
   }
 
   /** Moves all rows in memory to the file, those of a running statement included. */
@@ -322,4 +331,13 @@ export class SpendLog implements Capability {
       this.log.warn(`Spend log: cannot maintain partitions (${errorMessage(error)})`);
     }
   }
+}
+
+/**
+ * Flattens a string. V8 represents a concatenation as a tree of its parts, which the garbage
+ * collector would copy until the row is sent.
+ */
+function flat(text: string): string {
+  text.charCodeAt(0);
+  return text;
 }

@@ -133,7 +133,8 @@ class RecordedCall implements WatchedCall {
   private recordOf({ error, cancelled, retries = 0, fallbacks = 0 }: CallOutcome): CallRecord {
     const { call, client, attempts } = this;
     const { principal } = call;
-    const ended = attempts.map((each) => each.record).filter((each) => each !== undefined);
+    const ended: AttemptRecord[] = [];
+    for (const { record } of attempts) if (record !== undefined) ended.push(record);
     const status = cancelled === true ? 'cancelled' : error === undefined ? 'success' : isDenial(error) ? 'denied' : 'failure';
     const answered = status === 'success' ? attempts.find(({ record }) => record?.status === 'success') : undefined;
     const last = answered ?? attempts.at(-1);
@@ -269,6 +270,7 @@ type Sums = Pick<CallRecord, 'usage' | 'nanoUsd' | 'costParts' | 'isEstimated'>;
 
 /** Most calls have one attempt, whose figures are the call's. */
 function sumsOf(attempts: readonly AttemptRecord[]): Sums {
+  if (attempts.length === 1) return attempts[0];
   const charged = attempts.filter(({ usage, nanoUsd }) => usage !== undefined || nanoUsd !== undefined);
   if (charged.length < 2) return charged[0] ?? { isEstimated: false };
   const sums: { usage?: RecordedUsage; nanoUsd?: number; costParts?: CostParts; isEstimated: boolean } = { isEstimated: false };

@@ -58,7 +58,7 @@ function sessionOf(headers: Headers, body: Fields | undefined, metadata: Fields 
   const named = firstTextOf(SESSION_HEADERS, headers);
   if (named !== undefined) return named;
   for (const name in headers) {
-    if (!SESSION_HEADER.test(name)) continue;
+    if (!name.endsWith('-session-id') || !SESSION_HEADER.test(name)) continue;
     const id = clientText(headers[name]);
     if (id !== undefined && SESSION_ID.test(id)) return id;
   }

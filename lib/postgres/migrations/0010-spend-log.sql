@@ -176,7 +176,8 @@ BEGIN
       error_kind text, error_code text, http_status smallint, prompt_tokens bigint, completion_tokens bigint,
       cache_read_tokens bigint, cache_write_tokens bigint, reasoning_tokens bigint, nano_usd bigint, cost_input bigint,
       cost_output bigint, cost_cache_read bigint, cost_cache_write bigint, cost_other bigint, saved_nano_usd bigint,
-      cache_status text, is_estimated boolean, metadata jsonb, process_id text, attempts jsonb, request jsonb, answer jsonb)
+      cache_status text, is_estimated boolean, metadata jsonb, process_id text, attempts jsonb, attempt_after_ms integer, attempt_ms integer, request jsonb,
+      answer jsonb)
   ), new_calls AS (
     INSERT INTO calls (id, started_at, duration_ms, ttft_ms, operation, stream, model, model_group, deployment_id, provider,
       upstream_model, key_id, key_alias, user_id, team_id, organization_id, end_user, tags, session_id, request_id, ip, status,
@@ -189,7 +190,7 @@ BEGIN
       coalesce(cache_read_tokens, 0), coalesce(cache_write_tokens, 0), coalesce(reasoning_tokens, 0), nano_usd,
       coalesce(cost_input, 0), coalesce(cost_output, 0), coalesce(cost_cache_read, 0), coalesce(cost_cache_write, 0),
       coalesce(cost_other, 0), coalesce(saved_nano_usd, 0), coalesce(cache_status, 'off'), coalesce(is_estimated, false),
-      coalesce(jsonb_array_length(attempts), 0), coalesce(metadata, '{}'), process_id
+      coalesce(jsonb_array_length(attempts), CASE WHEN attempt_ms IS NULL THEN 0 ELSE 1 END), coalesce(metadata, '{}'), process_id
     FROM given ORDER BY id
     ON CONFLICT (id, started_at) DO NOTHING
     RETURNING *
@@ -206,12 +207,22 @@ BEGIN
       coalesce(a.is_estimated, false)
     FROM given
     JOIN new_calls ON new_calls.id = given.id AND new_calls.started_at = given.at
-    CROSS JOIN jsonb_to_recordset(given.attempts) AS a(
-      number smallint, started_at float8, duration_ms integer, ttft_ms integer, model_group text, deployment_id text,
-      provider text, upstream_model text, api_base_host text, status text, error_kind text, error_code text,
-      http_status smallint, prompt_tokens bigint, completion_tokens bigint, cache_read_tokens bigint,
-      cache_write_tokens bigint, reasoning_tokens bigint, nano_usd bigint, cost_input bigint, cost_output bigint,
-      cost_cache_read bigint, cost_cache_write bigint, cost_other bigint, is_estimated boolean)
+    CROSS JOIN LATERAL (
+      SELECT * FROM jsonb_to_recordset(given.attempts) AS a(
+        number smallint, started_at float8, duration_ms integer, ttft_ms integer, model_group text, deployment_id text,
+        provider text, upstream_model text, api_base_host text, status text, error_kind text, error_code text,
+        http_status smallint, prompt_tokens bigint, completion_tokens bigint, cache_read_tokens bigint,
+        cache_write_tokens bigint, reasoning_tokens bigint, nano_usd bigint, cost_input bigint, cost_output bigint,
+        cost_cache_read bigint, cost_cache_write bigint, cost_other bigint, is_estimated boolean)
+      UNION ALL
+      -- Most calls succeed at once: their attempt has the figures of the call.
+      SELECT 1, given.started_at + given.attempt_after_ms, given.attempt_ms, given.ttft_ms - given.attempt_after_ms,
+        given.model_group, given.deployment_id, given.provider, given.upstream_model, given.metadata->>'api_base_host',
+        given.status, given.error_kind, given.error_code, given.http_status, given.prompt_tokens, given.completion_tokens,
+        given.cache_read_tokens, given.cache_write_tokens, given.reasoning_tokens, given.nano_usd, given.cost_input,
+        given.cost_output, given.cost_cache_read, given.cost_cache_write, given.cost_other, given.is_estimated
+      WHERE given.attempt_ms IS NOT NULL
+    ) AS a
     ON CONFLICT (call_id, started_at, number) DO NOTHING
   ), new_bodies AS (
     INSERT INTO call_bodies (call_id, started_at, request, answer)

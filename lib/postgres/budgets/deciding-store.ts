@@ -267,7 +267,8 @@ export class PostgresRateLimitStore implements RateLimitStore {
     this.outage.succeeded(true);
     const taken = this.rates('check', ask);
     if (!taken.allowed) {
-      void this.money.settle(hold, 0, false);
+      // Before the answer, so that who asks next finds nothing held for it.
+      await this.money.settle(hold, 0, false);
       return taken;
     }
     this.money.add(hold);

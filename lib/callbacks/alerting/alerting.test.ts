@@ -130,6 +130,36 @@ describe('alerts', () => {
     expect(slackTexts()[0]).toContain('The budget of mine (k1) (api-key) is spent: 1 of 1 USD');
   });
 
+  it('of soft budgets have an event of their own, once', async () => {
+    const llm = open({ alerting: { channels: ['webhook'] } });
+    const alert = {
+      limit: 'teams',
+      key: 'team:red',
+      period: 'total',
+      mark: 1,
+      isSoft: true,
+      limitUsd: 2,
+      spentUsd: 2.5,
+      heldUsd: 0,
+    } as const;
+    llm.alerting?.budgetCrossed(alert);
+    llm.alerting?.budgetCrossed(alert);
+    await llm.close();
+    expect(sent('/hook')).toMatchObject([
+      {
+        event: 'soft_budget_crossed',
+        event_group: 'team',
+        team_id: 'red',
+        soft_budget: 2,
+        max_budget: null,
+        spend: 2.5,
+        event_message: 'The soft budget of red (teams) is spent: 2.5 of 2 USD',
+        level: 'Medium',
+        count: 1,
+      },
+    ]);
+  });
+
   it('of slow calls name the model', async () => {
     const modelList = [deploymentOf('group', await answering('a'))];
     const llm = open({ router: { modelList }, alerting: { channels: ['slack'], slowSeconds: 0.001 } });

@@ -105,6 +105,32 @@ const soon = (ms: number): string => new Date(Date.now() + ms).toISOString().sli
     expect((await imported(row))?.limits).toEqual(limits);
   });
 
+  it('carries over what was spent in windows that have not ended', async () => {
+    const month = { budget_duration: '30d', max_budget: 50 };
+    const limits = [
+      { budget_duration: '24h', max_budget: 9, reset_at: soon(1_800_000) },
+      { ...month, reset_at: soon(-1_000) },
+    ];
+    await litellm.insertKeys({
+      'sk-current': { max_budget: 5, budget_duration: '1h', spend: 2, budget_reset_at: soon(1_800_000) },
+      'sk-over': { max_budget: 5, budget_duration: '1h', spend: 2, budget_reset_at: soon(-1_000) },
+      'sk-several': { max_budget: 100, spend: 7, budget_limits: limits },
+    });
+    const window = (window_duration: string, spend: number): object => {
+      const at = { window_start: soon(-1_000), updated_at: soon(0) };
+      return { entity_type: 'Key', entity_id: tokenOf('sk-several'), window_duration, spend, ...at };
+    };
+    await litellm.insert('BudgetWindowSpend', window('24h', 1.25), window('30d', 6));
+    const snapshot = join(folder, 'budgets.json');
+    expect((await toFile('--budgets-file', snapshot)).code).toBe(0);
+    const spentBy = (key: string): readonly number[] => {
+      const lines = readFileSync(snapshot, 'utf8').split('\n').slice(1).filter(Boolean);
+      const accounts = lines.map((line) => JSON.parse(line) as [name: string, nanoUsd: number]);
+      return accounts.flatMap(([name, nanoUsd]) => (name.endsWith(idOf(key)) && nanoUsd > 0 ? [nanoUsd / 1e9] : [])).sort();
+    };
+    expect([spentBy('sk-current'), spentBy('sk-over'), spentBy('sk-several')]).toEqual([[2], [], [1.25, 7]]);
+  });
+
   it('sets the time zone of budgets', async () => {
     await litellm.insertKeys({ 'sk-1': { max_budget: 1, budget_duration: '1d' }, 'sk-2': { rpm_limit: 1 } });
     await toFile('--time-zone', 'Europe/Zurich');
@@ -453,7 +479,7 @@ const soon = (ms: number): string => new Date(Date.now() + ms).toISOString().sli
       'SpendLogs',
       row('r1', detailed),
       row('r2', failed),
-      row('r3', { startTime: '2026-02-01T00:00:00', model_group: '' }),
+      row('r3', { startTime: '2026-02-01T00:00:00', completionStartTime: '2026-02-01T00:00:01', model_group: '' }),
     );
     await litellm.insert(
       'SpendLogs',
@@ -505,7 +531,7 @@ const soon = (ms: number): string => new Date(Date.now() + ms).toISOString().sli
         cache_status: 'hit',
       });
       expect(calls[1].call).toMatchObject({ status: 'failure', error_code: 'RateLimitError', http_status: 429, stream: false });
-      expect(calls[2].call).toMatchObject({ model: 'gpt-4o', model_group: null });
+      expect(calls[2].call).toMatchObject({ model: 'gpt-4o', model_group: null, stream: false, ttft_ms: null });
       expect(calls[3].call).toMatchObject({ operation: 'embeddings', key_id: null, duration_ms: 0 });
       expect(await target.query('SELECT * FROM fast_litellm.call_bodies')).toEqual([]);
       const days = `SELECT day::text, requests::int, failures::int, nano_usd::int FROM fast_litellm.daily_spend WHERE dimension = 'user' ORDER BY day`;
@@ -539,6 +565,8 @@ const soon = (ms: number): string => new Date(Date.now() + ms).toISOString().sli
 
   it('says which table is missing, and what cannot be reached, without the password', async () => {
     const missing = await toFile('--schema', 'other');
+    const ofPrisma = `${litellm.url}?schema=other&connection_limit=5`;
+    expect((await runCommand(['import-keys', '--from', ofPrisma, '--file', file])).err).toContain('schema other of');
     expect(missing).toEqual({ code: 1, out: '', err: expect.stringContaining('schema other of') });
     const away = await runCommand(['import-keys', '--from', 'postgres://u:secret@127.0.0.1:1/x', '--file', file]);
     expect(away).toEqual({ code: 1, out: '', err: expect.stringContaining('ECONNREFUSED') });

@@ -26,7 +26,7 @@ import { ImportRun } from '../import/import-run.js';
 import { summaryJson, summaryLines, type SummaryContext } from '../import/import-summary.js';
 import { KeyTarget } from '../import/key-target.js';
 import { timeOf } from '../import/litellm-values.js';
-import { SpendTarget } from '../import/spend-target.js';
+import { SpendTarget, type SpendTargetOptions } from '../import/spend-target.js';
 import { writeLines } from '../output.js';
 import { shownAddress } from '../shown-address.js';
 
@@ -45,6 +45,7 @@ export const IMPORT_KEYS: Command = {
     redis: { type: 'string', value: 'url', help: 'Redis: for spend and, without --to and --file, for keys' },
     prefix: { type: 'string', value: 'text', help: 'the prefix of all key names in Redis (default fast-litellm:)' },
     'budgets-file': { type: 'string', value: 'file', help: 'for spend without Redis: rateLimit.budgets.snapshotFile' },
+    'postgres-budgets': { type: 'boolean', help: 'for spend without Redis: the budgets of --to (postgresRateLimitStore)' },
     'time-zone': { type: 'string', value: 'name', help: 'the time zone of budgets: litellm_settings.timezone (default UTC)' },
     'spend-logs': { type: 'boolean', help: 'with --to: also the history of calls (LiteLLM_SpendLogs), without bodies' },
     'calls-since': { type: 'string', value: 'time', help: 'the first call of that history: 2026-01-31 or 2026-01-31T12:00:00Z' },
@@ -114,8 +115,8 @@ async function run({ options }: GivenArguments, io: CommandIo): Promise<number> 
     throw new CommandError(`${errorMessage(error)}; run it again, or continue with ${next}`, { cause: error });
   } finally {
     await source.close();
-    await targets.store?.close?.();
     await spend?.close();
+    await targets.store?.close?.();
   }
   const context: SummaryContext = {
     source: `schema ${source.schema} of ${shownAddress(from)}`,
@@ -134,29 +135,28 @@ function targetsOf(options: GivenOptions, io: CommandIo, isDryRun: boolean): Tar
   const prefix = textOption(options, 'prefix');
   const to = checkedUrl('to', textOption(options, 'to') ?? (file === undefined && redis === undefined ? io.env.DATABASE_URL : undefined));
   if (to !== undefined && file !== undefined) throw new UsageError('--to and --file: only one of them can be set');
-  if (redis !== undefined && budgetsFile !== undefined) throw new UsageError('--redis and --budgets-file: only one of them can be set');
+  const inPostgres = isGiven(options, 'postgres-budgets');
+  if ([redis !== undefined, budgetsFile !== undefined, inPostgres].filter(Boolean).length > 1)
+    throw new UsageError('--redis, --budgets-file and --postgres-budgets: only one of them can be set');
+  if (inPostgres && to === undefined) throw new UsageError('--postgres-budgets: requires --to');
   const shownRedis = redis === undefined ? undefined : `Redis ${shownAddress(redis)}`;
+  const names = { url: 'redis', snapshotFile: 'budgets-file' };
+  const spendIn = (target: SpendTargetOptions) => (): SpendTarget => asUsage(() => new SpendTarget(target), names);
   const spend =
-    redis === undefined && budgetsFile === undefined
-      ? undefined
-      : () =>
-          asUsage(() => new SpendTarget({ redis: redis === undefined ? undefined : { url: redis, prefix }, file: budgetsFile }), {
-            url: 'redis',
-            snapshotFile: 'budgets-file',
-          });
+    redis !== undefined
+      ? spendIn({ redis: { url: redis, prefix } })
+      : budgetsFile === undefined
+        ? undefined
+        : spendIn({ file: budgetsFile });
   const target = { spend, shownSpend: shownRedis ?? budgetsFile };
   if (to !== undefined) {
     const schema = textOption(options, 'to-schema');
     const store = asUsage(() => postgresStore({ url: to, schema, migrate: !isDryRun, listen: 'polling', timeoutMs: TIMEOUT_MS }), {
       schema: 'to-schema',
     });
-    return {
-      ...target,
-      store,
-      directory: store.directory,
-      calls: store.spend,
-      shown: `schema ${schema ?? 'fast_litellm'} of ${shownAddress(to)}`,
-    };
+    const shown = `schema ${schema ?? 'fast_litellm'} of ${shownAddress(to)}`;
+    const budgets = inPostgres ? { spend: spendIn({ postgres: store }), shownSpend: `the budgets in ${shown}` } : {};
+    return { ...target, ...budgets, store, directory: store.directory, calls: store.spend, shown };
   }
   if (file !== undefined) return { ...target, store: fileApiKeyStore(file), shown: file };
   if (redis !== undefined) {

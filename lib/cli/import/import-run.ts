@@ -39,6 +39,8 @@ export interface ImportSettings {
   readonly nowMs: number;
 }
 
+/** Accounts whose spend is written at the same time. */
+const RAISED_AT_ONCE = 100;
 /** Calls of one statement, which has to end within 10 s. */
 const MOST_CALLS = 500;
 
@@ -277,8 +279,11 @@ export class ImportRun {
     this.spend.usd = sumOf([this.spend.usd, ...ofKeys]);
     const target = this.settings.isDryRun ? undefined : this.parts.spend;
     if (target === undefined) return;
-    const added = await Promise.all(accounts.map((account) => target.raise(account)));
-    this.spend.addedUsd = sumOf([this.spend.addedUsd, ...added.filter((_, at) => accounts[at].kind === KEY_ACCOUNTS)]);
+    for (let at = 0; at < accounts.length; at += RAISED_AT_ONCE) {
+      const some = accounts.slice(at, at + RAISED_AT_ONCE);
+      const added = await Promise.all(some.map((account) => target.raise(account)));
+      this.spend.addedUsd = sumOf([this.spend.addedUsd, ...added.filter((_, i) => some[i].kind === KEY_ACCOUNTS)]);
+    }
   }
 
   private contextOf(table: string): LimitContext {

@@ -52,7 +52,8 @@ function tableLines({ tables }: ImportReport): string[] {
 
 function spendLine({ spend }: ImportReport, { spendTarget, isDryRun }: SummaryContext): string {
   const amount = `${usd(spend.usd)} USD of ${figure(spend.accounts)} keys in their current windows`;
-  if (spendTarget === undefined) return `spend: ${amount}; not carried over: name the gateway's budgets with --redis or --budgets-file`;
+  if (spendTarget === undefined)
+    return `spend: ${amount}; not carried over: name the gateway's budgets with --redis, --postgres-budgets or --budgets-file`;
   return `spend: ${amount}; ${isDryRun ? 'goes' : `${usd(spend.addedUsd)} USD added`} to ${spendTarget}`;
 }
 

@@ -1,5 +1,7 @@
 import { FastLiteLLM } from '../../fast-litellm.js';
 import { spendLimitsOf, type AccountKind } from '../../keys/spending.js';
+import { postgresRateLimitStore } from '../../postgres/budgets/rate-limit-store.js';
+import type { PostgresStore } from '../../postgres/postgres-store.js';
 import type { RateLimits } from '../../rate-limit/limits.js';
 import type { RateLimiterService } from '../../rate-limit/rate-limit.service.js';
 import { redisRateLimitStore } from '../../rate-limit/redis/redis-store.js';
@@ -11,6 +13,8 @@ export interface SpendTargetOptions {
   readonly redis?: { readonly url: string; readonly prefix: string | undefined };
   /** `rateLimit.budgets.snapshotFile` */
   readonly file?: string;
+  /** A store whose budgets are decided in PostgreSQL. */
+  readonly postgres?: PostgresStore;
 }
 
 /** A key, a team or a user, with the limits that count its spend. */
@@ -29,9 +33,10 @@ export class SpendTarget {
   private readonly limiter: RateLimiterService;
 
   /** @throws FastLiteLLMError if the store cannot be opened. */
-  constructor({ redis, file }: SpendTargetOptions) {
+  constructor({ redis, file, postgres }: SpendTargetOptions) {
     const logger = { log() {}, warn() {}, error() {} };
-    const store = redis === undefined ? undefined : redisRateLimitStore({ ...redis, onStoreError: 'deny', timeoutMs: TIMEOUT_MS });
+    const inPostgres = postgres === undefined ? undefined : postgresRateLimitStore({ store: postgres, onStoreError: 'deny' });
+    const store = redis === undefined ? inPostgres : redisRateLimitStore({ ...redis, onStoreError: 'deny', timeoutMs: TIMEOUT_MS });
     this.llm = new FastLiteLLM({ rateLimit: { store, budgets: { snapshotFile: file } }, logger }, { logger });
     this.limiter = this.llm.rateLimiter;
   }

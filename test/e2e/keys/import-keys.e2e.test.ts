@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import {
   FastLiteLLMKeysModule,
   fileApiKeyStore,
+  postgresRateLimitStore,
   postgresStore,
   redisApiKeyStore,
   redisRateLimitStore,
@@ -149,6 +150,12 @@ function rowsOf(): readonly Expected[] {
     expect(await call(keyAt(1))).toMatchObject({ status: 200 });
     // Neither a hash nor a hash with the prefix is a key.
     for (const stolen of [tokenOf(keyAt(1)), `sk-${tokenOf(keyAt(1))}`]) expect(await call(stolen)).toMatchObject({ status: 401 });
+  }, 120_000);
+
+  it('moves to PostgreSQL alone', async () => {
+    expect(await run('--to', target.url, '--to-schema', 'alone', '--postgres-budgets')).toMatch(/^keys +1,000 +1,000 +0 +0 +0 +0 +0$/m);
+    const store = postgresStore({ url: target.url, schema: 'alone', timeoutMs: 10_000 });
+    await check(await start(store, { store: postgresRateLimitStore({ store, onStoreError: 'deny' }) }));
   }, 120_000);
 
   it('moves to Redis', async () => {

@@ -572,7 +572,7 @@ export class ApiKeyService implements Capability {
   }
 }
 
-/** Whose soft budgets a request counts in; `undefined`: nobody's. */
+/** Whose soft budgets a request counts in; `undefined`: none. */
 function softAccountsOf({ principal, customer }: RequestContext): readonly SoftAccount[] | undefined {
   const own = principal && [{ name: KEY_LIMIT_NAME, key: principal.limitKey, ...principal }];
   const accounts = [...(own ?? []), ...(principal?.scopes ?? []), ...(customer ?? [])].flatMap(({ name, key, limits, softBudgetUsd }) =>

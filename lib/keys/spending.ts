@@ -120,7 +120,7 @@ export class Spending {
   }
 }
 
-/** The limits that count an account's money: its own or, without a budget, those of all spending. */
+/** The limits that count an account's money: its own or, without a budget, one for all of it. */
 export function countingLimits(limits: RateLimits | undefined): RateLimits {
   return limits !== undefined && limitsMoney(limits) ? limits : ALL;
 }

@@ -4,7 +4,7 @@ import type { DirectoryEntity, DirectoryRecords } from './directory-records.js';
 /** Selects records, newest first. Absent conditions match all records. */
 export interface DirectoryQuery {
   readonly ids?: readonly string[];
-  /** Of members: of any of these teams. */
+  /** Members of any of these teams only. */
   readonly teams?: readonly string[];
   /** Members only. */
   readonly user?: string;
@@ -36,8 +36,8 @@ export interface DirectoryStore {
   /** Returns a record; `undefined` for an unknown one. Rejects while the store is unavailable. */
   find<E extends DirectoryEntity>(entity: E, id: string): Promise<DirectoryRecords[E] | undefined>;
   /**
-   * The same for requests, whose results are cached: it can wait for others, because clients choose
-   * some of the ids. Default: `find`.
+   * Like `find`, but for requests, which cache the result. The look-up can wait for others to share
+   * a statement, because clients choose some of the ids. Default: `find`.
    */
   lookUp?<E extends DirectoryEntity>(entity: E, id: string): Promise<DirectoryRecords[E] | undefined>;
   /**

@@ -68,9 +68,9 @@ export abstract class DirectoryService {
   abstract spendingOf(entity: LimitedEntity, record: LimitedRecord): Promise<BudgetReport | undefined>;
 
   /**
-   * Sets what a record has spent, in USD: in the current window of each of its budgets or, without
-   * budgets, in total. Default 0.
-   * @param by Who sets it, for the audit log of the store. Default: the app.
+   * Sets the spend of a record in USD: in the current window of each of its budgets, or in total
+   * without budgets. Default 0.
+   * @param by Actor in the store's audit log. Default: the app.
    */
   abstract resetSpend(entity: LimitedEntity, record: LimitedRecord, usd?: number, by?: AuditActor): Promise<void>;
 

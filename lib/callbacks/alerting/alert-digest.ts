@@ -4,13 +4,13 @@ import type { Alert, AlertType } from './alert.js';
 export interface Digest {
   readonly type: AlertType;
   readonly level: Alert['level'];
-  /** Each message once, the first ones of many. */
+  /** Distinct messages; only the first ones if there are many. */
   readonly entries: readonly { readonly alert: Alert; readonly count: number }[];
-  /** All alerts, those that are not among the entries included. */
+  /** Number of all alerts, including those without an entry. */
   readonly count: number;
 }
 
-/** Alerts that arise together are one message. */
+/** Alerts raised together are sent as one message. */
 const FIRST_MS = 500;
 const MOST_ENTRIES = 100;
 const LEVELS: readonly Alert['level'][] = ['Low', 'Medium', 'High'];
@@ -22,8 +22,8 @@ interface Collected {
 }
 
 /**
- * Collects alerts by type: the first one is sent at once, and what follows within the interval as
- * one message at its end. A storm is one message in each interval.
+ * Groups alerts by type. The first one is sent at once; all others within the interval are sent as
+ * one message at its end, so that a storm of alerts causes one message per interval.
  */
 export class AlertDigest {
   private readonly collected = new Map<AlertType, Collected>();
@@ -51,7 +51,7 @@ export class AlertDigest {
     this.timers.set(type, timer);
   }
 
-  /** Sends what is collected. */
+  /** Sends the collected alerts. */
   close(): void {
     for (const type of [...this.collected.keys()]) this.flush(type);
   }

@@ -2,7 +2,9 @@ import type { Digest } from './alert-digest.js';
 
 const MOST_LINES = 10;
 
-/** A message for Slack, and for what accepts its format: Discord, Teams, Mattermost. */
+/**
+ * Builds a message for Slack, and for services that accept its format: Discord, Teams, Mattermost.
+ */
 export function slackMessage({ type, level, entries, count }: Digest, proxyUrl: string | undefined, now: Date): string {
   const lines = entries
     .slice(0, MOST_LINES)
@@ -14,7 +16,7 @@ export function slackMessage({ type, level, entries, count }: Digest, proxyUrl: 
   return JSON.stringify({ text: proxyUrl === undefined ? text : `${text}\n\nProxy URL: \`${proxyUrl}\`` });
 }
 
-/** Without a budget. */
+/** Budget fields of alerts that are not about a budget. */
 const NO_BUDGET = {
   spend: 0,
   max_budget: null,
@@ -28,14 +30,14 @@ const NO_BUDGET = {
 };
 
 /**
- * Events in the JSON of LiteLLM's webhook: one for each budget, one for all other alerts of a type,
- * which are not in LiteLLM's webhook.
+ * Builds events in the JSON format of LiteLLM's webhook: one for each budget, and one for all other
+ * alerts of a type, which LiteLLM does not send.
  */
 export function webhookEvents({ type, level, entries, count }: Digest): string[] {
   const common = { team_alias: null, user_email: null, projected_exceeded_date: null, projected_spend: null, alert_type: type, level };
   const budgets = entries.flatMap(({ alert }) => (alert.budget === undefined ? [] : [{ ...alert.budget, event_message: alert.message }]));
   if (budgets.length > 0) {
-    // Those that did not fit are counted in the last one.
+    // The last event counts the alerts that did not fit.
     const omitted = count - entries.reduce((sum, entry) => sum + entry.count, 0);
     return budgets.map((budget, i) => JSON.stringify({ ...budget, ...common, count: i === budgets.length - 1 ? 1 + omitted : 1 }));
   }

@@ -1,4 +1,4 @@
-/** LiteLLM's types of alerts that are sent. */
+/** LiteLLM's alert types that are supported. */
 export const ALERT_TYPES = [
   'llm_exceptions',
   'llm_too_slow',
@@ -9,17 +9,17 @@ export const ALERT_TYPES = [
 ] as const;
 export type AlertType = (typeof ALERT_TYPES)[number];
 
-/** Something that an operator should know. */
+/** An alert for the operator. */
 export interface Alert {
   readonly type: AlertType;
   readonly level: 'Low' | 'Medium' | 'High';
-  /** One sentence, without texts of calls and of providers. */
+  /** One sentence, without text from calls or providers. */
   readonly message: string;
-  /** Set for a budget. */
+  /** Set for budget alerts. */
   readonly budget?: BudgetEvent;
 }
 
-/** What LiteLLM's webhook says of a budget, in USD. */
+/** Fields of a budget in LiteLLM's webhook, in USD. */
 export interface BudgetEvent {
   readonly event: 'budget_crossed' | 'threshold_crossed' | 'soft_budget_crossed';
   readonly event_group: string;

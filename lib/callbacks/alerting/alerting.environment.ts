@@ -7,7 +7,7 @@ import type { CallbackConfig } from '../../router/config/callback-settings.js';
 import { ALERT_TYPES, type AlertType } from './alert.js';
 import { ALERTING, type AlertingOptions } from './alerting.options.js';
 
-/** Alerts as they are sent. */
+/** Resolved settings of alerts. */
 export interface ResolvedAlerting extends Resolved<typeof ALERTING> {
   /** Addresses by channel; none if the channel is off. */
   readonly slackUrls: readonly string[];
@@ -15,11 +15,11 @@ export interface ResolvedAlerting extends Resolved<typeof ALERTING> {
   readonly urlsOfType: ReadonlyMap<AlertType, readonly string[]>;
   /** `PROXY_BASE_URL`, for messages. */
   readonly proxyUrl: string | undefined;
-  /** Settings of the file without effect, and why. */
+  /** Settings in the file that have no effect, with the reason. */
   readonly warnings: readonly string[];
 }
 
-/** LiteLLM's `alerting_args` by the options that they are. */
+/** LiteLLM's `alerting_args` by the corresponding option. */
 const ARGS: Readonly<Record<string, keyof AlertingOptions>> = {
   budget_alert_ttl: 'budgetTtlSeconds',
   outage_alert_ttl: 'outageSeconds',
@@ -29,7 +29,7 @@ const ARGS: Readonly<Record<string, keyof AlertingOptions>> = {
 const CHANNELS: readonly string[] = ['slack', 'webhook'];
 
 /**
- * Options, completed by those of LiteLLM's file.
+ * Merges the options with those of LiteLLM's file.
  * @throws InvalidConfigurationError naming the option or the variable
  */
 export function resolveAlerting(
@@ -44,7 +44,7 @@ export function resolveAlerting(
   const required = (name: 'slack' | 'webhook', urls: readonly string[], variable: string): void => {
     if (!hasChannel(name) || urls.length > 0) return;
     const problem = `must be set for alerts to ${name}`;
-    // A file with alerts but without an address starts, as in LiteLLM.
+    // As in LiteLLM, the app starts even if a file enables alerts without an address.
     if (options?.channels?.includes(name) === true) throw new InvalidConfigurationError(variable, problem);
     warnings.push(`${file?.path ?? 'alerting'}: alerts to ${name} have no effect: ${variable} ${problem}`);
   };
@@ -93,7 +93,7 @@ function textsIn(value: unknown): readonly string[] {
   return (Array.isArray(value) ? value : [value]).filter((each): each is string => typeof each === 'string' && each !== '');
 }
 
-/** One, several separated by commas, or a list. */
+/** Parses one address, several separated by commas, or a list. */
 function urlsIn(path: string, value: unknown): readonly string[] {
   const urls = textsIn(value).flatMap((text) => text.split(',').flatMap((each) => trimmedText(each) ?? []));
   for (const url of urls)

@@ -16,14 +16,14 @@ import type { AlertingOptions } from './alerting.options.js';
 import { BudgetWatch } from './budget-watch.js';
 import { CallWatch } from './call-watch.js';
 
-/** What alerts are opened with. */
+/** Dependencies of `Alerting`. */
 export interface AlertingContext {
   readonly options: AlertingOptions | undefined;
-  /** Of LiteLLM's configuration file. */
+  /** From LiteLLM's configuration file. */
   readonly file: CallbackConfig | undefined;
   readonly env: Environment;
   readonly log: LogSink;
-  /** Problems of stores now, by the name of their component. */
+  /** Current problems of stores, by component name. */
   readonly storeProblems: () => Promise<Readonly<Record<string, string>>>;
 }
 
@@ -45,10 +45,12 @@ export class Alerting implements Capability {
   private readonly budgets: BudgetWatch;
   private readonly timer: NodeJS.Timeout | undefined;
   private readonly raised = new Map<AlertType, number>();
-  /** Stores with a problem that is reported. */
+  /** Stores whose problem has been reported. */
   private readonly reported = new Set<string>();
 
-  /** @throws InvalidConfigurationError naming the option; problems of the file are warnings. */
+  /**
+   * @throws InvalidConfigurationError naming the option. Problems in the file are only warnings.
+   */
   constructor({ options, file, env, log, storeProblems }: AlertingContext) {
     const settings = resolveAlerting(options, file, env);
     this.settings = settings;
@@ -86,16 +88,16 @@ export class Alerting implements Capability {
     return this.spools().length === 0;
   }
 
-  /** Takes the record of a finished call. */
+  /** Checks the record of a finished call. */
   readonly add = (record: CallRecord): void => {
     this.budgets.add(record);
     this.calls.add(record);
   };
 
-  /** Takes a mark that a budget has crossed. */
+  /** Handles a mark that a budget has crossed. */
   readonly budgetCrossed = (alert: BudgetAlert): void => this.budgets.crossed(alert);
 
-  /** Takes a deployment that goes into cooldown. */
+  /** Handles a deployment that enters cooldown. */
   readonly cooledDown = ({ id, group, seconds, cause }: CooldownReport): void => {
     this.raise({
       type: 'cooldown_deployment',

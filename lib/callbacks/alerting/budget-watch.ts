@@ -3,7 +3,7 @@ import { visibleText } from '../../common/visible-text.js';
 import type { BudgetAlert } from '../../rate-limit/budget/budget-settings.js';
 import type { BudgetEvent, RaiseAlert } from './alert.js';
 
-/** LiteLLM's groups, by the beginning of a limit's key. */
+/** LiteLLM's event groups by key prefix. */
 const GROUPS: Readonly<Record<string, string>> = {
   key: 'key',
   team: 'team',
@@ -17,10 +17,10 @@ const MOST_KEPT = 10_000;
 
 type Owner = Pick<CallRecord, 'keyAlias' | 'user' | 'team' | 'organization'>;
 
-/** Raises alerts for budgets, each mark once within the time to live. */
+/** Raises budget alerts, at most once per mark within the time to live. */
 export class BudgetWatch {
   private readonly sentAtMs = new Map<string, number>();
-  /** Whose keys they are, from the latest calls. */
+  /** Owners of keys, from the latest calls. */
   private readonly owners = new Map<string, Owner>();
 
   constructor(
@@ -29,7 +29,7 @@ export class BudgetWatch {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** Remembers whose key has called. */
+  /** Remembers the owner of the calling key. */
   add({ keyId, keyAlias, user, team, organization }: CallRecord): void {
     if (keyId === undefined) return;
     if (this.owners.size >= MOST_KEPT && !this.owners.has(keyId)) this.owners.clear();

@@ -2,7 +2,7 @@ import type { AttemptRecord, CallRecord } from '../../common/call-record.js';
 import { visibleText } from '../../common/visible-text.js';
 import type { RaiseAlert } from './alert.js';
 
-/** When calls raise alerts. */
+/** Thresholds for alerts about calls. */
 export interface CallWatchSettings {
   readonly slowMs: number;
   readonly outageMs: number;
@@ -17,14 +17,14 @@ interface Outage {
   raised: 'none' | 'minor' | 'major';
 }
 
-/** Statuses of providers that are at fault. */
+/** Statuses that indicate a provider's fault. */
 const TIMED_OUT = 408;
 const RATE_LIMITED = 429;
 const SERVER_ERROR = 500;
-/** Deployments that are watched: there can be as many as a `*` group has models. */
+/** Maximum number of watched deployments: a `*` group can have one for each model. */
 const MOST_DEPLOYMENTS = 10_000;
 
-/** Raises alerts for failed calls, slow ones and deployments with many errors. */
+/** Raises alerts for failed calls, slow calls and deployments with many errors. */
 export class CallWatch {
   private readonly outages = new Map<string, Outage>();
 
@@ -70,7 +70,7 @@ export class CallWatch {
   }
 }
 
-/** Without a status no answer has come. */
+/** Without a status, there was no answer. */
 function isOutage(status = SERVER_ERROR): boolean {
   return status >= SERVER_ERROR || status === TIMED_OUT;
 }

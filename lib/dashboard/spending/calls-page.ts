@@ -8,7 +8,7 @@ import type { SpendingAttempt, SpendingCall, SpendingSource } from './spending-s
 const PAGE = 50;
 const NANO = 1e9;
 
-/** The calls of a period, the newest first. */
+/** The calls of a period, newest first. */
 export async function renderCalls(source: SpendingSource, view: SpendingView): Promise<Html> {
   const { from, to, by, filter, after } = view;
   const { calls, next } = await source.calls({ from, to, filter, after, limit: PAGE });

@@ -1,11 +1,11 @@
 import { usd } from '../figures.js';
 import { html, type Html } from '../html.js';
 
-/** Bands with a colour of their own; the others share one. */
+/** Number of bands with their own color; the others share one. */
 const SHOWN = 4;
 const HEIGHT = 100;
 
-/** A name, and what it has cost on each day. */
+/** A name and its cost on each day. */
 interface Band {
   readonly name: string;
   readonly usd: readonly number[];
@@ -15,11 +15,11 @@ interface Band {
 export interface SpendingChart {
   readonly title: string;
   readonly days: readonly string[];
-  /** Of all calls. */
+  /** Totals over all calls. */
   readonly totals: readonly number[];
-  /** The dearest first. */
+  /** Highest spend first. */
   readonly bands: readonly Band[];
-  /** Whether calls can be in none of the bands, or in several. */
+  /** Whether a call can be in several bands or in none. */
   readonly rest: string | undefined;
 }
 
@@ -56,11 +56,11 @@ export function spendingChart({ title, days, totals, bands, rest }: SpendingChar
   </figure>`;
 }
 
-/** The dearest bands, and one for what is left of the totals. */
+/** Returns the bands with the highest spend, and one for the rest of the totals. */
 function withRest(bands: readonly Band[], totals: readonly number[], rest: string | undefined): readonly Band[] {
   if (rest === undefined) return bands.slice(0, SHOWN + 1);
   const shown = bands.slice(0, SHOWN);
-  // A cent is no band: sums of USD are not exact.
+  // Ignore less than a cent, because sums of USD are not exact.
   const left = totals.map((total, at) => Math.max(0, total - shown.reduce((sum, band) => sum + band.usd[at], 0)));
   return left.some((figure) => figure > 1e-9) ? [...shown, { name: rest, usd: left }] : shown;
 }

@@ -8,7 +8,7 @@ import { BY_WORDS, SPENDING_BY, type SpenderState, type SpendingSource } from '.
 const TOP = 10;
 const NANO = 1e9;
 
-/** Spend in a period: what people ask first. */
+/** The overview: spend in a period. */
 export async function renderSpending(source: SpendingSource, view: SpendingView): Promise<Html> {
   const { from, to, by, filter } = view;
   const question = { from, to, filter };
@@ -26,7 +26,7 @@ export async function renderSpending(source: SpendingSource, view: SpendingView)
     days: byDay.days,
     totals: days.map((day) => day.usd),
     bands: byDay.rows.map(({ name, label, nanoUsd }) => ({ name: label ?? name, usd: nanoUsd.map((nano) => nano / NANO) })),
-    // A call with two tags is in both bands.
+    // A call with two tags appears in both bands.
     rest: by === 'tag' ? undefined : `other, or no ${word}`,
   };
   return html`${controls(view)}
@@ -56,7 +56,7 @@ export async function renderSpending(source: SpendingSource, view: SpendingView)
     </section>`;
 }
 
-/** Dates, what to group by, and the conditions that apply, each with a link that removes it. */
+/** Dates, grouping and active filters, each with a link that removes it. */
 export function controls(view: SpendingView): Html {
   const { from, to, by, filter } = view;
   const conditions = Object.entries(filter) as [keyof typeof filter, string][];
@@ -95,7 +95,7 @@ export function controls(view: SpendingView): Html {
 }
 
 function spenders(rows: readonly SpenderState[], { from, to, by, filter }: SpendingView): Html {
-  // Of one team, the next question is on which models.
+  // For a single team, group by model next.
   const next = by === 'model' || by === 'modelGroup' ? 'team' : 'model';
   const cells = rows.map((row) => {
     const narrowed = { ...filter, [by]: row.name };

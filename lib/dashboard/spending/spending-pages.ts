@@ -20,7 +20,7 @@ export interface RenderedPage {
   readonly body: string;
 }
 
-/** The pages about spend. They work without JavaScript. */
+/** The spend pages. They work without JavaScript. */
 export class SpendingPages {
   constructor(
     private readonly source: SpendingSource,

@@ -12,7 +12,7 @@ export interface SpendingView extends SpendingQuestion {
   readonly id?: string;
 }
 
-/** Reads the query of an address; what it does not know has no effect. */
+/** Reads the query of an address; unknown parameters have no effect. */
 export function spendingViewOf(query: unknown, nowMs: number): SpendingView {
   const given = (query ?? {}) as Readonly<Record<string, unknown>>;
   const text = (name: string): string | undefined => {
@@ -30,7 +30,7 @@ export function spendingViewOf(query: unknown, nowMs: number): SpendingView {
   return { from, to, by, filter, after: text('after'), id: text('id') };
 }
 
-/** The address of a view, relative to the dashboard's. */
+/** Returns the address of a view, relative to the dashboard. */
 export function linkTo(page: 'spending' | 'calls' | 'call', { from, to, by, filter, after, id }: Partial<SpendingView>): string {
   const given = Object.entries({ from, to, by, ...filter, after, id }).filter((each): each is [string, string] => each[1] !== undefined);
   return `${page}?${new URLSearchParams(given).toString()}`;

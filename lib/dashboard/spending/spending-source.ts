@@ -2,7 +2,7 @@
 export const SPENDING_BY = ['team', 'key', 'user', 'model', 'modelGroup', 'tag', 'endUser', 'provider'] as const;
 export type SpendingBy = (typeof SPENDING_BY)[number];
 
-/** How the page names them. */
+/** Labels of the dimensions. */
 export const BY_WORDS: Readonly<Record<SpendingBy, string>> = {
   team: 'team',
   key: 'API key',
@@ -23,7 +23,7 @@ export interface SpendingQuestion {
 
 interface Change {
   readonly previousUsd: number;
-  /** 0.25: a quarter more; `null` if nothing was spent before. */
+  /** 0.25 means a quarter more; `null` if nothing was spent before. */
   readonly change: number | null;
 }
 
@@ -35,7 +35,7 @@ interface Sums {
   readonly savedUsd: number;
 }
 
-/** One of the dearest. */
+/** One of the top entries. */
 export interface SpenderState extends Sums, Change {
   readonly name: string;
   readonly label?: string;

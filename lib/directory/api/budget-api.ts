@@ -58,7 +58,7 @@ export class BudgetApi {
     });
   }
 
-  /** Refused while something refers to it. */
+  /** Rejected while the budget is in use. */
   async delete(body: unknown, requester: Requester): Promise<Fields> {
     return answering(body, 'id', async () => {
       requester.checkMaster();

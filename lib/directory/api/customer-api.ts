@@ -20,7 +20,7 @@ const NAMED = { alias: 'alias', blocked: 'blocked', metadata: 'metadata' };
 const SETTINGS = [...Object.keys(NAMED), ...LIMITING];
 const MOST = 1_000;
 
-/** LiteLLM's `/customer/*` routes: the end users that requests name. */
+/** LiteLLM's `/customer/*` routes: the end users named in requests. */
 export class CustomerApi {
   constructor(private readonly directory: DirectoryService) {}
 
@@ -60,7 +60,7 @@ export class CustomerApi {
     });
   }
 
-  /** Deletes all of them or, where one is unknown, none. */
+  /** Deletes all customers, or none if one does not exist. */
   async delete(body: unknown, requester: Requester): Promise<Fields> {
     return answering(body, 'user_id', async () => {
       requester.checkMaster();
@@ -71,7 +71,7 @@ export class CustomerApi {
     });
   }
 
-  /** One that is not known yet is created: it may be blocked before its first request. */
+  /** Creates missing customers, so that they can be blocked before their first request. */
   async block(body: unknown, blocked: boolean, requester: Requester): Promise<Fields> {
     return answering(body, 'user_id', async () => {
       requester.checkMaster();

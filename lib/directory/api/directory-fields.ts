@@ -9,7 +9,7 @@ import type { BudgetRecord, LimitedRecord } from '../directory-records.js';
 /** A body, a query or an answer of LiteLLM's API. */
 export type Fields = KeyFields;
 
-/** LiteLLM's names of what limits a record. */
+/** LiteLLM's names of a record's limits. */
 export const LIMITING = [...LIMIT_FIELDS, ...MODEL_LIMIT_FIELDS, 'soft_budget', 'budget_id'];
 
 /** LiteLLM's fields that have no effect here: its clients send them empty. */
@@ -29,49 +29,49 @@ export function checkBody(body: unknown, supported: readonly string[]): Fields {
   return checkSupportedFields(body, supported, UNSUPPORTED);
 }
 
-/** Lists have the newest records first. @throws InvalidArgumentError for another order. */
+/** Lists are always sorted newest first. @throws InvalidArgumentError for another order. */
 export function checkOrder({ sort_by: by, sort_order: order }: Fields): void {
   if (by !== undefined && by !== 'created_at') throw new InvalidArgumentError('sort_by', by, 'must be created_at');
   if (order !== undefined && order !== 'desc') throw new InvalidArgumentError('sort_order', order, 'must be desc');
 }
 
-/** A text that a request must have. @throws InvalidArgumentError */
+/** Returns a required text. @throws InvalidArgumentError */
 export function textIn(fields: Fields, name: string): string {
   return checkString(name, fields[name], refuseArgument);
 }
 
-/** `undefined` if it is absent or empty. @throws InvalidArgumentError */
+/** Returns an optional text; `undefined` if absent or empty. @throws InvalidArgumentError */
 export function optionalTextIn(fields: Fields, name: string): string | undefined {
   const { [name]: value } = fields;
   return value === undefined || value === null || value === '' ? undefined : checkString(name, value, refuseArgument);
 }
 
-/** A list of ids that a request must have. @throws InvalidArgumentError */
+/** Returns a required list of ids. @throws InvalidArgumentError */
 export function idsIn(fields: Fields, name: string): readonly string[] {
   const ids = checkArray(name, fields[name], (path, value) => checkString(path, value, refuseArgument), refuseArgument);
   if (ids.length > 0 && ids.length <= MOST_IDS) return [...new Set(ids)];
   throw new InvalidArgumentError(name, fields[name], `must have 1 to ${MOST_IDS} entries`);
 }
 
-/** Models as LiteLLM writes them: an empty list allows all. `null` removes. */
+/** Parses models as in LiteLLM: an empty list allows all, `null` removes the setting. */
 export function modelsIn({ models }: Fields): { readonly models?: readonly string[] | null } {
   if (models === undefined) return {};
   return { models: models === null || (Array.isArray(models) && models.length === 0) ? null : (models as string[]) };
 }
 
-/** A setting that keeps its value, by another name. */
+/** Renames a setting and keeps its value. */
 export function renamed(fields: Fields, names: Readonly<Record<string, string>>): Fields {
   const given = Object.entries(names).filter(([theirs]) => fields[theirs] !== undefined);
   return Object.fromEntries(given.map(([theirs, ours]) => [ours, fields[theirs] === '' ? null : fields[theirs]]));
 }
 
-/** Settings of a new record: without those that remove something. */
+/** Returns the settings of a new record, without `null`. */
 export function settingsOf<T extends object>(changes: T): { [K in keyof T]: Exclude<T[K], null> } {
   const set = Object.entries(changes).filter(([, value]) => value !== null && value !== undefined);
   return Object.fromEntries(set) as { [K in keyof T]: Exclude<T[K], null> };
 }
 
-/** LiteLLM's fields of the limits of a record, and of what it has spent. */
+/** Returns LiteLLM's fields for the limits and spend of a record. */
 export function limitedFieldsOf(record: LimitedRecord | BudgetRecord, spending?: BudgetReport): Fields {
   return {
     ...limitFieldsOf(record),
@@ -82,7 +82,7 @@ export function limitedFieldsOf(record: LimitedRecord | BudgetRecord, spending?:
   };
 }
 
-/** A 404 in OpenAI's shape. */
+/** Creates a 404 in OpenAI's format. */
 export function notFound(what: string, param: string): HttpException {
   const error = {
     message: `The ${what} does not exist.`,
@@ -93,14 +93,14 @@ export function notFound(what: string, param: string): HttpException {
   return new HttpException({ error }, 404);
 }
 
-/** A record that has to exist. @throws HttpException (404) */
+/** Returns a record that must exist. @throws HttpException (404) */
 export function existing<R>(record: R | undefined, what: string, param: string): R {
   if (record !== undefined) return record;
   throw notFound(what, param);
 }
 
 /**
- * Does some work; its errors have LiteLLM's names of fields.
+ * Runs `work` and renames fields in its errors to LiteLLM's.
  * @param idField LiteLLM's name of `id`
  */
 export async function answering<T>(fields: unknown, idField: string, work: () => Promise<T>): Promise<T> {

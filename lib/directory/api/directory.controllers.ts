@@ -28,7 +28,7 @@ import { UserApi } from './user-api.js';
 
 type Method = 'get' | 'post' | 'patch' | 'delete';
 
-/** All of LiteLLM's routes for one directory. */
+/** LiteLLM's routes for one directory. */
 class Apis {
   readonly teams: TeamApi;
   readonly users: UserApi;
@@ -45,7 +45,7 @@ class Apis {
   }
 }
 
-/** One route: a body, or the query of a GET, and who sends it. */
+/** Handles one route: takes the body, or the query of a GET, and the requester. */
 interface Route {
   readonly method: Method;
   readonly path: string;
@@ -65,7 +65,7 @@ const CUSTOMER_ROUTES: readonly Route[] = [
   get('list', ({ customers }, query, by) => customers.list(query, by)),
 ];
 
-/** By the path in front. */
+/** Routes by path prefix. */
 const ROUTES: Readonly<Record<string, readonly Route[]>> = {
   team: [
     post('new', ({ teams }, body, by) => teams.create(body, by)),
@@ -107,7 +107,7 @@ const ROUTES: Readonly<Record<string, readonly Route[]>> = {
 
 const DECORATORS = { get: Get, post: Post, patch: Patch, delete: Delete };
 
-/** The controllers of LiteLLM's routes for teams and others, with an app's answer to errors. */
+/** Creates the controllers of LiteLLM's directory routes with the given error filter. */
 export function createDirectoryControllers(errorFilter: Type<ExceptionFilter>): readonly Type<object>[] {
   return Object.entries(ROUTES).map(([path, routes]) => controllerOf(path, routes, errorFilter));
 }
@@ -133,7 +133,7 @@ function controllerOf(path: string, routes: readonly Route[], errorFilter: Type<
   return DirectoryController;
 }
 
-/** What a handler works with. */
+/** Inputs of a handler. */
 interface Handling {
   readonly apis: Apis | undefined;
   readonly directory: DirectoryService | null;

@@ -65,7 +65,7 @@ export class OrganizationApi {
     });
   }
 
-  /** Deletes all of them or none: teams are not deleted with their organization. */
+  /** Deletes all organizations or none. An organization with teams cannot be deleted. */
   async delete(body: unknown, requester: Requester): Promise<readonly Fields[]> {
     return answering(body, 'organization_id', async () => {
       requester.checkMaster();
@@ -74,7 +74,7 @@ export class OrganizationApi {
       for (const id of ids) {
         rows.push(await this.row(existing(await this.directory.find('organizations', id), 'organization', 'organization_ids')));
         const { total } = await this.directory.list('teams', { organization: id, limit: 1 });
-        if (total > 0) throw new InvalidArgumentError('organization_ids', id, 'must have no teams: delete or move them first');
+        if (total > 0) throw new InvalidArgumentError('organization_ids', id, 'must not have teams: delete or move them first');
       }
       for (const id of ids) await this.directory.delete('organizations', id, requester.by);
       return rows;

@@ -5,7 +5,7 @@ import type { ApiKeyService } from '../../keys/api-keys.service.js';
 
 const PAGE = 100;
 
-/** Deletes the keys of a team or a user. Those of the configuration stay. */
+/** Deletes the keys of a team or user, except keys defined in the configuration. */
 export async function deleteKeysOf(keys: ApiKeyService, query: ApiKeyQuery, by: AuditActor): Promise<void> {
   let kept = 0;
   for (;;) {

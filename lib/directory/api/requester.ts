@@ -3,16 +3,16 @@ import { ApiKeyError } from '../../common/http-errors.js';
 import type { Principal } from '../../http/principal.js';
 import type { DirectoryService } from '../directory.service.js';
 
-/** Who sends a request to LiteLLM's routes for teams, users and others. */
+/** The sender of a request to LiteLLM's directory routes. */
 export class Requester {
   constructor(
     private readonly principal: Principal,
     private readonly directory: DirectoryService,
-    /** For the audit log. */
+    /** Actor for the audit log. */
     readonly by: AuditActor,
   ) {}
 
-  /** Whether the master key was sent. */
+  /** Whether the request has the master key. */
   get isMaster(): boolean {
     return this.principal.isAdmin;
   }
@@ -31,7 +31,8 @@ export class Requester {
   }
 
   /**
-   * The team of the key, or of its user. The answer does not depend on whether the team exists.
+   * Checks that the key or its user is in the team. The error is the same if the team does not
+   * exist.
    * @throws ApiKeyError (403)
    */
   async checkMayRead(team: string): Promise<void> {
@@ -39,13 +40,16 @@ export class Requester {
     throw new ApiKeyError('not_admin');
   }
 
-  /** Admins of a team change its name and its members. @throws ApiKeyError (403) */
+  /**
+   * Checks that the requester is an admin of the team, who can change its name and members. @throws
+   * ApiKeyError (403)
+   */
   async checkMayManage(team: string): Promise<void> {
     if (this.isMaster || (await this.roleIn(team)) === 'admin') return;
     throw new ApiKeyError('not_admin');
   }
 
-  /** The key's own user. @throws ApiKeyError (403) */
+  /** Checks that the user is the key's own. @throws ApiKeyError (403) */
   checkMayReadUser(user: string): void {
     if (!this.isMaster && user !== this.user) throw new ApiKeyError('not_admin');
   }

@@ -29,7 +29,7 @@ import type { Requester } from './requester.js';
 
 const NAMED = { team_alias: 'alias', organization_id: 'organization', blocked: 'blocked', metadata: 'metadata' };
 const SETTINGS = [...Object.keys(NAMED), ...LIMITING, 'models', 'model_aliases'];
-/** What an admin of the team changes without the master key. */
+/** Fields that a team admin can change without the master key. */
 const OWN_SETTINGS = ['team_alias'];
 const LIST_FIELDS = 'user_id organization_id team_id team_alias search page page_size sort_by sort_order'.split(' ');
 const MEMBER_LIMITS = ['max_budget_in_team', 'tpm_limit', 'rpm_limit', 'budget_duration'];
@@ -37,7 +37,7 @@ const ROLES = ['admin', 'user'] as const;
 const MOST_MEMBERS = 1_000;
 const DEFAULT_PAGE_SIZE = 10;
 
-/** A member as a request names it. */
+/** A member as named in a request. */
 interface NamedMember {
   readonly user: UserRecord | undefined;
   readonly userId: string;
@@ -82,11 +82,11 @@ export class TeamApi {
   async info(query: unknown, requester: Requester): Promise<Fields> {
     return answering(query, 'team_id', async () => {
       const id = optionalTextIn(checkBody(query, ['team_id']), 'team_id') ?? requester.team;
-      if (id === undefined) throw new InvalidArgumentError('team_id', undefined, 'must be set: the key belongs to no team');
+      if (id === undefined) throw new InvalidArgumentError('team_id', undefined, 'must be set, because the key has no team');
       await requester.checkMayRead(id);
       const team = existing(await this.directory.find('teams', id), 'team', 'team_id');
       const [members, keys] = await Promise.all([this.membersOf([id]), this.keys.search({ team: id, limit: MOST_MEMBERS })]);
-      // Others in the team see their own keys.
+      // Other members see only their own keys.
       const shown = keys.records.filter(({ user }) => requester.isMaster || isAdmin(members, requester.user) || user === requester.user);
       return {
         team_id: id,
@@ -97,7 +97,7 @@ export class TeamApi {
     });
   }
 
-  /** LiteLLM's list, of at most 1,000 teams; `/v2/team/list` has pages. */
+  /** LiteLLM's unpaged list, limited to 1,000 teams; `/v2/team/list` has pages. */
   async list(query: unknown, requester: Requester): Promise<readonly Fields[]> {
     return answering(
       query,
@@ -116,7 +116,7 @@ export class TeamApi {
     });
   }
 
-  /** Deletes all of them and their keys or, where one is unknown, none. */
+  /** Deletes all records and their keys, or none if one does not exist. */
   async delete(body: unknown, requester: Requester): Promise<Fields> {
     return answering(body, 'team_id', async () => {
       requester.checkMaster();
@@ -138,7 +138,7 @@ export class TeamApi {
     });
   }
 
-  /** Adds one member or a list. A user that does not exist is created. */
+  /** Adds one member or a list. Creates missing users. */
   async addMembers(body: unknown, requester: Requester): Promise<Fields> {
     return answering(body, 'user_id', async () => {
       const fields = checkBody(body, ['team_id', 'member', ...MEMBER_LIMITS]);
@@ -157,7 +157,7 @@ export class TeamApi {
     });
   }
 
-  /** Removes a member, and the keys that it has in the team. */
+  /** Removes a member and its keys in the team. */
   async removeMember(body: unknown, requester: Requester): Promise<Fields> {
     return answering(body, 'user_id', async () => {
       const fields = checkBody(body, ['team_id', 'user_id', 'user_email']);
@@ -191,7 +191,7 @@ export class TeamApi {
     });
   }
 
-  /** Teams that a requester sees: all, or those of the key and its user. */
+  /** Returns the teams that a requester can see: all, or those of the key and its user. */
   private async matching(fields: Fields, requester: Requester, page: DirectoryQuery): Promise<{ rows: readonly Fields[]; total: number }> {
     checkOrder(fields);
     const user = optionalTextIn(fields, 'user_id');
@@ -270,7 +270,7 @@ export class TeamApi {
       return { user: await this.directory.find('users', id), userId: id, email: optionalTextIn(fields, 'user_email'), role: known };
     const text = checkString(`${path}${email === undefined ? 'user_id' : 'user_email'}`, email, refuseArgument);
     const { records } = await this.directory.list('users', { email: text, limit: 2 });
-    if (records.length > 1) throw new InvalidArgumentError(`${path}user_email`, text, 'must be the address of one user: name user_id');
+    if (records.length > 1) throw new InvalidArgumentError(`${path}user_email`, text, 'must match only one user: set user_id instead');
     return { user: records[0], userId: records[0]?.id ?? randomUUID(), email: text, role: known };
   }
 

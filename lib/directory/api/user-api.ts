@@ -28,7 +28,7 @@ import type { Requester } from './requester.js';
 
 const NAMED = { user_alias: 'alias', user_email: 'email', user_role: 'role', blocked: 'blocked', metadata: 'metadata' };
 const SETTINGS = [...Object.keys(NAMED), ...LIMITING, 'models'];
-/** Of the key that is created with a user. */
+/** Fields of the key that is created with a user. */
 const KEY_FIELDS = ['auto_create_key', 'key_alias', 'duration'];
 const LIST_FIELDS = 'role user_ids user_email team search page page_size sort_by sort_order'.split(' ');
 const DEFAULT_PAGE_SIZE = 25;
@@ -41,7 +41,7 @@ export class UserApi {
     private readonly keys: ApiKeyService,
   ) {}
 
-  /** With a key for the user, unless `auto_create_key` is `false`. */
+  /** Also creates a key for the user, unless `auto_create_key` is `false`. */
   async create(body: unknown, requester: Requester): Promise<Fields> {
     return answering(body, 'user_id', async () => {
       requester.checkMaster();
@@ -81,11 +81,11 @@ export class UserApi {
     });
   }
 
-  /** Without an id about the user of the key that the request sends. */
+  /** Without an id, returns the user of the sender's key. */
   async info(query: unknown, requester: Requester): Promise<Fields> {
     return answering(query, 'user_id', async () => {
       const id = optionalTextIn(checkBody(query, ['user_id']), 'user_id') ?? requester.user;
-      if (id === undefined) throw new InvalidArgumentError('user_id', undefined, 'must be set: the key belongs to no user');
+      if (id === undefined) throw new InvalidArgumentError('user_id', undefined, 'must be set, because the key has no user');
       requester.checkMayReadUser(id);
       const user = existing(await this.directory.find('users', id), 'user', 'user_id');
       const [keys, members] = await Promise.all([
@@ -113,7 +113,7 @@ export class UserApi {
       const team = optionalTextIn(fields, 'team');
       const ofTeam = team === undefined ? undefined : await this.directory.list('team_members', { teams: [team], limit: MOST_KEYS });
       const ids = ofTeam?.records.map(({ user }) => user) ?? optionalTextIn(fields, 'user_ids')?.split(',');
-      // LiteLLM's `user_email` is part of an address.
+      // LiteLLM's `user_email` matches parts of an address.
       const search = optionalTextIn(fields, 'user_email') ?? optionalTextIn(fields, 'search');
       const { records, total } = await this.directory.list('users', {
         ids,
@@ -127,7 +127,7 @@ export class UserApi {
     });
   }
 
-  /** Deletes all of them and their keys or, where one is unknown, none. */
+  /** Deletes all records and their keys, or none if one does not exist. */
   async delete(body: unknown, requester: Requester): Promise<Fields> {
     return answering(body, 'user_id', async () => {
       requester.checkMaster();
@@ -144,11 +144,11 @@ export class UserApi {
   private async byEmail(email: string): Promise<UserRecord | undefined> {
     if (email === '') return undefined;
     const { records } = await this.directory.list('users', { email, limit: 2 });
-    if (records.length > 1) throw new InvalidArgumentError('user_email', email, 'must be the address of one user: name user_id');
+    if (records.length > 1) throw new InvalidArgumentError('user_email', email, 'must match only one user: set user_id instead');
     return records[0];
   }
 
-  /** Ids of teams, or LiteLLM's objects. */
+  /** Parses ids of teams, or LiteLLM's objects. */
   private async teamsIn({ teams }: Fields): Promise<readonly (Partial<TeamMemberRecord> & { readonly team: string })[]> {
     if (teams === undefined || teams === null) return [];
     if (!Array.isArray(teams)) throw new InvalidArgumentError('teams', teams, 'must be an array');

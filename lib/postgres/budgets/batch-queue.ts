@@ -1,12 +1,12 @@
-/** How requests are sent together. */
+/** Settings of a batch queue. */
 export interface BatchSettings<Request, Answer> {
   /** Sends requests and returns their answers, in order. */
   readonly send: (requests: readonly Request[]) => Promise<readonly Answer[]>;
-  /** Batches on their way at the same time. */
+  /** Maximum number of batches in flight. */
   readonly mostInFlight: number;
 }
 
-/** Requests in one batch: its locks are held until it ends. */
+/** Maximum number of requests per batch, whose locks are held until it ends. */
 const MOST_IN_BATCH = 128;
 
 interface Waiting<Request, Answer> {
@@ -16,8 +16,9 @@ interface Waiting<Request, Answer> {
 }
 
 /**
- * Sends the requests of one turn of the event loop together, and those that arrive while the most
- * batches are on their way with the next one: under load, many share a statement and its commit.
+ * Sends the requests of one turn of the event loop as a batch. Requests that arrive while the
+ * maximum number of batches is in flight join the next one, so under load many share a statement
+ * and its commit.
  */
 export class BatchQueue<Request, Answer> {
   private waiting: Waiting<Request, Answer>[] = [];
@@ -35,7 +36,7 @@ export class BatchQueue<Request, Answer> {
     });
   }
 
-  /** Waits until everything is answered. */
+  /** Resolves when all requests are answered. */
   async drain(): Promise<void> {
     if (this.waiting.length === 0 && this.inFlight === 0) return;
     await new Promise<void>((resolve) => this.idle.push(resolve));

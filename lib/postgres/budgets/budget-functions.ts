@@ -26,22 +26,22 @@ import { BatchQueue } from './batch-queue.js';
 import { BudgetLines, numbers, readNumbers, storedKey, texts } from './budget-lines.js';
 import type { DatabaseCircuit } from './circuit.js';
 
-/** Money that one decision holds. */
+/** The holds of one decision. */
 export interface PostgresHold {
   readonly id: string;
   /** Those with budgets. */
   readonly scopes: readonly RateLimitScope[];
-  /** Charge if this process dies; `undefined`: all that is held. */
+  /** Amount that is charged if this process dies; `undefined` for the whole hold. */
   expectedNanoUsd: number | undefined;
 }
 
-/** A request to hold money; without an id only to see whether it is allowed. */
+/** A request for a hold; without an id, only checks whether it would be allowed. */
 export interface HoldRequest {
   readonly id: string;
   readonly scopes: readonly RateLimitScope[];
   readonly nanoUsd: number;
   readonly expectedNanoUsd?: number;
-  /** Whether the keys of its scopes are those that the database has returned. */
+  /** Whether the keys of its scopes were read from the database. */
   readonly isStored?: boolean;
 }
 
@@ -51,10 +51,10 @@ export interface HoldAnswer {
   readonly standings: readonly (readonly BudgetStanding[] | undefined)[];
 }
 
-/** Decisions wait for row locks, which those on their way hold: more at once would only wait. */
+/** Decisions in flight hold row locks, so more at once would only wait for them. */
 const DECISIONS_IN_FLIGHT = 2;
 const SETTLEMENTS_IN_FLIGHT = 1;
-/** Statements of one sweep. */
+/** Maximum number of statements per sweep. */
 const MOST_SWEEPS = 1_000;
 const SWEPT = 64;
 
@@ -84,7 +84,7 @@ const SQL = {
     FROM $schema.budget_holds WHERE crashed AND (id, place) > ($1::text, $2::text::int) ORDER BY id, place LIMIT $3::text::bigint`,
 } as const;
 
-/** The functions of migration 0030, and the queues of those that requests wait for. */
+/** Calls the functions of migration 0030; those that requests wait for have queues. */
 export class BudgetFunctions {
   private readonly windows: BudgetWindows;
   private readonly sql: Readonly<Record<keyof typeof SQL, string>>;
@@ -103,7 +103,7 @@ export class BudgetFunctions {
     this.settlements = new BatchQueue({ send: (settlements) => this.sendSettlements(settlements), mostInFlight: SETTLEMENTS_IN_FLIGHT });
   }
 
-  /** Decides on money. Rejects with a `StoreFailure`, as all methods. */
+  /** Decides on a hold. Like all methods, rejects with a `StoreFailure`. */
   hold(request: HoldRequest): Promise<HoldAnswer> {
     return this.inWindows(() => this.decisions.ask(request));
   }
@@ -136,7 +136,7 @@ export class BudgetFunctions {
     });
   }
 
-  /** Counts spend without the database, once. */
+  /** Adds spend of a time without the database, once. */
   async merge({ id, scope, atMs, nanoUsd }: LocalSpend): Promise<void> {
     await this.inWindows(async () => {
       const lines = new BudgetLines(this.windows).add([scope]);
@@ -145,7 +145,7 @@ export class BudgetFunctions {
     });
   }
 
-  /** Renews holds whose requests are in flight. */
+  /** Renews the holds of requests in flight. */
   async keep(holds: Iterable<PostgresHold>): Promise<void> {
     const all = [...holds];
     if (all.length === 0) return;
@@ -153,12 +153,12 @@ export class BudgetFunctions {
     await this.rows('keep', [texts(all.map(({ id }) => id)), numbers(expected), String(this.ttlMs)]);
   }
 
-  /** Settles all holds of dead processes. */
+  /** Settles the holds of dead processes. */
   async sweep(): Promise<void> {
     for (let i = 0; i < MOST_SWEEPS; i++) if (Number((await this.rows('sweep', []))[0].reply) < SWEPT) return;
   }
 
-  /** Forgets some accounts that count nothing any more: the next ones with each call. */
+  /** Removes some expired accounts; each call continues with the next ones. */
   async prune(): Promise<void> {
     const [{ last }] = await this.rows('prune', [...this.prunedUntil]);
     this.prunedUntil = typeof last === 'string' ? (JSON.parse(last) as readonly string[]) : ['', '', ''];
@@ -175,12 +175,12 @@ export class BudgetFunctions {
     return { count: Number(rows.at(0)?.count ?? 0), oldest };
   }
 
-  /** Keys with budgets under a limit, after `key`. */
+  /** Returns keys with budgets under a limit, after `key`. */
   async keys(limitName: string, key: string, count: number): Promise<readonly string[]> {
     return (await this.rows('keys', [limitName, key, String(count)])).map((row) => String(row.key));
   }
 
-  /** Settlements of dead processes, after one. */
+  /** Returns settlements of dead processes, after a given one. */
   async crashes(id: string, place: string, count: number): Promise<readonly CrashSettlement[]> {
     await this.sweep();
     return (await this.rows('crashes', [id, place, String(count)])).map(crashOf);
@@ -195,7 +195,10 @@ export class BudgetFunctions {
     return Number(reply) < 0 ? undefined : Number(reply);
   }
 
-  /** Counts this process for a time. Returns the number of processes, and whether it is new. */
+  /**
+   * Registers this process for a time. Returns the number of processes, and whether this one is
+   * new.
+   */
   async beat(process: string, forMs: number): Promise<readonly [count: number, isNew: boolean]> {
     const [count, isNew] = await this.numbers('beat', [process, String(forMs)]);
     return [count, isNew === 1];
@@ -205,12 +208,12 @@ export class BudgetFunctions {
     await this.rows('leave', [process]);
   }
 
-  /** Waits until requests and settlements are answered. */
+  /** Resolves when requests and settlements are answered. */
   async drain(): Promise<void> {
     await Promise.all([this.decisions.drain(), this.settlements.drain()]);
   }
 
-  /** Repeats what the database refused to decide by windows of another time. */
+  /** Repeats a decision that the database rejected because its windows had changed. */
   private async inWindows<R>(ask: () => Promise<R | StaleWindows>): Promise<R> {
     for (let tries = 1; tries <= MOST_TRIES; tries++) {
       const reply = await ask();
@@ -222,7 +225,7 @@ export class BudgetFunctions {
   }
 
   private async sendHolds(unordered: readonly HoldRequest[]): Promise<readonly (HoldAnswer | StaleWindows)[]> {
-    // Requests that only look are the first ones: they need no locks.
+    // Requests that only check come first, because they need no locks.
     const requests = [...unordered].sort((one, other) => Number(one.id !== '') - Number(other.id !== ''));
     const lines = new BudgetLines(this.windows);
     const firsts = requests.map(({ scopes, isStored }) => {

@@ -4,7 +4,7 @@ import type { RateLimitScope } from '../../rate-limit/store.js';
 
 /** Longer keys are kept as `~` and their hash: clients may choose them. */
 const LONGEST_KEY = 200;
-/** As which the functions of the database return a time that never comes. */
+/** The database functions return this for a time that never comes. */
 const NEVER = 2 ** 53;
 const UNSTORABLE = /[\p{Surrogate}\0]/u;
 
@@ -25,7 +25,7 @@ export class BudgetLines {
 
   /**
    * Adds the budgets of scopes of one request.
-   * @param isStored Whether their keys are those that the database has returned.
+   * @param isStored Whether their keys were read from the database.
    */
   add(scopes: readonly RateLimitScope[], isStored = false): this {
     scopes.forEach(({ limit, key }, place) => {
@@ -52,23 +52,23 @@ export class BudgetLines {
   }
 }
 
-/** The key as it is stored: PostgreSQL stores no U+0000 and no halves of surrogate pairs. */
+/** Returns the key as stored: PostgreSQL cannot store U+0000 or unpaired surrogates. */
 export function storedKey(key: string): string {
   if (key !== '' && key.length <= LONGEST_KEY && !key.startsWith('~') && !UNSTORABLE.test(key)) return key;
   return `~${createHash('sha256').update(key, 'utf16le').digest('base64url')}`;
 }
 
-/** An array of texts as a parameter. */
+/** Formats an array of texts as a parameter. */
 export function texts(values: readonly string[]): string {
   return `{${values.map((value) => `"${value.replace(/["\\]/g, '\\$&')}"`).join()}}`;
 }
 
-/** An array of numbers as a parameter. */
+/** Formats an array of numbers as a parameter. */
 export function numbers(values: readonly number[]): string {
   return `{${values.join()}}`;
 }
 
-/** An array of numbers that the database has returned, as a text. */
+/** Parses an array of numbers that the database returned as text. */
 export function readNumbers(text: unknown): readonly number[] {
   const list = String(text).slice(1, -1);
   return list === '' ? [] : list.split(',').map((value) => (Number(value) === NEVER ? Infinity : Number(value)));

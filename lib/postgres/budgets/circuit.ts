@@ -10,11 +10,11 @@ const LAST_DELAY_MS = 5_000;
 const NOT_SENT = /ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|EAI_AGAIN|; (?:57P03|53300|28|3D)/;
 
 /**
- * Sends statements, and after three failures in a row none until the database answers in the
- * background: a lost database causes a few timeouts, not one per request.
+ * Sends statements. After three consecutive failures it sends none until a background check
+ * succeeds, so that a lost database causes a few timeouts and not one per request.
  */
 export class DatabaseCircuit {
-  /** Statements so far. */
+  /** Number of statements so far. */
   calls = 0;
   private failures = 0;
   private reason = '';
@@ -25,7 +25,7 @@ export class DatabaseCircuit {
 
   constructor(readonly database: Database) {}
 
-  /** Why no statement is sent now; `undefined`: statements are sent. */
+  /** Why the circuit is open; `undefined` if statements are sent. */
   refusal(): string | undefined {
     return this.probe === undefined ? undefined : this.reason;
   }
@@ -49,7 +49,7 @@ export class DatabaseCircuit {
     }
   }
 
-  /** Asks the database whether it answers; returns what is wrong. */
+  /** Checks the database; returns the problem. */
   async fault(): Promise<string | undefined> {
     try {
       await this.database.rows('SELECT 1');
@@ -73,7 +73,7 @@ export class DatabaseCircuit {
   }
 
   private schedule(): void {
-    // Random, so that processes that lost a database together do not return together.
+    // Random, so that processes do not all retry at the same time.
     this.probe = setTimeout(() => void this.ping(), this.delayMs * (0.5 + Math.random() / 2));
     this.probe.unref();
     this.delayMs = Math.min(LAST_DELAY_MS, this.delayMs * 2);

@@ -34,7 +34,7 @@ import type { ResolvedPostgresRateLimitStoreOptions } from './options.js';
 
 const CURSOR = 'must be a cursor from an earlier page';
 
-/** Decides money in PostgreSQL and everything else in this process. */
+/** Decides budgets in PostgreSQL and all other limits in this process. */
 export class PostgresRateLimitStore implements RateLimitStore {
   readonly kind = 'postgres';
   readonly keepsBudgets = true;
@@ -48,11 +48,11 @@ export class PostgresRateLimitStore implements RateLimitStore {
   /** With `onStoreError: 'local'`. */
   private readonly local: LocalDecisions | undefined;
   private readonly processes: ProcessCount | undefined;
-  /** Settles what dead processes hold. */
+  /** Settles the holds of dead processes. */
   private readonly sweeper: NodeJS.Timeout;
   private readonly process = randomBytes(9).toString('base64url');
   private taken = 0;
-  /** The limits of each limit that are not budgets. */
+  /** For each limit, its parts other than budgets. */
   private readonly rateLimits = new WeakMap<RateLimit, RateLimit>();
 
   constructor(
@@ -91,7 +91,7 @@ export class PostgresRateLimitStore implements RateLimitStore {
       processesAt: (outageMs) => processes.countAt(outageMs),
       send: async (spend) => {
         await this.budgets.merge(spend);
-        // A next outage begins with what is left now.
+        // The next outage starts from the current remainder.
         await this.look({ scopes: [spend.scope], cost: 0, tokens: 0, nanoUsd: 0 });
       },
     });
@@ -134,14 +134,14 @@ export class PostgresRateLimitStore implements RateLimitStore {
       return denial;
     }
     if (!isHold(hold)) return undefined;
-    // Sent with the extension, otherwise with the next renewal.
+    // Sent with the extension, or with the next renewal.
     hold.expectedNanoUsd = expectedNanoUsd ?? hold.expectedNanoUsd;
     if (nanoUsd <= known) return undefined;
     try {
       const denial = await this.budgets.extend(hold, nanoUsd, known);
       if (denial !== undefined)
         return { reason: denial.reason, standing: denial.standing, limitName: hold.scopes[denial.scope].limit.name };
-      // One that was charged is held again.
+      // A hold that was charged is held again.
       this.money.add(hold);
       return undefined;
     } catch (failure) {
@@ -245,8 +245,8 @@ export class PostgresRateLimitStore implements RateLimitStore {
   }
 
   /**
-   * Money is held between a look at the other limits and their charge: what they have taken could
-   * not be given back. If another request has used them up meanwhile, the money is returned.
+   * Places the hold after checking the other limits but before charging them, because a charge
+   * could not be undone. If another request exhausts them in the meantime, the hold is released.
    */
   private async take(ask: StoreAsk): Promise<RateLimitDecision> {
     const rates = this.rates('peek', ask);
@@ -259,7 +259,7 @@ export class PostgresRateLimitStore implements RateLimitStore {
       answer = await this.ask({ id: hold.id, scopes, nanoUsd, expectedNanoUsd });
     } catch (reason) {
       const failure = reason as StoreFailure;
-      // The cost of a request that `onStoreError` allows will be unknown.
+      // The cost of a request that `onStoreError` allows is unknown.
       if (failure.mayBeDone) this.money.settleUnanswered(hold, this.outage.mode === 'allow' ? nanoUsd : 0);
       return this.orOutage('check', ask, failure);
     }
@@ -379,7 +379,7 @@ function placesOf(scopes: readonly RateLimitScope[]): readonly number[] {
   return scopes.flatMap(({ limit }, place) => (limit.budgets === undefined ? [] : [place]));
 }
 
-/** The error of an administrative call that the database has not answered. */
+/** Creates the error of an administrative call that the database did not answer. */
 function unavailable(failure: unknown): never {
   throw new FastLiteLLMError('STORE_UNAVAILABLE', `the PostgreSQL store cannot be reached: ${(failure as StoreFailure).reason}`);
 }

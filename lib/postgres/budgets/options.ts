@@ -3,7 +3,7 @@ import { refuseOption } from '../../common/options.js';
 import { isPostgresStore, type PostgresStore } from '../postgres-store.js';
 
 export const POSTGRES_RATE_LIMIT_STORE = {
-  /** Required: where the budgets are kept, made with `postgresStore`. */
+  /** Required: the store for the budgets, created with `postgresStore`. */
   store: required(custom<PostgresStore>('store of `postgresStore`', checkPostgresStore)),
   /**
    * Required: whether an outage of PostgreSQL denies all requests under a budget, allows them, or
@@ -13,8 +13,8 @@ export const POSTGRES_RATE_LIMIT_STORE = {
    */
   onStoreError: required(oneOf(['deny', 'allow', 'local'])),
   /**
-   * How long the hold of a dead process is kept, in ms; then it is settled at its expected cost.
-   * Default 60,000.
+   * Time in ms after which the hold of a dead process is settled at its expected cost. Default
+   * 60,000.
    */
   holdTtlMs: integer({ min: 1_000, default: 60_000 }),
 };
@@ -31,5 +31,5 @@ export function resolvePostgresRateLimitStoreOptions(options: PostgresRateLimitS
 
 function checkPostgresStore(path: string, value: unknown): PostgresStore {
   if (isPostgresStore(value)) return value;
-  throw refuseOption(path, value, 'must be a store made with postgresStore()');
+  throw refuseOption(path, value, 'must be a store created with postgresStore()');
 }

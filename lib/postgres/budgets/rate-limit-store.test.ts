@@ -16,8 +16,8 @@ const DAY_MS = 86_400_000;
 describe('the options of budgets in PostgreSQL', () => {
   const store = postgresStore({ url: 'postgres://127.0.0.1:1/none' });
   it.each<[object, string]>([
-    [{ onStoreError: 'deny' }, 'postgres.store: must be a store made with postgresStore(), got undefined'],
-    [{ store: {}, onStoreError: 'deny' }, 'postgres.store: must be a store made with postgresStore(), got an object (Object)'],
+    [{ onStoreError: 'deny' }, 'postgres.store: must be a store created with postgresStore(), got undefined'],
+    [{ store: {}, onStoreError: 'deny' }, 'postgres.store: must be a store created with postgresStore(), got an object (Object)'],
     [{ store }, 'postgres.onStoreError: must be one of deny, allow, local, got undefined'],
     [{ store, onStoreError: 'deny', holdTtlMs: 1 }, 'postgres.holdTtlMs: must be an integer of at least 1000, got 1'],
   ])('are refused with their path (%#)', (options, message) => {

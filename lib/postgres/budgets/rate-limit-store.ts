@@ -4,9 +4,9 @@ import type * as DecidingStore from './deciding-store.js';
 import { resolvePostgresRateLimitStoreOptions, type PostgresRateLimitStoreOptions } from './options.js';
 
 /**
- * Keeps budgets in PostgreSQL, shared by many processes, where there is no Redis. Requests, tokens
- * and concurrency are limited by each process. One function decides the money of all requests that
- * wait, by the clock of the database, with the same results as the memory store.
+ * Stores budgets in PostgreSQL and shares them between processes, for apps without Redis. Each
+ * process limits requests, tokens and concurrency on its own. One database function decides all
+ * waiting requests by the database's clock, with the same results as the memory store.
  *
  * @throws InvalidConfigurationError naming the option.
  * @example

@@ -13,12 +13,12 @@ import { hasPostgres } from '../../support/postgres.js';
 import { until } from '../../support/until.js';
 
 const CALLS = usuallyOrLong(600, 20_000);
-const STOP_MS = usuallyOrLong(1_500, 20_000);
+const STOP_MS = usuallyOrLong(5_000, 20_000);
 const KILL_EVERY_MS = isWhole ? 5_000 : 1_500;
 const PROCESSES = 3;
 const IN_FLIGHT = 6;
 /** What a process that is killed may lose: `flushMs`, a statement that hangs, and a busy machine. */
-const LAST_BATCH_MS = 3_000;
+const LAST_BATCH_MS = 2_000;
 
 /** A provider that keeps books: what it has billed for each call, in nano-USD. */
 class Bookkeeper {

@@ -22,13 +22,14 @@ const logger = { log: () => {}, warn: () => {}, error: () => {} };
 const DAY_MS = 86_400_000;
 const TODAY = Date.UTC(2027, 2, 20);
 const DATES = 'from=2027-03-01&to=2027-03-20';
+const LONG_NAME = 'a team with a very long name that no column of a phone has room for';
 const SCRIPT = '<script>alert(1)</script>';
 
 /** Four teams over twenty days, the dearest first. */
 const calls = Array.from({ length: 400 }, (_, at) => ({
   id: `call${at}`,
   started_at: TODAY - (at % 20) * DAY_MS + at,
-  team_id: ['search', 'shop', SCRIPT, 'a team with a very long name that no column of a phone has room for'][at % 4],
+  team_id: ['search', 'shop', SCRIPT, LONG_NAME][at % 4],
   key_id: `key${at % 3}`,
   key_alias: at % 3 === 0 ? 'mobile' : undefined,
   user_id: `user${at % 15}`,
@@ -181,7 +182,12 @@ describe('a dashboard without a spend log', () => {
     ] as const)('fit a %s screen of %j', async (colorScheme, size) => {
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize(size);
-      for (const path of [`spending?${DATES}`, `calls?${DATES}`, `call?id=call7`]) {
+      for (const path of [
+        `spending?${DATES}`,
+        `spending?${DATES}&by=user&team=${encodeURIComponent(LONG_NAME)}`,
+        `calls?${DATES}`,
+        `call?id=call7`,
+      ]) {
         await page.goto(`${url}/${path}`);
         expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(size.width);
         await picture(page, `${path.split('?')[0]}-${colorScheme}-${size.width}`);

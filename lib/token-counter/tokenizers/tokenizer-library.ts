@@ -43,7 +43,7 @@ export class TokenizerLibrary {
     if (this.sources.some(({ name }) => name === source.name)) return;
     this.sources.push(source);
     const loading = this.load(source);
-    // `ready` rejects with it; if nobody calls that, the log reports it.
+    // `ready` rejects with it; without a call of it, the log reports the error.
     loading.catch((error: unknown) => this.context.logger.error(errorMessage(error)));
     this.loading.push(loading);
   }

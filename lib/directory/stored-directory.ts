@@ -9,7 +9,7 @@ import { Spending } from '../keys/spending.js';
 import type { RateLimits } from '../rate-limit/limits.js';
 import type { BudgetReport, RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import { DirectoryCache } from './directory-cache.js';
-import { DirectoryPrincipals, SCOPE_NAMES } from './directory-principals.js';
+import { PrincipalLimits, SCOPE_NAMES } from './principal-limits.js';
 import {
   checkDirectoryRecord,
   memberId,
@@ -27,7 +27,7 @@ const MOST_CONFLICTS = 5;
 /** The directory of a store. */
 export class StoredDirectory extends DirectoryService implements KeyDirectory {
   private readonly cache: DirectoryCache;
-  private readonly principals: DirectoryPrincipals;
+  private readonly principals: PrincipalLimits;
   private readonly spending: Readonly<Record<LimitedEntity, Spending>>;
 
   /** @internal Made by `FastLiteLLMKeysModule`. */
@@ -40,7 +40,7 @@ export class StoredDirectory extends DirectoryService implements KeyDirectory {
     super();
     this.cache = new DirectoryCache(store, maxStaleMs);
     const isAway = (): boolean => store.isFollowing?.() !== true && store.fault?.() !== undefined;
-    this.principals = new DirectoryPrincipals(this.cache, isAway);
+    this.principals = new PrincipalLimits(this.cache, isAway);
     const kinds = Object.entries(SCOPE_NAMES).map(([entity, kind]) => [entity, new Spending(limiter, kind)]);
     this.spending = Object.fromEntries(kinds) as Record<LimitedEntity, Spending>;
   }

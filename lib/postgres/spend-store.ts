@@ -15,7 +15,8 @@ const MONTHS_AHEAD = 2;
 /** Classes of SQLSTATE for invalid data and for exceeded limits of PostgreSQL. */
 const OF_DATA = /^(?:2[12]|23|54)/;
 
-const WRITE = 'SELECT $schema.write_calls($1::text::jsonb)::text AS written';
+/** The function in 0003-spend-log-and-daily-spend.sql writes the rows and sums them up by day. */
+const WRITE_CALLS_AND_DAILY_SPEND = 'SELECT $schema.write_calls($1::text::jsonb)::text AS written';
 const CREATE = `SELECT $schema.create_spend_month(now() + months * interval '1 month') FROM generate_series(0, ${MONTHS_AHEAD}) AS months`;
 const DROP = 'SELECT dropped AS name FROM $schema.drop_spend_before($1::text::timestamptz) AS dropped';
 const DELETE = `SELECT $schema.delete_spend_of($1::text, $2::text, ${DELETED_AT_ONCE})::text AS deleted`;
@@ -32,7 +33,7 @@ export class PostgresSpend implements SpendStore {
   private readonly writeSql: string;
 
   constructor(private readonly database: Database) {
-    this.writeSql = database.sql(WRITE);
+    this.writeSql = database.sql(WRITE_CALLS_AND_DAILY_SPEND);
   }
 
   async write(calls: readonly string[]): Promise<number> {

@@ -1,6 +1,6 @@
 import { errorMessage } from '../../common/errors.js';
 import { NANO_PER_USD } from '../../common/nano-usd.js';
-import { SCOPE_NAMES } from '../../directory/directory-principals.js';
+import { SCOPE_NAMES } from '../../directory/principal-limits.js';
 import type { DirectoryEntity, DirectoryRecords, LimitedEntity } from '../../directory/directory-records.js';
 import { KEY_ACCOUNTS } from '../../keys/spending.js';
 import type { LiteLLMRow, LiteLLMSource, LiteLLMTable } from '../../postgres/litellm-source.js';

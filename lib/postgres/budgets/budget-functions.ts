@@ -84,7 +84,7 @@ const SQL = {
     FROM $schema.budget_holds WHERE crashed AND (id, place) > ($1::text, $2::text::int) ORDER BY id, place LIMIT $3::text::bigint`,
 } as const;
 
-/** Calls the functions of migration 0030; those that requests wait for have queues. */
+/** Calls the functions of migration 0005; those that requests wait for have queues. */
 export class BudgetFunctions {
   private readonly windows: BudgetWindows;
   private readonly sql: Readonly<Record<keyof typeof SQL, string>>;

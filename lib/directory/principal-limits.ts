@@ -14,7 +14,7 @@ import {
   type LimitedEntity,
   type LimitedRecord,
 } from './directory-records.js';
-import { effectiveLimits } from './effective-limits.js';
+import { limitsWithBudget } from './limits-with-budget.js';
 
 /** A record that a principal depends on. */
 interface Part {
@@ -61,7 +61,7 @@ export const SCOPE_NAMES = {
  * The result is reused until one of these records is read again, so a request only compares a few
  * objects.
  */
-export class DirectoryPrincipals implements Omit<KeyDirectory, 'hasBudget'> {
+export class PrincipalLimits implements Omit<KeyDirectory, 'hasBudget'> {
   /** By the principal of the key alone. */
   private readonly compiled = new WeakMap<Principal, Compiled>();
   /** By the records of customers. */
@@ -100,7 +100,7 @@ export class DirectoryPrincipals implements Omit<KeyDirectory, 'hasBudget'> {
   }
 
   async limitsOf(record: Pick<LimitedRecord, 'limits' | 'budget'>): Promise<RateLimits | undefined> {
-    const { value } = await this.tryAll((read) => effectiveLimits(record, read('budgets', record.budget)));
+    const { value } = await this.tryAll((read) => limitsWithBudget(record, read('budgets', record.budget)));
     return value;
   }
 
@@ -199,7 +199,7 @@ function compile(record: ApiKeyRecord, { principal, isRaised }: KeySender, read:
   add('team_members', member);
   add('organizations', organization);
 
-  const own = effectiveLimits(record, keyBudget);
+  const own = limitsWithBudget(record, keyBudget);
   const softBudgetUsd = record.softBudgetUsd ?? keyBudget?.softBudgetUsd;
   const limits = isRaised ? raisedBy(own, record.raisedUsd) : own;
   const modelAliases = team?.modelAliases === undefined ? principal.modelAliases : { ...team.modelAliases, ...principal.modelAliases };
@@ -223,7 +223,7 @@ function compile(record: ApiKeyRecord, { principal, isRaised }: KeySender, read:
 
 function scopeOf(entity: LimitedEntity, record: LimitedRecord, budget: BudgetRecord | undefined): PrincipalScope {
   const { name, prefix } = SCOPE_NAMES[entity];
-  const limits = effectiveLimits(record, budget);
+  const limits = limitsWithBudget(record, budget);
   const softBudgetUsd = record.softBudgetUsd ?? budget?.softBudgetUsd;
   return {
     name,

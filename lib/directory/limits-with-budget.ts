@@ -17,7 +17,7 @@ type Limited = { readonly limits?: RateLimits };
  * new object each time, because guards cache compiled limits by object; `undefined` without any
  * limit.
  */
-export function effectiveLimits({ limits = {} }: Limited, budget: BudgetRecord | undefined): RateLimits | undefined {
+export function limitsWithBudget({ limits = {} }: Limited, budget: BudgetRecord | undefined): RateLimits | undefined {
   const merged: Record<string, unknown> = { ...limits };
   for (const [name, value] of Object.entries(budget?.limits ?? {})) {
     const key = name as keyof RateLimits;

@@ -1,5 +1,5 @@
 import type { RateLimits } from '../rate-limit/limits.js';
-import { effectiveLimits } from './effective-limits.js';
+import { limitsWithBudget } from './limits-with-budget.js';
 
 it.each<[string, RateLimits | undefined, RateLimits | undefined, RateLimits | undefined]>([
   ['none of both', undefined, undefined, undefined],
@@ -10,7 +10,7 @@ it.each<[string, RateLimits | undefined, RateLimits | undefined, RateLimits | un
   ['its own bucket alone', { requestsPerSecond: 2 }, { requestsPerSecond: 5, burst: 50 }, { requestsPerSecond: 2 }],
 ])('a record has %s', (_, limits, ofBudget, expected) => {
   const budget = ofBudget && { id: 'b', limits: ofBudget };
-  const effective = effectiveLimits({ limits }, budget);
+  const effective = limitsWithBudget({ limits }, budget);
   expect(effective).toEqual(expected);
   if (effective !== undefined) expect([limits, ofBudget]).not.toContain(effective);
 });

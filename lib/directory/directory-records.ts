@@ -112,7 +112,7 @@ export type LimitedEntity = Exclude<DirectoryEntity, 'budgets'>;
 
 /** The id of a membership. */
 export function memberId(team: string, user: string): string {
-  return `${encodeURIComponent(team)}/${encodeURIComponent(user)}`;
+  return `${encoded(team)}/${encoded(user)}`;
 }
 
 /** Checks a record. @throws the error of `refuse`, naming the field. */
@@ -123,6 +123,11 @@ export function checkDirectoryRecord<E extends DirectoryEntity>(
   refuse: Refuse = refuseOption,
 ): DirectoryRecords[E] {
   return definedFields(resolveOptions(FIELDS[entity], path, value, { refuse })) as unknown as DirectoryRecords[E];
+}
+
+/** Half a surrogate pair cannot be encoded, and is in no id. */
+function encoded(text: string): string {
+  return encodeURIComponent(text.replace(/\p{Cs}/gu, '\ufffd'));
 }
 
 /** Whether PostgreSQL can store a text: no U+0000, no unpaired surrogate. */

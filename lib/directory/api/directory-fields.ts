@@ -4,7 +4,7 @@ import { checkArray, checkString, refuseArgument } from '../../common/options.js
 import { checkSupportedFields, withFieldNames, type KeyFields } from '../../keys/api/key-fields.js';
 import { LIMIT_FIELDS, LIMIT_NAMES, limitFieldsOf, MODEL_LIMIT_FIELDS } from '../../keys/api/limit-fields.js';
 import type { BudgetReport } from '../../rate-limit/rate-limit.service.js';
-import type { BudgetRecord, LimitedRecord } from '../directory-records.js';
+import { isStorable, type BudgetRecord, type LimitedRecord } from '../directory-records.js';
 
 /** A body, a query or an answer of LiteLLM's API. */
 export type Fields = KeyFields;
@@ -37,18 +37,25 @@ export function checkOrder({ sort_by: by, sort_order: order }: Fields): void {
 
 /** Returns a required text. @throws InvalidArgumentError */
 export function textIn(fields: Fields, name: string): string {
-  return checkString(name, fields[name], refuseArgument);
+  return storable(name, fields[name]);
+}
+
+/** A text that no row can have would fail as if the database were away. */
+function storable(path: string, value: unknown): string {
+  const text = checkString(path, value, refuseArgument);
+  if (isStorable(text)) return text;
+  throw new InvalidArgumentError(path, text, 'must not contain U+0000 or half a surrogate pair');
 }
 
 /** Returns an optional text; `undefined` if absent or empty. @throws InvalidArgumentError */
 export function optionalTextIn(fields: Fields, name: string): string | undefined {
   const { [name]: value } = fields;
-  return value === undefined || value === null || value === '' ? undefined : checkString(name, value, refuseArgument);
+  return value === undefined || value === null || value === '' ? undefined : storable(name, value);
 }
 
 /** Returns a required list of ids. @throws InvalidArgumentError */
 export function idsIn(fields: Fields, name: string): readonly string[] {
-  const ids = checkArray(name, fields[name], (path, value) => checkString(path, value, refuseArgument), refuseArgument);
+  const ids = checkArray(name, fields[name], storable, refuseArgument);
   if (ids.length > 0 && ids.length <= MOST_IDS) return [...new Set(ids)];
   throw new InvalidArgumentError(name, fields[name], `must have 1 to ${MOST_IDS} entries`);
 }

@@ -7,17 +7,18 @@ const PAGE = 100;
 
 /** Deletes the keys of a team or user, except keys defined in the configuration. */
 export async function deleteKeysOf(keys: ApiKeyService, query: ApiKeyQuery, by: AuditActor): Promise<void> {
-  let kept = 0;
-  for (;;) {
-    const { records } = await keys.search({ ...query, limit: PAGE, offset: kept });
+  for (let offset = 0; ;) {
+    const { records, total } = await keys.search({ ...query, limit: PAGE, offset });
+    let deleted = 0;
     for (const { publicId } of records) {
       try {
-        await keys.delete(publicId, by);
+        if (await keys.delete(publicId, by)) deleted++;
       } catch (error) {
         if (!(error instanceof InvalidArgumentError)) throw error;
-        kept++;
       }
     }
-    if (records.length < PAGE) return;
+    // Where some are gone, others have taken their place. A page may lack keys that are unreadable.
+    if (deleted === 0) offset += PAGE;
+    if (offset >= total) return;
   }
 }

@@ -1,6 +1,7 @@
 import type { AuditActor } from '../../common/audit-log.js';
 import { ApiKeyError } from '../../common/http-errors.js';
 import type { Principal } from '../../http/principal.js';
+import type { ApiKeyRecord } from '../../keys/api-key-record.js';
 import type { DirectoryService } from '../directory.service.js';
 
 /** The sender of a request to LiteLLM's directory routes. */
@@ -23,6 +24,11 @@ export class Requester {
 
   get team(): string | undefined {
     return this.principal.team;
+  }
+
+  /** Whether a key is of the same user or, for a key without a user, the same key. */
+  owns({ publicId, user }: ApiKeyRecord): boolean {
+    return this.user === undefined ? publicId === this.principal.keyId : user === this.user;
   }
 
   /** @throws ApiKeyError (403) without the master key. */

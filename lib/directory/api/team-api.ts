@@ -3,7 +3,7 @@ import { InvalidArgumentError } from '../../common/errors.js';
 import { checkObject, checkOneOf, checkString, refuseArgument } from '../../common/options.js';
 import { fieldsOf as keyFieldsOf, unlessEmpty } from '../../keys/api/key-fields.js';
 import { limitChangesOf } from '../../keys/api/limit-fields.js';
-import { wholeNumber } from '../../keys/api/audit-api.js';
+import { LAST_PAGE, wholeNumber } from '../../keys/api/audit-api.js';
 import type { ApiKeyService } from '../../keys/api-keys.service.js';
 import { memberId, type TeamMemberRecord, type TeamRecord, type UserRecord } from '../directory-records.js';
 import type { DirectoryQuery } from '../directory-store.js';
@@ -87,7 +87,7 @@ export class TeamApi {
       const team = existing(await this.directory.find('teams', id), 'team', 'team_id');
       const [members, keys] = await Promise.all([this.membersOf([id]), this.keys.search({ team: id, limit: MOST_MEMBERS })]);
       // Other members see only their own keys.
-      const shown = keys.records.filter(({ user }) => requester.isMaster || isAdmin(members, requester.user) || user === requester.user);
+      const shown = keys.records.filter((key) => requester.isMaster || isAdmin(members, requester.user) || requester.owns(key));
       return {
         team_id: id,
         team_info: await this.row(team, members),
@@ -109,7 +109,7 @@ export class TeamApi {
   async listPages(query: unknown, requester: Requester): Promise<Fields> {
     return answering(query, 'team_id', async () => {
       const fields = checkBody(query, LIST_FIELDS);
-      const page = wholeNumber('page', fields.page, 1, Number.MAX_SAFE_INTEGER);
+      const page = wholeNumber('page', fields.page, 1, LAST_PAGE);
       const size = wholeNumber('page_size', fields.page_size, DEFAULT_PAGE_SIZE, LARGEST_PAGE);
       const { rows, total } = await this.matching(fields, requester, { limit: size, offset: (page - 1) * size });
       return { teams: rows, total, page, page_size: size, total_pages: Math.ceil(total / size) };

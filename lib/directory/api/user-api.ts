@@ -4,7 +4,7 @@ import { InvalidArgumentError } from '../../common/errors.js';
 import { checkBoolean, checkObject, refuseArgument } from '../../common/options.js';
 import { changesOf as keyChangesOf, fieldsOf as keyFieldsOf } from '../../keys/api/key-fields.js';
 import { limitChangesOf } from '../../keys/api/limit-fields.js';
-import { wholeNumber } from '../../keys/api/audit-api.js';
+import { LAST_PAGE, wholeNumber } from '../../keys/api/audit-api.js';
 import type { ApiKeyService } from '../../keys/api-keys.service.js';
 import { memberId, type TeamMemberRecord, type UserRecord } from '../directory-records.js';
 import type { DirectoryChanges, DirectoryService } from '../directory.service.js';
@@ -107,7 +107,7 @@ export class UserApi {
     return answering(query, 'user_id', async () => {
       requester.checkMaster();
       const fields = checkBody(query, LIST_FIELDS);
-      const page = wholeNumber('page', fields.page, 1, Number.MAX_SAFE_INTEGER);
+      const page = wholeNumber('page', fields.page, 1, LAST_PAGE);
       const size = wholeNumber('page_size', fields.page_size, DEFAULT_PAGE_SIZE, LARGEST_PAGE);
       checkOrder(fields);
       const team = optionalTextIn(fields, 'team');

@@ -7,7 +7,8 @@ import { checkFields, type KeyFields } from './key-fields.js';
 const FIELDS = 'page page_size changed_by changed_by_api_key action table_name object_id start_date end_date sort_by sort_order'.split(' ');
 const DEFAULT_PAGE_SIZE = 10;
 const LARGEST_PAGE = 100;
-const LAST_PAGE = 10_000_000;
+/** Its rows can be counted in an `integer` of PostgreSQL. */
+export const LAST_PAGE = 10_000_000;
 const DAY_MS = 86_400_000;
 const DATE = /^\d{4}-\d\d-\d\d$/;
 const TIME = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?$/;

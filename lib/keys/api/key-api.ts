@@ -9,7 +9,7 @@ import type { AuditActor } from '../../common/audit-log.js';
 import type { ApiKeyRecord } from '../api-key-record.js';
 import type { ApiKeyPage, ApiKeyStatus } from '../api-key-store.js';
 import { statusOf } from '../key-search.js';
-import { wholeNumber } from './audit-api.js';
+import { LAST_PAGE, wholeNumber } from './audit-api.js';
 import type { ApiKeyService, NewApiKey } from '../api-keys.service.js';
 import { changesOf, checkFields, checkKeyFields, durationMs, fieldsOf, namedKey, withFieldNames, type KeyFields } from './key-fields.js';
 
@@ -108,7 +108,7 @@ export class KeyApi {
   async list(query: unknown): Promise<KeyFields> {
     return this.answering(query, async () => {
       const fields = checkFields(query, LIST_FIELDS);
-      const page = wholeNumber('page', fields.page, 1, Number.MAX_SAFE_INTEGER);
+      const page = wholeNumber('page', fields.page, 1, LAST_PAGE);
       const size = wholeNumber('size', fields.size, DEFAULT_PAGE_SIZE, LARGEST_PAGE);
       const { records: shown, total } = await this.matching(fields, size, (page - 1) * size);
       const isFull = fields.return_full_object === 'true' || fields.return_full_object === true;

@@ -264,6 +264,39 @@ type Fields = Record<string, any>;
     expect(await paramOf(post('/key/generate', { budget_id: 'none' }))).toEqual([400, 'budget_id']);
     expect(await paramOf(get('/v2/team/list?page_size=1000'))).toEqual([400, 'page_size']);
     expect(await paramOf(get('/user/info'))).toEqual([400, 'user_id']);
+    expect(await paramOf(get('/v2/team/list?page=999999999'))).toEqual([400, 'page']);
+    expect(await paramOf(get('/user/list?page=999999999'))).toEqual([400, 'page']);
+    expect(await paramOf(get('/v2/team/list?search=a%00'))).toEqual([400, 'search']);
+    expect(await paramOf(post('/team/update', { team_id: 'a\ud800', team_alias: 'a' }))).toEqual([400, 'team_id']);
+    expect(await paramOf(post('/team/member_add', { team_id: 'twice', member: { user_id: '\ud800' } }))).toEqual([400, 'user_id']);
+    expect(await paramOf(post('/customer/block', { user_ids: ['a\0'] }))).toEqual([400, 'user_ids[0]']);
+  });
+
+  it('shows the keys of a team to their users, and a key without a user only itself', async () => {
+    await done(post('/team/new', { team_id: 'shared', members_with_roles: [{ role: 'admin', user_id: 'lead' }] }));
+    const [lead, worker, first] = [
+      await keyFor({ team_id: 'shared', user_id: 'lead', key_alias: 'lead' }),
+      await keyFor({ team_id: 'shared', user_id: 'hand', key_alias: 'hand' }),
+      await keyFor({ team_id: 'shared', key_alias: 'first' }),
+    ];
+    await keyFor({ team_id: 'shared', key_alias: 'second' });
+    const shown = async (key: string): Promise<unknown[]> =>
+      ((await done(get('/team/info?team_id=shared', key))).keys as Fields[]).map(({ key_alias: alias }) => alias as unknown).toSorted();
+    expect(await shown(lead)).toEqual(['first', 'hand', 'lead', 'second']);
+    expect([await shown(worker), await shown(first)]).toEqual([['hand'], ['first']]);
+  });
+
+  it('deletes all keys of a team, also if some cannot be read', async () => {
+    await done(post('/team/new', { team_id: 'large' }));
+    await database.query(`INSERT INTO fast_litellm.keys (public_id, team_id, hashes, blocked, revision, record, created_at, updated_at)
+      SELECT 'unreadable' || to_char(n, 'FM00'), 'large', '{}', false, 1, '{"publicId": 1}', now() + interval '1 day', now() FROM generate_series(1, 2) AS n`);
+    const keys = await Promise.all(Array.from({ length: 101 }, () => keyFor({ team_id: 'large' })));
+    await done(post('/team/delete', { team_ids: ['large'] }));
+    const [{ count }] = await database.query(
+      `SELECT count(*)::int AS count FROM fast_litellm.keys WHERE public_id NOT LIKE 'unreadable%' AND team_id = 'large'`,
+    );
+    expect([count, (await get('/v1/models', keys[0])).status]).toEqual([0, 401]);
+    await database.query(`DELETE FROM fast_litellm.keys WHERE public_id LIKE 'unreadable%'`);
   });
 
   describe('who may', () => {

@@ -48,7 +48,10 @@ module.exports = {
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/native/target/', '<rootDir>/test/bench/node_modules/'],
   transform: {
     '\\.tsx?$': ['<rootDir>/test/support/jest-transform.js', swcOptions],
-    '\\.m?js$': ['<rootDir>/test/support/jest-transform.js', { jsc: { target: 'es2022', keepClassNames: true }, module: { type: 'commonjs' } }],
+    '\\.m?js$': [
+      '<rootDir>/test/support/jest-transform.js',
+      { jsc: { target: 'es2022', keepClassNames: true }, module: { type: 'commonjs' } },
+    ],
   },
   transformIgnorePatterns: [`/node_modules/(?!(?:.*/node_modules/)?(?:${esmOnly.join('|')})/)`, '<rootDir>/native/'],
 };

@@ -81,6 +81,12 @@ const soon = (ms: number): string => new Date(Date.now() + ms).toISOString().sli
     });
   });
 
+  it("gives no user to keys of LiteLLM's master key, which all share one", async () => {
+    await litellm.insertKeys({ 'sk-1234': { user_id: 'default_user_id' }, 'sk-5678': { user_id: 'ann' } });
+    await toFile();
+    expect(['sk-1234', 'sk-5678'].map((key) => records().get(idOf(key))?.user)).toEqual([undefined, 'ann']);
+  });
+
   it.each<[string, object, object | undefined]>([
     ['no budget', { budget_duration: '1d' }, undefined],
     ['one in total', { max_budget: 5 }, { usdTotal: 5 }],

@@ -11,6 +11,11 @@ import { countUnsupported, keptMetadata } from './unsupported-fields.js';
 const SHA256 = /^[0-9a-f]{64}$/;
 /** Keys of sessions of LiteLLM's admin UI, which last a day. */
 export const UI_TEAM = 'litellm-dashboard';
+/**
+ * The user of whoever has LiteLLM's master key. Keys that it generated share this user, and could
+ * read each other's spend.
+ */
+const MASTER_USER = 'default_user_id';
 
 const CARRIED = new Set([
   ...LIMIT_COLUMNS,
@@ -52,7 +57,7 @@ export function importedKey(row: LiteLLMRow, context: LimitContext): ApiKeyRecor
   const tags = textsOf(metadata.tags);
   const settings = {
     alias: textOf(row.key_alias),
-    user: textOf(row.user_id),
+    user: row.user_id === MASTER_USER ? undefined : textOf(row.user_id),
     team: textOf(row.team_id),
     organization: textOf(row.organization_id),
     budget: textOf(row.budget_id),

@@ -20,7 +20,7 @@ import { threadsRow } from './rate-limit/threads.js';
 
 const say = (line: string): void => console.error(line);
 const REDIS = process.env.REDIS_URL ?? 'redis://127.0.0.1:6379';
-const POSTGRES = process.env.TEST_POSTGRES_URL ?? 'postgres://postgres@127.0.0.1:5432/postgres';
+const POSTGRES = process.env.POSTGRES_URL ?? 'postgres://postgres@127.0.0.1:5432/postgres';
 /** Peers this many times slower than the fastest peer are left out of the next row. */
 const HOPELESS = 4;
 

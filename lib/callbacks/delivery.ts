@@ -42,6 +42,6 @@ export function deliveryErrorOf(error: unknown): DeliveryError {
   if (error instanceof DeliveryError) return error;
   const { code, name, cause } = (error ?? {}) as { readonly code?: unknown; readonly name?: unknown; readonly cause?: unknown };
   const inner = (cause ?? {}) as { readonly code?: unknown };
-  const reason = [inner.code, code, name].find((each) => typeof each === 'string' && each !== '');
-  return new DeliveryError('away', reason === undefined ? 'unknown error' : String(reason));
+  const reason = [inner.code, code, name].find((each): each is string => typeof each === 'string' && each !== '');
+  return new DeliveryError('away', reason ?? 'unknown error');
 }

@@ -31,7 +31,7 @@ function addChoice(choices: Map<number, Writable>, { index, delta, text, finish_
   const at = typeof index === 'number' ? index : 0;
   const choice = choices.get(at) ?? { index: at };
   choices.set(at, choice);
-  if (typeof text === 'string') choice.text = String(choice.text ?? '') + text;
+  if (typeof text === 'string') choice.text = ((choice.text ?? '') as string) + text;
   if (isObject(delta)) choice.message = withDelta((choice.message ?? {}) as Writable, delta);
   if (typeof reason === 'string') choice.finish_reason = reason;
 }
@@ -40,7 +40,7 @@ function withDelta(message: Writable, delta: Fields): Writable {
   for (const [name, value] of Object.entries(delta)) {
     if (name === 'tool_calls') message.tool_calls = withToolCalls((message.tool_calls ?? []) as Writable[], listOf(value));
     // A role is repeated, and texts go on.
-    else if (typeof value === 'string' && name !== 'role') message[name] = String(message[name] ?? '') + value;
+    else if (typeof value === 'string' && name !== 'role') message[name] = ((message[name] ?? '') as string) + value;
     else if (value !== null && value !== undefined) message[name] = value;
   }
   return message;

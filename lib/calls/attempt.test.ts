@@ -42,8 +42,7 @@ function attemptOf({ body = {}, operation = 'chat', stream = false, model = 'gpt
   const view = viewOf(call, { cancellation, target: { model: 'm', inputTokens: 10 } });
   const attempt = new Attempt(view, selection as never, { settlement, longestAnswerOf: () => longest } as never);
   if (given.mostOutput !== undefined) attempt.hold = { mostOutput: given.mostOutput } as never;
-  const begin = () =>
-    attempt.begin({ wasSent: true, isRefused: false, receivedTokens: 0, abort: () => {}, ...exchange } as unknown as Exchange);
+  const begin = () => attempt.begin({ wasSent: true, isRefused: false, receivedTokens: 0, abort: () => {}, ...exchange });
   return { attempt, begin, cancellation, reported };
 }
 

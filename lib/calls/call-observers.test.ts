@@ -1,4 +1,4 @@
-import type { CallObserver, ObservedAttempt } from '../common/call-observer.js';
+import type { ObservedAttempt } from '../common/call-observer.js';
 import type { Call } from './call.js';
 import { CallObservers } from './call-observers.js';
 import type { WatchedAttempt } from './watched-call.js';
@@ -12,7 +12,7 @@ function observersOf(...observers: Partial<ObservedAttempt>[]) {
   const all = new CallObservers({ log: () => {}, warn: () => {}, error: (line: string) => void lines.push(line) });
   for (const attempt of observers) {
     const whole = { run: <T>(send: () => T) => send(), firstChunk: () => {}, ended: () => {}, ...attempt };
-    all.add({ started: () => ({ attempt: () => whole, ended: () => {} }) } as CallObserver);
+    all.add({ started: () => ({ attempt: () => whole, ended: () => {} }) });
   }
   return { all, lines };
 }

@@ -24,5 +24,5 @@ export function limitsWithBudget({ limits = {} }: Limited, budget: BudgetRecord 
     const group = GROUPS.find((each) => each.includes(key)) ?? [key];
     if (group.every((each) => limits[each] === undefined)) merged[key] = value;
   }
-  return Object.keys(merged).length === 0 ? undefined : (merged as RateLimits);
+  return Object.keys(merged).length === 0 ? undefined : merged;
 }

@@ -141,6 +141,7 @@ export class PrincipalLimits implements Omit<KeyDirectory, 'hasBudget'> {
     const read: Read = (entity, id) => {
       if (id === undefined) return undefined;
       const known = loaded.get(`${entity} ${id}`) ?? this.cache.fresh(entity, id);
+      // eslint-disable-next-line @typescript-eslint/only-throw-error -- caught here: an error would need a stack
       if (known === undefined) throw new Missing(entity, id);
       parts.push({ entity, id, known });
       return known.record as DirectoryRecords[typeof entity] | undefined;

@@ -67,7 +67,7 @@ export class StoredDirectory extends DirectoryService implements KeyDirectory {
     const isNew = await this.asked(this.store.put(entity, record, entryOf(entity, 'created', by, { after: record })));
     if (!isNew) throw new InvalidArgumentError('id', record.id, 'must be unique: this id already exists');
     this.cache.changed(entity, record.id);
-    if (isLimited(entity)) this.spending[entity].begin(await this.accountOf(record as LimitedRecord));
+    if (isLimited(entity)) this.spending[entity].begin(await this.accountOf(record));
     return record;
   }
 
@@ -84,8 +84,7 @@ export class StoredDirectory extends DirectoryService implements KeyDirectory {
       const settings = Object.entries({ ...before, ...given }).filter(([, value]) => value !== null);
       const version = { id, revision: (before.revision ?? 1) + 1, createdAt: before.createdAt, updatedAt: new Date().toISOString() };
       const after = await this.checked(entity, { ...Object.fromEntries(settings), ...version });
-      if (isLimited(entity))
-        await this.spending[entity].carry(await this.accountOf(before as LimitedRecord), await this.accountOf(after as LimitedRecord));
+      if (isLimited(entity)) await this.spending[entity].carry(await this.accountOf(before), await this.accountOf(after));
       if (!(await this.asked(this.store.put(entity, after, entryOf(entity, actionOf(before, after), by, { before, after }))))) continue;
       this.cache.changed(entity, id);
       return after;
@@ -101,7 +100,7 @@ export class StoredDirectory extends DirectoryService implements KeyDirectory {
     if (!isRemoved && entity === 'budgets')
       throw new InvalidArgumentError('budget_id', id, 'must not be in use: remove it from keys and other records first');
     this.cache.changed(entity, id);
-    if (isRemoved && isLimited(entity)) await this.spending[entity].forget(await this.accountOf(before as LimitedRecord));
+    if (isRemoved && isLimited(entity)) await this.spending[entity].forget(await this.accountOf(before));
     return isRemoved;
   }
 

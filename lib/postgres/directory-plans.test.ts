@@ -46,7 +46,7 @@ const TABLES = ['budgets', 'organizations', 'teams', 'users', 'team_members', 'c
   beforeEach(() => (plans = []));
 
   it.each<[string, () => Promise<unknown>]>([
-    ['records of requests', () => Promise.all(TABLES.map((table) => store.directory.lookUp?.(table, 'id7')))],
+    ['records of requests', () => Promise.all(TABLES.map((table) => Promise.resolve(store.directory.lookUp?.(table, 'id7'))))],
     ['a team', () => store.directory.find('teams', 'id7')],
     ['teams by id', () => store.directory.list('teams', { ids: ['id7', 'id8'] })],
     ['teams of an organization', () => store.directory.list('teams', { organization: 'o7' })],

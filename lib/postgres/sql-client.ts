@@ -58,7 +58,7 @@ export function rowsOf(answer: unknown): readonly SqlRow[] {
  * has `connect`, but it opens the data source.
  */
 export function lendsSessions(client: SqlClient): client is LendingClient {
-  const { connect, initialize, options } = client as SqlClient & { initialize?: unknown; options?: { readonly max?: unknown } };
+  const { connect, initialize, options } = client as { connect?: unknown; initialize?: unknown; options?: { readonly max?: unknown } };
   // Listening would occupy the only connection of such a pool.
   return typeof connect === 'function' && initialize === undefined && options?.max !== 1;
 }

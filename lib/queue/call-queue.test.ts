@@ -180,7 +180,7 @@ describe('CallQueue', () => {
   it('measures its rate by the last 64 calls of the last minute', async () => {
     const [queue, places] = [queueOf({ maxCallsPerTenant: 100 }), new Places(0)];
     const drain = async (count: number): Promise<void> => {
-      const waiting = Array.from({ length: count }, () => go(queue, places));
+      const waiting = Array.from({ length: count }, () => Promise.resolve(go(queue, places)));
       places.places += count;
       queue.wake();
       await Promise.all(waiting);

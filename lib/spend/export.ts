@@ -94,5 +94,5 @@ function csvLine(call: SpendCall): string {
 /** All columns, with `tags` as a list and `metadata` as an object. */
 function fieldsOf(call: SpendCall): object {
   const fields = COLUMNS.map(([name, value]) => [name, value(call)]);
-  return { ...Object.fromEntries(fields), tags: call.tags, metadata: call.metadata };
+  return { ...(Object.fromEntries(fields) as object), tags: call.tags, metadata: call.metadata };
 }

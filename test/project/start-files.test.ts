@@ -7,7 +7,9 @@ import { transformSync } from '@swc/core';
 import { usedEngine } from '../support/engine-names.js';
 import { readSources, root } from './sources.js';
 
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- JavaScript
 const { rewriteImports } = require('../../scripts/late-imports.js') as { rewriteImports: (lib: string) => void };
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- JavaScript
 const swcOptions = require('../support/swc-options.js') as object;
 
 /**

@@ -36,9 +36,10 @@ async function main() {
   const atStart = loaded();
 
   // The rest is loaded in turns of the event loop; it has ended when a turn adds none.
-  for (let before = -1, turns = 0; turns < 20; turns = loaded().length === before ? turns + 1 : 0) {
-    before = loaded().length;
+  for (let turns = 0; turns < 20;) {
+    const before = loaded().length;
     await new Promise((resolve) => setImmediate(resolve));
+    turns = loaded().length === before ? turns + 1 : 0;
   }
   const answer = app.get(TokenCounterService).countMessages([{ role: 'user', content: 'Hello' }], { model: 'gpt-4' });
   await app.close();

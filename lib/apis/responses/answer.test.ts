@@ -43,7 +43,7 @@ describe('the object of a response', () => {
 it('has the functions of namespaces under the names that chat has for them', () => {
   const named = { type: 'function', name: 'find' };
   const tools = [named, { type: 'namespace', name: 'crm', tools: [named, { type: 'function' }] }, { type: 'namespace', tools: [named] }];
-  const frame = new ResponseFrame({ model: 'm', tools } as never);
+  const frame = new ResponseFrame({ model: 'm', tools });
   expect(frame.called('crm__find')).toEqual({ name: 'find', namespace: 'crm' });
   expect(frame.called('find')).toEqual({ name: 'find' });
   expect(frame.called('other')).toEqual({ name: 'other' });

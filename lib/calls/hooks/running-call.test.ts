@@ -10,7 +10,7 @@ function endOf(outcome: object, wasAnswered = false): CallEnd {
   const ends: CallEnd[] = [];
   const hook = new InstalledHook('Hook', { onEnd: (_call, end) => void ends.push(end) }, resolveCallHookOptions('hooks', {}), silent);
   const asked = { operation: 'chat', model: 'm', stream: false, startedAtMs: performance.now(), options: {} };
-  const call = new RunningCall([hook], asked as never, {});
+  const call = new RunningCall([hook], asked, {});
   if (wasAnswered) call.answered();
   call.ended({ retries: 0, fallbacks: 0, ...outcome });
   return ends[0];

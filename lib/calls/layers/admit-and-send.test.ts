@@ -2,7 +2,6 @@ import { viewOf } from '../../../test/support/layer-calls.js';
 import { BudgetExceededError, RouterRateLimitError, UnsupportedRequestError } from '../../common/http-errors.js';
 import { ProviderError } from '../../common/provider-error.js';
 import { BodyFacts } from '../../http/token-estimate/body-facts.js';
-import type { CallView } from '../attempt.js';
 import { CallCancellation } from '../cancellation.js';
 import { Failure } from '../failure.js';
 import { admitAndSend, selectNow, type Admit } from './admit-and-send.js';
@@ -81,7 +80,7 @@ describe('admitAndSend', () => {
     [{ thread: 'not_found' }, true],
     [undefined, false],
   ])('remembers an error from which the client can recover: details %j', async (details, isKept) => {
-    const error = new UnsupportedRequestError({ provider: 'p', reason: 'no', mend: 'change it', details } as never);
+    const error = new UnsupportedRequestError({ provider: 'p', reason: 'no', mend: 'change it', details });
     const { ended, call } = await run(thrower(error));
     expect(ended).toMatchObject({ value: { error, selection } });
     expect(call.recovery).toBe(isKept ? error : undefined);
@@ -134,7 +133,7 @@ describe('admitAndSend', () => {
 
 describe('selectNow', () => {
   const select = (parts: object, from: object = router): unknown =>
-    selectNow(from as never, viewOf({ context: { inputTokens: 3, tags: ['a'] } }, parts) as CallView);
+    selectNow(from as never, viewOf({ context: { inputTokens: 3, tags: ['a'] } }, parts));
 
   it.each<[string, object, unknown[]]>([
     ['of the call', {}, ['m', { inputTokens: 3, tags: ['a'] }]],

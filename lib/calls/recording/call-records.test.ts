@@ -138,7 +138,7 @@ describe('records of calls', () => {
     const { client, records } = open({ modelList: [deploymentOf('group', await provider('a', { chunkDelayMs: 20 }), PRICED)] });
     const stream = await client.chat({ model: 'group', messages: HELLO, stream: true });
     expect(records).toEqual([]);
-    for await (const _ of stream);
+    await drained(stream);
     expect(records).toHaveLength(1);
     const { timeToFirstTokenMs = NaN, durationMs, stream: isStream } = records[0];
     expect(isStream).toBe(true);
@@ -167,7 +167,7 @@ describe('records of calls', () => {
     const a = await provider('a', { chunkDelayMs: 20 });
     const { client, records } = open({ modelList: [deploymentOf('group', a, PRICED)] }, { onAbort: 'drain' });
     const stream = await client.chat({ model: 'group', messages: HELLO, stream: true, stream_options: { include_usage: true } });
-    for await (const _ of stream) break;
+    for await (const chunk of stream) if (chunk !== undefined) break;
     await until(() => records.length > 0);
     expect(records).toMatchObject([{ status: 'cancelled', httpStatus: 499, usage: { prompt: 4, completion: 12 } }]);
   });
@@ -181,7 +181,7 @@ describe('records of calls', () => {
       onText: ({ stream }, { text, isLast }) => (stream ? undefined : isLast ? 'guarded' : text),
     });
     const answer = await client.chat({ model: 'group', messages: HELLO });
-    for await (const _ of await client.chat({ model: 'group', messages: HELLO, stream: true }));
+    await drained(await client.chat({ model: 'group', messages: HELLO, stream: true }));
     await client.execute('group', () => Promise.resolve({ id: 'own' })).catch(() => {});
     stop();
     await client.chat({ model: 'group', messages: HELLO });
@@ -224,3 +224,8 @@ describe('records of calls', () => {
     expect(records).toHaveLength(2);
   });
 });
+
+async function drained(stream: AsyncIterable<unknown>): Promise<void> {
+  const chunks = stream[Symbol.asyncIterator]();
+  while ((await chunks.next()).done !== true);
+}

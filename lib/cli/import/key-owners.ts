@@ -51,7 +51,7 @@ export class KeyOwners {
 
   /** The row of a key with the limits of its budget and the rights of its team or user. */
   applied(row: LiteLLMRow): LiteLLMRow {
-    const { budget_id: _, ...merged } = withBudget(row, this.budgets.get(textOf(row.budget_id) ?? ''));
+    const merged = { ...withBudget(row, this.budgets.get(textOf(row.budget_id) ?? '')), budget_id: undefined };
     const team = this.teams.get(textOf(row.team_id) ?? '');
     const user = textOf(row.team_id) === undefined ? this.users.get(textOf(row.user_id) ?? '') : undefined;
     const models = commonModels(textsOf(row.models), textsOf((team ?? user)?.models));

@@ -27,8 +27,8 @@ export class BudgetApi {
       requester.checkMaster();
       const fields = checkBody(body, [...SETTINGS, 'budget_id']);
       const id = optionalTextIn(fields, 'budget_id') ?? randomUUID();
-      const { budget: _budget, ...settings } = settingsOf(limitChangesOf({ ...fields, budget_id: undefined }, {}));
-      return rowOf(await this.directory.create('budgets', { id, ...settings } as BudgetRecord, requester.by));
+      const settings = settingsOf(limitChangesOf({ ...fields, budget_id: undefined }, {}));
+      return rowOf(await this.directory.create('budgets', { id, ...without(settings, ['budget']) }, requester.by));
     });
   }
 
@@ -71,6 +71,10 @@ export class BudgetApi {
 }
 
 function rowOf(budget: BudgetRecord): Fields {
-  const { spend: _spend, budget_id: _id, budget_reset_at: _reset, ...fields } = limitedFieldsOf(budget);
+  const fields = without(limitedFieldsOf(budget), ['spend', 'budget_id', 'budget_reset_at']);
   return { budget_id: budget.id, ...fields };
+}
+
+function without<T extends object, K extends string>(fields: T, names: readonly K[]): Omit<T, K> {
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name as K))) as Omit<T, K>;
 }

@@ -285,7 +285,7 @@ export class TeamApi {
     const changes = { ...settings, role };
     if ((await this.directory.findMember(team, userId)) !== undefined)
       return existing(await this.directory.update('team_members', id, changes, by), 'member', 'user_id');
-    return this.directory.create('team_members', { id, team, user: userId, ...settingsOf(changes) } as TeamMemberRecord, by);
+    return this.directory.create('team_members', { id, team, user: userId, ...settingsOf(changes) }, by);
   }
 
   private async usersOf(members: readonly TeamMemberRecord[]): Promise<readonly Pick<UserRecord, 'id' | 'email'>[]> {

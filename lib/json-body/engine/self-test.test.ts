@@ -8,7 +8,7 @@ const SYNTAX: JsonFault = { kind: 'syntax' };
 /** An engine whose results are changed. */
 const broken = (change: (result: JsonScan | JsonFault, body: string) => JsonScan | JsonFault): JsonBodyEngine =>
   ({
-    scan: (bytes: Buffer, bounds: never) => change(engine.scan(bytes, bounds) as JsonScan | JsonFault, bytes.toString()),
+    scan: (bytes: Buffer, bounds: never) => change(engine.scan(bytes, bounds), bytes.toString()),
   }) as unknown as JsonBodyEngine;
 const scanned = engine.scan(Buffer.from('{}'), { maxDepth: 9, maxKeys: 9, maxContainers: 9, maxValues: 9 }) as JsonScan;
 const ofScans = (change: (scan: JsonScan) => JsonScan | JsonFault) => broken((result) => (isJsonFault(result) ? result : change(result)));

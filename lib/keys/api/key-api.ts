@@ -167,7 +167,7 @@ export class KeyApi {
     if (status !== undefined && !STATUSES.includes(status))
       throw new InvalidArgumentError('status', status, 'must be active, expired or revoked');
     const publicId = hash === undefined ? undefined : namedKey('key_hash', hash);
-    const texts = [user, team, alias].map((value) => (value === undefined ? undefined : String(value)));
+    const texts = [user, team, alias].map((value) => (value === undefined ? undefined : String(value as string)));
     return this.keys.search({ user: texts[0], team: texts[1], alias: texts[2], publicId, status: status as ApiKeyStatus, limit, offset });
   }
 

@@ -57,9 +57,9 @@ export class BatchQueue<Request, Answer> {
     this.inFlight++;
     try {
       const answers = await this.settings.send(batch.map(({ request }) => request));
-      batch.forEach(({ resolve }, place) => resolve(answers[place]));
+      batch.forEach((each, place) => each.resolve(answers[place]));
     } catch (failure) {
-      for (const { reject } of batch) reject(failure);
+      for (const each of batch) each.reject(failure);
     } finally {
       this.inFlight--;
       if (this.waiting.length > 0) this.schedule();

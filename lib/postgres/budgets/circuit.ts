@@ -1,4 +1,4 @@
-import { DatabaseError } from '../../common/errors.js';
+import type { DatabaseError } from '../../common/errors.js';
 import { StoreFailure } from '../../rate-limit/outage/store-failure.js';
 import type { Database } from '../database.js';
 import type { SqlRow } from '../sql-client.js';

@@ -117,5 +117,7 @@ function metricsOf(sums: SpendSums): Fields {
 
 function totalsOf(sums: SpendSums): Fields {
   const { api_requests: requests, ...metrics } = metricsOf(sums);
-  return Object.fromEntries([...Object.entries(metrics), ['api_requests', requests]].map(([name, value]) => [`total_${name}`, value]));
+  return Object.fromEntries(
+    [...Object.entries(metrics), ['api_requests', requests]].map(([name, value]) => [`total_${String(name)}`, value]),
+  );
 }

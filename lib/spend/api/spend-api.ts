@@ -192,7 +192,7 @@ export class SpendApi {
       modelGroup: fields.text('model'),
       ...(of === 'user' && { user: fields.text('user_id') }),
       ...(of === 'team' && {
-        team: fields.names('team_ids') ?? (isOfTeam ? [sender.team!] : undefined),
+        team: fields.names('team_ids') ?? (isOfTeam ? [sender.team] : undefined),
         excludeTeams: fields.names('exclude_team_ids'),
       }),
       ...(of === 'tag' && { tag: fields.names('tags') }),

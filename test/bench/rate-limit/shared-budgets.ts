@@ -90,7 +90,6 @@ async function rate(
 }
 
 async function dropSchema(url: string, schema: string): Promise<void> {
-  // eslint-disable-next-line @typescript-eslint/no-require-imports -- an optional peer
   const { Pool } = require('pg') as {
     readonly Pool: new (options: object) => { query(sql: string): Promise<unknown>; end(): Promise<void> };
   };

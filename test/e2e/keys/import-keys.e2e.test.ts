@@ -36,6 +36,7 @@ function keyAt(i: number): string {
 
 interface Expected {
   readonly key: string;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- JSON of a route or a row
   readonly row: Readonly<Record<string, any>>;
 }
 

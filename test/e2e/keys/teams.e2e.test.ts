@@ -7,6 +7,7 @@ import { until } from '../../support/until.js';
 
 const MASTER = 'sk-the-master-key-0123456';
 const messages = [{ role: 'user', content: 'Hello' }];
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- JSON of a route or a row
 type Fields = Record<string, any>;
 
 (hasPostgres ? describe : describe.skip).each(oneOrAll(Object.keys(ADAPTERS) as AdapterName[]))('a gateway with teams on %s', (adapter) => {

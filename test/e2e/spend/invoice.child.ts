@@ -11,7 +11,8 @@ const deployment = (group: string, order: number) => ({
   litellm_params: { model: 'openai/gpt-4o', api_base: apiBase, api_key: 'sk', order, ...prices },
   model_info: { id: `${group}-${order}` },
 });
-const log = { log: () => {}, warn: (line: string) => console.error(line), error: (line: string) => console.error(line) };
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+const log = { log: () => {}, warn: say, error: say };
 
 @Module({
   imports: [
@@ -33,11 +34,14 @@ async function main(): Promise<void> {
   const call = async (number: string): Promise<void> => {
     const body = { model: 'group', messages: [{ role: 'user' as const, content: 'Hello' }], user: number };
     if (Number(number) % 10 > 2) await client.chat(body);
-    else for await (const _ of await client.chat({ ...body, stream: true, stream_options: { include_usage: true } }));
+    else {
+      const chunks = (await client.chat({ ...body, stream: true, stream_options: { include_usage: true } }))[Symbol.asyncIterator]();
+      while ((await chunks.next()).done !== true);
+    }
   };
   createInterface({ input: process.stdin }).on('line', (number) => {
     void call(number)
-      .catch((error: unknown) => console.error(String(error)))
+      .catch((error: unknown) => say(String(error)))
       .finally(() => process.stdout.write(`${number}\n`));
   });
   process.stdout.write('ready\n');

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,7 +43,7 @@ class Bookkeeper {
     this.server.close();
   }
 
-  private answer({ user, stream }: { user: string; stream?: boolean }, response: import('node:http').ServerResponse): void {
+  private answer({ user, stream }: { user: string; stream?: boolean }, response: ServerResponse): void {
     const number = Number(user);
     if (number % 17 === 0 && Math.random() < 0.5) {
       response.writeHead(500, { 'content-type': 'application/json' });

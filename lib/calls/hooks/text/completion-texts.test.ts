@@ -34,7 +34,7 @@ describe('the texts of completions', () => {
   it('that a stream has left open end in events of their own', () => {
     const stream = COMPLETION_TEXTS.stream(1e6);
     const read = (index: number, reason: string | null) =>
-      stream.read({ id: 'c', choices: [{ index, text: 'a', finish_reason: reason }], usage: null } as never);
+      stream.read({ id: 'c', choices: [{ index, text: 'a', finish_reason: reason }], usage: null });
     expect(stream.rest()).toEqual([]);
     for (const index of [0, 1, 2]) read(index, null);
     read(1, 'stop');

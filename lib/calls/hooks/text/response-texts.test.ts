@@ -3,7 +3,7 @@ import { textFormatOf } from './text-formats.js';
 const format = textFormatOf('responses');
 const read = (...events: object[]) => {
   const stream = format?.stream(1e6);
-  return events.map((event) => stream?.read({ output_index: 0, content_index: 0, ...event } as never).slots ?? []);
+  return events.map((event) => stream?.read({ output_index: 0, content_index: 0, ...event }).slots ?? []);
 };
 const facts = (slots: readonly { text: string; kind: string; isJson?: boolean; isLast: boolean }[]) =>
   slots.map(({ text, kind, isJson, isLast }) => [text, kind, isJson === true, isLast]);
@@ -16,7 +16,7 @@ describe('the texts of Responses', () => {
     ['a custom tool', { type: 'custom_tool_call', name: 'f', input: 'free' }, [['free', 'arguments', false, true]]],
     ['a summary', { type: 'reasoning', summary: [{ type: 'summary_text', text: 'so' }] }, [['so', 'reasoning', false, true]]],
   ])('are those of %s', (_, item, expected) => {
-    const slots = format?.whole({ output: [item] } as never) ?? [];
+    const slots = format?.whole({ output: [item] }) ?? [];
     expect(facts(slots)).toEqual(expected);
     slots[0].put('changed');
     expect(JSON.stringify(item)).toContain('changed');

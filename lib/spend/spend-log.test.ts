@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallRecord, PostgresStore, SpendLogOptions, SpendStore } from 'nestjs-fast-litellm';
 import { postgresStore } from 'nestjs-fast-litellm';
 import { hasPostgres, TestDatabase } from '../../test/support/postgres.js';
@@ -131,6 +132,17 @@ describe('the spend log', () => {
     expect(store.batches.map(({ length }) => length)).toEqual([5, 5, 5, 5, 3]);
     const gaps = store.startsMs.slice(1).map((ms, at) => ms - store.startsMs[at]);
     expect(Math.min(...gaps)).toBeGreaterThan(95);
+  });
+
+  it('writes rows within the interval also while it waits to look for files', async () => {
+    const store = new ScriptedStore();
+    const log = open(store, { spillFile: join(folder, 'spill') });
+    log.start();
+    // Longer than the first look, and much shorter than the time until the next one.
+    await sleep(300);
+    log.add(call());
+    await until(() => store.ids.size === 1);
+    expect(log.backlog).toBe(0);
   });
 
   it('keeps rows in memory while the database is unavailable, in order, and reports it in health and metrics', async () => {

@@ -91,7 +91,8 @@ export class SpendLog implements Capability {
     const { flushMs, batchRows } = this.options;
     if (this.retryMs > 0) return;
     if (this.pending.length >= batchRows || this.pendingBytes >= BATCH_BYTES) this.wakeIn(0);
-    else if (this.timer === undefined) this.wakeIn(flushMs);
+    // A timer may be set for later, to look for files.
+    else if (this.pending.length === 1) this.wakeIn(flushMs);
   }
 
   /** Number of rows not yet in the database. */
@@ -203,8 +204,8 @@ export class SpendLog implements Capability {
   private async writePending(): Promise<void> {
     const batch = this.takeBatch();
     // Bounds the loss to a second if the process is killed while the statement hangs.
-    const slow = setTimeout(() => void this.spillAll(), SLOW_MS).unref();
-    const isWritten = await this.write(batch).finally(() => clearTimeout(slow));
+    const slow = setInterval(() => void this.spillAll(), SLOW_MS).unref();
+    const isWritten = await this.write(batch).finally(() => clearInterval(slow));
     if (!isWritten) {
       this.pending = [...this.flying, ...this.pending];
       this.pendingBytes += this.flyingBytes;

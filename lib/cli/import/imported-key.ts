@@ -12,7 +12,7 @@ const SHA256 = /^[0-9a-f]{64}$/;
 /** Keys of sessions of LiteLLM's admin UI, which last a day. */
 export const UI_TEAM = 'litellm-dashboard';
 /**
- * The user of whoever has LiteLLM's master key. Keys that it generated share this user, and could
+ * The user of LiteLLM's administrator. Keys generated with the master key share it, and could
  * read each other's spend.
  */
 const MASTER_USER = 'default_user_id';

@@ -347,7 +347,7 @@ describe('the options of budgets in PostgreSQL', () => {
       Number(
         (
           await database.query(
-            `SELECT sum(seq_scan) AS scans FROM pg_stat_user_tables WHERE relname IN ('budget_accounts', 'budget_holds')`,
+            `SELECT sum(seq_tup_read) AS scans FROM pg_stat_user_tables WHERE relname IN ('budget_accounts', 'budget_holds')`,
           )
         )[0].scans,
       );

@@ -594,9 +594,14 @@ function updateOf(before: ApiKeyRecord, after: ApiKeyRecord): string {
   return after.blocked === true ? 'blocked' : 'unblocked';
 }
 
+interface KeyChange {
+  readonly before?: Partial<ApiKeyRecord>;
+  readonly after?: Partial<ApiKeyRecord>;
+}
+
 /** An entry of the audit log, without hashes. */
-function entryOf(by: AuditActor, action: string, change: { readonly before?: object; readonly after?: object }): AuditEntry {
-  const { before, after } = change as { readonly before?: Partial<ApiKeyRecord>; readonly after?: Partial<ApiKeyRecord> };
+function entryOf(by: AuditActor, action: string, change: KeyChange): AuditEntry {
+  const { before, after } = change;
   const entityId = String((after ?? before)?.publicId);
   return { ...by, action, entity: 'keys', entityId, before: before && withoutHashes(before), after: after && withoutHashes(after) };
 }

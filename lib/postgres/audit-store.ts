@@ -127,8 +127,8 @@ export class PostgresAuditLog implements AuditLog {
 }
 
 function entryOf(row: SqlRow): RecordedAuditEntry {
-  const text = (name: string): string | undefined => (row[name] === null ? undefined : String(row[name] as string));
-  const json = (name: string): object | undefined => (row[name] === null ? undefined : (JSON.parse(String(row[name] as string)) as object));
+  const text = (name: string): string | undefined => (row[name] === null ? undefined : (row[name] as string));
+  const json = (name: string): object | undefined => (row[name] === null ? undefined : (JSON.parse(row[name] as string) as object));
   return {
     id: String(row.id),
     at: new Date(Number(row.at)),

@@ -132,9 +132,9 @@ export class PostgresSpendQueries implements SpendQueries {
     return rows.flatMap((row) => {
       const present = kinds.filter((kind) => row[`no_${kind}`] === 0);
       const kind = present.find((each) => each !== 'key') ?? present[0] ?? null;
-      const name = kind === null ? '' : String((row[kind] ?? '') as string);
+      const name = kind === null ? '' : ((row[kind] ?? '') as string);
       if (kind !== null && name === '') return [];
-      const key = present.length === 2 ? String((row.key ?? '') as string) : null;
+      const key = present.length === 2 ? ((row.key ?? '') as string) : null;
       return key === '' ? [] : [{ ...withMoney<DailySpend>(sumsIn(row)), day: row.day, kind, name, key }];
     });
   }

@@ -126,7 +126,10 @@ function s3({ env, settings, s3: params }: SinkSource): CallbackSink {
     bucket,
     region,
     endpoint: endpoint === undefined ? undefined : checkUrl(`${at}.s3_endpoint_url`, endpoint),
-    path: (trimmedText(params.s3_path) ?? '').replace(/^\/+|\/+$/g, ''),
+    path: (trimmedText(params.s3_path) ?? '')
+      .split('/')
+      .filter((part) => part !== '')
+      .join('/'),
     withTeam: isOn(params.s3_use_team_prefix),
     withKey: isOn(params.s3_use_key_prefix),
     inBatches: isOn(params.s3_batch_file_upload),

@@ -81,9 +81,11 @@ const FIELDS = { budgets: BUDGET, organizations: ORGANIZATION, teams: TEAM, user
 
 /** Limits that other records share, by their `budget`. */
 export interface BudgetRecord extends OptionsOf<typeof BUDGET> {}
+/** An organization, whose limits apply to all of its teams and keys. */
 export interface OrganizationRecord extends OptionsOf<typeof ORGANIZATION> {}
 /** A team of users, whose keys share the team's limits. */
 export interface TeamRecord extends OptionsOf<typeof TEAM> {}
+/** A user, whose limits apply to all of its keys. */
 export interface UserRecord extends OptionsOf<typeof USER> {}
 /** A user in a team, with limits of its own there. Its id is that of `memberId`. */
 export interface TeamMemberRecord extends OptionsOf<typeof MEMBER> {}
@@ -100,6 +102,7 @@ export interface DirectoryRecords {
   readonly customers: CustomerRecord;
 }
 
+/** A kind of record in the directory. */
 export type DirectoryEntity = keyof DirectoryRecords;
 
 export const DIRECTORY_ENTITIES = Object.keys(FIELDS) as readonly DirectoryEntity[];

@@ -42,6 +42,7 @@ export interface CallFilter extends SpendFilter {
   readonly maxNanoUsd?: number;
 }
 
+/** How a call of the spend log ended. */
 export type SpendCallStatus = 'success' | 'failure' | 'cancelled' | 'denied';
 
 /** Names of all conditions on sums. */

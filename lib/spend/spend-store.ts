@@ -31,5 +31,6 @@ export interface SpendStoreSource {
   readonly spend: SpendStore;
   /** Answers questions about what `spend` has written. @internal */
   readonly spendQueries?: SpendQueries;
+  /** Closes the store's connections. Can be called more than once. */
   close(): Promise<void>;
 }

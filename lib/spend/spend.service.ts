@@ -220,7 +220,10 @@ export class FastLiteLLMSpendService {
    * queries.
    * @throws InvalidArgumentError
    */
-  async *export({ filter, ...period }: Omit<CallsQuestion, 'limit' | 'after' | 'oldestFirst'> = {}): AsyncGenerator<readonly SpendCall[], void> {
+  async *export({ filter, ...period }: Omit<CallsQuestion, 'limit' | 'after' | 'oldestFirst'> = {}): AsyncGenerator<
+    readonly SpendCall[],
+    void
+  > {
     const slice = { range: this.rangeOf(period), filter: callFilterOf(filter), limit: EXPORT_PAGE, oldestFirst: true };
     for (let after: CallPosition | undefined; ;) {
       const { calls, next } = await this.queries.calls({ ...slice, after });

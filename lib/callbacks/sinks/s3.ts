@@ -49,7 +49,11 @@ export class S3Sink implements CallbackSink {
     } else {
       const { origin, pathname } = new URL(endpoint);
       this.origin = origin;
-      this.prefix = `${pathname.replace(/\/+$/, '')}/${encoded(bucket)}`;
+      this.prefix = `${pathname
+        .split('/')
+        .filter((part) => part !== '')
+        .map((part) => `/${part}`)
+        .join('')}/${encoded(bucket)}`;
     }
   }
 

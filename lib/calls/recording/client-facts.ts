@@ -30,8 +30,9 @@ const SESSION_HEADERS = ['x-litellm-trace-id', 'x-litellm-session-id'];
 const PLAIN_SESSION_HEADERS = ['x-session-id', 'session-id', 'session_id', 'thread-id', 'conversation_id'];
 const SESSION_HEADER = /^x-.+-session-id$/;
 const SESSION_ID = /^[\w-]{8,}$/;
-/** Claude Code's `metadata.user_id`. */
-const SESSION_IN_USER = /_session_([\w-]+)$/;
+/** Before the session in Claude Code's `metadata.user_id`. */
+const SESSION_MARK = '_session_';
+const WORD = /^[\w-]+$/;
 const SESSION_IN_BAGGAGE = /(?:^|,)\s*session\.id=([^,;\s]+)/;
 const TRACE_PARENT = /^[\da-f]{2}-([\da-f]{32})-/;
 const NO_HEADERS: Headers = {};
@@ -77,7 +78,10 @@ function sessionIn(body: Fields | undefined, metadata: Fields | undefined): stri
 /** Claude Code appends the session to the user, or sends both as JSON. */
 function sessionInUser(user: unknown): string | undefined {
   if (typeof user !== 'string') return undefined;
-  return clientText(user.startsWith('{') ? objectIn(user)?.session_id : SESSION_IN_USER.exec(user)?.[1]);
+  if (user.startsWith('{')) return clientText(objectIn(user)?.session_id);
+  const mark = user.lastIndexOf(SESSION_MARK);
+  const session = mark < 0 ? '' : user.slice(mark + SESSION_MARK.length);
+  return WORD.test(session) ? clientText(session) : undefined;
 }
 
 /** Merges the tags of the body, LiteLLM's header and the key, without duplicates. */

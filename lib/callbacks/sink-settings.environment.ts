@@ -166,7 +166,11 @@ function needed(env: Environment, variable: string): string {
 
 /** The error does not quote the address, because it can contain a password. */
 function checkUrl(path: string, value: string): string {
-  if (PLAIN_URL.test(value) && URL.canParse(value)) return value.replace(/\/+$/, '');
+  if (PLAIN_URL.test(value) && URL.canParse(value))
+    return value
+      .split('/')
+      .filter((part, at, all) => part !== '' || all.slice(at).some((rest) => rest !== ''))
+      .join('/');
   throw new SinkFault(`${path}: must be an http:// or https:// address`);
 }
 

@@ -166,11 +166,11 @@ function needed(env: Environment, variable: string): string {
 
 /** The error does not quote the address, because it can contain a password. */
 function checkUrl(path: string, value: string): string {
-  if (PLAIN_URL.test(value) && URL.canParse(value))
-    return value
-      .split('/')
-      .filter((part, at, all) => part !== '' || all.slice(at).some((rest) => rest !== ''))
-      .join('/');
+  if (PLAIN_URL.test(value) && URL.canParse(value)) {
+    let end = value.length;
+    while (value[end - 1] === '/') end--;
+    return value.slice(0, end);
+  }
   throw new SinkFault(`${path}: must be an http:// or https:// address`);
 }
 

@@ -9,7 +9,7 @@ const ON_FIRST_READ: ProxyHandler<() => object> = {
 };
 
 /**
- * Stands for the exports of a file until one of them is read. `scripts/late-imports.js` writes the
+ * Replaces the exports of a file until one of them is read. `scripts/late-imports.js` writes the
  * calls into `dist/lib`; `load` assigns the exports to the variable of the import, so that later
  * reads of it are ordinary ones.
  */

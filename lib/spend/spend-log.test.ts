@@ -68,7 +68,7 @@ const call = (more: Partial<CallRecord> = {}): CallRecord => ({
   ...more,
 });
 
-/** A store in memory that fails as it is told. */
+/** A store in memory whose failures a test chooses. */
 class ScriptedStore implements SpendStore {
   readonly batches: (readonly string[])[] = [];
   readonly startsMs: number[] = [];

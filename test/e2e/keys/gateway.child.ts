@@ -8,7 +8,7 @@ import { redisApiKeyStore } from '../../../lib/keys/redis/redis-store.js';
 import { redisRateLimitStore } from '../../../lib/rate-limit/redis/redis-store.js';
 import type { ModelListEntry } from '../../../lib/router/deployments/deployment.js';
 
-/** What a process is told in its one argument. */
+/** The JSON in the only argument of a process. */
 export interface GatewayTask {
   readonly redisUrl: string;
   readonly masterKey: string;

@@ -10,7 +10,7 @@ export interface SpendingStore {
   readonly postgres?: { readonly url: string; readonly holdTtlMs: number };
 }
 
-/** What a process is told in its one argument. */
+/** The JSON in the only argument of a process. */
 export interface SpendingTask extends SpendingStore {
   readonly limits: RateLimitOptions;
   readonly key: string;

@@ -3,7 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastLiteLLM, FastLiteLLMModule, FastLiteLLMSpendModule, postgresStore } from 'nestjs-fast-litellm';
 import { createInterface } from 'node:readline';
 
-/** A process that calls models as it is told, one call a line: its number. */
+/** Calls a model for each line of its input, which is the number of the call. */
 const [url, apiBase, spillFile] = process.argv.slice(2);
 const prices = { input_cost_per_token: 1e-6, output_cost_per_token: 2e-6, cache_read_input_token_cost: 5e-7 };
 const deployment = (group: string, order: number) => ({

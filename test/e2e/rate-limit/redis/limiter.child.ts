@@ -4,7 +4,7 @@ import type { RateLimitOptions } from '../../../../lib/rate-limit/rate-limit.opt
 import { redisRateLimitStore } from '../../../../lib/rate-limit/redis/redis-store.js';
 import type { RedisRateLimitStoreOptions } from '../../../../lib/rate-limit/redis/options.js';
 
-/** What a process is told in its one argument. */
+/** The JSON in the only argument of a process. */
 export interface ChildTask {
   readonly redis: RedisRateLimitStoreOptions;
   readonly limits: RateLimitOptions;
